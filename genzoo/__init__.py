@@ -1,0 +1,171 @@
+"""genzoo: a plugin-based zoo of generative models.
+
+Everything below is imported on first use, so that `import genzoo` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from genzoo.config import Settings as Settings
+    from genzoo.data.dataset import Dataset as Dataset
+    from genzoo.engine.fit import Step as Step
+    from genzoo.errors import (
+        ArtifactError as ArtifactError,
+    )
+    from genzoo.errors import (
+        CheckError as CheckError,
+    )
+    from genzoo.errors import (
+        ConfigError as ConfigError,
+    )
+    from genzoo.errors import (
+        DataError as DataError,
+    )
+    from genzoo.errors import (
+        DivergenceError as DivergenceError,
+    )
+    from genzoo.errors import (
+        GenzooError as GenzooError,
+    )
+    from genzoo.errors import (
+        Interrupted as Interrupted,
+    )
+    from genzoo.errors import (
+        PluginError as PluginError,
+    )
+    from genzoo.fitted import Fitted as Fitted
+    from genzoo.hookspecs import hookimpl as hookimpl
+    from genzoo.metrics.metric import Metric as Metric
+    from genzoo.metrics.metric import Score as Score
+    from genzoo.model import (
+        Components as Components,
+    )
+    from genzoo.model import (
+        Decoder as Decoder,
+    )
+    from genzoo.model import (
+        Discriminator as Discriminator,
+    )
+    from genzoo.model import (
+        Encoder as Encoder,
+    )
+    from genzoo.model import (
+        Generator as Generator,
+    )
+    from genzoo.model import (
+        Imputation as Imputation,
+    )
+    from genzoo.model import (
+        Likelihood as Likelihood,
+    )
+    from genzoo.model import (
+        LikelihoodBound as LikelihoodBound,
+    )
+    from genzoo.model import (
+        Model as Model,
+    )
+    from genzoo.model import (
+        Parts as Parts,
+    )
+    from genzoo.model import (
+        Reconstruction as Reconstruction,
+    )
+    from genzoo.objective import (
+        Batch as Batch,
+    )
+    from genzoo.objective import (
+        GradientObjective as GradientObjective,
+    )
+    from genzoo.objective import (
+        Objective as Objective,
+    )
+    from genzoo.objective import (
+        Progress as Progress,
+    )
+    from genzoo.run import Run as Run
+    from genzoo.run import load as load
+    from genzoo.spec import (
+        CallbackSpec as CallbackSpec,
+    )
+    from genzoo.spec import (
+        DatasetSpec as DatasetSpec,
+    )
+    from genzoo.spec import (
+        DataSpec as DataSpec,
+    )
+    from genzoo.spec import (
+        Feature as Feature,
+    )
+    from genzoo.spec import (
+        MetricSpec as MetricSpec,
+    )
+    from genzoo.spec import (
+        ModelSpec as ModelSpec,
+    )
+    from genzoo.spec import (
+        ObjectiveSpec as ObjectiveSpec,
+    )
+    from genzoo.train import train as train
+
+_HOME = {
+    "genzoo.config": ("Settings",),
+    "genzoo.data.dataset": ("Dataset",),
+    "genzoo.engine.fit": ("Step",),
+    "genzoo.errors": (
+        "ArtifactError",
+        "CheckError",
+        "ConfigError",
+        "DataError",
+        "DivergenceError",
+        "GenzooError",
+        "Interrupted",
+        "PluginError",
+    ),
+    "genzoo.fitted": ("Fitted",),
+    "genzoo.hookspecs": ("hookimpl",),
+    "genzoo.metrics.metric": ("Metric", "Score"),
+    "genzoo.model": (
+        "Components",
+        "Decoder",
+        "Discriminator",
+        "Encoder",
+        "Generator",
+        "Imputation",
+        "Likelihood",
+        "LikelihoodBound",
+        "Model",
+        "Parts",
+        "Reconstruction",
+    ),
+    "genzoo.objective": ("Batch", "GradientObjective", "Objective", "Progress"),
+    "genzoo.run": ("Run", "load"),
+    "genzoo.spec": (
+        "CallbackSpec",
+        "DataSpec",
+        "DatasetSpec",
+        "Feature",
+        "MetricSpec",
+        "ModelSpec",
+        "ObjectiveSpec",
+    ),
+    "genzoo.train": ("train",),
+}
+_WHERE = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = sorted([*_WHERE, "__version__"])  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.import_module("genzoo.config").version()
+    if name not in _WHERE:
+        raise AttributeError(f"module 'genzoo' has no attribute {name!r}")
+    # Not kept in the module's namespace: `genzoo.train` is also the name of a submodule.
+    return getattr(importlib.import_module(_WHERE[name]), name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -1,0 +1,5 @@
+"""`python -m genzoo`."""
+
+from genzoo.cli.main import run
+
+run()

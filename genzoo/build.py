@@ -1,0 +1,64 @@
+"""From registered specs to modules: the parts of a model, its objective."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from genzoo.errors import ConfigError, DataError, GenzooError, PluginError
+from genzoo.model import Parts
+from genzoo.objective import Objective
+from genzoo.recipe import model_options, objective_options
+from genzoo.registry import Entry, resolve
+from genzoo.spec import DataSpec, ModelSpec, ObjectiveSpec
+
+
+def check_data(entry: Entry[ModelSpec], data: DataSpec) -> None:
+    """Refuse data that the model's spec does not take.
+
+    Raises:
+        DataError: another modality, or missing values.
+    """
+    spec = entry.spec
+    if data.modality not in spec.modalities:
+        wanted = " or ".join(f"{modality}s" for modality in spec.modalities)
+        raise DataError(f"Model {spec.name!r} takes {wanted}, and these data are: {data.describe()}.")
+    if data.missing and not spec.missing:
+        raise DataError(f"These data have missing values and model {spec.name!r} does not accept them.")
+
+
+def build_parts(entry: Entry[ModelSpec], options: Mapping[str, Any], data: DataSpec) -> Parts:
+    """The untrained parts of a model for one kind of event.
+
+    Raises:
+        ConfigError: options out of range.
+        DataError: the model does not take such events.
+        PluginError: the builder failed or returned something else.
+    """
+    check_data(entry, data)
+    config = model_options(entry, options)
+    builder = resolve(entry.spec.builder, entry.spec)
+    try:
+        parts = builder(config, data)
+    except GenzooError:
+        raise
+    except ValueError as error:
+        raise ConfigError(f"Model {entry.spec.name!r} cannot be built for {data.describe()}: {error}") from error
+    except Exception as error:
+        raise PluginError(f"The builder of {entry.id!r} failed: {type(error).__name__}: {error}") from error
+    if not isinstance(parts, Parts):
+        raise PluginError(f"The builder of {entry.id!r} returned {type(parts).__name__} instead of Parts.")
+    return parts
+
+
+def build_objective(entry: Entry[ObjectiveSpec], options: Mapping[str, Any]) -> Objective:
+    """The objective with its options.
+
+    Raises:
+        ConfigError: options out of range.
+        PluginError: the builder returned something else.
+    """
+    objective = resolve(entry.spec.builder, entry.spec)(objective_options(entry, options))
+    if not isinstance(objective, Objective):
+        raise PluginError(f"The builder of {entry.id!r} returned {type(objective).__name__} instead of an Objective.")
+    return objective

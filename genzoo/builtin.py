@@ -1,0 +1,43 @@
+"""What the core itself brings to the zoo, registered through the same hooks as any plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from genzoo.hookspecs import hookimpl
+from genzoo.spec import API_VERSION, DatasetSpec, MetricSpec, Modality
+
+GENZOO_API = API_VERSION
+
+_DATASETS: tuple[tuple[str, str, Modality, str], ...] = (
+    ("digits", "1,797 handwritten digits, 8×8, values 0..16 (scikit-learn)", "image", "bundled:digits"),
+    ("iris", "150 flowers, 4 measurements (scikit-learn)", "table", "bundled:iris"),
+    ("wine", "178 wines, 13 chemical measurements (scikit-learn)", "table", "bundled:wine"),
+    ("breast-cancer", "569 tumours, 30 measurements (scikit-learn)", "table", "bundled:breast_cancer"),
+    ("diabetes", "442 patients, 10 measurements (scikit-learn)", "table", "bundled:diabetes"),
+    ("moons", "2,000 points on two interleaved half circles", "table", "synthetic:moons"),
+    ("rings", "2,000 points on three concentric rings", "table", "synthetic:rings"),
+    ("pinwheel", "2,000 points on five curved arms", "table", "synthetic:pinwheel"),
+    ("mixture", "2,000 points of a mixture of four Gaussians", "table", "synthetic:mixture"),
+    ("mnist", "70,000 handwritten digits, 28×28 (fetched once)", "image", "fetched:mnist"),
+    ("fashion-mnist", "70,000 articles of clothing, 28×28 (fetched once)", "image", "fetched:fashion_mnist"),
+)
+
+_METRICS = (
+    ("precision", "fraction of samples within the neighbourhood of a real event"),
+    ("recall", "fraction of real events within the neighbourhood of a sample"),
+    ("density", "mean number of real neighbourhoods that a sample lies in, over k"),
+    ("coverage", "fraction of real events with a sample in their neighbourhood"),
+)
+
+
+@hookimpl
+def register_datasets(register: Callable[[DatasetSpec], None]) -> None:
+    for name, summary, modality, loader in _DATASETS:
+        register(DatasetSpec(name=name, summary=summary, loader=f"genzoo.data.{loader}", modality=modality))
+
+
+@hookimpl
+def register_metrics(register: Callable[[MetricSpec], None]) -> None:
+    for name, summary in _METRICS:
+        register(MetricSpec(name=name, summary=summary, metric=f"genzoo.metrics.neighbours:{name}"))

@@ -1,0 +1,45 @@
+"""`genzoo data`."""
+
+from __future__ import annotations
+
+import click
+
+from genzoo.cli.options import data_layer, show_table, with_data_options
+from genzoo.plugins import registry
+
+
+@click.command("data")
+@click.argument("data", required=False)
+@with_data_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(data: str | None, size: int | None, colour: str | None, skip_bad: bool | None, as_json: bool) -> None:
+    """List built-in data; with DATA (a name or a path) what was found in it and what looks wrong."""
+    import json
+
+    if data is None:
+        entries = list(registry().datasets)
+        if as_json:
+            rows = [
+                {"id": e.id, "name": e.spec.name, "modality": e.spec.modality, "summary": e.spec.summary}
+                for e in entries
+            ]
+            click.echo(json.dumps(rows, indent=2))
+        else:
+            table = [[e.spec.name, e.spec.modality, e.spec.summary] for e in entries]
+            show_table(["name", "modality", "summary"], table)
+        return
+    from genzoo.config import DataSettings, validate
+    from genzoo.data.inspect import inspect
+    from genzoo.data.source import open_dataset
+
+    settings = validate(DataSettings, data_layer(data, size, colour, skip_bad), "Data")
+    found = inspect(open_dataset(settings, registry()))
+    if as_json:
+        click.echo(json.dumps(found.as_dict(), indent=2))
+        return
+    for key, value in found.facts.items():
+        click.echo(f"{key}: {value}")
+    for remark in found.remarks:
+        click.echo(f"look at: {remark}")
+    if not found.remarks:
+        click.echo("nothing looks wrong")

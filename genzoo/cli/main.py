@@ -1,0 +1,112 @@
+"""The `genzoo` command: finds the subcommand, and turns every error into one paragraph and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import textwrap
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from genzoo.errors import GenzooError, did_you_mean
+
+_COMMANDS = {
+    "models": "List the zoo; with NAME what a model is and can do.",
+    "data": "List built-in data; with DATA what was found in it.",
+    "train": "Train a model by its name, or go on with a run.",
+    "sample": "Draw events from a trained model.",
+    "plugins": "List installed plugins and what became of each.",
+}
+
+
+class _Commands(click.Group):
+    """Imports a command's file when it is called, so that help stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        command = importlib.import_module(f"genzoo.cli.{name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in _COMMANDS:
+            raise click.UsageError(f"There is no command {args[0]!r}. {did_you_mean(args[0], _COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        import genzoo
+
+        click.echo(f"genzoo {genzoo.__version__}")
+        ctx.exit()
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version."
+)
+def root(debug: bool) -> None:
+    """Train, sample and compare generative models by name.
+
+    \b
+    genzoo train dcgan                    train the default model on handwritten digits
+    genzoo train dcgan --data FOLDER --size 32
+    genzoo sample RUN -n 64 --out grid.png
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line; returns its exit code.
+
+    0 ok; 1 the run failed; 2 usage or settings; 3 plugin; 4 data, model folder or checkpoint; 5 a check failed;
+    6 training diverged; 130 and 143 interrupted and terminated.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words[:1]
+    try:
+        result = root.main(words, prog_name="genzoo", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        hint = f" See: {context.command_path} --help" if context is not None else ""
+        return _fail(error.format_message() + hint, error.exit_code, debug)
+    except GenzooError as error:
+        return _fail(str(error), error.exit_code, debug)
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("Interrupted.", 130, debug)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        return _fail(f"The system refused: {error.strerror or error}{where}.", 1, debug)
+    except Exception as error:
+        text = f"genzoo met an error of its own: {type(error).__name__}: {error}. Run `genzoo --debug ...` for details."
+        return _fail(text, 1, debug)
+
+
+def _fail(message: str, code: int, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    paragraph = " ".join(message.split())
+    click.echo(textwrap.fill(f"Error: {paragraph}", 100, break_long_words=False, break_on_hyphens=False), err=True)
+    return code
+
+
+def run() -> None:
+    """The console script."""
+    sys.exit(main())

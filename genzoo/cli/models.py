@@ -1,0 +1,76 @@
+"""`genzoo models`."""
+
+from __future__ import annotations
+
+import click
+
+from genzoo.cli.options import show_table
+from genzoo.plugins import registry
+from genzoo.registry import Entry
+from genzoo.spec import ModelSpec
+
+
+@click.command("models")
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(name: str | None, as_json: bool) -> None:
+    """List the zoo; with NAME what a model is, can do and can be told."""
+    zoo = registry()
+    entries = [zoo.models.get(name)] if name is not None else list(zoo.models)
+    if as_json:
+        import json
+
+        click.echo(json.dumps([_as_dict(entry) for entry in entries], indent=2))
+    elif name is not None:
+        _show(entries[0])
+    elif not entries:
+        click.echo("The zoo is empty: no plugin with models is installed. See: genzoo plugins")
+    else:
+        rows = [
+            [shown, e.spec.family, _capabilities(e), e.spec.summary]
+            for shown, e in zip(zoo.models.names(), entries, strict=True)
+        ]
+        show_table(["name", "family", "capabilities", "summary"], rows)
+
+
+def _capabilities(entry: Entry[ModelSpec]) -> str:
+    return ", ".join(["sample", *sorted(entry.spec.capabilities)])
+
+
+def _as_dict(entry: Entry[ModelSpec]) -> dict[str, object]:
+    spec = entry.spec
+    return {
+        "id": entry.id,
+        "name": spec.name,
+        "family": spec.family,
+        "summary": spec.summary,
+        "reference": spec.reference,
+        "capabilities": sorted(spec.capabilities),
+        "objectives": list(spec.objectives),
+        "presets": list(spec.presets),
+        "modalities": list(spec.modalities),
+        "missing": spec.missing,
+        "data": spec.data,
+    }
+
+
+def _show(entry: Entry[ModelSpec]) -> None:
+    from genzoo.cli.describe import settings_rows
+
+    spec = entry.spec
+    facts = {
+        "id": entry.id,
+        "summary": spec.summary,
+        "reference": spec.reference,
+        "capabilities": _capabilities(entry),
+        "takes": ", ".join(f"{modality}s" for modality in spec.modalities)
+        + (", missing values too" if spec.missing else ""),
+        "trained by default on": spec.data,
+        "objectives": ", ".join(spec.objectives),
+        "presets": ", ".join(spec.presets) or "none",
+    }
+    for key, value in facts.items():
+        if value:
+            click.echo(f"{key}: {value}")
+    click.echo(f"\nOptions, given as -o NAME=VALUE to: genzoo train {spec.name}")
+    show_table(["name", "type", "default", "meaning"], settings_rows(entry))

@@ -1,0 +1,29 @@
+"""`genzoo plugins`."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import click
+
+from genzoo.cli.options import show_table
+from genzoo.plugins import zoo
+
+
+@click.command("plugins")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(as_json: bool) -> None:
+    """List installed plugins and what became of each."""
+    states = zoo().states
+    if as_json:
+        import json
+
+        click.echo(json.dumps([dataclasses.asdict(state) for state in states], indent=2))
+        return
+    show_table(
+        ["distribution", "version", "plugin", "state"],
+        [[state.distribution, state.version, state.name, state.state] for state in states],
+    )
+    for state in states:
+        if state.reason:
+            click.echo(f"\n{state.distribution}: {state.reason} {state.remedy}".rstrip())

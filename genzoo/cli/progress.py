@@ -1,0 +1,67 @@
+"""Live progress on stderr: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from genzoo.engine.fit import Step
+from genzoo.engine.schedule import Budget
+
+_PARTS = 10
+
+
+class Display:
+    """One display over preparation and training; a watcher of steps."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._live = sys.stderr.isatty()
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[detail]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._live,
+        )
+        self._task = self._bar.add_task("preparing", total=None, detail="")
+        self._total = ""
+        self._tenth = -1
+        self._losses = ""
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._bar.stop()
+
+    def phase(self, name: str) -> None:
+        """Say what is being done, while nothing can be counted."""
+        self._bar.update(self._task, description=name)
+        if not self._live:
+            self._console.print(name, highlight=False)
+
+    def training(self, budget: Budget) -> None:
+        """Begin to count."""
+        self._total = "" if budget.steps is None else f"/{budget.steps}"
+        self.phase("training")
+        self._bar.update(self._task, total=1.0)
+
+    def __call__(self, step: Step) -> None:
+        if step.losses:
+            losses = step.losses[-1].values
+            self._losses = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
+        detail = f"step {step.number}{self._total}  epoch {step.epoch}  {self._losses}"
+        self._bar.update(self._task, completed=step.fraction, detail=detail)
+        tenth = int(step.fraction * _PARTS)
+        if not self._live and tenth != self._tenth:
+            self._tenth = tenth
+            self._console.print(f"{step.fraction:4.0%}  {detail}  {step.seconds:.0f} s", highlight=False)

@@ -1,0 +1,221 @@
+"""`genzoo train`: one command per model, with that model's own options in its help."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from genzoo.cli.options import DATA_OPTIONS, data_layer
+from genzoo.config import BUDGETS, Training, describe_fields, parse_assignments, read_config_file
+from genzoo.plugins import registry
+from genzoo.recipe import layer, resolve_config
+from genzoo.registry import Entry
+from genzoo.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from genzoo.run import Run
+
+_BUDGET_OPTIONS = (
+    click.Option(["--epochs"], type=float, help="Train for N passes over the training rows."),
+    click.Option(["--steps"], type=int, help="Train for N steps."),
+    click.Option(["--minutes"], type=float, help="Train for M minutes."),
+)
+_AS_JSON = click.Option(["--json", "as_json"], is_flag=True, help="Print the result as JSON.")
+
+
+class _Models(click.Group):
+    """Every model of the zoo is a subcommand."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return registry().models.names()
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command:
+        return _ModelCommand(name, registry().models.get(name))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        zoo = registry()
+        with formatter.section("Models"):
+            formatter.write_dl([(n, e.spec.summary) for n, e in zip(zoo.models.names(), zoo.models, strict=True)])
+
+
+@click.group(
+    "train",
+    cls=_Models,
+    invoke_without_command=True,
+    subcommand_metavar="MODEL [OPTIONS]...",
+    params=[
+        click.Option(["--resume"], metavar="RUN", help="Go on with a run from its last checkpoint."),
+        *_BUDGET_OPTIONS,
+        _AS_JSON,
+    ],
+)
+@click.pass_context
+def command(ctx: click.Context, resume: str | None, as_json: bool, **budget: Any) -> None:
+    """Train a model by its name, or go on with a run.
+
+    Options come after the model's name: genzoo train dcgan --epochs 50. With --resume only a larger budget is taken.
+    """
+    given = [name for name in BUDGETS if budget[name] is not None]
+    if ctx.invoked_subcommand is not None:
+        if resume is not None or given or as_json:
+            raise click.UsageError("Options come after the model's name: genzoo train MODEL --epochs 50.", ctx)
+        return
+    if resume is None:
+        if given:
+            raise click.UsageError("Name a model to train, such as: genzoo train dcgan --epochs 50.", ctx)
+        click.echo(ctx.get_help())
+        return
+    _resume(resume, budget, as_json)
+
+
+def _resume(path: str, budget: dict[str, Any], as_json: bool) -> None:
+    from genzoo.cli.progress import Display
+    from genzoo.train import prepare_resume, run_training
+
+    with Display() as display:
+        display.phase("reading the run")
+        run, prepared, start = prepare_resume(path, budget)
+        display.training(prepared.budget)
+        run_training(prepared, run, [display], start)
+    _report(run, as_json)
+
+
+class _ModelCommand(click.Command):
+    """`genzoo train MODEL`."""
+
+    def __init__(self, name: str, entry: Entry[ModelSpec]) -> None:
+        super().__init__(name, callback=self._train, params=_parameters(), help=entry.spec.summary)
+        self._model = name
+        self._entry = entry
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from genzoo.cli.describe import objective_rows, settings_rows
+
+        super().format_options(ctx, formatter)
+        with formatter.section("Options of the model, given as -o NAME=VALUE"):
+            rows = settings_rows(self._entry)
+            formatter.write_dl([(name, f"{text} [{kind}; default {default}]") for name, kind, default, text in rows])
+        with formatter.section("Objectives and their options, given as -o NAME=VALUE"):
+            formatter.write_dl(objective_rows(self._entry, registry()))
+        if self._entry.spec.presets:
+            with formatter.section("Presets, given as -o preset=NAME"):
+                formatter.write_dl([(n, _preset_text(p)) for n, p in self._entry.spec.presets.items()])
+        with formatter.section("Settings of the training, given as -o training.NAME=VALUE"):
+            recipe = self._entry.spec.training
+            formatter.write_dl(
+                [
+                    (name, f"{text} [{kind}; default {json.dumps(recipe[name]) if name in recipe else default}]")
+                    for name, kind, default, text in describe_fields(Training)
+                ]
+            )
+
+    def _train(self, dry_run: bool, as_json: bool, out: str | None, **given: Any) -> None:
+        config = resolve_config(registry(), self._model, *_layers(given))
+        from genzoo.cli.progress import Display  # torch is needed from here on
+        from genzoo.train import prepare, run_training, start_run
+
+        with Display() as display:
+            display.phase("preparing")
+            prepared = prepare(config)
+            if dry_run:
+                _show_plan(prepared.summary(), config.model_dump(mode="json"), as_json)
+                return
+            run = start_run(prepared, None if out is None else Path(out))
+            click.echo(
+                f"{config.model} on {prepared.summary()['device']}, {prepared.runtime.precision}: {run.path}", err=True
+            )
+            display.training(prepared.budget)
+            run_training(prepared, run, [display])
+        _report(run, as_json)
+
+
+def _preset_text(preset: Any) -> str:
+    return "; ".join(f"{part}: {json.dumps(content)}" for part, content in preset.items())
+
+
+def _parameters() -> list[click.Parameter]:
+    return [
+        click.Option(["--data"], metavar="D", help="Built-in name or path; see: genzoo data."),
+        *DATA_OPTIONS,
+        click.Option(
+            ["-o", "--option", "options"], multiple=True, metavar="KEY=VALUE", help="Set an option; see below."
+        ),
+        click.Option(
+            ["--config", "config_file"], type=click.Path(path_type=Path), help="Read settings from JSON or TOML."
+        ),
+        click.Option(["--out"], metavar="DIR", help="The run directory to make; below GENZOO_RUNS or runs by default."),
+        *_BUDGET_OPTIONS,
+        click.Option(["--batch-size"], type=int, help="Events per update."),
+        click.Option(["--lr"], type=float, help="Learning rate of every group."),
+        click.Option(["--device"], envvar="GENZOO_DEVICE", help="auto, cpu, cuda, cuda:N or mps."),
+        click.Option(["--precision"], envvar="GENZOO_PRECISION", help="auto, fp64, fp32, tf32, bf16 or fp16."),
+        click.Option(["--seed"], type=int, envvar="GENZOO_SEED", help="Same seed, same weights."),
+        click.Option(["--patience"], type=int, help="Stop after N evaluations without improvement."),
+        click.Option(["--eval-every"], type=float, help="Epochs between evaluations on validation rows."),
+        click.Option(["--keep"], type=int, help="How many of the last checkpoints to keep."),
+        click.Option(["--callback", "callbacks"], multiple=True, help="A registered callback."),
+        click.Option(["--dry-run"], is_flag=True, help="Check everything, show the plan, write nothing."),
+        _AS_JSON,
+    ]
+
+
+def _layers(given: dict[str, Any]) -> list[dict[str, Any]]:
+    """Config file, `-o` and flags, as layers of settings."""
+    training = {
+        "epochs": given["epochs"],
+        "steps": given["steps"],
+        "minutes": given["minutes"],
+        "batch_size": given["batch_size"],
+        "patience": given["patience"],
+        "eval_every": given["eval_every"],
+        "keep": given["keep"],
+        "callbacks": given["callbacks"] or None,
+        "optimiser": None if given["lr"] is None else {"rate": given["lr"]},
+    }
+    flags: dict[str, Any] = {key: given[key] for key in ("seed", "device", "precision") if given[key] is not None}
+    flags["training"] = {key: value for key, value in training.items() if value is not None}
+    data = data_layer(given["data"], given["size"], given["colour"], given["skip_bad"])
+    if data:
+        flags["data"] = data
+    file = {} if given["config_file"] is None else layer(read_config_file(given["config_file"]))
+    return [file, layer(parse_assignments(given["options"])), flags]
+
+
+def _show_plan(summary: dict[str, Any], config: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"plan": summary, "config": config}, indent=2))
+        return
+    for key, value in summary.items():
+        text = ", ".join(f"{name} {count:,}" for name, count in value.items()) if isinstance(value, dict) else value
+        click.echo(f"{key.replace('_', ' ')}: {text}")
+    click.echo(f"options: {json.dumps(config['options'])}")
+    click.echo(f"objective: {json.dumps(config['objective'])}")
+    click.echo("Nothing was written.")
+
+
+def _report(run: Run, as_json: bool) -> None:
+    record = run.record
+    pictures = sorted(run.samples.iterdir())
+    result = {
+        "run": str(run.path),
+        "status": record["status"],
+        "steps": record.get("steps"),
+        "seconds": record.get("seconds"),
+        "model": str(run.model),
+        "samples": str(pictures[-1]) if pictures else None,
+        "weights": record.get("weights"),
+    }
+    if as_json:
+        click.echo(json.dumps(result, indent=2))
+        return
+    click.echo(f"Trained {result['steps']} steps in {record.get('seconds', 0):.0f} s.")
+    click.echo(f"samples:  {result['samples']}")
+    click.echo(f"model:    {run.model}")
+    click.echo(f"log:      {run.log}")
+    click.echo("next:")
+    click.echo(f"  genzoo sample {run.path} -n 64 --out grid.png")
+    click.echo(f"  genzoo sample {run.path} -n 1000 --out samples.npz")
+    click.echo(f"  genzoo train --resume {run.path} --epochs N")

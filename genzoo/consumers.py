@@ -1,0 +1,207 @@
+"""What watches a training and keeps what should be kept: each takes steps, none is inside the loop."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from genzoo.checkpoint import prune, save_checkpoint
+from genzoo.data.dataset import Dataset, Rows
+from genzoo.device import Runtime
+from genzoo.engine.feed import sweep
+from genzoo.engine.fit import Step
+from genzoo.engine.gradient import GradientEngine
+from genzoo.errors import GenzooError
+from genzoo.files import append_lines, write_bytes
+from genzoo.fitted import Fitted
+from genzoo.picture import save_events
+from genzoo.run import Run
+from genzoo.seeding import scope
+from genzoo.transform import Affine
+
+_GRID_EVENTS = 64
+_PARTS = 10
+_LONGEST_WAIT = 600.0
+
+
+class Cadence:
+    """When something that is done now and then is due: every so many steps, or ten times in a budget.
+
+    Arguments:
+        every: steps between two times; `None` for tenths of the budget, and at least every ten minutes.
+    """
+
+    def __init__(self, every: int | None) -> None:
+        self._every = every
+        self._tenth = 0
+        self._moment = time.monotonic()
+
+    def due(self, step: Step) -> bool:
+        """Whether it is due after `step`; always after the last."""
+        if step.last:
+            return True
+        if self._every is not None:
+            return step.number % self._every == 0
+        tenth = int(step.fraction * _PARTS)
+        if tenth == self._tenth and time.monotonic() - self._moment < _LONGEST_WAIT:
+            return False
+        self._tenth, self._moment = tenth, time.monotonic()
+        return True
+
+
+class MetricsLog:
+    """Appends to `metrics.jsonl`: the losses of every `every`-th step, and whatever else is written.
+
+    Arguments:
+        run: whose log.
+        every: steps between lines.
+        done: the step that training continues after; lines beyond it, and one cut short, are dropped first.
+    """
+
+    def __init__(self, run: Run, every: int, done: int = 0) -> None:
+        self._path = run.log
+        self._every = every
+        _keep_lines_until(run, done)
+        try:
+            self._file = self._path.open("ab")
+        except OSError as error:
+            raise GenzooError(f"{self._path} could not be written: {error.strerror}.") from error
+
+    def __call__(self, step: Step) -> None:
+        self.write(
+            {"step": record.step, "epoch": step.epoch, "seconds": round(step.seconds, 3), "loss": record.values}
+            for record in step.losses
+            if record.step % self._every == 0 or record.step == 1
+        )
+
+    def write(self, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Append lines."""
+        append_lines(self._file, self._path, list(lines))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _keep_lines_until(run: Run, done: int) -> None:
+    if not run.log.exists():
+        return
+    kept = []
+    for line in run.log.read_bytes().splitlines(keepends=True):
+        try:
+            if json.loads(line)["step"] <= done and line.endswith(b"\n"):
+                kept.append(line)
+        except (ValueError, KeyError, TypeError):
+            break
+    write_bytes(run.log, b"".join(kept))
+
+
+class SampleGrids:
+    """Saves the same latent draws again and again, so that one sees them change: a PNG grid, or a CSV for a table."""
+
+    def __init__(self, run: Run, fitted: Fitted, every: int | None, seed: int) -> None:
+        self._run = run
+        self._fitted = fitted
+        self._cadence = Cadence(every)
+        self._seed = seed
+
+    def __call__(self, step: Step) -> None:
+        if self._cadence.due(step):
+            suffix = "png" if self._fitted.data.modality == "image" else "csv"
+            events = self._fitted.sample(_GRID_EVENTS, seed=self._seed)
+            save_events(self._run.samples / f"step-{step.number:06d}.{suffix}", events, self._fitted.data)
+
+
+class Monitor:
+    """Watches the objective's monitor on the validation rows; remembers the best step and runs out of patience.
+
+    Arguments:
+        every: epochs between evaluations.
+        patience: evaluations without improvement after which `exhausted` turns true, or `None`.
+        state: what `state` gave in an earlier attempt.
+    """
+
+    def __init__(
+        self,
+        engine: GradientEngine,
+        dataset: Dataset,
+        rows: Rows,
+        transform: Affine,
+        runtime: Runtime,
+        log: MetricsLog,
+        *,
+        batch_size: int,
+        every_steps: int,
+        patience: int | None,
+        seed: int,
+        state: Mapping[str, Any],
+    ) -> None:
+        self._engine = engine
+        self._events = (dataset, rows, batch_size, transform, runtime)
+        self._log = log
+        self._every = every_steps
+        self._patience = patience
+        self._seed = seed
+        self.best: float = state.get("best", math.inf)
+        self.best_step: int | None = state.get("best_step")
+        self.waited: int = state.get("waited", 0)
+
+    def __call__(self, step: Step) -> bool:
+        """Evaluate if it is time; returns whether this step is the best so far."""
+        if step.number % self._every and not step.last:
+            return False
+        value = self._evaluate()
+        self._log.write([{"step": step.number, "epoch": step.epoch, "validation": value}])
+        if value < self.best:
+            self.best, self.best_step, self.waited = value, step.number, 0
+            return True
+        self.waited += 1
+        return False
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether patience has run out."""
+        return self._patience is not None and self.waited >= self._patience
+
+    def state(self) -> dict[str, Any]:
+        """All that a resume needs."""
+        return {"best": self.best, "best_step": self.best_step, "waited": self.waited}
+
+    def _evaluate(self) -> float:
+        total, count = 0.0, 0
+        with scope(self._seed, "validation"):
+            for batch in sweep(*self._events):
+                value = self._engine.monitor(batch)
+                assert value is not None
+                total += float(value) * len(batch)
+                count += len(batch)
+        return total / count
+
+
+class Checkpoints:
+    """Saves checkpoints, and keeps the last few and the best.
+
+    A checkpoint with a number that is not finite is refused, so the last good one stays.
+    """
+
+    def __init__(self, run: Run, engine: GradientEngine, transform: Affine, every: int | None, keep: int) -> None:
+        self._run = run
+        self._engine = engine
+        self._transform = transform
+        self._cadence = Cadence(every)
+        self._keep = keep
+
+    def due(self, step: Step) -> bool:
+        """Whether it is time for one."""
+        return self._cadence.due(step)
+
+    def save(self, step: int, seconds: float, monitor: Monitor | None) -> None:
+        """Save the state after `step`."""
+        tensors = self._engine.tensors()
+        tensors |= {f"transform.{name}": value for name, value in self._transform.state_dict().items()}
+        state = {} if monitor is None else monitor.state()
+        save_checkpoint(self._run.checkpoints, step, seconds, tensors, self._engine.numbers(), state)
+        prune(self._run.checkpoints, self._keep, None if monitor is None else monitor.best_step)

@@ -1,0 +1,1 @@
+"""Where events come from: one reader per kind of file, one `Dataset` for all."""

@@ -1,0 +1,87 @@
+"""NumPy files: `.npy`, mapped from disk, and `.npz`."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genzoo.data.dataset import Dataset, refuse_unusable
+from genzoo.data.image import bytes_spec, channels_first, image_spec
+from genzoo.errors import DataError
+from genzoo.spec import DataSpec, Feature
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+_EVENT_KEYS = ("x", "X", "data", "images", "events", "arr_0")
+_LABEL_KEYS = ("y", "labels", "label", "target")
+_STORED = {"bool": "uint8", "int8": "int16", "uint16": "int32", "uint32": "int64", "uint64": "int64"}
+
+
+def read_array(path: Path) -> Dataset:
+    """Images `(N, H, W)`, `(N, H, W, C)`, `(N, C, H, W)` or a table `(N, C)` from a NumPy file.
+
+    Raises:
+        DataError: not a NumPy file of numbers, of another rank, empty, or with values that are not finite.
+    """
+    try:
+        loaded = np.load(path, mmap_mode="r" if path.suffix == ".npy" else None, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return array_dataset(path.stem, loaded, None, str(path))
+        with loaded:
+            return _from_archive(path, loaded)
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} cannot be read as a NumPy file of numbers: {error}.") from error
+
+
+def _from_archive(path: Path, archive: Any) -> Dataset:
+    known = [key for key in _EVENT_KEYS if key in archive.files]
+    wide = [key for key in archive.files if archive[key].ndim >= 2]
+    if not known and len(wide) != 1:
+        names = ", ".join(archive.files) or "none"
+        raise DataError(f"{path} holds the arrays {names}; keep the events under 'x', and labels under 'y'.")
+    labels = next((archive[key] for key in _LABEL_KEYS if key in archive.files), None)
+    return array_dataset(path.stem, archive[known[0] if known else wide[0]], labels, str(path))
+
+
+def array_dataset(name: str, events: Array, labels: Array | None = None, shown: str = "The array") -> Dataset:
+    """A dataset of an array already in memory; the same rules as for a file.
+
+    Raises:
+        DataError: as `read_array`.
+    """
+    if events.dtype.kind not in "buif":
+        raise DataError(f"{shown} holds values of type {events.dtype}, not numbers.")
+    if events.ndim < 2:
+        raise DataError(f"{shown} has shape {events.shape}; images are (N, H, W) or (N, H, W, C), tables (N, columns).")
+    if labels is not None and len(labels) != len(events):
+        raise DataError(f"{shown} holds {len(events)} events and {len(labels)} labels.")
+    stored = _STORED.get(events.dtype.name)
+    if events.dtype.itemsize == 2 and events.dtype.kind == "f":
+        stored = "float32"
+    if events.dtype.kind == "f" and events.dtype.itemsize > 8:
+        stored = "float64"
+    if stored or not events.dtype.isnative:
+        events = events.astype(stored or events.dtype.newbyteorder("="))
+    if events.ndim > 2:
+        events = channels_first(shown, events)
+    refuse_unusable(shown, events)
+    return Dataset(name, _spec(events), events, labels)
+
+
+def _spec(events: Array) -> DataSpec:
+    if events.ndim == 2:
+        features = tuple(Feature(f"x{i}") for i in range(events.shape[1]))
+        storage: Any = events.dtype.name if events.dtype.kind == "f" else "float64"
+        return DataSpec((events.shape[1],), "table", features, storage=storage)
+    if events.dtype == np.uint8 and events.max() > 1:
+        return bytes_spec(events)
+    low, high = float(events.min()), float(events.max())
+    if events.dtype.kind != "f":
+        return image_spec(events, (low, max(high, low + 1)), 1.0)
+    for bounds in ((0.0, 1.0), (-1.0, 1.0)):
+        if bounds[0] <= low and high <= bounds[1]:
+            return image_spec(events, bounds, None)
+    return image_spec(events, (low, high) if low < high else None, None)

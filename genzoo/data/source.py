@@ -1,0 +1,48 @@
+"""From what stands after `--data` to a dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from genzoo.config import DataSettings
+from genzoo.data.dataset import Dataset
+from genzoo.errors import DataError, did_you_mean
+from genzoo.registry import Registry, resolve
+
+
+def open_dataset(settings: DataSettings, registry: Registry) -> Dataset:
+    """The dataset of a built-in name or a path.
+
+    A registered name wins over a file of the same name; write `./digits` for the file.
+
+    Raises:
+        DataError: neither, or the file cannot be used.
+    """
+    source = settings.source
+    if source in registry.datasets.names() or source in registry.datasets.ids():
+        entry = registry.datasets.get(source)
+        dataset = resolve(entry.spec.loader, entry.spec)()
+        if not isinstance(dataset, Dataset):
+            raise DataError(f"Dataset {source!r} gave a {type(dataset).__name__} instead of a Dataset.")
+        return dataset
+    path = Path(source).expanduser()
+    if not path.exists():
+        known = did_you_mean(source, registry.datasets.names())
+        raise DataError(f"Data {source!r} is neither a built-in name nor an existing path. {known}")
+    return _read(path, settings)
+
+
+def _read(path: Path, settings: DataSettings) -> Dataset:
+    # Readers bring libraries of their own, which only the kind of data at hand should cost.
+    from genzoo.data import array, folder, idx
+
+    if path.is_dir():
+        return folder.read_folder(path, settings)
+    if path.suffix in (".npy", ".npz"):
+        return array.read_array(path)
+    if idx.is_idx(path):
+        return idx.read_idx(path)
+    raise DataError(
+        f"{path} is of no kind that genzoo reads. Known: .npy, .npz, idx files (…-ubyte, …-ubyte.gz) "
+        f"and folders of images."
+    )

@@ -1,0 +1,241 @@
+"""Batches of training rows, in an order that depends on the seed and the step alone.
+
+A feed can begin at any step, so a resumed run sees the very batches that the uninterrupted one would have seen.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import queue
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genzoo.data.dataset import BLOCK, Dataset, Rows
+from genzoo.device import Runtime
+from genzoo.errors import ConfigError
+from genzoo.objective import Batch
+from genzoo.seeding import derive
+from genzoo.transform import Affine
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+_RESIDENT_SHARE = 0.5
+"""Share of the device's free memory that resident events may take."""
+
+_AHEAD = 2
+"""Batches prepared ahead of the one in use, each in a buffer of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Which rows each step sees: every epoch a new permutation, cut into whole batches.
+
+    Arguments:
+        rows: the training rows, increasing.
+        events_per_step: how many a step consumes; the rest of an epoch that fills no step is left out.
+        seed: of the run.
+        block: rows that stay together while shuffling, so that a disk is read in stretches; 1 shuffles freely.
+    """
+
+    rows: Rows
+    events_per_step: int
+    seed: int
+    block: int = 1
+
+    def __post_init__(self) -> None:
+        if len(self.rows) < self.events_per_step:
+            raise ConfigError(
+                f"There are {len(self.rows)} training rows and a step takes {self.events_per_step} events. "
+                f"Use --batch-size {max(1, len(self.rows) // 2)} or less, or more data."
+            )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Whole steps in one pass."""
+        return len(self.rows) // self.events_per_step
+
+    def epoch(self, number: int) -> Rows:
+        """All rows in the order of epoch `number`, from 0."""
+        rng = np.random.default_rng(derive(self.seed, "order", number))
+        if self.block == 1:
+            return self.rows[rng.permutation(len(self.rows))]
+        blocks = np.array_split(self.rows, range(self.block, len(self.rows), self.block))
+        mixed = [blocks[i] for i in rng.permutation(len(blocks))]
+        windows = [np.concatenate(mixed[i : i + 16]) for i in range(0, len(mixed), 16)]
+        return np.concatenate([rng.permutation(window) for window in windows])
+
+    def locate(self, step: int) -> tuple[int, slice]:
+        """The epoch of `step` (from 1), and which part of that epoch's order it sees."""
+        epoch, place = divmod(step - 1, self.steps_per_epoch)
+        return epoch, slice(place * self.events_per_step, (place + 1) * self.events_per_step)
+
+
+class Feed(ABC):
+    """Batches for training and for validation."""
+
+    def __init__(self, order: Order, transform: Affine, runtime: Runtime, channels_last: bool) -> None:
+        self.order = order
+        self.device = runtime.device
+        self._transform = transform
+        self._dtype = runtime.dtype
+        self._format = torch.channels_last if channels_last else torch.contiguous_format
+
+    @abstractmethod
+    def batches(self, first: int) -> Generator[Batch, None, None]:
+        """The batch of step `first` and of every later one, without end."""
+
+    def _batch(self, events: Tensor, index: Tensor) -> Batch:
+        """Events in data units, on the device, as the model wants them."""
+        x = self._transform(events.to(self._dtype)).contiguous(memory_format=self._format)
+        return Batch(x, index=index)
+
+
+class ResidentFeed(Feed):
+    """Events that lie on the device as a whole; a batch is one gather there."""
+
+    def __init__(
+        self, order: Order, events: Array, transform: Affine, runtime: Runtime, channels_last: bool = False
+    ) -> None:
+        super().__init__(order, transform, runtime, channels_last)
+        self._rows = torch.from_numpy(order.rows).to(runtime.device)
+        self._events = torch.as_tensor(events[order.rows]).to(runtime.device)
+
+    def batches(self, first: int) -> Generator[Batch, None, None]:
+        current = -1
+        for step in itertools.count(first):
+            epoch, place = self.order.locate(step)
+            if epoch != current:
+                positions = np.searchsorted(self.order.rows, self.order.epoch(epoch))
+                shuffled = torch.from_numpy(positions).to(self._events.device, non_blocking=True)
+                current = epoch
+            chosen = shuffled[place]
+            yield self._batch(self._events[chosen], self._rows[chosen])
+
+
+class StreamingFeed(Feed):
+    """Events that stay on the host or on disk; a thread gathers ahead, and CUDA copies while the step computes."""
+
+    def __init__(
+        self, order: Order, events: Array, transform: Affine, runtime: Runtime, channels_last: bool = False
+    ) -> None:
+        super().__init__(order, transform, runtime, channels_last)
+        self._events = events
+        self._pinned = runtime.device.type == "cuda"
+
+    def batches(self, first: int) -> Generator[Batch, None, None]:
+        ready: queue.Queue[tuple[Tensor, Tensor] | BaseException] = queue.Queue(_AHEAD)
+        stop = threading.Event()
+        worker = threading.Thread(target=self._gather, args=(first, ready, stop), daemon=True)
+        worker.start()
+        try:
+            yield from self._stream(ready) if self._pinned else self._hand_over(ready)
+        finally:
+            stop.set()
+            with contextlib.suppress(queue.Empty):
+                ready.get_nowait()
+            worker.join()
+
+    def _gather(self, first: int, ready: queue.Queue[Any], stop: threading.Event) -> None:
+        """Read the rows of one step after the other, until told to stop."""
+        current, rows = -1, self.order.rows
+        try:
+            for step in itertools.count(first):
+                epoch, place = self.order.locate(step)
+                if epoch != current:
+                    rows, current = self.order.epoch(epoch), epoch
+                index = rows[place]
+                increasing = np.argsort(index)  # a disk likes them in order
+                events = np.empty((len(index), *self._events.shape[1:]), self._events.dtype)
+                events[increasing] = self._events[index[increasing]]
+                item = (torch.from_numpy(events), torch.from_numpy(index))
+                if not _put(ready, tuple(t.pin_memory() for t in item) if self._pinned else item, stop):
+                    return
+        except BaseException as error:  # handed to the thread that waits for batches
+            _put(ready, error, stop)
+
+    def _hand_over(self, ready: queue.Queue[Any]) -> Iterator[Batch]:
+        while True:
+            events, index = _take(ready)
+            yield self._batch(events.to(self.device), index.to(self.device))
+
+    def _stream(self, ready: queue.Queue[Any]) -> Iterator[Batch]:
+        """Copy the next batch on a stream of its own while the current one is in use."""
+        copies = torch.cuda.Stream(self.device)
+
+        def copy() -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+            pinned = _take(ready)
+            with torch.cuda.stream(copies):
+                return pinned, tuple(t.to(self.device, non_blocking=True) for t in pinned)
+
+        ahead = copy()
+        while True:
+            now = torch.cuda.current_stream(self.device)
+            now.wait_stream(copies)
+            kept, (events, index) = ahead
+            for tensor in (events, index):
+                tensor.record_stream(now)
+            ahead = copy()
+            yield self._batch(events, index)
+            del kept  # the pinned source outlives its copy
+
+
+def _put(ready: queue.Queue[Any], item: object, stop: threading.Event) -> bool:
+    while not stop.is_set():
+        with contextlib.suppress(queue.Full):
+            ready.put(item, timeout=0.1)
+            return True
+    return False
+
+
+def _take(ready: queue.Queue[Any]) -> Any:
+    item = ready.get()
+    if isinstance(item, BaseException):
+        raise item
+    return item
+
+
+def make_feed(
+    dataset: Dataset,
+    rows: Rows,
+    events_per_step: int,
+    seed: int,
+    transform: Affine,
+    runtime: Runtime,
+    *,
+    channels_last: bool = False,
+) -> Feed:
+    """The fastest feed that the data and the device allow: resident where the rows fit, else streaming."""
+    mapped = isinstance(dataset.events, np.memmap)
+    needed = len(rows) * dataset.events[0].nbytes
+    if needed <= _RESIDENT_SHARE * _free_bytes(runtime.device):
+        order = Order(rows, events_per_step, seed)
+        return ResidentFeed(order, dataset.events, transform, runtime, channels_last)
+    order = Order(rows, events_per_step, seed, BLOCK // 16 if mapped else 1)
+    return StreamingFeed(order, dataset.events, transform, runtime, channels_last)
+
+
+def sweep(dataset: Dataset, rows: Rows, size: int, transform: Affine, runtime: Runtime) -> Iterator[Batch]:
+    """Every one of `rows` once, in order, in batches of at most `size`."""
+    for start in range(0, len(rows), size):
+        index = rows[start : start + size]
+        events = torch.as_tensor(dataset.events[index]).to(runtime.device)
+        yield Batch(transform(events.to(runtime.dtype)), index=torch.from_numpy(index).to(runtime.device))
+
+
+def _free_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            fields = dict(line.split(":", 1) for line in file)
+        return int(fields["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError):
+        return 2**32

@@ -1,0 +1,150 @@
+"""Turns the losses that an objective yields into updates of its model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from genzoo.config import Training
+from genzoo.device import Runtime
+from genzoo.engine.average import Average
+from genzoo.engine.optimiser import Group
+from genzoo.engine.schedule import rate_factor
+from genzoo.errors import ConfigError
+from genzoo.model import Generator, Model, Parts
+from genzoo.objective import Batch, GradientObjective, Progress
+from genzoo.weights import below, load_tensors
+
+
+class GradientEngine:
+    """Gradient training of one model under one objective.
+
+    Arguments:
+        model: on the runtime's device and of its type.
+        objective: yields the losses.
+        training: optimisers, schedule, average, clipping, accumulation.
+        runtime: device and precision.
+    """
+
+    def __init__(self, model: Model, objective: GradientObjective, training: Training, runtime: Runtime) -> None:
+        if objective.needs_discriminator and model.critic is None:
+            raise ConfigError("This model has no discriminator, and the objective needs one. Choose another objective.")
+        self.model = model
+        self.objective = objective
+        self._training = training
+        self._runtime = runtime
+        self._groups = {
+            name: Group(module.parameters(), training.optimiser_of(name), runtime, training.clip)
+            for name, module in model.groups.items()
+        }
+        if unknown := set(training.groups) - set(self._groups):
+            raise ConfigError(f"There is no group of parameters {min(unknown)!r}; this model has {[*self._groups]}.")
+        self.average = Average(model.generator, training.ema) if training.ema else None
+        self.progress = Progress.start(runtime.device)
+        if training.compile or (training.compile is None and runtime.device.type == "cuda"):
+            compile_stages(model, objective, runtime.device)
+
+    @property
+    def events_per_step(self) -> int:
+        """How many events one step consumes."""
+        return self._training.batch_size * self.objective.batches_per_step
+
+    @property
+    def trained(self) -> Generator:
+        """The generator to keep: the average where there is one."""
+        return self.average.module if self.average else self.model.generator
+
+    def update(self, batch: Batch, step: int, fraction: float) -> dict[str, Tensor]:
+        """One step: every loss the objective yields, and the update of its groups.
+
+        Arguments:
+            batch: `events_per_step` events.
+            step: its number, from 1.
+            fraction: share of the budget spent before it, 0 to 1.
+
+        Returns:
+            The step's losses by group, `()` each, on the device.
+        """
+        if self._runtime.device.type == "cuda":
+            torch.compiler.cudagraph_mark_step_begin()
+        self.model.train()
+        self.progress.step.fill_(step)
+        self.progress.fraction.fill_(fraction)
+        factor = rate_factor(self._training.schedule, step, fraction)
+        losses = self._stages(batch, factor)
+        if self.average is not None:
+            self.average.update(step)
+        return {name: torch.stack(values).mean() for name, values in losses.items()}
+
+    def _stages(self, batch: Batch, factor: float) -> dict[str, list[Tensor]]:
+        """Run the objective over all parts of the batch in lockstep, so that each yield is one update of the whole."""
+        parts = batch.chunk(self._training.accumulation)
+        streams = [self.objective.losses(self.model, part, self.progress) for part in parts]
+        kept: dict[str, list[Tensor]] = {}
+        while True:
+            names: list[str] = []
+            for stream in streams:
+                with self._runtime.autocast():
+                    losses = next(stream, None)
+                if losses is None:
+                    return kept
+                self._backward(losses, len(parts), kept)
+                names = list(losses)
+            for name in names:
+                self._groups[name].step(factor)
+
+    def _backward(self, losses: Mapping[str, Tensor], parts: int, kept: dict[str, list[Tensor]]) -> None:
+        for place, (name, loss) in enumerate(losses.items(), start=1):
+            if name not in self._groups:
+                raise ConfigError(f"The objective yields a loss for {name!r}; this model has {[*self._groups]}.")
+            share = loss / parts if parts > 1 else loss
+            self._groups[name].backward(share, retain_graph=place < len(losses))
+            kept.setdefault(name, []).append(loss.detach())
+
+    @torch.no_grad()
+    def monitor(self, batch: Batch) -> Tensor | None:
+        """The objective's monitor on validation events, for the generator that would be kept."""
+        model = self.model
+        if self.average is not None:
+            model = Model(Parts(self.average.module, model.critic))
+        model.eval()
+        return self.objective.monitor(model, batch)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors that an exact resume needs."""
+        found = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        if self.average is not None:
+            found |= {f"average.{name}": value for name, value in self.average.module.state_dict().items()}
+        for group, content in self._groups.items():
+            found |= {f"optimiser.{group}.{name}": value for name, value in content.tensors().items()}
+        return found
+
+    def numbers(self) -> dict[str, Any]:
+        """All other state that an exact resume needs."""
+        return {"scalers": {name: group.numbers() for name, group in self._groups.items()}}
+
+    def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+        """Take up what `tensors` and `numbers` gave.
+
+        Raises:
+            ArtifactError: they are those of another model.
+        """
+        load_tensors(self.model, below(tensors, "model."))
+        if self.average is not None:
+            load_tensors(self.average.module, below(tensors, "average."))
+        for name, group in self._groups.items():
+            group.restore(below(tensors, f"optimiser.{name}."), numbers["scalers"][name])
+
+
+def compile_stages(model: Model, objective: GradientObjective, device: torch.device) -> None:
+    """Compile the objective's stages whole, or else its model's parts; on CUDA into graphs."""
+    mode = "reduce-overhead" if device.type == "cuda" else None
+    for name in objective.stages:
+        compiled = torch.compile(getattr(objective, name), fullgraph=True, dynamic=False, mode=mode)
+        setattr(objective, name, compiled)
+    if not objective.stages:
+        for module in model.groups.values():
+            module.compile(dynamic=False, mode=mode)

@@ -1,0 +1,44 @@
+"""How long to train, and how the learning rate moves meanwhile."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from genzoo.config import Schedule, Training
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """When training ends: after `steps`, or after `seconds`, whichever comes first."""
+
+    steps: int | None
+    seconds: float | None
+
+    @staticmethod
+    def of(training: Training, steps_per_epoch: int) -> Budget:
+        """The budget that settings mean for data of that many steps an epoch."""
+        limits = [] if training.steps is None else [training.steps]
+        if training.epochs is not None:
+            limits.append(max(1, math.ceil(training.epochs * steps_per_epoch)))
+        return Budget(min(limits, default=None), None if training.minutes is None else training.minutes * 60)
+
+    def spent(self, steps: int, seconds: float) -> float:
+        """The share that is spent, 0 to 1."""
+        shares = [0.0]
+        if self.steps is not None:
+            shares.append(steps / self.steps)
+        if self.seconds is not None:
+            shares.append(seconds / self.seconds)
+        return min(1.0, max(shares))
+
+
+def rate_factor(schedule: Schedule, step: int, fraction: float) -> float:
+    """What the learning rate is multiplied by at `step` (from 1), when `fraction` of the budget is spent."""
+    rise = min(1.0, step / schedule.warmup) if schedule.warmup else 1.0
+    fall = {
+        "constant": 1.0,
+        "linear": 1.0 - fraction,
+        "cosine": 0.5 * (1.0 + math.cos(math.pi * fraction)),
+    }[schedule.name]
+    return rise * (schedule.floor + (1.0 - schedule.floor) * fall)

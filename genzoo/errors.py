@@ -1,0 +1,79 @@
+"""Every error a user can meet, drawn as one tree; each class carries its exit code.
+
+::
+
+    GenzooError            1  the run failed (full disk, read-only folder ...)
+    ├── ConfigError        2  usage, options, settings, an existing directory
+    ├── PluginError        3  a plugin, or its installation
+    ├── DataError          4  data that cannot be read or used
+    ├── ArtifactError      4  a run, model folder or checkpoint that cannot be used
+    ├── CheckError         5  a check or gate did not hold
+    ├── DivergenceError    6  training produced a number that is not finite
+    └── Interrupted      130  interrupted (143 when terminated)
+
+An error message is one paragraph for the reader: what was wanted, what was seen, what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class GenzooError(Exception):
+    """The run failed for a reason outside the model, such as a full disk."""
+
+    exit_code = 1
+
+
+class ConfigError(GenzooError):
+    """A command, option or setting that cannot be honoured."""
+
+    exit_code = 2
+
+
+class PluginError(GenzooError):
+    """A plugin that cannot be loaded or does not keep its contract."""
+
+    exit_code = 3
+
+
+class DataError(GenzooError):
+    """Data that cannot be read, or that the model cannot use."""
+
+    exit_code = 4
+
+
+class ArtifactError(GenzooError):
+    """A run directory, model folder or checkpoint that cannot be used."""
+
+    exit_code = 4
+
+
+class CheckError(GenzooError):
+    """A check or gate that did not hold."""
+
+    exit_code = 5
+
+
+class DivergenceError(GenzooError):
+    """Training produced a loss or a weight that is not finite."""
+
+    exit_code = 6
+
+
+class Interrupted(GenzooError):
+    """A signal asked for the end; everything up to the last whole step is saved."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The sentence that helps after an unknown word: the nearest known one, or all of them."""
+    names = sorted(known)
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    if near:
+        return f"Did you mean {near[0]!r}?"
+    return f"Known: {', '.join(names)}." if names else "None is known."

@@ -1,0 +1,183 @@
+"""Files that are whole or absent: atomic writes, JSON without surprises, tensors without pickles."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import safetensors
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from genzoo.errors import ArtifactError, GenzooError
+
+_LARGEST_JSON = 64 * 2**20
+
+
+def write_with(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a temporary file beside `path`, make it durable, and put it in place.
+
+    Raises:
+        GenzooError: the disk is full or read-only; nothing half-written is left.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        write(temporary)
+        _sync(temporary)
+        os.replace(temporary, path)
+        _sync(path.parent)
+    except OSError as error:
+        raise GenzooError(f"{path} could not be written: {error.strerror or error}.") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace a file's content atomically."""
+
+    def write(temporary: Path) -> None:
+        temporary.write_bytes(content)
+
+    write_with(path, write)
+
+
+def append_lines(file: BinaryIO, path: Path, records: list[Mapping[str, Any]]) -> None:
+    """Append one line of JSON per record.
+
+    Raises:
+        GenzooError: the disk is full.
+    """
+    try:
+        file.write(b"".join(to_json(record).encode() + b"\n" for record in records))
+        file.flush()
+    except OSError as error:
+        raise GenzooError(f"{path} could not be written: {error.strerror or error}.") from error
+
+
+def to_json(content: Any, *, indent: int | None = None) -> str:
+    """JSON in which numbers that are not finite are `null`.
+
+    Examples:
+        >>> to_json({"loss": float("nan"), "step": 3})
+        '{"loss": null, "step": 3}'
+    """
+    return json.dumps(_finite(content), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def _finite(content: Any) -> Any:
+    if isinstance(content, float):
+        return content if math.isfinite(content) else None
+    if isinstance(content, Mapping):
+        return {str(key): _finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(value) for value in content]
+    return content
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Replace a JSON file atomically."""
+    write_bytes(path, (to_json(content, indent=2) + "\n").encode())
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        ArtifactError: it is missing, too large, not JSON, no object, or names a key twice.
+    """
+
+    def no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(dict(pairs)) < len(pairs):
+            raise ValueError("a key stands twice in one object")
+        return dict(pairs)
+
+    try:
+        if path.stat().st_size > _LARGEST_JSON:
+            raise ArtifactError(f"{path} is larger than any file that genzoo writes there.")
+        content = json.loads(path.read_bytes(), object_pairs_hook=no_twins)
+    except (OSError, ValueError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ArtifactError(f"{path} cannot be read: {reason}.") from error
+    if not isinstance(content, dict):
+        raise ArtifactError(f"{path} holds {type(content).__name__}, not an object.")
+    return content
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, str]:
+    """Write tensors to a safetensors file, each storage once.
+
+    Returns:
+        The names that were left out because they are tied to another, with that other's name.
+    """
+    owners: dict[tuple[Any, ...], str] = {}
+    tied: dict[str, str] = {}
+    kept: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        key = (tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride())
+        if tensor.numel() and (owner := owners.setdefault(key, name)) != name:
+            tied[name] = owner
+        else:
+            kept[name] = tensor.detach().cpu().contiguous().clone()
+    write_with(path, lambda temporary: save_file(kept, temporary))
+    return tied
+
+
+def read_tensors(path: Path, tied: Mapping[str, str]) -> dict[str, Tensor]:
+    """What `write_tensors` wrote, tied tensors under all their names.
+
+    Raises:
+        ArtifactError: the file is missing or damaged, or a number in it is not finite.
+    """
+    try:
+        tensors: dict[str, Tensor] = load_file(path)
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
+        raise ArtifactError(f"{path} cannot be read as tensors: {error}.") from error
+    for name, tensor in tensors.items():
+        if not is_finite(tensor):
+            raise ArtifactError(f"{path}: tensor {name!r} holds numbers that are not finite.")
+    for name, owner in tied.items():
+        if owner not in tensors:
+            raise ArtifactError(f"{path}: tensor {name!r} is tied to {owner!r}, which is not there.")
+        tensors[name] = tensors[owner]
+    return tensors
+
+
+def is_finite(tensor: Tensor) -> bool:
+    """Whether every number in a tensor is finite."""
+    return not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_digest(path: Path, expected: object) -> None:
+    """Refuse a file that is not the one that was written.
+
+    Raises:
+        ArtifactError: its SHA-256 is another, or it is missing.
+    """
+    try:
+        found = digest(path)
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read: {error.strerror}.") from error
+    if found != expected:
+        raise ArtifactError(f"{path} has changed since it was written: its SHA-256 is {found[:12]}…, not as recorded.")

@@ -1,0 +1,161 @@
+"""A trained generator with the transform and the DataSpec it was trained under: data units in, data units out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genzoo.errors import ConfigError, DataError
+from genzoo.model import Decoder, Encoder, Generator, Likelihood, Reconstruction, capability_name
+from genzoo.seeding import scope
+from genzoo.spec import DataSpec
+from genzoo.transform import Affine, place_on_grid
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Events = Array | Tensor
+CapabilityT = TypeVar("CapabilityT")
+
+CHUNK = 512
+"""Events computed at a time; part of what a seed means, because a chunk is a random scope."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What users hold. Every method takes and returns data units, on the host.
+
+    Arguments:
+        model: the id of the zoo entry, `distribution/name`.
+        generator: the trained generator.
+        transform: what maps data units to the generator's space.
+        data: what one event is.
+    """
+
+    model: str
+    generator: Generator
+    transform: Affine
+    data: DataSpec
+
+    @property
+    def device(self) -> torch.device:
+        """Where the generator computes."""
+        return self.transform.shift.device
+
+    def sample(self, n: int, *, seed: int = 0, **options: object) -> Array:
+        """Draw events.
+
+        Arguments:
+            n: how many, at least 1.
+            seed: the same seed gives the same events on the same machine.
+
+        Returns:
+            Events in data units, on the data's grid and of its type, `(n, *event)`.
+
+        Raises:
+            ConfigError: `n` is below 1.
+        """
+        if n < 1:
+            raise ConfigError(f"{n} events cannot be sampled; ask for at least 1.")
+
+        def draw(index: int, start: int) -> Array:
+            with scope(seed, "sample", index):
+                y = self.generator.sample(min(CHUNK, n - start), **options)
+            return self._to_data(y)
+
+        return self._chunks(n, draw)
+
+    def decode(self, z: Events) -> Array:
+        """The events of latent vectors `z (N, L)`, in data units, `(N, *event)`."""
+        decoder = self._require(Decoder)
+        latent = torch.as_tensor(z)
+        if latent.ndim != 2 or latent.shape[1] != decoder.latent:
+            raise ConfigError(f"Latent vectors have the shape (N, {decoder.latent}), not {tuple(latent.shape)}.")
+        return self._chunks(
+            len(latent), lambda _, start: self._to_data(decoder.decode(self._place(latent[start : start + CHUNK])))
+        )
+
+    def encode(self, x: Events, *, seed: int = 0) -> Array:
+        """The posterior mean of the latent vector of events `x (N, *event)`, `(N, L)`."""
+        encoder = self._require(Encoder)
+
+        def work(index: int, start: int) -> Array:
+            with scope(seed, "encode", index):
+                return _to_host(encoder.encode(self._to_model(x[start : start + CHUNK])))
+
+        return self._chunks(len(x), work)
+
+    def reconstruct(self, x: Events) -> Array:
+        """The model's own version of events `x (N, *event)`, in data units."""
+        module = self._require(Reconstruction)
+        return self._chunks(
+            len(x), lambda _, start: self._to_data(module.reconstruct(self._to_model(x[start : start + CHUNK])))
+        )
+
+    def log_prob(self, x: Events) -> Array:
+        """Log-density of events `x (N, *event)` in nats, in data units, `(N,)` float64.
+
+        Raises:
+            ConfigError: the model has no likelihood.
+            DataError: the events have another shape than the training data.
+        """
+        density = self._require(Likelihood)
+
+        def work(_: int, start: int) -> Array:
+            wide = self._widen(x[start : start + CHUNK])
+            inside = density.log_prob(self._narrow(self.transform(wide)))
+            return _to_host(inside.double() + self.transform.log_det(wide))
+
+        return self._chunks(len(x), work)
+
+    def to(self, device: torch.device) -> Fitted:
+        """The same model on another device; this one moves along, since modules move in place."""
+        self.generator.to(device)
+        self.transform.to(device)
+        return self
+
+    @torch.no_grad()
+    def _chunks(self, n: int, work: Callable[[int, int], Array]) -> Array:
+        training = self.generator.training
+        self.generator.eval()
+        try:
+            return np.concatenate([work(index, start) for index, start in enumerate(range(0, n, CHUNK))])
+        finally:
+            self.generator.train(training)
+
+    def _require(self, capability: type[CapabilityT]) -> CapabilityT:
+        if isinstance(self.generator, capability):
+            return self.generator
+        raise ConfigError(f"Model {self.model!r} cannot do this: it has no {capability_name(capability)!r}.")
+
+    def _dtype(self) -> torch.dtype:
+        return next((p.dtype for p in self.generator.parameters() if p.is_floating_point()), torch.float32)
+
+    def _place(self, x: Tensor) -> Tensor:
+        return x.to(self.device, self._dtype())
+
+    def _narrow(self, x: Tensor) -> Tensor:
+        return x.to(self._dtype())
+
+    def _widen(self, x: Events) -> Tensor:
+        """Events on the device in the transform's own precision, so that large offsets do not round."""
+        if tuple(x.shape[1:]) != self.data.event_shape:
+            raise DataError(
+                f"The model was trained on events of shape {self.data.event_shape}, and these have "
+                f"{tuple(x.shape[1:])}. Give it data of the same form."
+            )
+        return torch.as_tensor(x).to(self.device, self.transform.shift.dtype)
+
+    def _to_model(self, x: Events) -> Tensor:
+        return self._narrow(self.transform(self._widen(x)))
+
+    def _to_data(self, y: Tensor) -> Array:
+        x = self.transform.inverse(y.to(self.transform.shift.dtype))
+        return _to_host(place_on_grid(x, self.data)).astype(self.data.storage)
+
+
+def _to_host(x: Tensor) -> Array:
+    return np.asarray(x.detach().cpu().numpy())

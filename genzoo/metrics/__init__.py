@@ -1,0 +1,1 @@
+"""Numbers that judge a generative model, each with the protocol that produced it."""

@@ -1,0 +1,172 @@
+"""The contracts of a model: its parts, and the capabilities a generator may have.
+
+Modules work in model space, know nothing of data units, files, devices or seeds, and draw from torch's global
+generators. Shapes: `N` events, `*event` the event shape, `K` components, `L` latent dimensions.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from genzoo.errors import ConfigError
+
+
+class Generator(nn.Module, ABC):
+    """A distribution over events."""
+
+    @abstractmethod
+    def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:
+        """Draw events.
+
+        Arguments:
+            n: how many.
+            condition: what to sample given, `(n, *condition)`, for generators that take one.
+            options: what the model's own sampling options say.
+
+        Returns:
+            Events in model space, `(n, *event)`.
+        """
+
+
+class Discriminator(nn.Module, ABC):
+    """A score of events."""
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits of events `x (N, *event)`, `(N,)`; larger means more like data."""
+
+
+class Likelihood(ABC):
+    """A generator whose density is known exactly."""
+
+    @property
+    @abstractmethod
+    def degrees_of_freedom(self) -> int | None:
+        """How many free parameters it has; `None` where information criteria have no meaning."""
+
+    @abstractmethod
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Log-density of `x (N, *event)` in nats, `(N,)`."""
+
+
+class LikelihoodBound(ABC):
+    """A generator whose log-density is known from below."""
+
+    @abstractmethod
+    def log_prob_bound(self, x: Tensor, *, draws: int = 1) -> Tensor:
+        """Lower bound of the log-density of `x (N, *event)` in nats, `(N,)`; it tightens as `draws` grows."""
+
+
+class Decoder(ABC):
+    """A generator that maps a latent vector to an event."""
+
+    @property
+    @abstractmethod
+    def latent(self) -> int:
+        """Latent dimensions, L."""
+
+    @abstractmethod
+    def prior_sample(self, n: int) -> Tensor:
+        """Latent vectors as the prior draws them, `(n, L)`."""
+
+    @abstractmethod
+    def decode(self, z: Tensor) -> Tensor:
+        """The events of `z (N, L)` in model space, `(N, *event)`."""
+
+
+class Encoder(ABC):
+    """A generator that finds the latent vector of an event."""
+
+    @abstractmethod
+    def encode(self, x: Tensor) -> Tensor:
+        """The posterior mean of `x (N, *event)`, `(N, L)`."""
+
+
+class Reconstruction(ABC):
+    """A generator that gives its own version of an event."""
+
+    @abstractmethod
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """What it makes of `x (N, *event)`, of the same shape."""
+
+
+class Components(ABC):
+    """A generator made of components."""
+
+    @abstractmethod
+    def log_posterior(self, x: Tensor) -> Tensor:
+        """Log-probability of each component given `x (N, *event)`, `(N, K)`."""
+
+
+class Imputation(ABC):
+    """A generator that fills in missing values."""
+
+    @abstractmethod
+    def impute(self, x: Tensor, missing: Tensor) -> Tensor:
+        """`x (N, *event)` with the places where `missing` is true filled in."""
+
+
+CAPABILITIES: tuple[type, ...] = (
+    Likelihood,
+    LikelihoodBound,
+    Decoder,
+    Encoder,
+    Reconstruction,
+    Components,
+    Imputation,
+)
+
+
+def capability_name(capability: type) -> str:
+    """The string that stands for a capability class in a spec.
+
+    Examples:
+        >>> capability_name(LikelihoodBound)
+        'likelihood-bound'
+    """
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", capability.__name__).lower()
+
+
+def capabilities_of(generator: Generator) -> frozenset[str]:
+    """The capabilities this generator has, as strings."""
+    return frozenset(capability_name(cls) for cls in CAPABILITIES if isinstance(generator, cls))
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a model's builder returns; the core attaches the objective."""
+
+    generator: Generator
+    discriminator: Discriminator | None = None
+
+
+class Model(nn.Module):
+    """The parts of one zoo entry as one module, by group of parameters: `generator`, and `critic` where there is one."""
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__()
+        self.generator = parts.generator
+        self.critic = parts.discriminator
+
+    @property
+    def discriminator(self) -> Discriminator:
+        """The discriminator.
+
+        Raises:
+            ConfigError: the model has none.
+        """
+        if self.critic is None:
+            raise ConfigError("This model has no discriminator; an adversarial objective cannot train it.")
+        return self.critic
+
+    @property
+    def groups(self) -> dict[str, nn.Module]:
+        """The groups of parameters that an objective's losses name."""
+        groups: dict[str, nn.Module] = {"generator": self.generator}
+        if self.critic is not None:
+            groups["critic"] = self.critic
+        return groups

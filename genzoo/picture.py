@@ -1,0 +1,114 @@
+"""Events as files: grids of images, folders of images, arrays, tables."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from genzoo.errors import ConfigError, GenzooError
+from genzoo.files import write_bytes, write_with
+from genzoo.spec import DataSpec
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+_SMALLEST_SIDE = 48
+"""Pixels to which small images are enlarged in a grid, by whole factors, so that they can be seen."""
+
+_GRID_LIMIT = 1024
+"""Images in one grid; more belong into a folder or an array."""
+
+
+def to_bytes(events: Array, data: DataSpec) -> Array:
+    """Images `(N, C, H, W)` in data units as 8-bit `(N, H, W, 1 or 3)`.
+
+    Where the bounds are undeclared, the images' own extremes are black and white. Two channels or more than three
+    are shown by their first one or three.
+    """
+    low, high = data.bounds or (float(events.min()), float(events.max()))
+    scaled = (events.astype(np.float64) - low) / max(high - low, 1e-12) * 255
+    shown = scaled[:, : 3 if scaled.shape[1] >= 3 else 1]
+    return shown.clip(0, 255).round().astype(np.uint8).transpose(0, 2, 3, 1)
+
+
+def grid(events: Array, data: DataSpec, gap: int = 2) -> Image.Image:
+    """Images side by side on light grey, in rows of about equal number."""
+    pixels = to_bytes(events, data)
+    factor = max(1, math.ceil(_SMALLEST_SIDE / max(pixels.shape[1:3])))
+    pixels = pixels.repeat(factor, axis=1).repeat(factor, axis=2)
+    n, height, width, channels = pixels.shape
+    columns = math.ceil(math.sqrt(n))
+    rows = math.ceil(n / columns)
+    canvas = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, channels), 224, np.uint8)
+    for i, image in enumerate(pixels):
+        top, left = gap + i // columns * (height + gap), gap + i % columns * (width + gap)
+        canvas[top : top + height, left : left + width] = image
+    return Image.fromarray(canvas[:, :, 0] if channels == 1 else canvas)
+
+
+def save_events(path: Path, events: Array, data: DataSpec) -> None:
+    """Write events by the suffix of `path`; a path without one is a folder of one PNG per image.
+
+    Raises:
+        ConfigError: the suffix is unknown, or does not suit the events.
+        GenzooError: the disk is full or read-only.
+    """
+    check_suffix(path, len(events), data)
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        write_with(path, lambda temporary: np.save(temporary, events))
+    elif suffix == ".npz":
+        write_with(path, lambda temporary: np.savez_compressed(temporary, x=events))
+    elif suffix == ".csv":
+        write_bytes(path, _csv(events, data))
+    elif suffix == ".png":
+        write_bytes(path, _png(grid(events, data)))
+    else:
+        _save_folder(path, events, data)
+
+
+def check_suffix(path: Path, n: int, data: DataSpec) -> None:
+    """Refuse a destination that `save_events` would refuse, before anything is computed.
+
+    Raises:
+        ConfigError: the suffix is unknown, does not suit the events, or the folder exists.
+    """
+    suffix = path.suffix.lower()
+    allowed = {"image": ("", ".png", ".npy", ".npz"), "table": (".csv", ".npy", ".npz")}[data.modality]
+    if suffix not in allowed:
+        names = ", ".join(name or "a folder (no suffix)" for name in allowed)
+        raise ConfigError(f"Events of modality {data.modality!r} cannot be written as {path.name!r}. Known: {names}.")
+    if suffix == ".png" and n > _GRID_LIMIT:
+        raise ConfigError(f"{n} images are too many for one grid of at most {_GRID_LIMIT}. Write .npz or a folder.")
+    if not suffix and path.exists():
+        raise ConfigError(f"{path} exists already; name a new folder for the images.")
+    if not path.parent.is_dir():
+        raise ConfigError(f"{path} lies in a folder that does not exist: {path.parent}.")
+
+
+def _png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _csv(events: Array, data: DataSpec) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(feature.name for feature in data.features)
+    writer.writerows(events.tolist())
+    return text.getvalue().encode()
+
+
+def _save_folder(path: Path, events: Array, data: DataSpec) -> None:
+    try:
+        path.mkdir()
+    except OSError as error:
+        raise GenzooError(f"Folder {path} could not be made: {error.strerror}.") from error
+    for i, image in enumerate(to_bytes(events, data)):
+        write_bytes(path / f"{i:06d}.png", _png(Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)))

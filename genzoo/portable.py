@@ -1,0 +1,147 @@
+"""The portable `model/` folder: what a trained model needs to sample on its own, and nothing that could run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import Field, ValidationError
+from torch import Tensor
+
+from genzoo.build import build_parts
+from genzoo.config import Settings, version
+from genzoo.errors import ArtifactError, GenzooError
+from genzoo.files import check_digest, digest, read_json, read_tensors, write_bytes, write_json, write_tensors
+from genzoo.fitted import Fitted
+from genzoo.registry import Entry, Registry
+from genzoo.spec import DataSpec, ModelSpec
+from genzoo.transform import Affine
+from genzoo.weights import below, load_tensors
+
+
+class ModelFile(Settings):
+    """`config.json` of a model folder."""
+
+    format: Literal[1] = 1
+    genzoo: str = Field(description="version that wrote it")
+    model: str = Field(description="id of the zoo entry")
+    options: dict[str, Any]
+    data: DataSpec
+    training: dict[str, Any] = Field(description="how it was trained: objective, seed, steps, precision, average")
+    tied: dict[str, str] = Field(default_factory=dict)
+    tensors: str = Field(description="SHA-256 of model.safetensors")
+
+
+def save_model(folder: Path, fitted: Fitted, options: dict[str, Any], training: dict[str, Any]) -> str:
+    """Write a model folder, replacing the files of an earlier one.
+
+    Returns:
+        SHA-256 of the weights file.
+
+    Raises:
+        GenzooError: the disk is full or read-only.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GenzooError(f"{folder} could not be made: {error.strerror}.") from error
+    tensors = {f"generator.{name}": value for name, value in fitted.generator.state_dict().items()}
+    tensors |= {f"transform.{name}": value for name, value in fitted.transform.state_dict().items()}
+    tied = write_tensors(folder / "model.safetensors", tensors)
+    content = ModelFile(
+        genzoo=version(),
+        model=fitted.model,
+        options=options,
+        data=fitted.data,
+        training=training,
+        tied=tied,
+        tensors=digest(folder / "model.safetensors"),
+    )
+    write_json(folder / "config.json", content.model_dump(mode="json"))
+    write_bytes(folder / "README.md", _card(content).encode())
+    return content.tensors
+
+
+def load_model(folder: Path, registry: Registry, device: torch.device | None = None) -> Fitted:
+    """The model in a folder that `save_model` wrote.
+
+    Nothing but installed plugins is run. The weights are allocated only after their shapes were checked against
+    those of the model that the options describe.
+
+    Raises:
+        ArtifactError: a file is missing, damaged, of another version, or does not fit the model.
+        ConfigError: no installed plugin has the model.
+    """
+    content = read_model_file(folder / "config.json")
+    check_digest(folder / "model.safetensors", content.tensors)
+    tensors = read_tensors(folder / "model.safetensors", content.tied)
+    entry = registry.models.get(content.model)
+    return assemble(entry, content.options, content.data, tensors, owner=str(folder), device=device)
+
+
+def assemble(
+    entry: Entry[ModelSpec],
+    options: dict[str, Any],
+    data: DataSpec,
+    tensors: dict[str, Tensor],
+    *,
+    owner: str,
+    device: torch.device | None,
+) -> Fitted:
+    """A fitted model from the tensors `generator.*` and `transform.*`.
+
+    Arguments:
+        owner: where the tensors come from, for messages.
+
+    Raises:
+        ArtifactError: they do not fit the model.
+    """
+    with torch.device("meta"):
+        generator = build_parts(entry, options, data).generator
+    transform = Affine(*(tensors.get(f"transform.{name}", torch.zeros(0)) for name in ("shift", "scale")))
+    _check_transform(owner, transform, data)
+    weights = below(tensors, "generator.")
+    load_tensors(generator, weights, assign=True)
+    generator.requires_grad_(False)
+    fitted = Fitted(entry.id, generator.eval(), transform, data)
+    return fitted if device is None else fitted.to(device)
+
+
+def _check_transform(owner: str, transform: Affine, data: DataSpec) -> None:
+    shapes: tuple[Tensor, ...] = (transform.shift, transform.scale)
+    allowed = ((), data.event_shape[:1]) if data.modality == "table" else ((),)
+    if any(tuple(tensor.shape) not in allowed for tensor in shapes) or not (transform.scale > 0).all():
+        raise ArtifactError(f"{owner}: its transform does not fit events of shape {data.event_shape}.")
+
+
+def read_model_file(path: Path) -> ModelFile:
+    """A model folder's `config.json`.
+
+    Raises:
+        ArtifactError: it is not one of this version.
+    """
+    content = read_json(path)
+    try:
+        return ModelFile.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ArtifactError(f"{path} is not a model file of this version: {where}: {first['msg']}.") from error
+
+
+def _card(content: ModelFile) -> str:
+    """The model card, from what is recorded and nothing else."""
+    rows = "\n".join(f"| {name} | {_cell(value)} |" for name, value in content.training.items() if value is not None)
+    options = "\n".join(f"| {name} | {_cell(value)} |" for name, value in content.options.items())
+    return (
+        f"# {content.model}\n\nTrained with genzoo {content.genzoo} on events of this form: {content.data.describe()}.\n\n"
+        f"```\ngenzoo sample PATH/TO/THIS/FOLDER -n 64 --out samples.png\n```\n\n"
+        f"```python\nimport genzoo\n\nevents = genzoo.load('PATH/TO/THIS/FOLDER').sample(64)\n```\n\n"
+        f"## Training\n\n| | |\n|---|---|\n{rows}\n\n## Options\n\n| option | value |\n|---|---|\n{options}\n\n"
+        f"The weights lie in `model.safetensors` (SHA-256 {content.tensors}). Nothing here is code.\n"
+    )
+
+
+def _cell(value: Any) -> str:
+    return str(value).replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")

@@ -1,0 +1,132 @@
+"""From what a user asked for to a `RunConfig`: layers of settings merged and checked, without torch.
+
+Precedence: defaults, the model's recipe, its preset, the config file, then what was set by environment or flag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from genzoo.config import RunConfig, Training, merge, merge_training, validate
+from genzoo.errors import ConfigError, PluginError, did_you_mean
+from genzoo.registry import Entry, Registry, resolve
+from genzoo.spec import ModelSpec, ObjectiveSpec
+
+_SECTIONS = ("objective", "training", "data", "split")
+_PLAIN = ("seed", "device", "precision", "preset")
+
+
+def options_class(entry: Entry[ModelSpec] | Entry[ObjectiveSpec]) -> type[BaseModel]:
+    """The pydantic class of an entry's options.
+
+    Raises:
+        PluginError: what its spec names is no such class.
+    """
+    found = resolve(entry.spec.config, entry.spec)
+    if not (isinstance(found, type) and issubclass(found, BaseModel)):
+        raise PluginError(f"{entry.id!r} names {entry.spec.config!r} as its options, which is no pydantic model.")
+    return found
+
+
+def model_options(entry: Entry[ModelSpec], options: Mapping[str, Any]) -> BaseModel:
+    """Validated options of a model.
+
+    Raises:
+        ConfigError: an unknown option, or a value out of range.
+    """
+    return validate(options_class(entry), options, f"Model {entry.spec.name!r}")
+
+
+def objective_options(entry: Entry[ObjectiveSpec], options: Mapping[str, Any]) -> BaseModel:
+    """Validated options of an objective.
+
+    Raises:
+        ConfigError: an unknown option, or a value out of range.
+    """
+    return validate(options_class(entry), options, f"Objective {entry.spec.name!r}")
+
+
+def layer(assignments: Mapping[str, Any]) -> dict[str, Any]:
+    """What `-o` or a config file says, sorted into sections.
+
+    `latent` is an option of the model, `objective=hinge` and `objective.gamma` of the objective, `training.ema` of
+    the training. A config file may also be a whole `config.json` of a run.
+    """
+    sections: dict[str, Any] = {"options": {}}
+    for key, value in assignments.items():
+        if key == "objective" and isinstance(value, str):
+            sections["objective"] = {"name": value}
+        elif key == "objective" and isinstance(value, Mapping):
+            sections["objective"] = _objective_layer(value)
+        elif key in _SECTIONS or key == "options":
+            if not isinstance(value, Mapping):
+                raise ConfigError(f"Option {key!r} is a group of settings; set one of them, such as {key}.NAME=VALUE.")
+            sections[key] = merge(sections.get(key, {}), value)
+        elif key in _PLAIN:
+            sections[key] = value
+        elif key not in ("format", "model", "data_digest"):
+            sections["options"][key] = value
+    return sections
+
+
+def _objective_layer(value: Mapping[str, Any]) -> dict[str, Any]:
+    options = {key: item for key, item in value.items() if key not in ("name", "options")}
+    found: dict[str, Any] = {"options": merge(options, value.get("options") or {})}
+    if "name" in value:
+        found["name"] = value["name"]
+    return found
+
+
+def resolve_config(registry: Registry, model: str, *layers: Mapping[str, Any]) -> RunConfig:
+    """The whole configuration of a run.
+
+    Arguments:
+        registry: who is in the zoo.
+        model: a name or id.
+        layers: what `layer` gave for the config file, the options and the flags, the strongest last.
+
+    Raises:
+        ConfigError: an unknown name or option, or a value out of range.
+    """
+    entry = registry.models.get(model)
+    asked = merge(*layers)
+    preset = _preset(entry, asked.get("preset"))
+    chosen = asked.get("objective", {}).get("name") or preset.get("objective", {}).get("name")
+    objective = registry.objective_of(entry, str(chosen or entry.spec.objectives[0]))
+    recipe = {
+        "options": entry.spec.options,
+        "objective": {"options": entry.spec.objective_options.get(objective.spec.name, {})},
+    }
+    merged = merge(recipe, preset, asked)
+    budgeted = [{**entry.spec.training}, preset.get("training", {}), *(part.get("training", {}) for part in layers)]
+    training = validate(Training, merge_training(*budgeted), f"Model {entry.spec.name!r} in 'training'")
+    for name in training.callbacks:
+        registry.callbacks.get(name)
+    options = model_options(entry, merged["options"])
+    content = {
+        "model": entry.id,
+        "options": options.model_dump(mode="json"),
+        "objective": {
+            "name": objective.spec.name,
+            "options": objective_options(objective, merged["objective"].get("options", {})).model_dump(mode="json"),
+        },
+        "training": training,
+        "data": {"source": entry.spec.data, **asked.get("data", {})},
+        "split": asked.get("split", {}),
+        "seed": asked.get("seed", 0),
+        "device": asked.get("device", "auto"),
+        "precision": asked.get("precision", "auto"),
+    }
+    return validate(RunConfig, content, "The run")
+
+
+def _preset(entry: Entry[ModelSpec], name: object) -> Mapping[str, Any]:
+    if name is None:
+        return {}
+    if name not in entry.spec.presets:
+        known = did_you_mean(str(name), entry.spec.presets)
+        raise ConfigError(f"Model {entry.spec.name!r} has no preset {name!r}. {known}")
+    return layer(entry.spec.presets[str(name)])

@@ -1,0 +1,147 @@
+"""Names to specs, each with the distribution it came from.
+
+A bare name is enough where one distribution holds it; the id `distribution/name` always is. Two distributions
+with one bare name make that name an error that lists both ids.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from genzoo.errors import ConfigError, PluginError, did_you_mean
+from genzoo.spec import CallbackSpec, DatasetSpec, MetricSpec, ModelSpec, ObjectiveSpec, Spec
+
+SpecT = TypeVar("SpecT", ModelSpec, ObjectiveSpec, DatasetSpec, MetricSpec, CallbackSpec)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Generic[SpecT]):
+    """A spec and the distribution that registered it."""
+
+    distribution: str
+    spec: SpecT
+
+    @property
+    def id(self) -> str:
+        """`distribution/name`, the id that runs store."""
+        return f"{self.distribution}/{self.spec.name}"
+
+
+class Table(Generic[SpecT]):
+    """All specs of one sort."""
+
+    def __init__(self, sort: str, spec_class: type[SpecT]) -> None:
+        self.sort = sort
+        self.spec_class = spec_class
+        self._entries: dict[str, Entry[SpecT]] = {}
+
+    def __iter__(self) -> Iterator[Entry[SpecT]]:
+        return iter(sorted(self._entries.values(), key=lambda entry: (entry.spec.name, entry.distribution)))
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def add(self, distribution: str, spec: SpecT) -> None:
+        """Add one spec under its distribution.
+
+        Raises:
+            PluginError: it is no spec of this sort, or the distribution already has that name.
+        """
+        if not isinstance(spec, self.spec_class):
+            raise PluginError(f"register was handed {type(spec).__name__} where {self.spec_class.__name__} belongs.")
+        entry = Entry(distribution, spec)
+        if entry.id in self._entries:
+            raise PluginError(f"{self.sort} {spec.name!r} is registered twice by {distribution!r}.")
+        self._entries[entry.id] = entry
+
+    def ids(self) -> set[str]:
+        """The ids of all entries."""
+        return set(self._entries)
+
+    def names(self) -> list[str]:
+        """What a user can type: bare names where they are unambiguous, ids where they are not."""
+        bare = [entry.spec.name for entry in self]
+        return [entry.spec.name if bare.count(entry.spec.name) == 1 else entry.id for entry in self]
+
+    def get(self, name: str) -> Entry[SpecT]:
+        """The entry of a bare name or an id.
+
+        Raises:
+            ConfigError: no such name, or several distributions have it.
+        """
+        if name in self._entries:
+            return self._entries[name]
+        found = [entry for entry in self if entry.spec.name == name]
+        if len(found) > 1:
+            ids = " and ".join(entry.id for entry in found)
+            raise ConfigError(f"The {self.sort} name {name!r} is claimed by {ids}. Name one of them in full.")
+        if not found:
+            raise ConfigError(f"There is no {self.sort} {name!r}. {did_you_mean(name, self.names())}")
+        return found[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """Everything that plugins brought."""
+
+    models: Table[ModelSpec] = field(default_factory=lambda: Table("model", ModelSpec))
+    objectives: Table[ObjectiveSpec] = field(default_factory=lambda: Table("objective", ObjectiveSpec))
+    datasets: Table[DatasetSpec] = field(default_factory=lambda: Table("dataset", DatasetSpec))
+    metrics: Table[MetricSpec] = field(default_factory=lambda: Table("metric", MetricSpec))
+    callbacks: Table[CallbackSpec] = field(default_factory=lambda: Table("callback", CallbackSpec))
+
+    def table(self, sort: str) -> Table[Any]:
+        """One table by its plural name, which is also the end of its hook's name."""
+        found = getattr(self, sort)
+        assert isinstance(found, Table)
+        return found
+
+    def objective_of(self, model: Entry[ModelSpec], name: str) -> Entry[ObjectiveSpec]:
+        """The objective `name` among those `model` can be trained with; its own distribution's come first.
+
+        Raises:
+            ConfigError: the model does not list it, or nobody registered it.
+        """
+        if name not in model.spec.objectives:
+            known = did_you_mean(name, model.spec.objectives)
+            raise ConfigError(f"Model {model.spec.name!r} is not trained with an objective {name!r}. {known}")
+        own = [entry for entry in self.objectives if entry.id == f"{model.distribution}/{name}"]
+        return own[0] if own else self.objectives.get(name)
+
+    def absorb(self, other: Registry) -> None:
+        """Take over all entries of `other`, or none.
+
+        Raises:
+            PluginError: one of them is already here.
+        """
+        for sort in SORTS:
+            for entry in other.table(sort):
+                if entry.id in self.table(sort).ids():
+                    raise PluginError(f"{self.table(sort).sort} {entry.id!r} is registered twice.")
+        for sort in SORTS:
+            for entry in other.table(sort):
+                self.table(sort).add(entry.distribution, entry.spec)
+
+
+SORTS = ("models", "objectives", "datasets", "metrics", "callbacks")
+
+
+def resolve(reference: str, spec: Spec) -> Any:
+    """The object that a registered spec's `"package.module:attribute"` names, imported now.
+
+    The one lazy door: only strings that a plugin's own code registered go through it, never a string from a file.
+
+    Raises:
+        PluginError: the module fails to import, or has no such attribute.
+    """
+    module_name, _, attribute = reference.partition(":")
+    try:
+        return getattr(importlib.import_module(module_name), attribute)
+    except (Exception, SystemExit) as error:
+        raise PluginError(
+            f"{type(spec).__name__.removesuffix('Spec')} {spec.name!r} names {reference!r}, which cannot be "
+            f"imported: {type(error).__name__}: {error}. Reinstall or remove the plugin that brought it."
+        ) from error

@@ -1,0 +1,181 @@
+"""A run: one directory with everything an experiment was and became."""
+
+from __future__ import annotations
+
+import os
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter, ValidationError
+
+from genzoo.checkpoint import checkpoints, load_checkpoint
+from genzoo.config import RunConfig, runs_folder, version
+from genzoo.device import resolve_device
+from genzoo.errors import ArtifactError, ConfigError, GenzooError, did_you_mean
+from genzoo.files import read_json, write_json
+from genzoo.fitted import Array, Fitted
+from genzoo.plugins import registry
+from genzoo.portable import assemble, load_model
+from genzoo.spec import DataSpec
+
+
+class Run:
+    """A run directory.
+
+    Arguments:
+        path: the directory; `Run.create` makes one, `Run(path)` opens one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def samples(self) -> Path:
+        """The folder of sample pictures or tables."""
+        return self.path / "samples"
+
+    @property
+    def model(self) -> Path:
+        """The portable model folder."""
+        return self.path / "model"
+
+    @property
+    def log(self) -> Path:
+        """One line of JSON per logged step."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def config(self) -> RunConfig:
+        """What was asked for, read from `config.json`.
+
+        Raises:
+            ArtifactError: it is missing or not of this version.
+        """
+        content = read_json(self.path / "config.json")
+        try:
+            return RunConfig.model_validate(content)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            raise ArtifactError(f"{self.path / 'config.json'}: {where}: {first['msg']}.") from error
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What became of it, read from `run.json`: status, versions, device, precision, seconds, steps."""
+        return read_json(self.path / "run.json")
+
+    @staticmethod
+    def create(path: Path, config: RunConfig) -> Run:
+        """Make a run directory.
+
+        Raises:
+            ConfigError: it exists already; a run is never overwritten.
+            GenzooError: it cannot be made.
+        """
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.mkdir()
+        except FileExistsError as error:
+            raise ConfigError(
+                f"{path} exists already, and runs are never overwritten. Choose another --out."
+            ) from error
+        except OSError as error:
+            raise GenzooError(f"{path} could not be made: {error.strerror}.") from error
+        run = Run(path)
+        write_json(path / "config.json", config.model_dump(mode="json"))
+        return run
+
+    def update(self, **fields: Any) -> None:
+        """Put fields into `run.json`, keeping the others."""
+        known = self.record if (self.path / "run.json").exists() else {"format": 1, **_environment()}
+        write_json(self.path / "run.json", {**known, **fields})
+
+    def fitted(self, device: torch.device | None = None) -> Fitted:
+        """The trained model; that of the last checkpoint while training has not finished.
+
+        Raises:
+            ArtifactError: there is neither, or it is damaged.
+        """
+        if (self.model / "config.json").exists():
+            return load_model(self.model, registry(), device)
+        found = checkpoints(self.checkpoints)
+        if not found:
+            raise ArtifactError(f"{self.path} holds neither a trained model nor a checkpoint. Train it first.")
+        state, tensors = load_checkpoint(found[-1])
+        entry, config = registry().models.get(self.config.model), self.config
+        return assemble(entry, config.options, self.data, state.kept(tensors), owner=str(found[-1]), device=device)
+
+    @property
+    def data(self) -> DataSpec:
+        """What one event is.
+
+        Raises:
+            ArtifactError: the record does not say, or not rightly.
+        """
+        try:
+            return TypeAdapter(DataSpec).validate_python(self.record.get("data"))
+        except ValidationError as error:
+            raise ArtifactError(f"{self.path / 'run.json'} does not say what one event is.") from error
+
+    def sample(self, n: int, *, seed: int = 0) -> Array:
+        """`Fitted.sample` of the trained model."""
+        return self.fitted().sample(n, seed=seed)
+
+    def log_prob(self, x: Array) -> Array:
+        """`Fitted.log_prob` of the trained model."""
+        return self.fitted().log_prob(x)
+
+
+def _environment() -> dict[str, Any]:
+    return {
+        "genzoo": version(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "threads": torch.get_num_threads(),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def open_run(path: str) -> Run:
+    """The run at a path, or of that name in the folder of runs.
+
+    Raises:
+        ArtifactError: there is none.
+    """
+    for place in (Path(path).expanduser(), runs_folder() / path):
+        if (place / "config.json").is_file() and (place / "run.json").is_file():
+            return Run(place)
+    names = [entry.name for entry in runs_folder().glob("*") if entry.is_dir()]
+    raise ArtifactError(f"{path} is not a run directory. {did_you_mean(path, names)}")
+
+
+def load(path: str | Path, device: str = "cpu") -> Fitted:
+    """The trained model of a run directory, or of a model folder wherever it came from.
+
+    Raises:
+        ArtifactError: it is neither, or it is damaged.
+    """
+    place = Path(path).expanduser()
+    if (place / "model.safetensors").is_file():
+        return load_model(place, registry(), resolve_device(device))
+    return open_run(str(path)).fitted(resolve_device(device))
+
+
+def run_name(config: RunConfig) -> str:
+    """The name of a new run directory, such as `dcgan-digits-20261122-101500`."""
+    model = config.model.rpartition("/")[2]
+    source = Path(config.data.source).stem if os.sep in config.data.source else config.data.source
+    data = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in source)[:40].strip("-") or "data"
+    return f"{model}-{data}-{datetime.now(UTC):%Y%m%d-%H%M%S}"

@@ -1,0 +1,236 @@
+"""What is declared before anything runs: the shape of data, and the entries of the zoo.
+
+Plain frozen dataclasses that import neither torch nor pydantic, so that listing the zoo is quick. Each checks
+itself on construction and raises `ValueError` with a sentence.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar, Literal, get_args
+
+API_VERSION = 1
+"""The plugin contract this genzoo speaks; a plugin module states the one it was written for as `GENZOO_API`."""
+
+Kind = Literal["continuous", "binary", "categorical", "count"]
+Modality = Literal["image", "table"]
+InputSpace = Literal["raw", "standardised", "unit", "signed-unit"]
+StorageType = Literal["uint8", "int16", "int32", "int64", "float32", "float64"]
+
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One column of a table, or what all places of an image have in common.
+
+    Arguments:
+        name: the column's own name.
+        kind: `continuous | binary | categorical | count`.
+        levels: the categories in the order of their codes, for a categorical or binary feature.
+    """
+
+    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
+
+    name: str
+    kind: Kind = "continuous"
+    levels: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DataSpec:
+    """What one event is.
+
+    Arguments:
+        event_shape: `(C, H, W)` for an image, `(C,)` for a table of `C` columns.
+        modality: `image | table`.
+        features: one per column for a table, one for all places of an image.
+        bounds: smallest and largest value the data can take, in data units; `None` where undeclared.
+        quantum: the step of the grid that values lie on, in data units (1 for 8-bit pixels); `None` off a grid.
+        storage: the type in which events come and samples go back.
+        missing: whether values may be missing.
+    """
+
+    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
+
+    event_shape: tuple[int, ...]
+    modality: Modality
+    features: tuple[Feature, ...]
+    bounds: tuple[float, float] | None = None
+    quantum: float | None = None
+    storage: StorageType = "float32"
+    missing: bool = False
+
+    def __post_init__(self) -> None:
+        rank = 3 if self.modality == "image" else 1
+        if len(self.event_shape) != rank or any(side < 1 for side in self.event_shape):
+            raise ValueError(f"An event of modality {self.modality!r} cannot have the shape {self.event_shape}.")
+        if len(self.features) != (1 if self.modality == "image" else self.event_shape[0]):
+            raise ValueError(f"{len(self.features)} features do not describe an event of shape {self.event_shape}.")
+        if self.bounds is not None and not _increasing(self.bounds):
+            raise ValueError(f"The bounds {self.bounds} are not two increasing finite numbers.")
+        if self.quantum is not None and not (math.isfinite(self.quantum) and self.quantum > 0):
+            raise ValueError(f"The quantisation step {self.quantum} is not a positive number.")
+
+    @property
+    def size(self) -> int:
+        """How many numbers one event holds."""
+        return math.prod(self.event_shape)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+    def describe(self) -> str:
+        """One event in words, such as `image 1×28×28, uint8 in 0..255, step 1`."""
+        text = f"{self.modality} {'×'.join(map(str, self.event_shape))}, {self.storage}"
+        if self.bounds is not None:
+            text += f" in {self.bounds[0]:g}..{self.bounds[1]:g}"
+        if self.quantum is not None:
+            text += f", step {self.quantum:g}"
+        return text + (", values may be missing" if self.missing else "")
+
+
+def _increasing(bounds: tuple[float, float]) -> bool:
+    return all(map(math.isfinite, bounds)) and bounds[0] < bounds[1]
+
+
+def _check_name(kind: str, name: object) -> None:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ValueError(f"{kind} name {name!r} is not lower-case words joined by hyphens.")
+
+
+def _check_reference(owner: str, what: str, reference: object) -> None:
+    if not isinstance(reference, str) or not _REFERENCE.fullmatch(reference):
+        raise ValueError(f"{owner}: {what} {reference!r} is not of the form 'package.module:attribute'.")
+
+
+def _check_summary(owner: str, summary: object) -> None:
+    if not isinstance(summary, str) or not summary.strip():
+        raise ValueError(f"{owner} has no summary; one sentence is shown in listings.")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """One entry of the zoo, as pure data.
+
+    Arguments:
+        name: what users type.
+        family: `gan | mixture | vae | flow ...`, for grouping in listings.
+        summary: one line with the paper's authors and year.
+        builder: `"package.module:attribute"` of `build(config, data) -> Parts`.
+        config: `"package.module:attribute"` of the pydantic class of its options.
+        objectives: the names it can be trained with, the default first.
+        capabilities: names of capability classes in kebab case (`decoder`, `likelihood` ...).
+        input: the space its events are transformed to.
+        modalities: what kinds of data it takes.
+        missing: whether it accepts missing values.
+        data: the built-in data it is trained on where none is named.
+        options: option values that differ from the config class's own defaults.
+        objective_options: by objective, option values that differ from the objective's own defaults.
+        training: its recipe, settings of `Training`.
+        presets: named alternatives: `{"options": ..., "objective": ..., "training": ...}`.
+        reference: the paper, as "Title (Authors, year)".
+    """
+
+    name: str
+    family: str
+    summary: str
+    builder: str
+    config: str
+    objectives: tuple[str, ...]
+    capabilities: frozenset[str] = frozenset()
+    input: InputSpace = "standardised"
+    modalities: tuple[Modality, ...] = ("image", "table")
+    missing: bool = False
+    data: str = "digits"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    objective_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    reference: str = ""
+
+    def __post_init__(self) -> None:
+        _check_name("Model", self.name)
+        _check_summary(f"Model {self.name!r}", self.summary)
+        _check_reference(f"Model {self.name!r}", "builder", self.builder)
+        _check_reference(f"Model {self.name!r}", "config", self.config)
+        object.__setattr__(self, "capabilities", frozenset(self.capabilities))
+        object.__setattr__(self, "objectives", tuple(self.objectives))
+        object.__setattr__(self, "modalities", tuple(self.modalities))
+        if isinstance(self.objectives, str) or not self.objectives:
+            raise ValueError(f"Model {self.name!r} names no objective to train with.")
+        if self.input not in get_args(InputSpace):
+            raise ValueError(f"Model {self.name!r}: input {self.input!r} is none of {get_args(InputSpace)}.")
+        if unknown := set(self.modalities) - set(get_args(Modality)):
+            raise ValueError(f"Model {self.name!r}: unknown modalities {sorted(unknown)}.")
+        for preset, layer in self.presets.items():
+            _check_name("Preset", preset)
+            if unknown := set(layer) - {"options", "objective", "training"}:
+                raise ValueError(f"Model {self.name!r}: preset {preset!r} has unknown parts {sorted(unknown)}.")
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectiveSpec:
+    """A named objective: `builder(options) -> Objective` and the pydantic class of its options."""
+
+    name: str
+    summary: str
+    builder: str
+    config: str
+
+    def __post_init__(self) -> None:
+        _check_name("Objective", self.name)
+        _check_summary(f"Objective {self.name!r}", self.summary)
+        _check_reference(f"Objective {self.name!r}", "builder", self.builder)
+        _check_reference(f"Objective {self.name!r}", "config", self.config)
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSpec:
+    """A named dataset: `loader() -> Dataset`, its modality and where it comes from."""
+
+    name: str
+    summary: str
+    loader: str
+    modality: Modality
+
+    def __post_init__(self) -> None:
+        _check_name("Dataset", self.name)
+        _check_summary(f"Dataset {self.name!r}", self.summary)
+        _check_reference(f"Dataset {self.name!r}", "loader", self.loader)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSpec:
+    """A named metric: `metric` points at a `Metric` instance; the rest is known without importing it."""
+
+    name: str
+    summary: str
+    metric: str
+
+    def __post_init__(self) -> None:
+        _check_name("Metric", self.name)
+        _check_summary(f"Metric {self.name!r}", self.summary)
+        _check_reference(f"Metric {self.name!r}", "metric", self.metric)
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackSpec:
+    """A named consumer of training steps: `builder() -> Callable[[Step, Run], None]`."""
+
+    name: str
+    summary: str
+    builder: str
+
+    def __post_init__(self) -> None:
+        _check_name("Callback", self.name)
+        _check_summary(f"Callback {self.name!r}", self.summary)
+        _check_reference(f"Callback {self.name!r}", "builder", self.builder)
+
+
+Spec = ModelSpec | ObjectiveSpec | DatasetSpec | MetricSpec | CallbackSpec

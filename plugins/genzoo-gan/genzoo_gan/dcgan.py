@@ -1,0 +1,114 @@
+"""DCGAN for images of any size and number of channels.
+
+References:
+    "Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks"
+    (Radford, Metz and Chintala, 2015).
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn, randn
+from torch.nn import functional as F
+
+from genzoo import DataSpec, Decoder, Discriminator, Generator, Parts
+from genzoo_gan.options import DCGANOptions
+
+
+def build(config: DCGANOptions, data: DataSpec) -> Parts:
+    """The generator and discriminator for images of the data's shape."""
+    return Parts(ConvGenerator(config, data.event_shape), ConvDiscriminator(config, data.event_shape))
+
+
+def _quarter(side: int) -> int:
+    """A quarter of a side, rounded up: sides that do not divide by 4 are padded and cropped back."""
+    return -(-side // 4)
+
+
+class ConvGenerator(Generator, Decoder):
+    """Latent vector to image: a linear layer, then three transposed convolutions that enlarge fourfold, then tanh.
+
+    Shape:
+        `z (N, L)` to `x (N, C, H, W)` in [-1, 1].
+    """
+
+    def __init__(self, config: DCGANOptions, event_shape: tuple[int, ...]) -> None:
+        super().__init__()
+        channels, self._height, self._width = event_shape
+        self._latent = config.latent
+        self._rows, self._columns = _quarter(self._height), _quarter(self._width)
+        first, second, third = config.generator_widths
+        flat = self._rows * self._columns * first
+        self.linear = nn.Linear(config.latent, flat, bias=False)
+        self.start = nn.Sequential(*_after(config, flat, flat_input=True))
+        self.convolutions = nn.Sequential(
+            _enlarge(config.kernel, first, second, stride=1),
+            *_after(config, second),
+            _enlarge(config.kernel, second, third, stride=2),
+            *_after(config, third),
+            _enlarge(config.kernel, third, channels, stride=2),
+            nn.Tanh(),
+        )
+
+    @property
+    def latent(self) -> int:
+        return self._latent
+
+    def prior_sample(self, n: int) -> Tensor:
+        weight = self.linear.weight
+        return randn(n, self._latent, device=weight.device, dtype=weight.dtype)
+
+    def decode(self, z: Tensor) -> Tensor:
+        x = self.start(self.linear(z))  # (N, H/4 * W/4 * C1)
+        x = x.unflatten(1, (self._rows, self._columns, -1)).permute(0, 3, 1, 2)  # (N, C1, H/4, W/4), channels last
+        x = self.convolutions(x)  # (N, C, H, W), up to three more rows and columns
+        return x[:, :, : self._height, : self._width]
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.decode(z)
+
+    def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:
+        return self(self.prior_sample(n))
+
+
+class ConvDiscriminator(Discriminator):
+    """Image to logit: two convolutions of stride 2 and a linear layer.
+
+    Shape:
+        `x (N, C, H, W)` to logits `(N,)`.
+    """
+
+    def __init__(self, config: DCGANOptions, event_shape: tuple[int, ...]) -> None:
+        super().__init__()
+        channels, height, width = event_shape
+        first, second = config.discriminator_widths
+        rows, columns = _quarter(height), _quarter(width)
+        self._padding = (0, columns * 4 - width, 0, rows * 4 - height)
+        half = config.kernel // 2
+        self.convolutions = nn.Sequential(
+            nn.Conv2d(channels, first, config.kernel, 2, half),
+            nn.LeakyReLU(config.slope),
+            nn.Dropout(config.dropout),
+            nn.Conv2d(first, second, config.kernel, 2, half),
+            nn.LeakyReLU(config.slope),
+            nn.Dropout(config.dropout),
+            nn.Flatten(),
+        )
+        self.linear = nn.Linear(second * rows * columns, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if any(self._padding):
+            x = F.pad(x, self._padding)
+        logits: Tensor = self.linear(self.convolutions(x))
+        return logits[:, 0]
+
+
+def _enlarge(kernel: int, inputs: int, outputs: int, *, stride: int) -> nn.ConvTranspose2d:
+    return nn.ConvTranspose2d(inputs, outputs, kernel, stride, kernel // 2, stride - 1, bias=False)
+
+
+def _after(config: DCGANOptions, width: int, *, flat_input: bool = False) -> list[nn.Module]:
+    """What follows each inner layer: normalisation, leaky ReLU, dropout."""
+    norm = nn.BatchNorm1d(width) if flat_input else nn.BatchNorm2d(width)
+    layers: list[nn.Module] = [norm] if config.normalise else []
+    layers.append(nn.LeakyReLU(config.slope))
+    return [*layers, nn.Dropout(config.dropout)] if config.dropout else layers

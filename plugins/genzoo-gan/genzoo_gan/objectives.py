@@ -1,0 +1,203 @@
+"""Adversarial objectives: one shape of step, and for each a pair of losses and the penalties on the critic.
+
+References:
+    "Generative Adversarial Nets" (Goodfellow et al., 2014);
+    "Least Squares Generative Adversarial Networks" (Mao et al., 2017);
+    "Geometric GAN" (Lim and Ye, 2017);
+    "Improved Training of Wasserstein GANs" (Gulrajani et al., 2017);
+    "Which Training Methods for GANs do actually Converge?" (Mescheder et al., 2018), for R1 and R2;
+    "The GAN is dead; long live the GAN! A Modern GAN Baseline" (Huang et al., 2024), for `relativistic`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from genzoo import Batch, Discriminator, GradientObjective, Model, Progress
+from genzoo_gan.options import (
+    AdversarialOptions,
+    HingeOptions,
+    LeastSquaresOptions,
+    NonSaturatingOptions,
+    RelativisticOptions,
+    WassersteinOptions,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Game:
+    """What critic and generator each minimise, as a mean `()`.
+
+    Arguments:
+        critic: from logits of real events and of samples, `(N,)` each.
+        generator: from logits of samples, `(N,)`; less those of their real partners where `paired`.
+        paired: whether only the difference of logits counts.
+    """
+
+    critic: Callable[[Tensor, Tensor], Tensor]
+    generator: Callable[[Tensor], Tensor]
+    paired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Penalties:
+    """Weights of what holds the critic's gradient down.
+
+    Arguments:
+        r1: of half the mean squared gradient at real events.
+        r2: of half the mean squared gradient at samples.
+        between: of the mean squared excess of the gradient's norm over 1, on lines from real events to samples.
+    """
+
+    r1: float = 0.0
+    r2: float = 0.0
+    between: float = 0.0
+
+
+class Adversarial(GradientObjective):
+    """The critic is updated `critic_steps` times, each on a fresh batch, then the generator once.
+
+    Arguments:
+        game: the two losses.
+        penalties: on the critic's gradient.
+        critic_steps: critic updates in one step.
+        simultaneous: take both losses from one forward pass, before either network is updated.
+    """
+
+    needs_discriminator = True
+    stages: ClassVar[tuple[str, ...]] = ("critic_loss", "generator_loss", "both_losses")
+
+    def __init__(self, game: Game, penalties: Penalties, *, critic_steps: int = 1, simultaneous: bool = False) -> None:
+        self.game = game
+        self.penalties = penalties
+        self.batches_per_step = critic_steps
+        self.simultaneous = simultaneous
+
+    def losses(self, model: Model, batch: Batch, progress: Progress) -> Iterator[Mapping[str, Tensor]]:
+        batches = batch.chunk(self.batches_per_step)
+        for part in batches[:-1] if self.simultaneous else batches:
+            yield {"critic": self.critic_loss(model, part.x)}
+        if self.simultaneous:
+            critic, generator = self.both_losses(model, batches[-1].x)
+            yield {"critic": critic, "generator": generator}
+        else:
+            yield {"generator": self.generator_loss(model, batches[-1].x)}
+
+    def critic_loss(self, model: Model, real: Tensor) -> Tensor:
+        """The critic's loss on `real (N, *event)` and as many samples, with its penalties."""
+        with torch.no_grad():
+            samples = model.generator.sample(len(real)).to(real.dtype)
+        return self._critic_loss(model.discriminator, real, samples)
+
+    def generator_loss(self, model: Model, real: Tensor) -> Tensor:
+        """The generator's loss on as many samples as `real (N, *event)` has events."""
+        logits = model.discriminator(model.generator.sample(len(real)))
+        if not self.game.paired:
+            return self.game.generator(logits)
+        with torch.no_grad():
+            partners = model.discriminator(real)
+        return self.game.generator(logits - partners)
+
+    def both_losses(self, model: Model, real: Tensor) -> tuple[Tensor, Tensor]:
+        """The losses of critic and generator from the same samples and the same logits."""
+        samples = model.generator.sample(len(real)).to(real.dtype)
+        real_logits, sample_logits = model.discriminator(torch.cat([real, samples])).chunk(2)
+        generator = self.game.generator(sample_logits - real_logits if self.game.paired else sample_logits)
+        if self.penalties == Penalties():
+            return self.game.critic(real_logits, sample_logits), generator
+        return self._critic_loss(model.discriminator, real, samples.detach()), generator
+
+    def _critic_loss(self, critic: Discriminator, real: Tensor, samples: Tensor) -> Tensor:
+        weights = self.penalties
+        both = torch.cat([real, samples])
+        if weights.r1 or weights.r2:
+            logits, squared = logits_and_squared_gradients(critic, both)
+            at_real, at_samples = squared.chunk(2)
+            penalty = 0.5 * (weights.r1 * at_real.mean() + weights.r2 * at_samples.mean())
+        else:
+            logits, penalty = critic(both), real.new_zeros(())
+        if weights.between:
+            share = torch.rand(len(real), *[1] * (real.ndim - 1), device=real.device, dtype=real.dtype)
+            _, squared = logits_and_squared_gradients(critic, torch.lerp(real, samples, share))
+            # The root's own gradient is infinite at 0, where a critic that is still flat would be.
+            excess = (squared + 1e-12).sqrt() - 1.0
+            penalty = penalty + weights.between * excess.square().mean()
+        real_logits, sample_logits = logits.chunk(2)
+        return self.game.critic(real_logits, sample_logits) + penalty
+
+
+def logits_and_squared_gradients(critic: Discriminator, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits of `x (N, *event)` and the squared norm of their gradient by the event, `(N,)` each.
+
+    In full precision, whatever the autocast around it. One backward pass serves all events, because a discriminator
+    scores each by itself.
+    """
+
+    def summed(x: Tensor) -> tuple[Tensor, Tensor]:
+        logits = critic(x)
+        return logits.sum(), logits
+
+    with torch.autocast(x.device.type, enabled=False):
+        gradient, logits = torch.func.grad(summed, has_aux=True)(x)
+        return logits, gradient.square().flatten(1).sum(1)
+
+
+def non_saturating(options: NonSaturatingOptions) -> Adversarial:
+    """Cross-entropy from logits; the generator maximises the probability that its samples pass for real."""
+    game = Game(
+        critic=lambda real, samples: F.softplus(-real).mean() + F.softplus(samples).mean(),
+        generator=lambda samples: F.softplus(-samples).mean(),
+    )
+    return _adversarial(options, game)
+
+
+def hinge(options: HingeOptions) -> Adversarial:
+    """The critic pays only for logits within the margin; the generator maximises its samples' logits."""
+    margin = options.margin
+    game = Game(
+        critic=lambda real, samples: F.relu(margin - real).mean() + F.relu(margin + samples).mean(),
+        generator=lambda samples: -samples.mean(),
+    )
+    return _adversarial(options, game)
+
+
+def least_squares(options: LeastSquaresOptions) -> Adversarial:
+    """Half the mean squared distance of logits to their targets."""
+    game = Game(
+        critic=lambda real, samples: (
+            0.5 * (real - options.real).square().mean() + 0.5 * (samples - options.fake).square().mean()
+        ),
+        generator=lambda samples: 0.5 * (samples - options.real).square().mean(),
+    )
+    return _adversarial(options, game)
+
+
+def wasserstein_gp(options: WassersteinOptions) -> Adversarial:
+    """The critic estimates the Wasserstein distance, its gradient held to norm 1 between data and samples."""
+    game = Game(
+        critic=lambda real, samples: samples.mean() - real.mean(),
+        generator=lambda samples: -samples.mean(),
+    )
+    penalties = Penalties(options.r1, options.r2, options.penalty)
+    return Adversarial(game, penalties, critic_steps=options.critic_steps, simultaneous=options.simultaneous)
+
+
+def relativistic(options: RelativisticOptions) -> Adversarial:
+    """Each real event is paired with a sample, and only the difference of their logits counts (RpGAN)."""
+    game = Game(
+        critic=lambda real, samples: F.softplus(samples - real).mean(),
+        generator=lambda lead: F.softplus(-lead).mean(),
+        paired=True,
+    )
+    penalties = Penalties(options.r1 + options.gamma, options.r2 + options.gamma)
+    return Adversarial(game, penalties, simultaneous=options.simultaneous)
+
+
+def _adversarial(options: AdversarialOptions, game: Game) -> Adversarial:
+    return Adversarial(game, Penalties(options.r1, options.r2), simultaneous=options.simultaneous)

@@ -1,0 +1,69 @@
+"""Options of the models and objectives; each field's description is what help and model card say of it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from genzoo import Settings
+
+Width = Annotated[int, Field(ge=1, le=8192)]
+
+
+class DCGANOptions(Settings):
+    """Options of `dcgan`."""
+
+    latent: int = Field(64, ge=1, le=65_536, description="dimensions of the latent vector")
+    generator_widths: tuple[Width, Width, Width] = Field(
+        (128, 64, 32), description="channels of the generator's three inner layers, from latent to image"
+    )
+    discriminator_widths: tuple[Width, Width] = Field(
+        (32, 64), description="channels of the discriminator's two layers, from image to logit"
+    )
+    kernel: int = Field(3, ge=3, le=15, description="side of the convolution kernels, odd")
+    slope: float = Field(0.3, ge=0, lt=1, description="slope of the leaky ReLU below zero")
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of activations dropped in both networks while training")
+    normalise: bool = Field(True, description="batch normalisation in the generator")
+
+
+class AdversarialOptions(Settings):
+    """What all adversarial objectives have in common."""
+
+    r1: float = Field(0.0, ge=0, le=1e6, description="weight of the squared gradient at real events, halved")
+    r2: float = Field(0.0, ge=0, le=1e6, description="weight of the squared gradient at samples, halved")
+    simultaneous: bool = Field(
+        False, description="take both losses from one forward pass, before either network is updated"
+    )
+
+
+class NonSaturatingOptions(AdversarialOptions):
+    """Options of `non-saturating`."""
+
+
+class HingeOptions(AdversarialOptions):
+    """Options of `hinge`."""
+
+    margin: float = Field(1.0, gt=0, le=1e3, description="logit beyond which an event costs the critic nothing")
+
+
+class LeastSquaresOptions(AdversarialOptions):
+    """Options of `least-squares`."""
+
+    real: float = Field(1.0, description="logit that the critic wants for real events, and the generator for samples")
+    fake: float = Field(0.0, description="logit that the critic wants for samples")
+
+
+class RelativisticOptions(AdversarialOptions):
+    """Options of `relativistic`."""
+
+    gamma: float = Field(0.1, ge=0, le=1e6, description="weight of both R1 and R2, on top of r1 and r2")
+
+
+class WassersteinOptions(AdversarialOptions):
+    """Options of `wasserstein-gp`."""
+
+    penalty: float = Field(10.0, ge=0, le=1e6, description="weight of the gradient penalty between data and samples")
+    critic_steps: int = Field(
+        5, ge=1, le=100, description="critic updates, each on a fresh batch, per generator update"
+    )

@@ -1,0 +1,68 @@
+"""What this distribution brings to the zoo. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import genzoo
+
+GENZOO_API = 1
+
+_OBJECTIVES = {
+    "relativistic": ("RelativisticOptions", "Relativistic pairing with R1 and R2 penalties (Huang et al., 2024)"),
+    "non-saturating": ("NonSaturatingOptions", "Cross-entropy, non-saturating (Goodfellow et al., 2014)"),
+    "hinge": ("HingeOptions", "Hinge loss (Lim and Ye, 2017)"),
+    "least-squares": ("LeastSquaresOptions", "Least squares (Mao et al., 2017)"),
+    "wasserstein-gp": ("WassersteinOptions", "Wasserstein with gradient penalty (Gulrajani et al., 2017)"),
+}
+
+_DCGAN = genzoo.ModelSpec(
+    name="dcgan",
+    family="gan",
+    summary="Deep convolutional GAN (Radford et al., 2015)",
+    builder="genzoo_gan.dcgan:build",
+    config="genzoo_gan.options:DCGANOptions",
+    objectives=tuple(_OBJECTIVES),
+    capabilities=frozenset({"decoder"}),
+    input="signed-unit",
+    modalities=("image",),
+    data="digits",
+    training={
+        "epochs": 200,
+        "batch_size": 64,
+        "optimiser": {"name": "adam", "rate": 2e-3, "betas": (0.0, 0.99)},
+        "ema": 0.995,
+    },
+    presets={
+        "tutorial": {
+            "options": {
+                "latent": 100,
+                "generator_widths": (256, 128, 64),
+                "discriminator_widths": (64, 128),
+                "kernel": 5,
+                "dropout": 0.3,
+            },
+            "objective": {"name": "non-saturating", "options": {"simultaneous": True}},
+            "training": {
+                "epochs": 50,
+                "batch_size": 256,
+                "optimiser": {"name": "adam", "rate": 1e-4, "betas": (0.9, 0.999)},
+                "ema": 0.0,
+            },
+        }
+    },
+    reference="Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks "
+    "(Radford, Metz and Chintala, 2015)",
+)
+
+
+@genzoo.hookimpl
+def register_models(register: Callable[[genzoo.ModelSpec], None]) -> None:
+    register(_DCGAN)
+
+
+@genzoo.hookimpl
+def register_objectives(register: Callable[[genzoo.ObjectiveSpec], None]) -> None:
+    for name, (options, summary) in _OBJECTIVES.items():
+        builder = f"genzoo_gan.objectives:{name.replace('-', '_')}"
+        register(genzoo.ObjectiveSpec(name, summary, builder, f"genzoo_gan.options:{options}"))
