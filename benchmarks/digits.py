@@ -16,12 +16,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-import genzoo
 import numpy as np
-from genzoo.config import SplitSettings, parse_assignments
-from genzoo.metrics.neighbours import coverage, density, precision, recall
 from sklearn.datasets import load_digits
 from sklearn.svm import SVC
+
+import genzoo
+from genzoo.config import SplitSettings, parse_assignments
+from genzoo.metrics.neighbours import coverage, density, precision, recall
 
 EVENTS = 500
 METRICS = (coverage, precision, recall, density)

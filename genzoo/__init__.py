@@ -108,7 +108,7 @@ if TYPE_CHECKING:
     from genzoo.spec import (
         ObjectiveSpec as ObjectiveSpec,
     )
-    from genzoo.train import train as train
+    from genzoo.training import train as train
 
 _HOME = {
     "genzoo.config": ("Settings",),
@@ -151,7 +151,7 @@ _HOME = {
         "ModelSpec",
         "ObjectiveSpec",
     ),
-    "genzoo.train": ("train",),
+    "genzoo.training": ("train",),
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names}
 
@@ -163,7 +163,7 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module("genzoo.config").version()
     if name not in _WHERE:
         raise AttributeError(f"module 'genzoo' has no attribute {name!r}")
-    # Not kept in the module's namespace: `genzoo.train` is also the name of a submodule.
+
     return getattr(importlib.import_module(_WHERE[name]), name)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any, Literal
@@ -83,7 +82,7 @@ def save_checkpoint(
         )
         write_json(temporary / "state.json", state.model_dump())
         shutil.rmtree(target, ignore_errors=True)
-        os.replace(temporary, target)
+        temporary.replace(target)
     except OSError as error:
         raise GenzooError(f"Checkpoint {target} could not be written: {error.strerror or error}.") from error
     finally:

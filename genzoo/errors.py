@@ -62,7 +62,7 @@ class DivergenceError(GenzooError):
     exit_code = 6
 
 
-class Interrupted(GenzooError):
+class Interrupted(GenzooError):  # noqa: N818 - it is no error of anybody's
     """A signal asked for the end; everything up to the last whole step is saved."""
 
     def __init__(self, message: str, exit_code: int) -> None:

@@ -31,7 +31,7 @@ def write_with(path: Path, write: Callable[[Path], None]) -> None:
     try:
         write(temporary)
         _sync(temporary)
-        os.replace(temporary, path)
+        temporary.replace(path)
         _sync(path.parent)
     except OSError as error:
         raise GenzooError(f"{path} could not be written: {error.strerror or error}.") from error

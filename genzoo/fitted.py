@@ -45,7 +45,7 @@ class Fitted:
         """Where the generator computes."""
         return self.transform.shift.device
 
-    def sample(self, n: int, *, seed: int = 0, **options: object) -> Array:
+    def sample(self, n: int, *, seed: int = 0, **options: Any) -> Array:
         """Draw events.
 
         Arguments:

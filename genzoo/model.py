@@ -145,7 +145,7 @@ class Parts:
 
 
 class Model(nn.Module):
-    """The parts of one zoo entry as one module, by group of parameters: `generator`, and `critic` where there is one."""
+    """The parts of one zoo entry as one module; `critic` is the discriminator, by the name of its parameter group."""
 
     def __init__(self, parts: Parts) -> None:
         super().__init__()

@@ -40,7 +40,7 @@ class Batch:
             [None] * count if part is None else part.chunk(count)
             for part in (self.x, self.missing, self.weight, self.index)
         ]
-        return [Batch(*parts) for parts in zip(*fields, strict=True)]  # type: ignore[arg-type]
+        return [Batch(*parts) for parts in zip(*fields, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Progress:
         return Progress(torch.zeros((), dtype=torch.int64, device=device), torch.zeros((), dtype=dtype, device=device))
 
 
-class Objective(ABC):
+class Objective(ABC):  # noqa: B024 - what is minimised differs, so each kind has abstract methods of its own
     """The parent of gradient objectives, and of what else can be minimised.
 
     `needs_discriminator` declares the parts it needs; `stages` names its methods that are pure functions of tensors

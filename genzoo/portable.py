@@ -135,7 +135,8 @@ def _card(content: ModelFile) -> str:
     rows = "\n".join(f"| {name} | {_cell(value)} |" for name, value in content.training.items() if value is not None)
     options = "\n".join(f"| {name} | {_cell(value)} |" for name, value in content.options.items())
     return (
-        f"# {content.model}\n\nTrained with genzoo {content.genzoo} on events of this form: {content.data.describe()}.\n\n"
+        f"# {content.model}\n\n"
+        f"Trained with genzoo {content.genzoo} on events of this form: {content.data.describe()}.\n\n"
         f"```\ngenzoo sample PATH/TO/THIS/FOLDER -n 64 --out samples.png\n```\n\n"
         f"```python\nimport genzoo\n\nevents = genzoo.load('PATH/TO/THIS/FOLDER').sample(64)\n```\n\n"
         f"## Training\n\n| | |\n|---|---|\n{rows}\n\n## Options\n\n| option | value |\n|---|---|\n{options}\n\n"

@@ -35,7 +35,7 @@ class Table(Generic[SpecT]):
 
     def __init__(self, sort: str, spec_class: type[SpecT]) -> None:
         self.sort = sort
-        self.spec_class = spec_class
+        self.spec_class: type[SpecT] = spec_class
         self._entries: dict[str, Entry[SpecT]] = {}
 
     def __iter__(self) -> Iterator[Entry[SpecT]]:

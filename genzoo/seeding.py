@@ -30,14 +30,15 @@ def derive(seed: int, purpose: str, *place: int) -> int:
 def scope(seed: int, purpose: str, *place: int) -> Iterator[None]:
     """Draw as `(seed, purpose, place)` says, on every device, and restore the generators afterwards."""
     host = torch.get_rng_state()
-    devices = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    on_cuda = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    devices = torch.cuda.get_rng_state_all() if on_cuda else []
     mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
     torch.manual_seed(derive(seed, purpose, *place))
     try:
         yield
     finally:
         torch.set_rng_state(host)
-        if devices:
+        if on_cuda:
             torch.cuda.set_rng_state_all(devices)
         if mps is not None:
             torch.mps.set_rng_state(mps)

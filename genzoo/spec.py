@@ -166,8 +166,8 @@ class ModelSpec:
             raise ValueError(f"Model {self.name!r} names no objective to train with.")
         if self.input not in get_args(InputSpace):
             raise ValueError(f"Model {self.name!r}: input {self.input!r} is none of {get_args(InputSpace)}.")
-        if unknown := set(self.modalities) - set(get_args(Modality)):
-            raise ValueError(f"Model {self.name!r}: unknown modalities {sorted(unknown)}.")
+        if strange := sorted(set(self.modalities).difference(get_args(Modality))):
+            raise ValueError(f"Model {self.name!r}: unknown modalities {strange}.")
         for preset, layer in self.presets.items():
             _check_name("Preset", preset)
             if unknown := set(layer) - {"options", "objective", "training"}:

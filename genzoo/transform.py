@@ -82,7 +82,9 @@ def _axis(data: DataSpec) -> int | None:
 
 def _fit_standardised(data: DataSpec, blocks: Iterable[NumberArray]) -> Affine:
     """Mean and deviation per column of a table, over all places of an image; merged block by block (Chan, 1979)."""
-    count, mean, squares = 0.0, np.float64(0), np.float64(0)
+    count = 0.0
+    mean: NumberArray = np.zeros(())
+    squares: NumberArray = np.zeros(())
     for block in blocks:
         x = np.asarray(block, np.float64)
         n = float(len(x) if data.modality == "table" else x.size)
@@ -98,7 +100,8 @@ def _fit_standardised(data: DataSpec, blocks: Iterable[NumberArray]) -> Affine:
 
 
 def _extremes(data: DataSpec, blocks: Iterable[NumberArray]) -> tuple[Any, Any]:
-    low, high = np.float64(math.inf), np.float64(-math.inf)
+    low: NumberArray = np.array(math.inf)
+    high: NumberArray = np.array(-math.inf)
     for block in blocks:
         low = np.minimum(low, np.asarray(block.min(axis=_axis(data)), np.float64))
         high = np.maximum(high, np.asarray(block.max(axis=_axis(data)), np.float64))

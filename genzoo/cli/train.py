@@ -53,7 +53,7 @@ class _Models(click.Group):
     ],
 )
 @click.pass_context
-def command(ctx: click.Context, resume: str | None, as_json: bool, **budget: Any) -> None:
+def command(ctx: click.Context, /, resume: str | None, as_json: bool, **budget: Any) -> None:
     """Train a model by its name, or go on with a run.
 
     Options come after the model's name: genzoo train dcgan --epochs 50. With --resume only a larger budget is taken.
@@ -73,7 +73,7 @@ def command(ctx: click.Context, resume: str | None, as_json: bool, **budget: Any
 
 def _resume(path: str, budget: dict[str, Any], as_json: bool) -> None:
     from genzoo.cli.progress import Display
-    from genzoo.train import prepare_resume, run_training
+    from genzoo.training import prepare_resume, run_training
 
     with Display() as display:
         display.phase("reading the run")
@@ -115,7 +115,7 @@ class _ModelCommand(click.Command):
     def _train(self, dry_run: bool, as_json: bool, out: str | None, **given: Any) -> None:
         config = resolve_config(registry(), self._model, *_layers(given))
         from genzoo.cli.progress import Display  # torch is needed from here on
-        from genzoo.train import prepare, run_training, start_run
+        from genzoo.training import prepare, run_training, start_run
 
         with Display() as display:
             display.phase("preparing")

@@ -37,6 +37,6 @@ class Average(Generic[ModuleT]):
         """Move towards the module, as of the end of `step` (from 1)."""
         decay = min(self._decay, (1 + step) / (10 + step))
         mine, theirs = zip(*self._floating, strict=True)
-        get_ema_multi_avg_fn(decay)(mine, theirs, step)
+        get_ema_multi_avg_fn(decay)(mine, theirs, step)  # type: ignore[no-untyped-call]
         for target, source in self._integer:
             target.copy_(source)

@@ -12,6 +12,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -168,7 +169,7 @@ class StreamingFeed(Feed):
 
     def _stream(self, ready: queue.Queue[Any]) -> Iterator[Batch]:
         """Copy the next batch on a stream of its own while the current one is in use."""
-        copies = torch.cuda.Stream(self.device)
+        copies = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
 
         def copy() -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
             pinned = _take(ready)
@@ -234,8 +235,7 @@ def _free_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            fields = dict(line.split(":", 1) for line in file)
+        fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text("ascii").splitlines())
         return int(fields["MemAvailable"].split()[0]) * 1024
     except (OSError, KeyError):
         return 2**32

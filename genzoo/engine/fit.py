@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 from genzoo.engine.feed import Feed
@@ -45,7 +45,7 @@ def fit(
     done: int = 0,
     seconds: float = 0.0,
     block: int = 1,
-) -> Iterator[Step]:
+) -> Generator[Step, None, None]:
     """Train until the budget is spent.
 
     Arguments:

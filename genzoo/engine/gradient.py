@@ -69,7 +69,7 @@ class GradientEngine:
             The step's losses by group, `()` each, on the device.
         """
         if self._runtime.device.type == "cuda":
-            torch.compiler.cudagraph_mark_step_begin()
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         self.model.train()
         self.progress.step.fill_(step)
         self.progress.fraction.fill_(fraction)

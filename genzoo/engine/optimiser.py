@@ -50,7 +50,7 @@ class Group:
         """Add the gradient of `loss` to this group's parameters, and to no others."""
         if self._scaler is not None:
             loss = self._scaler.scale(loss)
-        loss.backward(inputs=self.parameters, retain_graph=retain_graph)
+        torch.autograd.backward(loss, inputs=self.parameters, retain_graph=retain_graph)
 
     def step(self, rate_factor: float) -> None:
         """Update the parameters by their gradients, and forget those."""

@@ -58,16 +58,13 @@ class ConvGenerator(Generator, Decoder):
         return randn(n, self._latent, device=weight.device, dtype=weight.dtype)
 
     def decode(self, z: Tensor) -> Tensor:
-        x = self.start(self.linear(z))  # (N, H/4 * W/4 * C1)
-        x = x.unflatten(1, (self._rows, self._columns, -1)).permute(0, 3, 1, 2)  # (N, C1, H/4, W/4), channels last
+        x: Tensor = self.start(self.linear(z))  # (N, H/4 * W/4 * C1)
+        x = x.view(len(x), self._rows, self._columns, -1).permute(0, 3, 1, 2)  # (N, C1, H/4, W/4), channels last
         x = self.convolutions(x)  # (N, C, H, W), up to three more rows and columns
         return x[:, :, : self._height, : self._width]
 
-    def forward(self, z: Tensor) -> Tensor:
-        return self.decode(z)
-
     def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:
-        return self(self.prior_sample(n))
+        return self.decode(self.prior_sample(n))
 
 
 class ConvDiscriminator(Discriminator):

@@ -192,7 +192,7 @@ def run_training(prepared: Prepared, run: Run, watchers: Sequence[Watcher] = (),
     saver = Checkpoints(run, prepared.engine, prepared.transform, training.checkpoint_every, training.keep)
     monitor = _monitor(prepared, log, start)
     grids = SampleGrids(run, prepared.fitted, training.sample_every, prepared.config.seed)
-    watching = [log, grids, *_callbacks(prepared, run), *watchers]
+    watching: list[Watcher] = [log, grids, *_callbacks(prepared, run), *watchers]
     begun = {"device": describe(prepared.runtime.device), "precision": prepared.runtime.precision}
     run.update(status="running", data=prepared.dataset.spec.as_dict(), **begun)
     status, step = "failed", None

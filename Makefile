@@ -1,0 +1,39 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Each makes .venv when it is missing.
+PYTHON ?= python3
+BIN := .venv/bin
+PLUGINS := plugins/genzoo-gan
+DEMO ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
+
+.PHONY: install demo test check format benchmark clean
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
+	$(PYTHON) -c 'import sys; sys.exit("genzoo needs Python 3.11 or later") if sys.version_info < (3, 11) else None'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		--editable '.[dev]' $(addprefix --editable ,$(PLUGINS))
+	touch $@
+
+demo: install
+	$(BIN)/genzoo train dcgan --out $(DEMO)
+
+test: install
+	$(BIN)/python -m pytest --quiet --numprocesses 2
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+benchmark: install
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/dcgan.py
+	$(BIN)/python benchmarks/digits.py
+
+clean:
+	rm -rf .venv
