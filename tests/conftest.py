@@ -1,0 +1,42 @@
+"""One zoo for all tests: the installed plugins and the toy one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+import toy_plugin
+
+from genzoo.cli.main import main
+from genzoo.plugins import zoo
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _toy() -> None:
+    torch.set_num_threads(1)
+    zoo().add("genzoo-toy", toy_plugin)
+
+
+@pytest.fixture
+def cli(capsys, tmp_path: Path, monkeypatch):
+    """Run a command line in an empty folder; gives exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: object):
+        capsys.readouterr()
+        code = main([str(word) for word in words])
+        shown = capsys.readouterr()
+        return code, shown.out, shown.err
+
+    return call
+
+
+def assert_refused(result, code: int, *words: str) -> None:
+    """One paragraph with `words` on stderr, the exit code, and no traceback."""
+    found, out, err = result
+    assert found == code, (found, out, err)
+    assert "Traceback" not in err
+    paragraph = " ".join(err[err.index("Error: ") :].split())
+    for word in words:
+        assert word in paragraph, paragraph

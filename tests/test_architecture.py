@@ -1,0 +1,171 @@
+"""What the layout promises: layers, a light façade, no plugin's name in the core, no unsafe call."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import genzoo
+
+ROOT = Path(genzoo.__file__).parent
+PLUGINS = ROOT.parent / "plugins"
+
+# From the top: a module imports only from its own line or from lines above it.
+LAYERS = (
+    ("errors",),
+    ("spec",),
+    ("config",),
+    ("hookspecs",),
+    ("registry",),
+    ("builtin",),
+    ("plugins",),
+    ("recipe",),
+    ("seeding",),
+    ("device",),
+    ("model",),
+    ("objective",),
+    ("build",),
+    ("transform",),
+    ("fitted",),
+    ("data",),
+    ("metrics",),
+    ("weights",),
+    ("engine",),
+    ("files",),
+    ("picture",),
+    ("checkpoint",),
+    ("portable",),
+    ("run",),
+    ("consumers",),
+    ("training",),
+    ("testing",),
+    ("cli",),
+)
+RANK = {name: rank for rank, line in enumerate(LAYERS) for name in line}
+
+
+def sources(folder=ROOT):
+    return sorted(folder.rglob("*.py"))
+
+
+def part(path):
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imported(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_imports_only_what_stands_above_it(path):
+    name = part(path)
+    if name in ("__init__", "__main__"):
+        return
+    for module in imported(ast.parse(path.read_text())):
+        words = module.split(".")
+        if words[0] == "genzoo" and len(words) > 1 and words[1] in RANK:
+            assert RANK[words[1]] <= RANK[name], f"{name} imports {module}"
+
+
+def test_every_module_of_the_core_has_its_place_in_the_layers():
+    assert {part(path) for path in sources()} - {"__init__", "__main__"} <= set(RANK)
+
+
+def test_no_file_imports_in_a_circle_within_its_folder():
+    graph = {}
+    for path in sources():
+        name = ".".join(["genzoo", *path.relative_to(ROOT).with_suffix("").parts]).removesuffix(".__init__")
+        graph[name] = set(imported(ast.parse(path.read_text())))
+    for name, targets in graph.items():
+        graph[name] = {target for target in targets if target in graph and target != name} - {"genzoo"}
+    done: set[str] = set()
+
+    def visit(name, trail):
+        assert name not in trail, " -> ".join([*trail, name])
+        if name not in done:
+            for target in graph[name]:
+                visit(target, [*trail, name])
+            done.add(name)
+
+    for name in graph:
+        visit(name, [])
+
+
+def test_the_core_knows_no_plugin_and_plugins_know_only_the_facade():
+    names = {path.name for path in PLUGINS.iterdir()} | {"dcgan", "genzoo_gan"}
+    for path in sources():
+        text = path.read_text()
+        strings = [
+            n.value for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Constant) and isinstance(n.value, str)
+        ]
+        documentation = {
+            ast.get_docstring(n, clean=False)
+            for n in ast.walk(ast.parse(text))
+            if isinstance(n, ast.Module | ast.ClassDef | ast.FunctionDef)
+        }
+        for module in imported(ast.parse(text)):
+            assert not any(name.replace("-", "_") in module for name in names), path
+        for value in set(strings) - documentation:
+            assert "genzoo_gan" not in value, path
+    for plugin in PLUGINS.glob("*/genzoo_*"):
+        for path in sources(plugin):
+            for module in imported(ast.parse(path.read_text())):
+                words = module.split(".")
+                if words[0] == "genzoo" and len(words) > 1:
+                    assert words[1] in {*genzoo.__all__, "testing"}, f"{path} imports {module}"
+                if words[0].startswith("genzoo_"):
+                    assert words[0] == plugin.name, f"{path} imports {module}"
+
+
+def test_the_facade_exports_what_it_says_sorted_and_whole():
+    assert genzoo.__all__ == sorted(genzoo.__all__)
+    for name in genzoo.__all__:
+        assert getattr(genzoo, name) is not None
+    typed = {
+        alias.asname
+        for node in ast.walk(ast.parse((ROOT / "__init__.py").read_text()))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.asname
+    }
+    assert typed == set(genzoo.__all__) - {"__version__"}
+    with pytest.raises(AttributeError):
+        _ = genzoo.nothing
+
+
+@pytest.mark.parametrize(
+    "words", ["--help", "models", "data", "plugins", "train --help", "models dcgan", "train dcgan --help"]
+)
+def test_listing_and_help_import_no_torch(words):
+    program = (
+        "import sys; from genzoo.cli.main import main; code = main(sys.argv[1:]);"
+        "sys.exit(code or (9 if 'torch' in sys.modules else 0))"
+    )
+    done = subprocess.run([sys.executable, "-c", program, *words.split()], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_importing_genzoo_imports_next_to_nothing():
+    program = "import sys; before = set(sys.modules); import genzoo; print(*set(sys.modules) - before)"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert not {name.partition(".")[0] for name in found} & {"torch", "numpy", "pydantic", "click", "rich", "pluggy"}
+
+
+def test_nothing_in_the_product_can_unpickle_or_evaluate():
+    for path in [*sources(), *(p for plugin in PLUGINS.glob("*/genzoo_*") for p in sources(plugin))]:
+        tree = ast.parse(path.read_text())
+        assert not {"pickle", "cloudpickle", "dill", "marshal", "shelve"} & set(imported(tree)), path
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id not in ("eval", "exec", "compile"), path
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                assert ast.unparse(node.func) not in ("torch.load", "yaml.load", "os.system"), path
+            if isinstance(node, ast.keyword) and node.arg in ("shell", "allow_pickle"):
+                assert ast.unparse(node.value) == "False", path

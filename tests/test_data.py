@@ -1,0 +1,303 @@
+import gzip
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from genzoo import DataError, DataSpec, Feature
+from genzoo.config import DataSettings, SplitSettings
+from genzoo.data.array import array_dataset
+from genzoo.data.dataset import Dataset
+from genzoo.data.inspect import inspect
+from genzoo.data.source import open_dataset
+from genzoo.plugins import registry
+
+
+def read(source, **settings):
+    return open_dataset(DataSettings(source=str(source), **settings), registry())
+
+
+def picture(path, pixels, mode=None):
+    path.parent.mkdir(exist_ok=True, parents=True)
+    Image.fromarray(pixels).convert(mode or "L").save(path)
+
+
+RNG = np.random.default_rng(0)
+GREY = RNG.integers(0, 256, (6, 8, 8), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("name", sorted(e.spec.name for e in registry().datasets if "fetched" not in e.spec.loader))
+def test_every_built_in_dataset_loads_as_it_is_registered(name):
+    entry = registry().datasets.get(name)
+    found = read(name)
+    assert found.name == name
+    assert found.spec.modality == entry.spec.modality
+    assert found.events.shape[1:] == found.spec.event_shape
+    assert f"{len(found):,}" in entry.spec.summary
+    assert found.events.dtype == found.spec.storage
+    assert np.array_equal(read(name).events, found.events)
+
+
+def test_digits_are_scikit_learns():
+    found = read("digits")
+    assert np.array_equal(found.events[:, 0], load_digits().images)
+    assert (found.spec.bounds, found.spec.quantum) == ((0, 16), 1)
+
+
+def test_splits_are_disjoint_complete_and_seeded():
+    data = read("digits")
+    one, two = data.split(SplitSettings(), 1), data.split(SplitSettings(), 2)
+    rows = np.concatenate([one.train, one.validation, one.test])
+    assert np.array_equal(np.sort(rows), np.arange(1797))
+    assert (len(one.validation), len(one.test)) == (270, 270)
+    assert np.array_equal(one.train, data.split(SplitSettings(), 1).train)
+    assert not np.array_equal(one.train, two.train)
+
+
+def test_rows_that_came_as_a_test_set_stay_one():
+    data = Dataset("x", DataSpec((1,), "table", (Feature("a"),)), np.zeros((100, 1)), test_rows=20)
+    split = data.split(SplitSettings(validation=0.25, test=0.5), 0)
+    assert np.array_equal(split.test, np.arange(80, 100))
+    assert (len(split.train), len(split.validation)) == (60, 20)
+
+
+def test_the_digest_changes_with_any_value_type_or_meaning():
+    data = array_dataset("x", GREY)
+    other = GREY.copy()
+    other[5, 7, 7] ^= 1
+    digests = {data.digest(), array_dataset("x", other).digest(), array_dataset("x", GREY.astype(np.int32)).digest()}
+    assert len(digests) == 3
+    assert array_dataset("y", GREY.copy()).digest() == data.digest()
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [((5, 8, 9), (1, 8, 9)), ((5, 8, 9, 3), (3, 8, 9)), ((5, 3, 8, 9), (3, 8, 9)), ((5, 4), (4,))],
+)
+def test_arrays_of_every_layout_become_channels_first(tmp_path, shape, expected):
+    events = RNG.integers(0, 256, shape, dtype=np.uint8)
+    np.save(tmp_path / "a.npy", events)
+    np.savez(tmp_path / "b.npz", x=events, y=np.arange(5))
+    for path in ("a.npy", "b.npz"):
+        found = read(tmp_path / path)
+        assert found.spec.event_shape == expected
+    assert np.array_equal(read(tmp_path / "b.npz").labels, np.arange(5))
+    if len(shape) == 4 and shape[3] == 3:
+        assert np.array_equal(found.events, events.transpose(0, 3, 1, 2))
+
+
+@pytest.mark.parametrize(
+    ("values", "bounds", "quantum"),
+    [
+        (GREY, (0, 255), 1),
+        (GREY / 255, (0, 1), None),
+        (GREY / 127.5 - 1, (-1, 1), None),
+        (GREY.astype(np.int16) % 17, (0, 16), 1),
+        ((GREY % 2).astype(bool), (0, 1), 1),
+    ],
+)
+def test_the_range_of_pixels_is_inferred(values, bounds, quantum):
+    spec = array_dataset("x", values).spec
+    assert (spec.bounds, spec.quantum) == (bounds, quantum)
+
+
+def test_an_array_on_disk_is_mapped_and_not_read(tmp_path):
+    np.save(tmp_path / "a.npy", GREY)
+    assert isinstance(read(tmp_path / "a.npy").events, np.memmap)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (np.zeros(5), "shape"),
+        (np.zeros((2, 3, 4, 5, 6)), "shape"),
+        (np.zeros((0, 8, 8)), "no events"),
+        (np.full((3, 2), np.nan), "nan in event 0"),
+        (np.array([[1.0, np.inf]]), "inf in event 0"),
+        (np.array([["a", "b"]]), "not numbers"),
+        (np.array([[{}]], dtype=object), "cannot be read"),
+        (np.zeros((2, 2), complex), "not numbers"),
+    ],
+)
+def test_an_array_that_cannot_be_used_is_refused(tmp_path, content, words):
+    np.save(tmp_path / "a.npy", content, allow_pickle=True)
+    with pytest.raises(DataError, match=words):
+        read(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.npz"])
+def test_a_damaged_numpy_file_is_refused(tmp_path, name):
+    (tmp_path / name).write_bytes(b"not an array")
+    with pytest.raises(DataError, match=name):
+        read(tmp_path / name)
+
+
+def test_an_archive_of_several_arrays_must_say_which_is_meant(tmp_path):
+    np.savez(tmp_path / "a.npz", one=GREY, two=GREY)
+    with pytest.raises(DataError, match="one, two"):
+        read(tmp_path / "a.npz")
+    np.savez(tmp_path / "b.npz", x=GREY, y=np.arange(3))
+    with pytest.raises(DataError, match="3 labels"):
+        read(tmp_path / "b.npz")
+
+
+def idx_bytes(array):
+    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+
+
+def test_idx_files_are_read_with_their_labels_compressed_or_not(tmp_path):
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(idx_bytes(GREY))
+    found = read(tmp_path / "train-images-idx3-ubyte")
+    assert np.array_equal(found.events[:, 0], GREY)
+    assert found.labels is None
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx_bytes(GREY)))
+    labels = np.arange(6, dtype=np.uint8)
+    (tmp_path / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx_bytes(labels)))
+    found = read(tmp_path / "train-images-idx3-ubyte.gz")
+    assert np.array_equal(found.events[:, 0], GREY)
+    assert np.array_equal(found.labels, labels)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\0\0\x0d\x03" + bytes(12),
+        idx_bytes(GREY)[:-1],
+        idx_bytes(GREY) + b"x",
+        bytes([0, 0, 8, 3]) + b"\xff" * 12,
+        idx_bytes(np.arange(5, dtype=np.uint8)),
+        idx_bytes(GREY[:0]),
+    ],
+)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_damaged_idx_file_is_refused(tmp_path, content, pack):
+    path = tmp_path / ("a-ubyte.gz" if pack is gzip.compress else "a-ubyte")
+    path.write_bytes(pack(content))
+    with pytest.raises(DataError, match="a-ubyte"):
+        read(path)
+
+
+def test_a_gz_file_that_is_none_is_refused(tmp_path):
+    (tmp_path / "a-ubyte.gz").write_bytes(idx_bytes(GREY))
+    with pytest.raises(DataError, match="cannot be read"):
+        read(tmp_path / "a-ubyte.gz")
+
+
+def test_fetched_data_are_first_looked_for_in_genzoo_data(tmp_path, monkeypatch):
+    folder = tmp_path / "mnist"
+    folder.mkdir()
+    for part, count in (("train", 6), ("t10k", 4)):
+        (folder / f"{part}-images-idx3-ubyte").write_bytes(idx_bytes(GREY[:count]))
+        (folder / f"{part}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx_bytes(np.zeros(count, np.uint8))))
+    monkeypatch.setenv("GENZOO_DATA", str(tmp_path))
+    found = read("mnist")
+    assert (len(found), found.test_rows) == (10, 4)
+
+
+def test_without_a_network_fetched_data_say_where_to_put_the_files(tmp_path, monkeypatch):
+    import pooch
+
+    def offline(*args, **kwargs):
+        raise OSError("no network")
+
+    monkeypatch.setenv("GENZOO_DATA", str(tmp_path))
+    monkeypatch.setattr(pooch, "retrieve", offline)
+    with pytest.raises(DataError, match="GENZOO_DATA"):
+        read("mnist")
+
+
+def test_a_folder_of_grey_images_stays_grey_and_folders_are_labels(tmp_path):
+    for i in range(3):
+        picture(tmp_path / "zero" / f"{i}.png", GREY[i])
+        picture(tmp_path / "one" / f"{i}.png", GREY[i + 3])
+    (tmp_path / "notes.txt").write_text("not an image")
+    found = read(tmp_path)
+    assert found.spec.event_shape == (1, 8, 8)
+    assert np.array_equal(found.events[:, 0], GREY[[3, 4, 5, 0, 1, 2]])
+    assert found.labels.tolist() == [0, 0, 0, 1, 1, 1]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "CMYK", "LA", "1", "I;16"])
+def test_images_of_any_mode_are_read(tmp_path, mode):
+    if mode == "I;16":
+        Image.fromarray((GREY[0].astype(np.uint16) * 257)).save(tmp_path / "a.tif")
+    else:
+        Image.fromarray(GREY[0]).convert("RGB").convert(mode).save(tmp_path / f"a.{'tif' if mode == 'CMYK' else 'png'}")
+    found = read(tmp_path)
+    assert found.spec.event_shape[0] == (1 if mode in ("LA", "1", "I;16") else 3)
+    if mode in ("LA", "I;16"):
+        assert np.array_equal(found.events[0, 0], GREY[0])
+    assert read(tmp_path, colour="rgb").spec.event_shape[0] == 3
+    assert read(tmp_path, colour="grey").spec.event_shape[0] == 1
+
+
+def test_one_image_in_colour_makes_all_rgb(tmp_path):
+    picture(tmp_path / "a.png", GREY[0])
+    picture(tmp_path / "b.png", GREY[1], "RGB")
+    found = read(tmp_path)
+    assert np.array_equal(found.events[0], np.stack([GREY[0]] * 3))
+
+
+def test_images_of_different_sizes_need_a_size_and_are_cropped_to_the_centre(tmp_path):
+    picture(tmp_path / "a.png", GREY[0])
+    wide = np.zeros((8, 24), np.uint8)
+    wide[:, 8:16] = 200
+    picture(tmp_path / "b.png", wide)
+    with pytest.raises(DataError, match=r"24×8.*--size"):
+        read(tmp_path)
+    found = read(tmp_path, size=8)
+    assert np.array_equal(found.events[0, 0], GREY[0])
+    assert (found.events[1] == 200).all()
+    assert read(tmp_path, size=4).spec.event_shape == (1, 4, 4)
+
+
+def test_a_bad_image_is_named_or_skipped_and_counted(tmp_path):
+    picture(tmp_path / "a.png", GREY[0])
+    whole = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "b.png").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "c.jpg").write_text("this is text")
+    with pytest.raises(DataError, match=r"b\.png.*--skip-bad"):
+        read(tmp_path)
+    found = read(tmp_path, skip_bad=True)
+    assert (len(found), found.skipped) == (1, 2)
+    (tmp_path / "a.png").unlink()
+    with pytest.raises(DataError, match="None of the 2"):
+        read(tmp_path, skip_bad=True)
+
+
+def test_an_image_bomb_is_a_bad_image(tmp_path, monkeypatch):
+    picture(tmp_path / "a.png", np.zeros((64, 64), np.uint8))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 3000)
+    with pytest.raises(DataError, match=r"a\.png"):
+        read(tmp_path)
+
+
+def test_an_empty_folder_and_one_without_images_are_refused(tmp_path):
+    with pytest.raises(DataError, match="no images"):
+        read(tmp_path)
+    (tmp_path / "a.txt").write_text("x")
+    with pytest.raises(DataError, match="1 other files"):
+        read(tmp_path)
+
+
+def test_unknown_sources_are_met_with_help(tmp_path):
+    with pytest.raises(DataError, match="Did you mean 'digits'"):
+        read("digit")
+    (tmp_path / "a.docx").write_text("x")
+    with pytest.raises(DataError, match=r"\.npy"):
+        read(tmp_path / "a.docx")
+
+
+def test_inspection_finds_what_looks_wrong():
+    events = np.stack([GREY[0]] * 3)
+    events[:, 0, 0] = 0
+    found = inspect(array_dataset("x", events))
+    text = " ".join(found.remarks)
+    assert "2 of the first 3 events repeat" in text
+    assert "64 of 64 pixels never change" in text
+    table = inspect(array_dataset("x", np.stack([np.arange(200.0), np.ones(200)], axis=1)))
+    assert table.remarks == ["column 'x1' never changes"]
+    assert inspect(read("iris")).facts["events"] == 150

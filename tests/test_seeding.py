@@ -1,0 +1,38 @@
+import torch
+
+from genzoo.seeding import derive, scope
+
+
+def test_a_scope_gives_the_same_numbers_whenever_it_is_entered():
+    with scope(1, "step", 7):
+        first = torch.randn(5)
+    torch.randn(100)
+    with scope(1, "step", 7):
+        again = torch.randn(5)
+    assert torch.equal(first, again)
+
+
+def test_scopes_of_other_names_give_other_numbers():
+    drawn = []
+    for place in [(1, "step", 7), (1, "step", 8), (2, "step", 7), (1, "sample", 7)]:
+        with scope(*place):
+            drawn.append(torch.randn(5))
+    assert len({tuple(row.tolist()) for row in drawn}) == 4
+
+
+def test_a_scope_leaves_the_generator_as_it_was_even_after_an_error():
+    torch.manual_seed(3)
+    expected = torch.randn(4)
+    torch.manual_seed(3)
+    try:
+        with scope(0, "step", 1):
+            torch.randn(10)
+            raise KeyError
+    except KeyError:
+        pass
+    assert torch.equal(torch.randn(4), expected)
+
+
+def test_nearby_seeds_share_no_bits_worth_mentioning():
+    bits = [bin(derive(0, "step", i) ^ derive(0, "step", i + 1)).count("1") for i in range(200)]
+    assert 25 < sum(bits) / len(bits) < 38

@@ -1,0 +1,57 @@
+import dataclasses
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from genzoo import DataSpec, Feature, ModelSpec
+from genzoo.plugins import registry
+
+PIXEL = (Feature("pixel"),)
+
+
+@pytest.mark.parametrize(
+    ("fields", "word"),
+    [
+        ({"event_shape": (8, 8)}, "shape"),
+        ({"event_shape": (1, 0, 8)}, "shape"),
+        ({"features": ()}, "features"),
+        ({"bounds": (1.0, 1.0)}, "bounds"),
+        ({"bounds": (0.0, float("inf"))}, "bounds"),
+        ({"quantum": 0.0}, "step"),
+    ],
+)
+def test_a_data_spec_that_contradicts_itself_is_refused(fields, word):
+    good = {"event_shape": (1, 8, 8), "modality": "image", "features": PIXEL}
+    DataSpec(**good)
+    with pytest.raises(ValueError, match=word):
+        DataSpec(**{**good, **fields})
+
+
+def test_a_data_spec_survives_json():
+    spec = DataSpec((3,), "table", (Feature("a"), Feature("b", "categorical", ("x", "y")), Feature("c", "count")))
+    adapter = TypeAdapter(DataSpec)
+    assert adapter.validate_json(adapter.dump_json(spec)) == spec
+    with pytest.raises(ValidationError):
+        adapter.validate_python({**spec.as_dict(), "more": 1})
+    with pytest.raises(ValidationError):
+        adapter.validate_python({**spec.as_dict(), "storage": "object"})
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"name": "DC GAN"},
+        {"summary": " "},
+        {"builder": "os.system"},
+        {"config": "a:b:c"},
+        {"objectives": ()},
+        {"input": "cubed"},
+        {"modalities": ("smell",)},
+        {"presets": {"fast": {"trainings": {}}}},
+    ],
+)
+def test_a_bad_model_spec_is_refused_with_its_name(fields):
+    good = registry().models.get("dcgan").spec
+    with pytest.raises(ValueError, match=r"."):
+        dataclasses.replace(good, **fields)
+    assert isinstance(good, ModelSpec)

@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.preprocessing import StandardScaler
+
+from genzoo import DataSpec, Feature
+from genzoo.errors import DataError
+from genzoo.transform import Affine, fit_transform, place_on_grid
+
+TABLE = DataSpec((3,), "table", tuple(Feature(name) for name in "abc"), storage="float64")
+IMAGE = DataSpec((1, 4, 4), "image", (Feature("pixel"),), (0.0, 16.0), 1.0, "uint8")
+ROWS = np.random.default_rng(0).normal([1e6, 0.0, -3.0], [1e-2, 5.0, 1.0], (1000, 3))
+
+
+def blocks(rows, size=137):
+    return [rows[i : i + size] for i in range(0, len(rows), size)]
+
+
+def test_standardising_equals_scikit_learn_also_far_from_zero():
+    transform = fit_transform("standardised", TABLE, blocks(ROWS))
+    reference = StandardScaler().fit(ROWS)
+    assert np.allclose(transform.shift.numpy(), reference.mean_, rtol=1e-14)
+    assert np.allclose(transform.scale.numpy(), reference.scale_, rtol=1e-9)
+
+
+@pytest.mark.parametrize("space", ["raw", "standardised", "unit", "signed-unit"])
+@pytest.mark.parametrize(
+    ("data", "rows"), [(TABLE, ROWS), (IMAGE, np.random.default_rng(1).integers(0, 17, (50, 1, 4, 4)))]
+)
+def test_a_transform_inverts_and_its_log_determinant_is_that_of_its_jacobian(space, data, rows):
+    transform = fit_transform(space, data, blocks(rows))
+    x = torch.as_tensor(rows[:5], dtype=torch.float64)
+    assert torch.allclose(transform.inverse(transform(x)), x, rtol=1e-12)
+    for event, value in zip(x, transform.log_det(x), strict=True):
+        jacobian = torch.func.jacrev(lambda e: transform(e[None])[0])(event).reshape(data.size, data.size)
+        assert torch.allclose(torch.linalg.slogdet(jacobian)[1], value, rtol=1e-10, atol=1e-12)
+
+
+def test_only_observed_places_count_in_the_log_determinant():
+    transform = fit_transform("standardised", TABLE, blocks(ROWS))
+    x = torch.as_tensor(ROWS[:2])
+    missing = torch.tensor([[True, False, False], [False, False, False]])
+    expected = -transform.scale.log()
+    assert torch.allclose(transform.log_det(x, missing), torch.stack([expected[1:].sum(), expected.sum()]))
+
+
+def test_declared_bounds_map_onto_the_model_space_and_undeclared_ones_are_measured():
+    assert fit_transform("signed-unit", IMAGE, [np.full((1, 1, 4, 4), 3)])(torch.tensor([0.0, 16.0])).tolist() == [
+        -1,
+        1,
+    ]
+    assert fit_transform("unit", IMAGE, [])(torch.tensor([0.0, 8.0])).tolist() == [0, 0.5]
+    measured = fit_transform("unit", TABLE, blocks(ROWS))
+    assert np.allclose(measured(torch.as_tensor(ROWS)).min(0).values, 0)
+    assert np.allclose(measured(torch.as_tensor(ROWS)).max(0).values, 1)
+
+
+@pytest.mark.parametrize("space", ["standardised", "unit"])
+def test_a_constant_column_is_named(space):
+    rows = ROWS.copy()
+    rows[:, 1] = 7
+    with pytest.raises(DataError, match="'b'"):
+        fit_transform(space, TABLE, blocks(rows))
+
+
+def test_values_go_back_onto_the_grid_of_the_data():
+    x = torch.tensor([-1.0, 0.4, 0.6, 15.9, 99.0])
+    assert place_on_grid(x, IMAGE).tolist() == [0, 0, 1, 16, 16]
+    halves = DataSpec((1, 1, 1), "image", (Feature("p"),), (0.25, 2.25), 0.5)
+    assert place_on_grid(torch.tensor([0.3, 0.6, 5.0]), halves).tolist() == [0.25, 0.75, 2.25]
+    assert place_on_grid(torch.tensor([0.3]), TABLE).tolist() == pytest.approx([0.3])
+
+
+def test_a_transform_keeps_wide_numbers_wide():
+    assert Affine(torch.tensor(1.0), torch.tensor(2.0)).shift.dtype == torch.float64
