@@ -42,7 +42,8 @@ def measure(seed: int, options: dict[str, Any], folder: Path) -> tuple[dict[str,
     samples = run.sample(EVENTS, seed=seed).reshape(EVENTS, -1).astype(np.float64)
     judge = SVC(C=10, gamma=0.001).fit(train, bunch.target[split.train])
     scores = scores_of(real, samples, judge) | {"seconds": seconds}
-    return scores, scores_of(real, train[:EVENTS], judge)
+    others = np.random.default_rng(seed).permutation(train)[:EVENTS]
+    return scores, scores_of(real, others, judge)
 
 
 def scores_of(real: Any, samples: Any, judge: SVC) -> dict[str, float]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from genzoo.config import Settings as Settings
     from genzoo.data.dataset import Dataset as Dataset
+    from genzoo.device import full_precision as full_precision
     from genzoo.engine.fit import Step as Step
     from genzoo.errors import (
         ArtifactError as ArtifactError,
@@ -113,6 +114,7 @@ if TYPE_CHECKING:
 _HOME = {
     "genzoo.config": ("Settings",),
     "genzoo.data.dataset": ("Dataset",),
+    "genzoo.device": ("full_precision",),
     "genzoo.engine.fit": ("Step",),
     "genzoo.errors": (
         "ArtifactError",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from genzoo.config import Precision, ResolvedPrecision
 from genzoo.errors import ConfigError
@@ -50,6 +51,13 @@ class Runtime:
             yield
         finally:
             torch.set_float32_matmul_precision(before)
+
+
+def full_precision(x: Tensor) -> contextlib.AbstractContextManager[None]:
+    """No autocast on the device of `x`, for what must not round, such as a gradient that is itself differentiated."""
+    if x.is_meta:  # which has no autocast to switch off
+        return contextlib.nullcontext()
+    return torch.autocast(x.device.type, enabled=False)
 
 
 def resolve_device(name: str) -> torch.device:

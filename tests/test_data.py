@@ -223,7 +223,7 @@ def test_a_folder_of_grey_images_stays_grey_and_folders_are_labels(tmp_path):
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "CMYK", "LA", "1", "I;16"])
 def test_images_of_any_mode_are_read(tmp_path, mode):
     if mode == "I;16":
-        Image.fromarray((GREY[0].astype(np.uint16) * 257)).save(tmp_path / "a.tif")
+        Image.fromarray(GREY[0].astype(np.uint16) * 257).save(tmp_path / "a.tif")
     else:
         Image.fromarray(GREY[0]).convert("RGB").convert(mode).save(tmp_path / f"a.{'tif' if mode == 'CMYK' else 'png'}")
     found = read(tmp_path)

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from genzoo import Batch, Discriminator, GradientObjective, Model, Progress
+from genzoo import Batch, Discriminator, GradientObjective, Model, Progress, full_precision
 from genzoo_gan.options import (
     AdversarialOptions,
     HingeOptions,
@@ -143,7 +143,7 @@ def logits_and_squared_gradients(critic: Discriminator, x: Tensor) -> tuple[Tens
         logits = critic(x)
         return logits.sum(), logits
 
-    with torch.autocast(x.device.type, enabled=False):
+    with full_precision(x):
         gradient, logits = torch.func.grad(summed, has_aux=True)(x)
         return logits, gradient.square().flatten(1).sum(1)
 
