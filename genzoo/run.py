@@ -83,13 +83,10 @@ class Run:
             ConfigError: it exists already; a run is never overwritten.
             GenzooError: it cannot be made.
         """
+        if path.exists():
+            raise ConfigError(f"{path} exists already, and runs are never overwritten. Choose another --out.")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.mkdir()
-        except FileExistsError as error:
-            raise ConfigError(
-                f"{path} exists already, and runs are never overwritten. Choose another --out."
-            ) from error
+            path.mkdir(parents=True)  # fails, too, where another process was quicker
         except OSError as error:
             raise GenzooError(f"{path} could not be made: {error.strerror}.") from error
         run = Run(path)

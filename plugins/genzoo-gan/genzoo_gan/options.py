@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from genzoo import Settings
 
@@ -25,6 +25,13 @@ class DCGANOptions(Settings):
     slope: float = Field(0.3, ge=0, lt=1, description="slope of the leaky ReLU below zero")
     dropout: float = Field(0.0, ge=0, lt=1, description="share of activations dropped in both networks while training")
     normalise: bool = Field(True, description="batch normalisation in the generator")
+
+    @field_validator("kernel")
+    @classmethod
+    def _check_kernel(cls, kernel: int) -> int:
+        if kernel % 2 == 0:
+            raise ValueError("a kernel has an odd side")
+        return kernel
 
 
 class AdversarialOptions(Settings):
