@@ -1,0 +1,245 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+
+import genzoo
+from genzoo_gan.dcgan import ConvDiscriminator, ConvGenerator
+from genzoo_gan.objectives import (
+    Adversarial,
+    Penalties,
+    hinge,
+    least_squares,
+    logits_and_squared_gradients,
+    non_saturating,
+    relativistic,
+    wasserstein_gp,
+)
+from genzoo_gan.options import (
+    DCGANOptions,
+    HingeOptions,
+    LeastSquaresOptions,
+    NonSaturatingOptions,
+    RelativisticOptions,
+    WassersteinOptions,
+)
+
+TUTORIAL = DCGANOptions(
+    latent=100, generator_widths=(256, 128, 64), discriminator_widths=(64, 128), kernel=5, dropout=0.3
+)
+
+
+def trainable(module):
+    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
+
+
+def test_the_tutorial_architecture_has_the_textbooks_number_of_parameters():
+    assert trainable(ConvGenerator(TUTORIAL, (1, 28, 28))) == 2_305_472
+    assert trainable(ConvDiscriminator(TUTORIAL, (1, 28, 28))) == 212_864
+
+
+def test_the_tutorial_preset_is_that_architecture_and_recipe(tmp_path):
+    from genzoo.plugins import registry
+    from genzoo.recipe import layer, resolve_config
+
+    config = resolve_config(registry(), "dcgan", layer({"preset": "tutorial"}))
+    assert DCGANOptions(**config.options) == TUTORIAL
+    assert config.objective.name == "non-saturating"
+    assert config.objective.options["simultaneous"] is True
+    adam = config.training.optimiser
+    assert (adam.name, adam.rate, adam.betas, config.training.ema) == ("adam", 1e-4, (0.9, 0.999), 0.0)
+
+
+def test_the_tutorial_layers_stand_in_the_listed_order():
+    generator = ConvGenerator(TUTORIAL, (1, 28, 28))
+    assert generator.linear.bias is None
+    assert [type(layer) for layer in generator.start] == [nn.BatchNorm1d, nn.LeakyReLU, nn.Dropout]
+    block = [nn.ConvTranspose2d, nn.BatchNorm2d, nn.LeakyReLU, nn.Dropout]
+    assert [type(layer) for layer in generator.convolutions] == [*block, *block, nn.ConvTranspose2d, nn.Tanh]
+    convolutions = [layer for layer in generator.convolutions if isinstance(layer, nn.ConvTranspose2d)]
+    assert [(c.kernel_size, c.stride, c.out_channels, c.bias) for c in convolutions] == [
+        ((5, 5), (1, 1), 128, None),
+        ((5, 5), (2, 2), 64, None),
+        ((5, 5), (2, 2), 1, None),
+    ]
+    discriminator = ConvDiscriminator(TUTORIAL, (1, 28, 28))
+    pair = [nn.Conv2d, nn.LeakyReLU, nn.Dropout]
+    assert [type(layer) for layer in discriminator.convolutions] == [*pair, *pair, nn.Flatten]
+    assert discriminator.linear.bias is None
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 28, 28), (2, 10, 13), (1, 1, 1), (4, 5, 32)])
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_images_of_any_size_and_number_of_channels(shape, kernel):
+    options = DCGANOptions(kernel=kernel, latent=7)
+    generator, discriminator = ConvGenerator(options, shape).eval(), ConvDiscriminator(options, shape).eval()
+    z = generator.prior_sample(3)
+    assert z.shape == (3, 7) == (3, generator.latent)
+    x = generator.decode(z)
+    assert x.shape == (3, *shape)
+    assert x.abs().max() <= 1
+    assert discriminator(x).shape == (3,)
+    assert generator.sample(2).shape == (2, *shape)
+    alone = torch.cat([discriminator(event[None]) for event in x])
+    assert torch.allclose(alone, discriminator(x), atol=1e-6), "an event's score does not depend on its batch"
+
+
+@pytest.mark.parametrize("field", ["latent", "generator_widths", "discriminator_widths", "kernel", "slope", "dropout"])
+def test_every_option_changes_the_model(field):
+    base = DCGANOptions()
+    other = {
+        "latent": 10,
+        "generator_widths": (16, 8, 4),
+        "discriminator_widths": (8, 16),
+        "kernel": 5,
+        "slope": 0.1,
+        "dropout": 0.5,
+    }[field]
+    changed = base.model_copy(update={field: other})
+    shape = (1, 8, 8)
+    one = str(ConvGenerator(base, shape)) + str(ConvDiscriminator(base, shape))
+    two = str(ConvGenerator(changed, shape)) + str(ConvDiscriminator(changed, shape))
+    assert one != two
+    assert "BatchNorm" not in str(ConvGenerator(base.model_copy(update={"normalise": False}), shape))
+
+
+class Quadratic(genzoo.Discriminator):
+    """Its logits and their gradients are known."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(1.5, dtype=torch.float64))
+
+    def forward(self, x):
+        return self.weight * x.square().flatten(1).sum(1)
+
+
+def test_gradients_of_the_critic_are_exact_and_can_be_differentiated():
+    critic = Quadratic()
+    x = torch.randn(6, 1, 2, 2, dtype=torch.float64)
+    logits, squared = logits_and_squared_gradients(critic, x)
+    norm = x.square().flatten(1).sum(1)
+    assert torch.allclose(logits, 1.5 * norm)
+    assert torch.allclose(squared, 4 * 1.5**2 * norm)
+    (gradient,) = torch.autograd.grad(squared.sum(), critic.weight)
+    assert torch.allclose(gradient, (8 * 1.5 * norm).sum())
+
+
+def test_the_penalty_stays_in_full_precision_under_autocast():
+    critic = ConvDiscriminator(DCGANOptions(), (1, 8, 8))
+    x = torch.randn(4, 1, 8, 8)
+    expected = logits_and_squared_gradients(critic, x)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = logits_and_squared_gradients(critic, x)
+        assert critic(x).dtype == torch.bfloat16
+    for one, two in zip(found, expected, strict=True):
+        assert one.dtype == torch.float32
+        assert torch.equal(one, two)
+
+
+def entropy(logits, target):
+    return nn.functional.binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))
+
+
+REAL = torch.tensor([0.3, -1.2, 2.0, 0.1], dtype=torch.float64)
+FAKE = torch.tensor([-0.5, 0.8, 0.2, -3.0], dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    ("objective", "critic", "generator"),
+    [
+        (non_saturating(NonSaturatingOptions()), entropy(REAL, 1) + entropy(FAKE, 0), entropy(FAKE, 1)),
+        (
+            hinge(HingeOptions()),
+            (1 - REAL).clamp(min=0).mean() + (1 + FAKE).clamp(min=0).mean(),
+            -FAKE.mean(),
+        ),
+        (
+            least_squares(LeastSquaresOptions()),
+            0.5 * ((REAL - 1) ** 2).mean() + 0.5 * (FAKE**2).mean(),
+            0.5 * ((FAKE - 1) ** 2).mean(),
+        ),
+        (wasserstein_gp(WassersteinOptions()), FAKE.mean() - REAL.mean(), -FAKE.mean()),
+        (
+            relativistic(RelativisticOptions()),
+            torch.tensor([math.log1p(math.exp(f - r)) for r, f in zip(REAL, FAKE, strict=True)]).mean(),
+            torch.tensor([math.log1p(math.exp(r - f)) for r, f in zip(REAL, FAKE, strict=True)]).mean(),
+        ),
+    ],
+)
+def test_each_game_is_its_published_formula(objective, critic, generator):
+    assert objective.game.critic(REAL, FAKE).item() == pytest.approx(critic.item(), rel=1e-6)
+    lead = FAKE - REAL if objective.game.paired else FAKE
+    assert objective.game.generator(lead).item() == pytest.approx(generator.item(), rel=1e-6)
+
+
+class Constant(genzoo.Generator):
+    def __init__(self):
+        super().__init__()
+        self.value = nn.Parameter(torch.full((1, 2, 2), 0.5, dtype=torch.float64))
+
+    def sample(self, n, *, condition=None, **options):
+        return self.value.expand(n, 1, 2, 2)
+
+
+def step(objective, x):
+    model = genzoo.Model(genzoo.Parts(Constant(), Quadratic()))
+    batch = genzoo.Batch(x)
+    return model, list(objective.losses(model, batch, genzoo.Progress.start(x.device)))
+
+
+def test_penalties_weigh_half_the_squared_gradient_on_either_side():
+    x = torch.randn(5, 1, 2, 2, dtype=torch.float64)
+    bare = step(non_saturating(NonSaturatingOptions()), x)[1][0]["critic"]
+    both = step(non_saturating(NonSaturatingOptions(r1=0.2, r2=0.6)), x)[1][0]["critic"]
+    at_real = (4 * 1.5**2 * x.square().flatten(1).sum(1)).mean()
+    at_samples = 4 * 1.5**2 * 4 * 0.25
+    assert (both - bare).item() == pytest.approx((0.1 * at_real + 0.3 * at_samples).item(), rel=1e-12)
+    assert relativistic(RelativisticOptions(gamma=0.1, r1=0.2)).penalties.r1 == pytest.approx(0.3)
+
+
+def test_the_gradient_penalty_is_on_lines_between_events_and_samples():
+    x = torch.full((64, 1, 2, 2), 0.5, dtype=torch.float64)  # so that every line is one point
+    bare = step(wasserstein_gp(WassersteinOptions(penalty=0, critic_steps=1)), x)[1][0]["critic"]
+    held = step(wasserstein_gp(WassersteinOptions(penalty=10, critic_steps=1)), x)[1][0]["critic"]
+    norm = 2 * 1.5 * math.sqrt(4 * 0.25)
+    assert (held - bare).item() == pytest.approx(10 * (norm - 1) ** 2, rel=1e-9)
+
+
+def test_a_wasserstein_critic_takes_five_steps_on_fresh_batches():
+    objective = wasserstein_gp(WassersteinOptions())
+    assert objective.batches_per_step == 5
+    x = torch.randn(10, 1, 2, 2, dtype=torch.float64)
+    _, yielded = step(objective, x)
+    assert [list(losses) for losses in yielded] == [["critic"]] * 5 + [["generator"]]
+
+
+def test_simultaneous_losses_come_in_one_yield_from_the_same_samples():
+    drawn = []
+
+    class Noisy(Constant):
+        def sample(self, n, *, condition=None, **options):
+            drawn.append(n)
+            return super().sample(n)
+
+    model = genzoo.Model(genzoo.Parts(Noisy(), Quadratic()))
+    objective = non_saturating(NonSaturatingOptions(simultaneous=True))
+    x = torch.randn(4, 1, 2, 2, dtype=torch.float64)
+    yielded = list(objective.losses(model, genzoo.Batch(x), genzoo.Progress.start(x.device)))
+    assert [list(losses) for losses in yielded] == [["critic", "generator"]]
+    assert drawn == [4]
+    expected = entropy(model.discriminator(x), 1) + entropy(model.discriminator(model.generator.sample(4)), 0)
+    assert torch.allclose(yielded[0]["critic"], expected)
+    assert isinstance(objective, Adversarial)
+    assert objective.penalties == Penalties()
+
+
+def test_the_critics_loss_sends_no_gradient_into_the_generator():
+    x = torch.randn(4, 1, 2, 2, dtype=torch.float64)
+    for objective in (relativistic(RelativisticOptions()), hinge(HingeOptions(r1=1.0))):
+        model, yielded = step(objective, x)
+        yielded[0]["critic"].backward()
+        assert model.generator.value.grad is None
+        yielded[1]["generator"].backward()
+        assert model.generator.value.grad is not None
