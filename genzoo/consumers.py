@@ -32,11 +32,12 @@ class Cadence:
 
     Arguments:
         every: steps between two times; `None` for tenths of the budget, and at least every ten minutes.
+        spent: share of the budget that was spent before.
     """
 
-    def __init__(self, every: int | None) -> None:
+    def __init__(self, every: int | None, spent: float = 0.0) -> None:
         self._every = every
-        self._tenth = 0
+        self._tenth = int(spent * _PARTS)
         self._moment = time.monotonic()
 
     def due(self, step: Step) -> bool:
@@ -58,12 +59,14 @@ class MetricsLog:
     Arguments:
         run: whose log.
         every: steps between lines.
+        steps_per_epoch: by which a step's epoch is told.
         done: the step that training continues after; lines beyond it, and one cut short, are dropped first.
     """
 
-    def __init__(self, run: Run, every: int, done: int = 0) -> None:
+    def __init__(self, run: Run, every: int, steps_per_epoch: int, done: int = 0) -> None:
         self._path = run.log
         self._every = every
+        self._steps_per_epoch = steps_per_epoch
         _keep_lines_until(run, done)
         try:
             self._file = self._path.open("ab")
@@ -72,7 +75,12 @@ class MetricsLog:
 
     def __call__(self, step: Step) -> None:
         self.write(
-            {"step": record.step, "epoch": step.epoch, "seconds": round(step.seconds, 3), "loss": record.values}
+            {
+                "step": record.step,
+                "epoch": math.ceil(record.step / self._steps_per_epoch),
+                "seconds": round(step.seconds, 3),
+                "loss": record.values,
+            }
             for record in step.losses
             if record.step % self._every == 0 or record.step == 1
         )
@@ -102,10 +110,10 @@ def _keep_lines_until(run: Run, done: int) -> None:
 class SampleGrids:
     """Saves the same latent draws again and again, so that one sees them change: a PNG grid, or a CSV for a table."""
 
-    def __init__(self, run: Run, fitted: Fitted, every: int | None, seed: int) -> None:
+    def __init__(self, run: Run, fitted: Fitted, cadence: Cadence, seed: int) -> None:
         self._run = run
         self._fitted = fitted
-        self._cadence = Cadence(every)
+        self._cadence = cadence
         self._seed = seed
 
     def __call__(self, step: Step) -> None:
@@ -187,11 +195,11 @@ class Checkpoints:
     A checkpoint with a number that is not finite is refused, so the last good one stays.
     """
 
-    def __init__(self, run: Run, engine: GradientEngine, transform: Affine, every: int | None, keep: int) -> None:
+    def __init__(self, run: Run, engine: GradientEngine, transform: Affine, cadence: Cadence, keep: int) -> None:
         self._run = run
         self._engine = engine
         self._transform = transform
-        self._cadence = Cadence(every)
+        self._cadence = cadence
         self._keep = keep
 
     def due(self, step: Step) -> bool:

@@ -16,7 +16,7 @@ import torch
 from genzoo.build import build_objective, build_parts, check_data
 from genzoo.checkpoint import CheckpointState, checkpoint_name, checkpoints, load_checkpoint
 from genzoo.config import BUDGETS, RunConfig, merge_training, runs_folder
-from genzoo.consumers import Checkpoints, MetricsLog, Monitor, SampleGrids
+from genzoo.consumers import Cadence, Checkpoints, MetricsLog, Monitor, SampleGrids
 from genzoo.data.array import array_dataset
 from genzoo.data.dataset import Array, Dataset, Split
 from genzoo.data.source import open_dataset
@@ -188,10 +188,12 @@ def run_training(prepared: Prepared, run: Run, watchers: Sequence[Watcher] = (),
         run.checkpoints.mkdir(exist_ok=True)
     except OSError as error:
         raise GenzooError(f"{run.path} could not be filled: {error.strerror}.") from error
-    log = MetricsLog(run, training.log_every, start.step)
-    saver = Checkpoints(run, prepared.engine, prepared.transform, training.checkpoint_every, training.keep)
+    spent = prepared.budget.spent(start.step, start.seconds)
+    log = MetricsLog(run, training.log_every, prepared.feed.order.steps_per_epoch, start.step)
+    saving = Cadence(training.checkpoint_every, spent)
+    saver = Checkpoints(run, prepared.engine, prepared.transform, saving, training.keep)
     monitor = _monitor(prepared, log, start)
-    grids = SampleGrids(run, prepared.fitted, training.sample_every, prepared.config.seed)
+    grids = SampleGrids(run, prepared.fitted, Cadence(training.sample_every, spent), prepared.config.seed)
     watching: list[Watcher] = [log, grids, *_callbacks(prepared, run), *watchers]
     begun = {"device": describe(prepared.runtime.device), "precision": prepared.runtime.precision}
     run.update(status="running", data=prepared.dataset.spec.as_dict(), **begun)

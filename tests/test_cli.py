@@ -205,6 +205,8 @@ def test_fewer_options_than_flags_is_fine_and_resume_takes_only_a_budget(cli, di
         (["train", "dcgan", "--precision", "fp8"], 2, ["fp8"]),
         (["train", "dcgan", "--precision", "tf32", "--device", "cpu"], 2, ["tf32"]),
         (["train", "dcgan", "--device", "gpu"], 2, ["gpu", "cuda"]),
+        (["train", "dcgan", "--size", "16", "--data", "digits"], 2, ["--size", "folders of images"]),
+        (["data", "iris", "--skip-bad"], 2, ["--skip-bad"]),
         (["train", "dcgan", "--data", "digit"], 4, ["digit", "Did you mean 'digits'"]),
         (["train", "dcgan", "--data", "absent.npy"], 4, ["absent.npy"]),
         (["train", "dcgan", "--data", "iris"], 4, ["dcgan", "images"]),

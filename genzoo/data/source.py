@@ -6,7 +6,7 @@ from pathlib import Path
 
 from genzoo.config import DataSettings
 from genzoo.data.dataset import Dataset
-from genzoo.errors import DataError, did_you_mean
+from genzoo.errors import ConfigError, DataError, did_you_mean
 from genzoo.registry import Registry, resolve
 
 
@@ -19,6 +19,8 @@ def open_dataset(settings: DataSettings, registry: Registry) -> Dataset:
         DataError: neither, or the file cannot be used.
     """
     source = settings.source
+    if not Path(source).expanduser().is_dir():
+        _refuse_folder_settings(settings)
     if source in registry.datasets.names() or source in registry.datasets.ids():
         entry = registry.datasets.get(source)
         dataset = resolve(entry.spec.loader, entry.spec)()
@@ -30,6 +32,13 @@ def open_dataset(settings: DataSettings, registry: Registry) -> Dataset:
         known = did_you_mean(source, registry.datasets.names())
         raise DataError(f"Data {source!r} is neither a built-in name nor an existing path. {known}")
     return _read(path, settings)
+
+
+def _refuse_folder_settings(settings: DataSettings) -> None:
+    given = settings.model_dump(include={"size", "colour", "skip_bad"}, exclude_defaults=True)
+    if given:
+        option = f"--{next(iter(given)).replace('_', '-')}"
+        raise ConfigError(f"{option} is for folders of images, and {settings.source!r} is none. Leave it out.")
 
 
 def _read(path: Path, settings: DataSettings) -> Dataset:
