@@ -126,7 +126,7 @@ def resolve_config(registry: Registry, model: str, *layers: Mapping[str, Any]) -
 def _preset(entry: Entry[ModelSpec], name: object) -> Mapping[str, Any]:
     if name is None:
         return {}
-    if name not in entry.spec.presets:
+    if not isinstance(name, str) or name not in entry.spec.presets:
         known = did_you_mean(str(name), entry.spec.presets)
         raise ConfigError(f"Model {entry.spec.name!r} has no preset {name!r}. {known}")
-    return layer(entry.spec.presets[str(name)])
+    return layer(entry.spec.presets[name])

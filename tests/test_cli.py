@@ -23,7 +23,7 @@ def digits_run(cli, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["train"], ["train", "--help"], *([name, "--help"] for name in _COMMANDS)]
+    "words", [[], ["--help"], ["train"], ["train", "--help"], *([name, "--help"] for name in _COMMANDS)]
 )
 def test_help_is_there_for_everything(cli, words):
     code, out, _ = cli(*words)
@@ -189,6 +189,7 @@ def test_fewer_options_than_flags_is_fine_and_resume_takes_only_a_budget(cli, di
         (["train", "dcgan", "-o", "objective.gama=1"], 2, ["gama", "Did you mean 'gamma'"]),
         (["train", "dcgan", "-o", "objective.gamma=-1"], 2, ["gamma"]),
         (["train", "dcgan", "-o", "preset=fast"], 2, ["fast", "tutorial"]),
+        (["train", "dcgan", "-o", "preset=[1]"], 2, ["preset", "tutorial"]),
         (["train", "dcgan", "-o", "training.batchsize=1"], 2, ["batchsize", "Did you mean 'batch_size'"]),
         (["train", "dcgan", "-o", "training=3"], 2, ["training.NAME=VALUE"]),
         (["train", "dcgan", "--callback", "none-such"], 2, ["none-such"]),

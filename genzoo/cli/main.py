@@ -54,12 +54,17 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
         ctx.exit()
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=_Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version."
 )
-def root(debug: bool) -> None:
+@click.pass_context
+def root(ctx: click.Context, /, debug: bool) -> None:
     """Train, sample and compare generative models by name.
 
     \b
@@ -67,6 +72,8 @@ def root(debug: bool) -> None:
     genzoo train dcgan --data FOLDER --size 32
     genzoo sample RUN -n 64 --out grid.png
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

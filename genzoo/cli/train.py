@@ -216,6 +216,7 @@ def _report(run: Run, as_json: bool) -> None:
     click.echo(f"model:    {run.model}")
     click.echo(f"log:      {run.log}")
     click.echo("next:")
-    click.echo(f"  genzoo sample {run.path} -n 64 --out grid.png")
+    few = "grid.png" if run.data.modality == "image" else "samples.csv"
+    click.echo(f"  genzoo sample {run.path} -n 64 --out {few}")
     click.echo(f"  genzoo sample {run.path} -n 1000 --out samples.npz")
     click.echo(f"  genzoo train --resume {run.path} --epochs N")
