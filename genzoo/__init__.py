@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     )
     from genzoo.objective import (
         Batch as Batch,
+        EMObjective as EMObjective,
     )
     from genzoo.objective import (
         GradientObjective as GradientObjective,
@@ -142,7 +143,7 @@ _HOME = {
         "Parts",
         "Reconstruction",
     ),
-    "genzoo.objective": ("Batch", "GradientObjective", "Objective", "Progress"),
+    "genzoo.objective": ("Batch", "EMObjective", "GradientObjective", "Objective", "Progress"),
     "genzoo.run": ("Run", "load"),
     "genzoo.spec": (
         "CallbackSpec",

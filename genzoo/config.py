@@ -78,6 +78,12 @@ class Training(Settings):
     sample_every: int | None = Field(None, ge=1, description="steps between sample grids; by default ten in a run")
     checkpoint_every: int | None = Field(None, ge=1, description="steps between checkpoints; by default ten in a run")
     keep: int = Field(1, ge=1, description="how many of the last checkpoints to keep, besides the best")
+    passes: int = Field(1000, ge=1, le=10**6, description="EM: largest number of passes in a restart")
+    tolerance: float = Field(
+        1e-6, ge=0, description="EM: change of the mean log-likelihood, in nats per event, that counts as converged"
+    )
+    restarts: int = Field(1, ge=1, le=10_000, description="EM: starts from other random points; the best is kept")
+    block: int = Field(8192, ge=1, le=10**8, description="EM: events computed at a time")
     compile: bool | None = Field(None, description="torch.compile; by default on CUDA only")
     callbacks: tuple[str, ...] = Field((), description="names of registered callbacks")
 

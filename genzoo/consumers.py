@@ -12,7 +12,7 @@ from genzoo.checkpoint import prune, save_checkpoint
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.device import Runtime
 from genzoo.engine.feed import sweep
-from genzoo.engine.fit import Step
+from genzoo.engine.fit import Engine, Step
 from genzoo.engine.gradient import GradientEngine
 from genzoo.errors import GenzooError
 from genzoo.files import append_lines, write_bytes
@@ -195,7 +195,7 @@ class Checkpoints:
     A checkpoint with a number that is not finite is refused, so the last good one stays.
     """
 
-    def __init__(self, run: Run, engine: GradientEngine, transform: Affine, cadence: Cadence, keep: int) -> None:
+    def __init__(self, run: Run, engine: Engine[Any], transform: Affine, cadence: Cadence, keep: int) -> None:
         self._run = run
         self._engine = engine
         self._transform = transform

@@ -116,10 +116,10 @@ def resolve_precision(name: Precision, device: torch.device, *, mixed: bool = Tr
     return name
 
 
-def resolve_runtime(device: str, precision: Precision) -> Runtime:
+def resolve_runtime(device: str, precision: Precision, *, mixed: bool = True) -> Runtime:
     """Device and precision together, as `--device` and `--precision` name them."""
     found = resolve_device(device)
-    return Runtime(found, resolve_precision(precision, found))
+    return Runtime(found, resolve_precision(precision, found, mixed=mixed))
 
 
 def describe(device: torch.device) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -132,7 +133,8 @@ class Fitted:
         raise ConfigError(f"Model {self.model!r} cannot do this: it has no {capability_name(capability)!r}.")
 
     def _dtype(self) -> torch.dtype:
-        return next((p.dtype for p in self.generator.parameters() if p.is_floating_point()), torch.float32)
+        tensors = itertools.chain(self.generator.parameters(), self.generator.buffers())
+        return next((tensor.dtype for tensor in tensors if tensor.is_floating_point()), torch.float32)
 
     def _place(self, x: Tensor) -> Tensor:
         return x.to(self.device, self._dtype())

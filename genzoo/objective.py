@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -93,3 +93,26 @@ class GradientObjective(Objective):
     @abstractmethod
     def losses(self, model: Model, batch: Batch, progress: Progress) -> Iterator[Mapping[str, Tensor]]:
         """The losses of one step, `()` each, means over their events."""
+
+
+class EMObjective(Objective):
+    """A likelihood that is maximised by passes over all events, without gradients.
+
+    The engine owns passes, restarts and convergence. `statistics` are sums over events, so those of several batches,
+    or of several processes, add up to those of all events; summing them in float64 is the objective's part.
+    """
+
+    @abstractmethod
+    def initialise(self, model: Model, blocks: Iterable[Batch]) -> None:
+        """Give the model's parameters a start; may pass over `blocks` more than once, and draw random numbers."""
+
+    @abstractmethod
+    def statistics(self, model: Model, batch: Batch) -> dict[str, Tensor]:
+        """Sums over the events of a batch, float64.
+
+        Among them `log_likelihood`, nats, and `weight`, the events' total weight, `()` each.
+        """
+
+    @abstractmethod
+    def maximise(self, model: Model, statistics: Mapping[str, Tensor]) -> None:
+        """Set the parameters to those that the statistics of a whole pass make most likely."""

@@ -17,7 +17,7 @@ API_VERSION = 1
 
 Kind = Literal["continuous", "binary", "categorical", "count"]
 Modality = Literal["image", "table"]
-InputSpace = Literal["raw", "standardised", "unit", "signed-unit"]
+InputSpace = Literal["raw", "centred", "standardised", "unit", "signed-unit"]
 StorageType = Literal["uint8", "int16", "int32", "int64", "float32", "float64"]
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")

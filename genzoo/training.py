@@ -18,17 +18,18 @@ from genzoo.checkpoint import CheckpointState, checkpoint_name, checkpoints, loa
 from genzoo.config import BUDGETS, RunConfig, merge_training, runs_folder
 from genzoo.consumers import Cadence, Checkpoints, MetricsLog, Monitor, SampleGrids
 from genzoo.data.array import array_dataset
-from genzoo.data.dataset import Array, Dataset, Split
+from genzoo.data.dataset import Array, Dataset, Rows, Split
 from genzoo.data.source import open_dataset
 from genzoo.device import Runtime, describe, resolve_runtime
-from genzoo.engine.feed import Feed, make_feed
+from genzoo.engine.em import EMEngine
+from genzoo.engine.feed import Blocks, Feed, PassFeed, make_feed
 from genzoo.engine.fit import Step, fit
 from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.schedule import Budget
 from genzoo.errors import ArtifactError, ConfigError, DivergenceError, GenzooError, Interrupted, PluginError
 from genzoo.fitted import Fitted
 from genzoo.model import Model
-from genzoo.objective import GradientObjective, Objective
+from genzoo.objective import Batch, EMObjective, GradientObjective, Objective
 from genzoo.plugins import registry
 from genzoo.portable import save_model
 from genzoo.recipe import layer, resolve_config
@@ -54,8 +55,8 @@ class Prepared:
     split: Split
     transform: Affine
     runtime: Runtime
-    engine: GradientEngine
-    feed: Feed
+    engine: GradientEngine | EMEngine
+    feed: Feed[Any]
     budget: Budget
 
     @property
@@ -77,7 +78,7 @@ class Prepared:
                 "skipped": self.dataset.skipped,
             },
             "steps": self.budget.steps,
-            "steps_per_epoch": self.feed.order.steps_per_epoch,
+            "steps_per_epoch": self.feed.steps_per_epoch,
             "device": describe(self.runtime.device),
             "precision": self.runtime.precision,
         }
@@ -94,7 +95,8 @@ def prepare(config: RunConfig, dataset: Dataset | None = None) -> Prepared:
     """
     zoo = registry()
     entry = zoo.models.get(config.model)
-    runtime = resolve_runtime(config.device, config.precision)
+    objective = build_objective(zoo.objective_of(entry, config.objective.name), config.objective.options)
+    runtime = resolve_runtime(config.device, config.precision, mixed=isinstance(objective, GradientObjective))
     dataset = dataset or open_dataset(config.data, zoo)
     check_data(entry, dataset.spec)
     split = dataset.split(config.split, config.seed)
@@ -102,22 +104,38 @@ def prepare(config: RunConfig, dataset: Dataset | None = None) -> Prepared:
     transform = transform.to(runtime.device, runtime.wide)
     with scope(config.seed, "build"):
         model = Model(build_parts(entry, config.options, dataset.spec))
-    images = dataset.spec.modality == "image"
     model = model.to(runtime.device, runtime.dtype)
+    _check_patience(config, objective, split)
+    source = (dataset, split.train, transform, runtime)
+    if isinstance(objective, GradientObjective):
+        engine, feed = _gradient(config, model, objective, *source)
+        budget = Budget.of(config.training, feed.steps_per_epoch)
+        if budget.steps is None and budget.seconds is None:
+            raise ConfigError(f"Model {config.model!r} brings no budget. Give --epochs, --steps or --minutes.")
+        return Prepared(config, dataset, split, transform, runtime, engine, feed, budget)
+    if isinstance(objective, EMObjective):
+        passes = EMEngine(model, objective, config.training, config.seed)
+        blocks = PassFeed(Blocks(dataset, split.train, config.training.block, transform, runtime), runtime)
+        longest = Budget.of(config.training, 1, steps=config.training.passes * config.training.restarts)
+        return Prepared(config, dataset, split, transform, runtime, passes, blocks, longest)
+    raise PluginError(f"Objective {config.objective.name!r} is of no kind that this engine trains.")
+
+
+def _gradient(
+    config: RunConfig,
+    model: Model,
+    objective: GradientObjective,
+    dataset: Dataset,
+    rows: Rows,
+    transform: Affine,
+    runtime: Runtime,
+) -> tuple[GradientEngine, Feed[Batch]]:
+    images = dataset.spec.modality == "image"
     if images:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    objective = build_objective(zoo.objective_of(entry, config.objective.name), config.objective.options)
-    if not isinstance(objective, GradientObjective):
-        raise PluginError(f"Objective {config.objective.name!r} is of no kind that this engine trains.")
-    _check_patience(config, objective, split)
     engine = GradientEngine(model, objective, config.training, runtime)
-    feed = make_feed(
-        dataset, split.train, engine.events_per_step, config.seed, transform, runtime, channels_last=images
-    )
-    budget = Budget.of(config.training, feed.order.steps_per_epoch)
-    if budget.steps is None and budget.seconds is None:
-        raise ConfigError(f"Model {config.model!r} brings no budget. Give --epochs, --steps or --minutes.")
-    return Prepared(config, dataset, split, transform, runtime, engine, feed, budget)
+    size = engine.events_per_step
+    return engine, make_feed(dataset, rows, size, config.seed, transform, runtime, channels_last=images)
 
 
 def _has_monitor(objective: Objective) -> bool:
@@ -189,7 +207,7 @@ def run_training(prepared: Prepared, run: Run, watchers: Sequence[Watcher] = (),
     except OSError as error:
         raise GenzooError(f"{run.path} could not be filled: {error.strerror}.") from error
     spent = prepared.budget.spent(start.step, start.seconds)
-    log = MetricsLog(run, training.log_every, prepared.feed.order.steps_per_epoch, start.step)
+    log = MetricsLog(run, training.log_every, prepared.feed.steps_per_epoch, start.step)
     saving = Cadence(training.checkpoint_every, spent)
     saver = Checkpoints(run, prepared.engine, prepared.transform, saving, training.keep)
     monitor = _monitor(prepared, log, start)
@@ -252,17 +270,18 @@ def _consume(
 
 def _monitor(prepared: Prepared, log: MetricsLog, start: _Start) -> Monitor | None:
     config, rows = prepared.config, prepared.split.validation
-    if not _has_monitor(prepared.engine.objective) or not len(rows):
+    engine = prepared.engine
+    if not isinstance(engine, GradientEngine) or not _has_monitor(engine.objective) or not len(rows):
         return None
     return Monitor(
-        prepared.engine,
+        engine,
         prepared.dataset,
         rows,
         prepared.transform,
         prepared.runtime,
         log,
         batch_size=config.training.batch_size,
-        every_steps=max(1, round(config.training.eval_every * prepared.feed.order.steps_per_epoch)),
+        every_steps=max(1, round(config.training.eval_every * prepared.feed.steps_per_epoch)),
         patience=config.training.patience,
         seed=config.seed,
         state={} if start.state is None else start.state.monitor,

@@ -53,11 +53,21 @@ class Affine(nn.Module):
         return per_place.flatten(1).sum(1)
 
 
+def to_model_space(transform: Affine, events: Tensor, dtype: torch.dtype) -> Tensor:
+    """Events in data units, as they are stored, to model space in `dtype`.
+
+    Wide numbers are rounded only after they were centred: a mean of 1,000 would cost float32 four digits.
+    """
+    narrow = events.dtype in (torch.uint8, torch.int16, torch.float16, torch.float32)
+    x: Tensor = transform(events.to(dtype if narrow else torch.promote_types(dtype, transform.shift.dtype)))
+    return x.to(dtype)
+
+
 def fit_transform(space: InputSpace, data: DataSpec, blocks: Iterable[NumberArray]) -> Affine:
     """The transform to `space`, from the training rows alone.
 
     Arguments:
-        space: `raw | standardised | unit | signed-unit`.
+        space: `raw | centred | standardised | unit | signed-unit`.
         data: what one event is; declared bounds are used as they are.
         blocks: the training rows in data units, `(n, *event)` each, passed over once.
 
@@ -66,8 +76,13 @@ def fit_transform(space: InputSpace, data: DataSpec, blocks: Iterable[NumberArra
     """
     if space == "raw":
         return Affine(torch.zeros(()), torch.ones(()))
+    if space == "centred":
+        mean, _ = _moments(data, blocks)
+        return Affine(torch.as_tensor(mean), torch.ones(()))
     if space == "standardised":
-        return _fit_standardised(data, blocks)
+        mean, deviation = _moments(data, blocks)
+        _refuse_constant(data, np.atleast_1d(deviation))
+        return Affine(torch.as_tensor(mean), torch.as_tensor(deviation))
     low, high = (np.float64(data.bounds[0]), np.float64(data.bounds[1])) if data.bounds else _extremes(data, blocks)
     _refuse_constant(data, np.atleast_1d(high - low))
     if space == "unit":
@@ -80,7 +95,7 @@ def _axis(data: DataSpec) -> int | None:
     return 0 if data.modality == "table" else None
 
 
-def _fit_standardised(data: DataSpec, blocks: Iterable[NumberArray]) -> Affine:
+def _moments(data: DataSpec, blocks: Iterable[NumberArray]) -> tuple[NumberArray, NumberArray]:
     """Mean and deviation per column of a table, over all places of an image; merged block by block (Chan, 1979)."""
     count = 0.0
     mean: NumberArray = np.zeros(())
@@ -94,9 +109,7 @@ def _fit_standardised(data: DataSpec, blocks: Iterable[NumberArray]) -> Affine:
         mean = mean + delta * (n / (count + n))
         squares = squares + block_squares + delta**2 * (count * n / (count + n))
         count += n
-    deviation = np.sqrt(squares / count)
-    _refuse_constant(data, np.atleast_1d(deviation))
-    return Affine(torch.as_tensor(mean), torch.as_tensor(deviation))
+    return mean, np.sqrt(squares / count)
 
 
 def _extremes(data: DataSpec, blocks: Iterable[NumberArray]) -> tuple[Any, Any]:

@@ -85,7 +85,7 @@ def test_a_step_is_that_of_a_loop_written_by_hand(simultaneous):
         "generator": torch.optim.SGD(twin.generator.parameters(), 0.1),
         "critic": torch.optim.SGD(twin.discriminator.parameters(), 0.3),
     }
-    for number, batch in enumerate(itertools.islice(feed.batches(1), 6), start=1):
+    for number, batch in enumerate(itertools.islice(feed.items(1), 6), start=1):
         with scope(0, "step", number):
             samples = twin.generator.sample(20)
             critic = twin.discriminator
@@ -119,7 +119,7 @@ def test_each_optimiser_is_torchs_own(name):
     }[name](twin.parameters())
     feed = toy_feed()
     run(engine, feed, 8)
-    for batch in itertools.islice(feed.batches(1), 8):
+    for batch in itertools.islice(feed.items(1), 8):
         own.zero_grad()
         (-twin.log_prob(batch.x).mean()).backward()
         own.step()
@@ -281,7 +281,7 @@ def test_an_objective_that_names_an_unknown_group_is_refused():
 def test_an_epoch_sees_every_row_at_most_once_and_epochs_differ():
     order = Order(np.arange(0, 200, 2), 30, seed=3)
     assert order.steps_per_epoch == 3
-    seen = [batch.index for batch in itertools.islice(toy_feed(30, rows=np.arange(0, 100)).batches(1), 6)]
+    seen = [batch.index for batch in itertools.islice(toy_feed(30, rows=np.arange(0, 100)).items(1), 6)]
     first, second = torch.cat(seen[:3]), torch.cat(seen[3:])
     assert len(set(first.tolist())) == 90
     assert not torch.equal(first, second)
@@ -289,9 +289,9 @@ def test_an_epoch_sees_every_row_at_most_once_and_epochs_differ():
 
 
 def test_a_feed_begins_anywhere_with_the_batch_of_that_step():
-    whole = list(itertools.islice(toy_feed(30).batches(1), 8))
+    whole = list(itertools.islice(toy_feed(30).items(1), 8))
     for first in (2, 4, 7):
-        later = next(toy_feed(30).batches(first))
+        later = next(toy_feed(30).items(first))
         assert torch.equal(later.x, whole[first - 1].x)
         assert torch.equal(later.index, whole[first - 1].index)
 
@@ -302,8 +302,8 @@ def test_a_streaming_feed_gives_the_batches_of_a_resident_one(tmp_path):
     transform = Affine(torch.tensor(2.0), torch.tensor(3.0))
     resident = ResidentFeed(order, ROWS, transform, EXACT)
     stream = StreamingFeed(order, np.load(tmp_path / "rows.npy", mmap_mode="r"), transform, EXACT)
-    batches = stream.batches(3)
-    for one, two in itertools.islice(zip(resident.batches(3), batches, strict=False), 20):
+    batches = stream.items(3)
+    for one, two in itertools.islice(zip(resident.items(3), batches, strict=False), 20):
         assert torch.equal(one.x, two.x)
         assert torch.equal(one.index, two.index)
         assert torch.allclose(one.x, (torch.as_tensor(ROWS)[one.index] - 2) / 3)
@@ -319,7 +319,7 @@ def test_a_failing_read_reaches_the_training_thread():
 
     stream = StreamingFeed(Order(np.arange(100), 10, 0), Broken(), PLAIN, EXACT)
     with pytest.raises(OSError, match="the disk is gone"):
-        next(stream.batches(1))
+        next(stream.items(1))
 
 
 def test_rows_on_disk_are_shuffled_in_stretches_and_none_is_lost():

@@ -10,10 +10,10 @@ import itertools
 import queue
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -24,9 +24,11 @@ from genzoo.device import Runtime
 from genzoo.errors import ConfigError
 from genzoo.objective import Batch
 from genzoo.seeding import derive
-from genzoo.transform import Affine
+from genzoo.transform import Affine, to_model_space
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+ItemT = TypeVar("ItemT")
 
 _RESIDENT_SHARE = 0.5
 """Share of the device's free memory that resident events may take."""
@@ -79,27 +81,40 @@ class Order:
         return epoch, slice(place * self.events_per_step, (place + 1) * self.events_per_step)
 
 
-class Feed(ABC):
-    """Batches for training and for validation."""
+class Feed(ABC, Generic[ItemT]):
+    """What each step of a training consumes.
+
+    Arguments:
+        device: where the events arrive.
+        steps_per_epoch: after how many steps every training row was offered once.
+    """
+
+    def __init__(self, device: torch.device, steps_per_epoch: int) -> None:
+        self.device = device
+        self.steps_per_epoch = steps_per_epoch
+
+    @abstractmethod
+    def items(self, first: int) -> Generator[ItemT, None, None]:
+        """What step `first` and every later one consumes, without end."""
+
+
+class BatchFeed(Feed[Batch]):
+    """A feed whose steps consume one batch each."""
 
     def __init__(self, order: Order, transform: Affine, runtime: Runtime, channels_last: bool) -> None:
+        super().__init__(runtime.device, order.steps_per_epoch)
         self.order = order
-        self.device = runtime.device
         self._transform = transform
         self._dtype = runtime.dtype
         self._format = torch.channels_last if channels_last else torch.contiguous_format
 
-    @abstractmethod
-    def batches(self, first: int) -> Generator[Batch, None, None]:
-        """The batch of step `first` and of every later one, without end."""
-
     def _batch(self, events: Tensor, index: Tensor) -> Batch:
         """Events in data units, on the device, as the model wants them."""
-        x = self._transform(events.to(self._dtype)).contiguous(memory_format=self._format)
-        return Batch(x, index=index)
+        x = to_model_space(self._transform, events, self._dtype)
+        return Batch(x.contiguous(memory_format=self._format), index=index)
 
 
-class ResidentFeed(Feed):
+class ResidentFeed(BatchFeed):
     """Events that lie on the device as a whole; a batch is one gather there."""
 
     def __init__(
@@ -109,7 +124,7 @@ class ResidentFeed(Feed):
         self._rows = torch.from_numpy(order.rows).to(runtime.device)
         self._events = torch.as_tensor(events[order.rows]).to(runtime.device)
 
-    def batches(self, first: int) -> Generator[Batch, None, None]:
+    def items(self, first: int) -> Generator[Batch, None, None]:
         current = -1
         for step in itertools.count(first):
             epoch, place = self.order.locate(step)
@@ -121,7 +136,7 @@ class ResidentFeed(Feed):
             yield self._batch(self._events[chosen], self._rows[chosen])
 
 
-class StreamingFeed(Feed):
+class StreamingFeed(BatchFeed):
     """Events that stay on the host or on disk; a thread gathers ahead, and CUDA copies while the step computes."""
 
     def __init__(
@@ -131,7 +146,7 @@ class StreamingFeed(Feed):
         self._events = events
         self._pinned = runtime.device.type == "cuda"
 
-    def batches(self, first: int) -> Generator[Batch, None, None]:
+    def items(self, first: int) -> Generator[Batch, None, None]:
         ready: queue.Queue[tuple[Tensor, Tensor] | BaseException] = queue.Queue(_AHEAD)
         stop = threading.Event()
         worker = threading.Thread(target=self._gather, args=(first, ready, stop), daemon=True)
@@ -212,7 +227,7 @@ def make_feed(
     runtime: Runtime,
     *,
     channels_last: bool = False,
-) -> Feed:
+) -> BatchFeed:
     """The fastest feed that the data and the device allow: resident where the rows fit, else streaming."""
     mapped = isinstance(dataset.events, np.memmap)
     needed = len(rows) * dataset.events[0].nbytes
@@ -223,12 +238,42 @@ def make_feed(
     return StreamingFeed(order, dataset.events, transform, runtime, channels_last)
 
 
+class Blocks:
+    """All of some rows once, in order, as often as it is iterated.
+
+    Arguments:
+        dataset: where the events come from, resident or on disk.
+        rows: which of them.
+        size: events in a block.
+        transform: to model space.
+        runtime: device and type.
+    """
+
+    def __init__(self, dataset: Dataset, rows: Rows, size: int, transform: Affine, runtime: Runtime) -> None:
+        self._arguments = (dataset, rows, size, transform, runtime)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return sweep(*self._arguments)
+
+
+class PassFeed(Feed[Iterable[Batch]]):
+    """A feed whose steps consume a pass over all training rows each."""
+
+    def __init__(self, blocks: Iterable[Batch], runtime: Runtime) -> None:
+        super().__init__(runtime.device, 1)
+        self._blocks = blocks
+
+    def items(self, first: int) -> Generator[Iterable[Batch], None, None]:
+        while True:
+            yield self._blocks
+
+
 def sweep(dataset: Dataset, rows: Rows, size: int, transform: Affine, runtime: Runtime) -> Iterator[Batch]:
     """Every one of `rows` once, in order, in batches of at most `size`."""
     for start in range(0, len(rows), size):
         index = rows[start : start + size]
         events = torch.as_tensor(dataset.events[index]).to(runtime.device)
-        yield Batch(transform(events.to(runtime.dtype)), index=torch.from_numpy(index).to(runtime.device))
+        yield Batch(to_model_space(transform, events, runtime.dtype), index=torch.from_numpy(index).to(runtime.device))
 
 
 def _free_bytes(device: torch.device) -> int:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections import abc
 from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from torch import Tensor
 
 from genzoo.engine.feed import Feed
-from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.losses import LossBuffer, LossRecord
 from genzoo.engine.schedule import Budget
+from genzoo.model import Generator, Model
 from genzoo.seeding import scope
+
+ItemT = TypeVar("ItemT")
+ItemT_contra = TypeVar("ItemT_contra", contravariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +29,7 @@ class Step:
         fraction: share of the budget that is spent, 0 to 1.
         seconds: time since training began, over all resumes.
         ends_epoch: whether it is the last of its epoch.
-        last: whether the budget is spent.
+        last: whether no step follows.
         losses: losses that reached the host by now, of this and earlier steps, each step's once.
     """
 
@@ -36,21 +42,47 @@ class Step:
     losses: tuple[LossRecord, ...] = ()
 
 
+class Engine(Protocol[ItemT_contra]):
+    """What `fit` asks of an engine."""
+
+    model: Model
+
+    @property
+    def finished(self) -> bool:
+        """Whether another step would change nothing."""
+
+    @property
+    def trained(self) -> Generator:
+        """The generator to keep."""
+
+    def update(self, item: ItemT_contra, step: int, fraction: float, /) -> dict[str, Tensor]:
+        """Take one step; returns its losses by name, `()` each."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors that an exact resume needs."""
+
+    def numbers(self) -> dict[str, Any]:
+        """All other state that an exact resume needs."""
+
+    def restore(self, tensors: abc.Mapping[str, Tensor], numbers: abc.Mapping[str, Any]) -> None:
+        """Take up what `tensors` and `numbers` gave."""
+
+
 def fit(
-    engine: GradientEngine,
-    feed: Feed,
+    engine: Engine[ItemT],
+    feed: Feed[ItemT],
     budget: Budget,
     *,
     seed: int,
     done: int = 0,
     seconds: float = 0.0,
     block: int = 1,
-) -> Generator[Step, None, None]:
-    """Train until the budget is spent.
+) -> abc.Generator[Step, None, None]:
+    """Train until the budget is spent or the engine has finished.
 
     Arguments:
         engine: updates the model.
-        feed: gives every step its batch.
+        feed: gives every step what it consumes.
         budget: when to end.
         seed: names the random scope of each step.
         done: steps that were taken before, by a run that is resumed.
@@ -66,19 +98,20 @@ def fit(
     buffer = LossBuffer(feed.device, block)
     begun = time.monotonic() - seconds
     fraction = budget.spent(done, seconds)
-    batches = feed.batches(done + 1)
+    items = feed.items(done + 1)
     try:
-        number = done
-        while fraction < 1.0:
+        number, last = done, fraction >= 1.0 or engine.finished
+        while not last:
             number += 1
             with scope(seed, "step", number):
-                losses = engine.update(next(batches), number, fraction)
+                losses = engine.update(next(items), number, fraction)
             elapsed = time.monotonic() - begun
             fraction = budget.spent(number, elapsed)
+            last = fraction >= 1.0 or engine.finished
             arrived = buffer.add(number, losses)
-            if fraction >= 1.0:
+            if last:
                 arrived += buffer.flush()
-            epoch, rest = divmod(number, feed.order.steps_per_epoch)
-            yield Step(number, epoch + (rest > 0), fraction, elapsed, rest == 0, fraction >= 1.0, tuple(arrived))
+            epoch, rest = divmod(number, feed.steps_per_epoch)
+            yield Step(number, epoch + (rest > 0), fraction, elapsed, rest == 0, last, tuple(arrived))
     finally:
-        batches.close()
+        items.close()

@@ -53,6 +53,11 @@ class GradientEngine:
         return self._training.batch_size * self.objective.batches_per_step
 
     @property
+    def finished(self) -> bool:
+        """Never: gradient training ends with its budget."""
+        return False
+
+    @property
     def trained(self) -> Generator:
         """The generator to keep: the average where there is one."""
         return self.average.module if self.average else self.model.generator

@@ -16,9 +16,9 @@ class Budget:
     seconds: float | None
 
     @staticmethod
-    def of(training: Training, steps_per_epoch: int) -> Budget:
-        """The budget that settings mean for data of that many steps an epoch."""
-        limits = [] if training.steps is None else [training.steps]
+    def of(training: Training, steps_per_epoch: int, *, steps: int | None = None) -> Budget:
+        """The budget that settings mean for data of that many steps an epoch, and at most `steps`."""
+        limits = [limit for limit in (steps, training.steps) if limit is not None]
         if training.epochs is not None:
             limits.append(max(1, math.ceil(training.epochs * steps_per_epoch)))
         return Budget(min(limits, default=None), None if training.minutes is None else training.minutes * 60)

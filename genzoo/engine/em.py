@@ -1,0 +1,118 @@
+"""Expectation-maximisation: passes over all events, restarts, and when to stop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from genzoo.config import Training
+from genzoo.errors import DivergenceError
+from genzoo.model import Generator, Model
+from genzoo.objective import Batch, EMObjective
+from genzoo.seeding import scope
+from genzoo.weights import below, load_tensors
+
+LOSS = "negative_log_likelihood"
+"""The name of an EM step's loss: mean over events, nats, under the parameters that the pass began with."""
+
+
+class EMEngine:
+    """EM of one model under one objective; a step is a pass over all events.
+
+    A restart has converged when the mean log-likelihood changes by less than the tolerance from one pass to the
+    next. The restart that ends highest is kept.
+
+    Arguments:
+        model: on the device, of the type to compute in.
+        objective: statistics and their maximisation.
+        training: passes, tolerance, restarts.
+        seed: names the random scope of each restart.
+    """
+
+    def __init__(self, model: Model, objective: EMObjective, training: Training, seed: int) -> None:
+        self.model = model.eval().requires_grad_(False)
+        self.objective = objective
+        self._training = training
+        self._seed = seed
+        self._pass = 0
+        self._last = -math.inf
+        self._kept: dict[str, Tensor] = {}
+        self.ended: list[dict[str, float]] = []
+        """Of each restart that has ended: its log-likelihood per event, its passes, and whether it converged."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether every restart has ended."""
+        return len(self.ended) == self._training.restarts
+
+    @property
+    def trained(self) -> Generator:
+        """The generator to keep; once finished, that of the best restart."""
+        return self.model.generator
+
+    @torch.no_grad()
+    def update(self, blocks: Iterable[Batch], step: int, fraction: float) -> dict[str, Tensor]:
+        """One pass.
+
+        Arguments:
+            blocks: all training events; may be iterated more than once.
+            step: its number, from 1, over all restarts.
+            fraction: share of the budget spent before it, 0 to 1.
+
+        Returns:
+            The mean negative log-likelihood before the update, under `LOSS`.
+
+        Raises:
+            DivergenceError: the log-likelihood is not finite.
+        """
+        if self._pass == 0:
+            with scope(self._seed, "initialise", len(self.ended)):
+                self.objective.initialise(self.model, blocks)
+        total: dict[str, Tensor] = {}
+        for batch in blocks:
+            for name, value in self.objective.statistics(self.model, batch).items():
+                total[name] = total[name] + value if name in total else value
+        mean = float(total["log_likelihood"] / total["weight"])
+        if not math.isfinite(mean):
+            raise DivergenceError(f"EM diverged: the mean log-likelihood was {mean} in pass {step}.")
+        self.objective.maximise(self.model, total)
+        self._pass += 1
+        converged = abs(mean - self._last) < self._training.tolerance
+        self._last = mean
+        if converged or self._pass >= self._training.passes:
+            self._end(converged)
+        return {LOSS: torch.tensor(-mean, dtype=torch.float64)}
+
+    def _end(self, converged: bool) -> None:
+        if all(self._last > restart["log_likelihood"] for restart in self.ended):
+            self._kept = {name: value.clone() for name, value in self.model.state_dict().items()}
+        self.ended.append({"log_likelihood": self._last, "passes": self._pass, "converged": float(converged)})
+        self._pass, self._last = 0, -math.inf
+        if self.finished:
+            load_tensors(self.model, self._kept)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors that an exact resume needs."""
+        found = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        return found | {f"kept.{name}": value for name, value in self._kept.items()}
+
+    def numbers(self) -> dict[str, Any]:
+        """All other state that an exact resume needs."""
+        last = None if self._pass == 0 else self._last
+        return {"pass": self._pass, "last": last, "ended": [dict(restart) for restart in self.ended]}
+
+    def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+        """Take up what `tensors` and `numbers` gave.
+
+        Raises:
+            ArtifactError: they are those of another model.
+        """
+        load_tensors(self.model, below(tensors, "model."))
+        self._kept = below(tensors, "kept.")
+        self._pass = int(numbers["pass"])
+        self._last = -math.inf if numbers["last"] is None else float(numbers["last"])
+        self.ended = [dict(restart) for restart in numbers["ended"]]

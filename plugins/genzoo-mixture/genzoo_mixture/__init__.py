@@ -1,0 +1,1 @@
+"""Gaussians and Gaussian mixtures for genzoo."""

@@ -1,0 +1,152 @@
+import numpy as np
+import pytest
+import torch
+from genzoo_mixture.covariance import COVARIANCES
+from genzoo_mixture.em import MixtureEM
+from genzoo_mixture.mixture import GaussianMixture
+from scipy import stats
+from sklearn.mixture import GaussianMixture as Reference
+
+import genzoo
+from genzoo.config import Training
+from genzoo.engine.em import EMEngine
+
+NAMES = {"full": "full", "tied": "tied", "diagonal": "diag", "spherical": "spherical"}
+
+
+def problem(seed=0, n=600, columns=3, components=3):
+    rng = np.random.default_rng(seed)
+    means = rng.normal(0, 3, (components, columns))
+    roots = rng.normal(0, 0.7, (components, columns, columns)) + np.eye(columns)
+    labels = rng.integers(components, size=n)
+    return means[labels] + np.einsum("nij,nj->ni", roots[labels], rng.normal(size=(n, columns)))
+
+
+def matched(x, name, components=3, iterations=25):
+    """scikit-learn and genzoo from the same start: one EM step of the former."""
+    reference = Reference(components, covariance_type=NAMES[name], max_iter=1, tol=0, random_state=0)
+    with pytest.warns():
+        reference.fit(x)
+    generator = GaussianMixture(COVARIANCES[name](components, x.shape[1], 1e-6), "random").double()
+    generator.means.copy_(torch.as_tensor(reference.means_))
+    generator.log_weights.copy_(torch.as_tensor(reference.weights_).log())
+    covariances = torch.as_tensor(reference.covariances_)
+    scale = covariances.sqrt() if name in ("diagonal", "spherical") else torch.linalg.cholesky(covariances)
+    generator.covariance.scale.copy_(scale)
+    if name in ("full", "tied"):
+        generator.covariance.whitener.copy_(torch.linalg.inv(scale).mT)
+    full = Reference(
+        components,
+        covariance_type=NAMES[name],
+        max_iter=iterations,
+        tol=0,
+        weights_init=reference.weights_,
+        means_init=reference.means_,
+        precisions_init=reference.precisions_,
+    )
+    with pytest.warns():
+        full.fit(x)
+    return generator, full
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("blocks", [1, 7])
+def test_em_equals_scikit_learns_from_the_same_start(name, blocks):
+    x = problem()
+    generator, reference = matched(x, name)
+    model, objective = genzoo.Model(genzoo.Parts(generator)), MixtureEM()
+    parts = [genzoo.Batch(torch.as_tensor(part)) for part in np.array_split(x, blocks)]
+    for _ in range(25):
+        total = {}
+        for part in parts:
+            for key, value in objective.statistics(model, part).items():
+                total[key] = total[key] + value if key in total else value
+        objective.maximise(model, total)
+    ours = generator.log_prob(torch.as_tensor(x)).sum().item()
+    assert ours == pytest.approx(reference.score(x) * len(x), rel=1e-8)
+    k, n = generator.degrees_of_freedom, len(x)
+    assert k == reference._n_parameters()
+    assert 2 * k - 2 * ours == pytest.approx(reference.aic(x), rel=1e-8)
+    assert k * np.log(n) - 2 * ours == pytest.approx(reference.bic(x), rel=1e-8)
+    posterior = generator.log_posterior(torch.as_tensor(x)).exp().numpy()
+    assert np.allclose(posterior, reference.predict_proba(x), atol=1e-6)
+
+
+def test_one_gaussian_is_the_closed_form(tmp_path):
+    x = problem(components=1)
+    run = genzoo.train("gaussian", x, reg_covar=0, precision="fp64", out=tmp_path / "run")
+    split = run.config.split
+    rows = genzoo.Dataset("x", run.data, x).split(split, 0).train
+    train = x[rows]
+    expected = stats.multivariate_normal(train.mean(0), np.cov(train.T, bias=True)).logpdf(x)
+    assert np.allclose(run.log_prob(x), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_far_mean_costs_no_precision_in_float32(tmp_path, name):
+    x = problem() + 1000.0
+    values = []
+    for precision in ("fp64", "fp32"):
+        run = genzoo.train(
+            "gmm",
+            x,
+            components=3,
+            covariance=name,
+            precision=precision,
+            out=tmp_path / precision,
+            seed=1,
+            training={"tolerance": 1e-8},
+        )
+        values.append(run.log_prob(x).mean())
+    assert values[0] == pytest.approx(values[1], rel=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_samples_follow_the_density(name):
+    torch.manual_seed(0)
+    generator, _ = matched(problem(), name)
+    x = generator.sample(20_000)
+    posterior = generator.log_posterior(x).exp().mean(0)
+    assert torch.allclose(posterior, generator.log_weights.exp(), atol=0.015)
+    for k in range(3):
+        share = generator.log_posterior(x)[:, k].exp()
+        mean = (share @ x) / share.sum()
+        assert torch.allclose(mean, generator.means[k], atol=0.12)
+
+
+@pytest.mark.parametrize("start", ["k-means", "k-means++", "random", "from-data"])
+def test_restarts_keep_the_best_and_report_all(start):
+    torch.manual_seed(0)
+    x = genzoo.Batch(torch.as_tensor(problem(n=300)))
+    generator = GaussianMixture(COVARIANCES["full"](3, 3, 1e-6), start).double()
+    settings = Training(restarts=4, passes=200, tolerance=1e-9)
+    engine = EMEngine(genzoo.Model(genzoo.Parts(generator)), MixtureEM(), settings, seed=3)
+    last, step = None, 0
+    while not engine.finished:
+        step += 1
+        begun = len(engine.ended)
+        loss = engine.update([x], step, 0.0)["negative_log_likelihood"].item()
+        assert last is None or loss <= last + 1e-9, "the likelihood never falls within a restart"
+        last = None if len(engine.ended) > begun else loss
+    best = max(restart["log_likelihood"] for restart in engine.ended)
+    assert len(engine.ended) == 4
+    assert generator.log_prob(x.x).mean().item() == pytest.approx(best, abs=1e-6)
+
+
+def test_the_density_integrates_to_one():
+    generator, _ = matched(problem(columns=2), "full")
+    axis = torch.linspace(-25, 25, 800, dtype=torch.float64)
+    grid = torch.cartesian_prod(axis, axis)
+    assert generator.log_prob(grid).exp().sum().item() * (axis[1] - axis[0]).item() ** 2 == pytest.approx(1, abs=1e-6)
+
+
+def test_resuming_em_gives_the_bits_of_an_uninterrupted_run(tmp_path):
+    from genzoo.training import prepare_resume, run_training
+
+    settings = {"restarts": 3, "tolerance": 1e-7}
+    whole = genzoo.train("gmm", components=3, out=tmp_path / "whole", training=settings)
+    part = genzoo.train("gmm", components=3, out=tmp_path / "part", training={**settings, "steps": 7})
+    assert part.record["steps"] == 7
+    run, prepared, start = prepare_resume(str(part.path), {"steps": 10_000})
+    run_training(prepared, run, (), start)
+    assert run.record["weights"] == whole.record["weights"]
