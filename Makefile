@@ -1,7 +1,7 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Each makes .venv when it is missing.
 PYTHON ?= python3
 BIN := .venv/bin
-PLUGINS := plugins/genzoo-gan
+PLUGINS := plugins/genzoo-gan plugins/genzoo-mixture
 DEMO ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
 .PHONY: install demo test check format benchmark clean

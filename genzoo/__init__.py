@@ -76,6 +76,8 @@ if TYPE_CHECKING:
     )
     from genzoo.objective import (
         Batch as Batch,
+    )
+    from genzoo.objective import (
         EMObjective as EMObjective,
     )
     from genzoo.objective import (

@@ -6,12 +6,12 @@ import shutil
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 from torch import Tensor
 
 from genzoo.config import Settings
-from genzoo.errors import ArtifactError, DivergenceError, GenzooError
-from genzoo.files import check_digest, digest, is_finite, read_json, read_tensors, write_json, write_tensors
+from genzoo.errors import DivergenceError, GenzooError
+from genzoo.files import check_digest, digest, is_finite, read_settings, read_tensors, write_json, write_tensors
 from genzoo.weights import below
 
 _PREFIX = "step-"
@@ -96,18 +96,9 @@ def load_checkpoint(path: Path) -> tuple[CheckpointState, dict[str, Tensor]]:
     Raises:
         ArtifactError: it is damaged or was changed.
     """
-    content = read_json(path / "state.json")
-    try:
-        state = CheckpointState.model_validate(content)
-    except ValidationError as error:
-        raise ArtifactError(f"{path / 'state.json'} is not a checkpoint of this version: {_first(error)}.") from error
+    state = read_settings(path / "state.json", CheckpointState)
     check_digest(path / "state.safetensors", state.tensors)
     return state, read_tensors(path / "state.safetensors", state.tied)
-
-
-def _first(error: ValidationError) -> str:
-    found = error.errors(include_url=False)[0]
-    return f"{'.'.join(map(str, found['loc']))}: {found['msg']}"
 
 
 def prune(folder: Path, keep: int, best: int | None) -> None:

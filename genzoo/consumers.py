@@ -9,15 +9,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from genzoo.checkpoint import prune, save_checkpoint
-from genzoo.data.dataset import Dataset, Rows
-from genzoo.device import Runtime
-from genzoo.engine.feed import sweep
+from genzoo.engine.feed import Blocks
 from genzoo.engine.fit import Engine, Step
 from genzoo.engine.gradient import GradientEngine
 from genzoo.errors import GenzooError
 from genzoo.files import append_lines, write_bytes
 from genzoo.fitted import Fitted
 from genzoo.picture import save_events
+from genzoo.preparation import Prepared
 from genzoo.run import Run
 from genzoo.seeding import scope
 from genzoo.transform import Affine
@@ -127,32 +126,26 @@ class Monitor:
     """Watches the objective's monitor on the validation rows; remembers the best step and runs out of patience.
 
     Arguments:
-        every: epochs between evaluations.
-        patience: evaluations without improvement after which `exhausted` turns true, or `None`.
+        prepared: the training; of an engine that has a monitor.
+        engine: its engine.
+        log: where each value goes.
         state: what `state` gave in an earlier attempt.
     """
 
-    def __init__(
-        self,
-        engine: GradientEngine,
-        dataset: Dataset,
-        rows: Rows,
-        transform: Affine,
-        runtime: Runtime,
-        log: MetricsLog,
-        *,
-        batch_size: int,
-        every_steps: int,
-        patience: int | None,
-        seed: int,
-        state: Mapping[str, Any],
-    ) -> None:
+    def __init__(self, prepared: Prepared, engine: GradientEngine, log: MetricsLog, state: Mapping[str, Any]) -> None:
+        training = prepared.config.training
         self._engine = engine
-        self._events = (dataset, rows, batch_size, transform, runtime)
         self._log = log
-        self._every = every_steps
-        self._patience = patience
-        self._seed = seed
+        self._rows = Blocks(
+            prepared.dataset,
+            prepared.split.validation,
+            training.batch_size,
+            prepared.transform,
+            prepared.runtime,
+        )
+        self._every = max(1, round(training.eval_every * prepared.feed.steps_per_epoch))
+        self._patience = training.patience
+        self._seed = prepared.config.seed
         self.best: float = state.get("best", math.inf)
         self.best_step: int | None = state.get("best_step")
         self.waited: int = state.get("waited", 0)
@@ -181,7 +174,7 @@ class Monitor:
     def _evaluate(self) -> float:
         total, count = 0.0, 0
         with scope(self._seed, "validation"):
-            for batch in sweep(*self._events):
+            for batch in self._rows:
                 value = self._engine.monitor(batch)
                 assert value is not None
                 total += float(value) * len(batch)

@@ -13,9 +13,11 @@ from typing import Any, BinaryIO
 
 import safetensors
 import torch
+from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from genzoo.config import SettingsT, explain
 from genzoo.errors import ArtifactError, GenzooError
 
 _LARGEST_JSON = 64 * 2**20
@@ -117,6 +119,19 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ArtifactError(f"{path} holds {type(content).__name__}, not an object.")
     return content
+
+
+def read_settings(path: Path, cls: type[SettingsT]) -> SettingsT:
+    """The settings in a JSON file.
+
+    Raises:
+        ArtifactError: it cannot be read, or does not hold what this version writes there.
+    """
+    content = read_json(path)
+    try:
+        return cls.model_validate(content)
+    except ValidationError as error:
+        raise ArtifactError(explain(error, cls, str(path))) from error
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, str]:

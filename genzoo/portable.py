@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import Field, ValidationError
+from pydantic import Field
 from torch import Tensor
 
 from genzoo.build import build_parts
 from genzoo.config import Settings, version
 from genzoo.errors import ArtifactError, GenzooError
-from genzoo.files import check_digest, digest, read_json, read_tensors, write_bytes, write_json, write_tensors
+from genzoo.files import check_digest, digest, read_settings, read_tensors, write_bytes, write_json, write_tensors
 from genzoo.fitted import Fitted
 from genzoo.registry import Entry, Registry
 from genzoo.spec import DataSpec, ModelSpec
@@ -73,7 +73,7 @@ def load_model(folder: Path, registry: Registry, device: torch.device | None = N
         ArtifactError: a file is missing, damaged, of another version, or does not fit the model.
         ConfigError: no installed plugin has the model.
     """
-    content = read_model_file(folder / "config.json")
+    content = read_settings(folder / "config.json", ModelFile)
     check_digest(folder / "model.safetensors", content.tensors)
     tensors = read_tensors(folder / "model.safetensors", content.tied)
     entry = registry.models.get(content.model)
@@ -113,21 +113,6 @@ def _check_transform(owner: str, transform: Affine, data: DataSpec) -> None:
     allowed = ((), data.event_shape[:1]) if data.modality == "table" else ((),)
     if any(tuple(tensor.shape) not in allowed for tensor in shapes) or not (transform.scale > 0).all():
         raise ArtifactError(f"{owner}: its transform does not fit events of shape {data.event_shape}.")
-
-
-def read_model_file(path: Path) -> ModelFile:
-    """A model folder's `config.json`.
-
-    Raises:
-        ArtifactError: it is not one of this version.
-    """
-    content = read_json(path)
-    try:
-        return ModelFile.model_validate(content)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ArtifactError(f"{path} is not a model file of this version: {where}: {first['msg']}.") from error
 
 
 def _card(content: ModelFile) -> str:

@@ -15,7 +15,7 @@ from genzoo.checkpoint import checkpoints, load_checkpoint
 from genzoo.config import RunConfig, runs_folder, version
 from genzoo.device import resolve_device
 from genzoo.errors import ArtifactError, ConfigError, GenzooError, did_you_mean
-from genzoo.files import read_json, write_json
+from genzoo.files import read_json, read_settings, write_json
 from genzoo.fitted import Array, Fitted
 from genzoo.plugins import registry
 from genzoo.portable import assemble, load_model
@@ -62,13 +62,7 @@ class Run:
         Raises:
             ArtifactError: it is missing or not of this version.
         """
-        content = read_json(self.path / "config.json")
-        try:
-            return RunConfig.model_validate(content)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(map(str, first["loc"]))
-            raise ArtifactError(f"{self.path / 'config.json'}: {where}: {first['msg']}.") from error
+        return read_settings(self.path / "config.json", RunConfig)
 
     @property
     def record(self) -> dict[str, Any]:

@@ -6,37 +6,25 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
-import torch
-
-from genzoo.build import build_objective, build_parts, check_data
-from genzoo.checkpoint import CheckpointState, checkpoint_name, checkpoints, load_checkpoint
-from genzoo.config import BUDGETS, RunConfig, merge_training, runs_folder
+from genzoo.checkpoint import checkpoint_name, load_checkpoint
+from genzoo.config import runs_folder
 from genzoo.consumers import Cadence, Checkpoints, MetricsLog, Monitor, SampleGrids
 from genzoo.data.array import array_dataset
-from genzoo.data.dataset import Array, Dataset, Rows, Split
-from genzoo.data.source import open_dataset
-from genzoo.device import Runtime, describe, resolve_runtime
-from genzoo.engine.em import EMEngine
-from genzoo.engine.feed import Blocks, Feed, PassFeed, make_feed
+from genzoo.data.dataset import Array, Dataset
+from genzoo.device import describe
 from genzoo.engine.fit import Step, fit
 from genzoo.engine.gradient import GradientEngine
-from genzoo.engine.schedule import Budget
-from genzoo.errors import ArtifactError, ConfigError, DivergenceError, GenzooError, Interrupted, PluginError
-from genzoo.fitted import Fitted
-from genzoo.model import Model
-from genzoo.objective import Batch, EMObjective, GradientObjective, Objective
+from genzoo.errors import DivergenceError, GenzooError, Interrupted
 from genzoo.plugins import registry
 from genzoo.portable import save_model
+from genzoo.preparation import Prepared, Start, has_monitor, prepare
 from genzoo.recipe import layer, resolve_config
 from genzoo.registry import resolve
-from genzoo.run import Run, open_run, run_name
-from genzoo.seeding import scope
-from genzoo.transform import Affine, fit_transform
+from genzoo.run import Run, run_name
 from genzoo.weights import below, load_tensors
 
 Watcher = Callable[[Step], None]
@@ -44,114 +32,6 @@ Watcher = Callable[[Step], None]
 
 _LOSS_BLOCK = 25
 """Steps whose losses leave the device together."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A training that is ready to begin: everything is built and checked, nothing is written."""
-
-    config: RunConfig
-    dataset: Dataset
-    split: Split
-    transform: Affine
-    runtime: Runtime
-    engine: GradientEngine | EMEngine
-    feed: Feed[Any]
-    budget: Budget
-
-    @property
-    def fitted(self) -> Fitted:
-        """The model as it stands, in the form users hold."""
-        return Fitted(self.config.model, self.engine.trained, self.transform, self.dataset.spec)
-
-    def summary(self) -> dict[str, Any]:
-        """What will be trained, for people and for `--dry-run --json`."""
-        groups = self.engine.model.groups.items()
-        return {
-            "model": self.config.model,
-            "parameters": {name: sum(p.numel() for p in part.parameters() if p.requires_grad) for name, part in groups},
-            "data": self.dataset.spec.describe(),
-            "rows": {
-                "train": len(self.split.train),
-                "validation": len(self.split.validation),
-                "test": len(self.split.test),
-                "skipped": self.dataset.skipped,
-            },
-            "steps": self.budget.steps,
-            "steps_per_epoch": self.feed.steps_per_epoch,
-            "device": describe(self.runtime.device),
-            "precision": self.runtime.precision,
-        }
-
-
-def prepare(config: RunConfig, dataset: Dataset | None = None) -> Prepared:
-    """Build everything that a configuration asks for.
-
-    Arguments:
-        dataset: data already in memory, in place of the configured source.
-
-    Raises:
-        ConfigError, DataError, PluginError: something does not fit; nothing was written.
-    """
-    zoo = registry()
-    entry = zoo.models.get(config.model)
-    objective = build_objective(zoo.objective_of(entry, config.objective.name), config.objective.options)
-    runtime = resolve_runtime(config.device, config.precision, mixed=isinstance(objective, GradientObjective))
-    dataset = dataset or open_dataset(config.data, zoo)
-    check_data(entry, dataset.spec)
-    split = dataset.split(config.split, config.seed)
-    transform = fit_transform(entry.spec.input, dataset.spec, dataset.blocks(split.train))
-    transform = transform.to(runtime.device, runtime.wide)
-    with scope(config.seed, "build"):
-        model = Model(build_parts(entry, config.options, dataset.spec))
-    model = model.to(runtime.device, runtime.dtype)
-    _check_patience(config, objective, split)
-    source = (dataset, split.train, transform, runtime)
-    if isinstance(objective, GradientObjective):
-        engine, feed = _gradient(config, model, objective, *source)
-        budget = Budget.of(config.training, feed.steps_per_epoch)
-        if budget.steps is None and budget.seconds is None:
-            raise ConfigError(f"Model {config.model!r} brings no budget. Give --epochs, --steps or --minutes.")
-        return Prepared(config, dataset, split, transform, runtime, engine, feed, budget)
-    if isinstance(objective, EMObjective):
-        passes = EMEngine(model, objective, config.training, config.seed)
-        blocks = PassFeed(Blocks(dataset, split.train, config.training.block, transform, runtime), runtime)
-        longest = Budget.of(config.training, 1, steps=config.training.passes * config.training.restarts)
-        return Prepared(config, dataset, split, transform, runtime, passes, blocks, longest)
-    raise PluginError(f"Objective {config.objective.name!r} is of no kind that this engine trains.")
-
-
-def _gradient(
-    config: RunConfig,
-    model: Model,
-    objective: GradientObjective,
-    dataset: Dataset,
-    rows: Rows,
-    transform: Affine,
-    runtime: Runtime,
-) -> tuple[GradientEngine, Feed[Batch]]:
-    images = dataset.spec.modality == "image"
-    if images:
-        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    engine = GradientEngine(model, objective, config.training, runtime)
-    size = engine.events_per_step
-    return engine, make_feed(dataset, rows, size, config.seed, transform, runtime, channels_last=images)
-
-
-def _has_monitor(objective: Objective) -> bool:
-    return type(objective).monitor is not Objective.monitor
-
-
-def _check_patience(config: RunConfig, objective: Objective, split: Split) -> None:
-    if config.training.patience is None:
-        return
-    if not _has_monitor(objective):
-        raise ConfigError(
-            f"Objective {config.objective.name!r} says nothing about quality on validation rows, so --patience has "
-            f"nothing to watch. Leave --patience out and choose a budget."
-        )
-    if not len(split.validation):
-        raise ConfigError("--patience watches the validation rows, and the split has none (split.validation is 0).")
 
 
 class _Signals:
@@ -177,16 +57,7 @@ class _Signals:
         self.received = number
 
 
-@dataclass(frozen=True, slots=True)
-class _Start:
-    """Where a training begins: at nothing, or after a checkpoint."""
-
-    step: int = 0
-    seconds: float = 0.0
-    state: CheckpointState | None = None
-
-
-def run_training(prepared: Prepared, run: Run, watchers: Sequence[Watcher] = (), start: _Start | None = None) -> None:
+def run_training(prepared: Prepared, run: Run, watchers: Sequence[Watcher] = (), start: Start | None = None) -> None:
     """Train into a run directory until the budget is spent, patience runs out or a signal comes.
 
     Arguments:
@@ -199,7 +70,7 @@ def run_training(prepared: Prepared, run: Run, watchers: Sequence[Watcher] = (),
         Interrupted: a signal came; everything up to the last step is saved.
         GenzooError: the disk is full or read-only.
     """
-    start = start or _Start()
+    start = start or Start()
     training = prepared.config.training
     try:
         run.samples.mkdir(exist_ok=True)
@@ -268,24 +139,13 @@ def _consume(
     return "finished", step
 
 
-def _monitor(prepared: Prepared, log: MetricsLog, start: _Start) -> Monitor | None:
-    config, rows = prepared.config, prepared.split.validation
+def _monitor(prepared: Prepared, log: MetricsLog, start: Start) -> Monitor | None:
     engine = prepared.engine
-    if not isinstance(engine, GradientEngine) or not _has_monitor(engine.objective) or not len(rows):
+    if not isinstance(engine, GradientEngine) or not has_monitor(engine.objective):
         return None
-    return Monitor(
-        engine,
-        prepared.dataset,
-        rows,
-        prepared.transform,
-        prepared.runtime,
-        log,
-        batch_size=config.training.batch_size,
-        every_steps=max(1, round(config.training.eval_every * prepared.feed.steps_per_epoch)),
-        patience=config.training.patience,
-        seed=config.seed,
-        state={} if start.state is None else start.state.monitor,
-    )
+    if not len(prepared.split.validation):
+        return None
+    return Monitor(prepared, engine, log, {} if start.state is None else start.state.monitor)
 
 
 def _callbacks(prepared: Prepared, run: Run) -> list[Watcher]:
@@ -333,39 +193,6 @@ def start_run(prepared: Prepared, out: Path | None) -> Run:
     """
     config = prepared.config.model_copy(update={"data_digest": prepared.dataset.digest()})
     return Run.create(out or runs_folder() / run_name(config), config)
-
-
-def prepare_resume(
-    path: str, budget: Mapping[str, float | int | None], dataset: Dataset | None = None
-) -> tuple[Run, Prepared, _Start]:
-    """Open a run and take up its last checkpoint.
-
-    Arguments:
-        path: the run directory.
-        budget: `epochs`, `steps` or `minutes` in place of the run's own, those that are not `None`.
-
-    Raises:
-        ArtifactError: no such run, no checkpoint, or the data are not those it was trained on.
-    """
-    run = open_run(path)
-    config = run.config
-    found = checkpoints(run.checkpoints)
-    if not found:
-        raise ArtifactError(f"{run.path} has no checkpoint to go on from.")
-    state, tensors = load_checkpoint(found[-1])
-    given = {key: value for key, value in budget.items() if key in BUDGETS and value is not None}
-    longer = merge_training(config.training.model_dump(), given) if given else config.training.model_dump()
-    record = run.record
-    config = config.model_copy(update={"training": type(config.training).model_validate(longer)})
-    pinned = config.model_copy(update={"precision": record.get("precision", config.precision)})
-    prepared = prepare(pinned, dataset)
-    if prepared.dataset.digest() != config.data_digest:
-        raise ArtifactError(
-            f"{run.path} was trained on other data: what {config.data.source!r} holds now has another digest. "
-            f"Restore the data, or train a new run."
-        )
-    prepared.engine.restore(tensors, state.numbers)
-    return run, prepared, _Start(state.step, state.seconds, state)
 
 
 def train(

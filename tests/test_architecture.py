@@ -38,6 +38,7 @@ LAYERS = (
     ("checkpoint",),
     ("portable",),
     ("run",),
+    ("preparation",),
     ("consumers",),
     ("training",),
     ("testing",),

@@ -14,7 +14,7 @@ import genzoo
 from genzoo.config import Schedule, Training
 from genzoo.device import Runtime
 from genzoo.engine.average import Average
-from genzoo.engine.feed import Order, ResidentFeed, StreamingFeed, make_feed, sweep
+from genzoo.engine.feed import Blocks, Order, ResidentFeed, StreamingFeed, make_feed
 from genzoo.engine.fit import fit
 from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.losses import LossBuffer
@@ -339,9 +339,11 @@ def test_data_that_fit_are_resident_and_others_stream(monkeypatch):
         make_feed(data, np.arange(100), 101, 0, PLAIN, EXACT)
 
 
-def test_a_sweep_gives_every_row_once():
+def test_blocks_give_every_row_once():
     data = genzoo.Dataset("x", genzoo.DataSpec((2,), "table", (genzoo.Feature("a"), genzoo.Feature("b"))), ROWS)
-    batches = list(sweep(data, np.arange(5, 50), 20, PLAIN, EXACT))
+    blocks = Blocks(data, np.arange(5, 50), 20, PLAIN, EXACT)
+    batches = list(blocks)
+    assert len(list(blocks)) == 3, "as often as it is asked"
     assert [len(batch) for batch in batches] == [20, 20, 5]
     assert torch.equal(torch.cat([batch.x for batch in batches]), torch.as_tensor(ROWS[5:50]))
 

@@ -14,8 +14,11 @@ from safetensors.torch import load_file, save_file
 
 import genzoo
 from genzoo.checkpoint import checkpoints
+from genzoo.data.source import open_dataset
 from genzoo.errors import ArtifactError, ConfigError, DivergenceError, GenzooError, Interrupted, PluginError
-from genzoo.training import prepare_resume, run_training
+from genzoo.plugins import registry
+from genzoo.preparation import prepare_resume
+from genzoo.training import run_training
 
 QUICK = {"steps": 12, "batch_size": 16, "ema": 0.9}
 
@@ -172,7 +175,7 @@ def test_patience_stops_and_keeps_the_best_step(tmp_path):
     assert list(validation)[-4] == best, "three evaluations after the best"
     assert run.record["steps"] < 5000
     assert json.loads((run.model / "config.json").read_text())["training"]["steps"] == best
-    split = genzoo.training.open_dataset(run.config.data, genzoo.training.registry())
+    split = open_dataset(run.config.data, registry())
     held_out = split.events[split.split(run.config.split, run.config.seed).validation]
     transform = run.fitted().transform
     value = -run.log_prob(held_out).mean() - transform.scale.log().sum().item()

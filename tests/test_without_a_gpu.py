@@ -80,6 +80,42 @@ def test_compiled_stages_train_as_uncompiled_ones_do(objective):
     assert torch.allclose(*weights, rtol=1e-3, atol=1e-4)
 
 
+EM_CASES = [entry.id for entry in registry().models if "em" in entry.spec.objectives]
+COVARIANCES = ["full", "tied", "diagonal", "spherical"]
+
+
+@pytest.mark.parametrize("covariance", COVARIANCES)
+@pytest.mark.parametrize("model", EM_CASES)
+def test_a_pass_of_em_runs_on_the_meta_device(model, covariance):
+    entry = registry().models.get(model)
+    with torch.device("meta"):
+        parts = genzoo.Model(build_parts(entry, {"covariance": covariance}, DATA["table"]))
+    objective = build_objective(registry().objective_of(entry, "em"), {})
+    statistics = objective.statistics(parts, genzoo.Batch(torch.zeros(5, 3, device="meta")))
+    assert all(value.device.type == "meta" and value.dtype == torch.float64 for value in statistics.values())
+    objective.maximise(parts, statistics)
+
+
+@pytest.mark.parametrize("covariance", COVARIANCES)
+@pytest.mark.parametrize("model", EM_CASES)
+def test_em_traces_without_a_graph_break(model, covariance):
+    entry = registry().models.get(model)
+    parts = genzoo.Model(build_parts(entry, {"covariance": covariance}, DATA["table"]))
+    objective = build_objective(registry().objective_of(entry, "em"), {})
+    batch = genzoo.Batch(torch.randn(50, 3))
+    torch._dynamo.reset()
+    expected = objective.statistics(parts, batch)
+    found = torch.compile(objective.statistics, fullgraph=True, backend="eager")(parts, batch)
+    for name, value in expected.items():
+        assert torch.allclose(found[name], value)
+    torch.compile(objective.maximise, fullgraph=True, backend="eager")(parts, expected)
+    traced = {name: value.clone() for name, value in parts.state_dict().items()}
+    parts = genzoo.Model(build_parts(entry, {"covariance": covariance}, DATA["table"]))
+    objective.maximise(parts, expected)
+    for name, value in parts.state_dict().items():
+        assert torch.allclose(traced[name], value), name
+
+
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
 

@@ -73,7 +73,8 @@ def command(ctx: click.Context, /, resume: str | None, as_json: bool, **budget: 
 
 def _resume(path: str, budget: dict[str, Any], as_json: bool) -> None:
     from genzoo.cli.progress import Display
-    from genzoo.training import prepare_resume, run_training
+    from genzoo.preparation import prepare_resume
+    from genzoo.training import run_training
 
     with Display() as display:
         display.phase("reading the run")
@@ -115,7 +116,8 @@ class _ModelCommand(click.Command):
     def _train(self, dry_run: bool, as_json: bool, out: str | None, **given: Any) -> None:
         config = resolve_config(registry(), self._model, *_layers(given))
         from genzoo.cli.progress import Display  # torch is needed from here on
-        from genzoo.training import prepare, run_training, start_run
+        from genzoo.preparation import prepare
+        from genzoo.training import run_training, start_run
 
         with Display() as display:
             display.phase("preparing")

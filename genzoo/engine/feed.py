@@ -250,10 +250,19 @@ class Blocks:
     """
 
     def __init__(self, dataset: Dataset, rows: Rows, size: int, transform: Affine, runtime: Runtime) -> None:
-        self._arguments = (dataset, rows, size, transform, runtime)
+        self._dataset = dataset
+        self._rows = rows
+        self._size = size
+        self._transform = transform
+        self._runtime = runtime
 
     def __iter__(self) -> Iterator[Batch]:
-        return sweep(*self._arguments)
+        device = self._runtime.device
+        for start in range(0, len(self._rows), self._size):
+            index = self._rows[start : start + self._size]
+            events = torch.as_tensor(self._dataset.events[index]).to(device)
+            x = to_model_space(self._transform, events, self._runtime.dtype)
+            yield Batch(x, index=torch.from_numpy(index).to(device))
 
 
 class PassFeed(Feed[Iterable[Batch]]):
@@ -266,14 +275,6 @@ class PassFeed(Feed[Iterable[Batch]]):
     def items(self, first: int) -> Generator[Iterable[Batch], None, None]:
         while True:
             yield self._blocks
-
-
-def sweep(dataset: Dataset, rows: Rows, size: int, transform: Affine, runtime: Runtime) -> Iterator[Batch]:
-    """Every one of `rows` once, in order, in batches of at most `size`."""
-    for start in range(0, len(rows), size):
-        index = rows[start : start + size]
-        events = torch.as_tensor(dataset.events[index]).to(runtime.device)
-        yield Batch(to_model_space(transform, events, runtime.dtype), index=torch.from_numpy(index).to(runtime.device))
 
 
 def _free_bytes(device: torch.device) -> int:

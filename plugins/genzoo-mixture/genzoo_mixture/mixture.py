@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from genzoo import Components, DataSpec, Generator, Likelihood, Parts
-from genzoo_mixture.covariance import COVARIANCES, Covariance
+from genzoo_mixture.covariance import COVARIANCES
+from genzoo_mixture.covariance.covariance import Covariance
 from genzoo_mixture.options import GaussianOptions, MixtureOptions
 
 

@@ -1,15 +1,15 @@
 import numpy as np
 import pytest
 import torch
-from genzoo_mixture.covariance import COVARIANCES
-from genzoo_mixture.em import MixtureEM
-from genzoo_mixture.mixture import GaussianMixture
 from scipy import stats
 from sklearn.mixture import GaussianMixture as Reference
 
 import genzoo
 from genzoo.config import Training
 from genzoo.engine.em import EMEngine
+from genzoo_mixture.covariance import COVARIANCES
+from genzoo_mixture.em import MixtureEM
+from genzoo_mixture.mixture import GaussianMixture
 
 NAMES = {"full": "full", "tied": "tied", "diagonal": "diag", "spherical": "spherical"}
 
@@ -141,7 +141,8 @@ def test_the_density_integrates_to_one():
 
 
 def test_resuming_em_gives_the_bits_of_an_uninterrupted_run(tmp_path):
-    from genzoo.training import prepare_resume, run_training
+    from genzoo.preparation import prepare_resume
+    from genzoo.training import run_training
 
     settings = {"restarts": 3, "tolerance": 1e-7}
     whole = genzoo.train("gmm", components=3, out=tmp_path / "whole", training=settings)

@@ -1,0 +1,179 @@
+"""From a configuration to a training that is ready to begin: everything built and checked, nothing written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from genzoo.build import build_objective, build_parts, check_data
+from genzoo.checkpoint import CheckpointState, checkpoints, load_checkpoint
+from genzoo.config import BUDGETS, RunConfig, merge_training
+from genzoo.data.dataset import Dataset, Rows, Split
+from genzoo.data.source import open_dataset
+from genzoo.device import Runtime, describe, resolve_runtime
+from genzoo.engine.em import EMEngine
+from genzoo.engine.feed import Blocks, Feed, PassFeed, make_feed
+from genzoo.engine.gradient import GradientEngine
+from genzoo.engine.schedule import Budget
+from genzoo.errors import ArtifactError, ConfigError, PluginError
+from genzoo.fitted import Fitted
+from genzoo.model import Model
+from genzoo.objective import Batch, EMObjective, GradientObjective, Objective
+from genzoo.plugins import registry
+from genzoo.run import Run, open_run
+from genzoo.seeding import scope
+from genzoo.transform import Affine, fit_transform
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A training that is ready to begin: everything is built and checked, nothing is written."""
+
+    config: RunConfig
+    dataset: Dataset
+    split: Split
+    transform: Affine
+    runtime: Runtime
+    engine: GradientEngine | EMEngine
+    feed: Feed[Any]
+    budget: Budget
+
+    @property
+    def fitted(self) -> Fitted:
+        """The model as it stands, in the form users hold."""
+        return Fitted(self.config.model, self.engine.trained, self.transform, self.dataset.spec)
+
+    def summary(self) -> dict[str, Any]:
+        """What will be trained, for people and for `--dry-run --json`."""
+        groups = self.engine.model.groups.items()
+        return {
+            "model": self.config.model,
+            "parameters": {name: sum(p.numel() for p in part.parameters() if p.requires_grad) for name, part in groups},
+            "data": self.dataset.spec.describe(),
+            "rows": {
+                "train": len(self.split.train),
+                "validation": len(self.split.validation),
+                "test": len(self.split.test),
+                "skipped": self.dataset.skipped,
+            },
+            "steps": self.budget.steps,
+            "steps_per_epoch": self.feed.steps_per_epoch,
+            "device": describe(self.runtime.device),
+            "precision": self.runtime.precision,
+        }
+
+
+def prepare(config: RunConfig, dataset: Dataset | None = None) -> Prepared:
+    """Build everything that a configuration asks for.
+
+    Arguments:
+        dataset: data already in memory, in place of the configured source.
+
+    Raises:
+        ConfigError, DataError, PluginError: something does not fit; nothing was written.
+    """
+    zoo = registry()
+    entry = zoo.models.get(config.model)
+    objective = build_objective(zoo.objective_of(entry, config.objective.name), config.objective.options)
+    runtime = resolve_runtime(config.device, config.precision, mixed=isinstance(objective, GradientObjective))
+    dataset = dataset or open_dataset(config.data, zoo)
+    check_data(entry, dataset.spec)
+    split = dataset.split(config.split, config.seed)
+    transform = fit_transform(entry.spec.input, dataset.spec, dataset.blocks(split.train))
+    transform = transform.to(runtime.device, runtime.wide)
+    with scope(config.seed, "build"):
+        model = Model(build_parts(entry, config.options, dataset.spec))
+    model = model.to(runtime.device, runtime.dtype)
+    _check_patience(config, objective, split)
+    source = (dataset, split.train, transform, runtime)
+    if isinstance(objective, GradientObjective):
+        engine, feed = _gradient(config, model, objective, *source)
+        budget = Budget.of(config.training, feed.steps_per_epoch)
+        if budget.steps is None and budget.seconds is None:
+            raise ConfigError(f"Model {config.model!r} brings no budget. Give --epochs, --steps or --minutes.")
+        return Prepared(config, dataset, split, transform, runtime, engine, feed, budget)
+    if isinstance(objective, EMObjective):
+        passes = EMEngine(model, objective, config.training, config.seed)
+        blocks = PassFeed(Blocks(dataset, split.train, config.training.block, transform, runtime), runtime)
+        longest = Budget.of(config.training, 1, steps=config.training.passes * config.training.restarts)
+        return Prepared(config, dataset, split, transform, runtime, passes, blocks, longest)
+    raise PluginError(f"Objective {config.objective.name!r} is of no kind that this engine trains.")
+
+
+def _gradient(
+    config: RunConfig,
+    model: Model,
+    objective: GradientObjective,
+    dataset: Dataset,
+    rows: Rows,
+    transform: Affine,
+    runtime: Runtime,
+) -> tuple[GradientEngine, Feed[Batch]]:
+    images = dataset.spec.modality == "image"
+    if images:
+        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    engine = GradientEngine(model, objective, config.training, runtime)
+    size = engine.events_per_step
+    return engine, make_feed(dataset, rows, size, config.seed, transform, runtime, channels_last=images)
+
+
+def has_monitor(objective: Objective) -> bool:
+    """Whether an objective gives patience something to watch."""
+    return type(objective).monitor is not Objective.monitor
+
+
+def _check_patience(config: RunConfig, objective: Objective, split: Split) -> None:
+    if config.training.patience is None:
+        return
+    if not has_monitor(objective):
+        raise ConfigError(
+            f"Objective {config.objective.name!r} says nothing about quality on validation rows, so --patience has "
+            f"nothing to watch. Leave --patience out and choose a budget."
+        )
+    if not len(split.validation):
+        raise ConfigError("--patience watches the validation rows, and the split has none (split.validation is 0).")
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a training begins: at nothing, or after a checkpoint."""
+
+    step: int = 0
+    seconds: float = 0.0
+    state: CheckpointState | None = None
+
+
+def prepare_resume(
+    path: str, budget: Mapping[str, float | int | None], dataset: Dataset | None = None
+) -> tuple[Run, Prepared, Start]:
+    """Open a run and take up its last checkpoint.
+
+    Arguments:
+        path: the run directory.
+        budget: `epochs`, `steps` or `minutes` in place of the run's own, those that are not `None`.
+
+    Raises:
+        ArtifactError: no such run, no checkpoint, or the data are not those it was trained on.
+    """
+    run = open_run(path)
+    config = run.config
+    found = checkpoints(run.checkpoints)
+    if not found:
+        raise ArtifactError(f"{run.path} has no checkpoint to go on from.")
+    state, tensors = load_checkpoint(found[-1])
+    given = {key: value for key, value in budget.items() if key in BUDGETS and value is not None}
+    longer = merge_training(config.training.model_dump(), given) if given else config.training.model_dump()
+    record = run.record
+    config = config.model_copy(update={"training": type(config.training).model_validate(longer)})
+    pinned = config.model_copy(update={"precision": record.get("precision", config.precision)})
+    prepared = prepare(pinned, dataset)
+    if prepared.dataset.digest() != config.data_digest:
+        raise ArtifactError(
+            f"{run.path} was trained on other data: what {config.data.source!r} holds now has another digest. "
+            f"Restore the data, or train a new run."
+        )
+    prepared.engine.restore(tensors, state.numbers)
+    return run, prepared, Start(state.step, state.seconds, state)
