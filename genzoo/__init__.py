@@ -112,6 +112,7 @@ if TYPE_CHECKING:
     from genzoo.spec import (
         ObjectiveSpec as ObjectiveSpec,
     )
+    from genzoo.training import resume as resume
     from genzoo.training import train as train
 
 _HOME = {
@@ -156,7 +157,7 @@ _HOME = {
         "ModelSpec",
         "ObjectiveSpec",
     ),
-    "genzoo.training": ("train",),
+    "genzoo.training": ("resume", "train"),
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names}
 

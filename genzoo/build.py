@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from genzoo.errors import ConfigError, DataError, GenzooError, PluginError
+from genzoo.errors import ConfigError, DataError, PluginError
 from genzoo.model import Parts
 from genzoo.objective import Objective
 from genzoo.recipe import model_options, objective_options
-from genzoo.registry import Entry, resolve
+from genzoo.registry import Entry, blame, resolve
 from genzoo.spec import DataSpec, ModelSpec, ObjectiveSpec
 
 
@@ -38,14 +38,11 @@ def build_parts(entry: Entry[ModelSpec], options: Mapping[str, Any], data: DataS
     check_data(entry, data)
     config = model_options(entry, options)
     builder = resolve(entry.spec.builder, entry.spec)
-    try:
-        parts = builder(config, data)
-    except GenzooError:
-        raise
-    except ValueError as error:
-        raise ConfigError(f"Model {entry.spec.name!r} cannot be built for {data.describe()}: {error}") from error
-    except Exception as error:
-        raise PluginError(f"The builder of {entry.id!r} failed: {type(error).__name__}: {error}") from error
+    with blame(f"The builder of {entry.id!r}"):
+        try:
+            parts = builder(config, data)
+        except ValueError as error:
+            raise ConfigError(f"Model {entry.spec.name!r} cannot be built for {data.describe()}: {error}") from error
     if not isinstance(parts, Parts):
         raise PluginError(f"The builder of {entry.id!r} returned {type(parts).__name__} instead of Parts.")
     return parts
@@ -58,7 +55,9 @@ def build_objective(entry: Entry[ObjectiveSpec], options: Mapping[str, Any]) -> 
         ConfigError: options out of range.
         PluginError: the builder returned something else.
     """
-    objective = resolve(entry.spec.builder, entry.spec)(objective_options(entry, options))
+    settings = objective_options(entry, options)
+    with blame(f"The builder of {entry.id!r}"):
+        objective = resolve(entry.spec.builder, entry.spec)(settings)
     if not isinstance(objective, Objective):
         raise PluginError(f"The builder of {entry.id!r} returned {type(objective).__name__} instead of an Objective.")
     return objective

@@ -11,10 +11,18 @@ from torch import Tensor
 
 from genzoo.config import Settings
 from genzoo.errors import DivergenceError, GenzooError
-from genzoo.files import check_digest, digest, is_finite, read_settings, read_tensors, write_json, write_tensors
+from genzoo.files import check_digest, digest, is_finite, read_settings, read_tensors, sync, write_json, write_tensors
 from genzoo.weights import below
 
 _PREFIX = "step-"
+
+
+class MonitorState(Settings):
+    """What a monitor remembers."""
+
+    best: float | None = Field(None, description="lowest value so far")
+    best_step: int | None = Field(None, ge=0)
+    waited: int = Field(0, ge=0, description="evaluations since the best")
 
 
 class CheckpointState(Settings):
@@ -24,7 +32,7 @@ class CheckpointState(Settings):
     step: int = Field(ge=0)
     seconds: float = Field(ge=0)
     numbers: dict[str, Any]
-    monitor: dict[str, Any] = Field(default_factory=dict)
+    monitor: MonitorState = Field(default_factory=MonitorState)
     tied: dict[str, str] = Field(default_factory=dict)
     tensors: str = Field(description="SHA-256 of state.safetensors")
 
@@ -37,7 +45,7 @@ class CheckpointState(Settings):
 
 
 def checkpoint_name(step: int) -> str:
-    """The folder of a step's checkpoint; names sort as steps do."""
+    """The folder of a step's checkpoint."""
     return f"{_PREFIX}{step:06d}"
 
 
@@ -53,7 +61,7 @@ def save_checkpoint(
     seconds: float,
     tensors: dict[str, Tensor],
     numbers: dict[str, Any],
-    monitor: dict[str, Any],
+    monitor: MonitorState,
 ) -> Path:
     """Write a checkpoint; the folder appears under its name only when everything in it is on the disk.
 
@@ -83,6 +91,7 @@ def save_checkpoint(
         write_json(temporary / "state.json", state.model_dump())
         shutil.rmtree(target, ignore_errors=True)
         temporary.replace(target)
+        sync(folder)
     except OSError as error:
         raise GenzooError(f"Checkpoint {target} could not be written: {error.strerror or error}.") from error
     finally:

@@ -73,7 +73,9 @@ class Training(Settings):
     patience: int | None = Field(
         None, ge=1, description="stop after that many evaluations on validation rows without improvement"
     )
-    eval_every: float = Field(1.0, gt=0, description="epochs between evaluations on validation rows")
+    eval_every: float | None = Field(
+        None, gt=0, description="epochs between evaluations on validation rows; 1 where nothing is said"
+    )
     log_every: int = Field(10, ge=1, description="steps between lines of metrics.jsonl")
     sample_every: int | None = Field(None, ge=1, description="steps between sample grids; by default ten in a run")
     checkpoint_every: int | None = Field(None, ge=1, description="steps between checkpoints; by default ten in a run")
@@ -90,7 +92,10 @@ class Training(Settings):
     @model_validator(mode="after")
     def _check_groups(self) -> Self:
         for group in self.groups:
-            self.optimiser_of(group)
+            try:
+                self.optimiser_of(group)
+            except ValidationError as error:
+                raise ValueError(explain(error, Optimiser, f"group {group!r}")) from error
         return self
 
     @model_validator(mode="after")
@@ -154,6 +159,7 @@ class RunConfig(Settings):
 def parse_assignments(pairs: Iterable[str]) -> dict[str, Any]:
     """`["latent=64", "objective.gamma=0.1"]` as `{"latent": 64, "objective": {"gamma": 0.1}}`.
 
+    `objective=hinge` is short for `objective.name=hinge`.
     A value is read as JSON where it is JSON (numbers, true, null, lists) and as text otherwise.
 
     Raises:
@@ -163,6 +169,8 @@ def parse_assignments(pairs: Iterable[str]) -> dict[str, Any]:
     for pair in pairs:
         key, found, text = pair.partition("=")
         path = key.strip().split(".")
+        if path == ["objective"]:
+            path.append("name")
         if not found or not all(path):
             raise ConfigError(f"Option {pair!r} is not of the form key=value, such as latent=64.")
         node = tree

@@ -8,10 +8,11 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from genzoo.checkpoint import prune, save_checkpoint
+from genzoo.checkpoint import MonitorState, prune, save_checkpoint
 from genzoo.engine.feed import Blocks
 from genzoo.engine.fit import Engine, Step
 from genzoo.engine.gradient import GradientEngine
+from genzoo.engine.losses import LossRecord
 from genzoo.errors import GenzooError
 from genzoo.files import append_lines, write_bytes
 from genzoo.fitted import Fitted
@@ -73,14 +74,18 @@ class MetricsLog:
             raise GenzooError(f"{self._path} could not be written: {error.strerror}.") from error
 
     def __call__(self, step: Step) -> None:
+        self.losses(step.losses, step.seconds)
+
+    def losses(self, records: Iterable[LossRecord], seconds: float) -> None:
+        """Log the losses that arrived by `seconds` after the beginning."""
         self.write(
             {
                 "step": record.step,
                 "epoch": math.ceil(record.step / self._steps_per_epoch),
-                "seconds": round(step.seconds, 3),
+                "seconds": round(seconds, 3),
                 "loss": record.values,
             }
-            for record in step.losses
+            for record in records
             if record.step % self._every == 0 or record.step == 1
         )
 
@@ -132,7 +137,7 @@ class Monitor:
         state: what `state` gave in an earlier attempt.
     """
 
-    def __init__(self, prepared: Prepared, engine: GradientEngine, log: MetricsLog, state: Mapping[str, Any]) -> None:
+    def __init__(self, prepared: Prepared, engine: GradientEngine, log: MetricsLog, state: MonitorState) -> None:
         training = prepared.config.training
         self._engine = engine
         self._log = log
@@ -143,12 +148,12 @@ class Monitor:
             prepared.transform,
             prepared.runtime,
         )
-        self._every = max(1, round(training.eval_every * prepared.feed.steps_per_epoch))
+        self._every = max(1, round((training.eval_every or 1.0) * prepared.feed.steps_per_epoch))
         self._patience = training.patience
         self._seed = prepared.config.seed
-        self.best: float = state.get("best", math.inf)
-        self.best_step: int | None = state.get("best_step")
-        self.waited: int = state.get("waited", 0)
+        self.best = math.inf if state.best is None else state.best
+        self.best_step = state.best_step
+        self.waited = state.waited
 
     def __call__(self, step: Step) -> bool:
         """Evaluate if it is time; returns whether this step is the best so far."""
@@ -167,9 +172,10 @@ class Monitor:
         """Whether patience has run out."""
         return self._patience is not None and self.waited >= self._patience
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> MonitorState:
         """All that a resume needs."""
-        return {"best": self.best, "best_step": self.best_step, "waited": self.waited}
+        best = self.best if math.isfinite(self.best) else None
+        return MonitorState(best=best, best_step=self.best_step, waited=self.waited)
 
     def _evaluate(self) -> float:
         total, count = 0.0, 0
@@ -203,6 +209,6 @@ class Checkpoints:
         """Save the state after `step`."""
         tensors = self._engine.tensors()
         tensors |= {f"transform.{name}": value for name, value in self._transform.state_dict().items()}
-        state = {} if monitor is None else monitor.state()
+        state = MonitorState() if monitor is None else monitor.state()
         save_checkpoint(self._run.checkpoints, step, seconds, tensors, self._engine.numbers(), state)
         prune(self._run.checkpoints, self._keep, None if monitor is None else monitor.best_step)

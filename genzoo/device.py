@@ -30,7 +30,7 @@ class Runtime:
     @property
     def wide(self) -> torch.dtype:
         """The widest floating type of the device, for what must not round."""
-        return torch.float32 if self.device.type == "mps" else torch.float64
+        return widest(self.device)
 
     @contextlib.contextmanager
     def autocast(self) -> Iterator[None]:
@@ -60,6 +60,11 @@ def full_precision(x: Tensor) -> contextlib.AbstractContextManager[None]:
     return torch.autocast(x.device.type, enabled=False)
 
 
+def widest(device: torch.device) -> torch.dtype:
+    """The widest floating type that a device computes in."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
 def resolve_device(name: str) -> torch.device:
     """The device called `name`, `auto` being cuda, else mps, else cpu.
 
@@ -74,7 +79,7 @@ def resolve_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise ConfigError(f"There is no device {name!r}. Use auto, cpu, cuda, cuda:N or mps.") from error
-    if device.type not in ("cpu", "cuda", "mps", "meta"):
+    if device.type not in ("cpu", "cuda", "mps"):
         raise ConfigError(f"Device {name!r} is not one that genzoo runs on. Use auto, cpu, cuda, cuda:N or mps.")
     if device.type == "cuda":
         _check_cuda(device)

@@ -32,9 +32,9 @@ def write_with(path: Path, write: Callable[[Path], None]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp{path.suffix}")
     try:
         write(temporary)
-        _sync(temporary)
+        sync(temporary)
         temporary.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
     except OSError as error:
         raise GenzooError(f"{path} could not be written: {error.strerror or error}.") from error
     finally:
@@ -42,7 +42,8 @@ def write_with(path: Path, write: Callable[[Path], None]) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -66,7 +67,7 @@ def append_lines(file: BinaryIO, path: Path, records: list[Mapping[str, Any]]) -
         GenzooError: the disk is full.
     """
     try:
-        file.write(b"".join(to_json(record).encode() + b"\n" for record in records))
+        file.write(b"".join(to_json(record).encode(errors="surrogatepass") + b"\n" for record in records))
         file.flush()
     except OSError as error:
         raise GenzooError(f"{path} could not be written: {error.strerror or error}.") from error
@@ -94,7 +95,7 @@ def _finite(content: Any) -> Any:
 
 def write_json(path: Path, content: Any) -> None:
     """Replace a JSON file atomically."""
-    write_bytes(path, (to_json(content, indent=2) + "\n").encode())
+    write_bytes(path, (to_json(content, indent=2) + "\n").encode(errors="surrogatepass"))
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -149,7 +150,10 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, str]:
             tied[name] = owner
         else:
             kept[name] = tensor.detach().cpu().contiguous().clone()
-    write_with(path, lambda temporary: save_file(kept, temporary))
+    try:
+        write_with(path, lambda temporary: save_file(kept, temporary))
+    except safetensors.SafetensorError as error:  # how a full disk is told there
+        raise GenzooError(f"{path} could not be written: {error}.") from error
     return tied
 
 

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from genzoo.data.dataset import refuse_unusable
+from genzoo.device import widest
 from genzoo.errors import ConfigError, DataError
 from genzoo.model import Decoder, Encoder, Generator, Likelihood, Reconstruction, capability_name
 from genzoo.seeding import scope
@@ -46,7 +48,7 @@ class Fitted:
         """Where the generator computes."""
         return self.transform.shift.device
 
-    def sample(self, n: int, *, seed: int = 0, **options: Any) -> Array:
+    def sample(self, n: int, *, seed: int = 0) -> Array:
         """Draw events.
 
         Arguments:
@@ -57,14 +59,14 @@ class Fitted:
             Events in data units, on the data's grid and of its type, `(n, *event)`.
 
         Raises:
-            ConfigError: `n` is below 1.
+            ConfigError: `n` is no number of events.
         """
-        if n < 1:
-            raise ConfigError(f"{n} events cannot be sampled; ask for at least 1.")
+        if not isinstance(n, int) or n < 1:
+            raise ConfigError(f"{n!r} events cannot be sampled; ask for a whole number of at least 1.")
 
         def draw(index: int, start: int) -> Array:
             with scope(seed, "sample", index):
-                y = self.generator.sample(min(CHUNK, n - start), **options)
+                y = self.generator.sample(min(CHUNK, n - start))
             return self._to_data(y)
 
         return self._chunks(n, draw)
@@ -82,19 +84,23 @@ class Fitted:
     def encode(self, x: Events, *, seed: int = 0) -> Array:
         """The posterior mean of the latent vector of events `x (N, *event)`, `(N, L)`."""
         encoder = self._require(Encoder)
+        events = self._events(x)
 
         def work(index: int, start: int) -> Array:
             with scope(seed, "encode", index):
-                return _to_host(encoder.encode(self._to_model(x[start : start + CHUNK])))
+                return _to_host(encoder.encode(self._to_model(events[start : start + CHUNK])))
 
-        return self._chunks(len(x), work)
+        return self._chunks(len(events), work)
 
     def reconstruct(self, x: Events) -> Array:
         """The model's own version of events `x (N, *event)`, in data units."""
         module = self._require(Reconstruction)
-        return self._chunks(
-            len(x), lambda _, start: self._to_data(module.reconstruct(self._to_model(x[start : start + CHUNK])))
-        )
+        events = self._events(x)
+
+        def work(_: int, start: int) -> Array:
+            return self._to_data(module.reconstruct(self._to_model(events[start : start + CHUNK])))
+
+        return self._chunks(len(events), work)
 
     def log_prob(self, x: Events) -> Array:
         """Log-density of events `x (N, *event)` in nats, in data units, `(N,)` float64.
@@ -104,18 +110,19 @@ class Fitted:
             DataError: the events have another shape than the training data.
         """
         density = self._require(Likelihood)
+        events = self._events(x)
 
         def work(_: int, start: int) -> Array:
-            wide = self._widen(x[start : start + CHUNK])
+            wide = self._widen(events[start : start + CHUNK])
             inside = density.log_prob(self._narrow(self.transform(wide)))
-            return _to_host(inside.double() + self.transform.log_det(wide))
+            return _to_host(inside.to(wide.dtype) + self.transform.log_det(wide)).astype(np.float64)
 
-        return self._chunks(len(x), work)
+        return self._chunks(len(events), work)
 
     def to(self, device: torch.device) -> Fitted:
         """The same model on another device; this one moves along, since modules move in place."""
         self.generator.to(device)
-        self.transform.to(device)
+        self.transform.to(device, widest(device))
         return self
 
     @torch.no_grad()
@@ -142,16 +149,28 @@ class Fitted:
     def _narrow(self, x: Tensor) -> Tensor:
         return x.to(self._dtype())
 
-    def _widen(self, x: Events) -> Tensor:
-        """Events on the device in the transform's own precision, so that large offsets do not round."""
-        if tuple(x.shape[1:]) != self.data.event_shape:
+    def _events(self, x: Events) -> Array:
+        """Events that the model can be asked about, on the host.
+
+        Raises:
+            DataError: they are no numbers, of another shape than the training data, or not finite.
+        """
+        found = x.detach().cpu().numpy() if isinstance(x, Tensor) else np.asarray(x)
+        if found.dtype.kind not in "buif":
+            raise DataError(f"Events are numbers, and these are of type {found.dtype}.")
+        if found.shape[1:] != self.data.event_shape:
             raise DataError(
                 f"The model was trained on events of shape {self.data.event_shape}, and these have "
-                f"{tuple(x.shape[1:])}. Give it data of the same form."
+                f"{found.shape[1:]}. Give it data of the same form."
             )
+        refuse_unusable("The data", found)
+        return found
+
+    def _widen(self, x: Array) -> Tensor:
+        """Events on the device in the transform's own precision, so that large offsets do not round."""
         return torch.as_tensor(x).to(self.device, self.transform.shift.dtype)
 
-    def _to_model(self, x: Events) -> Tensor:
+    def _to_model(self, x: Array) -> Tensor:
         return self._narrow(self.transform(self._widen(x)))
 
     def _to_data(self, y: Tensor) -> Array:

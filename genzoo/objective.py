@@ -90,6 +90,9 @@ class GradientObjective(Objective):
     batches_per_step: int = 1
     """How many batches one step consumes; `losses` gets them as one `Batch`, to be `chunk`ed."""
 
+    least_events: ClassVar[int] = 1
+    """Events that a batch must have, 2 where a model normalises over it."""
+
     @abstractmethod
     def losses(self, model: Model, batch: Batch, progress: Progress) -> Iterator[Mapping[str, Tensor]]:
         """The losses of one step, `()` each, means over their events."""

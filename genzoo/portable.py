@@ -11,13 +11,14 @@ from torch import Tensor
 
 from genzoo.build import build_parts
 from genzoo.config import Settings, version
-from genzoo.errors import ArtifactError, GenzooError
+from genzoo.errors import ArtifactError, ConfigError, DataError, GenzooError
 from genzoo.files import check_digest, digest, read_settings, read_tensors, write_bytes, write_json, write_tensors
 from genzoo.fitted import Fitted
 from genzoo.registry import Entry, Registry
+from genzoo.seeding import scope
 from genzoo.spec import DataSpec, ModelSpec
 from genzoo.transform import Affine
-from genzoo.weights import below, load_tensors
+from genzoo.weights import below, check_tensors, load_tensors
 
 
 class ModelFile(Settings):
@@ -59,7 +60,7 @@ def save_model(folder: Path, fitted: Fitted, options: dict[str, Any], training: 
         tensors=digest(folder / "model.safetensors"),
     )
     write_json(folder / "config.json", content.model_dump(mode="json"))
-    write_bytes(folder / "README.md", _card(content).encode())
+    write_bytes(folder / "README.md", _card(content).encode(errors="replace"))
     return content.tensors
 
 
@@ -70,12 +71,17 @@ def load_model(folder: Path, registry: Registry, device: torch.device | None = N
     those of the model that the options describe.
 
     Raises:
-        ArtifactError: a file is missing, damaged, of another version, or does not fit the model.
-        ConfigError: no installed plugin has the model.
+        ArtifactError: a file is missing, damaged, of another version, or does not fit the model; or no
+            installed plugin has it.
     """
     content = read_settings(folder / "config.json", ModelFile)
     check_digest(folder / "model.safetensors", content.tensors)
     tensors = read_tensors(folder / "model.safetensors", content.tied)
+    if content.model not in registry.models.ids():
+        raise ArtifactError(
+            f"{folder} holds a model {content.model!r}, which no installed plugin has. "
+            f"Install {content.model.partition('/')[0]!r} first."
+        )
     entry = registry.models.get(content.model)
     return assemble(entry, content.options, content.data, tensors, owner=str(folder), device=device)
 
@@ -97,11 +103,18 @@ def assemble(
     Raises:
         ArtifactError: they do not fit the model.
     """
-    with torch.device("meta"):
-        generator = build_parts(entry, options, data).generator
+    weights = below(tensors, "generator.")
+    try:
+        with torch.device("meta"):
+            check_tensors(build_parts(entry, options, data).generator, weights, exact=False)
+        # Only now that its size is known to be the file's: what the weights do not hold is made as in training.
+        with scope(0, "build"):
+            generator = build_parts(entry, options, data).generator
+    except (ConfigError, DataError) as error:
+        raise ArtifactError(f"{owner} does not fit model {entry.id!r}: {error}") from error
     transform = Affine(*(tensors.get(f"transform.{name}", torch.zeros(0)) for name in ("shift", "scale")))
     _check_transform(owner, transform, data)
-    weights = below(tensors, "generator.")
+    generator.to(next((tensor.dtype for tensor in weights.values() if tensor.is_floating_point()), torch.float32))
     load_tensors(generator, weights, assign=True)
     generator.requires_grad_(False)
     fitted = Fitted(entry.id, generator.eval(), transform, data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +10,13 @@ import torch
 
 from genzoo.build import build_objective, build_parts, check_data
 from genzoo.checkpoint import CheckpointState, checkpoints, load_checkpoint
-from genzoo.config import BUDGETS, RunConfig, merge_training
-from genzoo.data.dataset import Dataset, Rows, Split
-from genzoo.data.source import open_dataset
+from genzoo.config import BUDGETS, RunConfig, merge_training, validate
+from genzoo.data.dataset import Dataset, Rows, Split, refuse_unusable
+from genzoo.data.source import anchor, open_dataset
 from genzoo.device import Runtime, describe, resolve_runtime
 from genzoo.engine.em import EMEngine
 from genzoo.engine.feed import Blocks, Feed, PassFeed, make_feed
+from genzoo.engine.fit import Step
 from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.schedule import Budget
 from genzoo.errors import ArtifactError, ConfigError, PluginError
@@ -23,9 +24,13 @@ from genzoo.fitted import Fitted
 from genzoo.model import Model
 from genzoo.objective import Batch, EMObjective, GradientObjective, Objective
 from genzoo.plugins import registry
+from genzoo.registry import Registry, blame, resolve
 from genzoo.run import Run, open_run
 from genzoo.seeding import scope
 from genzoo.transform import Affine, fit_transform
+
+Callback = Callable[[Step, Run], None]
+"""Sees every step of a run; what a plugin's callback is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,7 @@ class Prepared:
     engine: GradientEngine | EMEngine
     feed: Feed[Any]
     budget: Budget
+    callbacks: tuple[Callback, ...]
 
     @property
     def fitted(self) -> Fitted:
@@ -79,7 +85,11 @@ def prepare(config: RunConfig, dataset: Dataset | None = None) -> Prepared:
     entry = zoo.models.get(config.model)
     objective = build_objective(zoo.objective_of(entry, config.objective.name), config.objective.options)
     runtime = resolve_runtime(config.device, config.precision, mixed=isinstance(objective, GradientObjective))
-    dataset = dataset or open_dataset(config.data, zoo)
+    if dataset is None:
+        config = config.model_copy(update={"data": anchor(config.data, zoo)})
+        dataset = open_dataset(config.data, zoo)
+    else:
+        refuse_unusable(dataset.name, dataset.events)
     check_data(entry, dataset.spec)
     split = dataset.split(config.split, config.seed)
     transform = fit_transform(entry.spec.input, dataset.spec, dataset.blocks(split.train))
@@ -88,18 +98,19 @@ def prepare(config: RunConfig, dataset: Dataset | None = None) -> Prepared:
         model = Model(build_parts(entry, config.options, dataset.spec))
     model = model.to(runtime.device, runtime.dtype)
     _check_patience(config, objective, split)
+    callbacks = tuple(_callback(zoo, name) for name in config.training.callbacks)
     source = (dataset, split.train, transform, runtime)
     if isinstance(objective, GradientObjective):
         engine, feed = _gradient(config, model, objective, *source)
         budget = Budget.of(config.training, feed.steps_per_epoch)
         if budget.steps is None and budget.seconds is None:
             raise ConfigError(f"Model {config.model!r} brings no budget. Give --epochs, --steps or --minutes.")
-        return Prepared(config, dataset, split, transform, runtime, engine, feed, budget)
+        return Prepared(config, dataset, split, transform, runtime, engine, feed, budget, callbacks)
     if isinstance(objective, EMObjective):
         passes = EMEngine(model, objective, config.training, config.seed)
         blocks = PassFeed(Blocks(dataset, split.train, config.training.block, transform, runtime), runtime)
         longest = Budget.of(config.training, 1, steps=config.training.passes * config.training.restarts)
-        return Prepared(config, dataset, split, transform, runtime, passes, blocks, longest)
+        return Prepared(config, dataset, split, transform, runtime, passes, blocks, longest, callbacks)
     raise PluginError(f"Objective {config.objective.name!r} is of no kind that this engine trains.")
 
 
@@ -117,7 +128,25 @@ def _gradient(
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     engine = GradientEngine(model, objective, config.training, runtime)
     size = engine.events_per_step
+    if len(rows) < size:
+        most = len(rows) // objective.batches_per_step
+        raise ConfigError(
+            f"There are {len(rows)} training rows and a step takes {size} events. "
+            f"Use {f'--batch-size {most} or less, or ' if most else ''}more data."
+        )
     return engine, make_feed(dataset, rows, size, config.seed, transform, runtime, channels_last=images)
+
+
+def _callback(zoo: Registry, name: str) -> Callback:
+    entry = zoo.callbacks.get(name)
+    with blame(f"The builder of callback {entry.id!r}"):
+        callback = resolve(entry.spec.builder, entry.spec)()
+
+    def call(step: Step, run: Run) -> None:
+        with blame(f"Callback {entry.id!r}"):
+            callback(step, run)
+
+    return call
 
 
 def has_monitor(objective: Objective) -> bool:
@@ -126,15 +155,17 @@ def has_monitor(objective: Objective) -> bool:
 
 
 def _check_patience(config: RunConfig, objective: Objective, split: Split) -> None:
-    if config.training.patience is None:
+    asked = {"--patience": config.training.patience, "--eval-every": config.training.eval_every}
+    option = next((name for name, value in asked.items() if value is not None), None)
+    if option is None:
         return
     if not has_monitor(objective):
         raise ConfigError(
-            f"Objective {config.objective.name!r} says nothing about quality on validation rows, so --patience has "
-            f"nothing to watch. Leave --patience out and choose a budget."
+            f"Objective {config.objective.name!r} says nothing about quality on validation rows, so {option} has "
+            f"nothing to watch. Leave {option} out and choose a budget."
         )
     if not len(split.validation):
-        raise ConfigError("--patience watches the validation rows, and the split has none (split.validation is 0).")
+        raise ConfigError(f"{option} watches the validation rows, and the split has none (split.validation is 0).")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,15 +196,36 @@ def prepare_resume(
         raise ArtifactError(f"{run.path} has no checkpoint to go on from.")
     state, tensors = load_checkpoint(found[-1])
     given = {key: value for key, value in budget.items() if key in BUDGETS and value is not None}
-    longer = merge_training(config.training.model_dump(), given) if given else config.training.model_dump()
     record = run.record
-    config = config.model_copy(update={"training": type(config.training).model_validate(longer)})
-    pinned = config.model_copy(update={"precision": record.get("precision", config.precision)})
-    prepared = prepare(pinned, dataset)
+    content = config.model_dump()
+    content["training"] = merge_training(content["training"], given)
+    content["precision"] = record.get("precision", config.precision)
+    prepared = prepare(validate(RunConfig, content, str(run.path)), dataset)
     if prepared.dataset.digest() != config.data_digest:
         raise ArtifactError(
             f"{run.path} was trained on other data: what {config.data.source!r} holds now has another digest. "
             f"Restore the data, or train a new run."
         )
-    prepared.engine.restore(tensors, state.numbers)
-    return run, prepared, Start(state.step, state.seconds, state)
+    try:
+        prepared.engine.restore(tensors, state.numbers)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ArtifactError(f"{found[-1]} does not fit its run: {type(error).__name__}: {error}.") from error
+    start = Start(state.step, state.seconds, state)
+    _refuse_finished(run, record, prepared, start)
+    return run, prepared, start
+
+
+def _refuse_finished(run: Run, record: Mapping[str, Any], prepared: Prepared, start: Start) -> None:
+    """Refuse to go on with a run that has nothing left to do."""
+    if record.get("status") != "finished":
+        return
+    if prepared.engine.finished:
+        raise ConfigError(f"{run.path} has converged after {start.step} passes; there is nothing to go on with.")
+    patience = prepared.config.training.patience
+    if patience is not None and start.state is not None and start.state.monitor.waited >= patience:
+        raise ConfigError(f"{run.path} ran out of patience at step {start.step}; a larger budget would not change it.")
+    if prepared.budget.spent(start.step, start.seconds) >= 1.0:
+        raise ConfigError(
+            f"{run.path} has spent its budget: {start.step} steps in {start.seconds:.0f} s. "
+            f"Give more than that with --epochs, --steps or --minutes."
+        )

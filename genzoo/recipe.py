@@ -17,6 +17,7 @@ from genzoo.spec import ModelSpec, ObjectiveSpec
 
 _SECTIONS = ("objective", "training", "data", "split")
 _PLAIN = ("seed", "device", "precision", "preset")
+_OF_A_RUN = ("format", "model", "data_digest")
 
 
 def options_class(entry: Entry[ModelSpec] | Entry[ObjectiveSpec]) -> type[BaseModel]:
@@ -49,11 +50,14 @@ def objective_options(entry: Entry[ObjectiveSpec], options: Mapping[str, Any]) -
     return validate(options_class(entry), options, f"Objective {entry.spec.name!r}")
 
 
-def layer(assignments: Mapping[str, Any]) -> dict[str, Any]:
+def layer(assignments: Mapping[str, Any], *, file: bool = False) -> dict[str, Any]:
     """What `-o` or a config file says, sorted into sections.
 
     `latent` is an option of the model, `objective=hinge` and `objective.gamma` of the objective, `training.ema` of
-    the training. A config file may also be a whole `config.json` of a run.
+    the training.
+
+    Arguments:
+        file: whether it is a config file, which may also be the whole `config.json` of a run.
     """
     sections: dict[str, Any] = {"options": {}}
     for key, value in assignments.items():
@@ -65,16 +69,19 @@ def layer(assignments: Mapping[str, Any]) -> dict[str, Any]:
             if not isinstance(value, Mapping):
                 raise ConfigError(f"Option {key!r} is a group of settings; set one of them, such as {key}.NAME=VALUE.")
             sections[key] = merge(sections.get(key, {}), value)
-        elif key in _PLAIN:
+        elif key in _PLAIN or (file and key in _OF_A_RUN):
             sections[key] = value
-        elif key not in ("format", "model", "data_digest"):
+        else:
             sections["options"][key] = value
     return sections
 
 
 def _objective_layer(value: Mapping[str, Any]) -> dict[str, Any]:
     options = {key: item for key, item in value.items() if key not in ("name", "options")}
-    found: dict[str, Any] = {"options": merge(options, value.get("options") or {})}
+    given = value.get("options", {})
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"Option 'objective.options' is a group of settings, and it was given as {given!r}.")
+    found: dict[str, Any] = {"options": merge(options, given)}
     if "name" in value:
         found["name"] = value["name"]
     return found
@@ -93,14 +100,11 @@ def resolve_config(registry: Registry, model: str, *layers: Mapping[str, Any]) -
     """
     entry = registry.models.get(model)
     asked = merge(*layers)
+    if asked.get("model", entry.id) not in (entry.id, entry.spec.name):
+        raise ConfigError(f"The settings are of model {asked['model']!r}, and {entry.id!r} was asked for.")
     preset = _preset(entry, asked.get("preset"))
-    chosen = asked.get("objective", {}).get("name") or preset.get("objective", {}).get("name")
-    objective = registry.objective_of(entry, str(chosen or entry.spec.objectives[0]))
-    recipe = {
-        "options": entry.spec.options,
-        "objective": {"options": entry.spec.objective_options.get(objective.spec.name, {})},
-    }
-    merged = merge(recipe, preset, asked)
+    objective, told = _objective(registry, entry, preset, *layers)
+    merged = merge({"options": entry.spec.options}, preset, asked)
     budgeted = [{**entry.spec.training}, preset.get("training", {}), *(part.get("training", {}) for part in layers)]
     training = validate(Training, merge_training(*budgeted), f"Model {entry.spec.name!r} in 'training'")
     for name in training.callbacks:
@@ -110,8 +114,8 @@ def resolve_config(registry: Registry, model: str, *layers: Mapping[str, Any]) -
         "model": entry.id,
         "options": options.model_dump(mode="json"),
         "objective": {
-            "name": objective.spec.name,
-            "options": objective_options(objective, merged["objective"].get("options", {})).model_dump(mode="json"),
+            "name": objective.id,
+            "options": objective_options(objective, told).model_dump(mode="json"),
         },
         "training": training,
         "data": {"source": entry.spec.data, **asked.get("data", {})},
@@ -121,6 +125,22 @@ def resolve_config(registry: Registry, model: str, *layers: Mapping[str, Any]) -
         "precision": asked.get("precision", "auto"),
     }
     return validate(RunConfig, content, "The run")
+
+
+def _objective(
+    registry: Registry, entry: Entry[ModelSpec], *layers: Mapping[str, Any]
+) -> tuple[Entry[ObjectiveSpec], dict[str, Any]]:
+    """The objective that the last layer to name one names, and its options: those of layers from there on."""
+    chosen = registry.objective_of(entry, entry.spec.objectives[0])
+    options: dict[str, Any] = {}
+    for part in layers:
+        told = part.get("objective", {})
+        if "name" in told:
+            named = registry.objective_of(entry, str(told["name"]))
+            options = options if named is chosen else {}
+            chosen = named
+        options = merge(options, told.get("options", {}))
+    return chosen, merge(entry.spec.objective_options.get(chosen.spec.name, {}), options)
 
 
 def _preset(entry: Entry[ModelSpec], name: object) -> Mapping[str, Any]:

@@ -6,12 +6,13 @@ with one bare name make that name an error that lists both ids.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from genzoo.errors import ConfigError, PluginError, did_you_mean
+from genzoo.errors import ConfigError, GenzooError, PluginError, did_you_mean
 from genzoo.spec import CallbackSpec, DatasetSpec, MetricSpec, ModelSpec, ObjectiveSpec, Spec
 
 SpecT = TypeVar("SpecT", ModelSpec, ObjectiveSpec, DatasetSpec, MetricSpec, CallbackSpec)
@@ -100,16 +101,23 @@ class Registry:
         return found
 
     def objective_of(self, model: Entry[ModelSpec], name: str) -> Entry[ObjectiveSpec]:
-        """The objective `name` among those `model` can be trained with; its own distribution's come first.
+        """The objective of a name or id among those that `model` lists.
+
+        Of several with one bare name, that of the model's own distribution is meant.
 
         Raises:
             ConfigError: the model does not list it, or nobody registered it.
         """
-        if name not in model.spec.objectives:
-            known = did_you_mean(name, model.spec.objectives)
-            raise ConfigError(f"Model {model.spec.name!r} is not trained with an objective {name!r}. {known}")
-        own = [entry for entry in self.objectives if entry.id == f"{model.distribution}/{name}"]
-        return own[0] if own else self.objectives.get(name)
+        for listed in model.spec.objectives:
+            own = f"{model.distribution}/{listed}"
+            known = own if own in self.objectives.ids() else listed
+            if name not in (listed, known, known.rpartition("/")[2]) and not name.endswith(f"/{listed}"):
+                continue
+            found = self.objectives.get(known)
+            if name in (listed, found.id, found.spec.name):
+                return found
+        help_text = did_you_mean(name, model.spec.objectives)
+        raise ConfigError(f"Model {model.spec.name!r} is not trained with an objective {name!r}. {help_text}")
 
     def absorb(self, other: Registry) -> None:
         """Take over all entries of `other`, or none.
@@ -124,6 +132,24 @@ class Registry:
         for sort in SORTS:
             for entry in other.table(sort):
                 self.table(sort).add(entry.distribution, entry.spec)
+
+
+@contextlib.contextmanager
+def blame(what: str) -> Iterator[None]:
+    """Turn whatever a plugin's code raises into an error that says whose it is.
+
+    Arguments:
+        what: the code that runs, as the beginning of a sentence: `"The loader of dataset 'x'"`.
+
+    Raises:
+        PluginError: the code raised something that is no error of genzoo's.
+    """
+    try:
+        yield
+    except (GenzooError, MemoryError):
+        raise
+    except (Exception, SystemExit) as error:
+        raise PluginError(f"{what} failed: {type(error).__name__}: {error}") from error
 
 
 SORTS = ("models", "objectives", "datasets", "metrics", "callbacks")

@@ -84,8 +84,16 @@ class Run:
         except OSError as error:
             raise GenzooError(f"{path} could not be made: {error.strerror}.") from error
         run = Run(path)
-        write_json(path / "config.json", config.model_dump(mode="json"))
+        try:
+            run.configure(config)
+        except BaseException:
+            path.rmdir()
+            raise
         return run
+
+    def configure(self, config: RunConfig) -> None:
+        """Set what is asked for, as a larger budget does."""
+        write_json(self.path / "config.json", config.model_dump(mode="json"))
 
     def update(self, **fields: Any) -> None:
         """Put fields into `run.json`, keeping the others."""
@@ -98,9 +106,10 @@ class Run:
         Raises:
             ArtifactError: there is neither, or it is damaged.
         """
-        if (self.model / "config.json").exists():
-            return load_model(self.model, registry(), device)
         found = checkpoints(self.checkpoints)
+        whole = (self.model / "config.json").exists()
+        if whole and (self.record.get("status") == "finished" or not found):
+            return load_model(self.model, registry(), device)
         if not found:
             raise ArtifactError(f"{self.path} holds neither a trained model nor a checkpoint. Train it first.")
         state, tensors = load_checkpoint(found[-1])

@@ -20,6 +20,19 @@ Modality = Literal["image", "table"]
 InputSpace = Literal["raw", "centred", "standardised", "unit", "signed-unit"]
 StorageType = Literal["uint8", "int16", "int32", "int64", "float32", "float64"]
 
+CAPABILITIES = frozenset(
+    {
+        "likelihood",
+        "likelihood-bound",
+        "decoder",
+        "encoder",
+        "reconstruction",
+        "components",
+        "imputation",
+    }
+)
+"""The capabilities a generator can have: the classes of `genzoo.model` in kebab case."""
+
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
@@ -104,14 +117,14 @@ def _check_name(kind: str, name: object) -> None:
         raise ValueError(f"{kind} name {name!r} is not lower-case words joined by hyphens.")
 
 
-def _check_reference(owner: str, what: str, reference: object) -> None:
-    if not isinstance(reference, str) or not _REFERENCE.fullmatch(reference):
-        raise ValueError(f"{owner}: {what} {reference!r} is not of the form 'package.module:attribute'.")
-
-
-def _check_summary(owner: str, summary: object) -> None:
+def _check_entry(sort: str, name: object, summary: object, **references: object) -> None:
+    """What every entry of the zoo has: a name, a summary, and references to what its plugin holds."""
+    _check_name(sort, name)
     if not isinstance(summary, str) or not summary.strip():
-        raise ValueError(f"{owner} has no summary; one sentence is shown in listings.")
+        raise ValueError(f"{sort} {name!r} has no summary; one sentence is shown in listings.")
+    for field_name, reference in references.items():
+        if not isinstance(reference, str) or not _REFERENCE.fullmatch(reference):
+            raise ValueError(f"{sort} {name!r}: {field_name} {reference!r} is not 'package.module:attribute'.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,14 +168,16 @@ class ModelSpec:
     reference: str = ""
 
     def __post_init__(self) -> None:
-        _check_name("Model", self.name)
-        _check_summary(f"Model {self.name!r}", self.summary)
-        _check_reference(f"Model {self.name!r}", "builder", self.builder)
-        _check_reference(f"Model {self.name!r}", "config", self.config)
+        _check_entry("Model", self.name, self.summary, builder=self.builder, config=self.config)
+        for name in ("capabilities", "objectives", "modalities"):
+            if isinstance(getattr(self, name), str):
+                raise ValueError(f"Model {self.name!r}: {name} is a text where several names belong.")
         object.__setattr__(self, "capabilities", frozenset(self.capabilities))
         object.__setattr__(self, "objectives", tuple(self.objectives))
         object.__setattr__(self, "modalities", tuple(self.modalities))
-        if isinstance(self.objectives, str) or not self.objectives:
+        if strange := sorted(self.capabilities - CAPABILITIES):
+            raise ValueError(f"Model {self.name!r}: unknown capabilities {strange}.")
+        if not self.objectives:
             raise ValueError(f"Model {self.name!r} names no objective to train with.")
         if self.input not in get_args(InputSpace):
             raise ValueError(f"Model {self.name!r}: input {self.input!r} is none of {get_args(InputSpace)}.")
@@ -184,10 +199,7 @@ class ObjectiveSpec:
     config: str
 
     def __post_init__(self) -> None:
-        _check_name("Objective", self.name)
-        _check_summary(f"Objective {self.name!r}", self.summary)
-        _check_reference(f"Objective {self.name!r}", "builder", self.builder)
-        _check_reference(f"Objective {self.name!r}", "config", self.config)
+        _check_entry("Objective", self.name, self.summary, builder=self.builder, config=self.config)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,9 +212,7 @@ class DatasetSpec:
     modality: Modality
 
     def __post_init__(self) -> None:
-        _check_name("Dataset", self.name)
-        _check_summary(f"Dataset {self.name!r}", self.summary)
-        _check_reference(f"Dataset {self.name!r}", "loader", self.loader)
+        _check_entry("Dataset", self.name, self.summary, loader=self.loader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,9 +224,7 @@ class MetricSpec:
     metric: str
 
     def __post_init__(self) -> None:
-        _check_name("Metric", self.name)
-        _check_summary(f"Metric {self.name!r}", self.summary)
-        _check_reference(f"Metric {self.name!r}", "metric", self.metric)
+        _check_entry("Metric", self.name, self.summary, metric=self.metric)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,9 +236,7 @@ class CallbackSpec:
     builder: str
 
     def __post_init__(self) -> None:
-        _check_name("Callback", self.name)
-        _check_summary(f"Callback {self.name!r}", self.summary)
-        _check_reference(f"Callback {self.name!r}", "builder", self.builder)
+        _check_entry("Callback", self.name, self.summary, builder=self.builder)
 
 
 Spec = ModelSpec | ObjectiveSpec | DatasetSpec | MetricSpec | CallbackSpec

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,7 +12,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
-from genzoo.checkpoint import checkpoint_name, load_checkpoint
+import numpy as np
+from torch import Tensor
+
+from genzoo.checkpoint import MonitorState, checkpoint_name, load_checkpoint
 from genzoo.config import runs_folder
 from genzoo.consumers import Cadence, Checkpoints, MetricsLog, Monitor, SampleGrids
 from genzoo.data.array import array_dataset
@@ -18,12 +23,12 @@ from genzoo.data.dataset import Array, Dataset
 from genzoo.device import describe
 from genzoo.engine.fit import Step, fit
 from genzoo.engine.gradient import GradientEngine
+from genzoo.engine.losses import LossBuffer
 from genzoo.errors import DivergenceError, GenzooError, Interrupted
 from genzoo.plugins import registry
 from genzoo.portable import save_model
-from genzoo.preparation import Prepared, Start, has_monitor, prepare
+from genzoo.preparation import Callback, Prepared, Start, has_monitor, prepare, prepare_resume
 from genzoo.recipe import layer, resolve_config
-from genzoo.registry import resolve
 from genzoo.run import Run, run_name
 from genzoo.weights import below, load_tensors
 
@@ -83,14 +88,18 @@ def run_training(prepared: Prepared, run: Run, watchers: Sequence[Watcher] = (),
     saver = Checkpoints(run, prepared.engine, prepared.transform, saving, training.keep)
     monitor = _monitor(prepared, log, start)
     grids = SampleGrids(run, prepared.fitted, Cadence(training.sample_every, spent), prepared.config.seed)
-    watching: list[Watcher] = [log, grids, *_callbacks(prepared, run), *watchers]
+    callbacks = [functools.partial(_call, callback, run) for callback in prepared.callbacks]
+    watching: list[Watcher] = [log, grids, *callbacks, *watchers]
     begun = {"device": describe(prepared.runtime.device), "precision": prepared.runtime.precision}
+    if start.step:
+        run.configure(prepared.config)
     run.update(status="running", data=prepared.dataset.spec.as_dict(), **begun)
     status, step = "failed", None
     try:
         with _Signals() as signals, prepared.runtime.matmul():
             if not start.step:
                 saver.save(0, 0.0, monitor)
+            buffer = LossBuffer(prepared.runtime.device, _LOSS_BLOCK)
             steps = fit(
                 prepared.engine,
                 prepared.feed,
@@ -98,11 +107,13 @@ def run_training(prepared: Prepared, run: Run, watchers: Sequence[Watcher] = (),
                 seed=prepared.config.seed,
                 done=start.step,
                 seconds=start.seconds,
-                block=_LOSS_BLOCK,
+                buffer=buffer,
             )
             with contextlib.closing(steps):
                 status, step = _consume(steps, watching, saver, monitor, signals)
-        _finish(prepared, run, status, step, monitor)
+            if step is not None:
+                log.losses(buffer.flush(), step.seconds)
+        _finish(prepared, run, status, start.step if step is None else step.number, monitor)
     except DivergenceError as error:
         status = "diverged"
         raise DivergenceError(f"{error} The last good state is kept in {run.path}.") from error
@@ -139,43 +150,33 @@ def _consume(
     return "finished", step
 
 
+def _call(callback: Callback, run: Run, step: Step) -> None:
+    callback(step, run)
+
+
 def _monitor(prepared: Prepared, log: MetricsLog, start: Start) -> Monitor | None:
     engine = prepared.engine
     if not isinstance(engine, GradientEngine) or not has_monitor(engine.objective):
         return None
     if not len(prepared.split.validation):
         return None
-    return Monitor(prepared, engine, log, {} if start.state is None else start.state.monitor)
+    return Monitor(prepared, engine, log, MonitorState() if start.state is None else start.state.monitor)
 
 
-def _callbacks(prepared: Prepared, run: Run) -> list[Watcher]:
-    found: list[Watcher] = []
-    for name in prepared.config.training.callbacks:
-        entry = registry().callbacks.get(name)
-        callback = resolve(entry.spec.builder, entry.spec)()
-
-        def watch(step: Step, callback: Callable[[Step, Run], None] = callback) -> None:
-            callback(step, run)
-
-        found.append(watch)
-    return found
-
-
-def _finish(prepared: Prepared, run: Run, status: str, step: Step | None, monitor: Monitor | None) -> None:
+def _finish(prepared: Prepared, run: Run, status: str, step: int, monitor: Monitor | None) -> None:
     """Save the portable model: the best one where patience watched, else the last."""
     if status != "finished":
         return
-    kept = None if step is None else step.number
     if monitor is not None and prepared.config.training.patience is not None and monitor.best_step is not None:
         state, tensors = load_checkpoint(run.checkpoints / checkpoint_name(monitor.best_step))
         load_tensors(prepared.engine.trained, below(state.kept(tensors), "generator."))
-        kept = monitor.best_step
+        step = monitor.best_step
     config = prepared.config
     training = {
         "objective": config.objective.name,
-        "data": config.data.source,
+        "data": prepared.dataset.name,
         "rows": len(prepared.split.train),
-        "steps": kept,
+        "steps": step,
         "batch_size": config.training.batch_size,
         "seed": config.seed,
         "precision": prepared.runtime.precision,
@@ -192,14 +193,18 @@ def start_run(prepared: Prepared, out: Path | None) -> Run:
         ConfigError: it exists already.
     """
     config = prepared.config.model_copy(update={"data_digest": prepared.dataset.digest()})
-    return Run.create(out or runs_folder() / run_name(config), config)
+    if out is not None:
+        return Run.create(out, config)
+    base = runs_folder() / run_name(config)
+    names = itertools.chain([base], (base.with_name(f"{base.name}-{n}") for n in itertools.count(2)))
+    return Run.create(next(path for path in names if not path.exists()), config)
 
 
 def train(
     model: str,
-    data: str | Path | Array | Dataset | None = None,
+    data: str | Path | Array | Dataset | Mapping[str, Any] | None = None,
     *,
-    objective: str | None = None,
+    objective: str | Mapping[str, Any] | None = None,
     preset: str | None = None,
     seed: int = 0,
     device: str = "auto",
@@ -213,8 +218,10 @@ def train(
 
     Arguments:
         model: its name, `"dcgan"`, or id, `"genzoo-gan/dcgan"`.
-        data: a built-in name, a path, an array `(N, *event)` or a `Dataset`; the model's own default without.
-        objective: one of those the model lists; its first without.
+        data: a built-in name, a path, an array `(N, *event)`, a `Dataset`, or settings such as
+            `{"source": "photos", "size": 32}`; the model's own default without.
+        objective: one of those the model lists, or its settings, `{"name": "hinge", "margin": 2.0}`; the model's
+            first without.
         preset: a named alternative recipe of the model.
         seed: the same seed gives the same weights on the same machine.
         device: `auto | cpu | cuda | cuda:N | mps`.
@@ -230,19 +237,54 @@ def train(
     Raises:
         GenzooError: see `genzoo.errors`.
     """
-    dataset = data if isinstance(data, Dataset) else None
-    if data is not None and not isinstance(data, Dataset | str | Path):
-        dataset = array_dataset("array", data)
-    source = dataset.name if dataset is not None else data
-    flags: dict[str, Any] = {"seed": seed, "device": device, "precision": precision, "training": training or {}}
-    if source is not None:
-        flags["data"] = {"source": str(source)}
+    asked: dict[str, Any] = {"seed": seed, "device": device, "precision": precision, "training": training or {}}
+    dataset, asked["data"] = _data(data)
     if objective is not None:
-        flags["objective"] = {"name": objective}
+        asked["objective"] = objective
     if preset is not None:
-        flags["preset"] = preset
-    config = resolve_config(registry(), model, layer(options), flags)
+        asked["preset"] = preset
+    config = resolve_config(registry(), model, layer({"options": options, **asked}))
     prepared = prepare(config, dataset)
     run = start_run(prepared, None if out is None else Path(out))
     run_training(prepared, run, watchers)
+    return run
+
+
+def _data(data: str | Path | Array | Dataset | Mapping[str, Any] | None) -> tuple[Dataset | None, dict[str, Any]]:
+    """Data in memory, if that is what was given, and the settings that name them."""
+    if data is None:
+        return None, {}
+    if isinstance(data, str | Path):
+        return None, {"source": str(data)}
+    if isinstance(data, Mapping):
+        return None, dict(data)
+    if not isinstance(data, Dataset):
+        array = data.detach().cpu().numpy() if isinstance(data, Tensor) else np.asarray(data)
+        data = array_dataset("array", array)
+    return data, {"source": data.name}
+
+
+def resume(
+    path: str | Path,
+    data: Array | Dataset | None = None,
+    *,
+    epochs: float | None = None,
+    steps: int | None = None,
+    minutes: float | None = None,
+    watchers: Sequence[Watcher] = (),
+) -> Run:
+    """Go on with a run from its last checkpoint, as if it had never stopped.
+
+    Arguments:
+        path: the run directory.
+        data: what it was trained on, where that was in memory.
+        epochs, steps, minutes: a larger budget in place of the run's own.
+        watchers: see every step.
+
+    Raises:
+        GenzooError: see `genzoo.errors`.
+    """
+    dataset = None if data is None else _data(data)[0]
+    run, prepared, start = prepare_resume(str(path), {"epochs": epochs, "steps": steps, "minutes": minutes}, dataset)
+    run_training(prepared, run, watchers, start)
     return run

@@ -20,7 +20,10 @@ def command(name: str | None, as_json: bool) -> None:
     if as_json:
         import json
 
-        click.echo(json.dumps([_as_dict(entry) for entry in entries], indent=2))
+        shown = [_as_dict(entry) for entry in entries]
+        if name is not None:
+            shown[0]["options"] = _options(entries[0])
+        click.echo(json.dumps(shown, indent=2))
     elif name is not None:
         _show(entries[0])
     elif not entries:
@@ -52,6 +55,12 @@ def _as_dict(entry: Entry[ModelSpec]) -> dict[str, object]:
         "missing": spec.missing,
         "data": spec.data,
     }
+
+
+def _options(entry: Entry[ModelSpec]) -> list[dict[str, str]]:
+    from genzoo.cli.describe import settings_rows
+
+    return [dict(zip(("name", "type", "default", "meaning"), row, strict=True)) for row in settings_rows(entry)]
 
 
 def _show(entry: Entry[ModelSpec]) -> None:

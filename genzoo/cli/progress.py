@@ -20,7 +20,7 @@ class Display:
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)
-        self._live = sys.stderr.isatty()
+        self._live = sys.stderr is not None and sys.stderr.isatty()
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),

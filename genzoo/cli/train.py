@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from genzoo.cli.options import DATA_OPTIONS, data_layer
 from genzoo.config import BUDGETS, Training, describe_fields, parse_assignments, read_config_file
@@ -114,7 +115,7 @@ class _ModelCommand(click.Command):
             )
 
     def _train(self, dry_run: bool, as_json: bool, out: str | None, **given: Any) -> None:
-        config = resolve_config(registry(), self._model, *_layers(given))
+        config = resolve_config(registry(), self._model, *_layers(given, _from_environment()))
         from genzoo.cli.progress import Display  # torch is needed from here on
         from genzoo.preparation import prepare
         from genzoo.training import run_training, start_run
@@ -164,8 +165,15 @@ def _parameters() -> list[click.Parameter]:
     ]
 
 
-def _layers(given: dict[str, Any]) -> list[dict[str, Any]]:
-    """Config file, `-o` and flags, as layers of settings."""
+def _from_environment() -> set[str]:
+    """The options whose values come from environment variables."""
+    context = click.get_current_context()
+    names = ("seed", "device", "precision")
+    return {name for name in names if context.get_parameter_source(name) is ParameterSource.ENVIRONMENT}
+
+
+def _layers(given: dict[str, Any], from_environment: set[str]) -> list[dict[str, Any]]:
+    """Config file, environment, `-o` and flags, as layers of settings."""
     training = {
         "epochs": given["epochs"],
         "steps": given["steps"],
@@ -177,13 +185,15 @@ def _layers(given: dict[str, Any]) -> list[dict[str, Any]]:
         "callbacks": given["callbacks"] or None,
         "optimiser": None if given["lr"] is None else {"rate": given["lr"]},
     }
-    flags: dict[str, Any] = {key: given[key] for key in ("seed", "device", "precision") if given[key] is not None}
+    plain = {key: given[key] for key in ("seed", "device", "precision") if given[key] is not None}
+    environment = {key: value for key, value in plain.items() if key in from_environment}
+    flags: dict[str, Any] = {key: value for key, value in plain.items() if key not in from_environment}
     flags["training"] = {key: value for key, value in training.items() if value is not None}
     data = data_layer(given["data"], given["size"], given["colour"], given["skip_bad"])
     if data:
         flags["data"] = data
-    file = {} if given["config_file"] is None else layer(read_config_file(given["config_file"]))
-    return [file, layer(parse_assignments(given["options"])), flags]
+    file = {} if given["config_file"] is None else layer(read_config_file(given["config_file"]), file=True)
+    return [file, environment, layer(parse_assignments(given["options"])), flags]
 
 
 def _show_plan(summary: dict[str, Any], config: dict[str, Any], as_json: bool) -> None:
@@ -200,7 +210,7 @@ def _show_plan(summary: dict[str, Any], config: dict[str, Any], as_json: bool) -
 
 def _report(run: Run, as_json: bool) -> None:
     record = run.record
-    pictures = sorted(run.samples.iterdir())
+    pictures = sorted(run.samples.iterdir(), key=lambda path: int("".join(filter(str.isdigit, path.stem))))
     result = {
         "run": str(run.path),
         "status": record["status"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import zipfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -27,23 +27,32 @@ def read_array(path: Path) -> Dataset:
         DataError: not a NumPy file of numbers, of another rank, empty, or with values that are not finite.
     """
     try:
-        loaded = np.load(path, mmap_mode="r" if path.suffix == ".npy" else None, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return array_dataset(path.stem, loaded, None, str(path))
-        with loaded:
-            return _from_archive(path, loaded)
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} cannot be read as a NumPy file of numbers: {error}.") from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # NumPy only warns of sizes that overflow
+            loaded = np.load(path, mmap_mode="r" if path.suffix == ".npy" else None, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                arrays = {"x": loaded}
+            else:
+                with loaded:
+                    arrays = {key: loaded[key] for key in loaded.files}
+    except Exception as error:  # a damaged file makes NumPy raise nearly anything
+        raise DataError(
+            f"{path} cannot be read as a NumPy file of numbers: {str(error) or type(error).__name__}."
+        ) from error
+    if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+        raise DataError(f"{path} holds members that are no arrays.")
+    return _choose(path, arrays)
 
 
-def _from_archive(path: Path, archive: Any) -> Dataset:
-    known = [key for key in _EVENT_KEYS if key in archive.files]
-    wide = [key for key in archive.files if archive[key].ndim >= 2]
+def _choose(path: Path, arrays: dict[str, Array]) -> Dataset:
+    """The events and labels among several arrays."""
+    known = [key for key in _EVENT_KEYS if key in arrays]
+    wide = [key for key, array in arrays.items() if array.ndim >= 2]
     if not known and len(wide) != 1:
-        names = ", ".join(archive.files) or "none"
+        names = ", ".join(arrays) or "none"
         raise DataError(f"{path} holds the arrays {names}; keep the events under 'x', and labels under 'y'.")
-    labels = next((archive[key] for key in _LABEL_KEYS if key in archive.files), None)
-    return array_dataset(path.stem, archive[known[0] if known else wide[0]], labels, str(path))
+    labels = next((arrays[key] for key in _LABEL_KEYS if key in arrays), None)
+    return array_dataset(path.stem, arrays[known[0] if known else wide[0]], labels, str(path))
 
 
 def array_dataset(name: str, events: Array, labels: Array | None = None, shown: str = "The array") -> Dataset:
@@ -56,8 +65,8 @@ def array_dataset(name: str, events: Array, labels: Array | None = None, shown: 
         raise DataError(f"{shown} holds values of type {events.dtype}, not numbers.")
     if events.ndim < 2:
         raise DataError(f"{shown} has shape {events.shape}; images are (N, H, W) or (N, H, W, C), tables (N, columns).")
-    if labels is not None and len(labels) != len(events):
-        raise DataError(f"{shown} holds {len(events)} events and {len(labels)} labels.")
+    if events.dtype == np.uint64 and len(events) and events.max() > np.iinfo(np.int64).max:
+        raise DataError(f"{shown} holds whole numbers beyond 2^63; store them as floating point.")
     stored = _STORED.get(events.dtype.name)
     if events.dtype.itemsize == 2 and events.dtype.kind == "f":
         stored = "float32"
@@ -79,9 +88,9 @@ def _spec(events: Array) -> DataSpec:
     if events.dtype == np.uint8 and events.max() > 1:
         return bytes_spec(events)
     low, high = float(events.min()), float(events.max())
-    if events.dtype.kind != "f":
-        return image_spec(events, (low, max(high, low + 1)), 1.0)
+    quantum = None if events.dtype.kind == "f" else 1.0
     for bounds in ((0.0, 1.0), (-1.0, 1.0)):
         if bounds[0] <= low and high <= bounds[1]:
-            return image_spec(events, bounds, None)
-    return image_spec(events, (low, high) if low < high else None, None)
+            return image_spec(events, bounds, quantum)
+    # Bounds that were only observed are the transform's to find, in the training rows alone.
+    return image_spec(events, None, quantum)

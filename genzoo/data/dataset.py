@@ -49,6 +49,12 @@ class Dataset:
     test_rows: int = 0
     skipped: int = 0
 
+    def __post_init__(self) -> None:
+        if tuple(self.events.shape[1:]) != tuple(self.spec.event_shape):
+            raise DataError(f"{self.name}: events of shape {self.events.shape[1:]} are not {self.spec.describe()}.")
+        if self.labels is not None and len(self.labels) != len(self.events):
+            raise DataError(f"{self.name} holds {len(self.events)} events and {len(self.labels)} labels.")
+
     def __len__(self) -> int:
         return len(self.events)
 

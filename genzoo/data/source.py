@@ -5,9 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 from genzoo.config import DataSettings
-from genzoo.data.dataset import Dataset
-from genzoo.errors import ConfigError, DataError, did_you_mean
-from genzoo.registry import Registry, resolve
+from genzoo.data.dataset import Dataset, refuse_unusable
+from genzoo.errors import ConfigError, DataError, PluginError, did_you_mean
+from genzoo.registry import Registry, blame, resolve
+
+
+def is_registered(source: str, registry: Registry) -> bool:
+    """Whether `source` is the name or id of a registered dataset."""
+    return source in registry.datasets.names() or source in registry.datasets.ids()
+
+
+def anchor(settings: DataSettings, registry: Registry) -> DataSettings:
+    """The same data, found from any working directory."""
+    path = Path(settings.source).expanduser()
+    if is_registered(settings.source, registry) or not path.exists():
+        return settings
+    return settings.model_copy(update={"source": str(path.resolve())})
 
 
 def open_dataset(settings: DataSettings, registry: Registry) -> Dataset:
@@ -21,11 +34,13 @@ def open_dataset(settings: DataSettings, registry: Registry) -> Dataset:
     source = settings.source
     if not Path(source).expanduser().is_dir():
         _refuse_folder_settings(settings)
-    if source in registry.datasets.names() or source in registry.datasets.ids():
+    if is_registered(source, registry):
         entry = registry.datasets.get(source)
-        dataset = resolve(entry.spec.loader, entry.spec)()
+        with blame(f"The loader of dataset {entry.id!r}"):
+            dataset = resolve(entry.spec.loader, entry.spec)()
         if not isinstance(dataset, Dataset):
-            raise DataError(f"Dataset {source!r} gave a {type(dataset).__name__} instead of a Dataset.")
+            raise PluginError(f"Dataset {entry.id!r} gave a {type(dataset).__name__} instead of a Dataset.")
+        refuse_unusable(entry.id, dataset.events)
         return dataset
     path = Path(source).expanduser()
     if not path.exists():

@@ -21,7 +21,6 @@ from torch import Tensor
 
 from genzoo.data.dataset import BLOCK, Dataset, Rows
 from genzoo.device import Runtime
-from genzoo.errors import ConfigError
 from genzoo.objective import Batch
 from genzoo.seeding import derive
 from genzoo.transform import Affine, to_model_space
@@ -52,13 +51,6 @@ class Order:
     events_per_step: int
     seed: int
     block: int = 1
-
-    def __post_init__(self) -> None:
-        if len(self.rows) < self.events_per_step:
-            raise ConfigError(
-                f"There are {len(self.rows)} training rows and a step takes {self.events_per_step} events. "
-                f"Use --batch-size {max(1, len(self.rows) // 2)} or less, or more data."
-            )
 
     @property
     def steps_per_epoch(self) -> int:
@@ -229,12 +221,12 @@ def make_feed(
     channels_last: bool = False,
 ) -> BatchFeed:
     """The fastest feed that the data and the device allow: resident where the rows fit, else streaming."""
+    # The order depends on the data alone: a run repeats its bits however much memory happens to be free.
     mapped = isinstance(dataset.events, np.memmap)
+    order = Order(rows, events_per_step, seed, BLOCK // 16 if mapped else 1)
     needed = len(rows) * dataset.events[0].nbytes
     if needed <= _RESIDENT_SHARE * _free_bytes(runtime.device):
-        order = Order(rows, events_per_step, seed)
         return ResidentFeed(order, dataset.events, transform, runtime, channels_last)
-    order = Order(rows, events_per_step, seed, BLOCK // 16 if mapped else 1)
     return StreamingFeed(order, dataset.events, transform, runtime, channels_last)
 
 

@@ -76,7 +76,7 @@ def fit(
     seed: int,
     done: int = 0,
     seconds: float = 0.0,
-    block: int = 1,
+    buffer: LossBuffer | None = None,
 ) -> abc.Generator[Step, None, None]:
     """Train until the budget is spent or the engine has finished.
 
@@ -87,7 +87,7 @@ def fit(
         seed: names the random scope of each step.
         done: steps that were taken before, by a run that is resumed.
         seconds: time those took.
-        block: steps whose losses travel to the host together.
+        buffer: carries the losses to the host; whoever ends the loop early flushes it.
 
     Yields:
         A `Step` after every update; the generators of the caller are as they were.
@@ -95,7 +95,7 @@ def fit(
     Raises:
         DivergenceError: a loss is not finite.
     """
-    buffer = LossBuffer(feed.device, block)
+    buffer = buffer or LossBuffer(feed.device, 1)
     begun = time.monotonic() - seconds
     fraction = budget.spent(done, seconds)
     items = feed.items(done + 1)

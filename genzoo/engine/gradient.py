@@ -13,9 +13,10 @@ from genzoo.device import Runtime
 from genzoo.engine.average import Average
 from genzoo.engine.optimiser import Group
 from genzoo.engine.schedule import rate_factor
-from genzoo.errors import ConfigError
+from genzoo.errors import ConfigError, PluginError
 from genzoo.model import Generator, Model, Parts
 from genzoo.objective import Batch, GradientObjective, Progress
+from genzoo.registry import blame
 from genzoo.weights import below, load_tensors
 
 
@@ -40,6 +41,12 @@ class GradientEngine:
             name: Group(module.parameters(), training.optimiser_of(name), runtime, training.clip)
             for name, module in model.groups.items()
         }
+        least = objective.least_events * training.accumulation
+        if training.batch_size < least:
+            raise ConfigError(
+                f"This objective needs at least {objective.least_events} events at a time, and a batch of "
+                f"{training.batch_size} in {training.accumulation} parts has fewer. Use --batch-size {least} or more."
+            )
         if unknown := set(training.groups) - set(self._groups):
             raise ConfigError(f"There is no group of parameters {min(unknown)!r}; this model has {[*self._groups]}.")
         self.average = Average(model.generator, training.ema) if training.ema else None
@@ -80,6 +87,8 @@ class GradientEngine:
         self.progress.fraction.fill_(fraction)
         factor = rate_factor(self._training.schedule, step, fraction)
         losses = self._stages(batch, factor)
+        if not losses:
+            raise PluginError("The objective yields no loss, so there is nothing to train by.")
         if self.average is not None:
             self.average.update(step)
         return {name: torch.stack(values).mean() for name, values in losses.items()}
@@ -92,7 +101,7 @@ class GradientEngine:
         while True:
             names: list[str] = []
             for stream in streams:
-                with self._runtime.autocast():
+                with blame("The objective"), self._runtime.autocast():
                     losses = next(stream, None)
                 if losses is None:
                     return kept
@@ -104,7 +113,9 @@ class GradientEngine:
     def _backward(self, losses: Mapping[str, Tensor], parts: int, kept: dict[str, list[Tensor]]) -> None:
         for place, (name, loss) in enumerate(losses.items(), start=1):
             if name not in self._groups:
-                raise ConfigError(f"The objective yields a loss for {name!r}; this model has {[*self._groups]}.")
+                raise PluginError(f"The objective yields a loss for {name!r}; this model has {[*self._groups]}.")
+            if loss.shape != ():
+                raise PluginError(f"The objective's loss for {name!r} has the shape {tuple(loss.shape)}, not ().")
             share = loss / parts if parts > 1 else loss
             self._groups[name].backward(share, retain_graph=place < len(losses))
             kept.setdefault(name, []).append(loss.detach())

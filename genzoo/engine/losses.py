@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from genzoo.device import widest
 from genzoo.errors import DivergenceError
 
 
@@ -30,6 +31,7 @@ class LossBuffer:
     def __init__(self, device: torch.device, block: int) -> None:
         self._block = block if device.type in ("cuda", "mps") else 1
         self._device = device
+        self._dtype = widest(device)
         self._names: tuple[str, ...] = ()
         self._rows: list[Tensor] = []
         self._last = 0
@@ -37,15 +39,19 @@ class LossBuffer:
 
     def add(self, step: int, losses: Mapping[str, Tensor]) -> list[LossRecord]:
         """Keep the losses of `step`; returns those of earlier steps that have arrived."""
+        early = self.flush() if tuple(losses) != self._names else []
         self._names = tuple(losses)
         # A copy: CUDA graphs reuse the memory of their outputs in the next step.
-        self._rows.append(torch.stack([loss.detach().double() for loss in losses.values()]))
+        self._rows.append(torch.stack([loss.detach().to(self._dtype) for loss in losses.values()]))
         self._last = step
         if len(self._rows) < self._block:
-            return []
-        arrived = self._arrive() if self._block > 1 else []
+            return early
+        if self._block == 1:
+            self._send()
+            return early + self._arrive()
+        arrived = self._arrive()
         self._send()
-        return arrived if self._block > 1 else self._arrive()
+        return early + arrived
 
     def flush(self) -> list[LossRecord]:
         """All that has not arrived yet, waiting for it."""

@@ -71,6 +71,7 @@ class Adversarial(GradientObjective):
     """
 
     needs_discriminator = True
+    least_events = 2
     stages: ClassVar[tuple[str, ...]] = ("critic_loss", "generator_loss", "both_losses")
 
     def __init__(self, game: Game, penalties: Penalties, *, critic_steps: int = 1, simultaneous: bool = False) -> None:
