@@ -1,7 +1,12 @@
 """The command line as a user meets it: results on stdout, errors as one paragraph with their exit code."""
 
+import itertools
 import json
+import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -55,6 +60,7 @@ def test_the_zoo_is_listed_for_people_and_for_programs(cli):
     shown = cli("models", "dcgan")[1]
     assert "latent" in shown
     assert "Radford" in shown
+    assert json.loads(cli("models", "dcgan", "--json")[1])[0]["options"][0]["name"] == "latent"
     assert json.loads(cli("plugins", "--json")[1])[0]["state"] == "loaded"
     assert "genzoo-gan" in cli("plugins")[1]
     assert f"genzoo {genzoo.__version__}" in cli("--version")[1]
@@ -126,7 +132,7 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(cli, tmp_path):
     assert code == 0
     assert plan["config"]["options"]["latent"] == 50
     assert plan["config"]["objective"] == {
-        "name": "non-saturating",
+        "name": "genzoo-gan/non-saturating",
         "options": {"r1": 0.0, "r2": 0.0, "simultaneous": True},
     }
     assert plan["config"]["training"]["batch_size"] == 256
@@ -151,6 +157,7 @@ def test_settings_rise_from_recipe_to_preset_to_file_to_environment_to_flags(cli
     assert (file["seed"], file["data"]["source"], file["training"]["optimiser"]["rate"]) == (5, "wine", 0.01)
     monkeypatch.setenv("GENZOO_SEED", "6")
     assert plan("--config", "a.toml")["seed"] == 6
+    assert plan("--config", "a.toml", "-o", "seed=8")["seed"] == 8
     flags = plan("--config", "a.toml", "--seed", 7, "--minutes", 1, "-o", "offset=3", "--lr", 0.5, "--data", "iris")
     assert (flags["seed"], flags["options"]["offset"], flags["data"]["source"]) == (7, 3, "iris")
     assert (flags["training"]["minutes"], flags["training"]["steps"]) == (1, None)
@@ -203,6 +210,14 @@ def test_fewer_options_than_flags_is_fine_and_resume_takes_only_a_budget(cli, di
         (["train", "dcgan", "--seed", "99999999999999999999"], 2, ["seed"]),
         (["train", "dcgan", "--size", "2", "--data", "."], 2, ["size"]),
         (["train", "dcgan", "--patience", "3"], 2, ["nothing to watch"]),
+        (["train", "dcgan", "--eval-every", "3"], 2, ["--eval-every", "nothing to watch"]),
+        (["train", "dcgan", "--batch-size", "1"], 2, ["at least 2", "--batch-size 2"]),
+        (["train", "dcgan", "--batch-size", "4", "-o", "training.accumulation=4"], 2, ["--batch-size 8"]),
+        (["train", "dcgan", "--batch-size", "1000", "-o", "objective=wasserstein-gp"], 2, ["--batch-size 251 or"]),
+        (["train", "dcgan", "-o", "training.groups.critic.rat=1"], 2, ["'critic'", "Did you mean 'rate'"]),
+        (["train", "dcgan", "-o", "objective.options=5"], 2, ["objective.options"]),
+        (["train", "dcgan", "-o", "model=gmm"], 2, ["model"]),
+        (["train", "dcgan", "--device", "meta"], 2, ["meta"]),
         (["train", "dcgan", "--precision", "fp8"], 2, ["fp8"]),
         (["train", "dcgan", "--precision", "tf32", "--device", "cpu"], 2, ["tf32"]),
         (["train", "dcgan", "--device", "gpu"], 2, ["gpu", "cuda"]),
@@ -282,6 +297,63 @@ def test_samples_that_cannot_be_written_are_explained(cli, digits_run, tmp_path)
     assert_refused(cli("sample", "run", "-n", 5000, "--out", "a.png"), 2, "too many")
     assert_refused(cli("sample", "run", "--out", "run"), 2, "exists already")
     assert not (tmp_path / "a.png").exists()
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_an_objective_and_its_options_are_given_together_in_any_order(cli, order):
+    words = ["-o", "objective=hinge"], ["-o", "objective.margin=2"]
+    code, out, err = cli("train", "dcgan", "--dry-run", "--json", *itertools.chain(*words[::order]))
+    assert code == 0, err
+    assert json.loads(out)["config"]["objective"]["options"]["margin"] == 2
+
+
+def test_another_objective_than_the_config_files_takes_none_of_its_options(cli, digits_run):
+    words = ("train", "dcgan", "--config", "run/config.json", "--dry-run", "--json")
+    assert json.loads(cli(*words)[1])["config"]["objective"]["options"]["gamma"] == 0.1
+    code, out, err = cli(*words, "-o", "objective=hinge")
+    assert code == 0, err
+    assert "gamma" not in json.loads(out)["config"]["objective"]["options"]
+    assert_refused(cli("train", "toy", "--config", "run/config.json"), 2, "genzoo-gan/dcgan")
+
+
+def test_what_is_left_of_a_run_is_told_when_nothing_is(cli, digits_run):
+    for words in ([], ["--steps", 4], ["--steps", 2]):
+        assert_refused(cli("train", "--resume", "run", *words), 2, "spent its budget", "4 steps")
+    assert json.loads(Path("run/model/config.json").read_text())["training"]["steps"] == 4
+    assert cli("train", "--resume", "run", "--steps", 5)[0] == 0
+    assert_refused(cli("train", "--resume", "run"), 2, "5 steps")
+
+
+def test_a_disk_that_is_really_full_is_a_sentence(tmp_path):
+    program = (
+        "import resource, sys; from genzoo.cli.main import main;"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000));"
+        "sys.exit(main(['train', 'dcgan', '--steps', '3', '--out', sys.argv[1]]))"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path / "run")], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "could not be written" in " ".join(done.stderr.split())
+    assert "error of its own" not in done.stderr
+    assert not [path for path in (tmp_path / "run").rglob("*") if "tmp" in path.name]
+
+
+def test_two_runs_within_a_second_get_two_names(cli, tmp_path):
+    for _ in range(3):
+        assert cli("train", "toy", "--steps", 1)[0] == 0
+    assert len(list((tmp_path / "runs").iterdir())) == 3
+
+
+def test_a_file_name_that_is_no_text_is_no_obstacle(cli, tmp_path):
+    name = os.fsdecode(b"\xff.npy")
+    np.save(name, np.random.default_rng(0).normal(size=(100, 3)))
+    code, _, err = cli("train", "toy", "--data", name, "--steps", 2, "--out", "run")
+    assert code == 0, err
+    assert genzoo.load("run").sample(2).shape == (2, 3)
+
+
+def test_stderr_may_be_closed(tmp_path):
+    command = f"{sys.executable} -m genzoo train gaussian --out {tmp_path / 'run'} 2>&-"
+    assert subprocess.run(["/bin/sh", "-c", command], stdout=subprocess.DEVNULL).returncode == 0
 
 
 def test_a_full_disk_is_a_sentence_and_the_run_keeps_what_it_had(cli, tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 import gzip
 import struct
+import zipfile
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from genzoo.config import DataSettings, SplitSettings
 from genzoo.data.array import array_dataset
 from genzoo.data.dataset import Dataset
 from genzoo.data.inspect import inspect
-from genzoo.data.source import open_dataset
+from genzoo.data.source import anchor, open_dataset
 from genzoo.plugins import registry
 
 
@@ -94,11 +95,12 @@ def test_arrays_of_every_layout_become_channels_first(tmp_path, shape, expected)
         (GREY, (0, 255), 1),
         (GREY / 255, (0, 1), None),
         (GREY / 127.5 - 1, (-1, 1), None),
-        (GREY.astype(np.int16) % 17, (0, 16), 1),
+        (GREY.astype(np.int16) % 17, None, 1),
+        (GREY * 3.5, None, None),
         ((GREY % 2).astype(bool), (0, 1), 1),
     ],
 )
-def test_the_range_of_pixels_is_inferred(values, bounds, quantum):
+def test_the_range_of_pixels_is_inferred_where_it_is_a_convention(values, bounds, quantum):
     spec = array_dataset("x", values).spec
     assert (spec.bounds, spec.quantum) == (bounds, quantum)
 
@@ -125,6 +127,62 @@ def test_an_array_that_cannot_be_used_is_refused(tmp_path, content, words):
     np.save(tmp_path / "a.npy", content, allow_pickle=True)
     with pytest.raises(DataError, match=words):
         read(tmp_path / "a.npy")
+
+
+def npz_with(member):
+    def write(path):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(*member)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("a.npz", npz_with(("x.txt", b"text"))),
+        ("a.npz", npz_with(("x.npy", b"\x93NUMPY\x01\x00\x76\x00{'descr': '<f8', 'fortran_order': False, 'sh"))),
+        ("a.npy", lambda path: path.write_bytes(header((-5, 3)) + b"0" * 64)),
+        ("a.npy", lambda path: path.write_bytes(header((10**14, 8, 8)))),
+        ("a.npy", lambda path: path.write_bytes(header((2**62, 2**62)))),
+        ("a.npy", lambda path: np.save(path, np.array([[2**63 + 5]], np.uint64))),
+    ],
+)
+def test_a_hostile_numpy_file_is_refused(tmp_path, name, write):
+    write(tmp_path / name)
+    with pytest.raises(DataError, match=name):
+        read(tmp_path / name)
+
+
+def header(shape):
+    text = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode()
+
+
+def test_a_corrupt_compressed_archive_is_refused(tmp_path):
+    np.savez_compressed(tmp_path / "a.npz", x=GREY)
+    content = bytearray((tmp_path / "a.npz").read_bytes())
+    content[60:90] = b"\xff" * 30
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.npz"):
+        read(tmp_path / "a.npz")
+
+
+def test_a_dataset_that_contradicts_itself_is_refused():
+    spec = DataSpec((2,), "table", (Feature("a"), Feature("b")))
+    with pytest.raises(DataError, match="shape"):
+        Dataset("x", spec, np.zeros((5, 3)))
+    with pytest.raises(DataError, match="7 labels"):
+        Dataset("x", spec, np.zeros((5, 2)), np.zeros(7))
+
+
+def test_a_path_is_found_again_from_elsewhere(tmp_path, monkeypatch):
+    np.save(tmp_path / "a.npy", GREY)
+    monkeypatch.chdir(tmp_path)
+    settings = anchor(DataSettings(source="a.npy"), registry())
+    monkeypatch.chdir("/")
+    assert len(open_dataset(settings, registry())) == 6
+    assert anchor(DataSettings(source="digits"), registry()).source == "digits"
 
 
 @pytest.mark.parametrize("name", ["a.npy", "a.npz"])

@@ -19,7 +19,7 @@ from genzoo.engine.fit import fit
 from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.losses import LossBuffer
 from genzoo.engine.schedule import Budget, rate_factor
-from genzoo.errors import ConfigError, DivergenceError
+from genzoo.errors import ConfigError, DivergenceError, PluginError
 from genzoo.seeding import scope
 from genzoo.transform import Affine
 
@@ -263,15 +263,31 @@ def test_losses_arrive_in_blocks_each_once_and_in_order():
     arrived += buffer.flush()
     assert [(r.step, r.values["a"]) for r in arrived] == [(n, float(n)) for n in range(1, 11)]
     assert buffer.flush() == []
+    assert buffer.add(11, {"a": torch.tensor(11.0)}) == []
+    early = buffer.add(12, {"a": torch.tensor(12.0), "c": torch.tensor(0.0)})
+    assert [(r.step, list(r.values)) for r in early] == [(11, ["a"])], "other losses begin another block"
 
 
-def test_an_objective_that_names_an_unknown_group_is_refused():
+def test_an_objective_that_breaks_its_contract_is_blamed():
     class Wrong(NegativeLogLikelihood):
         def losses(self, model, batch, progress):
             yield {"decoder": model.generator.mean.sum()}
 
-    with pytest.raises(ConfigError, match="'decoder'"):
-        run(toy_engine(Wrong()), toy_feed(), 1)
+    class Whole(NegativeLogLikelihood):
+        def losses(self, model, batch, progress):
+            yield {"generator": -model.generator.log_prob(batch.x)}
+
+    class Silent(NegativeLogLikelihood):
+        def losses(self, model, batch, progress):
+            yield from ()
+
+    class Failing(NegativeLogLikelihood):
+        def losses(self, model, batch, progress):
+            raise KeyError("theirs")
+
+    for objective, word in ((Wrong, "'decoder'"), (Whole, r"\(20,\)"), (Silent, "no loss"), (Failing, "theirs")):
+        with pytest.raises(PluginError, match=word):
+            run(toy_engine(objective()), toy_feed(), 1)
     with pytest.raises(ConfigError, match="no discriminator"):
         toy_engine(Alternating(True))
     with pytest.raises(ConfigError, match="'critics'"):
@@ -335,8 +351,20 @@ def test_data_that_fit_are_resident_and_others_stream(monkeypatch):
     assert isinstance(make_feed(data, np.arange(100), 10, 0, PLAIN, EXACT), ResidentFeed)
     monkeypatch.setattr("genzoo.engine.feed._free_bytes", lambda device: 1000)
     assert isinstance(make_feed(data, np.arange(100), 10, 0, PLAIN, EXACT), StreamingFeed)
-    with pytest.raises(ConfigError, match="--batch-size 50"):
-        make_feed(data, np.arange(100), 101, 0, PLAIN, EXACT)
+
+
+def test_the_order_of_rows_does_not_depend_on_free_memory(monkeypatch, tmp_path):
+    np.save(tmp_path / "rows.npy", np.arange(2000.0)[:, None])
+    mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    data = genzoo.Dataset("x", genzoo.DataSpec((1,), "table", (genzoo.Feature("a"),)), mapped)
+    feeds = [make_feed(data, np.arange(2000), 100, 0, PLAIN, EXACT)]
+    monkeypatch.setattr("genzoo.engine.feed._free_bytes", lambda device: 0)
+    feeds.append(make_feed(data, np.arange(2000), 100, 0, PLAIN, EXACT))
+    assert [type(feed) for feed in feeds] == [ResidentFeed, StreamingFeed]
+    one, two = (feed.items(1) for feed in feeds)
+    for _ in range(45):
+        assert torch.equal(next(one).x, next(two).x)
+    two.close()
 
 
 def test_blocks_give_every_row_once():

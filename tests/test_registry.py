@@ -52,6 +52,22 @@ def test_a_reference_that_leads_nowhere_is_a_plugin_error(reference):
         resolve(reference, spec())
 
 
+def test_objectives_are_found_by_name_and_by_id_and_the_models_own_first():
+    zoo = Registry()
+    hinge = registry().objectives.get("hinge").spec
+    for owner in ("mine", "other"):
+        zoo.objectives.add(owner, hinge)
+    zoo.models.add("mine", dataclasses.replace(spec(), objectives=("hinge", "other/hinge")))
+    zoo.models.add("third", dataclasses.replace(spec(), objectives=("other/hinge",)))
+    mine, third = zoo.models.get("mine/dcgan"), zoo.models.get("third/dcgan")
+    assert zoo.objective_of(mine, "hinge").id == "mine/hinge"
+    assert zoo.objective_of(mine, "mine/hinge").id == "mine/hinge"
+    assert zoo.objective_of(mine, "other/hinge").id == "other/hinge"
+    assert zoo.objective_of(third, "hinge").id == "other/hinge"
+    with pytest.raises(ConfigError):
+        zoo.objective_of(third, "mine/hinge")
+
+
 def test_an_objective_that_a_model_does_not_list_is_refused():
     with pytest.raises(ConfigError, match="Did you mean 'hinge'"):
         registry().objective_of(registry().models.get("dcgan"), "hing")

@@ -3,7 +3,8 @@ import dataclasses
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from genzoo import DataSpec, Feature, ModelSpec
+from genzoo import DataSpec, Feature, ModelSpec, spec
+from genzoo.model import CAPABILITIES, capability_name
 from genzoo.plugins import registry
 
 PIXEL = (Feature("pixel"),)
@@ -27,14 +28,18 @@ def test_a_data_spec_that_contradicts_itself_is_refused(fields, word):
         DataSpec(**{**good, **fields})
 
 
+def test_capabilities_are_the_classes_of_the_model_contract():
+    assert {capability_name(cls) for cls in CAPABILITIES} == spec.CAPABILITIES
+
+
 def test_a_data_spec_survives_json():
-    spec = DataSpec((3,), "table", (Feature("a"), Feature("b", "categorical", ("x", "y")), Feature("c", "count")))
+    found = DataSpec((3,), "table", (Feature("a"), Feature("b", "categorical", ("x", "y")), Feature("c", "count")))
     adapter = TypeAdapter(DataSpec)
-    assert adapter.validate_json(adapter.dump_json(spec)) == spec
+    assert adapter.validate_json(adapter.dump_json(found)) == found
     with pytest.raises(ValidationError):
-        adapter.validate_python({**spec.as_dict(), "more": 1})
+        adapter.validate_python({**found.as_dict(), "more": 1})
     with pytest.raises(ValidationError):
-        adapter.validate_python({**spec.as_dict(), "storage": "object"})
+        adapter.validate_python({**found.as_dict(), "storage": "object"})
 
 
 @pytest.mark.parametrize(
@@ -45,6 +50,9 @@ def test_a_data_spec_survives_json():
         {"builder": "os.system"},
         {"config": "a:b:c"},
         {"objectives": ()},
+        {"objectives": "hinge"},
+        {"capabilities": "decoder"},
+        {"capabilities": {"decode"}},
         {"input": "cubed"},
         {"modalities": ("smell",)},
         {"presets": {"fast": {"trainings": {}}}},

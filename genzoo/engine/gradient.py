@@ -96,7 +96,8 @@ class GradientEngine:
     def _stages(self, batch: Batch, factor: float) -> dict[str, list[Tensor]]:
         """Run the objective over all parts of the batch in lockstep, so that each yield is one update of the whole."""
         parts = batch.chunk(self._training.accumulation)
-        streams = [self.objective.losses(self.model, part, self.progress) for part in parts]
+        with blame("The objective"):
+            streams = [self.objective.losses(self.model, part, self.progress) for part in parts]
         kept: dict[str, list[Tensor]] = {}
         while True:
             names: list[str] = []

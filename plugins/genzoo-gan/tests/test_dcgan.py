@@ -45,7 +45,7 @@ def test_the_tutorial_preset_is_that_architecture_and_recipe(tmp_path):
 
     config = resolve_config(registry(), "dcgan", layer({"preset": "tutorial"}))
     assert DCGANOptions(**config.options) == TUTORIAL
-    assert config.objective.name == "non-saturating"
+    assert config.objective.name == "genzoo-gan/non-saturating"
     assert config.objective.options["simultaneous"] is True
     adam = config.training.optimiser
     assert (adam.name, adam.rate, adam.betas, config.training.ema) == ("adam", 1e-4, (0.9, 0.999), 0.0)
