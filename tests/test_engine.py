@@ -179,7 +179,7 @@ def test_the_average_is_the_recurrence_of_its_definition():
         with torch.no_grad():
             module.weight += 0.1
         average.update(step)
-        decay = min(0.9, (1 + step) / (10 + step))
+        decay = min(0.9, (1 + step) / (5 + step))
         for name, value in module.state_dict().items():
             expected[name] = decay * expected[name] + (1 - decay) * value if value.is_floating_point() else value
     for name, value in average.module.state_dict().items():

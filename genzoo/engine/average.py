@@ -17,7 +17,7 @@ class Average(Generic[ModuleT]):
 
     Arguments:
         module: what is averaged.
-        decay: weight of the past, in (0, 1). Over the first steps it rises as `(1 + t) / (10 + t)`, so that the
+        decay: weight of the past, in (0, 1). Over the first steps it rises as `(1 + t) / (5 + t)`, so that the
             random weights at the start are soon forgotten.
     """
 
@@ -35,7 +35,7 @@ class Average(Generic[ModuleT]):
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Move towards the module, as of the end of `step` (from 1)."""
-        decay = min(self._decay, (1 + step) / (10 + step))
+        decay = min(self._decay, (1 + step) / (5 + step))
         mine, theirs = zip(*self._floating, strict=True)
         get_ema_multi_avg_fn(decay)(mine, theirs, step)  # type: ignore[no-untyped-call]
         for target, source in self._integer:
