@@ -14,7 +14,7 @@ from torch import Tensor
 from genzoo.data.dataset import refuse_unusable
 from genzoo.device import widest
 from genzoo.errors import ConfigError, DataError
-from genzoo.model import Decoder, Encoder, Generator, Likelihood, Reconstruction, capability_name
+from genzoo.model import Components, Decoder, Encoder, Generator, Likelihood, Reconstruction, capability_name
 from genzoo.seeding import scope
 from genzoo.spec import DataSpec
 from genzoo.transform import Affine, place_on_grid
@@ -116,6 +116,16 @@ class Fitted:
             wide = self._widen(events[start : start + CHUNK])
             inside = density.log_prob(self._narrow(self.transform(wide)))
             return _to_host(inside.to(wide.dtype) + self.transform.log_det(wide)).astype(np.float64)
+
+        return self._chunks(len(events), work)
+
+    def log_posterior(self, x: Events) -> Array:
+        """Log-probability of each component given events `x (N, *event)`, `(N, K)`."""
+        module = self._require(Components)
+        events = self._events(x)
+
+        def work(_: int, start: int) -> Array:
+            return _to_host(module.log_posterior(self._to_model(events[start : start + CHUNK])))
 
         return self._chunks(len(events), work)
 

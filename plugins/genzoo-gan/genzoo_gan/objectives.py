@@ -145,7 +145,12 @@ def logits_and_squared_gradients(critic: Discriminator, x: Tensor) -> tuple[Tens
         return logits.sum(), logits
 
     with full_precision(x):
-        gradient, logits = torch.func.grad(summed, has_aux=True)(x)
+        if torch.compiler.is_compiling():
+            gradient, logits = torch.func.grad(summed, has_aux=True)(x)
+        else:  # the same gradient by the shorter way, which does not trace: a tenth of a small model's step
+            x = x.detach().requires_grad_()
+            total, logits = summed(x)
+            (gradient,) = torch.autograd.grad(total, x, create_graph=True)
         return logits, gradient.square().flatten(1).sum(1)
 
 

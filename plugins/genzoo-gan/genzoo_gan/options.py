@@ -19,7 +19,7 @@ class DCGANOptions(Settings):
         (128, 64, 32), description="channels of the generator's three inner layers, from latent to image"
     )
     discriminator_widths: tuple[Width, Width] = Field(
-        (64, 128), description="channels of the discriminator's two layers, from image to logit"
+        (32, 64), description="channels of the discriminator's two layers, from image to logit"
     )
     kernel: int = Field(3, ge=3, le=15, description="side of the convolution kernels, odd")
     slope: float = Field(0.3, ge=0, lt=1, description="slope of the leaky ReLU below zero")

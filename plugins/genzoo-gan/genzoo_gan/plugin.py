@@ -28,10 +28,10 @@ _DCGAN = genzoo.ModelSpec(
     modalities=("image",),
     data="digits",
     training={
-        "epochs": 160,
+        "epochs": 200,
         "batch_size": 64,
         "optimiser": {"name": "adam", "rate": 2e-3, "betas": (0.0, 0.99)},
-        "ema": 0.9985,
+        "ema": 0.999,
     },
     presets={
         "tutorial": {

@@ -80,6 +80,7 @@ def test_one_gaussian_is_the_closed_form(tmp_path):
     train = x[rows]
     expected = stats.multivariate_normal(train.mean(0), np.cov(train.T, bias=True)).logpdf(x)
     assert np.allclose(run.log_prob(x), expected, rtol=1e-9)
+    assert np.array_equal(run.fitted().log_posterior(x), np.zeros((len(x), 1)))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,0 +1,125 @@
+"""How fast a pass of EM is, beside scikit-learn from the same start.
+
+Both run the same number of passes on the same data in one process, in turn, over and over; medians of the time per
+pass and their ratio are printed, with the relative difference of the log-likelihoods they end with.
+
+    python benchmarks/gmm.py [--rounds 3] [--passes 3] [--case 0]...
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.mixture import GaussianMixture as Reference
+
+import genzoo
+from genzoo.config import Training
+from genzoo.engine.em import EMEngine
+from genzoo_mixture.covariance import COVARIANCES
+from genzoo_mixture.em import MixtureEM
+from genzoo_mixture.mixture import GaussianMixture
+
+CASES: tuple[tuple[int, int, int, str, str, float], ...] = (
+    (200_000, 16, 16, "full", "fp32", 8.0),
+    (200_000, 16, 16, "full", "fp64", 2.5),
+    (50_000, 64, 32, "full", "fp32", 3.0),
+    (500_000, 8, 8, "full", "fp32", 5.0),
+    (200_000, 32, 32, "diagonal", "fp32", 4.0),
+)
+KINDS = {"full": "full", "diagonal": "diag"}
+
+
+def problem(rows: int, columns: int, components: int) -> tuple[Any, Any]:
+    rng = np.random.default_rng(0)
+    means = rng.normal(0, 3, (components, columns))
+    labels = rng.integers(components, size=rows)
+    return means[labels] + rng.normal(size=(rows, columns)), means + rng.normal(0, 0.3, means.shape)
+
+
+def reference(x: Any, means: Any, kind: str, passes: int) -> tuple[float, float]:
+    """scikit-learn's seconds per pass and final log-likelihood, from unit covariances and equal weights."""
+    components, columns = means.shape
+    ones = np.ones((components, columns)) if kind == "diagonal" else np.tile(np.eye(columns), (components, 1, 1))
+
+    def fit(count: int) -> tuple[float, Reference]:
+        model = Reference(
+            components,
+            covariance_type=KINDS[kind],
+            max_iter=count,
+            tol=0.0,
+            weights_init=np.full(components, 1 / components),
+            means_init=means,
+            precisions_init=ones,
+            init_params="random",
+        )
+        begun = time.perf_counter()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.fit(x)
+        return time.perf_counter() - begun, model
+
+    alone, _ = fit(1)
+    whole, model = fit(passes + 1)
+    return (whole - alone) / passes, float(model.score_samples(x).sum())
+
+
+def ours(x: Any, means: Any, kind: str, passes: int, precision: str, block: int) -> tuple[float, float]:
+    """genzoo's seconds per pass and final log-likelihood, from the same start."""
+    dtype = torch.float64 if precision == "fp64" else torch.float32
+    centre = x.mean(0)
+    generator = GaussianMixture(COVARIANCES[kind](*means.shape, 1e-6), "random").to(dtype)
+    generator.means.copy_(torch.as_tensor(means - centre))
+    rows = torch.as_tensor(x - centre).to(dtype)
+    blocks = [genzoo.Batch(part) for part in rows.split(block)]
+    engine = EMEngine(genzoo.Model(genzoo.Parts(generator)), Started(), Training(passes=10**6, tolerance=0.0), seed=0)
+    engine.update(blocks, 1, 0.0)
+    begun = time.perf_counter()
+    for number in range(passes):
+        engine.update(blocks, number + 2, 0.0)
+    seconds = (time.perf_counter() - begun) / passes
+    generator.double()
+    with torch.no_grad():
+        parts = torch.as_tensor(x - centre).split(block)
+        return seconds, float(sum(generator.log_prob(part).sum() for part in parts))
+
+
+class Started(MixtureEM):
+    """EM of a model whose parameters are already set."""
+
+    def initialise(self, model: genzoo.Model, blocks: Any) -> None:
+        pass
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--passes", type=int, default=3)
+    parser.add_argument("--block", type=int, default=2048)
+    parser.add_argument("--case", type=int, action="append", choices=range(len(CASES)))
+    arguments = parser.parse_args()
+    for number in arguments.case or range(len(CASES)):
+        rows, columns, components, kind, precision, asked = CASES[number]
+        x, means = problem(rows, columns, components)
+        theirs, mine = [], []
+        for _ in range(arguments.rounds):
+            theirs.append(reference(x, means, kind, arguments.passes))
+            mine.append(ours(x, means, kind, arguments.passes, precision, arguments.block))
+        ratios = [a / b for (a, _), (b, _) in zip(theirs, mine, strict=True)]
+        apart = abs(theirs[-1][1] - mine[-1][1]) / abs(theirs[-1][1])
+        print(
+            f"{rows:,}×{columns}, K={components}, {kind}, {precision}: scikit-learn "
+            f"{statistics.median(s for s, _ in theirs):.3f} s a pass, genzoo "
+            f"{statistics.median(s for s, _ in mine):.3f} s, {statistics.median(ratios):.1f} times as fast "
+            f"(asked: {asked:g}), log-likelihoods {apart:.1e} apart",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
