@@ -82,7 +82,7 @@ def _resume(path: str, budget: dict[str, Any], as_json: bool) -> None:
         run, prepared, start = prepare_resume(path, budget)
         display.training(prepared.budget)
         run_training(prepared, run, [display], start)
-    _report(run, as_json)
+    _report(run, as_json, converged=prepared.engine.finished)
 
 
 class _ModelCommand(click.Command):
@@ -132,7 +132,7 @@ class _ModelCommand(click.Command):
             )
             display.training(prepared.budget)
             run_training(prepared, run, [display])
-        _report(run, as_json)
+        _report(run, as_json, converged=prepared.engine.finished)
 
 
 def _preset_text(preset: Any) -> str:
@@ -208,7 +208,7 @@ def _show_plan(summary: dict[str, Any], config: dict[str, Any], as_json: bool) -
     click.echo("Nothing was written.")
 
 
-def _report(run: Run, as_json: bool) -> None:
+def _report(run: Run, as_json: bool, *, converged: bool) -> None:
     record = run.record
     pictures = sorted(run.samples.iterdir(), key=lambda path: int("".join(filter(str.isdigit, path.stem))))
     result = {
@@ -231,4 +231,5 @@ def _report(run: Run, as_json: bool) -> None:
     few = "grid.png" if run.data.modality == "image" else "samples.csv"
     click.echo(f"  genzoo sample {run.path} -n 64 --out {few}")
     click.echo(f"  genzoo sample {run.path} -n 1000 --out samples.npz")
-    click.echo(f"  genzoo train --resume {run.path} --epochs N")
+    if not converged:
+        click.echo(f"  genzoo train --resume {run.path} --epochs N")

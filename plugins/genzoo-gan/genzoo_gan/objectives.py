@@ -108,7 +108,8 @@ class Adversarial(GradientObjective):
     def both_losses(self, model: Model, real: Tensor) -> tuple[Tensor, Tensor]:
         """The losses of critic and generator from the same samples and the same logits."""
         samples = model.generator.sample(len(real)).to(real.dtype)
-        real_logits, sample_logits = model.discriminator(torch.cat([real, samples])).chunk(2)
+        # Two passes, not one over both: the generator's gradient then walks through the samples' half alone.
+        real_logits, sample_logits = model.discriminator(real), model.discriminator(samples)
         generator = self.game.generator(sample_logits - real_logits if self.game.paired else sample_logits)
         if self.penalties == Penalties():
             return self.game.critic(real_logits, sample_logits), generator
