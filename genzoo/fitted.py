@@ -14,7 +14,16 @@ from torch import Tensor
 from genzoo.data.dataset import refuse_unusable
 from genzoo.device import widest
 from genzoo.errors import ConfigError, DataError
-from genzoo.model import Components, Decoder, Encoder, Generator, Likelihood, Reconstruction, capability_name
+from genzoo.model import (
+    Components,
+    Decoder,
+    Encoder,
+    Generator,
+    Likelihood,
+    Reconstruction,
+    capabilities_of,
+    capability_name,
+)
 from genzoo.seeding import scope
 from genzoo.spec import DataSpec
 from genzoo.transform import Affine, place_on_grid
@@ -47,6 +56,11 @@ class Fitted:
     def device(self) -> torch.device:
         """Where the generator computes."""
         return self.transform.shift.device
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What can be done with this model besides sampling: `likelihood`, `decoder` ..."""
+        return capabilities_of(self.generator)
 
     def sample(self, n: int, *, seed: int = 0) -> Array:
         """Draw events.

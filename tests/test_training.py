@@ -84,6 +84,12 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(tmp_path):
     assert not np.array_equal(runs[0].sample(10, seed=4), runs[0].sample(10, seed=5))
 
 
+@pytest.mark.parametrize("model", [entry.id for entry in registry().models])
+def test_a_model_has_the_capabilities_that_its_spec_announces(tmp_path, model):
+    run = genzoo.train(model, out=tmp_path / "run", training={"steps": 1})
+    assert run.fitted().capabilities == registry().models.get(model).spec.capabilities
+
+
 def test_a_model_folder_samples_on_its_own(tmp_path):
     run = genzoo.train("dcgan", out=tmp_path / "run", training=QUICK)
     moved = tmp_path / "elsewhere"

@@ -8,43 +8,37 @@ import genzoo
 
 GENZOO_API = 1
 
-_CAPABILITIES = frozenset({"likelihood", "components"})
-_TRAINING = {"batch_size": 1, "passes": 500, "tolerance": 1e-5}
+_MODELS = (
+    ("gaussian", "One multivariate normal, in closed form", "build_gaussian", "GaussianOptions", ""),
+    (
+        "gmm",
+        "Gaussian mixture by expectation-maximisation (Dempster et al., 1977)",
+        "build_mixture",
+        "MixtureOptions",
+        "Maximum Likelihood from Incomplete Data via the EM Algorithm (Dempster, Laird and Rubin, 1977)",
+    ),
+)
 
 
 @genzoo.hookimpl
 def register_models(register: Callable[[genzoo.ModelSpec], None]) -> None:
-    register(
-        genzoo.ModelSpec(
-            name="gaussian",
-            family="mixture",
-            summary="One multivariate normal, in closed form",
-            builder="genzoo_mixture.mixture:build_gaussian",
-            config="genzoo_mixture.options:GaussianOptions",
-            objectives=("em",),
-            capabilities=_CAPABILITIES,
-            input="centred",
-            modalities=("table",),
-            data="iris",
-            training=_TRAINING,
+    for name, summary, builder, options, reference in _MODELS:
+        register(
+            genzoo.ModelSpec(
+                name=name,
+                family="mixture",
+                summary=summary,
+                builder=f"genzoo_mixture.mixture:{builder}",
+                config=f"genzoo_mixture.options:{options}",
+                objectives=("em",),
+                capabilities=frozenset({"likelihood", "components"}),
+                input="centred",
+                modalities=("table",),
+                data="iris",
+                training={"batch_size": 1, "passes": 500, "tolerance": 1e-5},
+                reference=reference,
+            )
         )
-    )
-    register(
-        genzoo.ModelSpec(
-            name="gmm",
-            family="mixture",
-            summary="Gaussian mixture by expectation-maximisation (Dempster et al., 1977)",
-            builder="genzoo_mixture.mixture:build_mixture",
-            config="genzoo_mixture.options:MixtureOptions",
-            objectives=("em",),
-            capabilities=_CAPABILITIES,
-            input="centred",
-            modalities=("table",),
-            data="iris",
-            training=_TRAINING,
-            reference="Maximum Likelihood from Incomplete Data via the EM Algorithm (Dempster, Laird and Rubin, 1977)",
-        )
-    )
 
 
 @genzoo.hookimpl
