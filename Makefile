@@ -15,8 +15,9 @@ install: .venv/installed
 		--editable '.[dev]' $(addprefix --editable ,$(PLUGINS))
 	touch $@
 
+# The default recipe, cut short where the machine is slow.
 demo: install
-	$(BIN)/genzoo train dcgan --out $(DEMO)
+	$(BIN)/genzoo train dcgan --epochs 200 --minutes 1.6 --out $(DEMO)
 
 test: install
 	$(BIN)/python -m pytest --quiet --numprocesses 2
