@@ -77,11 +77,7 @@ def run_training(prepared: Prepared, run: Run, watchers: Sequence[Watcher] = (),
     """
     start = start or Start()
     training = prepared.config.training
-    try:
-        run.samples.mkdir(exist_ok=True)
-        run.checkpoints.mkdir(exist_ok=True)
-    except OSError as error:
-        raise GenzooError(f"{run.path} could not be filled: {error.strerror}.") from error
+    _make_folders(run)
     spent = prepared.budget.spent(start.step, start.seconds)
     log = MetricsLog(run, training.log_every, prepared.feed.steps_per_epoch, start.step)
     saving = Cadence(training.checkpoint_every, spent)
@@ -128,6 +124,14 @@ def run_training(prepared: Prepared, run: Run, watchers: Sequence[Watcher] = (),
     if status == "interrupted":
         code = 128 + (signals.received or signal.SIGINT)
         raise Interrupted(f"Interrupted. Go on with: genzoo train --resume {run.path}", code)
+
+
+def _make_folders(run: Run) -> None:
+    try:
+        run.samples.mkdir(exist_ok=True)
+        run.checkpoints.mkdir(exist_ok=True)
+    except OSError as error:
+        raise GenzooError(f"{run.path} could not be filled: {error.strerror}.") from error
 
 
 def _consume(
