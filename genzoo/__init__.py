@@ -69,6 +69,9 @@ if TYPE_CHECKING:
         Model as Model,
     )
     from genzoo.model import (
+        Outliers as Outliers,
+    )
+    from genzoo.model import (
         Parts as Parts,
     )
     from genzoo.model import (
@@ -143,6 +146,7 @@ _HOME = {
         "Likelihood",
         "LikelihoodBound",
         "Model",
+        "Outliers",
         "Parts",
         "Reconstruction",
     ),

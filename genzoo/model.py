@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -41,7 +42,15 @@ class Discriminator(nn.Module, ABC):
 
 
 class Likelihood(ABC):
-    """A generator whose density is known exactly."""
+    """A generator whose density is known exactly.
+
+    Methods of this and the other capabilities that take events take a second argument, `missing (N, *event)`, where
+    the model's spec says that it accepts missing values; without it nothing is missing. `x` holds 0 in such places.
+    """
+
+    measures: tuple[Literal["density", "mass"], ...] | None = None
+    """What `log_prob` measures, column by column; `None` where the kinds of the columns say it: a density of
+    continuous columns, a probability mass of all others."""
 
     @property
     @abstractmethod
@@ -102,12 +111,29 @@ class Components(ABC):
         """Log-probability of each component given `x (N, *event)`, `(N, K)`."""
 
 
+class Outliers(Components):
+    """A mixture that gives events which fit none of its other components a component of their own."""
+
+    @property
+    @abstractmethod
+    def outlier(self) -> int:
+        """The number of that component, a column of `log_posterior`."""
+
+    @abstractmethod
+    def covers(self, x: Tensor) -> Tensor:
+        """Whether that component has any density at `x (N, *event)`, `(N,)` bool."""
+
+
 class Imputation(ABC):
     """A generator that fills in missing values."""
 
     @abstractmethod
-    def impute(self, x: Tensor, missing: Tensor) -> Tensor:
-        """`x (N, *event)` with the places where `missing` is true filled in."""
+    def impute(self, x: Tensor, missing: Tensor, *, draw: bool = False) -> Tensor:
+        """`x (N, *event)` with the places where `missing` is true filled in.
+
+        With their means given the observed values, the most probable value where they are categories; or, with
+        `draw`, with a draw from their distribution given the observed values.
+        """
 
 
 CAPABILITIES: tuple[type, ...] = (
@@ -117,6 +143,7 @@ CAPABILITIES: tuple[type, ...] = (
     Encoder,
     Reconstruction,
     Components,
+    Outliers,
     Imputation,
 )
 

@@ -28,6 +28,7 @@ CAPABILITIES = frozenset(
         "encoder",
         "reconstruction",
         "components",
+        "outliers",
         "imputation",
     }
 )
