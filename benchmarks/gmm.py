@@ -21,9 +21,9 @@ from sklearn.mixture import GaussianMixture as Reference
 import genzoo
 from genzoo.config import Training
 from genzoo.engine.em import EMEngine
-from genzoo_mixture.covariance import COVARIANCES
 from genzoo_mixture.em import MixtureEM
-from genzoo_mixture.mixture import GaussianMixture
+from genzoo_mixture.emission import COVARIANCES
+from genzoo_mixture.mixture import Mixture
 
 CASES: tuple[tuple[int, int, int, str, str, float], ...] = (
     (200_000, 16, 16, "full", "fp32", 8.0),
@@ -73,8 +73,9 @@ def ours(x: Any, means: Any, kind: str, passes: int, precision: str, block: int)
     """genzoo's seconds per pass and final log-likelihood, from the same start."""
     dtype = torch.float64 if precision == "fp64" else torch.float32
     centre = x.mean(0)
-    generator = GaussianMixture(COVARIANCES[kind](*means.shape, 1e-6), "random").to(dtype)
-    generator.means.copy_(torch.as_tensor(means - centre))
+    emission = COVARIANCES[kind](*means.shape, 1e-6)
+    generator = Mixture([emission], [range(means.shape[1])], "random").to(dtype)
+    emission.means.copy_(torch.as_tensor(means - centre))
     rows = torch.as_tensor(x - centre).to(dtype)
     blocks = [genzoo.Batch(part) for part in rows.split(block)]
     engine = EMEngine(genzoo.Model(genzoo.Parts(generator)), Started(), Training(passes=10**6, tolerance=0.0), seed=0)

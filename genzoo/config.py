@@ -153,6 +153,7 @@ class RunConfig(Settings):
     seed: int = Field(ge=0, lt=2**63)
     device: str = "auto"
     precision: Precision = "auto"
+    warm_start: str | None = None
     data_digest: str | None = None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -105,9 +105,16 @@ class EMObjective(Objective):
     or of several processes, add up to those of all events; summing them in float64 is the objective's part.
     """
 
+    def least_events(self, model: Model) -> int:
+        """How many training events the model needs."""
+        return 1
+
     @abstractmethod
     def initialise(self, model: Model, blocks: Iterable[Batch]) -> None:
         """Give the model's parameters a start; may pass over `blocks` more than once, and draw random numbers."""
+
+    def prepare_pass(self, model: Model) -> None:
+        """Decide on the host, before a pass, what depends on the parameters' values; not traced."""
 
     @abstractmethod
     def statistics(self, model: Model, batch: Batch) -> dict[str, Tensor]:
@@ -119,3 +126,7 @@ class EMObjective(Objective):
     @abstractmethod
     def maximise(self, model: Model, statistics: Mapping[str, Tensor]) -> None:
         """Set the parameters to those that the statistics of a whole pass make most likely."""
+
+    def report(self, model: Model) -> dict[str, Any]:
+        """What is worth knowing of a restart that has ended, for the run's record; plain values for JSON."""
+        return {}

@@ -19,15 +19,16 @@ from genzoo.engine.feed import Blocks, Feed, PassFeed, make_feed
 from genzoo.engine.fit import Step
 from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.schedule import Budget
-from genzoo.errors import ArtifactError, ConfigError, PluginError
+from genzoo.errors import ArtifactError, ConfigError, DataError, PluginError
 from genzoo.fitted import Fitted
 from genzoo.model import Model
 from genzoo.objective import Batch, EMObjective, GradientObjective, Objective
 from genzoo.plugins import registry
 from genzoo.registry import Registry, blame, resolve
-from genzoo.run import Run, open_run
+from genzoo.run import Run, load, open_run
 from genzoo.seeding import scope
 from genzoo.transform import Affine, fit_transform
+from genzoo.weights import below, load_tensors
 
 Callback = Callable[[Step, Run], None]
 """Sees every step of a run; what a plugin's callback is."""
@@ -72,11 +73,12 @@ class Prepared:
         }
 
 
-def prepare(config: RunConfig, dataset: Dataset | None = None) -> Prepared:
+def prepare(config: RunConfig, dataset: Dataset | None = None, *, resumed: bool = False) -> Prepared:
     """Build everything that a configuration asks for.
 
     Arguments:
         dataset: data already in memory, in place of the configured source.
+        resumed: whether the state of a checkpoint will take the place of what a warm start would bring.
 
     Raises:
         ConfigError, DataError, PluginError: something does not fit; nothing was written.
@@ -92,10 +94,13 @@ def prepare(config: RunConfig, dataset: Dataset | None = None) -> Prepared:
         refuse_unusable(dataset.name, dataset.events)
     check_data(entry, dataset.spec)
     split = dataset.split(config.split, config.seed)
-    transform = fit_transform(entry.spec.input, dataset.spec, dataset.blocks(split.train))
+    warm = None if resumed else _warm_start(config, dataset)
+    transform = warm.transform if warm else fit_transform(entry.spec.input, dataset.spec, dataset.blocks(split.train))
     transform = transform.to(runtime.device, runtime.wide)
     with scope(config.seed, "build"):
         model = Model(build_parts(entry, config.options, dataset.spec))
+    if warm is not None:
+        load_tensors(model.generator, warm.generator.state_dict())
     model = model.to(runtime.device, runtime.dtype)
     _check_patience(config, objective, split)
     callbacks = tuple(_callback(zoo, name) for name in config.training.callbacks)
@@ -107,11 +112,35 @@ def prepare(config: RunConfig, dataset: Dataset | None = None) -> Prepared:
             raise ConfigError(f"Model {config.model!r} brings no budget. Give --epochs, --steps or --minutes.")
         return Prepared(config, dataset, split, transform, runtime, engine, feed, budget, callbacks)
     if isinstance(objective, EMObjective):
-        passes = EMEngine(model, objective, config.training, config.seed)
+        _check_events(entry.spec.name, objective.least_events(model), split)
+        passes = EMEngine(model, objective, config.training, config.seed, warm=config.warm_start is not None)
         blocks = PassFeed(Blocks(dataset, split.train, config.training.block, transform, runtime), runtime)
         longest = Budget.of(config.training, 1, steps=config.training.passes * config.training.restarts)
         return Prepared(config, dataset, split, transform, runtime, passes, blocks, longest, callbacks)
     raise PluginError(f"Objective {config.objective.name!r} is of no kind that this engine trains.")
+
+
+def _warm_start(config: RunConfig, dataset: Dataset) -> Fitted | None:
+    """The model to go on from, whose transform is taken along with its weights.
+
+    Raises:
+        ConfigError: it is another model, or one of other columns.
+    """
+    if config.warm_start is None:
+        return None
+    found = load(config.warm_start)
+    if found.model != config.model:
+        raise ConfigError(f"{config.warm_start} holds a {found.model!r}, from which {config.model!r} cannot start.")
+    if found.data.event_shape != dataset.spec.event_shape or found.data.features != dataset.spec.features:
+        raise ConfigError(f"{config.warm_start} was trained on other columns or shapes than {dataset.name} has.")
+    return found
+
+
+def _check_events(model: str, least: int, split: Split) -> None:
+    if len(split.train) < least:
+        raise DataError(
+            f"Model {model!r} as asked for needs at least {least} training rows, and there are {len(split.train)}."
+        )
 
 
 def _gradient(
@@ -200,13 +229,14 @@ def prepare_resume(
     content = config.model_dump()
     content["training"] = merge_training(content["training"], given)
     content["precision"] = record.get("precision", config.precision)
-    prepared = prepare(validate(RunConfig, content, str(run.path)), dataset)
+    prepared = prepare(validate(RunConfig, content, str(run.path)), dataset, resumed=True)
     if prepared.dataset.digest() != config.data_digest:
         raise ArtifactError(
             f"{run.path} was trained on other data: what {config.data.source!r} holds now has another digest. "
             f"Restore the data, or train a new run."
         )
     try:
+        load_tensors(prepared.transform, below(tensors, "transform."))
         prepared.engine.restore(tensors, state.numbers)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ArtifactError(f"{found[-1]} does not fit its run: {type(error).__name__}: {error}.") from error

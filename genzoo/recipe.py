@@ -16,7 +16,7 @@ from genzoo.registry import Entry, Registry, resolve
 from genzoo.spec import ModelSpec, ObjectiveSpec
 
 _SECTIONS = ("objective", "training", "data", "split")
-_PLAIN = ("seed", "device", "precision", "preset")
+_PLAIN = ("seed", "device", "precision", "preset", "warm_start")
 _OF_A_RUN = ("format", "model", "data_digest")
 
 
@@ -123,6 +123,7 @@ def resolve_config(registry: Registry, model: str, *layers: Mapping[str, Any]) -
         "seed": asked.get("seed", 0),
         "device": asked.get("device", "auto"),
         "precision": asked.get("precision", "auto"),
+        "warm_start": asked.get("warm_start"),
     }
     return validate(RunConfig, content, "The run")
 

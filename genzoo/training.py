@@ -21,6 +21,7 @@ from genzoo.consumers import Cadence, Checkpoints, MetricsLog, Monitor, SampleGr
 from genzoo.data.array import array_dataset
 from genzoo.data.dataset import Array, Dataset
 from genzoo.device import describe
+from genzoo.engine.em import EMEngine
 from genzoo.engine.fit import Step, fit
 from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.losses import LossBuffer
@@ -119,7 +120,9 @@ def run_training(prepared: Prepared, run: Run, watchers: Sequence[Watcher] = (),
     finally:
         log.close()
         with contextlib.suppress(GenzooError):  # a full disk must not hide why the run ended
-            ended = {} if step is None else {"steps": step.number, "seconds": round(step.seconds, 3)}
+            ended: dict[str, Any] = {} if step is None else {"steps": step.number, "seconds": round(step.seconds, 3)}
+            if isinstance(prepared.engine, EMEngine):
+                ended |= {"restarts": prepared.engine.ended, "converged": prepared.engine.converged}
             run.update(status=status, **ended)
     if status == "interrupted":
         code = 128 + (signals.received or signal.SIGINT)
@@ -215,6 +218,7 @@ def train(
     precision: str = "auto",
     out: str | Path | None = None,
     training: Mapping[str, Any] | None = None,
+    warm_start: str | Path | None = None,
     watchers: Sequence[Watcher] = (),
     **options: Any,
 ) -> Run:
@@ -232,6 +236,7 @@ def train(
         precision: `auto | fp64 | fp32 | tf32 | bf16 | fp16`.
         out: the run directory; one below `runs` without.
         training: settings such as `{"epochs": 50, "batch_size": 64}`.
+        warm_start: a run or model folder of the same model, whose weights and transform training goes on from.
         watchers: see every step.
         options: the model's own options.
 
@@ -245,6 +250,8 @@ def train(
     dataset, asked["data"] = _data(data)
     if objective is not None:
         asked["objective"] = objective
+    if warm_start is not None:
+        asked["warm_start"] = str(Path(warm_start).resolve())
     if preset is not None:
         asked["preset"] = preset
     config = resolve_config(registry(), model, layer({"options": options, **asked}))

@@ -80,29 +80,50 @@ def test_compiled_stages_train_as_uncompiled_ones_do(objective):
     assert torch.allclose(*weights, rtol=1e-3, atol=1e-4)
 
 
-EM_CASES = [entry.id for entry in registry().models if "em" in entry.spec.objectives]
-COVARIANCES = ["full", "tied", "diagonal", "spherical"]
+EM_CASES = [
+    *((model, {"covariance": shape}) for model in ("gaussian", "gmm") for shape in ("full", "tied", "diagonal")),
+    ("gmm", {"covariance": "spherical", "components": 3}),
+    ("gmm", {"noise": True}),
+    ("naive-bayes", {}),
+    ("naive-bayes", {"components": 3}),
+]
+EM_DATA = genzoo.DataSpec(
+    (3,),
+    "table",
+    (
+        genzoo.Feature("height"),
+        genzoo.Feature("smokes", "binary", ("no", "yes")),
+        genzoo.Feature("visits", "count"),
+    ),
+)
 
 
-@pytest.mark.parametrize("covariance", COVARIANCES)
-@pytest.mark.parametrize("model", EM_CASES)
-def test_a_pass_of_em_runs_on_the_meta_device(model, covariance):
+def em_data(model):
+    return EM_DATA if model == "naive-bayes" else DATA["table"]
+
+
+def em_batch(model, n):
+    x = torch.randn(n, 3)
+    return x if model != "naive-bayes" else torch.stack([x[:, 0], (x[:, 1] > 0).float(), x[:, 2].abs().round()], 1)
+
+
+@pytest.mark.parametrize(("model", "options"), EM_CASES)
+def test_a_pass_of_em_runs_on_the_meta_device(model, options):
     entry = registry().models.get(model)
     with torch.device("meta"):
-        parts = genzoo.Model(build_parts(entry, {"covariance": covariance}, DATA["table"]))
+        parts = genzoo.Model(build_parts(entry, options, em_data(model)))
     objective = build_objective(registry().objective_of(entry, "em"), {})
     statistics = objective.statistics(parts, genzoo.Batch(torch.zeros(5, 3, device="meta")))
     assert all(value.device.type == "meta" and value.dtype == torch.float64 for value in statistics.values())
     objective.maximise(parts, statistics)
 
 
-@pytest.mark.parametrize("covariance", COVARIANCES)
-@pytest.mark.parametrize("model", EM_CASES)
-def test_em_traces_without_a_graph_break(model, covariance):
+@pytest.mark.parametrize(("model", "options"), EM_CASES)
+def test_em_traces_without_a_graph_break(model, options):
     entry = registry().models.get(model)
-    parts = genzoo.Model(build_parts(entry, {"covariance": covariance}, DATA["table"]))
+    parts = genzoo.Model(build_parts(entry, options, em_data(model)))
     objective = build_objective(registry().objective_of(entry, "em"), {})
-    batch = genzoo.Batch(torch.randn(50, 3))
+    batch = genzoo.Batch(em_batch(model, 50))
     torch._dynamo.reset()
     expected = objective.statistics(parts, batch)
     found = torch.compile(objective.statistics, fullgraph=True, backend="eager")(parts, batch)
@@ -110,7 +131,7 @@ def test_em_traces_without_a_graph_break(model, covariance):
         assert torch.allclose(found[name], value)
     torch.compile(objective.maximise, fullgraph=True, backend="eager")(parts, expected)
     traced = {name: value.clone() for name, value in parts.state_dict().items()}
-    parts = genzoo.Model(build_parts(entry, {"covariance": covariance}, DATA["table"]))
+    parts = genzoo.Model(build_parts(entry, options, em_data(model)))
     objective.maximise(parts, expected)
     for name, value in parts.state_dict().items():
         assert torch.allclose(traced[name], value), name

@@ -156,6 +156,7 @@ def _parameters() -> list[click.Parameter]:
         click.Option(["--device"], envvar="GENZOO_DEVICE", help="auto, cpu, cuda, cuda:N or mps."),
         click.Option(["--precision"], envvar="GENZOO_PRECISION", help="auto, fp64, fp32, tf32, bf16 or fp16."),
         click.Option(["--seed"], type=int, envvar="GENZOO_SEED", help="Same seed, same weights."),
+        click.Option(["--warm-start"], metavar="RUN", help="Go on from the weights of another run of this model."),
         click.Option(["--patience"], type=int, help="Stop after N evaluations without improvement."),
         click.Option(["--eval-every"], type=float, help="Epochs between evaluations on validation rows."),
         click.Option(["--keep"], type=int, help="How many of the last checkpoints to keep."),
@@ -185,7 +186,9 @@ def _layers(given: dict[str, Any], from_environment: set[str]) -> list[dict[str,
         "callbacks": given["callbacks"] or None,
         "optimiser": None if given["lr"] is None else {"rate": given["lr"]},
     }
-    plain = {key: given[key] for key in ("seed", "device", "precision") if given[key] is not None}
+    plain = {key: given[key] for key in ("seed", "device", "precision", "warm_start") if given[key] is not None}
+    if "warm_start" in plain:
+        plain["warm_start"] = str(Path(plain["warm_start"]).absolute())
     environment = {key: value for key, value in plain.items() if key in from_environment}
     flags: dict[str, Any] = {key: value for key, value in plain.items() if key not in from_environment}
     flags["training"] = {key: value for key, value in training.items() if value is not None}
@@ -208,6 +211,24 @@ def _show_plan(summary: dict[str, Any], config: dict[str, Any], as_json: bool) -
     click.echo("Nothing was written.")
 
 
+def _restarts(record: dict[str, Any]) -> list[str]:
+    """What is to be known of the restarts of EM; nothing for other trainings."""
+    restarts = record.get("restarts") or []
+    if not restarts:
+        return []
+    best = max(restarts, key=lambda restart: float(restart["log_likelihood"]))
+    ended = "converged" if best["converged"] else "did NOT converge: give more with -o training.passes=N"
+    lines = [
+        f"restart {restarts.index(best) + 1} of {len(restarts)} is kept: {best['log_likelihood']:.6g} nats per event "
+        f"after {best['passes']} passes, {ended}"
+    ]
+    for trouble in ("collapsed", "empty"):
+        if best.get(trouble):
+            names = ", ".join(map(str, best[trouble]))
+            lines.append(f"look at: {trouble} components {names} (of {len(best['weights'])}); use fewer components")
+    return lines
+
+
 def _report(run: Run, as_json: bool, *, converged: bool) -> None:
     record = run.record
     pictures = sorted(run.samples.iterdir(), key=lambda path: int("".join(filter(str.isdigit, path.stem))))
@@ -219,11 +240,14 @@ def _report(run: Run, as_json: bool, *, converged: bool) -> None:
         "model": str(run.model),
         "samples": str(pictures[-1]) if pictures else None,
         "weights": record.get("weights"),
+        "restarts": record.get("restarts"),
     }
     if as_json:
         click.echo(json.dumps(result, indent=2))
         return
     click.echo(f"Trained {result['steps']} steps in {record.get('seconds', 0):.0f} s.")
+    for line in _restarts(record):
+        click.echo(line)
     click.echo(f"samples:  {result['samples']}")
     click.echo(f"model:    {run.model}")
     click.echo(f"log:      {run.log}")

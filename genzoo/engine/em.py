@@ -31,23 +31,34 @@ class EMEngine:
         objective: statistics and their maximisation.
         training: passes, tolerance, restarts.
         seed: names the random scope of each restart.
+        warm: whether the first restart goes on from the parameters that the model has.
     """
 
-    def __init__(self, model: Model, objective: EMObjective, training: Training, seed: int) -> None:
+    def __init__(
+        self, model: Model, objective: EMObjective, training: Training, seed: int, *, warm: bool = False
+    ) -> None:
         self.model = model.eval().requires_grad_(False)
         self.objective = objective
         self._training = training
         self._seed = seed
+        self._warm = warm
         self._pass = 0
         self._last = -math.inf
         self._kept: dict[str, Tensor] = {}
-        self.ended: list[dict[str, float]] = []
-        """Of each restart that has ended: its log-likelihood per event, its passes, and whether it converged."""
+        self.ended: list[dict[str, Any]] = []
+        """Of each restart that has ended: its log-likelihood per event, its passes, whether it converged, and what
+        the objective reports."""
 
     @property
     def finished(self) -> bool:
         """Whether every restart has ended."""
         return len(self.ended) == self._training.restarts
+
+    @property
+    def converged(self) -> bool:
+        """Whether the restart that is kept has converged."""
+        best = max(self.ended, key=lambda restart: restart["log_likelihood"], default=None)
+        return best is not None and bool(best["converged"])
 
     @property
     def trained(self) -> Generator:
@@ -69,9 +80,10 @@ class EMEngine:
         Raises:
             DivergenceError: the log-likelihood is not finite.
         """
-        if self._pass == 0:
+        if self._pass == 0 and (self.ended or not self._warm):
             with scope(self._seed, "initialise", len(self.ended)):
                 self.objective.initialise(self.model, blocks)
+        self.objective.prepare_pass(self.model)
         total: dict[str, Tensor] = {}
         for batch in blocks:
             for name, value in self.objective.statistics(self.model, batch).items():
@@ -90,7 +102,8 @@ class EMEngine:
     def _end(self, converged: bool) -> None:
         if all(self._last > restart["log_likelihood"] for restart in self.ended):
             self._kept = {name: value.clone() for name, value in self.model.state_dict().items()}
-        self.ended.append({"log_likelihood": self._last, "passes": self._pass, "converged": float(converged)})
+        ended = {"log_likelihood": self._last, "passes": self._pass, "converged": converged}
+        self.ended.append({**ended, **self.objective.report(self.model)})
         self._pass, self._last = 0, -math.inf
         if self.finished:
             load_tensors(self.model, self._kept)

@@ -1,4 +1,4 @@
-"""Expectation-maximisation of a Gaussian mixture.
+"""Expectation-maximisation of a mixture.
 
 References:
     "Maximum Likelihood from Incomplete Data via the EM Algorithm" (Dempster, Laird and Rubin, 1977).
@@ -7,65 +7,85 @@ References:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from genzoo import Batch, EMObjective, Model
-from genzoo_mixture.mixture import GaussianMixture
+from genzoo_mixture.mixture import Mixture
 from genzoo_mixture.options import EMOptions
 from genzoo_mixture.start import STARTS
 
 
 class MixtureEM(EMObjective):
-    """Sums of first moments about the current means, so that nothing cancels, and of what the covariance needs."""
+    """Shares of the components in every event, and the parameters that these make most likely."""
+
+    def least_events(self, model: Model) -> int:
+        return _mixture(model).components
 
     def initialise(self, model: Model, blocks: Iterable[Batch]) -> None:
-        """Means by the model's start; then weights and covariances of the events' shares."""
-        generator = _mixture(model)
-        shares = STARTS[generator.start](generator, blocks)
+        """Shares by the model's start; then the parameters that they make most likely."""
+        mixture = _mixture(model)
+        low, high = _ranges(blocks)
+        mixture.prepare(low, high)
         total: dict[str, Tensor] = {}
-        for batch, share in shares:
-            for name, value in _sums(generator, batch, share).items():
+        for batch, share in STARTS[mixture.start](mixture, blocks):
+            found = mixture.expect(batch.x, batch.missing, careful=True)
+            for name, value in mixture.sums(replace(found, share=_weighted(share, batch))).items():
                 total[name] = total[name] + value if name in total else value
-        _set(generator, total)
+        mixture.maximise(total)
+
+    def prepare_pass(self, model: Model) -> None:
+        for emission, _ in _mixture(model).parts:
+            emission.settle()
 
     def statistics(self, model: Model, batch: Batch) -> dict[str, Tensor]:
-        generator = _mixture(model)
-        joint = generator.log_joint(batch.x)
-        log_prob = joint.logsumexp(1)
-        share = (joint - log_prob[:, None]).exp_()
-        weight = torch.ones_like(log_prob) if batch.weight is None else batch.weight
-        if batch.weight is not None:
-            share = share * weight[:, None]
-        sums = _sums(generator, batch, share)
-        sums["log_likelihood"] = (log_prob * weight).sum(dtype=torch.float64)
+        mixture = _mixture(model)
+        found = mixture.expect(batch.x, batch.missing)
+        weight = torch.ones_like(found.log_density) if batch.weight is None else batch.weight
+        sums = mixture.sums(replace(found, share=_weighted(found.share, batch)))
+        sums["log_likelihood"] = (found.log_density * weight).sum(dtype=torch.float64)
         sums["weight"] = weight.sum(dtype=torch.float64)
         return sums
 
     def maximise(self, model: Model, statistics: Mapping[str, Tensor]) -> None:
-        generator = _mixture(model)
-        _set(generator, statistics)
+        _mixture(model).maximise(statistics)
+
+    def report(self, model: Model) -> dict[str, Any]:
+        """The weights, and the components that have shrunk to a point or ran out of events."""
+        mixture = _mixture(model)
+        weights = mixture.log_weights.double().exp()
+        collapsed = torch.stack([emission.collapsed() for emission, _ in mixture.parts]).any(0)
+        return {
+            "weights": weights.tolist(),
+            "collapsed": collapsed.nonzero()[:, 0].tolist(),
+            "empty": (weights < 1e-12).nonzero()[:, 0].tolist(),
+        }
 
 
-def _mixture(model: Model) -> GaussianMixture:
-    assert isinstance(model.generator, GaussianMixture)
+def _mixture(model: Model) -> Mixture:
+    assert isinstance(model.generator, Mixture)
     return model.generator
 
 
-def _sums(generator: GaussianMixture, batch: Batch, share: Tensor) -> dict[str, Tensor]:
-    """Of events `(N, C)` with shares `(N, K)`: counts, deviations from the current means, scatter about them."""
-    counts = share.sum(0, dtype=torch.float64)
-    first = share.double().T @ batch.x.double() - counts[:, None] * generator.means.double()
-    return {"counts": counts, "first": first, "scatter": generator.covariance.scatter(batch.x, generator.means, share)}
+def _weighted(share: Tensor, batch: Batch) -> Tensor:
+    return share if batch.weight is None else share * batch.weight
 
 
-def _set(generator: GaussianMixture, sums: Mapping[str, Tensor]) -> None:
-    counts = sums["counts"] + 10 * torch.finfo(torch.float64).eps  # as scikit-learn, so that none is ever zero
-    shift = sums["first"] / counts[:, None]
-    generator.covariance.maximise(sums["scatter"], counts, shift)
-    generator.means.copy_(generator.means.double() + shift)
-    generator.log_weights.copy_((counts / counts.sum()).log())
+def _ranges(blocks: Iterable[Batch]) -> tuple[Tensor, Tensor]:
+    """The smallest and largest value of each column, `(C,)` each."""
+    low = high = torch.zeros(0)
+    for batch in blocks:
+        x = batch.x
+        lowest, highest = x, x
+        if batch.missing is not None:
+            lowest = x.masked_fill(batch.missing, torch.inf)
+            highest = x.masked_fill(batch.missing, -torch.inf)
+        low = torch.minimum(low, lowest.amin(0)) if len(low) else lowest.amin(0)
+        high = torch.maximum(high, highest.amax(0)) if len(high) else highest.amax(0)
+    return low, high
 
 
 def build(_: EMOptions) -> MixtureEM:

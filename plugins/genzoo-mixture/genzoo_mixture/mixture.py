@@ -1,77 +1,248 @@
-"""A mixture of Gaussians; one Gaussian is the mixture of one.
+"""Mixtures: events come from one of K components, each a distribution of all columns.
 
 References:
     "Finite Mixture Models" (McLachlan and Peel, 2000).
+    "Model-Based Clustering, Discriminant Analysis, and Density Estimation" (Fraley and Raftery, 2002), for the noise.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from genzoo import Components, DataSpec, Generator, Likelihood, Parts
-from genzoo_mixture.covariance import COVARIANCES
-from genzoo_mixture.covariance.covariance import Covariance
-from genzoo_mixture.options import GaussianOptions, MixtureOptions
+from genzoo import Components, Decoder, Encoder, Generator, Imputation, Likelihood, Outliers
+from genzoo_mixture.emission import Diagonal, Full
+from genzoo_mixture.emission.emission import EMPTY, Emission
 
-
-def build_gaussian(config: GaussianOptions, data: DataSpec) -> Parts:
-    """One Gaussian over the columns of the data."""
-    return Parts(_mixture(config, 1, "random", data))
+_EDGE = 1e-5
+"""Share of a column's range by which an event may lie outside the box, so that rounding puts none there."""
 
 
-def build_mixture(config: MixtureOptions, data: DataSpec) -> Parts:
-    """A mixture over the columns of the data."""
-    return Parts(_mixture(config, config.components, config.start, data))
-
-
-def _mixture(config: GaussianOptions, components: int, start: str, data: DataSpec) -> GaussianMixture:
-    if any(feature.kind != "continuous" for feature in data.features):
-        raise ValueError("every column must be continuous")
-    covariance = COVARIANCES[config.covariance](components, data.event_shape[0], config.reg_covar)
-    return GaussianMixture(covariance, start)
-
-
-class GaussianMixture(Generator, Likelihood, Components):
-    """K Gaussians with weights.
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What an expectation step found.
 
     Arguments:
-        covariance: of all components.
-        start: how EM finds the first means.
+        log_density: of each event, `(N,)`.
+        share: of each component in each event, `(K, N)`.
+        seen: what each emission keeps for the maximisation.
+    """
+
+    log_density: Tensor
+    share: Tensor
+    seen: tuple[Any, ...]
+
+
+class Mixture(Generator, Likelihood, Components, Imputation):
+    """K components with weights; columns of different kinds are independent given the component.
+
+    Arguments:
+        emissions: the distributions given the component.
+        places: the columns that each emission is about, together every column once.
+        start: how EM finds its first components.
 
     Shape:
         Events `(N, C)`.
     """
 
     log_weights: Tensor
-    means: Tensor
 
-    def __init__(self, covariance: Covariance, start: str) -> None:
+    def __init__(self, emissions: Sequence[Emission[Any]], places: Sequence[Sequence[int]], start: str) -> None:
         super().__init__()
-        components = covariance.components
+        self.emissions = nn.ModuleList(emissions)
+        self.places = tuple(tuple(columns) for columns in places)
+        self.columns = sum(map(len, self.places))
+        self.components = emissions[0].components
         self.start = start
-        self.covariance = covariance
-        self.register_buffer("log_weights", torch.full((components,), -math.log(components)))
-        self.register_buffer("means", torch.zeros(components, covariance.columns))
+        self.register_buffer("log_weights", torch.full((self.classes,), -math.log(self.classes)))
+
+    @property
+    def classes(self) -> int:
+        """How many weights there are: one for each component."""
+        return self.components
+
+    @property
+    def parts(self) -> list[tuple[Emission[Any], tuple[int, ...]]]:
+        """Each emission with its columns."""
+        return [
+            (emission, columns)
+            for emission, columns in zip(self.emissions, self.places, strict=True)
+            if isinstance(emission, Emission)
+        ]
 
     @property
     def degrees_of_freedom(self) -> int:
-        return self.means.numel() + len(self.means) - 1 + self.covariance.degrees_of_freedom
+        return self.classes - 1 + sum(emission.degrees_of_freedom for emission, _ in self.parts)
 
-    def log_joint(self, x: Tensor) -> Tensor:
-        """Log-density of `x (N, C)` with each component, `(N, K)`."""
-        constant = self.log_weights - self.covariance.log_det() - 0.5 * self.covariance.columns * math.log(2 * math.pi)
-        return constant - 0.5 * self.covariance.distances(x, self.means)
+    def _of(self, x: Tensor, columns: tuple[int, ...]) -> Tensor:
+        """Some columns of `x (N, C)`; the very same tensor where they are all."""
+        return x if len(columns) == self.columns else x[:, columns]
 
-    def log_prob(self, x: Tensor) -> Tensor:
-        return self.log_joint(x).logsumexp(1)
+    def _joint(self, x: Tensor, missing: Tensor | None, careful: bool) -> tuple[Tensor, tuple[Any, ...]]:
+        """Log-density of events `(N, C)` with each component, `(K, N)`, without weights; what emissions keep."""
+        total, kept = None, []
+        for emission, columns in self.parts:
+            hidden = None if missing is None else self._of(missing, columns)
+            log_density, seen = emission.expect(self._of(x, columns), hidden, careful=careful)
+            total = log_density if total is None else total + log_density
+            kept.append(seen)
+        assert total is not None
+        return total, tuple(kept)
 
-    def log_posterior(self, x: Tensor) -> Tensor:
-        return self.log_joint(x).log_softmax(1)
+    def expect(self, x: Tensor, missing: Tensor | None = None, *, careful: bool = False) -> Expected:
+        """The expectation step of EM for events `(N, C)`."""
+        joint, seen = self._joint(x, missing, careful)
+        joint = joint + self.log_weights[:, None]
+        peak = joint.amax(0)
+        share = (joint - peak).exp_()
+        total = share.sum(0)
+        return Expected(peak + total.log(), share.mul_(total.reciprocal()), seen)
+
+    def sums(self, found: Expected) -> dict[str, Tensor]:
+        """What `maximise` needs of events, float64; `found.share` may be weighted."""
+        named = {"counts": found.share.sum(1, dtype=torch.float64)}
+        for number, ((emission, _), seen) in enumerate(zip(self.parts, found.seen, strict=True)):
+            sums = emission.sums(seen, found.share[: self.components])
+            named |= {f"{number}.{name}": value for name, value in sums.items()}
+        return named
+
+    def maximise(self, sums: Mapping[str, Tensor]) -> None:
+        """The maximisation step of EM."""
+        counts = sums["counts"] + EMPTY
+        for number, (emission, _) in enumerate(self.parts):
+            own = {name.partition(".")[2]: value for name, value in sums.items() if name.startswith(f"{number}.")}
+            emission.maximise({"counts": sums["counts"][: self.components], **own})
+        self.log_weights.copy_((counts / counts.sum()).log())
+
+    def log_prob(self, x: Tensor, missing: Tensor | None = None) -> Tensor:
+        return self.expect(x, missing, careful=True).log_density
+
+    def log_posterior(self, x: Tensor, missing: Tensor | None = None) -> Tensor:
+        joint, _ = self._joint(x, missing, careful=True)
+        return (joint + self.log_weights[:, None]).log_softmax(0).T
 
     def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:
-        component = torch.multinomial(self.log_weights.exp(), n, replacement=True)
-        noise = torch.randn(n, self.covariance.columns, device=self.means.device, dtype=self.means.dtype)
-        return self.means[component] + self.covariance.stretch(noise, component)
+        return self._draw_from(torch.multinomial(self.log_weights.exp(), n, replacement=True))
+
+    def _draw_from(self, component: Tensor) -> Tensor:
+        """One event of each `component (n,)`, `(n, C)`."""
+        x = self.log_weights.new_empty(len(component), self.columns)
+        for emission, columns in self.parts:
+            x[:, columns] = emission.sample(component)
+        return x
+
+    def impute(self, x: Tensor, missing: Tensor, *, draw: bool = False) -> Tensor:
+        share = self.expect(x, missing, careful=True).share
+        component = torch.multinomial(share.T, 1)[:, 0] if draw else share
+        return self._complete(x, missing, component)
+
+    def _complete(self, x: Tensor, missing: Tensor, component: Tensor) -> Tensor:
+        """Missing values drawn, given the component `(N,)` of each event, or averaged, given shares `(K, N)`."""
+        filled = x.clone()
+        for emission, columns in self.parts:
+            fill = emission.draw if component.ndim == 1 else emission.fill
+            filled[:, columns] = fill(self._of(x, columns), self._of(missing, columns), component)
+        return filled
+
+    def prepare(self, low: Tensor, high: Tensor) -> None:
+        """Take the range of every column, `(C,)` each, before EM begins."""
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Events `(N, C)` as points between which distances mean something, `(N, D)` float64."""
+        return torch.cat([emission.embed(self._of(x, columns)) for emission, columns in self.parts], 1)
+
+
+class NoisyMixture(Mixture, Outliers):
+    """A mixture with one more component, uniform over the box that holds the training events.
+
+    Its weight is the last one. Outside the box it has no density.
+
+    Arguments:
+        first_share: of every event, that the noise is given before the first pass.
+    """
+
+    low: Tensor
+    high: Tensor
+
+    def __init__(
+        self, emissions: Sequence[Emission[Any]], places: Sequence[Sequence[int]], start: str, first_share: float
+    ) -> None:
+        super().__init__(emissions, places, start)
+        self.first_share = first_share
+        self.register_buffer("low", torch.zeros(self.columns))
+        self.register_buffer("high", torch.ones(self.columns))
+
+    @property
+    def classes(self) -> int:
+        return self.components + 1
+
+    @property
+    def degrees_of_freedom(self) -> int:
+        return super().degrees_of_freedom + 1  # the volume of the box, as mclust counts
+
+    @property
+    def outlier(self) -> int:
+        return self.components
+
+    def prepare(self, low: Tensor, high: Tensor) -> None:
+        self.low.copy_(low)
+        self.high.copy_(high)
+
+    def covers(self, x: Tensor, missing: Tensor | None = None) -> Tensor:
+        edge = _EDGE * (self.high - self.low)
+        inside = (x >= self.low - edge) & (x <= self.high + edge)
+        return (inside if missing is None else inside | missing).all(1)
+
+    def _joint(self, x: Tensor, missing: Tensor | None, careful: bool) -> tuple[Tensor, tuple[Any, ...]]:
+        joint, seen = super()._joint(x, missing, careful)
+        sides = (self.high - self.low).log()
+        volume = sides.sum() if missing is None else sides.expand_as(x).masked_fill(missing, 0.0).sum(1)
+        noise = torch.where(self.covers(x, missing), -volume, -math.inf).to(joint.dtype)
+        return torch.cat([joint, noise[None]]), seen
+
+    def _draw_from(self, component: Tensor) -> Tensor:
+        noise = component == self.components
+        x = super()._draw_from(component.masked_fill(noise, 0))
+        return torch.where(noise[:, None], self._draw_noise(len(x)), x)
+
+    def _draw_noise(self, n: int) -> Tensor:
+        share = torch.rand(n, self.columns, device=self.low.device, dtype=self.low.dtype)
+        return self.low + share * (self.high - self.low)
+
+    def _complete(self, x: Tensor, missing: Tensor, component: Tensor) -> Tensor:
+        if component.ndim == 1:
+            noise = component == self.components
+            filled = super()._complete(x, missing, component.masked_fill(noise, 0))
+            return torch.where(missing & noise[:, None], self._draw_noise(len(x)), filled)
+        filled = super()._complete(x, missing, component[:-1])
+        middle = component[-1][:, None] * (self.low + self.high) / 2
+        return torch.where(missing, filled + middle, x)
+
+
+class Gaussian(Mixture, Decoder, Encoder):
+    """One multivariate normal; its latent vector holds standard normal coordinates."""
+
+    @property
+    def latent(self) -> int:
+        return self.columns
+
+    def prior_sample(self, n: int) -> Tensor:
+        return torch.randn(n, self.columns, device=self.log_weights.device, dtype=self.log_weights.dtype)
+
+    def decode(self, z: Tensor) -> Tensor:
+        return self.normal.decode(z, torch.zeros(len(z), dtype=torch.int64, device=z.device))
+
+    def encode(self, x: Tensor, missing: Tensor | None = None) -> Tensor:
+        return self.normal.encode(x, missing)[0]
+
+    @property
+    def normal(self) -> Full | Diagonal:
+        """Its only emission."""
+        emission = self.emissions[0]
+        assert isinstance(emission, Full | Diagonal)
+        return emission

@@ -9,23 +9,36 @@ from pydantic import Field
 from genzoo import Settings
 
 CovarianceName = Literal["full", "tied", "diagonal", "spherical"]
+StartName = Literal["k-means", "k-means++", "random", "from-data"]
+
+_REG_COVAR = "added to every variance, in squared data units"
+_START = "first components: k-means, its seeding alone, random shares of every event, or random events"
 
 
 class GaussianOptions(Settings):
     """Options of `gaussian`."""
 
     covariance: CovarianceName = Field("full", description="shape of the covariance")
-    reg_covar: float = Field(1e-6, ge=0, le=1e12, description="added to every variance, in squared data units")
+    reg_covar: float = Field(1e-6, ge=0, le=1e12, description=_REG_COVAR)
 
 
 class MixtureOptions(GaussianOptions):
     """Options of `gmm`."""
 
     components: int = Field(2, ge=1, le=10_000, description="number of Gaussians")
-    start: Literal["k-means", "k-means++", "random", "from-data"] = Field(
-        "k-means",
-        description="first means: k-means, its seeding alone, random shares of every event, or random events",
+    start: StartName = Field("k-means", description=_START)
+    noise: bool = Field(
+        False, description="one more component for outliers, uniform over the box that holds the training rows"
     )
+    noise_share: float = Field(0.1, gt=0, lt=1, description="share of every event that the noise has at first")
+
+
+class ClassOptions(Settings):
+    """Options of `naive-bayes`."""
+
+    components: int = Field(2, ge=1, le=10_000, description="number of latent classes")
+    reg_covar: float = Field(1e-6, ge=0, le=1e12, description=_REG_COVAR)
+    start: StartName = Field("k-means++", description=_START)
 
 
 class EMOptions(Settings):

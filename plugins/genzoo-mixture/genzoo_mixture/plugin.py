@@ -3,42 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import genzoo
 
 GENZOO_API = 1
 
-_MODELS = (
-    ("gaussian", "One multivariate normal, in closed form", "build_gaussian", "GaussianOptions", ""),
-    (
-        "gmm",
-        "Gaussian mixture by expectation-maximisation (Dempster et al., 1977)",
-        "build_mixture",
-        "MixtureOptions",
-        "Maximum Likelihood from Incomplete Data via the EM Algorithm (Dempster, Laird and Rubin, 1977)",
-    ),
-)
+_COMMON: dict[str, Any] = {
+    "family": "mixture",
+    "objectives": ("em",),
+    "input": "centred",
+    "modalities": ("table",),
+    "missing": True,
+    "data": "iris",
+}
+_BASIC = frozenset({"likelihood", "components", "imputation"})
 
 
 @genzoo.hookimpl
 def register_models(register: Callable[[genzoo.ModelSpec], None]) -> None:
-    for name, summary, builder, options, reference in _MODELS:
-        register(
-            genzoo.ModelSpec(
-                name=name,
-                family="mixture",
-                summary=summary,
-                builder=f"genzoo_mixture.mixture:{builder}",
-                config=f"genzoo_mixture.options:{options}",
-                objectives=("em",),
-                capabilities=frozenset({"likelihood", "components"}),
-                input="centred",
-                modalities=("table",),
-                data="iris",
-                training={"batch_size": 1, "passes": 500, "tolerance": 1e-5},
-                reference=reference,
-            )
+    register(
+        genzoo.ModelSpec(
+            name="gaussian",
+            summary="One multivariate normal, in closed form",
+            builder="genzoo_mixture.build:build_gaussian",
+            config="genzoo_mixture.options:GaussianOptions",
+            capabilities=_BASIC | {"decoder", "encoder"},
+            training={"passes": 1000, "tolerance": 1e-7},
+            **_COMMON,
         )
+    )
+    register(
+        genzoo.ModelSpec(
+            name="gmm",
+            summary="Gaussian mixture by expectation-maximisation (Dempster et al., 1977)",
+            builder="genzoo_mixture.build:build_mixture",
+            config="genzoo_mixture.options:MixtureOptions",
+            capabilities=_BASIC | {"outliers"},
+            training={"passes": 1000, "tolerance": 1e-6},
+            reference="Maximum Likelihood from Incomplete Data via the EM Algorithm (Dempster, Laird and Rubin, 1977)",
+            **_COMMON,
+        )
+    )
+    register(
+        genzoo.ModelSpec(
+            name="naive-bayes",
+            summary="Latent classes: columns of any kind, independent given the class (Lazarsfeld, 1950)",
+            builder="genzoo_mixture.build:build_classes",
+            config="genzoo_mixture.options:ClassOptions",
+            capabilities=_BASIC,
+            training={"passes": 2000, "tolerance": 1e-6, "restarts": 5},
+            reference="The Logical and Mathematical Foundation of Latent Structure Analysis (Lazarsfeld, 1950)",
+            **_COMMON,
+        )
+    )
 
 
 @genzoo.hookimpl

@@ -1,4 +1,7 @@
-"""Where EM begins: for every event, the share that each component gets of it at first.
+"""Where EM begins: for every event, the share `(K, N)` that each component gets of it at first.
+
+Centres are found among points that stand for the events: the events themselves, their missing values at the mean, or,
+where columns differ in kind, columns of unit deviation.
 
 References:
     "k-means++: The Advantages of Careful Seeding" (Arthur and Vassilvitskii, 2007).
@@ -10,9 +13,10 @@ from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from genzoo import Batch
-from genzoo_mixture.mixture import GaussianMixture
+from genzoo_mixture.mixture import Mixture, NoisyMixture
 
 Shares = Iterator[tuple[Batch, Tensor]]
 
@@ -23,12 +27,29 @@ _LLOYD = 100
 """Largest number of k-means iterations."""
 
 
+class _Points:
+    """Events as points, in one scale for all blocks."""
+
+    def __init__(self, mixture: Mixture, blocks: Iterable[Batch]) -> None:
+        self._mixture = mixture
+        self._scale = torch.ones(())
+        kept = mixture.embed(_sample(blocks))
+        if len(mixture.parts) > 1:
+            spread = kept.std(0, correction=0)
+            self._scale = torch.where(spread > 0, spread, torch.ones_like(spread))
+        self.sample = kept / self._scale.to(kept.device)
+
+    def of(self, batch: Batch) -> Tensor:
+        """The points of a block, `(N, D)` float64."""
+        return self._mixture.embed(batch.x) / self._scale.to(batch.x.device)
+
+
 def _sample(blocks: Iterable[Batch]) -> Tensor:
-    """At most `_SAMPLE` events, each as likely as any other, float64 `(n, C)`: those with the smallest random keys."""
+    """At most `_SAMPLE` events, each as likely as any other, `(n, C)`: those with the smallest random keys."""
     kept, keys = None, torch.empty(0)
     for batch in blocks:
         new = torch.rand(len(batch))
-        kept = batch.x.double() if kept is None else torch.cat([kept, batch.x.double()])
+        kept = batch.x if kept is None else torch.cat([kept, batch.x])
         keys = torch.cat([keys, new])
         if len(keys) > _SAMPLE:
             keys, order = keys.topk(_SAMPLE, largest=False, sorted=False)
@@ -66,38 +87,48 @@ def _lloyd(x: Tensor, centres: Tensor) -> Tensor:
     return centres
 
 
-def _nearest(blocks: Iterable[Batch], centres: Tensor) -> Shares:
+def _nearest(mixture: Mixture, points: _Points, blocks: Iterable[Batch], centres: Tensor) -> Shares:
     """Every event as a whole to its nearest centre."""
     for batch in blocks:
-        labels = _squares(batch.x.double(), centres).argmin(1)
-        yield batch, torch.nn.functional.one_hot(labels, len(centres)).to(batch.x.dtype)
+        labels = _squares(points.of(batch), centres).argmin(1)
+        yield batch, _with_noise(mixture, one_hot(labels, mixture.components).T.to(batch.x.dtype))
 
 
-def k_means(generator: GaussianMixture, blocks: Iterable[Batch]) -> Shares:
+def _with_noise(mixture: Mixture, share: Tensor) -> Tensor:
+    """Shares `(K, N)`, of which the noise, where there is one, takes its own."""
+    if not isinstance(mixture, NoisyMixture):
+        return share
+    noise = torch.full_like(share[:1], mixture.first_share)
+    return torch.cat([share * (1 - mixture.first_share), noise])
+
+
+def k_means(mixture: Mixture, blocks: Iterable[Batch]) -> Shares:
     """To the nearest centre of k-means."""
-    x = _sample(blocks)
-    return _nearest(blocks, _lloyd(x, _seeds(x, len(generator.means))))
+    points = _Points(mixture, blocks)
+    return _nearest(mixture, points, blocks, _lloyd(points.sample, _seeds(points.sample, mixture.components)))
 
 
-def k_means_plus_plus(generator: GaussianMixture, blocks: Iterable[Batch]) -> Shares:
+def k_means_plus_plus(mixture: Mixture, blocks: Iterable[Batch]) -> Shares:
     """To the nearest seed of k-means++."""
-    return _nearest(blocks, _seeds(_sample(blocks), len(generator.means)))
+    points = _Points(mixture, blocks)
+    return _nearest(mixture, points, blocks, _seeds(points.sample, mixture.components))
 
 
-def from_data(generator: GaussianMixture, blocks: Iterable[Batch]) -> Shares:
+def from_data(mixture: Mixture, blocks: Iterable[Batch]) -> Shares:
     """To the nearest of random events."""
-    x = _sample(blocks)
-    return _nearest(blocks, x[torch.randperm(len(x))[: len(generator.means)]])
+    points = _Points(mixture, blocks)
+    chosen = torch.randperm(len(points.sample))[: mixture.components]
+    return _nearest(mixture, points, blocks, points.sample[chosen.to(points.sample.device)])
 
 
-def random(generator: GaussianMixture, blocks: Iterable[Batch]) -> Shares:
+def random(mixture: Mixture, blocks: Iterable[Batch]) -> Shares:
     """Random shares of every event."""
     for batch in blocks:
-        share = torch.rand(len(batch), len(generator.means), device=batch.x.device, dtype=batch.x.dtype)
-        yield batch, share / share.sum(1, keepdim=True)
+        share = torch.rand(mixture.components, len(batch), device=batch.x.device, dtype=batch.x.dtype)
+        yield batch, _with_noise(mixture, share / share.sum(0))
 
 
-STARTS: dict[str, Callable[[GaussianMixture, Iterable[Batch]], Shares]] = {
+STARTS: dict[str, Callable[[Mixture, Iterable[Batch]], Shares]] = {
     "k-means": k_means,
     "k-means++": k_means_plus_plus,
     "from-data": from_data,

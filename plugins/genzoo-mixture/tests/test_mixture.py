@@ -7,9 +7,9 @@ from sklearn.mixture import GaussianMixture as Reference
 import genzoo
 from genzoo.config import Training
 from genzoo.engine.em import EMEngine
-from genzoo_mixture.covariance import COVARIANCES
 from genzoo_mixture.em import MixtureEM
-from genzoo_mixture.mixture import GaussianMixture
+from genzoo_mixture.emission import COVARIANCES
+from genzoo_mixture.mixture import Mixture
 
 NAMES = {"full": "full", "tied": "tied", "diagonal": "diag", "spherical": "spherical"}
 
@@ -22,19 +22,24 @@ def problem(seed=0, n=600, columns=3, components=3):
     return means[labels] + np.einsum("nij,nj->ni", roots[labels], rng.normal(size=(n, columns)))
 
 
+def mixture(name="full", components=3, columns=3, start="random"):
+    return Mixture([COVARIANCES[name](components, columns, 1e-6)], [range(columns)], start).double()
+
+
 def matched(x, name, components=3, iterations=25):
     """scikit-learn and genzoo from the same start: one EM step of the former."""
     reference = Reference(components, covariance_type=NAMES[name], max_iter=1, tol=0, random_state=0)
     with pytest.warns():
         reference.fit(x)
-    generator = GaussianMixture(COVARIANCES[name](components, x.shape[1], 1e-6), "random").double()
-    generator.means.copy_(torch.as_tensor(reference.means_))
+    generator = mixture(name, components, x.shape[1])
+    emission = generator.emissions[0]
+    emission.means.copy_(torch.as_tensor(reference.means_))
     generator.log_weights.copy_(torch.as_tensor(reference.weights_).log())
     covariances = torch.as_tensor(reference.covariances_)
     scale = covariances.sqrt() if name in ("diagonal", "spherical") else torch.linalg.cholesky(covariances)
-    generator.covariance.scale.copy_(scale)
+    emission.scale.copy_(scale)
     if name in ("full", "tied"):
-        generator.covariance.whitener.copy_(torch.linalg.inv(scale).mT)
+        emission.whitener.copy_(torch.linalg.inv(scale))
     full = Reference(
         components,
         covariance_type=NAMES[name],
@@ -106,14 +111,14 @@ def test_samples_follow_the_density(name):
     for k in range(3):
         share = generator.log_posterior(x)[:, k].exp()
         mean = (share @ x) / share.sum()
-        assert torch.allclose(mean, generator.means[k], atol=0.12)
+        assert torch.allclose(mean, generator.emissions[0].means[k], atol=0.12)
 
 
 @pytest.mark.parametrize("start", ["k-means", "k-means++", "random", "from-data"])
 def test_restarts_keep_the_best_and_report_all(start):
     torch.manual_seed(0)
     x = genzoo.Batch(torch.as_tensor(problem(n=300)))
-    generator = GaussianMixture(COVARIANCES["full"](3, 3, 1e-6), start).double()
+    generator = mixture(start=start)
     settings = Training(restarts=4, passes=200, tolerance=1e-9)
     engine = EMEngine(genzoo.Model(genzoo.Parts(generator)), MixtureEM(), settings, seed=3)
     last, step = None, 0

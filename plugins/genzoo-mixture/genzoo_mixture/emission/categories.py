@@ -1,0 +1,77 @@
+"""Columns of categories; a binary column has two."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from genzoo_mixture.emission.emission import EMPTY, Emission
+
+_LEAST = 1e-12
+"""The least probability of a category, so that what a component never saw is improbable and not impossible."""
+
+
+class Categories(Emission[Tensor]):
+    """`log_probability (K, D)`: of every level of every column, side by side.
+
+    Arguments:
+        levels: how many each column has.
+    """
+
+    log_probability: Tensor
+
+    def __init__(self, components: int, levels: Sequence[int]) -> None:
+        super().__init__(components, len(levels))
+        self.levels = list(levels)
+        uniform = torch.cat([torch.full((count,), 1.0 / count) for count in self.levels])
+        self.register_buffer("log_probability", uniform.log().expand(components, -1).clone())
+
+    @property
+    def degrees_of_freedom(self) -> int:
+        return self.components * sum(count - 1 for count in self.levels)
+
+    def _indicate(self, x: Tensor, missing: Tensor | None) -> Tensor:
+        """Which level each column has, `(N, D)`: 1 there, else 0; all 0 where it is missing."""
+        parts = []
+        for column, count in enumerate(self.levels):
+            found = (x[:, column, None] == torch.arange(count, device=x.device)).to(x.dtype)
+            parts.append(found if missing is None else found.masked_fill(missing[:, column, None], 0.0))
+        return torch.cat(parts, 1)
+
+    def expect(self, x: Tensor, missing: Tensor | None, *, careful: bool = False) -> tuple[Tensor, Tensor]:
+        found = self._indicate(x, missing)
+        return self.log_probability @ found.T, found
+
+    def sums(self, seen: Tensor, share: Tensor) -> dict[str, Tensor]:
+        return {"levels": (share @ seen).double()}
+
+    def maximise(self, sums: Mapping[str, Tensor]) -> None:
+        parts = []
+        for found, old in zip(torch.split(sums["levels"], self.levels, 1), self._parts(), strict=True):
+            total = found.sum(1, keepdim=True)
+            new = (found / (total + EMPTY)).clamp_min(_LEAST)
+            parts.append(torch.where(total > EMPTY, (new / new.sum(1, keepdim=True)).log(), old.double()))
+        self.log_probability.copy_(torch.cat(parts, 1))
+
+    def _parts(self) -> tuple[Tensor, ...]:
+        """Log-probabilities `(K, levels)` of each column."""
+        return torch.split(self.log_probability, self.levels, 1)
+
+    def sample(self, component: Tensor) -> Tensor:
+        drawn = [torch.multinomial(part.exp()[component], 1) for part in self._parts()]
+        return torch.cat(drawn, 1).to(self.log_probability.dtype)
+
+    def fill(self, x: Tensor, missing: Tensor, share: Tensor) -> Tensor:
+        likely = [(share.T @ part.exp()).argmax(1) for part in self._parts()]
+        return torch.where(missing, torch.stack(likely, 1).to(x.dtype), x)
+
+    def draw(self, x: Tensor, missing: Tensor, component: Tensor) -> Tensor:
+        return torch.where(missing, self.sample(component), x)
+
+    def embed(self, x: Tensor) -> Tensor:
+        return self._indicate(x, None).double()
+
+    def collapsed(self) -> Tensor:
+        return torch.zeros(self.components, dtype=torch.bool, device=self.log_probability.device)

@@ -1,0 +1,59 @@
+"""Columns of counts, Poisson given the component."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from genzoo_mixture.emission.emission import EMPTY, Emission
+
+_LEAST = 1e-12
+"""The least rate, so that a count above zero is improbable and not impossible where a component saw none."""
+
+
+class Counts(Emission[tuple[Tensor, Tensor]]):
+    """`rate (K, C)` holds means."""
+
+    rate: Tensor
+
+    def __init__(self, components: int, columns: int) -> None:
+        super().__init__(components, columns)
+        self.register_buffer("rate", torch.ones(components, columns))
+
+    @property
+    def degrees_of_freedom(self) -> int:
+        return self.rate.numel()
+
+    def expect(
+        self, x: Tensor, missing: Tensor | None, *, careful: bool = False
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        seen = torch.ones_like(x) if missing is None else (~missing).to(x.dtype)
+        wide = x.double()  # the terms of a large count are large and nearly cancel
+        rate = self.rate.double()
+        log_density = rate.log() @ wide.T - rate @ seen.double().T - torch.lgamma(wide + 1).sum(1)
+        return log_density.to(x.dtype), (x, seen)
+
+    def sums(self, seen: tuple[Tensor, Tensor], share: Tensor) -> dict[str, Tensor]:
+        x, present = seen
+        return {"total": share.double() @ x.double(), "present": (share @ present).double()}
+
+    def maximise(self, sums: Mapping[str, Tensor]) -> None:
+        rate = (sums["total"] / (sums["present"] + EMPTY)).clamp_min(_LEAST)
+        self.rate.copy_(torch.where(sums["present"] > EMPTY, rate, self.rate.double()))
+
+    def sample(self, component: Tensor) -> Tensor:
+        return torch.poisson(self.rate[component])
+
+    def fill(self, x: Tensor, missing: Tensor, share: Tensor) -> Tensor:
+        return torch.where(missing, share.T @ self.rate, x)
+
+    def draw(self, x: Tensor, missing: Tensor, component: Tensor) -> Tensor:
+        return torch.where(missing, self.sample(component), x)
+
+    def embed(self, x: Tensor) -> Tensor:
+        return x.double().sqrt()
+
+    def collapsed(self) -> Tensor:
+        return torch.zeros(self.components, dtype=torch.bool, device=self.rate.device)

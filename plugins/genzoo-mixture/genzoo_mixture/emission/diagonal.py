@@ -1,0 +1,106 @@
+"""Independent columns: a variance per component and column."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from genzoo_mixture.emission.emission import EMPTY, Emission
+from genzoo_mixture.emission.full import FLOOR
+
+_NEAR = 256.0
+"""The largest square of a mean, in variances of its component, at which float32 may expand squares of deviations."""
+
+
+class Diagonal(Emission[Tensor]):
+    """`means (K, C)`; `scale (K, C)` holds standard deviations.
+
+    Squares of deviations are expanded, so that both steps are one matrix product with the squares, the values and
+    the presences of the events. Expanded, they cancel where a mean lies many deviations from the centre of the data;
+    there they are computed in float64.
+
+    Arguments:
+        reg_covar: added to every variance, in squared data units.
+    """
+
+    means: Tensor
+    scale: Tensor
+
+    def __init__(self, components: int, columns: int, reg_covar: float) -> None:
+        super().__init__(components, columns)
+        self.reg_covar = reg_covar
+        self.near = False
+        self.register_buffer("means", torch.zeros(components, columns))
+        self.register_buffer("scale", torch.ones(self._shape()))
+
+    def _shape(self) -> tuple[int, ...]:
+        """The shape of the deviations."""
+        return (self.components, self.columns)
+
+    @property
+    def degrees_of_freedom(self) -> int:
+        return self.means.numel() + self.scale.numel()
+
+    def _deviations(self) -> Tensor:
+        """`(K, C)`."""
+        return self.scale
+
+    def settle(self) -> None:
+        self.near = bool((self.means / self._deviations()).square().amax() <= _NEAR)
+
+    def expect(self, x: Tensor, missing: Tensor | None, *, careful: bool = False) -> tuple[Tensor, Tensor]:
+        wide = x if self.near and not careful else x.double()
+        seen = torch.ones_like(wide[:, :1]).T if missing is None else (~missing).to(wide.dtype).T
+        features = torch.cat([wide.square().T, wide.T, seen])  # (2 C + 1 or 3 C, N)
+        mean, precision = self.means.double(), self._deviations().double() ** -2
+        constant = -0.5 * (mean.square() * precision + math.log(2 * math.pi) - precision.log())
+        if missing is None:
+            constant = constant.sum(1, keepdim=True)
+        coefficients = torch.cat([-0.5 * precision, mean * precision, constant], 1)
+        return (coefficients.to(wide.dtype) @ features).to(x.dtype), features
+
+    def sums(self, seen: Tensor, share: Tensor) -> dict[str, Tensor]:
+        found = (share.to(seen.dtype) @ seen.T).double()
+        return {
+            "second": found[:, : self.columns],
+            "first": found[:, self.columns : 2 * self.columns],
+            "present": found[:, 2 * self.columns :],
+        }
+
+    def maximise(self, sums: Mapping[str, Tensor]) -> None:
+        present = sums["present"] + EMPTY
+        mean = sums["first"] / present
+        squares = (sums["second"] - present * mean.square()).clamp_min(0.0)
+        filled = sums["present"] > EMPTY
+        scale = (self._variance(squares, present) + self.reg_covar).clamp_min(FLOOR).sqrt()
+        self.scale.copy_(torch.where(filled.any(1) if self.scale.ndim == 1 else filled, scale, self.scale.double()))
+        self.means.copy_(torch.where(filled, mean, self.means.double()))
+
+    def _variance(self, squares: Tensor, present: Tensor) -> Tensor:
+        """Variances, from sums of squared deviations `(K, C)` and the numbers of values, `(K, C)` or `(K, 1)`."""
+        return squares / present
+
+    def sample(self, component: Tensor) -> Tensor:
+        noise = torch.randn(len(component), self.columns, device=self.means.device, dtype=self.means.dtype)
+        return self.decode(noise, component)
+
+    def decode(self, coordinates: Tensor, component: Tensor) -> Tensor:
+        """Standard normal `coordinates (N, C)` of `component (N,)` as events."""
+        return self.means[component] + coordinates * self._deviations()[component]
+
+    def encode(self, x: Tensor, missing: Tensor | None) -> Tensor:
+        """The mean of the standard normal coordinates of events `(N, C)` under each component, `(K, N, C)`."""
+        found = (x - self.means[:, None]) / self._deviations()[:, None]
+        return found if missing is None else found.masked_fill(missing, 0.0)
+
+    def fill(self, x: Tensor, missing: Tensor, share: Tensor) -> Tensor:
+        return torch.where(missing, share.T @ self.means, x)
+
+    def draw(self, x: Tensor, missing: Tensor, component: Tensor) -> Tensor:
+        return torch.where(missing, self.sample(component), x)
+
+    def collapsed(self) -> Tensor:
+        return self._deviations().square().amin(1) <= 1.001 * max(self.reg_covar, FLOOR)

@@ -1,0 +1,81 @@
+"""What the kinds of components have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+SeenT = TypeVar("SeenT")
+
+EMPTY = 10 * torch.finfo(torch.float64).eps
+"""Added to the counts of components, as scikit-learn does, so that none is ever zero."""
+
+
+class Emission(nn.Module, ABC, Generic[SeenT]):
+    """The distributions of C columns given each of K components.
+
+    Per-component figures of events are `(K, N)`: with the events last, sums over columns and over components run
+    along contiguous memory. `SeenT` is what an expectation step keeps for the maximisation that follows it.
+
+    Arguments:
+        components: K.
+        columns: C.
+    """
+
+    def __init__(self, components: int, columns: int) -> None:
+        super().__init__()
+        self.components = components
+        self.columns = columns
+
+    @property
+    @abstractmethod
+    def degrees_of_freedom(self) -> int:
+        """How many free parameters all components have."""
+
+    def settle(self) -> None:
+        """Decide, before a pass, what depends on the parameters' values; not traced."""
+
+    @abstractmethod
+    def expect(self, x: Tensor, missing: Tensor | None, *, careful: bool = False) -> tuple[Tensor, SeenT]:
+        """Evaluate events.
+
+        Arguments:
+            x: events, `(N, C)`, 0 where missing.
+            missing: true where a value is missing, `(N, C)`, or `None`.
+            careful: whether to spare no time for accuracy, whatever `settle` decided.
+
+        Returns:
+            Log-density of the observed values under each component, `(K, N)`, and what `sums` needs.
+        """
+
+    @abstractmethod
+    def sums(self, seen: SeenT, share: Tensor) -> dict[str, Tensor]:
+        """Sums over events, weighted by each component's `share (K, N)` of them, float64: what `maximise` needs."""
+
+    @abstractmethod
+    def maximise(self, sums: Mapping[str, Tensor]) -> None:
+        """Set the parameters to the most likely ones, given what `sums` gave in all, and `counts (K,)` of events."""
+
+    @abstractmethod
+    def sample(self, component: Tensor) -> Tensor:
+        """One event of each `component (n,)`, `(n, C)`."""
+
+    @abstractmethod
+    def fill(self, x: Tensor, missing: Tensor, share: Tensor) -> Tensor:
+        """`x (N, C)` with missing values at their mean, or most probable value, under components of weight `share`."""
+
+    @abstractmethod
+    def draw(self, x: Tensor, missing: Tensor, component: Tensor) -> Tensor:
+        """`x (N, C)` with missing values drawn from `component (N,)` given the observed ones."""
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Events `(N, C)` as points, `(N, D)` float64, between which distances mean something."""
+        return x.double()
+
+    @abstractmethod
+    def collapsed(self) -> Tensor:
+        """Which components have shrunk to a point, `(K,)` bool."""

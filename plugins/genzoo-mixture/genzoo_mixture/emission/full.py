@@ -1,0 +1,197 @@
+"""A covariance matrix of its own for every component."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from genzoo_mixture.emission.emission import EMPTY, Emission
+
+FLOOR = 1e-24
+"""The least variance, in squared data units, where `reg_covar` is zero: far below any measurement, not below zero."""
+
+_CHUNK = 2**22
+"""Numbers in the matrices of the patterns of missing values that are solved together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whitened:
+    """Events as deviations from each mean in its own standard normal coordinates.
+
+    Arguments:
+        y: `(K, C, N)`; where values are missing, the mean of their coordinates given the observed ones.
+        order: which event stands at each place, `(N,)`; `None` for their own order.
+        patterns: the patterns of missing values, `(P, C)` bool, `None` where nothing is missing.
+        sizes: how many events each pattern has; they stand together.
+    """
+
+    y: Tensor
+    order: Tensor | None = None
+    patterns: Tensor | None = None
+    sizes: list[int] = field(default_factory=list)
+
+
+class Full(Emission[Whitened]):
+    """`means (K, C)`; `scale (K, C, C)` is the lower Cholesky factor of each covariance, `whitener` its inverse.
+
+    Everything is summed in whitened coordinates about the current means, where nothing cancels, so that float32
+    blocks lose no more than their own rounding. Values are missing at random: an event counts with the density of
+    what was observed, and with the conditional moments of what was not.
+
+    Arguments:
+        reg_covar: added to every variance, in squared data units.
+    """
+
+    means: Tensor
+    scale: Tensor
+    whitener: Tensor
+
+    def __init__(self, components: int, columns: int, reg_covar: float) -> None:
+        super().__init__(components, columns)
+        self.reg_covar = reg_covar
+        shape = self._shape()
+        self.register_buffer("means", torch.zeros(components, columns))
+        self.register_buffer("scale", torch.eye(columns).expand(shape).clone())
+        self.register_buffer("whitener", torch.eye(columns).expand(shape).clone())
+
+    def _shape(self) -> tuple[int, ...]:
+        """The shape of the covariances."""
+        return (self.components, self.columns, self.columns)
+
+    @property
+    def degrees_of_freedom(self) -> int:
+        return self.means.numel() + self.scale.numel() // self.columns * (self.columns + 1) // 2
+
+    def _log_normaliser(self) -> Tensor:
+        half_log_det = self.scale.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        return -half_log_det - 0.5 * self.columns * math.log(2 * math.pi)
+
+    def expect(self, x: Tensor, missing: Tensor | None, *, careful: bool = False) -> tuple[Tensor, Whitened]:
+        if missing is not None:
+            return self._expect_observed(x, missing)
+        y = self._project(x, self.whitener, self.means)
+        return self._log_normaliser().expand(self.components)[:, None] - 0.5 * y.square().sum(1), Whitened(y)
+
+    def _project(self, x: Tensor, matrix: Tensor, centre: Tensor) -> Tensor:
+        """`matrix (K, C, C)` times the deviations of `x (N, C)` from `centre (K, C)`: `(K, C, N)`, in one product."""
+        matrix = matrix.expand(self.components, -1, -1)
+        offset = torch.einsum("kdc,kc->kd", matrix, centre)
+        extended = torch.cat([x.T, torch.ones_like(x[:, :1]).T])  # an added broadcast would cost another pass
+        wide = torch.cat([matrix, -offset[:, :, None]], 2).reshape(-1, self.columns + 1)
+        return (wide @ extended).view(self.components, self.columns, len(x))
+
+    def _expect_observed(self, x: Tensor, missing: Tensor) -> tuple[Tensor, Whitened]:
+        patterns, which, counts = torch.unique(missing, dim=0, return_inverse=True, return_counts=True)
+        order = which.argsort(stable=True)
+        sizes = counts.tolist()
+        rows, y, log_density, start = x[order], [], [], 0
+        for number, (matrix, _, half_log_det) in enumerate(self._conditioned(patterns)):
+            part = rows[start : start + sizes[number]]
+            start += sizes[number]
+            seen = ~patterns[number]
+            found = self._project(part, matrix.to(x.dtype), self.means * seen)
+            constant = -half_log_det - 0.5 * seen.sum() * math.log(2 * math.pi)
+            y.append(found)
+            log_density.append(constant.to(x.dtype)[:, None] - 0.5 * found.square().sum(1))
+        sorted_density = torch.cat(log_density, 1)
+        return torch.empty_like(sorted_density).index_copy_(1, order, sorted_density), Whitened(
+            torch.cat(y, 2), order, patterns, sizes
+        )
+
+    def _conditioned(self, patterns: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """For each of `patterns (P, C)`, how observed deviations speak of all coordinates; float64.
+
+        Yields:
+            The matrix that takes observed deviations to the mean of the standard normal coordinates given them, and
+            the covariance of these coordinates that remains, a projection, `(K, C, C)` both; half the
+            log-determinant of the observed covariance, `(K,)`.
+        """
+        scale = self.scale.double().expand(self.components, -1, -1)
+        identity = torch.eye(self.columns, dtype=scale.dtype, device=scale.device)
+        for some in torch.split(patterns, max(1, _CHUNK // scale.numel())):
+            seen = (~some).to(scale.dtype)[:, None, :, None]  # (P, 1, C, 1)
+            root = seen * scale  # (P, K, C, C)
+            within = root @ root.mT + (1 - seen) * identity
+            factor = _factor(within, FLOOR)
+            matrix = torch.cholesky_solve(root, factor).mT  # missing columns are zero, as their rows of root are
+            remaining = identity - matrix @ root
+            yield from zip(matrix, remaining, factor.diagonal(dim1=-2, dim2=-1).log().sum(-1), strict=True)
+
+    def sums(self, seen: Whitened, share: Tensor) -> dict[str, Tensor]:
+        if seen.order is not None:
+            share = share[:, seen.order]
+        weighted = seen.y * share[:, None]
+        scatter = self._gather(torch.bmm(weighted, seen.y.mT).double())
+        if seen.patterns is not None:
+            parts = zip(self._conditioned(seen.patterns), torch.split(share, seen.sizes, 1), strict=True)
+            for (_, remaining, _), part in parts:
+                scatter += self._gather(part.sum(1, dtype=torch.float64)[:, None, None] * remaining)
+        return {"first": weighted.sum(2).double(), "scatter": scatter}
+
+    def _gather(self, scatter: Tensor) -> Tensor:
+        """What of the scatter of each component, `(K, C, C)`, is kept."""
+        return scatter
+
+    def maximise(self, sums: Mapping[str, Tensor]) -> None:
+        counts = sums["counts"] + EMPTY
+        shift = sums["first"] / counts[:, None]  # whitened
+        scale = self.scale.double()
+        within = scale @ self._within(sums["scatter"], counts, shift) @ scale.mT
+        within.diagonal(dim1=-2, dim2=-1).add_(self.reg_covar)
+        factor = self._where_not_empty(sums["counts"], _factor(within, max(self.reg_covar, FLOOR)), scale)
+        self.means.copy_(self.means.double() + (scale @ shift[:, :, None])[:, :, 0])
+        self.scale.copy_(factor)
+        identity = torch.eye(self.columns, dtype=factor.dtype, device=factor.device).expand_as(factor)
+        self.whitener.copy_(torch.linalg.solve_triangular(factor, identity, upper=False))
+
+    def _within(self, scatter: Tensor, counts: Tensor, shift: Tensor) -> Tensor:
+        return scatter / counts[:, None, None] - shift[:, :, None] * shift[:, None, :]
+
+    def _where_not_empty(self, counts: Tensor, new: Tensor, old: Tensor) -> Tensor:
+        return torch.where((counts > EMPTY)[:, None, None], new, old)
+
+    def sample(self, component: Tensor) -> Tensor:
+        noise = torch.randn(len(component), self.columns, device=self.means.device, dtype=self.means.dtype)
+        return self.decode(noise, component)
+
+    def decode(self, coordinates: Tensor, component: Tensor) -> Tensor:
+        """Standard normal `coordinates (N, C)` of `component (N,)` as events."""
+        scale = self.scale.expand(self.components, -1, -1)
+        return self.means[component] + torch.einsum("ncd,nd->nc", scale[component], coordinates)
+
+    def encode(self, x: Tensor, missing: Tensor | None) -> Tensor:
+        """The mean of the standard normal coordinates of events `(N, C)` under each component, `(K, N, C)`."""
+        _, seen = self.expect(x, missing)
+        y = seen.y.transpose(1, 2)
+        return y if seen.order is None else torch.empty_like(y).index_copy_(1, seen.order, y)
+
+    def fill(self, x: Tensor, missing: Tensor, share: Tensor) -> Tensor:
+        scale = self.scale.expand(self.components, -1, -1)
+        means = self.means[:, None] + self.encode(x, missing) @ scale.mT  # (K, N, C)
+        return torch.where(missing, torch.einsum("kn,knc->nc", share, means), x)
+
+    def draw(self, x: Tensor, missing: Tensor, component: Tensor) -> Tensor:
+        places = torch.arange(len(x), device=x.device)
+        coordinates = self.encode(x, missing)[component, places]
+        noise = torch.randn_like(coordinates)
+        patterns, which = torch.unique(missing, dim=0, return_inverse=True)
+        for number, (_, remaining, _) in enumerate(self._conditioned(patterns)):
+            rows = (which == number).nonzero()[:, 0]
+            spread = remaining[component[rows]].to(x.dtype)  # a projection is a root of itself
+            coordinates[rows] += torch.einsum("ncd,nd->nc", spread, noise[rows])
+        return torch.where(missing, self.decode(coordinates, component), x)
+
+    def collapsed(self) -> Tensor:
+        least = self.scale.diagonal(dim1=-2, dim2=-1).square().amin(-1)
+        return (least <= 1.001 * max(self.reg_covar, FLOOR)).expand(self.components)
+
+
+def _factor(within: Tensor, floor: float) -> Tensor:
+    """Lower Cholesky factors of `(..., C, C)`; of the diagonal alone, no less than `floor`, where there is none."""
+    factor, info = torch.linalg.cholesky_ex(within)
+    diagonal = within.diagonal(dim1=-2, dim2=-1).clamp_min(floor).sqrt().diag_embed()
+    return torch.where((info > 0)[..., None, None], diagonal, factor)

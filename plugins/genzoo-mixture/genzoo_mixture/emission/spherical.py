@@ -1,0 +1,20 @@
+"""One variance per component, the same in every direction."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from genzoo_mixture.emission.diagonal import Diagonal
+
+
+class Spherical(Diagonal):
+    """`scale (K,)` holds standard deviations."""
+
+    def _shape(self) -> tuple[int, ...]:
+        return (self.components,)
+
+    def _deviations(self) -> Tensor:
+        return self.scale[:, None].expand_as(self.means)
+
+    def _variance(self, squares: Tensor, present: Tensor) -> Tensor:
+        return squares.sum(1) / present.expand_as(squares).sum(1)

@@ -1,0 +1,23 @@
+"""One covariance matrix for all components."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from genzoo_mixture.emission.full import Full
+
+
+class Tied(Full):
+    """`scale (C, C)` and `whitener (C, C)` are those of every component."""
+
+    def _shape(self) -> tuple[int, ...]:
+        return (self.columns, self.columns)
+
+    def _gather(self, scatter: Tensor) -> Tensor:
+        return scatter.sum(0)
+
+    def _within(self, scatter: Tensor, counts: Tensor, shift: Tensor) -> Tensor:
+        return (scatter - (shift * counts[:, None]).mT @ shift) / counts.sum()
+
+    def _where_not_empty(self, counts: Tensor, new: Tensor, old: Tensor) -> Tensor:
+        return new
