@@ -85,7 +85,9 @@ class Training(Settings):
         1e-6, ge=0, description="EM: change of the mean log-likelihood, in nats per event, that counts as converged"
     )
     restarts: int = Field(1, ge=1, le=10_000, description="EM: starts from other random points; the best is kept")
-    block: int = Field(8192, ge=1, le=10**8, description="EM: events computed at a time")
+    block: int | None = Field(
+        None, ge=1, le=10**8, description="EM: events computed at a time; by default as many as fit the cache"
+    )
     compile: bool | None = Field(None, description="torch.compile; by default on CUDA only")
     callbacks: tuple[str, ...] = Field((), description="names of registered callbacks")
 

@@ -109,6 +109,10 @@ class EMObjective(Objective):
         """How many training events the model needs."""
         return 1
 
+    def block(self, model: Model) -> int:
+        """How many events to compute at a time, where nothing is asked for."""
+        return 8192
+
     @abstractmethod
     def initialise(self, model: Model, blocks: Iterable[Batch]) -> None:
         """Give the model's parameters a start; may pass over `blocks` more than once, and draw random numbers."""

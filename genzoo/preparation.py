@@ -114,7 +114,8 @@ def prepare(config: RunConfig, dataset: Dataset | None = None, *, resumed: bool 
     if isinstance(objective, EMObjective):
         _check_events(entry.spec.name, objective.least_events(model), split)
         passes = EMEngine(model, objective, config.training, config.seed, warm=config.warm_start is not None)
-        blocks = PassFeed(Blocks(dataset, split.train, config.training.block, transform, runtime), runtime)
+        size = config.training.block or objective.block(model)
+        blocks = PassFeed(Blocks(dataset, split.train, size, transform, runtime), runtime)
         longest = Budget.of(config.training, 1, steps=config.training.passes * config.training.restarts)
         return Prepared(config, dataset, split, transform, runtime, passes, blocks, longest, callbacks)
     raise PluginError(f"Objective {config.objective.name!r} is of no kind that this engine trains.")

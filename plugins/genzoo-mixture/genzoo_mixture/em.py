@@ -18,12 +18,19 @@ from genzoo_mixture.mixture import Mixture
 from genzoo_mixture.options import EMOptions
 from genzoo_mixture.start import STARTS
 
+_CACHE = 2**19
+"""Numbers that an expectation step may make of a block, so that they stay in the cache."""
+
 
 class MixtureEM(EMObjective):
     """Shares of the components in every event, and the parameters that these make most likely."""
 
     def least_events(self, model: Model) -> int:
         return _mixture(model).components
+
+    def block(self, model: Model) -> int:
+        width = sum(emission.width + emission.components for emission, _ in _mixture(model).parts)
+        return min(max(_CACHE // width, 256), 16_384)
 
     def initialise(self, model: Model, blocks: Iterable[Batch]) -> None:
         """Shares by the model's start; then the parameters that they make most likely."""

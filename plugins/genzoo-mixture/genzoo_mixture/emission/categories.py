@@ -32,6 +32,10 @@ class Categories(Emission[Tensor]):
     def degrees_of_freedom(self) -> int:
         return self.components * sum(count - 1 for count in self.levels)
 
+    @property
+    def width(self) -> int:
+        return sum(self.levels) + self.components
+
     def _indicate(self, x: Tensor, missing: Tensor | None) -> Tensor:
         """Which level each column has, `(N, D)`: 1 there, else 0; all 0 where it is missing."""
         parts = []

@@ -26,6 +26,10 @@ class Counts(Emission[tuple[Tensor, Tensor]]):
     def degrees_of_freedom(self) -> int:
         return self.rate.numel()
 
+    @property
+    def width(self) -> int:
+        return 3 * self.columns + self.components
+
     def expect(
         self, x: Tensor, missing: Tensor | None, *, careful: bool = False
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -15,7 +16,25 @@ _NEAR = 256.0
 """The largest square of a mean, in variances of its component, at which float32 may expand squares of deviations."""
 
 
-class Diagonal(Emission[Tensor]):
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Events as `Diagonal` sums them: values and their squares, `(N, C)`; 1 where a value is present, or `None`."""
+
+    x: Tensor
+    squares: Tensor
+    present: Tensor | None
+
+
+@dataclass(frozen=True, slots=True)
+class Coefficients:
+    """Log-densities as polynomials of each column, `(K, C)` each."""
+
+    square: Tensor
+    linear: Tensor
+    constant: Tensor
+
+
+class Diagonal(Emission[Seen]):
     """`means (K, C)`; `scale (K, C)` holds standard deviations.
 
     Squares of deviations are expanded, so that both steps are one matrix product with the squares, the values and
@@ -32,7 +51,7 @@ class Diagonal(Emission[Tensor]):
     def __init__(self, components: int, columns: int, reg_covar: float) -> None:
         super().__init__(components, columns)
         self.reg_covar = reg_covar
-        self.near = False
+        self.quadratic: Coefficients | None = None
         self.register_buffer("means", torch.zeros(components, columns))
         self.register_buffer("scale", torch.ones(self._shape()))
 
@@ -48,26 +67,38 @@ class Diagonal(Emission[Tensor]):
         """`(K, C)`."""
         return self.scale
 
-    def settle(self) -> None:
-        self.near = bool((self.means / self._deviations()).square().amax() <= _NEAR)
+    @property
+    def width(self) -> int:
+        return 2 * self.columns + self.components
 
-    def expect(self, x: Tensor, missing: Tensor | None, *, careful: bool = False) -> tuple[Tensor, Tensor]:
-        wide = x if self.near and not careful else x.double()
-        seen = torch.ones_like(wide[:, :1]).T if missing is None else (~missing).to(wide.dtype).T
-        features = torch.cat([wide.square().T, wide.T, seen])  # (2 C + 1 or 3 C, N)
+    def settle(self) -> None:
+        """Expand in the type of the parameters where that is accurate."""
+        near = bool((self.means / self._deviations()).square().amax() <= _NEAR)
+        self.quadratic = self._expand(self.means.dtype if near else torch.float64)
+
+    def _expand(self, dtype: torch.dtype) -> Coefficients:
         mean, precision = self.means.double(), self._deviations().double() ** -2
         constant = -0.5 * (mean.square() * precision + math.log(2 * math.pi) - precision.log())
-        if missing is None:
-            constant = constant.sum(1, keepdim=True)
-        coefficients = torch.cat([-0.5 * precision, mean * precision, constant], 1)
-        return (coefficients.to(wide.dtype) @ features).to(x.dtype), features
+        return Coefficients((-0.5 * precision).to(dtype), (mean * precision).to(dtype), constant.to(dtype))
 
-    def sums(self, seen: Tensor, share: Tensor) -> dict[str, Tensor]:
-        found = (share.to(seen.dtype) @ seen.T).double()
+    def expect(self, x: Tensor, missing: Tensor | None, *, careful: bool = False) -> tuple[Tensor, Seen]:
+        own = self._expand(torch.float64) if careful or self.quadratic is None else self.quadratic
+        wide = x.to(own.constant.dtype)
+        seen = Seen(wide, wide.square(), None if missing is None else (~missing).to(wide.dtype))
+        log_density = (own.square @ seen.squares.T).addmm_(own.linear, wide.T)
+        if seen.present is None:
+            log_density += own.constant.sum(1, keepdim=True)
+        else:
+            log_density.addmm_(own.constant, seen.present.T)
+        return log_density.to(x.dtype), seen
+
+    def sums(self, seen: Seen, share: Tensor) -> dict[str, Tensor]:
+        share = share.to(seen.x.dtype)
+        present = share.sum(1, keepdim=True) if seen.present is None else share @ seen.present
         return {
-            "second": found[:, : self.columns],
-            "first": found[:, self.columns : 2 * self.columns],
-            "present": found[:, 2 * self.columns :],
+            "first": (share @ seen.x).double(),
+            "second": (share @ seen.squares).double(),
+            "present": present.double(),
         }
 
     def maximise(self, sums: Mapping[str, Tensor]) -> None:

@@ -39,6 +39,11 @@ class Emission(nn.Module, ABC, Generic[SeenT]):
     def settle(self) -> None:
         """Decide, before a pass, what depends on the parameters' values; not traced."""
 
+    @property
+    @abstractmethod
+    def width(self) -> int:
+        """How many numbers an expectation step makes of one event, for all components."""
+
     @abstractmethod
     def expect(self, x: Tensor, missing: Tensor | None, *, careful: bool = False) -> tuple[Tensor, SeenT]:
         """Evaluate events.
