@@ -19,6 +19,20 @@ Kind = Literal["continuous", "binary", "categorical", "count"]
 Modality = Literal["image", "table"]
 InputSpace = Literal["raw", "centred", "standardised", "unit", "signed-unit"]
 StorageType = Literal["uint8", "int16", "int32", "int64", "float32", "float64"]
+ColumnType = Literal[
+    "bool",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float32",
+    "float64",
+    "string",
+]
 
 CAPABILITIES = frozenset(
     {
@@ -46,6 +60,7 @@ class Feature:
         name: the column's own name.
         kind: `continuous | binary | categorical | count`.
         levels: the categories in the order of their codes, for a categorical or binary feature.
+        type: the type its column is stored in, in the source and in a file of samples; no part of what it means.
     """
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
@@ -53,6 +68,21 @@ class Feature:
     name: str
     kind: Kind = "continuous"
     levels: tuple[str, ...] | None = None
+    type: ColumnType = field(default="float64", repr=False)
+
+    def __post_init__(self) -> None:
+        named = self.kind in ("binary", "categorical")
+        if named != (self.levels is not None):
+            raise ValueError(f"Feature {self.name!r} is {self.kind}, which {'needs' if named else 'has no'} levels.")
+        if self.levels is not None and len(set(self.levels)) != len(self.levels):
+            raise ValueError(f"Feature {self.name!r} names a level twice.")
+        if self.kind == "binary" and self.levels is not None and len(self.levels) != 2:
+            raise ValueError(f"Feature {self.name!r} is binary and has {len(self.levels)} levels.")
+
+    @property
+    def discrete(self) -> bool:
+        """Whether it holds codes or counts, which no transform touches."""
+        return self.kind != "continuous"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +124,11 @@ class DataSpec:
     def size(self) -> int:
         """How many numbers one event holds."""
         return math.prod(self.event_shape)
+
+    @property
+    def discrete(self) -> tuple[int, ...]:
+        """The columns of a table that hold codes or counts."""
+        return tuple(i for i, feature in enumerate(self.features) if self.modality == "table" and feature.discrete)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import itertools
 import signal
@@ -25,7 +26,7 @@ from genzoo.engine.em import EMEngine
 from genzoo.engine.fit import Step, fit
 from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.losses import LossBuffer
-from genzoo.errors import DivergenceError, GenzooError, Interrupted
+from genzoo.errors import ConfigError, DivergenceError, GenzooError, Interrupted
 from genzoo.plugins import registry
 from genzoo.portable import save_model
 from genzoo.preparation import Callback, Prepared, Start, has_monitor, prepare, prepare_resume
@@ -219,6 +220,7 @@ def train(
     out: str | Path | None = None,
     training: Mapping[str, Any] | None = None,
     warm_start: str | Path | None = None,
+    weights: Array | None = None,
     watchers: Sequence[Watcher] = (),
     **options: Any,
 ) -> Run:
@@ -237,6 +239,8 @@ def train(
         out: the run directory; one below `runs` without.
         training: settings such as `{"epochs": 50, "batch_size": 64}`.
         warm_start: a run or model folder of the same model, whose weights and transform training goes on from.
+        weights: how much each event of data in memory counts, `(N,)`, for models that learn by
+            expectation-maximisation.
         watchers: see every step.
         options: the model's own options.
 
@@ -248,6 +252,13 @@ def train(
     """
     asked: dict[str, Any] = {"seed": seed, "device": device, "precision": precision, "training": training or {}}
     dataset, asked["data"] = _data(data)
+    if weights is not None:
+        if dataset is None:
+            raise ConfigError(
+                "Weights in memory belong to data in memory; for data in a file, name the column that holds them, "
+                "such as data={'source': 'a.csv', 'weight': 'w'}."
+            )
+        dataset = dataclasses.replace(dataset, weights=np.asarray(weights))
     if objective is not None:
         asked["objective"] = objective
     if warm_start is not None:

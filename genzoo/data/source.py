@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from genzoo.config import DataSettings
-from genzoo.data.dataset import Dataset, refuse_unusable
+from genzoo.data.dataset import Dataset, usable
 from genzoo.errors import ConfigError, DataError, PluginError, did_you_mean
 from genzoo.registry import Registry, blame, resolve
 
@@ -40,8 +40,7 @@ def open_dataset(settings: DataSettings, registry: Registry) -> Dataset:
             dataset = resolve(entry.spec.loader, entry.spec)()
         if not isinstance(dataset, Dataset):
             raise PluginError(f"Dataset {entry.id!r} gave a {type(dataset).__name__} instead of a Dataset.")
-        refuse_unusable(entry.id, dataset.events)
-        return dataset
+        return usable(dataset, entry.id)
     path = Path(source).expanduser()
     if not path.exists():
         known = did_you_mean(source, registry.datasets.names())
