@@ -66,6 +66,7 @@ class Prepared:
                 "validation": len(self.split.validation),
                 "test": len(self.split.test),
                 "skipped": self.dataset.skipped,
+                "dropped": self.dataset.dropped,
             },
             "steps": self.budget.steps,
             "steps_per_epoch": self.feed.steps_per_epoch,

@@ -32,6 +32,7 @@ ColumnType = Literal[
     "float32",
     "float64",
     "string",
+    "dictionary",
 ]
 
 CAPABILITIES = frozenset(
@@ -61,6 +62,7 @@ class Feature:
         kind: `continuous | binary | categorical | count`.
         levels: the categories in the order of their codes, for a categorical or binary feature.
         type: the type its column is stored in, in the source and in a file of samples; no part of what it means.
+            Without it, `string` for a feature with levels and `float64` for others.
     """
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
@@ -68,7 +70,7 @@ class Feature:
     name: str
     kind: Kind = "continuous"
     levels: tuple[str, ...] | None = None
-    type: ColumnType = field(default="float64", repr=False)
+    type: ColumnType | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         named = self.kind in ("binary", "categorical")
@@ -78,6 +80,13 @@ class Feature:
             raise ValueError(f"Feature {self.name!r} names a level twice.")
         if self.kind == "binary" and self.levels is not None and len(self.levels) != 2:
             raise ValueError(f"Feature {self.name!r} is binary and has {len(self.levels)} levels.")
+        if self.levels is not None and not all(_could_be(self.stored, level) for level in self.levels):
+            raise ValueError(f"The levels of feature {self.name!r} are not of its type, {self.type}.")
+
+    @property
+    def stored(self) -> ColumnType:
+        """The type of its column."""
+        return self.type or ("float64" if self.levels is None else "string")
 
     @property
     def discrete(self) -> bool:
@@ -142,6 +151,17 @@ class DataSpec:
         if self.quantum is not None:
             text += f", step {self.quantum:g}"
         return text + (", values may be missing" if self.missing else "")
+
+
+def _could_be(stored: ColumnType, level: str) -> bool:
+    if stored in ("string", "dictionary"):
+        return True
+    if stored == "bool":
+        return level in ("false", "true")
+    try:
+        return math.isfinite(int(level) if "int" in stored else float(level))
+    except ValueError:
+        return False
 
 
 def _increasing(bounds: tuple[float, float]) -> bool:

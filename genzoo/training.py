@@ -17,7 +17,7 @@ import numpy as np
 from torch import Tensor
 
 from genzoo.checkpoint import MonitorState, checkpoint_name, load_checkpoint
-from genzoo.config import runs_folder
+from genzoo.config import DataSettings, runs_folder
 from genzoo.consumers import Cadence, Checkpoints, MetricsLog, Monitor, SampleGrids
 from genzoo.data.array import array_dataset
 from genzoo.data.dataset import Array, Dataset
@@ -228,8 +228,8 @@ def train(
 
     Arguments:
         model: its name, `"dcgan"`, or id, `"genzoo-gan/dcgan"`.
-        data: a built-in name, a path, an array `(N, *event)`, a `Dataset`, or settings such as
-            `{"source": "photos", "size": 32}`; the model's own default without.
+        data: a built-in name, a path, an array `(N, *event)`, a table of pyarrow, pandas or polars, a `Dataset`, or
+            settings such as `{"source": "photos", "size": 32}`; the model's own default without.
         objective: one of those the model lists, or its settings, `{"name": "hinge", "margin": 2.0}`; the model's
             first without.
         preset: a named alternative recipe of the model.
@@ -280,6 +280,12 @@ def _data(data: str | Path | Array | Dataset | Mapping[str, Any] | None) -> tupl
         return None, {"source": str(data)}
     if isinstance(data, Mapping):
         return None, dict(data)
+    if hasattr(data, "__arrow_c_stream__"):  # a table of pyarrow, pandas or polars
+        # Arrays need no pyarrow.
+        from genzoo.data.table import table_dataset
+        from genzoo.data.tabular import ArrowTable
+
+        data = table_dataset("table", ArrowTable.of(data), DataSettings(source="table"))
     if not isinstance(data, Dataset):
         array = data.detach().cpu().numpy() if isinstance(data, Tensor) else np.asarray(data)
         data = array_dataset("array", array)

@@ -53,6 +53,8 @@ def test_a_data_spec_survives_json():
         {"kind": "count", "levels": ("a",)},
         {"kind": "categorical", "levels": ("a", "a")},
         {"kind": "binary", "levels": ("a",)},
+        {"kind": "categorical", "levels": ("1", "a"), "type": "int8"},
+        {"kind": "binary", "levels": ("no", "yes"), "type": "bool"},
     ],
 )
 def test_a_feature_whose_levels_do_not_fit_its_kind_is_refused(fields):
