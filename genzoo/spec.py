@@ -70,7 +70,7 @@ class Feature:
     name: str
     kind: Kind = "continuous"
     levels: tuple[str, ...] | None = None
-    type: ColumnType | None = field(default=None, repr=False)
+    type: ColumnType | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         named = self.kind in ("binary", "categorical")
