@@ -12,6 +12,7 @@ from pyarrow import feather, parquet
 import genzoo
 from genzoo import ConfigError, DataError, Dataset, DataSpec, Feature
 from genzoo.config import DataSettings
+from genzoo.data.inspect import ColumnFacts, inspect
 from genzoo.data.match import match_dataset
 from genzoo.data.source import open_dataset, open_matching
 from genzoo.data.table import table_of
@@ -529,3 +530,45 @@ def test_table_options_stand_wherever_data_stand(cli, tmp_path):
 def test_a_table_in_memory_is_trained_on(tmp_path):
     run = genzoo.train("gaussian", data=penguins(tmp_path / "a.parquet"), out=tmp_path / "run")
     assert [feature.type for feature in run.data.features] == ["int16", "float32", "float64"]
+
+
+def test_inspection_says_what_each_column_holds(table):
+    found = inspect(table(MIXED, kinds={"visits": "count"}))
+    facts = {column.name: column for column in found.columns}
+    assert facts["age"] == ColumnFacts("age", "int64", "continuous", None, 27, 45, pytest.approx(103 / 3), 1)
+    assert (facts["city"].levels, facts["city"].missing, facts["city"].values) == (
+        ("Aachen", "Bonn"),
+        1,
+        "2: Aachen, Bonn",
+    )
+    assert facts["visits"].kind == "count"
+    assert found.as_dict()["columns"][3]["low"] == -2000
+
+
+def test_inspection_names_the_option_that_sets_a_column_right(table):
+    rng = np.random.default_rng(0)
+    rows = [[i, rng.integers(1, 6), rng.integers(0, 2), 7, f"name {i}", rng.normal(), "xy"[i % 2]] for i in range(200)]
+    text = ",grade,sex,same,id,size of it,class,again\n" + "".join(
+        ",".join(map(str, [*row, row[5]])) + "\n" for row in rows
+    )
+    remarks = inspect(table(text + ",,,,,,,\n")).remarks
+    assert remarks == [
+        "rows without any value: 1",
+        "column 'x0' counts the rows; leave it out with --drop x0",
+        "column 'grade' holds only 5 whole numbers; if they are categories, --kind grade=categorical",
+        "column 'sex' holds only 2 whole numbers; if they are categories, --kind sex=binary",
+        "column 'same' never changes; leave it out with --drop same",
+        "column 'id' has 200 different texts in 200 rows; leave it out with --drop id",
+        "column 'again' repeats column 'size of it'; leave it out with --drop again",
+    ]
+
+
+def test_a_table_is_shown_column_by_column(cli, tmp_path):
+    (tmp_path / "a.csv").write_text(MIXED)
+    code, out, err = cli("data", "a.csv", "--kind", "visits=count", "--drop", "score")
+    assert code == 0, err
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert "column type kind values missing" in lines
+    assert "city string categorical 2: Aachen, Bonn 1" in lines
+    assert "age int64 continuous 27 to 45, mean 34.33 1" in lines
+    assert '"missing": 1' in cli("data", "a.csv", "--json")[1]

@@ -41,6 +41,13 @@ def command(data: str | None, as_json: bool, **given: Any) -> None:
         return
     for key, value in found.facts.items():
         click.echo(f"{key}: {value}")
+    if found.columns:
+        missing = any(column.missing for column in found.columns)
+        header = ["column", "type", "kind", "values", *["missing"] * missing]
+        cells = [[c.name, c.type, c.kind, c.values, *[str(c.missing)] * missing] for c in found.columns]
+        click.echo()
+        show_table(header, cells)
+        click.echo()
     for remark in found.remarks:
         click.echo(f"look at: {remark}")
     if not found.remarks:
