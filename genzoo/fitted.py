@@ -48,7 +48,7 @@ class _Asked:
         return len(self.events)
 
     def chunk(self, start: int) -> Array:
-        return self.events[start : start + CHUNK]
+        return np.asarray(self.events[start : start + CHUNK])
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +223,7 @@ class Fitted:
             DataError: they are no numbers, of another shape than the training data, or infinite; or some are
                 missing, and the model does not accept that.
         """
-        found = x.detach().cpu().numpy() if isinstance(x, Tensor) else np.asarray(x)
+        found = x.detach().cpu().numpy() if isinstance(x, Tensor) else x if hasattr(x, "dtype") else np.asarray(x)
         if found.dtype.kind not in "buif":
             raise DataError(f"Events are numbers, and these are of type {found.dtype}.")
         if found.shape[1:] != self.data.event_shape:

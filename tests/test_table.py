@@ -14,6 +14,7 @@ from genzoo import ConfigError, DataError, Dataset, DataSpec, Feature
 from genzoo.config import DataSettings
 from genzoo.data.inspect import ColumnFacts, inspect
 from genzoo.data.match import match_dataset
+from genzoo.data.rowgroups import RowGroups
 from genzoo.data.source import open_dataset, open_matching
 from genzoo.data.table import table_of
 from genzoo.plugins import registry
@@ -572,3 +573,68 @@ def test_a_table_is_shown_column_by_column(cli, tmp_path):
     assert "city string categorical 2: Aachen, Bonn 1" in lines
     assert "age int64 continuous 27 to 45, mean 34.33 1" in lines
     assert '"missing": 1' in cli("data", "a.csv", "--json")[1]
+
+
+@pytest.fixture
+def large(tmp_path, monkeypatch):
+    """A Parquet file of five row groups that counts as large, and its numbers."""
+    monkeypatch.setattr("genzoo.data.columnar.LARGE", 1000)
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(1000, 3)).astype(np.float32)
+    rows[::17, 1] = NAN
+    columns = {name: pa.array(rows[:, i], mask=np.isnan(rows[:, i])) for i, name in enumerate("abc")}
+    columns |= {"label": pa.array([f"l{i % 3}" for i in range(1000)]), "w": pa.array(np.arange(1000) % 4)}
+    parquet.write_table(pa.table(columns), tmp_path / "big.parquet", row_group_size=220)
+    return tmp_path / "big.parquet", rows
+
+
+def test_a_large_parquet_file_is_read_as_it_is_indexed(large):
+    path, rows = large
+    found = read(path, label="label", weight="w")
+    events = found.events
+    assert isinstance(events, RowGroups)
+    assert (events.shape, events.dtype, found.spec.missing) == ((1000, 3), np.float32, True)
+    assert found.labels[4] == "l1"
+    assert found.weights.tolist() == (np.arange(1000) % 4).tolist()
+    mask = np.arange(1000) % 3 == 0
+    for index in (slice(None), slice(30, 200), slice(210, 700), slice(0, 990, 7), slice(5, 5), slice(880, None)):
+        assert np.array_equal(events[index], rows[index], equal_nan=True)
+    for index in (np.array([0, 219, 220, 999]), np.array([800, 3, 450]), mask, 7, -1, np.array([], np.int64)):
+        assert np.array_equal(events[index], rows[index], equal_nan=True)
+    assert np.array_equal(np.asarray(events), rows, equal_nan=True)
+    in_memory = read(path, label="label", weight="w", columns="a,b,c", kinds={"a": "continuous"})
+    assert isinstance(in_memory.events, np.ndarray)
+    assert in_memory.digest() == found.digest()
+    assert inspect(found).columns[1].missing == 59
+    assert isinstance(read(path, drop="label,w", drop_missing=True).events, np.ndarray)
+
+
+def test_a_model_trained_on_a_large_file_is_that_of_the_same_rows_in_memory(large, tmp_path, monkeypatch):
+    path, rows = large
+    settings = {"source": str(path), "columns": "a,c"}
+    one = genzoo.train("gaussian", data=settings, out=tmp_path / "one", precision="fp64")
+    monkeypatch.undo()
+    two = genzoo.train("gaussian", data=settings, out=tmp_path / "two", precision="fp64")
+    asked = matching(path, one.data)
+    assert np.allclose(one.log_prob(asked.events), two.log_prob(rows[:, [0, 2]]), rtol=1e-12)
+
+
+def test_a_large_file_is_matched_by_name_without_being_held(large):
+    path, rows = large
+    spec = DataSpec((2,), "table", (Feature("c"), Feature("a")))
+    found = matching(path, spec)
+    assert isinstance(found.events, RowGroups)
+    assert (found.spec.features, found.ignored) == (spec.features, ("b", "label", "w"))
+    assert np.array_equal(found.events[100:300], rows[100:300][:, [2, 0]])
+
+
+def test_a_bad_value_deep_in_a_large_file_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("genzoo.data.columnar.LARGE", 1000)
+    rows = np.zeros(500)
+    rows[321] = np.inf
+    parquet.write_table(pa.table({"a": rows}), tmp_path / "a.parquet", row_group_size=100)
+    with pytest.raises(DataError, match="column 'a' holds inf in row 321"):
+        read(tmp_path / "a.parquet")
+    parquet.write_table(pa.table({"a": pa.nulls(500, pa.float64()), "b": np.zeros(500)}), tmp_path / "b.parquet")
+    with pytest.raises(DataError, match="'a' has no value at all"):
+        read(tmp_path / "b.parquet")

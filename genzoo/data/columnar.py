@@ -9,8 +9,12 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet
 
+from genzoo.data.rowgroups import RowGroups
 from genzoo.data.tabular import PANDAS_INDEX, Tabular
 from genzoo.errors import DataError
+
+LARGE = 2**28
+"""Bytes of numbers from which a Parquet file is read a row group at a time."""
 
 
 class Columnar(Tabular):
@@ -27,6 +31,15 @@ class Columnar(Tabular):
 
     def read(self, columns: Sequence[str], texts: Collection[str] = ()) -> pa.Table:
         return self._try(lambda: self._read(columns))
+
+    def stream(self, columns: Sequence[str]) -> RowGroups | None:
+        if self._path.suffix != ".parquet":
+            return None
+        schema = self._try(self._schema)
+        if not all(_is_plain(schema.field(name).type) for name in columns):
+            return None
+        events = RowGroups(self._path, columns)
+        return events if events.nbytes > LARGE else None
 
     def _schema(self) -> Any:
         if self._path.suffix == ".parquet":
@@ -46,6 +59,10 @@ class Columnar(Tabular):
             return work()
         except (pa.ArrowException, OSError, KeyError) as error:
             raise DataError(f"{self._path} cannot be read as a table: {error}.") from error
+
+
+def _is_plain(kind: Any) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
 
 
 def _open_arrow(file: Any) -> Any:

@@ -165,7 +165,7 @@ def usable(dataset: Dataset, shown: str) -> Dataset:
     names = [feature.name for feature in dataset.spec.features] if table else None
     missing = check_values(shown, dataset.events, names)
     if missing:
-        _refuse_empty_columns(dataset, shown)
+        refuse_empty_columns(dataset, shown)
     for column in dataset.spec.discrete:
         _refuse_codes(dataset, shown, column, dataset.spec.features[column])
     if dataset.spec.missing or not missing:
@@ -173,7 +173,12 @@ def usable(dataset: Dataset, shown: str) -> Dataset:
     return dataclasses.replace(dataset, spec=dataclasses.replace(dataset.spec, missing=True))
 
 
-def _refuse_empty_columns(dataset: Dataset, shown: str) -> None:
+def refuse_empty_columns(dataset: Dataset, shown: str) -> None:
+    """Refuse a table with a column in which every value is missing.
+
+    Raises:
+        DataError: there is one.
+    """
     observed = np.zeros(dataset.spec.event_shape, bool)
     for start in range(0, len(dataset), BLOCK):
         observed |= ~np.isnan(dataset.events[start : start + BLOCK]).all(axis=0)

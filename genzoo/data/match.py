@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from genzoo.config import DataSettings
 from genzoo.data.dataset import Dataset
-from genzoo.data.table import EventTable, chosen_columns, gather, one_column, read_columns
+from genzoo.data.table import EventTable, chosen_columns, gather, one_column, read_columns, streamed
 from genzoo.data.tabular import Tabular, numbered
 from genzoo.errors import ConfigError, DataError, did_you_mean
 from genzoo.spec import DataSpec, Feature
@@ -31,12 +31,18 @@ def match_table(name: str, source: Tabular, settings: DataSettings, spec: DataSp
     features = spec.features
     columns = _found(source.shown, kept, features)
     texts = {column for column, feature in zip(columns, features, strict=True) if _read_as_text(feature)}
+    known = {*columns, *settings.drop, settings.label, settings.weight}
+    ignored = tuple(column for column in source.names if column not in known)
+    large = None if spec.discrete else streamed(name, source, settings, columns)
+    if large is not None:
+        storage, missing = large.spec.storage, large.spec.missing
+        same = dataclasses.replace(spec, storage=storage, missing=missing)
+        return dataclasses.replace(large, spec=same, ignored=ignored)
     table = read_columns(source, settings, columns, texts)
     pairs = zip(columns, features, strict=True)
     values = [one_column(source, table, column).match(feature) for column, feature in pairs]
     dataset = gather(name, source, settings, spec, table, values)
-    known = {*columns, *settings.drop, settings.label, settings.weight}
-    return dataclasses.replace(dataset, ignored=tuple(column for column in source.names if column not in known))
+    return dataclasses.replace(dataset, ignored=ignored)
 
 
 def match_dataset(dataset: Dataset, spec: DataSpec) -> Dataset:

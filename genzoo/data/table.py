@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
 
 from genzoo.config import DataSettings
 from genzoo.data.column import LARGEST_WHOLE, Column
-from genzoo.data.dataset import BLOCK, Array, Dataset, empty_column, usable
+from genzoo.data.dataset import BLOCK, Array, Dataset, check_values, empty_column, refuse_empty_columns, usable
 from genzoo.data.tabular import Tabular
 from genzoo.errors import ConfigError, DataError, did_you_mean
 from genzoo.spec import DataSpec, Feature
@@ -27,6 +27,11 @@ def table_dataset(name: str, source: Tabular, settings: DataSettings) -> Dataset
     kept = chosen_columns(source, settings)
     for column in settings.kinds:
         _check_column(column, kept, source.shown)
+    large = None if settings.kinds else streamed(name, source, settings, kept)
+    if large is not None:
+        if large.spec.missing:
+            refuse_empty_columns(large, source.shown)
+        return large
     texts = {column for column, kind in settings.kinds.items() if kind in ("binary", "categorical")}
     table = read_columns(source, settings, kept, texts)
     described = [one_column(source, table, column).describe(settings.kinds.get(column)) for column in kept]
@@ -37,6 +42,24 @@ def table_dataset(name: str, source: Tabular, settings: DataSettings) -> Dataset
     storage: Any = "float32" if all(feature.stored == "float32" for feature in features) else "float64"
     spec = DataSpec((len(kept),), "table", features, storage=storage)
     return gather(name, source, settings, spec, table, [values for _, values in described])
+
+
+def streamed(name: str, source: Tabular, settings: DataSettings, columns: Sequence[str]) -> Dataset | None:
+    """Columns too large to be held as a dataset that reads them as they are indexed; `None` where they can be.
+
+    Raises:
+        DataError: a value cannot be used.
+    """
+    events = None if settings.drop_missing else source.stream(columns)
+    if events is None:
+        return None
+    empty = events.schema.empty_table()
+    features = tuple(one_column(source, empty, column).describe(None)[0] for column in columns)
+    missing = check_values(source.shown, cast("Array", events), columns)
+    storage: Any = events.dtype.name
+    spec = DataSpec((len(columns),), "table", features, storage=storage, missing=missing)
+    labels, weights = labels_and_weights(source, settings, read_columns(source, settings, [], set()))
+    return Dataset(name, spec, cast("Array", events), labels, weights=weights)
 
 
 class EventTable(Tabular):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from genzoo.data.dataset import Array
+from genzoo.data.rowgroups import RowGroups
 from genzoo.errors import DataError
 
 
@@ -47,7 +47,7 @@ class Tabular(ABC):
             DataError: they cannot be read.
         """
 
-    def stream(self, columns: Sequence[str]) -> Array | None:
+    def stream(self, columns: Sequence[str]) -> RowGroups | None:
         """Columns as events that are read as they are indexed, where they are too large to be held; else `None`."""
         return None
 
