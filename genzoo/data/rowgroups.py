@@ -38,7 +38,7 @@ class RowGroups:
         narrow = all(pa.types.is_float32(kind) for kind in self.schema.types)
         self.dtype = np.dtype(np.float32 if narrow else np.float64)
         self.shape = (int(self._starts[-1]), len(columns))
-        self._held: tuple[int, Array] = (-1, np.empty((0, len(columns)), self.dtype))
+        self._held: tuple[int, Array] | None = None
 
     @property
     def nbytes(self) -> int:
@@ -73,21 +73,20 @@ class RowGroups:
 
     def _group(self, number: int) -> Array:
         """The events of a row group; the last one asked for is kept, and several threads may ask."""
-        held, events = self._held
-        if held == number:
-            return events
-        self._held = (-1, events[:0])  # before another takes its place
-        del events
+        held = self._held
+        if held is not None and held[0] == number:
+            return held[1]
+        self._held = held = None  # before another takes its place
+        first = int(self._starts[number])
+        found = np.empty((int(self._starts[number + 1]) - first, len(self._columns)), self.dtype)
         try:
             with parquet.ParquetFile(self._path, metadata=self._metadata) as file:
-                table = file.read_row_group(number, columns=self._columns, use_threads=False)
+                for place, name in enumerate(self._columns):
+                    values = file.read_row_group(number, columns=[name], use_threads=False).column(0)
+                    column = Column(name, values, str(self._path), lambda row: f"row {first + row}")
+                    found[:, place] = column.numbers()
         except (pa.ArrowException, OSError) as error:
             raise DataError(f"{self._path} cannot be read as a table: {error}.") from error
-        first = int(self._starts[number])
-        found = np.empty((table.num_rows, len(self._columns)), self.dtype)
-        for place, name in enumerate(self._columns):
-            values = table.column(name)
-            found[:, place] = Column(name, values, str(self._path), lambda row: f"row {first + row}").numbers()
         found.flags.writeable = False
         self._held = (number, found)
         return found
