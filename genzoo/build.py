@@ -24,7 +24,10 @@ def check_data(entry: Entry[ModelSpec], data: DataSpec) -> None:
         wanted = " or ".join(f"{modality}s" for modality in spec.modalities)
         raise DataError(f"Model {spec.name!r} takes {wanted}, and these data are: {data.describe()}.")
     if data.missing and not spec.missing:
-        raise DataError(f"These data have missing values and model {spec.name!r} does not accept them.")
+        raise DataError(
+            f"These data have missing values and model {spec.name!r} does not accept them. Use a model that does, or "
+            f"leave such rows out with --drop-missing."
+        )
 
 
 def build_parts(entry: Entry[ModelSpec], options: Mapping[str, Any], data: DataSpec) -> Parts:

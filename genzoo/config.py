@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.metadata
 import json
 import os
@@ -10,9 +11,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from genzoo.errors import ConfigError, did_you_mean
+from genzoo.spec import Kind
 
 Precision = Literal["auto", "fp64", "fp32", "tf32", "bf16", "fp16"]
 ResolvedPrecision = Literal["fp64", "fp32", "tf32", "bf16", "fp16"]
@@ -133,6 +135,28 @@ class DataSettings(Settings):
     )
     colour: Literal["auto", "grey", "rgb"] = Field("auto", description="what images of a folder are converted to")
     skip_bad: bool = Field(False, description="leave unreadable files out and count them, instead of stopping")
+    header: Literal["auto"] | bool = Field("auto", description="whether the first row of a .csv or .tsv file names it")
+    columns: tuple[str, ...] | None = Field(None, description="columns of a table to keep, in this order")
+    drop: tuple[str, ...] = Field((), description="columns of a table to leave out")
+    kinds: dict[str, Kind] = Field(
+        {},
+        description="what columns of a table are, by name: continuous, binary, categorical or count",
+    )
+    label: str | None = Field(None, description="column kept out of training and used only in reports")
+    weight: str | None = Field(None, description="column kept out of training that says how much each row counts")
+    drop_missing: bool = Field(False, description="leave rows with a missing value out and count them")
+
+    @field_validator("columns", "drop", mode="before")
+    @classmethod
+    def _split_names(cls, value: Any) -> Any:
+        """Names may come as one text, `a,b,"c, d"`."""
+        return next(csv.reader([value], skipinitialspace=True), []) if isinstance(value, str) else value
+
+    def given(self, *names: str) -> str | None:
+        """The command-line option of the first of these settings that is not at its default."""
+        told = self.model_dump(include=set(names), exclude_defaults=True)
+        first = next((name for name in names if name in told), None)
+        return None if first is None else "--kind" if first == "kinds" else f"--{first.replace('_', '-')}"
 
 
 class ObjectiveSettings(Settings):

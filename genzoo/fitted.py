@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genzoo.data.dataset import refuse_unusable
+from genzoo.data.dataset import check_values
 from genzoo.device import widest
 from genzoo.errors import ConfigError, DataError
 from genzoo.model import (
@@ -19,6 +19,7 @@ from genzoo.model import (
     Decoder,
     Encoder,
     Generator,
+    Imputation,
     Likelihood,
     Reconstruction,
     capabilities_of,
@@ -26,7 +27,7 @@ from genzoo.model import (
 )
 from genzoo.seeding import scope
 from genzoo.spec import DataSpec
-from genzoo.transform import Affine, place_on_grid
+from genzoo.transform import Affine, observed, place_on_grid
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Events = Array | Tensor
@@ -34,6 +35,20 @@ CapabilityT = TypeVar("CapabilityT")
 
 CHUNK = 512
 """Events computed at a time; part of what a seed means, because a chunk is a random scope."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Events in data units on the host, and whether any value of them is missing."""
+
+    events: Array
+    missing: bool
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    def chunk(self, start: int) -> Array:
+        return np.asarray(self.events[start : start + CHUNK])
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +60,14 @@ class Fitted:
         generator: the trained generator.
         transform: what maps data units to the generator's space.
         data: what one event is.
+        missing: whether the generator accepts missing values, which are NaN in events of data units.
     """
 
     model: str
     generator: Generator
     transform: Affine
     data: DataSpec
+    missing: bool = False
 
     @property
     def device(self) -> torch.device:
@@ -98,50 +115,76 @@ class Fitted:
     def encode(self, x: Events, *, seed: int = 0) -> Array:
         """The posterior mean of the latent vector of events `x (N, *event)`, `(N, L)`."""
         encoder = self._require(Encoder)
-        events = self._events(x)
+        asked = self._ask(x)
 
         def work(index: int, start: int) -> Array:
             with scope(seed, "encode", index):
-                return _to_host(encoder.encode(self._to_model(events[start : start + CHUNK])))
+                return _to_host(encoder.encode(*self._to_model(asked, start)))
 
-        return self._chunks(len(events), work)
+        return self._chunks(len(asked), work)
 
     def reconstruct(self, x: Events) -> Array:
         """The model's own version of events `x (N, *event)`, in data units."""
         module = self._require(Reconstruction)
-        events = self._events(x)
+        asked = self._ask(x)
 
         def work(_: int, start: int) -> Array:
-            return self._to_data(module.reconstruct(self._to_model(events[start : start + CHUNK])))
+            return self._to_data(module.reconstruct(*self._to_model(asked, start)))
 
-        return self._chunks(len(events), work)
+        return self._chunks(len(asked), work)
+
+    def impute(self, x: Events, *, draw: bool = False, seed: int = 0) -> Array:
+        """Events `x (N, *event)` with what is missing (NaN) filled in and the rest as it was.
+
+        Arguments:
+            draw: draw from the distribution given the observed values, instead of taking its mean, or the most
+                probable category.
+            seed: of the draws.
+
+        Raises:
+            ConfigError: the model cannot impute.
+            DataError: the events have another shape than the training data.
+        """
+        module = self._require(Imputation)
+        asked = self._ask(x)
+
+        def work(index: int, start: int) -> Array:
+            events = asked.chunk(start)
+            y, missing = observed(self._narrow(self.transform(self._widen(events))), missing=True)
+            assert missing is not None
+            with scope(seed, "impute", index):
+                filled = self._to_data(module.impute(y, missing, draw=draw))
+            return np.where(np.isnan(events), filled.astype(events.dtype), events)
+
+        return self._chunks(len(asked), work)
 
     def log_prob(self, x: Events) -> Array:
-        """Log-density of events `x (N, *event)` in nats, in data units, `(N,)` float64.
+        """Log-density of events `x (N, *event)` in nats, in data units, `(N,)` float64; of what of them was observed.
 
         Raises:
             ConfigError: the model has no likelihood.
             DataError: the events have another shape than the training data.
         """
         density = self._require(Likelihood)
-        events = self._events(x)
+        asked = self._ask(x)
 
         def work(_: int, start: int) -> Array:
-            wide = self._widen(events[start : start + CHUNK])
-            inside = density.log_prob(self._narrow(self.transform(wide)))
-            return _to_host(inside.to(wide.dtype) + self.transform.log_det(wide)).astype(np.float64)
+            wide = self._widen(asked.chunk(start))
+            inside = density.log_prob(*self._to_model(asked, start))
+            outside = self.transform.log_det(wide, wide.isnan() if asked.missing else None)
+            return _to_host(inside.to(wide.dtype) + outside).astype(np.float64)
 
-        return self._chunks(len(events), work)
+        return self._chunks(len(asked), work)
 
     def log_posterior(self, x: Events) -> Array:
         """Log-probability of each component given events `x (N, *event)`, `(N, K)`."""
         module = self._require(Components)
-        events = self._events(x)
+        asked = self._ask(x)
 
         def work(_: int, start: int) -> Array:
-            return _to_host(module.log_posterior(self._to_model(events[start : start + CHUNK])))
+            return _to_host(module.log_posterior(*self._to_model(asked, start)))
 
-        return self._chunks(len(events), work)
+        return self._chunks(len(asked), work)
 
     def to(self, device: torch.device) -> Fitted:
         """The same model on another device; this one moves along, since modules move in place."""
@@ -173,13 +216,14 @@ class Fitted:
     def _narrow(self, x: Tensor) -> Tensor:
         return x.to(self._dtype())
 
-    def _events(self, x: Events) -> Array:
-        """Events that the model can be asked about, on the host.
+    def _ask(self, x: Events) -> _Asked:
+        """Events that the model can be asked about.
 
         Raises:
-            DataError: they are no numbers, of another shape than the training data, or not finite.
+            DataError: they are no numbers, of another shape than the training data, or infinite; or some are
+                missing, and the model does not accept that.
         """
-        found = x.detach().cpu().numpy() if isinstance(x, Tensor) else np.asarray(x)
+        found = x.detach().cpu().numpy() if isinstance(x, Tensor) else x if hasattr(x, "dtype") else np.asarray(x)
         if found.dtype.kind not in "buif":
             raise DataError(f"Events are numbers, and these are of type {found.dtype}.")
         if found.shape[1:] != self.data.event_shape:
@@ -187,15 +231,23 @@ class Fitted:
                 f"The model was trained on events of shape {self.data.event_shape}, and these have "
                 f"{found.shape[1:]}. Give it data of the same form."
             )
-        refuse_unusable("The data", found)
-        return found
+        names = [feature.name for feature in self.data.features] if self.data.modality == "table" else None
+        missing = check_values("The data", found, names)
+        if missing and not self.missing:
+            raise DataError(
+                f"These data have missing values and model {self.model!r} does not accept them. Use a model that "
+                f"does, or leave such rows out with --drop-missing."
+            )
+        return _Asked(found, missing)
 
     def _widen(self, x: Array) -> Tensor:
         """Events on the device in the transform's own precision, so that large offsets do not round."""
         return torch.as_tensor(x).to(self.device, self.transform.shift.dtype)
 
-    def _to_model(self, x: Array) -> Tensor:
-        return self._narrow(self.transform(self._widen(x)))
+    def _to_model(self, asked: _Asked, start: int) -> tuple[Tensor, ...]:
+        """What the generator's methods take: a chunk in model space and, where values are missing, its mask."""
+        y, missing = observed(self._narrow(self.transform(self._widen(asked.chunk(start)))), asked.missing)
+        return (y,) if missing is None else (y, missing)
 
     def _to_data(self, y: Tensor) -> Array:
         x = self.transform.inverse(y.to(self.transform.shift.dtype))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import math
 from pathlib import Path
@@ -22,6 +21,11 @@ _SMALLEST_SIDE = 48
 
 _GRID_LIMIT = 1024
 """Images in one grid; more belong into a folder or an array."""
+
+_SUFFIXES = {
+    "image": ("", ".png", ".npy", ".npz"),
+    "table": (".csv", ".tsv", ".parquet", ".arrow", ".feather", ".npy", ".npz"),
+}
 
 
 def to_bytes(events: Array, data: DataSpec) -> Array:
@@ -64,12 +68,16 @@ def save_events(path: Path, events: Array, data: DataSpec) -> None:
         write_with(path, lambda temporary: np.save(temporary, events))
     elif suffix == ".npz":
         write_with(path, lambda temporary: np.savez_compressed(temporary, x=events))
-    elif suffix == ".csv":
-        write_bytes(path, _csv(events, data))
     elif suffix == ".png":
         write_bytes(path, _png(grid(events, data)))
-    else:
+    elif not suffix:
         _save_folder(path, events, data)
+    else:
+        # Images need no pyarrow.
+        from genzoo.data.table import table_of
+        from genzoo.table import write_table
+
+        write_table(path, table_of(events, data))
 
 
 def check_suffix(path: Path, n: int, data: DataSpec) -> None:
@@ -79,7 +87,7 @@ def check_suffix(path: Path, n: int, data: DataSpec) -> None:
         ConfigError: the suffix is unknown, does not suit the events, or the folder exists.
     """
     suffix = path.suffix.lower()
-    allowed = {"image": ("", ".png", ".npy", ".npz"), "table": (".csv", ".npy", ".npz")}[data.modality]
+    allowed = _SUFFIXES[data.modality]
     if suffix not in allowed:
         names = ", ".join(name or "a folder (no suffix)" for name in allowed)
         raise ConfigError(f"Events of modality {data.modality!r} cannot be written as {path.name!r}. Known: {names}.")
@@ -95,14 +103,6 @@ def _png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     return buffer.getvalue()
-
-
-def _csv(events: Array, data: DataSpec) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(feature.name for feature in data.features)
-    writer.writerows(events.tolist())
-    return text.getvalue().encode()
 
 
 def _save_folder(path: Path, events: Array, data: DataSpec) -> None:

@@ -117,7 +117,7 @@ def assemble(
     generator.to(next((tensor.dtype for tensor in weights.values() if tensor.is_floating_point()), torch.float32))
     load_tensors(generator, weights, assign=True)
     generator.requires_grad_(False)
-    fitted = Fitted(entry.id, generator.eval(), transform, data)
+    fitted = Fitted(entry.id, generator.eval(), transform, data, entry.spec.missing)
     return fitted if device is None else fitted.to(device)
 
 

@@ -11,7 +11,7 @@ import torch
 from genzoo.build import build_objective, build_parts, check_data
 from genzoo.checkpoint import CheckpointState, checkpoints, load_checkpoint
 from genzoo.config import BUDGETS, RunConfig, merge_training, validate
-from genzoo.data.dataset import Dataset, Rows, Split, refuse_unusable
+from genzoo.data.dataset import Dataset, Rows, Split, usable
 from genzoo.data.source import anchor, open_dataset
 from genzoo.device import Runtime, describe, resolve_runtime
 from genzoo.engine.em import EMEngine
@@ -51,7 +51,8 @@ class Prepared:
     @property
     def fitted(self) -> Fitted:
         """The model as it stands, in the form users hold."""
-        return Fitted(self.config.model, self.engine.trained, self.transform, self.dataset.spec)
+        accepts = registry().models.get(self.config.model).spec.missing
+        return Fitted(self.config.model, self.engine.trained, self.transform, self.dataset.spec, accepts)
 
     def summary(self) -> dict[str, Any]:
         """What will be trained, for people and for `--dry-run --json`."""
@@ -65,6 +66,7 @@ class Prepared:
                 "validation": len(self.split.validation),
                 "test": len(self.split.test),
                 "skipped": self.dataset.skipped,
+                "dropped": self.dataset.dropped,
             },
             "steps": self.budget.steps,
             "steps_per_epoch": self.feed.steps_per_epoch,
@@ -91,9 +93,11 @@ def prepare(config: RunConfig, dataset: Dataset | None = None, *, resumed: bool 
         config = config.model_copy(update={"data": anchor(config.data, zoo)})
         dataset = open_dataset(config.data, zoo)
     else:
-        refuse_unusable(dataset.name, dataset.events)
+        dataset = usable(dataset, dataset.name)
     check_data(entry, dataset.spec)
     split = dataset.split(config.split, config.seed)
+    if dataset.weights is not None and not dataset.weights[split.train].any():
+        raise DataError(f"{dataset.name}: every training row has the weight 0, so there is nothing to learn from.")
     warm = None if resumed else _warm_start(config, dataset)
     transform = warm.transform if warm else fit_transform(entry.spec.input, dataset.spec, dataset.blocks(split.train))
     transform = transform.to(runtime.device, runtime.wide)
@@ -106,6 +110,11 @@ def prepare(config: RunConfig, dataset: Dataset | None = None, *, resumed: bool 
     callbacks = tuple(_callback(zoo, name) for name in config.training.callbacks)
     source = (dataset, split.train, transform, runtime)
     if isinstance(objective, GradientObjective):
+        if dataset.weights is not None:
+            raise ConfigError(
+                f"Objective {config.objective.name!r} learns by gradients, which take no weights of events. Leave "
+                f"--weight out, or use a model that learns by expectation-maximisation."
+            )
         engine, feed = _gradient(config, model, objective, *source)
         budget = Budget.of(config.training, feed.steps_per_epoch)
         if budget.steps is None and budget.seconds is None:

@@ -136,6 +136,14 @@ class Run:
         """`Fitted.log_prob` of the trained model."""
         return self.fitted().log_prob(x)
 
+    def log_posterior(self, x: Array) -> Array:
+        """`Fitted.log_posterior` of the trained model."""
+        return self.fitted().log_posterior(x)
+
+    def impute(self, x: Array, *, draw: bool = False, seed: int = 0) -> Array:
+        """`Fitted.impute` of the trained model."""
+        return self.fitted().impute(x, draw=draw, seed=seed)
+
 
 def _environment() -> dict[str, Any]:
     return {

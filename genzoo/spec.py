@@ -19,6 +19,21 @@ Kind = Literal["continuous", "binary", "categorical", "count"]
 Modality = Literal["image", "table"]
 InputSpace = Literal["raw", "centred", "standardised", "unit", "signed-unit"]
 StorageType = Literal["uint8", "int16", "int32", "int64", "float32", "float64"]
+ColumnType = Literal[
+    "bool",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float32",
+    "float64",
+    "string",
+    "dictionary",
+]
 
 CAPABILITIES = frozenset(
     {
@@ -46,6 +61,8 @@ class Feature:
         name: the column's own name.
         kind: `continuous | binary | categorical | count`.
         levels: the categories in the order of their codes, for a categorical or binary feature.
+        type: the type its column is stored in, in the source and in a file of samples; no part of what it means.
+            Without it, `string` for a feature with levels and `float64` for others.
     """
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
@@ -53,6 +70,28 @@ class Feature:
     name: str
     kind: Kind = "continuous"
     levels: tuple[str, ...] | None = None
+    type: ColumnType | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        named = self.kind in ("binary", "categorical")
+        if named != (self.levels is not None):
+            raise ValueError(f"Feature {self.name!r} is {self.kind}, which {'needs' if named else 'has no'} levels.")
+        if self.levels is not None and len(set(self.levels)) != len(self.levels):
+            raise ValueError(f"Feature {self.name!r} names a level twice.")
+        if self.kind == "binary" and self.levels is not None and len(self.levels) != 2:
+            raise ValueError(f"Feature {self.name!r} is binary and has {len(self.levels)} levels.")
+        if self.levels is not None and not all(_could_be(self.stored, level) for level in self.levels):
+            raise ValueError(f"The levels of feature {self.name!r} are not of its type, {self.type}.")
+
+    @property
+    def stored(self) -> ColumnType:
+        """The type of its column."""
+        return self.type or ("float64" if self.levels is None else "string")
+
+    @property
+    def discrete(self) -> bool:
+        """Whether it holds codes or counts, which no transform touches."""
+        return self.kind != "continuous"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +134,11 @@ class DataSpec:
         """How many numbers one event holds."""
         return math.prod(self.event_shape)
 
+    @property
+    def discrete(self) -> tuple[int, ...]:
+        """The columns of a table that hold codes or counts."""
+        return tuple(i for i, feature in enumerate(self.features) if self.modality == "table" and feature.discrete)
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return asdict(self)
@@ -107,6 +151,17 @@ class DataSpec:
         if self.quantum is not None:
             text += f", step {self.quantum:g}"
         return text + (", values may be missing" if self.missing else "")
+
+
+def _could_be(stored: ColumnType, level: str) -> bool:
+    if stored in ("string", "dictionary"):
+        return True
+    if stored == "bool":
+        return level in ("false", "true")
+    try:
+        return math.isfinite(int(level) if "int" in stored else float(level))
+    except ValueError:
+        return False
 
 
 def _increasing(bounds: tuple[float, float]) -> bool:

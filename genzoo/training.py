@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import itertools
 import signal
@@ -16,7 +17,7 @@ import numpy as np
 from torch import Tensor
 
 from genzoo.checkpoint import MonitorState, checkpoint_name, load_checkpoint
-from genzoo.config import runs_folder
+from genzoo.config import DataSettings, runs_folder
 from genzoo.consumers import Cadence, Checkpoints, MetricsLog, Monitor, SampleGrids
 from genzoo.data.array import array_dataset
 from genzoo.data.dataset import Array, Dataset
@@ -25,7 +26,7 @@ from genzoo.engine.em import EMEngine
 from genzoo.engine.fit import Step, fit
 from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.losses import LossBuffer
-from genzoo.errors import DivergenceError, GenzooError, Interrupted
+from genzoo.errors import ConfigError, DivergenceError, GenzooError, Interrupted
 from genzoo.plugins import registry
 from genzoo.portable import save_model
 from genzoo.preparation import Callback, Prepared, Start, has_monitor, prepare, prepare_resume
@@ -219,6 +220,7 @@ def train(
     out: str | Path | None = None,
     training: Mapping[str, Any] | None = None,
     warm_start: str | Path | None = None,
+    weights: Array | None = None,
     watchers: Sequence[Watcher] = (),
     **options: Any,
 ) -> Run:
@@ -226,8 +228,8 @@ def train(
 
     Arguments:
         model: its name, `"dcgan"`, or id, `"genzoo-gan/dcgan"`.
-        data: a built-in name, a path, an array `(N, *event)`, a `Dataset`, or settings such as
-            `{"source": "photos", "size": 32}`; the model's own default without.
+        data: a built-in name, a path, an array `(N, *event)`, a table of pyarrow, pandas or polars, a `Dataset`, or
+            settings such as `{"source": "photos", "size": 32}`; the model's own default without.
         objective: one of those the model lists, or its settings, `{"name": "hinge", "margin": 2.0}`; the model's
             first without.
         preset: a named alternative recipe of the model.
@@ -237,6 +239,8 @@ def train(
         out: the run directory; one below `runs` without.
         training: settings such as `{"epochs": 50, "batch_size": 64}`.
         warm_start: a run or model folder of the same model, whose weights and transform training goes on from.
+        weights: how much each event of data in memory counts, `(N,)`, for models that learn by
+            expectation-maximisation.
         watchers: see every step.
         options: the model's own options.
 
@@ -248,6 +252,13 @@ def train(
     """
     asked: dict[str, Any] = {"seed": seed, "device": device, "precision": precision, "training": training or {}}
     dataset, asked["data"] = _data(data)
+    if weights is not None:
+        if dataset is None:
+            raise ConfigError(
+                "Weights in memory belong to data in memory; for data in a file, name the column that holds them, "
+                "such as data={'source': 'a.csv', 'weight': 'w'}."
+            )
+        dataset = dataclasses.replace(dataset, weights=np.asarray(weights))
     if objective is not None:
         asked["objective"] = objective
     if warm_start is not None:
@@ -269,6 +280,12 @@ def _data(data: str | Path | Array | Dataset | Mapping[str, Any] | None) -> tupl
         return None, {"source": str(data)}
     if isinstance(data, Mapping):
         return None, dict(data)
+    if hasattr(data, "__arrow_c_stream__"):  # a table of pyarrow, pandas or polars
+        # Arrays need no pyarrow.
+        from genzoo.data.table import table_dataset
+        from genzoo.data.tabular import ArrowTable
+
+        data = table_dataset("table", ArrowTable.of(data), DataSettings(source="table"))
     if not isinstance(data, Dataset):
         array = data.detach().cpu().numpy() if isinstance(data, Tensor) else np.asarray(data)
         data = array_dataset("array", array)

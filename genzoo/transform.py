@@ -63,31 +63,52 @@ def to_model_space(transform: Affine, events: Tensor, dtype: torch.dtype) -> Ten
     return x.to(dtype)
 
 
+def observed(x: Tensor, missing: bool) -> tuple[Tensor, Tensor | None]:
+    """Events `(N, *event)` as models take them: 0 where a value is missing, and a mask that is true there.
+
+    Arguments:
+        x: NaN where a value is missing.
+        missing: whether any may be; without it the events are as they are and the mask is `None`.
+    """
+    if not missing:
+        return x, None
+    gone = x.isnan()
+    return x.masked_fill(gone, 0.0), gone
+
+
 def fit_transform(space: InputSpace, data: DataSpec, blocks: Iterable[NumberArray]) -> Affine:
     """The transform to `space`, from the training rows alone.
 
     Arguments:
-        space: `raw | centred | standardised | unit | signed-unit`.
+        space: `raw | centred | standardised | unit | signed-unit`; discrete columns stay as they are in each.
         data: what one event is; declared bounds are used as they are.
-        blocks: the training rows in data units, `(n, *event)` each, passed over once.
+        blocks: the training rows in data units, `(n, *event)` each, passed over once; NaN where a value is missing.
 
     Raises:
-        DataError: a column that never changes cannot be scaled.
+        DataError: a column that never changes cannot be scaled, or one has no value.
     """
     if space == "raw":
-        return Affine(torch.zeros(()), torch.ones(()))
+        return _affine(data, 0.0, 1.0)
     if space == "centred":
         mean, _ = _moments(data, blocks)
-        return Affine(torch.as_tensor(mean), torch.ones(()))
+        return _affine(data, mean, 1.0)
     if space == "standardised":
         mean, deviation = _moments(data, blocks)
-        _refuse_constant(data, np.atleast_1d(deviation))
-        return Affine(torch.as_tensor(mean), torch.as_tensor(deviation))
-    low, high = (np.float64(data.bounds[0]), np.float64(data.bounds[1])) if data.bounds else _extremes(data, blocks)
-    _refuse_constant(data, np.atleast_1d(high - low))
+        _refuse_constant(data, deviation)
+        return _affine(data, mean, deviation)
+    low, high = data.bounds or _extremes(data, blocks)
+    _refuse_constant(data, high - low)
     if space == "unit":
-        return Affine(torch.as_tensor(low), torch.as_tensor(high - low))
-    return Affine(torch.as_tensor((low + high) / 2), torch.as_tensor((high - low) / 2))
+        return _affine(data, low, high - low)
+    return _affine(data, (low + high) / 2, (high - low) / 2)
+
+
+def _affine(data: DataSpec, shift: Any, scale: Any) -> Affine:
+    """The map with this shift and scale, for all places or one per column, that leaves discrete columns alone."""
+    if data.discrete:
+        shift, scale = (np.broadcast_to(part, data.event_shape).astype(np.float64) for part in (shift, scale))
+        shift[list(data.discrete)], scale[list(data.discrete)] = 0.0, 1.0
+    return Affine(torch.as_tensor(shift), torch.as_tensor(scale))
 
 
 def _axis(data: DataSpec) -> int | None:
@@ -97,42 +118,71 @@ def _axis(data: DataSpec) -> int | None:
 
 def _moments(data: DataSpec, blocks: Iterable[NumberArray]) -> tuple[NumberArray, NumberArray]:
     """Mean and deviation per column of a table, over all places of an image; merged block by block (Chan, 1979)."""
-    count = 0.0
+    count: NumberArray = np.zeros(())
     mean: NumberArray = np.zeros(())
     squares: NumberArray = np.zeros(())
     for block in blocks:
         x = np.asarray(block, np.float64)
-        n = float(len(x) if data.modality == "table" else x.size)
-        block_mean = x.mean(axis=_axis(data))
-        block_squares = ((x - block_mean) ** 2).sum(axis=_axis(data))
+        n, block_mean, block_squares = _observed_moments(x) if data.missing else _whole_moments(x, _axis(data))
         delta = block_mean - mean
-        mean = mean + delta * (n / (count + n))
-        squares = squares + block_squares + delta**2 * (count * n / (count + n))
-        count += n
+        total = np.maximum(count + n, 1.0)
+        mean = mean + delta * (n / total)
+        squares = squares + block_squares + delta**2 * (count * n / total)
+        count = count + n
+    _refuse_empty(data, count > 0)
     return mean, np.sqrt(squares / count)
+
+
+def _whole_moments(x: NumberArray, axis: int | None) -> tuple[Any, NumberArray, NumberArray]:
+    """Count, mean and sum of squared deviations over an axis."""
+    mean = x.mean(axis=axis)
+    return float(x.size if axis is None else len(x)), mean, ((x - mean) ** 2).sum(axis=axis)
+
+
+def _observed_moments(x: NumberArray) -> tuple[Any, NumberArray, NumberArray]:
+    """Count, mean and sum of squared deviations of what each column of `x (n, C)` holds besides NaN."""
+    gone = np.isnan(x)
+    n = (~gone).sum(axis=0).astype(np.float64)
+    mean = np.where(gone, 0.0, x).sum(axis=0) / np.maximum(n, 1.0)
+    return n, mean, np.where(gone, 0.0, (x - mean) ** 2).sum(axis=0)
 
 
 def _extremes(data: DataSpec, blocks: Iterable[NumberArray]) -> tuple[Any, Any]:
     low: NumberArray = np.array(math.inf)
     high: NumberArray = np.array(-math.inf)
     for block in blocks:
-        low = np.minimum(low, np.asarray(block.min(axis=_axis(data)), np.float64))
-        high = np.maximum(high, np.asarray(block.max(axis=_axis(data)), np.float64))
+        low = np.fmin(low, np.fmin.reduce(block, axis=_axis(data)))  # these pass over NaN
+        high = np.fmax(high, np.fmax.reduce(block, axis=_axis(data)))
+    _refuse_empty(data, low <= high)
     return low, high
 
 
-def _refuse_constant(data: DataSpec, spread: NumberArray) -> None:
-    if (spread > 0).all():
+def _refuse_empty(data: DataSpec, observed: NumberArray) -> None:
+    if not observed.all():
+        column = data.features[int(np.argmin(observed))].name
+        raise DataError(f"Column {column!r} has no value in the training rows. Leave it out with --drop.")
+
+
+def _refuse_constant(data: DataSpec, spread: Any) -> None:
+    changes = np.broadcast_to(spread > 0, len(data.features)).copy()
+    changes[list(data.discrete)] = True
+    if changes.all():
         return
     if data.modality == "image":
         raise DataError("All training images are one and the same flat colour; there is nothing to learn.")
-    column = data.features[int(np.argmin(spread > 0))].name
-    raise DataError(f"Column {column!r} never changes in the training rows, so it cannot be scaled. Leave it out.")
+    column = data.features[int(np.argmin(changes))].name
+    raise DataError(
+        f"Column {column!r} never changes in the training rows, so it cannot be scaled. Leave it out with --drop."
+    )
 
 
 def place_on_grid(x: Tensor, data: DataSpec) -> Tensor:
-    """Values in data units as the data could hold them: within its bounds and on its grid."""
+    """Values in data units as the data could hold them: within its bounds, on its grid, codes among the levels."""
     if data.quantum is not None:
         origin = data.bounds[0] if data.bounds else 0.0
         x = ((x - origin) / data.quantum).round() * data.quantum + origin
+    x = x.clone() if data.discrete else x
+    for column in data.discrete:
+        levels = data.features[column].levels
+        x[:, column] = x[:, column].round().clamp(0, None if levels is None else len(levels) - 1)
     return x.clamp(*data.bounds) if data.bounds else x

@@ -34,6 +34,7 @@ LAYERS = (
     ("weights",),
     ("engine",),
     ("files",),
+    ("table",),
     ("picture",),
     ("checkpoint",),
     ("portable",),

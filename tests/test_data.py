@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 from genzoo import DataError, DataSpec, Feature
 from genzoo.config import DataSettings, SplitSettings
 from genzoo.data.array import array_dataset
-from genzoo.data.dataset import Dataset
+from genzoo.data.dataset import Dataset, usable
 from genzoo.data.inspect import inspect
 from genzoo.data.source import anchor, open_dataset
 from genzoo.plugins import registry
@@ -116,7 +116,7 @@ def test_an_array_on_disk_is_mapped_and_not_read(tmp_path):
         (np.zeros(5), "shape"),
         (np.zeros((2, 3, 4, 5, 6)), "shape"),
         (np.zeros((0, 8, 8)), "no events"),
-        (np.full((3, 2), np.nan), "nan in event 0"),
+        (np.full((3, 2), np.nan), "no value at all"),
         (np.array([[1.0, np.inf]]), "inf in event 0"),
         (np.array([["a", "b"]]), "not numbers"),
         (np.array([[{}]], dtype=object), "cannot be read"),
@@ -357,5 +357,44 @@ def test_inspection_finds_what_looks_wrong():
     assert "2 of the first 3 events repeat" in text
     assert "64 of 64 pixels never change" in text
     table = inspect(array_dataset("x", np.stack([np.arange(200.0), np.ones(200)], axis=1)))
-    assert table.remarks == ["column 'x1' never changes"]
+    assert table.remarks == [
+        "column 'x0' counts the rows; leave it out with --drop x0",
+        "column 'x1' never changes; leave it out with --drop x1",
+    ]
     assert inspect(read("iris")).facts["events"] == 150
+
+
+PAIR = DataSpec((2,), "table", (Feature("a"), Feature("b", "categorical", ("x", "y", "z"))), storage="float64")
+
+
+def test_nan_in_a_table_is_a_missing_value_and_in_an_image_an_error(tmp_path):
+    rows = np.array([[1.0, np.nan], [np.nan, np.nan], [2.0, 3.0]])
+    np.save(tmp_path / "a.npy", rows)
+    found = read(tmp_path / "a.npy")
+    assert found.spec.missing
+    assert isinstance(found.events, np.memmap)
+    assert not array_dataset("x", rows[2:]).spec.missing
+    assert usable(Dataset("x", PAIR, np.array([[np.nan, 2.0]] * 2 + [[1.0, np.nan]])), "x").spec.missing
+    with pytest.raises(DataError, match=r"'x1' has no value at all.*--drop x1"):
+        array_dataset("x", rows[:2, [0, 1]])
+    broken = GREY / 255
+    broken[2, 0, 3] = np.nan
+    with pytest.raises(DataError, match="nan in event 2"):
+        array_dataset("x", broken)
+
+
+@pytest.mark.parametrize("value", [3.0, -1.0, 0.5])
+def test_a_code_without_a_level_is_refused(value):
+    with pytest.raises(DataError, match=r"event 1, column 'b'.*3 levels"):
+        usable(Dataset("x", PAIR, np.array([[0.0, 2.0], [0.0, value]])), "x")
+
+
+@pytest.mark.parametrize("weights", [[1.0], [1.0, -1.0], [1.0, np.nan], [np.inf, 1.0], [0, 0]])
+def test_weights_that_weigh_nothing_are_refused(weights):
+    with pytest.raises(DataError, match="weight"):
+        Dataset("x", PAIR, np.zeros((2, 2)), weights=np.array(weights))
+
+
+def test_weights_are_part_of_the_digest():
+    datasets = [Dataset("x", PAIR, np.zeros((2, 2)), weights=w) for w in (None, np.array([1, 2]), np.array([2, 2]))]
+    assert len({data.digest() for data in datasets}) == 3

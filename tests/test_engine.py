@@ -14,7 +14,7 @@ import genzoo
 from genzoo.config import Schedule, Training
 from genzoo.device import Runtime
 from genzoo.engine.average import Average
-from genzoo.engine.feed import Blocks, Order, ResidentFeed, StreamingFeed, make_feed
+from genzoo.engine.feed import Blocks, Order, ResidentFeed, StreamingFeed, make_feed, read_rows
 from genzoo.engine.fit import fit
 from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.losses import LossBuffer
@@ -398,3 +398,42 @@ def test_a_batch_divides_into_equal_parts():
     with pytest.raises(ValueError, match="6 events"):
         batch.chunk(4)
     assert math.isclose(sum(float(part.weight.sum()) for part in parts), 6)
+
+
+HOLES = np.where(np.random.default_rng(1).random(ROWS.shape) < 0.2, np.nan, ROWS)
+PLANE = genzoo.DataSpec((2,), "table", (genzoo.Feature("a"), genzoo.Feature("b")))
+GAPPY = genzoo.DataSpec((2,), "table", (genzoo.Feature("a"), genzoo.Feature("b")), missing=True)
+
+
+def test_missing_places_hold_zero_and_are_marked_in_every_feed(monkeypatch):
+    data = genzoo.Dataset("x", GAPPY, HOLES)
+    transform = Affine(torch.tensor(2.0), torch.tensor(3.0))
+    batches = [*Blocks(data, np.arange(100), 30, transform, EXACT)]
+    for free in (10**9, 0):
+        monkeypatch.setattr("genzoo.engine.feed._free_bytes", lambda device, free=free: free)
+        items = make_feed(data, np.arange(100), 25, 0, transform, EXACT).items(1)
+        batches += itertools.islice(items, 4)
+        items.close()
+    for batch in batches:
+        rows = HOLES[batch.index]
+        assert np.array_equal(batch.missing, np.isnan(rows))
+        assert np.allclose(batch.x, np.where(np.isnan(rows), 0.0, (rows - 2) / 3))
+
+
+def test_weights_reach_the_batches_of_a_pass():
+    weights = np.arange(100)
+    batches = list(Blocks(genzoo.Dataset("x", PLANE, ROWS, weights=weights), np.arange(3, 80, 2), 20, PLAIN, EXACT))
+    assert np.array_equal(torch.cat([batch.weight for batch in batches]), np.arange(3.0, 80, 2))
+    assert batches[0].missing is None
+    assert all(
+        batch.weight is None for batch in Blocks(genzoo.Dataset("x", PLANE, ROWS), np.arange(9), 5, PLAIN, EXACT)
+    )
+
+
+def test_a_stretch_of_rows_is_read_without_copying_where_it_may_be(tmp_path):
+    np.save(tmp_path / "rows.npy", ROWS)
+    mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    for rows in (np.arange(10, 20), np.array([1, 5, 9]), np.array([7])):
+        assert np.array_equal(read_rows(mapped, rows), ROWS[rows])
+    assert np.shares_memory(read_rows(ROWS, np.arange(10, 20)), ROWS)
+    assert read_rows(mapped, np.arange(10, 20)).flags.writeable

@@ -1,10 +1,12 @@
+import math
+
 import numpy as np
 import pytest
 import torch
 from scipy import stats
 from toy_plugin import ToyGaussian
 
-from genzoo import ConfigError, DataError, DataSpec, Feature
+from genzoo import ConfigError, DataError, DataSpec, Encoder, Feature, Imputation, Reconstruction
 from genzoo.fitted import Fitted
 from genzoo.transform import Affine
 
@@ -57,3 +59,69 @@ def test_using_a_model_leaves_its_mode_alone():
     model.generator.train()
     model.sample(2)
     assert model.generator.training
+
+
+class Marginals(ToyGaussian, Imputation, Encoder, Reconstruction):
+    """Independent normals that pass over missing values."""
+
+    def log_prob(self, x, missing=None):
+        z = (x - self.mean) / self.log_deviation.exp()
+        places = -0.5 * z.square() - self.log_deviation - 0.5 * math.log(2 * math.pi)
+        return (places if missing is None else places.masked_fill(missing, 0.0)).sum(1)
+
+    def impute(self, x, missing, *, draw=False):
+        assert (x[missing] == 0).all()
+        return torch.where(missing, torch.randn_like(x) if draw else self.mean.expand_as(x), x + 1e-9)
+
+    def encode(self, x, missing=None):
+        return x if missing is None else (~missing).to(x.dtype)
+
+    def reconstruct(self, x, missing=None):
+        return x if missing is None else x.masked_fill(missing, 1.0)
+
+
+def gappy(data=TABLE):
+    transform = Affine(torch.tensor([10.0, -1.0]), torch.tensor([2.0, 0.5]))
+    return Fitted("test/marginals", Marginals((2,), 0.25).double(), transform, data, missing=True)
+
+
+X = np.random.default_rng(0).normal(size=(700, 2)) * 3 + 5
+HOLES = np.where(np.random.default_rng(1).random(X.shape) < 0.3, np.nan, X)
+
+
+def test_log_prob_with_missing_values_is_the_density_of_what_was_observed():
+    mean = np.array([10.0, -1.0]) + 0.25 * np.array([2.0, 0.5])
+    expected = np.nan_to_num(stats.norm(mean, [2.0, 0.5]).logpdf(HOLES)).sum(axis=1)
+    assert np.allclose(gappy().log_prob(HOLES), expected, rtol=1e-12)
+    assert np.array_equal(gappy().log_prob(X), fitted().log_prob(X))
+
+
+def test_every_capability_is_handed_the_mask_only_where_values_are_missing():
+    assert np.array_equal(gappy().encode(HOLES), ~np.isnan(HOLES))
+    assert np.allclose(gappy().encode(X), (X - [10, -1]) / [2, 0.5])
+    assert np.allclose(gappy().reconstruct(HOLES), np.where(np.isnan(HOLES), [12.0, -0.5], HOLES))
+
+
+def test_imputing_keeps_observed_values_to_the_bit():
+    filled = gappy().impute(HOLES)
+    gone = np.isnan(HOLES)
+    assert np.array_equal(filled[~gone], HOLES[~gone])
+    assert np.allclose(filled[gone], np.broadcast_to([10.5, -0.875], HOLES.shape)[gone])
+    draws = [gappy().impute(HOLES, draw=True, seed=seed) for seed in (1, 1, 2)]
+    assert np.array_equal(draws[0], draws[1])
+    assert not np.array_equal(draws[0], draws[2])
+    assert np.array_equal(gappy().impute(X), X)
+
+
+def test_imputed_codes_are_codes():
+    data = DataSpec((2,), "table", (Feature("a"), Feature("b", "binary", ("no", "yes"))), storage="float64")
+    transform = Affine(torch.tensor([10.0, 0.0]), torch.tensor([2.0, 1.0]))
+    model = Fitted("test/marginals", Marginals((2,), 0.7).double(), transform, data, missing=True)
+    assert model.impute(np.array([[np.nan, np.nan]])).tolist() == [[pytest.approx(11.4), 1.0]]
+
+
+def test_missing_values_are_refused_by_a_model_that_does_not_take_them():
+    with pytest.raises(DataError, match=r"'test/toy' does not accept them.*--drop-missing"):
+        fitted().log_prob(HOLES)
+    with pytest.raises(DataError, match="inf in event 1, column 'b'"):
+        gappy().log_prob(np.array([[0.0, np.nan], [0.0, np.inf]]))

@@ -40,6 +40,26 @@ def test_a_data_spec_survives_json():
         adapter.validate_python({**found.as_dict(), "more": 1})
     with pytest.raises(ValidationError):
         adapter.validate_python({**found.as_dict(), "storage": "object"})
+    older = found.as_dict()
+    for feature in older["features"]:
+        del feature["type"]
+    assert adapter.validate_python(older) == found, "folders written before columns had a type still load"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"kind": "categorical"},
+        {"kind": "count", "levels": ("a",)},
+        {"kind": "categorical", "levels": ("a", "a")},
+        {"kind": "binary", "levels": ("a",)},
+        {"kind": "categorical", "levels": ("1", "a"), "type": "int8"},
+        {"kind": "binary", "levels": ("no", "yes"), "type": "bool"},
+    ],
+)
+def test_a_feature_whose_levels_do_not_fit_its_kind_is_refused(fields):
+    with pytest.raises(ValueError, match="'a'"):
+        Feature("a", **fields)
 
 
 @pytest.mark.parametrize(

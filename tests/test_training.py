@@ -412,3 +412,15 @@ def test_a_builder_that_fails_is_a_plugin_error(tmp_path, monkeypatch):
     with pytest.raises(PluginError, match="str instead of Parts"):
         genzoo.train("toy", out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_what_a_model_cannot_learn_from_is_refused_before_anything_is_written(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(60, 2))
+    rows[3, 1] = np.nan
+    with pytest.raises(DataError, match=r"'toy' does not accept them.*--drop-missing"):
+        genzoo.train("toy", data=rows, out=tmp_path / "run")
+    with pytest.raises(ConfigError, match="gradients, which take no weights"):
+        genzoo.train("toy", data=np.nan_to_num(rows), weights=np.ones(60), out=tmp_path / "run")
+    with pytest.raises(ConfigError, match="'weight'"):
+        genzoo.train("gmm", data="iris", weights=np.ones(150), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -73,3 +75,37 @@ def test_values_go_back_onto_the_grid_of_the_data():
 
 def test_a_transform_keeps_wide_numbers_wide():
     assert Affine(torch.tensor(1.0), torch.tensor(2.0)).shift.dtype == torch.float64
+
+
+HOLES = np.where(np.random.default_rng(2).random(ROWS.shape) < 0.3, np.nan, ROWS)
+GAPPY = dataclasses.replace(TABLE, missing=True)
+
+
+def test_missing_values_are_passed_over_column_by_column():
+    standard = fit_transform("standardised", GAPPY, blocks(HOLES))
+    assert np.allclose(standard.shift, np.nanmean(HOLES, axis=0), rtol=1e-14)
+    assert np.allclose(standard.scale, np.nanstd(HOLES, axis=0), rtol=1e-9)
+    unit = fit_transform("unit", GAPPY, blocks(HOLES))
+    assert np.allclose(unit.shift, np.nanmin(HOLES, axis=0))
+    assert np.allclose(unit.shift + unit.scale, np.nanmax(HOLES, axis=0))
+
+
+@pytest.mark.parametrize("space", ["centred", "standardised", "unit", "signed-unit"])
+def test_a_column_without_a_value_in_the_training_rows_is_named(space):
+    rows = HOLES.copy()
+    rows[:, 2] = np.nan
+    with pytest.raises(DataError, match="'c' has no value"):
+        fit_transform(space, GAPPY, blocks(rows))
+
+
+@pytest.mark.parametrize("space", ["raw", "centred", "standardised", "unit", "signed-unit"])
+def test_discrete_columns_stay_as_they_are(space):
+    mixed = DataSpec((3,), "table", (Feature("a"), Feature("b", "categorical", ("x", "y", "z")), Feature("c", "count")))
+    rows = np.stack([ROWS[:, 0], np.full(1000, 2.0), np.arange(1000.0)], axis=1)
+    transform = fit_transform(space, mixed, blocks(rows))
+    x = torch.as_tensor(rows)
+    assert torch.equal(transform(x)[:, 1:], x[:, 1:])
+    alone = fit_transform(space, DataSpec((1,), "table", (Feature("a"),)), blocks(rows[:, :1]))
+    assert torch.allclose(transform.log_det(x), alone.log_det(x[:, :1])), "a mass has no Jacobian"
+    codes = place_on_grid(torch.tensor([[0.5, 7.0, -3.0], [0.5, 0.6, 2.4]]), mixed)
+    assert codes.tolist() == [[0.5, 2.0, 0.0], [0.5, 1.0, 2.0]]

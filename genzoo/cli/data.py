@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from genzoo.cli.options import data_layer, show_table, with_data_options
@@ -12,7 +14,7 @@ from genzoo.plugins import registry
 @click.argument("data", required=False)
 @with_data_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(data: str | None, size: int | None, colour: str | None, skip_bad: bool | None, as_json: bool) -> None:
+def command(data: str | None, as_json: bool, **given: Any) -> None:
     """List built-in data; with DATA (a name or a path) what was found in it and what looks wrong."""
     import json
 
@@ -32,13 +34,20 @@ def command(data: str | None, size: int | None, colour: str | None, skip_bad: bo
     from genzoo.data.inspect import inspect
     from genzoo.data.source import open_dataset
 
-    settings = validate(DataSettings, data_layer(data, size, colour, skip_bad), "Data")
+    settings = validate(DataSettings, data_layer(data, given), "Data")
     found = inspect(open_dataset(settings, registry()))
     if as_json:
         click.echo(json.dumps(found.as_dict(), indent=2))
         return
     for key, value in found.facts.items():
         click.echo(f"{key}: {value}")
+    if found.columns:
+        missing = any(column.missing for column in found.columns)
+        header = ["column", "type", "kind", "values", *["missing"] * missing]
+        cells = [[c.name, c.type, c.kind, c.values, *[str(c.missing)] * missing] for c in found.columns]
+        click.echo()
+        show_table(header, cells)
+        click.echo()
     for remark in found.remarks:
         click.echo(f"look at: {remark}")
     if not found.remarks:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
+
+from genzoo.errors import ConfigError
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
@@ -15,14 +17,41 @@ DATA_OPTIONS = (
         ["--colour"], type=click.Choice(["auto", "grey", "rgb"]), help="What images of a folder are converted to."
     ),
     click.Option(["--skip-bad"], is_flag=True, default=None, help="Leave unreadable files out and count them."),
+    click.Option(["--header/--no-header"], default=None, help="Whether the first row of a .csv or .tsv names columns."),
+    click.Option(["--columns"], metavar="A,B", help="Columns of a table to keep, in this order."),
+    click.Option(["--drop"], metavar="A,B", help="Columns of a table to leave out."),
+    click.Option(
+        ["--kind", "kinds"],
+        multiple=True,
+        metavar="COL=KIND",
+        help="What a column is: continuous, binary, categorical or count.",
+    ),
+    click.Option(["--label"], metavar="COL", help="Column kept out of training, used only in reports."),
+    click.Option(["--weight"], metavar="COL", help="Column kept out of training: how much each row counts."),
+    click.Option(["--drop-missing"], is_flag=True, default=None, help="Leave rows with a missing value out."),
 )
 """Stand wherever `--data` stands."""
 
 
-def data_layer(source: str | None, size: int | None, colour: str | None, skip_bad: bool | None) -> dict[str, Any]:
-    """The data settings that were given."""
-    given = {"source": source, "size": size, "colour": colour, "skip_bad": skip_bad}
-    return {key: value for key, value in given.items() if value is not None}
+def data_layer(source: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The data settings that were given.
+
+    Arguments:
+        given: the values of `DATA_OPTIONS` by name, and maybe of others.
+
+    Raises:
+        ConfigError: `--kind` without a kind.
+    """
+    told = {str(option.name): given[str(option.name)] for option in DATA_OPTIONS}
+    told["kinds"] = dict(map(_kind, told["kinds"])) or None
+    return {key: value for key, value in {"source": source, **told}.items() if value is not None}
+
+
+def _kind(text: str) -> tuple[str, str]:
+    column, found, kind = text.rpartition("=")
+    if not found:
+        raise ConfigError(f"--kind {text!r} is not of the form COL=KIND, such as grade=categorical.")
+    return column, kind
 
 
 def with_data_options(command: CommandT) -> CommandT:

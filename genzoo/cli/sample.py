@@ -12,7 +12,9 @@ import click
 @click.argument("run")
 @click.option("-n", "count", type=int, default=64, show_default=True, help="How many events.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="Where to: .png .npy .npz .csv by suffix; none for a folder of PNGs."
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Where to, by suffix: .png, none for a folder of PNGs, .csv .tsv .parquet .arrow, .npy .npz.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same events.")
 @click.option(

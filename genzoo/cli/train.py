@@ -192,7 +192,7 @@ def _layers(given: dict[str, Any], from_environment: set[str]) -> list[dict[str,
     environment = {key: value for key, value in plain.items() if key in from_environment}
     flags: dict[str, Any] = {key: value for key, value in plain.items() if key not in from_environment}
     flags["training"] = {key: value for key, value in training.items() if value is not None}
-    data = data_layer(given["data"], given["size"], given["colour"], given["skip_bad"])
+    data = data_layer(given["data"], given)
     if data:
         flags["data"] = data
     file = {} if given["config_file"] is None else layer(read_config_file(given["config_file"]), file=True)

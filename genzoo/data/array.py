@@ -8,15 +8,28 @@ from typing import Any
 
 import numpy as np
 
-from genzoo.data.dataset import Dataset, refuse_unusable
+from genzoo.data.dataset import Dataset, check_values, usable
 from genzoo.data.image import bytes_spec, channels_first, image_spec
 from genzoo.errors import DataError
-from genzoo.spec import DataSpec, Feature
+from genzoo.spec import ColumnType, DataSpec, Feature
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _EVENT_KEYS = ("x", "X", "data", "images", "events", "arr_0")
 _LABEL_KEYS = ("y", "labels", "label", "target")
+_COLUMNS: dict[str, ColumnType] = {
+    "bool": "bool",
+    "int8": "int8",
+    "int16": "int16",
+    "int32": "int32",
+    "int64": "int64",
+    "uint8": "uint8",
+    "uint16": "uint16",
+    "uint32": "uint32",
+    "uint64": "uint64",
+    "float16": "float32",
+    "float32": "float32",
+}
 _STORED = {"bool": "uint8", "int8": "int16", "uint16": "int32", "uint32": "int64", "uint64": "int64"}
 
 
@@ -24,7 +37,8 @@ def read_array(path: Path) -> Dataset:
     """Images `(N, H, W)`, `(N, H, W, C)`, `(N, C, H, W)` or a table `(N, C)` from a NumPy file.
 
     Raises:
-        DataError: not a NumPy file of numbers, of another rank, empty, or with values that are not finite.
+        DataError: not a NumPy file of numbers, of another rank, empty, or with values that are not finite;
+            NaN in a table is a missing value.
     """
     try:
         with warnings.catch_warnings():
@@ -67,6 +81,7 @@ def array_dataset(name: str, events: Array, labels: Array | None = None, shown: 
         raise DataError(f"{shown} has shape {events.shape}; images are (N, H, W) or (N, H, W, C), tables (N, columns).")
     if events.dtype == np.uint64 and len(events) and events.max() > np.iinfo(np.int64).max:
         raise DataError(f"{shown} holds whole numbers beyond 2^63; store them as floating point.")
+    kind = _COLUMNS.get(events.dtype.name, "float64")
     stored = _STORED.get(events.dtype.name)
     if events.dtype.itemsize == 2 and events.dtype.kind == "f":
         stored = "float32"
@@ -76,15 +91,18 @@ def array_dataset(name: str, events: Array, labels: Array | None = None, shown: 
         events = events.astype(stored or events.dtype.newbyteorder("="))
     if events.ndim > 2:
         events = channels_first(shown, events)
-    refuse_unusable(shown, events)
-    return Dataset(name, _spec(events), events, labels)
+        check_values(shown, events)
+        return Dataset(name, _image_spec(events), events, labels)
+    if not events.size:
+        raise DataError(f"{shown} holds no events.")
+    features = tuple(Feature(f"x{i}", type=kind) for i in range(events.shape[1]))
+    storage: Any = events.dtype.name if events.dtype.kind == "f" else "float64"
+    return usable(
+        Dataset(name, DataSpec((events.shape[1],), "table", features, storage=storage), events, labels), shown
+    )
 
 
-def _spec(events: Array) -> DataSpec:
-    if events.ndim == 2:
-        features = tuple(Feature(f"x{i}") for i in range(events.shape[1]))
-        storage: Any = events.dtype.name if events.dtype.kind == "f" else "float64"
-        return DataSpec((events.shape[1],), "table", features, storage=storage)
+def _image_spec(events: Array) -> DataSpec:
     if events.dtype == np.uint8 and events.max() > 1:
         return bytes_spec(events)
     low, high = float(events.min()), float(events.max())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +13,7 @@ import numpy as np
 
 from genzoo.config import SplitSettings
 from genzoo.errors import DataError
-from genzoo.spec import DataSpec
+from genzoo.spec import DataSpec, Feature
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Rows = np.ndarray[Any, np.dtype[np.int64]]
@@ -36,10 +38,14 @@ class Dataset:
     Arguments:
         name: what pictures and run directories are named after.
         spec: what one event is.
-        events: `(N, *event)`; may be mapped from a file.
+        events: `(N, *event)`; may be mapped from a file, or be read from one as it is indexed. A missing value of a
+            table is NaN, and discrete columns hold codes: indices into their levels, or counts.
         labels: `(N,)`, used only in reports, or `None`.
         test_rows: how many of the last rows are a test set that came with the data.
         skipped: files that could not be read and were left out.
+        weights: how much each event counts, `(N,)` float64, or `None` where all count alike.
+        dropped: rows with missing values that were left out.
+        ignored: columns of the source that nothing was done with.
     """
 
     name: str
@@ -48,12 +54,17 @@ class Dataset:
     labels: Array | None = None
     test_rows: int = 0
     skipped: int = 0
+    weights: Array | None = None
+    dropped: int = 0
+    ignored: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if tuple(self.events.shape[1:]) != tuple(self.spec.event_shape):
             raise DataError(f"{self.name}: events of shape {self.events.shape[1:]} are not {self.spec.describe()}.")
         if self.labels is not None and len(self.labels) != len(self.events):
             raise DataError(f"{self.name} holds {len(self.events)} events and {len(self.labels)} labels.")
+        if self.weights is not None:
+            object.__setattr__(self, "weights", _checked_weights(self.name, self.weights, len(self.events)))
 
     def __len__(self) -> int:
         return len(self.events)
@@ -65,15 +76,17 @@ class Dataset:
             DataError: no row is left to train on.
         """
         own = len(self) - self.test_rows
-        order = np.random.default_rng(seed).permutation(own).astype(np.int64)
+        order = np.random.default_rng(seed).permutation(own).astype(np.int64, copy=False)
         test = 0 if self.test_rows else round(own * settings.test)
         validation = round(own * settings.validation)
         train = own - test - validation
         if train < 1:
             raise DataError(f"{self.name}: {len(self)} events leave none to train on after the split.")
         parts = np.split(order, [train, train + validation])
+        for part in parts:
+            part.sort()  # in place: the rows of large data are a lot of memory themselves
         held_out = np.arange(own, len(self), dtype=np.int64) if self.test_rows else parts[2]
-        return Split(np.sort(parts[0]), np.sort(parts[1]), np.sort(held_out))
+        return Split(parts[0], parts[1], held_out)
 
     def blocks(self, rows: Rows) -> Iterator[Array]:
         """The events of increasing `rows`, `(n, *event)` each."""
@@ -85,25 +98,109 @@ class Dataset:
         found = hashlib.sha256(f"{self.spec}{self.events.dtype.str}{self.events.shape}".encode())
         for start in range(0, len(self), BLOCK):
             found.update(np.ascontiguousarray(self.events[start : start + BLOCK]).data)
+        if self.weights is not None:
+            found.update(self.weights.data)
         return found.hexdigest()
 
 
-def refuse_unusable(name: str, events: Array) -> None:
-    """Refuse data with no events, or with values that are not finite, naming the first.
+def _checked_weights(name: str, weights: Array, count: int) -> Array:
+    """Weights as float64 `(N,)`.
 
     Raises:
-        DataError: there are none, or some are NaN or infinite.
+        DataError: another number of them, one that is negative or not finite, or nothing but zeros.
     """
-    if not len(events) or not events[0].size:
+    if weights.shape != (count,) or weights.dtype.kind not in "buif":
+        raise DataError(f"{name} holds {count} events, and its weights are {weights.dtype} of shape {weights.shape}.")
+    found = np.ascontiguousarray(weights, np.float64)
+    bad = ~(np.isfinite(found) & (found >= 0))
+    if bad.any():
+        row = int(bad.argmax())
+        raise DataError(f"{name}: the weight of event {row} is {found[row]}. Weights are finite and at least 0.")
+    if not found.any():
+        raise DataError(f"{name}: every weight is 0, so there is nothing to learn from.")
+    return found
+
+
+def check_values(name: str, events: Array, columns: Sequence[str] | None = None) -> bool:
+    """Whether values are missing; refuses data that hold no events, or what is no number.
+
+    Arguments:
+        name: of the data, for messages.
+        events: `(N, *event)`.
+        columns: the names of a table's columns; without them nothing may be missing.
+
+    Raises:
+        DataError: there are no events, or values are infinite, or NaN where nothing may be missing.
+    """
+    if not len(events) or not events[:1].size:
         raise DataError(f"{name} holds no events.")
     if events.dtype.kind != "f":
-        return
+        return False
+    missing = False
     for start in range(0, len(events), BLOCK):
-        bad = ~np.isfinite(events[start : start + BLOCK])
+        block = events[start : start + BLOCK]
+        bad = ~np.isfinite(block)
+        if columns is not None and bad.any():
+            missing, bad = True, np.isinf(block)
         if bad.any():
-            place = tuple(int(i) for i in np.argwhere(bad)[0])
-            value = events[start + place[0]][place[1:]]
+            row, *place = (int(i) for i in np.argwhere(bad)[0])
+            where = f"place {tuple(place)}" if columns is None else f"column {columns[place[0]]!r}"
             raise DataError(
-                f"{name} holds {value} in event {start + place[0]}, place {place[1:]}. Values must be finite: "
+                f"{name} holds {block[(row, *place)]} in event {start + row}, {where}. Values must be finite: "
                 f"correct or leave out such events first."
+            )
+    return missing
+
+
+def usable(dataset: Dataset, shown: str) -> Dataset:
+    """The dataset itself, its spec saying whether values are missing.
+
+    Arguments:
+        shown: its name, for messages.
+
+    Raises:
+        DataError: as `check_values`; or a column has no value at all, or holds what is none of its codes.
+    """
+    table = dataset.spec.modality == "table"
+    names = [feature.name for feature in dataset.spec.features] if table else None
+    missing = check_values(shown, dataset.events, names)
+    if missing:
+        refuse_empty_columns(dataset, shown)
+    for column in dataset.spec.discrete:
+        _refuse_codes(dataset, shown, column, dataset.spec.features[column])
+    if dataset.spec.missing or not missing:
+        return dataset
+    return dataclasses.replace(dataset, spec=dataclasses.replace(dataset.spec, missing=True))
+
+
+def refuse_empty_columns(dataset: Dataset, shown: str) -> None:
+    """Refuse a table with a column in which every value is missing.
+
+    Raises:
+        DataError: there is one.
+    """
+    observed = np.zeros(dataset.spec.event_shape, bool)
+    for start in range(0, len(dataset), BLOCK):
+        observed |= ~np.isnan(dataset.events[start : start + BLOCK]).all(axis=0)
+        if observed.all():
+            return
+    raise empty_column(shown, dataset.spec.features[int(observed.argmin())].name)
+
+
+def empty_column(shown: str, name: str) -> DataError:
+    """The error of a column in which every value is missing."""
+    return DataError(f"{shown}: column {name!r} has no value at all. Leave it out with --drop {shlex.quote(name)}.")
+
+
+def _refuse_codes(dataset: Dataset, shown: str, column: int, feature: Feature) -> None:
+    end = np.inf if feature.levels is None else len(feature.levels)
+    for start in range(0, len(dataset), BLOCK):
+        values = dataset.events[start : start + BLOCK][:, column]
+        bad = ~np.isnan(values) & ~((values >= 0) & (values < end) & (values == np.floor(values)))
+        if bad.any():
+            row = int(bad.argmax())
+            wanted = "whole numbers of at least 0" if feature.levels is None else f"codes of its {end} levels, from 0"
+            raise DataError(
+                f"{shown} holds {values[row]:g} in event {start + row}, column {feature.name!r}, "
+                f"which is {feature.kind} and holds {wanted}."
             )

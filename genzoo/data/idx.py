@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from genzoo.data.dataset import Dataset, refuse_unusable
+from genzoo.data.dataset import Dataset, check_values
 from genzoo.data.image import bytes_spec
 from genzoo.errors import DataError
 
@@ -58,7 +58,7 @@ def read_idx(path: Path) -> Dataset:
         DataError: as `read_idx_array`; or it holds no images.
     """
     images, labels = _read_pair(path)
-    refuse_unusable(str(path), images)
+    check_values(str(path), images)
     return Dataset(path.name.split("-")[0], bytes_spec(images), images, labels)
 
 

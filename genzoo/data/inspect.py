@@ -2,57 +2,155 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shlex
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
-from genzoo.data.dataset import Dataset
+from genzoo.data.dataset import BLOCK, Array, Dataset
+from genzoo.spec import DataSpec
 
 _SAMPLE = 20_000
-"""Rows looked at; a first impression of larger data."""
+"""Rows looked at closely; a first impression of larger data."""
+
+_FEW = 10
+"""Different whole numbers in a column up to which they may be categories."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnFacts:
+    """One column of a table: what it is, and what of it there is."""
+
+    name: str
+    type: str
+    kind: str
+    levels: tuple[str, ...] | None
+    low: float | None
+    high: float | None
+    mean: float | None
+    missing: int
+
+    @property
+    def values(self) -> str:
+        """Its categories, or its range, in words."""
+        if self.levels is not None:
+            shown = ", ".join(self.levels[:6]) + (" ..." if len(self.levels) > 6 else "")
+            return f"{len(self.levels)}: {shown}"
+        return f"{self.low:g} to {self.high:g}, mean {self.mean:.4g}"
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """Facts about a dataset, and remarks on what looks wrong."""
+    """Facts about a dataset, about each column of a table, and remarks on what looks wrong."""
 
     facts: dict[str, Any]
     remarks: list[str]
+    columns: list[ColumnFacts] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {**self.facts, "remarks": self.remarks}
+        columns = {"columns": [asdict(column) for column in self.columns]} if self.columns else {}
+        return {**self.facts, **columns, "remarks": self.remarks}
 
 
 def inspect(dataset: Dataset) -> Findings:
-    """Look at the first rows of a dataset."""
+    """Look at the columns of a dataset, and closely at its first rows."""
     rows = np.asarray(dataset.events[:_SAMPLE])
     facts: dict[str, Any] = {"name": dataset.name, "events": len(dataset), "event": dataset.spec.describe()}
     if dataset.test_rows:
         facts["own test rows"] = dataset.test_rows
     if dataset.labels is not None:
         facts["labels"] = len(np.unique(dataset.labels))
+    if dataset.weights is not None:
+        facts["weights"] = f"{dataset.weights.min():g} to {dataset.weights.max():g}, sum {dataset.weights.sum():g}"
     if dataset.skipped:
         facts["unreadable files left out"] = dataset.skipped
-    facts["values"] = f"{rows.min():g} to {rows.max():g}, mean {rows.mean(dtype=np.float64):.4g}"
-    if dataset.spec.modality == "table":
-        facts["columns"] = ", ".join(feature.name for feature in dataset.spec.features)
+    if dataset.dropped:
+        facts["rows with missing values left out"] = dataset.dropped
+    if dataset.spec.modality == "image":
+        facts["values"] = f"{rows.min():g} to {rows.max():g}, mean {rows.mean(dtype=np.float64):.4g}"
+        facts["sha256"] = dataset.digest()
+        return Findings(facts, [*_common_remarks(dataset, rows), *_pixel_remarks(rows)])
     facts["sha256"] = dataset.digest()
-    return Findings(facts, _remarks(dataset, rows))
+    columns, empty = _columns(dataset)
+    remarks = _common_remarks(dataset, rows)
+    if empty:
+        remarks.append(f"rows without any value: {empty}")
+    for place, column in enumerate(columns):
+        remarks += _column_remarks(column, rows[:, place])
+    return Findings(facts, [*remarks, *_twin_remarks(dataset.spec, rows)], columns)
 
 
-def _remarks(dataset: Dataset, rows: np.ndarray[Any, np.dtype[Any]]) -> list[str]:
+def _columns(dataset: Dataset) -> tuple[list[ColumnFacts], int]:
+    """The facts of each column, from all rows, and how many rows have no value."""
+    size = dataset.spec.event_shape[0]
+    low, high = np.full(size, np.inf), np.full(size, -np.inf)
+    total, count = np.zeros(size), np.zeros(size, np.int64)
+    empty = 0
+    for start in range(0, len(dataset), BLOCK):
+        block = np.asarray(dataset.events[start : start + BLOCK], np.float64)
+        gone = np.isnan(block)
+        low, high = np.fmin(low, np.fmin.reduce(block, axis=0)), np.fmax(high, np.fmax.reduce(block, axis=0))
+        total += np.where(gone, 0.0, block).sum(axis=0)
+        count += (~gone).sum(axis=0)
+        empty += int(gone.all(axis=1).sum())
+    found = []
+    for place, feature in enumerate(dataset.spec.features):
+        numbers: tuple[float | None, float | None, float | None] = (None, None, None)
+        if feature.levels is None and count[place]:
+            numbers = (float(low[place]), float(high[place]), float(total[place] / count[place]))
+        missing = len(dataset) - int(count[place])
+        found.append(ColumnFacts(feature.name, feature.stored, feature.kind, feature.levels, *numbers, missing))
+    return found, empty
+
+
+def _common_remarks(dataset: Dataset, rows: Array) -> list[str]:
     found = []
     distinct = len({row.tobytes() for row in rows})
     if distinct < len(rows):
         found.append(f"{len(rows) - distinct} of the first {len(rows)} events repeat another exactly")
     if len(dataset) < 100:
         found.append(f"{len(dataset)} events are few to learn a distribution from")
+    return found
+
+
+def _pixel_remarks(rows: Array) -> list[str]:
     spread = rows.reshape(len(rows), -1)
-    constant = np.flatnonzero(spread.min(axis=0) == spread.max(axis=0))
-    if dataset.spec.modality == "table":
-        found += [f"column {dataset.spec.features[i].name!r} never changes" for i in constant]
-    elif len(constant):
-        found.append(f"{len(constant)} of {spread.shape[1]} pixels never change")
+    constant = int((spread.min(axis=0) == spread.max(axis=0)).sum())
+    return [f"{constant} of {spread.shape[1]} pixels never change"] if constant else []
+
+
+def _column_remarks(column: ColumnFacts, sample: Array) -> list[str]:
+    """What looks wrong with a column, and the option that would set it right."""
+    values = sample[~np.isnan(sample)]
+    different = np.unique(values)
+    drop = f"leave it out with --drop {shlex.quote(column.name)}"
+    if len(different) < 2:
+        return [f"column {column.name!r} never changes; {drop}"]
+    if column.levels is not None:
+        many = len(different) > max(20, len(values) / 2)
+        return [f"column {column.name!r} has {len(different)} different texts in {len(values)} rows; {drop}"] * many
+    if column.kind != "continuous" or (different != np.floor(different)).any():
+        return []
+    if len(different) == len(values) and (np.diff(values) == 1).all():
+        return [f"column {column.name!r} counts the rows; {drop}"]
+    if len(different) > _FEW or len(different) * 2 > len(values):
+        return []
+    kind = "binary" if len(different) == 2 else "categorical"
+    option = shlex.quote(f"{column.name}={kind}")
+    return [
+        f"column {column.name!r} holds only {len(different)} whole numbers; if they are categories, --kind {option}"
+    ]
+
+
+def _twin_remarks(data: DataSpec, rows: Array) -> list[str]:
+    """Columns that equal an earlier one."""
+    first: dict[bytes, str] = {}
+    found = []
+    for place, feature in enumerate(data.features):
+        twin = first.setdefault(np.ascontiguousarray(rows[:, place]).tobytes(), feature.name)
+        if twin != feature.name:
+            drop = f"leave it out with --drop {shlex.quote(feature.name)}"
+            found.append(f"column {feature.name!r} repeats column {twin!r}; {drop}")
     return found

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from genzoo.config import DataSettings
-from genzoo.data.dataset import Dataset, refuse_unusable
+from genzoo.data.dataset import Dataset, usable
 from genzoo.errors import ConfigError, DataError, PluginError, did_you_mean
 from genzoo.registry import Registry, blame, resolve
+from genzoo.spec import DataSpec
+
+if TYPE_CHECKING:
+    from genzoo.data.tabular import Tabular
+
+TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".arrow", ".feather", ".ipc")
+"""Of files that hold a table by columns."""
 
 
 def is_registered(source: str, registry: Registry) -> bool:
@@ -29,31 +37,88 @@ def open_dataset(settings: DataSettings, registry: Registry) -> Dataset:
     A registered name wins over a file of the same name; write `./digits` for the file.
 
     Raises:
+        ConfigError: a setting does not suit the data.
         DataError: neither, or the file cannot be used.
     """
-    source = settings.source
-    if not Path(source).expanduser().is_dir():
-        _refuse_folder_settings(settings)
+    tabular = _open_table(settings, registry)
+    if tabular is None:
+        return _select(_open_other(settings, registry), settings)
+    from genzoo.data.table import table_dataset
+
+    return table_dataset(_path(settings).stem, tabular, settings)
+
+
+def open_matching(settings: DataSettings, spec: DataSpec, registry: Registry) -> Dataset:
+    """The dataset of a built-in name or a path in the form that a model was trained on.
+
+    Columns of a table are found by name, in any order; those the model does not know are in `Dataset.ignored`.
+    Values may be missing.
+
+    Raises:
+        ConfigError: a setting does not suit the data.
+        DataError: as `open_dataset`; or a column is missing, or holds what training could not have seen.
+    """
+    from genzoo.data.match import match_dataset, match_table
+
+    tabular = _open_table(settings, registry)
+    if tabular is None:
+        return match_dataset(_select(_open_other(settings, registry), settings), spec)
+    return match_table(_path(settings).stem, tabular, settings, spec)
+
+
+def _path(settings: DataSettings) -> Path:
+    return Path(settings.source).expanduser()
+
+
+def _open_table(settings: DataSettings, registry: Registry) -> Tabular | None:
+    """The source's columns, where it is a file of a table."""
+    path = _path(settings)
+    if is_registered(settings.source, registry) or not path.is_file() or path.suffix not in TABLE_SUFFIXES:
+        return None
+    _refuse_given(settings, ("size", "colour", "skip_bad"), "folders of images")
+    if path.suffix in (".csv", ".tsv"):
+        from genzoo.data.delimited import Delimited
+
+        return Delimited(path, settings.header)
+    _refuse_given(settings, ("header",), ".csv and .tsv files")
+    from genzoo.data.columnar import Columnar
+
+    return Columnar(path)
+
+
+def _open_other(settings: DataSettings, registry: Registry) -> Dataset:
+    source, path = settings.source, _path(settings)
+    _refuse_given(settings, ("header",), ".csv and .tsv files")
+    if not path.is_dir():
+        _refuse_given(settings, ("size", "colour", "skip_bad"), "folders of images")
     if is_registered(source, registry):
         entry = registry.datasets.get(source)
         with blame(f"The loader of dataset {entry.id!r}"):
             dataset = resolve(entry.spec.loader, entry.spec)()
         if not isinstance(dataset, Dataset):
             raise PluginError(f"Dataset {entry.id!r} gave a {type(dataset).__name__} instead of a Dataset.")
-        refuse_unusable(entry.id, dataset.events)
-        return dataset
-    path = Path(source).expanduser()
+        return usable(dataset, entry.id)
     if not path.exists():
         known = did_you_mean(source, registry.datasets.names())
         raise DataError(f"Data {source!r} is neither a built-in name nor an existing path. {known}")
     return _read(path, settings)
 
 
-def _refuse_folder_settings(settings: DataSettings) -> None:
-    given = settings.model_dump(include={"size", "colour", "skip_bad"}, exclude_defaults=True)
-    if given:
-        option = f"--{next(iter(given)).replace('_', '-')}"
-        raise ConfigError(f"{option} is for folders of images, and {settings.source!r} is none. Leave it out.")
+def _select(dataset: Dataset, settings: DataSettings) -> Dataset:
+    """What the settings of tables choose."""
+    given = settings.given("columns", "drop", "kinds", "label", "weight", "drop_missing")
+    if given is None:
+        return dataset
+    if dataset.spec.modality != "table":
+        raise ConfigError(f"{given} is for tables, and {settings.source!r} holds images. Leave it out.")
+    from genzoo.data.table import select
+
+    return select(dataset, settings)
+
+
+def _refuse_given(settings: DataSettings, names: tuple[str, ...], what: str) -> None:
+    if given := settings.given(*names):
+        raise ConfigError(f"{given} is for {what}, and {settings.source!r} is none. Leave it out.")
 
 
 def _read(path: Path, settings: DataSettings) -> Dataset:
@@ -67,6 +132,6 @@ def _read(path: Path, settings: DataSettings) -> Dataset:
     if idx.is_idx(path):
         return idx.read_idx(path)
     raise DataError(
-        f"{path} is of no kind that genzoo reads. Known: .npy, .npz, idx files (…-ubyte, …-ubyte.gz) "
-        f"and folders of images."
+        f"{path} is of no kind that genzoo reads. Known: {', '.join(TABLE_SUFFIXES)}, .npy, .npz, idx files "
+        f"(…-ubyte, …-ubyte.gz) and folders of images."
     )

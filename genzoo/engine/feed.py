@@ -23,7 +23,7 @@ from genzoo.data.dataset import BLOCK, Dataset, Rows
 from genzoo.device import Runtime
 from genzoo.objective import Batch
 from genzoo.seeding import derive
-from genzoo.transform import Affine, to_model_space
+from genzoo.transform import Affine, observed, to_model_space
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -93,28 +93,35 @@ class Feed(ABC, Generic[ItemT]):
 class BatchFeed(Feed[Batch]):
     """A feed whose steps consume one batch each."""
 
-    def __init__(self, order: Order, transform: Affine, runtime: Runtime, channels_last: bool) -> None:
+    def __init__(self, order: Order, transform: Affine, runtime: Runtime, channels_last: bool, missing: bool) -> None:
         super().__init__(runtime.device, order.steps_per_epoch)
         self.order = order
         self._transform = transform
         self._dtype = runtime.dtype
         self._format = torch.channels_last if channels_last else torch.contiguous_format
+        self._missing = missing
 
     def _batch(self, events: Tensor, index: Tensor) -> Batch:
         """Events in data units, on the device, as the model wants them."""
-        x = to_model_space(self._transform, events, self._dtype)
-        return Batch(x.contiguous(memory_format=self._format), index=index)
+        x, missing = observed(to_model_space(self._transform, events, self._dtype), self._missing)
+        return Batch(x.contiguous(memory_format=self._format), missing, index=index)
 
 
 class ResidentFeed(BatchFeed):
     """Events that lie on the device as a whole; a batch is one gather there."""
 
     def __init__(
-        self, order: Order, events: Array, transform: Affine, runtime: Runtime, channels_last: bool = False
+        self,
+        order: Order,
+        events: Array,
+        transform: Affine,
+        runtime: Runtime,
+        channels_last: bool = False,
+        missing: bool = False,
     ) -> None:
-        super().__init__(order, transform, runtime, channels_last)
-        self._rows = torch.from_numpy(order.rows).to(runtime.device)
-        self._events = torch.as_tensor(events[order.rows]).to(runtime.device)
+        super().__init__(order, transform, runtime, channels_last, missing)
+        self._rows = torch.from_numpy(order.rows).to(self.device)
+        self._events = torch.as_tensor(events[order.rows]).to(self.device)
 
     def items(self, first: int) -> Generator[Batch, None, None]:
         current = -1
@@ -132,11 +139,17 @@ class StreamingFeed(BatchFeed):
     """Events that stay on the host or on disk; a thread gathers ahead, and CUDA copies while the step computes."""
 
     def __init__(
-        self, order: Order, events: Array, transform: Affine, runtime: Runtime, channels_last: bool = False
+        self,
+        order: Order,
+        events: Array,
+        transform: Affine,
+        runtime: Runtime,
+        channels_last: bool = False,
+        missing: bool = False,
     ) -> None:
-        super().__init__(order, transform, runtime, channels_last)
+        super().__init__(order, transform, runtime, channels_last, missing)
         self._events = events
-        self._pinned = runtime.device.type == "cuda"
+        self._pinned = self.device.type == "cuda"
 
     def items(self, first: int) -> Generator[Batch, None, None]:
         ready: queue.Queue[tuple[Tensor, Tensor] | BaseException] = queue.Queue(_AHEAD)
@@ -210,6 +223,15 @@ def _take(ready: queue.Queue[Any]) -> Any:
     return item
 
 
+def read_rows(events: Array, rows: Rows) -> Array:
+    """The events of increasing `rows`, of which no more is copied than needs to be."""
+    first, last = int(rows[0]), int(rows[-1])
+    if last - first + 1 != len(rows):
+        return np.asarray(events[rows])
+    found = np.asarray(events[first : last + 1])
+    return found if found.flags.writeable else found.copy()  # PyTorch warns of memory that is not
+
+
 def make_feed(
     dataset: Dataset,
     rows: Rows,
@@ -222,12 +244,12 @@ def make_feed(
 ) -> BatchFeed:
     """The fastest feed that the data and the device allow: resident where the rows fit, else streaming."""
     # The order depends on the data alone: a run repeats its bits however much memory happens to be free.
-    mapped = isinstance(dataset.events, np.memmap)
+    mapped = isinstance(dataset.events, np.memmap) or not isinstance(dataset.events, np.ndarray)
     order = Order(rows, events_per_step, seed, BLOCK // 16 if mapped else 1)
-    needed = len(rows) * dataset.events[0].nbytes
-    if needed <= _RESIDENT_SHARE * _free_bytes(runtime.device):
-        return ResidentFeed(order, dataset.events, transform, runtime, channels_last)
-    return StreamingFeed(order, dataset.events, transform, runtime, channels_last)
+    needed = len(rows) * dataset.events[:1].nbytes
+    fits = needed <= _RESIDENT_SHARE * _free_bytes(runtime.device)
+    feed = ResidentFeed if fits else StreamingFeed
+    return feed(order, dataset.events, transform, runtime, channels_last, dataset.spec.missing)
 
 
 class Blocks:
@@ -250,11 +272,13 @@ class Blocks:
 
     def __iter__(self) -> Iterator[Batch]:
         device = self._runtime.device
+        data, dtype = self._dataset, self._runtime.dtype
         for start in range(0, len(self._rows), self._size):
             index = self._rows[start : start + self._size]
-            events = torch.as_tensor(self._dataset.events[index]).to(device)
-            x = to_model_space(self._transform, events, self._runtime.dtype)
-            yield Batch(x, index=torch.from_numpy(index).to(device))
+            events = torch.from_numpy(read_rows(data.events, index)).to(device)
+            x, missing = observed(to_model_space(self._transform, events, dtype), data.spec.missing)
+            weight = None if data.weights is None else torch.from_numpy(data.weights[index]).to(device, dtype)
+            yield Batch(x, missing, weight, torch.from_numpy(index).to(device))
 
 
 class PassFeed(Feed[Iterable[Batch]]):

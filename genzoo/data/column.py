@@ -1,0 +1,254 @@
+"""One column of a table, as the numbers or codes that a model takes and back."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from genzoo.data.dataset import Array
+from genzoo.errors import DataError
+from genzoo.spec import ColumnType, Feature, Kind
+
+LARGEST_WHOLE = 2**53
+"""Whole numbers beyond it are not exact in float64."""
+
+_TYPES: dict[str, ColumnType] = {
+    "bool": "bool",
+    "int8": "int8",
+    "int16": "int16",
+    "int32": "int32",
+    "int64": "int64",
+    "uint8": "uint8",
+    "uint16": "uint16",
+    "uint32": "uint32",
+    "uint64": "uint64",
+    "halffloat": "float32",
+    "float": "float32",
+    "double": "float64",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column as it was read.
+
+    Arguments:
+        name: its own.
+        values: a `pyarrow.ChunkedArray`.
+        shown: the name of its table, for messages.
+        where: says where a row stands, for messages.
+    """
+
+    name: str
+    values: Any
+    shown: str
+    where: Callable[[int], str]
+
+    def describe(self, kind: Kind | None) -> tuple[Feature, Array]:
+        """What the column is, and its numbers or codes, float64 `(N,)` with NaN where a value is missing.
+
+        Arguments:
+            kind: what it is said to be; by its type without: numbers are continuous, texts categorical, true and
+                false binary.
+
+        Raises:
+            DataError: its values are not of that kind, or no model takes such a column.
+        """
+        kind = kind or self._usual()
+        if kind in ("continuous", "count"):
+            return Feature(self.name, kind, type=self._type()), self._counts() if kind == "count" else self.numbers()
+        levels, codes = self.coded()
+        if kind == "binary" and len(levels) != 2:
+            some = ", ".join(levels[:4]) + (" ..." if len(levels) > 4 else "")
+            raise DataError(
+                f"{self.shown}: column {self.name!r} is to be binary and holds {len(levels)} values ({some}). Take "
+                f" it as categories with {self._option('categorical')}."
+            )
+        return Feature(self.name, kind, tuple(levels), self._type()), codes
+
+    def match(self, feature: Feature) -> Array:
+        """The numbers or codes of the column as those of a feature that a model was trained on.
+
+        Raises:
+            DataError: a category that training did not see, or text in place of a number.
+        """
+        if feature.levels is None:
+            return self._counts() if feature.kind == "count" else self.numbers()
+        if pa.types.is_null(self.values.type):
+            return np.full(len(self.values), np.nan)
+        levels, codes = self.coded()
+        known = {level: float(code) for code, level in enumerate(feature.levels)}
+        table = np.array([known.get(_spelling(level, feature), -1.0) for level in levels] or [np.nan])
+        found = np.where(np.isnan(codes), np.nan, table[np.nan_to_num(codes).astype(np.int64)])
+        if (found < 0).any():
+            row = int((found < 0).argmax())
+            some = ", ".join(feature.levels[:6]) + (" ..." if len(feature.levels) > 6 else "")
+            raise DataError(
+                f"{self.shown}: column {self.name!r} holds {levels[int(codes[row])]!r} in {self.where(row)}, a "
+                f"category that the model never saw. It was trained on: {some}. Leave such rows out or train with them."
+            )
+        return found
+
+    def numbers(self) -> Array:
+        """The column as float64 `(N,)`, NaN where a value is missing.
+
+        Raises:
+            DataError: it holds text, dates, or numbers that are infinite or too large to be exact.
+        """
+        kind = self._value_type()
+        values = self.values.cast(kind)
+        if pa.types.is_null(kind):
+            return np.full(len(values), np.nan)
+        if _is_text(kind):
+            raise self._text()
+        if pa.types.is_boolean(kind):
+            values = values.cast(pa.uint8())
+        else:
+            self._check_numeric(kind)
+        if pa.types.is_integer(kind) and kind.bit_width == 64:
+            self._refuse_inexact(values)
+        numbers = np.array(values.cast(pa.float64()), np.float64)
+        self._refuse(np.isinf(numbers), "Values must be finite: correct or leave out such rows first.")
+        return numbers
+
+    def coded(self) -> tuple[list[str], Array]:
+        """Its categories in order, and their indices as float64 `(N,)`, NaN where a value is missing.
+
+        The order is that of the numbers or the alphabet, or the column's own where it brings one.
+
+        Raises:
+            DataError: it holds what are no categories, such as dates.
+        """
+        encoded = self._encoded()
+        found = encoded.dictionary.to_pylist()
+        names = [None if value is None else _level(value) for value in found]
+        levels = self._levels(names, found)
+        places: dict[str | None, float] = {level: float(place) for place, level in enumerate(levels)}
+        codes = np.array([places.get(name, np.nan) for name in names] or [np.nan])
+        gone = np.asarray(encoded.indices.is_null())
+        return levels, np.where(gone, np.nan, codes[np.asarray(encoded.indices.fill_null(0), np.int64)])
+
+    def _encoded(self) -> Any:
+        """The column in one piece as a `pyarrow.DictionaryArray`."""
+        values, kind = self.values, self._value_type()
+        if not _is_text(kind) and not pa.types.is_boolean(kind):
+            self._check_numeric(kind)
+        if pa.types.is_floating(kind):
+            values = values.cast(kind)
+            values = pc.if_else(pc.is_nan(values), None, values)
+        elif kind == self.values.type and _is_text(kind):
+            values = values.cast(pa.large_string())  # more than 2 GB of text in one piece
+        coded = pa.types.is_dictionary(values.type)
+        return (values.unify_dictionaries() if coded else values.dictionary_encode()).combine_chunks()
+
+    def _levels(self, names: list[str | None], values: list[Any]) -> list[str]:
+        if pa.types.is_boolean(self._value_type()):
+            return ["false", "true"]
+        used = {name: value for name, value in zip(names, values, strict=True) if name is not None}
+        own = pa.types.is_dictionary(self.values.type) and len(used) == len(names)
+        return list(used) if own else sorted(used, key=used.__getitem__)
+
+    def _value_type(self) -> Any:
+        kind = self.values.type
+        return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+    def _usual(self) -> Kind:
+        kind = self.values.type
+        if pa.types.is_boolean(kind):
+            return "binary"
+        return "categorical" if _is_text(kind) or pa.types.is_dictionary(kind) else "continuous"
+
+    def _type(self) -> ColumnType:
+        kind = self._value_type()
+        if _is_text(kind):
+            return "string" if kind == self.values.type else "dictionary"
+        return _TYPES.get(str(kind), "float64")
+
+    def _counts(self) -> Array:
+        numbers = self.numbers()
+        with np.errstate(invalid="ignore"):
+            bad = (numbers < 0) | (numbers != np.floor(numbers))
+        self._refuse(bad & ~np.isnan(numbers), "Counts are whole numbers of at least 0.")
+        return numbers
+
+    def _refuse(self, bad: Array, why: str) -> None:
+        if bad.any():
+            row = int(bad.argmax())
+            raise DataError(
+                f"{self.shown}: column {self.name!r} holds {self.values[row].as_py()} in {self.where(row)}. {why}"
+            )
+
+    def _refuse_inexact(self, values: Any) -> None:
+        bounds = pc.min_max(values).as_py()
+        if bounds["min"] is None or (bounds["min"] >= -LARGEST_WHOLE and bounds["max"] <= LARGEST_WHOLE):
+            return
+        outside = pc.or_(pc.less(values, -LARGEST_WHOLE), pc.greater(values, LARGEST_WHOLE))
+        row = pc.index(outside, True).as_py()
+        raise inexact(self.shown, self.name, values[row].as_py(), self.where(row))
+
+    def _check_numeric(self, kind: Any) -> None:
+        if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
+            what = "dates or times" if pa.types.is_temporal(kind) else "values"
+            raise DataError(
+                f"{self.shown}: column {self.name!r} holds {what} of type {kind}, which no model takes. Leave it out "
+                f"with --drop {shlex.quote(self.name)}."
+            )
+
+    def _text(self) -> DataError:
+        """The error of a text where a number belongs."""
+        for row, value in enumerate(self.values.to_pylist()):
+            if value is not None and not is_number(value):
+                return DataError(
+                    f"{self.shown}: column {self.name!r} is to hold numbers, and holds {value!r} in {self.where(row)}. "
+                    f"Correct it, or take the column as categories with {self._option('categorical')}."
+                )
+        return DataError(f"{self.shown}: column {self.name!r} holds numbers as text. Store them as numbers.")
+
+    def _option(self, kind: Kind) -> str:
+        return "--kind " + shlex.quote(f"{self.name}={kind}")
+
+
+def inexact(shown: str, name: str, value: object, where: str) -> DataError:
+    """The error of a whole number that float64 cannot hold."""
+    return DataError(
+        f"{shown}: column {name!r} holds {value} in {where}, and whole numbers beyond 2^53 are not exact in floating "
+        f"point. If it is an identifier, leave it out with --drop {shlex.quote(name)}."
+    )
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a number.
+
+    Examples:
+        >>> [is_number(text) for text in ("-1.5e3", " 7 ", "1_000", "seven")]
+        [True, True, False, False]
+    """
+    try:
+        return "_" not in text and not math.isnan(float(text))
+    except ValueError:
+        return False
+
+
+def _is_text(kind: Any) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _level(value: object) -> str:
+    """The name of a category whose value this is: 2 and 2.0 have one name."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _spelling(level: str, feature: Feature) -> str:
+    """The feature's own spelling of a category: `TRUE`, `True` and `1` are one truth."""
+    if feature.stored != "bool":
+        return level
+    return {"1": "true", "0": "false"}.get(level, level.lower())

@@ -1,0 +1,95 @@
+"""Data for a trained model: brought into the form that it was trained on."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from genzoo.config import DataSettings
+from genzoo.data.dataset import Dataset
+from genzoo.data.table import EventTable, chosen_columns, gather, one_column, read_columns, streamed
+from genzoo.data.tabular import Tabular, numbered
+from genzoo.errors import ConfigError, DataError, did_you_mean
+from genzoo.spec import DataSpec, Feature
+
+
+def match_table(name: str, source: Tabular, settings: DataSettings, spec: DataSpec) -> Dataset:
+    """A table as events of `spec`: its columns found by name, in any order, with the kinds and codes of training.
+
+    Columns without names of their own, in the table or in training, are taken by position. Columns that the model
+    does not know are left alone and listed in `Dataset.ignored`.
+
+    Raises:
+        ConfigError: a setting names a column that is not there, or says what the model knows better.
+        DataError: a column is missing, or holds what training could not have seen.
+    """
+    if settings.kinds:
+        raise ConfigError("--kind is for training; what the columns are is known by the model. Leave it out.")
+    if spec.modality != "table":
+        raise DataError(f"The model was trained on {spec.describe()}, and {source.shown} is a table.")
+    kept = chosen_columns(source, settings)
+    features = spec.features
+    columns = _found(source.shown, kept, features)
+    texts = {column for column, feature in zip(columns, features, strict=True) if _read_as_text(feature)}
+    known = {*columns, *settings.drop, settings.label, settings.weight}
+    ignored = tuple(column for column in source.names if column not in known)
+    large = None if spec.discrete else streamed(name, source, settings, columns)
+    if large is not None:
+        storage, missing = large.spec.storage, large.spec.missing
+        same = dataclasses.replace(spec, storage=storage, missing=missing)
+        return dataclasses.replace(large, spec=same, ignored=ignored)
+    table = read_columns(source, settings, columns, texts)
+    pairs = zip(columns, features, strict=True)
+    values = [one_column(source, table, column).match(feature) for column, feature in pairs]
+    dataset = gather(name, source, settings, spec, table, values)
+    return dataclasses.replace(dataset, ignored=ignored)
+
+
+def match_dataset(dataset: Dataset, spec: DataSpec) -> Dataset:
+    """A dataset as events of `spec`; as `match_table` does it.
+
+    Raises:
+        DataError: the events have another form.
+    """
+    if dataset.spec.modality != spec.modality or (
+        spec.modality == "image" and dataset.spec.event_shape != spec.event_shape
+    ):
+        raise DataError(
+            f"The model was trained on {spec.describe()}, and {dataset.name} holds {dataset.spec.describe()}."
+        )
+    if spec.modality == "image":
+        return dataset
+    names = [feature.name for feature in dataset.spec.features]
+    if _found(dataset.name, names, spec.features) == names and _alike(dataset.spec.features, spec.features):
+        same = dataclasses.replace(spec, storage=dataset.spec.storage, missing=dataset.spec.missing)
+        return dataclasses.replace(dataset, spec=same)
+    found = match_table(dataset.name, EventTable(dataset), DataSettings(source=dataset.name), spec)
+    kept = {name: getattr(dataset, name) for name in ("labels", "test_rows", "skipped", "weights", "dropped")}
+    return dataclasses.replace(found, **kept)
+
+
+def _found(shown: str, names: Sequence[str], features: Sequence[Feature]) -> list[str]:
+    """The column of each feature."""
+    wanted = [feature.name for feature in features]
+    nameless = [part == numbered(len(part)) for part in (list(names), wanted)]
+    absent = [name for name in wanted if name not in names]
+    if all(nameless) or (any(nameless) and absent):
+        if len(names) != len(wanted):
+            raise DataError(
+                f"{shown} has {len(names)} columns and the model was trained on {len(wanted)}; without names they are "
+                f"taken by position. Choose them with --columns."
+            )
+        return list(names)
+    if absent:
+        raise DataError(
+            f"{shown} has no column {absent[0]!r}, which the model was trained on. {did_you_mean(absent[0], names)}"
+        )
+    return wanted
+
+
+def _read_as_text(feature: Feature) -> bool:
+    return feature.levels is not None and feature.stored != "bool"
+
+
+def _alike(found: Sequence[Feature], wanted: Sequence[Feature]) -> bool:
+    return all((one.kind, one.levels) == (two.kind, two.levels) for one, two in zip(found, wanted, strict=True))

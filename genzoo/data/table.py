@@ -1,0 +1,242 @@
+"""Tables as datasets: which columns are learned from, what they are, and back again."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Sequence
+from typing import Any, cast
+
+import numpy as np
+import pyarrow as pa
+
+from genzoo.config import DataSettings
+from genzoo.data.column import LARGEST_WHOLE, Column
+from genzoo.data.dataset import BLOCK, Array, Dataset, check_values, empty_column, refuse_empty_columns, usable
+from genzoo.data.tabular import Tabular
+from genzoo.errors import ConfigError, DataError, did_you_mean
+from genzoo.spec import DataSpec, Feature
+
+
+def table_dataset(name: str, source: Tabular, settings: DataSettings) -> Dataset:
+    """The columns of a table that the settings choose, as a dataset.
+
+    Raises:
+        ConfigError: a setting names a column that is not there.
+        DataError: a column cannot be used.
+    """
+    kept = chosen_columns(source, settings)
+    for column in settings.kinds:
+        _check_column(column, kept, source.shown)
+    large = None if settings.kinds else streamed(name, source, settings, kept)
+    if large is not None:
+        if large.spec.missing:
+            refuse_empty_columns(large, source.shown)
+        return large
+    texts = {column for column, kind in settings.kinds.items() if kind in ("binary", "categorical")}
+    table = read_columns(source, settings, kept, texts)
+    described = [one_column(source, table, column).describe(settings.kinds.get(column)) for column in kept]
+    for feature, values in described:
+        if len(values) and np.isnan(values).all():
+            raise empty_column(source.shown, feature.name)
+    features = tuple(feature for feature, _ in described)
+    storage: Any = "float32" if all(feature.stored == "float32" for feature in features) else "float64"
+    spec = DataSpec((len(kept),), "table", features, storage=storage)
+    return gather(name, source, settings, spec, table, [values for _, values in described])
+
+
+def streamed(name: str, source: Tabular, settings: DataSettings, columns: Sequence[str]) -> Dataset | None:
+    """Columns too large to be held as a dataset that reads them as they are indexed; `None` where they can be.
+
+    Raises:
+        DataError: a value cannot be used.
+    """
+    events = None if settings.drop_missing else source.stream(columns)
+    if events is None:
+        return None
+    empty = events.schema.empty_table()
+    features = tuple(one_column(source, empty, column).describe(None)[0] for column in columns)
+    missing = check_values(source.shown, cast("Array", events), columns)
+    storage: Any = events.dtype.name
+    spec = DataSpec((len(columns),), "table", features, storage=storage, missing=missing)
+    labels, weights = labels_and_weights(source, settings, read_columns(source, settings, [], set()))
+    return Dataset(name, spec, cast("Array", events), labels, weights=weights)
+
+
+class EventTable(Tabular):
+    """The events of a dataset of tables as their columns."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        super().__init__(dataset.name, [feature.name for feature in dataset.spec.features])
+        self._dataset = dataset
+
+    def read(self, columns: Sequence[str], texts: Collection[str] = ()) -> pa.Table:
+        events, features = self._dataset.events[:], self._dataset.spec.features
+        places = [self.names.index(name) for name in columns]
+        return pa.table([_arrow(events[:, i], features[i]) for i in places], names=list(columns))
+
+
+def select(dataset: Dataset, settings: DataSettings) -> Dataset:
+    """What the settings choose of a dataset that was read without them.
+
+    Raises:
+        ConfigError: a setting names a column that is not there.
+        DataError: a column cannot be used.
+    """
+    source = EventTable(dataset)
+    whole = settings.model_copy(update={"drop_missing": False})
+    chosen = _stretch(dataset, source, settings) or table_dataset(dataset.name, source, whole)
+    labels = dataset.labels if chosen.labels is None else chosen.labels
+    weights = dataset.weights if chosen.weights is None else chosen.weights
+    chosen = dataclasses.replace(chosen, labels=labels, weights=weights, test_rows=dataset.test_rows)
+    return complete(chosen) if settings.drop_missing else chosen
+
+
+def _stretch(dataset: Dataset, source: Tabular, settings: DataSettings) -> Dataset | None:
+    """Neighbouring columns that stay as they are, without copying them; `None` where others are chosen."""
+    kept = chosen_columns(source, settings)
+    first = source.names.index(kept[0])
+    places = slice(first, first + len(kept))
+    if settings.kinds or source.names[places] != kept:
+        return None
+    table = read_columns(source, settings, [], set())
+    spec = dataclasses.replace(
+        dataset.spec, event_shape=(len(kept),), features=dataset.spec.features[places], missing=False
+    )
+    apart = labels_and_weights(source, settings, table)
+    return usable(Dataset(dataset.name, spec, dataset.events[:, places], apart[0], weights=apart[1]), dataset.name)
+
+
+def chosen_columns(source: Tabular, settings: DataSettings) -> list[str]:
+    """The names of the columns to learn from, in order.
+
+    Raises:
+        ConfigError: a name that is not there, one that stands twice, or none is left.
+    """
+    kept = source.names if settings.columns is None else list(settings.columns)
+    apart = [name for name in (settings.label, settings.weight) if name is not None]
+    for name in [*kept, *settings.drop, *apart]:
+        _check_column(name, source.names, source.shown)
+    if len(set(kept)) < len(kept):
+        raise ConfigError("--columns names a column twice.")
+    kept = [name for name in kept if name not in (*settings.drop, *apart)]
+    if not kept:
+        raise ConfigError(f"{source.shown}: no column is left to learn from.")
+    return kept
+
+
+def _check_column(name: str, known: Sequence[str], shown: str) -> None:
+    if name not in known:
+        raise ConfigError(f"{shown} has no column {name!r}. {did_you_mean(name, known)}")
+
+
+def read_columns(source: Tabular, settings: DataSettings, kept: Sequence[str], texts: set[str]) -> pa.Table:
+    """The columns to learn from, and those of the labels and weights."""
+    apart = [name for name in (settings.label, settings.weight) if name is not None]
+    as_written = (texts | {settings.label}) - {settings.weight, None}
+    return source.read(list(dict.fromkeys([*kept, *apart])), [name for name in as_written if name is not None])
+
+
+def one_column(source: Tabular, table: pa.Table, name: str) -> Column:
+    """One column of what was read."""
+    return Column(name, table.column(name), source.shown, source.where)
+
+
+def gather(
+    name: str, source: Tabular, settings: DataSettings, spec: DataSpec, table: pa.Table, columns: Sequence[Array]
+) -> Dataset:
+    """A dataset of columns in order, with the labels and weights that the settings name.
+
+    Raises:
+        DataError: there are no rows, or a weight is missing.
+    """
+    if not table.num_rows:
+        raise DataError(f"{source.shown} holds no rows.")
+    events = np.empty((table.num_rows, len(columns)), spec.storage)
+    missing = False
+    for place, values in enumerate(columns):
+        events[:, place] = values
+        missing |= bool(np.isnan(values).any())
+    labels, weights = labels_and_weights(source, settings, table)
+    spec = dataclasses.replace(spec, missing=missing)
+    dataset = Dataset(name, spec, events, labels, weights=weights)
+    return complete(dataset) if settings.drop_missing else dataset
+
+
+def labels_and_weights(source: Tabular, settings: DataSettings, table: pa.Table) -> tuple[Array | None, Array | None]:
+    """What the columns hold that the settings name as labels and as weights.
+
+    Raises:
+        DataError: a weight is missing or negative.
+    """
+    labels = None if settings.label is None else _labels(table.column(settings.label))
+    weights = None if settings.weight is None else _weights(one_column(source, table, settings.weight))
+    return labels, weights
+
+
+def complete(dataset: Dataset) -> Dataset:
+    """The rows without a missing value, the others counted.
+
+    Raises:
+        DataError: there is none.
+    """
+    whole = np.concatenate(
+        [~np.isnan(dataset.events[i : i + BLOCK]).any(axis=1) for i in range(0, len(dataset), BLOCK)]
+    )
+    if whole.all():
+        return dataset
+    if not whole.any():
+        raise DataError(f"{dataset.name}: every row has a missing value, so --drop-missing leaves none.")
+    return dataclasses.replace(
+        dataset,
+        spec=dataclasses.replace(dataset.spec, missing=False),
+        events=dataset.events[whole],
+        labels=None if dataset.labels is None else dataset.labels[whole],
+        weights=None if dataset.weights is None else dataset.weights[whole],
+        test_rows=int(whole[len(dataset) - dataset.test_rows :].sum()),
+        dropped=int((~whole).sum()),
+    )
+
+
+def _labels(values: Any) -> Array:
+    """Labels as numbers where they are whole ones, else as text; empty where there is none."""
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    if pa.types.is_integer(values.type) and not values.null_count:
+        return np.asarray(values)
+    return np.array(["" if text is None else text for text in values.cast(pa.string()).to_pylist()])
+
+
+def _weights(column: Column) -> Array:
+    weights = column.numbers()
+    bad = ~(weights >= 0)
+    if bad.any():
+        row = int(bad.argmax())
+        seen = "no weight" if np.isnan(weights[row]) else f"the weight {weights[row]:g}"
+        raise DataError(f"{column.shown}: column {column.name!r} holds {seen} in {column.where(row)}. Weights are ≥ 0.")
+    return weights
+
+
+def table_of(events: Array, data: DataSpec) -> pa.Table:
+    """Events `(N, C)` in data units as a table with the columns, types and categories of the data they came from.
+
+    Whole numbers are rounded into the range of their type; NaN is null.
+    """
+    columns = {feature.name: _arrow(events[:, i], feature) for i, feature in enumerate(data.features)}
+    return pa.table(list(columns.values()), names=list(columns))
+
+
+def _arrow(values: Array, feature: Feature) -> Any:
+    gone = np.isnan(values)
+    if feature.levels is not None:
+        codes = pa.array(np.where(gone, 0, values).astype(np.int32), mask=gone)
+        levels = pa.array(feature.levels)
+        if feature.stored == "dictionary":
+            return pa.DictionaryArray.from_arrays(codes, levels)
+        return (levels if feature.stored == "string" else levels.cast(feature.stored)).take(codes)
+    if feature.stored == "bool":
+        return pa.array(values >= 0.5, mask=gone)
+    if "int" not in feature.stored:
+        return pa.array(values.astype(feature.stored if feature.stored == "float32" else "float64"), mask=gone)
+    limits = np.iinfo(feature.stored)
+    low, high = max(limits.min, -LARGEST_WHOLE), min(limits.max, LARGEST_WHOLE)
+    return pa.array(np.where(gone, 0, values).round().clip(low, high).astype(feature.stored), mask=gone)

@@ -1,0 +1,71 @@
+"""Tables as files, by suffix."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv as arrow_csv
+from pyarrow import parquet
+
+from genzoo.errors import ConfigError
+from genzoo.files import write_with
+
+SUFFIXES = (".csv", ".tsv", ".parquet", ".arrow", ".feather")
+"""Of files that `write_table` writes."""
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write a table atomically, by the suffix of `path`.
+
+    Raises:
+        ConfigError: the suffix is unknown.
+        GenzooError: the disk is full or read-only.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        write_with(path, lambda temporary: parquet.write_table(table, temporary))
+    elif suffix in (".arrow", ".feather"):
+        write_with(path, lambda temporary: _write_arrow(temporary, table))
+    elif suffix in (".csv", ".tsv"):
+        write_with(path, lambda temporary: _write_text(temporary, table, "," if suffix == ".csv" else "\t"))
+    else:
+        raise ConfigError(f"A table cannot be written as {path.name!r}. Known: {', '.join(SUFFIXES)}.")
+
+
+def _write_arrow(path: Path, table: pa.Table) -> None:
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+
+
+def _write_text(path: Path, table: pa.Table, delimiter: str) -> None:
+    with path.open("wb") as sink:
+        write_text(sink, table, delimiter)
+
+
+def write_text(sink: BinaryIO, table: pa.Table, delimiter: str = ",") -> None:
+    """Write a table as text with a header; quotes stand only where they must, and nothing where a value is missing."""
+    header = io.StringIO()
+    csv.writer(header, delimiter=delimiter, lineterminator="\n").writerow(table.column_names)
+    sink.write(header.getvalue().encode())
+    plain = [_decoded(column) for column in table.columns]
+    special = any(_has_special(column, delimiter) for column in plain)
+    options = arrow_csv.WriteOptions(
+        include_header=False, delimiter=delimiter, quoting_style="needed" if special else "none"
+    )
+    arrow_csv.write_csv(pa.table(plain, names=table.column_names), sink, options)
+
+
+def _decoded(column: Any) -> Any:
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+
+
+def _has_special(column: Any, delimiter: str) -> bool:
+    """Whether a text of the column needs quotes."""
+    if not pa.types.is_string(column.type):
+        return False
+    return bool(pc.any(pc.match_substring_regex(column, f'["\\r\\n{delimiter}]')).as_py())
