@@ -94,7 +94,7 @@ class Full(Emission[Whitened]):
             start += sizes[number]
             seen = ~patterns[number]
             found = self._project(part, matrix.to(x.dtype), self.means * seen)
-            constant = -half_log_det - 0.5 * seen.sum() * math.log(2 * math.pi)
+            constant = -half_log_det - 0.5 * seen.sum(dtype=torch.float64) * math.log(2 * math.pi)
             y.append(found)
             log_density.append(constant.to(x.dtype)[:, None] - 0.5 * found.square().sum(1))
         sorted_density = torch.cat(log_density, 1)
