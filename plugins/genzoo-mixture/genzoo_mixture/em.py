@@ -71,7 +71,7 @@ def _mixture(model: Model) -> Mixture:
 
 
 def _weighted(share: Tensor, batch: Batch) -> Tensor:
-    return share if batch.weight is None else share * batch.weight
+    return share if batch.weight is None else share * batch.weight.to(share.dtype)
 
 
 def _ranges(blocks: Iterable[Batch]) -> tuple[Tensor, Tensor]:
