@@ -22,7 +22,8 @@ def build_mixture(config: MixtureOptions, data: DataSpec) -> Parts:
     """A mixture of Gaussians over the columns of the data."""
     emission, places = _gaussian(config, config.components, data)
     if config.noise:
-        return Parts(NoisyMixture([emission], [places], config.start, config.noise_share))
+        names = [feature.name for feature in data.features]
+        return Parts(NoisyMixture([emission], [places], config.start, config.noise_share, names))
     return Parts(Mixture([emission], [places], config.start))
 
 

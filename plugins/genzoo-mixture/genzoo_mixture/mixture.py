@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from genzoo import Components, Decoder, Encoder, Generator, Imputation, Likelihood, Outliers
+from genzoo import Components, DataError, Decoder, Encoder, Generator, Imputation, Likelihood, Outliers
 from genzoo_mixture.emission import Diagonal, Full
 from genzoo_mixture.emission.emission import EMPTY, Emission
 
@@ -164,16 +164,23 @@ class NoisyMixture(Mixture, Outliers):
 
     Arguments:
         first_share: of every event, that the noise is given before the first pass.
+        names: of the columns, for messages.
     """
 
     low: Tensor
     high: Tensor
 
     def __init__(
-        self, emissions: Sequence[Emission[Any]], places: Sequence[Sequence[int]], start: str, first_share: float
+        self,
+        emissions: Sequence[Emission[Any]],
+        places: Sequence[Sequence[int]],
+        start: str,
+        first_share: float,
+        names: Sequence[str],
     ) -> None:
         super().__init__(emissions, places, start)
         self.first_share = first_share
+        self.names = tuple(names)
         self.register_buffer("low", torch.zeros(self.columns))
         self.register_buffer("high", torch.ones(self.columns))
 
@@ -190,6 +197,13 @@ class NoisyMixture(Mixture, Outliers):
         return self.components
 
     def prepare(self, low: Tensor, high: Tensor) -> None:
+        flat = (~(high > low)).nonzero()[:, 0].tolist()
+        if flat:
+            name = self.names[flat[0]]
+            raise DataError(
+                f"Column {name!r} has no two different values in the training rows, so the box of the noise around "
+                f"them has no volume. Leave it out with --drop {name}, or train without noise."
+            )
         self.low.copy_(low)
         self.high.copy_(high)
 
