@@ -124,6 +124,7 @@ class Mixture(Generator, Likelihood, Components, Imputation):
 
     def log_posterior(self, x: Tensor, missing: Tensor | None = None) -> Tensor:
         joint, _ = self._joint(x, missing, careful=True)
+        joint = joint.clamp_min(torch.finfo(joint.dtype).min)  # where even the nearest component is infinitely far
         return (joint + self.log_weights[:, None]).log_softmax(0).T
 
     def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:
@@ -150,7 +151,9 @@ class Mixture(Generator, Likelihood, Components, Imputation):
         return filled
 
     def prepare(self, low: Tensor, high: Tensor) -> None:
-        """Take the range of every column, `(C,)` each, before EM begins."""
+        """Take the range of every column, `(C,)` each, before EM begins; forget what was learnt before."""
+        for emission, columns in self.parts:
+            emission.spread(low[list(columns)], high[list(columns)])
 
     def embed(self, x: Tensor) -> Tensor:
         """Events `(N, C)` as points between which distances mean something, `(N, D)` float64."""
@@ -204,6 +207,7 @@ class NoisyMixture(Mixture, Outliers):
                 f"Column {name!r} has no two different values in the training rows, so the box of the noise around "
                 f"them has no volume. Leave it out with --drop {name}, or train without noise."
             )
+        super().prepare(low, high)
         self.low.copy_(low)
         self.high.copy_(high)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -25,12 +26,19 @@ class Categories(Emission[Tensor]):
     def __init__(self, components: int, levels: Sequence[int]) -> None:
         super().__init__(components, len(levels))
         self.levels = list(levels)
-        uniform = torch.cat([torch.full((count,), 1.0 / count) for count in self.levels])
-        self.register_buffer("log_probability", uniform.log().expand(components, -1).clone())
+        self.register_buffer("log_probability", torch.zeros(components, sum(self.levels)))
+        self._forget()
 
     @property
     def degrees_of_freedom(self) -> int:
         return self.components * sum(count - 1 for count in self.levels)
+
+    def spread(self, low: Tensor, high: Tensor) -> None:
+        self._forget()
+
+    def _forget(self) -> None:
+        for part, count in zip(self._parts(), self.levels, strict=True):
+            part.fill_(-math.log(count))
 
     def _indicate(self, x: Tensor, missing: Tensor | None) -> Tensor:
         """Which level each column has, `(N, D)`: 1 there, else 0; all 0 where it is missing."""

@@ -26,6 +26,9 @@ class Counts(Emission[tuple[Tensor, Tensor]]):
     def degrees_of_freedom(self) -> int:
         return self.rate.numel()
 
+    def spread(self, low: Tensor, high: Tensor) -> None:
+        self.rate.copy_(torch.where(low <= high, (low + high) / 2, 1.0).clamp_min(_LEAST))
+
     def expect(
         self, x: Tensor, missing: Tensor | None, *, careful: bool = False
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:

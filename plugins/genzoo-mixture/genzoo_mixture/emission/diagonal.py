@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from genzoo_mixture.emission.emission import EMPTY, Emission
+from genzoo_mixture.emission.emission import EMPTY, Emission, deviation, middle
 from genzoo_mixture.emission.full import FLOOR
 
 _NEAR = 256.0
@@ -47,6 +47,11 @@ class Diagonal(Emission[Tensor]):
     def _deviations(self) -> Tensor:
         """`(K, C)`."""
         return self.scale
+
+    def spread(self, low: Tensor, high: Tensor) -> None:
+        self.means.copy_(middle(low, high))
+        square = deviation(low, high).square().double()[None]
+        self.scale.copy_(self._variance(square, torch.ones_like(square)).sqrt())
 
     def settle(self) -> None:
         self.near = bool((self.means / self._deviations()).square().amax() <= _NEAR)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from genzoo_mixture.emission.emission import EMPTY, Emission
+from genzoo_mixture.emission.emission import EMPTY, Emission, deviation, middle
 
 FLOOR = 1e-24
 """The least variance, in squared data units, where `reg_covar` is zero: far below any measurement, not below zero."""
@@ -65,6 +65,11 @@ class Full(Emission[Whitened]):
     @property
     def degrees_of_freedom(self) -> int:
         return self.means.numel() + self.scale.numel() // self.columns * (self.columns + 1) // 2
+
+    def spread(self, low: Tensor, high: Tensor) -> None:
+        self.means.copy_(middle(low, high))
+        self.scale.copy_(deviation(low, high).diag_embed())
+        self.whitener.copy_(deviation(low, high).reciprocal().diag_embed())
 
     def _log_normaliser(self) -> Tensor:
         half_log_det = self.scale.diagonal(dim1=-2, dim2=-1).log().sum(-1)
