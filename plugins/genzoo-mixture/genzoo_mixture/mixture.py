@@ -155,9 +155,13 @@ class Mixture(Generator, Likelihood, Components, Imputation):
         for emission, columns in self.parts:
             emission.spread(low[list(columns)], high[list(columns)])
 
-    def embed(self, x: Tensor) -> Tensor:
-        """Events `(N, C)` as points between which distances mean something, `(N, D)` float64."""
-        return torch.cat([emission.embed(self._of(x, columns)) for emission, columns in self.parts], 1)
+    def embed(self, x: Tensor, missing: Tensor | None = None) -> Tensor:
+        """Events `(N, C)` as points between which distances mean something, `(N, D)` float64, NaN where missing."""
+        found = []
+        for emission, columns in self.parts:
+            hidden = None if missing is None else self._of(missing, columns)
+            found.append(emission.embed(self._of(x, columns), hidden))
+        return torch.cat(found, 1)
 
 
 class NoisyMixture(Mixture, Outliers):

@@ -78,8 +78,12 @@ class Categories(Emission[Tensor]):
     def draw(self, x: Tensor, missing: Tensor, component: Tensor) -> Tensor:
         return torch.where(missing, self.sample(component), x)
 
-    def embed(self, x: Tensor) -> Tensor:
-        return self._indicate(x, None).double()
+    def embed(self, x: Tensor, missing: Tensor | None) -> Tensor:
+        points = self._indicate(x, None).double()
+        if missing is None:
+            return points
+        levels = torch.tensor(self.levels, device=x.device)
+        return points.masked_fill(missing.repeat_interleave(levels, 1), torch.nan)
 
     def collapsed(self) -> Tensor:
         return torch.zeros(self.components, dtype=torch.bool, device=self.log_probability.device)

@@ -55,8 +55,8 @@ class Counts(Emission[tuple[Tensor, Tensor]]):
     def draw(self, x: Tensor, missing: Tensor, component: Tensor) -> Tensor:
         return torch.where(missing, self.sample(component), x)
 
-    def embed(self, x: Tensor) -> Tensor:
-        return x.double().sqrt()
+    def embed(self, x: Tensor, missing: Tensor | None) -> Tensor:
+        return super().embed(x, missing).sqrt()
 
     def collapsed(self) -> Tensor:
         return torch.zeros(self.components, dtype=torch.bool, device=self.rate.device)

@@ -79,9 +79,9 @@ class Emission(nn.Module, ABC, Generic[SeenT]):
     def draw(self, x: Tensor, missing: Tensor, component: Tensor) -> Tensor:
         """`x (N, C)` with missing values drawn from `component (N,)` given the observed ones."""
 
-    def embed(self, x: Tensor) -> Tensor:
-        """Events `(N, C)` as points, `(N, D)` float64, between which distances mean something."""
-        return x.double()
+    def embed(self, x: Tensor, missing: Tensor | None) -> Tensor:
+        """Events `(N, C)` as points between which distances mean something, `(N, D)` float64, NaN where missing."""
+        return x.double() if missing is None else x.double().masked_fill(missing, torch.nan)
 
     @abstractmethod
     def collapsed(self) -> Tensor:
