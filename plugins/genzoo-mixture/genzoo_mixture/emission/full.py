@@ -14,6 +14,9 @@ from genzoo_mixture.emission.emission import EMPTY, Emission, deviation, middle
 FLOOR = 1e-24
 """The least variance, in squared data units, where `reg_covar` is zero: far below any measurement, not below zero."""
 
+_FLAT = 1e-14
+"""The least variance in any direction, as a share of the largest one, that is no mere rounding in float64."""
+
 _CHUNK = 2**22
 """Numbers in the matrices of the patterns of missing values that are solved together."""
 
@@ -191,8 +194,9 @@ class Full(Emission[Whitened]):
         return torch.where(missing, self.decode(coordinates, component), x)
 
     def collapsed(self) -> Tensor:
-        least = self.scale.diagonal(dim1=-2, dim2=-1).square().amin(-1)
-        return (least <= 1.001 * max(self.reg_covar, FLOOR)).expand(self.components)
+        spreads = torch.linalg.svdvals(self.scale.double())  # deviations along the principal axes, largest first
+        least, most = spreads[..., -1].square(), spreads[..., 0].square()
+        return ((least <= 1.001 * max(self.reg_covar, FLOOR)) | (least <= _FLAT * most)).expand(self.components)
 
 
 def _factor(within: Tensor, floor: float) -> Tensor:
