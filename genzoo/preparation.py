@@ -103,9 +103,9 @@ def prepare(config: RunConfig, dataset: Dataset | None = None, *, resumed: bool 
     transform = transform.to(runtime.device, runtime.wide)
     with scope(config.seed, "build"):
         model = Model(build_parts(entry, config.options, dataset.spec))
-    if warm is not None:
-        load_tensors(model.generator, warm.generator.state_dict())
     model = model.to(runtime.device, runtime.dtype)
+    if warm is not None:
+        load_tensors(model.generator, warm.generator.to(runtime.device, runtime.dtype).state_dict())
     _check_patience(config, objective, split)
     callbacks = tuple(_callback(zoo, name) for name in config.training.callbacks)
     source = (dataset, split.train, transform, runtime)

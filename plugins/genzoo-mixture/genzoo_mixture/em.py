@@ -78,21 +78,29 @@ def _mixture(model: Model) -> Mixture:
 
 
 def _weighted(share: Tensor, batch: Batch) -> Tensor:
-    return share if batch.weight is None else share * batch.weight
+    return share if batch.weight is None else share * batch.weight.to(share.dtype)
 
 
 def _ranges(blocks: Iterable[Batch]) -> tuple[Tensor, Tensor]:
-    """The smallest and largest value of each column, `(C,)` each."""
+    """The smallest and largest observed value of each column, `(C,)` each."""
     low = high = torch.zeros(0)
     for batch in blocks:
-        x = batch.x
-        lowest, highest = x, x
-        if batch.missing is not None:
-            lowest = x.masked_fill(batch.missing, torch.inf)
-            highest = x.masked_fill(batch.missing, -torch.inf)
+        lowest, highest = batch.x, batch.x
+        hidden = _hidden(batch)
+        if hidden is not None:
+            lowest = lowest.masked_fill(hidden, torch.inf)
+            highest = highest.masked_fill(hidden, -torch.inf)
         low = torch.minimum(low, lowest.amin(0)) if len(low) else lowest.amin(0)
         high = torch.maximum(high, highest.amax(0)) if len(high) else highest.amax(0)
     return low, high
+
+
+def _hidden(batch: Batch) -> Tensor | None:
+    """Which values do not count, `(N, C)` or `(N, 1)`: those missing, and those of events without weight."""
+    if batch.weight is None:
+        return batch.missing
+    weightless = (batch.weight == 0)[:, None]
+    return weightless if batch.missing is None else batch.missing | weightless
 
 
 def build(_: EMOptions) -> MixtureEM:

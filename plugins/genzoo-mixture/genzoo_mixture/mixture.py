@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from genzoo import Components, Decoder, Encoder, Generator, Imputation, Likelihood, Outliers
+from genzoo import Components, DataError, Decoder, Encoder, Generator, Imputation, Likelihood, Outliers
 from genzoo_mixture.emission import Diagonal, Full
 from genzoo_mixture.emission.emission import EMPTY, Emission
 
@@ -128,6 +128,7 @@ class Mixture(Generator, Likelihood, Components, Imputation):
 
     def log_posterior(self, x: Tensor, missing: Tensor | None = None) -> Tensor:
         joint, _ = self._joint(x, missing, careful=True)
+        joint = joint.clamp_min(torch.finfo(joint.dtype).min)  # where even the nearest component is infinitely far
         return (joint + self.log_weights[:, None]).log_softmax(0).T
 
     def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:
@@ -154,11 +155,17 @@ class Mixture(Generator, Likelihood, Components, Imputation):
         return filled
 
     def prepare(self, low: Tensor, high: Tensor) -> None:
-        """Take the range of every column, `(C,)` each, before EM begins."""
+        """Take the range of every column, `(C,)` each, before EM begins; forget what was learnt before."""
+        for emission, columns in self.parts:
+            emission.spread(low[list(columns)], high[list(columns)])
 
-    def embed(self, x: Tensor) -> Tensor:
-        """Events `(N, C)` as points between which distances mean something, `(N, D)` float64."""
-        return torch.cat([emission.embed(self._of(x, columns)) for emission, columns in self.parts], 1)
+    def embed(self, x: Tensor, missing: Tensor | None = None) -> Tensor:
+        """Events `(N, C)` as points between which distances mean something, `(N, D)` float64, NaN where missing."""
+        found = []
+        for emission, columns in self.parts:
+            hidden = None if missing is None else self._of(missing, columns)
+            found.append(emission.embed(self._of(x, columns), hidden))
+        return torch.cat(found, 1)
 
 
 class NoisyMixture(Mixture, Outliers):
@@ -168,16 +175,23 @@ class NoisyMixture(Mixture, Outliers):
 
     Arguments:
         first_share: of every event, that the noise is given before the first pass.
+        names: of the columns, for messages.
     """
 
     low: Tensor
     high: Tensor
 
     def __init__(
-        self, emissions: Sequence[Emission[Any]], places: Sequence[Sequence[int]], start: str, first_share: float
+        self,
+        emissions: Sequence[Emission[Any]],
+        places: Sequence[Sequence[int]],
+        start: str,
+        first_share: float,
+        names: Sequence[str],
     ) -> None:
         super().__init__(emissions, places, start)
         self.first_share = first_share
+        self.names = tuple(names)
         self.register_buffer("low", torch.zeros(self.columns))
         self.register_buffer("high", torch.ones(self.columns))
 
@@ -194,6 +208,14 @@ class NoisyMixture(Mixture, Outliers):
         return self.components
 
     def prepare(self, low: Tensor, high: Tensor) -> None:
+        flat = (~(high > low)).nonzero()[:, 0].tolist()
+        if flat:
+            name = self.names[flat[0]]
+            raise DataError(
+                f"Column {name!r} has no two different values in the training rows, so the box of the noise around "
+                f"them has no volume. Leave it out with --drop {name}, or train without noise."
+            )
+        super().prepare(low, high)
         self.low.copy_(low)
         self.high.copy_(high)
 

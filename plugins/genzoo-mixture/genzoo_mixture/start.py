@@ -28,62 +28,81 @@ _LLOYD = 100
 
 
 class _Points:
-    """Events as points, in one scale for all blocks."""
+    """Events as points, in one scale for all blocks.
+
+    `sample (n, D)` are some of them, and `weight (n,)` what these weigh.
+    """
 
     def __init__(self, mixture: Mixture, blocks: Iterable[Batch]) -> None:
         self._mixture = mixture
-        self._scale = torch.ones(())
-        kept = mixture.embed(_sample(blocks))
+        kept, self.weight = _sample(mixture, blocks)
+        self._mean = kept.nanmean(0).nan_to_num()
+        self._scale = torch.ones_like(self._mean)
         if len(mixture.parts) > 1:
-            spread = kept.std(0, correction=0)
-            self._scale = torch.where(spread > 0, spread, torch.ones_like(spread))
-        self.sample = kept / self._scale.to(kept.device)
+            spread = (kept - self._mean).square().nanmean(0).sqrt()
+            self._scale = torch.where(spread > 0, spread, self._scale)
+        self.sample = self._place(kept)
 
     def of(self, batch: Batch) -> Tensor:
         """The points of a block, `(N, D)` float64."""
-        return self._mixture.embed(batch.x) / self._scale.to(batch.x.device)
+        return self._place(self._mixture.embed(batch.x, batch.missing))
+
+    def _place(self, points: Tensor) -> Tensor:
+        return torch.where(points.isnan(), self._mean, points) / self._scale
 
 
-def _sample(blocks: Iterable[Batch]) -> Tensor:
-    """At most `_SAMPLE` events, each as likely as any other, `(n, C)`: those with the smallest random keys."""
-    kept, keys = None, torch.empty(0)
+def _sample(mixture: Mixture, blocks: Iterable[Batch]) -> tuple[Tensor, Tensor]:
+    """At most `_SAMPLE` events, each as likely as any other: those with the smallest random keys.
+
+    Returns:
+        Their points, `(n, D)`, and their weights, `(n,)`, float64.
+    """
+    kept: Tensor | None = None
+    keys = torch.empty(0)
     for batch in blocks:
-        new = torch.rand(len(batch))
-        kept = batch.x if kept is None else torch.cat([kept, batch.x])
-        keys = torch.cat([keys, new])
+        points = mixture.embed(batch.x, batch.missing)
+        weight = torch.ones_like(points[:, 0]) if batch.weight is None else batch.weight.to(points.dtype)
+        new = torch.cat([points, weight[:, None]], 1)
+        kept = new if kept is None else torch.cat([kept, new])
+        keys = torch.cat([keys, torch.rand(len(batch)).masked_fill((weight == 0).cpu(), torch.inf)])
         if len(keys) > _SAMPLE:
             keys, order = keys.topk(_SAMPLE, largest=False, sorted=False)
             kept = kept[order.to(kept.device)]
     assert kept is not None, "there are training rows"
-    return kept
+    return kept[:, :-1], kept[:, -1]
 
 
 def _squares(x: Tensor, centres: Tensor) -> Tensor:
     return torch.cdist(x, centres, compute_mode="donot_use_mm_for_euclid_dist").square()
 
 
-def _seeds(x: Tensor, count: int) -> Tensor:
+def _draw(weight: Tensor, count: int) -> Tensor:
+    """Different places in `weight (n,)`, as likely as it says; fewer than `count` where fewer have any."""
+    return torch.multinomial(weight, min(count, int(weight.count_nonzero())))
+
+
+def _seeds(x: Tensor, weight: Tensor, count: int) -> Tensor:
     """k-means++: each next centre with probability proportional to the squared distance to the nearest so far."""
-    centres = x[torch.randint(len(x), (1,))]
+    centres = x[_draw(weight, 1)]
     nearest = _squares(x, centres)[:, 0]
     for _ in range(count - 1):
-        weights = nearest if nearest.sum() > 0 else torch.ones_like(nearest)
-        chosen = x[torch.multinomial(weights.cpu(), 1)]
+        far = weight * nearest
+        chosen = x[_draw(far if far.sum() > 0 else weight, 1)]
         centres = torch.cat([centres, chosen])
         nearest = torch.minimum(nearest, _squares(x, chosen)[:, 0])
     return centres
 
 
-def _lloyd(x: Tensor, centres: Tensor) -> Tensor:
+def _lloyd(x: Tensor, weight: Tensor, centres: Tensor) -> Tensor:
     labels = torch.full((len(x),), -1, device=x.device)
     for _ in range(_LLOYD):
         new = _squares(x, centres).argmin(1)
         if torch.equal(new, labels):
             break
         labels = new
-        counts = torch.bincount(labels, minlength=len(centres)).to(x.dtype)
-        sums = torch.zeros_like(centres).index_add_(0, labels, x)
-        centres = torch.where(counts[:, None] > 0, sums / counts.clamp_min(1)[:, None], centres)
+        counts = torch.zeros_like(centres[:, 0]).index_add_(0, labels, weight)
+        sums = torch.zeros_like(centres).index_add_(0, labels, x * weight[:, None])
+        centres = torch.where(counts[:, None] > 0, sums / counts[:, None], centres)
     return centres
 
 
@@ -105,20 +124,21 @@ def _with_noise(mixture: Mixture, share: Tensor) -> Tensor:
 def k_means(mixture: Mixture, blocks: Iterable[Batch]) -> Shares:
     """To the nearest centre of k-means."""
     points = _Points(mixture, blocks)
-    return _nearest(mixture, points, blocks, _lloyd(points.sample, _seeds(points.sample, mixture.components)))
+    seeds = _seeds(points.sample, points.weight, mixture.components)
+    return _nearest(mixture, points, blocks, _lloyd(points.sample, points.weight, seeds))
 
 
 def k_means_plus_plus(mixture: Mixture, blocks: Iterable[Batch]) -> Shares:
     """To the nearest seed of k-means++."""
     points = _Points(mixture, blocks)
-    return _nearest(mixture, points, blocks, _seeds(points.sample, mixture.components))
+    return _nearest(mixture, points, blocks, _seeds(points.sample, points.weight, mixture.components))
 
 
 def from_data(mixture: Mixture, blocks: Iterable[Batch]) -> Shares:
     """To the nearest of random events."""
     points = _Points(mixture, blocks)
-    chosen = torch.randperm(len(points.sample))[: mixture.components]
-    return _nearest(mixture, points, blocks, points.sample[chosen.to(points.sample.device)])
+    chosen = _draw(points.weight, mixture.components)
+    return _nearest(mixture, points, blocks, points.sample[chosen])
 
 
 def random(mixture: Mixture, blocks: Iterable[Batch]) -> Shares:

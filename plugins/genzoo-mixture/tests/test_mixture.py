@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from mixture_cases import blocks, mixture, problem, run_passes, set_parameters
 from scipy import stats
 from sklearn.mixture import GaussianMixture as Reference
 
@@ -8,22 +9,8 @@ import genzoo
 from genzoo.config import Training
 from genzoo.engine.em import EMEngine
 from genzoo_mixture.em import MixtureEM
-from genzoo_mixture.emission import COVARIANCES
-from genzoo_mixture.mixture import Mixture
 
 NAMES = {"full": "full", "tied": "tied", "diagonal": "diag", "spherical": "spherical"}
-
-
-def problem(seed=0, n=600, columns=3, components=3):
-    rng = np.random.default_rng(seed)
-    means = rng.normal(0, 3, (components, columns))
-    roots = rng.normal(0, 0.7, (components, columns, columns)) + np.eye(columns)
-    labels = rng.integers(components, size=n)
-    return means[labels] + np.einsum("nij,nj->ni", roots[labels], rng.normal(size=(n, columns)))
-
-
-def mixture(name="full", components=3, columns=3, start="random"):
-    return Mixture([COVARIANCES[name](components, columns, 1e-6)], [range(columns)], start).double()
 
 
 def matched(x, name, components=3, iterations=25):
@@ -32,14 +19,7 @@ def matched(x, name, components=3, iterations=25):
     with pytest.warns():
         reference.fit(x)
     generator = mixture(name, components, x.shape[1])
-    emission = generator.emissions[0]
-    emission.means.copy_(torch.as_tensor(reference.means_))
-    generator.log_weights.copy_(torch.as_tensor(reference.weights_).log())
-    covariances = torch.as_tensor(reference.covariances_)
-    scale = covariances.sqrt() if name in ("diagonal", "spherical") else torch.linalg.cholesky(covariances)
-    emission.scale.copy_(scale)
-    if name in ("full", "tied"):
-        emission.whitener.copy_(torch.linalg.inv(scale))
+    set_parameters(generator, reference.weights_, reference.means_, reference.covariances_)
     full = Reference(
         components,
         covariance_type=NAMES[name],
@@ -55,18 +35,11 @@ def matched(x, name, components=3, iterations=25):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("blocks", [1, 7])
-def test_em_equals_scikit_learns_from_the_same_start(name, blocks):
+@pytest.mark.parametrize("count", [1, 7])
+def test_em_equals_scikit_learns_from_the_same_start(name, count):
     x = problem()
     generator, reference = matched(x, name)
-    model, objective = genzoo.Model(genzoo.Parts(generator)), MixtureEM()
-    parts = [genzoo.Batch(torch.as_tensor(part)) for part in np.array_split(x, blocks)]
-    for _ in range(25):
-        total = {}
-        for part in parts:
-            for key, value in objective.statistics(model, part).items():
-                total[key] = total[key] + value if key in total else value
-        objective.maximise(model, total)
+    run_passes(generator, blocks(x, count=count), 25)
     ours = generator.log_prob(torch.as_tensor(x)).sum().item()
     assert ours == pytest.approx(reference.score(x) * len(x), rel=1e-8)
     k, n = generator.degrees_of_freedom, len(x)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -25,8 +26,8 @@ class Categories(Emission[Tensor]):
     def __init__(self, components: int, levels: Sequence[int]) -> None:
         super().__init__(components, len(levels))
         self.levels = list(levels)
-        uniform = torch.cat([torch.full((count,), 1.0 / count) for count in self.levels])
-        self.register_buffer("log_probability", uniform.log().expand(components, -1).clone())
+        self.register_buffer("log_probability", torch.zeros(components, sum(self.levels)))
+        self._forget()
 
     @property
     def degrees_of_freedom(self) -> int:
@@ -35,6 +36,13 @@ class Categories(Emission[Tensor]):
     @property
     def width(self) -> int:
         return sum(self.levels) + self.components
+
+    def spread(self, low: Tensor, high: Tensor) -> None:
+        self._forget()
+
+    def _forget(self) -> None:
+        for part, count in zip(self._parts(), self.levels, strict=True):
+            part.fill_(-math.log(count))
 
     def _indicate(self, x: Tensor, missing: Tensor | None) -> Tensor:
         """Which level each column has, `(N, D)`: 1 there, else 0; all 0 where it is missing."""
@@ -74,8 +82,12 @@ class Categories(Emission[Tensor]):
     def draw(self, x: Tensor, missing: Tensor, component: Tensor) -> Tensor:
         return torch.where(missing, self.sample(component), x)
 
-    def embed(self, x: Tensor) -> Tensor:
-        return self._indicate(x, None).double()
+    def embed(self, x: Tensor, missing: Tensor | None) -> Tensor:
+        points = self._indicate(x, None).double()
+        if missing is None:
+            return points
+        levels = torch.tensor(self.levels, device=x.device)
+        return points.masked_fill(missing.repeat_interleave(levels, 1), torch.nan)
 
     def collapsed(self) -> Tensor:
         return torch.zeros(self.components, dtype=torch.bool, device=self.log_probability.device)

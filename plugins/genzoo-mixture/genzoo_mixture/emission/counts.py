@@ -30,6 +30,9 @@ class Counts(Emission[tuple[Tensor, Tensor]]):
     def width(self) -> int:
         return 3 * self.columns + self.components
 
+    def spread(self, low: Tensor, high: Tensor) -> None:
+        self.rate.copy_(torch.where(low <= high, (low + high) / 2, 1.0).clamp_min(_LEAST))
+
     def expect(
         self, x: Tensor, missing: Tensor | None, *, careful: bool = False
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
@@ -56,8 +59,8 @@ class Counts(Emission[tuple[Tensor, Tensor]]):
     def draw(self, x: Tensor, missing: Tensor, component: Tensor) -> Tensor:
         return torch.where(missing, self.sample(component), x)
 
-    def embed(self, x: Tensor) -> Tensor:
-        return x.double().sqrt()
+    def embed(self, x: Tensor, missing: Tensor | None) -> Tensor:
+        return super().embed(x, missing).sqrt()
 
     def collapsed(self) -> Tensor:
         return torch.zeros(self.components, dtype=torch.bool, device=self.rate.device)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from genzoo_mixture.emission.emission import EMPTY, Emission
+from genzoo_mixture.emission.emission import EMPTY, Emission, deviation, middle
 from genzoo_mixture.emission.full import FLOOR
 
 _NEAR = 256.0
@@ -70,6 +70,11 @@ class Diagonal(Emission[Seen]):
     @property
     def width(self) -> int:
         return 2 * self.columns + self.components
+
+    def spread(self, low: Tensor, high: Tensor) -> None:
+        self.means.copy_(middle(low, high))
+        square = deviation(low, high).square().double()[None]
+        self.scale.copy_(self._variance(square, torch.ones_like(square)).sqrt())
 
     def settle(self) -> None:
         """Expand in the type of the parameters where that is accurate."""

@@ -36,6 +36,13 @@ class Emission(nn.Module, ABC, Generic[SeenT]):
     def degrees_of_freedom(self) -> int:
         """How many free parameters all components have."""
 
+    @abstractmethod
+    def spread(self, low: Tensor, high: Tensor) -> None:
+        """Forget the parameters: every component lies over the whole range of each column, `(C,)` each.
+
+        The first maximisation expects missing values there. `low` is above `high` where no value was observed.
+        """
+
     def settle(self) -> None:
         """Decide, before a pass, what depends on the parameters' values; not traced."""
 
@@ -77,10 +84,20 @@ class Emission(nn.Module, ABC, Generic[SeenT]):
     def draw(self, x: Tensor, missing: Tensor, component: Tensor) -> Tensor:
         """`x (N, C)` with missing values drawn from `component (N,)` given the observed ones."""
 
-    def embed(self, x: Tensor) -> Tensor:
-        """Events `(N, C)` as points, `(N, D)` float64, between which distances mean something."""
-        return x.double()
+    def embed(self, x: Tensor, missing: Tensor | None) -> Tensor:
+        """Events `(N, C)` as points between which distances mean something, `(N, D)` float64, NaN where missing."""
+        return x.double() if missing is None else x.double().masked_fill(missing, torch.nan)
 
     @abstractmethod
     def collapsed(self) -> Tensor:
         """Which components have shrunk to a point, `(K,)` bool."""
+
+
+def middle(low: Tensor, high: Tensor) -> Tensor:
+    """A value in each range: 0, about which events are centred, or the nearest to it; 0 where there is no range."""
+    return torch.where(low <= high, torch.zeros_like(low).clamp(low, high), 0.0)
+
+
+def deviation(low: Tensor, high: Tensor) -> Tensor:
+    """A standard deviation that goes with each range; 1 where there is none."""
+    return torch.where(low < high, (high - low) / 4, 1.0)

@@ -9,13 +9,16 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from genzoo_mixture.emission.emission import EMPTY, Emission
+from genzoo_mixture.emission.emission import EMPTY, Emission, deviation, middle
 
 FLOOR = 1e-24
 """The least variance, in squared data units, where `reg_covar` is zero: far below any measurement, not below zero."""
 
 _NEAR = {torch.float32: 1024.0, torch.float64: 1e9}
 """The largest squared Mahalanobis distance of a mean to the centre of the data at which squares may be expanded."""
+
+_FLAT = 1e-14
+"""The least variance in any direction, as a share of the largest one, that is no mere rounding in float64."""
 
 _CHUNK = 2**22
 """Numbers in the matrices of the patterns of missing values that are solved together."""
@@ -83,6 +86,11 @@ class Full(Emission[Whitened | Expanded]):
     def width(self) -> int:
         return self.columns * (self.columns + 3) // 2 + self.components
 
+    def spread(self, low: Tensor, high: Tensor) -> None:
+        self.means.copy_(middle(low, high))
+        self.scale.copy_(deviation(low, high).diag_embed())
+        self.whitener.copy_(deviation(low, high).reciprocal().diag_embed())
+
     def _log_normaliser(self) -> Tensor:
         half_log_det = self.scale.diagonal(dim1=-2, dim2=-1).log().sum(-1)
         return -half_log_det - 0.5 * self.columns * math.log(2 * math.pi)
@@ -139,7 +147,7 @@ class Full(Emission[Whitened | Expanded]):
             start += sizes[number]
             seen = ~patterns[number]
             found = self._project(part, matrix.to(x.dtype), self.means * seen)
-            constant = -half_log_det - 0.5 * seen.sum() * math.log(2 * math.pi)
+            constant = -half_log_det - 0.5 * seen.sum(dtype=torch.float64) * math.log(2 * math.pi)
             y.append(found)
             log_density.append(constant.to(x.dtype)[:, None] - 0.5 * found.square().sum(1))
         sorted_density = torch.cat(log_density, 1)
@@ -247,8 +255,10 @@ class Full(Emission[Whitened | Expanded]):
         return torch.where(missing, self.decode(coordinates, component), x)
 
     def collapsed(self) -> Tensor:
-        least = self.scale.diagonal(dim1=-2, dim2=-1).square().amin(-1)
-        return (least <= 1.001 * max(self.reg_covar, FLOOR)).expand(self.components)
+        spreads = torch.linalg.svdvals(self.scale.double())  # deviations along the principal axes, largest first
+        least, most = spreads[..., -1].square(), spreads[..., 0].square()
+        flat: Tensor = (least <= 1.001 * max(self.reg_covar, FLOOR)) | (least <= _FLAT * most)
+        return flat.expand(self.components)
 
 
 def _factor(within: Tensor, floor: float) -> Tensor:
