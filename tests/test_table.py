@@ -127,6 +127,12 @@ def test_a_table_that_cannot_be_used_is_refused_with_the_place(table, text, word
         table(text)
 
 
+def test_the_case_of_a_suffix_does_not_matter(table, tmp_path):
+    assert table("a\tb\n1\t2\n", "A.TSV").spec.event_shape == (2,)
+    parquet.write_table(pa.table({"a": [1.5]}), tmp_path / "A.PARQUET")
+    assert len(read(tmp_path / "A.PARQUET")) == 1
+
+
 def test_text_that_is_no_utf8_is_refused(tmp_path):
     (tmp_path / "a.csv").write_bytes(b"a,b\n1,\xff\n")
     with pytest.raises(DataError, match="UTF-8"):

@@ -207,7 +207,7 @@ class Column:
             if value is not None and not is_number(value):
                 return DataError(
                     f"{self.shown}: column {self.name!r} is to hold numbers, and holds {value!r} in {self.where(row)}. "
-                    f"Correct it, or take the column as categories with {self._option('categorical')}."
+                    f"Correct it, or train with the column as categories: {self._option('categorical')}."
                 )
         return DataError(f"{self.shown}: column {self.name!r} holds numbers as text. Store them as numbers.")
 

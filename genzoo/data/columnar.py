@@ -33,7 +33,7 @@ class Columnar(Tabular):
         return self._try(lambda: self._read(columns))
 
     def stream(self, columns: Sequence[str]) -> RowGroups | None:
-        if self._path.suffix != ".parquet":
+        if self._path.suffix.lower() != ".parquet":
             return None
         schema = self._try(self._schema)
         if not all(_is_plain(schema.field(name).type) for name in columns):
@@ -42,13 +42,13 @@ class Columnar(Tabular):
         return events if events.nbytes > LARGE else None
 
     def _schema(self) -> Any:
-        if self._path.suffix == ".parquet":
+        if self._path.suffix.lower() == ".parquet":
             return parquet.read_schema(self._path)
         with pa.memory_map(str(self._path)) as file:
             return _open_arrow(file).schema
 
     def _read(self, columns: Sequence[str]) -> Any:
-        if self._path.suffix == ".parquet":
+        if self._path.suffix.lower() == ".parquet":
             with parquet.ParquetFile(self._path) as file:
                 return file.read(columns=list(columns)).select(list(columns))
         with pa.memory_map(str(self._path)) as file:

@@ -43,9 +43,10 @@ class Delimited(Tabular):
 
     def __init__(self, path: Path, header: Literal["auto"] | bool = "auto") -> None:
         self._path = path
-        self._delimiter = "\t" if path.suffix == ".tsv" else ","
+        tabs = path.suffix.lower() == ".tsv"
+        self._delimiter = "\t" if tabs else ","
         rows = self._look()
-        if path.suffix != ".tsv" and len(rows[0]) == 1:
+        if not tabs and len(rows[0]) == 1:
             other = next((mark for mark in ";\t" if mark in rows[0][0]), None)
             if other is not None:
                 self._delimiter = other

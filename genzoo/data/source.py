@@ -73,10 +73,10 @@ def _path(settings: DataSettings) -> Path:
 def _open_table(settings: DataSettings, registry: Registry) -> Tabular | None:
     """The source's columns, where it is a file of a table."""
     path = _path(settings)
-    if is_registered(settings.source, registry) or not path.is_file() or path.suffix not in TABLE_SUFFIXES:
+    if is_registered(settings.source, registry) or not path.is_file() or path.suffix.lower() not in TABLE_SUFFIXES:
         return None
     _refuse_given(settings, ("size", "colour", "skip_bad"), "folders of images")
-    if path.suffix in (".csv", ".tsv"):
+    if path.suffix.lower() in (".csv", ".tsv"):
         from genzoo.data.delimited import Delimited
 
         return Delimited(path, settings.header)
