@@ -1,0 +1,40 @@
+"""Old Faithful against the figures that R's mclust publishes for it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mixture_cases import OBJECTIVE, blocks, mixture
+
+import genzoo
+from genzoo.config import Training
+from genzoo.engine.em import EMEngine
+
+FILE = Path(__file__).parents[3] / "tests/data/faithful.csv"
+
+
+@pytest.mark.parametrize(
+    ("covariance", "components", "bic", "icl"), [("tied", 3, 2314.32, 2357.8), ("full", 2, 2322.19, None)]
+)
+def test_restarts_find_the_mixtures_that_mclust_finds(covariance, components, bic, icl):
+    x = np.loadtxt(FILE, delimiter=",", skiprows=1)
+    assert x.shape == (272, 2)
+    generator = mixture(covariance, components, 2, start="k-means")
+    settings = Training(restarts=5, passes=1000, tolerance=1e-6)
+    engine = EMEngine(genzoo.Model(genzoo.Parts(generator)), OBJECTIVE, settings, seed=0)
+    parts = blocks(x - x.mean(0))
+    for step in range(1, 5001):
+        engine.update(parts, step, 0.0)
+        if engine.finished:
+            break
+    assert engine.converged
+    total = generator.log_prob(parts[0].x).sum().item()
+    assert generator.degrees_of_freedom == 11
+    found = 11 * np.log(272) - 2 * total
+    assert found == pytest.approx(bic, abs=0.05)
+    if icl is not None:
+        assert total > -1126.33
+        certainty = generator.log_posterior(parts[0].x).amax(1).sum().item()
+        assert found - 2 * certainty == pytest.approx(icl, abs=3)
+        assert torch.equal(generator.log_posterior(parts[0].x).exp().sum(1).round(decimals=9), torch.ones(272).double())
