@@ -15,7 +15,7 @@ from genzoo.data.dataset import Dataset, Rows, Split, usable
 from genzoo.data.source import anchor, open_dataset
 from genzoo.device import Runtime, describe, resolve_runtime
 from genzoo.engine.em import EMEngine
-from genzoo.engine.feed import Blocks, Feed, PassFeed, make_feed
+from genzoo.engine.feed import Feed, PassFeed, make_blocks, make_feed
 from genzoo.engine.fit import Step
 from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.schedule import Budget
@@ -124,7 +124,7 @@ def prepare(config: RunConfig, dataset: Dataset | None = None, *, resumed: bool 
         _check_events(entry.spec.name, objective.least_events(model), split)
         passes = EMEngine(model, objective, config.training, config.seed, warm=config.warm_start is not None)
         size = config.training.block or objective.block(model)
-        blocks = PassFeed(Blocks(dataset, split.train, size, transform, runtime), runtime)
+        blocks = PassFeed(make_blocks(dataset, split.train, size, transform, runtime), runtime)
         longest = Budget.of(config.training, 1, steps=config.training.passes * config.training.restarts)
         return Prepared(config, dataset, split, transform, runtime, passes, blocks, longest, callbacks)
     raise PluginError(f"Objective {config.objective.name!r} is of no kind that this engine trains.")

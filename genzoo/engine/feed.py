@@ -224,9 +224,9 @@ def _take(ready: queue.Queue[Any]) -> Any:
 
 
 def read_rows(events: Array, rows: Rows) -> Array:
-    """The events of increasing `rows`, of which no more is copied than needs to be."""
+    """The events of `rows`, of which no more is copied than needs to be."""
     first, last = int(rows[0]), int(rows[-1])
-    if last - first + 1 != len(rows):
+    if last - first + 1 != len(rows) or not (rows[1:] > rows[:-1]).all():
         return np.asarray(events[rows])
     found = np.asarray(events[first : last + 1])
     return found if found.flags.writeable else found.copy()  # PyTorch warns of memory that is not
@@ -244,8 +244,7 @@ def make_feed(
 ) -> BatchFeed:
     """The fastest feed that the data and the device allow: resident where the rows fit, else streaming."""
     # The order depends on the data alone: a run repeats its bits however much memory happens to be free.
-    mapped = isinstance(dataset.events, np.memmap) or not isinstance(dataset.events, np.ndarray)
-    order = Order(rows, events_per_step, seed, BLOCK // 16 if mapped else 1)
+    order = Order(rows, events_per_step, seed, BLOCK // 16 if _on_disk(dataset.events) else 1)
     needed = len(rows) * dataset.events[:1].nbytes
     fits = needed <= _RESIDENT_SHARE * _free_bytes(runtime.device)
     feed = ResidentFeed if fits else StreamingFeed
@@ -279,6 +278,41 @@ class Blocks:
             x, missing = observed(to_model_space(self._transform, events, dtype), data.spec.missing)
             weight = None if data.weights is None else torch.from_numpy(data.weights[index]).to(device, dtype)
             yield Batch(x, missing, weight, torch.from_numpy(index).to(device))
+
+
+class ResidentBlocks:
+    """Blocks that are brought to model space once, and kept on the device."""
+
+    def __init__(self, blocks: Blocks) -> None:
+        self._blocks = blocks
+        self._kept: list[Batch] | None = None
+
+    def __iter__(self) -> Iterator[Batch]:
+        if self._kept is None:  # not before the first pass: a resumed run restores its transform first
+            self._kept = list(self._blocks)
+        return iter(self._kept)
+
+
+def make_blocks(
+    dataset: Dataset, rows: Rows, size: int, transform: Affine, runtime: Runtime
+) -> Blocks | ResidentBlocks:
+    """Blocks for many passes over the same rows, kept on the device where they fit.
+
+    Where values are missing, events with the same places missing stand together, since models work pattern by
+    pattern. Data on disk are read in their own order.
+    """
+    on_disk = _on_disk(dataset.events)
+    if dataset.spec.missing and not on_disk:
+        patterns = np.packbits(np.isnan(dataset.events[rows]), axis=1)
+        rows = rows[np.lexsort(patterns.T)]
+    blocks = Blocks(dataset, rows, size, transform, runtime)
+    needed = len(rows) * dataset.spec.size * runtime.dtype.itemsize
+    fits = not on_disk and needed <= _RESIDENT_SHARE * _free_bytes(runtime.device)
+    return ResidentBlocks(blocks) if fits else blocks
+
+
+def _on_disk(events: Array) -> bool:
+    return isinstance(events, np.memmap) or not isinstance(events, np.ndarray)
 
 
 class PassFeed(Feed[Iterable[Batch]]):
