@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from genzoo import DataSpec, Feature, Parts
+from genzoo import DataSpec, Parts
 from genzoo_mixture.emission import COVARIANCES, Diagonal, Emission
 from genzoo_mixture.emission.categories import Categories
 from genzoo_mixture.emission.counts import Counts
@@ -47,13 +47,7 @@ def build_classes(config: ClassOptions, data: DataSpec) -> Parts:
     made: dict[str, Emission[Any]] = {
         "continuous": Diagonal(components, len(kinds["continuous"]), config.reg_covar),
         "count": Counts(components, len(kinds["count"])),
-        "categories": Categories(components, [_levels(data.features[i]) for i in kinds["categories"]]),
+        "categories": Categories(components, [len(data.features[i].levels or ()) for i in kinds["categories"]]),
     }
     used = [kind for kind, places in kinds.items() if places]
     return Parts(Mixture([made[kind] for kind in used], [kinds[kind] for kind in used], config.start))
-
-
-def _levels(feature: Feature) -> int:
-    if feature.levels is None and feature.kind == "categorical":
-        raise ValueError(f"column {feature.name!r} is categorical and its categories are not named; give its levels")
-    return 2 if feature.levels is None else len(feature.levels)

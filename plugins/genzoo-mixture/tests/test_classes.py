@@ -140,7 +140,7 @@ def test_a_mixture_of_bernoullis_is_the_one_in_numpy():
     rng = np.random.default_rng(0)
     x = (rng.random((300, 6)) < np.where(rng.random(300) < 0.4, 0.8, 0.25)[:, None]).astype(float)
     weights, yes = np.array([0.3, 0.7]), rng.uniform(0.3, 0.7, (2, 6))
-    generator = classes([Feature(f"q{i}", "binary") for i in range(6)])
+    generator = classes([Feature(f"q{i}", "binary", ("no", "yes")) for i in range(6)])
     generator.log_weights.copy_(torch.as_tensor(weights).log())
     generator.emissions[0].log_probability.copy_(torch.as_tensor(np.log(np.stack([1 - yes, yes], 2)).reshape(2, 12)))
     for _ in range(40):
@@ -272,11 +272,6 @@ def test_a_start_puts_missing_values_in_the_middle_of_every_kind():
     assert points.shape == (30, 2 + 1 + 2 + 3)
     assert torch.equal(points[:, 2].isnan(), part.missing[:, 2])
     assert torch.equal(points[:, 3:5].isnan(), part.missing[:, [1, 1]])
-
-
-def test_a_categorical_column_without_named_categories_is_refused():
-    with pytest.raises(ValueError, match="'a' is categorical"):
-        classes([Feature("a", "categorical")])
 
 
 def test_whole_weights_are_repeated_rows():
