@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from genzoo_mixture.emission.emission import EMPTY, Emission, deviation, middle
-from genzoo_mixture.emission.full import FLOOR
+from genzoo_mixture.emission.emission import EMPTY, FLOOR, Emission, deviation, middle, shrunk
 
 _NEAR = 256.0
 """The largest square of a mean, in variances of its component, at which float32 may expand squares of deviations."""
@@ -139,4 +138,4 @@ class Diagonal(Emission[Seen]):
         return torch.where(missing, self.sample(component), x)
 
     def collapsed(self) -> Tensor:
-        return self._deviations().square().amin(1) <= 1.001 * max(self.reg_covar, FLOOR)
+        return shrunk(self._deviations().double().square(), self.means, self.reg_covar)

@@ -14,6 +14,12 @@ SeenT = TypeVar("SeenT")
 EMPTY = 10 * torch.finfo(torch.float64).eps
 """Added to the counts of components, as scikit-learn does, so that none is ever zero."""
 
+FLOOR = 1e-24
+"""The least variance, in squared data units, where `reg_covar` is zero: far below any measurement, not below zero."""
+
+ROUNDING = 1e-13
+"""The least variance, as a share of a mean's square or of a column's whole variance, that is no mere rounding."""
+
 
 class Emission(nn.Module, ABC, Generic[SeenT]):
     """The distributions of C columns given each of K components.
@@ -101,3 +107,9 @@ def middle(low: Tensor, high: Tensor) -> Tensor:
 def deviation(low: Tensor, high: Tensor) -> Tensor:
     """A standard deviation that goes with each range; 1 where there is none."""
     return torch.where(low < high, (high - low) / 4, 1.0)
+
+
+def shrunk(variances: Tensor, means: Tensor, added: float) -> Tensor:
+    """Which components have a variance `(K, C)` that is hardly more than what was `added`, or than rounding, `(K,)`."""
+    least = torch.clamp_min(ROUNDING * means.double().square(), 2 * max(added, FLOOR))
+    return (variances <= least).any(-1)

@@ -9,16 +9,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from genzoo_mixture.emission.emission import EMPTY, Emission, deviation, middle
-
-FLOOR = 1e-24
-"""The least variance, in squared data units, where `reg_covar` is zero: far below any measurement, not below zero."""
+from genzoo_mixture.emission.emission import EMPTY, FLOOR, ROUNDING, Emission, deviation, middle, shrunk
 
 _NEAR = {torch.float32: 1024.0, torch.float64: 1e9}
 """The largest squared Mahalanobis distance of a mean to the centre of the data at which squares may be expanded."""
-
-_FLAT = 1e-14
-"""The least variance in any direction, as a share of the largest one, that is no mere rounding in float64."""
 
 _CHUNK = 2**22
 """Numbers in the matrices of the patterns of missing values that are solved together."""
@@ -255,14 +249,22 @@ class Full(Emission[Whitened | Expanded]):
         return torch.where(missing, self.decode(coordinates, component), x)
 
     def collapsed(self) -> Tensor:
-        spreads = torch.linalg.svdvals(self.scale.double())  # deviations along the principal axes, largest first
-        least, most = spreads[..., -1].square(), spreads[..., 0].square()
-        flat: Tensor = (least <= 1.001 * max(self.reg_covar, FLOOR)) | (least <= _FLAT * most)
-        return flat.expand(self.components)
+        scale = self.scale.double()
+        deviations = scale.norm(dim=-1)
+        spreads = torch.linalg.svdvals(scale / deviations[..., None])  # whatever the units of the columns
+        flat: Tensor = spreads[..., -1].square() <= 2 * ROUNDING
+        least = torch.linalg.svdvals(scale)[..., -1:].square()
+        return flat | shrunk(torch.minimum(least, deviations.square()), self.means, self.reg_covar)
 
 
 def _factor(within: Tensor, floor: float) -> Tensor:
-    """Lower Cholesky factors of `(..., C, C)`; of the diagonal alone, no less than `floor`, where there is none."""
-    factor, info = torch.linalg.cholesky_ex(within)
-    diagonal = within.diagonal(dim1=-2, dim2=-1).clamp_min(floor).sqrt().diag_embed()
-    return torch.where((info > 0)[..., None, None], diagonal, factor)
+    """Lower Cholesky factors of `(..., C, C)`.
+
+    Where there is none, of the matrix with its diagonal raised above rounding and `floor`; where that is not enough,
+    of this diagonal alone.
+    """
+    diagonal = within.diagonal(dim1=-2, dim2=-1).clamp_min(floor).diag_embed()
+    raised = within - within.diagonal(dim1=-2, dim2=-1).diag_embed() + diagonal * (1 + ROUNDING)
+    (factor, info), (second, failed) = torch.linalg.cholesky_ex(within), torch.linalg.cholesky_ex(raised)
+    second = torch.where((failed > 0)[..., None, None], diagonal.sqrt(), second)
+    return torch.where((info > 0)[..., None, None], second, factor)
