@@ -12,6 +12,7 @@ from genzoo.build import build_objective, build_parts, check_data
 from genzoo.checkpoint import CheckpointState, checkpoints, load_checkpoint
 from genzoo.config import BUDGETS, RunConfig, merge_training, validate
 from genzoo.data.dataset import Dataset, Rows, Split, usable
+from genzoo.data.degenerate import refuse_degenerate
 from genzoo.data.source import anchor, open_dataset
 from genzoo.device import Runtime, describe, resolve_runtime
 from genzoo.engine.em import EMEngine
@@ -88,7 +89,7 @@ def prepare(config: RunConfig, dataset: Dataset | None = None, *, resumed: bool 
     zoo = registry()
     entry = zoo.models.get(config.model)
     objective = build_objective(zoo.objective_of(entry, config.objective.name), config.objective.options)
-    runtime = resolve_runtime(config.device, config.precision, mixed=isinstance(objective, GradientObjective))
+    runtime = _runtime(config, objective)
     if dataset is None:
         config = config.model_copy(update={"data": anchor(config.data, zoo)})
         dataset = open_dataset(config.data, zoo)
@@ -98,6 +99,8 @@ def prepare(config: RunConfig, dataset: Dataset | None = None, *, resumed: bool 
     split = dataset.split(config.split, config.seed)
     if dataset.weights is not None and not dataset.weights[split.train].any():
         raise DataError(f"{dataset.name}: every training row has the weight 0, so there is nothing to learn from.")
+    if entry.spec.capabilities & {"likelihood", "likelihood-bound"}:
+        refuse_degenerate(dataset, split.train)
     warm = None if resumed else _warm_start(config, dataset)
     transform = warm.transform if warm else fit_transform(entry.spec.input, dataset.spec, dataset.blocks(split.train))
     transform = transform.to(runtime.device, runtime.wide)
@@ -128,6 +131,18 @@ def prepare(config: RunConfig, dataset: Dataset | None = None, *, resumed: bool 
         longest = Budget.of(config.training, 1, steps=config.training.passes * config.training.restarts)
         return Prepared(config, dataset, split, transform, runtime, passes, blocks, longest, callbacks)
     raise PluginError(f"Objective {config.objective.name!r} is of no kind that this engine trains.")
+
+
+def _runtime(config: RunConfig, objective: Objective) -> Runtime:
+    """Device and precision; EM sums in float64, which MPS lacks."""
+    if not isinstance(objective, EMObjective):
+        return resolve_runtime(config.device, config.precision)
+    found = resolve_runtime(config.device, config.precision, mixed=False)
+    if found.device.type != "mps":
+        return found
+    if config.device == "auto":
+        return resolve_runtime("cpu", config.precision, mixed=False)
+    raise ConfigError("EM sums in float64, which MPS does not have. Use --device cpu.")
 
 
 def _warm_start(config: RunConfig, dataset: Dataset) -> Fitted | None:

@@ -11,6 +11,7 @@ from genzoo import DataError, DataSpec, Feature
 from genzoo.config import DataSettings, SplitSettings
 from genzoo.data.array import array_dataset
 from genzoo.data.dataset import Dataset, usable
+from genzoo.data.degenerate import refuse_degenerate
 from genzoo.data.inspect import inspect
 from genzoo.data.source import anchor, open_dataset
 from genzoo.plugins import registry
@@ -398,3 +399,35 @@ def test_weights_that_weigh_nothing_are_refused(weights):
 def test_weights_are_part_of_the_digest():
     datasets = [Dataset("x", PAIR, np.zeros((2, 2)), weights=w) for w in (None, np.array([1, 2]), np.array([2, 2]))]
     assert len({data.digest() for data in datasets}) == 3
+
+
+def table(*columns):
+    events = np.stack(columns, axis=1).astype(np.float64)
+    return Dataset("plants", array_dataset("x", events).spec, events)
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ([np.arange(9), np.ones(9)], ("'x1'", "never changes", "--drop x1")),
+        ([np.arange(9), np.r_[np.nan, np.ones(7), np.nan]], ("'x1'", "never changes")),
+        ([np.arange(9), np.arange(9) % 4, np.arange(9)], ("'x0' and 'x2'", "equal", "--drop x2")),
+        ([np.arange(9), np.r_[np.nan, np.arange(8)], np.r_[np.nan, np.arange(8)]], ("'x1' and 'x2'",)),
+        ([np.arange(1)], ("1 row",)),
+    ],
+)
+def test_columns_without_a_density_are_refused_by_name(columns, words):
+    data = table(*columns)
+    with pytest.raises(DataError) as caught:
+        refuse_degenerate(data, np.arange(len(data)))
+    assert all(word in str(caught.value) for word in words)
+
+
+def test_what_differs_in_one_late_row_has_a_density():
+    rows = 10_000
+    late = np.zeros(rows)
+    late[-1] = 1
+    data = table(np.arange(rows), np.arange(rows) + late, late)
+    refuse_degenerate(data, np.arange(rows))
+    with pytest.raises(DataError):
+        refuse_degenerate(data, np.arange(rows - 1))
