@@ -1,0 +1,89 @@
+"""What a mixture costs on data larger than memory should hold: time and anonymous memory by the number of rows.
+
+For each size a float32 table of 16 columns is written to disk, a mixture of four Gaussians is fitted to it by a number
+of passes in a process of its own, which maps the file, and that process' anonymous memory is watched (RssAnon: pages
+of the mapped file do not count).
+
+    python benchmarks/scale.py [--rows 1 2 5 10] [--passes 3] [--folder DIR]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+COLUMNS = 16
+MILLION = 1_000_000
+
+
+def write(path: Path, rows: int) -> None:
+    rng = np.random.default_rng(0)
+    means = rng.normal(0, 3, (4, COLUMNS)).astype(np.float32)
+    table = np.lib.format.open_memmap(path, "w+", np.float32, (rows, COLUMNS))
+    for start in range(0, rows, MILLION // 4):
+        part = table[start : start + MILLION // 4]
+        part[:] = means[rng.integers(4, size=len(part))] + rng.standard_normal(part.shape, np.float32)
+    table.flush()
+
+
+def anonymous(process: int) -> int:
+    """Anonymous memory of a process in MB."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) // 1024 for line in lines if line.startswith("RssAnon")), 0)
+
+
+def fit(data: Path, out: Path, passes: int) -> tuple[float, float, int]:
+    """Seconds of the passes, of the whole process, and the peak of its anonymous memory in MB."""
+    settings = ["-o", "components=4", "-o", f"training.passes={passes}", "-o", "training.tolerance=0"]
+    command = [sys.executable, "-m", "genzoo", "train", "gmm", "--data", str(data), "--out", str(out), *settings]
+    begun = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    peak = 0
+    while process.poll() is None:
+        peak = max(peak, anonymous(process.pid))
+        time.sleep(0.02)
+    if process.returncode:
+        sys.exit(process.stderr.read().decode() if process.stderr else "failed")
+    record = json.loads((out / "run.json").read_text())
+    return record["seconds"], time.perf_counter() - begun, peak
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, nargs="+", default=[1, 2, 5, 10], help="millions")
+    parser.add_argument("--passes", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=1, help="the least time of so many is taken")
+    parser.add_argument("--folder", type=Path, help="where the tables are written; a temporary folder by default")
+    arguments = parser.parse_args()
+    found = []
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+        for number, millions in enumerate(arguments.rows):
+            data = Path(folder) / f"{millions}m.npy"
+            write(data, millions * MILLION)
+            runs = [fit(data, Path(folder) / f"run{number}-{i}", arguments.passes) for i in range(arguments.rounds)]
+            data.unlink()
+            em, whole, peak = min(r[0] for r in runs), min(r[1] for r in runs), max(r[2] for r in runs)
+            found.append((millions, em, whole))
+            print(
+                f"{millions:3d} million rows: {em:6.1f} s of EM ({em / millions:.2f} s a million), {whole:6.1f} s in "
+                f"all ({whole / millions:.2f} s a million), RssAnon at most {peak} MB (asked: 600)",
+                flush=True,
+            )
+    rows, em_seconds, seconds = np.log(np.array(found)).T
+    if len(found) > 1:
+        slopes = [np.polyfit(rows, y, 1)[0] for y in (em_seconds, seconds)]
+        print(f"slope of log time on log rows: {slopes[0]:.3f} of EM, {slopes[1]:.3f} in all (asked: 1 within 0.1)")
+
+
+if __name__ == "__main__":
+    main()
