@@ -131,6 +131,10 @@ class EMObjective(Objective):
     def maximise(self, model: Model, statistics: Mapping[str, Tensor]) -> None:
         """Set the parameters to those that the statistics of a whole pass make most likely."""
 
+    def fault(self, model: Model) -> str | None:
+        """Why what a restart ended with is no proper maximum of the likelihood; `None` where it is one."""
+        return None
+
     def report(self, model: Model) -> dict[str, Any]:
         """What is worth knowing of a restart that has ended, for the run's record; plain values for JSON."""
         return {}

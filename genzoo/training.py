@@ -123,7 +123,7 @@ def run_training(prepared: Prepared, run: Run, watchers: Sequence[Watcher] = (),
         with contextlib.suppress(GenzooError):  # a full disk must not hide why the run ended
             ended: dict[str, Any] = {} if step is None else {"steps": step.number, "seconds": round(step.seconds, 3)}
             if isinstance(prepared.engine, EMEngine):
-                ended |= {"restarts": prepared.engine.ended, "converged": prepared.engine.converged}
+                ended |= {"restarts": prepared.engine.ended, "kept": prepared.engine.kept}
             run.update(status=status, **ended)
     if status == "interrupted":
         code = 128 + (signals.received or signal.SIGINT)

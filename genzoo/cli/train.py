@@ -216,17 +216,13 @@ def _restarts(record: dict[str, Any]) -> list[str]:
     restarts = record.get("restarts") or []
     if not restarts:
         return []
-    best = max(restarts, key=lambda restart: float(restart["log_likelihood"]))
+    best = record.get("kept") or restarts[0]
     ended = "converged" if best["converged"] else "did NOT converge: give more with -o training.passes=N"
     lines = [
         f"restart {restarts.index(best) + 1} of {len(restarts)} is kept: {best['log_likelihood']:.6g} nats per event "
         f"after {best['passes']} passes, {ended}"
     ]
-    for trouble in ("collapsed", "empty"):
-        if best.get(trouble):
-            names = ", ".join(map(str, best[trouble]))
-            lines.append(f"look at: {trouble} components {names} (of {len(best['weights'])}); use fewer components")
-    return lines
+    return lines if best["fault"] is None else [*lines, f"look at: {best['fault']}"]
 
 
 def _report(run: Run, as_json: bool, *, converged: bool) -> None:

@@ -24,7 +24,7 @@ class EMEngine:
     """EM of one model under one objective; a step is a pass over all events.
 
     A restart has converged when the mean log-likelihood changes by less than the tolerance from one pass to the
-    next. The restart that ends highest is kept.
+    next. The restart that ends highest is kept, among those that end at a proper maximum where there is one.
 
     Arguments:
         model: on the device, of the type to compute in.
@@ -57,8 +57,12 @@ class EMEngine:
     @property
     def converged(self) -> bool:
         """Whether the restart that is kept has converged."""
-        best = max(self.ended, key=lambda restart: restart["log_likelihood"], default=None)
-        return best is not None and bool(best["converged"])
+        return self.kept is not None and bool(self.kept["converged"])
+
+    @property
+    def kept(self) -> dict[str, Any] | None:
+        """Of the restarts that have ended, the one that is kept."""
+        return max(self.ended, key=_merit, default=None)
 
     @property
     def trained(self) -> Generator:
@@ -100,10 +104,11 @@ class EMEngine:
         return {LOSS: torch.tensor(-mean, dtype=torch.float64)}
 
     def _end(self, converged: bool) -> None:
-        if all(self._last > restart["log_likelihood"] for restart in self.ended):
-            self._kept = {name: value.clone() for name, value in self.model.state_dict().items()}
-        ended = {"log_likelihood": self._last, "passes": self._pass, "converged": converged}
+        fault = self.objective.fault(self.model)
+        ended = {"log_likelihood": self._last, "passes": self._pass, "converged": converged, "fault": fault}
         self.ended.append({**ended, **self.objective.report(self.model)})
+        if self.kept is self.ended[-1]:
+            self._kept = {name: value.clone() for name, value in self.model.state_dict().items()}
         self._pass, self._last = 0, -math.inf
         if self.finished:
             load_tensors(self.model, self._kept)
@@ -129,3 +134,8 @@ class EMEngine:
         self._pass = int(numbers["pass"])
         self._last = -math.inf if numbers["last"] is None else float(numbers["last"])
         self.ended = [dict(restart) for restart in numbers["ended"]]
+
+
+def _merit(restart: Mapping[str, Any]) -> tuple[bool, float]:
+    """What orders restarts, the better one last."""
+    return restart["fault"] is None, restart["log_likelihood"]

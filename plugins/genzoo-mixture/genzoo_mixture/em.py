@@ -60,6 +60,12 @@ class MixtureEM(EMObjective):
     def maximise(self, model: Model, statistics: Mapping[str, Tensor]) -> None:
         _mixture(model).maximise(statistics)
 
+    def fault(self, model: Model) -> str | None:
+        told = self.report(model)
+        if told["collapsed"]:
+            return f"{_name(told['collapsed'])} collapsed to a point, where the likelihood has no maximum"
+        return f"{_name(told['empty'])} ran out of events" if told["empty"] else None
+
     def report(self, model: Model) -> dict[str, Any]:
         """The weights, and the components that have shrunk to a point or ran out of events."""
         mixture = _mixture(model)
@@ -70,6 +76,10 @@ class MixtureEM(EMObjective):
             "collapsed": collapsed.nonzero()[:, 0].tolist(),
             "empty": (weights < 1e-12).nonzero()[:, 0].tolist(),
         }
+
+
+def _name(components: list[int]) -> str:
+    return f"component{'s'[: len(components) > 1]} {', '.join(map(str, components))}"
 
 
 def _mixture(model: Model) -> Mixture:

@@ -124,3 +124,23 @@ def test_resuming_em_gives_the_bits_of_an_uninterrupted_run(tmp_path):
     run, prepared, start = prepare_resume(str(part.path), {"steps": 10_000})
     run_training(prepared, run, (), start)
     assert run.record["weights"] == whole.record["weights"]
+
+
+def test_a_restart_that_collapsed_is_kept_only_where_all_did():
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.normal(0, 1, (60, 2)), rng.normal(6, 1, (60, 2)), np.full((3, 2), 40.0)])
+    generator = mixture(components=3, columns=2, start="from-data")
+    engine = EMEngine(
+        genzoo.Model(genzoo.Parts(generator)), MixtureEM(), Training(restarts=8, passes=500, tolerance=1e-7), seed=0
+    )
+    step = 0
+    while not engine.finished:
+        step += 1
+        engine.update([genzoo.Batch(torch.as_tensor(x))], step, 0.0)
+    sound = [restart for restart in engine.ended if restart["fault"] is None]
+    assert 0 < len(sound) < len(engine.ended), "some restarts of this problem collapse on the three equal rows"
+    assert engine.kept == max(sound, key=lambda restart: restart["log_likelihood"])
+    assert max(restart["log_likelihood"] for restart in engine.ended) > engine.kept["log_likelihood"]
+    assert generator.log_prob(torch.as_tensor(x)).mean().item() == pytest.approx(
+        engine.kept["log_likelihood"], abs=1e-5
+    )
