@@ -96,6 +96,8 @@ class Mixture(Generator, Likelihood, Components, Imputation):
             total = log_density if total is None else total + log_density
             kept.append(seen)
         assert total is not None
+        if careful:  # the squares of events absurdly far away overflow
+            total = total.nan_to_num(torch.finfo(total.dtype).min, neginf=torch.finfo(total.dtype).min)
         return total, tuple(kept)
 
     def expect(self, x: Tensor, missing: Tensor | None = None, *, careful: bool = False) -> Expected:
@@ -128,7 +130,6 @@ class Mixture(Generator, Likelihood, Components, Imputation):
 
     def log_posterior(self, x: Tensor, missing: Tensor | None = None) -> Tensor:
         joint, _ = self._joint(x, missing, careful=True)
-        joint = joint.clamp_min(torch.finfo(joint.dtype).min)  # where even the nearest component is infinitely far
         return (joint + self.log_weights[:, None]).log_softmax(0).T
 
     def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:

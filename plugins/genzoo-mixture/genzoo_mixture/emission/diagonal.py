@@ -9,10 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from genzoo_mixture.emission.emission import EMPTY, FLOOR, Emission, deviation, middle, shrunk
-
-_NEAR = 256.0
-"""The largest square of a mean, in variances of its component, at which float32 may expand squares of deviations."""
+from genzoo_mixture.emission.emission import EMPTY, FLOOR, Emission, deviation, expandable, middle, shrunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +74,7 @@ class Diagonal(Emission[Seen]):
 
     def settle(self) -> None:
         """Expand in the type of the parameters where that is accurate."""
-        near = bool((self.means / self._deviations()).square().amax() <= _NEAR)
+        near = expandable((self.means.double() / self._deviations()).square() + 1, self.means.dtype)
         self.quadratic = self._expand(self.means.dtype if near else torch.float64)
 
     def _expand(self, dtype: torch.dtype) -> Coefficients:

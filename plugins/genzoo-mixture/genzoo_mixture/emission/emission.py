@@ -20,6 +20,10 @@ FLOOR = 1e-24
 ROUNDING = 1e-13
 """The least variance, as a share of a mean's square or of a column's whole variance, that is no mere rounding."""
 
+_TERMS = {torch.float32: 25.0, torch.float64: 1e6}
+"""How large, per column, the terms of a log-density may be in root sum square, for their sum to be exact to about
+1e-6 of it in float32, 1e-10 in float64."""
+
 
 class Emission(nn.Module, ABC, Generic[SeenT]):
     """The distributions of C columns given each of K components.
@@ -113,3 +117,8 @@ def shrunk(variances: Tensor, means: Tensor, added: float) -> Tensor:
     """Which components have a variance `(K, C)` that is hardly more than what was `added`, or than rounding, `(K,)`."""
     least = torch.clamp_min(ROUNDING * means.double().square(), 2 * max(added, FLOOR))
     return (variances <= least).any(-1)
+
+
+def expandable(terms: Tensor, dtype: torch.dtype) -> bool:
+    """Whether terms of such typical sizes, `(K, C)` or `(K, C, C)`, may be summed in `dtype` to a log-density."""
+    return bool(terms.flatten(1).norm(dim=1).amax() <= _TERMS[dtype] * terms.shape[1])

@@ -9,10 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from genzoo_mixture.emission.emission import EMPTY, FLOOR, ROUNDING, Emission, deviation, middle, shrunk
-
-_NEAR = {torch.float32: 1024.0, torch.float64: 1e9}
-"""The largest squared Mahalanobis distance of a mean to the centre of the data at which squares may be expanded."""
+from genzoo_mixture.emission.emission import EMPTY, FLOOR, ROUNDING, Emission, deviation, expandable, middle, shrunk
 
 _CHUNK = 2**22
 """Numbers in the matrices of the patterns of missing values that are solved together."""
@@ -46,10 +43,10 @@ class Full(Emission[Whitened | Expanded]):
     """`means (K, C)`; `scale (K, C, C)` is the lower Cholesky factor of each covariance, `whitener` its inverse.
 
     Log-densities are quadratic in an event, so both steps are one matrix product with the products of its columns:
-    as quick as can be. But expanded squares cancel where a mean lies many deviations from the centre of the data.
-    There, and where values are missing, everything is computed in whitened coordinates about the current means, where
-    nothing cancels. Values are missing at random: an event counts with the density of what was observed, and with
-    the conditional moments of what was not.
+    as quick as can be. But expanded squares cancel where a mean lies many deviations from the centre of the data, or
+    where columns are nearly dependent. There, and where values are missing, everything is computed in whitened
+    coordinates about the current means, where nothing cancels. Values are missing at random: an event counts with the
+    density of what was observed, and with the conditional moments of what was not.
 
     Arguments:
         reg_covar: added to every variance, in squared data units.
@@ -94,12 +91,12 @@ class Full(Emission[Whitened | Expanded]):
         whitener, mean = self.whitener.double().expand(self.components, -1, -1), self.means.double()
         precision = whitener.mT @ whitener
         linear = (precision @ mean[:, :, None])[:, :, 0]
-        distance = (linear * mean).sum(1)
-        constant = self._log_normaliser().double() - 0.5 * distance
+        constant = self._log_normaliser().double() - 0.5 * (linear * mean).sum(1)
         rows, columns = torch.triu_indices(self.columns, self.columns, device=mean.device)
         half = torch.where(rows == columns, 0.5, 1.0).to(mean)
         squares = -half * precision[:, rows, columns]
-        near = bool(distance.amax() <= _NEAR[self.means.dtype])
+        typical = (self.scale.double().square().sum(-1) + mean.square()).sqrt()  # size of a column's values, (K, C)
+        near = expandable(precision * typical[:, :, None] * typical[:, None], self.means.dtype)
         self.quadratic = torch.cat([squares, linear, constant[:, None]], 1).to(self.means.dtype) if near else None
 
     def expect(self, x: Tensor, missing: Tensor | None, *, careful: bool = False) -> tuple[Tensor, Whitened | Expanded]:

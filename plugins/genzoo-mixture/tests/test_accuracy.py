@@ -1,0 +1,60 @@
+"""What float32 blocks cost: next to nothing, wherever the means lie and however dependent the columns are."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from mixture_cases import begin, blocks, covariances, mixture, run_passes
+
+NAMES = ["full", "tied", "diagonal", "spherical"]
+
+
+def both(name, x, components):
+    """Log-likelihoods of some passes in float64 and in float32 from one start, and both mixtures."""
+    x = x - x.mean(0)
+    exact = begin(mixture(name, components, x.shape[1], "k-means"), blocks(x), seed=1)
+    run_passes(exact, blocks(x), 2)
+    narrow = copy.deepcopy(exact).float()
+    wanted, found = (
+        run_passes(generator, blocks(x.astype(dtype), count=3), 8)
+        for generator, dtype in ((exact, np.float64), (narrow, np.float32))
+    )
+    return np.array(wanted), np.array(found), exact, narrow
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("distance", [1, 3, 5, 6, 7, 8, 10, 20, 100, 3000])
+def test_float32_equals_float64_however_far_apart_the_clusters_are(name, distance):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(6000, 4)) + distance * rng.integers(3, size=6000)[:, None]
+    wanted, found, exact, narrow = both(name, x, 3)
+    assert np.allclose(found, wanted, rtol=1e-6)
+    spread, expected = covariances(narrow), covariances(exact)
+    assert np.abs(spread - expected).max() < 2e-3 * expected.max()
+
+
+@pytest.mark.parametrize("name", ["full", "tied"])
+@pytest.mark.parametrize("dependence", [0.9, 0.99, 0.999, 0.9999, 0.99999])
+def test_float32_equals_float64_however_dependent_columns_are(name, dependence):
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(6000, 2))
+    x = np.stack([z[:, 0], dependence * z[:, 0] + np.sqrt(1 - dependence**2) * z[:, 1]], 1)
+    x[3000:] += 3
+    wanted, found, exact, narrow = both(name, x, 2)
+    assert np.allclose(found, wanted, rtol=1e-6, atol=1e-6 * len(x))
+    least, expected = (np.linalg.eigvalsh(covariances(generator).astype(float))[:, 0] for generator in (narrow, exact))
+    assert np.allclose(least, expected, rtol=1e-2)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tight_components_far_from_the_centre_in_float32(name):
+    """What expanded squares would lose altogether: deviations of 1e-2 at a distance of 1e3."""
+    rng = np.random.default_rng(0)
+    x = np.array([[-1000.0, 500.0], [1000.0, -500.0]])[rng.integers(2, size=4000)] + 0.25 * rng.normal(size=(4000, 2))
+    x = np.round(x, 2).astype(np.float32).astype(np.float64)
+    wanted, found, _, narrow = both(name, x, 2)
+    assert np.allclose(found, wanted, rtol=1e-4)
+    assert np.allclose(narrow.emissions[0].means.abs().double(), [[1000, 500]] * 2, atol=20)
+    assert np.allclose(np.diagonal(covariances(narrow), 0, 1, 2), 0.0625, rtol=0.1)
+    assert torch.isfinite(narrow.log_prob(torch.as_tensor(x, dtype=torch.float32))).all()
