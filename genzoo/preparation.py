@@ -22,7 +22,7 @@ from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.schedule import Budget
 from genzoo.errors import ArtifactError, ConfigError, DataError, PluginError
 from genzoo.fitted import Fitted
-from genzoo.model import Model
+from genzoo.model import Generator, Model
 from genzoo.objective import Batch, EMObjective, GradientObjective, Objective
 from genzoo.plugins import registry
 from genzoo.registry import Registry, blame, resolve
@@ -108,7 +108,7 @@ def prepare(config: RunConfig, dataset: Dataset | None = None, *, resumed: bool 
         model = Model(build_parts(entry, config.options, dataset.spec))
     model = model.to(runtime.device, runtime.dtype)
     if warm is not None:
-        load_tensors(model.generator, warm.generator.to(runtime.device, runtime.dtype).state_dict())
+        _take_over(model.generator, warm.generator.to(runtime.device, runtime.dtype), str(config.warm_start))
     _check_patience(config, objective, split)
     callbacks = tuple(_callback(zoo, name) for name in config.training.callbacks)
     source = (dataset, split.train, transform, runtime)
@@ -159,6 +159,18 @@ def _warm_start(config: RunConfig, dataset: Dataset) -> Fitted | None:
     if found.data.event_shape != dataset.spec.event_shape or found.data.features != dataset.spec.features:
         raise ConfigError(f"{config.warm_start} was trained on other columns or shapes than {dataset.name} has.")
     return found
+
+
+def _take_over(generator: Generator, warm: Generator, path: str) -> None:
+    """Give a generator the weights of another, that of a warm start at `path`.
+
+    Raises:
+        ConfigError: theirs have other shapes.
+    """
+    own, other = generator.state_dict(), warm.state_dict()
+    if {name: value.shape for name, value in own.items()} != {name: value.shape for name, value in other.items()}:
+        raise ConfigError(f"{path} was trained with options that give its weights other shapes. Ask for the same ones.")
+    load_tensors(generator, other)
 
 
 def _check_events(model: str, least: int, split: Split) -> None:

@@ -24,7 +24,8 @@ class EMEngine:
     """EM of one model under one objective; a step is a pass over all events.
 
     A restart has converged when the mean log-likelihood changes by less than the tolerance from one pass to the
-    next. The restart that ends highest is kept, among those that end at a proper maximum where there is one.
+    next, and by no more than in the pass before: near a saddle, where EM may start, changes are small and grow. The
+    restart that ends highest is kept, among those that end at a proper maximum where there is one.
 
     Arguments:
         model: on the device, of the type to compute in.
@@ -44,6 +45,7 @@ class EMEngine:
         self._warm = warm
         self._pass = 0
         self._last = -math.inf
+        self._change = 0.0
         self._kept: dict[str, Tensor] = {}
         self.ended: list[dict[str, Any]] = []
         """Of each restart that has ended: its log-likelihood per event, its passes, whether it converged, and what
@@ -97,8 +99,9 @@ class EMEngine:
             raise DivergenceError(f"EM diverged: the mean log-likelihood was {mean} in pass {step}.")
         self.objective.maximise(self.model, total)
         self._pass += 1
-        converged = abs(mean - self._last) < self._training.tolerance
-        self._last = mean
+        change = abs(mean - self._last)
+        converged = change < self._training.tolerance and change <= self._change
+        self._last, self._change = mean, change if self._pass > 1 else 0.0
         if converged or self._pass >= self._training.passes:
             self._end(converged)
         return {LOSS: torch.tensor(-mean, dtype=torch.float64)}
@@ -109,7 +112,7 @@ class EMEngine:
         self.ended.append({**ended, **self.objective.report(self.model)})
         if self.kept is self.ended[-1]:
             self._kept = {name: value.clone() for name, value in self.model.state_dict().items()}
-        self._pass, self._last = 0, -math.inf
+        self._pass, self._last, self._change = 0, -math.inf, 0.0
         if self.finished:
             load_tensors(self.model, self._kept)
 
@@ -121,7 +124,12 @@ class EMEngine:
     def numbers(self) -> dict[str, Any]:
         """All other state that an exact resume needs."""
         last = None if self._pass == 0 else self._last
-        return {"pass": self._pass, "last": last, "ended": [dict(restart) for restart in self.ended]}
+        return {
+            "pass": self._pass,
+            "last": last,
+            "change": self._change,
+            "ended": [dict(restart) for restart in self.ended],
+        }
 
     def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
         """Take up what `tensors` and `numbers` gave.
@@ -133,6 +141,7 @@ class EMEngine:
         self._kept = below(tensors, "kept.")
         self._pass = int(numbers["pass"])
         self._last = -math.inf if numbers["last"] is None else float(numbers["last"])
+        self._change = float(numbers["change"])
         self.ended = [dict(restart) for restart in numbers["ended"]]
 
 
