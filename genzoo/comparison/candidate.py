@@ -134,7 +134,7 @@ def _candidate(registry: Registry, model: str, assigned: dict[str, Any], common:
     sections = layer(assigned)
     if strange := sorted(set(sections) - _SECTIONS):
         raise ConfigError(
-            f"Candidate {model!r} sets {strange[0]!r}, which all candidates share. Set it for the comparison as a whole."
+            f"Candidate {model!r} sets {strange[0]!r}, which all candidates share. Set it for all of them."
         )
     config = resolve_config(registry, model, common, sections)
     asked = {**common.get("training", {}), **sections.get("training", {})}
