@@ -21,6 +21,7 @@ from genzoo.model import (
     Generator,
     Imputation,
     Likelihood,
+    LikelihoodBound,
     Reconstruction,
     capabilities_of,
     capability_name,
@@ -171,6 +172,29 @@ class Fitted:
         def work(_: int, start: int) -> Array:
             wide = self._widen(asked.chunk(start))
             inside = density.log_prob(*self._to_model(asked, start))
+            outside = self.transform.log_det(wide, wide.isnan() if asked.missing else None)
+            return _to_host(inside.to(wide.dtype) + outside).astype(np.float64)
+
+        return self._chunks(len(asked), work)
+
+    def log_prob_bound(self, x: Events, *, draws: int = 1, seed: int = 0) -> Array:
+        """A lower bound of the log-density of events `x (N, *event)` in nats, in data units, `(N,)` float64.
+
+        Arguments:
+            draws: the bound tightens as they grow.
+            seed: of the draws.
+
+        Raises:
+            ConfigError: the model has no such bound.
+            DataError: the events have another shape than the training data.
+        """
+        density = self._require(LikelihoodBound)
+        asked = self._ask(x)
+
+        def work(index: int, start: int) -> Array:
+            wide = self._widen(asked.chunk(start))
+            with scope(seed, "bound", index):
+                inside = density.log_prob_bound(*self._to_model(asked, start), draws=draws)
             outside = self.transform.log_det(wide, wide.isnan() if asked.missing else None)
             return _to_host(inside.to(wide.dtype) + outside).astype(np.float64)
 

@@ -42,6 +42,8 @@ LAYERS = (
     ("preparation",),
     ("consumers",),
     ("training",),
+    ("report",),
+    ("comparison",),
     ("testing",),
     ("cli",),
 )

@@ -17,6 +17,7 @@ _COMMANDS = {
     "data": "List built-in data; with DATA what was found in it.",
     "train": "Train a model by its name, or go on with a run.",
     "sample": "Draw events from a trained model.",
+    "compare": "Fit several models to the same data and rank them.",
     "plugins": "List installed plugins and what became of each.",
 }
 

@@ -19,21 +19,21 @@ Folds = np.ndarray[Any, np.dtype[np.int64]]
 class Division:
     """Rows of one dataset.
 
-    A test set that came with the data is used for held-out figures only; `rows` and the folds are all other rows.
+    A test set that came with the data is used for held-out figures only; information criteria and the folds come from
+    all other rows. Rows of which nothing was observed take part nowhere. A candidate that watches validation rows
+    takes them from its training rows; no other candidate gives any away.
 
     Arguments:
-        rows: those that information criteria come from.
-        held_out: training and test rows of the held-out figures; a candidate that watches validation rows takes
-            them from its training rows, and no other candidate gives any away.
+        whole: all rows to train on; with and without validation rows.
+        held_out: training and test rows of the held-out figures; with and without validation rows.
         fold: of each of `rows`, the number of the fold that holds it out; `None` without cross-validation.
-        validation: share of all rows that such a candidate watches.
-        seed: of the comparison.
+        settings, seed: of the comparison.
     """
 
-    rows: Rows
-    held_out: Split
+    whole: tuple[Split, Split]
+    held_out: tuple[Split, Split]
     fold: Folds | None
-    validation: float
+    settings: SplitSettings
     seed: int
 
     @staticmethod
@@ -44,8 +44,14 @@ class Division:
             ConfigError: more folds than rows, or a single one.
             DataError: no row is left to train on.
         """
-        nothing = SplitSettings(validation=0.0, test=0.0)
-        rows = dataset.split(nothing, seed).train
+
+        def split(everything: bool, watched: bool) -> Split:
+            chosen = split_settings(settings, everything=everything, watched=watched)
+            found = dataset.split(chosen, seed)
+            return Split(*(_observed(dataset, rows) for rows in (found.train, found.validation, found.test)))
+
+        whole = (split(True, False), split(True, True))
+        rows = whole[0].train
         if folds == 1 or folds > len(rows):
             raise ConfigError(f"--folds {folds} does not divide {len(rows)} rows; give a number from 2 to {len(rows)}.")
         fold = None
@@ -53,25 +59,46 @@ class Division:
             order = np.random.default_rng(derive(seed, "folds")).permutation(len(rows))
             fold = np.empty(len(rows), np.int64)
             fold[order] = np.arange(len(rows)) * folds // len(rows)
-        held_out = dataset.split(settings.model_copy(update={"validation": 0.0}), seed)
-        return Division(rows, held_out, fold, settings.validation, seed)
+        return Division(whole, (split(False, False), split(False, True)), fold, settings, seed)
 
-    def everything(self, *, watched: bool) -> Split:
-        """All rows to train on."""
-        return self._carve(self.rows, self.rows[:0], watched)
+    @property
+    def rows(self) -> Rows:
+        """Those that information criteria and cross-validation are of."""
+        return self.whole[0].train
 
-    def test(self, *, watched: bool) -> Split:
-        """The training and test rows of the held-out figures."""
-        return self._carve(self.held_out.train, self.held_out.test, watched)
+    @property
+    def test_rows(self) -> Rows:
+        """Those that held-out figures are of."""
+        return self.held_out[0].test
+
+    def split(self, *, everything: bool, watched: bool) -> Split:
+        """The rows of one fit.
+
+        Arguments:
+            everything: train on all rows, and not on those before the test rows only.
+            watched: set validation rows apart from those to train on.
+        """
+        return (self.whole if everything else self.held_out)[watched]
 
     def without(self, number: int, *, watched: bool) -> Split:
         """All rows but those of one fold to train on, and that fold as test rows."""
         assert self.fold is not None
-        return self._carve(self.rows[self.fold != number], self.rows[self.fold == number], watched)
-
-    def _carve(self, train: Rows, test: Rows, watched: bool) -> Split:
+        train, test = self.rows[self.fold != number], self.rows[self.fold == number]
         if not watched:
             return Split(train, train[:0], test)
-        count = min(round(self.validation * len(self.rows)), len(train) - 1)
-        order = np.random.default_rng(derive(self.seed, "watched", len(train))).permutation(len(train))
+        count = min(round(self.settings.validation * len(train)), len(train) - 1)
+        order = np.random.default_rng(derive(self.seed, "watched", number)).permutation(len(train))
         return Split(np.sort(train[order[count:]]), np.sort(train[order[:count]]), test)
+
+
+def split_settings(settings: SplitSettings, *, everything: bool, watched: bool) -> SplitSettings:
+    """The settings that divide rows as `Division.split` does."""
+    return SplitSettings(validation=settings.validation if watched else 0.0, test=0.0 if everything else settings.test)
+
+
+def _observed(dataset: Dataset, rows: Rows) -> Rows:
+    """Those of `rows` of which any value is observed."""
+    if not dataset.spec.missing or not len(rows):
+        return rows
+    kept: Rows = rows[np.concatenate([~np.isnan(block).all(axis=1) for block in dataset.blocks(rows)])]
+    return kept

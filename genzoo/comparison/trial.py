@@ -105,7 +105,7 @@ def attempt(dataset: Dataset, division: Division, trial: Trial) -> Outcome:
 def _criteria(dataset: Dataset, division: Division, trial: Trial) -> Outcome:
     """Fit all rows, if the model is one that has information criteria."""
     begun = time.perf_counter()
-    prepared = _prepare(trial, dataset, division.everything(watched=watches(trial.config)))
+    prepared = _prepare(trial, dataset, division.split(everything=True, watched=watches(trial.config)))
     reason = _without_criteria(prepared, dataset)
     if reason is not None:
         return Outcome(trial, time.perf_counter() - begun, criteria=no_criteria(reason))
@@ -124,10 +124,13 @@ def _without_criteria(prepared: Prepared, dataset: Dataset) -> str | None:
         return "trained by gradients, not to the maximum of the likelihood"
     if generator.degrees_of_freedom is None:
         return "degrees of freedom are not defined for it"
+    if dataset.weights is not None and not are_frequencies(dataset.weights):
+        return "the weights are not whole numbers"
     return None
 
 
 def _judge_fit(prepared: Prepared, fitted: Fitted, dataset: Dataset, rows: Rows) -> Criteria:
+    """The criteria of a fit to `rows`."""
     engine = prepared.engine
     assert isinstance(engine, EMEngine)
     kept = max(engine.ended, key=lambda restart: restart["log_likelihood"], default=None)
@@ -136,34 +139,42 @@ def _judge_fit(prepared: Prepared, fitted: Fitted, dataset: Dataset, rows: Rows)
         return no_criteria(f"not converged after {passes:g} passes (training.passes allows more)")
     degrees = degrees_of_freedom(fitted.generator)
     assert degrees is not None
-    scores, log_assigned, n = 0.0, 0.0, 0.0
-    for block in dataset.blocks(rows):
-        scores += float(_checked(fitted.log_prob(block), "training").sum())
-        if isinstance(fitted.generator, Components):
-            log_assigned += float(fitted.log_posterior(block).max(axis=1).sum(dtype=np.float64))
-        n += float(_observed(block).sum())
-    has_components = isinstance(fitted.generator, Components)
-    return criteria(scores, degrees, n, log_assigned if has_components else None)
+    weights = np.ones(len(rows)) if dataset.weights is None else dataset.weights[rows]
+    total = float(log_likelihoods(fitted, dataset, rows, prepared.config.seed) @ weights)
+    assigned = None
+    if isinstance(fitted.generator, Components):
+        surest = [fitted.log_posterior(block).max(axis=1) for block in dataset.blocks(rows)]
+        assigned = float(np.concatenate(surest).astype(np.float64) @ weights)
+    return criteria(total, degrees, float(weights.sum()), assigned)
 
 
 def _held_out(dataset: Dataset, division: Division, trial: Trial) -> Outcome:
     """Fit the training rows, and judge the model by the test rows."""
     begun = time.perf_counter()
-    split = division.test(watched=watches(trial.config))
+    split = division.split(everything=False, watched=watches(trial.config))
     fitted = train_in_memory(_prepare(trial, dataset, split))
-    kind, measure = kind_of(fitted.generator), measure_of(fitted.generator, dataset.spec)
+    seed = trial.config.seed
+    kind = kind_of(fitted.generator)
     train = scores = None
     if kind != "none":
-        train = float(np.mean(log_likelihoods(fitted, dataset, split.train, trial.config.seed)))
-        scores = log_likelihoods(fitted, dataset, split.test, trial.config.seed) if len(split.test) else None
+        known = log_likelihoods(fitted, dataset, split.train, seed)
+        train = float(np.average(known, weights=None if dataset.weights is None else dataset.weights[split.train]))
+        scores = log_likelihoods(fitted, dataset, split.test, seed) if len(split.test) else None
     metrics: Mapping[str, Score] = {}
     reasons: Mapping[str, str] = {}
     if trial.repeat == 0:
-        metrics, reasons = sample_scores(
-            fitted, dataset.events[split.test], find_metrics(registry()), seed=trial.config.seed
-        )
-    degrees = degrees_of_freedom(fitted.generator)
-    return Outcome(trial, time.perf_counter() - begun, kind, measure, degrees, None, train, scores, metrics, reasons)
+        metrics, reasons = sample_scores(fitted, dataset.events[split.test], find_metrics(registry()), seed=seed)
+    return Outcome(
+        trial,
+        time.perf_counter() - begun,
+        kind,
+        measure_of(fitted.generator, dataset.spec),
+        degrees_of_freedom(fitted.generator),
+        train=train,
+        scores=scores,
+        metrics=metrics,
+        reasons=reasons,
+    )
 
 
 def _fold(dataset: Dataset, division: Division, trial: Trial) -> Outcome:
@@ -223,15 +234,13 @@ def log_likelihoods(fitted: Fitted, dataset: Dataset, rows: Rows, seed: int) -> 
         DivergenceError: one of them is not a number, or infinite above.
     """
     exact = isinstance(fitted.generator, Likelihood)
-    found = [
-        fitted.log_prob(block) if exact else fitted.log_prob_bound(block, draws=DRAWS, seed=seed)
-        for block in dataset.blocks(rows)
-    ]
-    return _checked(np.concatenate(found), "held-out")
-
-
-def _checked(scores: Array, what: str) -> Array:
-    bad = np.isnan(scores) | np.isposinf(scores)
+    found = np.concatenate(
+        [
+            fitted.log_prob(block) if exact else fitted.log_prob_bound(block, draws=DRAWS, seed=seed + place)
+            for place, block in enumerate(dataset.blocks(rows))
+        ]
+    )
+    bad = np.isnan(found) | np.isposinf(found)
     if bad.any():
-        raise DivergenceError(f"The log-likelihood of {bad.sum()} {what} rows is not a finite number.")
-    return scores
+        raise DivergenceError(f"The log-likelihood of {bad.sum()} of {len(found)} rows is not a finite number.")
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -65,6 +66,9 @@ def sample_scores(
                 score = metric.score(features(whole), samples)
         except (DataError, PluginError) as error:
             reasons[metric.name] = str(error).rstrip(".")
+            continue
+        if not math.isfinite(score.value):
+            reasons[metric.name] = f"it came out as {score.value}"
             continue
         protocol = {**score.protocol, "features": features.name, "seed": seed}
         scores[metric.name] = dataclasses.replace(score, protocol=protocol)
