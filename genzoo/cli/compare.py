@@ -70,7 +70,7 @@ def command(models: tuple[str, ...], gates: tuple[str, ...], expect: str | None,
 
 
 def _data(given: dict[str, Any]) -> dict[str, Any]:
-    return data_layer(given["data"], given["size"], given["colour"], given["skip_bad"])
+    return data_layer(given["data"], given)
 
 
 def _common(given: dict[str, Any]) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def _common(given: dict[str, Any]) -> dict[str, Any]:
             f"Option {strange[0]!r} is not one that all models share; set it with the model, such as "
             f"MODEL:{strange[0]}=VALUE. For all: training.NAME and split.NAME."
         )
-    return {**sections, "seed": given["seed"], "device": given["device"], "precision": given["precision"]}
+    return {**sections, **{name: given[name] for name in ("seed", "device", "precision")}}
 
 
 def _show(report: Report, as_json: bool, out: Path | None) -> None:

@@ -74,7 +74,8 @@ def rank(results: Sequence[Result], by: str, evidence: Evidence) -> Ranking:
     ranked = [best.row.id, *(result.row.id for result in ordered if result is not best)]
     rows = []
     for result in results:
-        gap = _difference(result, best, by, evidence) if result.row.id in together else None
+        apart = result is not best and result.row.id in together
+        gap = _difference(result, best, by, evidence) if apart else None
         if result.row.id in ranked:
             verdict = _verdict(result, best, gap, by)
             rows.append(dataclasses.replace(result.row, difference=gap, verdict=verdict))
@@ -159,8 +160,6 @@ def _difference_of_metric(row: Row, best: Row, by: str) -> Difference | None:
     one, other = row.metrics.get(by), best.metrics.get(by)
     if one is None or other is None or one.protocol != other.protocol:
         return None
-    if row.id == best.id:
-        return Difference(by, 0.0, 0.0, 0.0, 0.0)
     if one.error is None or other.error is None:
         return None
     found = Estimate(one.value - other.value, math.hypot(one.error, other.error), math.inf)
@@ -249,7 +248,7 @@ def _weighted(rows: Sequence[Row], together: set[str]) -> list[Row]:
 
 
 def _how(best: Result, rows: Sequence[Row]) -> str | None:
-    figures = {row.difference.figure for row in rows if row.difference is not None and row.id != best.row.id}
+    figures = {row.difference.figure for row in rows if row.difference is not None}
     if not figures:
         return None
     return (
