@@ -22,6 +22,7 @@ from genzoo.model import (
     Imputation,
     Likelihood,
     LikelihoodBound,
+    Outliers,
     Reconstruction,
     capabilities_of,
     capability_name,
@@ -62,6 +63,8 @@ class Fitted:
         transform: what maps data units to the generator's space.
         data: what one event is.
         missing: whether the generator accepts missing values, which are NaN in events of data units.
+        validation_scores: log-likelihoods of validation rows, increasing, or some of them, evenly spaced; `None`
+            where there were none.
     """
 
     model: str
@@ -69,6 +72,7 @@ class Fitted:
     transform: Affine
     data: DataSpec
     missing: bool = False
+    validation_scores: Array | None = None
 
     @property
     def device(self) -> torch.device:
@@ -207,6 +211,16 @@ class Fitted:
 
         def work(_: int, start: int) -> Array:
             return _to_host(module.log_posterior(*self._to_model(asked, start)))
+
+        return self._chunks(len(asked), work)
+
+    def covers(self, x: Events) -> Array:
+        """Whether the component of outliers has any density at events `x (N, *event)`, `(N,)` bool."""
+        module = self._require(Outliers)
+        asked = self._ask(x)
+
+        def work(_: int, start: int) -> Array:
+            return _to_host(module.covers(*self._to_model(asked, start)))
 
         return self._chunks(len(asked), work)
 

@@ -28,6 +28,7 @@ from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.losses import LossBuffer
 from genzoo.errors import ConfigError, DivergenceError, GenzooError, Interrupted
 from genzoo.fitted import Fitted
+from genzoo.model import Likelihood
 from genzoo.plugins import registry
 from genzoo.portable import save_model
 from genzoo.preparation import Callback, Prepared, Start, has_monitor, prepare, prepare_resume
@@ -40,6 +41,9 @@ Watcher = Callable[[Step], None]
 
 _LOSS_BLOCK = 25
 """Steps whose losses leave the device together."""
+
+_MOST_SCORES = 10_000
+"""Validation rows whose log-likelihoods are kept with a model."""
 
 
 class _Saver(Protocol):
@@ -246,8 +250,22 @@ def _finish(prepared: Prepared, run: Run, status: str, step: int, monitor: Monit
         "precision": prepared.runtime.precision,
         "average": config.training.ema or None,
     }
-    digest = save_model(run.model, prepared.fitted, config.options, training)
+    fitted = prepared.fitted
+    fitted = dataclasses.replace(fitted, validation_scores=_validation_scores(fitted, prepared))
+    digest = save_model(run.model, fitted, config.options, training)
     run.update(weights=digest)
+
+
+def _validation_scores(fitted: Fitted, prepared: Prepared) -> Array | None:
+    """Log-likelihoods of validation rows in increasing order; of many rows those of evenly spaced ones."""
+    rows = prepared.split.validation
+    if not len(rows) or not isinstance(fitted.generator, Likelihood):
+        return None
+    if len(rows) > _MOST_SCORES:
+        rows = rows[np.linspace(0, len(rows) - 1, _MOST_SCORES).astype(np.int64)]
+    scores = np.sort(np.concatenate([fitted.log_prob(block) for block in prepared.dataset.blocks(rows)]))
+    # A file of tensors holds finite numbers only.
+    return np.maximum(scores, np.finfo(np.float64).min) if np.isfinite(scores[-1]) else None
 
 
 def start_run(prepared: Prepared, out: Path | None) -> Run:

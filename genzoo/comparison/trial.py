@@ -13,24 +13,21 @@ from genzoo.comparison.division import Division
 from genzoo.config import RunConfig
 from genzoo.data.dataset import Dataset, Rows, Split
 from genzoo.engine.em import EMEngine
-from genzoo.errors import DivergenceError, GenzooError
+from genzoo.errors import GenzooError
 from genzoo.fitted import Fitted
 from genzoo.metrics.criteria import Criteria, criteria, no_criteria
 from genzoo.metrics.fidelity import find_metrics, sample_scores
+from genzoo.metrics.likelihood import degrees_of_freedom, kind_of, log_likelihoods, measure_of
 from genzoo.metrics.metric import Score
 from genzoo.metrics.paired import are_frequencies
-from genzoo.model import Components, Generator, Likelihood, LikelihoodBound
+from genzoo.model import Components, Likelihood
 from genzoo.plugins import registry
 from genzoo.preparation import Prepared, prepare
 from genzoo.registry import blame
-from genzoo.spec import DataSpec
 from genzoo.training import train_in_memory
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Purpose = Literal["criteria", "held-out", "fold"]
-
-DRAWS = 64
-"""Draws of a lower bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,51 +193,3 @@ def _prepare(trial: Trial, dataset: Dataset, split: Split) -> Prepared:
     if trial.repeat:
         config = config.model_copy(update={"seed": config.seed + trial.repeat})
     return prepare(config, dataset, split)
-
-
-def kind_of(generator: Generator) -> str:
-    """What a generator's log-likelihoods are: `exact`, `lower bound (N draws)` or `none`."""
-    if isinstance(generator, Likelihood):
-        return "exact"
-    return f"lower bound ({DRAWS} draws)" if isinstance(generator, LikelihoodBound) else "none"
-
-
-def measure_of(generator: Generator, data: DataSpec) -> str | None:
-    """What a generator's log-likelihoods measure, column by column, such as `density of a; mass of b, c`."""
-    if kind_of(generator) == "none":
-        return None
-    told = generator.measures if isinstance(generator, Likelihood) else None
-    by_kind = tuple("density" if feature.kind == "continuous" else "mass" for feature in data.features)
-    measures = told or by_kind
-    if len(set(measures)) == 1:
-        return measures[0]
-    names = [feature.name for feature in data.features]
-    parts = []
-    for measure in ("density", "mass"):
-        columns = [name for name, found in zip(names, measures, strict=True) if found == measure]
-        parts.append(f"{measure} of {', '.join(columns)}")
-    return "; ".join(parts)
-
-
-def degrees_of_freedom(generator: Generator) -> int | None:
-    """How many free parameters a generator has, where it says so."""
-    return generator.degrees_of_freedom if isinstance(generator, Likelihood) else None
-
-
-def log_likelihoods(fitted: Fitted, dataset: Dataset, rows: Rows, seed: int) -> Array:
-    """Log-likelihoods, or their lower bounds, of some rows, `(n,)` nats.
-
-    Raises:
-        DivergenceError: one of them is not a number, or infinite above.
-    """
-    exact = isinstance(fitted.generator, Likelihood)
-    found = np.concatenate(
-        [
-            fitted.log_prob(block) if exact else fitted.log_prob_bound(block, draws=DRAWS, seed=seed + place)
-            for place, block in enumerate(dataset.blocks(rows))
-        ]
-    )
-    bad = np.isnan(found) | np.isposinf(found)
-    if bad.any():
-        raise DivergenceError(f"The log-likelihood of {bad.sum()} of {len(found)} rows is not a finite number.")
-    return found
