@@ -145,7 +145,7 @@ def _candidate(registry: Registry, model: str, assigned: dict[str, Any], common:
         raise ConfigError(f"Candidate {model!r} asks for callbacks, which need a run directory; a comparison has none.")
     name = registry.models.get(model).spec.name
     shown = name if name in registry.models.names() else config.model
-    pairs = ",".join(f"{'.'.join(path)}={_text(value)}" for path, value in _leaves(assigned))
+    pairs = ",".join(f"{_key(path)}={_text(value)}" for path, value in _leaves(assigned))
     return Candidate(f"{shown}:{pairs}" if pairs else shown, assigned, config)
 
 
@@ -161,6 +161,11 @@ def _at(tree: Any, path: tuple[str, ...]) -> Any:
     for name in path:
         tree = tree.get(name) if isinstance(tree, Mapping) else None
     return tree
+
+
+def _key(path: tuple[str, ...]) -> str:
+    """A path as it is typed."""
+    return "objective" if path == ("objective", "name") else ".".join(path)
 
 
 def _text(value: Any) -> str:
