@@ -130,10 +130,10 @@ def _judge_fit(prepared: Prepared, fitted: Fitted, dataset: Dataset, rows: Rows)
     """The criteria of a fit to `rows`."""
     engine = prepared.engine
     assert isinstance(engine, EMEngine)
-    kept = max(engine.ended, key=lambda restart: restart["log_likelihood"], default=None)
-    if kept is None or not kept["converged"]:
-        passes = prepared.config.training.passes if kept is None else kept["passes"]
-        return no_criteria(f"not converged after {passes:g} passes (training.passes allows more)")
+    if not engine.converged:
+        return no_criteria(
+            f"not converged after {prepared.config.training.passes} passes (training.passes allows more)"
+        )
     degrees = degrees_of_freedom(fitted.generator)
     assert degrees is not None
     weights = np.ones(len(rows)) if dataset.weights is None else dataset.weights[rows]
