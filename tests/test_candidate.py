@@ -2,7 +2,7 @@
 
 import pytest
 
-from genzoo.comparison.candidate import RESTARTS, candidates, expand
+from genzoo.comparison.candidate import candidates, expand
 from genzoo.errors import ConfigError
 from genzoo.plugins import registry
 
@@ -38,14 +38,6 @@ def test_one_configuration_takes_part_once():
 def test_all_share_what_is_common():
     for candidate in candidates(registry(), ["gmm:components=1..2", "toy"], COMMON):
         assert (candidate.config.seed, candidate.config.data.source, candidate.config.split.test) == (7, "iris", 0.25)
-
-
-def test_em_gets_restarts_unless_told_otherwise():
-    def restarts(*wanted, **common):
-        return [c.config.training.restarts for c in candidates(registry(), wanted, {**COMMON, **common})]
-
-    assert restarts("gmm", "gmm:training.restarts=1", "gmm:training.restarts=3") == [RESTARTS, 1, 3]
-    assert restarts("gmm", training={"restarts": 1}) == [1]
 
 
 def test_an_expected_candidate_is_matched_by_what_it_says():

@@ -1,6 +1,7 @@
 """Comparisons of real fits: what each row rests on, that nothing is fitted twice, and that processes change nothing."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from sklearn.mixture import GaussianMixture
 
 import genzoo
 from genzoo.comparison import worker
+from genzoo.comparison.comparison import RESTARTS, TOLERANCE, prepare_comparison
 from genzoo.comparison.division import Division
 from genzoo.comparison.trial import attempt
 from genzoo.config import SplitSettings
@@ -84,6 +86,29 @@ def test_cross_validation_scores_every_row_by_a_fit_without_it():
         peer = GaussianMixture(1).fit(data.events[split.train])
         scores[split.test] = peer.score_samples(data.events[split.test])
     assert report.rows[0].cv.mean == pytest.approx(scores.mean(), abs=1e-6)
+
+
+def test_em_gets_restarts_and_precision_unless_told_otherwise():
+    def tuned(*wanted, **common):
+        settings = {"by": None, "folds": 0, "seeds": 1, "jobs": 1, "threads": 1, "out": None}
+        found = prepare_comparison(wanted, (None, {"source": "iris"}), common, **settings).candidates
+        return [(c.config.training.restarts, c.config.training.tolerance, c.config.precision) for c in found]
+
+    assert tuned("gmm", "gmm:training.restarts=1", "gmm:training.tolerance=1e-8") == [
+        (RESTARTS, TOLERANCE, "fp64"),
+        (1, TOLERANCE, "fp64"),
+        (RESTARTS, 1e-8, "fp64"),
+    ]
+    assert tuned("gmm", training={"restarts": 2}, precision="fp32") == [(2, TOLERANCE, "fp32")]
+    assert tuned("toy") == [(1, 1e-6, "auto")]
+
+
+def test_old_faithful_has_the_bic_that_mclust_publishes():
+    path = Path(__file__).parent / "data" / "faithful.csv"
+    report = genzoo.compare(["gmm:components=3,covariance=tied", "gmm:components=2"], path)
+    assert [row.bic for row in report.rows] == pytest.approx([2314.32, 2322.19], abs=0.05)
+    assert report.rows[0].icl == pytest.approx(2357.8, abs=3)
+    assert report.rows[0].degrees_of_freedom == 11
 
 
 def test_the_truth_is_found():

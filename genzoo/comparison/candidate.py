@@ -14,9 +14,6 @@ from genzoo.errors import ConfigError
 from genzoo.recipe import layer, resolve_config
 from genzoo.registry import Registry
 
-RESTARTS = 5
-"""EM starts of a candidate whose recipe and options ask for no more than one: a comparison needs the global optimum."""
-
 _RANGE = re.compile(r"(-?\d{1,9})\.\.(-?\d{1,9})(?:\.\.(-?\d{1,9}))?")
 _MOST = 10_000
 _SECTIONS = frozenset({"options", "objective", "training", "preset"})
@@ -30,11 +27,13 @@ class Candidate:
         id: what reports call it, such as `gmm:components=3,covariance=tied`.
         assigned: the options that were given, nested.
         config: everything needed to train it.
+        told: names of the settings of its training that somebody gave a value.
     """
 
     id: str
     assigned: Mapping[str, Any]
     config: RunConfig
+    told: frozenset[str] = frozenset()
 
     def matches(self, other: Candidate) -> bool:
         """Whether this is of the model of `other` and has the values that `other` was given."""
@@ -110,7 +109,7 @@ def _whole_numbers(wanted: str, part: str, steps: re.Match[str]) -> list[str]:
 def candidates(
     registry: Registry, wanted: Sequence[str | Mapping[str, Any]], common: Mapping[str, Any]
 ) -> tuple[Candidate, ...]:
-    """All candidates that the arguments stand for, checked, each configuration once.
+    """All candidates that the arguments stand for, checked, each configuration once; one told of a default is another.
 
     Arguments:
         registry: who is in the zoo.
@@ -124,7 +123,7 @@ def candidates(
     for argument in wanted:
         for model, assigned in expand(argument):
             candidate = _candidate(registry, model, assigned, common)
-            found.setdefault(candidate.config.model_dump_json(), candidate)
+            found.setdefault(f"{candidate.config.model_dump_json()} {sorted(candidate.told)}", candidate)
     if not found:
         raise ConfigError("There is nothing to compare. Name a model, such as: genzoo compare gmm:components=1..9.")
     return tuple(found.values())
@@ -137,16 +136,13 @@ def _candidate(registry: Registry, model: str, assigned: dict[str, Any], common:
             f"Candidate {model!r} sets {strange[0]!r}, which all candidates share. Set it for all of them."
         )
     config = resolve_config(registry, model, common, sections)
-    asked = {**common.get("training", {}), **sections.get("training", {})}
-    if config.training.restarts == 1 and "restarts" not in asked:
-        training = config.training.model_copy(update={"restarts": RESTARTS})
-        config = config.model_copy(update={"training": training})
     if config.training.callbacks:
         raise ConfigError(f"Candidate {model!r} asks for callbacks, which need a run directory; a comparison has none.")
     name = registry.models.get(model).spec.name
     shown = name if name in registry.models.names() else config.model
     pairs = ",".join(f"{_key(path)}={_text(value)}" for path, value in _leaves(assigned))
-    return Candidate(f"{shown}:{pairs}" if pairs else shown, assigned, config)
+    told = frozenset({**common.get("training", {}), **sections.get("training", {})})
+    return Candidate(f"{shown}:{pairs}" if pairs else shown, assigned, config, told)
 
 
 def _leaves(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from genzoo.build import build_objective
 from genzoo.comparison.candidate import Candidate, candidates
 from genzoo.comparison.division import Division, split_settings
 from genzoo.comparison.keep import Kept, Shared
@@ -20,8 +23,10 @@ from genzoo.comparison.worker import cores, on_threads, outcomes
 from genzoo.config import DataSettings
 from genzoo.data.dataset import Array, Dataset, usable
 from genzoo.data.source import anchor, open_dataset
+from genzoo.device import resolve_device, widest
 from genzoo.errors import ConfigError, Interrupted, did_you_mean
 from genzoo.metrics.criteria import CRITERIA
+from genzoo.objective import EMObjective
 from genzoo.plugins import registry
 from genzoo.preparation import prepare
 from genzoo.registry import Registry
@@ -29,6 +34,12 @@ from genzoo.report.document import write_report
 from genzoo.report.result import Report
 from genzoo.run import Run
 from genzoo.training import given_data, run_training, start_run
+
+RESTARTS = 5
+"""EM starts of a candidate."""
+
+TOLERANCE = 1e-5
+"""Change of EM's mean log-likelihood, nats per event, at which a candidate has converged; about that of R's mclust."""
 
 Watcher = Callable[[int, int, str], None]
 """Sees every finished fit: how many are done, of how many, and whose it was."""
@@ -271,13 +282,17 @@ def prepare_comparison(
     dataset, source = data
     settings = None
     found = candidates(zoo, wanted, {**common, "data": source})
+    config = found[0].config
     if dataset is None:
-        settings = anchor(found[0].config.data, zoo)
+        settings = anchor(config.data, zoo)
         dataset = open_dataset(settings, zoo)
         found = tuple(dataclasses.replace(c, config=c.config.model_copy(update={"data": settings})) for c in found)
     else:
         dataset = usable(dataset, dataset.name)
-    config = found[0].config
+    once: dict[str, Candidate] = {}
+    for candidate in (_tuned(candidate, zoo) for candidate in found):
+        once.setdefault(candidate.config.model_dump_json(), candidate)
+    found = tuple(once.values())
     division = Division.of(dataset, config.split, config.seed, folds)
     kept = None
     if out is not None:
@@ -292,6 +307,27 @@ def prepare_comparison(
         )
         kept = Kept.open(Path(out), shared)
     return Comparison(found, dataset, settings, division, by, seeds, jobs, threads, kept)
+
+
+def _tuned(candidate: Candidate, zoo: Registry) -> Candidate:
+    """A candidate as a comparison trains it, where nobody said otherwise.
+
+    EM starts several times, as information criteria want the global maximum, computes in float64, as they are sums
+    over all events, and stops at a change that float64 resolves however many columns there are.
+    """
+    config = candidate.config
+    objective = zoo.objective_of(zoo.models.get(config.model), config.objective.name)
+    if not isinstance(build_objective(objective, config.objective.options), EMObjective):
+        return candidate
+    training = {
+        "restarts": max(RESTARTS, config.training.restarts),
+        "tolerance": max(TOLERANCE, config.training.tolerance),
+    }
+    told = {name: value for name, value in training.items() if name not in candidate.told}
+    changed: dict[str, Any] = {"training": config.training.model_copy(update=told)}
+    if config.precision == "auto" and widest(resolve_device(config.device)) == torch.float64:
+        changed["precision"] = "fp64"
+    return dataclasses.replace(candidate, config=config.model_copy(update=changed))
 
 
 def _check_numbers(folds: int, seeds: int, jobs: int, threads: int) -> None:
