@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from genzoo.comparison.comparison import compare as compare
     from genzoo.config import Settings as Settings
     from genzoo.data.dataset import Dataset as Dataset
     from genzoo.device import full_precision as full_precision
@@ -92,6 +93,7 @@ if TYPE_CHECKING:
     from genzoo.objective import (
         Progress as Progress,
     )
+    from genzoo.report.result import Report as Report
     from genzoo.run import Run as Run
     from genzoo.run import load as load
     from genzoo.spec import (
@@ -119,6 +121,7 @@ if TYPE_CHECKING:
     from genzoo.training import train as train
 
 _HOME = {
+    "genzoo.comparison.comparison": ("compare",),
     "genzoo.config": ("Settings",),
     "genzoo.data.dataset": ("Dataset",),
     "genzoo.device": ("full_precision",),
@@ -151,6 +154,7 @@ _HOME = {
         "Reconstruction",
     ),
     "genzoo.objective": ("Batch", "EMObjective", "GradientObjective", "Objective", "Progress"),
+    "genzoo.report.result": ("Report",),
     "genzoo.run": ("Run", "load"),
     "genzoo.spec": (
         "CallbackSpec",

@@ -133,11 +133,11 @@ class Monitor:
     Arguments:
         prepared: the training; of an engine that has a monitor.
         engine: its engine.
-        log: where each value goes.
+        log: where each value goes, if anywhere.
         state: what `state` gave in an earlier attempt.
     """
 
-    def __init__(self, prepared: Prepared, engine: GradientEngine, log: MetricsLog, state: MonitorState) -> None:
+    def __init__(self, prepared: Prepared, engine: GradientEngine, log: MetricsLog | None, state: MonitorState) -> None:
         training = prepared.config.training
         self._engine = engine
         self._log = log
@@ -160,7 +160,8 @@ class Monitor:
         if step.number % self._every and not step.last:
             return False
         value = self._evaluate()
-        self._log.write([{"step": step.number, "epoch": step.epoch, "validation": value}])
+        if self._log is not None:
+            self._log.write([{"step": step.number, "epoch": step.epoch, "validation": value}])
         if value < self.best:
             self.best, self.best_step, self.waited = value, step.number, 0
             return True

@@ -21,6 +21,8 @@ from genzoo.model import (
     Generator,
     Imputation,
     Likelihood,
+    LikelihoodBound,
+    Outliers,
     Reconstruction,
     capabilities_of,
     capability_name,
@@ -61,6 +63,8 @@ class Fitted:
         transform: what maps data units to the generator's space.
         data: what one event is.
         missing: whether the generator accepts missing values, which are NaN in events of data units.
+        validation_scores: log-likelihoods of validation rows, increasing, or some of them, evenly spaced; `None`
+            where there were none.
     """
 
     model: str
@@ -68,6 +72,7 @@ class Fitted:
     transform: Affine
     data: DataSpec
     missing: bool = False
+    validation_scores: Array | None = None
 
     @property
     def device(self) -> torch.device:
@@ -176,6 +181,29 @@ class Fitted:
 
         return self._chunks(len(asked), work)
 
+    def log_prob_bound(self, x: Events, *, draws: int = 1, seed: int = 0) -> Array:
+        """A lower bound of the log-density of events `x (N, *event)` in nats, in data units, `(N,)` float64.
+
+        Arguments:
+            draws: the bound tightens as they grow.
+            seed: of the draws.
+
+        Raises:
+            ConfigError: the model has no such bound.
+            DataError: the events have another shape than the training data.
+        """
+        density = self._require(LikelihoodBound)
+        asked = self._ask(x)
+
+        def work(index: int, start: int) -> Array:
+            wide = self._widen(asked.chunk(start))
+            with scope(seed, "bound", index):
+                inside = density.log_prob_bound(*self._to_model(asked, start), draws=draws)
+            outside = self.transform.log_det(wide, wide.isnan() if asked.missing else None)
+            return _to_host(inside.to(wide.dtype) + outside).astype(np.float64)
+
+        return self._chunks(len(asked), work)
+
     def log_posterior(self, x: Events) -> Array:
         """Log-probability of each component given events `x (N, *event)`, `(N, K)`."""
         module = self._require(Components)
@@ -183,6 +211,16 @@ class Fitted:
 
         def work(_: int, start: int) -> Array:
             return _to_host(module.log_posterior(*self._to_model(asked, start)))
+
+        return self._chunks(len(asked), work)
+
+    def covers(self, x: Events) -> Array:
+        """Whether the component of outliers has any density at events `x (N, *event)`, `(N,)` bool."""
+        module = self._require(Outliers)
+        asked = self._ask(x)
+
+        def work(_: int, start: int) -> Array:
+            return _to_host(module.covers(*self._to_model(asked, start)))
 
         return self._chunks(len(asked), work)
 

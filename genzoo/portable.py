@@ -20,6 +20,8 @@ from genzoo.spec import DataSpec, ModelSpec
 from genzoo.transform import Affine
 from genzoo.weights import below, check_tensors, load_tensors
 
+_SCORES = "validation_scores"
+
 
 class ModelFile(Settings):
     """`config.json` of a model folder."""
@@ -49,6 +51,8 @@ def save_model(folder: Path, fitted: Fitted, options: dict[str, Any], training: 
         raise GenzooError(f"{folder} could not be made: {error.strerror}.") from error
     tensors = {f"generator.{name}": value for name, value in fitted.generator.state_dict().items()}
     tensors |= {f"transform.{name}": value for name, value in fitted.transform.state_dict().items()}
+    if fitted.validation_scores is not None:
+        tensors[_SCORES] = torch.from_numpy(fitted.validation_scores)
     tied = write_tensors(folder / "model.safetensors", tensors)
     content = ModelFile(
         genzoo=version(),
@@ -95,7 +99,7 @@ def assemble(
     owner: str,
     device: torch.device | None,
 ) -> Fitted:
-    """A fitted model from the tensors `generator.*` and `transform.*`.
+    """A fitted model from the tensors `generator.*` and `transform.*`, and `validation_scores` where they were kept.
 
     Arguments:
         owner: where the tensors come from, for messages.
@@ -117,7 +121,8 @@ def assemble(
     generator.to(next((tensor.dtype for tensor in weights.values() if tensor.is_floating_point()), torch.float32))
     load_tensors(generator, weights, assign=True)
     generator.requires_grad_(False)
-    fitted = Fitted(entry.id, generator.eval(), transform, data, entry.spec.missing)
+    scores = tensors[_SCORES].numpy() if _SCORES in tensors else None
+    fitted = Fitted(entry.id, generator.eval(), transform, data, entry.spec.missing, scores)
     return fitted if device is None else fitted.to(device)
 
 

@@ -76,11 +76,14 @@ class Prepared:
         }
 
 
-def prepare(config: RunConfig, dataset: Dataset | None = None, *, resumed: bool = False) -> Prepared:
+def prepare(
+    config: RunConfig, dataset: Dataset | None = None, split: Split | None = None, *, resumed: bool = False
+) -> Prepared:
     """Build everything that a configuration asks for.
 
     Arguments:
         dataset: data already in memory, in place of the configured source.
+        split: which rows to train on and to judge by, in place of the configured division.
         resumed: whether the state of a checkpoint will take the place of what a warm start would bring.
 
     Raises:
@@ -96,7 +99,7 @@ def prepare(config: RunConfig, dataset: Dataset | None = None, *, resumed: bool 
     else:
         dataset = usable(dataset, dataset.name)
     check_data(entry, dataset.spec)
-    split = dataset.split(config.split, config.seed)
+    split = dataset.split(config.split, config.seed) if split is None else split
     if dataset.weights is not None and not dataset.weights[split.train].any():
         raise DataError(f"{dataset.name}: every training row has the weight 0, so there is nothing to learn from.")
     if entry.spec.capabilities & {"likelihood", "likelihood-bound"}:

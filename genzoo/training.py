@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from torch import Tensor
@@ -27,6 +27,8 @@ from genzoo.engine.fit import Step, fit
 from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.losses import LossBuffer
 from genzoo.errors import ConfigError, DivergenceError, GenzooError, Interrupted
+from genzoo.fitted import Fitted
+from genzoo.model import Likelihood
 from genzoo.plugins import registry
 from genzoo.portable import save_model
 from genzoo.preparation import Callback, Prepared, Start, has_monitor, prepare, prepare_resume
@@ -39,6 +41,19 @@ Watcher = Callable[[Step], None]
 
 _LOSS_BLOCK = 25
 """Steps whose losses leave the device together."""
+
+_MOST_SCORES = 10_000
+"""Validation rows whose log-likelihoods are kept with a model."""
+
+
+class _Saver(Protocol):
+    """What keeps the state of a training as its loop goes on."""
+
+    def due(self, step: Step) -> bool:
+        """Whether it is time to save."""
+
+    def save(self, step: int, seconds: float, monitor: Monitor | None) -> None:
+        """Save the state after `step`."""
 
 
 class _Signals:
@@ -130,6 +145,51 @@ def run_training(prepared: Prepared, run: Run, watchers: Sequence[Watcher] = (),
         raise Interrupted(f"Interrupted. Go on with: genzoo train --resume {run.path}", code)
 
 
+class _InMemory:
+    """Keeps the best state of a training that has no run directory."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        self._prepared = prepared
+        self._patient = prepared.config.training.patience is not None
+        self._kept: dict[str, Tensor] = {}
+
+    def due(self, step: Step) -> bool:
+        """Never of itself: only a best step is worth a copy."""
+        return False
+
+    def save(self, step: int, seconds: float, monitor: Monitor | None) -> None:
+        """Copy the generator if `step` is the best so far."""
+        if self._patient and monitor is not None and monitor.best_step == step:
+            self._kept = {name: value.clone() for name, value in self._prepared.engine.trained.state_dict().items()}
+
+    def restore(self) -> None:
+        """Go back to the best step, where patience watched for one."""
+        if self._kept:
+            load_tensors(self._prepared.engine.trained, self._kept)
+
+
+def train_in_memory(prepared: Prepared, watchers: Sequence[Watcher] = ()) -> Fitted:
+    """Train without a run directory: the weights that `run_training` would keep, and no files.
+
+    Arguments:
+        prepared: from `prepare`.
+        watchers: see every step; registered callbacks do not, as there is no run to hand them.
+
+    Raises:
+        DivergenceError: a number is not finite.
+    """
+    monitor = _monitor(prepared, None, Start())
+    keeper = _InMemory(prepared)
+    buffer = LossBuffer(prepared.runtime.device, _LOSS_BLOCK)
+    with prepared.runtime.matmul():
+        steps = fit(prepared.engine, prepared.feed, prepared.budget, seed=prepared.config.seed, buffer=buffer)
+        with contextlib.closing(steps):
+            _consume(steps, watchers, keeper, monitor, _Signals())
+        buffer.flush()
+    keeper.restore()
+    return prepared.fitted
+
+
 def _make_folders(run: Run) -> None:
     try:
         run.samples.mkdir(exist_ok=True)
@@ -139,7 +199,7 @@ def _make_folders(run: Run) -> None:
 
 
 def _consume(
-    steps: Iterator[Step], watching: Sequence[Watcher], saver: Checkpoints, monitor: Monitor | None, signals: _Signals
+    steps: Iterator[Step], watching: Sequence[Watcher], saver: _Saver, monitor: Monitor | None, signals: _Signals
 ) -> tuple[str, Step | None]:
     """Hand every step to those who watch; returns how the training ended, and its last step."""
     step = None
@@ -162,7 +222,7 @@ def _call(callback: Callback, run: Run, step: Step) -> None:
     callback(step, run)
 
 
-def _monitor(prepared: Prepared, log: MetricsLog, start: Start) -> Monitor | None:
+def _monitor(prepared: Prepared, log: MetricsLog | None, start: Start) -> Monitor | None:
     engine = prepared.engine
     if not isinstance(engine, GradientEngine) or not has_monitor(engine.objective):
         return None
@@ -190,8 +250,22 @@ def _finish(prepared: Prepared, run: Run, status: str, step: int, monitor: Monit
         "precision": prepared.runtime.precision,
         "average": config.training.ema or None,
     }
-    digest = save_model(run.model, prepared.fitted, config.options, training)
+    fitted = prepared.fitted
+    fitted = dataclasses.replace(fitted, validation_scores=_validation_scores(fitted, prepared))
+    digest = save_model(run.model, fitted, config.options, training)
     run.update(weights=digest)
+
+
+def _validation_scores(fitted: Fitted, prepared: Prepared) -> Array | None:
+    """Log-likelihoods of validation rows in increasing order; of many rows those of evenly spaced ones."""
+    rows = prepared.split.validation
+    if not len(rows) or not isinstance(fitted.generator, Likelihood):
+        return None
+    if len(rows) > _MOST_SCORES:
+        rows = rows[np.linspace(0, len(rows) - 1, _MOST_SCORES).astype(np.int64)]
+    scores = np.sort(np.concatenate([fitted.log_prob(block) for block in prepared.dataset.blocks(rows)]))
+    # A file of tensors holds finite numbers only.
+    return np.maximum(scores, np.finfo(np.float64).min) if np.isfinite(scores[-1]) else None
 
 
 def start_run(prepared: Prepared, out: Path | None) -> Run:
@@ -251,14 +325,7 @@ def train(
         GenzooError: see `genzoo.errors`.
     """
     asked: dict[str, Any] = {"seed": seed, "device": device, "precision": precision, "training": training or {}}
-    dataset, asked["data"] = _data(data)
-    if weights is not None:
-        if dataset is None:
-            raise ConfigError(
-                "Weights in memory belong to data in memory; for data in a file, name the column that holds them, "
-                "such as data={'source': 'a.csv', 'weight': 'w'}."
-            )
-        dataset = dataclasses.replace(dataset, weights=np.asarray(weights))
+    dataset, asked["data"] = given_data(data, weights)
     if objective is not None:
         asked["objective"] = objective
     if warm_start is not None:
@@ -272,8 +339,26 @@ def train(
     return run
 
 
-def _data(data: str | Path | Array | Dataset | Mapping[str, Any] | None) -> tuple[Dataset | None, dict[str, Any]]:
-    """Data in memory, if that is what was given, and the settings that name them."""
+def given_data(
+    data: str | Path | Array | Dataset | Mapping[str, Any] | None, weights: Array | None = None
+) -> tuple[Dataset | None, dict[str, Any]]:
+    """Data in memory, if that is what was given, and the settings that name them.
+
+    Raises:
+        ConfigError: weights in memory of data that are not.
+    """
+    dataset, settings = _named(data)
+    if weights is None:
+        return dataset, settings
+    if dataset is None:
+        raise ConfigError(
+            "Weights in memory belong to data in memory; for data in a file, name the column that holds them, "
+            "such as data={'source': 'a.csv', 'weight': 'w'}."
+        )
+    return dataclasses.replace(dataset, weights=np.asarray(weights)), settings
+
+
+def _named(data: str | Path | Array | Dataset | Mapping[str, Any] | None) -> tuple[Dataset | None, dict[str, Any]]:
     if data is None:
         return None, {}
     if isinstance(data, str | Path):
@@ -312,7 +397,7 @@ def resume(
     Raises:
         GenzooError: see `genzoo.errors`.
     """
-    dataset = None if data is None else _data(data)[0]
+    dataset = None if data is None else given_data(data)[0]
     run, prepared, start = prepare_resume(str(path), {"epochs": epochs, "steps": steps, "minutes": minutes}, dataset)
     run_training(prepared, run, watchers, start)
     return run

@@ -42,6 +42,9 @@ LAYERS = (
     ("preparation",),
     ("consumers",),
     ("training",),
+    ("report",),
+    ("comparison",),
+    ("evaluation",),
     ("testing",),
     ("cli",),
 )
@@ -143,7 +146,19 @@ def test_the_facade_exports_what_it_says_sorted_and_whole():
 
 
 @pytest.mark.parametrize(
-    "words", ["--help", "models", "data", "plugins", "train --help", "models dcgan", "train dcgan --help"]
+    "words",
+    [
+        "--help",
+        "models",
+        "data",
+        "plugins",
+        "train --help",
+        "compare --help",
+        "score --help",
+        "impute --help",
+        "models dcgan",
+        "train dcgan --help",
+    ],
 )
 def test_listing_and_help_import_no_torch(words):
     program = (

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from genzoo.seeding import derive, scope
@@ -36,3 +37,21 @@ def test_a_scope_leaves_the_generator_as_it_was_even_after_an_error():
 def test_nearby_seeds_share_no_bits_worth_mentioning():
     bits = [bin(derive(0, "step", i) ^ derive(0, "step", i + 1)).count("1") for i in range(200)]
     assert 25 < sum(bits) / len(bits) < 38
+
+
+def test_a_scope_draws_what_its_seed_would_draw_outside():
+    torch.manual_seed(derive(3, "step", 7))
+    expected = torch.rand(5)
+    with scope(3, "step", 7):
+        assert torch.equal(torch.rand(5), expected)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="CUDA that is not initialised yet must be told its seed")
+def test_scopes_leave_nothing_behind():
+    with scope(0, "step", 1):
+        pass
+    before = [len(module._queued_calls) for module in (torch.cuda, torch.xpu, torch.mtia)]
+    for place in range(5):
+        with scope(0, "step", place):
+            torch.rand(1)
+    assert [len(module._queued_calls) for module in (torch.cuda, torch.xpu, torch.mtia)] == before

@@ -15,11 +15,13 @@ from safetensors.torch import load_file, save_file
 
 import genzoo
 from genzoo.checkpoint import checkpoints
+from genzoo.data.dataset import Split
 from genzoo.data.source import open_dataset
 from genzoo.errors import ArtifactError, ConfigError, DataError, DivergenceError, GenzooError, Interrupted, PluginError
 from genzoo.plugins import registry
-from genzoo.preparation import prepare_resume
-from genzoo.training import run_training
+from genzoo.preparation import prepare, prepare_resume
+from genzoo.recipe import resolve_config
+from genzoo.training import run_training, train_in_memory
 
 QUICK = {"steps": 12, "batch_size": 16, "ema": 0.9}
 
@@ -425,3 +427,30 @@ def test_what_a_model_cannot_learn_from_is_refused_before_anything_is_written(tm
     with pytest.raises(ConfigError, match="'weight'"):
         genzoo.train("gmm", data="iris", weights=np.ones(150), out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("model", ["gmm", "toy", "dcgan"])
+def test_training_in_memory_gives_the_weights_of_a_run(tmp_path, model):
+    training = {} if model == "gmm" else {"steps": 12, "batch_size": 16, "ema": 0.9}
+    run = genzoo.train(model, out=tmp_path / "run", training=training, seed=3)
+    fitted = train_in_memory(prepare(run.config))
+    assert np.array_equal(fitted.sample(9), run.sample(9))
+
+
+def test_training_in_memory_keeps_the_best_step_where_patience_watched(tmp_path):
+    training = {"epochs": 40, "batch_size": 16, "patience": 2, "optimiser": {"rate": 0.5}}
+    run = genzoo.train("toy", out=tmp_path / "run", training=training)
+    assert run.record["steps"] < 40 * 6, "patience must end it for this to test anything"
+    fitted = train_in_memory(prepare(run.config))
+    assert np.array_equal(fitted.sample(9), run.sample(9))
+
+
+def test_rows_to_train_on_can_be_named():
+    config = resolve_config(registry(), "gaussian", {"data": {"source": "iris"}})
+    rows = np.arange(20, 60)
+    prepared = prepare(config, split=Split(rows, rows[:0], rows[:0]))
+    mean = train_in_memory(prepared).sample(1)
+    assert prepared.summary()["rows"]["train"] == 40
+    assert mean.shape == (1, 4)
+    shift = prepared.transform.shift.numpy()
+    assert np.allclose(shift, open_dataset(config.data, registry()).events[20:60].mean(axis=0))

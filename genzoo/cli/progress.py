@@ -7,7 +7,15 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from genzoo.engine.fit import Step
 from genzoo.engine.schedule import Budget
@@ -65,3 +73,42 @@ class Display:
         if not self._live and tenth != self._tenth:
             self._tenth = tenth
             self._console.print(f"{step.fraction:4.0%}  {detail}  {step.seconds:.0f} s", highlight=False)
+
+
+class Counter:
+    """Counts things done on stderr; a watcher of a comparison.
+
+    Arguments:
+        beginning: what is done before there is anything to count.
+    """
+
+    def __init__(self, beginning: str) -> None:
+        self._console = Console(stderr=True)
+        self._live = sys.stderr is not None and sys.stderr.isatty()
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._live,
+            transient=True,
+        )
+        self._task = self._bar.add_task(beginning, total=None)
+        self._tenth = 0
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._bar.stop()
+
+    def __call__(self, done: int, total: int, name: str) -> None:
+        """Show that `done` of `total` fits are done, the last one of candidate `name`."""
+        self._bar.update(self._task, completed=done, total=total, description=name)
+        tenth = done * _PARTS // total
+        if not self._live and tenth != self._tenth:
+            self._tenth = tenth
+            self._console.print(f"{done}/{total} fits  {name}", highlight=False, markup=False)

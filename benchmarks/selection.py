@@ -1,0 +1,206 @@
+"""Whether `genzoo compare` selects rightly, on data whose truth is known.
+
+1. BIC on mixtures of K = 2..5 Gaussians in the plane, any two means at least 5 apart in Mahalanobis distance, 1,000
+   events: how often it picks the true K among 1..7.
+2. Two models that are equal by construction: how often the verdict is "no difference". Once two fixed densities on
+   either side of the truth, by 500 test events and by 10-fold cross-validation; once one mixture from two kinds of
+   start, whose optimum is the same.
+3. Two fixed densities whose true gap is 4 standard errors of the paired difference: how often the better one is best
+   and the other one worse.
+4. The one-standard-error rule on mixtures of three, 10 folds, K = 1..6: how often it names K = 3.
+
+    python benchmarks/selection.py [--repeats 100] [--jobs 2] [--only bic equal gap simplest]
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import genzoo
+from genzoo.plugins import zoo
+
+GENZOO_API = 1
+EVENTS = 1_000
+FOLDS = 10
+
+
+class Fixed(genzoo.Generator, genzoo.Likelihood):
+    """A normal of deviation 1 whose mean is told, so that the truth about two of them is known."""
+
+    def __init__(self, mean: float) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean))
+
+    @property
+    def degrees_of_freedom(self) -> int:
+        return 0
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return -0.5 * (x[:, 0] - self.mean).square() - 0.5 * math.log(2 * math.pi)
+
+    def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:
+        return self.mean + torch.randn(n, 1)
+
+
+class FixedOptions(genzoo.Settings):
+    mean: float = 0.0
+
+
+class Still(genzoo.EMObjective):
+    """Leaves the parameters alone."""
+
+    def initialise(self, model: genzoo.Model, blocks: Any) -> None:
+        pass
+
+    def statistics(self, model: genzoo.Model, batch: genzoo.Batch) -> dict[str, Tensor]:
+        assert isinstance(model.generator, Fixed)
+        total = model.generator.log_prob(batch.x).double().sum()
+        return {"log_likelihood": total, "weight": torch.tensor(float(len(batch)), dtype=torch.float64)}
+
+    def maximise(self, model: genzoo.Model, statistics: Mapping[str, Tensor]) -> None:
+        pass
+
+
+class StillOptions(genzoo.Settings):
+    pass
+
+
+def build(config: FixedOptions, _: genzoo.DataSpec) -> genzoo.Parts:
+    return genzoo.Parts(Fixed(config.mean))
+
+
+def build_objective(_: StillOptions) -> Still:
+    return Still()
+
+
+@genzoo.hookimpl
+def register_models(register: Callable[[genzoo.ModelSpec], None]) -> None:
+    register(
+        genzoo.ModelSpec(
+            name="fixed",
+            family="benchmark",
+            summary="A normal that is not fitted",
+            builder=f"{__name__}:build",
+            config=f"{__name__}:FixedOptions",
+            objectives=("still",),
+            capabilities=frozenset({"likelihood"}),
+            input="raw",
+            training={"restarts": 1},
+        )
+    )
+
+
+@genzoo.hookimpl
+def register_objectives(register: Callable[[genzoo.ObjectiveSpec], None]) -> None:
+    register(genzoo.ObjectiveSpec("still", "Nothing", f"{__name__}:build_objective", f"{__name__}:StillOptions"))
+
+
+def mixture(k: int, rng: np.random.Generator) -> Any:
+    """Events of `k` Gaussians in the plane, none rarer than one in ten, any two means at least 5 apart."""
+    while True:
+        roots = rng.normal(size=(k, 2, 2)) + 1.5 * np.eye(2)
+        covariances = roots @ roots.transpose(0, 2, 1) + 0.1 * np.eye(2)
+        means = rng.uniform(-4 * k, 4 * k, (k, 2))
+        if all(apart(means[i] - means[j], (covariances[i] + covariances[j]) / 2) for i in range(k) for j in range(i)):
+            break
+    weights = 0.1 + (1 - 0.1 * k) * rng.dirichlet(np.full(k, 5.0))
+    labels = rng.choice(k, EVENTS, p=weights)
+    factors = np.linalg.cholesky(covariances)
+    return means[labels] + (factors[labels] @ rng.normal(size=(EVENTS, 2, 1)))[:, :, 0]
+
+
+def apart(gap: Any, covariance: Any) -> bool:
+    return bool(gap @ np.linalg.solve(covariance, gap) >= 25)
+
+
+def bic(repeats: int, jobs: int) -> None:
+    """The true K by BIC."""
+    right, wrong = 0, Counter[tuple[int, str | None]]()
+    for seed in range(repeats):
+        k = 2 + seed % 4
+        report = genzoo.compare(["gmm:components=1..7"], mixture(k, np.random.default_rng(seed)), seed=seed, jobs=jobs)
+        assert report.by == "bic", report.notes
+        right += report.best == f"gmm:components={k}"
+        if report.best != f"gmm:components={k}":
+            wrong[k, report.best] += 1
+    tell("BIC picks the true K", right, repeats, 95, wrong)
+
+
+def equal(repeats: int, jobs: int) -> None:
+    """No difference where there is none."""
+    fixed = ["fixed:mean=0.1", "fixed:mean=-0.1"]
+    for folds, how in ((0, "test rows"), (FOLDS, "cross-validation")):
+        right = 0
+        for seed in range(repeats):
+            data = np.random.default_rng(seed).normal(size=(EVENTS, 1))
+            report = genzoo.compare(fixed, data, seed=seed, folds=folds, by="cv" if folds else "test", split=HALF)
+            right += report.rows[1].verdict == "no difference"
+        tell(f"no difference, fixed densities, {how}", right, repeats, 90)
+    right = 0
+    for seed in range(repeats):
+        data = mixture(3, np.random.default_rng(seed))
+        starts = ["gmm:components=3,start=k-means|k-means++"]
+        report = genzoo.compare(starts, data, seed=seed, by="test", split=HALF, jobs=jobs)
+        right += report.rows[1].verdict == "no difference"
+    tell("no difference, one mixture from two starts", right, repeats, 90)
+
+
+def gap(repeats: int, _: int) -> None:
+    """The better one where the gap is 4 standard errors."""
+    for folds, n in ((0, EVENTS // 2), (FOLDS, EVENTS)):
+        # Against the truth a mean of m costs m²/2 per event, and the difference has the deviation m.
+        models = ["fixed:mean=0.0", f"fixed:mean={8 / math.sqrt(n):.6f}"]
+        right = 0
+        for seed in range(repeats):
+            data = np.random.default_rng(seed).normal(size=(EVENTS, 1))
+            report = genzoo.compare(models, data, seed=seed, folds=folds, by="cv" if folds else "test", split=HALF)
+            right += report.best == models[0] and report.rows[1].verdict == "worse"
+        tell(f"a gap of 4 standard errors is told, {'cross-validation' if folds else 'test rows'}", right, repeats, 95)
+
+
+def simplest(repeats: int, jobs: int) -> None:
+    """K = 3 by the one-standard-error rule."""
+    right, wrong = 0, Counter[str | None]()
+    for seed in range(repeats):
+        data = mixture(3, np.random.default_rng(seed))
+        report = genzoo.compare(["gmm:components=1..6"], data, seed=seed, folds=FOLDS, jobs=jobs)
+        right += report.simplest == "gmm:components=3"
+        if report.simplest != "gmm:components=3":
+            wrong[report.simplest] += 1
+    tell("the one-standard-error rule names K = 3", right, repeats, 85, wrong)
+
+
+HALF = {"test": 0.5}
+CLAIMS = {"bic": bic, "equal": equal, "gap": gap, "simplest": simplest}
+
+
+def tell(what: str, right: int, repeats: int, least: int, wrong: Mapping[Any, int] | None = None) -> None:
+    instead = f"  instead: {dict(wrong)}" if wrong else ""
+    print(f"{what:64} {right:3} of {repeats} (at least {least} of 100 wanted){instead}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=100)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--only", nargs="+", choices=list(CLAIMS), default=list(CLAIMS))
+    arguments = parser.parse_args()
+    zoo().add("benchmark", sys.modules[__name__])
+    for name in arguments.only:
+        begun = time.perf_counter()
+        CLAIMS[name](arguments.repeats, arguments.jobs)
+        print(f"  {time.perf_counter() - begun:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""`genzoo compare`."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from genzoo.cli.options import data_layer, with_data_options
+from genzoo.config import parse_assignments
+from genzoo.errors import ConfigError, GenzooError
+from genzoo.plugins import registry
+from genzoo.recipe import layer
+
+if TYPE_CHECKING:
+    from genzoo.report.result import Report
+
+_COMMON = frozenset({"options", "split", "training"})
+
+
+@click.command("compare")
+@click.argument("models", nargs=-1, required=True, metavar="MODEL[:KEY=V,KEY=A|B,KEY=1..9]...")
+@click.option("--data", required=True, metavar="D", help="Built-in name or path; see: genzoo data.")
+@with_data_options
+@click.option("--by", help="bic, aic, aicc, icl, test, cv or a metric; bic by default where it applies.")
+@click.option("--folds", type=int, default=0, metavar="K", help="Cross-validate with K folds.")
+@click.option("--seeds", type=int, default=1, show_default=True, metavar="N", help="Seeds for the held-out fits.")
+@click.option("--jobs", type=int, default=1, show_default=True, metavar="J", help="Fits at a time.")
+@click.option("--threads", type=int, default=1, show_default=True, metavar="T", help="Threads of each fit.")
+@click.option("--gate", "gates", multiple=True, metavar="EXPR", help="Fail unless the best has, say, 'bic<2400'.")
+@click.option("--expect", metavar="MODEL", help="Fail unless this one is best; with options if you like.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Keep results, and go on from there.")
+@click.option(
+    "-o", "--option", "options", multiple=True, metavar="KEY=VALUE", help="training.NAME or split.NAME of all models."
+)
+@click.option("--seed", type=int, default=0, envvar="GENZOO_SEED", show_default=True, help="Same seed, same figures.")
+@click.option("--device", default="auto", envvar="GENZOO_DEVICE", help="auto, cpu, cuda, cuda:N or mps.")
+@click.option("--precision", default="auto", envvar="GENZOO_PRECISION", help="auto, fp64, fp32, tf32, bf16 or fp16.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(models: tuple[str, ...], gates: tuple[str, ...], expect: str | None, as_json: bool, **given: Any) -> None:
+    """Fit every MODEL to the same rows and rank them in one table.
+
+    KEY=A|B tries both values, KEY=1..9 all whole numbers between (quote such arguments for the shell). Information
+    criteria come from fits to all rows; test figures from fits without the test rows; --folds adds cross-validation.
+
+    \b
+    genzoo compare gaussian 'gmm:components=1..9,covariance=full|tied' --data iris --folds 10 --jobs 2
+    """
+    from genzoo.comparison.candidate import candidates
+    from genzoo.comparison.gate import check, parse_gates
+
+    zoo = registry()
+    required = parse_gates(gates, zoo)
+    common = _common(given)
+    expected = () if expect is None else candidates(zoo, [expect], {**common, "data": _data(given)})
+    from genzoo.cli.progress import Counter  # torch is needed from here on
+    from genzoo.comparison.comparison import prepare_comparison
+
+    settings = {name: given[name] for name in ("by", "folds", "seeds", "jobs", "threads", "out")}
+    with Counter("reading the data") as counter:
+        comparison = prepare_comparison(models, (None, _data(given)), common, **settings)
+        report = comparison.run(counter)
+    _show(report, as_json, given["out"])
+    _refuse_failed(report)
+    if report.conflict is not None and given["by"] is not None:
+        raise ConfigError(report.conflict)
+    check(report, required, comparison.candidate(report.best), expected)
+
+
+def _data(given: dict[str, Any]) -> dict[str, Any]:
+    return data_layer(given["data"], given)
+
+
+def _common(given: dict[str, Any]) -> dict[str, Any]:
+    """The settings that all candidates share.
+
+    Raises:
+        ConfigError: one that belongs to a single candidate.
+    """
+    sections = layer(parse_assignments(given["options"]))
+    strange = sorted({*(set(sections) - _COMMON), *sections.pop("options")})
+    if strange:
+        raise ConfigError(
+            f"Option {strange[0]!r} is not one that all models share; set it with the model, such as "
+            f"MODEL:{strange[0]}=VALUE. For all: training.NAME and split.NAME."
+        )
+    return {**sections, **{name: given[name] for name in ("seed", "device", "precision")}}
+
+
+def _show(report: Report, as_json: bool, out: Path | None) -> None:
+    if as_json:
+        from genzoo.files import to_json
+        from genzoo.report.record import as_dict
+
+        click.echo(to_json(as_dict(report), indent=2))
+        return
+    from rich.console import Console
+
+    from genzoo.report.table import show
+
+    width = min(max(shutil.get_terminal_size((140, 24)).columns, 80), 200)
+    show(report, Console(width=width, highlight=False, soft_wrap=False))
+    if out is None:
+        click.echo("Nothing was kept; --out DIR keeps the report and a run of the best model, ready to sample.")
+    elif report.best is not None:
+        click.echo(f"report:   {out / 'report.md'}\nbest:     genzoo sample {out / 'best'} -n 64")
+
+
+def _refuse_failed(report: Report) -> None:
+    """Raise the first failure where there is nothing else.
+
+    Raises:
+        GenzooError: every candidate failed; with the exit code of the first.
+    """
+    if any(row.status == "ok" for row in report.rows):
+        return
+    first = report.rows[0]
+    error = GenzooError(f"Every candidate failed. {first.id}: {first.reasons['status']}")
+    error.exit_code = first.exit_code
+    raise error

@@ -1,0 +1,46 @@
+"""`genzoo impute`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from genzoo.cli.options import with_data_options
+
+
+@click.command("impute")
+@click.argument("run")
+@click.option("--data", required=True, metavar="D", help="Built-in name or path; see: genzoo data.")
+@with_data_options
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="F", help="Where to, by suffix.")
+@click.option("--draws", is_flag=True, help="Draw what is missing, instead of taking means and most probable values.")
+@click.option("--seed", type=int, default=0, envvar="GENZOO_SEED", show_default=True, help="Of the draws.")
+@click.option("--device", default="auto", envvar="GENZOO_DEVICE", help="auto, cpu, cuda, cuda:N or mps.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(run: str, out: Path, draws: bool, seed: int, device: str, as_json: bool, **given: Any) -> None:
+    """Fill in the missing values of D with the model of RUN; the columns and types of the table stay.
+
+    A missing value becomes its mean given the observed ones, or its most probable category; with --draws a draw.
+    """
+    import numpy as np
+
+    from genzoo.cli.matching import open_data
+    from genzoo.files import to_json
+    from genzoo.picture import check_suffix, save_events
+    from genzoo.run import load
+
+    fitted = load(run, device)
+    dataset = open_data(fitted, given)
+    check_suffix(out, len(dataset), fitted.data)
+    events = np.asarray(dataset.events[:])
+    save_events(out, fitted.impute(events, draw=draws, seed=seed), fitted.data)
+    missing = np.isnan(events).reshape(len(events), -1)
+    names = [feature.name for feature in fitted.data.features]
+    filled = {name: int(count) for name, count in zip(names, missing.sum(axis=0), strict=False) if count}
+    if as_json:
+        click.echo(to_json({"out": str(out), "rows": len(events), "filled": filled}, indent=2))
+        return
+    told = ", ".join(f"{name} {count}" for name, count in filled.items()) or "none was missing"
+    click.echo(f"{missing.sum()} values filled in ({told}): {out}")

@@ -1,0 +1,72 @@
+"""What commands that ask a trained model about data share: reading the data, and writing what it said of each row."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import pyarrow as pa
+
+from genzoo.cli.options import data_layer
+from genzoo.config import DataSettings, validate
+from genzoo.data.dataset import Dataset
+from genzoo.data.source import open_matching
+from genzoo.errors import ConfigError
+from genzoo.files import write_with
+from genzoo.fitted import Fitted
+from genzoo.plugins import registry
+from genzoo.table import SUFFIXES, write_table, write_text
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def open_data(fitted: Fitted, given: Mapping[str, Any]) -> Dataset:
+    """The data that a command line names, in the form that a model was trained on.
+
+    Raises:
+        ConfigError, DataError: as `open_matching`.
+    """
+    dataset = open_matching(validate(DataSettings, data_layer(given["data"], given), "Data"), fitted.data, registry())
+    if dataset.ignored:
+        click.echo(f"columns that the model does not know, left alone: {', '.join(dataset.ignored)}", err=True)
+    return dataset
+
+
+def check_destination(out: Path | None) -> None:
+    """Refuse a file that `write_columns` would refuse, before anything is computed.
+
+    Raises:
+        ConfigError: its suffix is unknown, or its folder does not exist.
+    """
+    if out is None:
+        return
+    if out.suffix.lower() not in (*SUFFIXES, ".npy"):
+        raise ConfigError(f"Figures by row cannot be written as {out.name!r}. Known: {', '.join(SUFFIXES)}, .npy.")
+    if not out.parent.is_dir():
+        raise ConfigError(f"{out} lies in a folder that does not exist: {out.parent}.")
+
+
+def write_columns(out: Path | None, columns: Mapping[str, Array]) -> None:
+    """Write one line for each row, with its number from 0, by the suffix of `out`; as CSV to stdout without.
+
+    Raises:
+        GenzooError: the disk is full or read-only.
+    """
+    count = len(next(iter(columns.values())))
+    whole = {"row": np.arange(count), **columns}
+    if out is not None and out.suffix.lower() == ".npy":
+        matrix = np.stack([np.asarray(column, np.float64) for column in whole.values()], axis=1)
+        write_with(out, lambda temporary: np.save(temporary, matrix))
+        return
+    table = pa.table({name: pa.array(column) for name, column in whole.items()})
+    if out is not None:
+        write_table(out, table)
+        return
+    text = io.BytesIO()
+    write_text(text, table)
+    sys.stdout.write(text.getvalue().decode())

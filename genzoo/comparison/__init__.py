@@ -1,0 +1,1 @@
+"""Several models on one dataset: candidates, their fits, and what the fits say of one another."""

@@ -1,0 +1,348 @@
+"""`genzoo.compare`: every candidate fitted to the same rows under the same seeds, and one honest table of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from genzoo.build import build_objective
+from genzoo.comparison.candidate import Candidate, candidates
+from genzoo.comparison.division import Division, split_settings
+from genzoo.comparison.keep import Kept, Shared
+from genzoo.comparison.result import Evidence, Result, gather
+from genzoo.comparison.trial import Outcome, Trial, watches
+from genzoo.comparison.verdict import Ranking, default_figure, rank
+from genzoo.comparison.worker import cores, on_threads, outcomes
+from genzoo.config import DataSettings
+from genzoo.data.dataset import Array, Dataset, usable
+from genzoo.data.source import anchor, open_dataset
+from genzoo.device import resolve_device, widest
+from genzoo.errors import ConfigError, Interrupted, did_you_mean
+from genzoo.metrics.criteria import CRITERIA
+from genzoo.objective import EMObjective
+from genzoo.plugins import registry
+from genzoo.preparation import prepare
+from genzoo.registry import Registry
+from genzoo.report.document import write_report
+from genzoo.report.result import Report
+from genzoo.run import Run
+from genzoo.training import given_data, run_training, start_run
+
+RESTARTS = 5
+"""EM starts of a candidate."""
+
+TOLERANCE = 1e-5
+"""Change of EM's mean log-likelihood, nats per event, at which a candidate has converged; about that of R's mclust."""
+
+Watcher = Callable[[int, int, str], None]
+"""Sees every finished fit: how many are done, of how many, and whose it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A comparison that is ready to begin: everything is checked, nothing fitted.
+
+    Arguments:
+        candidates: who takes part.
+        dataset, settings: the data, and the settings that any process can open them from, if there are any.
+        division: which rows each fit sees.
+        by: the figure to rank by, or `None` for the default.
+        seeds: how many seeds held-out fits are repeated under.
+        jobs, threads: fits at a time, and the threads of each.
+        kept: the folder of finished candidates, if one was asked for.
+    """
+
+    candidates: tuple[Candidate, ...]
+    dataset: Dataset
+    settings: DataSettings | None
+    division: Division
+    by: str | None
+    seeds: int
+    jobs: int
+    threads: int
+    kept: Kept | None
+
+    def candidate(self, name: str | None) -> Candidate | None:
+        """The candidate of an id."""
+        return next((candidate for candidate in self.candidates if candidate.id == name), None)
+
+    def run(self, watcher: Watcher | None = None) -> Report:
+        """Fit what is not kept already, rank all, and write the report and the best run where results are kept.
+
+        Raises:
+            Interrupted: by the user; finished candidates are kept.
+            GenzooError: a process died, or the disk is full; so they are.
+        """
+        found = {} if self.kept is None else self._found(self.kept)
+        try:
+            self._fit(found, watcher)
+        except KeyboardInterrupt:
+            if self.kept is None:
+                raise
+            raise Interrupted(
+                f"Interrupted. {len(found)} of {len(self.candidates)} candidates are kept in {self.kept.path}; the "
+                f"same command goes on with the others.",
+                130,
+            ) from None
+        report = self._report([found[candidate.id] for candidate in self.candidates])
+        if self.kept is None:
+            return report
+        best = self.candidate(report.best)
+        if best is not None:
+            run = self._train_best(self.kept.path / "best", best, report.by)
+            rows = [dataclasses.replace(r, run=str(run)) if r.id == report.best else r for r in report.rows]
+            report = dataclasses.replace(report, rows=tuple(rows))
+        write_report(self.kept.path, report)
+        return report
+
+    def _found(self, kept: Kept) -> dict[str, Result]:
+        known = {candidate.id: kept.find(candidate) for candidate in self.candidates}
+        return {name: result for name, result in known.items() if result is not None}
+
+    def _fit(self, found: dict[str, Result], watcher: Watcher | None) -> None:
+        """Make the fits of candidates that are not in `found`, and put those in."""
+        evidence = Evidence.of(self.dataset, self.division)
+        trials = [t for i, c in enumerate(self.candidates) if c.id not in found for t in self._trials(i, c)]
+        waiting = {
+            number: sum(trial.candidate == number for trial in trials) for number in {t.candidate for t in trials}
+        }
+        arrived: dict[int, list[Outcome]] = defaultdict(list)
+        stream = outcomes(
+            self.dataset, self.division, trials, settings=self.settings, jobs=self.jobs, threads=self.threads
+        )
+        for done, outcome in enumerate(stream, 1):
+            number = outcome.trial.candidate
+            candidate = self.candidates[number]
+            arrived[number].append(outcome)
+            if watcher is not None:
+                watcher(done, len(trials), candidate.id)
+            if len(arrived[number]) == waiting[number]:
+                result = gather(candidate, arrived.pop(number), evidence)
+                if self.kept is not None:
+                    self.kept.add(candidate, result)
+                found[candidate.id] = result
+
+    def _trials(self, number: int, candidate: Candidate) -> list[Trial]:
+        """All fits of one candidate."""
+        fold = self.division.fold
+        folds = 0 if fold is None else int(fold.max()) + 1
+        trials = [Trial(number, candidate.config, "criteria")]
+        for repeat in range(self.seeds):
+            trials.append(Trial(number, candidate.config, "held-out", repeat=repeat))
+            trials += [Trial(number, candidate.config, "fold", place, repeat) for place in range(folds)]
+        return trials
+
+    def _report(self, results: Sequence[Result]) -> Report:
+        by, note = self.by, f"Ranked by {self.by}, as asked."
+        if by is None:
+            by, note = default_figure(results, folds=self.division.fold is not None)
+        ranking: Ranking = rank(results, by, Evidence.of(self.dataset, self.division))
+        notes = (note, *ranking.notes, self._about_rows())
+        return Report(self._about_data(), by, ranking.best, ranking.simplest, ranking.rows, notes, ranking.conflict)
+
+    def _about_rows(self) -> str:
+        split = self.division.split(everything=False, watched=False)
+        text = f"Information criteria are of fits to all {len(self.division.rows)} rows"
+        text += f"; train and test of fits to {len(split.train)} rows, judged on {len(split.test)} others"
+        if self.seeds > 1:
+            text += f", the mean of {self.seeds} seeds"
+        return text + "."
+
+    def _about_data(self) -> dict[str, Any]:
+        fold, seed = self.division.fold, self.division.seed
+        split = self.division.split(everything=False, watched=False)
+        return {
+            "name": self.dataset.name,
+            "events": len(self.dataset),
+            "event": self.dataset.spec.describe(),
+            "sha256": self.dataset.digest(),
+            "rows": {"criteria": len(self.division.rows), "train": len(split.train), "test": len(split.test)},
+            "folds": 0 if fold is None else int(fold.max()) + 1,
+            "seed": seed,
+            "seeds": self.seeds,
+        }
+
+    def _train_best(self, path: Path, best: Candidate, by: str) -> Path:
+        """A run of the fit that the figure is of: to all rows, or to those before the test rows."""
+        everything = by in (*CRITERIA, "cv")
+        watched = watches(best.config)
+        split = split_settings(self.division.settings, everything=everything, watched=watched)
+        rows = self.division.split(everything=everything, watched=watched)
+        with on_threads(self.threads):
+            prepared = prepare(best.config.model_copy(update={"split": split}), self.dataset, rows)
+            config = prepared.config.model_copy(update={"data_digest": self.dataset.digest()})
+            if (path / "run.json").exists() and _is_of(Run(path), config):
+                return path
+            temporary = path.with_name(f".{path.name}.tmp")
+            shutil.rmtree(temporary, ignore_errors=True)
+            try:
+                run_training(prepared, start_run(prepared, temporary))
+                shutil.rmtree(path, ignore_errors=True)
+                temporary.replace(path)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+        return path
+
+
+def _is_of(run: Run, config: Any) -> bool:
+    return run.record.get("status") == "finished" and run.config == config
+
+
+def compare(
+    candidates: Sequence[str | Mapping[str, Any]],
+    data: str | Path | Array | Dataset | Mapping[str, Any],
+    *,
+    by: str | None = None,
+    folds: int = 0,
+    seeds: int = 1,
+    seed: int = 0,
+    split: Mapping[str, Any] | None = None,
+    training: Mapping[str, Any] | None = None,
+    weights: Array | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    jobs: int = 1,
+    threads: int = 1,
+    out: str | Path | None = None,
+    watcher: Watcher | None = None,
+) -> Report:
+    """Fit models to the same data and rank them.
+
+    Information criteria come from a fit to all rows; test figures from one without the test rows; cross-validation,
+    where `folds` are asked for, from one without each fold. All candidates share rows and seeds.
+
+    Arguments:
+        candidates: models with their options and grids, `"gmm:components=1..9,covariance=full|tied"`, or mappings
+            such as `{"model": "gmm", "components": 3}`.
+        data: as for `train`.
+        by: `bic | aic | aicc | icl | test | cv` or a metric's name; without, `bic` where every candidate with a
+            likelihood has it, else `cv` or `test`.
+        folds: of cross-validation; 0 for none.
+        seeds: how many seeds the held-out fits are repeated under.
+        seed: the first of them, and that of the rows' division.
+        split: fractions of rows, such as `{"test": 0.3}`.
+        training: settings of every candidate's training, below its own.
+        weights: of data in memory, `(N,)`.
+        device, precision: as for `train`.
+        jobs: fits at a time, in processes of their own; the figures do not depend on it.
+        threads: of each fit on a CPU.
+        out: a folder for results, kept as they come; the same call goes on with it.
+        watcher: sees every finished fit.
+
+    Raises:
+        GenzooError: see `genzoo.errors`; what is wrong with one candidate alone is told in its row.
+    """
+    common = {"split": split or {}, "training": training or {}, "seed": seed, "device": device, "precision": precision}
+    ready = prepare_comparison(
+        candidates,
+        given_data(data, weights),
+        common,
+        by=by,
+        folds=folds,
+        seeds=seeds,
+        jobs=jobs,
+        threads=threads,
+        out=out,
+    )
+    return ready.run(watcher)
+
+
+def prepare_comparison(
+    wanted: Sequence[str | Mapping[str, Any]],
+    data: tuple[Dataset | None, Mapping[str, Any]],
+    common: Mapping[str, Any],
+    *,
+    by: str | None,
+    folds: int,
+    seeds: int,
+    jobs: int,
+    threads: int,
+    out: str | Path | None,
+) -> Comparison:
+    """Check everything that can be wrong before anything is fitted.
+
+    Arguments:
+        data: what `given_data` gives.
+        common: settings that all candidates share.
+
+    Raises:
+        ConfigError: an unknown name or option, or a value out of range.
+        DataError: data that cannot be read or used.
+    """
+    zoo = registry()
+    _check_numbers(folds, seeds, jobs, threads)
+    _check_figure(zoo, by, folds)
+    dataset, source = data
+    settings = None
+    found = candidates(zoo, wanted, {**common, "data": source})
+    config = found[0].config
+    if dataset is None:
+        settings = anchor(config.data, zoo)
+        dataset = open_dataset(settings, zoo)
+        found = tuple(dataclasses.replace(c, config=c.config.model_copy(update={"data": settings})) for c in found)
+    else:
+        dataset = usable(dataset, dataset.name)
+    once: dict[str, Candidate] = {}
+    for candidate in (_tuned(candidate, zoo) for candidate in found):
+        once.setdefault(candidate.config.model_dump_json(), candidate)
+    found = tuple(once.values())
+    division = Division.of(dataset, config.split, config.seed, folds)
+    kept = None
+    if out is not None:
+        shared = Shared(
+            data=dataset.digest(),
+            split=config.split,
+            seed=config.seed,
+            seeds=seeds,
+            folds=folds,
+            device=config.device,
+            precision=config.precision,
+        )
+        kept = Kept.open(Path(out), shared)
+    return Comparison(found, dataset, settings, division, by, seeds, jobs, threads, kept)
+
+
+def _tuned(candidate: Candidate, zoo: Registry) -> Candidate:
+    """A candidate as a comparison trains it, where nobody said otherwise.
+
+    EM starts several times, as information criteria want the global maximum, computes in float64, as they are sums
+    over all events, and stops at a change that float64 resolves however many columns there are.
+    """
+    config = candidate.config
+    objective = zoo.objective_of(zoo.models.get(config.model), config.objective.name)
+    if not isinstance(build_objective(objective, config.objective.options), EMObjective):
+        return candidate
+    training = {
+        "restarts": max(RESTARTS, config.training.restarts),
+        "tolerance": max(TOLERANCE, config.training.tolerance),
+    }
+    told = {name: value for name, value in training.items() if name not in candidate.told}
+    changed: dict[str, Any] = {"training": config.training.model_copy(update=told)}
+    if config.precision == "auto" and widest(resolve_device(config.device)) == torch.float64:
+        changed["precision"] = "fp64"
+    return dataclasses.replace(candidate, config=config.model_copy(update=changed))
+
+
+def _check_numbers(folds: int, seeds: int, jobs: int, threads: int) -> None:
+    for name, value, least in (("folds", folds, 0), ("seeds", seeds, 1), ("jobs", jobs, 1), ("threads", threads, 1)):
+        if value < least:
+            raise ConfigError(f"--{name} is {value}; give a whole number of at least {least}.")
+    if threads > 1 and jobs * threads > cores():
+        raise ConfigError(f"{jobs} jobs of {threads} threads each are more than the {cores()} processors there are.")
+
+
+def _check_figure(zoo: Registry, by: str | None, folds: int) -> None:
+    if by is None:
+        return
+    known = [*CRITERIA, "test", "cv", *zoo.metrics.names()]
+    if by not in known:
+        raise ConfigError(f"Candidates cannot be ranked by {by!r}. {did_you_mean(by, known)}")
+    if by == "cv" and not folds:
+        raise ConfigError("--by cv ranks by cross-validation; give the number of folds, such as --folds 10.")

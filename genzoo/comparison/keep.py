@@ -1,0 +1,146 @@
+"""Finished candidates in a folder, so that an interrupted comparison goes on where it stopped.
+
+::
+
+    DIR/comparison.json            what all candidates share; another comparison is refused
+    DIR/rows/<key>.json            one finished candidate; the key is a digest of its settings
+    DIR/rows/<key>.safetensors     its held-out log-likelihoods, event by event
+    DIR/report.{json,md,csv}       the whole, once all are finished
+    DIR/best/                      a run of the best candidate
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import Field, TypeAdapter, ValidationError
+
+from genzoo.comparison.candidate import Candidate
+from genzoo.comparison.result import Result
+from genzoo.config import Precision, Settings, SplitSettings, version
+from genzoo.errors import ArtifactError, ConfigError, GenzooError
+from genzoo.files import check_digest, digest, read_settings, read_tensors, write_json, write_tensors
+from genzoo.report.result import Row
+
+_HEADER = "comparison.json"
+
+
+class Shared(Settings):
+    """`comparison.json`: what all candidates of a comparison share."""
+
+    format: Literal[1] = 1
+    data: str = Field(description="SHA-256 of the events")
+    split: SplitSettings
+    seed: int
+    seeds: int
+    folds: int
+    device: str
+    precision: Precision
+
+
+class RowFile(Settings):
+    """`rows/<key>.json`."""
+
+    format: Literal[1] = 1
+    genzoo: str = Field(description="version that wrote it")
+    candidate: dict[str, Any] = Field(description="model, options, objective and training")
+    row: dict[str, Any]
+    resolution: float
+    tensors: str = Field(description="SHA-256 of the held-out log-likelihoods")
+
+
+class Kept:
+    """A folder of finished candidates.
+
+    Arguments:
+        path: the folder; `Kept.open` makes or takes up one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @staticmethod
+    def open(path: Path, shared: Shared) -> Kept:
+        """Make a folder, or take up one of the same comparison.
+
+        Raises:
+            ConfigError: it holds something else, or a comparison of other data or settings.
+            ArtifactError: what it holds is damaged.
+            GenzooError: it cannot be made.
+        """
+        if (path / _HEADER).exists():
+            known = read_settings(path / _HEADER, Shared)
+            _refuse_other(path, known, shared)
+            return Kept(path)
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise ConfigError(f"{path} exists already and holds no comparison. Choose another --out.")
+        try:
+            (path / "rows").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise GenzooError(f"{path} could not be made: {error.strerror}.") from error
+        write_json(path / _HEADER, shared.model_dump(mode="json"))
+        return Kept(path)
+
+    def find(self, candidate: Candidate) -> Result | None:
+        """What was kept of a candidate.
+
+        Raises:
+            ArtifactError: it is damaged.
+        """
+        place = self._place(candidate)
+        if not place.exists():
+            return None
+        content = read_settings(place, RowFile)
+        tensors = place.with_suffix(".safetensors")
+        check_digest(tensors, content.tensors)
+        try:
+            row = TypeAdapter(Row).validate_python(content.row)
+        except ValidationError as error:
+            raise ArtifactError(
+                f"{place} does not hold what genzoo writes there. Remove it to fit it again."
+            ) from error
+        scores = {name: value.numpy() for name, value in read_tensors(tensors, {}).items()}
+        row = dataclasses.replace(row, id=candidate.id, options=dict(candidate.assigned))
+        return Result(row, content.resolution, scores.get("test"), scores.get("cv"))
+
+    def add(self, candidate: Candidate, result: Result) -> None:
+        """Keep a finished candidate; one that failed is left to be tried again.
+
+        Raises:
+            GenzooError: the disk is full or read-only.
+        """
+        if result.row.status == "failed":
+            return
+        place = self._place(candidate)
+        tensors = place.with_suffix(".safetensors")
+        scores = {"test": result.test, "cv": result.cv}
+        write_tensors(tensors, {name: torch.from_numpy(s) for name, s in scores.items() if s is not None})
+        content = RowFile(
+            genzoo=version(),
+            candidate=_settings(candidate),
+            row=dataclasses.asdict(result.row),
+            resolution=result.resolution,
+            tensors=digest(tensors),
+        )
+        write_json(place, content.model_dump(mode="json"))
+
+    def _place(self, candidate: Candidate) -> Path:
+        text = json.dumps(_settings(candidate), sort_keys=True)
+        return self.path / "rows" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+
+
+def _settings(candidate: Candidate) -> dict[str, Any]:
+    return candidate.config.model_dump(mode="json", include={"model", "options", "objective", "training"})
+
+
+def _refuse_other(path: Path, known: Shared, shared: Shared) -> None:
+    for name in Shared.model_fields:
+        before, now = getattr(known, name), getattr(shared, name)
+        if before != now:
+            told = "other data" if name == "data" else f"{name} {before}, and now it is {now}"
+            raise ConfigError(f"{path} holds a comparison with {told}. Choose another --out, or go on with the same.")

@@ -1,0 +1,158 @@
+"""What the fits of one candidate say together: its row, and the held-out log-likelihoods behind it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from genzoo.comparison.candidate import Candidate
+from genzoo.comparison.division import Division, Folds
+from genzoo.comparison.trial import Outcome
+from genzoo.data.dataset import Dataset
+from genzoo.metrics.criteria import CRITERIA, no_criteria
+from genzoo.metrics.paired import Estimate, difference, estimate
+from genzoo.report.result import CrossValidation, LogLikelihood, Row
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of the events that candidates are judged by, besides their log-likelihoods.
+
+    Arguments:
+        fold: of each row of cross-validation, the fold that held it out; `None` without.
+        test_weights, cv_weights: of the test rows and of those of cross-validation; `None` where all count alike.
+    """
+
+    fold: Folds | None = None
+    test_weights: Array | None = None
+    cv_weights: Array | None = None
+
+    @staticmethod
+    def of(dataset: Dataset, division: Division) -> Evidence:
+        """That of a dataset and its division."""
+        weights = dataset.weights
+        if weights is None:
+            return Evidence(division.fold)
+        return Evidence(division.fold, weights[division.test_rows], weights[division.rows])
+
+    def mean(self, figure: str, scores: Array) -> Estimate:
+        """The mean of the scores behind `test` or `cv`."""
+        return estimate(scores, *self._about(figure))
+
+    def difference(self, figure: str, scores: Array, best: Array) -> Estimate:
+        """The paired difference of the scores behind `test` or `cv` to those of the best."""
+        return difference(scores, best, *self._about(figure))
+
+    def _about(self, figure: str) -> tuple[Array | None, Folds | None]:
+        return (self.cv_weights, self.fold) if figure == "cv" else (self.test_weights, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One candidate, fitted and judged by itself.
+
+    Arguments:
+        row: without a verdict.
+        resolution: nats per event below which its log-likelihood is a matter of when training stopped.
+        test, cv: log-likelihoods of held-out events, `(R, N)` each, a row for each seed; `None` where there are none,
+            or where one of them is infinite.
+    """
+
+    row: Row
+    resolution: float = 0.0
+    test: Array | None = None
+    cv: Array | None = None
+
+    def scores(self, figure: str) -> Array | None:
+        """The log-likelihoods behind `test` or `cv`."""
+        return self.cv if figure == "cv" else self.test
+
+
+def gather(candidate: Candidate, outcomes: Sequence[Outcome], evidence: Evidence) -> Result:
+    """One result of the outcomes of all fits of a candidate."""
+    config = candidate.config
+    seconds = sum(outcome.seconds for outcome in outcomes)
+    failed = next((outcome for outcome in outcomes if outcome.failure is not None), None)
+    options = dict(candidate.assigned)
+    if failed is not None:
+        reasons = {"status": failed.failure or ""}
+        code = failed.exit_code
+        row = Row(candidate.id, config.model, options, "failed", seconds=seconds, reasons=reasons, exit_code=code)
+        return Result(row)
+    held_out = sorted((o for o in outcomes if o.trial.purpose == "held-out"), key=lambda o: o.trial.repeat)
+    first = held_out[0]
+    found = next((o.criteria for o in outcomes if o.criteria is not None), no_criteria("not asked for"))
+    reasons = {**first.reasons, **found.reasons}
+    test = _scores("test", [o.scores for o in held_out], first.kind, reasons)
+    cv = _scores("cv", [_of_all_folds(outcomes, evidence.fold, o.trial.repeat) for o in held_out], first.kind, reasons)
+    if first.kind == "none":
+        reasons["train"] = "no likelihood"
+    if first.degrees_of_freedom is None:
+        reasons["degrees_of_freedom"] = "not defined for it" if first.kind == "exact" else "no exact likelihood"
+    row = Row(
+        candidate.id,
+        config.model,
+        options,
+        degrees_of_freedom=first.degrees_of_freedom,
+        log_likelihood=_log_likelihood(first, test, evidence),
+        **{name: getattr(found, name) for name in CRITERIA},
+        cv=CrossValidation() if cv is None else _cross_validation(evidence.mean("cv", cv)),
+        metrics=first.metrics,
+        seconds=seconds,
+        reasons=reasons,
+    )
+    return Result(row, 10 * config.training.tolerance, test, cv)
+
+
+def _of_all_folds(outcomes: Sequence[Outcome], fold: Folds | None, repeat: int) -> Array | None:
+    """The scores of all rows under one seed, each from the fit that held it out."""
+    if fold is None:
+        return None
+    scores = np.empty(len(fold))
+    for outcome in outcomes:
+        if outcome.trial.purpose == "fold" and outcome.trial.repeat == repeat:
+            if outcome.scores is None:
+                return None
+            scores[fold == outcome.trial.fold] = outcome.scores
+    return scores
+
+
+def _scores(figure: str, repeats: Sequence[Array | None], kind: str, reasons: dict[str, str]) -> Array | None:
+    """Scores under all seeds, or `None` and the reason."""
+    if kind == "none":
+        reasons[figure] = "no likelihood"
+        return None
+    known = [scores for scores in repeats if scores is not None]
+    if len(known) < len(repeats):
+        reasons[figure] = "no cross-validation was asked for (--folds)" if figure == "cv" else "there are no test rows"
+        return None
+    scores = np.stack(known).astype(np.float64)
+    impossible = int(np.isneginf(scores).any(axis=0).sum())
+    if impossible:
+        reasons[figure] = f"{impossible} of {scores.shape[1]} held-out events have density 0 under it"
+        return None
+    return scores
+
+
+def _log_likelihood(first: Outcome, test: Array | None, evidence: Evidence) -> LogLikelihood:
+    if test is None:
+        return LogLikelihood(first.train, kind=first.kind, measure=first.measure)
+    mean = evidence.mean("test", test)
+    each = [evidence.mean("test", scores[None]).mean for scores in test]
+    spread = float(np.std(each, ddof=1)) if len(each) > 1 else None
+    return LogLikelihood(first.train, mean.mean, _known(mean.se), first.kind, first.measure, spread)
+
+
+def _cross_validation(mean: Estimate) -> CrossValidation:
+    return CrossValidation(mean.mean, _known(mean.se))
+
+
+def _known(error: float) -> float | None:
+    """A standard error, where there were enough events for one."""
+    return error if math.isfinite(error) else None

@@ -1,0 +1,195 @@
+"""One fit of a comparison, and what is read off it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from genzoo.comparison.division import Division
+from genzoo.config import RunConfig
+from genzoo.data.dataset import Dataset, Rows, Split
+from genzoo.engine.em import EMEngine
+from genzoo.errors import GenzooError
+from genzoo.fitted import Fitted
+from genzoo.metrics.criteria import Criteria, criteria, no_criteria
+from genzoo.metrics.fidelity import find_metrics, sample_scores
+from genzoo.metrics.likelihood import degrees_of_freedom, kind_of, log_likelihoods, measure_of
+from genzoo.metrics.metric import Score
+from genzoo.metrics.paired import are_frequencies
+from genzoo.model import Components, Likelihood
+from genzoo.plugins import registry
+from genzoo.preparation import Prepared, prepare
+from genzoo.registry import blame
+from genzoo.training import train_in_memory
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Purpose = Literal["criteria", "held-out", "fold"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One fit to be made.
+
+    Arguments:
+        candidate: number of the candidate.
+        config: of the candidate.
+        purpose: information criteria of all rows, held-out figures, or one fold of cross-validation.
+        fold: number of the fold.
+        repeat: number of the seed, from 0, of fits that are repeated.
+    """
+
+    candidate: int
+    config: RunConfig
+    purpose: Purpose
+    fold: int = 0
+    repeat: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one fit gave.
+
+    Arguments:
+        trial: the fit.
+        seconds: of training and judging.
+        kind: of its log-likelihoods: `exact`, `lower bound (N draws)` or `none`.
+        measure: what they measure; `None` where there are none.
+        degrees_of_freedom: of the fitted model.
+        criteria: of a fit for that purpose.
+        train: mean log-likelihood of the training rows, nats per event.
+        scores: log-likelihoods of the test rows.
+        metrics: by name, of samples beside the test rows.
+        reasons: why other figures are missing.
+        failure: why there is nothing at all.
+        exit_code: what the failure means for a command line.
+    """
+
+    trial: Trial
+    seconds: float = 0.0
+    kind: str = "none"
+    measure: str | None = None
+    degrees_of_freedom: int | None = None
+    criteria: Criteria | None = None
+    train: float | None = None
+    scores: Array | None = None
+    metrics: Mapping[str, Score] = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    failure: str | None = None
+    exit_code: int = 0
+
+
+def watches(config: RunConfig) -> bool:
+    """Whether a candidate is stopped, or its best step chosen, by validation rows."""
+    return config.training.patience is not None or config.training.eval_every is not None
+
+
+def attempt(dataset: Dataset, division: Division, trial: Trial) -> Outcome:
+    """Make one fit; whatever goes wrong in it is its outcome."""
+    begun = time.perf_counter()
+    try:
+        with blame(f"Model {trial.config.model!r}"):
+            return _PURPOSES[trial.purpose](dataset, division, trial)
+    except (GenzooError, MemoryError) as error:
+        text = str(error) or type(error).__name__
+        code = error.exit_code if isinstance(error, GenzooError) else 1
+        return Outcome(trial, time.perf_counter() - begun, failure=text, exit_code=code)
+
+
+def _criteria(dataset: Dataset, division: Division, trial: Trial) -> Outcome:
+    """Fit all rows, if the model is one that has information criteria."""
+    begun = time.perf_counter()
+    prepared = _prepare(trial, dataset, division.split(everything=True, watched=watches(trial.config)))
+    reason = _without_criteria(prepared, dataset)
+    if reason is not None:
+        return Outcome(trial, time.perf_counter() - begun, criteria=no_criteria(reason))
+    fitted = train_in_memory(prepared)
+    found = _judge_fit(prepared, fitted, dataset, division.rows)
+    degrees = degrees_of_freedom(fitted.generator)
+    return Outcome(trial, time.perf_counter() - begun, degrees_of_freedom=degrees, criteria=found)
+
+
+def _without_criteria(prepared: Prepared, dataset: Dataset) -> str | None:
+    """Why a model has no information criteria, as far as that is known before it is fitted."""
+    generator = prepared.engine.trained
+    if not isinstance(generator, Likelihood):
+        return "no exact likelihood"
+    if not isinstance(prepared.engine, EMEngine):
+        return "trained by gradients, not to the maximum of the likelihood"
+    if generator.degrees_of_freedom is None:
+        return "degrees of freedom are not defined for it"
+    if dataset.weights is not None and not are_frequencies(dataset.weights):
+        return "the weights are not whole numbers"
+    return None
+
+
+def _judge_fit(prepared: Prepared, fitted: Fitted, dataset: Dataset, rows: Rows) -> Criteria:
+    """The criteria of a fit to `rows`."""
+    engine = prepared.engine
+    assert isinstance(engine, EMEngine)
+    if not engine.converged:
+        return no_criteria(
+            f"not converged after {prepared.config.training.passes} passes (training.passes allows more)"
+        )
+    degrees = degrees_of_freedom(fitted.generator)
+    assert degrees is not None
+    weights = np.ones(len(rows)) if dataset.weights is None else dataset.weights[rows]
+    total = float(log_likelihoods(fitted, dataset, rows, prepared.config.seed) @ weights)
+    assigned = None
+    if isinstance(fitted.generator, Components):
+        surest = [fitted.log_posterior(block).max(axis=1) for block in dataset.blocks(rows)]
+        assigned = float(np.concatenate(surest).astype(np.float64) @ weights)
+    return criteria(total, degrees, float(weights.sum()), assigned)
+
+
+def _held_out(dataset: Dataset, division: Division, trial: Trial) -> Outcome:
+    """Fit the training rows, and judge the model by the test rows."""
+    begun = time.perf_counter()
+    split = division.split(everything=False, watched=watches(trial.config))
+    fitted = train_in_memory(_prepare(trial, dataset, split))
+    seed = trial.config.seed
+    kind = kind_of(fitted.generator)
+    train = scores = None
+    if kind != "none":
+        known = log_likelihoods(fitted, dataset, split.train, seed)
+        train = float(np.average(known, weights=None if dataset.weights is None else dataset.weights[split.train]))
+        scores = log_likelihoods(fitted, dataset, split.test, seed) if len(split.test) else None
+    metrics: Mapping[str, Score] = {}
+    reasons: Mapping[str, str] = {}
+    if trial.repeat == 0:
+        metrics, reasons = sample_scores(fitted, dataset.events[split.test], find_metrics(registry()), seed=seed)
+    return Outcome(
+        trial,
+        time.perf_counter() - begun,
+        kind,
+        measure_of(fitted.generator, dataset.spec),
+        degrees_of_freedom(fitted.generator),
+        train=train,
+        scores=scores,
+        metrics=metrics,
+        reasons=reasons,
+    )
+
+
+def _fold(dataset: Dataset, division: Division, trial: Trial) -> Outcome:
+    """Fit all rows but one fold, and score that fold."""
+    begun = time.perf_counter()
+    split = division.without(trial.fold, watched=watches(trial.config))
+    fitted = train_in_memory(_prepare(trial, dataset, split))
+    scores = None
+    if kind_of(fitted.generator) != "none":
+        scores = log_likelihoods(fitted, dataset, split.test, trial.config.seed)
+    return Outcome(trial, time.perf_counter() - begun, scores=scores)
+
+
+_PURPOSES = {"criteria": _criteria, "held-out": _held_out, "fold": _fold}
+
+
+def _prepare(trial: Trial, dataset: Dataset, split: Split) -> Prepared:
+    config = trial.config
+    if trial.repeat:
+        config = config.model_copy(update={"seed": config.seed + trial.repeat})
+    return prepare(config, dataset, split)

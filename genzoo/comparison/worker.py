@@ -1,0 +1,154 @@
+"""Fits one after the other, or several at a time in processes of their own.
+
+Every fit computes on the same number of threads however many run at a time, so that its figures do not depend on that.
+Processes get the place of the data, not the data.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import signal
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import joblib
+import numpy as np
+import torch
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+from genzoo.comparison.division import Division
+from genzoo.comparison.trial import Outcome, Trial, attempt
+from genzoo.config import DataSettings, SplitSettings
+from genzoo.data.dataset import Dataset
+from genzoo.data.source import open_dataset
+from genzoo.errors import GenzooError
+from genzoo.plugins import registry
+from genzoo.spec import DataSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a process finds the data and how it divides them.
+
+    Arguments:
+        settings: JSON of the settings of data that any process can open, or `None`.
+        folder: where arrays in memory were put as `.npy`, or `None`.
+        name, spec, test_rows, mapped: of a dataset in memory.
+        split: JSON of the settings of the split.
+        seed, folds: of the comparison.
+    """
+
+    settings: str | None
+    folder: str | None
+    name: str
+    spec: DataSpec
+    test_rows: int
+    mapped: bool
+    split: str
+    seed: int
+    folds: int
+
+
+@functools.lru_cache(maxsize=1)
+def _open(place: Place) -> tuple[Dataset, Division]:
+    if place.settings is not None:
+        dataset = open_dataset(DataSettings.model_validate_json(place.settings), registry())
+    else:
+        assert place.folder is not None
+        events = np.load(Path(place.folder) / "events.npy", mmap_mode="r")
+        weights = Path(place.folder) / "weights.npy"
+        dataset = Dataset(
+            place.name,
+            place.spec,
+            events if place.mapped else np.asarray(events),
+            test_rows=place.test_rows,
+            weights=np.load(weights) if weights.exists() else None,
+        )
+    return dataset, Division.of(dataset, SplitSettings.model_validate_json(place.split), place.seed, place.folds)
+
+
+def _work(place: Place, trial: Trial, threads: int) -> Outcome:
+    """One fit in a process of its own, which leaves interrupts to the one that started it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(threads)
+    return attempt(*_open(place), trial)
+
+
+@contextlib.contextmanager
+def on_threads(count: int) -> Iterator[None]:
+    """Compute on `count` threads, and on as many as before afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def outcomes(
+    dataset: Dataset,
+    division: Division,
+    trials: Sequence[Trial],
+    *,
+    settings: DataSettings | None,
+    jobs: int,
+    threads: int,
+) -> Iterator[Outcome]:
+    """Make all fits; yields each as it is done.
+
+    Arguments:
+        settings: from which any process can open the dataset; `None` where it exists in memory alone.
+        jobs: fits at a time.
+        threads: of each fit.
+
+    Raises:
+        GenzooError: a process died.
+    """
+    if jobs == 1 or len(trials) == 1:
+        yield from _in_turn(dataset, division, trials, threads)
+        return
+    with tempfile.TemporaryDirectory(prefix="genzoo-") as folder:
+        place = Place(
+            None if settings is None else settings.model_dump_json(),
+            None if settings is not None else folder,
+            dataset.name,
+            dataset.spec,
+            dataset.test_rows,
+            type(dataset.events) is not np.ndarray,
+            division.settings.model_dump_json(),
+            division.seed,
+            0 if division.fold is None else int(division.fold.max()) + 1,
+        )
+        if settings is None:
+            np.save(Path(folder) / "events.npy", dataset.events[:])
+            if dataset.weights is not None:
+                np.save(Path(folder) / "weights.npy", dataset.weights)
+        yield from _at_once(place, trials, jobs, threads)
+
+
+def _in_turn(dataset: Dataset, division: Division, trials: Sequence[Trial], threads: int) -> Iterator[Outcome]:
+    for trial in trials:
+        with on_threads(threads):
+            outcome = attempt(dataset, division, trial)
+        yield outcome
+
+
+def _at_once(place: Place, trials: Sequence[Trial], jobs: int, threads: int) -> Iterator[Outcome]:
+    with joblib.parallel_config(backend="loky", n_jobs=jobs, inner_max_num_threads=threads):
+        pool = joblib.Parallel(return_as="generator_unordered", max_nbytes=None)
+    try:
+        yield from pool(joblib.delayed(_work)(place, trial, threads) for trial in trials)
+    except TerminatedWorkerError as error:
+        raise GenzooError(
+            f"One of {jobs} processes that fitted models died, most likely for want of memory. What was finished is "
+            f"kept where --out was given; try fewer --jobs."
+        ) from error
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

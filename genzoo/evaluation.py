@@ -1,0 +1,173 @@
+"""What a trained model says of events: scores, clusters, and how good it is on those it was not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import adjusted_rand_score
+
+from genzoo.data.dataset import Dataset, Rows
+from genzoo.errors import ConfigError
+from genzoo.fitted import Fitted
+from genzoo.metrics.fidelity import sample_scores
+from genzoo.metrics.likelihood import bits_per_dim, kind_of, log_likelihoods, measure_of
+from genzoo.metrics.metric import Metric, Score
+from genzoo.metrics.paired import Estimate, estimate
+from genzoo.model import Outliers
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Log-likelihoods of events.
+
+    Arguments:
+        log_likelihood: nats, in data units, `(N,)`.
+        kind: `exact` or `lower bound (N draws)`.
+        threshold: the log-likelihood below which events are flagged, or `None`.
+        uncovered: rows outside the box of a model that has a component of outliers.
+    """
+
+    log_likelihood: Array
+    kind: str
+    threshold: float | None
+    uncovered: Rows
+
+    @property
+    def flagged(self) -> Array | None:
+        """Which events lie below the threshold, `(N,)` bool."""
+        return None if self.threshold is None else self.log_likelihood < self.threshold
+
+
+def score(fitted: Fitted, dataset: Dataset, quantile: float | None = None) -> Scored:
+    """The log-likelihood of every event.
+
+    Arguments:
+        quantile: flag events below this quantile of the validation scores that are kept with the model.
+
+    Raises:
+        ConfigError: the model has no likelihood, or no validation scores to take a quantile of.
+        DataError: the events have another form than those it was trained on.
+    """
+    kind = kind_of(fitted.generator)
+    if kind == "none":
+        raise ConfigError(f"Model {fitted.model!r} cannot do this: it has no 'likelihood'.")
+    threshold = None if quantile is None else _threshold(fitted, quantile)
+    rows = np.arange(len(dataset))
+    found = log_likelihoods(fitted, dataset, rows, seed=0)
+    uncovered = rows[:0]
+    if isinstance(fitted.generator, Outliers):
+        covered = np.concatenate([fitted.covers(block) for block in dataset.blocks(rows)])
+        uncovered = np.flatnonzero(~covered)
+    return Scored(found, kind, threshold, uncovered)
+
+
+def _threshold(fitted: Fitted, quantile: float) -> float:
+    if not 0 < quantile < 1:
+        raise ConfigError(f"--threshold {quantile:g} is no quantile; give one between 0 and 1, such as 0.01.")
+    if fitted.validation_scores is None:
+        raise ConfigError(
+            f"--threshold needs the scores of validation rows, and this model of {fitted.model!r} was kept without. "
+            f"Train it with validation rows and an exact likelihood (-o split.validation=0.15)."
+        )
+    return float(np.quantile(fitted.validation_scores, quantile))
+
+
+@dataclass(frozen=True, slots=True)
+class Clustered:
+    """The component of every event.
+
+    Arguments:
+        label: the most probable component, −1 for that of outliers, `(N,)`.
+        probability: of that component, `(N,)`.
+        rand_index: adjusted Rand index against the labels of the data, where they have any.
+    """
+
+    label: Array
+    probability: Array
+    rand_index: float | None
+
+    @property
+    def sizes(self) -> dict[int, int]:
+        """How many events each component has."""
+        labels, counts = np.unique(self.label, return_counts=True)
+        return {int(label): int(count) for label, count in zip(labels, counts, strict=True)}
+
+
+def cluster(fitted: Fitted, dataset: Dataset) -> Clustered:
+    """The most probable component of every event.
+
+    Raises:
+        ConfigError: the model has no components.
+        DataError: the events have another form than those it was trained on.
+    """
+    blocks = [_assigned(fitted, block) for block in dataset.blocks(np.arange(len(dataset)))]
+    label = np.concatenate([part[0] for part in blocks])
+    if isinstance(fitted.generator, Outliers):
+        label = np.where(label == fitted.generator.outlier, -1, label)
+    agreement = None
+    if dataset.labels is not None:
+        agreement = float(adjusted_rand_score(dataset.labels.astype(str), label))
+    return Clustered(label, np.concatenate([part[1] for part in blocks]), agreement)
+
+
+def _assigned(fitted: Fitted, events: Array) -> tuple[Array, Array]:
+    posterior = fitted.log_posterior(events)
+    return posterior.argmax(axis=1), np.exp(posterior.max(axis=1).astype(np.float64))
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """How good a model is on events that it was not trained on.
+
+    Arguments:
+        events: how many.
+        kind, measure: what their log-likelihoods are.
+        log_likelihood: mean in nats per event with its standard error, or `None`.
+        bits_per_dim: the same for values on a grid.
+        scores: of samples beside the events, by metric.
+        reasons: why other figures are missing.
+    """
+
+    events: int
+    kind: str
+    measure: str | None
+    log_likelihood: Estimate | None
+    bits_per_dim: float | None
+    scores: Mapping[str, Score]
+    reasons: Mapping[str, str]
+
+
+def evaluate(fitted: Fitted, dataset: Dataset, rows: Rows, metrics: Sequence[Metric], *, seed: int) -> Evaluation:
+    """Judge a model by some rows of a dataset.
+
+    Arguments:
+        rows: which; not those it was trained on.
+        metrics: of samples.
+        seed: of the samples.
+
+    Raises:
+        ConfigError: there are no such rows.
+        DataError: the events have another form than those it was trained on.
+    """
+    if not len(rows):
+        raise ConfigError("There are no rows to judge by: the run's split has no test rows. Name others with --data.")
+    kind = kind_of(fitted.generator)
+    found = bits = None
+    scores, reasons = sample_scores(fitted, np.asarray(dataset.events[rows]), metrics, seed=seed)
+    if kind == "none":
+        reasons["log_likelihood"] = "the model has none"
+    else:
+        values = log_likelihoods(fitted, dataset, rows, seed)
+        impossible = int(np.isneginf(values).sum())
+        if impossible:
+            reasons["log_likelihood"] = f"{impossible} of {len(values)} events have density 0 under the model"
+        else:
+            weights = None if dataset.weights is None else dataset.weights[rows]
+            found = estimate(values[None], weights)
+            bits = bits_per_dim(found.mean, fitted.data)
+    return Evaluation(len(rows), kind, measure_of(fitted.generator, fitted.data), found, bits, scores, reasons)

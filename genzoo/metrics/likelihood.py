@@ -1,0 +1,81 @@
+"""Log-likelihoods of events, and what they are: exact or a bound, of a density or of a probability mass."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from genzoo.data.dataset import Dataset, Rows
+from genzoo.errors import DivergenceError
+from genzoo.fitted import Fitted
+from genzoo.model import Generator, Likelihood, LikelihoodBound
+from genzoo.spec import DataSpec
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+DRAWS = 64
+"""Draws of a lower bound."""
+
+
+def kind_of(generator: Generator) -> str:
+    """What a generator's log-likelihoods are: `exact`, `lower bound (N draws)` or `none`."""
+    if isinstance(generator, Likelihood):
+        return "exact"
+    return f"lower bound ({DRAWS} draws)" if isinstance(generator, LikelihoodBound) else "none"
+
+
+def measure_of(generator: Generator, data: DataSpec) -> str | None:
+    """What a generator's log-likelihoods measure, column by column, such as `density of a; mass of b, c`."""
+    if kind_of(generator) == "none":
+        return None
+    told = generator.measures if isinstance(generator, Likelihood) else None
+    by_kind = tuple("density" if feature.kind == "continuous" else "mass" for feature in data.features)
+    measures = told or by_kind
+    if len(set(measures)) == 1:
+        return measures[0]
+    names = [feature.name for feature in data.features]
+    parts = []
+    for measure in ("density", "mass"):
+        columns = [name for name, found in zip(names, measures, strict=True) if found == measure]
+        parts.append(f"{measure} of {', '.join(columns)}")
+    return "; ".join(parts)
+
+
+def degrees_of_freedom(generator: Generator) -> int | None:
+    """How many free parameters a generator has, where it says so."""
+    return generator.degrees_of_freedom if isinstance(generator, Likelihood) else None
+
+
+def log_likelihoods(fitted: Fitted, dataset: Dataset, rows: Rows, seed: int) -> Array:
+    """Log-likelihoods, or their lower bounds, of some rows, `(n,)` nats.
+
+    Raises:
+        DivergenceError: one of them is not a number, or infinite above.
+    """
+    exact = isinstance(fitted.generator, Likelihood)
+    found = np.concatenate(
+        [
+            fitted.log_prob(block) if exact else fitted.log_prob_bound(block, draws=DRAWS, seed=seed + place)
+            for place, block in enumerate(dataset.blocks(rows))
+        ]
+    )
+    bad = np.isnan(found) | np.isposinf(found)
+    if bad.any():
+        raise DivergenceError(f"The log-likelihood of {bad.sum()} of {len(found)} rows is not a finite number.")
+    return found
+
+
+def bits_per_dim(log_likelihood: float, data: DataSpec) -> float | None:
+    """A mean log-likelihood in nats per event as bits for each value of an event, where values lie on a grid.
+
+    Examples:
+        >>> from genzoo.spec import Feature
+        >>> pixels = DataSpec((1, 2, 2), "image", (Feature("pixel"),), bounds=(0, 255), quantum=1.0)
+        >>> bits_per_dim(-4 * math.log(256), pixels)
+        8.0
+    """
+    if data.quantum is None:
+        return None
+    return -(log_likelihood / data.size + math.log(data.quantum)) / math.log(2)

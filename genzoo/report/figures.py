@@ -1,0 +1,121 @@
+"""The columns that a report has for people: what each is called, and how its figure is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from genzoo.report.result import Report, Row
+
+DASH = "–"
+"""Stands where a figure does not apply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column.
+
+    Arguments:
+        name: of the figure, under which reasons stand.
+        title: above it.
+        text: of a row, or `None`.
+        rank: the larger, the sooner it is left out where there is no room.
+    """
+
+    name: str
+    title: str
+    text: Callable[[Row], str | None]
+    rank: int
+
+    def cell(self, row: Row) -> str:
+        """The figure of a row as text."""
+        return self.text(row) or DASH
+
+
+def columns(report: Report) -> list[Column]:
+    """All columns in which any row has something to say."""
+    found = [
+        Column("id", "candidate", lambda row: row.id, 0),
+        Column("degrees_of_freedom", "params", _whole, 3),
+        Column("train", "train", lambda row: _nats(row.log_likelihood.train), 8),
+        Column("test", "test", lambda row: _with_error(row.log_likelihood.test, row.log_likelihood.se), 4),
+        Column("cv", "cv", lambda row: _with_error(row.cv.mean, row.cv.se), 2),
+        Column("bic", "BIC", lambda row: _point(row.bic), 1),
+        Column("aic", "AIC", lambda row: _point(row.aic), 6),
+        Column("aicc", "AICc", lambda row: _point(row.aicc), 9),
+        Column("icl", "ICL", lambda row: _point(row.icl), 5),
+        Column("akaike_weight", "weight", lambda row: _share(row.akaike_weight), 10),
+        Column("difference", "to the best [95 %]", _difference, 2),
+        *(_metric(name, 7 if name == "coverage" else 11) for name in _metrics(report)),
+        Column("seconds", "seconds", lambda row: _seconds(row.seconds), 8),
+        Column("verdict", "verdict", lambda row: row.verdict, 0),
+    ]
+    first = next((column for column in found if column.name == report.by), None)
+    shown = [column for column in found if any(column.text(row) for row in report.rows)]
+    if first is not None and first in shown:
+        shown.remove(first)
+        shown.insert(1, Column(first.name, first.title, first.text, 0))
+    return shown
+
+
+def reasons(report: Report) -> list[str]:
+    """Why dashes stand where they do: one sentence for each reason, with the candidates it concerns."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for name in [column.name for column in columns(report)]:
+        for row in report.rows:
+            if row.status == "ok" and name in row.reasons:
+                found.setdefault((name, row.reasons[name]), []).append(row.id)
+    merged: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for (name, reason), ids in found.items():
+        merged.setdefault((reason, tuple(ids)), []).append(name)
+    whole = [f"{', '.join(names)}: {reason} ({_few(ids)})" for (reason, ids), names in merged.items()]
+    return whole + [
+        f"{row.id} failed: {row.reasons.get('status', '')}" for row in report.rows if row.status == "failed"
+    ]
+
+
+def _few(ids: tuple[str, ...]) -> str:
+    return ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")
+
+
+def _metrics(report: Report) -> list[str]:
+    return list(dict.fromkeys(name for row in report.rows for name in row.metrics))
+
+
+def _metric(name: str, rank: int) -> Column:
+    def text(row: Row) -> str | None:
+        score = row.metrics.get(name)
+        return None if score is None else f"{score.value:.3f}"
+
+    return Column(name, name, text, rank)
+
+
+def _whole(row: Row) -> str | None:
+    return None if row.degrees_of_freedom is None else str(row.degrees_of_freedom)
+
+
+def _nats(value: float | None) -> str | None:
+    return None if value is None else f"{value:.4f}"
+
+
+def _point(value: float | None) -> str | None:
+    return None if value is None else f"{value:.2f}"
+
+
+def _share(value: float | None) -> str | None:
+    return None if value is None else f"{value:.3f}"
+
+
+def _seconds(value: float | None) -> str | None:
+    return None if value is None else f"{value:.2f}"
+
+
+def _with_error(value: float | None, error: float | None) -> str | None:
+    if value is None:
+        return None
+    return f"{value:.4f}" if error is None else f"{value:.4f} ± {error:.4f}"
+
+
+def _difference(row: Row) -> str | None:
+    gap = row.difference
+    return None if gap is None else f"{gap.mean:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}]"

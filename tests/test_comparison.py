@@ -1,0 +1,312 @@
+"""Comparisons of real fits: what each row rests on, that nothing is fitted twice, and that processes change nothing."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.mixture import GaussianMixture
+
+import genzoo
+from genzoo.comparison import worker
+from genzoo.comparison.comparison import RESTARTS, TOLERANCE, prepare_comparison
+from genzoo.comparison.division import Division
+from genzoo.comparison.trial import attempt
+from genzoo.config import SplitSettings
+from genzoo.data.bundled import iris
+from genzoo.errors import ArtifactError, ConfigError, Interrupted
+from genzoo.report.document import comma_separated, markdown
+from genzoo.report.record import as_dict
+
+
+def three(n=400, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, 2)) + np.array([[0, 0], [9, 0], [0, 9]])[rng.integers(3, size=n)]
+
+
+def timeless(report):
+    content = as_dict(report)
+    for row in content["rows"]:
+        row.pop("seconds")
+        row.pop("run")
+    return content
+
+
+def counting(monkeypatch):
+    made = []
+    monkeypatch.setattr(worker, "attempt", lambda *a: (made.append(a[2].config.options), attempt(*a))[1])
+    return made
+
+
+def test_rows_of_every_fit_are_the_same_for_all_and_never_overlap():
+    division = Division.of(iris(), SplitSettings(validation=0.2, test=0.3), 4, 5)
+    for watched in (False, True):
+        split = division.split(everything=False, watched=watched)
+        assert len(split.test) == 45
+        assert np.array_equal(split.test, division.test_rows)
+        assert len(split.validation) == (30 if watched else 0)
+        parts = np.concatenate([split.train, split.validation, split.test])
+        assert np.array_equal(np.sort(parts), np.arange(150))
+        held = [division.without(number, watched=watched) for number in range(5)]
+        assert np.array_equal(np.sort(np.concatenate([part.test for part in held])), np.arange(150))
+        for part in held:
+            assert len(part.test) == 30
+            whole = np.concatenate([part.train, part.validation, part.test])
+            assert np.array_equal(np.sort(whole), np.arange(150))
+    assert len(division.split(everything=True, watched=False).train) == 150
+
+
+def test_a_row_holds_what_scikit_learn_finds():
+    x = load_iris().data
+    report = genzoo.compare(["gaussian", "gmm:components=2"], "iris", precision="fp64", training={"tolerance": 1e-9})
+    for components, name in ((1, "gaussian"), (2, "gmm:components=2")):
+        peer = GaussianMixture(components, tol=1e-9, max_iter=500, n_init=5, random_state=0).fit(x)
+        row = report[name]
+        assert row.bic == pytest.approx(peer.bic(x), abs=1e-3)
+        assert row.aic == pytest.approx(peer.aic(x), abs=1e-3)
+        surest = np.log(peer.predict_proba(x).max(axis=1)).sum()
+        assert row.icl == pytest.approx(peer.bic(x) - 2 * surest, abs=1e-3)
+        split = Division.of(iris(), SplitSettings(), 0, 0).split(everything=False, watched=False)
+        held = GaussianMixture(components, tol=1e-9, max_iter=500, n_init=5, random_state=0).fit(x[split.train])
+        told = row.log_likelihood
+        assert told.train == pytest.approx(held.score(x[split.train]), abs=1e-4)
+        scores = held.score_samples(x[split.test])
+        assert told.test == pytest.approx(scores.mean(), abs=1e-3)
+        assert told.se == pytest.approx(scores.std(ddof=1) / np.sqrt(len(scores)), rel=1e-2)
+
+
+def test_cross_validation_scores_every_row_by_a_fit_without_it():
+    data = iris()
+    report = genzoo.compare(["gaussian"], "iris", folds=5, precision="fp64")
+    division = Division.of(data, SplitSettings(), 0, 5)
+    scores = np.empty(150)
+    for number in range(5):
+        split = division.without(number, watched=False)
+        peer = GaussianMixture(1).fit(data.events[split.train])
+        scores[split.test] = peer.score_samples(data.events[split.test])
+    assert report.rows[0].cv.mean == pytest.approx(scores.mean(), abs=1e-6)
+
+
+def test_em_gets_restarts_and_precision_unless_told_otherwise():
+    def tuned(*wanted, **common):
+        settings = {"by": None, "folds": 0, "seeds": 1, "jobs": 1, "threads": 1, "out": None}
+        found = prepare_comparison(wanted, (None, {"source": "iris"}), common, **settings).candidates
+        return [(c.config.training.restarts, c.config.training.tolerance, c.config.precision) for c in found]
+
+    assert tuned("gmm", "gmm:training.restarts=1", "gmm:training.tolerance=1e-8") == [
+        (RESTARTS, TOLERANCE, "fp64"),
+        (1, TOLERANCE, "fp64"),
+        (RESTARTS, 1e-8, "fp64"),
+    ]
+    assert tuned("gmm", training={"restarts": 2}, precision="fp32") == [(2, TOLERANCE, "fp32")]
+    assert tuned("toy") == [(1, 1e-6, "auto")]
+
+
+def test_old_faithful_has_the_bic_that_mclust_publishes():
+    path = Path(__file__).parent / "data" / "faithful.csv"
+    report = genzoo.compare(["gmm:components=3,covariance=tied", "gmm:components=2"], path)
+    assert [row.bic for row in report.rows] == pytest.approx([2314.32, 2322.19], abs=0.05)
+    assert report.rows[0].icl == pytest.approx(2357.8, abs=3)
+    assert report.rows[0].degrees_of_freedom == 11
+
+
+def test_the_truth_is_found():
+    report = genzoo.compare(["gmm:components=1..5"], three(), folds=5)
+    assert report.by == "bic"
+    assert report.best == report.simplest == "gmm:components=3"
+    assert report["gmm:components=1"].verdict == report["gmm:components=2"].verdict == "worse"
+    assert sum(row.akaike_weight for row in report.rows) == pytest.approx(1)
+
+
+def test_networks_take_part_and_lack_what_does_not_apply():
+    report = genzoo.compare(["dcgan:training.steps=4,training.batch_size=16", "toy:training.steps=30"], "digits")
+    network, toy = report["dcgan:training.steps=4,training.batch_size=16"], report["toy:training.steps=30"]
+    assert network.log_likelihood.kind == "none"
+    assert set(network.metrics) == set(toy.metrics) == {"precision", "recall", "density", "coverage"}
+    assert network.metrics["coverage"].protocol["features"] == "pixels"
+    for name in ("bic", "test", "train", "cv", "degrees_of_freedom"):
+        assert network.figure(name) is None
+        assert name in network.reasons
+    assert toy.bic is None
+    assert "gradients" in toy.reasons["bic"]
+    assert report.by == "test"
+    assert (toy.verdict, network.verdict) == ("best", "not ranked: no test")
+    text = markdown(report)
+    assert "no likelihood" in text
+
+
+def test_a_failure_is_a_row_and_the_others_go_on():
+    report = genzoo.compare(["dcgan", "toy:objective=toy-exploding", "gaussian"], "iris")
+    assert report.best == "gaussian"
+    failed = {row.id: row.reasons["status"] for row in report.rows if row.status == "failed"}
+    assert "takes images" in failed["dcgan"]
+    assert "diverged" in failed["toy:objective=toy-exploding"]
+    assert {row.exit_code for row in report.rows if row.status == "failed"} == {4, 6}
+
+
+def test_a_fit_that_has_not_converged_has_no_criteria():
+    report = genzoo.compare(["gmm:components=4", "gaussian"], "iris", training={"passes": 3})
+    row = report["gmm:components=4"]
+    assert (row.aic, row.aicc, row.bic, row.icl) == (None,) * 4
+    assert "not converged after 3 passes" in row.reasons["bic"]
+    assert report.by == "test"
+
+
+def test_frequencies_count_and_other_weights_have_no_criteria():
+    x = three(60)
+    weights = np.random.default_rng(0).integers(1, 4, 60).astype(float)
+    repeated = genzoo.compare(["gaussian"], np.repeat(x, weights.astype(int), axis=0), precision="fp64").rows[0]
+    weighted = genzoo.compare(["gaussian"], x, weights=weights, precision="fp64").rows[0]
+    assert weighted.bic == pytest.approx(repeated.bic, rel=1e-9)
+    assert weighted.aicc == pytest.approx(repeated.aicc, rel=1e-9)
+    fractions = genzoo.compare(["gaussian"], x, weights=weights + 0.5).rows[0]
+    assert fractions.bic is None
+    assert "whole numbers" in fractions.reasons["bic"]
+    assert fractions.log_likelihood.test is not None
+
+
+def test_several_seeds_are_averaged_and_their_spread_is_told():
+    one = genzoo.compare(["gmm:components=6,training.restarts=1,start=random"], "iris").rows[0]
+    row = genzoo.compare(["gmm:components=6,training.restarts=1,start=random"], "iris", seeds=3).rows[0]
+    assert one.log_likelihood.spread is None
+    assert row.log_likelihood.spread > 0
+    assert row.log_likelihood.se > 0
+    assert row.bic == one.bic
+
+
+@pytest.mark.parametrize("data", ["iris", three(80)], ids=["named", "in memory"])
+def test_processes_change_nothing(data):
+    settings = {"folds": 2, "seed": 3}
+    wanted = ["gmm:components=1..2", "dcgan"]
+    assert timeless(genzoo.compare(wanted, data, jobs=2, **settings)) == timeless(
+        genzoo.compare(wanted, data, **settings)
+    )
+
+
+def test_finished_candidates_are_not_fitted_again(tmp_path, monkeypatch):
+    made = counting(monkeypatch)
+    first = genzoo.compare(["gaussian", "gmm:components=2", "dcgan"], "iris", folds=2, out=tmp_path / "out")
+    assert len(made) == 4 * 3
+    made.clear()
+    wanted = ["gmm:components=2..3", "gaussian"]
+    second = genzoo.compare(wanted, "iris", folds=2, out=tmp_path / "out")
+    assert [options["components"] for options in made] == [3] * 4
+    made.clear()
+    alone = genzoo.compare(wanted, "iris", folds=2)
+    assert timeless(second) == timeless(alone)
+    assert second["gmm:components=2"].bic == first["gmm:components=2"].bic
+    written = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert written["best"] == second.best
+    assert (tmp_path / "out" / "report.md").read_text() == markdown(second)
+    assert (tmp_path / "out" / "report.csv").read_text() == comma_separated(second)
+
+
+def test_an_interrupted_comparison_keeps_what_is_finished_and_goes_on(tmp_path, monkeypatch):
+    def stop(done, total, name):
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted, match="1 of 2 candidates are kept") as error:
+        genzoo.compare(["gaussian", "gmm"], "iris", out=tmp_path / "out", watcher=stop)
+    assert error.value.exit_code == 130
+    made = counting(monkeypatch)
+    report = genzoo.compare(["gaussian", "gmm"], "iris", out=tmp_path / "out")
+    assert len(made) == 2
+    assert timeless(report) == timeless(genzoo.compare(["gaussian", "gmm"], "iris"))
+
+
+def test_the_best_is_kept_as_a_run_of_the_very_fit(tmp_path):
+    by_bic = genzoo.compare(["gaussian", "gmm:components=2"], "iris", out=tmp_path / "a")
+    fitted = genzoo.load(by_bic[by_bic.best].run)
+    total = fitted.log_prob(load_iris().data).sum()
+    row = by_bic["gmm:components=2"]
+    assert row.degrees_of_freedom * np.log(150) - 2 * total == pytest.approx(row.bic, rel=1e-12)
+    genzoo.compare(["gaussian", "gmm:components=2"], "iris", out=tmp_path / "b", by="test")
+    test = Division.of(iris(), SplitSettings(), 0, 0).test_rows
+    held = genzoo.load(tmp_path / "b" / "best").log_prob(load_iris().data[test])
+    assert held.mean() == pytest.approx(row.log_likelihood.test, rel=1e-12)
+    assert genzoo.load(tmp_path / "a" / "best").sample(3).shape == (3, 4)
+    config = json.loads((tmp_path / "a" / "best" / "config.json").read_text())
+    assert config["split"] == {"validation": 0.0, "test": 0.0}
+
+
+def test_another_best_replaces_the_first(tmp_path):
+    genzoo.compare(["gaussian"], "iris", out=tmp_path / "out")
+    assert genzoo.load(tmp_path / "out" / "best").model == "genzoo-mixture/gaussian"
+    genzoo.compare(["gaussian", "gmm"], "iris", out=tmp_path / "out")
+    assert genzoo.load(tmp_path / "out" / "best").model == "genzoo-mixture/gmm"
+    assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path):
+    out = tmp_path / "out"
+    genzoo.compare(["gaussian"], "iris", out=out)
+    for change, words in (
+        ({"seed": 1}, "seed 0, and now"),
+        ({"folds": 2}, "folds 0"),
+        ({"split": {"test": 0.5}}, "split"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            genzoo.compare(["gaussian"], "iris", out=out, **change)
+    with pytest.raises(ConfigError, match="other data"):
+        genzoo.compare(["gaussian"], "wine", out=out)
+    with pytest.raises(ConfigError, match="holds no comparison"):
+        genzoo.compare(["gaussian"], "iris", out=out / "rows")
+    (next((out / "rows").glob("*.safetensors"))).write_bytes(b"broken")
+    with pytest.raises(ArtifactError, match="changed since"):
+        genzoo.compare(["gaussian"], "iris", out=out)
+
+
+def test_the_json_form_is_what_the_design_says():
+    content = as_dict(genzoo.compare(["gaussian", "dcgan"], "iris"))
+    assert {"schema", "data", "by", "best", "rows"} <= set(content)
+    assert content["schema"] == 1
+    keys = {
+        "id",
+        "model",
+        "options",
+        "status",
+        "degrees_of_freedom",
+        "log_likelihood",
+        "aic",
+        "aicc",
+        "bic",
+        "icl",
+        "cv",
+    }
+    for row in content["rows"]:
+        assert keys | {"metrics", "seconds", "verdict", "run", "reasons"} <= set(row)
+        assert {"train", "test", "se", "kind", "measure"} <= set(row["log_likelihood"])
+        assert set(row["cv"]) == {"mean", "se"}
+    row = content["rows"][0]
+    assert row["cv"]["mean"] is None
+    assert "--folds" in row["reasons"]["cv"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"by": "bci"}, "Did you mean 'bic'"),
+        ({"by": "cv"}, "--folds 10"),
+        ({"folds": 1}, "from 2 to 150"),
+        ({"folds": 151}, "from 2 to 150"),
+        ({"folds": -1}, "at least 0"),
+        ({"jobs": 0}, "at least 1"),
+        ({"seeds": 0}, "at least 1"),
+        ({"jobs": 500, "threads": 2}, "processors"),
+    ],
+)
+def test_what_is_wrong_with_the_whole_is_told_before_any_fit(settings, words, monkeypatch):
+    made = counting(monkeypatch)
+    with pytest.raises(ConfigError) as error:
+        genzoo.compare(["gaussian"], "iris", **settings)
+    assert words in str(error.value)
+    assert not made
+
+
+def test_markdown_and_csv_escape_what_could_be_read_otherwise(tmp_path):
+    report = genzoo.compare([{"model": "gmm", "start": "k-means"}], three(60))
+    line = next(line for line in markdown(report).splitlines() if line.startswith("| gmm"))
+    assert line.count(" | ") == markdown(report).splitlines()[4].count(" | ")
+    assert "=cmd" not in comma_separated(report)

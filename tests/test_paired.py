@@ -1,0 +1,90 @@
+"""Paired differences beside scipy's tests, a mixed model's closed form, and simulation."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from genzoo.metrics.paired import are_frequencies, difference, estimate
+
+
+def scores(n=40, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(1, n)), rng.normal(0.3, 1.0, (1, n))
+
+
+def test_one_split_is_the_paired_t_test():
+    a, b = scores()
+    expected = stats.ttest_rel(a[0], b[0]).confidence_interval()
+    assert difference(a, b).interval == pytest.approx((expected.low, expected.high), rel=1e-12)
+
+
+def test_frequencies_count_as_repeated_events():
+    a, b = scores()
+    weights = np.random.default_rng(1).integers(0, 4, 40).astype(float)
+    repeated = np.repeat(np.arange(40), weights.astype(int))
+    found, expected = difference(a, b, weights), difference(a[:, repeated], b[:, repeated])
+    assert (found.mean, found.se, found.freedom) == pytest.approx((expected.mean, expected.se, expected.freedom))
+
+
+def test_other_weights_have_the_error_of_a_weighted_mean():
+    a, _ = scores(4000)
+    weights = np.random.default_rng(2).uniform(0.5, 2, 4000)
+    assert not are_frequencies(weights)
+    found = estimate(a, weights)
+    assert found.mean == pytest.approx(np.average(a[0], weights=weights))
+    assert found.se == pytest.approx(math.sqrt((weights**2).sum()) / weights.sum(), rel=0.05)
+
+
+def test_where_folds_differ_the_error_is_that_between_their_means():
+    rng = np.random.default_rng(3)
+    folds = np.repeat(np.arange(5), 20)
+    values = rng.normal(0, 0.01, 100) + rng.normal(size=5)[folds]
+    means = values.reshape(5, 20).mean(axis=1)
+    found = estimate(values[None], folds=folds)
+    assert found.se == pytest.approx(means.std(ddof=1) / math.sqrt(5))
+    expected = stats.t.interval(0.95, 4, means.mean(), means.std(ddof=1) / math.sqrt(5))
+    assert found.interval == pytest.approx(expected, rel=1e-3)
+
+
+def test_folds_that_agree_by_luck_do_not_shrink_the_error():
+    values = np.tile(np.array([-1.0, 1.0]), 50)
+    folds = np.repeat(np.arange(10), 10)
+    assert estimate(values[None], folds=folds).se == pytest.approx(math.sqrt(100 / 90) / 10)
+
+
+def test_seeds_that_disagree_widen_the_error():
+    rng = np.random.default_rng(4)
+    repeated = np.array([[0.0], [1.0], [2.0]]) + rng.normal(0, 1e-6, (3, 50))
+    found = estimate(repeated)
+    assert found.se == pytest.approx(1 / math.sqrt(3), rel=1e-4)
+    assert found.freedom == pytest.approx(2, rel=1e-4)
+
+
+def test_a_model_does_not_differ_from_itself():
+    a, _ = scores()
+    assert difference(a, a).interval == (0.0, 0.0)
+
+
+def test_one_event_a_fold_is_as_without_folds():
+    a, b = scores()
+    found, expected = difference(a, b, folds=np.arange(40)), difference(a, b)
+    assert found.interval == pytest.approx(expected.interval)
+
+
+def test_one_event_tells_nothing():
+    assert math.isnan(estimate(np.array([[1.0]])).se)
+
+
+@pytest.mark.parametrize("clustered", [0.0, 0.3])
+def test_intervals_of_cross_validation_cover_the_truth(clustered):
+    rng = np.random.default_rng(5)
+    folds = np.repeat(np.arange(10), 10)
+    covered = 0
+    for _ in range(1000):
+        low, high = estimate(
+            (rng.normal(size=100) + clustered * rng.normal(size=10)[folds])[None], folds=folds
+        ).interval
+        covered += low <= 0 <= high
+    assert 935 <= covered <= 995
