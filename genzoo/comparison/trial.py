@@ -134,6 +134,9 @@ def _judge_fit(prepared: Prepared, fitted: Fitted, dataset: Dataset, rows: Rows)
         return no_criteria(
             f"not converged after {prepared.config.training.passes} passes (training.passes allows more)"
         )
+    assert engine.kept is not None
+    if engine.kept["fault"] is not None:
+        return no_criteria(str(engine.kept["fault"]))
     degrees = degrees_of_freedom(fitted.generator)
     assert degrees is not None
     weights = np.ones(len(rows)) if dataset.weights is None else dataset.weights[rows]

@@ -50,9 +50,10 @@ def default_figure(results: Sequence[Result], *, folds: bool) -> tuple[str, str]
     known = [row for row in rows if row.log_likelihood.kind != "none"]
     if rows and not known:
         return "coverage", "Ranked by coverage: no candidate has a likelihood."
-    without = next((row for row in known if row.bic is None), None)
+    judged = {row.model for row in known if row.bic is not None}
+    without = next((row for row in known if row.model not in judged), None)  # one bad fit does not decide for all
     if without is None:
-        return "bic", "Ranked by bic, which every candidate with a likelihood has; lower is better."
+        return "bic", "Ranked by bic, which every model with a likelihood has; lower is better."
     figure = "cv" if folds else "test"
     return figure, f"Ranked by {figure}, not by bic, which {without.id} lacks: {without.reasons['bic']}."
 

@@ -79,7 +79,8 @@ class MixtureEM(EMObjective):
 
 
 def _name(components: list[int]) -> str:
-    return f"component{'s'[: len(components) > 1]} {', '.join(map(str, components))}"
+    more = f" and {len(components) - 3} more" if len(components) > 3 else ""
+    return f"component{'s'[: len(components) > 1]} {', '.join(map(str, components[:3]))}{more}"
 
 
 def _mixture(model: Model) -> Mixture:
