@@ -13,6 +13,7 @@ from sklearn.metrics import adjusted_rand_score
 
 import genzoo
 from genzoo.config import SplitSettings
+from genzoo.data.array import array_dataset
 from genzoo.data.bundled import iris
 from genzoo.run import Run
 
@@ -166,3 +167,80 @@ def test_a_model_without_the_capability_says_so(cli, verb):
     assert cli("train", "dcgan", "-o", "training.steps=2", "--data", "digits", "--out", "run")[0] == 0
     out = ("--out", "a.npy") if verb == "impute" else ()
     assert_refused(cli(verb, "run", "--data", "digits", *out), 2, "cannot do this")
+
+
+def test_densities_and_masses_are_not_ranked_together(cli, tmp_path):
+    words = ("compare", "gaussian", "gmm", "toy:mass=true", "--data", "iris", "--out", "found")
+    code, out, _ = cli(*words)
+    assert code == 0
+    assert "not ranked: its likelihood is a mass" in out
+    refused = cli(*words, "--by", "test")
+    assert_refused(refused, 2, "different measures", "toy:mass=true the mass", "--by coverage")
+    assert "not ranked: its likelihood is a mass" in refused[1]
+    assert (tmp_path / "found" / "report.json").exists()
+    assert cli(*words, "--by", "coverage")[0] == 0
+
+
+def holes(name, seed=0, share=0.1):
+    x = load_iris().data.copy()
+    gone = np.random.default_rng(seed).random(x.shape) < share
+    gone[:, 0] = False
+    x[gone] = np.nan
+    gone = np.isnan(x)
+    lines = ["a,b,c,d", *(",".join("" if np.isnan(v) else repr(float(v)) for v in row) for row in x)]
+    Path(name).write_text("\n".join(lines) + "\n")
+    return x, gone
+
+
+def test_missing_values_are_filled_in_and_nothing_else(cli, tmp_path):
+    x, gone = holes("holes.csv")
+    assert cli("train", "gmm", "--data", "holes.csv", "--out", "run")[0] == 0
+    code, out, _ = cli("impute", "run", "--data", "holes.csv", "--out", "whole.csv")
+    assert code == 0
+    assert f"{gone.sum()} values filled in (b {gone[:, 1].sum()}" in out
+    table = csv.read_csv("whole.csv")
+    assert table.column_names == ["a", "b", "c", "d"]
+    whole = np.stack([column.to_numpy() for column in table.columns], axis=1)
+    assert np.array_equal(whole[~gone], x[~gone])
+    assert np.allclose(whole, genzoo.load("run").impute(x))
+    assert np.abs(whole[gone] - load_iris().data[gone]).mean() < 0.5
+    found = [
+        cli("impute", "run", "--data", "holes.csv", "--out", f"{n}.parquet", "--draws", "--seed", n % 2, "--json")
+        for n in range(3)
+    ]
+    assert json.loads(found[0][1])["filled"]["b"] == gone[:, 1].sum()
+    draws = [parquet.read_table(f"{n}.parquet") for n in range(3)]
+    assert draws[0] == draws[2] != draws[1]
+    assert_refused(cli("impute", "run", "--data", "holes.csv", "--out", "a.png"), 2, "a.png")
+
+
+def test_missing_values_take_part_in_a_comparison(cli):
+    x, _ = holes("holes.csv")
+    code, out, _ = cli("compare", "gaussian", "gmm:components=2", "toy", "--data", "holes.csv", "--folds", 2, "--json")
+    rows = {row["id"]: row for row in json.loads(out)["rows"]}
+    assert code == 0
+    assert rows["toy"]["status"] == "failed"
+    assert "missing values" in rows["toy"]["reasons"]["status"]
+    assert rows["gmm:components=2"]["verdict"] == "best"
+    complete = int((~np.isnan(x)).all(axis=1).sum())
+    assert rows["gaussian"]["metrics"]["coverage"]["protocol"]["real"] <= complete
+    assert rows["gaussian"]["cv"]["mean"] < rows["gmm:components=2"]["cv"]["mean"]
+
+
+def test_outliers_are_minus_one_and_rows_outside_their_box_are_named(cli):
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.normal(size=(300, 2)) * 0.2, rng.uniform(-8, 8, (30, 2))])
+    np.save("x.npy", x)
+    far = np.concatenate([x, [[50.0, 0.0], [0.0, -50.0]]])
+    np.save("far.npy", far)
+    assert cli("train", "gmm", "-o", "components=1", "-o", "noise=true", "--data", "x.npy", "--out", "run")[0] == 0
+    found = json.loads(cli("cluster", "run", "--data", "x.npy", "--json")[1])
+    assert set(found["sizes"]) == {"-1", "0"}
+    assert 20 <= found["sizes"]["-1"] <= 40
+    assert np.mean(np.array(found["cluster"])[300:] == -1) > 0.8
+    scored = cli("score", "run", "--data", "far.npy")
+    box = x[array_dataset("x", x).split(Run(Path("run")).config.split, 0).train]
+    outside = ((far < box.min(axis=0)) | (far > box.max(axis=0))).any(axis=1)
+    assert f"{outside.sum()} rows lie outside the box" in scored[2]
+    assert ", ".join(map(str, np.flatnonzero(outside))) in scored[2]
+    assert cli("compare", "gmm:components=1,noise=true|false", "--data", "x.npy", "--expect", "gmm:noise=true")[0] == 0

@@ -15,6 +15,7 @@ GENZOO_API = 1
 
 class ToyOptions(genzoo.Settings):
     offset: float = Field(0.0, ge=-5, le=5, description="where the mean begins")
+    mass: bool = Field(False, description="claim to measure probability masses")
     depth: int = Field(1, ge=1, le=3, description="unused")
 
 
@@ -25,8 +26,9 @@ class LossOptions(genzoo.Settings):
 class ToyGaussian(genzoo.Generator, genzoo.Likelihood):
     """Independent normals of learned mean and deviation."""
 
-    def __init__(self, shape: tuple[int, ...], offset: float) -> None:
+    def __init__(self, shape: tuple[int, ...], offset: float, mass: bool = False) -> None:
         super().__init__()
+        self.measures = ("mass",) * shape[0] if mass else None
         self.mean = nn.Parameter(torch.full(shape, offset))
         self.log_deviation = nn.Parameter(torch.zeros(shape))
         self.register_buffer("calls", torch.zeros((), dtype=torch.int64))
@@ -65,7 +67,7 @@ class Exploding(NegativeLogLikelihood):
 
 
 def build(config, data):
-    return genzoo.Parts(ToyGaussian(data.event_shape, config.offset))
+    return genzoo.Parts(ToyGaussian(data.event_shape, config.offset, config.mass))
 
 
 def build_loss(options):

@@ -20,7 +20,7 @@ from genzoo.comparison.result import Evidence, Result, gather
 from genzoo.comparison.trial import Outcome, Trial, watches
 from genzoo.comparison.verdict import Ranking, default_figure, rank
 from genzoo.comparison.worker import cores, on_threads, outcomes
-from genzoo.config import DataSettings
+from genzoo.config import DataSettings, RunConfig
 from genzoo.data.dataset import Array, Dataset, usable
 from genzoo.data.source import anchor, open_dataset
 from genzoo.device import resolve_device, widest
@@ -124,7 +124,7 @@ class Comparison:
             if watcher is not None:
                 watcher(done, len(trials), candidate.id)
             if len(arrived[number]) == waiting[number]:
-                result = gather(candidate, arrived.pop(number), evidence)
+                result = gather(candidate, sorted(arrived.pop(number), key=_place), evidence)
                 if self.kept is not None:
                     self.kept.add(candidate, result)
                 found[candidate.id] = result
@@ -191,7 +191,13 @@ class Comparison:
         return path
 
 
-def _is_of(run: Run, config: Any) -> bool:
+def _place(outcome: Outcome) -> tuple[bool, int, bool, int]:
+    """Sorts outcomes as their fits were planned, so that of several failures always the same is told."""
+    trial = outcome.trial
+    return trial.purpose != "criteria", trial.repeat, trial.purpose == "fold", trial.fold
+
+
+def _is_of(run: Run, config: RunConfig) -> bool:
     return run.record.get("status") == "finished" and run.config == config
 
 

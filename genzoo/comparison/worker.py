@@ -131,9 +131,17 @@ def outcomes(
 
 
 def _in_turn(dataset: Dataset, division: Division, trials: Sequence[Trial], threads: int) -> Iterator[Outcome]:
+    """One fit after the other; none of a candidate that has failed."""
+    failed: dict[int, Outcome] = {}
     for trial in trials:
+        before = failed.get(trial.candidate)
+        if before is not None:
+            yield Outcome(trial, failure=before.failure, exit_code=before.exit_code)
+            continue
         with on_threads(threads):
             outcome = attempt(dataset, division, trial)
+        if outcome.failure is not None:
+            failed[trial.candidate] = outcome
         yield outcome
 
 

@@ -33,8 +33,17 @@ class Column:
 
 
 def columns(report: Report) -> list[Column]:
-    """All columns in which any row has something to say."""
-    found = [
+    """All columns in which any row has something to say, the one that ranks behind the candidates' names."""
+    shown = [column for column in _all(report) if any(column.text(row) for row in report.rows)]
+    first = next((column for column in shown if column.name == report.by), None)
+    if first is not None:
+        shown.remove(first)
+        shown.insert(1, Column(first.name, first.title, first.text, 0))
+    return shown
+
+
+def _all(report: Report) -> list[Column]:
+    return [
         Column("id", "candidate", lambda row: row.id, 0),
         Column("degrees_of_freedom", "params", _whole, 3),
         Column("train", "train", lambda row: _nats(row.log_likelihood.train), 8),
@@ -50,18 +59,12 @@ def columns(report: Report) -> list[Column]:
         Column("seconds", "seconds", lambda row: _seconds(row.seconds), 8),
         Column("verdict", "verdict", lambda row: row.verdict, 0),
     ]
-    first = next((column for column in found if column.name == report.by), None)
-    shown = [column for column in found if any(column.text(row) for row in report.rows)]
-    if first is not None and first in shown:
-        shown.remove(first)
-        shown.insert(1, Column(first.name, first.title, first.text, 0))
-    return shown
 
 
 def reasons(report: Report) -> list[str]:
-    """Why dashes stand where they do: one sentence for each reason, with the candidates it concerns."""
+    """Why figures are missing: one sentence for each reason, with the candidates it concerns."""
     found: dict[tuple[str, str], list[str]] = {}
-    for name in [column.name for column in columns(report)]:
+    for name in [column.name for column in _all(report) if column.name != "cv" or report.data.get("folds")]:
         for row in report.rows:
             if row.status == "ok" and name in row.reasons:
                 found.setdefault((name, row.reasons[name]), []).append(row.id)
@@ -69,9 +72,7 @@ def reasons(report: Report) -> list[str]:
     for (name, reason), ids in found.items():
         merged.setdefault((reason, tuple(ids)), []).append(name)
     whole = [f"{', '.join(names)}: {reason} ({_few(ids)})" for (reason, ids), names in merged.items()]
-    return whole + [
-        f"{row.id} failed: {row.reasons.get('status', '')}" for row in report.rows if row.status == "failed"
-    ]
+    return whole + [f"{row.id} failed: {row.reasons.get('status', '')}" for row in report.rows if row.status == "failed"]
 
 
 def _few(ids: tuple[str, ...]) -> str:
@@ -79,6 +80,7 @@ def _few(ids: tuple[str, ...]) -> str:
 
 
 def _metrics(report: Report) -> list[str]:
+    """Those that any row has; the reason why none has one stands with the row."""
     return list(dict.fromkeys(name for row in report.rows for name in row.metrics))
 
 
