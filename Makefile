@@ -35,6 +35,9 @@ benchmark: install
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/dcgan.py
 	$(BIN)/python benchmarks/digits.py
+	$(BIN)/python benchmarks/gmm.py
+	$(BIN)/python benchmarks/scale.py
+	$(BIN)/python benchmarks/selection.py
 
 clean:
 	rm -rf .venv
