@@ -112,7 +112,11 @@ class Components(ABC):
 
 
 class Outliers(Components):
-    """A mixture that gives events which fit none of its other components a component of their own."""
+    """A mixture that gives events which fit none of its other components a component of their own.
+
+    Its `log_posterior` holds every event against that component as though its density reached there, so that what
+    lies far from everything seen is an outlier and not a member of the least distant component.
+    """
 
     @property
     @abstractmethod

@@ -71,5 +71,5 @@ def _lines(scored: Scored) -> list[str]:
         lines.append(f"{flagged.sum()} of {len(flagged)} rows are flagged: they lie below {scored.threshold:.4f}")
     if len(scored.uncovered):
         named = ", ".join(map(str, scored.uncovered[:_NAMED])) + (" ..." if len(scored.uncovered) > _NAMED else "")
-        lines.append(f"{len(scored.uncovered)} rows lie outside the box of the training rows' outliers: {named}")
+        lines.append(f"{len(scored.uncovered)} rows lie outside the box that holds the training rows: {named}")
     return lines

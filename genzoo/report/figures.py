@@ -72,7 +72,9 @@ def reasons(report: Report) -> list[str]:
     for (name, reason), ids in found.items():
         merged.setdefault((reason, tuple(ids)), []).append(name)
     whole = [f"{', '.join(names)}: {reason} ({_few(ids)})" for (reason, ids), names in merged.items()]
-    return whole + [f"{row.id} failed: {row.reasons.get('status', '')}" for row in report.rows if row.status == "failed"]
+    return whole + [
+        f"{row.id} failed: {row.reasons.get('status', '')}" for row in report.rows if row.status == "failed"
+    ]
 
 
 def _few(ids: tuple[str, ...]) -> str:

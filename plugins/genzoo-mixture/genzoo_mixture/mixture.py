@@ -227,10 +227,18 @@ class NoisyMixture(Mixture, Outliers):
 
     def _joint(self, x: Tensor, missing: Tensor | None, careful: bool) -> tuple[Tensor, tuple[Any, ...]]:
         joint, seen = super()._joint(x, missing, careful)
-        sides = (self.high - self.low).log()
-        volume = sides.sum() if missing is None else sides.expand_as(x).masked_fill(missing, 0.0).sum(1)
-        noise = torch.where(self.covers(x, missing), -volume, -math.inf).to(joint.dtype)
+        noise = torch.where(self.covers(x, missing), self._log_noise(x, missing), -math.inf).to(joint.dtype)
         return torch.cat([joint, noise[None]]), seen
+
+    def _log_noise(self, x: Tensor, missing: Tensor | None) -> Tensor:
+        """Log-density of the noise at the observed values of events inside the box, `(N,)`."""
+        sides = (self.high - self.low).log().expand_as(x)
+        return -(sides if missing is None else sides.masked_fill(missing, 0.0)).sum(1)
+
+    def log_posterior(self, x: Tensor, missing: Tensor | None = None) -> Tensor:
+        joint, _ = super()._joint(x, missing, careful=True)
+        joint = torch.cat([joint, self._log_noise(x, missing)[None].to(joint.dtype)])
+        return (joint + self.log_weights[:, None]).log_softmax(0).T
 
     def _draw_from(self, component: Tensor) -> Tensor:
         noise = component == self.components
