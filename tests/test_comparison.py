@@ -310,3 +310,10 @@ def test_markdown_and_csv_escape_what_could_be_read_otherwise(tmp_path):
     line = next(line for line in markdown(report).splitlines() if line.startswith("| gmm"))
     assert line.count(" | ") == markdown(report).splitlines()[4].count(" | ")
     assert "=cmd" not in comma_separated(report)
+
+
+def test_a_fit_at_no_proper_maximum_has_no_criteria():
+    x = np.concatenate([three(60), np.full((8, 2), 40.0)])  # eight equal rows, to which a component collapses
+    row = genzoo.compare(["gmm:components=4,training.restarts=1"], x).rows[0]
+    assert row.bic is None
+    assert "no proper maximum" in row.reasons["bic"]

@@ -26,9 +26,8 @@ class LossOptions(genzoo.Settings):
 class ToyGaussian(genzoo.Generator, genzoo.Likelihood):
     """Independent normals of learned mean and deviation."""
 
-    def __init__(self, shape: tuple[int, ...], offset: float, mass: bool = False) -> None:
+    def __init__(self, shape: tuple[int, ...], offset: float) -> None:
         super().__init__()
-        self.measures = ("mass",) * shape[0] if mass else None
         self.mean = nn.Parameter(torch.full(shape, offset))
         self.log_deviation = nn.Parameter(torch.zeros(shape))
         self.register_buffer("calls", torch.zeros((), dtype=torch.int64))
@@ -67,7 +66,10 @@ class Exploding(NegativeLogLikelihood):
 
 
 def build(config, data):
-    return genzoo.Parts(ToyGaussian(data.event_shape, config.offset, config.mass))
+    generator = ToyGaussian(data.event_shape, config.offset)
+    if config.mass:
+        generator.measures = ("mass",) * len(data.features)
+    return genzoo.Parts(generator)
 
 
 def build_loss(options):

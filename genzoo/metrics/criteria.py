@@ -89,7 +89,7 @@ def criteria(log_likelihood: float, degrees_of_freedom: int, n: float, log_assig
     schwarz = bic(log_likelihood, k, n)
     reasons = {}
     if n <= k + 1:
-        reasons["aicc"] = f"{n:g} events are too few for {k} free parameters"
+        reasons["aicc"] = f"{n:g} events are too few for its free parameters"
     if log_assigned is None:
         reasons["icl"] = "the model has no components"
     return Criteria(
