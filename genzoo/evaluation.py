@@ -13,7 +13,7 @@ from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import ConfigError
 from genzoo.fitted import Fitted
 from genzoo.metrics.fidelity import sample_scores
-from genzoo.metrics.likelihood import bits_per_dim, kind_of, log_likelihoods, measure_of
+from genzoo.metrics.likelihood import bits_per_dim, kind_of, log_likelihoods, measure_of, uncovered
 from genzoo.metrics.metric import Metric, Score
 from genzoo.metrics.paired import Estimate, estimate
 from genzoo.model import Outliers
@@ -59,11 +59,7 @@ def score(fitted: Fitted, dataset: Dataset, quantile: float | None = None) -> Sc
     threshold = None if quantile is None else _threshold(fitted, quantile)
     rows = np.arange(len(dataset))
     found = log_likelihoods(fitted, dataset, rows, seed=0)
-    uncovered = rows[:0]
-    if isinstance(fitted.generator, Outliers):
-        covered = np.concatenate([fitted.covers(block) for block in dataset.blocks(rows)])
-        uncovered = np.flatnonzero(~covered)
-    return Scored(found, kind, threshold, uncovered)
+    return Scored(found, kind, threshold, uncovered(fitted, dataset, rows))
 
 
 def _threshold(fitted: Fitted, quantile: float) -> float:

@@ -12,9 +12,6 @@ from genzoo.cli.options import with_data_options
 if TYPE_CHECKING:
     from genzoo.evaluation import Scored
 
-_NAMED = 10
-"""Rows outside the box of a component of outliers that are named."""
-
 
 @click.command("score")
 @click.argument("run")
@@ -64,12 +61,13 @@ def _summary(scored: Scored) -> dict[str, Any]:
 
 
 def _lines(scored: Scored) -> list[str]:
+    from genzoo.metrics.likelihood import named_rows
+
     mean = scored.log_likelihood.mean()
     lines = [f"{len(scored.log_likelihood)} rows, {mean:.4f} nats per event on average ({scored.kind})"]
     flagged = scored.flagged
     if flagged is not None:
         lines.append(f"{flagged.sum()} of {len(flagged)} rows are flagged: they lie below {scored.threshold:.4f}")
     if len(scored.uncovered):
-        named = ", ".join(map(str, scored.uncovered[:_NAMED])) + (" ..." if len(scored.uncovered) > _NAMED else "")
-        lines.append(f"{len(scored.uncovered)} rows lie outside the box that holds the training rows: {named}")
+        lines.append(f"outside the box that holds the training rows: {named_rows(scored.uncovered)}")
     return lines

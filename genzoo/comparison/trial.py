@@ -17,7 +17,14 @@ from genzoo.errors import GenzooError
 from genzoo.fitted import Fitted
 from genzoo.metrics.criteria import Criteria, criteria, no_criteria
 from genzoo.metrics.fidelity import find_metrics, sample_scores
-from genzoo.metrics.likelihood import degrees_of_freedom, kind_of, log_likelihoods, measure_of
+from genzoo.metrics.likelihood import (
+    degrees_of_freedom,
+    kind_of,
+    log_likelihoods,
+    measure_of,
+    named_rows,
+    uncovered,
+)
 from genzoo.metrics.metric import Score
 from genzoo.metrics.paired import are_frequencies
 from genzoo.model import Components, Likelihood
@@ -136,7 +143,7 @@ def _judge_fit(prepared: Prepared, fitted: Fitted, dataset: Dataset, rows: Rows)
         )
     assert engine.kept is not None
     if engine.kept["fault"] is not None:
-        return no_criteria(str(engine.kept["fault"]))
+        return no_criteria(f"no proper maximum of the likelihood: {engine.kept['fault']}")
     degrees = degrees_of_freedom(fitted.generator)
     assert degrees is not None
     weights = np.ones(len(rows)) if dataset.weights is None else dataset.weights[rows]
@@ -156,14 +163,17 @@ def _held_out(dataset: Dataset, division: Division, trial: Trial) -> Outcome:
     seed = trial.config.seed
     kind = kind_of(fitted.generator)
     train = scores = None
+    reasons: dict[str, str] = {}
+    if len(beyond := uncovered(fitted, dataset, split.test)):
+        reasons["uncovered"] = f"outside the box that holds the training rows: {named_rows(beyond)}"
     if kind != "none":
         known = log_likelihoods(fitted, dataset, split.train, seed)
         train = float(np.average(known, weights=None if dataset.weights is None else dataset.weights[split.train]))
         scores = log_likelihoods(fitted, dataset, split.test, seed) if len(split.test) else None
     metrics: Mapping[str, Score] = {}
-    reasons: Mapping[str, str] = {}
     if trial.repeat == 0:
-        metrics, reasons = sample_scores(fitted, dataset.events[split.test], find_metrics(registry()), seed=seed)
+        metrics, missing = sample_scores(fitted, dataset.events[split.test], find_metrics(registry()), seed=seed)
+        reasons |= missing
     return Outcome(
         trial,
         time.perf_counter() - begun,

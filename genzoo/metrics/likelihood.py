@@ -10,10 +10,13 @@ import numpy as np
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import DivergenceError
 from genzoo.fitted import Fitted
-from genzoo.model import Generator, Likelihood, LikelihoodBound
+from genzoo.model import Generator, Likelihood, LikelihoodBound, Outliers
 from genzoo.spec import DataSpec
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+_NAMED = 10
+"""Rows that are named one by one."""
 
 DRAWS = 64
 """Draws of a lower bound."""
@@ -65,6 +68,26 @@ def log_likelihoods(fitted: Fitted, dataset: Dataset, rows: Rows, seed: int) -> 
     if bad.any():
         raise DivergenceError(f"The log-likelihood of {bad.sum()} of {len(found)} rows is not a finite number.")
     return found
+
+
+def uncovered(fitted: Fitted, dataset: Dataset, rows: Rows) -> Rows:
+    """Those of some rows that lie outside the box of a model with a component of outliers; none of other models."""
+    if not isinstance(fitted.generator, Outliers):
+        return rows[:0]
+    covered = np.concatenate([fitted.covers(block) for block in dataset.blocks(rows)])
+    found: Rows = rows[~covered]
+    return found
+
+
+def named_rows(rows: Rows) -> str:
+    """How many rows there are, and the numbers of the first.
+
+    Examples:
+        >>> named_rows(np.array([3, 5]))
+        '2 rows (3, 5)'
+    """
+    shown = ", ".join(map(str, rows[:_NAMED])) + (" ..." if len(rows) > _NAMED else "")
+    return f"{len(rows)} row{'s'[: len(rows) != 1]} ({shown})"
 
 
 def bits_per_dim(log_likelihood: float, data: DataSpec) -> float | None:

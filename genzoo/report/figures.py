@@ -64,7 +64,8 @@ def _all(report: Report) -> list[Column]:
 def reasons(report: Report) -> list[str]:
     """Why figures are missing: one sentence for each reason, with the candidates it concerns."""
     found: dict[tuple[str, str], list[str]] = {}
-    for name in [column.name for column in _all(report) if column.name != "cv" or report.data.get("folds")]:
+    names = [column.name for column in _all(report) if column.name != "cv" or report.data.get("folds")]
+    for name in [*names, "uncovered"]:
         for row in report.rows:
             if row.status == "ok" and name in row.reasons:
                 found.setdefault((name, row.reasons[name]), []).append(row.id)

@@ -78,7 +78,8 @@ class Row:
         id: its name in this report, such as `gmm:components=3`.
         model: the id of the zoo entry.
         options: the options that were given, by name.
-        reasons: under the name of each figure that is `None`, why; under `status`, why it failed.
+        reasons: under the name of each figure that is `None`, why; under `status`, why it failed; under `uncovered`,
+            the test rows where its component of outliers has no density.
         run: the run directory of this candidate, if it was kept.
         exit_code: what the failure of a failed candidate means for a command line.
     """

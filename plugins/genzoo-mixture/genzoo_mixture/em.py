@@ -63,7 +63,7 @@ class MixtureEM(EMObjective):
     def fault(self, model: Model) -> str | None:
         told = self.report(model)
         if told["collapsed"]:
-            return f"{_name(told['collapsed'])} collapsed to a point, where the likelihood has no maximum"
+            return f"{_name(told['collapsed'])} collapsed to a point"
         return f"{_name(told['empty'])} ran out of events" if told["empty"] else None
 
     def report(self, model: Model) -> dict[str, Any]:
