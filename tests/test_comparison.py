@@ -316,4 +316,14 @@ def test_a_fit_at_no_proper_maximum_has_no_criteria():
     x = np.concatenate([three(60), np.full((8, 2), 40.0)])  # eight equal rows, to which a component collapses
     row = genzoo.compare(["gmm:components=4,training.restarts=1"], x).rows[0]
     assert row.bic is None
-    assert "no proper maximum" in row.reasons["bic"]
+    assert "collapsed to a point" in row.reasons["bic"]
+
+
+@pytest.mark.parametrize("k", [2, 3, 4, 5])
+def test_bic_and_the_one_error_rule_find_how_many_gaussians_there_were(k):
+    rng = np.random.default_rng(k)
+    means = 6 * np.array([[0, 0], [1, 0], [0, 1], [1, 1], [2, 2]])[:k]
+    data = rng.normal(size=(800, 2)) * rng.uniform(0.5, 1, (1, 2)) + means[rng.integers(k, size=800)]
+    report = genzoo.compare(["gmm:components=1..6,training.restarts=3"], data, folds=4)
+    assert report.best == f"gmm:components={k},training.restarts=3"
+    assert report.simplest == report.best
