@@ -65,8 +65,11 @@ def widest(device: torch.device) -> torch.dtype:
     return torch.float32 if device.type == "mps" else torch.float64
 
 
-def resolve_device(name: str) -> torch.device:
+def resolve_device(name: str, *, float64: bool = False) -> torch.device:
     """The device called `name`, `auto` being cuda, else mps, else cpu.
+
+    Arguments:
+        float64: whether it must compute in float64, which mps does not.
 
     Raises:
         ConfigError: no such device, or this machine lacks it.
@@ -74,7 +77,7 @@ def resolve_device(name: str) -> torch.device:
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda", torch.cuda.current_device())
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        return torch.device("mps" if torch.backends.mps.is_available() and not float64 else "cpu")
     try:
         device = torch.device(name)
     except RuntimeError as error:
@@ -83,6 +86,8 @@ def resolve_device(name: str) -> torch.device:
         raise ConfigError(f"Device {name!r} is not one that genzoo runs on. Use auto, cpu, cuda, cuda:N or mps.")
     if device.type == "cuda":
         _check_cuda(device)
+    if device.type == "mps" and float64:
+        raise ConfigError("This model computes in float64, which mps does not have. Use --device auto or cpu.")
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise ConfigError(f"Device {name!r} was asked for, and this machine has none. Use --device auto or cpu.")
     return device
@@ -121,9 +126,9 @@ def resolve_precision(name: Precision, device: torch.device, *, mixed: bool = Tr
     return name
 
 
-def resolve_runtime(device: str, precision: Precision, *, mixed: bool = True) -> Runtime:
+def resolve_runtime(device: str, precision: Precision, *, mixed: bool = True, float64: bool = False) -> Runtime:
     """Device and precision together, as `--device` and `--precision` name them."""
-    found = resolve_device(device)
+    found = resolve_device(device, float64=float64)
     return Runtime(found, resolve_precision(precision, found, mixed=mixed))
 
 

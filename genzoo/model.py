@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
@@ -18,6 +18,9 @@ from genzoo.errors import ConfigError
 
 class Generator(nn.Module, ABC):
     """A distribution over events."""
+
+    needs_float64: ClassVar[bool] = False
+    """Whether it computes in float64 somewhere, whatever the type of its parameters; not every device can."""
 
     @abstractmethod
     def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:

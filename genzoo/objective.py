@@ -117,6 +117,9 @@ class EMObjective(Objective):
     def initialise(self, model: Model, blocks: Iterable[Batch]) -> None:
         """Give the model's parameters a start; may pass over `blocks` more than once, and draw random numbers."""
 
+    def adapt(self, model: Model, blocks: Iterable[Batch]) -> None:
+        """Take from the events what does not come with the parameters of a warm start."""
+
     def prepare_pass(self, model: Model) -> None:
         """Decide on the host, before a pass, what depends on the parameters' values; not traced."""
 

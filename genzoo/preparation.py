@@ -137,15 +137,12 @@ def prepare(
 
 
 def _runtime(config: RunConfig, objective: Objective) -> Runtime:
-    """Device and precision; EM sums in float64, which MPS lacks."""
+    """Device and precision; EM sums in float64, and has no use for coarser products."""
     if not isinstance(objective, EMObjective):
         return resolve_runtime(config.device, config.precision)
-    found = resolve_runtime(config.device, config.precision, mixed=False)
-    if found.device.type != "mps":
-        return found
-    if config.device == "auto":
-        return resolve_runtime("cpu", config.precision, mixed=False)
-    raise ConfigError("EM sums in float64, which MPS does not have. Use --device cpu.")
+    if config.precision in ("tf32", "bf16", "fp16"):
+        raise ConfigError(f"EM computes in fp32 or fp64, and {config.precision} was asked for. Use one of those.")
+    return resolve_runtime(config.device, config.precision, mixed=False, float64=True)
 
 
 def _warm_start(config: RunConfig, dataset: Dataset) -> Fitted | None:

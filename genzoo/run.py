@@ -176,9 +176,9 @@ def load(path: str | Path, device: str = "cpu") -> Fitted:
         ArtifactError: it is neither, or it is damaged.
     """
     place = Path(path).expanduser()
-    if (place / "model.safetensors").is_file():
-        return load_model(place, registry(), resolve_device(device))
-    return open_run(str(path)).fitted(resolve_device(device))
+    whole = (place / "model.safetensors").is_file()
+    fitted = load_model(place, registry()) if whole else open_run(str(path)).fitted()
+    return fitted.to(resolve_device(device, float64=fitted.generator.needs_float64))
 
 
 def run_name(config: RunConfig) -> str:

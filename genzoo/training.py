@@ -186,8 +186,15 @@ def train_in_memory(prepared: Prepared, watchers: Sequence[Watcher] = ()) -> Fit
         with contextlib.closing(steps):
             _consume(steps, watchers, keeper, monitor, _Signals())
         buffer.flush()
+    _conclude(prepared)
     keeper.restore()
     return prepared.fitted
+
+
+def _conclude(prepared: Prepared) -> None:
+    """Have EM keep its best restart, also where the budget ended within one."""
+    if isinstance(prepared.engine, EMEngine):
+        prepared.engine.conclude()
 
 
 def _make_folders(run: Run) -> None:
@@ -235,6 +242,7 @@ def _finish(prepared: Prepared, run: Run, status: str, step: int, monitor: Monit
     """Save the portable model: the best one where patience watched, else the last."""
     if status != "finished":
         return
+    _conclude(prepared)
     if monitor is not None and prepared.config.training.patience is not None and monitor.best_step is not None:
         state, tensors = load_checkpoint(run.checkpoints / checkpoint_name(monitor.best_step))
         load_tensors(prepared.engine.trained, below(state.kept(tensors), "generator."))

@@ -222,11 +222,7 @@ def _restarts(record: dict[str, Any]) -> list[str]:
         f"restart {restarts.index(best) + 1} of {len(restarts)} is kept: {best['log_likelihood']:.6g} nats per event "
         f"after {best['passes']} passes, {ended}"
     ]
-    return (
-        lines
-        if best["fault"] is None
-        else [*lines, f"look at: {best['fault']}; use fewer components, or more restarts"]
-    )
+    return lines if best["fault"] is None else [*lines, f"look at: {best['fault']}"]
 
 
 def _report(run: Run, as_json: bool, *, converged: bool) -> None:

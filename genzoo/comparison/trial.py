@@ -137,11 +137,9 @@ def _judge_fit(prepared: Prepared, fitted: Fitted, dataset: Dataset, rows: Rows)
     """The criteria of a fit to `rows`."""
     engine = prepared.engine
     assert isinstance(engine, EMEngine)
-    if not engine.converged:
-        return no_criteria(
-            f"not converged after {prepared.config.training.passes} passes (training.passes allows more)"
-        )
     assert engine.kept is not None
+    if not engine.converged:
+        return no_criteria(f"not converged after {engine.kept['passes']} passes (training.passes allows more)")
     if engine.kept["fault"] is not None:
         return no_criteria(f"no proper maximum of the likelihood: {engine.kept['fault']}")
     degrees = degrees_of_freedom(fitted.generator)

@@ -68,8 +68,16 @@ class EMEngine:
 
     @property
     def trained(self) -> Generator:
-        """The generator to keep; once finished, that of the best restart."""
+        """The generator as it stands; once finished or concluded, that of the best restart."""
         return self.model.generator
+
+    @torch.no_grad()
+    def conclude(self) -> None:
+        """End where the budget did: the restart in progress has not converged, and the best one is kept."""
+        if self._pass:
+            self._end(converged=False)
+        if self._kept:
+            load_tensors(self.model, self._kept)
 
     @torch.no_grad()
     def update(self, blocks: Iterable[Batch], step: int, fraction: float) -> dict[str, Tensor]:
@@ -86,7 +94,9 @@ class EMEngine:
         Raises:
             DivergenceError: the log-likelihood is not finite.
         """
-        if self._pass == 0 and (self.ended or not self._warm):
+        if self._pass == 0 and self._warm and not self.ended:
+            self.objective.adapt(self.model, blocks)
+        elif self._pass == 0:
             with scope(self._seed, "initialise", len(self.ended)):
                 self.objective.initialise(self.model, blocks)
         self.objective.prepare_pass(self.model)

@@ -44,6 +44,9 @@ class MixtureEM(EMObjective):
                 total[name] = total[name] + value if name in total else value
         mixture.maximise(total)
 
+    def adapt(self, model: Model, blocks: Iterable[Batch]) -> None:
+        _mixture(model).enclose(*_ranges(blocks))
+
     def prepare_pass(self, model: Model) -> None:
         for emission, _ in _mixture(model).parts:
             emission.settle()
@@ -61,10 +64,12 @@ class MixtureEM(EMObjective):
         _mixture(model).maximise(statistics)
 
     def fault(self, model: Model) -> str | None:
-        told = self.report(model)
+        told, components = self.report(model), _mixture(model).components
+        if len(told["collapsed"]) == components:
+            return "variances are no larger than reg_covar, which is in squared data units; lower it"
         if told["collapsed"]:
-            return f"{_name(told['collapsed'])} collapsed to a point"
-        return f"{_name(told['empty'])} ran out of events" if told["empty"] else None
+            return f"{_name(told['collapsed'])} collapsed to a point; use fewer components, or more restarts"
+        return f"{_name(told['empty'])} ran out of events; use fewer components" if told["empty"] else None
 
     def report(self, model: Model) -> dict[str, Any]:
         """The weights, and the components that have shrunk to a point or ran out of events."""
@@ -74,7 +79,7 @@ class MixtureEM(EMObjective):
         return {
             "weights": weights.tolist(),
             "collapsed": collapsed.nonzero()[:, 0].tolist(),
-            "empty": (weights < 1e-12).nonzero()[:, 0].tolist(),
+            "empty": (weights[: mixture.components] < 1e-12).nonzero()[:, 0].tolist(),
         }
 
 

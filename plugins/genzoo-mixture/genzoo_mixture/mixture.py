@@ -54,6 +54,8 @@ class Mixture(Generator, Likelihood, Components, Imputation):
         Events `(N, C)`.
     """
 
+    needs_float64 = True
+
     log_weights: Tensor
 
     def __init__(self, emissions: Sequence[Emission[Any]], places: Sequence[Sequence[int]], start: str) -> None:
@@ -160,6 +162,9 @@ class Mixture(Generator, Likelihood, Components, Imputation):
         for emission, columns in self.parts:
             emission.spread(low[list(columns)], high[list(columns)])
 
+    def enclose(self, low: Tensor, high: Tensor) -> None:
+        """Take the range of every column, `(C,)` each, and keep what was learnt before."""
+
     def embed(self, x: Tensor, missing: Tensor | None = None) -> Tensor:
         """Events `(N, C)` as points between which distances mean something, `(N, D)` float64, NaN where missing."""
         found = []
@@ -209,6 +214,10 @@ class NoisyMixture(Mixture, Outliers):
         return self.components
 
     def prepare(self, low: Tensor, high: Tensor) -> None:
+        self.enclose(low, high)
+        super().prepare(low, high)
+
+    def enclose(self, low: Tensor, high: Tensor) -> None:
         flat = (~(high > low)).nonzero()[:, 0].tolist()
         if flat:
             name = self.names[flat[0]]
@@ -216,7 +225,6 @@ class NoisyMixture(Mixture, Outliers):
                 f"Column {name!r} has no two different values in the training rows, so the box of the noise around "
                 f"them has no volume. Leave it out with --drop {name}, or train without noise."
             )
-        super().prepare(low, high)
         self.low.copy_(low)
         self.high.copy_(high)
 

@@ -100,8 +100,8 @@ def _lloyd(x: Tensor, weight: Tensor, centres: Tensor) -> Tensor:
         if torch.equal(new, labels):
             break
         labels = new
-        counts = torch.zeros_like(centres[:, 0]).index_add_(0, labels, weight)
-        sums = torch.zeros_like(centres).index_add_(0, labels, x * weight[:, None])
+        share = one_hot(labels, len(centres)).to(x.dtype) * weight[:, None]  # adds in the same order on every device
+        counts, sums = share.sum(0), share.T @ x
         centres = torch.where(counts[:, None] > 0, sums / counts[:, None], centres)
     return centres
 

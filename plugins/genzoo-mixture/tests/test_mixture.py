@@ -144,3 +144,26 @@ def test_a_restart_that_collapsed_is_kept_only_where_all_did():
     assert generator.log_prob(torch.as_tensor(x)).mean().item() == pytest.approx(
         engine.kept["log_likelihood"], abs=1e-5
     )
+
+
+@pytest.mark.parametrize("steps", [30, 40, 55])
+def test_a_budget_that_ends_within_a_restart_keeps_the_best_one(tmp_path, steps):
+    settings = {"restarts": 50, "steps": steps, "tolerance": 1e-4}
+    run = genzoo.train("gmm", problem(), components=3, start="k-means++", out=tmp_path / "run", training=settings)
+    record = run.record
+    assert len(record["restarts"]) >= 2
+    assert not record["restarts"][-1]["converged"]
+    assert record["kept"] == max(record["restarts"], key=lambda restart: restart["log_likelihood"])
+    train = genzoo.Dataset("x", run.data, problem()).split(run.config.split, 0).train
+    assert run.log_prob(problem()[train]).mean() == pytest.approx(record["kept"]["log_likelihood"], abs=2e-2)
+
+
+def test_em_refuses_coarse_products(tmp_path):
+    with pytest.raises(genzoo.ConfigError, match="fp32 or fp64"):
+        genzoo.train("gmm", problem(), precision="bf16", out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_variances_below_the_regularisation_are_no_collapse(tmp_path):
+    run = genzoo.train("gmm", problem() * 1e-5, components=2, out=tmp_path / "run")
+    assert "reg_covar" in run.record["kept"]["fault"]
