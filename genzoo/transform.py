@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from genzoo.errors import DataError
 from genzoo.spec import DataSpec, InputSpace
 
+_WIDEST = 1e15
+"""The largest deviation, in data units, that a space without scaling takes."""
+
 NumberArray = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -90,7 +93,8 @@ def fit_transform(space: InputSpace, data: DataSpec, blocks: Iterable[NumberArra
     if space == "raw":
         return _affine(data, 0.0, 1.0)
     if space == "centred":
-        mean, _ = _moments(data, blocks)
+        mean, deviation = _moments(data, blocks)
+        _refuse_huge(data, deviation)
         return _affine(data, mean, 1.0)
     if space == "standardised":
         mean, deviation = _moments(data, blocks)
@@ -121,16 +125,19 @@ def _moments(data: DataSpec, blocks: Iterable[NumberArray]) -> tuple[NumberArray
     count: NumberArray = np.zeros(())
     mean: NumberArray = np.zeros(())
     squares: NumberArray = np.zeros(())
-    for block in blocks:
-        x = np.asarray(block, np.float64)
-        n, block_mean, block_squares = _observed_moments(x) if data.missing else _whole_moments(x, _axis(data))
-        delta = block_mean - mean
-        total = np.maximum(count + n, 1.0)
-        mean = mean + delta * (n / total)
-        squares = squares + block_squares + delta**2 * (count * n / total)
-        count = count + n
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused by name afterwards
+        for block in blocks:
+            x = np.asarray(block, np.float64)
+            n, block_mean, block_squares = _observed_moments(x) if data.missing else _whole_moments(x, _axis(data))
+            delta = block_mean - mean
+            total = np.maximum(count + n, 1.0)
+            mean = mean + delta * (n / total)
+            squares = squares + block_squares + delta**2 * (count * n / total)
+            count = count + n
     _refuse_empty(data, count > 0)
-    return mean, np.sqrt(squares / count)
+    deviation = np.sqrt(squares / count)
+    _refuse(data, ~np.isfinite(deviation), "is so widely spread that its squares overflow. Store it in a larger unit.")
+    return mean, deviation
 
 
 def _whole_moments(x: NumberArray, axis: int | None) -> tuple[Any, NumberArray, NumberArray]:
@@ -145,6 +152,20 @@ def _observed_moments(x: NumberArray) -> tuple[Any, NumberArray, NumberArray]:
     n = (~gone).sum(axis=0).astype(np.float64)
     mean = np.where(gone, 0.0, x).sum(axis=0) / np.maximum(n, 1.0)
     return n, mean, np.where(gone, 0.0, (x - mean) ** 2).sum(axis=0)
+
+
+def _refuse_huge(data: DataSpec, deviation: NumberArray) -> None:
+    what = f"spreads over more than {_WIDEST:g}, whose squares float32 cannot sum. Store it in a larger unit."
+    _refuse(data, deviation > _WIDEST, what)
+
+
+def _refuse(data: DataSpec, bad: NumberArray, what: str) -> None:
+    """Refuse a table for its first bad column, an image for any bad place."""
+    if bad.any():
+        name = (
+            f"Column {data.features[int(bad.argmax())].name!r}" if data.modality == "table" else "What the images hold"
+        )
+        raise DataError(f"{name} {what}")
 
 
 def _extremes(data: DataSpec, blocks: Iterable[NumberArray]) -> tuple[Any, Any]:

@@ -1,6 +1,7 @@
 """Tables: read, matched and written, beside pyarrow and values worked out by hand."""
 
 import csv
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -644,3 +645,23 @@ def test_a_bad_value_deep_in_a_large_file_is_named(tmp_path, monkeypatch):
     parquet.write_table(pa.table({"a": pa.nulls(500, pa.float64()), "b": np.zeros(500)}), tmp_path / "b.parquet")
     with pytest.raises(DataError, match="'a' has no value at all"):
         read(tmp_path / "b.parquet")
+
+
+def test_unsigned_numbers_beyond_what_floats_hold_are_refused(cli):
+    parquet.write_table(pa.table({"a": pa.array([2**63 + 1, 2], pa.uint64()), "b": [1.0, 2.0]}), "big.parquet")
+    assert_refused(cli("data", "big.parquet"), 4, "'a'", str(2**63 + 1))
+
+
+@pytest.mark.parametrize(("unit", "words"), [(1e30, ("'a'", "larger unit")), (1e200, ("'a'", "overflow"))])
+def test_numbers_whose_squares_overflow_are_refused_by_column(cli, unit, words):
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(50, 2)) * (unit, 1)
+    Path("wide.csv").write_text("a,b\n" + "\n".join(f"{a!r},{b!r}" for a, b in rows.tolist()))
+    assert_refused(cli("train", "gmm", "--data", "wide.csv"), 4, *words)
+
+
+def test_a_comparison_without_test_rows_still_has_criteria(cli):
+    code, out, _ = cli("compare", "gaussian", "--data", "iris", "-o", "split.test=0")
+    assert code == 0
+    assert "829.98" in out
+    assert "there are no test rows" in out

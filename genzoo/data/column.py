@@ -189,7 +189,9 @@ class Column:
         bounds = pc.min_max(values).as_py()
         if bounds["min"] is None or (bounds["min"] >= -LARGEST_WHOLE and bounds["max"] <= LARGEST_WHOLE):
             return
-        outside = pc.or_(pc.less(values, -LARGEST_WHOLE), pc.greater(values, LARGEST_WHOLE))
+        outside = pc.greater(values, pa.scalar(LARGEST_WHOLE, values.type))
+        if pa.types.is_signed_integer(values.type):
+            outside = pc.or_(outside, pc.less(values, pa.scalar(-LARGEST_WHOLE, values.type)))
         row = pc.index(outside, True).as_py()
         raise inexact(self.shown, self.name, values[row].as_py(), self.where(row))
 

@@ -51,7 +51,7 @@ def sample_scores(
     Returns:
         The scores by metric, and why others are missing.
     """
-    whole = real[np.isfinite(real.reshape(len(real), -1)).all(axis=1)]
+    whole = real[np.isfinite(real).all(axis=tuple(range(1, real.ndim)))]
     if len(whole) > MOST_EVENTS:
         whole = whole[np.linspace(0, len(whole) - 1, MOST_EVENTS).astype(np.int64)]
     if not len(whole):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from genzoo import DataSpec, Parts
@@ -32,7 +33,7 @@ def _gaussian(config: GaussianOptions, components: int, data: DataSpec) -> tuple
         if feature.kind != "continuous":
             raise ValueError(
                 f"column {feature.name!r} is {feature.kind} and a Gaussian wants continuous columns; leave it out "
-                f"with --drop {feature.name}, or train naive-bayes"
+                f"with --drop {shlex.quote(feature.name)}, or train naive-bayes"
             )
     columns = len(data.features)
     return COVARIANCES[config.covariance](components, columns, config.reg_covar), list(range(columns))

@@ -8,6 +8,7 @@ References:
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -223,7 +224,7 @@ class NoisyMixture(Mixture, Outliers):
             name = self.names[flat[0]]
             raise DataError(
                 f"Column {name!r} has no two different values in the training rows, so the box of the noise around "
-                f"them has no volume. Leave it out with --drop {name}, or train without noise."
+                f"them has no volume. Leave it out with --drop {shlex.quote(name)}, or train without noise."
             )
         self.low.copy_(low)
         self.high.copy_(high)

@@ -185,3 +185,14 @@ def test_the_latent_of_one_gaussian(name):
         torch.where(part.missing, generator.decode(z), torch.as_tensor(x)), generator.impute(part.x, part.missing)
     )
     assert torch.allclose(generator.decode(z)[~part.missing], part.x[~part.missing])
+
+
+@pytest.mark.parametrize("name", ["full", "tied"])
+def test_columns_in_different_units_are_no_collapse(name):
+    rng = np.random.default_rng(0)
+    half = rng.integers(2, size=600)
+    x = np.stack([half * 2e7 + rng.normal(0, 1e6, 600), rng.normal(0, 0.1, 600)], axis=1)
+    row = genzoo.compare([f"gmm:components=2,covariance={name}"], data=x).rows[0]
+    from sklearn.mixture import GaussianMixture
+
+    assert row.bic == pytest.approx(GaussianMixture(2, covariance_type=name, random_state=0).fit(x).bic(x), abs=1e-2)

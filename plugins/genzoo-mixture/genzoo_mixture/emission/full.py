@@ -62,8 +62,9 @@ class Full(Emission[Whitened | Expanded]):
         self.quadratic: Tensor | None = None
         shape = self._shape()
         self.register_buffer("means", torch.zeros(components, columns))
-        self.register_buffer("scale", torch.eye(columns).expand(shape).clone())
-        self.register_buffer("whitener", torch.eye(columns).expand(shape).clone())
+        identity = torch.ones(columns).diag()  # torch.eye imports its compiler where a device is set: two seconds
+        self.register_buffer("scale", identity.expand(shape).clone())
+        self.register_buffer("whitener", identity.expand(shape).clone())
 
     def _shape(self) -> tuple[int, ...]:
         """The shape of the covariances."""
@@ -250,8 +251,10 @@ class Full(Emission[Whitened | Expanded]):
         deviations = scale.norm(dim=-1)
         spreads = torch.linalg.svdvals(scale / deviations[..., None])  # whatever the units of the columns
         flat: Tensor = spreads[..., -1].square() <= 2 * ROUNDING
-        least = torch.linalg.svdvals(scale)[..., -1:].square()
-        return flat | shrunk(torch.minimum(least, deviations.square()), self.means, self.reg_covar)
+        least = torch.linalg.svdvals(scale)[..., -1].square()
+        return (
+            flat | (least <= 2 * max(self.reg_covar, FLOOR)) | shrunk(deviations.square(), self.means, self.reg_covar)
+        )
 
 
 def _factor(within: Tensor, floor: float) -> Tensor:
