@@ -214,6 +214,49 @@ def test_missing_values_are_filled_in_and_nothing_else(cli, tmp_path):
     assert_refused(cli("impute", "run", "--data", "holes.csv", "--out", "a.png"), 2, "a.png")
 
 
+def test_an_imputed_table_keeps_its_other_columns_their_order_and_types(cli):
+    x, gone = holes("holes.csv")
+    assert cli("train", "gmm", "--data", "holes.csv", "--out", "run")[0] == 0
+    full = genzoo.load("run").impute(x)
+    words = [f"{v:.1f}" for v in x[:, 0]]
+    text = ["id,d,note,b,w,c,when,a"]
+    for i, row in enumerate(x):
+        b, c, d = ("" if np.isnan(v) else repr(float(v)) for v in row[1:])
+        text.append(f'{i:04d},{d},"a, {i % 3}",{b},{0.25 + i},{c},2020-01-{1 + i % 28:02d},{words[i]}')
+    Path("wide.csv").write_text("\n".join(text) + "\n")
+    code, _, err = cli("impute", "run", "--data", "wide.csv", "--weight", "w", "--out", "whole.csv")
+    assert code == 0
+    assert "id, note, when" in err
+    found = [line.split(",") for line in Path("whole.csv").read_text().splitlines()]
+    assert ",".join(found[0]) == text[0]
+    for i, (new, old) in enumerate(zip(found[1:], (line.split(",") for line in text[1:]), strict=True)):
+        kept = [0, 2, 3, 5, 7]  # the note has a comma of its own
+        assert [new[place].strip('"') for place in kept] == [old[place].strip('"') for place in kept]
+        assert np.allclose([float(new[place]) for place in (8, 4, 6, 1)], full[i])
+    columns = {
+        "note": pa.array([None, "b", "c"] * 50),
+        "d": pa.array(x[:, 3], pa.float32(), from_pandas=True),
+        "id": pa.array(range(2**62, 2**62 + 150)),
+        "c": pa.array(np.where(gone[:, 2], None, np.nan_to_num(x[:, 2]).round().astype(int)), pa.int16()),
+        "b": pa.array(x[:, 1]),
+        "list": pa.array([[1, 2]] * 150),
+        "a": pa.array(x[:, 0]),
+    }
+    table = pa.table(columns)
+    parquet.write_table(table, "wide.parquet")
+    assert cli("impute", "run", "--data", "wide.parquet", "--out", "whole.parquet")[0] == 0
+    whole = parquet.read_table("whole.parquet")
+    assert whole.schema.types == table.schema.types
+    assert whole.column_names == table.column_names
+    assert whole.select(["note", "id", "list", "a"]) == table.select(["note", "id", "list", "a"])
+    events = np.stack([table[name].to_numpy().astype(float) for name in "abcd"], axis=1)
+    assert np.array_equal(whole["c"].to_numpy(), genzoo.load("run").impute(events)[:, 2].round())
+    assert not any(np.isnan(whole[name].to_numpy()).any() for name in "bcd")
+    assert_refused(cli("impute", "run", "--data", "wide.parquet", "--out", "bad.csv"), 2, "bad.csv", "Write .parquet")
+    assert cli("impute", "run", "--data", "wide.parquet", "--drop", "list,id", "--out", "less.csv")[0] == 0
+    assert csv.read_csv("less.csv").column_names == ["note", "d", "c", "b", "a"]
+
+
 def test_missing_values_take_part_in_a_comparison(cli):
     x, _ = holes("holes.csv")
     code, out, _ = cli("compare", "gaussian", "gmm:components=2", "toy", "--data", "holes.csv", "--folds", 2, "--json")

@@ -15,10 +15,12 @@ import pyarrow as pa
 from genzoo.cli.options import data_layer
 from genzoo.config import DataSettings, validate
 from genzoo.data.dataset import Dataset
-from genzoo.data.source import open_matching
+from genzoo.data.match import filled_table
+from genzoo.data.source import open_matching, open_source
 from genzoo.errors import ConfigError
 from genzoo.files import write_with
 from genzoo.fitted import Fitted
+from genzoo.picture import save_events
 from genzoo.plugins import registry
 from genzoo.table import SUFFIXES, write_table, write_text
 
@@ -31,10 +33,36 @@ def open_data(fitted: Fitted, given: Mapping[str, Any]) -> Dataset:
     Raises:
         ConfigError, DataError: as `open_matching`.
     """
-    dataset = open_matching(validate(DataSettings, data_layer(given["data"], given), "Data"), fitted.data, registry())
+    dataset = open_matching(_settings(given), fitted.data, registry())
     if dataset.ignored:
         click.echo(f"columns that the model does not know, left alone: {', '.join(dataset.ignored)}", err=True)
     return dataset
+
+
+def _settings(given: Mapping[str, Any]) -> DataSettings:
+    return validate(DataSettings, data_layer(given["data"], given), "Data")
+
+
+def write_filled(out: Path, fitted: Fitted, given: Mapping[str, Any], events: Array) -> None:
+    """Write the data that a command line names with `events` where they have missing values, by the suffix of `out`.
+
+    A table keeps all its columns, their order and types; an array holds the columns of the model.
+
+    Raises:
+        ConfigError: a column of the table cannot be written to such a file.
+        GenzooError: the disk is full or read-only.
+    """
+    settings = _settings(given)
+    suffix = out.suffix.lower()
+    source = open_source(settings, registry()) if suffix in SUFFIXES else None
+    if source is None:
+        save_events(out, events, fitted.data)
+        return
+    table = filled_table(source, settings, fitted.data, events, as_written=suffix in (".csv", ".tsv"))
+    try:
+        write_table(out, table)
+    except pa.ArrowException as error:
+        raise ConfigError(f"The table cannot be written as {out.name!r}: {error}. Write .parquet.") from error
 
 
 def check_destination(out: Path | None) -> None:
