@@ -292,5 +292,10 @@ class Fitted:
         return _to_host(place_on_grid(x, self.data)).astype(self.data.storage)
 
 
+def any_observed(events: Array) -> Array:
+    """Which events `(N, *event)` have any value that is not missing, `(N,)` bool."""
+    return np.asarray(~np.isnan(events.reshape(len(events), -1)).all(axis=1))
+
+
 def _to_host(x: Tensor) -> Array:
     return np.asarray(x.detach().cpu().numpy())

@@ -27,7 +27,7 @@ from genzoo.engine.fit import Step, fit
 from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.losses import LossBuffer
 from genzoo.errors import ConfigError, DivergenceError, GenzooError, Interrupted
-from genzoo.fitted import Fitted
+from genzoo.fitted import Fitted, any_observed
 from genzoo.model import Likelihood
 from genzoo.plugins import registry
 from genzoo.portable import save_model
@@ -265,15 +265,19 @@ def _finish(prepared: Prepared, run: Run, status: str, step: int, monitor: Monit
 
 
 def _validation_scores(fitted: Fitted, prepared: Prepared) -> Array | None:
-    """Log-likelihoods of validation rows in increasing order; of many rows those of evenly spaced ones."""
+    """Log-likelihoods of validation rows in increasing order; of many rows those of evenly spaced ones.
+
+    Rows without any value have none.
+    """
     rows = prepared.split.validation
     if not len(rows) or not isinstance(fitted.generator, Likelihood):
         return None
     if len(rows) > _MOST_SCORES:
         rows = rows[np.linspace(0, len(rows) - 1, _MOST_SCORES).astype(np.int64)]
-    scores = np.sort(np.concatenate([fitted.log_prob(block) for block in prepared.dataset.blocks(rows)]))
+    blocks = prepared.dataset.blocks(rows)
+    scores = np.sort(np.concatenate([fitted.log_prob(block)[any_observed(block)] for block in blocks]))
     # A file of tensors holds finite numbers only.
-    return np.maximum(scores, np.finfo(np.float64).min) if np.isfinite(scores[-1]) else None
+    return np.maximum(scores, np.finfo(np.float64).min) if len(scores) and np.isfinite(scores[-1]) else None
 
 
 def start_run(prepared: Prepared, out: Path | None) -> Run:

@@ -257,6 +257,41 @@ def test_an_imputed_table_keeps_its_other_columns_their_order_and_types(cli):
     assert csv.read_csv("less.csv").column_names == ["note", "d", "c", "b", "a"]
 
 
+def test_rows_without_any_value_have_no_score_and_count_nowhere(cli):
+    x, _ = holes("holes.csv")
+    x = np.concatenate([x, np.full((50, 4), np.nan)])
+    np.save("x.npy", x)
+    assert cli("train", "gmm", "-o", "split.validation=0.3", "--data", "x.npy", "--out", "run")[0] == 0
+    model = genzoo.load("run")
+    split = array_dataset("x", x).split(Run(Path("run")).config.split, 0)
+    own = model.log_prob(x[[row for row in split.validation if row < 150]])
+    assert len(own) < len(split.validation)
+    assert np.array_equal(model.validation_scores, np.sort(own))
+    scores = model.log_prob(x[:150])
+    assert cli("score", "run", "--data", "x.npy", "--out", "scores.parquet")[0] == 0
+    assert parquet.read_table("scores.parquet")["log_likelihood"].to_pylist() == [*scores, *[None] * 50]
+    out, err = cli("score", "run", "--data", "x.npy", "--threshold", 0.9)[1:]
+    assert out.splitlines()[151] == "150,,false"
+    assert "150 rows, " in err
+    assert "of 150 rows are flagged" in err
+    assert "50 rows (150, 151, " in err
+    found = json.loads(cli("score", "run", "--data", "x.npy", "--threshold", 0.9, "--json")[1])
+    assert found["log_likelihood"][150:] == [None] * 50
+    assert found["mean"] == pytest.approx(scores.mean())
+    assert found["count_flagged"] == (scores < np.quantile(own, 0.9)).sum()
+    assert found["unobserved"] == list(range(150, 200))
+    judged = json.loads(cli("evaluate", "run", "--data", "x.npy", "--json")[1])
+    assert (judged["events"], judged["unobserved"]) == (150, list(range(150, 200)))
+    assert judged["log_likelihood"]["test"] == pytest.approx(scores.mean())
+    assert judged["log_likelihood"]["se"] == pytest.approx(scores.std(ddof=1) / np.sqrt(150))
+    assert "50 rows (150, 151, " in cli("evaluate", "run", "--data", "x.npy")[1]
+    np.save("none.npy", x[150:])
+    assert_refused(cli("evaluate", "run", "--data", "none.npy"), 4, "no value at all")
+    Path("none.csv").write_text("x0,x1,x2,x3\n,,,\n,NA,,\n")
+    assert json.loads(cli("score", "run", "--data", "none.csv", "--json")[1])["mean"] is None
+    assert_refused(cli("evaluate", "run", "--data", "none.csv"), 2, "none has any value")
+
+
 def test_missing_values_take_part_in_a_comparison(cli):
     x, _ = holes("holes.csv")
     code, out, _ = cli("compare", "gaussian", "gmm:components=2", "toy", "--data", "holes.csv", "--folds", 2, "--json")
@@ -284,6 +319,6 @@ def test_outliers_are_minus_one_and_rows_outside_their_box_are_named(cli):
     scored = cli("score", "run", "--data", "far.npy")
     box = x[array_dataset("x", x).split(Run(Path("run")).config.split, 0).train]
     outside = ((far < box.min(axis=0)) | (far > box.max(axis=0))).any(axis=1)
-    assert f"{outside.sum()} rows lie outside the box" in scored[2]
+    assert f"outside the box that holds the training rows: {outside.sum()} rows" in scored[2]
     assert ", ".join(map(str, np.flatnonzero(outside))) in scored[2]
     assert cli("compare", "gmm:components=1,noise=true|false", "--data", "x.npy", "--expect", "gmm:noise=true")[0] == 0

@@ -80,10 +80,15 @@ def _show(found: Evaluation, model: str, as_json: bool) -> None:
             "bits_per_dim": found.bits_per_dim,
             "metrics": {name: dataclasses.asdict(score) for name, score in found.scores.items()},
             "reasons": dict(found.reasons),
+            "unobserved": found.unobserved.tolist(),
         }
         click.echo(to_json(content, indent=2))
         return
     click.echo(f"{model} on {found.events} events it was not trained on")
+    if len(found.unobserved):
+        from genzoo.metrics.likelihood import named_rows
+
+        click.echo(f"left out, as they have no value at all: {named_rows(found.unobserved)}")
     if told is not None:
         click.echo(f"log-likelihood: {told.mean:.4f} ± {told.se:.4f} nats per event ({found.kind}, {found.measure})")
     if found.bits_per_dim is not None:

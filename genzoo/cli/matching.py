@@ -82,6 +82,8 @@ def check_destination(out: Path | None) -> None:
 def write_columns(out: Path | None, columns: Mapping[str, Array]) -> None:
     """Write one line for each row, with its number from 0, by the suffix of `out`; as CSV to stdout without.
 
+    NaN is an empty place, and stays NaN in `.npy`.
+
     Raises:
         GenzooError: the disk is full or read-only.
     """
@@ -91,7 +93,7 @@ def write_columns(out: Path | None, columns: Mapping[str, Array]) -> None:
         matrix = np.stack([np.asarray(column, np.float64) for column in whole.values()], axis=1)
         write_with(out, lambda temporary: np.save(temporary, matrix))
         return
-    table = pa.table({name: pa.array(column) for name, column in whole.items()})
+    table = pa.table({name: pa.array(column, from_pandas=True) for name, column in whole.items()})
     if out is not None:
         write_table(out, table)
         return

@@ -52,22 +52,26 @@ def _summary(scored: Scored) -> dict[str, Any]:
     flagged = scored.flagged
     return {
         "rows": len(scored.log_likelihood),
-        "mean": float(scored.log_likelihood.mean()),
+        "mean": scored.mean,
         "kind": scored.kind,
         "threshold": scored.threshold,
         "count_flagged": None if flagged is None else int(flagged.sum()),
         "uncovered": scored.uncovered.tolist(),
+        "unobserved": scored.unobserved.tolist(),
     }
 
 
 def _lines(scored: Scored) -> list[str]:
     from genzoo.metrics.likelihood import named_rows
 
-    mean = scored.log_likelihood.mean()
-    lines = [f"{len(scored.log_likelihood)} rows, {mean:.4f} nats per event on average ({scored.kind})"]
+    count = len(scored.log_likelihood) - len(scored.unobserved)
+    average = "" if scored.mean is None else f", {scored.mean:.4f} nats per event on average ({scored.kind})"
+    lines = [f"{count} rows{average}"]
     flagged = scored.flagged
     if flagged is not None:
-        lines.append(f"{flagged.sum()} of {len(flagged)} rows are flagged: they lie below {scored.threshold:.4f}")
+        lines.append(f"{flagged.sum()} of {count} rows are flagged: they lie below {scored.threshold:.4f}")
     if len(scored.uncovered):
         lines.append(f"outside the box that holds the training rows: {named_rows(scored.uncovered)}")
+    if len(scored.unobserved):
+        lines.append(f"without any value, and so without a score: {named_rows(scored.unobserved)}")
     return lines
