@@ -274,7 +274,7 @@ class Fitted:
         if missing and not self.missing:
             raise DataError(
                 f"These data have missing values and model {self.model!r} does not accept them. Use a model that "
-                f"does, or leave such rows out with --drop-missing."
+                f"does, or leave such rows out of the data."
             )
         return _Asked(found, missing)
 

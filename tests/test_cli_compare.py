@@ -292,6 +292,14 @@ def test_rows_without_any_value_have_no_score_and_count_nowhere(cli):
     assert_refused(cli("evaluate", "run", "--data", "none.csv"), 2, "none has any value")
 
 
+def test_rows_are_not_dropped_when_a_trained_model_is_asked(cli):
+    holes("holes.csv")
+    assert cli("train", "gmm", "--data", "holes.csv", "--drop-missing", "--out", "run")[0] == 0
+    for words in (("score",), ("cluster",), ("evaluate",), ("impute", "--out", "whole.csv")):
+        refused = cli(words[0], "run", "--data", "holes.csv", "--drop-missing", *words[1:])
+        assert_refused(refused, 2, "--drop-missing is for training")
+
+
 def test_missing_values_take_part_in_a_comparison(cli):
     x, _ = holes("holes.csv")
     code, out, _ = cli("compare", "gaussian", "gmm:components=2", "toy", "--data", "holes.csv", "--folds", 2, "--json")

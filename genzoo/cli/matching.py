@@ -31,6 +31,7 @@ def open_data(fitted: Fitted, given: Mapping[str, Any]) -> Dataset:
     """The data that a command line names, in the form that a model was trained on.
 
     Raises:
+        ConfigError: `--drop-missing`.
         ConfigError, DataError: as `open_matching`.
     """
     dataset = open_matching(_settings(given), fitted.data, registry())
@@ -40,6 +41,11 @@ def open_data(fitted: Fitted, given: Mapping[str, Any]) -> Dataset:
 
 
 def _settings(given: Mapping[str, Any]) -> DataSettings:
+    if given["drop_missing"]:
+        raise ConfigError(
+            "--drop-missing is for training, as it would change the numbers of the rows here; leave it out, or leave "
+            "such rows out of the data."
+        )
     return validate(DataSettings, data_layer(given["data"], given), "Data")
 
 
