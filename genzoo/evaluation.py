@@ -1,4 +1,4 @@
-"""What a trained model says of events: scores, clusters, and how good it is on those it was not trained on."""
+"""What a trained model says of events: scores, clusters, and how good it is on them."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _assigned(fitted: Fitted, events: Array) -> tuple[Array, Array]:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """How good a model is on events that it was not trained on.
+    """How good a model is on events.
 
     Arguments:
         events: how many.
@@ -155,7 +155,7 @@ def evaluate(fitted: Fitted, dataset: Dataset, rows: Rows, metrics: Sequence[Met
     """Judge a model by some rows of a dataset.
 
     Arguments:
-        rows: which; not those it was trained on.
+        rows: which; those it was trained on flatter it.
         metrics: of samples.
         seed: of the samples.
 

@@ -150,7 +150,10 @@ def test_a_model_is_evaluated_on_its_test_rows_or_on_other_data(cli, run):
     assert set(found["metrics"]) == {"precision", "recall", "density", "coverage"}
     whole = json.loads(cli("evaluate", "run", "--data", "iris", "--metric", "coverage", "--json")[1])
     assert (whole["events"], set(whole["metrics"])) == (150, {"coverage"})
-    assert "higher is better" in cli("evaluate", "run")[1]
+    told = cli("evaluate", "run")[1]
+    assert "higher is better" in told
+    assert f"on {len(rows)} test events, which it was not trained on" in told
+    assert "genzoo-mixture/gmm on 150 events of iris\n" in cli("evaluate", "run", "--data", "iris")[1]
     assert_refused(cli("evaluate", "run", "--metric", "coverge"), 2, "Did you mean 'coverage'")
 
 

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 @click.option("--device", default="auto", envvar="GENZOO_DEVICE", help="auto, cpu, cuda, cuda:N or mps.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(run: str, metrics: tuple[str, ...], seed: int, device: str, as_json: bool, **given: Any) -> None:
-    """Judge the model of RUN by rows that it was not trained on: their log-likelihood, and its samples beside them."""
+    """Judge the model of RUN by events: their log-likelihood, and its samples beside them.
+
+    They are the run's test rows, which it was not trained on, or all rows of --data.
+    """
     from genzoo.cli.matching import open_data
     from genzoo.evaluation import evaluate
     from genzoo.metrics.fidelity import find_metrics
@@ -39,7 +42,8 @@ def command(run: str, metrics: tuple[str, ...], seed: int, device: str, as_json:
 
         dataset = open_data(fitted, given)
         rows = np.arange(len(dataset))
-    _show(evaluate(fitted, dataset, rows, chosen, seed=seed), fitted.model, as_json)
+    found = evaluate(fitted, dataset, rows, chosen, seed=seed)
+    _show(found, fitted.model, given["data"], as_json)
 
 
 def _test_rows(path: str) -> tuple[Dataset, Rows]:
@@ -63,7 +67,7 @@ def _test_rows(path: str) -> tuple[Dataset, Rows]:
     return dataset, dataset.split(config.split, config.seed).test
 
 
-def _show(found: Evaluation, model: str, as_json: bool) -> None:
+def _show(found: Evaluation, model: str, data: str | None, as_json: bool) -> None:
     told = found.log_likelihood
     if as_json:
         from genzoo.files import to_json
@@ -84,7 +88,8 @@ def _show(found: Evaluation, model: str, as_json: bool) -> None:
         }
         click.echo(to_json(content, indent=2))
         return
-    click.echo(f"{model} on {found.events} events it was not trained on")
+    events = "test events, which it was not trained on" if data is None else f"events of {data}"
+    click.echo(f"{model} on {found.events} {events}")
     if len(found.unobserved):
         from genzoo.metrics.likelihood import named_rows
 
