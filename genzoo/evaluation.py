@@ -13,7 +13,7 @@ from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import ConfigError
 from genzoo.fitted import Fitted
 from genzoo.metrics.fidelity import sample_scores
-from genzoo.metrics.likelihood import bits_per_dim, kind_of, log_likelihoods, measure_of, observed_rows, uncovered
+from genzoo.metrics.likelihood import kind_of, log_likelihoods, measure_of, observed_rows, uncovered
 from genzoo.metrics.metric import Metric, Score
 from genzoo.metrics.paired import Estimate, estimate
 from genzoo.model import Outliers
@@ -135,7 +135,6 @@ class Evaluation:
         events: how many.
         kind, measure: what their log-likelihoods are.
         log_likelihood: mean in nats per event with its standard error, or `None`.
-        bits_per_dim: the same for values on a grid.
         scores: of samples beside the events, by metric.
         reasons: why other figures are missing.
         unobserved: rows without any value, which were left out.
@@ -145,7 +144,6 @@ class Evaluation:
     kind: str
     measure: str | None
     log_likelihood: Estimate | None
-    bits_per_dim: float | None
     scores: Mapping[str, Score]
     reasons: Mapping[str, str]
     unobserved: Rows
@@ -169,7 +167,7 @@ def evaluate(fitted: Fitted, dataset: Dataset, rows: Rows, metrics: Sequence[Met
             raise ConfigError("There are no rows to judge by: none has any value. Name others with --data.")
         raise ConfigError("There are no rows to judge by: the run's split has no test rows. Name others with --data.")
     kind = kind_of(fitted.generator)
-    found = bits = None
+    found = None
     scores, reasons = sample_scores(fitted, np.asarray(dataset.events[rows]), metrics, seed=seed)
     if kind == "none":
         reasons["log_likelihood"] = "the model has none"
@@ -181,7 +179,6 @@ def evaluate(fitted: Fitted, dataset: Dataset, rows: Rows, metrics: Sequence[Met
         else:
             weights = None if dataset.weights is None else dataset.weights[rows]
             found = estimate(values[None], weights)
-            bits = bits_per_dim(found.mean, fitted.data)
     unobserved = np.setdiff1d(asked, rows)
     measure = measure_of(fitted.generator, fitted.data)
-    return Evaluation(len(rows), kind, measure, found, bits, scores, reasons, unobserved)
+    return Evaluation(len(rows), kind, measure, found, scores, reasons, unobserved)

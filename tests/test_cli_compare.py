@@ -157,12 +157,12 @@ def test_a_model_is_evaluated_on_its_test_rows_or_on_other_data(cli, run):
     assert_refused(cli("evaluate", "run", "--metric", "coverge"), 2, "Did you mean 'coverage'")
 
 
-def test_bits_per_dimension_are_told_for_values_on_a_grid(cli):
+def test_a_density_at_points_of_a_grid_is_told_in_nats_alone(cli):
     assert cli("train", "toy", "--data", "digits", "--out", "run")[0] == 0
-    found = json.loads(cli("evaluate", "run", "--json")[1])
-    nats = found["log_likelihood"]["test"]
-    assert found["bits_per_dim"] == pytest.approx(-nats / 64 / np.log(2))
-    assert "bits per dimension" in cli("evaluate", "run")[1]
+    code, out, _ = cli("evaluate", "run")
+    assert code == 0
+    assert "nats per event" in out
+    assert "bits" not in out + cli("evaluate", "run", "--json")[1]
 
 
 @pytest.mark.parametrize("verb", ["score", "cluster", "impute"])

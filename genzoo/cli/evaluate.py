@@ -81,7 +81,6 @@ def _show(found: Evaluation, model: str, data: str | None, as_json: bool) -> Non
                 "kind": found.kind,
                 "measure": found.measure,
             },
-            "bits_per_dim": found.bits_per_dim,
             "metrics": {name: dataclasses.asdict(score) for name, score in found.scores.items()},
             "reasons": dict(found.reasons),
             "unobserved": found.unobserved.tolist(),
@@ -96,8 +95,6 @@ def _show(found: Evaluation, model: str, data: str | None, as_json: bool) -> Non
         click.echo(f"left out, as they have no value at all: {named_rows(found.unobserved)}")
     if told is not None:
         click.echo(f"log-likelihood: {told.mean:.4f} ± {told.se:.4f} nats per event ({found.kind}, {found.measure})")
-    if found.bits_per_dim is not None:
-        click.echo(f"bits per dimension: {found.bits_per_dim:.4f}")
     for name, score in found.scores.items():
         error = "" if score.error is None else f" ± {score.error:.4f}"
         protocol = ", ".join(f"{key} {value}" for key, value in score.protocol.items())

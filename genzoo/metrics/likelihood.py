@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -97,17 +96,3 @@ def named_rows(rows: Rows) -> str:
     """
     shown = ", ".join(map(str, rows[:_NAMED])) + (" ..." if len(rows) > _NAMED else "")
     return f"{len(rows)} row{'s'[: len(rows) != 1]} ({shown})"
-
-
-def bits_per_dim(log_likelihood: float, data: DataSpec) -> float | None:
-    """A mean log-likelihood in nats per event as bits for each value of an event, where values lie on a grid.
-
-    Examples:
-        >>> from genzoo.spec import Feature
-        >>> pixels = DataSpec((1, 2, 2), "image", (Feature("pixel"),), bounds=(0, 255), quantum=1.0)
-        >>> bits_per_dim(-4 * math.log(256), pixels)
-        8.0
-    """
-    if data.quantum is None:
-        return None
-    return -(log_likelihood / data.size + math.log(data.quantum)) / math.log(2)
