@@ -184,7 +184,7 @@ def train_in_memory(prepared: Prepared, watchers: Sequence[Watcher] = ()) -> Fit
     with prepared.runtime.matmul():
         steps = fit(prepared.engine, prepared.feed, prepared.budget, seed=prepared.config.seed, buffer=buffer)
         with contextlib.closing(steps):
-            _consume(steps, watchers, keeper, monitor, _Signals())
+            _consume(steps, watchers, keeper, monitor)
         buffer.flush()
     _conclude(prepared)
     keeper.restore()
@@ -206,16 +206,24 @@ def _make_folders(run: Run) -> None:
 
 
 def _consume(
-    steps: Iterator[Step], watching: Sequence[Watcher], saver: _Saver, monitor: Monitor | None, signals: _Signals
+    steps: Iterator[Step],
+    watching: Sequence[Watcher],
+    saver: _Saver,
+    monitor: Monitor | None,
+    signals: _Signals | None = None,
 ) -> tuple[str, Step | None]:
-    """Hand every step to those who watch; returns how the training ended, and its last step."""
+    """Hand every step to those who watch; returns how the training ended, and its last step.
+
+    Arguments:
+        signals: interrupt the training between steps; nothing does without.
+    """
     step = None
     for step in steps:
         for watcher in watching:
             watcher(step)
         better = monitor is not None and monitor(step)
         exhausted = monitor is not None and monitor.exhausted
-        stopping = signals.received is not None and not step.last
+        stopping = signals is not None and signals.received is not None and not step.last
         if saver.due(step) or better or exhausted or stopping:
             saver.save(step.number, step.seconds, monitor)
         if exhausted:

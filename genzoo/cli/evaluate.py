@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from genzoo.cli.options import with_data_options
+from genzoo.cli.options import device_option, json_option, with_data_options
 from genzoo.plugins import registry
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 @with_data_options
 @click.option("--metric", "metrics", multiple=True, metavar="M", help="A metric of samples; all without.")
 @click.option("--seed", type=int, default=0, envvar="GENZOO_SEED", show_default=True, help="Of the samples.")
-@click.option("--device", default="auto", envvar="GENZOO_DEVICE", help="auto, cpu, cuda, cuda:N or mps.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@device_option
+@json_option
 def command(run: str, metrics: tuple[str, ...], seed: int, device: str, as_json: bool, **given: Any) -> None:
     """Judge the model of RUN by events: their log-likelihood, and its samples beside them.
 

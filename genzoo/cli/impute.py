@@ -7,18 +7,18 @@ from typing import Any
 
 import click
 
-from genzoo.cli.options import with_data_options
+from genzoo.cli.options import data_option, device_option, json_option, with_data_options
 
 
 @click.command("impute")
 @click.argument("run")
-@click.option("--data", required=True, metavar="D", help="Built-in name or path; see: genzoo data.")
+@data_option
 @with_data_options
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="F", help="Where to, by suffix.")
 @click.option("--draws", is_flag=True, help="Draw what is missing, instead of taking means and most probable values.")
 @click.option("--seed", type=int, default=0, envvar="GENZOO_SEED", show_default=True, help="Of the draws.")
-@click.option("--device", default="auto", envvar="GENZOO_DEVICE", help="auto, cpu, cuda, cuda:N or mps.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@device_option
+@json_option
 def command(run: str, out: Path, draws: bool, seed: int, device: str, as_json: bool, **given: Any) -> None:
     """Fill in the missing values of D with the model of RUN, and leave all else as it is.
 

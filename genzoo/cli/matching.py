@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from genzoo.data.dataset import Dataset
 from genzoo.data.match import filled_table
 from genzoo.data.source import open_matching, open_source
 from genzoo.errors import ConfigError
-from genzoo.files import write_with
+from genzoo.files import to_json, write_with
 from genzoo.fitted import Fitted
 from genzoo.picture import save_events
 from genzoo.plugins import registry
@@ -72,7 +72,7 @@ def write_filled(out: Path, fitted: Fitted, given: Mapping[str, Any], events: Ar
 
 
 def check_destination(out: Path | None) -> None:
-    """Refuse a file that `write_columns` would refuse, before anything is computed.
+    """Refuse a file that `show_columns` would refuse, before anything is computed.
 
     Raises:
         ConfigError: its suffix is unknown, or its folder does not exist.
@@ -85,13 +85,34 @@ def check_destination(out: Path | None) -> None:
         raise ConfigError(f"{out} lies in a folder that does not exist: {out.parent}.")
 
 
-def write_columns(out: Path | None, columns: Mapping[str, Array]) -> None:
-    """Write one line for each row, with its number from 0, by the suffix of `out`; as CSV to stdout without.
+def show_columns(
+    out: Path | None, columns: Mapping[str, Array], summary: Mapping[str, Any] | None, lines: Sequence[str]
+) -> None:
+    """Write columns to a file, or else to stdout, and tell what they come to.
 
-    NaN is an empty place, and stays NaN in `.npy`.
+    Arguments:
+        summary: to be told as JSON, with the columns where no file takes them.
+        lines: tell the same without `summary`; on stderr where stdout takes the columns.
 
     Raises:
         GenzooError: the disk is full or read-only.
+    """
+    if out is not None or summary is None:
+        _write_columns(out, columns)
+    if summary is not None:
+        rows = {} if out is not None else {name: column.tolist() for name, column in columns.items()}
+        click.echo(to_json({**summary, "out": None if out is None else str(out), **rows}, indent=2))
+        return
+    for line in lines:
+        click.echo(line, err=out is None)
+    if out is not None:
+        click.echo(f"rows: {out}")
+
+
+def _write_columns(out: Path | None, columns: Mapping[str, Array]) -> None:
+    """Write one line for each row, with its number from 0, by the suffix of `out`; as CSV to stdout without.
+
+    NaN is an empty place, and stays NaN in `.npy`.
     """
     count = len(next(iter(columns.values())))
     whole = {"row": np.arange(count), **columns}
