@@ -1,4 +1,4 @@
-"""What a trained model says of events: scores, clusters, and how good it is on those it was not trained on."""
+"""What a trained model says of events: scores, clusters, and how good it is on them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import ConfigError
 from genzoo.fitted import Fitted
 from genzoo.metrics.fidelity import sample_scores
-from genzoo.metrics.likelihood import bits_per_dim, kind_of, log_likelihoods, measure_of, uncovered
+from genzoo.metrics.likelihood import kind_of, log_likelihoods, measure_of, observed_rows, uncovered
 from genzoo.metrics.metric import Metric, Score
 from genzoo.metrics.paired import Estimate, estimate
 from genzoo.model import Outliers
@@ -26,7 +26,7 @@ class Scored:
     """Log-likelihoods of events.
 
     Arguments:
-        log_likelihood: nats, in data units, `(N,)`.
+        log_likelihood: nats, in data units, `(N,)`; NaN of rows without any value.
         kind: `exact` or `lower bound (N draws)`.
         threshold: the log-likelihood below which events are flagged, or `None`.
         uncovered: rows outside the box of a model that has a component of outliers.
@@ -39,8 +39,19 @@ class Scored:
 
     @property
     def flagged(self) -> Array | None:
-        """Which events lie below the threshold, `(N,)` bool."""
+        """Which events lie below the threshold, `(N,)` bool; never those without any value."""
         return None if self.threshold is None else self.log_likelihood < self.threshold
+
+    @property
+    def unobserved(self) -> Rows:
+        """Rows without any value."""
+        return np.flatnonzero(np.isnan(self.log_likelihood))
+
+    @property
+    def mean(self) -> float | None:
+        """Of the log-likelihoods of the other rows, where there are any."""
+        known = self.log_likelihood[~np.isnan(self.log_likelihood)]
+        return float(known.mean()) if len(known) else None
 
 
 def score(fitted: Fitted, dataset: Dataset, quantile: float | None = None) -> Scored:
@@ -118,31 +129,31 @@ def _assigned(fitted: Fitted, events: Array) -> tuple[Array, Array]:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """How good a model is on events that it was not trained on.
+    """How good a model is on events.
 
     Arguments:
         events: how many.
         kind, measure: what their log-likelihoods are.
         log_likelihood: mean in nats per event with its standard error, or `None`.
-        bits_per_dim: the same for values on a grid.
         scores: of samples beside the events, by metric.
         reasons: why other figures are missing.
+        unobserved: rows without any value, which were left out.
     """
 
     events: int
     kind: str
     measure: str | None
     log_likelihood: Estimate | None
-    bits_per_dim: float | None
     scores: Mapping[str, Score]
     reasons: Mapping[str, str]
+    unobserved: Rows
 
 
 def evaluate(fitted: Fitted, dataset: Dataset, rows: Rows, metrics: Sequence[Metric], *, seed: int) -> Evaluation:
     """Judge a model by some rows of a dataset.
 
     Arguments:
-        rows: which; not those it was trained on.
+        rows: which; those it was trained on flatter it.
         metrics: of samples.
         seed: of the samples.
 
@@ -150,10 +161,13 @@ def evaluate(fitted: Fitted, dataset: Dataset, rows: Rows, metrics: Sequence[Met
         ConfigError: there are no such rows.
         DataError: the events have another form than those it was trained on.
     """
+    asked, rows = rows, observed_rows(dataset, rows)
     if not len(rows):
+        if len(asked):
+            raise ConfigError("There are no rows to judge by: none has any value. Name others with --data.")
         raise ConfigError("There are no rows to judge by: the run's split has no test rows. Name others with --data.")
     kind = kind_of(fitted.generator)
-    found = bits = None
+    found = None
     scores, reasons = sample_scores(fitted, np.asarray(dataset.events[rows]), metrics, seed=seed)
     if kind == "none":
         reasons["log_likelihood"] = "the model has none"
@@ -165,5 +179,6 @@ def evaluate(fitted: Fitted, dataset: Dataset, rows: Rows, metrics: Sequence[Met
         else:
             weights = None if dataset.weights is None else dataset.weights[rows]
             found = estimate(values[None], weights)
-            bits = bits_per_dim(found.mean, fitted.data)
-    return Evaluation(len(rows), kind, measure_of(fitted.generator, fitted.data), found, bits, scores, reasons)
+    unobserved = np.setdiff1d(asked, rows)
+    measure = measure_of(fitted.generator, fitted.data)
+    return Evaluation(len(rows), kind, measure, found, scores, reasons, unobserved)

@@ -171,15 +171,7 @@ class Fitted:
             DataError: the events have another shape than the training data.
         """
         density = self._require(Likelihood)
-        asked = self._ask(x)
-
-        def work(_: int, start: int) -> Array:
-            wide = self._widen(asked.chunk(start))
-            inside = density.log_prob(*self._to_model(asked, start))
-            outside = self.transform.log_det(wide, wide.isnan() if asked.missing else None)
-            return _to_host(inside.to(wide.dtype) + outside).astype(np.float64)
-
-        return self._chunks(len(asked), work)
+        return self._densities(x, lambda _, given: density.log_prob(*given))
 
     def log_prob_bound(self, x: Events, *, draws: int = 1, seed: int = 0) -> Array:
         """A lower bound of the log-density of events `x (N, *event)` in nats, in data units, `(N,)` float64.
@@ -193,16 +185,12 @@ class Fitted:
             DataError: the events have another shape than the training data.
         """
         density = self._require(LikelihoodBound)
-        asked = self._ask(x)
 
-        def work(index: int, start: int) -> Array:
-            wide = self._widen(asked.chunk(start))
+        def inside(index: int, given: tuple[Tensor, ...]) -> Tensor:
             with scope(seed, "bound", index):
-                inside = density.log_prob_bound(*self._to_model(asked, start), draws=draws)
-            outside = self.transform.log_det(wide, wide.isnan() if asked.missing else None)
-            return _to_host(inside.to(wide.dtype) + outside).astype(np.float64)
+                return density.log_prob_bound(*given, draws=draws)
 
-        return self._chunks(len(asked), work)
+        return self._densities(x, inside)
 
     def log_posterior(self, x: Events) -> Array:
         """Log-probability of each component given events `x (N, *event)`, `(N, K)`."""
@@ -239,6 +227,17 @@ class Fitted:
         finally:
             self.generator.train(training)
 
+    def _densities(self, x: Events, inside: Callable[[int, tuple[Tensor, ...]], Tensor]) -> Array:
+        """Log-densities in data units, from those that `inside` finds in model space of chunks by their number."""
+        asked = self._ask(x)
+
+        def work(index: int, start: int) -> Array:
+            wide = self._widen(asked.chunk(start))
+            outside = self.transform.log_det(wide, wide.isnan() if asked.missing else None)
+            return _to_host(inside(index, self._to_model(asked, start)).to(wide.dtype) + outside).astype(np.float64)
+
+        return self._chunks(len(asked), work)
+
     def _require(self, capability: type[CapabilityT]) -> CapabilityT:
         if isinstance(self.generator, capability):
             return self.generator
@@ -274,7 +273,7 @@ class Fitted:
         if missing and not self.missing:
             raise DataError(
                 f"These data have missing values and model {self.model!r} does not accept them. Use a model that "
-                f"does, or leave such rows out with --drop-missing."
+                f"does, or leave such rows out of the data."
             )
         return _Asked(found, missing)
 
@@ -290,6 +289,11 @@ class Fitted:
     def _to_data(self, y: Tensor) -> Array:
         x = self.transform.inverse(y.to(self.transform.shift.dtype))
         return _to_host(place_on_grid(x, self.data)).astype(self.data.storage)
+
+
+def any_observed(events: Array) -> Array:
+    """Which events `(N, *event)` have any value that is not missing, `(N,)` bool."""
+    return np.asarray(~np.isnan(events.reshape(len(events), -1)).all(axis=1))
 
 
 def _to_host(x: Tensor) -> Array:

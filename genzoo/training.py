@@ -27,7 +27,7 @@ from genzoo.engine.fit import Step, fit
 from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.losses import LossBuffer
 from genzoo.errors import ConfigError, DivergenceError, GenzooError, Interrupted
-from genzoo.fitted import Fitted
+from genzoo.fitted import Fitted, any_observed
 from genzoo.model import Likelihood
 from genzoo.plugins import registry
 from genzoo.portable import save_model
@@ -184,7 +184,7 @@ def train_in_memory(prepared: Prepared, watchers: Sequence[Watcher] = ()) -> Fit
     with prepared.runtime.matmul():
         steps = fit(prepared.engine, prepared.feed, prepared.budget, seed=prepared.config.seed, buffer=buffer)
         with contextlib.closing(steps):
-            _consume(steps, watchers, keeper, monitor, _Signals())
+            _consume(steps, watchers, keeper, monitor)
         buffer.flush()
     _conclude(prepared)
     keeper.restore()
@@ -206,16 +206,24 @@ def _make_folders(run: Run) -> None:
 
 
 def _consume(
-    steps: Iterator[Step], watching: Sequence[Watcher], saver: _Saver, monitor: Monitor | None, signals: _Signals
+    steps: Iterator[Step],
+    watching: Sequence[Watcher],
+    saver: _Saver,
+    monitor: Monitor | None,
+    signals: _Signals | None = None,
 ) -> tuple[str, Step | None]:
-    """Hand every step to those who watch; returns how the training ended, and its last step."""
+    """Hand every step to those who watch; returns how the training ended, and its last step.
+
+    Arguments:
+        signals: interrupt the training between steps; nothing does without.
+    """
     step = None
     for step in steps:
         for watcher in watching:
             watcher(step)
         better = monitor is not None and monitor(step)
         exhausted = monitor is not None and monitor.exhausted
-        stopping = signals.received is not None and not step.last
+        stopping = signals is not None and signals.received is not None and not step.last
         if saver.due(step) or better or exhausted or stopping:
             saver.save(step.number, step.seconds, monitor)
         if exhausted:
@@ -265,15 +273,19 @@ def _finish(prepared: Prepared, run: Run, status: str, step: int, monitor: Monit
 
 
 def _validation_scores(fitted: Fitted, prepared: Prepared) -> Array | None:
-    """Log-likelihoods of validation rows in increasing order; of many rows those of evenly spaced ones."""
+    """Log-likelihoods of validation rows in increasing order; of many rows those of evenly spaced ones.
+
+    Rows without any value have none.
+    """
     rows = prepared.split.validation
     if not len(rows) or not isinstance(fitted.generator, Likelihood):
         return None
     if len(rows) > _MOST_SCORES:
         rows = rows[np.linspace(0, len(rows) - 1, _MOST_SCORES).astype(np.int64)]
-    scores = np.sort(np.concatenate([fitted.log_prob(block) for block in prepared.dataset.blocks(rows)]))
+    blocks = prepared.dataset.blocks(rows)
+    scores = np.sort(np.concatenate([fitted.log_prob(block)[any_observed(block)] for block in blocks]))
     # A file of tensors holds finite numbers only.
-    return np.maximum(scores, np.finfo(np.float64).min) if np.isfinite(scores[-1]) else None
+    return np.maximum(scores, np.finfo(np.float64).min) if len(scores) and np.isfinite(scores[-1]) else None
 
 
 def start_run(prepared: Prepared, out: Path | None) -> Run:
@@ -301,6 +313,7 @@ def train(
     precision: str = "auto",
     out: str | Path | None = None,
     training: Mapping[str, Any] | None = None,
+    split: Mapping[str, float] | None = None,
     warm_start: str | Path | None = None,
     weights: Array | None = None,
     watchers: Sequence[Watcher] = (),
@@ -320,6 +333,7 @@ def train(
         precision: `auto | fp64 | fp32 | tf32 | bf16 | fp16`.
         out: the run directory; one below `runs` without.
         training: settings such as `{"epochs": 50, "batch_size": 64}`.
+        split: shares of the rows held out, such as `{"validation": 0.2, "test": 0.0}`.
         warm_start: a run or model folder of the same model, whose weights and transform training goes on from.
         weights: how much each event of data in memory counts, `(N,)`, for models that learn by
             expectation-maximisation.
@@ -334,6 +348,8 @@ def train(
     """
     asked: dict[str, Any] = {"seed": seed, "device": device, "precision": precision, "training": training or {}}
     dataset, asked["data"] = given_data(data, weights)
+    if split is not None:
+        asked["split"] = dict(split)
     if objective is not None:
         asked["objective"] = objective
     if warm_start is not None:

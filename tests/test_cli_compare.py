@@ -150,16 +150,19 @@ def test_a_model_is_evaluated_on_its_test_rows_or_on_other_data(cli, run):
     assert set(found["metrics"]) == {"precision", "recall", "density", "coverage"}
     whole = json.loads(cli("evaluate", "run", "--data", "iris", "--metric", "coverage", "--json")[1])
     assert (whole["events"], set(whole["metrics"])) == (150, {"coverage"})
-    assert "higher is better" in cli("evaluate", "run")[1]
+    told = cli("evaluate", "run")[1]
+    assert "higher is better" in told
+    assert f"on {len(rows)} test events, which it was not trained on" in told
+    assert "genzoo-mixture/gmm on 150 events of iris\n" in cli("evaluate", "run", "--data", "iris")[1]
     assert_refused(cli("evaluate", "run", "--metric", "coverge"), 2, "Did you mean 'coverage'")
 
 
-def test_bits_per_dimension_are_told_for_values_on_a_grid(cli):
+def test_a_density_at_points_of_a_grid_is_told_in_nats_alone(cli):
     assert cli("train", "toy", "--data", "digits", "--out", "run")[0] == 0
-    found = json.loads(cli("evaluate", "run", "--json")[1])
-    nats = found["log_likelihood"]["test"]
-    assert found["bits_per_dim"] == pytest.approx(-nats / 64 / np.log(2))
-    assert "bits per dimension" in cli("evaluate", "run")[1]
+    code, out, _ = cli("evaluate", "run")
+    assert code == 0
+    assert "nats per event" in out
+    assert "bits" not in out + cli("evaluate", "run", "--json")[1]
 
 
 @pytest.mark.parametrize("verb", ["score", "cluster", "impute"])
@@ -214,6 +217,92 @@ def test_missing_values_are_filled_in_and_nothing_else(cli, tmp_path):
     assert_refused(cli("impute", "run", "--data", "holes.csv", "--out", "a.png"), 2, "a.png")
 
 
+def test_an_imputed_table_keeps_its_other_columns_their_order_and_types(cli):
+    x, gone = holes("holes.csv")
+    assert cli("train", "gmm", "--data", "holes.csv", "--out", "run")[0] == 0
+    full = genzoo.load("run").impute(x)
+    words = [f"{v:.1f}" for v in x[:, 0]]
+    text = ["id,d,note,b,w,c,when,a"]
+    for i, row in enumerate(x):
+        b, c, d = ("" if np.isnan(v) else repr(float(v)) for v in row[1:])
+        text.append(f'{i:04d},{d},"a, {i % 3}",{b},{0.25 + i},{c},2020-01-{1 + i % 28:02d},{words[i]}')
+    Path("wide.csv").write_text("\n".join(text) + "\n")
+    code, _, err = cli("impute", "run", "--data", "wide.csv", "--weight", "w", "--out", "whole.csv")
+    assert code == 0
+    assert "id, note, when" in err
+    found = [line.split(",") for line in Path("whole.csv").read_text().splitlines()]
+    assert ",".join(found[0]) == text[0]
+    for i, (new, old) in enumerate(zip(found[1:], (line.split(",") for line in text[1:]), strict=True)):
+        kept = [0, 2, 3, 5, 7]  # the note has a comma of its own
+        assert [new[place].strip('"') for place in kept] == [old[place].strip('"') for place in kept]
+        assert np.allclose([float(new[place]) for place in (8, 4, 6, 1)], full[i])
+    columns = {
+        "note": pa.array([None, "b", "c"] * 50),
+        "d": pa.array(x[:, 3], pa.float32(), from_pandas=True),
+        "id": pa.array(range(2**62, 2**62 + 150)),
+        "c": pa.array(np.where(gone[:, 2], None, np.nan_to_num(x[:, 2]).round().astype(int)), pa.int16()),
+        "b": pa.array(x[:, 1]),
+        "list": pa.array([[1, 2]] * 150),
+        "a": pa.array(x[:, 0]),
+    }
+    table = pa.table(columns)
+    parquet.write_table(table, "wide.parquet")
+    assert cli("impute", "run", "--data", "wide.parquet", "--out", "whole.parquet")[0] == 0
+    whole = parquet.read_table("whole.parquet")
+    assert whole.schema.types == table.schema.types
+    assert whole.column_names == table.column_names
+    assert whole.select(["note", "id", "list", "a"]) == table.select(["note", "id", "list", "a"])
+    events = np.stack([table[name].to_numpy().astype(float) for name in "abcd"], axis=1)
+    assert np.array_equal(whole["c"].to_numpy(), genzoo.load("run").impute(events)[:, 2].round())
+    assert not any(np.isnan(whole[name].to_numpy()).any() for name in "bcd")
+    assert_refused(cli("impute", "run", "--data", "wide.parquet", "--out", "bad.csv"), 2, "bad.csv", "Write .parquet")
+    assert cli("impute", "run", "--data", "wide.parquet", "--drop", "list,id", "--out", "less.csv")[0] == 0
+    assert csv.read_csv("less.csv").column_names == ["note", "d", "c", "b", "a"]
+
+
+def test_rows_without_any_value_have_no_score_and_count_nowhere(cli):
+    x, _ = holes("holes.csv")
+    x = np.concatenate([x, np.full((50, 4), np.nan)])
+    np.save("x.npy", x)
+    assert cli("train", "gmm", "-o", "split.validation=0.3", "--data", "x.npy", "--out", "run")[0] == 0
+    model = genzoo.load("run")
+    split = array_dataset("x", x).split(Run(Path("run")).config.split, 0)
+    own = model.log_prob(x[[row for row in split.validation if row < 150]])
+    assert len(own) < len(split.validation)
+    assert np.array_equal(model.validation_scores, np.sort(own))
+    scores = model.log_prob(x[:150])
+    assert cli("score", "run", "--data", "x.npy", "--out", "scores.parquet")[0] == 0
+    assert parquet.read_table("scores.parquet")["log_likelihood"].to_pylist() == [*scores, *[None] * 50]
+    out, err = cli("score", "run", "--data", "x.npy", "--threshold", 0.9)[1:]
+    assert out.splitlines()[151] == "150,,false"
+    assert "150 rows, " in err
+    assert "of 150 rows are flagged" in err
+    assert "50 rows (150, 151, " in err
+    found = json.loads(cli("score", "run", "--data", "x.npy", "--threshold", 0.9, "--json")[1])
+    assert found["log_likelihood"][150:] == [None] * 50
+    assert found["mean"] == pytest.approx(scores.mean())
+    assert found["count_flagged"] == (scores < np.quantile(own, 0.9)).sum()
+    assert found["unobserved"] == list(range(150, 200))
+    judged = json.loads(cli("evaluate", "run", "--data", "x.npy", "--json")[1])
+    assert (judged["events"], judged["unobserved"]) == (150, list(range(150, 200)))
+    assert judged["log_likelihood"]["test"] == pytest.approx(scores.mean())
+    assert judged["log_likelihood"]["se"] == pytest.approx(scores.std(ddof=1) / np.sqrt(150))
+    assert "50 rows (150, 151, " in cli("evaluate", "run", "--data", "x.npy")[1]
+    np.save("none.npy", x[150:])
+    assert_refused(cli("evaluate", "run", "--data", "none.npy"), 4, "no value at all")
+    Path("none.csv").write_text("x0,x1,x2,x3\n,,,\n,NA,,\n")
+    assert json.loads(cli("score", "run", "--data", "none.csv", "--json")[1])["mean"] is None
+    assert_refused(cli("evaluate", "run", "--data", "none.csv"), 2, "none has any value")
+
+
+def test_rows_are_not_dropped_when_a_trained_model_is_asked(cli):
+    holes("holes.csv")
+    assert cli("train", "gmm", "--data", "holes.csv", "--drop-missing", "--out", "run")[0] == 0
+    for words in (("score",), ("cluster",), ("evaluate",), ("impute", "--out", "whole.csv")):
+        refused = cli(words[0], "run", "--data", "holes.csv", "--drop-missing", *words[1:])
+        assert_refused(refused, 2, "--drop-missing is for training")
+
+
 def test_missing_values_take_part_in_a_comparison(cli):
     x, _ = holes("holes.csv")
     code, out, _ = cli("compare", "gaussian", "gmm:components=2", "toy", "--data", "holes.csv", "--folds", 2, "--json")
@@ -241,6 +330,6 @@ def test_outliers_are_minus_one_and_rows_outside_their_box_are_named(cli):
     scored = cli("score", "run", "--data", "far.npy")
     box = x[array_dataset("x", x).split(Run(Path("run")).config.split, 0).train]
     outside = ((far < box.min(axis=0)) | (far > box.max(axis=0))).any(axis=1)
-    assert f"{outside.sum()} rows lie outside the box" in scored[2]
+    assert f"outside the box that holds the training rows: {outside.sum()} rows" in scored[2]
     assert ", ".join(map(str, np.flatnonzero(outside))) in scored[2]
     assert cli("compare", "gmm:components=1,noise=true|false", "--data", "x.npy", "--expect", "gmm:noise=true")[0] == 0

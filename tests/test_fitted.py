@@ -121,7 +121,7 @@ def test_imputed_codes_are_codes():
 
 
 def test_missing_values_are_refused_by_a_model_that_does_not_take_them():
-    with pytest.raises(DataError, match=r"'test/toy' does not accept them.*--drop-missing"):
+    with pytest.raises(DataError, match=r"'test/toy' does not accept them.*leave such rows out"):
         fitted().log_prob(HOLES)
     with pytest.raises(DataError, match="inf in event 1, column 'b'"):
         gappy().log_prob(np.array([[0.0, np.nan], [0.0, np.inf]]))

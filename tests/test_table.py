@@ -13,11 +13,12 @@ from pyarrow import feather, parquet
 import genzoo
 from genzoo import ConfigError, DataError, Dataset, DataSpec, Feature
 from genzoo.config import DataSettings
+from genzoo.data.column import Column
 from genzoo.data.inspect import ColumnFacts, inspect
 from genzoo.data.match import match_dataset
 from genzoo.data.rowgroups import RowGroups
 from genzoo.data.source import open_dataset, open_matching
-from genzoo.data.table import table_of
+from genzoo.data.table import fill_column, table_of
 from genzoo.plugins import registry
 from genzoo.table import write_table
 
@@ -665,3 +666,28 @@ def test_a_comparison_without_test_rows_still_has_criteria(cli):
     assert code == 0
     assert "829.98" in out
     assert "there are no test rows" in out
+
+
+@pytest.mark.parametrize(
+    ("values", "levels", "codes", "expected"),
+    [
+        (pa.array(["b", None, "b"]), ("a", "b"), [1, 0, 1], ["b", "a", "b"]),
+        (pa.array([True, None, False]), ("false", "true"), [1, 1, 0], [True, True, False]),
+        (pa.array([3, None, 7], pa.uint8()), ("3", "7"), [0, 1, 1], [3, 7, 7]),
+        (pa.array([2, None, 9], pa.uint8()), None, [2, 300.4, 9], [2, 255, 9]),
+        (pa.array([None, None], pa.null()), None, [1.5, 2], [1.5, 2]),
+        (pa.array(["b", None, "b"]).dictionary_encode(), ("a", "b"), [1, 0, 1], ["b", "a", "b"]),
+        (
+            pa.DictionaryArray.from_arrays(pa.array([1, None, 0], pa.int8()), ["z", "a"], ordered=True),
+            ("a", "z"),
+            [0, 1, 1],
+            ["a", "z", "z"],
+        ),
+    ],
+)
+def test_holes_of_a_column_are_filled_in_its_own_type(values, levels, codes, expected):
+    feature = Feature("x", "continuous" if levels is None else "categorical", levels)
+    column = Column("x", pa.chunked_array([values]), "table", str)
+    filled = fill_column(column, np.array(codes, float), feature)
+    assert filled.to_pylist() == expected
+    assert filled.type == (pa.float64() if pa.types.is_null(values.type) else values.type)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from genzoo.cli.options import with_data_options
+from genzoo.cli.options import device_option, json_option, with_data_options
 from genzoo.plugins import registry
 
 if TYPE_CHECKING:
@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 @with_data_options
 @click.option("--metric", "metrics", multiple=True, metavar="M", help="A metric of samples; all without.")
 @click.option("--seed", type=int, default=0, envvar="GENZOO_SEED", show_default=True, help="Of the samples.")
-@click.option("--device", default="auto", envvar="GENZOO_DEVICE", help="auto, cpu, cuda, cuda:N or mps.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@device_option
+@json_option
 def command(run: str, metrics: tuple[str, ...], seed: int, device: str, as_json: bool, **given: Any) -> None:
-    """Judge the model of RUN by rows that it was not trained on: their log-likelihood, and its samples beside them."""
+    """Judge the model of RUN by events: their log-likelihood, and its samples beside them.
+
+    They are the run's test rows, which it was not trained on, or all rows of --data.
+    """
     from genzoo.cli.matching import open_data
     from genzoo.evaluation import evaluate
     from genzoo.metrics.fidelity import find_metrics
@@ -39,7 +42,8 @@ def command(run: str, metrics: tuple[str, ...], seed: int, device: str, as_json:
 
         dataset = open_data(fitted, given)
         rows = np.arange(len(dataset))
-    _show(evaluate(fitted, dataset, rows, chosen, seed=seed), fitted.model, as_json)
+    found = evaluate(fitted, dataset, rows, chosen, seed=seed)
+    _show(found, fitted.model, given["data"], as_json)
 
 
 def _test_rows(path: str) -> tuple[Dataset, Rows]:
@@ -63,7 +67,7 @@ def _test_rows(path: str) -> tuple[Dataset, Rows]:
     return dataset, dataset.split(config.split, config.seed).test
 
 
-def _show(found: Evaluation, model: str, as_json: bool) -> None:
+def _show(found: Evaluation, model: str, data: str | None, as_json: bool) -> None:
     told = found.log_likelihood
     if as_json:
         from genzoo.files import to_json
@@ -77,17 +81,20 @@ def _show(found: Evaluation, model: str, as_json: bool) -> None:
                 "kind": found.kind,
                 "measure": found.measure,
             },
-            "bits_per_dim": found.bits_per_dim,
             "metrics": {name: dataclasses.asdict(score) for name, score in found.scores.items()},
             "reasons": dict(found.reasons),
+            "unobserved": found.unobserved.tolist(),
         }
         click.echo(to_json(content, indent=2))
         return
-    click.echo(f"{model} on {found.events} events it was not trained on")
+    events = "test events, which it was not trained on" if data is None else f"events of {data}"
+    click.echo(f"{model} on {found.events} {events}")
+    if len(found.unobserved):
+        from genzoo.metrics.likelihood import named_rows
+
+        click.echo(f"left out, as they have no value at all: {named_rows(found.unobserved)}")
     if told is not None:
         click.echo(f"log-likelihood: {told.mean:.4f} ± {told.se:.4f} nats per event ({found.kind}, {found.measure})")
-    if found.bits_per_dim is not None:
-        click.echo(f"bits per dimension: {found.bits_per_dim:.4f}")
     for name, score in found.scores.items():
         error = "" if score.error is None else f" ± {score.error:.4f}"
         protocol = ", ".join(f"{key} {value}" for key, value in score.protocol.items())

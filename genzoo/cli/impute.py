@@ -7,35 +7,37 @@ from typing import Any
 
 import click
 
-from genzoo.cli.options import with_data_options
+from genzoo.cli.options import data_option, device_option, json_option, with_data_options
 
 
 @click.command("impute")
 @click.argument("run")
-@click.option("--data", required=True, metavar="D", help="Built-in name or path; see: genzoo data.")
+@data_option
 @with_data_options
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="F", help="Where to, by suffix.")
 @click.option("--draws", is_flag=True, help="Draw what is missing, instead of taking means and most probable values.")
 @click.option("--seed", type=int, default=0, envvar="GENZOO_SEED", show_default=True, help="Of the draws.")
-@click.option("--device", default="auto", envvar="GENZOO_DEVICE", help="auto, cpu, cuda, cuda:N or mps.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@device_option
+@json_option
 def command(run: str, out: Path, draws: bool, seed: int, device: str, as_json: bool, **given: Any) -> None:
-    """Fill in the missing values of D with the model of RUN; the columns and types of the table stay.
+    """Fill in the missing values of D with the model of RUN, and leave all else as it is.
 
     A missing value becomes its mean given the observed ones, or its most probable category; with --draws a draw.
+    The columns of the table stay with their order and types, also those that the model does not know; those of
+    --drop go. An array (.npy, .npz) holds the columns of the model.
     """
     import numpy as np
 
-    from genzoo.cli.matching import open_data
+    from genzoo.cli.matching import open_data, write_filled
     from genzoo.files import to_json
-    from genzoo.picture import check_suffix, save_events
+    from genzoo.picture import check_suffix
     from genzoo.run import load
 
     fitted = load(run, device)
     dataset = open_data(fitted, given)
     check_suffix(out, len(dataset), fitted.data)
     events = np.asarray(dataset.events[:])
-    save_events(out, fitted.impute(events, draw=draws, seed=seed), fitted.data)
+    write_filled(out, fitted, given, fitted.impute(events, draw=draws, seed=seed))
     missing = np.isnan(events).reshape(len(events), -1)
     names = [feature.name for feature in fitted.data.features]
     filled = {name: int(count) for name, count in zip(names, missing.sum(axis=0), strict=False) if count}

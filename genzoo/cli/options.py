@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -10,6 +11,13 @@ import click
 from genzoo.errors import ConfigError
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+
+data_option = click.option("--data", required=True, metavar="D", help="Built-in name or path; see: genzoo data.")
+device_option = click.option("--device", default="auto", envvar="GENZOO_DEVICE", help="auto, cpu, cuda, cuda:N or mps.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+rows_option = click.option(
+    "--out", type=click.Path(path_type=Path), metavar="F", help="Where to: .csv .tsv .parquet .arrow .npy; or stdout."
+)
 
 DATA_OPTIONS = (
     click.Option(["--size"], type=int, help="Side in pixels: images of a folder are resized and centre-cropped to it."),

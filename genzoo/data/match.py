@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+import pyarrow as pa
+
 from genzoo.config import DataSettings
-from genzoo.data.dataset import Dataset
-from genzoo.data.table import EventTable, chosen_columns, gather, one_column, read_columns, streamed
+from genzoo.data.dataset import Array, Dataset
+from genzoo.data.table import EventTable, chosen_columns, fill_column, gather, one_column, read_columns, streamed
 from genzoo.data.tabular import Tabular, numbered
 from genzoo.errors import ConfigError, DataError, did_you_mean
 from genzoo.spec import DataSpec, Feature
@@ -66,6 +68,34 @@ def match_dataset(dataset: Dataset, spec: DataSpec) -> Dataset:
     found = match_table(dataset.name, EventTable(dataset), DataSettings(source=dataset.name), spec)
     kept = {name: getattr(dataset, name) for name in ("labels", "test_rows", "skipped", "weights", "dropped")}
     return dataclasses.replace(found, **kept)
+
+
+def filled_table(
+    source: Tabular, settings: DataSettings, spec: DataSpec, events: Array, *, as_written: bool
+) -> pa.Table:
+    """A table with the missing values of the model's columns filled in, and all else as it was.
+
+    Columns keep their order and types; those that the model does not know, labels and weights stay, and those that
+    the settings drop go.
+
+    Arguments:
+        source: whose events were filled in.
+        events: as `spec` has them, `(N, C)`, filled in.
+        as_written: columns that the model does not know are text as the source has it, where it is a file of text.
+
+    Raises:
+        ConfigError, DataError: as `match_table`.
+    """
+    features = spec.features
+    columns = _found(source.shown, chosen_columns(source, settings), features)
+    names = [name for name in source.names if name not in settings.drop]
+    texts = {column for column, feature in zip(columns, features, strict=True) if _read_as_text(feature)}
+    others = set(names) - set(columns) if as_written else set()
+    table = source.read(names, texts | others)
+    for place, (name, feature) in enumerate(zip(columns, features, strict=True)):
+        filled = fill_column(one_column(source, table, name), events[:, place], feature)
+        table = table.set_column(names.index(name), name, filled)
+    return table
 
 
 def _found(shown: str, names: Sequence[str], features: Sequence[Feature]) -> list[str]:

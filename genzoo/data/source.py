@@ -66,6 +66,21 @@ def open_matching(settings: DataSettings, spec: DataSpec, registry: Registry) ->
     return match_table(_path(settings).stem, tabular, settings, spec)
 
 
+def open_source(settings: DataSettings, registry: Registry) -> Tabular | None:
+    """All columns of a built-in name or a path, whatever the settings choose of them; `None` of images.
+
+    Raises:
+        ConfigError, DataError: as `open_dataset`.
+    """
+    tabular = _open_table(settings, registry)
+    if tabular is not None:
+        return tabular
+    from genzoo.data.table import EventTable
+
+    dataset = _open_other(settings, registry)
+    return EventTable(dataset) if dataset.spec.modality == "table" else None
+
+
 def _path(settings: DataSettings) -> Path:
     return Path(settings.source).expanduser()
 

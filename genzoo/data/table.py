@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from genzoo.config import DataSettings
 from genzoo.data.column import LARGEST_WHOLE, Column
@@ -223,6 +224,35 @@ def table_of(events: Array, data: DataSpec) -> pa.Table:
     """
     columns = {feature.name: _arrow(events[:, i], feature) for i, feature in enumerate(data.features)}
     return pa.table(list(columns.values()), names=list(columns))
+
+
+def fill_column(column: Column, values: Array, feature: Feature) -> Any:
+    """A column with what is missing taken from `values`, numbers or codes of `feature`; the type stays."""
+    kind = column.values.type
+    if pa.types.is_null(kind):
+        return _arrow(values, feature)
+    if pa.types.is_dictionary(kind):
+        return _fill_coded(column.values, values, feature)
+    holes = pc.is_null(column.values, nan_is_null=True)
+    if feature.levels is None:  # rounded into the range of the column's own type
+        feature = column.describe("continuous")[0]
+    return pc.if_else(holes, _plain(_arrow(values, feature)).cast(kind), column.values)
+
+
+def _fill_coded(column: Any, values: Array, feature: Feature) -> Any:
+    """The same of a column of dictionary codes; levels that it lacks come last."""
+    kind = column.type
+    coded = column.unify_dictionaries().combine_chunks()
+    filled = _plain(_arrow(values, feature)).cast(kind.value_type)
+    holes = coded.is_null()
+    own = coded.dictionary
+    levels = pa.concat_arrays([own, filled.filter(pc.and_(holes, pc.invert(pc.is_in(filled, own)))).unique()])
+    codes = pc.if_else(holes, pc.index_in(filled, levels), coded.indices.cast(pa.int32()))
+    return pa.DictionaryArray.from_arrays(codes.cast(kind.index_type), levels, ordered=kind.ordered)
+
+
+def _plain(values: Any) -> Any:
+    return values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
 
 
 def _arrow(values: Array, feature: Feature) -> Any:

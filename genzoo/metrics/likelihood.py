@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import DivergenceError
-from genzoo.fitted import Fitted
+from genzoo.fitted import Fitted, any_observed
 from genzoo.model import Generator, Likelihood, LikelihoodBound, Outliers
 from genzoo.spec import DataSpec
 
@@ -52,7 +51,7 @@ def degrees_of_freedom(generator: Generator) -> int | None:
 
 
 def log_likelihoods(fitted: Fitted, dataset: Dataset, rows: Rows, seed: int) -> Array:
-    """Log-likelihoods, or their lower bounds, of some rows, `(n,)` nats.
+    """Log-likelihoods, or their lower bounds, of some rows, `(n,)` nats; NaN of rows that have no value at all.
 
     Raises:
         DivergenceError: one of them is not a number, or infinite above.
@@ -67,6 +66,15 @@ def log_likelihoods(fitted: Fitted, dataset: Dataset, rows: Rows, seed: int) -> 
     bad = np.isnan(found) | np.isposinf(found)
     if bad.any():
         raise DivergenceError(f"The log-likelihood of {bad.sum()} of {len(found)} rows is not a finite number.")
+    found[~np.isin(rows, observed_rows(dataset, rows))] = np.nan
+    return found
+
+
+def observed_rows(dataset: Dataset, rows: Rows) -> Rows:
+    """Those of some rows that have any value at all."""
+    if not dataset.spec.missing or not len(rows):
+        return rows
+    found: Rows = rows[np.concatenate([any_observed(block) for block in dataset.blocks(rows)])]
     return found
 
 
@@ -88,17 +96,3 @@ def named_rows(rows: Rows) -> str:
     """
     shown = ", ".join(map(str, rows[:_NAMED])) + (" ..." if len(rows) > _NAMED else "")
     return f"{len(rows)} row{'s'[: len(rows) != 1]} ({shown})"
-
-
-def bits_per_dim(log_likelihood: float, data: DataSpec) -> float | None:
-    """A mean log-likelihood in nats per event as bits for each value of an event, where values lie on a grid.
-
-    Examples:
-        >>> from genzoo.spec import Feature
-        >>> pixels = DataSpec((1, 2, 2), "image", (Feature("pixel"),), bounds=(0, 255), quantum=1.0)
-        >>> bits_per_dim(-4 * math.log(256), pixels)
-        8.0
-    """
-    if data.quantum is None:
-        return None
-    return -(log_likelihood / data.size + math.log(data.quantum)) / math.log(2)

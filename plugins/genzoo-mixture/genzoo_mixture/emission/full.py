@@ -252,9 +252,9 @@ class Full(Emission[Whitened | Expanded]):
         spreads = torch.linalg.svdvals(scale / deviations[..., None])  # whatever the units of the columns
         flat: Tensor = spreads[..., -1].square() <= 2 * ROUNDING
         least = torch.linalg.svdvals(scale)[..., -1].square()
-        return (
-            flat | (least <= 2 * max(self.reg_covar, FLOOR)) | shrunk(deviations.square(), self.means, self.reg_covar)
-        )
+        thin: Tensor = least <= 2 * max(self.reg_covar, FLOOR)
+        found: Tensor = flat | thin | shrunk(deviations.square(), self.means, self.reg_covar)
+        return found.expand(self.components)
 
 
 def _factor(within: Tensor, floor: float) -> Tensor:
