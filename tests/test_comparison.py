@@ -327,3 +327,13 @@ def test_bic_and_the_one_error_rule_find_how_many_gaussians_there_were(k):
     report = genzoo.compare(["gmm:components=1..6,training.restarts=3"], data, folds=4)
     assert report.best == f"gmm:components={k},training.restarts=3"
     assert report.simplest == report.best
+
+
+def test_criteria_of_many_events_are_of_a_maximum_of_their_sum():
+    rng = np.random.default_rng(3)
+    data = rng.normal(size=(8_000, 1)) + 2.5 * rng.integers(2, size=(8_000, 1))  # EM creeps where components overlap
+    by_sum = genzoo.compare(["gmm:components=2,training.restarts=1"], data, split={"test": 0.1}).rows[0].bic
+    peer = GaussianMixture(2, tol=1e-12, max_iter=100_000, random_state=0).fit(data)
+    assert by_sum == pytest.approx(peer.bic(data), abs=1.0)
+    per_event = genzoo.compare(["gmm:components=2,training.restarts=1,training.tolerance=1e-5"], data).rows[0].bic
+    assert per_event > by_sum

@@ -41,6 +41,11 @@ RESTARTS = 5
 TOLERANCE = 1e-5
 """Change of EM's mean log-likelihood, nats per event, at which a candidate has converged; about that of R's mclust."""
 
+TOLERANCE_OF_SUM = 0.01
+"""Change of EM's summed log-likelihood, nats, at which a fit for information criteria has converged."""
+
+_LEAST_TOLERANCE = 1e-12
+
 Watcher = Callable[[int, int, str], None]
 """Sees every finished fit: how many are done, of how many, and whose it was."""
 
@@ -133,11 +138,25 @@ class Comparison:
         """All fits of one candidate."""
         fold = self.division.fold
         folds = 0 if fold is None else int(fold.max()) + 1
-        trials = [Trial(number, candidate.config, "criteria")]
+        trials = [Trial(number, self._for_criteria(candidate), "criteria")]
         for repeat in range(self.seeds):
             trials.append(Trial(number, candidate.config, "held-out", repeat=repeat))
             trials += [Trial(number, candidate.config, "fold", place, repeat) for place in range(folds)]
         return trials
+
+    def _for_criteria(self, candidate: Candidate) -> RunConfig:
+        """How a candidate is fitted for information criteria, which are sums over all events.
+
+        What is left of the sum when EM stops at some change per event grows with the events. In float32 sums are not
+        known any better.
+        """
+        config = candidate.config
+        if "tolerance" in candidate.told or config.precision != "fp64":
+            return config
+        weights, rows = self.dataset.weights, self.division.rows
+        events = len(rows) if weights is None else float(weights[rows].sum())
+        tolerance = max(_LEAST_TOLERANCE, min(config.training.tolerance, TOLERANCE_OF_SUM / max(events, 1.0)))
+        return config.model_copy(update={"training": config.training.model_copy(update={"tolerance": tolerance})})
 
     def _report(self, results: Sequence[Result]) -> Report:
         by, note = self.by, f"Ranked by {self.by}, as asked."
@@ -176,7 +195,8 @@ class Comparison:
         split = split_settings(self.division.settings, everything=everything, watched=watched)
         rows = self.division.split(everything=everything, watched=watched)
         with on_threads(self.threads):
-            prepared = prepare(best.config.model_copy(update={"split": split}), self.dataset, rows)
+            fit = self._for_criteria(best) if by in CRITERIA else best.config
+            prepared = prepare(fit.model_copy(update={"split": split}), self.dataset, rows)
             config = prepared.config.model_copy(update={"data_digest": self.dataset.digest()})
             if (path / "run.json").exists() and _is_of(Run(path), config):
                 return path

@@ -51,6 +51,7 @@ class RowFile(Settings):
     candidate: dict[str, Any] = Field(description="model, options, objective and training")
     row: dict[str, Any]
     resolution: float
+    slack: float
     tensors: str = Field(description="SHA-256 of the held-out log-likelihoods")
 
 
@@ -106,7 +107,7 @@ class Kept:
             ) from error
         scores = {name: value.numpy() for name, value in read_tensors(tensors, {}).items()}
         row = dataclasses.replace(row, id=candidate.id, options=dict(candidate.assigned))
-        return Result(row, content.resolution, scores.get("test"), scores.get("cv"))
+        return Result(row, content.resolution, scores.get("test"), scores.get("cv"), content.slack)
 
     def add(self, candidate: Candidate, result: Result) -> None:
         """Keep a finished candidate; one that failed is left to be tried again.
@@ -125,6 +126,7 @@ class Kept:
             candidate=_settings(candidate),
             row=dataclasses.asdict(result.row),
             resolution=result.resolution,
+            slack=result.slack,
             tensors=digest(tensors),
         )
         write_json(place, content.model_dump(mode="json"))

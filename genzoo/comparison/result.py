@@ -27,19 +27,22 @@ class Evidence:
     Arguments:
         fold: of each row of cross-validation, the fold that held it out; `None` without.
         test_weights, cv_weights: of the test rows and of those of cross-validation; `None` where all count alike.
+        events: how many the information criteria are of, or the sum of their weights.
     """
 
     fold: Folds | None = None
     test_weights: Array | None = None
     cv_weights: Array | None = None
+    events: float = 0.0
 
     @staticmethod
     def of(dataset: Dataset, division: Division) -> Evidence:
         """That of a dataset and its division."""
         weights = dataset.weights
         if weights is None:
-            return Evidence(division.fold)
-        return Evidence(division.fold, weights[division.test_rows], weights[division.rows])
+            return Evidence(division.fold, events=len(division.rows))
+        own = weights[division.rows]
+        return Evidence(division.fold, weights[division.test_rows], own, float(own.sum()))
 
     def mean(self, figure: str, scores: Array) -> Estimate:
         """The mean of the scores behind `test` or `cv`."""
@@ -62,12 +65,14 @@ class Result:
         resolution: nats per event below which its log-likelihood is a matter of when training stopped.
         test, cv: log-likelihoods of held-out events, `(R, N)` each, a row for each seed; `None` where there are none,
             or where one of them is infinite.
+        slack: difference of its information criteria that is a matter of when training stopped.
     """
 
     row: Row
     resolution: float = 0.0
     test: Array | None = None
     cv: Array | None = None
+    slack: float = 0.0
 
     def scores(self, figure: str) -> Array | None:
         """The log-likelihoods behind `test` or `cv`."""
@@ -107,7 +112,8 @@ def gather(candidate: Candidate, outcomes: Sequence[Outcome], evidence: Evidence
         seconds=seconds,
         reasons=reasons,
     )
-    return Result(row, 10 * config.training.tolerance, test, cv)
+    whole = next((outcome.resolution for outcome in outcomes if outcome.trial.purpose == "criteria"), 0.0)
+    return Result(row, first.resolution, test, cv, 2 * evidence.events * whole)
 
 
 def _of_all_folds(outcomes: Sequence[Outcome], fold: Folds | None, repeat: int) -> Array | None:

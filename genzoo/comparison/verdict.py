@@ -23,7 +23,8 @@ LIKELIHOOD_FIGURES = (*CRITERIA, "test", "cv")
 """Figures that only models of one measure can be ranked by."""
 
 _CLOSE = 2.0
-"""Difference of information criteria that says nothing, where there are no held-out events to ask (Raftery, 1995)."""
+"""Difference of information criteria that says nothing, where there are no held-out events to ask. Raftery (1995) gives
+it for BIC; the other criteria have no such scale, and are held to the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ def _order(row: Row, by: str) -> tuple[float, float]:
     assert value is not None
     score = row.metrics.get(by)
     lower = by in CRITERIA or (score is not None and score.direction == "lower")
-    return (value if lower else -value), (row.degrees_of_freedom or math.inf)
+    return (value if lower else -value), (math.inf if row.degrees_of_freedom is None else row.degrees_of_freedom)
 
 
 def _best(ordered: Sequence[Result], by: str, evidence: Evidence) -> Result:
@@ -174,10 +175,11 @@ def _verdict(result: Result, best: Result, gap: Difference | None, by: str) -> s
         return "best: lower bound" if bounded else "best"
     if bounded and top.exact:
         return "undecided: lower bound"
-    return _compared(result.row, best.row, gap, by) + (": lower bounds" if bounded else "")
+    return _compared(result, best, gap, by) + (": lower bounds" if bounded else "")
 
 
-def _compared(row: Row, best: Row, gap: Difference | None, by: str) -> str:
+def _compared(result: Result, best: Result, gap: Difference | None, by: str) -> str:
+    row = result.row
     if gap is not None and math.isfinite(gap.low) and math.isfinite(gap.high):
         if gap.undecided:
             return "no difference"
@@ -185,10 +187,10 @@ def _compared(row: Row, best: Row, gap: Difference | None, by: str) -> str:
         lower = by not in LIKELIHOOD_FIGURES and score is not None and score.direction == "lower"
         return "better held out" if (gap.low > 0) != lower else "worse"
     if by in CRITERIA:
-        mine, least = row.figure(by), best.figure(by)
+        mine, least = row.figure(by), best.row.figure(by)
         assert mine is not None
         assert least is not None
-        return "worse" if mine - least >= _CLOSE else "no difference"
+        return "worse" if mine - least >= max(_CLOSE, result.slack, best.slack) else "no difference"
     return "worse: no interval"
 
 
