@@ -45,7 +45,7 @@ def test_where_folds_differ_the_error_is_that_between_their_means():
     found = estimate(values[None], folds=folds)
     assert found.se == pytest.approx(means.std(ddof=1) / math.sqrt(5))
     expected = stats.t.interval(0.95, 4, means.mean(), means.std(ddof=1) / math.sqrt(5))
-    assert found.interval == pytest.approx(expected, rel=1e-3)
+    assert found.interval == pytest.approx(expected, rel=1e-12)
 
 
 def test_folds_that_agree_by_luck_do_not_shrink_the_error():
@@ -77,14 +77,16 @@ def test_one_event_tells_nothing():
     assert math.isnan(estimate(np.array([[1.0]])).se)
 
 
-@pytest.mark.parametrize("clustered", [0.0, 0.3])
-def test_intervals_of_cross_validation_cover_the_truth(clustered):
+@pytest.mark.parametrize("groups", [3, 5, 10])
+@pytest.mark.parametrize("ratio", [1.0, 2.0, 3.0, 5.0])
+def test_intervals_of_cross_validation_cover_the_truth(groups, ratio):
+    """Folds of 20 events, whose means vary `ratio` times as much as those of independent events."""
     rng = np.random.default_rng(5)
-    folds = np.repeat(np.arange(10), 10)
+    folds = np.repeat(np.arange(groups), 20)
+    shared = math.sqrt((ratio - 1) / 20)
     covered = 0
-    for _ in range(1000):
-        low, high = estimate(
-            (rng.normal(size=100) + clustered * rng.normal(size=10)[folds])[None], folds=folds
-        ).interval
+    for _ in range(2_000):
+        values = rng.normal(size=20 * groups) + shared * rng.normal(size=groups)[folds]
+        low, high = estimate(values[None], folds=folds).interval
         covered += low <= 0 <= high
-    assert 935 <= covered <= 995
+    assert covered >= (1870 if groups > 3 else 1840)  # 95 %, and less where only a few folds tell how they vary

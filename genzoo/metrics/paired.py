@@ -69,12 +69,13 @@ def estimate(scores: Values, weights: Values | None = None, folds: Folds | None 
     groups = 1 if folds is None else int(folds.max()) + 1
     cluster = np.zeros(n, np.int64) if folds is None else folds
     events, freedom = _within(values - mean, w, cluster, groups)
-    excess = 0.0 if groups == 1 else max(0.0, _between(values - mean, w, cluster, groups) - events)
+    if groups > 1 and (between := _between(values - mean, w, cluster, groups)) > events:
+        events, freedom = between, groups - 1.0
     seeds = float((scores @ w / total).var(ddof=1) / repeats) if repeats > 1 else 0.0
-    variance = events + excess + seeds
+    variance = events + seeds
     if not variance > 0:
         return Estimate(mean, 0.0 if variance == 0 else math.nan, math.inf)
-    parts = ((events, freedom), (excess, groups - 1), (seeds, repeats - 1))
+    parts = ((events, freedom), (seeds, repeats - 1))
     spread = sum(part**2 / count for part, count in parts if part > 0)
     return Estimate(mean, math.sqrt(variance), variance**2 / spread)
 
