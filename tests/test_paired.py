@@ -74,7 +74,10 @@ def test_one_event_a_fold_is_as_without_folds():
 
 
 def test_one_event_tells_nothing():
-    assert math.isnan(estimate(np.array([[1.0]])).se)
+    found = estimate(np.array([[1.0]]))
+    assert found.mean == 1.0
+    assert math.isnan(found.se)
+    assert all(math.isnan(end) for end in found.interval)
 
 
 @pytest.mark.parametrize("groups", [3, 5, 10])

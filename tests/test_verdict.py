@@ -183,3 +183,13 @@ def test_criteria_that_stopping_leaves_open_are_no_difference():
 def test_of_equal_figures_the_one_without_parameters_comes_first():
     ranking = rank([result("a", events(), degrees=1), result("b", events(), degrees=0)], "test", Evidence())
     assert ranking.best == "b"
+
+
+def test_one_test_row_decides_nothing():
+    found = rank([result("a", [-1.0]), result("b", [-2.0])], "test", Evidence())
+    assert [row.verdict for row in found.rows] == ["best", "worse: no interval"]
+    assert found.rows[1].difference.mean == -1.0
+    assert not found.rows[1].difference.has_interval
+    assert found.simplest == "a"
+    by_bic = rank([result("a", [-1.0], bic=1.0), result("b", [-2.0], bic=2.0)], "bic", Evidence())
+    assert by_bic.rows[1].verdict == "no difference"

@@ -150,8 +150,10 @@ def _difference(result: Result, best: Result, by: str, evidence: Evidence) -> Di
 
 
 def _as_difference(figure: str, found: Estimate, resolution: float) -> Difference:
-    """With an interval that is never narrower than what the fits can resolve."""
+    """With an interval that is never narrower than what the fits can resolve; with none where there is no error."""
     low, high = found.interval
+    if math.isnan(found.se):
+        return Difference(figure, found.mean, found.se, low, high)
     return Difference(
         figure, found.mean, found.se, min(low, found.mean - resolution), max(high, found.mean + resolution)
     )
@@ -180,7 +182,7 @@ def _verdict(result: Result, best: Result, gap: Difference | None, by: str) -> s
 
 def _compared(result: Result, best: Result, gap: Difference | None, by: str) -> str:
     row = result.row
-    if gap is not None and math.isfinite(gap.low) and math.isfinite(gap.high):
+    if gap is not None and gap.has_interval:
         if gap.undecided:
             return "no difference"
         score = row.metrics.get(by)
@@ -224,11 +226,13 @@ def _simplest(results: Sequence[Result], evidence: Evidence) -> tuple[str | None
 
 
 def _within_one_error(result: Result, best: Result, figure: str, evidence: Evidence) -> bool:
+    if result is best:
+        return True
     scores, others = result.scores(figure), best.scores(figure)
     assert scores is not None
     assert others is not None
     gap = evidence.difference(figure, scores, others)
-    return gap.mean >= -max(gap.se, result.resolution, best.resolution)
+    return not math.isnan(gap.se) and gap.mean >= -max(gap.se, result.resolution, best.resolution)
 
 
 def _value(row: Row, figure: str) -> float:

@@ -43,7 +43,9 @@ class Estimate:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Where the true mean lies, at confidence `LEVEL`."""
+        """Where the true mean lies, at confidence `LEVEL`; not a number where there is no standard error."""
+        if math.isnan(self.se):
+            return math.nan, math.nan
         reach = self.se * float(stdtrit(min(self.freedom, 1e9), 0.5 + LEVEL / 2)) if self.se > 0 else 0.0
         return self.mean - reach, self.mean + reach
 
