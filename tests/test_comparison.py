@@ -14,6 +14,7 @@ from genzoo.comparison.comparison import RESTARTS, TOLERANCE, prepare_comparison
 from genzoo.comparison.division import Division
 from genzoo.comparison.trial import attempt
 from genzoo.config import SplitSettings
+from genzoo.data.array import array_dataset
 from genzoo.data.bundled import iris
 from genzoo.errors import ArtifactError, ConfigError, Interrupted
 from genzoo.report.document import comma_separated, markdown
@@ -337,3 +338,14 @@ def test_criteria_of_many_events_are_of_a_maximum_of_their_sum():
     assert by_sum == pytest.approx(peer.bic(data), abs=1.0)
     per_event = genzoo.compare(["gmm:components=2,training.restarts=1,training.tolerance=1e-5"], data).rows[0].bic
     assert per_event > by_sum
+
+
+def test_rows_of_weight_0_give_no_figure_and_no_rank():
+    x = three(60)
+    test = Division.of(array_dataset("x", x), SplitSettings(), 0, 0).test_rows
+    weights = np.ones(60)
+    weights[test] = 0
+    report = genzoo.compare(["gaussian", "gmm:components=2"], x, weights=weights, by="test")
+    assert report.best is None
+    assert "weight 0" in report.rows[0].reasons["test"]
+    assert genzoo.compare(["gaussian", "gmm:components=2"], x, weights=weights, folds=3).rows[1].cv.se > 0

@@ -93,3 +93,20 @@ def test_intervals_of_cross_validation_cover_the_truth(groups, ratio):
         low, high = estimate(values[None], folds=folds).interval
         covered += low <= 0 <= high
     assert covered >= (1870 if groups > 3 else 1840)  # 95 %, and less where only a few folds tell how they vary
+
+
+def test_events_of_no_weight_take_no_part():
+    a, b = scores()
+    folds = np.repeat(np.arange(8), 5)
+    weights = np.random.default_rng(6).integers(1, 3, 40).astype(float)
+    weights[folds == 3] = 0
+    some = weights > 0
+    for w in (weights, weights * 1.5):
+        assert difference(a, b, w, folds) == difference(a[:, some], b[:, some], w[some], folds[some])
+
+
+def test_whether_weights_are_frequencies_can_be_said():
+    a, _ = scores()
+    weights = np.full(40, 2.0)
+    assert estimate(a, weights, frequencies=False).se == pytest.approx(estimate(a).se)
+    assert estimate(a, weights).freedom == 79

@@ -14,7 +14,7 @@ from genzoo.comparison.division import Division, Folds
 from genzoo.comparison.trial import Outcome
 from genzoo.data.dataset import Dataset
 from genzoo.metrics.criteria import CRITERIA, no_criteria
-from genzoo.metrics.paired import Estimate, difference, estimate
+from genzoo.metrics.paired import Estimate, are_frequencies, difference, estimate
 from genzoo.report.result import CrossValidation, LogLikelihood, Row
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -27,12 +27,14 @@ class Evidence:
     Arguments:
         fold: of each row of cross-validation, the fold that held it out; `None` without.
         test_weights, cv_weights: of the test rows and of those of cross-validation; `None` where all count alike.
+        frequencies: whether weights count events; one answer for all rows, whichever of them a figure is of.
         events: how many the information criteria are of, or the sum of their weights.
     """
 
     fold: Folds | None = None
     test_weights: Array | None = None
     cv_weights: Array | None = None
+    frequencies: bool = True
     events: float = 0.0
 
     @staticmethod
@@ -42,15 +44,21 @@ class Evidence:
         if weights is None:
             return Evidence(division.fold, events=len(division.rows))
         own = weights[division.rows]
-        return Evidence(division.fold, weights[division.test_rows], own, float(own.sum()))
+        counts = are_frequencies(weights)
+        return Evidence(division.fold, weights[division.test_rows], own, counts, float(own.sum()))
 
     def mean(self, figure: str, scores: Array) -> Estimate:
         """The mean of the scores behind `test` or `cv`."""
-        return estimate(scores, *self._about(figure))
+        return estimate(scores, *self._about(figure), frequencies=self.frequencies)
 
     def difference(self, figure: str, scores: Array, best: Array) -> Estimate:
         """The paired difference of the scores behind `test` or `cv` to those of the best."""
-        return difference(scores, best, *self._about(figure))
+        return difference(scores, best, *self._about(figure), frequencies=self.frequencies)
+
+    def counts_nothing(self, figure: str) -> bool:
+        """Whether all events behind `test` or `cv` have the weight 0."""
+        weights, _ = self._about(figure)
+        return weights is not None and not weights.any()
 
     def _about(self, figure: str) -> tuple[Array | None, Folds | None]:
         return (self.cv_weights, self.fold) if figure == "cv" else (self.test_weights, None)
@@ -94,8 +102,9 @@ def gather(candidate: Candidate, outcomes: Sequence[Outcome], evidence: Evidence
     first = held_out[0]
     found = next((o.criteria for o in outcomes if o.criteria is not None), no_criteria("not asked for"))
     reasons = {**first.reasons, **found.reasons}
-    test = _scores("test", [o.scores for o in held_out], first.kind, reasons)
-    cv = _scores("cv", [_of_all_folds(outcomes, evidence.fold, o.trial.repeat) for o in held_out], first.kind, reasons)
+    test = _scores("test", [o.scores for o in held_out], first.kind, evidence, reasons)
+    folded = [_of_all_folds(outcomes, evidence.fold, o.trial.repeat) for o in held_out]
+    cv = _scores("cv", folded, first.kind, evidence, reasons)
     if first.kind == "none":
         reasons["train"] = "no likelihood"
     if first.degrees_of_freedom is None:
@@ -129,7 +138,9 @@ def _of_all_folds(outcomes: Sequence[Outcome], fold: Folds | None, repeat: int) 
     return scores
 
 
-def _scores(figure: str, repeats: Sequence[Array | None], kind: str, reasons: dict[str, str]) -> Array | None:
+def _scores(
+    figure: str, repeats: Sequence[Array | None], kind: str, evidence: Evidence, reasons: dict[str, str]
+) -> Array | None:
     """Scores under all seeds, or `None` and the reason."""
     if kind == "none":
         reasons[figure] = "no likelihood"
@@ -137,6 +148,9 @@ def _scores(figure: str, repeats: Sequence[Array | None], kind: str, reasons: di
     known = [scores for scores in repeats if scores is not None]
     if len(known) < len(repeats):
         reasons[figure] = "no cross-validation was asked for (--folds)" if figure == "cv" else "there are no test rows"
+        return None
+    if evidence.counts_nothing(figure):
+        reasons[figure] = "all its held-out events have the weight 0"
         return None
     scores = np.stack(known).astype(np.float64)
     impossible = int(np.isneginf(scores).any(axis=0).sum())
