@@ -9,7 +9,7 @@ from sklearn.datasets import load_iris
 from sklearn.mixture import GaussianMixture
 
 import genzoo
-from genzoo.comparison import worker
+from genzoo.comparison import comparison, worker
 from genzoo.comparison.comparison import RESTARTS, TOLERANCE, prepare_comparison
 from genzoo.comparison.division import Division
 from genzoo.comparison.trial import attempt
@@ -349,3 +349,28 @@ def test_rows_of_weight_0_give_no_figure_and_no_rank():
     assert report.best is None
     assert "weight 0" in report.rows[0].reasons["test"]
     assert genzoo.compare(["gaussian", "gmm:components=2"], x, weights=weights, folds=3).rows[1].cv.se > 0
+
+
+def stopping(signal):
+    def training(prepared, run):
+        (run.path / "begun").touch()
+        raise signal
+
+    return training
+
+
+@pytest.mark.parametrize("signal", [KeyboardInterrupt(), Interrupted("Go on with: genzoo train --resume x", 143)])
+def test_an_interrupt_while_the_best_is_trained_leaves_the_report(tmp_path, monkeypatch, signal):
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(comparison, "run_training", stopping(signal))
+        with pytest.raises(Interrupted, match="The report is there; the same command goes on") as error:
+            genzoo.compare(["gaussian", "gmm"], "iris", out=out)
+    assert "resume" not in str(error.value)
+    assert error.value.exit_code == getattr(signal, "exit_code", 130)
+    assert json.loads((out / "report.json").read_text())["rows"][0]["run"] is None
+    made = counting(monkeypatch)
+    report = genzoo.compare(["gaussian", "gmm"], "iris", out=out)
+    assert not made
+    assert Path(report.rows[0].run) == out / "best"
+    assert sorted(path.name for path in out.iterdir() if path.name.startswith(".")) == []

@@ -24,7 +24,7 @@ from genzoo.config import DataSettings, RunConfig
 from genzoo.data.dataset import Array, Dataset, usable
 from genzoo.data.source import anchor, open_dataset
 from genzoo.device import resolve_device, widest
-from genzoo.errors import ConfigError, Interrupted, did_you_mean
+from genzoo.errors import ConfigError, DivergenceError, Interrupted, did_you_mean
 from genzoo.metrics.criteria import CRITERIA
 from genzoo.objective import EMObjective
 from genzoo.plugins import registry
@@ -79,7 +79,7 @@ class Comparison:
         return next((candidate for candidate in self.candidates if candidate.id == name), None)
 
     def run(self, watcher: Watcher | None = None) -> Report:
-        """Fit what is not kept already, rank all, and write the report and the best run where results are kept.
+        """Fit what is not kept already, rank all, and write the report where results are kept.
 
         Raises:
             Interrupted: by the user; finished candidates are kept.
@@ -97,13 +97,32 @@ class Comparison:
                 130,
             ) from None
         report = self._report([found[candidate.id] for candidate in self.candidates])
-        if self.kept is None:
-            return report
+        if self.kept is not None:
+            write_report(self.kept.path, report)
+        return report
+
+    def keep_best(self, report: Report) -> Report:
+        """Train the best candidate into a run where results are kept; returns the report that names the run.
+
+        Raises:
+            Interrupted: by the user; the report is kept as it was.
+            GenzooError: training failed, or the disk is full; so it is.
+        """
         best = self.candidate(report.best)
-        if best is not None:
+        if self.kept is None or best is None:
+            return report
+        what = f"run of the best candidate, {best.id}, was trained into {self.kept.path}"
+        try:
             run = self._train_best(self.kept.path / "best", best, report.by)
-            rows = [dataclasses.replace(r, run=str(run)) if r.id == report.best else r for r in report.rows]
-            report = dataclasses.replace(report, rows=tuple(rows))
+        except (KeyboardInterrupt, Interrupted) as stop:
+            code = stop.exit_code if isinstance(stop, Interrupted) else 130
+            raise Interrupted(
+                f"Interrupted while the {what}. The report is there; the same command goes on.", code
+            ) from None
+        except DivergenceError as error:  # whose folder of checkpoints is not kept
+            raise DivergenceError(f"{error.__cause__ or error} This was as the {what}; the report is there.") from error
+        rows = [dataclasses.replace(row, run=str(run)) if row.id == best.id else row for row in report.rows]
+        report = dataclasses.replace(report, rows=tuple(rows))
         write_report(self.kept.path, report)
         return report
 
@@ -189,7 +208,10 @@ class Comparison:
         }
 
     def _train_best(self, path: Path, best: Candidate, by: str) -> Path:
-        """A run of the fit that the figure is of: to all rows, or to those before the test rows."""
+        """A run of the fit that the figure is of, under the first seed: to all rows, or to those before the test rows.
+
+        Of cross-validation and of several seeds there are many fits, of which this is none, or the first.
+        """
         everything = by in (*CRITERIA, "cv")
         watched = watches(best.config)
         split = split_settings(self.division.settings, everything=everything, watched=watched)
@@ -277,7 +299,7 @@ def compare(
         threads=threads,
         out=out,
     )
-    return ready.run(watcher)
+    return ready.keep_best(ready.run(watcher))
 
 
 def prepare_comparison(
