@@ -12,8 +12,8 @@ import genzoo
 from genzoo.comparison import comparison, worker
 from genzoo.comparison.comparison import RESTARTS, TOLERANCE, prepare_comparison
 from genzoo.comparison.division import Division
-from genzoo.comparison.trial import attempt
-from genzoo.config import SplitSettings
+from genzoo.comparison.trial import Outcome, Trial, attempt
+from genzoo.config import DataSettings, SplitSettings
 from genzoo.data.array import array_dataset
 from genzoo.data.bundled import iris
 from genzoo.errors import ArtifactError, ConfigError, Interrupted
@@ -374,3 +374,53 @@ def test_an_interrupt_while_the_best_is_trained_leaves_the_report(tmp_path, monk
     assert not made
     assert Path(report.rows[0].run) == out / "best"
     assert sorted(path.name for path in out.iterdir() if path.name.startswith(".")) == []
+
+
+def failing(monkeypatch, *purposes):
+    """Every fit of those purposes fails; of folds the one with number 1."""
+
+    def broken(dataset, division, trial):
+        if trial.purpose in purposes and (trial.purpose != "fold" or trial.fold == 1):
+            return Outcome(trial, failure="broken", exit_code=6)
+        made.append((trial.purpose, trial.fold))
+        return attempt(dataset, division, trial)
+
+    made = []
+    monkeypatch.setattr(worker, "attempt", broken)
+    return made
+
+
+def test_what_was_computed_before_a_fold_failed_is_told(tmp_path, monkeypatch):
+    made = failing(monkeypatch, "fold")
+    report = genzoo.compare(["gaussian"], "iris", folds=4, out=tmp_path / "out")
+    row = report.rows[0]
+    assert made == [("criteria", 0), ("held-out", 0), ("fold", 0)]
+    assert (row.status, row.cv.mean, row.verdict) == ("ok", None, "best")
+    assert row.reasons["cv"] == "fold 1 failed: broken"
+    assert None not in (row.bic, row.log_likelihood.test)
+    assert not list((tmp_path / "out" / "rows").iterdir())
+
+
+def test_criteria_stay_where_the_held_out_fit_failed(monkeypatch):
+    made = failing(monkeypatch, "held-out")
+    row = genzoo.compare(["gaussian"], "iris", folds=2).rows[0]
+    assert made == [("criteria", 0)]
+    assert row.bic is not None
+    assert (row.log_likelihood.test, row.log_likelihood.kind, row.log_likelihood.measure) == (None, "exact", "density")
+    assert "the fit without the test rows failed: broken" == row.reasons["test"] == row.reasons["cv"]
+    failing(monkeypatch, "criteria")
+    assert genzoo.compare(["gaussian"], "iris").rows[0].status == "failed"
+
+
+def test_of_a_candidate_that_has_failed_no_further_process_is_started():
+    division = Division.of(iris(), SplitSettings(), 0, 30)
+    settings = DataSettings(source="iris")
+    config = prepare_comparison(
+        ["dcgan"], (None, {"source": "iris"}), {}, by=None, folds=0, seeds=1, jobs=1, threads=1, out=None
+    )
+    config = config.candidates[0].config
+    trials = [Trial(0, config, "criteria"), *(Trial(0, config, "fold", fold) for fold in range(30))]
+    found = list(worker.outcomes(iris(), division, trials, settings=settings, jobs=2, threads=1))
+    assert sorted(outcome.trial.fold for outcome in found) == [0, *range(30)]
+    assert all(outcome.failure for outcome in found)
+    assert sum(outcome.seconds > 0 for outcome in found) < 31  # those that had been handed out before it failed

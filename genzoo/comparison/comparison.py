@@ -148,7 +148,7 @@ class Comparison:
             if watcher is not None:
                 watcher(done, len(trials), candidate.id)
             if len(arrived[number]) == waiting[number]:
-                result = gather(candidate, sorted(arrived.pop(number), key=_place), evidence)
+                result = gather(candidate, arrived.pop(number), evidence)
                 if self.kept is not None:
                     self.kept.add(candidate, result)
                 found[candidate.id] = result
@@ -231,12 +231,6 @@ class Comparison:
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
         return path
-
-
-def _place(outcome: Outcome) -> tuple[bool, int, bool, int]:
-    """Sorts outcomes as their fits were planned, so that of several failures always the same is told."""
-    trial = outcome.trial
-    return trial.purpose != "criteria", trial.repeat, trial.purpose == "fold", trial.fold
 
 
 def _is_of(run: Run, config: RunConfig) -> bool:

@@ -110,12 +110,12 @@ class Kept:
         return Result(row, content.resolution, scores.get("test"), scores.get("cv"), content.slack)
 
     def add(self, candidate: Candidate, result: Result) -> None:
-        """Keep a finished candidate; one that failed is left to be tried again.
+        """Keep a finished candidate; one of which a fit failed is left to be tried again.
 
         Raises:
             GenzooError: the disk is full or read-only.
         """
-        if result.row.status == "failed":
+        if result.row.status == "failed" or not result.whole:
             return
         place = self._place(candidate)
         tensors = place.with_suffix(".safetensors")

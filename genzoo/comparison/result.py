@@ -74,6 +74,7 @@ class Result:
         test, cv: log-likelihoods of held-out events, `(R, N)` each, a row for each seed; `None` where there are none,
             or where one of them is infinite.
         slack: difference of its information criteria that is a matter of when training stopped.
+        whole: whether no fit of it failed.
     """
 
     row: Row
@@ -81,6 +82,7 @@ class Result:
     test: Array | None = None
     cv: Array | None = None
     slack: float = 0.0
+    whole: bool = True
 
     def scores(self, figure: str) -> Array | None:
         """The log-likelihoods behind `test` or `cv`."""
@@ -91,20 +93,22 @@ def gather(candidate: Candidate, outcomes: Sequence[Outcome], evidence: Evidence
     """One result of the outcomes of all fits of a candidate."""
     config = candidate.config
     seconds = sum(outcome.seconds for outcome in outcomes)
-    failed = next((outcome for outcome in outcomes if outcome.failure is not None), None)
     options = dict(candidate.assigned)
+    whole, held_out, folds = _by_purpose(outcomes)
+    failed = _failed(whole) or (None if _has_values(whole) else _failed(held_out))
     if failed is not None:
         reasons = {"status": failed.failure or ""}
         code = failed.exit_code
         row = Row(candidate.id, config.model, options, "failed", seconds=seconds, reasons=reasons, exit_code=code)
         return Result(row)
-    held_out = sorted((o for o in outcomes if o.trial.purpose == "held-out"), key=lambda o: o.trial.repeat)
-    first = held_out[0]
-    found = next((o.criteria for o in outcomes if o.criteria is not None), no_criteria("not asked for"))
+    first = whole[0] if held_out[0].failure is not None else held_out[0]
+    found = whole[0].criteria or no_criteria("not asked for")
     reasons = {**first.reasons, **found.reasons}
-    test = _scores("test", [o.scores for o in held_out], first.kind, evidence, reasons)
+    broken = _broken(held_out, folds)
+    test = None if "test" in broken else _scores("test", [o.scores for o in held_out], first.kind, evidence, reasons)
     folded = [_of_all_folds(outcomes, evidence.fold, o.trial.repeat) for o in held_out]
-    cv = _scores("cv", folded, first.kind, evidence, reasons)
+    cv = None if "cv" in broken else _scores("cv", folded, first.kind, evidence, reasons)
+    reasons |= broken
     if first.kind == "none":
         reasons["train"] = "no likelihood"
     if first.degrees_of_freedom is None:
@@ -121,8 +125,37 @@ def gather(candidate: Candidate, outcomes: Sequence[Outcome], evidence: Evidence
         seconds=seconds,
         reasons=reasons,
     )
-    whole = next((outcome.resolution for outcome in outcomes if outcome.trial.purpose == "criteria"), 0.0)
-    return Result(row, first.resolution, test, cv, 2 * evidence.events * whole)
+    return Result(row, first.resolution, test, cv, 2 * evidence.events * whole[0].resolution, whole=not broken)
+
+
+def _by_purpose(outcomes: Sequence[Outcome]) -> tuple[list[Outcome], list[Outcome], list[Outcome]]:
+    """Those of the fit to all rows, of held-out fits and of folds.
+
+    Each in the order of their plan, not of their arrival, so that of several failures always the same is told.
+    """
+    found: dict[str, list[Outcome]] = {"criteria": [], "held-out": [], "fold": []}
+    for outcome in sorted(outcomes, key=lambda o: (o.trial.repeat, o.trial.fold)):
+        found[outcome.trial.purpose].append(outcome)
+    return found["criteria"], found["held-out"], found["fold"]
+
+
+def _failed(outcomes: Sequence[Outcome]) -> Outcome | None:
+    return next((outcome for outcome in outcomes if outcome.failure is not None), None)
+
+
+def _has_values(whole: Sequence[Outcome]) -> bool:
+    found = whole[0].criteria
+    return found is not None and any(getattr(found, name) is not None for name in CRITERIA)
+
+
+def _broken(held_out: Sequence[Outcome], folds: Sequence[Outcome]) -> dict[str, str]:
+    """Why figures are missing of a candidate of which not all fits failed."""
+    failed = _failed(held_out)
+    if failed is not None:
+        reason = f"the fit without the test rows failed: {failed.failure}"
+        return dict.fromkeys(("train", "test", "cv") if failed is held_out[0] else ("test", "cv"), reason)
+    failed = _failed(folds)
+    return {} if failed is None else {"cv": f"fold {failed.trial.fold} failed: {failed.failure}"}
 
 
 def _of_all_folds(outcomes: Sequence[Outcome], fold: Folds | None, repeat: int) -> Array | None:

@@ -55,6 +55,15 @@ class Trial:
     fold: int = 0
     repeat: int = 0
 
+    def spares(self, other: Trial) -> bool:
+        """Whether, once this fit has failed, nothing is left that `other` could tell of their candidate.
+
+        Without a fit to all rows nothing is told; without every held-out fit neither their figures nor those of
+        cross-validation; without every fold no cross-validation.
+        """
+        order = ("criteria", "held-out", "fold")
+        return self.candidate == other.candidate and order.index(self.purpose) <= order.index(other.purpose)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -117,11 +126,14 @@ def _criteria(dataset: Dataset, division: Division, trial: Trial) -> Outcome:
         return Outcome(trial, time.perf_counter() - begun, criteria=no_criteria(reason))
     fitted = train_in_memory(prepared)
     found = _judge_fit(prepared, fitted, dataset, division.rows)
+    kind, measure = kind_of(fitted.generator), measure_of(fitted.generator, dataset.spec)
     degrees = degrees_of_freedom(fitted.generator)
     return Outcome(
         trial,
         time.perf_counter() - begun,
-        degrees_of_freedom=degrees,
+        kind,
+        measure,
+        degrees,
         criteria=found,
         resolution=_resolution(prepared),
     )

@@ -90,9 +90,7 @@ def estimate(
     return Estimate(mean, math.sqrt(variance), variance**2 / spread)
 
 
-def _within(
-    deviations: Values, w: Values, cluster: Folds, groups: int, frequencies: bool
-) -> tuple[float, float]:
+def _within(deviations: Values, w: Values, cluster: Folds, groups: int, frequencies: bool) -> tuple[float, float]:
     """Variance of the mean of independent events, from their spread within folds, and its degrees of freedom."""
     total = float(w.sum())
     count = total if frequencies else float(len(w))
