@@ -1,5 +1,7 @@
 """Comparisons of real fits: what each row rests on, that nothing is fitted twice, and that processes change nothing."""
 
+import dataclasses
+import importlib.metadata
 import json
 from pathlib import Path
 
@@ -424,3 +426,22 @@ def test_of_a_candidate_that_has_failed_no_further_process_is_started():
     assert sorted(outcome.trial.fold for outcome in found) == [0, *range(30)]
     assert all(outcome.failure for outcome in found)
     assert sum(outcome.seconds > 0 for outcome in found) < 31  # those that had been handed out before it failed
+
+
+@pytest.mark.parametrize("changed", ["genzoo", "genzoo-mixture"])
+def test_what_another_version_fitted_is_fitted_again(tmp_path, monkeypatch, changed):
+    genzoo.compare(["gaussian"], "iris", out=tmp_path / "out")
+    made = counting(monkeypatch)
+    genzoo.compare(["gaussian"], "iris", out=tmp_path / "out")
+    assert not made
+    known = importlib.metadata.version
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "9.9" if name == changed else known(name))
+    genzoo.compare(["gaussian"], "iris", out=tmp_path / "out")
+    assert len(made) == 2
+
+
+def test_another_test_set_is_another_comparison(tmp_path):
+    data = array_dataset("x", three(60))
+    genzoo.compare(["gaussian"], data, out=tmp_path / "out")
+    with pytest.raises(ConfigError, match="test_rows 0, and now it is 20"):
+        genzoo.compare(["gaussian"], dataclasses.replace(data, test_rows=20), out=tmp_path / "out")

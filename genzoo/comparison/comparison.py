@@ -340,6 +340,7 @@ def prepare_comparison(
     if out is not None:
         shared = Shared(
             data=dataset.digest(),
+            test_rows=dataset.test_rows,
             split=config.split,
             seed=config.seed,
             seeds=seeds,
