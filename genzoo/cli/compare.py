@@ -48,13 +48,12 @@ def command(models: tuple[str, ...], gates: tuple[str, ...], expect: str | None,
     \b
     genzoo compare gaussian 'gmm:components=1..9,covariance=full|tied' --data iris --folds 10 --jobs 2
     """
-    from genzoo.comparison.candidate import candidates
-    from genzoo.comparison.gate import check, parse_gates
+    from genzoo.comparison.gate import check, parse_expected, parse_gates
 
     zoo = registry()
     required = parse_gates(gates, zoo)
     common = _common(given)
-    expected = () if expect is None else candidates(zoo, [expect], {**common, "data": _data(given)})
+    expected = () if expect is None else parse_expected(expect, zoo, {**common, "data": _data(given)})
     from genzoo.cli.progress import Counter  # torch is needed from here on
     from genzoo.comparison.comparison import prepare_comparison
 
