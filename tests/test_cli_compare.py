@@ -15,6 +15,7 @@ import genzoo
 from genzoo.config import SplitSettings
 from genzoo.data.array import array_dataset
 from genzoo.data.bundled import iris
+from genzoo.errors import DivergenceError
 from genzoo.run import Run
 
 
@@ -333,3 +334,18 @@ def test_outliers_are_minus_one_and_rows_outside_their_box_are_named(cli):
     assert f"outside the box that holds the training rows: {outside.sum()} rows" in scored[2]
     assert ", ".join(map(str, np.flatnonzero(outside))) in scored[2]
     assert cli("compare", "gmm:components=1,noise=true|false", "--data", "x.npy", "--expect", "gmm:noise=true")[0] == 0
+
+
+def test_the_table_is_shown_where_the_best_cannot_be_trained(cli, monkeypatch):
+    def broken(*_):
+        raise DivergenceError("EM diverged. The last good state is kept in found/.best.tmp.") from DivergenceError(
+            "EM diverged."
+        )
+
+    monkeypatch.setattr("genzoo.comparison.comparison.run_training", broken)
+    done = cli("compare", "gaussian", "gmm", "--data", "iris", "--out", "found")
+    assert_refused(done, 6, "EM diverged", "the report is there")
+    assert ".best.tmp" not in done[2]
+    assert "Ranked by bic" in done[1]
+    assert "report.md" in done[1]
+    assert "genzoo sample" not in done[1]

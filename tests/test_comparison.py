@@ -1,5 +1,7 @@
 """Comparisons of real fits: what each row rests on, that nothing is fitted twice, and that processes change nothing."""
 
+import dataclasses
+import importlib.metadata
 import json
 from pathlib import Path
 
@@ -9,11 +11,12 @@ from sklearn.datasets import load_iris
 from sklearn.mixture import GaussianMixture
 
 import genzoo
-from genzoo.comparison import worker
+from genzoo.comparison import comparison, worker
 from genzoo.comparison.comparison import RESTARTS, TOLERANCE, prepare_comparison
 from genzoo.comparison.division import Division
-from genzoo.comparison.trial import attempt
-from genzoo.config import SplitSettings
+from genzoo.comparison.trial import Outcome, Trial, attempt
+from genzoo.config import DataSettings, SplitSettings
+from genzoo.data.array import array_dataset
 from genzoo.data.bundled import iris
 from genzoo.errors import ArtifactError, ConfigError, Interrupted
 from genzoo.report.document import comma_separated, markdown
@@ -327,3 +330,118 @@ def test_bic_and_the_one_error_rule_find_how_many_gaussians_there_were(k):
     report = genzoo.compare(["gmm:components=1..6,training.restarts=3"], data, folds=4)
     assert report.best == f"gmm:components={k},training.restarts=3"
     assert report.simplest == report.best
+
+
+def test_criteria_of_many_events_are_of_a_maximum_of_their_sum():
+    rng = np.random.default_rng(3)
+    data = rng.normal(size=(8_000, 1)) + 2.5 * rng.integers(2, size=(8_000, 1))  # EM creeps where components overlap
+    by_sum = genzoo.compare(["gmm:components=2,training.restarts=1"], data, split={"test": 0.1}).rows[0].bic
+    peer = GaussianMixture(2, tol=1e-12, max_iter=100_000, random_state=0).fit(data)
+    assert by_sum == pytest.approx(peer.bic(data), abs=1.0)
+    per_event = genzoo.compare(["gmm:components=2,training.restarts=1,training.tolerance=1e-5"], data).rows[0].bic
+    assert per_event > by_sum
+
+
+def test_rows_of_weight_0_give_no_figure_and_no_rank():
+    x = three(60)
+    test = Division.of(array_dataset("x", x), SplitSettings(), 0, 0).test_rows
+    weights = np.ones(60)
+    weights[test] = 0
+    report = genzoo.compare(["gaussian", "gmm:components=2"], x, weights=weights, by="test")
+    assert report.best is None
+    assert "weight 0" in report.rows[0].reasons["test"]
+    assert genzoo.compare(["gaussian", "gmm:components=2"], x, weights=weights, folds=3).rows[1].cv.se > 0
+
+
+def stopping(signal):
+    def training(prepared, run):
+        (run.path / "begun").touch()
+        raise signal
+
+    return training
+
+
+@pytest.mark.parametrize("signal", [KeyboardInterrupt(), Interrupted("Go on with: genzoo train --resume x", 143)])
+def test_an_interrupt_while_the_best_is_trained_leaves_the_report(tmp_path, monkeypatch, signal):
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(comparison, "run_training", stopping(signal))
+        with pytest.raises(Interrupted, match="The report is there; the same command goes on") as error:
+            genzoo.compare(["gaussian", "gmm"], "iris", out=out)
+    assert "resume" not in str(error.value)
+    assert error.value.exit_code == getattr(signal, "exit_code", 130)
+    assert json.loads((out / "report.json").read_text())["rows"][0]["run"] is None
+    made = counting(monkeypatch)
+    report = genzoo.compare(["gaussian", "gmm"], "iris", out=out)
+    assert not made
+    assert Path(report.rows[0].run) == out / "best"
+    assert sorted(path.name for path in out.iterdir() if path.name.startswith(".")) == []
+
+
+def failing(monkeypatch, *purposes):
+    """Every fit of those purposes fails; of folds the one with number 1."""
+
+    def broken(dataset, division, trial):
+        if trial.purpose in purposes and (trial.purpose != "fold" or trial.fold == 1):
+            return Outcome(trial, failure="broken", exit_code=6)
+        made.append((trial.purpose, trial.fold))
+        return attempt(dataset, division, trial)
+
+    made = []
+    monkeypatch.setattr(worker, "attempt", broken)
+    return made
+
+
+def test_what_was_computed_before_a_fold_failed_is_told(tmp_path, monkeypatch):
+    made = failing(monkeypatch, "fold")
+    report = genzoo.compare(["gaussian"], "iris", folds=4, out=tmp_path / "out")
+    row = report.rows[0]
+    assert made == [("criteria", 0), ("held-out", 0), ("fold", 0)]
+    assert (row.status, row.cv.mean, row.verdict) == ("ok", None, "best")
+    assert row.reasons["cv"] == "fold 1 failed: broken"
+    assert None not in (row.bic, row.log_likelihood.test)
+    assert not list((tmp_path / "out" / "rows").iterdir())
+
+
+def test_criteria_stay_where_the_held_out_fit_failed(monkeypatch):
+    made = failing(monkeypatch, "held-out")
+    row = genzoo.compare(["gaussian"], "iris", folds=2).rows[0]
+    assert made == [("criteria", 0)]
+    assert row.bic is not None
+    assert (row.log_likelihood.test, row.log_likelihood.kind, row.log_likelihood.measure) == (None, "exact", "density")
+    assert "the fit without the test rows failed: broken" == row.reasons["test"] == row.reasons["cv"]
+    failing(monkeypatch, "criteria")
+    assert genzoo.compare(["gaussian"], "iris").rows[0].status == "failed"
+
+
+def test_of_a_candidate_that_has_failed_no_further_process_is_started():
+    division = Division.of(iris(), SplitSettings(), 0, 30)
+    settings = DataSettings(source="iris")
+    config = prepare_comparison(
+        ["dcgan"], (None, {"source": "iris"}), {}, by=None, folds=0, seeds=1, jobs=1, threads=1, out=None
+    )
+    config = config.candidates[0].config
+    trials = [Trial(0, config, "criteria"), *(Trial(0, config, "fold", fold) for fold in range(30))]
+    found = list(worker.outcomes(iris(), division, trials, settings=settings, jobs=2, threads=1))
+    assert sorted(outcome.trial.fold for outcome in found) == [0, *range(30)]
+    assert all(outcome.failure for outcome in found)
+    assert sum(outcome.seconds > 0 for outcome in found) < 31  # those that had been handed out before it failed
+
+
+@pytest.mark.parametrize("changed", ["genzoo", "genzoo-mixture"])
+def test_what_another_version_fitted_is_fitted_again(tmp_path, monkeypatch, changed):
+    genzoo.compare(["gaussian"], "iris", out=tmp_path / "out")
+    made = counting(monkeypatch)
+    genzoo.compare(["gaussian"], "iris", out=tmp_path / "out")
+    assert not made
+    known = importlib.metadata.version
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "9.9" if name == changed else known(name))
+    genzoo.compare(["gaussian"], "iris", out=tmp_path / "out")
+    assert len(made) == 2
+
+
+def test_another_test_set_is_another_comparison(tmp_path):
+    data = array_dataset("x", three(60))
+    genzoo.compare(["gaussian"], data, out=tmp_path / "out")
+    with pytest.raises(ConfigError, match="test_rows 0, and now it is 20"):
+        genzoo.compare(["gaussian"], dataclasses.replace(data, test_rows=20), out=tmp_path / "out")

@@ -3,7 +3,7 @@
 import pytest
 
 from genzoo.comparison.candidate import candidates
-from genzoo.comparison.gate import Gate, check, parse_gates
+from genzoo.comparison.gate import Gate, check, parse_expected, parse_gates
 from genzoo.errors import CheckError, ConfigError
 from genzoo.plugins import registry
 from genzoo.report.result import LogLikelihood, Report, Row
@@ -61,3 +61,10 @@ def test_the_expected_model_must_be_best():
     nothing = Report({}, "bic", None, None, ())
     with pytest.raises(CheckError, match="no candidate could be ranked"):
         check(nothing, parse_gates(["bic<1"], registry()), None, ())
+
+
+def test_a_preset_cannot_be_expected():
+    common = {"data": {"source": "iris"}}
+    assert [candidate.id for candidate in parse_expected("toy:offset=1.0", registry(), common)] == ["toy:offset=1.0"]
+    with pytest.raises(ConfigError, match="names a preset"):
+        parse_expected("toy:preset=slow", registry(), common)

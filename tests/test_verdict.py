@@ -1,5 +1,6 @@
 """Rankings and verdicts on log-likelihoods made up event by event."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -171,3 +172,24 @@ def test_akaike_weights_are_shared_out_among_models_of_one_measure():
     weights = [row.akaike_weight for row in ranking.rows]
     assert sum(weights) == pytest.approx(1)
     assert weights[1] / weights[0] == pytest.approx(math.exp(-1))
+
+
+def test_criteria_that_stopping_leaves_open_are_no_difference():
+    a, b = result("a", bic=10.0), dataclasses.replace(result("b", bic=15.0), slack=6.0)
+    assert verdicts([a, b], "bic")["b"] == "no difference"
+    assert verdicts([a, dataclasses.replace(b, slack=4.0)], "bic")["b"] == "worse"
+
+
+def test_of_equal_figures_the_one_without_parameters_comes_first():
+    ranking = rank([result("a", events(), degrees=1), result("b", events(), degrees=0)], "test", Evidence())
+    assert ranking.best == "b"
+
+
+def test_one_test_row_decides_nothing():
+    found = rank([result("a", [-1.0]), result("b", [-2.0])], "test", Evidence())
+    assert [row.verdict for row in found.rows] == ["best", "worse: no interval"]
+    assert found.rows[1].difference.mean == -1.0
+    assert not found.rows[1].difference.has_interval
+    assert found.simplest == "a"
+    by_bic = rank([result("a", [-1.0], bic=1.0), result("b", [-2.0], bic=2.0)], "bic", Evidence())
+    assert by_bic.rows[1].verdict == "no difference"

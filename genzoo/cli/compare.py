@@ -48,13 +48,12 @@ def command(models: tuple[str, ...], gates: tuple[str, ...], expect: str | None,
     \b
     genzoo compare gaussian 'gmm:components=1..9,covariance=full|tied' --data iris --folds 10 --jobs 2
     """
-    from genzoo.comparison.candidate import candidates
-    from genzoo.comparison.gate import check, parse_gates
+    from genzoo.comparison.gate import check, parse_expected, parse_gates
 
     zoo = registry()
     required = parse_gates(gates, zoo)
     common = _common(given)
-    expected = () if expect is None else candidates(zoo, [expect], {**common, "data": _data(given)})
+    expected = () if expect is None else parse_expected(expect, zoo, {**common, "data": _data(given)})
     from genzoo.cli.progress import Counter  # torch is needed from here on
     from genzoo.comparison.comparison import prepare_comparison
 
@@ -62,7 +61,14 @@ def command(models: tuple[str, ...], gates: tuple[str, ...], expect: str | None,
     with Counter("reading the data") as counter:
         comparison = prepare_comparison(models, (None, _data(given)), common, **settings)
         report = comparison.run(counter)
+        stopped: GenzooError | None = None
+        try:
+            report = comparison.keep_best(report)
+        except GenzooError as error:  # told below the table, which is whole
+            stopped = error
     _show(report, as_json, given["out"])
+    if stopped is not None:
+        raise stopped
     _refuse_failed(report)
     if report.conflict is not None and given["by"] is not None:
         raise ConfigError(report.conflict)
@@ -104,8 +110,10 @@ def _show(report: Report, as_json: bool, out: Path | None) -> None:
     show(report, Console(width=width, highlight=False, soft_wrap=False))
     if out is None:
         click.echo("Nothing was kept; --out DIR keeps the report and a run of the best model, ready to sample.")
-    elif report.best is not None:
-        click.echo(f"report:   {out / 'report.md'}\nbest:     genzoo sample {out / 'best'} -n 64")
+        return
+    click.echo(f"report:   {out / 'report.md'}")
+    if report.best is not None and report[report.best].run is not None:
+        click.echo(f"best:     genzoo sample {out / 'best'} -n 64")
 
 
 def _refuse_failed(report: Report) -> None:

@@ -24,7 +24,7 @@ from genzoo.config import DataSettings, RunConfig
 from genzoo.data.dataset import Array, Dataset, usable
 from genzoo.data.source import anchor, open_dataset
 from genzoo.device import resolve_device, widest
-from genzoo.errors import ConfigError, Interrupted, did_you_mean
+from genzoo.errors import ConfigError, DivergenceError, Interrupted, did_you_mean
 from genzoo.metrics.criteria import CRITERIA
 from genzoo.objective import EMObjective
 from genzoo.plugins import registry
@@ -40,6 +40,11 @@ RESTARTS = 5
 
 TOLERANCE = 1e-5
 """Change of EM's mean log-likelihood, nats per event, at which a candidate has converged; about that of R's mclust."""
+
+TOLERANCE_OF_SUM = 0.01
+"""Change of EM's summed log-likelihood, nats, at which a fit for information criteria has converged."""
+
+_LEAST_TOLERANCE = 1e-12
 
 Watcher = Callable[[int, int, str], None]
 """Sees every finished fit: how many are done, of how many, and whose it was."""
@@ -74,7 +79,7 @@ class Comparison:
         return next((candidate for candidate in self.candidates if candidate.id == name), None)
 
     def run(self, watcher: Watcher | None = None) -> Report:
-        """Fit what is not kept already, rank all, and write the report and the best run where results are kept.
+        """Fit what is not kept already, rank all, and write the report where results are kept.
 
         Raises:
             Interrupted: by the user; finished candidates are kept.
@@ -92,13 +97,32 @@ class Comparison:
                 130,
             ) from None
         report = self._report([found[candidate.id] for candidate in self.candidates])
-        if self.kept is None:
-            return report
+        if self.kept is not None:
+            write_report(self.kept.path, report)
+        return report
+
+    def keep_best(self, report: Report) -> Report:
+        """Train the best candidate into a run where results are kept; returns the report that names the run.
+
+        Raises:
+            Interrupted: by the user; the report is kept as it was.
+            GenzooError: training failed, or the disk is full; so it is.
+        """
         best = self.candidate(report.best)
-        if best is not None:
+        if self.kept is None or best is None:
+            return report
+        what = f"run of the best candidate, {best.id}, was trained into {self.kept.path}"
+        try:
             run = self._train_best(self.kept.path / "best", best, report.by)
-            rows = [dataclasses.replace(r, run=str(run)) if r.id == report.best else r for r in report.rows]
-            report = dataclasses.replace(report, rows=tuple(rows))
+        except (KeyboardInterrupt, Interrupted) as stop:
+            code = stop.exit_code if isinstance(stop, Interrupted) else 130
+            raise Interrupted(
+                f"Interrupted while the {what}. The report is there; the same command goes on.", code
+            ) from None
+        except DivergenceError as error:  # whose folder of checkpoints is not kept
+            raise DivergenceError(f"{error.__cause__ or error} This was as the {what}; the report is there.") from error
+        rows = [dataclasses.replace(row, run=str(run)) if row.id == best.id else row for row in report.rows]
+        report = dataclasses.replace(report, rows=tuple(rows))
         write_report(self.kept.path, report)
         return report
 
@@ -124,7 +148,7 @@ class Comparison:
             if watcher is not None:
                 watcher(done, len(trials), candidate.id)
             if len(arrived[number]) == waiting[number]:
-                result = gather(candidate, sorted(arrived.pop(number), key=_place), evidence)
+                result = gather(candidate, arrived.pop(number), evidence)
                 if self.kept is not None:
                     self.kept.add(candidate, result)
                 found[candidate.id] = result
@@ -133,11 +157,25 @@ class Comparison:
         """All fits of one candidate."""
         fold = self.division.fold
         folds = 0 if fold is None else int(fold.max()) + 1
-        trials = [Trial(number, candidate.config, "criteria")]
+        trials = [Trial(number, self._for_criteria(candidate), "criteria")]
         for repeat in range(self.seeds):
             trials.append(Trial(number, candidate.config, "held-out", repeat=repeat))
             trials += [Trial(number, candidate.config, "fold", place, repeat) for place in range(folds)]
         return trials
+
+    def _for_criteria(self, candidate: Candidate) -> RunConfig:
+        """How a candidate is fitted for information criteria, which are sums over all events.
+
+        What is left of the sum when EM stops at some change per event grows with the events. In float32 sums are not
+        known any better.
+        """
+        config = candidate.config
+        if "tolerance" in candidate.told or config.precision != "fp64":
+            return config
+        weights, rows = self.dataset.weights, self.division.rows
+        events = len(rows) if weights is None else float(weights[rows].sum())
+        tolerance = max(_LEAST_TOLERANCE, min(config.training.tolerance, TOLERANCE_OF_SUM / max(events, 1.0)))
+        return config.model_copy(update={"training": config.training.model_copy(update={"tolerance": tolerance})})
 
     def _report(self, results: Sequence[Result]) -> Report:
         by, note = self.by, f"Ranked by {self.by}, as asked."
@@ -170,13 +208,17 @@ class Comparison:
         }
 
     def _train_best(self, path: Path, best: Candidate, by: str) -> Path:
-        """A run of the fit that the figure is of: to all rows, or to those before the test rows."""
+        """A run of the fit that the figure is of, under the first seed: to all rows, or to those before the test rows.
+
+        Of cross-validation and of several seeds there are many fits, of which this is none, or the first.
+        """
         everything = by in (*CRITERIA, "cv")
         watched = watches(best.config)
         split = split_settings(self.division.settings, everything=everything, watched=watched)
         rows = self.division.split(everything=everything, watched=watched)
         with on_threads(self.threads):
-            prepared = prepare(best.config.model_copy(update={"split": split}), self.dataset, rows)
+            fit = self._for_criteria(best) if by in CRITERIA else best.config
+            prepared = prepare(fit.model_copy(update={"split": split}), self.dataset, rows)
             config = prepared.config.model_copy(update={"data_digest": self.dataset.digest()})
             if (path / "run.json").exists() and _is_of(Run(path), config):
                 return path
@@ -189,12 +231,6 @@ class Comparison:
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
         return path
-
-
-def _place(outcome: Outcome) -> tuple[bool, int, bool, int]:
-    """Sorts outcomes as their fits were planned, so that of several failures always the same is told."""
-    trial = outcome.trial
-    return trial.purpose != "criteria", trial.repeat, trial.purpose == "fold", trial.fold
 
 
 def _is_of(run: Run, config: RunConfig) -> bool:
@@ -257,7 +293,7 @@ def compare(
         threads=threads,
         out=out,
     )
-    return ready.run(watcher)
+    return ready.keep_best(ready.run(watcher))
 
 
 def prepare_comparison(
@@ -304,6 +340,7 @@ def prepare_comparison(
     if out is not None:
         shared = Shared(
             data=dataset.digest(),
+            test_rows=dataset.test_rows,
             split=config.split,
             seed=config.seed,
             seeds=seeds,

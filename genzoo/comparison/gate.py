@@ -6,9 +6,11 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from genzoo.comparison.candidate import Candidate
+from genzoo.comparison.candidate import Candidate, candidates
 from genzoo.errors import CheckError, ConfigError, did_you_mean
+from genzoo.recipe import layer
 from genzoo.registry import Registry
 from genzoo.report.result import FIGURES, Report
 
@@ -68,6 +70,22 @@ def parse_gates(texts: Iterable[str], registry: Registry) -> tuple[Gate, ...]:
         ConfigError: as `Gate.parse`.
     """
     return tuple(Gate.parse(text, registry.metrics.names()) for text in texts)
+
+
+def parse_expected(text: str, registry: Registry, common: Mapping[str, Any]) -> tuple[Candidate, ...]:
+    """The candidates of which one is to be best.
+
+    Arguments:
+        common: settings that all candidates share.
+
+    Raises:
+        ConfigError: an unknown model or option, or a preset, which is no option that a candidate could be told by.
+    """
+    expected = candidates(registry, [text], common)
+    for candidate in expected:
+        if "preset" in layer(candidate.assigned):
+            raise ConfigError(f"{candidate.id!r} names a preset; to expect a model, name the options that it sets.")
+    return expected
 
 
 def check(report: Report, gates: Sequence[Gate], best: Candidate | None, expected: Sequence[Candidate]) -> None:

@@ -3,7 +3,8 @@
 ::
 
     DIR/comparison.json            what all candidates share; another comparison is refused
-    DIR/rows/<key>.json            one finished candidate; the key is a digest of its settings
+    DIR/rows/<key>.json            one finished candidate; the key is a digest of its settings and of the versions
+                                   of genzoo and of the plugins that fitted it
     DIR/rows/<key>.safetensors     its held-out log-likelihoods, event by event
     DIR/report.{json,md,csv}       the whole, once all are finished
     DIR/best/                      a run of the best candidate
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib.metadata
 import json
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +27,7 @@ from genzoo.comparison.result import Result
 from genzoo.config import Precision, Settings, SplitSettings, version
 from genzoo.errors import ArtifactError, ConfigError, GenzooError
 from genzoo.files import check_digest, digest, read_settings, read_tensors, write_json, write_tensors
+from genzoo.plugins import registry
 from genzoo.report.result import Row
 
 _HEADER = "comparison.json"
@@ -35,6 +38,7 @@ class Shared(Settings):
 
     format: Literal[1] = 1
     data: str = Field(description="SHA-256 of the events")
+    test_rows: int = Field(description="how many of them came as a test set")
     split: SplitSettings
     seed: int
     seeds: int
@@ -47,10 +51,10 @@ class RowFile(Settings):
     """`rows/<key>.json`."""
 
     format: Literal[1] = 1
-    genzoo: str = Field(description="version that wrote it")
-    candidate: dict[str, Any] = Field(description="model, options, objective and training")
+    candidate: dict[str, Any] = Field(description="model, options, objective, training, and versions of their code")
     row: dict[str, Any]
     resolution: float
+    slack: float
     tensors: str = Field(description="SHA-256 of the held-out log-likelihoods")
 
 
@@ -106,25 +110,25 @@ class Kept:
             ) from error
         scores = {name: value.numpy() for name, value in read_tensors(tensors, {}).items()}
         row = dataclasses.replace(row, id=candidate.id, options=dict(candidate.assigned))
-        return Result(row, content.resolution, scores.get("test"), scores.get("cv"))
+        return Result(row, content.resolution, scores.get("test"), scores.get("cv"), content.slack)
 
     def add(self, candidate: Candidate, result: Result) -> None:
-        """Keep a finished candidate; one that failed is left to be tried again.
+        """Keep a finished candidate; one of which a fit failed is left to be tried again.
 
         Raises:
             GenzooError: the disk is full or read-only.
         """
-        if result.row.status == "failed":
+        if result.row.status == "failed" or not result.whole:
             return
         place = self._place(candidate)
         tensors = place.with_suffix(".safetensors")
         scores = {"test": result.test, "cv": result.cv}
         write_tensors(tensors, {name: torch.from_numpy(s) for name, s in scores.items() if s is not None})
         content = RowFile(
-            genzoo=version(),
             candidate=_settings(candidate),
             row=dataclasses.asdict(result.row),
             resolution=result.resolution,
+            slack=result.slack,
             tensors=digest(tensors),
         )
         write_json(place, content.model_dump(mode="json"))
@@ -135,7 +139,21 @@ class Kept:
 
 
 def _settings(candidate: Candidate) -> dict[str, Any]:
-    return candidate.config.model_dump(mode="json", include={"model", "options", "objective", "training"})
+    config = candidate.config
+    zoo = registry()
+    model = zoo.models.get(config.model)
+    objective = zoo.objective_of(model, config.objective.name)
+    versions = {name: _version(name) for name in {model.distribution, objective.distribution}}
+    settings = config.model_dump(mode="json", include={"model", "options", "objective", "training"})
+    return {**settings, "versions": {"genzoo": version(), **versions}}
+
+
+def _version(distribution: str) -> str | None:
+    """The version of an installed distribution; `None` of a plugin that is not installed as one."""
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _refuse_other(path: Path, known: Shared, shared: Shared) -> None:

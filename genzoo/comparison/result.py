@@ -14,7 +14,7 @@ from genzoo.comparison.division import Division, Folds
 from genzoo.comparison.trial import Outcome
 from genzoo.data.dataset import Dataset
 from genzoo.metrics.criteria import CRITERIA, no_criteria
-from genzoo.metrics.paired import Estimate, difference, estimate
+from genzoo.metrics.paired import Estimate, are_frequencies, difference, estimate
 from genzoo.report.result import CrossValidation, LogLikelihood, Row
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -27,27 +27,38 @@ class Evidence:
     Arguments:
         fold: of each row of cross-validation, the fold that held it out; `None` without.
         test_weights, cv_weights: of the test rows and of those of cross-validation; `None` where all count alike.
+        frequencies: whether weights count events; one answer for all rows, whichever of them a figure is of.
+        events: how many the information criteria are of, or the sum of their weights.
     """
 
     fold: Folds | None = None
     test_weights: Array | None = None
     cv_weights: Array | None = None
+    frequencies: bool = True
+    events: float = 0.0
 
     @staticmethod
     def of(dataset: Dataset, division: Division) -> Evidence:
         """That of a dataset and its division."""
         weights = dataset.weights
         if weights is None:
-            return Evidence(division.fold)
-        return Evidence(division.fold, weights[division.test_rows], weights[division.rows])
+            return Evidence(division.fold, events=len(division.rows))
+        own = weights[division.rows]
+        counts = are_frequencies(weights)
+        return Evidence(division.fold, weights[division.test_rows], own, counts, float(own.sum()))
 
     def mean(self, figure: str, scores: Array) -> Estimate:
         """The mean of the scores behind `test` or `cv`."""
-        return estimate(scores, *self._about(figure))
+        return estimate(scores, *self._about(figure), frequencies=self.frequencies)
 
     def difference(self, figure: str, scores: Array, best: Array) -> Estimate:
         """The paired difference of the scores behind `test` or `cv` to those of the best."""
-        return difference(scores, best, *self._about(figure))
+        return difference(scores, best, *self._about(figure), frequencies=self.frequencies)
+
+    def counts_nothing(self, figure: str) -> bool:
+        """Whether all events behind `test` or `cv` have the weight 0."""
+        weights, _ = self._about(figure)
+        return weights is not None and not weights.any()
 
     def _about(self, figure: str) -> tuple[Array | None, Folds | None]:
         return (self.cv_weights, self.fold) if figure == "cv" else (self.test_weights, None)
@@ -62,12 +73,16 @@ class Result:
         resolution: nats per event below which its log-likelihood is a matter of when training stopped.
         test, cv: log-likelihoods of held-out events, `(R, N)` each, a row for each seed; `None` where there are none,
             or where one of them is infinite.
+        slack: difference of its information criteria that is a matter of when training stopped.
+        whole: whether no fit of it failed.
     """
 
     row: Row
     resolution: float = 0.0
     test: Array | None = None
     cv: Array | None = None
+    slack: float = 0.0
+    whole: bool = True
 
     def scores(self, figure: str) -> Array | None:
         """The log-likelihoods behind `test` or `cv`."""
@@ -78,19 +93,22 @@ def gather(candidate: Candidate, outcomes: Sequence[Outcome], evidence: Evidence
     """One result of the outcomes of all fits of a candidate."""
     config = candidate.config
     seconds = sum(outcome.seconds for outcome in outcomes)
-    failed = next((outcome for outcome in outcomes if outcome.failure is not None), None)
     options = dict(candidate.assigned)
+    whole, held_out, folds = _by_purpose(outcomes)
+    failed = _failed(whole) or (None if _has_values(whole) else _failed(held_out))
     if failed is not None:
         reasons = {"status": failed.failure or ""}
         code = failed.exit_code
         row = Row(candidate.id, config.model, options, "failed", seconds=seconds, reasons=reasons, exit_code=code)
         return Result(row)
-    held_out = sorted((o for o in outcomes if o.trial.purpose == "held-out"), key=lambda o: o.trial.repeat)
-    first = held_out[0]
-    found = next((o.criteria for o in outcomes if o.criteria is not None), no_criteria("not asked for"))
+    first = whole[0] if held_out[0].failure is not None else held_out[0]
+    found = whole[0].criteria or no_criteria("not asked for")
     reasons = {**first.reasons, **found.reasons}
-    test = _scores("test", [o.scores for o in held_out], first.kind, reasons)
-    cv = _scores("cv", [_of_all_folds(outcomes, evidence.fold, o.trial.repeat) for o in held_out], first.kind, reasons)
+    broken = _broken(held_out, folds)
+    test = None if "test" in broken else _scores("test", [o.scores for o in held_out], first.kind, evidence, reasons)
+    folded = [_of_all_folds(outcomes, evidence.fold, o.trial.repeat) for o in held_out]
+    cv = None if "cv" in broken else _scores("cv", folded, first.kind, evidence, reasons)
+    reasons |= broken
     if first.kind == "none":
         reasons["train"] = "no likelihood"
     if first.degrees_of_freedom is None:
@@ -107,7 +125,37 @@ def gather(candidate: Candidate, outcomes: Sequence[Outcome], evidence: Evidence
         seconds=seconds,
         reasons=reasons,
     )
-    return Result(row, 10 * config.training.tolerance, test, cv)
+    return Result(row, first.resolution, test, cv, 2 * evidence.events * whole[0].resolution, whole=not broken)
+
+
+def _by_purpose(outcomes: Sequence[Outcome]) -> tuple[list[Outcome], list[Outcome], list[Outcome]]:
+    """Those of the fit to all rows, of held-out fits and of folds.
+
+    Each in the order of their plan, not of their arrival, so that of several failures always the same is told.
+    """
+    found: dict[str, list[Outcome]] = {"criteria": [], "held-out": [], "fold": []}
+    for outcome in sorted(outcomes, key=lambda o: (o.trial.repeat, o.trial.fold)):
+        found[outcome.trial.purpose].append(outcome)
+    return found["criteria"], found["held-out"], found["fold"]
+
+
+def _failed(outcomes: Sequence[Outcome]) -> Outcome | None:
+    return next((outcome for outcome in outcomes if outcome.failure is not None), None)
+
+
+def _has_values(whole: Sequence[Outcome]) -> bool:
+    found = whole[0].criteria
+    return found is not None and any(getattr(found, name) is not None for name in CRITERIA)
+
+
+def _broken(held_out: Sequence[Outcome], folds: Sequence[Outcome]) -> dict[str, str]:
+    """Why figures are missing of a candidate of which not all fits failed."""
+    failed = _failed(held_out)
+    if failed is not None:
+        reason = f"the fit without the test rows failed: {failed.failure}"
+        return dict.fromkeys(("train", "test", "cv") if failed is held_out[0] else ("test", "cv"), reason)
+    failed = _failed(folds)
+    return {} if failed is None else {"cv": f"fold {failed.trial.fold} failed: {failed.failure}"}
 
 
 def _of_all_folds(outcomes: Sequence[Outcome], fold: Folds | None, repeat: int) -> Array | None:
@@ -123,7 +171,9 @@ def _of_all_folds(outcomes: Sequence[Outcome], fold: Folds | None, repeat: int) 
     return scores
 
 
-def _scores(figure: str, repeats: Sequence[Array | None], kind: str, reasons: dict[str, str]) -> Array | None:
+def _scores(
+    figure: str, repeats: Sequence[Array | None], kind: str, evidence: Evidence, reasons: dict[str, str]
+) -> Array | None:
     """Scores under all seeds, or `None` and the reason."""
     if kind == "none":
         reasons[figure] = "no likelihood"
@@ -131,6 +181,9 @@ def _scores(figure: str, repeats: Sequence[Array | None], kind: str, reasons: di
     known = [scores for scores in repeats if scores is not None]
     if len(known) < len(repeats):
         reasons[figure] = "no cross-validation was asked for (--folds)" if figure == "cv" else "there are no test rows"
+        return None
+    if evidence.counts_nothing(figure):
+        reasons[figure] = "all its held-out events have the weight 0"
         return None
     scores = np.stack(known).astype(np.float64)
     impossible = int(np.isneginf(scores).any(axis=0).sum())

@@ -55,6 +55,15 @@ class Trial:
     fold: int = 0
     repeat: int = 0
 
+    def spares(self, other: Trial) -> bool:
+        """Whether, once this fit has failed, nothing is left that `other` could tell of their candidate.
+
+        Without a fit to all rows nothing is told; without every held-out fit neither their figures nor those of
+        cross-validation; without every fold no cross-validation.
+        """
+        order = ("criteria", "held-out", "fold")
+        return self.candidate == other.candidate and order.index(self.purpose) <= order.index(other.purpose)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -67,6 +76,7 @@ class Outcome:
         measure: what they measure; `None` where there are none.
         degrees_of_freedom: of the fitted model.
         criteria: of a fit for that purpose.
+        resolution: nats per event below which the log-likelihood is a matter of when EM stopped; 0 of other fits.
         train: mean log-likelihood of the training rows, nats per event.
         scores: log-likelihoods of the test rows.
         metrics: by name, of samples beside the test rows.
@@ -81,6 +91,7 @@ class Outcome:
     measure: str | None = None
     degrees_of_freedom: int | None = None
     criteria: Criteria | None = None
+    resolution: float = 0.0
     train: float | None = None
     scores: Array | None = None
     metrics: Mapping[str, Score] = field(default_factory=dict)
@@ -115,8 +126,17 @@ def _criteria(dataset: Dataset, division: Division, trial: Trial) -> Outcome:
         return Outcome(trial, time.perf_counter() - begun, criteria=no_criteria(reason))
     fitted = train_in_memory(prepared)
     found = _judge_fit(prepared, fitted, dataset, division.rows)
+    kind, measure = kind_of(fitted.generator), measure_of(fitted.generator, dataset.spec)
     degrees = degrees_of_freedom(fitted.generator)
-    return Outcome(trial, time.perf_counter() - begun, degrees_of_freedom=degrees, criteria=found)
+    return Outcome(
+        trial,
+        time.perf_counter() - begun,
+        kind,
+        measure,
+        degrees,
+        criteria=found,
+        resolution=_resolution(prepared),
+    )
 
 
 def _without_criteria(prepared: Prepared, dataset: Dataset) -> str | None:
@@ -153,11 +173,17 @@ def _judge_fit(prepared: Prepared, fitted: Fitted, dataset: Dataset, rows: Rows)
     return criteria(total, degrees, float(weights.sum()), assigned)
 
 
+def _resolution(prepared: Prepared) -> float:
+    """EM's last change is a small part of what is left where it converges slowly."""
+    return 10 * prepared.config.training.tolerance if isinstance(prepared.engine, EMEngine) else 0.0
+
+
 def _held_out(dataset: Dataset, division: Division, trial: Trial) -> Outcome:
     """Fit the training rows, and judge the model by the test rows."""
     begun = time.perf_counter()
     split = division.split(everything=False, watched=watches(trial.config))
-    fitted = train_in_memory(_prepare(trial, dataset, split))
+    prepared = _prepare(trial, dataset, split)
+    fitted = train_in_memory(prepared)
     seed = trial.config.seed
     kind = kind_of(fitted.generator)
     train = scores = None
@@ -178,6 +204,7 @@ def _held_out(dataset: Dataset, division: Division, trial: Trial) -> Outcome:
         kind,
         measure_of(fitted.generator, dataset.spec),
         degrees_of_freedom(fitted.generator),
+        resolution=_resolution(prepared),
         train=train,
         scores=scores,
         metrics=metrics,

@@ -23,7 +23,8 @@ LIKELIHOOD_FIGURES = (*CRITERIA, "test", "cv")
 """Figures that only models of one measure can be ranked by."""
 
 _CLOSE = 2.0
-"""Difference of information criteria that says nothing, where there are no held-out events to ask (Raftery, 1995)."""
+"""Difference of information criteria that says nothing, where there are no held-out events to ask. Raftery (1995) gives
+it for BIC; the other criteria have no such scale, and are held to the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ def _order(row: Row, by: str) -> tuple[float, float]:
     assert value is not None
     score = row.metrics.get(by)
     lower = by in CRITERIA or (score is not None and score.direction == "lower")
-    return (value if lower else -value), (row.degrees_of_freedom or math.inf)
+    return (value if lower else -value), (math.inf if row.degrees_of_freedom is None else row.degrees_of_freedom)
 
 
 def _best(ordered: Sequence[Result], by: str, evidence: Evidence) -> Result:
@@ -149,8 +150,10 @@ def _difference(result: Result, best: Result, by: str, evidence: Evidence) -> Di
 
 
 def _as_difference(figure: str, found: Estimate, resolution: float) -> Difference:
-    """With an interval that is never narrower than what the fits can resolve."""
+    """With an interval that is never narrower than what the fits can resolve; with none where there is no error."""
     low, high = found.interval
+    if math.isnan(found.se):
+        return Difference(figure, found.mean, found.se, low, high)
     return Difference(
         figure, found.mean, found.se, min(low, found.mean - resolution), max(high, found.mean + resolution)
     )
@@ -174,21 +177,22 @@ def _verdict(result: Result, best: Result, gap: Difference | None, by: str) -> s
         return "best: lower bound" if bounded else "best"
     if bounded and top.exact:
         return "undecided: lower bound"
-    return _compared(result.row, best.row, gap, by) + (": lower bounds" if bounded else "")
+    return _compared(result, best, gap, by) + (": lower bounds" if bounded else "")
 
 
-def _compared(row: Row, best: Row, gap: Difference | None, by: str) -> str:
-    if gap is not None and math.isfinite(gap.low) and math.isfinite(gap.high):
+def _compared(result: Result, best: Result, gap: Difference | None, by: str) -> str:
+    row = result.row
+    if gap is not None and gap.has_interval:
         if gap.undecided:
             return "no difference"
         score = row.metrics.get(by)
         lower = by not in LIKELIHOOD_FIGURES and score is not None and score.direction == "lower"
         return "better held out" if (gap.low > 0) != lower else "worse"
     if by in CRITERIA:
-        mine, least = row.figure(by), best.figure(by)
+        mine, least = row.figure(by), best.row.figure(by)
         assert mine is not None
         assert least is not None
-        return "worse" if mine - least >= _CLOSE else "no difference"
+        return "worse" if mine - least >= max(_CLOSE, result.slack, best.slack) else "no difference"
     return "worse: no interval"
 
 
@@ -222,11 +226,13 @@ def _simplest(results: Sequence[Result], evidence: Evidence) -> tuple[str | None
 
 
 def _within_one_error(result: Result, best: Result, figure: str, evidence: Evidence) -> bool:
+    if result is best:
+        return True
     scores, others = result.scores(figure), best.scores(figure)
     assert scores is not None
     assert others is not None
     gap = evidence.difference(figure, scores, others)
-    return gap.mean >= -max(gap.se, result.resolution, best.resolution)
+    return not math.isnan(gap.se) and gap.mean >= -max(gap.se, result.resolution, best.resolution)
 
 
 def _value(row: Row, figure: str) -> float:

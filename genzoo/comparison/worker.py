@@ -11,9 +11,11 @@ import functools
 import os
 import signal
 import tempfile
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
@@ -131,25 +133,45 @@ def outcomes(
 
 
 def _in_turn(dataset: Dataset, division: Division, trials: Sequence[Trial], threads: int) -> Iterator[Outcome]:
-    """One fit after the other; none of a candidate that has failed."""
-    failed: dict[int, Outcome] = {}
+    """One fit after the other; none that a failure has spared."""
+    failed: list[Outcome] = []
     for trial in trials:
-        before = failed.get(trial.candidate)
-        if before is not None:
-            yield Outcome(trial, failure=before.failure, exit_code=before.exit_code)
-            continue
-        with on_threads(threads):
-            outcome = attempt(dataset, division, trial)
-        if outcome.failure is not None:
-            failed[trial.candidate] = outcome
+        outcome = _spared(trial, failed)
+        if outcome is None:
+            with on_threads(threads):
+                outcome = attempt(dataset, division, trial)
+            if outcome.failure is not None:
+                failed.append(outcome)
         yield outcome
 
 
+def _spared(trial: Trial, failed: Sequence[Outcome]) -> Outcome | None:
+    """The outcome of a fit that need not be made, as one before it failed."""
+    before = next((outcome for outcome in failed if outcome.trial.spares(trial)), None)
+    return None if before is None else Outcome(trial, failure=before.failure, exit_code=before.exit_code)
+
+
 def _at_once(place: Place, trials: Sequence[Trial], jobs: int, threads: int) -> Iterator[Outcome]:
+    """Several fits at a time; none that a failure has spared before it began."""
+    failed: list[Outcome] = []
+    spared: deque[Outcome] = deque()
+
+    def tasks() -> Iterator[Any]:
+        for trial in trials:
+            outcome = _spared(trial, failed)
+            if outcome is None:
+                yield joblib.delayed(_work)(place, trial, threads)
+            else:
+                spared.append(outcome)
+
     with joblib.parallel_config(backend="loky", n_jobs=jobs, inner_max_num_threads=threads):
         pool = joblib.Parallel(return_as="generator_unordered", max_nbytes=None)
     try:
-        yield from pool(joblib.delayed(_work)(place, trial, threads) for trial in trials)
+        for outcome in pool(tasks()):
+            if outcome.failure is not None:
+                failed.append(outcome)
+            yield outcome
+        yield from spared
     except TerminatedWorkerError as error:
         raise GenzooError(
             f"One of {jobs} processes that fitted models died, most likely for want of memory. What was finished is "

@@ -43,7 +43,9 @@ class Estimate:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Where the true mean lies, at confidence `LEVEL`."""
+        """Where the true mean lies, at confidence `LEVEL`; not a number where there is no standard error."""
+        if math.isnan(self.se):
+            return math.nan, math.nan
         reach = self.se * float(stdtrit(min(self.freedom, 1e9), 0.5 + LEVEL / 2)) if self.se > 0 else 0.0
         return self.mean - reach, self.mean + reach
 
@@ -53,36 +55,44 @@ def are_frequencies(weights: Values) -> bool:
     return bool((weights == np.round(weights)).all())
 
 
-def estimate(scores: Values, weights: Values | None = None, folds: Folds | None = None) -> Estimate:
+def estimate(
+    scores: Values, weights: Values | None = None, folds: Folds | None = None, *, frequencies: bool | None = None
+) -> Estimate:
     """The mean of `scores` per event with its standard error.
 
     Arguments:
         scores: `(R, N)`, one row for each seed that the fits were repeated under.
-        weights: of events, `(N,)`; whole numbers are frequencies.
+        weights: of events, `(N,)`, not all 0.
         folds: which fold held each event out, `(N,)`; `None` where one fit scored them all.
+        frequencies: whether the weights count events; where nothing is said, whether all are whole numbers.
     """
-    repeats, n = scores.shape
-    w = np.ones(n) if weights is None else weights
+    repeats = len(scores)
+    if weights is None:
+        w, counts = np.ones(scores.shape[1]), True
+    else:
+        counted = weights > 0  # an event that does not count may be the only one of its fold
+        counts = are_frequencies(weights) if frequencies is None else frequencies
+        scores, w, folds = scores[:, counted], weights[counted], None if folds is None else folds[counted]
     total = float(w.sum())
     values = scores.mean(axis=0)
     mean = float(values @ w / total)
-    groups = 1 if folds is None else int(folds.max()) + 1
-    cluster = np.zeros(n, np.int64) if folds is None else folds
-    events, freedom = _within(values - mean, w, cluster, groups)
-    excess = 0.0 if groups == 1 else max(0.0, _between(values - mean, w, cluster, groups) - events)
+    names, cluster = np.unique(np.zeros(len(w), np.int64) if folds is None else folds, return_inverse=True)
+    groups = len(names)
+    events, freedom = _within(values - mean, w, cluster, groups, counts)
+    if groups > 1 and (between := _between(values - mean, w, cluster, groups)) > events:
+        events, freedom = between, groups - 1.0
     seeds = float((scores @ w / total).var(ddof=1) / repeats) if repeats > 1 else 0.0
-    variance = events + excess + seeds
+    variance = events + seeds
     if not variance > 0:
         return Estimate(mean, 0.0 if variance == 0 else math.nan, math.inf)
-    parts = ((events, freedom), (excess, groups - 1), (seeds, repeats - 1))
+    parts = ((events, freedom), (seeds, repeats - 1))
     spread = sum(part**2 / count for part, count in parts if part > 0)
     return Estimate(mean, math.sqrt(variance), variance**2 / spread)
 
 
-def _within(deviations: Values, w: Values, cluster: Folds, groups: int) -> tuple[float, float]:
+def _within(deviations: Values, w: Values, cluster: Folds, groups: int, frequencies: bool) -> tuple[float, float]:
     """Variance of the mean of independent events, from their spread within folds, and its degrees of freedom."""
     total = float(w.sum())
-    frequencies = are_frequencies(w)
     count = total if frequencies else float(len(w))
     if groups > 1 and count <= groups:  # one event each: the folds tell all
         return 0.0, 1.0
@@ -100,7 +110,14 @@ def _between(deviations: Values, w: Values, cluster: Folds, groups: int) -> floa
     return float(sums @ sums) / float(w.sum()) ** 2 * groups / (groups - 1)
 
 
-def difference(scores: Values, best: Values, weights: Values | None = None, folds: Folds | None = None) -> Estimate:
+def difference(
+    scores: Values,
+    best: Values,
+    weights: Values | None = None,
+    folds: Folds | None = None,
+    *,
+    frequencies: bool | None = None,
+) -> Estimate:
     """The mean by which `scores` exceed those of the `best` model on the same events, as `estimate` takes them."""
     with np.errstate(invalid="ignore"):  # both may hold minus infinity at one event
-        return estimate(scores - best, weights, folds)
+        return estimate(scores - best, weights, folds, frequencies=frequencies)

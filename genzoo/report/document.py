@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from pathlib import Path
 
 from genzoo.files import write_bytes, write_json
@@ -79,6 +80,6 @@ def _plain(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return repr(value)
+        return repr(value) if math.isfinite(value) else ""
     text = str(value)
     return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text

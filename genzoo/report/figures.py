@@ -123,4 +123,6 @@ def _with_error(value: float | None, error: float | None) -> str | None:
 
 def _difference(row: Row) -> str | None:
     gap = row.difference
-    return None if gap is None else f"{gap.mean:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}]"
+    if gap is None:
+        return None
+    return f"{gap.mean:+.4f}" + (f" [{gap.low:+.4f}, {gap.high:+.4f}]" if gap.has_interval else "")

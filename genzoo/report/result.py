@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -54,8 +55,8 @@ class Difference:
     Arguments:
         figure: what differs: `cv`, `test`, or the name of a metric.
         mean: nats per event, or the metric's own unit; below 0 where the model is worse.
-        se: standard error of the paired difference.
-        low, high: its interval at 95 %.
+        se: standard error of the paired difference; not a number where there are too few events for one.
+        low, high: its interval at 95 %, as far as there is one.
     """
 
     figure: str
@@ -63,6 +64,11 @@ class Difference:
     se: float
     low: float
     high: float
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether there were enough events for an interval."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
 
     @property
     def undecided(self) -> bool:
