@@ -13,7 +13,7 @@ from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import ConfigError
 from genzoo.fitted import Fitted
 from genzoo.metrics.fidelity import sample_scores
-from genzoo.metrics.likelihood import kind_of, log_likelihoods, measure_of, observed_rows, uncovered
+from genzoo.metrics.likelihood import kind_of, log_likelihoods, measure_of, named_rows, observed_rows, uncovered
 from genzoo.metrics.metric import Metric, Score
 from genzoo.metrics.paired import Estimate, estimate
 from genzoo.model import Outliers
@@ -179,6 +179,8 @@ def evaluate(fitted: Fitted, dataset: Dataset, rows: Rows, metrics: Sequence[Met
         else:
             weights = None if dataset.weights is None else dataset.weights[rows]
             found = estimate(values[None], weights)
+    if len(beyond := uncovered(fitted, dataset, rows)):
+        reasons["uncovered"] = f"outside the box that holds the training rows: {named_rows(beyond)}"
     unobserved = np.setdiff1d(asked, rows)
     measure = measure_of(fitted.generator, fitted.data)
     return Evaluation(len(rows), kind, measure, found, scores, reasons, unobserved)

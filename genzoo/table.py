@@ -66,6 +66,6 @@ def _decoded(column: Any) -> Any:
 
 def _has_special(column: Any, delimiter: str) -> bool:
     """Whether a text of the column needs quotes."""
-    if not pa.types.is_string(column.type):
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
         return False
     return bool(pc.any(pc.match_substring_regex(column, f'["\\r\\n{delimiter}]')).as_py())

@@ -1,6 +1,10 @@
 """The command lines of comparison and of what a trained model says of data."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -349,3 +353,22 @@ def test_the_table_is_shown_where_the_best_cannot_be_trained(cli, monkeypatch):
     assert "Ranked by bic" in done[1]
     assert "report.md" in done[1]
     assert "genzoo sample" not in done[1]
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGTERM, 143, "Terminated"), (signal.SIGINT, 130, "Inter")]
+)
+def test_a_signal_ends_a_comparison_and_keeps_what_is_done(tmp_path, number, code, word):
+    grid = "gmm:components=1..40,training.passes=2000,training.tolerance=0"
+    command = [sys.executable, "-m", "genzoo", "compare", "gaussian", grid, "--data", "iris", "--out", "kept"]
+    process = subprocess.Popen([*command, "--jobs", "2"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    rows = tmp_path / "kept" / "rows"
+    deadline = time.monotonic() + 120
+    while not (rows.is_dir() and any(rows.iterdir())) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    assert word in err
+    assert "the same command goes on" in " ".join(err.split())
+    assert "Traceback" not in err

@@ -17,7 +17,7 @@ _COMMANDS = {
     "data": "List built-in data; with DATA what was found in it.",
     "train": "Train a model by its name, or go on with a run.",
     "sample": "Draw events from a trained model.",
-    "evaluate": "Judge a trained model by rows it was not trained on.",
+    "evaluate": "Judge a trained model by its test rows, or by other data.",
     "score": "Tell the log-likelihood of every row under a trained model.",
     "cluster": "Assign every row to a component of a trained model.",
     "impute": "Fill in missing values with a trained model.",

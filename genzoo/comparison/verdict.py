@@ -49,7 +49,9 @@ def default_figure(results: Sequence[Result], *, folds: bool) -> tuple[str, str]
     """The figure to rank by where none was asked for, and why."""
     rows = [result.row for result in results if result.row.status == "ok"]
     known = [row for row in rows if row.log_likelihood.kind != "none"]
-    if rows and not known:
+    if not rows:
+        return "bic", "Nothing is ranked: every candidate failed."
+    if not known:
         return "coverage", "Ranked by coverage: no candidate has a likelihood."
     judged = {row.model for row in known if row.bic is not None}
     without = next((row for row in known if row.model not in judged), None)  # one bad fit does not decide for all
