@@ -36,6 +36,11 @@ def timeless(report):
     return content
 
 
+def prepared(*wanted, **common):
+    settings = {"by": None, "folds": 0, "seeds": 1, "jobs": 1, "threads": 1, "out": None}
+    return prepare_comparison(wanted, (None, {"source": "iris"}), common, **settings)
+
+
 def counting(monkeypatch):
     made = []
     monkeypatch.setattr(worker, "attempt", lambda *a: (made.append(a[2].config.options), attempt(*a))[1])
@@ -93,8 +98,7 @@ def test_cross_validation_scores_every_row_by_a_fit_without_it():
 
 def test_em_gets_restarts_and_precision_unless_told_otherwise():
     def tuned(*wanted, **common):
-        settings = {"by": None, "folds": 0, "seeds": 1, "jobs": 1, "threads": 1, "out": None}
-        found = prepare_comparison(wanted, (None, {"source": "iris"}), common, **settings).candidates
+        found = prepared(*wanted, **common).candidates
         return [(c.config.training.restarts, c.config.training.tolerance, c.config.precision) for c in found]
 
     assert tuned("gmm", "gmm:training.restarts=1", "gmm:training.tolerance=1e-8") == [
@@ -176,6 +180,12 @@ def test_several_seeds_are_averaged_and_their_spread_is_told():
     assert row.log_likelihood.spread > 0
     assert row.log_likelihood.se > 0
     assert row.bic == one.bic
+    assert row.metrics == one.metrics
+    division = Division.of(iris(), SplitSettings(), 0, 0)
+    config = prepared("gmm:components=6,training.restarts=1,start=random").candidates[0].config
+    fits = [attempt(iris(), division, Trial(0, config, "held-out", repeat=repeat)) for repeat in range(3)]
+    assert row.log_likelihood.train == pytest.approx(np.mean([fit.train for fit in fits]))
+    assert row.log_likelihood.test == pytest.approx(np.mean([fit.scores.mean() for fit in fits]))
 
 
 @pytest.mark.parametrize("data", ["iris", three(80)], ids=["named", "in memory"])
@@ -308,11 +318,13 @@ def test_what_is_wrong_with_the_whole_is_told_before_any_fit(settings, words, mo
     assert not made
 
 
-def test_markdown_and_csv_escape_what_could_be_read_otherwise(tmp_path):
+def test_markdown_and_csv_escape_what_could_be_read_otherwise():
     report = genzoo.compare([{"model": "gmm", "start": "k-means"}], three(60))
-    line = next(line for line in markdown(report).splitlines() if line.startswith("| gmm"))
-    assert line.count(" | ") == markdown(report).splitlines()[4].count(" | ")
-    assert "=cmd" not in comma_separated(report)
+    named = dataclasses.replace(report, rows=(dataclasses.replace(report.rows[0], id="=cmd|' /C calc'!A0"),))
+    lines = markdown(named).splitlines()
+    line = next(line for line in lines if line.startswith("| =cmd"))
+    assert line.count(" | ") == lines[4].count(" | ")
+    assert comma_separated(named).splitlines()[1].startswith("'=cmd")
 
 
 def test_a_fit_at_no_proper_maximum_has_no_criteria():
@@ -417,10 +429,7 @@ def test_criteria_stay_where_the_held_out_fit_failed(monkeypatch):
 def test_of_a_candidate_that_has_failed_no_further_process_is_started():
     division = Division.of(iris(), SplitSettings(), 0, 30)
     settings = DataSettings(source="iris")
-    config = prepare_comparison(
-        ["dcgan"], (None, {"source": "iris"}), {}, by=None, folds=0, seeds=1, jobs=1, threads=1, out=None
-    )
-    config = config.candidates[0].config
+    config = prepared("dcgan").candidates[0].config
     trials = [Trial(0, config, "criteria"), *(Trial(0, config, "fold", fold) for fold in range(30))]
     found = list(worker.outcomes(iris(), division, trials, settings=settings, jobs=2, threads=1))
     assert sorted(outcome.trial.fold for outcome in found) == [0, *range(30)]

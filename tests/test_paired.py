@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from genzoo.metrics.paired import are_frequencies, difference, estimate
+from genzoo.metrics.paired import are_frequencies, chance_of_a_false_difference, difference, estimate
 
 
 def scores(n=40, seed=0):
@@ -110,3 +110,9 @@ def test_whether_weights_are_frequencies_can_be_said():
     weights = np.full(40, 2.0)
     assert estimate(a, weights, frequencies=False).se == pytest.approx(estimate(a).se)
     assert estimate(a, weights).freedom == 79
+
+
+@pytest.mark.parametrize("count", [2, 3, 10, 50])
+def test_of_many_equal_models_one_differs_as_often_as_the_studentised_range_says(count):
+    expected = stats.studentized_range.sf(math.sqrt(2) * stats.norm.ppf(0.975), count, np.inf)
+    assert chance_of_a_false_difference(count) == pytest.approx(expected, abs=1e-6)

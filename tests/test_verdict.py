@@ -193,3 +193,9 @@ def test_one_test_row_decides_nothing():
     assert found.simplest == "a"
     by_bic = rank([result("a", [-1.0], bic=1.0), result("b", [-2.0], bic=2.0)], "bic", Evidence())
     assert by_bic.rows[1].verdict == "no difference"
+
+
+def test_of_more_than_two_candidates_it_is_told_that_intervals_hold_one_by_one():
+    many = [result(str(seed), events(seed=seed)) for seed in range(10)]
+    assert "were all 10 candidates equal" in " ".join(rank(many, "test", Evidence()).notes)
+    assert "one by one" not in " ".join(rank(many[:2], "test", Evidence()).notes)

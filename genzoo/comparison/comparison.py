@@ -190,7 +190,7 @@ class Comparison:
         text = f"Information criteria are of fits to all {len(self.division.rows)} rows"
         text += f"; train and test of fits to {len(split.train)} rows, judged on {len(split.test)} others"
         if self.seeds > 1:
-            text += f", the mean of {self.seeds} seeds"
+            text += f", the mean of {self.seeds} seeds (metrics of samples: the first)"
         return text + "."
 
     def _about_data(self) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def gather(candidate: Candidate, outcomes: Sequence[Outcome], evidence: Evidence
         config.model,
         options,
         degrees_of_freedom=first.degrees_of_freedom,
-        log_likelihood=_log_likelihood(first, test, evidence),
+        log_likelihood=_log_likelihood(first, _mean_train(held_out), test, evidence),
         **{name: getattr(found, name) for name in CRITERIA},
         cv=CrossValidation() if cv is None else _cross_validation(evidence.mean("cv", cv)),
         metrics=first.metrics,
@@ -193,13 +193,19 @@ def _scores(
     return scores
 
 
-def _log_likelihood(first: Outcome, test: Array | None, evidence: Evidence) -> LogLikelihood:
+def _mean_train(held_out: Sequence[Outcome]) -> float | None:
+    """Over the seeds whose fit did not fail."""
+    known = [outcome.train for outcome in held_out if outcome.train is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _log_likelihood(first: Outcome, train: float | None, test: Array | None, evidence: Evidence) -> LogLikelihood:
     if test is None:
-        return LogLikelihood(first.train, kind=first.kind, measure=first.measure)
+        return LogLikelihood(train, kind=first.kind, measure=first.measure)
     mean = evidence.mean("test", test)
     each = [evidence.mean("test", scores[None]).mean for scores in test]
     spread = float(np.std(each, ddof=1)) if len(each) > 1 else None
-    return LogLikelihood(first.train, mean.mean, _known(mean.se), first.kind, first.measure, spread)
+    return LogLikelihood(train, mean.mean, _known(mean.se), first.kind, first.measure, spread)
 
 
 def _cross_validation(mean: Estimate) -> CrossValidation:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from genzoo.comparison.result import Evidence, Result
 from genzoo.metrics.criteria import CRITERIA, akaike_weights
-from genzoo.metrics.paired import Estimate
+from genzoo.metrics.paired import Estimate, chance_of_a_false_difference
 from genzoo.report.result import Difference, Row
 
 LIKELIHOOD_FIGURES = (*CRITERIA, "test", "cv")
@@ -87,7 +87,7 @@ def rank(results: Sequence[Result], by: str, evidence: Evidence) -> Ranking:
             rows.append(_unranked(result, by, gap))
     comparable = alike if by in LIKELIHOOD_FIGURES else _of_one_measure(results, "test")[0]
     simplest, note = _simplest(comparable, evidence)
-    notes = tuple(filter(None, [_how(best, rows), note]))
+    notes = tuple(filter(None, [_how(best, rows), _one_by_one(rows), note]))
     return Ranking(
         _ordered(_weighted(rows, {result.row.id for result in comparable}), ranked),
         best.row.id,
@@ -263,6 +263,17 @@ def _how(best: Result, rows: Sequence[Row]) -> str | None:
     return (
         f"Verdicts are of the paired difference of {' or '.join(sorted(figures))} to {best.row.id}, with its interval "
         f"at 95 %."
+    )
+
+
+def _one_by_one(rows: Sequence[Row]) -> str | None:
+    """What several intervals together do not promise."""
+    count = 1 + sum(row.difference is not None and row.difference.has_interval for row in rows)
+    if count < 3:
+        return None
+    return (
+        f"Intervals hold one by one: were all {count} candidates equal, one or more would still be called worse in up "
+        f"to {chance_of_a_false_difference(count):.0%} of such comparisons."
     )
 
 

@@ -1,10 +1,11 @@
 """Means of held-out log-likelihoods, and differences of two models event by event, with honest standard errors.
 
 The standard error of a mean over events is that of independent events. Under cross-validation the events of one fold
-share a training set, so there it is the larger of that and of the standard error between the folds' means: the second
-sees what the first cannot, and the first guards against folds that agree by luck, there being few of them. Fits
-repeated under several seeds add the variance between seeds. The degrees of freedom of the sum follow Satterthwaite's
-rule. What no estimate from one cross-validation sees is that its training sets overlap (Bengio and Grandvalet, 2004).
+share a training set, so there it is the larger of that and of the standard error between the folds' means, with the
+degrees of freedom of that one of the two: the second sees what the first cannot, and the first guards against folds
+that agree by luck, there being few of them. Fits repeated under several seeds add the variance between seeds; the
+degrees of freedom of that sum follow Satterthwaite's degrees of freedom of that sum follow Satterthwaite's rule. Each interval holds by itself: of many, some miss. What no
+estimate from one cross-validation sees is that its training sets overlap (Bengio and Grandvalet, 2004).
 
 References:
     "No Unbiased Estimator of the Variance of K-Fold Cross-Validation" (Bengio and Grandvalet, 2004);
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import ndtr, stdtrit
 
 Values = np.ndarray[Any, np.dtype[np.float64]]
 Folds = np.ndarray[Any, np.dtype[np.int64]]
@@ -121,3 +122,19 @@ def difference(
     """The mean by which `scores` exceed those of the `best` model on the same events, as `estimate` takes them."""
     with np.errstate(invalid="ignore"):  # both may hold minus infinity at one event
         return estimate(scores - best, weights, folds, frequencies=frequencies)
+
+
+def chance_of_a_false_difference(count: int) -> float:
+    """How probable it is that of `count` equal models at least one differs from the best, by the interval of each.
+
+    The best of equal models is the luckiest: this is the tail of the studentised range at the reach of one interval,
+    exact where the errors of the models are normal and alike.
+
+    Examples:
+        >>> round(chance_of_a_false_difference(2), 3)
+        0.05
+    """
+    reach = math.sqrt(2.0) * float(stdtrit(1e9, 0.5 + LEVEL / 2))
+    z = np.linspace(-9.0, 9.0, 4_001)
+    below = count * np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi) * (ndtr(z) - ndtr(z - reach)) ** (count - 1)
+    return 1.0 - float(below.sum() * (z[1] - z[0]))
