@@ -454,3 +454,17 @@ def test_another_test_set_is_another_comparison(tmp_path):
     genzoo.compare(["gaussian"], data, out=tmp_path / "out")
     with pytest.raises(ConfigError, match="test_rows 0, and now it is 20"):
         genzoo.compare(["gaussian"], dataclasses.replace(data, test_rows=20), out=tmp_path / "out")
+
+
+def test_em_computes_in_float64_on_any_device_that_is_not_told_to_be_mps(monkeypatch):
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: True)
+    assert [prepared("gmm", device=device).candidates[0].config.precision for device in ("auto", "cpu", "mps")] == [
+        "fp64",
+        "fp64",
+        "auto",
+    ]
+
+
+def test_a_device_that_does_not_exist_is_refused_for_all():
+    with pytest.raises(ConfigError, match="no device 'tpux'"):
+        prepared("gmm", "dcgan", device="tpux")

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from genzoo.build import build_objective
 from genzoo.comparison.candidate import Candidate, candidates
 from genzoo.comparison.division import Division, split_settings
@@ -23,7 +21,7 @@ from genzoo.comparison.worker import cores, on_threads, outcomes
 from genzoo.config import DataSettings, RunConfig
 from genzoo.data.dataset import Array, Dataset, usable
 from genzoo.data.source import anchor, open_dataset
-from genzoo.device import resolve_device, widest
+from genzoo.device import resolve_device
 from genzoo.errors import ConfigError, DivergenceError, Interrupted, did_you_mean
 from genzoo.metrics.criteria import CRITERIA
 from genzoo.objective import EMObjective
@@ -325,6 +323,7 @@ def prepare_comparison(
     settings = None
     found = candidates(zoo, wanted, {**common, "data": source})
     config = found[0].config
+    resolve_device(config.device)  # one that does not exist is no candidate's fault
     if dataset is None:
         settings = anchor(config.data, zoo)
         dataset = open_dataset(settings, zoo)
@@ -368,7 +367,7 @@ def _tuned(candidate: Candidate, zoo: Registry) -> Candidate:
     }
     told = {name: value for name, value in training.items() if name not in candidate.told}
     changed: dict[str, Any] = {"training": config.training.model_copy(update=told)}
-    if config.precision == "auto" and widest(resolve_device(config.device)) == torch.float64:
+    if config.precision == "auto" and not config.device.startswith("mps"):  # on auto, EM takes no device without it
         changed["precision"] = "fp64"
     return dataclasses.replace(candidate, config=config.model_copy(update=changed))
 

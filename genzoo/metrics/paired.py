@@ -4,7 +4,7 @@ The standard error of a mean over events is that of independent events. Under cr
 share a training set, so there it is the larger of that and of the standard error between the folds' means, with the
 degrees of freedom of that one of the two: the second sees what the first cannot, and the first guards against folds
 that agree by luck, there being few of them. Fits repeated under several seeds add the variance between seeds; the
-degrees of freedom of that sum follow Satterthwaite's degrees of freedom of that sum follow Satterthwaite's rule. Each interval holds by itself: of many, some miss. What no
+degrees of freedom of that sum follow Satterthwaite's rule. Each interval holds by itself: of many, some miss. What no
 estimate from one cross-validation sees is that its training sets overlap (Bengio and Grandvalet, 2004).
 
 References:
