@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from genzoo.build import build_objective
 from genzoo.comparison.division import Division
 from genzoo.config import RunConfig
 from genzoo.data.dataset import Dataset, Rows, Split
@@ -27,7 +28,8 @@ from genzoo.metrics.likelihood import (
 )
 from genzoo.metrics.metric import Score
 from genzoo.metrics.paired import are_frequencies
-from genzoo.model import Components, Likelihood
+from genzoo.model import Components
+from genzoo.objective import EMObjective
 from genzoo.plugins import registry
 from genzoo.preparation import Prepared, prepare
 from genzoo.registry import blame
@@ -120,10 +122,13 @@ def attempt(dataset: Dataset, division: Division, trial: Trial) -> Outcome:
 def _criteria(dataset: Dataset, division: Division, trial: Trial) -> Outcome:
     """Fit all rows, if the model is one that has information criteria."""
     begun = time.perf_counter()
-    prepared = _prepare(trial, dataset, division.split(everything=True, watched=watches(trial.config)))
-    reason = _without_criteria(prepared, dataset)
+    reason = _without_criteria(trial.config, dataset)
     if reason is not None:
         return Outcome(trial, time.perf_counter() - begun, criteria=no_criteria(reason))
+    prepared = _prepare(trial, dataset, division.split(everything=True, watched=watches(trial.config)))
+    if degrees_of_freedom(prepared.engine.trained) is None:
+        undefined = no_criteria("degrees of freedom are not defined for it")
+        return Outcome(trial, time.perf_counter() - begun, criteria=undefined)
     fitted = train_in_memory(prepared)
     found = _judge_fit(prepared, fitted, dataset, division.rows)
     kind, measure = kind_of(fitted.generator), measure_of(fitted.generator, dataset.spec)
@@ -139,15 +144,15 @@ def _criteria(dataset: Dataset, division: Division, trial: Trial) -> Outcome:
     )
 
 
-def _without_criteria(prepared: Prepared, dataset: Dataset) -> str | None:
-    """Why a model has no information criteria, as far as that is known before it is fitted."""
-    generator = prepared.engine.trained
-    if not isinstance(generator, Likelihood):
+def _without_criteria(config: RunConfig, dataset: Dataset) -> str | None:
+    """Why a model has no information criteria, as far as that is known before it is built."""
+    zoo = registry()
+    model = zoo.models.get(config.model)
+    if "likelihood" not in model.spec.capabilities:
         return "no exact likelihood"
-    if not isinstance(prepared.engine, EMEngine):
+    objective = zoo.objective_of(model, config.objective.name)
+    if not isinstance(build_objective(objective, config.objective.options), EMObjective):
         return "trained by gradients, not to the maximum of the likelihood"
-    if generator.degrees_of_freedom is None:
-        return "degrees of freedom are not defined for it"
     if dataset.weights is not None and not are_frequencies(dataset.weights):
         return "the weights are not whole numbers"
     return None
