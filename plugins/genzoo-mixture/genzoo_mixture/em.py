@@ -19,7 +19,8 @@ from genzoo_mixture.options import EMOptions
 from genzoo_mixture.start import STARTS
 
 _CACHE = 2**19
-"""Numbers that an expectation step may make of a block, so that they stay in the cache."""
+"""Numbers that an expectation step may make of a block, so that they stay in the cache; of wide events, many more, as
+products of few rows are slow."""
 
 
 class MixtureEM(EMObjective):
@@ -30,7 +31,7 @@ class MixtureEM(EMObjective):
 
     def block(self, model: Model) -> int:
         width = sum(emission.width + emission.components for emission, _ in _mixture(model).parts)
-        return min(max(_CACHE // width, 256), 16_384)
+        return min(max(_CACHE // width, 1024), 16_384)
 
     def initialise(self, model: Model, blocks: Iterable[Batch]) -> None:
         """Shares by the model's start; then the parameters that they make most likely."""
