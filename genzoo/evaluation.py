@@ -64,7 +64,7 @@ def score(fitted: Fitted, dataset: Dataset, quantile: float | None = None) -> Sc
         ConfigError: the model has no likelihood, or no validation scores to take a quantile of.
         DataError: the events have another form than those it was trained on.
     """
-    kind = kind_of(fitted.generator)
+    kind = kind_of(fitted)
     if kind == "none":
         raise ConfigError(f"Model {fitted.model!r} cannot do this: it has no 'likelihood'.")
     threshold = None if quantile is None else _threshold(fitted, quantile)
@@ -166,7 +166,7 @@ def evaluate(fitted: Fitted, dataset: Dataset, rows: Rows, metrics: Sequence[Met
         if len(asked):
             raise ConfigError("There are no rows to judge by: none has any value. Name others with --data.")
         raise ConfigError("There are no rows to judge by: the run's split has no test rows. Name others with --data.")
-    kind = kind_of(fitted.generator)
+    kind = kind_of(fitted)
     found = None
     scores, reasons = sample_scores(fitted, np.asarray(dataset.events[rows]), metrics, seed=seed)
     if kind == "none":
@@ -182,5 +182,5 @@ def evaluate(fitted: Fitted, dataset: Dataset, rows: Rows, metrics: Sequence[Met
     if len(beyond := uncovered(fitted, dataset, rows)):
         reasons["uncovered"] = f"outside the box that holds the training rows: {named_rows(beyond)}"
     unobserved = np.setdiff1d(asked, rows)
-    measure = measure_of(fitted.generator, fitted.data)
+    measure = measure_of(fitted)
     return Evaluation(len(rows), kind, measure, found, scores, reasons, unobserved)

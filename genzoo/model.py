@@ -22,6 +22,14 @@ class Generator(nn.Module, ABC):
     needs_float64: ClassVar[bool] = False
     """Whether it computes in float64 somewhere, whatever the type of its parameters; not every device can."""
 
+    dequantised: bool = False
+    """Whether it is a density where data may lie on a grid: the core then spreads their values over the cells of the
+    grid by uniform noise, and what it says of them is a lower bound of the probability of the cell."""
+
+    measures: tuple[Literal["density", "mass"], ...] | None = None
+    """What its likelihood measures, column by column, once for all places of an image; `None` where the kinds of the
+    columns say it: a density of continuous columns, a probability mass of all others."""
+
     @abstractmethod
     def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:
         """Draw events.
@@ -50,10 +58,6 @@ class Likelihood(ABC):
     Methods of this and the other capabilities that take events take a second argument, `missing (N, *event)`, where
     the model's spec says that it accepts missing values; without it nothing is missing. `x` holds 0 in such places.
     """
-
-    measures: tuple[Literal["density", "mass"], ...] | None = None
-    """What `log_prob` measures, column by column; `None` where the kinds of the columns say it: a density of
-    continuous columns, a probability mass of all others."""
 
     @property
     @abstractmethod

@@ -105,7 +105,8 @@ def prepare(
     if entry.spec.capabilities & {"likelihood", "likelihood-bound"}:
         refuse_degenerate(dataset, split.train)
     warm = None if resumed else _warm_start(config, dataset)
-    transform = warm.transform if warm else fit_transform(entry.spec.input, dataset.spec, dataset.blocks(split.train))
+    space = entry.spec.input_of(dataset.spec.modality)
+    transform = warm.transform if warm else fit_transform(space, dataset.spec, dataset.blocks(split.train))
     transform = transform.to(runtime.device, runtime.wide)
     with scope(config.seed, "build"):
         model = Model(build_parts(entry, config.options, dataset.spec))

@@ -195,7 +195,7 @@ class ModelSpec:
         config: `"package.module:attribute"` of the pydantic class of its options.
         objectives: the names it can be trained with, the default first.
         capabilities: names of capability classes in kebab case (`decoder`, `likelihood` ...).
-        input: the space its events are transformed to.
+        input: the space its events are transformed to; or one for each modality, by name.
         modalities: what kinds of data it takes.
         missing: whether it accepts missing values.
         data: the built-in data it is trained on where none is named.
@@ -213,7 +213,7 @@ class ModelSpec:
     config: str
     objectives: tuple[str, ...]
     capabilities: frozenset[str] = frozenset()
-    input: InputSpace = "standardised"
+    input: InputSpace | Mapping[Modality, InputSpace] = "standardised"
     modalities: tuple[Modality, ...] = ("image", "table")
     missing: bool = False
     data: str = "digits"
@@ -235,14 +235,20 @@ class ModelSpec:
             raise ValueError(f"Model {self.name!r}: unknown capabilities {strange}.")
         if not self.objectives:
             raise ValueError(f"Model {self.name!r} names no objective to train with.")
-        if self.input not in get_args(InputSpace):
-            raise ValueError(f"Model {self.name!r}: input {self.input!r} is none of {get_args(InputSpace)}.")
         if strange := sorted(set(self.modalities).difference(get_args(Modality))):
             raise ValueError(f"Model {self.name!r}: unknown modalities {strange}.")
+        for modality in self.modalities:
+            space = self.input.get(modality) if isinstance(self.input, Mapping) else self.input
+            if space not in get_args(InputSpace):
+                raise ValueError(f"Model {self.name!r}: input {self.input!r} is none of {get_args(InputSpace)}.")
         for preset, layer in self.presets.items():
             _check_name("Preset", preset)
             if unknown := set(layer) - {"options", "objective", "training"}:
                 raise ValueError(f"Model {self.name!r}: preset {preset!r} has unknown parts {sorted(unknown)}.")
+
+    def input_of(self, modality: Modality) -> InputSpace:
+        """The space that events of a modality, one of those it takes, are transformed to."""
+        return self.input[modality] if isinstance(self.input, Mapping) else self.input
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,7 +131,7 @@ def _criteria(dataset: Dataset, division: Division, trial: Trial) -> Outcome:
         return Outcome(trial, time.perf_counter() - begun, criteria=undefined)
     fitted = train_in_memory(prepared)
     found = _judge_fit(prepared, fitted, dataset, division.rows)
-    kind, measure = kind_of(fitted.generator), measure_of(fitted.generator, dataset.spec)
+    kind, measure = kind_of(fitted), measure_of(fitted)
     degrees = degrees_of_freedom(fitted.generator)
     return Outcome(
         trial,
@@ -190,7 +190,7 @@ def _held_out(dataset: Dataset, division: Division, trial: Trial) -> Outcome:
     prepared = _prepare(trial, dataset, split)
     fitted = train_in_memory(prepared)
     seed = trial.config.seed
-    kind = kind_of(fitted.generator)
+    kind = kind_of(fitted)
     train = scores = None
     reasons: dict[str, str] = {}
     if len(beyond := uncovered(fitted, dataset, split.test)):
@@ -207,7 +207,7 @@ def _held_out(dataset: Dataset, division: Division, trial: Trial) -> Outcome:
         trial,
         time.perf_counter() - begun,
         kind,
-        measure_of(fitted.generator, dataset.spec),
+        measure_of(fitted),
         degrees_of_freedom(fitted.generator),
         resolution=_resolution(prepared),
         train=train,
@@ -223,7 +223,7 @@ def _fold(dataset: Dataset, division: Division, trial: Trial) -> Outcome:
     split = division.without(trial.fold, watched=watches(trial.config))
     fitted = train_in_memory(_prepare(trial, dataset, split))
     scores = None
-    if kind_of(fitted.generator) != "none":
+    if kind_of(fitted) != "none":
         scores = log_likelihoods(fitted, dataset, split.test, trial.config.seed)
     return Outcome(trial, time.perf_counter() - begun, scores=scores)
 

@@ -10,7 +10,6 @@ from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import DivergenceError
 from genzoo.fitted import Fitted, any_observed
 from genzoo.model import Generator, Likelihood, LikelihoodBound, Outliers
-from genzoo.spec import DataSpec
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -21,20 +20,20 @@ DRAWS = 64
 """Draws of a lower bound."""
 
 
-def kind_of(generator: Generator) -> str:
-    """What a generator's log-likelihoods are: `exact`, `lower bound (N draws)` or `none`."""
-    if isinstance(generator, Likelihood):
+def kind_of(fitted: Fitted) -> str:
+    """What a model's log-likelihoods are: `exact`, `lower bound (N draws)` or `none`."""
+    if isinstance(fitted.generator, Likelihood):
         return "exact"
-    return f"lower bound ({DRAWS} draws)" if isinstance(generator, LikelihoodBound) else "none"
+    return f"lower bound ({DRAWS} draws)" if isinstance(fitted.generator, LikelihoodBound) else "none"
 
 
-def measure_of(generator: Generator, data: DataSpec) -> str | None:
-    """What a generator's log-likelihoods measure, column by column, such as `density of a; mass of b, c`."""
-    if kind_of(generator) == "none":
+def measure_of(fitted: Fitted) -> str | None:
+    """What a model's log-likelihoods measure, column by column, such as `density of a; mass of b, c`."""
+    if kind_of(fitted) == "none":
         return None
-    told = generator.measures if isinstance(generator, Likelihood) else None
+    data = fitted.data
     by_kind = tuple("density" if feature.kind == "continuous" else "mass" for feature in data.features)
-    measures = told or by_kind
+    measures = fitted.generator.measures or by_kind
     if len(set(measures)) == 1:
         return measures[0]
     names = [feature.name for feature in data.features]
