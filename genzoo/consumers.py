@@ -147,6 +147,7 @@ class Monitor:
             training.batch_size,
             prepared.transform,
             prepared.runtime,
+            prepared.dequantiser,
         )
         self._every = max(1, round((training.eval_every or 1.0) * prepared.feed.steps_per_epoch))
         self._patience = training.patience

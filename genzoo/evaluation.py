@@ -79,7 +79,7 @@ def _threshold(fitted: Fitted, quantile: float) -> float:
     if fitted.validation_scores is None:
         raise ConfigError(
             f"--threshold needs the scores of validation rows, and this model of {fitted.model!r} was kept without. "
-            f"Train it with validation rows and an exact likelihood (-o split.validation=0.15)."
+            f"Train it with validation rows (-o split.validation=0.15)."
         )
     return float(np.quantile(fitted.validation_scores, quantile))
 

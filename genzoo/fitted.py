@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -12,8 +13,10 @@ import torch
 from torch import Tensor
 
 from genzoo.data.dataset import check_values
+from genzoo.dequantise import Dequantiser
 from genzoo.device import widest
 from genzoo.errors import ConfigError, DataError
+from genzoo.measure import measures_of, on_grid, places_of
 from genzoo.model import (
     Components,
     Decoder,
@@ -54,6 +57,23 @@ class _Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class _Chunk:
+    """Some of the events that were asked about, in data units, on the device in its widest type.
+
+    Arguments:
+        number: of the chunk.
+        x: `(n, *event)`, NaN where a value is missing.
+        index: the places of the events among all, `(n,)`.
+        missing: whether any value of all events is missing.
+    """
+
+    number: int
+    x: Tensor
+    index: Tensor
+    missing: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Fitted:
     """What users hold. Every method takes and returns data units, on the host.
 
@@ -82,7 +102,15 @@ class Fitted:
     @property
     def capabilities(self) -> frozenset[str]:
         """What can be done with this model besides sampling: `likelihood`, `decoder` ..."""
-        return capabilities_of(self.generator)
+        found = capabilities_of(self.generator)
+        if self.dequantised and "likelihood" in found:
+            return found - {"likelihood"} | {"likelihood-bound"}
+        return found
+
+    @property
+    def dequantised(self) -> bool:
+        """Whether the data lie on a grid and the generator is a density, which bounds the probability of a point."""
+        return any(on_grid(self.generator, self.data))
 
     def sample(self, n: int, *, seed: int = 0) -> Array:
         """Draw events.
@@ -124,7 +152,7 @@ class Fitted:
 
         def work(index: int, start: int) -> Array:
             with scope(seed, "encode", index):
-                return _to_host(encoder.encode(*self._to_model(asked, start)))
+                return _to_host(encoder.encode(*self._given(asked, start)))
 
         return self._chunks(len(asked), work)
 
@@ -134,7 +162,7 @@ class Fitted:
         asked = self._ask(x)
 
         def work(_: int, start: int) -> Array:
-            return self._to_data(module.reconstruct(*self._to_model(asked, start)))
+            return self._to_data(module.reconstruct(*self._given(asked, start)))
 
         return self._chunks(len(asked), work)
 
@@ -166,31 +194,59 @@ class Fitted:
     def log_prob(self, x: Events) -> Array:
         """Log-density of events `x (N, *event)` in nats, in data units, `(N,)` float64; of what of them was observed.
 
+        Of values that the model measures as probability masses, their log-probability.
+
         Raises:
-            ConfigError: the model has no likelihood.
+            ConfigError: the model has no likelihood, or is a density of data on a grid, which only bounds it.
             DataError: the events have another shape than the training data.
         """
         density = self._require(Likelihood)
-        return self._densities(x, lambda _, given: density.log_prob(*given))
+        if self.dequantised:
+            raise ConfigError(
+                f"The data lie on a grid of step {self.data.quantum:g}, and model {self.model!r} is a density: of the "
+                f"probability of a point it knows a lower bound only. Ask for log_prob_bound."
+            )
+        return self._densities(x, lambda chunk: density.log_prob(*self._to_model(chunk.x, chunk.missing)))
 
     def log_prob_bound(self, x: Events, *, draws: int = 1, seed: int = 0) -> Array:
         """A lower bound of the log-density of events `x (N, *event)` in nats, in data units, `(N,)` float64.
 
+        Where a density is asked about data on a grid, of the log-probability of the grid's point: each draw is one
+        place in the cell about it, and of a model that draws itself, one draw of the model there.
+
         Arguments:
-            draws: the bound tightens as they grow.
+            draws: the bound tightens as they grow; at least 1.
             seed: of the draws.
 
         Raises:
-            ConfigError: the model has no such bound.
+            ConfigError: the model has no such bound, or `draws` is no number of them.
             DataError: the events have another shape than the training data.
         """
+        if not isinstance(draws, int) or draws < 1:
+            raise ConfigError(f"A bound of {draws!r} draws cannot be computed; ask for a whole number of at least 1.")
+        spread = Dequantiser.of(self.generator, self.data, seed)
+        if spread is not None:
+            return self._densities(x, lambda chunk: self._within_cells(chunk, spread, draws))
         density = self._require(LikelihoodBound)
 
-        def inside(index: int, given: tuple[Tensor, ...]) -> Tensor:
-            with scope(seed, "bound", index):
-                return density.log_prob_bound(*given, draws=draws)
+        def inside(chunk: _Chunk) -> Tensor:
+            with scope(seed, "bound", chunk.number):
+                return density.log_prob_bound(*self._to_model(chunk.x, chunk.missing), draws=draws)
 
         return self._densities(x, inside)
+
+    def _within_cells(self, chunk: _Chunk, spread: Dequantiser, draws: int) -> Tensor:
+        """Log-mean of densities in model space at places drawn within the cells of a grid, `(n,)`."""
+        found = []
+        for number in range(draws):
+            given = self._to_model(spread(chunk.x, chunk.index, number), chunk.missing)
+            if isinstance(self.generator, Likelihood):
+                found.append(self.generator.log_prob(*given).to(chunk.x.dtype))
+                continue
+            with scope(spread.seed, "bound", chunk.number, number):
+                bound = self._require(LikelihoodBound).log_prob_bound(*given, draws=1)
+            found.append(bound.to(chunk.x.dtype))
+        return torch.stack(found).logsumexp(0) - math.log(draws)
 
     def log_posterior(self, x: Events) -> Array:
         """Log-probability of each component given events `x (N, *event)`, `(N, K)`."""
@@ -198,7 +254,7 @@ class Fitted:
         asked = self._ask(x)
 
         def work(_: int, start: int) -> Array:
-            return _to_host(module.log_posterior(*self._to_model(asked, start)))
+            return _to_host(module.log_posterior(*self._given(asked, start)))
 
         return self._chunks(len(asked), work)
 
@@ -208,7 +264,7 @@ class Fitted:
         asked = self._ask(x)
 
         def work(_: int, start: int) -> Array:
-            return _to_host(module.covers(*self._to_model(asked, start)))
+            return _to_host(module.covers(*self._given(asked, start)))
 
         return self._chunks(len(asked), work)
 
@@ -227,16 +283,30 @@ class Fitted:
         finally:
             self.generator.train(training)
 
-    def _densities(self, x: Events, inside: Callable[[int, tuple[Tensor, ...]], Tensor]) -> Array:
-        """Log-densities in data units, from those that `inside` finds in model space of chunks by their number."""
+    def _densities(self, x: Events, inside: Callable[[_Chunk], Tensor]) -> Array:
+        """Log-likelihoods in data units, from those that `inside` finds in model space of chunks."""
         asked = self._ask(x)
 
-        def work(index: int, start: int) -> Array:
+        def work(number: int, start: int) -> Array:
             wide = self._widen(asked.chunk(start))
-            outside = self.transform.log_det(wide, wide.isnan() if asked.missing else None)
-            return _to_host(inside(index, self._to_model(asked, start)).to(wide.dtype) + outside).astype(np.float64)
+            index = torch.arange(start, start + len(wide), device=wide.device)
+            found = inside(_Chunk(number, wide, index, asked.missing)).to(wide.dtype)
+            return _to_host(found + self._outside(wide)).astype(np.float64)
 
         return self._chunks(len(asked), work)
+
+    def _outside(self, x: Tensor) -> Tensor:
+        """What log-likelihoods in data units have besides those in model space, `(n,)`, of `x (n, *event)`.
+
+        Of each value measured as a density, the log-determinant of the transform; on a grid, the size of its cell.
+        """
+        known = ~x.isnan()
+        dense = tuple(measure == "density" for measure in measures_of(self.generator, self.data))
+        found = self.transform.log_det(x, ~(places_of(dense, self.data).to(x.device) & known))
+        if self.data.quantum is None:
+            return found
+        cells = places_of(on_grid(self.generator, self.data), self.data).to(x.device) & known
+        return found + cells.flatten(1).sum(1, dtype=x.dtype) * math.log(self.data.quantum)
 
     def _require(self, capability: type[CapabilityT]) -> CapabilityT:
         if isinstance(self.generator, capability):
@@ -281,10 +351,14 @@ class Fitted:
         """Events on the device in the transform's own precision, so that large offsets do not round."""
         return torch.as_tensor(x).to(self.device, self.transform.shift.dtype)
 
-    def _to_model(self, asked: _Asked, start: int) -> tuple[Tensor, ...]:
-        """What the generator's methods take: a chunk in model space and, where values are missing, its mask."""
-        y, missing = observed(self._narrow(self.transform(self._widen(asked.chunk(start)))), asked.missing)
-        return (y,) if missing is None else (y, missing)
+    def _to_model(self, x: Tensor, missing: bool) -> tuple[Tensor, ...]:
+        """What the generator's methods take: events in model space and, where values are missing, their mask."""
+        y, gone = observed(self._narrow(self.transform(x)), missing)
+        return (y,) if gone is None else (y, gone)
+
+    def _given(self, asked: _Asked, start: int) -> tuple[Tensor, ...]:
+        """What the generator's methods take of a chunk."""
+        return self._to_model(self._widen(asked.chunk(start)), asked.missing)
 
     def _to_data(self, y: Tensor) -> Array:
         x = self.transform.inverse(y.to(self.transform.shift.dtype))

@@ -15,6 +15,9 @@ from torch import Tensor, nn
 
 from genzoo.errors import ConfigError
 
+Measure = Literal["density", "mass"]
+"""What a likelihood is of a value: a density, in the units of the data, or the probability of that very value."""
+
 
 class Generator(nn.Module, ABC):
     """A distribution over events."""
@@ -26,7 +29,7 @@ class Generator(nn.Module, ABC):
     """Whether it is a density where data may lie on a grid: the core then spreads their values over the cells of the
     grid by uniform noise, and what it says of them is a lower bound of the probability of the cell."""
 
-    measures: tuple[Literal["density", "mass"], ...] | None = None
+    measures: tuple[Measure, ...] | None = None
     """What its likelihood measures, column by column, once for all places of an image; `None` where the kinds of the
     columns say it: a density of continuous columns, a probability mass of all others."""
 

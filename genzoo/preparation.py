@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +11,10 @@ import torch
 from genzoo.build import build_objective, build_parts, check_data
 from genzoo.checkpoint import CheckpointState, checkpoints, load_checkpoint
 from genzoo.config import BUDGETS, RunConfig, merge_training, validate
-from genzoo.data.dataset import Dataset, Rows, Split, usable
+from genzoo.data.dataset import Array, Dataset, Rows, Split, usable
 from genzoo.data.degenerate import refuse_degenerate
 from genzoo.data.source import anchor, open_dataset
+from genzoo.dequantise import Dequantiser
 from genzoo.device import Runtime, describe, resolve_runtime
 from genzoo.engine.em import EMEngine
 from genzoo.engine.feed import Feed, PassFeed, make_blocks, make_feed
@@ -22,7 +23,7 @@ from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.schedule import Budget
 from genzoo.errors import ArtifactError, ConfigError, DataError, PluginError
 from genzoo.fitted import Fitted
-from genzoo.model import Generator, Model
+from genzoo.model import Generator, Likelihood, Model
 from genzoo.objective import Batch, EMObjective, GradientObjective, Objective
 from genzoo.plugins import registry
 from genzoo.registry import Registry, blame, resolve
@@ -48,6 +49,7 @@ class Prepared:
     feed: Feed[Any]
     budget: Budget
     callbacks: tuple[Callback, ...]
+    dequantiser: Dequantiser | None = None
 
     @property
     def fitted(self) -> Fitted:
@@ -102,20 +104,23 @@ def prepare(
     split = dataset.split(config.split, config.seed) if split is None else split
     if dataset.weights is not None and not dataset.weights[split.train].any():
         raise DataError(f"{dataset.name}: every training row has the weight 0, so there is nothing to learn from.")
-    if entry.spec.capabilities & {"likelihood", "likelihood-bound"}:
-        refuse_degenerate(dataset, split.train)
-    warm = None if resumed else _warm_start(config, dataset)
-    space = entry.spec.input_of(dataset.spec.modality)
-    transform = warm.transform if warm else fit_transform(space, dataset.spec, dataset.blocks(split.train))
-    transform = transform.to(runtime.device, runtime.wide)
     with scope(config.seed, "build"):
         model = Model(build_parts(entry, config.options, dataset.spec))
     model = model.to(runtime.device, runtime.dtype)
+    dequantiser = Dequantiser.of(model.generator, dataset.spec, config.seed)
+    likely = entry.spec.capabilities & {"likelihood", "likelihood-bound"}
+    if likely and _needs_density(model.generator, dataset, dequantiser):
+        refuse_degenerate(dataset, split.train)
+    warm = None if resumed else _warm_start(config, dataset)
+    space = entry.spec.input_of(dataset.spec.modality)
+    blocks = _training_blocks(dataset, split.train, dequantiser)
+    transform = warm.transform if warm else fit_transform(space, dataset.spec, blocks)
+    transform = transform.to(runtime.device, runtime.wide)
     if warm is not None:
         _take_over(model.generator, warm.generator.to(runtime.device, runtime.dtype), str(config.warm_start))
     _check_patience(config, objective, split)
     callbacks = tuple(_callback(zoo, name) for name in config.training.callbacks)
-    source = (dataset, split.train, transform, runtime)
+    source = (dataset, split.train, transform, runtime, dequantiser)
     if isinstance(objective, GradientObjective):
         if dataset.weights is not None:
             raise ConfigError(
@@ -126,15 +131,35 @@ def prepare(
         budget = Budget.of(config.training, feed.steps_per_epoch)
         if budget.steps is None and budget.seconds is None:
             raise ConfigError(f"Model {config.model!r} brings no budget. Give --epochs, --steps or --minutes.")
-        return Prepared(config, dataset, split, transform, runtime, engine, feed, budget, callbacks)
+        return Prepared(config, dataset, split, transform, runtime, engine, feed, budget, callbacks, dequantiser)
     if isinstance(objective, EMObjective):
         _check_events(entry.spec.name, objective.least_events(model), split)
         passes = EMEngine(model, objective, config.training, config.seed, warm=config.warm_start is not None)
         size = config.training.block or objective.block(model)
-        blocks = PassFeed(make_blocks(dataset, split.train, size, transform, runtime), runtime)
+        again = PassFeed(make_blocks(dataset, split.train, size, transform, runtime, dequantiser), runtime)
         longest = Budget.of(config.training, 1, steps=config.training.passes * config.training.restarts)
-        return Prepared(config, dataset, split, transform, runtime, passes, blocks, longest, callbacks)
+        return Prepared(config, dataset, split, transform, runtime, passes, again, longest, callbacks, dequantiser)
     raise PluginError(f"Objective {config.objective.name!r} is of no kind that this engine trains.")
+
+
+def _training_blocks(dataset: Dataset, rows: Rows, dequantiser: Dequantiser | None) -> Iterator[Array]:
+    """The events of the training rows as the transform is fitted to them, in data units."""
+    done = 0
+    for block in dataset.blocks(rows):
+        index = torch.from_numpy(rows[done : done + len(block)])
+        done += len(block)
+        yield block if dequantiser is None else dequantiser(torch.from_numpy(block), index).numpy()
+
+
+def _needs_density(generator: Generator, dataset: Dataset, dequantiser: Dequantiser | None) -> bool:
+    """Whether training rows that have no density are to be refused.
+
+    On a grid there is one, under the noise. Images that lie on none are asked of where the likelihood is exact: what
+    bounds it has a shared or a least deviation, as constant pixels are common.
+    """
+    if dequantiser is not None:
+        return False
+    return dataset.spec.modality == "table" or (generator.dequantised and isinstance(generator, Likelihood))
 
 
 def _runtime(config: RunConfig, objective: Objective) -> Runtime:
@@ -189,6 +214,7 @@ def _gradient(
     rows: Rows,
     transform: Affine,
     runtime: Runtime,
+    dequantiser: Dequantiser | None,
 ) -> tuple[GradientEngine, Feed[Batch]]:
     images = dataset.spec.modality == "image"
     if images:
@@ -201,7 +227,10 @@ def _gradient(
             f"There are {len(rows)} training rows and a step takes {size} events. "
             f"Use {f'--batch-size {most} or less, or ' if most else ''}more data."
         )
-    return engine, make_feed(dataset, rows, size, config.seed, transform, runtime, channels_last=images)
+    feed = make_feed(
+        dataset, rows, size, config.seed, transform, runtime, channels_last=images, dequantiser=dequantiser
+    )
+    return engine, feed
 
 
 def _callback(zoo: Registry, name: str) -> Callback:

@@ -27,8 +27,8 @@ from genzoo.engine.fit import Step, fit
 from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.losses import LossBuffer
 from genzoo.errors import ConfigError, DivergenceError, GenzooError, Interrupted
-from genzoo.fitted import Fitted, any_observed
-from genzoo.model import Likelihood
+from genzoo.fitted import Fitted
+from genzoo.metrics.likelihood import kind_of, log_likelihoods
 from genzoo.plugins import registry
 from genzoo.portable import save_model
 from genzoo.preparation import Callback, Prepared, Start, has_monitor, prepare, prepare_resume
@@ -44,6 +44,9 @@ _LOSS_BLOCK = 25
 
 _MOST_SCORES = 10_000
 """Validation rows whose log-likelihoods are kept with a model."""
+
+_MOST_BOUNDS = 2_000
+"""The same where they are lower bounds, each of many draws."""
 
 
 class _Saver(Protocol):
@@ -275,17 +278,21 @@ def _finish(prepared: Prepared, run: Run, status: str, step: int, monitor: Monit
 def _validation_scores(fitted: Fitted, prepared: Prepared) -> Array | None:
     """Log-likelihoods of validation rows in increasing order; of many rows those of evenly spaced ones.
 
-    Rows without any value have none.
+    Rows without any value have none. Lower bounds are of as many draws as those of any events that are scored.
     """
-    rows = prepared.split.validation
-    if not len(rows) or not isinstance(fitted.generator, Likelihood):
+    rows, kind = prepared.split.validation, kind_of(fitted)
+    if not len(rows) or kind == "none":
         return None
-    if len(rows) > _MOST_SCORES:
-        rows = rows[np.linspace(0, len(rows) - 1, _MOST_SCORES).astype(np.int64)]
-    blocks = prepared.dataset.blocks(rows)
-    scores = np.sort(np.concatenate([fitted.log_prob(block)[any_observed(block)] for block in blocks]))
+    most = _MOST_SCORES if kind == "exact" else _MOST_BOUNDS
+    if len(rows) > most:
+        rows = rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
+    try:
+        scores = log_likelihoods(fitted, prepared.dataset, rows, seed=0)
+    except DivergenceError:  # a model may be of use without them
+        return None
+    known = np.sort(scores[~np.isnan(scores)])
     # A file of tensors holds finite numbers only.
-    return np.maximum(scores, np.finfo(np.float64).min) if len(scores) and np.isfinite(scores[-1]) else None
+    return np.maximum(known, np.finfo(np.float64).min) if len(known) and np.isfinite(known[-1]) else None
 
 
 def start_run(prepared: Prepared, out: Path | None) -> Run:

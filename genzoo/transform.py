@@ -45,14 +45,17 @@ class Affine(nn.Module):
         """Model space `(N, *event)` to data units."""
         return y * self.scale.to(y.dtype) + self.shift.to(y.dtype)
 
-    def log_det(self, x: Tensor, missing: Tensor | None = None) -> Tensor:
-        """Log-determinant of the forward map at `x (N, *event)`, summed over observed places, `(N,)` nats.
+    def log_det(self, x: Tensor, without: Tensor | None = None) -> Tensor:
+        """Log-determinant of the forward map at `x (N, *event)`, summed over its places, `(N,)` nats.
 
         Adding it to a log-density in model space gives the log-density in data units.
+
+        Arguments:
+            without: true where a place does not count, `(N, *event)`: a value is missing, or measured as a mass.
         """
         per_place = -self.scale.log().expand(x.shape)
-        if missing is not None:
-            per_place = per_place.masked_fill(missing, 0.0)
+        if without is not None:
+            per_place = per_place.masked_fill(without, 0.0)
         return per_place.flatten(1).sum(1)
 
 

@@ -25,6 +25,8 @@ LAYERS = (
     ("seeding",),
     ("device",),
     ("model",),
+    ("measure",),
+    ("dequantise",),
     ("objective",),
     ("build",),
     ("transform",),

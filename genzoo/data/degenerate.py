@@ -9,10 +9,13 @@ import numpy as np
 
 from genzoo.data.dataset import Array, Dataset, Rows
 from genzoo.errors import DataError
+from genzoo.spec import DataSpec
+
+_WHOLE = "Store the images as whole numbers, such as 8-bit levels: of a known step there are probabilities."
 
 
 def refuse_degenerate(dataset: Dataset, rows: Rows) -> None:
-    """Refuse training rows whose continuous columns have no density together.
+    """Refuse training rows whose continuous columns, or pixels, have no density together.
 
     Their likelihood would grow without bound, or be what a regularisation makes of it; no comparison could use it.
 
@@ -22,17 +25,17 @@ def refuse_degenerate(dataset: Dataset, rows: Rows) -> None:
     Raises:
         DataError: there is one row only; a continuous column never changes in them; or two are equal throughout.
     """
-    spec = dataset.spec
-    columns = [place for place in range(spec.event_shape[0]) if place not in spec.discrete]
-    if spec.modality != "table" or not columns:
+    names = _continuous(dataset.spec)
+    if not names:
         return
+    columns = list(names)
     if len(rows) < 2:
         raise DataError(f"{dataset.name} leaves {len(rows)} row to train on, and one row shows no spread. Bring more.")
     first: Array = np.full(len(columns), np.nan)
     constant = np.ones(len(columns), bool)
     pairs: list[tuple[int, int]] | None = None
     for events in dataset.blocks(rows):
-        block = np.asarray(events[:, columns])
+        block = np.asarray(events).reshape(len(events), -1)[:, columns]
         unknown = np.isnan(first)
         if unknown.any():
             first = np.where(unknown, _first_observed(block), first)
@@ -40,18 +43,28 @@ def refuse_degenerate(dataset: Dataset, rows: Rows) -> None:
         pairs = _equal_pairs(block, pairs)
         if not constant.any() and not pairs:
             return
-    names = [spec.features[place].name for place in columns]
+    image = dataset.spec.modality == "image"
     if constant.any():
-        name = names[int(constant.argmax())]
+        name = names[columns[int(constant.argmax())]]
+        cure = _WHOLE if image else f"Leave it out with --drop {shlex.quote(name)}."
         raise DataError(
-            f"Column {name!r} of {dataset.name} never changes in the training rows, so it has no density. "
-            f"Leave it out with --drop {shlex.quote(name)}."
+            f"{'Pixel' if image else 'Column'} {name!r} of {dataset.name} never changes in the training rows, so it "
+            f"has no density. {cure}"
         )
-    one, two = (names[place] for place in (pairs or [(0, 0)])[0])
+    one, two = (names[columns[place]] for place in (pairs or [(0, 0)])[0])
     raise DataError(
-        f"Columns {one!r} and {two!r} of {dataset.name} are equal in every training row, so they have no density "
-        f"together. Leave one out with --drop {shlex.quote(two)}."
+        f"{'Pixels' if image else 'Columns'} {one!r} and {two!r} of {dataset.name} are equal in every training row, "
+        f"so they have no density together. {_WHOLE if image else f'Leave one out with --drop {shlex.quote(two)}.'}"
     )
+
+
+def _continuous(spec: DataSpec) -> dict[int, str]:
+    """The places of a flattened event that hold continuous values, with their names."""
+    if spec.modality == "table":
+        return {place: feature.name for place, feature in enumerate(spec.features) if not feature.discrete}
+    if spec.features[0].discrete:
+        return {}
+    return {place: str(tuple(map(int, index))) for place, index in enumerate(np.ndindex(spec.event_shape))}
 
 
 def _first_observed(block: Array) -> Array:

@@ -1,6 +1,8 @@
 """Batches of training rows, in an order that depends on the seed and the step alone.
 
-A feed can begin at any step, so a resumed run sees the very batches that the uninterrupted one would have seen.
+A feed can begin at any step, so a resumed run sees the very batches that the uninterrupted one would have seen. The
+noise over the cells of a grid is another in each epoch, as a function of seed, epoch, row and place; where all rows are
+passed over again and again, and their likelihood must not fall, it is always the same.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import torch
 from torch import Tensor
 
 from genzoo.data.dataset import BLOCK, Dataset, Rows
+from genzoo.dequantise import Dequantiser
 from genzoo.device import Runtime
 from genzoo.objective import Batch
 from genzoo.seeding import derive
@@ -93,16 +96,27 @@ class Feed(ABC, Generic[ItemT]):
 class BatchFeed(Feed[Batch]):
     """A feed whose steps consume one batch each."""
 
-    def __init__(self, order: Order, transform: Affine, runtime: Runtime, channels_last: bool, missing: bool) -> None:
+    def __init__(
+        self,
+        order: Order,
+        transform: Affine,
+        runtime: Runtime,
+        channels_last: bool,
+        missing: bool,
+        dequantiser: Dequantiser | None,
+    ) -> None:
         super().__init__(runtime.device, order.steps_per_epoch)
         self.order = order
         self._transform = transform
         self._dtype = runtime.dtype
         self._format = torch.channels_last if channels_last else torch.contiguous_format
         self._missing = missing
+        self._dequantiser = dequantiser
 
-    def _batch(self, events: Tensor, index: Tensor) -> Batch:
-        """Events in data units, on the device, as the model wants them."""
+    def _batch(self, events: Tensor, index: Tensor, epoch: int) -> Batch:
+        """Events in data units, on the device, as the model wants them in an epoch, from 0."""
+        if self._dequantiser is not None:
+            events = self._dequantiser(events, index, epoch)
         x, missing = observed(to_model_space(self._transform, events, self._dtype), self._missing)
         return Batch(x.contiguous(memory_format=self._format), missing, index=index)
 
@@ -118,8 +132,9 @@ class ResidentFeed(BatchFeed):
         runtime: Runtime,
         channels_last: bool = False,
         missing: bool = False,
+        dequantiser: Dequantiser | None = None,
     ) -> None:
-        super().__init__(order, transform, runtime, channels_last, missing)
+        super().__init__(order, transform, runtime, channels_last, missing, dequantiser)
         self._rows = torch.from_numpy(order.rows).to(self.device)
         self._events = torch.as_tensor(events[order.rows]).to(self.device)
 
@@ -132,7 +147,7 @@ class ResidentFeed(BatchFeed):
                 shuffled = torch.from_numpy(positions).to(self._events.device, non_blocking=True)
                 current = epoch
             chosen = shuffled[place]
-            yield self._batch(self._events[chosen], self._rows[chosen])
+            yield self._batch(self._events[chosen], self._rows[chosen], epoch)
 
 
 class StreamingFeed(BatchFeed):
@@ -146,8 +161,9 @@ class StreamingFeed(BatchFeed):
         runtime: Runtime,
         channels_last: bool = False,
         missing: bool = False,
+        dequantiser: Dequantiser | None = None,
     ) -> None:
-        super().__init__(order, transform, runtime, channels_last, missing)
+        super().__init__(order, transform, runtime, channels_last, missing, dequantiser)
         self._events = events
         self._pinned = self.device.type == "cuda"
 
@@ -157,7 +173,7 @@ class StreamingFeed(BatchFeed):
         worker = threading.Thread(target=self._gather, args=(first, ready, stop), daemon=True)
         worker.start()
         try:
-            yield from self._stream(ready) if self._pinned else self._hand_over(ready)
+            yield from self._stream(ready, first) if self._pinned else self._hand_over(ready, first)
         finally:
             stop.set()
             with contextlib.suppress(queue.Empty):
@@ -182,12 +198,12 @@ class StreamingFeed(BatchFeed):
         except BaseException as error:  # handed to the thread that waits for batches
             _put(ready, error, stop)
 
-    def _hand_over(self, ready: queue.Queue[Any]) -> Iterator[Batch]:
-        while True:
+    def _hand_over(self, ready: queue.Queue[Any], first: int) -> Iterator[Batch]:
+        for step in itertools.count(first):
             events, index = _take(ready)
-            yield self._batch(events.to(self.device), index.to(self.device))
+            yield self._batch(events.to(self.device), index.to(self.device), self.order.locate(step)[0])
 
-    def _stream(self, ready: queue.Queue[Any]) -> Iterator[Batch]:
+    def _stream(self, ready: queue.Queue[Any], first: int) -> Iterator[Batch]:
         """Copy the next batch on a stream of its own while the current one is in use."""
         copies = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
 
@@ -197,14 +213,14 @@ class StreamingFeed(BatchFeed):
                 return pinned, tuple(t.to(self.device, non_blocking=True) for t in pinned)
 
         ahead = copy()
-        while True:
+        for step in itertools.count(first):
             now = torch.cuda.current_stream(self.device)
             now.wait_stream(copies)
             kept, (events, index) = ahead
             for tensor in (events, index):
                 tensor.record_stream(now)
             ahead = copy()
-            yield self._batch(events, index)
+            yield self._batch(events, index, self.order.locate(step)[0])
             del kept  # the pinned source outlives its copy
 
 
@@ -241,6 +257,7 @@ def make_feed(
     runtime: Runtime,
     *,
     channels_last: bool = False,
+    dequantiser: Dequantiser | None = None,
 ) -> BatchFeed:
     """The fastest feed that the data and the device allow: resident where the rows fit, else streaming."""
     # The order depends on the data alone: a run repeats its bits however much memory happens to be free.
@@ -248,7 +265,7 @@ def make_feed(
     needed = len(rows) * dataset.events[:1].nbytes
     fits = needed <= _RESIDENT_SHARE * _free_bytes(runtime.device)
     feed = ResidentFeed if fits else StreamingFeed
-    return feed(order, dataset.events, transform, runtime, channels_last, dataset.spec.missing)
+    return feed(order, dataset.events, transform, runtime, channels_last, dataset.spec.missing, dequantiser)
 
 
 class Blocks:
@@ -260,24 +277,37 @@ class Blocks:
         size: events in a block.
         transform: to model space.
         runtime: device and type.
+        dequantiser: spreads values over the cells of a grid first; `None` leaves them as they are.
     """
 
-    def __init__(self, dataset: Dataset, rows: Rows, size: int, transform: Affine, runtime: Runtime) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        rows: Rows,
+        size: int,
+        transform: Affine,
+        runtime: Runtime,
+        dequantiser: Dequantiser | None = None,
+    ) -> None:
         self._dataset = dataset
         self._rows = rows
         self._size = size
         self._transform = transform
         self._runtime = runtime
+        self._dequantiser = dequantiser
 
     def __iter__(self) -> Iterator[Batch]:
         device = self._runtime.device
         data, dtype = self._dataset, self._runtime.dtype
         for start in range(0, len(self._rows), self._size):
-            index = self._rows[start : start + self._size]
-            events = torch.from_numpy(read_rows(data.events, index)).to(device)
+            rows = self._rows[start : start + self._size]
+            index = torch.from_numpy(rows).to(device)
+            events = torch.from_numpy(read_rows(data.events, rows)).to(device)
+            if self._dequantiser is not None:
+                events = self._dequantiser(events, index)
             x, missing = observed(to_model_space(self._transform, events, dtype), data.spec.missing)
-            weight = None if data.weights is None else torch.from_numpy(data.weights[index]).to(device, dtype)
-            yield Batch(x, missing, weight, torch.from_numpy(index).to(device))
+            weight = None if data.weights is None else torch.from_numpy(data.weights[rows]).to(device, dtype)
+            yield Batch(x, missing, weight, index)
 
 
 class ResidentBlocks:
@@ -294,7 +324,12 @@ class ResidentBlocks:
 
 
 def make_blocks(
-    dataset: Dataset, rows: Rows, size: int, transform: Affine, runtime: Runtime
+    dataset: Dataset,
+    rows: Rows,
+    size: int,
+    transform: Affine,
+    runtime: Runtime,
+    dequantiser: Dequantiser | None = None,
 ) -> Blocks | ResidentBlocks:
     """Blocks for many passes over the same rows, kept on the device where they fit.
 
@@ -305,7 +340,7 @@ def make_blocks(
     if dataset.spec.missing and not on_disk:
         patterns = np.packbits(np.isnan(dataset.events[rows]), axis=1)
         rows = rows[np.lexsort(patterns.T)]
-    blocks = Blocks(dataset, rows, size, transform, runtime)
+    blocks = Blocks(dataset, rows, size, transform, runtime, dequantiser)
     needed = len(rows) * dataset.spec.size * runtime.dtype.itemsize
     fits = not on_disk and needed <= _RESIDENT_SHARE * _free_bytes(runtime.device)
     return ResidentBlocks(blocks) if fits else blocks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,8 @@ import numpy as np
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import DivergenceError
 from genzoo.fitted import Fitted, any_observed
-from genzoo.model import Generator, Likelihood, LikelihoodBound, Outliers
+from genzoo.measure import measures_of, on_grid
+from genzoo.model import Generator, Likelihood, Outliers
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -20,20 +22,22 @@ DRAWS = 64
 """Draws of a lower bound."""
 
 
-def kind_of(fitted: Fitted) -> str:
-    """What a model's log-likelihoods are: `exact`, `lower bound (N draws)` or `none`."""
-    if isinstance(fitted.generator, Likelihood):
+def kind_of(fitted: Fitted, draws: int = DRAWS) -> str:
+    """What a model's log-likelihoods are: `exact`, `lower bound (N draws)` or `none`.
+
+    That of a density is a lower bound where the data lie on a grid.
+    """
+    able = fitted.capabilities
+    if "likelihood" in able:
         return "exact"
-    return f"lower bound ({DRAWS} draws)" if isinstance(fitted.generator, LikelihoodBound) else "none"
+    return f"lower bound ({draws} draw{'s'[: draws != 1]})" if "likelihood-bound" in able else "none"
 
 
 def measure_of(fitted: Fitted) -> str | None:
     """What a model's log-likelihoods measure, column by column, such as `density of a; mass of b, c`."""
     if kind_of(fitted) == "none":
         return None
-    data = fitted.data
-    by_kind = tuple("density" if feature.kind == "continuous" else "mass" for feature in data.features)
-    measures = fitted.generator.measures or by_kind
+    data, measures = fitted.data, _measured(fitted)
     if len(set(measures)) == 1:
         return measures[0]
     names = [feature.name for feature in data.features]
@@ -44,21 +48,49 @@ def measure_of(fitted: Fitted) -> str | None:
     return "; ".join(parts)
 
 
+def _measured(fitted: Fitted) -> tuple[str, ...]:
+    """What a model's log-likelihoods measure, feature by feature: on a grid the mass of a point, whatever the model."""
+    pairs = zip(measures_of(fitted.generator, fitted.data), on_grid(fitted.generator, fitted.data), strict=True)
+    return tuple("mass" if spread else measure for measure, spread in pairs)
+
+
+def dimensions_of(fitted: Fitted) -> int | None:
+    """How many numbers an event has, of a model of images whose log-likelihoods are those of a probability mass.
+
+    Those are told in bits per dimension, too; `None` of all others.
+    """
+    image = fitted.data.modality == "image" and kind_of(fitted) != "none"
+    return fitted.data.size if image and set(_measured(fitted)) == {"mass"} else None
+
+
+def bits_per_dim(log_likelihood: float, dimensions: int) -> float:
+    """Nats per event as bits per number of it, lower is better.
+
+    Examples:
+        >>> round(bits_per_dim(-8 * math.log(2) * 64, 64), 9)  # 64 pixels of 256 levels, all as probable
+        8.0
+    """
+    return -log_likelihood / (dimensions * math.log(2.0))
+
+
 def degrees_of_freedom(generator: Generator) -> int | None:
     """How many free parameters a generator has, where it says so."""
     return generator.degrees_of_freedom if isinstance(generator, Likelihood) else None
 
 
-def log_likelihoods(fitted: Fitted, dataset: Dataset, rows: Rows, seed: int) -> Array:
+def log_likelihoods(fitted: Fitted, dataset: Dataset, rows: Rows, seed: int, draws: int = DRAWS) -> Array:
     """Log-likelihoods, or their lower bounds, of some rows, `(n,)` nats; NaN of rows that have no value at all.
+
+    Arguments:
+        seed, draws: of a bound.
 
     Raises:
         DivergenceError: one of them is not a number, or infinite above.
     """
-    exact = isinstance(fitted.generator, Likelihood)
+    exact = kind_of(fitted) == "exact"
     found = np.concatenate(
         [
-            fitted.log_prob(block) if exact else fitted.log_prob_bound(block, draws=DRAWS, seed=seed + place)
+            fitted.log_prob(block) if exact else fitted.log_prob_bound(block, draws=draws, seed=seed + place)
             for place, block in enumerate(dataset.blocks(rows))
         ]
     )
