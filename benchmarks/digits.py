@@ -48,7 +48,8 @@ def measure(seed: int, options: dict[str, Any], folder: Path) -> tuple[dict[str,
 
 def scores_of(real: Any, samples: Any, judge: SVC) -> dict[str, float]:
     """All figures of one set of samples."""
-    scores = {metric.name: metric.score(real, samples).value for metric in METRICS}
+    given = genzoo.Given(real_features=real, sample_features=samples)
+    scores = {metric.name: metric.score(given).value for metric in METRICS}
     classes = np.bincount(judge.predict(samples), minlength=10)
     return scores | {"rarest class": float(classes.min() / len(samples))}
 

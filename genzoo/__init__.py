@@ -38,8 +38,11 @@ if TYPE_CHECKING:
     from genzoo.errors import (
         PluginError as PluginError,
     )
+    from genzoo.features.extractor import Extractor as Extractor
+    from genzoo.features.extractor import Material as Material
     from genzoo.fitted import Fitted as Fitted
     from genzoo.hookspecs import hookimpl as hookimpl
+    from genzoo.metrics.metric import Given as Given
     from genzoo.metrics.metric import Metric as Metric
     from genzoo.metrics.metric import Score as Score
     from genzoo.model import (
@@ -106,6 +109,9 @@ if TYPE_CHECKING:
         DataSpec as DataSpec,
     )
     from genzoo.spec import (
+        ExtractorSpec as ExtractorSpec,
+    )
+    from genzoo.spec import (
         Feature as Feature,
     )
     from genzoo.spec import (
@@ -136,9 +142,10 @@ _HOME = {
         "Interrupted",
         "PluginError",
     ),
+    "genzoo.features.extractor": ("Extractor", "Material"),
     "genzoo.fitted": ("Fitted",),
     "genzoo.hookspecs": ("hookimpl",),
-    "genzoo.metrics.metric": ("Metric", "Score"),
+    "genzoo.metrics.metric": ("Given", "Metric", "Score"),
     "genzoo.model": (
         "Components",
         "Decoder",
@@ -160,6 +167,7 @@ _HOME = {
         "CallbackSpec",
         "DataSpec",
         "DatasetSpec",
+        "ExtractorSpec",
         "Feature",
         "MetricSpec",
         "ModelSpec",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from genzoo.hookspecs import hookimpl
-from genzoo.spec import API_VERSION, DatasetSpec, MetricSpec, Modality
+from genzoo.spec import API_VERSION, DatasetSpec, ExtractorSpec, MetricSpec, Modality
 
 GENZOO_API = API_VERSION
 
@@ -24,10 +24,17 @@ _DATASETS: tuple[tuple[str, str, Modality, str], ...] = (
 )
 
 _METRICS = (
-    ("precision", "fraction of samples within the neighbourhood of a real event"),
-    ("recall", "fraction of real events within the neighbourhood of a sample"),
-    ("density", "mean number of real neighbourhoods that a sample lies in, over k"),
-    ("coverage", "fraction of real events with a sample in their neighbourhood"),
+    ("log-likelihood", "held-out log-likelihood, nats per event in data units", "nats:log_likelihood"),
+    ("bits-per-dim", "bits that a lossless code spends on each place, of probability masses", "nats:bits_per_dim"),
+    ("precision", "fraction of samples within the neighbourhood of a real event", "neighbours:precision"),
+    ("recall", "fraction of real events within the neighbourhood of a sample", "neighbours:recall"),
+    ("density", "mean number of real neighbourhoods that a sample lies in, over k", "neighbours:density"),
+    ("coverage", "fraction of real events with a sample in their neighbourhood", "neighbours:coverage"),
+)
+
+_EXTRACTORS: tuple[tuple[str, str, tuple[Modality, ...]], ...] = (
+    ("pixels", "images as they are, in units of their range", ("image",)),
+    ("columns", "columns of a table standardised by the real events, categories as one column per level", ("table",)),
 )
 
 
@@ -39,5 +46,11 @@ def register_datasets(register: Callable[[DatasetSpec], None]) -> None:
 
 @hookimpl
 def register_metrics(register: Callable[[MetricSpec], None]) -> None:
-    for name, summary in _METRICS:
-        register(MetricSpec(name=name, summary=summary, metric=f"genzoo.metrics.neighbours:{name}"))
+    for name, summary, metric in _METRICS:
+        register(MetricSpec(name=name, summary=summary, metric=f"genzoo.metrics.{metric}"))
+
+
+@hookimpl
+def register_extractors(register: Callable[[ExtractorSpec], None]) -> None:
+    for name, summary, modalities in _EXTRACTORS:
+        register(ExtractorSpec(name, summary, f"genzoo.features.{name.replace('-', '_')}:build", modalities))

@@ -12,11 +12,11 @@ from sklearn.metrics import adjusted_rand_score
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import ConfigError
 from genzoo.fitted import Fitted
-from genzoo.metrics.fidelity import sample_scores
-from genzoo.metrics.likelihood import kind_of, log_likelihoods, measure_of, named_rows, observed_rows, uncovered
+from genzoo.metrics.judge import Chosen, find_extractor, judge, refer
+from genzoo.metrics.likelihood import kind_of, log_likelihoods, measure_of, named_rows, uncovered
 from genzoo.metrics.metric import Metric, Score
-from genzoo.metrics.paired import Estimate, estimate
 from genzoo.model import Outliers
+from genzoo.plugins import registry
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -134,53 +134,58 @@ class Evaluation:
     Arguments:
         events: how many.
         kind, measure: what their log-likelihoods are.
-        log_likelihood: mean in nats per event with its standard error, or `None`.
-        scores: of samples beside the events, by metric.
-        reasons: why other figures are missing.
+        scores: by metric.
+        reasons: why others are missing; under `uncovered`, the events where its component of outliers has no density.
         unobserved: rows without any value, which were left out.
     """
 
     events: int
     kind: str
     measure: str | None
-    log_likelihood: Estimate | None
     scores: Mapping[str, Score]
     reasons: Mapping[str, str]
     unobserved: Rows
 
 
-def evaluate(fitted: Fitted, dataset: Dataset, rows: Rows, metrics: Sequence[Metric], *, seed: int) -> Evaluation:
+def evaluate(
+    fitted: Fitted,
+    dataset: Dataset,
+    rows: Rows,
+    metrics: Sequence[Metric],
+    *,
+    seed: int,
+    features: Chosen | None = None,
+    trained_on: tuple[Dataset, Rows] | None = None,
+    split: str = "test",
+    samples: int | None = None,
+    average: float | None = None,
+) -> Evaluation:
     """Judge a model by some rows of a dataset.
 
     Arguments:
         rows: which; those it was trained on flatter it.
-        metrics: of samples.
         seed: of the samples.
+        features: the extractor, that of events as they are without one.
+        trained_on: the events that the model was trained on, where they are known.
+        split: what `rows` are called in protocols.
+        samples: how many; by default as many as real events.
+        average: as for `judge`.
 
     Raises:
         ConfigError: there are no such rows.
         DataError: the events have another form than those it was trained on.
+        GenzooError: the extractor cannot be built.
     """
-    asked, rows = rows, observed_rows(dataset, rows)
-    if not len(rows):
-        if len(asked):
+    chosen = features or find_extractor(registry(), None, dataset.spec)
+    reference = refer(dataset, rows, metrics, chosen, trained_on=trained_on, split=split)
+    found = reference.rows
+    if not len(found):
+        if len(rows):
             raise ConfigError("There are no rows to judge by: none has any value. Name others with --data.")
         raise ConfigError("There are no rows to judge by: the run's split has no test rows. Name others with --data.")
-    kind = kind_of(fitted)
-    found = None
-    scores, reasons = sample_scores(fitted, np.asarray(dataset.events[rows]), metrics, seed=seed)
-    if kind == "none":
-        reasons["log_likelihood"] = "the model has none"
-    else:
-        values = log_likelihoods(fitted, dataset, rows, seed)
-        impossible = int(np.isneginf(values).sum())
-        if impossible:
-            reasons["log_likelihood"] = f"{impossible} of {len(values)} events have density 0 under the model"
-        else:
-            weights = None if dataset.weights is None else dataset.weights[rows]
-            found = estimate(values[None], weights)
-    if len(beyond := uncovered(fitted, dataset, rows)):
+    judged = judge(fitted, reference, metrics, seed=seed, samples=samples, average=average)
+    reasons = dict(judged.reasons)
+    if len(beyond := uncovered(fitted, dataset, found)):
         reasons["uncovered"] = f"outside the box that holds the training rows: {named_rows(beyond)}"
-    unobserved = np.setdiff1d(asked, rows)
-    measure = measure_of(fitted)
-    return Evaluation(len(rows), kind, measure, found, scores, reasons, unobserved)
+    unobserved = np.setdiff1d(rows, found)
+    return Evaluation(len(found), kind_of(fitted), measure_of(fitted), judged.scores, reasons, unobserved)

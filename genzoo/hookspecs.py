@@ -1,4 +1,4 @@
-"""The five hooks of a plugin. Each is handed a `register` callback and calls it once per spec."""
+"""The six hooks of a plugin. Each is handed a `register` callback and calls it once per spec."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pluggy
 
-from genzoo.spec import CallbackSpec, DatasetSpec, MetricSpec, ModelSpec, ObjectiveSpec
+from genzoo.spec import CallbackSpec, DatasetSpec, ExtractorSpec, MetricSpec, ModelSpec, ObjectiveSpec
 
 GROUP = "genzoo"
 """The name of the pluggy project and of the entry-point group."""
@@ -33,6 +33,11 @@ def register_datasets(register: Callable[[DatasetSpec], None]) -> None:
 @hookspec
 def register_metrics(register: Callable[[MetricSpec], None]) -> None:
     """Register metrics by name."""
+
+
+@hookspec
+def register_extractors(register: Callable[[ExtractorSpec], None]) -> None:
+    """Register extractors of features that metrics compare events by."""
 
 
 @hookspec

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from genzoo.errors import ConfigError, GenzooError, PluginError, did_you_mean
-from genzoo.spec import CallbackSpec, DatasetSpec, MetricSpec, ModelSpec, ObjectiveSpec, Spec
+from genzoo.spec import CallbackSpec, DatasetSpec, ExtractorSpec, MetricSpec, ModelSpec, ObjectiveSpec, Spec
 
-SpecT = TypeVar("SpecT", ModelSpec, ObjectiveSpec, DatasetSpec, MetricSpec, CallbackSpec)
+SpecT = TypeVar("SpecT", ModelSpec, ObjectiveSpec, DatasetSpec, MetricSpec, ExtractorSpec, CallbackSpec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,7 @@ class Registry:
     objectives: Table[ObjectiveSpec] = field(default_factory=lambda: Table("objective", ObjectiveSpec))
     datasets: Table[DatasetSpec] = field(default_factory=lambda: Table("dataset", DatasetSpec))
     metrics: Table[MetricSpec] = field(default_factory=lambda: Table("metric", MetricSpec))
+    extractors: Table[ExtractorSpec] = field(default_factory=lambda: Table("extractor", ExtractorSpec))
     callbacks: Table[CallbackSpec] = field(default_factory=lambda: Table("callback", CallbackSpec))
 
     def table(self, sort: str) -> Table[Any]:
@@ -152,7 +153,7 @@ def blame(what: str) -> Iterator[None]:
         raise PluginError(f"{what} failed: {type(error).__name__}: {error}") from error
 
 
-SORTS = ("models", "objectives", "datasets", "metrics", "callbacks")
+SORTS = ("models", "objectives", "datasets", "metrics", "extractors", "callbacks")
 
 
 def resolve(reference: str, spec: Spec) -> Any:

@@ -290,6 +290,24 @@ class MetricSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ExtractorSpec:
+    """A named extractor of features: `builder(material) -> Extractor`, and the kinds of data it is for."""
+
+    name: str
+    summary: str
+    builder: str
+    modalities: tuple[Modality, ...] = ("image", "table")
+
+    def __post_init__(self) -> None:
+        _check_entry("Extractor", self.name, self.summary, builder=self.builder)
+        if isinstance(self.modalities, str):
+            raise ValueError(f"Extractor {self.name!r}: modalities is a text where several names belong.")
+        object.__setattr__(self, "modalities", tuple(self.modalities))
+        if strange := sorted(set(self.modalities).difference(get_args(Modality))):
+            raise ValueError(f"Extractor {self.name!r}: unknown modalities {strange}.")
+
+
+@dataclass(frozen=True, slots=True)
 class CallbackSpec:
     """A named consumer of training steps: `builder() -> Callable[[Step, Run], None]`."""
 
@@ -301,4 +319,4 @@ class CallbackSpec:
         _check_entry("Callback", self.name, self.summary, builder=self.builder)
 
 
-Spec = ModelSpec | ObjectiveSpec | DatasetSpec | MetricSpec | CallbackSpec
+Spec = ModelSpec | ObjectiveSpec | DatasetSpec | MetricSpec | ExtractorSpec | CallbackSpec

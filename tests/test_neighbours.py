@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from genzoo.errors import DataError
+from genzoo.metrics.metric import Given
 from genzoo.metrics.neighbours import coverage, density, precision, radii, recall
 
 
@@ -34,9 +35,9 @@ def test_scores_equal_their_definitions(seed):
     samples = rng.normal(rng.choice([0.0, 1.0]), 1.0, (m, width)) + offset
     expected = literal(real, samples, 5)
     for metric in (precision, recall, density, coverage):
-        score = metric.score(real, samples)
+        score = metric.score(Given(real_features=real, sample_features=samples))
         assert score.value == pytest.approx(expected[score.metric], abs=1e-12)
-        assert score.protocol == {"k": 5, "real": n, "samples": m}
+        assert score.protocol == {"k": 5}
         assert score.direction == "higher"
 
 
@@ -50,8 +51,9 @@ def test_blocks_do_not_show(monkeypatch):
 def test_too_few_or_broken_events_are_refused():
     events = np.zeros((10, 3))
     with pytest.raises(DataError, match="at least 6 samples"):
-        coverage.score(events, events[:5])
+        coverage.score(Given(real_features=events, sample_features=events[:5]))
+    broken = np.where(np.arange(30).reshape(10, 3) == 4, np.nan, 0.0)
     with pytest.raises(DataError, match="1 of 10 samples"):
-        coverage.score(events, np.where(np.arange(30).reshape(10, 3) == 4, np.nan, 0.0))
+        coverage.score(Given(real_features=events, sample_features=broken))
     with pytest.raises(DataError, match="3 features"):
-        coverage.score(events, np.zeros((10, 4)))
+        coverage.score(Given(real_features=events, sample_features=np.zeros((10, 4))))

@@ -15,6 +15,11 @@ CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 data_option = click.option("--data", required=True, metavar="D", help="Built-in name or path; see: genzoo data.")
 device_option = click.option("--device", default="auto", envvar="GENZOO_DEVICE", help="auto, cpu, cuda, cuda:N or mps.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+features_option = click.option(
+    "--features",
+    metavar="NAME[=FILE]",
+    help="What samples and events are compared by: pixels, columns, classifier, efficientnet-lite0, inception=FILE ...",
+)
 rows_option = click.option(
     "--out", type=click.Path(path_type=Path), metavar="F", help="Where to: .csv .tsv .parquet .arrow .npy; or stdout."
 )

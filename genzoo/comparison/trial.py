@@ -17,7 +17,7 @@ from genzoo.engine.em import EMEngine
 from genzoo.errors import GenzooError
 from genzoo.fitted import Fitted
 from genzoo.metrics.criteria import Criteria, criteria, no_criteria
-from genzoo.metrics.fidelity import find_metrics, sample_scores
+from genzoo.metrics.judge import find_extractor, find_metrics, judge, refer
 from genzoo.metrics.likelihood import (
     degrees_of_freedom,
     kind_of,
@@ -26,17 +26,20 @@ from genzoo.metrics.likelihood import (
     named_rows,
     uncovered,
 )
-from genzoo.metrics.metric import Score
+from genzoo.metrics.metric import Metric, Score
 from genzoo.metrics.paired import are_frequencies
 from genzoo.model import Components
 from genzoo.objective import EMObjective
 from genzoo.plugins import registry
 from genzoo.preparation import Prepared, prepare
-from genzoo.registry import blame
+from genzoo.registry import Registry, blame
 from genzoo.training import train_in_memory
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Purpose = Literal["criteria", "held-out", "fold"]
+
+MOST_EVENTS = 2_000
+"""Real events that metrics of samples are computed from, and as many samples: candidates may be many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class Trial:
         purpose: information criteria of all rows, held-out figures, or one fold of cross-validation.
         fold: number of the fold.
         repeat: number of the seed, from 0, of fits that are repeated.
+        features: name of the extractor that metrics of samples use; that of events as they are without one.
     """
 
     candidate: int
@@ -56,6 +60,7 @@ class Trial:
     purpose: Purpose
     fold: int = 0
     repeat: int = 0
+    features: str | None = None
 
     def spares(self, other: Trial) -> bool:
         """Whether, once this fit has failed, nothing is left that `other` could tell of their candidate.
@@ -201,7 +206,7 @@ def _held_out(dataset: Dataset, division: Division, trial: Trial) -> Outcome:
         scores = log_likelihoods(fitted, dataset, split.test, seed) if len(split.test) else None
     metrics: Mapping[str, Score] = {}
     if trial.repeat == 0:
-        metrics, missing = sample_scores(fitted, dataset.events[split.test], find_metrics(registry()), seed=seed)
+        metrics, missing = _sample_metrics(fitted, dataset, split, trial)
         reasons |= missing
     return Outcome(
         trial,
@@ -215,6 +220,23 @@ def _held_out(dataset: Dataset, division: Division, trial: Trial) -> Outcome:
         metrics=metrics,
         reasons=reasons,
     )
+
+
+def _sample_metrics(
+    fitted: Fitted, dataset: Dataset, split: Split, trial: Trial
+) -> tuple[Mapping[str, Score], Mapping[str, str]]:
+    """Metrics of samples beside the test rows, and why others are missing."""
+    zoo, config = registry(), trial.config
+    metrics = sample_metrics(zoo)
+    extractor = find_extractor(zoo, trial.features, dataset.spec)
+    reference = refer(dataset, split.test, metrics, extractor, trained_on=(dataset, split.train), most=MOST_EVENTS)
+    found = judge(fitted, reference, metrics, seed=config.seed, average=config.training.ema or None)
+    return found.scores, found.reasons
+
+
+def sample_metrics(zoo: Registry) -> tuple[Metric, ...]:
+    """Those that a comparison computes; likelihoods have columns of their own."""
+    return tuple(metric for metric in find_metrics(zoo) if "likelihood" not in metric.needs)
 
 
 def _fold(dataset: Dataset, division: Division, trial: Trial) -> Outcome:

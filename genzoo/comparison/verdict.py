@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from genzoo.comparison.result import Evidence, Result
 from genzoo.metrics.criteria import CRITERIA, akaike_weights
 from genzoo.metrics.paired import Estimate, chance_of_a_false_difference
+from genzoo.metrics.protocol import differing
 from genzoo.report.result import Difference, Row
 
 LIKELIHOOD_FIGURES = (*CRITERIA, "test", "cv")
@@ -164,7 +165,7 @@ def _as_difference(figure: str, found: Estimate, resolution: float) -> Differenc
 def _difference_of_metric(row: Row, best: Row, by: str) -> Difference | None:
     """The difference of two scores as if their samples were independent, which widens the interval."""
     one, other = row.metrics.get(by), best.metrics.get(by)
-    if one is None or other is None or one.protocol != other.protocol:
+    if one is None or other is None or differing(one, other) is not None:
         return None
     if one.error is None or other.error is None:
         return None

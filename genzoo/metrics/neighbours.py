@@ -10,11 +10,12 @@ References:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from genzoo.metrics.metric import Features, Metric, Score, check_features
+from genzoo.features.extractor import Features
+from genzoo.metrics.metric import Direction, Given, Metric, Score, feature_pair
 
 Flags = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -68,19 +69,18 @@ class NeighbourMetric(Metric):
         k: which neighbour bounds a neighbourhood.
     """
 
-    direction: Literal["higher", "lower"] = "higher"
+    direction: Direction = "higher"
 
     def __init__(self, name: str, per_event: Callable[[Features, Features, int], Flags], k: int = 5) -> None:
         self.name = name
         self._per_event = per_event
         self._k = k
 
-    def score(self, real: Features, samples: Features) -> Score:
-        real, samples = check_features(real, samples, self._k + 1)
+    def score(self, given: Given) -> Score:
+        real, samples = feature_pair(given, self._k + 1)
         values = self._per_event(real, samples, self._k)
         error = float(values.std(ddof=1) / np.sqrt(len(values)))
-        protocol = {"k": self._k, "real": len(real), "samples": len(samples)}
-        return Score(self.name, float(values.mean()), self.direction, error, protocol)
+        return Score(self.name, float(values.mean()), self.direction, error, {"k": self._k})
 
 
 precision = NeighbourMetric("precision", _precision)

@@ -1,0 +1,46 @@
+"""Columns of a table on one scale."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from genzoo.features.extractor import Array, Extractor, Features, Material
+from genzoo.spec import DataSpec
+
+
+class Columns(Extractor):
+    """Columns standardised by the real events, categories as one column per level.
+
+    Arguments:
+        data: what one event is.
+        real: the real events, `(N, C)`, none of their values missing.
+    """
+
+    def __init__(self, data: DataSpec, real: Array) -> None:
+        self._data = data
+        wide = self._expand(real)
+        deviation = wide.std(axis=0)
+        self._shift = wide.mean(axis=0)
+        self._scale = np.where(deviation > 0, deviation, 1.0)
+
+    def __call__(self, events: Array) -> Features:
+        found: Features = (self._expand(events) - self._shift) / self._scale
+        return found
+
+    def _expand(self, events: Array) -> Features:
+        return np.concatenate(list(self._parts(np.asarray(events, np.float64))), axis=1)
+
+    def _parts(self, events: Features) -> Iterator[Features]:
+        for column, feature in enumerate(self._data.features):
+            values = events[:, column : column + 1]
+            if feature.kind == "categorical" and feature.levels:
+                yield np.where(np.isfinite(values), values == np.arange(len(feature.levels)), values)
+            else:
+                yield values
+
+
+def build(material: Material) -> Extractor:
+    """The columns of a table."""
+    return Columns(material.data, material.real)

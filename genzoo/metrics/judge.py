@@ -1,0 +1,275 @@
+"""Metrics of a model: samples are drawn and features taken once, for all of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genzoo.data.dataset import Dataset, Rows
+from genzoo.errors import ConfigError, DataError, PluginError, did_you_mean
+from genzoo.features.extractor import Array, Extractor, Features, Material
+from genzoo.fitted import Fitted
+from genzoo.metrics.likelihood import kind_of, log_likelihoods, measure_of, observed_rows
+from genzoo.metrics.metric import Given, Metric, Need, Score
+from genzoo.registry import Entry, Registry, blame, resolve
+from genzoo.spec import DataSpec, ExtractorSpec
+
+MOST_EVENTS = 10_000
+"""Real events that a metric of samples is computed from; distances are quadratic in them."""
+
+_LIKELIHOOD: frozenset[Need] = frozenset({"likelihood"})
+
+
+def find_metrics(registry: Registry, names: Iterable[str] | None = None) -> tuple[Metric, ...]:
+    """The metrics of those names, or all.
+
+    Raises:
+        ConfigError: nobody registered one of them.
+        PluginError: what is registered is no metric.
+    """
+    entries = list(registry.metrics) if names is None else [registry.metrics.get(name) for name in names]
+    found = []
+    for entry in entries:
+        metric = resolve(entry.spec.metric, entry.spec)
+        if not isinstance(metric, Metric):
+            raise PluginError(f"Metric {entry.id!r} is a {type(metric).__name__} and no Metric.")
+        found.append(metric)
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """An extractor that was asked for, as `NAME` or `NAME=FILE`."""
+
+    entry: Entry[ExtractorSpec]
+    file: Path | None = None
+
+    def build(self, dataset: Dataset, real: Array) -> Extractor:
+        """The extractor itself.
+
+        Arguments:
+            real: as for `Material`.
+
+        Raises:
+            GenzooError: its weights cannot be had, or it cannot be built for these data.
+        """
+        spec = self.entry.spec
+        with blame(f"Extractor {spec.name!r}"):
+            found = resolve(spec.builder, spec)(Material(dataset.spec, real, dataset, self.file))
+        if not isinstance(found, Extractor):
+            raise PluginError(f"Extractor {self.entry.id!r} built a {type(found).__name__} and no Extractor.")
+        return found
+
+
+def find_extractor(registry: Registry, text: str | None, data: DataSpec) -> Chosen:
+    """The extractor that `NAME` or `NAME=FILE` names; without one, that of events as they are.
+
+    Raises:
+        ConfigError: there is none of that name, or it is for other data.
+    """
+    name, _, file = (text or {"image": "pixels", "table": "columns"}[data.modality]).partition("=")
+    entry = registry.extractors.get(name)
+    if data.modality not in entry.spec.modalities:
+        fitting = [e.spec.name for e in registry.extractors if data.modality in e.spec.modalities]
+        kinds = " and ".join(f"{modality}s" for modality in entry.spec.modalities)
+        raise ConfigError(
+            f"Features {name!r} are for {kinds}, and these data are of modality {data.modality!r}. "
+            f"{did_you_mean('', fitting)}"
+        )
+    return Chosen(entry, Path(file).expanduser() if file else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What a model is held against; one reference serves any number of models of the same data.
+
+    Arguments:
+        dataset, rows: the real events, and which of them have any value.
+        real: those that samples are held against, `(N, *event)`.
+        extractor: of features; `None` where no metric needs them, or nothing is left to compute them from.
+        real_features, train_features: of real events and of those trained on.
+        protocol: what every score of samples says: split, features, their digest ...
+        split: what the rows are called.
+    """
+
+    dataset: Dataset
+    rows: Rows
+    real: Array
+    extractor: Extractor | None
+    real_features: Features | None
+    train_features: Features | None
+    protocol: Mapping[str, Any]
+    split: str
+
+
+def refer(
+    dataset: Dataset,
+    rows: Rows,
+    metrics: Sequence[Metric],
+    extractor: Chosen,
+    *,
+    trained_on: tuple[Dataset, Rows] | None = None,
+    split: str = "test",
+    most: int = MOST_EVENTS,
+) -> Reference:
+    """Take real events, and their features where a metric needs them.
+
+    Arguments:
+        rows: of the real events; those with a missing value are left out of what samples are held against, and of
+            more than `most` evenly spaced ones are used.
+        extractor: of features, as `find_extractor` gives it.
+        trained_on: the events that the models were trained on, where they are known; thinned alike.
+        split: what the rows are called in protocols.
+
+    Raises:
+        GenzooError: the extractor cannot be built.
+    """
+    real = _whole(dataset, rows, most)
+    needs: frozenset[Need] = frozenset().union(*(metric.needs for metric in metrics))
+    built = real_features = train_features = None
+    if len(real) and needs & {"features", "training"}:
+        built = extractor.build(dataset, real)
+        real_features = _features(built, extractor, real)
+        if trained_on is not None and "training" in needs:
+            train_features = _features(built, extractor, _whole(*trained_on, most))
+    protocol: dict[str, Any] = {"split": split}
+    if built is not None:
+        protocol |= {"features": extractor.entry.spec.name, **built.protocol}
+    return Reference(dataset, observed_rows(dataset, rows), real, built, real_features, train_features, protocol, split)
+
+
+def _whole(dataset: Dataset, rows: Rows, most: int) -> Array:
+    """Events of rows without missing values, at most so many."""
+    if dataset.spec.missing and len(rows):
+        known = [np.isfinite(block).reshape(len(block), -1).all(axis=1) for block in dataset.blocks(rows)]
+        rows = rows[np.concatenate(known)]
+    if len(rows) > most:
+        rows = rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
+    return np.asarray(dataset.events[rows])
+
+
+def _features(extractor: Extractor, chosen: Chosen, events: Array) -> Features:
+    with blame(f"Extractor {chosen.entry.spec.name!r}"):
+        return extractor(events)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Scores by metric, and why others are missing."""
+
+    scores: Mapping[str, Score]
+    reasons: Mapping[str, str]
+
+
+def judge(
+    fitted: Fitted,
+    reference: Reference,
+    metrics: Sequence[Metric],
+    *,
+    seed: int,
+    samples: int | None = None,
+    average: float | None = None,
+) -> Judgement:
+    """All metrics of one model.
+
+    Arguments:
+        reference: what it is held against.
+        seed: of the samples, and of whatever else is drawn.
+        samples: how many; by default as many as real events.
+        average: decay of the moving average of weights that the model is; `None` where it is none, or not known.
+
+    Raises:
+        DivergenceError: a log-likelihood is not a number.
+    """
+    scores: dict[str, Score] = {}
+    reasons: dict[str, str] = {}
+    usable = []
+    for metric in metrics:
+        reason = _reason(metric, fitted, reference)
+        if reason is None:
+            usable.append(metric)
+        else:
+            reasons[metric.name] = reason
+    if not usable:
+        return Judgement(scores, reasons)
+    given = _given(fitted, reference, usable, seed, samples)
+    for metric in usable:
+        try:
+            with blame(f"Metric {metric.name!r}"):
+                score = metric.score(given)
+        except (DataError, PluginError) as error:
+            reasons[metric.name] = str(error).rstrip(".")
+            continue
+        if math.isfinite(score.value):
+            about = _protocol(metric, given, reference, average)
+            scores[metric.name] = dataclasses.replace(score, protocol={**about, **score.protocol})
+        else:
+            reasons[metric.name] = f"it came out as {score.value}"
+    return Judgement(scores, reasons)
+
+
+def _reason(metric: Metric, fitted: Fitted, reference: Reference) -> str | None:
+    """Why a metric does not apply, as far as that is known before anything is drawn."""
+    if fitted.data.modality not in metric.modalities:
+        return f"it is for {' and '.join(f'{modality}s' for modality in metric.modalities)}"
+    if "likelihood" in metric.needs:
+        if kind_of(fitted) == "none":
+            return "the model has no likelihood"
+        if not len(reference.rows):
+            return f"there are no {reference.split} rows"
+    if metric.needs - _LIKELIHOOD and not len(reference.real):
+        some = len(reference.rows)
+        return f"no {reference.split} row is without missing values" if some else f"there are no {reference.split} rows"
+    if "training" in metric.needs and reference.train_features is None:
+        return "the events that the model was trained on are not known here"
+    return None
+
+
+def _given(fitted: Fitted, reference: Reference, metrics: Sequence[Metric], seed: int, samples: int | None) -> Given:
+    needs: frozenset[Need] = frozenset().union(*(metric.needs for metric in metrics))
+    drawn = features = found = weights = None
+    if needs - _LIKELIHOOD:
+        drawn = fitted.sample(samples or len(reference.real), seed=seed)
+        if reference.extractor is not None:
+            with blame("The extractor of features"), np.errstate(invalid="ignore"):
+                features = reference.extractor(drawn)
+    if "likelihood" in needs:
+        found = log_likelihoods(fitted, reference.dataset, reference.rows, seed)
+        weights = reference.dataset.weights
+        weights = None if weights is None else weights[reference.rows]
+    return Given(
+        fitted.data,
+        reference.real,
+        drawn,
+        reference.real_features,
+        features,
+        reference.train_features,
+        found,
+        weights,
+        measure_of(fitted),
+        kind_of(fitted),
+        seed,
+    )
+
+
+def _protocol(metric: Metric, given: Given, reference: Reference, average: float | None) -> dict[str, Any]:
+    """What is told with every score of a metric."""
+    about: dict[str, Any] = {"split": reference.split}
+    if metric.needs - _LIKELIHOOD:
+        assert given.real is not None
+        assert given.samples is not None
+        about = {"real": len(given.real), "samples": len(given.samples), **about}
+    if metric.needs & {"features", "training"}:
+        about |= reference.protocol
+    if "training" in metric.needs:
+        assert given.train_features is not None
+        about["train"] = len(given.train_features)
+    if "likelihood" in metric.needs:
+        about |= {"events": len(reference.rows), "likelihood": given.kind, "measure": given.measure}
+    return {**about, "average": average, "seed": given.seed}

@@ -1,0 +1,66 @@
+"""Held-out log-likelihood, in nats per event and in bits per dimension."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from genzoo.errors import DataError
+from genzoo.metrics.metric import Direction, Given, Metric, Need, Score
+from genzoo.metrics.paired import Estimate, estimate
+
+
+def mean_log_likelihood(given: Given) -> Estimate:
+    """The mean over events in nats, with its standard error.
+
+    Raises:
+        DataError: the model has no density at one of them, or all of them have the weight 0.
+    """
+    values = given.log_likelihoods
+    assert values is not None
+    impossible = int(np.isneginf(values).sum())
+    if impossible:
+        raise DataError(f"{impossible} of {len(values)} events have density 0 under the model.")
+    if given.weights is not None and not given.weights.any():
+        raise DataError("All events have the weight 0.")
+    return estimate(values[None], given.weights)
+
+
+class LogLikelihood(Metric):
+    """Nats per event, in data units; the protocol says whether exact or a bound, and what is measured."""
+
+    name = "log-likelihood"
+    direction: Direction = "higher"
+    needs: frozenset[Need] = frozenset({"likelihood"})
+
+    def score(self, given: Given) -> Score:
+        found = mean_log_likelihood(given)
+        return Score(self.name, found.mean, self.direction, _known(found.se), {"unit": "nats per event"})
+
+
+class BitsPerDimension(Metric):
+    """Bits that a lossless code spends on each place, of models that give every place a probability mass."""
+
+    name = "bits-per-dim"
+    direction: Direction = "lower"
+    needs: frozenset[Need] = frozenset({"likelihood"})
+
+    def score(self, given: Given) -> Score:
+        if given.measure != "mass":
+            raise DataError(
+                f"Bits per dimension are of a probability mass, and this likelihood measures {given.measure}."
+            )
+        assert given.data is not None
+        found = mean_log_likelihood(given)
+        unit = given.data.size * math.log(2)
+        error = _known(found.se)
+        return Score(self.name, -found.mean / unit, self.direction, None if error is None else error / unit)
+
+
+def _known(error: float) -> float | None:
+    return error if math.isfinite(error) else None
+
+
+log_likelihood = LogLikelihood()
+bits_per_dim = BitsPerDimension()

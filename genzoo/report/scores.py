@@ -1,0 +1,51 @@
+"""Scores of one model on a terminal, what their protocols have in common told once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from genzoo.metrics.metric import Score
+from genzoo.metrics.protocol import in_common
+
+
+def show_scores(scores: Mapping[str, Score], reasons: Mapping[str, str], width: int) -> None:
+    """Print a table of scores, their notes, and why others are missing."""
+    console = Console(width=width, highlight=False, soft_wrap=False)
+    common = in_common(scores.values())
+    if scores:
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+        for title, right in (("metric", False), ("value", True), ("better", False), ("settings", False)):
+            table.add_column(title, justify="right" if right else "left", no_wrap=title != "settings")
+        for name, score in scores.items():
+            own = {key: value for key, value in score.protocol.items() if key not in common}
+            cells = (name, _value(score), score.direction, _listed(own))
+            table.add_row(*(Text(cell) for cell in cells))
+        console.print(table)
+        console.print(Text(f"protocol: {_listed(common)}"))
+    for name, score in scores.items():
+        for note in score.notes:
+            console.print(Text(f"{name}: {note}"))
+    for name, reason in reasons.items():
+        console.print(Text(f"{name}: – {reason}"))
+
+
+def _value(score: Score) -> str:
+    if score.error is not None:
+        return f"{score.value:.4f} ± {score.error:.4f}"
+    if score.low is not None and score.high is not None:
+        return f"{score.value:.4f} [{score.low:.4f}, {score.high:.4f}]"
+    return f"{score.value:.4f}"
+
+
+def _listed(protocol: Mapping[str, object]) -> str:
+    return ", ".join(f"{key} {_told(value)}" for key, value in protocol.items())
+
+
+def _told(value: object) -> str:
+    if value is None:
+        return "none"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
