@@ -30,6 +30,7 @@ LAYERS = (
     ("transform",),
     ("data",),
     ("fitted",),
+    ("latent",),
     ("weights",),
     ("files",),
     ("features",),
