@@ -42,6 +42,12 @@ if TYPE_CHECKING:
     from genzoo.features.extractor import Material as Material
     from genzoo.fitted import Fitted as Fitted
     from genzoo.hookspecs import hookimpl as hookimpl
+    from genzoo.latent import (
+        interpolate as interpolate,
+    )
+    from genzoo.latent import (
+        traverse as traverse,
+    )
     from genzoo.metrics.metric import Given as Given
     from genzoo.metrics.metric import Metric as Metric
     from genzoo.metrics.metric import Score as Score
@@ -145,6 +151,7 @@ _HOME = {
     "genzoo.features.extractor": ("Extractor", "Material"),
     "genzoo.fitted": ("Fitted",),
     "genzoo.hookspecs": ("hookimpl",),
+    "genzoo.latent": ("interpolate", "traverse"),
     "genzoo.metrics.metric": ("Given", "Metric", "Score"),
     "genzoo.model": (
         "Components",

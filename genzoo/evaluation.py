@@ -127,6 +127,16 @@ def _assigned(fitted: Fitted, events: Array) -> tuple[Array, Array]:
     return posterior.argmax(axis=1), np.exp(posterior.max(axis=1).astype(np.float64))
 
 
+def embed(fitted: Fitted, dataset: Dataset) -> Array:
+    """The posterior mean of the latent vector of every event, `(N, L)`.
+
+    Raises:
+        ConfigError: the model has no encoder.
+        DataError: the events have another form than those it was trained on.
+    """
+    return np.concatenate([fitted.encode(block) for block in dataset.blocks(np.arange(len(dataset)))])
+
+
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """How good a model is on events.

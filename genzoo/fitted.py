@@ -145,6 +145,24 @@ class Fitted:
             len(latent), lambda _, start: self._to_data(decoder.decode(self._place(latent[start : start + CHUNK])))
         )
 
+    def prior_sample(self, n: int, *, seed: int = 0, first: int = 0) -> Array:
+        """Latent vectors as the prior draws them, `(n, L)`.
+
+        Arguments:
+            n: how many.
+            seed: that of `sample`, whose events are decoded from these by models that only decode.
+            first: number of the first; a vector depends on the seed and its number.
+        """
+        decoder = self._require(Decoder)
+
+        def draw(index: int) -> Array:
+            with scope(seed, "sample", index):
+                return _to_host(decoder.prior_sample(CHUNK))
+
+        start = first // CHUNK
+        drawn = np.concatenate([draw(index) for index in range(start, (first + n - 1) // CHUNK + 1)])
+        return np.asarray(drawn[first - start * CHUNK :][:n])
+
     def encode(self, x: Events, *, seed: int = 0) -> Array:
         """The posterior mean of the latent vector of events `x (N, *event)`, `(N, L)`."""
         encoder = self._require(Encoder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 from genzoo.errors import ConfigError, GenzooError
 from genzoo.files import write_bytes, write_with
+from genzoo.latent import Traversal
 from genzoo.spec import DataSpec
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -40,13 +42,13 @@ def to_bytes(events: Array, data: DataSpec) -> Array:
     return shown.clip(0, 255).round().astype(np.uint8).transpose(0, 2, 3, 1)
 
 
-def grid(events: Array, data: DataSpec, gap: int = 2) -> Image.Image:
-    """Images side by side on light grey, in rows of about equal number."""
+def grid(events: Array, data: DataSpec, *, columns: int | None = None, gap: int = 2) -> Image.Image:
+    """Images side by side on light grey, in rows of `columns`; of about as many as there are rows without."""
     pixels = to_bytes(events, data)
     factor = max(1, math.ceil(_SMALLEST_SIDE / max(pixels.shape[1:3])))
     pixels = pixels.repeat(factor, axis=1).repeat(factor, axis=2)
     n, height, width, channels = pixels.shape
-    columns = math.ceil(math.sqrt(n))
+    columns = columns or math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
     canvas = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, channels), 224, np.uint8)
     for i, image in enumerate(pixels):
@@ -55,8 +57,11 @@ def grid(events: Array, data: DataSpec, gap: int = 2) -> Image.Image:
     return Image.fromarray(canvas[:, :, 0] if channels == 1 else canvas)
 
 
-def save_events(path: Path, events: Array, data: DataSpec) -> None:
+def save_events(path: Path, events: Array, data: DataSpec, *, columns: int | None = None) -> None:
     """Write events by the suffix of `path`; a path without one is a folder of one PNG per image.
+
+    Arguments:
+        columns: of a grid of images.
 
     Raises:
         ConfigError: the suffix is unknown, or does not suit the events.
@@ -69,7 +74,7 @@ def save_events(path: Path, events: Array, data: DataSpec) -> None:
     elif suffix == ".npz":
         write_with(path, lambda temporary: np.savez_compressed(temporary, x=events))
     elif suffix == ".png":
-        write_bytes(path, _png(grid(events, data)))
+        write_bytes(path, png(grid(events, data, columns=columns)))
     elif not suffix:
         _save_folder(path, events, data)
     else:
@@ -99,7 +104,62 @@ def check_suffix(path: Path, n: int, data: DataSpec) -> None:
         raise ConfigError(f"{path} lies in a folder that does not exist: {path.parent}.")
 
 
-def _png(image: Image.Image) -> bytes:
+def save_traversal(path: Path, found: Traversal, data: DataSpec) -> None:
+    """Write a traversal by the suffix of `path`: a grid of images with a row for each dimension, a table, or arrays.
+
+    A table has the columns `dimension` and `value` before its own; `.npy` holds events `(R, S, *event)`, and `.npz`
+    the dimensions and values, too.
+
+    Raises:
+        ConfigError: the suffix is unknown, or does not suit the events.
+        GenzooError: the disk is full or read-only.
+    """
+    rows, steps = found.values.shape
+    check_traversal_suffix(path, rows * steps, data)
+    suffix = path.suffix.lower()
+    flat = found.events.reshape(rows * steps, *data.event_shape)
+    if suffix == ".npy":
+        write_with(path, lambda temporary: np.save(temporary, found.events))
+    elif suffix == ".npz":
+        x, dimension, value = found.events, found.dimensions, found.values
+        write_with(path, lambda temporary: np.savez_compressed(temporary, x=x, dimension=dimension, value=value))
+    elif suffix == ".png":
+        write_bytes(path, png(grid(flat, data, columns=steps)))
+    else:
+        # Images need no pyarrow.
+        from genzoo.data.table import table_of
+        from genzoo.table import write_table
+
+        table = table_of(flat, data)
+        write_table(
+            path,
+            table.add_column(0, _free("value", table.column_names), [found.values.ravel()]).add_column(
+                0, _free("dimension", table.column_names), [found.dimensions.repeat(steps)]
+            ),
+        )
+
+
+def _free(name: str, taken: Sequence[str]) -> str:
+    """The name, or one like it that no column has."""
+    while name in taken:
+        name = f"latent_{name}"
+    return name
+
+
+def check_traversal_suffix(path: Path, n: int, data: DataSpec) -> None:
+    """Refuse a destination that `save_traversal` would refuse for `n` events, before anything is computed.
+
+    Raises:
+        ConfigError: the suffix is unknown or does not suit the events.
+    """
+    if not path.suffix:
+        names = ", ".join(name for name in _SUFFIXES[data.modality] if name)
+        raise ConfigError(f"A traversal is one file, and {path.name!r} has no suffix. Known: {names}.")
+    check_suffix(path, n, data)
+
+
+def png(image: Image.Image) -> bytes:
+    """An image as the content of a PNG file."""
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     return buffer.getvalue()
@@ -111,4 +171,4 @@ def _save_folder(path: Path, events: Array, data: DataSpec) -> None:
     except OSError as error:
         raise GenzooError(f"Folder {path} could not be made: {error.strerror}.") from error
     for i, image in enumerate(to_bytes(events, data)):
-        write_bytes(path / f"{i:06d}.png", _png(Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)))
+        write_bytes(path / f"{i:06d}.png", png(Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)))

@@ -13,6 +13,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from genzoo.checkpoint import checkpoints, load_checkpoint
 from genzoo.config import RunConfig, runs_folder, version
+from genzoo.data.dataset import Dataset
+from genzoo.data.source import open_dataset
 from genzoo.device import resolve_device
 from genzoo.errors import ArtifactError, ConfigError, GenzooError, did_you_mean
 from genzoo.files import read_json, read_settings, write_json
@@ -128,6 +130,22 @@ class Run:
         except ValidationError as error:
             raise ArtifactError(f"{self.path / 'run.json'} does not say what one event is.") from error
 
+    def open_data(self) -> Dataset:
+        """The events that it was trained on, and those held out.
+
+        Raises:
+            ArtifactError: the data have changed.
+            ConfigError, DataError: they cannot be found or read.
+        """
+        config = self.config
+        dataset = open_dataset(config.data, registry())
+        if dataset.digest() != config.data_digest:
+            raise ArtifactError(
+                f"{self.path} was trained on other data than {config.data.source!r} holds now. Restore them, or name "
+                f"other data with --data."
+            )
+        return dataset
+
     def sample(self, n: int, *, seed: int = 0) -> Array:
         """`Fitted.sample` of the trained model."""
         return self.fitted().sample(n, seed=seed)
@@ -135,6 +153,18 @@ class Run:
     def log_prob(self, x: Array) -> Array:
         """`Fitted.log_prob` of the trained model."""
         return self.fitted().log_prob(x)
+
+    def encode(self, x: Array, *, seed: int = 0) -> Array:
+        """`Fitted.encode` of the trained model."""
+        return self.fitted().encode(x, seed=seed)
+
+    def decode(self, z: Array) -> Array:
+        """`Fitted.decode` of the trained model."""
+        return self.fitted().decode(z)
+
+    def reconstruct(self, x: Array) -> Array:
+        """`Fitted.reconstruct` of the trained model."""
+        return self.fitted().reconstruct(x)
 
     def log_posterior(self, x: Array) -> Array:
         """`Fitted.log_posterior` of the trained model."""

@@ -32,6 +32,7 @@ LAYERS = (
     ("transform",),
     ("data",),
     ("fitted",),
+    ("latent",),
     ("weights",),
     ("files",),
     ("features",),

@@ -99,19 +99,11 @@ def _rows(path: str) -> tuple[Dataset, Rows, Rows]:
     Raises:
         ArtifactError: it is no run directory, or its data have changed.
     """
-    from genzoo.data.source import open_dataset
-    from genzoo.errors import ArtifactError
     from genzoo.run import open_run
 
     run = open_run(path)
-    config = run.config
-    dataset = open_dataset(config.data, registry())
-    if dataset.digest() != config.data_digest:
-        raise ArtifactError(
-            f"{run.path} was trained on other data than {config.data.source!r} holds now. Restore them, or name data "
-            f"to judge by with --data."
-        )
-    split = dataset.split(config.split, config.seed)
+    dataset = run.open_data()
+    split = dataset.split(run.config.split, run.config.seed)
     return dataset, split.train, split.test
 
 

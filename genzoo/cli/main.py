@@ -20,6 +20,7 @@ _COMMANDS = {
     "evaluate": "Judge a trained model by its test rows, or by other data.",
     "score": "Tell the log-likelihood of every row under a trained model.",
     "cluster": "Assign every row to a component of a trained model.",
+    "embed": "Find the latent vector of every row with a trained model.",
     "impute": "Fill in missing values with a trained model.",
     "compare": "Fit several models to the same data and rank them.",
     "plugins": "List installed plugins and what became of each.",

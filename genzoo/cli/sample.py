@@ -4,35 +4,160 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from genzoo.cli.options import data_layer, with_data_options
+from genzoo.errors import ConfigError
+
+if TYPE_CHECKING:
+    from genzoo.data.dataset import Dataset
+    from genzoo.fitted import Fitted
+
+_LONGEST_ROW = 16
 
 
 @click.command("sample")
 @click.argument("run")
-@click.option("-n", "count", type=int, default=64, show_default=True, help="How many events.")
+@click.option("-n", "count", type=int, help="How many events: 64; 10 on a path; 7 along each dimension of a traversal.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     help="Where to, by suffix: .png, none for a folder of PNGs, .csv .tsv .parquet .arrow, .npy .npz.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same events.")
+@click.option("--traverse", is_flag=True, help="Walk along single latent dimensions: a row each, at most 16.")
+@click.option(
+    "--interpolate",
+    "ends",
+    nargs=2,
+    type=int,
+    metavar="A B",
+    help="Walk from row A of --data to row B; for a model without encoder, from its own sample A to B under --seed.",
+)
+@click.option("--data", metavar="D", help="The data whose rows --interpolate names; the run's own without.")
+@with_data_options
 @click.option(
     "--device", default="auto", envvar="GENZOO_DEVICE", show_default=True, help="auto, cpu, cuda, cuda:N or mps."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(run: str, count: int, out: Path | None, seed: int, device: str, as_json: bool) -> None:
-    """Draw events from RUN, a run directory or a model folder."""
-    from genzoo.picture import check_suffix, save_events
+def command(
+    run: str,
+    count: int | None,
+    out: Path | None,
+    seed: int,
+    traverse: bool,
+    ends: tuple[int, int] | None,
+    device: str,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Draw events from RUN, a run directory or a model folder.
+
+    \b
+    genzoo sample RUN -n 64 --out grid.png
+    genzoo sample RUN --traverse --out traversal.png       what each latent dimension does
+    genzoo sample RUN --interpolate 3 17 --out path.png    from one event to another
+    """
+    _check(traverse, ends, given)
     from genzoo.run import load
 
     fitted = load(run, device)
-    if out is None:
-        suffix = "png" if fitted.data.modality == "image" else "csv"
-        out = Path(f"{fitted.model.rpartition('/')[2]}-{count}-seed{seed}.{suffix}")
+    if traverse:
+        found = _traverse(fitted, 7 if count is None else count, out, seed)
+    elif ends is not None:
+        found = _interpolate(run, fitted, ends, 10 if count is None else count, out, seed, given)
+    else:
+        found = _sample(fitted, 64 if count is None else count, out, seed)
+    content, line = found
+    click.echo(json.dumps({**content, "event": fitted.data.describe()}) if as_json else line)
+
+
+def _check(traverse: bool, ends: tuple[int, int] | None, given: dict[str, Any]) -> None:
+    if traverse and ends is not None:
+        raise ConfigError("--traverse and --interpolate ask for two different things. Give one of them.")
+    if ends is None and given["data"] is not None:
+        raise ConfigError("--data names the rows for --interpolate A B, which was not given.")
+    if given["data"] is None and (told := data_layer(None, given)):
+        raise ConfigError(f"--{next(iter(told)).replace('_', '-')} says how --data is read, which was not given.")
+
+
+def _default(fitted: Fitted, name: str) -> Path:
+    suffix = "png" if fitted.data.modality == "image" else "csv"
+    return Path(f"{fitted.model.rpartition('/')[2]}-{name}.{suffix}")
+
+
+def _sample(fitted: Fitted, count: int, out: Path | None, seed: int) -> tuple[dict[str, Any], str]:
+    from genzoo.picture import check_suffix, save_events
+
+    out = out or _default(fitted, f"{count}-seed{seed}")
     check_suffix(out, count, fitted.data)
     save_events(out, fitted.sample(count, seed=seed), fitted.data)
-    if as_json:
-        click.echo(json.dumps({"out": str(out), "count": count, "seed": seed, "event": fitted.data.describe()}))
+    content = {"out": str(out), "count": count, "seed": seed}
+    return content, f"{count} events ({fitted.data.describe()}): {out}"
+
+
+def _traverse(fitted: Fitted, steps: int, out: Path | None, seed: int) -> tuple[dict[str, Any], str]:
+    from genzoo.latent import check_decoder, traverse
+    from genzoo.picture import check_traversal_suffix, save_traversal
+
+    check_decoder(fitted)
+    out = out or _default(fitted, "traversal")
+    check_traversal_suffix(out, steps, fitted.data)
+    found = traverse(fitted, steps=steps, seed=seed)
+    save_traversal(out, found, fitted.data)
+    content = {"out": str(out), "dimensions": found.dimensions.tolist(), "values": found.values.tolist(), "seed": seed}
+    numbers = ", ".join(map(str, found.dimensions))
+    return content, f"latent dimensions {numbers}, the one that changes events most first, {steps} events each: {out}"
+
+
+def _interpolate(
+    run: str,
+    fitted: Fitted,
+    ends: tuple[int, int],
+    steps: int,
+    out: Path | None,
+    seed: int,
+    given: dict[str, Any],
+) -> tuple[dict[str, Any], str]:
+    from genzoo.latent import check_decoder, has_encoder, interpolate, latent_of_rows, latent_of_samples
+    from genzoo.picture import check_suffix, save_events
+
+    check_decoder(fitted)
+    out = out or _default(fitted, f"path-{ends[0]}-{ends[1]}")
+    check_suffix(out, steps, fitted.data)
+    if has_encoder(fitted):
+        dataset = _dataset(run, fitted, given)
+        latent, between = latent_of_rows(fitted, dataset, ends), f"rows {ends[0]} and {ends[1]} of {dataset.name}"
+    elif given["data"] is not None:
+        raise ConfigError(
+            f"Model {fitted.model!r} has no encoder, so rows of data have no place in its latent space. Leave --data "
+            f"out: A and B are then numbers of its own samples under --seed."
+        )
     else:
-        click.echo(f"{count} events ({fitted.data.describe()}): {out}")
+        latent = latent_of_samples(fitted, ends, seed=seed)
+        between = f"its own samples {ends[0]} and {ends[1]} under seed {seed}, as it has no encoder"
+    found = interpolate(fitted, latent, steps=steps, seed=seed)
+    save_events(out, found.events, fitted.data, columns=min(steps, _LONGEST_ROW))
+    way = "spherical" if found.spherical else "straight"
+    content = {"out": str(out), "count": steps, "seed": seed, "ends": list(ends), "between": between, "path": way}
+    return content, f"{steps} events on a {way} path between {between}: {out}"
+
+
+def _dataset(run: str, fitted: Fitted, given: dict[str, Any]) -> Dataset:
+    """The data whose rows are the ends of a path.
+
+    Raises:
+        ConfigError: a model folder says nothing of its data, and `--data` was not given.
+    """
+    from genzoo.cli.matching import open_data
+    from genzoo.run import open_run
+
+    if given["data"] is not None:
+        return open_data(fitted, given)
+    if (Path(run).expanduser() / "model.safetensors").is_file():
+        raise ConfigError(
+            f"{run} is a model folder, which holds no data. Name the data whose rows A and B are: --data."
+        )
+    return open_run(run).open_data()
