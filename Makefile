@@ -1,7 +1,7 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Each makes .venv when it is missing.
 PYTHON ?= python3
 BIN := .venv/bin
-PLUGINS := plugins/genzoo-gan plugins/genzoo-mixture
+PLUGINS := plugins/genzoo-gan plugins/genzoo-mixture plugins/genzoo-vae
 DEMO ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
 .PHONY: install demo test check format benchmark clean
@@ -38,6 +38,7 @@ benchmark: install
 	$(BIN)/python benchmarks/gmm.py
 	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/selection.py
+	$(BIN)/python benchmarks/vae.py
 
 clean:
 	rm -rf .venv

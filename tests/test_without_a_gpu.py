@@ -19,22 +19,43 @@ DATA = {
 CASES = [(e.id, objective) for e in registry().models for objective in e.spec.objectives if objective != "em"]
 SIMULTANEOUS = [(model, objective, {"simultaneous": True}) for model, objective in CASES if model == "genzoo-gan/dcgan"]
 PENALISED = [(model, objective, {"r1": 0.5, "r2": 0.1}) for model, objective in CASES if model == "genzoo-gan/dcgan"]
-ALL = [(model, objective, {}) for model, objective in CASES] + SIMULTANEOUS + PENALISED
+DOUBLY = ("genzoo-vae/vae", "iwae", {"gradient": "doubly-reparameterised"})
+WEIGHED = ("genzoo-vae/vae", "elbo", {"warmup": 0.1, "free_bits": 0.5, "draws": 2})
+ALL = [(model, objective, {}) for model, objective in CASES] + SIMULTANEOUS + PENALISED + [DOUBLY, WEIGHED]
+MIXED = genzoo.DataSpec(
+    (5,),
+    "table",
+    (
+        genzoo.Feature("smokes", "binary", ("no", "yes")),
+        genzoo.Feature("height"),
+        genzoo.Feature("town", "categorical", ("a", "b", "c")),
+        genzoo.Feature("visits", "count"),
+        genzoo.Feature("weight"),
+    ),
+    missing=True,
+)
+KINDS = {
+    "convolutional": (DATA["image"], {"network": "convolutional", "dropout": 0.1}),
+    "categorical": (DATA["image"], {"likelihood": "categorical", "spread": "network"}),
+    "gaussian": (DATA["image"], {"likelihood": "gaussian", "spread": "shared"}),
+    "table": (DATA["table"], {}),
+    "mixed": (MIXED, {}),
+    "poisson": (MIXED, {"counts": "poisson", "input_dropout": 0.1}),
+}
 
 
-def assemble(model, objective, options, device):
+def assemble(model, objective, options, device, data=None, own=None):
     entry = registry().models.get(model)
-    data = DATA[entry.spec.modalities[0]]
+    data = data or DATA[entry.spec.modalities[0]]
+    own = {"dropout": 0.1} if own is None and "dcgan" in model else own or {}
     with torch.device(device):
-        parts = genzoo.Model(build_parts(entry, {"dropout": 0.1} if "dcgan" in model else {}, data))
+        parts = genzoo.Model(build_parts(entry, own, data))
     loss = build_objective(registry().objective_of(entry, objective), options)
-    size = 4 * loss.batches_per_step
-    return parts, loss, genzoo.Batch(torch.zeros(size, *data.event_shape, device=device))
+    x = torch.zeros(4 * loss.batches_per_step, *data.event_shape, device=device)
+    return parts, loss, genzoo.Batch(x, torch.zeros_like(x, dtype=torch.bool) if data.missing else None)
 
 
-@pytest.mark.parametrize(("model", "objective", "options"), ALL)
-def test_a_whole_step_runs_on_the_meta_device(model, objective, options):
-    parts, loss, batch = assemble(model, objective, options, "meta")
+def update_on_meta(parts, loss, batch):
     settings = Training(batch_size=4, ema=0.9, clip=1.0, compile=False)
     engine = GradientEngine(parts, loss, settings, Runtime(torch.device("meta"), "fp32"))
     before = {name: parameter._version for name, parameter in parts.named_parameters()}
@@ -45,8 +66,28 @@ def test_a_whole_step_runs_on_the_meta_device(model, objective, options):
 
 
 @pytest.mark.parametrize(("model", "objective", "options"), ALL)
+def test_a_whole_step_runs_on_the_meta_device(model, objective, options):
+    update_on_meta(*assemble(model, objective, options, "meta"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("objective", ["elbo", "iwae"])
+def test_a_step_of_an_autoencoder_runs_on_the_meta_device_whatever_it_observes(kind, objective):
+    update_on_meta(*assemble("vae", objective, {}, "meta", *KINDS[kind]))
+
+
+@pytest.mark.parametrize(("model", "objective", "options"), ALL)
 def test_losses_trace_without_a_graph_break(model, objective, options):
-    parts, loss, batch = assemble(model, objective, options, "cpu")
+    assert_traces(*assemble(model, objective, options, "cpu"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("objective", ["elbo", "iwae"])
+def test_losses_of_an_autoencoder_trace_whatever_it_observes(kind, objective):
+    assert_traces(*assemble("vae", objective, {}, "cpu", *KINDS[kind]))
+
+
+def assert_traces(parts, loss, batch):
     progress = genzoo.Progress.start(torch.device("cpu"))
     torch._dynamo.reset()
     traced = torch.compile(lambda m, b, p: list(loss.losses(m, b, p)), fullgraph=True, backend="eager")

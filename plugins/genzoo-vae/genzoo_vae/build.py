@@ -1,0 +1,158 @@
+"""From options and what one event is to an autoencoder."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+
+from torch import nn
+
+from genzoo import DataSpec, Parts
+from genzoo_vae.autoencoder import VAE
+from genzoo_vae.network import ConvDecoder, ConvEncoder, mlp
+from genzoo_vae.observation import (
+    Bernoulli,
+    Categorical,
+    Columns,
+    DiscretisedLogistic,
+    Gaussian,
+    NegativeBinomial,
+    Observation,
+    Poisson,
+)
+from genzoo_vae.options import VAEOptions
+
+_LARGE = 1024
+"""Pixels from which on an image is left to convolutions."""
+
+_MOST_LEVELS = 256
+"""Levels that a softmax over those of every pixel may have."""
+
+_FIRST_COLUMN, _FIRST_PIXEL = 0.5, 0.2
+"""Deviations that training starts from, in model space."""
+
+
+def build(config: VAEOptions, data: DataSpec) -> Parts:
+    """An autoencoder for images or tables of the data's form."""
+    image = data.modality == "image"
+    observation = _IMAGES[_likelihood(config, data)](config, data) if image else _columns(config, data)
+    encoder, decoder = _networks(config, data, observation)
+    generator = VAE(
+        encoder,
+        decoder,
+        observation,
+        data.event_shape,
+        config.latent,
+        told=data.missing,
+        hidden=config.input_dropout,
+        imputation_draws=config.imputation_draws,
+    )
+    if image and not isinstance(observation, Gaussian):
+        generator.measures = ("mass",)
+    generator.dequantised = isinstance(observation, Gaussian) and data.quantum is not None
+    return Parts(generator)
+
+
+def _networks(config: VAEOptions, data: DataSpec, observation: Observation) -> tuple[nn.Module, nn.Module]:
+    """Encoder and decoder."""
+    image = data.modality == "image"
+    if config.network == "convolutional" and not image:
+        raise ValueError("convolutions want images, and this is a table; use network=mlp")
+    if config.network == "convolutional" or (config.network == "auto" and image and data.size >= _LARGE):
+        numbers = observation.width // data.size
+        encoder = ConvEncoder(data.event_shape, 2 * config.latent, config)
+        return encoder, ConvDecoder(data.event_shape, config.latent, numbers, config)
+    inputs = observation.shown + (data.size if data.missing else 0)
+    return (
+        mlp(inputs, 2 * config.latent, config, config.widths),
+        mlp(config.latent, observation.width, config, config.widths[::-1]),
+    )
+
+
+def _likelihood(config: VAEOptions, data: DataSpec) -> str:
+    """What the decoder of images speaks of, by name."""
+    if config.likelihood != "auto":
+        return config.likelihood
+    kind = data.features[0].kind
+    if kind in ("binary", "categorical"):
+        return "bernoulli" if kind == "binary" else "categorical"
+    return "gaussian" if data.quantum is None or data.bounds is None else "discretised-logistic"
+
+
+def _levels(data: DataSpec, name: str) -> int:
+    """How many levels a pixel has."""
+    if data.quantum is None or data.bounds is None:
+        missing = "step" if data.quantum is None else "bounds"
+        raise ValueError(
+            f"likelihood={name} wants pixels on a grid, and these have no declared {missing}; use gaussian"
+        )
+    steps = (data.bounds[1] - data.bounds[0]) / data.quantum
+    if abs(steps - round(steps)) > 1e-6 * steps or steps < 1:
+        raise ValueError(f"the step {data.quantum:g} does not divide the range of pixels, {data.describe()}")
+    return round(steps) + 1
+
+
+def _logistic(config: VAEOptions, data: DataSpec) -> Observation:
+    return DiscretisedLogistic(data.size, _levels(data, "discretised-logistic"), config.spread)
+
+
+def _gaussian(config: VAEOptions, data: DataSpec) -> Observation:
+    return Gaussian(data.size, config.spread, _FIRST_PIXEL, config.least_scale)
+
+
+def _bernoulli(_: VAEOptions, data: DataSpec) -> Observation:
+    if data.features[0].kind != "binary" and _levels(data, "bernoulli") != 2:
+        raise ValueError("likelihood=bernoulli wants pixels that are 0 or 1; use discretised-logistic, or --binarise")
+    return Bernoulli(data.size)
+
+
+def _categorical(_: VAEOptions, data: DataSpec) -> Observation:
+    levels = _levels(data, "categorical")
+    if levels > _MOST_LEVELS:
+        raise ValueError(
+            f"likelihood=categorical takes pixels of up to {_MOST_LEVELS} levels, and these have {levels}; "
+            f"use discretised-logistic"
+        )
+    return Categorical(data.size, levels, spacing=1 / (levels - 1), ordered=True)
+
+
+_IMAGES: dict[str, Callable[[VAEOptions, DataSpec], Observation]] = {
+    "bernoulli": _bernoulli,
+    "categorical": _categorical,
+    "discretised-logistic": _logistic,
+    "gaussian": _gaussian,
+}
+
+_SUITED = {
+    "bernoulli": ("binary",),
+    "categorical": ("binary", "categorical"),
+    "gaussian": ("continuous",),
+    "auto": ("continuous", "binary", "categorical", "count"),
+}
+"""The kinds of columns that a likelihood is right for."""
+
+
+def _columns(config: VAEOptions, data: DataSpec) -> Observation:
+    """One distribution for all columns of a kind; categories with equally many levels count as one kind."""
+    if config.likelihood not in _SUITED:
+        raise ValueError(f"likelihood={config.likelihood} is for images, and this is a table; use auto")
+    groups: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for place, feature in enumerate(data.features):
+        if feature.kind not in _SUITED[config.likelihood]:
+            raise ValueError(
+                f"column {feature.name!r} is {feature.kind}, which likelihood={config.likelihood} does "
+                f"not suit; use auto"
+            )
+        soft = feature.kind == "categorical" or config.likelihood == "categorical"
+        levels = len(feature.levels or ()) if soft else 0
+        groups["categorical" if soft else feature.kind, levels].append(place)
+    parts = [_column_part(config, kind, levels, len(places)) for (kind, levels), places in groups.items()]
+    return parts[0] if len(parts) == 1 else Columns(parts, list(groups.values()))
+
+
+def _column_part(config: VAEOptions, kind: str, levels: int, places: int) -> Observation:
+    if kind == "continuous":
+        return Gaussian(places, config.spread, _FIRST_COLUMN, config.least_scale)
+    if kind == "count":
+        return Poisson(places) if config.counts == "poisson" else NegativeBinomial(places)
+    return Categorical(places, levels) if kind == "categorical" else Bernoulli(places)

@@ -1,0 +1,26 @@
+"""Places that are 0 or 1."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from genzoo_vae.observation.observation import Observation
+
+
+class Bernoulli(Observation):
+    """1 with the probability whose logit the decoder says."""
+
+    @property
+    def width(self) -> int:
+        return self.places
+
+    def log_prob(self, x: Tensor, given: Tensor) -> Tensor:
+        return x * given - F.softplus(given)
+
+    def sample(self, given: Tensor) -> Tensor:
+        return torch.bernoulli(given.sigmoid())
+
+    def expectation(self, given: Tensor) -> Tensor:
+        return given.sigmoid()

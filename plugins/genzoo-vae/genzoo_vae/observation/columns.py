@@ -1,0 +1,81 @@
+"""Tables whose columns differ in kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from genzoo_vae.observation.observation import Observation
+
+
+class Columns(Observation):
+    """Each kind of column with its own distribution.
+
+    Arguments:
+        parts: one distribution per kind.
+        columns: which columns each part has, every column in one part.
+    """
+
+    together: Tensor
+    apart: Tensor
+
+    def __init__(self, parts: Sequence[Observation], columns: Sequence[Sequence[int]]) -> None:
+        joined = [column for some in columns for column in some]
+        super().__init__(len(joined))
+        self.list = nn.ModuleList(parts)
+        self._in_order = joined == sorted(joined)
+        self.register_buffer("together", torch.tensor(joined), persistent=False)
+        self.register_buffer("apart", torch.tensor(joined).argsort(), persistent=False)
+
+    @property
+    def parts(self) -> list[Observation]:
+        """The distributions."""
+        return [part for part in self.list if isinstance(part, Observation)]
+
+    @property
+    def width(self) -> int:
+        return sum(part.width for part in self.parts)
+
+    @property
+    def shown(self) -> int:
+        return sum(part.shown for part in self.parts)
+
+    @property
+    def averaged(self) -> int:
+        return sum(part.averaged for part in self.parts)
+
+    def show(self, x: Tensor, missing: Tensor | None) -> Tensor:
+        hidden = [None] * len(self.parts) if missing is None else self._divide(missing)
+        return torch.cat([p.show(s, h) for p, s, h in zip(self.parts, self._divide(x), hidden, strict=True)], -1)
+
+    def log_prob(self, x: Tensor, given: Tensor) -> Tensor:
+        shares = zip(self.parts, self._divide(x), self._share(given), strict=True)
+        return self._join([part.log_prob(some, said) for part, some, said in shares])
+
+    def sample(self, given: Tensor) -> Tensor:
+        return self._join([part.sample(said) for part, said in zip(self.parts, self._share(given), strict=True)])
+
+    def expectation(self, given: Tensor) -> Tensor:
+        return torch.cat(
+            [part.expectation(said) for part, said in zip(self.parts, self._share(given), strict=True)], -1
+        )
+
+    def conclude(self, expectation: Tensor) -> Tensor:
+        shares = torch.split(expectation, [part.averaged for part in self.parts], -1)
+        return self._join([part.conclude(share) for part, share in zip(self.parts, shares, strict=True)])
+
+    def _divide(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Values `(N, D)` in the order of the table, part by part."""
+        x = x if self._in_order else x[:, self.together]
+        return torch.split(x, [part.places for part in self.parts], -1)
+
+    def _share(self, given: Tensor) -> tuple[Tensor, ...]:
+        """What the decoder says to each part."""
+        return torch.split(given, [part.width for part in self.parts], -1)
+
+    def _join(self, found: list[Tensor]) -> Tensor:
+        """Values of every part in the order of the table."""
+        joined = torch.cat(found, -1)
+        return joined if self._in_order else joined[..., self.apart]

@@ -1,0 +1,58 @@
+"""Columns of counts whose variance is larger than their mean."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Gamma
+from torch.nn import functional as F
+
+from genzoo_vae.observation.deviance import deviance, stirling_error
+from genzoo_vae.observation.observation import Observation
+from genzoo_vae.observation.poisson import LARGEST_LOG_MEAN
+
+_FIRST = math.log(10.0)
+_RANGE = (-12.0, 16.0)
+"""What the logarithm of a shape is held to; at its end the distribution is Poisson in all but name."""
+
+
+class NegativeBinomial(Observation):
+    """A Poisson whose mean is gamma distributed: mean from the decoder, shape learned for each column.
+
+    With shape `r` and mean `m` the variance is `m + m² / r`.
+    """
+
+    def __init__(self, places: int) -> None:
+        super().__init__(places)
+        self.log_shape = nn.Parameter(torch.full((places,), _FIRST))
+
+    @property
+    def width(self) -> int:
+        return self.places
+
+    def show(self, x: Tensor, missing: Tensor | None) -> Tensor:
+        return x.log1p()
+
+    def log_prob(self, x: Tensor, given: Tensor) -> Tensor:
+        log_mean = given.clamp_max(LARGEST_LOG_MEAN)
+        log_shape = self.log_shape.clamp(*_RANGE)
+        shape = log_shape.exp()
+        log_stop, log_go = -F.softplus(log_mean - log_shape), -F.softplus(log_shape - log_mean)
+        some = x.clamp_min(1.0)
+        total = some + shape
+        log_total = total.log()
+        errors = stirling_error(total) - stirling_error(shape) - stirling_error(some)
+        deviances = deviance(shape, log_total + log_stop) + deviance(some, log_total + log_go)
+        rest = 0.5 * (log_shape - log_total - (some * 2 * math.pi).log())
+        return torch.where(x > 0, errors - deviances + rest, shape * log_stop)
+
+    def sample(self, given: Tensor) -> Tensor:
+        mean = self.expectation(given)
+        shape = self.log_shape.clamp(*_RANGE).exp().expand_as(mean)
+        rate: Tensor = Gamma(shape, shape / mean.clamp_min(1e-12), validate_args=False).sample()
+        return torch.poisson(rate)
+
+    def expectation(self, given: Tensor) -> Tensor:
+        return given.clamp_max(LARGEST_LOG_MEAN).exp()

@@ -1,0 +1,37 @@
+"""Columns of counts whose variance is their mean."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from genzoo_vae.observation.deviance import deviance, stirling_error
+from genzoo_vae.observation.observation import Observation
+
+LARGEST_LOG_MEAN = 25.0
+"""The largest logarithm of a mean that a decoder can say."""
+
+
+class Poisson(Observation):
+    """Poisson with the mean whose logarithm the decoder says."""
+
+    @property
+    def width(self) -> int:
+        return self.places
+
+    def show(self, x: Tensor, missing: Tensor | None) -> Tensor:
+        return x.log1p()
+
+    def log_prob(self, x: Tensor, given: Tensor) -> Tensor:
+        log_mean = given.clamp_max(LARGEST_LOG_MEAN)
+        some = x.clamp_min(1.0)
+        above = -stirling_error(some) - deviance(some, log_mean) - 0.5 * (some * 2 * math.pi).log()
+        return torch.where(x > 0, above, -log_mean.exp())
+
+    def sample(self, given: Tensor) -> Tensor:
+        return torch.poisson(self.expectation(given))
+
+    def expectation(self, given: Tensor) -> Tensor:
+        return given.clamp_max(LARGEST_LOG_MEAN).exp()

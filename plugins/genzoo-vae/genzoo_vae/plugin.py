@@ -1,0 +1,47 @@
+"""What this distribution brings to the zoo. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import genzoo
+
+GENZOO_API = 1
+
+_OBJECTIVES = {
+    "elbo": ("ELBOOptions", "Evidence lower bound (Kingma and Welling, 2013)"),
+    "iwae": ("IWAEOptions", "Importance-weighted bound (Burda et al., 2015)"),
+}
+
+_VAE = genzoo.ModelSpec(
+    name="vae",
+    family="vae",
+    summary="Variational autoencoder for images and tables (Kingma and Welling, 2013)",
+    builder="genzoo_vae.build:build",
+    config="genzoo_vae.options:VAEOptions",
+    objectives=tuple(_OBJECTIVES),
+    capabilities=frozenset({"likelihood-bound", "decoder", "encoder", "reconstruction", "imputation"}),
+    input={"image": "unit", "table": "standardised"},
+    modalities=("image", "table"),
+    missing=True,
+    data="digits",
+    training={
+        "epochs": 400,
+        "batch_size": 64,
+        "optimiser": {"name": "adam", "rate": 1e-3},
+        "eval_every": 5,
+        "patience": 10,
+    },
+    reference="Auto-Encoding Variational Bayes (Kingma and Welling, 2013)",
+)
+
+
+@genzoo.hookimpl
+def register_models(register: Callable[[genzoo.ModelSpec], None]) -> None:
+    register(_VAE)
+
+
+@genzoo.hookimpl
+def register_objectives(register: Callable[[genzoo.ObjectiveSpec], None]) -> None:
+    for name, (options, summary) in _OBJECTIVES.items():
+        register(genzoo.ObjectiveSpec(name, summary, f"genzoo_vae.objectives:{name}", f"genzoo_vae.options:{options}"))
