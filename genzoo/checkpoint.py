@@ -20,7 +20,7 @@ _PREFIX = "step-"
 class MonitorState(Settings):
     """What a monitor remembers."""
 
-    best: float | None = Field(None, description="lowest value so far")
+    best: float | None = Field(None, description="best value so far")
     best_step: int | None = Field(None, ge=0)
     waited: int = Field(0, ge=0, description="evaluations since the best")
 

@@ -78,6 +78,16 @@ class Training(Settings):
     eval_every: float | None = Field(
         None, gt=0, description="epochs between evaluations on validation rows; 1 where nothing is said"
     )
+    metrics: tuple[str, ...] = Field((), description="metrics recorded at every evaluation on validation rows")
+    watch: str | None = Field(
+        None,
+        description="what patience and the best step go by: 'objective' for its own monitor, or a metric; by default "
+        "the objective where it has a monitor, else the first metric",
+    )
+    features: str | None = Field(
+        None,
+        description="extractor of the features that metrics look at, NAME or NAME=FILE; by default events as they are",
+    )
     log_every: int = Field(10, ge=1, description="steps between lines of metrics.jsonl")
     sample_every: int | None = Field(None, ge=1, description="steps between sample grids; by default ten in a run")
     checkpoint_every: int | None = Field(None, ge=1, description="steps between checkpoints; by default ten in a run")

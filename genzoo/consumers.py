@@ -9,17 +9,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from genzoo.checkpoint import MonitorState, prune, save_checkpoint
-from genzoo.engine.feed import Blocks
 from genzoo.engine.fit import Engine, Step
-from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.losses import LossRecord
 from genzoo.errors import GenzooError
 from genzoo.files import append_lines, write_bytes
 from genzoo.fitted import Fitted
+from genzoo.monitor import Monitor
 from genzoo.picture import save_events
-from genzoo.preparation import Prepared
 from genzoo.run import Run
-from genzoo.seeding import scope
 from genzoo.transform import Affine
 
 _GRID_EVENTS = 64
@@ -125,69 +122,6 @@ class SampleGrids:
             suffix = "png" if self._fitted.data.modality == "image" else "csv"
             events = self._fitted.sample(_GRID_EVENTS, seed=self._seed)
             save_events(self._run.samples / f"step-{step.number:06d}.{suffix}", events, self._fitted.data)
-
-
-class Monitor:
-    """Watches the objective's monitor on the validation rows; remembers the best step and runs out of patience.
-
-    Arguments:
-        prepared: the training; of an engine that has a monitor.
-        engine: its engine.
-        log: where each value goes, if anywhere.
-        state: what `state` gave in an earlier attempt.
-    """
-
-    def __init__(self, prepared: Prepared, engine: GradientEngine, log: MetricsLog | None, state: MonitorState) -> None:
-        training = prepared.config.training
-        self._engine = engine
-        self._log = log
-        self._rows = Blocks(
-            prepared.dataset,
-            prepared.split.validation,
-            training.batch_size,
-            prepared.transform,
-            prepared.runtime,
-            prepared.dequantiser,
-        )
-        self._every = max(1, round((training.eval_every or 1.0) * prepared.feed.steps_per_epoch))
-        self._patience = training.patience
-        self._seed = prepared.config.seed
-        self.best = math.inf if state.best is None else state.best
-        self.best_step = state.best_step
-        self.waited = state.waited
-
-    def __call__(self, step: Step) -> bool:
-        """Evaluate if it is time; returns whether this step is the best so far."""
-        if step.number % self._every and not step.last:
-            return False
-        value = self._evaluate()
-        if self._log is not None:
-            self._log.write([{"step": step.number, "epoch": step.epoch, "validation": value}])
-        if value < self.best:
-            self.best, self.best_step, self.waited = value, step.number, 0
-            return True
-        self.waited += 1
-        return False
-
-    @property
-    def exhausted(self) -> bool:
-        """Whether patience has run out."""
-        return self._patience is not None and self.waited >= self._patience
-
-    def state(self) -> MonitorState:
-        """All that a resume needs."""
-        best = self.best if math.isfinite(self.best) else None
-        return MonitorState(best=best, best_step=self.best_step, waited=self.waited)
-
-    def _evaluate(self) -> float:
-        total, count = 0.0, 0
-        with scope(self._seed, "validation"):
-            for batch in self._rows:
-                value = self._engine.monitor(batch)
-                assert value is not None
-                total += float(value) * len(batch)
-                count += len(batch)
-        return total / count
 
 
 class Checkpoints:

@@ -30,6 +30,7 @@ from genzoo.registry import Registry, blame, resolve
 from genzoo.run import Run, load, open_run
 from genzoo.seeding import scope
 from genzoo.transform import Affine, fit_transform
+from genzoo.watch import Watch, find_watch
 from genzoo.weights import below, load_tensors
 
 Callback = Callable[[Step, Run], None]
@@ -50,6 +51,7 @@ class Prepared:
     budget: Budget
     callbacks: tuple[Callback, ...]
     dequantiser: Dequantiser | None = None
+    watch: Watch | None = None
 
     @property
     def fitted(self) -> Fitted:
@@ -118,7 +120,7 @@ def prepare(
     transform = transform.to(runtime.device, runtime.wide)
     if warm is not None:
         _take_over(model.generator, warm.generator.to(runtime.device, runtime.dtype), str(config.warm_start))
-    _check_patience(config, objective, split)
+    watch = find_watch(zoo, config, objective, dataset, split)
     callbacks = tuple(_callback(zoo, name) for name in config.training.callbacks)
     source = (dataset, split.train, transform, runtime, dequantiser)
     if isinstance(objective, GradientObjective):
@@ -131,7 +133,7 @@ def prepare(
         budget = Budget.of(config.training, feed.steps_per_epoch)
         if budget.steps is None and budget.seconds is None:
             raise ConfigError(f"Model {config.model!r} brings no budget. Give --epochs, --steps or --minutes.")
-        return Prepared(config, dataset, split, transform, runtime, engine, feed, budget, callbacks, dequantiser)
+        return Prepared(config, dataset, split, transform, runtime, engine, feed, budget, callbacks, dequantiser, watch)
     if isinstance(objective, EMObjective):
         _check_events(entry.spec.name, objective.least_events(model), split)
         passes = EMEngine(model, objective, config.training, config.seed, warm=config.warm_start is not None)
@@ -243,25 +245,6 @@ def _callback(zoo: Registry, name: str) -> Callback:
             callback(step, run)
 
     return call
-
-
-def has_monitor(objective: Objective) -> bool:
-    """Whether an objective gives patience something to watch."""
-    return type(objective).monitor is not Objective.monitor
-
-
-def _check_patience(config: RunConfig, objective: Objective, split: Split) -> None:
-    asked = {"--patience": config.training.patience, "--eval-every": config.training.eval_every}
-    option = next((name for name, value in asked.items() if value is not None), None)
-    if option is None:
-        return
-    if not has_monitor(objective):
-        raise ConfigError(
-            f"Objective {config.objective.name!r} says nothing about quality on validation rows, so {option} has "
-            f"nothing to watch. Leave {option} out and choose a budget."
-        )
-    if not len(split.validation):
-        raise ConfigError(f"{option} watches the validation rows, and the split has none (split.validation is 0).")
 
 
 @dataclass(frozen=True, slots=True)

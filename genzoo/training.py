@@ -18,20 +18,20 @@ from torch import Tensor
 
 from genzoo.checkpoint import MonitorState, checkpoint_name, load_checkpoint
 from genzoo.config import DataSettings, runs_folder
-from genzoo.consumers import Cadence, Checkpoints, MetricsLog, Monitor, SampleGrids
+from genzoo.consumers import Cadence, Checkpoints, MetricsLog, SampleGrids
 from genzoo.data.array import array_dataset
 from genzoo.data.dataset import Array, Dataset
 from genzoo.device import describe
 from genzoo.engine.em import EMEngine
 from genzoo.engine.fit import Step, fit
-from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.losses import LossBuffer
 from genzoo.errors import ConfigError, DivergenceError, GenzooError, Interrupted
 from genzoo.fitted import Fitted
 from genzoo.metrics.likelihood import kind_of, log_likelihoods
+from genzoo.monitor import Monitor
 from genzoo.plugins import registry
 from genzoo.portable import save_model
-from genzoo.preparation import Callback, Prepared, Start, has_monitor, prepare, prepare_resume
+from genzoo.preparation import Callback, Prepared, Start, prepare, prepare_resume
 from genzoo.recipe import layer, resolve_config
 from genzoo.run import Run, run_name
 from genzoo.weights import below, load_tensors
@@ -106,9 +106,11 @@ def run_training(prepared: Prepared, run: Run, watchers: Sequence[Watcher] = (),
     grids = SampleGrids(run, prepared.fitted, Cadence(training.sample_every, spent), prepared.config.seed)
     callbacks = [functools.partial(_call, callback, run) for callback in prepared.callbacks]
     watching: list[Watcher] = [log, grids, *callbacks, *watchers]
-    begun = {"device": describe(prepared.runtime.device), "precision": prepared.runtime.precision}
+    begun: dict[str, Any] = {"device": describe(prepared.runtime.device), "precision": prepared.runtime.precision}
     if start.step:
         run.configure(prepared.config)
+    if monitor is not None:
+        begun["watch"] = monitor.rule()
     run.update(status="running", data=prepared.dataset.spec.as_dict(), **begun)
     status, step = "failed", None
     try:
@@ -153,7 +155,7 @@ class _InMemory:
 
     def __init__(self, prepared: Prepared) -> None:
         self._prepared = prepared
-        self._patient = prepared.config.training.patience is not None
+        self._selects = prepared.watch is not None and prepared.watch.selects
         self._kept: dict[str, Tensor] = {}
 
     def due(self, step: Step) -> bool:
@@ -162,11 +164,11 @@ class _InMemory:
 
     def save(self, step: int, seconds: float, monitor: Monitor | None) -> None:
         """Copy the generator if `step` is the best so far."""
-        if self._patient and monitor is not None and monitor.best_step == step:
+        if self._selects and monitor is not None and monitor.best_step == step:
             self._kept = {name: value.clone() for name, value in self._prepared.engine.trained.state_dict().items()}
 
     def restore(self) -> None:
-        """Go back to the best step, where patience watched for one."""
+        """Go back to the best step, where one was watched for."""
         if self._kept:
             load_tensors(self._prepared.engine.trained, self._kept)
 
@@ -241,23 +243,22 @@ def _call(callback: Callback, run: Run, step: Step) -> None:
 
 
 def _monitor(prepared: Prepared, log: MetricsLog | None, start: Start) -> Monitor | None:
-    engine = prepared.engine
-    if not isinstance(engine, GradientEngine) or not has_monitor(engine.objective):
+    if prepared.watch is None:
         return None
-    if not len(prepared.split.validation):
-        return None
-    return Monitor(prepared, engine, log, MonitorState() if start.state is None else start.state.monitor)
+    state = MonitorState() if start.state is None else start.state.monitor
+    return Monitor(prepared, state, None if log is None else lambda line: log.write([line]))
 
 
 def _finish(prepared: Prepared, run: Run, status: str, step: int, monitor: Monitor | None) -> None:
-    """Save the portable model: the best one where patience watched, else the last."""
+    """Save the portable model: that of the best step where one was watched for, else the last."""
     if status != "finished":
         return
     _conclude(prepared)
-    if monitor is not None and prepared.config.training.patience is not None and monitor.best_step is not None:
+    if monitor is not None and monitor.watch.selects and monitor.best_step is not None:
         state, tensors = load_checkpoint(run.checkpoints / checkpoint_name(monitor.best_step))
         load_tensors(prepared.engine.trained, below(state.kept(tensors), "generator."))
         step = monitor.best_step
+        run.update(best={"by": monitor.watch.by, "value": monitor.best, "step": step})
     config = prepared.config
     training = {
         "objective": config.objective.name,

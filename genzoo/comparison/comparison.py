@@ -15,7 +15,7 @@ from genzoo.comparison.candidate import Candidate, candidates
 from genzoo.comparison.division import Division, split_settings
 from genzoo.comparison.keep import Kept, Shared
 from genzoo.comparison.result import Evidence, Result, gather
-from genzoo.comparison.trial import Outcome, Trial, watches
+from genzoo.comparison.trial import Outcome, Trial
 from genzoo.comparison.verdict import Ranking, default_figure, rank
 from genzoo.comparison.worker import cores, on_threads, outcomes
 from genzoo.config import DataSettings, RunConfig
@@ -32,6 +32,7 @@ from genzoo.report.document import write_report
 from genzoo.report.result import Report
 from genzoo.run import Run
 from genzoo.training import given_data, run_training, start_run
+from genzoo.watch import selects
 
 RESTARTS = 5
 """EM starts of a candidate."""
@@ -211,7 +212,7 @@ class Comparison:
         Of cross-validation and of several seeds there are many fits, of which this is none, or the first.
         """
         everything = by in (*CRITERIA, "cv")
-        watched = watches(best.config)
+        watched = selects(best.config.training)
         split = split_settings(self.division.settings, everything=everything, watched=watched)
         rows = self.division.split(everything=everything, watched=watched)
         with on_threads(self.threads):

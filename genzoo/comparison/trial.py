@@ -34,6 +34,7 @@ from genzoo.plugins import registry
 from genzoo.preparation import Prepared, prepare
 from genzoo.registry import Registry, blame
 from genzoo.training import train_in_memory
+from genzoo.watch import selects
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Purpose = Literal["criteria", "held-out", "fold"]
@@ -107,11 +108,6 @@ class Outcome:
     exit_code: int = 0
 
 
-def watches(config: RunConfig) -> bool:
-    """Whether a candidate is stopped, or its best step chosen, by validation rows."""
-    return config.training.patience is not None or config.training.eval_every is not None
-
-
 def attempt(dataset: Dataset, division: Division, trial: Trial) -> Outcome:
     """Make one fit; whatever goes wrong in it is its outcome."""
     begun = time.perf_counter()
@@ -130,7 +126,7 @@ def _criteria(dataset: Dataset, division: Division, trial: Trial) -> Outcome:
     reason = _without_criteria(trial.config, dataset)
     if reason is not None:
         return Outcome(trial, time.perf_counter() - begun, criteria=no_criteria(reason))
-    prepared = _prepare(trial, dataset, division.split(everything=True, watched=watches(trial.config)))
+    prepared = _prepare(trial, dataset, division.split(everything=True, watched=selects(trial.config.training)))
     if degrees_of_freedom(prepared.engine.trained) is None:
         undefined = no_criteria("degrees of freedom are not defined for it")
         return Outcome(trial, time.perf_counter() - begun, criteria=undefined)
@@ -191,7 +187,7 @@ def _resolution(prepared: Prepared) -> float:
 def _held_out(dataset: Dataset, division: Division, trial: Trial) -> Outcome:
     """Fit the training rows, and judge the model by the test rows."""
     begun = time.perf_counter()
-    split = division.split(everything=False, watched=watches(trial.config))
+    split = division.split(everything=False, watched=selects(trial.config.training))
     prepared = _prepare(trial, dataset, split)
     fitted = train_in_memory(prepared)
     seed = trial.config.seed
@@ -242,7 +238,7 @@ def sample_metrics(zoo: Registry) -> tuple[Metric, ...]:
 def _fold(dataset: Dataset, division: Division, trial: Trial) -> Outcome:
     """Fit all rows but one fold, and score that fold."""
     begun = time.perf_counter()
-    split = division.without(trial.fold, watched=watches(trial.config))
+    split = division.without(trial.fold, watched=selects(trial.config.training))
     fitted = train_in_memory(_prepare(trial, dataset, split))
     scores = None
     if kind_of(fitted) != "none":

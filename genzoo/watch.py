@@ -1,0 +1,100 @@
+"""What is watched on validation rows while a model trains, and the rule the best step goes by, fixed beforehand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from genzoo.config import RunConfig, Training
+from genzoo.data.dataset import Dataset, Split
+from genzoo.errors import ConfigError
+from genzoo.metrics.judge import Chosen, find_extractor, find_metrics
+from genzoo.metrics.metric import Direction, Metric
+from genzoo.objective import EMObjective, Objective
+from genzoo.registry import Registry
+
+OBJECTIVE = "objective"
+"""What the rule is called that goes by the objective's own monitor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What is evaluated on validation rows.
+
+    Arguments:
+        by: what the best step goes by: `objective`, or the name of a metric.
+        direction: which way is better.
+        metrics: those that are recorded.
+        extractor: of their features.
+        monitored: whether the objective's own monitor is recorded.
+        selects: whether the best step is the one to keep; else evaluations are only told.
+    """
+
+    by: str
+    direction: Direction
+    metrics: tuple[Metric, ...]
+    extractor: Chosen
+    monitored: bool
+    selects: bool
+
+    def better(self, value: float, best: float | None) -> bool:
+        """Whether a value is better than the best so far."""
+        if best is None:
+            return True
+        return value > best if self.direction == "higher" else value < best
+
+
+def has_monitor(objective: Objective) -> bool:
+    """Whether an objective itself gives patience something to watch."""
+    return type(objective).monitor is not Objective.monitor
+
+
+def selects(training: Training) -> bool:
+    """Whether settings ask for validation rows, by which the best step is then chosen."""
+    return _option(training) is not None
+
+
+def find_watch(zoo: Registry, config: RunConfig, objective: Objective, dataset: Dataset, split: Split) -> Watch | None:
+    """What a training watches; `None` where there is nothing to see, and nobody asked.
+
+    Raises:
+        ConfigError: what was asked for cannot be watched.
+    """
+    training = config.training
+    option, monitored = _option(training), has_monitor(objective)
+    if option is not None and isinstance(objective, EMObjective):
+        raise ConfigError(
+            f"Objective {config.objective.name!r} ends when its likelihood has converged, and has no steps for "
+            f"{option} to choose among. Leave {option} out; genzoo evaluate has the metrics."
+        )
+    named = training.metrics
+    if training.watch not in (None, OBJECTIVE, *named):
+        named = (*named, str(training.watch))
+    if option is not None and not monitored and not named:
+        raise ConfigError(
+            f"Objective {config.objective.name!r} says nothing about quality on validation rows, so {option} has "
+            f"nothing to watch. Name a metric, such as --metric frechet-distance, or leave {option} out."
+        )
+    if option is not None and not len(split.validation):
+        raise ConfigError(f"{option} watches the validation rows, and the split has none (split.validation is 0).")
+    if not (monitored or named) or not len(split.validation):
+        return None
+    metrics = find_metrics(zoo, dict.fromkeys(named))
+    extractor = find_extractor(zoo, training.features, dataset.spec)
+    by = training.watch or (OBJECTIVE if monitored else metrics[0].name)
+    if by == OBJECTIVE:
+        if not monitored:
+            raise ConfigError(f"Objective {config.objective.name!r} has nothing to watch itself; name a metric.")
+        return Watch(by, "lower", metrics, extractor, monitored, option is not None)
+    chosen = metrics[named.index(by)]
+    return Watch(chosen.name, chosen.direction, metrics, extractor, monitored, option is not None)
+
+
+def _option(training: Training) -> str | None:
+    """The first option that asks for evaluations."""
+    asked = {
+        "--patience": training.patience,
+        "--metric": training.metrics or None,
+        "--watch": training.watch,
+        "--eval-every": training.eval_every,
+    }
+    return next((name for name, value in asked.items() if value is not None), None)
