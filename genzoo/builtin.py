@@ -26,10 +26,34 @@ _DATASETS: tuple[tuple[str, str, Modality, str], ...] = (
 _METRICS = (
     ("log-likelihood", "held-out log-likelihood, nats per event in data units", "nats:log_likelihood"),
     ("bits-per-dim", "bits that a lossless code spends on each place, of probability masses", "nats:bits_per_dim"),
+    (
+        "frechet-distance",
+        "Fréchet distance of features as Gaussians (FID where they are Inception's)",
+        "frechet:frechet",
+    ),
+    ("kernel-distance", "unbiased MMD² of features with a cubic kernel (KID)", "kernel:kernel_distance"),
     ("precision", "fraction of samples within the neighbourhood of a real event", "neighbours:precision"),
     ("recall", "fraction of real events within the neighbourhood of a sample", "neighbours:recall"),
     ("density", "mean number of real neighbourhoods that a sample lies in, over k", "neighbours:density"),
     ("coverage", "fraction of real events with a sample in their neighbourhood", "neighbours:coverage"),
+    ("mmd", "unbiased MMD² of features with a Gaussian kernel", "kernel:mmd"),
+    (
+        "classifier-two-sample",
+        "accuracy of a classifier that tells samples from real events; 0.5 is chance, and best",
+        "two_sample:classifier_two_sample",
+    ),
+    (
+        "memorisation",
+        "probability that a sample is nearer to the training set than a held-out event; flags copies",
+        "memorisation:memorisation",
+    ),
+    ("wasserstein", "mean Wasserstein distance of columns, in standard deviations", "marginal:wasserstein"),
+    ("total-variation", "mean total variation distance of columns with levels", "marginal:total_variation"),
+    (
+        "correlation-difference",
+        "mean absolute difference of correlations between columns",
+        "correlation:correlation_difference",
+    ),
 )
 
 _EXTRACTORS: tuple[tuple[str, str, tuple[Modality, ...]], ...] = (

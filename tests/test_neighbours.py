@@ -1,22 +1,34 @@
-"""The metrics beside a literal transcription of their definitions."""
+"""Neighbours beside a literal transcription of their definitions."""
 
 import numpy as np
 import pytest
 
 from genzoo.errors import DataError
+from genzoo.metrics.distance import nearest, radii
 from genzoo.metrics.metric import Given
-from genzoo.metrics.neighbours import coverage, density, precision, radii, recall
+from genzoo.metrics.neighbours import coverage, density, precision, recall
+
+METRICS = (precision, recall, density, coverage)
+
+
+def given(real, samples):
+    return Given(real_features=real, sample_features=samples)
+
+
+def literal_radii(events, k):
+    return np.array(
+        [
+            sorted(np.sqrt(((events[i] - events[j]) ** 2).sum()) for j in range(len(events)) if j != i)[k - 1]
+            for i in range(len(events))
+        ]
+    )
 
 
 def literal(real, samples, k):
     def distance(a, b):
         return np.sqrt(((a - b) ** 2).sum())
 
-    def ball(events, i):
-        return sorted(distance(events[i], events[j]) for j in range(len(events)) if j != i)[k - 1]
-
-    real_balls = [ball(real, i) for i in range(len(real))]
-    sample_balls = [ball(samples, i) for i in range(len(samples))]
+    real_balls, sample_balls = literal_radii(real, k), literal_radii(samples, k)
     inside = [[distance(r, s) <= real_balls[i] for s in samples] for i, r in enumerate(real)]
     return {
         "precision": np.mean([any(row[j] for row in inside) for j in range(len(samples))]),
@@ -26,34 +38,93 @@ def literal(real, samples, k):
     }
 
 
-@pytest.mark.parametrize("seed", range(25))
-def test_scores_equal_their_definitions(seed):
+def case(seed):
+    """Events of one of five sorts: spread out, far from the origin, on a grid, with duplicates, of many features."""
     rng = np.random.default_rng(seed)
-    n, m, width = rng.integers(8, 20, 3)
-    offset = rng.choice([0.0, 1e4])
-    real = rng.normal(size=(n, width)) + offset
-    samples = rng.normal(rng.choice([0.0, 1.0]), 1.0, (m, width)) + offset
-    expected = literal(real, samples, 5)
-    for metric in (precision, recall, density, coverage):
-        score = metric.score(Given(real_features=real, sample_features=samples))
-        assert score.value == pytest.approx(expected[score.metric], abs=1e-12)
-        assert score.protocol == {"k": 5}
-        assert score.direction == "higher"
+    n, m = rng.integers(8, 20, 2)
+    sort = seed % 5
+    width = 100 if sort == 4 else rng.integers(1, 20)
+    real = rng.normal(size=(n, width))
+    samples = rng.normal(rng.choice([0.0, 1.0]), 1.0, (m, width))
+    if sort == 1:
+        real, samples = real + 1e4, samples + 1e4
+    elif sort == 2:
+        real, samples = np.round(real), np.round(samples)
+    elif sort == 3:
+        real = real[rng.integers(0, n, n)]
+        samples[rng.random(m) < 0.5] = real[0]
+    elif sort == 4:
+        samples[: m // 2] = real[rng.integers(0, n, m // 2)]
+    return real, samples
+
+
+@pytest.mark.parametrize("start", range(0, 1000, 100))
+def test_scores_equal_their_definitions(start):
+    for seed in range(start, start + 100):
+        real, samples = case(seed)
+        expected = literal(real, samples, 5)
+        for metric in METRICS:
+            score = metric.score(given(real, samples))
+            assert score.value == pytest.approx(expected[score.metric], abs=1e-12), (seed, score.metric)
+            assert score.protocol == {"k": 5}
+            assert score.direction == "higher"
 
 
 def test_blocks_do_not_show(monkeypatch):
-    events = np.random.default_rng(0).normal(size=(300, 4))
-    whole = radii(events, 5)
-    monkeypatch.setattr("genzoo.metrics.neighbours._BLOCK", 7)
-    assert np.allclose(radii(events, 5), whole, rtol=1e-12)
+    rng = np.random.default_rng(0)
+    real, samples = rng.normal(size=(300, 80)), rng.normal(size=(200, 80))
+    whole = radii(real, 5), nearest(samples, real), [m.score(given(real, samples)).value for m in METRICS]
+    monkeypatch.setattr("genzoo.metrics.distance._BLOCK", 7)
+    monkeypatch.setattr("genzoo.metrics.distance._PAIRS", 1)
+    blocks = radii(real, 5), nearest(samples, real), [m.score(given(real, samples)).value for m in METRICS]
+    for one, other in zip(whole, blocks, strict=True):
+        assert np.array_equal(one, other)
+    assert np.array_equal(whole[0], literal_radii(real, 5))
+
+
+@pytest.mark.parametrize("width", [3, 200])
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+def test_a_cluster_far_from_the_centre_keeps_its_neighbours(width, offset):
+    """Squares of 1e8 leave float32 products nothing of distances of 1."""
+    rng = np.random.default_rng(1)
+    events = rng.normal(size=(60, width)) + offset
+    events[30:] += 1e4
+    assert np.array_equal(radii(events, 3), literal_radii(events, 3))
+
+
+def test_a_copy_is_at_distance_zero_and_the_nearest_is_the_nearest():
+    rng = np.random.default_rng(2)
+    a, b = rng.normal(size=(50, 100)), rng.normal(size=(70, 100))
+    a[7] = b[3]
+    expected = np.array([min(np.sqrt(((x - y) ** 2).sum()) for y in b) for x in a])
+    assert np.array_equal(nearest(a, b), expected)
+    assert nearest(a, b)[7] == 0
+
+
+def test_samples_that_are_all_one_event_are_computed_at_once():
+    """Ten thousand equal samples would be a hundred million pairs to look at one by one."""
+    rng = np.random.default_rng(3)
+    real = rng.normal(size=(2_000, 100))
+    samples = np.repeat(real[:1], 10_000, axis=0)
+    values = {m.name: pytest.approx(m.score(given(real, samples)).value) for m in METRICS}
+    holding = (np.sqrt(((real - real[0]) ** 2).sum(axis=1)) <= radii(real, 5)).sum()
+    assert values == {"precision": 1.0, "recall": 1 / 2_000, "density": holding / 5, "coverage": holding / 2_000}
+
+
+def test_standard_errors_are_those_of_a_mean():
+    rng = np.random.default_rng(4)
+    real, samples = rng.normal(size=(200, 2)), rng.normal(size=(300, 2)) * 2
+    for metric, count in ((precision, 300), (recall, 200), (coverage, 200)):
+        score = metric.score(given(real, samples))
+        assert score.error == pytest.approx(np.sqrt(score.value * (1 - score.value) / (count - 1)))
 
 
 def test_too_few_or_broken_events_are_refused():
     events = np.zeros((10, 3))
-    with pytest.raises(DataError, match="at least 6 samples"):
-        coverage.score(Given(real_features=events, sample_features=events[:5]))
     broken = np.where(np.arange(30).reshape(10, 3) == 4, np.nan, 0.0)
-    with pytest.raises(DataError, match="1 of 10 samples"):
-        coverage.score(Given(real_features=events, sample_features=broken))
+    with pytest.raises(DataError, match="at least 6 samples, and there are 5"):
+        coverage.score(given(events, events[:5]))
+    with pytest.raises(DataError, match="1 of 10 samples hold numbers that are not finite"):
+        coverage.score(given(events, broken))
     with pytest.raises(DataError, match="3 features"):
-        coverage.score(Given(real_features=events, sample_features=np.zeros((10, 4))))
+        coverage.score(given(events, np.zeros((10, 4))))

@@ -21,9 +21,8 @@ class Columns(Extractor):
     def __init__(self, data: DataSpec, real: Array) -> None:
         self._data = data
         wide = self._expand(real)
-        deviation = wide.std(axis=0)
         self._shift = wide.mean(axis=0)
-        self._scale = np.where(deviation > 0, deviation, 1.0)
+        self._scale = np.where(np.ptp(wide, axis=0) > 0, wide.std(axis=0), 1.0)
 
     def __call__(self, events: Array) -> Features:
         found: Features = (self._expand(events) - self._shift) / self._scale

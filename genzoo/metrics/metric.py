@@ -110,7 +110,8 @@ def feature_pair(given: Given, least: int) -> tuple[Features, Features]:
     """Features of real events and of samples as float64 matrices of one width.
 
     Raises:
-        DataError: another shape, fewer rows than `least`, or numbers that are not finite.
+        DataError: another shape, fewer rows than `least`, numbers that are not finite, or real events that are all
+            alike.
     """
     assert given.real_features is not None
     assert given.sample_features is not None
@@ -118,6 +119,8 @@ def feature_pair(given: Given, least: int) -> tuple[Features, Features]:
     samples = _matrix("samples", given.sample_features, least)
     if real.shape[1] != samples.shape[1]:
         raise DataError(f"Real events have {real.shape[1]} features and samples {samples.shape[1]}.")
+    if not (real != real[0]).any():
+        raise DataError("All real events have the same features, so nothing can be measured against them.")
     return real, samples
 
 

@@ -1,0 +1,116 @@
+"""Classifier two-sample test: how well a network that is trained for it tells samples from real events.
+
+Reference:
+    "Revisiting Classifier Two-Sample Tests" (Lopez-Paz and Oquab, 2017).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from genzoo.errors import DataError
+from genzoo.features.extractor import Features
+from genzoo.metrics.distance import Distinct
+from genzoo.metrics.metric import Direction, Given, Metric, Score, feature_pair
+from genzoo.seeding import derive, scope
+
+_LEAST = 20
+_HIDDEN = 128
+_BATCH = 128
+_UPDATES = 1_000
+
+Flags = np.ndarray[Any, np.dtype[np.bool_]]
+
+
+class ClassifierTwoSample(Metric):
+    """Accuracy on the half of the events that the classifier was not trained on; 0.5 is chance, and best.
+
+    Equal events stand in the same half, or it could learn them by heart. The accuracy is the mean of that on real
+    events and that on samples, so that it does not matter how many there are of each.
+    """
+
+    name = "classifier-two-sample"
+    direction: Direction = "lower"
+
+    def score(self, given: Given) -> Score:
+        real, samples = feature_pair(given, _LEAST)
+        events = np.concatenate([real, samples])
+        drawn = np.arange(len(events)) >= len(real)
+        train = halves(events, drawn, given.seed)
+        rates, errors = [], []
+        right = _right(events, drawn, train, given.seed)
+        for kind in (False, True):
+            own = right[(drawn == kind) & ~train]
+            rate = float(own.mean())
+            rates.append(rate)
+            errors.append(rate * (1 - rate) / (len(own) - 1))
+        protocol = {"classifier": f"{_HIDDEN} hidden units, {_UPDATES} updates of {_BATCH}, half of the events"}
+        parts = {"real": rates[0], "samples": rates[1]}
+        error = math.sqrt(sum(errors)) / 2
+        return Score(self.name, sum(rates) / 2, self.direction, error, protocol, parts=parts)
+
+
+def halves(events: Features, drawn: Flags, seed: int) -> Flags:
+    """Which events to train on: half of the different ones of each kind; equal ones are never parted.
+
+    Arguments:
+        drawn: which of them are samples.
+
+    Raises:
+        DataError: there are too few different ones.
+    """
+    distinct = Distinct.of(events)
+    count = len(distinct.rows)
+    kinds = np.zeros(count, np.int64)
+    np.bitwise_or.at(kinds, distinct.inverse, np.where(drawn, 2, 1))  # 3 where both kinds have it
+    chosen = np.zeros(count, bool)
+    order = np.random.default_rng(derive(seed, "halves")).permutation(count)
+    for kind in (1, 2, 3):
+        own = order[kinds[order] == kind]
+        chosen[own[: (len(own) + (kind == 1)) // 2]] = True
+    train: Flags = chosen[distinct.inverse]
+    for name, of_kind in (("real events", ~drawn), ("samples", drawn)):
+        for half in (train, ~train):
+            if (of_kind & half).sum() < _LEAST // 4:
+                raise DataError(
+                    f"There are too few different {name}, {len(np.unique(distinct.inverse[of_kind]))}, to train a "
+                    f"classifier on half of them and ask it about the others."
+                )
+    return train
+
+
+def _right(events: Features, drawn: Flags, train: Flags, seed: int) -> Flags:
+    """Of each event, whether the classifier that was trained on some of them tells its kind."""
+    centre, deviation = events[train].mean(axis=0), events[train].std(axis=0)
+    changing = np.ptp(events[train], axis=0) > 0
+    scaled = ((events - centre) / np.where(changing, deviation, 1.0)).clip(-10, 10)
+    x = torch.from_numpy(scaled).to(torch.float32)
+    y = torch.from_numpy(drawn).to(torch.float32)
+    with scope(seed, "two-sample"):
+        network = _trained(x[torch.from_numpy(train)], y[torch.from_numpy(train)])
+    with torch.no_grad():
+        told = network(x).squeeze(1).numpy() > 0
+    found: Flags = told == drawn
+    return found
+
+
+def _trained(x: Tensor, y: Tensor) -> nn.Module:
+    network = nn.Sequential(nn.Linear(x.shape[1], _HIDDEN), nn.ReLU(), nn.Dropout(0.2), nn.Linear(_HIDDEN, 1))
+    weights = torch.where(y > 0, 0.5 / y.mean(), 0.5 / (1 - y.mean()))
+    optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-2)
+    for _ in range(_UPDATES):
+        rows = torch.randint(len(x), (min(_BATCH, len(x)),))
+        optimiser.zero_grad()
+        logits = network(x[rows]).squeeze(1)
+        loss = nn.functional.binary_cross_entropy_with_logits(logits, y[rows], weight=weights[rows])
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    return network.eval()
+
+
+classifier_two_sample = ClassifierTwoSample()

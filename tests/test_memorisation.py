@@ -1,0 +1,79 @@
+"""Copies of the training set are flagged, and fresh samples are not."""
+
+import numpy as np
+import pytest
+from scipy.stats import mannwhitneyu
+
+from genzoo.errors import DataError
+from genzoo.metrics.memorisation import memorisation, nearer
+from genzoo.metrics.metric import Given
+
+
+def score(samples, real, train):
+    return memorisation.score(Given(real_features=real, sample_features=samples, train_features=train))
+
+
+def draw(rng, n):
+    return rng.normal(size=(n, 4))
+
+
+def test_the_value_is_the_share_of_pairs_and_its_error_their_spread():
+    rng = np.random.default_rng(0)
+    mine, theirs = np.round(rng.normal(size=40), 1), np.round(rng.normal(0.3, 1, 30), 1)
+    pairs = np.mean([(a < b) + 0.5 * (a == b) for a in mine for b in theirs])
+    assert nearer(mine, theirs)[0] == pytest.approx(pairs, rel=1e-12)
+    assert nearer(mine, theirs)[0] == pytest.approx(mannwhitneyu(theirs, mine).statistic / 1200, rel=1e-12)
+    values, errors = zip(*(nearer(rng.normal(size=40), rng.normal(size=60)) for _ in range(500)), strict=True)
+    assert np.std(values) == pytest.approx(np.mean(errors), rel=0.1)
+
+
+def test_fresh_samples_are_flagged_in_fewer_than_one_case_of_twenty():
+    flagged, values = 0, []
+    for seed in range(400):
+        rng = np.random.default_rng(seed)
+        found = score(draw(rng, 120), draw(rng, 80), draw(rng, 150))
+        flagged += bool(found.notes)
+        values.append(found.value)
+    assert flagged <= 20
+    assert np.mean(values) == pytest.approx(0.5, abs=0.01)
+
+
+def test_fresh_samples_of_a_small_grid_are_not_flagged_for_the_copies_that_chance_makes():
+    flagged = 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        samples, real, train = (rng.integers(0, 4, (n, 4)).astype(float) for n in (120, 80, 100))
+        flagged += bool(score(samples, real, train).notes)
+    assert flagged <= 10
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.05])
+@pytest.mark.parametrize("share", [1.0, 0.3])
+def test_copies_are_flagged_whole_or_in_part_with_noise_or_without(noise, share):
+    rng = np.random.default_rng(3)
+    train, samples = draw(rng, 400), draw(rng, 300)
+    copied = rng.random(300) < share
+    samples[copied] = train[rng.integers(0, 400, copied.sum())] + noise * draw(rng, int(copied.sum()))
+    found = score(samples, draw(rng, 300), train)
+    assert "copies" in found.notes[0]
+    assert found.value > 0.5
+    if noise == 0:
+        assert found.parts["copies"] == copied.mean()
+        assert f"{copied.sum()} of 300 samples equal a training event, and 0 of 300" in found.notes[0]
+
+
+def test_copies_are_flagged_where_all_other_samples_are_far_away():
+    """By rank alone the two would cancel."""
+    rng = np.random.default_rng(4)
+    train, samples = draw(rng, 400), draw(rng, 300) + 30
+    samples[:100] = train[:100] + 0.02 * draw(rng, 100)
+    found = score(samples, draw(rng, 300), train)
+    assert found.value < 0.5
+    assert "copies parts of its training set" in found.notes[0]
+
+
+def test_events_that_were_trained_on_cannot_show_copies():
+    rng = np.random.default_rng(5)
+    train = draw(rng, 100)
+    with pytest.raises(DataError, match="100 of 100 real events equal a training event"):
+        score(train, train, train)
