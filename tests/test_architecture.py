@@ -45,8 +45,9 @@ LAYERS = (
     ("consumers",),
     ("training",),
     ("report",),
-    ("comparison",),
     ("evaluation",),
+    ("presentation",),
+    ("comparison",),
     ("testing",),
     ("cli",),
 )
