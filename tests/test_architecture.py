@@ -49,8 +49,9 @@ LAYERS = (
     ("consumers",),
     ("training",),
     ("report",),
-    ("comparison",),
     ("evaluation",),
+    ("presentation",),
+    ("comparison",),
     ("testing",),
     ("cli",),
 )

@@ -70,6 +70,7 @@ def command(models: tuple[str, ...], gates: tuple[str, ...], expect: str | None,
             report = comparison.keep_best(report)
         except GenzooError as error:  # told below the table, which is whole
             stopped = error
+        comparison.write_page()
     _show(report, as_json, given["out"])
     if stopped is not None:
         raise stopped
@@ -136,7 +137,7 @@ def _show(report: Report, as_json: bool, out: Path | None) -> None:
     if out is None:
         click.echo("Nothing was kept; --out DIR keeps the report and a run of the best model, ready to sample.")
         return
-    click.echo(f"report:   {out / 'report.md'}")
+    click.echo(f"report:   {out / 'report.html'}, and as .md, .csv and .json")
     if report.best is not None and report[report.best].run is not None:
         click.echo(f"best:     genzoo sample {out / 'best'} -n 64")
 

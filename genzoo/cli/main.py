@@ -23,6 +23,7 @@ _COMMANDS = {
     "embed": "Find the latent vector of every row with a trained model.",
     "impute": "Fill in missing values with a trained model.",
     "compare": "Fit several models to the same data and rank them.",
+    "report": "Write one HTML page about a run or a comparison.",
     "plugins": "List installed plugins and what became of each.",
 }
 

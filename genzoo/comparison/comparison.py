@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from genzoo.build import build_objective
 from genzoo.comparison.candidate import Candidate, candidates
 from genzoo.comparison.division import Division, split_settings
@@ -27,8 +29,12 @@ from genzoo.metrics.criteria import CRITERIA
 from genzoo.objective import EMObjective
 from genzoo.plugins import registry
 from genzoo.preparation import prepare
+from genzoo.presentation.comparison import comparison_page
+from genzoo.presentation.events import evenly, how_many
+from genzoo.presentation.shown import Shown, write_shown
 from genzoo.registry import Registry
 from genzoo.report.document import write_report
+from genzoo.report.html import write_page
 from genzoo.report.result import Report
 from genzoo.run import Run
 from genzoo.training import given_data, run_training, start_run
@@ -98,7 +104,24 @@ class Comparison:
         report = self._report([found[candidate.id] for candidate in self.candidates])
         if self.kept is not None:
             write_report(self.kept.path, report)
+            write_shown(self.kept.path, self._shown(found))
         return report
+
+    def write_page(self) -> None:
+        """Write the page of the report where results are kept.
+
+        Raises:
+            GenzooError: the disk is full or read-only.
+        """
+        if self.kept is not None:
+            write_page(self.kept.path / "report.html", comparison_page(self.kept.path))
+
+    def _shown(self, found: Mapping[str, Result]) -> Shown:
+        """Real events, those of the test if there are any, and the samples of all candidates."""
+        rows = self.division.test_rows if len(self.division.test_rows) else self.division.rows
+        real = np.asarray(self.dataset.events[evenly(rows, how_many(self.dataset.spec))])
+        samples = {name: result.samples for name, result in found.items() if result.samples is not None}
+        return Shown(self.dataset.spec, real, samples)
 
     def keep_best(self, report: Report) -> Report:
         """Train the best candidate into a run where results are kept; returns the report that names the run.
@@ -292,7 +315,11 @@ def compare(
         threads=threads,
         out=out,
     )
-    return ready.keep_best(ready.run(watcher))
+    report = ready.run(watcher)
+    try:
+        return ready.keep_best(report)
+    finally:
+        ready.write_page()
 
 
 def prepare_comparison(

@@ -5,8 +5,9 @@
     DIR/comparison.json            what all candidates share; another comparison is refused
     DIR/rows/<key>.json            one finished candidate; the key is a digest of its settings and of the versions
                                    of genzoo and of the plugins that fitted it
-    DIR/rows/<key>.safetensors     its held-out log-likelihoods, event by event
-    DIR/report.{json,md,csv}       the whole, once all are finished
+    DIR/rows/<key>.safetensors     its held-out log-likelihoods, event by event, and a few samples
+    DIR/report.{json,md,csv,html}  the whole, once all are finished
+    DIR/samples.{json,safetensors} what the page shows beside the figures
     DIR/best/                      a run of the best candidate
 """
 
@@ -55,7 +56,7 @@ class RowFile(Settings):
     row: dict[str, Any]
     resolution: float
     slack: float
-    tensors: str = Field(description="SHA-256 of the held-out log-likelihoods")
+    tensors: str = Field(description="SHA-256 of the held-out log-likelihoods and samples")
 
 
 class Kept:
@@ -110,7 +111,14 @@ class Kept:
             ) from error
         scores = {name: value.numpy() for name, value in read_tensors(tensors, {}).items()}
         row = dataclasses.replace(row, id=candidate.id, options=dict(candidate.assigned))
-        return Result(row, content.resolution, scores.get("test"), scores.get("cv"), content.slack)
+        return Result(
+            row,
+            content.resolution,
+            scores.get("test"),
+            scores.get("cv"),
+            content.slack,
+            samples=scores.get("samples"),
+        )
 
     def add(self, candidate: Candidate, result: Result) -> None:
         """Keep a finished candidate; one of which a fit failed is left to be tried again.
@@ -122,7 +130,7 @@ class Kept:
             return
         place = self._place(candidate)
         tensors = place.with_suffix(".safetensors")
-        scores = {"test": result.test, "cv": result.cv}
+        scores = {"test": result.test, "cv": result.cv, "samples": result.samples}
         write_tensors(tensors, {name: torch.from_numpy(s) for name, s in scores.items() if s is not None})
         content = RowFile(
             candidate=_settings(candidate),

@@ -75,6 +75,7 @@ class Result:
             or where one of them is infinite.
         slack: difference of its information criteria that is a matter of when training stopped.
         whole: whether no fit of it failed.
+        samples: a few of the fit without the test rows, to be shown, `(M, *event)`.
     """
 
     row: Row
@@ -83,6 +84,7 @@ class Result:
     cv: Array | None = None
     slack: float = 0.0
     whole: bool = True
+    samples: Array | None = None
 
     def scores(self, figure: str) -> Array | None:
         """The log-likelihoods behind `test` or `cv`."""
@@ -125,7 +127,8 @@ def gather(candidate: Candidate, outcomes: Sequence[Outcome], evidence: Evidence
         seconds=seconds,
         reasons=reasons,
     )
-    return Result(row, first.resolution, test, cv, 2 * evidence.events * whole[0].resolution, whole=not broken)
+    slack = 2 * evidence.events * whole[0].resolution
+    return Result(row, first.resolution, test, cv, slack, whole=not broken, samples=first.samples)
 
 
 def _by_purpose(outcomes: Sequence[Outcome]) -> tuple[list[Outcome], list[Outcome], list[Outcome]]:

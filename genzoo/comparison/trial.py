@@ -32,6 +32,7 @@ from genzoo.model import Components
 from genzoo.objective import EMObjective
 from genzoo.plugins import registry
 from genzoo.preparation import Prepared, prepare
+from genzoo.presentation.events import how_many
 from genzoo.registry import Registry, blame
 from genzoo.training import train_in_memory
 from genzoo.watch import selects
@@ -88,6 +89,7 @@ class Outcome:
         train: mean log-likelihood of the training rows, nats per event.
         scores: log-likelihoods of the test rows.
         metrics: by name, of samples beside the test rows.
+        samples: a few, to be shown; `None` where they are not finite.
         reasons: why other figures are missing.
         failure: why there is nothing at all.
         exit_code: what the failure means for a command line.
@@ -103,6 +105,7 @@ class Outcome:
     train: float | None = None
     scores: Array | None = None
     metrics: Mapping[str, Score] = field(default_factory=dict)
+    samples: Array | None = None
     reasons: Mapping[str, str] = field(default_factory=dict)
     failure: str | None = None
     exit_code: int = 0
@@ -201,7 +204,9 @@ def _held_out(dataset: Dataset, division: Division, trial: Trial) -> Outcome:
         train = float(np.average(known, weights=None if dataset.weights is None else dataset.weights[split.train]))
         scores = log_likelihoods(fitted, dataset, split.test, seed) if len(split.test) else None
     metrics: Mapping[str, Score] = {}
+    samples = None
     if trial.repeat == 0:
+        samples = _finite(fitted.sample(how_many(fitted.data), seed=seed))
         metrics, missing = _sample_metrics(fitted, dataset, split, trial)
         reasons |= missing
     return Outcome(
@@ -214,6 +219,7 @@ def _held_out(dataset: Dataset, division: Division, trial: Trial) -> Outcome:
         train=train,
         scores=scores,
         metrics=metrics,
+        samples=samples,
         reasons=reasons,
     )
 
@@ -233,6 +239,10 @@ def _sample_metrics(
 def sample_metrics(zoo: Registry) -> tuple[Metric, ...]:
     """Those that a comparison computes; likelihoods have columns of their own."""
     return tuple(metric for metric in find_metrics(zoo) if "likelihood" not in metric.needs)
+
+
+def _finite(samples: Array) -> Array | None:
+    return samples if np.isfinite(samples).all() else None
 
 
 def _fold(dataset: Dataset, division: Division, trial: Trial) -> Outcome:

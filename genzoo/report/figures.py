@@ -55,7 +55,7 @@ def _all(report: Report) -> list[Column]:
         Column("icl", "ICL", lambda row: _point(row.icl), 5),
         Column("akaike_weight", "weight", lambda row: _share(row.akaike_weight), 10),
         Column("difference", "to the best [95 %]", _difference, 2),
-        *(_metric(name, 7 if name == "coverage" else 11) for name in _metrics(report)),
+        *(_metric(name, 7 if name == "coverage" else 11) for name in metric_names(report)),
         Column("seconds", "seconds", lambda row: _seconds(row.seconds), 8),
         Column("verdict", "verdict", lambda row: row.verdict, 0),
     ]
@@ -82,8 +82,8 @@ def _few(ids: tuple[str, ...]) -> str:
     return ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")
 
 
-def _metrics(report: Report) -> list[str]:
-    """Those that any row has; the reason why none has one stands with the row."""
+def metric_names(report: Report) -> list[str]:
+    """The metrics that any row has; the reason why none has one stands with the row."""
     return list(dict.fromkeys(name for row in report.rows for name in row.metrics))
 
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
+from genzoo.errors import ArtifactError
+from genzoo.files import read_json
 from genzoo.report.result import SCHEMA, Report, Row
 
 
@@ -43,3 +49,27 @@ def _row(row: Row) -> dict[str, Any]:
         "run": row.run,
         "reasons": dict(row.reasons),
     }
+
+
+def read_report(path: Path) -> Report:
+    """The report in a file that holds what `as_dict` gave.
+
+    Raises:
+        ArtifactError: it is missing, damaged or of another version.
+    """
+    content = read_json(path)
+    if content.get("schema") != SCHEMA:
+        raise ArtifactError(f"{path} is no report of schema {SCHEMA}, which is what this genzoo reads. Compare again.")
+    try:
+        plain = {**content, "rows": [_with_nan(row) for row in content["rows"]]}
+        return TypeAdapter(Report).validate_python(plain)
+    except (ValidationError, KeyError, TypeError) as error:
+        raise ArtifactError(f"{path} does not hold what genzoo writes there. Compare again.") from error
+
+
+def _with_nan(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A row whose difference is not a number where JSON had to leave it out."""
+    gap = row.get("difference")
+    if gap is None:
+        return row
+    return {**row, "difference": {key: float("nan") if value is None else value for key, value in gap.items()}}

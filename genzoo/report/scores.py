@@ -22,7 +22,7 @@ def show_scores(scores: Mapping[str, Score], reasons: Mapping[str, str], width: 
             table.add_column(title, justify="right" if right else "left", no_wrap=title != "settings")
         for name, score in scores.items():
             own = {key: value for key, value in score.protocol.items() if key not in common}
-            cells = (name, _value(score), score.direction, _listed(own))
+            cells = (name, score_text(score), score.direction, _listed(own))
             table.add_row(*(Text(cell) for cell in cells))
         console.print(table)
         console.print(Text(f"protocol: {_listed(common)}"))
@@ -33,7 +33,8 @@ def show_scores(scores: Mapping[str, Score], reasons: Mapping[str, str], width: 
         console.print(Text(f"{name}: – {reason}"))
 
 
-def _value(score: Score) -> str:
+def score_text(score: Score) -> str:
+    """The number with its standard error or its interval, as far as it has one."""
     if score.error is not None:
         return f"{score.value:.4f} ± {score.error:.4f}"
     if score.low is not None and score.high is not None:

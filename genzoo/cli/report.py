@@ -1,0 +1,117 @@
+"""`genzoo report`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from genzoo.cli.options import data_layer, device_option, features_option, with_data_options
+from genzoo.errors import ConfigError
+from genzoo.plugins import registry
+
+if TYPE_CHECKING:
+    from genzoo.report.page import Page
+
+
+@click.command("report")
+@click.argument("run", metavar="RUN|DIR")
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="F", help="Where to; report.html beside the rest without."
+)
+@click.option("--data", metavar="D", help="Other data to judge a run by, all rows of them; its test rows without.")
+@with_data_options
+@click.option("--metric", "metrics", multiple=True, metavar="M", help="A metric, and no others; all without.")
+@features_option
+@click.option("--seed", type=int, default=0, envvar="GENZOO_SEED", show_default=True, help="Of samples and metrics.")
+@device_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    run: str,
+    out: Path | None,
+    metrics: tuple[str, ...],
+    features: str | None,
+    seed: int,
+    device: str,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Write one HTML page about RUN, a run directory, or DIR, the folder of a comparison.
+
+    It holds its pictures and needs no network. A run is judged by its test rows, or by all rows of --data.
+    """
+    from genzoo.report.html import write_page
+
+    place = Path(run).expanduser()
+    compared = (place / "comparison.json").is_file()
+    if compared:
+        _refuse_choices(given, metrics, features)
+        folder, page = place, _comparison_page(place, seed)
+    else:
+        folder, page = _run_page(run, metrics, features, seed, device, given)
+    out = out or folder / "report.html"
+    _check(out)
+    write_page(out, page)
+    click.echo(json.dumps({"out": str(out), "title": page.title}) if as_json else f"report: {out}")
+
+
+def _check(out: Path) -> None:
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise ConfigError(f"A page cannot be written as {out.name!r}. Known: .html.")
+    if not out.parent.is_dir():
+        raise ConfigError(f"{out} lies in a folder that does not exist: {out.parent}.")
+
+
+def _refuse_choices(given: dict[str, Any], metrics: tuple[str, ...], features: str | None) -> None:
+    chosen = [*(["--data"] if data_layer(given["data"], given) else []), *(["--metric"] if metrics else [])]
+    chosen += ["--features"] if features is not None else []
+    if chosen:
+        raise ConfigError(
+            f"{chosen[0]} is for the report of a run; that of a comparison shows what it found. Leave it out."
+        )
+
+
+def _comparison_page(folder: Path, seed: int) -> Page:
+    """The page of a comparison.
+
+    Raises:
+        ArtifactError: it has not finished, or what it left is damaged.
+    """
+    from genzoo.errors import ArtifactError
+    from genzoo.presentation.comparison import comparison_page
+
+    if not (folder / "report.json").exists():
+        raise ArtifactError(
+            f"The comparison in {folder} has not finished, so it has no report yet. Go on with it first."
+        )
+    return comparison_page(folder, seed=seed)
+
+
+def _run_page(
+    path: str, metrics: tuple[str, ...], features: str | None, seed: int, device: str, given: dict[str, Any]
+) -> tuple[Path, Page]:
+    """The folder of a run, and its page.
+
+    Raises:
+        ArtifactError: there is no run, or it is damaged.
+    """
+    from genzoo.cli.matching import open_data
+    from genzoo.errors import ArtifactError
+    from genzoo.metrics.judge import find_extractor, find_metrics
+    from genzoo.presentation.run import run_page
+    from genzoo.run import load, open_run
+
+    zoo = registry()
+    try:
+        run = open_run(path)
+    except ArtifactError as error:
+        raise ArtifactError(f"{path} is neither a run directory nor the folder of a comparison.") from error
+    chosen = find_metrics(zoo, metrics or None)
+    fitted = load(str(run.path), device)
+    extractor = find_extractor(zoo, features, fitted.data)
+    if given["data"] is None and (told := data_layer(None, given)):
+        raise ConfigError(f"--{next(iter(told)).replace('_', '-')} says how --data is read, which was not given.")
+    dataset = None if given["data"] is None else open_data(fitted, given)
+    return run.path, run_page(run, fitted, metrics=chosen, features=extractor, dataset=dataset, seed=seed)

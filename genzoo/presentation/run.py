@@ -1,0 +1,204 @@
+"""The page of a run: what was trained on what, how good it is, and what its samples look like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genzoo.checkpoint import checkpoints
+from genzoo.config import RunConfig
+from genzoo.data.dataset import Dataset, Rows
+from genzoo.errors import ConfigError, DataError, GenzooError
+from genzoo.evaluation import Evaluation, evaluate
+from genzoo.fitted import Fitted
+from genzoo.metrics.judge import Chosen
+from genzoo.metrics.metric import Metric
+from genzoo.plugins import registry
+from genzoo.presentation.curve import curve_section
+from genzoo.presentation.events import evenly, how_many, marginals, side_by_side
+from genzoo.presentation.inside import inside_sections
+from genzoo.presentation.score import plain, score_blocks
+from genzoo.report.page import Block, Facts, Page, Section, Text
+from genzoo.run import Run
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+_RECORDED = ("genzoo", "torch", "python", "platform", "threads", "started", "device", "precision", "seconds", "steps")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Events to judge a run by, as far as there are any.
+
+    Arguments:
+        dataset: where they are; `None` where the data cannot be had.
+        rows: those that it is judged by.
+        shown: those that are shown beside samples; others where there is none to judge by.
+        where: what those are.
+        own: the data it was trained on and its training rows, where they can be had.
+        lack: why something is missing.
+    """
+
+    dataset: Dataset | None
+    rows: Rows
+    shown: Rows
+    where: str
+    own: tuple[Dataset, Rows] | None
+    lack: str | None = None
+
+
+def run_page(
+    run: Run,
+    fitted: Fitted,
+    *,
+    metrics: Sequence[Metric],
+    features: Chosen | None = None,
+    dataset: Dataset | None = None,
+    seed: int = 0,
+) -> Page:
+    """Look at a run from all sides.
+
+    Arguments:
+        fitted: its model.
+        metrics: to judge it by.
+        features: the extractor of metrics of samples.
+        dataset: other data to judge it by than its own test rows.
+        seed: of samples and of what metrics draw.
+
+    Raises:
+        ArtifactError: the run is damaged.
+    """
+    config = run.config
+    held = _held(run, dataset)
+    real = None if held.dataset is None else _events(held.dataset, evenly(held.shown, how_many(fitted.data)))
+    sections = [
+        Section("Scores", tuple(_scores(fitted, held, metrics, features, config, seed))),
+        curve_section(run),
+        *_samples(fitted, real, held, seed),
+        *inside_sections(fitted, real, seed),
+        Section("How it came about", tuple(_facts(run, config, held, seed))),
+    ]
+    name = _data_name(config, held)
+    entry = registry().models.get(config.model)
+    title = f"{entry.spec.name} on {name}"
+    reference = f" {entry.spec.reference}." if entry.spec.reference else ""
+    lead = f"{entry.spec.summary}.{reference} One event is {fitted.data.describe()}. {_status(run)}"
+    return Page(title, lead, tuple(section for section in sections if section is not None), origin(run))
+
+
+def origin(run: Run) -> str:
+    """What the foot of a page says of the versions behind it."""
+    record = run.record
+    known = [f"{name} {record[name]}" for name in ("genzoo", "torch", "python") if name in record]
+    return f"Trained with {', '.join(known)}."
+
+
+def _data_name(config: RunConfig, held: Held) -> str:
+    return Path(config.data.source).stem if held.own is None else held.own[0].name
+
+
+def _status(run: Run) -> str:
+    """Whether training has finished, and whose weights are shown if not."""
+    status = run.record.get("status")
+    if status == "finished":
+        return f"Training has finished after {run.record.get('steps', 'all its')} steps."
+    last = checkpoints(run.checkpoints)[-1:]
+    where = f"its last checkpoint, {last[0].name}" if last else "its model folder"
+    return f"Training has not finished ({status}): what is shown is of {where}."
+
+
+def _held(run: Run, given: Dataset | None) -> Held:
+    """The events to judge by: all that were given, or else the run's own test rows."""
+    config = run.config
+    none = np.zeros(0, np.int64)
+    lack, own, split = None, None, None
+    try:
+        data = run.open_data()
+        split = data.split(config.split, config.seed)
+        own = (data, split.train)
+    except GenzooError as error:
+        lack = f"The data of this run cannot be had, so no real events stand here: {error}"
+    if given is not None:
+        rows = np.arange(len(given))
+        return Held(given, rows, rows, f"rows of {given.name}", own)
+    if own is None or split is None:
+        return Held(None, none, none, "", None, lack)
+    names = ("test", "validation", "train")
+    where = next(name for name in names if len(getattr(split, name)))
+    if where != "test":
+        lack = f"The run has no test rows, so it is not judged; the real events here are {where} rows."
+    return Held(own[0], split.test, getattr(split, where), f"{where} rows", own, lack)
+
+
+def _events(dataset: Dataset, rows: Rows) -> Array:
+    return np.asarray(dataset.events[rows])
+
+
+def _scores(
+    fitted: Fitted, held: Held, metrics: Sequence[Metric], features: Chosen | None, config: RunConfig, seed: int
+) -> Iterator[Block]:
+    if held.lack is not None:
+        yield Text(held.lack)
+    if held.dataset is None or not len(held.rows):
+        return
+    try:
+        found = _evaluated(fitted, held, metrics, features, config, seed)
+    except (ConfigError, DataError) as error:
+        yield Text(f"It could not be judged: {error}")
+        return
+    measured = f", which measures: {found.measure}" if found.measure else ""
+    yield Text(f"On {found.events} {held.where}. Likelihood: {found.kind}{measured}.")
+    yield from score_blocks(found.scores, found.reasons)
+
+
+def _evaluated(
+    fitted: Fitted, held: Held, metrics: Sequence[Metric], features: Chosen | None, config: RunConfig, seed: int
+) -> Evaluation:
+    assert held.dataset is not None
+    return evaluate(
+        fitted,
+        held.dataset,
+        held.rows,
+        metrics,
+        seed=seed,
+        features=features,
+        trained_on=held.own,
+        split="test" if held.where == "test rows" else f"all {held.where}",
+        average=config.training.ema or None,
+    )
+
+
+def _samples(fitted: Fitted, real: Array | None, held: Held, seed: int) -> Iterator[Section]:
+    data = fitted.data
+    samples = fitted.sample(how_many(data), seed=seed)
+    if real is None:
+        real = samples[:0]
+    yield Section("Samples", tuple(side_by_side(real, samples, data, held.where)))
+    if data.modality == "table" and len(real):
+        yield Section("Columns, real and sampled", tuple(marginals(real, samples, data)))
+
+
+def _facts(run: Run, config: RunConfig, held: Held, seed: int) -> Iterator[Block]:
+    record = run.record
+    yield Facts(
+        (
+            ("model", config.model),
+            ("objective", config.objective.name),
+            ("data", config.data.source),
+            ("training rows", "not known" if held.own is None else str(len(held.own[1]))),
+            ("seed of training", str(config.seed)),
+            ("seed of this page", str(seed)),
+            *((name, plain(record[name])) for name in _RECORDED if name in record),
+        )
+    )
+    settings = config.model_dump(mode="json")
+    groups = ("options", "objective", "training", "data", "split")
+    for group in groups:
+        if settings[group]:
+            yield Facts(tuple((key, plain(value)) for key, value in settings[group].items()), f"Settings: {group}")
+    digests = (("data", config.data_digest), ("weights", record.get("weights")))
+    yield Facts(tuple((name, plain(value)) for name, value in digests), "Digests (SHA-256)")
