@@ -1,0 +1,195 @@
+"""The model as users meet it: what is chosen for which data, what is refused, and what a run can do."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+from conftest import assert_refused
+from vae_cases import BINARY, IMAGE, MIXED, made, table
+
+import genzoo
+from genzoo_vae.build import build
+from genzoo_vae.network import ConvEncoder
+from genzoo_vae.objectives import elbo, iwae
+from genzoo_vae.observation import Bernoulli, Categorical, Columns, DiscretisedLogistic, Gaussian
+from genzoo_vae.options import ELBOOptions, IWAEOptions, VAEOptions
+
+FREE = dataclasses.replace(IMAGE, bounds=None, quantum=None, storage="float32")
+LARGE = dataclasses.replace(IMAGE, event_shape=(3, 32, 32))
+
+
+def mixed_events(n, seed=0):
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=n)
+    columns = [z > rng.normal(size=n), 170 + 10 * z, rng.integers(0, 3, n), rng.poisson(np.exp(1 + z)), 70 - 5 * z]
+    return np.stack([np.asarray(column, float) for column in columns], 1) + np.array([0, 1, 0, 0, 1]) * rng.normal(
+        size=(n, 1)
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "observation"),
+    [
+        (IMAGE, {}, DiscretisedLogistic),
+        (BINARY, {}, Bernoulli),
+        (FREE, {}, Gaussian),
+        (dataclasses.replace(IMAGE, bounds=None), {}, Gaussian),
+        (IMAGE, {"likelihood": "categorical"}, Categorical),
+        (IMAGE, {"likelihood": "gaussian"}, Gaussian),
+        (table(3), {}, Gaussian),
+        (MIXED, {}, Columns),
+    ],
+)
+def test_the_likelihood_goes_by_the_kind_of_data(data, options, observation):
+    generator = build(VAEOptions(**options), data).generator
+    assert isinstance(generator.observation, observation)
+    mass = data.modality == "image" and observation is not Gaussian
+    assert generator.measures == (("mass",) if mass else None)
+    assert generator.dequantised == (observation is Gaussian and data.quantum is not None)
+
+
+def test_large_images_go_through_convolutions_unless_told_otherwise():
+    assert isinstance(build(VAEOptions(), LARGE).generator.encoder, ConvEncoder)
+    assert not isinstance(build(VAEOptions(network="mlp"), LARGE).generator.encoder, ConvEncoder)
+    assert not isinstance(build(VAEOptions(), IMAGE).generator.encoder, ConvEncoder)
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "words"),
+    [
+        (IMAGE, {"likelihood": "bernoulli"}, "0 or 1"),
+        (FREE, {"likelihood": "discretised-logistic"}, "no declared step"),
+        (dataclasses.replace(IMAGE, bounds=None), {"likelihood": "discretised-logistic"}, "no declared bounds"),
+        (dataclasses.replace(IMAGE, quantum=0.3), {}, "does not divide"),
+        (dataclasses.replace(IMAGE, quantum=0.01), {"likelihood": "categorical"}, "up to 256 levels"),
+        (table(2), {"network": "convolutional"}, "this is a table"),
+        (table(2), {"likelihood": "discretised-logistic"}, "is for images"),
+        (MIXED, {"likelihood": "gaussian"}, "column 'smokes' is binary"),
+    ],
+)
+def test_what_does_not_suit_the_data_is_refused(data, options, words):
+    with pytest.raises(ValueError, match=words):
+        build(VAEOptions(**options), data)
+
+
+@pytest.mark.parametrize("shape", [(1, 5, 7), (3, 10, 12), (2, 1, 1)])
+@pytest.mark.parametrize("likelihood", ["discretised-logistic", "categorical", "gaussian"])
+def test_images_of_any_sides_pass_through_convolutions(shape, likelihood):
+    data = dataclasses.replace(IMAGE, event_shape=shape)
+    vae = made(data, network="convolutional", likelihood=likelihood, spread="network", channels=(8, 6), latent=3)
+    assert vae.sample(4).shape == (4, *shape)
+    x = vae.sample(2).detach().clamp(0, 1)
+    assert vae.reconstruct(x).shape == x.shape
+    assert vae.encode(x).shape == (2, 3)
+    bound = vae.log_prob_bound(x, draws=3)
+    assert bound.shape == (2,)
+    assert torch.isfinite(bound).all()
+    # The order of places in what convolutions say is that of a flattened event.
+    said = vae.parameters_of(torch.zeros(1, 3, dtype=torch.float64))
+    kept = vae.decoder.convolutions(
+        vae.decoder.linear(torch.zeros(1, 3, dtype=torch.float64)).view(1, 6, *_small(shape))
+    )
+    numbers = vae.observation.width // x[0].numel()
+    kept = kept[:, :, : shape[1], : shape[2]].reshape(1, numbers, -1)
+    assert torch.allclose(said.view(1, numbers, -1), kept)
+
+
+def _small(shape):
+    return -(-shape[1] // 4), -(-shape[2] // 4)
+
+
+@pytest.mark.parametrize(("objective", "settings"), [(elbo, ELBOOptions()), (iwae, IWAEOptions(draws=4))])
+def test_mixed_precision_changes_the_loss_by_little(objective, settings):
+    torch.manual_seed(0)
+    vae = build(VAEOptions(dropout=0.0), IMAGE).generator
+    model, x = genzoo.Model(genzoo.Parts(vae)), (torch.randint(0, 17, (64, 1, 4, 4)) / 16).float()
+    found = []
+    for mixed in (False, True):
+        torch.manual_seed(1)
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            ((losses),) = objective(settings).losses(model, genzoo.Batch(x), genzoo.Progress.start(torch.device("cpu")))
+        assert losses["generator"].dtype == torch.float32
+        found.append(losses["generator"].item())
+    assert found[0] == pytest.approx(found[1], rel=5e-3)
+
+
+def test_many_draws_of_many_pixels_fit_in_little_memory():
+    data = dataclasses.replace(IMAGE, event_shape=(1, 28, 28))
+    vae = build(VAEOptions(widths=(32,), latent=4), data).generator.eval()
+    x = torch.zeros(512, 1, 28, 28)
+    with torch.no_grad(), torch.profiler.profile(profile_memory=True) as profile:
+        vae.log_prob_bound(x, draws=12)
+    largest = max(event.self_cpu_memory_usage for event in profile.events() if event.self_cpu_memory_usage > 0)
+    assert largest <= 4 * 2**21 * 1.01
+
+
+def test_a_run_on_digits_can_do_all_it_announces(cli):
+    code, _, err = cli("train", "vae", "--out", "run", "--epochs", "8", "-o", "training.patience=null")
+    assert code == 0, err
+    log = [json.loads(line) for line in open("run/metrics.jsonl")]
+    watched = [line["validation"] for line in log if "validation" in line]
+    assert watched[-1] < 125
+    fitted = genzoo.load("run").fitted() if hasattr(genzoo.load("run"), "fitted") else genzoo.load("run")
+    assert fitted.capabilities == {"likelihood-bound", "decoder", "encoder", "reconstruction", "imputation"}
+    samples = fitted.sample(300, seed=1)
+    assert samples.dtype == np.uint8
+    assert samples.max() <= 16
+    assert len(np.unique(samples.reshape(300, -1), axis=0)) == 300
+    digits = samples[:20]
+    assert np.array_equal(fitted.reconstruct(digits), fitted.decode(fitted.encode(digits)))
+    assert np.corrcoef(fitted.reconstruct(digits).ravel(), digits.ravel())[0, 1] > 0.6
+    hidden = digits.astype(np.float64)
+    hidden[:, :, :4] = np.nan
+
+
+def test_a_table_and_a_thousand_times_the_table_agree(tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 3)) @ rng.normal(size=(3, 3)) + 5.0
+    found = []
+    for factor in (1.0, 1024.0):
+        dataset = genzoo.Dataset("table", table(3), x * factor)
+        run = genzoo.train("vae", dataset, out=tmp_path / str(factor), training={"epochs": 30}, latent=2)
+        found.append(run.fitted().log_prob_bound(x * factor, draws=8, seed=3))
+    assert np.allclose(found[0] - found[1], 3 * np.log(1024.0), rtol=0, atol=1e-9)
+
+
+def test_a_mixed_table_with_missing_values_is_learnt_sampled_and_filled_in(tmp_path):
+    x = mixed_events(600)
+    hidden = np.random.default_rng(1).random(x.shape) < 0.15
+    hidden[hidden.all(1)] = False
+    dataset = genzoo.Dataset("mixed", MIXED, np.where(hidden, np.nan, x))
+    run = genzoo.train("vae", dataset, out=tmp_path / "run", training={"epochs": 150, "patience": None}, latent=3)
+    fitted = run.fitted()
+    samples = fitted.sample(500)
+    assert set(np.unique(samples[:, 0])) <= {0.0, 1.0}
+    assert set(np.unique(samples[:, 2])) <= {0.0, 1.0, 2.0}
+    assert (samples[:, 3] >= 0).all()
+    assert np.array_equal(samples[:, 3], samples[:, 3].round())
+    filled = fitted.impute(dataset.events)
+    assert np.array_equal(filled[~hidden], x[~hidden])
+    mean = np.nanmean(dataset.events, 0)
+    for column in (1, 4):
+        rows = hidden[:, column]
+        error = np.square(filled[rows, column] - x[rows, column]).mean()
+        assert error < 0.5 * np.square(mean[column] - x[rows, column]).mean(), "half of the variance is explained"
+    drawn = fitted.impute(dataset.events, draw=True, seed=2)
+    assert set(np.unique(drawn[:, 2])) <= {0.0, 1.0, 2.0}
+    assert np.isfinite(fitted.log_prob_bound(dataset.events, draws=5)).all()
+    assert np.isfinite(fitted.log_prob_bound(x, draws=5)).all(), "nothing missing either"
+
+
+def test_a_run_resumed_gives_the_same_weights(tmp_path):
+    rows = genzoo.Dataset("table", table(2), np.random.default_rng(0).normal(size=(200, 2)))
+    training = {"epochs": 6, "batch_size": 32, "checkpoint_every": 7, "keep": 10}
+    whole = genzoo.train("vae", rows, out=tmp_path / "whole", training=training, objective="iwae")
+    again = genzoo.train("vae", rows, out=tmp_path / "again", training=training, objective="iwae")
+    assert whole.record["weights"] == again.record["weights"]
+
+
+def test_command_line_errors_are_one_paragraph(cli):
+    assert_refused(cli("train", "vae", "-o", "likelihood=bernoulli"), 2, "vae", "0 or 1")
+    assert_refused(cli("train", "vae", "-o", "likelihood=normal"), 2, "likelihood")
+    assert_refused(cli("train", "vae", "--data", "iris", "-o", "network=convolutional"), 2, "table")
+    assert_refused(cli("train", "vae", "-o", "latent=0"), 2, "latent")
