@@ -23,6 +23,7 @@ from genzoo.config import Training
 from genzoo.engine.em import EMEngine
 from genzoo_mixture.em import MixtureEM
 from genzoo_mixture.emission import COVARIANCES
+from genzoo_mixture.emission.emission import Added
 from genzoo_mixture.mixture import Mixture
 
 CASES: tuple[tuple[int, int, int, str, str, float], ...] = (
@@ -73,7 +74,7 @@ def ours(x: Any, means: Any, kind: str, passes: int, precision: str) -> tuple[fl
     """genzoo's seconds per pass and final log-likelihood, from the same start."""
     dtype = torch.float64 if precision == "fp64" else torch.float32
     centre = x.mean(0)
-    emission = COVARIANCES[kind](*means.shape, 1e-6)
+    emission = COVARIANCES[kind](*means.shape, Added(1e-6))
     generator = Mixture([emission], [range(means.shape[1])], "random").to(dtype)
     emission.means.copy_(torch.as_tensor(means - centre))
     rows = torch.as_tensor(x - centre).to(dtype)

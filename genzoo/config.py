@@ -145,6 +145,7 @@ class DataSettings(Settings):
     )
     colour: Literal["auto", "grey", "rgb"] = Field("auto", description="what images of a folder are converted to")
     skip_bad: bool = Field(False, description="leave unreadable files out and count them, instead of stopping")
+    binarise: bool = Field(False, description="turn images into black (0) and white (1) at the middle of their range")
     header: Literal["auto"] | bool = Field("auto", description="whether the first row of a .csv or .tsv file names it")
     columns: tuple[str, ...] | None = Field(None, description="columns of a table to keep, in this order")
     drop: tuple[str, ...] = Field((), description="columns of a table to leave out")

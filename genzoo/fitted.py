@@ -197,6 +197,8 @@ class Fitted:
             DataError: the events have another shape than the training data.
         """
         module = self._require(Imputation)
+        if self.data.modality == "image":
+            raise ConfigError("Images have no missing values to be filled in; that is for tables.")
         asked = self._ask(x)
 
         def work(index: int, start: int) -> Array:
@@ -363,6 +365,8 @@ class Fitted:
                 f"These data have missing values and model {self.model!r} does not accept them. Use a model that "
                 f"does, or leave such rows out of the data."
             )
+        if self.data.modality == "image" and self.data.features[0].kind == "binary":
+            _refuse_grey(self.model, found)
         return _Asked(found, missing)
 
     def _widen(self, x: Array) -> Tensor:
@@ -381,6 +385,17 @@ class Fitted:
     def _to_data(self, y: Tensor) -> Array:
         x = self.transform.inverse(y.to(self.transform.shift.dtype))
         return _to_host(place_on_grid(x, self.data)).astype(self.data.storage)
+
+
+def _refuse_grey(model: str, events: Array) -> None:
+    for start in range(0, len(events), CHUNK):
+        block = np.asarray(events[start : start + CHUNK])
+        bad = (block != 0) & (block != 1)
+        if bad.any():
+            raise DataError(
+                f"Model {model!r} was trained on images of 0 and 1, and these hold {block[bad][0]:g}. Turn them into "
+                f"such first; --binarise does it where data are read."
+            )
 
 
 def any_observed(events: Array) -> Array:

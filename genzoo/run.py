@@ -166,6 +166,10 @@ class Run:
         """`Fitted.reconstruct` of the trained model."""
         return self.fitted().reconstruct(x)
 
+    def log_prob_bound(self, x: Array, *, draws: int = 1, seed: int = 0) -> Array:
+        """`Fitted.log_prob_bound` of the trained model."""
+        return self.fitted().log_prob_bound(x, draws=draws, seed=seed)
+
     def log_posterior(self, x: Array) -> Array:
         """`Fitted.log_posterior` of the trained model."""
         return self.fitted().log_posterior(x)

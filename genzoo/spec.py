@@ -146,6 +146,8 @@ class DataSpec:
     def describe(self) -> str:
         """One event in words, such as `image 1×28×28, uint8 in 0..255, step 1`."""
         text = f"{self.modality} {'×'.join(map(str, self.event_shape))}, {self.storage}"
+        if self.modality == "image" and self.features[0].discrete:
+            text = f"{self.features[0].kind} {text}"
         if self.bounds is not None:
             text += f" in {self.bounds[0]:g}..{self.bounds[1]:g}"
         if self.quantum is not None:

@@ -30,6 +30,9 @@ DATA_OPTIONS = (
         ["--colour"], type=click.Choice(["auto", "grey", "rgb"]), help="What images of a folder are converted to."
     ),
     click.Option(["--skip-bad"], is_flag=True, default=None, help="Leave unreadable files out and count them."),
+    click.Option(
+        ["--binarise"], is_flag=True, default=None, help="Turn images into 0 and 1 at the middle of their range."
+    ),
     click.Option(["--header/--no-header"], default=None, help="Whether the first row of a .csv or .tsv names columns."),
     click.Option(["--columns"], metavar="A,B", help="Columns of a table to keep, in this order."),
     click.Option(["--drop"], metavar="A,B", help="Columns of a table to leave out."),

@@ -14,6 +14,7 @@ from genzoo.comparison.division import Division, Folds
 from genzoo.comparison.trial import Outcome
 from genzoo.data.dataset import Dataset
 from genzoo.metrics.criteria import CRITERIA, no_criteria
+from genzoo.metrics.likelihood import bits_per_dim
 from genzoo.metrics.paired import Estimate, are_frequencies, difference, estimate
 from genzoo.report.result import CrossValidation, LogLikelihood, Row
 
@@ -206,9 +207,10 @@ def _log_likelihood(first: Outcome, train: float | None, test: Array | None, evi
     if test is None:
         return LogLikelihood(train, kind=first.kind, measure=first.measure)
     mean = evidence.mean("test", test)
+    bits = None if first.dimensions is None else bits_per_dim(mean.mean, first.dimensions)
     each = [evidence.mean("test", scores[None]).mean for scores in test]
     spread = float(np.std(each, ddof=1)) if len(each) > 1 else None
-    return LogLikelihood(train, mean.mean, _known(mean.se), first.kind, first.measure, spread)
+    return LogLikelihood(train, mean.mean, _known(mean.se), first.kind, first.measure, spread, bits)
 
 
 def _cross_validation(mean: Estimate) -> CrossValidation:

@@ -20,6 +20,7 @@ from genzoo.metrics.criteria import Criteria, criteria, no_criteria
 from genzoo.metrics.judge import find_extractor, find_metrics, judge, refer
 from genzoo.metrics.likelihood import (
     degrees_of_freedom,
+    dimensions_of,
     kind_of,
     log_likelihoods,
     measure_of,
@@ -83,6 +84,7 @@ class Outcome:
         seconds: of training and judging.
         kind: of its log-likelihoods: `exact`, `lower bound (N draws)` or `none`.
         measure: what they measure; `None` where there are none.
+        dimensions: numbers in an event of images whose probability mass they are; `None` of all others.
         degrees_of_freedom: of the fitted model.
         criteria: of a fit for that purpose.
         resolution: nats per event below which the log-likelihood is a matter of when EM stopped; 0 of other fits.
@@ -99,6 +101,7 @@ class Outcome:
     seconds: float = 0.0
     kind: str = "none"
     measure: str | None = None
+    dimensions: int | None = None
     degrees_of_freedom: int | None = None
     criteria: Criteria | None = None
     resolution: float = 0.0
@@ -130,19 +133,18 @@ def _criteria(dataset: Dataset, division: Division, trial: Trial) -> Outcome:
     if reason is not None:
         return Outcome(trial, time.perf_counter() - begun, criteria=no_criteria(reason))
     prepared = _prepare(trial, dataset, division.split(everything=True, watched=selects(trial.config.training)))
-    if degrees_of_freedom(prepared.engine.trained) is None:
-        undefined = no_criteria("degrees of freedom are not defined for it")
-        return Outcome(trial, time.perf_counter() - begun, criteria=undefined)
+    reason = _without_criteria_once_built(prepared)
+    if reason is not None:
+        return Outcome(trial, time.perf_counter() - begun, criteria=no_criteria(reason))
     fitted = train_in_memory(prepared)
     found = _judge_fit(prepared, fitted, dataset, division.rows)
-    kind, measure = kind_of(fitted), measure_of(fitted)
-    degrees = degrees_of_freedom(fitted.generator)
     return Outcome(
         trial,
         time.perf_counter() - begun,
-        kind,
-        measure,
-        degrees,
+        kind_of(fitted),
+        measure_of(fitted),
+        dimensions_of(fitted),
+        degrees_of_freedom(fitted.generator),
         criteria=found,
         resolution=_resolution(prepared),
     )
@@ -159,6 +161,15 @@ def _without_criteria(config: RunConfig, dataset: Dataset) -> str | None:
         return "trained by gradients, not to the maximum of the likelihood"
     if dataset.weights is not None and not are_frequencies(dataset.weights):
         return "the weights are not whole numbers"
+    return None
+
+
+def _without_criteria_once_built(prepared: Prepared) -> str | None:
+    """Why a model that is built has no information criteria on these data."""
+    if prepared.dequantiser is not None:
+        return "the data lie on a grid, where a density only bounds the likelihood"
+    if degrees_of_freedom(prepared.engine.trained) is None:
+        return "degrees of freedom are not defined for it"
     return None
 
 
@@ -214,6 +225,7 @@ def _held_out(dataset: Dataset, division: Division, trial: Trial) -> Outcome:
         time.perf_counter() - begun,
         kind,
         measure_of(fitted),
+        dimensions_of(fitted),
         degrees_of_freedom(fitted.generator),
         resolution=_resolution(prepared),
         train=train,

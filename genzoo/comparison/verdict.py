@@ -180,7 +180,14 @@ def _verdict(result: Result, best: Result, gap: Difference | None, by: str) -> s
         return "best: lower bound" if bounded else "best"
     if bounded and top.exact:
         return "undecided: lower bound"
+    if by in ("test", "cv") and mine.exact and not top.exact and not _below(gap):
+        return "undecided: lower bound"  # it may lie above the value that the best has at least, or below the true one
     return _compared(result, best, gap, by) + (": lower bounds" if bounded else "")
+
+
+def _below(gap: Difference | None) -> bool:
+    """Whether a figure lies significantly below that of the best."""
+    return gap is not None and gap.high < 0
 
 
 def _compared(result: Result, best: Result, gap: Difference | None, by: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from genzoo.data.dataset import Dataset, check_values, usable
-from genzoo.data.image import bytes_spec, channels_first, image_spec
+from genzoo.data.image import binary_spec, bytes_spec, channels_first, image_spec
 from genzoo.errors import DataError
 from genzoo.spec import ColumnType, DataSpec, Feature
 
@@ -107,6 +107,8 @@ def _image_spec(events: Array) -> DataSpec:
         return bytes_spec(events)
     low, high = float(events.min()), float(events.max())
     quantum = None if events.dtype.kind == "f" else 1.0
+    if quantum is not None and low >= 0 and high <= 1:
+        return binary_spec(events)
     for bounds in ((0.0, 1.0), (-1.0, 1.0)):
         if bounds[0] <= low and high <= bounds[1]:
             return image_spec(events, bounds, quantum)

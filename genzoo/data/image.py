@@ -12,6 +12,7 @@ from genzoo.spec import DataSpec, Feature, StorageType
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _PIXEL = (Feature("pixel"),)
+_TWO_LEVELS = (Feature("pixel", "binary", ("0", "1"), "uint8"),)
 
 
 def image_spec(events: Array, bounds: tuple[float, float] | None, quantum: float | None) -> DataSpec:
@@ -23,6 +24,12 @@ def image_spec(events: Array, bounds: tuple[float, float] | None, quantum: float
 def bytes_spec(events: Array) -> DataSpec:
     """The DataSpec of 8-bit images `(N, C, H, W)`."""
     return image_spec(events, (0.0, 255.0), 1.0)
+
+
+def binary_spec(events: Array) -> DataSpec:
+    """The DataSpec of images `(N, C, H, W)` that hold 0 and 1."""
+    storage: StorageType = events.dtype.name  # type: ignore[assignment]
+    return DataSpec(tuple(map(int, events.shape[1:])), "image", _TWO_LEVELS, (0.0, 1.0), 1.0, storage)
 
 
 def channels_first(name: str, images: Array) -> Array:

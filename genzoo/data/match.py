@@ -60,6 +60,7 @@ def match_dataset(dataset: Dataset, spec: DataSpec) -> Dataset:
             f"The model was trained on {spec.describe()}, and {dataset.name} holds {dataset.spec.describe()}."
         )
     if spec.modality == "image":
+        _refuse_other_levels(dataset, spec)
         return dataset
     names = [feature.name for feature in dataset.spec.features]
     if _found(dataset.name, names, spec.features) == names and _alike(dataset.spec.features, spec.features):
@@ -68,6 +69,21 @@ def match_dataset(dataset: Dataset, spec: DataSpec) -> Dataset:
     found = match_table(dataset.name, EventTable(dataset), DataSettings(source=dataset.name), spec)
     kept = {name: getattr(dataset, name) for name in ("labels", "test_rows", "skipped", "weights", "dropped")}
     return dataclasses.replace(found, **kept)
+
+
+def _refuse_other_levels(dataset: Dataset, spec: DataSpec) -> None:
+    """Refuse grey images for a model of black and white ones, and the other way round."""
+    binary, found = (one.features[0].kind == "binary" for one in (spec, dataset.spec))
+    if binary and not found:
+        raise DataError(
+            f"The model was trained on images of 0 and 1, and {dataset.name} holds {dataset.spec.describe()}. Turn "
+            f"them into such with --binarise."
+        )
+    if found and not binary:
+        raise DataError(
+            f"The model was trained on {spec.describe()}, and {dataset.name} holds images of 0 and 1. Leave "
+            f"--binarise out, or name the images that these were made from."
+        )
 
 
 def filled_table(

@@ -91,6 +91,7 @@ def _open_table(settings: DataSettings, registry: Registry) -> Tabular | None:
     if is_registered(settings.source, registry) or not path.is_file() or path.suffix.lower() not in TABLE_SUFFIXES:
         return None
     _refuse_given(settings, ("size", "colour", "skip_bad"), "folders of images")
+    _refuse_given(settings, ("binarise",), "images")
     if path.suffix.lower() in (".csv", ".tsv"):
         from genzoo.data.delimited import Delimited
 
@@ -102,6 +103,15 @@ def _open_table(settings: DataSettings, registry: Registry) -> Tabular | None:
 
 
 def _open_other(settings: DataSettings, registry: Registry) -> Dataset:
+    dataset = _open_whole(settings, registry)
+    if not settings.binarise:
+        return dataset
+    from genzoo.data.binarise import binarise
+
+    return binarise(dataset)
+
+
+def _open_whole(settings: DataSettings, registry: Registry) -> Dataset:
     source, path = settings.source, _path(settings)
     _refuse_given(settings, ("header",), ".csv and .tsv files")
     if not path.is_dir():

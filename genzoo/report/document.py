@@ -56,7 +56,7 @@ def comma_separated(report: Report) -> str:
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     gap = ("difference", "difference_se", "difference_low", "difference_high")
-    titles = ["id", "model", "status", *FIGURES, "test_se", "cv_se", "kind", "measure", *gap, *metrics]
+    titles = ["id", "model", "status", *FIGURES, "test_se", "cv_se", "bits_per_dim", "kind", "measure", *gap, *metrics]
     writer.writerow([*titles, "verdict"])
     for row in report.rows:
         writer.writerow([_plain(value) for value in _values(row, metrics)])
@@ -69,7 +69,7 @@ def _values(row: Row, metrics: list[str]) -> list[object]:
     return [
         *(row.id, row.model, row.status),
         *(row.figure(name) for name in FIGURES),
-        *(told.se, row.cv.se, told.kind, told.measure, *apart),
+        *(told.se, row.cv.se, told.bits_per_dim, told.kind, told.measure, *apart),
         *(row.figure(name) for name in metrics),
         row.verdict,
     ]

@@ -48,12 +48,13 @@ def _all(report: Report) -> list[Column]:
         Column("degrees_of_freedom", "params", _whole, 3),
         Column("train", "train", lambda row: _nats(row.log_likelihood.train), 8),
         Column("test", "test", lambda row: _with_error(row.log_likelihood.test, row.log_likelihood.se), 4),
+        Column("bits_per_dim", "bits/dim", lambda row: _short(row.log_likelihood.bits_per_dim), 6),
         Column("cv", "cv", lambda row: _with_error(row.cv.mean, row.cv.se), 2),
         Column("bic", "BIC", lambda row: _point(row.bic), 1),
         Column("aic", "AIC", lambda row: _point(row.aic), 6),
         Column("aicc", "AICc", lambda row: _point(row.aicc), 9),
         Column("icl", "ICL", lambda row: _point(row.icl), 5),
-        Column("akaike_weight", "weight", lambda row: _share(row.akaike_weight), 10),
+        Column("akaike_weight", "weight", lambda row: _short(row.akaike_weight), 10),
         Column("difference", "to the best [95 %]", _difference, 2),
         *(_metric(name, 7 if name == "coverage" else 11) for name in metric_names(report)),
         Column("seconds", "seconds", lambda row: _seconds(row.seconds), 8),
@@ -103,12 +104,12 @@ def _nats(value: float | None) -> str | None:
     return None if value is None else f"{value:.4f}"
 
 
+def _short(value: float | None) -> str | None:
+    return None if value is None else f"{value:.3f}"
+
+
 def _point(value: float | None) -> str | None:
     return None if value is None else f"{value:.2f}"
-
-
-def _share(value: float | None) -> str | None:
-    return None if value is None else f"{value:.3f}"
 
 
 def _seconds(value: float | None) -> str | None:

@@ -25,6 +25,7 @@ class LogLikelihood:
         kind: `exact`, `lower bound (N draws)` or `none`.
         measure: what it measures, such as `density`, or `density of a; mass of b`.
         spread: standard deviation of the test figure over seeds, where several were asked for.
+        bits_per_dim: the test figure in bits per number of an event, of images whose probability mass it is.
     """
 
     train: float | None = None
@@ -33,6 +34,7 @@ class LogLikelihood:
     kind: str = "none"
     measure: str | None = None
     spread: float | None = None
+    bits_per_dim: float | None = None
 
     @property
     def exact(self) -> bool:

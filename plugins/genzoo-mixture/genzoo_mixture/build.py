@@ -5,50 +5,66 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from genzoo import DataSpec, Parts
+from genzoo import DataSpec, Feature, Parts
 from genzoo_mixture.emission import COVARIANCES, Diagonal, Emission
 from genzoo_mixture.emission.categories import Categories
 from genzoo_mixture.emission.counts import Counts
+from genzoo_mixture.emission.emission import Added
 from genzoo_mixture.mixture import Gaussian, Mixture, NoisyMixture
 from genzoo_mixture.options import ClassOptions, GaussianOptions, MixtureOptions
 
 
 def build_gaussian(config: GaussianOptions, data: DataSpec) -> Parts:
     """One Gaussian over the columns of the data."""
-    emission, places = _gaussian(config, 1, data)
-    return Parts(Gaussian([emission], [places], "random"))
+    emission, places = _gaussian(config, 1, data, Added(config.reg_covar))
+    return Parts(Gaussian([emission], [places], "random", data.event_shape))
 
 
 def build_mixture(config: MixtureOptions, data: DataSpec) -> Parts:
     """A mixture of Gaussians over the columns of the data."""
-    emission, places = _gaussian(config, config.components, data)
+    added = Added(config.reg_covar)
+    if config.reg_covar is None and data.quantum is not None:  # few events span no more than their noise
+        added = Added(data.quantum**2 / 12, meant=True)
+    emission, places = _gaussian(config, config.components, data, added)
     if config.noise:
-        names = [feature.name for feature in data.features]
-        return Parts(NoisyMixture([emission], [places], config.start, config.noise_share, names))
-    return Parts(Mixture([emission], [places], config.start))
+        names = [feature.name for feature in _columns(data)]
+        return Parts(NoisyMixture([emission], [places], config.start, config.noise_share, names, data.event_shape))
+    return Parts(Mixture([emission], [places], config.start, data.event_shape))
 
 
-def _gaussian(config: GaussianOptions, components: int, data: DataSpec) -> tuple[Emission[Any], list[int]]:
+def _columns(data: DataSpec) -> tuple[Feature, ...]:
+    """The columns of a table, or the places of an image."""
+    return data.features if data.modality == "table" else data.features * data.size
+
+
+def _gaussian(
+    config: GaussianOptions, components: int, data: DataSpec, added: Added
+) -> tuple[Emission[Any], list[int]]:
+    if data.modality == "image" and data.features[0].kind != "continuous":
+        raise ValueError(
+            f"their pixels are {data.features[0].kind} and a Gaussian wants continuous ones; train naive-bayes or vae, "
+            f"which take both"
+        )
     for feature in data.features:
         if feature.kind != "continuous":
             raise ValueError(
                 f"column {feature.name!r} is {feature.kind} and a Gaussian wants continuous columns; leave it out "
                 f"with --drop {shlex.quote(feature.name)}, or train naive-bayes"
             )
-    columns = len(data.features)
-    return COVARIANCES[config.covariance](components, columns, config.reg_covar), list(range(columns))
+    columns = data.size
+    return COVARIANCES[config.covariance](components, columns, added), list(range(columns))
 
 
 def build_classes(config: ClassOptions, data: DataSpec) -> Parts:
     """Latent classes over columns of any kind, each kind with its own distribution."""
-    components = config.components
+    components, features = config.components, _columns(data)
     kinds: dict[str, list[int]] = {"continuous": [], "count": [], "categories": []}
-    for place, feature in enumerate(data.features):
+    for place, feature in enumerate(features):
         kinds[feature.kind if feature.kind in kinds else "categories"].append(place)
     made: dict[str, Emission[Any]] = {
-        "continuous": Diagonal(components, len(kinds["continuous"]), config.reg_covar),
+        "continuous": Diagonal(components, len(kinds["continuous"]), Added(config.reg_covar)),
         "count": Counts(components, len(kinds["count"])),
-        "categories": Categories(components, [len(data.features[i].levels or ()) for i in kinds["categories"]]),
+        "categories": Categories(components, [len(features[i].levels or ()) for i in kinds["categories"]]),
     }
     used = [kind for kind, places in kinds.items() if places]
-    return Parts(Mixture([made[kind] for kind in used], [kinds[kind] for kind in used], config.start))
+    return Parts(Mixture([made[kind] for kind in used], [kinds[kind] for kind in used], config.start, data.event_shape))

@@ -22,6 +22,9 @@ _CACHE = 2**19
 """Numbers that an expectation step may make of a block, so that they stay in the cache; of wide events, many more, as
 products of few rows are slow."""
 
+_MOST = 2**25
+"""Numbers that it makes of a block at most, so that they stay in memory."""
+
 
 class MixtureEM(EMObjective):
     """Shares of the components in every event, and the parameters that these make most likely."""
@@ -31,7 +34,7 @@ class MixtureEM(EMObjective):
 
     def block(self, model: Model) -> int:
         width = sum(emission.width + emission.components for emission, _ in _mixture(model).parts)
-        return min(max(_CACHE // width, 1024), 16_384)
+        return max(1, min(max(_CACHE // width, 1024), _MOST // width, 16_384))
 
     def initialise(self, model: Model, blocks: Iterable[Batch]) -> None:
         """Shares by the model's start; then the parameters that they make most likely."""
@@ -76,7 +79,8 @@ class MixtureEM(EMObjective):
         """The weights, and the components that have shrunk to a point or ran out of events."""
         mixture = _mixture(model)
         weights = mixture.log_weights.double().exp()
-        collapsed = torch.stack([emission.collapsed() for emission, _ in mixture.parts]).any(0)
+        own = weights[: mixture.components]
+        collapsed = torch.stack([emission.collapsed(own) for emission, _ in mixture.parts]).any(0)
         return {
             "weights": weights.tolist(),
             "collapsed": collapsed.nonzero()[:, 0].tolist(),
@@ -99,10 +103,10 @@ def _weighted(share: Tensor, batch: Batch) -> Tensor:
 
 
 def _ranges(blocks: Iterable[Batch]) -> tuple[Tensor, Tensor]:
-    """The smallest and largest observed value of each column, `(C,)` each."""
+    """The smallest and largest observed value of each column, or place of an image, `(C,)` each."""
     low = high = torch.zeros(0)
     for batch in blocks:
-        lowest, highest = batch.x, batch.x
+        lowest = highest = batch.x.flatten(1)
         hidden = _hidden(batch)
         if hidden is not None:
             lowest = lowest.masked_fill(hidden, torch.inf)
@@ -114,10 +118,11 @@ def _ranges(blocks: Iterable[Batch]) -> tuple[Tensor, Tensor]:
 
 def _hidden(batch: Batch) -> Tensor | None:
     """Which values do not count, `(N, C)` or `(N, 1)`: those missing, and those of events without weight."""
+    missing = None if batch.missing is None else batch.missing.flatten(1)
     if batch.weight is None:
-        return batch.missing
+        return missing
     weightless = (batch.weight == 0)[:, None]
-    return weightless if batch.missing is None else batch.missing | weightless
+    return weightless if missing is None else missing | weightless
 
 
 def build(_: EMOptions) -> MixtureEM:

@@ -50,20 +50,29 @@ class Mixture(Generator, Likelihood, Components, Imputation):
         emissions: the distributions given the component.
         places: the columns that each emission is about, together every column once.
         start: how EM finds its first components.
+        event_shape: of events whose columns are the places of an image; `(C,)` without.
 
     Shape:
-        Events `(N, C)`.
+        Events `(N, *event)`; columns are `(N, C)`, in the same order.
     """
 
     needs_float64 = True
+    dequantised = True
 
     log_weights: Tensor
 
-    def __init__(self, emissions: Sequence[Emission[Any]], places: Sequence[Sequence[int]], start: str) -> None:
+    def __init__(
+        self,
+        emissions: Sequence[Emission[Any]],
+        places: Sequence[Sequence[int]],
+        start: str,
+        event_shape: tuple[int, ...] | None = None,
+    ) -> None:
         super().__init__()
         self.emissions = nn.ModuleList(emissions)
         self.places = tuple(tuple(columns) for columns in places)
         self.columns = sum(map(len, self.places))
+        self.event_shape = event_shape or (self.columns,)
         self.components = emissions[0].components
         self.start = start
         self.register_buffer("log_weights", torch.full((self.classes,), -math.log(self.classes)))
@@ -91,7 +100,7 @@ class Mixture(Generator, Likelihood, Components, Imputation):
         return x if len(columns) == self.columns else x[:, columns]
 
     def _joint(self, x: Tensor, missing: Tensor | None, careful: bool) -> tuple[Tensor, tuple[Any, ...]]:
-        """Log-density of events `(N, C)` with each component, `(K, N)`, without weights; what emissions keep."""
+        """Log-density of columns `(N, C)` with each component, `(K, N)`, without weights; what emissions keep."""
         total, kept = None, []
         for emission, columns in self.parts:
             hidden = None if missing is None else self._of(missing, columns)
@@ -104,8 +113,8 @@ class Mixture(Generator, Likelihood, Components, Imputation):
         return total, tuple(kept)
 
     def expect(self, x: Tensor, missing: Tensor | None = None, *, careful: bool = False) -> Expected:
-        """The expectation step of EM for events `(N, C)`."""
-        joint, seen = self._joint(x, missing, careful)
+        """The expectation step of EM for events `(N, *event)`."""
+        joint, seen = self._joint(x.flatten(1), _flat(missing), careful)
         joint = joint.add_(self.log_weights[:, None])
         peak = joint.amax(0).clamp_min_(torch.finfo(joint.dtype).min)  # where even the nearest is infinitely far
         share = joint.sub_(peak).clamp_min_(_NOTHING).exp_()
@@ -132,14 +141,15 @@ class Mixture(Generator, Likelihood, Components, Imputation):
         return self.expect(x, missing, careful=True).log_density
 
     def log_posterior(self, x: Tensor, missing: Tensor | None = None) -> Tensor:
-        joint, _ = self._joint(x, missing, careful=True)
+        joint, _ = self._joint(x.flatten(1), _flat(missing), careful=True)
         return (joint + self.log_weights[:, None]).log_softmax(0).T
 
     def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:
-        return self._draw_from(torch.multinomial(self.log_weights.exp(), n, replacement=True))
+        columns = self._draw_from(torch.multinomial(self.log_weights.exp(), n, replacement=True))
+        return columns.view(-1, *self.event_shape)
 
     def _draw_from(self, component: Tensor) -> Tensor:
-        """One event of each `component (n,)`, `(n, C)`."""
+        """The columns of one event of each `component (n,)`, `(n, C)`."""
         x = self.log_weights.new_empty(len(component), self.columns)
         for emission, columns in self.parts:
             x[:, columns] = emission.sample(component)
@@ -148,10 +158,10 @@ class Mixture(Generator, Likelihood, Components, Imputation):
     def impute(self, x: Tensor, missing: Tensor, *, draw: bool = False) -> Tensor:
         share = self.expect(x, missing, careful=True).share
         component = torch.multinomial(share.T, 1)[:, 0] if draw else share
-        return self._complete(x, missing, component)
+        return self._complete(x.flatten(1), missing.flatten(1), component).view(x.shape)
 
     def _complete(self, x: Tensor, missing: Tensor, component: Tensor) -> Tensor:
-        """Missing values drawn, given the component `(N,)` of each event, or averaged, given shares `(K, N)`."""
+        """Columns with missing values drawn, given every `component (N,)`, or averaged, given shares `(K, N)`."""
         filled = x.clone()
         for emission, columns in self.parts:
             fill = emission.draw if component.ndim == 1 else emission.fill
@@ -167,12 +177,18 @@ class Mixture(Generator, Likelihood, Components, Imputation):
         """Take the range of every column, `(C,)` each, and keep what was learnt before."""
 
     def embed(self, x: Tensor, missing: Tensor | None = None) -> Tensor:
-        """Events `(N, C)` as points between which distances mean something, `(N, D)` float64, NaN where missing."""
+        """Events as points between which distances mean something, `(N, D)` float64, NaN where missing."""
         found = []
+        x, missing = x.flatten(1), _flat(missing)
         for emission, columns in self.parts:
             hidden = None if missing is None else self._of(missing, columns)
             found.append(emission.embed(self._of(x, columns), hidden))
         return torch.cat(found, 1)
+
+
+def _flat(missing: Tensor | None) -> Tensor | None:
+    """A mask `(N, *event)` by columns, `(N, C)`."""
+    return None if missing is None else missing.flatten(1)
 
 
 class NoisyMixture(Mixture, Outliers):
@@ -195,8 +211,9 @@ class NoisyMixture(Mixture, Outliers):
         start: str,
         first_share: float,
         names: Sequence[str],
+        event_shape: tuple[int, ...] | None = None,
     ) -> None:
-        super().__init__(emissions, places, start)
+        super().__init__(emissions, places, start, event_shape)
         self.first_share = first_share
         self.names = tuple(names)
         self.register_buffer("low", torch.zeros(self.columns))
@@ -230,7 +247,7 @@ class NoisyMixture(Mixture, Outliers):
         self.high.copy_(high)
 
     def covers(self, x: Tensor, missing: Tensor | None = None) -> Tensor:
-        edge = _EDGE * (self.high - self.low)
+        edge, x, missing = _EDGE * (self.high - self.low), x.flatten(1), _flat(missing)
         inside = (x >= self.low - edge) & (x <= self.high + edge)
         return (inside if missing is None else inside | missing).all(1)
 
@@ -245,6 +262,7 @@ class NoisyMixture(Mixture, Outliers):
         return -(sides if missing is None else sides.masked_fill(missing, 0.0)).sum(1)
 
     def log_posterior(self, x: Tensor, missing: Tensor | None = None) -> Tensor:
+        x, missing = x.flatten(1), _flat(missing)
         joint, _ = super()._joint(x, missing, careful=True)
         joint = torch.cat([joint, self._log_noise(x, missing)[None].to(joint.dtype)])
         return (joint + self.log_weights[:, None]).log_softmax(0).T
@@ -279,10 +297,11 @@ class Gaussian(Mixture, Decoder, Encoder):
         return torch.randn(n, self.columns, device=self.log_weights.device, dtype=self.log_weights.dtype)
 
     def decode(self, z: Tensor) -> Tensor:
-        return self.normal.decode(z, torch.zeros(len(z), dtype=torch.int64, device=z.device))
+        columns = self.normal.decode(z, torch.zeros(len(z), dtype=torch.int64, device=z.device))
+        return columns.view(-1, *self.event_shape)
 
     def encode(self, x: Tensor, missing: Tensor | None = None) -> Tensor:
-        return self.normal.encode(x, missing)[0]
+        return self.normal.encode(x.flatten(1), _flat(missing))[0]
 
     @property
     def normal(self) -> Full | Diagonal:

@@ -11,7 +11,7 @@ from genzoo import Settings
 CovarianceName = Literal["full", "tied", "diagonal", "spherical"]
 StartName = Literal["k-means", "k-means++", "random", "from-data"]
 
-_REG_COVAR = "added to every variance, in squared data units"
+_REG_COVAR = "added to every variance, in squared data units; by default a billionth of that of the column"
 _START = "first components: k-means, its seeding alone, random shares of every event, or random events"
 
 
@@ -19,12 +19,15 @@ class GaussianOptions(Settings):
     """Options of `gaussian`."""
 
     covariance: CovarianceName = Field("full", description="shape of the covariance")
-    reg_covar: float = Field(1e-6, ge=0, le=1e12, description=_REG_COVAR)
+    reg_covar: float | None = Field(None, ge=0, le=1e12, description=_REG_COVAR)
 
 
 class MixtureOptions(GaussianOptions):
     """Options of `gmm`."""
 
+    reg_covar: float | None = Field(
+        None, ge=0, le=1e12, description=f"{_REG_COVAR}, and of data on a grid that of a value within its cell"
+    )
     components: int = Field(2, ge=1, le=10_000, description="number of Gaussians")
     start: StartName = Field("k-means", description=_START)
     noise: bool = Field(
@@ -37,7 +40,7 @@ class ClassOptions(Settings):
     """Options of `naive-bayes`."""
 
     components: int = Field(2, ge=1, le=10_000, description="number of latent classes")
-    reg_covar: float = Field(1e-6, ge=0, le=1e12, description=_REG_COVAR)
+    reg_covar: float | None = Field(None, ge=0, le=1e12, description=_REG_COVAR)
     start: StartName = Field("k-means++", description=_START)
 
 

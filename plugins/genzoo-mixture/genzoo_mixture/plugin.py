@@ -13,7 +13,7 @@ _COMMON: dict[str, Any] = {
     "family": "mixture",
     "objectives": ("em",),
     "input": "centred",
-    "modalities": ("table",),
+    "modalities": ("table", "image"),
     "missing": True,
     "data": "iris",
 }

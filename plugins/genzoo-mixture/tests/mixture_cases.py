@@ -8,6 +8,7 @@ import torch
 import genzoo
 from genzoo_mixture.em import MixtureEM
 from genzoo_mixture.emission import COVARIANCES, Diagonal, Full, Spherical, Tied
+from genzoo_mixture.emission.emission import Added
 from genzoo_mixture.mixture import Mixture, NoisyMixture
 
 OBJECTIVE = MixtureEM()
@@ -23,7 +24,7 @@ def problem(seed=0, n=600, columns=3, components=3):
 
 def mixture(name="full", components=3, columns=3, start="random", reg_covar=1e-6, noise=False):
     """A Gaussian mixture of float64 that knows nothing yet."""
-    emissions, places = [COVARIANCES[name](components, columns, reg_covar)], [range(columns)]
+    emissions, places = [COVARIANCES[name](components, columns, Added(reg_covar))], [range(columns)]
     if noise:
         return NoisyMixture(emissions, places, start, 0.1, [f"x{i}" for i in range(columns)]).double()
     return Mixture(emissions, places, start).double()

@@ -165,5 +165,5 @@ def test_em_refuses_coarse_products(tmp_path):
 
 
 def test_variances_below_the_regularisation_are_no_collapse(tmp_path):
-    run = genzoo.train("gmm", problem() * 1e-5, components=2, out=tmp_path / "run")
+    run = genzoo.train("gmm", problem() * 1e-5, components=2, reg_covar=1e-6, out=tmp_path / "run")
     assert "reg_covar" in run.record["kept"]["fault"]

@@ -46,6 +46,9 @@ class Categories(Emission[Tensor]):
 
     def _indicate(self, x: Tensor, missing: Tensor | None) -> Tensor:
         """Which level each column has, `(N, D)`: 1 there, else 0; all 0 where it is missing."""
+        if len(set(self.levels)) == 1:  # all columns at once, as the many pixels of an image
+            same = (x[:, :, None] == torch.arange(self.levels[0], device=x.device)).to(x.dtype)
+            return (same if missing is None else same.masked_fill(missing[:, :, None], 0.0)).flatten(1)
         parts = []
         for column, count in enumerate(self.levels):
             found = (x[:, column, None] == torch.arange(count, device=x.device)).to(x.dtype)
@@ -89,5 +92,5 @@ class Categories(Emission[Tensor]):
         levels = torch.tensor(self.levels, device=x.device)
         return points.masked_fill(missing.repeat_interleave(levels, 1), torch.nan)
 
-    def collapsed(self) -> Tensor:
+    def collapsed(self, weights: Tensor) -> Tensor:
         return torch.zeros(self.components, dtype=torch.bool, device=self.log_probability.device)

@@ -62,5 +62,5 @@ class Counts(Emission[tuple[Tensor, Tensor]]):
     def embed(self, x: Tensor, missing: Tensor | None) -> Tensor:
         return super().embed(x, missing).sqrt()
 
-    def collapsed(self) -> Tensor:
+    def collapsed(self, weights: Tensor) -> Tensor:
         return torch.zeros(self.components, dtype=torch.bool, device=self.rate.device)

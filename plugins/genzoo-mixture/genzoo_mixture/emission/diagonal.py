@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from genzoo_mixture.emission.emission import EMPTY, FLOOR, Emission, deviation, expandable, middle, shrunk
+from genzoo_mixture.emission.emission import EMPTY, Added, Emission, deviation, expandable, middle, overall, shrunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +38,15 @@ class Diagonal(Emission[Seen]):
     there they are computed in float64.
 
     Arguments:
-        reg_covar: added to every variance, in squared data units.
+        added: to every variance.
     """
 
     means: Tensor
     scale: Tensor
 
-    def __init__(self, components: int, columns: int, reg_covar: float) -> None:
+    def __init__(self, components: int, columns: int, added: Added) -> None:
         super().__init__(components, columns)
-        self.reg_covar = reg_covar
+        self.added = added
         self.quadratic: Coefficients | None = None
         self.register_buffer("means", torch.zeros(components, columns))
         self.register_buffer("scale", torch.ones(self._shape()))
@@ -107,13 +107,18 @@ class Diagonal(Emission[Seen]):
         mean = sums["first"] / present
         squares = (sums["second"] - present * mean.square()).clamp_min(0.0)
         filled = sums["present"] > EMPTY
-        scale = (self._variance(squares, present) + self.reg_covar).clamp_min(FLOOR).sqrt()
+        added = self.added.of(overall(present, mean, squares / present))
+        scale = (self._variance(squares, present) + self._common(added)).sqrt()
         self.scale.copy_(torch.where(filled.any(1) if self.scale.ndim == 1 else filled, scale, self.scale.double()))
         self.means.copy_(torch.where(filled, mean, self.means.double()))
 
     def _variance(self, squares: Tensor, present: Tensor) -> Tensor:
         """Variances, from sums of squared deviations `(K, C)` and the numbers of values, `(K, C)` or `(K, 1)`."""
         return squares / present
+
+    def _common(self, added: Tensor) -> Tensor:
+        """What is added to variances, of what each column `(C,)` would have added."""
+        return added
 
     def sample(self, component: Tensor) -> Tensor:
         noise = torch.randn(len(component), self.columns, device=self.means.device, dtype=self.means.dtype)
@@ -134,5 +139,6 @@ class Diagonal(Emission[Seen]):
     def draw(self, x: Tensor, missing: Tensor, component: Tensor) -> Tensor:
         return torch.where(missing, self.sample(component), x)
 
-    def collapsed(self) -> Tensor:
-        return shrunk(self._deviations().double().square(), self.means, self.reg_covar)
+    def collapsed(self, weights: Tensor) -> Tensor:
+        means, variances = self.means.double(), self._deviations().double().square()
+        return shrunk(variances, means, self._common(self.added.least(overall(weights[:, None], means, variances))))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import torch
@@ -16,6 +17,10 @@ EMPTY = 10 * torch.finfo(torch.float64).eps
 
 FLOOR = 1e-24
 """The least variance, in squared data units, where `reg_covar` is zero: far below any measurement, not below zero."""
+
+SHARE = 1e-9
+"""Of a column's variance, added to those of its components where nothing else is asked for: small enough for clusters
+of a thousandth of the column's deviation, large enough to be told from rounding."""
 
 ROUNDING = 1e-13
 """The least variance, as a share of a mean's square or of a column's whole variance, that is no mere rounding."""
@@ -99,8 +104,8 @@ class Emission(nn.Module, ABC, Generic[SeenT]):
         return x.double() if missing is None else x.double().masked_fill(missing, torch.nan)
 
     @abstractmethod
-    def collapsed(self) -> Tensor:
-        """Which components have shrunk to a point, `(K,)` bool."""
+    def collapsed(self, weights: Tensor) -> Tensor:
+        """Which components, of `weights (K,)`, have shrunk to a point, `(K,)` bool."""
 
 
 def middle(low: Tensor, high: Tensor) -> Tensor:
@@ -113,9 +118,44 @@ def deviation(low: Tensor, high: Tensor) -> Tensor:
     return torch.where(low < high, (high - low) / 4, 1.0)
 
 
-def shrunk(variances: Tensor, means: Tensor, added: float) -> Tensor:
-    """Which components have a variance `(K, C)` that is hardly more than what was `added`, or than rounding, `(K,)`."""
-    least = torch.clamp_min(ROUNDING * means.double().square(), 2 * max(added, FLOOR))
+def overall(weights: Tensor, means: Tensor, variances: Tensor) -> Tensor:
+    """The variance of each column under all components together, `(C,)` float64.
+
+    Arguments:
+        weights: of components, `(K, 1)`, or column by column, `(K, C)`; they need not sum to 1.
+        means, variances: of components, `(K, C)` each.
+    """
+    share = weights / weights.sum(0)
+    spread = means - (share * means).sum(0)
+    return (share * (variances + spread.square())).sum(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What is added to variances, so that none vanishes.
+
+    Arguments:
+        amount: in squared data units, the same for every column; `None` adds to each the share `SHARE` of its own
+            variance, which no unit changes.
+        meant: whether variances may well be no larger than that; else one that small is that of a point.
+    """
+
+    amount: float | None
+    meant: bool = False
+
+    def of(self, columns: Tensor) -> Tensor:
+        """To each column, of these variances under all components together, `(C,)`; at least `FLOOR`."""
+        found = SHARE * columns if self.amount is None else torch.full_like(columns, self.amount)
+        return found.clamp_min(FLOOR)
+
+    def least(self, columns: Tensor) -> Tensor:
+        """The variances, as `of` takes and gives them, up to which a component is no more than what was added."""
+        return torch.full_like(columns, FLOOR) if self.meant else 2 * self.of(columns)
+
+
+def shrunk(variances: Tensor, means: Tensor, least: Tensor) -> Tensor:
+    """Which components have a variance `(K, C)` up to the `least (C,)` there may be, or to rounding, `(K,)`."""
+    least = torch.maximum(ROUNDING * means.double().square(), least)
     return (variances <= least).any(-1)
 
 

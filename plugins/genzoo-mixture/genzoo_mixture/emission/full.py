@@ -9,7 +9,18 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from genzoo_mixture.emission.emission import EMPTY, FLOOR, ROUNDING, Emission, deviation, expandable, middle, shrunk
+from genzoo_mixture.emission.emission import (
+    EMPTY,
+    FLOOR,
+    ROUNDING,
+    Added,
+    Emission,
+    deviation,
+    expandable,
+    middle,
+    overall,
+    shrunk,
+)
 
 _CHUNK = 2**22
 """Numbers in the matrices of the patterns of missing values that are solved together."""
@@ -49,16 +60,16 @@ class Full(Emission[Whitened | Expanded]):
     density of what was observed, and with the conditional moments of what was not.
 
     Arguments:
-        reg_covar: added to every variance, in squared data units.
+        added: to every variance.
     """
 
     means: Tensor
     scale: Tensor
     whitener: Tensor
 
-    def __init__(self, components: int, columns: int, reg_covar: float) -> None:
+    def __init__(self, components: int, columns: int, added: Added) -> None:
         super().__init__(components, columns)
-        self.reg_covar = reg_covar
+        self.added = added
         self.quadratic: Tensor | None = None
         shape = self._shape()
         self.register_buffer("means", torch.zeros(components, columns))
@@ -161,7 +172,7 @@ class Full(Emission[Whitened | Expanded]):
             seen = (~some).to(scale.dtype)[:, None, :, None]  # (P, 1, C, 1)
             root = seen * scale  # (P, K, C, C)
             within = root @ root.mT + (1 - seen) * identity
-            factor = _factor(within, FLOOR)
+            factor = _factor(within, torch.full_like(within[0, 0, 0], FLOOR))
             matrix = torch.cholesky_solve(root, factor).mT  # missing columns are zero, as their rows of root are
             remaining = identity - matrix @ root
             yield from zip(matrix, remaining, factor.diagonal(dim1=-2, dim2=-1).log().sum(-1), strict=True)
@@ -189,9 +200,12 @@ class Full(Emission[Whitened | Expanded]):
         first, scatter = self._whiten(sums) if "products" in sums else (sums["first"], sums["scatter"])
         shift = first / counts[:, None]
         within = scale @ self._within(scatter, counts, shift) @ scale.mT
-        within.diagonal(dim1=-2, dim2=-1).add_(self.reg_covar)
-        factor = self._where_not_empty(sums["counts"], _factor(within, max(self.reg_covar, FLOOR)), scale)
-        self.means.copy_(self.means.double() + (scale @ shift[:, :, None])[:, :, 0])
+        means = self.means.double() + (scale @ shift[:, :, None])[:, :, 0]
+        variances = within.diagonal(dim1=-2, dim2=-1)
+        added = self.added.of(overall(counts[:, None], means, variances))
+        variances.add_(added)
+        factor = self._where_not_empty(sums["counts"], _factor(within, added), scale)
+        self.means.copy_(means)
         self.scale.copy_(factor)
         identity = torch.eye(self.columns, dtype=factor.dtype, device=factor.device).expand_as(factor)
         self.whitener.copy_(torch.linalg.solve_triangular(factor, identity, upper=False))
@@ -246,22 +260,22 @@ class Full(Emission[Whitened | Expanded]):
             coordinates[rows] += torch.einsum("ncd,nd->nc", spread, noise[rows])
         return torch.where(missing, self.decode(coordinates, component), x)
 
-    def collapsed(self) -> Tensor:
-        scale = self.scale.double()
+    def collapsed(self, weights: Tensor) -> Tensor:
+        scale, means = self.scale.double(), self.means.double()
         deviations = scale.norm(dim=-1)
+        least = self.added.least(overall(weights[:, None], means, deviations.square()))
         spreads = torch.linalg.svdvals(scale / deviations[..., None])  # whatever the units of the columns
         flat: Tensor = spreads[..., -1].square() <= 2 * ROUNDING
-        least = torch.linalg.svdvals(scale)[..., -1].square()
-        thin: Tensor = least <= 2 * max(self.reg_covar, FLOOR)
-        found: Tensor = flat | thin | shrunk(deviations.square(), self.means, self.reg_covar)
+        thin: Tensor = torch.linalg.svdvals(scale / least.sqrt()[:, None])[..., -1].square() <= 1
+        found: Tensor = flat | thin | shrunk(deviations.square(), means, least)
         return found.expand(self.components)
 
 
-def _factor(within: Tensor, floor: float) -> Tensor:
+def _factor(within: Tensor, floor: Tensor) -> Tensor:
     """Lower Cholesky factors of `(..., C, C)`.
 
-    Where there is none, of the matrix with its diagonal raised above rounding and `floor`; where that is not enough,
-    of this diagonal alone.
+    Where there is none, of the matrix with its diagonal raised above rounding and `floor (C,)`; where that is not
+    enough, of this diagonal alone.
     """
     diagonal = within.diagonal(dim1=-2, dim2=-1).clamp_min(floor).diag_embed()
     raised = within - within.diagonal(dim1=-2, dim2=-1).diag_embed() + diagonal * (1 + ROUNDING)

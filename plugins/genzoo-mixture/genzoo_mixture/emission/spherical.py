@@ -16,5 +16,8 @@ class Spherical(Diagonal):
     def _deviations(self) -> Tensor:
         return self.scale[:, None].expand_as(self.means)
 
+    def _common(self, added: Tensor) -> Tensor:
+        return added.mean()
+
     def _variance(self, squares: Tensor, present: Tensor) -> Tensor:
         return squares.sum(1) / present.expand_as(squares).sum(1)
