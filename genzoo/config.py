@@ -20,6 +20,7 @@ Precision = Literal["auto", "fp64", "fp32", "tf32", "bf16", "fp16"]
 ResolvedPrecision = Literal["fp64", "fp32", "tf32", "bf16", "fp16"]
 
 BUDGETS = ("epochs", "steps", "minutes")
+_RHYTHMS = ("eval_every", "eval_steps")
 
 
 class Settings(BaseModel):
@@ -77,6 +78,9 @@ class Training(Settings):
     )
     eval_every: float | None = Field(
         None, gt=0, description="epochs between evaluations on validation rows; 1 where nothing is said"
+    )
+    eval_steps: int | None = Field(
+        None, ge=1, description="steps between evaluations on validation rows, in place of eval_every"
     )
     metrics: tuple[str, ...] = Field((), description="metrics recorded at every evaluation on validation rows")
     watch: str | None = Field(
@@ -241,11 +245,15 @@ def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def merge_training(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """`merge` for layers of `Training`, where a layer that names a budget replaces every budget below it."""
+    """`merge` for layers of `Training`, where a layer that names a budget replaces every budget below it.
+
+    So it does for how often validation rows are looked at.
+    """
     merged: dict[str, Any] = {}
     for layer in layers:
-        if any(layer.get(budget) is not None for budget in BUDGETS):
-            merged = {key: value for key, value in merged.items() if key not in BUDGETS}
+        for names in (BUDGETS, _RHYTHMS):
+            if any(layer.get(name) is not None for name in names):
+                merged = {key: value for key, value in merged.items() if key not in names}
         merged = merge(merged, layer)
     return merged
 

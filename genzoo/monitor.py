@@ -36,7 +36,8 @@ class Monitor:
         assert isinstance(prepared.engine, GradientEngine)
         training = prepared.config.training
         self.watch = prepared.watch
-        self.every = max(1, round((training.eval_every or 1.0) * prepared.feed.steps_per_epoch))
+        epoch = prepared.feed.steps_per_epoch
+        self.every = training.eval_steps or max(1, round((training.eval_every or 1.0) * epoch))
         self._prepared = prepared
         self._engine = prepared.engine
         self._write = write
@@ -66,6 +67,8 @@ class Monitor:
         values, reasons = self._values()
         if self._write is not None:
             self._write({"step": step.number, "epoch": step.epoch, **_line(values, reasons)})
+        if step.fraction < self._engine.objective.settled and not step.last:
+            return False
         value = values.get(self.watch.by)
         if value is None and self.best is None:
             reason = reasons.get(self.watch.by, "it gave no number")

@@ -70,6 +70,9 @@ class Objective(ABC):  # noqa: B024 - what is minimised differs, so each kind ha
 
     needs_discriminator: ClassVar[bool] = False
     stages: ClassVar[tuple[str, ...]] = ()
+    settled: float = 0.0
+    """The share of the budget after which what is minimised no longer changes: no earlier step is the best one, and
+    none costs patience."""
 
     def monitor(self, model: Model, batch: Batch) -> Tensor | None:
         """What patience and the best checkpoint watch: a mean over `batch`, `()`, lower is better.

@@ -96,5 +96,6 @@ def _option(training: Training) -> str | None:
         "--metric": training.metrics or None,
         "--watch": training.watch,
         "--eval-every": training.eval_every,
+        "training.eval_steps": training.eval_steps,
     }
     return next((name for name, value in asked.items() if value is not None), None)

@@ -9,7 +9,6 @@ References:
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +16,8 @@ from torch.nn import functional as F
 
 from genzoo import Decoder, Encoder, Generator, Imputation, LikelihoodBound, Reconstruction, full_precision
 from genzoo_vae.observation import Observation
+from genzoo_vae.posterior import Posterior
+from genzoo_vae.prior import Prior
 
 _NUMBERS = 2**21
 """Numbers that a decoder may say at a time where many draws are asked for."""
@@ -25,34 +26,14 @@ _LOG_VARIANCES = (-16.0, 8.0)
 """What the logarithm of a posterior variance is held to."""
 
 
-class Posterior(NamedTuple):
-    """The normal distributions that an encoder gives, `mean (N, L)` and `log_variance (N, L)`."""
-
-    mean: Tensor
-    log_variance: Tensor
-
-    def draw(self, draws: int) -> Tensor:
-        """Latent vectors `(K, N, L)`, through which gradients pass."""
-        noise = torch.randn(draws, *self.mean.shape, device=self.mean.device, dtype=self.mean.dtype)
-        return torch.addcmul(self.mean, (0.5 * self.log_variance).exp(), noise)
-
-    def log_prob(self, z: Tensor) -> Tensor:
-        """Log-density of latent vectors `z (K, N, L)`, less the constant it shares with the prior, `(K, N)`."""
-        scaled = (z - self.mean) * (-0.5 * self.log_variance).exp()
-        return -0.5 * (scaled.square() + self.log_variance).sum(-1)
-
-    def divergence(self) -> Tensor:
-        """From the standard normal, of each latent dimension, `(N, L)` nats."""
-        return 0.5 * (self.mean.square() + self.log_variance.exp() - 1.0 - self.log_variance)
-
-
 class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputation):
-    """Latent vectors of a standard normal, decoded to the parameters of a distribution of events.
+    """Latent vectors of a prior, decoded to the parameters of a distribution of events.
 
     Arguments:
         encoder: `(N, shown)`, or twice that many columns with `told`, to mean and log-variance `(N, 2 L)`.
         decoder: `(N, L)` to what the observation wants, `(N, width)`.
         observation: the distribution of events given what the decoder says.
+        prior: the distribution of latent vectors.
         event_shape: of one event.
         told: whether the encoder is told which values are missing.
         hidden: share of what an encoder sees that is hidden from it while training.
@@ -64,6 +45,7 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
         encoder: nn.Module,
         decoder: nn.Module,
         observation: Observation,
+        prior: Prior,
         event_shape: tuple[int, ...],
         latent: int,
         *,
@@ -75,6 +57,7 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
         self.encoder = encoder
         self.decoder = decoder
         self.observation = observation
+        self.prior = prior
         self._event_shape = event_shape
         self._latent = latent
         self._told = told
@@ -112,7 +95,7 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
 
     def log_weights(self, x: Tensor, missing: Tensor | None, z: Tensor, posterior: Posterior) -> Tensor:
         """Of draws `z (K, N, L)` from the posterior: log p(x, z) - log q(z given x), `(K, N)` nats."""
-        return self.log_likelihood(x, missing, z) - 0.5 * z.square().sum(-1) - posterior.log_prob(z)
+        return self.log_likelihood(x, missing, z) + self.prior.log_prob(z) - posterior.log_prob(z)
 
     def log_prob_bound(self, x: Tensor, missing: Tensor | None = None, *, draws: int = 1) -> Tensor:
         posterior = self.posterior(x, missing)
@@ -124,8 +107,7 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
         return total - math.log(draws)
 
     def prior_sample(self, n: int) -> Tensor:
-        weight = next(self.decoder.parameters())
-        return torch.randn(n, self._latent, device=weight.device, dtype=weight.dtype)
+        return self.prior.sample(n, next(self.decoder.parameters()))
 
     def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:
         """Draw events, the noise of their observation included."""
@@ -153,7 +135,7 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
         posterior = self.posterior(x, missing)
         z = posterior.draw(self._imputation_draws)
         said = self.parameters_of(z)
-        weights = self._observed(x, missing, said) - 0.5 * z.square().sum(-1) - posterior.log_prob(z)
+        weights = self._observed(x, missing, said) + self.prior.log_prob(z) - posterior.log_prob(z)
         share = weights.softmax(0)  # (K, N)
         if draw:
             chosen = torch.multinomial(share.T, 1)[:, 0]

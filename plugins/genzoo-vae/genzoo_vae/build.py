@@ -20,7 +20,8 @@ from genzoo_vae.observation import (
     Observation,
     Poisson,
 )
-from genzoo_vae.options import VAEOptions
+from genzoo_vae.options import LearnedSpread, VAEOptions
+from genzoo_vae.prior import Mixture, Standard
 
 _LARGE = 1024
 """Pixels from which on an image is left to convolutions."""
@@ -37,10 +38,13 @@ def build(config: VAEOptions, data: DataSpec) -> Parts:
     image = data.modality == "image"
     observation = _IMAGES[_likelihood(config, data)](config, data) if image else _columns(config, data)
     encoder, decoder = _networks(config, data, observation)
+    several = config.prior_components > 1
+    prior = Mixture(config.latent, config.prior_components) if several else Standard(config.latent)
     generator = VAE(
         encoder,
         decoder,
         observation,
+        prior,
         data.event_shape,
         config.latent,
         told=data.missing,
@@ -92,12 +96,19 @@ def _levels(data: DataSpec, name: str) -> int:
     return round(steps) + 1
 
 
+def _spread(config: VAEOptions, data: DataSpec) -> LearnedSpread:
+    """How scales are learned."""
+    if config.spread != "auto":
+        return config.spread
+    return "network" if data.modality == "image" else "place"
+
+
 def _logistic(config: VAEOptions, data: DataSpec) -> Observation:
-    return DiscretisedLogistic(data.size, _levels(data, "discretised-logistic"), config.spread)
+    return DiscretisedLogistic(data.size, _levels(data, "discretised-logistic"), _spread(config, data))
 
 
 def _gaussian(config: VAEOptions, data: DataSpec) -> Observation:
-    return Gaussian(data.size, config.spread, _FIRST_PIXEL, config.least_scale)
+    return Gaussian(data.size, _spread(config, data), _FIRST_PIXEL, config.least_scale)
 
 
 def _bernoulli(_: VAEOptions, data: DataSpec) -> Observation:
@@ -146,13 +157,14 @@ def _columns(config: VAEOptions, data: DataSpec) -> Observation:
         soft = feature.kind == "categorical" or config.likelihood == "categorical"
         levels = len(feature.levels or ()) if soft else 0
         groups["categorical" if soft else feature.kind, levels].append(place)
-    parts = [_column_part(config, kind, levels, len(places)) for (kind, levels), places in groups.items()]
+    spread = _spread(config, data)
+    parts = [_column_part(config, spread, kind, levels, len(places)) for (kind, levels), places in groups.items()]
     return parts[0] if len(parts) == 1 else Columns(parts, list(groups.values()))
 
 
-def _column_part(config: VAEOptions, kind: str, levels: int, places: int) -> Observation:
+def _column_part(config: VAEOptions, spread: LearnedSpread, kind: str, levels: int, places: int) -> Observation:
     if kind == "continuous":
-        return Gaussian(places, config.spread, _FIRST_COLUMN, config.least_scale)
+        return Gaussian(places, spread, _FIRST_COLUMN, config.least_scale)
     if kind == "count":
         return Poisson(places) if config.counts == "poisson" else NegativeBinomial(places)
     return Categorical(places, levels) if kind == "categorical" else Bernoulli(places)

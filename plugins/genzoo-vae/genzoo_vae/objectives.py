@@ -18,8 +18,9 @@ import torch
 from torch import Tensor
 
 from genzoo import Batch, GradientObjective, Model, Progress
-from genzoo_vae.autoencoder import VAE, Posterior
+from genzoo_vae.autoencoder import VAE
 from genzoo_vae.options import ELBOOptions, IWAEOptions
+from genzoo_vae.posterior import Posterior
 
 _MONITOR_DRAWS = 4
 """Latent vectors drawn for each validation event where the bound does not depend on how many there are."""
@@ -36,6 +37,7 @@ class ELBO(GradientObjective):
 
     def __init__(self, options: ELBOOptions) -> None:
         self.options = options
+        self.settled = options.warmup
 
     def losses(self, model: Model, batch: Batch, progress: Progress) -> Iterator[Mapping[str, Tensor]]:
         yield {"generator": self.loss(model, batch.x, batch.missing, progress.fraction)}
@@ -44,8 +46,9 @@ class ELBO(GradientObjective):
         """Of events `x (N, *event)` after a share of the budget, `()` nats per event."""
         vae = _vae(model)
         posterior = vae.posterior(x, missing)
-        explained = vae.log_likelihood(x, missing, posterior.draw(self.options.draws)).mean()
-        return self._weight(fraction) * self._cost(posterior.divergence()) - explained
+        z = posterior.draw(self.options.draws)
+        explained = vae.log_likelihood(x, missing, z).mean()
+        return self._weight(fraction) * self._cost(vae.prior.divergence(posterior, z), vae.latent) - explained
 
     def _weight(self, fraction: Tensor) -> Tensor | float:
         if not self.options.warmup:
@@ -53,17 +56,19 @@ class ELBO(GradientObjective):
         weight: Tensor = self.options.beta * (fraction / self.options.warmup).clamp_max(1.0)
         return weight
 
-    def _cost(self, divergence: Tensor) -> Tensor:
-        """What divergences `(N, L)` cost, `()`: of each dimension its mean, but no less than what is free."""
+    def _cost(self, divergence: Tensor, latent: int) -> Tensor:
+        """What divergences `(N, P)` cost, `()`: of each part its mean, but no less than what is free of it."""
         if not self.options.free_bits:
             return divergence.sum(1).mean()
-        return divergence.mean(0).clamp_min(self.options.free_bits).sum()
+        free = self.options.free_bits * latent / divergence.shape[1]
+        return divergence.mean(0).clamp_min(free).sum()
 
     def monitor(self, model: Model, batch: Batch) -> Tensor:
         vae = _vae(model)
         posterior = vae.posterior(batch.x, batch.missing)
-        explained = vae.log_likelihood(batch.x, batch.missing, posterior.draw(_MONITOR_DRAWS))
-        return posterior.divergence().sum(1).mean() - explained.mean()
+        z = posterior.draw(_MONITOR_DRAWS)
+        explained = vae.log_likelihood(batch.x, batch.missing, z)
+        return vae.prior.divergence(posterior, z).sum(1).mean() - explained.mean()
 
 
 class IWAE(GradientObjective):

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from genzoo_vae.observation.observation import Observation
 from genzoo_vae.observation.spread import Spread
-from genzoo_vae.options import SpreadName
+from genzoo_vae.options import LearnedSpread
 
 _FIRST = 0.1
 """The scale that training starts from, in ranges of the pixels."""
@@ -30,7 +30,7 @@ class DiscretisedLogistic(Observation):
         levels: of the grid from 0 to 1 in model space.
     """
 
-    def __init__(self, places: int, levels: int, learned: SpreadName) -> None:
+    def __init__(self, places: int, levels: int, learned: LearnedSpread) -> None:
         super().__init__(places)
         self.step = 1 / (levels - 1)
         self.spread = Spread(places, learned, max(_FIRST, self.step), _LEAST * self.step)
