@@ -1,0 +1,264 @@
+"""How good `vae` is on digits, and how it compares with Pythae's VAE on Fashion-MNIST, in bound and in speed.
+
+    digits   the default `vae`, a run per seed: coverage and recall of 500 samples against 500 digits held out (pixels,
+             k = 5), the bound of those in nats per digit, a discrete probability, and seconds of training
+    fashion  60,000 binary images of 28×28, threshold at half, for a fixed number of epochs: the bound of 500 draws of
+             the test images, beside that of Pythae's VAE of the same layers, batch, optimiser and epochs; its weights
+             are scored by the same code
+    speed    images per second of whole trainings, in alternating processes: Pythae's BaseTrainer, `genzoo.train`
+
+Pythae is optional: `pip install pythae==0.1.2`, or `pip install --no-deps --target FOLDER pythae==0.1.2 tqdm imageio
+cloudpickle` and `--pythae FOLDER`.
+
+    python benchmarks/vae.py [digits] [fashion] [speed] [--seeds 5] [--epochs 5] [--rounds 5] [--pythae FOLDER]
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.util
+import io
+import json
+import logging
+import math
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+import genzoo
+from genzoo.config import SplitSettings, parse_assignments
+from genzoo.data.bundled import digits
+from genzoo.data.fetched import fashion_mnist
+from genzoo.metrics.likelihood import kind_of, log_likelihoods
+from genzoo.metrics.neighbours import coverage, precision, recall
+
+EVENTS = 500
+WIDTH, LATENT, BATCH, RATE = 400, 16, 128, 1e-3
+DRAWS = 500
+PARTS = ("digits", "fashion", "speed")
+ASKED = {"coverage": 0.88, "recall": 0.85, "bound": -85.0, "seconds": 60.0}
+PLAIN: dict[str, Any] = {"widths": (WIDTH,), "latent": LATENT, "dropout": 0.0, "network": "mlp"}
+"""The layers that Pythae's VAE gets as well."""
+
+
+def measure_digits(seed: int, options: dict[str, Any], folder: Path) -> dict[str, float]:
+    """Scores of the default model, trained with one seed."""
+    begun = time.perf_counter()
+    run = genzoo.train("vae", "digits", seed=seed, out=folder / f"seed-{seed}", **options)
+    seconds = time.perf_counter() - begun
+    dataset = digits()
+    split = dataset.split(SplitSettings(), seed)
+    held_out = np.sort(np.random.default_rng(seed).permutation(np.concatenate([split.validation, split.test]))[:EVENTS])
+    real = dataset.events[held_out].reshape(EVENTS, -1).astype(np.float64)
+    samples = run.sample(EVENTS, seed=seed).reshape(EVENTS, -1).astype(np.float64)
+    given = genzoo.Given(real_features=real, sample_features=samples)
+    scores = {metric.name: metric.score(given).value for metric in (coverage, precision, recall)}
+    fitted = run.fitted()
+    bound = log_likelihoods(fitted, dataset, split.test, seed, DRAWS)
+    epochs = run.record["steps"] / (len(split.train) // run.config.training.batch_size)
+    return scores | {"bound": float(bound.mean()), "seconds": seconds, "epochs": epochs}
+
+
+def show_digits(seeds: int, options: dict[str, Any]) -> None:
+    names = ("coverage", "precision", "recall", "bound", "seconds", "epochs")
+    print("digits    " + "  ".join(f"{name:>9}" for name in names) + f"   (bound of {DRAWS} draws of the test rows)")
+
+    def show(title: str, scores: dict[str, float]) -> None:
+        cells = (f"{scores[name]:9.3f}" if name in scores else " " * 9 for name in names)
+        print(f"{title:10}" + "  ".join(cells), flush=True)
+
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(seeds):
+            rows.append(measure_digits(seed, options, Path(folder)))
+            show(f"seed {seed}", rows[-1])
+    show("mean", {name: statistics.mean(row[name] for row in rows) for name in names})
+    show("asked", ASKED)
+
+
+def binary_fashion(rows: int | None = None) -> genzoo.Dataset:
+    """Fashion-MNIST as 0 and 1; the first `rows` of its training images alone, where that is asked for."""
+    found = fashion_mnist()
+    spec = genzoo.DataSpec(
+        (1, 28, 28), "image", (genzoo.Feature("pixel", "binary", ("0", "1")),), (0.0, 1.0), 1.0, "uint8"
+    )
+    events = (np.asarray(found.events[:rows]) > 127).astype(np.uint8)
+    return genzoo.Dataset("fashion-binary", spec, events, test_rows=0 if rows else found.test_rows)
+
+
+def train_ours(dataset: genzoo.Dataset, epochs: int, seed: int, folder: Path, times: list[float]) -> genzoo.Run:
+    """A whole run; the seconds at the end of every epoch are appended to `times`."""
+    training: dict[str, Any] = {"epochs": epochs, "batch_size": BATCH, "optimiser": {"name": "adam", "rate": RATE}}
+    training |= {"patience": None, "eval_every": None, "ema": 0.0, "schedule": {"name": "constant"}}
+    return genzoo.train(
+        "vae",
+        dataset,
+        seed=seed,
+        out=folder / f"run-{seed}",
+        objective={"name": "elbo", "beta": 1.0, "warmup": 0.0, "free_bits": 0.0},
+        training=training,
+        split={"validation": 0.0, "test": 0.0},
+        watchers=[lambda step: times.append(step.seconds) if step.ends_epoch else None],
+        **PLAIN,
+    )
+
+
+def train_pythae(dataset: genzoo.Dataset, epochs: int, seed: int, folder: Path, times: list[float]) -> Any:
+    """Pythae's VAE of the same layers by Pythae's own trainer; as for `train_ours`."""
+    from pythae.data.datasets import BaseDataset
+    from pythae.models import VAE, VAEConfig
+    from pythae.models.base.base_utils import ModelOutput
+    from pythae.models.nn import BaseDecoder, BaseEncoder
+    from pythae.trainers import BaseTrainer, BaseTrainerConfig
+    from pythae.trainers.training_callbacks import TrainingCallback
+
+    class Encoder(BaseEncoder):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.Sequential(nn.Linear(784, WIDTH), nn.ReLU())
+            self.mean, self.log_variance = nn.Linear(WIDTH, LATENT), nn.Linear(WIDTH, LATENT)
+
+        def forward(self, x: torch.Tensor) -> Any:
+            found = self.inner(x.flatten(1))
+            return ModelOutput(embedding=self.mean(found), log_covariance=self.log_variance(found))
+
+    class Decoder(BaseDecoder):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = nn.Sequential(nn.Linear(LATENT, WIDTH), nn.ReLU(), nn.Linear(WIDTH, 784), nn.Sigmoid())
+
+        def forward(self, z: torch.Tensor) -> Any:
+            return ModelOutput(reconstruction=self.layers(z).view(-1, 1, 28, 28))
+
+    class Clock(TrainingCallback):  # type: ignore[misc]
+        def on_epoch_end(self, training_config: Any, **_: Any) -> None:
+            times.append(time.perf_counter() - begun)
+
+    torch.manual_seed(seed)
+    settings = VAEConfig(input_dim=(1, 28, 28), latent_dim=LATENT, reconstruction_loss="bce")
+    model = VAE(settings, Encoder(), Decoder())
+    rows = len(dataset) - dataset.test_rows
+    data = torch.from_numpy(dataset.events[:rows]).float()
+    config = BaseTrainerConfig(
+        output_dir=str(folder / f"pythae-{seed}"),
+        num_epochs=epochs,
+        learning_rate=RATE,
+        per_device_train_batch_size=BATCH,
+        optimizer_cls="Adam",
+        seed=seed,
+        no_cuda=True,
+    )
+    logging.disable(logging.INFO)
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        examples = BaseDataset(data, torch.zeros(len(data)))
+        trainer = BaseTrainer(model, examples, training_config=config, callbacks=[Clock()])
+        begun = time.perf_counter()
+        trainer.train()
+    return trainer._best_model
+
+
+def in_our_clothes(peer: Any, fitted: genzoo.Fitted) -> None:
+    """Put the weights of Pythae's model into ours of the same layers."""
+    ours: Any = fitted.generator
+    with torch.no_grad():
+        for target, source in (
+            (ours.encoder[0], peer.encoder.inner[0]),
+            (ours.decoder[0], peer.decoder.layers[0]),
+            (ours.decoder[2], peer.decoder.layers[2]),
+        ):
+            target.load_state_dict(source.state_dict())
+        heads = (peer.encoder.mean, peer.encoder.log_variance)
+        ours.encoder[2].weight.copy_(torch.cat([head.weight for head in heads]))
+        ours.encoder[2].bias.copy_(torch.cat([head.bias for head in heads]))
+
+
+def show_fashion(seeds: int, epochs: int, test_rows: int, peer: bool) -> None:
+    dataset = binary_fashion()
+    rows = np.arange(len(dataset) - dataset.test_rows, len(dataset))[:test_rows]
+    print(f"fashion   {epochs} epochs of 60,000 binary images, {len(rows)} test images")
+    with tempfile.TemporaryDirectory() as name:
+        for seed in range(seeds):
+            times: list[float] = []
+            fitted = train_ours(dataset, epochs, seed, Path(name), times).fitted()
+            _show_bound("genzoo", fitted, dataset, rows, seed, times[-1])
+            if peer:
+                times.clear()
+                found = train_pythae(dataset, epochs, seed, Path(name), times)
+                in_our_clothes(found, fitted)
+                _show_bound("pythae", fitted, dataset, rows, seed, times[-1])
+
+
+def _show_bound(
+    title: str, fitted: genzoo.Fitted, dataset: genzoo.Dataset, rows: Any, seed: int, seconds: float
+) -> None:
+    found = log_likelihoods(fitted, dataset, rows, seed, DRAWS)
+    error = found.std(ddof=1) / math.sqrt(len(found))
+    kind = kind_of(fitted, DRAWS)
+    print(f"{title:10}seed {seed}: {found.mean():9.3f} ± {error:.3f} nats, {kind}; {seconds:.1f} s", flush=True)
+
+
+def images_per_second(contender: str, rows: int, epochs: int) -> float:
+    """Of the epochs after the first."""
+    dataset = binary_fashion(rows)
+    times: list[float] = []
+    train = train_ours if contender == "genzoo" else train_pythae
+    with tempfile.TemporaryDirectory() as folder:
+        train(dataset, epochs, 0, Path(folder), times)
+    return (epochs - 1) * (rows // BATCH * BATCH if contender == "genzoo" else rows) / (times[-1] - times[0])
+
+
+def show_speed(rounds: int, folder: str | None, rows: int = 20_000, epochs: int = 4) -> None:
+    print(f"speed     images per second, batch {BATCH}, {torch.get_num_threads()} threads, alternating processes")
+    speeds: dict[str, list[float]] = {"pythae": [], "genzoo": []}
+    for _ in range(rounds):
+        for contender, found in speeds.items():
+            words = [sys.executable, __file__, "--contender", contender, "--rows", str(rows), "--epochs", str(epochs)]
+            words += ["--pythae", folder] if folder else []
+            shown = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+            found.append(float(json.loads(shown.splitlines()[-1])))
+        print("          " + "  ".join(f"{name} {found[-1]:,.0f}" for name, found in speeds.items()), flush=True)
+    for name, found in speeds.items():
+        print(f"{name:10}{statistics.median(found):9,.0f} (from {min(found):,.0f} to {max(found):,.0f})")
+    ratios = [a / b for a, b in zip(speeds["genzoo"], speeds["pythae"], strict=True)]
+    print(f"genzoo is {statistics.median(ratios):.2f} times as fast as pythae (asked: 2)")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", default=PARTS, metavar="|".join(PARTS))
+    parser.add_argument("--seeds", type=int, default=None, help="5 of digits, 1 of fashion")
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--test-rows", type=int, default=10_000)
+    parser.add_argument("--pythae", metavar="FOLDER", help="where Pythae was installed, if not beside genzoo")
+    parser.add_argument("-o", action="append", default=[], metavar="KEY=VALUE", help="of digits, as for genzoo train")
+    parser.add_argument("--contender", choices=("genzoo", "pythae"), help=argparse.SUPPRESS)
+    parser.add_argument("--rows", type=int, default=20_000, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.pythae:
+        sys.path.append(arguments.pythae)
+    if arguments.contender:
+        print(json.dumps(images_per_second(arguments.contender, arguments.rows, arguments.epochs)))
+        return
+    peer = importlib.util.find_spec("pythae") is not None
+    if "digits" in arguments.parts:
+        show_digits(arguments.seeds or 5, parse_assignments(arguments.o))
+    if "fashion" in arguments.parts:
+        show_fashion(arguments.seeds or 1, arguments.epochs, arguments.test_rows, peer)
+    if "speed" in arguments.parts and peer:
+        show_speed(arguments.rounds, arguments.pythae)
+    if not peer:
+        print("Pythae is not installed: pip install pythae==0.1.2, or see --pythae.")
+
+
+if __name__ == "__main__":
+    main()
