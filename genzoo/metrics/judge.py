@@ -71,9 +71,9 @@ def find_extractor(registry: Registry, text: str | None, data: DataSpec) -> Chos
     """The extractor that `NAME` or `NAME=FILE` names; without one, that of events as they are.
 
     Raises:
-        ConfigError: there is none of that name, or it is for other data.
+        ConfigError: there is none of that name, or it is for other data, or takes no file.
     """
-    name, _, file = (text or {"image": "pixels", "table": "columns"}[data.modality]).partition("=")
+    name, named, file = (text or {"image": "pixels", "table": "columns"}[data.modality]).partition("=")
     entry = registry.extractors.get(name)
     if data.modality not in entry.spec.modalities:
         fitting = [e.spec.name for e in registry.extractors if data.modality in e.spec.modalities]
@@ -82,6 +82,9 @@ def find_extractor(registry: Registry, text: str | None, data: DataSpec) -> Chos
             f"Features {name!r} are for {kinds}, and these data are of modality {data.modality!r}. "
             f"{did_you_mean('', fitting)}"
         )
+    if named and not (file and entry.spec.file):
+        what = "name one after the =" if entry.spec.file else "they take none"
+        raise ConfigError(f"--features {text}: no file of features {name!r} can be read; {what}.")
     return Chosen(entry, Path(file).expanduser() if file else None)
 
 
