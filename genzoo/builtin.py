@@ -25,7 +25,7 @@ _DATASETS: tuple[tuple[str, str, Modality, str], ...] = (
 
 _METRICS = (
     ("log-likelihood", "held-out log-likelihood, nats per event in data units", "nats:log_likelihood"),
-    ("bits-per-dim", "bits that a lossless code spends on each place, of probability masses", "nats:bits_per_dim"),
+    ("bits-per-dim", "bits that a lossless code spends on each place of an image", "nats:bits"),
     (
         "frechet-distance",
         "Fréchet distance of features as Gaussians (FID where they are Inception's)",
