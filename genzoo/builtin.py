@@ -25,7 +25,7 @@ _DATASETS: tuple[tuple[str, str, Modality, str], ...] = (
 
 _METRICS = (
     ("log-likelihood", "held-out log-likelihood, nats per event in data units", "nats:log_likelihood"),
-    ("bits-per-dim", "bits that a lossless code spends on each place, of probability masses", "nats:bits_per_dim"),
+    ("bits-per-dim", "bits that a lossless code spends on each place of an image", "nats:bits"),
     (
         "frechet-distance",
         "Fréchet distance of features as Gaussians (FID where they are Inception's)",
@@ -56,9 +56,17 @@ _METRICS = (
     ),
 )
 
-_EXTRACTORS: tuple[tuple[str, str, tuple[Modality, ...]], ...] = (
-    ("pixels", "images as they are, in units of their range", ("image",)),
-    ("columns", "columns of a table standardised by the real events, categories as one column per level", ("table",)),
+_EXTRACTORS: tuple[tuple[str, str, tuple[Modality, ...], bool], ...] = (
+    ("pixels", "images as they are, in units of their range", ("image",), False),
+    (
+        "columns",
+        "columns of a table standardised by the real events, categories as one column per level",
+        ("table",),
+        False,
+    ),
+    ("classifier", "a small network trained once on the dataset's own labels", ("image", "table"), False),
+    ("efficientnet-lite0", "a network trained on ImageNet, 1,280 features (extra: efficientnet)", ("image",), True),
+    ("inception", "Inception-v3 from a safetensors file, inception=FILE: what FID is of", ("image",), True),
 )
 
 
@@ -76,5 +84,5 @@ def register_metrics(register: Callable[[MetricSpec], None]) -> None:
 
 @hookimpl
 def register_extractors(register: Callable[[ExtractorSpec], None]) -> None:
-    for name, summary, modalities in _EXTRACTORS:
-        register(ExtractorSpec(name, summary, f"genzoo.features.{name.replace('-', '_')}:build", modalities))
+    for name, summary, modalities, file in _EXTRACTORS:
+        register(ExtractorSpec(name, summary, f"genzoo.features.{name.partition('-')[0]}:build", modalities, file))

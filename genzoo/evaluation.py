@@ -12,8 +12,8 @@ from sklearn.metrics import adjusted_rand_score
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import ConfigError
 from genzoo.fitted import Fitted
-from genzoo.metrics.judge import Chosen, find_extractor, judge, refer
-from genzoo.metrics.likelihood import kind_of, log_likelihoods, measure_of, named_rows, uncovered
+from genzoo.metrics.judge import MOST_EVENTS, Chosen, find_extractor, judge, refer
+from genzoo.metrics.likelihood import DRAWS, kind_of, log_likelihoods, measure_of, named_rows, uncovered
 from genzoo.metrics.metric import Metric, Score
 from genzoo.model import Outliers
 from genzoo.plugins import registry
@@ -168,6 +168,7 @@ def evaluate(
     trained_on: tuple[Dataset, Rows] | None = None,
     split: str = "test",
     samples: int | None = None,
+    draws: int = DRAWS,
     average: float | None = None,
 ) -> Evaluation:
     """Judge a model by some rows of a dataset.
@@ -178,7 +179,9 @@ def evaluate(
         features: the extractor, that of events as they are without one.
         trained_on: the events that the model was trained on, where they are known.
         split: what `rows` are called in protocols.
-        samples: how many; by default as many as real events.
+        samples: how many, and the most real events that they are held against; by default as many as real events,
+            and at most `MOST_EVENTS`.
+        draws: of a bound of the likelihood.
         average: as for `judge`.
 
     Raises:
@@ -187,15 +190,15 @@ def evaluate(
         GenzooError: the extractor cannot be built.
     """
     chosen = features or find_extractor(registry(), None, dataset.spec)
-    reference = refer(dataset, rows, metrics, chosen, trained_on=trained_on, split=split)
+    reference = refer(dataset, rows, metrics, chosen, trained_on=trained_on, split=split, most=samples or MOST_EVENTS)
     found = reference.rows
     if not len(found):
         if len(rows):
             raise ConfigError("There are no rows to judge by: none has any value. Name others with --data.")
         raise ConfigError("There are no rows to judge by: the run's split has no test rows. Name others with --data.")
-    judged = judge(fitted, reference, metrics, seed=seed, samples=samples, average=average)
+    judged = judge(fitted, reference, metrics, seed=seed, samples=samples, draws=draws, average=average)
     reasons = dict(judged.reasons)
     if len(beyond := uncovered(fitted, dataset, found)):
         reasons["uncovered"] = f"outside the box that holds the training rows: {named_rows(beyond)}"
     unobserved = np.setdiff1d(rows, found)
-    return Evaluation(len(found), kind_of(fitted), measure_of(fitted), judged.scores, reasons, unobserved)
+    return Evaluation(len(found), kind_of(fitted, draws), measure_of(fitted), judged.scores, reasons, unobserved)

@@ -384,7 +384,9 @@ class Fitted:
 
     def _to_data(self, y: Tensor) -> Array:
         x = self.transform.inverse(y.to(self.transform.shift.dtype))
-        return _to_host(place_on_grid(x, self.data)).astype(self.data.storage)
+        found = _to_host(place_on_grid(x, self.data))
+        # No integer says what is not a number: such events stay floating, for whoever asks to count them.
+        return found.astype(self.data.storage) if np.isfinite(found).all() else found
 
 
 def _refuse_grey(model: str, events: Array) -> None:

@@ -293,12 +293,18 @@ class MetricSpec:
 
 @dataclass(frozen=True, slots=True)
 class ExtractorSpec:
-    """A named extractor of features: `builder(material) -> Extractor`, and the kinds of data it is for."""
+    """A named extractor of features: `builder(material) -> Extractor`.
+
+    Arguments:
+        modalities: the kinds of data it is for.
+        file: whether a file may be named with it, `NAME=FILE`.
+    """
 
     name: str
     summary: str
     builder: str
     modalities: tuple[Modality, ...] = ("image", "table")
+    file: bool = False
 
     def __post_init__(self) -> None:
         _check_entry("Extractor", self.name, self.summary, builder=self.builder)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from genzoo.cli.options import data_layer, with_data_options
+from genzoo.cli.options import data_layer, features_option, with_data_options
 from genzoo.config import parse_assignments
 from genzoo.errors import ConfigError, GenzooError, Interrupted
 from genzoo.plugins import registry
@@ -39,6 +39,7 @@ _COMMON = frozenset({"options", "split", "training"})
 @click.option(
     "-o", "--option", "options", multiple=True, metavar="KEY=VALUE", help="training.NAME or split.NAME of all models."
 )
+@features_option
 @click.option("--seed", type=int, default=0, envvar="GENZOO_SEED", show_default=True, help="Same seed, same figures.")
 @click.option("--device", default="auto", envvar="GENZOO_DEVICE", help="auto, cpu, cuda, cuda:N or mps.")
 @click.option("--precision", default="auto", envvar="GENZOO_PRECISION", help="auto, fp64, fp32, tf32, bf16 or fp16.")
@@ -61,7 +62,7 @@ def command(models: tuple[str, ...], gates: tuple[str, ...], expect: str | None,
     from genzoo.cli.progress import Counter  # torch is needed from here on
     from genzoo.comparison.comparison import prepare_comparison
 
-    settings = {name: given[name] for name in ("by", "folds", "seeds", "jobs", "threads", "out")}
+    settings = {name: given[name] for name in ("by", "folds", "seeds", "jobs", "threads", "out", "features")}
     with _termination(), Counter("reading the data") as counter:
         comparison = prepare_comparison(models, (None, _data(given)), common, **settings)
         report = comparison.run(counter)

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 @with_data_options
 @click.option("--metric", "metrics", multiple=True, metavar="M", help="A metric, and no others; all without.")
 @features_option
-@click.option("--samples", type=click.IntRange(1), metavar="N", help="Samples to draw; as many as events without.")
+@click.option("--samples", type=click.IntRange(1), metavar="N", help="Samples to draw, and the most events for them.")
+@click.option("--draws", type=click.IntRange(1), metavar="N", help="Of a lower bound of the likelihood; 64 without.")
 @click.option("--seed", type=int, default=0, envvar="GENZOO_SEED", show_default=True, help="Of the samples.")
 @device_option
 @json_option
@@ -32,6 +33,7 @@ def command(
     metrics: tuple[str, ...],
     features: str | None,
     samples: int | None,
+    draws: int | None,
     seed: int,
     device: str,
     as_json: bool,
@@ -39,12 +41,13 @@ def command(
 ) -> None:
     """Judge the model of RUN by events: their log-likelihood, and its samples beside them.
 
-    They are the run's test rows, which it was not trained on, or all rows of --data. Metrics of samples are computed
-    from at most 10,000 events.
+    They are the run's test rows, which it was not trained on, or all rows of --data. Samples are held against at most
+    10,000 events, of more of them against evenly spaced ones.
     """
     from genzoo.cli.matching import open_data
     from genzoo.evaluation import evaluate
     from genzoo.metrics.judge import find_extractor, find_metrics
+    from genzoo.metrics.likelihood import DRAWS
     from genzoo.run import load
 
     zoo = registry()
@@ -72,6 +75,7 @@ def command(
         trained_on=trained_on,
         split=split,
         samples=samples,
+        draws=draws or DRAWS,
         average=_average(run),
     )
     _show(found, fitted.model, given["data"], as_json)

@@ -17,7 +17,7 @@ from genzoo.comparison.candidate import Candidate, candidates
 from genzoo.comparison.division import Division, split_settings
 from genzoo.comparison.keep import Kept, Shared
 from genzoo.comparison.result import Evidence, Result, gather
-from genzoo.comparison.trial import Outcome, Trial
+from genzoo.comparison.trial import Outcome, Trial, look, sample_metrics
 from genzoo.comparison.verdict import Ranking, default_figure, rank
 from genzoo.comparison.worker import cores, on_threads, outcomes
 from genzoo.config import DataSettings, RunConfig
@@ -26,6 +26,8 @@ from genzoo.data.source import anchor, open_dataset
 from genzoo.device import resolve_device
 from genzoo.errors import ConfigError, DivergenceError, Interrupted, did_you_mean
 from genzoo.metrics.criteria import CRITERIA
+from genzoo.metrics.judge import find_extractor
+from genzoo.metrics.protocol import same_protocol
 from genzoo.objective import EMObjective
 from genzoo.plugins import registry
 from genzoo.preparation import prepare
@@ -67,6 +69,7 @@ class Comparison:
         seeds: how many seeds held-out fits are repeated under.
         jobs, threads: fits at a time, and the threads of each.
         kept: the folder of finished candidates, if one was asked for.
+        features: the extractor that metrics of samples use, `NAME` or `NAME=FILE`.
     """
 
     candidates: tuple[Candidate, ...]
@@ -78,6 +81,7 @@ class Comparison:
     jobs: int
     threads: int
     kept: Kept | None
+    features: str | None = None
 
     def candidate(self, name: str | None) -> Candidate | None:
         """The candidate of an id."""
@@ -181,7 +185,7 @@ class Comparison:
         folds = 0 if fold is None else int(fold.max()) + 1
         trials = [Trial(number, self._for_criteria(candidate), "criteria")]
         for repeat in range(self.seeds):
-            trials.append(Trial(number, candidate.config, "held-out", repeat=repeat))
+            trials.append(Trial(number, candidate.config, "held-out", repeat=repeat, features=self.features))
             trials += [Trial(number, candidate.config, "fold", place, repeat) for place in range(folds)]
         return trials
 
@@ -200,6 +204,9 @@ class Comparison:
         return config.model_copy(update={"training": config.training.model_copy(update={"tolerance": tolerance})})
 
     def _report(self, results: Sequence[Result]) -> Report:
+        for name in dict.fromkeys(name for result in results for name in result.row.metrics):
+            rows = (result.row for result in results if name in result.row.metrics)
+            same_protocol({row.id: row.metrics[name] for row in rows})
         by, note = self.by, f"Ranked by {self.by}, as asked."
         if by is None:
             by, note = default_figure(results, folds=self.division.fold is not None)
@@ -275,6 +282,7 @@ def compare(
     jobs: int = 1,
     threads: int = 1,
     out: str | Path | None = None,
+    features: str | None = None,
     watcher: Watcher | None = None,
 ) -> Report:
     """Fit models to the same data and rank them.
@@ -298,6 +306,7 @@ def compare(
         jobs: fits at a time, in processes of their own; the figures do not depend on it.
         threads: of each fit on a CPU.
         out: a folder for results, kept as they come; the same call goes on with it.
+        features: what samples and events are compared by, `NAME` or `NAME=FILE`; by default events as they are.
         watcher: sees every finished fit.
 
     Raises:
@@ -314,6 +323,7 @@ def compare(
         jobs=jobs,
         threads=threads,
         out=out,
+        features=features,
     )
     report = ready.run(watcher)
     try:
@@ -333,6 +343,7 @@ def prepare_comparison(
     jobs: int,
     threads: int,
     out: str | Path | None,
+    features: str | None = None,
 ) -> Comparison:
     """Check everything that can be wrong before anything is fitted.
 
@@ -363,6 +374,7 @@ def prepare_comparison(
         once.setdefault(candidate.config.model_dump_json(), candidate)
     found = tuple(once.values())
     division = Division.of(dataset, config.split, config.seed, folds)
+    looks = look(find_extractor(zoo, features, dataset.spec), dataset)
     kept = None
     if out is not None:
         shared = Shared(
@@ -374,9 +386,10 @@ def prepare_comparison(
             folds=folds,
             device=config.device,
             precision=config.precision,
+            features=looks,
         )
         kept = Kept.open(Path(out), shared)
-    return Comparison(found, dataset, settings, division, by, seeds, jobs, threads, kept)
+    return Comparison(found, dataset, settings, division, by, seeds, jobs, threads, kept, features)
 
 
 def _tuned(candidate: Candidate, zoo: Registry) -> Candidate:
@@ -411,7 +424,7 @@ def _check_numbers(folds: int, seeds: int, jobs: int, threads: int) -> None:
 def _check_figure(zoo: Registry, by: str | None, folds: int) -> None:
     if by is None:
         return
-    known = [*CRITERIA, "test", "cv", *zoo.metrics.names()]
+    known = [*CRITERIA, "test", "cv", *(metric.name for metric in sample_metrics(zoo))]
     if by not in known:
         raise ConfigError(f"Candidates cannot be ranked by {by!r}. {did_you_mean(by, known)}")
     if by == "cv" and not folds:

@@ -46,6 +46,7 @@ class Shared(Settings):
     folds: int
     device: str
     precision: Precision
+    features: dict[str, Any] = Field(description="what metrics of samples look at: extractor, digest, resizer ...")
 
 
 class RowFile(Settings):

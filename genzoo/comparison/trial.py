@@ -17,7 +17,7 @@ from genzoo.engine.em import EMEngine
 from genzoo.errors import GenzooError
 from genzoo.fitted import Fitted
 from genzoo.metrics.criteria import Criteria, criteria, no_criteria
-from genzoo.metrics.judge import find_extractor, find_metrics, judge, refer
+from genzoo.metrics.judge import Chosen, find_extractor, find_metrics, judge, refer
 from genzoo.metrics.likelihood import (
     degrees_of_freedom,
     dimensions_of,
@@ -246,6 +246,15 @@ def _sample_metrics(
     reference = refer(dataset, split.test, metrics, extractor, trained_on=(dataset, split.train), most=MOST_EVENTS)
     found = judge(fitted, reference, metrics, seed=config.seed, average=config.training.ema or None)
     return found.scores, found.reasons
+
+
+def look(chosen: Chosen, dataset: Dataset) -> dict[str, Any]:
+    """What metrics of samples look at, for a protocol; weights that they need are made now, or refused.
+
+    Raises:
+        GenzooError: the extractor cannot be built.
+    """
+    return {"features": chosen.entry.spec.name, **chosen.build(dataset, np.asarray(dataset.events[:1])).protocol}
 
 
 def sample_metrics(zoo: Registry) -> tuple[Metric, ...]:

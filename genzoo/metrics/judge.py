@@ -15,7 +15,7 @@ from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import ConfigError, DataError, PluginError, did_you_mean
 from genzoo.features.extractor import Array, Extractor, Features, Material
 from genzoo.fitted import Fitted
-from genzoo.metrics.likelihood import kind_of, log_likelihoods, measure_of, observed_rows
+from genzoo.metrics.likelihood import DRAWS, kind_of, log_likelihoods, measure_of, observed_rows
 from genzoo.metrics.metric import Given, Metric, Need, Score
 from genzoo.registry import Entry, Registry, blame, resolve
 from genzoo.spec import DataSpec, ExtractorSpec
@@ -71,9 +71,9 @@ def find_extractor(registry: Registry, text: str | None, data: DataSpec) -> Chos
     """The extractor that `NAME` or `NAME=FILE` names; without one, that of events as they are.
 
     Raises:
-        ConfigError: there is none of that name, or it is for other data.
+        ConfigError: there is none of that name, or it is for other data, or takes no file.
     """
-    name, _, file = (text or {"image": "pixels", "table": "columns"}[data.modality]).partition("=")
+    name, named, file = (text or {"image": "pixels", "table": "columns"}[data.modality]).partition("=")
     entry = registry.extractors.get(name)
     if data.modality not in entry.spec.modalities:
         fitting = [e.spec.name for e in registry.extractors if data.modality in e.spec.modalities]
@@ -82,6 +82,9 @@ def find_extractor(registry: Registry, text: str | None, data: DataSpec) -> Chos
             f"Features {name!r} are for {kinds}, and these data are of modality {data.modality!r}. "
             f"{did_you_mean('', fitting)}"
         )
+    if named and not (file and entry.spec.file):
+        what = "name one after the =" if entry.spec.file else "they take none"
+        raise ConfigError(f"--features {text}: no file of features {name!r} can be read; {what}.")
     return Chosen(entry, Path(file).expanduser() if file else None)
 
 
@@ -174,6 +177,7 @@ def judge(
     *,
     seed: int,
     samples: int | None = None,
+    draws: int = DRAWS,
     average: float | None = None,
 ) -> Judgement:
     """All metrics of one model.
@@ -182,6 +186,7 @@ def judge(
         reference: what it is held against.
         seed: of the samples, and of whatever else is drawn.
         samples: how many; by default as many as real events.
+        draws: of a bound of the likelihood.
         average: decay of the moving average of weights that the model is; `None` where it is none, or not known.
 
     Raises:
@@ -198,7 +203,7 @@ def judge(
             reasons[metric.name] = reason
     if not usable:
         return Judgement(scores, reasons)
-    given = _given(fitted, reference, usable, seed, samples)
+    given = _given(fitted, reference, usable, seed, samples, draws)
     for metric in usable:
         try:
             with blame(f"Metric {metric.name!r}"):
@@ -231,7 +236,9 @@ def _reason(metric: Metric, fitted: Fitted, reference: Reference) -> str | None:
     return None
 
 
-def _given(fitted: Fitted, reference: Reference, metrics: Sequence[Metric], seed: int, samples: int | None) -> Given:
+def _given(
+    fitted: Fitted, reference: Reference, metrics: Sequence[Metric], seed: int, samples: int | None, draws: int
+) -> Given:
     needs: frozenset[Need] = frozenset().union(*(metric.needs for metric in metrics))
     drawn = features = found = weights = None
     if needs - _LIKELIHOOD:
@@ -240,7 +247,7 @@ def _given(fitted: Fitted, reference: Reference, metrics: Sequence[Metric], seed
             with blame("The extractor of features"), np.errstate(invalid="ignore"):
                 features = reference.extractor(drawn)
     if "likelihood" in needs:
-        found = log_likelihoods(fitted, reference.dataset, reference.rows, seed)
+        found = log_likelihoods(fitted, reference.dataset, reference.rows, seed, draws)
         weights = reference.dataset.weights
         weights = None if weights is None else weights[reference.rows]
     return Given(
@@ -253,7 +260,7 @@ def _given(fitted: Fitted, reference: Reference, metrics: Sequence[Metric], seed
         found,
         weights,
         measure_of(fitted),
-        kind_of(fitted),
+        kind_of(fitted, draws),
         seed,
     )
 

@@ -7,8 +7,10 @@ import math
 import numpy as np
 
 from genzoo.errors import DataError
+from genzoo.metrics.likelihood import bits_per_dim
 from genzoo.metrics.metric import Direction, Given, Metric, Need, Score
 from genzoo.metrics.paired import Estimate, estimate
+from genzoo.spec import Modality
 
 
 def mean_log_likelihood(given: Given) -> Estimate:
@@ -40,11 +42,12 @@ class LogLikelihood(Metric):
 
 
 class BitsPerDimension(Metric):
-    """Bits that a lossless code spends on each place, of models that give every place a probability mass."""
+    """Bits that a lossless code spends on each place of an image, of models that give it a probability mass."""
 
     name = "bits-per-dim"
     direction: Direction = "lower"
     needs: frozenset[Need] = frozenset({"likelihood"})
+    modalities: tuple[Modality, ...] = ("image",)
 
     def score(self, given: Given) -> Score:
         if given.measure != "mass":
@@ -53,9 +56,9 @@ class BitsPerDimension(Metric):
             )
         assert given.data is not None
         found = mean_log_likelihood(given)
-        unit = given.data.size * math.log(2)
         error = _known(found.se)
-        return Score(self.name, -found.mean / unit, self.direction, None if error is None else error / unit)
+        value = bits_per_dim(found.mean, given.data.size)
+        return Score(self.name, value, self.direction, None if error is None else -bits_per_dim(error, given.data.size))
 
 
 def _known(error: float) -> float | None:
@@ -63,4 +66,4 @@ def _known(error: float) -> float | None:
 
 
 log_likelihood = LogLikelihood()
-bits_per_dim = BitsPerDimension()
+bits = BitsPerDimension()

@@ -1,0 +1,114 @@
+"""How long `genzoo evaluate` takes, and how much memory: every metric of samples, 10,000 images against 10,000.
+
+The real events are the test images of Fashion-MNIST where they are on this machine, else noise; training events are
+10,000 others, and samples are training images with noise, on the same grid. Each metric is timed in the order of the
+registry; the neighbourhoods that four of them share are computed by the first.
+
+    python benchmarks/evaluate.py [--events 10000] [--threads 2]
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import time
+from typing import Any
+
+import numpy as np
+import torch
+
+import genzoo
+from genzoo.config import DataSettings
+from genzoo.data.dataset import Dataset
+from genzoo.data.source import open_dataset
+from genzoo.errors import GenzooError
+from genzoo.metrics.judge import find_extractor, find_metrics, judge, refer
+from genzoo.plugins import registry
+from genzoo.transform import Affine
+
+
+class Shelf(genzoo.Generator):
+    """A generator that hands out events that were made beforehand."""
+
+    def __init__(self, events: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("events", events)
+        self._next = 0
+
+    def sample(self, n: int, *, condition: Any = None, **options: Any) -> torch.Tensor:
+        place = torch.arange(self._next, self._next + n) % len(self.events)
+        self._next += n
+        return self.events[place]
+
+
+def images(count: int) -> Dataset:
+    """Twice as many images, the second half to be judged by."""
+    try:
+        found = open_dataset(DataSettings(source="fashion-mnist"), registry())
+        events = np.concatenate([found.events[:count], found.events[-10_000:][:count]])
+        return Dataset("fashion-mnist", found.spec, events)
+    except GenzooError:
+        events = np.random.default_rng(0).integers(0, 256, (2 * count, 1, 28, 28)).astype(np.uint8)
+        spec = genzoo.DataSpec((1, 28, 28), "image", (genzoo.Feature("pixel"),), (0.0, 255.0), 1.0, "uint8")
+        return Dataset("noise", spec, events)
+
+
+def peak() -> float:
+    """The most memory that this process has held, in gigabytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=10_000)
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    dataset = images(arguments.events)
+    count = len(dataset) // 2
+    noise = np.random.default_rng(1).normal(0, 20, (count, 1, 28, 28))
+    made = torch.from_numpy(dataset.events[:count] + noise).float()
+    model = genzoo.Fitted("benchmark", Shelf(made), Affine(torch.zeros(()), torch.ones(())), dataset.spec)
+    metrics = [m for m in find_metrics(registry()) if "likelihood" not in m.needs and "image" in m.modalities]
+    print(
+        f"{dataset.name}: {count} real events, {count} samples, {dataset.spec.size} pixels, {arguments.threads} threads"
+    )
+    print(f"{'':24}{'seconds':>10}{'peak GB':>10}{'score':>12}{'±':>10}")
+    extractor = find_extractor(registry(), None, dataset.spec)
+    rows = np.arange(len(dataset))
+    begun = time.perf_counter()
+    reference = refer(dataset, rows[count:], metrics, extractor, trained_on=(dataset, rows[:count]))
+    print(f"{'real events':24}{time.perf_counter() - begun:10.1f}{peak():10.2f}", flush=True)
+    for metric in metrics:
+        _timed(metric)
+    found = judge(model, reference, metrics, seed=0)
+    seconds = time.perf_counter() - begun
+    for name, score in found.scores.items():
+        print(f"{name:24}{_SECONDS[name][0]:10.1f}{_SECONDS[name][1]:10.2f}{score.value:12.4f}{score.error or 0:10.4f}")
+        for note in score.notes:
+            print(f"    {note}")
+    for name, reason in found.reasons.items():
+        print(f"{name:24} – {reason}")
+    print(f"{'in all':24}{seconds:10.1f}{peak():10.2f}")
+
+
+_SECONDS: dict[str, tuple[float, float]] = {}
+
+
+def _timed(metric: Any) -> None:
+    """Note how long a metric takes, and the most memory so far."""
+    score = type(metric).score
+
+    def watched(self: Any, given: Any) -> Any:
+        begun = time.perf_counter()
+        found = score(self, given)
+        _SECONDS[self.name] = time.perf_counter() - begun, peak()
+        return found
+
+    if not hasattr(score, "watched"):
+        watched.watched = True  # type: ignore[attr-defined]
+        type(metric).score = watched
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""A small network that was trained once on the dataset's own labels; its features are those before the classes.
+
+It is trained on all rows but those that came as a test set, whatever rows a model is judged by, and kept in the cache
+under a digest of these rows: so all models of one dataset are seen by the same eyes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from genzoo.data.dataset import Dataset
+from genzoo.errors import ArtifactError, DataError
+from genzoo.features.cache import cached
+from genzoo.features.columns import Columns
+from genzoo.features.extractor import Array, Extractor, Material
+from genzoo.features.network import Network, load_network
+from genzoo.features.pixels import Pixels
+from genzoo.files import write_tensors
+from genzoo.seeding import scope
+from genzoo.spec import DataSpec
+
+NAME = "classifier"
+WIDTH = 64
+
+_FORMAT = "1"
+"""Changes with all that the weights depend on besides the data."""
+
+_BATCH = 128
+_UPDATES = 1_500
+_MOST = 100_000
+"""Rows that it is trained on."""
+
+
+def build(material: Material) -> Extractor:
+    """The extractor, trained now unless it is in the cache.
+
+    Raises:
+        DataError: the data have no labels, or only one.
+    """
+    dataset = material.dataset
+    rows, classes = _labelled(dataset)
+    events = np.asarray(dataset.events[rows])
+    raw: Extractor = (
+        Columns(dataset.spec, events) if dataset.spec.modality == "table" else _scaled(dataset.spec, events)
+    )
+    width = raw(events[:1]).shape[1]
+
+    def prepare(some: Array) -> Tensor:
+        return torch.from_numpy(raw(some)).to(torch.float32)
+
+    path = cached(f"{NAME}-{_key(dataset, rows, classes)}.safetensors")
+    features = _features(dataset.spec, width)
+    try:
+        digest = load_network(NAME, features, path)
+    except ArtifactError:  # not there yet, or of no use
+        features = _trained(dataset.spec, width, prepare, events, classes)
+        write_tensors(path, features.state_dict())
+        digest = load_network(NAME, features, path)
+    return Network(features, prepare, {"digest": digest})
+
+
+def _labelled(dataset: Dataset) -> tuple[Array, Array]:
+    """The rows to train on, and the number of the class of each.
+
+    Raises:
+        DataError: there are no two classes.
+    """
+    if dataset.labels is None:
+        raise DataError(
+            f"Features {NAME!r} need labels, and {dataset.name} has none. Name a column of labels with --label, or "
+            f"use other features."
+        )
+    rows = np.arange(len(dataset) - dataset.test_rows)
+    if dataset.spec.missing:
+        rows = rows[np.concatenate([np.isfinite(block).all(axis=1) for block in dataset.blocks(rows)])]
+    if len(rows) > _MOST:
+        rows = rows[np.linspace(0, len(rows) - 1, _MOST).astype(np.int64)]
+    names, classes = np.unique(np.asarray(dataset.labels)[rows].astype(str), return_inverse=True)
+    if len(names) < 2:
+        raise DataError(f"Features {NAME!r} need labels of at least two classes, and {dataset.name} has {len(names)}.")
+    return rows, classes
+
+
+def _scaled(data: DataSpec, events: Array) -> Pixels:
+    low, high = data.bounds or (float(events.min()), float(events.max()))
+    return Pixels(low, high)
+
+
+def _key(dataset: Dataset, rows: Array, classes: Array) -> str:
+    found = hashlib.sha256(f"{_FORMAT} {dataset.digest()}".encode())
+    found.update(np.ascontiguousarray(rows).data)
+    found.update(np.ascontiguousarray(classes).data)
+    return found.hexdigest()[:16]
+
+
+def _features(data: DataSpec, width: int) -> nn.Sequential:
+    """From what `prepare` gives to features."""
+    if data.modality == "table":
+        return nn.Sequential(nn.Linear(width, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU())
+    return nn.Sequential(
+        nn.Unflatten(1, data.event_shape),
+        nn.Conv2d(data.event_shape[0], 16, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(16, 32, 3, stride=2, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(32, 64, 3, stride=2, padding=1),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(3),
+        nn.Flatten(),
+        nn.Linear(64 * 9, WIDTH),
+        nn.ReLU(),
+    )
+
+
+def _trained(
+    data: DataSpec, width: int, prepare: Callable[[Array], Tensor], events: Array, classes: Array
+) -> nn.Sequential:
+    """A network trained to tell the classes of events."""
+    target = torch.from_numpy(classes)
+    with scope(0, "classifier"):
+        features = _features(data, width)
+        network: Any = nn.Sequential(features, nn.Linear(WIDTH, int(classes.max()) + 1))
+        optimiser = torch.optim.Adam(network.parameters(), lr=2e-3)
+        for _ in range(_UPDATES):
+            rows = torch.randint(len(events), (min(_BATCH, len(events)),))
+            optimiser.zero_grad()
+            loss = nn.functional.cross_entropy(network(prepare(events[rows.numpy()])), target[rows])
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+    return features

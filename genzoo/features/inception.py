@@ -1,0 +1,218 @@
+"""Inception-v3 as the Fréchet Inception Distance uses it: 2,048 features before the classes.
+
+The weights are those of the file that the user names, a safetensors file with the names of the well-known
+`pt_inception-2015-12-05` port; classes and auxiliary outputs may be in it and are not used. As in that port, averages
+leave the padding out, and the last block takes a maximum where others average.
+
+References:
+    "Rethinking the Inception Architecture for Computer Vision" (Szegedy et al., 2016);
+    "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium" (Heusel et al., 2017).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from genzoo.errors import ConfigError
+from genzoo.features.extractor import Array, Extractor, Material
+from genzoo.features.network import Network, load_network
+from genzoo.features.resize import RESIZER, check_images, resized
+
+NAME = "inception"
+SIDE = 299
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One convolution: its name, its channels, its kernel and its stride; it keeps the size where the stride is 1."""
+
+    name: str
+    width: int
+    kernel: tuple[int, int] = (1, 1)
+    stride: int = 1
+
+
+Branch = Sequence[Step | tuple[Step, Step]]
+"""Convolutions in order; a pair stands side by side at the end."""
+
+
+class Convolution(nn.Module):
+    """A convolution, its normalisation and a rectifier."""
+
+    def __init__(self, channels: int, step: Step, *, padded: bool = True) -> None:
+        super().__init__()
+        keep = padded and step.stride == 1
+        padding = tuple(side // 2 for side in step.kernel) if keep else 0
+        self.conv = nn.Conv2d(channels, step.width, step.kernel, step.stride, padding, bias=False)  # type: ignore[arg-type]
+        self.bn = nn.BatchNorm2d(step.width, eps=1e-3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.bn(self.conv(x)).relu()
+        return found
+
+
+class Mixed(nn.Module):
+    """Branches side by side, one of them a pooling.
+
+    Arguments:
+        channels: that come in.
+        branches: of convolutions.
+        pool: what pools.
+        pooled: the convolution after it, if any.
+    """
+
+    def __init__(self, channels: int, branches: Sequence[Branch], pool: nn.Module, pooled: int | None) -> None:
+        super().__init__()
+        self._branches = branches
+        self.width = 0
+        for branch in branches:
+            width = channels
+            for part in branch:
+                steps = (part,) if isinstance(part, Step) else part
+                for step in steps:
+                    self.add_module(step.name, Convolution(width, step))
+                width = sum(step.width for step in steps)
+            self.width += width
+        self.pool = pool
+        self.branch_pool = nn.Identity() if pooled is None else Convolution(channels, Step("branch_pool", pooled))
+        self.width += channels if pooled is None else pooled
+
+    def forward(self, x: Tensor) -> Tensor:
+        found = [self._run(branch, x) for branch in self._branches]
+        return torch.cat([*found, self.branch_pool(self.pool(x))], dim=1)
+
+    def _run(self, branch: Branch, x: Tensor) -> Tensor:
+        for part in branch:
+            steps = (part,) if isinstance(part, Step) else part
+            x = torch.cat([self.get_submodule(step.name)(x) for step in steps], dim=1)
+        return x
+
+
+_TALL, _WIDE = (7, 1), (1, 7)
+
+
+def _average() -> nn.Module:
+    return nn.AvgPool2d(3, 1, 1, count_include_pad=False)
+
+
+def _mixed_5(channels: int, pooled: int) -> Mixed:
+    branches = (
+        (Step("branch1x1", 64),),
+        (Step("branch5x5_1", 48), Step("branch5x5_2", 64, (5, 5))),
+        (Step("branch3x3dbl_1", 64), Step("branch3x3dbl_2", 96, (3, 3)), Step("branch3x3dbl_3", 96, (3, 3))),
+    )
+    return Mixed(channels, branches, _average(), pooled)
+
+
+def _mixed_6a(channels: int) -> Mixed:
+    branches = (
+        (Step("branch3x3", 384, (3, 3), 2),),
+        (Step("branch3x3dbl_1", 64), Step("branch3x3dbl_2", 96, (3, 3)), Step("branch3x3dbl_3", 96, (3, 3), 2)),
+    )
+    return Mixed(channels, branches, nn.MaxPool2d(3, 2), None)
+
+
+def _mixed_6(channels: int, inner: int) -> Mixed:
+    branches = (
+        (Step("branch1x1", 192),),
+        (Step("branch7x7_1", inner), Step("branch7x7_2", inner, _WIDE), Step("branch7x7_3", 192, _TALL)),
+        (
+            Step("branch7x7dbl_1", inner),
+            Step("branch7x7dbl_2", inner, _TALL),
+            Step("branch7x7dbl_3", inner, _WIDE),
+            Step("branch7x7dbl_4", inner, _TALL),
+            Step("branch7x7dbl_5", 192, _WIDE),
+        ),
+    )
+    return Mixed(channels, branches, _average(), 192)
+
+
+def _mixed_7a(channels: int) -> Mixed:
+    branches = (
+        (Step("branch3x3_1", 192), Step("branch3x3_2", 320, (3, 3), 2)),
+        (
+            Step("branch7x7x3_1", 192),
+            Step("branch7x7x3_2", 192, _WIDE),
+            Step("branch7x7x3_3", 192, _TALL),
+            Step("branch7x7x3_4", 192, (3, 3), 2),
+        ),
+    )
+    return Mixed(channels, branches, nn.MaxPool2d(3, 2), None)
+
+
+def _mixed_7(channels: int, pool: nn.Module) -> Mixed:
+    branches = (
+        (Step("branch1x1", 320),),
+        (Step("branch3x3_1", 384), (Step("branch3x3_2a", 384, (1, 3)), Step("branch3x3_2b", 384, (3, 1)))),
+        (
+            Step("branch3x3dbl_1", 448),
+            Step("branch3x3dbl_2", 384, (3, 3)),
+            (Step("branch3x3dbl_3a", 384, (1, 3)), Step("branch3x3dbl_3b", 384, (3, 1))),
+        ),
+    )
+    return Mixed(channels, branches, pool, 192)
+
+
+def _layers() -> Mapping[str, nn.Module]:
+    return {
+        "Conv2d_1a_3x3": Convolution(3, Step("", 32, (3, 3), 2)),
+        "Conv2d_2a_3x3": Convolution(32, Step("", 32, (3, 3)), padded=False),
+        "Conv2d_2b_3x3": Convolution(32, Step("", 64, (3, 3))),
+        "pool_2": nn.MaxPool2d(3, 2),
+        "Conv2d_3b_1x1": Convolution(64, Step("", 80)),
+        "Conv2d_4a_3x3": Convolution(80, Step("", 192, (3, 3)), padded=False),
+        "pool_4": nn.MaxPool2d(3, 2),
+        "Mixed_5b": _mixed_5(192, 32),
+        "Mixed_5c": _mixed_5(256, 64),
+        "Mixed_5d": _mixed_5(288, 64),
+        "Mixed_6a": _mixed_6a(288),
+        "Mixed_6b": _mixed_6(768, 128),
+        "Mixed_6c": _mixed_6(768, 160),
+        "Mixed_6d": _mixed_6(768, 160),
+        "Mixed_6e": _mixed_6(768, 192),
+        "Mixed_7a": _mixed_7a(768),
+        "Mixed_7b": _mixed_7(1280, _average()),
+        "Mixed_7c": _mixed_7(2048, nn.MaxPool2d(3, 1, 1)),
+    }
+
+
+class Inception(nn.Module):
+    """From images `(N, 3, 299, 299)` in −1..1 to features `(N, 2048)`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for name, layer in _layers().items():
+            self.add_module(name, layer)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.children():
+            x = layer(x)
+        return x.mean(dim=(2, 3))
+
+
+def build(material: Material) -> Extractor:
+    """The extractor, from the weights that the user names.
+
+    Raises:
+        ConfigError: no file was named.
+        DataError: images that it cannot look at.
+        ArtifactError: the file is missing or damaged, or holds something else.
+    """
+    if material.file is None:
+        raise ConfigError("Features 'inception' need a file of weights: --features inception=FILE.safetensors.")
+    check_images(NAME, material.data)
+    network = Inception()
+    protocol = {
+        "digest": load_network(NAME, network, material.file, ignored=("fc.", "AuxLogits.")),
+        "resizer": f"{RESIZER}, to {SIDE}×{SIDE}",
+        "normalisation": "−1..1",
+    }
+
+    def prepare(events: Array) -> Tensor:
+        return resized(events, material.data, SIDE) * 2 - 1
+
+    return Network(network, prepare, protocol)

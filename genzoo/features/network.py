@@ -1,0 +1,69 @@
+"""Features that a network finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from genzoo.device import resolve_device
+from genzoo.errors import ArtifactError
+from genzoo.features.extractor import Array, Extractor, Features
+from genzoo.files import digest, read_tensors
+from genzoo.weights import load_tensors
+
+_BATCH = 64
+
+
+class Network(Extractor):
+    """What a network makes of events.
+
+    Arguments:
+        network: from what `prepare` gives to `(N, F)`.
+        prepare: from events in data units.
+        protocol: as for any extractor.
+    """
+
+    def __init__(self, network: nn.Module, prepare: Callable[[Array], Tensor], protocol: Mapping[str, Any]) -> None:
+        self.protocol = protocol
+        self._device = resolve_device("auto")
+        self._network = network.eval().requires_grad_(False).to(self._device)
+        self._prepare = prepare
+
+    def __call__(self, events: Array) -> Features:
+        parts = []
+        for start in range(0, len(events), _BATCH):
+            x = self._prepare(events[start : start + _BATCH]).to(self._device)
+            with torch.no_grad():
+                parts.append(self._network(x).cpu().numpy().astype(np.float64))
+        return np.concatenate(parts)
+
+
+def load_network(name: str, network: nn.Module, path: Path, *, ignored: tuple[str, ...] = ()) -> str:
+    """Load a safetensors file into a network.
+
+    Arguments:
+        name: of the features, for messages.
+        ignored: beginnings of the names of tensors that may be there and are not used.
+
+    Returns:
+        The SHA-256 of the file.
+
+    Raises:
+        ArtifactError: it is missing or damaged, or holds other tensors than the network's.
+    """
+    if not path.is_file():
+        raise ArtifactError(f"Features {name!r} need the file {path}, and there is none.")
+    tensors = {key: value for key, value in read_tensors(path, {}).items() if not key.startswith(ignored or ("\0",))}
+    for key, value in network.state_dict().items():
+        if key.endswith("num_batches_tracked"):  # older files leave it out, and nothing depends on it
+            tensors.setdefault(key, value)
+    try:
+        load_tensors(network, tensors)
+    except ArtifactError as error:
+        raise ArtifactError(f"{path} does not hold the weights of {name!r}. {error}") from error
+    return digest(path)
