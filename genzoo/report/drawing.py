@@ -56,6 +56,7 @@ def curves(series: Mapping[str, tuple[Array, Array]], title: str) -> bytes:
         colour, style = _COLOURS[place % len(_COLOURS)], _STYLES[place // len(_COLOURS) % len(_STYLES)]
         mark = "o" if len(steps) == 1 else ""
         axes.plot(steps, values, color=colour, linestyle=style, marker=mark, linewidth=1.4, label=_label(name))
+    axes.ticklabel_format(axis="y", useOffset=False)
     axes.set_xlabel("step")
     axes.set_ylabel(_label(title), parse_math=False)
     if len(series) > 1:
@@ -82,7 +83,7 @@ def marginal(found: Marginal) -> bytes:
         axes.set_yticks(place, [_label(level) for level in found.levels], parse_math=False)
         axes.invert_yaxis()
         axes.set_xlabel("share")
-    axes.legend(frameon=False, fontsize=8)
+    figure.legend(loc="outside upper right", ncols=2, frameon=False, fontsize=8)
     return _svg(figure)
 
 
