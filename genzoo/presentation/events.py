@@ -106,7 +106,8 @@ def _marginal(real: Array, sampled: Array, feature: Feature) -> Picture:
 def _told(values: Array, feature: Feature) -> str:
     """The most frequent level and its share; or mean ± standard deviation."""
     if feature.levels is None:
-        return f"{values.mean():.4g} ± {values.std():.3g}"
+        with np.errstate(over="ignore"):  # what is infinite is told so
+            return f"{values.mean():.4g} ± {values.std():.3g}"
     counts = np.bincount(values.astype(np.int64), minlength=len(feature.levels))
     return f"{feature.levels[int(counts.argmax())]} {counts.max() / len(values):.0%}"
 
