@@ -138,7 +138,7 @@ def _show(report: Report, as_json: bool, out: Path | None) -> None:
     if out is None:
         click.echo("Nothing was kept; --out DIR keeps the report and a run of the best model, ready to sample.")
         return
-    click.echo(f"report:   {out / 'report.html'}, and as .md, .csv and .json")
+    click.echo(f"report:   {out / 'report.html'}, report.md, report.csv, report.json")
     if report.best is not None and report[report.best].run is not None:
         click.echo(f"best:     genzoo sample {out / 'best'} -n 64")
 

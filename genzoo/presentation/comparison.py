@@ -14,7 +14,7 @@ from genzoo.presentation.run import origin
 from genzoo.presentation.score import plain, protocol
 from genzoo.presentation.shown import Shown, read_shown
 from genzoo.report.figures import Column, columns, metric_names, reasons
-from genzoo.report.page import Block, Facts, Notes, Page, Pictures, Section, Table, Text
+from genzoo.report.page import Block, Facts, Heading, Notes, Page, Pictures, Section, Table, Text
 from genzoo.report.record import read_report
 from genzoo.report.result import Report
 from genzoo.report.scores import score_text
@@ -25,6 +25,8 @@ _MOST_CANDIDATES = 12
 _MOST_PICTURES = 24
 _MOST_COLUMNS = 4
 _METRICS_IN_A_TABLE = 5
+_ARROWS = {"higher": "↑", "lower": "↓"}
+_CAPTION = "↑ higher is better, ↓ lower; ± standard error or [interval at 95 %]"
 
 
 def comparison_page(folder: Path, *, seed: int = 0) -> Page:
@@ -44,7 +46,7 @@ def comparison_page(folder: Path, *, seed: int = 0) -> Page:
         *_criteria(report),
         *_metrics(report),
         Section("Samples beside real events", tuple(_samples(report, shown))),
-        *([] if best is None else _best(best, report, shown, seed)),
+        *([] if best is None else _best(best, shown, seed)),
         Section("Data", (Facts(tuple((name, plain(value)) for name, value in report.data.items())),)),
     ]
     lead = f"{len(report.rows)} candidates, ranked by {report.by}. "
@@ -91,13 +93,13 @@ def _metrics(report: Report) -> Iterator[Section]:
     blocks: list[Block] = []
     for start in range(0, len(names), _METRICS_IN_A_TABLE):
         few = names[start : start + _METRICS_IN_A_TABLE]
-        titles = [f"{name} ({_direction(report, name)} is better)" for name in few]
+        titles = [f"{name}\N{NO-BREAK SPACE}{_ARROWS[_direction(report, name)]}" for name in few]
         rows = tuple(
             (row.id, *(score_text(row.metrics[name]) if name in row.metrics else "–" for name in few))
             for row in report.rows
         )
         place = next((place for place, row in enumerate(report.rows) if row.id == report.best), None)
-        blocks.append(Table("Metrics, ± standard error or [interval at 95 %]", ("candidate", *titles), rows, place))
+        blocks.append(Table(_CAPTION, ("candidate", *titles), rows, place))
     notes = [
         f"{row.id}, {name}: {note}"
         for row in report.rows
@@ -152,14 +154,14 @@ def _columns(shown: Shown, owners: Sequence[str]) -> Iterator[Block]:
     """The first columns of every candidate, beside those of real events."""
     most = max(1, min(_MOST_COLUMNS, _MOST_PICTURES // max(len(owners), 1)))
     for name in owners:
-        yield Text(f"{name}:")
+        yield Heading(name)
         yield from marginals(shown.real, shown.samples[name], shown.data, most)
 
 
-def _best(run: Run, report: Report, shown: Shown | None, seed: int) -> Iterator[Section]:
+def _best(run: Run, shown: Shown | None, seed: int) -> Iterator[Section]:
     """Curves and the inside of the best candidate."""
     fitted = run.fitted()
     curve = curve_section(run)
     found = inside_sections(fitted, None if shown is None else shown.real, seed)
     for section in [*([] if curve is None else [curve]), *found]:
-        yield Section(f"{section.title} of the best, {report.best}", section.blocks)
+        yield Section(f"Of the best: {section.title.lower()}", section.blocks)

@@ -64,7 +64,8 @@ def _values(line: Mapping[str, Any]) -> Iterator[tuple[str, str, float]]:
 def _picture(title: str, series: Series) -> Picture:
     shown = {name: _thinned(*points) for name, points in series.items()}
     told = "; ".join(
-        f"{name} from {values[0]:.4g} at step {steps[0]} to {values[-1]:.4g} at step {steps[-1]}"
+        ("" if name == title else f"{name} ")
+        + f"from {values[0]:.4g} at step {steps[0]} to {values[-1]:.4g} at step {steps[-1]}"
         for name, (steps, values) in series.items()
     )
     return Picture(f"{title}: {told}", f"Curve of {title} over training steps: {told}", "svg+xml", curves(shown, title))

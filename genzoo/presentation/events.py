@@ -53,7 +53,7 @@ def event_rows(events: Array, data: DataSpec, caption: str) -> Table:
         for number, event in enumerate(events[:_MOST_ROWS])
     )
     words = frozenset(place for place, feature in enumerate(features, 1) if feature.levels is not None)
-    return Table(caption, ("", *(feature.name for feature in features)), rows, words=words)
+    return Table(caption, ("row", *(feature.name for feature in features)), rows, words=words)
 
 
 def cell(value: float, feature: Feature) -> str:
@@ -65,20 +65,18 @@ def cell(value: float, feature: Feature) -> str:
     return f"{value:.0f}" if feature.kind == "count" else f"{value:.4g}"
 
 
-def side_by_side(real: Array, samples: Array, data: DataSpec, where: str) -> list[Block]:
-    """Samples of one model beside real events.
+def side_by_side(real: Array | None, samples: Array, data: DataSpec, where: str) -> list[Block]:
+    """Samples of one model beside real events, as far as there are any.
 
     Arguments:
         where: what the real events are, such as `test rows`.
     """
-    if data.modality == "image":
-        own = event_grid(samples[: how_many(data)], data, "samples of the model")
-        return [Pictures((event_grid(real[: how_many(data)], data, f"real events ({where})"), own))]
-    tables: list[Block] = [
-        event_rows(real, data, f"Real events ({where})"),
-        event_rows(samples, data, "Samples of the model"),
-    ]
-    return [*tables, *about_width(data, WIDEST)]
+    show = event_grid if data.modality == "image" else event_rows
+    shown = [] if real is None else [show(real, data, f"Real events ({where})")]
+    shown.append(show(samples, data, "Samples of the model"))
+    pictures = tuple(block for block in shown if isinstance(block, Picture))
+    tables = [block for block in shown if isinstance(block, Table)]
+    return [Pictures(pictures)] if pictures else [*tables, *about_width(data, WIDEST)]
 
 
 def about_width(data: DataSpec, most: int) -> list[Block]:
@@ -108,7 +106,8 @@ def _marginal(real: Array, sampled: Array, feature: Feature) -> Picture:
 def _told(values: Array, feature: Feature) -> str:
     """The most frequent level and its share; or mean ± standard deviation."""
     if feature.levels is None:
-        return f"{values.mean():.4g} ± {values.std():.3g}"
+        with np.errstate(over="ignore"):  # what is infinite is told so
+            return f"{values.mean():.4g} ± {values.std():.3g}"
     counts = np.bincount(values.astype(np.int64), minlength=len(feature.levels))
     return f"{feature.levels[int(counts.argmax())]} {counts.max() / len(values):.0%}"
 

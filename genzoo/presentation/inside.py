@@ -49,7 +49,7 @@ def _reconstructions(fitted: Fitted, real: Array) -> Section:
         for name, event in zip(("real", "reconstructed"), pair, strict=True):
             cells = (cell(value, feature) for value, feature in zip(event, data.features[:WIDEST], strict=False))
             rows.append((f"{number} {name}", *cells))
-    header = ("", *(feature.name for feature in data.features[:WIDEST]))
+    header = ("row", *(feature.name for feature in data.features[:WIDEST]))
     table = Table("Real events, and the model's own version of each", header, tuple(rows))
     return Section("Reconstructions", (table, *about_width(data, WIDEST)))
 
@@ -70,12 +70,12 @@ def _traversal(fitted: Fitted, seed: int) -> Section:
     features = data.features[:WIDEST]
     rows = tuple(
         (
-            f"dimension {dimension}",
+            str(dimension),
             *(f"{cell(first, f)} → {cell(last, f)}" for first, last, f in zip(row[0], row[-1], features, strict=False)),
         )
         for dimension, row in zip(found.dimensions, found.events, strict=True)
     )
-    table = Table("From one end to the other", ("", *(feature.name for feature in features)), rows)
+    table = Table("From one end to the other", ("dimension", *(feature.name for feature in features)), rows)
     return Section("Latent space", (text, table, *about_width(data, WIDEST)))
 
 
@@ -88,7 +88,7 @@ def _components(fitted: Fitted, real: Array) -> Section:
     features = fitted.data.features[:WIDEST] if fitted.data.modality == "table" else ()
     rows = tuple(
         (
-            "outliers" if component == outlier else f"component {component}",
+            "outliers" if component == outlier else str(component),
             f"{share[component]:.1%}",
             *(_typical(real[:, place], posterior[:, component], f) for place, f in enumerate(features)),
         )
@@ -96,7 +96,7 @@ def _components(fitted: Fitted, real: Array) -> Section:
     )
     table = Table(
         f"Share of {len(real)} events, and what is typical of each component among them",
-        ("", "share", *(feature.name for feature in features)),
+        ("component", "share", *(feature.name for feature in features)),
         rows,
     )
     blocks: list[Block] = [table, *about_width(fitted.data, WIDEST)]

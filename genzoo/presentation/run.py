@@ -175,11 +175,10 @@ def _evaluated(
 def _samples(fitted: Fitted, real: Array | None, held: Held, seed: int) -> Iterator[Section]:
     data = fitted.data
     samples = fitted.sample(how_many(data), seed=seed)
-    if real is None:
-        real = samples[:0]
     yield Section("Samples", tuple(side_by_side(real, samples, data, held.where)))
-    if data.modality == "table" and len(real):
-        yield Section("Columns, real and sampled", tuple(marginals(real, samples, data)))
+    if data.modality == "table" and real is not None:
+        about = Text(f"Of {len(real)} {held.where} and {len(samples)} samples; mean ± standard deviation.")
+        yield Section("Columns, real and sampled", (about, *marginals(real, samples, data)))
 
 
 def _facts(run: Run, config: RunConfig, held: Held, seed: int) -> Iterator[Block]:

@@ -6,13 +6,13 @@ import io
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -56,6 +56,7 @@ def curves(series: Mapping[str, tuple[Array, Array]], title: str) -> bytes:
         colour, style = _COLOURS[place % len(_COLOURS)], _STYLES[place // len(_COLOURS) % len(_STYLES)]
         mark = "o" if len(steps) == 1 else ""
         axes.plot(steps, values, color=colour, linestyle=style, marker=mark, linewidth=1.4, label=_label(name))
+    axes.ticklabel_format(axis="y", useOffset=False)
     axes.set_xlabel("step")
     axes.set_ylabel(_label(title), parse_math=False)
     if len(series) > 1:
@@ -82,11 +83,15 @@ def marginal(found: Marginal) -> bytes:
         axes.set_yticks(place, [_label(level) for level in found.levels], parse_math=False)
         axes.invert_yaxis()
         axes.set_xlabel("share")
-    axes.legend(frameon=False, fontsize=8)
+    figure.legend(loc="outside upper right", ncols=2, frameon=False, fontsize=8)
     return _svg(figure)
 
 
 def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
+    # Fits of a comparison and pages of images need no matplotlib.
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasSVG(figure)
     axes = figure.add_subplot()
@@ -102,6 +107,8 @@ def _label(text: str) -> str:
 
 
 def _svg(figure: Figure) -> bytes:
+    import matplotlib as mpl
+
     buffer = io.BytesIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "genzoo"}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")  # the browser has the letters that this font lacks

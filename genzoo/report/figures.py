@@ -7,6 +7,10 @@ from dataclasses import dataclass
 
 from genzoo.report.result import Report, Row
 
+_RANKS = {"coverage": 7, "frechet-distance": 8, "classifier-two-sample": 9, "memorisation": 10}
+SPARE = 11
+"""The rank from which a column is left out of a terminal however wide it is; all stand in files."""
+
 DASH = "–"
 """Stands where a figure does not apply."""
 
@@ -56,7 +60,7 @@ def _all(report: Report) -> list[Column]:
         Column("icl", "ICL", lambda row: _point(row.icl), 5),
         Column("akaike_weight", "weight", lambda row: _short(row.akaike_weight), 10),
         Column("difference", "to the best [95 %]", _difference, 2),
-        *(_metric(name, 7 if name == "coverage" else 11) for name in metric_names(report)),
+        *(_metric(name, _RANKS.get(name, SPARE)) for name in metric_names(report)),
         Column("seconds", "seconds", lambda row: _seconds(row.seconds), 8),
         Column("verdict", "verdict", lambda row: row.verdict, 0),
     ]
@@ -91,7 +95,7 @@ def metric_names(report: Report) -> list[str]:
 def _metric(name: str, rank: int) -> Column:
     def text(row: Row) -> str | None:
         score = row.metrics.get(name)
-        return None if score is None else f"{score.value:.3f}"
+        return None if score is None else f"{score.value:.3f}" if abs(score.value) >= 0.01 else f"{score.value:.2g}"
 
     return Column(name, name, text, rank)
 

@@ -15,6 +15,14 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Heading:
+    """Above what belongs to one part of a section."""
+
+    form: ClassVar = "heading"
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Notes:
     """Sentences, one below the other."""
 
@@ -76,7 +84,7 @@ class Pictures:
     pictures: tuple[Picture, ...]
 
 
-Block = Text | Notes | Facts | Table | Pictures
+Block = Text | Heading | Notes | Facts | Table | Pictures
 
 
 @dataclass(frozen=True, slots=True)

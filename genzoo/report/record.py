@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -67,9 +68,23 @@ def read_report(path: Path) -> Report:
         raise ArtifactError(f"{path} does not hold what genzoo writes there. Compare again.") from error
 
 
-def _with_nan(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A row whose difference is not a number where JSON had to leave it out."""
-    gap = row.get("difference")
-    if gap is None:
-        return row
-    return {**row, "difference": {key: float("nan") if value is None else value for key, value in gap.items()}}
+def _with_nan(content: Any) -> Any:
+    """A row with what is not a number where JSON had to leave it out: in its difference and in parts of scores."""
+    if not isinstance(content, Mapping):
+        return content
+    row = dict(content)
+    row["difference"] = _filled(row.get("difference"))
+    metrics = row.get("metrics")
+    if isinstance(metrics, Mapping):
+        row["metrics"] = {name: _with_parts(score) for name, score in metrics.items()}
+    return row
+
+
+def _with_parts(score: Any) -> Any:
+    return {**score, "parts": _filled(score.get("parts", {}))} if isinstance(score, Mapping) else score
+
+
+def _filled(numbers: Any) -> Any:
+    if not isinstance(numbers, Mapping):
+        return numbers
+    return {name: math.nan if value is None else value for name, value in numbers.items()}

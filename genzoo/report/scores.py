@@ -36,10 +36,15 @@ def show_scores(scores: Mapping[str, Score], reasons: Mapping[str, str], width: 
 def score_text(score: Score) -> str:
     """The number with its standard error or its interval, as far as it has one."""
     if score.error is not None:
-        return f"{score.value:.4f} ± {score.error:.4f}"
+        return f"{_number(score.value)} ± {_number(score.error)}"
     if score.low is not None and score.high is not None:
-        return f"{score.value:.4f} [{score.low:.4f}, {score.high:.4f}]"
-    return f"{score.value:.4f}"
+        return f"{_number(score.value)} [{_number(score.low)}, {_number(score.high)}]"
+    return _number(score.value)
+
+
+def _number(value: float) -> str:
+    """Four places, or as many as show something."""
+    return f"{value:.4f}" if value == 0 or abs(value) >= 0.01 else f"{value:.3g}"
 
 
 def _listed(protocol: Mapping[str, object]) -> str:

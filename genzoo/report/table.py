@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from genzoo.report.figures import Column, columns, reasons
+from genzoo.report.figures import SPARE, Column, columns, reasons
 from genzoo.report.result import Report
 
 _GAP = 2
@@ -28,13 +28,14 @@ def show(report: Report, console: Console) -> None:
         console.print(Text(line))
     if left_out:
         names = ", ".join(column.title for column in left_out)
-        console.print(Text(f"Not shown for want of room: {names}. All figures: --json, or report.csv with --out."))
+        console.print(Text(f"Not shown here: {names}. All figures: --json, or the report with --out."))
 
 
 def _fitting(report: Report, width: int) -> tuple[list[Column], list[Column]]:
     """The columns that fit, and those left out for it, the least important first."""
     shown = columns(report)
-    left_out: list[Column] = []
+    left_out = [column for column in shown if column.rank >= SPARE]
+    shown = [column for column in shown if column.rank < SPARE]
     while sum(_width(report, column) for column in shown) > width:
         least = max(shown, key=lambda column: column.rank)
         if least.rank == 0:
