@@ -47,7 +47,6 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
         observation: Observation,
         prior: Prior,
         event_shape: tuple[int, ...],
-        latent: int,
         *,
         told: bool = False,
         hidden: float = 0.0,
@@ -59,14 +58,13 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
         self.observation = observation
         self.prior = prior
         self._event_shape = event_shape
-        self._latent = latent
         self._told = told
         self._hidden = hidden
         self._imputation_draws = imputation_draws
 
     @property
     def latent(self) -> int:
-        return self._latent
+        return self.prior.latent
 
     def posterior(self, x: Tensor, missing: Tensor | None = None) -> Posterior:
         """The approximate posterior of the latent vectors of events `x (N, *event)`."""

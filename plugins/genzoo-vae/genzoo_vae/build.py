@@ -46,7 +46,6 @@ def build(config: VAEOptions, data: DataSpec) -> Parts:
         observation,
         prior,
         data.event_shape,
-        config.latent,
         told=data.missing,
         hidden=config.input_dropout,
         imputation_draws=config.imputation_draws,

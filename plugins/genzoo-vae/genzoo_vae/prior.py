@@ -17,7 +17,15 @@ from genzoo_vae.posterior import Posterior
 
 
 class Prior(nn.Module, ABC):
-    """A distribution of latent vectors. Log-densities leave out the constant that posteriors leave out, too."""
+    """A distribution of latent vectors. Log-densities leave out the constant that posteriors leave out, too.
+
+    Arguments:
+        latent: dimensions, L.
+    """
+
+    def __init__(self, latent: int) -> None:
+        super().__init__()
+        self.latent = latent
 
     @abstractmethod
     def sample(self, n: int, like: Tensor) -> Tensor:
@@ -37,18 +45,10 @@ class Prior(nn.Module, ABC):
 
 
 class Standard(Prior):
-    """The standard normal.
-
-    Arguments:
-        latent: dimensions, L.
-    """
-
-    def __init__(self, latent: int) -> None:
-        super().__init__()
-        self._latent = latent
+    """The standard normal."""
 
     def sample(self, n: int, like: Tensor) -> Tensor:
-        return torch.randn(n, self._latent, device=like.device, dtype=like.dtype)
+        return torch.randn(n, self.latent, device=like.device, dtype=like.dtype)
 
     def log_prob(self, z: Tensor) -> Tensor:
         return -0.5 * z.square().sum(-1)
@@ -66,7 +66,7 @@ class Mixture(Prior):
     """
 
     def __init__(self, latent: int, components: int) -> None:
-        super().__init__()
+        super().__init__(latent)
         self.mean = nn.Parameter(0.5 * torch.randn(components, latent))
         self.log_variance = nn.Parameter(torch.zeros(components, latent))
         self.logit = nn.Parameter(torch.zeros(components))
