@@ -17,9 +17,10 @@ from torch.nn import functional as F
 
 from genzoo import Decoder, Encoder, Generator, Imputation, LikelihoodBound, Reconstruction, full_precision
 from genzoo_vae.observation import Observation
+from genzoo_vae.prior import Prior
 
-_NUMBERS = 2**21
-"""Numbers that a decoder may say at a time where many draws are asked for."""
+_NUMBERS = 2**22
+"""Numbers that a layer may hold at a time where many draws are asked for."""
 
 _LOG_VARIANCES = (-16.0, 8.0)
 """What the logarithm of a posterior variance is held to."""
@@ -37,7 +38,7 @@ class Posterior(NamedTuple):
         return torch.addcmul(self.mean, (0.5 * self.log_variance).exp(), noise)
 
     def log_prob(self, z: Tensor) -> Tensor:
-        """Log-density of latent vectors `z (K, N, L)`, less the constant it shares with the prior, `(K, N)`."""
+        """Log-density of latent vectors `z (K, N, L)`, less that of a standard normal at 0, `(K, N)`."""
         scaled = (z - self.mean) * (-0.5 * self.log_variance).exp()
         return -0.5 * (scaled.square() + self.log_variance).sum(-1)
 
@@ -47,15 +48,18 @@ class Posterior(NamedTuple):
 
 
 class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputation):
-    """Latent vectors of a standard normal, decoded to the parameters of a distribution of events.
+    """Latent vectors of a prior, decoded to the parameters of a distribution of events.
 
     Arguments:
         encoder: `(N, shown)`, or twice that many columns with `told`, to mean and log-variance `(N, 2 L)`.
         decoder: `(N, L)` to what the observation wants, `(N, width)`.
         observation: the distribution of events given what the decoder says.
+        prior: the distribution of latent vectors.
         event_shape: of one event.
+        latent: L.
         told: whether the encoder is told which values are missing.
         hidden: share of what an encoder sees that is hidden from it while training.
+        largest: numbers that the largest layer of the decoder holds for one latent vector, where that is not its last.
         imputation_draws: latent vectors drawn for each event that is imputed.
     """
 
@@ -64,21 +68,25 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
         encoder: nn.Module,
         decoder: nn.Module,
         observation: Observation,
+        prior: Prior,
         event_shape: tuple[int, ...],
         latent: int,
         *,
         told: bool = False,
         hidden: float = 0.0,
+        largest: int = 1,
         imputation_draws: int = 100,
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
         self.observation = observation
+        self.prior = prior
         self._event_shape = event_shape
         self._latent = latent
         self._told = told
         self._hidden = hidden
+        self._largest = max(largest, observation.width)
         self._imputation_draws = imputation_draws
 
     @property
@@ -112,11 +120,11 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
 
     def log_weights(self, x: Tensor, missing: Tensor | None, z: Tensor, posterior: Posterior) -> Tensor:
         """Of draws `z (K, N, L)` from the posterior: log p(x, z) - log q(z given x), `(K, N)` nats."""
-        return self.log_likelihood(x, missing, z) - 0.5 * z.square().sum(-1) - posterior.log_prob(z)
+        return self.log_likelihood(x, missing, z) + self.prior.log_prob(z) - posterior.log_prob(z)
 
     def log_prob_bound(self, x: Tensor, missing: Tensor | None = None, *, draws: int = 1) -> Tensor:
         posterior = self.posterior(x, missing)
-        some = max(1, _NUMBERS // max(1, len(x) * self.observation.width))
+        some = max(1, _NUMBERS // max(1, len(x) * self._largest))
         total = x.new_full((len(x),), -math.inf)
         for start in range(0, draws, some):
             z = posterior.draw(min(some, draws - start))
@@ -124,8 +132,7 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
         return total - math.log(draws)
 
     def prior_sample(self, n: int) -> Tensor:
-        weight = next(self.decoder.parameters())
-        return torch.randn(n, self._latent, device=weight.device, dtype=weight.dtype)
+        return self.prior.sample(n)
 
     def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:
         """Draw events, the noise of their observation included."""
@@ -144,7 +151,7 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
         return self.decode(self.encode(x, missing))
 
     def impute(self, x: Tensor, missing: Tensor, *, draw: bool = False) -> Tensor:
-        some = max(1, _NUMBERS // (self._imputation_draws * self.observation.width))
+        some = max(1, _NUMBERS // (self._imputation_draws * self._largest))
         parts = zip(torch.split(x, some), torch.split(missing, some), strict=True)
         return torch.cat([self._impute(*part, draw) for part in parts])
 
@@ -153,7 +160,7 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
         posterior = self.posterior(x, missing)
         z = posterior.draw(self._imputation_draws)
         said = self.parameters_of(z)
-        weights = self._observed(x, missing, said) - 0.5 * z.square().sum(-1) - posterior.log_prob(z)
+        weights = self._observed(x, missing, said) + self.prior.log_prob(z) - posterior.log_prob(z)
         share = weights.softmax(0)  # (K, N)
         if draw:
             chosen = torch.multinomial(share.T, 1)[:, 0]

@@ -21,9 +21,7 @@ from genzoo_vae.observation import (
     Poisson,
 )
 from genzoo_vae.options import VAEOptions
-
-_LARGE = 1024
-"""Pixels from which on an image is left to convolutions."""
+from genzoo_vae.prior import Mixture, Normal
 
 _MOST_LEVELS = 256
 """Levels that a softmax over those of every pixel may have."""
@@ -41,10 +39,12 @@ def build(config: VAEOptions, data: DataSpec) -> Parts:
         encoder,
         decoder,
         observation,
+        Mixture(config.latent, config.components) if config.prior == "mixture" else Normal(config.latent),
         data.event_shape,
         config.latent,
         told=data.missing,
         hidden=config.input_dropout,
+        largest=_largest(config, data, decoder),
         imputation_draws=config.imputation_draws,
     )
     if image and not isinstance(observation, Gaussian):
@@ -58,15 +58,23 @@ def _networks(config: VAEOptions, data: DataSpec, observation: Observation) -> t
     image = data.modality == "image"
     if config.network == "convolutional" and not image:
         raise ValueError("convolutions want images, and this is a table; use network=mlp")
-    if config.network == "convolutional" or (config.network == "auto" and image and data.size >= _LARGE):
+    if image and config.network != "mlp":
         numbers = observation.width // data.size
         encoder = ConvEncoder(data.event_shape, 2 * config.latent, config)
         return encoder, ConvDecoder(data.event_shape, config.latent, numbers, config)
     inputs = observation.shown + (data.size if data.missing else 0)
     return (
-        mlp(inputs, 2 * config.latent, config, config.widths),
-        mlp(config.latent, observation.width, config, config.widths[::-1]),
+        mlp(inputs, 2 * config.latent, config.widths, config.activation, config.encoder_dropout),
+        mlp(config.latent, observation.width, config.widths[::-1], config.activation, config.decoder_dropout),
     )
+
+
+def _largest(config: VAEOptions, data: DataSpec, decoder: nn.Module) -> int:
+    """Numbers that an inner layer of the decoder, or the prior, holds for one latent vector."""
+    inner = config.widths
+    if isinstance(decoder, ConvDecoder):
+        inner = (config.dense, config.channels[0] * data.event_shape[1] * data.event_shape[2])
+    return max(config.components, *inner, 1)
 
 
 def _likelihood(config: VAEOptions, data: DataSpec) -> str:

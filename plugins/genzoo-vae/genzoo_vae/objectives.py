@@ -20,6 +20,7 @@ from torch import Tensor
 from genzoo import Batch, GradientObjective, Model, Progress
 from genzoo_vae.autoencoder import VAE, Posterior
 from genzoo_vae.options import ELBOOptions, IWAEOptions
+from genzoo_vae.prior import Normal
 
 _MONITOR_DRAWS = 4
 """Latent vectors drawn for each validation event where the bound does not depend on how many there are."""
@@ -44,8 +45,9 @@ class ELBO(GradientObjective):
         """Of events `x (N, *event)` after a share of the budget, `()` nats per event."""
         vae = _vae(model)
         posterior = vae.posterior(x, missing)
-        explained = vae.log_likelihood(x, missing, posterior.draw(self.options.draws)).mean()
-        return self._weight(fraction) * self._cost(posterior.divergence()) - explained
+        z = posterior.draw(self.options.draws)
+        explained = vae.log_likelihood(x, missing, z).mean()
+        return self._weight(fraction) * divergence(vae, posterior, z, self.options.free_bits) - explained
 
     def _weight(self, fraction: Tensor) -> Tensor | float:
         if not self.options.warmup:
@@ -53,17 +55,24 @@ class ELBO(GradientObjective):
         weight: Tensor = self.options.beta * (fraction / self.options.warmup).clamp_max(1.0)
         return weight
 
-    def _cost(self, divergence: Tensor) -> Tensor:
-        """What divergences `(N, L)` cost, `()`: of each dimension its mean, but no less than what is free."""
-        if not self.options.free_bits:
-            return divergence.sum(1).mean()
-        return divergence.mean(0).clamp_min(self.options.free_bits).sum()
-
     def monitor(self, model: Model, batch: Batch) -> Tensor:
         vae = _vae(model)
         posterior = vae.posterior(batch.x, batch.missing)
-        explained = vae.log_likelihood(batch.x, batch.missing, posterior.draw(_MONITOR_DRAWS))
-        return posterior.divergence().sum(1).mean() - explained.mean()
+        z = posterior.draw(_MONITOR_DRAWS)
+        return divergence(vae, posterior, z) - vae.log_likelihood(batch.x, batch.missing, z).mean()
+
+
+def divergence(vae: VAE, posterior: Posterior, z: Tensor, free: float = 0.0) -> Tensor:
+    """Of posteriors from the prior, a mean over events, `()` nats.
+
+    In closed form from a standard normal, each latent dimension costing no less than what is free of it; else estimated
+    from draws `z (K, N, L)`, costing no less than what is free of all dimensions together.
+    """
+    if isinstance(vae.prior, Normal):
+        found = posterior.divergence()
+        return found.mean(0).clamp_min(free).sum() if free else found.sum(1).mean()
+    estimate = (posterior.log_prob(z) - vae.prior.log_prob(z)).mean()
+    return estimate.clamp_min(free * z.shape[-1]) if free else estimate
 
 
 class IWAE(GradientObjective):

@@ -29,6 +29,7 @@ _VAE = genzoo.ModelSpec(
         "epochs": 400,
         "batch_size": 64,
         "optimiser": {"name": "adam", "rate": 1e-3},
+        "ema": 0.999,
         "eval_every": 5,
         "patience": 10,
     },

@@ -26,7 +26,7 @@ def loss_of(objective, vae, x, missing=None, progress=CPU):
 
 
 @pytest.mark.parametrize("widen", [1.0, 1.5])
-@pytest.mark.parametrize("numbers", [2**21, 500])
+@pytest.mark.parametrize("numbers", [2**22, 500])
 def test_the_bound_of_500_draws_is_the_exact_log_likelihood_to_a_fiftieth_of_a_nat(widen, numbers, monkeypatch):
     monkeypatch.setattr(autoencoder, "_NUMBERS", numbers)
     truth = Factors()
@@ -193,7 +193,10 @@ def test_a_linear_autoencoder_learns_what_factor_analysis_finds(tmp_path):
         training={"steps": 1500, "batch_size": 250, "optimiser": {"rate": 2e-2}, "schedule": {"name": "linear"}},
         widths=(),
         latent=1,
-        dropout=0.0,
+        encoder_dropout=0.0,
+        decoder_dropout=0.0,
+        prior="normal",
+        spread="place",
     )
     fitted = run.fitted()
     vae = fitted.generator
