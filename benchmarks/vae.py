@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import importlib.util
 import io
 import json
@@ -36,6 +37,7 @@ from torch import nn
 
 import genzoo
 from genzoo.config import SplitSettings, parse_assignments
+from genzoo.data.binarise import binarise
 from genzoo.data.bundled import digits
 from genzoo.data.fetched import fashion_mnist
 from genzoo.metrics.likelihood import kind_of, log_likelihoods
@@ -46,7 +48,15 @@ WIDTH, LATENT, BATCH, RATE = 400, 16, 128, 1e-3
 DRAWS = 500
 PARTS = ("digits", "fashion", "speed")
 ASKED = {"coverage": 0.88, "recall": 0.85, "bound": -85.0, "seconds": 60.0}
-PLAIN: dict[str, Any] = {"widths": (WIDTH,), "latent": LATENT, "dropout": 0.0, "network": "mlp"}
+PLAIN: dict[str, Any] = {
+    "network": "mlp",
+    "widths": (WIDTH,),
+    "latent": LATENT,
+    "prior": "normal",
+    "activation": "relu",
+    "encoder_dropout": 0.0,
+    "decoder_dropout": 0.0,
+}
 """The layers that Pythae's VAE gets as well."""
 
 
@@ -87,12 +97,8 @@ def show_digits(seeds: int, options: dict[str, Any]) -> None:
 
 def binary_fashion(rows: int | None = None) -> genzoo.Dataset:
     """Fashion-MNIST as 0 and 1; the first `rows` of its training images alone, where that is asked for."""
-    found = fashion_mnist()
-    spec = genzoo.DataSpec(
-        (1, 28, 28), "image", (genzoo.Feature("pixel", "binary", ("0", "1")),), (0.0, 1.0), 1.0, "uint8"
-    )
-    events = (np.asarray(found.events[:rows]) > 127).astype(np.uint8)
-    return genzoo.Dataset("fashion-binary", spec, events, test_rows=0 if rows else found.test_rows)
+    found = binarise(fashion_mnist())
+    return found if rows is None else dataclasses.replace(found, events=found.events[:rows], labels=None, test_rows=0)
 
 
 def train_ours(dataset: genzoo.Dataset, epochs: int, seed: int, folder: Path, times: list[float]) -> genzoo.Run:

@@ -35,10 +35,11 @@ MIXED = genzoo.DataSpec(
     missing=True,
 )
 KINDS = {
-    "convolutional": (DATA["image"], {"network": "convolutional", "dropout": 0.1}),
+    "convolutional": (DATA["image"], {"network": "convolutional", "channels": (4, 6, 8)}),
     "categorical": (DATA["image"], {"likelihood": "categorical", "spread": "network"}),
     "gaussian": (DATA["image"], {"likelihood": "gaussian", "spread": "shared"}),
-    "table": (DATA["table"], {}),
+    "table": (DATA["table"], {"prior": "normal"}),
+    "mlp": (DATA["image"], {"network": "mlp"}),
     "mixed": (MIXED, {}),
     "poisson": (MIXED, {"counts": "poisson", "input_dropout": 0.1}),
 }

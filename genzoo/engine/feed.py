@@ -147,7 +147,8 @@ class ResidentFeed(BatchFeed):
                 shuffled = torch.from_numpy(positions).to(self._events.device, non_blocking=True)
                 current = epoch
             chosen = shuffled[place]
-            yield self._batch(self._events[chosen], self._rows[chosen], epoch)
+            # Whole rows at a time, several times as fast as indexing by a tensor.
+            yield self._batch(self._events.index_select(0, chosen), self._rows.index_select(0, chosen), epoch)
 
 
 class StreamingFeed(BatchFeed):

@@ -82,7 +82,8 @@ class GradientEngine:
         """
         if self._runtime.device.type == "cuda":
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
-        self.model.train()
+        if not all(module.training for module in self.model.groups.values()):  # the walk costs as much as a small layer
+            self.model.train()
         self.progress.step.fill_(step)
         self.progress.fraction.fill_(fraction)
         factor = rate_factor(self._training.schedule, step, fraction)

@@ -65,7 +65,8 @@ class Group:
             self._scaler.update()
         else:
             self._optimiser.step()
-        self._optimiser.zero_grad(set_to_none=True)
+        for parameter in self.parameters:
+            parameter.grad = None
 
     def tensors(self) -> dict[str, Tensor]:
         """The optimiser's state: `<parameter number>.<name>`."""

@@ -9,6 +9,7 @@ References:
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,14 +17,34 @@ from torch.nn import functional as F
 
 from genzoo import Decoder, Encoder, Generator, Imputation, LikelihoodBound, Reconstruction, full_precision
 from genzoo_vae.observation import Observation
-from genzoo_vae.posterior import Posterior
 from genzoo_vae.prior import Prior
 
-_NUMBERS = 2**21
-"""Numbers that a decoder may say at a time where many draws are asked for."""
+_NUMBERS = 2**22
+"""Numbers that a layer may hold at a time where many draws are asked for."""
 
 _LOG_VARIANCES = (-16.0, 8.0)
 """What the logarithm of a posterior variance is held to."""
+
+
+class Posterior(NamedTuple):
+    """The normal distributions that an encoder gives, `mean (N, L)` and `log_variance (N, L)`."""
+
+    mean: Tensor
+    log_variance: Tensor
+
+    def draw(self, draws: int) -> Tensor:
+        """Latent vectors `(K, N, L)`, through which gradients pass."""
+        noise = torch.randn(draws, *self.mean.shape, device=self.mean.device, dtype=self.mean.dtype)
+        return torch.addcmul(self.mean, (0.5 * self.log_variance).exp(), noise)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Log-density of latent vectors `z (K, N, L)`, less that of a standard normal at 0, `(K, N)`."""
+        scaled = (z - self.mean) * (-0.5 * self.log_variance).exp()
+        return -0.5 * (scaled.square() + self.log_variance).sum(-1)
+
+    def divergence(self) -> Tensor:
+        """From the standard normal, of each latent dimension, `(N, L)` nats."""
+        return 0.5 * (self.mean.square() + self.log_variance.exp() - 1.0 - self.log_variance)
 
 
 class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputation):
@@ -35,8 +56,10 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
         observation: the distribution of events given what the decoder says.
         prior: the distribution of latent vectors.
         event_shape: of one event.
+        latent: L.
         told: whether the encoder is told which values are missing.
         hidden: share of what an encoder sees that is hidden from it while training.
+        largest: numbers that the largest layer of the decoder holds for one latent vector, where that is not its last.
         imputation_draws: latent vectors drawn for each event that is imputed.
     """
 
@@ -47,9 +70,11 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
         observation: Observation,
         prior: Prior,
         event_shape: tuple[int, ...],
+        latent: int,
         *,
         told: bool = False,
         hidden: float = 0.0,
+        largest: int = 1,
         imputation_draws: int = 100,
     ) -> None:
         super().__init__()
@@ -58,13 +83,15 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
         self.observation = observation
         self.prior = prior
         self._event_shape = event_shape
+        self._latent = latent
         self._told = told
         self._hidden = hidden
+        self._largest = max(largest, observation.width)
         self._imputation_draws = imputation_draws
 
     @property
     def latent(self) -> int:
-        return self.prior.latent
+        return self._latent
 
     def posterior(self, x: Tensor, missing: Tensor | None = None) -> Posterior:
         """The approximate posterior of the latent vectors of events `x (N, *event)`."""
@@ -97,7 +124,7 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
 
     def log_prob_bound(self, x: Tensor, missing: Tensor | None = None, *, draws: int = 1) -> Tensor:
         posterior = self.posterior(x, missing)
-        some = max(1, _NUMBERS // max(1, len(x) * self.observation.width))
+        some = max(1, _NUMBERS // max(1, len(x) * self._largest))
         total = x.new_full((len(x),), -math.inf)
         for start in range(0, draws, some):
             z = posterior.draw(min(some, draws - start))
@@ -105,7 +132,7 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
         return total - math.log(draws)
 
     def prior_sample(self, n: int) -> Tensor:
-        return self.prior.sample(n, next(self.decoder.parameters()))
+        return self.prior.sample(n)
 
     def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:
         """Draw events, the noise of their observation included."""
@@ -124,7 +151,7 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
         return self.decode(self.encode(x, missing))
 
     def impute(self, x: Tensor, missing: Tensor, *, draw: bool = False) -> Tensor:
-        some = max(1, _NUMBERS // (self._imputation_draws * self.observation.width))
+        some = max(1, _NUMBERS // (self._imputation_draws * self._largest))
         parts = zip(torch.split(x, some), torch.split(missing, some), strict=True)
         return torch.cat([self._impute(*part, draw) for part in parts])
 

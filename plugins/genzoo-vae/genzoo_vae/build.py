@@ -20,11 +20,8 @@ from genzoo_vae.observation import (
     Observation,
     Poisson,
 )
-from genzoo_vae.options import LearnedSpread, VAEOptions
-from genzoo_vae.prior import Mixture, Standard
-
-_LARGE = 1024
-"""Pixels from which on an image is left to convolutions."""
+from genzoo_vae.options import VAEOptions
+from genzoo_vae.prior import Mixture, Normal
 
 _MOST_LEVELS = 256
 """Levels that a softmax over those of every pixel may have."""
@@ -38,16 +35,16 @@ def build(config: VAEOptions, data: DataSpec) -> Parts:
     image = data.modality == "image"
     observation = _IMAGES[_likelihood(config, data)](config, data) if image else _columns(config, data)
     encoder, decoder = _networks(config, data, observation)
-    several = config.prior_components > 1
-    prior = Mixture(config.latent, config.prior_components) if several else Standard(config.latent)
     generator = VAE(
         encoder,
         decoder,
         observation,
-        prior,
+        Mixture(config.latent, config.components) if config.prior == "mixture" else Normal(config.latent),
         data.event_shape,
+        config.latent,
         told=data.missing,
         hidden=config.input_dropout,
+        largest=_largest(config, data, decoder),
         imputation_draws=config.imputation_draws,
     )
     if image and not isinstance(observation, Gaussian):
@@ -61,15 +58,23 @@ def _networks(config: VAEOptions, data: DataSpec, observation: Observation) -> t
     image = data.modality == "image"
     if config.network == "convolutional" and not image:
         raise ValueError("convolutions want images, and this is a table; use network=mlp")
-    if config.network == "convolutional" or (config.network == "auto" and image and data.size >= _LARGE):
+    if image and config.network != "mlp":
         numbers = observation.width // data.size
         encoder = ConvEncoder(data.event_shape, 2 * config.latent, config)
         return encoder, ConvDecoder(data.event_shape, config.latent, numbers, config)
     inputs = observation.shown + (data.size if data.missing else 0)
     return (
-        mlp(inputs, 2 * config.latent, config, config.widths),
-        mlp(config.latent, observation.width, config, config.widths[::-1]),
+        mlp(inputs, 2 * config.latent, config.widths, config.activation, config.encoder_dropout),
+        mlp(config.latent, observation.width, config.widths[::-1], config.activation, config.decoder_dropout),
     )
+
+
+def _largest(config: VAEOptions, data: DataSpec, decoder: nn.Module) -> int:
+    """Numbers that an inner layer of the decoder, or the prior, holds for one latent vector."""
+    inner = config.widths
+    if isinstance(decoder, ConvDecoder):
+        inner = (config.dense, config.channels[0] * data.event_shape[1] * data.event_shape[2])
+    return max(config.components, *inner, 1)
 
 
 def _likelihood(config: VAEOptions, data: DataSpec) -> str:
@@ -95,19 +100,12 @@ def _levels(data: DataSpec, name: str) -> int:
     return round(steps) + 1
 
 
-def _spread(config: VAEOptions, data: DataSpec) -> LearnedSpread:
-    """How scales are learned."""
-    if config.spread != "auto":
-        return config.spread
-    return "network" if data.modality == "image" else "place"
-
-
 def _logistic(config: VAEOptions, data: DataSpec) -> Observation:
-    return DiscretisedLogistic(data.size, _levels(data, "discretised-logistic"), _spread(config, data))
+    return DiscretisedLogistic(data.size, _levels(data, "discretised-logistic"), config.spread)
 
 
 def _gaussian(config: VAEOptions, data: DataSpec) -> Observation:
-    return Gaussian(data.size, _spread(config, data), _FIRST_PIXEL, config.least_scale)
+    return Gaussian(data.size, config.spread, _FIRST_PIXEL, config.least_scale)
 
 
 def _bernoulli(_: VAEOptions, data: DataSpec) -> Observation:
@@ -156,14 +154,13 @@ def _columns(config: VAEOptions, data: DataSpec) -> Observation:
         soft = feature.kind == "categorical" or config.likelihood == "categorical"
         levels = len(feature.levels or ()) if soft else 0
         groups["categorical" if soft else feature.kind, levels].append(place)
-    spread = _spread(config, data)
-    parts = [_column_part(config, spread, kind, levels, len(places)) for (kind, levels), places in groups.items()]
+    parts = [_column_part(config, kind, levels, len(places)) for (kind, levels), places in groups.items()]
     return parts[0] if len(parts) == 1 else Columns(parts, list(groups.values()))
 
 
-def _column_part(config: VAEOptions, spread: LearnedSpread, kind: str, levels: int, places: int) -> Observation:
+def _column_part(config: VAEOptions, kind: str, levels: int, places: int) -> Observation:
     if kind == "continuous":
-        return Gaussian(places, spread, _FIRST_COLUMN, config.least_scale)
+        return Gaussian(places, config.spread, _FIRST_COLUMN, config.least_scale)
     if kind == "count":
         return Poisson(places) if config.counts == "poisson" else NegativeBinomial(places)
     return Categorical(places, levels) if kind == "categorical" else Bernoulli(places)

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from genzoo import Batch, GradientObjective, Model, Progress
-from genzoo_vae.autoencoder import VAE
+from genzoo_vae.autoencoder import VAE, Posterior
 from genzoo_vae.options import ELBOOptions, IWAEOptions
-from genzoo_vae.posterior import Posterior
+from genzoo_vae.prior import Normal
 
 _MONITOR_DRAWS = 4
 """Latent vectors drawn for each validation event where the bound does not depend on how many there are."""
@@ -48,7 +48,7 @@ class ELBO(GradientObjective):
         posterior = vae.posterior(x, missing)
         z = posterior.draw(self.options.draws)
         explained = vae.log_likelihood(x, missing, z).mean()
-        return self._weight(fraction) * self._cost(vae.prior.divergence(posterior, z), vae.latent) - explained
+        return self._weight(fraction) * divergence(vae, posterior, z, self.options.free_bits) - explained
 
     def _weight(self, fraction: Tensor) -> Tensor | float:
         if not self.options.warmup:
@@ -56,19 +56,24 @@ class ELBO(GradientObjective):
         weight: Tensor = self.options.beta * (fraction / self.options.warmup).clamp_max(1.0)
         return weight
 
-    def _cost(self, divergence: Tensor, latent: int) -> Tensor:
-        """What divergences `(N, P)` cost, `()`: of each part its mean, but no less than what is free of it."""
-        if not self.options.free_bits:
-            return divergence.sum(1).mean()
-        free = self.options.free_bits * latent / divergence.shape[1]
-        return divergence.mean(0).clamp_min(free).sum()
-
     def monitor(self, model: Model, batch: Batch) -> Tensor:
         vae = _vae(model)
         posterior = vae.posterior(batch.x, batch.missing)
         z = posterior.draw(_MONITOR_DRAWS)
-        explained = vae.log_likelihood(batch.x, batch.missing, z)
-        return vae.prior.divergence(posterior, z).sum(1).mean() - explained.mean()
+        return divergence(vae, posterior, z) - vae.log_likelihood(batch.x, batch.missing, z).mean()
+
+
+def divergence(vae: VAE, posterior: Posterior, z: Tensor, free: float = 0.0) -> Tensor:
+    """Of posteriors from the prior, a mean over events, `()` nats.
+
+    In closed form from a standard normal, each latent dimension costing no less than what is free of it; else estimated
+    from draws `z (K, N, L)`, costing no less than what is free of all dimensions together.
+    """
+    if isinstance(vae.prior, Normal):
+        found = posterior.divergence()
+        return found.mean(0).clamp_min(free).sum() if free else found.sum(1).mean()
+    estimate = (posterior.log_prob(z) - vae.prior.log_prob(z)).mean()
+    return estimate.clamp_min(free * z.shape[-1]) if free else estimate
 
 
 class IWAE(GradientObjective):

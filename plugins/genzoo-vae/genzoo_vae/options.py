@@ -12,8 +12,8 @@ NetworkName = Literal["auto", "mlp", "convolutional"]
 ActivationName = Literal["relu", "leaky-relu", "elu", "gelu", "silu", "tanh"]
 LikelihoodName = Literal["auto", "bernoulli", "categorical", "gaussian", "discretised-logistic"]
 CountsName = Literal["poisson", "negative-binomial"]
-LearnedSpread = Literal["shared", "place", "network"]
-SpreadName = Literal["auto", "shared", "place", "network"]
+PriorName = Literal["mixture", "normal"]
+SpreadName = Literal["shared", "place", "network"]
 GradientName = Literal["standard", "doubly-reparameterised"]
 
 Width = Annotated[int, Field(ge=1, le=65_536)]
@@ -22,33 +22,37 @@ Width = Annotated[int, Field(ge=1, le=65_536)]
 class VAEOptions(Settings):
     """Options of `vae`."""
 
-    network: NetworkName = Field(
-        "auto", description="kind of encoder and decoder; auto takes convolutions for images of 1,024 pixels or more"
+    network: NetworkName = Field("auto", description="kind of encoder and decoder; auto takes convolutions for images")
+    latent: int = Field(8, ge=1, le=65_536, description="dimensions of the latent vector")
+    prior: PriorName = Field(
+        "mixture", description="where latent vectors come from: a normal, or a mixture learnt along"
     )
-    latent: int = Field(12, ge=1, le=65_536, description="dimensions of the latent vector")
-    prior_components: int = Field(
-        50,
-        ge=1,
-        le=10_000,
-        description="components of the prior of latent vectors, a mixture that is learned; 1 for the standard normal",
-    )
+    components: int = Field(30, ge=1, le=10_000, description="normals in the mixture")
     widths: tuple[Width, ...] = Field(
         (256, 256), max_length=32, description="inner layers of an mlp, from event to latent vector; none is linear"
     )
     channels: tuple[Width, ...] = Field(
-        (32, 64), min_length=1, max_length=12, description="channels of convolutions, each of which halves the sides"
+        (16, 32),
+        min_length=1,
+        max_length=12,
+        description="channels of convolutions; all but the first halve the sides of the image",
     )
+    dense: int = Field(256, ge=1, le=65_536, description="width of the layer between convolutions and latent vector")
     activation: ActivationName = Field("silu", description="what follows each inner layer")
-    dropout: float = Field(0.1, ge=0, lt=1, description="share of inner activations dropped while training")
+    encoder_dropout: float = Field(
+        0.15, ge=0, lt=1, description="share of the encoder's inner activations dropped while training"
+    )
+    decoder_dropout: float = Field(
+        0.05, ge=0, lt=1, description="share of the decoder's inner activations dropped while training"
+    )
     input_dropout: float = Field(
         0.0, ge=0, lt=1, description="share of an event's values hidden from the encoder while training"
     )
     likelihood: LikelihoodName = Field("auto", description="what the decoder speaks of; auto goes by the kind of data")
     counts: CountsName = Field("negative-binomial", description="distribution of columns of counts")
     spread: SpreadName = Field(
-        "auto",
-        description="how Gaussians and logistics learn their scale: one for all, one for each place, or by the decoder "
-        "(network); auto is network for images and place for tables",
+        "network",
+        description="how Gaussians and logistics learn their scale: one for all, one for each place, or by the decoder",
     )
     least_scale: float = Field(
         0.01, gt=0, le=1, description="least deviation of a Gaussian, in deviations of its column or ranges of pixels"
@@ -63,10 +67,10 @@ class ELBOOptions(Settings):
 
     beta: float = Field(1.0, ge=0, le=1e4, description="weight of the divergence from the prior; 1 for the bound")
     warmup: float = Field(
-        0.3, ge=0, le=1, description="share of the budget over which that weight rises from 0 to beta"
+        0.0, ge=0, le=1, description="share of the budget over which that weight rises from 0 to beta"
     )
     free_bits: float = Field(
-        0.0, ge=0, le=100, description="divergence of each latent dimension, in nats, that costs nothing extra"
+        0.0, ge=0, le=100, description="divergence of a latent dimension, in nats, that costs nothing extra"
     )
     draws: int = Field(1, ge=1, le=1000, description="latent vectors drawn for each event")
 

@@ -1,9 +1,7 @@
-"""What latent vectors are distributed as before an event is seen.
+"""Where latent vectors come from.
 
 References:
-    "Auto-Encoding Variational Bayes" (Kingma and Welling, 2013), for the standard normal;
-    "VAE with a VampPrior" (Tomczak and Welling, 2018), for why one learns it: a mixture covers what encoders make of
-    the data, where the normal leaves gaps that decode to nothing real.
+    "VAE with a VampPrior" (Tomczak and Welling, 2018), for what a prior that is learnt is good for.
 """
 
 from __future__ import annotations
@@ -13,73 +11,62 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from genzoo_vae.posterior import Posterior
+from genzoo import full_precision
+
+_LOG_VARIANCES = (-8.0, 4.0)
+"""What the logarithm of a component's variance is held to."""
 
 
 class Prior(nn.Module, ABC):
-    """A distribution of latent vectors. Log-densities leave out the constant that posteriors leave out, too.
-
-    Arguments:
-        latent: dimensions, L.
-    """
-
-    def __init__(self, latent: int) -> None:
-        super().__init__()
-        self.latent = latent
-
-    @abstractmethod
-    def sample(self, n: int, like: Tensor) -> Tensor:
-        """Latent vectors `(n, L)`, on the device of `like` and of its type."""
+    """A distribution of latent vectors `(..., L)`."""
 
     @abstractmethod
     def log_prob(self, z: Tensor) -> Tensor:
-        """Log-density of latent vectors `z (..., L)`, `(...,)`."""
+        """Log-density of `z (..., L)`, less that of a standard normal at 0, `(...)`."""
 
     @abstractmethod
-    def divergence(self, posterior: Posterior, z: Tensor) -> Tensor:
-        """From this prior to the posterior, `(N, P)` nats: exactly for each dimension, or `P = 1` in all.
-
-        Arguments:
-            z: draws from the posterior, `(K, N, L)`, where there is no closed form.
-        """
+    def sample(self, n: int) -> Tensor:
+        """Latent vectors `(n, L)`."""
 
 
-class Standard(Prior):
+class Normal(Prior):
     """The standard normal."""
 
-    def sample(self, n: int, like: Tensor) -> Tensor:
-        return torch.randn(n, self.latent, device=like.device, dtype=like.dtype)
+    origin: Tensor
+
+    def __init__(self, latent: int) -> None:
+        super().__init__()
+        self.register_buffer("origin", torch.zeros(latent), persistent=False)
 
     def log_prob(self, z: Tensor) -> Tensor:
         return -0.5 * z.square().sum(-1)
 
-    def divergence(self, posterior: Posterior, z: Tensor) -> Tensor:
-        return 0.5 * (posterior.mean.square() + posterior.log_variance.exp() - 1.0 - posterior.log_variance)
+    def sample(self, n: int) -> Tensor:
+        return torch.randn(n, len(self.origin), device=self.origin.device, dtype=self.origin.dtype)
 
 
 class Mixture(Prior):
-    """A mixture of diagonal normals that is learned with the rest.
+    """A mixture of normals without correlations, learnt with the autoencoder.
 
-    Arguments:
-        latent: dimensions, L.
-        components: K.
+    A standard normal leaves room where no event is encoded, from which samples then come; this one does not.
     """
 
     def __init__(self, latent: int, components: int) -> None:
-        super().__init__(latent)
-        self.mean = nn.Parameter(0.5 * torch.randn(components, latent))
-        self.log_variance = nn.Parameter(torch.zeros(components, latent))
-        self.logit = nn.Parameter(torch.zeros(components))
-
-    def sample(self, n: int, like: Tensor) -> Tensor:
-        component = torch.multinomial(self.logit.softmax(0), n, replacement=True)
-        mean, deviation = self.mean[component], (0.5 * self.log_variance[component]).exp()
-        return torch.addcmul(mean, deviation, torch.randn_like(mean)).to(like.dtype)
+        super().__init__()
+        self.means = nn.Parameter(0.5 * torch.randn(components, latent))
+        self.log_variances = nn.Parameter(torch.zeros(components, latent))
+        self.logits = nn.Parameter(torch.zeros(components))
 
     def log_prob(self, z: Tensor) -> Tensor:
-        scaled = (z[..., None, :] - self.mean) * (-0.5 * self.log_variance).exp()  # (..., K, L)
-        found = -0.5 * (scaled.square() + self.log_variance).sum(-1) + self.logit.log_softmax(0)
-        return found.logsumexp(-1)
+        with full_precision(z):
+            log_variances = self.log_variances.clamp(*_LOG_VARIANCES)
+            precisions = (-log_variances).exp()
+            pulls = self.means * precisions
+            alone = self.logits.log_softmax(0) - 0.5 * (log_variances + self.means * pulls).sum(1)
+            # Squares written out, so that no difference `(..., components, L)` is held.
+            return (z @ pulls.T - 0.5 * z.square() @ precisions.T + alone).logsumexp(-1)
 
-    def divergence(self, posterior: Posterior, z: Tensor) -> Tensor:
-        return (posterior.log_prob(z) - self.log_prob(z)).mean(0)[:, None]
+    def sample(self, n: int) -> Tensor:
+        chosen = torch.multinomial(self.logits.softmax(0), n, replacement=True)
+        deviations = (0.5 * self.log_variances.clamp(*_LOG_VARIANCES)).exp()
+        return torch.addcmul(self.means[chosen], deviations[chosen], torch.randn_like(self.means[chosen]))

@@ -38,7 +38,7 @@ def test_a_discretised_logistic_sums_to_one_wherever_it_lies_and_however_narrow(
     if observation.spread.raw is not None:
         observation.spread.raw.data = tensor(RNG.normal(0, 6, observation.spread.raw.shape), dtype)
     given = np.concatenate([RNG.normal(0, 2, places), RNG.normal(0, 6, observation.width - places)])
-    given[:4] = [-300.0, 300.0, -0.5, 0.5]
+    given[:4] = [-300.0, 300.0, -2.4, 2.4]
     found = observation.log_prob(grid(levels, places, dtype), tensor(given, dtype)).double()
     assert torch.isfinite(found).all()
     tolerance = 1e-12 if dtype == torch.float64 else 2e-5
@@ -48,7 +48,7 @@ def test_a_discretised_logistic_sums_to_one_wherever_it_lies_and_however_narrow(
 def test_a_discretised_logistic_is_the_mass_of_each_cell():
     observation = DiscretisedLogistic(3, 17, "network").double()
     given = tensor([0.1, -0.4, 0.6, 0.3, -1.0, 0.5])
-    centre = given[:3].numpy() + 0.5
+    centre = 1.2 * special.expit(given[:3].numpy()) - 0.1
     scale = observation.spread(given[3:]).exp().numpy()
     edges = np.concatenate([[-np.inf], (np.arange(16) + 0.5) / 16, [np.inf]])[:, None]
     expected = np.log(np.diff(stats.logistic(centre, scale).cdf(edges), axis=0))
@@ -145,7 +145,7 @@ def test_samples_of_categories_are_as_frequent_as_they_are_probable():
 
 
 def test_a_mixed_table_is_the_sum_of_its_columns():
-    vae = made(MIXED, counts="poisson", least_scale=1e-3)
+    vae = made(MIXED, counts="poisson", least_scale=1e-3, spread="place")
     observation = vae.observation
     assert isinstance(observation, Columns)
     x = np.array([[1, 0.4, 2, 3, -1.0], [0, -2.0, 0, 0, 0.5]])

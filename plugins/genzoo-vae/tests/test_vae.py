@@ -16,7 +16,6 @@ from genzoo_vae.observation import Bernoulli, Categorical, Columns, DiscretisedL
 from genzoo_vae.options import ELBOOptions, IWAEOptions, VAEOptions
 
 FREE = dataclasses.replace(IMAGE, bounds=None, quantum=None, storage="float32")
-LARGE = dataclasses.replace(IMAGE, event_shape=(3, 32, 32))
 
 
 def mixed_events(n, seed=0):
@@ -49,10 +48,10 @@ def test_the_likelihood_goes_by_the_kind_of_data(data, options, observation):
     assert generator.dequantised == (observation is Gaussian and data.quantum is not None)
 
 
-def test_large_images_go_through_convolutions_unless_told_otherwise():
-    assert isinstance(build(VAEOptions(), LARGE).generator.encoder, ConvEncoder)
-    assert not isinstance(build(VAEOptions(network="mlp"), LARGE).generator.encoder, ConvEncoder)
-    assert not isinstance(build(VAEOptions(), IMAGE).generator.encoder, ConvEncoder)
+def test_images_go_through_convolutions_unless_told_otherwise():
+    assert isinstance(build(VAEOptions(), IMAGE).generator.encoder, ConvEncoder)
+    assert not isinstance(build(VAEOptions(network="mlp"), IMAGE).generator.encoder, ConvEncoder)
+    assert not isinstance(build(VAEOptions(), table(3)).generator.encoder, ConvEncoder)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +76,7 @@ def test_what_does_not_suit_the_data_is_refused(data, options, words):
 @pytest.mark.parametrize("likelihood", ["discretised-logistic", "categorical", "gaussian"])
 def test_images_of_any_sides_pass_through_convolutions(shape, likelihood):
     data = dataclasses.replace(IMAGE, event_shape=shape)
-    vae = made(data, network="convolutional", likelihood=likelihood, spread="network", channels=(8, 6), latent=3)
+    vae = made(data, network="convolutional", likelihood=likelihood, spread="network", channels=(4, 8, 6), latent=3)
     assert vae.sample(4).shape == (4, *shape)
     x = vae.sample(2).detach().clamp(0, 1)
     assert vae.reconstruct(x).shape == x.shape
@@ -102,7 +101,7 @@ def _small(shape):
 @pytest.mark.parametrize(("objective", "settings"), [(elbo, ELBOOptions()), (iwae, IWAEOptions(draws=4))])
 def test_mixed_precision_changes_the_loss_by_little(objective, settings):
     torch.manual_seed(0)
-    vae = build(VAEOptions(dropout=0.0), IMAGE).generator
+    vae = build(VAEOptions(encoder_dropout=0.0, decoder_dropout=0.0), IMAGE).generator
     model, x = genzoo.Model(genzoo.Parts(vae)), (torch.randint(0, 17, (64, 1, 4, 4)) / 16).float()
     found = []
     for mixed in (False, True):
@@ -116,12 +115,12 @@ def test_mixed_precision_changes_the_loss_by_little(objective, settings):
 
 def test_many_draws_of_many_pixels_fit_in_little_memory():
     data = dataclasses.replace(IMAGE, event_shape=(1, 28, 28))
-    vae = build(VAEOptions(widths=(32,), latent=4), data).generator.eval()
+    vae = build(VAEOptions(network="mlp", widths=(32,), latent=4, spread="place"), data).generator.eval()
     x = torch.zeros(512, 1, 28, 28)
     with torch.no_grad(), torch.profiler.profile(profile_memory=True) as profile:
-        vae.log_prob_bound(x, draws=12)
+        vae.log_prob_bound(x, draws=24)
     largest = max(event.self_cpu_memory_usage for event in profile.events() if event.self_cpu_memory_usage > 0)
-    assert largest <= 4 * 2**21 * 1.01
+    assert largest <= 4 * 2**22 * 1.01
 
 
 def test_a_run_on_digits_can_do_all_it_announces(tmp_path):

@@ -12,7 +12,7 @@ from genzoo_vae.autoencoder import VAE
 from genzoo_vae.build import build
 from genzoo_vae.observation import Gaussian
 from genzoo_vae.options import VAEOptions
-from genzoo_vae.prior import Standard
+from genzoo_vae.prior import Normal
 
 IMAGE = genzoo.DataSpec((1, 4, 4), "image", (genzoo.Feature("pixel"),), (0.0, 16.0), 1.0, "uint8")
 BINARY = genzoo.DataSpec((1, 4, 4), "image", (genzoo.Feature("pixel", "binary", ("0", "1")),), (0.0, 1.0), 1.0, "uint8")
@@ -77,7 +77,11 @@ class Factors:
         solved = np.linalg.solve(self.precision, self.weight.T / self.variance)
         encoder, decoder = nn.Linear(columns, 2 * latent), nn.Linear(latent, columns)
         observation = Gaussian(columns, "place", 0.5, 1e-3)
-        vae = VAE(encoder, decoder, observation, Standard(latent), (columns,), imputation_draws=draws).double().eval()
+        vae = (
+            VAE(encoder, decoder, observation, Normal(latent), (columns,), latent, imputation_draws=draws)
+            .double()
+            .eval()
+        )
         with torch.no_grad():
             encoder.weight.copy_(torch.as_tensor(np.concatenate([solved, np.zeros_like(solved)])))
             log_variance = np.log(widen / np.diag(self.precision))

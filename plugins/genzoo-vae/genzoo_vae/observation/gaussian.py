@@ -9,7 +9,7 @@ from torch import Tensor
 
 from genzoo_vae.observation.observation import Observation
 from genzoo_vae.observation.spread import Spread
-from genzoo_vae.options import LearnedSpread
+from genzoo_vae.options import SpreadName
 
 _HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 
@@ -17,7 +17,7 @@ _HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 class Gaussian(Observation):
     """Normal with the mean that the decoder says and a learned deviation, whose least keeps the density finite."""
 
-    def __init__(self, places: int, learned: LearnedSpread, first: float, least: float) -> None:
+    def __init__(self, places: int, learned: SpreadName, first: float, least: float) -> None:
         super().__init__(places)
         self.spread = Spread(places, learned, first, least)
 

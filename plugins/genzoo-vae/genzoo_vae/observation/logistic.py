@@ -12,10 +12,13 @@ from torch.nn import functional as F
 
 from genzoo_vae.observation.observation import Observation
 from genzoo_vae.observation.spread import Spread
-from genzoo_vae.options import LearnedSpread
+from genzoo_vae.options import SpreadName
 
 _FIRST = 0.1
 """The scale that training starts from, in ranges of the pixels."""
+
+_BEYOND = 0.1
+"""How far a centre may lie beyond the ends, in ranges of the pixels."""
 
 _LEAST = 1 / 32
 """The least scale in steps of the grid; a level has all but 1e-7 of the mass of its cell then."""
@@ -24,16 +27,20 @@ _LEAST = 1 / 32
 class DiscretisedLogistic(Observation):
     """The mass of a logistic in the cell around each level; the first and last cell have the tails.
 
-    The decoder says how far the centre lies from the middle of the range, 0.5 in model space.
+    The decoder says the logit of the centre, which may lie a little beyond the ends of the range.
 
     Arguments:
         levels: of the grid from 0 to 1 in model space.
     """
 
-    def __init__(self, places: int, levels: int, learned: LearnedSpread) -> None:
+    def __init__(self, places: int, levels: int, learned: SpreadName) -> None:
         super().__init__(places)
         self.step = 1 / (levels - 1)
         self.spread = Spread(places, learned, max(_FIRST, self.step), _LEAST * self.step)
+
+    def show(self, x: Tensor, missing: Tensor | None) -> Tensor:
+        shown = 2 * x - 1
+        return shown if missing is None else shown.masked_fill(missing, 0.0)
 
     @property
     def width(self) -> int:
@@ -41,7 +48,8 @@ class DiscretisedLogistic(Observation):
 
     def _split(self, given: Tensor) -> tuple[Tensor, Tensor]:
         """Centres `(..., D)` and log-scales."""
-        return given[..., : self.places] + 0.5, self.spread(given[..., self.places :])
+        centre = (1 + 2 * _BEYOND) * given[..., : self.places].sigmoid() - _BEYOND
+        return centre, self.spread(given[..., self.places :])
 
     def log_prob(self, x: Tensor, given: Tensor) -> Tensor:
         centre, log_scale = self._split(given)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from genzoo_vae.options import LearnedSpread
+from genzoo_vae.options import SpreadName
 
 
 class Spread(nn.Module):
@@ -21,7 +21,7 @@ class Spread(nn.Module):
         least: what all scales are above.
     """
 
-    def __init__(self, places: int, learned: LearnedSpread, first: float, least: float) -> None:
+    def __init__(self, places: int, learned: SpreadName, first: float, least: float) -> None:
         super().__init__()
         self._log_least = math.log(least)
         self._start = math.log(math.expm1(math.log(first / least)))  # softplus gives log(first / least) there
