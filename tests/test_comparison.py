@@ -468,3 +468,32 @@ def test_em_computes_in_float64_on_any_device_that_is_not_told_to_be_mps(monkeyp
 def test_a_device_that_does_not_exist_is_refused_for_all():
     with pytest.raises(ConfigError, match="no device 'tpux'"):
         prepared("gmm", "dcgan", device="tpux")
+
+
+def test_bounds_on_a_grid_are_compared_as_probabilities():
+    report = genzoo.compare(["gaussian", "gmm:components=4", "naive-bayes:components=4"], "digits", precision="fp64")
+    assert report.by == "test"
+    assert report.conflict is None
+    assert "the data lie on a grid" in report.notes[0]
+    for row in report.rows:
+        told = row.log_likelihood
+        assert (told.kind, told.measure) == ("lower bound (64 draws)", "mass")
+        assert told.bits_per_dim == pytest.approx(-told.test / 64 / np.log(2))
+        assert row.bic is None
+        assert row.reasons["bic"] == "the data lie on a grid, where a density only bounds the likelihood"
+        assert row.verdict.endswith(("lower bound", "lower bounds"))
+    assert report.rows[0].id == "gmm:components=4"
+    told = as_dict(report)["rows"][0]["log_likelihood"]
+    assert told["bits_per_dim"] == report.rows[0].log_likelihood.bits_per_dim
+    assert "bits/dim" in markdown(report)
+    tables = genzoo.compare(["gaussian"], "iris")
+    assert tables.rows[0].log_likelihood.bits_per_dim is None
+    assert "bits/dim" not in markdown(tables)
+
+
+def test_masses_that_are_known_exactly_have_criteria_on_a_grid():
+    data = {"source": "digits", "binarise": True}
+    report = genzoo.compare(["naive-bayes:components=4", "naive-bayes:components=1"], data, precision="fp64")
+    assert report.by == "bic"
+    assert {(row.log_likelihood.kind, row.log_likelihood.measure) for row in report.rows} == {("exact", "mass")}
+    assert all(row.log_likelihood.bits_per_dim < 0.6 for row in report.rows)

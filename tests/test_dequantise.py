@@ -10,10 +10,12 @@ from toy_plugin import ToyGaussian
 
 import genzoo
 from genzoo import DataSpec, Feature
+from genzoo.data.bundled import digits
 from genzoo.dequantise import Dequantiser, hashed
 from genzoo.device import Runtime
 from genzoo.engine.feed import Blocks, Order, ResidentFeed, StreamingFeed
 from genzoo.errors import ConfigError, PluginError
+from genzoo.evaluation import score
 from genzoo.fitted import Fitted
 from genzoo.measure import measures_of
 from genzoo.metrics.likelihood import bits_per_dim, dimensions_of, kind_of, log_likelihoods, measure_of
@@ -261,3 +263,39 @@ def test_images_measured_as_a_mass_are_told_in_bits_per_dimension():
     assert (measure_of(plain), dimensions_of(plain)) == ("mass", 20)
     assert dimensions_of(grid_model()) is None, "bits per dimension are of images"
     assert bits_per_dim(-3.0 * 20 * math.log(2), 20) == pytest.approx(3.0)
+
+
+def test_training_on_a_grid_is_repeated_by_a_resume_to_the_bit(tmp_path):
+    settings = {"batch_size": 100, "checkpoint_every": 17}
+    runs = [
+        genzoo.train(
+            "toy", "digits", dequantised=True, training={**settings, "steps": steps}, out=tmp_path / str(steps)
+        )
+        for steps in (40, 17)
+    ]
+    resumed = genzoo.resume(runs[1].path, steps=40)
+    whole, again = (run.fitted().generator.state_dict() for run in (runs[0], resumed))
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
+    fitted = runs[0].fitted()
+    assert fitted.capabilities == {"likelihood-bound"}
+    data = genzoo.Dataset("digits", fitted.data, digits().events)
+    validation = digits().split(runs[0].config.split, 0).validation
+    own = log_likelihoods(fitted, data, validation, seed=0)
+    assert np.array_equal(fitted.validation_scores, np.sort(own)), "as scores will be, by the same draws"
+    flagged = score(fitted, data, 0.1)
+    assert flagged.threshold == pytest.approx(np.quantile(own, 0.1))
+    assert 0.02 < flagged.flagged.mean() < 0.25
+
+
+def test_the_transform_is_fitted_to_the_noisy_rows(tmp_path):
+    run = genzoo.train(
+        "toy", "digits", dequantised=True, training={"steps": 1, "batch_size": 100}, out=tmp_path / "run"
+    )
+    rows = digits().split(run.config.split, 0).train
+    noisy = digits().events[rows] + noise(0, 0, rows, digits().spec).numpy()
+    transform = run.fitted().transform
+    assert transform.shift.item() == pytest.approx(noisy.mean(), rel=1e-12)
+    assert transform.scale.item() == pytest.approx(noisy.std(), rel=1e-12)
+    flat = genzoo.Dataset("flat", IMAGE, np.full((200, 1, 4, 5), 7, np.uint8))
+    run = genzoo.train("toy", flat, dequantised=True, training={"steps": 1, "batch_size": 100}, out=tmp_path / "flat")
+    assert run.fitted().transform.scale.item() == pytest.approx(12**-0.5, rel=0.02), "no image is too flat for a mass"

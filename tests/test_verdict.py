@@ -124,6 +124,15 @@ def test_a_bound_wins_only_where_it_lies_significantly_above(exact, bound, best,
     assert {row.id: row.verdict for row in ranking.rows} == told
 
 
+def test_an_exact_value_that_a_winning_bound_does_not_reach_for_sure_is_undecided():
+    kind = "lower bound (64 draws)"
+    near = events(0.0)
+    bound = near + 0.5 + 0.1 * events(seed=5)
+    wild = near - 0.1 + 40 * events(seed=6)  # below the others, by a difference of which little is known
+    found = verdicts([result("bound", bound, kind=kind), result("near", near), result("wild", wild)])
+    assert found == {"bound": "best: lower bound", "near": "worse", "wild": "undecided: lower bound"}
+
+
 def test_bounds_among_themselves_are_labelled():
     kind = "lower bound (64 draws)"
     found = verdicts([result("a", events(), kind=kind), result("b", events(-1.0) + 0.1 * events(seed=1), kind=kind)])

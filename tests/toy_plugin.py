@@ -16,6 +16,7 @@ GENZOO_API = 1
 class ToyOptions(genzoo.Settings):
     offset: float = Field(0.0, ge=-5, le=5, description="where the mean begins")
     mass: bool = Field(False, description="claim to measure probability masses")
+    dequantised: bool = Field(False, description="be a density wherever the data lie on a grid")
     depth: int = Field(1, ge=1, le=3, description="unused")
 
 
@@ -69,6 +70,7 @@ def build(config, data):
     generator = ToyGaussian(data.event_shape, config.offset)
     if config.mass:
         generator.measures = ("mass",) * len(data.features)
+    generator.dequantised = config.dequantised
     return genzoo.Parts(generator)
 
 

@@ -181,7 +181,7 @@ def _verdict(result: Result, best: Result, gap: Difference | None, by: str) -> s
     if bounded and top.exact:
         return "undecided: lower bound"
     if by in ("test", "cv") and mine.exact and not top.exact and not _below(gap):
-        return "undecided: lower bound"  # it may lie above the value that the best has at least, or below the true one
+        return "undecided: lower bound"
     return _compared(result, best, gap, by) + (": lower bounds" if bounded else "")
 
 
