@@ -18,6 +18,7 @@ import genzoo
 from genzoo.errors import ArtifactError
 from genzoo.presentation.comparison import comparison_page
 from genzoo.presentation.events import how_many, marginals
+from genzoo.presentation.inside import inside_sections
 from genzoo.presentation.run import run_page
 from genzoo.presentation.shown import Shown, read_shown, write_shown
 from genzoo.report.drawing import Histogram, curves, marginal
@@ -295,6 +296,17 @@ def test_marginals_are_densities_and_shares_of_what_was_observed():
     values, counts = np.unique(known[:, 2], return_counts=True)
     top = "abc"[int(values[counts.argmax()])]
     assert f"k: real {top} {counts.max() / len(known):.0%}" in captions[2]
+
+
+def test_components_are_told_by_their_share_and_by_what_is_typical_of_them(tmp_path):
+    rng = np.random.default_rng(0)
+    events = np.concatenate([rng.normal(0, 1, (70, 2)), rng.normal(1000, 1, (30, 2))])
+    run = genzoo.train("gmm", data=events, out=tmp_path / "two", components=2, training={"restarts": 5})
+    section = inside_sections(run.fitted(), events, 0)[-1]
+    rows = section.blocks[0].rows
+    assert [row[1] for row in rows] == ["70.0%", "30.0%"]
+    for row, part in zip(rows, (events[:70], events[70:]), strict=True):
+        assert row[2:] == tuple(f"{mean:.4g}" for mean in part.mean(axis=0))
 
 
 def test_of_many_columns_the_first_are_drawn_and_it_is_said():

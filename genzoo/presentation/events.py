@@ -34,6 +34,11 @@ def how_many(data: DataSpec) -> int:
     return max(_LEAST[modality], min(_MOST[modality], _NUMBERS[modality] // data.size))
 
 
+def how_many_inside(data: DataSpec) -> int:
+    """Events by which a page tells what components hold: more, as they are not drawn."""
+    return max(how_many(data), min(1_000, 4_000_000 // data.size))
+
+
 def evenly(rows: Array, most: int) -> Array:
     """At most so many of increasing row numbers, evenly spaced."""
     return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]

@@ -100,6 +100,10 @@ def _components(fitted: Fitted, real: Array) -> Section:
         rows,
     )
     blocks: list[Block] = [table, *about_width(fitted.data, WIDEST)]
+    if fitted.data.modality == "image":
+        weights = posterior[:, order] / np.maximum(share[order] * len(real), 1e-12)  # (N, K)
+        means = np.tensordot(weights.T, real.astype(np.float64), 1)  # (K, *event)
+        blocks.append(Pictures((event_grid(means, fitted.data, "mean event of each component, in this order"),)))
     if len(share) > len(order):
         blocks.append(Text(f"The {len(order)} largest of {len(share)} components are shown."))
     return Section("Components", tuple(blocks))

@@ -19,7 +19,7 @@ from genzoo.metrics.judge import Chosen
 from genzoo.metrics.metric import Metric
 from genzoo.plugins import registry
 from genzoo.presentation.curve import curve_section
-from genzoo.presentation.events import evenly, how_many, marginals, side_by_side
+from genzoo.presentation.events import evenly, how_many, how_many_inside, marginals, side_by_side
 from genzoo.presentation.inside import inside_sections
 from genzoo.presentation.score import plain, score_blocks
 from genzoo.report.page import Block, Facts, Page, Section, Text
@@ -74,12 +74,12 @@ def run_page(
     """
     config = run.config
     held = _held(run, dataset)
-    real = None if held.dataset is None else _events(held.dataset, evenly(held.shown, how_many(fitted.data)))
+    real, more = (_events(held, most(fitted.data)) for most in (how_many, how_many_inside))
     sections = [
         Section("Scores", tuple(_scores(fitted, held, metrics, features, config, seed))),
         curve_section(run),
         *_samples(fitted, real, held, seed),
-        *inside_sections(fitted, real, seed),
+        *inside_sections(fitted, more, seed),
         Section("How it came about", tuple(_facts(run, config, held, seed))),
     ]
     name = _data_name(config, held)
@@ -134,8 +134,8 @@ def _held(run: Run, given: Dataset | None) -> Held:
     return Held(own[0], split.test, getattr(split, where), f"{where} rows", own, lack)
 
 
-def _events(dataset: Dataset, rows: Rows) -> Array:
-    return np.asarray(dataset.events[rows])
+def _events(held: Held, most: int) -> Array | None:
+    return None if held.dataset is None else np.asarray(held.dataset.events[evenly(held.shown, most)])
 
 
 def _scores(
