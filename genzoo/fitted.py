@@ -384,9 +384,11 @@ class Fitted:
 
     def _to_data(self, y: Tensor) -> Array:
         x = self.transform.inverse(y.to(self.transform.shift.dtype))
-        found = _to_host(place_on_grid(x, self.data))
-        # No integer says what is not a number: such events stay floating, for whoever asks to count them.
-        return found.astype(self.data.storage) if np.isfinite(found).all() else found
+        finite = x.isfinite()
+        if finite.all():
+            return _to_host(place_on_grid(x, self.data)).astype(self.data.storage)
+        # Neither a bound nor an integer may hide what is not finite: whoever asks can count it.
+        return _to_host(torch.where(finite, place_on_grid(x, self.data), x))
 
 
 def _refuse_grey(model: str, events: Array) -> None:

@@ -23,7 +23,7 @@ from genzoo.features.extractor import Features
 Kernel = Callable[[Tensor, Tensor], Tensor]
 """Of `x (N, F)` and `y (M, F)`, `(N, M)`."""
 
-_BLOCK = 2048
+_BLOCK = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def _within(kernel: Kernel, x: Tensor) -> _Sums:
             else:
                 rows[j : j + _BLOCK] += block.sum(dim=0)
             rows[i : i + _BLOCK] += block.sum(dim=1)
-            squares += (1 if i == j else 2) * float(block.square_().sum())
+            squares += (1 if i == j else 2) * float(torch.linalg.vector_norm(block)) ** 2
     return _Sums(rows, rows, squares)
 
 
@@ -59,7 +59,7 @@ def _between(kernel: Kernel, x: Tensor, y: Tensor) -> _Sums:
             block = kernel(x[i : i + _BLOCK], y[j : j + _BLOCK])
             rows[i : i + _BLOCK] += block.sum(dim=1)
             columns[j : j + _BLOCK] += block.sum(dim=0)
-            squares += float(block.square_().sum())
+            squares += float(torch.linalg.vector_norm(block)) ** 2
     return _Sums(rows, columns, squares)
 
 

@@ -22,19 +22,17 @@ from genzoo.metrics.metric import Direction, Given, Metric, Score, feature_pair
 
 @dataclass(frozen=True, slots=True)
 class _Moments:
-    """The mean of features, and their deviations from it as `basis @ root`, whose `rootᵀ root` is the covariance."""
+    """The mean of features, their deviations from it, and a triangular root: `rootᵀ root` is the covariance."""
 
     mean: Features
     deviations: Features
-    basis: Features
     root: Features
 
     @staticmethod
     def of(features: Features) -> _Moments:
         mean = features.mean(axis=0)
         deviations = (features - mean) / math.sqrt(len(features) - 1)
-        basis, root = np.linalg.qr(deviations)
-        return _Moments(mean, deviations, basis, root)
+        return _Moments(mean, deviations, np.asarray(np.linalg.qr(deviations, mode="r")))
 
 
 def frechet_distance(x: Features, y: Features) -> tuple[float, float]:
@@ -47,14 +45,22 @@ def frechet_distance(x: Features, y: Features) -> tuple[float, float]:
     gap = a.mean - b.mean
     traces = (a.deviations**2).sum() + (b.deviations**2).sum()
     value = float(gap @ gap + traces - 2 * singular.sum())
-    variance = _variance(a, gap, left, singular) + _variance(b, -gap, right.T, singular)
+    kept = singular > singular[0] * 1e-12  # what is left out of the slopes is less than these are
+    variance = _variance(a, gap, b.root.T @ right.T[:, kept], singular[kept])
+    variance += _variance(b, -gap, a.root.T @ left[:, kept], singular[kept])
     return max(value, 0.0), math.sqrt(variance)
 
 
 def _variance(own: _Moments, gap: Features, directions: Features, singular: Features) -> float:
+    """The part of the variance that comes from one kind of events.
+
+    Arguments:
+        directions: root of the others' covariance, turned to its singular vectors; on it the deviations have
+            the length of a singular value.
+    """
     n = len(own.deviations)
     slope = 2 * own.deviations @ gap * math.sqrt(n - 1) / n + (own.deviations**2).sum(axis=1)
-    slope -= ((own.basis @ directions) ** 2) @ singular
+    slope -= ((own.deviations @ directions) ** 2) @ (1 / singular)
     return float(slope.var(ddof=1)) * n
 
 

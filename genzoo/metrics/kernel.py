@@ -44,19 +44,20 @@ class MaximumMeanDiscrepancy(Metric):
         real, samples = feature_pair(given, _LEAST)
         bandwidth = median_distance(real)
         centre = real.mean(axis=0)
-
-        def gaussian(x: Tensor, y: Tensor) -> Tensor:
-            squared = torch.addmm(y.square().sum(dim=1), x, y.T, alpha=-2).add_(x.square().sum(dim=1, keepdim=True))
-            return squared.clamp_(min=0).mul_(-0.5 / bandwidth**2).exp_()
-
-        value, error = discrepancy(gaussian, real - centre, samples - centre)
+        value, error = discrepancy(_gaussian, (real - centre) / bandwidth, (samples - centre) / bandwidth)
         protocol = {"kernel": "Gaussian, unbiased", "bandwidth": bandwidth, "bandwidth_rule": "median distance"}
         return Score(self.name, value, self.direction, error, protocol)
 
 
 def _polynomial(x: Tensor, y: Tensor) -> Tensor:
-    inner = (x @ y.T).div_(x.shape[1]).add_(1)
+    inner = torch.addmm(torch.ones(len(y), dtype=y.dtype), x, y.T, alpha=1 / x.shape[1])
     return inner.square().mul_(inner)
+
+
+def _gaussian(x: Tensor, y: Tensor) -> Tensor:
+    """Of events in units of the bandwidth."""
+    own, theirs = x.square().sum(dim=1, keepdim=True) / 2, y.square().sum(dim=1) / 2
+    return torch.addmm(-theirs, x, y.T).sub_(own).clamp_(max=0).exp_()
 
 
 def median_distance(real: Features) -> float:
