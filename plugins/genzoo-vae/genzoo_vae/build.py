@@ -23,6 +23,9 @@ from genzoo_vae.observation import (
 from genzoo_vae.options import VAEOptions
 from genzoo_vae.prior import Mixture, Normal
 
+_LARGE = 1024
+"""Pixels from which on an image goes through convolutions unless told otherwise."""
+
 _MOST_LEVELS = 256
 """Levels that a softmax over those of every pixel may have."""
 
@@ -58,7 +61,7 @@ def _networks(config: VAEOptions, data: DataSpec, observation: Observation) -> t
     image = data.modality == "image"
     if config.network == "convolutional" and not image:
         raise ValueError("convolutions want images, and this is a table; use network=mlp")
-    if image and config.network != "mlp":
+    if config.network == "convolutional" or (config.network == "auto" and image and data.size >= _LARGE):
         numbers = observation.width // data.size
         encoder = ConvEncoder(data.event_shape, 2 * config.latent, config)
         return encoder, ConvDecoder(data.event_shape, config.latent, numbers, config)

@@ -22,7 +22,9 @@ Width = Annotated[int, Field(ge=1, le=65_536)]
 class VAEOptions(Settings):
     """Options of `vae`."""
 
-    network: NetworkName = Field("auto", description="kind of encoder and decoder; auto takes convolutions for images")
+    network: NetworkName = Field(
+        "auto", description="kind of encoder and decoder; auto takes convolutions for images of 1,024 pixels or more"
+    )
     latent: int = Field(8, ge=1, le=65_536, description="dimensions of the latent vector")
     prior: PriorName = Field(
         "mixture", description="where latent vectors come from: a normal, or a mixture learnt along"

@@ -25,10 +25,11 @@ _VAE = genzoo.ModelSpec(
     modalities=("image", "table"),
     missing=True,
     data="digits",
+    objective_options={"elbo": {"warmup": 0.3}},
     training={
-        "epochs": 400,
+        "epochs": 200,
         "batch_size": 64,
-        "optimiser": {"name": "adam", "rate": 1e-3},
+        "optimiser": {"name": "adam", "rate": 2e-3},
         "ema": 0.999,
         "eval_every": 5,
         "patience": 10,

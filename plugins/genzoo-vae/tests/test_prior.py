@@ -5,10 +5,14 @@ import math
 import numpy as np
 import pytest
 import torch
-from scipy.stats import kstest
+from scipy import special, stats
 from torch import distributions as D
+from vae_cases import Factors
 
+import genzoo
 from genzoo_vae.autoencoder import Posterior
+from genzoo_vae.objectives import elbo
+from genzoo_vae.options import ELBOOptions
 from genzoo_vae.prior import Mixture, Normal
 
 
@@ -44,7 +48,7 @@ def test_a_mixture_draws_what_its_density_says():
             (weight * D.Normal(prior.means[:, 0], deviation).cdf(torch.as_tensor(x)[:, None])).sum(1).detach().numpy()
         )
 
-    assert kstest(drawn, cumulative).pvalue > 0.01
+    assert stats.kstest(drawn, cumulative).pvalue > 0.01
 
 
 def test_the_divergence_by_draws_is_that_by_quadrature_on_average():
@@ -64,3 +68,53 @@ def test_one_component_at_the_origin_is_the_standard_normal():
     with torch.no_grad():
         prior.means.zero_()
     assert torch.allclose(prior.log_prob(z), Normal(2).log_prob(z), atol=1e-6)
+
+
+def parts_of(prior):
+    """Weights, means and variances."""
+    weights = special.softmax(prior.logits.detach().numpy())
+    return weights, prior.means.detach().numpy(), np.exp(prior.log_variances.detach().numpy())
+
+
+def test_the_bound_under_a_mixture_is_the_exact_log_likelihood_of_a_linear_decoder():
+    truth = Factors()
+    vae = truth.autoencoder(widen=3.0)
+    prior = vae.prior = mixture(2, components=3)
+    x = truth.sample(300)
+    joint = [
+        np.log(w)
+        + stats.multivariate_normal(
+            truth.shift + truth.weight @ m, truth.weight @ np.diag(v) @ truth.weight.T + np.diag(truth.variance)
+        ).logpdf(x)
+        for w, m, v in zip(*parts_of(prior), strict=True)
+    ]
+    exact = special.logsumexp(joint, 0)
+    torch.manual_seed(0)
+    bound = vae.log_prob_bound(torch.as_tensor(x), draws=2000).detach().numpy()
+    assert abs(bound.mean() - exact.mean()) < 0.02
+    one = vae.log_prob_bound(torch.as_tensor(x), draws=1).detach().numpy()
+    assert one.mean() < exact.mean() - 0.05
+
+
+@pytest.mark.parametrize("free", [0.0, 3.0])
+def test_the_divergence_from_a_mixture_is_that_of_draws_and_no_less_than_what_is_free(free):
+    truth = Factors()
+    vae = truth.autoencoder()
+    prior = vae.prior = mixture(2, components=3)
+    x = torch.as_tensor(truth.sample(40))
+    objective = elbo(ELBOOptions(beta=2.0, draws=3, free_bits=free))
+    torch.manual_seed(0)
+    ((losses),) = objective.losses(
+        genzoo.Model(genzoo.Parts(vae)), genzoo.Batch(x), genzoo.Progress.start(torch.device("cpu"))
+    )
+    torch.manual_seed(0)
+    noise = torch.randn(3, 40, 2, dtype=torch.float64).numpy()
+    mean, log_variance = np.split(vae.encoder(x).detach().numpy(), 2, 1)
+    z = mean + np.exp(log_variance / 2) * noise
+    explained = stats.norm.logpdf(x.numpy(), z @ truth.weight.T + truth.shift, np.sqrt(truth.variance)).sum(-1).mean()
+    about = stats.norm.logpdf(z, mean, np.exp(log_variance / 2)).sum(-1)
+    divergence = (about - reference(prior).log_prob(torch.as_tensor(z)).detach().numpy()).mean()
+    expected = 2.0 * max(divergence, 2 * free) - explained
+    assert losses["generator"].item() == pytest.approx(expected, rel=1e-9)
+    if free:
+        assert divergence < 2 * free, "a case in which it is free"

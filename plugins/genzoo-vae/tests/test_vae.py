@@ -48,9 +48,12 @@ def test_the_likelihood_goes_by_the_kind_of_data(data, options, observation):
     assert generator.dequantised == (observation is Gaussian and data.quantum is not None)
 
 
-def test_images_go_through_convolutions_unless_told_otherwise():
-    assert isinstance(build(VAEOptions(), IMAGE).generator.encoder, ConvEncoder)
-    assert not isinstance(build(VAEOptions(network="mlp"), IMAGE).generator.encoder, ConvEncoder)
+def test_large_images_go_through_convolutions_unless_told_otherwise():
+    large = dataclasses.replace(IMAGE, event_shape=(3, 32, 32))
+    assert isinstance(build(VAEOptions(), large).generator.encoder, ConvEncoder)
+    assert not isinstance(build(VAEOptions(network="mlp"), large).generator.encoder, ConvEncoder)
+    assert isinstance(build(VAEOptions(network="convolutional"), IMAGE).generator.encoder, ConvEncoder)
+    assert not isinstance(build(VAEOptions(), IMAGE).generator.encoder, ConvEncoder)
     assert not isinstance(build(VAEOptions(), table(3)).generator.encoder, ConvEncoder)
 
 
