@@ -25,11 +25,11 @@ class VAEOptions(Settings):
     network: NetworkName = Field(
         "auto", description="kind of encoder and decoder; auto takes convolutions for images of 1,024 pixels or more"
     )
-    latent: int = Field(8, ge=1, le=65_536, description="dimensions of the latent vector")
+    latent: int = Field(12, ge=1, le=65_536, description="dimensions of the latent vector")
     prior: PriorName = Field(
         "mixture", description="where latent vectors come from: a normal, or a mixture learnt along"
     )
-    components: int = Field(30, ge=1, le=10_000, description="normals in the mixture")
+    components: int = Field(50, ge=1, le=10_000, description="normals in the mixture")
     widths: tuple[Width, ...] = Field(
         (256, 256), max_length=32, description="inner layers of an mlp, from event to latent vector; none is linear"
     )
@@ -42,10 +42,10 @@ class VAEOptions(Settings):
     dense: int = Field(256, ge=1, le=65_536, description="width of the layer between convolutions and latent vector")
     activation: ActivationName = Field("silu", description="what follows each inner layer")
     encoder_dropout: float = Field(
-        0.15, ge=0, lt=1, description="share of the encoder's inner activations dropped while training"
+        0.1, ge=0, lt=1, description="share of the encoder's inner activations dropped while training"
     )
     decoder_dropout: float = Field(
-        0.05, ge=0, lt=1, description="share of the decoder's inner activations dropped while training"
+        0.1, ge=0, lt=1, description="share of the decoder's inner activations dropped while training"
     )
     input_dropout: float = Field(
         0.0, ge=0, lt=1, description="share of an event's values hidden from the encoder while training"

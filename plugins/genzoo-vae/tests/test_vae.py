@@ -127,7 +127,9 @@ def test_many_draws_of_many_pixels_fit_in_little_memory():
 
 
 def test_a_run_on_digits_can_do_all_it_announces(tmp_path):
-    run = genzoo.train("vae", out=tmp_path / "run", training={"epochs": 8, "patience": None, "eval_every": 4})
+    run = genzoo.train(
+        "vae", out=tmp_path / "run", training={"epochs": 16, "batch_size": 64, "patience": None, "eval_every": 4}
+    )
     lines = [json.loads(line) for line in run.log.read_text("utf-8").splitlines()]
     watched = [line["validation"] for line in lines if "validation" in line]
     assert watched[-1] < watched[0] < 150
@@ -158,7 +160,9 @@ def test_a_mixed_table_with_missing_values_is_learnt_sampled_and_filled_in(tmp_p
     hidden = np.random.default_rng(1).random(x.shape) < 0.15
     hidden[hidden.all(1)] = False
     dataset = genzoo.Dataset("mixed", MIXED, np.where(hidden, np.nan, x))
-    run = genzoo.train("vae", dataset, out=tmp_path / "run", training={"epochs": 80, "patience": None}, latent=3)
+    run = genzoo.train(
+        "vae", dataset, out=tmp_path / "run", training={"epochs": 80, "batch_size": 64, "patience": None}, latent=3
+    )
     fitted = run.fitted()
     samples = fitted.sample(500)
     assert set(np.unique(samples[:, 0])) <= {0.0, 1.0}
