@@ -27,11 +27,11 @@ _VAE = genzoo.ModelSpec(
     data="digits",
     objective_options={"elbo": {"warmup": 0.3}},
     training={
-        "epochs": 200,
+        "steps": 4000,
         "batch_size": 64,
         "optimiser": {"name": "adam", "rate": 2e-3},
         "ema": 0.999,
-        "eval_every": 5,
+        "eval_steps": 100,
         "patience": 10,
     },
     reference="Auto-Encoding Variational Bayes (Kingma and Welling, 2013)",
