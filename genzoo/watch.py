@@ -75,7 +75,11 @@ def find_watch(zoo: Registry, config: RunConfig, objective: Objective, dataset: 
             f"nothing to watch. Name a metric, such as --metric frechet-distance, or leave {option} out."
         )
     if option is not None and not len(split.validation):
-        raise ConfigError(f"{option} watches the validation rows, and the split has none (split.validation is 0).")
+        off = " ".join(f"-o training.{name}=null" for name in _asked(training).values() if name != "metrics")
+        raise ConfigError(
+            f"{option} watches the validation rows, and the split has none (split.validation is 0). Leave some, or leave "
+            f"that out (what a recipe asks for with {off})."
+        )
     if not (monitored or named) or not len(split.validation):
         return None
     metrics = find_metrics(zoo, dict.fromkeys(named))
@@ -91,11 +95,16 @@ def find_watch(zoo: Registry, config: RunConfig, objective: Objective, dataset: 
 
 def _option(training: Training) -> str | None:
     """The first option that asks for evaluations."""
-    asked = {
-        "--patience": training.patience,
-        "--metric": training.metrics or None,
-        "--watch": training.watch,
-        "--eval-every": training.eval_every,
-        "training.eval_steps": training.eval_steps,
+    return next(iter(_asked(training)), None)
+
+
+def _asked(training: Training) -> dict[str, str]:
+    """The options that ask for evaluations, and the settings that they are."""
+    names = {
+        "--patience": "patience",
+        "--metric": "metrics",
+        "--watch": "watch",
+        "--eval-every": "eval_every",
+        "training.eval_steps": "eval_steps",
     }
-    return next((name for name, value in asked.items() if value is not None), None)
+    return {option: name for option, name in names.items() if getattr(training, name) not in (None, ())}

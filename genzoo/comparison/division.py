@@ -10,6 +10,7 @@ import numpy as np
 from genzoo.config import SplitSettings
 from genzoo.data.dataset import Dataset, Rows, Split
 from genzoo.errors import ConfigError
+from genzoo.metrics.likelihood import observed_rows
 from genzoo.seeding import derive
 
 Folds = np.ndarray[Any, np.dtype[np.int64]]
@@ -48,7 +49,7 @@ class Division:
         def split(everything: bool, watched: bool) -> Split:
             chosen = split_settings(settings, everything=everything, watched=watched)
             found = dataset.split(chosen, seed)
-            return Split(*(_observed(dataset, rows) for rows in (found.train, found.validation, found.test)))
+            return Split(*(observed_rows(dataset, rows) for rows in (found.train, found.validation, found.test)))
 
         whole = (split(True, False), split(True, True))
         rows = whole[0].train
@@ -94,11 +95,3 @@ class Division:
 def split_settings(settings: SplitSettings, *, everything: bool, watched: bool) -> SplitSettings:
     """The settings that divide rows as `Division.split` does."""
     return SplitSettings(validation=settings.validation if watched else 0.0, test=0.0 if everything else settings.test)
-
-
-def _observed(dataset: Dataset, rows: Rows) -> Rows:
-    """Those of `rows` of which any value is observed."""
-    if not dataset.spec.missing or not len(rows):
-        return rows
-    kept: Rows = rows[np.concatenate([~np.isnan(block).all(axis=1) for block in dataset.blocks(rows)])]
-    return kept
