@@ -77,8 +77,8 @@ def find_watch(zoo: Registry, config: RunConfig, objective: Objective, dataset: 
     if option is not None and not len(split.validation):
         off = " ".join(f"-o training.{name}=null" for name in _asked(training).values() if name != "metrics")
         raise ConfigError(
-            f"{option} watches the validation rows, and the split has none (split.validation is 0). Leave some, or leave "
-            f"that out (what a recipe asks for with {off})."
+            f"{option} watches the validation rows, and the split has none (split.validation is 0). Leave some, or "
+            f"leave that out (what a recipe asks for with {off})."
         )
     if not (monitored or named) or not len(split.validation):
         return None
