@@ -22,6 +22,11 @@ from genzoo.errors import ArtifactError, ConfigError, Interrupted
 from genzoo.report.document import comma_separated, markdown
 from genzoo.report.record import as_dict
 
+SAMPLE_METRICS = {
+    *("precision", "recall", "density", "coverage", "frechet-distance", "kernel-distance", "mmd"),
+    *("classifier-two-sample", "memorisation"),
+}
+
 
 def three(n=400, seed=0):
     rng = np.random.default_rng(seed)
@@ -130,7 +135,7 @@ def test_networks_take_part_and_lack_what_does_not_apply():
     report = genzoo.compare(["dcgan:training.steps=4,training.batch_size=16", "toy:training.steps=30"], "digits")
     network, toy = report["dcgan:training.steps=4,training.batch_size=16"], report["toy:training.steps=30"]
     assert network.log_likelihood.kind == "none"
-    assert set(network.metrics) == set(toy.metrics) == {"precision", "recall", "density", "coverage"}
+    assert set(network.metrics) == set(toy.metrics) == SAMPLE_METRICS
     assert network.metrics["coverage"].protocol["features"] == "pixels"
     for name in ("bic", "test", "train", "cv", "degrees_of_freedom"):
         assert network.figure(name) is None
