@@ -22,7 +22,9 @@ from genzoo.seeding import derive, scope
 _LEAST = 20
 _HIDDEN = 128
 _BATCH = 128
-_UPDATES = 1_000
+_EPOCHS = 30
+_UPDATES = 200, 1_000
+"""The fewest and the most, whatever the epochs come to."""
 
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -43,13 +45,14 @@ class ClassifierTwoSample(Metric):
         drawn = np.arange(len(events)) >= len(real)
         train = halves(events, drawn, given.seed)
         rates, errors = [], []
-        right = _right(events, drawn, train, given.seed)
+        updates = int(np.clip(_EPOCHS * len(events) / 2 / _BATCH, *_UPDATES))
+        right = _right(events, drawn, train, updates, given.seed)
         for kind in (False, True):
             own = right[(drawn == kind) & ~train]
             rate = float(own.mean())
             rates.append(rate)
             errors.append(rate * (1 - rate) / (len(own) - 1))
-        protocol = {"classifier": f"{_HIDDEN} hidden units, {_UPDATES} updates of {_BATCH}, half of the events"}
+        protocol = {"classifier": f"{_HIDDEN} hidden units, {updates} updates of {_BATCH}, half of the events"}
         parts = {"real": rates[0], "samples": rates[1]}
         error = math.sqrt(sum(errors)) / 2
         return Score(self.name, sum(rates) / 2, self.direction, error, protocol, parts=parts)
@@ -84,7 +87,7 @@ def halves(events: Features, drawn: Flags, seed: int) -> Flags:
     return train
 
 
-def _right(events: Features, drawn: Flags, train: Flags, seed: int) -> Flags:
+def _right(events: Features, drawn: Flags, train: Flags, updates: int, seed: int) -> Flags:
     """Of each event, whether the classifier that was trained on some of them tells its kind."""
     centre, deviation = events[train].mean(axis=0), events[train].std(axis=0)
     changing = np.ptp(events[train], axis=0) > 0
@@ -92,18 +95,18 @@ def _right(events: Features, drawn: Flags, train: Flags, seed: int) -> Flags:
     x = torch.from_numpy(scaled).to(torch.float32)
     y = torch.from_numpy(drawn).to(torch.float32)
     with scope(seed, "two-sample"):
-        network = _trained(x[torch.from_numpy(train)], y[torch.from_numpy(train)])
+        network = _trained(x[torch.from_numpy(train)], y[torch.from_numpy(train)], updates)
     with torch.no_grad():
         told = network(x).squeeze(1).numpy() > 0
     found: Flags = told == drawn
     return found
 
 
-def _trained(x: Tensor, y: Tensor) -> nn.Module:
+def _trained(x: Tensor, y: Tensor, updates: int) -> nn.Module:
     network = nn.Sequential(nn.Linear(x.shape[1], _HIDDEN), nn.ReLU(), nn.Dropout(0.2), nn.Linear(_HIDDEN, 1))
     weights = torch.where(y > 0, 0.5 / y.mean(), 0.5 / (1 - y.mean()))
     optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-2)
-    for _ in range(_UPDATES):
+    for _ in range(updates):
         rows = torch.randint(len(x), (min(_BATCH, len(x)),))
         optimiser.zero_grad()
         logits = network(x[rows]).squeeze(1)
