@@ -50,8 +50,8 @@ def build(config: VAEOptions, data: DataSpec) -> Parts:
         largest=_largest(config, data, decoder),
         imputation_draws=config.imputation_draws,
     )
-    if image and not isinstance(observation, Gaussian):
-        generator.measures = ("mass",)
+    if image:
+        generator.measures = ("density",) if isinstance(observation, Gaussian) else ("mass",)
     generator.dequantised = isinstance(observation, Gaussian) and data.quantum is not None
     return Parts(generator)
 
@@ -108,6 +108,10 @@ def _logistic(config: VAEOptions, data: DataSpec) -> Observation:
 
 
 def _gaussian(config: VAEOptions, data: DataSpec) -> Observation:
+    kind = data.features[0].kind
+    if kind in ("binary", "categorical"):
+        suited = "bernoulli" if kind == "binary" else "categorical"
+        raise ValueError(f"likelihood=gaussian is a density, and these pixels are {kind}; use {suited}")
     return Gaussian(data.size, config.spread, _FIRST_PIXEL, config.least_scale)
 
 

@@ -43,8 +43,8 @@ def mixed_events(n, seed=0):
 def test_the_likelihood_goes_by_the_kind_of_data(data, options, observation):
     generator = build(VAEOptions(**options), data).generator
     assert isinstance(generator.observation, observation)
-    mass = data.modality == "image" and observation is not Gaussian
-    assert generator.measures == (("mass",) if mass else None)
+    measure = "density" if observation is Gaussian else "mass"
+    assert generator.measures == ((measure,) if data.modality == "image" else None)
     assert generator.dequantised == (observation is Gaussian and data.quantum is not None)
 
 
@@ -61,6 +61,7 @@ def test_large_images_go_through_convolutions_unless_told_otherwise():
     ("data", "options", "words"),
     [
         (IMAGE, {"likelihood": "bernoulli"}, "0 or 1"),
+        (BINARY, {"likelihood": "gaussian"}, "a density, and these pixels are binary; use bernoulli"),
         (FREE, {"likelihood": "discretised-logistic"}, "no declared step"),
         (dataclasses.replace(IMAGE, bounds=None), {"likelihood": "discretised-logistic"}, "no declared bounds"),
         (dataclasses.replace(IMAGE, quantum=0.3), {}, "does not divide"),
