@@ -145,6 +145,33 @@ def test_networks_take_part_and_lack_what_does_not_apply():
     assert "no likelihood" in text
 
 
+def test_candidates_with_validation_rows_and_without_are_held_against_the_same_training_rows():
+    report = genzoo.compare(["gaussian", "toy", "toy:training.patience=2"], "iris", by="memorisation")
+    scores = [row.metrics["memorisation"] for row in report.rows]
+    assert len(scores) == 3
+    common = Division.of(iris(), SplitSettings(), 0, 0).split(everything=False, watched=True)
+    assert len(common.validation)
+    assert {score.protocol["train"] for score in scores} == {len(common.train)}
+
+
+def test_a_metric_that_was_measured_otherwise_is_left_out_with_the_reason_and_ranks_nobody(monkeypatch):
+    def measured(dataset, division, trial):
+        outcome = attempt(dataset, division, trial)
+        if trial.purpose == "held-out" and trial.config.options["components"] == 3:
+            other = dataclasses.replace(outcome.metrics["coverage"], protocol={"features": "other"})
+            return dataclasses.replace(outcome, metrics={**outcome.metrics, "coverage": other})
+        return outcome
+
+    monkeypatch.setattr(worker, "attempt", measured)
+    report = genzoo.compare(["gmm:components=1..3"], "iris")
+    lacking = report["gmm:components=3"]
+    assert "coverage" not in lacking.metrics
+    assert "features is other and not columns" in lacking.reasons["coverage"]
+    assert all("coverage" in report[f"gmm:components={number}"].metrics for number in (1, 2))
+    with pytest.raises(ConfigError, match="cannot be compared: features is columns in one and other in the other"):
+        genzoo.compare(["gmm:components=1..3"], "iris", by="coverage")
+
+
 def test_a_failure_is_a_row_and_the_others_go_on():
     report = genzoo.compare(["dcgan", "toy:objective=toy-exploding", "gaussian"], "iris")
     assert report.best == "gaussian"

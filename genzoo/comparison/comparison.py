@@ -27,7 +27,8 @@ from genzoo.device import resolve_device
 from genzoo.errors import ConfigError, DivergenceError, Interrupted, did_you_mean
 from genzoo.metrics.criteria import CRITERIA
 from genzoo.metrics.judge import find_extractor
-from genzoo.metrics.protocol import same_protocol
+from genzoo.metrics.metric import Score
+from genzoo.metrics.protocol import measured_otherwise, same_protocol
 from genzoo.objective import EMObjective
 from genzoo.plugins import registry
 from genzoo.preparation import prepare
@@ -204,9 +205,9 @@ class Comparison:
         return config.model_copy(update={"training": config.training.model_copy(update={"tolerance": tolerance})})
 
     def _report(self, results: Sequence[Result]) -> Report:
-        for name in dict.fromkeys(name for result in results for name in result.row.metrics):
-            rows = (result.row for result in results if name in result.row.metrics)
-            same_protocol({row.id: row.metrics[name] for row in rows})
+        if self.by is not None:
+            same_protocol(_scores(results, self.by))
+        results = _measured_alike(results)
         by, note = self.by, f"Ranked by {self.by}, as asked."
         if by is None:
             by, note = default_figure(results, folds=self.division.fold is not None)
@@ -260,6 +261,26 @@ class Comparison:
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
         return path
+
+
+def _scores(results: Sequence[Result], metric: str) -> dict[str, Score]:
+    """Of the candidates that have one, by id."""
+    return {result.row.id: result.row.metrics[metric] for result in results if metric in result.row.metrics}
+
+
+def _measured_alike(results: Sequence[Result]) -> list[Result]:
+    """Results without the scores that were measured otherwise than most of their metric."""
+    lost: dict[str, dict[str, str]] = defaultdict(dict)
+    for metric in dict.fromkeys(name for result in results for name in result.row.metrics):
+        for owner, reason in measured_otherwise(_scores(results, metric)).items():
+            lost[owner][metric] = reason
+    found = []
+    for result in results:
+        row, reasons = result.row, lost[result.row.id]
+        kept = {name: score for name, score in row.metrics.items() if name not in reasons}
+        changed = dataclasses.replace(row, metrics=kept, reasons={**row.reasons, **reasons})
+        found.append(dataclasses.replace(result, row=changed))
+    return found
 
 
 def _is_of(run: Run, config: RunConfig) -> bool:

@@ -218,7 +218,7 @@ def _held_out(dataset: Dataset, division: Division, trial: Trial) -> Outcome:
     samples = None
     if trial.repeat == 0:
         samples = _finite(fitted.sample(how_many(fitted.data), seed=seed))
-        metrics, missing = _sample_metrics(fitted, dataset, split, trial)
+        metrics, missing = _sample_metrics(fitted, dataset, division, trial)
         reasons |= missing
     return Outcome(
         trial,
@@ -237,13 +237,17 @@ def _held_out(dataset: Dataset, division: Division, trial: Trial) -> Outcome:
 
 
 def _sample_metrics(
-    fitted: Fitted, dataset: Dataset, split: Split, trial: Trial
+    fitted: Fitted, dataset: Dataset, division: Division, trial: Trial
 ) -> tuple[Mapping[str, Score], Mapping[str, str]]:
-    """Metrics of samples beside the test rows, and why others are missing."""
+    """Metrics of samples beside the test rows, and why others are missing.
+
+    Copies are looked for among the rows that every candidate is trained on, with validation rows or without.
+    """
+    common = division.split(everything=False, watched=True)
     zoo, config = registry(), trial.config
     metrics = sample_metrics(zoo)
     extractor = find_extractor(zoo, trial.features, dataset.spec)
-    reference = refer(dataset, split.test, metrics, extractor, trained_on=(dataset, split.train), most=MOST_EVENTS)
+    reference = refer(dataset, common.test, metrics, extractor, trained_on=(dataset, common.train), most=MOST_EVENTS)
     found = judge(fitted, reference, metrics, seed=config.seed, average=config.training.ema or None)
     return found.scores, found.reasons
 

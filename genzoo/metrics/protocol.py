@@ -42,6 +42,29 @@ def same_protocol(scores: Mapping[str, Score]) -> None:
             )
 
 
+def measured_otherwise(scores: Mapping[str, Score]) -> dict[str, str]:
+    """Why scores of one metric cannot stand beside most others, by the name of what was measured.
+
+    Arguments:
+        scores: by that name.
+    """
+    groups: list[list[str]] = []
+    for owner, score in scores.items():
+        known = next((group for group in groups if differing(scores[group[0]], score) is None), None)
+        if known is None:
+            groups.append([owner])
+        else:
+            known.append(owner)
+    most = max(groups, key=len, default=[])
+    reasons = {}
+    for owner in [owner for group in groups if group is not most for owner in group]:
+        found = differing(scores[owner], scores[most[0]])
+        assert found is not None
+        key, mine, theirs = found
+        reasons[owner] = f"measured otherwise than that of {most[0]}: {key} is {_shown(mine)} and not {_shown(theirs)}"
+    return reasons
+
+
 def _shown(value: Any) -> str:
     return "not told" if value is None else str(value)
 
