@@ -17,7 +17,7 @@ from genzoo.engine.feed import Blocks, Order, ResidentFeed, StreamingFeed
 from genzoo.errors import ConfigError, PluginError
 from genzoo.evaluation import score
 from genzoo.fitted import Fitted
-from genzoo.measure import measures_of
+from genzoo.measure import measures_of, places_of
 from genzoo.metrics.likelihood import bits_per_dim, dimensions_of, kind_of, log_likelihoods, measure_of
 from genzoo.seeding import derive
 from genzoo.transform import Affine
@@ -300,3 +300,17 @@ def test_the_transform_is_fitted_to_the_noisy_rows(tmp_path):
     flat = genzoo.Dataset("flat", IMAGE, np.full((200, 1, 4, 5), 7, np.uint8))
     run = genzoo.train("toy", flat, dequantised=True, training={"steps": 1, "batch_size": 100}, out=tmp_path / "flat")
     assert run.fitted().transform.scale.item() == pytest.approx(12**-0.5, rel=0.02), "no image is too flat for a mass"
+
+
+def test_the_sides_of_cells_are_copied_to_a_device_once(monkeypatch):
+    asked = []
+
+    def counted(flags, data):
+        asked.append(flags)
+        return places_of(flags, data)
+
+    monkeypatch.setattr("genzoo.dequantise.places_of", counted)
+    spread = Dequantiser(IMAGE, (True,), 3)
+    for number in range(3):
+        spread(torch.zeros(2, 1, 4, 5), torch.arange(2), number)
+    assert len(asked) == 1
