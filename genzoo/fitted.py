@@ -144,7 +144,7 @@ class Fitted:
     def decode(self, z: Events) -> Array:
         """The events of latent vectors `z (N, L)`, in data units, `(N, *event)`."""
         decoder = self._require(Decoder)
-        latent = torch.as_tensor(z)
+        latent = z if isinstance(z, Tensor) else torch.as_tensor(np.ascontiguousarray(z))
         if latent.ndim != 2 or latent.shape[1] != decoder.latent:
             raise ConfigError(f"Latent vectors have the shape (N, {decoder.latent}), not {tuple(latent.shape)}.")
         return self._chunks(
@@ -378,7 +378,7 @@ class Fitted:
 
     def _widen(self, x: Array) -> Tensor:
         """Events on the device in the transform's own precision, so that large offsets do not round."""
-        return torch.as_tensor(x).to(self.device, self.transform.shift.dtype)
+        return torch.as_tensor(np.ascontiguousarray(x)).to(self.device, self.transform.shift.dtype)
 
     def _to_model(self, x: Tensor, missing: bool) -> tuple[Tensor, ...]:
         """What the generator's methods take: events in model space and, where values are missing, their mask."""

@@ -55,6 +55,12 @@ def test_samples_are_in_data_units_and_a_function_of_the_seed():
     assert stats.kstest(first[:, 0], stats.norm(10.5, 2).cdf).pvalue > 1e-3
 
 
+def test_events_may_be_a_view_in_reverse():
+    model, x = fitted(), np.random.default_rng(0).normal(size=(700, 2))
+    assert np.array_equal(model.log_prob(x[::-1]), model.log_prob(x)[::-1])
+    assert np.allclose(model.log_prob(x[:, ::-1]), model.log_prob(x[:, ::-1].copy()))
+
+
 def test_what_a_model_cannot_do_is_refused_by_name():
     with pytest.raises(ConfigError, match="'encoder'"):
         fitted().encode(np.zeros((1, 2)))
