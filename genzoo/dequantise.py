@@ -14,7 +14,7 @@ References:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -69,6 +69,7 @@ class Dequantiser:
     data: DataSpec
     features: tuple[bool, ...]
     seed: int
+    _kept: dict[torch.device, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @staticmethod
     def of(generator: Generator, data: DataSpec, seed: int) -> Dequantiser | None:
@@ -84,9 +85,15 @@ class Dequantiser:
             index: numbers of their rows, `(N,)` int64.
             number: of the draw; each has noise of its own.
         """
-        assert self.data.quantum is not None
         dtype = widest(events.device)
         bits = hashed(derive(self.seed, "dequantise", number), index, self.data.size)
         noise = (2 * _shifted(bits, 64 - _BITS) + 1).to(dtype) * 2.0 ** -(_BITS + 1) - 0.5
-        spread = places_of(self.features, self.data).to(events.device) * self.data.quantum
-        return events.to(dtype) + noise.view(events.shape) * spread.to(dtype)
+        return events.to(dtype) + noise.view(events.shape) * self._sides(events.device)
+
+    def _sides(self, device: torch.device) -> Tensor:
+        """Sides of the cells of an event in each of its places, 0 off the grid, `(*event)`; copied there once."""
+        if device not in self._kept:
+            assert self.data.quantum is not None
+            sides = places_of(self.features, self.data).to(widest(device)) * self.data.quantum
+            self._kept[device] = sides.to(device)
+        return self._kept[device]

@@ -39,7 +39,13 @@ Events = Array | Tensor
 CapabilityT = TypeVar("CapabilityT")
 
 CHUNK = 512
-"""Events computed at a time; part of what a seed means, because a chunk is a random scope."""
+"""Events computed at a time."""
+
+GROUP = 64
+"""Events drawn at a time; part of what a seed means, because a group is a random scope.
+
+Fewer are never drawn: what is left over is cut off, since draws depend on how many there are.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +58,8 @@ class _Asked:
     def __len__(self) -> int:
         return len(self.events)
 
-    def chunk(self, start: int) -> Array:
-        return np.asarray(self.events[start : start + CHUNK])
+    def chunk(self, start: int, size: int = CHUNK) -> Array:
+        return np.asarray(self.events[start : start + size])
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +123,7 @@ class Fitted:
 
         Arguments:
             n: how many, at least 1.
-            seed: the same seed gives the same events on the same machine.
+            seed: the same seed gives the same events on the same machine, of which fewer are the first.
 
         Returns:
             Events in data units, on the data's grid and of its type, `(n, *event)`.
@@ -130,15 +136,15 @@ class Fitted:
 
         def draw(index: int, start: int) -> Array:
             with scope(seed, "sample", index):
-                y = self.generator.sample(min(CHUNK, n - start))
-            return self._to_data(y)
+                y = self.generator.sample(GROUP)
+            return self._to_data(y[: n - start])
 
-        return self._chunks(n, draw)
+        return self._chunks(n, draw, GROUP)
 
     def decode(self, z: Events) -> Array:
         """The events of latent vectors `z (N, L)`, in data units, `(N, *event)`."""
         decoder = self._require(Decoder)
-        latent = torch.as_tensor(z)
+        latent = z if isinstance(z, Tensor) else torch.as_tensor(np.ascontiguousarray(z))
         if latent.ndim != 2 or latent.shape[1] != decoder.latent:
             raise ConfigError(f"Latent vectors have the shape (N, {decoder.latent}), not {tuple(latent.shape)}.")
         return self._chunks(
@@ -157,11 +163,11 @@ class Fitted:
 
         def draw(index: int) -> Array:
             with scope(seed, "sample", index):
-                return _to_host(decoder.prior_sample(CHUNK))
+                return _to_host(decoder.prior_sample(GROUP))
 
-        start = first // CHUNK
-        drawn = np.concatenate([draw(index) for index in range(start, (first + n - 1) // CHUNK + 1)])
-        return np.asarray(drawn[first - start * CHUNK :][:n])
+        start = first // GROUP
+        drawn = np.concatenate([draw(index) for index in range(start, (first + n - 1) // GROUP + 1)])
+        return np.asarray(drawn[first - start * GROUP :][:n])
 
     def encode(self, x: Events, *, seed: int = 0) -> Array:
         """The posterior mean of the latent vector of events `x (N, *event)`, `(N, L)`."""
@@ -190,7 +196,7 @@ class Fitted:
         Arguments:
             draw: draw from the distribution given the observed values, instead of taking its mean, or the most
                 probable category.
-            seed: of the draws.
+            seed: of the draws; those for an event depend on it and the event's place, not on what comes after.
 
         Raises:
             ConfigError: the model cannot impute.
@@ -203,10 +209,10 @@ class Fitted:
 
         def work(index: int, start: int) -> Array:
             events = asked.chunk(start)
-            y, missing = observed(self._narrow(self.transform(self._widen(events))), missing=True)
+            y, missing = observed(self._narrow(self.transform(_filled(self._widen(events), CHUNK))), missing=True)
             assert missing is not None
             with scope(seed, "impute", index):
-                filled = self._to_data(module.impute(y, missing, draw=draw))
+                filled = self._to_data(module.impute(y, missing, draw=draw)[: len(events)])
             return np.where(np.isnan(events), filled.astype(events.dtype), events)
 
         return self._chunks(len(asked), work)
@@ -236,7 +242,7 @@ class Fitted:
 
         Arguments:
             draws: the bound tightens as they grow; at least 1.
-            seed: of the draws.
+            seed: of the draws; those for an event depend on it and the event's place, not on what comes after.
 
         Raises:
             ConfigError: the model has no such bound, or `draws` is no number of them.
@@ -245,27 +251,28 @@ class Fitted:
         if not isinstance(draws, int) or draws < 1:
             raise ConfigError(f"A bound of {draws!r} draws cannot be computed; ask for a whole number of at least 1.")
         spread = Dequantiser.of(self.generator, self.data, seed)
-        if spread is not None:
-            return self._densities(x, lambda chunk: self._within_cells(chunk, spread, draws))
-        density = self._require(LikelihoodBound)
+        if spread is None:
+            self._require(LikelihoodBound)
+            return self._densities(x, lambda chunk: self._bound(chunk, chunk.x, draws, seed), GROUP)
+        size = CHUNK if isinstance(self.generator, Likelihood) else GROUP
+        return self._densities(x, lambda chunk: self._within_cells(chunk, spread, draws), size)
 
-        def inside(chunk: _Chunk) -> Tensor:
-            with scope(seed, "bound", chunk.number):
-                return density.log_prob_bound(*self._to_model(chunk.x, chunk.missing), draws=draws)
-
-        return self._densities(x, inside)
+    def _bound(self, chunk: _Chunk, x: Tensor, draws: int, seed: int, *place: int) -> Tensor:
+        """The model's own bound in model space of events `x (n, *event)` of a group, `(n,)`."""
+        given = self._to_model(_filled(x, GROUP), chunk.missing)
+        with scope(seed, "bound", chunk.number, *place):
+            found = self._require(LikelihoodBound).log_prob_bound(*given, draws=draws)
+        return found[: len(x)].to(x.dtype)
 
     def _within_cells(self, chunk: _Chunk, spread: Dequantiser, draws: int) -> Tensor:
         """Log-mean of densities in model space at places drawn within the cells of a grid, `(n,)`."""
         found = []
         for number in range(draws):
-            given = self._to_model(spread(chunk.x, chunk.index, number), chunk.missing)
+            x = spread(chunk.x, chunk.index, number)
             if isinstance(self.generator, Likelihood):
-                found.append(self.generator.log_prob(*given).to(chunk.x.dtype))
-                continue
-            with scope(spread.seed, "bound", chunk.number, number):
-                bound = self._require(LikelihoodBound).log_prob_bound(*given, draws=1)
-            found.append(bound.to(chunk.x.dtype))
+                found.append(self.generator.log_prob(*self._to_model(x, chunk.missing)).to(x.dtype))
+            else:
+                found.append(self._bound(chunk, x, 1, spread.seed, number))
         return torch.stack(found).logsumexp(0) - math.log(draws)
 
     def log_posterior(self, x: Events) -> Array:
@@ -295,25 +302,25 @@ class Fitted:
         return self
 
     @torch.no_grad()
-    def _chunks(self, n: int, work: Callable[[int, int], Array]) -> Array:
+    def _chunks(self, n: int, work: Callable[[int, int], Array], size: int = CHUNK) -> Array:
         training = self.generator.training
         self.generator.eval()
         try:
-            return np.concatenate([work(index, start) for index, start in enumerate(range(0, n, CHUNK))])
+            return np.concatenate([work(index, start) for index, start in enumerate(range(0, n, size))])
         finally:
             self.generator.train(training)
 
-    def _densities(self, x: Events, inside: Callable[[_Chunk], Tensor]) -> Array:
+    def _densities(self, x: Events, inside: Callable[[_Chunk], Tensor], size: int = CHUNK) -> Array:
         """Log-likelihoods in data units, from those that `inside` finds in model space of chunks."""
         asked = self._ask(x)
 
         def work(number: int, start: int) -> Array:
-            wide = self._widen(asked.chunk(start))
+            wide = self._widen(asked.chunk(start, size))
             index = torch.arange(start, start + len(wide), device=wide.device)
             found = inside(_Chunk(number, wide, index, asked.missing)).to(wide.dtype)
             return _to_host(found + self._outside(wide)).astype(np.float64)
 
-        return self._chunks(len(asked), work)
+        return self._chunks(len(asked), work, size)
 
     def _outside(self, x: Tensor) -> Tensor:
         """What log-likelihoods in data units have besides those in model space, `(n,)`, of `x (n, *event)`.
@@ -371,7 +378,7 @@ class Fitted:
 
     def _widen(self, x: Array) -> Tensor:
         """Events on the device in the transform's own precision, so that large offsets do not round."""
-        return torch.as_tensor(x).to(self.device, self.transform.shift.dtype)
+        return torch.as_tensor(np.ascontiguousarray(x)).to(self.device, self.transform.shift.dtype)
 
     def _to_model(self, x: Tensor, missing: bool) -> tuple[Tensor, ...]:
         """What the generator's methods take: events in model space and, where values are missing, their mask."""
@@ -400,6 +407,11 @@ def _refuse_grey(model: str, events: Array) -> None:
                 f"Model {model!r} was trained on images of 0 and 1, and these hold {block[bad][0]:g}. Turn them into "
                 f"such first; --binarise does it where data are read."
             )
+
+
+def _filled(x: Tensor, size: int) -> Tensor:
+    """Events `x (n, *event)` and the last of them again and again, `(size, *event)`."""
+    return torch.cat([x, x[-1:].expand(size - len(x), *x.shape[1:])])
 
 
 def any_observed(events: Array) -> Array:

@@ -17,8 +17,9 @@ from genzoo.engine.feed import Blocks, Order, ResidentFeed, StreamingFeed
 from genzoo.errors import ConfigError, PluginError
 from genzoo.evaluation import score
 from genzoo.fitted import Fitted
-from genzoo.measure import measures_of
+from genzoo.measure import measures_of, places_of
 from genzoo.metrics.likelihood import bits_per_dim, dimensions_of, kind_of, log_likelihoods, measure_of
+from genzoo.seeding import derive
 from genzoo.transform import Affine
 
 EXACT = Runtime(torch.device("cpu"), "fp64")
@@ -230,7 +231,7 @@ def test_an_exact_probability_is_not_claimed():
         model.log_prob_bound(np.zeros((1, 2)), draws=0)
     dataset = genzoo.Dataset("x", model.data, np.random.default_rng(0).integers(0, 7, (50, 2)).astype(float))
     rows = np.arange(10, 40)
-    expected = model.log_prob_bound(dataset.events[rows], draws=64, seed=5)
+    expected = model.log_prob_bound(dataset.events[rows], draws=64, seed=derive(5, "block", 0))
     assert np.array_equal(log_likelihoods(model, dataset, rows, seed=5), expected)
 
 
@@ -299,3 +300,17 @@ def test_the_transform_is_fitted_to_the_noisy_rows(tmp_path):
     flat = genzoo.Dataset("flat", IMAGE, np.full((200, 1, 4, 5), 7, np.uint8))
     run = genzoo.train("toy", flat, dequantised=True, training={"steps": 1, "batch_size": 100}, out=tmp_path / "flat")
     assert run.fitted().transform.scale.item() == pytest.approx(12**-0.5, rel=0.02), "no image is too flat for a mass"
+
+
+def test_the_sides_of_cells_are_copied_to_a_device_once(monkeypatch):
+    asked = []
+
+    def counted(flags, data):
+        asked.append(flags)
+        return places_of(flags, data)
+
+    monkeypatch.setattr("genzoo.dequantise.places_of", counted)
+    spread = Dequantiser(IMAGE, (True,), 3)
+    for number in range(3):
+        spread(torch.zeros(2, 1, 4, 5), torch.arange(2), number)
+    assert len(asked) == 1

@@ -6,7 +6,17 @@ import torch
 from scipy import stats
 from toy_plugin import ToyGaussian
 
-from genzoo import ConfigError, DataError, DataSpec, Encoder, Feature, Imputation, Reconstruction
+from genzoo import (
+    ConfigError,
+    DataError,
+    DataSpec,
+    Decoder,
+    Encoder,
+    Feature,
+    Imputation,
+    LikelihoodBound,
+    Reconstruction,
+)
 from genzoo.fitted import Fitted
 from genzoo.transform import Affine
 
@@ -43,6 +53,12 @@ def test_samples_are_in_data_units_and_a_function_of_the_seed():
     assert not np.array_equal(first, other)
     assert len(np.unique(first, axis=0)) == 1300, "chunks must not repeat each other"
     assert stats.kstest(first[:, 0], stats.norm(10.5, 2).cdf).pvalue > 1e-3
+
+
+def test_events_may_be_a_view_in_reverse():
+    model, x = fitted(), np.random.default_rng(0).normal(size=(700, 2))
+    assert np.array_equal(model.log_prob(x[::-1]), model.log_prob(x)[::-1])
+    assert np.allclose(model.log_prob(x[:, ::-1]), model.log_prob(x[:, ::-1].copy()))
 
 
 def test_what_a_model_cannot_do_is_refused_by_name():
@@ -125,3 +141,47 @@ def test_missing_values_are_refused_by_a_model_that_does_not_take_them():
         fitted().log_prob(HOLES)
     with pytest.raises(DataError, match="inf in event 1, column 'b'"):
         gappy().log_prob(np.array([[0.0, np.nan], [0.0, np.inf]]))
+
+
+class Lines(ToyGaussian, Decoder):
+    """Latent vectors are the events themselves."""
+
+    latent = 2
+
+    def prior_sample(self, n):
+        return torch.randn(n, 2, dtype=torch.float64)
+
+    def decode(self, z):
+        return z
+
+    def sample(self, n, *, condition=None, **options):
+        return self.prior_sample(n)
+
+
+@pytest.mark.parametrize("n", [1, 3, 17, 64, 65, 130])
+def test_fewer_samples_are_the_first_of_many_and_what_the_prior_decodes_to(n):
+    model = Fitted("test/lines", Lines((2,), 0.0).double(), Affine(torch.zeros(2), torch.ones(2)), TABLE)
+    found = model.sample(n, seed=2)
+    assert np.array_equal(found, model.sample(1000, seed=2)[:n])
+    assert np.array_equal(found, model.decode(model.prior_sample(n, seed=2)))
+
+
+class Guess(ToyGaussian, LikelihoodBound, Imputation):
+    """All that it says of an event is drawn."""
+
+    def log_prob_bound(self, x, missing=None, *, draws=1):
+        return torch.randn(draws, len(x), dtype=x.dtype).logsumexp(0)
+
+    def impute(self, x, missing, *, draw=False):
+        return torch.where(missing, torch.randn_like(x), x)
+
+
+@pytest.mark.parametrize("n", [1, 5, 64, 70, 515])
+def test_what_is_drawn_for_an_event_does_not_depend_on_the_events_after_it(n):
+    model = Fitted("test/guess", Guess((2,), 0.0).double(), Affine(torch.zeros(2), torch.ones(2)), TABLE, missing=True)
+    x = np.random.default_rng(0).normal(size=(700, 2))
+    bound = model.log_prob_bound(x, draws=3, seed=1)
+    assert np.array_equal(model.log_prob_bound(x[:n], draws=3, seed=1), bound[:n])
+    assert len(np.unique(bound)) == 700
+    x[:, 1] = np.nan
+    assert np.array_equal(model.impute(x[:n], draw=True, seed=1), model.impute(x, draw=True, seed=1)[:n])

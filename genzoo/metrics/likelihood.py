@@ -12,6 +12,7 @@ from genzoo.errors import DivergenceError
 from genzoo.fitted import Fitted, any_observed
 from genzoo.measure import measures_of, on_grid
 from genzoo.model import Generator, Likelihood, Outliers
+from genzoo.seeding import derive
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -90,7 +91,9 @@ def log_likelihoods(fitted: Fitted, dataset: Dataset, rows: Rows, seed: int, dra
     exact = kind_of(fitted) == "exact"
     found = np.concatenate(
         [
-            fitted.log_prob(block) if exact else fitted.log_prob_bound(block, draws=draws, seed=seed + place)
+            fitted.log_prob(block)
+            if exact
+            else fitted.log_prob_bound(block, draws=draws, seed=derive(seed, "block", place))
             for place, block in enumerate(dataset.blocks(rows))
         ]
     )

@@ -127,7 +127,8 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
         some = max(1, _NUMBERS // max(1, len(x) * self._largest))
         total = x.new_full((len(x),), -math.inf)
         for start in range(0, draws, some):
-            z = posterior.draw(min(some, draws - start))
+            # One at a time, so that what is drawn does not depend on how many memory allows.
+            z = torch.cat([posterior.draw(1) for _ in range(min(some, draws - start))])
             total = torch.logaddexp(total, self.log_weights(x, missing, z, posterior).logsumexp(0))
         return total - math.log(draws)
 

@@ -47,7 +47,7 @@ def build(config: VAEOptions, data: DataSpec) -> Parts:
         config.latent,
         told=data.missing,
         hidden=config.input_dropout,
-        largest=_largest(config, data, decoder),
+        largest=_largest(config, decoder),
         imputation_draws=config.imputation_draws,
     )
     if image:
@@ -72,12 +72,10 @@ def _networks(config: VAEOptions, data: DataSpec, observation: Observation) -> t
     )
 
 
-def _largest(config: VAEOptions, data: DataSpec, decoder: nn.Module) -> int:
+def _largest(config: VAEOptions, decoder: nn.Module) -> int:
     """Numbers that an inner layer of the decoder, or the prior, holds for one latent vector."""
-    inner = config.widths
-    if isinstance(decoder, ConvDecoder):
-        inner = (config.dense, config.channels[0] * data.event_shape[1] * data.event_shape[2])
-    return max(config.components, *inner, 1)
+    inner = [config.dense, *decoder.sizes] if isinstance(decoder, ConvDecoder) else config.widths
+    return max(config.components * config.latent if config.prior == "mixture" else 1, *inner, 1)
 
 
 def _likelihood(config: VAEOptions, data: DataSpec) -> str:

@@ -67,6 +67,9 @@ class ConvDecoder(nn.Module):
 
     Shape:
         `(N, L)` to `(N, K * C * H * W)`, K numbers about each place.
+
+    Attributes:
+        sizes: how many numbers go into each convolution for one latent vector.
     """
 
     def __init__(self, event_shape: tuple[int, ...], latent: int, numbers: int, config: VAEOptions) -> None:
@@ -76,6 +79,7 @@ class ConvDecoder(nn.Module):
         widths = config.channels[::-1]
         self._start = (widths[0], rows, columns)
         flat = widths[0] * rows * columns
+        self.sizes = [width * rows * columns * 4**place for place, width in enumerate(widths)]
         self.linear = mlp(latent, flat, [config.dense], config.activation, config.decoder_dropout)
         layers: list[nn.Module] = _after(config.activation, config.decoder_dropout)
         for inputs, outputs in itertools.pairwise(widths):

@@ -60,11 +60,10 @@ class Mixture(Prior):
     def log_prob(self, z: Tensor) -> Tensor:
         with full_precision(z):
             log_variances = self.log_variances.clamp(*_LOG_VARIANCES)
-            precisions = (-log_variances).exp()
-            pulls = self.means * precisions
-            alone = self.logits.log_softmax(0) - 0.5 * (log_variances + self.means * pulls).sum(1)
-            # Squares written out, so that no difference `(..., components, L)` is held.
-            return (z @ pulls.T - 0.5 * z.square() @ precisions.T + alone).logsumexp(-1)
+            # Differences first: of squares written out, those of means far from 0 would cancel.
+            scaled = (z.unsqueeze(-2) - self.means) * (-0.5 * log_variances).exp()  # (..., components, L)
+            alone = self.logits.log_softmax(0) - 0.5 * log_variances.sum(1)
+            return (alone - 0.5 * scaled.square().sum(-1)).logsumexp(-1)
 
     def sample(self, n: int) -> Tensor:
         chosen = torch.multinomial(self.logits.softmax(0), n, replacement=True)

@@ -69,6 +69,13 @@ def test_the_scale_of_a_gaussian_never_falls_below_its_least():
     assert np.allclose(density, stats.norm(0, [0.01, 0.5]).logpdf(0.0), rtol=1e-12)
 
 
+@pytest.mark.parametrize("least", [0.5, 1.0])
+def test_a_least_deviation_may_lie_above_where_training_starts_else(least):
+    observation = Gaussian(1, "shared", 0.2, least).double()
+    deviations = observation.spread(tensor([0.0])).exp().item()
+    assert deviations == pytest.approx(2 * least)
+
+
 def test_bernoulli_and_categorical_are_scipys():
     logits = RNG.normal(0, 3, 7)
     x = RNG.integers(0, 2, (5, 7)).astype(float)

@@ -37,6 +37,16 @@ def test_a_mixture_has_the_density_of_a_mixture_less_the_constant_of_a_normal(la
     assert torch.allclose(prior.log_prob(z), reference(prior).log_prob(z) + constant)
 
 
+def test_a_narrow_component_far_away_does_not_round_its_density():
+    prior = mixture(3)
+    with torch.no_grad():
+        prior.means.add_(30.0)
+        prior.log_variances.fill_(-7.0)
+    z = prior.sample(500).detach()
+    expected = prior.log_prob(z).detach()
+    assert np.allclose(prior.float().log_prob(z.float()).detach(), expected, atol=0.05)
+
+
 def test_a_mixture_draws_what_its_density_says():
     prior = mixture(1)
     torch.manual_seed(1)

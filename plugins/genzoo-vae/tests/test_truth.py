@@ -213,3 +213,15 @@ def test_a_linear_autoencoder_learns_what_factor_analysis_finds(tmp_path):
     spread = x.std(0)
     peer = FactorAnalysis(1, tol=1e-6, max_iter=5000).fit(x / spread)
     assert learnt.log_prob(x).mean() == pytest.approx(peer.score(x / spread) - np.log(spread).sum(), abs=0.01)
+
+
+def test_the_bound_does_not_depend_on_how_many_draws_memory_allows(monkeypatch):
+    truth = Factors()
+    vae, x = truth.autoencoder(widen=2.0), torch.as_tensor(truth.sample(7))
+    found = []
+    for numbers in (2**22, 100, 1):
+        monkeypatch.setattr("genzoo_vae.autoencoder._NUMBERS", numbers)
+        torch.manual_seed(0)
+        found.append(vae.log_prob_bound(x, draws=9))
+    for other in found[1:]:
+        assert torch.allclose(other, found[0], rtol=1e-12)

@@ -127,6 +127,17 @@ def test_many_draws_of_many_pixels_fit_in_little_memory():
     assert largest <= 4 * 2**22 * 1.01
 
 
+def test_inner_convolutions_count_where_they_are_the_largest():
+    data = dataclasses.replace(IMAGE, event_shape=(1, 32, 32))
+    vae = build(VAEOptions(channels=(4, 64), latent=4, spread="place"), data).generator.eval()
+    seen = []
+    for module in vae.decoder.modules():
+        module.register_forward_hook(lambda *given: seen.append(given[2].numel()))
+    with torch.no_grad():
+        vae.log_prob_bound(torch.zeros(64, 1, 32, 32), draws=20)
+    assert 2**21 < max(seen) <= 2**22
+
+
 def test_a_run_on_digits_can_do_all_it_announces(tmp_path):
     run = genzoo.train(
         "vae", out=tmp_path / "run", training={"epochs": 16, "batch_size": 64, "patience": None, "eval_every": 4}

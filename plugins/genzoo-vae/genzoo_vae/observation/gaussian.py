@@ -13,13 +13,16 @@ from genzoo_vae.options import SpreadName
 
 _HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 
+_ABOVE = 2.0
+"""Training starts from deviations at least so many times the least."""
+
 
 class Gaussian(Observation):
     """Normal with the mean that the decoder says and a learned deviation, whose least keeps the density finite."""
 
     def __init__(self, places: int, learned: SpreadName, first: float, least: float) -> None:
         super().__init__(places)
-        self.spread = Spread(places, learned, first, least)
+        self.spread = Spread(places, learned, max(first, _ABOVE * least), least)
 
     @property
     def width(self) -> int:
