@@ -41,7 +41,7 @@ class Memorisation(Metric):
     def score(self, given: Given) -> Score:
         real, samples = feature_pair(given, _LEAST)
         train = training_features(given, _LEAST)
-        mine, theirs = nearest(samples, train), nearest(real, train)
+        mine, theirs = np.split(nearest(np.concatenate([samples, real]), train), [len(samples)])
         if (theirs == 0).mean() > 0.5:
             raise DataError(
                 f"{int((theirs == 0).sum())} of {len(theirs)} real events equal a training event, so copies cannot be "
