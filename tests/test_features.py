@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from genzoo.data.bundled import digits, iris
 from genzoo.data.dataset import Dataset
@@ -13,6 +14,7 @@ from genzoo.errors import ArtifactError, ConfigError, DataError
 from genzoo.features import columns, convert_efficientnet, efficientnet, inception, pixels
 from genzoo.features.cache import cached
 from genzoo.features.extractor import Material
+from genzoo.features.network import Network
 from genzoo.features.resize import resized
 from genzoo.metrics.judge import find_extractor
 from genzoo.plugins import registry
@@ -61,6 +63,17 @@ def test_resized_images_have_three_channels_in_0_to_1_and_keep_a_flat_colour():
     assert torch.allclose(found, torch.tensor(0.2))
     steps = resized(np.tile(np.array([0, 255], np.uint8), (1, 1, 8, 4)), GREY, 2)
     assert torch.allclose(steps, torch.tensor(0.5), atol=0.05)  # antialiased: neither black nor white
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_images_that_are_not_finite_have_no_features(bad):
+    images = np.full((3, 1, 8, 8), 51.0)
+    images[1, 0, 2, 2] = bad
+    assert torch.equal(resized(images, GREY, 30).isnan().flatten(1).all(dim=1), torch.tensor([False, True, False]))
+    hiding = Network(nn.Sequential(nn.Flatten(), nn.Linear(64, 2), nn.Hardtanh()), torch.from_numpy, {})
+    found = hiding(images.astype(np.float32))
+    assert np.isnan(found[1]).all()
+    assert np.isfinite(found[[0, 2]]).all()
 
 
 def test_the_classifier_is_trained_once_and_tells_the_classes(cache):

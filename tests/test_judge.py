@@ -148,6 +148,36 @@ def test_a_model_that_copies_its_training_set_is_flagged_and_fresh_events_are_no
     assert "not known" in judged(Shelf(data.events[fresh]), data, ["memorisation"]).reasons["memorisation"]
 
 
+def test_copies_are_looked_for_among_all_training_rows_however_few_samples_there_are(monkeypatch):
+    data = digits()
+    train, test = np.arange(0, 1400), np.arange(1400, 1797)
+    found = judged(Shelf(data.events[train[7:1400:14]]), data, ["memorisation"], rows=test, train=train, most=100)
+    score = found.scores["memorisation"]
+    assert (score.protocol["real"], score.protocol["train"]) == (100, 1400)
+    assert score.parts["copies"] == 1
+    assert not any("looked for" in note for note in score.notes)
+    monkeypatch.setattr("genzoo.metrics.judge.MOST_TRAINING", 700)
+    found = judged(Shelf(data.events[test]), data, ["memorisation", "coverage"], rows=test, train=train)
+    assert found.scores["memorisation"].notes[-1] == "copies were looked for among 700 of 1400 training events (50%)."
+    assert found.scores["coverage"].notes == ()
+
+
+def test_scores_against_other_real_events_are_not_of_one_protocol():
+    data = digits()
+    shelf, rows = Shelf(data.events), np.arange(0, 1000, 2)
+
+    def score(dataset, rows):
+        return judged(shelf, dataset, ["coverage"], rows=rows).scores["coverage"]
+
+    first = score(data, rows)
+    stored = Dataset("digits", data.spec, data.events.astype(np.float64))
+    assert differing(first, score(stored, rows)) is None
+    dark = Dataset("digits", data.spec, data.events // 2)
+    wide = Dataset("digits", genzoo.DataSpec(**{**vars_of(data.spec), "bounds": (0.0, 255.0)}), data.events)
+    for other in (score(data, rows + 1), score(dark, rows), score(wide, rows)):
+        assert differing(first, other)[0] == "data"
+
+
 def test_rows_with_missing_values_are_left_out_of_what_samples_are_held_against():
     data = iris()
     events = data.events.copy()

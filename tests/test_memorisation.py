@@ -7,6 +7,7 @@ from scipy.stats import mannwhitneyu
 from genzoo.errors import DataError
 from genzoo.metrics.memorisation import memorisation, nearer
 from genzoo.metrics.metric import Given
+from genzoo.spec import DataSpec, Feature
 
 
 def score(samples, real, train):
@@ -77,3 +78,12 @@ def test_events_that_were_trained_on_cannot_show_copies():
     train = draw(rng, 100)
     with pytest.raises(DataError, match="100 of 100 real events equal a training event"):
         score(train, train, train)
+
+
+def test_in_data_of_few_values_equality_is_called_no_sign_of_copying():
+    rng = np.random.default_rng(6)
+    table = DataSpec((2,), "table", tuple(Feature(name, "binary", ("no", "yes")) for name in "ab"), storage="float32")
+    real, samples, train = (rng.integers(0, 2, (60, 2)).astype(float) for _ in range(3))
+    given = Given(table, real_features=real, sample_features=samples, train_features=train)
+    with pytest.raises(DataError, match="in such discrete data equality is no sign of copying"):
+        memorisation.score(given)

@@ -20,7 +20,7 @@ _BATCH = 64
 
 
 class Network(Extractor):
-    """What a network makes of events.
+    """What a network makes of events; NaN of those that are not finite, which a layer such as ReLU6 would hide.
 
     Arguments:
         network: from what `prepare` gives to `(N, F)`.
@@ -38,8 +38,10 @@ class Network(Extractor):
         parts = []
         for start in range(0, len(events), _BATCH):
             x = self._prepare(events[start : start + _BATCH]).to(self._device)
+            finite = x.flatten(1).isfinite().all(dim=1, keepdim=True)
             with torch.no_grad():
-                parts.append(self._network(x).cpu().numpy().astype(np.float64))
+                found = torch.where(finite, self._network(x), torch.nan)
+            parts.append(found.cpu().numpy().astype(np.float64))
         return np.concatenate(parts)
 
 

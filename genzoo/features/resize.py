@@ -28,11 +28,12 @@ def check_images(name: str, data: DataSpec) -> None:
 
 
 def resized(events: Array, data: DataSpec, side: int) -> Tensor:
-    """Images `(N, C, H, W)` in data units as `(N, 3, side, side)` in 0..1."""
+    """Images `(N, C, H, W)` in data units as `(N, 3, side, side)` in 0..1; those not finite all over are NaN."""
     assert data.bounds is not None
     low, high = data.bounds
     unit = ((np.asarray(events, np.float64) - low) / (high - low)).astype(np.float32)
     found = np.stack([[_resized(channel, side) for channel in event] for event in unit])
+    found[~np.isfinite(unit).reshape(len(unit), -1).all(axis=1)] = np.nan
     return torch.from_numpy(found).expand(-1, 3, -1, -1)
 
 

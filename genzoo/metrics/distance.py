@@ -20,6 +20,9 @@ from genzoo.features.extractor import Features
 Index = np.ndarray[Any, np.dtype[np.int64]]
 
 _BLOCK = 1024
+_MATRIX = 2**24
+"""Most distances that are held at a time, unless there are so many columns that a few rows have more."""
+
 _PAIRS = 2**22
 """Numbers of pairs that are subtracted at a time."""
 
@@ -71,8 +74,9 @@ class _Products:
         of each row `(n, 1)` and a part of each column `(M,)`.
         """
         mine, theirs = self._squares
-        for start in range(0, len(self._a), _BLOCK):
-            rows, square = self._a[start : start + _BLOCK], mine[start : start + _BLOCK, None]
+        step = min(_BLOCK, max(64, _MATRIX // len(self._b)))
+        for start in range(0, len(self._a), step):
+            rows, square = self._a[start : start + step], mine[start : start + step, None]
             upper = torch.addmm(theirs * (1 + self._slack), rows, self._b.T, alpha=-2).add_(square * (1 + self._slack))
             yield start, upper, 2 * self._slack * square, 2 * self._slack * theirs
 
@@ -100,7 +104,7 @@ def _nearest(a: Features, b: Features, k: int, *, own: bool) -> Iterator[tuple[i
         if own:
             place = torch.arange(len(upper))
             upper[place, start + place] = torch.inf
-        reach = upper.topk(k, dim=1, largest=False).values[:, -1:]
+        reach = upper.amin(dim=1, keepdim=True) if k == 1 else upper.topk(k, dim=1, largest=False).values[:, -1:]
         rows, columns = (i.numpy() for i in (upper - by_column <= reach + by_row).nonzero(as_tuple=True))
         yield start, len(upper), rows, columns, _exact(a, b, rows + start, columns)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from genzoo.data.dataset import Dataset, Rows
+from genzoo.data.dataset import BLOCK, Dataset, Rows
 from genzoo.errors import ConfigError, DataError, PluginError, did_you_mean
 from genzoo.features.extractor import Array, Extractor, Features, Material
 from genzoo.fitted import Fitted
@@ -22,6 +23,9 @@ from genzoo.spec import DataSpec, ExtractorSpec
 
 MOST_EVENTS = 10_000
 """Real events that a metric of samples is computed from; distances are quadratic in them."""
+
+MOST_TRAINING = 100_000
+"""Training events that copies are looked for among; each sample only needs the nearest."""
 
 _LIKELIHOOD: frozenset[Need] = frozenset({"likelihood"})
 
@@ -97,8 +101,10 @@ class Reference:
         real: those that samples are held against, `(N, *event)`.
         extractor: of features; `None` where no metric needs them, or nothing is left to compute them from.
         real_features, train_features: of real events and of those trained on.
-        protocol: what every score of samples says: split, features, their digest ...
+        protocol: what every score of features says: split, features, their digest ...
         split: what the rows are called.
+        digest: of the real events that samples are held against, and of what they are.
+        looked_at: how many training events there are features of, and of how many.
     """
 
     dataset: Dataset
@@ -109,6 +115,8 @@ class Reference:
     train_features: Features | None
     protocol: Mapping[str, Any]
     split: str
+    digest: str
+    looked_at: tuple[int, int] | None = None
 
 
 def refer(
@@ -127,39 +135,71 @@ def refer(
         rows: of the real events; those with a missing value are left out of what samples are held against, and of
             more than `most` evenly spaced ones are used.
         extractor: of features, as `find_extractor` gives it.
-        trained_on: the events that the models were trained on, where they are known; thinned alike.
+        trained_on: the events that the models were trained on, where they are known; all of them, as a copy of any is
+            one, and evenly spaced ones of more than `MOST_TRAINING`.
         split: what the rows are called in protocols.
 
     Raises:
         GenzooError: the extractor cannot be built.
     """
-    real = _whole(dataset, rows, most)
+    real = _events(dataset, _thinned(_whole(dataset, rows), most))
     needs: frozenset[Need] = frozenset().union(*(metric.needs for metric in metrics))
-    built = real_features = train_features = None
+    built = real_features = train_features = looked_at = None
     if len(real) and needs & {"features", "training"}:
         built = extractor.build(dataset, real)
         real_features = _features(built, extractor, real)
         if trained_on is not None and "training" in needs:
-            train_features = _features(built, extractor, _whole(*trained_on, most))
+            known, train = trained_on[0], _whole(*trained_on)
+            chosen = _thinned(train, MOST_TRAINING)
+            train_features = _features(built, extractor, _events(known, chosen))
+            looked_at = len(chosen), len(train)
     protocol: dict[str, Any] = {"split": split}
     if built is not None:
         protocol |= {"features": extractor.entry.spec.name, **built.protocol}
-    return Reference(dataset, observed_rows(dataset, rows), real, built, real_features, train_features, protocol, split)
+    return Reference(
+        dataset,
+        observed_rows(dataset, rows),
+        real,
+        built,
+        real_features,
+        train_features,
+        protocol,
+        split,
+        _digest(dataset.spec, real),
+        looked_at,
+    )
 
 
-def _whole(dataset: Dataset, rows: Rows, most: int) -> Array:
-    """Events of rows without missing values, at most so many."""
-    if dataset.spec.missing and len(rows):
-        known = [np.isfinite(block).reshape(len(block), -1).all(axis=1) for block in dataset.blocks(rows)]
-        rows = rows[np.concatenate(known)]
-    if len(rows) > most:
-        rows = rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
+def _whole(dataset: Dataset, rows: Rows) -> Rows:
+    """Those of some rows that have no missing values."""
+    if not dataset.spec.missing or not len(rows):
+        return rows
+    known = [np.isfinite(block).reshape(len(block), -1).all(axis=1) for block in dataset.blocks(rows)]
+    found: Rows = rows[np.concatenate(known)]
+    return found
+
+
+def _thinned(rows: Rows, most: int) -> Rows:
+    """Rows, or evenly spaced ones of more than `most`."""
+    return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
+
+
+def _events(dataset: Dataset, rows: Rows) -> Array:
     return np.asarray(dataset.events[rows])
 
 
+def _digest(data: DataSpec, real: Array) -> str:
+    """A short digest of events in data units and of what they are, whatever type they are stored as."""
+    found = hashlib.sha256(f"{data.modality}{data.features}{data.event_shape}{data.bounds}{data.quantum}".encode())
+    for start in range(0, len(real), BLOCK):
+        found.update(np.ascontiguousarray(real[start : start + BLOCK], np.float64).data)
+    return found.hexdigest()[:16]
+
+
 def _features(extractor: Extractor, chosen: Chosen, events: Array) -> Features:
+    """The features of events, block by block: of many training events at once they would take much memory."""
     with blame(f"Extractor {chosen.entry.spec.name!r}"):
-        return extractor(events)
+        return np.concatenate([extractor(events[i : i + BLOCK]) for i in range(0, max(len(events), 1), BLOCK)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +253,8 @@ def judge(
             continue
         if math.isfinite(score.value):
             about = _protocol(metric, given, reference, average)
-            scores[metric.name] = dataclasses.replace(score, protocol={**about, **score.protocol})
+            notes = (*score.notes, *_notes(metric, reference))
+            scores[metric.name] = dataclasses.replace(score, protocol={**about, **score.protocol}, notes=notes)
         else:
             reasons[metric.name] = f"it came out as {score.value}"
     return Judgement(scores, reasons)
@@ -265,13 +306,23 @@ def _given(
     )
 
 
+def _notes(metric: Metric, reference: Reference) -> tuple[str, ...]:
+    """What limits a score, as far as it is a matter of what there was to look at."""
+    if "training" not in metric.needs or reference.looked_at is None:
+        return ()
+    looked, there = reference.looked_at
+    if looked == there:
+        return ()
+    return (f"copies were looked for among {looked} of {there} training events ({looked / there:.0%}).",)
+
+
 def _protocol(metric: Metric, given: Given, reference: Reference, average: float | None) -> dict[str, Any]:
     """What is told with every score of a metric."""
     about: dict[str, Any] = {"split": reference.split}
     if metric.needs - _LIKELIHOOD:
         assert given.real is not None
         assert given.samples is not None
-        about = {"real": len(given.real), "samples": len(given.samples), **about}
+        about = {"real": len(given.real), "samples": len(given.samples), **about, "data": reference.digest}
     if metric.needs & {"features", "training"}:
         about |= reference.protocol
     if "training" in metric.needs:

@@ -41,16 +41,24 @@ class Memorisation(Metric):
     def score(self, given: Given) -> Score:
         real, samples = feature_pair(given, _LEAST)
         train = training_features(given, _LEAST)
-        mine, theirs = nearest(samples, train), nearest(real, train)
+        mine, theirs = np.split(nearest(np.concatenate([samples, real]), train), [len(samples)])
         if (theirs == 0).mean() > 0.5:
             raise DataError(
                 f"{int((theirs == 0).sum())} of {len(theirs)} real events equal a training event, so copies cannot be "
-                f"told from fresh samples. Judge by events that the model was not trained on."
+                f"told from fresh samples: {_why_equal(given)}."
             )
         value, error = nearer(mine, theirs)
         copies = int((mine == 0).sum())
         parts = {"copies": copies / len(mine), "real_copies": float((theirs == 0).mean())}
         return Score(self.name, value, self.direction, error, notes=_notes(mine, theirs), parts=parts)
+
+
+def _why_equal(given: Given) -> str:
+    """What makes most real events equal a training event."""
+    data = given.data
+    if data is not None and data.modality == "table" and len(data.discrete) == len(data.features):
+        return "in such discrete data equality is no sign of copying"
+    return "either the model was trained on them, or the data take few values, and equality is no sign of copying"
 
 
 def nearer(mine: Distances, theirs: Distances) -> tuple[float, float]:

@@ -8,16 +8,23 @@ import numpy as np
 
 from genzoo.errors import DataError
 from genzoo.metrics.likelihood import bits_per_dim
-from genzoo.metrics.metric import Direction, Given, Metric, Need, Score
+from genzoo.metrics.metric import Array, Direction, Given, Metric, Need, Score
 from genzoo.metrics.paired import Estimate, estimate
 from genzoo.spec import Modality
+
+_ROUNDING = 1e-3
+"""Nats by which a float32 sum may lie above the logarithm of 1."""
+
+_SURE = 4
+"""Standard errors above it at which the mean of a bound is no accident of its draws."""
 
 
 def mean_log_likelihood(given: Given) -> Estimate:
     """The mean over events in nats, with its standard error.
 
     Raises:
-        DataError: the model has no density at one of them, or all of them have the weight 0.
+        DataError: the model has no density at one of them, or gives one a probability above 1, or all of them have the
+            weight 0.
     """
     values = given.log_likelihoods
     assert values is not None
@@ -26,7 +33,25 @@ def mean_log_likelihood(given: Given) -> Estimate:
         raise DataError(f"{impossible} of {len(values)} events have density 0 under the model.")
     if given.weights is not None and not given.weights.any():
         raise DataError("All events have the weight 0.")
-    return estimate(values[None], given.weights)
+    found = estimate(values[None], given.weights)
+    if given.measure == "mass":
+        _check_mass(values, found, exact=given.kind == "exact")
+    return found
+
+
+def _check_mass(values: Array, found: Estimate, *, exact: bool) -> None:
+    """Refuse probabilities above 1; a lower bound is drawn, and only its mean over events is known well.
+
+    Raises:
+        DataError: there are such.
+    """
+    above = int((values > _ROUNDING).sum())
+    error = found.se if math.isfinite(found.se) else 0.0
+    if above and (exact or found.mean > _ROUNDING + _SURE * error):
+        raise DataError(
+            f"The likelihood is said to measure a probability mass, and {above} of {len(values)} events have one above "
+            f"1, which is impossible: what the model gives is a density, or wrong."
+        )
 
 
 class LogLikelihood(Metric):
