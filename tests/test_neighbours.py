@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from genzoo.errors import DataError
-from genzoo.metrics.distance import nearest, radii
+from genzoo.metrics.distance import Nearest, radii
 from genzoo.metrics.metric import Given
 from genzoo.metrics.neighbours import coverage, density, precision, recall
 
@@ -73,10 +72,10 @@ def test_scores_equal_their_definitions(start):
 def test_blocks_do_not_show(monkeypatch):
     rng = np.random.default_rng(0)
     real, samples = rng.normal(size=(300, 80)), rng.normal(size=(200, 80))
-    whole = radii(real, 5), nearest(samples, real), [m.score(given(real, samples)).value for m in METRICS]
+    whole = radii(real, 5), Nearest.of(samples, real).ratio, [m.score(given(real, samples)).value for m in METRICS]
     monkeypatch.setattr("genzoo.metrics.distance._BLOCK", 7)
     monkeypatch.setattr("genzoo.metrics.distance._PAIRS", 1)
-    blocks = radii(real, 5), nearest(samples, real), [m.score(given(real, samples)).value for m in METRICS]
+    blocks = radii(real, 5), Nearest.of(samples, real).ratio, [m.score(given(real, samples)).value for m in METRICS]
     for one, other in zip(whole, blocks, strict=True):
         assert np.array_equal(one, other)
     assert np.array_equal(whole[0], literal_radii(real, 5))
@@ -95,36 +94,12 @@ def test_a_cluster_far_from_the_centre_keeps_its_neighbours(width, offset):
 def test_a_copy_is_at_distance_zero_and_the_nearest_is_the_nearest():
     rng = np.random.default_rng(2)
     a, b = rng.normal(size=(50, 100)), rng.normal(size=(70, 100))
-    a[7] = b[3]
-    expected = np.array([min(np.sqrt(((x - y) ** 2).sum()) for y in b) for x in a])
-    assert np.array_equal(nearest(a, b), expected)
-    assert nearest(a, b)[7] == 0
-
-
-def test_samples_that_are_all_one_event_are_computed_at_once():
-    """Ten thousand equal samples would be a hundred million pairs to look at one by one."""
-    rng = np.random.default_rng(3)
-    real = rng.normal(size=(2_000, 100))
-    samples = np.repeat(real[:1], 10_000, axis=0)
-    values = {m.name: pytest.approx(m.score(given(real, samples)).value) for m in METRICS}
-    holding = (np.sqrt(((real - real[0]) ** 2).sum(axis=1)) <= radii(real, 5)).sum()
-    assert values == {"precision": 1.0, "recall": 1 / 2_000, "density": holding / 5, "coverage": holding / 2_000}
-
-
-def test_standard_errors_are_those_of_a_mean():
-    rng = np.random.default_rng(4)
-    real, samples = rng.normal(size=(200, 2)), rng.normal(size=(300, 2)) * 2
-    for metric, count in ((precision, 300), (recall, 200), (coverage, 200)):
-        score = metric.score(given(real, samples))
-        assert score.error == pytest.approx(np.sqrt(score.value * (1 - score.value) / (count - 1)))
-
-
-def test_too_few_or_broken_events_are_refused():
-    events = np.zeros((10, 3))
-    broken = np.where(np.arange(30).reshape(10, 3) == 4, np.nan, 0.0)
-    with pytest.raises(DataError, match="at least 6 samples, and there are 5"):
-        coverage.score(given(events, events[:5]))
-    with pytest.raises(DataError, match="1 of 10 samples hold numbers that are not finite"):
-        coverage.score(given(events, broken))
-    with pytest.raises(DataError, match="3 features"):
-        coverage.score(given(events, np.zeros((10, 4))))
+    a[7], b[9] = b[3], b[11]
+    distances = np.array([[np.sqrt(((x - y) ** 2).sum()) for y in b] for x in a])
+    found = Nearest.of(a, b)
+    place = distances.argmin(axis=1)
+    assert np.array_equal(found.place, found.inverse[place])
+    assert found.inverse[9] == found.inverse[11]
+    ordered = np.sort(np.delete(distances, 9, axis=1), axis=1)
+    assert np.array_equal(found.ratio, ordered[:, 0] / ordered[:, 1])
+    assert found.ratio[7] == 0

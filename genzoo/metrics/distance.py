@@ -109,13 +109,33 @@ def _nearest(a: Features, b: Features, k: int, *, own: bool) -> Iterator[tuple[i
         yield start, len(upper), rows, columns, _exact(a, b, rows + start, columns)
 
 
-def nearest(a: Features, b: Features) -> Features:
-    """Distance of each of `a (N, F)` to the nearest of `b (M, F)`, `(N,)`."""
-    mine, theirs = Distinct.of(a), Distinct.of(b)
-    found = np.full(len(mine.rows), np.inf)
-    for start, _, rows, _, distance in _nearest(mine.rows, theirs.rows, 1, own=False):
-        np.minimum.at(found, start + rows, distance)
-    return found[mine.inverse]
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """The nearest of some events, equal ones counted as one, to each of others.
+
+    Arguments:
+        place: of the nearest one among the different events, `(N,)`.
+        inverse: of each event, its place among the different ones, `(M,)`.
+        ratio: of the distances to the nearest and to the second nearest, 0 to 1; 1 where there is no second, `(N,)`.
+    """
+
+    place: Index
+    inverse: Index
+    ratio: Features
+
+    @staticmethod
+    def of(a: Features, b: Features) -> Nearest:
+        """Those of `b (M, F)` to each of `a (N, F)`."""
+        theirs = Distinct.of(b)
+        place, ratio = np.zeros(len(a), np.int64), np.ones(len(a))
+        for start, _, rows, columns, distance in _nearest(a, theirs.rows, min(2, len(theirs.rows)), own=False):
+            order = np.lexsort((distance, rows))
+            own, first = np.unique(rows[order], return_index=True)
+            place[start + own] = columns[order[first]]
+            if len(theirs.rows) > 1:
+                near, next_near = distance[order[first]], distance[order[first + 1]]
+                ratio[start + own] = near / np.where(next_near > 0, next_near, 1.0)
+        return Nearest(place, theirs.inverse, ratio)
 
 
 def radii(events: Features, k: int) -> Features:
