@@ -84,7 +84,7 @@ def build(material: Material) -> Extractor:
         _standardise(features, prepare, events)
         write_tensors(path, features.state_dict())
         digest = load_network(NAME, features, path)
-    return Network(features, prepare, {"digest": digest})
+    return Network(features, prepare, {"digest": digest}, material.device)
 
 
 def _labelled(dataset: Dataset) -> tuple[Array, Array]:
