@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from genzoo.errors import DataError
-from genzoo.metrics.distance import nearest, radii
+from genzoo.metrics.distance import Neighbourhoods, nearest, radii
 from genzoo.metrics.metric import Given
 from genzoo.metrics.neighbours import coverage, density, precision, recall
 
@@ -128,3 +128,18 @@ def test_too_few_or_broken_events_are_refused():
         coverage.score(given(events, broken))
     with pytest.raises(DataError, match="3 features"):
         coverage.score(given(events, np.zeros((10, 4))))
+
+
+@pytest.mark.parametrize("width", [3, 100])
+@pytest.mark.parametrize("exponent", [-600, -83, 60, 400])
+def test_neighbours_are_the_same_in_any_unit(width, exponent):
+    rng = np.random.default_rng(0)
+    real, samples = rng.normal(size=(120, width)), rng.normal(0.1, 0.9, (90, width))
+    small = np.ldexp(real, exponent), np.ldexp(samples, exponent)
+    one, other = Neighbourhoods.of(real, samples, 5), Neighbourhoods.of(*small, 5)
+    assert one.holding.any()
+    assert 0 < one.reached.sum() < 120
+    for field in ("holding", "covered", "reached"):
+        assert np.array_equal(getattr(one, field), getattr(other, field))
+    assert np.array_equal(np.ldexp(nearest(samples, real), exponent), nearest(small[1], small[0]))
+    assert np.array_equal(np.ldexp(radii(real, 5), exponent), radii(small[0], 5))

@@ -7,6 +7,7 @@ products lose nothing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,9 @@ _PAIRS = 2**22
 
 _NARROW = 64
 """Features up to which products are cheap enough in float64."""
+
+_SMALL = 1e-8
+"""Largest number below which events are scaled, and above whose inverse."""
 
 _LARGEST = 1e30
 """Squared norm up to which products cannot overflow in float32."""
@@ -109,8 +113,22 @@ def _nearest(a: Features, b: Features, k: int, *, own: bool) -> Iterator[tuple[i
         yield start, len(upper), rows, columns, _exact(a, b, rows + start, columns)
 
 
+def _unit(*events: Features) -> float:
+    """What to divide events by so that no square of theirs vanishes or overflows: 1, or a power of 2, which rounds
+    nothing.
+    """
+    centre = events[-1].mean(axis=0)
+    largest = max(float(np.abs(part - centre).max()) for part in events)
+    if largest == 0 or _SMALL < largest < 1 / _SMALL:
+        return 1.0
+    return math.ldexp(0.5, math.frexp(largest)[1])
+
+
 def nearest(a: Features, b: Features) -> Features:
     """Distance of each of `a (N, F)` to the nearest of `b (M, F)`, `(N,)`."""
+    unit = _unit(a, b)
+    if unit != 1:
+        return nearest(a / unit, b / unit) * unit
     mine, theirs = Distinct.of(a), Distinct.of(b)
     found = np.full(len(mine.rows), np.inf)
     for start, _, rows, _, distance in _nearest(mine.rows, theirs.rows, 1, own=False):
@@ -120,6 +138,9 @@ def nearest(a: Features, b: Features) -> Features:
 
 def radii(events: Features, k: int) -> Features:
     """Distance of each of `events (N, F)` to its `k`-th nearest other event, `(N,)`; equal ones count one by one."""
+    unit = _unit(events)
+    if unit != 1:
+        return radii(events / unit, k) * unit
     distinct = Distinct.of(events)
     return _radii(distinct, k)[distinct.inverse]
 
@@ -159,6 +180,9 @@ class Neighbourhoods:
     @staticmethod
     def of(real: Features, samples: Features, k: int) -> Neighbourhoods:
         """Those of balls to the `k`-th nearest event of the same kind."""
+        unit = _unit(samples, real)
+        if unit != 1:
+            return Neighbourhoods.of(real / unit, samples / unit, k)
         real_set, sample_set = Distinct.of(real), Distinct.of(samples)
         columns, rows = _radii(real_set, k), _radii(sample_set, k)
         holding = np.zeros(len(rows), np.int64)
