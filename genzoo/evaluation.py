@@ -190,7 +190,10 @@ def evaluate(
         GenzooError: the extractor cannot be built.
     """
     chosen = features or find_extractor(registry(), None, dataset.spec)
-    reference = refer(dataset, rows, metrics, chosen, trained_on=trained_on, split=split, most=samples or MOST_EVENTS)
+    most = samples or MOST_EVENTS
+    reference = refer(
+        dataset, rows, metrics, chosen, trained_on=trained_on, split=split, most=most, device=fitted.device
+    )
     found = reference.rows
     if not len(found):
         if len(rows):

@@ -117,6 +117,7 @@ class Monitor:
                 trained_on=(dataset, split.train),
                 split="validation",
                 most=_MOST_EVENTS,
+                device=prepared.fitted.device,
             )
         average = prepared.config.training.ema or None
         judged = judge(prepared.fitted, self._reference, metrics, seed=self._seed, average=average)

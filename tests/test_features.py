@@ -11,7 +11,7 @@ from torch import nn
 from genzoo.data.bundled import digits, iris
 from genzoo.data.dataset import Dataset
 from genzoo.errors import ArtifactError, ConfigError, DataError
-from genzoo.features import columns, convert_efficientnet, efficientnet, inception, pixels
+from genzoo.features import classifier, columns, convert_efficientnet, efficientnet, inception, pixels
 from genzoo.features.cache import cached
 from genzoo.features.extractor import Material
 from genzoo.features.network import Network
@@ -92,8 +92,27 @@ def test_the_classifier_is_trained_once_and_tells_the_classes(cache):
     centres = np.stack([features[dataset.labels == c].mean(axis=0) for c in range(10)])
     nearest = ((features[:, None] - centres) ** 2).sum(axis=2).argmin(axis=1)
     assert (nearest == dataset.labels).mean() > 0.97
+    assert np.allclose(features.mean(axis=0), 0, atol=1e-4)  # digits come without a test set: it saw all of them
+    assert np.median(features.std(axis=0)) == pytest.approx(1, abs=1e-4)
+    assert features.std(axis=0).max() < 1 + 1e-4
     file.write_bytes(file.read_bytes()[:-9])
     assert find.build(dataset, dataset.events[:10]).protocol == extractor.protocol  # trained again, and alike
+
+
+def test_other_code_or_another_library_trains_the_classifier_anew(cache, monkeypatch, tmp_path):
+    dataset = Dataset("few", iris().spec, iris().events, iris().labels)
+    monkeypatch.setattr(classifier, "_UPDATES", 3)
+    find = find_extractor(registry(), "classifier", dataset.spec)
+    find.build(dataset, dataset.events)
+    find.build(dataset, dataset.events)
+    assert len(list((cache / "features").iterdir())) == 1
+    monkeypatch.setattr(torch, "__version__", "2.99.0")
+    find.build(dataset, dataset.events)
+    changed = tmp_path / "classifier.py"
+    changed.write_text("WIDTH = 65")
+    monkeypatch.setattr(classifier, "__file__", str(changed))
+    find.build(dataset, dataset.events)
+    assert len(list((cache / "features").iterdir())) == 3
 
 
 def test_the_classifier_takes_tables_and_labels_of_text():

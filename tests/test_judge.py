@@ -12,6 +12,7 @@ import genzoo
 from genzoo.data.bundled import digits, iris
 from genzoo.data.dataset import Dataset
 from genzoo.errors import ConfigError, DataError
+from genzoo.features import columns
 from genzoo.metrics.judge import find_extractor, find_metrics, judge, refer
 from genzoo.metrics.metric import Metric, Score
 from genzoo.metrics.protocol import differing, in_common, same_protocol
@@ -240,6 +241,17 @@ def test_labels_that_are_missing_are_told_before_anything_is_drawn(tmp_path, mon
     found = judged(shelf, data, ["coverage"], features="classifier", samples=100).scores["coverage"]
     assert found.protocol["features"] == "classifier"
     assert len(found.protocol["digest"]) == 64
+
+
+@pytest.mark.parametrize("asked", ["auto", "cpu", torch.device("meta")])
+def test_networks_of_features_run_where_they_are_told_to(asked, monkeypatch):
+    seen = []
+    data = iris()
+    chosen = find_extractor(registry(), None, data.spec)
+    build = columns.build
+    monkeypatch.setattr(columns, "build", lambda material: (seen.append(material.device), build(material))[1])
+    refer(data, np.arange(50), find_metrics(registry(), ["coverage"]), chosen, device=asked)
+    assert seen == [str(asked)]
 
 
 def test_a_command_evaluates_alike_twice_and_tells_what_was_left_out(cli):

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from genzoo.metrics.distance import Nearest, radii
+from genzoo.errors import DataError
+from genzoo.metrics.distance import Nearest, Neighbourhoods, radii
 from genzoo.metrics.metric import Given
 from genzoo.metrics.neighbours import coverage, density, precision, recall
 
@@ -103,3 +104,47 @@ def test_a_copy_is_at_distance_zero_and_the_nearest_is_the_nearest():
     ordered = np.sort(np.delete(distances, 9, axis=1), axis=1)
     assert np.array_equal(found.ratio, ordered[:, 0] / ordered[:, 1])
     assert found.ratio[7] == 0
+
+
+def test_samples_that_are_all_one_event_are_computed_at_once():
+    """Ten thousand equal samples would be a hundred million pairs to look at one by one."""
+    rng = np.random.default_rng(3)
+    real = rng.normal(size=(2_000, 100))
+    samples = np.repeat(real[:1], 10_000, axis=0)
+    values = {m.name: pytest.approx(m.score(given(real, samples)).value) for m in METRICS}
+    holding = (np.sqrt(((real - real[0]) ** 2).sum(axis=1)) <= radii(real, 5)).sum()
+    assert values == {"precision": 1.0, "recall": 1 / 2_000, "density": holding / 5, "coverage": holding / 2_000}
+
+
+def test_standard_errors_are_those_of_a_mean():
+    rng = np.random.default_rng(4)
+    real, samples = rng.normal(size=(200, 2)), rng.normal(size=(300, 2)) * 2
+    for metric, count in ((precision, 300), (recall, 200), (coverage, 200)):
+        score = metric.score(given(real, samples))
+        assert score.error == pytest.approx(np.sqrt(score.value * (1 - score.value) / (count - 1)))
+
+
+def test_too_few_or_broken_events_are_refused():
+    events = np.zeros((10, 3))
+    broken = np.where(np.arange(30).reshape(10, 3) == 4, np.nan, 0.0)
+    with pytest.raises(DataError, match="at least 6 samples, and there are 5"):
+        coverage.score(given(events, events[:5]))
+    with pytest.raises(DataError, match="1 of 10 samples hold numbers that are not finite"):
+        coverage.score(given(events, broken))
+    with pytest.raises(DataError, match="3 features"):
+        coverage.score(given(events, np.zeros((10, 4))))
+
+
+@pytest.mark.parametrize("width", [3, 100])
+@pytest.mark.parametrize("exponent", [-600, -83, 60, 400])
+def test_neighbours_are_the_same_in_any_unit(width, exponent):
+    rng = np.random.default_rng(0)
+    real, samples = rng.normal(size=(120, width)), rng.normal(0.1, 0.9, (90, width))
+    small = np.ldexp(real, exponent), np.ldexp(samples, exponent)
+    one, other = Neighbourhoods.of(real, samples, 5), Neighbourhoods.of(*small, 5)
+    assert one.holding.any()
+    assert 0 < one.reached.sum() < 120
+    for field in ("holding", "covered", "reached"):
+        assert np.array_equal(getattr(one, field), getattr(other, field))
+    assert np.array_equal(Nearest.of(samples, real).ratio, Nearest.of(small[1], small[0]).ratio)
+    assert np.array_equal(np.ldexp(radii(real, 5), exponent), radii(small[0], 5))

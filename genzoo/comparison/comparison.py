@@ -395,7 +395,7 @@ def prepare_comparison(
         once.setdefault(candidate.config.model_dump_json(), candidate)
     found = tuple(once.values())
     division = Division.of(dataset, config.split, config.seed, folds)
-    looks = look(find_extractor(zoo, features, dataset.spec), dataset)
+    looks = look(find_extractor(zoo, features, dataset.spec), dataset, config.device)
     kept = None
     if out is not None:
         shared = Shared(

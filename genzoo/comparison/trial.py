@@ -247,18 +247,29 @@ def _sample_metrics(
     zoo, config = registry(), trial.config
     metrics = sample_metrics(zoo)
     extractor = find_extractor(zoo, trial.features, dataset.spec)
-    reference = refer(dataset, common.test, metrics, extractor, trained_on=(dataset, common.train), most=MOST_EVENTS)
+    reference = refer(
+        dataset,
+        common.test,
+        metrics,
+        extractor,
+        trained_on=(dataset, common.train),
+        most=MOST_EVENTS,
+        device=fitted.device,
+    )
     found = judge(fitted, reference, metrics, seed=config.seed, average=config.training.ema or None)
     return found.scores, found.reasons
 
 
-def look(chosen: Chosen, dataset: Dataset) -> dict[str, Any]:
+def look(chosen: Chosen, dataset: Dataset, device: str) -> dict[str, Any]:
     """What metrics of samples look at, for a protocol; weights that they need are made now, or refused.
 
     Raises:
         GenzooError: the extractor cannot be built.
     """
-    return {"features": chosen.entry.spec.name, **chosen.build(dataset, np.asarray(dataset.events[:1])).protocol}
+    return {
+        "features": chosen.entry.spec.name,
+        **chosen.build(dataset, np.asarray(dataset.events[:1]), device).protocol,
+    }
 
 
 def sample_metrics(zoo: Registry) -> tuple[Metric, ...]:

@@ -1,13 +1,14 @@
 """A small network that was trained once on the dataset's own labels; its features are those before the classes.
 
 It is trained on all rows but those that came as a test set, whatever rows a model is judged by, and kept in the cache
-under a digest of these rows: so all models of one dataset are seen by the same eyes.
+under a digest of these rows and of this code: so all models of one dataset are seen by the same eyes.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from genzoo.data.dataset import Dataset
 from genzoo.errors import ArtifactError, DataError
+from genzoo.features import columns, pixels
 from genzoo.features.cache import cached
 from genzoo.features.columns import Columns
 from genzoo.features.extractor import Array, Extractor, Material
@@ -28,13 +30,32 @@ from genzoo.spec import DataSpec
 NAME = "classifier"
 WIDTH = 64
 
-_FORMAT = "1"
-"""Changes with all that the weights depend on besides the data."""
-
 _BATCH = 128
 _UPDATES = 1_500
 _MOST = 100_000
 """Rows that it is trained on."""
+
+_FOR_SCALE = 10_000
+"""Rows that the scale of its features is taken from."""
+
+_RARE = 0.1
+"""Smallest deviation that a feature is scaled by, in units of their root mean square: one that hardly ever answers
+would else outweigh all others where a sample wakes it."""
+
+
+class Standardised(nn.Module):
+    """Features of one scale, so that a kernel of them is no matter of how large a network lets them grow."""
+
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("shift", torch.zeros(WIDTH))
+        self.register_buffer("scale", torch.ones(WIDTH))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.shift) / self.scale
 
 
 def build(material: Material) -> Extractor:
@@ -60,9 +81,10 @@ def build(material: Material) -> Extractor:
         digest = load_network(NAME, features, path)
     except ArtifactError:  # not there yet, or of no use
         features = _trained(dataset.spec, width, prepare, events, classes)
+        _standardise(features, prepare, events)
         write_tensors(path, features.state_dict())
         digest = load_network(NAME, features, path)
-    return Network(features, prepare, {"digest": digest})
+    return Network(features, prepare, {"digest": digest}, material.device)
 
 
 def _labelled(dataset: Dataset) -> tuple[Array, Array]:
@@ -93,7 +115,11 @@ def _scaled(data: DataSpec, events: Array) -> Pixels:
 
 
 def _key(dataset: Dataset, rows: Array, classes: Array) -> str:
-    found = hashlib.sha256(f"{_FORMAT} {dataset.digest()}".encode())
+    """A digest of all that the weights depend on: this module and its libraries, and the data."""
+    versions = f"{torch.__version__} {np.__version__}"
+    found = hashlib.sha256(f"{versions} {dataset.digest()}".encode())
+    for place in (__file__, columns.__file__, pixels.__file__):
+        found.update(Path(place).read_bytes())
     found.update(np.ascontiguousarray(rows).data)
     found.update(np.ascontiguousarray(classes).data)
     return found.hexdigest()[:16]
@@ -102,7 +128,7 @@ def _key(dataset: Dataset, rows: Array, classes: Array) -> str:
 def _features(data: DataSpec, width: int) -> nn.Sequential:
     """From what `prepare` gives to features."""
     if data.modality == "table":
-        return nn.Sequential(nn.Linear(width, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU())
+        return nn.Sequential(nn.Linear(width, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU(), Standardised())
     return nn.Sequential(
         nn.Unflatten(1, data.event_shape),
         nn.Conv2d(data.event_shape[0], 16, 3, padding=1),
@@ -115,7 +141,22 @@ def _features(data: DataSpec, width: int) -> nn.Sequential:
         nn.Flatten(),
         nn.Linear(64 * 9, WIDTH),
         nn.ReLU(),
+        Standardised(),
     )
+
+
+def _standardise(features: nn.Sequential, prepare: Callable[[Array], Tensor], events: Array) -> None:
+    """Give features mean 0 and deviation 1, or less, on the training rows, or evenly spaced ones of many."""
+    chosen = events[np.linspace(0, len(events) - 1, min(len(events), _FOR_SCALE)).astype(np.int64)]
+    with torch.no_grad():
+        starts = range(0, len(chosen), _BATCH)
+        found = torch.cat([features(prepare(chosen[i : i + _BATCH])).double() for i in starts])
+    deviation = found.std(dim=0, correction=0)
+    last = features[-1]
+    assert isinstance(last, Standardised)
+    last.shift.copy_(found.mean(dim=0))
+    least = _RARE * deviation.square().mean().sqrt()
+    last.scale.copy_(deviation.clamp_min(least) if least > 0 else torch.ones(WIDTH))
 
 
 def _trained(

@@ -113,4 +113,4 @@ def build(material: Material) -> Extractor:
     def prepare(events: Array) -> Tensor:
         return (resized(events, material.data, SIDE) * 255 - 127) / 128
 
-    return Network(network, prepare, protocol)
+    return Network(network, prepare, protocol, material.device)

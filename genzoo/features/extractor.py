@@ -26,12 +26,14 @@ class Material:
         real: the real events that samples are held against, `(N, *event)`, none of their values missing.
         dataset: where they come from, with its labels.
         file: what the user named behind `--features NAME=`, or `None`.
+        device: where a network is to run, as `--device` names it.
     """
 
     data: DataSpec
     real: Array
     dataset: Dataset
     file: Path | None = None
+    device: str = "auto"
 
 
 class Extractor(ABC):

@@ -215,4 +215,4 @@ def build(material: Material) -> Extractor:
     def prepare(events: Array) -> Tensor:
         return resized(events, material.data, SIDE) * 2 - 1
 
-    return Network(network, prepare, protocol)
+    return Network(network, prepare, protocol, material.device)

@@ -26,11 +26,14 @@ class Network(Extractor):
         network: from what `prepare` gives to `(N, F)`.
         prepare: from events in data units.
         protocol: as for any extractor.
+        device: where it runs, as in `Material`.
     """
 
-    def __init__(self, network: nn.Module, prepare: Callable[[Array], Tensor], protocol: Mapping[str, Any]) -> None:
+    def __init__(
+        self, network: nn.Module, prepare: Callable[[Array], Tensor], protocol: Mapping[str, Any], device: str = "auto"
+    ) -> None:
         self.protocol = protocol
-        self._device = resolve_device("auto")
+        self._device = resolve_device(device)
         self._network = network.eval().requires_grad_(False).to(self._device)
         self._prepare = prepare
 

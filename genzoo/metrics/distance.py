@@ -7,6 +7,7 @@ products lose nothing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,9 @@ _PAIRS = 2**22
 
 _NARROW = 64
 """Features up to which products are cheap enough in float64."""
+
+_SMALL = 1e-8
+"""Largest number below which events are scaled, and above whose inverse."""
 
 _LARGEST = 1e30
 """Squared norm up to which products cannot overflow in float32."""
@@ -109,6 +113,17 @@ def _nearest(a: Features, b: Features, k: int, *, own: bool) -> Iterator[tuple[i
         yield start, len(upper), rows, columns, _exact(a, b, rows + start, columns)
 
 
+def _unit(*events: Features) -> float:
+    """What to divide events by so that no square of theirs vanishes or overflows: 1, or a power of 2, which rounds
+    nothing.
+    """
+    centre = events[-1].mean(axis=0)
+    largest = max(float(np.abs(part - centre).max()) for part in events)
+    if largest == 0 or _SMALL < largest < 1 / _SMALL:
+        return 1.0
+    return math.ldexp(0.5, math.frexp(largest)[1])
+
+
 @dataclass(frozen=True, slots=True)
 class Nearest:
     """The nearest of some events, equal ones counted as one, to each of others.
@@ -126,20 +141,26 @@ class Nearest:
     @staticmethod
     def of(a: Features, b: Features) -> Nearest:
         """Those of `b (M, F)` to each of `a (N, F)`."""
-        theirs = Distinct.of(b)
-        place, ratio = np.zeros(len(a), np.int64), np.ones(len(a))
-        for start, _, rows, columns, distance in _nearest(a, theirs.rows, min(2, len(theirs.rows)), own=False):
+        unit = _unit(a, b)
+        if unit != 1:
+            return Nearest.of(a / unit, b / unit)
+        mine, theirs = Distinct.of(a), Distinct.of(b)
+        place, ratio = np.zeros(len(mine.rows), np.int64), np.ones(len(mine.rows))
+        for start, _, rows, columns, distance in _nearest(mine.rows, theirs.rows, min(2, len(theirs.rows)), own=False):
             order = np.lexsort((distance, rows))
             own, first = np.unique(rows[order], return_index=True)
             place[start + own] = columns[order[first]]
             if len(theirs.rows) > 1:
                 near, next_near = distance[order[first]], distance[order[first + 1]]
                 ratio[start + own] = near / np.where(next_near > 0, next_near, 1.0)
-        return Nearest(place, theirs.inverse, ratio)
+        return Nearest(place[mine.inverse], theirs.inverse, ratio[mine.inverse])
 
 
 def radii(events: Features, k: int) -> Features:
     """Distance of each of `events (N, F)` to its `k`-th nearest other event, `(N,)`; equal ones count one by one."""
+    unit = _unit(events)
+    if unit != 1:
+        return radii(events / unit, k) * unit
     distinct = Distinct.of(events)
     return _radii(distinct, k)[distinct.inverse]
 
@@ -179,6 +200,9 @@ class Neighbourhoods:
     @staticmethod
     def of(real: Features, samples: Features, k: int) -> Neighbourhoods:
         """Those of balls to the `k`-th nearest event of the same kind."""
+        unit = _unit(samples, real)
+        if unit != 1:
+            return Neighbourhoods.of(real / unit, samples / unit, k)
         real_set, sample_set = Distinct.of(real), Distinct.of(samples)
         columns, rows = _radii(real_set, k), _radii(sample_set, k)
         holding = np.zeros(len(rows), np.int64)

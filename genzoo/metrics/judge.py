@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from genzoo.data.dataset import BLOCK, Dataset, Rows
 from genzoo.errors import ConfigError, DataError, PluginError, did_you_mean
@@ -54,18 +55,18 @@ class Chosen:
     entry: Entry[ExtractorSpec]
     file: Path | None = None
 
-    def build(self, dataset: Dataset, real: Array) -> Extractor:
+    def build(self, dataset: Dataset, real: Array, device: str = "auto") -> Extractor:
         """The extractor itself.
 
         Arguments:
-            real: as for `Material`.
+            real, device: as for `Material`.
 
         Raises:
             GenzooError: its weights cannot be had, or it cannot be built for these data.
         """
         spec = self.entry.spec
         with blame(f"Extractor {spec.name!r}"):
-            found = resolve(spec.builder, spec)(Material(dataset.spec, real, dataset, self.file))
+            found = resolve(spec.builder, spec)(Material(dataset.spec, real, dataset, self.file, device))
         if not isinstance(found, Extractor):
             raise PluginError(f"Extractor {self.entry.id!r} built a {type(found).__name__} and no Extractor.")
         return found
@@ -128,6 +129,7 @@ def refer(
     trained_on: tuple[Dataset, Rows] | None = None,
     split: str = "test",
     most: int = MOST_EVENTS,
+    device: torch.device | str = "auto",
 ) -> Reference:
     """Take real events, and their features where a metric needs them.
 
@@ -138,6 +140,7 @@ def refer(
         trained_on: the events that the models were trained on, where they are known; all of them, as a copy of any is
             one, and evenly spaced ones of more than `MOST_TRAINING`.
         split: what the rows are called in protocols.
+        device: where networks of the extractor run.
 
     Raises:
         GenzooError: the extractor cannot be built.
@@ -146,7 +149,7 @@ def refer(
     needs: frozenset[Need] = frozenset().union(*(metric.needs for metric in metrics))
     built = real_features = train_features = looked_at = None
     if len(real) and needs & {"features", "training"}:
-        built = extractor.build(dataset, real)
+        built = extractor.build(dataset, real, str(device))
         real_features = _features(built, extractor, real)
         if trained_on is not None and "training" in needs:
             known, train = trained_on[0], _whole(*trained_on)

@@ -1,4 +1,4 @@
-"""Whether a model copies its training set: do its samples lie nearer to the training events than to held-out ones?
+"""Whether a model copies its training set: its samples would lie nearer to training events than to held-out ones.
 
 Training events and as many held-out ones are put together, and each sample looks for the nearest of them. Were the
 model blind to which of them it was trained on, that would be a training event as often as not, whatever the model is
