@@ -129,7 +129,6 @@ def prepare(
                 f"Objective {config.objective.name!r} learns by gradients, which take no weights of events. Leave "
                 f"--weight out, or use a model that learns by expectation-maximisation."
             )
-        config = _within(config, objective, split.train)
         engine, feed = _gradient(config, model, objective, *source)
         budget = Budget.of(config.training, feed.steps_per_epoch)
         if budget.steps is None and budget.seconds is None:
@@ -209,23 +208,6 @@ def _check_events(model: str, least: int, split: Split) -> None:
         )
 
 
-def _within(config: RunConfig, objective: GradientObjective, rows: Rows) -> RunConfig:
-    """The configuration with a batch of all training rows, where there are fewer of them than a batch should have.
-
-    Raises:
-        ConfigError: there are too few even for that.
-    """
-    training = config.training
-    most = len(rows) // objective.batches_per_step
-    most -= most % training.accumulation
-    if not most:
-        least = objective.batches_per_step * training.accumulation
-        raise ConfigError(f"A step takes at least {least} events, and there are {len(rows)} training rows. Bring more.")
-    if training.batch_size <= most:
-        return config
-    return config.model_copy(update={"training": training.model_copy(update={"batch_size": most})})
-
-
 def _gradient(
     config: RunConfig,
     model: Model,
@@ -241,6 +223,12 @@ def _gradient(
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     engine = GradientEngine(model, objective, config.training, runtime)
     size = engine.events_per_step
+    if len(rows) < size:
+        most = len(rows) // objective.batches_per_step
+        raise ConfigError(
+            f"There are {len(rows)} training rows and a step takes {size} events. "
+            f"Use {f'--batch-size {most} or less, or ' if most else ''}more data."
+        )
     feed = make_feed(
         dataset, rows, size, config.seed, transform, runtime, channels_last=images, dequantiser=dequantiser
     )

@@ -27,8 +27,8 @@ _VAE = genzoo.ModelSpec(
     data="digits",
     objective_options={"elbo": {"warmup": 0.3}},
     training={
-        "steps": 6000,
-        "batch_size": 128,
+        "steps": 8000,
+        "batch_size": 64,
         "optimiser": {"name": "adam", "rate": 2e-3},
         "schedule": {"name": "cosine"},
         "ema": 0.999,
