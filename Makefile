@@ -38,6 +38,7 @@ benchmark: install
 	$(BIN)/python benchmarks/gmm.py
 	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/selection.py
+	$(BIN)/python benchmarks/evaluate.py
 	$(BIN)/python benchmarks/vae.py
 
 clean:

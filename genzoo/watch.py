@@ -83,6 +83,8 @@ def find_watch(zoo: Registry, config: RunConfig, objective: Objective, dataset: 
     if not (monitored or named) or not len(split.validation):
         return None
     metrics = find_metrics(zoo, dict.fromkeys(named))
+    for metric in metrics:
+        _check_metric(metric, zoo, config, dataset)
     extractor = find_extractor(zoo, training.features, dataset.spec)
     by = training.watch or (OBJECTIVE if monitored else metrics[0].name)
     if by == OBJECTIVE:
@@ -91,6 +93,17 @@ def find_watch(zoo: Registry, config: RunConfig, objective: Objective, dataset: 
         return Watch(by, "lower", metrics, extractor, monitored, option is not None)
     chosen = metrics[named.index(by)]
     return Watch(chosen.name, chosen.direction, metrics, extractor, monitored, option is not None)
+
+
+def _check_metric(metric: Metric, zoo: Registry, config: RunConfig, dataset: Dataset) -> None:
+    """Refuse a metric that says nothing of such data or of such a model."""
+    modality = dataset.spec.modality
+    if modality not in metric.modalities:
+        kinds = " and ".join(f"{kind}s" for kind in metric.modalities)
+        raise ConfigError(f"Metric {metric.name!r} is for {kinds}, and these data are of modality {modality!r}.")
+    capable = zoo.models.get(config.model).spec.capabilities & {"likelihood", "likelihood-bound"}
+    if "likelihood" in metric.needs and not capable:
+        raise ConfigError(f"Metric {metric.name!r} is of a likelihood, and model {config.model!r} has none.")
 
 
 def _option(training: Training) -> str | None:

@@ -98,6 +98,8 @@ def test_the_objective_is_watched_beside_metrics_unless_another_rule_is_named(tm
         ("dcgan", {"metrics": ["covrage"]}, "covrage"),
         ("dcgan", {"metrics": ["coverage"], "features": "nothing"}, "nothing"),
         ("gmm", {"metrics": ["coverage"]}, "converged"),
+        ("dcgan", {"metrics": ["log-likelihood"]}, "has none"),
+        ("dcgan", {"metrics": ["total-variation"]}, "is for tables"),
     ],
 )
 def test_what_cannot_be_watched_is_refused_before_anything_is_written(model, training, message, tmp_path):

@@ -79,6 +79,11 @@ def command(
         average=_average(run),
     )
     _show(found, fitted.model, given["data"], as_json)
+    asked = [metric.name for metric in chosen if metrics and metric.name in found.reasons]
+    if asked:
+        from genzoo.errors import DataError
+
+        raise DataError(f"Metric {asked[0]!r} was asked for and has no score: {found.reasons[asked[0]]}.")
 
 
 def _open(path: str) -> Run | None:

@@ -110,7 +110,7 @@ def _near_notes(value: float, error: float, trained: Features, nearest: Nearest)
     if value - 0.5 > farthest * error:
         return (
             f"the model copies its training set: the event nearest to a sample is a training event {value:.0%} of the "
-            f"time, of as many held-out ones.",
+            f"time, of as many held-out ones, which are presumed to be of the same distribution.",
         )
     close = nearest.place[nearest.ratio < _AT_ONE]
     if len(close):
