@@ -120,6 +120,8 @@ class Training(Settings):
     def _check_parts(self) -> Self:
         if self.batch_size % self.accumulation:
             raise ValueError(f"batch_size {self.batch_size} does not divide into {self.accumulation} equal parts")
+        if self.features is not None and not self.metrics and self.watch in (None, "objective"):
+            raise ValueError(f"features {self.features!r} are for metrics, and none is recorded; name one in metrics")
         return self
 
     def optimiser_of(self, group: str) -> Optimiser:

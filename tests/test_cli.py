@@ -173,7 +173,8 @@ def test_a_runs_own_config_trains_the_same_model_again(cli, digits_run):
 def test_fewer_options_than_flags_is_fine_and_resume_takes_only_a_budget(cli, digits_run):
     assert_refused(cli("train", "--steps", 5), 2, "Name a model")
     assert_refused(cli("train", "--resume", "run", "dcgan"), 2, "after the model's name")
-    assert_refused(cli("train", "--resume", "run", "--lr", 1), 2, "--lr")
+    assert_refused(cli("train", "--resume", "run", "--lr", 1), 2, "--lr", "larger budget")
+    assert_refused(cli("train", "--resume", "run", "--lrr", 1), 2, "No such option '--lrr'")
     assert_refused(cli("train", "--resume", "nowhere"), 4, "nowhere")
 
 
@@ -210,6 +211,7 @@ def test_fewer_options_than_flags_is_fine_and_resume_takes_only_a_budget(cli, di
         (["train", "dcgan", "--seed", "99999999999999999999"], 2, ["seed"]),
         (["train", "dcgan", "--size", "2", "--data", "."], 2, ["size"]),
         (["train", "dcgan", "--patience", "3"], 2, ["nothing to watch"]),
+        (["train", "dcgan", "--features", "pixels"], 2, ["features 'pixels'", "none is recorded"]),
         (["train", "dcgan", "--eval-every", "3"], 2, ["--eval-every", "nothing to watch"]),
         (["train", "dcgan", "--batch-size", "1"], 2, ["at least 2", "--batch-size 2"]),
         (["train", "dcgan", "--batch-size", "4", "-o", "training.accumulation=4"], 2, ["--batch-size 8"]),

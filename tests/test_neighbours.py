@@ -70,6 +70,13 @@ def test_scores_equal_their_definitions(start):
             assert score.direction == "higher"
 
 
+def test_an_error_is_never_0():
+    rng = np.random.default_rng(0)
+    score = coverage.score(given(rng.normal(size=(40, 2)), rng.normal(100.0, 1.0, (60, 2))))
+    assert score.value == 0.0
+    assert score.error == pytest.approx(np.sqrt(1 / 42 * 41 / 42 / 41), rel=1e-12)
+
+
 def test_blocks_do_not_show(monkeypatch):
     rng = np.random.default_rng(0)
     real, samples = rng.normal(size=(300, 80)), rng.normal(size=(200, 80))
@@ -121,7 +128,8 @@ def test_standard_errors_are_those_of_a_mean():
     real, samples = rng.normal(size=(200, 2)), rng.normal(size=(300, 2)) * 2
     for metric, count in ((precision, 300), (recall, 200), (coverage, 200)):
         score = metric.score(given(real, samples))
-        assert score.error == pytest.approx(np.sqrt(score.value * (1 - score.value) / (count - 1)))
+        share = (score.value * count + 1) / (count + 2)  # one event more of either sort
+        assert score.error == pytest.approx(np.sqrt(share * (1 - share) / (count + 1)))
 
 
 def test_too_few_or_broken_events_are_refused():

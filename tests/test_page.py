@@ -19,7 +19,7 @@ from genzoo.errors import ArtifactError
 from genzoo.presentation.comparison import comparison_page
 from genzoo.presentation.events import how_many, marginals
 from genzoo.presentation.inside import inside_sections
-from genzoo.presentation.run import run_page
+from genzoo.presentation.run import Terms, run_page
 from genzoo.presentation.shown import Shown, read_shown, write_shown
 from genzoo.report.drawing import Histogram, curves, marginal
 from genzoo.report.html import html
@@ -151,10 +151,10 @@ def pages(tmp_path_factory, evil_csv):
     return folder
 
 
-def write(run_folder, **more):
+def write(run_folder, seed=0):
     run = genzoo.Run(run_folder)
     metrics = find("coverage")
-    text = html(run_page(run, run.fitted(), metrics=metrics, **more))
+    text = html(run_page(run, run.fitted(), Terms(metrics, seed=seed)))
     (run_folder / "report.html").write_text(text, encoding="utf-8")
     return text
 
@@ -218,7 +218,8 @@ def test_the_page_of_a_comparison_holds_every_figure_and_samples_of_all_candidat
             assert score["metric"] in page.text
         assert f"samples of {row['id']}" in page.text
         score = row["metrics"]["coverage"]
-        assert f"{score['value']:.4f} ± {score['error']:.4f}" in page.text
+        error = f"{score['error']:.4f}" if score["error"] >= 0.01 else f"{score['error']:.3g}"
+        assert f"{score['value']:.4f} ± {error}" in page.text
     assert "real events" in page.text
     best = next(row for row in content["rows"] if row["id"] == content["best"])
     assert best["run"] is not None

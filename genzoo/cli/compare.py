@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from genzoo.cli.options import data_layer, features_option, with_data_options
+from genzoo.cli.options import data_layer, features_option, terminal_width, with_data_options
 from genzoo.config import parse_assignments
 from genzoo.errors import ConfigError, GenzooError, Interrupted
 from genzoo.plugins import registry
@@ -133,8 +132,7 @@ def _show(report: Report, as_json: bool, out: Path | None) -> None:
 
     from genzoo.report.table import show
 
-    width = min(max(shutil.get_terminal_size((140, 24)).columns, 80), 200)
-    show(report, Console(width=width, highlight=False, soft_wrap=False))
+    show(report, Console(width=terminal_width(), highlight=False, soft_wrap=False))
     if out is None:
         click.echo("Nothing was kept; --out DIR keeps the report and a run of the best model, ready to sample.")
         return

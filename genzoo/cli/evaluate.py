@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from genzoo.cli.options import device_option, features_option, json_option, with_data_options
+from genzoo.cli.options import (
+    device_option,
+    draws_option,
+    features_option,
+    json_option,
+    samples_option,
+    terminal_width,
+    with_data_options,
+)
 from genzoo.plugins import registry
 
 if TYPE_CHECKING:
@@ -23,8 +30,8 @@ if TYPE_CHECKING:
 @with_data_options
 @click.option("--metric", "metrics", multiple=True, metavar="M", help="A metric, and no others; all without.")
 @features_option
-@click.option("--samples", type=click.IntRange(1), metavar="N", help="Samples to draw, and the most events for them.")
-@click.option("--draws", type=click.IntRange(1), metavar="N", help="Of a lower bound of the likelihood; 64 without.")
+@samples_option
+@draws_option
 @click.option("--seed", type=int, default=0, envvar="GENZOO_SEED", show_default=True, help="Of the samples.")
 @device_option
 @json_option
@@ -48,21 +55,22 @@ def command(
     from genzoo.evaluation import evaluate
     from genzoo.metrics.judge import find_extractor, find_metrics
     from genzoo.metrics.likelihood import DRAWS
-    from genzoo.run import load
+    from genzoo.run import load, open_run
 
     zoo = registry()
     chosen = find_metrics(zoo, metrics or None)
     fitted = load(run, device)
     extractor = find_extractor(zoo, features, fitted.data)
+    opened = _open(run)
     if given["data"] is None:
-        dataset, train, rows = _rows(run)
+        dataset, train, rows = _rows(opened or open_run(run))
         trained_on: tuple[Dataset, Rows] | None = (dataset, train)
         split = "test"
     else:
         import numpy as np
 
         dataset = open_data(fitted, given)
-        trained_on = _training_rows(run)
+        trained_on = None if opened is None else _training_rows(opened)
         rows = np.arange(len(dataset))
         split = f"all rows of {given['data']}"
     found = evaluate(
@@ -76,7 +84,7 @@ def command(
         split=split,
         samples=samples,
         draws=draws or DRAWS,
-        average=_average(run),
+        average=None if opened is None else opened.config.training.ema or None,
     )
     _show(found, fitted.model, given["data"], as_json)
     asked = [metric.name for metric in chosen if metrics and metric.name in found.reasons]
@@ -97,33 +105,23 @@ def _open(path: str) -> Run | None:
         return None
 
 
-def _average(path: str) -> float | None:
-    run = _open(path)
-    return None if run is None else run.config.training.ema or None
-
-
-def _rows(path: str) -> tuple[Dataset, Rows, Rows]:
+def _rows(run: Run) -> tuple[Dataset, Rows, Rows]:
     """The data of a run and the numbers of its training and test rows.
 
     Raises:
-        ArtifactError: it is no run directory, or its data have changed.
+        ArtifactError: its data have changed.
     """
-    from genzoo.run import open_run
-
-    run = open_run(path)
     dataset = run.open_data()
     split = dataset.split(run.config.split, run.config.seed)
     return dataset, split.train, split.test
 
 
-def _training_rows(path: str) -> tuple[Dataset, Rows] | None:
+def _training_rows(run: Run) -> tuple[Dataset, Rows] | None:
     """What a run was trained on, where its data are still there."""
     from genzoo.errors import GenzooError
 
-    if _open(path) is None:
-        return None
     try:
-        dataset, train, _ = _rows(path)
+        dataset, train, _ = _rows(run)
     except GenzooError:
         return None
     return dataset, train
@@ -143,8 +141,7 @@ def _show(found: Evaluation, model: str, data: str | None, as_json: bool) -> Non
         from genzoo.metrics.likelihood import named_rows
 
         click.echo(f"left out, as they have no value at all: {named_rows(found.unobserved)}")
-    width = min(max(shutil.get_terminal_size((140, 24)).columns, 80), 200)
-    show_scores(found.scores, found.reasons, width)
+    show_scores(found.scores, found.reasons, terminal_width())
 
 
 def _as_dict(found: Evaluation, model: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +20,12 @@ features_option = click.option(
     "--features",
     metavar="NAME[=FILE]",
     help="What samples and events are compared by: pixels, columns, classifier, efficientnet-lite0, inception=FILE ...",
+)
+samples_option = click.option(
+    "--samples", type=click.IntRange(1), metavar="N", help="Samples to draw, and the most events held against them."
+)
+draws_option = click.option(
+    "--draws", type=click.IntRange(1), metavar="N", help="Of a lower bound of the likelihood; 64 without."
 )
 rows_option = click.option(
     "--out", type=click.Path(path_type=Path), metavar="F", help="Where to: .csv .tsv .parquet .arrow .npy; or stdout."
@@ -75,6 +82,11 @@ def with_data_options(command: CommandT) -> CommandT:
     parameters: list[click.Parameter] = getattr(command, "__click_params__", [])
     command.__click_params__ = [*parameters, *reversed(DATA_OPTIONS)]  # type: ignore[attr-defined]
     return command
+
+
+def terminal_width() -> int:
+    """Columns that a wide table may take."""
+    return min(max(shutil.get_terminal_size((140, 24)).columns, 80), 200)
 
 
 def show_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

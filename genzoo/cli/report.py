@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from genzoo.cli.options import data_layer, device_option, features_option, with_data_options
+from genzoo.cli.options import (
+    data_layer,
+    device_option,
+    draws_option,
+    features_option,
+    json_option,
+    samples_option,
+    with_data_options,
+)
 from genzoo.errors import ConfigError
 from genzoo.plugins import registry
 
@@ -25,19 +33,12 @@ if TYPE_CHECKING:
 @with_data_options
 @click.option("--metric", "metrics", multiple=True, metavar="M", help="A metric, and no others; all without.")
 @features_option
+@samples_option
+@draws_option
 @click.option("--seed", type=int, default=0, envvar="GENZOO_SEED", show_default=True, help="Of samples and metrics.")
 @device_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(
-    run: str,
-    out: Path | None,
-    metrics: tuple[str, ...],
-    features: str | None,
-    seed: int,
-    device: str,
-    as_json: bool,
-    **given: Any,
-) -> None:
+@json_option
+def command(run: str, out: Path | None, seed: int, as_json: bool, **given: Any) -> None:
     """Write one HTML page about RUN, a run directory, or DIR, the folder of a comparison.
 
     It holds its pictures and needs no network. A run is judged by its test rows, or by all rows of --data.
@@ -47,10 +48,10 @@ def command(
     place = Path(run).expanduser()
     compared = (place / "comparison.json").is_file()
     if compared:
-        _refuse_choices(given, metrics, features)
+        _refuse_choices(given)
         folder, page = place, _comparison_page(place, seed)
     else:
-        folder, page = _run_page(run, metrics, features, seed, device, given)
+        folder, page = _run_page(run, seed, given)
     out = out or folder / "report.html"
     _check(out)
     write_page(out, page)
@@ -64,9 +65,15 @@ def _check(out: Path) -> None:
         raise ConfigError(f"{out} lies in a folder that does not exist: {out.parent}.")
 
 
-def _refuse_choices(given: dict[str, Any], metrics: tuple[str, ...], features: str | None) -> None:
-    chosen = [*(["--data"] if data_layer(given["data"], given) else []), *(["--metric"] if metrics else [])]
-    chosen += ["--features"] if features is not None else []
+def _refuse_choices(given: dict[str, Any]) -> None:
+    """Refuse what a comparison has settled already.
+
+    Raises:
+        ConfigError: something of it was given.
+    """
+    chosen = ["--data"] if data_layer(given["data"], given) else []
+    chosen += ["--metric"] if given["metrics"] else []
+    chosen += [f"--{name}" for name in ("features", "samples", "draws") if given[name] is not None]
     if chosen:
         raise ConfigError(
             f"{chosen[0]} is for the report of a run; that of a comparison shows what it found. Leave it out."
@@ -89,9 +96,7 @@ def _comparison_page(folder: Path, seed: int) -> Page:
     return comparison_page(folder, seed=seed)
 
 
-def _run_page(
-    path: str, metrics: tuple[str, ...], features: str | None, seed: int, device: str, given: dict[str, Any]
-) -> tuple[Path, Page]:
+def _run_page(path: str, seed: int, given: dict[str, Any]) -> tuple[Path, Page]:
     """The folder of a run, and its page.
 
     Raises:
@@ -100,7 +105,8 @@ def _run_page(
     from genzoo.cli.matching import open_data
     from genzoo.errors import ArtifactError
     from genzoo.metrics.judge import find_extractor, find_metrics
-    from genzoo.presentation.run import run_page
+    from genzoo.metrics.likelihood import DRAWS
+    from genzoo.presentation.run import Terms, run_page
     from genzoo.run import load, open_run
 
     zoo = registry()
@@ -108,10 +114,11 @@ def _run_page(
         run = open_run(path)
     except ArtifactError as error:
         raise ArtifactError(f"{path} is neither a run directory nor the folder of a comparison.") from error
-    chosen = find_metrics(zoo, metrics or None)
-    fitted = load(str(run.path), device)
-    extractor = find_extractor(zoo, features, fitted.data)
+    chosen = find_metrics(zoo, given["metrics"] or None)
+    fitted = load(str(run.path), given["device"])
+    extractor = find_extractor(zoo, given["features"], fitted.data)
     if given["data"] is None and (told := data_layer(None, given)):
         raise ConfigError(f"--{next(iter(told)).replace('_', '-')} says how --data is read, which was not given.")
     dataset = None if given["data"] is None else open_data(fitted, given)
-    return run.path, run_page(run, fitted, metrics=chosen, features=extractor, dataset=dataset, seed=seed)
+    terms = Terms(chosen, extractor, given["samples"], given["draws"] or DRAWS, seed)
+    return run.path, run_page(run, fitted, terms, dataset)

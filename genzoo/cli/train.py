@@ -30,6 +30,18 @@ _AS_JSON = click.Option(["--json", "as_json"], is_flag=True, help="Print the res
 class _Models(click.Group):
     """Every model of the zoo is a subcommand."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if error.option_name not in {name for option in _parameters() for name in option.opts}:
+                raise
+            raise click.UsageError(
+                f"{error.option_name} stands after a model's name, as in genzoo train gmm {error.option_name} ...; "
+                f"a run that is resumed keeps its settings, and takes only a larger budget.",
+                ctx,
+            ) from error
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return registry().models.names()
 

@@ -23,7 +23,8 @@ Values = np.ndarray[Any, np.dtype[Any]]
 class NeighbourMetric(Metric):
     """The mean over events of what `per_event` says of each.
 
-    Its standard error is that of independent events, the neighbourhoods taken as given.
+    Its standard error is that of independent events, the neighbourhoods taken as given. That of a share is taken as if
+    one event more had been of either sort (Agresti and Coull, 1998), or all or none of them would leave no doubt.
 
     Arguments:
         k: which neighbour bounds a neighbourhood.
@@ -40,7 +41,8 @@ class NeighbourMetric(Metric):
         real, samples = feature_pair(given, self._k + 1)
         found = given.once(f"neighbourhoods {self._k}", lambda: Neighbourhoods.of(real, samples, self._k))
         values = self._per_event(found, self._k)
-        error = float(values.std(ddof=1) / np.sqrt(len(values)))
+        counted = np.append(values, [True, False]) if values.dtype == np.bool_ else values
+        error = float(counted.std(ddof=1) / np.sqrt(len(counted)))
         return Score(self.name, float(values.mean()), self.direction, error, {"k": self._k})
 
 

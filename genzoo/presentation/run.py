@@ -16,6 +16,7 @@ from genzoo.errors import ConfigError, DataError, GenzooError
 from genzoo.evaluation import Evaluation, evaluate
 from genzoo.fitted import Fitted
 from genzoo.metrics.judge import Chosen
+from genzoo.metrics.likelihood import DRAWS
 from genzoo.metrics.metric import Metric
 from genzoo.plugins import registry
 from genzoo.presentation.curve import curve_section
@@ -28,6 +29,25 @@ from genzoo.run import Run
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _RECORDED = ("genzoo", "torch", "python", "platform", "threads", "started", "device", "precision", "seconds", "steps")
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a run is judged.
+
+    Arguments:
+        metrics: by which.
+        features: the extractor of metrics of samples.
+        samples: how many, and the most real events; as for `evaluate`.
+        draws: of a bound of the likelihood.
+        seed: of samples and of what metrics draw.
+    """
+
+    metrics: Sequence[Metric]
+    features: Chosen | None = None
+    samples: int | None = None
+    draws: int = DRAWS
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,32 +71,22 @@ class Held:
     lack: str | None = None
 
 
-def run_page(
-    run: Run,
-    fitted: Fitted,
-    *,
-    metrics: Sequence[Metric],
-    features: Chosen | None = None,
-    dataset: Dataset | None = None,
-    seed: int = 0,
-) -> Page:
+def run_page(run: Run, fitted: Fitted, terms: Terms, dataset: Dataset | None = None) -> Page:
     """Look at a run from all sides.
 
     Arguments:
         fitted: its model.
-        metrics: to judge it by.
-        features: the extractor of metrics of samples.
+        terms: how to judge it.
         dataset: other data to judge it by than its own test rows.
-        seed: of samples and of what metrics draw.
 
     Raises:
         ArtifactError: the run is damaged.
     """
-    config = run.config
+    config, seed = run.config, terms.seed
     held = _held(run, dataset)
     real, more = (_events(held, most(fitted.data)) for most in (how_many, how_many_inside))
     sections = [
-        Section("Scores", tuple(_scores(fitted, held, metrics, features, config, seed))),
+        Section("Scores", tuple(_scores(fitted, held, terms, config))),
         curve_section(run),
         *_samples(fitted, real, held, seed),
         *inside_sections(fitted, more, seed),
@@ -138,15 +148,13 @@ def _events(held: Held, most: int) -> Array | None:
     return None if held.dataset is None else np.asarray(held.dataset.events[evenly(held.shown, most)])
 
 
-def _scores(
-    fitted: Fitted, held: Held, metrics: Sequence[Metric], features: Chosen | None, config: RunConfig, seed: int
-) -> Iterator[Block]:
+def _scores(fitted: Fitted, held: Held, terms: Terms, config: RunConfig) -> Iterator[Block]:
     if held.lack is not None:
         yield Text(held.lack)
     if held.dataset is None or not len(held.rows):
         return
     try:
-        found = _evaluated(fitted, held, metrics, features, config, seed)
+        found = _evaluated(fitted, held, terms, config)
     except (ConfigError, DataError) as error:
         yield Text(f"It could not be judged: {error}")
         return
@@ -155,19 +163,19 @@ def _scores(
     yield from score_blocks(found.scores, found.reasons)
 
 
-def _evaluated(
-    fitted: Fitted, held: Held, metrics: Sequence[Metric], features: Chosen | None, config: RunConfig, seed: int
-) -> Evaluation:
+def _evaluated(fitted: Fitted, held: Held, terms: Terms, config: RunConfig) -> Evaluation:
     assert held.dataset is not None
     return evaluate(
         fitted,
         held.dataset,
         held.rows,
-        metrics,
-        seed=seed,
-        features=features,
+        terms.metrics,
+        seed=terms.seed,
+        features=terms.features,
         trained_on=held.own,
         split="test" if held.where == "test rows" else f"all {held.where}",
+        samples=terms.samples,
+        draws=terms.draws,
         average=config.training.ema or None,
     )
 
