@@ -55,6 +55,7 @@ LAYERS = (
     ("evaluation",),
     ("presentation",),
     ("comparison",),
+    ("installation",),
     ("testing",),
     ("cli",),
 )
@@ -169,6 +170,10 @@ def test_the_facade_exports_what_it_says_sorted_and_whole():
         "embed --help",
         "sample --help",
         "report --help",
+        "install --help",
+        "uninstall --help",
+        "plugins doctor --help",
+        "plugins freeze",
         "models dcgan",
         "train dcgan --help",
     ],

@@ -25,6 +25,8 @@ _COMMANDS = {
     "compare": "Fit several models to the same data and rank them.",
     "report": "Write one HTML page about a run or a comparison.",
     "plugins": "List, check, write, freeze and restore plugins.",
+    "install": "Install plugins beside genzoo, which stays as it is.",
+    "uninstall": "Remove plugins.",
 }
 
 

@@ -10,6 +10,9 @@ from genzoo.cli.options import json_option
 
 _COMMANDS = {
     "list": "List installed plugins and what became of each.",
+    "doctor": "Examine plugins in fresh processes and say what is wrong with them.",
+    "freeze": "Print installed plugins as lines that restore them.",
+    "restore": "Install frozen plugins again.",
 }
 _FILES = {"list": "listing"}
 
