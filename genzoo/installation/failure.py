@@ -13,9 +13,9 @@ _UNREACHABLE = re.compile(
 )
 _NOT_FOUND = re.compile(r"No matching distribution found for ([^\n(]+?)(?: \(from ([^\n)]+)\))?\s*$", re.MULTILINE)
 _MISSING = re.compile(r"satisfies the requirement ([^\n(]+?)(?: \(from ([^\n)]+)\))? \(from versions: ([^\n)]*)\)")
-_DEPENDS = re.compile(r"^    (\S+ \S+ depends on .+)$", re.MULTILINE)
-_ASKED = re.compile(r"^    The user requested (?!\(constraint\))(.+)$", re.MULTILINE)
-_KEPT = re.compile(r"^    The user requested \(constraint\) (\S+)", re.MULTILINE)
+_DEPENDS = re.compile(r"^\s+(\S+ \S+ depends on .+)$", re.MULTILINE)
+_ASKED = re.compile(r"^\s+The user requested (?!\(constraint\))(.+)$", re.MULTILINE)
+_KEPT = re.compile(r"^\s+The user requested \(constraint\) (\S+)", re.MULTILINE)
 _BUILD = re.compile(r"(metadata-generation-failed|subprocess-exited-with-error|Failed building|Failed to build)")
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 
@@ -28,7 +28,8 @@ def explain(output: str, pins: Mapping[str, str]) -> str:
         pins: the versions that it was told to keep, by normalised name.
     """
     if "The conflict is caused by" in output:
-        return _conflict(output)
+        in_build = "install build dependencies" in output or "installing build dependencies" in output.lower()
+        return f"{'A package could not be built from its source. ' if in_build else ''}{_conflict(output)}"
     if "Permission denied" in output or "Read-only file system" in output:
         return f"pip may not write to this environment: {_errors(output)}"
     if _UNREACHABLE.search(output):
@@ -40,6 +41,8 @@ def explain(output: str, pins: Mapping[str, str]) -> str:
             "The pip of this environment is too old: 22.2 or newer is needed. Run: python -m pip install --upgrade pip"
         )
     if found := _MISSING.search(output):
+        if "build dependencies" in output and "error" in output.partition("build dependencies")[2]:
+            return f"A package could not be built from its source: its build requires {found[1]}, which cannot be had."
         return _missing(found[1].strip(), found[2], found[3], pins)
     if _BUILD.search(output):
         return f"A package could not be built from its source: {_last_line(output)}"
