@@ -16,11 +16,15 @@ from typing import Literal
 import pluggy
 
 from genzoo import builtin, hookspecs
-from genzoo.contract import check_module
+from genzoo.contract import HOOKS, check_module
 from genzoo.errors import Interrupted, PluginError, did_you_mean
 from genzoo.installed import Installed, installed_plugins, normalised
 from genzoo.quiet import captured, results_kept_clean
 from genzoo.registry import CORE, SORTS, Registry
+
+_SPECS = ModuleType("genzoo.hookspecs")
+"""The hooks alone: pluggy looks at every name of what it is handed, once per plugin."""
+vars(_SPECS).update({name: getattr(hookspecs, name) for name in HOOKS})
 
 LONGEST = 600
 """Characters that are shown of what a plugin says."""
@@ -133,7 +137,7 @@ def _names(plugin: Installed) -> set[str]:
 def _register(registry: Registry, label: str, distribution: str, module: ModuleType) -> None:
     """Call the hooks of one module, through a plugin manager that holds nothing else."""
     manager = pluggy.PluginManager(hookspecs.GROUP)
-    manager.add_hookspecs(hookspecs)
+    manager.add_hookspecs(_SPECS)
     manager.register(module, label)
     with captured():
         for sort in SORTS:

@@ -15,7 +15,8 @@ from distributions import plugin_files, unpack
 import genzoo
 from genzoo import plugins as plugins_module
 from genzoo.builtin import GENZOO_API
-from genzoo.errors import PluginError
+from genzoo.errors import ConfigError, PluginError
+from genzoo.metrics.judge import find_metrics
 from genzoo.plugins import LONGEST, Zoo, bare_zoo, registry
 from genzoo.registry import SORTS
 
@@ -417,3 +418,18 @@ def test_the_environment_chooses_which_plugins_are_loaded(monkeypatch):
     zoo.load_entry_points()
     (state,) = [state for state in zoo.states if state.state == "not installed"]
     assert "Did you mean 'genzoo-gan'" in state.remedy
+
+
+def test_of_all_metrics_a_broken_one_is_a_reason_and_two_of_one_name_go_by_their_ids(site):
+    hook = '\n\n@genzoo.hookimpl\ndef register_metrics(register):\n    register(genzoo.MetricSpec("{}", "A metric", "{}"))\n'
+    metric = "genzoo.metrics.neighbours:coverage"
+    for name, called, reference in (("one", "same", metric), ("two", "same", metric), ("three", "lost", "lost.at:sea")):
+        files = plugin_files(f"metric_{name}", name, epilogue=hook.format(called, reference))
+        unpack(site, f"genzoo-{name}", files)
+    found = {metric.name: metric for metric in find_metrics(loaded()[0].registry)}
+    assert {"coverage", "genzoo-one/same", "genzoo-two/same", "lost"} <= set(found)
+    assert found["genzoo-one/same"].direction == "higher"
+    with pytest.raises(PluginError, match="lost.at:sea"):
+        found["lost"].score(None)
+    with pytest.raises(ConfigError, match="genzoo-one/same and genzoo-two/same"):
+        find_metrics(loaded()[0].registry, ["same"])
