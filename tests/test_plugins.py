@@ -421,7 +421,8 @@ def test_the_environment_chooses_which_plugins_are_loaded(monkeypatch):
 
 
 def test_of_all_metrics_a_broken_one_is_a_reason_and_two_of_one_name_go_by_their_ids(site):
-    hook = '\n\n@genzoo.hookimpl\ndef register_metrics(register):\n    register(genzoo.MetricSpec("{}", "A metric", "{}"))\n'
+    hook = "\n\n@genzoo.hookimpl\ndef register_metrics(register):\n"
+    hook += '    register(genzoo.MetricSpec("{}", "A metric", "{}"))\n'
     metric = "genzoo.metrics.neighbours:coverage"
     for name, called, reference in (("one", "same", metric), ("two", "same", metric), ("three", "lost", "lost.at:sea")):
         files = plugin_files(f"metric_{name}", name, epilogue=hook.format(called, reference))
@@ -429,7 +430,7 @@ def test_of_all_metrics_a_broken_one_is_a_reason_and_two_of_one_name_go_by_their
     found = {metric.name: metric for metric in find_metrics(loaded()[0].registry)}
     assert {"coverage", "genzoo-one/same", "genzoo-two/same", "lost"} <= set(found)
     assert found["genzoo-one/same"].direction == "higher"
-    with pytest.raises(PluginError, match="lost.at:sea"):
+    with pytest.raises(PluginError, match=r"lost\.at:sea"):
         found["lost"].score(None)
     with pytest.raises(ConfigError, match="genzoo-one/same and genzoo-two/same"):
         find_metrics(loaded()[0].registry, ["same"])
