@@ -1,7 +1,7 @@
-"""Finds installed plugins and lets each one register, or records why it could not.
+"""Lets each installed plugin register, or records why it could not.
 
 A plugin is a module behind an entry point of the group `genzoo`. One that fails leaves nothing registered and never
-stops the others; `states()` says what became of each.
+stops the others; `Zoo.states` says what became of each.
 """
 
 from __future__ import annotations
@@ -11,29 +11,43 @@ import importlib.metadata
 import os
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Literal
+from typing import Literal
 
 import pluggy
 
 from genzoo import builtin, hookspecs
-from genzoo.errors import PluginError
-from genzoo.registry import SORTS, Registry
-from genzoo.spec import API_VERSION
+from genzoo.contract import HOOKS, check_module
+from genzoo.errors import Interrupted, PluginError, did_you_mean
+from genzoo.installed import Installed, installed_plugins, normalised
+from genzoo.quiet import captured, results_kept_clean
+from genzoo.registry import CORE, SORTS, Registry
 
-CORE = "genzoo"
-"""The distribution name of what the core itself registers."""
+_SPECS = ModuleType("genzoo.hookspecs")
+"""The hooks alone: pluggy looks at every name of what it is handed, once per plugin."""
+vars(_SPECS).update({name: getattr(hookspecs, name) for name in HOOKS})
+
+LONGEST = 600
+"""Characters that are shown of what a plugin says."""
 
 
 @dataclass(frozen=True, slots=True)
 class PluginState:
-    """What became of one installed plugin: loaded, failed or left out, and why."""
+    """What became of one installed plugin: loaded, failed or left out, and why.
+
+    Arguments:
+        distribution, version, name: of the distribution, and the name of its entry point.
+        reason: why it is not loaded.
+        remedy: what to do about it.
+        output: what it printed, or warned of, when it was imported.
+    """
 
     distribution: str
     version: str
     name: str
-    state: Literal["loaded", "failed", "not loaded"]
+    state: Literal["loaded", "failed", "not loaded", "not installed"]
     reason: str = ""
     remedy: str = ""
+    output: str = ""
 
 
 class Zoo:
@@ -43,86 +57,156 @@ class Zoo:
         self.registry = Registry()
         self.states: list[PluginState] = []
 
-    def add(self, distribution: str, module: ModuleType, version: str = "", name: str = "") -> None:
+    def add(self, distribution: str, module: ModuleType, version: str = "", name: str = "", output: str = "") -> None:
         """Let one imported module register all it has, or nothing.
 
         Raises:
             PluginError: the module breaks the plugin contract, or one of its hooks failed.
         """
-        if getattr(module, "GENZOO_API", None) != API_VERSION:
-            found = getattr(module, "GENZOO_API", "none")
-            raise PluginError(f"it is written for GENZOO_API {found}, and this genzoo speaks {API_VERSION}.")
-        _check_hooks(module)
-        staged = Registry()
         try:
-            _register(staged, distribution, module)
+            check_module(module)
+            staged = Registry()
+            _register(staged, f"{distribution}:{name}", distribution, module)
             self.registry.absorb(staged)
-        except (Exception, SystemExit) as error:
-            reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
-            raise PluginError(reason) from error
-        self.states.append(PluginState(distribution, version, name, "loaded"))
+        except (KeyboardInterrupt, Interrupted, PluginError):
+            raise
+        except BaseException as error:
+            raise PluginError(describe(error)) from error
+        self.states.append(PluginState(distribution, version, name, "loaded", output=output))
 
     def load_entry_points(self) -> None:
-        """Load every installed plugin that `GENZOO_LOAD_PLUGINS` allows; failures become states."""
-        wanted = os.environ.get("GENZOO_LOAD_PLUGINS")
-        names = None if wanted is None else {name.strip() for name in wanted.split(",")}
-        for distribution, version, entry in _entry_points():
-            if names is not None and not {distribution, entry.name} & names:
-                self.states.append(
-                    PluginState(distribution, version, entry.name, "not loaded", "GENZOO_LOAD_PLUGINS leaves it out.")
-                )
-                continue
-            try:
-                self.add(distribution, entry.load(), version, entry.name)
-            except (Exception, SystemExit) as error:
-                if os.environ.get("GENZOO_STRICT_PLUGINS") == "1":
-                    raise PluginError(f"Plugin {distribution!r} failed to load: {error}") from error
-                self.states.append(_failure(distribution, version, entry.name, error))
+        """Load every installed plugin that `GENZOO_LOAD_PLUGINS` allows; failures become states.
+
+        Raises:
+            PluginError: one of them failed, and `GENZOO_STRICT_PLUGINS=1`.
+        """
+        plugins = installed_plugins()
+        wanted = _wanted()
+        with results_kept_clean():
+            for plugin in plugins:
+                if wanted is None or wanted & _names(plugin):
+                    self.load(plugin)
+                else:
+                    self._leave_out(plugin)
+        known = {name for plugin in plugins for name in _names(plugin)}
+        for missing in sorted((wanted or set()) - known):
+            help_text = did_you_mean(missing, {normalised(plugin.distribution) for plugin in plugins})
+            reason = "GENZOO_LOAD_PLUGINS names it, and it is not installed."
+            self.states.append(PluginState(missing, "", "", "not installed", reason, help_text))
+
+    def load(self, plugin: Installed) -> None:
+        """Import one installed plugin and let it register; a failure becomes its state.
+
+        Raises:
+            PluginError: it failed, and `GENZOO_STRICT_PLUGINS=1`.
+        """
+        output = ""
+        try:
+            if plugin.entry is None:
+                raise PluginError(plugin.problem)
+            with captured() as text:
+                try:
+                    module = plugin.entry.load()
+                finally:
+                    output = shortened(text.getvalue())
+            self.add(plugin.distribution, module, plugin.version, plugin.name, output)
+        except (KeyboardInterrupt, Interrupted):
+            raise
+        except BaseException as error:
+            state = _failure(plugin, error, output)
+            if os.environ.get("GENZOO_STRICT_PLUGINS") == "1":
+                raise PluginError(f"Plugin {plugin.distribution!r} failed to load: {state.reason}") from error
+            self.states.append(state)
+
+    def _leave_out(self, plugin: Installed) -> None:
+        reason = "GENZOO_LOAD_PLUGINS leaves it out."
+        self.states.append(PluginState(plugin.distribution, plugin.version, plugin.name, "not loaded", reason))
 
 
-def _register(registry: Registry, distribution: str, module: ModuleType) -> None:
+def _wanted() -> set[str] | None:
+    """What `GENZOO_LOAD_PLUGINS` names; `None` where it is not set."""
+    text = os.environ.get("GENZOO_LOAD_PLUGINS")
+    return None if text is None else {normalised(name.strip()) for name in text.split(",") if name.strip()}
+
+
+def _names(plugin: Installed) -> set[str]:
+    """What a plugin can be called: its distribution, its entry point, or both."""
+    return {normalised(name) for name in (plugin.distribution, plugin.name, plugin.label) if name}
+
+
+def _register(registry: Registry, label: str, distribution: str, module: ModuleType) -> None:
     """Call the hooks of one module, through a plugin manager that holds nothing else."""
     manager = pluggy.PluginManager(hookspecs.GROUP)
-    manager.add_hookspecs(hookspecs)
-    manager.register(module, distribution)
-    for sort in SORTS:
-        getattr(manager.hook, f"register_{sort}")(register=functools.partial(registry.table(sort).add, distribution))
+    manager.add_hookspecs(_SPECS)
+    manager.register(module, label)
+    with captured():
+        for sort in SORTS:
+            add = functools.partial(registry.table(sort).add, distribution)
+            getattr(manager.hook, f"register_{sort}")(register=add)
 
 
-def _check_hooks(module: ModuleType) -> None:
-    """Refuse what pluggy would take in silence: a hook argument with a default is never handed to the hook."""
-    for name, function in vars(module).items():
-        options: dict[str, Any] | None = getattr(function, f"{hookspecs.GROUP}_impl", None)
-        if options is None:
-            continue
-        if not hasattr(hookspecs, options.get("specname") or name):
-            raise PluginError(f"it implements a hook {name!r}, which genzoo does not have.")
-        if function.__defaults__:
-            raise PluginError(f"its hook {name!r} gives an argument a default, so it would never be called with it.")
+def describe(error: BaseException) -> str:
+    """An error of a plugin in one short paragraph; never fails itself, whatever the error is."""
+    try:
+        words = str(error)
+    except Exception:
+        words = "(it cannot be put into words)"
+    kind = type(error).__name__
+    return shortened(words if isinstance(error, PluginError) else f"{kind}: {words}" if words else kind)
 
 
-def _entry_points() -> list[tuple[str, str, importlib.metadata.EntryPoint]]:
-    found: dict[tuple[str, str], tuple[str, str, importlib.metadata.EntryPoint]] = {}
-    for entry in importlib.metadata.entry_points(group=hookspecs.GROUP):
-        name = entry.dist.metadata["Name"] if entry.dist else "unknown"
-        version = entry.dist.version if entry.dist else ""
-        found.setdefault((name, entry.name), (name, version, entry))
-    return [found[key] for key in sorted(found)]
+def shortened(text: str) -> str:
+    """One printable line of at most `LONGEST` characters."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]} …"
 
 
-def _failure(distribution: str, version: str, name: str, error: BaseException) -> PluginState:
-    reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
-    remedy = f"Update it with `pip install -U {distribution}`, or remove it with `pip uninstall {distribution}`."
-    return PluginState(distribution, version, name, "failed", reason, remedy)
+def _failure(plugin: Installed, error: BaseException, output: str) -> PluginState:
+    reason, remedy = describe(error), _remedy(plugin)
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        reason, remedy = _missing_module(plugin, error.name)
+    return PluginState(plugin.distribution, plugin.version, plugin.name, "failed", reason, remedy, output)
+
+
+def _missing_module(plugin: Installed, module: str) -> tuple[str, str]:
+    """What a module that cannot be found means: a dependency that is not installed, or half an installation."""
+    name = plugin.distribution
+    own = plugin.entry.module.partition(".")[0] if plugin.entry is not None else ""
+    if module.partition(".")[0] == own:
+        return f"its own module {module!r} is missing: it is only half installed.", _remedy(plugin)
+    return (
+        f"it needs the module {module!r}, which is not installed.",
+        f"Install what it needs with `genzoo install --upgrade {name}`, or remove it with `genzoo uninstall {name}`.",
+    )
+
+
+def _remedy(plugin: Installed) -> str:
+    if plugin.entry is None:
+        return f"Install it again with pip's --force-reinstall, or delete {plugin.folder}."
+    name = plugin.distribution
+    return f"Update it with `genzoo install --upgrade {name}`, or remove it with `genzoo uninstall {name}`."
 
 
 @functools.cache
 def zoo() -> Zoo:
     """The zoo of this process: the core's own entries and every installed plugin, loaded on the first call."""
-    found = Zoo()
-    found.add(CORE, builtin, importlib.metadata.version(CORE), CORE)
+    found = bare_zoo()
     found.load_entry_points()
     return found
+
+
+def bare_zoo() -> Zoo:
+    """A zoo that holds only what the core itself brings."""
+    found = Zoo()
+    found.add(CORE, builtin, _core_version(), CORE)
+    return found
+
+
+def _core_version() -> str:
+    try:
+        return importlib.metadata.version(CORE)
+    except importlib.metadata.PackageNotFoundError:  # run from its source
+        return ""
 
 
 def registry() -> Registry:

@@ -7,13 +7,19 @@ with one bare name make that name an error that lists both ids.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib
+import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from genzoo.errors import ConfigError, GenzooError, PluginError, did_you_mean
 from genzoo.spec import CallbackSpec, DatasetSpec, ExtractorSpec, MetricSpec, ModelSpec, ObjectiveSpec, Spec
+
+CORE = "genzoo"
+"""The distribution name of what the core itself registers."""
 
 SpecT = TypeVar("SpecT", ModelSpec, ObjectiveSpec, DatasetSpec, MetricSpec, ExtractorSpec, CallbackSpec)
 
@@ -51,11 +57,19 @@ class Table(Generic[SpecT]):
         Raises:
             PluginError: it is no spec of this sort, or the distribution already has that name.
         """
-        if not isinstance(spec, self.spec_class):
+        if type(spec) is not self.spec_class:  # a class of a plugin's own could change after it was checked
             raise PluginError(f"register was handed {type(spec).__name__} where {self.spec_class.__name__} belongs.")
-        entry = Entry(distribution, spec)
+        try:
+            own = dataclasses.replace(spec)  # checked once more, and no longer in the plugin's hands
+        except ValueError as error:
+            raise PluginError(str(error)) from error
+        entry = Entry(distribution, own)
         if entry.id in self._entries:
             raise PluginError(f"{self.sort} {spec.name!r} is registered twice by {distribution!r}.")
+        self.put(entry)
+
+    def put(self, entry: Entry[SpecT]) -> None:
+        """Take over an entry that another table has checked."""
         self._entries[entry.id] = entry
 
     def ids(self) -> set[str]:
@@ -64,8 +78,14 @@ class Table(Generic[SpecT]):
 
     def names(self) -> list[str]:
         """What a user can type: bare names where they are unambiguous, ids where they are not."""
-        bare = [entry.spec.name for entry in self]
-        return [entry.spec.name if bare.count(entry.spec.name) == 1 else entry.id for entry in self]
+        bare = Counter(entry.spec.name for entry in self)
+        return [entry.spec.name if bare[entry.spec.name] == 1 else entry.id for entry in self]
+
+    def claims(self, name: str) -> list[Entry[SpecT]]:
+        """All entries of a bare name or an id."""
+        if name in self._entries:
+            return [self._entries[name]]
+        return [entry for entry in self if entry.spec.name == name]
 
     def get(self, name: str) -> Entry[SpecT]:
         """The entry of a bare name or an id.
@@ -73,9 +93,7 @@ class Table(Generic[SpecT]):
         Raises:
             ConfigError: no such name, or several distributions have it.
         """
-        if name in self._entries:
-            return self._entries[name]
-        found = [entry for entry in self if entry.spec.name == name]
+        found = self.claims(name)
         if len(found) > 1:
             ids = " and ".join(entry.id for entry in found)
             raise ConfigError(f"The {self.sort} name {name!r} is claimed by {ids}. Name one of them in full.")
@@ -124,15 +142,20 @@ class Registry:
         """Take over all entries of `other`, or none.
 
         Raises:
-            PluginError: one of them is already here.
+            PluginError: one of them is already here, or claims a name of the core's.
         """
         for sort in SORTS:
+            known = self.table(sort).ids()
             for entry in other.table(sort):
-                if entry.id in self.table(sort).ids():
+                if entry.id in known:
                     raise PluginError(f"{self.table(sort).sort} {entry.id!r} is registered twice.")
+                if (owned := f"{CORE}/{entry.spec.name}") in known:
+                    raise PluginError(
+                        f"its {self.table(sort).sort} {entry.id!r} claims the name of {owned!r}, which is genzoo's own."
+                    )
         for sort in SORTS:
             for entry in other.table(sort):
-                self.table(sort).add(entry.distribution, entry.spec)
+                self.table(sort).put(entry)
 
 
 @contextlib.contextmanager
@@ -146,7 +169,8 @@ def blame(what: str) -> Iterator[None]:
         PluginError: the code raised something that is no error of genzoo's.
     """
     try:
-        yield
+        with contextlib.redirect_stdout(sys.stderr):  # results are what stdout is for
+            yield
     except (GenzooError, MemoryError):
         raise
     except (Exception, SystemExit) as error:
@@ -166,7 +190,8 @@ def resolve(reference: str, spec: Spec) -> Any:
     """
     module_name, _, attribute = reference.partition(":")
     try:
-        return getattr(importlib.import_module(module_name), attribute)
+        with contextlib.redirect_stdout(sys.stderr):
+            return getattr(importlib.import_module(module_name), attribute)
     except (Exception, SystemExit) as error:
         raise PluginError(
             f"{type(spec).__name__.removesuffix('Spec')} {spec.name!r} names {reference!r}, which cannot be "

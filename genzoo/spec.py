@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal, get_args
 
@@ -175,11 +175,43 @@ def _check_name(kind: str, name: object) -> None:
         raise ValueError(f"{kind} name {name!r} is not lower-case words joined by hyphens.")
 
 
+def _check_line(sort: str, name: object, field_name: str, value: object) -> None:
+    if not isinstance(value, str) or not value.isprintable():
+        raise ValueError(f"{sort} {name!r}: {field_name} is not one line of text.")
+
+
+def _check_names(sort: str, name: object, field_name: str, value: object) -> None:
+    if isinstance(value, str):
+        raise ValueError(f"{sort} {name!r}: {field_name} is a text where several names belong.")
+    if not isinstance(value, Iterable) or not all(isinstance(item, str) for item in value):
+        raise ValueError(f"{sort} {name!r}: {field_name} is not a collection of names.")
+
+
+def _plain(sort: str, name: object, field_name: str, value: object) -> Any:
+    """A copy of settings, which are what JSON can hold and nothing else."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list | tuple):
+        return type(value)([_plain(sort, name, field_name, item) for item in value])
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {key: _plain(sort, name, field_name, item) for key, item in value.items()}
+    raise ValueError(f"{sort} {name!r}: {field_name} holds a {type(value).__name__}; settings are plain data.")
+
+
+def _plain_settings(sort: str, name: object, field_name: str, value: object) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{sort} {name!r}: {field_name} is a {type(value).__name__} where settings by name belong.")
+    found = _plain(sort, name, field_name, value)
+    assert isinstance(found, dict)
+    return found
+
+
 def _check_entry(sort: str, name: object, summary: object, **references: object) -> None:
     """What every entry of the zoo has: a name, a summary, and references to what its plugin holds."""
     _check_name(sort, name)
     if not isinstance(summary, str) or not summary.strip():
         raise ValueError(f"{sort} {name!r} has no summary; one sentence is shown in listings.")
+    _check_line(sort, name, "summary", summary)
     for field_name, reference in references.items():
         if not isinstance(reference, str) or not _REFERENCE.fullmatch(reference):
             raise ValueError(f"{sort} {name!r}: {field_name} {reference!r} is not 'package.module:attribute'.")
@@ -227,30 +259,46 @@ class ModelSpec:
 
     def __post_init__(self) -> None:
         _check_entry("Model", self.name, self.summary, builder=self.builder, config=self.config)
-        for name in ("capabilities", "objectives", "modalities"):
-            if isinstance(getattr(self, name), str):
-                raise ValueError(f"Model {self.name!r}: {name} is a text where several names belong.")
+        for text in ("family", "reference", "data"):
+            _check_line("Model", self.name, text, getattr(self, text))
+        for names in ("capabilities", "objectives", "modalities"):
+            _check_names("Model", self.name, names, getattr(self, names))
+        for settings in ("options", "objective_options", "training", "presets"):
+            copied = _plain_settings("Model", self.name, settings, getattr(self, settings))
+            object.__setattr__(self, settings, copied)
+        if not isinstance(self.missing, bool):
+            raise ValueError(f"Model {self.name!r}: missing is {self.missing!r} where True or False belongs.")
         object.__setattr__(self, "capabilities", frozenset(self.capabilities))
         object.__setattr__(self, "objectives", tuple(self.objectives))
         object.__setattr__(self, "modalities", tuple(self.modalities))
-        if strange := sorted(self.capabilities - CAPABILITIES):
-            raise ValueError(f"Model {self.name!r}: unknown capabilities {strange}.")
-        if not self.objectives:
-            raise ValueError(f"Model {self.name!r} names no objective to train with.")
-        if strange := sorted(set(self.modalities).difference(get_args(Modality))):
-            raise ValueError(f"Model {self.name!r}: unknown modalities {strange}.")
-        for modality in self.modalities:
-            space = self.input.get(modality) if isinstance(self.input, Mapping) else self.input
-            if space not in get_args(InputSpace):
-                raise ValueError(f"Model {self.name!r}: input {self.input!r} is none of {get_args(InputSpace)}.")
-        for preset, layer in self.presets.items():
-            _check_name("Preset", preset)
-            if unknown := set(layer) - {"options", "objective", "training"}:
-                raise ValueError(f"Model {self.name!r}: preset {preset!r} has unknown parts {sorted(unknown)}.")
+        _check_choices(self)
+        _check_presets(self)
 
     def input_of(self, modality: Modality) -> InputSpace:
         """The space that events of a modality, one of those it takes, are transformed to."""
         return self.input[modality] if isinstance(self.input, Mapping) else self.input
+
+
+def _check_choices(spec: ModelSpec) -> None:
+    """What a model can be asked for is among what there is."""
+    if strange := sorted(spec.capabilities - CAPABILITIES):
+        raise ValueError(f"Model {spec.name!r}: unknown capabilities {strange}.")
+    if not spec.objectives:
+        raise ValueError(f"Model {spec.name!r} names no objective to train with.")
+    if strange := sorted(set(spec.modalities).difference(get_args(Modality))):
+        raise ValueError(f"Model {spec.name!r}: unknown modalities {strange}.")
+    for modality in spec.modalities:
+        space = spec.input.get(modality) if isinstance(spec.input, Mapping) else spec.input
+        if space not in get_args(InputSpace):
+            raise ValueError(f"Model {spec.name!r}: input {spec.input!r} is none of {get_args(InputSpace)}.")
+
+
+def _check_presets(spec: ModelSpec) -> None:
+    for preset, layer in spec.presets.items():
+        _check_name("Preset", preset)
+        _plain_settings("Model", spec.name, f"preset {preset!r}", layer)
+        if unknown := set(layer) - {"options", "objective", "training"}:
+            raise ValueError(f"Model {spec.name!r}: preset {preset!r} has unknown parts {sorted(unknown)}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +325,8 @@ class DatasetSpec:
 
     def __post_init__(self) -> None:
         _check_entry("Dataset", self.name, self.summary, loader=self.loader)
+        if self.modality not in get_args(Modality):
+            raise ValueError(f"Dataset {self.name!r}: modality {self.modality!r} is none of {get_args(Modality)}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,8 +358,7 @@ class ExtractorSpec:
 
     def __post_init__(self) -> None:
         _check_entry("Extractor", self.name, self.summary, builder=self.builder)
-        if isinstance(self.modalities, str):
-            raise ValueError(f"Extractor {self.name!r}: modalities is a text where several names belong.")
+        _check_names("Extractor", self.name, "modalities", self.modalities)
         object.__setattr__(self, "modalities", tuple(self.modalities))
         if strange := sorted(set(self.modalities).difference(get_args(Modality))):
             raise ValueError(f"Extractor {self.name!r}: unknown modalities {strange}.")

@@ -1,14 +1,24 @@
 """Each way in which a plugin can be bad leaves the rest of the zoo as it was."""
 
-import importlib.metadata
+import json
+import os
+import subprocess
+import sys
 import types
+import warnings
+from unittest import mock
 
 import pytest
+from conftest import assert_refused
+from distributions import plugin_files, unpack
 
 import genzoo
+from genzoo import plugins as plugins_module
 from genzoo.builtin import GENZOO_API
-from genzoo.errors import PluginError
-from genzoo.plugins import Zoo, registry
+from genzoo.errors import ConfigError, PluginError
+from genzoo.metrics.judge import find_metrics
+from genzoo.plugins import LONGEST, Zoo, bare_zoo, registry
+from genzoo.registry import SORTS
 
 
 def module(**content):
@@ -48,60 +58,349 @@ def registers_text(register):
     register("dcgan")
 
 
+def unmarked(register):
+    good(register)
+
+
+def no_argument():
+    pass
+
+
+def more_arguments(register, config):
+    pass
+
+
+def any_arguments(*register):
+    pass
+
+
+def generator(register):
+    good(register)
+    yield
+
+
+async def asynchronous(register):
+    good(register)
+
+
+class SubSpec(genzoo.MetricSpec):
+    def __post_init__(self):
+        pass
+
+
+def registers_subclass(register):
+    register(SubSpec("NOT A NAME", "", ""))
+
+
+def registers_mutated(register):
+    spec = genzoo.MetricSpec("name", "summary", "a.b:c")
+    object.__setattr__(spec, "summary", "two\nlines")
+    register(spec)
+
+
+def claims_a_name_of_the_cores(register):
+    register(genzoo.DatasetSpec("digits", "Others", "a.b:c", "image"))
+
+
+def cancelled(register):
+    raise GeneratorExit
+
+
+class MuteError(Exception):
+    def __str__(self):
+        raise ValueError("no words")
+
+
+def mute(register):
+    raise MuteError
+
+
+class Register:
+    def __call__(self, register):
+        good(register)
+
+
 HOOK = genzoo.hookimpl
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ({"GENZOO_API": 99}, "99"),
+        ({"GENZOO_API": 99}, "99.*newer genzoo"),
+        ({"GENZOO_API": 0}, "0.*newer version of it"),
         ({"GENZOO_API": None}, "None"),
+        ({"GENZOO_API": True}, "True"),
+        ({"GENZOO_API": 1.0}, r"1\.0"),
+        ({"GENZOO_API": "1"}, "'1'"),
+        ({}, "no hook"),
         ({"register_models": good_then_fails}, "half way"),
         ({"register_models": good_then_exits}, "SystemExit"),
         ({"register_models": twice}, "twice"),
-        ({"register_models": good, "register_modles": registers_text}, "register_modles"),
+        (
+            {"register_models": good, "register_modles": registers_text},
+            "register_modles.*Did you mean 'register_models'",
+        ),
         ({"register_models": misspelt_argument}, "registr"),
         ({"register_models": default_argument}, "default"),
         ({"register_models": registers_text}, "str"),
         ({"register_models": good, "register_metrics": good}, "MetricSpec"),
+        ({"register_models": no_argument}, "none"),
+        ({"register_models": more_arguments}, "config"),
+        ({"register_models": any_arguments}, "register"),
+        ({"register_models": generator}, "generator"),
+        ({"register_models": asynchronous}, "asynchronous"),
+        ({"register_models": good, "register_metrics": registers_subclass}, "SubSpec"),
+        ({"register_models": good, "register_metrics": registers_mutated}, "one line"),
+        ({"register_models": good, "register_datasets": claims_a_name_of_the_cores}, "genzoo/digits"),
+        ({"register_models": cancelled}, "GeneratorExit"),
+        ({"register_models": mute}, "MuteError"),
+        ({"register_models": Register()}, "no function"),
     ],
 )
 def test_a_bad_plugin_leaves_nothing_registered(content, reason):
-    zoo = Zoo()
+    zoo = bare_zoo()
+    del zoo.states[:]
+    before = {sort: zoo.registry.table(sort).ids() for sort in SORTS}
     marked = {name: HOOK(value) if callable(value) else value for name, value in content.items()}
     with pytest.raises(PluginError, match=reason):
         zoo.add("bad", module(**marked))
-    assert not len(zoo.registry.models)
-    assert not len(zoo.registry.metrics)
+    assert {sort: zoo.registry.table(sort).ids() for sort in SORTS} == before
     assert not zoo.states
 
 
-class FakeEntry:
-    name = "bad"
-    dist = types.SimpleNamespace(metadata={"Name": "genzoo-bad"}, version="1.0")
+def test_marks_that_pluggy_would_pass_over_are_refused():
+    for content, reason in (
+        ({"register_models": good_unmarked()}, "not marked"),
+        ({"register_models": HOOK(wrapper=True)(generator_unmarked())}, "wrapper"),
+        ({"anything": HOOK(specname="hookimpl")(good_unmarked())}, "'hookimpl'"),
+        ({"register_modles": HOOK(optionalhook=True)(good_unmarked())}, "register_modles"),
+    ):
+        with pytest.raises(PluginError, match=reason):
+            Zoo().add("bad", module(**content))
 
-    def __init__(self, error):
-        self.error = error
 
-    def load(self):
-        raise self.error
+def good_unmarked():
+    return lambda register: good(register)
 
 
-@pytest.mark.parametrize("error", [ImportError("no such module"), SystemExit(1), SyntaxError("oops"), ValueError("x")])
-def test_a_plugin_that_fails_at_import_is_a_state_with_a_remedy(monkeypatch, error):
-    real = importlib.metadata.entry_points(group="genzoo")
-    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [FakeEntry(error), *real])
-    monkeypatch.delenv("GENZOO_LOAD_PLUGINS", raising=False)
+def generator_unmarked():
+    def wrap(register):
+        yield
+
+    return wrap
+
+
+def test_a_hook_may_have_another_name_and_a_module_may_hold_odd_objects():
     zoo = Zoo()
+    zoo.add(
+        "fine", module(mine=HOOK(specname="register_models", tryfirst=True)(good_unmarked()), call=mock.MagicMock())
+    )
+    assert zoo.registry.models.ids() == {"fine/dcgan"}
+
+
+def test_what_is_no_module_is_refused():
+    with pytest.raises(PluginError, match="SimpleNamespace"):
+        Zoo().add("bad", types.SimpleNamespace(GENZOO_API=1, register_models=HOOK(good_unmarked())))
+
+
+def test_settings_of_a_spec_are_out_of_its_plugins_hands_once_registered():
+    settings = {"steps": 5}
+    spec = genzoo.ModelSpec("mine", "toy", "A model", "a.b:c", "a.b:d", ("loss",), training=settings)
+    zoo = Zoo()
+    zoo.add("fine", module(register_models=HOOK(lambda register: register(spec))))
+    settings["steps"] = 7
+    spec.training["steps"] = 8
+    assert zoo.registry.models.get("mine").spec.training == {"steps": 5}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"family": 3}, "family"),
+        ({"reference": "two\nlines"}, "reference"),
+        ({"objectives": (1,)}, "objectives"),
+        ({"options": [("a", 1)]}, "options"),
+        ({"training": {"rate": object()}}, "plain data"),
+        ({"options": {1: 2}}, "plain data"),
+        ({"presets": {"quick": 3}}, "quick"),
+        ({"missing": "no"}, "missing"),
+    ],
+)
+def test_a_spec_that_listings_would_fail_on_is_refused(change, reason):
+    content = {"name": "mine", "family": "toy", "summary": "x", "builder": "a:b", "config": "a:b", "objectives": ("o",)}
+    with pytest.raises(ValueError, match=reason):
+        genzoo.ModelSpec(**{**content, **change})
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    """A folder on the path to unpack plugins into."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(folder)
+    for name in ("GENZOO_LOAD_PLUGINS", "GENZOO_STRICT_PLUGINS"):
+        monkeypatch.delenv(name, raising=False)
+    yield folder
+    for name, found in list(sys.modules.items()):
+        if str(folder) in str(getattr(found, "__file__", "")):
+            del sys.modules[name]
+
+
+def loaded():
+    zoo = bare_zoo()
     zoo.load_entry_points()
-    state = {state.distribution: state for state in zoo.states}
-    assert state["genzoo-bad"].state == "failed"
-    assert type(error).__name__ in state["genzoo-bad"].reason
-    assert "pip uninstall genzoo-bad" in state["genzoo-bad"].remedy
-    assert state["genzoo-gan"].state == "loaded"
+    return zoo, {f"{state.distribution}:{state.name}": state for state in zoo.states}
+
+
+@pytest.mark.parametrize(
+    ("prologue", "reason"),
+    [
+        ("raise ImportError('no such thing')", "ImportError: no such thing"),
+        ("import one_that_is_missing", "'one_that_is_missing', which is not installed"),
+        ("from . import nothing_here", "nothing_here"),
+        ("import bad_import.gone", "half installed"),
+        ("raise SystemExit(1)", "SystemExit"),
+        ("raise GeneratorExit", "GeneratorExit"),
+        ("import asyncio; raise asyncio.CancelledError", "CancelledError"),
+        ("def f(:", "SyntaxError"),
+        ("class E(Exception):\n    def __str__(self): raise OSError\nraise E", "E: (it cannot be put into words)"),
+        ("raise ValueError('x' * 10000)", "…"),
+        ("raise ValueError('\\x1b[31mred\\nlines')", "ValueError: [31mred lines"),
+        ("import warnings; warnings.simplefilter('error'); warnings.warn('careful')", "UserWarning: careful"),
+    ],
+)
+def test_a_plugin_that_fails_at_import_is_a_state_with_a_remedy(site, monkeypatch, prologue, reason):
+    unpack(site, "genzoo-bad", plugin_files("bad_import", "bad", prologue + "\n"))
+    with warnings.catch_warnings():
+        zoo, states = loaded()
+    state = states["genzoo-bad:bad"]
+    assert state.state == "failed"
+    assert reason in state.reason
+    assert len(state.reason) < LONGEST + 50
+    assert state.reason.isprintable()
+    assert "genzoo uninstall genzoo-bad" in state.remedy
+    assert states["genzoo-gan:gan"].state == "loaded"
+    assert "bad" not in zoo.registry.models.names()
+    assert not [spec for spec in zoo.registry.objectives if spec.distribution == "genzoo-bad"]
     monkeypatch.setenv("GENZOO_STRICT_PLUGINS", "1")
+    sys.modules.pop("bad_import.plugin", None)
     with pytest.raises(PluginError, match="genzoo-bad"):
         Zoo().load_entry_points()
+
+
+def test_an_interruption_is_no_failure_of_a_plugin(site):
+    unpack(
+        site,
+        "genzoo-bad",
+        plugin_files("bad_interrupt", "bad", "raise KeyboardInterrupt\n"),
+        entries={"bad": "bad_interrupt.plugin"},
+    )
+    with pytest.raises(KeyboardInterrupt):
+        Zoo().load_entry_points()
+
+
+def test_two_distributions_with_one_entry_point_name_and_one_with_two_all_load(site):
+    for name in ("one", "two"):
+        unpack(site, f"genzoo-{name}", plugin_files(f"same_{name}", name), entries={"same": f"same_{name}.plugin"})
+    files = plugin_files("many_a", "a") | plugin_files("many_b", "b")
+    unpack(site, "genzoo-many", files, entries={"a": "many_a.plugin", "b": "many_b.plugin"})
+    zoo, states = loaded()
+    assert {"one", "two", "a", "b"} <= set(zoo.registry.models.names())
+    assert [states[key].state for key in ("genzoo-one:same", "genzoo-two:same", "genzoo-many:a", "genzoo-many:b")] == [
+        "loaded"
+    ] * 4
+
+
+def test_of_a_distribution_with_a_good_and_a_bad_plugin_the_good_one_works(site):
+    files = plugin_files("half_a", "a") | plugin_files("half_b", "b", epilogue="\nraise ValueError('late')\n")
+    unpack(site, "genzoo-half", files, entries={"a": "half_a.plugin", "b": "half_b.plugin"})
+    zoo, states = loaded()
+    assert (states["genzoo-half:a"].state, states["genzoo-half:b"].state) == ("loaded", "failed")
+    assert {"a"} == {entry.spec.name for entry in zoo.registry.models if entry.distribution == "genzoo-half"}
+
+
+def test_names_that_third_parties_share_are_listed_by_id_and_only_the_bare_name_is_an_error(site, monkeypatch, cli):
+    for name in ("one", "two"):
+        unpack(site, f"genzoo-{name}", plugin_files(f"clash_{name}", "flow"))
+    installed = loaded()[0]
+    monkeypatch.setattr(plugins_module, "zoo", lambda: installed)
+    code, out, _ = cli("models")
+    assert code == 0
+    assert {"genzoo-one/flow", "genzoo-two/flow", "dcgan"} <= {line.split()[0] for line in out.splitlines()}
+    assert_refused(cli("models", "flow"), 2, "genzoo-one/flow", "genzoo-two/flow")
+    assert cli("models", "genzoo-two/flow")[0] == 0
+    assert_refused(cli("train", "flow", "--dry-run"), 2, "genzoo-one/flow", "genzoo-two/flow")
+    assert cli("train", "genzoo-one/flow", "--dry-run")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "word"),
+    [
+        ("METADATA", None, "name"),
+        ("METADATA", b"Metadata-Version: 2.1\nName: genzoo-broken\n\nVersion: 3\n", "version"),
+        ("METADATA", b"\xff\xfe", "UnicodeDecodeError"),
+        ("entry_points.txt", b"[genzoo]\nno equals sign\n", "damaged"),
+        ("entry_points.txt", b"[genzoo]\nbroken = \xff\n", "UnicodeDecodeError"),
+    ],
+)
+def test_damaged_metadata_are_that_plugins_problem_only(site, path, content, word):
+    unpack(site, "genzoo-broken", plugin_files("broken", "broken"))
+    file = site / "genzoo_broken-1.0.dist-info" / path
+    file.unlink()
+    if content is not None:
+        file.write_bytes(content)
+    zoo, states = loaded()
+    state = states["genzoo_broken:"]
+    assert state.state == "failed"
+    assert word in state.reason
+    assert "genzoo_broken-1.0.dist-info" in state.remedy
+    assert "dcgan" in zoo.registry.models.names()
+
+
+def test_what_an_interrupted_removal_left_behind_is_no_plugin(site):
+    unpack(site, "genzoo-left", plugin_files("left", "left"))
+    (site / "genzoo_left-1.0.dist-info").rename(site / "~enzoo_left-1.0.dist-info")
+    stale = site / "genzoo_gan-0.0.1.dist-info"
+    stale.mkdir()
+    (stale / "entry_points.txt").write_text("[genzoo]\ngan = genzoo_gan.plugin\n")
+    _, states = loaded()
+    assert not [key for key in states if "left" in key]
+    assert [state.version for key, state in states.items() if key.startswith("genzoo-gan")] != []
+    assert not [state for state in states.values() if state.state == "failed"]
+
+
+def test_what_a_plugin_prints_or_warns_of_at_import_is_kept_aside(site, monkeypatch):
+    shout = "import os, sys, warnings\nprint('hello')\nos.system('echo from a shell')\nwarnings.warn('careful')\n"
+    shout += "print('straight', file=sys.__stdout__)\n"
+    unpack(
+        site, "genzoo-loud", plugin_files("loud", "loud", shout, "\nprint('bye')\n"), entries={"loud": "loud.plugin"}
+    )
+    command = [sys.executable, "-m", "genzoo", "plugins", "--json"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), *sys.path])}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    states = {state["distribution"]: state for state in json.loads(done.stdout)}
+    assert states["genzoo-loud"]["state"] == "loaded"
+    assert states["genzoo-loud"]["output"].startswith("hello")
+    assert "careful" in states["genzoo-loud"]["output"]
+    assert "bye" in states["genzoo-loud"]["output"]
+    assert "from a shell" in done.stderr
+    assert "straight" in done.stderr
+
+
+def test_code_that_is_found_when_it_is_used_names_its_plugin_and_leaves_the_rest(site, monkeypatch, cli):
+    files = plugin_files("gone", "gone")
+    files["gone/plugin.py"] = files["gone/plugin.py"].replace('gone.parts:build"', 'gone.nowhere:build"')
+    unpack(site, "genzoo-gone", files)
+    files = plugin_files("plain", "plain")
+    files["plain/parts.py"] = files["plain/parts.py"].replace("class Options(genzoo.Settings)", "class Options")
+    unpack(site, "genzoo-plain", files)
+    installed = loaded()[0]
+    monkeypatch.setattr(plugins_module, "zoo", lambda: installed)
+    assert cli("models")[0] == 0
+    assert_refused(cli("train", "gone"), 3, "gone.nowhere:build", "'gone'")
+    assert_refused(cli("models", "plain"), 3, "genzoo-plain/plain", "no pydantic model")
+    assert cli("train", "gaussian", "--dry-run")[0] == 0
 
 
 def test_the_environment_chooses_which_plugins_are_loaded(monkeypatch):
@@ -109,7 +408,29 @@ def test_the_environment_chooses_which_plugins_are_loaded(monkeypatch):
     zoo = Zoo()
     zoo.load_entry_points()
     assert {state.state for state in zoo.states} == {"not loaded"}
-    monkeypatch.setenv("GENZOO_LOAD_PLUGINS", "genzoo-gan, other")
+    for words in ("genzoo-gan", "Genzoo_GAN, ", "gan", "genzoo-gan:gan"):
+        monkeypatch.setenv("GENZOO_LOAD_PLUGINS", words)
+        zoo = Zoo()
+        zoo.load_entry_points()
+        assert zoo.registry.models.names() == ["dcgan"]
+    monkeypatch.setenv("GENZOO_LOAD_PLUGINS", "genzoo-gna")
     zoo = Zoo()
     zoo.load_entry_points()
-    assert "dcgan" in zoo.registry.models.names()
+    (state,) = [state for state in zoo.states if state.state == "not installed"]
+    assert "Did you mean 'genzoo-gan'" in state.remedy
+
+
+def test_of_all_metrics_a_broken_one_is_a_reason_and_two_of_one_name_go_by_their_ids(site):
+    hook = "\n\n@genzoo.hookimpl\ndef register_metrics(register):\n"
+    hook += '    register(genzoo.MetricSpec("{}", "A metric", "{}"))\n'
+    metric = "genzoo.metrics.neighbours:coverage"
+    for name, called, reference in (("one", "same", metric), ("two", "same", metric), ("three", "lost", "lost.at:sea")):
+        files = plugin_files(f"metric_{name}", name, epilogue=hook.format(called, reference))
+        unpack(site, f"genzoo-{name}", files)
+    found = {metric.name: metric for metric in find_metrics(loaded()[0].registry)}
+    assert {"coverage", "genzoo-one/same", "genzoo-two/same", "lost"} <= set(found)
+    assert found["genzoo-one/same"].direction == "higher"
+    with pytest.raises(PluginError, match=r"lost\.at:sea"):
+        found["lost"].score(None)
+    with pytest.raises(ConfigError, match="genzoo-one/same and genzoo-two/same"):
+        find_metrics(loaded()[0].registry, ["same"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 import textwrap
 import traceback
@@ -10,7 +9,8 @@ from collections.abc import Sequence
 
 import click
 
-from genzoo.errors import GenzooError, did_you_mean
+from genzoo.cli.group import LazyGroup
+from genzoo.errors import GenzooError
 
 _COMMANDS = {
     "models": "List the zoo; with NAME what a model is and can do.",
@@ -24,33 +24,10 @@ _COMMANDS = {
     "impute": "Fill in missing values with a trained model.",
     "compare": "Fit several models to the same data and rank them.",
     "report": "Write one HTML page about a run or a comparison.",
-    "plugins": "List installed plugins and what became of each.",
+    "plugins": "List, check, write, freeze and restore plugins.",
+    "install": "Install plugins beside genzoo, which stays as it is.",
+    "uninstall": "Remove plugins.",
 }
-
-
-class _Commands(click.Group):
-    """Imports a command's file when it is called, so that help stays quick."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in _COMMANDS:
-            return None
-        command = importlib.import_module(f"genzoo.cli.{name}").command
-        assert isinstance(command, click.Command)
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in _COMMANDS:
-            raise click.UsageError(f"There is no command {args[0]!r}. {did_you_mean(args[0], _COMMANDS)}", ctx)
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -62,7 +39,8 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 
 
 @click.group(
-    cls=_Commands,
+    cls=LazyGroup,
+    lines=_COMMANDS,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )

@@ -1,29 +1,28 @@
-"""`genzoo plugins`."""
+"""`genzoo plugins`: a group whose bare call lists."""
 
 from __future__ import annotations
 
-import dataclasses
-
 import click
 
-from genzoo.cli.options import show_table
-from genzoo.plugins import zoo
+from genzoo.cli.group import LazyGroup
+from genzoo.cli.listing import show_states
+from genzoo.cli.options import json_option
+
+_COMMANDS = {
+    "list": "List installed plugins and what became of each.",
+    "doctor": "Examine plugins in fresh processes and say what is wrong with them.",
+    "freeze": "Print installed plugins as lines that restore them.",
+    "restore": "Install frozen plugins again.",
+}
+_FILES = {"list": "listing"}
 
 
-@click.command("plugins")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(as_json: bool) -> None:
-    """List installed plugins and what became of each."""
-    states = zoo().states
-    if as_json:
-        import json
-
-        click.echo(json.dumps([dataclasses.asdict(state) for state in states], indent=2))
-        return
-    show_table(
-        ["distribution", "version", "plugin", "state"],
-        [[state.distribution, state.version, state.name, state.state] for state in states],
-    )
-    for state in states:
-        if state.reason:
-            click.echo(f"\n{state.distribution}: {state.reason} {state.remedy}".rstrip())
+@click.group("plugins", cls=LazyGroup, lines=_COMMANDS, files=_FILES, invoke_without_command=True)
+@json_option
+@click.pass_context
+def command(ctx: click.Context, /, as_json: bool) -> None:
+    """List installed plugins and what became of each, or do what a command below says."""
+    if ctx.invoked_subcommand is None:
+        show_states(as_json)
+    elif as_json:
+        raise click.UsageError(f"--json belongs after {ctx.invoked_subcommand!r}.", ctx)

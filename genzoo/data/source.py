@@ -20,7 +20,7 @@ TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".arrow", ".feather", ".ipc")
 
 def is_registered(source: str, registry: Registry) -> bool:
     """Whether `source` is the name or id of a registered dataset."""
-    return source in registry.datasets.names() or source in registry.datasets.ids()
+    return bool(registry.datasets.claims(source))
 
 
 def anchor(settings: DataSettings, registry: Registry) -> DataSettings:

@@ -20,7 +20,7 @@ from genzoo.fitted import Fitted
 from genzoo.metrics.likelihood import DRAWS, kind_of, log_likelihoods, measure_of, observed_rows
 from genzoo.metrics.metric import Given, Metric, Need, Score
 from genzoo.registry import Entry, Registry, blame, resolve
-from genzoo.spec import DataSpec, ExtractorSpec
+from genzoo.spec import DataSpec, ExtractorSpec, MetricSpec
 
 MOST_EVENTS = 10_000
 """Real events that a metric of samples is computed from; distances are quadratic in them."""
@@ -32,20 +32,60 @@ _LIKELIHOOD: frozenset[Need] = frozenset({"likelihood"})
 
 
 def find_metrics(registry: Registry, names: Iterable[str] | None = None) -> tuple[Metric, ...]:
-    """The metrics of those names, or all.
+    """The metrics of those names, or all; of all, one that cannot be had has its reason instead of a score.
 
     Raises:
         ConfigError: nobody registered one of them.
-        PluginError: what is registered is no metric.
+        PluginError: what is registered under one of those names is no metric.
     """
-    entries = list(registry.metrics) if names is None else [registry.metrics.get(name) for name in names]
-    found = []
-    for entry in entries:
-        metric = resolve(entry.spec.metric, entry.spec)
-        if not isinstance(metric, Metric):
-            raise PluginError(f"Metric {entry.id!r} is a {type(metric).__name__} and no Metric.")
-        found.append(metric)
-    return tuple(found)
+    if names is not None:
+        return tuple(_metric(registry.metrics.get(name)) for name in names)
+    shown = zip(registry.metrics.names(), registry.metrics, strict=True)
+    return tuple(_whatever(name, entry) for name, entry in shown)
+
+
+def _metric(entry: Entry[MetricSpec]) -> Metric:
+    metric = resolve(entry.spec.metric, entry.spec)
+    if not isinstance(metric, Metric):
+        raise PluginError(f"Metric {entry.id!r} is a {type(metric).__name__} and no Metric.")
+    return metric
+
+
+def _whatever(name: str, entry: Entry[MetricSpec]) -> Metric:
+    """A metric under the name that tells it from all others, or one that says why it cannot be had."""
+    try:
+        metric = _metric(entry)
+    except PluginError as error:
+        return _Missing(name, str(error))
+    return metric if metric.name == name else _Named(name, metric)
+
+
+class _Missing(Metric):
+    """Stands where a plugin's metric cannot be had."""
+
+    direction = "higher"
+    needs = frozenset()
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        self.reason = reason
+
+    def score(self, given: Given) -> Score:
+        raise PluginError(self.reason)
+
+
+class _Named(Metric):
+    """A metric under another name than its own."""
+
+    def __init__(self, name: str, metric: Metric) -> None:
+        self.name = name
+        self.direction = metric.direction
+        self.needs = metric.needs
+        self.modalities = metric.modalities
+        self._metric = metric
+
+    def score(self, given: Given) -> Score:
+        return self._metric.score(given)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,34 @@
+"""`genzoo plugins list`."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import click
+
+from genzoo.cli.options import json_option, show_table
+from genzoo.plugins import zoo
+
+
+@click.command("list")
+@json_option
+def command(as_json: bool) -> None:
+    """List installed plugins and what became of each."""
+    show_states(as_json)
+
+
+def show_states(as_json: bool) -> None:
+    """Print what became of every installed plugin."""
+    states = zoo().states
+    if as_json:
+        import json
+
+        click.echo(json.dumps([dataclasses.asdict(state) for state in states], indent=2))
+        return
+    show_table(
+        ["distribution", "version", "plugin", "state"],
+        [[state.distribution, state.version, state.name, state.state] for state in states],
+    )
+    for state in states:
+        if state.reason:
+            click.echo(f"\n{state.distribution}: {state.reason} {state.remedy}".rstrip())

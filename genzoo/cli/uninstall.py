@@ -1,0 +1,21 @@
+"""`genzoo uninstall`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from genzoo.installation.install import removable, uninstall
+
+
+@click.command("uninstall")
+@click.argument("packages", metavar="PKG...", nargs=-1, required=True)
+@click.option("--yes", "-y", is_flag=True, help="Ask nothing. Without a terminal nothing is asked either.")
+def command(packages: tuple[str, ...], yes: bool) -> None:
+    """Remove plugins; only a distribution with an entry point of genzoo's, and never what genzoo runs on."""
+    names = removable(packages)
+    if not yes and sys.stdin.isatty() and sys.stderr.isatty():
+        click.confirm(f"Remove {', '.join(names)}?", default=True, abort=True, err=True)
+    uninstall(names)
+    click.echo(f"Removed: {', '.join(names)}")

@@ -1,0 +1,95 @@
+"""What a plugin must never change: genzoo and everything it stands on, at the versions that are installed."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from genzoo.errors import PluginError
+from genzoo.installed import normalised
+from genzoo.registry import CORE
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+BUILD_TOOLS = frozenset({"setuptools", "wheel", "pip"})
+"""Packages of the core that a build brings at a version of its own, as they do not end up in what is built."""
+
+
+def core_packages() -> dict[str, str]:
+    """The installed version of genzoo and of all it requires, directly or not, by normalised name.
+
+    Raises:
+        PluginError: genzoo itself is not installed.
+    """
+    found: dict[str, str] = {}
+    waiting = [CORE]
+    while waiting:
+        name = normalised(waiting.pop())
+        if name in found:
+            continue
+        try:
+            distribution = importlib.metadata.distribution(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        found[name] = distribution.version
+        waiting += [requirement.name for requirement in requirements(distribution)]
+    if CORE not in found:
+        raise PluginError("genzoo is run from its source and is not installed, so nothing can be installed beside it.")
+    return found
+
+
+def requirements(distribution: importlib.metadata.Distribution) -> Iterator[Requirement]:
+    """What a distribution requires here; a line that cannot be read is passed over."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    for line in distribution.requires or ():
+        try:
+            requirement = Requirement(line)
+        except InvalidRequirement:
+            continue
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            yield requirement
+
+
+def broken_requirements(changed: Mapping[str, str] | None = None) -> list[str]:
+    """What installed distributions require and do not have, one sentence each.
+
+    Arguments:
+        changed: versions that are about to be installed, by normalised name. Then only what they would break is
+            told, and not what is broken already.
+    """
+    told: list[str] = []
+    for distribution in importlib.metadata.distributions():
+        try:
+            told += _broken(distribution, changed)
+        except Exception:  # noqa: S112 - metadata that cannot be read require nothing
+            continue
+    return sorted(set(told))
+
+
+def _broken(distribution: importlib.metadata.Distribution, changed: Mapping[str, str] | None) -> Iterator[str]:
+    owner = normalised(distribution.name)
+    if changed is not None and owner in changed:
+        return
+    for requirement in requirements(distribution):
+        name = normalised(requirement.name)
+        present = _installed_version(name)
+        has = present if changed is None else changed.get(name)
+        if changed is not None and (has is None or not _meets(requirement, present)):
+            continue
+        if not _meets(requirement, has):
+            what = f"{requirement.name} {has}" if has is not None else f"no {requirement.name}"
+            yield f"{distribution.name} {distribution.version} requires {requirement}, and there is {what}"
+
+
+def _installed_version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _meets(requirement: Requirement, version: str | None) -> bool:
+    return version is not None and requirement.specifier.contains(version, prereleases=True)

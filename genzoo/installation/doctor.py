@@ -1,0 +1,96 @@
+"""Examines installed plugins, each in a fresh process, and says what is wrong with them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from genzoo.errors import ConfigError, PluginError, did_you_mean
+from genzoo.installation.child import look
+from genzoo.installation.core import broken_requirements
+from genzoo.installed import Installed, installed_plugins, normalised
+
+HEAVY = ("torch", "tensorflow", "jax", "keras", "transformers", "sklearn", "scipy", "pandas", "matplotlib", "pyarrow")
+"""What no plugin imports while it registers: it would slow down every command, also `genzoo models`."""
+
+_TIMED = re.compile(r"^import time:\s+\d+ \|\s+(\d+) \|\s+(\S+)\s*$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What was found out about one plugin.
+
+    Arguments:
+        milliseconds: how long it took to import it and let it register, in a fresh process.
+        heavy: the milliseconds that each library took that a plugin should not import at all then.
+        brought: what it registered, as `models distribution/name`.
+        findings: what is wrong, one sentence each; empty where all is well.
+    """
+
+    distribution: str
+    version: str
+    name: str
+    state: str
+    milliseconds: float | None
+    heavy: dict[str, float]
+    brought: tuple[str, ...]
+    findings: tuple[str, ...]
+
+
+def examine(name: str | None = None) -> list[Diagnosis]:
+    """All installed plugins, or those of one distribution or entry point.
+
+    Raises:
+        ConfigError: none goes by that name.
+    """
+    plugins = installed_plugins()
+    chosen = [plugin for plugin in plugins if name is None or _goes_by(plugin, name)]
+    if name is not None and not chosen:
+        known = {plugin.distribution for plugin in plugins}
+        raise ConfigError(f"No plugin {name!r} is installed. {did_you_mean(name, known)}")
+    broken = broken_requirements()
+    return [_examine(plugin, broken) for plugin in chosen]
+
+
+def environment_findings() -> list[str]:
+    """What genzoo itself requires and does not have."""
+    return [text for text in broken_requirements() if text.startswith("genzoo ")]
+
+
+def _goes_by(plugin: Installed, name: str) -> bool:
+    return normalised(name) in {normalised(known) for known in (plugin.distribution, plugin.name, plugin.label)}
+
+
+def _examine(plugin: Installed, broken: list[str]) -> Diagnosis:
+    about = (plugin.distribution, plugin.version, plugin.name)
+    unmet = [f"{text}." for text in broken if text.startswith(f"{plugin.distribution} ")]
+    if plugin.entry is None:
+        return Diagnosis(*about, "failed", None, {}, (), (plugin.problem, *unmet))
+    try:
+        seen, printed = look("-X", "importtime", label=plugin.label)
+    except PluginError as error:
+        return Diagnosis(*about, "failed", None, {}, (), (str(error), *unmet))
+    state = seen["state"]
+    heavy = _heavy(seen["imported"], printed)
+    found = [f"{state['reason']} {state['remedy']}"] if state["state"] == "failed" else []
+    found += [
+        f"It imports {library} when it registers, which takes {milliseconds:.0f} ms of every command; import it in the "
+        f"modules that its specs name."
+        for library, milliseconds in heavy.items()
+    ]
+    if state["output"]:
+        found.append(f"It prints when it is imported: {state['output']}")
+    return Diagnosis(
+        *about,
+        state["state"],
+        round(seen["milliseconds"], 1),
+        heavy,
+        tuple(seen["brought"]),
+        (*found, *seen["findings"], *unmet),
+    )
+
+
+def _heavy(imported: list[str], printed: str) -> dict[str, float]:
+    """What each heavy library took, by the interpreter's own clock."""
+    taken = {name: int(micros) / 1e3 for micros, name in _TIMED.findall(printed)}
+    return {name: round(taken.get(name, 0.0), 1) for name in HEAVY if name in imported}

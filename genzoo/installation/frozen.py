@@ -1,0 +1,84 @@
+"""Which plugins are installed, as lines that install the same ones again."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from genzoo.errors import ConfigError, DataError
+from genzoo.installation.request import Request, parse_request
+from genzoo.installed import installed_plugins
+from genzoo.registry import CORE
+
+
+def frozen_lines() -> dict[str, str]:
+    """By distribution the line that installs it again, in the form of pip's requirements."""
+    found = {}
+    for plugin in installed_plugins():
+        if plugin.entry is not None and plugin.distribution not in found:
+            found[plugin.distribution] = _line(plugin.distribution, plugin.version)
+    return found
+
+
+def _line(name: str, version: str) -> str:
+    try:
+        text = importlib.metadata.distribution(name).read_text("direct_url.json")
+        return f"{name}=={version}" if text is None else _direct(name, json.loads(text))
+    except (ValueError, KeyError, importlib.metadata.PackageNotFoundError):
+        return f"{name}=={version}"
+
+
+def _direct(name: str, origin: Mapping[str, Any]) -> str:
+    """The line of what was installed from a path, an address or a repository."""
+    url = origin["url"]
+    below = f"#subdirectory={origin['subdirectory']}" if "subdirectory" in origin else ""
+    if "vcs_info" in origin:
+        vcs = origin["vcs_info"]
+        return f"{name} @ {vcs['vcs']}+{url}@{vcs['commit_id']}{below}"
+    if origin.get("dir_info", {}).get("editable"):
+        return f"-e {shlex.quote(unquote(urlsplit(url).path))}"
+    digest = origin.get("archive_info", {}).get("hashes", {}).get("sha256")
+    return f"{name} @ {url}{f'#sha256={digest}' if digest else below}"
+
+
+def header() -> str:
+    """What the lines were frozen from, as a comment."""
+    import platform
+
+    return f"# plugins of genzoo {importlib.metadata.version(CORE)} on Python {platform.python_version()}"
+
+
+def read_frozen(path: Path) -> list[Request]:
+    """What a file of frozen lines asks for.
+
+    Raises:
+        ConfigError: a line is neither a requirement nor `-e PATH`.
+        DataError: it cannot be read.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+    requests = []
+    for number, line in enumerate(lines, start=1):
+        text = re.sub(r"(^|\s)#.*$", "", line).strip()
+        if not text:
+            continue
+        try:
+            requests.append(_request(text))
+        except ConfigError as error:
+            raise ConfigError(f"{path}, line {number}: {error}") from error
+    return requests
+
+
+def _request(text: str) -> Request:
+    place = re.fullmatch(r"(-e|--editable)[ =](.+)", text)
+    if place is None:
+        return parse_request(text)
+    return parse_request("".join(shlex.split(place[2])), editable=True)

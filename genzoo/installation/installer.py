@@ -1,0 +1,194 @@
+"""The pip of the environment that genzoo runs in, with constraints that keep the core as it is."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from genzoo.errors import PluginError
+from genzoo.installation.core import BUILD_TOOLS
+from genzoo.installation.failure import explain
+
+PATIENCE = 30
+"""Seconds that an interrupted pip is given to undo what it had begun."""
+
+
+def check_environment(words: str, *, removing: bool = False) -> None:
+    """Refuse an environment that pip must not change, with the command that is right for it.
+
+    Arguments:
+        words: what is to be installed or removed, as it would stand on a command line.
+
+    Raises:
+        PluginError: it belongs to pipx, to uv's tools or to the system; or it cannot be written to.
+    """
+    prefix = Path(sys.prefix)
+    if (prefix / "pipx_metadata.json").is_file():
+        verb = "uninject" if removing else "inject"
+        raise PluginError(f"genzoo was installed by pipx, which keeps its own record. Run: pipx {verb} genzoo {words}")
+    if (prefix / "uv-receipt.toml").is_file():
+        wanted = "genzoo, with --with for all plugins but this" if removing else f"genzoo --with {words}"
+        raise PluginError(f"genzoo was installed as a tool of uv's. Run: uv tool install {wanted}")
+    inside = sys.prefix != sys.base_prefix
+    marker = Path(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED")
+    if not inside and marker.is_file() and not os.environ.get("PIP_BREAK_SYSTEM_PACKAGES"):
+        raise PluginError(
+            "This Python belongs to the operating system, which does not want pip to change it. Make an environment of "
+            "your own with `python3 -m venv ENV`, install genzoo there, and install plugins from there."
+        )
+    folder = sysconfig.get_path("purelib")
+    if inside and not os.access(folder, os.W_OK):
+        raise PluginError(f"{folder} cannot be written to, so nothing can be installed there. Ask its owner to.")
+
+
+def pip_command(words: str = "") -> tuple[list[str], str]:
+    """How pip is called for this environment, and its version: its own pip, or else the one that came with Python.
+
+    Raises:
+        PluginError: there is none.
+    """
+    if importlib.util.find_spec("pip") is not None:
+        return [sys.executable, "-P", "-m", "pip"], importlib.metadata.version("pip")
+    if importlib.util.find_spec("ensurepip") is not None:
+        import ensurepip
+
+        bundled = sorted(Path(ensurepip.__file__).parent.glob("_bundled/pip-*.whl"))
+        if bundled:
+            return [sys.executable, "-P", str(bundled[-1] / "pip")], bundled[-1].name.split("-")[1]
+    python = shlex.quote(sys.executable)
+    if _made_by_uv() or shutil.which("uv"):
+        raise PluginError(f"This environment has no pip. Run: uv pip install --python {python} {words}".rstrip())
+    raise PluginError(
+        f"This environment has no pip. Install it with `{python} -m ensurepip`, or your system's package."
+    )
+
+
+def _made_by_uv() -> bool:
+    try:
+        text = Path(sys.prefix, "pyvenv.cfg").read_text()
+    except OSError:
+        return False
+    return any(line.partition("=")[0].strip() == "uv" for line in text.splitlines())
+
+
+@dataclass(frozen=True, slots=True)
+class Pip:
+    """A pip that cannot change the core.
+
+    Arguments:
+        command: how it is called.
+        version: its own, the first two numbers.
+        pins: the versions of the core, by name.
+        folder: where constraints and reports lie as long as it is used.
+    """
+
+    command: tuple[str, ...]
+    version: tuple[int, int]
+    pins: Mapping[str, str]
+    folder: Path
+
+    def resolve(self, *words: str) -> dict[str, Any]:
+        """What `pip install` would do, as its report says; the environment stays as it is.
+
+        Raises:
+            PluginError: what is asked for cannot be had, or not beside this core.
+        """
+        report = self.folder / "report.json"
+        self.run("install", "--dry-run", "--report", str(report), "--constraint", str(self._runtime), *words)
+        found = json.loads(report.read_text())
+        assert isinstance(found, dict)
+        return found
+
+    def run(self, *words: str) -> str:
+        """Call pip; returns what it printed.
+
+        Raises:
+            PluginError: it failed.
+        """
+        command = [*self.command, *words[:1], "--no-input", "--disable-pip-version-check", "--no-color", *words[1:]]
+        code, output = _run(command, self._environment())
+        if code != 0:
+            raise PluginError(explain(output, self.pins))
+        return output
+
+    @property
+    def _runtime(self) -> Path:
+        return self.folder / "constraints.txt"
+
+    @property
+    def _build(self) -> Path:
+        return self.folder / "build-constraints.txt"
+
+    def write_constraints(self) -> None:
+        """Write the two files of constraints: of what is installed, and of what builds use."""
+        lines = [f"{name}=={version}\n" for name, version in sorted(self.pins.items())]
+        self._runtime.write_text("".join(lines))
+        self._build.write_text("".join(line for line in lines if line.partition("==")[0] not in BUILD_TOOLS))
+
+    def _environment(self) -> dict[str, str]:
+        """Isolated builds are constrained through the environment; how, depends on pip's version."""
+        found = {**os.environ, "PYTHONUTF8": "1"}
+        if self.version < (25, 3):  # a build inherits the constraints of the call
+            variable = "PIP_CONSTRAINT"
+        elif "PIP_NO_BUILD_ISOLATION" in found:  # pip refuses to constrain what it does not do
+            return found
+        else:
+            variable = "PIP_BUILD_CONSTRAINT"
+        return {**found, variable: f"{found.get(variable, '')} {_quoted(self._build)}".strip()}
+
+
+def _quoted(path: Path) -> str:
+    """A path as pip reads it in a variable that holds several: an address may not hold a space."""
+    return path.as_uri() if " " in str(path) else str(path)
+
+
+@contextlib.contextmanager
+def pip_for(pins: Mapping[str, str], words: str = "") -> Iterator[Pip]:
+    """A pip that keeps the packages of `pins` as they are.
+
+    Raises:
+        PluginError: this environment has none.
+    """
+    with tempfile.TemporaryDirectory(prefix="genzoo-install-") as folder:
+        command, version = pip_command(words)
+        major, minor = (int(part) for part in version.split(".")[:2])
+        pip = Pip(tuple(command), (major, minor), pins, Path(folder))
+        pip.write_constraints()
+        yield pip
+
+
+def _run(command: list[str], environment: Mapping[str, str]) -> tuple[int, str]:
+    process = subprocess.Popen(  # noqa: S603 - pip of this environment, with checked words
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=environment
+    )
+    try:
+        output, _ = process.communicate()
+    except KeyboardInterrupt:
+        _end(process)
+        raise
+    return process.returncode, output
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Let an interrupted pip undo what it had begun; a terminal's interrupt has reached it already."""
+    for wait, last in ((1, signal.SIGINT), (PATIENCE, signal.SIGKILL)):
+        try:
+            process.communicate(timeout=wait)
+            return
+        except subprocess.TimeoutExpired:
+            process.send_signal(last)
+    process.communicate()

@@ -1,0 +1,100 @@
+"""Which plugins are installed, as their distributions' metadata say; nothing of theirs is imported.
+
+Every distribution is read by itself, so that damaged metadata of one are that one's problem.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from genzoo.hookspecs import GROUP
+
+_SECTION = re.compile(rf"^\s*\[\s*{GROUP}\s*\]", re.MULTILINE)
+_HEADER = re.compile(r"^(Name|Version):[ \t]*(\S+)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """One entry point of an installed distribution, or why its metadata cannot be read.
+
+    Arguments:
+        distribution: the distribution's own name.
+        entry: what stands in its metadata; `None` where they are damaged.
+        problem: what is wrong with its metadata.
+        folder: where the metadata lie.
+    """
+
+    distribution: str
+    version: str
+    entry: importlib.metadata.EntryPoint | None
+    problem: str = ""
+    folder: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name of the entry point."""
+        return self.entry.name if self.entry is not None else ""
+
+    @property
+    def label(self) -> str:
+        """`distribution:name`, which no two plugins share."""
+        return f"{self.distribution}:{self.name}"
+
+
+def normalised(name: str) -> str:
+    """The form in which two spellings of one distribution's name are equal."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def installed_plugins() -> list[Installed]:
+    """Every entry point of the group, by distribution and name; the first distribution of a name on the path counts."""
+    whole: set[str] = set()
+    found: list[Installed] = []
+    damaged: dict[str, Installed] = {}
+    for distribution in importlib.metadata.distributions():
+        folder = str(getattr(distribution, "_path", ""))  # the only way to know it; pip reads it so, too
+        stem = Path(folder).stem.partition("-")[0]
+        key = normalised(stem) or folder
+        if key in whole or stem.startswith("~"):  # ~ is what an interrupted removal by pip left behind
+            continue
+        try:
+            found += _plugins(distribution, folder)
+            whole.add(key)
+        except Exception as error:
+            if isinstance(error, _NotWhole) or _mentions_group(folder):
+                problem = str(error) if isinstance(error, _NotWhole) else f"{type(error).__name__}: {error}"
+                text = f"its installation is damaged: {problem}"
+                damaged.setdefault(key, Installed(stem, "", None, text, folder))
+    found += [plugin for key, plugin in damaged.items() if key not in whole]
+    return sorted(found, key=lambda plugin: (normalised(plugin.distribution), plugin.name))
+
+
+class _NotWhole(Exception):  # noqa: N818 - a finding, which never leaves this file
+    """Metadata lack what every distribution states."""
+
+
+def _plugins(distribution: importlib.metadata.Distribution, folder: str) -> Iterator[Installed]:
+    """The entry points of one distribution."""
+    text = distribution.read_text("entry_points.txt")
+    if text is None or not _SECTION.search(text):
+        return
+    header, _, _ = (distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or "").partition("\n\n")
+    stated = dict(_HEADER.findall(header))
+    for field in ("Name", "Version"):
+        if field not in stated:
+            raise _NotWhole(f"the metadata in {folder} state no {field.lower()}.")
+    entries = {entry.name: entry for entry in distribution.entry_points if entry.group == GROUP}
+    for entry in entries.values():
+        yield Installed(stated["Name"], stated["Version"], entry, folder=folder)
+
+
+def _mentions_group(folder: str) -> bool:
+    """Whether metadata that cannot be read might be a plugin's."""
+    try:
+        return GROUP.encode() in Path(folder, "entry_points.txt").read_bytes()
+    except OSError:
+        return False

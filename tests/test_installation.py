@@ -1,0 +1,368 @@
+"""Plugins that pip really installs, into an environment of the tests' own that sees the packages of this one."""
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import textwrap
+import time
+import venv
+from pathlib import Path
+
+import pytest
+from conftest import assert_refused
+from distributions import build_wheel, plugin_files
+
+import genzoo
+from genzoo.errors import PluginError
+from genzoo.installation.installer import pip_command
+
+ROOT = Path(genzoo.__file__).parent.parent
+SITE = Path(importlib.metadata.distribution("pip").locate_file("")) if importlib.util.find_spec("pip") else None
+pytestmark = pytest.mark.skipif(SITE is None, reason="this environment has no pip to install with")
+
+
+class Environment:
+    """A folder with a Python of its own, and a folder of wheels that is its only index."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.index = folder / "index"
+        self.index.mkdir()
+        venv.create(folder / "env", symlinks=True)
+        self.python = folder / "env" / "bin" / "python"
+        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        self.site = folder / "env" / "lib" / version / "site-packages"
+        # Below whatever is installed there, the packages of this environment.
+        (self.site / "parent.pth").write_text(f"{SITE}\n")
+        plugins = [str(path) for path in (ROOT / "plugins").iterdir()]
+        self.variables = {
+            **{key: value for key, value in os.environ.items() if not key.startswith(("PIP_", "GENZOO_"))},
+            "PYTHONPATH": os.pathsep.join([str(ROOT), *plugins]),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PIP_NO_INDEX": "1",
+            "PIP_FIND_LINKS": str(self.index),
+            "PIP_CONFIG_FILE": os.devnull,
+            "OMP_NUM_THREADS": "1",
+        }
+
+    def genzoo(self, *words: object, **variables: str) -> tuple[int, str, str]:
+        command = [str(self.python), "-P", "-m", "genzoo", *map(str, words)]
+        done = subprocess.run(
+            command, capture_output=True, text=True, env={**self.variables, **variables}, cwd=self.folder, timeout=300
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    def content(self) -> set[str]:
+        return {str(path.relative_to(self.site)) for path in self.site.rglob("*")}
+
+    def models(self) -> set[str]:
+        return {model["id"] for model in json.loads(self.genzoo("models", "--json")[1])}
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    found = Environment(tmp_path_factory.mktemp("installation"))
+    wheels = [
+        ("genzoo-theirs", plugin_files("genzoo_theirs", "theirs"), {"requires": ["genzoo>=0.1", "tiny-dep>=1"]}),
+        ("genzoo-future", plugin_files("genzoo_future", "future"), {"requires": ["genzoo>=99"]}),
+        ("genzoo-numpy", plugin_files("genzoo_numpy", "numpy"), {"requires": ["numpy<1"]}),
+        ("genzoo-lost", plugin_files("genzoo_lost", "lost"), {"requires": ["nowhere-to-be-had"]}),
+        ("genzoo-old-dep", plugin_files("genzoo_old_dep", "old-dep"), {"requires": ["tiny-dep<1"]}),
+        ("genzoo-bad", plugin_files("genzoo_bad", "bad", "raise ImportError('no such library')\n"), {}),
+        ("genzoo-exits", plugin_files("genzoo_exits", "exits", "raise SystemExit(3)\n"), {}),
+        ("genzoo-heavy", plugin_files("genzoo_heavy", "heavy", "import torch\nprint('hello')\n"), {}),
+        ("genzoo-clash", plugin_files("genzoo_clash", "theirs"), {"entries": {"theirs": "genzoo_clash.plugin"}}),
+        ("tiny-dep", {"tiny_dep.py": ""}, {"entries": {}, "version": "1.5"}),
+        ("tiny-dep", {"tiny_dep.py": ""}, {"entries": {}, "version": "0.5"}),
+    ]
+    for name, files, options in wheels:
+        build_wheel(found.index, name, files, **options)
+    return found
+
+
+def refused_unchanged(environment, code, words, *expected):
+    before = environment.content()
+    assert_refused(environment.genzoo(*words), code, *expected)
+    assert environment.content() == before
+
+
+def test_install_shows_what_it_does_and_what_it_brought_and_uninstall_undoes_it(environment):
+    before = environment.content()
+    code, out, _ = environment.genzoo("install", "genzoo-theirs", "--dry-run", "--json")
+    assert code == 0
+    assert {(item["name"], item["version"]) for item in json.loads(out)["would_install"]} == {
+        ("genzoo-theirs", "1.0"),
+        ("tiny-dep", "1.5"),
+    }
+    assert environment.content() == before
+    code, out, err = environment.genzoo("install", "genzoo-theirs", "--json")
+    assert code == 0, err
+    told = json.loads(out)
+    assert [model["id"] for model in told["models"]] == ["genzoo-theirs/theirs"]
+    assert [plugin["state"] for plugin in told["plugins"]] == ["loaded"]
+    assert "genzoo_theirs-1.0-py3-none-any.whl" in err
+    assert "genzoo-theirs/theirs" in environment.models()
+    assert "genzoo-theirs==1.0" in environment.genzoo("plugins", "freeze")[1]
+    code, out, err = environment.genzoo("install", "genzoo-theirs")
+    assert code == 0
+    assert "already" in err
+    assert "theirs" in out
+    # What its dependency is now, no other plugin may take away.
+    refused_unchanged(environment, 3, ["install", "genzoo-old-dep"], "genzoo-theirs 1.0 requires tiny-dep>=1", "0.5")
+    assert environment.genzoo("uninstall", "genzoo_theirs")[:2] == (0, "Removed: genzoo-theirs\n")
+    assert "genzoo-theirs/theirs" not in environment.models()
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("genzoo-future", ["genzoo-future 1.0 depends on genzoo>=99", f"genzoo=={genzoo.__version__} is installed"]),
+        ("genzoo-numpy", ["genzoo-numpy 1.0 depends on numpy<1", f"numpy=={importlib.metadata.version('numpy')}"]),
+        ("genzoo-lost", ["'nowhere-to-be-had'", "genzoo-lost requires it"]),
+        ("genzoo-theirs>=7", ["no version of 'genzoo-theirs>=7'", "1.0"]),
+        ("nowhere-to-be-had", ["no package 'nowhere-to-be-had'"]),
+        ("tiny-dep", ["tiny-dep is no plugin"]),
+        ("torch", ["torch", "part of what genzoo runs on"]),
+        ("Genzoo==0.0.1", ["part of what genzoo runs on"]),
+    ],
+)
+def test_what_cannot_be_had_beside_this_core_is_refused_and_nothing_changes(environment, words, expected):
+    refused_unchanged(environment, 3, ["install", words], *expected)
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("setuptools"), reason="setuptools is not installed")
+def test_a_wheel_or_folder_of_the_cores_own_is_refused(environment, tmp_path):
+    wheel = build_wheel(tmp_path, "genzoo", plugin_files("genzoo", "mine"), version="99")
+    refused_unchanged(environment, 3, ["install", wheel], "part of what genzoo runs on")
+    before = environment.content()
+    result = environment.genzoo("install", "-e", source(tmp_path, "pluggy"), PIP_NO_BUILD_ISOLATION="0")
+    assert_refused(result, 3, "pluggy==")
+    assert environment.content() == before
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "--index-url=http://localhost:9",
+        "-r",
+        "genzoo-x --index-url http://localhost:9",
+        "a\nb",
+        "",
+        "./nothing.whl",
+        "a b",
+    ],
+)
+def test_arguments_that_are_no_package_are_refused(cli, word):
+    assert_refused(cli("install", "--", word), 2)
+    if word.startswith("-"):
+        assert_refused(cli("install", word), 2)
+
+
+def test_uninstall_takes_plugins_only(cli):
+    assert_refused(cli("uninstall", "torch"), 3, "torch", "never removes")
+    assert_refused(cli("uninstall", "genzoo"), 3, "never removes")
+    assert_refused(cli("uninstall", "pytest-xdist"), 3, "No plugin")
+    assert_refused(cli("uninstall", "genzoo-gna"), 3, "Did you mean 'genzoo-gan'")
+
+
+def test_plugins_that_do_not_load_are_told_with_the_way_to_remove_them_and_the_rest_works(environment):
+    result = environment.genzoo("install", "genzoo-bad", "genzoo-exits")
+    assert_refused(result, 3, "no such library", "SystemExit", "genzoo uninstall genzoo-bad genzoo-exits")
+    assert "genzoo-mixture/gmm" in environment.models()
+    states = {state["distribution"]: state for state in json.loads(environment.genzoo("plugins", "--json")[1])}
+    assert states["genzoo-bad"]["state"] == states["genzoo-exits"]["state"] == "failed"
+    assert environment.genzoo("uninstall", "--yes", "genzoo-bad", "genzoo-exits")[0] == 0
+
+
+def test_the_doctor_tells_what_torch_costs_at_import_and_whose_names_clash(environment):
+    assert environment.genzoo("install", "genzoo-heavy", "genzoo-clash", "genzoo-theirs")[0] == 0
+    code, out, err = environment.genzoo("plugins", "doctor", "genzoo-heavy", "--json")
+    (found,) = json.loads(out)["plugins"]
+    assert code == 5, err
+    assert found["heavy"]["torch"] > 1
+    assert found["milliseconds"] >= found["heavy"]["torch"] * 0.5
+    assert any("imports torch" in text for text in found["findings"])
+    assert any("hello" in text for text in found["findings"])
+    code, out, _ = environment.genzoo("plugins", "doctor", "genzoo-clash")
+    assert code == 5
+    assert "shares its bare name with genzoo-theirs/theirs" in out
+    assert_refused(environment.genzoo("train", "theirs"), 2, "genzoo-clash/theirs", "genzoo-theirs/theirs")
+    assert environment.genzoo("uninstall", "genzoo-heavy", "genzoo-clash", "genzoo-theirs")[0] == 0
+
+
+def source(folder: Path, name: str, group: str = "genzoo") -> Path:
+    """A folder with a package that setuptools builds."""
+    package = name.replace("-", "_")
+    for path, text in plugin_files(package, name.removeprefix("genzoo-")).items():
+        target = folder / name / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+    (folder / name / "pyproject.toml").write_text(
+        textwrap.dedent(f"""
+        [build-system]
+        requires = ["setuptools>=61"]
+        build-backend = "setuptools.build_meta"
+        [project]
+        name = "{name}"
+        version = "1.0"
+        [project.entry-points.{group}]
+        it = "{package}.plugin"
+        [tool.setuptools]
+        packages = ["{package}"]
+        """)
+    )
+    return folder / name
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("setuptools"), reason="setuptools is not installed")
+def test_paths_wheels_and_editable_folders_are_frozen_and_restored(environment, tmp_path):
+    place = tmp_path / "with space"
+    editable, folder = source(place, "genzoo-here"), source(place, "genzoo-there")
+    wheel = build_wheel(tmp_path, "genzoo-file", plugin_files("genzoo_file", "file"))
+    build = {"PIP_NO_BUILD_ISOLATION": "0"}  # pip's way to say: use the setuptools that is installed
+    code, _, err = environment.genzoo("install", wheel, folder, "-e", editable, "--yes", **build)
+    assert code == 0, err
+    names = {"genzoo-file/file", "genzoo-here/here", "genzoo-there/there"}
+    assert names <= environment.models()
+    frozen = environment.genzoo("plugins", "freeze")[1]
+    lines = [line for line in frozen.splitlines() if "genzoo-file" in line or "here" in line]
+    assert len(lines) == 3
+    assert f"-e '{editable}'" in lines
+    removed = ["genzoo-file", "genzoo-here", "genzoo-there"]
+    assert environment.genzoo("uninstall", *removed)[0] == 0
+    assert not names & environment.models()
+    file = tmp_path / "plugins.txt"
+    file.write_text("\n".join(["# from another machine", *lines, "genzoo-never==3.0"]))
+    result = environment.genzoo("plugins", "restore", file, **build)
+    assert_refused(result, 3, "genzoo-never==3.0 cannot be had", "All others are installed")
+    assert names <= environment.models()
+    assert environment.genzoo("uninstall", *removed)[0] == 0
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("setuptools"), reason="setuptools is not installed")
+def test_a_folder_that_turns_out_to_be_no_plugin_is_taken_out_again(environment, tmp_path):
+    folder = source(tmp_path, "genzoo-none", group="others")
+    build = {"PIP_NO_BUILD_ISOLATION": "0"}
+    before = environment.content()
+    assert_refused(environment.genzoo("install", folder, **build), 3, "no plugin")
+    text = (folder / "pyproject.toml").read_text()
+    text = text.replace('version = "1.0"', 'version = "1.0"\ndynamic = ["entry-points"]')
+    text = text.replace('[project.entry-points.others]\nit = "genzoo_none.plugin"\n', "")
+    (folder / "pyproject.toml").write_text(text)
+    (folder / "setup.py").write_text(
+        "import setuptools; setuptools.setup(entry_points={'others': ['it = genzoo_none']})"
+    )
+    assert_refused(environment.genzoo("install", folder, **build), 3, "no plugin", "as it was")
+    assert environment.content() == before
+
+
+def test_a_package_that_cannot_be_built_says_why(environment, tmp_path):
+    folder = source(tmp_path, "genzoo-unbuilt")
+    (folder / "setup.py").write_text("raise RuntimeError('a compiler is missing')")
+    before = environment.content()
+    result = environment.genzoo("install", folder, PIP_NO_BUILD_ISOLATION="0")
+    assert_refused(result, 3, "could not be built", "a compiler is missing")
+    assert environment.content() == before
+
+
+def test_constraints_reach_isolated_builds(environment, tmp_path):
+    folder = source(tmp_path, "genzoo-isolated")
+    text = (folder / "pyproject.toml").read_text().replace('"setuptools>=61"', '"tiny-dep", "numpy<1"')
+    (folder / "pyproject.toml").write_text(text)
+    build_wheel(environment.index, "numpy", {"numpy_old.py": ""}, version="0.9", entries={})
+    try:
+        result = environment.genzoo("install", folder)
+        assert_refused(result, 3, "numpy<1", "could not be built")
+    finally:
+        (environment.index / "numpy-0.9-py3-none-any.whl").unlink()
+
+
+def test_an_environment_without_pip_uses_the_one_that_came_with_python(monkeypatch):
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "pip" else real(name))
+    command, version = pip_command()
+    assert command[-1].endswith("/pip")
+    shown = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True).stdout
+    assert shown.split()[1] == version
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(PluginError, match="no pip.*uv pip install" if shutil.which("uv") else "no pip.*ensurepip"):
+        pip_command("genzoo-theirs")
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [("pipx_metadata.json", "pipx inject genzoo genzoo-theirs"), ("uv-receipt.toml", "uv tool install genzoo --with")],
+)
+def test_environments_that_others_keep_are_told_the_right_command(cli, tmp_path, monkeypatch, file, expected):
+    (tmp_path / file).touch()
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    assert_refused(cli("install", "genzoo-theirs"), 3, expected)
+
+
+def test_the_systems_python_is_left_alone(cli, tmp_path, monkeypatch):
+    (tmp_path / "EXTERNALLY-MANAGED").touch()
+    monkeypatch.setattr(sys, "prefix", sys.base_prefix)
+    monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path))
+    monkeypatch.delenv("PIP_BREAK_SYSTEM_PACKAGES", raising=False)
+    assert_refused(cli("install", "genzoo-theirs"), 3, "operating system", "-m venv")
+
+
+def test_a_read_only_environment_is_told_before_anything_is_fetched(cli, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert_refused(cli("install", "genzoo-theirs"), 3, "cannot be written to")
+
+
+def test_an_index_that_cannot_be_reached_is_told_apart_from_a_name_that_is_unknown(environment):
+    nowhere = {"PIP_NO_INDEX": "0", "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "1"}
+    result = environment.genzoo("install", "genzoo-remote", **nowhere)
+    assert_refused(result, 3, "cannot be reached")
+
+
+def test_an_interrupted_installation_says_what_it_left(environment, tmp_path):
+    folder = source(tmp_path, "genzoo-slow")
+    (folder / "setup.py").write_text("import time; time.sleep(60)")
+    variables = {**environment.variables, "PIP_NO_BUILD_ISOLATION": "0"}
+    command = [str(environment.python), "-P", "-m", "genzoo", "install", str(folder)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=variables, start_new_session=True)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    if not children.exists():
+        process.kill()
+        process.communicate()
+        pytest.skip("this system does not tell a process's children")
+    while not children.read_text() and process.poll() is None:
+        time.sleep(0.05)
+    time.sleep(1.0)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Nothing was changed" in err
+
+
+@pytest.mark.parametrize("version", ["==1.4.0", ""], ids=["oldest", "newest"])
+def test_plugins_load_with_the_oldest_and_the_newest_pluggy(environment, tmp_path, version):
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(tmp_path / "pluggy")]
+    done = subprocess.run([*command, f"pluggy{version}"], capture_output=True, text=True)
+    if done.returncode != 0:
+        pytest.skip(f"pluggy cannot be fetched here: {done.stderr.strip().splitlines()[-1]}")
+    path = os.pathsep.join([str(tmp_path / "pluggy"), environment.variables["PYTHONPATH"]])
+    build_wheel(environment.index, "genzoo-hook", plugin_files("genzoo_hook", "hook", "", "\nregister_modles = 1\n"))
+    files = plugin_files("genzoo_wrong", "wrong")
+    files["genzoo_wrong/plugin.py"] = files["genzoo_wrong/plugin.py"].replace("(register)", "(register, more=1)", 1)
+    build_wheel(environment.index, "genzoo-wrong", files)
+    result = environment.genzoo("install", "genzoo-hook", "genzoo-wrong", PYTHONPATH=path)
+    assert_refused(result, 3, "genzoo-wrong does not load", "default")
+    told = environment.genzoo("plugins", "--json", PYTHONPATH=path)[1]
+    states = {state["distribution"]: state["state"] for state in json.loads(told)}
+    assert {name for name, state in states.items() if state == "failed"} == {"genzoo-wrong"}
+    assert states["genzoo-hook"] == states["genzoo-mixture"] == "loaded"
+    probe = "import pluggy; print(pluggy.__version__)"
+    variables = {**environment.variables, "PYTHONPATH": path}
+    used = subprocess.run([environment.python, "-c", probe], capture_output=True, text=True, env=variables, check=True)
+    assert not version or used.stdout.strip() == version.strip("=")
+    assert environment.genzoo("uninstall", "genzoo-hook", "genzoo-wrong")[0] == 0
