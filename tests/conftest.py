@@ -37,6 +37,6 @@ def assert_refused(result, code: int, *words: str) -> None:
     found, out, err = result
     assert found == code, (found, out, err)
     assert "Traceback" not in err
-    paragraph = " ".join(err[err.index("Error: ") :].split())
+    paragraph = " ".join(err[err.index("Error:") :].split())
     for word in words:
         assert word in paragraph, paragraph

@@ -16,6 +16,7 @@ import genzoo
 from genzoo import plugins as plugins_module
 from genzoo.builtin import GENZOO_API
 from genzoo.errors import ConfigError, PluginError
+from genzoo.installation.references import findings
 from genzoo.metrics.judge import find_metrics
 from genzoo.plugins import LONGEST, Zoo, bare_zoo, registry
 from genzoo.registry import SORTS
@@ -434,3 +435,38 @@ def test_of_all_metrics_a_broken_one_is_a_reason_and_two_of_one_name_go_by_their
         found["lost"].score(None)
     with pytest.raises(ConfigError, match="genzoo-one/same and genzoo-two/same"):
         find_metrics(loaded()[0].registry, ["same"])
+
+
+def test_what_the_doctor_looks_for_in_entries_is_found_before_anybody_uses_them(site):
+    changes = {
+        "fine": ("", ""),
+        "nowhere": ('.parts:build"', '.nowhere:build"'),
+        "plain": (".parts:Options", ".parts:Normal"),
+        "untrained": ('objectives=("untrained-loss",)', 'objectives=("no-loss",)'),
+        "recipe": ('"steps": 3', '"stepz": 3'),
+        "dataless": ('data="iris"', 'data="irises"'),
+        "uncalled": (".parts:build_loss", ".parts:__doc__"),
+    }
+    expected = {
+        "fine": [],
+        "nowhere": ["ModuleNotFoundError"],
+        "plain": ["no pydantic model"],
+        "untrained": ["no-loss"],
+        "recipe": ["stepz"],
+        "dataless": ["irises"],
+        "uncalled": ["cannot be called"],
+    }
+    for name, (old, new) in changes.items():
+        files = plugin_files(f"entry_{name}", name)
+        files[f"entry_{name}/plugin.py"] = files[f"entry_{name}/plugin.py"].replace(old, new)
+        unpack(site, f"genzoo-{name}", files)
+    for name in ("left", "right"):
+        unpack(site, f"genzoo-{name}", plugin_files(f"entry_{name}", "both"))
+    found = loaded()[0].registry
+    for name, words in expected.items():
+        brought = [("models", f"genzoo-{name}/{name}"), ("objectives", f"genzoo-{name}/{name}-loss")]
+        told = findings(found, brought)
+        assert bool(told) == bool(words), told
+        assert all(any(word in text for text in told) for word in words), told
+    (clash,) = findings(found, [("models", "genzoo-left/both")])
+    assert "shares its bare name with genzoo-right/both" in clash

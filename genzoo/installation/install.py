@@ -80,9 +80,9 @@ class Plan:
         lines = self.pip.folder / "fetch.txt"
         lines.write_text("".join(_line(item, hashed=True) + "\n" for item in unknown), encoding="utf-8")
         self.pip.run("download", "--no-deps", "--require-hashes", "--dest", str(folder), "--requirement", str(lines))
-        for path in sorted(folder.iterdir()):
-            if path.suffix == ".whl" and declares_plugin(path) is False:
-                raise PluginError(_NO_PLUGIN.format(name=path.name.partition("-")[0]))
+        for path in sorted(folder.glob("*.whl")):
+            if not declares_plugin(path):
+                raise PluginError(_NO_PLUGIN.format(name=_named(path.name)))
 
     def _refuse_installed_others(self) -> None:
         importlib.invalidate_caches()
@@ -102,6 +102,12 @@ class Plan:
 
 
 _NO_PLUGIN = f"{{name}} is no plugin: it has no entry point in the group {GROUP!r}. The environment is as it was."
+
+
+def _named(wheel: str) -> str:
+    """`tiny-dep 1.5`, of the name of its file."""
+    name, version, _ = wheel.split("-", 2)
+    return f"{name.replace('_', '-')} {version}"
 
 
 def _line(item: Item, hashed: bool) -> str:
