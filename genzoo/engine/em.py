@@ -16,6 +16,9 @@ from genzoo.objective import Batch, EMObjective
 from genzoo.seeding import scope
 from genzoo.weights import below, load_tensors
 
+_ROUNDING = 32
+"""Units in the last place, of the type computed in, by which rounding may lower the mean log-likelihood."""
+
 LOSS = "negative_log_likelihood"
 """The name of an EM step's loss: mean over events, nats, under the parameters that the pass began with."""
 
@@ -24,8 +27,9 @@ class EMEngine:
     """EM of one model under one objective; a step is a pass over all events.
 
     A restart has converged when the mean log-likelihood changes by less than the tolerance from one pass to the
-    next, and by no more than in the pass before: near a saddle, where EM may start, changes are small and grow. The
-    restart that ends highest is kept, among those that end at a proper maximum where there is one.
+    next, and by no more than in the pass before: near a saddle, where EM may start, changes are small and grow. It has,
+    too, when the likelihood falls by what rounding may be: EM never lowers it, so nothing more is to be gained in this
+    precision. The restart that ends highest is kept, among those that end at a proper maximum where there is one.
 
     Arguments:
         model: on the device, of the type to compute in.
@@ -47,6 +51,8 @@ class EMEngine:
         self._last = -math.inf
         self._change = 0.0
         self._kept: dict[str, Tensor] = {}
+        types = [value.dtype for value in model.state_dict().values() if value.is_floating_point()]
+        self._unit = max((torch.finfo(dtype).eps for dtype in types), default=0.0)
         self.ended: list[dict[str, Any]] = []
         """Of each restart that has ended: its log-likelihood per event, its passes, whether it converged, and what
         the objective reports."""
@@ -111,6 +117,7 @@ class EMEngine:
         self._pass += 1
         change = abs(mean - self._last)
         converged = change < self._training.tolerance and change <= self._change
+        converged |= mean < self._last and change <= _ROUNDING * self._unit * max(1.0, abs(mean))
         self._last, self._change = mean, change if self._pass > 1 else 0.0
         if converged or self._pass >= self._training.passes:
             self._end(converged)

@@ -7,6 +7,8 @@ import pytest
 import torch
 from mixture_cases import begin, blocks, covariances, mixture, run_passes
 
+import genzoo
+
 NAMES = ["full", "tied", "diagonal", "spherical"]
 
 
@@ -58,3 +60,11 @@ def test_tight_components_far_from_the_centre_in_float32(name):
     assert np.allclose(narrow.emissions[0].means.abs().double(), [[1000, 500]] * 2, atol=20)
     assert np.allclose(np.diagonal(covariances(narrow), 0, 1, 2), 0.0625, rtol=0.1)
     assert torch.isfinite(narrow.log_prob(torch.as_tensor(x, dtype=torch.float32))).all()
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp64"])
+@pytest.mark.parametrize("data", ["iris", "wine", "breast-cancer", "diabetes", "moons"])
+def test_a_single_gaussian_has_converged_after_a_few_passes_in_any_precision(tmp_path, data, precision):
+    run = genzoo.train("gaussian", data, out=tmp_path / "run", precision=precision)
+    assert run.record["kept"]["converged"]
+    assert run.record["kept"]["passes"] <= 10
