@@ -3,10 +3,38 @@
 from __future__ import annotations
 
 from genzoo.errors import ConfigError, did_you_mean
-from genzoo.testing import sampling
+from genzoo.testing import (
+    accelerator,
+    answer,
+    bound,
+    building,
+    component,
+    configuration,
+    density,
+    imputation,
+    latent,
+    randomness,
+    registration,
+    sampling,
+    training,
+)
 from genzoo.testing.promise import Promise, Sort
 
-_ALL = (*sampling.PROMISES,)
+_ALL = (
+    *registration.PROMISES,
+    *configuration.PROMISES,
+    *building.PROMISES,
+    *sampling.PROMISES,
+    *randomness.PROMISES,
+    *accelerator.PROMISES,
+    *training.PROMISES,
+    *answer.PROMISES,
+    *density.PROMISES,
+    *bound.PROMISES,
+    *latent.PROMISES,
+    *component.PROMISES,
+    *imputation.PROMISES,
+)
 
 
 def promises(sort: Sort = "model") -> tuple[Promise, ...]:

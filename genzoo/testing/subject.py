@@ -15,7 +15,7 @@ from torch import Tensor
 from genzoo.build import build_parts, check_data
 from genzoo.config import RunConfig
 from genzoo.data.dataset import Dataset
-from genzoo.errors import ConfigError, DataError
+from genzoo.errors import DataError, GenzooError
 from genzoo.fitted import Fitted
 from genzoo.measure import measures_of
 from genzoo.model import Generator, Measure, Parts
@@ -45,6 +45,9 @@ class Subject:
         name: its name or id.
         options, training, objective: as for `genzoo.train`; the training is short unless told otherwise.
     """
+
+    sort = "models"
+    """The table of the registry that it is in."""
 
     def __init__(
         self,
@@ -97,7 +100,7 @@ class Subject:
         case = Case(self, dataset)
         try:
             case.parts()
-        except (ConfigError, DataError):
+        except GenzooError:
             return None
         return case
 

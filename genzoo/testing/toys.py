@@ -40,7 +40,7 @@ def _numbers(count: int) -> tuple[Feature, ...]:
 def _holes(name: str, events: Array) -> Array:
     """The events with some values missing, of every row at least one left."""
     rng = _rng(name)
-    gone = rng.random(events.shape) < 0.2
+    gone: Array = rng.random(events.shape) < 0.2
     gone[np.arange(len(events)), rng.integers(0, events.shape[1], len(events))] = False
     return np.where(gone, np.nan, events)
 
@@ -64,8 +64,8 @@ def _two_columns() -> Dataset:
 def _columns_of(name: str, count: int) -> Array:
     rng = _rng(name)
     hidden = rng.normal(size=(_ROWS, 2))
-    mixed = np.tanh(hidden @ rng.normal(size=(2, count))) + 0.4 * rng.normal(size=(_ROWS, count))
-    return mixed * [10.0 ** (place - 1) for place in range(count)] + 5.0
+    mixed: Array = np.tanh(hidden @ rng.normal(size=(2, count))) + 0.4 * rng.normal(size=(_ROWS, count))
+    return np.asarray(mixed * [10.0 ** (place - 1) for place in range(count)] + 5.0)
 
 
 def _columns() -> Dataset:
