@@ -106,7 +106,7 @@ def _trace_em(objective: EMObjective, case: Case, name: str) -> None:
 
 
 def _graph(function: Callable[..., object]) -> Callable[..., object]:
-    torch._dynamo.reset()  # type: ignore[no-untyped-call]
+    torch._dynamo.reset()
     found: Callable[..., object] = torch.compile(function, fullgraph=True, backend="eager")
     return found
 

@@ -125,7 +125,8 @@ def answers_to_odd_batches(subject: Subject) -> None:
             for question in questions(generator):
                 found = answer(question, generator, material(case, question, n))
                 expect(
-                    len(found) == n, f"On {case.name}, {question.name} of {n} events has the shape {tuple(found.shape)}."
+                    len(found) == n,
+                    f"On {case.name}, {question.name} of {n} events has the shape {tuple(found.shape)}.",
                 )
         drawn = scoped(lambda generator=generator: generator.sample(0))  # type: ignore[misc]
         expect(

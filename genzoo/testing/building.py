@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from genzoo.build import build_parts
-from genzoo.errors import ConfigError, DataError
+from genzoo.errors import ConfigError, DataError, PluginError
 from genzoo.measure import measures_of
 from genzoo.model import Discriminator, Generator, capabilities_of
 from genzoo.recipe import options_class
@@ -47,6 +47,8 @@ def refuses_by_name(subject: Subject) -> None:
     for name, dataset in toys().items():
         try:
             _built(subject, dataset.spec)
+        except PluginError:
+            continue  # see 'builds'
         except (ConfigError, DataError) as error:
             if not subject.takes(dataset.spec):
                 continue  # the core says so
@@ -59,7 +61,8 @@ def refuses_by_name(subject: Subject) -> None:
 
 def announces_capabilities(subject: Subject) -> None:
     """Its generator has no capability that its spec does not announce, and with some options each that it does."""
-    announced, found = subject.entry.spec.capabilities, set()
+    announced = subject.entry.spec.capabilities
+    found: set[str] = set()
     for case in subject.cases.values():
         own = capabilities_of(case.parts().generator)
         hidden = sorted(own - announced)

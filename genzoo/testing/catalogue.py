@@ -10,9 +10,11 @@ from genzoo.testing import (
     building,
     component,
     configuration,
+    dataset,
     density,
     imputation,
     latent,
+    metric,
     randomness,
     registration,
     sampling,
@@ -34,6 +36,8 @@ _ALL = (
     *latent.PROMISES,
     *component.PROMISES,
     *imputation.PROMISES,
+    *metric.PROMISES,
+    *dataset.PROMISES,
 )
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from genzoo.errors import ConfigError
 from genzoo.testing.catalogue import promises
+from genzoo.testing.dataset import DatasetSubject
+from genzoo.testing.metric import MetricSubject
 from genzoo.testing.promise import BrokenPromise, DoesNotApply, Outcome, Promise, Sort
 from genzoo.testing.subject import Subject
 
@@ -25,7 +27,9 @@ def subject_of(
     """
     if sort == "model":
         return Subject(name, options, training, objective)
-    raise ConfigError(f"Options, training and objective are of models, and {name!r} is a {sort}. Leave them out.")
+    if options or training or objective:
+        raise ConfigError(f"Options, training and objective are of models, and {name!r} is a {sort}. Leave them out.")
+    return MetricSubject(name) if sort == "metric" else DatasetSubject(name)
 
 
 def hold(promise: Promise, subject: Any) -> None:

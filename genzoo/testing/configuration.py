@@ -46,7 +46,7 @@ def options_refuse_unknown(subject: Subject) -> None:
                 asked = {name: asked}
             expect(
                 _refuses(cls, asked),
-                f"The options of {whose} take {json.dumps(asked)} without a word. Let them derive from genzoo.Settings.",
+                f"The options of {whose} take {json.dumps(asked)} in silence. Let them derive from genzoo.Settings.",
             )
 
 
@@ -55,9 +55,7 @@ def options_are_bounded(subject: Subject) -> None:
     for whose, cls in _classes(subject):
         for name, number in _numbers(cls):
             for bounds, kind in ((_LOW, "smallest (ge or gt)"), (_HIGH, "largest (le or lt)")):
-                expect(
-                    any(bound in number for bound in bounds), f"Option {name!r} of {whose} has no {kind} value."
-                )
+                expect(any(bound in number for bound in bounds), f"Option {name!r} of {whose} has no {kind} value.")
         for name, field in cls.model_json_schema().get("properties", {}).items():
             if any(option.get("type") in ("integer", "number") for option in _choices(field)):
                 for bad in (math.nan, math.inf, -math.inf):

@@ -6,21 +6,24 @@ import torch
 from torch import Tensor
 
 from genzoo.model import Likelihood
-from genzoo.testing.answer import LOG_PROB, Given, material, part, stands_alone
+from genzoo.testing.answer import LOG_PROB, Given, part, stands_alone
 from genzoo.testing.freedom import rank_of
 from genzoo.testing.promise import DoesNotApply, Promise, expect
 from genzoo.testing.quadrature import Grid, grid_of
 from genzoo.testing.subject import Case, Subject, scoped
 from genzoo.testing.walk import disagreement
 
-_NODES = 40_000
-"""Events that integrals are computed from where these hold one number or two."""
+_NODES, _PAIR = 2_000, 200
+"""Nodes of a number where an event holds one, and where it holds two."""
 
 _LEAST = 1e-3
 """How far from 1 a density may integrate, besides what the quadrature is wrong by."""
 
 _ROUGH = 0.02
 """How far the integral from half the nodes may lie from that of all, for these to be enough."""
+
+_FAR = 1e6
+"""Times as far as events lie what lies far away."""
 
 _SMALL = 6
 """Places of events that are walked among; larger ones only where a model takes no smaller."""
@@ -38,7 +41,9 @@ def log_prob(case: Case, *given: Tensor) -> Tensor:
 
 
 def log_prob_shape(subject: Subject) -> None:
-    """`log_prob` gives one number for each event, finite for events and for the model's own samples."""
+    """`log_prob` gives one number for each event, finite for events and for the model's own samples, and a number or
+    minus infinity for what lies far away.
+    """
     for case in subject.having(Likelihood):
         for what, given in _asked(case):
             found = log_prob(case, *given)
@@ -49,6 +54,9 @@ def log_prob_shape(subject: Subject) -> None:
             )
             bad = found[~found.isfinite()]
             expect(not len(bad), f"On {case.name}, log_prob of {what} is {bad[:1].tolist()} for some.")
+        far = log_prob(case, _FAR * (1.0 + case.batch(7, torch.float64).x.abs()))
+        strange = far[far.isnan() | far.isposinf()]
+        expect(not len(strange), f"On {case.name}, log_prob of events far away is {strange[:1].tolist()}.")
 
 
 def _asked(case: Case) -> list[tuple[str, Given]]:
@@ -78,7 +86,7 @@ def log_prob_integrates_to_one(subject: Subject) -> None:
     """The density integrates to 1, and probabilities sum to 1: by quadrature over numbers, by enumeration of codes."""
     judged = 0
     for case in subject.having(Likelihood):
-        grid = grid_of(case, 200_000, _NODES)
+        grid = grid_of(case, 200_000, _NODES, _PAIR)
         if grid is None:
             continue
         total, coarse = grid.integral(log_prob(case, grid.events))
@@ -130,7 +138,7 @@ def missing_values_are_integrated_out(subject: Subject) -> None:
     """With values missing, `log_prob` is that of the observed ones: the integral over all that the others could be."""
     judged = 0
     for case in subject.having(Likelihood):
-        grid = grid_of(case, 100_000, _NODES) if case.data.missing else None
+        grid = grid_of(case, 200_000, _NODES, _PAIR) if case.data.missing else None
         if grid is None:
             continue
         judged += 1

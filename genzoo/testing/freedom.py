@@ -15,6 +15,9 @@ from torch import Tensor
 from genzoo.model import Generator, Likelihood
 from genzoo.testing.subject import Case, scoped
 
+_SHARE = 0.25
+"""How much of the way from its start to its end training has gone where directions are counted."""
+
 _STEP = 1e-5
 """Of a central difference, in units of a parameter's size; its error is the square of that."""
 
@@ -43,15 +46,21 @@ def rank_of(case: Case) -> int | None:
 
 
 def _free(case: Case, generator: Generator) -> list[Tensor]:
-    """The parameters that gradients train; of models without, the numbers that training changed."""
-    trainable = {name for name, value in case.parts().generator.named_parameters() if value.requires_grad}
-    untrained = case.parts().generator.state_dict()
-    changed = {
-        name
-        for name, value in case.fitted.generator.state_dict().items()
-        if value.is_floating_point() and not torch.equal(value, untrained[name].to(value))
-    }
-    return [value for name, value in generator.state_dict().items() if name in (trainable or changed)]
+    """The parameters that gradients train; of models without, the numbers that training changed.
+
+    They are moved back towards where training began, as estimates may lie at the edge of what they can be, where
+    some directions change nothing.
+    """
+    parts = case.parts()
+    trainable = {name for name, value in parts.generator.named_parameters() if value.requires_grad}
+    untrained = parts.generator.state_dict()
+    found = []
+    for name, value in generator.state_dict().items():
+        begun = untrained[name].to(value)
+        if name in trainable or (not trainable and value.is_floating_point() and not torch.equal(value, begun)):
+            value.copy_(torch.lerp(begun, value, _SHARE))
+            found.append(value)
+    return found
 
 
 def _derivative(generator: Generator, x: Tensor, values: Tensor, place: int) -> Tensor:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from genzoo.model import Likelihood, LikelihoodBound
 from genzoo.spec import Feature
 from genzoo.testing.subject import Case
 
@@ -19,7 +20,8 @@ class Place:
         name: in words.
         low, high: the range of the events there, or what the data declare.
         mean, deviation: of the events there.
-        levels: the values it can have, `(V,)`, where its likelihood is a probability mass over these.
+        levels: the values it can have, `(V,)`, where it holds codes, or its likelihood is
+            a probability mass over a grid.
         count: whether it counts: 0, 1, 2 ...
     """
 
@@ -54,14 +56,11 @@ def _place(case: Case, feature: Feature, measure: str, column: Tensor, number: i
 
 def _levels(case: Case, feature: Feature, measure: str) -> Tensor | None:
     """The values of a place that can only have some: codes, or the points of a grid."""
-    if feature.kind in ("binary", "categorical"):
-        codes = torch.arange(len(feature.levels or ()), dtype=torch.float64)
-        if case.data.modality == "table":
-            return codes
-        found: Tensor = case.fitted.transform(codes)
-        return found
     data = case.data
-    if measure != "mass" or data.quantum is None or data.bounds is None:
+    if data.modality == "table":
+        return None if feature.levels is None else torch.arange(len(feature.levels), dtype=torch.float64)
+    likely = isinstance(case.wide, Likelihood | LikelihoodBound)
+    if not likely or measure != "mass" or data.quantum is None or data.bounds is None:
         return None
     steps = round((data.bounds[1] - data.bounds[0]) / data.quantum)
     grid = data.bounds[0] + data.quantum * torch.arange(steps + 1, dtype=torch.float64)

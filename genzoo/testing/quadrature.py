@@ -15,6 +15,9 @@ from genzoo.testing.subject import Case
 _REACH = math.asinh(300.0)
 """How far nodes reach, in deviations from the mean, as their hyperbolic sine has it."""
 
+_CELLS = {0: 1, 1: 25, 2: 10}
+"""Cells that a number is divided into, by how many numbers an event holds."""
+
 _MOST_COUNTED = 80
 """Counts that are summed over, from 0."""
 
@@ -26,11 +29,13 @@ class Axis:
     Arguments:
         values: `(V,)`.
         log_weights: of the values, `(V,)`.
+        edges: between cells of some values each, in increasing order.
         smooth: whether they are nodes of a quadrature, and not all there are.
     """
 
     values: Tensor
     log_weights: Tensor
+    edges: Tensor
     smooth: bool
 
 
@@ -71,8 +76,15 @@ class Grid:
         spread = (logs + self.log_weights).view([len(axis.values) for axis in self.axes]).movedim(place, 0)
         return (spread.flatten(1).logsumexp(1) - self.axes[place].log_weights).exp()
 
+    def cells(self, x: Tensor) -> Tensor:
+        """The number of the cell that each of events `x (M, *event)` lies in, `(M,)`."""
+        found = torch.zeros(len(x), dtype=torch.int64)
+        for axis, values in zip(self.axes, x.flatten(1).T, strict=True):
+            found = found * (len(axis.edges) + 1) + torch.bucketize(values.contiguous(), axis.edges)
+        return found
 
-def grid_of(case: Case, most: int, numbers: int) -> Grid | None:
+
+def grid_of(case: Case, most: int, numbers: int, pair: int) -> Grid | None:
     """What to sum over for integrals over all events of a case.
 
     A number `m + s sinh(t)` is summed over evenly spaced `t`: the trapezoidal rule, which converges exponentially for
@@ -80,7 +92,7 @@ def grid_of(case: Case, most: int, numbers: int) -> Grid | None:
 
     Arguments:
         most: how many events there may be.
-        numbers: how many nodes a number has where an event holds one; the root of that where it holds two.
+        numbers, pair: how many nodes a number has where an event holds one, and where it holds two.
 
     Returns:
         `None` where there would be more events than `most`, or more numbers than two.
@@ -89,40 +101,24 @@ def grid_of(case: Case, most: int, numbers: int) -> Grid | None:
     free = sum(place.levels is None and not place.count for place in places)
     if free > 2:
         return None
-    axes = tuple(_axis(place, numbers if free == 1 else round(numbers**0.5)) for place in places)
+    axes = tuple(_axis(place, numbers if free == 1 else pair, _CELLS[free]) for place in places)
     if math.prod(len(axis.values) for axis in axes) > most:
         return None
     return Grid(axes, case.data.event_shape)
 
 
-def _axis(place: Place, numbers: int) -> Axis:
+def _axis(place: Place, numbers: int, parts: int) -> Axis:
     if place.levels is not None:
-        return Axis(place.levels, torch.zeros_like(place.levels), smooth=False)
+        return Axis(place.levels, torch.zeros_like(place.levels), _between(place.levels), smooth=False)
     if place.count:
         values = torch.arange(_MOST_COUNTED, dtype=torch.float64)
-        return Axis(values, torch.zeros_like(values), smooth=False)
+        return Axis(values, torch.zeros_like(values), _between(values), smooth=False)
     t = torch.linspace(-_REACH, _REACH, numbers, dtype=torch.float64)
     steps = place.deviation * t.cosh() * (t[1] - t[0])
-    return Axis(place.mean + place.deviation * t.sinh(), steps.log(), smooth=True)
+    edges = _between(t)[:: max(1, numbers // parts)]  # between nodes, so that these stand for what lies around them
+    x, edges = (place.mean + place.deviation * values.sinh() for values in (t, edges))
+    return Axis(x, steps.log(), edges, smooth=True)
 
 
-def cells(case: Case, x: Tensor, bins: int) -> Tensor:
-    """The number of the cell that each of events `x (M, *event)` lies in, `(M,)`.
-
-    Codes are cells of their own; so are counts, of which the last cell holds all larger ones; numbers lie in one of
-    `bins` cells about their mean.
-    """
-    found = torch.zeros(len(x), dtype=torch.int64)
-    for place, values in zip(places_of(case), x.flatten(1).T, strict=True):
-        inner = _edges(place, bins)
-        found = found * (len(inner) + 1) + torch.bucketize(values.contiguous(), inner)
-    return found
-
-
-def _edges(place: Place, bins: int) -> Tensor:
-    """The edges between a place's cells."""
-    if place.levels is not None:
-        return (place.levels[1:] + place.levels[:-1]) / 2
-    if place.count:
-        return torch.arange(bins - 1, dtype=torch.float64) + 0.5
-    return place.mean + place.deviation * torch.linspace(-2.0, 2.0, bins - 1, dtype=torch.float64)
+def _between(values: Tensor) -> Tensor:
+    return (values[1:] + values[:-1]) / 2

@@ -92,7 +92,12 @@ def _plugin(entry: Entry[Any], sort: str) -> str:
         DoesNotApply: no module that is imported does.
     """
     for name, module in list(sys.modules.items()):
-        if isinstance(module, ModuleType) and "GENZOO_API" in vars(module) and _brings(module, entry, sort):
+        if (
+            name != "__main__"
+            and isinstance(module, ModuleType)
+            and "GENZOO_API" in vars(module)
+            and _brings(module, entry, sort)
+        ):
             return name
     raise DoesNotApply("no module was found that registers it")
 
@@ -107,6 +112,10 @@ def _brings(module: ModuleType, entry: Entry[Any], sort: str) -> bool:
 
 
 PROMISES = (
-    *(Promise.of(check, sort=sort) for sort in ("model", "metric", "dataset") for check in (registers, imports_no_torch)),
+    *(
+        Promise.of(check, sort=sort)
+        for sort in ("model", "metric", "dataset")
+        for check in (registers, imports_no_torch)
+    ),
     Promise.of(recipe_holds),
 )

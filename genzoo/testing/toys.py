@@ -40,7 +40,7 @@ def _numbers(count: int) -> tuple[Feature, ...]:
 def _holes(name: str, events: Array) -> Array:
     """The events with some values missing, of every row at least one left."""
     rng = _rng(name)
-    gone: Array = rng.random(events.shape) < 0.2
+    gone = np.asarray(rng.random(events.shape) < 0.2)
     gone[np.arange(len(events)), rng.integers(0, events.shape[1], len(events))] = False
     return np.where(gone, np.nan, events)
 

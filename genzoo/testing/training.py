@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import random
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor
 
-from genzoo.engine.em import EMEngine
 from genzoo.engine.fit import Step
 from genzoo.engine.gradient import GradientEngine
 from genzoo.errors import Interrupted
@@ -22,6 +18,7 @@ from genzoo.portable import load_model
 from genzoo.preparation import Prepared
 from genzoo.run import Run
 from genzoo.testing.answer import answer, material, questions
+from genzoo.testing.chance import chance
 from genzoo.testing.promise import DoesNotApply, Promise, expect
 from genzoo.testing.subject import Case, Subject, scoped
 from genzoo.training import resume, run_training, start_run
@@ -106,7 +103,7 @@ def resumes(subject: Subject) -> None:
 @contextlib.contextmanager
 def _trained_on_disk(case: Case) -> Iterator[tuple[Prepared, Run]]:
     """A finished run, alone in a folder."""
-    with tempfile.TemporaryDirectory() as folder, _same_chance():
+    with tempfile.TemporaryDirectory() as folder, chance(0):
         prepared = case.prepared(sample_every=10**6)
         run = start_run(prepared, Path(folder) / "whole")
         run_training(prepared, run)
@@ -120,25 +117,12 @@ def _interrupted(case: Case, path: Path, half: int) -> Run:
         if step.number > half:
             raise KeyboardInterrupt
 
-    with _same_chance():
+    with chance(0):
         prepared = case.prepared(sample_every=10**6, checkpoint_every=half)
         run = start_run(prepared, path)
         with contextlib.suppress(Interrupted):
             run_training(prepared, run, [interrupt])
     return resume(path, case.dataset)
-
-
-@contextlib.contextmanager
-def _same_chance() -> Iterator[None]:
-    """Begin with the same state of NumPy's and Python's global generators, and restore what was there."""
-    numbers, python = np.random.get_state(), random.getstate()  # noqa: NPY002
-    np.random.seed(0)  # noqa: NPY002
-    random.seed(0)
-    try:
-        yield
-    finally:
-        np.random.set_state(numbers)  # noqa: NPY002
-        random.setstate(python)
 
 
 PROMISES = tuple(Promise.of(check) for check in (training_improves, saves_and_loads, resumes))

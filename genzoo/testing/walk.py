@@ -1,4 +1,4 @@
-"""Whether samples are of a density, in any number of dimensions: a walk that the density leaves alone must not move them.
+"""Whether samples are of a density, in any number of dimensions: a walk under the density must not move them.
 
 Each sample takes steps of Metropolis and Hastings under the density. The chain is reversible, so if samples are of the
 density, where a sample began and where it ended are exchangeable, and the change of any statistic on the way is as
