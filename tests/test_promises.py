@@ -1,6 +1,5 @@
 """The kit itself: right models keep every promise, and each wrong one breaks the promise that names it and no other."""
 
-
 import pytest
 from wrong_models import plugin
 from wrong_models.plugin import RIGHT, WRONG, name_of

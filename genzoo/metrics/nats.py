@@ -23,8 +23,8 @@ def mean_log_likelihood(given: Given) -> Estimate:
     """The mean over events in nats, with its standard error.
 
     Raises:
-        DataError: there are none, or one is no number; the model has no density at one of them, or gives one a probability above 1, or all of them have the
-            weight 0.
+        DataError: there are no events, or some have no number; the model has no density at one of them, or gives one a
+            probability above 1, or all of them have the weight 0.
     """
     values = given.log_likelihoods
     assert values is not None

@@ -71,7 +71,7 @@ class DatasetSubject:
         return np.asarray(self.dataset.events[:_LOOKED_AT])
 
 
-class _NetworkAsked(OSError):
+class _NetworkAsked(OSError):  # noqa: N818 - named for what somebody did
     """Somebody asked for the network where there is none."""
 
 

@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import json
 import math
-from collections.abc import Mapping
 from typing import Any, get_args
 
 import numpy as np
@@ -65,10 +64,10 @@ class MetricSubject:
         events = np.asarray(dataset.events[rows], np.float64)
         real, seen, samples = np.array_split(events, 3)
         samples = _spoilt(samples, dataset.spec, badness * events.std(axis=0))
-        features = [part.reshape(len(part), -1) / (events.std() + 1.0) for part in (real, samples, seen)]
+        flat = [part.reshape(len(part), -1) / (events.std() + 1.0) for part in (real, samples, seen)]
         likelihoods = -20.0 - badness - np.random.default_rng(6).random(len(real))
         measure = "mass" if dataset.spec.modality == "image" else "density"
-        return Given(dataset.spec, real, samples, *features, likelihoods, None, measure, "exact", seed)
+        return Given(dataset.spec, real, samples, flat[0], flat[1], flat[2], likelihoods, None, measure, "exact", seed)
 
 
 def _spoilt(samples: Array, data: DataSpec, shift: Array) -> Array:
@@ -151,7 +150,7 @@ def leaves_events_alone(subject: MetricSubject) -> None:
         expect(np.array_equal(value, before[name]), f"Scoring changes {name}.")
 
 
-def _arrays(given: Given) -> dict[str, Array]:
+def _arrays(given: Given) -> dict[str, Any]:
     return {
         field.name: value
         for field in dataclasses.fields(given)
@@ -159,11 +158,11 @@ def _arrays(given: Given) -> dict[str, Array]:
     }
 
 
-def _cut(given: Given, count: int) -> Mapping[str, Array]:
+def _cut(given: Given, count: int) -> dict[str, Any]:
     return {name: value[:count] for name, value in _arrays(given).items()}
 
 
-def _holed(given: Given) -> Mapping[str, Array]:
+def _holed(given: Given) -> dict[str, Any]:
     found = {name: value.copy() for name, value in _arrays(given).items()}
     for value in found.values():
         value[3] = np.nan

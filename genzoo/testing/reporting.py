@@ -9,6 +9,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any
 
+from genzoo.testing.count import sentence
+
 _PROPERTY = "genzoo-promise"
 _STATES = ("passed", "failed", "error", "skipped", "xfailed", "xpassed")
 
@@ -40,21 +42,3 @@ def lines(stats: dict[str, list[Any]]) -> Iterable[str]:
                     counts[value[0]][state] += 1
     for name, found in sorted(counts.items()):
         yield f"genzoo: {sentence(name, found)}"
-
-
-def sentence(name: str, found: Counter[str]) -> str:
-    """What became of somebody's promises, counted by the outcome of their tests.
-
-    Examples:
-        >>> sentence("linear-flow", Counter(passed=30, xfailed=1, skipped=4))
-        "31 promises of 'linear-flow' checked, 4 do not apply, 1 expected failure"
-    """
-    checked = found.total() - found["skipped"]
-    words = [f"{checked} promise{'s'[: checked != 1]} of {name!r} checked"]
-    if found["skipped"]:
-        words.append(f"{found['skipped']} do{'es'[: 2 * (found['skipped'] == 1)]} not apply")
-    if expected := found["xfailed"]:
-        words.append(f"{expected} expected failure{'s'[: expected != 1]}")
-    if broken := found["failed"] + found["error"] + found["xpassed"]:
-        words.append(f"{broken} broken")
-    return ", ".join(words)

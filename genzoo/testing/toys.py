@@ -124,7 +124,7 @@ def _shapes(name: str, shape: tuple[int, int, int]) -> Array:
     y, x = rng.uniform(0, height, (_IMAGES, 1, 1, 1)), rng.uniform(0, width, (_IMAGES, 1, 1, 1))
     spot = np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / (0.2 * height * width))
     light = spot * rng.uniform(0.6, 1.0, (_IMAGES, channels, 1, 1)) + 0.05 * rng.random((_IMAGES, *shape))
-    return np.clip(light, 0.0, 1.0)
+    return np.asarray(np.clip(light, 0.0, 1.0))
 
 
 def _image(
