@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -69,7 +70,7 @@ def _asked(options: tuple[str, ...], sort: str) -> dict[str, Any]:
 def _check(name: str, sort: str, asked: dict[str, Any]) -> tuple[Outcome, ...]:
     from genzoo.testing.check import check_promises
 
-    shown = click.get_text_stream("stderr").isatty()
+    shown = sys.stderr.isatty()
 
     def tell(promise: Promise) -> None:
         if shown:

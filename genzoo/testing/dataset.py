@@ -53,12 +53,8 @@ class DatasetSubject:
         try:
             with _without_network():
                 return open_dataset(DataSettings(source=self.entry.id), registry())
-        except _NetworkAsked as error:
-            raise DoesNotApply("it is not on this machine") from error
         except GenzooError as error:
-            if isinstance(error.__cause__, _NetworkAsked) or _asked_network(error):
-                raise DoesNotApply("it is not on this machine") from error
-            raise
+            raise DoesNotApply("it does not load here; see the promise 'loads-or-says-why'") from error
 
     @functools.cached_property
     def dataset(self) -> Dataset:

@@ -29,15 +29,17 @@ def sample_shape(subject: Subject) -> None:
 
 
 def sample_range(subject: Subject) -> None:
-    """Samples are finite, and lie where the model's input space has its values."""
+    """Samples are finite, of the size of events in model space, and codes or counts where the data hold these."""
     for case in subject.cases.values():
         x = scoped(lambda case=case: case.wide.sample(200))  # type: ignore[misc]
         expect(bool(x.isfinite().all()), f"On {case.name}, samples hold numbers that are not finite.")
-        for place, values in zip(places_of(case), x.flatten(1).T, strict=True):
-            _check_values(case, place, values)
+        places = places_of(case)
+        widest = max(place.high - place.low for place in places)
+        for place, values in zip(places, x.flatten(1).T, strict=True):
+            _check_values(case, place, values, widest)
 
 
-def _check_values(case: Case, place: Place, values: Tensor) -> None:
+def _check_values(case: Case, place: Place, values: Tensor, margin: float) -> None:
     if place.levels is not None:
         near = (values[:, None] - place.levels.to(values)).abs().amin(1)
         expect(
@@ -51,7 +53,6 @@ def _check_values(case: Case, place: Place, values: Tensor) -> None:
             bool(whole.all()), f"On {case.name}, samples of {place.name} hold {values[~whole][:1]}, which is no count."
         )
     low, high = place.low, place.high
-    margin = high - low
     outside = float(((values < low - margin) | (values > high + margin)).double().mean())
     expect(
         outside < 0.05,

@@ -86,6 +86,17 @@ WRONG = {
 }
 """By the promise that is broken, with a variant where several break it: the right model, and what is other about it."""
 
+METRICS = (
+    "is-described",
+    "score-is-whole",
+    "direction-is-right",
+    "score-follows-the-seed",
+    "order-does-not-matter",
+    "refuses-what-it-cannot-score",
+    "leaves-events-alone",
+)
+DATASETS = ("loads-or-says-why", "spec-fits-events", "loads-alike", "splits")
+
 OBJECTIVES = ("right", "host", "logging", "idle", "noting", "counting")
 
 
@@ -114,3 +125,19 @@ def register_objectives(register):
                 "wrong_models.options:LossOptions",
             )
         )
+
+
+@genzoo.hookimpl
+def register_metrics(register):
+    register(genzoo.MetricSpec("right-metric", "Distance of means", "wrong_models.measures:right"))
+    for promise in METRICS:
+        metric = f"wrong_models.measures:{promise.replace('-', '_')}"
+        register(genzoo.MetricSpec(name_of(promise), "Distance of means", metric))
+
+
+@genzoo.hookimpl
+def register_datasets(register):
+    register(genzoo.DatasetSpec("right-dataset", "Two columns", "wrong_models.sets:right", "table"))
+    for promise in DATASETS:
+        loader = f"wrong_models.sets:{promise.replace('-', '_')}"
+        register(genzoo.DatasetSpec(name_of(promise), "Two columns", loader, "table"))

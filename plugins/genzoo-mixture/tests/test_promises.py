@@ -25,7 +25,7 @@ def test_gmm_with_diagonal_covariances(promise):
     promise()
 
 
-@keeps_promises("gmm", options={"covariance": "spherical", "start": "random"})
+@keeps_promises("gmm", options={"covariance": "spherical"})
 def test_gmm_with_spherical_covariances(promise):
     promise()
 
