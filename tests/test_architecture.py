@@ -31,6 +31,7 @@ LAYERS = (
     ("measure",),
     ("dequantise",),
     ("objective",),
+    ("maximum",),
     ("build",),
     ("transform",),
     ("data",),
