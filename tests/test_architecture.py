@@ -24,6 +24,7 @@ LAYERS = (
     ("contract",),
     ("quiet",),
     ("plugins",),
+    ("scaffold",),
     ("recipe",),
     ("seeding",),
     ("device",),

@@ -14,6 +14,7 @@ _COMMANDS = {
     "check": "Hold a model, metric or dataset to what every plugin promises.",
     "freeze": "Print installed plugins as lines that restore them.",
     "restore": "Install frozen plugins again.",
+    "new": "Write a plugin that works, for you to change.",
 }
 _FILES = {"list": "listing", "check": "promises"}
 
