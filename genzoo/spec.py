@@ -170,8 +170,13 @@ def _increasing(bounds: tuple[float, float]) -> bool:
     return all(map(math.isfinite, bounds)) and bounds[0] < bounds[1]
 
 
+def is_name(text: object) -> bool:
+    """Whether it is lower-case words joined by hyphens, as all names of the zoo are."""
+    return isinstance(text, str) and _NAME.fullmatch(text) is not None
+
+
 def _check_name(kind: str, name: object) -> None:
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+    if not is_name(name):
         raise ValueError(f"{kind} name {name!r} is not lower-case words joined by hyphens.")
 
 

@@ -40,6 +40,7 @@ class Environment:
         variables = {key: value for key, value in os.environ.items() if not key.startswith("GENZOO_")}
         variables["PATH"] = f"{self.bin}{os.pathsep}{os.environ['PATH']}"
         variables["PYTHONPATH"] = os.pathsep.join([str(ROOT), *map(str, (ROOT / "plugins").iterdir())])
+        variables["PYTEST_PLUGINS"] = "genzoo.testing.reporting"  # also where genzoo was installed before it had one
         if importlib.util.find_spec("hatchling") and importlib.util.find_spec("editables"):
             variables["PIP_NO_BUILD_ISOLATION"] = "0"  # which turns it off, and needs no network
         done = subprocess.run(

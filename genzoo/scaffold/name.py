@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from genzoo.errors import ConfigError
 from genzoo.registry import Registry
+from genzoo.spec import is_name
 
-_WORDS = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _PREFIX = "genzoo-"
 _LONGEST = 40
 
@@ -39,7 +39,7 @@ def check_name(text: str) -> Name:
         ConfigError: it is not lower-case words joined by hyphens, or too long.
     """
     bare = text.removeprefix(_PREFIX)
-    if not _WORDS.fullmatch(bare):
+    if not is_name(bare):
         near = _nearest(text)
         hint = f" Try {near!r}." if near else " Such as 'my-flow'."
         raise ConfigError(f"A plugin's name is lower-case words joined by hyphens, and {text!r} was given.{hint}")
