@@ -48,9 +48,11 @@ if TYPE_CHECKING:
     from genzoo.latent import (
         traverse as traverse,
     )
+    from genzoo.metrics.jackknife import standard_error as standard_error
     from genzoo.metrics.metric import Given as Given
     from genzoo.metrics.metric import Metric as Metric
     from genzoo.metrics.metric import Score as Score
+    from genzoo.metrics.metric import feature_pair as feature_pair
     from genzoo.model import (
         Components as Components,
     )
@@ -152,7 +154,8 @@ _HOME = {
     "genzoo.fitted": ("Fitted",),
     "genzoo.hookspecs": ("hookimpl",),
     "genzoo.latent": ("interpolate", "traverse"),
-    "genzoo.metrics.metric": ("Given", "Metric", "Score"),
+    "genzoo.metrics.jackknife": ("standard_error",),
+    "genzoo.metrics.metric": ("Given", "Metric", "Score", "feature_pair"),
     "genzoo.model": (
         "Components",
         "Decoder",

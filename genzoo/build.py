@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,24 +11,37 @@ from genzoo.model import Parts
 from genzoo.objective import Objective
 from genzoo.recipe import model_options, objective_options
 from genzoo.registry import Entry, blame, resolve
-from genzoo.spec import DataSpec, ModelSpec, ObjectiveSpec
+from genzoo.spec import DataSpec, Feature, ModelSpec, ObjectiveSpec
 
 
 def check_data(entry: Entry[ModelSpec], data: DataSpec) -> None:
     """Refuse data that the model's spec does not take.
 
     Raises:
-        DataError: another modality, or missing values.
+        DataError: another modality, features of another kind, or missing values.
     """
     spec = entry.spec
     if data.modality not in spec.modalities:
         wanted = " or ".join(f"{modality}s" for modality in spec.modalities)
         raise DataError(f"Model {spec.name!r} takes {wanted}, and these data are: {data.describe()}.")
+    for feature in data.features:
+        if feature.kind not in spec.kinds:
+            raise DataError(_other_kind(spec, data, feature))
     if data.missing and not spec.missing:
         raise DataError(
             f"These data have missing values and model {spec.name!r} does not accept them. Use a model that does, or "
             f"leave such rows out with --drop-missing."
         )
+
+
+def _other_kind(spec: ModelSpec, data: DataSpec, feature: Feature) -> str:
+    wanted = " or ".join(spec.kinds)
+    if data.modality == "image":
+        return f"The pixels of these images are {feature.kind}, and model {spec.name!r} takes {wanted} ones."
+    return (
+        f"Column {feature.name!r} is {feature.kind}, and model {spec.name!r} takes {wanted} columns. Leave it out with "
+        f"--drop {shlex.quote(feature.name)}, or say what it is with --kind, or use a model that takes it."
+    )
 
 
 def build_parts(entry: Entry[ModelSpec], options: Mapping[str, Any], data: DataSpec) -> Parts:

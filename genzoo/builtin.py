@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from genzoo.hookspecs import hookimpl
-from genzoo.spec import API_VERSION, DatasetSpec, ExtractorSpec, MetricSpec, Modality
+from genzoo.spec import API_VERSION, DatasetSpec, ExtractorSpec, MetricSpec, Modality, ObjectiveSpec
 
 GENZOO_API = API_VERSION
 
@@ -21,6 +21,11 @@ _DATASETS: tuple[tuple[str, str, Modality, str], ...] = (
     ("mixture", "2,000 points of a mixture of four Gaussians", "table", "synthetic:mixture"),
     ("mnist", "70,000 handwritten digits, 28×28 (fetched once)", "image", "fetched:mnist"),
     ("fashion-mnist", "70,000 articles of clothing, 28×28 (fetched once)", "image", "fetched:fashion_mnist"),
+)
+
+_OBJECTIVES = (
+    ("maximum-likelihood", "Maximum likelihood by gradients, of models that know theirs exactly", "likelihood"),
+    ("maximum-bound", "Maximum of a lower bound of the likelihood, by gradients", "bound"),
 )
 
 _METRICS = (
@@ -68,6 +73,13 @@ _EXTRACTORS: tuple[tuple[str, str, tuple[Modality, ...], bool], ...] = (
     ("efficientnet-lite0", "a network trained on ImageNet, 1,280 features (extra: efficientnet)", ("image",), True),
     ("inception", "Inception-v3 from a safetensors file, inception=FILE: what FID is of", ("image",), True),
 )
+
+
+@hookimpl
+def register_objectives(register: Callable[[ObjectiveSpec], None]) -> None:
+    for name, summary, file in _OBJECTIVES:
+        options = f"genzoo.maximum.options:{file.title()}Options"
+        register(ObjectiveSpec(name, summary, f"genzoo.maximum.{file}:build", options))
 
 
 @hookimpl

@@ -170,8 +170,13 @@ def _increasing(bounds: tuple[float, float]) -> bool:
     return all(map(math.isfinite, bounds)) and bounds[0] < bounds[1]
 
 
+def is_name(text: object) -> bool:
+    """Whether it is lower-case words joined by hyphens, as all names of the zoo are."""
+    return isinstance(text, str) and _NAME.fullmatch(text) is not None
+
+
 def _check_name(kind: str, name: object) -> None:
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+    if not is_name(name):
         raise ValueError(f"{kind} name {name!r} is not lower-case words joined by hyphens.")
 
 
@@ -231,6 +236,7 @@ class ModelSpec:
         capabilities: names of capability classes in kebab case (`decoder`, `likelihood` ...).
         input: the space its events are transformed to; or one for each modality, by name.
         modalities: what kinds of data it takes.
+        kinds: what kinds of features it takes.
         missing: whether it accepts missing values.
         data: the built-in data it is trained on where none is named.
         options: option values that differ from the config class's own defaults.
@@ -249,6 +255,7 @@ class ModelSpec:
     capabilities: frozenset[str] = frozenset()
     input: InputSpace | Mapping[Modality, InputSpace] = "standardised"
     modalities: tuple[Modality, ...] = ("image", "table")
+    kinds: tuple[Kind, ...] = get_args(Kind)
     missing: bool = False
     data: str = "digits"
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -261,7 +268,7 @@ class ModelSpec:
         _check_entry("Model", self.name, self.summary, builder=self.builder, config=self.config)
         for text in ("family", "reference", "data"):
             _check_line("Model", self.name, text, getattr(self, text))
-        for names in ("capabilities", "objectives", "modalities"):
+        for names in ("capabilities", "objectives", "modalities", "kinds"):
             _check_names("Model", self.name, names, getattr(self, names))
         for settings in ("options", "objective_options", "training", "presets"):
             copied = _plain_settings("Model", self.name, settings, getattr(self, settings))
@@ -269,8 +276,8 @@ class ModelSpec:
         if not isinstance(self.missing, bool):
             raise ValueError(f"Model {self.name!r}: missing is {self.missing!r} where True or False belongs.")
         object.__setattr__(self, "capabilities", frozenset(self.capabilities))
-        object.__setattr__(self, "objectives", tuple(self.objectives))
-        object.__setattr__(self, "modalities", tuple(self.modalities))
+        for names in ("objectives", "modalities", "kinds"):
+            object.__setattr__(self, names, tuple(getattr(self, names)))
         _check_choices(self)
         _check_presets(self)
 
@@ -287,6 +294,8 @@ def _check_choices(spec: ModelSpec) -> None:
         raise ValueError(f"Model {spec.name!r} names no objective to train with.")
     if strange := sorted(set(spec.modalities).difference(get_args(Modality))):
         raise ValueError(f"Model {spec.name!r}: unknown modalities {strange}.")
+    if strange := sorted(set(spec.kinds).difference(get_args(Kind))):
+        raise ValueError(f"Model {spec.name!r}: unknown kinds of features {strange}.")
     for modality in spec.modalities:
         space = spec.input.get(modality) if isinstance(spec.input, Mapping) else spec.input
         if space not in get_args(InputSpace):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import click
 
 from genzoo.cli.options import show_table
 from genzoo.plugins import registry
 from genzoo.registry import Entry
-from genzoo.spec import ModelSpec
+from genzoo.spec import Kind, ModelSpec
 
 
 @click.command("models")
@@ -52,6 +54,7 @@ def _as_dict(entry: Entry[ModelSpec]) -> dict[str, object]:
         "objectives": list(spec.objectives),
         "presets": list(spec.presets),
         "modalities": list(spec.modalities),
+        "kinds": list(spec.kinds),
         "missing": spec.missing,
         "data": spec.data,
     }
@@ -63,6 +66,13 @@ def _options(entry: Entry[ModelSpec]) -> list[dict[str, str]]:
     return [dict(zip(("name", "type", "default", "meaning"), row, strict=True)) for row in settings_rows(entry)]
 
 
+def _takes(spec: ModelSpec) -> str:
+    words = [f"{modality}s" for modality in spec.modalities]
+    if len(spec.kinds) < len(get_args(Kind)):
+        words.append(f"{' or '.join(spec.kinds)} values only")
+    return ", ".join([*words, *(["missing values too"] if spec.missing else [])])
+
+
 def _show(entry: Entry[ModelSpec]) -> None:
     from genzoo.cli.describe import settings_rows
 
@@ -72,8 +82,7 @@ def _show(entry: Entry[ModelSpec]) -> None:
         "summary": spec.summary,
         "reference": spec.reference,
         "capabilities": _capabilities(entry),
-        "takes": ", ".join(f"{modality}s" for modality in spec.modalities)
-        + (", missing values too" if spec.missing else ""),
+        "takes": _takes(spec),
         "trained by default on": spec.data,
         "objectives": ", ".join(spec.objectives),
         "presets": ", ".join(spec.presets) or "none",

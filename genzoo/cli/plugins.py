@@ -11,10 +11,12 @@ from genzoo.cli.options import json_option
 _COMMANDS = {
     "list": "List installed plugins and what became of each.",
     "doctor": "Examine plugins in fresh processes and say what is wrong with them.",
+    "check": "Hold a model, metric or dataset to what every plugin promises.",
     "freeze": "Print installed plugins as lines that restore them.",
     "restore": "Install frozen plugins again.",
+    "new": "Write a plugin that works, for you to change.",
 }
-_FILES = {"list": "listing"}
+_FILES = {"list": "listing", "check": "promises"}
 
 
 @click.group("plugins", cls=LazyGroup, lines=_COMMANDS, files=_FILES, invoke_without_command=True)

@@ -135,9 +135,8 @@ def training_features(given: Given, least: int) -> Features:
 
 
 def _matrix(name: str, rows: Array, least: int) -> Features:
-    matrix = np.ascontiguousarray(rows, np.float64).reshape(len(rows), -1)
-    check_events(name, matrix, least)
-    return matrix
+    check_events(name, rows, least)
+    return np.ascontiguousarray(rows, np.float64).reshape(len(rows), -1)
 
 
 def check_events(name: str, events: Array, least: int) -> None:

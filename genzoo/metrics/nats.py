@@ -23,11 +23,13 @@ def mean_log_likelihood(given: Given) -> Estimate:
     """The mean over events in nats, with its standard error.
 
     Raises:
-        DataError: the model has no density at one of them, or gives one a probability above 1, or all of them have the
-            weight 0.
+        DataError: there are no events, or some have no number; the model has no density at one of them, or gives one a
+            probability above 1, or all of them have the weight 0.
     """
     values = given.log_likelihoods
     assert values is not None
+    if not len(values) or np.isnan(values).any():
+        raise DataError(f"A log-likelihood is a number for each event, and these are {values[:3]} of {len(values)}.")
     impossible = int(np.isneginf(values).sum())
     if impossible:
         raise DataError(f"{impossible} of {len(values)} events have density 0 under the model.")

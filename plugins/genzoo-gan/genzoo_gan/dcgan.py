@@ -38,6 +38,7 @@ class ConvGenerator(Generator, Decoder):
         self._rows, self._columns = _quarter(self._height), _quarter(self._width)
         first, second, third = config.generator_widths
         flat = self._rows * self._columns * first
+        self._channels = first
         self.linear = nn.Linear(config.latent, flat, bias=False)
         self.start = nn.Sequential(*_after(config, flat, flat_input=True))
         self.convolutions = nn.Sequential(
@@ -59,7 +60,9 @@ class ConvGenerator(Generator, Decoder):
 
     def decode(self, z: Tensor) -> Tensor:
         x: Tensor = self.start(self.linear(z))  # (N, H/4 * W/4 * C1)
-        x = x.view(len(x), self._rows, self._columns, -1).permute(0, 3, 1, 2)  # (N, C1, H/4, W/4), channels last
+        x = x.view(len(x), self._rows, self._columns, self._channels).permute(
+            0, 3, 1, 2
+        )  # (N, C1, H/4, W/4), channels last
         x = self.convolutions(x)  # (N, C, H, W), up to three more rows and columns
         return x[:, :, : self._height, : self._width]
 

@@ -57,8 +57,10 @@ class HingeOptions(AdversarialOptions):
 class LeastSquaresOptions(AdversarialOptions):
     """Options of `least-squares`."""
 
-    real: float = Field(1.0, description="logit that the critic wants for real events, and the generator for samples")
-    fake: float = Field(0.0, description="logit that the critic wants for samples")
+    real: float = Field(
+        1.0, ge=-1e3, le=1e3, description="logit that the critic wants for real events, and the generator for samples"
+    )
+    fake: float = Field(0.0, ge=-1e3, le=1e3, description="logit that the critic wants for samples")
 
 
 class RelativisticOptions(AdversarialOptions):

@@ -145,7 +145,7 @@ class Mixture(Generator, Likelihood, Components, Imputation):
         return (joint + self.log_weights[:, None]).log_softmax(0).T
 
     def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:
-        columns = self._draw_from(torch.multinomial(self.log_weights.exp(), n, replacement=True))
+        columns = self._draw_from(torch.multinomial(self.log_weights.exp(), max(n, 1), replacement=True)[:n])
         return columns.view(-1, *self.event_shape)
 
     def _draw_from(self, component: Tensor) -> Tensor:

@@ -106,7 +106,7 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
     def parameters_of(self, z: Tensor) -> Tensor:
         """What the decoder says of latent vectors `z (..., L)`, `(..., width)` of the type of `z`."""
         said: Tensor = self.decoder(z.flatten(0, -2))
-        return said.to(z.dtype).view(*z.shape[:-1], -1)
+        return said.to(z.dtype).view(*z.shape[:-1], self.observation.width)
 
     def log_likelihood(self, x: Tensor, missing: Tensor | None, z: Tensor) -> Tensor:
         """Log-probability of what is observed of events `x (N, *event)` given `z (K, N, L)`, `(K, N)` nats."""

@@ -66,6 +66,6 @@ class Mixture(Prior):
             return (alone - 0.5 * scaled.square().sum(-1)).logsumexp(-1)
 
     def sample(self, n: int) -> Tensor:
-        chosen = torch.multinomial(self.logits.softmax(0), n, replacement=True)
+        chosen = torch.multinomial(self.logits.softmax(0), max(n, 1), replacement=True)[:n]
         deviations = (0.5 * self.log_variances.clamp(*_LOG_VARIANCES)).exp()
         return torch.addcmul(self.means[chosen], deviations[chosen], torch.randn_like(self.means[chosen]))

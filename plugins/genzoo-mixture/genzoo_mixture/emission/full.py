@@ -112,7 +112,7 @@ class Full(Emission[Whitened | Expanded]):
         self.quadratic = torch.cat([squares, linear, constant[:, None]], 1).to(self.means.dtype) if near else None
 
     def expect(self, x: Tensor, missing: Tensor | None, *, careful: bool = False) -> tuple[Tensor, Whitened | Expanded]:
-        if missing is not None:
+        if missing is not None and len(x):
             return self._expect_observed(x, missing)
         if self.quadratic is not None and not careful:
             products = self._products(x)

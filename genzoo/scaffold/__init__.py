@@ -1,0 +1,1 @@
+"""New plugins: a distribution that works, for its author to change."""

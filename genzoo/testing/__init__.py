@@ -1,0 +1,45 @@
+"""The conformance kit: what every plugin promises, one test for each promise.
+
+::
+
+    from genzoo.testing import keeps_promises
+
+    @keeps_promises("my-model", options={"components": 2})
+    def test_my_model(promise):
+        promise()
+
+Everything below is imported on first use, so that the part that pytest loads by itself costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from genzoo.testing.catalogue import promises as promises
+    from genzoo.testing.check import check_promises as check_promises
+    from genzoo.testing.keeping import keeps_promises as keeps_promises
+    from genzoo.testing.promise import Outcome as Outcome
+    from genzoo.testing.promise import Promise as Promise
+
+_WHERE = {
+    "Outcome": "promise",
+    "Promise": "promise",
+    "check_promises": "check",
+    "keeps_promises": "keeping",
+    "promises": "catalogue",
+}
+
+__all__ = sorted(_WHERE)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'genzoo.testing' has no attribute {name!r}")
+
+    return getattr(importlib.import_module(f"genzoo.testing.{_WHERE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

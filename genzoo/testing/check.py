@@ -1,0 +1,89 @@
+"""Holding something of the zoo to its promises, with or without pytest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from genzoo.errors import ConfigError
+from genzoo.testing.catalogue import promises
+from genzoo.testing.dataset import DatasetSubject
+from genzoo.testing.metric import MetricSubject
+from genzoo.testing.promise import BrokenPromise, DoesNotApply, Outcome, Promise, Sort
+from genzoo.testing.subject import Subject
+
+
+def subject_of(
+    name: str,
+    sort: Sort = "model",
+    options: Mapping[str, Any] | None = None,
+    training: Mapping[str, Any] | None = None,
+    objective: str | Mapping[str, Any] | None = None,
+) -> Any:
+    """What the promises of a sort are checked on.
+
+    Raises:
+        ConfigError: settings of models were given for something else.
+    """
+    if sort == "model":
+        return Subject(name, options, training, objective)
+    if options or training or objective:
+        raise ConfigError(f"Options, training and objective are of models, and {name!r} is a {sort}. Leave them out.")
+    return MetricSubject(name) if sort == "metric" else DatasetSubject(name)
+
+
+def hold(promise: Promise, subject: Any) -> None:
+    """Check one promise.
+
+    Raises:
+        BrokenPromise: it is not kept.
+        DoesNotApply: there is nothing that it could be about.
+        Exception: whatever the subject's own code raises.
+    """
+    if promise.needs:
+        lacking = [name for name in promise.needs if name not in subject.entry.spec.capabilities]
+        if lacking:
+            raise DoesNotApply(f"it does not announce {', '.join(lacking)}")
+    promise.check(subject)
+
+
+def check_promises(
+    name: str,
+    *,
+    sort: Sort = "model",
+    options: Mapping[str, Any] | None = None,
+    training: Mapping[str, Any] | None = None,
+    objective: str | Mapping[str, Any] | None = None,
+    watch: Callable[[Promise], None] | None = None,
+) -> tuple[Outcome, ...]:
+    """Hold something of the zoo to all promises of its sort.
+
+    Arguments:
+        name: its name or id.
+        sort: `model | metric | dataset`.
+        options, training, objective: of a model, as for `genzoo.train`.
+        watch: is told of every promise before it is checked.
+
+    Raises:
+        ConfigError: there is nothing of that name.
+    """
+    subject = subject_of(name, sort, options, training, objective)
+    _ = subject.entry
+    found = []
+    for promise in promises(sort):
+        if watch is not None:
+            watch(promise)
+        found.append(_outcome(promise, subject))
+    return tuple(found)
+
+
+def _outcome(promise: Promise, subject: Any) -> Outcome:
+    try:
+        hold(promise, subject)
+    except DoesNotApply as reason:
+        return Outcome(promise, "does not apply", str(reason))
+    except BrokenPromise as seen:
+        return Outcome(promise, "broken", str(seen))
+    except (Exception, SystemExit) as error:
+        return Outcome(promise, "broken", f"{type(error).__name__}: {error}")
+    return Outcome(promise, "kept")

@@ -1,0 +1,178 @@
+"""Promises of models whose density is known exactly."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from genzoo.model import Likelihood
+from genzoo.testing.answer import LOG_PROB, Given, part, stands_alone
+from genzoo.testing.freedom import rank_of
+from genzoo.testing.promise import DoesNotApply, Promise, expect
+from genzoo.testing.quadrature import Grid, grid_of
+from genzoo.testing.subject import Case, Subject, scoped
+from genzoo.testing.walk import disagreement
+
+_NODES, _PAIR = 2_000, 200
+"""Nodes of a number where an event holds one, and where it holds two."""
+
+_LEAST = 1e-3
+"""How far from 1 a density may integrate, besides what the quadrature is wrong by."""
+
+_ROUGH = 0.02
+"""How far the integral from half the nodes may lie from that of all, for these to be enough."""
+
+_FAR = 1e6
+"""Times as far as events lie what lies far away."""
+
+_SMALL = 6
+"""Places of events that are walked among; larger ones only where a model takes no smaller."""
+
+_MARGINAL = 1e-2
+"""How far the density of a part may lie from the integral over the rest, in parts of its peak."""
+
+
+def log_prob(case: Case, *given: Tensor) -> Tensor:
+    """Log-densities under the trained model in float64, in parts that fit in memory."""
+    generator = case.wide
+    assert isinstance(generator, Likelihood)
+    parts = zip(*(torch.split(tensor, 20_000) for tensor in given), strict=True)
+    return torch.cat([scoped(lambda some=some: generator.log_prob(*some)) for some in parts])  # type: ignore[misc]
+
+
+def log_prob_shape(subject: Subject) -> None:
+    """`log_prob` gives one number for each event, finite for events and for the model's own samples, and a number or
+    minus infinity for what lies far away.
+    """
+    for case in subject.having(Likelihood):
+        for what, given in _asked(case):
+            found = log_prob(case, *given)
+            wanted = (len(given[0]),)
+            expect(
+                tuple(found.shape) == wanted,
+                f"On {case.name}, log_prob of {wanted[0]} {what} has the shape {tuple(found.shape)} and not {wanted}.",
+            )
+            bad = found[~found.isfinite()]
+            expect(not len(bad), f"On {case.name}, log_prob of {what} is {bad[:1].tolist()} for some.")
+        far = log_prob(case, _FAR * (1.0 + case.batch(7, torch.float64).x.abs()))
+        strange = far[far.isnan() | far.isposinf()]
+        expect(not len(strange), f"On {case.name}, log_prob of events far away is {strange[:1].tolist()}.")
+
+
+def _asked(case: Case) -> list[tuple[str, Given]]:
+    given = case.given()
+    samples = scoped(lambda: case.wide.sample(200))
+    found: list[tuple[str, Given]] = [("events", given), ("events", part(given, slice(1))), ("samples", (samples,))]
+    return found
+
+
+def log_prob_stands_alone(subject: Subject) -> None:
+    """`log_prob` of an event does not depend on the others in the batch, nor on whether the model was training."""
+    for case in subject.having(Likelihood):
+        stands_alone(case, LOG_PROB)
+        fitted, asked = case.fitted, case.dataset.events[:37]
+        if fitted.dequantised:
+            continue
+        before = fitted.log_prob(asked)
+        fitted.generator.train()
+        try:
+            same = bool((fitted.log_prob(asked) == before).all())
+        finally:
+            fitted.generator.eval()
+        expect(same, f"On {case.name}, log_prob is another once the model was set to train.")
+
+
+def log_prob_integrates_to_one(subject: Subject) -> None:
+    """The density integrates to 1, and probabilities sum to 1: by quadrature over numbers, by enumeration of codes."""
+    judged = 0
+    for case in subject.having(Likelihood):
+        grid = grid_of(case, 200_000, _NODES, _PAIR)
+        if grid is None:
+            continue
+        total, coarse = grid.integral(log_prob(case, grid.events))
+        if abs(total - coarse) > _ROUGH:
+            continue
+        judged += 1
+        expect(
+            abs(total - 1) < _LEAST + 3 * abs(total - coarse),
+            f"On {case.name}, the density integrates to {total:.5g} and not to 1.",
+        )
+    if not judged:
+        raise DoesNotApply("no toy that it takes has a density that can be integrated on a grid")
+
+
+def log_prob_agrees_with_samples(subject: Subject) -> None:
+    """The density is that of the model's own samples, as far as ten thousand of them tell (see `walk`)."""
+    whole = [case for case in subject.having(Likelihood) if not case.data.missing]
+    small = [case for case in whole if case.data.size <= _SMALL] or whole[:1]
+    if not small:
+        raise DoesNotApply("it takes no toy without missing values")
+    for case in small:
+        seen = disagreement(case, lambda x, case=case: log_prob(case, x))  # type: ignore[misc]
+        expect(seen is None, f"On {case.name}, samples are not of the density: {seen}.")
+
+
+def degrees_of_freedom(subject: Subject) -> None:
+    """`degrees_of_freedom` is the number of directions in which its parameters change the density."""
+    judged = 0
+    for case in subject.having(Likelihood):
+        generator = case.wide
+        assert isinstance(generator, Likelihood)
+        claimed = generator.degrees_of_freedom
+        if claimed is None or case.data.missing or case.data.size > 8:
+            continue
+        found = rank_of(case)
+        if found is None:
+            continue
+        judged += 1
+        expect(
+            claimed == found,
+            f"On {case.name}, it says that it has {claimed} degrees of freedom, and its parameters change the density "
+            f"in {found} directions.",
+        )
+    if not judged:
+        raise DoesNotApply("it says None, or has too many parameters to count directions")
+
+
+def missing_values_are_integrated_out(subject: Subject) -> None:
+    """With values missing, `log_prob` is that of the observed ones: the integral over all that the others could be."""
+    judged = 0
+    for case in subject.having(Likelihood):
+        grid = grid_of(case, 200_000, _NODES, _PAIR) if case.data.missing else None
+        if grid is None:
+            continue
+        judged += 1
+        _check_marginals(case, grid)
+    if not judged:
+        raise DoesNotApply("it takes no toy with missing values that can be integrated over")
+
+
+def _check_marginals(case: Case, grid: Grid) -> None:
+    x = grid.events
+    joint = log_prob(case, x, torch.zeros_like(x, dtype=torch.bool))
+    same = torch.allclose(joint, log_prob(case, x), rtol=1e-6, atol=1e-6)
+    expect(same, f"On {case.name}, log_prob is another with a mask in which nothing is missing than without one.")
+    for place, axis in enumerate(grid.axes):
+        asked = torch.zeros(len(axis.values), len(grid.axes), dtype=torch.float64)
+        asked[:, place] = axis.values
+        gone = torch.ones_like(asked, dtype=torch.bool)
+        gone[:, place] = False
+        summed, found = grid.marginal(joint, place), log_prob(case, asked, gone).exp()
+        far = ((found - summed).abs().max() / summed.max()).item()
+        expect(
+            far < _MARGINAL,
+            f"On {case.name}, log_prob of {case.data.features[place].name!r} alone is off by {far:.1%} of its peak.",
+        )
+
+
+PROMISES = tuple(
+    Promise.of(check, "likelihood")
+    for check in (
+        log_prob_shape,
+        log_prob_stands_alone,
+        log_prob_integrates_to_one,
+        log_prob_agrees_with_samples,
+        degrees_of_freedom,
+        missing_values_are_integrated_out,
+    )
+)

@@ -1,0 +1,73 @@
+"""Promises as tests of pytest: one test for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from genzoo.errors import ConfigError, did_you_mean
+from genzoo.testing.catalogue import promises
+from genzoo.testing.check import hold, subject_of
+from genzoo.testing.promise import DoesNotApply, Promise, Sort
+
+
+class Kept:
+    """One promise of one subject; calling it checks it.
+
+    Arguments:
+        promised: by whom and what, for the count in pytest's summary.
+    """
+
+    def __init__(self, promise: Promise, subject: Any, name: str) -> None:
+        self._promise = promise
+        self._subject = subject
+        self.promised = (name, promise.name)
+
+    def __repr__(self) -> str:
+        return f"<{self._promise.name}: {self._promise.sentence}>"
+
+    def __call__(self) -> None:
+        """Check it; where it does not apply, the test is skipped with the reason."""
+        try:
+            hold(self._promise, self._subject)
+        except DoesNotApply as reason:
+            pytest.skip(f"{self._promise.name} does not apply: {reason}")
+
+
+def keeps_promises(
+    name: str,
+    *,
+    sort: Sort = "model",
+    options: Mapping[str, Any] | None = None,
+    training: Mapping[str, Any] | None = None,
+    objective: str | Mapping[str, Any] | None = None,
+    expected_failures: Mapping[str, str] | None = None,
+) -> Callable[[Callable[[Kept], None]], Callable[[Kept], None]]:
+    """Turn a test of one argument, `promise`, into one test for every promise of a sort.
+
+    Arguments:
+        name: name or id of what is tested; it must be registered when the tests run.
+        sort: `model | metric | dataset`.
+        options, training, objective: of a model, as for `genzoo.train`. Without a budget of its own the training is
+            short, so that the whole kit takes seconds.
+        expected_failures: by promise, why it is not kept. One that is kept after all fails the tests.
+
+    Raises:
+        ConfigError: an expected failure names no promise of that sort.
+    """
+    expected = dict(expected_failures or {})
+    known = {promise.name for promise in promises(sort)}
+    for unknown in sorted(expected.keys() - known):
+        raise ConfigError(f"No {sort} promises {unknown!r}. {did_you_mean(unknown, known)}")
+    subject = subject_of(name, sort, options, training, objective)
+    parameters = [
+        pytest.param(Kept(promise, subject, name), id=promise.name, marks=_marks(expected.get(promise.name)))
+        for promise in promises(sort)
+    ]
+    return pytest.mark.parametrize("promise", parameters)
+
+
+def _marks(reason: str | None) -> list[pytest.MarkDecorator]:
+    return [] if reason is None else [pytest.mark.xfail(strict=True, reason=reason)]

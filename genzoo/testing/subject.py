@@ -1,0 +1,213 @@
+"""A model that is held to its promises: built and trained, once, for every toy that it takes."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genzoo.build import build_parts, check_data
+from genzoo.config import RunConfig
+from genzoo.data.dataset import Dataset
+from genzoo.errors import DataError, GenzooError
+from genzoo.fitted import Fitted
+from genzoo.measure import measures_of
+from genzoo.model import Generator, Measure, Parts
+from genzoo.objective import Batch
+from genzoo.plugins import registry
+from genzoo.preparation import Prepared, prepare
+from genzoo.recipe import layer, resolve_config
+from genzoo.registry import Entry
+from genzoo.seeding import scope
+from genzoo.spec import DataSpec, ModelSpec
+from genzoo.testing.promise import DoesNotApply
+from genzoo.testing.toys import toys
+from genzoo.training import train_in_memory
+from genzoo.transform import fit_transform, observed
+
+Array = np.ndarray[Any, np.dtype[Any]]
+CapabilityT = TypeVar("CapabilityT")
+
+_TRAINING: Mapping[str, Any] = {"steps": 60, "batch_size": 16}
+"""What replaces a model's budget: enough to learn something of a toy."""
+
+
+class Subject:
+    """A model of the zoo with the options it is tested with.
+
+    Arguments:
+        name: its name or id.
+        options, training, objective: as for `genzoo.train`; the training is short unless told otherwise.
+    """
+
+    sort = "models"
+    """The table of the registry that it is in."""
+
+    def __init__(
+        self,
+        name: str,
+        options: Mapping[str, Any] | None = None,
+        training: Mapping[str, Any] | None = None,
+        objective: str | Mapping[str, Any] | None = None,
+    ) -> None:
+        self.name = name
+        self.options = dict(options or {})
+        self._training = dict(training or {})
+        self._objective = objective
+
+    @functools.cached_property
+    def entry(self) -> Entry[ModelSpec]:
+        """The model in the zoo.
+
+        Raises:
+            ConfigError: there is none of that name.
+        """
+        return registry().models.get(self.name)
+
+    def configuration(self, objective: str | None = None, **training: Any) -> RunConfig:
+        """What a run with the subject's options would be.
+
+        Arguments:
+            objective: in place of the one that it is tested with.
+            training: settings over those it is tested with.
+        """
+        asked: dict[str, Any] = {"options": self.options, "training": _TRAINING, "device": "cpu", "precision": "fp32"}
+        if objective or self._objective is not None:
+            asked["objective"] = objective or self._objective
+        layers = [layer({"training": more}) for more in (self._training, training)]
+        return resolve_config(registry(), self.name, layer(asked), *layers)
+
+    def takes(self, data: DataSpec) -> bool:
+        """Whether its spec claims events of that form."""
+        try:
+            check_data(self.entry, data)
+        except DataError:
+            return False
+        return True
+
+    @functools.cached_property
+    def cases(self) -> dict[str, Case]:
+        """What it can be built for, by the toy's name."""
+        return {name: case for name, dataset in toys().items() if (case := self._case(dataset)) is not None}
+
+    def _case(self, dataset: Dataset) -> Case | None:
+        case = Case(self, dataset)
+        try:
+            case.parts()
+        except GenzooError:
+            return None
+        return case
+
+    @functools.cached_property
+    def principal(self) -> tuple[Case, ...]:
+        """The first case of every modality.
+
+        Raises:
+            DoesNotApply: it cannot be built for any toy.
+        """
+        first: dict[str, Case] = {}
+        for case in self.cases.values():
+            first.setdefault(case.data.modality, case)
+        if not first:
+            raise DoesNotApply("it is built for none of the toys; see the promise 'builds'")
+        return tuple(first.values())
+
+    def having(self, capability: type) -> list[Case]:
+        """The cases whose generator has a capability.
+
+        Raises:
+            DoesNotApply: none has.
+        """
+        found = [case for case in self.cases.values() if isinstance(case.parts().generator, capability)]
+        if not found:
+            raise DoesNotApply("as configured here it has no such capability")
+        return found
+
+
+class Case:
+    """A model for one toy."""
+
+    def __init__(self, subject: Subject, dataset: Dataset) -> None:
+        self.subject = subject
+        self.dataset = dataset
+        self.failure: Exception | None = None
+        """What training raised; the model is then an untrained one."""
+
+    @property
+    def name(self) -> str:
+        """The toy's name."""
+        return self.dataset.name
+
+    @property
+    def data(self) -> DataSpec:
+        """What one event is."""
+        return self.dataset.spec
+
+    def parts(self) -> Parts:
+        """Untrained parts, made anew."""
+        with scope(0, "build"):
+            return build_parts(self.subject.entry, self.subject.options, self.data)
+
+    def prepared(self, objective: str | None = None, **training: Any) -> Prepared:
+        """A training that is ready to begin; see `Subject.configuration`."""
+        config = self.subject.configuration(objective, **training)
+        content = config.model_copy(update={"data": config.data.model_copy(update={"source": self.name})})
+        return prepare(content, self.dataset)
+
+    @functools.cached_property
+    def fitted(self) -> Fitted:
+        """The trained model, in float32; an untrained one where training failed."""
+        try:
+            return train_in_memory(self.prepared())
+        except Exception as error:
+            self.failure = error
+        entry = self.subject.entry
+        space = entry.spec.input_of(self.data.modality)
+        transform = fit_transform(space, self.data, [np.asarray(self.dataset.events, np.float64)])
+        return Fitted(entry.id, self.parts().generator.eval(), transform, self.data, entry.spec.missing)
+
+    def generator(self, dtype: torch.dtype = torch.float64) -> Generator:
+        """A copy of the trained generator, evaluating, in `dtype`."""
+        return copy.deepcopy(self.fitted.generator).to(dtype).eval().requires_grad_(False)
+
+    @functools.cached_property
+    def wide(self) -> Generator:
+        """The trained generator in float64; not to be changed."""
+        return self.generator()
+
+    def events(self, dtype: torch.dtype = torch.float64) -> Tensor:
+        """The toy's events in model space, `(N, *event)`; NaN where a value is missing."""
+        x = torch.from_numpy(np.asarray(self.dataset.events, np.float64))
+        found: Tensor = self.fitted.transform(x)
+        return found.to(dtype)
+
+    def batch(self, count: int | None = None, dtype: torch.dtype = torch.float32) -> Batch:
+        """The first `count` events, or all, as training is given them."""
+        return Batch(*observed(self.events(dtype)[:count], self.data.missing))
+
+    def given(self, count: int | None = None, dtype: torch.dtype = torch.float64) -> tuple[Tensor, ...]:
+        """The first `count` events, or all, as a generator's methods are given them."""
+        batch = self.batch(count, dtype)
+        return (batch.x,) if batch.missing is None else (batch.x, batch.missing)
+
+    def measures(self) -> tuple[Measure, ...]:
+        """What the likelihood of each place measures."""
+        found = measures_of(self.wide, self.data)
+        return found if self.data.modality == "table" else found * self.data.size
+
+
+def scoped(draw: Callable[[], CapabilityT], seed: int = 0) -> CapabilityT:
+    """What `draw` draws in a random scope of the kit, without gradients."""
+    with torch.no_grad(), scope(seed, "promise"):
+        return draw()
+
+
+def clear(folder: Path) -> Path:
+    """A path below `folder` that nothing has."""
+    return folder / f"run-{len(list(folder.iterdir()))}"

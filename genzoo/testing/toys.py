@@ -1,0 +1,187 @@
+"""Small data of every form that events can have, made to be learnt in a moment."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from genzoo.data.dataset import Dataset
+from genzoo.spec import DataSpec, Feature
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+_ROWS = 240
+_IMAGES = 160
+
+_KINDS = (
+    Feature("height"),
+    Feature("smokes", "binary", ("no", "yes")),
+    Feature("town", "categorical", ("ash", "birch", "cedar")),
+    Feature("visits", "count"),
+    Feature("weight"),
+)
+
+
+def _rng(name: str) -> np.random.Generator:
+    return np.random.default_rng(list(name.encode()))
+
+
+def _table(name: str, features: tuple[Feature, ...], events: Array, *, missing: bool = False) -> Dataset:
+    spec = DataSpec((len(features),), "table", features, storage="float64", missing=missing)
+    return Dataset(name, spec, np.ascontiguousarray(events, np.float64))
+
+
+def _numbers(count: int) -> tuple[Feature, ...]:
+    return tuple(Feature(f"x{place}") for place in range(count))
+
+
+def _holes(name: str, events: Array) -> Array:
+    """The events with some values missing, of every row at least one left."""
+    rng = _rng(name)
+    gone = np.asarray(rng.random(events.shape) < 0.2)
+    gone[np.arange(len(events)), rng.integers(0, events.shape[1], len(events))] = False
+    return np.where(gone, np.nan, events)
+
+
+def _one_column() -> Dataset:
+    rng = _rng("one-column")
+    left = rng.random(_ROWS) < 0.4
+    events = np.where(left, rng.normal(-2.0, 0.5, _ROWS), rng.normal(1.5, 1.0, _ROWS))
+    return _table("one-column", _numbers(1), 3 * events[:, None] + 10)
+
+
+def _two_columns() -> Dataset:
+    rng = _rng("two-columns")
+    upper = (rng.random(_ROWS) < 0.6)[:, None]
+    noise = rng.normal(size=(_ROWS, 2))
+    first = noise @ np.array([[0.8, 0.6], [0.0, 0.5]]) + [1.5, 1.0]
+    second = noise @ np.array([[0.5, -0.3], [0.0, 0.7]]) - [2.0, 0.5]
+    return _table("two-columns", _numbers(2), np.where(upper, first, second))
+
+
+def _columns_of(name: str, count: int) -> Array:
+    rng = _rng(name)
+    hidden = rng.normal(size=(_ROWS, 2))
+    mixed: Array = np.tanh(hidden @ rng.normal(size=(2, count))) + 0.4 * rng.normal(size=(_ROWS, count))
+    return np.asarray(mixed * [10.0 ** (place - 1) for place in range(count)] + 5.0)
+
+
+def _columns() -> Dataset:
+    return _table("columns", _numbers(4), _columns_of("columns", 4))
+
+
+def _holed_columns() -> Dataset:
+    events = _holes("holed-columns", _columns_of("holed-columns", 2))
+    return _table("holed-columns", _numbers(2), events, missing=True)
+
+
+def _kinds_of(name: str) -> Array:
+    rng = _rng(name)
+    z = rng.normal(size=_ROWS)
+    town = np.where(rng.random(_ROWS) < 0.3, 0, np.where(z + 0.5 * rng.normal(size=_ROWS) > 0, 1, 2))
+    columns = [
+        170 + 8 * z + 3 * rng.normal(size=_ROWS),
+        z > rng.normal(size=_ROWS),
+        town,
+        rng.poisson(np.exp(0.8 + 0.5 * z)),
+        70 - 5 * z + 4 * rng.normal(size=_ROWS),
+    ]
+    return np.stack([np.asarray(column, np.float64) for column in columns], 1)
+
+
+def _kinds() -> Dataset:
+    return _table("kinds", _KINDS, _kinds_of("kinds"))
+
+
+def _holed_kinds() -> Dataset:
+    return _table("holed-kinds", _KINDS, _holes("holed-kinds", _kinds_of("holed-kinds")), missing=True)
+
+
+def _codes() -> Dataset:
+    return _table("codes", (*_KINDS[1:3], Feature("left", "binary", ("no", "yes"))), _codes_of("codes"))
+
+
+def _codes_of(name: str) -> Array:
+    events = _kinds_of(name)
+    return np.stack([events[:, 1], events[:, 2], events[:, 4] > 70], 1)
+
+
+def _number_and_code() -> Dataset:
+    return _table("number-and-code", _KINDS[:2], _kinds_of("number-and-code")[:, :2])
+
+
+def _number_and_count() -> Dataset:
+    return _table("number-and-count", (_KINDS[0], _KINDS[3]), _kinds_of("number-and-count")[:, [0, 3]])
+
+
+def _shapes(name: str, shape: tuple[int, int, int]) -> Array:
+    """Bright spots at random places before a dark ground, between 0 and 1."""
+    rng = _rng(name)
+    channels, height, width = shape
+    rows, columns = np.mgrid[0:height, 0:width]
+    y, x = rng.uniform(0, height, (_IMAGES, 1, 1, 1)), rng.uniform(0, width, (_IMAGES, 1, 1, 1))
+    spot = np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / (0.2 * height * width))
+    light = spot * rng.uniform(0.6, 1.0, (_IMAGES, channels, 1, 1)) + 0.05 * rng.random((_IMAGES, *shape))
+    return np.asarray(np.clip(light, 0.0, 1.0))
+
+
+def _image(
+    name: str, events: Array, feature: Feature, bounds: tuple[float, float] | None, quantum: float | None
+) -> Dataset:
+    storage: Any = events.dtype.name
+    shape = tuple(int(side) for side in events.shape[1:])
+    return Dataset(name, DataSpec(shape, "image", (feature,), bounds, quantum, storage), events)
+
+
+def _pixels() -> Dataset:
+    events = np.round(255 * _shapes("pixels", (1, 8, 8))).astype(np.uint8)
+    return _image("pixels", events, Feature("pixel"), (0.0, 255.0), 1.0)
+
+
+def _colours() -> Dataset:
+    events = np.round(255 * _shapes("colours", (3, 5, 7))).astype(np.uint8)
+    return _image("colours", events, Feature("pixel"), (0.0, 255.0), 1.0)
+
+
+def _grey_levels() -> Dataset:
+    events = np.round(3 * _shapes("grey-levels", (1, 1, 3))).astype(np.uint8)
+    return _image("grey-levels", events, Feature("pixel"), (0.0, 3.0), 1.0)
+
+
+def _black_and_white() -> Dataset:
+    shapes = _shapes("black-and-white", (1, 2, 3))
+    events = (shapes + 0.4 * _rng("black").normal(size=shapes.shape) > 0.5).astype(np.uint8)
+    return _image("black-and-white", events, Feature("pixel", "binary", ("0", "1"), "uint8"), (0.0, 1.0), 1.0)
+
+
+def _two_pixels() -> Dataset:
+    shapes = _shapes("two-pixels", (1, 1, 2))
+    events = (shapes + 0.2 * _rng("two").normal(size=shapes.shape)).astype(np.float32)
+    return _image("two-pixels", events, Feature("pixel"), None, None)
+
+
+_MAKERS = (
+    _two_columns,
+    _one_column,
+    _columns,
+    _codes,
+    _number_and_code,
+    _number_and_count,
+    _kinds,
+    _holed_columns,
+    _holed_kinds,
+    _pixels,
+    _black_and_white,
+    _two_pixels,
+    _grey_levels,
+    _colours,
+)
+
+
+@functools.cache
+def toys() -> dict[str, Dataset]:
+    """All of them by name; of every modality first what most models take."""
+    made = [maker() for maker in _MAKERS]
+    return {dataset.name: dataset for dataset in made}

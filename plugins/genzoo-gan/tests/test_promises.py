@@ -1,0 +1,8 @@
+"""What every plugin promises, of the adversarial networks."""
+
+from genzoo.testing import keeps_promises
+
+
+@keeps_promises("dcgan")
+def test_dcgan(promise):
+    promise()

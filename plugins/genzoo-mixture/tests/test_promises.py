@@ -1,0 +1,40 @@
+"""What every plugin promises, of the mixtures."""
+
+from genzoo.testing import keeps_promises
+
+COUNTED = "the volume of the box of the noise is counted as a parameter, as mclust does, and fits beside its share"
+
+
+@keeps_promises("gaussian")
+def test_gaussian(promise):
+    promise()
+
+
+@keeps_promises("gmm")
+def test_gmm(promise):
+    promise()
+
+
+@keeps_promises("gmm", options={"covariance": "tied", "components": 3, "start": "k-means++"})
+def test_gmm_with_one_covariance_for_all(promise):
+    promise()
+
+
+@keeps_promises("gmm", options={"covariance": "diagonal"})
+def test_gmm_with_diagonal_covariances(promise):
+    promise()
+
+
+@keeps_promises("gmm", options={"covariance": "spherical"})
+def test_gmm_with_spherical_covariances(promise):
+    promise()
+
+
+@keeps_promises("gmm", options={"noise": True}, expected_failures={"degrees-of-freedom": COUNTED})
+def test_gmm_with_noise(promise):
+    promise()
+
+
+@keeps_promises("naive-bayes")
+def test_naive_bayes(promise):
+    promise()

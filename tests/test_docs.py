@@ -1,0 +1,107 @@
+"""The guide does what it says: its files are written and its commands run, in order, in an environment of its own."""
+
+import ast
+import importlib.metadata
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+import genzoo
+
+ROOT = Path(genzoo.__file__).parent.parent
+GUIDE = (ROOT / "docs" / "guide.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
+CODE = {title: text for _, title, text in BLOCKS if title}
+SITE = Path(importlib.metadata.distribution("pip").locate_file("")) if importlib.util.find_spec("pip") else None
+
+
+class Environment:
+    """A virtual environment that sees the packages of this one, and a folder to work in."""
+
+    def __init__(self, folder: Path) -> None:
+        venv.create(folder / "env", symlinks=True)
+        self.bin = folder / "env" / "bin"
+        site = next((folder / "env" / "lib").glob("python*")) / "site-packages"
+        (site / "parent.pth").write_text(f"{SITE}\n")
+        command = self.bin / "genzoo"
+        command.write_text(f"#!{self.bin}/python\nfrom genzoo.cli.main import run\n\nrun()\n")
+        command.chmod(0o755)
+        self.folder = folder / "work"
+        self.folder.mkdir()
+
+    def run(self, command: str) -> str:
+        """What a command shows; it must succeed."""
+        variables = {key: value for key, value in os.environ.items() if not key.startswith("GENZOO_")}
+        variables["PATH"] = f"{self.bin}{os.pathsep}{os.environ['PATH']}"
+        variables["PYTHONPATH"] = os.pathsep.join([str(ROOT), *map(str, (ROOT / "plugins").iterdir())])
+        variables["PYTEST_PLUGINS"] = "genzoo.testing.reporting"  # also where genzoo was installed before it had one
+        if importlib.util.find_spec("hatchling") and importlib.util.find_spec("editables"):
+            variables["PIP_NO_BUILD_ISOLATION"] = "0"  # which turns it off, and needs no network
+        done = subprocess.run(
+            ["/bin/sh", "-c", command], cwd=self.folder, env=variables, capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+        return done.stdout + done.stderr
+
+
+@pytest.mark.skipif(SITE is None, reason="there is no pip in this environment")
+def test_the_guide_leads_from_an_empty_folder_to_an_installed_model(tmp_path):
+    environment = Environment(tmp_path)
+    for language, title, text in BLOCKS:
+        if title:
+            (environment.folder / title).parent.mkdir(parents=True, exist_ok=True)
+            (environment.folder / title).write_text(text)
+        elif language == "console":
+            for command, expected in commands(text):
+                assert_shows(command, environment.run(command), expected)
+
+
+def commands(text: str) -> list[tuple[str, str]]:
+    """The commands of a block, each with what it is said to show."""
+    parts = re.split(r"^\$ (.+)\n", text, flags=re.MULTILINE)
+    assert parts[0] == ""
+    return list(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def assert_shows(command: str, shown: str, expected: str) -> None:
+    """All that is said to be shown is, in that order; `...` stands for anything, and a space for any space."""
+    rest = " ".join(shown.split())
+    for part in filter(None, (" ".join(text.split()) for text in expected.split("..."))):
+        assert part in rest, f"{command} does not show {part!r}, but:\n{shown}"
+        rest = rest.partition(part)[2]
+
+
+def test_every_block_of_the_guide_is_a_file_or_a_session():
+    assert len(BLOCKS) == GUIDE.count("\n```") // 2
+    assert all(title or language == "console" for language, title, _ in BLOCKS)
+
+
+def test_the_guides_model_is_at_most_60_lines_of_code():
+    count = sum(len(lines_of_code(text)) for title, text in CODE.items() if title.startswith("genzoo_ppca/"))
+    assert 0 < count <= 60
+
+
+def lines_of_code(text: str) -> list[str]:
+    """The lines that are neither empty, nor comments, nor docstrings."""
+    told: set[int] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            told |= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+    lines = enumerate(text.splitlines(), 1)
+    return [line for number, line in lines if number not in told and line.strip() and not line.strip().startswith("#")]
+
+
+def test_the_guides_code_is_formatted(tmp_path):
+    for title, text in CODE.items():
+        (tmp_path / title).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / title).write_text(text)
+    for words in (["check"], ["format", "--check"]):
+        command = [sys.executable, "-m", "ruff", *words, "--isolated", "--no-cache", "--line-length", "120", tmp_path]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout

@@ -1,0 +1,128 @@
+"""`genzoo plugins new`: what it writes works as it is, whatever its kind and its name."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import assert_refused
+
+from genzoo.scaffold.kind import KINDS
+from genzoo.scaffold.name import check_name
+
+AWKWARD = {"likelihood": "class", "em": "2d-gauss", "gan": "x" * 40, "vae": "none", "metric": "try", "dataset": "1"}
+"""A keyword, digits first, the longest and the shortest: names that Python or a line's length could stumble over."""
+
+
+@pytest.fixture(scope="module")
+def projects(tmp_path_factory):
+    """A plugin of each kind, with the metadata that pip would have written."""
+    folder = tmp_path_factory.mktemp("projects")
+    return {kind: write(folder, AWKWARD[kind], kind) for kind in KINDS}
+
+
+def write(folder: Path, name: str, kind: str) -> Path:
+    run(folder, [], "-m", "genzoo", "plugins", "new", name, "--kind", kind)
+    project = folder / f"genzoo-{name}"
+    found = folder / "installed" / f"genzoo_{name.replace('-', '_')}-0.1.0.dist-info"
+    found.mkdir(parents=True)
+    (found / "METADATA").write_text(f"Metadata-Version: 2.1\nName: genzoo-{name}\nVersion: 0.1.0\n")
+    (found / "entry_points.txt").write_text(f"[genzoo]\n{name} = genzoo_{name.replace('-', '_')}.plugin\n")
+    return project
+
+
+def run(folder: Path, path: list[Path], *words: object):
+    python_path = os.pathsep.join([*map(str, path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "PYTHONPATH": python_path, "MYPY_CACHE_DIR": str(folder.parent / "mypy")}
+    command = [sys.executable, *map(str, words)]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_passes_its_own_tests(projects, kind):
+    path = [projects[kind], projects[kind].parent / "installed"]
+    shown = run(projects[kind], path, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    assert "failed" not in shown
+    assert "error" not in shown
+
+
+def test_it_is_typed(projects):
+    for project in projects.values():  # one after the other: the first leaves what it learnt of torch to the others
+        run(project, [], "-m", "mypy", "--strict")
+
+
+@pytest.mark.parametrize("name", ["a", "my-flow", "x" * 40])
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_is_whole_linted_and_formatted_whatever_the_length_of_its_name(cli, tmp_path, kind, name):
+    code, out, _ = cli("plugins", "new", name, "--kind", kind)
+    assert code == 0
+    assert f"genzoo-{name}" in out
+    folder = tmp_path / f"genzoo-{name}"
+    files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    package = f"genzoo_{name.replace('-', '_')}"
+    assert files >= {"pyproject.toml", "README.md", f"{package}/py.typed", f"{package}/plugin.py"}
+    assert not [file for file in files if file.endswith(".template") or "package" in file.split("/")]
+    for file in files:
+        text = (folder / file).read_text()
+        assert "$" not in text, file
+    run(folder, [], "-m", "ruff", "check", "--no-cache", ".")
+    run(folder, [], "-m", "ruff", "format", "--no-cache", "--check", ".")
+
+
+@pytest.mark.parametrize(
+    ("name", "suggestion"),
+    [
+        ("MyFlow", "my-flow"),
+        ("my_flow", "my-flow"),
+        ("my flow", "my-flow"),
+        ("my--flow", "my-flow"),
+        ("genzoo_flow", "flow"),
+        ("../flow", "flow"),
+        ("/tmp/flow", "tmp-flow"),
+        ("flow\n", "flow"),
+        ("größe", "gr-e"),
+        ("", "my-flow"),
+        ("..", "my-flow"),
+        ("genzoo-", "my-flow"),
+        ("x" * 41, "40"),
+    ],
+)
+def test_names_that_cannot_be_are_refused_with_one_that_can(cli, tmp_path, name, suggestion):
+    assert_refused(cli("plugins", "new", "--", name), 2, suggestion)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_prefix_is_not_doubled(cli, tmp_path):
+    assert cli("plugins", "new", "genzoo-thing")[0] == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["genzoo-thing"]
+    assert check_name("genzoo-thing") == check_name("thing")
+
+
+def test_names_of_what_is_there_are_refused_where_they_would_clash(cli, tmp_path):
+    assert_refused(cli("plugins", "new", "gmm"), 2, "genzoo-mixture/gmm")
+    assert_refused(cli("plugins", "new", "mmd", "--kind", "metric"), 2, "genzoo/mmd")
+    assert_refused(cli("plugins", "new", "moons", "--kind", "dataset"), 2, "genzoo/moons")
+    assert_refused(cli("plugins", "new", "gan", "--kind", "metric"), 2, "'genzoo-gan' is installed")
+    assert not list(tmp_path.iterdir())
+    assert cli("plugins", "new", "moons", "--kind", "gan")[0] == 0, "a model may be called what a dataset is"
+
+
+def test_nothing_is_overwritten(cli, tmp_path):
+    (tmp_path / "genzoo-flow").mkdir()
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "link").symlink_to("nowhere")
+    assert_refused(cli("plugins", "new", "flow"), 2, "exists already")
+    assert_refused(cli("plugins", "new", "flow", "--out", "file"), 2, "exists already")
+    assert_refused(cli("plugins", "new", "flow", "--out", "link"), 2, "exists already")
+    assert_refused(cli("plugins", "new", "flow", "--out", "file/below"), 1, "file")
+    assert (tmp_path / "file").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "genzoo-flow", "link"]
+
+
+def test_the_folder_can_be_chosen(cli, tmp_path):
+    assert cli("plugins", "new", "flow", "--out", "deep/below")[0] == 0
+    assert (tmp_path / "deep/below/pyproject.toml").is_file()
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["below"]

@@ -1,0 +1,1 @@
+"""Models, metrics and data that break one promise each, and right ones that break none."""

@@ -1,0 +1,208 @@
+"""Independent normals: the right model has every number in closed form, the others are wrong in one thing each."""
+
+import math
+
+import numpy as np
+import torch
+from torch import nn
+
+import genzoo
+
+
+def check(data):
+    for feature in data.features:
+        if feature.kind != "continuous":
+            raise ValueError(f"column {feature.name!r} is {feature.kind}, and normals are of continuous columns")
+
+
+class Implicit(genzoo.Generator, genzoo.Decoder):
+    """Says nothing of its density."""
+
+    def __init__(self, config, data):
+        check(data)
+        if data.modality == "image":
+            raise KeyError("image")
+        super().__init__()
+        self.mean = nn.Parameter(torch.full(data.event_shape, 0.3))
+        self.log_deviation = nn.Parameter(torch.full(data.event_shape, -config.share / getattr(config, "parts", 1)))
+
+    def density(self, x):
+        z = (x - self.mean) * (-self.log_deviation).exp()
+        return (-0.5 * z.square() - self.log_deviation - 0.5 * math.log(2 * math.pi)).sum(1)
+
+    def loss(self, x, missing):
+        return -self.density(x).mean()
+
+    @property
+    def latent(self):
+        return len(self.mean)
+
+    def prior_sample(self, n):
+        return torch.randn(n, self.latent, device=self.mean.device, dtype=self.mean.dtype)
+
+    def decode(self, z):
+        return self.mean + z * self.log_deviation.exp()
+
+    def sample(self, n, *, condition=None, **options):
+        return self.decode(self.prior_sample(n))
+
+
+class Right(Implicit, genzoo.Likelihood, genzoo.Encoder, genzoo.Reconstruction):
+    @property
+    def degrees_of_freedom(self):
+        return 2 * len(self.mean)
+
+    def log_prob(self, x):
+        return self.density(x)
+
+    def encode(self, x):
+        return (x - self.mean) * (-self.log_deviation).exp()
+
+    def reconstruct(self, x):
+        return Right.decode(self, Right.encode(self, x))
+
+
+class Mute(Right):
+    def __init__(self, config, data):
+        if any(feature.kind != "continuous" for feature in data.features):
+            raise ValueError("this does not work")
+        super().__init__(config, data)
+
+
+class Narrow(Right):
+    def sample(self, n, *, condition=None, **options):
+        return super().sample(n).float()
+
+
+class Loud(Implicit):
+    """Samples in other units than those that it was trained in."""
+
+    def sample(self, n, *, condition=None, **options):
+        return 255.0 * super().sample(n)
+
+
+class Seeded(Right):
+    def sample(self, n, *, condition=None, **options):
+        torch.manual_seed(0)
+        return super().sample(n)
+
+
+OWN = torch.Generator().manual_seed(0)
+
+
+class OwnGenerator(Right):
+    def sample(self, n, *, condition=None, **options):
+        return self.decode(torch.randn(n, self.latent, generator=OWN, dtype=self.mean.dtype))
+
+
+class NumPyNoise(Right):
+    def sample(self, n, *, condition=None, **options):
+        return self.decode(torch.as_tensor(np.random.standard_normal((n, self.latent))).to(self.mean))
+
+
+class NumPyStart(Right):
+    def __init__(self, config, data):
+        super().__init__(config, data)
+        with torch.no_grad():
+            self.mean.add_(float(np.random.normal(0, 0.1)))
+
+
+class Attribute(Right):
+    """What it learns of the events it keeps in an attribute that no file holds."""
+
+    shift = 0.0
+
+    def log_prob(self, x):
+        return super().log_prob(x - self.shift)
+
+    def sample(self, n, *, condition=None, **options):
+        return super().sample(n) + self.shift
+
+
+class CentredEncoder(Right):
+    def encode(self, x):
+        return super().encode(x - x.mean(0))
+
+
+class FullBatches(Right):
+    def reconstruct(self, x):
+        return super().reconstruct(x.reshape(len(x), -1))
+
+
+class Remembering(Right):
+    def __init__(self, config, data):
+        super().__init__(config, data)
+        self.register_buffer("asked", torch.zeros((), dtype=torch.int64))
+
+    def encode(self, x):
+        self.asked += 1
+        return super().encode(x)
+
+
+class Rounding(Right):
+    def encode(self, x):
+        return super().encode(x).float()
+
+
+class Overflowing(Right):
+    """What lies far away is no number."""
+
+    def log_prob(self, x):
+        return super().log_prob(x) + 0.0 * (1e-3 * x.square()).exp().sum(1).clamp(max=1e30) * _far(x)
+
+
+def _far(x):
+    return torch.where(x.abs().amax(1) > 1e5, torch.nan, 1.0).to(x)
+
+
+class BatchNormalised(Right):
+    """Normalises by the batch, also where it evaluates."""
+
+    def log_prob(self, x):
+        return super().log_prob(x - 1e-3 * x.mean(0))
+
+
+class Twofold(Right):
+    def log_prob(self, x):
+        return super().log_prob(x) + math.log(2)
+
+
+class WithoutConstant(Right):
+    def log_prob(self, x):
+        return super().log_prob(x) + 0.5 * self.latent * math.log(2 * math.pi)
+
+
+class Hot(Right):
+    """Samples at a temperature above 1."""
+
+    def sample(self, n, *, condition=None, **options):
+        return self.decode(1.1 * self.prior_sample(n))
+
+
+class Shifted(Right):
+    def sample(self, n, *, condition=None, **options):
+        return super().sample(n) + 0.1
+
+
+class Miscounted(Right):
+    @property
+    def degrees_of_freedom(self):
+        return 2 * len(self.mean) + 1
+
+
+class LongPrior(Implicit):
+    def prior_sample(self, n):
+        return torch.randn(n, self.latent + 1, device=self.mean.device, dtype=self.mean.dtype)
+
+    def decode(self, z):
+        return super().decode(z[:, : self.latent])
+
+
+class LongCode(Right):
+    def encode(self, x):
+        return torch.cat([super().encode(x), x], 1)
+
+
+class Standing(Right):
+    def reconstruct(self, x):
+        return super().reconstruct(x)[:, :, None]

@@ -1,0 +1,61 @@
+import logging
+
+import torch
+
+import genzoo
+
+
+class Right(genzoo.GradientObjective):
+    def __init__(self, options):
+        pass
+
+    def losses(self, model, batch, progress):
+        yield {"generator": self.loss(model, batch)}
+
+    def loss(self, model, batch):
+        return model.generator.loss(batch.x, batch.missing)
+
+    def monitor(self, model, batch):
+        return self.loss(model, batch)
+
+
+class Host(Right):
+    """Makes a tensor where the host is."""
+
+    def losses(self, model, batch, progress):
+        yield {"generator": self.loss(model, batch) + (batch.x * torch.zeros(len(batch), 1, device="cpu")).sum()}
+
+
+class Logging(Right):
+    """Calls what no graph holds."""
+
+    def losses(self, model, batch, progress):
+        loss = self.loss(model, batch)
+        logging.getLogger("wrong").debug("a step")
+        yield {"generator": loss}
+
+
+class Idle(Right):
+    """Sends no gradient anywhere."""
+
+    def losses(self, model, batch, progress):
+        yield {"generator": 0.0 * self.loss(model, batch)}
+
+
+class Noting(Right):
+    """Keeps something about the events where no file holds it."""
+
+    def losses(self, model, batch, progress):
+        model.generator.shift = batch.x.detach().mean(0)
+        yield {"generator": self.loss(model, batch)}
+
+
+class Counting(Right):
+    """Counts its steps for itself."""
+
+    def __init__(self, options):
+        self.calls = 0
+
+    def losses(self, model, batch, progress):
+        self.calls += 1
+        yield {"generator": self.loss(model, batch) * (1 + 1e-5 * self.calls)}

@@ -1,0 +1,143 @@
+"""Registers them all; imports no torch."""
+
+import dataclasses
+
+import genzoo
+
+GENZOO_API = 1
+
+NORMAL = genzoo.ModelSpec(
+    name="right-normal",
+    family="right",
+    summary="Independent normals",
+    builder="wrong_models.builders:normal_Right",
+    config="wrong_models.options:Options",
+    objectives=("right-objective",),
+    capabilities={"likelihood", "decoder", "encoder", "reconstruction"},
+    modalities=("table",),
+    data="iris",
+    training={"steps": 60, "optimiser": {"rate": 0.02}},
+)
+IMPLICIT = dataclasses.replace(
+    NORMAL, name="right-implicit", builder="wrong_models.builders:normal_Implicit", capabilities={"decoder"}
+)
+OUTLIERS = dataclasses.replace(
+    NORMAL,
+    name="right-outliers",
+    builder="wrong_models.builders:outliers_Right",
+    capabilities={"likelihood", "components", "outliers", "imputation"},
+    missing=True,
+)
+FACTOR = dataclasses.replace(
+    NORMAL,
+    name="right-factor",
+    builder="wrong_models.builders:factor_Right",
+    capabilities={"likelihood-bound", "decoder", "encoder"},
+)
+RIGHT = (NORMAL, IMPLICIT, OUTLIERS, FACTOR)
+
+WRONG = {
+    "recipe-holds": (NORMAL, {"presets": {"quick": {"training": {"batch_sizes": 3}}}}),
+    "options-round-trip": (NORMAL, {"config": "wrong_models.options:Turning"}),
+    "options-refuse-unknown": (NORMAL, {"config": "wrong_models.options:Swallowing"}),
+    "options-are-bounded": (NORMAL, {"config": "wrong_models.options:Unbounded"}),
+    "options-are-described": (NORMAL, {"config": "wrong_models.options:Silent"}),
+    "options-hold-at-bounds": (NORMAL, {"config": "wrong_models.options:Divided"}),
+    "builds": (NORMAL, {"modalities": ("table", "image")}),
+    "announces-capabilities": (NORMAL, {"capabilities": {*NORMAL.capabilities, "imputation"}}),
+    "refuses-by-name": (NORMAL, "Mute"),
+    "sample-shape": (NORMAL, "Narrow"),
+    "sample-range": (IMPLICIT, "Loud"),
+    "random-scope": (NORMAL, "Seeded"),
+    "random-scope/generator": (NORMAL, "OwnGenerator"),
+    "random-scope/numpy": (NORMAL, "NumPyNoise"),
+    "same-seed": (NORMAL, "NumPyStart"),
+    "meta-step": (NORMAL, {"objectives": ("host-objective",)}),
+    "traces": (NORMAL, {"objectives": ("logging-objective",)}),
+    "training-improves": (NORMAL, {"objectives": ("idle-objective",)}),
+    "saves-and-loads": (
+        NORMAL,
+        {"builder": "wrong_models.builders:normal_Attribute", "objectives": ("noting-objective",)},
+    ),
+    "resumes": (NORMAL, {"objectives": ("counting-objective",)}),
+    "answers-stand-alone": (NORMAL, "CentredEncoder"),
+    "answers-to-odd-batches": (NORMAL, "FullBatches"),
+    "answers-change-nothing": (NORMAL, "Remembering"),
+    "both-precisions": (NORMAL, "Rounding"),
+    "log-prob-shape": (NORMAL, "Overflowing"),
+    "log-prob-stands-alone": (NORMAL, "BatchNormalised"),
+    "log-prob-integrates-to-one": (NORMAL, "Twofold"),
+    "log-prob-integrates-to-one/constant": (NORMAL, "WithoutConstant"),
+    "log-prob-agrees-with-samples": (NORMAL, "Hot"),
+    "log-prob-agrees-with-samples/shift": (NORMAL, "Shifted"),
+    "degrees-of-freedom": (NORMAL, "Miscounted"),
+    "missing-values-are-integrated-out": (OUTLIERS, "Unmasked"),
+    "bound-shape": (FACTOR, "Ragged"),
+    "bound-lies-below": (FACTOR, "Above"),
+    "bound-lies-below/lopsided": (FACTOR, "Lopsided"),
+    "bound-tightens": (FACTOR, "OneDraw"),
+    "decode-shape": (IMPLICIT, "LongPrior"),
+    "encode-shape": (NORMAL, "LongCode"),
+    "reconstruct-shape": (NORMAL, "Standing"),
+    "posterior-sums-to-one": (OUTLIERS, "Joint"),
+    "outliers-have-a-component": (OUTLIERS, "Misnamed"),
+    "imputation-keeps-observed": (OUTLIERS, "Overwriting"),
+    "imputation-draws": (OUTLIERS, "Mean"),
+}
+"""By the promise that is broken, with a variant where several break it: the right model, and what is other about it."""
+
+METRICS = (
+    "is-described",
+    "score-is-whole",
+    "direction-is-right",
+    "score-follows-the-seed",
+    "order-does-not-matter",
+    "refuses-what-it-cannot-score",
+    "leaves-events-alone",
+)
+DATASETS = ("loads-or-says-why", "spec-fits-events", "loads-alike", "splits")
+
+OBJECTIVES = ("right", "host", "logging", "idle", "noting", "counting")
+
+
+def name_of(promise):
+    return f"wrong-{promise.replace('/', '-')}"
+
+
+@genzoo.hookimpl
+def register_models(register):
+    for spec in RIGHT:
+        register(spec)
+    for promise, (right, change) in WRONG.items():
+        if isinstance(change, str):
+            change = {"builder": f"{right.builder.rpartition('_')[0]}_{change}"}
+        register(dataclasses.replace(right, name=name_of(promise), **change))
+
+
+@genzoo.hookimpl
+def register_objectives(register):
+    for name in OBJECTIVES:
+        register(
+            genzoo.ObjectiveSpec(
+                f"{name}-objective",
+                "Negative log-likelihood",
+                f"wrong_models.objectives:{name.title()}",
+                "wrong_models.options:LossOptions",
+            )
+        )
+
+
+@genzoo.hookimpl
+def register_metrics(register):
+    register(genzoo.MetricSpec("right-metric", "Distance of means", "wrong_models.measures:right"))
+    for promise in METRICS:
+        metric = f"wrong_models.measures:{promise.replace('-', '_')}"
+        register(genzoo.MetricSpec(name_of(promise), "Distance of means", metric))
+
+
+@genzoo.hookimpl
+def register_datasets(register):
+    register(genzoo.DatasetSpec("right-dataset", "Two columns", "wrong_models.sets:right", "table"))
+    for promise in DATASETS:
+        loader = f"wrong_models.sets:{promise.replace('-', '_')}"
+        register(genzoo.DatasetSpec(name_of(promise), "Two columns", loader, "table"))

@@ -1,0 +1,15 @@
+"""Prints where only names are asked for."""
+
+import dataclasses
+
+import genzoo
+from wrong_models.plugin import NORMAL
+
+GENZOO_API = 1
+
+print("Thank you for installing this plugin!")
+
+
+@genzoo.hookimpl
+def register_models(register):
+    register(dataclasses.replace(NORMAL, name="wrong-registers", objectives=("genzoo-wrong/right-objective",)))

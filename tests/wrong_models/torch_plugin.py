@@ -1,0 +1,15 @@
+"""Imports torch where only names are asked for."""
+
+import dataclasses
+
+import torch  # noqa: F401
+
+import genzoo
+from wrong_models.plugin import NORMAL
+
+GENZOO_API = 1
+
+
+@genzoo.hookimpl
+def register_models(register):
+    register(dataclasses.replace(NORMAL, name="wrong-imports-no-torch", objectives=("genzoo-wrong/right-objective",)))
