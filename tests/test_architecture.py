@@ -48,6 +48,7 @@ LAYERS = (
     ("run",),
     ("watch",),
     ("preparation",),
+    ("agreement",),
     ("monitor",),
     ("consumers",),
     ("training",),

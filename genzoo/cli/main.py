@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import click
 
 from genzoo.cli.group import LazyGroup
-from genzoo.errors import GenzooError
+from genzoo.errors import ConfigError, GenzooError
 
 _COMMANDS = {
     "models": "List the zoo; with NAME what a model is and can do.",
@@ -59,6 +59,14 @@ def root(ctx: click.Context, /) -> None:
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
+        return
+    from genzoo.config import launched  # which every command needs, and help does not
+
+    if launched() > 1 and ctx.invoked_subcommand != "train":
+        raise ConfigError(
+            f"Several processes are for genzoo train, and {launched()} were launched for genzoo "
+            f"{ctx.invoked_subcommand}. Leave torchrun out; comparisons take --jobs."
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
