@@ -361,6 +361,19 @@ def launched() -> int:
     return int(os.environ["WORLD_SIZE"]) if told and os.environ["WORLD_SIZE"].isdecimal() else 1
 
 
+def refuse_several(what: str) -> None:
+    """Refuse what only one process does.
+
+    Raises:
+        ConfigError: several were launched.
+    """
+    if launched() > 1:
+        raise ConfigError(
+            f"{what} is for one process, and {launched()} were launched; several are for genzoo train. Leave torchrun "
+            f"out; comparisons take --jobs."
+        )
+
+
 def launcher(processes: int) -> str:
     """What to type in front of `train` for that many processes."""
     return "genzoo" if processes == 1 else f"torchrun --nproc-per-node {processes} -m genzoo"

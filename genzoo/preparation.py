@@ -352,8 +352,8 @@ def _refuse_other_processes(run: Run, record: Mapping[str, Any], processes: Proc
     if had != processes.count:
         raise ConfigError(
             f"{run.path} was trained by {had} {'process' if had == 1 else 'processes'}, and this is one of "
-            f"{processes.count}; only as many go on to the same bits. Use {launcher(had)} train --resume {run.path}, or "
-            f"begin a new run from its weights with --warm-start."
+            f"{processes.count}; only as many go on to the same bits. Use {launcher(had)} train --resume {run.path}, "
+            f"or begin a new run from its weights with --warm-start."
         )
 
 

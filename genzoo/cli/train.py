@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +15,11 @@ from genzoo.config import (
     RunConfig,
     Training,
     describe_fields,
-    launched,
     launcher,
     parse_assignments,
     read_config_file,
+    refuse_several,
 )
-from genzoo.errors import ConfigError, GenzooError, LostProcessError
 from genzoo.plugins import registry
 from genzoo.recipe import layer, resolve_config
 from genzoo.registry import Entry
@@ -103,24 +99,13 @@ def _resume(path: str, budget: dict[str, Any], as_json: bool) -> None:
     from genzoo.preparation import prepare_resume
     from genzoo.training import run_training
 
-    with _one_voice(), joined() as processes, Display(quiet=not processes.first) as display:
+    with joined() as processes, Display(quiet=not processes.first) as display:
         display.phase("reading the run")
         run, prepared, start = processes.agreed(lambda: prepare_resume(path, budget, processes=processes))
         display.training(prepared.budget)
         run_training(prepared, run, [display], start)
     if processes.first:
         _report(run, as_json, converged=prepared.engine.finished)
-
-
-@contextlib.contextmanager
-def _one_voice() -> Iterator[None]:
-    """Let only one of a machine's processes tell an error that they all meet."""
-    try:
-        yield
-    except GenzooError as error:
-        if isinstance(error, LostProcessError) or launched() == 1 or os.environ.get("LOCAL_RANK", "0") == "0":
-            raise
-        raise click.exceptions.Exit(error.exit_code) from error
 
 
 class _ModelCommand(click.Command):
@@ -153,11 +138,10 @@ class _ModelCommand(click.Command):
             )
 
     def _train(self, dry_run: bool, as_json: bool, out: str | None, **given: Any) -> None:
-        with _one_voice():
-            if dry_run and launched() > 1:
-                raise ConfigError(f"--dry-run is for one process, and {launched()} were launched. Leave torchrun out.")
-            config = resolve_config(registry(), self._model, *_layers(given, _from_environment()))
-            self._run(config, dry_run, as_json, None if out is None else Path(out))
+        if dry_run:
+            refuse_several("--dry-run")
+        config = resolve_config(registry(), self._model, *_layers(given, _from_environment()))
+        self._run(config, dry_run, as_json, None if out is None else Path(out))
 
     def _run(self, config: RunConfig, dry_run: bool, as_json: bool, out: Path | None) -> None:
         from genzoo.cli.progress import Display  # torch is needed from here on

@@ -33,6 +33,9 @@ ResultT = TypeVar("ResultT")
 _LONGEST_WAIT = timedelta(minutes=30)
 """How long a process waits for the others, who may wait for the first one to evaluate or to save."""
 
+_LONGEST_START = timedelta(minutes=5)
+"""How long it waits for them at the start."""
+
 _BUCKET = 2**22
 """Numbers that are sent together."""
 
@@ -334,10 +337,14 @@ def _join() -> Several:
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)) % torch.cuda.device_count())
     try:
-        store, rank, count = next(iter(rendezvous("env://", timeout=_LONGEST_WAIT)))
+        store, rank, count = next(iter(rendezvous("env://", timeout=_LONGEST_START)))
         distributed.init_process_group(
             "cpu:gloo,cuda:nccl" if cuda else "gloo", store=store, rank=rank, world_size=count, timeout=_LONGEST_WAIT
         )
     except (RuntimeError, ValueError) as error:
-        raise LostProcessError(f"The {launched()} processes of this training did not find each other.") from error
+        raise LostProcessError(
+            f"{launched()} processes were launched, as WORLD_SIZE says, and did not find each other at "
+            f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}. Launch them with torchrun; to train in one "
+            f"process, unset WORLD_SIZE."
+        ) from error
     return Several(rank, count, store)
