@@ -85,7 +85,7 @@ class _Signals:
 
     def pending(self) -> bool:
         """Whether any process was told to stop by now; all of them ask after every step."""
-        told = self._processes.any(self.received or 0)
+        told = self._processes.largest(self.received or 0)
         self.received = told or self.received
         return told != 0
 

@@ -16,13 +16,16 @@ from torch.nn import functional as F
 
 import genzoo
 from genzoo.checkpoint import checkpoints
+from genzoo.config import launched
+from genzoo.device import Runtime
 from genzoo.engine.distributed import Several
-from genzoo.engine.feed import Order, Share
+from genzoo.engine.feed import Order, ResidentFeed, Share, StreamingFeed
 from genzoo.errors import ConfigError
 from genzoo.plugins import registry
 from genzoo.preparation import prepare
 from genzoo.recipe import layer, resolve_config
 from genzoo.seeding import scope
+from genzoo.transform import Affine
 
 SIGKILL, SIGTERM = 9, 15
 
@@ -56,7 +59,21 @@ def assert_alike(one, two, tolerance, relative=0.0):
 
 
 DCGAN = ["dcgan", "--steps", 20, "-o", "generator_widths=[8,8,4]", "-o", "discriminator_widths=[4,8]"]
-VAE = ["vae", "--steps", 20, "-o", "widths=[16]", "-o", "encoder_dropout=0", "-o", "decoder_dropout=0"]
+VAE = [
+    "vae",
+    "--data",
+    "iris",
+    "--batch-size",
+    16,
+    "--steps",
+    20,
+    "-o",
+    "widths=[16]",
+    "-o",
+    "encoder_dropout=0",
+    "-o",
+    "decoder_dropout=0",
+]
 
 
 @pytest.mark.parametrize(
@@ -100,9 +117,11 @@ def test_em_in_several_processes_is_that_of_one(tmp_path, count):
 
 @pytest.mark.parametrize("model", ["dcgan", "vae"])
 def test_the_default_run_ends_with_the_same_bits_in_both(tmp_path, model):
-    """With dropout, patience that runs out, and noise that is no slice of one."""
-    training = {"steps": 12, "eval_steps": 2, "patience": 2} if model == "vae" else {"steps": 4}
-    asked = {"training": training, "device": "cpu", "precision": "fp32"}
+    """With dropout, whose noise is no slice of one, and with patience."""
+    asked = {"training": {"steps": 4}, "device": "cpu", "precision": "fp32"}
+    if model == "vae":
+        asked["training"] = {"steps": 40, "batch_size": 16, "eval_steps": 2, "patience": 2}
+        asked["data"] = {"source": "iris"}
     ended = together(tmp_path / "logs", 2, train, model, asked, str(tmp_path / "run"))
     assert ended.codes == [0, 0], ended.err
     assert isinstance(ended.told[0], str), ended.told
@@ -182,6 +201,13 @@ def test_processes_that_see_other_data_are_refused_before_anything_is_written(tm
     assert ended.codes == [4, 4]
     assert "must have the same data" in said(ended.err[0])
     assert not (tmp_path / "run").exists()
+
+
+def test_minutes_end_all_processes_after_the_same_step(tmp_path):
+    words = ["train", "toy", "--device", "cpu", "--minutes", 0.005, "--out", tmp_path / "run"]
+    ended = together(tmp_path / "logs", 2, command, *words)
+    assert ended.codes == [0, 0], ended.err
+    assert record(tmp_path / "run")["seconds"] >= 0.3
 
 
 def test_what_is_wrong_with_one_process_ends_all(tmp_path):
@@ -306,6 +332,31 @@ def test_each_process_sees_its_stretch_of_every_part():
         for part in range(3):
             both = np.concatenate([rows[part * 4 : part * 4 + 4] for rows in own])
             assert np.array_equal(both, rows[part * 8 : part * 8 + 8])
+
+
+def test_a_stream_gives_the_share_of_a_process_too():
+    rows = np.random.default_rng(0).normal(size=(100, 2))
+    order = Order(np.arange(100), 24, seed=1, share=Share(1, 2, 4))
+    plain, runtime = Affine(torch.zeros(()), torch.ones(())), Runtime(torch.device("cpu"), "fp64")
+    feeds = [feed(order, rows, plain, runtime) for feed in (ResidentFeed, StreamingFeed)]
+    one, two = (feed.items(3) for feed in feeds)
+    for _ in range(5):
+        resident, streamed = next(one), next(two)
+        assert len(resident) == 12
+        assert torch.equal(resident.index, streamed.index)
+        assert torch.equal(resident.x, streamed.x)
+    two.close()
+
+
+def test_processes_are_counted_where_a_launcher_says_all_about_them(monkeypatch):
+    for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    assert launched() == 1
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert launched() == 1, "a number alone is nobody's launch"
+    for name in ("RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.setenv(name, "0")
+    assert launched() == 4
 
 
 def test_a_batch_that_does_not_divide_is_refused():

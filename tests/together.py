@@ -269,7 +269,7 @@ def talk() -> object:
         own = processes.gather({"rank": processes.rank, "text": "é" * processes.rank})
         first = processes.of_first(lambda: [processes.rank, float("inf"), 0.1])
         clock = processes.clock(10.0 + processes.rank)
-        some = processes.any(15 if processes.rank else 0)
+        some = processes.largest(15 if processes.rank else 0)
         return {"own": own, "first": first, "clock": clock, "any": some}
 
 

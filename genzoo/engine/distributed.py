@@ -85,7 +85,7 @@ class Processes(ABC):
         """The `seconds` of the first process."""
 
     @abstractmethod
-    def any(self, number: int) -> int:
+    def largest(self, number: int) -> int:
         """The largest of every process's number, at least 0."""
 
     @abstractmethod
@@ -128,7 +128,7 @@ class Alone(Processes):
     def clock(self, seconds: float) -> float:
         return seconds
 
-    def any(self, number: int) -> int:
+    def largest(self, number: int) -> int:
         return number
 
     def of_first(self, work: Callable[[], ResultT]) -> ResultT:
@@ -214,7 +214,7 @@ class Several(Processes):
     def clock(self, seconds: float) -> float:
         return self.add(torch.tensor(seconds if self.first else 0.0, dtype=torch.float64)).item()
 
-    def any(self, number: int) -> int:
+    def largest(self, number: int) -> int:
         found = torch.zeros(self.count, dtype=torch.int64)
         found[self.rank] = number
         return int(self.add(found).max())
