@@ -355,6 +355,30 @@ def runs_folder() -> Path:
     return Path(os.environ.get("GENZOO_RUNS", "runs"))
 
 
+def launched() -> int:
+    """How many processes were launched for one training, as `torchrun` tells each of them; 1 without."""
+    told = all(os.environ.get(name) for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"))
+    return int(os.environ["WORLD_SIZE"]) if told and os.environ["WORLD_SIZE"].isdecimal() else 1
+
+
+def refuse_several(what: str) -> None:
+    """Refuse what only one process does.
+
+    Raises:
+        ConfigError: several were launched.
+    """
+    if launched() > 1:
+        raise ConfigError(
+            f"{what} is for one process, and {launched()} were launched; several are for genzoo train. Leave torchrun "
+            f"out; comparisons take --jobs."
+        )
+
+
+def launcher(processes: int) -> str:
+    """What to type in front of `train` for that many processes."""
+    return "genzoo" if processes == 1 else f"torchrun --nproc-per-node {processes} -m genzoo"
+
+
 def version() -> str:
     """The installed version of genzoo."""
     return importlib.metadata.version("genzoo")

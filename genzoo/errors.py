@@ -9,6 +9,7 @@
     ├── ArtifactError      4  a run, model folder or checkpoint that cannot be used
     ├── CheckError         5  a check or gate did not hold
     ├── DivergenceError    6  training produced a number that is not finite
+    ├── LostProcessError   1  another process of the same training is gone
     └── Interrupted      130  interrupted (143 when terminated)
 
 An error message is one paragraph for the reader: what was wanted, what was seen, what to do.
@@ -60,6 +61,10 @@ class DivergenceError(GenzooError):
     """Training produced a loss or a weight that is not finite."""
 
     exit_code = 6
+
+
+class LostProcessError(GenzooError):
+    """Another process of the same training was killed, failed or cannot be reached."""
 
 
 class Interrupted(GenzooError):  # noqa: N818 - it is no error of anybody's

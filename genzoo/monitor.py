@@ -64,7 +64,7 @@ class Monitor:
         """
         if step.number % self.every and not step.last:
             return False
-        values, reasons = self._values()
+        values, reasons = self._prepared.processes.of_first(self._values)
         if self._write is not None:
             self._write({"step": step.number, "epoch": step.epoch, **_line(values, reasons)})
         if step.fraction < self._engine.objective.settled and not step.last:

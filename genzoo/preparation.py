@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +11,13 @@ import torch
 
 from genzoo.build import build_objective, build_parts, check_data
 from genzoo.checkpoint import CheckpointState, checkpoints, load_checkpoint
-from genzoo.config import BUDGETS, RunConfig, merge_training, validate
+from genzoo.config import BUDGETS, RunConfig, launcher, merge_training, validate
 from genzoo.data.dataset import Array, Dataset, Rows, Split, usable
 from genzoo.data.degenerate import refuse_degenerate
 from genzoo.data.source import anchor, open_dataset
 from genzoo.dequantise import Dequantiser
 from genzoo.device import Runtime, describe, resolve_runtime
+from genzoo.engine.distributed import ALONE, Processes
 from genzoo.engine.em import EMEngine
 from genzoo.engine.feed import Feed, PassFeed, make_blocks, make_feed
 from genzoo.engine.fit import Step
@@ -52,6 +54,7 @@ class Prepared:
     callbacks: tuple[Callback, ...]
     dequantiser: Dequantiser | None = None
     watch: Watch | None = None
+    processes: Processes = ALONE
 
     @property
     def fitted(self) -> Fitted:
@@ -77,11 +80,17 @@ class Prepared:
             "steps_per_epoch": self.feed.steps_per_epoch,
             "device": describe(self.runtime.device),
             "precision": self.runtime.precision,
+            "processes": self.processes.count,
         }
 
 
 def prepare(
-    config: RunConfig, dataset: Dataset | None = None, split: Split | None = None, *, resumed: bool = False
+    config: RunConfig,
+    dataset: Dataset | None = None,
+    split: Split | None = None,
+    *,
+    resumed: bool = False,
+    processes: Processes = ALONE,
 ) -> Prepared:
     """Build everything that a configuration asks for.
 
@@ -89,6 +98,7 @@ def prepare(
         dataset: data already in memory, in place of the configured source.
         split: which rows to train on and to judge by, in place of the configured division.
         resumed: whether the state of a checkpoint will take the place of what a warm start would bring.
+        processes: those that train together, each of which prepares the same.
 
     Raises:
         ConfigError, DataError, PluginError: something does not fit; nothing was written.
@@ -96,7 +106,7 @@ def prepare(
     zoo = registry()
     entry = zoo.models.get(config.model)
     objective = build_objective(zoo.objective_of(entry, config.objective.name), config.objective.options)
-    runtime = _runtime(config, objective)
+    runtime = _runtime(config, objective, processes)
     if dataset is None:
         config = config.model_copy(update={"data": anchor(config.data, zoo)})
         dataset = open_dataset(config.data, zoo)
@@ -129,18 +139,18 @@ def prepare(
                 f"Objective {config.objective.name!r} learns by gradients, which take no weights of events. Leave "
                 f"--weight out, or use a model that learns by expectation-maximisation."
             )
-        engine, feed = _gradient(config, model, objective, *source)
+        engine, feed = _gradient(config, model, objective, processes, *source)
         budget = Budget.of(config.training, feed.steps_per_epoch)
         if budget.steps is None and budget.seconds is None:
             raise ConfigError(f"Model {config.model!r} brings no budget. Give --epochs, --steps or --minutes.")
-        return Prepared(config, dataset, split, transform, runtime, engine, feed, budget, callbacks, dequantiser, watch)
+        ready = (engine, feed, budget, callbacks, dequantiser, watch, processes)
+        return Prepared(config, dataset, split, transform, runtime, *ready)
     if isinstance(objective, EMObjective):
-        _check_events(entry.spec.name, objective.least_events(model), split)
-        passes = EMEngine(model, objective, config.training, config.seed, warm=config.warm_start is not None)
-        size = config.training.block or objective.block(model)
-        again = PassFeed(make_blocks(dataset, split.train, size, transform, runtime, dequantiser), runtime)
+        _check_events(entry.spec.name, max(objective.least_events(model), processes.count), split)
+        passes, again = _passes(config, model, objective, processes, *source)
         longest = Budget.of(config.training, 1, steps=config.training.passes * config.training.restarts)
-        return Prepared(config, dataset, split, transform, runtime, passes, again, longest, callbacks, dequantiser)
+        ends = (passes, again, longest, callbacks, dequantiser, None, processes)
+        return Prepared(config, dataset, split, transform, runtime, *ends)
     raise PluginError(f"Objective {config.objective.name!r} is of no kind that this engine trains.")
 
 
@@ -164,13 +174,14 @@ def _needs_density(generator: Generator, dataset: Dataset, dequantiser: Dequanti
     return dataset.spec.modality == "table" or (generator.dequantised and isinstance(generator, Likelihood))
 
 
-def _runtime(config: RunConfig, objective: Objective) -> Runtime:
+def _runtime(config: RunConfig, objective: Objective, processes: Processes) -> Runtime:
     """Device and precision; EM sums in float64, and has no use for coarser products."""
+    device = processes.device(config.device)
     if not isinstance(objective, EMObjective):
-        return resolve_runtime(config.device, config.precision)
+        return resolve_runtime(device, config.precision)
     if config.precision in ("tf32", "bf16", "fp16"):
         raise ConfigError(f"EM computes in fp32 or fp64, and {config.precision} was asked for. Use one of those.")
-    return resolve_runtime(config.device, config.precision, mixed=False, float64=True)
+    return resolve_runtime(device, config.precision, mixed=False, float64=True)
 
 
 def _warm_start(config: RunConfig, dataset: Dataset) -> Fitted | None:
@@ -208,10 +219,36 @@ def _check_events(model: str, least: int, split: Split) -> None:
         )
 
 
+def _passes(
+    config: RunConfig,
+    model: Model,
+    objective: EMObjective,
+    processes: Processes,
+    dataset: Dataset,
+    rows: Rows,
+    transform: Affine,
+    runtime: Runtime,
+    dequantiser: Dequantiser | None,
+) -> tuple[EMEngine, Feed[Iterable[Batch]]]:
+    size = config.training.block or objective.block(model)
+    blocks = functools.partial(make_blocks, dataset, rows, size, transform, runtime, dequantiser)
+    engine = EMEngine(
+        model,
+        objective,
+        config.training,
+        config.seed,
+        warm=config.warm_start is not None,
+        processes=processes,
+        events=None if processes.count == 1 else blocks(once=True),
+    )
+    return engine, PassFeed(blocks(rank=processes.rank, count=processes.count), runtime)
+
+
 def _gradient(
     config: RunConfig,
     model: Model,
     objective: GradientObjective,
+    processes: Processes,
     dataset: Dataset,
     rows: Rows,
     transform: Affine,
@@ -221,7 +258,7 @@ def _gradient(
     images = dataset.spec.modality == "image"
     if images:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    engine = GradientEngine(model, objective, config.training, runtime)
+    engine = GradientEngine(model, objective, config.training, runtime, processes)
     size = engine.events_per_step
     if len(rows) < size:
         most = len(rows) // objective.batches_per_step
@@ -230,7 +267,15 @@ def _gradient(
             f"Use {f'--batch-size {most} or less, or ' if most else ''}more data."
         )
     feed = make_feed(
-        dataset, rows, size, config.seed, transform, runtime, channels_last=images, dequantiser=dequantiser
+        dataset,
+        rows,
+        size,
+        config.seed,
+        transform,
+        runtime,
+        channels_last=images,
+        dequantiser=dequantiser,
+        share=engine.share,
     )
     return engine, feed
 
@@ -257,16 +302,21 @@ class Start:
 
 
 def prepare_resume(
-    path: str, budget: Mapping[str, float | int | None], dataset: Dataset | None = None
+    path: str,
+    budget: Mapping[str, float | int | None],
+    dataset: Dataset | None = None,
+    processes: Processes = ALONE,
 ) -> tuple[Run, Prepared, Start]:
     """Open a run and take up its last checkpoint.
 
     Arguments:
         path: the run directory.
         budget: `epochs`, `steps` or `minutes` in place of the run's own, those that are not `None`.
+        processes: as many as the run had.
 
     Raises:
         ArtifactError: no such run, no checkpoint, or the data are not those it was trained on.
+        ConfigError: there is nothing to go on with, or the run had another number of processes.
     """
     run = open_run(path)
     config = run.config
@@ -276,10 +326,11 @@ def prepare_resume(
     state, tensors = load_checkpoint(found[-1])
     given = {key: value for key, value in budget.items() if key in BUDGETS and value is not None}
     record = run.record
+    _refuse_other_processes(run, record, processes)
     content = config.model_dump()
     content["training"] = merge_training(content["training"], given)
     content["precision"] = record.get("precision", config.precision)
-    prepared = prepare(validate(RunConfig, content, str(run.path)), dataset, resumed=True)
+    prepared = prepare(validate(RunConfig, content, str(run.path)), dataset, resumed=True, processes=processes)
     if prepared.dataset.digest() != config.data_digest:
         raise ArtifactError(
             f"{run.path} was trained on other data: what {config.data.source!r} holds now has another digest. "
@@ -293,6 +344,17 @@ def prepare_resume(
     start = Start(state.step, state.seconds, state)
     _refuse_finished(run, record, prepared, start)
     return run, prepared, start
+
+
+def _refuse_other_processes(run: Run, record: Mapping[str, Any], processes: Processes) -> None:
+    """Refuse to go on in more or fewer processes: sums in another order would not end with the same bits."""
+    had = record.get("processes", 1)
+    if had != processes.count:
+        raise ConfigError(
+            f"{run.path} was trained by {had} {'process' if had == 1 else 'processes'}, and this is one of "
+            f"{processes.count}; only as many go on to the same bits. Use {launcher(had)} train --resume {run.path}, "
+            f"or begin a new run from its weights with --warm-start."
+        )
 
 
 def _refuse_finished(run: Run, record: Mapping[str, Any], prepared: Prepared, start: Start) -> None:

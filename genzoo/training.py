@@ -8,7 +8,7 @@ import functools
 import itertools
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol, Self
@@ -16,16 +16,18 @@ from typing import Any, Protocol, Self
 import numpy as np
 from torch import Tensor
 
+from genzoo.agreement import check_alike, check_same_weights
 from genzoo.checkpoint import MonitorState, checkpoint_name, load_checkpoint
-from genzoo.config import DataSettings, runs_folder
+from genzoo.config import DataSettings, RunConfig, launcher, runs_folder
 from genzoo.consumers import Cadence, Checkpoints, MetricsLog, SampleGrids
 from genzoo.data.array import array_dataset
 from genzoo.data.dataset import Array, Dataset
 from genzoo.device import describe
+from genzoo.engine.distributed import ALONE, Processes, joined
 from genzoo.engine.em import EMEngine
 from genzoo.engine.fit import Step, fit
 from genzoo.engine.losses import LossBuffer
-from genzoo.errors import ConfigError, DivergenceError, GenzooError, Interrupted
+from genzoo.errors import ConfigError, DivergenceError, GenzooError, Interrupted, LostProcessError
 from genzoo.fitted import Fitted
 from genzoo.metrics.likelihood import kind_of, log_likelihoods
 from genzoo.monitor import Monitor
@@ -60,9 +62,14 @@ class _Saver(Protocol):
 
 
 class _Signals:
-    """Turns the first SIGINT or SIGTERM into a flag; a second SIGINT interrupts at once."""
+    """Turns the first SIGINT or SIGTERM into a flag; a second SIGINT interrupts at once.
 
-    def __init__(self) -> None:
+    Arguments:
+        processes: of which all stop after the same step, whichever was told to.
+    """
+
+    def __init__(self, processes: Processes = ALONE) -> None:
+        self._processes = processes
         self.received: int | None = None
         self._before: dict[int, Any] = {}
 
@@ -75,6 +82,12 @@ class _Signals:
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def pending(self) -> bool:
+        """Whether any process was told to stop by now; all of them ask after every step."""
+        told = self._processes.largest(self.received or 0)
+        self.received = told or self.received
+        return told != 0
 
     def _note(self, number: int, _: FrameType | None) -> None:
         if self.received is not None and number == signal.SIGINT:
@@ -93,9 +106,20 @@ def run_training(prepared: Prepared, run: Run, watchers: Sequence[Watcher] = (),
     Raises:
         DivergenceError: a number is not finite; the last good checkpoint stays.
         Interrupted: a signal came; everything up to the last step is saved.
+        LostProcessError: another process of this training is gone; the last checkpoint stays.
         GenzooError: the disk is full or read-only.
     """
     start = start or Start()
+    check_same_weights(prepared, "at the start")
+    try:
+        _train(prepared, run, watchers, start) if prepared.processes.first else _follow(prepared, run, start)
+    except LostProcessError as error:
+        again = f"{launcher(prepared.processes.count)} train --resume {run.path}"
+        raise LostProcessError(f"{error} Go on with: {again}") from error
+
+
+def _train(prepared: Prepared, run: Run, watchers: Sequence[Watcher], start: Start) -> None:
+    """Train and keep the records."""
     training = prepared.config.training
     _make_folders(run)
     spent = prepared.budget.spent(start.step, start.seconds)
@@ -107,6 +131,7 @@ def run_training(prepared: Prepared, run: Run, watchers: Sequence[Watcher] = (),
     callbacks = [functools.partial(_call, callback, run) for callback in prepared.callbacks]
     watching: list[Watcher] = [log, grids, *callbacks, *watchers]
     begun: dict[str, Any] = {"device": describe(prepared.runtime.device), "precision": prepared.runtime.precision}
+    begun["processes"] = prepared.processes.count
     if start.step:
         run.configure(prepared.config)
     if monitor is not None:
@@ -114,24 +139,17 @@ def run_training(prepared: Prepared, run: Run, watchers: Sequence[Watcher] = (),
     run.update(status="running", data=prepared.dataset.spec.as_dict(), **begun)
     status, step = "failed", None
     try:
-        with _Signals() as signals, prepared.runtime.matmul():
+        with _Signals(prepared.processes) as signals, prepared.runtime.matmul():
             if not start.step:
                 saver.save(0, 0.0, monitor)
             buffer = LossBuffer(prepared.runtime.device, _LOSS_BLOCK)
-            steps = fit(
-                prepared.engine,
-                prepared.feed,
-                prepared.budget,
-                seed=prepared.config.seed,
-                done=start.step,
-                seconds=start.seconds,
-                buffer=buffer,
-            )
-            with contextlib.closing(steps):
+            with contextlib.closing(_steps(prepared, buffer, start)) as steps:
                 status, step = _consume(steps, watching, saver, monitor, signals)
             if step is not None:
                 log.losses(buffer.flush(), step.seconds)
-        _finish(prepared, run, status, start.step if step is None else step.number, monitor)
+        check_same_weights(prepared, "at the end")
+        reached = start.step if step is None else step.number
+        prepared.processes.of_first(lambda: _finish(prepared, run, status, reached, monitor))
     except DivergenceError as error:
         status = "diverged"
         raise DivergenceError(f"{error} The last good state is kept in {run.path}.") from error
@@ -147,7 +165,49 @@ def run_training(prepared: Prepared, run: Run, watchers: Sequence[Watcher] = (),
             run.update(status=status, **ended)
     if status == "interrupted":
         code = 128 + (signals.received or signal.SIGINT)
-        raise Interrupted(f"Interrupted. Go on with: genzoo train --resume {run.path}", code)
+        again = f"{launcher(prepared.processes.count)} train --resume {run.path}"
+        raise Interrupted(f"Interrupted. Go on with: {again}", code)
+
+
+def _follow(prepared: Prepared, run: Run, start: Start) -> None:
+    """Take the steps that `_train` takes in the first of several processes, and end with it; keep no records."""
+    monitor = _monitor(prepared, None, start)
+    buffer = LossBuffer(prepared.runtime.device, _LOSS_BLOCK)
+    try:
+        with _Signals(prepared.processes) as signals, prepared.runtime.matmul():
+            with contextlib.closing(_steps(prepared, buffer, start)) as steps:
+                status, _ = _consume(steps, (), _Nothing(), monitor, signals)
+            buffer.flush()
+        check_same_weights(prepared, "at the end")
+        prepared.processes.of_first(lambda: None)
+    except KeyboardInterrupt:
+        raise Interrupted(f"Interrupted; {run.path} keeps its last checkpoint.", 130) from None
+    if status == "interrupted":
+        raise Interrupted("Interrupted.", 128 + (signals.received or signal.SIGINT))
+
+
+class _Nothing:
+    """Saves nothing, as the first process does it."""
+
+    def due(self, step: Step) -> bool:
+        """Never."""
+        return False
+
+    def save(self, step: int, seconds: float, monitor: Monitor | None) -> None:
+        """Leave it to the first process."""
+
+
+def _steps(prepared: Prepared, buffer: LossBuffer, start: Start) -> Generator[Step, None, None]:
+    return fit(
+        prepared.engine,
+        prepared.feed,
+        prepared.budget,
+        seed=prepared.config.seed,
+        done=start.step,
+        seconds=start.seconds,
+        buffer=buffer,
+        processes=prepared.processes,
+    )
 
 
 class _InMemory:
@@ -187,8 +247,7 @@ def train_in_memory(prepared: Prepared, watchers: Sequence[Watcher] = ()) -> Fit
     keeper = _InMemory(prepared)
     buffer = LossBuffer(prepared.runtime.device, _LOSS_BLOCK)
     with prepared.runtime.matmul():
-        steps = fit(prepared.engine, prepared.feed, prepared.budget, seed=prepared.config.seed, buffer=buffer)
-        with contextlib.closing(steps):
+        with contextlib.closing(_steps(prepared, buffer, Start())) as steps:
             _consume(steps, watchers, keeper, monitor)
         buffer.flush()
     _conclude(prepared)
@@ -228,7 +287,7 @@ def _consume(
             watcher(step)
         better = monitor is not None and monitor(step)
         exhausted = monitor is not None and monitor.exhausted
-        stopping = signals is not None and signals.received is not None and not step.last
+        stopping = signals is not None and signals.pending() and not step.last
         if saver.due(step) or better or exhausted or stopping:
             saver.save(step.number, step.seconds, monitor)
         if exhausted:
@@ -300,9 +359,15 @@ def start_run(prepared: Prepared, out: Path | None) -> Run:
     """Make the run directory of a training that is ready.
 
     Raises:
-        ConfigError: it exists already.
+        ConfigError: it exists already, or several processes were told different things.
+        DataError: several processes see different data.
     """
     config = prepared.config.model_copy(update={"data_digest": prepared.dataset.digest()})
+    check_alike(prepared, str(config.data_digest))
+    return Run(Path(prepared.processes.of_first(lambda: str(_create(config, out).path))))
+
+
+def _create(config: RunConfig, out: Path | None) -> Run:
     if out is not None:
         return Run.create(out, config)
     base = runs_folder() / run_name(config)
@@ -365,9 +430,10 @@ def train(
     if preset is not None:
         asked["preset"] = preset
     config = resolve_config(registry(), model, layer({"options": options, **asked}))
-    prepared = prepare(config, dataset)
-    run = start_run(prepared, None if out is None else Path(out))
-    run_training(prepared, run, watchers)
+    with joined() as processes:
+        prepared = processes.agreed(lambda: prepare(config, dataset, processes=processes))
+        run = start_run(prepared, None if out is None else Path(out))
+        run_training(prepared, run, watchers)
     return run
 
 
@@ -430,6 +496,8 @@ def resume(
         GenzooError: see `genzoo.errors`.
     """
     dataset = None if data is None else given_data(data)[0]
-    run, prepared, start = prepare_resume(str(path), {"epochs": epochs, "steps": steps, "minutes": minutes}, dataset)
-    run_training(prepared, run, watchers, start)
+    budget = {"epochs": epochs, "steps": steps, "minutes": minutes}
+    with joined() as processes:
+        run, prepared, start = processes.agreed(lambda: prepare_resume(str(path), budget, dataset, processes))
+        run_training(prepared, run, watchers, start)
     return run

@@ -50,6 +50,7 @@ LAYERS = (
     ("run",),
     ("watch",),
     ("preparation",),
+    ("agreement",),
     ("monitor",),
     ("consumers",),
     ("training",),

@@ -11,6 +11,7 @@ def test_every_error_has_the_exit_code_that_the_tree_draws():
         "ArtifactError": 4,
         "CheckError": 5,
         "DivergenceError": 6,
+        "LostProcessError": 1,
     }
     for name, code in codes.items():
         line = next(line for line in errors.__doc__.splitlines() if name in line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import textwrap
 import traceback
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 import click
 
 from genzoo.cli.group import LazyGroup
-from genzoo.errors import GenzooError
+from genzoo.errors import GenzooError, LostProcessError
 
 _COMMANDS = {
     "models": "List the zoo; with NAME what a model is and can do.",
@@ -59,6 +60,10 @@ def root(ctx: click.Context, /) -> None:
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
+    elif ctx.invoked_subcommand != "train":
+        from genzoo.config import refuse_several  # which every command needs, and help does not
+
+        refuse_several(f"genzoo {ctx.invoked_subcommand}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,12 +77,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         result = root.main(words, prog_name="genzoo", standalone_mode=False)
         return result if isinstance(result, int) else 0
-    except click.ClickException as error:
-        context = getattr(error, "ctx", None)
-        hint = f" See: {context.command_path} --help" if context is not None else ""
-        return _fail(error.format_message() + hint, error.exit_code, debug)
-    except GenzooError as error:
+    except LostProcessError as error:
         return _fail(str(error), error.exit_code, debug)
+    except (click.ClickException, GenzooError) as error:
+        return error.exit_code if _told_by_another() else _fail(_text(error), error.exit_code, debug)
     except (KeyboardInterrupt, click.Abort):
         return _fail("Interrupted.", 130, debug)
     except BrokenPipeError:
@@ -89,6 +92,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         text = f"genzoo met an error of its own: {type(error).__name__}: {error}. Run `genzoo --debug ...` for details."
         return _fail(text, 1, debug)
+
+
+def _text(error: click.ClickException | GenzooError) -> str:
+    if isinstance(error, GenzooError):
+        return str(error)
+    context = getattr(error, "ctx", None)
+    return error.format_message() + (f" See: {context.command_path} --help" if context is not None else "")
+
+
+def _told_by_another() -> bool:
+    """Whether this is one of several processes that meet the same error, and not the one of its machine to tell it."""
+    from genzoo.config import launched  # which help does not need
+
+    return launched() > 1 and os.environ.get("LOCAL_RANK", "0") != "0"
 
 
 def _fail(message: str, code: int, debug: bool) -> int:

@@ -24,11 +24,15 @@ _PARTS = 10
 
 
 class Display:
-    """One display over preparation and training; a watcher of steps."""
+    """One display over preparation and training; a watcher of steps.
 
-    def __init__(self) -> None:
-        self._console = Console(stderr=True)
-        self._live = sys.stderr is not None and sys.stderr.isatty()
+    Arguments:
+        quiet: show nothing, as another process does.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._console = Console(stderr=True, quiet=quiet)
+        self._live = not quiet and sys.stderr is not None and sys.stderr.isatty()
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),

@@ -10,7 +10,16 @@ import click
 from click.core import ParameterSource
 
 from genzoo.cli.options import DATA_OPTIONS, data_layer
-from genzoo.config import BUDGETS, Training, describe_fields, parse_assignments, read_config_file
+from genzoo.config import (
+    BUDGETS,
+    RunConfig,
+    Training,
+    describe_fields,
+    launcher,
+    parse_assignments,
+    read_config_file,
+    refuse_several,
+)
 from genzoo.plugins import registry
 from genzoo.recipe import layer, resolve_config
 from genzoo.registry import Entry
@@ -86,15 +95,17 @@ def command(ctx: click.Context, /, resume: str | None, as_json: bool, **budget: 
 
 def _resume(path: str, budget: dict[str, Any], as_json: bool) -> None:
     from genzoo.cli.progress import Display
+    from genzoo.engine.distributed import joined
     from genzoo.preparation import prepare_resume
     from genzoo.training import run_training
 
-    with Display() as display:
+    with joined() as processes, Display(quiet=not processes.first) as display:
         display.phase("reading the run")
-        run, prepared, start = prepare_resume(path, budget)
+        run, prepared, start = processes.agreed(lambda: prepare_resume(path, budget, processes=processes))
         display.training(prepared.budget)
         run_training(prepared, run, [display], start)
-    _report(run, as_json, converged=prepared.engine.finished)
+    if processes.first:
+        _report(run, as_json, converged=prepared.engine.finished)
 
 
 class _ModelCommand(click.Command):
@@ -127,24 +138,35 @@ class _ModelCommand(click.Command):
             )
 
     def _train(self, dry_run: bool, as_json: bool, out: str | None, **given: Any) -> None:
+        if dry_run:
+            refuse_several("--dry-run")
         config = resolve_config(registry(), self._model, *_layers(given, _from_environment()))
+        self._run(config, dry_run, as_json, None if out is None else Path(out))
+
+    def _run(self, config: RunConfig, dry_run: bool, as_json: bool, out: Path | None) -> None:
         from genzoo.cli.progress import Display  # torch is needed from here on
+        from genzoo.engine.distributed import joined
         from genzoo.preparation import prepare
         from genzoo.training import run_training, start_run
 
-        with Display() as display:
+        with joined() as processes, Display(quiet=not processes.first) as display:
             display.phase("preparing")
-            prepared = prepare(config)
+            prepared = processes.agreed(lambda: prepare(config, processes=processes))
             if dry_run:
                 _show_plan(prepared.summary(), config.model_dump(mode="json"), as_json)
                 return
-            run = start_run(prepared, None if out is None else Path(out))
-            click.echo(
-                f"{config.model} on {prepared.summary()['device']}, {prepared.runtime.precision}: {run.path}", err=True
-            )
+            run = start_run(prepared, out)
+            if processes.first:
+                click.echo(_heading(prepared.summary(), run), err=True)
             display.training(prepared.budget)
             run_training(prepared, run, [display])
-        _report(run, as_json, converged=prepared.engine.finished)
+        if processes.first:
+            _report(run, as_json, converged=prepared.engine.finished)
+
+
+def _heading(summary: dict[str, Any], run: Run) -> str:
+    processes = f", {summary['processes']} processes" if summary["processes"] > 1 else ""
+    return f"{summary['model']} on {summary['device']}, {summary['precision']}{processes}: {run.path}"
 
 
 def _preset_text(preset: Any) -> str:
@@ -275,4 +297,4 @@ def _report(run: Run, as_json: bool, *, converged: bool) -> None:
     click.echo(f"  genzoo sample {run.path} -n 64 --out {few}")
     click.echo(f"  genzoo sample {run.path} -n 1000 --out samples.npz")
     if not converged:
-        click.echo(f"  genzoo train --resume {run.path} --epochs N")
+        click.echo(f"  {launcher(record.get('processes', 1))} train --resume {run.path} --epochs N")

@@ -20,7 +20,7 @@ from genzoo.comparison.result import Evidence, Result, gather
 from genzoo.comparison.trial import Outcome, Trial, look, sample_metrics
 from genzoo.comparison.verdict import Ranking, default_figure, rank
 from genzoo.comparison.worker import cores, on_threads, outcomes
-from genzoo.config import DataSettings, RunConfig
+from genzoo.config import DataSettings, RunConfig, refuse_several
 from genzoo.data.dataset import Array, Dataset, usable
 from genzoo.data.source import anchor, open_dataset
 from genzoo.device import resolve_device
@@ -376,6 +376,7 @@ def prepare_comparison(
         ConfigError: an unknown name or option, or a value out of range.
         DataError: data that cannot be read or used.
     """
+    refuse_several("genzoo.compare")
     zoo = registry()
     _check_numbers(folds, seeds, jobs, threads)
     _check_figure(zoo, by, folds)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from genzoo.config import Training
+from genzoo.engine.distributed import ALONE, Processes
 from genzoo.errors import DivergenceError
 from genzoo.model import Generator, Model
 from genzoo.objective import Batch, EMObjective
@@ -37,16 +38,28 @@ class EMEngine:
         training: passes, tolerance, restarts.
         seed: names the random scope of each restart.
         warm: whether the first restart goes on from the parameters that the model has.
+        processes: those that train together.
+        events: all training events, by which each process begins, where a pass has only its share of them.
     """
 
     def __init__(
-        self, model: Model, objective: EMObjective, training: Training, seed: int, *, warm: bool = False
+        self,
+        model: Model,
+        objective: EMObjective,
+        training: Training,
+        seed: int,
+        *,
+        warm: bool = False,
+        processes: Processes = ALONE,
+        events: Iterable[Batch] | None = None,
     ) -> None:
         self.model = model.eval().requires_grad_(False)
         self.objective = objective
         self._training = training
         self._seed = seed
         self._warm = warm
+        self._processes = processes
+        self._events = events
         self._pass = 0
         self._last = -math.inf
         self._change = 0.0
@@ -90,7 +103,7 @@ class EMEngine:
         """One pass.
 
         Arguments:
-            blocks: all training events; may be iterated more than once.
+            blocks: all training events, or the share of this process; may be iterated more than once.
             step: its number, from 1, over all restarts.
             fraction: share of the budget spent before it, 0 to 1.
 
@@ -100,16 +113,14 @@ class EMEngine:
         Raises:
             DivergenceError: the log-likelihood is not finite.
         """
-        if self._pass == 0 and self._warm and not self.ended:
-            self.objective.adapt(self.model, blocks)
-        elif self._pass == 0:
-            with scope(self._seed, "initialise", len(self.ended)):
-                self.objective.initialise(self.model, blocks)
+        if self._pass == 0:
+            self._begin(blocks if self._events is None else self._events)
         self.objective.prepare_pass(self.model)
         total: dict[str, Tensor] = {}
         for batch in blocks:
             for name, value in self.objective.statistics(self.model, batch).items():
                 total[name] = total[name] + value if name in total else value
+        total = self._processes.sums(total)
         mean = float(total["log_likelihood"] / total["weight"])
         if not math.isfinite(mean):
             raise DivergenceError(f"EM diverged: the mean log-likelihood was {mean} in pass {step}.")
@@ -122,6 +133,14 @@ class EMEngine:
         if converged or self._pass >= self._training.passes:
             self._end(converged)
         return {LOSS: torch.tensor(-mean, dtype=torch.float64)}
+
+    def _begin(self, blocks: Iterable[Batch]) -> None:
+        """The start of a restart, by all training events."""
+        if self._warm and not self.ended:
+            self.objective.adapt(self.model, blocks)
+            return
+        with scope(self._seed, "initialise", len(self.ended)):
+            self.objective.initialise(self.model, blocks)
 
     def _end(self, converged: bool) -> None:
         fault = self.objective.fault(self.model)

@@ -40,6 +40,24 @@ _AHEAD = 2
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """What one of several processes sees of each step: the same stretch of every part that is computed at a time.
+
+    Arguments:
+        rank, count: of the processes.
+        events: in that stretch.
+    """
+
+    rank: int
+    count: int
+    events: int
+
+    def of(self, rows: Rows) -> Rows:
+        """Its rows of whole steps."""
+        return rows.reshape(-1, self.count, self.events)[:, self.rank].reshape(-1)
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """Which rows each step sees: every epoch a new permutation, cut into whole batches.
 
@@ -48,12 +66,14 @@ class Order:
         events_per_step: how many a step consumes; the rest of an epoch that fills no step is left out.
         seed: of the run.
         block: rows that stay together while shuffling, so that a disk is read in stretches; 1 shuffles freely.
+        share: what this process sees of a step; `None` where it sees everything.
     """
 
     rows: Rows
     events_per_step: int
     seed: int
     block: int = 1
+    share: Share | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -61,7 +81,11 @@ class Order:
         return len(self.rows) // self.events_per_step
 
     def epoch(self, number: int) -> Rows:
-        """All rows in the order of epoch `number`, from 0."""
+        """All rows in the order of epoch `number`, from 0; of several processes, those of this one."""
+        rows = self._shuffled(number)
+        return rows if self.share is None else self.share.of(rows[: self.steps_per_epoch * self.events_per_step])
+
+    def _shuffled(self, number: int) -> Rows:
         rng = np.random.default_rng(derive(self.seed, "order", number))
         if self.block == 1:
             return self.rows[rng.permutation(len(self.rows))]
@@ -73,7 +97,8 @@ class Order:
     def locate(self, step: int) -> tuple[int, slice]:
         """The epoch of `step` (from 1), and which part of that epoch's order it sees."""
         epoch, place = divmod(step - 1, self.steps_per_epoch)
-        return epoch, slice(place * self.events_per_step, (place + 1) * self.events_per_step)
+        events = self.events_per_step if self.share is None else self.events_per_step // self.share.count
+        return epoch, slice(place * events, (place + 1) * events)
 
 
 class Feed(ABC, Generic[ItemT]):
@@ -82,11 +107,13 @@ class Feed(ABC, Generic[ItemT]):
     Arguments:
         device: where the events arrive.
         steps_per_epoch: after how many steps every training row was offered once.
+        share: which of the events of a step arrive in this one of several processes.
     """
 
-    def __init__(self, device: torch.device, steps_per_epoch: int) -> None:
+    def __init__(self, device: torch.device, steps_per_epoch: int, share: Share | None = None) -> None:
         self.device = device
         self.steps_per_epoch = steps_per_epoch
+        self.share = share
 
     @abstractmethod
     def items(self, first: int) -> Generator[ItemT, None, None]:
@@ -105,7 +132,7 @@ class BatchFeed(Feed[Batch]):
         missing: bool,
         dequantiser: Dequantiser | None,
     ) -> None:
-        super().__init__(runtime.device, order.steps_per_epoch)
+        super().__init__(runtime.device, order.steps_per_epoch, order.share)
         self.order = order
         self._transform = transform
         self._dtype = runtime.dtype
@@ -259,10 +286,11 @@ def make_feed(
     *,
     channels_last: bool = False,
     dequantiser: Dequantiser | None = None,
+    share: Share | None = None,
 ) -> BatchFeed:
     """The fastest feed that the data and the device allow: resident where the rows fit, else streaming."""
     # The order depends on the data alone: a run repeats its bits however much memory happens to be free.
-    order = Order(rows, events_per_step, seed, BLOCK // 16 if _on_disk(dataset.events) else 1)
+    order = Order(rows, events_per_step, seed, BLOCK // 16 if _on_disk(dataset.events) else 1, share)
     needed = len(rows) * dataset.events[:1].nbytes
     fits = needed <= _RESIDENT_SHARE * _free_bytes(runtime.device)
     feed = ResidentFeed if fits else StreamingFeed
@@ -331,19 +359,28 @@ def make_blocks(
     transform: Affine,
     runtime: Runtime,
     dequantiser: Dequantiser | None = None,
+    *,
+    rank: int = 0,
+    count: int = 1,
+    once: bool = False,
 ) -> Blocks | ResidentBlocks:
     """Blocks for many passes over the same rows, kept on the device where they fit.
 
     Where values are missing, events with the same places missing stand together, since models work pattern by
-    pattern. Data on disk are read in their own order.
+    pattern. Data on disk are read in their own order. Of several processes, each gets a stretch of that order.
+
+    Arguments:
+        rank, count: of the processes.
+        once: that they are for few passes, and not worth being kept.
     """
     on_disk = _on_disk(dataset.events)
     if dataset.spec.missing and not on_disk:
         patterns = np.packbits(np.isnan(dataset.events[rows]), axis=1)
         rows = rows[np.lexsort(patterns.T)]
+    rows = np.array_split(rows, count)[rank]
     blocks = Blocks(dataset, rows, size, transform, runtime, dequantiser)
     needed = len(rows) * dataset.spec.size * runtime.dtype.itemsize
-    fits = not on_disk and needed <= _RESIDENT_SHARE * _free_bytes(runtime.device)
+    fits = not (on_disk or once) and needed <= _RESIDENT_SHARE * _free_bytes(runtime.device)
     return ResidentBlocks(blocks) if fits else blocks
 
 

@@ -9,11 +9,11 @@ from typing import Any, Protocol, TypeVar
 
 from torch import Tensor
 
+from genzoo.engine.distributed import ALONE, Processes
 from genzoo.engine.feed import Feed
 from genzoo.engine.losses import LossBuffer, LossRecord
 from genzoo.engine.schedule import Budget
 from genzoo.model import Generator, Model
-from genzoo.seeding import scope
 
 ItemT = TypeVar("ItemT")
 ItemT_contra = TypeVar("ItemT_contra", contravariant=True)
@@ -77,6 +77,7 @@ def fit(
     done: int = 0,
     seconds: float = 0.0,
     buffer: LossBuffer | None = None,
+    processes: Processes = ALONE,
 ) -> abc.Generator[Step, None, None]:
     """Train until the budget is spent or the engine has finished.
 
@@ -88,6 +89,7 @@ def fit(
         done: steps that were taken before, by a run that is resumed.
         seconds: time those took.
         buffer: carries the losses to the host; whoever ends the loop early flushes it.
+        processes: those that train together, of which each takes the same steps.
 
     Yields:
         A `Step` after every update; the generators of the caller are as they were.
@@ -98,14 +100,15 @@ def fit(
     buffer = buffer or LossBuffer(feed.device, 1)
     begun = time.monotonic() - seconds
     fraction = budget.spent(done, seconds)
+    events = None if feed.share is None else feed.share.events
     items = feed.items(done + 1)
     try:
         number, last = done, fraction >= 1.0 or engine.finished
         while not last:
             number += 1
-            with scope(seed, "step", number):
+            with processes.scope(seed, number, events):
                 losses = engine.update(next(items), number, fraction)
-            elapsed = time.monotonic() - begun
+            elapsed = processes.clock(time.monotonic() - begun)
             fraction = budget.spent(number, elapsed)
             last = fraction >= 1.0 or engine.finished
             arrived = buffer.add(number, losses)

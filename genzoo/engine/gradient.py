@@ -11,6 +11,8 @@ from torch import Tensor
 from genzoo.config import Training
 from genzoo.device import Runtime
 from genzoo.engine.average import Average
+from genzoo.engine.distributed import ALONE, Processes
+from genzoo.engine.feed import Share
 from genzoo.engine.optimiser import Group
 from genzoo.engine.schedule import rate_factor
 from genzoo.errors import ConfigError, PluginError
@@ -28,17 +30,27 @@ class GradientEngine:
         objective: yields the losses.
         training: optimisers, schedule, average, clipping, accumulation.
         runtime: device and precision.
+        processes: those that train together.
     """
 
-    def __init__(self, model: Model, objective: GradientObjective, training: Training, runtime: Runtime) -> None:
+    def __init__(
+        self,
+        model: Model,
+        objective: GradientObjective,
+        training: Training,
+        runtime: Runtime,
+        processes: Processes = ALONE,
+    ) -> None:
         if objective.needs_discriminator and model.critic is None:
             raise ConfigError("This model has no discriminator, and the objective needs one. Choose another objective.")
         self.model = model
         self.objective = objective
         self._training = training
         self._runtime = runtime
+        self._processes = processes
+        processes.synchronise(model)
         self._groups = {
-            name: Group(module.parameters(), training.optimiser_of(name), runtime, training.clip)
+            name: Group(module.parameters(), training.optimiser_of(name), runtime, training.clip, processes)
             for name, module in model.groups.items()
         }
         least = objective.least_events * training.accumulation
@@ -51,13 +63,32 @@ class GradientEngine:
             raise ConfigError(f"There is no group of parameters {min(unknown)!r}; this model has {[*self._groups]}.")
         self.average = Average(model.generator, training.ema) if training.ema else None
         self.progress = Progress.start(runtime.device)
-        if training.compile or (training.compile is None and runtime.device.type == "cuda"):
+        if _compiles(training, runtime, processes):
             compile_stages(model, objective, runtime.device)
 
     @property
     def events_per_step(self) -> int:
         """How many events one step consumes."""
         return self._training.batch_size * self.objective.batches_per_step
+
+    @property
+    def share(self) -> Share | None:
+        """What this process sees of a step: the same stretch of every batch that an objective computes at a time.
+
+        Raises:
+            ConfigError: the batch does not divide among the processes.
+        """
+        count, parts, size = self._processes.count, self._training.accumulation, self._training.batch_size
+        if count == 1:
+            return None
+        if size % (count * parts):
+            whole = count * parts * max(1, round(size / (count * parts)))
+            each = f"{count} processes" if parts == 1 else f"{count} processes of {parts} parts each"
+            raise ConfigError(
+                f"A batch of {size} events does not divide among {each}; the batch size is that of all processes "
+                f"together. Use --batch-size {whole}."
+            )
+        return Share(self._processes.rank, count, size // (count * parts))
 
     @property
     def finished(self) -> bool:
@@ -92,7 +123,7 @@ class GradientEngine:
             raise PluginError("The objective yields no loss, so there is nothing to train by.")
         if self.average is not None:
             self.average.update(step)
-        return {name: torch.stack(values).mean() for name, values in losses.items()}
+        return self._processes.means({name: torch.stack(values).mean() for name, values in losses.items()})
 
     def _stages(self, batch: Batch, factor: float) -> dict[str, list[Tensor]]:
         """Run the objective over all parts of the batch in lockstep, so that each yield is one update of the whole."""
@@ -155,6 +186,22 @@ class GradientEngine:
             load_tensors(self.average.module, below(tensors, "average."))
         for name, group in self._groups.items():
             group.restore(below(tensors, f"optimiser.{name}."), numbers["scalers"][name])
+
+
+def _compiles(training: Training, runtime: Runtime, processes: Processes) -> bool:
+    """Whether to compile; what several processes send each other is not compiled yet.
+
+    Raises:
+        ConfigError: that was asked for.
+    """
+    if processes.count == 1:
+        return bool(training.compile or (training.compile is None and runtime.device.type == "cuda"))
+    if training.compile:
+        raise ConfigError(
+            f"training.compile was asked for, and {processes.count} processes train uncompiled. Leave it out, or "
+            f"train in one process."
+        )
+    return False
 
 
 def compile_stages(model: Model, objective: GradientObjective, device: torch.device) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from genzoo.config import Optimiser
 from genzoo.device import Runtime
+from genzoo.engine.distributed import ALONE, Processes
 from genzoo.errors import ArtifactError
 
 _FUSED = ("cpu", "cuda", "mps")
@@ -34,14 +35,21 @@ class Group:
         settings: its optimiser.
         runtime: device and precision; fused where the device has it, and with a loss scaler for fp16.
         clip: largest norm of the gradient, or `None`.
+        processes: over which gradients are averaged.
     """
 
     def __init__(
-        self, parameters: Iterable[nn.Parameter], settings: Optimiser, runtime: Runtime, clip: float | None
+        self,
+        parameters: Iterable[nn.Parameter],
+        settings: Optimiser,
+        runtime: Runtime,
+        clip: float | None,
+        processes: Processes = ALONE,
     ) -> None:
         self.parameters = [parameter for parameter in parameters if parameter.requires_grad]
         self._settings = settings
         self._clip = clip
+        self._processes = processes
         fused = True if runtime.device.type in _FUSED else None
         self._optimiser = _make(settings, self.parameters, fused)
         self._scaler = torch.amp.GradScaler(runtime.device.type) if runtime.precision == "fp16" else None
@@ -56,6 +64,7 @@ class Group:
         """Update the parameters by their gradients, and forget those."""
         for options in self._optimiser.param_groups:
             options["lr"] = self._settings.rate * rate_factor
+        self._processes.average_gradients(self.parameters)  # still scaled, so that all scalers see what any overflowed
         if self._scaler is not None:
             self._scaler.unscale_(self._optimiser)
         if self._clip is not None:

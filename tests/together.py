@@ -1,0 +1,292 @@
+"""Several processes of one training, forked from a server that has imported what they need, and what each can do."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import toy_plugin
+from torch import nn
+
+import genzoo
+from genzoo.cli.main import main
+from genzoo.config import Training
+from genzoo.device import Runtime
+from genzoo.engine.distributed import Processes, joined
+from genzoo.engine.gradient import GradientEngine
+from genzoo.engine.normalisation import synchronise
+from genzoo.errors import GenzooError
+from genzoo.plugins import registry, zoo
+from genzoo.preparation import prepare
+from genzoo.recipe import layer, resolve_config
+from genzoo.training import run_training, start_run
+
+FOLDER = "GENZOO_TEST_FOLDER"
+
+_WARM = (
+    "torch._dynamo",
+    "sklearn.datasets",
+    "genzoo.training",
+    "genzoo.cli.train",
+    "genzoo.cli.progress",
+    "genzoo_gan.dcgan",
+    "genzoo_gan.objectives",
+    "genzoo_mixture.build",
+    "genzoo_mixture.em",
+    "genzoo_vae.build",
+    "genzoo_vae.objectives",
+)
+"""What the server imports once for all processes: most of the time that one would take."""
+
+_LONGEST = 120
+"""Seconds after which a process that should have ended has failed its test."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Of each process, by rank: its exit code, what it wrote to stdout and stderr, and what its work returned."""
+
+    codes: list[int | None]
+    out: list[str]
+    err: list[str]
+    told: list[object]
+
+
+def together(folder: Path, count: int, work: Callable[..., object], *given: object) -> Ended:
+    """Have `count` processes do `work(*given)`."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(_WARM))
+    folder.mkdir(parents=True, exist_ok=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    started = [
+        context.Process(target=_child, args=(rank, count, port, str(folder), work, given)) for rank in range(count)
+    ]
+    for process in started:
+        process.start()
+    for process in started:
+        process.join(_LONGEST)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+    files = [[folder / f"{rank}.{kind}" for rank in range(count)] for kind in ("out", "err", "json")]
+    told = [json.loads(file.read_text()) if file.exists() else None for file in files[2]]
+    return Ended([p.exitcode for p in started], *([file.read_text() for file in kind] for kind in files[:2]), told)
+
+
+def _child(rank: int, count: int, port: int, folder: str, work: Callable[..., object], given: tuple[object]) -> None:
+    named = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    os.environ.update({name: str(value) for name, value in named.items()}, **{FOLDER: folder})
+    for number, kind in ((1, "out"), (2, "err")):
+        file = os.open(Path(folder, f"{rank}.{kind}"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(file, number)
+    sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
+    torch.set_num_threads(1)
+    Path(folder, f"{rank}.pid").write_text(str(os.getpid()))
+    zoo().add("genzoo-toy", toy_plugin)
+    told = work(*given)
+    if isinstance(told, int):
+        sys.exit(told)
+    Path(folder, f"{rank}.json").write_text(json.dumps(told))
+
+
+def command(*words: object) -> int:
+    """The command line."""
+    return main([str(word) for word in words])
+
+
+def train(model: str, asked: dict[str, object], out: str, change: str | None = None) -> object:
+    """Train; returns the digest of this process's tensors, or the error it met.
+
+    Arguments:
+        change: `"start"` or `"end"`, when the last rank's weights are changed behind the engine's back.
+    """
+    config = resolve_config(registry(), model, layer(asked))
+    try:
+        with joined() as processes:
+            prepared = processes.agreed(lambda: prepare(config, processes=processes))
+            generator = prepared.engine.model.generator
+            if change and processes.rank == processes.count - 1:
+                _touch(generator) if change == "start" else _touch_later(prepared.engine)
+            run_training(prepared, start_run(prepared, Path(out)))
+    except GenzooError as error:
+        return [type(error).__name__, str(error)]
+    tensors = prepared.engine.tensors()
+    return hashlib.sha256(b"".join(tensors[name].numpy().tobytes() for name in sorted(tensors))).hexdigest()
+
+
+@torch.no_grad()
+def _touch(generator: nn.Module) -> None:
+    next(generator.parameters()).add_(1e-3)
+
+
+def _touch_later(engine: GradientEngine) -> None:
+    update = engine.update
+
+    def touching(*given: object) -> object:
+        losses = update(*given)
+        _touch(engine.model.generator)
+        return losses
+
+    engine.update = touching
+
+
+def kill(victim: int, number: int, after: int, words: list[str]) -> int:
+    """The command line, in whose course the first process sends a signal to one of them after some step."""
+    from genzoo import consumers
+
+    write = consumers.MetricsLog.__call__
+
+    def watched(log: consumers.MetricsLog, step: object) -> None:
+        write(log, step)
+        if step.number == after:
+            os.kill(int(Path(os.environ[FOLDER], f"{victim}.pid").read_text()), number)
+
+    consumers.MetricsLog.__call__ = watched
+    return command(*words)
+
+
+def fail(words: list[str]) -> int:
+    """The command line, in which the second process meets an error of its own at the third step."""
+    if os.environ["RANK"] == "1":
+        losses = toy_plugin.NegativeLogLikelihood.losses
+
+        def failing(self, model, batch, progress):
+            if progress.step == 3:
+                raise KeyError("only here")
+            return losses(self, model, batch, progress)
+
+        toy_plugin.NegativeLogLikelihood.losses = failing
+    return command(*words)
+
+
+def unlike(words: list[str]) -> int:
+    """The command line, with other data in each process."""
+    words = [word.format(rank=os.environ["RANK"]) for word in words]
+    return command(*words)
+
+
+def to_normalise(kind: str) -> tuple[nn.Module, torch.Tensor]:
+    """A layer of batch normalisation, and events for it."""
+    torch.manual_seed(0)
+    layer = {
+        "1d": lambda: nn.BatchNorm1d(3),
+        "2d": lambda: nn.BatchNorm2d(3, eps=0.1, momentum=0.3),
+        "cumulative": lambda: nn.BatchNorm2d(3, momentum=None),
+        "bare": lambda: nn.BatchNorm2d(3, affine=False, track_running_stats=False),
+    }[kind]().double()
+    if layer.affine:
+        with torch.no_grad():
+            layer.weight.add_(torch.rand(3))
+            layer.bias.add_(torch.rand(3))
+    if kind == "1d":
+        return layer, torch.randn(7, 3, dtype=torch.float64) * 2 + 1e3
+    events = torch.randn(7, 3, 4, 2, dtype=torch.float64) + 3.0
+    return layer, events.contiguous(memory_format=torch.channels_last)
+
+
+def normalise(kind: str, shares: list[int]) -> object:
+    """Forward and backward through a synchronised layer on this process's share of events; all numbers as lists."""
+    layer, events = to_normalise(kind)
+    with joined() as processes:
+        module = nn.Sequential(layer)
+        synchronise(module, processes)
+        x = events.split(shares)[processes.rank].clone().requires_grad_()
+        y = module(x)
+        loss = (y.square() * y).sum() * processes.count  # whose gradients add up to those of the whole
+        (slope,) = torch.autograd.grad(loss / processes.count, x, create_graph=True)
+        loss.backward(retain_graph=True)
+        processes.average_gradients(list(module.parameters()))
+        (second,) = torch.autograd.grad(slope.square().sum(), x)
+        found = {name: value.tolist() for name, value in module.state_dict().items()}
+        gradients = {name: value.grad.tolist() for name, value in module.named_parameters()}
+        module.eval()
+        return {
+            "type": type(module[0]).__name__,
+            "y": y.tolist(),
+            "slope": slope.tolist(),
+            "second": second.tolist(),
+            "state": found,
+            "gradients": gradients,
+            "evaluated": module(x).tolist(),
+        }
+
+
+class _Sparse(genzoo.GradientObjective):
+    """Of a critic that only some processes use, and a loss that overflows fp16 in one of them at the second step."""
+
+    def __init__(self, processes: Processes) -> None:
+        self._rank = processes.rank
+
+    def losses(self, model, batch, progress):
+        factor = 1e38 if self._rank and progress.step == 2 else 1.0
+        yield {"generator": model.generator.mean.sum() * factor}
+        critic = model.discriminator
+        yield {"critic": critic.used.sum() + (critic.sometimes.sum() if self._rank else 0.0)}
+
+
+class _Idle(genzoo.Discriminator):
+    def __init__(self) -> None:
+        super().__init__()
+        self.used = nn.Parameter(torch.zeros(3))
+        self.sometimes = nn.Parameter(torch.zeros(2))
+        self.never = nn.Parameter(torch.ones(2))
+
+    def forward(self, x):
+        return x.flatten(1).sum(1)
+
+
+def step_in_fp16() -> object:
+    """Three steps in fp16; returns scales and parameters after each."""
+    told = []
+    with joined() as processes:
+        model = genzoo.Model(genzoo.Parts(toy_plugin.ToyGaussian((2,), 0.0), _Idle()))
+        settings = Training(steps=3, batch_size=4, optimiser={"name": "adam", "rate": 0.5, "decay": 0.1})
+        cpu = torch.device("cpu")
+        engine = GradientEngine(model, _Sparse(processes), settings, Runtime(cpu, "fp16"), processes)
+        batch = genzoo.Batch(torch.zeros(2, 2))
+        for step in range(1, 4):
+            losses = engine.update(batch, step, 0.0)
+            scale = engine.numbers()["scalers"]["generator"]["scale"]
+            parameters = {name: value.tolist() for name, value in model.named_parameters()}
+            told.append({"scale": scale, "losses": {k: v.item() for k, v in losses.items()}, **parameters})
+    return told
+
+
+def talk() -> object:
+    """What processes tell each other."""
+    with joined() as processes:
+        own = processes.gather({"rank": processes.rank, "text": "é" * processes.rank})
+        first = processes.of_first(lambda: [processes.rank, float("inf"), 0.1])
+        clock = processes.clock(10.0 + processes.rank)
+        some = processes.largest(15 if processes.rank else 0)
+        return {"own": own, "first": first, "clock": clock, "any": some}
+
+
+def disagree() -> object:
+    """The error that each meets where the second one fails to prepare."""
+
+    def work(rank: int) -> None:
+        if rank:
+            raise genzoo.DataError("gone from here")
+
+    with joined() as processes:
+        try:
+            processes.agreed(lambda: work(processes.rank))
+        except GenzooError as error:
+            return [type(error).__name__, str(error), error.exit_code]
+    return None
+
+
+INTERRUPT = signal.SIGTERM
+KILL = signal.SIGKILL
