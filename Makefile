@@ -34,6 +34,7 @@ format: install
 benchmark: install
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/plugins.py
+	$(BIN)/python benchmarks/promises.py
 	$(BIN)/python benchmarks/dcgan.py
 	$(BIN)/python benchmarks/digits.py
 	$(BIN)/python benchmarks/gmm.py

@@ -40,15 +40,13 @@ def traces(subject: Subject) -> None:
 
 
 def _trainings(subject: Subject) -> Iterator[tuple[Case, str, Objective]]:
-    """Every principal case with every objective that the model lists."""
-    for case in subject.principal:
-        for name in subject.entry.spec.objectives:
-            yield case, name, _objective(subject, name)
-
-
-def _objective(subject: Subject, name: str) -> Objective:
-    config = subject.configuration(name)
-    return build_objective(registry().objective_of(subject.entry, name), config.objective.options)
+    """Cases of every form, and on each the objectives that the model is trained with."""
+    for asked in subject.objectives:
+        config = subject.configuration(asked).objective
+        objective = build_objective(registry().objective_of(subject.entry, config.name), config.options)
+        mixed = "kinds" if isinstance(objective, EMObjective) else "holed-kinds"
+        for case in dict.fromkeys((*subject.principal, subject.cases.get(mixed, subject.principal[0]))):
+            yield case, repr(config.name.rpartition("/")[2]), objective
 
 
 def _events(case: Case, count: int, device: str) -> Batch:

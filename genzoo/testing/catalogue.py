@@ -3,41 +3,39 @@
 from __future__ import annotations
 
 from genzoo.errors import ConfigError, did_you_mean
-from genzoo.testing import (
-    accelerator,
-    answer,
-    bound,
-    building,
-    component,
-    configuration,
-    dataset,
-    density,
-    imputation,
-    latent,
-    metric,
-    randomness,
-    registration,
-    sampling,
-    training,
-)
+from genzoo.testing.accelerator import PROMISES as ACCELERATOR
+from genzoo.testing.answer import PROMISES as ANSWER
+from genzoo.testing.bound import PROMISES as BOUND
+from genzoo.testing.building import PROMISES as BUILDING
+from genzoo.testing.component import PROMISES as COMPONENT
+from genzoo.testing.configuration import PROMISES as CONFIGURATION
+from genzoo.testing.dataset import PROMISES as DATASET
+from genzoo.testing.density import PROMISES as DENSITY
+from genzoo.testing.imputation import PROMISES as IMPUTATION
+from genzoo.testing.latent import PROMISES as LATENT
+from genzoo.testing.metric import PROMISES as METRIC
 from genzoo.testing.promise import Promise, Sort
+from genzoo.testing.randomness import PROMISES as RANDOMNESS
+from genzoo.testing.registration import PROMISES as REGISTRATION
+from genzoo.testing.sampling import PROMISES as SAMPLING
+from genzoo.testing.training import PROMISES as TRAINING
 
 _ALL = (
-    *registration.PROMISES,
-    *configuration.PROMISES,
-    *building.PROMISES,
-    *sampling.PROMISES,
-    *randomness.PROMISES,
-    *accelerator.PROMISES,
-    *training.PROMISES,
-    *answer.PROMISES,
-    *density.PROMISES,
-    *bound.PROMISES,
-    *latent.PROMISES,
-    *component.PROMISES,
-    *imputation.PROMISES,
-    *metric.PROMISES,
-    *dataset.PROMISES,
+    *REGISTRATION,
+    *CONFIGURATION,
+    *BUILDING,
+    *SAMPLING,
+    *RANDOMNESS,
+    *ACCELERATOR,
+    *TRAINING,
+    *ANSWER,
+    *DENSITY,
+    *BOUND,
+    *LATENT,
+    *COMPONENT,
+    *IMPUTATION,
+    *METRIC,
+    *DATASET,
 )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -36,6 +35,9 @@ CapabilityT = TypeVar("CapabilityT")
 
 _TRAINING: Mapping[str, Any] = {"steps": 60, "batch_size": 16}
 """What replaces a model's budget: enough to learn something of a toy."""
+
+_BRIEF: Mapping[str, Any] = {**_TRAINING, "steps": 20}
+"""The same for toys of which little needs to be learnt."""
 
 
 class Subject:
@@ -70,16 +72,25 @@ class Subject:
         """
         return registry().models.get(self.name)
 
-    def configuration(self, objective: str | None = None, **training: Any) -> RunConfig:
+    @property
+    def objectives(self) -> tuple[str | Mapping[str, Any], ...]:
+        """What it is trained with here: the objective it is tested with, or all that its spec lists."""
+        return self.entry.spec.objectives if self._objective is None else (self._objective,)
+
+    def configuration(
+        self, objective: str | Mapping[str, Any] | None = None, *, brief: bool = False, **training: Any
+    ) -> RunConfig:
         """What a run with the subject's options would be.
 
         Arguments:
             objective: in place of the one that it is tested with.
+            brief: whether little needs to be learnt.
             training: settings over those it is tested with.
         """
-        asked: dict[str, Any] = {"options": self.options, "training": _TRAINING, "device": "cpu", "precision": "fp32"}
-        if objective or self._objective is not None:
-            asked["objective"] = objective or self._objective
+        budget = _BRIEF if brief else _TRAINING
+        asked: dict[str, Any] = {"options": self.options, "training": budget, "device": "cpu", "precision": "fp32"}
+        if objective is not None or self._objective is not None:
+            asked["objective"] = self._objective if objective is None else objective
         layers = [layer({"training": more}) for more in (self._training, training)]
         return resolve_config(registry(), self.name, layer(asked), *layers)
 
@@ -154,9 +165,9 @@ class Case:
         with scope(0, "build"):
             return build_parts(self.subject.entry, self.subject.options, self.data)
 
-    def prepared(self, objective: str | None = None, **training: Any) -> Prepared:
+    def prepared(self, *, brief: bool = False, **training: Any) -> Prepared:
         """A training that is ready to begin; see `Subject.configuration`."""
-        config = self.subject.configuration(objective, **training)
+        config = self.subject.configuration(brief=brief, **training)
         content = config.model_copy(update={"data": config.data.model_copy(update={"source": self.name})})
         return prepare(content, self.dataset)
 
@@ -164,7 +175,7 @@ class Case:
     def fitted(self) -> Fitted:
         """The trained model, in float32; an untrained one where training failed."""
         try:
-            return train_in_memory(self.prepared())
+            return train_in_memory(self.prepared(brief=self not in self.subject.principal))
         except Exception as error:
             self.failure = error
         entry = self.subject.entry
@@ -206,8 +217,3 @@ def scoped(draw: Callable[[], CapabilityT], seed: int = 0) -> CapabilityT:
     """What `draw` draws in a random scope of the kit, without gradients."""
     with torch.no_grad(), scope(seed, "promise"):
         return draw()
-
-
-def clear(folder: Path) -> Path:
-    """A path below `folder` that nothing has."""
-    return folder / f"run-{len(list(folder.iterdir()))}"
