@@ -20,7 +20,8 @@ from genzoo.errors import ArtifactError, ConfigError, GenzooError, did_you_mean
 from genzoo.files import read_json, read_settings, write_json
 from genzoo.fitted import Array, Fitted
 from genzoo.plugins import registry
-from genzoo.portable import assemble, load_model
+from genzoo.portable import Weights, assemble, entry_of, load_model
+from genzoo.regular import check_inside
 from genzoo.spec import DataSpec
 
 
@@ -111,12 +112,17 @@ class Run:
         found = checkpoints(self.checkpoints)
         whole = (self.model / "config.json").exists()
         if whole and (self.record.get("status") == "finished" or not found):
+            check_inside(self.model, self.path)
             return load_model(self.model, registry(), device)
         if not found:
             raise ArtifactError(f"{self.path} holds neither a trained model nor a checkpoint. Train it first.")
+        check_inside(found[-1], self.path)
+        config = self.config
         state, tensors = load_checkpoint(found[-1])
-        entry, config = registry().models.get(self.config.model), self.config
-        return assemble(entry, config.options, self.data, state.kept(tensors), owner=str(found[-1]), device=device)
+        kept = state.kept(tensors)
+        outlines = {name: tensor.to("meta") for name, tensor in kept.items()}
+        entry = entry_of(config.model, registry(), self.path)
+        return assemble(entry, config.options, self.data, Weights(str(found[-1]), outlines, lambda: kept), device)
 
     @property
     def data(self) -> DataSpec:

@@ -13,7 +13,7 @@ from genzoo.errors import ConfigError
 
 if TYPE_CHECKING:
     from genzoo.data.dataset import Dataset
-    from genzoo.fitted import Fitted
+    from genzoo.fitted import Array, Fitted
 
 _LONGEST_ROW = 16
 
@@ -93,9 +93,29 @@ def _sample(fitted: Fitted, count: int, out: Path | None, seed: int) -> tuple[di
 
     out = out or _default(fitted, f"{count}-seed{seed}")
     check_suffix(out, count, fitted.data)
-    save_events(out, fitted.sample(count, seed=seed), fitted.data)
+    events = _finite(fitted, fitted.sample(count, seed=seed))
+    save_events(out, events, fitted.data)
     content = {"out": str(out), "count": count, "seed": seed}
     return content, f"{count} events ({fitted.data.describe()}): {out}"
+
+
+def _finite(fitted: Fitted, events: Array) -> Array:
+    """The events, if every number of them is finite.
+
+    Raises:
+        ArtifactError: the weights are of no use.
+    """
+    import numpy as np
+
+    from genzoo.errors import ArtifactError
+
+    bad = int((~np.isfinite(events)).reshape(len(events), -1).any(1).sum())
+    if bad:
+        raise ArtifactError(
+            f"{bad} of {len(events)} events that {fitted.origin} gives hold numbers that are not finite: its weights "
+            f"are of no use."
+        )
+    return events
 
 
 def _traverse(fitted: Fitted, steps: int, out: Path | None, seed: int) -> tuple[dict[str, Any], str]:
@@ -106,6 +126,7 @@ def _traverse(fitted: Fitted, steps: int, out: Path | None, seed: int) -> tuple[
     out = out or _default(fitted, "traversal")
     check_traversal_suffix(out, steps, fitted.data)
     found = traverse(fitted, steps=steps, seed=seed)
+    _finite(fitted, found.events)
     save_traversal(out, found, fitted.data)
     content = {"out": str(out), "dimensions": found.dimensions.tolist(), "values": found.values.tolist(), "seed": seed}
     numbers = ", ".join(map(str, found.dimensions))
@@ -139,6 +160,7 @@ def _interpolate(
         latent = latent_of_samples(fitted, ends, seed=seed)
         between = f"its own samples {ends[0]} and {ends[1]} under seed {seed}, as it has no encoder"
     found = interpolate(fitted, latent, steps=steps, seed=seed)
+    _finite(fitted, found.events)
     save_events(out, found.events, fitted.data, columns=min(steps, _LONGEST_ROW))
     way = "spherical" if found.spherical else "straight"
     content = {"out": str(out), "count": steps, "seed": seed, "ends": list(ends), "between": between, "path": way}

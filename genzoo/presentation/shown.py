@@ -19,7 +19,7 @@ from pydantic import Field
 
 from genzoo.config import Settings
 from genzoo.errors import ArtifactError
-from genzoo.files import check_digest, digest, read_settings, read_tensors, write_json, write_tensors
+from genzoo.files import digest, read_settings, read_tensors, write_json, write_tensors
 from genzoo.spec import DataSpec
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -76,8 +76,8 @@ def read_shown(folder: Path) -> Shown | None:
     if not (folder / _HEADER).exists():
         return None
     content = read_settings(folder / _HEADER, ShownFile)
-    check_digest(folder / _TENSORS, content.tensors)
-    tensors = {name: value.numpy() for name, value in read_tensors(folder / _TENSORS, {}).items()}
+    found = read_tensors(folder / _TENSORS, {}, content.tensors)
+    tensors = {name: value.numpy() for name, value in found.items()}
     for name in (_REAL, _MISSING, *content.candidates.values()):
         if name not in tensors or tensors[name].shape[1:] != content.data.event_shape:
             raise ArtifactError(f"{folder / _TENSORS} lacks the events that {_HEADER} speaks of. Compare again.")
