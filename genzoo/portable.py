@@ -17,12 +17,14 @@ from genzoo.config import Settings, version
 from genzoo.errors import ArtifactError, GenzooError
 from genzoo.files import digest, read_settings, read_tensors, with_tied, write_bytes, write_json, write_tensors
 from genzoo.fitted import Fitted
+from genzoo.printed import printable
 from genzoo.registry import Entry, Registry
 from genzoo.safetensor import read_layout
 from genzoo.spec import DataSpec, ModelSpec
 from genzoo.transform import Affine
 from genzoo.weights import below
 
+_MARKUP = "\\`*_{}[]<>|#"
 _SCORES = "validation_scores"
 _PREFIXES = ("generator.", "transform.")
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -177,4 +179,4 @@ def _card(content: ModelFile) -> str:
 
 
 def _cell(value: Any) -> str:
-    return str(value).replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+    return "".join(f"\\{letter}" if letter in _MARKUP else letter for letter in printable(str(value)))

@@ -16,14 +16,71 @@ Files = dict[str, bytes]
 """The content of a folder by relative path."""
 
 HUGE = "1" + "0" * 400
-NUMBERS = [0, -1, 1, 2, 3, 7, 64, 255, 10_000, 10**6, 10**9, 2**31, 2**32, 2**53, 2**63, 2**64, 10**18, 10**100, 10**400]
+NUMBERS = [
+    0,
+    -1,
+    1,
+    2,
+    3,
+    7,
+    64,
+    255,
+    10_000,
+    10**6,
+    10**9,
+    2**31,
+    2**32,
+    2**53,
+    2**63,
+    2**64,
+    10**18,
+    10**100,
+    10**400,
+]
 NUMBERS += [-(2**63), 0.5, -0.0, 1e-320, 1e-12, 1e12, 1e300, 1.7e308, -1.7e308, 0.1]
-TEXTS = ["", "x", "../../etc/passwd", "/etc/passwd", "<script>alert(1)</script>", "\x1b[31m", "a\0b", "é" * 300, "\ud800"]
-TEXTS += ["1e999", "nan", "none", "true", "🜁", "=cmd|' /C calc'!A0", "genzoo-gan/dcgan", "genzoo-vae/vae", "x" * 100_000]
-TEXTS += ["genzoo-mixture/gmm", "genzoo-mixture/naive-bayes", "float64", "uint8", "int16", "image", "table", "categorical"]
+TEXTS = [
+    "",
+    "x",
+    "../../etc/passwd",
+    "/etc/passwd",
+    "<script>alert(1)</script>",
+    "\x1b[31m",
+    "a\0b",
+    "é" * 300,
+    "\ud800",
+]
+TEXTS += [
+    "1e999",
+    "nan",
+    "none",
+    "true",
+    "🜁",
+    "=cmd|' /C calc'!A0",
+    "genzoo-gan/dcgan",
+    "genzoo-vae/vae",
+    "x" * 100_000,
+]
+TEXTS += [
+    "genzoo-mixture/gmm",
+    "genzoo-mixture/naive-bayes",
+    "float64",
+    "uint8",
+    "int16",
+    "image",
+    "table",
+    "categorical",
+]
 VALUES: list[Any] = [*NUMBERS, *TEXTS, None, True, False, [], {}, [[]], [0], [-1, 1], {"a": 1}, [None] * 50, [1] * 3]
 LITERALS = [b"NaN", b"Infinity", b"-Infinity", b"1e999", HUGE.encode(), b"-", b"01", b"[" * 500 + b"]" * 500]
-LITERALS += [b"[" * 100_000, b'{"a":' * 2000, b"'x'", b'"\\ud800"', b'"\xff"', b"undefined", b"[" + b"0," * 50_000 + b"0]"]
+LITERALS += [
+    b"[" * 100_000,
+    b'{"a":' * 2000,
+    b"'x'",
+    b'"\\ud800"',
+    b'"\xff"',
+    b"undefined",
+    b"[" + b"0," * 50_000 + b"0]",
+]
 DTYPES = ["F64", "F32", "F16", "BF16", "I64", "I32", "U8", "I8", "BOOL", "F8_E4M3", "C64", "X", 7, None]
 
 
@@ -131,9 +188,13 @@ def header_mutant(content: bytes, draw: random.Random) -> bytes:
     if way == 0:
         told["dtype"] = draw.choice(DTYPES)
     elif way == 1:
-        told["shape"] = draw.choice([[], [0], [2**62, 2**62], [-1], [10**9], told["shape"][::-1], [*told["shape"], 1], [0, 2**62]])
+        told["shape"] = draw.choice(
+            [[], [0], [2**62, 2**62], [-1], [10**9], told["shape"][::-1], [*told["shape"], 1], [0, 2**62]]
+        )
     elif way == 2:
-        told["data_offsets"] = [max(0, offset + draw.choice([-8, -4, 0, 4, 8, 2**63])) for offset in told["data_offsets"]]
+        told["data_offsets"] = [
+            max(0, offset + draw.choice([-8, -4, 0, 4, 8, 2**63])) for offset in told["data_offsets"]
+        ]
     elif way == 3:
         told["data_offsets"] = header[draw.choice(list(header))]["data_offsets"]
     elif way == 4:
@@ -142,7 +203,9 @@ def header_mutant(content: bytes, draw: random.Random) -> bytes:
         text = json.dumps(header)[:-1] + f', "{name}": {json.dumps(told)}}}'
         return joined(text.encode(), numbers)
     elif way == 6:
-        return joined(header, numbers, length=draw.choice([0, 1, 7, len(content), 2**32, 2**63, 2**64 - 1, draw.randrange(2000)]))
+        return joined(
+            header, numbers, length=draw.choice([0, 1, 7, len(content), 2**32, 2**63, 2**64 - 1, draw.randrange(2000)])
+        )
     elif way == 7:
         return joined(draw.choice([*LITERALS, b"{}", b"[]", b"\xff" * 16]), numbers)
     elif way == 8:
@@ -156,7 +219,22 @@ def numbers_mutant(content: bytes, draw: random.Random) -> bytes:
     """Change numbers of a file of tensors, to some that nobody trained."""
     header, numbers = divided(content)
     found, sort = bytearray(numbers), {"F32": "<f", "F64": "<d", "I64": "<q"}
-    specials = [float("nan"), float("inf"), -float("inf"), 1e38, -1e38, 3e38, 1e-45, 0.0, -0.0, -1.0, 1e30, 1e300, -1e300, 1e-310]
+    specials = [
+        float("nan"),
+        float("inf"),
+        -float("inf"),
+        1e38,
+        -1e38,
+        3e38,
+        1e-45,
+        0.0,
+        -0.0,
+        -1.0,
+        1e30,
+        1e300,
+        -1e300,
+        1e-310,
+    ]
     for _ in range(draw.choice([1, 1, 2, 20])):
         told = header[draw.choice(list(header))]
         kind = sort.get(told["dtype"])
@@ -168,7 +246,11 @@ def numbers_mutant(content: bytes, draw: random.Random) -> bytes:
         number = draw.choice(specials)
         for spot in spots:
             value: Any = draw.choice([-1, 2**62, 0, -(2**63)]) if kind == "<q" else number
-            value = struct.unpack("<f", struct.pack("<I", 0x7F7FFFFF))[0] if kind == "<f" and 3e38 < abs(value) < 1e301 else value
+            value = (
+                struct.unpack("<f", struct.pack("<I", 0x7F7FFFFF))[0]
+                if kind == "<f" and 3e38 < abs(value) < 1e301
+                else value
+            )
             struct.pack_into(kind, found, spot, value)
     return joined(header, bytes(found))
 
@@ -194,7 +276,7 @@ TENSORS: dict[str, Callable[[bytes, random.Random], bytes]] = {
 
 
 def redigested(files: Files) -> Files:
-    """The same, with a freshly computed digest in every JSON file that names one, where there still is a place for it."""
+    """The same, with a freshly computed digest in every JSON file that still has a place for one."""
     found = dict(files)
     for name in files:
         if not name.endswith(".safetensors"):

@@ -15,6 +15,7 @@ PLUGINS = ROOT.parent / "plugins"
 # From the top: a module imports only from its own line or from lines above it.
 LAYERS = (
     ("errors",),
+    ("printed", "formula"),
     ("spec",),
     ("config",),
     ("hookspecs",),
