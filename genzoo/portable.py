@@ -87,7 +87,7 @@ def load_model(folder: Path, registry: Registry, device: torch.device | None = N
     """
     content = read_settings(folder / "config.json", ModelFile)
     path = folder / "model.safetensors"
-    layout = with_tied(path, read_layout(path), content.tied)
+    layout = with_tied(path, read_layout(path, content.tensors), content.tied)
     if strange := sorted(name for name in layout if name != _SCORES and not name.startswith(_PREFIXES)):
         raise ArtifactError(f"{path} holds a tensor {strange[0]!r}, which belongs to no part of a model.")
     entry = entry_of(content.model, registry, folder)

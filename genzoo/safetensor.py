@@ -65,14 +65,23 @@ class Layout:
         return torch.empty(self.shape, dtype=self.dtype, device="meta")
 
 
-def read_layout(path: Path) -> dict[str, Layout]:
+def read_layout(path: Path, sha256: str | None = None) -> dict[str, Layout]:
     """What a file of tensors holds, by name; none of its numbers is read.
+
+    Arguments:
+        sha256: what the file's has to be, which tells damage from a file that never was one.
 
     Raises:
         ArtifactError: it is missing, no such file, or its header does not describe the very bytes that follow it.
     """
     with open_regular(path) as file:
-        return _checked_layout(path, file)
+        try:
+            return _layout(file, os.fstat(file.fileno()).st_size)
+        except (ValueError, RecursionError, OSError) as error:
+            if sha256 is not None:
+                file.seek(0)
+                _refuse_changed(path, hashlib.file_digest(file, "sha256").hexdigest(), sha256)
+            raise ArtifactError(f"{path} cannot be read as tensors: {error}.") from error
 
 
 def read_numbers(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
@@ -84,11 +93,13 @@ def read_numbers(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
     Raises:
         ArtifactError: as `read_layout`; or its SHA-256 is another, or a number in it is not finite.
     """
+    layout = read_layout(path, sha256)
     with open_regular(path) as file:
-        layout = _checked_layout(path, file)
         content = _whole(path, file)
-    if sha256 is not None and (found := hashlib.sha256(content).hexdigest()) != sha256:
-        raise ArtifactError(f"{path} has changed since it was written: its SHA-256 is {found[:12]}…, not as recorded.")
+    if sha256 is not None:
+        _refuse_changed(path, hashlib.sha256(content).hexdigest(), sha256)
+    if max((place.end for place in layout.values()), default=0) > len(content):
+        raise ArtifactError(f"{path} cannot be read as tensors: it changed while it was read.")
     tensors = {name: _numbers(content, place) for name, place in layout.items()}
     for name, tensor in tensors.items():
         if not is_finite(tensor):
@@ -96,6 +107,11 @@ def read_numbers(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
         if tensor.dtype == torch.bool and bool((tensor.view(torch.uint8) > 1).any()):
             raise ArtifactError(f"{path}: tensor {name!r} holds bytes that are neither true nor false.")
     return tensors
+
+
+def _refuse_changed(path: Path, found: str, sha256: str) -> None:
+    if found != sha256:
+        raise ArtifactError(f"{path} has changed since it was written: its SHA-256 is {found[:12]}…, not as recorded.")
 
 
 def is_finite(tensor: Tensor) -> bool:
@@ -124,13 +140,6 @@ def _numbers(content: bytearray, place: Layout) -> Tensor:
         return torch.empty(place.shape, dtype=place.dtype)
     found = torch.frombuffer(content, dtype=place.dtype, count=count, offset=place.start).view(place.shape)
     return found.clone() if found.data_ptr() % place.dtype.itemsize else found
-
-
-def _checked_layout(path: Path, file: io.BufferedReader) -> dict[str, Layout]:
-    try:
-        return _layout(file, os.fstat(file.fileno()).st_size)
-    except (ValueError, RecursionError, OSError) as error:
-        raise ArtifactError(f"{path} cannot be read as tensors: {error}.") from error
 
 
 def _layout(file: io.BufferedReader, size: int) -> dict[str, Layout]:
