@@ -25,6 +25,7 @@ from genzoo.strict import parse
 ThingT = TypeVar("ThingT")
 
 _LARGEST_JSON = 16 * 2**20
+_MOST_VALUES = 60_000
 
 
 def write_with(path: Path, write: Callable[[Path], None]) -> None:
@@ -127,6 +128,25 @@ def read_json(path: Path, known: int = 1, name: str = "format") -> dict[str, Any
     return content
 
 
+def refuse_crowded(path: Path, content: Mapping[str, Any]) -> None:
+    """Refuse settings of so many values that telling what is wrong with each would take more memory than they do.
+
+    Features of data may be many, and are looked at one by one.
+
+    Raises:
+        ArtifactError: there are more values than any settings have.
+    """
+    count = 0
+    left: list[Any] = [content]
+    while left:
+        value = left.pop()
+        inner = [part for key, part in value.items() if key != "features"] if isinstance(value, Mapping) else value
+        count += len(inner)
+        if count > _MOST_VALUES:
+            raise ArtifactError(f"{path} cannot be read: it holds more values than any file that genzoo writes there.")
+        left += [part for part in inner if isinstance(part, Mapping | list)]
+
+
 def read_settings(path: Path, cls: type[SettingsT]) -> SettingsT:
     """The settings in a JSON file.
 
@@ -134,6 +154,7 @@ def read_settings(path: Path, cls: type[SettingsT]) -> SettingsT:
         ArtifactError: it cannot be read, or does not hold what this version writes there.
     """
     content = read_json(path, max(get_args(cls.model_fields["format"].annotation)))
+    refuse_crowded(path, content)
     try:
         return cls.model_validate(content)
     except ValidationError as error:
@@ -180,6 +201,10 @@ def with_tied(path: Path, things: Mapping[str, ThingT], tied: Mapping[str, str])
     Raises:
         ArtifactError: the other is not there, or the one is.
     """
+    if len(tied) > len(things):
+        raise ArtifactError(
+            f"{path}: {len(tied)} tensors are tied to the {len(things)} that it holds, more than can be."
+        )
     for name, owner in tied.items():
         if owner not in things or name in things:
             raise ArtifactError(f"{path}: tensor {name!r} is tied to {owner!r}, and the file does not hold it so.")

@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from genzoo.bounded import build_with, check_fit
-from genzoo.config import Settings, version
+from genzoo.config import DataForm, Settings, version
 from genzoo.errors import ArtifactError, GenzooError
 from genzoo.files import digest, read_settings, read_tensors, with_tied, write_bytes, write_json, write_tensors
 from genzoo.fitted import Fitted
@@ -37,7 +37,7 @@ class ModelFile(Settings):
     genzoo: str = Field(description="version that wrote it")
     model: str = Field(description="id of the zoo entry")
     options: dict[str, Any]
-    data: DataSpec
+    data: DataForm
     training: dict[str, Any] = Field(description="how it was trained: objective, seed, steps, precision, average")
     tied: dict[str, str] = Field(default_factory=dict)
     tensors: str = Field(description="SHA-256 of model.safetensors")

@@ -12,8 +12,9 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 
 from genzoo.checkpoint import checkpoints, load_checkpoint
-from genzoo.config import RunConfig, runs_folder, version
+from genzoo.config import DataForm, RunConfig, runs_folder, version
 from genzoo.data.dataset import Dataset
+from genzoo.data.fetched import without_fetching
 from genzoo.data.source import open_dataset
 from genzoo.device import resolve_device
 from genzoo.errors import ArtifactError, ConfigError, GenzooError, did_you_mean
@@ -23,6 +24,8 @@ from genzoo.plugins import registry
 from genzoo.portable import Weights, assemble, entry_of, load_model
 from genzoo.regular import check_inside
 from genzoo.spec import DataSpec
+
+_DATA: TypeAdapter[DataSpec] = TypeAdapter(DataForm)
 
 
 class Run:
@@ -110,8 +113,8 @@ class Run:
             ArtifactError: there is neither, or it is damaged.
         """
         found = checkpoints(self.checkpoints)
-        whole = (self.model / "config.json").exists()
-        if whole and (self.record.get("status") == "finished" or not found):
+        finished = self.record.get("status") == "finished"
+        if finished or (not found and (self.model / "config.json").exists()):
             check_inside(self.model, self.path)
             return load_model(self.model, registry(), device)
         if not found:
@@ -132,19 +135,20 @@ class Run:
             ArtifactError: the record does not say, or not rightly.
         """
         try:
-            return TypeAdapter(DataSpec).validate_python(self.record.get("data"))
+            return _DATA.validate_python(self.record.get("data"))
         except ValidationError as error:
             raise ArtifactError(f"{self.path / 'run.json'} does not say what one event is.") from error
 
     def open_data(self) -> Dataset:
-        """The events that it was trained on, and those held out.
+        """The events that it was trained on, and those held out; nothing is fetched that a file asks for.
 
         Raises:
             ArtifactError: the data have changed.
             ConfigError, DataError: they cannot be found or read.
         """
         config = self.config
-        dataset = open_dataset(config.data, registry())
+        with without_fetching():
+            dataset = open_dataset(config.data, registry())
         if dataset.digest() != config.data_digest:
             raise ArtifactError(
                 f"{self.path} was trained on other data than {config.data.source!r} holds now. Restore them, or name "

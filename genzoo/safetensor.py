@@ -45,7 +45,7 @@ _TYPES = {
 }
 _LONGEST_HEADER = 16 * 2**20
 _MOST_SIDES, _LONGEST_SIDE, _MOST_NUMBERS = 16, 2**40, 2**60
-_LONGEST_NAME = 1_000
+_LONGEST_NAME, _MOST_TENSORS = 1_000, 20_000
 
 CHUNK = 2**20
 """Numbers, or bytes, that are looked at together."""
@@ -149,6 +149,8 @@ def _layout(file: io.BufferedReader, size: int) -> dict[str, Layout]:
     header = parse(file.read(length))
     if not isinstance(header, Mapping):
         raise ValueError("its header is no object")
+    if len(header) > _MOST_TENSORS:
+        raise ValueError(f"its header describes {len(header)} tensors, and no more than {_MOST_TENSORS} are read")
     found = {name: _place(name, told, 8 + length) for name, told in header.items() if name != "__metadata__"}
     end = 8 + length
     for name, place in sorted(found.items(), key=lambda item: (item[1].start, item[1].end)):
