@@ -56,8 +56,8 @@ def _write_text(path: Path, table: pa.Table, delimiter: str) -> None:
 def write_text(sink: BinaryIO, table: pa.Table, delimiter: str = ",") -> None:
     """Write a table as text with a header; quotes stand only where they must, and nothing where a value is missing."""
     header = io.StringIO()
-    csv.writer(header, delimiter=delimiter, lineterminator="\n").writerow(table.column_names)
-    sink.write(header.getvalue().encode())
+    csv.writer(header, delimiter=delimiter, lineterminator="\r\n").writerow(table.column_names)  # quotes both letters
+    sink.write(header.getvalue().removesuffix("\r\n").encode() + b"\n")
     plain = [_decoded(column) for column in table.columns]
     special = any(_has_special(column, delimiter) for column in plain)
     options = arrow_csv.WriteOptions(

@@ -19,6 +19,7 @@ from genzoo.data.dataset import (
     check_values,
     empty_column,
     refuse_empty_columns,
+    spec_of,
     usable,
 )
 from genzoo.data.tabular import Tabular
