@@ -34,7 +34,7 @@ _PER_WEIGHT, _BESIDES = 10, 2_000
 _SPARE = 16 * 2**20
 """Bytes of buffers that are not kept with the weights, besides as many as those have."""
 
-_SIZE_PER_NUMBER, _SIZE_BESIDES = 4, 2**18
+_SIZE_PER_NUMBER, _SIZE_BESIDES = 4, 2**16
 """Numbers of an event for each number of the weights, and besides."""
 
 

@@ -36,6 +36,7 @@ def write_with(path: Path, write: Callable[[Path], None]) -> None:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp{path.suffix}")
     try:
+        temporary.unlink(missing_ok=True)  # a link of that name would be followed
         write(temporary)
         sync(temporary)
         temporary.replace(path)

@@ -321,7 +321,7 @@ class Fitted:
         try:
             yield
         except Exception as error:
-            if self.origin is None or isinstance(error, GenzooError):
+            if self.origin is None or isinstance(error, GenzooError | MemoryError):
                 raise
             what = str(error).partition("\n")[0]
             raise ArtifactError(

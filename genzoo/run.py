@@ -143,12 +143,15 @@ class Run:
         """The events that it was trained on, and those held out; nothing is fetched that a file asks for.
 
         Raises:
-            ArtifactError: the data have changed.
-            ConfigError, DataError: they cannot be found or read.
+            ArtifactError: the data have changed, or its settings do not suit them.
+            DataError: they cannot be found or read.
         """
         config = self.config
-        with without_fetching():
-            dataset = open_dataset(config.data, registry())
+        try:
+            with without_fetching():
+                dataset = open_dataset(config.data, registry())
+        except ConfigError as error:
+            raise ArtifactError(f"{self.path} says of its data what does not suit them: {error}") from error
         if dataset.digest() != config.data_digest:
             raise ArtifactError(
                 f"{self.path} was trained on other data than {config.data.source!r} holds now. Restore them, or name "

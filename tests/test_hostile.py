@@ -1,6 +1,7 @@
 """Folders from strangers: every one is refused in one paragraph, with exit code 4, before it costs anything."""
 
 import json
+import os
 import random
 import shutil
 import struct
@@ -276,6 +277,45 @@ def test_what_settings_ask_for_is_refused_before_it_takes_memory(name, model):
     rewritten(model, BOMBS[name])
     size = sum(path.stat().st_size for path in model.iterdir())
     assert measured(LOADING, RUNS / "gmm", model) <= 2 * size + 64 * MEBIBYTE
+
+
+def test_the_critic_that_options_ask_for_is_never_made(tmp_path):
+    shutil.copytree(RUNS / "dcgan/model", tmp_path / "m")
+    rewritten(tmp_path / "m", lambda content: content["options"].update(discriminator_widths=[8192, 8192]))
+    assert measured(LOADING, RUNS / "gmm", tmp_path / "m") <= 64 * MEBIBYTE
+
+
+def test_events_out_of_all_proportion_to_the_weights_are_refused(tmp_path, cli):
+    shutil.copytree(RUNS / "vae/model", tmp_path / "m")
+    rewritten(tmp_path / "m", lambda content: content["data"].update(event_shape=[1, 8192, 8192]))
+    assert_refused(cli("sample", tmp_path / "m"), 4, "too large")
+
+
+@pytest.mark.parametrize(
+    "source", ["pipe.npy", "pipe.csv", "pipe.npz", "pipe", "/dev/zero", "pipe-ubyte.gz", "no/such.csv"]
+)
+def test_a_run_whose_data_are_no_file_is_not_waited_for(source, tmp_path, cli):
+    shutil.copytree(RUNS / "gmm", tmp_path / "run")
+    if source.startswith("pipe"):
+        os.mkfifo(tmp_path / source)
+    rewritten(tmp_path / "run", lambda content: content["data"].update(source=source))
+    assert_refused(cli("evaluate", "run"), 4)
+
+
+def test_a_run_whose_settings_do_not_suit_its_data_is_at_fault_itself(tmp_path, cli):
+    shutil.copytree(RUNS / "gmm", tmp_path / "run")
+    rewritten(tmp_path / "run", lambda content: content["data"].update(columns=["nobody"]))
+    assert_refused(cli("evaluate", "run"), 4, "nobody")
+
+
+def test_a_report_is_not_written_through_links(tmp_path, cli):
+    shutil.copytree(RUNS / "gmm", tmp_path / "run")
+    (tmp_path / "mine").write_text("mine")
+    for name in ("report.html", f".report.html.{os.getpid()}.tmp.html"):
+        (tmp_path / "run" / name).symlink_to(tmp_path / "mine")
+    assert cli("report", "run", "--metric", "log-likelihood")[0] == 0
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert "<html" in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_a_large_model_takes_no_more_than_twice_its_file(tmp_path):
