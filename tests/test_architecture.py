@@ -233,7 +233,7 @@ CONVERTER = "convert_efficientnet.py"
 """Run by hand, once, by whoever wants those features; reached by nothing else, as the next test says."""
 
 
-IMPORTERS = (ROOT / "__init__.py", ROOT / "registry.py", ROOT / "cli" / "main.py")
+IMPORTERS = (ROOT / "__init__.py", ROOT / "registry.py", ROOT / "cli" / "group.py", ROOT / "testing" / "__init__.py")
 """The lazy façade, the one door to what plugins registered, and the commands."""
 
 
