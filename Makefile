@@ -4,7 +4,7 @@ BIN := .venv/bin
 PLUGINS := plugins/genzoo-gan plugins/genzoo-mixture plugins/genzoo-vae
 DEMO ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
-.PHONY: install demo test check format benchmark clean
+.PHONY: install demo test check format benchmark fuzz clean
 
 install: .venv/installed
 
@@ -42,6 +42,10 @@ benchmark: install
 	$(BIN)/python benchmarks/selection.py
 	$(BIN)/python benchmarks/evaluate.py
 	$(BIN)/python benchmarks/vae.py
+
+# 20,000 mutants of model folders, runs and comparisons: loaded, sampled and scored, or refused in words.
+fuzz: install
+	$(BIN)/python tests/fuzz_folders.py 20000
 
 clean:
 	rm -rf .venv

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from genzoo.config import Settings
 from genzoo.errors import DivergenceError, GenzooError
-from genzoo.files import check_digest, digest, is_finite, read_settings, read_tensors, sync, write_json, write_tensors
+from genzoo.files import digest, read_settings, read_tensors, sync, write_json, write_tensors
+from genzoo.safetensor import is_finite
 from genzoo.weights import below
 
 _PREFIX = "step-"
@@ -106,8 +107,7 @@ def load_checkpoint(path: Path) -> tuple[CheckpointState, dict[str, Tensor]]:
         ArtifactError: it is damaged or was changed.
     """
     state = read_settings(path / "state.json", CheckpointState)
-    check_digest(path / "state.safetensors", state.tensors)
-    return state, read_tensors(path / "state.safetensors", state.tied)
+    return state, read_tensors(path / "state.safetensors", state.tied, state.tensors)
 
 
 def prune(folder: Path, keep: int, best: int | None) -> None:

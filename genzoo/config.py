@@ -9,18 +9,21 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from genzoo.errors import ConfigError, did_you_mean
-from genzoo.spec import Kind
+from genzoo.spec import DataSpec, Feature, Kind
 
 Precision = Literal["auto", "fp64", "fp32", "tf32", "bf16", "fp16"]
 ResolvedPrecision = Literal["fp64", "fp32", "tf32", "bf16", "fp16"]
 
 BUDGETS = ("epochs", "steps", "minutes")
 _RHYTHMS = ("eval_every", "eval_steps")
+
+
+_MANY = 1_000
 
 
 class Settings(BaseModel):
@@ -176,6 +179,21 @@ class DataSettings(Settings):
         return None if first is None else "--kind" if first == "kinds" else f"--{first.replace('_', '-')}"
 
 
+def _check_features(content: Any) -> Any:
+    """Stop at the first feature that is none: of a million, pydantic would describe every one."""
+    features = content.get("features") if isinstance(content, Mapping) else None
+    for place, feature in enumerate(features if isinstance(features, list) else ()):
+        levels = feature.get("levels") if isinstance(feature, Mapping) else 0
+        texts = levels is None or (isinstance(levels, list) and all(isinstance(level, str) for level in levels))
+        if not texts or not isinstance(feature.get("name"), str) or len(feature) > len(Feature.__slots__):
+            raise ValueError(f"number {place} of its features is none")
+    return content
+
+
+DataForm = Annotated[DataSpec, BeforeValidator(_check_features)]
+"""A `DataSpec` as files hold it."""
+
+
 class ObjectiveSettings(Settings):
     """Which objective, and its own options."""
 
@@ -296,7 +314,7 @@ def validate(cls: type[SettingsT], values: Mapping[str, Any], owner: str) -> Set
 
 def explain(error: ValidationError, cls: type[BaseModel], owner: str) -> str:
     """What a validation error means for whoever typed the value."""
-    first = error.errors(include_url=False, include_context=False)[0]
+    first = _first(error)
     where = ".".join(map(str, first["loc"]))
     more = f" ({error.error_count() - 1} more like it.)" if error.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":
@@ -305,8 +323,17 @@ def explain(error: ValidationError, cls: type[BaseModel], owner: str) -> str:
     if first["type"] == "missing":
         return f"{owner} needs the option {where!r}, which was not given.{more}"
     message = first["msg"].removeprefix("Value error, ")
-    about = f"option {where!r} is {first['input']!r}" if where else "options do not fit together"
+    seen = f" is {first['input']!r}"[:200] if "input" in first else ""
+    about = f"option {where!r}{seen}" if where else "options do not fit together"
     return f"{owner}: {about}: {message[0].lower()}{message[1:]}.{more}"
+
+
+def _first(error: ValidationError) -> Any:
+    """The first of all that is wrong; of very many without the value, as they would take more memory than the file."""
+    if error.error_count() <= _MANY:
+        return error.errors(include_url=False, include_context=False)[0]
+    text = error.json(include_url=False, include_context=False, include_input=False)
+    return json.JSONDecoder().raw_decode(text, 1)[0]
 
 
 def _fields_at(cls: type[BaseModel], path: tuple[int | str, ...]) -> Iterable[str]:

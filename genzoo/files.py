@@ -9,18 +9,23 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar, get_args
 
 import safetensors
-import torch
 from pydantic import ValidationError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
-from genzoo.config import SettingsT, explain
+from genzoo.config import SettingsT, explain, version
 from genzoo.errors import ArtifactError, GenzooError
+from genzoo.regular import open_regular, read_regular
+from genzoo.safetensor import read_numbers
+from genzoo.strict import parse
 
-_LARGEST_JSON = 64 * 2**20
+ThingT = TypeVar("ThingT")
+
+_LARGEST_JSON = 16 * 2**20
+_MOST_VALUES = 60_000
 
 
 def write_with(path: Path, write: Callable[[Path], None]) -> None:
@@ -31,6 +36,7 @@ def write_with(path: Path, write: Callable[[Path], None]) -> None:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp{path.suffix}")
     try:
+        temporary.unlink(missing_ok=True)  # a link of that name would be followed
         write(temporary)
         sync(temporary)
         temporary.replace(path)
@@ -98,28 +104,48 @@ def write_json(path: Path, content: Any) -> None:
     write_bytes(path, (to_json(content, indent=2) + "\n").encode(errors="surrogatepass"))
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path, known: int = 1, name: str = "format") -> dict[str, Any]:
     """The object in a JSON file.
 
+    Arguments:
+        known: the newest version of its form that this genzoo reads; an older one is the caller's to refuse.
+        name: of the key that says the version.
+
     Raises:
-        ArtifactError: it is missing, too large, not JSON, no object, or names a key twice.
+        ArtifactError: it is missing, too large, not JSON, no object, names a key twice, or is of a newer version.
     """
-
-    def no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len(dict(pairs)) < len(pairs):
-            raise ValueError("a key stands twice in one object")
-        return dict(pairs)
-
     try:
-        if path.stat().st_size > _LARGEST_JSON:
-            raise ArtifactError(f"{path} is larger than any file that genzoo writes there.")
-        content = json.loads(path.read_bytes(), object_pairs_hook=no_twins)
-    except (OSError, ValueError, RecursionError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ArtifactError(f"{path} cannot be read: {reason}.") from error
+        content = parse(read_regular(path, _LARGEST_JSON))
+    except (ValueError, RecursionError) as error:
+        raise ArtifactError(f"{path} cannot be read: {error}.") from error
     if not isinstance(content, dict):
         raise ArtifactError(f"{path} holds {type(content).__name__}, not an object.")
+    found = content.get(name)
+    if type(found) is int and found > known:
+        raise ArtifactError(
+            f"{path} is of {name} {found}, which a newer genzoo wrote; genzoo {version()} reads up to {known}. "
+            f"Upgrade it: pip install --upgrade genzoo."
+        )
     return content
+
+
+def refuse_crowded(path: Path, content: Mapping[str, Any]) -> None:
+    """Refuse settings of so many values that telling what is wrong with each would take more memory than they do.
+
+    Features of data may be many, and are looked at one by one.
+
+    Raises:
+        ArtifactError: there are more values than any settings have.
+    """
+    count = 0
+    left: list[Any] = [content]
+    while left:
+        value = left.pop()
+        inner = [part for key, part in value.items() if key != "features"] if isinstance(value, Mapping) else value
+        count += len(inner)
+        if count > _MOST_VALUES:
+            raise ArtifactError(f"{path} cannot be read: it holds more values than any file that genzoo writes there.")
+        left += [part for part in inner if isinstance(part, Mapping | list)]
 
 
 def read_settings(path: Path, cls: type[SettingsT]) -> SettingsT:
@@ -128,7 +154,8 @@ def read_settings(path: Path, cls: type[SettingsT]) -> SettingsT:
     Raises:
         ArtifactError: it cannot be read, or does not hold what this version writes there.
     """
-    content = read_json(path)
+    content = read_json(path, max(get_args(cls.model_fields["format"].annotation)))
+    refuse_crowded(path, content)
     try:
         return cls.model_validate(content)
     except ValidationError as error:
@@ -157,29 +184,32 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, str]:
     return tied
 
 
-def read_tensors(path: Path, tied: Mapping[str, str]) -> dict[str, Tensor]:
+def read_tensors(path: Path, tied: Mapping[str, str], sha256: str | None = None) -> dict[str, Tensor]:
     """What `write_tensors` wrote, tied tensors under all their names.
 
+    Arguments:
+        sha256: what the file's has to be; anything without.
+
     Raises:
-        ArtifactError: the file is missing or damaged, or a number in it is not finite.
+        ArtifactError: the file is missing, damaged or another, or a number in it is not finite.
     """
-    try:
-        tensors: dict[str, Tensor] = load_file(path)
-    except (OSError, ValueError, safetensors.SafetensorError) as error:
-        raise ArtifactError(f"{path} cannot be read as tensors: {error}.") from error
-    for name, tensor in tensors.items():
-        if not is_finite(tensor):
-            raise ArtifactError(f"{path}: tensor {name!r} holds numbers that are not finite.")
+    return with_tied(path, read_numbers(path, sha256), tied)
+
+
+def with_tied(path: Path, things: Mapping[str, ThingT], tied: Mapping[str, str]) -> dict[str, ThingT]:
+    """What a file of tensors holds by name, what was left out as tied to another along with it.
+
+    Raises:
+        ArtifactError: the other is not there, or the one is.
+    """
+    if len(tied) > len(things):
+        raise ArtifactError(
+            f"{path}: {len(tied)} tensors are tied to the {len(things)} that it holds, more than can be."
+        )
     for name, owner in tied.items():
-        if owner not in tensors:
-            raise ArtifactError(f"{path}: tensor {name!r} is tied to {owner!r}, which is not there.")
-        tensors[name] = tensors[owner]
-    return tensors
-
-
-def is_finite(tensor: Tensor) -> bool:
-    """Whether every number in a tensor is finite."""
-    return not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())
+        if owner not in things or name in things:
+            raise ArtifactError(f"{path}: tensor {name!r} is tied to {owner!r}, and the file does not hold it so.")
+    return {**things, **{name: things[owner] for name, owner in tied.items()}}
 
 
 def digest(path: Path) -> str:
@@ -194,9 +224,7 @@ def check_digest(path: Path, expected: object) -> None:
     Raises:
         ArtifactError: its SHA-256 is another, or it is missing.
     """
-    try:
-        found = digest(path)
-    except OSError as error:
-        raise ArtifactError(f"{path} cannot be read: {error.strerror}.") from error
+    with open_regular(path) as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != expected:
         raise ArtifactError(f"{path} has changed since it was written: its SHA-256 is {found[:12]}…, not as recorded.")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ from torch import Tensor
 from genzoo.data.dataset import check_values
 from genzoo.dequantise import Dequantiser
 from genzoo.device import widest
-from genzoo.errors import ConfigError, DataError
+from genzoo.errors import ArtifactError, ConfigError, DataError, GenzooError
 from genzoo.measure import measures_of, on_grid, places_of
 from genzoo.model import (
     Components,
@@ -91,6 +92,7 @@ class Fitted:
         missing: whether the generator accepts missing values, which are NaN in events of data units.
         validation_scores: log-likelihoods of validation rows, increasing, or some of them, evenly spaced; `None`
             where there were none.
+        origin: where it was loaded from, if it was; what its weights make it do is then their fault.
     """
 
     model: str
@@ -99,6 +101,7 @@ class Fitted:
     data: DataSpec
     missing: bool = False
     validation_scores: Array | None = None
+    origin: str | None = None
 
     @property
     def device(self) -> torch.device:
@@ -166,7 +169,8 @@ class Fitted:
                 return _to_host(decoder.prior_sample(GROUP))
 
         start = first // GROUP
-        drawn = np.concatenate([draw(index) for index in range(start, (first + n - 1) // GROUP + 1)])
+        with self._blamed():
+            drawn = np.concatenate([draw(index) for index in range(start, (first + n - 1) // GROUP + 1)])
         return np.asarray(drawn[first - start * GROUP :][:n])
 
     def encode(self, x: Events, *, seed: int = 0) -> Array:
@@ -306,9 +310,24 @@ class Fitted:
         training = self.generator.training
         self.generator.eval()
         try:
-            return np.concatenate([work(index, start) for index, start in enumerate(range(0, n, size))])
+            with self._blamed():
+                return np.concatenate([work(index, start) for index, start in enumerate(range(0, n, size))])
         finally:
             self.generator.train(training)
+
+    @contextlib.contextmanager
+    def _blamed(self) -> Iterator[None]:
+        """Tell what goes wrong within a model from a file as the file's fault: its weights may be anybody's."""
+        try:
+            yield
+        except Exception as error:
+            if self.origin is None or isinstance(error, GenzooError | MemoryError):
+                raise
+            what = str(error).partition("\n")[0]
+            raise ArtifactError(
+                f"{self.origin} cannot be used: with these weights model {self.model!r} fails, {type(error).__name__}: "
+                f"{what}."
+            ) from error
 
     def _densities(self, x: Events, inside: Callable[[_Chunk], Tensor], size: int = CHUNK) -> Array:
         """Log-likelihoods in data units, from those that `inside` finds in model space of chunks."""
@@ -393,9 +412,18 @@ class Fitted:
         x = self.transform.inverse(y.to(self.transform.shift.dtype))
         finite = x.isfinite()
         if finite.all():
-            return _to_host(place_on_grid(x, self.data)).astype(self.data.storage)
+            return _stored(_to_host(place_on_grid(x, self.data)), self.data.storage)
         # Neither a bound nor an integer may hide what is not finite: whoever asks can count it.
         return _to_host(torch.where(finite, place_on_grid(x, self.data), x))
+
+
+def _stored(x: Array, storage: str) -> Array:
+    """Values in the type that the data are stored in; the nearest it has, where that is one of whole numbers."""
+    if np.issubdtype(storage, np.integer):
+        ends = np.iinfo(storage)
+        x = x.clip(float(ends.min), np.nextafter(float(ends.max), 0) if ends.max > 2**53 else float(ends.max))
+    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite there
+        return x.astype(storage)
 
 
 def _refuse_grey(model: str, events: Array) -> None:

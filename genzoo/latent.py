@@ -150,7 +150,8 @@ def _movement(fitted: Fitted, prior: Prior) -> Array:
             z = np.tile(prior.centre, (len(dimensions), 1))
             z[np.arange(len(dimensions)), dimensions] = end[dimensions]
             ends.append(fitted.decode(z).astype(np.float64).reshape(len(z), -1))
-        change = np.abs(ends[1] - ends[0]) / spread
+        with np.errstate(over="ignore", invalid="ignore"):  # of events absurdly far away
+            change = np.abs(ends[1] - ends[0]) / spread
         found.append(np.nan_to_num(change).mean(axis=1))
     return np.concatenate(found)
 
@@ -159,7 +160,8 @@ def _spread(fitted: Fitted, prior: Prior) -> Array:
     """Standard deviation of decoded events: of each column of a table, of all places of an image together."""
     events = fitted.decode(prior.draws[:_DECODED]).astype(np.float64).reshape(_DECODED, -1)
     axis = 0 if fitted.data.modality == "table" else None
-    spread = np.nan_to_num(events.std(axis=axis))
+    with np.errstate(over="ignore", invalid="ignore"):
+        spread = np.nan_to_num(events.std(axis=axis))
     return np.where(spread > 0, spread, 1.0)
 
 

@@ -57,11 +57,14 @@ def grid(events: Array, data: DataSpec, *, columns: int | None = None, gap: int 
     return Image.fromarray(canvas[:, :, 0] if channels == 1 else canvas)
 
 
-def save_events(path: Path, events: Array, data: DataSpec, *, columns: int | None = None) -> None:
+def save_events(
+    path: Path, events: Array, data: DataSpec, *, columns: int | None = None, escape_formulas: bool = False
+) -> None:
     """Write events by the suffix of `path`; a path without one is a folder of one PNG per image.
 
     Arguments:
         columns: of a grid of images.
+        escape_formulas: as for `write_table`.
 
     Raises:
         ConfigError: the suffix is unknown, or does not suit the events.
@@ -82,7 +85,7 @@ def save_events(path: Path, events: Array, data: DataSpec, *, columns: int | Non
         from genzoo.data.table import table_of
         from genzoo.table import write_table
 
-        write_table(path, table_of(events, data))
+        write_table(path, table_of(events, data), escape_formulas=escape_formulas)
 
 
 def check_suffix(path: Path, n: int, data: DataSpec) -> None:
@@ -104,11 +107,14 @@ def check_suffix(path: Path, n: int, data: DataSpec) -> None:
         raise ConfigError(f"{path} lies in a folder that does not exist: {path.parent}.")
 
 
-def save_traversal(path: Path, found: Traversal, data: DataSpec) -> None:
+def save_traversal(path: Path, found: Traversal, data: DataSpec, *, escape_formulas: bool = False) -> None:
     """Write a traversal by the suffix of `path`: a grid of images with a row for each dimension, a table, or arrays.
 
     A table has the columns `dimension` and `value` before its own; `.npy` holds events `(R, S, *event)`, and `.npz`
     the dimensions and values, too.
+
+    Arguments:
+        escape_formulas: as for `write_table`.
 
     Raises:
         ConfigError: the suffix is unknown, or does not suit the events.
@@ -136,6 +142,7 @@ def save_traversal(path: Path, found: Traversal, data: DataSpec) -> None:
             table.add_column(0, _free("value", table.column_names), [found.values.ravel()]).add_column(
                 0, _free("dimension", table.column_names), [found.dimensions.repeat(steps)]
             ),
+            escape_formulas=escape_formulas,
         )
 
 

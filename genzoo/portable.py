@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,18 +12,22 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from genzoo.build import build_parts
-from genzoo.config import Settings, version
-from genzoo.errors import ArtifactError, ConfigError, DataError, GenzooError
-from genzoo.files import check_digest, digest, read_settings, read_tensors, write_bytes, write_json, write_tensors
+from genzoo.bounded import build_with, check_fit
+from genzoo.config import DataForm, Settings, version
+from genzoo.errors import ArtifactError, GenzooError
+from genzoo.files import digest, read_settings, read_tensors, with_tied, write_bytes, write_json, write_tensors
 from genzoo.fitted import Fitted
+from genzoo.printed import printable
 from genzoo.registry import Entry, Registry
-from genzoo.seeding import scope
+from genzoo.safetensor import read_layout
 from genzoo.spec import DataSpec, ModelSpec
 from genzoo.transform import Affine
-from genzoo.weights import below, check_tensors, load_tensors
+from genzoo.weights import below
 
+_MARKUP = "\\`*_{}[]<>|#"
 _SCORES = "validation_scores"
+_PREFIXES = ("generator.", "transform.")
+_DISTRIBUTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 class ModelFile(Settings):
@@ -30,7 +37,7 @@ class ModelFile(Settings):
     genzoo: str = Field(description="version that wrote it")
     model: str = Field(description="id of the zoo entry")
     options: dict[str, Any]
-    data: DataSpec
+    data: DataForm
     training: dict[str, Any] = Field(description="how it was trained: objective, seed, steps, precision, average")
     tied: dict[str, str] = Field(default_factory=dict)
     tensors: str = Field(description="SHA-256 of model.safetensors")
@@ -71,65 +78,89 @@ def save_model(folder: Path, fitted: Fitted, options: dict[str, Any], training: 
 def load_model(folder: Path, registry: Registry, device: torch.device | None = None) -> Fitted:
     """The model in a folder that `save_model` wrote.
 
-    Nothing but installed plugins is run. The weights are allocated only after their shapes were checked against
-    those of the model that the options describe.
+    Nothing but installed plugins is run. The weights are read only after their shapes were checked against those of
+    the model that the options describe, which takes no memory.
 
     Raises:
         ArtifactError: a file is missing, damaged, of another version, or does not fit the model; or no
             installed plugin has it.
     """
     content = read_settings(folder / "config.json", ModelFile)
-    check_digest(folder / "model.safetensors", content.tensors)
-    tensors = read_tensors(folder / "model.safetensors", content.tied)
-    if content.model not in registry.models.ids():
-        raise ArtifactError(
-            f"{folder} holds a model {content.model!r}, which no installed plugin has. "
-            f"Install {content.model.partition('/')[0]!r} first."
-        )
-    entry = registry.models.get(content.model)
-    return assemble(entry, content.options, content.data, tensors, owner=str(folder), device=device)
+    path = folder / "model.safetensors"
+    layout = with_tied(path, read_layout(path, content.tensors), content.tied)
+    if strange := sorted(name for name in layout if name != _SCORES and not name.startswith(_PREFIXES)):
+        raise ArtifactError(f"{path} holds a tensor {strange[0]!r}, which belongs to no part of a model.")
+    entry = entry_of(content.model, registry, folder)
+    kept = Weights(
+        str(folder),
+        {name: place.outline() for name, place in layout.items()},
+        lambda: read_tensors(path, content.tied, content.tensors),
+    )
+    return assemble(entry, content.options, content.data, kept, device)
+
+
+def entry_of(model: str, registry: Registry, owner: Path) -> Entry[ModelSpec]:
+    """The zoo's entry of a model id that a file at `owner` names.
+
+    Raises:
+        ArtifactError: no installed plugin has it.
+    """
+    if model in registry.models.ids():
+        return registry.models.get(model)
+    distribution = model.partition("/")[0]
+    known = _DISTRIBUTION.fullmatch(distribution) is not None and "/" in model
+    remedy = f"If you trust its origin: genzoo install {distribution}." if known else "It is no id of a model."
+    raise ArtifactError(f"{owner} holds a model {model[:100]!r}, which no installed plugin has. {remedy}")
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Tensors `generator.*` and `transform.*` in a file, and `validation_scores` where they were kept.
+
+    Arguments:
+        owner: where they are, for messages.
+        outlines: by name, tensors without numbers.
+        read: gives them with their numbers.
+    """
+
+    owner: str
+    outlines: dict[str, Tensor]
+    read: Callable[[], dict[str, Tensor]]
 
 
 def assemble(
-    entry: Entry[ModelSpec],
-    options: dict[str, Any],
-    data: DataSpec,
-    tensors: dict[str, Tensor],
-    *,
-    owner: str,
-    device: torch.device | None,
+    entry: Entry[ModelSpec], options: dict[str, Any], data: DataSpec, kept: Weights, device: torch.device | None
 ) -> Fitted:
-    """A fitted model from the tensors `generator.*` and `transform.*`, and `validation_scores` where they were kept.
-
-    Arguments:
-        owner: where the tensors come from, for messages.
+    """A fitted model from weights in a file.
 
     Raises:
         ArtifactError: they do not fit the model.
     """
-    weights = below(tensors, "generator.")
     try:
-        with torch.device("meta"):
-            check_tensors(build_parts(entry, options, data).generator, weights, exact=False)
-        # Only now that its size is known to be the file's: what the weights do not hold is made as in training.
-        with scope(0, "build"):
-            generator = build_parts(entry, options, data).generator
-    except (ConfigError, DataError) as error:
-        raise ArtifactError(f"{owner} does not fit model {entry.id!r}: {error}") from error
-    transform = Affine(*(tensors.get(f"transform.{name}", torch.zeros(0)) for name in ("shift", "scale")))
-    _check_transform(owner, transform, data)
-    generator.to(next((tensor.dtype for tensor in weights.values() if tensor.is_floating_point()), torch.float32))
-    load_tensors(generator, weights, assign=True)
-    generator.requires_grad_(False)
+        check_fit(entry, options, data, below(kept.outlines, "generator."))
+        _check_scores(kept.outlines.get(_SCORES))
+    except ArtifactError as error:
+        raise ArtifactError(f"{kept.owner} does not fit model {entry.id!r}: {error}") from error
+    _check_transform_form(kept.owner, kept.outlines, data)
+    tensors = kept.read()
+    transform = Affine(tensors["transform.shift"], tensors["transform.scale"])
+    if not (transform.scale > 0).all():
+        raise ArtifactError(f"{kept.owner}: its transform does not fit events of shape {data.event_shape}.")
+    generator = build_with(entry, options, data, below(tensors, "generator."))
     scores = tensors[_SCORES].numpy() if _SCORES in tensors else None
-    fitted = Fitted(entry.id, generator.eval(), transform, data, entry.spec.missing, scores)
+    fitted = Fitted(entry.id, generator, transform, data, entry.spec.missing, scores, kept.owner)
     return fitted if device is None else fitted.to(device)
 
 
-def _check_transform(owner: str, transform: Affine, data: DataSpec) -> None:
-    shapes: tuple[Tensor, ...] = (transform.shift, transform.scale)
+def _check_scores(outline: Tensor | None) -> None:
+    if outline is not None and (outline.dtype != torch.float64 or outline.ndim != 1 or not len(outline)):
+        raise ArtifactError(f"its {_SCORES} are {tuple(outline.shape)} {outline.dtype}, and not a list of float64")
+
+
+def _check_transform_form(owner: str, outlines: Mapping[str, Tensor], data: DataSpec) -> None:
     allowed = ((), data.event_shape[:1]) if data.modality == "table" else ((),)
-    if any(tuple(tensor.shape) not in allowed for tensor in shapes) or not (transform.scale > 0).all():
+    parts = [outlines.get(f"transform.{name}") for name in ("shift", "scale")]
+    if any(part is None or tuple(part.shape) not in allowed or not part.is_floating_point() for part in parts):
         raise ArtifactError(f"{owner}: its transform does not fit events of shape {data.event_shape}.")
 
 
@@ -148,4 +179,4 @@ def _card(content: ModelFile) -> str:
 
 
 def _cell(value: Any) -> str:
-    return str(value).replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+    return "".join(f"\\{letter}" if letter in _MARKUP else letter for letter in printable(str(value)))

@@ -12,16 +12,20 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 
 from genzoo.checkpoint import checkpoints, load_checkpoint
-from genzoo.config import RunConfig, runs_folder, version
+from genzoo.config import DataForm, RunConfig, runs_folder, version
 from genzoo.data.dataset import Dataset
+from genzoo.data.fetched import without_fetching
 from genzoo.data.source import open_dataset
 from genzoo.device import resolve_device
 from genzoo.errors import ArtifactError, ConfigError, GenzooError, did_you_mean
 from genzoo.files import read_json, read_settings, write_json
 from genzoo.fitted import Array, Fitted
 from genzoo.plugins import registry
-from genzoo.portable import assemble, load_model
+from genzoo.portable import Weights, assemble, entry_of, load_model
+from genzoo.regular import check_inside
 from genzoo.spec import DataSpec
+
+_DATA: TypeAdapter[DataSpec] = TypeAdapter(DataForm)
 
 
 class Run:
@@ -109,14 +113,19 @@ class Run:
             ArtifactError: there is neither, or it is damaged.
         """
         found = checkpoints(self.checkpoints)
-        whole = (self.model / "config.json").exists()
-        if whole and (self.record.get("status") == "finished" or not found):
+        finished = self.record.get("status") == "finished"
+        if finished or (not found and (self.model / "config.json").exists()):
+            check_inside(self.model, self.path)
             return load_model(self.model, registry(), device)
         if not found:
             raise ArtifactError(f"{self.path} holds neither a trained model nor a checkpoint. Train it first.")
+        check_inside(found[-1], self.path)
+        config = self.config
         state, tensors = load_checkpoint(found[-1])
-        entry, config = registry().models.get(self.config.model), self.config
-        return assemble(entry, config.options, self.data, state.kept(tensors), owner=str(found[-1]), device=device)
+        kept = state.kept(tensors)
+        outlines = {name: tensor.to("meta") for name, tensor in kept.items()}
+        entry = entry_of(config.model, registry(), self.path)
+        return assemble(entry, config.options, self.data, Weights(str(found[-1]), outlines, lambda: kept), device)
 
     @property
     def data(self) -> DataSpec:
@@ -126,19 +135,23 @@ class Run:
             ArtifactError: the record does not say, or not rightly.
         """
         try:
-            return TypeAdapter(DataSpec).validate_python(self.record.get("data"))
+            return _DATA.validate_python(self.record.get("data"))
         except ValidationError as error:
             raise ArtifactError(f"{self.path / 'run.json'} does not say what one event is.") from error
 
     def open_data(self) -> Dataset:
-        """The events that it was trained on, and those held out.
+        """The events that it was trained on, and those held out; nothing is fetched that a file asks for.
 
         Raises:
-            ArtifactError: the data have changed.
-            ConfigError, DataError: they cannot be found or read.
+            ArtifactError: the data have changed, or its settings do not suit them.
+            DataError: they cannot be found or read.
         """
         config = self.config
-        dataset = open_dataset(config.data, registry())
+        try:
+            with without_fetching():
+                dataset = open_dataset(config.data, registry())
+        except ConfigError as error:
+            raise ArtifactError(f"{self.path} says of its data what does not suit them: {error}") from error
         if dataset.digest() != config.data_digest:
             raise ArtifactError(
                 f"{self.path} was trained on other data than {config.data.source!r} holds now. Restore them, or name "

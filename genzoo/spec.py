@@ -15,6 +15,12 @@ from typing import Any, ClassVar, Literal, get_args
 API_VERSION = 1
 """The plugin contract this genzoo speaks; a plugin module states the one it was written for as `GENZOO_API`."""
 
+MOST_NUMBERS = 2**26
+"""Of an event: those of an image of 8192 by 8192 grey pixels."""
+
+MOST_NAMES = 100_000
+"""Columns of a table and categories of them, all of which the file of a model names."""
+
 Kind = Literal["continuous", "binary", "categorical", "count"]
 Modality = Literal["image", "table"]
 InputSpace = Literal["raw", "centred", "standardised", "unit", "signed-unit"]
@@ -120,6 +126,10 @@ class DataSpec:
 
     def __post_init__(self) -> None:
         rank = 3 if self.modality == "image" else 1
+        if any(side > MOST_NUMBERS for side in self.event_shape) or self.size > MOST_NUMBERS:
+            raise ValueError(f"An event holds at most {MOST_NUMBERS} numbers.")
+        if len(self.features) + sum(len(feature.levels or ()) for feature in self.features) > MOST_NAMES:
+            raise ValueError(f"A table has at most {MOST_NAMES} columns and categories together.")
         if len(self.event_shape) != rank or any(side < 1 for side in self.event_shape):
             raise ValueError(f"An event of modality {self.modality!r} cannot have the shape {self.event_shape}.")
         if len(self.features) != (1 if self.modality == "image" else self.event_shape[0]):
@@ -128,6 +138,8 @@ class DataSpec:
             raise ValueError(f"The bounds {self.bounds} are not two increasing finite numbers.")
         if self.quantum is not None and not (math.isfinite(self.quantum) and self.quantum > 0):
             raise ValueError(f"The quantisation step {self.quantum} is not a positive number.")
+        if self.quantum is not None and self.bounds is not None and not _divides(self.quantum, self.bounds):
+            raise ValueError(f"The quantisation step {self.quantum} gives the range {self.bounds} no levels to count.")
 
     @property
     def size(self) -> int:
@@ -162,12 +174,16 @@ def _could_be(stored: ColumnType, level: str) -> bool:
         return level in ("false", "true")
     try:
         return math.isfinite(int(level) if "int" in stored else float(level))
-    except ValueError:
+    except (ValueError, OverflowError):
         return False
 
 
 def _increasing(bounds: tuple[float, float]) -> bool:
-    return all(map(math.isfinite, bounds)) and bounds[0] < bounds[1]
+    return all(map(math.isfinite, bounds)) and bounds[0] < bounds[1] and math.isfinite(bounds[1] - bounds[0])
+
+
+def _divides(quantum: float, bounds: tuple[float, float]) -> bool:
+    return quantum <= bounds[1] - bounds[0] < quantum * 2**53
 
 
 def is_name(text: object) -> bool:

@@ -14,13 +14,18 @@ from pyarrow import parquet
 
 from genzoo.errors import ConfigError
 from genzoo.files import write_with
+from genzoo.formula import PATTERN, guarded
 
 SUFFIXES = (".csv", ".tsv", ".parquet", ".arrow", ".feather")
 """Of files that `write_table` writes."""
 
 
-def write_table(path: Path, table: pa.Table) -> None:
+def write_table(path: Path, table: pa.Table, *, escape_formulas: bool = False) -> None:
     """Write a table atomically, by the suffix of `path`.
+
+    Arguments:
+        escape_formulas: whether text that a spreadsheet would take for a formula goes behind an apostrophe, in
+            `.csv` and `.tsv`; other files say what is text.
 
     Raises:
         ConfigError: the suffix is unknown.
@@ -32,7 +37,8 @@ def write_table(path: Path, table: pa.Table) -> None:
     elif suffix in (".arrow", ".feather"):
         write_with(path, lambda temporary: _write_arrow(temporary, table))
     elif suffix in (".csv", ".tsv"):
-        write_with(path, lambda temporary: _write_text(temporary, table, "," if suffix == ".csv" else "\t"))
+        told = without_formulas(table) if escape_formulas else table
+        write_with(path, lambda temporary: _write_text(temporary, told, "," if suffix == ".csv" else "\t"))
     else:
         raise ConfigError(f"A table cannot be written as {path.name!r}. Known: {', '.join(SUFFIXES)}.")
 
@@ -50,8 +56,8 @@ def _write_text(path: Path, table: pa.Table, delimiter: str) -> None:
 def write_text(sink: BinaryIO, table: pa.Table, delimiter: str = ",") -> None:
     """Write a table as text with a header; quotes stand only where they must, and nothing where a value is missing."""
     header = io.StringIO()
-    csv.writer(header, delimiter=delimiter, lineterminator="\n").writerow(table.column_names)
-    sink.write(header.getvalue().encode())
+    csv.writer(header, delimiter=delimiter, lineterminator="\r\n").writerow(table.column_names)  # quotes both letters
+    sink.write(header.getvalue().removesuffix("\r\n").encode() + b"\n")
     plain = [_decoded(column) for column in table.columns]
     special = any(_has_special(column, delimiter) for column in plain)
     options = arrow_csv.WriteOptions(
@@ -60,12 +66,27 @@ def write_text(sink: BinaryIO, table: pa.Table, delimiter: str = ",") -> None:
     arrow_csv.write_csv(pa.table(plain, names=table.column_names), sink, options)
 
 
+def without_formulas(table: pa.Table) -> pa.Table:
+    """The table with text and names that a spreadsheet would take for a formula behind an apostrophe."""
+    columns = [_guarded(_decoded(column)) for column in table.columns]
+    return pa.table(columns, names=[guarded(name) for name in table.column_names])
+
+
+def _guarded(column: Any) -> Any:
+    if not _is_text(column):
+        return column
+    bare = pc.fill_null(pc.match_substring_regex(column, PATTERN), False)
+    return pc.if_else(bare, pc.binary_join_element_wise("'", column, ""), column)
+
+
 def _decoded(column: Any) -> Any:
     return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
+def _is_text(column: Any) -> bool:
+    return bool(pa.types.is_string(column.type) or pa.types.is_large_string(column.type))
+
+
 def _has_special(column: Any, delimiter: str) -> bool:
     """Whether a text of the column needs quotes."""
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-        return False
-    return bool(pc.any(pc.match_substring_regex(column, f'["\\r\\n{delimiter}]')).as_py())
+    return _is_text(column) and bool(pc.any(pc.match_substring_regex(column, f'["\\r\\n{delimiter}]')).as_py())

@@ -9,9 +9,11 @@ from sklearn.datasets import load_digits
 
 from genzoo import DataError, DataSpec, Feature
 from genzoo.config import DataSettings, SplitSettings
-from genzoo.data.array import array_dataset
+from genzoo.data.array import array_dataset, read_array
 from genzoo.data.dataset import Dataset, usable
 from genzoo.data.degenerate import refuse_degenerate
+from genzoo.data.fetched import without_fetching
+from genzoo.data.idx import read_idx
 from genzoo.data.inspect import inspect
 from genzoo.data.source import anchor, open_dataset
 from genzoo.plugins import registry
@@ -431,3 +433,39 @@ def test_what_differs_in_one_late_row_has_a_density():
     refuse_degenerate(data, np.arange(rows))
     with pytest.raises(DataError):
         refuse_degenerate(data, np.arange(rows - 1))
+
+
+def test_archives_and_idx_files_that_unpack_to_too_much_are_refused(tmp_path):
+    with (
+        zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("x.npy", "w") as member,
+    ):
+        for _ in range(300):
+            member.write(bytes(2**20))
+    with pytest.raises(DataError, match="unpack"):
+        read_array(tmp_path / "a.npz")
+    with zipfile.ZipFile(tmp_path / "b.npz", "w") as archive:
+        for number in range(1_100):
+            archive.writestr(f"{number}.npy", b"")
+    with pytest.raises(DataError, match="1100 arrays"):
+        read_array(tmp_path / "b.npz")
+    header = b"\0\0\x08\x03" + struct.pack(">3I", 600, 1_000, 1_000)
+    (tmp_path / "a-ubyte.gz").write_bytes(gzip.compress(header + bytes(10**6)))
+    with pytest.raises(DataError, match="unpack"):
+        read_idx(tmp_path / "a-ubyte.gz")
+
+
+def test_events_and_names_beyond_what_a_model_can_be_kept_of_are_refused(tmp_path):
+    with pytest.raises(DataError, match="columns"):
+        array_dataset("wide", np.zeros((1, 100_001)))
+    with pytest.raises(DataError, match="numbers"):
+        array_dataset("large", np.broadcast_to(np.float32(0.5), (1, 3, 5000, 5000)))
+
+
+def test_a_run_that_names_data_to_be_fetched_fetches_nothing(tmp_path, monkeypatch):
+    pooch = pytest.importorskip("pooch")
+    monkeypatch.setattr(pooch, "retrieve", lambda *_, **__: pytest.fail("fetched"))
+    monkeypatch.setattr(pooch, "os_cache", lambda _: tmp_path)
+    monkeypatch.delenv("GENZOO_DATA", raising=False)
+    with without_fetching(), pytest.raises(DataError, match="genzoo data mnist"):
+        read("mnist")

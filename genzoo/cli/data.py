@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from genzoo.cli.options import data_layer, show_table, with_data_options
+from genzoo.cli.options import data_layer, show_table, tell, with_data_options
 from genzoo.plugins import registry
 
 
@@ -40,7 +40,7 @@ def command(data: str | None, as_json: bool, **given: Any) -> None:
         click.echo(json.dumps(found.as_dict(), indent=2))
         return
     for key, value in found.facts.items():
-        click.echo(f"{key}: {value}")
+        tell(f"{key}: {value}")
     if found.columns:
         missing = any(column.missing for column in found.columns)
         header = ["column", "type", "kind", "values", *["missing"] * missing]
@@ -49,6 +49,6 @@ def command(data: str | None, as_json: bool, **given: Any) -> None:
         show_table(header, cells)
         click.echo()
     for remark in found.remarks:
-        click.echo(f"look at: {remark}")
+        tell(f"look at: {remark}")
     if not found.remarks:
         click.echo("nothing looks wrong")

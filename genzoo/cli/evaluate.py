@@ -13,6 +13,7 @@ from genzoo.cli.options import (
     features_option,
     json_option,
     samples_option,
+    tell,
     terminal_width,
     with_data_options,
 )
@@ -136,11 +137,11 @@ def _show(found: Evaluation, model: str, data: str | None, as_json: bool) -> Non
     from genzoo.report.scores import show_scores
 
     events = "test events, which it was not trained on" if data is None else f"events of {data}"
-    click.echo(f"{model} on {found.events} {events}")
+    tell(f"{model} on {found.events} {events}")
     if len(found.unobserved):
         from genzoo.metrics.likelihood import named_rows
 
-        click.echo(f"left out, as they have no value at all: {named_rows(found.unobserved)}")
+        tell(f"left out, as they have no value at all: {named_rows(found.unobserved)}")
     show_scores(found.scores, found.reasons, terminal_width())
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from genzoo.cli.options import data_option, device_option, json_option, with_data_options
+from genzoo.cli.options import data_option, device_option, formulas_option, json_option, tell, with_data_options
 
 
 @click.command("impute")
@@ -17,9 +17,12 @@ from genzoo.cli.options import data_option, device_option, json_option, with_dat
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="F", help="Where to, by suffix.")
 @click.option("--draws", is_flag=True, help="Draw what is missing, instead of taking means and most probable values.")
 @click.option("--seed", type=int, default=0, envvar="GENZOO_SEED", show_default=True, help="Of the draws.")
+@formulas_option
 @device_option
 @json_option
-def command(run: str, out: Path, draws: bool, seed: int, device: str, as_json: bool, **given: Any) -> None:
+def command(
+    run: str, out: Path, draws: bool, seed: int, escape_formulas: bool, device: str, as_json: bool, **given: Any
+) -> None:
     """Fill in the missing values of D with the model of RUN, and leave all else as it is.
 
     A missing value becomes its mean given the observed ones, or its most probable category; with --draws a draw.
@@ -37,7 +40,7 @@ def command(run: str, out: Path, draws: bool, seed: int, device: str, as_json: b
     dataset = open_data(fitted, given)
     check_suffix(out, len(dataset), fitted.data)
     events = np.asarray(dataset.events[:])
-    write_filled(out, fitted, given, fitted.impute(events, draw=draws, seed=seed))
+    write_filled(out, fitted, given, fitted.impute(events, draw=draws, seed=seed), escape_formulas=escape_formulas)
     missing = np.isnan(events).reshape(len(events), -1)
     names = [feature.name for feature in fitted.data.features]
     filled = {name: int(count) for name, count in zip(names, missing.sum(axis=0), strict=False) if count}
@@ -45,4 +48,4 @@ def command(run: str, out: Path, draws: bool, seed: int, device: str, as_json: b
         click.echo(to_json({"out": str(out), "rows": len(events), "filled": filled}, indent=2))
         return
     told = ", ".join(f"{name} {count}" for name, count in filled.items()) or "none was missing"
-    click.echo(f"{missing.sum()} values filled in ({told}): {out}")
+    tell(f"{missing.sum()} values filled in ({told}): {out}")

@@ -12,6 +12,7 @@ import click
 
 from genzoo.cli.group import LazyGroup
 from genzoo.errors import GenzooError, LostProcessError
+from genzoo.printed import printable
 
 _COMMANDS = {
     "models": "List the zoo; with NAME what a model is and can do.",
@@ -111,7 +112,7 @@ def _told_by_another() -> bool:
 def _fail(message: str, code: int, debug: bool) -> int:
     if debug:
         traceback.print_exc()
-    paragraph = " ".join(message.split())
+    paragraph = " ".join(printable(message).split())
     click.echo(textwrap.fill(f"Error: {paragraph}", 100, break_long_words=False, break_on_hyphens=False), err=True)
     return code
 

@@ -12,7 +12,7 @@ import click
 import numpy as np
 import pyarrow as pa
 
-from genzoo.cli.options import data_layer
+from genzoo.cli.options import data_layer, tell
 from genzoo.config import DataSettings, validate
 from genzoo.data.dataset import Dataset
 from genzoo.data.match import filled_table
@@ -36,7 +36,7 @@ def open_data(fitted: Fitted, given: Mapping[str, Any]) -> Dataset:
     """
     dataset = open_matching(_settings(given), fitted.data, registry())
     if dataset.ignored:
-        click.echo(f"columns that the model does not know, left alone: {', '.join(dataset.ignored)}", err=True)
+        tell(f"columns that the model does not know, left alone: {', '.join(dataset.ignored)}", err=True)
     return dataset
 
 
@@ -49,10 +49,15 @@ def _settings(given: Mapping[str, Any]) -> DataSettings:
     return validate(DataSettings, data_layer(given["data"], given), "Data")
 
 
-def write_filled(out: Path, fitted: Fitted, given: Mapping[str, Any], events: Array) -> None:
+def write_filled(
+    out: Path, fitted: Fitted, given: Mapping[str, Any], events: Array, *, escape_formulas: bool = False
+) -> None:
     """Write the data that a command line names with `events` where they have missing values, by the suffix of `out`.
 
     A table keeps all its columns, their order and types; an array holds the columns of the model.
+
+    Arguments:
+        escape_formulas: as for `write_table`.
 
     Raises:
         ConfigError: a column of the table cannot be written to such a file.
@@ -62,11 +67,11 @@ def write_filled(out: Path, fitted: Fitted, given: Mapping[str, Any], events: Ar
     suffix = out.suffix.lower()
     source = open_source(settings, registry()) if suffix in SUFFIXES else None
     if source is None:
-        save_events(out, events, fitted.data)
+        save_events(out, events, fitted.data, escape_formulas=escape_formulas)
         return
     table = filled_table(source, settings, fitted.data, events, as_written=suffix in (".csv", ".tsv"))
     try:
-        write_table(out, table)
+        write_table(out, table, escape_formulas=escape_formulas)
     except pa.ArrowException as error:
         raise ConfigError(f"The table cannot be written as {out.name!r}: {error}. Write .parquet.") from error
 
@@ -104,7 +109,7 @@ def show_columns(
         click.echo(to_json({**summary, "out": None if out is None else str(out), **rows}, indent=2))
         return
     for line in lines:
-        click.echo(line, err=out is None)
+        tell(line, err=out is None)
     if out is not None:
         click.echo(f"rows: {out}")
 

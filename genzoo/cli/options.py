@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from genzoo.errors import ConfigError
+from genzoo.printed import printable
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
@@ -29,6 +30,13 @@ draws_option = click.option(
 )
 rows_option = click.option(
     "--out", type=click.Path(path_type=Path), metavar="F", help="Where to: .csv .tsv .parquet .arrow .npy; or stdout."
+)
+
+formulas_option = click.option(
+    "--escape-formulas",
+    is_flag=True,
+    help="In .csv and .tsv, put an apostrophe before text and column names that begin with = + - @, a tab or a line "
+    "end, so that no spreadsheet takes them for formulas. Other files need no such thing.",
 )
 
 DATA_OPTIONS = (
@@ -91,6 +99,12 @@ def terminal_width() -> int:
 
 def show_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, err: bool = False) -> None:
     """Left-aligned columns on stdout, or on stderr."""
-    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-    for row in [header, *rows]:
+    shown = [[printable(cell) for cell in row] for row in [header, *rows]]
+    widths = [max(len(row[i]) for row in shown) for i in range(len(header))]
+    for row in shown:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip(), err=err)
+
+
+def tell(line: str, *, err: bool = False) -> None:
+    """Print a line in which names from data or files stand."""
+    click.echo(printable(line), err=err)

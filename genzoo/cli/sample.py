@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from genzoo.cli.options import data_layer, with_data_options
+from genzoo.cli.options import data_layer, formulas_option, tell, with_data_options
 from genzoo.errors import ConfigError
 
 if TYPE_CHECKING:
     from genzoo.data.dataset import Dataset
-    from genzoo.fitted import Fitted
+    from genzoo.fitted import Array, Fitted
 
 _LONGEST_ROW = 16
 
@@ -38,6 +38,7 @@ _LONGEST_ROW = 16
 )
 @click.option("--data", metavar="D", help="The data whose rows --interpolate names; the run's own without.")
 @with_data_options
+@formulas_option
 @click.option(
     "--device", default="auto", envvar="GENZOO_DEVICE", show_default=True, help="auto, cpu, cuda, cuda:N or mps."
 )
@@ -49,6 +50,7 @@ def command(
     seed: int,
     traverse: bool,
     ends: tuple[int, int] | None,
+    escape_formulas: bool,
     device: str,
     as_json: bool,
     **given: Any,
@@ -65,13 +67,13 @@ def command(
 
     fitted = load(run, device)
     if traverse:
-        found = _traverse(fitted, 7 if count is None else count, out, seed)
+        found = _traverse(fitted, 7 if count is None else count, out, seed, escape_formulas)
     elif ends is not None:
-        found = _interpolate(run, fitted, ends, 10 if count is None else count, out, seed, given)
+        found = _interpolate(run, fitted, ends, 10 if count is None else count, out, seed, escape_formulas, given)
     else:
-        found = _sample(fitted, 64 if count is None else count, out, seed)
+        found = _sample(fitted, 64 if count is None else count, out, seed, escape_formulas)
     content, line = found
-    click.echo(json.dumps({**content, "event": fitted.data.describe()}) if as_json else line)
+    tell(json.dumps({**content, "event": fitted.data.describe()}) if as_json else line)
 
 
 def _check(traverse: bool, ends: tuple[int, int] | None, given: dict[str, Any]) -> None:
@@ -88,17 +90,41 @@ def _default(fitted: Fitted, name: str) -> Path:
     return Path(f"{fitted.model.rpartition('/')[2]}-{name}.{suffix}")
 
 
-def _sample(fitted: Fitted, count: int, out: Path | None, seed: int) -> tuple[dict[str, Any], str]:
+def _sample(
+    fitted: Fitted, count: int, out: Path | None, seed: int, escape_formulas: bool
+) -> tuple[dict[str, Any], str]:
     from genzoo.picture import check_suffix, save_events
 
     out = out or _default(fitted, f"{count}-seed{seed}")
     check_suffix(out, count, fitted.data)
-    save_events(out, fitted.sample(count, seed=seed), fitted.data)
+    events = _finite(fitted, fitted.sample(count, seed=seed))
+    save_events(out, events, fitted.data, escape_formulas=escape_formulas)
     content = {"out": str(out), "count": count, "seed": seed}
     return content, f"{count} events ({fitted.data.describe()}): {out}"
 
 
-def _traverse(fitted: Fitted, steps: int, out: Path | None, seed: int) -> tuple[dict[str, Any], str]:
+def _finite(fitted: Fitted, events: Array) -> Array:
+    """The events, if every number of them is finite.
+
+    Raises:
+        ArtifactError: the weights are of no use.
+    """
+    import numpy as np
+
+    from genzoo.errors import ArtifactError
+
+    bad = int((~np.isfinite(events)).reshape(len(events), -1).any(1).sum())
+    if bad:
+        raise ArtifactError(
+            f"{bad} of {len(events)} events that {fitted.origin} gives hold numbers that are not finite: its weights "
+            f"are of no use."
+        )
+    return events
+
+
+def _traverse(
+    fitted: Fitted, steps: int, out: Path | None, seed: int, escape_formulas: bool
+) -> tuple[dict[str, Any], str]:
     from genzoo.latent import check_decoder, traverse
     from genzoo.picture import check_traversal_suffix, save_traversal
 
@@ -106,7 +132,8 @@ def _traverse(fitted: Fitted, steps: int, out: Path | None, seed: int) -> tuple[
     out = out or _default(fitted, "traversal")
     check_traversal_suffix(out, steps, fitted.data)
     found = traverse(fitted, steps=steps, seed=seed)
-    save_traversal(out, found, fitted.data)
+    _finite(fitted, found.events)
+    save_traversal(out, found, fitted.data, escape_formulas=escape_formulas)
     content = {"out": str(out), "dimensions": found.dimensions.tolist(), "values": found.values.tolist(), "seed": seed}
     numbers = ", ".join(map(str, found.dimensions))
     return content, f"latent dimensions {numbers}, the one that changes events most first, {steps} events each: {out}"
@@ -119,6 +146,7 @@ def _interpolate(
     steps: int,
     out: Path | None,
     seed: int,
+    escape_formulas: bool,
     given: dict[str, Any],
 ) -> tuple[dict[str, Any], str]:
     from genzoo.latent import check_decoder, has_encoder, interpolate, latent_of_rows, latent_of_samples
@@ -139,7 +167,8 @@ def _interpolate(
         latent = latent_of_samples(fitted, ends, seed=seed)
         between = f"its own samples {ends[0]} and {ends[1]} under seed {seed}, as it has no encoder"
     found = interpolate(fitted, latent, steps=steps, seed=seed)
-    save_events(out, found.events, fitted.data, columns=min(steps, _LONGEST_ROW))
+    _finite(fitted, found.events)
+    save_events(out, found.events, fitted.data, columns=min(steps, _LONGEST_ROW), escape_formulas=escape_formulas)
     way = "spherical" if found.spherical else "straight"
     content = {"out": str(out), "count": steps, "seed": seed, "ends": list(ends), "between": between, "path": way}
     return content, f"{steps} events on a {way} path between {between}: {out}"

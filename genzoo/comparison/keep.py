@@ -27,7 +27,7 @@ from genzoo.comparison.candidate import Candidate
 from genzoo.comparison.result import Result
 from genzoo.config import Precision, Settings, SplitSettings, version
 from genzoo.errors import ArtifactError, ConfigError, GenzooError
-from genzoo.files import check_digest, digest, read_settings, read_tensors, write_json, write_tensors
+from genzoo.files import digest, read_settings, read_tensors, write_json, write_tensors
 from genzoo.plugins import registry
 from genzoo.report.result import Row
 
@@ -103,14 +103,13 @@ class Kept:
             return None
         content = read_settings(place, RowFile)
         tensors = place.with_suffix(".safetensors")
-        check_digest(tensors, content.tensors)
         try:
             row = TypeAdapter(Row).validate_python(content.row)
         except ValidationError as error:
             raise ArtifactError(
                 f"{place} does not hold what genzoo writes there. Remove it to fit it again."
             ) from error
-        scores = {name: value.numpy() for name, value in read_tensors(tensors, {}).items()}
+        scores = {name: value.numpy() for name, value in read_tensors(tensors, {}, content.tensors).items()}
         row = dataclasses.replace(row, id=candidate.id, options=dict(candidate.assigned))
         return Result(
             row,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from genzoo.data.dataset import Dataset, check_values, usable
+from genzoo.data.archive import check_archive
+from genzoo.data.dataset import Dataset, check_values, spec_of, usable
 from genzoo.data.image import binary_spec, bytes_spec, channels_first, image_spec
 from genzoo.errors import DataError
 from genzoo.spec import ColumnType, DataSpec, Feature
@@ -43,12 +45,16 @@ def read_array(path: Path) -> Dataset:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # NumPy only warns of sizes that overflow
+            if path.suffix == ".npz" and zipfile.is_zipfile(path):
+                check_archive(path)
             loaded = np.load(path, mmap_mode="r" if path.suffix == ".npy" else None, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
                 arrays = {"x": loaded}
             else:
                 with loaded:
                     arrays = {key: loaded[key] for key in loaded.files}
+    except DataError:
+        raise
     except Exception as error:  # a damaged file makes NumPy raise nearly anything
         raise DataError(
             f"{path} cannot be read as a NumPy file of numbers: {str(error) or type(error).__name__}."
@@ -98,7 +104,7 @@ def array_dataset(name: str, events: Array, labels: Array | None = None, shown: 
     features = tuple(Feature(f"x{i}", type=kind) for i in range(events.shape[1]))
     storage: Any = events.dtype.name if events.dtype.kind == "f" else "float64"
     return usable(
-        Dataset(name, DataSpec((events.shape[1],), "table", features, storage=storage), events, labels), shown
+        Dataset(name, spec_of(shown, (events.shape[1],), "table", features, storage=storage), events, labels), shown
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from genzoo.config import SplitSettings
 from genzoo.errors import DataError
-from genzoo.spec import DataSpec, Feature
+from genzoo.spec import DataSpec, Feature, Modality
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Rows = np.ndarray[Any, np.dtype[np.int64]]
@@ -150,6 +150,22 @@ def check_values(name: str, events: Array, columns: Sequence[str] | None = None)
                 f"correct or leave out such events first."
             )
     return missing
+
+
+def spec_of(shown: str, event_shape: tuple[int, ...], modality: Modality, *rest: Any, **more: Any) -> DataSpec:
+    """The DataSpec of data, in words where they are none that a model could be kept of.
+
+    Arguments:
+        shown: what they are called in messages.
+        rest, more: as `DataSpec` takes them.
+
+    Raises:
+        DataError: an event is too large, or has too many columns and categories.
+    """
+    try:
+        return DataSpec(event_shape, modality, *rest, **more)
+    except ValueError as error:
+        raise DataError(f"{shown} cannot be learnt from: {error}") from error
 
 
 def usable(dataset: Dataset, shown: str) -> Dataset:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 
 from genzoo.data.dataset import Dataset
@@ -57,10 +60,27 @@ def _find(folder: Path, file: str) -> Path | None:
     return None
 
 
+_FETCHING = ContextVar("fetching", default=True)
+
+
+@contextlib.contextmanager
+def without_fetching() -> Iterator[None]:
+    """Open what is on this machine and fetch nothing: a file from anybody may ask for it, a user has not."""
+    before = _FETCHING.set(False)
+    try:
+        yield
+    finally:
+        _FETCHING.reset(before)
+
+
 def _fetch(name: str, sums: dict[str, str], base: str) -> Path:
     import pooch  # slow to import, and needed only the first time
 
     folder = Path(pooch.os_cache("genzoo")) / name
+    if not _FETCHING.get() and not all((folder / file).is_file() for file in sums):
+        raise DataError(
+            f"Dataset {name!r} is not on this machine, and is fetched only when asked for: genzoo data {name}."
+        )
     pooch.get_logger().setLevel("WARNING")
     try:
         for file, checksum in sums.items():

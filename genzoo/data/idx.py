@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from genzoo.data.archive import check_unpacked
 from genzoo.data.dataset import Dataset, check_values
 from genzoo.data.image import bytes_spec
 from genzoo.errors import DataError
@@ -18,7 +19,6 @@ from genzoo.errors import DataError
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _UNSIGNED_BYTE = 0x08
-_LARGEST = 2**33
 
 
 def is_idx(path: Path) -> bool:
@@ -41,8 +41,7 @@ def read_idx_array(path: Path) -> Array:
             rank = magic[3]
             shape = struct.unpack(f">{rank}I", file.read(4 * rank))
             count = math.prod(shape)
-            if count > _LARGEST:
-                raise DataError(f"{path} claims {shape} values, more than genzoo reads from an idx file.")
+            check_unpacked(path, path.stat().st_size, count)
             content = file.read(count + 1)
     except (OSError, EOFError, zlib.error, struct.error) as error:
         raise DataError(f"{path} cannot be read as an idx file: {error}.") from error

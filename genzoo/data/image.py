@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from genzoo.data.dataset import spec_of
 from genzoo.errors import DataError
 from genzoo.spec import DataSpec, Feature, StorageType
 
@@ -18,7 +19,8 @@ _TWO_LEVELS = (Feature("pixel", "binary", ("0", "1"), "uint8"),)
 def image_spec(events: Array, bounds: tuple[float, float] | None, quantum: float | None) -> DataSpec:
     """The DataSpec of images `(N, C, H, W)`."""
     storage: StorageType = events.dtype.name  # type: ignore[assignment]
-    return DataSpec(tuple(map(int, events.shape[1:])), "image", _PIXEL, bounds, quantum, storage)
+    shape = tuple(map(int, events.shape[1:]))
+    return spec_of("The images", shape, "image", _PIXEL, bounds=bounds, quantum=quantum, storage=storage)
 
 
 def bytes_spec(events: Array) -> DataSpec:

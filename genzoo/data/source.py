@@ -150,6 +150,8 @@ def _read(path: Path, settings: DataSettings) -> Dataset:
     # Readers bring libraries of their own, which only the kind of data at hand should cost.
     from genzoo.data import array, folder, idx
 
+    if not path.is_dir() and not path.is_file():
+        raise DataError(f"{path} is neither a file nor a folder, and reading it might never end.")
     if path.is_dir():
         return folder.read_folder(path, settings)
     if path.suffix in (".npy", ".npz"):

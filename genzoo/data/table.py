@@ -12,7 +12,16 @@ import pyarrow.compute as pc
 
 from genzoo.config import DataSettings
 from genzoo.data.column import LARGEST_WHOLE, Column
-from genzoo.data.dataset import BLOCK, Array, Dataset, check_values, empty_column, refuse_empty_columns, usable
+from genzoo.data.dataset import (
+    BLOCK,
+    Array,
+    Dataset,
+    check_values,
+    empty_column,
+    refuse_empty_columns,
+    spec_of,
+    usable,
+)
 from genzoo.data.tabular import Tabular
 from genzoo.errors import ConfigError, DataError, did_you_mean
 from genzoo.spec import DataSpec, Feature
@@ -41,7 +50,7 @@ def table_dataset(name: str, source: Tabular, settings: DataSettings) -> Dataset
             raise empty_column(source.shown, feature.name)
     features = tuple(feature for feature, _ in described)
     storage: Any = "float32" if all(feature.stored == "float32" for feature in features) else "float64"
-    spec = DataSpec((len(kept),), "table", features, storage=storage)
+    spec = spec_of(source.shown, (len(kept),), "table", features, storage=storage)
     return gather(name, source, settings, spec, table, [values for _, values in described])
 
 
@@ -58,7 +67,7 @@ def streamed(name: str, source: Tabular, settings: DataSettings, columns: Sequen
     features = tuple(one_column(source, empty, column).describe(None)[0] for column in columns)
     missing = check_values(source.shown, cast("Array", events), columns)
     storage: Any = events.dtype.name
-    spec = DataSpec((len(columns),), "table", features, storage=storage, missing=missing)
+    spec = spec_of(source.shown, (len(columns),), "table", features, storage=storage, missing=missing)
     labels, weights = labels_and_weights(source, settings, read_columns(source, settings, [], set()))
     return Dataset(name, spec, cast("Array", events), labels, weights=weights)
 

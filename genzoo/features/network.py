@@ -63,7 +63,8 @@ def load_network(name: str, network: nn.Module, path: Path, *, ignored: tuple[st
     """
     if not path.is_file():
         raise ArtifactError(f"Features {name!r} need the file {path}, and there is none.")
-    tensors = {key: value for key, value in read_tensors(path, {}).items() if not key.startswith(ignored or ("\0",))}
+    read = read_tensors(path.resolve(), {})  # whoever named the file may have named a link
+    tensors = {key: value for key, value in read.items() if not key.startswith(ignored or ("\0",))}
     for key, value in network.state_dict().items():
         if key.endswith("num_batches_tracked"):  # older files leave it out, and nothing depends on it
             tensors.setdefault(key, value)

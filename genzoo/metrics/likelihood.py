@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from genzoo.data.dataset import Dataset, Rows
-from genzoo.errors import DivergenceError
+from genzoo.errors import ArtifactError, DivergenceError
 from genzoo.fitted import Fitted, any_observed
 from genzoo.measure import measures_of, on_grid
 from genzoo.model import Generator, Likelihood, Outliers
@@ -87,6 +87,7 @@ def log_likelihoods(fitted: Fitted, dataset: Dataset, rows: Rows, seed: int, dra
 
     Raises:
         DivergenceError: one of them is not a number, or infinite above.
+        ArtifactError: the same of a model from a file.
     """
     exact = kind_of(fitted) == "exact"
     found = np.concatenate(
@@ -99,7 +100,10 @@ def log_likelihoods(fitted: Fitted, dataset: Dataset, rows: Rows, seed: int, dra
     )
     bad = np.isnan(found) | np.isposinf(found)
     if bad.any():
-        raise DivergenceError(f"The log-likelihood of {bad.sum()} of {len(found)} rows is not a finite number.")
+        what = f"The log-likelihood of {bad.sum()} of {len(found)} rows is not a finite number"
+        if fitted.origin is not None:
+            raise ArtifactError(f"{what} with the weights in {fitted.origin}, which are of no use.")
+        raise DivergenceError(f"{what}.")
     found[~np.isin(rows, observed_rows(dataset, rows))] = np.nan
     return found
 

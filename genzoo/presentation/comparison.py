@@ -13,6 +13,7 @@ from genzoo.presentation.inside import inside_sections
 from genzoo.presentation.run import origin
 from genzoo.presentation.score import plain, protocol
 from genzoo.presentation.shown import Shown, read_shown
+from genzoo.regular import check_inside
 from genzoo.report.figures import Column, columns, metric_names, reasons
 from genzoo.report.page import Block, Facts, Heading, Notes, Page, Pictures, Section, Table, Text
 from genzoo.report.record import read_report
@@ -59,6 +60,7 @@ def _best_run(folder: Path, report: Report) -> Run | None:
     """The run of the best candidate, which stands in the folder wherever that was moved to."""
     row = next((row for row in report.rows if row.id == report.best), None)
     run = Run(folder / "best")
+    check_inside(run.path, folder)
     return run if row is not None and row.run is not None and (run.path / "run.json").is_file() else None
 
 

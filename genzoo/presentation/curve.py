@@ -2,21 +2,61 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from genzoo.regular import open_regular
 from genzoo.report.drawing import curves
 from genzoo.report.page import Picture, Pictures, Section
 from genzoo.run import Run
+from genzoo.strict import parse
 
 _PLACES = frozenset({"step", "epoch", "seconds"})
 _MOST_POINTS = 1_000
+_MOST_LINES, _MOST_PICTURES = 20, 20
+_LONGEST_LINE = 2**20
 
-Series = dict[str, tuple[list[int], list[float]]]
+
+class Points:
+    """What one line is drawn through: of many points some, evenly spaced, and the first and the last."""
+
+    def __init__(self) -> None:
+        self._steps: list[int] = []
+        self._values: list[float] = []
+        self._stride = 1
+        self._seen = 0
+        self.last = (0, 0.0)
+
+    def add(self, step: int, value: float) -> None:
+        """See one more point."""
+        self.last = (step, value)
+        if self._seen % self._stride == 0:
+            self._steps.append(step)
+            self._values.append(value)
+        self._seen += 1
+        if len(self._steps) == 2 * _MOST_POINTS:
+            self._steps, self._values = self._steps[::2], self._values[::2]
+            self._stride *= 2
+
+    @property
+    def first(self) -> tuple[int, float]:
+        """The first point."""
+        return self._steps[0], self._values[0]
+
+    def shown(self) -> tuple[Any, Any]:
+        """Steps and values, as many as can be told apart."""
+        steps, values = list(self._steps), list(self._values)
+        if steps[-1] != self.last[0]:
+            steps.append(self.last[0])
+            values.append(self.last[1])
+        kept = np.unique(np.linspace(0, len(steps) - 1, min(len(steps), _MOST_POINTS)).astype(np.int64))
+        return np.asarray(steps, np.float64)[kept], np.asarray(values)[kept]
+
+
+Series = dict[str, Points]
 
 
 def curve_section(run: Run) -> Section | None:
@@ -30,9 +70,10 @@ def _logged(run: Run) -> dict[str, Series]:
     found: dict[str, Series] = {}
     for line in _lines(run):
         for title, name, value in _values(line):
-            steps, values = found.setdefault(title, {}).setdefault(name, ([], []))
-            steps.append(int(line["step"]))
-            values.append(value)
+            if len(found.setdefault(title, {})) < _MOST_LINES or name in found[title]:
+                found[title].setdefault(name, Points()).add(line["step"], value)
+            if len(found) > _MOST_PICTURES:
+                found.popitem()
     return found
 
 
@@ -40,13 +81,14 @@ def _lines(run: Run) -> Iterator[dict[str, Any]]:
     """Lines that are whole; the last may be cut short in a run that is at work."""
     if not run.log.exists():
         return
-    for text in run.log.read_bytes().splitlines():
-        try:
-            line = json.loads(text)
-        except ValueError:
-            continue
-        if isinstance(line, dict) and isinstance(line.get("step"), int):
-            yield line
+    with open_regular(run.log) as file:
+        while text := file.readline(_LONGEST_LINE):
+            try:
+                line = parse(text)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(line, dict) and type(line.get("step")) is int:
+                yield line
 
 
 def _values(line: Mapping[str, Any]) -> Iterator[tuple[str, str, float]]:
@@ -62,16 +104,10 @@ def _values(line: Mapping[str, Any]) -> Iterator[tuple[str, str, float]]:
 
 
 def _picture(title: str, series: Series) -> Picture:
-    shown = {name: _thinned(*points) for name, points in series.items()}
+    shown = {name: points.shown() for name, points in series.items()}
     told = "; ".join(
         ("" if name == title else f"{name} ")
-        + f"from {values[0]:.4g} at step {steps[0]} to {values[-1]:.4g} at step {steps[-1]}"
-        for name, (steps, values) in series.items()
+        + f"from {points.first[1]:.4g} at step {points.first[0]} to {points.last[1]:.4g} at step {points.last[0]}"
+        for name, points in series.items()
     )
     return Picture(f"{title}: {told}", f"Curve of {title} over training steps: {told}", "svg+xml", curves(shown, title))
-
-
-def _thinned(steps: list[int], values: list[float]) -> tuple[Any, Any]:
-    """Points evenly spaced, as many as can be told apart."""
-    kept = np.unique(np.linspace(0, len(steps) - 1, min(len(steps), _MOST_POINTS)).astype(np.int64))
-    return np.asarray(steps)[kept], np.asarray(values)[kept]

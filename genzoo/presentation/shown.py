@@ -17,15 +17,16 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from genzoo.config import Settings
+from genzoo.config import DataForm, Settings
 from genzoo.errors import ArtifactError
-from genzoo.files import check_digest, digest, read_settings, read_tensors, write_json, write_tensors
+from genzoo.files import digest, read_settings, read_tensors, write_json, write_tensors
 from genzoo.spec import DataSpec
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _HEADER, _TENSORS = "samples.json", "samples.safetensors"
 _REAL, _MISSING = "real", "missing"
+_MOST = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class ShownFile(Settings):
     """`samples.json`."""
 
     format: Literal[1] = 1
-    data: DataSpec
+    data: DataForm
     candidates: dict[str, str] = Field(description="by candidate, the name of the tensor of its samples")
     tensors: str = Field(description="SHA-256 of samples.safetensors")
 
@@ -76,10 +77,10 @@ def read_shown(folder: Path) -> Shown | None:
     if not (folder / _HEADER).exists():
         return None
     content = read_settings(folder / _HEADER, ShownFile)
-    check_digest(folder / _TENSORS, content.tensors)
-    tensors = {name: value.numpy() for name, value in read_tensors(folder / _TENSORS, {}).items()}
+    found = read_tensors(folder / _TENSORS, {}, content.tensors)
+    tensors = {name: value.numpy() for name, value in found.items() if value.dtype != torch.bfloat16}
     for name in (_REAL, _MISSING, *content.candidates.values()):
-        if name not in tensors or tensors[name].shape[1:] != content.data.event_shape:
+        if name not in tensors or tensors[name].shape[1:] != content.data.event_shape or len(tensors[name]) > _MOST:
             raise ArtifactError(f"{folder / _TENSORS} lacks the events that {_HEADER} speaks of. Compare again.")
     real = tensors[_REAL]
     if tensors[_MISSING].any():

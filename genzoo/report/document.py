@@ -8,6 +8,8 @@ import math
 from pathlib import Path
 
 from genzoo.files import write_bytes, write_json
+from genzoo.formula import guarded
+from genzoo.printed import printable
 from genzoo.report.figures import columns, reasons
 from genzoo.report.record import as_dict
 from genzoo.report.result import FIGURES, Report, Row
@@ -46,7 +48,7 @@ def markdown(report: Report) -> str:
 
 
 def _escape(text: str) -> str:
-    flat = " ".join(text.split())
+    flat = " ".join(printable(text).split())
     return "".join(f"\\{letter}" if letter in _ESCAPED else letter for letter in flat)
 
 
@@ -81,5 +83,4 @@ def _plain(value: object) -> str:
         return ""
     if isinstance(value, float):
         return repr(value) if math.isfinite(value) else ""
-    text = str(value)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
+    return guarded(str(value))

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from genzoo.errors import ArtifactError
-from genzoo.files import read_json
+from genzoo.files import read_json, refuse_crowded
 from genzoo.report.result import SCHEMA, Report, Row
 
 
@@ -58,7 +58,8 @@ def read_report(path: Path) -> Report:
     Raises:
         ArtifactError: it is missing, damaged or of another version.
     """
-    content = read_json(path)
+    content = read_json(path, SCHEMA, "schema")
+    refuse_crowded(path, content)
     if content.get("schema") != SCHEMA:
         raise ArtifactError(f"{path} is no report of schema {SCHEMA}, which is what this genzoo reads. Compare again.")
     try:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from genzoo.metrics.metric import Score
 from genzoo.metrics.protocol import in_common
+from genzoo.printed import printable
 
 
 def show_scores(scores: Mapping[str, Score], reasons: Mapping[str, str], width: int) -> None:
@@ -23,14 +24,14 @@ def show_scores(scores: Mapping[str, Score], reasons: Mapping[str, str], width: 
         for name, score in scores.items():
             own = {key: value for key, value in score.protocol.items() if key not in common}
             cells = (name, score_text(score), score.direction, _listed(own))
-            table.add_row(*(Text(cell) for cell in cells))
+            table.add_row(*(Text(printable(cell)) for cell in cells))
         console.print(table)
-        console.print(Text(f"protocol: {_listed(common)}"))
+        console.print(Text(printable(f"protocol: {_listed(common)}")))
     for name, score in scores.items():
         for note in score.notes:
-            console.print(Text(f"{name}: {note}"))
+            console.print(Text(printable(f"{name}: {note}")))
     for name, reason in reasons.items():
-        console.print(Text(f"{name}: – {reason}"))
+        console.print(Text(printable(f"{name}: – {reason}")))
 
 
 def score_text(score: Score) -> str:

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from genzoo.printed import printable
 from genzoo.report.figures import SPARE, Column, columns, reasons
 from genzoo.report.result import Report
 
@@ -21,11 +22,11 @@ def show(report: Report, console: Console) -> None:
         table.add_column(column.title, justify="right" if right else "left", overflow="fold", no_wrap=right)
     for row in report.rows:
         style = "bold" if row.id == report.best else "dim" if row.status == "failed" else ""
-        table.add_row(*(Text(column.cell(row)) for column in found), style=style)
+        table.add_row(*(Text(printable(column.cell(row))) for column in found), style=style)
     console.print(table)
     console.print()
     for line in [*report.notes, *([report.conflict] if report.conflict else []), *reasons(report)]:
-        console.print(Text(line))
+        console.print(Text(printable(line)))
     if left_out:
         names = ", ".join(column.title for column in left_out)
         console.print(Text(f"Not shown here: {names}. All figures: --json, or the report with --out."))

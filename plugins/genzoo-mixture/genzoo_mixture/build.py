@@ -37,9 +37,7 @@ def _columns(data: DataSpec) -> tuple[Feature, ...]:
     return data.features if data.modality == "table" else data.features * data.size
 
 
-def _gaussian(
-    config: GaussianOptions, components: int, data: DataSpec, added: Added
-) -> tuple[Emission[Any], list[int]]:
+def _gaussian(config: GaussianOptions, components: int, data: DataSpec, added: Added) -> tuple[Emission[Any], range]:
     if data.modality == "image" and data.features[0].kind != "continuous":
         raise ValueError(
             f"their pixels are {data.features[0].kind} and a Gaussian wants continuous ones; train naive-bayes or vae, "
@@ -52,7 +50,7 @@ def _gaussian(
                 f"with --drop {shlex.quote(feature.name)}, or train naive-bayes"
             )
     columns = data.size
-    return COVARIANCES[config.covariance](components, columns, added), list(range(columns))
+    return COVARIANCES[config.covariance](components, columns, added), range(columns)
 
 
 def build_classes(config: ClassOptions, data: DataSpec) -> Parts:

@@ -70,7 +70,7 @@ class Mixture(Generator, Likelihood, Components, Imputation):
     ) -> None:
         super().__init__()
         self.emissions = nn.ModuleList(emissions)
-        self.places = tuple(tuple(columns) for columns in places)
+        self.places = tuple(columns if isinstance(columns, range) else tuple(columns) for columns in places)
         self.columns = sum(map(len, self.places))
         self.event_shape = event_shape or (self.columns,)
         self.components = emissions[0].components
@@ -83,7 +83,7 @@ class Mixture(Generator, Likelihood, Components, Imputation):
         return self.components
 
     @property
-    def parts(self) -> list[tuple[Emission[Any], tuple[int, ...]]]:
+    def parts(self) -> list[tuple[Emission[Any], Sequence[int]]]:
         """Each emission with its columns."""
         return [
             (emission, columns)
@@ -95,9 +95,9 @@ class Mixture(Generator, Likelihood, Components, Imputation):
     def degrees_of_freedom(self) -> int:
         return self.classes - 1 + sum(emission.degrees_of_freedom for emission, _ in self.parts)
 
-    def _of(self, x: Tensor, columns: tuple[int, ...]) -> Tensor:
+    def _of(self, x: Tensor, columns: Sequence[int]) -> Tensor:
         """Some columns of `x (N, C)`; the very same tensor where they are all."""
-        return x if len(columns) == self.columns else x[:, columns]
+        return x if len(columns) == self.columns else x[:, list(columns)]
 
     def _joint(self, x: Tensor, missing: Tensor | None, careful: bool) -> tuple[Tensor, tuple[Any, ...]]:
         """Log-density of columns `(N, C)` with each component, `(K, N)`, without weights; what emissions keep."""
@@ -152,7 +152,7 @@ class Mixture(Generator, Likelihood, Components, Imputation):
         """The columns of one event of each `component (n,)`, `(n, C)`."""
         x = self.log_weights.new_empty(len(component), self.columns)
         for emission, columns in self.parts:
-            x[:, columns] = emission.sample(component)
+            x[:, list(columns)] = emission.sample(component)
         return x
 
     def impute(self, x: Tensor, missing: Tensor, *, draw: bool = False) -> Tensor:
@@ -165,7 +165,7 @@ class Mixture(Generator, Likelihood, Components, Imputation):
         filled = x.clone()
         for emission, columns in self.parts:
             fill = emission.draw if component.ndim == 1 else emission.fill
-            filled[:, columns] = fill(self._of(x, columns), self._of(missing, columns), component)
+            filled[:, list(columns)] = fill(self._of(x, columns), self._of(missing, columns), component)
         return filled
 
     def prepare(self, low: Tensor, high: Tensor) -> None:
