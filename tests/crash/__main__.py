@@ -28,10 +28,11 @@ def _try(given: argparse.Namespace, folder: Path, struck: bool) -> int:
     from crash import case, sweep  # which import torch
 
     names = given.family or list(case.FAMILIES)
-    trials = {name: sweep.Trial(name, folder / "runs") for name in names}
+    trials = {name: sweep.Trial(name, folder / "whole") for name in names}
     rows = list(_shown(sweep.kills(trials, range(given.kills))))
     if struck:
-        rows += [row for trial in trials.values() for row in _shown(sweep.sweeps(trial, given.every))]
+        swept = [sweep.Trial(name, folder / "short", short=True) for name in names]
+        rows += [row for trial in swept for row in _shown(sweep.sweeps(trial, given.every))]
     elif given.every:
         print("There is no C compiler, so calls of the file system were not struck.")
     tried, failed = sum(row.tried for row in rows), sum(len(row.failures) for row in rows)

@@ -17,9 +17,18 @@ FAMILIES = {
 }
 
 
-def train(family: str, out: Path) -> list[str]:
+SHORT = {
+    "gmm": "-o training.checkpoint_every=10 -o training.sample_every=10",
+    "vae": "--steps 4 -o training.checkpoint_every=3 -o training.eval_steps=3",
+    "dcgan": "--steps 4 -o training.checkpoint_every=2",
+}
+"""The same with fewer checkpoints, for sweeps over all calls."""
+
+
+def train(family: str, out: Path, *, short: bool = False) -> list[str]:
     """The command line that trains a family."""
-    return ["train", *FAMILIES[family].split(), "--device", "cpu", "--out", str(out)]
+    more = SHORT[family].split() if short else []
+    return ["train", *FAMILIES[family].split(), *more, "--device", "cpu", "--out", str(out)]
 
 
 def resume(out: Path) -> list[str]:
@@ -29,7 +38,8 @@ def resume(out: Path) -> list[str]:
 
 def state(run: Path) -> dict[str, Any]:
     """All that must not depend on what happened to a run: every file, without times."""
-    return {str(path.relative_to(run)): _content(path) for path in sorted(run.rglob("*")) if path.is_file()}
+    files = (path for path in sorted(run.rglob("*")) if path.is_file() and path.name != ".lock")
+    return {str(path.relative_to(run)): _content(path) for path in files}
 
 
 def _content(path: Path) -> Any:

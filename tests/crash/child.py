@@ -28,7 +28,11 @@ class Ended:
 def warm(words: Sequence[str]) -> None:
     """Run a command line in this process, so that its children find everything imported."""
     torch.set_num_threads(1)  # threads do not survive a fork
-    with open(os.devnull, "w") as nothing, contextlib.redirect_stdout(nothing), contextlib.redirect_stderr(nothing):
+    with (
+        Path(os.devnull).open("w") as nothing,
+        contextlib.redirect_stdout(nothing),
+        contextlib.redirect_stderr(nothing),
+    ):
         assert main(list(words)) == 0
 
 

@@ -49,11 +49,12 @@ def preload() -> bool:
     subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", library, _SOURCE, "-ldl"], check=True)
     os.environ["LD_PRELOAD"] = str(library)
     os.execv(sys.executable, [sys.executable, "-m", "crash", *sys.argv[1:]])
+    raise AssertionError("execv does not return")
 
 
 def arm(folder: Path, place: int, calls: Call, how: How, error: int = 0) -> None:
     """Strike the call of number `place`, from 1, of those of these kinds below `folder`; 0 only counts them."""
-    ctypes.CDLL(None).fault_arm(str(folder).encode(), ctypes.c_long(place), int(calls), int(how), error)
+    ctypes.CDLL(None).fault_arm(f"{folder}/".encode(), ctypes.c_long(place), int(calls), int(how), error)
 
 
 def counted() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import random
 import shutil
 import signal
@@ -28,14 +29,15 @@ class Row:
 class Trial:
     """Runs of one family in a folder of their own, beside one that nothing happened to."""
 
-    def __init__(self, family: str, folder: Path) -> None:
+    def __init__(self, family: str, folder: Path, *, short: bool = False) -> None:
         self.family = family
+        self._short = short
         self.folder = folder / family
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         self._log = folder / f"{family}.log"
-        child.warm(case.train(family, self.folder / "warm"))
-        ended = child.run(case.train(family, self._run), self._log)
+        child.warm(case.train(family, self.folder / "warm", short=short))
+        ended = child.run(case.train(family, self._run, short=short), self._log)
         assert ended.code == 0, ended.said
         self.seconds = ended.seconds
         self._wanted = case.state(self._run)
@@ -46,7 +48,7 @@ class Trial:
 
     def _next(self) -> list[str]:
         """The command that goes on with whatever is there."""
-        return case.resume(self._run) if self._run.exists() else case.train(self.family, self._run)
+        return case.resume(self._run) if self._run.exists() else case.train(self.family, self._run, short=self._short)
 
     def killed(self, seed: int) -> str | None:
         """Kill at a random moment, resume, perhaps killing that too; returns what is wrong in the end."""
@@ -86,14 +88,20 @@ class Trial:
         )
 
     def _recovered(self) -> str | None:
-        for words in (["sample", str(self._run), "-n", "2", "--out", str(self.folder.with_suffix(".npy"))],):
-            seen = child.run(words, self._log)  # a run that was interrupted is there to be looked at
-            if self._run.exists() and seen.code not in (0, 4):
-                return f"{' '.join(words[:1])} exits with {seen.code}: {seen.said}"
+        looked = child.run(
+            ["sample", str(self._run), "-n", "2", "--out", str(self._log.with_suffix(".npy"))], self._log
+        )
+        if looked.code not in (0, 4):  # 4 where there is no checkpoint yet
+            return f"sampling exits with {looked.code}: {looked.said}"
         ended = child.run(self._next(), self._log)
-        if ended.code:
+        if ended.code and not self._over():
             return f"the resume exits with {ended.code}: {ended.said}"
         return self._judge()
+
+    def _over(self) -> bool:
+        """Whether the run had ended before it was struck."""
+        record = self._run / "run.json"
+        return record.exists() and json.loads(record.read_bytes())["status"] == "finished"
 
     def _judge(self) -> str | None:
         wrong = case.differences(case.state(self._run), self._wanted)
@@ -107,7 +115,7 @@ def _wrong_end(ended: child.Ended) -> str | None:
     """What is wrong with how a command ended that met an error of the file system."""
     if ended.code not in (0, 1):
         return f"exits with {ended.code}: {ended.said}"
-    if ended.code == 1 and (ended.said.count("Error: ") != 1 or "Traceback" in ended.said):
+    if ended.code == 1 and (ended.said.count("Error:") != 1 or "Traceback" in ended.said):
         return f"says {ended.said}"
     if "error of its own" in ended.said:
         return f"says {ended.said}"
