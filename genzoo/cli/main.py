@@ -129,7 +129,7 @@ def _termination() -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, note)
     try:
         yield
-    except (KeyboardInterrupt, Interrupted) as stop:
+    except (KeyboardInterrupt, click.Abort, Interrupted) as stop:
         if not received:
             raise
         text = str(stop).replace("Interrupted", "Terminated", 1) or "Terminated."
