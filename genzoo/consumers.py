@@ -68,7 +68,9 @@ class MetricsLog:
         self._steps_per_epoch = steps_per_epoch
         _keep_lines_until(run, done, evaluated=evaluated)
         try:
-            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            self._descriptor = os.open(
+                self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o644
+            )
         except OSError as error:
             raise GenzooError(f"{self._path} could not be written: {error.strerror}.") from error
 

@@ -32,7 +32,7 @@ def hold(folder: Path) -> Iterator[None]:
         GenzooError: the folder cannot be written into.
     """
     try:
-        descriptor = os.open(folder / NAME, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
     except OSError as error:
         raise GenzooError(f"{folder} could not be written into: {error.strerror}.") from error
     try:
