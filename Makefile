@@ -4,7 +4,7 @@ BIN := .venv/bin
 PLUGINS := plugins/genzoo-gan plugins/genzoo-mixture plugins/genzoo-vae
 DEMO ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
-.PHONY: install demo test check format benchmark fuzz clean
+.PHONY: install demo test crash check format benchmark fuzz clean
 
 install: .venv/installed
 
@@ -21,6 +21,10 @@ demo: install
 
 test: install
 	$(BIN)/python -m pytest --quiet --numprocesses 2
+
+# Kills and starves small trainings at every point and compares what becomes of them; minutes.
+crash: install
+	PYTHONPATH=tests $(BIN)/python -m crash
 
 check: install
 	$(BIN)/ruff check .

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,8 +10,8 @@ from pydantic import Field
 from torch import Tensor
 
 from genzoo.config import Settings
-from genzoo.errors import DivergenceError, GenzooError
-from genzoo.files import digest, read_settings, read_tensors, sync, write_json, write_tensors
+from genzoo.errors import DivergenceError
+from genzoo.files import digest, read_settings, read_tensors, remove_folder, write_folder, write_json, write_tensors
 from genzoo.safetensor import is_finite
 from genzoo.weights import below
 
@@ -24,6 +24,9 @@ class MonitorState(Settings):
     best: float | None = Field(None, description="best value so far")
     best_step: int | None = Field(None, ge=0)
     waited: int = Field(0, ge=0, description="evaluations since the best")
+    former: MonitorState | None = Field(
+        None, description="before an evaluation that took place only because the budget was spent"
+    )
 
 
 class CheckpointState(Settings):
@@ -33,6 +36,7 @@ class CheckpointState(Settings):
     step: int = Field(ge=0)
     seconds: float = Field(ge=0)
     numbers: dict[str, Any]
+    pending: bool = Field(False, description="whether what follows a step, such as an evaluation, is still to come")
     monitor: MonitorState = Field(default_factory=MonitorState)
     tied: dict[str, str] = Field(default_factory=dict)
     tensors: str = Field(description="SHA-256 of state.safetensors")
@@ -53,7 +57,11 @@ def checkpoint_name(step: int) -> str:
 def checkpoints(folder: Path) -> list[Path]:
     """The complete checkpoints in `folder`, oldest first."""
     found = [path for path in folder.glob(f"{_PREFIX}*") if path.name.removeprefix(_PREFIX).isdecimal()]
-    return sorted(found, key=lambda path: int(path.name.removeprefix(_PREFIX)))
+    return sorted(found, key=_step_of)
+
+
+def _step_of(path: Path) -> int:
+    return int(path.name.removeprefix(_PREFIX))
 
 
 def save_checkpoint(
@@ -63,8 +71,13 @@ def save_checkpoint(
     tensors: dict[str, Tensor],
     numbers: dict[str, Any],
     monitor: MonitorState,
+    *,
+    pending: bool = False,
 ) -> Path:
     """Write a checkpoint; the folder appears under its name only when everything in it is on the disk.
+
+    Arguments:
+        pending: whether what follows the step, such as an evaluation, is still to come.
 
     Raises:
         DivergenceError: a number to be saved is not finite; nothing is written.
@@ -76,27 +89,22 @@ def save_checkpoint(
                 f"Training diverged: {name} holds numbers that are not finite at step {step}. "
                 f"Try a smaller learning rate (--lr) or clip gradients (-o training.clip=1)."
             )
-    target, temporary = folder / checkpoint_name(step), folder / f".{checkpoint_name(step)}.tmp"
-    try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        tied = write_tensors(temporary / "state.safetensors", tensors)
+
+    def fill(fresh: Path) -> None:
+        tied = write_tensors(fresh / "state.safetensors", tensors)
         state = CheckpointState(
             step=step,
             seconds=seconds,
             numbers=numbers,
+            pending=pending,
             monitor=monitor,
             tied=tied,
-            tensors=digest(temporary / "state.safetensors"),
+            tensors=digest(fresh / "state.safetensors"),
         )
-        write_json(temporary / "state.json", state.model_dump())
-        shutil.rmtree(target, ignore_errors=True)
-        temporary.replace(target)
-        sync(folder)
-    except OSError as error:
-        raise GenzooError(f"Checkpoint {target} could not be written: {error.strerror or error}.") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        write_json(fresh / "state.json", state.model_dump())
+
+    target = folder / checkpoint_name(step)
+    write_folder(target, fill)
     return target
 
 
@@ -110,9 +118,16 @@ def load_checkpoint(path: Path) -> tuple[CheckpointState, dict[str, Tensor]]:
     return state, read_tensors(path / "state.safetensors", state.tied, state.tensors)
 
 
-def prune(folder: Path, keep: int, best: int | None) -> None:
-    """Remove all but the `keep` last checkpoints and that of step `best`."""
-    found = checkpoints(folder)
-    for path in found[:-keep]:
-        if best is None or path.name != checkpoint_name(best):
-            shutil.rmtree(path, ignore_errors=True)
+def prune(folder: Path, keep: int, best: Collection[int | None]) -> None:
+    """Remove all but the `keep` last checkpoints and those of the steps in `best`."""
+    names = {checkpoint_name(step) for step in best if step is not None}
+    for path in checkpoints(folder)[:-keep]:
+        if path.name not in names:
+            remove_folder(path)
+
+
+def discard_after(folder: Path, step: int) -> None:
+    """Remove the checkpoints of steps after `step`: training goes on from there, as they could not be used."""
+    for path in checkpoints(folder):
+        if _step_of(path) > step:
+            remove_folder(path)

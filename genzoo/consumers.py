@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from genzoo.checkpoint import MonitorState, prune, save_checkpoint
@@ -14,7 +16,6 @@ from genzoo.engine.losses import LossRecord
 from genzoo.errors import GenzooError
 from genzoo.files import append_lines, write_bytes
 from genzoo.fitted import Fitted
-from genzoo.monitor import Monitor
 from genzoo.picture import save_events
 from genzoo.run import Run
 from genzoo.transform import Affine
@@ -57,16 +58,19 @@ class MetricsLog:
         run: whose log.
         every: steps between lines.
         steps_per_epoch: by which a step's epoch is told.
-        done: the step that training continues after; lines beyond it, and one cut short, are dropped first.
+        done: the step that training continues after; lines beyond it, and those cut short, are dropped first.
+        evaluated: whether the evaluation after that step is done with; else its line is dropped, too.
     """
 
-    def __init__(self, run: Run, every: int, steps_per_epoch: int, done: int = 0) -> None:
+    def __init__(self, run: Run, every: int, steps_per_epoch: int, done: int = 0, *, evaluated: bool = True) -> None:
         self._path = run.log
         self._every = every
         self._steps_per_epoch = steps_per_epoch
-        _keep_lines_until(run, done)
+        _keep_lines_until(run, done, evaluated=evaluated)
         try:
-            self._file = self._path.open("ab")
+            self._descriptor = os.open(
+                self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o644
+            )
         except OSError as error:
             raise GenzooError(f"{self._path} could not be written: {error.strerror}.") from error
 
@@ -88,24 +92,33 @@ class MetricsLog:
 
     def write(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """Append lines."""
-        append_lines(self._file, self._path, list(lines))
+        if found := list(lines):
+            append_lines(self._descriptor, self._path, found)
+
+    def sync(self) -> None:
+        """Wait until every line is on the disk."""
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise GenzooError(f"{self._path} could not be written: {error.strerror}.") from error
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        os.close(self._descriptor)
 
 
-def _keep_lines_until(run: Run, done: int) -> None:
+def _keep_lines_until(run: Run, done: int, *, evaluated: bool) -> None:
+    """Drop what is no whole line of a step up to `done`, and all but the first of its kind of each step."""
     if not run.log.exists():
         return
-    kept = []
+    kept: dict[tuple[int, bool], bytes] = {}
     for line in run.log.read_bytes().splitlines(keepends=True):
-        try:
-            if json.loads(line)["step"] <= done and line.endswith(b"\n"):
-                kept.append(line)
-        except (ValueError, KeyError, TypeError):
-            break
-    write_bytes(run.log, b"".join(kept))
+        with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
+            content = json.loads(line)
+            step, is_loss = content["step"], "loss" in content
+            if line.endswith(b"\n") and step <= done and (step < done or is_loss or evaluated):
+                kept.setdefault((step, is_loss), line)
+    write_bytes(run.log, b"".join(kept.values()))
 
 
 class SampleGrids:
@@ -128,23 +141,46 @@ class Checkpoints:
     """Saves checkpoints, and keeps the last few and the best.
 
     A checkpoint with a number that is not finite is refused, so the last good one stays.
+
+    Arguments:
+        settle: has everything on the disk that was logged until then, which a checkpoint must not be ahead of.
     """
 
-    def __init__(self, run: Run, engine: Engine[Any], transform: Affine, cadence: Cadence, keep: int) -> None:
+    def __init__(
+        self,
+        run: Run,
+        engine: Engine[Any],
+        transform: Affine,
+        cadence: Cadence,
+        keep: int,
+        settle: Callable[[float], None],
+    ) -> None:
         self._run = run
         self._engine = engine
         self._transform = transform
         self._cadence = cadence
         self._keep = keep
+        self._settle = settle
 
     def due(self, step: Step) -> bool:
         """Whether it is time for one."""
         return self._cadence.due(step)
 
-    def save(self, step: int, seconds: float, monitor: Monitor | None) -> None:
-        """Save the state after `step`."""
+    def save(self, step: int, seconds: float, monitor: MonitorState | None, *, pending: bool = False) -> None:
+        """Save the state after `step`.
+
+        Arguments:
+            pending: whether what follows the step, such as an evaluation, is still to come.
+        """
+        self._settle(seconds)
         tensors = self._engine.tensors()
         tensors |= {f"transform.{name}": value for name, value in self._transform.state_dict().items()}
-        state = MonitorState() if monitor is None else monitor.state()
-        save_checkpoint(self._run.checkpoints, step, seconds, tensors, self._engine.numbers(), state)
-        prune(self._run.checkpoints, self._keep, None if monitor is None else monitor.best_step)
+        state = monitor or MonitorState()
+        folder = self._run.checkpoints
+        save_checkpoint(folder, step, seconds, tensors, self._engine.numbers(), state, pending=pending)
+        self.prune(state)
+
+    def prune(self, monitor: MonitorState) -> None:
+        """Remove the checkpoints that are not to be kept."""
+        former = None if monitor.former is None else monitor.former.best_step
+        prune(self._run.checkpoints, self._keep, {monitor.best_step, former})

@@ -7,9 +7,10 @@ import hashlib
 import json
 import math
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 import safetensors
 from pydantic import ValidationError
@@ -22,8 +23,10 @@ from genzoo.regular import open_regular, read_regular
 from genzoo.safetensor import read_numbers
 from genzoo.strict import parse
 
+ResultT = TypeVar("ResultT")
 ThingT = TypeVar("ThingT")
 
+_OLD = ".old"
 _LARGEST_JSON = 16 * 2**20
 _MOST_VALUES = 60_000
 
@@ -48,6 +51,66 @@ def write_with(path: Path, write: Callable[[Path], None]) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def write_folder(path: Path, fill: Callable[[Path], ResultT]) -> ResultT:
+    """Let `fill` fill a new folder, and put it in the place of `path` when all of it is on the disk.
+
+    Whoever is killed in between leaves hidden folders, of which `recover` makes the best.
+
+    Raises:
+        GenzooError: the disk is full or read-only; what was at `path` is there as it was.
+    """
+    fresh = path.with_name(f".{path.name}.tmp")
+    try:
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        result = fill(fresh)
+        sync(fresh)
+        put_in_place(fresh, path)
+    except OSError as error:
+        raise GenzooError(f"{path} could not be written: {error.strerror or error}.") from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return result
+
+
+def put_in_place(fresh: Path, path: Path) -> None:
+    """Rename a folder to `path`, in place of what is there."""
+    old = path.with_name(f".{path.name}{_OLD}")
+    if path.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        path.replace(old)
+    try:
+        fresh.replace(path)
+        sync(path.parent)
+    finally:
+        recover_one(old)
+
+
+def recover(folder: Path) -> None:
+    """Put right what a process that was killed has left in `folder`: remove what it began, keep what it replaced."""
+    for left in folder.glob(".*"):
+        if left.name.endswith(_OLD):
+            recover_one(left)
+        elif ".tmp" in left.suffixes or left.name.startswith(".tmp"):  # the latter are the tensor library's
+            remove_folder(left) if left.is_dir() else left.unlink(missing_ok=True)
+
+
+def recover_one(old: Path) -> None:
+    """Remove what was replaced, or put it back where nothing took its place."""
+    path = old.with_name(old.name.removeprefix(".").removesuffix(_OLD))
+    if old.exists() and not path.exists():
+        old.replace(path)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder, which is whole or gone for whoever looks; as well as the disk allows."""
+    hidden = path if path.name.startswith(".") else path.with_name(f".{path.name}.tmp")
+    with contextlib.suppress(OSError):
+        path = path.replace(hidden)
+    shutil.rmtree(path, ignore_errors=True)
+
+
 def sync(path: Path) -> None:
     """Wait until a file, or the names in a folder, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -66,15 +129,16 @@ def write_bytes(path: Path, content: bytes) -> None:
     write_with(path, write)
 
 
-def append_lines(file: BinaryIO, path: Path, records: list[Mapping[str, Any]]) -> None:
-    """Append one line of JSON per record.
+def append_lines(descriptor: int, path: Path, records: list[Mapping[str, Any]]) -> None:
+    """Append one line of JSON per record, in one piece that no signal divides.
 
     Raises:
         GenzooError: the disk is full.
     """
     try:
-        file.write(b"".join(to_json(record).encode(errors="surrogatepass") + b"\n" for record in records))
-        file.flush()
+        left = b"".join(to_json(record).encode(errors="surrogatepass") + b"\n" for record in records)
+        while left:
+            left = left[os.write(descriptor, left) :]
     except OSError as error:
         raise GenzooError(f"{path} could not be written: {error.strerror or error}.") from error
 

@@ -55,6 +55,7 @@ class Monitor:
         self.best = state.best
         self.best_step = state.best_step
         self.waited = state.waited
+        self._former: MonitorState | None = None
 
     def __call__(self, step: Step) -> bool:
         """Evaluate if it is time; returns whether this step is the best so far.
@@ -64,6 +65,8 @@ class Monitor:
         """
         if step.number % self.every and not step.last:
             return False
+        # What was asked for from the start with a larger budget would not be evaluated here.
+        self._former = self.state() if step.number % self.every else None
         values, reasons = self._prepared.processes.of_first(self._values)
         if self._write is not None:
             self._write({"step": step.number, "epoch": step.epoch, **_line(values, reasons)})
@@ -99,7 +102,7 @@ class Monitor:
 
     def state(self) -> MonitorState:
         """All that a resume needs."""
-        return MonitorState(best=self.best, best_step=self.best_step, waited=self.waited)
+        return MonitorState(best=self.best, best_step=self.best_step, waited=self.waited, former=self._former)
 
     def _values(self) -> tuple[dict[str, float], Mapping[str, str]]:
         """What can be computed, by name, and why the rest cannot."""

@@ -14,8 +14,17 @@ from torch import Tensor
 
 from genzoo.bounded import build_with, check_fit
 from genzoo.config import DataForm, Settings, version
-from genzoo.errors import ArtifactError, GenzooError
-from genzoo.files import digest, read_settings, read_tensors, with_tied, write_bytes, write_json, write_tensors
+from genzoo.errors import ArtifactError
+from genzoo.files import (
+    digest,
+    read_settings,
+    read_tensors,
+    with_tied,
+    write_bytes,
+    write_folder,
+    write_json,
+    write_tensors,
+)
 from genzoo.fitted import Fitted
 from genzoo.printed import printable
 from genzoo.registry import Entry, Registry
@@ -44,7 +53,7 @@ class ModelFile(Settings):
 
 
 def save_model(folder: Path, fitted: Fitted, options: dict[str, Any], training: dict[str, Any]) -> str:
-    """Write a model folder, replacing the files of an earlier one.
+    """Write a model folder in place of an earlier one.
 
     Returns:
         SHA-256 of the weights file.
@@ -52,27 +61,27 @@ def save_model(folder: Path, fitted: Fitted, options: dict[str, Any], training: 
     Raises:
         GenzooError: the disk is full or read-only.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise GenzooError(f"{folder} could not be made: {error.strerror}.") from error
     tensors = {f"generator.{name}": value for name, value in fitted.generator.state_dict().items()}
     tensors |= {f"transform.{name}": value for name, value in fitted.transform.state_dict().items()}
     if fitted.validation_scores is not None:
         tensors[_SCORES] = torch.from_numpy(fitted.validation_scores)
-    tied = write_tensors(folder / "model.safetensors", tensors)
-    content = ModelFile(
-        genzoo=version(),
-        model=fitted.model,
-        options=options,
-        data=fitted.data,
-        training=training,
-        tied=tied,
-        tensors=digest(folder / "model.safetensors"),
-    )
-    write_json(folder / "config.json", content.model_dump(mode="json"))
-    write_bytes(folder / "README.md", _card(content).encode(errors="replace"))
-    return content.tensors
+
+    def fill(fresh: Path) -> str:
+        tied = write_tensors(fresh / "model.safetensors", tensors)
+        content = ModelFile(
+            genzoo=version(),
+            model=fitted.model,
+            options=options,
+            data=fitted.data,
+            training=training,
+            tied=tied,
+            tensors=digest(fresh / "model.safetensors"),
+        )
+        write_json(fresh / "config.json", content.model_dump(mode="json"))
+        write_bytes(fresh / "README.md", _card(content).encode(errors="replace"))
+        return content.tensors
+
+    return write_folder(folder, fill)
 
 
 def load_model(folder: Path, registry: Registry, device: torch.device | None = None) -> Fitted:

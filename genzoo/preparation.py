@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from genzoo.build import build_objective, build_parts, check_data
-from genzoo.checkpoint import CheckpointState, checkpoints, load_checkpoint
+from genzoo.checkpoint import CheckpointState, MonitorState, checkpoints, load_checkpoint
 from genzoo.config import BUDGETS, RunConfig, launcher, merge_training, validate
 from genzoo.data.dataset import Array, Dataset, Rows, Split, usable
 from genzoo.data.degenerate import refuse_degenerate
@@ -89,7 +93,7 @@ def prepare(
     dataset: Dataset | None = None,
     split: Split | None = None,
     *,
-    resumed: bool = False,
+    resumed: Run | None = None,
     processes: Processes = ALONE,
 ) -> Prepared:
     """Build everything that a configuration asks for.
@@ -97,11 +101,12 @@ def prepare(
     Arguments:
         dataset: data already in memory, in place of the configured source.
         split: which rows to train on and to judge by, in place of the configured division.
-        resumed: whether the state of a checkpoint will take the place of what a warm start would bring.
+        resumed: the run whose data these have to be, and the state of whose checkpoint will take the place of what a
+            warm start would bring.
         processes: those that train together, each of which prepares the same.
 
     Raises:
-        ConfigError, DataError, PluginError: something does not fit; nothing was written.
+        ConfigError, DataError, PluginError, ArtifactError: something does not fit; nothing was written.
     """
     zoo = registry()
     entry = zoo.models.get(config.model)
@@ -112,6 +117,8 @@ def prepare(
         dataset = open_dataset(config.data, zoo)
     else:
         dataset = usable(dataset, dataset.name)
+    if resumed is not None:
+        resumed.refuse_other_data(dataset, "Restore the data, or train a new run.")
     check_data(entry, dataset.spec)
     split = dataset.split(config.split, config.seed) if split is None else split
     if dataset.weights is not None and not dataset.weights[split.train].any():
@@ -123,7 +130,7 @@ def prepare(
     likely = entry.spec.capabilities & {"likelihood", "likelihood-bound"}
     if likely and _needs_density(model.generator, dataset, dequantiser):
         refuse_degenerate(dataset, split.train)
-    warm = None if resumed else _warm_start(config, dataset)
+    warm = None if resumed is not None else _warm_start(config, dataset)
     space = entry.spec.input_of(dataset.spec.modality)
     blocks = _training_blocks(dataset, split.train, dequantiser)
     transform = warm.transform if warm else fit_transform(space, dataset.spec, blocks)
@@ -294,11 +301,26 @@ def _callback(zoo: Registry, name: str) -> Callback:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where a training begins: at nothing, or after a checkpoint."""
+    """Where a training begins: at nothing, or after a checkpoint.
+
+    Arguments:
+        step, seconds: taken so far.
+        state: of the checkpoint.
+        found: the names of all checkpoints that there were.
+        monitor: what its monitor remembers.
+        pending: whether what follows the step, such as an evaluation, is still to come.
+        evaluated: whether the log's evaluation after the step is to stand.
+        notes: what is worth saying, in sentences.
+    """
 
     step: int = 0
     seconds: float = 0.0
     state: CheckpointState | None = None
+    found: tuple[str, ...] = ()
+    monitor: MonitorState = field(default_factory=MonitorState)
+    pending: bool = False
+    evaluated: bool = True
+    notes: tuple[str, ...] = ()
 
 
 def prepare_resume(
@@ -315,35 +337,97 @@ def prepare_resume(
         processes: as many as the run had.
 
     Raises:
-        ArtifactError: no such run, no checkpoint, or the data are not those it was trained on.
+        ArtifactError: no such run, no checkpoint, another process at work on it, or the data are not those it was
+            trained on.
         ConfigError: there is nothing to go on with, or the run had another number of processes.
     """
     run = open_run(path)
-    config = run.config
-    found = checkpoints(run.checkpoints)
-    if not found:
-        raise ArtifactError(f"{run.path} has no checkpoint to go on from.")
-    state, tensors = load_checkpoint(found[-1])
+    # So that nobody reads what is being replaced; training holds it again.
+    with run.locked() if processes.first else contextlib.nullcontext():
+        names = tuple(path.name for path in checkpoints(run.checkpoints))
+        found = _last_checkpoint(run)
+    config, record = run.config, run.record
     given = {key: value for key, value in budget.items() if key in BUDGETS and value is not None}
-    record = run.record
-    _refuse_other_processes(run, record, processes)
+    if found is not None:
+        _refuse_other_processes(run, record, processes)
     content = config.model_dump()
     content["training"] = merge_training(content["training"], given)
     content["precision"] = record.get("precision", config.precision)
-    prepared = prepare(validate(RunConfig, content, str(run.path)), dataset, resumed=True, processes=processes)
-    if prepared.dataset.digest() != config.data_digest:
-        raise ArtifactError(
-            f"{run.path} was trained on other data: what {config.data.source!r} holds now has another digest. "
-            f"Restore the data, or train a new run."
-        )
+    asked = validate(RunConfig, content, str(run.path))
+    prepared = prepare(asked, dataset, resumed=None if found is None else run, processes=processes)
+    if found is None:
+        return run, prepared, Start()
+    checkpoint, state, tensors, notes = found
     try:
         load_tensors(prepared.transform, below(tensors, "transform."))
         prepared.engine.restore(tensors, state.numbers)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ArtifactError(f"{found[-1]} does not fit its run: {type(error).__name__}: {error}.") from error
-    start = Start(state.step, state.seconds, state)
+        raise ArtifactError(f"{checkpoint} does not fit its run: {type(error).__name__}: {error}.") from error
+    more = _is_longer(config, prepared, state)
+    start = _start(prepared, state, (*notes, *(_about_more(prepared) if more else ())))
     _refuse_finished(run, record, prepared, start)
-    return run, prepared, start
+    return run, prepared, dataclasses.replace(start, found=names)
+
+
+def _last_checkpoint(run: Run) -> tuple[Path, CheckpointState, dict[str, Tensor], tuple[str, ...]] | None:
+    """The last checkpoint that can be read, and what is to be said of those that cannot.
+
+    `None` where training was stopped before there was one.
+
+    Raises:
+        ArtifactError: there is none of a run that has begun, or none that can be read.
+    """
+    damage: list[ArtifactError] = []
+    for path in reversed(checkpoints(run.checkpoints)):
+        try:
+            state, tensors = load_checkpoint(path)
+        except ArtifactError as error:
+            damage.append(error)
+            continue
+        notes = tuple(f"{error} Going on from {path.name} instead." for error in damage)
+        return path, state, tensors, notes
+    if damage:
+        raise damage[0]
+    begun = run.log.exists() and run.log.stat().st_size > 0
+    if begun or run.model.exists():
+        raise ArtifactError(f"{run.path} has no checkpoint to go on from.")
+    return None
+
+
+def _is_longer(config: RunConfig, prepared: Prepared, state: CheckpointState) -> bool:
+    """Whether a run is given more than it had, and has taken steps under what it had."""
+    budgets = [
+        {name: getattr(training, name) for name in BUDGETS} for training in (config.training, prepared.config.training)
+    ]
+    return state.step > 0 and budgets[0] != budgets[1]
+
+
+def _about_more(prepared: Prepared) -> tuple[str, ...]:
+    """Why a run that is given more will not equal one that had as much from the start; nothing where it will."""
+    if not isinstance(prepared.engine, GradientEngine):
+        return ()
+    schedule = prepared.config.training.schedule.name
+    notes = []
+    if schedule != "constant":
+        notes.append(f"The {schedule} schedule of the learning rate spans the budget")
+    if prepared.engine.objective.settled > 0:
+        notes.append("The objective changes with the share of the budget that is spent")
+    if prepared.config.training.minutes is not None:
+        notes.append("A budget in minutes takes as many steps as the machine is quick")
+    return tuple(
+        f"{note}: the steps so far were taken under the former one, so this will not equal a run that was "
+        f"given as much from the start."
+        for note in notes
+    )
+
+
+def _start(prepared: Prepared, state: CheckpointState, notes: tuple[str, ...]) -> Start:
+    """Where to go on; an evaluation that took place only because the budget was spent is undone under a larger one."""
+    former = state.monitor.former
+    undone = former is not None and prepared.budget.spent(state.step, state.seconds) < 1.0
+    monitor = former if former is not None and undone else state.monitor
+    evaluated = not undone and not state.pending
+    return Start(state.step, state.seconds, state, (), monitor, state.pending, evaluated, notes)
 
 
 def _refuse_other_processes(run: Run, record: Mapping[str, Any], processes: Processes) -> None:
@@ -364,7 +448,7 @@ def _refuse_finished(run: Run, record: Mapping[str, Any], prepared: Prepared, st
     if prepared.engine.finished:
         raise ConfigError(f"{run.path} has converged after {start.step} passes; there is nothing to go on with.")
     patience = prepared.config.training.patience
-    if patience is not None and start.state is not None and start.state.monitor.waited >= patience:
+    if patience is not None and start.monitor.waited >= patience:
         raise ConfigError(f"{run.path} ran out of patience at step {start.step}; a larger budget would not change it.")
     if prepared.budget.spent(start.step, start.seconds) >= 1.0:
         raise ConfigError(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
+import shutil
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,8 +21,9 @@ from genzoo.data.fetched import without_fetching
 from genzoo.data.source import open_dataset
 from genzoo.device import resolve_device
 from genzoo.errors import ArtifactError, ConfigError, GenzooError, did_you_mean
-from genzoo.files import read_json, read_settings, write_json
+from genzoo.files import read_json, read_settings, recover, sync, write_json
 from genzoo.fitted import Array, Fitted
+from genzoo.lock import hold
 from genzoo.plugins import registry
 from genzoo.portable import Weights, assemble, entry_of, load_model
 from genzoo.regular import check_inside
@@ -85,17 +89,19 @@ class Run:
         """
         if path.exists():
             raise ConfigError(f"{path} exists already, and runs are never overwritten. Choose another --out.")
+        fresh = path.with_name(f".{path.name}.tmp")
         try:
-            path.mkdir(parents=True)  # fails, too, where another process was quicker
+            shutil.rmtree(fresh, ignore_errors=True)
+            fresh.mkdir(parents=True)
+            Run(fresh).configure(config)
+            Run(fresh).update(status="created")
+            fresh.rename(path)  # whole or absent; fails, too, where another process was quicker
+            sync(path.parent)
         except OSError as error:
             raise GenzooError(f"{path} could not be made: {error.strerror}.") from error
-        run = Run(path)
-        try:
-            run.configure(config)
-        except BaseException:
-            path.rmdir()
-            raise
-        return run
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+        return Run(path)
 
     def configure(self, config: RunConfig) -> None:
         """Set what is asked for, as a larger budget does."""
@@ -113,6 +119,14 @@ class Run:
             ArtifactError: there is neither, or it is damaged.
         """
         found = checkpoints(self.checkpoints)
+        try:
+            return self._fitted(found, device)
+        except ArtifactError:
+            if checkpoints(self.checkpoints) == found:
+                raise
+            return self.fitted(device)  # a training that goes on has replaced them meanwhile
+
+    def _fitted(self, found: list[Path], device: torch.device | None) -> Fitted:
         finished = self.record.get("status") == "finished"
         if finished or (not found and (self.model / "config.json").exists()):
             check_inside(self.model, self.path)
@@ -126,6 +140,18 @@ class Run:
         outlines = {name: tensor.to("meta") for name, tensor in kept.items()}
         entry = entry_of(config.model, registry(), self.path)
         return assemble(entry, config.options, self.data, Weights(str(found[-1]), outlines, lambda: kept), device)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from training into this run; what a killed one left half done is put right first.
+
+        Raises:
+            ArtifactError: another process trains into it.
+        """
+        with hold(self.path):
+            for folder in (self.path, self.checkpoints, self.samples):
+                recover(folder)
+            yield
 
     @property
     def data(self) -> DataSpec:
@@ -152,12 +178,25 @@ class Run:
                 dataset = open_dataset(config.data, registry())
         except ConfigError as error:
             raise ArtifactError(f"{self.path} says of its data what does not suit them: {error}") from error
-        if dataset.digest() != config.data_digest:
-            raise ArtifactError(
-                f"{self.path} was trained on other data than {config.data.source!r} holds now. Restore them, or name "
-                f"other data with --data."
-            )
+        self.refuse_other_data(dataset, "Restore them, or name other data with --data.")
         return dataset
+
+    def refuse_other_data(self, dataset: Dataset, remedy: str) -> None:
+        """Refuse data that it was not trained on.
+
+        Arguments:
+            remedy: what to do, as a sentence.
+
+        Raises:
+            ArtifactError: the data are others; the message says in what.
+        """
+        config, record = self.config, self.record
+        if dataset.digest() == config.data_digest:
+            return
+        raise ArtifactError(
+            f"{self.path} was trained on other data than {config.data.source!r} holds now: "
+            f"{_difference(record.get('data'), record.get('events'), dataset)}. {remedy}"
+        )
 
     def sample(self, n: int, *, seed: int = 0) -> Array:
         """`Fitted.sample` of the trained model."""
@@ -190,6 +229,24 @@ class Run:
     def impute(self, x: Array, *, draw: bool = False, seed: int = 0) -> Array:
         """`Fitted.impute` of the trained model."""
         return self.fitted().impute(x, draw=draw, seed=seed)
+
+
+def _difference(spec: Any, events: Any, dataset: Dataset) -> str:
+    """In what a dataset differs from one of `events` events of form `spec`, as far as those were recorded."""
+    try:
+        before = _DATA.validate_python(spec)
+    except ValidationError:
+        return "they have another digest"
+    columns, own = ([feature.name for feature in found.features] for found in (before, dataset.spec))
+    if lost := [name for name in columns if name not in own]:
+        return f"column {lost[0]!r} is not there any more"
+    if new := [name for name in own if name not in columns]:
+        return f"column {new[0]!r} is new"
+    if before != dataset.spec:
+        return f"one event was {before.describe()}, and is now {dataset.spec.describe()}, or of other kinds of columns"
+    if events is not None and events != len(dataset):
+        return f"there were {events} rows, and there are {len(dataset)}"
+    return f"the number of rows is the same, {len(dataset)}, and values in them are others"
 
 
 def _environment() -> dict[str, Any]:

@@ -6,28 +6,27 @@ import contextlib
 import dataclasses
 import functools
 import itertools
-import signal
-import threading
+import shlex
+import sys
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import FrameType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import numpy as np
 from torch import Tensor
 
 from genzoo.agreement import check_alike, check_same_weights
-from genzoo.checkpoint import MonitorState, checkpoint_name, load_checkpoint
+from genzoo.checkpoint import MonitorState, checkpoint_name, checkpoints, discard_after, load_checkpoint
 from genzoo.config import DataSettings, RunConfig, launcher, runs_folder
 from genzoo.consumers import Cadence, Checkpoints, MetricsLog, SampleGrids
 from genzoo.data.array import array_dataset
 from genzoo.data.dataset import Array, Dataset
 from genzoo.device import describe
-from genzoo.engine.distributed import ALONE, Processes, joined
+from genzoo.engine.distributed import joined
 from genzoo.engine.em import EMEngine
-from genzoo.engine.fit import Step, fit
+from genzoo.engine.fit import Step, fit, taken
 from genzoo.engine.losses import LossBuffer
-from genzoo.errors import ConfigError, DivergenceError, GenzooError, Interrupted, LostProcessError
+from genzoo.errors import ArtifactError, ConfigError, DivergenceError, GenzooError, Interrupted, LostProcessError
 from genzoo.fitted import Fitted
 from genzoo.metrics.likelihood import kind_of, log_likelihoods
 from genzoo.monitor import Monitor
@@ -36,6 +35,7 @@ from genzoo.portable import save_model
 from genzoo.preparation import Callback, Prepared, Start, prepare, prepare_resume
 from genzoo.recipe import layer, resolve_config
 from genzoo.run import Run, run_name
+from genzoo.signals import Abandoned, Signals
 from genzoo.weights import below, load_tensors
 
 Watcher = Callable[[Step], None]
@@ -57,42 +57,8 @@ class _Saver(Protocol):
     def due(self, step: Step) -> bool:
         """Whether it is time to save."""
 
-    def save(self, step: int, seconds: float, monitor: Monitor | None) -> None:
+    def save(self, step: int, seconds: float, monitor: MonitorState | None, *, pending: bool = False) -> None:
         """Save the state after `step`."""
-
-
-class _Signals:
-    """Turns the first SIGINT or SIGTERM into a flag; a second SIGINT interrupts at once.
-
-    Arguments:
-        processes: of which all stop after the same step, whichever was told to.
-    """
-
-    def __init__(self, processes: Processes = ALONE) -> None:
-        self._processes = processes
-        self.received: int | None = None
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._note)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def pending(self) -> bool:
-        """Whether any process was told to stop by now; all of them ask after every step."""
-        told = self._processes.largest(self.received or 0)
-        self.received = told or self.received
-        return told != 0
-
-    def _note(self, number: int, _: FrameType | None) -> None:
-        if self.received is not None and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.received = number
 
 
 def run_training(prepared: Prepared, run: Run, watchers: Sequence[Watcher] = (), start: Start | None = None) -> None:
@@ -107,66 +73,101 @@ def run_training(prepared: Prepared, run: Run, watchers: Sequence[Watcher] = (),
         DivergenceError: a number is not finite; the last good checkpoint stays.
         Interrupted: a signal came; everything up to the last step is saved.
         LostProcessError: another process of this training is gone; the last checkpoint stays.
+        ArtifactError: another process trains into it.
         GenzooError: the disk is full or read-only.
     """
     start = start or Start()
     check_same_weights(prepared, "at the start")
     try:
-        _train(prepared, run, watchers, start) if prepared.processes.first else _follow(prepared, run, start)
+        _lead(prepared, run, watchers, start) if prepared.processes.first else _follow(prepared, run, start)
     except LostProcessError as error:
-        again = f"{launcher(prepared.processes.count)} train --resume {run.path}"
-        raise LostProcessError(f"{error} Go on with: {again}") from error
+        raise LostProcessError(f"{error} {_how_to_go_on(prepared, run)}") from error
+
+
+def _lead(prepared: Prepared, run: Run, watchers: Sequence[Watcher], start: Start) -> None:
+    """Train as the process that writes into the run."""
+    with run.locked():
+        _refuse_moved(run, start)
+        _train(prepared, run, watchers, start)
+
+
+def _refuse_moved(run: Run, start: Start) -> None:
+    """Refuse to go on from a state that is not the run's any more."""
+    if tuple(path.name for path in checkpoints(run.checkpoints)) != start.found:
+        raise ArtifactError(f"{run.path} was trained by another process meanwhile. Resume it again.")
+    discard_after(run.checkpoints, start.step)
 
 
 def _train(prepared: Prepared, run: Run, watchers: Sequence[Watcher], start: Start) -> None:
     """Train and keep the records."""
     training = prepared.config.training
     _make_folders(run)
-    spent = prepared.budget.spent(start.step, start.seconds)
-    log = MetricsLog(run, training.log_every, prepared.feed.steps_per_epoch, start.step)
+    spent = prepared.budget.spent(max(0, start.step - start.pending), start.seconds)
+    log = MetricsLog(run, training.log_every, prepared.feed.steps_per_epoch, start.step, evaluated=start.evaluated)
+    buffer = LossBuffer(prepared.runtime.device, _LOSS_BLOCK)
+
+    def settle(seconds: float) -> None:
+        log.losses(buffer.flush(), seconds)
+        log.sync()
+
     saving = Cadence(training.checkpoint_every, spent)
-    saver = Checkpoints(run, prepared.engine, prepared.transform, saving, training.keep)
+    saver = Checkpoints(run, prepared.engine, prepared.transform, saving, training.keep, settle)
     monitor = _monitor(prepared, log, start)
     grids = SampleGrids(run, prepared.fitted, Cadence(training.sample_every, spent), prepared.config.seed)
     callbacks = [functools.partial(_call, callback, run) for callback in prepared.callbacks]
     watching: list[Watcher] = [log, grids, *callbacks, *watchers]
     begun: dict[str, Any] = {"device": describe(prepared.runtime.device), "precision": prepared.runtime.precision}
     begun["processes"] = prepared.processes.count
-    if start.step:
-        run.configure(prepared.config)
+    if start.state is not None:
+        run.configure(run.config.model_copy(update={"training": training}))
     if monitor is not None:
         begun["watch"] = monitor.rule()
-    run.update(status="running", data=prepared.dataset.spec.as_dict(), **begun)
-    status, step = "failed", None
+    run.update(status="running", data=prepared.dataset.spec.as_dict(), events=len(prepared.dataset), **begun)
+    outcome, step = "failed", None
     try:
-        with _Signals(prepared.processes) as signals, prepared.runtime.matmul():
-            if not start.step:
-                saver.save(0, 0.0, monitor)
-            buffer = LossBuffer(prepared.runtime.device, _LOSS_BLOCK)
-            with contextlib.closing(_steps(prepared, buffer, start)) as steps:
-                status, step = _consume(steps, watching, saver, monitor, signals)
+        with Signals(prepared.processes) as signals, prepared.runtime.matmul():
+            if start.state is None:
+                saver.save(0, 0.0, None if monitor is None else monitor.state())
+            else:
+                saver.prune(start.state.monitor)
+            with contextlib.closing(_steps(prepared, start, buffer)) as steps:
+                told = _told(prepared, start, steps, monitor)
+                how, step = _consume(_stoppable(prepared, told, signals), watching, saver, monitor, signals)
             if step is not None:
-                log.losses(buffer.flush(), step.seconds)
-        check_same_weights(prepared, "at the end")
-        reached = start.step if step is None else step.number
-        prepared.processes.of_first(lambda: _finish(prepared, run, status, reached, monitor))
+                settle(step.seconds)
+            check_same_weights(prepared, "at the end")
+            reached = start.step if step is None else step.number
+            with signals.abandonable:
+                prepared.processes.of_first(lambda: _finish(prepared, run, how, reached, monitor))
+            outcome = how
+    except Abandoned:
+        outcome = "interrupted"
     except DivergenceError as error:
-        status = "diverged"
+        outcome = "diverged"
         raise DivergenceError(f"{error} The last good state is kept in {run.path}.") from error
     except KeyboardInterrupt:
-        status = "interrupted"
-        raise Interrupted(f"Interrupted; {run.path} keeps its last checkpoint.", 130) from None
+        outcome = "interrupted"
+        raise Interrupted(f"Interrupted. {_how_to_go_on(prepared, run)}", 130) from None
     finally:
         log.close()
-        with contextlib.suppress(GenzooError):  # a full disk must not hide why the run ended
-            ended: dict[str, Any] = {} if step is None else {"steps": step.number, "seconds": round(step.seconds, 3)}
-            if isinstance(prepared.engine, EMEngine):
-                ended |= {"restarts": prepared.engine.ended, "kept": prepared.engine.kept}
-            run.update(status=status, **ended)
-    if status == "interrupted":
-        code = 128 + (signals.received or signal.SIGINT)
-        again = f"{launcher(prepared.processes.count)} train --resume {run.path}"
-        raise Interrupted(f"Interrupted. Go on with: {again}", code)
+        # A full disk must not hide why the run ended.
+        with contextlib.suppress(GenzooError) if sys.exception() else contextlib.nullcontext():
+            run.update(status=outcome, **_account(prepared, start, step))
+    if outcome == "interrupted":
+        raise Interrupted(f"Interrupted. {_how_to_go_on(prepared, run)}", signals.exit_code)
+
+
+def _account(prepared: Prepared, start: Start, step: Step | None) -> dict[str, Any]:
+    """What was done by the end, for the run's record."""
+    steps, seconds = (start.step, start.seconds) if step is None else (step.number, step.seconds)
+    done: dict[str, Any] = {"steps": steps, "seconds": round(seconds, 3)}
+    if isinstance(prepared.engine, EMEngine):
+        done |= {"restarts": prepared.engine.ended, "kept": prepared.engine.kept}
+    return done
+
+
+def _how_to_go_on(prepared: Prepared, run: Run) -> str:
+    return f"Go on with: {launcher(prepared.processes.count)} train --resume {shlex.quote(str(run.path))}"
 
 
 def _follow(prepared: Prepared, run: Run, start: Start) -> None:
@@ -174,16 +175,16 @@ def _follow(prepared: Prepared, run: Run, start: Start) -> None:
     monitor = _monitor(prepared, None, start)
     buffer = LossBuffer(prepared.runtime.device, _LOSS_BLOCK)
     try:
-        with _Signals(prepared.processes) as signals, prepared.runtime.matmul():
-            with contextlib.closing(_steps(prepared, buffer, start)) as steps:
-                status, _ = _consume(steps, (), _Nothing(), monitor, signals)
+        with Signals(prepared.processes) as signals, prepared.runtime.matmul():
+            with contextlib.closing(_steps(prepared, start, buffer)) as steps:
+                status, _ = _consume(_told(prepared, start, steps, monitor), (), _Nothing(), monitor, signals)
             buffer.flush()
         check_same_weights(prepared, "at the end")
         prepared.processes.of_first(lambda: None)
     except KeyboardInterrupt:
-        raise Interrupted(f"Interrupted; {run.path} keeps its last checkpoint.", 130) from None
+        raise Interrupted(f"Interrupted. {_how_to_go_on(prepared, run)}", 130) from None
     if status == "interrupted":
-        raise Interrupted("Interrupted.", 128 + (signals.received or signal.SIGINT))
+        raise Interrupted("Interrupted.", signals.exit_code)
 
 
 class _Nothing:
@@ -193,11 +194,11 @@ class _Nothing:
         """Never."""
         return False
 
-    def save(self, step: int, seconds: float, monitor: Monitor | None) -> None:
+    def save(self, step: int, seconds: float, monitor: MonitorState | None, *, pending: bool = False) -> None:
         """Leave it to the first process."""
 
 
-def _steps(prepared: Prepared, buffer: LossBuffer, start: Start) -> Generator[Step, None, None]:
+def _steps(prepared: Prepared, start: Start, buffer: LossBuffer) -> Generator[Step, None, None]:
     return fit(
         prepared.engine,
         prepared.feed,
@@ -208,6 +209,38 @@ def _steps(prepared: Prepared, buffer: LossBuffer, start: Start) -> Generator[St
         buffer=buffer,
         processes=prepared.processes,
     )
+
+
+def _told(prepared: Prepared, start: Start, steps: Iterator[Step], monitor: Monitor | None) -> Iterator[Step]:
+    """All steps that are to be told of: also the one that was taken when a signal came, where it was not seen out."""
+    if not start.pending:
+        return iter(()) if monitor is not None and monitor.exhausted else steps
+    seen = taken(prepared.engine, prepared.feed, prepared.budget, start.step, start.seconds)
+    return itertools.chain([seen], steps)
+
+
+def _stoppable(prepared: Prepared, steps: Iterator[Step], signals: Signals) -> Iterator[Step]:
+    """Steps, which a signal lets finish; but a pass of EM, which may be long, is abandoned and undone.
+
+    Raises:
+        Abandoned: one was.
+    """
+    engine = prepared.engine
+    if not isinstance(engine, EMEngine):
+        yield from steps
+        return
+    while True:
+        tensors = {name: value.clone() for name, value in engine.tensors().items()}
+        numbers = engine.numbers()
+        try:
+            with signals.abandonable:
+                step = next(steps, None)
+        except Abandoned:
+            engine.restore(tensors, numbers)
+            raise
+        if step is None:
+            return
+        yield step
 
 
 class _InMemory:
@@ -222,7 +255,7 @@ class _InMemory:
         """Never of itself: only a best step is worth a copy."""
         return False
 
-    def save(self, step: int, seconds: float, monitor: Monitor | None) -> None:
+    def save(self, step: int, seconds: float, monitor: MonitorState | None, *, pending: bool = False) -> None:
         """Copy the generator if `step` is the best so far."""
         if self._selects and monitor is not None and monitor.best_step == step:
             self._kept = {name: value.clone() for name, value in self._prepared.engine.trained.state_dict().items()}
@@ -247,8 +280,8 @@ def train_in_memory(prepared: Prepared, watchers: Sequence[Watcher] = ()) -> Fit
     keeper = _InMemory(prepared)
     buffer = LossBuffer(prepared.runtime.device, _LOSS_BLOCK)
     with prepared.runtime.matmul():
-        with contextlib.closing(_steps(prepared, buffer, Start())) as steps:
-            _consume(steps, watchers, keeper, monitor)
+        with contextlib.closing(_steps(prepared, Start(), buffer)) as steps:
+            _consume(steps, watchers, keeper, monitor, Signals())
         buffer.flush()
     _conclude(prepared)
     keeper.restore()
@@ -274,26 +307,36 @@ def _consume(
     watching: Sequence[Watcher],
     saver: _Saver,
     monitor: Monitor | None,
-    signals: _Signals | None = None,
+    signals: Signals,
 ) -> tuple[str, Step | None]:
     """Hand every step to those who watch; returns how the training ended, and its last step.
 
-    Arguments:
-        signals: interrupt the training between steps; nothing does without.
+    A signal ends it after the step. What those who watch had not done by then is saved as pending.
     """
-    step = None
-    for step in steps:
-        for watcher in watching:
-            watcher(step)
-        better = monitor is not None and monitor(step)
-        exhausted = monitor is not None and monitor.exhausted
-        stopping = signals is not None and signals.pending() and not step.last
-        if saver.due(step) or better or exhausted or stopping:
-            saver.save(step.number, step.seconds, monitor)
-        if exhausted:
-            return "finished", step
-        if stopping:
-            return "interrupted", step
+    step, saved = None, True
+    try:
+        for step in steps:
+            saved = False
+            before = None if monitor is None else monitor.state()
+            try:
+                with signals.abandonable:
+                    for watcher in watching:
+                        watcher(step)
+                    better = monitor is not None and monitor(step)
+            except Abandoned:
+                saver.save(step.number, step.seconds, before, pending=True)
+                return "interrupted", step
+            exhausted = monitor is not None and monitor.exhausted
+            stopping = signals.pending()
+            if saver.due(step) or better or exhausted or stopping:
+                saver.save(step.number, step.seconds, None if monitor is None else monitor.state())
+                saved = True
+            if exhausted or stopping:
+                return "finished" if exhausted else "interrupted", step
+    except Abandoned:  # a pass of EM, after the step
+        if step is not None and not saved:
+            saver.save(step.number, step.seconds, None)
+        return "interrupted", step
     return "finished", step
 
 
@@ -304,8 +347,7 @@ def _call(callback: Callback, run: Run, step: Step) -> None:
 def _monitor(prepared: Prepared, log: MetricsLog | None, start: Start) -> Monitor | None:
     if prepared.watch is None:
         return None
-    state = MonitorState() if start.state is None else start.state.monitor
-    return Monitor(prepared, state, None if log is None else lambda line: log.write([line]))
+    return Monitor(prepared, start.monitor, None if log is None else lambda line: log.write([line]))
 
 
 def _finish(prepared: Prepared, run: Run, status: str, step: int, monitor: Monitor | None) -> None:

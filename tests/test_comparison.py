@@ -416,7 +416,7 @@ def test_an_interrupt_while_the_best_is_trained_leaves_the_report(tmp_path, monk
     report = genzoo.compare(["gaussian", "gmm"], "iris", out=out)
     assert not made
     assert Path(report.rows[0].run) == out / "best"
-    assert sorted(path.name for path in out.iterdir() if path.name.startswith(".")) == []
+    assert sorted(path.name for path in out.iterdir() if path.name.startswith(".")) == [".lock"]
 
 
 def failing(monkeypatch, *purposes):

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
-from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from genzoo.cli.options import data_layer, features_option, terminal_width, with_data_options
 from genzoo.config import parse_assignments
-from genzoo.errors import ConfigError, GenzooError, Interrupted
+from genzoo.errors import ConfigError, GenzooError
 from genzoo.plugins import registry
 from genzoo.recipe import layer
 
@@ -62,7 +58,7 @@ def command(models: tuple[str, ...], gates: tuple[str, ...], expect: str | None,
     from genzoo.comparison.comparison import prepare_comparison
 
     settings = {name: given[name] for name in ("by", "folds", "seeds", "jobs", "threads", "out", "features")}
-    with _termination(), Counter("reading the data") as counter:
+    with Counter("reading the data") as counter:
         comparison = prepare_comparison(models, (None, _data(given)), common, **settings)
         report = comparison.run(counter)
         stopped: GenzooError | None = None
@@ -78,27 +74,6 @@ def command(models: tuple[str, ...], gates: tuple[str, ...], expect: str | None,
     if report.conflict is not None and given["by"] is not None:
         raise ConfigError(report.conflict)
     check(report, required, comparison.candidate(report.best), expected)
-
-
-@contextlib.contextmanager
-def _termination() -> Iterator[None]:
-    """Have SIGTERM end things as Ctrl-C does, processes at work included, with its own exit code."""
-    received = []
-
-    def note(number: int, _: FrameType | None) -> None:
-        received.append(number)
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, note)
-    try:
-        yield
-    except (KeyboardInterrupt, Interrupted) as stop:
-        if not received:
-            raise
-        text = str(stop).replace("Interrupted", "Terminated", 1) or "Terminated."
-        raise Interrupted(text, 128 + signal.SIGTERM) from None
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _data(given: dict[str, Any]) -> dict[str, Any]:

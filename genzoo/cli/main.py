@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import sys
 import textwrap
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from types import FrameType
 
 import click
 
 from genzoo.cli.group import LazyGroup
-from genzoo.errors import GenzooError, LostProcessError
+from genzoo.errors import GenzooError, Interrupted, LostProcessError
 from genzoo.printed import printable
 
 _COMMANDS = {
@@ -76,7 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words[:1]
     try:
-        result = root.main(words, prog_name="genzoo", standalone_mode=False)
+        with _termination():
+            result = root.main(words, prog_name="genzoo", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except LostProcessError as error:
         return _fail(str(error), error.exit_code, debug)
@@ -107,6 +112,30 @@ def _told_by_another() -> bool:
     from genzoo.config import launched  # which help does not need
 
     return launched() > 1 and os.environ.get("LOCAL_RANK", "0") != "0"
+
+
+@contextlib.contextmanager
+def _termination() -> Iterator[None]:
+    """Have SIGTERM end things as Ctrl-C does, processes at work included, with its own exit code."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    received: list[int] = []
+
+    def note(number: int, _: FrameType | None) -> None:
+        received.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, note)
+    try:
+        yield
+    except (KeyboardInterrupt, click.Abort, Interrupted) as stop:
+        if not received:
+            raise
+        text = str(stop).replace("Interrupted", "Terminated", 1) or "Terminated."
+        raise Interrupted(text, 128 + signal.SIGTERM) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _fail(message: str, code: int, debug: bool) -> int:

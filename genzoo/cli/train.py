@@ -102,6 +102,8 @@ def _resume(path: str, budget: dict[str, Any], as_json: bool) -> None:
     with joined() as processes, Display(quiet=not processes.first) as display:
         display.phase("reading the run")
         run, prepared, start = processes.agreed(lambda: prepare_resume(path, budget, processes=processes))
+        for note in start.notes if processes.first else ():
+            click.echo(f"Note: {note}", err=True)
         display.training(prepared.budget)
         run_training(prepared, run, [display], start)
     if processes.first:

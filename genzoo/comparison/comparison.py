@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shutil
 from collections import defaultdict
@@ -24,7 +25,8 @@ from genzoo.config import DataSettings, RunConfig, refuse_several
 from genzoo.data.dataset import Array, Dataset, usable
 from genzoo.data.source import anchor, open_dataset
 from genzoo.device import resolve_device
-from genzoo.errors import ConfigError, DivergenceError, Interrupted, did_you_mean
+from genzoo.errors import ConfigError, DivergenceError, GenzooError, Interrupted, did_you_mean
+from genzoo.files import put_in_place
 from genzoo.metrics.criteria import CRITERIA
 from genzoo.metrics.judge import find_extractor
 from genzoo.metrics.metric import Score
@@ -93,8 +95,13 @@ class Comparison:
 
         Raises:
             Interrupted: by the user; finished candidates are kept.
+            ArtifactError: another process works in the folder.
             GenzooError: a process died, or the disk is full; so they are.
         """
+        with contextlib.nullcontext() if self.kept is None else self.kept.locked():
+            return self._run(watcher)
+
+    def _run(self, watcher: Watcher | None) -> Report:
         found = {} if self.kept is None else self._found(self.kept)
         try:
             self._fit(found, watcher)
@@ -140,7 +147,8 @@ class Comparison:
             return report
         what = f"run of the best candidate, {best.id}, was trained into {self.kept.path}"
         try:
-            run = self._train_best(self.kept.path / "best", best, report.by)
+            with self.kept.locked():
+                run = self._train_best(self.kept.path / "best", best, report.by)
         except (KeyboardInterrupt, Interrupted) as stop:
             code = stop.exit_code if isinstance(stop, Interrupted) else 130
             raise Interrupted(
@@ -256,8 +264,9 @@ class Comparison:
             shutil.rmtree(temporary, ignore_errors=True)
             try:
                 run_training(prepared, start_run(prepared, temporary))
-                shutil.rmtree(path, ignore_errors=True)
-                temporary.replace(path)
+                put_in_place(temporary, path)
+            except OSError as error:
+                raise GenzooError(f"{path} could not be written: {error.strerror}.") from error
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
         return path

@@ -13,10 +13,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import importlib.metadata
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,7 +29,8 @@ from genzoo.comparison.candidate import Candidate
 from genzoo.comparison.result import Result
 from genzoo.config import Precision, Settings, SplitSettings, version
 from genzoo.errors import ArtifactError, ConfigError, GenzooError
-from genzoo.files import digest, read_settings, read_tensors, write_json, write_tensors
+from genzoo.files import digest, read_settings, read_tensors, recover, write_json, write_tensors
+from genzoo.lock import hold
 from genzoo.plugins import registry
 from genzoo.report.result import Row
 
@@ -83,7 +86,7 @@ class Kept:
             known = read_settings(path / _HEADER, Shared)
             _refuse_other(path, known, shared)
             return Kept(path)
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if path.exists() and (not path.is_dir() or any(not _is_beginning(entry) for entry in path.iterdir())):
             raise ConfigError(f"{path} exists already and holds no comparison. Choose another --out.")
         try:
             (path / "rows").mkdir(parents=True, exist_ok=True)
@@ -91,6 +94,18 @@ class Kept:
             raise GenzooError(f"{path} could not be made: {error.strerror}.") from error
         write_json(path / _HEADER, shared.model_dump(mode="json"))
         return Kept(path)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from working here; what a killed one left half done is put right first.
+
+        Raises:
+            ArtifactError: another process works here.
+        """
+        with hold(self.path):
+            for folder in (self.path, self.path / "rows"):
+                recover(folder)
+            yield
 
     def find(self, candidate: Candidate) -> Result | None:
         """What was kept of a candidate.
@@ -144,6 +159,11 @@ class Kept:
     def _place(self, candidate: Candidate) -> Path:
         text = json.dumps(_settings(candidate), sort_keys=True)
         return self.path / "rows" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+
+
+def _is_beginning(entry: Path) -> bool:
+    """Whether something in a folder is what a comparison leaves that was killed before it had a header."""
+    return entry.name.startswith(".") or (entry.name == "rows" and entry.is_dir() and not any(entry.iterdir()))
 
 
 def _settings(candidate: Candidate) -> dict[str, Any]:

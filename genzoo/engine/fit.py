@@ -114,7 +114,19 @@ def fit(
             arrived = buffer.add(number, losses)
             if last:
                 arrived += buffer.flush()
-            epoch, rest = divmod(number, feed.steps_per_epoch)
-            yield Step(number, epoch + (rest > 0), fraction, elapsed, rest == 0, last, tuple(arrived))
+            yield _step(number, feed, fraction, elapsed, last, arrived)
     finally:
         items.close()
+
+
+def taken(engine: Engine[ItemT], feed: Feed[ItemT], budget: Budget, number: int, seconds: float) -> Step:
+    """Step `number` as `fit` yielded it, for whoever did not get to see it; its losses were told."""
+    fraction = budget.spent(number, seconds)
+    return _step(number, feed, fraction, seconds, fraction >= 1.0 or engine.finished, ())
+
+
+def _step(
+    number: int, feed: Feed[Any], fraction: float, seconds: float, last: bool, losses: abc.Iterable[LossRecord]
+) -> Step:
+    epoch, rest = divmod(number, feed.steps_per_epoch)
+    return Step(number, epoch + (rest > 0), fraction, seconds, rest == 0, last, tuple(losses))

@@ -1,0 +1,158 @@
+"""What is tried: kills at random moments, and every call of the file system struck in turn."""
+
+from __future__ import annotations
+
+import errno
+import json
+import random
+import shutil
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from crash import case, child, fault
+from crash.fault import Call, How
+
+
+@dataclass
+class Row:
+    """One line of the table: a fault, how often it was tried, and what did not survive it."""
+
+    fault: str
+    family: str
+    tried: int = 0
+    failures: list[str] = field(default_factory=list)
+
+
+class Trial:
+    """Runs of one family in a folder of their own, beside one that nothing happened to."""
+
+    def __init__(self, family: str, folder: Path, *, short: bool = False) -> None:
+        self.family = family
+        self._short = short
+        self.folder = folder / family
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        self._log = folder / f"{family}.log"
+        child.warm(case.train(family, self.folder / "warm", short=short))
+        ended = child.run(case.train(family, self._run, short=short), self._log)
+        assert ended.code == 0, ended.said
+        self.seconds = ended.seconds
+        self._wanted = case.state(self._run)
+
+    @property
+    def _run(self) -> Path:
+        return self.folder / "run"
+
+    def _next(self) -> list[str]:
+        """The command that goes on with whatever is there."""
+        return case.resume(self._run) if self._run.exists() else case.train(self.family, self._run, short=self._short)
+
+    def killed(self, seed: int) -> str | None:
+        """Kill at a random moment, resume, perhaps killing that too; returns what is wrong in the end."""
+        rng = random.Random(seed)
+        shutil.rmtree(self.folder)
+        self.folder.mkdir()
+        after = rng.uniform(0.0, 0.95) * self.seconds
+        while (ended := child.run_signalled(self._next(), self._log, after)).code != -signal.SIGKILL:
+            after /= 2  # this one was quicker
+            shutil.rmtree(self._run)
+        if rng.random() < 0.3 and self._run.exists():
+            ended = child.run_signalled(self._next(), self._log, rng.uniform(0.0, 0.7) * self.seconds)
+            if ended.code == 0:
+                return self._judge()
+            if ended.code != -signal.SIGKILL:
+                return f"the resume exits with {ended.code}: {ended.said}"
+        return self._recovered()
+
+    def struck(self, place: int, calls: Call, how: How, error: int = 0) -> str | None:
+        """Strike one call, resume, and return what is wrong."""
+        shutil.rmtree(self.folder)
+        self.folder.mkdir()
+        ended = child.run(self._next(), self._log, before=lambda: fault.arm(self.folder, place, calls, how, error))
+        if how in (How.KILL_BEFORE, How.KILL_AFTER):
+            if ended.code != -signal.SIGKILL:
+                return f"was not killed: {ended.code} {ended.said}"
+        elif wrong := _wrong_end(ended):
+            return wrong
+        return self._recovered() if ended.code else self._judge()
+
+    def calls(self, calls: Call) -> int:
+        """How many calls of these kinds a training makes."""
+        shutil.rmtree(self.folder)
+        self.folder.mkdir()
+        return child.run_counting(
+            self._next(), self._log, lambda: fault.arm(self.folder, 0, calls, How.FAIL), fault.counted
+        )
+
+    def _recovered(self) -> str | None:
+        looked = child.run(
+            ["sample", str(self._run), "-n", "2", "--out", str(self._log.with_suffix(".npy"))], self._log
+        )
+        if looked.code not in (0, 4):  # 4 where there is no checkpoint yet
+            return f"sampling exits with {looked.code}: {looked.said}"
+        ended = child.run(self._next(), self._log)
+        if ended.code and not self._over():
+            return f"the resume exits with {ended.code}: {ended.said}"
+        return self._judge()
+
+    def _over(self) -> bool:
+        """Whether the run had ended before it was struck."""
+        record = self._run / "run.json"
+        return record.exists() and json.loads(record.read_bytes())["status"] == "finished"
+
+    def _judge(self) -> str | None:
+        wrong = case.differences(case.state(self._run), self._wanted)
+        if wrong:
+            return f"differs in {', '.join(wrong)}"
+        left = sorted(path.name for path in self.folder.iterdir() if path != self._run)
+        return f"left {', '.join(left)}" if left else None
+
+
+def _wrong_end(ended: child.Ended) -> str | None:
+    """What is wrong with how a command ended that met an error of the file system."""
+    if ended.code not in (0, 1):
+        return f"exits with {ended.code}: {ended.said}"
+    if ended.code == 1 and (ended.said.count("Error:") != 1 or "Traceback" in ended.said):
+        return f"says {ended.said}"
+    if "error of its own" in ended.said:
+        return f"says {ended.said}"
+    return None
+
+
+def kills(trials: dict[str, Trial], seeds: range) -> Iterator[Row]:
+    """SIGKILL at random moments, one for each seed."""
+    rows = {name: Row("SIGKILL at a random moment", name) for name in trials}
+    for seed in seeds:
+        name = list(trials)[seed % len(trials)]
+        _note(rows[name], f"seed {seed}", trials[name].killed(seed))
+    yield from rows.values()
+
+
+SWEEPS: tuple[tuple[str, Call, How, int], ...] = (
+    ("SIGKILL before each call", Call.ANY, How.KILL_BEFORE, 0),
+    ("SIGKILL after each call, half-way through a write", Call.ANY, How.KILL_AFTER, 0),
+    ("EIO at each write", Call.WRITE, How.FAIL, errno.EIO),
+    ("ENOSPC at each write, half of it done", Call.WRITE, How.FAIL, errno.ENOSPC),
+    ("ENOSPC from each write, sync or new file on", Call.WRITE | Call.SYNC | Call.CREATE, How.FAIL_ON, errno.ENOSPC),
+    ("EIO at each fsync", Call.SYNC, How.FAIL, errno.EIO),
+    ("EIO at each rename", Call.RENAME, How.FAIL, errno.EIO),
+    ("EROFS from each new file on", Call.CREATE | Call.RENAME | Call.REMOVE, How.FAIL_ON, errno.EROFS),
+)
+
+
+def sweeps(trial: Trial, every: int = 1) -> Iterator[Row]:
+    """Every call that changes files, struck in turn; or each `every`-th."""
+    for name, calls, how, error in SWEEPS:
+        row = Row(name, trial.family)
+        for place in range(1, trial.calls(calls) + 1, every):
+            _note(row, f"call {place}", trial.struck(place, calls, how, error))
+        yield row
+
+
+def _note(row: Row, what: str, wrong: Any) -> None:
+    row.tried += 1
+    if wrong:
+        row.failures.append(f"{what}: {wrong}")

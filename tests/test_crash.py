@@ -1,0 +1,18 @@
+"""A part of the crash harness, which `make crash` runs as a whole."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize("family", ["gmm", "vae", "dcgan"])
+def test_resume_after_kill_gives_the_same_run(family):
+    words = ["-m", "crash", "--family", family, "--kills", "5", "--every", "41"]
+    ended = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    rows = re.findall(rf"^(.*?) +{family} +(\d+) +(\d+)$", ended.stdout, re.MULTILINE)
+    assert rows[0][1:] == ("5", "5")
+    assert all(tried == survived for _, tried, survived in rows)
+    assert len(rows) == 9 or "no C compiler" in ended.stdout

@@ -1,0 +1,78 @@
+"""One process at a time trains into a run, and the second is told who does."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+import genzoo
+from genzoo.errors import ArtifactError
+from genzoo.lock import hold
+
+HOLDING = """
+import sys, time
+from pathlib import Path
+from genzoo.lock import hold
+with hold(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Another process that holds `tmp_path`."""
+    process = subprocess.Popen([sys.executable, "-c", HOLDING, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def test_the_second_process_is_told_who_holds_a_folder(tmp_path, holder):
+    year = time.strftime("%Y", time.gmtime())
+    with (
+        pytest.raises(ArtifactError, match=f"process {holder.pid} on {socket.gethostname()} since {year}-"),
+        hold(tmp_path),
+    ):
+        pass
+
+
+def test_a_lock_dies_with_its_process(tmp_path, holder):
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.wait()
+    with hold(tmp_path):
+        pass
+    with hold(tmp_path):
+        pass
+
+
+def test_a_run_in_training_is_not_resumed_but_can_be_read(tmp_path):
+    seen = []
+
+    def look(step):
+        if step.number == 7:
+            with pytest.raises(ArtifactError, match=f"in use by process {os.getpid()}"):
+                genzoo.resume(tmp_path / "run", steps=9)
+            seen.append(genzoo.load(tmp_path / "run").sample(3).shape)
+            seen.append(len(genzoo.Run(tmp_path / "run").sample(2)))
+
+    genzoo.train("toy", out=tmp_path / "run", training={"steps": 8, "checkpoint_every": 2}, watchers=[look])
+    assert seen == [(3, 4), 2]
+
+
+def test_a_state_that_another_process_went_on_from_is_not_trained_twice(tmp_path):
+    from genzoo.preparation import prepare_resume
+    from genzoo.training import run_training
+
+    genzoo.train("toy", out=tmp_path / "run", training={"steps": 5})
+    run, prepared, start = prepare_resume(str(tmp_path / "run"), {"steps": 8})
+    genzoo.resume(tmp_path / "run", steps=7)
+    with pytest.raises(ArtifactError, match="meanwhile"):
+        run_training(prepared, run, (), start)
+    assert run.record["steps"] == 7
