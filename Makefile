@@ -22,7 +22,7 @@ demo: install
 test: install
 	$(BIN)/python -m pytest --quiet --numprocesses 2
 
-# Kills and starves small trainings at every point and compares what becomes of them; minutes.
+# Kills and starves small trainings at every point and compares what becomes of them: about half an hour.
 crash: install
 	PYTHONPATH=tests $(BIN)/python -m crash
 

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,8 @@ import pytest
 @pytest.mark.parametrize("family", ["gmm", "vae", "dcgan"])
 def test_resume_after_kill_gives_the_same_run(family):
     words = ["-m", "crash", "--family", family, "--kills", "5", "--every", "41"]
-    ended = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)
+    here = Path(__file__).parent  # where `crash` is found
+    ended = subprocess.run([sys.executable, *words], cwd=here, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     rows = re.findall(rf"^(.*?) +{family} +(\d+) +(\d+)$", ended.stdout, re.MULTILINE)
     assert rows[0][1:] == ("5", "5")

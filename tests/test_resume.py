@@ -399,7 +399,9 @@ genzoo.compare(["gaussian", "gmm:components=2..4"], data="iris", out=sys.argv[1]
 def test_a_comparison_that_was_killed_does_not_fit_finished_candidates_again(tmp_path, jobs):
     wanted = ["gaussian", "gmm:components=2..4"]
     whole = genzoo.compare(wanted, data="iris", out=tmp_path / "whole")
-    killed = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "part", str(jobs)], check=False, timeout=300)
+    words = [sys.executable, "-c", KILLED, tmp_path / "part", str(jobs)]
+    here = Path(__file__).parent  # where the toy plugin is found
+    killed = subprocess.run(words, cwd=here, check=False, timeout=300)
     assert killed.returncode == -signal.SIGKILL
     kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "part/rows").glob("*.json")}
     assert len(kept) == 2
