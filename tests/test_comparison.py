@@ -278,7 +278,7 @@ def test_another_best_replaces_the_first(tmp_path):
     assert genzoo.load(tmp_path / "out" / "best").model == "genzoo-mixture/gaussian"
     genzoo.compare(["gaussian", "gmm"], "iris", out=tmp_path / "out")
     assert genzoo.load(tmp_path / "out" / "best").model == "genzoo-mixture/gmm"
-    assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
+    assert [path.name for path in (tmp_path / "out").iterdir() if path.name.startswith(".")] == [".lock"]
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path):

@@ -1,8 +1,10 @@
 """The kit itself: right models keep every promise, and each wrong one breaks the promise that names it and no other."""
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import assert_refused
@@ -120,8 +122,13 @@ def test_pytest_counts_promises_also_in_several_processes(workers, tmp_path):
     (tmp_path / "conftest.py").write_text(CONFTEST)
     (tmp_path / "test_them.py").write_text(TESTS)
     words = ["-p", "genzoo.testing.reporting", "-q", "-n", str(workers), "-p", "no:cacheprovider", "--strict-markers"]
+    places = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *words, str(tmp_path)], capture_output=True, text=True, cwd=tmp_path
+        [sys.executable, "-m", "pytest", *words, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(places)},
     )
     assert done.returncode == 1, done.stderr
     assert [line for line in done.stdout.splitlines() if line.startswith("genzoo: ")] == [

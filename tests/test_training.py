@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import threading
 
@@ -95,14 +96,17 @@ def test_a_model_has_the_capabilities_that_its_spec_announces(tmp_path, model):
 
 def test_a_model_folder_samples_on_its_own(tmp_path):
     run = genzoo.train("dcgan", out=tmp_path / "run", training=QUICK)
-    moved = tmp_path / "elsewhere"
-    run.model.rename(moved)
-    fitted = genzoo.load(moved)
+    copy = shutil.copytree(run.model, tmp_path / "elsewhere")
+    fitted = genzoo.load(copy)
     events = fitted.sample(5)
     assert events.shape == (5, 1, 8, 8)
     assert events.dtype == np.uint8
     assert events.max() <= 16
-    # Without its model folder the run falls back on its last checkpoint, which holds the same weights.
+    # A run that has not finished is sampled from its last checkpoint, which holds the same weights here.
+    shutil.rmtree(run.model)
+    with pytest.raises(ArtifactError, match=r"config\.json"):
+        run.sample(5)
+    run.update(status="interrupted")
     assert np.array_equal(run.sample(5), events)
 
 
