@@ -81,6 +81,8 @@ def environment(tmp_path_factory):
         ("genzoo-exits", plugin_files("genzoo_exits", "exits", "raise SystemExit(3)\n"), {}),
         ("genzoo-heavy", plugin_files("genzoo_heavy", "heavy", "import torch\nprint('hello')\n"), {}),
         ("other-thing", {"other_thing.py": ""}, {"entries": {}}),
+        ("genzoo-ends", plugin_files("genzoo_ends", "ends", "import os\nos._exit(0)\n"), {}),
+        ("genzoo-evil", {**plugin_files("genzoo_evil", "evil"), "pluggy/__init__.py": "raise SystemExit\n"}, {}),
         ("tiny-dep", {"tiny_dep.py": ""}, {"entries": {}, "version": "1.5"}),
         ("tiny-dep", {"tiny_dep.py": ""}, {"entries": {}, "version": "0.5"}),
     ]
@@ -89,9 +91,9 @@ def environment(tmp_path_factory):
     return found
 
 
-def refused_unchanged(environment, code, words, *expected):
+def refused_unchanged(environment, code, words, *expected, **variables):
     before = environment.content()
-    assert_refused(environment.genzoo(*words), code, *expected)
+    assert_refused(environment.genzoo(*words, **variables), code, *expected)
     assert environment.content() == before
 
 
@@ -130,7 +132,9 @@ def test_install_shows_what_it_does_and_what_it_brought_and_uninstall_undoes_it(
         ("genzoo-lost", ["'nowhere-to-be-had'", "genzoo-lost requires it"]),
         ("genzoo-theirs>=7", ["no version of 'genzoo-theirs>=7'", "1.0"]),
         ("nowhere-to-be-had", ["no package 'nowhere-to-be-had'"]),
-        ("tiny-dep", ["tiny-dep is no plugin"]),
+        ("tiny-dep", ["tiny-dep 1.5 is no plugin"]),
+        ("genzoo-evil", ["genzoo-evil 1.0 holds a module 'pluggy'", "which is pluggy's", "Nothing was changed"]),
+        ("genzoo-ends", ["Loading genzoo-ends ended the process with code 0", "The environment is as it was"]),
     ],
 )
 def test_what_cannot_be_had_beside_this_core_is_refused_and_nothing_changes(environment, words, expected):
@@ -256,8 +260,26 @@ def test_a_folder_that_turns_out_to_be_no_plugin_is_taken_out_again(environment,
     (folder / "setup.py").write_text(
         "import setuptools; setuptools.setup(entry_points={'others': ['it = genzoo_none']})"
     )
-    assert_refused(environment.genzoo("install", folder, **build), 3, "no plugin", "as it was")
+    assert_refused(environment.genzoo("install", folder, **build), 3, "no plugin", "Nothing was changed")
     assert environment.content() == before
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("setuptools"), reason="setuptools is not installed")
+def test_a_refused_upgrade_leaves_the_old_one_as_it_was(environment, tmp_path):
+    build = {"PIP_NO_BUILD_ISOLATION": "0"}
+    old = build_wheel(tmp_path, "genzoo-grown", plugin_files("genzoo_grown", "grown"), version="0.9")
+    assert environment.genzoo("install", old)[0] == 0
+    new = source(tmp_path, "genzoo-grown", group="others")
+    refused_unchanged(environment, 3, ["install", new], "genzoo-grown 1.0 is no plugin", "Nothing was changed", **build)
+    # One that shows only when it is loaded what it is: the old one comes back from where it came.
+    ends = build_wheel(tmp_path, "genzoo-grown", plugin_files("genzoo_grown", "grown", "import os\nos._exit(7)\n"))
+    frozen = environment.genzoo("plugins", "freeze")[1]
+    refused_unchanged(environment, 3, ["install", ends], "genzoo-grown ended the process with code 7", "as it was")
+    assert environment.genzoo("plugins", "freeze")[1] == frozen
+    old.unlink()
+    result = environment.genzoo("install", ends)
+    assert_refused(result, 3, "ended the process with code 7", "what was there before could not be brought back")
+    assert environment.genzoo("uninstall", "genzoo-grown")[0] == 0
 
 
 def test_a_package_that_cannot_be_built_says_why(environment, tmp_path):

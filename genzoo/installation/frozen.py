@@ -22,11 +22,12 @@ def frozen_lines() -> dict[str, str]:
     found = {}
     for plugin in installed_plugins():
         if plugin.entry is not None and plugin.distribution not in found:
-            found[plugin.distribution] = _line(plugin.distribution, plugin.version)
+            found[plugin.distribution] = frozen_line(plugin.distribution, plugin.version)
     return found
 
 
-def _line(name: str, version: str) -> str:
+def frozen_line(name: str, version: str) -> str:
+    """The line that installs a distribution again from where it came."""
     try:
         text = importlib.metadata.distribution(name).read_text("direct_url.json")
         return f"{name}=={version}" if text is None else _direct(name, json.loads(text))
@@ -67,18 +68,41 @@ def read_frozen(path: Path) -> list[Request]:
         raise DataError(f"{path} cannot be read: {error}") from error
     requests = []
     for number, line in enumerate(lines, start=1):
-        text = re.sub(r"(^|\s)#.*$", "", line).strip()
-        if not text:
+        text = line.strip()
+        if not text or text.startswith("#"):
             continue
         try:
-            requests.append(_request(text))
+            requests.append(read_line(text))
         except ConfigError as error:
             raise ConfigError(f"{path}, line {number}: {error}") from error
     return requests
 
 
-def _request(text: str) -> Request:
+def note_origin(name: str, origin: Mapping[str, Any]) -> None:
+    """Note beside an installed distribution where it came from, as pip does for what it fetched itself (PEP 610)."""
+    distribution = importlib.metadata.distribution(name)
+    record = next(
+        (
+            Path(str(distribution.locate_file(file)))
+            for file in distribution.files or ()
+            if file.match("*.dist-info/RECORD")
+        ),
+        None,
+    )
+    if record is None:
+        return
+    (record.parent / "direct_url.json").write_text(json.dumps(origin), encoding="utf-8")
+    with record.open("a", encoding="utf-8", newline="") as file:
+        file.write(f"{record.parent.name}/direct_url.json,,\n")
+
+
+def read_line(text: str) -> Request:
+    """What one frozen line asks for.
+
+    Raises:
+        ConfigError: it is neither a requirement nor `-e PATH`.
+    """
     place = re.fullmatch(r"(-e|--editable)[ =](.+)", text)
     if place is None:
-        return parse_request(text)
-    return parse_request("".join(shlex.split(place[2])), editable=True)
+        return parse_request(re.sub(r"\s#.*$", "", text).strip())
+    return parse_request("".join(shlex.split(place[2], comments=True)), editable=True)

@@ -26,6 +26,18 @@ from genzoo.installation.failure import explain
 PATIENCE = 30
 """Seconds that an interrupted pip is given to undo what it had begun."""
 
+DROPPED = frozenset(
+    {"PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON", "PIP_REQUIREMENT", "PIP_EDITABLE", "PIP_GROUP", "PIP_REPORT"}
+    | {"PIP_USER", "PIP_WHEEL_DIR"}
+)
+"""Variables of pip's that would have it install something else or somewhere else."""
+
+SWITCHED_OFF = (
+    *("PIP_NO_DEPS", "PIP_DRY_RUN", "PIP_FORCE_REINSTALL", "PIP_IGNORE_INSTALLED", "PIP_UPGRADE"),
+    *("PIP_REQUIRE_HASHES", "PIP_QUIET"),
+)
+"""Switches of pip's that are off, whatever its variables and its configuration say."""
+
 
 def check_environment(words: str, *, removing: bool = False) -> None:
     """Refuse an environment that pip must not change, with the command that is right for it.
@@ -141,7 +153,8 @@ class Pip:
 
     def _environment(self) -> dict[str, str]:
         """Isolated builds are constrained through the environment; how, depends on pip's version."""
-        found = {**os.environ, "PYTHONUTF8": "1"}
+        kept = {key: value for key, value in os.environ.items() if key not in DROPPED}
+        found = {**kept, **dict.fromkeys(SWITCHED_OFF, "0"), "PYTHONUTF8": "1"}
         if self.version < (25, 3):  # a build inherits the constraints of the call
             variable = "PIP_CONSTRAINT"
         elif "PIP_NO_BUILD_ISOLATION" in found:  # pip refuses to constrain what it does not do
