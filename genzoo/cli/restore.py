@@ -25,9 +25,8 @@ def command(file: Path, yes: bool, as_json: bool) -> None:
     Beside the genzoo that is installed now, which stays as it is. Of plugins that cannot be had all others are
     installed, and those are named at the end, with the reason.
     """
-    requests = read_frozen(file)
+    requests, lost = read_frozen(file)
     items: list[dict[str, object]] = []
-    lost: dict[str, str] = {}
     try:
         items += _install(requests, yes)
     except PluginError as error:

@@ -23,18 +23,7 @@ def core_packages() -> dict[str, str]:
     Raises:
         PluginError: genzoo itself is not installed.
     """
-    found: dict[str, str] = {}
-    waiting = [CORE]
-    while waiting:
-        name = normalised(waiting.pop())
-        if name in found:
-            continue
-        try:
-            distribution = importlib.metadata.distribution(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-        found[name] = distribution.version
-        waiting += [requirement.name for requirement in requirements(distribution)]
+    found = {name: importlib.metadata.version(name) for name in required_by([CORE])}
     if CORE not in found:
         raise PluginError("genzoo is run from its source and is not installed, so nothing can be installed beside it.")
     return found
@@ -43,6 +32,30 @@ def core_packages() -> dict[str, str]:
 def requirements(distribution: importlib.metadata.Distribution) -> Iterator[Requirement]:
     """What a distribution requires here; a line that cannot be read is passed over."""
     yield from read_requirements(distribution.requires or ())
+
+
+def required_by(names: Iterable[str]) -> set[str]:
+    """The normalised names of all installed distributions that these require, directly or not, and themselves."""
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = normalised(waiting.pop())
+        if name in found:
+            continue
+        try:
+            distribution = importlib.metadata.distribution(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        found.add(name)
+        waiting += [requirement.name for requirement in requirements(distribution)]
+    return found
+
+
+def unrequired(names: Iterable[str]) -> list[str]:
+    """Those of these distributions that are installed and that nothing else which is installed requires."""
+    among = set(names)
+    left = {normalised(distribution.name or "") for distribution in importlib.metadata.distributions()}
+    return sorted((among & left) - set(core_packages()) - required_by(left - among))
 
 
 def read_requirements(lines: Iterable[str]) -> Iterator[Requirement]:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from genzoo.errors import ConfigError, DataError
-from genzoo.installation.request import Request, parse_request
+from genzoo.installation.request import NothingThereError, Request, parse_request
 from genzoo.installed import installed_plugins
 from genzoo.registry import CORE
 
@@ -55,8 +55,8 @@ def header() -> str:
     return f"# plugins of genzoo {importlib.metadata.version(CORE)} on Python {platform.python_version()}"
 
 
-def read_frozen(path: Path) -> list[Request]:
-    """What a file of frozen lines asks for.
+def read_frozen(path: Path) -> tuple[list[Request], dict[str, str]]:
+    """What a file of frozen lines asks for, and the lines whose file or folder has gone, with what is to say of each.
 
     Raises:
         ConfigError: a line is neither a requirement nor `-e PATH`.
@@ -66,16 +66,28 @@ def read_frozen(path: Path) -> list[Request]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
-    requests = []
+    requests, gone = [], {}
     for number, line in enumerate(lines, start=1):
         text = line.strip()
         if not text or text.startswith("#"):
             continue
         try:
             requests.append(read_line(text))
+        except NothingThereError as error:
+            gone[text] = str(error)
         except ConfigError as error:
             raise ConfigError(f"{path}, line {number}: {error}") from error
-    return requests
+    return requests, gone
+
+
+def frozen_digest(name: str) -> str | None:
+    """The SHA-256 of the file that a distribution was installed from, where that is noted."""
+    try:
+        origin = json.loads(importlib.metadata.distribution(name).read_text("direct_url.json") or "{}")
+        found = origin["archive_info"]["hashes"]["sha256"]
+    except (ValueError, KeyError, importlib.metadata.PackageNotFoundError):
+        return None
+    return str(found)
 
 
 def note_origin(name: str, origin: Mapping[str, Any]) -> None:

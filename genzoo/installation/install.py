@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,8 @@ from typing import Any
 
 from genzoo.errors import Interrupted, PluginError, did_you_mean
 from genzoo.installation.child import look
-from genzoo.installation.core import core_packages
-from genzoo.installation.frozen import frozen_line, note_origin, read_line
+from genzoo.installation.core import core_packages, required_by, unrequired
+from genzoo.installation.frozen import frozen_digest, frozen_line, note_origin, read_line
 from genzoo.installation.installer import Pip, check_environment, pip_for
 from genzoo.installation.plan import Item, check_plan, check_requests, no_plugin, read_report, versions_of
 from genzoo.installation.request import Request
@@ -144,7 +144,7 @@ class Plan:
 def _line(wheel: Path) -> str:
     """A line of pip's requirements that nothing but this wheel meets."""
     name, version = wheel.name.split("-")[:2]
-    return f"{name}=={version} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
+    return f"{name}=={version} --hash=sha256:{_digest(wheel)}\n"
 
 
 @contextmanager
@@ -167,10 +167,24 @@ def planned(requests: Sequence[Request], *, upgrade: bool = False) -> Iterator[P
         others = [word for request in requests if not request.editable for word in request.words]
         try:
             items = read_report(pip.resolve(*options, *editable, "--", *others))
+            known = {normalised(item.name) for item in items}
+            if rebuilt := [request.text for request in requests if _is_rebuilt(request, known)]:
+                items += read_report(pip.resolve("--force-reinstall", "--no-deps", "--", *rebuilt))
         except KeyboardInterrupt:
             raise Interrupted("Interrupted while resolving. Nothing was changed.", 130) from None
         check_plan(items, requests, pins)
         yield Plan(tuple(requests), tuple(items), versions_of(items), pip)
+
+
+def _is_rebuilt(request: Request, known: Collection[str]) -> bool:
+    """Whether a wheel differs from the one of its version that is installed, which pip passes over."""
+    if request.wheel is None or request.name is None or request.name in known:
+        return False
+    return frozen_digest(request.name) != _digest(request.wheel)
+
+
+def _digest(wheel: Path) -> str:
+    return hashlib.sha256(wheel.read_bytes()).hexdigest()
 
 
 def removable(names: Sequence[str]) -> list[str]:
@@ -192,13 +206,14 @@ def removable(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def uninstall(names: Sequence[str]) -> None:
-    """Remove distributions that `removable` gave.
+def uninstall(names: Sequence[str]) -> list[str]:
+    """Remove distributions that `removable` gave; returns what they required and nobody requires any more.
 
     Raises:
         PluginError: pip failed, or they lie where it does not reach.
     """
     check_environment(shlex.join(names), removing=True)
+    required = required_by(names)
     with pip_for({}) as pip:
         output = pip.run("uninstall", "--yes", *names)
     importlib.invalidate_caches()
@@ -207,3 +222,4 @@ def uninstall(names: Sequence[str]) -> None:
         name, folder = next(iter(left.items()))
         outside = "it lies outside this environment" if "outside environment" in output else "pip left it"
         raise PluginError(f"{name} is still installed: {outside}, in {Path(folder).parent}.")
+    return unrequired(required)
