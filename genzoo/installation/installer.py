@@ -14,7 +14,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -185,23 +185,38 @@ def pip_for(pins: Mapping[str, str], words: str = "") -> Iterator[Pip]:
 
 
 def _run(command: list[str], environment: Mapping[str, str]) -> tuple[int, str]:
+    # At a terminal an interrupt reaches pip and its builds by itself, and git may ask there for a password.
+    alone = sys.stdin is None or not sys.stdin.isatty()
     process = subprocess.Popen(  # noqa: S603 - pip of this environment, with checked words
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=environment
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=environment,
+        start_new_session=alone,
     )
     try:
         output, _ = process.communicate()
     except KeyboardInterrupt:
-        _end(process)
+        _end(process, os.killpg if alone else os.kill)
         raise
     return process.returncode, output
 
 
-def _end(process: subprocess.Popen[str]) -> None:
-    """Let an interrupted pip undo what it had begun; a terminal's interrupt has reached it already."""
+def _end(process: subprocess.Popen[str], send: Callable[[int, int], None]) -> None:
+    """Let an interrupted pip undo what it had begun; a terminal's interrupt has reached it already.
+
+    Arguments:
+        send: a signal to pip, and to its builds where they are not of a terminal.
+    """
     for wait, last in ((1, signal.SIGINT), (PATIENCE, signal.SIGKILL)):
         try:
             process.communicate(timeout=wait)
-            return
+            break
         except subprocess.TimeoutExpired:
-            process.send_signal(last)
+            send(process.pid, last)
     process.communicate()
+    if send is os.killpg:
+        with contextlib.suppress(ProcessLookupError):  # a build that outlived it
+            send(process.pid, signal.SIGKILL)

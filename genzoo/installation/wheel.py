@@ -98,11 +98,11 @@ def _below_modules(file: str) -> str:
 
 
 def _among_metadata(file: str) -> bool:
-    return PurePosixPath(file).parts[0].endswith(".dist-info")
+    return file.partition("/")[0].endswith(".dist-info")
 
 
 def _top(file: str) -> str:
-    return PurePosixPath(file).parts[0].partition(".")[0]
+    return file.partition("/")[0].partition(".")[0]
 
 
 def refuse_strangers_files(wheels: Collection[Wheel], pins: Collection[str]) -> None:
@@ -141,7 +141,7 @@ def refuse_strangers_files(wheels: Collection[Wheel], pins: Collection[str]) -> 
 
 def _makes_whole(file: str) -> bool:
     """Whether a file makes the first part of its name a module or package that no other may add to."""
-    parts = PurePosixPath(file).parts
+    parts = file.split("/")
     if len(parts) == 1:
         return parts[0].endswith((".py", ".so", ".pyd"))
     return len(parts) == 2 and parts[1].partition(".")[0] == "__init__"
@@ -154,7 +154,7 @@ def _files(distribution: importlib.metadata.Distribution) -> Iterator[str | Path
     except (OSError, UnicodeDecodeError):
         return
     for row in csv.reader(record.splitlines()):
-        if not row or _among_metadata(row[0] or "."):
+        if not row or _among_metadata(row[0]):
             continue
         if row[0].startswith(("../", "/")):
             yield Path(str(distribution.locate_file(row[0]))).resolve()
