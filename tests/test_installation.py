@@ -23,6 +23,8 @@ from distributions import build_wheel, plugin_files
 
 import genzoo
 from genzoo.errors import PluginError
+from genzoo.installation.core import unmet_requirements
+from genzoo.installation.failure import explain
 from genzoo.installation.installer import pip_command
 
 ROOT = Path(genzoo.__file__).parent.parent
@@ -81,6 +83,8 @@ def environment(tmp_path_factory):
         ("genzoo-exits", plugin_files("genzoo_exits", "exits", "raise SystemExit(3)\n"), {}),
         ("genzoo-heavy", plugin_files("genzoo_heavy", "heavy", "import torch\nprint('hello')\n"), {}),
         ("other-thing", {"other_thing.py": ""}, {"entries": {}}),
+        ("genzoo-ends", plugin_files("genzoo_ends", "ends", "import os\nos._exit(0)\n"), {}),
+        ("genzoo-evil", {**plugin_files("genzoo_evil", "evil"), "pluggy/__init__.py": "raise SystemExit\n"}, {}),
         ("tiny-dep", {"tiny_dep.py": ""}, {"entries": {}, "version": "1.5"}),
         ("tiny-dep", {"tiny_dep.py": ""}, {"entries": {}, "version": "0.5"}),
     ]
@@ -89,9 +93,9 @@ def environment(tmp_path_factory):
     return found
 
 
-def refused_unchanged(environment, code, words, *expected):
+def refused_unchanged(environment, code, words, *expected, **variables):
     before = environment.content()
-    assert_refused(environment.genzoo(*words), code, *expected)
+    assert_refused(environment.genzoo(*words, **variables), code, *expected)
     assert environment.content() == before
 
 
@@ -118,7 +122,9 @@ def test_install_shows_what_it_does_and_what_it_brought_and_uninstall_undoes_it(
     assert "theirs" in out
     # What its dependency is now, no other plugin may take away.
     refused_unchanged(environment, 3, ["install", "genzoo-old-dep"], "genzoo-theirs 1.0 requires tiny-dep>=1", "0.5")
-    assert environment.genzoo("uninstall", "genzoo_theirs")[:2] == (0, "Removed: genzoo-theirs\n")
+    code, out, err = environment.genzoo("uninstall", "genzoo_theirs")
+    assert (code, out) == (0, "Removed: genzoo-theirs\n")
+    assert "Nothing requires any more: tiny-dep." in err
     assert "genzoo-theirs/theirs" not in environment.models()
 
 
@@ -130,7 +136,9 @@ def test_install_shows_what_it_does_and_what_it_brought_and_uninstall_undoes_it(
         ("genzoo-lost", ["'nowhere-to-be-had'", "genzoo-lost requires it"]),
         ("genzoo-theirs>=7", ["no version of 'genzoo-theirs>=7'", "1.0"]),
         ("nowhere-to-be-had", ["no package 'nowhere-to-be-had'"]),
-        ("tiny-dep", ["tiny-dep is no plugin"]),
+        ("tiny-dep", ["tiny-dep 1.5 is no plugin"]),
+        ("genzoo-evil", ["genzoo-evil 1.0 holds a module 'pluggy'", "which is pluggy's", "Nothing was changed"]),
+        ("genzoo-ends", ["Loading genzoo-ends ended the process with code 0", "The environment is as it was"]),
     ],
 )
 def test_what_cannot_be_had_beside_this_core_is_refused_and_nothing_changes(environment, words, expected):
@@ -221,7 +229,7 @@ def source(folder: Path, name: str, group: str = "genzoo") -> Path:
 
 @pytest.mark.skipif(not importlib.util.find_spec("setuptools"), reason="setuptools is not installed")
 def test_paths_wheels_and_editable_folders_are_frozen_and_restored(environment, tmp_path):
-    place = tmp_path / "with space"
+    place = tmp_path / "with #space"
     editable, folder = source(place, "genzoo-here"), source(place, "genzoo-there")
     wheel = build_wheel(tmp_path, "genzoo-file", plugin_files("genzoo_file", "file"))
     build = {"PIP_NO_BUILD_ISOLATION": "0"}  # pip's way to say: use the setuptools that is installed
@@ -237,9 +245,9 @@ def test_paths_wheels_and_editable_folders_are_frozen_and_restored(environment, 
     assert environment.genzoo("uninstall", *removed)[0] == 0
     assert not names & environment.models()
     file = tmp_path / "plugins.txt"
-    file.write_text("\n".join(["# from another machine", *lines, "genzoo-never==3.0"]))
+    file.write_text("\n".join(["# from another machine", *lines, "genzoo-never==3.0", f"-e {tmp_path}/gone"]))
     result = environment.genzoo("plugins", "restore", file, **build)
-    assert_refused(result, 3, "genzoo-never==3.0 cannot be had", "All others are installed")
+    assert_refused(result, 3, "genzoo-never==3.0 cannot be had", "no file or folder", "All others are installed")
     assert names <= environment.models()
 
 
@@ -256,8 +264,26 @@ def test_a_folder_that_turns_out_to_be_no_plugin_is_taken_out_again(environment,
     (folder / "setup.py").write_text(
         "import setuptools; setuptools.setup(entry_points={'others': ['it = genzoo_none']})"
     )
-    assert_refused(environment.genzoo("install", folder, **build), 3, "no plugin", "as it was")
+    assert_refused(environment.genzoo("install", folder, **build), 3, "no plugin", "Nothing was changed")
     assert environment.content() == before
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("setuptools"), reason="setuptools is not installed")
+def test_a_refused_upgrade_leaves_the_old_one_as_it_was(environment, tmp_path):
+    build = {"PIP_NO_BUILD_ISOLATION": "0"}
+    old = build_wheel(tmp_path, "genzoo-grown", plugin_files("genzoo_grown", "grown"), version="0.9")
+    assert environment.genzoo("install", old)[0] == 0
+    new = source(tmp_path, "genzoo-grown", group="others")
+    refused_unchanged(environment, 3, ["install", new], "genzoo-grown 1.0 is no plugin", "Nothing was changed", **build)
+    # One that shows only when it is loaded what it is: the old one comes back from where it came.
+    ends = build_wheel(tmp_path, "genzoo-grown", plugin_files("genzoo_grown", "grown", "import os\nos._exit(7)\n"))
+    frozen = environment.genzoo("plugins", "freeze")[1]
+    refused_unchanged(environment, 3, ["install", ends], "genzoo-grown ended the process with code 7", "as it was")
+    assert environment.genzoo("plugins", "freeze")[1] == frozen
+    old.unlink()
+    result = environment.genzoo("install", ends)
+    assert_refused(result, 3, "ended the process with code 7", "what was there before could not be brought back")
+    assert environment.genzoo("uninstall", "genzoo-grown")[0] == 0
 
 
 def test_a_package_that_cannot_be_built_says_why(environment, tmp_path):
@@ -279,6 +305,55 @@ def test_constraints_reach_isolated_builds(environment, tmp_path):
         assert_refused(result, 3, "numpy<1", "could not be built")
     finally:
         (environment.index / "numpy-0.9-py3-none-any.whl").unlink()
+
+
+def test_a_rebuilt_wheel_takes_the_place_of_its_own_version_whatever_the_variables_of_pip_say(environment, tmp_path):
+    variables = {"PIP_NO_DEPS": "1", "PIP_TARGET": str(tmp_path / "target"), "PIP_DRY_RUN": "1", "PIP_QUIET": "3"}
+    wheel = build_wheel(tmp_path, "genzoo-again", plugin_files("genzoo_again", "first"))
+    assert environment.genzoo("install", wheel, **variables)[0] == 0
+    build_wheel(tmp_path, "genzoo-again", plugin_files("genzoo_again", "second"))
+    code, out, err = environment.genzoo("install", wheel, "--json", **variables)
+    assert code == 0, err
+    assert [model["id"] for model in json.loads(out)["models"]] == ["genzoo-again/second"]
+    code, out, err = environment.genzoo("install", wheel.as_uri())
+    assert "already" in err
+    assert "second" in out
+    assert environment.genzoo("uninstall", "genzoo-again")[0] == 0
+    assert not (tmp_path / "target").exists()
+
+
+@pytest.mark.parametrize(
+    ("output", "told"),
+    [
+        (
+            "  fatal: 'x.git' is no repository\n  error: subprocess-exited-with-error\n  note: it is\n",
+            "git failed: fatal: 'x",
+        ),
+        (
+            "error: subprocess-exited-with-error\nthe reason\nnote: not pip\nhint: look above\n",
+            "its source: the reason",
+        ),
+        (
+            "  Installing build dependencies: finished with status 'done'\n"
+            "The conflict is caused by:\n    a 1 depends on b<1\n    The user requested (constraint) b==2\n",
+            "There is a conflict: a 1 depends on b<1; and b==2 is installed",
+        ),
+    ],
+)
+def test_the_reason_is_that_of_the_step_that_failed(output, told):
+    said = explain(output, {})
+    assert told in said
+    assert ("could not be built" in said) == ("its source" in told)
+
+
+def test_what_a_new_one_requires_is_compared_with_what_there_will_be():
+    new = {"a": "1", "b": "0.5"}
+    lines = ["b>=1", "pluggy<0.1", "nowhere-to-be-had", "b<1", "b>=3; python_version < '3'"]
+    assert list(unmet_requirements("a", "1", lines, new)) == [
+        "a 1 requires b>=1, and there is b 0.5",
+        f"a 1 requires pluggy<0.1, and there is pluggy {importlib.metadata.version('pluggy')}",
+        "a 1 requires nowhere-to-be-had, and there is no nowhere-to-be-had",
+    ]
 
 
 def test_an_environment_without_pip_uses_the_one_that_came_with_python(monkeypatch):
@@ -353,24 +428,31 @@ def test_what_is_fetched_is_looked_into_before_it_is_installed(environment, serv
     assert environment.genzoo("uninstall", "genzoo-theirs", "-y")[0] == 0
 
 
-def test_an_interrupted_installation_says_what_it_left(environment, tmp_path):
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="this system does not tell of its processes")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_ended_installation_says_what_it_left(environment, tmp_path, number):
     folder = source(tmp_path, "genzoo-slow")
-    (folder / "setup.py").write_text("import time; time.sleep(60)")
-    variables = {**environment.variables, "PIP_NO_BUILD_ISOLATION": "0"}
+    building = tmp_path / "building"
+    (folder / "setup.py").write_text(
+        f"import os, pathlib, time; pathlib.Path({str(building)!r}).write_text(str(os.getpid())); time.sleep(60)"
+    )
+    (tmp_path / "temporary").mkdir()
+    variables = {**environment.variables, "PIP_NO_BUILD_ISOLATION": "0", "TMPDIR": str(tmp_path / "temporary")}
     command = [str(environment.python), "-P", "-m", "genzoo", "install", str(folder)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=variables, start_new_session=True)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    if not children.exists():
-        process.kill()
-        process.communicate()
-        pytest.skip("this system does not tell a process's children")
-    while not children.read_text() and process.poll() is None:
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=variables, start_new_session=True
+    )
+    while not building.exists() and process.poll() is None:
         time.sleep(0.05)
-    time.sleep(1.0)
-    os.killpg(process.pid, signal.SIGINT)
+    time.sleep(0.2)
+    # As a terminal and a service send them: to all, and to the one that was started.
+    (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    assert process.returncode == 128 + number, err
     assert "Nothing was changed" in err
+    assert not list((tmp_path / "temporary").glob("genzoo-*"))
+    stat = Path("/proc", building.read_text(), "stat")
+    assert not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
 
 
 @pytest.fixture(scope="module")

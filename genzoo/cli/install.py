@@ -8,6 +8,7 @@ import click
 
 from genzoo.cli.installing import carry_out, plan_content, show_brought, show_plan
 from genzoo.cli.options import json_option
+from genzoo.installation.child import look
 from genzoo.installation.install import Plan, planned
 from genzoo.installation.request import parse_request
 
@@ -45,11 +46,13 @@ def command(
             _show_dry(plan, as_json)
             return
         if plan.items:
-            names = carry_out(plan, yes=yes)
+            seen = carry_out(plan, yes=yes)
+            names = [item.name for item in plan.items if item.requested]
         else:
             click.echo("All of it is installed already.", err=True)
+            seen, _ = look()
             names = [request.name for request in requests if request.name is not None]
-        show_brought(names, {"installed": plan_content(plan)}, as_json=as_json)
+        show_brought(names, seen, {"installed": plan_content(plan)}, as_json=as_json)
 
 
 def _show_dry(plan: Plan, as_json: bool) -> None:

@@ -11,7 +11,6 @@ import click
 
 from genzoo.cli.options import show_table
 from genzoo.errors import PluginError
-from genzoo.installation.child import look
 from genzoo.installation.install import Plan
 from genzoo.installation.plan import Item
 from genzoo.installed import normalised
@@ -46,8 +45,8 @@ def plan_content(plan: Plan) -> list[dict[str, object]]:
     ]
 
 
-def carry_out(plan: Plan, *, yes: bool) -> list[str]:
-    """Show a plan, ask where somebody can answer, and install it; returns the distributions that were asked for.
+def carry_out(plan: Plan, *, yes: bool) -> dict[str, Any]:
+    """Show a plan, ask where somebody can answer, and install it; returns what a fresh process saw then.
 
     Raises:
         PluginError: pip failed, or what was asked for is no plugin.
@@ -56,22 +55,21 @@ def carry_out(plan: Plan, *, yes: bool) -> list[str]:
     show_plan(plan, err=True)
     if not yes and sys.stdin.isatty() and sys.stderr.isatty():
         click.confirm("Install this?", default=True, abort=True, err=True)
-    plan.carry_out()
-    return [item.name for item in plan.items if item.requested]
+    return plan.carry_out()
 
 
-def show_brought(names: Sequence[str], content: dict[str, Any], *, as_json: bool) -> None:
-    """Load plugins in a fresh process and show what they brought.
+def show_brought(names: Sequence[str], seen: dict[str, Any], content: dict[str, Any], *, as_json: bool) -> None:
+    """Show what plugins brought.
 
     Arguments:
         names: of the distributions.
+        seen: by the fresh process that loaded them, as `look` gives it.
         content: what the JSON says besides.
 
     Raises:
         PluginError: one of them fails to load.
     """
     wanted = {normalised(name) for name in names}
-    seen, _ = look()
     states = [state for state in seen["states"] if normalised(state["distribution"]) in wanted]
     models = [model for model in seen["models"] if normalised(model["distribution"]) in wanted]
     others = [other for other in seen["others"] if normalised(other["distribution"]) in wanted]
@@ -83,6 +81,6 @@ def show_brought(names: Sequence[str], content: dict[str, Any], *, as_json: bool
         click.echo("Also: " + ", ".join(f"{other['sort']} {other['id']}" for other in others))
     failed = [state for state in states if state["state"] == "failed"]
     if failed:
-        told = " ".join(f"{state['distribution']} does not load: {state['reason']}" for state in failed)
+        told = " ".join(f"{state['distribution']} does not load: {state['reason'].rstrip('.')}." for state in failed)
         away = " ".join(state["distribution"] for state in failed)
         raise PluginError(f"{told} It is installed and harms nothing else. Remove it with: genzoo uninstall {away}")

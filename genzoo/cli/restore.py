@@ -9,6 +9,7 @@ import click
 from genzoo.cli.installing import carry_out, plan_content, show_brought
 from genzoo.cli.options import json_option
 from genzoo.errors import PluginError
+from genzoo.installation.child import look
 from genzoo.installation.frozen import read_frozen
 from genzoo.installation.install import planned
 from genzoo.installation.request import Request
@@ -24,9 +25,8 @@ def command(file: Path, yes: bool, as_json: bool) -> None:
     Beside the genzoo that is installed now, which stays as it is. Of plugins that cannot be had all others are
     installed, and those are named at the end, with the reason.
     """
-    requests = read_frozen(file)
+    requests, lost = read_frozen(file)
     items: list[dict[str, object]] = []
-    lost: dict[str, str] = {}
     try:
         items += _install(requests, yes)
     except PluginError as error:
@@ -39,7 +39,8 @@ def command(file: Path, yes: bool, as_json: bool) -> None:
                 lost[request.text] = str(reason)
     names = [str(item["name"]) for item in items if item["requested"]]
     names += [request.name for request in requests if request.name is not None]
-    show_brought(names, {"installed": items, "missing": lost}, as_json=as_json)
+    seen, _ = look()
+    show_brought(names, seen, {"installed": items, "missing": lost}, as_json=as_json)
     if lost:
         told = " ".join(f"{text} cannot be had: {reason}" for text, reason in lost.items())
         raise PluginError(f"{told} All others are installed.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 
 import click
@@ -17,5 +18,8 @@ def command(packages: tuple[str, ...], yes: bool) -> None:
     names = removable(packages)
     if not yes and sys.stdin.isatty() and sys.stderr.isatty():
         click.confirm(f"Remove {', '.join(names)}?", default=True, abort=True, err=True)
-    uninstall(names)
+    left = uninstall(names)
     click.echo(f"Removed: {', '.join(names)}")
+    if left:
+        pip = f"{shlex.quote(sys.executable)} -m pip uninstall {' '.join(left)}"
+        click.echo(f"Nothing requires any more: {', '.join(left)}. Remove with: {pip}", err=True)

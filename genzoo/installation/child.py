@@ -52,13 +52,23 @@ def look(*words: str, label: str | None = None) -> tuple[dict[str, Any], str]:
                 stdin=subprocess.DEVNULL,
             )
         except subprocess.TimeoutExpired as error:
-            raise PluginError(f"Loading it did not end within {LONGEST} seconds.") from error
-        if not result.is_file():
-            last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
-            raise PluginError(f"Loading it ended the process with code {done.returncode}: {last}")
-        found = json.loads(result.read_text(encoding="utf-8"))
+            what = _named(json.loads(_text(result) or "{}"))
+            raise PluginError(f"Loading {what} did not end within {LONGEST} seconds.") from error
+        found = json.loads(_text(result) or "{}")
         assert isinstance(found, dict)
+        if "loading" in found or not found:
+            last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1].rstrip(".")
+            raise PluginError(f"Loading {_named(found)} ended the process with code {done.returncode}: {last}.")
         return found, done.stderr
+
+
+def _text(result: Path) -> str:
+    return result.read_text(encoding="utf-8") if result.is_file() else ""
+
+
+def _named(found: dict[str, Any]) -> str:
+    """The plugin that a process was loading when it ended, as far as it noted that."""
+    return str(found.get("loading", "genzoo"))
 
 
 def _environment() -> dict[str, str]:
@@ -70,9 +80,16 @@ def _environment() -> dict[str, str]:
     return found
 
 
-def _look_at_all() -> dict[str, Any]:
+def _note(result: Path, plugin: Installed) -> None:
+    """Say what is loaded now, for the case that it ends the process."""
+    result.write_text(json.dumps({"loading": plugin.distribution}), encoding="utf-8")
+
+
+def _look_at_all(result: Path) -> dict[str, Any]:
     zoo = bare_zoo()
-    zoo.load_entry_points()
+    for plugin in installed_plugins():
+        _note(result, plugin)
+        zoo.load(plugin)
     models = [
         {"id": e.id, "name": name, "distribution": e.distribution, "family": e.spec.family, "summary": e.spec.summary}
         for name, e in zip(zoo.registry.models.names(), zoo.registry.models, strict=True)
@@ -85,18 +102,19 @@ def _look_at_all() -> dict[str, Any]:
     return {"states": [dataclasses.asdict(state) for state in zoo.states], "models": models, "others": others}
 
 
-def _look_at(label: str) -> dict[str, Any]:
+def _look_at(result: Path, label: str) -> dict[str, Any]:
     plugins = installed_plugins()
     (wanted,) = [plugin for plugin in plugins if plugin.label == label]
     zoo = bare_zoo()
     before, known = set(sys.modules), _ids(zoo)
+    _note(result, wanted)
     begun = time.perf_counter()
     zoo.load(wanted)
     milliseconds = (time.perf_counter() - begun) * 1e3
     imported = sorted({name.partition(".")[0] for name in set(sys.modules) - before})
     brought = _ids(zoo) - known
     state = zoo.states[-1]
-    _load_others(zoo, plugins, wanted)
+    _load_others(result, zoo, plugins, wanted)
     return {
         "state": dataclasses.asdict(state),
         "milliseconds": milliseconds,
@@ -106,9 +124,10 @@ def _look_at(label: str) -> dict[str, Any]:
     }
 
 
-def _load_others(zoo: Zoo, plugins: list[Installed], wanted: Installed) -> None:
+def _load_others(result: Path, zoo: Zoo, plugins: list[Installed], wanted: Installed) -> None:
     for plugin in plugins:
         if plugin != wanted:
+            _note(result, plugin)
             zoo.load(plugin)
 
 
@@ -118,9 +137,9 @@ def _ids(zoo: Zoo) -> set[tuple[str, str]]:
 
 def main() -> None:
     """Write what was seen to the file that the first argument names."""
-    result, *label = sys.argv[1:]
-    found = _look_at(label[0]) if label else _look_at_all()
-    Path(result).write_text(json.dumps(found), encoding="utf-8")
+    result, label = Path(sys.argv[1]), sys.argv[2:]
+    found = _look_at(result, label[0]) if label else _look_at_all(result)
+    result.write_text(json.dumps(found), encoding="utf-8")
 
 
 if __name__ == "__main__":

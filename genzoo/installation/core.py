@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from genzoo.errors import PluginError
@@ -23,8 +23,21 @@ def core_packages() -> dict[str, str]:
     Raises:
         PluginError: genzoo itself is not installed.
     """
-    found: dict[str, str] = {}
-    waiting = [CORE]
+    found = {name: importlib.metadata.version(name) for name in required_by([CORE])}
+    if CORE not in found:
+        raise PluginError("genzoo is run from its source and is not installed, so nothing can be installed beside it.")
+    return found
+
+
+def requirements(distribution: importlib.metadata.Distribution) -> Iterator[Requirement]:
+    """What a distribution requires here; a line that cannot be read is passed over."""
+    yield from read_requirements(distribution.requires or ())
+
+
+def required_by(names: Iterable[str]) -> set[str]:
+    """The normalised names of all installed distributions that these require, directly or not, and themselves."""
+    found: set[str] = set()
+    waiting = list(names)
     while waiting:
         name = normalised(waiting.pop())
         if name in found:
@@ -33,18 +46,23 @@ def core_packages() -> dict[str, str]:
             distribution = importlib.metadata.distribution(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-        found[name] = distribution.version
+        found.add(name)
         waiting += [requirement.name for requirement in requirements(distribution)]
-    if CORE not in found:
-        raise PluginError("genzoo is run from its source and is not installed, so nothing can be installed beside it.")
     return found
 
 
-def requirements(distribution: importlib.metadata.Distribution) -> Iterator[Requirement]:
-    """What a distribution requires here; a line that cannot be read is passed over."""
+def unrequired(names: Iterable[str]) -> list[str]:
+    """Those of these distributions that are installed and that nothing else which is installed requires."""
+    among = set(names)
+    left = {normalised(distribution.name or "") for distribution in importlib.metadata.distributions()}
+    return sorted((among & left) - set(core_packages()) - required_by(left - among))
+
+
+def read_requirements(lines: Iterable[str]) -> Iterator[Requirement]:
+    """Those lines of metadata that hold here; a line that cannot be read is passed over."""
     from packaging.requirements import InvalidRequirement, Requirement
 
-    for line in distribution.requires or ():
+    for line in lines:
         try:
             requirement = Requirement(line)
         except InvalidRequirement:
@@ -69,6 +87,24 @@ def broken_requirements(changed: Mapping[str, str] | None = None) -> list[str]:
     return sorted(set(told))
 
 
+def unmet_requirements(name: str, version: str, lines: Iterable[str], changed: Mapping[str, str]) -> Iterator[str]:
+    """What a distribution that is about to be installed requires and would not have, one clause each.
+
+    Arguments:
+        lines: of its metadata.
+        changed: the versions that are installed with it, by normalised name.
+    """
+    for requirement in read_requirements(lines):
+        key = normalised(requirement.name)
+        has = changed.get(key) or _installed_version(key)
+        if not _meets(requirement, has):
+            yield f"{name} {version} requires {requirement}, and there is {_what(requirement.name, has)}"
+
+
+def _what(name: str, version: str | None) -> str:
+    return f"no {name}" if version is None else f"{name} {version}"
+
+
 def _broken(distribution: importlib.metadata.Distribution, changed: Mapping[str, str] | None) -> Iterator[str]:
     owner = normalised(distribution.name)
     if changed is not None and owner in changed:
@@ -80,7 +116,7 @@ def _broken(distribution: importlib.metadata.Distribution, changed: Mapping[str,
         if changed is not None and (has is None or not _meets(requirement, present)):
             continue
         if not _meets(requirement, has):
-            what = f"{requirement.name} {has}" if has is not None else f"no {requirement.name}"
+            what = _what(requirement.name, has)
             yield f"{distribution.name} {distribution.version} requires {requirement}, and there is {what}"
 
 

@@ -17,6 +17,8 @@ _DEPENDS = re.compile(r"^\s+(\S+ \S+ depends on .+)$", re.MULTILINE)
 _ASKED = re.compile(r"^\s+The user requested (?!\(constraint\))(.+)$", re.MULTILINE)
 _KEPT = re.compile(r"^\s+The user requested \(constraint\) (\S+)", re.MULTILINE)
 _BUILD = re.compile(r"(metadata-generation-failed|subprocess-exited-with-error|Failed building|Failed to build)")
+_BUILD_STEP = re.compile(r"^\s*× .*build dependencies did not run successfully", re.MULTILINE)
+_FATAL = re.compile(r"^\s*(fatal: .+)$", re.MULTILINE)
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
@@ -28,8 +30,8 @@ def explain(output: str, pins: Mapping[str, str]) -> str:
         pins: the versions that it was told to keep, by normalised name.
     """
     if "The conflict is caused by" in output:
-        in_build = "install build dependencies" in output or "installing build dependencies" in output.lower()
-        return f"{'A package could not be built from its source. ' if in_build else ''}{_conflict(output)}"
+        built = "A package could not be built from its source. " if _BUILD_STEP.search(output) else ""
+        return f"{built}{_conflict(output)}"
     if "Permission denied" in output or "Read-only file system" in output:
         return f"pip may not write to this environment: {_errors(output)}"
     if _UNREACHABLE.search(output):
@@ -44,6 +46,8 @@ def explain(output: str, pins: Mapping[str, str]) -> str:
         if "build dependencies" in output and "error" in output.partition("build dependencies")[2]:
             return f"A package could not be built from its source: its build requires {found[1]}, which cannot be had."
         return _missing(found[1].strip(), found[2], found[3], pins)
+    if fatal := _FATAL.findall(output):
+        return f"git failed: {' '.join(dict.fromkeys(fatal))} Check the address, and that it may be read."
     if _BUILD.search(output):
         return f"A package could not be built from its source: {_last_line(output)}"
     return f"pip failed: {_errors(output)}"
@@ -84,4 +88,5 @@ def _last_line(output: str) -> str:
     """The last line of a failed build, or of everything."""
     before = output.partition("[end of output]")[0] if "[end of output]" in output else output
     lines = [line.strip() for line in before.splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith(("note:", "hint:"))]
     return lines[-1] if lines else "it printed nothing."

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from genzoo.errors import ConfigError, DataError
-from genzoo.installation.request import Request, parse_request
+from genzoo.installation.request import NothingThereError, Request, parse_request
 from genzoo.installed import installed_plugins
 from genzoo.registry import CORE
 
@@ -22,11 +22,12 @@ def frozen_lines() -> dict[str, str]:
     found = {}
     for plugin in installed_plugins():
         if plugin.entry is not None and plugin.distribution not in found:
-            found[plugin.distribution] = _line(plugin.distribution, plugin.version)
+            found[plugin.distribution] = frozen_line(plugin.distribution, plugin.version)
     return found
 
 
-def _line(name: str, version: str) -> str:
+def frozen_line(name: str, version: str) -> str:
+    """The line that installs a distribution again from where it came."""
     try:
         text = importlib.metadata.distribution(name).read_text("direct_url.json")
         return f"{name}=={version}" if text is None else _direct(name, json.loads(text))
@@ -54,8 +55,8 @@ def header() -> str:
     return f"# plugins of genzoo {importlib.metadata.version(CORE)} on Python {platform.python_version()}"
 
 
-def read_frozen(path: Path) -> list[Request]:
-    """What a file of frozen lines asks for.
+def read_frozen(path: Path) -> tuple[list[Request], dict[str, str]]:
+    """What a file of frozen lines asks for, and the lines whose file or folder has gone, with what is to say of each.
 
     Raises:
         ConfigError: a line is neither a requirement nor `-e PATH`.
@@ -65,20 +66,55 @@ def read_frozen(path: Path) -> list[Request]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
-    requests = []
+    requests, gone = [], {}
     for number, line in enumerate(lines, start=1):
-        text = re.sub(r"(^|\s)#.*$", "", line).strip()
-        if not text:
+        text = line.strip()
+        if not text or text.startswith("#"):
             continue
         try:
-            requests.append(_request(text))
+            requests.append(read_line(text))
+        except NothingThereError as error:
+            gone[text] = str(error)
         except ConfigError as error:
             raise ConfigError(f"{path}, line {number}: {error}") from error
-    return requests
+    return requests, gone
 
 
-def _request(text: str) -> Request:
+def frozen_digest(name: str) -> str | None:
+    """The SHA-256 of the file that a distribution was installed from, where that is noted."""
+    try:
+        origin = json.loads(importlib.metadata.distribution(name).read_text("direct_url.json") or "{}")
+        found = origin["archive_info"]["hashes"]["sha256"]
+    except (ValueError, KeyError, importlib.metadata.PackageNotFoundError):
+        return None
+    return str(found)
+
+
+def note_origin(name: str, origin: Mapping[str, Any]) -> None:
+    """Note beside an installed distribution where it came from, as pip does for what it fetched itself (PEP 610)."""
+    distribution = importlib.metadata.distribution(name)
+    record = next(
+        (
+            Path(str(distribution.locate_file(file)))
+            for file in distribution.files or ()
+            if file.match("*.dist-info/RECORD")
+        ),
+        None,
+    )
+    if record is None:
+        return
+    (record.parent / "direct_url.json").write_text(json.dumps(origin), encoding="utf-8")
+    with record.open("a", encoding="utf-8", newline="") as file:
+        file.write(f"{record.parent.name}/direct_url.json,,\n")
+
+
+def read_line(text: str) -> Request:
+    """What one frozen line asks for.
+
+    Raises:
+        ConfigError: it is neither a requirement nor `-e PATH`.
+    """
     place = re.fullmatch(r"(-e|--editable)[ =](.+)", text)
     if place is None:
-        return parse_request(text)
-    return parse_request("".join(shlex.split(place[2])), editable=True)
+        return parse_request(re.sub(r"\s#.*$", "", text).strip())
+    return parse_request("".join(shlex.split(place[2], comments=True)), editable=True)

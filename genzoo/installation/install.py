@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
-import importlib.metadata
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from genzoo.errors import Interrupted, PluginError, did_you_mean
-from genzoo.hookspecs import GROUP
-from genzoo.installation.core import core_packages
+from genzoo.installation.child import look
+from genzoo.installation.core import core_packages, required_by, unrequired
+from genzoo.installation.frozen import frozen_digest, frozen_line, note_origin, read_line
 from genzoo.installation.installer import Pip, check_environment, pip_for
-from genzoo.installation.plan import Item, check_plan, check_requests, declares_plugin, read_report, versions_of
+from genzoo.installation.plan import Item, check_plan, check_requests, no_plugin, read_report, versions_of
 from genzoo.installation.request import Request
+from genzoo.installation.wheel import read_wheel, refuse_strangers_files
 from genzoo.installed import installed_plugins, normalised
 
 
@@ -33,63 +36,100 @@ class Plan:
     before: dict[str, str | None]
     pip: Pip
 
-    def carry_out(self) -> None:
-        """Install exactly what was resolved.
+    def carry_out(self) -> dict[str, Any]:
+        """Install exactly what was resolved; returns what a fresh process saw then, as `look` gives it.
 
         Raises:
-            PluginError: pip failed, or what was asked for is no plugin; then the environment is as before.
+            PluginError: it cannot be had, harms what is there or is no plugin; the environment is as before, or the
+                error says what is not.
             Interrupted: somebody asked for the end.
         """
-        if not self.items:
-            return
-        self._refuse_others()
         try:
-            self._install([item for item in self.items if item.digest is not None], hashed=True)
-            self._install([item for item in self.items if item.digest is None], hashed=False)
-            self._refuse_installed_others()
-        except PluginError:
-            self.undo()
-            raise
+            wheels = self._gather()
+            self._refuse(wheels)
+            return self._install(wheels)
         except KeyboardInterrupt:
             raise Interrupted(f"Interrupted while installing. {self._state()}", 130) from None
 
-    def undo(self) -> None:
-        """Bring back what was there before, as far as it can be had."""
-        now = versions_of(self.items)
-        new = [name for name, version in now.items() if version is not None and self.before[name] is None]
-        if new:
-            self.pip.run("uninstall", "--yes", *new)
-        lost = [f"{name}=={old}" for name, old in self.before.items() if old is not None and now[name] != old]
-        if lost:
-            self.pip.run("install", "--no-deps", *lost)
+    def _gather(self) -> dict[str, Path]:
+        """The wheels of what is not installed in place, fetched or built, by normalised name."""
+        folder = self.pip.folder / "wheels"
+        folder.mkdir(exist_ok=True)
+        built = ("wheel", "--no-deps", "--wheel-dir", str(folder))
+        items = [item for item in self.items if not item.editable]
+        if hashed := [f"{item.words[0]} --hash=sha256:{item.digest}\n" for item in items if item.digest is not None]:
+            lines = self.pip.folder / "requirements.txt"
+            lines.write_text("".join(hashed), encoding="utf-8")
+            self.pip.run(*built, "--require-hashes", "--requirement", str(lines))
+        if sources := [item.words[0] for item in items if item.digest is None]:
+            self.pip.run(*built, "--", *sources)
+        return {normalised(path.name.partition("-")[0]): path for path in sorted(folder.glob("*.whl"))}
 
-    def _install(self, items: Sequence[Item], *, hashed: bool) -> None:
-        if not items:
+    def _refuse(self, wheels: Mapping[str, Path]) -> None:
+        """Look into everything before any of it is installed."""
+        found = {name: read_wheel(path) for name, path in wheels.items()}
+        for item in self.items:
+            wheel = found.get(normalised(item.name))
+            if item.requested and wheel is not None and not wheel.plugin:
+                raise no_plugin(f"{item.name} {item.version}")
+        refuse_strangers_files(found.values(), self.pip.pins)
+
+    def _install(self, wheels: Mapping[str, Path]) -> dict[str, Any]:
+        former = {name: frozen_line(name, old) for name, old in self.before.items() if old is not None}
+        try:
+            self._install_wheels(wheels)
+            for item in self.items:
+                if item.editable:
+                    self.pip.run("install", "--no-deps", *item.words)
+            return self._look()
+        except PluginError as error:
+            raise PluginError(f"{error} {self._undo(former)}") from error
+
+    def _install_wheels(self, wheels: Mapping[str, Path]) -> None:
+        """Install these very files; of those that come from a path or an address, note which."""
+        if not wheels:
             return
+        items = [item for item in self.items if not item.editable]
         lines = self.pip.folder / "requirements.txt"
-        lines.write_text("".join(_line(item, hashed) + "\n" for item in items), encoding="utf-8")
-        strict = ("--require-hashes",) if hashed else ()
-        self.pip.run("install", "--no-deps", *strict, "--requirement", str(lines))
+        lines.write_text("".join(_line(wheels[normalised(item.name)]) for item in items), encoding="utf-8")
+        alone = ("--no-deps", "--no-index", "--force-reinstall", "--only-binary=:all:", "--require-hashes")
+        folder = str(self.pip.folder / "wheels")
+        self.pip.run("install", *alone, "--find-links", folder, "--requirement", str(lines))
+        importlib.invalidate_caches()
+        for item in items:
+            if item.direct:
+                note_origin(item.name, item.origin)
 
-    def _refuse_others(self) -> None:
-        """Look into what was asked for by name before it is installed, where only its address is known so far."""
-        unknown = [item for item in self.items if item.requested and item.path is None and item.digest is not None]
-        if not unknown:
-            return
-        folder = self.pip.folder / "fetched"
-        lines = self.pip.folder / "fetch.txt"
-        lines.write_text("".join(_line(item, hashed=True) + "\n" for item in unknown), encoding="utf-8")
-        self.pip.run("download", "--no-deps", "--require-hashes", "--dest", str(folder), "--requirement", str(lines))
-        for path in sorted(folder.glob("*.whl")):
-            if not declares_plugin(path):
-                raise PluginError(_NO_PLUGIN.format(name=_named(path.name)))
+    def _look(self) -> dict[str, Any]:
+        """Load everything in a fresh process, and see that what was asked for is a plugin.
 
-    def _refuse_installed_others(self) -> None:
+        Raises:
+            PluginError: it is none, or ends the process that loads it.
+        """
         importlib.invalidate_caches()
         plugins = {normalised(plugin.distribution) for plugin in installed_plugins()}
         others = [item.name for item in self.items if item.requested and normalised(item.name) not in plugins]
         if others:
-            raise PluginError(_NO_PLUGIN.format(name=" and ".join(others)))
+            raise no_plugin(" and ".join(others), state="")
+        return look()[0]
+
+    def _undo(self, former: Mapping[str, str]) -> str:
+        """Bring back what was there before, as far as it can be had; says in a sentence whether it could.
+
+        Arguments:
+            former: the frozen lines of what was there.
+        """
+        now = versions_of(self.items)
+        new = [name for name, version in now.items() if version is not None and self.before[name] is None]
+        try:
+            if new:
+                self.pip.run("uninstall", "--yes", *new)
+            changed = [item.name for item in self.items if self.before[item.name] is not None]
+            for name in changed:
+                self.pip.run("install", "--no-deps", "--force-reinstall", *read_line(former[name]).words)
+        except PluginError as error:
+            return f"And what was there before could not be brought back: {error}"
+        return "The environment is as it was."
 
     def _state(self) -> str:
         """What an interrupted installation left, in a sentence."""
@@ -101,18 +141,10 @@ class Plan:
         return f"Installed were already: {', '.join(done)}. Install again to go on, or: genzoo uninstall {names}"
 
 
-_NO_PLUGIN = f"{{name}} is no plugin: it has no entry point in the group {GROUP!r}. The environment is as it was."
-
-
-def _named(wheel: str) -> str:
-    """`tiny-dep 1.5`, of the name of its file."""
-    name, version, _ = wheel.split("-", 2)
-    return f"{name.replace('_', '-')} {version}"
-
-
-def _line(item: Item, hashed: bool) -> str:
-    line = " ".join(item.words[:1] if len(item.words) == 1 else (item.words[0], shlex.quote(item.words[1])))
-    return f"{line} --hash=sha256:{item.digest}" if hashed else line
+def _line(wheel: Path) -> str:
+    """A line of pip's requirements that nothing but this wheel meets."""
+    name, version = wheel.name.split("-")[:2]
+    return f"{name}=={version} --hash=sha256:{_digest(wheel)}\n"
 
 
 @contextmanager
@@ -135,10 +167,24 @@ def planned(requests: Sequence[Request], *, upgrade: bool = False) -> Iterator[P
         others = [word for request in requests if not request.editable for word in request.words]
         try:
             items = read_report(pip.resolve(*options, *editable, "--", *others))
+            known = {normalised(item.name) for item in items}
+            if rebuilt := [request.text for request in requests if _is_rebuilt(request, known)]:
+                items += read_report(pip.resolve("--force-reinstall", "--no-deps", "--", *rebuilt))
         except KeyboardInterrupt:
             raise Interrupted("Interrupted while resolving. Nothing was changed.", 130) from None
         check_plan(items, requests, pins)
         yield Plan(tuple(requests), tuple(items), versions_of(items), pip)
+
+
+def _is_rebuilt(request: Request, known: Collection[str]) -> bool:
+    """Whether a wheel differs from the one of its version that is installed, which pip passes over."""
+    if request.wheel is None or request.name is None or request.name in known:
+        return False
+    return frozen_digest(request.name) != _digest(request.wheel)
+
+
+def _digest(wheel: Path) -> str:
+    return hashlib.sha256(wheel.read_bytes()).hexdigest()
 
 
 def removable(names: Sequence[str]) -> list[str]:
@@ -160,13 +206,14 @@ def removable(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def uninstall(names: Sequence[str]) -> None:
-    """Remove distributions that `removable` gave.
+def uninstall(names: Sequence[str]) -> list[str]:
+    """Remove distributions that `removable` gave; returns what they required and nobody requires any more.
 
     Raises:
         PluginError: pip failed, or they lie where it does not reach.
     """
     check_environment(shlex.join(names), removing=True)
+    required = required_by(names)
     with pip_for({}) as pip:
         output = pip.run("uninstall", "--yes", *names)
     importlib.invalidate_caches()
@@ -175,3 +222,4 @@ def uninstall(names: Sequence[str]) -> None:
         name, folder = next(iter(left.items()))
         outside = "it lies outside this environment" if "outside environment" in output else "pip left it"
         raise PluginError(f"{name} is still installed: {outside}, in {Path(folder).parent}.")
+    return unrequired(required)

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,18 @@ from genzoo.installation.failure import explain
 
 PATIENCE = 30
 """Seconds that an interrupted pip is given to undo what it had begun."""
+
+DROPPED = frozenset(
+    {"PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON", "PIP_REQUIREMENT", "PIP_EDITABLE", "PIP_GROUP", "PIP_REPORT"}
+    | {"PIP_USER", "PIP_WHEEL_DIR"}
+)
+"""Variables of pip's that would have it install something else or somewhere else."""
+
+SWITCHED_OFF = (
+    *("PIP_NO_DEPS", "PIP_DRY_RUN", "PIP_FORCE_REINSTALL", "PIP_IGNORE_INSTALLED", "PIP_UPGRADE"),
+    *("PIP_REQUIRE_HASHES", "PIP_QUIET"),
+)
+"""Switches of pip's that are off, whatever its variables and its configuration say."""
 
 
 def check_environment(words: str, *, removing: bool = False) -> None:
@@ -141,7 +153,8 @@ class Pip:
 
     def _environment(self) -> dict[str, str]:
         """Isolated builds are constrained through the environment; how, depends on pip's version."""
-        found = {**os.environ, "PYTHONUTF8": "1"}
+        kept = {key: value for key, value in os.environ.items() if key not in DROPPED}
+        found = {**kept, **dict.fromkeys(SWITCHED_OFF, "0"), "PYTHONUTF8": "1"}
         if self.version < (25, 3):  # a build inherits the constraints of the call
             variable = "PIP_CONSTRAINT"
         elif "PIP_NO_BUILD_ISOLATION" in found:  # pip refuses to constrain what it does not do
@@ -172,23 +185,38 @@ def pip_for(pins: Mapping[str, str], words: str = "") -> Iterator[Pip]:
 
 
 def _run(command: list[str], environment: Mapping[str, str]) -> tuple[int, str]:
+    # At a terminal an interrupt reaches pip and its builds by itself, and git may ask there for a password.
+    alone = sys.stdin is None or not sys.stdin.isatty()
     process = subprocess.Popen(  # noqa: S603 - pip of this environment, with checked words
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=environment
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=environment,
+        start_new_session=alone,
     )
     try:
         output, _ = process.communicate()
     except KeyboardInterrupt:
-        _end(process)
+        _end(process, os.killpg if alone else os.kill)
         raise
     return process.returncode, output
 
 
-def _end(process: subprocess.Popen[str]) -> None:
-    """Let an interrupted pip undo what it had begun; a terminal's interrupt has reached it already."""
+def _end(process: subprocess.Popen[str], send: Callable[[int, int], None]) -> None:
+    """Let an interrupted pip undo what it had begun; a terminal's interrupt has reached it already.
+
+    Arguments:
+        send: a signal to pip, and to its builds where they are not of a terminal.
+    """
     for wait, last in ((1, signal.SIGINT), (PATIENCE, signal.SIGKILL)):
         try:
             process.communicate(timeout=wait)
-            return
+            break
         except subprocess.TimeoutExpired:
-            process.send_signal(last)
+            send(process.pid, last)
     process.communicate()
+    if send is os.killpg:
+        with contextlib.suppress(ProcessLookupError):  # a build that outlived it
+            send(process.pid, signal.SIGKILL)

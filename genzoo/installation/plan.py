@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import importlib.metadata
-import tomllib
-import zipfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from genzoo.errors import PluginError
 from genzoo.hookspecs import GROUP
-from genzoo.installation.core import broken_requirements
+from genzoo.installation.core import broken_requirements, unmet_requirements
 from genzoo.installation.request import Request
 from genzoo.installed import installed_plugins, normalised
 
@@ -30,6 +28,8 @@ class Item:
         requested: whether it was asked for, and not only required by another.
         editable: whether it is installed in place.
         revision: of a repository, `git+...@commit`.
+        requires: what its metadata say that it requires.
+        origin: where it comes from, as an installer notes it beside what it installs.
     """
 
     name: str
@@ -40,6 +40,8 @@ class Item:
     requested: bool = False
     editable: bool = False
     revision: str | None = None
+    requires: tuple[str, ...] = ()
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def path(self) -> Path | None:
@@ -83,6 +85,8 @@ def _item(entry: Mapping[str, Any]) -> Item:
         entry.get("requested", False),
         found.get("dir_info", {}).get("editable", False),
         f"{vcs['vcs']}+{url}@{vcs['commit_id']}{below}" if vcs else None,
+        tuple(entry["metadata"].get("requires_dist", ())),
+        found,
     )
 
 
@@ -110,41 +114,19 @@ def check_plan(items: Sequence[Item], requests: Iterable[Request], pins: Mapping
     if touched := sorted(set(changed) & set(pins)):
         what = " and ".join(f"{name} {changed[name]} in place of {pins[name]}" for name in touched)
         raise PluginError(f"This would install {what}, and plugins may not change that. Nothing was changed.")
-    if broken := broken_requirements(changed):
+    unmet = [text for item in items for text in unmet_requirements(item.name, item.version, item.requires, changed)]
+    if broken := [*unmet, *broken_requirements(changed)]:
         raise PluginError(f"There is a conflict: {'; '.join(broken[:3])} after this. Nothing was changed.")
     present = {normalised(plugin.distribution) for plugin in installed_plugins()}
     for request in requests:
         if request.name is not None and request.name not in changed and request.name not in present:
-            raise _no_plugin(request.name)
-    for item in items:
-        if item.requested and declares_plugin(item.path) is False:
-            raise _no_plugin(item.name)
+            raise no_plugin(request.name)
 
 
-def _no_plugin(name: str) -> PluginError:
-    return PluginError(
-        f"{name} is no plugin: it has no entry point in the group {GROUP!r}. Install it with pip itself if you want "
-        f"it. Nothing was changed."
-    )
-
-
-def declares_plugin(path: Path | None) -> bool | None:
-    """Whether the wheel or folder at `path` is a plugin's; `None` where that shows only once it is installed."""
-    if path is None:
-        return None
-    if path.suffix == ".whl":
-        with zipfile.ZipFile(path) as archive:
-            found = [name for name in archive.namelist() if name.endswith(".dist-info/entry_points.txt")]
-            return any(f"[{GROUP}]" in archive.read(name).decode("utf-8", "replace") for name in found)
-    if not (path / "pyproject.toml").is_file():
-        return None
-    try:
-        project = tomllib.loads((path / "pyproject.toml").read_text(encoding="utf-8")).get("project", {})
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-        return None
-    if "entry-points" in project.get("dynamic", ()) or not project:
-        return None
-    return bool(project.get("entry-points", {}).get(GROUP))
+def no_plugin(name: str, state: str = "Nothing was changed.") -> PluginError:
+    """The error of what is installable and has no entry point of genzoo's; `state` is that of the environment."""
+    what = f"{name} is no plugin: it has no entry point in the group {GROUP!r}."
+    return PluginError(f"{what} Install it with pip itself if you want it. {state}".rstrip())
 
 
 def versions_of(items: Iterable[Item]) -> dict[str, str | None]:

@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from genzoo.errors import ConfigError
 from genzoo.installed import normalised
@@ -13,6 +14,10 @@ from genzoo.installed import normalised
 _ARCHIVES = (".whl", ".tar.gz", ".zip", ".tar.bz2")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
 _PATH = re.compile(r"(?P<path>.+?)(?P<extras>\[[\w\s,.-]*\])?")
+
+
+class NothingThereError(ConfigError):
+    """A path leads to nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,13 @@ class Request:
     text: str
     editable: bool = False
     name: str | None = None
+
+    @property
+    def wheel(self) -> Path | None:
+        """The wheel on this machine that is asked for, if one is."""
+        text = self.text.rpartition(" @ ")[2]
+        path = Path(unquote(urlsplit(text).path) if text.startswith("file:") else text)
+        return path if path.suffix == ".whl" and path.is_file() else None
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -48,7 +60,8 @@ def parse_request(text: str, *, editable: bool = False) -> Request:
     if editable or _is_path(text):
         return _path_request(text, editable)
     if _ADDRESS.fullmatch(text):
-        return Request(text)
+        file = unquote(urlsplit(text).path).rpartition("/")[2]
+        return Request(text, name=_wheels_name(file))
     return _named_request(text)
 
 
@@ -64,13 +77,17 @@ def _path_request(text: str, editable: bool) -> Request:
     assert found is not None
     path = Path(found["path"]).expanduser()
     if not path.exists():
-        raise ConfigError(f"There is no file or folder {str(path)!r} to install.")
+        raise NothingThereError(f"There is no file or folder {str(path)!r} to install.")
     if editable and not path.is_dir():
         raise ConfigError(f"-e {str(path)!r} is no folder; only a folder can be installed in place.")
     if path.is_dir() and not any((path / name).is_file() for name in ("pyproject.toml", "setup.py")):
         raise ConfigError(f"The folder {str(path)!r} holds no package: neither pyproject.toml nor setup.py is in it.")
-    name = normalised(path.name.partition("-")[0]) if path.suffix == ".whl" else None
-    return Request(f"{path.resolve()}{found['extras'] or ''}", editable, name)
+    return Request(f"{path.resolve()}{found['extras'] or ''}", editable, _wheels_name(path.name))
+
+
+def _wheels_name(file: str) -> str | None:
+    """The name of the distribution that a file holds, where it is a wheel."""
+    return normalised(file.partition("-")[0]) if file.endswith(".whl") else None
 
 
 def _named_request(text: str) -> Request:
