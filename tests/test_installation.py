@@ -180,7 +180,16 @@ def test_plugins_that_do_not_load_are_told_with_the_way_to_remove_them_and_the_r
     assert "genzoo-mixture/gmm" in environment.models()
     states = {state["distribution"]: state for state in json.loads(environment.genzoo("plugins", "--json")[1])}
     assert states["genzoo-bad"]["state"] == states["genzoo-exits"]["state"] == "failed"
-    assert environment.genzoo("uninstall", "--yes", "genzoo-bad", "genzoo-exits")[0] == 0
+    code, out, _ = environment.genzoo("uninstall", "--yes", "genzoo-bad", "genzoo-exits", "--json")
+    assert (code, json.loads(out)) == (0, {"removed": ["genzoo-bad", "genzoo-exits"]})
+
+
+def test_an_installation_warns_of_names_that_others_have(environment):
+    build_wheel(environment.index, "genzoo-claims", plugin_files("genzoo_claims", "gmm"))
+    code, _, err = environment.genzoo("install", "genzoo-claims")
+    assert code == 0, err
+    assert "Warning: genzoo-claims: The model name 'gmm' is claimed by genzoo-claims/gmm and genzoo-mixture/gmm" in err
+    assert environment.genzoo("uninstall", "genzoo-claims")[0] == 0
 
 
 def test_the_doctor_tells_what_torch_costs_at_import_and_what_is_printed(environment):
