@@ -192,7 +192,7 @@ def shortened(text: str) -> str:
 
 
 def _failure(plugin: Installed, error: BaseException, output: str) -> PluginState:
-    reason, remedy = describe(error), _remedy(plugin)
+    reason, remedy = describe(error), remedy_for(plugin)
     if isinstance(error, ModuleNotFoundError) and error.name:
         reason, remedy = _missing_module(plugin, error.name)
     reason = reason if reason.endswith((".", "!", "?", "…")) else f"{reason}."
@@ -204,14 +204,15 @@ def _missing_module(plugin: Installed, module: str) -> tuple[str, str]:
     name = plugin.distribution
     own = plugin.entry.module.partition(".")[0] if plugin.entry is not None else ""
     if module.partition(".")[0] == own:
-        return f"its own module {module!r} is missing: it is only half installed.", _remedy(plugin)
+        return f"its own module {module!r} is missing: it is only half installed.", remedy_for(plugin)
     return (
         f"it needs the module {module!r}, which is not installed.",
         f"Install what it needs with `genzoo install --upgrade {name}`, or remove it with `genzoo uninstall {name}`.",
     )
 
 
-def _remedy(plugin: Installed) -> str:
+def remedy_for(plugin: Installed) -> str:
+    """What to do about a plugin that does not load."""
     if plugin.entry is None:
         return f"Install it again with pip's --force-reinstall, or delete {plugin.folder}."
     name = plugin.distribution

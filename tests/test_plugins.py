@@ -17,6 +17,7 @@ from distributions import plugin_files, unpack
 import genzoo
 from genzoo import plugins as plugins_module
 from genzoo.builtin import GENZOO_API
+from genzoo.cli import listing
 from genzoo.errors import ConfigError, PluginError
 from genzoo.installation.references import findings
 from genzoo.metrics.judge import find_metrics
@@ -375,6 +376,7 @@ def test_names_that_third_parties_share_are_listed_by_id_and_only_the_bare_name_
         assert state.remedy
     assert not states["genzoo-gan:gan"].reason
     monkeypatch.setattr(plugins_module, "zoo", lambda: installed)
+    monkeypatch.setattr(listing, "zoo", lambda: installed)
     assert "genzoo-one/flow and genzoo-two/flow" in cli("plugins")[1]
     code, out, _ = cli("models")
     assert code == 0
@@ -473,7 +475,7 @@ def test_references_that_lead_nowhere_are_listed_and_nothing_is_imported_for_it(
         files[f"glance_{name}/syntax.py"] = "def build(:\n"
         unpack(site, f"genzoo-{name}", files)
     installed = loaded()[0]
-    monkeypatch.setattr(plugins_module, "zoo", lambda: installed)
+    monkeypatch.setattr(listing, "zoo", lambda: installed)
     code, out, _ = cli("plugins", "--json")
     assert code == 0
     states = {state["distribution"]: state for state in json.loads(out)}

@@ -1,7 +1,8 @@
 """A fresh process that loads plugins and writes what it saw as JSON.
 
 python -m genzoo.installation.child RESULT            what became of every plugin, and what each brought
-python -m genzoo.installation.child RESULT LABEL      one plugin, `distribution:name`, in detail
+python -m genzoo.installation.child RESULT LABEL      one plugin, `distribution:name`, and what importing it costs
+python -m genzoo.installation.child RESULT --findings LABEL...   what is wrong with what these brought
 """
 
 from __future__ import annotations
@@ -13,33 +14,42 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import genzoo
 from genzoo.errors import PluginError
 from genzoo.installation.references import findings
-from genzoo.installed import Installed, installed_plugins
-from genzoo.plugins import Zoo, bare_zoo
-from genzoo.registry import SORTS
+from genzoo.installed import installed_plugins
+from genzoo.plugins import bare_zoo, shortened
+from genzoo.registry import SORTS, Registry
 
 LONGEST = 300
 """Seconds after which a plugin that does not come to an end is given up."""
 
 
-def look(*words: str, label: str | None = None) -> tuple[dict[str, Any], str]:
+FINDINGS = "--findings"
+"""Asks what is wrong with what plugins brought, in place of a label, which always holds a colon."""
+
+_CLOCK = "import time:"
+"""What the interpreter's own clock begins its lines with."""
+
+
+def look(*labels: str, words: Sequence[str] = (), only: Sequence[str] | None = None) -> tuple[dict[str, Any], str]:
     """What a fresh process saw, and what it wrote to standard error.
 
     Arguments:
+        labels: of the one plugin to look at, or `FINDINGS` and those of some; by default all.
         words: options of the interpreter.
-        label: of the one plugin to look at; by default all.
+        only: labels of the plugins that it may load; by default all.
 
     Raises:
         PluginError: the process did not come to an end.
     """
     with tempfile.TemporaryDirectory(prefix="genzoo-look-") as folder:
         result = Path(folder, "result.json")
-        asked = [str(result)] if label is None else [str(result), label]
+        asked = [str(result), *labels]
         command = [sys.executable, "-P", *words, "-m", "genzoo.installation.child", *asked]
         try:
             done = subprocess.run(  # noqa: S603 - this Python, with words of this file
@@ -47,23 +57,26 @@ def look(*words: str, label: str | None = None) -> tuple[dict[str, Any], str]:
                 capture_output=True,
                 text=True,
                 errors="replace",
-                env=_environment(),
+                env=_environment(only),
                 timeout=LONGEST,
                 stdin=subprocess.DEVNULL,
             )
         except subprocess.TimeoutExpired as error:
             raise PluginError(f"Loading it did not end within {LONGEST} seconds.") from error
         if not result.is_file():
-            last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
+            said = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith(_CLOCK)]
+            last = shortened(said[-1]) if said else "it printed nothing"
             raise PluginError(f"Loading it ended the process with code {done.returncode}: {last}")
         found = json.loads(result.read_text(encoding="utf-8"))
         assert isinstance(found, dict)
         return found, done.stderr
 
 
-def _environment() -> dict[str, str]:
+def _environment(only: Sequence[str] | None) -> dict[str, str]:
     """That of this process, without what leaves plugins out; genzoo is found where this one was."""
     found = {key: value for key, value in os.environ.items() if not key.startswith(("GENZOO_LOAD_", "GENZOO_STRICT_"))}
+    if only is not None:
+        found["GENZOO_LOAD_PLUGINS"] = ",".join(only)
     root = str(Path(genzoo.__file__).parent.parent)
     here = [] if root.endswith(("site-packages", "dist-packages")) else [root]
     found["PYTHONPATH"] = os.pathsep.join([*here, *filter(None, [found.get("PYTHONPATH")])])
@@ -86,40 +99,46 @@ def _look_at_all() -> dict[str, Any]:
 
 
 def _look_at(label: str) -> dict[str, Any]:
-    plugins = installed_plugins()
-    (wanted,) = [plugin for plugin in plugins if plugin.label == label]
+    (wanted,) = [plugin for plugin in installed_plugins() if plugin.label == label]
     zoo = bare_zoo()
-    before, known = set(sys.modules), _ids(zoo)
+    before, known = set(sys.modules), _ids(zoo.registry)
     begun = time.perf_counter()
     zoo.load(wanted)
     milliseconds = (time.perf_counter() - begun) * 1e3
     imported = sorted({name.partition(".")[0] for name in set(sys.modules) - before})
-    brought = _ids(zoo) - known
-    state = zoo.states[-1]
-    _load_others(zoo, plugins, wanted)
     return {
-        "state": dataclasses.asdict(state),
+        "state": dataclasses.asdict(zoo.states[-1]),
         "milliseconds": milliseconds,
         "imported": imported,
-        "brought": sorted(f"{sort} {name}" for sort, name in brought),
-        "findings": findings(zoo.registry, brought),
+        "brought": sorted(f"{sort} {name}" for sort, name in _ids(zoo.registry) - known),
     }
 
 
-def _load_others(zoo: Zoo, plugins: list[Installed], wanted: Installed) -> None:
-    for plugin in plugins:
-        if plugin != wanted:
-            zoo.load(plugin)
+def _find_faults(labels: list[str]) -> dict[str, Any]:
+    """What is wrong with what plugins brought, by their labels, among all that are installed."""
+    zoo = bare_zoo()
+    zoo.load_entry_points()
+    return {
+        f"{state.distribution}:{state.name}": findings(zoo.registry, _ids(zoo.brought(state)))
+        for state in zoo.states
+        if f"{state.distribution}:{state.name}" in labels
+    }
 
 
-def _ids(zoo: Zoo) -> set[tuple[str, str]]:
-    return {(sort, name) for sort in SORTS for name in zoo.registry.table(sort).ids()}
+def _ids(registry: Registry) -> set[tuple[str, str]]:
+    return {(sort, name) for sort in SORTS for name in registry.table(sort).ids()}
 
 
 def main() -> None:
     """Write what was seen to the file that the first argument names."""
-    result, *label = sys.argv[1:]
-    found = _look_at(label[0]) if label else _look_at_all()
+    result, *labels = sys.argv[1:]
+    match labels:
+        case []:
+            found = _look_at_all()
+        case [first, *others] if first == FINDINGS:
+            found = _find_faults(others)
+        case [label, *_]:
+            found = _look_at(label)
     Path(result).write_text(json.dumps(found), encoding="utf-8")
 
 
