@@ -25,7 +25,8 @@ def command(name: str, kind: str, out: Path | None, as_json: bool) -> None:
 
     NAME is what users will type, such as my-flow; its distribution is called genzoo-my-flow.
     """
-    checked, about = check_name(name), KINDS[kind]
+    about = KINDS[kind]
+    checked = check_name(name, {entry.spec.name for entry in registry().table(about.sort)})
     refuse_taken(checked, about.sort, registry())
     folder = Path(checked.distribution) if out is None else out
     files = render(checked, kind, about)
