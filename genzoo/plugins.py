@@ -6,9 +6,11 @@ stops the others; `Zoo.states` says what became of each.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib.metadata
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Literal
@@ -21,6 +23,7 @@ from genzoo.errors import Interrupted, PluginError, did_you_mean
 from genzoo.installed import Installed, installed_plugins, normalised
 from genzoo.quiet import captured, results_kept_clean
 from genzoo.registry import CORE, SORTS, Registry
+from genzoo.surroundings import surroundings_kept
 
 _SPECS = ModuleType("genzoo.hookspecs")
 """The hooks alone: pluggy looks at every name of what it is handed, once per plugin."""
@@ -36,7 +39,7 @@ class PluginState:
 
     Arguments:
         distribution, version, name: of the distribution, and the name of its entry point.
-        reason: why it is not loaded.
+        reason: why it is not loaded, or what keeps something that it brought from being used.
         remedy: what to do about it.
         output: what it printed, or warned of, when it was imported.
     """
@@ -56,6 +59,7 @@ class Zoo:
     def __init__(self) -> None:
         self.registry = Registry()
         self.states: list[PluginState] = []
+        self._brought: dict[str, Registry] = {}
 
     def add(self, distribution: str, module: ModuleType, version: str = "", name: str = "", output: str = "") -> None:
         """Let one imported module register all it has, or nothing.
@@ -72,10 +76,14 @@ class Zoo:
             raise
         except BaseException as error:
             raise PluginError(describe(error)) from error
+        self._brought[f"{distribution}:{name}"] = staged
         self.states.append(PluginState(distribution, version, name, "loaded", output=output))
 
-    def load_entry_points(self) -> None:
+    def load_entry_points(self, before: Callable[[Installed], object] | None = None) -> None:
         """Load every installed plugin that `GENZOO_LOAD_PLUGINS` allows; failures become states.
+
+        Arguments:
+            before: is called with each plugin before it is loaded.
 
         Raises:
             PluginError: one of them failed, and `GENZOO_STRICT_PLUGINS=1`.
@@ -85,9 +93,12 @@ class Zoo:
         with results_kept_clean():
             for plugin in plugins:
                 if wanted is None or wanted & _names(plugin):
+                    if before is not None:
+                        before(plugin)
                     self.load(plugin)
                 else:
                     self._leave_out(plugin)
+        self._tell_clashes()
         known = {name for plugin in plugins for name in _names(plugin)}
         for missing in sorted((wanted or set()) - known):
             help_text = did_you_mean(missing, {normalised(plugin.distribution) for plugin in plugins})
@@ -101,22 +112,47 @@ class Zoo:
             PluginError: it failed, and `GENZOO_STRICT_PLUGINS=1`.
         """
         output = ""
-        try:
-            if plugin.entry is None:
-                raise PluginError(plugin.problem)
-            with captured() as text:
-                try:
-                    module = plugin.entry.load()
-                finally:
-                    output = shortened(text.getvalue())
-            self.add(plugin.distribution, module, plugin.version, plugin.name, output)
-        except (KeyboardInterrupt, Interrupted):
-            raise
-        except BaseException as error:
-            state = _failure(plugin, error, output)
-            if os.environ.get("GENZOO_STRICT_PLUGINS") == "1":
-                raise PluginError(f"Plugin {plugin.distribution!r} failed to load: {state.reason}") from error
-            self.states.append(state)
+        with surroundings_kept() as signals:
+            try:
+                if plugin.entry is None:
+                    raise PluginError(plugin.problem)
+                with captured() as text:
+                    try:
+                        module = plugin.entry.load()
+                    finally:
+                        output = shortened(text.getvalue())
+                self.add(plugin.distribution, module, plugin.version, plugin.name, output)
+            except BaseException as error:
+                if signals and isinstance(error, KeyboardInterrupt | Interrupted):
+                    raise
+                self._take_failure(plugin, error, output)
+
+    def _take_failure(self, plugin: Installed, error: BaseException, output: str) -> None:
+        state = _failure(plugin, error, output)
+        if os.environ.get("GENZOO_STRICT_PLUGINS") == "1":
+            raise PluginError(f"Plugin {plugin.distribution!r} failed to load: {state.reason}") from error
+        self.states.append(state)
+        self.registry.note_failure(plugin.distribution, state.reason)
+
+    def _tell_clashes(self) -> None:
+        """Have the state of every plugin say which of its names others have, too."""
+        shared = {sort: self.registry.table(sort).clashes() for sort in SORTS}
+        for number, state in enumerate(self.states):
+            brought = self.brought(state)
+            mine = {(sort, entry.spec.name) for sort in SORTS for entry in brought.table(sort)}
+            found = [
+                f"{brought.table(sort).sort} name {name!r} is claimed by {' and '.join(shared[sort][name])}."
+                for sort, name in sorted(mine)
+                if name in shared[sort]
+            ]
+            if found:
+                reason = " ".join(f"The {text}" for text in found)
+                remedy = "Name them in full, or uninstall one of the plugins."
+                self.states[number] = dataclasses.replace(state, reason=reason, remedy=remedy)
+
+    def brought(self, state: PluginState) -> Registry:
+        """What the plugin of a state registered."""
+        return self._brought.get(f"{state.distribution}:{state.name}", Registry())
 
     def _leave_out(self, plugin: Installed) -> None:
         reason = "GENZOO_LOAD_PLUGINS leaves it out."
@@ -162,9 +198,10 @@ def shortened(text: str) -> str:
 
 
 def _failure(plugin: Installed, error: BaseException, output: str) -> PluginState:
-    reason, remedy = describe(error), _remedy(plugin)
+    reason, remedy = describe(error), remedy_for(plugin)
     if isinstance(error, ModuleNotFoundError) and error.name:
         reason, remedy = _missing_module(plugin, error.name)
+    reason = reason if reason.endswith((".", "!", "?", "…")) else f"{reason}."
     return PluginState(plugin.distribution, plugin.version, plugin.name, "failed", reason, remedy, output)
 
 
@@ -173,14 +210,15 @@ def _missing_module(plugin: Installed, module: str) -> tuple[str, str]:
     name = plugin.distribution
     own = plugin.entry.module.partition(".")[0] if plugin.entry is not None else ""
     if module.partition(".")[0] == own:
-        return f"its own module {module!r} is missing: it is only half installed.", _remedy(plugin)
+        return f"its own module {module!r} is missing: it is only half installed.", remedy_for(plugin)
     return (
         f"it needs the module {module!r}, which is not installed.",
         f"Install what it needs with `genzoo install --upgrade {name}`, or remove it with `genzoo uninstall {name}`.",
     )
 
 
-def _remedy(plugin: Installed) -> str:
+def remedy_for(plugin: Installed) -> str:
+    """What to do about a plugin that does not load."""
     if plugin.entry is None:
         return f"Install it again with pip's --force-reinstall, or delete {plugin.folder}."
     name = plugin.distribution

@@ -113,9 +113,11 @@ def entry_of(model: str, registry: Registry, owner: Path) -> Entry[ModelSpec]:
 
     Raises:
         ArtifactError: no installed plugin has it.
+        PluginError: its plugin failed to load.
     """
     if model in registry.models.ids():
         return registry.models.get(model)
+    registry.models.refuse_failed(model)
     distribution = model.partition("/")[0]
     known = _DISTRIBUTION.fullmatch(distribution) is not None and "/" in model
     remedy = f"If you trust its origin: genzoo install {distribution}." if known else "It is no id of a model."

@@ -10,12 +10,13 @@ import contextlib
 import dataclasses
 import importlib
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from genzoo.errors import ConfigError, GenzooError, PluginError, did_you_mean
+from genzoo.installed import normalised
 from genzoo.spec import CallbackSpec, DatasetSpec, ExtractorSpec, MetricSpec, ModelSpec, ObjectiveSpec, Spec
 
 CORE = "genzoo"
@@ -44,6 +45,7 @@ class Table(Generic[SpecT]):
         self.sort = sort
         self.spec_class: type[SpecT] = spec_class
         self._entries: dict[str, Entry[SpecT]] = {}
+        self._failures: dict[str, str] = {}
 
     def __iter__(self) -> Iterator[Entry[SpecT]]:
         return iter(sorted(self._entries.values(), key=lambda entry: (entry.spec.name, entry.distribution)))
@@ -92,14 +94,45 @@ class Table(Generic[SpecT]):
 
         Raises:
             ConfigError: no such name, or several distributions have it.
+            PluginError: it is the id of a plugin that failed to load.
         """
         found = self.claims(name)
         if len(found) > 1:
             ids = " and ".join(entry.id for entry in found)
             raise ConfigError(f"The {self.sort} name {name!r} is claimed by {ids}. Name one of them in full.")
         if not found:
-            raise ConfigError(f"There is no {self.sort} {name!r}. {did_you_mean(name, self.names())}")
+            self.refuse_failed(name)
+            raise ConfigError(f"There is no {self.sort} {name!r}. {self.hint(name)}")
         return found[0]
+
+    def hint(self, name: str) -> str:
+        """What helps after an unknown name: the nearest one, and which plugins failed that might have brought it."""
+        failed = f" These plugins failed to load: {', '.join(sorted(self._failures))}; see: genzoo plugins."
+        return did_you_mean(name, self.names()) + (failed if self._failures else "")
+
+    def clashes(self) -> dict[str, list[str]]:
+        """The ids that share a bare name, by that name."""
+        ids: dict[str, list[str]] = defaultdict(list)
+        for entry in self:
+            ids[entry.spec.name].append(entry.id)
+        return {name: shared for name, shared in ids.items() if len(shared) > 1}
+
+    def note_failure(self, distribution: str, reason: str) -> None:
+        """Remember that a distribution would have brought more, and why it did not."""
+        self._failures[distribution] = reason
+
+    def refuse_failed(self, name: str) -> None:
+        """Refuse an id whose distribution failed to load.
+
+        Raises:
+            PluginError: it did.
+        """
+        distribution = normalised(name.rpartition("/")[0])
+        for failed, reason in self._failures.items():
+            if distribution == normalised(failed) and name not in self._entries:
+                raise PluginError(
+                    f"The {self.sort} {name!r} cannot be had: {failed} failed to load: {reason} See: genzoo plugins."
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +170,11 @@ class Registry:
                 return found
         help_text = did_you_mean(name, model.spec.objectives)
         raise ConfigError(f"Model {model.spec.name!r} is not trained with an objective {name!r}. {help_text}")
+
+    def note_failure(self, distribution: str, reason: str) -> None:
+        """Remember that a distribution would have brought more, and why it did not."""
+        for sort in SORTS:
+            self.table(sort).note_failure(distribution, reason)
 
     def absorb(self, other: Registry) -> None:
         """Take over all entries of `other`, or none.

@@ -19,10 +19,12 @@ from pathlib import Path
 
 import pytest
 from conftest import assert_refused
-from distributions import build_wheel, plugin_files
+from distributions import build_wheel, plugin_files, unpack
 
 import genzoo
 from genzoo.errors import PluginError
+from genzoo.installation import doctor
+from genzoo.installation.child import FINDINGS
 from genzoo.installation.core import unmet_requirements
 from genzoo.installation.failure import explain
 from genzoo.installation.installer import pip_command
@@ -188,7 +190,16 @@ def test_plugins_that_do_not_load_are_told_with_the_way_to_remove_them_and_the_r
     assert "genzoo-mixture/gmm" in environment.models()
     states = {state["distribution"]: state for state in json.loads(environment.genzoo("plugins", "--json")[1])}
     assert states["genzoo-bad"]["state"] == states["genzoo-exits"]["state"] == "failed"
-    assert environment.genzoo("uninstall", "--yes", "genzoo-bad", "genzoo-exits")[0] == 0
+    code, out, _ = environment.genzoo("uninstall", "--yes", "genzoo-bad", "genzoo-exits", "--json")
+    assert (code, json.loads(out)) == (0, {"removed": ["genzoo-bad", "genzoo-exits"]})
+
+
+def test_an_installation_warns_of_names_that_others_have(environment):
+    build_wheel(environment.index, "genzoo-claims", plugin_files("genzoo_claims", "gmm"))
+    code, _, err = environment.genzoo("install", "genzoo-claims")
+    assert code == 0, err
+    assert "Warning: genzoo-claims: The model name 'gmm' is claimed by genzoo-claims/gmm and genzoo-mixture/gmm" in err
+    assert environment.genzoo("uninstall", "genzoo-claims")[0] == 0
 
 
 def test_the_doctor_tells_what_torch_costs_at_import_and_what_is_printed(environment):
@@ -201,6 +212,40 @@ def test_the_doctor_tells_what_torch_costs_at_import_and_what_is_printed(environ
     assert any("imports torch" in text for text in found["findings"])
     assert any("hello" in text for text in found["findings"])
     assert environment.genzoo("uninstall", "genzoo-heavy")[0] == 0
+
+
+def test_the_doctor_says_why_a_plugin_killed_its_process_and_what_to_do(environment):
+    end = "import os, sys\nprint('out of luck', file=sys.__stderr__, flush=True)\nos._exit(9)\n"
+    unpack(environment.site, "genzoo-kills", plugin_files("genzoo_kills", "kills", end))
+    try:
+        code, out, _ = environment.genzoo("plugins", "doctor", "genzoo-kills", "--json")
+        told = " ".join(json.loads(out)["plugins"][0]["findings"])
+        other = json.loads(environment.genzoo("plugins", "doctor", "genzoo-gan", "--json")[1])["plugins"][0]
+    finally:
+        shutil.rmtree(environment.site / "genzoo_kills")
+        shutil.rmtree(environment.site / "genzoo_kills-1.0.dist-info")
+    assert code == 5
+    assert "code 9: out of luck" in told
+    assert "genzoo uninstall genzoo-kills" in told
+    assert "import time" not in told
+    assert not other["findings"]
+
+
+def test_the_doctor_looks_at_each_plugin_once_and_at_all_together_once(monkeypatch):
+    asked = []
+
+    def look(*labels, **options):
+        asked.append(labels)
+        return real(*labels, **options)
+
+    real = doctor.look
+    monkeypatch.setattr(doctor, "look", look)
+    watched = []
+    found = doctor.examine(watch=watched.append)
+    labels = [diagnosis.label for diagnosis in found]
+    assert watched == labels
+    assert asked == [*((label,) for label in labels), (FINDINGS, *labels)]
+    assert all(diagnosis.brought for diagnosis in found)
 
 
 def source(folder: Path, name: str, group: str = "genzoo") -> Path:

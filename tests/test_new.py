@@ -1,5 +1,6 @@
 """`genzoo plugins new`: what it writes works as it is, whatever its kind and its name."""
 
+import json
 import os
 import subprocess
 import sys
@@ -39,6 +40,16 @@ def run(folder: Path, path: list[Path], *words: object):
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def test_what_was_written_is_told_in_json(cli, tmp_path):
+    code, out, _ = cli("plugins", "new", "my-flow", "--json")
+    assert code == 0
+    told = json.loads(out)
+    assert told["folder"] == "genzoo-my-flow"
+    written = {str(path.relative_to(tmp_path / told["folder"])) for path in tmp_path.rglob("*") if path.is_file()}
+    assert set(told["files"]) == written
+    assert told["next"][:2] == ["cd genzoo-my-flow", "genzoo install -e ."]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -83,7 +94,12 @@ def test_it_is_whole_linted_and_formatted_whatever_the_length_of_its_name(cli, t
         ("../flow", "flow"),
         ("/tmp/flow", "tmp-flow"),
         ("flow\n", "flow"),
-        ("größe", "gr-e"),
+        ("größe", "'grosse'"),
+        ("été", "'ete'"),
+        ("Ж1", "my-flow"),
+        ("GMM", "my-flow"),
+        ("GaN", "'ga-n'"),
+        ("Mixture", "my-flow"),
         ("", "my-flow"),
         ("..", "my-flow"),
         ("genzoo-", "my-flow"),

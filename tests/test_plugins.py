@@ -2,10 +2,12 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import types
 import warnings
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -15,10 +17,12 @@ from distributions import plugin_files, unpack
 import genzoo
 from genzoo import plugins as plugins_module
 from genzoo.builtin import GENZOO_API
+from genzoo.cli import listing
 from genzoo.errors import ConfigError, PluginError
 from genzoo.installation.references import findings
 from genzoo.metrics.judge import find_metrics
 from genzoo.plugins import LONGEST, Zoo, bare_zoo, registry
+from genzoo.portable import entry_of
 from genzoo.registry import SORTS
 
 
@@ -279,6 +283,7 @@ def test_a_plugin_that_fails_at_import_is_a_state_with_a_remedy(site, monkeypatc
     assert reason in state.reason
     assert len(state.reason) < LONGEST + 50
     assert state.reason.isprintable()
+    assert state.reason[-1] in ".…"
     assert "genzoo uninstall genzoo-bad" in state.remedy
     assert states["genzoo-gan:gan"].state == "loaded"
     assert "bad" not in zoo.registry.models.names()
@@ -289,15 +294,56 @@ def test_a_plugin_that_fails_at_import_is_a_state_with_a_remedy(site, monkeypatc
         Zoo().load_entry_points()
 
 
-def test_an_interruption_is_no_failure_of_a_plugin(site):
-    unpack(
-        site,
-        "genzoo-bad",
-        plugin_files("bad_interrupt", "bad", "raise KeyboardInterrupt\n"),
-        entries={"bad": "bad_interrupt.plugin"},
-    )
-    with pytest.raises(KeyboardInterrupt):
-        Zoo().load_entry_points()
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_is_no_failure_of_a_plugin(site, monkeypatch, number):
+    stop = f"import os, signal\nos.kill(os.getpid(), {int(number)})\nwhile True: pass\n"
+    unpack(site, "genzoo-bad", plugin_files(f"bad_signal_{int(number)}", "bad", stop))
+    monkeypatch.setenv("GENZOO_LOAD_PLUGINS", "genzoo-bad")
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            Zoo().load_entry_points()
+        assert signal.getsignal(number) is signal.default_int_handler
+    finally:
+        signal.signal(number, before)
+
+
+@pytest.mark.parametrize("raised", ["KeyboardInterrupt", "__import__('genzoo').errors.Interrupted('x', 130)"])
+def test_an_interruption_that_nobody_sent_is_a_failure_of_its_plugin(site, raised):
+    unpack(site, "genzoo-bad", plugin_files("bad_interrupt", "bad", f"raise {raised}\n"))
+    sys.modules.pop("bad_interrupt.plugin", None)
+    _, states = loaded()
+    assert states["genzoo-bad:bad"].state == "failed"
+    assert states["genzoo-gan:gan"].state == "loaded"
+
+
+def test_what_a_plugin_changes_around_it_at_import_is_put_back(site, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    change = "import os, signal, sys\nos.chdir('/')\nsys.path = ['/nowhere']\nsys.setrecursionlimit(5000)\n"
+    change += "for number in (signal.SIGINT, signal.SIGTERM): signal.signal(number, signal.SIG_IGN)\n"
+    unpack(site, "genzoo-rude", plugin_files("rude", "rude", change))
+    signals = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    path, before, depth = sys.path, list(sys.path), sys.getrecursionlimit()
+    _, states = loaded()
+    assert states["genzoo-rude:rude"].state == "loaded"
+    assert Path.cwd() == tmp_path
+    assert sys.path is path
+    assert path == before
+    assert sys.getrecursionlimit() == depth
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == signals
+
+
+def test_a_name_that_is_not_found_points_to_the_plugins_that_failed(site, monkeypatch, cli):
+    unpack(site, "genzoo-bad", plugin_files("bad_lookup", "bad", "raise ImportError('no such library')\n"))
+    installed = loaded()[0]
+    monkeypatch.setattr(plugins_module, "zoo", lambda: installed)
+    for words in (("models", "bad"), ("train", "bad", "--dry-run")):
+        assert_refused(cli(*words), 2, "no model 'bad'", "genzoo-bad", "genzoo plugins")
+    assert_refused(cli("data", "bad"), 4, "genzoo-bad", "genzoo plugins")
+    for words in (("models", "genzoo-bad/bad"), ("train", "Genzoo_Bad/bad"), ("data", "genzoo-bad/bad")):
+        assert_refused(cli(*words), 3, "genzoo-bad failed to load", "no such library.")
+    with pytest.raises(PluginError, match="no such library"):
+        entry_of("genzoo-bad/bad", installed.registry, site)
 
 
 def test_two_distributions_with_one_entry_point_name_and_one_with_two_all_load(site):
@@ -323,8 +369,15 @@ def test_of_a_distribution_with_a_good_and_a_bad_plugin_the_good_one_works(site)
 def test_names_that_third_parties_share_are_listed_by_id_and_only_the_bare_name_is_an_error(site, monkeypatch, cli):
     for name in ("one", "two"):
         unpack(site, f"genzoo-{name}", plugin_files(f"clash_{name}", "flow"))
-    installed = loaded()[0]
+    installed, states = loaded()
+    for state in (states["genzoo-one:one"], states["genzoo-two:two"]):
+        assert state.state == "loaded"
+        assert "genzoo-one/flow and genzoo-two/flow" in state.reason
+        assert state.remedy
+    assert not states["genzoo-gan:gan"].reason
     monkeypatch.setattr(plugins_module, "zoo", lambda: installed)
+    monkeypatch.setattr(listing, "zoo", lambda: installed)
+    assert "genzoo-one/flow and genzoo-two/flow" in cli("plugins")[1]
     code, out, _ = cli("models")
     assert code == 0
     assert {"genzoo-one/flow", "genzoo-two/flow", "dcgan"} <= {line.split()[0] for line in out.splitlines()}
@@ -402,6 +455,60 @@ def test_code_that_is_found_when_it_is_used_names_its_plugin_and_leaves_the_rest
     assert_refused(cli("train", "gone"), 3, "gone.nowhere:build", "'gone'")
     assert_refused(cli("models", "plain"), 3, "genzoo-plain/plain", "no pydantic model")
     assert cli("train", "gaussian", "--dry-run")[0] == 0
+
+
+def test_references_that_lead_nowhere_are_listed_and_nothing_is_imported_for_it(site, monkeypatch, cli):
+    changes = {
+        "lost": ('.parts:build"', '.nowhere:build"', "no module 'glance_lost.nowhere'"),
+        "mistyped": ('.parts:build"', '.parts:biuld"', "has no 'biuld'"),
+        "method": ('.parts:build"', '.parts:sample"', "has no 'sample'"),
+        "elsewhere": ('"glance_elsewhere.parts:Options', '"not_there_at_all:Options', "no module 'not_there_at_all'"),
+        "torchless": ('"glance_torchless.parts:Options', '"torch.nn:Module', ""),
+        "fine": ("", "", ""),
+        "dynamic": ('.parts:build"', '.dynamic:anything"', ""),
+        "broken": ('.parts:build"', '.syntax:build"', "SyntaxError"),
+    }
+    for name, (old, new, _) in changes.items():
+        files = plugin_files(f"glance_{name}", name)
+        files[f"glance_{name}/plugin.py"] = files[f"glance_{name}/plugin.py"].replace(old, new)
+        files[f"glance_{name}/dynamic.py"] = "def __getattr__(name):\n    return name\n"
+        files[f"glance_{name}/syntax.py"] = "def build(:\n"
+        unpack(site, f"genzoo-{name}", files)
+    installed = loaded()[0]
+    monkeypatch.setattr(listing, "zoo", lambda: installed)
+    code, out, _ = cli("plugins", "--json")
+    assert code == 0
+    states = {state["distribution"]: state for state in json.loads(out)}
+    for name, (_, _, expected) in changes.items():
+        state = states[f"genzoo-{name}"]
+        assert state["state"] == "loaded"
+        assert expected in state["reason"]
+        assert bool(expected) == bool(state["reason"]), state
+        assert not expected or f"genzoo plugins doctor genzoo-{name}" in state["remedy"]
+        assert f"glance_{name}.parts" not in sys.modules
+    assert not [state for name, state in states.items() if name.startswith("genzoo-gan") and state["reason"]]
+    assert "biuld" in cli("plugins")[1]
+
+
+def test_what_a_plugin_prints_when_the_process_ends_is_no_part_of_the_results(site):
+    last = "import atexit, sys\natexit.register(lambda: (print('goodbye'), sys.stdout.flush()))\n"
+    unpack(site, "genzoo-late", plugin_files("late", "late", last))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), *sys.path])}
+    command = [sys.executable, "-m", "genzoo", "models", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "genzoo-late/late" in {model["id"] for model in json.loads(done.stdout)}
+    assert "goodbye" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device here")
+def test_results_that_could_not_be_written_are_a_failure():
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "genzoo", "models", "--json"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: The system refused")
+    assert "Exception" not in done.stderr
 
 
 def test_the_environment_chooses_which_plugins_are_loaded(monkeypatch):

@@ -47,6 +47,15 @@ def test_a_wrong_model_breaks_the_promise_that_names_it_and_no_other(promise, wr
     assert list(found) == [promise.partition("/")[0]], found
 
 
+def test_what_cannot_be_said_of_a_model_that_is_built_for_other_events_is_not_checked(wrong_zoo):
+    outcomes = {outcome.promise.name: outcome for outcome in check_promises("wrong-builds-one-shape")}
+    assert "(2, 3)" in outcomes["builds"].reason
+    assert outcomes["options-are-bounded"].state == "kept"
+    for name in ("sample-shape", "sample-range", "resumes", "decode-shape"):
+        assert outcomes[name].state == "does not apply"
+        assert outcomes[name].reason == "not checked, as 'builds' is broken"
+
+
 @pytest.mark.parametrize("sort", ["metric", "dataset"])
 def test_right_metrics_and_datasets_keep_every_promise(sort, wrong_zoo):
     outcomes = check_promises(f"right-{sort}", sort=sort)

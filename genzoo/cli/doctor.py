@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 
 import click
 
@@ -20,7 +21,7 @@ def command(name: str | None, as_json: bool) -> None:
     Each is imported in a fresh process: how long that takes, whether it imports torch or prints, whether everything
     that its specs name is there and of the right kind, and whether what it requires is installed.
     """
-    found = examine(name)
+    found = _examine(name)
     around = environment_findings()
     if as_json:
         import json
@@ -32,6 +33,16 @@ def command(name: str | None, as_json: bool) -> None:
     count = len(around) + sum(len(diagnosis.findings) for diagnosis in found)
     if count:
         raise CheckError(f"{'One finding' if count == 1 else f'{count} findings'} above.")
+
+
+def _examine(name: str | None) -> list[Diagnosis]:
+    """The diagnoses; where somebody watches, with a line that says what is looked at."""
+    if not sys.stderr.isatty():
+        return examine(name)
+    try:
+        return examine(name, lambda label: click.echo(f"\r\x1b[K{label}", err=True, nl=False))
+    finally:
+        click.echo("\r\x1b[K", err=True, nl=False)
 
 
 def _show(found: list[Diagnosis], around: list[str]) -> None:

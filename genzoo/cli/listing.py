@@ -7,7 +7,9 @@ import dataclasses
 import click
 
 from genzoo.cli.options import json_option, show_table
-from genzoo.plugins import zoo
+from genzoo.glance import unresolved
+from genzoo.plugins import PluginState, Zoo, zoo
+from genzoo.registry import CORE
 
 
 @click.command("list")
@@ -19,7 +21,7 @@ def command(as_json: bool) -> None:
 
 def show_states(as_json: bool) -> None:
     """Print what became of every installed plugin."""
-    states = zoo().states
+    states = [_looked_at(zoo(), state) for state in zoo().states]
     if as_json:
         import json
 
@@ -32,3 +34,13 @@ def show_states(as_json: bool) -> None:
     for state in states:
         if state.reason:
             click.echo(f"\n{state.distribution}: {state.reason} {state.remedy}".rstrip())
+
+
+def _looked_at(found: Zoo, state: PluginState) -> PluginState:
+    """A state that also says which references of its plugin lead nowhere."""
+    wrong = [] if state.distribution == CORE else list(unresolved(found.brought(state)))
+    if not wrong:
+        return state
+    reason = " ".join([*filter(None, [state.reason]), *wrong])
+    remedy = f"{state.remedy} More is told by `genzoo plugins doctor {state.distribution}`.".strip()
+    return dataclasses.replace(state, reason=reason, remedy=remedy)

@@ -148,4 +148,17 @@ def _fail(message: str, code: int, debug: bool) -> int:
 
 def run() -> None:
     """The console script."""
-    sys.exit(main())
+    code = main()
+    try:
+        sys.stdout.flush()
+        last = 2  # what plugins print once results are complete
+    except BrokenPipeError:
+        code, last = code or 1, os.open(os.devnull, os.O_WRONLY)
+    except OSError as error:
+        code, last = (
+            _fail(f"The system refused: {error.strerror or error}.", 1, False),
+            os.open(os.devnull, os.O_WRONLY),
+        )
+    with contextlib.suppress(OSError):
+        os.dup2(last, 1)
+    sys.exit(code)

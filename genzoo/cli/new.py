@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from genzoo.cli.options import json_option
 from genzoo.plugins import registry
 from genzoo.scaffold.kind import KINDS
 from genzoo.scaffold.name import check_name, refuse_taken
@@ -18,19 +19,26 @@ from genzoo.scaffold.project import render, write_project
     "--kind", type=click.Choice(list(KINDS)), default="likelihood", show_default=True, help="What to begin with."
 )
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The folder to make; genzoo-NAME.")
-def command(name: str, kind: str, out: Path | None) -> None:
+@json_option
+def command(name: str, kind: str, out: Path | None, as_json: bool) -> None:
     """Write a plugin that works, for you to change: options, model, tests of its promises, packaging.
 
     NAME is what users will type, such as my-flow; its distribution is called genzoo-my-flow.
     """
-    checked, about = check_name(name), KINDS[kind]
+    about = KINDS[kind]
+    checked = check_name(name, {entry.spec.name for entry in registry().table(about.sort)})
     refuse_taken(checked, about.sort, registry())
     folder = Path(checked.distribution) if out is None else out
     files = render(checked, kind, about)
     write_project(files, folder)
+    steps = f"cd {folder}\ngenzoo install -e .\npython -m pytest\n{about.trial.format(name=checked.bare)}".splitlines()
+    if as_json:
+        import json
+
+        click.echo(json.dumps({"folder": str(folder), "files": sorted(map(str, files)), "next": steps}, indent=2))
+        return
     click.echo(f"{about.summary}.")
     click.echo(f"Wrote {len(files)} files to {folder}.")
     click.echo("next:")
-    for line in (f"cd {folder}", "genzoo install -e .", "python -m pytest", about.trial.format(name=checked.bare)):
-        for part in line.splitlines():
-            click.echo(f"  {part}")
+    for step in steps:
+        click.echo(f"  {step}")

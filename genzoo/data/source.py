@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from genzoo.config import DataSettings
 from genzoo.data.dataset import Dataset, usable
-from genzoo.errors import ConfigError, DataError, PluginError, did_you_mean
+from genzoo.errors import ConfigError, DataError, PluginError
 from genzoo.registry import Registry, blame, resolve
 from genzoo.spec import DataSpec
 
@@ -124,8 +124,9 @@ def _open_whole(settings: DataSettings, registry: Registry) -> Dataset:
             raise PluginError(f"Dataset {entry.id!r} gave a {type(dataset).__name__} instead of a Dataset.")
         return usable(dataset, entry.id)
     if not path.exists():
-        known = did_you_mean(source, registry.datasets.names())
-        raise DataError(f"Data {source!r} is neither a built-in name nor an existing path. {known}")
+        registry.datasets.refuse_failed(source)
+        hint = registry.datasets.hint(source)
+        raise DataError(f"Data {source!r} is neither a built-in name nor an existing path. {hint}")
     return _read(path, settings)
 
 

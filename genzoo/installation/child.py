@@ -1,18 +1,21 @@
 """A fresh process that loads plugins and writes what it saw as JSON.
 
 python -m genzoo.installation.child RESULT            what became of every plugin, and what each brought
-python -m genzoo.installation.child RESULT LABEL      one plugin, `distribution:name`, in detail
+python -m genzoo.installation.child RESULT LABEL      one plugin, `distribution:name`, and what importing it costs
+python -m genzoo.installation.child RESULT --findings LABEL...   what is wrong with what these brought
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,26 +23,34 @@ import genzoo
 from genzoo.errors import PluginError
 from genzoo.installation.references import findings
 from genzoo.installed import Installed, installed_plugins
-from genzoo.plugins import Zoo, bare_zoo
-from genzoo.registry import SORTS
+from genzoo.plugins import bare_zoo, shortened
+from genzoo.registry import SORTS, Registry
 
 LONGEST = 300
 """Seconds after which a plugin that does not come to an end is given up."""
 
 
-def look(*words: str, label: str | None = None) -> tuple[dict[str, Any], str]:
+FINDINGS = "--findings"
+"""Asks what is wrong with what plugins brought, in place of a label, which always holds a colon."""
+
+_CLOCK = "import time:"
+"""What the interpreter's own clock begins its lines with."""
+
+
+def look(*labels: str, words: Sequence[str] = (), only: Sequence[str] | None = None) -> tuple[dict[str, Any], str]:
     """What a fresh process saw, and what it wrote to standard error.
 
     Arguments:
+        labels: of the one plugin to look at, or `FINDINGS` and those of some; by default all.
         words: options of the interpreter.
-        label: of the one plugin to look at; by default all.
+        only: labels of the plugins that it may load; by default all.
 
     Raises:
         PluginError: the process did not come to an end.
     """
     with tempfile.TemporaryDirectory(prefix="genzoo-look-") as folder:
         result = Path(folder, "result.json")
-        asked = [str(result)] if label is None else [str(result), label]
+        asked = [str(result), *labels]
         command = [sys.executable, "-P", *words, "-m", "genzoo.installation.child", *asked]
         try:
             done = subprocess.run(  # noqa: S603 - this Python, with words of this file
@@ -47,7 +58,7 @@ def look(*words: str, label: str | None = None) -> tuple[dict[str, Any], str]:
                 capture_output=True,
                 text=True,
                 errors="replace",
-                env=_environment(),
+                env=_environment(only),
                 timeout=LONGEST,
                 stdin=subprocess.DEVNULL,
             )
@@ -57,7 +68,8 @@ def look(*words: str, label: str | None = None) -> tuple[dict[str, Any], str]:
         found = json.loads(_text(result) or "{}")
         assert isinstance(found, dict)
         if "loading" in found or not found:
-            last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1].rstrip(".")
+            said = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith(_CLOCK)]
+            last = shortened(said[-1]).rstrip(".") if said else "it printed nothing"
             raise PluginError(f"Loading {_named(found)} ended the process with code {done.returncode}: {last}.")
         return found, done.stderr
 
@@ -71,9 +83,11 @@ def _named(found: dict[str, Any]) -> str:
     return str(found.get("loading", "genzoo"))
 
 
-def _environment() -> dict[str, str]:
+def _environment(only: Sequence[str] | None) -> dict[str, str]:
     """That of this process, without what leaves plugins out; genzoo is found where this one was."""
     found = {key: value for key, value in os.environ.items() if not key.startswith(("GENZOO_LOAD_", "GENZOO_STRICT_"))}
+    if only is not None:
+        found["GENZOO_LOAD_PLUGINS"] = ",".join(only)
     root = str(Path(genzoo.__file__).parent.parent)
     here = [] if root.endswith(("site-packages", "dist-packages")) else [root]
     found["PYTHONPATH"] = os.pathsep.join([*here, *filter(None, [found.get("PYTHONPATH")])])
@@ -87,9 +101,7 @@ def _note(result: Path, plugin: Installed) -> None:
 
 def _look_at_all(result: Path) -> dict[str, Any]:
     zoo = bare_zoo()
-    for plugin in installed_plugins():
-        _note(result, plugin)
-        zoo.load(plugin)
+    zoo.load_entry_points(functools.partial(_note, result))
     models = [
         {"id": e.id, "name": name, "distribution": e.distribution, "family": e.spec.family, "summary": e.spec.summary}
         for name, e in zip(zoo.registry.models.names(), zoo.registry.models, strict=True)
@@ -103,42 +115,47 @@ def _look_at_all(result: Path) -> dict[str, Any]:
 
 
 def _look_at(result: Path, label: str) -> dict[str, Any]:
-    plugins = installed_plugins()
-    (wanted,) = [plugin for plugin in plugins if plugin.label == label]
+    (wanted,) = [plugin for plugin in installed_plugins() if plugin.label == label]
     zoo = bare_zoo()
-    before, known = set(sys.modules), _ids(zoo)
+    before, known = set(sys.modules), _ids(zoo.registry)
     _note(result, wanted)
     begun = time.perf_counter()
     zoo.load(wanted)
     milliseconds = (time.perf_counter() - begun) * 1e3
     imported = sorted({name.partition(".")[0] for name in set(sys.modules) - before})
-    brought = _ids(zoo) - known
-    state = zoo.states[-1]
-    _load_others(result, zoo, plugins, wanted)
     return {
-        "state": dataclasses.asdict(state),
+        "state": dataclasses.asdict(zoo.states[-1]),
         "milliseconds": milliseconds,
         "imported": imported,
-        "brought": sorted(f"{sort} {name}" for sort, name in brought),
-        "findings": findings(zoo.registry, brought),
+        "brought": sorted(f"{sort} {name}" for sort, name in _ids(zoo.registry) - known),
     }
 
 
-def _load_others(result: Path, zoo: Zoo, plugins: list[Installed], wanted: Installed) -> None:
-    for plugin in plugins:
-        if plugin != wanted:
-            _note(result, plugin)
-            zoo.load(plugin)
+def _find_faults(result: Path, labels: list[str]) -> dict[str, Any]:
+    """What is wrong with what plugins brought, by their labels, among all that are installed."""
+    zoo = bare_zoo()
+    zoo.load_entry_points(functools.partial(_note, result))
+    return {
+        f"{state.distribution}:{state.name}": findings(zoo.registry, _ids(zoo.brought(state)))
+        for state in zoo.states
+        if f"{state.distribution}:{state.name}" in labels
+    }
 
 
-def _ids(zoo: Zoo) -> set[tuple[str, str]]:
-    return {(sort, name) for sort in SORTS for name in zoo.registry.table(sort).ids()}
+def _ids(registry: Registry) -> set[tuple[str, str]]:
+    return {(sort, name) for sort in SORTS for name in registry.table(sort).ids()}
 
 
 def main() -> None:
     """Write what was seen to the file that the first argument names."""
-    result, label = Path(sys.argv[1]), sys.argv[2:]
-    found = _look_at(result, label[0]) if label else _look_at_all(result)
+    result, labels = Path(sys.argv[1]), sys.argv[2:]
+    match labels:
+        case []:
+            found = _look_at_all(result)
+        case [first, *others] if first == FINDINGS:
+            found = _find_faults(result, others)
+        case [label, *_]:
+            found = _look_at(result, label)
     result.write_text(json.dumps(found), encoding="utf-8")
 
 

@@ -1,14 +1,16 @@
-"""Examines installed plugins, each in a fresh process, and says what is wrong with them."""
+"""Examines installed plugins in fresh processes, and says what is wrong with them."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from genzoo.errors import ConfigError, PluginError, did_you_mean
-from genzoo.installation.child import look
+from genzoo.installation.child import FINDINGS, look
 from genzoo.installation.core import broken_requirements
 from genzoo.installed import Installed, installed_plugins, normalised
+from genzoo.plugins import remedy_for
 
 HEAVY = ("torch", "tensorflow", "jax", "keras", "transformers", "sklearn", "scipy", "pandas", "matplotlib", "pyarrow")
 """What no plugin imports while it registers: it would slow down every command, also `genzoo models`."""
@@ -36,9 +38,17 @@ class Diagnosis:
     brought: tuple[str, ...]
     findings: tuple[str, ...]
 
+    @property
+    def label(self) -> str:
+        """`distribution:name`."""
+        return f"{self.distribution}:{self.name}"
 
-def examine(name: str | None = None) -> list[Diagnosis]:
+
+def examine(name: str | None = None, watch: Callable[[str], None] | None = None) -> list[Diagnosis]:
     """All installed plugins, or those of one distribution or entry point.
+
+    Arguments:
+        watch: is told of every plugin, as `distribution:name`, before it is looked at.
 
     Raises:
         ConfigError: none goes by that name.
@@ -49,7 +59,36 @@ def examine(name: str | None = None) -> list[Diagnosis]:
         known = {plugin.distribution for plugin in plugins}
         raise ConfigError(f"No plugin {name!r} is installed. {did_you_mean(name, known)}")
     broken = broken_requirements()
-    return [_examine(plugin, broken) for plugin in chosen]
+    found = []
+    for plugin in chosen:
+        if watch is not None:
+            watch(plugin.label)
+        found.append(_examine(plugin, broken))
+    return _with_faults(found, whole=len(chosen) == len(plugins))
+
+
+def _with_faults(found: list[Diagnosis], *, whole: bool) -> list[Diagnosis]:
+    """Diagnoses that also say what is wrong with what plugins brought, which one process finds out for all.
+
+    Arguments:
+        whole: whether these are all plugins.
+    """
+    labels = [diagnosis.label for diagnosis in found if diagnosis.state == "loaded"]
+    if not labels:
+        return found
+    faults = _faults(labels, whole)
+    return [replace(one, findings=(*one.findings, *faults.get(one.label, ()))) for one in found]
+
+
+def _faults(labels: list[str], whole: bool) -> dict[str, list[str]]:
+    """What is wrong with what plugins brought, beside all others, or without these where one ends the process."""
+    problem = ""
+    for only in (labels,) if whole else (None, labels):
+        try:
+            return look(FINDINGS, *labels, only=only)[0]
+        except PluginError as error:
+            problem = str(error)
+    return {label: [f"What it brought could not be looked at beside others. {problem}"] for label in labels}
 
 
 def environment_findings() -> list[str]:
@@ -67,9 +106,9 @@ def _examine(plugin: Installed, broken: list[str]) -> Diagnosis:
     if plugin.entry is None:
         return Diagnosis(*about, "failed", None, {}, (), (plugin.problem, *unmet))
     try:
-        seen, printed = look("-X", "importtime", label=plugin.label)
+        seen, printed = look(plugin.label, words=("-X", "importtime"))
     except PluginError as error:
-        return Diagnosis(*about, "failed", None, {}, (), (str(error), *unmet))
+        return Diagnosis(*about, "failed", None, {}, (), (f"{error} {remedy_for(plugin)}", *unmet))
     state = seen["state"]
     heavy = _heavy(seen["imported"], printed)
     found = [f"{state['reason']} {state['remedy']}"] if state["state"] == "failed" else []
@@ -86,7 +125,7 @@ def _examine(plugin: Installed, broken: list[str]) -> Diagnosis:
         round(seen["milliseconds"], 1),
         heavy,
         tuple(seen["brought"]),
-        (*found, *seen["findings"], *unmet),
+        (*found, *unmet),
     )
 
 

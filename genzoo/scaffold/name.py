@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import re
+import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from genzoo.errors import ConfigError
@@ -32,8 +34,11 @@ class Name:
         return self.distribution.replace("-", "_")
 
 
-def check_name(text: str) -> Name:
+def check_name(text: str, taken: Collection[str] = ()) -> Name:
     """The name that `text` is, without a prefix `genzoo-`.
+
+    Arguments:
+        taken: names that are not suggested in place of one that cannot be.
 
     Raises:
         ConfigError: it is not lower-case words joined by hyphens, or too long.
@@ -41,7 +46,8 @@ def check_name(text: str) -> Name:
     bare = text.removeprefix(_PREFIX)
     if not is_name(bare):
         near = _nearest(text)
-        hint = f" Try {near!r}." if near else " Such as 'my-flow'."
+        free = near and near not in taken and not _is_installed(Name(near))
+        hint = f" Try {near!r}." if free else " Such as 'my-flow'."
         raise ConfigError(f"A plugin's name is lower-case words joined by hyphens, and {text!r} was given.{hint}")
     if len(bare) > _LONGEST:
         raise ConfigError(f"A plugin's name has at most {_LONGEST} characters, and {bare!r} has {len(bare)}.")
@@ -49,8 +55,11 @@ def check_name(text: str) -> Name:
 
 
 def _nearest(text: str) -> str:
-    """A name that looks like `text`: MyFlow, my_flow and 'my flow' are my-flow."""
-    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", text).lower()
+    """A name that looks like `text`: MyFlow, my_flow and 'my flow' are my-flow; empty where none does."""
+    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", text).casefold()
+    parted = "".join(c for c in unicodedata.normalize("NFKD", parted) if not unicodedata.combining(c))
+    if any(c.isalpha() and not c.isascii() for c in parted):  # what is left of it would be another word
+        return ""
     words = "-".join(re.findall(r"[a-z0-9]+", parted))
     return words.removeprefix(_PREFIX)[:_LONGEST].rstrip("-") if words != "genzoo" else ""
 

@@ -22,7 +22,7 @@ from genzoo.model import (
     Reconstruction,
 )
 from genzoo.testing.promise import Promise, expect
-from genzoo.testing.subject import Case, Subject, scoped
+from genzoo.testing.subject import Case, Subject, copied, scoped
 
 Given = tuple[Tensor, ...]
 
@@ -86,7 +86,7 @@ def material(case: Case, question: Question, count: int, dtype: torch.dtype = to
 
 def answer(question: Question, generator: Generator, given: Given) -> Tensor:
     """What a generator says, always in the same random scope."""
-    return scoped(lambda: question.ask(generator, given))
+    return scoped(lambda: question.ask(generator, copied(given)))
 
 
 def part(given: Given, rows: slice | Tensor) -> Given:
@@ -143,7 +143,7 @@ def answers_change_nothing(subject: Subject) -> None:
         for question in questions(generator):
             given = material(case, question, 37)
             kept = tuple(tensor.clone() for tensor in given)
-            answer(question, generator, given)
+            scoped(lambda question=question, generator=generator, given=given: question.ask(generator, given))  # type: ignore[misc]
             same = all(map(torch.equal, given, kept))
             expect(same, f"On {case.name}, {question.name} changes what it is given.")
         scoped(lambda generator=generator: generator.sample(37))  # type: ignore[misc]

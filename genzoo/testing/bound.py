@@ -15,7 +15,7 @@ from genzoo.model import Generator, LikelihoodBound
 from genzoo.testing.answer import Given, part
 from genzoo.testing.promise import DoesNotApply, Promise, expect
 from genzoo.testing.quadrature import Grid, grid_of
-from genzoo.testing.subject import Case, Subject, scoped
+from genzoo.testing.subject import Case, Subject, copied, scoped
 
 FALSE_ALARMS = 1e-6
 """Probability that a bound which lies below is said not to, for one toy."""
@@ -38,7 +38,7 @@ _EVENTS = 60
 def bound(generator: Generator, given: Given, draws: int, seed: int = 0) -> Tensor:
     """Bounds under a model, of chance as a seed has it."""
     assert isinstance(generator, LikelihoodBound)
-    return scoped(lambda: generator.log_prob_bound(*given, draws=draws), seed)
+    return scoped(lambda: generator.log_prob_bound(*copied(given), draws=draws), seed)
 
 
 def bound_shape(subject: Subject) -> None:

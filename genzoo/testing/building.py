@@ -38,6 +38,7 @@ def builds(subject: Subject) -> None:
             f"On {name}, its discriminator is a {type(discriminator).__name__}.",
         )
         measures_of(generator, dataset.spec)
+    expect(not subject.misshapen, subject.misshapen)
     for modality in subject.entry.spec.modalities:
         expect(modality in built, f"It claims data of modality {modality!r}, and is built for none of the toys.")
 

@@ -6,7 +6,7 @@ import torch
 
 from genzoo.model import Components, Outliers
 from genzoo.testing.promise import Promise, expect
-from genzoo.testing.subject import Subject, scoped
+from genzoo.testing.subject import Subject, copied, scoped
 
 
 def posterior_sums_to_one(subject: Subject) -> None:
@@ -34,7 +34,7 @@ def outliers_have_a_component(subject: Subject) -> None:
         assert isinstance(module, Outliers)
         given = case.given(37)
         posterior, covered = (
-            scoped(lambda ask=ask, given=given: ask(*given))  # type: ignore[misc]
+            scoped(lambda ask=ask, given=given: ask(*copied(given)))  # type: ignore[misc]
             for ask in (module.log_posterior, module.covers)
         )
         expect(

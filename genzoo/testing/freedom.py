@@ -71,6 +71,6 @@ def _derivative(generator: Generator, x: Tensor, values: Tensor, place: int) -> 
     found = []
     for moved in (before + step, before - step):
         values[place] = moved
-        found.append(scoped(lambda: generator.log_prob(x)))
+        found.append(scoped(lambda: generator.log_prob(x.clone())))
     values[place] = before
     return (found[0] - found[1]) / (2 * step)

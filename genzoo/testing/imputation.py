@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -9,7 +11,7 @@ from genzoo.model import Imputation
 from genzoo.testing.answer import holed
 from genzoo.testing.place import places_of
 from genzoo.testing.promise import Promise, expect
-from genzoo.testing.subject import Case, Subject, scoped
+from genzoo.testing.subject import Case, Subject, copied, scoped
 
 _EVENTS = 20
 
@@ -21,7 +23,7 @@ def imputation_keeps_observed(subject: Subject) -> None:
         assert isinstance(module, Imputation)
         x, missing = holed(case.given(_EVENTS))
         for draw in (False, True):
-            found = scoped(lambda module=module, x=x, missing=missing, draw=draw: module.impute(x, missing, draw=draw))  # type: ignore[misc]
+            found = scoped(functools.partial(module.impute, *copied((x, missing)), draw=draw))
             expect(
                 found.shape == x.shape,
                 f"On {case.name}, impute gives the shape {tuple(found.shape)} for {tuple(x.shape)}.",
@@ -38,7 +40,7 @@ def imputation_draws(subject: Subject) -> None:
         assert isinstance(module, Imputation)
         x, missing = holed(case.given(_EVENTS))
         first, again, other = (
-            scoped(lambda module=module, x=x, missing=missing: module.impute(x, missing, draw=True), seed)  # type: ignore[misc]
+            scoped(lambda module=module, x=x, missing=missing: module.impute(*copied((x, missing)), draw=True), seed)  # type: ignore[misc]
             for seed in (1, 1, 2)
         )
         expect(torch.equal(first, again), f"On {case.name}, impute draws other values in the same scope.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from genzoo.model import Decoder, Encoder, Reconstruction
 from genzoo.testing.promise import Promise, expect
-from genzoo.testing.subject import Subject, scoped
+from genzoo.testing.subject import Subject, copied, scoped
 
 
 def decode_shape(subject: Subject) -> None:
@@ -22,7 +22,7 @@ def decode_shape(subject: Subject) -> None:
                 tuple(z.shape) == (n, decoder.latent),
                 f"On {case.name}, prior_sample({n}) has the shape {tuple(z.shape)} and not {(n, decoder.latent)}.",
             )
-            x = scoped(lambda decoder=decoder, z=z: decoder.decode(z))  # type: ignore[misc]
+            x = scoped(lambda decoder=decoder, z=z: decoder.decode(z.clone()))  # type: ignore[misc]
             wanted = (n, *case.data.event_shape)
             expect(
                 tuple(x.shape) == wanted,
@@ -52,7 +52,7 @@ def reconstruct_shape(subject: Subject) -> None:
         module = case.wide
         assert isinstance(module, Reconstruction)
         given = case.given()
-        x = scoped(lambda module=module, given=given: module.reconstruct(*given))  # type: ignore[misc]
+        x = scoped(lambda module=module, given=given: module.reconstruct(*copied(given)))  # type: ignore[misc]
         expect(
             x.shape == given[0].shape,
             f"On {case.name}, reconstructions have the shape {tuple(x.shape)} and not {tuple(given[0].shape)}.",

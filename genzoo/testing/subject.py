@@ -116,6 +116,22 @@ class Subject:
         return case
 
     @functools.cached_property
+    def misshapen(self) -> str:
+        """What is wrong with the shape of samples of an untrained model; empty where nothing is."""
+        for case in self.cases.values():
+            generator = case.parts().generator
+            if not isinstance(generator, Generator):
+                continue
+            try:
+                drawn = scoped(functools.partial(generator.eval().sample, 2))
+            except Exception:  # noqa: S112 - see the promise 'sample-shape'
+                continue
+            wanted = (2, *case.data.event_shape)
+            if tuple(drawn.shape) != wanted:
+                return f"On {case.name}, sample(2) of what it builds has the shape {tuple(drawn.shape)}, not {wanted}."
+        return ""
+
+    @functools.cached_property
     def principal(self) -> tuple[Case, ...]:
         """The first case of every modality.
 
@@ -194,7 +210,7 @@ class Case:
 
     def events(self, dtype: torch.dtype = torch.float64) -> Tensor:
         """The toy's events in model space, `(N, *event)`; NaN where a value is missing."""
-        x = torch.from_numpy(np.asarray(self.dataset.events, np.float64))
+        x = torch.from_numpy(np.array(self.dataset.events, np.float64))  # a copy, which a model may spoil
         found: Tensor = self.fitted.transform(x)
         return found.to(dtype)
 
@@ -211,6 +227,11 @@ class Case:
         """What the likelihood of each place measures."""
         found = measures_of(self.wide, self.data)
         return found if self.data.modality == "table" else found * self.data.size
+
+
+def copied(given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Copies, so that a model that changes what it is given spoils nothing; see 'answers-change-nothing'."""
+    return tuple(tensor.clone() for tensor in given)
 
 
 def scoped(draw: Callable[[], CapabilityT], seed: int = 0) -> CapabilityT:

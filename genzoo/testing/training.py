@@ -20,7 +20,7 @@ from genzoo.run import Run
 from genzoo.testing.answer import answer, material, questions
 from genzoo.testing.chance import chance
 from genzoo.testing.promise import DoesNotApply, Promise, expect
-from genzoo.testing.subject import Case, Subject, scoped
+from genzoo.testing.subject import Case, Subject, copied, scoped
 from genzoo.training import resume, run_training, start_run
 
 
@@ -57,7 +57,7 @@ def _by_em(case: Case, trained: Generator) -> tuple[str, float, float]:
     fresh = case.parts().generator.eval()
     if isinstance(fresh, Likelihood) and isinstance(trained, Likelihood):
         given = case.given(None, torch.float32)
-        before, after = (-scoped(lambda g=g: g.log_prob(*given)).mean().item() for g in (fresh, trained))  # type: ignore[misc]
+        before, after = (-scoped(lambda g=g: g.log_prob(*copied(given))).mean().item() for g in (fresh, trained))  # type: ignore[misc]
         return "its negative log-likelihood", before, after
     return "the energy distance of samples to events", _energy(case, fresh), _energy(case, trained)
 

@@ -47,6 +47,15 @@ class Implicit(genzoo.Generator, genzoo.Decoder):
         return self.decode(self.prior_sample(n))
 
 
+class Deaf(Implicit):
+    """Is built for events of three numbers, whatever the data are."""
+
+    def __init__(self, config, data):
+        super().__init__(config, data)
+        self.mean = nn.Parameter(torch.full((3,), 0.3))
+        self.log_deviation = nn.Parameter(torch.full((3,), -config.share))
+
+
 class Right(Implicit, genzoo.Likelihood, genzoo.Encoder, genzoo.Reconstruction):
     @property
     def degrees_of_freedom(self):
@@ -137,6 +146,17 @@ class Remembering(Right):
     def encode(self, x):
         self.asked += 1
         return super().encode(x)
+
+
+class InPlace(Right):
+    """Works in the memory of what it is given."""
+
+    def encode(self, x):
+        return x.sub_(self.mean).mul_((-self.log_deviation).exp())
+
+    def log_prob(self, x):
+        z = x.sub_(self.mean) if not torch.is_grad_enabled() else x - self.mean
+        return super().log_prob(z + self.mean)
 
 
 class Rounding(Right):
