@@ -20,7 +20,7 @@ demo: install
 	$(BIN)/genzoo train dcgan --epochs 200 --minutes 1.6 --out $(DEMO)
 
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --quiet --numprocesses 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --quiet --numprocesses 2 --dist loadgroup
 
 # Kills and starves small trainings at every point and compares what becomes of them: about half an hour.
 crash: install

@@ -31,7 +31,10 @@ from genzoo.installation.installer import pip_command
 
 ROOT = Path(genzoo.__file__).parent.parent
 SITE = Path(importlib.metadata.distribution("pip").locate_file("")) if importlib.util.find_spec("pip") else None
-pytestmark = pytest.mark.skipif(SITE is None, reason="this environment has no pip to install with")
+pytestmark = [
+    pytest.mark.skipif(SITE is None, reason="this environment has no pip to install with"),
+    pytest.mark.xdist_group("installation"),  # one environment, in which one test finds what another left
+]
 
 
 class Environment:
@@ -191,7 +194,10 @@ def test_plugins_that_do_not_load_are_told_with_the_way_to_remove_them_and_the_r
     states = {state["distribution"]: state for state in json.loads(environment.genzoo("plugins", "--json")[1])}
     assert states["genzoo-bad"]["state"] == states["genzoo-exits"]["state"] == "failed"
     code, out, _ = environment.genzoo("uninstall", "--yes", "genzoo-bad", "genzoo-exits", "--json")
-    assert (code, json.loads(out)) == (0, {"removed": ["genzoo-bad", "genzoo-exits"]})
+    assert (code, json.loads(out)) == (
+        0,
+        {"removed": ["genzoo-bad", "genzoo-exits"], "no_longer_required": []},
+    )
 
 
 def test_an_installation_warns_of_names_that_others_have(environment):
