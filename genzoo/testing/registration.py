@@ -91,7 +91,8 @@ def _plugin(entry: Entry[Any], sort: str) -> str:
     Raises:
         DoesNotApply: no module that is imported does.
     """
-    for name, module in list(sys.modules.items()):
+    # A copy in one go: where tuples are made one by one, what the collector ends may import a module in between.
+    for name, module in sys.modules.copy().items():
         if (
             name != "__main__"
             and isinstance(module, ModuleType)
