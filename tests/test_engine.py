@@ -162,6 +162,16 @@ def test_parts_of_an_adversarial_batch_see_the_same_critic():
     assert not torch.equal(seen[0][1], seen[4][1])
 
 
+def test_training_differentiates_wherever_it_is_called():
+    without, within = toy_engine(), toy_engine()
+    run(without, toy_feed(), 3)
+    with torch.no_grad():
+        run(within, toy_feed(), 3)
+        assert not torch.is_grad_enabled()
+    assert torch.equal(within.trained.mean, without.trained.mean)
+    assert not torch.equal(within.trained.mean, toy_engine().trained.mean)
+
+
 def test_the_gradient_is_clipped_to_its_norm():
     engine = toy_engine(clip=0.01, optimiser={"name": "sgd", "rate": 1.0})
     before = torch.cat([p.detach().clone().flatten() for p in engine.trained.parameters()])

@@ -100,6 +100,7 @@ class GradientEngine:
         """The generator to keep: the average where there is one."""
         return self.average.module if self.average else self.model.generator
 
+    @torch.enable_grad()
     def update(self, batch: Batch, step: int, fraction: float) -> dict[str, Tensor]:
         """One step: every loss the objective yields, and the update of its groups.
 

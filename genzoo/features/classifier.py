@@ -159,6 +159,7 @@ def _standardise(features: nn.Sequential, prepare: Callable[[Array], Tensor], ev
     last.scale.copy_(deviation.clamp_min(least) if least > 0 else torch.ones(WIDTH))
 
 
+@torch.enable_grad()
 def _trained(
     data: DataSpec, width: int, prepare: Callable[[Array], Tensor], events: Array, classes: Array
 ) -> nn.Sequential:

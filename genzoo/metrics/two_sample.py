@@ -102,6 +102,7 @@ def _right(events: Features, drawn: Flags, train: Flags, updates: int, seed: int
     return found
 
 
+@torch.enable_grad()
 def _trained(x: Tensor, y: Tensor, updates: int) -> nn.Module:
     network = nn.Sequential(nn.Linear(x.shape[1], _HIDDEN), nn.ReLU(), nn.Dropout(0.2), nn.Linear(_HIDDEN, 1))
     weights = torch.where(y > 0, 0.5 / y.mean(), 0.5 / (1 - y.mean()))
