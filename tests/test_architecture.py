@@ -1,6 +1,7 @@
 """What the layout promises: layers, a light façade, no plugin's name in the core, no unsafe call."""
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -57,10 +58,12 @@ LAYERS = (
     ("run",),
     ("watch",),
     ("preparation",),
+    ("resumption",),
     ("agreement",),
     ("monitor",),
     ("consumers",),
     ("signals",),
+    ("loop", "conclusion"),
     ("training",),
     ("report",),
     ("evaluation",),
@@ -71,6 +74,13 @@ LAYERS = (
     ("cli",),
 )
 RANK = {name: rank for rank, line in enumerate(LAYERS) for name in line}
+
+
+parsed = functools.cache(ast.parse)
+
+
+def tree_of(path):
+    return parsed(path.read_text())
 
 
 def sources(folder=ROOT):
@@ -95,7 +105,7 @@ def test_a_module_imports_only_what_stands_above_it(path):
     name = part(path)
     if name in ("__init__", "__main__"):
         return
-    for module in imported(ast.parse(path.read_text())):
+    for module in imported(tree_of(path)):
         words = module.split(".")
         if words[0] == "genzoo" and len(words) > 1 and words[1] in RANK:
             assert RANK[words[1]] <= RANK[name], f"{name} imports {module}"
@@ -109,7 +119,7 @@ def test_no_file_imports_in_a_circle_within_its_folder():
     graph = {}
     for path in sources():
         name = ".".join(["genzoo", *path.relative_to(ROOT).with_suffix("").parts]).removesuffix(".__init__")
-        graph[name] = set(imported(ast.parse(path.read_text())))
+        graph[name] = set(imported(tree_of(path)))
     for name, targets in graph.items():
         graph[name] = {target for target in targets if target in graph and target != name} - {"genzoo"}
     done: set[str] = set()
@@ -128,22 +138,19 @@ def test_no_file_imports_in_a_circle_within_its_folder():
 def test_the_core_knows_no_plugin_and_plugins_know_only_the_facade():
     names = {path.name for path in PLUGINS.iterdir()} | {"dcgan", "genzoo_gan"}
     for path in sources():
-        text = path.read_text()
-        strings = [
-            n.value for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Constant) and isinstance(n.value, str)
-        ]
+        strings = [n.value for n in ast.walk(tree_of(path)) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
         documentation = {
             ast.get_docstring(n, clean=False)
-            for n in ast.walk(ast.parse(text))
+            for n in ast.walk(tree_of(path))
             if isinstance(n, ast.Module | ast.ClassDef | ast.FunctionDef)
         }
-        for module in imported(ast.parse(text)):
+        for module in imported(tree_of(path)):
             assert not any(name.replace("-", "_") in module for name in names), path
         for value in set(strings) - documentation:
             assert "genzoo_gan" not in value, path
     for plugin in PLUGINS.glob("*/genzoo_*"):
         for path in sources(plugin):
-            for module in imported(ast.parse(path.read_text())):
+            for module in imported(tree_of(path)):
                 words = module.split(".")
                 if words[0] == "genzoo" and len(words) > 1:
                     assert words[1] in {*genzoo.__all__, "testing"}, f"{path} imports {module}"
@@ -157,7 +164,7 @@ def test_the_facade_exports_what_it_says_sorted_and_whole():
         assert getattr(genzoo, name) is not None
     typed = {
         alias.asname
-        for node in ast.walk(ast.parse((ROOT / "__init__.py").read_text()))
+        for node in ast.walk(tree_of(ROOT / "__init__.py"))
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
         if alias.asname
@@ -246,7 +253,7 @@ def product():
 
 @pytest.mark.parametrize("path", product(), ids=lambda path: path.name)
 def test_nothing_in_the_product_can_unpickle_evaluate_or_open_a_shell(path):
-    tree = ast.parse(path.read_text())
+    tree = tree_of(path)
     named = set(imported(tree))
     assert not UNSAFE_MODULES & {name.partition(".")[0] for name in named}
     assert not UNSAFE_CALLS & named  # from torch import load
@@ -286,4 +293,4 @@ def test_the_check_for_unsafe_code_finds_some(tmp_path):
 
 def test_nothing_that_loads_or_evaluates_reaches_the_one_file_that_reads_a_pickle():
     for path in [*sources(), *(p for plugin in PLUGINS.glob("*/genzoo_*") for p in sources(plugin))]:
-        assert "convert_efficientnet" not in {m.rpartition(".")[2] for m in imported(ast.parse(path.read_text()))}, path
+        assert "convert_efficientnet" not in {m.rpartition(".")[2] for m in imported(tree_of(path))}, path

@@ -67,7 +67,7 @@ def test_a_run_in_training_is_not_resumed_but_can_be_read(tmp_path):
 
 
 def test_a_state_that_another_process_went_on_from_is_not_trained_twice(tmp_path):
-    from genzoo.preparation import prepare_resume
+    from genzoo.resumption import prepare_resume
     from genzoo.training import run_training
 
     genzoo.train("toy", out=tmp_path / "run", training={"steps": 5})

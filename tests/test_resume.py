@@ -22,7 +22,7 @@ import genzoo
 from genzoo.checkpoint import checkpoints
 from genzoo.errors import ArtifactError, ConfigError, DataError, GenzooError, Interrupted
 from genzoo.lock import hold
-from genzoo.preparation import prepare_resume
+from genzoo.resumption import prepare_resume
 
 SMALL = {"latent": 8, "generator_widths": [16, 8, 8], "discriminator_widths": [8, 16]}
 BASE = {"steps": 12, "batch_size": 16, "checkpoint_every": 5, "log_every": 1, "sample_every": 4}

@@ -20,8 +20,9 @@ from genzoo.data.dataset import Split
 from genzoo.data.source import open_dataset
 from genzoo.errors import ArtifactError, ConfigError, DataError, DivergenceError, GenzooError, Interrupted, PluginError
 from genzoo.plugins import registry
-from genzoo.preparation import prepare, prepare_resume
+from genzoo.preparation import prepare
 from genzoo.recipe import resolve_config
+from genzoo.resumption import prepare_resume
 from genzoo.training import run_training, train_in_memory
 
 QUICK = {"steps": 12, "batch_size": 16, "ema": 0.9}

@@ -96,7 +96,7 @@ def command(ctx: click.Context, /, resume: str | None, as_json: bool, **budget: 
 def _resume(path: str, budget: dict[str, Any], as_json: bool) -> None:
     from genzoo.cli.progress import Display
     from genzoo.engine.distributed import joined
-    from genzoo.preparation import prepare_resume
+    from genzoo.resumption import prepare_resume
     from genzoo.training import run_training
 
     with joined() as processes, Display(quiet=not processes.first) as display:

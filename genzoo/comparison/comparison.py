@@ -23,6 +23,7 @@ from genzoo.comparison.verdict import Ranking, default_figure, rank
 from genzoo.comparison.worker import cores, on_threads, outcomes
 from genzoo.config import DataSettings, RunConfig, refuse_several
 from genzoo.data.dataset import Array, Dataset, usable
+from genzoo.data.given import given_data
 from genzoo.data.source import anchor, open_dataset
 from genzoo.device import resolve_device
 from genzoo.errors import ConfigError, DivergenceError, GenzooError, Interrupted, did_you_mean
@@ -42,7 +43,7 @@ from genzoo.report.document import write_report
 from genzoo.report.html import write_page
 from genzoo.report.result import Report
 from genzoo.run import Run
-from genzoo.training import given_data, run_training, start_run
+from genzoo.training import run_training, start_run
 from genzoo.watch import selects
 
 RESTARTS = 5

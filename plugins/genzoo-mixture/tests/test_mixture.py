@@ -107,7 +107,7 @@ def test_restarts_keep_the_best_and_report_all(start):
 
 
 def test_resuming_em_gives_the_bits_of_an_uninterrupted_run(tmp_path):
-    from genzoo.preparation import prepare_resume
+    from genzoo.resumption import prepare_resume
     from genzoo.training import run_training
 
     settings = {"restarts": 3, "tolerance": 1e-7}

@@ -8,7 +8,7 @@ import torch
 from mixture_cases import problem
 
 import genzoo
-from genzoo.preparation import prepare_resume
+from genzoo.resumption import prepare_resume
 from genzoo.training import run_training
 
 
