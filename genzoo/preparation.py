@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ from genzoo.engine.schedule import Budget
 from genzoo.errors import ConfigError, DataError, PluginError
 from genzoo.fitted import Fitted
 from genzoo.model import Generator, Likelihood, Model
-from genzoo.objective import Batch, EMObjective, GradientObjective, Objective
+from genzoo.objective import EMObjective, GradientObjective, Objective
 from genzoo.plugins import registry
 from genzoo.registry import Registry, blame, resolve
 from genzoo.run import Run, load
@@ -107,11 +107,7 @@ def prepare(
     entry = zoo.models.get(config.model)
     objective = build_objective(zoo.objective_of(entry, config.objective.name), config.objective.options)
     runtime = _runtime(config, objective, processes)
-    if dataset is None:
-        config = config.model_copy(update={"data": anchor(config.data, zoo)})
-        dataset = open_dataset(config.data, zoo)
-    else:
-        dataset = usable(dataset, dataset.name)
+    config, dataset = _opened(config, dataset, zoo)
     if resumed is not None:
         resumed.refuse_other_data(dataset, "Restore the data, or train a new run.")
     check_data(entry, dataset.spec)
@@ -134,26 +130,37 @@ def prepare(
         _take_over(model.generator, warm.generator.to(runtime.device, runtime.dtype), str(config.warm_start))
     watch = find_watch(zoo, config, objective, dataset, split)
     callbacks = tuple(_callback(zoo, name) for name in config.training.callbacks)
-    source = (dataset, split.train, transform, runtime, dequantiser)
+    source = _Source(dataset, split.train, transform, runtime, dequantiser)
+    engine: GradientEngine | EMEngine
     if isinstance(objective, GradientObjective):
-        if dataset.weights is not None:
-            raise ConfigError(
-                f"Objective {config.objective.name!r} learns by gradients, which take no weights of events. Leave "
-                f"--weight out, or use a model that learns by expectation-maximisation."
-            )
-        engine, feed = _gradient(config, model, objective, processes, *source)
-        budget = Budget.of(config.training, feed.steps_per_epoch)
-        if budget.steps is None and budget.seconds is None:
-            raise ConfigError(f"Model {config.model!r} brings no budget. Give --epochs, --steps or --minutes.")
-        ready = (engine, feed, budget, callbacks, dequantiser, watch, processes)
-        return Prepared(config, dataset, split, transform, runtime, *ready)
-    if isinstance(objective, EMObjective):
+        engine, feed, budget = _by_gradient(config, model, objective, processes, source)
+    elif isinstance(objective, EMObjective):
         _check_events(entry.spec.name, max(objective.least_events(model), processes.count), split)
-        passes, again = _passes(config, model, objective, processes, *source)
-        longest = Budget.of(config.training, 1, steps=config.training.passes * config.training.restarts)
-        ends = (passes, again, longest, callbacks, dequantiser, None, processes)
-        return Prepared(config, dataset, split, transform, runtime, *ends)
-    raise PluginError(f"Objective {config.objective.name!r} is of no kind that this engine trains.")
+        engine, feed, budget = _by_em(config, model, objective, processes, source)
+        watch = None
+    else:
+        raise PluginError(f"Objective {config.objective.name!r} is of no kind that this engine trains.")
+    ready = (engine, feed, budget, callbacks, dequantiser, watch, processes)
+    return Prepared(config, dataset, split, transform, runtime, *ready)
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What a feed is made of."""
+
+    dataset: Dataset
+    rows: Rows
+    transform: Affine
+    runtime: Runtime
+    dequantiser: Dequantiser | None
+
+
+def _opened(config: RunConfig, dataset: Dataset | None, zoo: Registry) -> tuple[RunConfig, Dataset]:
+    """The data, from memory or from their source, whose place is then part of the configuration."""
+    if dataset is not None:
+        return config, usable(dataset, dataset.name)
+    config = config.model_copy(update={"data": anchor(config.data, zoo)})
+    return config, open_dataset(config.data, zoo)
 
 
 def _training_blocks(dataset: Dataset, rows: Rows, dequantiser: Dequantiser | None) -> Iterator[Array]:
@@ -221,19 +228,13 @@ def _check_events(model: str, least: int, split: Split) -> None:
         )
 
 
-def _passes(
-    config: RunConfig,
-    model: Model,
-    objective: EMObjective,
-    processes: Processes,
-    dataset: Dataset,
-    rows: Rows,
-    transform: Affine,
-    runtime: Runtime,
-    dequantiser: Dequantiser | None,
-) -> tuple[EMEngine, Feed[Iterable[Batch]]]:
+def _by_em(
+    config: RunConfig, model: Model, objective: EMObjective, processes: Processes, source: _Source
+) -> tuple[EMEngine, Feed[Any], Budget]:
     size = config.training.block or objective.block(model)
-    blocks = functools.partial(make_blocks, dataset, rows, size, transform, runtime, dequantiser)
+    blocks = functools.partial(
+        make_blocks, source.dataset, source.rows, size, source.transform, source.runtime, source.dequantiser
+    )
     engine = EMEngine(
         model,
         objective,
@@ -243,43 +244,44 @@ def _passes(
         processes=processes,
         events=None if processes.count == 1 else blocks(once=True),
     )
-    return engine, PassFeed(blocks(rank=processes.rank, count=processes.count), runtime)
+    feed = PassFeed(blocks(rank=processes.rank, count=processes.count), source.runtime)
+    return engine, feed, Budget.of(config.training, 1, steps=config.training.passes * config.training.restarts)
 
 
-def _gradient(
-    config: RunConfig,
-    model: Model,
-    objective: GradientObjective,
-    processes: Processes,
-    dataset: Dataset,
-    rows: Rows,
-    transform: Affine,
-    runtime: Runtime,
-    dequantiser: Dequantiser | None,
-) -> tuple[GradientEngine, Feed[Batch]]:
-    images = dataset.spec.modality == "image"
+def _by_gradient(
+    config: RunConfig, model: Model, objective: GradientObjective, processes: Processes, source: _Source
+) -> tuple[GradientEngine, Feed[Any], Budget]:
+    if source.dataset.weights is not None:
+        raise ConfigError(
+            f"Objective {config.objective.name!r} learns by gradients, which take no weights of events. Leave "
+            f"--weight out, or use a model that learns by expectation-maximisation."
+        )
+    images = source.dataset.spec.modality == "image"
     if images:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    engine = GradientEngine(model, objective, config.training, runtime, processes)
+    engine = GradientEngine(model, objective, config.training, source.runtime, processes)
     size = engine.events_per_step
-    if len(rows) < size:
-        most = len(rows) // objective.batches_per_step
+    if len(source.rows) < size:
+        most = len(source.rows) // objective.batches_per_step
         raise ConfigError(
-            f"There are {len(rows)} training rows and a step takes {size} events. "
+            f"There are {len(source.rows)} training rows and a step takes {size} events. "
             f"Use {f'--batch-size {most} or less, or ' if most else ''}more data."
         )
     feed = make_feed(
-        dataset,
-        rows,
+        source.dataset,
+        source.rows,
         size,
         config.seed,
-        transform,
-        runtime,
+        source.transform,
+        source.runtime,
         channels_last=images,
-        dequantiser=dequantiser,
+        dequantiser=source.dequantiser,
         share=engine.share,
     )
-    return engine, feed
+    budget = Budget.of(config.training, feed.steps_per_epoch)
+    if budget.steps is None and budget.seconds is None:
+        raise ConfigError(f"Model {config.model!r} brings no budget. Give --epochs, --steps or --minutes.")
+    return engine, feed, budget
 
 
 def _callback(zoo: Registry, name: str) -> Callback:
