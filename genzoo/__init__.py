@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from genzoo.comparison.comparison import compare as compare
+    from genzoo.comparison.compare import compare as compare
     from genzoo.config import Settings as Settings
     from genzoo.data.dataset import Dataset as Dataset
     from genzoo.device import full_precision as full_precision
@@ -135,7 +135,7 @@ if TYPE_CHECKING:
     from genzoo.training import train as train
 
 _HOME = {
-    "genzoo.comparison.comparison": ("compare",),
+    "genzoo.comparison.compare": ("compare",),
     "genzoo.config": ("Settings",),
     "genzoo.data.dataset": ("Dataset",),
     "genzoo.device": ("full_precision",),

@@ -348,7 +348,7 @@ def test_the_table_is_shown_where_the_best_cannot_be_trained(cli, monkeypatch):
             "EM diverged."
         )
 
-    monkeypatch.setattr("genzoo.comparison.comparison.run_training", broken)
+    monkeypatch.setattr("genzoo.comparison.best.run_training", broken)
     done = cli("compare", "gaussian", "gmm", "--data", "iris", "--out", "found")
     assert_refused(done, 6, "EM diverged", "the report is there")
     assert ".best.tmp" not in done[2]

@@ -11,8 +11,8 @@ from sklearn.datasets import load_iris
 from sklearn.mixture import GaussianMixture
 
 import genzoo
-from genzoo.comparison import comparison, worker
-from genzoo.comparison.comparison import RESTARTS, TOLERANCE, prepare_comparison
+from genzoo.comparison import best, worker
+from genzoo.comparison.compare import RESTARTS, TOLERANCE, prepare_comparison
 from genzoo.comparison.division import Division
 from genzoo.comparison.trial import Outcome, Trial, attempt
 from genzoo.config import DataSettings, SplitSettings
@@ -406,7 +406,7 @@ def stopping(signal):
 def test_an_interrupt_while_the_best_is_trained_leaves_the_report(tmp_path, monkeypatch, signal):
     out = tmp_path / "out"
     with monkeypatch.context() as patch:
-        patch.setattr(comparison, "run_training", stopping(signal))
+        patch.setattr(best, "run_training", stopping(signal))
         with pytest.raises(Interrupted, match="The report is there; the same command goes on") as error:
             genzoo.compare(["gaussian", "gmm"], "iris", out=out)
     assert "resume" not in str(error.value)

@@ -55,7 +55,7 @@ def command(models: tuple[str, ...], gates: tuple[str, ...], expect: str | None,
     common = _common(given)
     expected = () if expect is None else parse_expected(expect, zoo, {**common, "data": _data(given)})
     from genzoo.cli.progress import Counter  # torch is needed from here on
-    from genzoo.comparison.comparison import prepare_comparison
+    from genzoo.comparison.compare import prepare_comparison
 
     settings = {name: given[name] for name in ("by", "folds", "seeds", "jobs", "threads", "out", "features")}
     with Counter("reading the data") as counter:

@@ -1,56 +1,36 @@
-"""`genzoo.compare`: every candidate fitted to the same rows under the same seeds, and one honest table of them."""
+"""A comparison: every candidate fitted to the same rows under the same seeds, and one honest table of them."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import shutil
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from genzoo.build import build_objective
-from genzoo.comparison.candidate import Candidate, candidates
-from genzoo.comparison.division import Division, split_settings
-from genzoo.comparison.keep import Kept, Shared
+from genzoo.comparison.best import train_best
+from genzoo.comparison.candidate import Candidate
+from genzoo.comparison.division import Division
+from genzoo.comparison.keep import Kept
 from genzoo.comparison.result import Evidence, Result, gather
-from genzoo.comparison.trial import Outcome, Trial, look, sample_metrics
+from genzoo.comparison.trial import Outcome, Trial
 from genzoo.comparison.verdict import Ranking, default_figure, rank
-from genzoo.comparison.worker import cores, on_threads, outcomes
-from genzoo.config import DataSettings, RunConfig, refuse_several
-from genzoo.data.dataset import Array, Dataset, usable
-from genzoo.data.given import given_data
-from genzoo.data.source import anchor, open_dataset
-from genzoo.device import resolve_device
-from genzoo.errors import ConfigError, DivergenceError, GenzooError, Interrupted, did_you_mean
-from genzoo.files import put_in_place
+from genzoo.comparison.worker import on_threads, outcomes
+from genzoo.config import DataSettings, RunConfig
+from genzoo.data.dataset import Dataset
+from genzoo.errors import DivergenceError, Interrupted
 from genzoo.metrics.criteria import CRITERIA
-from genzoo.metrics.judge import find_extractor
 from genzoo.metrics.metric import Score
 from genzoo.metrics.protocol import measured_otherwise, same_protocol
-from genzoo.objective import EMObjective
-from genzoo.plugins import registry
-from genzoo.preparation import prepare
 from genzoo.presentation.comparison import comparison_page
 from genzoo.presentation.events import evenly, how_many
 from genzoo.presentation.shown import Shown, write_shown
-from genzoo.registry import Registry
 from genzoo.report.document import write_report
 from genzoo.report.html import write_page
 from genzoo.report.result import Report
-from genzoo.run import Run
-from genzoo.training import run_training, start_run
-from genzoo.watch import selects
-
-RESTARTS = 5
-"""EM starts of a candidate."""
-
-TOLERANCE = 1e-5
-"""Change of EM's mean log-likelihood, nats per event, at which a candidate has converged; about that of R's mclust."""
 
 TOLERANCE_OF_SUM = 0.01
 """Change of EM's summed log-likelihood, nats, at which a fit for information criteria has converged."""
@@ -146,10 +126,12 @@ class Comparison:
         best = self.candidate(report.best)
         if self.kept is None or best is None:
             return report
+        path = self.kept.path / "best"
         what = f"run of the best candidate, {best.id}, was trained into {self.kept.path}"
         try:
-            with self.kept.locked():
-                run = self._train_best(self.kept.path / "best", best, report.by)
+            fit = self._for_criteria(best) if report.by in CRITERIA else best.config
+            with self.kept.locked(), on_threads(self.threads):
+                train_best(path, fit, self.dataset, self.division, everything=report.by in (*CRITERIA, "cv"))
         except (KeyboardInterrupt, Interrupted) as stop:
             code = stop.exit_code if isinstance(stop, Interrupted) else 130
             raise Interrupted(
@@ -157,7 +139,7 @@ class Comparison:
             ) from None
         except DivergenceError as error:  # whose folder of checkpoints is not kept
             raise DivergenceError(f"{error.__cause__ or error} This was as the {what}; the report is there.") from error
-        rows = [dataclasses.replace(row, run=str(run)) if row.id == best.id else row for row in report.rows]
+        rows = [dataclasses.replace(row, run=str(path)) if row.id == best.id else row for row in report.rows]
         report = dataclasses.replace(report, rows=tuple(rows))
         write_report(self.kept.path, report)
         return report
@@ -246,32 +228,6 @@ class Comparison:
             "seeds": self.seeds,
         }
 
-    def _train_best(self, path: Path, best: Candidate, by: str) -> Path:
-        """A run of the fit that the figure is of, under the first seed: to all rows, or to those before the test rows.
-
-        Of cross-validation and of several seeds there are many fits, of which this is none, or the first.
-        """
-        everything = by in (*CRITERIA, "cv")
-        watched = selects(best.config.training)
-        split = split_settings(self.division.settings, everything=everything, watched=watched)
-        rows = self.division.split(everything=everything, watched=watched)
-        with on_threads(self.threads):
-            fit = self._for_criteria(best) if by in CRITERIA else best.config
-            prepared = prepare(fit.model_copy(update={"split": split}), self.dataset, rows)
-            config = prepared.config.model_copy(update={"data_digest": self.dataset.digest()})
-            if (path / "run.json").exists() and _is_of(Run(path), config):
-                return path
-            temporary = path.with_name(f".{path.name}.tmp")
-            shutil.rmtree(temporary, ignore_errors=True)
-            try:
-                run_training(prepared, start_run(prepared, temporary))
-                put_in_place(temporary, path)
-            except OSError as error:
-                raise GenzooError(f"{path} could not be written: {error.strerror}.") from error
-            finally:
-                shutil.rmtree(temporary, ignore_errors=True)
-        return path
-
 
 def _scores(results: Sequence[Result], metric: str) -> dict[str, Score]:
     """Of the candidates that have one, by id."""
@@ -291,173 +247,3 @@ def _measured_alike(results: Sequence[Result]) -> list[Result]:
         changed = dataclasses.replace(row, metrics=kept, reasons={**row.reasons, **reasons})
         found.append(dataclasses.replace(result, row=changed))
     return found
-
-
-def _is_of(run: Run, config: RunConfig) -> bool:
-    return run.record.get("status") == "finished" and run.config == config
-
-
-def compare(
-    candidates: Sequence[str | Mapping[str, Any]],
-    data: str | Path | Array | Dataset | Mapping[str, Any],
-    *,
-    by: str | None = None,
-    folds: int = 0,
-    seeds: int = 1,
-    seed: int = 0,
-    split: Mapping[str, Any] | None = None,
-    training: Mapping[str, Any] | None = None,
-    weights: Array | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    jobs: int = 1,
-    threads: int = 1,
-    out: str | Path | None = None,
-    features: str | None = None,
-    watcher: Watcher | None = None,
-) -> Report:
-    """Fit models to the same data and rank them.
-
-    Information criteria come from a fit to all rows; test figures from one without the test rows; cross-validation,
-    where `folds` are asked for, from one without each fold. All candidates share rows and seeds.
-
-    Arguments:
-        candidates: models with their options and grids, `"gmm:components=1..9,covariance=full|tied"`, or mappings
-            such as `{"model": "gmm", "components": 3}`.
-        data: as for `train`.
-        by: `bic | aic | aicc | icl | test | cv` or a metric's name; without, `bic` where every candidate with a
-            likelihood has it, else `cv` or `test`.
-        folds: of cross-validation; 0 for none.
-        seeds: how many seeds the held-out fits are repeated under.
-        seed: the first of them, and that of the rows' division.
-        split: fractions of rows, such as `{"test": 0.3}`.
-        training: settings of every candidate's training, below its own.
-        weights: of data in memory, `(N,)`.
-        device, precision: as for `train`.
-        jobs: fits at a time, in processes of their own; the figures do not depend on it.
-        threads: of each fit on a CPU.
-        out: a folder for results, kept as they come; the same call goes on with it.
-        features: what samples and events are compared by, `NAME` or `NAME=FILE`; by default events as they are.
-        watcher: sees every finished fit.
-
-    Raises:
-        GenzooError: see `genzoo.errors`; what is wrong with one candidate alone is told in its row.
-    """
-    common = {"split": split or {}, "training": training or {}, "seed": seed, "device": device, "precision": precision}
-    ready = prepare_comparison(
-        candidates,
-        given_data(data, weights),
-        common,
-        by=by,
-        folds=folds,
-        seeds=seeds,
-        jobs=jobs,
-        threads=threads,
-        out=out,
-        features=features,
-    )
-    report = ready.run(watcher)
-    try:
-        return ready.keep_best(report)
-    finally:
-        ready.write_page()
-
-
-def prepare_comparison(
-    wanted: Sequence[str | Mapping[str, Any]],
-    data: tuple[Dataset | None, Mapping[str, Any]],
-    common: Mapping[str, Any],
-    *,
-    by: str | None,
-    folds: int,
-    seeds: int,
-    jobs: int,
-    threads: int,
-    out: str | Path | None,
-    features: str | None = None,
-) -> Comparison:
-    """Check everything that can be wrong before anything is fitted.
-
-    Arguments:
-        data: what `given_data` gives.
-        common: settings that all candidates share.
-
-    Raises:
-        ConfigError: an unknown name or option, or a value out of range.
-        DataError: data that cannot be read or used.
-    """
-    refuse_several("genzoo.compare")
-    zoo = registry()
-    _check_numbers(folds, seeds, jobs, threads)
-    _check_figure(zoo, by, folds)
-    dataset, source = data
-    settings = None
-    found = candidates(zoo, wanted, {**common, "data": source})
-    config = found[0].config
-    resolve_device(config.device)  # one that does not exist is no candidate's fault
-    if dataset is None:
-        settings = anchor(config.data, zoo)
-        dataset = open_dataset(settings, zoo)
-        found = tuple(dataclasses.replace(c, config=c.config.model_copy(update={"data": settings})) for c in found)
-    else:
-        dataset = usable(dataset, dataset.name)
-    once: dict[str, Candidate] = {}
-    for candidate in (_tuned(candidate, zoo) for candidate in found):
-        once.setdefault(candidate.config.model_dump_json(), candidate)
-    found = tuple(once.values())
-    division = Division.of(dataset, config.split, config.seed, folds)
-    looks = look(find_extractor(zoo, features, dataset.spec), dataset, config.device)
-    kept = None
-    if out is not None:
-        shared = Shared(
-            data=dataset.digest(),
-            test_rows=dataset.test_rows,
-            split=config.split,
-            seed=config.seed,
-            seeds=seeds,
-            folds=folds,
-            device=config.device,
-            precision=config.precision,
-            features=looks,
-        )
-        kept = Kept.open(Path(out), shared)
-    return Comparison(found, dataset, settings, division, by, seeds, jobs, threads, kept, features)
-
-
-def _tuned(candidate: Candidate, zoo: Registry) -> Candidate:
-    """A candidate as a comparison trains it, where nobody said otherwise.
-
-    EM starts several times, as information criteria want the global maximum, computes in float64, as they are sums
-    over all events, and stops at a change that float64 resolves however many columns there are.
-    """
-    config = candidate.config
-    objective = zoo.objective_of(zoo.models.get(config.model), config.objective.name)
-    if not isinstance(build_objective(objective, config.objective.options), EMObjective):
-        return candidate
-    training = {
-        "restarts": max(RESTARTS, config.training.restarts),
-        "tolerance": max(TOLERANCE, config.training.tolerance),
-    }
-    told = {name: value for name, value in training.items() if name not in candidate.told}
-    changed: dict[str, Any] = {"training": config.training.model_copy(update=told)}
-    if config.precision == "auto" and not config.device.startswith("mps"):  # on auto, EM takes no device without it
-        changed["precision"] = "fp64"
-    return dataclasses.replace(candidate, config=config.model_copy(update=changed))
-
-
-def _check_numbers(folds: int, seeds: int, jobs: int, threads: int) -> None:
-    for name, value, least in (("folds", folds, 0), ("seeds", seeds, 1), ("jobs", jobs, 1), ("threads", threads, 1)):
-        if value < least:
-            raise ConfigError(f"--{name} is {value}; give a whole number of at least {least}.")
-    if threads > 1 and jobs * threads > cores():
-        raise ConfigError(f"{jobs} jobs of {threads} threads each are more than the {cores()} processors there are.")
-
-
-def _check_figure(zoo: Registry, by: str | None, folds: int) -> None:
-    if by is None:
-        return
-    known = [*CRITERIA, "test", "cv", *(metric.name for metric in sample_metrics(zoo))]
-    if by not in known:
-        raise ConfigError(f"Candidates cannot be ranked by {by!r}. {did_you_mean(by, known)}")
-    if by == "cv" and not folds:
-        raise ConfigError("--by cv ranks by cross-validation; give the number of folds, such as --folds 10.")
