@@ -9,13 +9,14 @@ from typing import Protocol
 from torch import Tensor
 
 from genzoo.checkpoint import MonitorState
+from genzoo.engine.abandon import Abandoned
 from genzoo.engine.em import EMEngine
 from genzoo.engine.fit import Step, fit, taken
 from genzoo.engine.losses import LossBuffer
 from genzoo.monitor import Monitor
 from genzoo.preparation import Prepared
 from genzoo.resumption import Start
-from genzoo.signals import Abandoned, Signals
+from genzoo.signals import Signals
 from genzoo.weights import load_tensors
 
 Watcher = Callable[[Step], None]
@@ -100,6 +101,8 @@ def stoppable(prepared: Prepared, steps: Iterator[Step], signals: Signals) -> It
     if not isinstance(engine, EMEngine):
         yield from steps
         return
+    if prepared.processes.count > 1:
+        engine.told = signals.told
     while True:
         tensors = {name: value.clone() for name, value in engine.tensors().items()}
         numbers = engine.numbers()
@@ -108,6 +111,7 @@ def stoppable(prepared: Prepared, steps: Iterator[Step], signals: Signals) -> It
                 step = next(steps, None)
         except Abandoned:
             engine.restore(tensors, numbers)
+            signals.pending()  # which tells the others of it
             raise
         if step is None:
             return

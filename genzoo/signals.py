@@ -7,18 +7,16 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from genzoo.engine.abandon import Abandoned
 from genzoo.engine.distributed import ALONE, Processes
-
-
-class Abandoned(BaseException):
-    """A signal came while something was done that can be left undone; whoever allowed it meets this."""
 
 
 class Signals:
     """Turns the first SIGINT or SIGTERM into a flag; a second SIGINT interrupts at once.
 
     Work that changes nothing, or whose changes can be undone, is done `with signals.abandonable:`, where the first
-    signal raises `Abandoned`, however long the work would take. Several processes abandon nothing.
+    signal raises `Abandoned`, however long the work would take. Of several processes none is torn out of what the
+    others wait for: their work asks whether it was `told`.
 
     Arguments:
         processes: of which all stop after the same step, whichever was told to.
@@ -46,10 +44,14 @@ class Signals:
         self.received = told or self.received
         return told != 0
 
+    def told(self) -> bool:
+        """Whether a signal has come to this process."""
+        return self.received is not None
+
     @property
     def abandons(self) -> bool:
         """Whether a signal has come that ends what can be left undone."""
-        return self.received is not None and self._processes.count == 1
+        return self.told() and self._processes.count == 1
 
     @property
     def exit_code(self) -> int:

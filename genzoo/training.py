@@ -19,6 +19,7 @@ from genzoo.consumers import Cadence, Checkpoints, MetricsLog, SampleGrids
 from genzoo.data.dataset import Array, Dataset
 from genzoo.data.given import given_data
 from genzoo.device import describe
+from genzoo.engine.abandon import Abandoned
 from genzoo.engine.distributed import joined
 from genzoo.engine.em import EMEngine
 from genzoo.engine.fit import Step
@@ -32,7 +33,7 @@ from genzoo.preparation import Callback, Prepared, prepare
 from genzoo.recipe import layer, resolve_config
 from genzoo.resumption import Start, prepare_resume
 from genzoo.run import Run, run_name
-from genzoo.signals import Abandoned, Signals
+from genzoo.signals import Signals
 
 
 def run_training(prepared: Prepared, run: Run, watchers: Sequence[Watcher] = (), start: Start | None = None) -> None:
@@ -155,7 +156,9 @@ def _follow(prepared: Prepared, run: Run, start: Start) -> None:
     try:
         with Signals(prepared.processes) as signals, prepared.runtime.matmul():
             with contextlib.closing(steps_of(prepared, start, buffer)) as steps:
-                status, _ = consume(told(prepared, start, steps, monitor), (), Nothing(), monitor, signals)
+                status, _ = consume(
+                    stoppable(prepared, told(prepared, start, steps, monitor), signals), (), Nothing(), monitor, signals
+                )
             buffer.flush()
         check_same_weights(prepared, "at the end")
         prepared.processes.of_first(lambda: None)

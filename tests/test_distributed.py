@@ -11,7 +11,20 @@ import pytest
 import torch
 from conftest import assert_refused
 from safetensors.torch import load_file
-from together import command, disagree, fail, kill, normalise, step_in_fp16, talk, to_normalise, together, train, unlike
+from together import (
+    command,
+    disagree,
+    fail,
+    kill,
+    leave,
+    normalise,
+    step_in_fp16,
+    talk,
+    to_normalise,
+    together,
+    train,
+    unlike,
+)
 from torch.nn import functional as F
 
 import genzoo
@@ -175,6 +188,24 @@ def test_a_signal_to_one_process_stops_both_after_the_same_step(tmp_path, model)
     assert together(tmp_path / "logs", 2, command, "train", "--resume", cut).codes == [0, 0]
     together(tmp_path / "logs", 2, command, *words, "--out", whole)
     assert all(torch.equal(value, state(cut)[name]) for name, value in state(whole).items())
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_pass_of_em_is_left_undone_by_all_when_one_is_told_to_end(tmp_path, victim):
+    words = ["train", "gmm", "--data", "iris", "-o", "components=3", "-o", "training.tolerance=0", "--device", "cpu"]
+    words += ["-o", "training.passes=6", "-o", "training.block=10"]  # of 60 rows each, so 6 blocks a pass
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    ended = together(tmp_path / "logs", 2, leave, victim, 3 * 6 + 2, [*words, "--out", cut])
+    assert ended.codes == [143, 143], ended.err
+    assert record(cut)["status"] == "interrupted"
+    assert record(cut)["steps"] == 3
+    blocks = [int((tmp_path / "logs" / f"{rank}.blocks").read_text()) for rank in range(2)]
+    assert blocks[victim] == 3 * 6 + 2
+    assert blocks[1 - victim] == 4 * 6
+    assert together(tmp_path / "logs", 2, command, "train", "--resume", cut).codes == [0, 0]
+    together(tmp_path / "logs", 2, command, *words, "--out", whole)
+    assert all(torch.equal(value, state(cut)[name]) for name, value in state(whole).items())
+    assert [line["step"] for line in lines(cut)] == [line["step"] for line in lines(whole)]
 
 
 def test_a_process_that_fails_alone_is_quoted_by_the_other(tmp_path):

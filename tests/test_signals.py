@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from genzoo.signals import Abandoned, Signals
+from genzoo.engine.abandon import Abandoned
+from genzoo.signals import Signals
 
 CODES = [(signal.SIGINT, 130, "Interrupted."), (signal.SIGTERM, 143, "Terminated.")]
 

@@ -29,6 +29,7 @@ from genzoo.plugins import registry, zoo
 from genzoo.preparation import prepare
 from genzoo.recipe import layer, resolve_config
 from genzoo.training import run_training, start_run
+from genzoo_mixture.em import MixtureEM
 
 FOLDER = "GENZOO_TEST_FOLDER"
 
@@ -153,6 +154,26 @@ def kill(victim: int, number: int, after: int, words: list[str]) -> int:
             os.kill(int(Path(os.environ[FOLDER], f"{victim}.pid").read_text()), number)
 
     consumers.MetricsLog.__call__ = watched
+    return command(*words)
+
+
+def leave(victim: int, after: int, words: list[str]) -> int:
+    """The command line, in which one process is told to end in the midst of a pass, after so many blocks in all.
+
+    Each process writes how many it went through.
+    """
+    rank, went = int(os.environ["RANK"]), Path(os.environ[FOLDER], f"{os.environ['RANK']}.blocks")
+    statistics, count = MixtureEM.statistics, 0
+
+    def counted(*given: object) -> object:
+        nonlocal count
+        count += 1
+        went.write_text(str(count))
+        if rank == victim and count == after:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return statistics(*given)
+
+    MixtureEM.statistics = counted
     return command(*words)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from genzoo.config import Training
+from genzoo.engine.abandon import Abandoned, UntilTold
 from genzoo.engine.distributed import ALONE, Processes
 from genzoo.errors import DivergenceError
 from genzoo.model import Generator, Model
@@ -64,6 +65,8 @@ class EMEngine:
         self._last = -math.inf
         self._change = 0.0
         self._kept: dict[str, Tensor] = {}
+        self.told: Callable[[], bool] = lambda: False
+        """Whether somebody wants the pass in progress abandoned; asked before every block."""
         types = [value.dtype for value in model.state_dict().values() if value.is_floating_point()]
         self._unit = max((torch.finfo(dtype).eps for dtype in types), default=0.0)
         self.ended: list[dict[str, Any]] = []
@@ -112,15 +115,9 @@ class EMEngine:
 
         Raises:
             DivergenceError: the log-likelihood is not finite.
+            Abandoned: in all of several processes, once one of them is told to stop; the model is somewhere on the way.
         """
-        if self._pass == 0:
-            self._begin(blocks if self._events is None else self._events)
-        self.objective.prepare_pass(self.model)
-        total: dict[str, Tensor] = {}
-        for batch in blocks:
-            for name, value in self.objective.statistics(self.model, batch).items():
-                total[name] = total[name] + value if name in total else value
-        total = self._processes.sums(total)
+        total = self._processes.sums(self._statistics(blocks))
         mean = float(total["log_likelihood"] / total["weight"])
         if not math.isfinite(mean):
             raise DivergenceError(f"EM diverged: the mean log-likelihood was {mean} in pass {step}.")
@@ -133,6 +130,23 @@ class EMEngine:
         if converged or self._pass >= self._training.passes:
             self._end(converged)
         return {LOSS: torch.tensor(-mean, dtype=torch.float64)}
+
+    def _statistics(self, blocks: Iterable[Batch]) -> dict[str, Tensor]:
+        """Those of all blocks; of several processes none goes on to the next sum where another does not."""
+        stopped = False
+        total: dict[str, Tensor] = {}
+        try:
+            if self._pass == 0:
+                self._begin(UntilTold(blocks if self._events is None else self._events, self.told))
+            self.objective.prepare_pass(self.model)
+            for batch in UntilTold(blocks, self.told):
+                for name, value in self.objective.statistics(self.model, batch).items():
+                    total[name] = total[name] + value if name in total else value
+        except Abandoned:
+            stopped = True
+        if self._processes.largest(stopped):
+            raise Abandoned
+        return total
 
     def _begin(self, blocks: Iterable[Batch]) -> None:
         """The start of a restart, by all training events."""
