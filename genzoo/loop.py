@@ -84,7 +84,10 @@ def steps_of(prepared: Prepared, start: Start, buffer: LossBuffer) -> Generator[
 
 
 def told(prepared: Prepared, start: Start, steps: Iterator[Step], monitor: Monitor | None) -> Iterator[Step]:
-    """All steps that are to be told of: also the one that was taken when a signal came, where it was not seen out."""
+    """All steps that are to be told of: also the one that was taken when a signal came, where it was not seen out.
+
+    That one brings no losses, as they were logged.
+    """
     if not start.pending:
         return iter(()) if monitor is not None and monitor.exhausted else steps
     seen = taken(prepared.engine, prepared.feed, prepared.budget, start.step, start.seconds)
@@ -118,8 +121,13 @@ def stoppable(prepared: Prepared, steps: Iterator[Step], signals: Signals) -> It
         yield step
 
 
+def unlogged(_: Step) -> None:
+    """The log of a training that keeps none."""
+
+
 def consume(
     steps: Iterator[Step],
+    log: Watcher,
     watching: Sequence[Watcher],
     saver: Saver,
     monitor: Monitor | None,
@@ -127,12 +135,14 @@ def consume(
 ) -> tuple[str, Step | None]:
     """Hand every step to those who watch; returns how the training ended, and its last step.
 
-    A signal ends it after the step. What those who watch had not done by then is saved as pending.
+    A signal ends it after the step, which is logged in any case: its losses are brought but once. What those who watch
+    had not done by then is saved as pending.
     """
     step, saved = None, True
     try:
         for step in steps:
             saved = False
+            log(step)
             before = None if monitor is None else monitor.state()
             try:
                 with signals.abandonable:

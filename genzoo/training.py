@@ -26,7 +26,7 @@ from genzoo.engine.fit import Step
 from genzoo.engine.losses import LossBuffer
 from genzoo.errors import ArtifactError, DivergenceError, GenzooError, Interrupted, LostProcessError
 from genzoo.fitted import Fitted
-from genzoo.loop import LOSS_BLOCK, InMemory, Nothing, Watcher, consume, steps_of, stoppable, told
+from genzoo.loop import LOSS_BLOCK, InMemory, Nothing, Watcher, consume, steps_of, stoppable, told, unlogged
 from genzoo.monitor import Monitor
 from genzoo.plugins import registry
 from genzoo.preparation import Callback, Prepared, prepare
@@ -90,7 +90,7 @@ def _train(prepared: Prepared, run: Run, watchers: Sequence[Watcher], start: Sta
     monitor = _monitor(prepared, log, start)
     grids = SampleGrids(run, prepared.fitted, Cadence(training.sample_every, spent), prepared.config.seed)
     callbacks = [functools.partial(_call, callback, run) for callback in prepared.callbacks]
-    watching: list[Watcher] = [log, grids, *callbacks, *watchers]
+    watching: list[Watcher] = [grids, *callbacks, *watchers]
     _record_beginning(prepared, run, start, monitor)
     outcome, step = "failed", None
     try:
@@ -101,7 +101,7 @@ def _train(prepared: Prepared, run: Run, watchers: Sequence[Watcher], start: Sta
                 saver.prune(start.state.monitor)
             with contextlib.closing(steps_of(prepared, start, buffer)) as steps:
                 seen = stoppable(prepared, told(prepared, start, steps, monitor), signals)
-                how, step = consume(seen, watching, saver, monitor, signals)
+                how, step = consume(seen, log, watching, saver, monitor, signals)
             if step is not None:
                 settle(step.seconds)
             check_same_weights(prepared, "at the end")
@@ -157,7 +157,12 @@ def _follow(prepared: Prepared, run: Run, start: Start) -> None:
         with Signals(prepared.processes) as signals, prepared.runtime.matmul():
             with contextlib.closing(steps_of(prepared, start, buffer)) as steps:
                 status, _ = consume(
-                    stoppable(prepared, told(prepared, start, steps, monitor), signals), (), Nothing(), monitor, signals
+                    stoppable(prepared, told(prepared, start, steps, monitor), signals),
+                    unlogged,
+                    (),
+                    Nothing(),
+                    monitor,
+                    signals,
                 )
             buffer.flush()
         check_same_weights(prepared, "at the end")
@@ -183,7 +188,7 @@ def train_in_memory(prepared: Prepared, watchers: Sequence[Watcher] = ()) -> Fit
     buffer = LossBuffer(prepared.runtime.device, LOSS_BLOCK)
     with prepared.runtime.matmul():
         with contextlib.closing(steps_of(prepared, Start(), buffer)) as steps:
-            consume(steps, watchers, keeper, monitor, Signals())
+            consume(steps, unlogged, watchers, keeper, monitor, Signals())
         buffer.flush()
     conclude(prepared)
     keeper.restore()

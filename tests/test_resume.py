@@ -135,18 +135,21 @@ def test_channels_last_weights_keep_their_strides_and_those_of_their_optimiser(t
 
 
 class Slow:
-    """Sends a signal from within what takes long, the first time."""
+    """Sends a signal when something is done for the `when`-th time, from before or from after it."""
 
-    def __init__(self, monkeypatch, owner, name, when=1):
+    def __init__(self, monkeypatch, owner, name, when=1, *, after=False):
         self.left, self.ended = when, 0
         original = getattr(owner, name)
 
         def call(*arguments, **more):
             self.left -= 1
-            if self.left == 0:
+            come = self.left == 0
+            if come and not after:
                 os.kill(os.getpid(), signal.SIGINT)
             result = original(*arguments, **more)
             self.ended += 1
+            if come and after:
+                os.kill(os.getpid(), signal.SIGINT)
             return result
 
         monkeypatch.setattr(owner, name, call)
@@ -157,8 +160,8 @@ class Slow:
     [
         ("genzoo.monitor.Monitor._of_objective", "toy"),
         ("genzoo.consumers.save_events", "toy"),
-        ("genzoo.training._validation_scores", "toy"),
-        ("genzoo.training.save_model", "toy"),
+        ("genzoo.conclusion._validation_scores", "toy"),
+        ("genzoo.conclusion.save_model", "toy"),
         ("genzoo_mixture.em.MixtureEM.statistics", "gmm"),
     ],
 )
@@ -167,14 +170,41 @@ def test_a_signal_abandons_what_takes_long_and_it_is_done_again(tmp_path, monkey
     training |= {"log_every": 1, "sample_every": 3}
     whole = genzoo.train(model, "iris", out=tmp_path / "whole", training=training)
     with monkeypatch.context() as patch:
-        slow = Slow(patch, *owner(where), when=1 if "training" in where else 2)
+        slow = Slow(patch, *owner(where), when=1 if "conclusion" in where else 2)
         with pytest.raises(Interrupted, match="genzoo train --resume") as caught:
             genzoo.train(model, "iris", out=tmp_path / "part", training=training)
         assert slow.left == 0, "the signal came"
-        assert slow.ended == (0 if "training" in where else 1), "what took long was not waited for"
+        assert slow.ended == (0 if "conclusion" in where else 1), "what took long was not waited for"
     assert caught.value.exit_code == 130
     assert genzoo.Run(tmp_path / "part").record["status"] == "interrupted"
     assert contents(genzoo.resume(tmp_path / "part")) == contents(whole)
+
+
+STAGES = (
+    "genzoo.engine.gradient.GradientEngine.update",
+    "genzoo.engine.losses.LossBuffer.add",
+    "genzoo.consumers.MetricsLog.losses",
+    "genzoo.consumers.Cadence.due",
+    "genzoo.picture.write_bytes",
+    "genzoo.monitor.Monitor.state",
+    "genzoo.consumers.save_checkpoint",
+    "genzoo.consumers.prune",
+)
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("where", STAGES)
+def test_a_signal_loses_no_line_of_the_log_wherever_it_comes(tmp_path, monkeypatch, where, after):
+    training = {**BASE, "eval_steps": 3, "patience": 9}
+    whole = genzoo.train("toy", "digits", out=tmp_path / "whole", training=training)
+    with monkeypatch.context() as patch:
+        slow = Slow(patch, *owner(where), when=2, after=after)
+        with pytest.raises(Interrupted):
+            genzoo.train("toy", "digits", out=tmp_path / "part", training=training)
+        assert slow.left <= 0, "the signal came"
+    resumed = contents(genzoo.resume(tmp_path / "part"))
+    assert [line["step"] for line in resumed["metrics.jsonl"] if "loss" in line] == list(range(1, 13))
+    assert resumed == contents(whole)
 
 
 def owner(where):
@@ -323,7 +353,7 @@ def test_patience_that_ran_out_before_the_model_was_saved_takes_no_more_steps(tm
     settings = {"steps": 3000, "optimiser": {"rate": 0.5}, "patience": 2, "log_every": 1}
     whole = genzoo.train("toy", out=tmp_path / "whole", training=settings)
     with monkeypatch.context() as patch:
-        patch.setattr("genzoo.training.save_model", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        patch.setattr("genzoo.conclusion.save_model", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
         with pytest.raises(Interrupted):
             genzoo.train("toy", out=tmp_path / "part", training=settings)
     assert contents(genzoo.resume(tmp_path / "part")) == contents(whole)
@@ -369,7 +399,7 @@ def test_a_run_whose_model_could_not_be_saved_is_not_called_finished(tmp_path, m
         raise GenzooError("no space")
 
     with monkeypatch.context() as patch:
-        patch.setattr("genzoo.training.save_model", refuse)
+        patch.setattr("genzoo.conclusion.save_model", refuse)
         with pytest.raises(GenzooError, match="no space"):
             genzoo.train("toy", out=tmp_path / "part", training=BASE)
     assert genzoo.Run(tmp_path / "part").record["status"] == "failed"
