@@ -8,6 +8,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from genzoo.checkpoint import MonitorState, prune, save_checkpoint
@@ -93,14 +94,20 @@ class MetricsLog:
     def write(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """Append lines."""
         if found := list(lines):
+            self._refuse_removed()
             append_lines(self._descriptor, self._path, found)
 
     def sync(self) -> None:
-        """Wait until every line is on the disk."""
+        """Wait until every line is on the disk, where it can be found."""
+        self._refuse_removed()
         try:
             os.fsync(self._descriptor)
         except OSError as error:
             raise GenzooError(f"{self._path} could not be written: {error.strerror}.") from error
+
+    def _refuse_removed(self) -> None:
+        if not os.fstat(self._descriptor).st_nlink:
+            raise _removed(self._path)
 
     def close(self) -> None:
         """Close the file."""
@@ -121,6 +128,12 @@ def _keep_lines_until(run: Run, done: int, *, evaluated: bool) -> None:
     write_bytes(run.log, b"".join(kept.values()))
 
 
+def _removed(path: Path) -> GenzooError:
+    return GenzooError(
+        f"{path} was removed while it was written. What is left of the run, if anything is, goes on with --resume."
+    )
+
+
 class SampleGrids:
     """Saves the same latent draws again and again, so that one sees them change: a PNG grid, or a CSV for a table."""
 
@@ -134,6 +147,8 @@ class SampleGrids:
         if self._cadence.due(step):
             suffix = "png" if self._fitted.data.modality == "image" else "csv"
             events = self._fitted.sample(_GRID_EVENTS, seed=self._seed)
+            if not self._run.samples.is_dir():
+                raise _removed(self._run.samples)
             save_events(self._run.samples / f"step-{step.number:06d}.{suffix}", events, self._fitted.data)
 
 

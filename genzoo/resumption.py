@@ -86,9 +86,9 @@ def prepare_resume(
         prepared.engine.restore(tensors, state.numbers)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ArtifactError(f"{checkpoint} does not fit its run: {type(error).__name__}: {error}.") from error
-    more = _is_longer(config, prepared, state)
-    start = _start(prepared, state, (*notes, *(_about_more(prepared) if more else ())))
-    _refuse_finished(run, record, prepared, start)
+    changed = _has_other_budget(config, prepared, state)
+    start = _start(prepared, state, (*notes, *(_about_more(prepared) if changed else ())))
+    _refuse_spent(run, prepared, start, changed=changed)
     return run, prepared, dataclasses.replace(start, found=names)
 
 
@@ -117,8 +117,8 @@ def _last_checkpoint(run: Run) -> tuple[Path, CheckpointState, dict[str, Tensor]
     return None
 
 
-def _is_longer(config: RunConfig, prepared: Prepared, state: CheckpointState) -> bool:
-    """Whether a run is given more than it had, and has taken steps under what it had."""
+def _has_other_budget(config: RunConfig, prepared: Prepared, state: CheckpointState) -> bool:
+    """Whether a run is given another budget than it had, and has taken steps under what it had."""
     budgets = [
         {name: getattr(training, name) for name in BUDGETS} for training in (config.training, prepared.config.training)
     ]
@@ -164,17 +164,23 @@ def _refuse_other_processes(run: Run, record: Mapping[str, Any], processes: Proc
         )
 
 
-def _refuse_finished(run: Run, record: Mapping[str, Any], prepared: Prepared, start: Start) -> None:
-    """Refuse to go on with a run that has nothing left to do."""
-    if record.get("status") != "finished":
+def _refuse_spent(run: Run, prepared: Prepared, start: Start, *, changed: bool) -> None:
+    """Refuse to go on with a run that has nothing left to do, or has spent a budget that was `changed`."""
+    if run.record.get("status") == "finished":
+        _refuse_settled(run, prepared, start)
+    elif not changed:  # what follows the last step may be still to come
         return
-    if prepared.engine.finished:
-        raise ConfigError(f"{run.path} has converged after {start.step} passes; there is nothing to go on with.")
-    patience = prepared.config.training.patience
-    if patience is not None and start.monitor.waited >= patience:
-        raise ConfigError(f"{run.path} ran out of patience at step {start.step}; a larger budget would not change it.")
     if prepared.budget.spent(start.step, start.seconds) >= 1.0:
         raise ConfigError(
             f"{run.path} has spent its budget: {start.step} steps in {start.seconds:.0f} s. "
             f"Give more than that with --epochs, --steps or --minutes."
         )
+
+
+def _refuse_settled(run: Run, prepared: Prepared, start: Start) -> None:
+    """Refuse to go on where no budget would change anything."""
+    if prepared.engine.finished:
+        raise ConfigError(f"{run.path} has converged after {start.step} passes; there is nothing to go on with.")
+    patience = prepared.config.training.patience
+    if patience is not None and start.monitor.waited >= patience:
+        raise ConfigError(f"{run.path} ran out of patience at step {start.step}; a larger budget would not change it.")

@@ -65,6 +65,11 @@ class Run:
         """One line of JSON per logged step."""
         return self.path / "metrics.jsonl"
 
+    def pictures(self) -> list[Path]:
+        """The samples that were saved in its course, oldest first; nothing else that somebody put beside them."""
+        named = (path for path in self.samples.glob("step-*") if path.stem.removeprefix("step-").isdecimal())
+        return sorted(named, key=lambda path: int(path.stem.removeprefix("step-")))
+
     @property
     def config(self) -> RunConfig:
         """What was asked for, read from `config.json`.

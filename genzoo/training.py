@@ -7,6 +7,7 @@ import functools
 import itertools
 import shlex
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -314,10 +315,16 @@ def resume(
 
     Raises:
         GenzooError: see `genzoo.errors`.
+
+    Warns:
+        UserWarning: it will not end as a run that was asked for as much at the start, or began from an earlier
+            checkpoint, as the last one is damaged.
     """
     dataset = None if data is None else given_data(data)[0]
     budget = {"epochs": epochs, "steps": steps, "minutes": minutes}
     with joined() as processes:
         run, prepared, start = processes.agreed(lambda: prepare_resume(str(path), budget, dataset, processes))
+        for note in start.notes if processes.first else ():
+            warnings.warn(note, stacklevel=2)
         run_training(prepared, run, watchers, start)
     return run

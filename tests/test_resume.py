@@ -207,6 +207,47 @@ def test_a_signal_loses_no_line_of_the_log_wherever_it_comes(tmp_path, monkeypat
     assert resumed == contents(whole)
 
 
+@pytest.mark.parametrize("what", [".", "metrics.jsonl", "samples"])
+def test_what_is_removed_while_it_is_written_is_told_and_not_made_again(tmp_path, what):
+    run = tmp_path / "run"
+
+    def remove(step):
+        if step.number == 6:
+            shutil.rmtree(run / what) if (run / what).is_dir() else (run / what).unlink()
+
+    with pytest.raises(GenzooError, match="was removed while it was written") as caught:
+        genzoo.train("toy", out=run, training=BASE, watchers=[remove])
+    assert caught.value.exit_code == 1
+    assert not (run / what).exists()
+    if what != ".":
+        assert genzoo.Run(run).record["status"] == "failed"
+        assert genzoo.resume(run).record["status"] == "finished"
+
+
+def test_a_smaller_budget_is_refused_and_leaves_the_run_as_it_was(tmp_path):
+    with pytest.raises(Interrupted):
+        genzoo.train("toy", out=tmp_path / "run", training=BASE, watchers=[stop(7)])
+    before = contents(genzoo.Run(tmp_path / "run"))
+    with pytest.raises(ConfigError, match="has spent its budget: 7 steps"):
+        genzoo.resume(tmp_path / "run", steps=5)
+    assert contents(genzoo.Run(tmp_path / "run")) == before
+    assert genzoo.resume(tmp_path / "run", steps=12).record["steps"] == 12
+
+
+def test_what_will_not_equal_a_run_of_its_own_is_told(tmp_path):
+    training = {**BASE, "schedule": {"name": "cosine"}}
+    run = genzoo.train("toy", out=tmp_path / "run", training=training)
+    with pytest.warns(UserWarning, match="The cosine schedule of the learning rate spans the budget"):
+        genzoo.resume(run.path, steps=14)
+
+
+def test_pictures_of_a_run_are_those_that_training_saved(tmp_path):
+    run = genzoo.train("toy", out=tmp_path / "run", training=BASE)
+    (run.samples / "notes.txt").touch()
+    (run.samples / "step-mine.csv").touch()
+    assert [path.name for path in run.pictures()] == [f"step-{step:06d}.csv" for step in (4, 8, 12)]
+
+
 def owner(where):
     """The object that holds the last of a dotted name, and that name."""
     words = where.split(".")
@@ -302,7 +343,9 @@ def test_a_damaged_checkpoint_is_told_of_and_an_earlier_one_is_used(tmp_path):
     assert start.step == 10
     assert "step-000012" in start.notes[0]
     assert "step-000010" in start.notes[0]
-    assert contents(genzoo.resume(run.path)) == contents(whole)
+    with pytest.warns(UserWarning, match="Going on from step-000010 instead"):
+        resumed = genzoo.resume(run.path)
+    assert contents(resumed) == contents(whole)
 
 
 def test_a_run_that_was_stopped_before_its_first_checkpoint_begins_at_the_beginning(tmp_path):

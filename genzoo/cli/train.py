@@ -274,7 +274,7 @@ def _restarts(record: dict[str, Any]) -> list[str]:
 
 def _report(run: Run, as_json: bool, *, converged: bool) -> None:
     record = run.record
-    pictures = sorted(run.samples.iterdir(), key=lambda path: int("".join(filter(str.isdigit, path.stem))))
+    pictures = run.pictures()
     result = {
         "run": str(run.path),
         "status": record["status"],
