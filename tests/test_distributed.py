@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 from conftest import assert_refused
+from forked import command
 from safetensors.torch import load_file
 from together import (
-    command,
     disagree,
     fail,
     kill,

@@ -1,31 +1,28 @@
-"""Several processes of one training, forked from a server that has imported what they need, and what each can do."""
+"""Several processes of one training, and what each can do."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-import multiprocessing
 import os
 import signal
 import socket
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import toy_plugin
+from forked import command, end, start
 from torch import nn
 
 import genzoo
-from genzoo.cli.main import main
 from genzoo.config import Training
 from genzoo.device import Runtime
 from genzoo.engine.distributed import Processes, joined
 from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.normalisation import synchronise
 from genzoo.errors import GenzooError
-from genzoo.plugins import registry, zoo
+from genzoo.plugins import registry
 from genzoo.preparation import prepare
 from genzoo.recipe import layer, resolve_config
 from genzoo.training import run_training, start_run
@@ -33,28 +30,10 @@ from genzoo_mixture.em import MixtureEM
 
 FOLDER = "GENZOO_TEST_FOLDER"
 
-_WARM = (
-    "torch._dynamo",
-    "sklearn.datasets",
-    "genzoo.training",
-    "genzoo.cli.train",
-    "genzoo.cli.progress",
-    "genzoo_gan.dcgan",
-    "genzoo_gan.objectives",
-    "genzoo_mixture.build",
-    "genzoo_mixture.em",
-    "genzoo_vae.build",
-    "genzoo_vae.objectives",
-)
-"""What the server imports once for all processes: most of the time that one would take."""
-
-_LONGEST = 120
-"""Seconds after which a process that should have ended has failed its test."""
-
 
 @dataclass(frozen=True)
 class Ended:
-    """Of each process, by rank: its exit code, what it wrote to stdout and stderr, and what its work returned."""
+    """What `forked.Ended` has of each process, by rank."""
 
     codes: list[int | None]
     out: list[str]
@@ -64,46 +43,22 @@ class Ended:
 
 def together(folder: Path, count: int, work: Callable[..., object], *given: object) -> Ended:
     """Have `count` processes do `work(*given)`."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(_WARM))
-    folder.mkdir(parents=True, exist_ok=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    started = [
-        context.Process(target=_child, args=(rank, count, port, str(folder), work, given)) for rank in range(count)
-    ]
-    for process in started:
-        process.start()
-    for process in started:
-        process.join(_LONGEST)
-        if process.exitcode is None:
-            process.kill()
-            process.join()
-    files = [[folder / f"{rank}.{kind}" for rank in range(count)] for kind in ("out", "err", "json")]
-    told = [json.loads(file.read_text()) if file.exists() else None for file in files[2]]
-    return Ended([p.exitcode for p in started], *([file.read_text() for file in kind] for kind in files[:2]), told)
+    places = [folder / str(rank) for rank in range(count)]
+    started = [start(places[rank], _one, rank, count, port, str(folder), work, given) for rank in range(count)]
+    ended = [end(place, process) for place, process in zip(places, started, strict=True)]
+    return Ended(*([getattr(found, name) for found in ended] for name in ("code", "out", "err", "told")))
 
 
-def _child(rank: int, count: int, port: int, folder: str, work: Callable[..., object], given: tuple[object]) -> None:
+def _one(
+    rank: int, count: int, port: int, folder: str, work: Callable[..., object], given: tuple[object, ...]
+) -> object:
     named = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     os.environ.update({name: str(value) for name, value in named.items()}, **{FOLDER: folder})
-    for number, kind in ((1, "out"), (2, "err")):
-        file = os.open(Path(folder, f"{rank}.{kind}"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(file, number)
-    sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
-    torch.set_num_threads(1)
     Path(folder, f"{rank}.pid").write_text(str(os.getpid()))
-    zoo().add("genzoo-toy", toy_plugin)
-    told = work(*given)
-    if isinstance(told, int):
-        sys.exit(told)
-    Path(folder, f"{rank}.json").write_text(json.dumps(told))
-
-
-def command(*words: object) -> int:
-    """The command line."""
-    return main([str(word) for word in words])
+    return work(*given)
 
 
 def train(model: str, asked: dict[str, object], out: str, change: str | None = None) -> object:
@@ -307,7 +262,3 @@ def disagree() -> object:
         except GenzooError as error:
             return [type(error).__name__, str(error), error.exit_code]
     return None
-
-
-INTERRUPT = signal.SIGTERM
-KILL = signal.SIGKILL
