@@ -34,7 +34,7 @@ _WARM = (
 )
 """What the server imports once for all processes."""
 
-_LONGEST = 120
+LONGEST = 120
 """Seconds after which a process that should have ended has failed its test."""
 
 
@@ -64,7 +64,7 @@ def start(place: Path, work: Callable[..., object], *given: object) -> ForkServe
 
 def end(place: Path, process: ForkServerProcess) -> Ended:
     """Wait for a process that was started."""
-    process.join(_LONGEST)
+    process.join(LONGEST)
     if process.exitcode is None:
         process.kill()
         process.join()

@@ -1,12 +1,13 @@
 """The command lines of comparison and of what a trained model says of data."""
 
 import json
+import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
+import elsewhere
+import forked
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -362,15 +363,15 @@ def test_the_table_is_shown_where_the_best_cannot_be_trained(cli, monkeypatch):
 )
 def test_a_signal_ends_a_comparison_and_keeps_what_is_done(tmp_path, number, code, word):
     grid = "gmm:components=1..40,training.passes=2000,training.tolerance=0"
-    command = [sys.executable, "-m", "genzoo", "compare", "gaussian", grid, "--data", "iris", "--out", "kept"]
-    process = subprocess.Popen([*command, "--jobs", "2"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    words = ["compare", "gaussian", grid, "--data", "iris", "--out", "kept", "--jobs", "2"]
+    process = forked.start(tmp_path / "said", elsewhere.command_in, str(tmp_path), words)
     rows = tmp_path / "kept" / "rows"
     deadline = time.monotonic() + 120
-    while not (rows.is_dir() and any(rows.iterdir())) and process.poll() is None and time.monotonic() < deadline:
+    while not (rows.is_dir() and any(rows.iterdir())) and process.is_alive() and time.monotonic() < deadline:
         time.sleep(0.1)
-    process.send_signal(number)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == code, err
-    assert word in err
-    assert "the same command goes on" in " ".join(err.split())
-    assert "Traceback" not in err
+    os.kill(process.pid, number)
+    ended = forked.end(tmp_path / "said", process)
+    assert ended.code == code, ended.err
+    assert word in ended.err
+    assert "the same command goes on" in " ".join(ended.err.split())
+    assert "Traceback" not in ended.err

@@ -1,37 +1,31 @@
 """One process at a time trains into a run, and the second is told who does."""
 
+import multiprocessing
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 
+import elsewhere
+import forked
 import pytest
 
 import genzoo
 from genzoo.errors import ArtifactError
 from genzoo.lock import hold
 
-HOLDING = """
-import sys, time
-from pathlib import Path
-from genzoo.lock import hold
-with hold(Path(sys.argv[1])):
-    print("held", flush=True)
-    time.sleep(600)
-"""
-
 
 @pytest.fixture
 def holder(tmp_path):
     """Another process that holds `tmp_path`."""
-    process = subprocess.Popen([sys.executable, "-c", HOLDING, str(tmp_path)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "held\n"
+    hearing, telling = multiprocessing.Pipe(duplex=False)
+    process = forked.start(
+        tmp_path.with_name(f"{tmp_path.name}-holder") / "said", elsewhere.keep_hold, str(tmp_path), telling
+    )
+    assert hearing.poll(forked.LONGEST)
     yield process
     process.kill()
-    process.wait()
-    process.stdout.close()
+    process.join()
 
 
 def test_the_second_process_is_told_who_holds_a_folder(tmp_path, holder):
@@ -45,7 +39,7 @@ def test_the_second_process_is_told_who_holds_a_folder(tmp_path, holder):
 
 def test_a_lock_dies_with_its_process(tmp_path, holder):
     os.kill(holder.pid, signal.SIGKILL)
-    holder.wait()
+    holder.join()
     with hold(tmp_path):
         pass
     with hold(tmp_path):

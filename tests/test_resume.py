@@ -8,12 +8,12 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import elsewhere
+import forked
 import numpy as np
 import pytest
 import toy_plugin
@@ -449,33 +449,12 @@ def test_a_run_whose_model_could_not_be_saved_is_not_called_finished(tmp_path, m
     assert contents(genzoo.resume(tmp_path / "part")) == contents(whole)
 
 
-KILLED = """
-import os, signal, sys
-import genzoo, toy_plugin
-from genzoo.plugins import zoo
-from genzoo.comparison.keep import Kept
-
-zoo().add("genzoo-toy", toy_plugin)
-add = Kept.add
-
-def killed(self, candidate, result):
-    add(self, candidate, result)
-    if len(list((self.path / "rows").glob("*.json"))) == 2:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-Kept.add = killed
-genzoo.compare(["gaussian", "gmm:components=2..4"], data="iris", out=sys.argv[1], jobs=int(sys.argv[2]))
-"""
-
-
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_comparison_that_was_killed_does_not_fit_finished_candidates_again(tmp_path, jobs):
     wanted = ["gaussian", "gmm:components=2..4"]
     whole = genzoo.compare(wanted, data="iris", out=tmp_path / "whole")
-    words = [sys.executable, "-c", KILLED, tmp_path / "part", str(jobs)]
-    here = Path(__file__).parent  # where the toy plugin is found
-    killed = subprocess.run(words, cwd=here, check=False, timeout=300)
-    assert killed.returncode == -signal.SIGKILL
+    killed = forked.run(tmp_path / "said", elsewhere.compare_until_killed, wanted, str(tmp_path / "part"), jobs)
+    assert killed.code == -signal.SIGKILL, killed.err
     kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "part/rows").glob("*.json")}
     assert len(kept) == 2
     fits = []

@@ -1,0 +1,41 @@
+"""What another process does in a test, until somebody ends it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from forked import command
+
+import genzoo
+from genzoo.comparison.keep import Kept
+from genzoo.lock import hold
+
+
+def keep_hold(folder: str, telling: Connection) -> None:
+    """Hold a folder, and tell so."""
+    with hold(Path(folder)):
+        telling.send("held")
+        time.sleep(600)
+
+
+def compare_until_killed(wanted: list[str], out: str, jobs: int) -> None:
+    """Compare candidates; once two of them are kept, the process kills itself."""
+    add = Kept.add
+
+    def killed(self: Kept, candidate: object, result: object) -> None:
+        add(self, candidate, result)
+        if len(list((self.path / "rows").glob("*.json"))) == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    Kept.add = killed
+    genzoo.compare(wanted, data="iris", out=out, jobs=jobs)
+
+
+def command_in(folder: str, words: list[str]) -> int:
+    """The command line in a folder."""
+    os.chdir(folder)
+    return command(*words)
