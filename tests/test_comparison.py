@@ -22,7 +22,6 @@ from genzoo.errors import ArtifactError, ConfigError, Interrupted
 from genzoo.report.document import comma_separated, markdown
 from genzoo.report.record import as_dict
 
-
 ONCE = {"restarts": 1}
 """Of candidates that find the same maximum from any start, or of which it does not matter what they find."""
 

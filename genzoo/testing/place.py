@@ -48,7 +48,7 @@ def _place(case: Case, feature: Feature, measure: str, column: Tensor, number: i
     low, high = values.min().item(), values.max().item()
     levels = _levels(case, feature, measure)
     if case.data.bounds is not None and not table:
-        low, high = (case.fitted.transform(torch.tensor(end, dtype=torch.float64)).item() for end in case.data.bounds)
+        low, high = (case.transform(torch.tensor(end, dtype=torch.float64)).item() for end in case.data.bounds)
     deviation = max(values.std().item(), 1e-3 * (high - low), 1e-12)
     name = f"column {feature.name!r}" if table else f"pixel {number}"
     return Place(name, low, high, values.mean().item(), deviation, levels, feature.kind == "count")
@@ -64,5 +64,5 @@ def _levels(case: Case, feature: Feature, measure: str) -> Tensor | None:
         return None
     steps = round((data.bounds[1] - data.bounds[0]) / data.quantum)
     grid = data.bounds[0] + data.quantum * torch.arange(steps + 1, dtype=torch.float64)
-    on_grid: Tensor = case.fitted.transform(grid)
+    on_grid: Tensor = case.transform(grid)
     return on_grid

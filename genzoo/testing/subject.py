@@ -28,7 +28,7 @@ from genzoo.spec import DataSpec, ModelSpec
 from genzoo.testing.promise import DoesNotApply
 from genzoo.testing.toys import toys
 from genzoo.training import train_in_memory
-from genzoo.transform import fit_transform, observed
+from genzoo.transform import Affine, fit_transform, observed
 
 Array = np.ndarray[Any, np.dtype[Any]]
 CapabilityT = TypeVar("CapabilityT")
@@ -195,9 +195,16 @@ class Case:
         except Exception as error:
             self.failure = error
         entry = self.subject.entry
-        space = entry.spec.input_of(self.data.modality)
-        transform = fit_transform(space, self.data, [np.asarray(self.dataset.events, np.float64)])
-        return Fitted(entry.id, self.parts().generator.eval(), transform, self.data, entry.spec.missing)
+        return Fitted(entry.id, self.parts().generator.eval(), self.transform, self.data, entry.spec.missing)
+
+    @functools.cached_property
+    def transform(self) -> Affine:
+        """Into model space, as training fits it to its rows; to all rows where it cannot be prepared."""
+        try:
+            return self.prepared(brief=True).transform
+        except Exception:
+            space = self.subject.entry.spec.input_of(self.data.modality)
+            return fit_transform(space, self.data, [np.asarray(self.dataset.events, np.float64)])
 
     def generator(self, dtype: torch.dtype = torch.float64) -> Generator:
         """A copy of the trained generator, evaluating, in `dtype`."""
@@ -211,7 +218,7 @@ class Case:
     def events(self, dtype: torch.dtype = torch.float64) -> Tensor:
         """The toy's events in model space, `(N, *event)`; NaN where a value is missing."""
         x = torch.from_numpy(np.array(self.dataset.events, np.float64))  # a copy, which a model may spoil
-        found: Tensor = self.fitted.transform(x)
+        found: Tensor = self.transform(x)
         return found.to(dtype)
 
     def batch(self, count: int | None = None, dtype: torch.dtype = torch.float32) -> Batch:
