@@ -474,8 +474,9 @@ def test_a_comparison_that_was_killed_does_not_fit_finished_candidates_again(tmp
     whole = genzoo.compare(wanted, data="iris", out=tmp_path / "whole")
     words = [sys.executable, "-c", KILLED, tmp_path / "part", str(jobs)]
     here = Path(__file__).parent  # where the toy plugin is found
-    killed = subprocess.run(words, cwd=here, check=False, timeout=300)
-    assert killed.returncode == -signal.SIGKILL
+    killed = subprocess.Popen(words, cwd=here, stderr=subprocess.PIPE)
+    assert killed.wait(timeout=300) == -signal.SIGKILL
+    killed.communicate(timeout=100)  # until no worker process is left that could write there
     kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "part/rows").glob("*.json")}
     assert len(kept) == 2
     fits = []
