@@ -22,13 +22,20 @@ def keep_hold(folder: str, telling: Connection) -> None:
         time.sleep(600)
 
 
-def compare_until_killed(wanted: list[str], out: str, jobs: int) -> None:
-    """Compare candidates; once two of them are kept, the process kills itself."""
+def compare_until_killed(said: str, wanted: list[str], out: str, jobs: int) -> None:
+    """Compare candidates; once two of them are kept, the process kills itself.
+
+    Before, it tells the processes that it has started in `<said>.workers`.
+    """
     add = Kept.add
 
     def killed(self: Kept, candidate: object, result: object) -> None:
         add(self, candidate, result)
         if len(list((self.path / "rows").glob("*.json"))) == 2:
+            workers = [
+                child for task in Path("/proc/self/task").iterdir() for child in (task / "children").read_text().split()
+            ]
+            Path(f"{said}.workers").write_text(" ".join(workers))
             os.kill(os.getpid(), signal.SIGKILL)
 
     Kept.add = killed

@@ -453,8 +453,16 @@ def test_a_run_whose_model_could_not_be_saved_is_not_called_finished(tmp_path, m
 def test_a_comparison_that_was_killed_does_not_fit_finished_candidates_again(tmp_path, jobs):
     wanted = ["gaussian", "gmm:components=2..4,training.restarts=1"]
     whole = genzoo.compare(wanted, data="iris", out=tmp_path / "whole")
-    killed = forked.run(tmp_path / "said", elsewhere.compare_until_killed, wanted, str(tmp_path / "part"), jobs)
+    killed = forked.run(
+        tmp_path / "said", elsewhere.compare_until_killed, str(tmp_path / "said"), wanted, str(tmp_path / "part"), jobs
+    )
     assert killed.code == -signal.SIGKILL, killed.err
+    workers = (tmp_path / "said.workers").read_text().split()
+    assert len(workers) >= jobs - 1
+    deadline = time.monotonic() + 60
+    while any(Path("/proc", worker).exists() for worker in workers):
+        assert time.monotonic() < deadline, "the processes of the comparison outlive it"
+        time.sleep(0.05)
     kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "part/rows").glob("*.json")}
     assert len(kept) == 2
     fits = []
