@@ -61,6 +61,7 @@ def test_what_was_written_is_told_in_json(cli, tmp_path):
     assert told["next"][:2] == ["cd genzoo-my-flow", "genzoo install -e ."]
 
 
+@pytest.mark.xdist_group("warm")
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_passes_its_own_tests(projects, kind, tmp_path):
     path = [str(projects[kind]), str(projects[kind].parent / "installed")]
@@ -71,6 +72,7 @@ def test_it_passes_its_own_tests(projects, kind, tmp_path):
     assert "error" not in ended.shown
 
 
+@pytest.mark.long
 def test_it_is_typed(projects, tmp_path):
     for kind, project in projects.items():  # all are read at once, as most of the work is to learn of torch
         (package,) = project.glob("genzoo_*")

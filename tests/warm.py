@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import resource
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -43,11 +44,20 @@ def _child(variables: dict[str, str], log: str, work: Callable[..., int], given:
     sys.exit(work(*given))
 
 
-def own_tests(project: str, path: Sequence[str]) -> int:
+def own_tests(project: str, path: Sequence[str], words: Sequence[str] = ("-q",)) -> int:
     """The tests of a project, as pytest runs them in its folder with `path` before all else that can be imported."""
     import pytest
 
     os.chdir(project)
     sys.path[:0] = path
     os.environ["PYTHONPATH"] = os.pathsep.join([*path, os.environ.get("PYTHONPATH", "")])
-    return int(pytest.main(["-q", "-p", "no:cacheprovider"]))
+    return int(pytest.main([*words, "-p", "no:cacheprovider"]))
+
+
+def command(words: Sequence[str], largest: int | None = None) -> int:
+    """A command line of genzoo; `largest` is the size in bytes of which its disk takes no larger file."""
+    from genzoo.cli.main import main
+
+    if largest is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+    return main(list(words))
