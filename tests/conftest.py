@@ -12,6 +12,12 @@ from genzoo.cli.main import main
 from genzoo.plugins import zoo
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what is marked `long`, so that no process is left with it when the others have ended."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _toy() -> None:
     torch.set_num_threads(1)

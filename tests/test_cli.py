@@ -1,5 +1,7 @@
 """The command line as a user meets it: results on stdout, errors as one paragraph with their exit code."""
 
+import contextlib
+import io
 import itertools
 import json
 import os
@@ -13,18 +15,28 @@ import pytest
 import torch
 from conftest import assert_refused
 from PIL import Image
+from warm import command, forked
 
 import genzoo
-from genzoo.cli.main import _COMMANDS
+from genzoo.cli.main import _COMMANDS, main
 
 QUICK = ("--steps", 4, "--batch-size", 16)
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A short run on digits, and what was told of it."""
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        assert main(["train", "dcgan", *map(str, QUICK), "--out", str(folder), "--json"]) == 0
+    return folder, json.loads(out.getvalue())
+
+
 @pytest.fixture
-def digits_run(cli, tmp_path):
-    code, out, err = cli("train", "dcgan", *QUICK, "--out", "run", "--json")
-    assert code == 0, err
-    return json.loads(out)
+def digits_run(trained, tmp_path):
+    shutil.copytree(trained[0], tmp_path / "run")
+    return trained[1]
 
 
 @pytest.mark.parametrize(
@@ -326,16 +338,13 @@ def test_what_is_left_of_a_run_is_told_when_nothing_is(cli, digits_run):
     assert_refused(cli("train", "--resume", "run"), 2, "5 steps")
 
 
+@pytest.mark.xdist_group("warm")
 def test_a_disk_that_is_really_full_is_a_sentence(tmp_path):
-    program = (
-        "import resource, sys; from genzoo.cli.main import main;"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000));"
-        "sys.exit(main(['train', 'dcgan', '--steps', '3', '--out', sys.argv[1]]))"
-    )
-    done = subprocess.run([sys.executable, "-c", program, str(tmp_path / "run")], capture_output=True, text=True)
-    assert done.returncode == 1
-    assert "could not be written" in " ".join(done.stderr.split())
-    assert "error of its own" not in done.stderr
+    words = ["train", "dcgan", "--steps", "3", "--out", str(tmp_path / "run")]
+    ended = forked(tmp_path / "log", command, words, 100_000)
+    assert ended.code == 1
+    assert "could not be written" in " ".join(ended.shown.split())
+    assert "error of its own" not in ended.shown
     assert not [path for path in (tmp_path / "run").rglob("*") if "tmp" in path.name]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("family", ["gmm", "vae", "dcgan"])
 def test_resume_after_kill_gives_the_same_run(family):
     words = ["-m", "crash", "--family", family, "--kills", "4", "--every", "83"]

@@ -50,6 +50,7 @@ class Environment:
         return done.stdout + done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.skipif(SITE is None, reason="there is no pip in this environment")
 def test_the_guide_leads_from_an_empty_folder_to_an_installed_model(tmp_path):
     environment = Environment(tmp_path)

@@ -76,7 +76,8 @@ def test_images_that_are_not_finite_have_no_features(bad):
     assert np.isfinite(found[[0, 2]]).all()
 
 
-def test_the_classifier_is_trained_once_and_tells_the_classes(cache):
+def test_the_classifier_is_trained_once_and_tells_the_classes(cache, monkeypatch):
+    monkeypatch.setattr(classifier, "_UPDATES", min(classifier._UPDATES, 400))  # enough, and a quarter of them
     dataset = digits()
     find = find_extractor(registry(), "classifier", dataset.spec)
     extractor = find.build(dataset, dataset.events[:10])
@@ -95,8 +96,18 @@ def test_the_classifier_is_trained_once_and_tells_the_classes(cache):
     assert np.allclose(features.mean(axis=0), 0, atol=1e-4)  # digits come without a test set: it saw all of them
     assert np.median(features.std(axis=0)) == pytest.approx(1, abs=1e-4)
     assert features.std(axis=0).max() < 1 + 1e-4
-    file.write_bytes(file.read_bytes()[:-9])
-    assert find.build(dataset, dataset.events[:10]).protocol == extractor.protocol  # trained again, and alike
+
+
+def test_a_classifier_whose_file_is_spoilt_is_trained_again_and_alike(cache, monkeypatch):
+    monkeypatch.setattr(classifier, "_UPDATES", 30)
+    dataset = digits()
+    find = find_extractor(registry(), "classifier", dataset.spec)
+    protocol = find.build(dataset, dataset.events[:10]).protocol
+    file = next((cache / "features").iterdir())
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-9])
+    assert find.build(dataset, dataset.events[:10]).protocol == protocol
+    assert file.read_bytes() == whole
 
 
 def test_other_code_or_another_library_trains_the_classifier_anew(cache, monkeypatch, tmp_path):
@@ -115,7 +126,8 @@ def test_other_code_or_another_library_trains_the_classifier_anew(cache, monkeyp
     assert len(list((cache / "features").iterdir())) == 3
 
 
-def test_the_classifier_takes_tables_and_labels_of_text():
+def test_the_classifier_takes_tables_and_labels_of_text(monkeypatch):
+    monkeypatch.setattr(classifier, "_UPDATES", 30)
     dataset = iris()
     named = Dataset("named", dataset.spec, dataset.events, np.array(["a", "b", "c"])[dataset.labels])
     features = find_extractor(registry(), "classifier", named.spec).build(named, named.events)(named.events)

@@ -12,7 +12,7 @@ import genzoo
 from genzoo.data.bundled import digits, iris
 from genzoo.data.dataset import Dataset
 from genzoo.errors import ConfigError, DataError
-from genzoo.features import columns
+from genzoo.features import classifier, columns
 from genzoo.metrics.judge import find_extractor, find_metrics, judge, refer
 from genzoo.metrics.metric import Metric, Score
 from genzoo.metrics.protocol import differing, in_common, same_protocol
@@ -234,6 +234,7 @@ def test_scores_of_different_protocols_are_not_compared_and_the_difference_is_na
 
 def test_labels_that_are_missing_are_told_before_anything_is_drawn(tmp_path, monkeypatch):
     monkeypatch.setenv("GENZOO_CACHE", str(tmp_path))
+    monkeypatch.setattr(classifier, "_UPDATES", 3)
     data = digits()
     shelf = Shelf(data.events)
     with pytest.raises(DataError, match="has none"):
@@ -270,6 +271,7 @@ def test_a_command_evaluates_alike_twice_and_tells_what_was_left_out(cli):
 
 def test_a_comparison_with_other_features_does_not_go_on_in_the_same_folder(cli, tmp_path, monkeypatch):
     monkeypatch.setenv("GENZOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(classifier, "_UPDATES", 3)
     assert cli("compare", "gaussian", "--data", "iris", "--out", "kept")[0] == 0
     code, _, error = cli("compare", "gaussian", "--data", "iris", "--out", "kept", "--features", "classifier")
     assert code == 2

@@ -15,25 +15,23 @@ def given(real, samples):
     return Given(real_features=real, sample_features=samples)
 
 
+def distances(a, b):
+    return np.sqrt(((a[:, None] - b) ** 2).sum(axis=2))
+
+
 def literal_radii(events, k):
-    return np.array(
-        [
-            sorted(np.sqrt(((events[i] - events[j]) ** 2).sum()) for j in range(len(events)) if j != i)[k - 1]
-            for i in range(len(events))
-        ]
-    )
+    rows = distances(events, events)
+    return np.array([sorted(np.delete(row, i))[k - 1] for i, row in enumerate(rows)])
 
 
 def literal(real, samples, k):
-    def distance(a, b):
-        return np.sqrt(((a - b) ** 2).sum())
-
     real_balls, sample_balls = literal_radii(real, k), literal_radii(samples, k)
-    inside = [[distance(r, s) <= real_balls[i] for s in samples] for i, r in enumerate(real)]
+    apart = distances(real, samples)
+    inside = apart <= real_balls[:, None]
     return {
-        "precision": np.mean([any(row[j] for row in inside) for j in range(len(samples))]),
-        "recall": np.mean([any(distance(r, s) <= sample_balls[j] for j, s in enumerate(samples)) for r in real]),
-        "density": np.mean([sum(row[j] for row in inside) / k for j in range(len(samples))]),
+        "precision": np.mean([any(inside[:, j]) for j in range(len(samples))]),
+        "recall": np.mean([any(row <= sample_balls) for row in apart]),
+        "density": np.mean([sum(inside[:, j]) / k for j in range(len(samples))]),
         "coverage": np.mean([any(row) for row in inside]),
     }
 
@@ -58,13 +56,13 @@ def case(seed):
     return real, samples
 
 
-@pytest.mark.parametrize("start", range(0, 1000, 100))
-def test_scores_equal_their_definitions(start):
-    for seed in range(start, start + 100):
+@pytest.mark.parametrize("sort", range(5))
+def test_scores_equal_their_definitions(sort):
+    for seed in range(sort, 1000, 5):
         real, samples = case(seed)
-        expected = literal(real, samples, 5)
+        expected, both = literal(real, samples, 5), given(real, samples)
         for metric in METRICS:
-            score = metric.score(given(real, samples))
+            score = metric.score(both)
             assert score.value == pytest.approx(expected[score.metric], abs=1e-12), (seed, score.metric)
             assert score.protocol == {"k": 5}
             assert score.direction == "higher"
@@ -103,12 +101,12 @@ def test_a_copy_is_at_distance_zero_and_the_nearest_is_the_nearest():
     rng = np.random.default_rng(2)
     a, b = rng.normal(size=(50, 100)), rng.normal(size=(70, 100))
     a[7], b[9] = b[3], b[11]
-    distances = np.array([[np.sqrt(((x - y) ** 2).sum()) for y in b] for x in a])
+    apart = distances(a, b)
     found = Nearest.of(a, b)
-    place = distances.argmin(axis=1)
+    place = apart.argmin(axis=1)
     assert np.array_equal(found.place, found.inverse[place])
     assert found.inverse[9] == found.inverse[11]
-    ordered = np.sort(np.delete(distances, 9, axis=1), axis=1)
+    ordered = np.sort(np.delete(apart, 9, axis=1), axis=1)
     assert np.array_equal(found.ratio, ordered[:, 0] / ordered[:, 1])
     assert found.ratio[7] == 0
 

@@ -1,13 +1,13 @@
 """The kit itself: right models keep every promise, and each wrong one breaks the promise that names it and no other."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from conftest import assert_refused
+from warm import forked, own_tests
 from wrong_models import plugin
 from wrong_models.plugin import DATASETS, METRICS, RIGHT, WRONG, name_of
 
@@ -43,7 +43,7 @@ def test_right_models_keep_every_promise(name, wrong_zoo):
 
 @pytest.mark.parametrize("promise", [*WRONG, "registers", "imports-no-torch"])
 def test_a_wrong_model_breaks_the_promise_that_names_it_and_no_other(promise, wrong_zoo):
-    found = broken(check_promises(name_of(promise)))
+    found = broken(check_promises(name_of(promise), training={"steps": 30}))
     assert list(found) == [promise.partition("/")[0]], found
 
 
@@ -126,21 +126,17 @@ def test_broken(promise):
 """
 
 
+@pytest.mark.xdist_group("warm")
 @pytest.mark.parametrize("workers", [0, 2])
 def test_pytest_counts_promises_also_in_several_processes(workers, tmp_path):
-    (tmp_path / "conftest.py").write_text(CONFTEST)
-    (tmp_path / "test_them.py").write_text(TESTS)
-    words = ["-p", "genzoo.testing.reporting", "-q", "-n", str(workers), "-p", "no:cacheprovider", "--strict-markers"]
-    places = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *words, str(tmp_path)],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(places)},
-    )
-    assert done.returncode == 1, done.stderr
-    assert [line for line in done.stdout.splitlines() if line.startswith("genzoo: ")] == [
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "conftest.py").write_text(CONFTEST)
+    (project / "test_them.py").write_text(TESTS)
+    words = ["-p", "genzoo.testing.reporting", "-q", "-n", str(workers), "--strict-markers"]
+    ended = forked(tmp_path / "log", own_tests, str(project), [str(Path(__file__).parent)], words)
+    assert ended.code == 1, ended.shown
+    assert [line for line in ended.shown.splitlines() if line.startswith("genzoo: ")] == [
         "genzoo: 6 promises of 'right-dataset' checked",
         "genzoo: 6 promises of 'wrong-spec-fits-events' checked, 2 broken",
         "genzoo: 6 promises of 'wrong-splits' checked, 1 expected failure",
