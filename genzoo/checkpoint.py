@@ -17,6 +17,9 @@ from genzoo.weights import below
 
 _PREFIX = "step-"
 
+CHECKPOINTS = f"{_PREFIX}[0-9]*"
+"""What folders of checkpoints are called, as a pattern."""
+
 
 class MonitorState(Settings):
     """What a monitor remembers."""

@@ -13,16 +13,13 @@ from genzoo.errors import DivergenceError
 from genzoo.fitted import Fitted
 from genzoo.metrics.likelihood import kind_of, log_likelihoods
 from genzoo.monitor import Monitor
-from genzoo.portable import save_model
+from genzoo.portable import MOST_SCORES, save_model
 from genzoo.preparation import Prepared
 from genzoo.run import Run
 from genzoo.weights import below, load_tensors
 
-_MOST_SCORES = 10_000
-"""Validation rows whose log-likelihoods are kept with a model."""
-
 _MOST_BOUNDS = 2_000
-"""The same where they are lower bounds, each of many draws."""
+"""Validation rows of which lower bounds, each of many draws, are kept with a model."""
 
 
 def conclude(prepared: Prepared) -> None:
@@ -66,7 +63,7 @@ def _validation_scores(fitted: Fitted, prepared: Prepared) -> Array | None:
     rows, kind = prepared.split.validation, kind_of(fitted)
     if not len(rows) or kind == "none":
         return None
-    most = _MOST_SCORES if kind == "exact" else _MOST_BOUNDS
+    most = MOST_SCORES if kind == "exact" else _MOST_BOUNDS
     if len(rows) > most:
         rows = rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
     try:

@@ -6,15 +6,16 @@ import csv
 import importlib.metadata
 import json
 import os
+import reprlib
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from genzoo.errors import ConfigError, did_you_mean
-from genzoo.spec import DataSpec, Feature, Kind
+from genzoo.spec import MOST_NAMES, ColumnType, DataSpec, Feature, Kind
 
 Precision = Literal["auto", "fp64", "fp32", "tf32", "bf16", "fp16"]
 ResolvedPrecision = Literal["fp64", "fp32", "tf32", "bf16", "fp16"]
@@ -22,8 +23,17 @@ ResolvedPrecision = Literal["fp64", "fp32", "tf32", "bf16", "fp16"]
 BUDGETS = ("epochs", "steps", "minutes")
 _RHYTHMS = ("eval_every", "eval_steps")
 
+_FEATURE = frozenset(Feature.__slots__)
+_KINDS = get_args(Kind)
+_STORED = (*get_args(ColumnType), None)
 
 _MANY = 1_000
+
+_LONGEST_SHOWN = 200
+_SHOWN = reprlib.Repr()
+_SHOWN.maxstring = _SHOWN.maxother = _SHOWN.maxlong = _LONGEST_SHOWN // 2
+_SHOWN.maxlist = _SHOWN.maxtuple = _SHOWN.maxdict = 40
+"""How a wrong value is shown; of a large one no more is ever written out."""
 
 
 class Settings(BaseModel):
@@ -179,18 +189,32 @@ class DataSettings(Settings):
         return None if first is None else "--kind" if first == "kinds" else f"--{first.replace('_', '-')}"
 
 
-def _check_features(content: Any) -> Any:
-    """Stop at the first feature that is none: of a million, pydantic would describe every one."""
+def _read_features(content: Any) -> Any:
+    """Stop at the first feature that is none, or where there are too many: pydantic would describe every one."""
     features = content.get("features") if isinstance(content, Mapping) else None
-    for place, feature in enumerate(features if isinstance(features, list) else ()):
-        levels = feature.get("levels") if isinstance(feature, Mapping) else 0
-        texts = levels is None or (isinstance(levels, list) and all(isinstance(level, str) for level in levels))
-        if not texts or not isinstance(feature.get("name"), str) or len(feature) > len(Feature.__slots__):
-            raise ValueError(f"number {place} of its features is none")
-    return content
+    if not isinstance(features, list):
+        return content
+    names = len(features)
+    for feature in features:
+        levels = feature.get("levels") if isinstance(feature, Mapping) else None
+        names += len(levels) if isinstance(levels, list) else 0
+    if names > MOST_NAMES:
+        raise ValueError(f"a table has at most {MOST_NAMES} columns and categories together")
+    return {**content, "features": [_feature(place, feature) for place, feature in enumerate(features)]}
 
 
-DataForm = Annotated[DataSpec, BeforeValidator(_check_features)]
+def _feature(place: int, content: Any) -> Feature:
+    if not isinstance(content, Mapping) or not content.keys() <= _FEATURE:
+        raise ValueError(f"number {place} of its features is none")
+    name, kind, levels = content.get("name"), content.get("kind", "continuous"), content.get("levels")
+    texts = levels is None or (isinstance(levels, list) and all(isinstance(level, str) for level in levels))
+    stored = content.get("type")
+    if not texts or not isinstance(name, str) or kind not in _KINDS or stored not in _STORED:
+        raise ValueError(f"number {place} of its features is none")
+    return Feature(name, kind, None if levels is None else tuple(levels), stored)
+
+
+DataForm = Annotated[DataSpec, BeforeValidator(_read_features)]
 """A `DataSpec` as files hold it."""
 
 
@@ -323,7 +347,8 @@ def explain(error: ValidationError, cls: type[BaseModel], owner: str) -> str:
     if first["type"] == "missing":
         return f"{owner} needs the option {where!r}, which was not given.{more}"
     message = first["msg"].removeprefix("Value error, ")
-    seen = f" is {first['input']!r}"[:200] if "input" in first else ""
+    shown = _SHOWN.repr(first["input"]) if "input" in first else ""
+    seen = f" is {shown}" if 0 < len(shown) <= _LONGEST_SHOWN else ""
     about = f"option {where!r}{seen}" if where else "options do not fit together"
     return f"{owner}: {about}: {message[0].lower()}{message[1:]}.{more}"
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import math
 import os
 import time
@@ -15,8 +13,9 @@ from genzoo.checkpoint import MonitorState, prune, save_checkpoint
 from genzoo.engine.fit import Engine, Step
 from genzoo.engine.losses import LossRecord
 from genzoo.errors import GenzooError
-from genzoo.files import append_lines, write_bytes
+from genzoo.files import append_lines
 from genzoo.fitted import Fitted
+from genzoo.log import keep_lines_until
 from genzoo.picture import save_events
 from genzoo.run import Run
 from genzoo.transform import Affine
@@ -67,7 +66,8 @@ class MetricsLog:
         self._path = run.log
         self._every = every
         self._steps_per_epoch = steps_per_epoch
-        _keep_lines_until(run, done, evaluated=evaluated)
+        if os.path.lexists(run.log):
+            keep_lines_until(run.log, done, evaluated=evaluated)
         try:
             self._descriptor = os.open(
                 self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o644
@@ -112,20 +112,6 @@ class MetricsLog:
     def close(self) -> None:
         """Close the file."""
         os.close(self._descriptor)
-
-
-def _keep_lines_until(run: Run, done: int, *, evaluated: bool) -> None:
-    """Drop what is no whole line of a step up to `done`, and all but the first of its kind of each step."""
-    if not run.log.exists():
-        return
-    kept: dict[tuple[int, bool], bytes] = {}
-    for line in run.log.read_bytes().splitlines(keepends=True):
-        with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
-            content = json.loads(line)
-            step, is_loss = content["step"], "loss" in content
-            if line.endswith(b"\n") and step <= done and (step < done or is_loss or evaluated):
-                kept.setdefault((step, is_loss), line)
-    write_bytes(run.log, b"".join(kept.values()))
 
 
 def _removed(path: Path) -> GenzooError:

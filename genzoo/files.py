@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import fnmatch
 import hashlib
 import json
 import math
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -26,7 +28,11 @@ from genzoo.strict import parse
 ResultT = TypeVar("ResultT")
 ThingT = TypeVar("ThingT")
 
-_OLD = ".old"
+_OLD, _NEW = ".old", ".tmp"
+
+_BEGUN = re.compile(r"\..+\.\d+\.tmp(\.[^.]+)?|\.tmp[A-Za-z0-9]{6}")
+"""Files that `write_with` and the tensor library fill before they are renamed."""
+
 _LARGEST_JSON = 16 * 2**20
 _MOST_VALUES = 60_000
 
@@ -59,7 +65,7 @@ def write_folder(path: Path, fill: Callable[[Path], ResultT]) -> ResultT:
     Raises:
         GenzooError: the disk is full or read-only; what was at `path` is there as it was.
     """
-    fresh = path.with_name(f".{path.name}.tmp")
+    fresh = path.with_name(f".{path.name}{_NEW}")
     try:
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
@@ -86,13 +92,24 @@ def put_in_place(fresh: Path, path: Path) -> None:
         recover_one(old)
 
 
-def recover(folder: Path) -> None:
-    """Put right what a process that was killed has left in `folder`: remove what it began, keep what it replaced."""
+def recover(folder: Path, *folders: str) -> None:
+    """Put right what a process that was killed has left in `folder`: remove what it began, keep what it replaced.
+
+    Whatever else is hidden there is not genzoo's to touch.
+
+    Arguments:
+        folders: what the folders are called that `write_folder` makes there, as patterns.
+    """
     for left in folder.glob(".*"):
-        if left.name.endswith(_OLD):
-            recover_one(left)
-        elif ".tmp" in left.suffixes or left.name.startswith(".tmp"):  # the latter are the tensor library's
-            remove_folder(left) if left.is_dir() else left.unlink(missing_ok=True)
+        name, _, end = left.name.removeprefix(".").rpartition(".")
+        is_folder = f".{end}" in (_OLD, _NEW) and any(fnmatch.fnmatchcase(name, pattern) for pattern in folders)
+        if left.is_symlink():
+            if is_folder:
+                left.unlink(missing_ok=True)
+        elif is_folder:
+            recover_one(left) if left.name.endswith(_OLD) else remove_folder(left)
+        elif _BEGUN.fullmatch(left.name) and left.is_file():
+            left.unlink(missing_ok=True)
 
 
 def recover_one(old: Path) -> None:
@@ -105,7 +122,7 @@ def recover_one(old: Path) -> None:
 
 def remove_folder(path: Path) -> None:
     """Remove a folder, which is whole or gone for whoever looks; as well as the disk allows."""
-    hidden = path if path.name.startswith(".") else path.with_name(f".{path.name}.tmp")
+    hidden = path if path.name.startswith(".") else path.with_name(f".{path.name}{_NEW}")
     with contextlib.suppress(OSError):
         path = path.replace(hidden)
     shutil.rmtree(path, ignore_errors=True)
@@ -176,7 +193,8 @@ def read_json(path: Path, known: int = 1, name: str = "format") -> dict[str, Any
         name: of the key that says the version.
 
     Raises:
-        ArtifactError: it is missing, too large, not JSON, no object, names a key twice, or is of a newer version.
+        ArtifactError: it is missing, too large, not JSON, no object, names a key twice, or is of a newer version
+            or of what is no version.
     """
     try:
         content = parse(read_regular(path, _LARGEST_JSON))
@@ -184,8 +202,10 @@ def read_json(path: Path, known: int = 1, name: str = "format") -> dict[str, Any
         raise ArtifactError(f"{path} cannot be read: {error}.") from error
     if not isinstance(content, dict):
         raise ArtifactError(f"{path} holds {type(content).__name__}, not an object.")
-    found = content.get(name)
-    if type(found) is int and found > known:
+    found = content.get(name, known)
+    if type(found) is not int:
+        raise ArtifactError(f"{path} gives as its {name} what is no whole number, so genzoo did not write it.")
+    if found > known:
         raise ArtifactError(
             f"{path} is of {name} {found}, which a newer genzoo wrote; genzoo {version()} reads up to {known}. "
             f"Upgrade it: pip install --upgrade genzoo."
@@ -196,20 +216,22 @@ def read_json(path: Path, known: int = 1, name: str = "format") -> dict[str, Any
 def refuse_crowded(path: Path, content: Mapping[str, Any]) -> None:
     """Refuse settings of so many values that telling what is wrong with each would take more memory than they do.
 
-    Features of data may be many, and are looked at one by one.
+    The features of data may be many, and are looked at one by one.
 
     Raises:
         ArtifactError: there are more values than any settings have.
     """
+    data = content.get("data")
+    features = data.get("features") if isinstance(data, Mapping) else None
     count = 0
     left: list[Any] = [content]
     while left:
         value = left.pop()
-        inner = [part for key, part in value.items() if key != "features"] if isinstance(value, Mapping) else value
+        inner = value.values() if isinstance(value, Mapping) else value
         count += len(inner)
         if count > _MOST_VALUES:
             raise ArtifactError(f"{path} cannot be read: it holds more values than any file that genzoo writes there.")
-        left += [part for part in inner if isinstance(part, Mapping | list)]
+        left += [part for part in inner if isinstance(part, Mapping | list) and part is not features]
 
 
 def read_settings(path: Path, cls: type[SettingsT]) -> SettingsT:
@@ -219,6 +241,8 @@ def read_settings(path: Path, cls: type[SettingsT]) -> SettingsT:
         ArtifactError: it cannot be read, or does not hold what this version writes there.
     """
     content = read_json(path, max(get_args(cls.model_fields["format"].annotation)))
+    if "format" not in content:
+        raise ArtifactError(f"{path} does not say of what format it is, so genzoo did not write it.")
     refuse_crowded(path, content)
     try:
         return cls.model_validate(content)

@@ -35,6 +35,10 @@ from genzoo.weights import below
 
 _MARKUP = "\\`*_{}[]<>|#"
 _SCORES = "validation_scores"
+
+MOST_SCORES = 10_000
+"""Validation rows whose log-likelihoods are kept with a model."""
+
 _PREFIXES = ("generator.", "transform.")
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -164,8 +168,12 @@ def assemble(
 
 
 def _check_scores(outline: Tensor | None) -> None:
-    if outline is not None and (outline.dtype != torch.float64 or outline.ndim != 1 or not len(outline)):
-        raise ArtifactError(f"its {_SCORES} are {tuple(outline.shape)} {outline.dtype}, and not a list of float64")
+    if outline is None:
+        return
+    if outline.dtype != torch.float64 or outline.ndim != 1 or not 0 < len(outline) <= MOST_SCORES:
+        raise ArtifactError(
+            f"its {_SCORES} are {tuple(outline.shape)} {outline.dtype}, and not a list of at most {MOST_SCORES} float64"
+        )
 
 
 def _check_transform_form(owner: str, outlines: Mapping[str, Tensor], data: DataSpec) -> None:

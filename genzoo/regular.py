@@ -15,6 +15,16 @@ from genzoo.errors import ArtifactError
 _WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
+def at(path: str | Path) -> Path:
+    """Where a user points; `~` is left as it is where there is no such home."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - that of a path fails
+
+
+def holds(folder: Path, *names: str) -> bool:
+    """Whether all those names are in a folder, whatever they stand for; not in what is no folder, or cannot be one."""
+    return all(os.path.lexists(folder / name) for name in names)
+
+
 def check_inside(path: Path, folder: Path) -> None:
     """Refuse a name in a folder that stands for something outside it.
 

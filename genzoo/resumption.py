@@ -14,10 +14,12 @@ from torch import Tensor
 from genzoo.checkpoint import CheckpointState, MonitorState, checkpoints, load_checkpoint
 from genzoo.config import BUDGETS, RunConfig, launcher, merge_training, validate
 from genzoo.data.dataset import Dataset
+from genzoo.data.fetched import without_fetching
 from genzoo.engine.distributed import ALONE, Processes
 from genzoo.engine.gradient import GradientEngine
 from genzoo.errors import ArtifactError, ConfigError
 from genzoo.preparation import Prepared, prepare
+from genzoo.regular import check_inside
 from genzoo.run import Run, open_run
 from genzoo.weights import below, load_tensors
 
@@ -77,7 +79,8 @@ def prepare_resume(
     content["training"] = merge_training(content["training"], given)
     content["precision"] = record.get("precision", config.precision)
     asked = validate(RunConfig, content, str(run.path))
-    prepared = prepare(asked, dataset, resumed=None if found is None else run, processes=processes)
+    with without_fetching():  # the run may be anybody's
+        prepared = prepare(asked, dataset, resumed=None if found is None else run, processes=processes)
     if found is None:
         return run, prepared, Start()
     checkpoint, state, tensors, notes = found
@@ -98,10 +101,11 @@ def _last_checkpoint(run: Run) -> tuple[Path, CheckpointState, dict[str, Tensor]
     `None` where training was stopped before there was one.
 
     Raises:
-        ArtifactError: there is none of a run that has begun, or none that can be read.
+        ArtifactError: there is none of a run that has begun, none that can be read, or one that leads out of the run.
     """
     damage: list[ArtifactError] = []
     for path in reversed(checkpoints(run.checkpoints)):
+        check_inside(path, run.path)
         try:
             state, tensors = load_checkpoint(path)
         except ArtifactError as error:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from pydantic import TypeAdapter, ValidationError
 
-from genzoo.checkpoint import checkpoints, load_checkpoint
+from genzoo.checkpoint import CHECKPOINTS, checkpoints, load_checkpoint
 from genzoo.config import DataForm, RunConfig, runs_folder, version
 from genzoo.data.dataset import Dataset
 from genzoo.data.difference import difference
@@ -27,7 +27,7 @@ from genzoo.fitted import Array, Fitted
 from genzoo.lock import hold
 from genzoo.plugins import registry
 from genzoo.portable import Weights, assemble, entry_of, load_model
-from genzoo.regular import check_inside
+from genzoo.regular import at, check_inside, holds
 from genzoo.spec import DataSpec
 
 _DATA: TypeAdapter[DataSpec] = TypeAdapter(DataForm)
@@ -152,11 +152,14 @@ class Run:
         """Keep other processes from training into this run; what a killed one left half done is put right first.
 
         Raises:
-            ArtifactError: another process trains into it.
+            ArtifactError: another process trains into it, or a folder in it leads out of it.
         """
+        for folder in (self.model, self.checkpoints, self.samples):
+            check_inside(folder, self.path)
         with hold(self.path):
-            for folder in (self.path, self.checkpoints, self.samples):
-                recover(folder)
+            recover(self.path, self.model.name)
+            recover(self.checkpoints, CHECKPOINTS)
+            recover(self.samples)
             yield
 
     @property
@@ -258,11 +261,17 @@ def open_run(path: str) -> Run:
     Raises:
         ArtifactError: there is none.
     """
-    for place in (Path(path).expanduser(), runs_folder() / path):
-        if (place / "config.json").is_file() and (place / "run.json").is_file():
+    for place in (at(path), runs_folder() / path):
+        if holds(place, "config.json", "run.json"):
             return Run(place)
     names = [entry.name for entry in runs_folder().glob("*") if entry.is_dir()]
     raise ArtifactError(f"{path} is not a run directory. {did_you_mean(path, names)}")
+
+
+def is_model_folder(path: str | Path) -> bool:
+    """Whether a folder is to be taken for that of a model, and not for a run directory."""
+    place = at(path)
+    return not holds(place, "run.json") and (holds(place, "config.json") or holds(place, "model.safetensors"))
 
 
 def load(path: str | Path, device: str = "cpu") -> Fitted:
@@ -271,9 +280,7 @@ def load(path: str | Path, device: str = "cpu") -> Fitted:
     Raises:
         ArtifactError: it is neither, or it is damaged.
     """
-    place = Path(path).expanduser()
-    whole = (place / "model.safetensors").is_file()
-    fitted = load_model(place, registry()) if whole else open_run(str(path)).fitted()
+    fitted = load_model(at(path), registry()) if is_model_folder(path) else open_run(str(path)).fitted()
     return fitted.to(resolve_device(device, float64=fitted.generator.needs_float64))
 
 

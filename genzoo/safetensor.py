@@ -47,6 +47,9 @@ _LONGEST_HEADER = 16 * 2**20
 _MOST_SIDES, _LONGEST_SIDE, _MOST_NUMBERS = 16, 2**40, 2**60
 _LONGEST_NAME, _MOST_TENSORS = 1_000, 20_000
 
+_MOST_HASHED = 2**27
+"""Bytes of a file that is refused anyhow, for the sake of the reason."""
+
 CHUNK = 2**20
 """Numbers, or bytes, that are looked at together."""
 
@@ -69,16 +72,17 @@ def read_layout(path: Path, sha256: str | None = None) -> dict[str, Layout]:
     """What a file of tensors holds, by name; none of its numbers is read.
 
     Arguments:
-        sha256: what the file's has to be, which tells damage from a file that never was one.
+        sha256: what the file's has to be, which tells damage from a file that never was one, unless it is large.
 
     Raises:
         ArtifactError: it is missing, no such file, or its header does not describe the very bytes that follow it.
     """
     with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
         try:
-            return _layout(file, os.fstat(file.fileno()).st_size)
+            return _layout(file, size)
         except (ValueError, RecursionError, OSError) as error:
-            if sha256 is not None:
+            if sha256 is not None and size <= _MOST_HASHED:
                 file.seek(0)
                 _refuse_changed(path, hashlib.file_digest(file, "sha256").hexdigest(), sha256)
             raise ArtifactError(f"{path} cannot be read as tensors: {error}.") from error
@@ -145,10 +149,8 @@ def _numbers(content: bytearray, place: Layout) -> Tensor:
 def _layout(file: io.BufferedReader, size: int) -> dict[str, Layout]:
     length = int.from_bytes(file.read(8), "little")
     if size < 10 or not 2 <= length <= min(size - 8, _LONGEST_HEADER):
-        raise ValueError(f"its header claims {length} bytes of a file of {size}")
-    header = parse(file.read(length))
-    if not isinstance(header, Mapping):
-        raise ValueError("its header is no object")
+        raise ValueError(f"no header of tensors is at the beginning of its {size} bytes")
+    header = _header(file.read(length))
     if len(header) > _MOST_TENSORS:
         raise ValueError(f"its header describes {len(header)} tensors, and no more than {_MOST_TENSORS} are read")
     found = {name: _place(name, told, 8 + length) for name, told in header.items() if name != "__metadata__"}
@@ -160,6 +162,20 @@ def _layout(file: io.BufferedReader, size: int) -> dict[str, Layout]:
     if end != size:
         raise ValueError(f"its header describes {end} bytes, and it holds {size}")
     return found
+
+
+def _header(content: bytes) -> Mapping[str, Any]:
+    """What a header says; of what is no header, nothing is told, as the file may be somebody's own."""
+    try:
+        header = parse(content)
+    except (ValueError, RecursionError):
+        header = None
+    if not isinstance(header, Mapping):
+        raise ValueError("its header is no JSON that describes tensors")
+    notes = header.get("__metadata__", {})
+    if not isinstance(notes, Mapping) or not all(isinstance(note, str) for note in notes.values()):
+        raise ValueError("the __metadata__ of its header are no texts by name")
+    return header
 
 
 def _place(name: str, told: Any, start: int) -> Layout:

@@ -14,8 +14,8 @@ _MEMORY = 64 * 2**20
 # What CPython takes for them, rounded up: an empty object in a list, a string or number that no other shares.
 _CONTAINER, _SCALAR = 240, 72
 
-# Possessive, so that no text makes it go back.
-_TOKENS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
+# Up to the next bracket that stands in no string, or the end. Possessive, so that no text makes it go back.
+_BRACKET = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+"?)*+([\[\]{}]|\Z)', re.DOTALL)
 
 
 def parse(content: bytes) -> Any:
@@ -36,20 +36,19 @@ def parse(content: bytes) -> Any:
 
 
 def _refuse_costly(content: bytes) -> None:
-    depth = containers = 0
-    for found in _TOKENS.finditer(content):
-        token = found[0][:1]
-        if token in b"[{":
-            containers += 1
+    width = 1 if content.isascii() and b"\\u" not in content else 4
+    memory = 2 * width * len(content) + _SCALAR * content.count(b",")
+    depth = 0
+    for found in _BRACKET.finditer(content):
+        if found[1] in (b"[", b"{"):
+            memory += _CONTAINER
             depth += 1
             if depth > _DEEPEST:
                 raise ValueError(f"it is nested more than {_DEEPEST} deep")
-        elif token in b"]}":
+        elif found[1]:
             depth -= 1
-    width = 1 if content.isascii() and b"\\u" not in content else 4
-    memory = 2 * width * len(content) + _CONTAINER * containers + _SCALAR * content.count(b",")
-    if memory > _MEMORY + 2 * len(content):
-        raise ValueError("it holds more values than any file that genzoo writes")
+        if memory > _MEMORY + 2 * len(content):
+            raise ValueError("it holds more values than any file that genzoo writes")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -47,7 +47,7 @@ LAYERS = (
     ("strict",),
     ("safetensor",),
     ("files",),
-    ("lock",),
+    ("lock", "log"),
     ("features",),
     ("metrics",),
     ("engine",),

@@ -469,3 +469,8 @@ def test_a_run_that_names_data_to_be_fetched_fetches_nothing(tmp_path, monkeypat
     monkeypatch.delenv("GENZOO_DATA", raising=False)
     with without_fetching(), pytest.raises(DataError, match="genzoo data mnist"):
         read("mnist")
+    (tmp_path / "mnist").mkdir()
+    for kind in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
+        (tmp_path / "mnist" / f"{kind}-ubyte.gz").write_bytes(b"another")  # which would be fetched again
+    with without_fetching(), pytest.raises(DataError, match="genzoo data mnist"):
+        read("mnist")

@@ -1,6 +1,7 @@
 """Extractors of features: what they compute, where their weights come from, and what they refuse."""
 
 import shutil
+import struct
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from genzoo.errors import ArtifactError, ConfigError, DataError
 from genzoo.features import classifier, columns, convert_efficientnet, efficientnet, inception, pixels
 from genzoo.features.cache import cached
 from genzoo.features.extractor import Material
-from genzoo.features.network import Network
+from genzoo.features.network import Network, load_network
 from genzoo.features.resize import resized
 from genzoo.metrics.judge import find_extractor
 from genzoo.plugins import registry
@@ -253,3 +254,26 @@ def test_efficientnet_equals_the_published_network(tmp_path, capsys):
     dataset = pictures(3)
     assert efficientnet.build(material(dataset))(dataset.events).shape == (3, 1280)
     shutil.rmtree(tmp_path / "cache")
+
+
+def prefixed(text):
+    return struct.pack("<Q", len(text)) + text
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"root:x:0:0:hunter2\n" * 10,
+        prefixed(b"hunter2"),
+        prefixed(b'{"a": 1e99999, "b": NaN}'),
+        prefixed(b"\xfehunter2"),
+        prefixed(b'["hunter2"]'),
+    ],
+)
+def test_of_a_file_that_holds_no_tensors_nothing_is_told(content, tmp_path):
+    (tmp_path / "own").write_bytes(content)
+    with pytest.raises(ArtifactError, match="cannot be read as tensors") as refused:
+        load_network("inception", torch.nn.Linear(1, 1), tmp_path / "own")
+    told = str(refused.value).replace(str(tmp_path / "own"), "")
+    for part in ("hunter2", "1e99999", "NaN", "fe", str(int.from_bytes(content[:8], "little"))):
+        assert part not in told

@@ -20,10 +20,12 @@ from hostile import divided, joined, read_files, redigested, write_files
 import genzoo
 from genzoo import ArtifactError, DataSpec, Feature
 from genzoo.build import build_parts
+from genzoo.comparison.keep import Kept
 from genzoo.fitted import Fitted
 from genzoo.plugins import registry
 from genzoo.portable import save_model
 from genzoo.registry import Entry
+from genzoo.run import Run
 from genzoo.transform import Affine
 
 RUNS = fuzz_folders.RUNS
@@ -361,3 +363,153 @@ def test_a_million_layers_are_cut_short(tmp_path, model, monkeypatch, cli):
     monkeypatch.setitem(sys.modules, "test_hostile", sys.modules[__name__])
     rewritten(model, lambda content: content.update(model="genzoo-odd/odd", options={"layers": 10**9}))
     assert_refused(cli("sample", model), 4, "layers", "far fewer")
+
+
+def stranger(folder, name="gmm-interrupted"):
+    """A run of somebody else's, and a folder of the user's own with what looks like leftovers; gives both."""
+    run, own = folder / "run", folder / "own"
+    shutil.copytree(RUNS / name, run)
+    files = {".photos.old/a.png": b"a", "photos/b.png": b"b", ".draft.tmp": b"c", ".tmpabcdef": b"d"}
+    write_files(own, {**files, ".step-000001.tmp/e": b"e", ".x.json.7.tmp.json": b"f", "step-000009/g": b"g"})
+    return run, own
+
+
+@pytest.mark.parametrize("part", ["samples", "checkpoints", "model", "checkpoints/step-000003"])
+def test_going_on_with_a_run_removes_and_writes_nothing_behind_links(part, tmp_path, cli):
+    run, own = stranger(tmp_path)
+    if (run / part).exists():
+        shutil.copytree(run / part, own, dirs_exist_ok=True)
+        shutil.rmtree(run / part)
+    (run / part).symlink_to(own)
+    before = read_files(own)
+    assert_refused(cli("train", "--resume", "run"), 4, "leads out of")
+    assert read_files(own) == before
+
+
+@pytest.mark.parametrize("part", ["rows", "best"])
+def test_going_on_with_a_comparison_removes_nothing_behind_links(part, tmp_path):
+    _, own = stranger(tmp_path)
+    (tmp_path / "compared").mkdir()
+    (tmp_path / "compared" / part).symlink_to(own)
+    before = read_files(own)
+    with pytest.raises(ArtifactError, match="leads out of"), Kept(tmp_path / "compared").locked():
+        pytest.fail("locked")
+    assert read_files(own) == before
+
+
+def test_what_a_user_hid_in_a_run_stays_there(tmp_path):
+    run, own = stranger(tmp_path)
+    kept = {".photos.old/a.png", "photos/b.png", ".draft.tmp", "step-000009/g"}
+    for folder in (run / "samples", run / "checkpoints"):
+        shutil.copytree(own, folder, dirs_exist_ok=True)
+    with Run(run).locked():
+        assert kept | {".step-000001.tmp/e"} == set(read_files(run / "samples"))
+        assert kept < set(read_files(run / "checkpoints"))
+        assert not (run / "checkpoints" / ".step-000001.tmp").exists()
+
+
+def test_an_enormous_file_of_tensors_is_refused_by_its_size(model, monkeypatch, cli):
+    monkeypatch.setattr("hashlib.file_digest", lambda *_: pytest.fail("all of it was read"))
+    os.truncate(model / "model.safetensors", 2**38)
+    assert_refused(cli("sample", model), 4, "model.safetensors", str(2**38))
+
+
+def test_more_scores_than_are_ever_kept_are_not_read(model, cli):
+    header, numbers = divided((model / "model.safetensors").read_bytes())
+    begin, end = header.pop("validation_scores")["data_offsets"]
+    numbers = numbers[:begin] + numbers[end:]
+    for told in header.values():
+        told["data_offsets"] = [offset - (end - begin) * (offset > begin) for offset in told["data_offsets"]]
+    offsets = [len(numbers), len(numbers) + 2**33]
+    content = joined(
+        {**header, "validation_scores": {"dtype": "F64", "shape": [2**30], "data_offsets": offsets}}, numbers
+    )
+    (model / "model.safetensors").write_bytes(content)
+    os.truncate(model / "model.safetensors", len(content) + 2**33)
+    assert_refused(cli("sample", model), 4, "validation_scores", "at most 10000")
+
+
+@pytest.mark.parametrize(
+    "features",
+    [
+        [{"name": f"x{n}", "kind": "continuous"} for n in range(100_001)],
+        [{"name": "x", "kind": "categorical", "levels": [str(n) for n in range(60_000)]}] * 2,
+        [{"name": f"x{n}", "kind": "none"} for n in range(9_000)],
+        [{"name": f"x{n}", "kind": "continuous", "type": "none"} for n in range(9_000)],
+        [{"name": f"x{n}", "none": 1} for n in range(9_000)],
+    ],
+)
+def test_of_too_many_or_wrong_features_none_is_built(features, model, monkeypatch):
+    monkeypatch.setattr(genzoo.Feature, "__post_init__", lambda _: pytest.fail("one was"))
+    rewritten(model, lambda content: content["data"].update(features=features))
+    with pytest.raises(ArtifactError, match=r"at most 100000 columns|number 0 of its features is none") as refused:
+        genzoo.load(model)
+    assert len(str(refused.value)) < 500
+
+
+def test_only_the_features_of_data_may_be_many(model):
+    rewritten(model, lambda content: content["options"].update(features=[0] * 60_001))
+    with pytest.raises(ArtifactError, match="more values"):
+        genzoo.load(model)
+
+
+@pytest.mark.parametrize("value", [True, 1.0, "1", None])
+def test_a_version_is_a_whole_number(value, model, tmp_path, cli):
+    rewritten(model, lambda content: content.update(format=value))
+    assert_refused(cli("sample", model), 4, "format", "no whole number")
+    shutil.copytree(RUNS / "gmm-interrupted", tmp_path / "run")
+    record = json.loads((tmp_path / "run/run.json").read_text())
+    (tmp_path / "run/run.json").write_text(json.dumps({**record, "format": value}))
+    assert_refused(cli("sample", "run"), 4, "run.json", "no whole number")
+
+
+def test_settings_without_a_version_are_refused(model, cli):
+    rewritten(model, lambda content: content.pop("format"))
+    assert_refused(cli("sample", model), 4, "does not say of what format")
+
+
+@pytest.mark.parametrize("notes", [7, None, "x", [], ["x"], {"x": 7}, {"x": None}, {"x": ["y"]}])
+def test_notes_in_a_header_that_are_no_texts_are_refused(notes, model, cli):
+    changed_header(model, lambda header: header.update(__metadata__=notes))
+    assert_refused(cli("sample", model), 4, "__metadata__")
+
+
+def test_notes_that_others_put_into_a_header_are_passed_over(model):
+    changed_header(model, lambda header: header.update(__metadata__={"format": "pt"}))
+    assert len(genzoo.load(model).sample(2)) == 2
+
+
+@pytest.mark.parametrize("path", ["x" * 300, "a/" * 2_500, "~nobody-of-that-name/x", "a\nb"])
+@pytest.mark.parametrize(
+    "words",
+    ["sample PATH", "evaluate PATH", "score PATH --data iris", "report PATH", "train --resume PATH", "data PATH"],
+)
+def test_a_path_that_cannot_be_opened_is_refused_as_one_where_nothing_is(words, path, cli):
+    assert_refused(cli(*(path if word == "PATH" else word for word in words.split())), 4)
+
+
+@pytest.mark.parametrize("way", ["pipe", "folder", "device", "link to itself", "missing"])
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors"])
+def test_what_is_wrong_with_a_model_folder_is_told_and_not_that_it_is_no_run(way, file, model, tmp_path, cli):
+    class Chosen(random.Random):
+        def choice(self, ways):
+            return way
+
+    hostile.odd_file(model / file, Chosen(), tmp_path)
+    code, _, err = cli("sample", model)
+    assert code == 4
+    assert f"m/{file}" in "".join(err.split())
+    assert "run directory" not in err
+
+
+def test_a_run_of_somebody_else_fetches_nothing_when_it_is_gone_on_with(tmp_path, monkeypatch, cli):
+    pooch = pytest.importorskip("pooch")
+    monkeypatch.setattr(pooch, "retrieve", lambda *_, **__: pytest.fail("fetched"))
+    monkeypatch.setattr(pooch, "os_cache", lambda _: tmp_path)
+    monkeypatch.delenv("GENZOO_DATA", raising=False)
+    run, _ = stranger(tmp_path)
+    rewritten(run, lambda content: content["data"].update(source="mnist"))
+    assert_refused(cli("train", "--resume", "run"), 4, "genzoo data mnist")
+    shutil.rmtree(run / "checkpoints")
+    (run / "metrics.jsonl").unlink()
+    assert_refused(cli("train", "--resume", "run"), 4, "genzoo data mnist")

@@ -19,6 +19,7 @@ from genzoo.cli.options import (
 )
 from genzoo.errors import ConfigError
 from genzoo.plugins import registry
+from genzoo.regular import at, holds
 
 if TYPE_CHECKING:
     from genzoo.report.page import Page
@@ -45,8 +46,8 @@ def command(run: str, out: Path | None, seed: int, as_json: bool, **given: Any) 
     """
     from genzoo.report.html import write_page
 
-    place = Path(run).expanduser()
-    compared = (place / "comparison.json").is_file()
+    place = at(run)
+    compared = holds(place, "comparison.json")
     if compared:
         _refuse_choices(given)
         folder, page = place, _comparison_page(place, seed)

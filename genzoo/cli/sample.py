@@ -181,11 +181,11 @@ def _dataset(run: str, fitted: Fitted, given: dict[str, Any]) -> Dataset:
         ConfigError: a model folder says nothing of its data, and `--data` was not given.
     """
     from genzoo.cli.matching import open_data
-    from genzoo.run import open_run
+    from genzoo.run import is_model_folder, open_run
 
     if given["data"] is not None:
         return open_data(fitted, given)
-    if (Path(run).expanduser() / "model.safetensors").is_file():
+    if is_model_folder(run):
         raise ConfigError(
             f"{run} is a model folder, which holds no data. Name the data whose rows A and B are: --data."
         )

@@ -33,6 +33,7 @@ from genzoo.errors import ArtifactError, ConfigError, GenzooError
 from genzoo.files import digest, read_settings, read_tensors, recover, write_json, write_tensors
 from genzoo.lock import hold
 from genzoo.plugins import registry
+from genzoo.regular import check_inside
 from genzoo.report.result import Row
 
 _HEADER = "comparison.json"
@@ -103,11 +104,13 @@ class Kept:
         """Keep other processes from working here; what a killed one left half done is put right first.
 
         Raises:
-            ArtifactError: another process works here.
+            ArtifactError: another process works here, or a folder in it leads out of it.
         """
+        for name in ("rows", "best"):
+            check_inside(self.path / name, self.path)
         with hold(self.path):
-            for folder in (self.path, self.path / "rows"):
-                recover(folder)
+            recover(self.path, "best")
+            recover(self.path / "rows")
             yield
 
     def find(self, candidate: Candidate) -> Result | None:

@@ -73,14 +73,22 @@ def without_fetching() -> Iterator[None]:
         _FETCHING.reset(before)
 
 
+def _is_cached(path: Path, checksum: str) -> bool:
+    import pooch  # as in `_fetch`
+
+    return path.is_file() and pooch.file_hash(str(path), alg="md5") == checksum
+
+
 def _fetch(name: str, sums: dict[str, str], base: str) -> Path:
     import pooch  # slow to import, and needed only the first time
 
     folder = Path(pooch.os_cache("genzoo")) / name
-    if not _FETCHING.get() and not all((folder / file).is_file() for file in sums):
-        raise DataError(
-            f"Dataset {name!r} is not on this machine, and is fetched only when asked for: genzoo data {name}."
-        )
+    if not _FETCHING.get():
+        if not all(_is_cached(folder / file, checksum) for file, checksum in sums.items()):
+            raise DataError(
+                f"Dataset {name!r} is not on this machine, and is fetched only when asked for: genzoo data {name}."
+            )
+        return folder
     pooch.get_logger().setLevel("WARNING")
     try:
         for file, checksum in sums.items():

@@ -25,7 +25,7 @@ def is_registered(source: str, registry: Registry) -> bool:
 
 def anchor(settings: DataSettings, registry: Registry) -> DataSettings:
     """The same data, found from any working directory."""
-    path = Path(settings.source).expanduser()
+    path = _path(settings)
     if is_registered(settings.source, registry) or not path.exists():
         return settings
     return settings.model_copy(update={"source": str(path.resolve())})
@@ -82,7 +82,18 @@ def open_source(settings: DataSettings, registry: Registry) -> Tabular | None:
 
 
 def _path(settings: DataSettings) -> Path:
-    return Path(settings.source).expanduser()
+    """Where the source may lie.
+
+    Raises:
+        DataError: it is a path that the system cannot look at.
+    """
+    try:
+        path = Path(settings.source).expanduser()
+        path.exists()
+    except (OSError, RuntimeError) as error:
+        told = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"Data {settings.source[:100]!r} cannot be opened: {told}.") from error
+    return path
 
 
 def _open_table(settings: DataSettings, registry: Registry) -> Tabular | None:

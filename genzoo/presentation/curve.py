@@ -8,16 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from genzoo.regular import open_regular
+from genzoo.log import read_log
 from genzoo.report.drawing import curves
 from genzoo.report.page import Picture, Pictures, Section
 from genzoo.run import Run
-from genzoo.strict import parse
 
 _PLACES = frozenset({"step", "epoch", "seconds"})
 _MOST_POINTS = 1_000
 _MOST_LINES, _MOST_PICTURES = 20, 20
-_LONGEST_LINE = 2**20
 
 
 class Points:
@@ -68,27 +66,13 @@ def curve_section(run: Run) -> Section | None:
 def _logged(run: Run) -> dict[str, Series]:
     """By picture and line, steps and values."""
     found: dict[str, Series] = {}
-    for line in _lines(run):
+    for _, line in read_log(run.log) if run.log.exists() else ():
         for title, name, value in _values(line):
             if len(found.setdefault(title, {})) < _MOST_LINES or name in found[title]:
                 found[title].setdefault(name, Points()).add(line["step"], value)
             if len(found) > _MOST_PICTURES:
                 found.popitem()
     return found
-
-
-def _lines(run: Run) -> Iterator[dict[str, Any]]:
-    """Lines that are whole; the last may be cut short in a run that is at work."""
-    if not run.log.exists():
-        return
-    with open_regular(run.log) as file:
-        while text := file.readline(_LONGEST_LINE):
-            try:
-                line = parse(text)
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(line, dict) and type(line.get("step")) is int:
-                yield line
 
 
 def _values(line: Mapping[str, Any]) -> Iterator[tuple[str, str, float]]:
