@@ -28,7 +28,7 @@ def write_table(path: Path, table: pa.Table, *, escape_formulas: bool = False) -
             `.csv` and `.tsv`; other files say what is text.
 
     Raises:
-        ConfigError: the suffix is unknown.
+        ConfigError: the suffix is unknown, or two columns would have one name behind an apostrophe.
         GenzooError: the disk is full or read-only.
     """
     suffix = path.suffix.lower()
@@ -67,9 +67,19 @@ def write_text(sink: BinaryIO, table: pa.Table, delimiter: str = ",") -> None:
 
 
 def without_formulas(table: pa.Table) -> pa.Table:
-    """The table with text and names that a spreadsheet would take for a formula behind an apostrophe."""
+    """The table with text and names that a spreadsheet would take for a formula behind an apostrophe.
+
+    Raises:
+        ConfigError: two columns would have one name.
+    """
     columns = [_guarded(_decoded(column)) for column in table.columns]
-    return pa.table(columns, names=[guarded(name) for name in table.column_names])
+    names = [guarded(name) for name in table.column_names]
+    if twins := [name for name in table.column_names if names.count(guarded(name)) > 1]:
+        raise ConfigError(
+            f"Columns {' and '.join(map(repr, twins[:2]))} cannot both stand behind an apostrophe in one file, as "
+            f"--escape-formulas puts them. Write .parquet, or leave the option out."
+        )
+    return pa.table(columns, names=names)
 
 
 def _guarded(column: Any) -> Any:

@@ -44,6 +44,41 @@ def test_formulas_are_escaped_on_request_and_data_otherwise_come_as_they_are(cli
         assert cli(*words, "--out", "a.parquet", "--escape-formulas")[0] == 0
 
 
+def test_what_was_escaped_comes_back_in(cli, wicked_table):
+    assert cli("train", "naive-bayes", "--data", wicked_table, "--out", "run")[0] == 0
+    for name, words in (("plain.csv", []), ("safe.csv", ["--escape-formulas"])):
+        assert cli("sample", "run", "-n", "60", "--out", name, *words)[0] == 0
+        code, _, err = cli("score", "run", "--data", name, "--out", f"scores-{name}")
+        assert code == 0, err
+    assert read("safe.csv") != read("plain.csv")
+    assert read("scores-safe.csv") == read("scores-plain.csv")
+
+
+def test_a_hole_in_an_escaped_column_is_filled_as_the_column_spells_it(cli, wicked_table):
+    assert cli("train", "naive-bayes", "--data", wicked_table, "--out", "run")[0] == 0
+    assert cli("sample", "run", "-n", "60", "--out", "safe.csv", "--escape-formulas")[0] == 0
+    header, *rows = read("safe.csv")
+    with Path("holes.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *([row[0], row[1] if i % 3 else "", row[2]] for i, row in enumerate(rows))])
+    code, _, err = cli("impute", "run", "--data", "holes.csv", "--draws", "--out", "filled.csv")
+    assert code == 0, err
+    filled = [row[1] for row in read("filled.csv")[1:]]
+    assert all(filled)
+    assert not any(text.startswith(("=", "@", "-")) for text in filled)
+
+
+def test_columns_are_found_under_their_own_name_before_that_behind_an_apostrophe(cli):
+    Path("both.csv").write_text("=a,'=a\n" + "".join(f"{i % 7},{i % 5 * 10}\n" for i in range(100)))
+    assert cli("train", "gaussian", "--data", "both.csv", "--out", "run")[0] == 0
+    assert cli("score", "run", "--data", "both.csv", "--out", "s.csv")[0] == 0
+    Path("one.csv").write_text("'=a\n1\n2\n")
+    code, _, err = cli("score", "run", "--data", "one.csv")
+    assert (code, "no column '=a'" in err) == (4, True)
+    code, _, err = cli("sample", "run", "--out", "x.csv", "--escape-formulas")
+    assert (code, "cannot both stand" in err) == (2, True)
+    assert not Path("x.csv").exists()
+
+
 def test_nothing_that_data_call_themselves_moves_a_terminal(cli, wicked_table):
     commands = (
         ["data", wicked_table],

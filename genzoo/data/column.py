@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from genzoo.data.dataset import Array
 from genzoo.errors import DataError
+from genzoo.formula import guarded
 from genzoo.spec import ColumnType, Feature, Kind
 
 LARGEST_WHOLE = 2**53
@@ -84,7 +85,10 @@ class Column:
         if pa.types.is_null(self.values.type):
             return np.full(len(self.values), np.nan)
         levels, codes = self.coded()
-        known = {level: float(code) for code, level in enumerate(feature.levels)}
+        codes_of = {level: float(code) for code, level in enumerate(feature.levels)}
+        known = {
+            guarded(level): code for level, code in codes_of.items()
+        } | codes_of  # as --escape-formulas writes them
         table = np.array([known.get(_spelling(level, feature), -1.0) for level in levels] or [np.nan])
         found = np.where(np.isnan(codes), np.nan, table[np.nan_to_num(codes).astype(np.int64)])
         if (found < 0).any():

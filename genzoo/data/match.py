@@ -8,18 +8,21 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from genzoo.config import DataSettings
+from genzoo.data.column import Column
 from genzoo.data.dataset import Array, Dataset
 from genzoo.data.table import EventTable, chosen_columns, fill_column, gather, one_column, read_columns, streamed
 from genzoo.data.tabular import Tabular, numbered
 from genzoo.errors import ConfigError, DataError, did_you_mean
+from genzoo.formula import guarded
 from genzoo.spec import DataSpec, Feature
 
 
 def match_table(name: str, source: Tabular, settings: DataSettings, spec: DataSpec) -> Dataset:
     """A table as events of `spec`: its columns found by name, in any order, with the kinds and codes of training.
 
-    Columns without names of their own, in the table or in training, are taken by position. Columns that the model
-    does not know are left alone and listed in `Dataset.ignored`.
+    Columns without names of their own, in the table or in training, are taken by position. Names and categories may
+    stand behind the apostrophe of `--escape-formulas`. Columns that the model does not know are left alone and listed
+    in `Dataset.ignored`.
 
     Raises:
         ConfigError: a setting names a column that is not there, or says what the model knows better.
@@ -109,7 +112,8 @@ def filled_table(
     others = set(names) - set(columns) if as_written else set()
     table = source.read(names, texts | others)
     for place, (name, feature) in enumerate(zip(columns, features, strict=True)):
-        filled = fill_column(one_column(source, table, name), events[:, place], feature)
+        column = one_column(source, table, name)
+        filled = fill_column(column, events[:, place], _spelt_as_in(column, feature))
         table = table.set_column(names.index(name), name, filled)
     return table
 
@@ -118,7 +122,10 @@ def _found(shown: str, names: Sequence[str], features: Sequence[Feature]) -> lis
     """The column of each feature."""
     wanted = [feature.name for feature in features]
     nameless = [part == numbered(len(part)) for part in (list(names), wanted)]
-    absent = [name for name in wanted if name not in names]
+    written = [guarded(name) for name in wanted]  # by --escape-formulas
+    pairs = zip(wanted, written, strict=True)
+    found = [name if name in names or other in wanted else other for name, other in pairs]
+    absent = [name for name, own in zip(wanted, found, strict=True) if own not in names]
     if all(nameless) or (any(nameless) and absent):
         if len(names) != len(wanted):
             raise DataError(
@@ -130,7 +137,18 @@ def _found(shown: str, names: Sequence[str], features: Sequence[Feature]) -> lis
         raise DataError(
             f"{shown} has no column {absent[0]!r}, which the model was trained on. {did_you_mean(absent[0], names)}"
         )
-    return wanted
+    return found
+
+
+def _spelt_as_in(column: Column, feature: Feature) -> Feature:
+    """The feature with its categories behind the apostrophe of `--escape-formulas`, where those of the column are."""
+    if feature.levels is None or feature.stored not in ("string", "dictionary"):
+        return feature
+    if pa.types.is_null(column.values.type):
+        return feature
+    behind = tuple(map(guarded, feature.levels))
+    escaped = set(column.coded()[0]) - set(feature.levels)
+    return feature if escaped.isdisjoint(behind) else dataclasses.replace(feature, levels=behind)
 
 
 def _read_as_text(feature: Feature) -> bool:
