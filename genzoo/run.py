@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from genzoo.checkpoint import checkpoints, load_checkpoint
 from genzoo.config import DataForm, RunConfig, runs_folder, version
 from genzoo.data.dataset import Dataset
+from genzoo.data.difference import difference
 from genzoo.data.fetched import without_fetching
 from genzoo.data.source import open_dataset
 from genzoo.device import resolve_device
@@ -198,9 +199,13 @@ class Run:
         config, record = self.config, self.record
         if dataset.digest() == config.data_digest:
             return
+        try:
+            before = self.data
+        except ArtifactError:
+            before = None
+        told = difference(before, dataset.spec, rows_before=record.get("events"), rows=len(dataset))
         raise ArtifactError(
-            f"{self.path} was trained on other data than {config.data.source!r} holds now: "
-            f"{_difference(record.get('data'), record.get('events'), dataset)}. {remedy}"
+            f"{self.path} was trained on other data than {config.data.source!r} holds now: {told}. {remedy}"
         )
 
     def sample(self, n: int, *, seed: int = 0) -> Array:
@@ -234,24 +239,6 @@ class Run:
     def impute(self, x: Array, *, draw: bool = False, seed: int = 0) -> Array:
         """`Fitted.impute` of the trained model."""
         return self.fitted().impute(x, draw=draw, seed=seed)
-
-
-def _difference(spec: Any, events: Any, dataset: Dataset) -> str:
-    """In what a dataset differs from one of `events` events of form `spec`, as far as those were recorded."""
-    try:
-        before = _DATA.validate_python(spec)
-    except ValidationError:
-        return "they have another digest"
-    columns, own = ([feature.name for feature in found.features] for found in (before, dataset.spec))
-    if lost := [name for name in columns if name not in own]:
-        return f"column {lost[0]!r} is not there any more"
-    if new := [name for name in own if name not in columns]:
-        return f"column {new[0]!r} is new"
-    if before != dataset.spec:
-        return f"one event was {before.describe()}, and is now {dataset.spec.describe()}, or of other kinds of columns"
-    if events is not None and events != len(dataset):
-        return f"there were {events} rows, and there are {len(dataset)}"
-    return f"the number of rows is the same, {len(dataset)}, and values in them are others"
 
 
 def _environment() -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import assert_refused
 from sklearn.datasets import load_iris
 from sklearn.mixture import GaussianMixture
 
@@ -295,13 +296,40 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
     ):
         with pytest.raises(ConfigError, match=words):
             genzoo.compare(["gaussian"], "iris", out=out, **change)
-    with pytest.raises(ConfigError, match="other data"):
-        genzoo.compare(["gaussian"], "wine", out=out)
     with pytest.raises(ConfigError, match="holds no comparison"):
         genzoo.compare(["gaussian"], "iris", out=out / "rows")
     (next((out / "rows").glob("*.safetensors"))).write_bytes(b"broken")
     with pytest.raises(ArtifactError, match="changed since"):
         genzoo.compare(["gaussian"], "iris", out=out)
+
+
+def test_other_data_are_told_apart_from_those_of_a_comparison(cli):
+    lines = ["a,b", *(f"{i % 7},{i * i % 11}" for i in range(60))]
+    changes = {
+        "there were 60 rows, and there are 59": lines[:-1],
+        "column 'b' is not there any more": ["a,c", *lines[1:]],
+        "values in them are others": [*lines[:-1], "1,1000"],
+    }
+    words = ("compare", "gaussian", "--data", "t.csv", "--out", "kept")
+    Path("t.csv").write_text("\n".join(lines))
+    assert cli(*words)[0] == 0
+    for difference, changed in changes.items():
+        Path("t.csv").write_text("\n".join(changed))
+        assert_refused(cli(*words), 4, "kept holds a comparison of other data", difference, "another --out")
+
+
+def test_a_folder_of_the_first_format_is_gone_on_with(cli, monkeypatch):
+    made = counting(monkeypatch)
+    words = ("compare", "gaussian", "--out", "kept", "--data")
+    assert cli(*words, "iris")[0] == 0
+    header = Path("kept/comparison.json")
+    content = json.loads(header.read_text())
+    assert (content.pop("events"), content.pop("event")["event_shape"]) == (150, [4])
+    header.write_text(json.dumps({**content, "format": 1}))
+    made.clear()
+    assert cli(*words, "iris")[0] == 0
+    assert made == []
+    assert_refused(cli(*words, "wine"), 4, "other data", "another digest")
 
 
 def test_the_json_form_is_what_the_design_says():

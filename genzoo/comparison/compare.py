@@ -148,6 +148,8 @@ def prepare_comparison(
     if out is not None:
         shared = Shared(
             data=dataset.digest(),
+            event=dataset.spec,
+            events=len(dataset),
             test_rows=dataset.test_rows,
             split=config.split,
             seed=config.seed,

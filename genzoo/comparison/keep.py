@@ -27,7 +27,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from genzoo.comparison.candidate import Candidate
 from genzoo.comparison.result import Result
-from genzoo.config import Precision, Settings, SplitSettings, version
+from genzoo.config import DataForm, Precision, Settings, SplitSettings, version
+from genzoo.data.difference import difference
 from genzoo.errors import ArtifactError, ConfigError, GenzooError
 from genzoo.files import digest, read_settings, read_tensors, recover, write_json, write_tensors
 from genzoo.lock import hold
@@ -40,8 +41,10 @@ _HEADER = "comparison.json"
 class Shared(Settings):
     """`comparison.json`: what all candidates of a comparison share."""
 
-    format: Literal[1] = 1
+    format: Literal[1, 2] = 2
     data: str = Field(description="SHA-256 of the events")
+    event: DataForm | None = Field(None, description="what one event is; not in format 1")
+    events: int | None = Field(None, description="how many there are; not in format 1")
     test_rows: int = Field(description="how many of them came as a test set")
     split: SplitSettings
     seed: int
@@ -78,8 +81,8 @@ class Kept:
         """Make a folder, or take up one of the same comparison.
 
         Raises:
-            ConfigError: it holds something else, or a comparison of other data or settings.
-            ArtifactError: what it holds is damaged.
+            ConfigError: it holds something else, or a comparison of other settings.
+            ArtifactError: it holds a comparison of other data, or what it holds is damaged.
             GenzooError: it cannot be made.
         """
         if (path / _HEADER).exists():
@@ -185,8 +188,15 @@ def _version(distribution: str) -> str | None:
 
 
 def _refuse_other(path: Path, known: Shared, shared: Shared) -> None:
-    for name in Shared.model_fields:
+    if known.data != shared.data:
+        told = difference(known.event, shared.event, rows_before=known.events, rows=shared.events)
+        raise ArtifactError(
+            f"{path} holds a comparison of other data than these: {told}. Restore the data, or choose another --out."
+        )
+    for name in [name for name in Shared.model_fields if name not in ("format", "event", "events")]:
         before, now = getattr(known, name), getattr(shared, name)
         if before != now:
-            told = "other data" if name == "data" else f"{name} {before}, and now it is {now}"
-            raise ConfigError(f"{path} holds a comparison with {told}. Choose another --out, or go on with the same.")
+            raise ConfigError(
+                f"{path} holds a comparison with {name} {before}, and now it is {now}. Choose another --out, or go on "
+                f"with the same."
+            )
