@@ -6,9 +6,11 @@ Everything below is imported on first use, so that `import genzoo` costs next to
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # that of `typing`, whose import takes longer than all else here
 if TYPE_CHECKING:
+    from typing import Any
+
     from genzoo.comparison.compare import compare as compare
     from genzoo.config import Settings as Settings
     from genzoo.data.dataset import Dataset as Dataset

@@ -1,5 +1,5 @@
 """`python -m genzoo`."""
 
-from genzoo.cli.main import run
+from genzoo.cli.start import run
 
 run()

@@ -30,7 +30,7 @@ class Environment:
         site = next((folder / "env" / "lib").glob("python*")) / "site-packages"
         (site / "parent.pth").write_text(f"{SITE}\n")
         command = self.bin / "genzoo"
-        command.write_text(f"#!{self.bin}/python\nfrom genzoo.cli.main import run\n\nrun()\n")
+        command.write_text(f"#!{self.bin}/python\nfrom genzoo.cli.start import run\n\nrun()\n")
         command.chmod(0o755)
         self.folder = folder / "work"
         self.folder.mkdir()

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -62,3 +64,97 @@ def test_a_signal_within_what_may_be_left_undone_ends_it():
         with pytest.raises(Abandoned), signals.abandonable:
             wait()
         assert not signals.abandonable.entered
+
+
+START = """
+import importlib.abc, os, signal, sys
+
+for number in (signal.SIGINT, signal.SIGTERM):  # whatever this process was started from
+    signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+numbers = list(map(int, sys.argv[1:]))
+
+
+def send():
+    if numbers:
+        os.kill(os.getpid(), numbers.pop(0))
+
+
+def sending(function):
+    return lambda *a, **k: (send(), function(*a, **k))[1]
+
+
+from genzoo.cli.start import run
+"""
+IMPORTING = """
+class Slow(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, *_):
+        if name == "click":
+            send()
+
+
+sys.meta_path.insert(0, Slow())
+run()
+"""
+REPORTING = """
+import genzoo.cli.main as line
+
+
+def work(*_, **__):
+    send()
+    raise AssertionError("not reached")
+
+
+line.root.main = work
+line.textwrap.fill = sending(line.textwrap.fill)
+sys.stdout.flush = sending(sys.stdout.flush)
+run()
+"""
+UNWINDING = """
+import genzoo.cli.main as line
+
+
+def work(*_, **__):
+    try:
+        send()
+    finally:
+        send()
+        raise AssertionError("not reached")
+
+
+line.root.main = work
+run()
+"""
+INT, TERM = signal.SIGINT, signal.SIGTERM
+
+
+def sent(program, *numbers):
+    """The exit code and stderr of a process that gets signals at known places."""
+    words = [sys.executable, "-c", START + program, *(str(int(number)) for number in numbers)]
+    done = subprocess.run(words, capture_output=True, text=True)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(("number", "code", "said"), CODES)
+def test_a_signal_while_the_command_line_is_imported_ends_it_in_good_order(number, code, said):
+    assert sent(IMPORTING, number) == (code, f"Error: {said}\n")
+
+
+@pytest.mark.parametrize("numbers", [(INT, INT, INT), (TERM, INT, TERM), (TERM, TERM, INT)])
+def test_a_signal_while_another_is_reported_changes_nothing(numbers):
+    said = {INT: "Interrupted", TERM: "Terminated"}[numbers[0]]
+    assert sent(REPORTING, *numbers) == (128 + numbers[0], f"Error: {said}.\n")
+
+
+@pytest.mark.parametrize("numbers", [(INT, INT), (TERM, INT), (INT, TERM)])
+def test_a_signal_while_another_unwinds_the_work_ends_it_at_once(numbers):
+    said = {INT: "Interrupted", TERM: "Terminated"}[numbers[0]]
+    assert sent(UNWINDING, *numbers) == (128 + numbers[0], f"Error: {said}.\n")
+
+
+def test_a_signal_that_was_ignored_before_stays_so(monkeypatch, cli):
+    monkeypatch.setattr("genzoo.cli.main.root.main", lambda *_, **__: os.kill(os.getpid(), INT))
+    before = signal.signal(INT, signal.SIG_IGN)
+    try:
+        assert cli("models") == (0, "", "")
+    finally:
+        signal.signal(INT, before)

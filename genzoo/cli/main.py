@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
 import textwrap
-import threading
 import traceback
-from collections.abc import Iterator, Sequence
-from types import FrameType
+from collections.abc import Sequence
 
 import click
 
 from genzoo.cli.group import LazyGroup
+from genzoo.cli.stop import Stop
 from genzoo.errors import GenzooError, Interrupted, LostProcessError
 from genzoo.printed import printable
 
@@ -79,25 +77,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words[:1]
-    try:
-        with _termination():
-            result = root.main(words, prog_name="genzoo", standalone_mode=False)
-        return result if isinstance(result, int) else 0
-    except LostProcessError as error:
-        return _fail(str(error), error.exit_code, debug)
-    except (click.ClickException, GenzooError) as error:
-        return error.exit_code if _told_by_another() else _fail(_text(error), error.exit_code, debug)
-    except (KeyboardInterrupt, click.Abort):
-        return _fail("Interrupted.", 130, debug)
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 1
-    except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        return _fail(f"The system refused: {error.strerror or error}{where}.", 1, debug)
-    except Exception as error:
-        text = f"genzoo met an error of its own: {type(error).__name__}: {error}. Run `genzoo --debug ...` for details."
-        return _fail(text, 1, debug)
+    with Stop() as stop:
+        try:
+            with stop.work:
+                result = root.main(words, prog_name="genzoo", standalone_mode=False)
+            return result if isinstance(result, int) else 0
+        except LostProcessError as error:
+            return _fail(str(error), error.exit_code, debug)
+        except Interrupted as error:
+            return _refuse(str(error).replace("Interrupted", stop.word, 1), stop.code(error.exit_code), debug)
+        except (click.ClickException, GenzooError) as error:
+            return _refuse(_text(error), error.exit_code, debug)
+        except (KeyboardInterrupt, click.Abort):
+            return _fail(f"{stop.word}.", stop.code(130), debug)
+        except BrokenPipeError:
+            sys.stderr.close()
+            return 1
+        except OSError as error:
+            where = f" ({error.filename})" if error.filename else ""
+            return _fail(f"The system refused: {error.strerror or error}{where}.", 1, debug)
+        except Exception as error:
+            seen = f"{type(error).__name__}: {error}"
+            return _fail(f"genzoo met an error of its own: {seen}. Run `genzoo --debug ...` for details.", 1, debug)
 
 
 def _text(error: click.ClickException | GenzooError) -> str:
@@ -114,28 +115,9 @@ def _told_by_another() -> bool:
     return launched() > 1 and os.environ.get("LOCAL_RANK", "0") != "0"
 
 
-@contextlib.contextmanager
-def _termination() -> Iterator[None]:
-    """Have SIGTERM end things as Ctrl-C does, processes at work included, with its own exit code."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    received: list[int] = []
-
-    def note(number: int, _: FrameType | None) -> None:
-        received.append(number)
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, note)
-    try:
-        yield
-    except (KeyboardInterrupt, click.Abort, Interrupted) as stop:
-        if not received:
-            raise
-        text = str(stop).replace("Interrupted", "Terminated", 1) or "Terminated."
-        raise Interrupted(text, 128 + signal.SIGTERM) from None
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _refuse(message: str, code: int, debug: bool) -> int:
+    """Tell an error that several processes may meet, of which one tells it."""
+    return code if _told_by_another() else _fail(message, code, debug)
 
 
 def _fail(message: str, code: int, debug: bool) -> int:
@@ -147,7 +129,7 @@ def _fail(message: str, code: int, debug: bool) -> int:
 
 
 def run() -> None:
-    """The console script."""
+    """The command line of this process, and its end."""
     code = main()
     try:
         sys.stdout.flush()

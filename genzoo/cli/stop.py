@@ -1,0 +1,67 @@
+"""What a signal does while a command runs: the first unwinds it, another ends it at once, none disturbs its end."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+from typing import Any, Self
+
+from genzoo.cli.start import WORDS, end_at_once
+
+
+class Stop:
+    """Turns the first SIGINT or SIGTERM within `work` into a `KeyboardInterrupt`, which is raised nowhere else.
+
+    So nothing that tells of the first is torn by a second. Signals that were ignored before stay so.
+    """
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self.work = _Work(self)
+        self.over = False
+        self._before: dict[int, Any] = {}
+
+    @property
+    def word(self) -> str:
+        """What is said of the signal."""
+        return WORDS[self.received or signal.SIGINT]
+
+    def code(self, otherwise: int) -> int:
+        """The exit code of the signal; `otherwise` where none came."""
+        return otherwise if self.received is None else 128 + self.received
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in WORDS:
+                before = signal.getsignal(number)
+                if before is not signal.SIG_IGN:
+                    self._before[number] = before
+                    signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, before in self._before.items():  # of a process of its own nothing is left but the end
+            signal.signal(number, signal.SIG_IGN if before is end_at_once else before)
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        if self.over:
+            return
+        first, self.received = self.received is None, self.received or number
+        if not (first and self.work.going_on):
+            end_at_once(self.received)
+        raise KeyboardInterrupt
+
+
+class _Work:
+    """The stretch that the first signal ends; after it, none does anything."""
+
+    def __init__(self, stop: Stop) -> None:
+        self.going_on = False
+        self._stop = stop
+
+    def __enter__(self) -> None:
+        self.going_on = True
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.over = True
