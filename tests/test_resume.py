@@ -453,8 +453,11 @@ def test_a_run_whose_model_could_not_be_saved_is_not_called_finished(tmp_path, m
 def test_a_comparison_that_was_killed_does_not_fit_finished_candidates_again(tmp_path, jobs):
     wanted = ["gaussian", "gmm:components=2..4,training.restarts=1"]
     whole = genzoo.compare(wanted, data="iris", out=tmp_path / "whole")
-    killed = forked.run(tmp_path / "said", elsewhere.compare_until_killed, wanted, str(tmp_path / "part"), jobs)
-    assert killed.code == -signal.SIGKILL, killed.err
+    with elsewhere.listening(tmp_path / "alive") as left:
+        words = (wanted, str(tmp_path / "part"), jobs, str(tmp_path / "alive"))
+        killed = forked.run(tmp_path / "said", elsewhere.compare_until_killed, *words)
+        assert killed.code == -signal.SIGKILL, killed.err
+        assert not left(), "processes that fitted for it are left"
     kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "part/rows").glob("*.json")}
     assert len(kept) == 2
     fits = []

@@ -124,6 +124,12 @@ def work(*_, **__):
 line.root.main = work
 run()
 """
+EVALUATING = """
+import genzoo.cli.main as line
+
+line.root.main = lambda *_, **__: exec("send()", globals())
+run()
+"""
 INT, TERM = signal.SIGINT, signal.SIGTERM
 
 
@@ -149,6 +155,11 @@ def test_a_signal_while_another_is_reported_changes_nothing(numbers):
 def test_a_signal_while_another_unwinds_the_work_ends_it_at_once(numbers):
     said = {INT: "Interrupted", TERM: "Terminated"}[numbers[0]]
     assert sent(UNWINDING, *numbers) == (128 + numbers[0], f"Error: {said}.\n")
+
+
+@pytest.mark.parametrize(("number", "code", "said"), CODES)
+def test_a_signal_while_text_is_evaluated_gives_its_exit_code_too(number, code, said):
+    assert sent(EVALUATING, number) == (code, f"Error: {said}\n")
 
 
 def test_a_signal_that_was_ignored_before_stays_so(monkeypatch, cli):

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import click
 
 from genzoo.cli.group import LazyGroup
-from genzoo.cli.stop import Stop
+from genzoo.cli.stop import Stop, forget_interruption
 from genzoo.errors import GenzooError, Interrupted, LostProcessError
 from genzoo.printed import printable
 
@@ -143,4 +143,5 @@ def run() -> None:
         )
     with contextlib.suppress(OSError):
         os.dup2(last, 1)
+    forget_interruption()
     sys.exit(code)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections import namedtuple
 from types import FrameType
 from typing import Any, Self
 
@@ -51,6 +52,15 @@ class Stop:
         if not (first and self.work.going_on):
             end_at_once(self.received)
         raise KeyboardInterrupt
+
+
+def forget_interruption() -> None:
+    """Have Python end with the exit code that it is given, also where a `KeyboardInterrupt` has come through `exec`.
+
+    CPython notes the interruption of whatever it evaluates as text, such as the methods of a dataclass, and would end
+    by SIGINT, were nothing else evaluated after it.
+    """
+    namedtuple("Nothing", ())
 
 
 class _Work:

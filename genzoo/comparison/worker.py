@@ -23,6 +23,7 @@ import torch
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from genzoo.comparison.division import Division
+from genzoo.comparison.orphan import end_with
 from genzoo.comparison.trial import Outcome, Trial, attempt
 from genzoo.config import DataSettings, SplitSettings
 from genzoo.data.dataset import Dataset
@@ -73,8 +74,9 @@ def _open(place: Place) -> tuple[Dataset, Division]:
     return dataset, Division.of(dataset, SplitSettings.model_validate_json(place.split), place.seed, place.folds)
 
 
-def _work(place: Place, trial: Trial, threads: int) -> Outcome:
-    """One fit in a process of its own, which leaves interrupts to the one that started it."""
+def _work(place: Place, trial: Trial, threads: int, parent: int) -> Outcome:
+    """One fit in a process of its own, which leaves interrupts to the one that started it, and ends with it."""
+    end_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(threads)
     return attempt(*_open(place), trial)
@@ -160,11 +162,12 @@ def _at_once(place: Place, trials: Sequence[Trial], jobs: int, threads: int) -> 
         for trial in trials:
             outcome = _spared(trial, failed)
             if outcome is None:
-                yield joblib.delayed(_work)(place, trial, threads)
+                yield joblib.delayed(_work)(place, trial, threads, os.getpid())
             else:
                 spared.append(outcome)
 
-    with joblib.parallel_config(backend="loky", n_jobs=jobs, inner_max_num_threads=threads):
+    processes = min(jobs, len(trials))
+    with joblib.parallel_config(backend="loky", n_jobs=processes, inner_max_num_threads=threads):
         pool = joblib.Parallel(return_as="generator_unordered", max_nbytes=None)
     try:
         for outcome in pool(tasks()):
