@@ -133,33 +133,34 @@ run()
 INT, TERM = signal.SIGINT, signal.SIGTERM
 
 
-def sent(program, *numbers):
+def sent(folder, program, *numbers):
     """The exit code and stderr of a process that gets signals at known places."""
-    words = [sys.executable, "-c", START + program, *(str(int(number)) for number in numbers)]
-    done = subprocess.run(words, capture_output=True, text=True)
+    (folder / "program.py").write_text(START + program)
+    words = [sys.executable, "-m", "program", *(str(int(number)) for number in numbers)]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True)
     return done.returncode, done.stderr
 
 
 @pytest.mark.parametrize(("number", "code", "said"), CODES)
-def test_a_signal_while_the_command_line_is_imported_ends_it_in_good_order(number, code, said):
-    assert sent(IMPORTING, number) == (code, f"Error: {said}\n")
+def test_a_signal_while_the_command_line_is_imported_ends_it_in_good_order(tmp_path, number, code, said):
+    assert sent(tmp_path, IMPORTING, number) == (code, f"Error: {said}\n")
 
 
 @pytest.mark.parametrize("numbers", [(INT, INT, INT), (TERM, INT, TERM), (TERM, TERM, INT)])
-def test_a_signal_while_another_is_reported_changes_nothing(numbers):
+def test_a_signal_while_another_is_reported_changes_nothing(tmp_path, numbers):
     said = {INT: "Interrupted", TERM: "Terminated"}[numbers[0]]
-    assert sent(REPORTING, *numbers) == (128 + numbers[0], f"Error: {said}.\n")
+    assert sent(tmp_path, REPORTING, *numbers) == (128 + numbers[0], f"Error: {said}.\n")
 
 
 @pytest.mark.parametrize("numbers", [(INT, INT), (TERM, INT), (INT, TERM)])
-def test_a_signal_while_another_unwinds_the_work_ends_it_at_once(numbers):
+def test_a_signal_while_another_unwinds_the_work_ends_it_at_once(tmp_path, numbers):
     said = {INT: "Interrupted", TERM: "Terminated"}[numbers[0]]
-    assert sent(UNWINDING, *numbers) == (128 + numbers[0], f"Error: {said}.\n")
+    assert sent(tmp_path, UNWINDING, *numbers) == (128 + numbers[0], f"Error: {said}.\n")
 
 
 @pytest.mark.parametrize(("number", "code", "said"), CODES)
-def test_a_signal_while_text_is_evaluated_gives_its_exit_code_too(number, code, said):
-    assert sent(EVALUATING, number) == (code, f"Error: {said}\n")
+def test_a_signal_while_text_is_evaluated_gives_its_exit_code_too(tmp_path, number, code, said):
+    assert sent(tmp_path, EVALUATING, number) == (code, f"Error: {said}\n")
 
 
 def test_a_signal_that_was_ignored_before_stays_so(monkeypatch, cli):
