@@ -8,7 +8,7 @@ from collections import namedtuple
 from types import FrameType
 from typing import Any, Self
 
-from genzoo.cli.start import WORDS, end_at_once
+from genzoo.cli.ending import WORDS, end_at_once
 
 
 class Stop:
