@@ -130,6 +130,21 @@ import genzoo.cli.main as line
 line.root.main = lambda *_, **__: exec("send()", globals())
 run()
 """
+MISTAKING = """
+import genzoo.cli.main as line
+from genzoo.errors import PluginError
+
+
+def work(*_, **__):
+    try:
+        send()
+    except KeyboardInterrupt:
+        raise PluginError("numpy cannot be imported")
+
+
+line.root.main = work
+run()
+"""
 INT, TERM = signal.SIGINT, signal.SIGTERM
 
 
@@ -161,6 +176,11 @@ def test_a_signal_while_another_unwinds_the_work_ends_it_at_once(tmp_path, numbe
 @pytest.mark.parametrize(("number", "code", "said"), CODES)
 def test_a_signal_while_text_is_evaluated_gives_its_exit_code_too(tmp_path, number, code, said):
     assert sent(tmp_path, EVALUATING, number) == (code, f"Error: {said}\n")
+
+
+@pytest.mark.parametrize(("number", "code", "said"), CODES)
+def test_a_signal_that_other_code_takes_for_a_failure_is_told_as_a_signal(tmp_path, number, code, said):
+    assert sent(tmp_path, MISTAKING, number) == (code, f"Error: {said}\n")
 
 
 def test_a_signal_that_was_ignored_before_stays_so(monkeypatch, cli):
