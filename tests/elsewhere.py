@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import select
 import signal
 import time
-from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from forked import LONGEST, command
+from forked import command
 
 import genzoo
 from genzoo.comparison.keep import Kept
@@ -25,39 +22,11 @@ def keep_hold(folder: str, telling: Connection) -> None:
         time.sleep(600)
 
 
-<<<<<<< HEAD
 def compare_until_killed(said: str, wanted: list[str], out: str, jobs: int) -> None:
     """Compare candidates; once two of them are kept, the process kills itself.
 
     Before, it tells the processes that it has started in `<said>.workers`.
     """
-=======
-@contextlib.contextmanager
-def listening(pipe: Path) -> Iterator[Callable[[], bool]]:
-    """Make a named pipe, and tell whether any process can still write into it after a while."""
-    os.mkfifo(pipe)
-    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-
-    def left() -> bool:
-        while select.select([reading], [], [], LONGEST)[0]:
-            if not os.read(reading, 2**16):
-                return False
-        return True
-
-    try:
-        yield left
-    finally:
-        os.close(reading)
-
-
-def compare_until_killed(wanted: list[str], out: str, jobs: int, pipe: str) -> None:
-    """Compare candidates; once two of them are kept, the process kills itself.
-
-    Arguments:
-        pipe: what it and all processes that it starts write their errors into.
-    """
-    os.dup2(os.open(pipe, os.O_WRONLY), 2)
->>>>>>> fixs
     add = Kept.add
 
     def killed(self: Kept, candidate: object, result: object) -> None:

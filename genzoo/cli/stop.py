@@ -9,10 +9,7 @@ from types import FrameType
 from typing import Any, Self
 
 from genzoo.cli.ending import WORDS, end_at_once
-<<<<<<< HEAD
-=======
 from genzoo.errors import Interrupted
->>>>>>> fixs
 
 
 class Stop:
@@ -68,14 +65,10 @@ def forget_interruption() -> None:
 
 
 class _Work:
-<<<<<<< HEAD
-    """The stretch that the first signal ends; after it, none does anything."""
-=======
     """The stretch that the first signal ends; after it, none does anything.
 
     Code that the signal tore may raise what it will, as an import does that was cut short: it stays the signal's end.
     """
->>>>>>> fixs
 
     def __init__(self, stop: Stop) -> None:
         self.going_on = False
@@ -84,12 +77,7 @@ class _Work:
     def __enter__(self) -> None:
         self.going_on = True
 
-<<<<<<< HEAD
-    def __exit__(self, *_: object) -> None:
-        self._stop.over = True
-=======
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         self._stop.over = True
         if self._stop.received is not None and error is not None and not isinstance(error, Interrupted):
             raise KeyboardInterrupt from error
->>>>>>> fixs
