@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import toy_plugin
+from warm import warm
 
 from genzoo.cli.main import main
 from genzoo.plugins import zoo
@@ -22,6 +23,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _toy() -> None:
     torch.set_num_threads(1)
     zoo().add("genzoo-toy", toy_plugin)
+
+
+@pytest.fixture(scope="session")
+def forked():
+    """Has a fork of a Python that is warm do something in a folder."""
+    with warm() as found:
+        yield found
 
 
 @pytest.fixture

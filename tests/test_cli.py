@@ -15,7 +15,6 @@ import pytest
 import torch
 from conftest import assert_refused
 from PIL import Image
-from warm import command, forked
 
 import genzoo
 from genzoo.cli.main import _COMMANDS, main
@@ -339,12 +338,11 @@ def test_what_is_left_of_a_run_is_told_when_nothing_is(cli, digits_run):
 
 
 @pytest.mark.xdist_group("warm")
-def test_a_disk_that_is_really_full_is_a_sentence(tmp_path):
-    words = ["train", "dcgan", "--steps", "3", "--out", str(tmp_path / "run")]
-    ended = forked(tmp_path / "log", command, words, 100_000)
+def test_a_disk_that_is_really_full_is_a_sentence(tmp_path, forked):
+    ended = forked("command", ["train", "dcgan", "--steps", "3", "--out", "run"], 100_000, folder=tmp_path)
     assert ended.code == 1
-    assert "could not be written" in " ".join(ended.shown.split())
-    assert "error of its own" not in ended.shown
+    assert "could not be written" in " ".join(ended.err.split())
+    assert "error of its own" not in ended.err
     assert not [path for path in (tmp_path / "run").rglob("*") if "tmp" in path.name]
 
 

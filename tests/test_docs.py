@@ -5,12 +5,14 @@ import importlib.metadata
 import importlib.util
 import os
 import re
+import shlex
 import subprocess
 import sys
 import venv
 from pathlib import Path
 
 import pytest
+from warm import HEAVY, Warm, warm
 
 import genzoo
 
@@ -29,38 +31,43 @@ class Environment:
         self.bin = folder / "env" / "bin"
         site = next((folder / "env" / "lib").glob("python*")) / "site-packages"
         (site / "parent.pth").write_text(f"{SITE}\n")
-        command = self.bin / "genzoo"
-        command.write_text(f"#!{self.bin}/python\nfrom genzoo.cli.start import run\n\nrun()\n")
-        command.chmod(0o755)
         self.folder = folder / "work"
         self.folder.mkdir()
-
-    def run(self, command: str) -> str:
-        """What a command shows; it must succeed."""
-        variables = {key: value for key, value in os.environ.items() if not key.startswith("GENZOO_")}
-        variables["PATH"] = f"{self.bin}{os.pathsep}{os.environ['PATH']}"
-        variables["PYTHONPATH"] = os.pathsep.join([str(ROOT), *map(str, (ROOT / "plugins").iterdir())])
-        variables["PYTEST_PLUGINS"] = "genzoo.testing.reporting"  # also where genzoo was installed before it had one
-        if importlib.util.find_spec("hatchling") and importlib.util.find_spec("editables"):
-            variables["PIP_NO_BUILD_ISOLATION"] = "0"  # which turns it off, and needs no network
-        done = subprocess.run(
-            ["/bin/sh", "-c", command], cwd=self.folder, env=variables, capture_output=True, text=True
+        self.variables = {key: value for key, value in os.environ.items() if not key.startswith("GENZOO_")}
+        self.variables["PATH"] = f"{self.bin}{os.pathsep}{os.environ['PATH']}"
+        self.variables["PYTHONPATH"] = os.pathsep.join([str(ROOT), *map(str, (ROOT / "plugins").iterdir())])
+        self.variables["PYTEST_PLUGINS"] = (
+            "genzoo.testing.reporting"  # also where genzoo was installed before it had it
         )
-        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-        return done.stdout + done.stderr
+        if importlib.util.find_spec("hatchling") and importlib.util.find_spec("editables"):
+            self.variables["PIP_NO_BUILD_ISOLATION"] = "0"  # which turns it off, and needs no network
+
+    def run(self, command: str, forked: Warm) -> str:
+        """What a command shows; it must succeed."""
+        program, *words = shlex.split(command)
+        if program == "genzoo":
+            done = forked("command", words, folder=self.folder)
+            assert done.code == 0, f"{command}\n{done.shown}"
+            return done.shown
+        ended = subprocess.run(
+            ["/bin/sh", "-c", command], cwd=self.folder, env=self.variables, capture_output=True, text=True
+        )
+        assert ended.returncode == 0, f"{command}\n{ended.stdout}{ended.stderr}"
+        return ended.stdout + ended.stderr
 
 
 @pytest.mark.long
 @pytest.mark.skipif(SITE is None, reason="there is no pip in this environment")
 def test_the_guide_leads_from_an_empty_folder_to_an_installed_model(tmp_path):
     environment = Environment(tmp_path)
-    for language, title, text in BLOCKS:
-        if title:
-            (environment.folder / title).parent.mkdir(parents=True, exist_ok=True)
-            (environment.folder / title).write_text(text)
-        elif language == "console":
-            for command, expected in commands(text):
-                assert_shows(command, environment.run(command), expected)
+    with warm(environment.bin / "python", HEAVY, environment.variables) as forked:
+        for language, title, text in BLOCKS:
+            if title:
+                (environment.folder / title).parent.mkdir(parents=True, exist_ok=True)
+                (environment.folder / title).write_text(text)
+            elif language == "console":
+                for command, expected in commands(text):
+                    assert_shows(command, environment.run(command, forked), expected)
 
 
 def commands(text: str) -> list[tuple[str, str]]:

@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 from conftest import assert_refused
 from distributions import build_wheel, plugin_files, unpack
+from warm import LIGHT, Warm
 
 import genzoo
 from genzoo.errors import PluginError
@@ -60,8 +61,14 @@ class Environment:
             "PIP_CONFIG_FILE": os.devnull,
             "OMP_NUM_THREADS": "1",
         }
+        self.warm = Warm(self.python, LIGHT, self.variables)
 
     def genzoo(self, *words: object, **variables: str) -> tuple[int, str, str]:
+        done = self.warm("command", [str(word) for word in words], folder=self.folder, **variables)
+        return done.code, done.out, done.err
+
+    def genzoo_anew(self, *words: object, **variables: str) -> tuple[int, str, str]:
+        """The same in a process that was not forked: one that may see other modules."""
         command = [str(self.python), "-P", "-m", "genzoo", *map(str, words)]
         done = subprocess.run(
             command, capture_output=True, text=True, env={**self.variables, **variables}, cwd=self.folder, timeout=300
@@ -95,7 +102,8 @@ def environment(tmp_path_factory):
     ]
     for name, files, options in wheels:
         build_wheel(found.index, name, files, **options)
-    return found
+    yield found
+    found.warm.close()
 
 
 def refused_unchanged(environment, code, words, *expected, **variables):
@@ -528,7 +536,7 @@ def test_plugins_load_with_the_oldest_and_the_newest_pluggy(hooked, tmp_path, ve
     path = os.pathsep.join([str(tmp_path / "pluggy"), hooked.variables["PYTHONPATH"]])
     states = {
         state["distribution"]: state
-        for state in json.loads(hooked.genzoo("plugins", "--json", PYTHONPATH=path, PYTHONWARNINGS="error")[1])
+        for state in json.loads(hooked.genzoo_anew("plugins", "--json", PYTHONPATH=path, PYTHONWARNINGS="error")[1])
     }
     assert {name for name, state in states.items() if state["state"] == "failed"} == {"genzoo-wrong"}
     assert "default" in states["genzoo-wrong"]["reason"]

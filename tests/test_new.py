@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from conftest import assert_refused
-from warm import forked, own_tests
 
 from genzoo.cli.main import main
 from genzoo.scaffold.kind import KINDS
@@ -63,9 +62,9 @@ def test_what_was_written_is_told_in_json(cli, tmp_path):
 
 @pytest.mark.xdist_group("warm")
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_passes_its_own_tests(projects, kind, tmp_path):
+def test_it_passes_its_own_tests(projects, kind, forked):
     path = [str(projects[kind]), str(projects[kind].parent / "installed")]
-    ended = forked(tmp_path / "log", own_tests, str(projects[kind]), path)
+    ended = forked("own_tests", path, ["-q"], folder=projects[kind])
     assert ended.code == 0, ended.shown
     assert "passed" in ended.shown
     assert "failed" not in ended.shown

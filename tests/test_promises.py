@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from conftest import assert_refused
-from warm import forked, own_tests
 from wrong_models import plugin
 from wrong_models.plugin import DATASETS, METRICS, RIGHT, WRONG, name_of
 
@@ -128,13 +127,11 @@ def test_broken(promise):
 
 @pytest.mark.xdist_group("warm")
 @pytest.mark.parametrize("workers", [0, 2])
-def test_pytest_counts_promises_also_in_several_processes(workers, tmp_path):
-    project = tmp_path / "project"
-    project.mkdir()
-    (project / "conftest.py").write_text(CONFTEST)
-    (project / "test_them.py").write_text(TESTS)
+def test_pytest_counts_promises_also_in_several_processes(workers, tmp_path, forked):
+    (tmp_path / "conftest.py").write_text(CONFTEST)
+    (tmp_path / "test_them.py").write_text(TESTS)
     words = ["-p", "genzoo.testing.reporting", "-q", "-n", str(workers), "--strict-markers"]
-    ended = forked(tmp_path / "log", own_tests, str(project), [str(Path(__file__).parent)], words)
+    ended = forked("own_tests", [str(Path(__file__).parent)], words, folder=tmp_path)
     assert ended.code == 1, ended.shown
     assert [line for line in ended.shown.splitlines() if line.startswith("genzoo: ")] == [
         "genzoo: 6 promises of 'right-dataset' checked",
