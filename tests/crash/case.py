@@ -36,6 +36,11 @@ def resume(out: Path) -> list[str]:
     return ["train", "--resume", str(out)]
 
 
+def sample(run: Path, log: Path) -> list[str]:
+    """The command line that looks at a run, and writes beside a log."""
+    return ["sample", str(run), "-n", "2", "--out", str(log.with_suffix(".npy"))]
+
+
 def state(run: Path) -> dict[str, Any]:
     """All that must not depend on what happened to a run: every file, without times."""
     files = (path for path in sorted(run.rglob("*")) if path.is_file() and path.name != ".lock")

@@ -37,6 +37,7 @@ class Trial:
         self.folder.mkdir(parents=True)
         self._log = folder / f"{family}.log"
         child.warm(case.train(family, self.folder / "warm", short=short))
+        child.warm(case.sample(self.folder / "warm", self._log))
         ended = child.run(case.train(family, self._run, short=short), self._log)
         assert ended.code == 0, ended.said
         self.seconds = ended.seconds
@@ -88,9 +89,7 @@ class Trial:
         )
 
     def _recovered(self) -> str | None:
-        looked = child.run(
-            ["sample", str(self._run), "-n", "2", "--out", str(self._log.with_suffix(".npy"))], self._log
-        )
+        looked = child.run(case.sample(self._run, self._log), self._log)
         if looked.code not in (0, 4):  # 4 where there is no checkpoint yet
             return f"sampling exits with {looked.code}: {looked.said}"
         ended = child.run(self._next(), self._log)

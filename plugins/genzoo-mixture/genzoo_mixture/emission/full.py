@@ -71,15 +71,19 @@ class Full(Emission[Whitened | Expanded]):
         super().__init__(components, columns)
         self.added = added
         self.quadratic: Tensor | None = None
-        shape = self._shape()
         self.register_buffer("means", torch.zeros(components, columns))
-        identity = torch.ones(columns).diag()  # torch.eye imports its compiler where a device is set: two seconds
-        self.register_buffer("scale", identity.expand(shape).clone())
-        self.register_buffer("whitener", identity.expand(shape).clone())
+        self.register_buffer("scale", self._identity())
+        self.register_buffer("whitener", self._identity())
 
     def _shape(self) -> tuple[int, ...]:
         """The shape of the covariances."""
         return (self.components, self.columns, self.columns)
+
+    def _identity(self) -> Tensor:
+        found = torch.zeros(self._shape())
+        # Where a device is set, torch.eye, diag and clones of what was expanded import torch's compiler: two seconds.
+        found.diagonal(dim1=-2, dim2=-1).fill_(1.0)
+        return found
 
     @property
     def degrees_of_freedom(self) -> int:

@@ -1,0 +1,26 @@
+"""A mixture is described, as it is before its weights are loaded, without what takes long to import."""
+
+import subprocess
+import sys
+
+PROGRAM = """
+import sys, torch
+from genzoo import DataSpec, Feature
+from genzoo_mixture.build import build_classes, build_gaussian, build_mixture
+from genzoo_mixture.options import ClassOptions, GaussianOptions, MixtureOptions
+
+data = DataSpec((2,), "table", (Feature("a"), Feature("b")), storage="float64")
+with torch.device("meta"):
+    for covariance in ("full", "tied", "diagonal", "spherical"):
+        build_mixture(MixtureOptions(components=3, covariance=covariance), data)
+    build_mixture(MixtureOptions(components=3, noise=True), data)
+    build_gaussian(GaussianOptions(), data)
+    build_classes(ClassOptions(components=3), data)
+print("torch._dynamo" in sys.modules, "sympy" in sys.modules)
+"""
+
+
+def test_the_compiler_is_not_imported():
+    """Two seconds of every `genzoo sample` and `genzoo score`."""
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    assert done.stdout == "False False\n"
