@@ -118,7 +118,7 @@ def _right(events: Features, drawn: Flags, train: Flags, updates: int, seed: int
 def _trained(x: Tensor, y: Tensor, updates: int) -> nn.Module:
     network = nn.Sequential(nn.Linear(x.shape[1], _HIDDEN), nn.ReLU(), nn.Dropout(0.2), nn.Linear(_HIDDEN, 1))
     weights = torch.where(y > 0, 0.5 / y.mean(), 0.5 / (1 - y.mean()))
-    parameters = list(network.parameters())
+    parameters: list[Tensor] = list(network.parameters())
     first, second = ([torch.zeros_like(parameter) for parameter in parameters] for _ in range(2))
     steps = [torch.zeros(()) for _ in parameters]
     for _ in range(updates):
