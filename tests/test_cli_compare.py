@@ -359,11 +359,11 @@ def test_the_table_is_shown_where_the_best_cannot_be_trained(cli, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("number", "code", "word"), [(signal.SIGTERM, 143, "Terminated"), (signal.SIGINT, 130, "Inter")]
+    ("number", "code", "word", "jobs"), [(signal.SIGTERM, 143, "Terminated", "1"), (signal.SIGINT, 130, "Inter", "2")]
 )
-def test_a_signal_ends_a_comparison_and_keeps_what_is_done(tmp_path, number, code, word):
-    grid = "gmm:components=1..40,training.passes=2000,training.tolerance=0"
-    words = ["compare", "gaussian", grid, "--data", "iris", "--out", "kept", "--jobs", "2"]
+def test_a_signal_ends_a_comparison_and_keeps_what_is_done(tmp_path, number, code, word, jobs):
+    grid = "gmm:components=1..40,training.passes=2000,training.tolerance=0,training.restarts=1"
+    words = ["compare", "gaussian", grid, "--data", "iris", "--out", "kept", "--jobs", jobs]
     process = forked.start(tmp_path / "said", elsewhere.command_in, str(tmp_path), words)
     rows = tmp_path / "kept" / "rows"
     deadline = time.monotonic() + 120
