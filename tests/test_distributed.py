@@ -71,7 +71,17 @@ def assert_alike(one, two, tolerance, relative=0.0):
         assert torch.allclose(value, two[name], rtol=relative, atol=tolerance), name
 
 
-DCGAN = ["dcgan", "--steps", 20, "-o", "generator_widths=[8,8,4]", "-o", "discriminator_widths=[4,8]"]
+DCGAN = [
+    "dcgan",
+    "--steps",
+    8,
+    "--batch-size",
+    16,
+    "-o",
+    "generator_widths=[8,8,4]",
+    "-o",
+    "discriminator_widths=[4,8]",
+]
 VAE = [
     "vae",
     "--data",
@@ -79,7 +89,7 @@ VAE = [
     "--batch-size",
     16,
     "--steps",
-    20,
+    8,
     "-o",
     "widths=[16]",
     "-o",
@@ -94,7 +104,7 @@ VAE = [
     [
         DCGAN,
         [*DCGAN, "-o", "objective=wasserstein-gp", "-o", "objective.critic_steps=2", "-o", "training.accumulation=2"],
-        [*VAE, "-o", "objective.draws=3", "-o", "training.clip=0.5", "-o", "training.eval_steps=10"],
+        [*VAE, "-o", "objective.draws=3", "-o", "training.clip=0.5", "-o", "training.eval_steps=4"],
     ],
     ids=["dcgan", "critic-steps-and-parts", "vae"],
 )
@@ -439,8 +449,8 @@ def _torchrun(*words):
 
 
 def test_torchrun_trains(tmp_path):
-    words = ["train", "vae", "--steps", 3, "--device", "cpu", "--out", tmp_path / "run", "--json"]
-    done = _torchrun(*words, "--batch-size", 8, "-o", "widths=[4]")
+    words = ["train", "gmm", "--data", "iris", "--device", "cpu", "--out", tmp_path / "run", "--json"]
+    done = _torchrun(*words)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["status"] == "finished"
     assert record(tmp_path / "run")["processes"] == 2

@@ -1,10 +1,10 @@
-"""A mixture is described, as it is before its weights are loaded, without what takes long to import."""
+"""Mixtures are described, as they are before their weights are loaded, and compared without what is slow to import."""
 
 import subprocess
 import sys
 
 PROGRAM = """
-import sys, torch
+import sys, genzoo, torch
 from genzoo import DataSpec, Feature
 from genzoo_mixture.build import build_classes, build_gaussian, build_mixture
 from genzoo_mixture.options import ClassOptions, GaussianOptions, MixtureOptions
@@ -16,11 +16,12 @@ with torch.device("meta"):
     build_mixture(MixtureOptions(components=3, noise=True), data)
     build_gaussian(GaussianOptions(), data)
     build_classes(ClassOptions(components=3), data)
+genzoo.compare(["gaussian"], "iris")
 print("torch._dynamo" in sys.modules, "sympy" in sys.modules)
 """
 
 
 def test_the_compiler_is_not_imported():
-    """Two seconds of every `genzoo sample` and `genzoo score`."""
+    """Two seconds of every `genzoo sample`, `score`, `evaluate` and `compare`."""
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
     assert done.stdout == "False False\n"
