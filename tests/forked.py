@@ -19,9 +19,13 @@ from genzoo.plugins import zoo
 
 _WARM = (
     "torch._dynamo",
+    "PIL.GifImagePlugin",
+    "PIL.JpegImagePlugin",
+    "PIL.PngImagePlugin",
     "joblib",
     "sklearn.datasets",
     "genzoo.comparison.comparison",
+    "genzoo.table",
     "genzoo.training",
     "genzoo.cli.train",
     "genzoo.cli.progress",

@@ -154,7 +154,7 @@ def test_the_bound_lies_below_the_probability_of_the_cell_and_tightens_to_it(col
     x = np.random.default_rng(1).integers(2, 6, (4000, columns)).astype(float)
     exact = cell_probability(x, scale=0.3).sum(1)
     means = []
-    for draws in (1, 8, 64, 512):
+    for draws in (1, 8, 128):
         found = model.log_prob_bound(x, draws=draws, seed=3)
         gap = found - exact
         assert gap.mean() < 3 * gap.std() / math.sqrt(len(x))
@@ -195,7 +195,7 @@ def test_a_bound_that_draws_itself_is_drawn_within_the_cells():
     x = np.random.default_rng(1).integers(0, 7, (2000, 2)).astype(float)
     normal = stats.norm(3.0, 2.0)
     exact = np.log(normal.cdf(x + 0.5) - normal.cdf(x - 0.5)).sum(1)
-    gaps = [(twin.log_prob_bound(x, draws=draws) - exact).mean() for draws in (1, 20, 400)]
+    gaps = [(twin.log_prob_bound(x, draws=draws) - exact).mean() for draws in (1, 20, 100)]
     assert gaps == sorted(gaps)
     assert gaps[0] < -0.4  # E log of the noise is -0.577
     assert -0.02 < gaps[-1] < 0.01

@@ -173,7 +173,7 @@ def test_a_mixed_table_with_missing_values_is_learnt_sampled_and_filled_in(tmp_p
     hidden[hidden.all(1)] = False
     dataset = genzoo.Dataset("mixed", MIXED, np.where(hidden, np.nan, x))
     run = genzoo.train(
-        "vae", dataset, out=tmp_path / "run", training={"epochs": 80, "batch_size": 64, "patience": None}, latent=3
+        "vae", dataset, out=tmp_path / "run", training={"epochs": 40, "batch_size": 64, "patience": None}, latent=3
     )
     fitted = run.fitted()
     samples = fitted.sample(500)
