@@ -14,6 +14,7 @@ from genzoo import builtin
 from genzoo.errors import ConfigError
 from genzoo.plugins import Zoo
 from genzoo.testing import check_promises, keeps_promises, promises
+from genzoo.testing.reporting import lines
 
 
 @pytest.fixture
@@ -161,3 +162,8 @@ def test_checking_on_the_command_line(cli, wrong_zoo):
     code, out, _ = cli("plugins", "check", "--list")
     assert code == 0
     assert all(promise.name in out and promise.sentence in out for promise in promises())
+
+
+def test_a_file_of_tests_that_cannot_be_imported_is_counted_nowhere():
+    broken = pytest.CollectReport("test_broken.py", "failed", "no such module", None)
+    assert list(lines({"error": [broken]})) == []

@@ -37,7 +37,7 @@ def lines(stats: dict[str, list[Any]]) -> Iterable[str]:
         for report in stats.get(state, ()):
             if report.when in ("setup", "teardown") and state not in ("error", "skipped"):
                 continue
-            for key, value in report.user_properties:
+            for key, value in getattr(report, "user_properties", ()):  # a file that cannot be read has none
                 if key == _PROPERTY:
                     counts[value[0]][state] += 1
     for name, found in sorted(counts.items()):
