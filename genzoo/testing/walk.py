@@ -64,10 +64,11 @@ def _walk(places: tuple[Place, ...], x: Tensor, log_prob: Density) -> Tensor:
     if any(_is_number(place) for place in places):
         kernels.append(_all_numbers)
     for _ in range(_STEPS):
-        proposals, corrections = zip(*(kernel(places, x) for kernel in kernels), strict=True)
+        proposal, correction = torch.empty_like(x), torch.empty_like(here)
         chosen = torch.randint(len(kernels), (len(x),))
-        rows = torch.arange(len(x))
-        proposal, correction = torch.stack(proposals)[chosen, rows], torch.stack(corrections)[chosen, rows]
+        for number, kernel in enumerate(kernels):
+            rows = (chosen == number).nonzero()[:, 0]
+            proposal[rows], correction[rows] = kernel(places, x[rows])
         there = log_prob(proposal)
         accepted = torch.rand(len(x), dtype=torch.float64).log() < there - here + correction
         x = torch.where(accepted.view(-1, *[1] * (x.ndim - 1)), proposal, x)
