@@ -71,6 +71,7 @@ class Nothing:
 
 
 def steps_of(prepared: Prepared, start: Start, buffer: LossBuffer) -> Generator[Step, None, None]:
+    """The steps of a training from where it starts."""
     return fit(
         prepared.engine,
         prepared.feed,
