@@ -12,6 +12,8 @@ from warm import warm
 from genzoo.cli.main import main
 from genzoo.plugins import zoo
 
+collect_ignore_glob = ["data/plugins/*"]  # fixtures with tests of their own, run in processes of their own
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

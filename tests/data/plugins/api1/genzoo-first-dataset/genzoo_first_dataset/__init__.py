@@ -1,0 +1,1 @@
+"""Two arms of a spiral: a dataset by name for genzoo."""

@@ -1,0 +1,1 @@
+"""Mixture of t distributions: a likelihood maximised by expectation-maximisation for genzoo."""

@@ -1,0 +1,1 @@
+"""Adversarial network: generator, discriminator and an objective of their own for genzoo."""

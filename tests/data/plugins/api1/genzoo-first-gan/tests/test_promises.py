@@ -1,0 +1,8 @@
+from collections.abc import Callable
+
+from genzoo.testing import keeps_promises
+
+
+@keeps_promises("first-gan")
+def test_it_keeps_what_genzoo_promises_in_its_name(promise: Callable[[], None]) -> None:
+    promise()

@@ -1,0 +1,1 @@
+"""Affine coupling flow: an exact likelihood, maximised by gradients for genzoo."""

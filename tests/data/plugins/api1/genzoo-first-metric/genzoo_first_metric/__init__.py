@@ -1,0 +1,1 @@
+"""Sliced Wasserstein distance: a metric with its standard error for genzoo."""

@@ -1,0 +1,1 @@
+"""Variational autoencoder: a bound of the likelihood, an encoder and a decoder for genzoo."""
