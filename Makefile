@@ -1,18 +1,17 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Each makes .venv when it is missing.
 PYTHON ?= python3
 BIN := .venv/bin
-PLUGINS := plugins/genzoo-gan plugins/genzoo-mixture plugins/genzoo-vae
 DEMO ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
 .PHONY: install demo test crash check format benchmark fuzz clean
 
 install: .venv/installed
 
-.venv/installed: pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
+.venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("genzoo needs Python 3.11 or later") if sys.version_info < (3, 11) else None'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-		--editable '.[dev]' $(addprefix --editable ,$(PLUGINS))
+		--editable '.[dev]'
 	touch $@
 
 # The default recipe, cut short where the machine is slow.

@@ -1,4 +1,4 @@
-"""Names to specs, each with the distribution it came from.
+"""Names to specs, each with the distribution it came from, or the plugin where that came with genzoo.
 
 A bare name is enough where one distribution holds it; the id `distribution/name` always is. Two distributions
 with one bare name make that name an error that lists both ids.
@@ -16,11 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from genzoo.errors import ConfigError, GenzooError, PluginError, did_you_mean
-from genzoo.installed import normalised
+from genzoo.installed import CORE, normalised
 from genzoo.spec import CallbackSpec, DatasetSpec, ExtractorSpec, MetricSpec, ModelSpec, ObjectiveSpec, Spec
-
-CORE = "genzoo"
-"""The distribution name of what the core itself registers."""
 
 SpecT = TypeVar("SpecT", ModelSpec, ObjectiveSpec, DatasetSpec, MetricSpec, ExtractorSpec, CallbackSpec)
 
@@ -46,6 +43,7 @@ class Table(Generic[SpecT]):
         self.spec_class: type[SpecT] = spec_class
         self._entries: dict[str, Entry[SpecT]] = {}
         self._failures: dict[str, str] = {}
+        self._left_out: set[str] = set()
 
     def __iter__(self) -> Iterator[Entry[SpecT]]:
         return iter(sorted(self._entries.values(), key=lambda entry: (entry.spec.name, entry.distribution)))
@@ -106,9 +104,16 @@ class Table(Generic[SpecT]):
         return found[0]
 
     def hint(self, name: str) -> str:
-        """What helps after an unknown name: the nearest one, and which plugins failed that might have brought it."""
-        failed = f" These plugins failed to load: {', '.join(sorted(self._failures))}; see: genzoo plugins."
-        return did_you_mean(name, self.names()) + (failed if self._failures else "")
+        """What helps after an unknown name: the nearest one, and the plugins that might have brought it."""
+        failed = f"These plugins failed to load: {', '.join(sorted(self._failures))}; see: genzoo plugins."
+        words = [did_you_mean(name, self.names()), failed if self._failures else "", self.left_out]
+        return " ".join(filter(None, words))
+
+    @property
+    def left_out(self) -> str:
+        """Which plugins are not loaded because nobody asked for them, and how to load them; empty where all are."""
+        names = ", ".join(sorted(self._left_out))
+        return f"GENZOO_LOAD_PLUGINS leaves out {names}: unset GENZOO_LOAD_PLUGINS to load all." if names else ""
 
     def clashes(self) -> dict[str, list[str]]:
         """The ids that share a bare name, by that name."""
@@ -120,6 +125,10 @@ class Table(Generic[SpecT]):
     def note_failure(self, distribution: str, reason: str) -> None:
         """Remember that a distribution would have brought more, and why it did not."""
         self._failures[distribution] = reason
+
+    def note_left_out(self, distribution: str) -> None:
+        """Remember that a distribution would have brought more, and was not asked for."""
+        self._left_out.add(distribution)
 
     def refuse_failed(self, name: str) -> None:
         """Refuse an id whose distribution failed to load.
@@ -175,6 +184,11 @@ class Registry:
         """Remember that a distribution would have brought more, and why it did not."""
         for sort in SORTS:
             self.table(sort).note_failure(distribution, reason)
+
+    def note_left_out(self, distribution: str) -> None:
+        """Remember that a distribution would have brought more, and was not asked for."""
+        for sort in SORTS:
+            self.table(sort).note_left_out(distribution)
 
     def absorb(self, other: Registry) -> None:
         """Take over all entries of `other`, or none.

@@ -29,7 +29,8 @@ def command(name: str | None, as_json: bool) -> None:
     elif name is not None:
         _show(entries[0])
     elif not entries:
-        click.echo("The zoo is empty: no plugin with models is installed. See: genzoo plugins")
+        why = zoo.models.left_out or "no plugin with models is loaded. See: genzoo plugins"
+        click.echo(f"The zoo is empty: {why}")
     else:
         rows = [
             [shown, e.spec.family, _capabilities(e), e.spec.summary]
