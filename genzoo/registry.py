@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from genzoo.errors import ConfigError, GenzooError, PluginError, did_you_mean
-from genzoo.installed import CORE, normalised
+from genzoo.installed import CORE, distribution_of, normalised
 from genzoo.spec import CallbackSpec, DatasetSpec, ExtractorSpec, MetricSpec, ModelSpec, ObjectiveSpec, Spec
 
 SpecT = TypeVar("SpecT", ModelSpec, ObjectiveSpec, DatasetSpec, MetricSpec, ExtractorSpec, CallbackSpec)
@@ -33,6 +33,12 @@ class Entry(Generic[SpecT]):
     def id(self) -> str:
         """`distribution/name`, the id that runs store."""
         return f"{self.distribution}/{self.spec.name}"
+
+    @property
+    def extra(self) -> str:
+        """What brings the packages that only this entry needs, as pip takes it; empty where it needs none."""
+        extra = getattr(self.spec, "extra", "")
+        return f"{distribution_of(self.distribution)}[{extra}]" if extra else ""
 
 
 class Table(Generic[SpecT]):
@@ -249,3 +255,47 @@ def resolve(reference: str, spec: Spec) -> Any:
             f"{type(spec).__name__.removesuffix('Spec')} {spec.name!r} names {reference!r}, which cannot be "
             f"imported: {type(error).__name__}: {error}. Reinstall or remove the plugin that brought it."
         ) from error
+
+
+class MissingExtraError(PluginError):
+    """A model needs packages that an extra brings, and that extra is not installed."""
+
+
+@contextlib.contextmanager
+def extra_named(entry: Entry[Any]) -> Iterator[None]:
+    """Turn the error about a module that cannot be found into one that names the extra which brings it.
+
+    Raises:
+        MissingExtraError: code of an entry that names an extra needs a module of others that is not installed.
+    """
+    try:
+        yield
+    except PluginError as error:
+        missing = _missing(error.__cause__, entry)
+        if not missing:
+            raise
+        raise MissingExtraError(
+            f"Model {entry.spec.name!r} needs packages that are not installed (missing: {missing!r}). Install them "
+            f"with: pip install '{entry.extra}'"
+        ) from error
+
+
+def _missing(cause: BaseException | None, entry: Entry[Any]) -> str:
+    """The module that cannot be found, where it is one of an extra's packages and not of the plugin itself."""
+    if not isinstance(cause, ModuleNotFoundError) or not cause.name or not entry.extra:
+        return ""
+    own = {str(entry.spec.builder).partition(".")[0].partition(":")[0], CORE}
+    return "" if cause.name.partition(".")[0] in own else cause.name
+
+
+def refuse_without_extra(entry: Entry[ModelSpec]) -> None:
+    """Import the code of a model that names an extra, before anything slow is done for it.
+
+    Raises:
+        MissingExtraError: the extra is not installed.
+        PluginError: the code cannot be imported for another reason.
+    """
+    if entry.spec.extra:
+        with extra_named(entry):
+            resolve(entry.spec.config, entry.spec)
+            resolve(entry.spec.builder, entry.spec)

@@ -58,6 +58,7 @@ def _as_dict(entry: Entry[ModelSpec]) -> dict[str, object]:
         "kinds": list(spec.kinds),
         "missing": spec.missing,
         "data": spec.data,
+        "extra": entry.extra,
     }
 
 
@@ -87,6 +88,7 @@ def _show(entry: Entry[ModelSpec]) -> None:
         "trained by default on": spec.data,
         "objectives": ", ".join(spec.objectives),
         "presets": ", ".join(spec.presets) or "none",
+        "needs": entry.extra and f"packages of an extra: pip install '{entry.extra}'",
     }
     for key, value in facts.items():
         if value:
