@@ -7,12 +7,18 @@ DEMO ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
 install: .venv/installed
 
+# What pip prints is shown only if it fails.
 .venv/installed: pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit("genzoo needs Python 3.11 or later") if sys.version_info < (3, 11) else None'
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-		--editable '.[dev]'
-	touch $@
+	@$(PYTHON) -c 'import sys; sys.exit("genzoo needs Python 3.11 or later") if sys.version_info < (3, 11) else None'
+	@echo 'Installing genzoo and its tools into .venv. This takes a few minutes if torch has to be fetched.'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable '.[dev]' \
+		>.venv/install.log 2>&1 || { cat .venv/install.log; exit 1; }
+	@touch $@
+	@printf '%s\n' 'Installed. What to type next:' \
+		'  . .venv/bin/activate' \
+		'  genzoo models          # who is in the zoo' \
+		'  genzoo train dcgan     # a first model, on handwritten digits'
 
 # The default recipe, cut short where the machine is slow.
 demo: install
