@@ -12,6 +12,8 @@ install: .venv/installed
 	@$(PYTHON) -c 'import sys; sys.exit("genzoo needs Python 3.11 or later") if sys.version_info < (3, 11) else None'
 	@echo 'Installing genzoo and its tools into .venv. This takes a few minutes if torch has to be fetched.'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@# Environments from before have the plugins as distributions of their own.
+	@$(BIN)/python -m pip uninstall --yes --quiet genzoo-gan genzoo-mixture genzoo-vae >.venv/install.log 2>&1
 	@$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable '.[dev]' \
 		>.venv/install.log 2>&1 || { cat .venv/install.log; exit 1; }
 	@touch $@

@@ -82,7 +82,7 @@ def test_the_bundled_plugin_wins_over_a_distribution_of_its_name(site, monkeypat
     assert "genzoo-gan" not in frozen_lines()
     monkeypatch.setattr("genzoo.cli.listing.zoo", lambda: zoo)
     assert cli("plugins")[1].count("pip uninstall genzoo-gan") == 1
-    assert_refused(cli("uninstall", "genzoo-gan"), 3, "comes with genzoo")
+    assert_refused(cli("uninstall", "genzoo-gan"), 3, "comes with genzoo", "installed, too; see: genzoo plugins")
 
 
 def test_listings_say_what_is_bundled(cli):

@@ -193,7 +193,9 @@ def removable(names: Sequence[str]) -> list[str]:
     Raises:
         PluginError: one is no plugin, belongs to the core, or comes with it.
     """
-    installed = {normalised(plugin.distribution): plugin.distribution for plugin in installed_plugins()}
+    plugins = installed_plugins()
+    installed = {normalised(plugin.distribution): plugin.distribution for plugin in plugins}
+    displaced = {normalised(plugin.distribution) for plugin in plugins if plugin.displaced}
     bundled = bundled_plugins()
     pins = core_packages()
     found = []
@@ -202,10 +204,11 @@ def removable(names: Sequence[str]) -> list[str]:
         if key in pins:
             raise PluginError(f"{name} is part of what genzoo runs on, and `genzoo uninstall` never removes that.")
         if key in bundled:
+            both = " A distribution of that name is installed, too; see: genzoo plugins." if key in displaced else ""
             others = ",".join(sorted(set(installed.values()) - {installed[key]}))
             raise PluginError(
                 f"{installed[key]} comes with genzoo and cannot be removed alone. To switch it off, name the plugins "
-                f"that are to be loaded: GENZOO_LOAD_PLUGINS={others or shlex.quote('')}"
+                f"that are to be loaded: GENZOO_LOAD_PLUGINS={others or shlex.quote('')}{both and '.'}{both}"
             )
         if key not in installed:
             raise PluginError(f"No plugin {name!r} is installed. {did_you_mean(key, installed)}")
