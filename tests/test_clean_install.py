@@ -8,10 +8,8 @@ import functools
 import http.server
 import json
 import os
-import re
 import shutil
 import subprocess
-import sys
 import threading
 import venv
 from pathlib import Path
@@ -95,7 +93,8 @@ def clean(request, tmp_path_factory, sources):
     found = Clean(tmp_path_factory.mktemp(request.param), request.param)
     found.install(*sources["clone"])  # with all that it requires
     found.pip("uninstall", "genzoo")
-    return found
+    yield found
+    shutil.rmtree(found.folder)  # more than a gigabyte, which pytest would keep
 
 
 @pytest.mark.parametrize("source", ["clone", "wheel", "sdist", "index"])
@@ -119,7 +118,7 @@ def test_one_install_gives_a_zoo_with_its_animals(clean, sources, source, tmp_pa
 def test_no_file_of_a_clone_is_needed(clean, sources):
     clean.install(*sources["wheel"])
     try:
-        found = clean.run(clean.python, "-c", "import genzoo_gan.plugin, genzoo; print(genzoo_gan.__file__)")
-        assert re.search(r"site-packages/genzoo_gan", found), sys.path
+        found = clean.run(clean.python, "-c", "import genzoo_gan.plugin; print(genzoo_gan.__file__)")
+        assert "site-packages/genzoo_gan" in found
     finally:
         clean.pip("uninstall", "genzoo")
