@@ -1,19 +1,26 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Each makes .venv when it is missing.
 PYTHON ?= python3
 BIN := .venv/bin
-PLUGINS := plugins/genzoo-gan plugins/genzoo-mixture plugins/genzoo-vae
 DEMO ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
 .PHONY: install demo test crash check format benchmark fuzz clean
 
 install: .venv/installed
 
-.venv/installed: pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
-	$(PYTHON) -c 'import sys; sys.exit("genzoo needs Python 3.11 or later") if sys.version_info < (3, 11) else None'
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-		--editable '.[dev]' $(addprefix --editable ,$(PLUGINS))
-	touch $@
+# What pip prints is shown only if it fails.
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("genzoo needs Python 3.11 or later") if sys.version_info < (3, 11) else None'
+	@echo 'Installing genzoo and its tools into .venv. This takes a few minutes if torch has to be fetched.'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@# Environments from before have the plugins as distributions of their own.
+	@$(BIN)/python -m pip uninstall --yes --quiet genzoo-gan genzoo-mixture genzoo-vae >.venv/install.log 2>&1
+	@$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable '.[dev]' \
+		>.venv/install.log 2>&1 || { cat .venv/install.log; exit 1; }
+	@touch $@
+	@printf '%s\n' 'Installed. What to type next:' \
+		'  . .venv/bin/activate' \
+		'  genzoo models          # who is in the zoo' \
+		'  genzoo train dcgan     # a first model, on handwritten digits'
 
 # The default recipe, cut short where the machine is slow.
 demo: install

@@ -23,7 +23,7 @@ from genzoo.build import build_parts
 from genzoo.errors import ArtifactError, GenzooError
 from genzoo.model import Generator, Parts
 from genzoo.recipe import options_class
-from genzoo.registry import Entry, resolve
+from genzoo.registry import Entry, extra_named, resolve
 from genzoo.seeding import scope
 from genzoo.spec import DataSpec, ModelSpec
 from genzoo.weights import check_tensors, load_tensors
@@ -50,7 +50,8 @@ def check_fit(
         ArtifactError: they do not fit, or the options ask for what is out of all proportion to them.
         PluginError: the plugin cannot be imported.
     """
-    options_class(entry), resolve(entry.spec.builder, entry.spec)  # a broken plugin is not the options' fault
+    with extra_named(entry):
+        options_class(entry), resolve(entry.spec.builder, entry.spec)  # a broken plugin is not the options' fault
     numbers = sum(outline.numel() for outline in outlines.values())
     if data.size > _SIZE_PER_NUMBER * numbers + _SIZE_BESIDES:
         raise ArtifactError(f"events of {data.size} numbers are too large for a model whose weights are {numbers}")

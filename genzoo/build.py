@@ -10,7 +10,7 @@ from genzoo.errors import ConfigError, DataError, PluginError
 from genzoo.model import Parts
 from genzoo.objective import Objective
 from genzoo.recipe import model_options, objective_options
-from genzoo.registry import Entry, blame, resolve
+from genzoo.registry import Entry, blame, extra_named, resolve
 from genzoo.spec import DataSpec, Feature, ModelSpec, ObjectiveSpec
 
 
@@ -54,8 +54,9 @@ def build_parts(entry: Entry[ModelSpec], options: Mapping[str, Any], data: DataS
     """
     check_data(entry, data)
     config = model_options(entry, options)
-    builder = resolve(entry.spec.builder, entry.spec)
-    with blame(f"The builder of {entry.id!r}"):
+    with extra_named(entry):
+        builder = resolve(entry.spec.builder, entry.spec)
+    with extra_named(entry), blame(f"The builder of {entry.id!r}"):
         try:
             parts = builder(config, data)
         except ValueError as error:

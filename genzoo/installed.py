@@ -1,6 +1,7 @@
 """Which plugins are installed, as their distributions' metadata say; nothing of theirs is imported.
 
-Every distribution is read by itself, so that damaged metadata of one are that one's problem.
+Every distribution is read by itself, so that damaged metadata of one are that one's problem. A plugin is called after
+the distribution that brings it. genzoo's own distribution may bring several: each is called after its entry point.
 """
 
 from __future__ import annotations
@@ -8,10 +9,13 @@ from __future__ import annotations
 import importlib.metadata
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from genzoo.hookspecs import GROUP
+
+CORE = "genzoo"
+"""The name of genzoo's own distribution, and of the owner of what the core itself registers."""
 
 _SECTION = re.compile(rf"^\s*\[\s*{GROUP}\s*\]", re.MULTILINE)
 _HEADER = re.compile(r"^(Name|Version):[ \t]*(\S+)", re.MULTILINE)
@@ -22,10 +26,13 @@ class Installed:
     """One entry point of an installed distribution, or why its metadata cannot be read.
 
     Arguments:
-        distribution: the distribution's own name.
+        distribution: the distribution's own name, or that of the entry point where genzoo's distribution brings it. The
+            ids of all that it registers begin with it.
         entry: what stands in its metadata; `None` where they are damaged.
         problem: what is wrong with its metadata.
         folder: where the metadata lie.
+        bundled: whether it comes with genzoo.
+        displaced: whether it is a distribution of its own with the name of a bundled plugin. It is never loaded.
     """
 
     distribution: str
@@ -33,6 +40,8 @@ class Installed:
     entry: importlib.metadata.EntryPoint | None
     problem: str = ""
     folder: str = ""
+    bundled: bool = False
+    displaced: bool = False
 
     @property
     def name(self) -> str:
@@ -70,7 +79,19 @@ def installed_plugins() -> list[Installed]:
                 text = f"its installation is damaged: {problem}"
                 damaged.setdefault(key, Installed(stem, "", None, text, folder))
     found += [plugin for key, plugin in damaged.items() if key not in whole]
-    return sorted(found, key=lambda plugin: (normalised(plugin.distribution), plugin.name))
+    ours = {normalised(plugin.distribution) for plugin in found if plugin.bundled}
+    found = [replace(one, displaced=not one.bundled and normalised(one.distribution) in ours) for one in found]
+    return sorted(found, key=lambda plugin: (normalised(plugin.distribution), plugin.displaced, plugin.name))
+
+
+def bundled_plugins() -> dict[str, str]:
+    """The plugins that come with genzoo, by normalised name."""
+    return {normalised(plugin.distribution): plugin.distribution for plugin in installed_plugins() if plugin.bundled}
+
+
+def distribution_of(name: str) -> str:
+    """The distribution that brings the plugin of that name: genzoo's own for those that come with it."""
+    return CORE if normalised(name) in bundled_plugins() else name
 
 
 class _NotWhole(Exception):  # noqa: N818 - a finding, which never leaves this file
@@ -88,8 +109,10 @@ def _plugins(distribution: importlib.metadata.Distribution, folder: str) -> Iter
         if field not in stated:
             raise _NotWhole(f"the metadata in {folder} state no {field.lower()}.")
     entries = {entry.name: entry for entry in distribution.entry_points if entry.group == GROUP}
+    bundled = normalised(stated["Name"]) == CORE
     for entry in entries.values():
-        yield Installed(stated["Name"], stated["Version"], entry, folder=folder)
+        name = entry.name if bundled else stated["Name"]
+        yield Installed(name, stated["Version"], entry, folder=folder, bundled=bundled)
 
 
 def _mentions_group(folder: str) -> bool:

@@ -20,9 +20,9 @@ import pluggy
 from genzoo import builtin, hookspecs
 from genzoo.contract import HOOKS, check_module
 from genzoo.errors import Interrupted, PluginError, did_you_mean
-from genzoo.installed import Installed, installed_plugins, normalised
+from genzoo.installed import CORE, Installed, installed_plugins, normalised
 from genzoo.quiet import captured, results_kept_clean
-from genzoo.registry import CORE, SORTS, Registry
+from genzoo.registry import SORTS, Registry
 from genzoo.surroundings import surroundings_kept
 
 _SPECS = ModuleType("genzoo.hookspecs")
@@ -38,10 +38,12 @@ class PluginState:
     """What became of one installed plugin: loaded, failed or left out, and why.
 
     Arguments:
-        distribution, version, name: of the distribution, and the name of its entry point.
+        distribution, version, name: of the distribution, and the name of its entry point; of one that comes with
+            genzoo, `distribution` is that name, too.
         reason: why it is not loaded, or what keeps something that it brought from being used.
         remedy: what to do about it.
         output: what it printed, or warned of, when it was imported.
+        bundled: whether it comes with genzoo.
     """
 
     distribution: str
@@ -51,6 +53,7 @@ class PluginState:
     reason: str = ""
     remedy: str = ""
     output: str = ""
+    bundled: bool = False
 
 
 class Zoo:
@@ -61,7 +64,16 @@ class Zoo:
         self.states: list[PluginState] = []
         self._brought: dict[str, Registry] = {}
 
-    def add(self, distribution: str, module: ModuleType, version: str = "", name: str = "", output: str = "") -> None:
+    def add(
+        self,
+        distribution: str,
+        module: ModuleType,
+        version: str = "",
+        name: str = "",
+        output: str = "",
+        *,
+        bundled: bool = False,
+    ) -> None:
         """Let one imported module register all it has, or nothing.
 
         Raises:
@@ -77,7 +89,7 @@ class Zoo:
         except BaseException as error:
             raise PluginError(describe(error)) from error
         self._brought[f"{distribution}:{name}"] = staged
-        self.states.append(PluginState(distribution, version, name, "loaded", output=output))
+        self.states.append(PluginState(distribution, version, name, "loaded", output=output, bundled=bundled))
 
     def load_entry_points(self, before: Callable[[Installed], object] | None = None) -> None:
         """Load every installed plugin that `GENZOO_LOAD_PLUGINS` allows; failures become states.
@@ -92,7 +104,9 @@ class Zoo:
         wanted = _wanted()
         with results_kept_clean():
             for plugin in plugins:
-                if wanted is None or wanted & _names(plugin):
+                if plugin.displaced:
+                    self.states.append(_displaced(plugin))
+                elif wanted is None or wanted & _names(plugin):
                     if before is not None:
                         before(plugin)
                     self.load(plugin)
@@ -121,7 +135,8 @@ class Zoo:
                         module = plugin.entry.load()
                     finally:
                         output = shortened(text.getvalue())
-                self.add(plugin.distribution, module, plugin.version, plugin.name, output)
+                about = (plugin.version, plugin.name, output)
+                self.add(plugin.distribution, module, *about, bundled=plugin.bundled)
             except BaseException as error:
                 if signals and isinstance(error, KeyboardInterrupt | Interrupted):
                     raise
@@ -156,7 +171,9 @@ class Zoo:
 
     def _leave_out(self, plugin: Installed) -> None:
         reason = "GENZOO_LOAD_PLUGINS leaves it out."
-        self.states.append(PluginState(plugin.distribution, plugin.version, plugin.name, "not loaded", reason))
+        about = (plugin.distribution, plugin.version, plugin.name)
+        self.states.append(PluginState(*about, "not loaded", reason, bundled=plugin.bundled))
+        self.registry.note_left_out(plugin.distribution)
 
 
 def _wanted() -> set[str] | None:
@@ -197,12 +214,29 @@ def shortened(text: str) -> str:
     return line if len(line) <= LONGEST else f"{line[:LONGEST]} …"
 
 
+def _displaced(plugin: Installed) -> PluginState:
+    """The state of a distribution whose name a plugin has that comes with genzoo."""
+    name = plugin.distribution
+    return PluginState(name, plugin.version, plugin.name, "not loaded", *displacement_of(plugin))
+
+
+def displacement_of(plugin: Installed) -> tuple[str, str]:
+    """Why a distribution is not loaded whose name a plugin has that comes with genzoo, and what to do about it."""
+    name = plugin.distribution
+    return (
+        f"{name} comes with genzoo, and that one is loaded. This one is a distribution of its own, from before.",
+        # Both may have put the same files there, and pip then removes them.
+        f"Remove it with `pip uninstall {name}`, and then install genzoo again with pip's --force-reinstall --no-deps.",
+    )
+
+
 def _failure(plugin: Installed, error: BaseException, output: str) -> PluginState:
     reason, remedy = describe(error), remedy_for(plugin)
     if isinstance(error, ModuleNotFoundError) and error.name:
         reason, remedy = _missing_module(plugin, error.name)
     reason = reason if reason.endswith((".", "!", "?", "…")) else f"{reason}."
-    return PluginState(plugin.distribution, plugin.version, plugin.name, "failed", reason, remedy, output)
+    about = (plugin.distribution, plugin.version, plugin.name)
+    return PluginState(*about, "failed", reason, remedy, output, plugin.bundled)
 
 
 def _missing_module(plugin: Installed, module: str) -> tuple[str, str]:
@@ -211,6 +245,8 @@ def _missing_module(plugin: Installed, module: str) -> tuple[str, str]:
     own = plugin.entry.module.partition(".")[0] if plugin.entry is not None else ""
     if module.partition(".")[0] == own:
         return f"its own module {module!r} is missing: it is only half installed.", remedy_for(plugin)
+    if plugin.bundled:
+        return f"it needs the module {module!r}, which is not installed.", remedy_for(plugin)
     return (
         f"it needs the module {module!r}, which is not installed.",
         f"Install what it needs with `genzoo install --upgrade {name}`, or remove it with `genzoo uninstall {name}`.",
@@ -221,6 +257,8 @@ def remedy_for(plugin: Installed) -> str:
     """What to do about a plugin that does not load."""
     if plugin.entry is None:
         return f"Install it again with pip's --force-reinstall, or delete {plugin.folder}."
+    if plugin.bundled:
+        return "It comes with genzoo. Install genzoo again with pip's --force-reinstall."
     name = plugin.distribution
     return f"Update it with `genzoo install --upgrade {name}`, or remove it with `genzoo uninstall {name}`."
 

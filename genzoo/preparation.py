@@ -27,7 +27,7 @@ from genzoo.fitted import Fitted
 from genzoo.model import Generator, Likelihood, Model
 from genzoo.objective import EMObjective, GradientObjective, Objective
 from genzoo.plugins import registry
-from genzoo.registry import Registry, blame, resolve
+from genzoo.registry import Registry, blame, extra_named, refuse_without_extra, resolve
 from genzoo.run import Run, load
 from genzoo.seeding import scope
 from genzoo.transform import Affine, fit_transform
@@ -105,7 +105,9 @@ def prepare(
     """
     zoo = registry()
     entry = zoo.models.get(config.model)
-    objective = build_objective(zoo.objective_of(entry, config.objective.name), config.objective.options)
+    refuse_without_extra(entry)
+    with extra_named(entry):
+        objective = build_objective(zoo.objective_of(entry, config.objective.name), config.objective.options)
     runtime = _runtime(config, objective, processes)
     config, dataset = _opened(config, dataset, zoo)
     if resumed is not None:

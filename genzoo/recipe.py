@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from genzoo.config import RunConfig, Training, merge, merge_training, validate
 from genzoo.errors import ConfigError, PluginError, did_you_mean
-from genzoo.registry import Entry, Registry, resolve
+from genzoo.registry import Entry, Registry, extra_named, resolve
 from genzoo.spec import ModelSpec, ObjectiveSpec
 
 _SECTIONS = ("objective", "training", "data", "split")
@@ -26,7 +26,8 @@ def options_class(entry: Entry[ModelSpec] | Entry[ObjectiveSpec]) -> type[BaseMo
     Raises:
         PluginError: what its spec names is no such class.
     """
-    found = resolve(entry.spec.config, entry.spec)
+    with extra_named(entry):
+        found = resolve(entry.spec.config, entry.spec)
     if not (isinstance(found, type) and issubclass(found, BaseModel)):
         raise PluginError(f"{entry.id!r} names {entry.spec.config!r} as its options, which is no pydantic model.")
     return found
@@ -110,12 +111,14 @@ def resolve_config(registry: Registry, model: str, *layers: Mapping[str, Any]) -
     for name in training.callbacks:
         registry.callbacks.get(name)
     options = model_options(entry, merged["options"])
+    with extra_named(entry):
+        objective_settings = objective_options(objective, told)
     content = {
         "model": entry.id,
         "options": options.model_dump(mode="json"),
         "objective": {
             "name": objective.id,
-            "options": objective_options(objective, told).model_dump(mode="json"),
+            "options": objective_settings.model_dump(mode="json"),
         },
         "training": training,
         "data": {"source": entry.spec.data, **asked.get("data", {})},

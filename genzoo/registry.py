@@ -1,4 +1,4 @@
-"""Names to specs, each with the distribution it came from.
+"""Names to specs, each with the distribution it came from, or the plugin where that came with genzoo.
 
 A bare name is enough where one distribution holds it; the id `distribution/name` always is. Two distributions
 with one bare name make that name an error that lists both ids.
@@ -16,11 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from genzoo.errors import ConfigError, GenzooError, PluginError, did_you_mean
-from genzoo.installed import normalised
+from genzoo.installed import CORE, distribution_of, normalised
 from genzoo.spec import CallbackSpec, DatasetSpec, ExtractorSpec, MetricSpec, ModelSpec, ObjectiveSpec, Spec
-
-CORE = "genzoo"
-"""The distribution name of what the core itself registers."""
 
 SpecT = TypeVar("SpecT", ModelSpec, ObjectiveSpec, DatasetSpec, MetricSpec, ExtractorSpec, CallbackSpec)
 
@@ -37,6 +34,12 @@ class Entry(Generic[SpecT]):
         """`distribution/name`, the id that runs store."""
         return f"{self.distribution}/{self.spec.name}"
 
+    @property
+    def extra(self) -> str:
+        """What brings the packages that only this entry needs, as pip takes it; empty where it needs none."""
+        extra = getattr(self.spec, "extra", "")
+        return f"{distribution_of(self.distribution)}[{extra}]" if extra else ""
+
 
 class Table(Generic[SpecT]):
     """All specs of one sort."""
@@ -46,6 +49,7 @@ class Table(Generic[SpecT]):
         self.spec_class: type[SpecT] = spec_class
         self._entries: dict[str, Entry[SpecT]] = {}
         self._failures: dict[str, str] = {}
+        self._left_out: set[str] = set()
 
     def __iter__(self) -> Iterator[Entry[SpecT]]:
         return iter(sorted(self._entries.values(), key=lambda entry: (entry.spec.name, entry.distribution)))
@@ -106,9 +110,16 @@ class Table(Generic[SpecT]):
         return found[0]
 
     def hint(self, name: str) -> str:
-        """What helps after an unknown name: the nearest one, and which plugins failed that might have brought it."""
-        failed = f" These plugins failed to load: {', '.join(sorted(self._failures))}; see: genzoo plugins."
-        return did_you_mean(name, self.names()) + (failed if self._failures else "")
+        """What helps after an unknown name: the nearest one, and the plugins that might have brought it."""
+        failed = f"These plugins failed to load: {', '.join(sorted(self._failures))}; see: genzoo plugins."
+        words = [did_you_mean(name, self.names()), failed if self._failures else "", self.left_out]
+        return " ".join(filter(None, words))
+
+    @property
+    def left_out(self) -> str:
+        """Which plugins are not loaded because nobody asked for them, and how to load them; empty where all are."""
+        names = ", ".join(sorted(self._left_out))
+        return f"GENZOO_LOAD_PLUGINS leaves out {names}: unset GENZOO_LOAD_PLUGINS to load all." if names else ""
 
     def clashes(self) -> dict[str, list[str]]:
         """The ids that share a bare name, by that name."""
@@ -120,6 +131,10 @@ class Table(Generic[SpecT]):
     def note_failure(self, distribution: str, reason: str) -> None:
         """Remember that a distribution would have brought more, and why it did not."""
         self._failures[distribution] = reason
+
+    def note_left_out(self, distribution: str) -> None:
+        """Remember that a distribution would have brought more, and was not asked for."""
+        self._left_out.add(distribution)
 
     def refuse_failed(self, name: str) -> None:
         """Refuse an id whose distribution failed to load.
@@ -175,6 +190,11 @@ class Registry:
         """Remember that a distribution would have brought more, and why it did not."""
         for sort in SORTS:
             self.table(sort).note_failure(distribution, reason)
+
+    def note_left_out(self, distribution: str) -> None:
+        """Remember that a distribution would have brought more, and was not asked for."""
+        for sort in SORTS:
+            self.table(sort).note_left_out(distribution)
 
     def absorb(self, other: Registry) -> None:
         """Take over all entries of `other`, or none.
@@ -235,3 +255,47 @@ def resolve(reference: str, spec: Spec) -> Any:
             f"{type(spec).__name__.removesuffix('Spec')} {spec.name!r} names {reference!r}, which cannot be "
             f"imported: {type(error).__name__}: {error}. Reinstall or remove the plugin that brought it."
         ) from error
+
+
+class MissingExtraError(PluginError):
+    """A model needs packages that an extra brings, and that extra is not installed."""
+
+
+@contextlib.contextmanager
+def extra_named(entry: Entry[Any]) -> Iterator[None]:
+    """Turn the error about a module that cannot be found into one that names the extra which brings it.
+
+    Raises:
+        MissingExtraError: code of an entry that names an extra needs a module of others that is not installed.
+    """
+    try:
+        yield
+    except PluginError as error:
+        missing = _missing(error.__cause__, entry)
+        if not missing:
+            raise
+        raise MissingExtraError(
+            f"Model {entry.spec.name!r} needs packages that are not installed (missing: {missing!r}). Install them "
+            f"with: pip install '{entry.extra}'"
+        ) from error
+
+
+def _missing(cause: BaseException | None, entry: Entry[Any]) -> str:
+    """The module that cannot be found, where it is one of an extra's packages and not of the plugin itself."""
+    if not isinstance(cause, ModuleNotFoundError) or not cause.name or not entry.extra:
+        return ""
+    own = {str(entry.spec.builder).partition(".")[0].partition(":")[0], CORE}
+    return "" if cause.name.partition(".")[0] in own else cause.name
+
+
+def refuse_without_extra(entry: Entry[ModelSpec]) -> None:
+    """Import the code of a model that names an extra, before anything slow is done for it.
+
+    Raises:
+        MissingExtraError: the extra is not installed.
+        PluginError: the code cannot be imported for another reason.
+    """
+    if entry.spec.extra:
+        with extra_named(entry):
+            resolve(entry.spec.config, entry.spec)
+            resolve(entry.spec.builder, entry.spec)

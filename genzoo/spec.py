@@ -260,6 +260,7 @@ class ModelSpec:
         training: its recipe, settings of `Training`.
         presets: named alternatives: `{"options": ..., "objective": ..., "training": ...}`.
         reference: the paper, as "Title (Authors, year)".
+        extra: the extra of its distribution that brings packages which it needs and others do not, such as `audio`.
     """
 
     name: str
@@ -279,11 +280,14 @@ class ModelSpec:
     training: Mapping[str, Any] = field(default_factory=dict)
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     reference: str = ""
+    extra: str = ""
 
     def __post_init__(self) -> None:
         _check_entry("Model", self.name, self.summary, builder=self.builder, config=self.config)
         for text in ("family", "reference", "data"):
             _check_line("Model", self.name, text, getattr(self, text))
+        if self.extra != "":
+            _check_name("Extra", self.extra)
         for names in ("capabilities", "objectives", "modalities", "kinds"):
             _check_names("Model", self.name, names, getattr(self, names))
         for settings in ("options", "objective_options", "training", "presets"):

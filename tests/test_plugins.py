@@ -285,7 +285,7 @@ def test_a_plugin_that_fails_at_import_is_a_state_with_a_remedy(site, monkeypatc
     assert state.reason.isprintable()
     assert state.reason[-1] in ".…"
     assert "genzoo uninstall genzoo-bad" in state.remedy
-    assert states["genzoo-gan:gan"].state == "loaded"
+    assert states["genzoo-gan:genzoo-gan"].state == "loaded"
     assert "bad" not in zoo.registry.models.names()
     assert not [spec for spec in zoo.registry.objectives if spec.distribution == "genzoo-bad"]
     monkeypatch.setenv("GENZOO_STRICT_PLUGINS", "1")
@@ -314,7 +314,7 @@ def test_an_interruption_that_nobody_sent_is_a_failure_of_its_plugin(site, raise
     sys.modules.pop("bad_interrupt.plugin", None)
     _, states = loaded()
     assert states["genzoo-bad:bad"].state == "failed"
-    assert states["genzoo-gan:gan"].state == "loaded"
+    assert states["genzoo-gan:genzoo-gan"].state == "loaded"
 
 
 def test_what_a_plugin_changes_around_it_at_import_is_put_back(site, tmp_path, monkeypatch):
@@ -374,7 +374,7 @@ def test_names_that_third_parties_share_are_listed_by_id_and_only_the_bare_name_
         assert state.state == "loaded"
         assert "genzoo-one/flow and genzoo-two/flow" in state.reason
         assert state.remedy
-    assert not states["genzoo-gan:gan"].reason
+    assert not states["genzoo-gan:genzoo-gan"].reason
     monkeypatch.setattr(plugins_module, "zoo", lambda: installed)
     monkeypatch.setattr(listing, "zoo", lambda: installed)
     assert "genzoo-one/flow and genzoo-two/flow" in cli("plugins")[1]
@@ -516,7 +516,7 @@ def test_the_environment_chooses_which_plugins_are_loaded(monkeypatch):
     zoo = Zoo()
     zoo.load_entry_points()
     assert {state.state for state in zoo.states} == {"not loaded"}
-    for words in ("genzoo-gan", "Genzoo_GAN, ", "gan", "genzoo-gan:gan"):
+    for words in ("genzoo-gan", "Genzoo_GAN, ", "genzoo-gan:genzoo-gan"):
         monkeypatch.setenv("GENZOO_LOAD_PLUGINS", words)
         zoo = Zoo()
         zoo.load_entry_points()

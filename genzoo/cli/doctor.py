@@ -45,9 +45,13 @@ def _examine(name: str | None) -> list[Diagnosis]:
         click.echo("\r\x1b[K", err=True, nl=False)
 
 
+def _state(diagnosis: Diagnosis) -> str:
+    return f"{diagnosis.state}, bundled" if diagnosis.bundled else diagnosis.state
+
+
 def _show(found: list[Diagnosis], around: list[str]) -> None:
     rows = [
-        [d.distribution, d.version, d.name, d.state, "–" if d.milliseconds is None else f"{d.milliseconds:.0f} ms"]
+        [d.distribution, d.version, d.name, _state(d), "–" if d.milliseconds is None else f"{d.milliseconds:.0f} ms"]
         for d in found
     ]
     show_table(["distribution", "version", "plugin", "state", "import"], rows)

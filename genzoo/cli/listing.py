@@ -8,8 +8,8 @@ import click
 
 from genzoo.cli.options import json_option, show_table
 from genzoo.glance import unresolved
+from genzoo.installed import CORE
 from genzoo.plugins import PluginState, Zoo, zoo
-from genzoo.registry import CORE
 
 
 @click.command("list")
@@ -29,11 +29,15 @@ def show_states(as_json: bool) -> None:
         return
     show_table(
         ["distribution", "version", "plugin", "state"],
-        [[state.distribution, state.version, state.name, state.state] for state in states],
+        [[state.distribution, state.version, state.name, _state(state)] for state in states],
     )
     for state in states:
         if state.reason:
             click.echo(f"\n{state.distribution}: {state.reason} {state.remedy}".rstrip())
+
+
+def _state(state: PluginState) -> str:
+    return f"{state.state}, bundled" if state.bundled else state.state
 
 
 def _looked_at(found: Zoo, state: PluginState) -> PluginState:

@@ -29,7 +29,8 @@ def command(name: str | None, as_json: bool) -> None:
     elif name is not None:
         _show(entries[0])
     elif not entries:
-        click.echo("The zoo is empty: no plugin with models is installed. See: genzoo plugins")
+        why = zoo.models.left_out or "no plugin with models is loaded. See: genzoo plugins"
+        click.echo(f"The zoo is empty: {why}")
     else:
         rows = [
             [shown, e.spec.family, _capabilities(e), e.spec.summary]
@@ -57,6 +58,7 @@ def _as_dict(entry: Entry[ModelSpec]) -> dict[str, object]:
         "kinds": list(spec.kinds),
         "missing": spec.missing,
         "data": spec.data,
+        "extra": entry.extra,
     }
 
 
@@ -86,6 +88,7 @@ def _show(entry: Entry[ModelSpec]) -> None:
         "trained by default on": spec.data,
         "objectives": ", ".join(spec.objectives),
         "presets": ", ".join(spec.presets) or "none",
+        "needs": entry.extra and f"packages of an extra: pip install '{entry.extra}'",
     }
     for key, value in facts.items():
         if value:

@@ -44,7 +44,7 @@ class Display:
             disable=not self._live,
         )
         self._task = self._bar.add_task("preparing", total=None, detail="")
-        self._total = ""
+        self._budget = Budget(None, None)
         self._tenth = -1
         self._losses = ""
 
@@ -63,7 +63,7 @@ class Display:
 
     def training(self, budget: Budget) -> None:
         """Begin to count."""
-        self._total = "" if budget.steps is None else f"/{budget.steps}"
+        self._budget = budget
         self.phase("training")
         self._bar.update(self._task, total=1.0)
 
@@ -71,12 +71,25 @@ class Display:
         if step.losses:
             losses = step.losses[-1].values
             self._losses = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
-        detail = f"step {step.number}{self._total}  epoch {step.epoch}  {self._losses}"
+        number, seconds = self._counts(step)
+        detail = f"step {number}  epoch {step.epoch}  {self._losses}"
         self._bar.update(self._task, completed=step.fraction, detail=detail)
         tenth = int(step.fraction * _PARTS)
         if not self._live and tenth != self._tenth:
             self._tenth = tenth
-            self._console.print(f"{step.fraction:4.0%}  {detail}  {step.seconds:.0f} s", highlight=False)
+            self._console.print(f"{step.fraction:4.0%}  {detail}  {seconds}", highlight=False)
+
+    def _counts(self, step: Step) -> tuple[str, str]:
+        """Steps and seconds; the limit stands only beside the one whose share the percentage is.
+
+        A budget may limit both. Beside the percentage of the time, a limit of steps that the time will not allow would
+        be read as another percentage.
+        """
+        number, seconds = str(step.number), f"{step.seconds:.0f}"
+        steps, limit = self._budget.steps, self._budget.seconds
+        if steps is not None and step.number / steps >= step.fraction:
+            return f"{number}/{steps}", f"{seconds} s"
+        return number, f"{seconds} s" if limit is None else f"{seconds}/{limit:.0f} s"
 
 
 class Counter:

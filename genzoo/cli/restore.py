@@ -13,6 +13,7 @@ from genzoo.installation.child import look
 from genzoo.installation.frozen import read_frozen
 from genzoo.installation.install import planned
 from genzoo.installation.request import Request
+from genzoo.installed import bundled_plugins
 
 
 @click.command("restore")
@@ -26,6 +27,11 @@ def command(file: Path, yes: bool, as_json: bool) -> None:
     installed, and those are named at the end, with the reason.
     """
     requests, lost = read_frozen(file)
+    bundled = bundled_plugins()
+    for request in requests:
+        if request.name in bundled:
+            click.echo(f"Note: {request.name} comes with this genzoo, so there is nothing to install.", err=True)
+    requests = [request for request in requests if request.name not in bundled]
     items: list[dict[str, object]] = []
     try:
         items += _install(requests, yes)

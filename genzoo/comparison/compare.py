@@ -24,7 +24,7 @@ from genzoo.metrics.criteria import CRITERIA
 from genzoo.metrics.judge import find_extractor
 from genzoo.objective import EMObjective
 from genzoo.plugins import registry
-from genzoo.registry import Registry
+from genzoo.registry import Registry, refuse_without_extra
 from genzoo.report.result import Report
 
 RESTARTS = 5
@@ -130,6 +130,8 @@ def prepare_comparison(
     dataset, source = data
     settings = None
     found = candidates(zoo, wanted, {**common, "data": source})
+    for candidate in found:
+        refuse_without_extra(zoo.models.get(candidate.config.model))
     config = found[0].config
     resolve_device(config.device)  # one that does not exist is no candidate's fault
     if dataset is None:

@@ -31,6 +31,7 @@ from genzoo.config import DataForm, Precision, Settings, SplitSettings, version
 from genzoo.data.difference import difference
 from genzoo.errors import ArtifactError, ConfigError, GenzooError
 from genzoo.files import digest, read_settings, read_tensors, recover, write_json, write_tensors
+from genzoo.installed import distribution_of
 from genzoo.lock import hold
 from genzoo.plugins import registry
 from genzoo.regular import check_inside
@@ -183,9 +184,9 @@ def _settings(candidate: Candidate) -> dict[str, Any]:
 
 
 def _version(distribution: str) -> str | None:
-    """The version of an installed distribution; `None` of a plugin that is not installed as one."""
+    """The version of an installed plugin; `None` of one that no distribution brings."""
     try:
-        return importlib.metadata.version(distribution)
+        return importlib.metadata.version(distribution_of(distribution))
     except importlib.metadata.PackageNotFoundError:
         return None
 

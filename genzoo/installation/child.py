@@ -115,7 +115,7 @@ def _look_at_all(result: Path) -> dict[str, Any]:
 
 
 def _look_at(result: Path, label: str) -> dict[str, Any]:
-    (wanted,) = [plugin for plugin in installed_plugins() if plugin.label == label]
+    (wanted,) = [plugin for plugin in installed_plugins() if plugin.label == label and not plugin.displaced]
     zoo = bare_zoo()
     before, known = set(sys.modules), _ids(zoo.registry)
     _note(result, wanted)

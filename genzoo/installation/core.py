@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from genzoo.errors import PluginError
-from genzoo.installed import normalised
-from genzoo.registry import CORE
+from genzoo.installed import CORE, normalised
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement

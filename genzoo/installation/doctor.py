@@ -10,7 +10,7 @@ from genzoo.errors import ConfigError, PluginError, did_you_mean
 from genzoo.installation.child import FINDINGS, look
 from genzoo.installation.core import broken_requirements
 from genzoo.installed import Installed, installed_plugins, normalised
-from genzoo.plugins import remedy_for
+from genzoo.plugins import displacement_of, remedy_for
 
 HEAVY = ("torch", "tensorflow", "jax", "keras", "transformers", "sklearn", "scipy", "pandas", "matplotlib", "pyarrow")
 """What no plugin imports while it registers: it would slow down every command, also `genzoo models`."""
@@ -27,6 +27,7 @@ class Diagnosis:
         heavy: the milliseconds that each library took that a plugin should not import at all then.
         brought: what it registered, as `models distribution/name`.
         findings: what is wrong, one sentence each; empty where all is well.
+        bundled: whether it comes with genzoo.
     """
 
     distribution: str
@@ -37,6 +38,7 @@ class Diagnosis:
     heavy: dict[str, float]
     brought: tuple[str, ...]
     findings: tuple[str, ...]
+    bundled: bool = False
 
     @property
     def label(self) -> str:
@@ -103,12 +105,14 @@ def _goes_by(plugin: Installed, name: str) -> bool:
 def _examine(plugin: Installed, broken: list[str]) -> Diagnosis:
     about = (plugin.distribution, plugin.version, plugin.name)
     unmet = [f"{text}." for text in broken if text.startswith(f"{plugin.distribution} ")]
+    if plugin.displaced:
+        return Diagnosis(*about, "not loaded", None, {}, (), (" ".join(displacement_of(plugin)), *unmet))
     if plugin.entry is None:
         return Diagnosis(*about, "failed", None, {}, (), (plugin.problem, *unmet))
     try:
         seen, printed = look(plugin.label, words=("-X", "importtime"))
     except PluginError as error:
-        return Diagnosis(*about, "failed", None, {}, (), (f"{error} {remedy_for(plugin)}", *unmet))
+        return Diagnosis(*about, "failed", None, {}, (), (f"{error} {remedy_for(plugin)}", *unmet), plugin.bundled)
     state = seen["state"]
     heavy = _heavy(seen["imported"], printed)
     found = [f"{state['reason']} {state['remedy']}"] if state["state"] == "failed" else []
@@ -126,6 +130,7 @@ def _examine(plugin: Installed, broken: list[str]) -> Diagnosis:
         heavy,
         tuple(seen["brought"]),
         (*found, *unmet),
+        plugin.bundled,
     )
 
 

@@ -13,14 +13,18 @@ from urllib.parse import unquote, urlsplit
 
 from genzoo.errors import ConfigError, DataError
 from genzoo.installation.request import NothingThereError, Request, parse_request
-from genzoo.installed import installed_plugins
-from genzoo.registry import CORE
+from genzoo.installed import CORE, installed_plugins
 
 
 def frozen_lines() -> dict[str, str]:
-    """By distribution the line that installs it again, in the form of pip's requirements."""
+    """By distribution the line that installs it again, in the form of pip's requirements.
+
+    What comes with genzoo is left out, and so are distributions of the same names: they cannot be installed.
+    """
     found = {}
     for plugin in installed_plugins():
+        if plugin.bundled or plugin.displaced:
+            continue
         if plugin.entry is not None and plugin.distribution not in found:
             found[plugin.distribution] = frozen_line(plugin.distribution, plugin.version)
     return found

@@ -19,7 +19,7 @@ from genzoo.installation.installer import Pip, check_environment, pip_for
 from genzoo.installation.plan import Item, check_plan, check_requests, no_plugin, read_report, versions_of
 from genzoo.installation.request import Request
 from genzoo.installation.wheel import read_wheel, refuse_strangers_files
-from genzoo.installed import installed_plugins, normalised
+from genzoo.installed import bundled_plugins, installed_plugins, normalised
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,15 +191,25 @@ def removable(names: Sequence[str]) -> list[str]:
     """The distributions of plugins that go by these names.
 
     Raises:
-        PluginError: one is no plugin, or belongs to the core.
+        PluginError: one is no plugin, belongs to the core, or comes with it.
     """
-    installed = {normalised(plugin.distribution): plugin.distribution for plugin in installed_plugins()}
+    plugins = installed_plugins()
+    installed = {normalised(plugin.distribution): plugin.distribution for plugin in plugins}
+    displaced = {normalised(plugin.distribution) for plugin in plugins if plugin.displaced}
+    bundled = bundled_plugins()
     pins = core_packages()
     found = []
     for name in names:
         key = normalised(name)
         if key in pins:
             raise PluginError(f"{name} is part of what genzoo runs on, and `genzoo uninstall` never removes that.")
+        if key in bundled:
+            both = " A distribution of that name is installed, too; see: genzoo plugins." if key in displaced else ""
+            others = ",".join(sorted(set(installed.values()) - {installed[key]}))
+            raise PluginError(
+                f"{installed[key]} comes with genzoo and cannot be removed alone. To switch it off, name the plugins "
+                f"that are to be loaded: GENZOO_LOAD_PLUGINS={others or shlex.quote('')}{both and '.'}{both}"
+            )
         if key not in installed:
             raise PluginError(f"No plugin {name!r} is installed. {did_you_mean(key, installed)}")
         found.append(installed[key])

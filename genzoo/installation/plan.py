@@ -13,7 +13,7 @@ from genzoo.errors import PluginError
 from genzoo.hookspecs import GROUP
 from genzoo.installation.core import broken_requirements, unmet_requirements
 from genzoo.installation.request import Request
-from genzoo.installed import installed_plugins, normalised
+from genzoo.installed import bundled_plugins, installed_plugins, normalised
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +91,15 @@ def _item(entry: Mapping[str, Any]) -> Item:
 
 
 def check_requests(requests: Iterable[Request], pins: Mapping[str, str]) -> None:
-    """Refuse to install what belongs to the core.
+    """Refuse to install what belongs to the core, or comes with it.
 
     Raises:
         PluginError: one of them does.
     """
+    bundled = bundled_plugins()
     for request in requests:
+        if request.name in bundled:
+            raise PluginError(f"{request.name} comes with genzoo, so there is nothing to install.")
         if request.name is not None and request.name in pins:
             raise PluginError(
                 f"{request.name} {pins[request.name]} is part of what genzoo runs on, and `genzoo install` never "
@@ -114,6 +117,9 @@ def check_plan(items: Sequence[Item], requests: Iterable[Request], pins: Mapping
     if touched := sorted(set(changed) & set(pins)):
         what = " and ".join(f"{name} {changed[name]} in place of {pins[name]}" for name in touched)
         raise PluginError(f"This would install {what}, and plugins may not change that. Nothing was changed.")
+    if ours := sorted(set(changed) & set(bundled_plugins())):
+        what = " and ".join(f"{name} {changed[name]}" for name in ours)
+        raise PluginError(f"This would install {what}, and {ours[0]} comes with genzoo. Nothing was changed.")
     unmet = [text for item in items for text in unmet_requirements(item.name, item.version, item.requires, changed)]
     if broken := [*unmet, *broken_requirements(changed)]:
         raise PluginError(f"There is a conflict: {'; '.join(broken[:3])} after this. Nothing was changed.")

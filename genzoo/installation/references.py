@@ -9,7 +9,7 @@ from typing import Any
 from genzoo.errors import GenzooError
 from genzoo.plugins import describe
 from genzoo.recipe import options_class, resolve_config
-from genzoo.registry import Entry, Registry, resolve
+from genzoo.registry import Entry, MissingExtraError, Registry, extra_named, resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,8 @@ class _Subject:
 
     def refer(self, field: str) -> Any:
         """What a field of its spec refers to."""
-        return resolve(getattr(self.entry.spec, field), self.entry.spec)
+        with extra_named(self.entry):
+            return resolve(getattr(self.entry.spec, field), self.entry.spec)
 
 
 Check = Callable[[_Subject], Iterator[str]]
@@ -45,6 +46,8 @@ def findings(registry: Registry, brought: Iterable[tuple[str, str]]) -> list[str
         for check in (_clash, *_CHECKS[sort]):
             try:
                 found += check(subject)
+            except MissingExtraError:  # whoever does not use the model does without it
+                continue
             except Exception as error:
                 found.append(f"{subject.words}: {str(error) if isinstance(error, GenzooError) else describe(error)}")
     return list(dict.fromkeys(found))
@@ -76,6 +79,8 @@ def _recipe(subject: _Subject) -> Iterator[str]:
     for preset in (None, *subject.entry.spec.presets):
         try:
             resolve_config(subject.registry, subject.entry.id, {} if preset is None else {"preset": preset})
+        except MissingExtraError:
+            raise
         except GenzooError as error:
             yield f"{subject.words}{f', preset {preset!r}' if preset else ''}: {error}"
 

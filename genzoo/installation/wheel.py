@@ -13,8 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from genzoo.errors import PluginError
 from genzoo.hookspecs import GROUP
-from genzoo.installed import normalised
-from genzoo.registry import CORE
+from genzoo.installed import CORE, normalised
 
 STARTED_WITH = frozenset({"sitecustomize", "usercustomize"})
 """Modules that Python imports whenever it starts, also when genzoo does."""

@@ -81,7 +81,7 @@ def refuse_taken(name: Name, sort: str, registry: Registry) -> None:
                 f"that name alone. Choose another name."
             )
     if _is_installed(name):
-        raise ConfigError(f"A distribution {name.distribution!r} is installed already. Choose another name.")
+        raise ConfigError(f"A package {name.distribution!r} is installed already. Choose another name.")
 
 
 def _is_installed(name: Name) -> bool:
