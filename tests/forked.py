@@ -75,9 +75,9 @@ def end(place: Path, process: ForkServerProcess) -> Ended:
     out, err, told = (Path(f"{place}.{kind}") for kind in ("out", "err", "json"))
     return Ended(
         process.exitcode,
-        out.read_text(),
-        err.read_text(),
-        json.loads(told.read_text()) if told.exists() else None,
+        out.read_text(encoding="utf-8"),
+        err.read_text(encoding="utf-8"),
+        json.loads(told.read_text(encoding="utf-8")) if told.exists() else None,
     )
 
 
@@ -101,4 +101,4 @@ def _child(place: str, work: Callable[..., object], given: tuple[object, ...]) -
     told = work(*given)
     if isinstance(told, int):
         sys.exit(told)
-    Path(f"{place}.json").write_text(json.dumps(told))
+    Path(f"{place}.json").write_text(json.dumps(told), encoding="utf-8")

@@ -80,7 +80,7 @@ parsed = functools.cache(ast.parse)
 
 
 def tree_of(path):
-    return parsed(path.read_text())
+    return parsed(path.read_text(encoding="utf-8"))
 
 
 def sources(folder=ROOT):
@@ -286,7 +286,7 @@ def test_the_check_for_unsafe_code_finds_some(tmp_path):
         "yaml.load(f)",
         "importlib.import_module(name)",
     ):
-        (tmp_path / "a.py").write_text(text)
+        (tmp_path / "a.py").write_text(text, encoding="utf-8")
         with pytest.raises(AssertionError):
             test_nothing_in_the_product_can_unpickle_evaluate_or_open_a_shell(tmp_path / "a.py")
 

@@ -96,7 +96,7 @@ def test_training_prints_where_everything_is(cli, tmp_path):
     with Image.open("run/samples/step-000004.png") as grid:
         assert min(grid.size) > 300
     assert cli("train", "--resume", "run", "--steps", 6, "--json")[0] == 0
-    assert json.loads((tmp_path / "run" / "run.json").read_text())["steps"] == 6
+    assert json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["steps"] == 6
 
 
 @pytest.mark.parametrize(("suffix", "count"), [(".png", 9), (".npy", 10), (".npz", 10), ("", 3)])
@@ -131,7 +131,7 @@ def test_sampling_needs_no_suffix_and_no_run(cli, digits_run, tmp_path):
 def test_a_table_is_sampled_as_a_table(cli, tmp_path):
     assert cli("train", "toy", "--data", "iris", "--out", "run")[0] == 0
     assert cli("sample", "run", "-n", 5, "--out", "a.csv")[0] == 0
-    rows = (tmp_path / "a.csv").read_text().splitlines()
+    rows = (tmp_path / "a.csv").read_text(encoding="utf-8").splitlines()
     assert rows[0] == "sepal length (cm),sepal width (cm),petal length (cm),petal width (cm)"
     assert len(rows) == 6
     assert_refused(cli("sample", "run", "--out", "a.png"), 2, "a.png", ".csv")
@@ -161,7 +161,7 @@ def test_settings_rise_from_recipe_to_preset_to_file_to_environment_to_flags(cli
     preset = plan("-o", "preset=slow")
     assert (preset["training"]["steps"], preset["training"]["epochs"], preset["options"]["offset"]) == (None, 3, 1)
     (tmp_path / "a.toml").write_text(
-        'preset = "slow"\noffset = 2\nseed = 5\n[training]\nsteps = 9\n[data]\nsource = "wine"\n'
+        'preset = "slow"\noffset = 2\nseed = 5\n[training]\nsteps = 9\n[data]\nsource = "wine"\n', encoding="utf-8"
     )
     file = plan("--config", "a.toml")
     assert (file["options"]["offset"], file["training"]["steps"], file["training"]["epochs"]) == (2, 9, None)
@@ -267,7 +267,7 @@ def test_data_that_cannot_be_used_are_explained_and_nothing_is_written(cli, tmp_
     refused(folder, 4, "no images")
     for i in range(40):
         Image.fromarray(np.random.default_rng(i).integers(0, 256, (8, 8), dtype=np.uint8)).save(folder / f"{i:02}.png")
-    (folder / "77.png").write_text("text where an image belongs")
+    (folder / "77.png").write_text("text where an image belongs", encoding="utf-8")
     refused(folder, 4, "77.png", "--skip-bad")
     code, out, _ = cli("train", "dcgan", "--data", folder, "--skip-bad", *QUICK, "--out", "ok")
     assert code == 0
@@ -287,7 +287,7 @@ def test_data_that_cannot_be_used_are_explained_and_nothing_is_written(cli, tmp_
     refused("flat.npy", 4, "shape (100,)")
     np.save("table.npy", np.random.default_rng(0).normal(size=(100, 3)))
     refused("table.npy", 4, "images")
-    (tmp_path / "words.txt").write_text("words")
+    (tmp_path / "words.txt").write_text("words", encoding="utf-8")
     refused("words.txt", 4, "words.txt", ".npy")
     np.save("one.npy", np.full((100, 8, 8), 0.5))
     (tmp_path / "same.npy").write_bytes((tmp_path / "one.npy").read_bytes()[:-1])
@@ -297,7 +297,7 @@ def test_data_that_cannot_be_used_are_explained_and_nothing_is_written(cli, tmp_
 def test_a_run_directory_is_never_overwritten(cli, digits_run, tmp_path):
     before = sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "run").rglob("*"))
     assert_refused(cli("train", "dcgan", *QUICK, "--out", "run"), 2, "run exists already")
-    (tmp_path / "file").write_text("x")
+    (tmp_path / "file").write_text("x", encoding="utf-8")
     assert_refused(cli("train", "dcgan", *QUICK, "--out", "file"), 2, "file exists already")
     assert before == sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "run").rglob("*"))
 
@@ -332,7 +332,7 @@ def test_another_objective_than_the_config_files_takes_none_of_its_options(cli, 
 def test_what_is_left_of_a_run_is_told_when_nothing_is(cli, digits_run):
     for words in ([], ["--steps", 4], ["--steps", 2]):
         assert_refused(cli("train", "--resume", "run", *words), 2, "spent its budget", "4 steps")
-    assert json.loads(Path("run/model/config.json").read_text())["training"]["steps"] == 4
+    assert json.loads(Path("run/model/config.json").read_text(encoding="utf-8"))["training"]["steps"] == 4
     assert cli("train", "--resume", "run", "--steps", 5)[0] == 0
     assert_refused(cli("train", "--resume", "run"), 2, "5 steps")
 
@@ -387,7 +387,7 @@ def test_a_full_disk_is_a_sentence_and_the_run_keeps_what_it_had(cli, tmp_path, 
 
 
 def test_a_folder_that_cannot_be_written_is_a_sentence(cli, tmp_path):
-    (tmp_path / "file").write_text("x")
+    (tmp_path / "file").write_text("x", encoding="utf-8")
     code = cli("train", "toy", "--steps", 2, "--out", "file/run")
     assert_refused(code, 1, "file/run")
 
@@ -395,7 +395,7 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(cli, tmp_path):
 def test_divergence_exits_6_and_the_run_can_be_sampled(cli, tmp_path):
     result = cli("train", "toy", "-o", "objective=toy-exploding", "--steps", 20, "--out", "run")
     assert_refused(result, 6, "diverged", "step 5", "--lr", "run")
-    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "diverged"
+    assert json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["status"] == "diverged"
     assert cli("sample", "run", "-n", 3, "--out", "a.csv")[0] == 0
 
 

@@ -58,7 +58,7 @@ def test_results_are_kept_and_the_best_samples(cli, tmp_path):
     assert code == 0
     assert json.loads(out)["rows"][0]["run"] == "found/best"
     assert cli("sample", "found/best", "-n", 3, "--out", "a.csv")[0] == 0
-    assert json.loads((tmp_path / "found" / "report.json").read_text()) == json.loads(out)
+    assert json.loads((tmp_path / "found" / "report.json").read_text(encoding="utf-8")) == json.loads(out)
 
 
 def test_gates_decide_the_exit_code_after_the_table(cli):
@@ -146,7 +146,7 @@ def test_clusters_are_the_most_probable_components(cli, run):
 
 
 def test_a_model_is_evaluated_on_its_test_rows_or_on_other_data(cli, run):
-    config = json.loads(Path("run/config.json").read_text())
+    config = json.loads(Path("run/config.json").read_text(encoding="utf-8"))
     rows = iris().split(SplitSettings(**config["split"]), config["seed"]).test
     found = json.loads(cli("evaluate", "run", "--json")[1])
     scores = run.log_prob(load_iris().data[rows])
@@ -199,7 +199,7 @@ def holes(name, seed=0, share=0.1):
     x[gone] = np.nan
     gone = np.isnan(x)
     lines = ["a,b,c,d", *(",".join("" if np.isnan(v) else repr(float(v)) for v in row) for row in x)]
-    Path(name).write_text("\n".join(lines) + "\n")
+    Path(name).write_text("\n".join(lines) + "\n", encoding="utf-8")
     return x, gone
 
 
@@ -234,11 +234,11 @@ def test_an_imputed_table_keeps_its_other_columns_their_order_and_types(cli):
     for i, row in enumerate(x):
         b, c, d = ("" if np.isnan(v) else repr(float(v)) for v in row[1:])
         text.append(f'{i:04d},{d},"a, {i % 3}",{b},{0.25 + i},{c},2020-01-{1 + i % 28:02d},{words[i]}')
-    Path("wide.csv").write_text("\n".join(text) + "\n")
+    Path("wide.csv").write_text("\n".join(text) + "\n", encoding="utf-8")
     code, _, err = cli("impute", "run", "--data", "wide.csv", "--weight", "w", "--out", "whole.csv")
     assert code == 0
     assert "id, note, when" in err
-    found = [line.split(",") for line in Path("whole.csv").read_text().splitlines()]
+    found = [line.split(",") for line in Path("whole.csv").read_text(encoding="utf-8").splitlines()]
     assert ",".join(found[0]) == text[0]
     for i, (new, old) in enumerate(zip(found[1:], (line.split(",") for line in text[1:]), strict=True)):
         kept = [0, 2, 3, 5, 7]  # the note has a comma of its own
@@ -298,7 +298,7 @@ def test_rows_without_any_value_have_no_score_and_count_nowhere(cli):
     assert "50 rows (150, 151, " in cli("evaluate", "run", "--data", "x.npy")[1]
     np.save("none.npy", x[150:])
     assert_refused(cli("evaluate", "run", "--data", "none.npy"), 4, "no value at all")
-    Path("none.csv").write_text("x0,x1,x2,x3\n,,,\n,NA,,\n")
+    Path("none.csv").write_text("x0,x1,x2,x3\n,,,\n,NA,,\n", encoding="utf-8")
     assert json.loads(cli("score", "run", "--data", "none.csv", "--json")[1])["mean"] is None
     assert_refused(cli("evaluate", "run", "--data", "none.csv"), 2, "none has any value")
 

@@ -243,10 +243,10 @@ def test_finished_candidates_are_not_fitted_again(tmp_path, monkeypatch):
     alone = genzoo.compare(wanted, "iris", **settings)
     assert timeless(second) == timeless(alone)
     assert second["gmm:components=2"].bic == first["gmm:components=2"].bic
-    written = json.loads((tmp_path / "out" / "report.json").read_text())
+    written = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     assert written["best"] == second.best
-    assert (tmp_path / "out" / "report.md").read_text() == markdown(second)
-    assert (tmp_path / "out" / "report.csv").read_text() == comma_separated(second)
+    assert (tmp_path / "out" / "report.md").read_text(encoding="utf-8") == markdown(second)
+    assert (tmp_path / "out" / "report.csv").read_text(encoding="utf-8") == comma_separated(second)
 
 
 def test_an_interrupted_comparison_keeps_what_is_finished_and_goes_on(tmp_path, monkeypatch):
@@ -274,7 +274,7 @@ def test_the_best_is_kept_as_a_run_of_the_very_fit(tmp_path):
     held = genzoo.load(tmp_path / "b" / "best").log_prob(load_iris().data[test])
     assert held.mean() == pytest.approx(row.log_likelihood.test, rel=1e-12)
     assert genzoo.load(tmp_path / "a" / "best").sample(3).shape == (3, 4)
-    config = json.loads((tmp_path / "a" / "best" / "config.json").read_text())
+    config = json.loads((tmp_path / "a" / "best" / "config.json").read_text(encoding="utf-8"))
     assert config["split"] == {"validation": 0.0, "test": 0.0}
 
 
@@ -311,10 +311,10 @@ def test_other_data_are_told_apart_from_those_of_a_comparison(cli):
         "values in them are others": [*lines[:-1], "1,1000"],
     }
     words = ("compare", "gaussian", "--data", "t.csv", "--out", "kept")
-    Path("t.csv").write_text("\n".join(lines))
+    Path("t.csv").write_text("\n".join(lines), encoding="utf-8")
     assert cli(*words)[0] == 0
     for difference, changed in changes.items():
-        Path("t.csv").write_text("\n".join(changed))
+        Path("t.csv").write_text("\n".join(changed), encoding="utf-8")
         assert_refused(cli(*words), 4, "kept holds a comparison of other data", difference, "another --out")
 
 
@@ -323,9 +323,9 @@ def test_a_folder_of_the_first_format_is_gone_on_with(cli, monkeypatch):
     words = ("compare", "gaussian", "--out", "kept", "--data")
     assert cli(*words, "iris")[0] == 0
     header = Path("kept/comparison.json")
-    content = json.loads(header.read_text())
+    content = json.loads(header.read_text(encoding="utf-8"))
     assert (content.pop("events"), content.pop("event")["event_shape"]) == (150, [4])
-    header.write_text(json.dumps({**content, "format": 1}))
+    header.write_text(json.dumps({**content, "format": 1}), encoding="utf-8")
     made.clear()
     assert cli(*words, "iris")[0] == 0
     assert made == []
@@ -444,7 +444,7 @@ def test_an_interrupt_while_the_best_is_trained_leaves_the_report(tmp_path, monk
             genzoo.compare(["gaussian", "gmm"], "iris", out=out, training=ONCE)
     assert "resume" not in str(error.value)
     assert error.value.exit_code == getattr(signal, "exit_code", 130)
-    assert json.loads((out / "report.json").read_text())["rows"][0]["run"] is None
+    assert json.loads((out / "report.json").read_text(encoding="utf-8"))["rows"][0]["run"] is None
     made = counting(monkeypatch)
     report = genzoo.compare(["gaussian", "gmm"], "iris", out=out, training=ONCE)
     assert not made

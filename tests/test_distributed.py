@@ -48,11 +48,11 @@ def state(run):
 
 
 def record(run):
-    return json.loads((Path(run) / "run.json").read_text())
+    return json.loads((Path(run) / "run.json").read_text(encoding="utf-8"))
 
 
 def lines(run):
-    return [json.loads(line) for line in (Path(run) / "metrics.jsonl").read_text().splitlines()]
+    return [json.loads(line) for line in (Path(run) / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
 def said(text):
@@ -209,7 +209,7 @@ def test_a_pass_of_em_is_left_undone_by_all_when_one_is_told_to_end(tmp_path, vi
     assert ended.codes == [143, 143], ended.err
     assert record(cut)["status"] == "interrupted"
     assert record(cut)["steps"] == 3
-    blocks = [int((tmp_path / "logs" / f"{rank}.blocks").read_text()) for rank in range(2)]
+    blocks = [int((tmp_path / "logs" / f"{rank}.blocks").read_text(encoding="utf-8")) for rank in range(2)]
     assert blocks[victim] == 3 * 6 + 2
     assert blocks[1 - victim] == 4 * 6
     assert together(tmp_path / "logs", 2, command, "train", "--resume", cut).codes == [0, 0]
@@ -429,8 +429,8 @@ def test_a_run_goes_on_in_as_many_processes_only(cli, tmp_path):
     ended = together(tmp_path / "logs", 2, command, "train", "--resume", tmp_path / "run", "--steps", 8)
     assert ended.codes == [2, 2]
     assert "was trained by 1 process, and this is one of 2" in said(ended.err[0])
-    record = json.loads((tmp_path / "run" / "run.json").read_text())
-    (tmp_path / "run" / "run.json").write_text(json.dumps({**record, "processes": 2}))
+    record = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
+    (tmp_path / "run" / "run.json").write_text(json.dumps({**record, "processes": 2}), encoding="utf-8")
     assert_refused(cli("train", "--resume", "run", "--steps", "8"), 2, "torchrun --nproc-per-node 2 -m genzoo train")
 
 

@@ -126,7 +126,7 @@ def evil_csv(tmp_path_factory):
     for _ in range(120):
         levels = [EVIL[k].replace('"', '""') for k in rng.integers(0, 3, 2)]
         rows.append(f'"{levels[0]}",{rng.normal():.4f},{rng.normal():.4f},"{levels[1]}"')
-    path.write_text("\n".join(rows) + "\n")
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
     return path
 
 
@@ -214,7 +214,7 @@ def test_the_same_run_gives_the_same_page(pages):
 
 def test_the_page_of_a_comparison_holds_every_figure_and_samples_of_all_candidates(pages):
     page = check((pages / "images" / "report.html").read_text(encoding="utf-8"))
-    content = json.loads((pages / "images" / "report.json").read_text())
+    content = json.loads((pages / "images" / "report.json").read_text(encoding="utf-8"))
     for row in content["rows"]:
         assert row["id"] in page.text
         for score in row["metrics"].values():
@@ -251,7 +251,9 @@ def test_samples_of_a_comparison_are_kept_and_found_again_by_a_resumed_one(pages
         assert len(events) == how_many(before.data)
         np.testing.assert_array_equal(after.samples[name], events)
     np.testing.assert_array_equal(before.real, after.real)
-    assert (again / "report.html").read_text() == (pages / "images" / "report.html").read_text()
+    assert (again / "report.html").read_text(encoding="utf-8") == (pages / "images" / "report.html").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_events_with_missing_values_are_kept_as_they_are(tmp_path):
@@ -396,7 +398,7 @@ def test_the_command_line_refuses_what_it_cannot_show(pages, cli, tmp_path):
     for content in ("{", '{"schema": 1}', '{"schema": 2, "rows": []}', '{"schema": 1, "rows": [5], "data": {}}', "[]"):
         copy = tmp_path / "broken"
         shutil.copytree(pages / "images", copy, dirs_exist_ok=True)
-        (copy / "report.json").write_text(content)
+        (copy / "report.json").write_text(content, encoding="utf-8")
         assert_refused(cli("report", copy), 4, "report.json")
     (copy / "report.json").unlink()
     assert_refused(cli("report", copy), 4, "has not finished")

@@ -416,7 +416,7 @@ def test_what_an_interrupted_removal_left_behind_is_no_plugin(site):
     (site / "genzoo_left-1.0.dist-info").rename(site / "~enzoo_left-1.0.dist-info")
     stale = site / "genzoo_gan-0.0.1.dist-info"
     stale.mkdir()
-    (stale / "entry_points.txt").write_text("[genzoo]\ngan = genzoo_gan.plugin\n")
+    (stale / "entry_points.txt").write_text("[genzoo]\ngan = genzoo_gan.plugin\n", encoding="utf-8")
     _, states = loaded()
     assert not [key for key in states if "left" in key]
     assert [state.version for key, state in states.items() if key.startswith("genzoo-gan")] != []
@@ -503,7 +503,7 @@ def test_what_a_plugin_prints_when_the_process_ends_is_no_part_of_the_results(si
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device here")
 def test_results_that_could_not_be_written_are_a_failure():
-    with Path("/dev/full").open("w") as full:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
         command = [sys.executable, "-m", "genzoo", "models", "--json"]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 1

@@ -36,8 +36,12 @@ def contents(run):
             continue
         name = str(path.relative_to(run.path))
         if path.suffix in (".json", ".jsonl"):
-            lines = [json.loads(line) for line in path.read_text().splitlines()] if path.suffix == ".jsonl" else []
-            whole = lines or [json.loads(path.read_text())]
+            lines = (
+                [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+                if path.suffix == ".jsonl"
+                else []
+            )
+            whole = lines or [json.loads(path.read_text(encoding="utf-8"))]
             found[name] = [{k: v for k, v in line.items() if k not in ("seconds", "started")} for line in whole]
         else:
             found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -69,7 +73,7 @@ def test_resume_is_exact_in_every_precision(tmp_path, model, precision):
     options = SMALL if model == "dcgan" else {"latent": 4, "widths": [16]}
     whole, part = both(tmp_path, model, data="digits", precision=precision, training=BASE, **options)
     assert part == whole
-    state = json.loads((tmp_path / "part/checkpoints/step-000012/state.json").read_text())
+    state = json.loads((tmp_path / "part/checkpoints/step-000012/state.json").read_text(encoding="utf-8"))
     assert all(bool(numbers) == (precision == "fp16") for numbers in state["numbers"]["scalers"].values())
 
 
@@ -118,7 +122,7 @@ def test_resume_is_exact_with_tied_tensors(tmp_path, monkeypatch):
     monkeypatch.setattr(toy_plugin, "ToyGaussian", Tied)
     whole, part = both(tmp_path, "toy", training={**BASE, "ema": 0.9})
     assert part == whole
-    tied = json.loads((tmp_path / "part/checkpoints/step-000012/state.json").read_text())["tied"]
+    tied = json.loads((tmp_path / "part/checkpoints/step-000012/state.json").read_text(encoding="utf-8"))["tied"]
     assert tied["model.generator.again"] == "model.generator.mean"
 
 
@@ -327,7 +331,7 @@ def test_a_log_that_was_cut_or_spoilt_is_whole_again(tmp_path, damage):
         genzoo.train("toy", out=tmp_path / "part", training=settings, watchers=[stop(5, signal.SIGINT)])
     log = tmp_path / "part/metrics.jsonl"
     shutil.rmtree(tmp_path / "part/checkpoints/step-000005")  # so that the lines after step 3 are written again
-    log.write_text(damage(log.read_text()))
+    log.write_text(damage(log.read_text(encoding="utf-8")), encoding="utf-8")
     steps = [line["step"] for line in contents(genzoo.resume(tmp_path / "part"))["metrics.jsonl"] if "loss" in line]
     assert steps == [line["step"] for line in contents(whole)["metrics.jsonl"] if "loss" in line]
 
@@ -359,7 +363,7 @@ def test_a_run_that_was_stopped_before_its_first_checkpoint_begins_at_the_beginn
         path.rmdir()
     with pytest.raises(ArtifactError, match="no checkpoint"):
         genzoo.resume(run.path)
-    run.log.write_text("")
+    run.log.write_text("", encoding="utf-8")
     assert contents(genzoo.resume(run.path)) == contents(whole)
 
 
@@ -369,7 +373,7 @@ def test_resuming_on_other_data_names_the_difference(tmp_path):
 
     def write(values, header="a,b"):
         lines = [header, *(",".join(f"{value:.4f}" for value in row) for row in values)]
-        data.write_text("\n".join(lines) + "\n")
+        data.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     write(rows)
     run = genzoo.train("toy", data, out=tmp_path / "run", training={"steps": 3})
@@ -457,7 +461,7 @@ def test_a_comparison_that_was_killed_does_not_fit_finished_candidates_again(tmp
         tmp_path / "said", elsewhere.compare_until_killed, str(tmp_path / "said"), wanted, str(tmp_path / "part"), jobs
     )
     assert killed.code == -signal.SIGKILL, killed.err
-    workers = (tmp_path / "said.workers").read_text().split()
+    workers = (tmp_path / "said.workers").read_text(encoding="utf-8").split()
     assert len(workers) >= jobs - 1
     deadline = time.monotonic() + 60
     while any(Path("/proc", worker).exists() for worker in workers):

@@ -150,7 +150,7 @@ INT, TERM = signal.SIGINT, signal.SIGTERM
 
 def sent(folder, program, *numbers):
     """The exit code and stderr of a process that gets signals at known places."""
-    (folder / "program.py").write_text(START + program)
+    (folder / "program.py").write_text(START + program, encoding="utf-8")
     words = [sys.executable, "-m", "program", *(str(int(number)) for number in numbers)]
     done = subprocess.run(words, cwd=folder, capture_output=True, text=True)
     return done.returncode, done.stderr

@@ -15,7 +15,7 @@ EVERY = {"steps": 12, "batch_size": 64, "eval_every": 0.25, "checkpoint_every": 
 
 
 def lines(run, key):
-    found = [json.loads(line) for line in run.log.read_text().splitlines()]
+    found = [json.loads(line) for line in run.log.read_text(encoding="utf-8").splitlines()]
     return {line["step"]: line[key] for line in found if key in line}
 
 

@@ -57,7 +57,7 @@ def _one(
 ) -> object:
     named = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     os.environ.update({name: str(value) for name, value in named.items()}, **{FOLDER: folder})
-    Path(folder, f"{rank}.pid").write_text(str(os.getpid()))
+    Path(folder, f"{rank}.pid").write_text(str(os.getpid()), encoding="utf-8")
     return work(*given)
 
 
@@ -106,7 +106,7 @@ def kill(victim: int, number: int, after: int, words: list[str]) -> int:
     def watched(log: consumers.MetricsLog, step: object) -> None:
         write(log, step)
         if step.number == after:
-            os.kill(int(Path(os.environ[FOLDER], f"{victim}.pid").read_text()), number)
+            os.kill(int(Path(os.environ[FOLDER], f"{victim}.pid").read_text(encoding="utf-8")), number)
 
     consumers.MetricsLog.__call__ = watched
     return command(*words)
@@ -123,7 +123,7 @@ def leave(victim: int, after: int, words: list[str]) -> int:
     def counted(*given: object) -> object:
         nonlocal count
         count += 1
-        went.write_text(str(count))
+        went.write_text(str(count), encoding="utf-8")
         if rank == victim and count == after:
             os.kill(os.getpid(), signal.SIGTERM)
         return statistics(*given)

@@ -63,7 +63,7 @@ class Warm:
             self._server.stdin.write(f"{json.dumps(asked)}\n")
             self._server.stdin.flush()
             code = int(self._server.stdout.readline())
-            return Ended(code, *(file.read_text() for file in files))
+            return Ended(code, *(file.read_text(encoding="utf-8") for file in files))
 
     def close(self) -> None:
         self._server.stdin.close()
