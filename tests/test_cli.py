@@ -5,6 +5,7 @@ import io
 import itertools
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -361,8 +362,16 @@ def test_a_file_name_that_is_no_text_is_no_obstacle(cli, tmp_path):
 
 
 def test_stderr_may_be_closed(tmp_path):
-    command = f"{sys.executable} -m genzoo train gaussian --out {tmp_path / 'run'} 2>&-"
+    words = [sys.executable, "-m", "genzoo", "train", "gaussian", "--out", str(tmp_path / "run")]
+    command = f"{shlex.join(words)} 2>&-"
     assert subprocess.run(["/bin/sh", "-c", command], stdout=subprocess.DEVNULL).returncode == 0
+
+
+def test_a_terminal_without_a_character_is_shown_a_question_mark():
+    words = [sys.executable, "-m", "genzoo", "models", "gmm"]
+    done = subprocess.run(words, env={**os.environ, "PYTHONIOENCODING": "latin-1"}, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert b"integer ? 1 ? 10000" in done.stdout  # two signs that Latin-1 lacks
 
 
 def test_a_full_disk_is_a_sentence_and_the_run_keeps_what_it_had(cli, tmp_path, monkeypatch):
