@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,13 @@ from warm import warm
 
 from genzoo.cli.main import main
 from genzoo.plugins import zoo
+
+_TERMINAL = {"COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "MPLBACKEND"}
+_PROCESSES = {"RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
+
+for _name in [*os.environ]:  # what whoever runs the tests has set for themselves
+    if _name in _TERMINAL | _PROCESSES or (_name.startswith("GENZOO_") and not _name.startswith("GENZOO_TEST_")):
+        del os.environ[_name]
 
 
 @pytest.hookimpl(trylast=True)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -170,7 +171,7 @@ def test_a_killed_process_ends_the_other_with_a_clear_word_and_the_run_resumes(t
     assert ended.codes == [1, -SIGKILL]
     word = said(ended.err[0])
     assert "Rank 0 of 2 processes lost another one. It was killed, or cannot be reached." in word
-    assert f"torchrun --nproc-per-node 2 -m genzoo train --resume {cut}" in word
+    assert f"torchrun --nproc-per-node 2 -m genzoo train --resume {shlex.quote(str(cut))}" in word
     assert record(cut)["status"] == "failed"
     ended = together(tmp_path / "logs", 2, kill, 0, SIGKILL, 10, ["train", "--resume", cut])
     assert ended.codes == [-SIGKILL, 1]
@@ -192,7 +193,7 @@ def test_a_signal_to_one_process_stops_both_after_the_same_step(tmp_path, model)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     ended = together(tmp_path / "logs", 2, kill, 1, SIGTERM, 3, [*words, "--out", cut])
     assert ended.codes == [143, 143], ended.err
-    assert f"torchrun --nproc-per-node 2 -m genzoo train --resume {cut}" in said(ended.err[0])
+    assert f"torchrun --nproc-per-node 2 -m genzoo train --resume {shlex.quote(str(cut))}" in said(ended.err[0])
     assert record(cut)["status"] == "interrupted"
     assert 3 <= record(cut)["steps"] < 8
     assert together(tmp_path / "logs", 2, command, "train", "--resume", cut).codes == [0, 0]

@@ -57,7 +57,7 @@ class Environment:
             "PYTHONPATH": os.pathsep.join([str(ROOT), *plugins]),
             "PYTHONDONTWRITEBYTECODE": "1",
             "PIP_NO_INDEX": "1",
-            "PIP_FIND_LINKS": str(self.index),
+            "PIP_FIND_LINKS": self.index.as_uri(),
             "PIP_CONFIG_FILE": os.devnull,
             "OMP_NUM_THREADS": "1",
         }
@@ -512,7 +512,7 @@ def test_an_ended_installation_says_what_it_left(environment, tmp_path, number):
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=variables, start_new_session=True
     )
-    while not building.exists() and process.poll() is None:
+    while not (building.exists() and building.read_text(encoding="utf-8")) and process.poll() is None:
         time.sleep(0.05)
     time.sleep(0.2)
     # As a terminal and a service send them: to all, and to the one that was started.

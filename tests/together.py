@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import secrets
 import signal
 import socket
 from collections.abc import Callable
@@ -43,13 +45,20 @@ class Ended:
 
 def together(folder: Path, count: int, work: Callable[..., object], *given: object) -> Ended:
     """Have `count` processes do `work(*given)`."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     places = [folder / str(rank) for rank in range(count)]
     started = [start(places[rank], _one, rank, count, port, str(folder), work, given) for rank in range(count)]
     ended = [end(place, process) for place, process in zip(places, started, strict=True)]
     return Ended(*([getattr(found, name) for found in ended] for name in ("code", "out", "err", "told")))
+
+
+def free_port() -> int:
+    """A port that nobody listens on, below those that the system gives to connections by itself."""
+    while True:
+        port = secrets.choice(range(20_000, 32_000))
+        with socket.socket() as tried, contextlib.suppress(OSError):
+            tried.bind(("127.0.0.1", port))
+            return port
 
 
 def _one(

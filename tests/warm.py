@@ -117,7 +117,9 @@ def _child(work: str, given: Sequence[object], folder: str, variables: dict[str,
     try:
         for number, place in ((0, os.devnull), (1, files[0]), (2, files[1])):
             os.dup2(os.open(place, os.O_RDWR | os.O_CREAT), number)
-        sys.stdin, sys.stdout, sys.stderr = (os.fdopen(n, mode, buffering=1) for n, mode in enumerate(("r", "w", "w")))
+        sys.stdin, sys.stdout, sys.stderr = (
+            os.fdopen(n, mode, buffering=1, encoding="utf-8") for n, mode in enumerate(("r", "w", "w"))
+        )
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os.chdir(folder)
         os.environ.clear()
