@@ -4,7 +4,7 @@ BIN := .venv/bin
 PLUGINS := plugins/genzoo-gan plugins/genzoo-mixture plugins/genzoo-vae
 DEMO ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
-.PHONY: install demo test crash check format benchmark fuzz clean
+.PHONY: install demo test precision crash check format benchmark fuzz clean
 
 install: .venv/installed
 
@@ -19,8 +19,15 @@ install: .venv/installed
 demo: install
 	$(BIN)/genzoo train dcgan --epochs 200 --minutes 1.6 --out $(DEMO)
 
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --quiet --numprocesses 2 --dist loadgroup
+
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --quiet --numprocesses 2 --dist loadgroup
+	$(PYTEST)
+
+# What could depend on the CPU's bfloat16, as on a CPU that has it and as on one that has not.
+precision: install
+	GENZOO_TEST_BF16=on $(PYTEST) -m precision
+	GENZOO_TEST_BF16=off $(PYTEST) -m precision
 
 # Kills and starves small trainings at every point and compares what becomes of them: about half an hour.
 crash: install

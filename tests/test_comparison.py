@@ -130,6 +130,7 @@ def test_the_truth_is_found():
     assert sum(row.akaike_weight for row in report.rows) == pytest.approx(1)
 
 
+@pytest.mark.precision
 def test_networks_take_part_and_lack_what_does_not_apply():
     report = genzoo.compare(["dcgan:training.steps=4,training.batch_size=16", "toy:training.steps=30"], "digits")
     network, toy = report["dcgan:training.steps=4,training.batch_size=16"], report["toy:training.steps=30"]
@@ -149,6 +150,7 @@ def test_networks_take_part_and_lack_what_does_not_apply():
     assert "no likelihood" in text
 
 
+@pytest.mark.precision
 def test_candidates_with_validation_rows_and_without_are_held_against_the_same_training_rows():
     report = genzoo.compare(["gaussian", "toy", "toy:training.patience=2"], "iris", by="memorisation")
     scores = [row.metrics["memorisation"] for row in report.rows]
@@ -176,6 +178,7 @@ def test_a_metric_that_was_measured_otherwise_is_left_out_with_the_reason_and_ra
         genzoo.compare(["gmm:components=1..3"], "iris", by="coverage", training=ONCE)
 
 
+@pytest.mark.precision
 def test_a_failure_is_a_row_and_the_others_go_on():
     report = genzoo.compare(["dcgan", "toy:objective=toy-exploding", "gaussian"], "iris")
     assert report.best == "gaussian"
@@ -221,6 +224,7 @@ def test_several_seeds_are_averaged_and_their_spread_is_told():
     assert row.log_likelihood.test == pytest.approx(np.mean([fit.scores.mean() for fit in fits]))
 
 
+@pytest.mark.precision
 @pytest.mark.parametrize("data", ["iris", three(80)], ids=["named", "in memory"])
 def test_processes_change_nothing(data):
     settings = {"folds": 2, "seed": 3, "training": ONCE}
@@ -230,6 +234,7 @@ def test_processes_change_nothing(data):
     )
 
 
+@pytest.mark.precision
 def test_finished_candidates_are_not_fitted_again(tmp_path, monkeypatch):
     made = counting(monkeypatch)
     settings = {"folds": 2, "training": ONCE}
@@ -332,6 +337,7 @@ def test_a_folder_of_the_first_format_is_gone_on_with(cli, monkeypatch):
     assert_refused(cli(*words, "wine"), 4, "other data", "another digest")
 
 
+@pytest.mark.precision
 def test_the_json_form_is_what_the_design_says():
     content = as_dict(genzoo.compare(["gaussian", "dcgan"], "iris"))
     assert {"schema", "data", "by", "best", "rows"} <= set(content)

@@ -33,7 +33,11 @@ class Environment:
         (site / "parent.pth").write_text(f"{SITE}\n", encoding="utf-8")
         self.folder = folder / "work"
         self.folder.mkdir()
-        self.variables = {key: value for key, value in os.environ.items() if not key.startswith("GENZOO_")}
+        self.variables = {
+            key: value
+            for key, value in os.environ.items()
+            if key.startswith("GENZOO_TEST_") or not key.startswith("GENZOO_")
+        }
         self.variables["PATH"] = f"{self.bin}{os.pathsep}{os.environ['PATH']}"
         self.variables["PYTHONPATH"] = os.pathsep.join([str(ROOT), *map(str, (ROOT / "plugins").iterdir())])
         self.variables["PYTEST_PLUGINS"] = (
@@ -56,6 +60,7 @@ class Environment:
         return ended.stdout + ended.stderr
 
 
+@pytest.mark.precision
 @pytest.mark.long
 @pytest.mark.skipif(SITE is None, reason="there is no pip in this environment")
 def test_the_guide_leads_from_an_empty_folder_to_an_installed_model(tmp_path):

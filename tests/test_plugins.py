@@ -366,6 +366,7 @@ def test_of_a_distribution_with_a_good_and_a_bad_plugin_the_good_one_works(site)
     assert {"a"} == {entry.spec.name for entry in zoo.registry.models if entry.distribution == "genzoo-half"}
 
 
+@pytest.mark.precision
 def test_names_that_third_parties_share_are_listed_by_id_and_only_the_bare_name_is_an_error(site, monkeypatch, cli):
     for name in ("one", "two"):
         unpack(site, f"genzoo-{name}", plugin_files(f"clash_{name}", "flow"))
@@ -442,6 +443,7 @@ def test_what_a_plugin_prints_or_warns_of_at_import_is_kept_aside(site, monkeypa
     assert "straight" in done.stderr
 
 
+@pytest.mark.precision
 def test_code_that_is_found_when_it_is_used_names_its_plugin_and_leaves_the_rest(site, monkeypatch, cli):
     files = plugin_files("gone", "gone")
     files["gone/plugin.py"] = files["gone/plugin.py"].replace('gone.parts:build"', 'gone.nowhere:build"')

@@ -14,6 +14,7 @@ from genzoo.signals import Signals
 CODES = [(signal.SIGINT, 130, "Interrupted."), (signal.SIGTERM, 143, "Terminated.")]
 
 
+@pytest.mark.precision
 @pytest.mark.parametrize(("number", "code", "said"), CODES)
 def test_a_signal_while_data_are_read_ends_the_command_at_once(cli, monkeypatch, number, code, said):
     def read(*_):

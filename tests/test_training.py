@@ -18,12 +18,15 @@ import genzoo
 from genzoo.checkpoint import checkpoints
 from genzoo.data.dataset import Split
 from genzoo.data.source import open_dataset
+from genzoo.device import has_native_bf16, resolve_device
 from genzoo.errors import ArtifactError, ConfigError, DataError, DivergenceError, GenzooError, Interrupted, PluginError
 from genzoo.plugins import registry
 from genzoo.preparation import prepare
 from genzoo.recipe import resolve_config
 from genzoo.resumption import prepare_resume
 from genzoo.training import run_training, train_in_memory
+
+pytestmark = pytest.mark.precision
 
 QUICK = {"steps": 12, "batch_size": 16, "ema": 0.9}
 
@@ -65,7 +68,8 @@ def test_a_run_directory_holds_what_the_design_says(tmp_path):
         "model/README.md",
     } <= names
     record = run.record
-    assert (record["status"], record["steps"], record["precision"]) == ("finished", 12, "fp32")
+    expected = "bf16" if has_native_bf16(resolve_device("auto")) else "fp32"
+    assert (record["status"], record["steps"], record["precision"]) == ("finished", 12, expected)
     assert record["weights"] == bits(run.path)
     assert [line["step"] for line in lines(run)] == [1, 10]
     assert set(lines(run)[0]["loss"]) == {"critic", "generator"}

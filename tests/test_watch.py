@@ -11,6 +11,8 @@ from genzoo.errors import ConfigError
 from genzoo.metrics.judge import find_extractor, find_metrics, judge, refer
 from genzoo.plugins import registry
 
+pytestmark = pytest.mark.precision
+
 EVERY = {"steps": 12, "batch_size": 64, "eval_every": 0.25, "checkpoint_every": 1, "keep": 100}
 
 

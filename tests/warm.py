@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import resource
+import runpy
 import signal
 import site
 import subprocess
@@ -104,6 +105,8 @@ def own_tests(path: Sequence[str], words: Sequence[str]) -> int:
 def _serve() -> None:
     for name in sys.argv[1:]:
         importlib.import_module(name)
+    if "torch" in sys.modules:
+        runpy.run_path(str(Path(__file__).with_name("bf16.py")))["force"]()
     for line in sys.stdin:
         child = os.fork()
         if not child:
