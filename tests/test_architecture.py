@@ -201,7 +201,8 @@ def test_listing_and_help_import_no_torch(words):
         "import sys; from genzoo.cli.main import main; code = main(sys.argv[1:]);"
         "sys.exit(code or (9 if 'torch' in sys.modules else 0))"
     )
-    done = subprocess.run([sys.executable, "-c", program, *words.split()], capture_output=True, text=True)
+    command = [sys.executable, "-X", "utf8", "-c", program, *words.split()]  # whose output any locale can hold
+    done = subprocess.run(command, capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
 
 

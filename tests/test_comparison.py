@@ -374,7 +374,7 @@ def test_the_json_form_is_what_the_design_says():
         ({"folds": -1}, "at least 0"),
         ({"jobs": 0}, "at least 1"),
         ({"seeds": 0}, "at least 1"),
-        ({"jobs": 500, "threads": 2}, "processors"),
+        ({"jobs": 1_000_000, "threads": 2}, "processors"),
     ],
 )
 def test_what_is_wrong_with_the_whole_is_told_before_any_fit(settings, words, monkeypatch):
