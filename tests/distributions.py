@@ -117,7 +117,7 @@ def unpack(folder: Path, name: str, files: Mapping[str, str], **options) -> None
     for path, text in contents(name, files, **options).items():
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text)
+        target.write_text(text, encoding="utf-8")
 
 
 def build_wheel(folder: Path, name: str, files: Mapping[str, str], *, version: str = "1.0", **options) -> Path:

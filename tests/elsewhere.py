@@ -33,9 +33,11 @@ def compare_until_killed(said: str, wanted: list[str], out: str, jobs: int) -> N
         add(self, candidate, result)
         if len(list((self.path / "rows").glob("*.json"))) == 2:
             workers = [
-                child for task in Path("/proc/self/task").iterdir() for child in (task / "children").read_text().split()
+                child
+                for task in Path("/proc/self/task").iterdir()
+                for child in (task / "children").read_text(encoding="utf-8").split()
             ]
-            Path(f"{said}.workers").write_text(" ".join(workers))
+            Path(f"{said}.workers").write_text(" ".join(workers), encoding="utf-8")
             os.kill(os.getpid(), signal.SIGKILL)
 
     Kept.add = killed

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
+import bf16
 import torch
 import toy_plugin
 
@@ -75,9 +76,9 @@ def end(place: Path, process: ForkServerProcess) -> Ended:
     out, err, told = (Path(f"{place}.{kind}") for kind in ("out", "err", "json"))
     return Ended(
         process.exitcode,
-        out.read_text(),
-        err.read_text(),
-        json.loads(told.read_text()) if told.exists() else None,
+        out.read_text(encoding="utf-8"),
+        err.read_text(encoding="utf-8"),
+        json.loads(told.read_text(encoding="utf-8")) if told.exists() else None,
     )
 
 
@@ -95,10 +96,11 @@ def _child(place: str, work: Callable[..., object], given: tuple[object, ...]) -
     for number, kind in ((1, "out"), (2, "err")):
         file = os.open(f"{place}.{kind}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(file, number)
-    sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
+    sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, encoding="utf-8") for number in (1, 2))
     torch.set_num_threads(1)
+    bf16.force()
     zoo().add("genzoo-toy", toy_plugin)
     told = work(*given)
     if isinstance(told, int):
         sys.exit(told)
-    Path(f"{place}.json").write_text(json.dumps(told))
+    Path(f"{place}.json").write_text(json.dumps(told), encoding="utf-8")

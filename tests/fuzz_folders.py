@@ -94,7 +94,7 @@ def make_cases(folder: Path) -> list[Case]:
     """Tiny models of every family, runs that were interrupted, and a comparison."""
     rows = np.random.default_rng(0).normal(size=(150, 2))
     table = "a,b,c,d\n" + "".join(f"{x:.3f},{y:.3f},{'uvw'[i % 3]},{i % 2}\n" for i, (x, y) in enumerate(rows))
-    (folder / "mixed.csv").write_text(table)
+    (folder / "mixed.csv").write_text(table, encoding="utf-8")
     np.save(folder / "plain.npy", rows)
     mixed, common = (
         {"source": str(folder / "mixed.csv"), "kinds": {"d": "count"}},
@@ -259,7 +259,7 @@ def fuzz(cases: list[Case], mutants: int, seed: int, space: Path) -> Tally:
     """Make mutants number 0 to `mutants` of a seed, each from its own number alone."""
     tally = Tally()
     outside = space / "outside.json"
-    outside.write_text("{}")
+    outside.write_text("{}", encoding="utf-8")
     before = {number: signal.signal(number, _alarm) for number in (signal.SIGALRM, signal.SIGPROF)}
     try:
         with warnings.catch_warnings():

@@ -80,7 +80,7 @@ parsed = functools.cache(ast.parse)
 
 
 def tree_of(path):
-    return parsed(path.read_text())
+    return parsed(path.read_text(encoding="utf-8"))
 
 
 def sources(folder=ROOT):
@@ -201,7 +201,8 @@ def test_listing_and_help_import_no_torch(words):
         "import sys; from genzoo.cli.main import main; code = main(sys.argv[1:]);"
         "sys.exit(code or (9 if 'torch' in sys.modules else 0))"
     )
-    done = subprocess.run([sys.executable, "-c", program, *words.split()], capture_output=True, text=True)
+    command = [sys.executable, "-X", "utf8", "-c", program, *words.split()]  # whose output any locale can hold
+    done = subprocess.run(command, capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
 
 
@@ -286,7 +287,7 @@ def test_the_check_for_unsafe_code_finds_some(tmp_path):
         "yaml.load(f)",
         "importlib.import_module(name)",
     ):
-        (tmp_path / "a.py").write_text(text)
+        (tmp_path / "a.py").write_text(text, encoding="utf-8")
         with pytest.raises(AssertionError):
             test_nothing_in_the_product_can_unpickle_evaluate_or_open_a_shell(tmp_path / "a.py")
 

@@ -75,7 +75,7 @@ def test_a_gaussian_of_two_levels_is_refused_in_one_paragraph(cli):
 
 def test_tables_have_no_black_and_white(cli, tmp_path):
     assert_refused(cli("data", "iris", "--binarise"), 2, "--binarise is for images", "iris")
-    (tmp_path / "a.csv").write_text("a,b\n1,2\n3,4\n")
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n3,4\n", encoding="utf-8")
     assert_refused(cli("data", "a.csv", "--binarise"), 2, "--binarise is for images")
     code, out, _ = cli("data", "digits", "--binarise")
     assert code == 0

@@ -5,6 +5,7 @@ import io
 import itertools
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -86,6 +87,7 @@ def test_data_are_listed_and_inspected(cli, tmp_path):
     assert "nothing looks wrong" in cli("data", "iris")[1] or "repeat" in cli("data", "iris")[1]
 
 
+@pytest.mark.precision
 def test_training_prints_where_everything_is(cli, tmp_path):
     code, out, err = cli("train", "dcgan", *QUICK, "--out", "run")
     assert code == 0
@@ -96,9 +98,10 @@ def test_training_prints_where_everything_is(cli, tmp_path):
     with Image.open("run/samples/step-000004.png") as grid:
         assert min(grid.size) > 300
     assert cli("train", "--resume", "run", "--steps", 6, "--json")[0] == 0
-    assert json.loads((tmp_path / "run" / "run.json").read_text())["steps"] == 6
+    assert json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["steps"] == 6
 
 
+@pytest.mark.precision
 @pytest.mark.parametrize(("suffix", "count"), [(".png", 9), (".npy", 10), (".npz", 10), ("", 3)])
 def test_samples_go_where_they_are_told(cli, digits_run, tmp_path, suffix, count):
     target = tmp_path / f"out{suffix}"
@@ -120,6 +123,7 @@ def test_samples_go_where_they_are_told(cli, digits_run, tmp_path, suffix, count
             assert grid.mode == "L"
 
 
+@pytest.mark.precision
 def test_sampling_needs_no_suffix_and_no_run(cli, digits_run, tmp_path):
     assert cli("sample", "run", "-n", 4)[0] == 0
     assert (tmp_path / "dcgan-4-seed0.png").exists()
@@ -128,15 +132,17 @@ def test_sampling_needs_no_suffix_and_no_run(cli, digits_run, tmp_path):
     assert cli("sample", "theirs", "-n", 4, "--out", "a.png")[0] == 0
 
 
+@pytest.mark.precision
 def test_a_table_is_sampled_as_a_table(cli, tmp_path):
     assert cli("train", "toy", "--data", "iris", "--out", "run")[0] == 0
     assert cli("sample", "run", "-n", 5, "--out", "a.csv")[0] == 0
-    rows = (tmp_path / "a.csv").read_text().splitlines()
+    rows = (tmp_path / "a.csv").read_text(encoding="utf-8").splitlines()
     assert rows[0] == "sepal length (cm),sepal width (cm),petal length (cm),petal width (cm)"
     assert len(rows) == 6
     assert_refused(cli("sample", "run", "--out", "a.png"), 2, "a.png", ".csv")
 
 
+@pytest.mark.precision
 def test_a_dry_run_shows_the_plan_and_writes_nothing(cli, tmp_path):
     code, out, _ = cli("train", "dcgan", "--dry-run", "--json", "-o", "preset=tutorial", "-o", "latent=50")
     plan = json.loads(out)
@@ -151,6 +157,7 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(cli, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.precision
 def test_settings_rise_from_recipe_to_preset_to_file_to_environment_to_flags(cli, tmp_path, monkeypatch):
     def plan(*words):
         code, out, err = cli("train", "toy", "--dry-run", "--json", *words)
@@ -161,7 +168,7 @@ def test_settings_rise_from_recipe_to_preset_to_file_to_environment_to_flags(cli
     preset = plan("-o", "preset=slow")
     assert (preset["training"]["steps"], preset["training"]["epochs"], preset["options"]["offset"]) == (None, 3, 1)
     (tmp_path / "a.toml").write_text(
-        'preset = "slow"\noffset = 2\nseed = 5\n[training]\nsteps = 9\n[data]\nsource = "wine"\n'
+        'preset = "slow"\noffset = 2\nseed = 5\n[training]\nsteps = 9\n[data]\nsource = "wine"\n', encoding="utf-8"
     )
     file = plan("--config", "a.toml")
     assert (file["options"]["offset"], file["training"]["steps"], file["training"]["epochs"]) == (2, 9, None)
@@ -175,12 +182,14 @@ def test_settings_rise_from_recipe_to_preset_to_file_to_environment_to_flags(cli
     assert flags["training"]["optimiser"]["rate"] == 0.5
 
 
+@pytest.mark.precision
 def test_a_runs_own_config_trains_the_same_model_again(cli, digits_run):
     code, out, err = cli("train", "dcgan", "--config", "run/config.json", "--out", "again", "--json")
     assert code == 0, err
     assert json.loads(out)["weights"] == digits_run["weights"]
 
 
+@pytest.mark.precision
 def test_fewer_options_than_flags_is_fine_and_resume_takes_only_a_budget(cli, digits_run):
     assert_refused(cli("train", "--steps", 5), 2, "Name a model")
     assert_refused(cli("train", "--resume", "run", "dcgan"), 2, "after the model's name")
@@ -189,6 +198,7 @@ def test_fewer_options_than_flags_is_fine_and_resume_takes_only_a_budget(cli, di
     assert_refused(cli("train", "--resume", "nowhere"), 4, "nowhere")
 
 
+@pytest.mark.precision
 @pytest.mark.parametrize(
     ("words", "code", "expected"),
     [
@@ -256,6 +266,7 @@ def test_cuda_without_a_gpu_is_an_error(cli, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.precision
 def test_data_that_cannot_be_used_are_explained_and_nothing_is_written(cli, tmp_path):
     folder = tmp_path / "pictures"
     folder.mkdir()
@@ -267,7 +278,7 @@ def test_data_that_cannot_be_used_are_explained_and_nothing_is_written(cli, tmp_
     refused(folder, 4, "no images")
     for i in range(40):
         Image.fromarray(np.random.default_rng(i).integers(0, 256, (8, 8), dtype=np.uint8)).save(folder / f"{i:02}.png")
-    (folder / "77.png").write_text("text where an image belongs")
+    (folder / "77.png").write_text("text where an image belongs", encoding="utf-8")
     refused(folder, 4, "77.png", "--skip-bad")
     code, out, _ = cli("train", "dcgan", "--data", folder, "--skip-bad", *QUICK, "--out", "ok")
     assert code == 0
@@ -287,21 +298,23 @@ def test_data_that_cannot_be_used_are_explained_and_nothing_is_written(cli, tmp_
     refused("flat.npy", 4, "shape (100,)")
     np.save("table.npy", np.random.default_rng(0).normal(size=(100, 3)))
     refused("table.npy", 4, "images")
-    (tmp_path / "words.txt").write_text("words")
+    (tmp_path / "words.txt").write_text("words", encoding="utf-8")
     refused("words.txt", 4, "words.txt", ".npy")
     np.save("one.npy", np.full((100, 8, 8), 0.5))
     (tmp_path / "same.npy").write_bytes((tmp_path / "one.npy").read_bytes()[:-1])
     refused("same.npy", 4, "same.npy")
 
 
+@pytest.mark.precision
 def test_a_run_directory_is_never_overwritten(cli, digits_run, tmp_path):
     before = sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "run").rglob("*"))
     assert_refused(cli("train", "dcgan", *QUICK, "--out", "run"), 2, "run exists already")
-    (tmp_path / "file").write_text("x")
+    (tmp_path / "file").write_text("x", encoding="utf-8")
     assert_refused(cli("train", "dcgan", *QUICK, "--out", "file"), 2, "file exists already")
     assert before == sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "run").rglob("*"))
 
 
+@pytest.mark.precision
 def test_samples_that_cannot_be_written_are_explained(cli, digits_run, tmp_path):
     assert_refused(cli("sample", "run", "--out", "a.gif"), 2, "a.gif", ".png")
     assert_refused(cli("sample", "run", "--out", "a.csv"), 2, "a.csv")
@@ -312,6 +325,7 @@ def test_samples_that_cannot_be_written_are_explained(cli, digits_run, tmp_path)
     assert not (tmp_path / "a.png").exists()
 
 
+@pytest.mark.precision
 @pytest.mark.parametrize("order", [1, -1])
 def test_an_objective_and_its_options_are_given_together_in_any_order(cli, order):
     words = ["-o", "objective=hinge"], ["-o", "objective.margin=2"]
@@ -320,6 +334,7 @@ def test_an_objective_and_its_options_are_given_together_in_any_order(cli, order
     assert json.loads(out)["config"]["objective"]["options"]["margin"] == 2
 
 
+@pytest.mark.precision
 def test_another_objective_than_the_config_files_takes_none_of_its_options(cli, digits_run):
     words = ("train", "dcgan", "--config", "run/config.json", "--dry-run", "--json")
     assert json.loads(cli(*words)[1])["config"]["objective"]["options"]["gamma"] == 0.1
@@ -329,14 +344,16 @@ def test_another_objective_than_the_config_files_takes_none_of_its_options(cli, 
     assert_refused(cli("train", "toy", "--config", "run/config.json"), 2, "genzoo-gan/dcgan")
 
 
+@pytest.mark.precision
 def test_what_is_left_of_a_run_is_told_when_nothing_is(cli, digits_run):
     for words in ([], ["--steps", 4], ["--steps", 2]):
         assert_refused(cli("train", "--resume", "run", *words), 2, "spent its budget", "4 steps")
-    assert json.loads(Path("run/model/config.json").read_text())["training"]["steps"] == 4
+    assert json.loads(Path("run/model/config.json").read_text(encoding="utf-8"))["training"]["steps"] == 4
     assert cli("train", "--resume", "run", "--steps", 5)[0] == 0
     assert_refused(cli("train", "--resume", "run"), 2, "5 steps")
 
 
+@pytest.mark.precision
 @pytest.mark.xdist_group("warm")
 def test_a_disk_that_is_really_full_is_a_sentence(tmp_path, forked):
     ended = forked("command", ["train", "dcgan", "--steps", "3", "--out", "run"], 100_000, folder=tmp_path)
@@ -346,12 +363,14 @@ def test_a_disk_that_is_really_full_is_a_sentence(tmp_path, forked):
     assert not [path for path in (tmp_path / "run").rglob("*") if "tmp" in path.name]
 
 
+@pytest.mark.precision
 def test_two_runs_within_a_second_get_two_names(cli, tmp_path):
     for _ in range(3):
         assert cli("train", "toy", "--steps", 1)[0] == 0
     assert len(list((tmp_path / "runs").iterdir())) == 3
 
 
+@pytest.mark.precision
 def test_a_file_name_that_is_no_text_is_no_obstacle(cli, tmp_path):
     name = os.fsdecode(b"\xff.npy")
     np.save(name, np.random.default_rng(0).normal(size=(100, 3)))
@@ -361,10 +380,19 @@ def test_a_file_name_that_is_no_text_is_no_obstacle(cli, tmp_path):
 
 
 def test_stderr_may_be_closed(tmp_path):
-    command = f"{sys.executable} -m genzoo train gaussian --out {tmp_path / 'run'} 2>&-"
+    words = [sys.executable, "-m", "genzoo", "train", "gaussian", "--out", str(tmp_path / "run")]
+    command = f"{shlex.join(words)} 2>&-"
     assert subprocess.run(["/bin/sh", "-c", command], stdout=subprocess.DEVNULL).returncode == 0
 
 
+def test_a_terminal_without_a_character_is_shown_a_question_mark():
+    words = [sys.executable, "-m", "genzoo", "models", "gmm"]
+    done = subprocess.run(words, env={**os.environ, "PYTHONIOENCODING": "latin-1"}, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert b"integer ? 1 ? 10000" in done.stdout  # two signs that Latin-1 lacks
+
+
+@pytest.mark.precision
 def test_a_full_disk_is_a_sentence_and_the_run_keeps_what_it_had(cli, tmp_path, monkeypatch):
     import errno
     import os
@@ -386,16 +414,18 @@ def test_a_full_disk_is_a_sentence_and_the_run_keeps_what_it_had(cli, tmp_path, 
     assert cli("train", "--resume", "run")[0] == 0
 
 
+@pytest.mark.precision
 def test_a_folder_that_cannot_be_written_is_a_sentence(cli, tmp_path):
-    (tmp_path / "file").write_text("x")
+    (tmp_path / "file").write_text("x", encoding="utf-8")
     code = cli("train", "toy", "--steps", 2, "--out", "file/run")
     assert_refused(code, 1, "file/run")
 
 
+@pytest.mark.precision
 def test_divergence_exits_6_and_the_run_can_be_sampled(cli, tmp_path):
     result = cli("train", "toy", "-o", "objective=toy-exploding", "--steps", 20, "--out", "run")
     assert_refused(result, 6, "diverged", "step 5", "--lr", "run")
-    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "diverged"
+    assert json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["status"] == "diverged"
     assert cli("sample", "run", "-n", 3, "--out", "a.csv")[0] == 0
 
 

@@ -30,6 +30,7 @@ def run(cli):
     return genzoo.load("run")
 
 
+@pytest.mark.precision
 @pytest.mark.parametrize("width", [80, 100, 140])
 def test_the_table_fits_the_terminal_and_tells_why_figures_are_missing(cli, monkeypatch, width):
     monkeypatch.setenv("COLUMNS", str(width))
@@ -58,7 +59,7 @@ def test_results_are_kept_and_the_best_samples(cli, tmp_path):
     assert code == 0
     assert json.loads(out)["rows"][0]["run"] == "found/best"
     assert cli("sample", "found/best", "-n", 3, "--out", "a.csv")[0] == 0
-    assert json.loads((tmp_path / "found" / "report.json").read_text()) == json.loads(out)
+    assert json.loads((tmp_path / "found" / "report.json").read_text(encoding="utf-8")) == json.loads(out)
 
 
 def test_gates_decide_the_exit_code_after_the_table(cli):
@@ -70,6 +71,7 @@ def test_gates_decide_the_exit_code_after_the_table(cli):
     assert_refused(cli(*words, "--expect", "gaussian"), 5, "expected to be best")
 
 
+@pytest.mark.precision
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
@@ -146,7 +148,7 @@ def test_clusters_are_the_most_probable_components(cli, run):
 
 
 def test_a_model_is_evaluated_on_its_test_rows_or_on_other_data(cli, run):
-    config = json.loads(Path("run/config.json").read_text())
+    config = json.loads(Path("run/config.json").read_text(encoding="utf-8"))
     rows = iris().split(SplitSettings(**config["split"]), config["seed"]).test
     found = json.loads(cli("evaluate", "run", "--json")[1])
     scores = run.log_prob(load_iris().data[rows])
@@ -163,6 +165,7 @@ def test_a_model_is_evaluated_on_its_test_rows_or_on_other_data(cli, run):
     assert_refused(cli("evaluate", "run", "--metric", "coverge"), 2, "Did you mean 'coverage'")
 
 
+@pytest.mark.precision
 def test_a_density_at_points_of_a_grid_is_told_in_nats_alone(cli):
     assert cli("train", "toy", "--data", "digits", "--out", "run")[0] == 0
     code, out, _ = cli("evaluate", "run")
@@ -173,6 +176,7 @@ def test_a_density_at_points_of_a_grid_is_told_in_nats_alone(cli):
     assert "measures density" in found["reasons"]["bits-per-dim"]
 
 
+@pytest.mark.precision
 @pytest.mark.parametrize("verb", ["score", "cluster", "impute"])
 def test_a_model_without_the_capability_says_so(cli, verb):
     assert cli("train", "dcgan", "-o", "training.steps=2", "--data", "digits", "--out", "run")[0] == 0
@@ -180,6 +184,7 @@ def test_a_model_without_the_capability_says_so(cli, verb):
     assert_refused(cli(verb, "run", "--data", "digits", *out), 2, "cannot do this")
 
 
+@pytest.mark.precision
 def test_densities_and_masses_are_not_ranked_together(cli, tmp_path):
     words = ("compare", "gaussian", "gmm", "toy:mass=true", "--data", "iris", "--out", "found")
     code, out, _ = cli(*words)
@@ -199,7 +204,7 @@ def holes(name, seed=0, share=0.1):
     x[gone] = np.nan
     gone = np.isnan(x)
     lines = ["a,b,c,d", *(",".join("" if np.isnan(v) else repr(float(v)) for v in row) for row in x)]
-    Path(name).write_text("\n".join(lines) + "\n")
+    Path(name).write_text("\n".join(lines) + "\n", encoding="utf-8")
     return x, gone
 
 
@@ -234,11 +239,11 @@ def test_an_imputed_table_keeps_its_other_columns_their_order_and_types(cli):
     for i, row in enumerate(x):
         b, c, d = ("" if np.isnan(v) else repr(float(v)) for v in row[1:])
         text.append(f'{i:04d},{d},"a, {i % 3}",{b},{0.25 + i},{c},2020-01-{1 + i % 28:02d},{words[i]}')
-    Path("wide.csv").write_text("\n".join(text) + "\n")
+    Path("wide.csv").write_text("\n".join(text) + "\n", encoding="utf-8")
     code, _, err = cli("impute", "run", "--data", "wide.csv", "--weight", "w", "--out", "whole.csv")
     assert code == 0
     assert "id, note, when" in err
-    found = [line.split(",") for line in Path("whole.csv").read_text().splitlines()]
+    found = [line.split(",") for line in Path("whole.csv").read_text(encoding="utf-8").splitlines()]
     assert ",".join(found[0]) == text[0]
     for i, (new, old) in enumerate(zip(found[1:], (line.split(",") for line in text[1:]), strict=True)):
         kept = [0, 2, 3, 5, 7]  # the note has a comma of its own
@@ -298,7 +303,7 @@ def test_rows_without_any_value_have_no_score_and_count_nowhere(cli):
     assert "50 rows (150, 151, " in cli("evaluate", "run", "--data", "x.npy")[1]
     np.save("none.npy", x[150:])
     assert_refused(cli("evaluate", "run", "--data", "none.npy"), 4, "no value at all")
-    Path("none.csv").write_text("x0,x1,x2,x3\n,,,\n,NA,,\n")
+    Path("none.csv").write_text("x0,x1,x2,x3\n,,,\n,NA,,\n", encoding="utf-8")
     assert json.loads(cli("score", "run", "--data", "none.csv", "--json")[1])["mean"] is None
     assert_refused(cli("evaluate", "run", "--data", "none.csv"), 2, "none has any value")
 
@@ -311,6 +316,7 @@ def test_rows_are_not_dropped_when_a_trained_model_is_asked(cli):
         assert_refused(refused, 2, "--drop-missing is for training")
 
 
+@pytest.mark.precision
 def test_missing_values_take_part_in_a_comparison(cli):
     x, _ = holes("holes.csv")
     code, out, _ = cli("compare", "gaussian", "gmm:components=2", "toy", "--data", "holes.csv", "--folds", 2, "--json")
@@ -358,6 +364,7 @@ def test_the_table_is_shown_where_the_best_cannot_be_trained(cli, monkeypatch):
     assert "genzoo sample" not in done[1]
 
 
+@pytest.mark.precision
 @pytest.mark.parametrize(
     ("number", "code", "word", "jobs"), [(signal.SIGTERM, 143, "Terminated", "1"), (signal.SIGINT, 130, "Inter", "2")]
 )

@@ -77,14 +77,14 @@ def test_every_setting_describes_itself():
 )
 def test_a_config_file_that_cannot_be_used_is_refused(tmp_path, name, content):
     if content is not None:
-        (tmp_path / name).write_text(content)
+        (tmp_path / name).write_text(content, encoding="utf-8")
     with pytest.raises(ConfigError, match=name):
         read_config_file(tmp_path / name)
 
 
 def test_config_files_are_json_or_toml(tmp_path):
-    (tmp_path / "a.toml").write_text("latent = 3\n[training]\nepochs = 2\n")
-    (tmp_path / "a.json").write_text('{"latent": 3, "training": {"epochs": 2}}')
+    (tmp_path / "a.toml").write_text("latent = 3\n[training]\nepochs = 2\n", encoding="utf-8")
+    (tmp_path / "a.json").write_text('{"latent": 3, "training": {"epochs": 2}}', encoding="utf-8")
     assert read_config_file(tmp_path / "a.toml") == read_config_file(tmp_path / "a.json")
 
 

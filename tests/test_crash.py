@@ -10,6 +10,7 @@ import pytest
 FAMILIES = ["gmm", "vae", "dcgan"]
 
 
+@pytest.mark.precision
 @pytest.mark.long
 def test_resume_after_kill_gives_the_same_run():
     words = ["-m", "crash", "--kills", "12", "--every", "83", *(f"--family={family}" for family in FAMILIES)]

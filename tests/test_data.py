@@ -274,7 +274,7 @@ def test_a_folder_of_grey_images_stays_grey_and_folders_are_labels(tmp_path):
     for i in range(3):
         picture(tmp_path / "zero" / f"{i}.png", GREY[i])
         picture(tmp_path / "one" / f"{i}.png", GREY[i + 3])
-    (tmp_path / "notes.txt").write_text("not an image")
+    (tmp_path / "notes.txt").write_text("not an image", encoding="utf-8")
     found = read(tmp_path)
     assert found.spec.event_shape == (1, 8, 8)
     assert np.array_equal(found.events[:, 0], GREY[[3, 4, 5, 0, 1, 2]])
@@ -319,7 +319,7 @@ def test_a_bad_image_is_named_or_skipped_and_counted(tmp_path):
     picture(tmp_path / "a.png", GREY[0])
     whole = (tmp_path / "a.png").read_bytes()
     (tmp_path / "b.png").write_bytes(whole[: len(whole) // 2])
-    (tmp_path / "c.jpg").write_text("this is text")
+    (tmp_path / "c.jpg").write_text("this is text", encoding="utf-8")
     with pytest.raises(DataError, match=r"b\.png.*--skip-bad"):
         read(tmp_path)
     found = read(tmp_path, skip_bad=True)
@@ -339,7 +339,7 @@ def test_an_image_bomb_is_a_bad_image(tmp_path, monkeypatch):
 def test_an_empty_folder_and_one_without_images_are_refused(tmp_path):
     with pytest.raises(DataError, match="no images"):
         read(tmp_path)
-    (tmp_path / "a.txt").write_text("x")
+    (tmp_path / "a.txt").write_text("x", encoding="utf-8")
     with pytest.raises(DataError, match="1 other files"):
         read(tmp_path)
 
@@ -347,7 +347,7 @@ def test_an_empty_folder_and_one_without_images_are_refused(tmp_path):
 def test_unknown_sources_are_met_with_help(tmp_path):
     with pytest.raises(DataError, match="Did you mean 'digits'"):
         read("digit")
-    (tmp_path / "a.docx").write_text("x")
+    (tmp_path / "a.docx").write_text("x", encoding="utf-8")
     with pytest.raises(DataError, match=r"\.npy"):
         read(tmp_path / "a.docx")
 

@@ -266,6 +266,7 @@ def test_images_measured_as_a_mass_are_told_in_bits_per_dimension():
     assert bits_per_dim(-3.0 * 20 * math.log(2), 20) == pytest.approx(3.0)
 
 
+@pytest.mark.precision
 def test_training_on_a_grid_is_repeated_by_a_resume_to_the_bit(tmp_path):
     settings = {"batch_size": 100, "checkpoint_every": 17}
     runs = [
@@ -288,6 +289,7 @@ def test_training_on_a_grid_is_repeated_by_a_resume_to_the_bit(tmp_path):
     assert 0.02 < flagged.flagged.mean() < 0.25
 
 
+@pytest.mark.precision
 def test_the_transform_is_fitted_to_the_noisy_rows(tmp_path):
     run = genzoo.train(
         "toy", "digits", dequantised=True, training={"steps": 1, "batch_size": 100}, out=tmp_path / "run"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -48,11 +49,11 @@ def state(run):
 
 
 def record(run):
-    return json.loads((Path(run) / "run.json").read_text())
+    return json.loads((Path(run) / "run.json").read_text(encoding="utf-8"))
 
 
 def lines(run):
-    return [json.loads(line) for line in (Path(run) / "metrics.jsonl").read_text().splitlines()]
+    return [json.loads(line) for line in (Path(run) / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
 def said(text):
@@ -99,6 +100,7 @@ VAE = [
 ]
 
 
+@pytest.mark.precision
 @pytest.mark.parametrize(
     "words",
     [
@@ -162,6 +164,7 @@ def test_processes_that_have_grown_apart_say_so(tmp_path, moment):
     assert not (tmp_path / "run" / "model").exists()
 
 
+@pytest.mark.precision
 def test_a_killed_process_ends_the_other_with_a_clear_word_and_the_run_resumes(tmp_path):
     words = ["train", *DCGAN[:2], 12, *DCGAN[3:], "--device", "cpu", "-o", "training.checkpoint_every=4"]
     whole, cut = tmp_path / "whole", tmp_path / "cut"
@@ -170,7 +173,7 @@ def test_a_killed_process_ends_the_other_with_a_clear_word_and_the_run_resumes(t
     assert ended.codes == [1, -SIGKILL]
     word = said(ended.err[0])
     assert "Rank 0 of 2 processes lost another one. It was killed, or cannot be reached." in word
-    assert f"torchrun --nproc-per-node 2 -m genzoo train --resume {cut}" in word
+    assert f"torchrun --nproc-per-node 2 -m genzoo train --resume {shlex.quote(str(cut))}" in word
     assert record(cut)["status"] == "failed"
     ended = together(tmp_path / "logs", 2, kill, 0, SIGKILL, 10, ["train", "--resume", cut])
     assert ended.codes == [-SIGKILL, 1]
@@ -182,6 +185,7 @@ def test_a_killed_process_ends_the_other_with_a_clear_word_and_the_run_resumes(t
     assert [line["step"] for line in lines(cut)] == [line["step"] for line in lines(whole)]
 
 
+@pytest.mark.precision
 @pytest.mark.parametrize("model", ["dcgan", "gmm"])
 def test_a_signal_to_one_process_stops_both_after_the_same_step(tmp_path, model):
     words = {
@@ -192,7 +196,7 @@ def test_a_signal_to_one_process_stops_both_after_the_same_step(tmp_path, model)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     ended = together(tmp_path / "logs", 2, kill, 1, SIGTERM, 3, [*words, "--out", cut])
     assert ended.codes == [143, 143], ended.err
-    assert f"torchrun --nproc-per-node 2 -m genzoo train --resume {cut}" in said(ended.err[0])
+    assert f"torchrun --nproc-per-node 2 -m genzoo train --resume {shlex.quote(str(cut))}" in said(ended.err[0])
     assert record(cut)["status"] == "interrupted"
     assert 3 <= record(cut)["steps"] < 8
     assert together(tmp_path / "logs", 2, command, "train", "--resume", cut).codes == [0, 0]
@@ -200,6 +204,7 @@ def test_a_signal_to_one_process_stops_both_after_the_same_step(tmp_path, model)
     assert all(torch.equal(value, state(cut)[name]) for name, value in state(whole).items())
 
 
+@pytest.mark.precision
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_pass_of_em_is_left_undone_by_all_when_one_is_told_to_end(tmp_path, victim):
     words = ["train", "gmm", "--data", "iris", "-o", "components=3", "-o", "training.tolerance=0", "--device", "cpu"]
@@ -209,7 +214,7 @@ def test_a_pass_of_em_is_left_undone_by_all_when_one_is_told_to_end(tmp_path, vi
     assert ended.codes == [143, 143], ended.err
     assert record(cut)["status"] == "interrupted"
     assert record(cut)["steps"] == 3
-    blocks = [int((tmp_path / "logs" / f"{rank}.blocks").read_text()) for rank in range(2)]
+    blocks = [int((tmp_path / "logs" / f"{rank}.blocks").read_text(encoding="utf-8")) for rank in range(2)]
     assert blocks[victim] == 3 * 6 + 2
     assert blocks[1 - victim] == 4 * 6
     assert together(tmp_path / "logs", 2, command, "train", "--resume", cut).codes == [0, 0]
@@ -218,6 +223,7 @@ def test_a_pass_of_em_is_left_undone_by_all_when_one_is_told_to_end(tmp_path, vi
     assert [line["step"] for line in lines(cut)] == [line["step"] for line in lines(whole)]
 
 
+@pytest.mark.precision
 def test_a_process_that_fails_alone_is_quoted_by_the_other(tmp_path):
     words = ["train", "toy", "--device", "cpu", "--out", str(tmp_path / "run")]
     ended = together(tmp_path / "logs", 2, fail, words)
@@ -226,6 +232,7 @@ def test_a_process_that_fails_alone_is_quoted_by_the_other(tmp_path):
     assert "Traceback" not in ended.err[0]
 
 
+@pytest.mark.precision
 def test_a_divergence_is_told_once_and_ends_both_alike(tmp_path):
     words = ["train", "toy", "-o", "objective=toy-exploding", "--device", "cpu", "--out", tmp_path / "run"]
     ended = together(tmp_path / "logs", 2, command, *words)
@@ -234,6 +241,7 @@ def test_a_divergence_is_told_once_and_ends_both_alike(tmp_path):
     assert ended.err[1] == ""
 
 
+@pytest.mark.precision
 def test_processes_that_see_other_data_are_refused_before_anything_is_written(tmp_path):
     for rank in range(2):
         np.save(tmp_path / f"{rank}.npy", np.random.default_rng(rank).normal(size=(90, 2)))
@@ -244,6 +252,7 @@ def test_processes_that_see_other_data_are_refused_before_anything_is_written(tm
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.precision
 def test_minutes_end_all_processes_after_the_same_step(tmp_path):
     words = ["train", "toy", "--device", "cpu", "--minutes", 0.005, "--out", tmp_path / "run"]
     ended = together(tmp_path / "logs", 2, command, *words)
@@ -256,6 +265,7 @@ def test_what_is_wrong_with_one_process_ends_all(tmp_path):
     assert ended.told == [["DataError", "gone from here", 4]] * 2
 
 
+@pytest.mark.precision
 def test_what_is_wrong_with_all_is_told_once(tmp_path):
     (tmp_path / "there").mkdir()
     ended = together(tmp_path / "logs", 2, command, "train", "toy", "--device", "cpu", "--out", tmp_path / "there")
@@ -400,6 +410,7 @@ def test_processes_are_counted_where_a_launcher_says_all_about_them(monkeypatch)
     assert launched() == 4
 
 
+@pytest.mark.precision
 def test_a_batch_that_does_not_divide_is_refused():
     with pytest.raises(ConfigError, match=r"batch of 16 events does not divide among 3 processes.*--batch-size 15"):
         prepare(config(), processes=Several(0, 3))
@@ -408,6 +419,7 @@ def test_a_batch_that_does_not_divide_is_refused():
     assert prepare(config(training={"batch_size": 18}), processes=Several(2, 3)).feed.share == Share(2, 3, 6)
 
 
+@pytest.mark.precision
 def test_what_several_processes_do_not_do_is_refused(cli, monkeypatch, tmp_path):
     with pytest.raises(ConfigError, match=r"training\.compile.*2 processes train uncompiled"):
         prepare(config(training={"compile": True}), processes=Several(0, 2))
@@ -424,13 +436,14 @@ def test_what_several_processes_do_not_do_is_refused(cli, monkeypatch, tmp_path)
     assert cli("compare", "toy", "--data", "iris") == (2, "", ""), "the other one tells"
 
 
+@pytest.mark.precision
 def test_a_run_goes_on_in_as_many_processes_only(cli, tmp_path):
     cli("train", "toy", "--out", "run", "--steps", "4")
     ended = together(tmp_path / "logs", 2, command, "train", "--resume", tmp_path / "run", "--steps", 8)
     assert ended.codes == [2, 2]
     assert "was trained by 1 process, and this is one of 2" in said(ended.err[0])
-    record = json.loads((tmp_path / "run" / "run.json").read_text())
-    (tmp_path / "run" / "run.json").write_text(json.dumps({**record, "processes": 2}))
+    record = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
+    (tmp_path / "run" / "run.json").write_text(json.dumps({**record, "processes": 2}), encoding="utf-8")
     assert_refused(cli("train", "--resume", "run", "--steps", "8"), 2, "torchrun --nproc-per-node 2 -m genzoo train")
 
 

@@ -17,7 +17,7 @@ from warm import HEAVY, Warm, warm
 import genzoo
 
 ROOT = Path(genzoo.__file__).parent.parent
-GUIDE = (ROOT / "docs" / "guide.md").read_text()
+GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
 CODE = {title: text for _, title, text in BLOCKS if title}
 SITE = Path(importlib.metadata.distribution("pip").locate_file("")) if importlib.util.find_spec("pip") else None
@@ -30,10 +30,14 @@ class Environment:
         venv.create(folder / "env", symlinks=True)
         self.bin = folder / "env" / "bin"
         site = next((folder / "env" / "lib").glob("python*")) / "site-packages"
-        (site / "parent.pth").write_text(f"{SITE}\n")
+        (site / "parent.pth").write_text(f"{SITE}\n", encoding="utf-8")
         self.folder = folder / "work"
         self.folder.mkdir()
-        self.variables = {key: value for key, value in os.environ.items() if not key.startswith("GENZOO_")}
+        self.variables = {
+            key: value
+            for key, value in os.environ.items()
+            if key.startswith("GENZOO_TEST_") or not key.startswith("GENZOO_")
+        }
         self.variables["PATH"] = f"{self.bin}{os.pathsep}{os.environ['PATH']}"
         self.variables["PYTHONPATH"] = os.pathsep.join([str(ROOT), *map(str, (ROOT / "plugins").iterdir())])
         self.variables["PYTEST_PLUGINS"] = (
@@ -56,6 +60,7 @@ class Environment:
         return ended.stdout + ended.stderr
 
 
+@pytest.mark.precision
 @pytest.mark.long
 @pytest.mark.skipif(SITE is None, reason="there is no pip in this environment")
 def test_the_guide_leads_from_an_empty_folder_to_an_installed_model(tmp_path):
@@ -64,7 +69,7 @@ def test_the_guide_leads_from_an_empty_folder_to_an_installed_model(tmp_path):
         for language, title, text in BLOCKS:
             if title:
                 (environment.folder / title).parent.mkdir(parents=True, exist_ok=True)
-                (environment.folder / title).write_text(text)
+                (environment.folder / title).write_text(text, encoding="utf-8")
             elif language == "console":
                 for command, expected in commands(text):
                     assert_shows(command, environment.run(command, forked), expected)
@@ -108,7 +113,7 @@ def lines_of_code(text: str) -> list[str]:
 def test_the_guides_code_is_formatted(tmp_path):
     for title, text in CODE.items():
         (tmp_path / title).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / title).write_text(text)
+        (tmp_path / title).write_text(text, encoding="utf-8")
     for words in (["check"], ["format", "--check"]):
         command = [sys.executable, "-m", "ruff", *words, "--isolated", "--no-cache", "--line-length", "120", tmp_path]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)

@@ -121,7 +121,7 @@ def test_other_code_or_another_library_trains_the_classifier_anew(cache, monkeyp
     monkeypatch.setattr(torch, "__version__", "2.99.0")
     find.build(dataset, dataset.events)
     changed = tmp_path / "classifier.py"
-    changed.write_text("WIDTH = 65")
+    changed.write_text("WIDTH = 65", encoding="utf-8")
     monkeypatch.setattr(classifier, "__file__", str(changed))
     find.build(dataset, dataset.events)
     assert len(list((cache / "features").iterdir())) == 3

@@ -68,10 +68,10 @@ def test_a_hole_in_an_escaped_column_is_filled_as_the_column_spells_it(cli, wick
 
 
 def test_columns_are_found_under_their_own_name_before_that_behind_an_apostrophe(cli):
-    Path("both.csv").write_text("=a,'=a\n" + "".join(f"{i % 7},{i % 5 * 10}\n" for i in range(100)))
+    Path("both.csv").write_text("=a,'=a\n" + "".join(f"{i % 7},{i % 5 * 10}\n" for i in range(100)), encoding="utf-8")
     assert cli("train", "gaussian", "--data", "both.csv", "--out", "run")[0] == 0
     assert cli("score", "run", "--data", "both.csv", "--out", "s.csv")[0] == 0
-    Path("one.csv").write_text("'=a\n1\n2\n")
+    Path("one.csv").write_text("'=a\n1\n2\n", encoding="utf-8")
     code, _, err = cli("score", "run", "--data", "one.csv")
     assert (code, "no column '=a'" in err) == (4, True)
     code, _, err = cli("sample", "run", "--out", "x.csv", "--escape-formulas")
@@ -128,6 +128,6 @@ def test_a_model_card_escapes_what_options_hold(tmp_path):
         genzoo.Dataset("<b>|x", genzoo.train("gaussian", rows, out=tmp_path / "a").data, rows),
         out=tmp_path / "b",
     )
-    card = (run.model / "README.md").read_text()
+    card = (run.model / "README.md").read_text(encoding="utf-8")
     assert "<b>" not in card.replace("\\<", "")
     assert "\\<b\\>\\|x" in card

@@ -41,9 +41,9 @@ def model(tmp_path):
 
 def rewritten(folder, change):
     """Change the settings of a model folder."""
-    content = json.loads((folder / "config.json").read_text())
+    content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     change(content)
-    (folder / "config.json").write_text(json.dumps(content))
+    (folder / "config.json").write_text(json.dumps(content), encoding="utf-8")
 
 
 def with_weights(folder, content):
@@ -301,12 +301,12 @@ def test_a_run_whose_settings_do_not_suit_its_data_is_at_fault_itself(tmp_path, 
 
 def test_a_report_is_not_written_through_links(tmp_path, cli):
     shutil.copytree(RUNS / "gmm", tmp_path / "run")
-    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "mine").write_text("mine", encoding="utf-8")
     for name in ("report.html", f".report.html.{os.getpid()}.tmp.html"):
         (tmp_path / "run" / name).symlink_to(tmp_path / "mine")
     assert cli("report", "run", "--metric", "log-likelihood")[0] == 0
-    assert (tmp_path / "mine").read_text() == "mine"
-    assert "<html" in (tmp_path / "run" / "report.html").read_text()
+    assert (tmp_path / "mine").read_text(encoding="utf-8") == "mine"
+    assert "<html" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_large_model_takes_no_more_than_twice_its_file(tmp_path):
@@ -458,8 +458,8 @@ def test_a_version_is_a_whole_number(value, model, tmp_path, cli):
     rewritten(model, lambda content: content.update(format=value))
     assert_refused(cli("sample", model), 4, "format", "no whole number")
     shutil.copytree(RUNS / "gmm-interrupted", tmp_path / "run")
-    record = json.loads((tmp_path / "run/run.json").read_text())
-    (tmp_path / "run/run.json").write_text(json.dumps({**record, "format": value}))
+    record = json.loads((tmp_path / "run/run.json").read_text(encoding="utf-8"))
+    (tmp_path / "run/run.json").write_text(json.dumps({**record, "format": value}), encoding="utf-8")
     assert_refused(cli("sample", "run"), 4, "run.json", "no whole number")
 
 

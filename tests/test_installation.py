@@ -50,14 +50,14 @@ class Environment:
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
         self.site = folder / "env" / "lib" / version / "site-packages"
         # Below whatever is installed there, the packages of this environment.
-        (self.site / "parent.pth").write_text(f"{SITE}\n")
+        (self.site / "parent.pth").write_text(f"{SITE}\n", encoding="utf-8")
         plugins = [str(path) for path in (ROOT / "plugins").iterdir()]
         self.variables = {
             **{key: value for key, value in os.environ.items() if not key.startswith(("PIP_", "GENZOO_"))},
             "PYTHONPATH": os.pathsep.join([str(ROOT), *plugins]),
             "PYTHONDONTWRITEBYTECODE": "1",
             "PIP_NO_INDEX": "1",
-            "PIP_FIND_LINKS": str(self.index),
+            "PIP_FIND_LINKS": self.index.as_uri(),
             "PIP_CONFIG_FILE": os.devnull,
             "OMP_NUM_THREADS": "1",
         }
@@ -277,7 +277,7 @@ def source(folder: Path, name: str, group: str = "genzoo") -> Path:
     for path, text in plugin_files(package, name.removeprefix("genzoo-")).items():
         target = folder / name / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text)
+        target.write_text(text, encoding="utf-8")
     (folder / name / "pyproject.toml").write_text(
         textwrap.dedent(f"""
         [build-system]
@@ -290,7 +290,8 @@ def source(folder: Path, name: str, group: str = "genzoo") -> Path:
         it = "{package}.plugin"
         [tool.setuptools]
         packages = ["{package}"]
-        """)
+        """),
+        encoding="utf-8",
     )
     return folder / name
 
@@ -313,7 +314,9 @@ def test_paths_wheels_and_editable_folders_are_frozen_and_restored(environment, 
     assert environment.genzoo("uninstall", *removed)[0] == 0
     assert not names & environment.models()
     file = tmp_path / "plugins.txt"
-    file.write_text("\n".join(["# from another machine", *lines, "genzoo-never==3.0", f"-e {tmp_path}/gone"]))
+    file.write_text(
+        "\n".join(["# from another machine", *lines, "genzoo-never==3.0", f"-e {tmp_path}/gone"]), encoding="utf-8"
+    )
     result = environment.genzoo("plugins", "restore", file, **build)
     assert_refused(result, 3, "genzoo-never==3.0 cannot be had", "no file or folder", "All others are installed")
     assert names <= environment.models()
@@ -325,12 +328,12 @@ def test_a_folder_that_turns_out_to_be_no_plugin_is_taken_out_again(environment,
     build = {"PIP_NO_BUILD_ISOLATION": "0"}
     before = environment.content()
     assert_refused(environment.genzoo("install", folder, **build), 3, "no plugin")
-    text = (folder / "pyproject.toml").read_text()
+    text = (folder / "pyproject.toml").read_text(encoding="utf-8")
     text = text.replace('version = "1.0"', 'version = "1.0"\ndynamic = ["entry-points"]')
     text = text.replace('[project.entry-points.others]\nit = "genzoo_none.plugin"\n', "")
-    (folder / "pyproject.toml").write_text(text)
+    (folder / "pyproject.toml").write_text(text, encoding="utf-8")
     (folder / "setup.py").write_text(
-        "import setuptools; setuptools.setup(entry_points={'others': ['it = genzoo_none']})"
+        "import setuptools; setuptools.setup(entry_points={'others': ['it = genzoo_none']})", encoding="utf-8"
     )
     assert_refused(environment.genzoo("install", folder, **build), 3, "no plugin", "Nothing was changed")
     assert environment.content() == before
@@ -356,7 +359,7 @@ def test_a_refused_upgrade_leaves_the_old_one_as_it_was(environment, tmp_path):
 
 def test_a_package_that_cannot_be_built_says_why(environment, tmp_path):
     folder = source(tmp_path, "genzoo-unbuilt")
-    (folder / "setup.py").write_text("raise RuntimeError('a compiler is missing')")
+    (folder / "setup.py").write_text("raise RuntimeError('a compiler is missing')", encoding="utf-8")
     before = environment.content()
     result = environment.genzoo("install", folder, PIP_NO_BUILD_ISOLATION="0")
     assert_refused(result, 3, "could not be built", "a compiler is missing")
@@ -365,8 +368,8 @@ def test_a_package_that_cannot_be_built_says_why(environment, tmp_path):
 
 def test_constraints_reach_isolated_builds(environment, tmp_path):
     folder = source(tmp_path, "genzoo-isolated")
-    text = (folder / "pyproject.toml").read_text().replace('"setuptools>=61"', '"tiny-dep", "numpy<1"')
-    (folder / "pyproject.toml").write_text(text)
+    text = (folder / "pyproject.toml").read_text(encoding="utf-8").replace('"setuptools>=61"', '"tiny-dep", "numpy<1"')
+    (folder / "pyproject.toml").write_text(text, encoding="utf-8")
     build_wheel(environment.index, "numpy", {"numpy_old.py": ""}, version="0.9", entries={})
     try:
         result = environment.genzoo("install", folder)
@@ -500,7 +503,8 @@ def test_an_ended_installation_says_what_it_left(environment, tmp_path, number):
     folder = source(tmp_path, "genzoo-slow")
     building = tmp_path / "building"
     (folder / "setup.py").write_text(
-        f"import os, pathlib, time; pathlib.Path({str(building)!r}).write_text(str(os.getpid())); time.sleep(60)"
+        f"import os, pathlib, time; pathlib.Path({str(building)!r}).write_text(str(os.getpid())); time.sleep(60)",
+        encoding="utf-8",
     )
     (tmp_path / "temporary").mkdir()
     variables = {**environment.variables, "PIP_NO_BUILD_ISOLATION": "0", "TMPDIR": str(tmp_path / "temporary")}
@@ -508,7 +512,7 @@ def test_an_ended_installation_says_what_it_left(environment, tmp_path, number):
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=variables, start_new_session=True
     )
-    while not building.exists() and process.poll() is None:
+    while not (building.exists() and building.read_text(encoding="utf-8")) and process.poll() is None:
         time.sleep(0.05)
     time.sleep(0.2)
     # As a terminal and a service send them: to all, and to the one that was started.
@@ -517,8 +521,8 @@ def test_an_ended_installation_says_what_it_left(environment, tmp_path, number):
     assert process.returncode == 128 + number, err
     assert "Nothing was changed" in err
     assert not list((tmp_path / "temporary").glob("genzoo-*"))
-    stat = Path("/proc", building.read_text(), "stat")
-    assert not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
+    stat = Path("/proc", building.read_text(encoding="utf-8"), "stat")
+    assert not stat.exists() or stat.read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
 
 
 @pytest.fixture(scope="module")

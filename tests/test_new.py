@@ -40,8 +40,10 @@ def write(folder: Path, name: str, kind: str) -> Path:
     assert main(["plugins", "new", name, "--kind", kind, "--out", str(project)]) == 0
     found = folder / "installed" / f"genzoo_{name.replace('-', '_')}-0.1.0.dist-info"
     found.mkdir(parents=True)
-    (found / "METADATA").write_text(f"Metadata-Version: 2.1\nName: genzoo-{name}\nVersion: 0.1.0\n")
-    (found / "entry_points.txt").write_text(f"[genzoo]\n{name} = genzoo_{name.replace('-', '_')}.plugin\n")
+    (found / "METADATA").write_text(f"Metadata-Version: 2.1\nName: genzoo-{name}\nVersion: 0.1.0\n", encoding="utf-8")
+    (found / "entry_points.txt").write_text(
+        f"[genzoo]\n{name} = genzoo_{name.replace('-', '_')}.plugin\n", encoding="utf-8"
+    )
     return project
 
 
@@ -75,12 +77,12 @@ def test_it_passes_its_own_tests(projects, kind, forked):
 def test_it_is_typed(projects, tmp_path):
     for kind, project in projects.items():  # all are read at once, as most of the work is to learn of torch
         (package,) = project.glob("genzoo_*")
-        settings = tomllib.loads((project / "pyproject.toml").read_text())["tool"]["mypy"]
+        settings = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mypy"]
         assert settings == {"strict": True, "files": [package.name, "tests"]}
         shutil.copytree(package, tmp_path / package.name)
         for file in (project / "tests").iterdir():
             shutil.copy(file, tmp_path / f"{file.stem}_of_{kind}.py")
-    (tmp_path / "settings.toml").write_text(f"[tool.mypy]\nstrict = true\n{UNSEEN}")
+    (tmp_path / "settings.toml").write_text(f"[tool.mypy]\nstrict = true\n{UNSEEN}", encoding="utf-8")
     words = ["--config-file", "settings.toml", "--cache-dir", tmp_path / "cache", "."]
     run(tmp_path, "mypy", *words)
 
@@ -97,7 +99,7 @@ def test_it_is_whole_linted_and_formatted_whatever_the_length_of_its_name(cli, t
     assert files >= {"pyproject.toml", "README.md", f"{package}/py.typed", f"{package}/plugin.py"}
     assert not [file for file in files if file.endswith(".template") or "package" in file.split("/")]
     for file in files:
-        text = (folder / file).read_text()
+        text = (folder / file).read_text(encoding="utf-8")
         assert "$" not in text, file
     run(folder, "ruff", "check", "--no-cache", ".")
     run(folder, "ruff", "format", "--no-cache", "--check", ".")
@@ -148,13 +150,13 @@ def test_names_of_what_is_there_are_refused_where_they_would_clash(cli, tmp_path
 
 def test_nothing_is_overwritten(cli, tmp_path):
     (tmp_path / "genzoo-flow").mkdir()
-    (tmp_path / "file").write_text("mine")
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
     (tmp_path / "link").symlink_to("nowhere")
     assert_refused(cli("plugins", "new", "flow"), 2, "exists already")
     assert_refused(cli("plugins", "new", "flow", "--out", "file"), 2, "exists already")
     assert_refused(cli("plugins", "new", "flow", "--out", "link"), 2, "exists already")
     assert_refused(cli("plugins", "new", "flow", "--out", "file/below"), 1, "file")
-    assert (tmp_path / "file").read_text() == "mine"
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "genzoo-flow", "link"]
 
 

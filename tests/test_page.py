@@ -126,7 +126,7 @@ def evil_csv(tmp_path_factory):
     for _ in range(120):
         levels = [EVIL[k].replace('"', '""') for k in rng.integers(0, 3, 2)]
         rows.append(f'"{levels[0]}",{rng.normal():.4f},{rng.normal():.4f},"{levels[1]}"')
-    path.write_text("\n".join(rows) + "\n")
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
     return path
 
 
@@ -170,6 +170,7 @@ def find(*names):
 ALL = ("gaussian", "dcgan", "evil", "evil-comparison", "images")
 
 
+@pytest.mark.precision
 @pytest.mark.parametrize("name", ALL)
 def test_pages_fetch_nothing_run_nothing_and_name_their_parts(pages, name):
     page = check((pages / name / "report.html").read_text(encoding="utf-8"))
@@ -177,6 +178,7 @@ def test_pages_fetch_nothing_run_nothing_and_name_their_parts(pages, name):
     assert (pages / name / "report.html").stat().st_size < 3e6
 
 
+@pytest.mark.precision
 def test_a_table_whose_names_and_levels_are_markup_is_shown_as_it_is(pages):
     for name in ("evil", "evil-comparison"):
         page = check((pages / name / "report.html").read_text(encoding="utf-8"))
@@ -184,6 +186,7 @@ def test_a_table_whose_names_and_levels_are_markup_is_shown_as_it_is(pages):
             assert text in page.text, name
 
 
+@pytest.mark.precision
 def test_the_page_of_a_run_says_what_was_trained_and_how_good_it_is(pages):
     page = check((pages / "gaussian" / "report.html").read_text(encoding="utf-8"))
     titles = ("Scores", "Training", "Samples", "Columns, real and sampled", "Latent space", "Components")
@@ -198,6 +201,7 @@ def test_the_page_of_a_run_says_what_was_trained_and_how_good_it_is(pages):
     assert "Reconstructions" not in page.text
 
 
+@pytest.mark.precision
 def test_the_page_of_a_model_of_images_shows_grids(pages):
     page = check((pages / "dcgan" / "report.html").read_text(encoding="utf-8"))
     grids = [image for image in page.all("img") if image["src"].startswith("data:image/png")]
@@ -205,6 +209,7 @@ def test_the_page_of_a_model_of_images_shows_grids(pages):
     assert "Components" not in page.text
 
 
+@pytest.mark.precision
 def test_the_same_run_gives_the_same_page(pages):
     first = (pages / "gaussian" / "report.html").read_text(encoding="utf-8")
     assert write(pages / "gaussian") == first
@@ -212,9 +217,10 @@ def test_the_same_run_gives_the_same_page(pages):
     assert html(comparison_page(pages / "evil-comparison")) == first
 
 
+@pytest.mark.precision
 def test_the_page_of_a_comparison_holds_every_figure_and_samples_of_all_candidates(pages):
     page = check((pages / "images" / "report.html").read_text(encoding="utf-8"))
-    content = json.loads((pages / "images" / "report.json").read_text())
+    content = json.loads((pages / "images" / "report.json").read_text(encoding="utf-8"))
     for row in content["rows"]:
         assert row["id"] in page.text
         for score in row["metrics"].values():
@@ -229,6 +235,7 @@ def test_the_page_of_a_comparison_holds_every_figure_and_samples_of_all_candidat
     assert "Of the best: latent space" in page.text
 
 
+@pytest.mark.precision
 def test_samples_of_a_comparison_are_kept_and_found_again_by_a_resumed_one(pages, tmp_path):
     again = tmp_path / "again"
     shutil.copytree(pages / "images", again)
@@ -251,7 +258,9 @@ def test_samples_of_a_comparison_are_kept_and_found_again_by_a_resumed_one(pages
         assert len(events) == how_many(before.data)
         np.testing.assert_array_equal(after.samples[name], events)
     np.testing.assert_array_equal(before.real, after.real)
-    assert (again / "report.html").read_text() == (pages / "images" / "report.html").read_text()
+    assert (again / "report.html").read_text(encoding="utf-8") == (pages / "images" / "report.html").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_events_with_missing_values_are_kept_as_they_are(tmp_path):
@@ -338,6 +347,7 @@ def test_drawings_hold_names_as_text_and_never_as_mathematics_or_markup():
     assert marginal(found) == marginal(found)
 
 
+@pytest.mark.precision
 def test_a_run_at_work_is_shown_by_its_last_checkpoint(pages, tmp_path):
     copy = tmp_path / "at-work"
     shutil.copytree(pages / "gaussian", copy)
@@ -366,6 +376,7 @@ def test_a_run_without_test_rows_is_not_judged(tmp_path):
     assert "coverage" not in page.text
 
 
+@pytest.mark.precision
 def test_the_command_line_writes_pages(pages, cli, tmp_path):
     for name in ("gaussian", "evil-comparison"):
         copy = tmp_path / name
@@ -384,6 +395,7 @@ def test_the_command_line_writes_pages(pages, cli, tmp_path):
     assert "coverage" not in page.text
 
 
+@pytest.mark.precision
 def test_the_command_line_refuses_what_it_cannot_show(pages, cli, tmp_path):
     (tmp_path / "empty").mkdir()
     assert_refused(cli("report", "empty"), 4, "neither a run directory nor the folder of a comparison")
@@ -396,17 +408,19 @@ def test_the_command_line_refuses_what_it_cannot_show(pages, cli, tmp_path):
     for content in ("{", '{"schema": 1}', '{"schema": 2, "rows": []}', '{"schema": 1, "rows": [5], "data": {}}', "[]"):
         copy = tmp_path / "broken"
         shutil.copytree(pages / "images", copy, dirs_exist_ok=True)
-        (copy / "report.json").write_text(content)
+        (copy / "report.json").write_text(content, encoding="utf-8")
         assert_refused(cli("report", copy), 4, "report.json")
     (copy / "report.json").unlink()
     assert_refused(cli("report", copy), 4, "has not finished")
 
 
+@pytest.mark.precision
 def test_a_moved_comparison_still_shows_its_best_run(pages, tmp_path):
     shutil.copytree(pages / "images", tmp_path / "moved")
     assert html(comparison_page(tmp_path / "moved")) == html(comparison_page(pages / "images"))
 
 
+@pytest.mark.precision
 def test_a_comparison_from_before_samples_were_kept_says_so(pages, tmp_path):
     shutil.copytree(pages / "images", tmp_path / "old")
     (tmp_path / "old" / "samples.json").unlink()
@@ -442,6 +456,7 @@ def framed(folder: Path, page: str) -> Path:
     return path
 
 
+@pytest.mark.precision
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
 @pytest.mark.parametrize("name", ["gaussian", "evil-comparison", "images"])
 def test_a_browser_shows_pages_on_a_phone_on_a_desk_and_on_paper(pages, name, tmp_path):

@@ -366,6 +366,7 @@ def test_of_a_distribution_with_a_good_and_a_bad_plugin_the_good_one_works(site)
     assert {"a"} == {entry.spec.name for entry in zoo.registry.models if entry.distribution == "genzoo-half"}
 
 
+@pytest.mark.precision
 def test_names_that_third_parties_share_are_listed_by_id_and_only_the_bare_name_is_an_error(site, monkeypatch, cli):
     for name in ("one", "two"):
         unpack(site, f"genzoo-{name}", plugin_files(f"clash_{name}", "flow"))
@@ -416,7 +417,7 @@ def test_what_an_interrupted_removal_left_behind_is_no_plugin(site):
     (site / "genzoo_left-1.0.dist-info").rename(site / "~enzoo_left-1.0.dist-info")
     stale = site / "genzoo_gan-0.0.1.dist-info"
     stale.mkdir()
-    (stale / "entry_points.txt").write_text("[genzoo]\ngan = genzoo_gan.plugin\n")
+    (stale / "entry_points.txt").write_text("[genzoo]\ngan = genzoo_gan.plugin\n", encoding="utf-8")
     _, states = loaded()
     assert not [key for key in states if "left" in key]
     assert [state.version for key, state in states.items() if key.startswith("genzoo-gan")] != []
@@ -442,6 +443,7 @@ def test_what_a_plugin_prints_or_warns_of_at_import_is_kept_aside(site, monkeypa
     assert "straight" in done.stderr
 
 
+@pytest.mark.precision
 def test_code_that_is_found_when_it_is_used_names_its_plugin_and_leaves_the_rest(site, monkeypatch, cli):
     files = plugin_files("gone", "gone")
     files["gone/plugin.py"] = files["gone/plugin.py"].replace('gone.parts:build"', 'gone.nowhere:build"')
@@ -503,7 +505,7 @@ def test_what_a_plugin_prints_when_the_process_ends_is_no_part_of_the_results(si
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device here")
 def test_results_that_could_not_be_written_are_a_failure():
-    with Path("/dev/full").open("w") as full:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
         command = [sys.executable, "-m", "genzoo", "models", "--json"]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 1

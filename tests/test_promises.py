@@ -129,8 +129,8 @@ def test_broken(promise):
 @pytest.mark.xdist_group("warm")
 @pytest.mark.parametrize("workers", [0, 2])
 def test_pytest_counts_promises_also_in_several_processes(workers, tmp_path, forked):
-    (tmp_path / "conftest.py").write_text(CONFTEST)
-    (tmp_path / "test_them.py").write_text(TESTS)
+    (tmp_path / "conftest.py").write_text(CONFTEST, encoding="utf-8")
+    (tmp_path / "test_them.py").write_text(TESTS, encoding="utf-8")
     words = ["-p", "genzoo.testing.reporting", "-q", "-n", str(workers), "--strict-markers"]
     ended = forked("own_tests", [str(Path(__file__).parent)], words, folder=tmp_path)
     assert ended.code == 1, ended.shown

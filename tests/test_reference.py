@@ -16,8 +16,8 @@ from genzoo.testing import promises
 
 ROOT = Path(genzoo.__file__).parent
 DOCS = ROOT.parent / "docs"
-REFERENCE = (DOCS / "reference.md").read_text()
-COMMANDS = (DOCS / "commands.md").read_text()
+REFERENCE = (DOCS / "reference.md").read_text(encoding="utf-8")
+COMMANDS = (DOCS / "commands.md").read_text(encoding="utf-8")
 SPECS = ("ModelSpec", "ObjectiveSpec", "DatasetSpec", "MetricSpec", "ExtractorSpec", "CallbackSpec")
 
 
@@ -93,7 +93,11 @@ def test_every_exit_code_is_described():
 def test_every_environment_variable_is_described():
     found = set()
     for path in ROOT.rglob("*.py"):
-        strings = (node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant))
+        strings = (
+            node.value
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Constant)
+        )
         found |= {text for text in strings if isinstance(text, str) and re.fullmatch(r"GENZOO_[A-Z_]*[A-Z]", text)}
     assert set(first_cells(section("Environment variables"))) == found - {"GENZOO_API"}
 

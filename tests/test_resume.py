@@ -36,8 +36,12 @@ def contents(run):
             continue
         name = str(path.relative_to(run.path))
         if path.suffix in (".json", ".jsonl"):
-            lines = [json.loads(line) for line in path.read_text().splitlines()] if path.suffix == ".jsonl" else []
-            whole = lines or [json.loads(path.read_text())]
+            lines = (
+                [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+                if path.suffix == ".jsonl"
+                else []
+            )
+            whole = lines or [json.loads(path.read_text(encoding="utf-8"))]
             found[name] = [{k: v for k, v in line.items() if k not in ("seconds", "started")} for line in whole]
         else:
             found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -69,7 +73,7 @@ def test_resume_is_exact_in_every_precision(tmp_path, model, precision):
     options = SMALL if model == "dcgan" else {"latent": 4, "widths": [16]}
     whole, part = both(tmp_path, model, data="digits", precision=precision, training=BASE, **options)
     assert part == whole
-    state = json.loads((tmp_path / "part/checkpoints/step-000012/state.json").read_text())
+    state = json.loads((tmp_path / "part/checkpoints/step-000012/state.json").read_text(encoding="utf-8"))
     assert all(bool(numbers) == (precision == "fp16") for numbers in state["numbers"]["scalers"].values())
 
 
@@ -88,6 +92,7 @@ def test_resume_is_exact_with_every_setting(tmp_path, more):
     assert part == whole
 
 
+@pytest.mark.precision
 def test_resume_is_exact_under_patience_and_in_the_middle_of_an_epoch(tmp_path):
     training = {
         "epochs": 40,
@@ -109,6 +114,7 @@ def test_resume_is_exact_for_passes_of_em_and_restarts(tmp_path, stops):
     assert part == whole
 
 
+@pytest.mark.precision
 def test_resume_is_exact_with_tied_tensors(tmp_path, monkeypatch):
     class Tied(toy_plugin.ToyGaussian):
         def __init__(self, shape, offset):
@@ -118,10 +124,11 @@ def test_resume_is_exact_with_tied_tensors(tmp_path, monkeypatch):
     monkeypatch.setattr(toy_plugin, "ToyGaussian", Tied)
     whole, part = both(tmp_path, "toy", training={**BASE, "ema": 0.9})
     assert part == whole
-    tied = json.loads((tmp_path / "part/checkpoints/step-000012/state.json").read_text())["tied"]
+    tied = json.loads((tmp_path / "part/checkpoints/step-000012/state.json").read_text(encoding="utf-8"))["tied"]
     assert tied["model.generator.again"] == "model.generator.mean"
 
 
+@pytest.mark.precision
 def test_channels_last_weights_keep_their_strides_and_those_of_their_optimiser(tmp_path):
     with pytest.raises(Interrupted):
         genzoo.train("dcgan", "digits", out=tmp_path / "run", training=BASE, watchers=[stop(6)], **SMALL)
@@ -155,6 +162,7 @@ class Slow:
         monkeypatch.setattr(owner, name, call)
 
 
+@pytest.mark.precision
 @pytest.mark.parametrize(
     ("where", "model"),
     [
@@ -192,6 +200,7 @@ STAGES = (
 )
 
 
+@pytest.mark.precision
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("where", STAGES)
 def test_a_signal_loses_no_line_of_the_log_wherever_it_comes(tmp_path, monkeypatch, where, after):
@@ -207,6 +216,7 @@ def test_a_signal_loses_no_line_of_the_log_wherever_it_comes(tmp_path, monkeypat
     assert resumed == contents(whole)
 
 
+@pytest.mark.precision
 @pytest.mark.parametrize("what", [".", "metrics.jsonl", "samples"])
 def test_what_is_removed_while_it_is_written_is_told_and_not_made_again(tmp_path, what):
     run = tmp_path / "run"
@@ -224,6 +234,7 @@ def test_what_is_removed_while_it_is_written_is_told_and_not_made_again(tmp_path
         assert genzoo.resume(run).record["status"] == "finished"
 
 
+@pytest.mark.precision
 def test_a_smaller_budget_is_refused_and_leaves_the_run_as_it_was(tmp_path):
     with pytest.raises(Interrupted):
         genzoo.train("toy", out=tmp_path / "run", training=BASE, watchers=[stop(7)])
@@ -234,6 +245,7 @@ def test_a_smaller_budget_is_refused_and_leaves_the_run_as_it_was(tmp_path):
     assert genzoo.resume(tmp_path / "run", steps=12).record["steps"] == 12
 
 
+@pytest.mark.precision
 def test_what_will_not_equal_a_run_of_its_own_is_told(tmp_path):
     training = {**BASE, "schedule": {"name": "cosine"}}
     run = genzoo.train("toy", out=tmp_path / "run", training=training)
@@ -241,6 +253,7 @@ def test_what_will_not_equal_a_run_of_its_own_is_told(tmp_path):
         genzoo.resume(run.path, steps=14)
 
 
+@pytest.mark.precision
 def test_pictures_of_a_run_are_those_that_training_saved(tmp_path):
     run = genzoo.train("toy", out=tmp_path / "run", training=BASE)
     (run.samples / "notes.txt").touch()
@@ -262,6 +275,7 @@ def owner(where):
     raise AssertionError(where)
 
 
+@pytest.mark.precision
 def test_a_second_interrupt_ends_at_once_and_harms_nothing(tmp_path, monkeypatch):
     whole = genzoo.train("toy", out=tmp_path / "whole", training=BASE)
     ends = []
@@ -281,6 +295,7 @@ def test_a_second_interrupt_ends_at_once_and_harms_nothing(tmp_path, monkeypatch
     assert contents(genzoo.resume(tmp_path / "part")) == contents(whole)
 
 
+@pytest.mark.precision
 def test_a_larger_budget_undoes_the_evaluation_that_only_its_former_end_brought(tmp_path):
     settings = {"batch_size": 16, "eval_steps": 4, "patience": 50, "log_every": 1, "optimiser": {"rate": 0.3}}
     settings |= {"checkpoint_every": 3, "sample_every": 1}
@@ -291,6 +306,7 @@ def test_a_larger_budget_undoes_the_evaluation_that_only_its_former_end_brought(
         assert contents(genzoo.resume(part.path, steps=14)) == contents(whole)
 
 
+@pytest.mark.precision
 def test_a_larger_budget_says_where_it_does_not_equal_one_from_the_start(tmp_path):
     for schedule, said in (("constant", False), ("cosine", True)):
         training = {"steps": 4, "schedule": {"name": schedule}}
@@ -299,6 +315,7 @@ def test_a_larger_budget_says_where_it_does_not_equal_one_from_the_start(tmp_pat
         assert any("spans the budget" in note for note in start.notes) == said
 
 
+@pytest.mark.precision
 def test_a_budget_in_minutes_adds_up_over_resumes_whatever_the_clock_on_the_wall_says(tmp_path, monkeypatch):
     wall, steady = itertools.cycle((-1e9, 4e9)), itertools.count(1000.0)  # a second passes whenever anybody asks
     monkeypatch.setattr(time, "time", lambda: next(wall))
@@ -310,6 +327,7 @@ def test_a_budget_in_minutes_adds_up_over_resumes_whatever_the_clock_on_the_wall
     assert (run.record["steps"], run.record["seconds"]) == (30, 30.0)
 
 
+@pytest.mark.precision
 @pytest.mark.parametrize(
     "damage",
     [
@@ -327,11 +345,12 @@ def test_a_log_that_was_cut_or_spoilt_is_whole_again(tmp_path, damage):
         genzoo.train("toy", out=tmp_path / "part", training=settings, watchers=[stop(5, signal.SIGINT)])
     log = tmp_path / "part/metrics.jsonl"
     shutil.rmtree(tmp_path / "part/checkpoints/step-000005")  # so that the lines after step 3 are written again
-    log.write_text(damage(log.read_text()))
+    log.write_text(damage(log.read_text(encoding="utf-8")), encoding="utf-8")
     steps = [line["step"] for line in contents(genzoo.resume(tmp_path / "part"))["metrics.jsonl"] if "loss" in line]
     assert steps == [line["step"] for line in contents(whole)["metrics.jsonl"] if "loss" in line]
 
 
+@pytest.mark.precision
 def test_a_damaged_checkpoint_is_told_of_and_an_earlier_one_is_used(tmp_path):
     settings = {**BASE, "keep": 3}
     whole = genzoo.train("toy", out=tmp_path / "whole", training=settings)
@@ -348,6 +367,7 @@ def test_a_damaged_checkpoint_is_told_of_and_an_earlier_one_is_used(tmp_path):
     assert contents(resumed) == contents(whole)
 
 
+@pytest.mark.precision
 def test_a_run_that_was_stopped_before_its_first_checkpoint_begins_at_the_beginning(tmp_path):
     whole = genzoo.train("toy", out=tmp_path / "whole", training=BASE)
     with pytest.raises(Interrupted):
@@ -359,17 +379,18 @@ def test_a_run_that_was_stopped_before_its_first_checkpoint_begins_at_the_beginn
         path.rmdir()
     with pytest.raises(ArtifactError, match="no checkpoint"):
         genzoo.resume(run.path)
-    run.log.write_text("")
+    run.log.write_text("", encoding="utf-8")
     assert contents(genzoo.resume(run.path)) == contents(whole)
 
 
+@pytest.mark.precision
 def test_resuming_on_other_data_names_the_difference(tmp_path):
     data = tmp_path / "table.csv"
     rows = np.random.default_rng(0).normal(size=(90, 2))
 
     def write(values, header="a,b"):
         lines = [header, *(",".join(f"{value:.4f}" for value in row) for row in values)]
-        data.write_text("\n".join(lines) + "\n")
+        data.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     write(rows)
     run = genzoo.train("toy", data, out=tmp_path / "run", training={"steps": 3})
@@ -392,6 +413,7 @@ def test_resuming_on_other_data_names_the_difference(tmp_path):
     assert genzoo.resume(run.path, steps=5).record["steps"] == 5
 
 
+@pytest.mark.precision
 def test_patience_that_ran_out_before_the_model_was_saved_takes_no_more_steps(tmp_path, monkeypatch):
     settings = {"steps": 3000, "optimiser": {"rate": 0.5}, "patience": 2, "log_every": 1}
     whole = genzoo.train("toy", out=tmp_path / "whole", training=settings)
@@ -404,6 +426,7 @@ def test_patience_that_ran_out_before_the_model_was_saved_takes_no_more_steps(tm
         genzoo.resume(tmp_path / "part", steps=9000)
 
 
+@pytest.mark.precision
 def test_the_last_checkpoints_and_the_best_are_kept(tmp_path, monkeypatch):
     values = itertools.chain([3.0, 1.0], itertools.repeat(2.0))
     monkeypatch.setattr("genzoo.monitor.Monitor._of_objective", lambda _: next(values))
@@ -413,6 +436,7 @@ def test_the_last_checkpoints_and_the_best_are_kept(tmp_path, monkeypatch):
     assert [path.name for path in checkpoints(run.checkpoints)] == [f"step-{n:06d}" for n in (10, 38, 39, 40)]
 
 
+@pytest.mark.precision
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EROFS])
 def test_a_disk_that_refuses_leaves_the_last_good_checkpoint(tmp_path, monkeypatch, number):
     whole = genzoo.train("toy", out=tmp_path / "whole", training=BASE)
@@ -435,6 +459,7 @@ def test_a_disk_that_refuses_leaves_the_last_good_checkpoint(tmp_path, monkeypat
     assert contents(genzoo.resume(run.path)) == contents(whole)
 
 
+@pytest.mark.precision
 def test_a_run_whose_model_could_not_be_saved_is_not_called_finished(tmp_path, monkeypatch):
     whole = genzoo.train("toy", out=tmp_path / "whole", training=BASE)
 
@@ -457,7 +482,7 @@ def test_a_comparison_that_was_killed_does_not_fit_finished_candidates_again(tmp
         tmp_path / "said", elsewhere.compare_until_killed, str(tmp_path / "said"), wanted, str(tmp_path / "part"), jobs
     )
     assert killed.code == -signal.SIGKILL, killed.err
-    workers = (tmp_path / "said.workers").read_text().split()
+    workers = (tmp_path / "said.workers").read_text(encoding="utf-8").split()
     assert len(workers) >= jobs - 1
     deadline = time.monotonic() + 60
     while any(Path("/proc", worker).exists() for worker in workers):

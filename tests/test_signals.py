@@ -14,6 +14,7 @@ from genzoo.signals import Signals
 CODES = [(signal.SIGINT, 130, "Interrupted."), (signal.SIGTERM, 143, "Terminated.")]
 
 
+@pytest.mark.precision
 @pytest.mark.parametrize(("number", "code", "said"), CODES)
 def test_a_signal_while_data_are_read_ends_the_command_at_once(cli, monkeypatch, number, code, said):
     def read(*_):
@@ -150,7 +151,7 @@ INT, TERM = signal.SIGINT, signal.SIGTERM
 
 def sent(folder, program, *numbers):
     """The exit code and stderr of a process that gets signals at known places."""
-    (folder / "program.py").write_text(START + program)
+    (folder / "program.py").write_text(START + program, encoding="utf-8")
     words = [sys.executable, "-m", "program", *(str(int(number)) for number in numbers)]
     done = subprocess.run(words, cwd=folder, capture_output=True, text=True)
     return done.returncode, done.stderr

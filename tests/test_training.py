@@ -18,12 +18,15 @@ import genzoo
 from genzoo.checkpoint import checkpoints
 from genzoo.data.dataset import Split
 from genzoo.data.source import open_dataset
+from genzoo.device import has_native_bf16, resolve_device
 from genzoo.errors import ArtifactError, ConfigError, DataError, DivergenceError, GenzooError, Interrupted, PluginError
 from genzoo.plugins import registry
 from genzoo.preparation import prepare
 from genzoo.recipe import resolve_config
 from genzoo.resumption import prepare_resume
 from genzoo.training import run_training, train_in_memory
+
+pytestmark = pytest.mark.precision
 
 QUICK = {"steps": 12, "batch_size": 16, "ema": 0.9}
 
@@ -33,7 +36,7 @@ def bits(path):
 
 
 def lines(run):
-    return [json.loads(line) for line in run.log.read_text().splitlines()]
+    return [json.loads(line) for line in run.log.read_text(encoding="utf-8").splitlines()]
 
 
 def kill_after(number, signal_number=signal.SIGTERM):
@@ -65,14 +68,15 @@ def test_a_run_directory_holds_what_the_design_says(tmp_path):
         "model/README.md",
     } <= names
     record = run.record
-    assert (record["status"], record["steps"], record["precision"]) == ("finished", 12, "fp32")
+    expected = "bf16" if has_native_bf16(resolve_device("auto")) else "fp32"
+    assert (record["status"], record["steps"], record["precision"]) == ("finished", 12, expected)
     assert record["weights"] == bits(run.path)
     assert [line["step"] for line in lines(run)] == [1, 10]
     assert set(lines(run)[0]["loss"]) == {"critic", "generator"}
     config = run.config
     assert (config.model, config.seed, config.data_digest) == ("genzoo-gan/dcgan", 3, record_digest())
     for file in (run.model / "config.json", run.model / "README.md"):
-        assert str(tmp_path) not in file.read_text()
+        assert str(tmp_path) not in file.read_text(encoding="utf-8")
 
 
 def record_digest():
@@ -290,7 +294,7 @@ def test_a_callback_that_fails_is_blamed(tmp_path, monkeypatch):
 def test_a_checkpoint_that_was_tampered_with_is_refused(tmp_path, change):
     run = genzoo.train("toy", out=tmp_path / "run", training={"steps": 5})
     file = checkpoints(run.checkpoints)[-1] / "state.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    file.write_text(json.dumps({**json.loads(file.read_text(encoding="utf-8")), **change}), encoding="utf-8")
     with pytest.raises(ArtifactError):
         prepare_resume(str(run.path), {"steps": 10})
 
@@ -312,7 +316,7 @@ def test_patience_stops_and_keeps_the_best_step(tmp_path):
     best = min(validation, key=validation.get)
     assert list(validation)[-4] == best, "three evaluations after the best"
     assert run.record["steps"] < 5000
-    assert json.loads((run.model / "config.json").read_text())["training"]["steps"] == best
+    assert json.loads((run.model / "config.json").read_text(encoding="utf-8"))["training"]["steps"] == best
     split = open_dataset(run.config.data, registry())
     held_out = split.events[split.split(run.config.split, run.config.seed).validation]
     transform = run.fitted().transform
@@ -361,7 +365,7 @@ def test_a_callback_sees_every_step(tmp_path):
 @pytest.mark.parametrize("file", ["config.json", "run.json", "checkpoints/step-000005/state.json"])
 def test_a_damaged_run_is_refused(tmp_path, file):
     run = genzoo.train("toy", out=tmp_path / "run", training={"steps": 5})
-    (run.path / file).write_text('{"format": 1')
+    (run.path / file).write_text('{"format": 1', encoding="utf-8")
     with pytest.raises(ArtifactError):
         prepare_resume(str(run.path), {"steps": 10})
 
@@ -370,8 +374,8 @@ def test_a_damaged_run_is_refused(tmp_path, file):
     "damage",
     [
         lambda model: (model / "model.safetensors").unlink(),
-        lambda model: (model / "config.json").write_text("[]"),
-        lambda model: (model / "config.json").write_text('{"a": 1, "a": 2}'),
+        lambda model: (model / "config.json").write_text("[]", encoding="utf-8"),
+        lambda model: (model / "config.json").write_text('{"a": 1, "a": 2}', encoding="utf-8"),
         lambda model: edit(model, format=2),
         lambda model: edit(model, more=1),
         lambda model: edit(model, options={"latent": 64, "nothing": 1}),
@@ -394,8 +398,8 @@ def test_a_damaged_model_folder_is_refused(tmp_path, damage):
 
 
 def edit(folder, **fields):
-    content = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**content, **fields}))
+    content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps({**content, **fields}), encoding="utf-8")
 
 
 def retensor(model, change):

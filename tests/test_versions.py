@@ -58,7 +58,7 @@ def test_an_old_interrupted_run_ends_as_the_one_that_was_not(version, tmp_path):
 @pytest.mark.parametrize("name", ["vae", "dcgan"])
 def test_old_runs_are_gone_on_with(version, name, tmp_path):
     shutil.copytree(RUNS / version / name, tmp_path / "run")
-    before = json.loads((tmp_path / "run" / "run.json").read_text())["steps"]
+    before = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["steps"]
     with (
         pytest.warns(UserWarning, match="will not equal a run that was given as much")
         if name == "vae"
@@ -76,6 +76,8 @@ def test_a_file_of_a_newer_version_says_so(file, tmp_path):
     for name in ("gmm", "gmm-interrupted"):
         shutil.copytree(RUNS / VERSIONS[-1] / name, tmp_path / name)
     path = tmp_path / "gmm-interrupted" / file
-    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 2, "later": True}))
+    path.write_text(
+        json.dumps({**json.loads(path.read_text(encoding="utf-8")), "format": 2, "later": True}), encoding="utf-8"
+    )
     with pytest.raises(ArtifactError, match="newer genzoo"):
         genzoo.load(tmp_path / ("gmm" if "gmm/" in file else "gmm-interrupted"))

@@ -11,11 +11,13 @@ from genzoo.errors import ConfigError
 from genzoo.metrics.judge import find_extractor, find_metrics, judge, refer
 from genzoo.plugins import registry
 
+pytestmark = pytest.mark.precision
+
 EVERY = {"steps": 12, "batch_size": 64, "eval_every": 0.25, "checkpoint_every": 1, "keep": 100}
 
 
 def lines(run, key):
-    found = [json.loads(line) for line in run.log.read_text().splitlines()]
+    found = [json.loads(line) for line in run.log.read_text(encoding="utf-8").splitlines()]
     return {line["step"]: line[key] for line in found if key in line}
 
 

@@ -79,6 +79,6 @@ def test_what_is_nobodys_and_what_makes_way_may_be_installed(tmp_path, beside):
 
 
 def test_a_damaged_wheel_is_told(tmp_path):
-    (tmp_path / "genzoo_new-1.0-py3-none-any.whl").write_text(json.dumps({}))
+    (tmp_path / "genzoo_new-1.0-py3-none-any.whl").write_text(json.dumps({}), encoding="utf-8")
     with pytest.raises(PluginError, match="cannot be read as a wheel"):
         read_wheel(tmp_path / "genzoo_new-1.0-py3-none-any.whl")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import secrets
 import signal
 import socket
 from collections.abc import Callable
@@ -43,13 +45,20 @@ class Ended:
 
 def together(folder: Path, count: int, work: Callable[..., object], *given: object) -> Ended:
     """Have `count` processes do `work(*given)`."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     places = [folder / str(rank) for rank in range(count)]
     started = [start(places[rank], _one, rank, count, port, str(folder), work, given) for rank in range(count)]
     ended = [end(place, process) for place, process in zip(places, started, strict=True)]
     return Ended(*([getattr(found, name) for found in ended] for name in ("code", "out", "err", "told")))
+
+
+def free_port() -> int:
+    """A port that nobody listens on, below those that the system gives to connections by itself."""
+    while True:
+        port = secrets.choice(range(20_000, 32_000))
+        with socket.socket() as tried, contextlib.suppress(OSError):
+            tried.bind(("127.0.0.1", port))
+            return port
 
 
 def _one(
@@ -57,7 +66,7 @@ def _one(
 ) -> object:
     named = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     os.environ.update({name: str(value) for name, value in named.items()}, **{FOLDER: folder})
-    Path(folder, f"{rank}.pid").write_text(str(os.getpid()))
+    Path(folder, f"{rank}.pid").write_text(str(os.getpid()), encoding="utf-8")
     return work(*given)
 
 
@@ -106,7 +115,7 @@ def kill(victim: int, number: int, after: int, words: list[str]) -> int:
     def watched(log: consumers.MetricsLog, step: object) -> None:
         write(log, step)
         if step.number == after:
-            os.kill(int(Path(os.environ[FOLDER], f"{victim}.pid").read_text()), number)
+            os.kill(int(Path(os.environ[FOLDER], f"{victim}.pid").read_text(encoding="utf-8")), number)
 
     consumers.MetricsLog.__call__ = watched
     return command(*words)
@@ -123,7 +132,7 @@ def leave(victim: int, after: int, words: list[str]) -> int:
     def counted(*given: object) -> object:
         nonlocal count
         count += 1
-        went.write_text(str(count))
+        went.write_text(str(count), encoding="utf-8")
         if rank == victim and count == after:
             os.kill(os.getpid(), signal.SIGTERM)
         return statistics(*given)

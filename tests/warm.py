@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import resource
+import runpy
 import signal
 import site
 import subprocess
@@ -63,7 +64,7 @@ class Warm:
             self._server.stdin.write(f"{json.dumps(asked)}\n")
             self._server.stdin.flush()
             code = int(self._server.stdout.readline())
-            return Ended(code, *(file.read_text() for file in files))
+            return Ended(code, *(file.read_text(encoding="utf-8") for file in files))
 
     def close(self) -> None:
         self._server.stdin.close()
@@ -104,6 +105,8 @@ def own_tests(path: Sequence[str], words: Sequence[str]) -> int:
 def _serve() -> None:
     for name in sys.argv[1:]:
         importlib.import_module(name)
+    if "torch" in sys.modules:
+        runpy.run_path(str(Path(__file__).with_name("bf16.py")))["force"]()
     for line in sys.stdin:
         child = os.fork()
         if not child:
@@ -117,7 +120,9 @@ def _child(work: str, given: Sequence[object], folder: str, variables: dict[str,
     try:
         for number, place in ((0, os.devnull), (1, files[0]), (2, files[1])):
             os.dup2(os.open(place, os.O_RDWR | os.O_CREAT), number)
-        sys.stdin, sys.stdout, sys.stderr = (os.fdopen(n, mode, buffering=1) for n, mode in enumerate(("r", "w", "w")))
+        sys.stdin, sys.stdout, sys.stderr = (
+            os.fdopen(n, mode, buffering=1, encoding="utf-8") for n, mode in enumerate(("r", "w", "w"))
+        )
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os.chdir(folder)
         os.environ.clear()

@@ -17,7 +17,7 @@ _WRITE = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 def load(known: str, folder: str) -> dict[str, object]:
     """Load a model that is known, then another; tells by how much the second raised the peak of memory."""
     genzoo.load(known).sample(2)
-    Path("/proc/self/clear_refs").write_text("5")
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
     before, refused = _peak(), ""
     try:
         genzoo.load(folder)
@@ -27,7 +27,9 @@ def load(known: str, folder: str) -> dict[str, object]:
 
 
 def _peak() -> int:
-    found = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    found = next(
+        line for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM")
+    )
     return int(found.split()[1]) * 1024
 
 

@@ -101,7 +101,7 @@ def _show(report: Report, as_json: bool, out: Path | None) -> None:
         from genzoo.files import to_json
         from genzoo.report.record import as_dict
 
-        click.echo(to_json(as_dict(report), indent=2))
+        click.echo(to_json(as_dict(report), indent=2, ascii_only=True))
         return
     from rich.console import Console
 

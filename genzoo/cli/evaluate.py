@@ -132,7 +132,7 @@ def _show(found: Evaluation, model: str, data: str | None, as_json: bool) -> Non
     if as_json:
         from genzoo.files import to_json
 
-        click.echo(to_json(_as_dict(found, model), indent=2))
+        click.echo(to_json(_as_dict(found, model), indent=2, ascii_only=True))
         return
     from genzoo.report.scores import show_scores
 

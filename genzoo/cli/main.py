@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 import textwrap
@@ -128,8 +129,16 @@ def _fail(message: str, code: int, debug: bool) -> int:
     return code
 
 
+def _show_what_can_be_shown() -> None:
+    """Print `?` for a character that the terminal's encoding lacks, such as ± in ASCII, rather than fail at it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and not stream.encoding.lower().startswith("utf"):
+            stream.reconfigure(errors="replace")
+
+
 def run() -> None:
     """The command line of this process, and its end."""
+    _show_what_can_be_shown()
     code = main()
     try:
         sys.stdout.flush()

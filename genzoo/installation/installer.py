@@ -91,7 +91,7 @@ def pip_command(words: str = "") -> tuple[list[str], str]:
 
 def _made_by_uv() -> bool:
     try:
-        text = Path(sys.prefix, "pyvenv.cfg").read_text()
+        text = Path(sys.prefix, "pyvenv.cfg").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return False
     return any(line.partition("=")[0].strip() == "uv" for line in text.splitlines())
@@ -121,7 +121,7 @@ class Pip:
         """
         report = self.folder / "report.json"
         self.run("install", "--dry-run", "--report", str(report), "--constraint", str(self._runtime), *words)
-        found = json.loads(report.read_text())
+        found = json.loads(report.read_text(encoding="utf-8"))
         assert isinstance(found, dict)
         return found
 
@@ -148,8 +148,10 @@ class Pip:
     def write_constraints(self) -> None:
         """Write the two files of constraints: of what is installed, and of what builds use."""
         lines = [f"{name}=={version}\n" for name, version in sorted(self.pins.items())]
-        self._runtime.write_text("".join(lines))
-        self._build.write_text("".join(line for line in lines if line.partition("==")[0] not in BUILD_TOOLS))
+        self._runtime.write_text("".join(lines), encoding="utf-8")
+        self._build.write_text(
+            "".join(line for line in lines if line.partition("==")[0] not in BUILD_TOOLS), encoding="utf-8"
+        )
 
     def _environment(self) -> dict[str, str]:
         """Isolated builds are constrained through the environment; how, depends on pip's version."""
@@ -191,7 +193,7 @@ def _run(command: list[str], environment: Mapping[str, str]) -> tuple[int, str]:
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
+        encoding="utf-8",
         errors="replace",
         env=environment,
         start_new_session=alone,

@@ -25,8 +25,11 @@ def main() -> int:
 
 
 def _try(given: argparse.Namespace, folder: Path, struck: bool) -> int:
-    from crash import case, sweep  # which import torch
+    import bf16  # this and those import torch
 
+    from crash import case, sweep
+
+    bf16.force()
     names = given.family or list(case.FAMILIES)
     trials = {name: sweep.Trial(name, folder / "whole") for name in names}
     rows = list(_shown(sweep.kills(trials, range(given.kills))))

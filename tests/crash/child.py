@@ -29,7 +29,7 @@ def warm(words: Sequence[str]) -> None:
     """Run a command line in this process, so that its children find everything imported."""
     torch.set_num_threads(1)  # threads do not survive a fork
     with (
-        Path(os.devnull).open("w") as nothing,
+        Path(os.devnull).open("w", encoding="utf-8") as nothing,
         contextlib.redirect_stdout(nothing),
         contextlib.redirect_stderr(nothing),
     ):
@@ -86,4 +86,6 @@ def _fork(
 
 def _ended(child: int, log: Path, began: float) -> Ended:
     _, status = os.waitpid(child, 0)
-    return Ended(os.waitstatus_to_exitcode(status), log.read_text(errors="replace"), time.monotonic() - began)
+    return Ended(
+        os.waitstatus_to_exitcode(status), log.read_text(errors="replace", encoding="utf-8"), time.monotonic() - began
+    )

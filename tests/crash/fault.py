@@ -40,14 +40,20 @@ def preload() -> bool:
     Without a compiler nothing is done.
     """
     if "fault.so" in os.environ.get("LD_PRELOAD", ""):
-        shutil.rmtree(Path(os.environ.pop("LD_PRELOAD")).parent)
+        del os.environ["LD_PRELOAD"]
+        folder, _, rest = os.environ.pop("LD_LIBRARY_PATH").partition(os.pathsep)
+        if rest:
+            os.environ["LD_LIBRARY_PATH"] = rest
+        shutil.rmtree(folder)
         return True
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None or not sys.platform.startswith("linux"):
         return False
     library = Path(tempfile.mkdtemp(prefix="genzoo-fault-")) / "fault.so"
     subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", library, _SOURCE, "-ldl"], check=True)
-    os.environ["LD_PRELOAD"] = str(library)
+    os.environ["LD_PRELOAD"] = library.name  # in which a path could hold no space
+    searched = filter(None, [str(library.parent), os.environ.get("LD_LIBRARY_PATH")])
+    os.environ["LD_LIBRARY_PATH"] = os.pathsep.join(searched)
     os.execv(sys.executable, [sys.executable, "-m", "crash", *sys.argv[1:]])
     raise AssertionError("execv does not return")
 

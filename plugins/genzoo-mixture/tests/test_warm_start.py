@@ -13,7 +13,7 @@ from genzoo.training import run_training
 
 
 def losses(run):
-    lines = (run.path / "metrics.jsonl").read_text().splitlines()
+    lines = (run.path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line)["loss"]["negative_log_likelihood"] for line in lines]
 
 

@@ -182,6 +182,7 @@ def test_what_patience_watches_is_the_plain_bound():
     assert many < weighed
 
 
+@pytest.mark.precision
 def test_a_linear_autoencoder_learns_what_factor_analysis_finds(tmp_path):
     truth = Factors(columns=4, latent=1, seed=4)
     x = truth.sample(3000) * np.array([1.0, 50.0, 0.02, 3.0]) + 7.0

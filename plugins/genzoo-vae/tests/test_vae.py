@@ -138,6 +138,7 @@ def test_inner_convolutions_count_where_they_are_the_largest():
     assert 2**21 < max(seen) <= 2**22
 
 
+@pytest.mark.precision
 def test_a_run_on_digits_can_do_all_it_announces(tmp_path):
     run = genzoo.train(
         "vae", out=tmp_path / "run", training={"epochs": 16, "batch_size": 64, "patience": None, "eval_every": 4}
@@ -156,6 +157,7 @@ def test_a_run_on_digits_can_do_all_it_announces(tmp_path):
     assert np.corrcoef(fitted.reconstruct(digits).ravel(), digits.ravel())[0, 1] > 0.6
 
 
+@pytest.mark.precision
 def test_a_table_and_a_thousand_times_the_table_agree(tmp_path):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(300, 3)) @ rng.normal(size=(3, 3)) + 5.0
@@ -167,6 +169,7 @@ def test_a_table_and_a_thousand_times_the_table_agree(tmp_path):
     assert np.allclose(found[0] - found[1], 3 * np.log(1024.0), rtol=0, atol=1e-9)
 
 
+@pytest.mark.precision
 def test_a_mixed_table_with_missing_values_is_learnt_sampled_and_filled_in(tmp_path):
     x = mixed_events(600)
     hidden = np.random.default_rng(1).random(x.shape) < 0.15
@@ -194,6 +197,7 @@ def test_a_mixed_table_with_missing_values_is_learnt_sampled_and_filled_in(tmp_p
     assert np.isfinite(fitted.log_prob_bound(x, draws=5)).all(), "nothing missing either"
 
 
+@pytest.mark.precision
 def test_the_same_seed_gives_the_same_weights(tmp_path):
     rows = genzoo.Dataset("table", table(2), np.random.default_rng(0).normal(size=(200, 2)))
     training = {"epochs": 6, "batch_size": 32}
@@ -204,6 +208,7 @@ def test_the_same_seed_gives_the_same_weights(tmp_path):
     assert whole.record["weights"] == again.record["weights"]
 
 
+@pytest.mark.precision
 @pytest.mark.parametrize(
     ("data", "options", "words"),
     [

@@ -1,0 +1,36 @@
+"""Every benchmark runs to its end in its shortest form; what it measures is not looked at."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+SHORTEST = {
+    "dcgan": "--rounds 1 --batch-size 32",
+    "digits": "--seeds 1 -o training.epochs=1",
+    "evaluate": "--events 200 --threads 1",
+    "gmm": "--rounds 1 --passes 1 --case 3",
+    "plugins": "--rounds 1 --many 4 --few 2",
+    "promises": "gaussian",
+    "scale": "--rows 1 2 --passes 4",
+    "selection": "--repeats 2 --jobs 2",
+    "startup": "--rounds 1",
+    "vae": "digits --seeds 1 -o training.epochs=1",
+}
+
+
+def test_every_benchmark_has_a_shortest_form():
+    assert {path.stem for path in FOLDER.glob("*.py")} == set(SHORTEST)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", sorted(SHORTEST))
+def test_a_benchmark_runs_to_its_end(name, tmp_path):
+    words = [sys.executable, str(FOLDER / f"{name}.py"), *SHORTEST[name].split()]
+    variables = {**os.environ, "PYTHONUTF8": "1"}
+    ended = subprocess.run(words, cwd=tmp_path, env=variables, capture_output=True, encoding="utf-8", check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert ended.stdout
