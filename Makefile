@@ -59,7 +59,7 @@ oracles: install
 
 # Kills and starves small trainings at every point and compares what becomes of them: about half an hour.
 crash: install
-	PYTHONPATH=tests $(BIN)/python -m crash
+	PYTHONPATH=tests/support $(BIN)/python -m crash
 
 check: install
 	$(BIN)/ruff check .
@@ -84,7 +84,7 @@ benchmark: install
 
 # 20,000 mutants of model folders, runs and comparisons: loaded, sampled and scored, or refused in words.
 fuzz: install
-	$(BIN)/python tests/fuzz_folders.py 20000
+	$(BIN)/python tests/support/fuzz_folders.py 20000
 
 clean:
 	rm -rf .venv

@@ -25,16 +25,16 @@ from torch import nn
 from torch.nn import functional as F
 
 import genzoo
-from genzoo.build import build_objective, build_parts
-from genzoo.config import Training
-from genzoo.device import Runtime, resolve_runtime
-from genzoo.engine.feed import Order, ResidentFeed
-from genzoo.engine.fit import fit
+from genzoo.config.resolve import layer, resolve_config
+from genzoo.config.settings import Training
+from genzoo.data.transforms import AffineTransform
+from genzoo.engine.dataloader import ResidentLoader, Sampler
 from genzoo.engine.gradient import GradientEngine
+from genzoo.engine.loop import training_steps
 from genzoo.engine.schedule import Budget
-from genzoo.plugins import registry
-from genzoo.recipe import layer, resolve_config
-from genzoo.transform import Affine
+from genzoo.models.factory import build_model, build_objective
+from genzoo.plugins.manager import get_registry
+from genzoo.runtime.device import Runtime, resolve_runtime
 
 SHAPE = (1, 28, 28)
 ROWS = 4096
@@ -47,12 +47,12 @@ def events() -> np.ndarray[Any, Any]:
 
 
 def fresh_model() -> tuple[genzoo.Model, genzoo.GradientObjective, Training]:
-    config = resolve_config(registry(), "dcgan", layer({"preset": "tutorial"}))
-    entry = registry().models.get("dcgan")
+    config = resolve_config(get_registry(), "dcgan", layer({"preset": "tutorial"}))
+    entry = get_registry().models.get("dcgan")
     data = genzoo.DataSpec(SHAPE, "image", (genzoo.Feature("pixel"),), (0.0, 255.0), 1.0, "uint8")
     torch.manual_seed(0)
-    model = genzoo.Model(build_parts(entry, config.options, data))
-    objective = build_objective(registry().objective_of(entry, config.objective.name), config.objective.options)
+    model = genzoo.Model(build_model(entry, config.options, data))
+    objective = build_objective(get_registry().objective_of(entry, config.objective.name), config.objective.options)
     assert isinstance(objective, genzoo.GradientObjective)
     return model, objective, config.training
 
@@ -64,11 +64,11 @@ def engine_steps(runtime: Runtime, batch_size: int, *, channels_last: bool) -> S
     model = model.to(runtime.device)
     if channels_last:
         model = model.to(memory_format=torch.channels_last)
-    transform = Affine(torch.tensor(127.5), torch.tensor(127.5)).to(runtime.device)
+    transform = AffineTransform(torch.tensor(127.5), torch.tensor(127.5)).to(runtime.device)
     engine = GradientEngine(model, objective, training, runtime)
-    order = Order(np.arange(ROWS), batch_size, seed=0)
-    feed = ResidentFeed(order, events(), transform, runtime, channels_last)
-    steps = fit(engine, feed, Budget(10**9, None), seed=0)
+    order = Sampler(np.arange(ROWS), batch_size, seed=0)
+    feed = ResidentLoader(order, events(), transform, runtime, channels_last)
+    steps = training_steps(engine, feed, Budget(10**9, None), seed=0)
 
     def run(count: int) -> None:
         for _ in range(count):

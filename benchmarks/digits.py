@@ -21,8 +21,9 @@ from sklearn.datasets import load_digits
 from sklearn.svm import SVC
 
 import genzoo
-from genzoo.config import SplitSettings, parse_assignments
-from genzoo.metrics.neighbours import coverage, density, precision, recall
+from genzoo.config.layers import parse_assignments
+from genzoo.config.settings import SplitSettings
+from genzoo.metrics.precision_recall import coverage, density, precision, recall
 
 EVENTS = 500
 METRICS = (coverage, precision, recall, density)
@@ -48,7 +49,7 @@ def measure(seed: int, options: dict[str, Any], folder: Path) -> tuple[dict[str,
 
 def scores_of(real: Any, samples: Any, judge: SVC) -> dict[str, float]:
     """All figures of one set of samples."""
-    given = genzoo.Given(real_features=real, sample_features=samples)
+    given = genzoo.MetricInput(real_features=real, sample_features=samples)
     scores = {metric.name: metric.score(given).value for metric in METRICS}
     classes = np.bincount(judge.predict(samples), minlength=10)
     return scores | {"rarest class": float(classes.min() / len(samples))}

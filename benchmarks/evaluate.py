@@ -18,13 +18,13 @@ import numpy as np
 import torch
 
 import genzoo
-from genzoo.config import DataSettings
+from genzoo.config.settings import DataSettings
 from genzoo.data.dataset import Dataset
-from genzoo.data.source import open_dataset
+from genzoo.data.loading import open_dataset
+from genzoo.data.transforms import AffineTransform
 from genzoo.errors import GenzooError
-from genzoo.metrics.judge import find_extractor, find_metrics, judge, refer
-from genzoo.plugins import registry
-from genzoo.transform import Affine
+from genzoo.metrics.evaluator import compute_metrics, find_extractor, find_metrics, make_reference
+from genzoo.plugins.manager import get_registry
 
 
 class Shelf(genzoo.Generator):
@@ -44,7 +44,7 @@ class Shelf(genzoo.Generator):
 def images(count: int) -> Dataset:
     """Twice as many images, the second half to be judged by."""
     try:
-        found = open_dataset(DataSettings(source="fashion-mnist"), registry())
+        found = open_dataset(DataSettings(source="fashion-mnist"), get_registry())
         events = np.concatenate([found.events[:count], found.events[-10_000:][:count]])
         return Dataset("fashion-mnist", found.spec, events)
     except GenzooError:
@@ -68,20 +68,22 @@ def main() -> None:
     count = len(dataset) // 2
     noise = np.random.default_rng(1).normal(0, 20, (count, 1, 28, 28))
     made = torch.from_numpy(dataset.events[:count] + noise).float()
-    model = genzoo.Fitted("benchmark", Shelf(made), Affine(torch.zeros(()), torch.ones(())), dataset.spec)
-    metrics = [m for m in find_metrics(registry()) if "likelihood" not in m.needs and "image" in m.modalities]
+    model = genzoo.TrainedModel(
+        "benchmark", Shelf(made), AffineTransform(torch.zeros(()), torch.ones(())), dataset.spec
+    )
+    metrics = [m for m in find_metrics(get_registry()) if "likelihood" not in m.needs and "image" in m.modalities]
     print(
         f"{dataset.name}: {count} real events, {count} samples, {dataset.spec.size} pixels, {arguments.threads} threads"
     )
     print(f"{'':24}{'seconds':>10}{'peak GB':>10}{'score':>12}{'±':>10}")
-    extractor = find_extractor(registry(), None, dataset.spec)
+    extractor = find_extractor(get_registry(), None, dataset.spec)
     rows = np.arange(len(dataset))
     begun = time.perf_counter()
-    reference = refer(dataset, rows[count:], metrics, extractor, trained_on=(dataset, rows[:count]))
+    reference = make_reference(dataset, rows[count:], metrics, extractor, trained_on=(dataset, rows[:count]))
     print(f"{'real events':24}{time.perf_counter() - begun:10.1f}{peak():10.2f}", flush=True)
     for metric in metrics:
         _timed(metric)
-    found = judge(model, reference, metrics, seed=0)
+    found = compute_metrics(model, reference, metrics, seed=0)
     seconds = time.perf_counter() - begun
     for name, score in found.scores.items():
         print(f"{name:24}{_SECONDS[name][0]:10.1f}{_SECONDS[name][1]:10.2f}{score.value:12.4f}{score.error or 0:10.4f}")

@@ -19,7 +19,7 @@ import torch
 from sklearn.mixture import GaussianMixture as Reference
 
 import genzoo
-from genzoo.config import Training
+from genzoo.config.settings import Training
 from genzoo.engine.em import EMEngine
 from genzoo_mixture.em import MixtureEM
 from genzoo_mixture.emission import COVARIANCES

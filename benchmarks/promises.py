@@ -10,7 +10,7 @@ import time
 
 import torch
 
-from genzoo.testing import check_promises
+from genzoo.testing.check import check_promises
 
 MODELS = ("gaussian", "gmm", "naive-bayes", "vae", "dcgan")
 

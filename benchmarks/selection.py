@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 import genzoo
-from genzoo.plugins import zoo
+from genzoo.plugins.manager import get_manager
 
 GENZOO_API = 1
 EVENTS = 1_000
@@ -195,7 +195,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--only", nargs="+", choices=list(CLAIMS), default=list(CLAIMS))
     arguments = parser.parse_args()
-    zoo().add("benchmark", sys.modules[__name__])
+    get_manager().add("benchmark", sys.modules[__name__])
     for name in arguments.only:
         begun = time.perf_counter()
         CLAIMS[name](arguments.repeats, arguments.jobs)

@@ -36,13 +36,14 @@ import torch
 from torch import nn
 
 import genzoo
-from genzoo.config import SplitSettings, parse_assignments
-from genzoo.data.binarise import binarise
-from genzoo.data.bundled import digits
-from genzoo.data.fetched import fashion_mnist
+from genzoo.config.layers import parse_assignments
+from genzoo.config.settings import SplitSettings
+from genzoo.data.builtin import digits
+from genzoo.data.download import fashion_mnist
+from genzoo.data.images import binarize
 from genzoo.errors import GenzooError
 from genzoo.metrics.likelihood import kind_of, log_likelihoods
-from genzoo.metrics.neighbours import coverage, precision, recall
+from genzoo.metrics.precision_recall import coverage, precision, recall
 
 EVENTS = 500
 WIDTH, LATENT, BATCH, RATE = 400, 16, 128, 1e-3
@@ -71,7 +72,7 @@ def measure_digits(seed: int, options: dict[str, Any], folder: Path) -> dict[str
     held_out = np.sort(np.random.default_rng(seed).permutation(np.concatenate([split.validation, split.test]))[:EVENTS])
     real = dataset.events[held_out].reshape(EVENTS, -1).astype(np.float64)
     samples = run.sample(EVENTS, seed=seed).reshape(EVENTS, -1).astype(np.float64)
-    given = genzoo.Given(real_features=real, sample_features=samples)
+    given = genzoo.MetricInput(real_features=real, sample_features=samples)
     scores = {metric.name: metric.score(given).value for metric in (coverage, precision, recall)}
     fitted = run.fitted()
     bound = log_likelihoods(fitted, dataset, split.test, seed, DRAWS)
@@ -98,7 +99,7 @@ def show_digits(seeds: int, options: dict[str, Any]) -> None:
 
 def binary_fashion(rows: int | None = None) -> genzoo.Dataset:
     """Fashion-MNIST as 0 and 1; the first `rows` of its training images alone, where that is asked for."""
-    found = binarise(fashion_mnist())
+    found = binarize(fashion_mnist())
     return found if rows is None else dataclasses.replace(found, events=found.events[:rows], labels=None, test_rows=0)
 
 
@@ -173,7 +174,7 @@ def train_pythae(dataset: genzoo.Dataset, epochs: int, seed: int, folder: Path, 
     return trainer._best_model
 
 
-def in_our_clothes(peer: Any, fitted: genzoo.Fitted) -> None:
+def in_our_clothes(peer: Any, fitted: genzoo.TrainedModel) -> None:
     """Put the weights of Pythae's model into ours of the same layers."""
     ours: Any = fitted.generator
     with torch.no_grad():
@@ -214,7 +215,7 @@ def show_fashion(seeds: int, epochs: int, test_rows: int, peer: bool) -> None:
 
 
 def _show_bound(
-    title: str, fitted: genzoo.Fitted, dataset: genzoo.Dataset, rows: Any, seed: int, seconds: float
+    title: str, fitted: genzoo.TrainedModel, dataset: genzoo.Dataset, rows: Any, seed: int, seconds: float
 ) -> Any:
     """Prints the mean bound of some rows; returns their bounds."""
     found = log_likelihoods(fitted, dataset, rows, seed, DRAWS)

@@ -1,5 +1,7 @@
 """`python -m genzoo`."""
 
-from genzoo.cli.start import run
+from __future__ import annotations
 
-run()
+from genzoo.cli.entry import start
+
+start()

@@ -15,16 +15,27 @@ from typing import Any, ClassVar, Literal, get_args
 API_VERSION = 1
 """The plugin contract this genzoo speaks; a plugin module states the one it was written for as `GENZOO_API`."""
 
+
 MOST_NUMBERS = 2**26
 """Of an event: those of an image of 8192 by 8192 grey pixels."""
+
 
 MOST_NAMES = 100_000
 """Columns of a table and categories of them, all of which the file of a model names."""
 
+
 Kind = Literal["continuous", "binary", "categorical", "count"]
+
+
 Modality = Literal["image", "table"]
+
+
 InputSpace = Literal["raw", "centred", "standardised", "unit", "signed-unit"]
+
+
 StorageType = Literal["uint8", "int16", "int32", "int64", "float32", "float64"]
+
+
 ColumnType = Literal[
     "bool",
     "int8",
@@ -41,6 +52,7 @@ ColumnType = Literal[
     "dictionary",
 ]
 
+
 CAPABILITIES = frozenset(
     {
         "likelihood",
@@ -53,9 +65,12 @@ CAPABILITIES = frozenset(
         "imputation",
     }
 )
-"""The capabilities a generator can have: the classes of `genzoo.model` in kebab case."""
+"""The capabilities a generator can have: the classes of `genzoo.models.base` in kebab case."""
+
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
 _REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 

@@ -12,7 +12,7 @@ import toy_plugin
 from warm import warm
 
 from genzoo.cli.main import main
-from genzoo.plugins import zoo
+from genzoo.plugins.manager import get_manager
 
 collect_ignore_glob = ["data/plugins/*"]  # fixtures with tests of their own, run in processes of their own
 
@@ -44,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _toy() -> None:
     torch.set_num_threads(1)
-    zoo().add("genzoo-toy", toy_plugin)
+    get_manager().add("genzoo-toy", toy_plugin)
 
 
 @pytest.fixture(scope="session")
@@ -66,13 +66,3 @@ def cli(capsys, tmp_path: Path, monkeypatch):
         return code, shown.out, shown.err
 
     return call
-
-
-def assert_refused(result, code: int, *words: str) -> None:
-    """One paragraph with `words` on stderr, the exit code, and no traceback."""
-    found, out, err = result
-    assert found == code, (found, out, err)
-    assert "Traceback" not in err
-    paragraph = " ".join(err[err.index("Error:") :].split())
-    for word in words:
-        assert word in paragraph, paragraph

@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from pydantic import TypeAdapter, ValidationError
 
-from genzoo.config import DataForm, RunConfig, Training, merge, parse_assignments
+from genzoo.config.layers import merge, parse_assignments
+from genzoo.config.settings import DataForm, RunConfig, Training
+from genzoo.data.transforms import AffineTransform, fit_transform
 from genzoo.errors import ArtifactError, ConfigError
-from genzoo.files import read_json, read_tensors, to_json, write_json, write_tensors
-from genzoo.printed import printable
-from genzoo.safetensor import read_numbers
 from genzoo.spec import DataSpec, Feature
-from genzoo.strict import parse
-from genzoo.table import write_table
-from genzoo.transform import Affine, fit_transform
+from genzoo.storage.json_files import parse_json, read_json, to_json, write_json
+from genzoo.storage.tables import write_table
+from genzoo.storage.tensors import read_numbers, read_tensors, write_tensors
+from genzoo.text import printable
 
 settings.register_profile(
     "genzoo",
@@ -72,13 +72,13 @@ def test_a_data_spec_comes_back_from_a_file(tmp_path, spec):
 
 @given(TREES)
 def test_json_comes_back_as_it_was_written(tree):
-    assert parse(to_json(tree).encode("utf-8", "surrogatepass")) == tree
+    assert parse_json(to_json(tree).encode("utf-8", "surrogatepass")) == tree
 
 
 @given(TREES)
 def test_strict_json_is_json(tree):
     text = json.dumps(tree)
-    assert parse(text.encode()) == json.loads(text)
+    assert parse_json(text.encode()) == json.loads(text)
 
 
 @given(
@@ -205,7 +205,7 @@ def test_transforms_invert_themselves_and_know_their_volume(table, space):
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6), st.floats(-1e6, 1e6))
 def test_an_affine_map_agrees_with_arithmetic(shift, scale, value):
-    found = Affine(torch.tensor(shift, dtype=torch.float64), torch.tensor(scale, dtype=torch.float64))
+    found = AffineTransform(torch.tensor(shift, dtype=torch.float64), torch.tensor(scale, dtype=torch.float64))
     x = torch.tensor([[value]], dtype=torch.float64)
     assert found(x).item() == pytest.approx((value - shift) / scale, rel=1e-12, abs=1e-300)
     assert found.log_det(x).item() == pytest.approx(-math.log(scale), rel=1e-12)

@@ -10,9 +10,11 @@ import click
 import pytest
 
 import genzoo
-from genzoo import errors, hookspecs, model
+from genzoo import errors
 from genzoo.cli.main import root
-from genzoo.testing import promises
+from genzoo.models import base
+from genzoo.plugins import hookspecs
+from genzoo.testing.check import promises
 
 ROOT = Path(genzoo.__file__).parent
 DOCS = ROOT.parent / "docs"
@@ -55,7 +57,7 @@ def test_every_field_of_a_spec_is_described_in_its_order(name):
     assert first_cells(section(name)) == fields
 
 
-@pytest.mark.parametrize(("name", "before"), [("Given", "`Score` has:"), ("Score", "`feature_pair")])
+@pytest.mark.parametrize(("name", "before"), [("MetricInput", "`Score` has:"), ("Score", "`feature_pair")])
 def test_every_field_of_what_metrics_get_and_give_is_described(name, before):
     text = section("Metrics and extractors").partition(before)[0]
     fields = [field.name for field in dataclasses.fields(getattr(genzoo, name))]
@@ -64,9 +66,9 @@ def test_every_field_of_what_metrics_get_and_give_is_described(name, before):
 
 def test_every_capability_is_described_with_its_class_and_its_methods():
     found = {cells[0].strip("`| "): cells[1:] for cells in rows(section("Capabilities"))}
-    assert set(found) == {model.capability_name(cls) for cls in model.CAPABILITIES}
-    for cls in model.CAPABILITIES:
-        named, has = found[model.capability_name(cls)]
+    assert set(found) == {base.capability_name(cls) for cls in base.CAPABILITIES}
+    for cls in base.CAPABILITIES:
+        named, has = found[base.capability_name(cls)]
         assert named == f"`{cls.__name__}`"
         for method in cls.__abstractmethods__:
             assert re.search(rf"`{method}\b", has), f"{cls.__name__}.{method}"
@@ -74,7 +76,7 @@ def test_every_capability_is_described_with_its_class_and_its_methods():
 
 def test_every_part_of_a_generator_and_of_objectives_is_described():
     models, objectives = section("Models").partition("### Capabilities")[0], section("Objectives")
-    assert set(first_cells(models)) == public(model.Generator) - {"sample"}
+    assert set(first_cells(models)) == public(base.Generator) - {"sample"}
     kinds = (genzoo.Objective, genzoo.GradientObjective, genzoo.EMObjective)
     assert set(first_cells(objectives)) == set().union(*map(public, kinds))
 

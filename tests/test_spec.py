@@ -4,8 +4,8 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from genzoo import DataSpec, Feature, ModelSpec, spec
-from genzoo.model import CAPABILITIES, capability_name
-from genzoo.plugins import registry
+from genzoo.models.base import CAPABILITIES, capability_name
+from genzoo.plugins.manager import get_registry
 
 PIXEL = (Feature("pixel"),)
 
@@ -79,7 +79,7 @@ def test_a_feature_whose_levels_do_not_fit_its_kind_is_refused(fields):
     ],
 )
 def test_a_bad_model_spec_is_refused_with_its_name(fields):
-    good = registry().models.get("dcgan").spec
+    good = get_registry().models.get("dcgan").spec
     with pytest.raises(ValueError, match=r"."):
         dataclasses.replace(good, **fields)
     assert isinstance(good, ModelSpec)

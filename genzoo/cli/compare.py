@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from genzoo.cli.options import data_layer, features_option, terminal_width, with_data_options
-from genzoo.config import parse_assignments
+from genzoo.config.layers import parse_assignments
+from genzoo.config.resolve import layer
 from genzoo.errors import ConfigError, GenzooError
-from genzoo.plugins import registry
-from genzoo.recipe import layer
+from genzoo.plugins.manager import get_registry
 
 if TYPE_CHECKING:
-    from genzoo.report.result import Report
+    from genzoo.reports.result import Report
 
 _COMMON = frozenset({"options", "split", "training"})
 
@@ -39,7 +39,9 @@ _COMMON = frozenset({"options", "split", "training"})
 @click.option("--device", default="auto", envvar="GENZOO_DEVICE", help="auto, cpu, cuda, cuda:N or mps.")
 @click.option("--precision", default="auto", envvar="GENZOO_PRECISION", help="auto, fp64, fp32, tf32, bf16 or fp16.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(models: tuple[str, ...], gates: tuple[str, ...], expect: str | None, as_json: bool, **given: Any) -> None:
+def compare_command(
+    models: tuple[str, ...], gates: tuple[str, ...], expect: str | None, as_json: bool, **given: Any
+) -> None:
     """Fit every MODEL to the same rows and rank them in one table.
 
     KEY=A|B tries both values, KEY=1..9 all whole numbers between (quote such arguments for the shell). Information
@@ -50,12 +52,12 @@ def command(models: tuple[str, ...], gates: tuple[str, ...], expect: str | None,
     """
     from genzoo.comparison.gate import check, parse_expected, parse_gates
 
-    zoo = registry()
+    zoo = get_registry()
     required = parse_gates(gates, zoo)
     common = _common(given)
     expected = () if expect is None else parse_expected(expect, zoo, {**common, "data": _data(given)})
     from genzoo.cli.progress import Counter  # torch is needed from here on
-    from genzoo.comparison.compare import prepare_comparison
+    from genzoo.comparison.api import prepare_comparison
 
     settings = {name: given[name] for name in ("by", "folds", "seeds", "jobs", "threads", "out", "features")}
     with Counter("reading the data") as counter:
@@ -98,16 +100,16 @@ def _common(given: dict[str, Any]) -> dict[str, Any]:
 
 def _show(report: Report, as_json: bool, out: Path | None) -> None:
     if as_json:
-        from genzoo.files import to_json
-        from genzoo.report.record import as_dict
+        from genzoo.reports.formats import report_as_dict
+        from genzoo.storage.json_files import to_json
 
-        click.echo(to_json(as_dict(report), indent=2, ascii_only=True))
+        click.echo(to_json(report_as_dict(report), indent=2, ascii_only=True))
         return
     from rich.console import Console
 
-    from genzoo.report.table import show
+    from genzoo.reports.terminal import print_report
 
-    show(report, Console(width=terminal_width(), highlight=False, soft_wrap=False))
+    print_report(report, Console(width=terminal_width(), highlight=False, soft_wrap=False))
     if out is None:
         click.echo("Nothing was kept; --out DIR keeps the report and a run of the best model, ready to sample.")
         return

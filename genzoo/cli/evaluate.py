@@ -17,12 +17,12 @@ from genzoo.cli.options import (
     terminal_width,
     with_data_options,
 )
-from genzoo.plugins import registry
+from genzoo.plugins.manager import get_registry
 
 if TYPE_CHECKING:
     from genzoo.data.dataset import Dataset, Rows
-    from genzoo.evaluation import Evaluation
-    from genzoo.run import Run
+    from genzoo.metrics.evaluate import Evaluation
+    from genzoo.runs.run import Run
 
 
 @click.command("evaluate")
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, default=0, envvar="GENZOO_SEED", show_default=True, help="Of the samples.")
 @device_option
 @json_option
-def command(
+def evaluate_command(
     run: str,
     metrics: tuple[str, ...],
     features: str | None,
@@ -52,13 +52,13 @@ def command(
     They are the run's test rows, which it was not trained on, or all rows of --data. Samples are held against at most
     10,000 events, of more of them against evenly spaced ones.
     """
-    from genzoo.cli.matching import open_data
-    from genzoo.evaluation import evaluate
-    from genzoo.metrics.judge import find_extractor, find_metrics
+    from genzoo.cli.rows import open_data
+    from genzoo.metrics.evaluate import evaluate
+    from genzoo.metrics.evaluator import find_extractor, find_metrics
     from genzoo.metrics.likelihood import DRAWS
-    from genzoo.run import load, open_run
+    from genzoo.runs.run import load, open_run
 
-    zoo = registry()
+    zoo = get_registry()
     chosen = find_metrics(zoo, metrics or None)
     fitted = load(run, device)
     extractor = find_extractor(zoo, features, fitted.data)
@@ -98,7 +98,7 @@ def command(
 def _open(path: str) -> Run | None:
     """The run at a path; `None` where a model folder is."""
     from genzoo.errors import ArtifactError
-    from genzoo.run import open_run
+    from genzoo.runs.run import open_run
 
     try:
         return open_run(path)
@@ -130,11 +130,11 @@ def _training_rows(run: Run) -> tuple[Dataset, Rows] | None:
 
 def _show(found: Evaluation, model: str, data: str | None, as_json: bool) -> None:
     if as_json:
-        from genzoo.files import to_json
+        from genzoo.storage.json_files import to_json
 
         click.echo(to_json(_as_dict(found, model), indent=2, ascii_only=True))
         return
-    from genzoo.report.scores import show_scores
+    from genzoo.reports.terminal import print_scores
 
     events = "test events, which it was not trained on" if data is None else f"events of {data}"
     tell(f"{model} on {found.events} {events}")
@@ -142,7 +142,7 @@ def _show(found: Evaluation, model: str, data: str | None, as_json: bool) -> Non
         from genzoo.metrics.likelihood import named_rows
 
         tell(f"left out, as they have no value at all: {named_rows(found.unobserved)}")
-    show_scores(found.scores, found.reasons, terminal_width())
+    print_scores(found.scores, found.reasons, terminal_width())
 
 
 def _as_dict(found: Evaluation, model: str) -> dict[str, Any]:

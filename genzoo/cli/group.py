@@ -16,7 +16,8 @@ class LazyGroup(click.Group):
 
     Arguments:
         lines: what is said of each command by its name, in the order of the help.
-        files: the module of each command whose module is not `genzoo.cli.NAME`; it holds the command as `command`.
+        files: the module in `genzoo.cli` of each command that is not in `genzoo.cli.NAME`; its function is called
+            `NAME_command` in any case.
     """
 
     def __init__(
@@ -36,7 +37,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in self._lines:
             return None
-        command = importlib.import_module(f"genzoo.cli.{self._files.get(name, name)}").command
+        module = importlib.import_module(f"genzoo.cli.{self._files.get(name, name)}")
+        command = getattr(module, f"{name}_command")
         assert isinstance(command, click.Command)
         return command
 

@@ -1,16 +1,21 @@
-"""`genzoo install`."""
+"""`genzoo install` and `genzoo uninstall`."""
 
 from __future__ import annotations
 
 import json
+import shlex
+import sys
+from collections.abc import Sequence
+from typing import Any
 
 import click
 
-from genzoo.cli.installing import carry_out, plan_content, show_brought, show_plan
-from genzoo.cli.options import json_option
-from genzoo.installation.child import look
-from genzoo.installation.install import Plan, planned
-from genzoo.installation.request import parse_request
+from genzoo.cli.options import json_option, show_table
+from genzoo.errors import PluginError
+from genzoo.packaging.install import InstallPlan, planned, removable, uninstall
+from genzoo.packaging.plan import PlannedPackage, parse_request
+from genzoo.packaging.subprocess_probe import probe
+from genzoo.plugins.discovery import normalize_name
 
 
 @click.command("install")
@@ -21,7 +26,7 @@ from genzoo.installation.request import parse_request
 @click.option("--yes", "-y", is_flag=True, help="Ask nothing. Without a terminal nothing is asked either.")
 @json_option
 @click.pass_context
-def command(
+def install_command(
     ctx: click.Context,
     /,
     packages: tuple[str, ...],
@@ -46,19 +51,113 @@ def command(
             _show_dry(plan, as_json)
             return
         if plan.items:
-            seen = carry_out(plan, yes=yes)
+            seen = apply_plan(plan, yes=yes)
             names = [item.name for item in plan.items if item.requested]
         else:
             click.echo("All of it is installed already.", err=True)
-            seen, _ = look()
+            seen, _ = probe()
             names = [request.name for request in requests if request.name is not None]
         show_brought(names, seen, {"installed": plan_content(plan)}, as_json=as_json)
 
 
-def _show_dry(plan: Plan, as_json: bool) -> None:
+def _show_dry(plan: InstallPlan, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"would_install": plan_content(plan)}, indent=2))
     elif plan.items:
         show_plan(plan, err=False)
     else:
         click.echo("All of it is installed already.")
+
+
+def show_plan(plan: InstallPlan, *, err: bool) -> None:
+    """What would be installed, and from where."""
+    rows = [
+        [item.name, item.version, plan.before[item.name] or "–", _size(item), item.revision or item.url]
+        for item in plan.items
+    ]
+    show_table(["distribution", "version", "installed", "size", "from"], rows, err=err)
+
+
+def _size(item: PlannedPackage) -> str:
+    return "–" if item.size is None else f"{max(item.size / 1e6, 0.001):.3f} MB"
+
+
+def plan_content(plan: InstallPlan) -> list[dict[str, object]]:
+    """The same, for JSON."""
+    return [
+        {
+            "name": item.name,
+            "version": item.version,
+            "installed": plan.before[item.name],
+            "from": item.revision or item.url,
+            "sha256": item.digest,
+            "size": item.size,
+            "requested": item.requested,
+        }
+        for item in plan.items
+    ]
+
+
+def apply_plan(plan: InstallPlan, *, yes: bool) -> dict[str, Any]:
+    """Show a plan, ask where somebody can answer, and install it; returns what a fresh process saw then.
+
+    Raises:
+        PluginError: pip failed, or what was asked for is no plugin.
+        click.Abort: the answer was no.
+    """
+    show_plan(plan, err=True)
+    if not yes and sys.stdin.isatty() and sys.stderr.isatty():
+        click.confirm("Install this?", default=True, abort=True, err=True)
+    return plan.carry_out()
+
+
+def show_brought(names: Sequence[str], seen: dict[str, Any], content: dict[str, Any], *, as_json: bool) -> None:
+    """Show what plugins brought.
+
+    Arguments:
+        names: of the distributions.
+        seen: by the fresh process that loaded them, as `look` gives it.
+        content: what the JSON says besides.
+
+    Raises:
+        PluginError: one of them fails to load.
+    """
+    wanted = {normalize_name(name) for name in names}
+    states = [state for state in seen["states"] if normalize_name(state["distribution"]) in wanted]
+    models = [model for model in seen["models"] if normalize_name(model["distribution"]) in wanted]
+    others = [other for other in seen["others"] if normalize_name(other["distribution"]) in wanted]
+    if as_json:
+        click.echo(json.dumps({**content, "plugins": states, "models": models, "others": others}, indent=2))
+    elif models:
+        show_table(["model", "family", "summary"], [[m["name"], m["family"], m["summary"]] for m in models])
+    if not as_json and others:
+        click.echo("Also: " + ", ".join(f"{other['sort']} {other['id']}" for other in others))
+    for state in states:
+        if state["state"] == "loaded" and state["reason"]:
+            click.echo(f"Warning: {state['distribution']}: {state['reason']} {state['remedy']}", err=True)
+    failed = [state for state in states if state["state"] == "failed"]
+    if failed:
+        told = " ".join(f"{state['distribution']} does not load: {state['reason'].rstrip('.')}." for state in failed)
+        away = " ".join(state["distribution"] for state in failed)
+        raise PluginError(f"{told} It is installed and harms nothing else. Remove it with: genzoo uninstall {away}")
+
+
+@click.command("uninstall")
+@click.argument("packages", metavar="PKG...", nargs=-1, required=True)
+@click.option("--yes", "-y", is_flag=True, help="Ask nothing. Without a terminal nothing is asked either.")
+@json_option
+def uninstall_command(packages: tuple[str, ...], yes: bool, as_json: bool) -> None:
+    """Remove plugins; only a distribution with an entry point of genzoo's, and never what genzoo runs on."""
+    names = removable(packages)
+    if not yes and sys.stdin.isatty() and sys.stderr.isatty():
+        click.confirm(f"Remove {', '.join(names)}?", default=True, abort=True, err=True)
+    left = uninstall(names)
+    if as_json:
+        import json
+
+        click.echo(json.dumps({"removed": list(names), "no_longer_required": list(left)}, indent=2))
+        return
+    click.echo(f"Removed: {', '.join(names)}")
+    if left:
+        pip = f"{shlex.quote(sys.executable)} -m pip uninstall {' '.join(left)}"
+        click.echo(f"Nothing requires any more: {', '.join(left)}. Remove with: {pip}", err=True)

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 import click
 
 from genzoo.cli.group import LazyGroup
-from genzoo.cli.stop import Stop, forget_interruption
+from genzoo.cli.signals import Stop, forget_interrupt
 from genzoo.errors import GenzooError, Interrupted, LostProcessError
-from genzoo.printed import printable
+from genzoo.text import printable
 
 _COMMANDS = {
     "models": "List the zoo; with NAME what a model is and can do.",
@@ -35,6 +35,12 @@ _COMMANDS = {
 }
 
 
+_FILES = {
+    **dict.fromkeys(("score", "cluster", "embed", "impute"), "inference"),
+    "uninstall": "install",
+}
+
+
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted:
         import genzoo
@@ -46,6 +52,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 @click.group(
     cls=LazyGroup,
     lines=_COMMANDS,
+    files=_FILES,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
@@ -65,9 +72,9 @@ def root(ctx: click.Context, /) -> None:
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
     elif ctx.invoked_subcommand != "train":
-        from genzoo.config import refuse_several  # which every command needs, and help does not
+        from genzoo.runtime.launch import require_single_process  # which every command needs, and help does not
 
-        refuse_several(f"genzoo {ctx.invoked_subcommand}")
+        require_single_process(f"genzoo {ctx.invoked_subcommand}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -111,9 +118,9 @@ def _text(error: click.ClickException | GenzooError) -> str:
 
 def _told_by_another() -> bool:
     """Whether this is one of several processes that meet the same error, and not the one of its machine to tell it."""
-    from genzoo.config import launched  # which help does not need
+    from genzoo.runtime.launch import process_count  # which help does not need
 
-    return launched() > 1 and os.environ.get("LOCAL_RANK", "0") != "0"
+    return process_count() > 1 and os.environ.get("LOCAL_RANK", "0") != "0"
 
 
 def _refuse(message: str, code: int, debug: bool) -> int:
@@ -152,5 +159,5 @@ def run() -> None:
         )
     with contextlib.suppress(OSError):
         os.dup2(last, 1)
-    forget_interruption()
+    forget_interrupt()
     sys.exit(code)

@@ -7,17 +7,17 @@ from typing import get_args
 import click
 
 from genzoo.cli.options import show_table
-from genzoo.plugins import registry
-from genzoo.registry import Entry
+from genzoo.plugins.manager import get_registry
+from genzoo.plugins.registry import Entry
 from genzoo.spec import Kind, ModelSpec
 
 
 @click.command("models")
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(name: str | None, as_json: bool) -> None:
+def models_command(name: str | None, as_json: bool) -> None:
     """List the zoo; with NAME what a model is, can do and can be told."""
-    zoo = registry()
+    zoo = get_registry()
     entries = [zoo.models.get(name)] if name is not None else list(zoo.models)
     if as_json:
         import json
@@ -63,7 +63,7 @@ def _as_dict(entry: Entry[ModelSpec]) -> dict[str, object]:
 
 
 def _options(entry: Entry[ModelSpec]) -> list[dict[str, str]]:
-    from genzoo.cli.describe import settings_rows
+    from genzoo.cli.options import settings_rows
 
     return [dict(zip(("name", "type", "default", "meaning"), row, strict=True)) for row in settings_rows(entry)]
 
@@ -76,7 +76,7 @@ def _takes(spec: ModelSpec) -> str:
 
 
 def _show(entry: Entry[ModelSpec]) -> None:
-    from genzoo.cli.describe import settings_rows
+    from genzoo.cli.options import settings_rows
 
     spec = entry.spec
     facts = {

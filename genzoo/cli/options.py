@@ -1,7 +1,8 @@
-"""Options and output that several commands share."""
+"""Options that several commands share, and tables of settings."""
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -9,28 +10,69 @@ from typing import Any, TypeVar
 
 import click
 
+from genzoo.config.explain import describe_fields
+from genzoo.config.resolve import options_class
 from genzoo.errors import ConfigError
-from genzoo.printed import printable
+from genzoo.plugins.registry import Entry, Registry
+from genzoo.spec import ModelSpec, ObjectiveSpec
+from genzoo.text import printable
+
+
+def settings_rows(entry: Entry[ModelSpec] | Entry[ObjectiveSpec], prefix: str = "") -> list[list[str]]:
+    """Name, type, default and meaning of every option of a model or objective."""
+    changed = entry.spec.options if isinstance(entry.spec, ModelSpec) else {}
+    return [
+        [prefix + name, kind, json.dumps(changed[name]) if name in changed else default, meaning]
+        for name, kind, default, meaning in describe_fields(options_class(entry))
+    ]
+
+
+def objective_rows(entry: Entry[ModelSpec], registry: Registry) -> list[tuple[str, str]]:
+    """Each objective of a model with its summary and, below, its options."""
+    rows = []
+    for place, name in enumerate(entry.spec.objectives):
+        objective = registry.objective_of(entry, name)
+        rows.append((f"objective={name}", objective.spec.summary + (" (default)" if place == 0 else "")))
+        rows += [
+            (f"  objective.{field}", f"{meaning} [{kind}; default {default}]")
+            for field, kind, default, meaning in describe_fields(options_class(objective))
+        ]
+    return rows
+
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
+
 data_option = click.option("--data", required=True, metavar="D", help="Built-in name or path; see: genzoo data.")
+
+
 device_option = click.option("--device", default="auto", envvar="GENZOO_DEVICE", help="auto, cpu, cuda, cuda:N or mps.")
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
 features_option = click.option(
     "--features",
     metavar="NAME[=FILE]",
     help="What samples and events are compared by: pixels, columns, classifier, efficientnet-lite0, inception=FILE ...",
 )
+
+
 samples_option = click.option(
     "--samples", type=click.IntRange(1), metavar="N", help="Samples to draw, and the most events held against them."
 )
+
+
 draws_option = click.option(
     "--draws", type=click.IntRange(1), metavar="N", help="Of a lower bound of the likelihood; 64 without."
 )
+
+
 rows_option = click.option(
     "--out", type=click.Path(path_type=Path), metavar="F", help="Where to: .csv .tsv .parquet .arrow .npy; or stdout."
 )
+
 
 formulas_option = click.option(
     "--escape-formulas",
@@ -38,6 +80,7 @@ formulas_option = click.option(
     help="In .csv and .tsv, put an apostrophe before text and column names that begin with = + - @, a tab or a line "
     "end, so that no spreadsheet takes them for formulas. Other files need no such thing.",
 )
+
 
 DATA_OPTIONS = (
     click.Option(["--size"], type=int, help="Side in pixels: images of a folder are resized and centre-cropped to it."),

@@ -1,12 +1,133 @@
-"""`genzoo plugins`: a group whose bare call lists."""
+"""`genzoo plugins`: list, doctor, freeze and restore."""
 
 from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
 
 import click
 
 from genzoo.cli.group import LazyGroup
-from genzoo.cli.listing import show_states
-from genzoo.cli.options import json_option
+from genzoo.cli.install import apply_plan, plan_content, show_brought
+from genzoo.cli.options import json_option, show_table
+from genzoo.errors import CheckError, PluginError
+from genzoo.packaging.doctor import Diagnosis, environment_findings, examine
+from genzoo.packaging.freeze import frozen_lines, header, read_frozen
+from genzoo.packaging.install import planned
+from genzoo.packaging.plan import Request
+from genzoo.packaging.subprocess_probe import probe
+from genzoo.plugins.discovery import CORE, bundled_plugins
+from genzoo.plugins.manager import PluginManager, PluginState, get_manager
+from genzoo.plugins.validation import unresolved_references
+
+
+@click.command("doctor")
+@click.argument("name", required=False)
+@json_option
+def doctor_command(name: str | None, as_json: bool) -> None:
+    """Examine installed plugins, or those of distribution NAME; exit with 5 where something is wrong.
+
+    Each is imported in a fresh process: how long that takes, whether it imports torch or prints, whether everything
+    that its specs name is there and of the right kind, and whether what it requires is installed.
+    """
+    found = _examine(name)
+    around = environment_findings()
+    if as_json:
+        import json
+
+        plugins = [dataclasses.asdict(diagnosis) for diagnosis in found]
+        click.echo(json.dumps({"plugins": plugins, "findings": around}, indent=2))
+    else:
+        _show(found, around)
+    count = len(around) + sum(len(diagnosis.findings) for diagnosis in found)
+    if count:
+        raise CheckError(f"{'One finding' if count == 1 else f'{count} findings'} above.")
+
+
+def _examine(name: str | None) -> list[Diagnosis]:
+    """The diagnoses; where somebody watches, with a line that says what is looked at."""
+    if not sys.stderr.isatty():
+        return examine(name)
+    try:
+        return examine(name, lambda label: click.echo(f"\r\x1b[K{label}", err=True, nl=False))
+    finally:
+        click.echo("\r\x1b[K", err=True, nl=False)
+
+
+def _examined_state(diagnosis: Diagnosis) -> str:
+    return f"{diagnosis.state}, bundled" if diagnosis.bundled else diagnosis.state
+
+
+def _show(found: list[Diagnosis], around: list[str]) -> None:
+    rows = [
+        [
+            d.distribution,
+            d.version,
+            d.name,
+            _examined_state(d),
+            "–" if d.milliseconds is None else f"{d.milliseconds:.0f} ms",
+        ]
+        for d in found
+    ]
+    show_table(["distribution", "version", "plugin", "state", "import"], rows)
+    for text in around:
+        click.echo(f"\n{text}")
+    for diagnosis in found:
+        for text in diagnosis.findings:
+            click.echo(f"\n{diagnosis.distribution}: {text}")
+
+
+@click.command("freeze")
+@json_option
+def freeze_command(as_json: bool) -> None:
+    """Print installed plugins as lines for `genzoo plugins restore`, which pip can read, too."""
+    lines = frozen_lines()
+    if as_json:
+        import json
+
+        click.echo(json.dumps([{"distribution": name, "requirement": line} for name, line in lines.items()], indent=2))
+        return
+    click.echo("\n".join([header(), *lines.values()]))
+
+
+@click.command("list")
+@json_option
+def list_command(as_json: bool) -> None:
+    """List installed plugins and what became of each."""
+    show_states(as_json)
+
+
+def show_states(as_json: bool) -> None:
+    """Print what became of every installed plugin."""
+    states = [_looked_at(get_manager(), state) for state in get_manager().states]
+    if as_json:
+        import json
+
+        click.echo(json.dumps([dataclasses.asdict(state) for state in states], indent=2))
+        return
+    show_table(
+        ["distribution", "version", "plugin", "state"],
+        [[state.distribution, state.version, state.name, _state(state)] for state in states],
+    )
+    for state in states:
+        if state.reason:
+            click.echo(f"\n{state.distribution}: {state.reason} {state.remedy}".rstrip())
+
+
+def _state(state: PluginState) -> str:
+    return f"{state.state}, bundled" if state.bundled else state.state
+
+
+def _looked_at(found: PluginManager, state: PluginState) -> PluginState:
+    """A state that also says which references of its plugin lead nowhere."""
+    wrong = [] if state.distribution == CORE else list(unresolved_references(found.brought(state)))
+    if not wrong:
+        return state
+    reason = " ".join([*filter(None, [state.reason]), *wrong])
+    remedy = f"{state.remedy} More is told by `genzoo plugins doctor {state.distribution}`.".strip()
+    return dataclasses.replace(state, reason=reason, remedy=remedy)
+
 
 _COMMANDS = {
     "list": "List installed plugins and what became of each.",
@@ -16,15 +137,65 @@ _COMMANDS = {
     "restore": "Install frozen plugins again.",
     "new": "Write a plugin that works, for you to change.",
 }
-_FILES = {"list": "listing", "check": "promises"}
+
+
+_FILES = {
+    **dict.fromkeys(("list", "doctor", "freeze", "restore"), "plugins"),
+    **dict.fromkeys(("check", "new"), "plugin_development"),
+}
 
 
 @click.group("plugins", cls=LazyGroup, lines=_COMMANDS, files=_FILES, invoke_without_command=True)
 @json_option
 @click.pass_context
-def command(ctx: click.Context, /, as_json: bool) -> None:
+def plugins_command(ctx: click.Context, /, as_json: bool) -> None:
     """List installed plugins and what became of each, or do what a command below says."""
     if ctx.invoked_subcommand is None:
         show_states(as_json)
     elif as_json:
         raise click.UsageError(f"--json belongs after {ctx.invoked_subcommand!r}.", ctx)
+
+
+@click.command("restore")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--yes", "-y", is_flag=True, help="Ask nothing. Without a terminal nothing is asked either.")
+@json_option
+def restore_command(file: Path, yes: bool, as_json: bool) -> None:
+    """Install the plugins of FILE again, which `genzoo plugins freeze` printed.
+
+    Beside the genzoo that is installed now, which stays as it is. Of plugins that cannot be had all others are
+    installed, and those are named at the end, with the reason.
+    """
+    requests, lost = read_frozen(file)
+    bundled = bundled_plugins()
+    for request in requests:
+        if request.name in bundled:
+            click.echo(f"Note: {request.name} comes with this genzoo, so there is nothing to install.", err=True)
+    requests = [request for request in requests if request.name not in bundled]
+    items: list[dict[str, object]] = []
+    try:
+        items += _install(requests, yes)
+    except PluginError as error:
+        if len(requests) == 1:
+            lost[requests[0].text] = str(error)
+        for request in requests if len(requests) > 1 else ():
+            try:
+                items += _install([request], yes)
+            except PluginError as reason:
+                lost[request.text] = str(reason)
+    names = [str(item["name"]) for item in items if item["requested"]]
+    names += [request.name for request in requests if request.name is not None]
+    seen, _ = probe()
+    show_brought(names, seen, {"installed": items, "missing": lost}, as_json=as_json)
+    if lost:
+        told = " ".join(f"{text} cannot be had: {reason}" for text, reason in lost.items())
+        raise PluginError(f"{told} All others are installed.")
+
+
+def _install(requests: list[Request], yes: bool) -> list[dict[str, object]]:
+    if not requests:
+        return []
+    with planned(requests) as plan:
+        if plan.items:
+            apply_plan(plan, yes=yes)
+        return plan_content(plan)

@@ -17,7 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from genzoo.engine.fit import Step
+from genzoo.engine.loop import Step
 from genzoo.engine.schedule import Budget
 
 _PARTS = 10

@@ -18,11 +18,11 @@ from genzoo.cli.options import (
     with_data_options,
 )
 from genzoo.errors import ConfigError
-from genzoo.plugins import registry
-from genzoo.regular import at, holds
+from genzoo.plugins.manager import get_registry
+from genzoo.storage.paths import contains, user_path
 
 if TYPE_CHECKING:
-    from genzoo.report.page import Page
+    from genzoo.reports.page import Page
 
 
 @click.command("report")
@@ -39,15 +39,15 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, default=0, envvar="GENZOO_SEED", show_default=True, help="Of samples and metrics.")
 @device_option
 @json_option
-def command(run: str, out: Path | None, seed: int, as_json: bool, **given: Any) -> None:
+def report_command(run: str, out: Path | None, seed: int, as_json: bool, **given: Any) -> None:
     """Write one HTML page about RUN, a run directory, or DIR, the folder of a comparison.
 
     It holds its pictures and needs no network. A run is judged by its test rows, or by all rows of --data.
     """
-    from genzoo.report.html import write_page
+    from genzoo.reports.html import write_page
 
-    place = at(run)
-    compared = holds(place, "comparison.json")
+    place = user_path(run)
+    compared = contains(place, "comparison.json")
     if compared:
         _refuse_choices(given)
         folder, page = place, _comparison_page(place, seed)
@@ -88,7 +88,7 @@ def _comparison_page(folder: Path, seed: int) -> Page:
         ArtifactError: it has not finished, or what it left is damaged.
     """
     from genzoo.errors import ArtifactError
-    from genzoo.presentation.comparison import comparison_page
+    from genzoo.reports.comparison_page import comparison_page
 
     if not (folder / "report.json").exists():
         raise ArtifactError(
@@ -103,14 +103,14 @@ def _run_page(path: str, seed: int, given: dict[str, Any]) -> tuple[Path, Page]:
     Raises:
         ArtifactError: there is no run, or it is damaged.
     """
-    from genzoo.cli.matching import open_data
+    from genzoo.cli.rows import open_data
     from genzoo.errors import ArtifactError
-    from genzoo.metrics.judge import find_extractor, find_metrics
+    from genzoo.metrics.evaluator import find_extractor, find_metrics
     from genzoo.metrics.likelihood import DRAWS
-    from genzoo.presentation.run import Terms, run_page
-    from genzoo.run import load, open_run
+    from genzoo.reports.run_page import EvaluationTerms, run_page
+    from genzoo.runs.run import load, open_run
 
-    zoo = registry()
+    zoo = get_registry()
     try:
         run = open_run(path)
     except ArtifactError as error:
@@ -121,5 +121,5 @@ def _run_page(path: str, seed: int, given: dict[str, Any]) -> tuple[Path, Page]:
     if given["data"] is None and (told := data_layer(None, given)):
         raise ConfigError(f"--{next(iter(told)).replace('_', '-')} says how --data is read, which was not given.")
     dataset = None if given["data"] is None else open_data(fitted, given)
-    terms = Terms(chosen, extractor, given["samples"], given["draws"] or DRAWS, seed)
+    terms = EvaluationTerms(chosen, extractor, given["samples"], given["draws"] or DRAWS, seed)
     return run.path, run_page(run, fitted, terms, dataset)

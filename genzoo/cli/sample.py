@@ -13,7 +13,8 @@ from genzoo.errors import ConfigError
 
 if TYPE_CHECKING:
     from genzoo.data.dataset import Dataset
-    from genzoo.fitted import Array, Fitted
+    from genzoo.inference.trained_model import TrainedModel
+    from genzoo.typing import Array
 
 _LONGEST_ROW = 16
 
@@ -43,7 +44,7 @@ _LONGEST_ROW = 16
     "--device", default="auto", envvar="GENZOO_DEVICE", show_default=True, help="auto, cpu, cuda, cuda:N or mps."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(
+def sample_command(
     run: str,
     count: int | None,
     out: Path | None,
@@ -63,7 +64,7 @@ def command(
     genzoo sample RUN --interpolate 3 17 --out path.png    from one event to another
     """
     _check(traverse, ends, given)
-    from genzoo.run import load
+    from genzoo.runs.run import load
 
     fitted = load(run, device)
     if traverse:
@@ -85,15 +86,15 @@ def _check(traverse: bool, ends: tuple[int, int] | None, given: dict[str, Any]) 
         raise ConfigError(f"--{next(iter(told)).replace('_', '-')} says how --data is read, which was not given.")
 
 
-def _default(fitted: Fitted, name: str) -> Path:
+def _default(fitted: TrainedModel, name: str) -> Path:
     suffix = "png" if fitted.data.modality == "image" else "csv"
     return Path(f"{fitted.model.rpartition('/')[2]}-{name}.{suffix}")
 
 
 def _sample(
-    fitted: Fitted, count: int, out: Path | None, seed: int, escape_formulas: bool
+    fitted: TrainedModel, count: int, out: Path | None, seed: int, escape_formulas: bool
 ) -> tuple[dict[str, Any], str]:
-    from genzoo.picture import check_suffix, save_events
+    from genzoo.inference.export import check_suffix, save_events
 
     out = out or _default(fitted, f"{count}-seed{seed}")
     check_suffix(out, count, fitted.data)
@@ -103,7 +104,7 @@ def _sample(
     return content, f"{count} events ({fitted.data.describe()}): {out}"
 
 
-def _finite(fitted: Fitted, events: Array) -> Array:
+def _finite(fitted: TrainedModel, events: Array) -> Array:
     """The events, if every number of them is finite.
 
     Raises:
@@ -123,10 +124,10 @@ def _finite(fitted: Fitted, events: Array) -> Array:
 
 
 def _traverse(
-    fitted: Fitted, steps: int, out: Path | None, seed: int, escape_formulas: bool
+    fitted: TrainedModel, steps: int, out: Path | None, seed: int, escape_formulas: bool
 ) -> tuple[dict[str, Any], str]:
-    from genzoo.latent import check_decoder, traverse
-    from genzoo.picture import check_traversal_suffix, save_traversal
+    from genzoo.inference.export import check_traversal_suffix, save_traversal
+    from genzoo.inference.latent import check_decoder, traverse
 
     check_decoder(fitted)
     out = out or _default(fitted, "traversal")
@@ -141,7 +142,7 @@ def _traverse(
 
 def _interpolate(
     run: str,
-    fitted: Fitted,
+    fitted: TrainedModel,
     ends: tuple[int, int],
     steps: int,
     out: Path | None,
@@ -149,8 +150,8 @@ def _interpolate(
     escape_formulas: bool,
     given: dict[str, Any],
 ) -> tuple[dict[str, Any], str]:
-    from genzoo.latent import check_decoder, has_encoder, interpolate, latent_of_rows, latent_of_samples
-    from genzoo.picture import check_suffix, save_events
+    from genzoo.inference.export import check_suffix, save_events
+    from genzoo.inference.latent import check_decoder, has_encoder, interpolate, latent_of_rows, latent_of_samples
 
     check_decoder(fitted)
     out = out or _default(fitted, f"path-{ends[0]}-{ends[1]}")
@@ -174,14 +175,14 @@ def _interpolate(
     return content, f"{steps} events on a {way} path between {between}: {out}"
 
 
-def _dataset(run: str, fitted: Fitted, given: dict[str, Any]) -> Dataset:
+def _dataset(run: str, fitted: TrainedModel, given: dict[str, Any]) -> Dataset:
     """The data whose rows are the ends of a path.
 
     Raises:
         ConfigError: a model folder says nothing of its data, and `--data` was not given.
     """
-    from genzoo.cli.matching import open_data
-    from genzoo.run import is_model_folder, open_run
+    from genzoo.cli.rows import open_data
+    from genzoo.runs.run import is_model_folder, open_run
 
     if given["data"] is not None:
         return open_data(fitted, given)

@@ -10,29 +10,25 @@ import click
 from click.core import ParameterSource
 
 from genzoo.cli.options import DATA_OPTIONS, data_layer
-from genzoo.config import (
-    BUDGETS,
-    RunConfig,
-    Training,
-    describe_fields,
-    launcher,
-    parse_assignments,
-    read_config_file,
-    refuse_several,
-)
-from genzoo.plugins import registry
-from genzoo.recipe import layer, resolve_config
-from genzoo.registry import Entry
+from genzoo.config.explain import describe_fields
+from genzoo.config.layers import parse_assignments, read_config_file
+from genzoo.config.resolve import layer, resolve_config
+from genzoo.config.settings import BUDGETS, RunConfig, Training
+from genzoo.plugins.manager import get_registry
+from genzoo.plugins.registry import Entry
+from genzoo.runtime.launch import launch_command, require_single_process
 from genzoo.spec import ModelSpec
 
 if TYPE_CHECKING:
-    from genzoo.run import Run
+    from genzoo.runs.run import Run
 
 _BUDGET_OPTIONS = (
     click.Option(["--epochs"], type=float, help="Train for N passes over the training rows."),
     click.Option(["--steps"], type=int, help="Train for N steps."),
     click.Option(["--minutes"], type=float, help="Train for M minutes."),
 )
+
+
 _AS_JSON = click.Option(["--json", "as_json"], is_flag=True, help="Print the result as JSON.")
 
 
@@ -52,13 +48,13 @@ class _Models(click.Group):
             ) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return registry().models.names()
+        return get_registry().models.names()
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command:
-        return _ModelCommand(name, registry().models.get(name))
+        return _ModelCommand(name, get_registry().models.get(name))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        zoo = registry()
+        zoo = get_registry()
         with formatter.section("Models"):
             formatter.write_dl([(n, e.spec.summary) for n, e in zip(zoo.models.names(), zoo.models, strict=True)])
 
@@ -75,7 +71,7 @@ class _Models(click.Group):
     ],
 )
 @click.pass_context
-def command(ctx: click.Context, /, resume: str | None, as_json: bool, **budget: Any) -> None:
+def train_command(ctx: click.Context, /, resume: str | None, as_json: bool, **budget: Any) -> None:
     """Train a model by its name, or go on with a run.
 
     Options come after the model's name: genzoo train dcgan --epochs 50. With --resume only a larger budget is taken.
@@ -95,11 +91,11 @@ def command(ctx: click.Context, /, resume: str | None, as_json: bool, **budget: 
 
 def _resume(path: str, budget: dict[str, Any], as_json: bool) -> None:
     from genzoo.cli.progress import Display
-    from genzoo.engine.distributed import joined
-    from genzoo.resumption import prepare_resume
-    from genzoo.training import run_training
+    from genzoo.engine.distributed import join_processes
+    from genzoo.training.resume import prepare_resume
+    from genzoo.training.trainer import run_training
 
-    with joined() as processes, Display(quiet=not processes.first) as display:
+    with join_processes() as processes, Display(quiet=not processes.first) as display:
         display.phase("reading the run")
         run, prepared, start = processes.agreed(lambda: prepare_resume(path, budget, processes=processes))
         for note in start.notes if processes.first else ():
@@ -119,14 +115,14 @@ class _ModelCommand(click.Command):
         self._entry = entry
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        from genzoo.cli.describe import objective_rows, settings_rows
+        from genzoo.cli.options import objective_rows, settings_rows
 
         super().format_options(ctx, formatter)
         with formatter.section("Options of the model, given as -o NAME=VALUE"):
             rows = settings_rows(self._entry)
             formatter.write_dl([(name, f"{text} [{kind}; default {default}]") for name, kind, default, text in rows])
         with formatter.section("Objectives and their options, given as -o NAME=VALUE"):
-            formatter.write_dl(objective_rows(self._entry, registry()))
+            formatter.write_dl(objective_rows(self._entry, get_registry()))
         if self._entry.spec.presets:
             with formatter.section("Presets, given as -o preset=NAME"):
                 formatter.write_dl([(n, _preset_text(p)) for n, p in self._entry.spec.presets.items()])
@@ -141,19 +137,20 @@ class _ModelCommand(click.Command):
 
     def _train(self, dry_run: bool, as_json: bool, out: str | None, **given: Any) -> None:
         if dry_run:
-            refuse_several("--dry-run")
-        config = resolve_config(registry(), self._model, *_layers(given, _from_environment()))
+            require_single_process("--dry-run")
+        config = resolve_config(get_registry(), self._model, *_layers(given, _from_environment()))
         self._run(config, dry_run, as_json, None if out is None else Path(out))
 
     def _run(self, config: RunConfig, dry_run: bool, as_json: bool, out: Path | None) -> None:
         from genzoo.cli.progress import Display  # torch is needed from here on
-        from genzoo.engine.distributed import joined
-        from genzoo.preparation import prepare
-        from genzoo.training import run_training, start_run
+        from genzoo.engine.distributed import join_processes
+        from genzoo.training.api import start_run
+        from genzoo.training.setup import build_setup
+        from genzoo.training.trainer import run_training
 
-        with joined() as processes, Display(quiet=not processes.first) as display:
+        with join_processes() as processes, Display(quiet=not processes.first) as display:
             display.phase("preparing")
-            prepared = processes.agreed(lambda: prepare(config, processes=processes))
+            prepared = processes.agreed(lambda: build_setup(config, processes=processes))
             if dry_run:
                 _show_plan(prepared.summary(), config.model_dump(mode="json"), as_json)
                 return
@@ -299,4 +296,4 @@ def _report(run: Run, as_json: bool, *, converged: bool) -> None:
     click.echo(f"  genzoo sample {run.path} -n 64 --out {few}")
     click.echo(f"  genzoo sample {run.path} -n 1000 --out samples.npz")
     if not converged:
-        click.echo(f"  {launcher(record.get('processes', 1))} train --resume {run.path} --epochs N")
+        click.echo(f"  {launch_command(record.get('processes', 1))} train --resume {run.path} --epochs N")

@@ -9,13 +9,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from genzoo.config import RunConfig, parse_assignments
+from genzoo.config.layers import parse_assignments
+from genzoo.config.resolve import layer, resolve_config
+from genzoo.config.settings import RunConfig
 from genzoo.errors import ConfigError
-from genzoo.recipe import layer, resolve_config
-from genzoo.registry import Registry
+from genzoo.plugins.registry import Registry
 
 _RANGE = re.compile(r"(-?\d{1,9})\.\.(-?\d{1,9})(?:\.\.(-?\d{1,9}))?")
+
+
 _MOST = 10_000
+
+
 _SECTIONS = frozenset({"options", "objective", "training", "preset"})
 
 

@@ -1,41 +1,87 @@
-"""A comparison: every candidate fitted to the same rows under the same seeds, and one honest table of them."""
+"""Fit every candidate on the same rows and seeds, and train the best one again."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import shutil
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from genzoo.comparison.best import train_best
+from genzoo.comparison.aggregate import CandidateResult, Evidence, aggregate_results
 from genzoo.comparison.candidate import Candidate
-from genzoo.comparison.division import Division
-from genzoo.comparison.keep import Kept
-from genzoo.comparison.result import Evidence, Result, gather
-from genzoo.comparison.trial import Outcome, Trial
-from genzoo.comparison.verdict import Ranking, default_figure, rank
-from genzoo.comparison.worker import on_threads, outcomes
-from genzoo.config import DataSettings, RunConfig
+from genzoo.comparison.fit import FitJob, FitResult
+from genzoo.comparison.ranking import Ranking, default_figure, rank
+from genzoo.comparison.splits import SplitPlan, split_settings
+from genzoo.comparison.store import ResultStore
+from genzoo.comparison.workers import run_fit_jobs, with_threads
+from genzoo.config.settings import DataSettings, RunConfig
 from genzoo.data.dataset import Dataset
-from genzoo.errors import DivergenceError, Interrupted
-from genzoo.metrics.criteria import CRITERIA
+from genzoo.errors import DivergenceError, GenzooError, Interrupted
+from genzoo.metrics.information_criteria import CRITERIA
 from genzoo.metrics.metric import Score
 from genzoo.metrics.protocol import measured_otherwise, same_protocol
-from genzoo.presentation.comparison import comparison_page
-from genzoo.presentation.events import evenly, how_many
-from genzoo.presentation.shown import Shown, write_shown
-from genzoo.report.document import write_report
-from genzoo.report.html import write_page
-from genzoo.report.result import Report
+from genzoo.reports.comparison_page import comparison_page
+from genzoo.reports.formats import write_report
+from genzoo.reports.html import write_page
+from genzoo.reports.result import Report
+from genzoo.reports.samples import PageSamples, write_page_samples
+from genzoo.reports.sections import evenly, how_many
+from genzoo.runs.run import Run
+from genzoo.storage.atomic import put_in_place
+from genzoo.training.api import start_run
+from genzoo.training.model_selection import selects
+from genzoo.training.setup import build_setup
+from genzoo.training.trainer import run_training
+
+
+def train_best(path: Path, fit: RunConfig, dataset: Dataset, division: SplitPlan, *, everything: bool) -> None:
+    """Train a run again as a comparison fitted it under its first seed, unless it is there already.
+
+    Of cross-validation and of several seeds there are many fits, of which this is none, or the first.
+
+    Arguments:
+        path: of the run.
+        fit: how it was fitted.
+        everything: whether to all rows, or to those before the test rows.
+
+    Raises:
+        DivergenceError, Interrupted: as of any training; nothing is left at `path`.
+        GenzooError: the disk is full or read-only.
+    """
+    watched = selects(fit.training)
+    split = split_settings(division.settings, everything=everything, watched=watched)
+    rows = division.split(everything=everything, watched=watched)
+    prepared = build_setup(fit.model_copy(update={"split": split}), dataset, rows)
+    config = prepared.config.model_copy(update={"data_digest": dataset.digest()})
+    if (path / "run.json").exists() and _is_of(Run(path), config):
+        return
+    temporary = path.with_name(f".{path.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        run_training(prepared, start_run(prepared, temporary))
+        put_in_place(temporary, path)
+    except OSError as error:
+        raise GenzooError(f"{path} could not be written: {error.strerror}.") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _is_of(run: Run, config: RunConfig) -> bool:
+    return run.record.get("status") == "finished" and run.config == config
+
 
 TOLERANCE_OF_SUM = 0.01
 """Change of EM's summed log-likelihood, nats, at which a fit for information criteria has converged."""
 
+
 _LEAST_TOLERANCE = 1e-12
+
 
 Watcher = Callable[[int, int, str], None]
 """Sees every finished fit: how many are done, of how many, and whose it was."""
@@ -59,12 +105,12 @@ class Comparison:
     candidates: tuple[Candidate, ...]
     dataset: Dataset
     settings: DataSettings | None
-    division: Division
+    division: SplitPlan
     by: str | None
     seeds: int
     jobs: int
     threads: int
-    kept: Kept | None
+    kept: ResultStore | None
     features: str | None = None
 
     def candidate(self, name: str | None) -> Candidate | None:
@@ -97,7 +143,7 @@ class Comparison:
         report = self._report([found[candidate.id] for candidate in self.candidates])
         if self.kept is not None:
             write_report(self.kept.path, report)
-            write_shown(self.kept.path, self._shown(found))
+            write_page_samples(self.kept.path, self._shown(found))
         return report
 
     def write_page(self) -> None:
@@ -109,12 +155,12 @@ class Comparison:
         if self.kept is not None:
             write_page(self.kept.path / "report.html", comparison_page(self.kept.path))
 
-    def _shown(self, found: Mapping[str, Result]) -> Shown:
+    def _shown(self, found: Mapping[str, CandidateResult]) -> PageSamples:
         """Real events, those of the test if there are any, and the samples of all candidates."""
         rows = self.division.test_rows if len(self.division.test_rows) else self.division.rows
         real = np.asarray(self.dataset.events[evenly(rows, how_many(self.dataset.spec))])
         samples = {name: result.samples for name, result in found.items() if result.samples is not None}
-        return Shown(self.dataset.spec, real, samples)
+        return PageSamples(self.dataset.spec, real, samples)
 
     def keep_best(self, report: Report) -> Report:
         """Train the best candidate into a run where results are kept; returns the report that names the run.
@@ -130,7 +176,7 @@ class Comparison:
         what = f"run of the best candidate, {best.id}, was trained into {self.kept.path}"
         try:
             fit = self._for_criteria(best) if report.by in CRITERIA else best.config
-            with self.kept.locked(), on_threads(self.threads):
+            with self.kept.locked(), with_threads(self.threads):
                 train_best(path, fit, self.dataset, self.division, everything=report.by in (*CRITERIA, "cv"))
         except (KeyboardInterrupt, Interrupted) as stop:
             code = stop.exit_code if isinstance(stop, Interrupted) else 130
@@ -144,19 +190,19 @@ class Comparison:
         write_report(self.kept.path, report)
         return report
 
-    def _found(self, kept: Kept) -> dict[str, Result]:
+    def _found(self, kept: ResultStore) -> dict[str, CandidateResult]:
         known = {candidate.id: kept.find(candidate) for candidate in self.candidates}
         return {name: result for name, result in known.items() if result is not None}
 
-    def _fit(self, found: dict[str, Result], watcher: Watcher | None) -> None:
+    def _fit(self, found: dict[str, CandidateResult], watcher: Watcher | None) -> None:
         """Make the fits of candidates that are not in `found`, and put those in."""
         evidence = Evidence.of(self.dataset, self.division)
         trials = [t for i, c in enumerate(self.candidates) if c.id not in found for t in self._trials(i, c)]
         waiting = {
             number: sum(trial.candidate == number for trial in trials) for number in {t.candidate for t in trials}
         }
-        arrived: dict[int, list[Outcome]] = defaultdict(list)
-        stream = outcomes(
+        arrived: dict[int, list[FitResult]] = defaultdict(list)
+        stream = run_fit_jobs(
             self.dataset, self.division, trials, settings=self.settings, jobs=self.jobs, threads=self.threads
         )
         for done, outcome in enumerate(stream, 1):
@@ -166,19 +212,19 @@ class Comparison:
             if watcher is not None:
                 watcher(done, len(trials), candidate.id)
             if len(arrived[number]) == waiting[number]:
-                result = gather(candidate, arrived.pop(number), evidence)
+                result = aggregate_results(candidate, arrived.pop(number), evidence)
                 if self.kept is not None:
                     self.kept.add(candidate, result)
                 found[candidate.id] = result
 
-    def _trials(self, number: int, candidate: Candidate) -> list[Trial]:
+    def _trials(self, number: int, candidate: Candidate) -> list[FitJob]:
         """All fits of one candidate."""
         fold = self.division.fold
         folds = 0 if fold is None else int(fold.max()) + 1
-        trials = [Trial(number, self._for_criteria(candidate), "criteria")]
+        trials = [FitJob(number, self._for_criteria(candidate), "criteria")]
         for repeat in range(self.seeds):
-            trials.append(Trial(number, candidate.config, "held-out", repeat=repeat, features=self.features))
-            trials += [Trial(number, candidate.config, "fold", place, repeat) for place in range(folds)]
+            trials.append(FitJob(number, candidate.config, "held-out", repeat=repeat, features=self.features))
+            trials += [FitJob(number, candidate.config, "fold", place, repeat) for place in range(folds)]
         return trials
 
     def _for_criteria(self, candidate: Candidate) -> RunConfig:
@@ -195,7 +241,7 @@ class Comparison:
         tolerance = max(_LEAST_TOLERANCE, min(config.training.tolerance, TOLERANCE_OF_SUM / max(events, 1.0)))
         return config.model_copy(update={"training": config.training.model_copy(update={"tolerance": tolerance})})
 
-    def _report(self, results: Sequence[Result]) -> Report:
+    def _report(self, results: Sequence[CandidateResult]) -> Report:
         if self.by is not None:
             same_protocol(_scores(results, self.by))
         results = _measured_alike(results)
@@ -229,12 +275,12 @@ class Comparison:
         }
 
 
-def _scores(results: Sequence[Result], metric: str) -> dict[str, Score]:
+def _scores(results: Sequence[CandidateResult], metric: str) -> dict[str, Score]:
     """Of the candidates that have one, by id."""
     return {result.row.id: result.row.metrics[metric] for result in results if metric in result.row.metrics}
 
 
-def _measured_alike(results: Sequence[Result]) -> list[Result]:
+def _measured_alike(results: Sequence[CandidateResult]) -> list[CandidateResult]:
     """Results without the scores that were measured otherwise than most of their metric."""
     lost: dict[str, dict[str, str]] = defaultdict(dict)
     for metric in dict.fromkeys(name for result in results for name in result.row.metrics):

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from genzoo.comparison.candidate import Candidate, candidates
+from genzoo.config.resolve import layer
 from genzoo.errors import CheckError, ConfigError, did_you_mean
-from genzoo.recipe import layer
-from genzoo.registry import Registry
-from genzoo.report.result import FIGURES, Report
+from genzoo.plugins.registry import Registry
+from genzoo.reports.result import FIGURES, Report
 
 _SIGNS: Mapping[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
@@ -20,6 +20,8 @@ _SIGNS: Mapping[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     ">": operator.gt,
 }
+
+
 _FORM = re.compile(r"\s*([a-z_-]+)\s*(<=|>=|<|>)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*")
 
 

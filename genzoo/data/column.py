@@ -12,13 +12,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from genzoo.data.dataset import Array
 from genzoo.errors import DataError
-from genzoo.formula import guarded
 from genzoo.spec import ColumnType, Feature, Kind
+from genzoo.text import guarded
+from genzoo.typing import Array
 
 LARGEST_WHOLE = 2**53
 """Whole numbers beyond it are not exact in float64."""
+
 
 _TYPES: dict[str, ColumnType] = {
     "bool": "bool",

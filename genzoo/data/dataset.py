@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from genzoo.config import SplitSettings
+from genzoo.config.settings import SplitSettings
 from genzoo.errors import DataError
 from genzoo.spec import DataSpec, Feature, Modality
+from genzoo.typing import Array
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Rows = np.ndarray[Any, np.dtype[np.int64]]
+
 
 BLOCK = 4096
 """Rows read at a time from data that may not fit in memory."""

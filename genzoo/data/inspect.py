@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from genzoo.data.dataset import BLOCK, Array, Dataset
+from genzoo.data.dataset import BLOCK, Dataset
 from genzoo.spec import DataSpec
+from genzoo.typing import Array
 
 _SAMPLE = 20_000
 """Rows looked at closely; a first impression of larger data."""
+
 
 _FEW = 10
 """Different whole numbers in a column up to which they may be categories."""

@@ -10,24 +10,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from genzoo.config import DataSettings
+from genzoo.config.settings import DataSettings
 from genzoo.data.column import LARGEST_WHOLE, Column
-from genzoo.data.dataset import (
-    BLOCK,
-    Array,
-    Dataset,
-    check_values,
-    empty_column,
-    refuse_empty_columns,
-    spec_of,
-    usable,
-)
-from genzoo.data.tabular import Tabular
+from genzoo.data.dataset import BLOCK, Dataset, check_values, empty_column, refuse_empty_columns, spec_of, usable
+from genzoo.data.table_source import TableSource
 from genzoo.errors import ConfigError, DataError, did_you_mean
 from genzoo.spec import DataSpec, Feature
+from genzoo.typing import Array
 
 
-def table_dataset(name: str, source: Tabular, settings: DataSettings) -> Dataset:
+def table_dataset(name: str, source: TableSource, settings: DataSettings) -> Dataset:
     """The columns of a table that the settings choose, as a dataset.
 
     Raises:
@@ -51,10 +43,10 @@ def table_dataset(name: str, source: Tabular, settings: DataSettings) -> Dataset
     features = tuple(feature for feature, _ in described)
     storage: Any = "float32" if all(feature.stored == "float32" for feature in features) else "float64"
     spec = spec_of(source.shown, (len(kept),), "table", features, storage=storage)
-    return gather(name, source, settings, spec, table, [values for _, values in described])
+    return take_columns(name, source, settings, spec, table, [values for _, values in described])
 
 
-def streamed(name: str, source: Tabular, settings: DataSettings, columns: Sequence[str]) -> Dataset | None:
+def streamed(name: str, source: TableSource, settings: DataSettings, columns: Sequence[str]) -> Dataset | None:
     """Columns too large to be held as a dataset that reads them as they are indexed; `None` where they can be.
 
     Raises:
@@ -72,7 +64,7 @@ def streamed(name: str, source: Tabular, settings: DataSettings, columns: Sequen
     return Dataset(name, spec, cast("Array", events), labels, weights=weights)
 
 
-class EventTable(Tabular):
+class EventTable(TableSource):
     """The events of a dataset of tables as their columns."""
 
     def __init__(self, dataset: Dataset) -> None:
@@ -101,7 +93,7 @@ def select(dataset: Dataset, settings: DataSettings) -> Dataset:
     return complete(chosen) if settings.drop_missing else chosen
 
 
-def _stretch(dataset: Dataset, source: Tabular, settings: DataSettings) -> Dataset | None:
+def _stretch(dataset: Dataset, source: TableSource, settings: DataSettings) -> Dataset | None:
     """Neighbouring columns that stay as they are, without copying them; `None` where others are chosen."""
     kept = chosen_columns(source, settings)
     first = source.names.index(kept[0])
@@ -116,7 +108,7 @@ def _stretch(dataset: Dataset, source: Tabular, settings: DataSettings) -> Datas
     return usable(Dataset(dataset.name, spec, dataset.events[:, places], apart[0], weights=apart[1]), dataset.name)
 
 
-def chosen_columns(source: Tabular, settings: DataSettings) -> list[str]:
+def chosen_columns(source: TableSource, settings: DataSettings) -> list[str]:
     """The names of the columns to learn from, in order.
 
     Raises:
@@ -139,20 +131,20 @@ def _check_column(name: str, known: Sequence[str], shown: str) -> None:
         raise ConfigError(f"{shown} has no column {name!r}. {did_you_mean(name, known)}")
 
 
-def read_columns(source: Tabular, settings: DataSettings, kept: Sequence[str], texts: set[str]) -> pa.Table:
+def read_columns(source: TableSource, settings: DataSettings, kept: Sequence[str], texts: set[str]) -> pa.Table:
     """The columns to learn from, and those of the labels and weights."""
     apart = [name for name in (settings.label, settings.weight) if name is not None]
     as_written = (texts | {settings.label}) - {settings.weight, None}
     return source.read(list(dict.fromkeys([*kept, *apart])), [name for name in as_written if name is not None])
 
 
-def one_column(source: Tabular, table: pa.Table, name: str) -> Column:
+def one_column(source: TableSource, table: pa.Table, name: str) -> Column:
     """One column of what was read."""
     return Column(name, table.column(name), source.shown, source.where)
 
 
-def gather(
-    name: str, source: Tabular, settings: DataSettings, spec: DataSpec, table: pa.Table, columns: Sequence[Array]
+def take_columns(
+    name: str, source: TableSource, settings: DataSettings, spec: DataSpec, table: pa.Table, columns: Sequence[Array]
 ) -> Dataset:
     """A dataset of columns in order, with the labels and weights that the settings name.
 
@@ -172,7 +164,9 @@ def gather(
     return complete(dataset) if settings.drop_missing else dataset
 
 
-def labels_and_weights(source: Tabular, settings: DataSettings, table: pa.Table) -> tuple[Array | None, Array | None]:
+def labels_and_weights(
+    source: TableSource, settings: DataSettings, table: pa.Table
+) -> tuple[Array | None, Array | None]:
     """What the columns hold that the settings name as labels and as weights.
 
     Raises:

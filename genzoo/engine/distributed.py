@@ -21,20 +21,23 @@ from torch.distributed.distributed_c10d import Store
 from torch.distributed.rendezvous import rendezvous
 
 from genzoo import errors
-from genzoo.config import launched
-from genzoo.device import widest
-from genzoo.engine.noise import SlicedNoise
-from genzoo.engine.normalisation import synchronise
+from genzoo.engine.sharded_noise import SlicedNoise
+from genzoo.engine.sync_batchnorm import convert_batchnorm
 from genzoo.errors import ConfigError, GenzooError, Interrupted, LostProcessError
-from genzoo.seeding import derive, scope
+from genzoo.runtime.device import widest
+from genzoo.runtime.launch import process_count
+from genzoo.runtime.seeding import derive, random_scope
 
 ResultT = TypeVar("ResultT")
+
 
 _LONGEST_WAIT = timedelta(minutes=30)
 """How long a process waits for the others, who may wait for the first one to evaluate or to save."""
 
+
 _LONGEST_START = timedelta(minutes=5)
 """How long it waits for them at the start."""
+
 
 _BUCKET = 2**22
 """Numbers that are sent together."""
@@ -101,7 +104,7 @@ class Processes(ABC):
         """The `value` of every process, by rank; plain values for JSON."""
 
 
-class Alone(Processes):
+class SingleProcess(Processes):
     """One process."""
 
     rank = 0
@@ -111,7 +114,7 @@ class Alone(Processes):
         return name
 
     def scope(self, seed: int, step: int, events: int | None) -> contextlib.AbstractContextManager[None]:
-        return scope(seed, "step", step)
+        return random_scope(seed, "step", step)
 
     def synchronise(self, module: nn.Module) -> None:
         pass
@@ -141,10 +144,10 @@ class Alone(Processes):
         return [value]
 
 
-ALONE = Alone()
+SINGLE_PROCESS = SingleProcess()
 
 
-class Several(Processes):
+class ProcessGroup(Processes):
     """Processes that torch's process group connects: gloo for tensors on the host, NCCL for those on CUDA.
 
     Arguments:
@@ -157,7 +160,7 @@ class Several(Processes):
         self.count = count
         self._store = store
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Several:
+    def __deepcopy__(self, memo: dict[int, Any]) -> ProcessGroup:
         """Itself: a copy of a module belongs to the same processes."""
         return self
 
@@ -174,13 +177,13 @@ class Several(Processes):
     @contextlib.contextmanager
     def scope(self, seed: int, step: int, events: int | None) -> Iterator[None]:
         with contextlib.ExitStack() as entered:
-            entered.enter_context(scope(seed, "step", step, self.rank))
+            entered.enter_context(random_scope(seed, "step", step, self.rank))
             if events is not None:
                 entered.enter_context(SlicedNoise(derive(seed, "step", step), self.rank, self.count, events))
             yield
 
     def synchronise(self, module: nn.Module) -> None:
-        synchronise(module, self)
+        convert_batchnorm(module, self)
 
     def add(self, x: Tensor) -> Tensor:
         """Put the sum over all processes in the place of `x`; returns it."""
@@ -311,17 +314,17 @@ def _error(told: Sequence[str]) -> GenzooError:
 
 
 @contextlib.contextmanager
-def joined() -> Iterator[Processes]:
+def join_processes() -> Iterator[Processes]:
     """This process among those that were launched with it; alone where none was.
 
     Raises:
         LostProcessError: the others cannot be reached.
     """
-    if launched() == 1:
-        yield ALONE
+    if process_count() == 1:
+        yield SINGLE_PROCESS
         return
     if distributed.is_initialized():  # by whoever calls
-        yield Several(distributed.get_rank(), distributed.get_world_size())
+        yield ProcessGroup(distributed.get_rank(), distributed.get_world_size())
         return
     processes = _join()
     try:
@@ -332,7 +335,7 @@ def joined() -> Iterator[Processes]:
     distributed.destroy_process_group()  # only now: where another is gone, it might wait for that
 
 
-def _join() -> Several:
+def _join() -> ProcessGroup:
     cuda = torch.cuda.is_available() and distributed.is_nccl_available()
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)) % torch.cuda.device_count())
@@ -343,8 +346,8 @@ def _join() -> Several:
         )
     except (RuntimeError, ValueError) as error:
         raise LostProcessError(
-            f"{launched()} processes were launched, as WORLD_SIZE says, and did not find each other at "
+            f"{process_count()} processes were launched, as WORLD_SIZE says, and did not find each other at "
             f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}. Launch them with torchrun; to train in one "
             f"process, unset WORLD_SIZE."
         ) from error
-    return Several(rank, count, store)
+    return ProcessGroup(rank, count, store)

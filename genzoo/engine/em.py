@@ -9,17 +9,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genzoo.config import Training
-from genzoo.engine.abandon import Abandoned, UntilTold
-from genzoo.engine.distributed import ALONE, Processes
+from genzoo.config.settings import Training
+from genzoo.engine.distributed import SINGLE_PROCESS, Processes
+from genzoo.engine.signals import Abandoned, StopCheck
 from genzoo.errors import DivergenceError
-from genzoo.model import Generator, Model
-from genzoo.objective import Batch, EMObjective
-from genzoo.seeding import scope
-from genzoo.weights import below, load_tensors
+from genzoo.models.base import Generator, Model
+from genzoo.models.objective import Batch, EMObjective
+from genzoo.models.state_dict import load_tensors, strip_prefix
+from genzoo.runtime.seeding import random_scope
 
 _ROUNDING = 32
 """Units in the last place, of the type computed in, by which rounding may lower the mean log-likelihood."""
+
 
 LOSS = "negative_log_likelihood"
 """The name of an EM step's loss: mean over events, nats, under the parameters that the pass began with."""
@@ -51,7 +52,7 @@ class EMEngine:
         seed: int,
         *,
         warm: bool = False,
-        processes: Processes = ALONE,
+        processes: Processes = SINGLE_PROCESS,
         events: Iterable[Batch] | None = None,
     ) -> None:
         self.model = model.eval().requires_grad_(False)
@@ -137,9 +138,9 @@ class EMEngine:
         total: dict[str, Tensor] = {}
         try:
             if self._pass == 0:
-                self._begin(UntilTold(blocks if self._events is None else self._events, self.told))
+                self._begin(StopCheck(blocks if self._events is None else self._events, self.told))
             self.objective.prepare_pass(self.model)
-            for batch in UntilTold(blocks, self.told):
+            for batch in StopCheck(blocks, self.told):
                 for name, value in self.objective.statistics(self.model, batch).items():
                     total[name] = total[name] + value if name in total else value
         except Abandoned:
@@ -153,7 +154,7 @@ class EMEngine:
         if self._warm and not self.ended:
             self.objective.adapt(self.model, blocks)
             return
-        with scope(self._seed, "initialise", len(self.ended)):
+        with random_scope(self._seed, "initialise", len(self.ended)):
             self.objective.initialise(self.model, blocks)
 
     def _end(self, converged: bool) -> None:
@@ -187,8 +188,8 @@ class EMEngine:
         Raises:
             ArtifactError: they are those of another model.
         """
-        load_tensors(self.model, below(tensors, "model."))
-        self._kept = below(tensors, "kept.")
+        load_tensors(self.model, strip_prefix(tensors, "model."))
+        self._kept = strip_prefix(tensors, "kept.")
         self._pass = int(numbers["pass"])
         self._last = -math.inf if numbers["last"] is None else float(numbers["last"])
         self._change = float(numbers["change"])

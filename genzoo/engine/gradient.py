@@ -8,18 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genzoo.config import Training
-from genzoo.device import Runtime
-from genzoo.engine.average import Average
-from genzoo.engine.distributed import ALONE, Processes
-from genzoo.engine.feed import Share
-from genzoo.engine.optimiser import Group
-from genzoo.engine.schedule import rate_factor
+from genzoo.config.settings import Training
+from genzoo.engine.dataloader import ProcessShare
+from genzoo.engine.distributed import SINGLE_PROCESS, Processes
+from genzoo.engine.optim import EMA, ParameterGroup
+from genzoo.engine.schedule import lr_factor
 from genzoo.errors import ConfigError, PluginError
-from genzoo.model import Generator, Model, Parts
-from genzoo.objective import Batch, GradientObjective, Progress
-from genzoo.registry import blame
-from genzoo.weights import below, load_tensors
+from genzoo.models.base import Generator, Model, Parts
+from genzoo.models.objective import Batch, GradientObjective, Progress
+from genzoo.models.state_dict import load_tensors, strip_prefix
+from genzoo.plugins.registry import blame
+from genzoo.runtime.device import Runtime
 
 
 class GradientEngine:
@@ -39,7 +38,7 @@ class GradientEngine:
         objective: GradientObjective,
         training: Training,
         runtime: Runtime,
-        processes: Processes = ALONE,
+        processes: Processes = SINGLE_PROCESS,
     ) -> None:
         if objective.needs_discriminator and model.critic is None:
             raise ConfigError("This model has no discriminator, and the objective needs one. Choose another objective.")
@@ -50,7 +49,7 @@ class GradientEngine:
         self._processes = processes
         processes.synchronise(model)
         self._groups = {
-            name: Group(module.parameters(), training.optimiser_of(name), runtime, training.clip, processes)
+            name: ParameterGroup(module.parameters(), training.optimiser_of(name), runtime, training.clip, processes)
             for name, module in model.groups.items()
         }
         least = objective.least_events * training.accumulation
@@ -61,7 +60,7 @@ class GradientEngine:
             )
         if unknown := set(training.groups) - set(self._groups):
             raise ConfigError(f"There is no group of parameters {min(unknown)!r}; this model has {[*self._groups]}.")
-        self.average = Average(model.generator, training.ema) if training.ema else None
+        self.average = EMA(model.generator, training.ema) if training.ema else None
         self.progress = Progress.start(runtime.device)
         if _compiles(training, runtime, processes):
             compile_stages(model, objective, runtime.device)
@@ -72,7 +71,7 @@ class GradientEngine:
         return self._training.batch_size * self.objective.batches_per_step
 
     @property
-    def share(self) -> Share | None:
+    def share(self) -> ProcessShare | None:
         """What this process sees of a step: the same stretch of every batch that an objective computes at a time.
 
         Raises:
@@ -88,7 +87,7 @@ class GradientEngine:
                 f"A batch of {size} events does not divide among {each}; the batch size is that of all processes "
                 f"together. Use --batch-size {whole}."
             )
-        return Share(self._processes.rank, count, size // (count * parts))
+        return ProcessShare(self._processes.rank, count, size // (count * parts))
 
     @property
     def finished(self) -> bool:
@@ -118,7 +117,7 @@ class GradientEngine:
             self.model.train()
         self.progress.step.fill_(step)
         self.progress.fraction.fill_(fraction)
-        factor = rate_factor(self._training.schedule, step, fraction)
+        factor = lr_factor(self._training.schedule, step, fraction)
         losses = self._stages(batch, factor)
         if not losses:
             raise PluginError("The objective yields no loss, so there is nothing to train by.")
@@ -182,11 +181,11 @@ class GradientEngine:
         Raises:
             ArtifactError: they are those of another model.
         """
-        load_tensors(self.model, below(tensors, "model."))
+        load_tensors(self.model, strip_prefix(tensors, "model."))
         if self.average is not None:
-            load_tensors(self.average.module, below(tensors, "average."))
+            load_tensors(self.average.module, strip_prefix(tensors, "average."))
         for name, group in self._groups.items():
-            group.restore(below(tensors, f"optimiser.{name}."), numbers["scalers"][name])
+            group.restore(strip_prefix(tensors, f"optimiser.{name}."), numbers["scalers"][name])
 
 
 def _compiles(training: Training, runtime: Runtime, processes: Processes) -> bool:

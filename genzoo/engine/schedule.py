@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from genzoo.config import Schedule, Training
+from genzoo.config.settings import ScheduleConfig, Training
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Budget:
         return min(1.0, max(shares))
 
 
-def rate_factor(schedule: Schedule, step: int, fraction: float) -> float:
+def lr_factor(schedule: ScheduleConfig, step: int, fraction: float) -> float:
     """What the learning rate is multiplied by at `step` (from 1), when `fraction` of the budget is spent."""
     rise = min(1.0, step / schedule.warmup) if schedule.warmup else 1.0
     fall = {

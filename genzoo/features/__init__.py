@@ -1,1 +1,1 @@
-"""What turns events into vectors whose distances mean something, for metrics that compare samples with real events."""
+"""Feature extractors: they turn rows and images into vectors whose distances mean something."""

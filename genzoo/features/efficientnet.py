@@ -13,14 +13,18 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from genzoo.errors import ArtifactError
-from genzoo.features.cache import cached
-from genzoo.features.extractor import Array, Extractor, Material
-from genzoo.features.network import Network, load_network
-from genzoo.features.resize import RESIZER, check_images, resized
+from genzoo.features.extractor import Extractor, Material
+from genzoo.features.networks import RESIZER, NetworkExtractor, cached, check_images, load_network, resized
+from genzoo.typing import Array
 
 NAME = "efficientnet-lite0"
+
+
 FILE = "efficientnet-lite0.safetensors"
+
+
 SIDE = 224
+
 
 _STAGES = (  # of blocks: how many, kernel, stride of the first, expansion, channels
     (1, 3, 1, 1, 16),
@@ -33,7 +37,7 @@ _STAGES = (  # of blocks: how many, kernel, stride of the first, expansion, chan
 )
 
 
-class Convolution(nn.Module):
+class ConvolutionNormSwish(nn.Module):
     """A convolution that pads as TensorFlow does, the odd row and column at the end, and its normalisation."""
 
     def __init__(
@@ -57,9 +61,9 @@ class Block(nn.Module):
     def __init__(self, channels: int, width: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
         inner = channels * expansion
-        self.expand = Convolution(channels, inner, 1) if expansion > 1 else nn.Identity()
-        self.depthwise = Convolution(inner, inner, kernel, stride, groups=inner)
-        self.project = Convolution(inner, width, 1, active=False)
+        self.expand = ConvolutionNormSwish(channels, inner, 1) if expansion > 1 else nn.Identity()
+        self.depthwise = ConvolutionNormSwish(inner, inner, kernel, stride, groups=inner)
+        self.project = ConvolutionNormSwish(inner, width, 1, active=False)
         self.residual = stride == 1 and channels == width
 
     def forward(self, x: Tensor) -> Tensor:
@@ -73,13 +77,13 @@ class EfficientNetLite0(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         channels = 32
-        self.stem = Convolution(3, channels, 3, 2)
+        self.stem = ConvolutionNormSwish(3, channels, 3, 2)
         self.blocks = nn.ModuleList()
         for count, kernel, stride, expansion, width in _STAGES:
             for number in range(count):
                 self.blocks.append(Block(channels, width, kernel, stride if number == 0 else 1, expansion))
                 channels = width
-        self.head = Convolution(channels, 1280, 1)
+        self.head = ConvolutionNormSwish(channels, 1280, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.stem(x)
@@ -89,7 +93,7 @@ class EfficientNetLite0(nn.Module):
         return found
 
 
-def build(material: Material) -> Extractor:
+def build_efficientnet(material: Material) -> Extractor:
     """The extractor, from weights in the cache, or in a file that the user names.
 
     Raises:
@@ -113,4 +117,4 @@ def build(material: Material) -> Extractor:
     def prepare(events: Array) -> Tensor:
         return (resized(events, material.data, SIDE) * 255 - 127) / 128
 
-    return Network(network, prepare, protocol, material.device)
+    return NetworkExtractor(network, prepare, protocol, material.device)

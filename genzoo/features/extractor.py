@@ -12,8 +12,8 @@ import numpy as np
 
 from genzoo.data.dataset import Dataset
 from genzoo.spec import DataSpec
+from genzoo.typing import Array
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Features = np.ndarray[Any, np.dtype[np.float64]]
 
 

@@ -18,16 +18,18 @@ import torch
 from torch import Tensor, nn
 
 from genzoo.errors import ConfigError
-from genzoo.features.extractor import Array, Extractor, Material
-from genzoo.features.network import Network, load_network
-from genzoo.features.resize import RESIZER, check_images, resized
+from genzoo.features.extractor import Extractor, Material
+from genzoo.features.networks import RESIZER, NetworkExtractor, check_images, load_network, resized
+from genzoo.typing import Array
 
 NAME = "inception"
+
+
 SIDE = 299
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Layer:
     """One convolution: its name, its channels, its kernel and its stride; it keeps the size where the stride is 1."""
 
     name: str
@@ -36,14 +38,14 @@ class Step:
     stride: int = 1
 
 
-Branch = Sequence[Step | tuple[Step, Step]]
+Branch = Sequence[Layer | tuple[Layer, Layer]]
 """Convolutions in order; a pair stands side by side at the end."""
 
 
 class Convolution(nn.Module):
     """A convolution, its normalisation and a rectifier."""
 
-    def __init__(self, channels: int, step: Step, *, padded: bool = True) -> None:
+    def __init__(self, channels: int, step: Layer, *, padded: bool = True) -> None:
         super().__init__()
         keep = padded and step.stride == 1
         padding = tuple(side // 2 for side in step.kernel) if keep else 0
@@ -72,13 +74,13 @@ class Mixed(nn.Module):
         for branch in branches:
             width = channels
             for part in branch:
-                steps = (part,) if isinstance(part, Step) else part
+                steps = (part,) if isinstance(part, Layer) else part
                 for step in steps:
                     self.add_module(step.name, Convolution(width, step))
                 width = sum(step.width for step in steps)
             self.width += width
         self.pool = pool
-        self.branch_pool = nn.Identity() if pooled is None else Convolution(channels, Step("branch_pool", pooled))
+        self.branch_pool = nn.Identity() if pooled is None else Convolution(channels, Layer("branch_pool", pooled))
         self.width += channels if pooled is None else pooled
 
     def forward(self, x: Tensor) -> Tensor:
@@ -87,7 +89,7 @@ class Mixed(nn.Module):
 
     def _run(self, branch: Branch, x: Tensor) -> Tensor:
         for part in branch:
-            steps = (part,) if isinstance(part, Step) else part
+            steps = (part,) if isinstance(part, Layer) else part
             x = torch.cat([self.get_submodule(step.name)(x) for step in steps], dim=1)
         return x
 
@@ -101,31 +103,31 @@ def _average() -> nn.Module:
 
 def _mixed_5(channels: int, pooled: int) -> Mixed:
     branches = (
-        (Step("branch1x1", 64),),
-        (Step("branch5x5_1", 48), Step("branch5x5_2", 64, (5, 5))),
-        (Step("branch3x3dbl_1", 64), Step("branch3x3dbl_2", 96, (3, 3)), Step("branch3x3dbl_3", 96, (3, 3))),
+        (Layer("branch1x1", 64),),
+        (Layer("branch5x5_1", 48), Layer("branch5x5_2", 64, (5, 5))),
+        (Layer("branch3x3dbl_1", 64), Layer("branch3x3dbl_2", 96, (3, 3)), Layer("branch3x3dbl_3", 96, (3, 3))),
     )
     return Mixed(channels, branches, _average(), pooled)
 
 
 def _mixed_6a(channels: int) -> Mixed:
     branches = (
-        (Step("branch3x3", 384, (3, 3), 2),),
-        (Step("branch3x3dbl_1", 64), Step("branch3x3dbl_2", 96, (3, 3)), Step("branch3x3dbl_3", 96, (3, 3), 2)),
+        (Layer("branch3x3", 384, (3, 3), 2),),
+        (Layer("branch3x3dbl_1", 64), Layer("branch3x3dbl_2", 96, (3, 3)), Layer("branch3x3dbl_3", 96, (3, 3), 2)),
     )
     return Mixed(channels, branches, nn.MaxPool2d(3, 2), None)
 
 
 def _mixed_6(channels: int, inner: int) -> Mixed:
     branches = (
-        (Step("branch1x1", 192),),
-        (Step("branch7x7_1", inner), Step("branch7x7_2", inner, _WIDE), Step("branch7x7_3", 192, _TALL)),
+        (Layer("branch1x1", 192),),
+        (Layer("branch7x7_1", inner), Layer("branch7x7_2", inner, _WIDE), Layer("branch7x7_3", 192, _TALL)),
         (
-            Step("branch7x7dbl_1", inner),
-            Step("branch7x7dbl_2", inner, _TALL),
-            Step("branch7x7dbl_3", inner, _WIDE),
-            Step("branch7x7dbl_4", inner, _TALL),
-            Step("branch7x7dbl_5", 192, _WIDE),
+            Layer("branch7x7dbl_1", inner),
+            Layer("branch7x7dbl_2", inner, _TALL),
+            Layer("branch7x7dbl_3", inner, _WIDE),
+            Layer("branch7x7dbl_4", inner, _TALL),
+            Layer("branch7x7dbl_5", 192, _WIDE),
         ),
     )
     return Mixed(channels, branches, _average(), 192)
@@ -133,12 +135,12 @@ def _mixed_6(channels: int, inner: int) -> Mixed:
 
 def _mixed_7a(channels: int) -> Mixed:
     branches = (
-        (Step("branch3x3_1", 192), Step("branch3x3_2", 320, (3, 3), 2)),
+        (Layer("branch3x3_1", 192), Layer("branch3x3_2", 320, (3, 3), 2)),
         (
-            Step("branch7x7x3_1", 192),
-            Step("branch7x7x3_2", 192, _WIDE),
-            Step("branch7x7x3_3", 192, _TALL),
-            Step("branch7x7x3_4", 192, (3, 3), 2),
+            Layer("branch7x7x3_1", 192),
+            Layer("branch7x7x3_2", 192, _WIDE),
+            Layer("branch7x7x3_3", 192, _TALL),
+            Layer("branch7x7x3_4", 192, (3, 3), 2),
         ),
     )
     return Mixed(channels, branches, nn.MaxPool2d(3, 2), None)
@@ -146,12 +148,12 @@ def _mixed_7a(channels: int) -> Mixed:
 
 def _mixed_7(channels: int, pool: nn.Module) -> Mixed:
     branches = (
-        (Step("branch1x1", 320),),
-        (Step("branch3x3_1", 384), (Step("branch3x3_2a", 384, (1, 3)), Step("branch3x3_2b", 384, (3, 1)))),
+        (Layer("branch1x1", 320),),
+        (Layer("branch3x3_1", 384), (Layer("branch3x3_2a", 384, (1, 3)), Layer("branch3x3_2b", 384, (3, 1)))),
         (
-            Step("branch3x3dbl_1", 448),
-            Step("branch3x3dbl_2", 384, (3, 3)),
-            (Step("branch3x3dbl_3a", 384, (1, 3)), Step("branch3x3dbl_3b", 384, (3, 1))),
+            Layer("branch3x3dbl_1", 448),
+            Layer("branch3x3dbl_2", 384, (3, 3)),
+            (Layer("branch3x3dbl_3a", 384, (1, 3)), Layer("branch3x3dbl_3b", 384, (3, 1))),
         ),
     )
     return Mixed(channels, branches, pool, 192)
@@ -159,12 +161,12 @@ def _mixed_7(channels: int, pool: nn.Module) -> Mixed:
 
 def _layers() -> Mapping[str, nn.Module]:
     return {
-        "Conv2d_1a_3x3": Convolution(3, Step("", 32, (3, 3), 2)),
-        "Conv2d_2a_3x3": Convolution(32, Step("", 32, (3, 3)), padded=False),
-        "Conv2d_2b_3x3": Convolution(32, Step("", 64, (3, 3))),
+        "Conv2d_1a_3x3": Convolution(3, Layer("", 32, (3, 3), 2)),
+        "Conv2d_2a_3x3": Convolution(32, Layer("", 32, (3, 3)), padded=False),
+        "Conv2d_2b_3x3": Convolution(32, Layer("", 64, (3, 3))),
         "pool_2": nn.MaxPool2d(3, 2),
-        "Conv2d_3b_1x1": Convolution(64, Step("", 80)),
-        "Conv2d_4a_3x3": Convolution(80, Step("", 192, (3, 3)), padded=False),
+        "Conv2d_3b_1x1": Convolution(64, Layer("", 80)),
+        "Conv2d_4a_3x3": Convolution(80, Layer("", 192, (3, 3)), padded=False),
         "pool_4": nn.MaxPool2d(3, 2),
         "Mixed_5b": _mixed_5(192, 32),
         "Mixed_5c": _mixed_5(256, 64),
@@ -194,7 +196,7 @@ class Inception(nn.Module):
         return x.mean(dim=(2, 3))
 
 
-def build(material: Material) -> Extractor:
+def build_inception(material: Material) -> Extractor:
     """The extractor, from the weights that the user names.
 
     Raises:
@@ -215,4 +217,4 @@ def build(material: Material) -> Extractor:
     def prepare(events: Array) -> Tensor:
         return resized(events, material.data, SIDE) * 2 - 1
 
-    return Network(network, prepare, protocol, material.device)
+    return NetworkExtractor(network, prepare, protocol, material.device)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from genzoo.features.extractor import Features
-from genzoo.metrics.metric import Direction, Given, Metric, Score, feature_pair
+from genzoo.metrics.metric import Direction, Metric, MetricInput, Score, feature_pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class FrechetDistance(Metric):
     name = "frechet-distance"
     direction: Direction = "lower"
 
-    def score(self, given: Given) -> Score:
+    def score(self, given: MetricInput) -> Score:
         real, samples = feature_pair(given, 2)
         value, error = frechet_distance(real, samples)
         width = real.shape[1]

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import ArtifactError, DivergenceError
-from genzoo.fitted import Fitted, any_observed
-from genzoo.measure import measures_of, on_grid
-from genzoo.model import Generator, Likelihood, Outliers
-from genzoo.seeding import derive
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from genzoo.inference.trained_model import TrainedModel, any_observed
+from genzoo.models.base import Generator, Likelihood, Outliers
+from genzoo.models.measure import measures_of, on_grid
+from genzoo.runtime.seeding import derive
+from genzoo.typing import Array
 
 _NAMED = 10
 """Rows that are named one by one."""
+
 
 DRAWS = 64
 """Draws of a lower bound."""
 
 
-def kind_of(fitted: Fitted, draws: int = DRAWS) -> str:
+def kind_of(fitted: TrainedModel, draws: int = DRAWS) -> str:
     """What a model's log-likelihoods are: `exact`, `lower bound (N draws)` or `none`.
 
     That of a density is a lower bound where the data lie on a grid.
@@ -34,7 +33,7 @@ def kind_of(fitted: Fitted, draws: int = DRAWS) -> str:
     return f"lower bound ({draws} draw{'s'[: draws != 1]})" if "likelihood-bound" in able else "none"
 
 
-def measure_of(fitted: Fitted) -> str | None:
+def measure_of(fitted: TrainedModel) -> str | None:
     """What a model's log-likelihoods measure, column by column, such as `density of a; mass of b, c`."""
     if kind_of(fitted) == "none":
         return None
@@ -49,13 +48,13 @@ def measure_of(fitted: Fitted) -> str | None:
     return "; ".join(parts)
 
 
-def _measured(fitted: Fitted) -> tuple[str, ...]:
+def _measured(fitted: TrainedModel) -> tuple[str, ...]:
     """What a model's log-likelihoods measure, feature by feature: on a grid the mass of a point, whatever the model."""
     pairs = zip(measures_of(fitted.generator, fitted.data), on_grid(fitted.generator, fitted.data), strict=True)
     return tuple("mass" if spread else measure for measure, spread in pairs)
 
 
-def dimensions_of(fitted: Fitted) -> int | None:
+def dimensions_of(fitted: TrainedModel) -> int | None:
     """How many numbers an event has, of a model of images whose log-likelihoods are those of a probability mass.
 
     Those are told in bits per dimension, too; `None` of all others.
@@ -79,7 +78,7 @@ def degrees_of_freedom(generator: Generator) -> int | None:
     return generator.degrees_of_freedom if isinstance(generator, Likelihood) else None
 
 
-def log_likelihoods(fitted: Fitted, dataset: Dataset, rows: Rows, seed: int, draws: int = DRAWS) -> Array:
+def log_likelihoods(fitted: TrainedModel, dataset: Dataset, rows: Rows, seed: int, draws: int = DRAWS) -> Array:
     """Log-likelihoods, or their lower bounds, of some rows, `(n,)` nats; NaN of rows that have no value at all.
 
     Arguments:
@@ -116,7 +115,7 @@ def observed_rows(dataset: Dataset, rows: Rows) -> Rows:
     return found
 
 
-def uncovered(fitted: Fitted, dataset: Dataset, rows: Rows) -> Rows:
+def uncovered(fitted: TrainedModel, dataset: Dataset, rows: Rows) -> Rows:
     """Those of some rows that lie outside the box of a model with a component of outliers; none of other models."""
     if not isinstance(fitted.generator, Outliers):
         return rows[:0]

@@ -21,16 +21,22 @@ from scipy.stats import fisher_exact, norm
 
 from genzoo.errors import DataError
 from genzoo.features.extractor import Features
-from genzoo.metrics.distance import Nearest
-from genzoo.metrics.metric import Direction, Given, Metric, Need, Score, feature_pair, training_features
+from genzoo.metrics.distances import Nearest
+from genzoo.metrics.metric import Direction, Metric, MetricInput, Need, Score, feature_pair, training_features
 
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
+
+
 Index = np.ndarray[Any, np.dtype[np.int64]]
+
 
 LEVEL = 0.01
 """At which each test flags."""
 
+
 _LEAST = 10
+
+
 _AT_ONE = 1 / 3
 """A sample lies at one event where the second nearest is so many times as far."""
 
@@ -42,7 +48,7 @@ class Memorisation(Metric):
     direction: Direction = "lower"
     needs: frozenset[Need] = frozenset({"features", "training"})
 
-    def score(self, given: Given) -> Score:
+    def score(self, given: MetricInput) -> Score:
         real, samples = feature_pair(given, _LEAST)
         train = training_features(given, _LEAST)
         copied, seen = equal_to(samples, train), equal_to(real, train)
@@ -86,7 +92,7 @@ def share(trained: Features, inverse: Index, place: Index) -> tuple[float, float
     return float(weight @ trained), math.sqrt(max(variance, 0.0))
 
 
-def _why_equal(given: Given) -> str:
+def _why_equal(given: MetricInput) -> str:
     """What makes most real events equal a training event."""
     data = given.data
     if data is not None and data.modality == "table" and len(data.discrete) == len(data.features):

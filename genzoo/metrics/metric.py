@@ -12,10 +12,14 @@ import numpy as np
 from genzoo.errors import DataError
 from genzoo.features.extractor import Features
 from genzoo.spec import DataSpec, Modality
+from genzoo.typing import Array
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Direction = Literal["higher", "lower"]
+
+
 Need = Literal["samples", "features", "training", "likelihood"]
+
+
 FoundT = TypeVar("FoundT")
 
 
@@ -46,7 +50,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Given:
+class MetricInput:
     """What metrics are given; what none of them needs is `None`.
 
     Arguments:
@@ -98,7 +102,7 @@ class Metric(ABC):
     modalities: tuple[Modality, ...] = ("image", "table")
 
     @abstractmethod
-    def score(self, given: Given) -> Score:
+    def score(self, given: MetricInput) -> Score:
         """The score of a model.
 
         Raises:
@@ -106,7 +110,7 @@ class Metric(ABC):
         """
 
 
-def feature_pair(given: Given, least: int) -> tuple[Features, Features]:
+def feature_pair(given: MetricInput, least: int) -> tuple[Features, Features]:
     """Features of real events and of samples as float64 matrices of one width.
 
     Raises:
@@ -124,7 +128,7 @@ def feature_pair(given: Given, least: int) -> tuple[Features, Features]:
     return real, samples
 
 
-def training_features(given: Given, least: int) -> Features:
+def training_features(given: MetricInput, least: int) -> Features:
     """Features of training events, as `feature_pair` gives others.
 
     Raises:

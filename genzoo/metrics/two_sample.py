@@ -17,16 +17,25 @@ from torch.optim.adamw import adamw
 
 from genzoo.errors import DataError
 from genzoo.features.extractor import Features
-from genzoo.metrics.distance import Distinct
-from genzoo.metrics.metric import Direction, Given, Metric, Score, feature_pair
-from genzoo.seeding import derive, scope
+from genzoo.metrics.distances import Distinct
+from genzoo.metrics.metric import Direction, Metric, MetricInput, Score, feature_pair
+from genzoo.runtime.seeding import derive, random_scope
 
 _LEAST = 20
+
+
 _HIDDEN = 128
+
+
 _BATCH = 128
+
+
 _EPOCHS = 30
+
+
 _UPDATES = 200, 1_000
 """The fewest and the most, whatever the epochs come to."""
+
 
 _ADAMW: Mapping[str, Any] = {
     "lr": 2e-3,
@@ -37,6 +46,7 @@ _ADAMW: Mapping[str, Any] = {
     "amsgrad": False,
     "maximize": False,
 }
+
 
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -51,7 +61,7 @@ class ClassifierTwoSample(Metric):
     name = "classifier-two-sample"
     direction: Direction = "lower"
 
-    def score(self, given: Given) -> Score:
+    def score(self, given: MetricInput) -> Score:
         real, samples = feature_pair(given, _LEAST)
         events = np.concatenate([real, samples])
         drawn = np.arange(len(events)) >= len(real)
@@ -106,7 +116,7 @@ def _right(events: Features, drawn: Flags, train: Flags, updates: int, seed: int
     scaled = ((events - centre) / np.where(changing, deviation, 1.0)).clip(-10, 10)
     x = torch.from_numpy(scaled).to(torch.float32)
     y = torch.from_numpy(drawn).to(torch.float32)
-    with scope(seed, "two-sample"):
+    with random_scope(seed, "two-sample"):
         network = _trained(x[torch.from_numpy(train)], y[torch.from_numpy(train)], updates)
     with torch.no_grad():
         told = network(x).squeeze(1).numpy() > 0

@@ -17,28 +17,27 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from genzoo.testing.catalogue import promises as promises
     from genzoo.testing.check import check_promises as check_promises
+    from genzoo.testing.check import promises as promises
     from genzoo.testing.keeping import keeps_promises as keeps_promises
     from genzoo.testing.promise import Outcome as Outcome
     from genzoo.testing.promise import Promise as Promise
 
-_WHERE = {
+_MODULE_OF = {
     "Outcome": "promise",
     "Promise": "promise",
     "check_promises": "check",
     "keeps_promises": "keeping",
-    "promises": "catalogue",
+    "promises": "check",
 }
 
-__all__ = sorted(_WHERE)  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = sorted(_MODULE_OF)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module 'genzoo.testing' has no attribute {name!r}")
-
-    return getattr(importlib.import_module(f"genzoo.testing.{_WHERE[name]}"), name)
+    return getattr(importlib.import_module(f"genzoo.testing.{_MODULE_OF[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -1,19 +1,59 @@
-"""Holding something of the zoo to its promises, with or without pytest."""
+"""Check everything the zoo has against its promises, with or without pytest."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from genzoo.errors import ConfigError
-from genzoo.testing.building import PROMISES as BUILDING
-from genzoo.testing.catalogue import promises
-from genzoo.testing.configuration import PROMISES as CONFIGURATION
-from genzoo.testing.dataset import DatasetSubject
-from genzoo.testing.metric import MetricSubject
-from genzoo.testing.promise import BrokenPromise, DoesNotApply, Outcome, Promise, Sort
-from genzoo.testing.registration import PROMISES as REGISTRATION
+from genzoo.errors import ConfigError, did_you_mean
+from genzoo.testing.promise import BrokenPromise, DoesNotApply, Kind, Outcome, Promise
+from genzoo.testing.promises.accelerator import PROMISES as ACCELERATOR
+from genzoo.testing.promises.bound import PROMISES as BOUND
+from genzoo.testing.promises.building import PROMISES as BUILDING
+from genzoo.testing.promises.capabilities import ANSWER, COMPONENT, IMPUTATION, LATENT
+from genzoo.testing.promises.configuration import PROMISES as CONFIGURATION
+from genzoo.testing.promises.dataset import PROMISES as DATASET
+from genzoo.testing.promises.dataset import DatasetSubject
+from genzoo.testing.promises.likelihood import PROMISES as DENSITY
+from genzoo.testing.promises.metric import PROMISES as METRIC
+from genzoo.testing.promises.metric import MetricSubject
+from genzoo.testing.promises.randomness import PROMISES as RANDOMNESS
+from genzoo.testing.promises.registration import PROMISES as REGISTRATION
+from genzoo.testing.promises.sampling import PROMISES as SAMPLING
+from genzoo.testing.promises.training import PROMISES as TRAINING
 from genzoo.testing.subject import Subject
+
+_ALL = (
+    *REGISTRATION,
+    *CONFIGURATION,
+    *BUILDING,
+    *SAMPLING,
+    *RANDOMNESS,
+    *ACCELERATOR,
+    *TRAINING,
+    *ANSWER,
+    *DENSITY,
+    *BOUND,
+    *LATENT,
+    *COMPONENT,
+    *IMPUTATION,
+    *METRIC,
+    *DATASET,
+)
+
+
+def promises(sort: Kind = "model") -> tuple[Promise, ...]:
+    """What everything of a sort promises, in the order in which it is checked.
+
+    Raises:
+        ConfigError: there is no such sort.
+    """
+    found = tuple(promise for promise in _ALL if promise.sort == sort)
+    if not found:
+        known = {promise.sort for promise in _ALL}
+        raise ConfigError(f"Nothing is promised of a {sort!r}. {did_you_mean(sort, known)}")
+    return found
+
 
 _OF_WHAT_IS_BUILT = frozenset(promises("model")) - {*REGISTRATION, *CONFIGURATION, *BUILDING}
 """Promises of which nothing can be said where models are built for other events than those of the data."""
@@ -21,7 +61,7 @@ _OF_WHAT_IS_BUILT = frozenset(promises("model")) - {*REGISTRATION, *CONFIGURATIO
 
 def subject_of(
     name: str,
-    sort: Sort = "model",
+    sort: Kind = "model",
     options: Mapping[str, Any] | None = None,
     training: Mapping[str, Any] | None = None,
     objective: str | Mapping[str, Any] | None = None,
@@ -38,7 +78,7 @@ def subject_of(
     return MetricSubject(name) if sort == "metric" else DatasetSubject(name)
 
 
-def hold(promise: Promise, subject: Any) -> None:
+def check_promise(promise: Promise, subject: Any) -> None:
     """Check one promise.
 
     Raises:
@@ -58,7 +98,7 @@ def hold(promise: Promise, subject: Any) -> None:
 def check_promises(
     name: str,
     *,
-    sort: Sort = "model",
+    sort: Kind = "model",
     options: Mapping[str, Any] | None = None,
     training: Mapping[str, Any] | None = None,
     objective: str | Mapping[str, Any] | None = None,
@@ -87,7 +127,7 @@ def check_promises(
 
 def _outcome(promise: Promise, subject: Any) -> Outcome:
     try:
-        hold(promise, subject)
+        check_promise(promise, subject)
     except DoesNotApply as reason:
         return Outcome(promise, "does not apply", str(reason))
     except BrokenPromise as seen:

@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 
 from genzoo.errors import ConfigError, did_you_mean
-from genzoo.testing.catalogue import promises
-from genzoo.testing.check import hold, subject_of
-from genzoo.testing.promise import DoesNotApply, Promise, Sort
+from genzoo.testing.check import check_promise, promises, subject_of
+from genzoo.testing.promise import DoesNotApply, Kind, Promise
 
 
-class Kept:
+class BoundPromise:
     """One promise of one subject; calling it checks it.
 
     Arguments:
@@ -31,7 +30,7 @@ class Kept:
     def __call__(self) -> None:
         """Check it; where it does not apply, the test is skipped with the reason."""
         try:
-            hold(self._promise, self._subject)
+            check_promise(self._promise, self._subject)
         except DoesNotApply as reason:
             pytest.skip(f"{self._promise.name} does not apply: {reason}")
 
@@ -39,12 +38,12 @@ class Kept:
 def keeps_promises(
     name: str,
     *,
-    sort: Sort = "model",
+    sort: Kind = "model",
     options: Mapping[str, Any] | None = None,
     training: Mapping[str, Any] | None = None,
     objective: str | Mapping[str, Any] | None = None,
     expected_failures: Mapping[str, str] | None = None,
-) -> Callable[[Callable[[Kept], None]], Callable[[Kept], None]]:
+) -> Callable[[Callable[[BoundPromise], None]], Callable[[BoundPromise], None]]:
     """Turn a test of one argument, `promise`, into one test for every promise of a sort.
 
     Arguments:
@@ -63,7 +62,7 @@ def keeps_promises(
         raise ConfigError(f"No {sort} promises {unknown!r}. {did_you_mean(unknown, known)}")
     subject = subject_of(name, sort, options, training, objective)
     parameters = [
-        pytest.param(Kept(promise, subject, name), id=promise.name, marks=_marks(expected.get(promise.name)))
+        pytest.param(BoundPromise(promise, subject, name), id=promise.name, marks=_marks(expected.get(promise.name)))
         for promise in promises(sort)
     ]
     return pytest.mark.parametrize("promise", parameters)

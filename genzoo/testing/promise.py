@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Sort = Literal["model", "metric", "dataset"]
+Kind = Literal["model", "metric", "dataset"]
+
+
 State = Literal["kept", "broken", "does not apply"]
 
 
@@ -48,12 +50,12 @@ class Promise:
 
     name: str
     sentence: str
-    sort: Sort
+    sort: Kind
     check: Callable[[Any], None]
     needs: tuple[str, ...] = ()
 
     @staticmethod
-    def of(check: Callable[[Any], None], *needs: str, sort: Sort = "model") -> Promise:
+    def of(check: Callable[[Any], None], *needs: str, sort: Kind = "model") -> Promise:
         """The promise that a function checks, named by the function and said by the first line of its docstring."""
         sentence = (inspect.getdoc(check) or "").partition("\n\n")[0]
         return Promise(check.__name__.replace("_", "-"), " ".join(sentence.split()), sort, check, needs)

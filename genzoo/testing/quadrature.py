@@ -9,14 +9,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from genzoo.testing.place import Place, places_of
+from genzoo.testing.event_values import EventValue, event_values_of
 from genzoo.testing.subject import Case
 
 _REACH = math.asinh(300.0)
 """How far nodes reach, in deviations from the mean, as their hyperbolic sine has it."""
 
+
 _CELLS = {0: 1, 1: 25, 2: 10}
 """Cells that a number is divided into, by how many numbers an event holds."""
+
 
 _MOST_COUNTED = 80
 """Counts that are summed over, from 0."""
@@ -97,7 +99,7 @@ def grid_of(case: Case, most: int, numbers: int, pair: int) -> Grid | None:
     Returns:
         `None` where there would be more events than `most`, or more numbers than two.
     """
-    places = places_of(case)
+    places = event_values_of(case)
     free = sum(place.levels is None and not place.count for place in places)
     if free > 2:
         return None
@@ -107,7 +109,7 @@ def grid_of(case: Case, most: int, numbers: int, pair: int) -> Grid | None:
     return Grid(axes, case.data.event_shape)
 
 
-def _axis(place: Place, numbers: int, parts: int) -> Axis:
+def _axis(place: EventValue, numbers: int, parts: int) -> Axis:
     if place.levels is not None:
         return Axis(place.levels, torch.zeros_like(place.levels), _between(place.levels), smooth=False)
     if place.count:

@@ -11,30 +11,31 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genzoo.build import build_parts, check_data
-from genzoo.config import RunConfig
+from genzoo.config.resolve import layer, resolve_config
+from genzoo.config.settings import RunConfig
 from genzoo.data.dataset import Dataset
+from genzoo.data.transforms import AffineTransform, fit_transform, observed
 from genzoo.errors import DataError, GenzooError
-from genzoo.fitted import Fitted
-from genzoo.measure import measures_of
-from genzoo.model import Generator, Measure, Parts
-from genzoo.objective import Batch
-from genzoo.plugins import registry
-from genzoo.preparation import Prepared, prepare
-from genzoo.recipe import layer, resolve_config
-from genzoo.registry import Entry
-from genzoo.seeding import scope
+from genzoo.inference.trained_model import TrainedModel
+from genzoo.models.base import Generator, Measure, Parts
+from genzoo.models.factory import build_model, check_data
+from genzoo.models.measure import measures_of
+from genzoo.models.objective import Batch
+from genzoo.plugins.manager import get_registry
+from genzoo.plugins.registry import Entry
+from genzoo.runtime.seeding import random_scope
 from genzoo.spec import DataSpec, ModelSpec
 from genzoo.testing.promise import DoesNotApply
 from genzoo.testing.toys import toys
-from genzoo.training import train_in_memory
-from genzoo.transform import Affine, fit_transform, observed
+from genzoo.training.setup import TrainingSetup, build_setup
+from genzoo.training.trainer import train_in_memory
 
-Array = np.ndarray[Any, np.dtype[Any]]
 CapabilityT = TypeVar("CapabilityT")
+
 
 _TRAINING: Mapping[str, Any] = {"steps": 60, "batch_size": 16}
 """What replaces a model's budget: enough to learn something of a toy."""
+
 
 _BRIEF: Mapping[str, Any] = {**_TRAINING, "steps": 20}
 """The same for toys of which little needs to be learnt."""
@@ -70,7 +71,7 @@ class Subject:
         Raises:
             ConfigError: there is none of that name.
         """
-        return registry().models.get(self.name)
+        return get_registry().models.get(self.name)
 
     @property
     def objectives(self) -> tuple[str | Mapping[str, Any], ...]:
@@ -92,7 +93,7 @@ class Subject:
         if objective is not None or self._objective is not None:
             asked["objective"] = self._objective if objective is None else objective
         layers = [layer({"training": more}) for more in (self._training, training)]
-        return resolve_config(registry(), self.name, layer(asked), *layers)
+        return resolve_config(get_registry(), self.name, layer(asked), *layers)
 
     def takes(self, data: DataSpec) -> bool:
         """Whether its spec claims events of that form."""
@@ -178,27 +179,27 @@ class Case:
 
     def parts(self) -> Parts:
         """Untrained parts, made anew."""
-        with scope(0, "build"):
-            return build_parts(self.subject.entry, self.subject.options, self.data)
+        with random_scope(0, "build"):
+            return build_model(self.subject.entry, self.subject.options, self.data)
 
-    def prepared(self, *, brief: bool = False, **training: Any) -> Prepared:
+    def prepared(self, *, brief: bool = False, **training: Any) -> TrainingSetup:
         """A training that is ready to begin; see `Subject.configuration`."""
         config = self.subject.configuration(brief=brief, **training)
         content = config.model_copy(update={"data": config.data.model_copy(update={"source": self.name})})
-        return prepare(content, self.dataset)
+        return build_setup(content, self.dataset)
 
     @functools.cached_property
-    def fitted(self) -> Fitted:
+    def fitted(self) -> TrainedModel:
         """The trained model, in float32; an untrained one where training failed."""
         try:
             return train_in_memory(self.prepared(brief=self not in self.subject.principal))
         except Exception as error:
             self.failure = error
         entry = self.subject.entry
-        return Fitted(entry.id, self.parts().generator.eval(), self.transform, self.data, entry.spec.missing)
+        return TrainedModel(entry.id, self.parts().generator.eval(), self.transform, self.data, entry.spec.missing)
 
     @functools.cached_property
-    def transform(self) -> Affine:
+    def transform(self) -> AffineTransform:
         """Into model space, as training fits it to its rows; to all rows where it cannot be prepared."""
         try:
             return self.prepared(brief=True).transform
@@ -243,5 +244,5 @@ def copied(given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 
 def scoped(draw: Callable[[], CapabilityT], seed: int = 0) -> CapabilityT:
     """What `draw` draws in a random scope of the kit, without gradients."""
-    with torch.no_grad(), scope(seed, "promise"):
+    with torch.no_grad(), random_scope(seed, "promise"):
         return draw()

@@ -9,11 +9,13 @@ import numpy as np
 
 from genzoo.data.dataset import Dataset
 from genzoo.spec import DataSpec, Feature
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from genzoo.typing import Array
 
 _ROWS = 240
+
+
 _IMAGES = 160
+
 
 _KINDS = (
     Feature("height"),

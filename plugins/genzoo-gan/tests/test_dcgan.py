@@ -40,10 +40,10 @@ def test_the_tutorial_architecture_has_the_textbooks_number_of_parameters():
 
 
 def test_the_tutorial_preset_is_that_architecture_and_recipe(tmp_path):
-    from genzoo.plugins import registry
-    from genzoo.recipe import layer, resolve_config
+    from genzoo.config.resolve import layer, resolve_config
+    from genzoo.plugins.manager import get_registry
 
-    config = resolve_config(registry(), "dcgan", layer({"preset": "tutorial"}))
+    config = resolve_config(get_registry(), "dcgan", layer({"preset": "tutorial"}))
     assert DCGANOptions(**config.options) == TUTORIAL
     assert config.objective.name == "genzoo-gan/non-saturating"
     assert config.objective.options["simultaneous"] is True

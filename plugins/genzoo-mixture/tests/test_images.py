@@ -11,10 +11,10 @@ from sklearn.metrics import adjusted_rand_score
 
 import genzoo
 from genzoo import DataSpec, Feature
-from genzoo.data.bundled import digits
-from genzoo.data.source import open_dataset
-from genzoo.dequantise import Dequantiser
-from genzoo.plugins import registry
+from genzoo.data.builtin import digits
+from genzoo.data.dequantize import Dequantizer
+from genzoo.data.loading import open_dataset
+from genzoo.plugins.manager import get_registry
 from genzoo_mixture.build import build_classes, build_gaussian, build_mixture
 from genzoo_mixture.options import ClassOptions, GaussianOptions, MixtureOptions
 
@@ -64,11 +64,11 @@ def test_one_gaussian_of_digits_is_the_closed_form_of_the_noisy_digits(tmp_path)
     run = genzoo.train("gaussian", "digits", precision="fp64", reg_covar=0, out=tmp_path / "run")
     fitted, data = run.fitted(), digits()
     rows = data.split(run.config.split, 0).train
-    spread = Dequantiser.of(fitted.generator, data.spec, run.config.seed)
+    spread = Dequantizer.of(fitted.generator, data.spec, run.config.seed)
     noisy = spread(torch.as_tensor(data.events[rows]), torch.as_tensor(rows)).flatten(1).numpy()
     expected = stats.multivariate_normal(noisy.mean(0), np.cov(noisy.T, bias=True))
     x = data.events[:5]
-    at = Dequantiser.of(fitted.generator, data.spec, 3)
+    at = Dequantizer.of(fitted.generator, data.spec, 3)
     terms = [expected.logpdf(at(torch.as_tensor(x), torch.arange(5), k).flatten(1).numpy()) for k in range(4)]
     wanted = np.logaddexp.reduce(terms) - math.log(4)
     assert np.allclose(fitted.log_prob_bound(x, draws=4, seed=3), wanted, rtol=1e-9)
@@ -148,7 +148,7 @@ def test_latent_classes_of_binary_images_are_products_of_bernoullis(tmp_path):
     assert fitted.capabilities >= {"likelihood"}, "the probability of two levels is known exactly"
     emission, weights = fitted.generator.emissions[0], fitted.generator.log_weights.exp().numpy()
     share = emission.log_probability.view(4, 64, 2)[:, :, 1].exp().numpy()
-    x = open_dataset(run.config.data, registry()).events[:100].reshape(100, 64)
+    x = open_dataset(run.config.data, get_registry()).events[:100].reshape(100, 64)
     each = stats.bernoulli(share[:, None]).logpmf(x[None]).sum(2) + np.log(weights)[:, None]
     assert np.allclose(fitted.log_prob(x.reshape(-1, 1, 8, 8)), np.logaddexp.reduce(each), rtol=1e-9)
     assert set(np.unique(fitted.sample(50))) == {0, 1}

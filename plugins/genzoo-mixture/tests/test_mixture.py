@@ -6,7 +6,7 @@ from scipy import stats
 from sklearn.mixture import GaussianMixture as Reference
 
 import genzoo
-from genzoo.config import Training
+from genzoo.config.settings import Training
 from genzoo.engine.em import EMEngine
 from genzoo_mixture.em import MixtureEM
 
@@ -107,8 +107,8 @@ def test_restarts_keep_the_best_and_report_all(start):
 
 
 def test_resuming_em_gives_the_bits_of_an_uninterrupted_run(tmp_path):
-    from genzoo.resumption import prepare_resume
-    from genzoo.training import run_training
+    from genzoo.training.resume import prepare_resume
+    from genzoo.training.trainer import run_training
 
     settings = {"restarts": 3, "tolerance": 1e-7}
     whole = genzoo.train("gmm", components=3, out=tmp_path / "whole", training=settings)

@@ -10,7 +10,7 @@ from scipy import stats
 from scipy.special import logsumexp
 
 import genzoo
-from genzoo.config import Training
+from genzoo.config.settings import Training
 from genzoo.engine.em import EMEngine
 
 NAMES = ["full", "tied", "diagonal", "spherical"]

@@ -1,6 +1,6 @@
 """What every plugin promises, of the mixtures."""
 
-from genzoo.testing import keeps_promises
+from genzoo.testing.keeping import keeps_promises
 
 COUNTED = "the volume of the box of the noise is counted as a parameter, as mclust does, and fits beside its share"
 

@@ -8,8 +8,8 @@ import torch
 from mixture_cases import problem
 
 import genzoo
-from genzoo.resumption import prepare_resume
-from genzoo.training import run_training
+from genzoo.training.resume import prepare_resume
+from genzoo.training.trainer import run_training
 
 
 def losses(run):

@@ -15,13 +15,13 @@ from genzoo_vae.observation import (
     Categorical,
     Columns,
     DiscretisedLogistic,
-    Gaussian,
+    GaussianObservation,
     NegativeBinomial,
     Observation,
     Poisson,
 )
 from genzoo_vae.options import VAEOptions
-from genzoo_vae.prior import Mixture, Normal
+from genzoo_vae.prior import MixturePrior, Normal
 
 _LARGE = 1024
 """Pixels from which on an image goes through convolutions unless told otherwise."""
@@ -42,7 +42,7 @@ def build(config: VAEOptions, data: DataSpec) -> Parts:
         encoder,
         decoder,
         observation,
-        Mixture(config.latent, config.components) if config.prior == "mixture" else Normal(config.latent),
+        MixturePrior(config.latent, config.components) if config.prior == "mixture" else Normal(config.latent),
         data.event_shape,
         config.latent,
         told=data.missing,
@@ -51,8 +51,8 @@ def build(config: VAEOptions, data: DataSpec) -> Parts:
         imputation_draws=config.imputation_draws,
     )
     if image:
-        generator.measures = ("density",) if isinstance(observation, Gaussian) else ("mass",)
-    generator.dequantised = isinstance(observation, Gaussian) and data.quantum is not None
+        generator.measures = ("density",) if isinstance(observation, GaussianObservation) else ("mass",)
+    generator.dequantised = isinstance(observation, GaussianObservation) and data.quantum is not None
     return Parts(generator)
 
 
@@ -110,7 +110,7 @@ def _gaussian(config: VAEOptions, data: DataSpec) -> Observation:
     if kind in ("binary", "categorical"):
         suited = "bernoulli" if kind == "binary" else "categorical"
         raise ValueError(f"likelihood=gaussian is a density, and these pixels are {kind}; use {suited}")
-    return Gaussian(data.size, config.spread, _FIRST_PIXEL, config.least_scale)
+    return GaussianObservation(data.size, config.spread, _FIRST_PIXEL, config.least_scale)
 
 
 def _bernoulli(_: VAEOptions, data: DataSpec) -> Observation:
@@ -165,7 +165,7 @@ def _columns(config: VAEOptions, data: DataSpec) -> Observation:
 
 def _column_part(config: VAEOptions, kind: str, levels: int, places: int) -> Observation:
     if kind == "continuous":
-        return Gaussian(places, config.spread, _FIRST_COLUMN, config.least_scale)
+        return GaussianObservation(places, config.spread, _FIRST_COLUMN, config.least_scale)
     if kind == "count":
         return Poisson(places) if config.counts == "poisson" else NegativeBinomial(places)
     return Categorical(places, levels) if kind == "categorical" else Bernoulli(places)

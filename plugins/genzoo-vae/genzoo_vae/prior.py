@@ -45,7 +45,7 @@ class Normal(Prior):
         return torch.randn(n, len(self.origin), device=self.origin.device, dtype=self.origin.dtype)
 
 
-class Mixture(Prior):
+class MixturePrior(Prior):
     """A mixture of normals without correlations, learnt with the autoencoder.
 
     A standard normal leaves room where no event is encoded, from which samples then come; this one does not.

@@ -11,7 +11,7 @@ from genzoo_vae.observation import (
     Categorical,
     Columns,
     DiscretisedLogistic,
-    Gaussian,
+    GaussianObservation,
     NegativeBinomial,
     Poisson,
 )
@@ -63,7 +63,7 @@ def test_gradients_of_a_narrow_logistic_stay_finite_far_away():
 
 
 def test_the_scale_of_a_gaussian_never_falls_below_its_least():
-    observation = Gaussian(2, "network", 0.5, 0.01).double()
+    observation = GaussianObservation(2, "network", 0.5, 0.01).double()
     given = tensor([0.0, 0.0, -1e6, 0.0])
     density = observation.log_prob(tensor([[0.0, 0.0]]), given)[0]
     assert np.allclose(density, stats.norm(0, [0.01, 0.5]).logpdf(0.0), rtol=1e-12)
@@ -71,7 +71,7 @@ def test_the_scale_of_a_gaussian_never_falls_below_its_least():
 
 @pytest.mark.parametrize("least", [0.5, 1.0])
 def test_a_least_deviation_may_lie_above_where_training_starts_else(least):
-    observation = Gaussian(1, "shared", 0.2, least).double()
+    observation = GaussianObservation(1, "shared", 0.2, least).double()
     deviations = observation.spread(tensor([0.0])).exp().item()
     assert deviations == pytest.approx(2 * least)
 
@@ -118,7 +118,7 @@ def test_stirlings_error_is_what_the_formula_leaves():
     "observation",
     [
         Bernoulli(3),
-        Gaussian(3, "network", 0.3, 0.01),
+        GaussianObservation(3, "network", 0.3, 0.01),
         DiscretisedLogistic(3, 256, "network"),
         Poisson(3),
         NegativeBinomial(3),

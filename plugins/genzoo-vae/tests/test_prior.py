@@ -13,12 +13,12 @@ import genzoo
 from genzoo_vae.autoencoder import Posterior
 from genzoo_vae.objectives import elbo
 from genzoo_vae.options import ELBOOptions
-from genzoo_vae.prior import Mixture, Normal
+from genzoo_vae.prior import MixturePrior, Normal
 
 
 def mixture(latent, components=5, seed=0):
     torch.manual_seed(seed)
-    prior = Mixture(latent, components).double()
+    prior = MixturePrior(latent, components).double()
     with torch.no_grad():
         for parameter in prior.parameters():
             parameter.copy_(torch.randn_like(parameter))
@@ -74,7 +74,7 @@ def test_the_divergence_by_draws_is_that_by_quadrature_on_average():
 
 
 def test_one_component_at_the_origin_is_the_standard_normal():
-    prior, z = Mixture(2, 1), torch.randn(10, 3, 2)
+    prior, z = MixturePrior(2, 1), torch.randn(10, 3, 2)
     with torch.no_grad():
         prior.means.zero_()
     assert torch.allclose(prior.log_prob(z), Normal(2).log_prob(z), atol=1e-6)

@@ -1,6 +1,6 @@
 """What every plugin promises, of the autoencoder."""
 
-from genzoo.testing import keeps_promises
+from genzoo.testing.keeping import keeps_promises
 
 
 @keeps_promises("vae")

@@ -12,7 +12,7 @@ import genzoo
 from genzoo_vae.build import build
 from genzoo_vae.network import ConvEncoder
 from genzoo_vae.objectives import elbo, iwae
-from genzoo_vae.observation import Bernoulli, Categorical, Columns, DiscretisedLogistic, Gaussian
+from genzoo_vae.observation import Bernoulli, Categorical, Columns, DiscretisedLogistic, GaussianObservation
 from genzoo_vae.options import ELBOOptions, IWAEOptions, VAEOptions
 
 FREE = dataclasses.replace(IMAGE, bounds=None, quantum=None, storage="float32")
@@ -32,20 +32,20 @@ def mixed_events(n, seed=0):
     [
         (IMAGE, {}, DiscretisedLogistic),
         (BINARY, {}, Bernoulli),
-        (FREE, {}, Gaussian),
-        (dataclasses.replace(IMAGE, bounds=None), {}, Gaussian),
+        (FREE, {}, GaussianObservation),
+        (dataclasses.replace(IMAGE, bounds=None), {}, GaussianObservation),
         (IMAGE, {"likelihood": "categorical"}, Categorical),
-        (IMAGE, {"likelihood": "gaussian"}, Gaussian),
-        (table(3), {}, Gaussian),
+        (IMAGE, {"likelihood": "gaussian"}, GaussianObservation),
+        (table(3), {}, GaussianObservation),
         (MIXED, {}, Columns),
     ],
 )
 def test_the_likelihood_goes_by_the_kind_of_data(data, options, observation):
     generator = build(VAEOptions(**options), data).generator
     assert isinstance(generator.observation, observation)
-    measure = "density" if observation is Gaussian else "mass"
+    measure = "density" if observation is GaussianObservation else "mass"
     assert generator.measures == ((measure,) if data.modality == "image" else None)
-    assert generator.dequantised == (observation is Gaussian and data.quantum is not None)
+    assert generator.dequantised == (observation is GaussianObservation and data.quantum is not None)
 
 
 def test_large_images_go_through_convolutions_unless_told_otherwise():

@@ -10,7 +10,7 @@ from torch import nn
 import genzoo
 from genzoo_vae.autoencoder import VAE
 from genzoo_vae.build import build
-from genzoo_vae.observation import Gaussian
+from genzoo_vae.observation import GaussianObservation
 from genzoo_vae.options import VAEOptions
 from genzoo_vae.prior import Normal
 
@@ -76,7 +76,7 @@ class Factors:
         columns, latent = self.weight.shape
         solved = np.linalg.solve(self.precision, self.weight.T / self.variance)
         encoder, decoder = nn.Linear(columns, 2 * latent), nn.Linear(latent, columns)
-        observation = Gaussian(columns, "place", 0.5, 1e-3)
+        observation = GaussianObservation(columns, "place", 0.5, 1e-3)
         vae = (
             VAE(encoder, decoder, observation, Normal(latent), (columns,), latent, imputation_draws=draws)
             .double()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from genzoo_vae.observation.bernoulli import Bernoulli
 from genzoo_vae.observation.categorical import Categorical
 from genzoo_vae.observation.columns import Columns
-from genzoo_vae.observation.gaussian import Gaussian
+from genzoo_vae.observation.gaussian import GaussianObservation
 from genzoo_vae.observation.logistic import DiscretisedLogistic
 from genzoo_vae.observation.negative_binomial import NegativeBinomial
 from genzoo_vae.observation.observation import Observation
@@ -16,7 +16,7 @@ __all__ = [
     "Categorical",
     "Columns",
     "DiscretisedLogistic",
-    "Gaussian",
+    "GaussianObservation",
     "NegativeBinomial",
     "Observation",
     "Poisson",

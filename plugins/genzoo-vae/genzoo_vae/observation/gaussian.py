@@ -17,7 +17,7 @@ _ABOVE = 2.0
 """Training starts from deviations at least so many times the least."""
 
 
-class Gaussian(Observation):
+class GaussianObservation(Observation):
     """Normal with the mean that the decoder says and a learned deviation, whose least keeps the density finite."""
 
     def __init__(self, places: int, learned: SpreadName, first: float, least: float) -> None:

@@ -1,0 +1,59 @@
+"""The names of the facade, for type checkers."""
+
+from genzoo.comparison.api import compare as compare
+from genzoo.config.settings import Settings as Settings
+from genzoo.data.dataset import Dataset as Dataset
+from genzoo.engine.loop import Step as Step
+from genzoo.errors import ArtifactError as ArtifactError
+from genzoo.errors import CheckError as CheckError
+from genzoo.errors import ConfigError as ConfigError
+from genzoo.errors import DataError as DataError
+from genzoo.errors import DivergenceError as DivergenceError
+from genzoo.errors import GenzooError as GenzooError
+from genzoo.errors import Interrupted as Interrupted
+from genzoo.errors import PluginError as PluginError
+from genzoo.features.extractor import Extractor as Extractor
+from genzoo.features.extractor import Material as Material
+from genzoo.inference.latent import interpolate as interpolate
+from genzoo.inference.latent import traverse as traverse
+from genzoo.inference.trained_model import TrainedModel as TrainedModel
+from genzoo.metrics.metric import Metric as Metric
+from genzoo.metrics.metric import MetricInput as MetricInput
+from genzoo.metrics.metric import Score as Score
+from genzoo.metrics.metric import feature_pair as feature_pair
+from genzoo.metrics.statistics import standard_error as standard_error
+from genzoo.models.base import Components as Components
+from genzoo.models.base import Decoder as Decoder
+from genzoo.models.base import Discriminator as Discriminator
+from genzoo.models.base import Encoder as Encoder
+from genzoo.models.base import Generator as Generator
+from genzoo.models.base import Imputation as Imputation
+from genzoo.models.base import Likelihood as Likelihood
+from genzoo.models.base import LikelihoodBound as LikelihoodBound
+from genzoo.models.base import Model as Model
+from genzoo.models.base import Outliers as Outliers
+from genzoo.models.base import Parts as Parts
+from genzoo.models.base import Reconstruction as Reconstruction
+from genzoo.models.objective import Batch as Batch
+from genzoo.models.objective import EMObjective as EMObjective
+from genzoo.models.objective import GradientObjective as GradientObjective
+from genzoo.models.objective import Objective as Objective
+from genzoo.models.objective import Progress as Progress
+from genzoo.plugins.hookspecs import hookimpl as hookimpl
+from genzoo.reports.result import Report as Report
+from genzoo.runs.run import Run as Run
+from genzoo.runs.run import load as load
+from genzoo.runtime.device import full_precision as full_precision
+from genzoo.spec import CallbackSpec as CallbackSpec
+from genzoo.spec import DatasetSpec as DatasetSpec
+from genzoo.spec import DataSpec as DataSpec
+from genzoo.spec import ExtractorSpec as ExtractorSpec
+from genzoo.spec import Feature as Feature
+from genzoo.spec import MetricSpec as MetricSpec
+from genzoo.spec import ModelSpec as ModelSpec
+from genzoo.spec import ObjectiveSpec as ObjectiveSpec
+from genzoo.training.api import resume as resume
+from genzoo.training.api import train as train
+
+__all__: list[str]
+__version__: str

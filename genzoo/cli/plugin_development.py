@@ -1,0 +1,144 @@
+"""`genzoo plugins new` and `genzoo plugins check`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from genzoo.cli.options import json_option, show_table
+from genzoo.config.layers import parse_assignments
+from genzoo.errors import CheckError, ConfigError
+from genzoo.plugins.manager import get_registry
+from genzoo.plugins.scaffold.project import KINDS, check_name, refuse_taken, render, write_project
+
+if TYPE_CHECKING:
+    from genzoo.testing.promise import Outcome, Promise
+
+
+@click.command("new", epilog="\b\n" + "\n".join(f"{name:<11} {kind.summary}" for name, kind in KINDS.items()))
+@click.argument("name")
+@click.option(
+    "--kind", type=click.Choice(list(KINDS)), default="likelihood", show_default=True, help="What to begin with."
+)
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The folder to make; genzoo-NAME.")
+@json_option
+def new_command(name: str, kind: str, out: Path | None, as_json: bool) -> None:
+    """Write a plugin that works, for you to change: options, model, tests of its promises, packaging.
+
+    NAME is what users will type, such as my-flow; its distribution is called genzoo-my-flow.
+    """
+    about = KINDS[kind]
+    checked = check_name(name, {entry.spec.name for entry in get_registry().table(about.sort)})
+    refuse_taken(checked, about.sort, get_registry())
+    folder = Path(checked.distribution) if out is None else out
+    files = render(checked, kind, about)
+    write_project(files, folder)
+    steps = f"cd {folder}\ngenzoo install -e .\npython -m pytest\n{about.trial.format(name=checked.bare)}".splitlines()
+    if as_json:
+        import json
+
+        click.echo(json.dumps({"folder": str(folder), "files": sorted(map(str, files)), "next": steps}, indent=2))
+        return
+    click.echo(f"{about.summary}.")
+    click.echo(f"Wrote {len(files)} files to {folder}.")
+    click.echo("next:")
+    for step in steps:
+        click.echo(f"  {step}")
+
+
+_SORTS = ("model", "metric", "dataset")
+
+
+@click.command("check")
+@click.argument("names", nargs=-1, metavar="NAME...")
+@click.option("--sort", type=click.Choice(_SORTS), default="model", help="What the names are of.")
+@click.option("-o", "options", multiple=True, metavar="KEY=VALUE", help="Option of the models; training.KEY too.")
+@click.option("--list", "listing", is_flag=True, help="Say what is promised, and check nothing.")
+@json_option
+def check_command(names: tuple[str, ...], sort: str, options: tuple[str, ...], listing: bool, as_json: bool) -> None:
+    """Hold models, metrics or datasets to what every plugin promises; exit with 5 where a promise is broken.
+
+    \b
+    genzoo plugins check gmm vae
+    genzoo plugins check gmm -o components=3 -o covariance=tied
+    genzoo plugins check --list
+    """
+    # The kit brings torch, which help should not cost.
+    from genzoo.testing.check import promises, subject_of
+
+    if listing:
+        _list(promises(sort), as_json)  # type: ignore[arg-type]
+        return
+    if not names:
+        raise click.UsageError("Name what to check, such as: genzoo plugins check gmm", click.get_current_context())
+    asked = _asked(options, sort)
+    for name in names:
+        _ = subject_of(name, sort).entry  # type: ignore[arg-type]
+    found = {name: _check(name, sort, asked) for name in names}
+    if as_json:
+        import json
+
+        click.echo(
+            json.dumps({name: [_as_dict(outcome) for outcome in told] for name, told in found.items()}, indent=2)
+        )
+    else:
+        for name, told in found.items():
+            _show(name, told)
+    broken = [name for name, told in found.items() if any(outcome.state == "broken" for outcome in told)]
+    if broken:
+        raise CheckError(f"{' and '.join(map(repr, broken))} broke promises; see above.")
+
+
+def _asked(options: tuple[str, ...], sort: str) -> dict[str, Any]:
+    """The settings of models that were given."""
+    given = parse_assignments(options)
+    if given and sort != "model":
+        raise ConfigError(f"Options are of models, and a {sort} was asked for. Leave -o out.")
+    asked: dict[str, Any] = {name: given.pop(name, None) for name in ("training", "objective")}
+    return {**asked, "options": given}
+
+
+def _check(name: str, sort: str, asked: dict[str, Any]) -> tuple[Outcome, ...]:
+    from genzoo.testing.check import check_promises
+
+    shown = sys.stderr.isatty()
+
+    def tell(promise: Promise) -> None:
+        if shown:
+            click.echo(f"\r\x1b[K{name}: {promise.name}", err=True, nl=False)
+
+    try:
+        return check_promises(name, sort=sort, watch=tell, **asked)  # type: ignore[arg-type]
+    finally:
+        if shown:
+            click.echo("\r\x1b[K", err=True, nl=False)
+
+
+def _as_dict(outcome: Outcome) -> dict[str, str]:
+    promise = outcome.promise
+    return {"promise": promise.name, "sentence": promise.sentence, "state": outcome.state, "reason": outcome.reason}
+
+
+def _list(known: tuple[Promise, ...], as_json: bool) -> None:
+    if as_json:
+        import json
+
+        click.echo(json.dumps([{"promise": one.name, "sentence": one.sentence} for one in known], indent=2))
+    else:
+        show_table(["promise", "what is promised"], [[one.name, one.sentence] for one in known])
+
+
+def _show(name: str, told: tuple[Outcome, ...]) -> None:
+    from genzoo.testing.reporting import counted, sentence
+
+    rows = [[outcome.promise.name, outcome.state, _first(outcome.reason)] for outcome in told]
+    show_table(["promise", "state", "reason"], rows)
+    click.echo(f"\n{sentence(name, counted(told))}\n")
+
+
+def _first(reason: str) -> str:
+    """A reason in one line."""
+    return " ".join(reason.split())

@@ -1,0 +1,220 @@
+"""Combine the fits of one candidate into its row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from genzoo.comparison.candidate import Candidate
+from genzoo.comparison.fit import FitResult
+from genzoo.comparison.splits import Folds, SplitPlan
+from genzoo.data.dataset import Dataset
+from genzoo.metrics.information_criteria import CRITERIA, no_criteria
+from genzoo.metrics.likelihood import bits_per_dim
+from genzoo.metrics.statistics import Estimate, are_frequencies, estimate, paired_difference
+from genzoo.reports.result import CrossValidation, LogLikelihood, Row
+from genzoo.typing import Array
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of the events that candidates are judged by, besides their log-likelihoods.
+
+    Arguments:
+        fold: of each row of cross-validation, the fold that held it out; `None` without.
+        test_weights, cv_weights: of the test rows and of those of cross-validation; `None` where all count alike.
+        frequencies: whether weights count events; one answer for all rows, whichever of them a figure is of.
+        events: how many the information criteria are of, or the sum of their weights.
+    """
+
+    fold: Folds | None = None
+    test_weights: Array | None = None
+    cv_weights: Array | None = None
+    frequencies: bool = True
+    events: float = 0.0
+
+    @staticmethod
+    def of(dataset: Dataset, division: SplitPlan) -> Evidence:
+        """That of a dataset and its division."""
+        weights = dataset.weights
+        if weights is None:
+            return Evidence(division.fold, events=len(division.rows))
+        own = weights[division.rows]
+        counts = are_frequencies(weights)
+        return Evidence(division.fold, weights[division.test_rows], own, counts, float(own.sum()))
+
+    def mean(self, figure: str, scores: Array) -> Estimate:
+        """The mean of the scores behind `test` or `cv`."""
+        return estimate(scores, *self._about(figure), frequencies=self.frequencies)
+
+    def difference(self, figure: str, scores: Array, best: Array) -> Estimate:
+        """The paired difference of the scores behind `test` or `cv` to those of the best."""
+        return paired_difference(scores, best, *self._about(figure), frequencies=self.frequencies)
+
+    def counts_nothing(self, figure: str) -> bool:
+        """Whether all events behind `test` or `cv` have the weight 0."""
+        weights, _ = self._about(figure)
+        return weights is not None and not weights.any()
+
+    def _about(self, figure: str) -> tuple[Array | None, Folds | None]:
+        return (self.cv_weights, self.fold) if figure == "cv" else (self.test_weights, None)
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateResult:
+    """One candidate, fitted and judged by itself.
+
+    Arguments:
+        row: without a verdict.
+        resolution: nats per event below which its log-likelihood is a matter of when training stopped.
+        test, cv: log-likelihoods of held-out events, `(R, N)` each, a row for each seed; `None` where there are none,
+            or where one of them is infinite.
+        slack: difference of its information criteria that is a matter of when training stopped.
+        whole: whether no fit of it failed.
+        samples: a few of the fit without the test rows, to be shown, `(M, *event)`.
+    """
+
+    row: Row
+    resolution: float = 0.0
+    test: Array | None = None
+    cv: Array | None = None
+    slack: float = 0.0
+    whole: bool = True
+    samples: Array | None = None
+
+    def scores(self, figure: str) -> Array | None:
+        """The log-likelihoods behind `test` or `cv`."""
+        return self.cv if figure == "cv" else self.test
+
+
+def aggregate_results(candidate: Candidate, outcomes: Sequence[FitResult], evidence: Evidence) -> CandidateResult:
+    """One result of the outcomes of all fits of a candidate."""
+    config = candidate.config
+    seconds = sum(outcome.seconds for outcome in outcomes)
+    options = dict(candidate.assigned)
+    whole, held_out, folds = _by_purpose(outcomes)
+    failed = _failed(whole) or (None if _has_values(whole) else _failed(held_out))
+    if failed is not None:
+        reasons = {"status": failed.failure or ""}
+        code = failed.exit_code
+        row = Row(candidate.id, config.model, options, "failed", seconds=seconds, reasons=reasons, exit_code=code)
+        return CandidateResult(row)
+    first = whole[0] if held_out[0].failure is not None else held_out[0]
+    found = whole[0].criteria or no_criteria("not asked for")
+    reasons = {**first.reasons, **found.reasons}
+    broken = _broken(held_out, folds)
+    test = None if "test" in broken else _scores("test", [o.scores for o in held_out], first.kind, evidence, reasons)
+    folded = [_of_all_folds(outcomes, evidence.fold, o.trial.repeat) for o in held_out]
+    cv = None if "cv" in broken else _scores("cv", folded, first.kind, evidence, reasons)
+    reasons |= broken
+    if first.kind == "none":
+        reasons["train"] = "no likelihood"
+    if first.degrees_of_freedom is None:
+        reasons["degrees_of_freedom"] = "not defined for it" if first.kind == "exact" else "no exact likelihood"
+    row = Row(
+        candidate.id,
+        config.model,
+        options,
+        degrees_of_freedom=first.degrees_of_freedom,
+        log_likelihood=_log_likelihood(first, _mean_train(held_out), test, evidence),
+        **{name: getattr(found, name) for name in CRITERIA},
+        cv=CrossValidation() if cv is None else _cross_validation(evidence.mean("cv", cv)),
+        metrics=first.metrics,
+        seconds=seconds,
+        reasons=reasons,
+    )
+    slack = 2 * evidence.events * whole[0].resolution
+    return CandidateResult(row, first.resolution, test, cv, slack, whole=not broken, samples=first.samples)
+
+
+def _by_purpose(outcomes: Sequence[FitResult]) -> tuple[list[FitResult], list[FitResult], list[FitResult]]:
+    """Those of the fit to all rows, of held-out fits and of folds.
+
+    Each in the order of their plan, not of their arrival, so that of several failures always the same is told.
+    """
+    found: dict[str, list[FitResult]] = {"criteria": [], "held-out": [], "fold": []}
+    for outcome in sorted(outcomes, key=lambda o: (o.trial.repeat, o.trial.fold)):
+        found[outcome.trial.purpose].append(outcome)
+    return found["criteria"], found["held-out"], found["fold"]
+
+
+def _failed(outcomes: Sequence[FitResult]) -> FitResult | None:
+    return next((outcome for outcome in outcomes if outcome.failure is not None), None)
+
+
+def _has_values(whole: Sequence[FitResult]) -> bool:
+    found = whole[0].criteria
+    return found is not None and any(getattr(found, name) is not None for name in CRITERIA)
+
+
+def _broken(held_out: Sequence[FitResult], folds: Sequence[FitResult]) -> dict[str, str]:
+    """Why figures are missing of a candidate of which not all fits failed."""
+    failed = _failed(held_out)
+    if failed is not None:
+        reason = f"the fit without the test rows failed: {failed.failure}"
+        return dict.fromkeys(("train", "test", "cv") if failed is held_out[0] else ("test", "cv"), reason)
+    failed = _failed(folds)
+    return {} if failed is None else {"cv": f"fold {failed.trial.fold} failed: {failed.failure}"}
+
+
+def _of_all_folds(outcomes: Sequence[FitResult], fold: Folds | None, repeat: int) -> Array | None:
+    """The scores of all rows under one seed, each from the fit that held it out."""
+    if fold is None:
+        return None
+    scores = np.empty(len(fold))
+    for outcome in outcomes:
+        if outcome.trial.purpose == "fold" and outcome.trial.repeat == repeat:
+            if outcome.scores is None:
+                return None
+            scores[fold == outcome.trial.fold] = outcome.scores
+    return scores
+
+
+def _scores(
+    figure: str, repeats: Sequence[Array | None], kind: str, evidence: Evidence, reasons: dict[str, str]
+) -> Array | None:
+    """Scores under all seeds, or `None` and the reason."""
+    if kind == "none":
+        reasons[figure] = "no likelihood"
+        return None
+    known = [scores for scores in repeats if scores is not None]
+    if len(known) < len(repeats):
+        reasons[figure] = "no cross-validation was asked for (--folds)" if figure == "cv" else "there are no test rows"
+        return None
+    if evidence.counts_nothing(figure):
+        reasons[figure] = "all its held-out events have the weight 0"
+        return None
+    scores = np.stack(known).astype(np.float64)
+    impossible = int(np.isneginf(scores).any(axis=0).sum())
+    if impossible:
+        reasons[figure] = f"{impossible} of {scores.shape[1]} held-out events have density 0 under it"
+        return None
+    return scores
+
+
+def _mean_train(held_out: Sequence[FitResult]) -> float | None:
+    """Over the seeds whose fit did not fail."""
+    known = [outcome.train for outcome in held_out if outcome.train is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _log_likelihood(first: FitResult, train: float | None, test: Array | None, evidence: Evidence) -> LogLikelihood:
+    if test is None:
+        return LogLikelihood(train, kind=first.kind, measure=first.measure)
+    mean = evidence.mean("test", test)
+    bits = None if first.dimensions is None else bits_per_dim(mean.mean, first.dimensions)
+    each = [evidence.mean("test", scores[None]).mean for scores in test]
+    spread = float(np.std(each, ddof=1)) if len(each) > 1 else None
+    return LogLikelihood(train, mean.mean, _known(mean.se), first.kind, first.measure, spread, bits)
+
+
+def _cross_validation(mean: Estimate) -> CrossValidation:
+    return CrossValidation(mean.mean, _known(mean.se))
+
+
+def _known(error: float) -> float | None:
+    """A standard error, where there were enough events for one."""
+    return error if math.isfinite(error) else None

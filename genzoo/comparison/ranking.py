@@ -1,0 +1,289 @@
+"""Rank candidates and give each a verdict against the best."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from genzoo.comparison.aggregate import CandidateResult, Evidence
+from genzoo.metrics.information_criteria import CRITERIA, akaike_weights
+from genzoo.metrics.protocol import differing
+from genzoo.metrics.statistics import Estimate, chance_of_a_false_difference
+from genzoo.reports.result import Difference, Row
+
+LIKELIHOOD_FIGURES = (*CRITERIA, "test", "cv")
+"""Figures that only models of one measure can be ranked by."""
+
+
+_CLOSE = 2.0
+"""Difference of information criteria that says nothing, where there are no held-out events to ask. Raftery (1995) gives
+it for BIC; the other criteria have no such scale, and are held to the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Rows with verdicts, in the order of their rank, and what they say together.
+
+    Arguments:
+        rows: ranked ones first, failed ones last.
+        best, simplest: ids, as in a `Report`.
+        notes: sentences about the ranking.
+        conflict: why not all were ranked.
+    """
+
+    rows: tuple[Row, ...]
+    best: str | None
+    simplest: str | None
+    notes: tuple[str, ...]
+    conflict: str | None
+
+
+def default_figure(results: Sequence[CandidateResult], *, folds: bool) -> tuple[str, str]:
+    """The figure to rank by where none was asked for, and why."""
+    rows = [result.row for result in results if result.row.status == "ok"]
+    known = [row for row in rows if row.log_likelihood.kind != "none"]
+    if not rows:
+        return "bic", "Nothing is ranked: every candidate failed."
+    if not known:
+        return "coverage", "Ranked by coverage: no candidate has a likelihood."
+    judged = {row.model for row in known if row.bic is not None}
+    without = next((row for row in known if row.model not in judged), None)  # one bad fit does not decide for all
+    if without is None:
+        return "bic", "Ranked by bic, which every model with a likelihood has; lower is better."
+    figure = "cv" if folds else "test"
+    return figure, f"Ranked by {figure}, not by bic, which {without.id} lacks: {without.reasons['bic']}."
+
+
+def rank(results: Sequence[CandidateResult], by: str, evidence: Evidence) -> Ranking:
+    """Rank candidates by a figure, and hold each against the best.
+
+    Arguments:
+        results: of all candidates, in the order they were named.
+        by: `bic | aic | aicc | icl | test | cv` or the name of a metric.
+        evidence: weights and folds of the held-out events.
+    """
+    alike, conflict = _of_one_measure(results, by)
+    together = {result.row.id for result in alike}
+    ordered = sorted((result for result in alike if result.row.figure(by) is not None), key=lambda r: _order(r.row, by))
+    if not ordered:
+        return Ranking(_ordered([_unranked(result, by, None) for result in results], []), None, None, (), conflict)
+    best = _best(ordered, by, evidence)
+    ranked = [best.row.id, *(result.row.id for result in ordered if result is not best)]
+    rows = []
+    for result in results:
+        apart = result is not best and result.row.id in together
+        gap = _difference(result, best, by, evidence) if apart else None
+        if result.row.id in ranked:
+            verdict = _verdict(result, best, gap, by)
+            rows.append(dataclasses.replace(result.row, difference=gap, verdict=verdict))
+        else:
+            rows.append(_unranked(result, by, gap))
+    comparable = alike if by in LIKELIHOOD_FIGURES else _of_one_measure(results, "test")[0]
+    simplest, note = _simplest(comparable, evidence)
+    notes = tuple(filter(None, [_how(best, rows), _one_by_one(rows), note]))
+    return Ranking(
+        _ordered(_weighted(rows, {result.row.id for result in comparable}), ranked),
+        best.row.id,
+        simplest,
+        notes,
+        conflict,
+    )
+
+
+def _of_one_measure(results: Sequence[CandidateResult], by: str) -> tuple[list[CandidateResult], str | None]:
+    """The candidates that can be ranked together, and a sentence where others cannot."""
+    whole = [result for result in results if result.row.status == "ok"]
+    known = [result for result in whole if result.row.log_likelihood.measure is not None]
+    counted = Counter(result.row.log_likelihood.measure for result in known)
+    if len(counted) < 2 or by not in LIKELIHOOD_FIGURES:
+        return whole, None
+    common = counted.most_common(1)[0][0]
+    alike = [result for result in whole if result.row.log_likelihood.measure in (common, None)]
+    parts = []
+    for measure in counted:
+        names = [result.row.id for result in known if result.row.log_likelihood.measure == measure]
+        parts.append(f"{', '.join(names)} the {measure}")
+    return alike, (
+        f"Log-likelihoods of different measures cannot be ranked together: {'; '.join(parts)}. Compare candidates of "
+        f"one measure, or by a metric of samples (--by coverage)."
+    )
+
+
+def _order(row: Row, by: str) -> tuple[float, float]:
+    """Sorts the best first; of equals the one with fewer parameters."""
+    value = row.figure(by)
+    assert value is not None
+    score = row.metrics.get(by)
+    lower = by in CRITERIA or (score is not None and score.direction == "lower")
+    return (value if lower else -value), (math.inf if row.degrees_of_freedom is None else row.degrees_of_freedom)
+
+
+def _best(ordered: Sequence[CandidateResult], by: str, evidence: Evidence) -> CandidateResult:
+    """The first; but a lower bound beats an exact value only where it lies significantly above it."""
+    exact = next((result for result in ordered if result.row.log_likelihood.exact), None)
+    if by not in ("test", "cv") or exact is None:
+        return ordered[0]
+    for result in ordered:
+        if result is exact:
+            break
+        gap = _difference(result, exact, by, evidence)
+        if gap is not None and gap.low > 0:
+            return result
+    return exact
+
+
+def _difference(result: CandidateResult, best: CandidateResult, by: str, evidence: Evidence) -> Difference | None:
+    """How a candidate and the best differ, by the figure that tells most."""
+    if by not in LIKELIHOOD_FIGURES:
+        return _difference_of_metric(result.row, best.row, by)
+    for figure in ("test",) if by == "test" else ("cv", "test"):
+        scores, others = result.scores(figure), best.scores(figure)
+        if scores is not None and others is not None:
+            found = evidence.difference(figure, scores, others)
+            return _as_difference(figure, found, max(result.resolution, best.resolution))
+    return None
+
+
+def _as_difference(figure: str, found: Estimate, resolution: float) -> Difference:
+    """With an interval that is never narrower than what the fits can resolve; with none where there is no error."""
+    low, high = found.interval
+    if math.isnan(found.se):
+        return Difference(figure, found.mean, found.se, low, high)
+    return Difference(
+        figure, found.mean, found.se, min(low, found.mean - resolution), max(high, found.mean + resolution)
+    )
+
+
+def _difference_of_metric(row: Row, best: Row, by: str) -> Difference | None:
+    """The difference of two scores as if their samples were independent, which widens the interval."""
+    one, other = row.metrics.get(by), best.metrics.get(by)
+    if one is None or other is None or differing(one, other) is not None:
+        return None
+    if one.error is None or other.error is None:
+        return None
+    found = Estimate(one.value - other.value, math.hypot(one.error, other.error), math.inf)
+    return Difference(by, found.mean, found.se, *found.interval)
+
+
+def _verdict(result: CandidateResult, best: CandidateResult, gap: Difference | None, by: str) -> str:
+    mine, top = result.row.log_likelihood, best.row.log_likelihood
+    bounded = by in ("test", "cv") and not mine.exact
+    if result is best:
+        return "best: lower bound" if bounded else "best"
+    if bounded and top.exact:
+        return "undecided: lower bound"
+    if by in ("test", "cv") and mine.exact and not top.exact and not _below(gap):
+        return "undecided: lower bound"
+    return _compared(result, best, gap, by) + (": lower bounds" if bounded else "")
+
+
+def _below(gap: Difference | None) -> bool:
+    """Whether a figure lies significantly below that of the best."""
+    return gap is not None and gap.high < 0
+
+
+def _compared(result: CandidateResult, best: CandidateResult, gap: Difference | None, by: str) -> str:
+    row = result.row
+    if gap is not None and gap.has_interval:
+        if gap.undecided:
+            return "no difference"
+        score = row.metrics.get(by)
+        lower = by not in LIKELIHOOD_FIGURES and score is not None and score.direction == "lower"
+        return "better held out" if (gap.low > 0) != lower else "worse"
+    if by in CRITERIA:
+        mine, least = row.figure(by), best.row.figure(by)
+        assert mine is not None
+        assert least is not None
+        return "worse" if mine - least >= max(_CLOSE, result.slack, best.slack) else "no difference"
+    return "worse: no interval"
+
+
+def _unranked(result: CandidateResult, by: str, gap: Difference | None) -> Row:
+    """A row that the figure does not rank; it may still have a paired difference."""
+    row = result.row
+    if row.status == "failed":
+        return dataclasses.replace(row, verdict="failed")
+    lacks = f"no {by}" if row.figure(by) is None else f"its likelihood is a {row.log_likelihood.measure}"
+    return dataclasses.replace(row, difference=gap, verdict=f"not ranked: {lacks}")
+
+
+def _simplest(results: Sequence[CandidateResult], evidence: Evidence) -> tuple[str | None, str | None]:
+    """The one-standard-error rule with the paired error, among exact log-likelihoods."""
+    exact = [result for result in results if result.row.log_likelihood.exact]
+    for figure in ("cv", "test"):
+        known = [result for result in exact if result.scores(figure) is not None]
+        if not known:
+            continue
+        best = max(known, key=lambda result: _value(result.row, figure))
+        near = [result for result in known if _within_one_error(result, best, figure, evidence)]
+        counted = [result for result in near if result.row.degrees_of_freedom is not None]
+        if not counted:
+            return None, f"No model with known degrees of freedom is within one standard error of {best.row.id}."
+        found = min(counted, key=lambda result: _parameters(result.row, figure)).row
+        return found.id, (
+            f"Simplest within one paired standard error of the best by {figure}, {best.row.id}: {found.id} with "
+            f"{found.degrees_of_freedom} free parameters."
+        )
+    return None, None
+
+
+def _within_one_error(result: CandidateResult, best: CandidateResult, figure: str, evidence: Evidence) -> bool:
+    if result is best:
+        return True
+    scores, others = result.scores(figure), best.scores(figure)
+    assert scores is not None
+    assert others is not None
+    gap = evidence.difference(figure, scores, others)
+    return not math.isnan(gap.se) and gap.mean >= -max(gap.se, result.resolution, best.resolution)
+
+
+def _value(row: Row, figure: str) -> float:
+    value = row.figure(figure)
+    return -math.inf if value is None else value
+
+
+def _parameters(row: Row, figure: str) -> tuple[float, float]:
+    """Sorts the fewest free parameters first, and of equals the higher figure."""
+    return row.degrees_of_freedom or 0, -_value(row, figure)
+
+
+def _weighted(rows: Sequence[Row], together: set[str]) -> list[Row]:
+    """Rows with Akaike weights among those that can be ranked together."""
+    values = {row.id: row.aic for row in rows if row.aic is not None and row.id in together}
+    if not values:
+        return list(rows)
+    weights = dict(zip(values, akaike_weights([value for value in values.values() if value is not None]), strict=True))
+    return [dataclasses.replace(row, akaike_weight=weights.get(row.id)) for row in rows]
+
+
+def _how(best: CandidateResult, rows: Sequence[Row]) -> str | None:
+    figures = {row.difference.figure for row in rows if row.difference is not None}
+    if not figures:
+        return None
+    return (
+        f"Verdicts are of the paired difference of {' or '.join(sorted(figures))} to {best.row.id}, with its interval "
+        f"at 95 %."
+    )
+
+
+def _one_by_one(rows: Sequence[Row]) -> str | None:
+    """What several intervals together do not promise."""
+    count = 1 + sum(row.difference is not None and row.difference.has_interval for row in rows)
+    if count < 3:
+        return None
+    return (
+        f"Intervals hold one by one: were all {count} candidates equal, one or more would still be called worse in up "
+        f"to {chance_of_a_false_difference(count):.0%} of such comparisons."
+    )
+
+
+def _ordered(rows: Sequence[Row], ranked: Sequence[str]) -> tuple[Row, ...]:
+    """In the order of rank; then those without one, then those that failed."""
+
+    def place(row: Row) -> tuple[bool, int]:
+        return row.status == "failed", ranked.index(row.id) if row.id in ranked else len(ranked)
+
+    return tuple(sorted(rows, key=place))

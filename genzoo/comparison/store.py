@@ -1,0 +1,198 @@
+"""Finished candidates on disk, so that an interrupted comparison resumes."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import Field, TypeAdapter, ValidationError
+
+from genzoo.comparison.aggregate import CandidateResult
+from genzoo.comparison.candidate import Candidate
+from genzoo.config.settings import DataForm, Precision, Settings, SplitSettings
+from genzoo.data.checks import data_difference
+from genzoo.errors import ArtifactError, ConfigError, GenzooError
+from genzoo.plugins.discovery import distribution_of
+from genzoo.plugins.manager import get_registry
+from genzoo.reports.result import Row
+from genzoo.storage.atomic import recover_folders
+from genzoo.storage.json_files import read_settings, write_json
+from genzoo.storage.lock import exclusive_lock
+from genzoo.storage.paths import check_inside
+from genzoo.storage.tensors import digest, read_tensors, write_tensors
+from genzoo.version import version
+
+_HEADER = "comparison.json"
+
+
+class StoreHeader(Settings):
+    """`comparison.json`: what all candidates of a comparison share."""
+
+    format: Literal[1, 2] = 2
+    data: str = Field(description="SHA-256 of the events")
+    event: DataForm | None = Field(None, description="what one event is; not in format 1")
+    events: int | None = Field(None, description="how many there are; not in format 1")
+    test_rows: int = Field(description="how many of them came as a test set")
+    split: SplitSettings
+    seed: int
+    seeds: int
+    folds: int
+    device: str
+    precision: Precision
+    features: dict[str, Any] = Field(description="what metrics of samples look at: extractor, digest, resizer ...")
+
+
+class RowFile(Settings):
+    """`rows/<key>.json`."""
+
+    format: Literal[1] = 1
+    candidate: dict[str, Any] = Field(description="model, options, objective, training, and versions of their code")
+    row: dict[str, Any]
+    resolution: float
+    slack: float
+    tensors: str = Field(description="SHA-256 of the held-out log-likelihoods and samples")
+
+
+class ResultStore:
+    """A folder of finished candidates.
+
+    Arguments:
+        path: the folder; `Kept.open` makes or takes up one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @staticmethod
+    def open(path: Path, shared: StoreHeader) -> ResultStore:
+        """Make a folder, or take up one of the same comparison.
+
+        Raises:
+            ConfigError: it holds something else, or a comparison of other settings.
+            ArtifactError: it holds a comparison of other data, or what it holds is damaged.
+            GenzooError: it cannot be made.
+        """
+        if (path / _HEADER).exists():
+            known = read_settings(path / _HEADER, StoreHeader)
+            _refuse_other(path, known, shared)
+            return ResultStore(path)
+        if path.exists() and (not path.is_dir() or any(not _is_beginning(entry) for entry in path.iterdir())):
+            raise ConfigError(f"{path} exists already and holds no comparison. Choose another --out.")
+        try:
+            (path / "rows").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise GenzooError(f"{path} could not be made: {error.strerror}.") from error
+        write_json(path / _HEADER, shared.model_dump(mode="json"))
+        return ResultStore(path)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from working here; what a killed one left half done is put right first.
+
+        Raises:
+            ArtifactError: another process works here, or a folder in it leads out of it.
+        """
+        for name in ("rows", "best"):
+            check_inside(self.path / name, self.path)
+        with exclusive_lock(self.path):
+            recover_folders(self.path, "best")
+            recover_folders(self.path / "rows")
+            yield
+
+    def find(self, candidate: Candidate) -> CandidateResult | None:
+        """What was kept of a candidate.
+
+        Raises:
+            ArtifactError: it is damaged.
+        """
+        place = self._place(candidate)
+        if not place.exists():
+            return None
+        content = read_settings(place, RowFile)
+        tensors = place.with_suffix(".safetensors")
+        try:
+            row = TypeAdapter(Row).validate_python(content.row)
+        except ValidationError as error:
+            raise ArtifactError(
+                f"{place} does not hold what genzoo writes there. Remove it to fit it again."
+            ) from error
+        scores = {name: value.numpy() for name, value in read_tensors(tensors, {}, content.tensors).items()}
+        row = dataclasses.replace(row, id=candidate.id, options=dict(candidate.assigned))
+        return CandidateResult(
+            row,
+            content.resolution,
+            scores.get("test"),
+            scores.get("cv"),
+            content.slack,
+            samples=scores.get("samples"),
+        )
+
+    def add(self, candidate: Candidate, result: CandidateResult) -> None:
+        """Keep a finished candidate; one of which a fit failed is left to be tried again.
+
+        Raises:
+            GenzooError: the disk is full or read-only.
+        """
+        if result.row.status == "failed" or not result.whole:
+            return
+        place = self._place(candidate)
+        tensors = place.with_suffix(".safetensors")
+        scores = {"test": result.test, "cv": result.cv, "samples": result.samples}
+        write_tensors(tensors, {name: torch.from_numpy(s) for name, s in scores.items() if s is not None})
+        content = RowFile(
+            candidate=_stored_settings(candidate),
+            row=dataclasses.asdict(result.row),
+            resolution=result.resolution,
+            slack=result.slack,
+            tensors=digest(tensors),
+        )
+        write_json(place, content.model_dump(mode="json"))
+
+    def _place(self, candidate: Candidate) -> Path:
+        text = json.dumps(_stored_settings(candidate), sort_keys=True)
+        return self.path / "rows" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+
+
+def _is_beginning(entry: Path) -> bool:
+    """Whether something in a folder is what a comparison leaves that was killed before it had a header."""
+    return entry.name.startswith(".") or (entry.name == "rows" and entry.is_dir() and not any(entry.iterdir()))
+
+
+def _stored_settings(candidate: Candidate) -> dict[str, Any]:
+    config = candidate.config
+    zoo = get_registry()
+    model = zoo.models.get(config.model)
+    objective = zoo.objective_of(model, config.objective.name)
+    versions = {name: _version(name) for name in {model.distribution, objective.distribution}}
+    settings = config.model_dump(mode="json", include={"model", "options", "objective", "training"})
+    return {**settings, "versions": {"genzoo": version(), **versions}}
+
+
+def _version(distribution: str) -> str | None:
+    """The version of an installed plugin; `None` of one that no distribution brings."""
+    try:
+        return importlib.metadata.version(distribution_of(distribution))
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _refuse_other(path: Path, known: StoreHeader, shared: StoreHeader) -> None:
+    if known.data != shared.data:
+        told = data_difference(known.event, shared.event, rows_before=known.events, rows=shared.events)
+        raise ArtifactError(
+            f"{path} holds a comparison of other data than these: {told}. Restore the data, or choose another --out."
+        )
+    for name in [name for name in StoreHeader.model_fields if name not in ("format", "event", "events")]:
+        before, now = getattr(known, name), getattr(shared, name)
+        if before != now:
+            raise ConfigError(
+                f"{path} holds a comparison with {name} {before}, and now it is {now}. Choose another --out, or go on "
+                f"with the same."
+            )

@@ -1,0 +1,89 @@
+"""Turn a validation error into a sentence, and settings classes into rows for help."""
+
+from __future__ import annotations
+
+import json
+import reprlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from genzoo.errors import did_you_mean
+
+_MANY = 1_000
+
+
+_LONGEST_SHOWN = 200
+
+
+_SHOWN = reprlib.Repr()
+_SHOWN.maxstring = _SHOWN.maxother = _SHOWN.maxlong = _LONGEST_SHOWN // 2
+_SHOWN.maxlist = _SHOWN.maxtuple = _SHOWN.maxdict = 40
+"""How a wrong value is shown; of a large one no more is ever written out."""
+
+
+def explain_validation_error(error: ValidationError, cls: type[BaseModel], owner: str) -> str:
+    """What a validation error means for whoever typed the value."""
+    first = _first(error)
+    where = ".".join(map(str, first["loc"]))
+    more = f" ({error.error_count() - 1} more like it.)" if error.error_count() > 1 else ""
+    if first["type"] == "extra_forbidden":
+        known = _fields_at(cls, first["loc"][:-1])
+        return f"{owner} has no option {where!r}. {did_you_mean(str(first['loc'][-1]), known)}{more}"
+    if first["type"] == "missing":
+        return f"{owner} needs the option {where!r}, which was not given.{more}"
+    message = first["msg"].removeprefix("Value error, ")
+    shown = _SHOWN.repr(first["input"]) if "input" in first else ""
+    seen = f" is {shown}" if 0 < len(shown) <= _LONGEST_SHOWN else ""
+    about = f"option {where!r}{seen}" if where else "options do not fit together"
+    return f"{owner}: {about}: {message[0].lower()}{message[1:]}.{more}"
+
+
+def _first(error: ValidationError) -> Any:
+    """The first of all that is wrong; of very many without the value, as they would take more memory than the file."""
+    if error.error_count() <= _MANY:
+        return error.errors(include_url=False, include_context=False)[0]
+    text = error.json(include_url=False, include_context=False, include_input=False)
+    return json.JSONDecoder().raw_decode(text, 1)[0]
+
+
+def _fields_at(cls: type[BaseModel], path: tuple[int | str, ...]) -> Iterable[str]:
+    for name in path:
+        inner = cls.model_fields[str(name)].annotation if str(name) in cls.model_fields else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return ()
+        cls = inner
+    return cls.model_fields
+
+
+def describe_fields(cls: type[BaseModel]) -> list[tuple[str, str, str, str]]:
+    """Name, type with bounds, default and description of every field, from the class itself."""
+    schema = cls.model_json_schema()
+    rows = []
+    for name, field in schema.get("properties", {}).items():
+        default = "required" if name in schema.get("required", ()) else _default_text(cls, name)
+        rows.append((name, _type_text(field, schema.get("$defs", {})), default, field.get("description", "")))
+    return rows
+
+
+def _default_text(cls: type[BaseModel], name: str) -> str:
+    value = cls.model_fields[name].get_default(call_default_factory=True)
+    if isinstance(value, BaseModel):
+        return json.dumps(value.model_dump(mode="json", exclude_defaults=True))
+    return json.dumps(list(value) if isinstance(value, tuple) else value)
+
+
+def _type_text(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
+    if "anyOf" in field:
+        return " or ".join(_type_text(option, definitions) for option in field["anyOf"])
+    if "$ref" in field:
+        return "settings " + ", ".join(definitions[field["$ref"].rsplit("/", 1)[-1]].get("properties", {}))
+    if "enum" in field or "const" in field:
+        return " | ".join(map(str, field.get("enum", [field.get("const")])))
+    kind = field.get("type", "any")
+    if kind == "array" and "items" in field:
+        kind = f"list of {_type_text(field['items'], definitions)}"
+    signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    bounds = [f"{sign} {field[key]:g}" for key, sign in signs.items() if key in field]
+    return " ".join([kind, *bounds])

@@ -1,0 +1,158 @@
+"""Build a run's configuration from the model's recipe, presets, files and options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from genzoo.config.layers import merge, merge_training
+from genzoo.config.settings import RunConfig, Training, validate
+from genzoo.errors import ConfigError, PluginError, did_you_mean
+from genzoo.plugins.registry import Entry, Registry, extra_named, resolve
+from genzoo.spec import ModelSpec, ObjectiveSpec
+
+_SECTIONS = ("objective", "training", "data", "split")
+
+
+_PLAIN = ("seed", "device", "precision", "preset", "warm_start")
+
+
+_OF_A_RUN = ("format", "model", "data_digest")
+
+
+def options_class(entry: Entry[ModelSpec] | Entry[ObjectiveSpec]) -> type[BaseModel]:
+    """The pydantic class of an entry's options.
+
+    Raises:
+        PluginError: what its spec names is no such class.
+    """
+    with extra_named(entry):
+        found = resolve(entry.spec.config, entry.spec)
+    if not (isinstance(found, type) and issubclass(found, BaseModel)):
+        raise PluginError(f"{entry.id!r} names {entry.spec.config!r} as its options, which is no pydantic model.")
+    return found
+
+
+def model_options(entry: Entry[ModelSpec], options: Mapping[str, Any]) -> BaseModel:
+    """Validated options of a model.
+
+    Raises:
+        ConfigError: an unknown option, or a value out of range.
+    """
+    return validate(options_class(entry), options, f"Model {entry.spec.name!r}")
+
+
+def objective_options(entry: Entry[ObjectiveSpec], options: Mapping[str, Any]) -> BaseModel:
+    """Validated options of an objective.
+
+    Raises:
+        ConfigError: an unknown option, or a value out of range.
+    """
+    return validate(options_class(entry), options, f"Objective {entry.spec.name!r}")
+
+
+def layer(assignments: Mapping[str, Any], *, file: bool = False) -> dict[str, Any]:
+    """What `-o` or a config file says, sorted into sections.
+
+    `latent` is an option of the model, `objective=hinge` and `objective.gamma` of the objective, `training.ema` of
+    the training.
+
+    Arguments:
+        file: whether it is a config file, which may also be the whole `config.json` of a run.
+    """
+    sections: dict[str, Any] = {"options": {}}
+    for key, value in assignments.items():
+        if key == "objective" and isinstance(value, str):
+            sections["objective"] = {"name": value}
+        elif key == "objective" and isinstance(value, Mapping):
+            sections["objective"] = _objective_layer(value)
+        elif key in _SECTIONS or key == "options":
+            if not isinstance(value, Mapping):
+                raise ConfigError(f"Option {key!r} is a group of settings; set one of them, such as {key}.NAME=VALUE.")
+            sections[key] = merge(sections.get(key, {}), value)
+        elif key in _PLAIN or (file and key in _OF_A_RUN):
+            sections[key] = value
+        else:
+            sections["options"][key] = value
+    return sections
+
+
+def _objective_layer(value: Mapping[str, Any]) -> dict[str, Any]:
+    options = {key: item for key, item in value.items() if key not in ("name", "options")}
+    given = value.get("options", {})
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"Option 'objective.options' is a group of settings, and it was given as {given!r}.")
+    found: dict[str, Any] = {"options": merge(options, given)}
+    if "name" in value:
+        found["name"] = value["name"]
+    return found
+
+
+def resolve_config(registry: Registry, model: str, *layers: Mapping[str, Any]) -> RunConfig:
+    """The whole configuration of a run.
+
+    Arguments:
+        registry: who is in the zoo.
+        model: a name or id.
+        layers: what `layer` gave for the config file, the options and the flags, the strongest last.
+
+    Raises:
+        ConfigError: an unknown name or option, or a value out of range.
+    """
+    entry = registry.models.get(model)
+    asked = merge(*layers)
+    if asked.get("model", entry.id) not in (entry.id, entry.spec.name):
+        raise ConfigError(f"The settings are of model {asked['model']!r}, and {entry.id!r} was asked for.")
+    preset = _preset(entry, asked.get("preset"))
+    objective, told = _objective(registry, entry, preset, *layers)
+    merged = merge({"options": entry.spec.options}, preset, asked)
+    budgeted = [{**entry.spec.training}, preset.get("training", {}), *(part.get("training", {}) for part in layers)]
+    training = validate(Training, merge_training(*budgeted), f"Model {entry.spec.name!r} in 'training'")
+    for name in training.callbacks:
+        registry.callbacks.get(name)
+    options = model_options(entry, merged["options"])
+    with extra_named(entry):
+        objective_settings = objective_options(objective, told)
+    content = {
+        "model": entry.id,
+        "options": options.model_dump(mode="json"),
+        "objective": {
+            "name": objective.id,
+            "options": objective_settings.model_dump(mode="json"),
+        },
+        "training": training,
+        "data": {"source": entry.spec.data, **asked.get("data", {})},
+        "split": asked.get("split", {}),
+        "seed": asked.get("seed", 0),
+        "device": asked.get("device", "auto"),
+        "precision": asked.get("precision", "auto"),
+        "warm_start": asked.get("warm_start"),
+    }
+    return validate(RunConfig, content, "The run")
+
+
+def _objective(
+    registry: Registry, entry: Entry[ModelSpec], *layers: Mapping[str, Any]
+) -> tuple[Entry[ObjectiveSpec], dict[str, Any]]:
+    """The objective that the last layer to name one names, and its options: those of layers from there on."""
+    chosen = registry.objective_of(entry, entry.spec.objectives[0])
+    options: dict[str, Any] = {}
+    for part in layers:
+        told = part.get("objective", {})
+        if "name" in told:
+            named = registry.objective_of(entry, str(told["name"]))
+            options = options if named is chosen else {}
+            chosen = named
+        options = merge(options, told.get("options", {}))
+    return chosen, merge(entry.spec.objective_options.get(chosen.spec.name, {}), options)
+
+
+def _preset(entry: Entry[ModelSpec], name: object) -> Mapping[str, Any]:
+    if name is None:
+        return {}
+    if not isinstance(name, str) or name not in entry.spec.presets:
+        known = did_you_mean(str(name), entry.spec.presets)
+        raise ConfigError(f"Model {entry.spec.name!r} has no preset {name!r}. {known}")
+    return layer(entry.spec.presets[name])

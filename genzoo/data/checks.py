@@ -1,0 +1,106 @@
+"""Checks of training data: columns without a density, and what changed since a run began."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import numpy as np
+
+from genzoo.data.dataset import Dataset, Rows
+from genzoo.errors import DataError
+from genzoo.spec import DataSpec
+from genzoo.typing import Array
+
+_WHOLE = "Store the images as whole numbers, such as 8-bit levels: of a known step there are probabilities."
+
+
+def refuse_degenerate(dataset: Dataset, rows: Rows) -> None:
+    """Refuse training rows whose continuous columns, or pixels, have no density together.
+
+    Their likelihood would grow without bound, or be what a regularisation makes of it; no comparison could use it.
+
+    Arguments:
+        rows: the training rows.
+
+    Raises:
+        DataError: there is one row only; a continuous column never changes in them; or two are equal throughout.
+    """
+    names = _continuous(dataset.spec)
+    if not names:
+        return
+    columns = list(names)
+    if len(rows) < 2:
+        raise DataError(f"{dataset.name} leaves {len(rows)} row to train on, and one row shows no spread. Bring more.")
+    first: Array = np.full(len(columns), np.nan)
+    constant = np.ones(len(columns), bool)
+    pairs: list[tuple[int, int]] | None = None
+    for events in dataset.blocks(rows):
+        block = np.asarray(events).reshape(len(events), -1)[:, columns]
+        unknown = np.isnan(first)
+        if unknown.any():
+            first = np.where(unknown, _first_observed(block), first)
+        constant &= (np.isnan(block) | (block == first)).all(axis=0)
+        pairs = _equal_pairs(block, pairs)
+        if not constant.any() and not pairs:
+            return
+    image = dataset.spec.modality == "image"
+    if constant.any():
+        name = names[columns[int(constant.argmax())]]
+        cure = _WHOLE if image else f"Leave it out with --drop {shlex.quote(name)}."
+        raise DataError(
+            f"{'Pixel' if image else 'Column'} {name!r} of {dataset.name} never changes in the training rows, so it "
+            f"has no density. {cure}"
+        )
+    one, two = (names[columns[place]] for place in (pairs or [(0, 0)])[0])
+    raise DataError(
+        f"{'Pixels' if image else 'Columns'} {one!r} and {two!r} of {dataset.name} are equal in every training row, "
+        f"so they have no density together. {_WHOLE if image else f'Leave one out with --drop {shlex.quote(two)}.'}"
+    )
+
+
+def _continuous(spec: DataSpec) -> dict[int, str]:
+    """The places of a flattened event that hold continuous values, with their names."""
+    if spec.modality == "table":
+        return {place: feature.name for place, feature in enumerate(spec.features) if not feature.discrete}
+    if spec.features[0].discrete:
+        return {}
+    return {place: str(tuple(map(int, index))) for place, index in enumerate(np.ndindex(spec.event_shape))}
+
+
+def _first_observed(block: Array) -> Array:
+    """The first value of each column that is not missing; NaN where all are."""
+    place = np.isnan(block).argmin(axis=0)
+    found: Array = block[place, np.arange(block.shape[1])]
+    return found
+
+
+def _equal_pairs(block: Array, pairs: list[tuple[int, int]] | None) -> list[tuple[int, int]]:
+    """Those of `pairs`, or of all pairs, whose columns are equal in a block; missing places count as equal."""
+    if pairs is None:
+        groups: dict[Any, list[int]] = {}
+        for place in range(block.shape[1]):
+            groups.setdefault(block[:, place].tobytes(), []).append(place)
+        return [(group[0], other) for group in groups.values() for other in group[1:]]
+    return [pair for pair in pairs if np.array_equal(block[:, pair[0]], block[:, pair[1]], equal_nan=True)]
+
+
+def data_difference(before: DataSpec | None, now: DataSpec | None, *, rows_before: object, rows: int | None) -> str:
+    """In what data differ of which only the digest is known to be another, as a clause.
+
+    Arguments:
+        before, now: what one event was and is; `None` where that was not recorded.
+        rows_before, rows: how many there were and are; `None` likewise.
+    """
+    if before is None or now is None:
+        return "they have another digest"
+    columns, own = ([feature.name for feature in spec.features] for spec in (before, now))
+    if lost := sorted(set(columns) - set(own), key=columns.index):
+        return f"column {lost[0]!r} is not there any more"
+    if new := sorted(set(own) - set(columns), key=own.index):
+        return f"column {new[0]!r} is new"
+    if before != now:
+        return f"one event was {before.describe()}, and is now {now.describe()}, or of other kinds of columns"
+    if rows_before is not None and rows_before != rows:
+        return f"there were {rows_before} rows, and there are {rows}"
+    return f"the number of rows is the same, {rows}, and values in them are others"

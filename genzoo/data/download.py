@@ -1,0 +1,106 @@
+"""Datasets that are found on this machine, or fetched once into a checked cache."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from contextvars import ContextVar
+from pathlib import Path
+
+from genzoo.data.dataset import Dataset
+from genzoo.data.readers.idx import read_idx_pair
+from genzoo.errors import DataError
+
+_TRAIN, _TEST = "train-images-idx3-ubyte.gz", "t10k-images-idx3-ubyte.gz"
+
+
+_TRAIN_LABELS, _TEST_LABELS = "train-labels-idx1-ubyte.gz", "t10k-labels-idx1-ubyte.gz"
+
+
+# The MD5 sums that the publishers of both sets print beside their files.
+_MNIST = {
+    _TRAIN: "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+    _TRAIN_LABELS: "d53e105ee54ea40749a09fcbcd1e9432",
+    _TEST: "9fb629c4189551a2d022fa330f9573f3",
+    _TEST_LABELS: "ec29112dd5afa0611ce80d1b7f02629c",
+}
+
+
+_FASHION_MNIST = {
+    _TRAIN: "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+    _TRAIN_LABELS: "25c81989df183df01b3e8a0aad5dffbe",
+    _TEST: "bef4ecab320f06d8554ea6380940ec79",
+    _TEST_LABELS: "bb300cfdad3c16e7a12a480ee83cd310",
+}
+
+
+def mnist() -> Dataset:
+    """70,000 handwritten digits, 28×28; the last 10,000 are its test set (LeCun et al., 1998)."""
+    return _load("mnist", _MNIST, "https://ossci-datasets.s3.amazonaws.com/mnist/", ())
+
+
+def fashion_mnist() -> Dataset:
+    """70,000 articles of clothing, 28×28; the last 10,000 are its test set (Xiao et al., 2017)."""
+    packaged = Path("/usr/share/datasets/fashion-mnist")  # where Debian's dataset-fashion-mnist puts it
+    base = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
+    return _load("fashion-mnist", _FASHION_MNIST, base, (packaged,))
+
+
+def _load(name: str, sums: dict[str, str], base: str, packaged: tuple[Path, ...]) -> Dataset:
+    own = os.environ.get("GENZOO_DATA")
+    places = [Path(own) / name] if own else []
+    for folder in (*places, *packaged):
+        found = {file: path for file in sums if (path := _find(folder, file)) is not None}
+        if len(found) == len(sums):
+            return read_idx_pair(name, found[_TRAIN], found[_TEST])
+    folder = _fetch(name, sums, base)
+    return read_idx_pair(name, folder / _TRAIN, folder / _TEST)
+
+
+def _find(folder: Path, file: str) -> Path | None:
+    for path in (folder / file, folder / file.removesuffix(".gz")):
+        if path.is_file():
+            return path
+    return None
+
+
+_FETCHING = ContextVar("fetching", default=True)
+
+
+@contextlib.contextmanager
+def without_fetching() -> Iterator[None]:
+    """Open what is on this machine and fetch nothing: a file from anybody may ask for it, a user has not."""
+    before = _FETCHING.set(False)
+    try:
+        yield
+    finally:
+        _FETCHING.reset(before)
+
+
+def _is_cached(path: Path, checksum: str) -> bool:
+    import pooch  # as in `_fetch`
+
+    return path.is_file() and pooch.file_hash(str(path), alg="md5") == checksum
+
+
+def _fetch(name: str, sums: dict[str, str], base: str) -> Path:
+    import pooch  # slow to import, and needed only the first time
+
+    folder = Path(pooch.os_cache("genzoo")) / name
+    if not _FETCHING.get():
+        if not all(_is_cached(folder / file, checksum) for file, checksum in sums.items()):
+            raise DataError(
+                f"Dataset {name!r} is not on this machine, and is fetched only when asked for: genzoo data {name}."
+            )
+        return folder
+    pooch.get_logger().setLevel("WARNING")
+    try:
+        for file, checksum in sums.items():
+            pooch.retrieve(base + file, known_hash=f"md5:{checksum}", fname=file, path=folder)
+    except Exception as error:
+        raise DataError(
+            f"Dataset {name!r} is not on this machine and could not be fetched ({type(error).__name__}). Put "
+            f"{', '.join(sums)} into {folder}, or into a folder {name} below the one that GENZOO_DATA names."
+        ) from error
+    return folder

@@ -1,0 +1,79 @@
+"""Array layouts, specs and binarization of images."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from genzoo.data.dataset import BLOCK, Dataset, spec_of
+from genzoo.errors import ConfigError, DataError
+from genzoo.spec import DataSpec, Feature, StorageType
+from genzoo.typing import Array
+
+
+def binarize(dataset: Dataset) -> Dataset:
+    """The same images with 1 where a value lies above the middle of their range, and 0 elsewhere, one byte each.
+
+    The range is that of the bounds, where they are declared, else that of the values themselves. Images of two levels
+    stay as they are.
+
+    Raises:
+        ConfigError: the events are no images.
+    """
+    spec = dataset.spec
+    if spec.modality != "image":
+        raise ConfigError(f"--binarise is for images, and {dataset.name!r} holds none. Leave it out.")
+    if spec.features[0].kind == "binary":
+        return dataset
+    low, high = spec.bounds or _range_of(dataset)
+    events = np.empty(dataset.events.shape, np.uint8)
+    for start in range(0, len(dataset), BLOCK):
+        np.greater(dataset.events[start : start + BLOCK], (low + high) / 2, out=events[start : start + BLOCK])
+    return dataclasses.replace(dataset, spec=binary_spec(events), events=events)
+
+
+def _range_of(dataset: Dataset) -> tuple[float, float]:
+    """The smallest and the largest value."""
+    blocks = [dataset.events[start : start + BLOCK] for start in range(0, len(dataset), BLOCK)]
+    return min(float(block.min()) for block in blocks), max(float(block.max()) for block in blocks)
+
+
+_PIXEL = (Feature("pixel"),)
+
+
+_TWO_LEVELS = (Feature("pixel", "binary", ("0", "1"), "uint8"),)
+
+
+def image_spec(events: Array, bounds: tuple[float, float] | None, quantum: float | None) -> DataSpec:
+    """The DataSpec of images `(N, C, H, W)`."""
+    storage: StorageType = events.dtype.name  # type: ignore[assignment]
+    shape = tuple(map(int, events.shape[1:]))
+    return spec_of("The images", shape, "image", _PIXEL, bounds=bounds, quantum=quantum, storage=storage)
+
+
+def bytes_spec(events: Array) -> DataSpec:
+    """The DataSpec of 8-bit images `(N, C, H, W)`."""
+    return image_spec(events, (0.0, 255.0), 1.0)
+
+
+def binary_spec(events: Array) -> DataSpec:
+    """The DataSpec of images `(N, C, H, W)` that hold 0 and 1."""
+    storage: StorageType = events.dtype.name  # type: ignore[assignment]
+    return DataSpec(tuple(map(int, events.shape[1:])), "image", _TWO_LEVELS, (0.0, 1.0), 1.0, storage)
+
+
+def channels_first(name: str, images: Array) -> Array:
+    """`(N, H, W)`, `(N, H, W, C)` or `(N, C, H, W)` as `(N, C, H, W)`; the shorter outer axis is the channels.
+
+    Raises:
+        DataError: the array has another rank.
+    """
+    if images.ndim == 3:
+        return images[:, None]
+    if images.ndim != 4:
+        raise DataError(
+            f"{name} has shape {images.shape}; images are (N, H, W), (N, H, W, C) or (N, C, H, W), "
+            f"and tables (N, columns)."
+        )
+    return images.transpose(0, 3, 1, 2) if images.shape[3] < images.shape[1] else images

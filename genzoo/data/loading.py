@@ -1,0 +1,222 @@
+"""Open a dataset by name, by path, or from arrays in memory."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from torch import Tensor
+
+from genzoo.config.settings import DataSettings
+from genzoo.data.dataset import Dataset, usable
+from genzoo.data.readers.numpy_files import array_dataset
+from genzoo.errors import ConfigError, DataError, PluginError
+from genzoo.plugins.registry import Registry, blame, resolve
+from genzoo.spec import DataSpec
+from genzoo.typing import Array
+
+if TYPE_CHECKING:
+    from genzoo.data.table_source import TableSource
+
+
+def given_data(
+    data: str | Path | Array | Dataset | Mapping[str, Any] | None, weights: Array | None = None
+) -> tuple[Dataset | None, dict[str, Any]]:
+    """Data in memory, if that is what was given, and the settings that name them.
+
+    Raises:
+        ConfigError: weights in memory of data that are not.
+    """
+    dataset, settings = _named(data)
+    if weights is None:
+        return dataset, settings
+    if dataset is None:
+        raise ConfigError(
+            "Weights in memory belong to data in memory; for data in a file, name the column that holds them, "
+            "such as data={'source': 'a.csv', 'weight': 'w'}."
+        )
+    return dataclasses.replace(dataset, weights=np.asarray(weights)), settings
+
+
+def _named(data: str | Path | Array | Dataset | Mapping[str, Any] | None) -> tuple[Dataset | None, dict[str, Any]]:
+    if data is None:
+        return None, {}
+    if isinstance(data, str | Path):
+        return None, {"source": str(data)}
+    if isinstance(data, Mapping):
+        return None, dict(data)
+    if hasattr(data, "__arrow_c_stream__"):  # a table of pyarrow, pandas or polars
+        # Arrays need no pyarrow.
+        from genzoo.data.table import table_dataset
+        from genzoo.data.table_source import ArrowTableSource
+
+        data = table_dataset("table", ArrowTableSource.of(data), DataSettings(source="table"))
+    if not isinstance(data, Dataset):
+        array = data.detach().cpu().numpy() if isinstance(data, Tensor) else np.asarray(data)
+        data = array_dataset("array", array)
+    return data, {"source": data.name}
+
+
+TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".arrow", ".feather", ".ipc")
+"""Of files that hold a table by columns."""
+
+
+def is_registered(source: str, registry: Registry) -> bool:
+    """Whether `source` is the name or id of a registered dataset."""
+    return bool(registry.datasets.claims(source))
+
+
+def anchor(settings: DataSettings, registry: Registry) -> DataSettings:
+    """The same data, found from any working directory."""
+    path = _path(settings)
+    if is_registered(settings.source, registry) or not path.exists():
+        return settings
+    return settings.model_copy(update={"source": str(path.resolve())})
+
+
+def open_dataset(settings: DataSettings, registry: Registry) -> Dataset:
+    """The dataset of a built-in name or a path.
+
+    A registered name wins over a file of the same name; write `./digits` for the file.
+
+    Raises:
+        ConfigError: a setting does not suit the data.
+        DataError: neither, or the file cannot be used.
+    """
+    tabular = _open_table(settings, registry)
+    if tabular is None:
+        return _select(_open_other(settings, registry), settings)
+    from genzoo.data.table import table_dataset
+
+    return table_dataset(_path(settings).stem, tabular, settings)
+
+
+def open_matching(settings: DataSettings, spec: DataSpec, registry: Registry) -> Dataset:
+    """The dataset of a built-in name or a path in the form that a model was trained on.
+
+    Columns of a table are found by name, in any order; those the model does not know are in `Dataset.ignored`.
+    Values may be missing.
+
+    Raises:
+        ConfigError: a setting does not suit the data.
+        DataError: as `open_dataset`; or a column is missing, or holds what training could not have seen.
+    """
+    from genzoo.data.align import match_dataset, match_table
+
+    tabular = _open_table(settings, registry)
+    if tabular is None:
+        return match_dataset(_select(_open_other(settings, registry), settings), spec)
+    return match_table(_path(settings).stem, tabular, settings, spec)
+
+
+def open_source(settings: DataSettings, registry: Registry) -> TableSource | None:
+    """All columns of a built-in name or a path, whatever the settings choose of them; `None` of images.
+
+    Raises:
+        ConfigError, DataError: as `open_dataset`.
+    """
+    tabular = _open_table(settings, registry)
+    if tabular is not None:
+        return tabular
+    from genzoo.data.table import EventTable
+
+    dataset = _open_other(settings, registry)
+    return EventTable(dataset) if dataset.spec.modality == "table" else None
+
+
+def _path(settings: DataSettings) -> Path:
+    """Where the source may lie.
+
+    Raises:
+        DataError: it is a path that the system cannot look at.
+    """
+    try:
+        path = Path(settings.source).expanduser()
+        path.exists()
+    except (OSError, RuntimeError) as error:
+        told = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"Data {settings.source[:100]!r} cannot be opened: {told}.") from error
+    return path
+
+
+def _open_table(settings: DataSettings, registry: Registry) -> TableSource | None:
+    """The source's columns, where it is a file of a table."""
+    path = _path(settings)
+    if is_registered(settings.source, registry) or not path.is_file() or path.suffix.lower() not in TABLE_SUFFIXES:
+        return None
+    _refuse_given(settings, ("size", "colour", "skip_bad"), "folders of images")
+    _refuse_given(settings, ("binarise",), "images")
+    if path.suffix.lower() in (".csv", ".tsv"):
+        from genzoo.data.readers.csv_files import CsvSource
+
+        return CsvSource(path, settings.header)
+    _refuse_given(settings, ("header",), ".csv and .tsv files")
+    from genzoo.data.readers.parquet import ArrowFileSource
+
+    return ArrowFileSource(path)
+
+
+def _open_other(settings: DataSettings, registry: Registry) -> Dataset:
+    dataset = _open_whole(settings, registry)
+    if not settings.binarise:
+        return dataset
+    from genzoo.data.images import binarize
+
+    return binarize(dataset)
+
+
+def _open_whole(settings: DataSettings, registry: Registry) -> Dataset:
+    source, path = settings.source, _path(settings)
+    _refuse_given(settings, ("header",), ".csv and .tsv files")
+    if not path.is_dir():
+        _refuse_given(settings, ("size", "colour", "skip_bad"), "folders of images")
+    if is_registered(source, registry):
+        entry = registry.datasets.get(source)
+        with blame(f"The loader of dataset {entry.id!r}"):
+            dataset = resolve(entry.spec.loader, entry.spec)()
+        if not isinstance(dataset, Dataset):
+            raise PluginError(f"Dataset {entry.id!r} gave a {type(dataset).__name__} instead of a Dataset.")
+        return usable(dataset, entry.id)
+    if not path.exists():
+        registry.datasets.refuse_failed(source)
+        hint = registry.datasets.hint(source)
+        raise DataError(f"Data {source!r} is neither a built-in name nor an existing path. {hint}")
+    return _read_file(path, settings)
+
+
+def _select(dataset: Dataset, settings: DataSettings) -> Dataset:
+    """What the settings of tables choose."""
+    given = settings.given("columns", "drop", "kinds", "label", "weight", "drop_missing")
+    if given is None:
+        return dataset
+    if dataset.spec.modality != "table":
+        raise ConfigError(f"{given} is for tables, and {settings.source!r} holds images. Leave it out.")
+    from genzoo.data.table import select
+
+    return select(dataset, settings)
+
+
+def _refuse_given(settings: DataSettings, names: tuple[str, ...], what: str) -> None:
+    if given := settings.given(*names):
+        raise ConfigError(f"{given} is for {what}, and {settings.source!r} is none. Leave it out.")
+
+
+def _read_file(path: Path, settings: DataSettings) -> Dataset:
+    # Readers bring libraries of their own, which only the kind of data at hand should cost.
+    from genzoo.data.readers import idx, image_folder, numpy_files
+
+    if not path.is_dir() and not path.is_file():
+        raise DataError(f"{path} is neither a file nor a folder, and reading it might never end.")
+    if path.is_dir():
+        return image_folder.read_folder(path, settings)
+    if path.suffix in (".npy", ".npz"):
+        return numpy_files.read_array(path)
+    if idx.is_idx(path):
+        return idx.read_idx(path)
+    raise DataError(
+        f"{path} is of no kind that genzoo reads. Known: {', '.join(TABLE_SUFFIXES)}, .npy, .npz, idx files "
+        f"(…-ubyte, …-ubyte.gz) and folders of images."
+    )

@@ -1,0 +1,80 @@
+"""Read idx files, the format of MNIST."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from genzoo.data.dataset import Dataset, check_values
+from genzoo.data.images import bytes_spec
+from genzoo.data.readers.numpy_files import check_unpacked
+from genzoo.errors import DataError
+from genzoo.typing import Array
+
+_UNSIGNED_BYTE = 0x08
+
+
+def is_idx(path: Path) -> bool:
+    """Whether a file's name is that of idx data, such as `train-images-idx3-ubyte.gz`."""
+    return path.name.removesuffix(".gz").endswith(("-ubyte", ".idx", ".ubyte"))
+
+
+def read_idx_array(path: Path) -> Array:
+    """The array of unsigned bytes in one idx file.
+
+    Raises:
+        DataError: the file is no idx file of bytes, or is shorter or longer than its header says.
+    """
+    opener = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opener(path, "rb") as file:
+            magic = file.read(4)
+            if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] != _UNSIGNED_BYTE or not 1 <= magic[3] <= 4:
+                raise DataError(f"{path} is not an idx file of unsigned bytes (its first bytes are {magic.hex()}).")
+            rank = magic[3]
+            shape = struct.unpack(f">{rank}I", file.read(4 * rank))
+            count = math.prod(shape)
+            check_unpacked(path, path.stat().st_size, count)
+            content = file.read(count + 1)
+    except (OSError, EOFError, zlib.error, struct.error) as error:
+        raise DataError(f"{path} cannot be read as an idx file: {error}.") from error
+    if len(content) != count:
+        raise DataError(f"{path} claims {shape} values and holds {'more' if len(content) > count else len(content)}.")
+    return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def read_idx(path: Path) -> Dataset:
+    """The images of one idx file, with the labels of the file beside it where there is one.
+
+    Raises:
+        DataError: as `read_idx_array`; or it holds no images.
+    """
+    images, labels = _read_pair(path)
+    check_values(str(path), images)
+    return Dataset(path.name.split("-")[0], bytes_spec(images), images, labels)
+
+
+def read_idx_pair(name: str, train: Path, test: Path) -> Dataset:
+    """Training and test images as one dataset whose last rows are its own test set."""
+    (images, labels), (test_images, test_labels) = _read_pair(train), _read_pair(test)
+    events = np.concatenate([images, test_images])
+    both = None if labels is None or test_labels is None else np.concatenate([labels, test_labels])
+    return Dataset(name, bytes_spec(events), events, both, test_rows=len(test_images))
+
+
+def _read_pair(path: Path) -> tuple[Array, Array | None]:
+    images = read_idx_array(path)
+    if images.ndim != 3:
+        raise DataError(f"{path} has shape {images.shape}; images are (N, H, W). Is it a file of labels?")
+    beside = path.with_name(path.name.replace("images-idx3", "labels-idx1"))
+    if beside == path or not beside.exists():
+        return images[:, None], None
+    labels = read_idx_array(beside)
+    if len(labels) != len(images):
+        raise DataError(f"{path} holds {len(images)} images and {beside} {len(labels)} labels.")
+    return images[:, None], labels

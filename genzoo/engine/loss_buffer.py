@@ -1,0 +1,97 @@
+"""Losses that stay on the device and are read in blocks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from genzoo.errors import DivergenceError
+from genzoo.runtime.device import widest
+
+
+@dataclass(frozen=True, slots=True)
+class LossRecord:
+    """The losses of one step, by name; several losses of one group in a step are averaged."""
+
+    step: int
+    values: dict[str, float]
+
+
+class LossBuffer:
+    """A block of losses on the device, and the block before it on its way to the host.
+
+    Arguments:
+        block: steps per block; 1 reads every step at once, which costs nothing where the device is the host.
+    """
+
+    def __init__(self, device: torch.device, block: int) -> None:
+        self._block = block if device.type in ("cuda", "mps") else 1
+        self._device = device
+        self._dtype = widest(device)
+        self._names: tuple[str, ...] = ()
+        self._rows: list[Tensor] = []
+        self._last = 0
+        self._travelling: tuple[int, Tensor, torch.cuda.Event | None] | None = None
+
+    def add(self, step: int, losses: Mapping[str, Tensor]) -> list[LossRecord]:
+        """Keep the losses of `step`; returns those of earlier steps that have arrived."""
+        early = self.flush() if tuple(losses) != self._names else []
+        self._names = tuple(losses)
+        # A copy: CUDA graphs reuse the memory of their outputs in the next step.
+        self._rows.append(torch.stack([loss.detach().to(self._dtype) for loss in losses.values()]))
+        self._last = step
+        if len(self._rows) < self._block:
+            return early
+        if self._block == 1:
+            self._send()
+            return early + self._arrive()
+        arrived = self._arrive()
+        self._send()
+        return early + arrived
+
+    def flush(self) -> list[LossRecord]:
+        """All that has not arrived yet, waiting for it."""
+        arrived = self._arrive()
+        if self._rows:
+            self._send()
+            arrived += self._arrive()
+        return arrived
+
+    def _send(self) -> None:
+        block = torch.stack(self._rows)
+        first = self._last - len(self._rows) + 1
+        self._rows = []
+        if self._device.type != "cuda":
+            self._travelling = (first, block.cpu(), None)
+            return
+        host = torch.empty(block.shape, dtype=block.dtype, pin_memory=True)
+        host.copy_(block, non_blocking=True)
+        event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        event.record()
+        self._travelling = (first, host, event)
+
+    def _arrive(self) -> list[LossRecord]:
+        if self._travelling is None:
+            return []
+        first, host, event = self._travelling
+        if event is not None:
+            event.synchronize()
+        self._travelling = None
+        rows = host.tolist()
+        records = [LossRecord(first + i, dict(zip(self._names, row, strict=True))) for i, row in enumerate(rows)]
+        for record in records:
+            _refuse_not_finite(record)
+        return records
+
+
+def _refuse_not_finite(record: LossRecord) -> None:
+    for name, value in record.values.items():
+        if not math.isfinite(value):
+            raise DivergenceError(
+                f"Training diverged: the {name} loss was {value} at step {record.step}. Try a smaller learning rate "
+                f"(--lr), clip gradients (-o training.clip=1), or a stabler objective or precision (--precision fp32)."
+            )

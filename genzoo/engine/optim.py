@@ -1,0 +1,151 @@
+"""Optimizers of parameter groups, and the exponential moving average of parameters."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from genzoo.config.settings import OptimizerConfig
+from genzoo.engine.distributed import SINGLE_PROCESS, Processes
+from genzoo.errors import ArtifactError
+from genzoo.runtime.device import Runtime
+
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
+
+
+class EMA(Generic[ModuleT]):
+    """The moving average of a module's parameters and floating buffers; integer buffers are copied.
+
+    Arguments:
+        module: what is averaged.
+        decay: weight of the past, in (0, 1). Over the first steps it rises as `(1 + t) / (5 + t)`, so that the
+            random weights at the start are soon forgotten.
+    """
+
+    def __init__(self, module: ModuleT, decay: float) -> None:
+        self.module = copy.deepcopy(module).eval().requires_grad_(False)
+        self._decay = decay
+        pairs = list(zip(self._tensors(self.module), self._tensors(module), strict=True))
+        self._floating = [(mine, theirs) for mine, theirs in pairs if mine.is_floating_point()]
+        self._integer = [(mine, theirs) for mine, theirs in pairs if not mine.is_floating_point()]
+
+    @staticmethod
+    def _tensors(module: nn.Module) -> list[torch.Tensor]:
+        return [*module.parameters(), *module.buffers()]
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Move towards the module, as of the end of `step` (from 1)."""
+        decay = min(self._decay, (1 + step) / (5 + step))
+        mine, theirs = zip(*self._floating, strict=True)
+        get_ema_multi_avg_fn(decay)(mine, theirs, step)  # type: ignore[no-untyped-call]
+        for target, source in self._integer:
+            target.copy_(source)
+
+
+_FUSED = ("cpu", "cuda", "mps")
+
+
+def _make(settings: OptimizerConfig, parameters: list[nn.Parameter], fused: bool | None) -> torch.optim.Optimizer:
+    rate, decay = settings.rate, settings.decay
+    if settings.name == "adam":
+        return torch.optim.Adam(parameters, rate, settings.betas, weight_decay=decay, fused=fused)
+    if settings.name == "adamw":
+        return torch.optim.AdamW(parameters, rate, settings.betas, weight_decay=decay, fused=fused)
+    if settings.name == "sgd":
+        return torch.optim.SGD(parameters, rate, settings.momentum, weight_decay=decay, fused=fused)
+    return torch.optim.RMSprop(parameters, rate, weight_decay=decay, momentum=settings.momentum)
+
+
+class ParameterGroup:
+    """Parameters that are stepped together.
+
+    Arguments:
+        parameters: those of the group's module that are trained.
+        settings: its optimiser.
+        runtime: device and precision; fused where the device has it, and with a loss scaler for fp16.
+        clip: largest norm of the gradient, or `None`.
+        processes: over which gradients are averaged.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[nn.Parameter],
+        settings: OptimizerConfig,
+        runtime: Runtime,
+        clip: float | None,
+        processes: Processes = SINGLE_PROCESS,
+    ) -> None:
+        self.parameters = [parameter for parameter in parameters if parameter.requires_grad]
+        self._settings = settings
+        self._clip = clip
+        self._processes = processes
+        fused = True if runtime.device.type in _FUSED else None
+        self._optimiser = _make(settings, self.parameters, fused)
+        self._scaler = torch.amp.GradScaler(runtime.device.type) if runtime.precision == "fp16" else None
+
+    def backward(self, loss: Tensor, *, retain_graph: bool) -> None:
+        """Add the gradient of `loss` to this group's parameters, and to no others."""
+        if self._scaler is not None:
+            loss = self._scaler.scale(loss)
+        torch.autograd.backward(loss, inputs=self.parameters, retain_graph=retain_graph)
+
+    def step(self, rate_factor: float) -> None:
+        """Update the parameters by their gradients, and forget those."""
+        for options in self._optimiser.param_groups:
+            options["lr"] = self._settings.rate * rate_factor
+        self._processes.average_gradients(self.parameters)  # still scaled, so that all scalers see what any overflowed
+        if self._scaler is not None:
+            self._scaler.unscale_(self._optimiser)
+        if self._clip is not None:
+            nn.utils.clip_grad_norm_(self.parameters, self._clip)
+        if self._scaler is not None:
+            self._scaler.step(self._optimiser)
+            self._scaler.update()
+        else:
+            self._optimiser.step()
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The optimiser's state: `<parameter number>.<name>`."""
+        state = self._optimiser.state
+        return {
+            f"{number}.{name}": value
+            for number, parameter in enumerate(self.parameters)
+            for name, value in state.get(parameter, {}).items()
+        }
+
+    def numbers(self) -> dict[str, Any]:
+        """The loss scaler's state, empty without one."""
+        return {} if self._scaler is None else self._scaler.state_dict()
+
+    def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+        """Take up what `tensors` and `numbers` gave.
+
+        Raises:
+            ArtifactError: they belong to another optimiser or other parameters.
+        """
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, value in tensors.items():
+            number, _, name = key.partition(".")
+            if not number.isdecimal() or int(number) >= len(self.parameters):
+                raise ArtifactError(f"The optimiser's state has an entry {key!r} that belongs to no parameter.")
+            parameter = self.parameters[int(number)]
+            state.setdefault(int(number), {})[name] = _like(parameter, value)
+        whole = self._optimiser.state_dict()
+        self._optimiser.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
+        if self._scaler is not None:
+            self._scaler.load_state_dict(dict(numbers))
+
+
+def _like(parameter: nn.Parameter, value: Tensor) -> Tensor:
+    """`value` in the strides of its parameter: files hold none, and fused optimisers walk both in memory order."""
+    if value.shape != parameter.shape:
+        return value.clone()
+    return torch.empty_like(parameter, dtype=value.dtype, device=parameter.device).copy_(value)

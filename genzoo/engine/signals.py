@@ -1,0 +1,113 @@
+"""Stop training in good order on SIGINT and SIGTERM."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+from genzoo.engine.distributed import SINGLE_PROCESS, Processes
+from genzoo.models.objective import Batch
+
+
+class Abandoned(BaseException):
+    """A signal came while something was done that can be left undone; whoever allowed it meets this."""
+
+
+class StopCheck:
+    """Blocks of events, of which none follows once somebody wants to stop.
+
+    Arguments:
+        blocks: iterated from the start each time.
+        told: whether somebody does.
+
+    Raises:
+        Abandoned: in the midst of an iteration, when somebody does.
+    """
+
+    def __init__(self, blocks: Iterable[Batch], told: Callable[[], bool]) -> None:
+        self._blocks = blocks
+        self._told = told
+
+    def __iter__(self) -> Iterator[Batch]:
+        for block in self._blocks:
+            if self._told():
+                raise Abandoned
+            yield block
+
+
+class Signals:
+    """Turns the first SIGINT or SIGTERM into a flag; a second SIGINT interrupts at once.
+
+    Work that changes nothing, or whose changes can be undone, is done `with signals.abandonable:`, where the first
+    signal raises `Abandoned`, however long the work would take. Of several processes none is torn out of what the
+    others wait for: their work asks whether it was `told`.
+
+    Arguments:
+        processes: of which all stop after the same step, whichever was told to.
+    """
+
+    def __init__(self, processes: Processes = SINGLE_PROCESS) -> None:
+        self._processes = processes
+        self.received: int | None = None
+        self.abandonable = _Abandonable(self)
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def pending(self) -> bool:
+        """Whether any process was told to stop by now; all of them ask after every step."""
+        told = self._processes.largest(self.received or 0)
+        self.received = told or self.received
+        return told != 0
+
+    def told(self) -> bool:
+        """Whether a signal has come to this process."""
+        return self.received is not None
+
+    @property
+    def abandons(self) -> bool:
+        """Whether a signal has come that ends what can be left undone."""
+        return self.told() and self._processes.count == 1
+
+    @property
+    def exit_code(self) -> int:
+        """What a process ends with that was told to stop."""
+        return 128 + (self.received or signal.SIGINT)
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        if self.received is not None and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        first, self.received = self.received is None, number
+        if first and self.abandonable.entered and self.abandons:
+            self.abandonable.entered = False
+            raise Abandoned
+
+
+class _Abandonable:
+    """A stretch of work that the first signal ends, also one that came before it."""
+
+    def __init__(self, signals: Signals) -> None:
+        self.entered = False
+        self._signals = signals
+
+    def __enter__(self) -> None:
+        self.entered = True
+        if self._signals.abandons:
+            self.entered = False
+            raise Abandoned
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.entered = False

@@ -1,0 +1,63 @@
+"""Features without a network: pixels, and standardized columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from genzoo.features.extractor import Extractor, Features, Material
+from genzoo.spec import DataSpec
+from genzoo.typing import Array
+
+
+class ColumnExtractor(Extractor):
+    """Columns standardised by the real events, categories as one column per level.
+
+    Arguments:
+        data: what one event is.
+        real: the real events, `(N, C)`, none of their values missing.
+    """
+
+    def __init__(self, data: DataSpec, real: Array) -> None:
+        self._data = data
+        wide = self._expand(real)
+        self._shift = wide.mean(axis=0)
+        self._scale = np.where(np.ptp(wide, axis=0) > 0, wide.std(axis=0), 1.0)
+
+    def __call__(self, events: Array) -> Features:
+        found: Features = (self._expand(events) - self._shift) / self._scale
+        return found
+
+    def _expand(self, events: Array) -> Features:
+        return np.concatenate(list(self._parts(np.asarray(events, np.float64))), axis=1)
+
+    def _parts(self, events: Features) -> Iterator[Features]:
+        for column, feature in enumerate(self._data.features):
+            values = events[:, column : column + 1]
+            if feature.kind == "categorical" and feature.levels:
+                yield np.where(np.isfinite(values), values == np.arange(len(feature.levels)), values)
+            else:
+                yield values
+
+
+def build_columns(material: Material) -> Extractor:
+    """The columns of a table."""
+    return ColumnExtractor(material.data, material.real)
+
+
+class PixelExtractor(Extractor):
+    """Values of all places in units of their range; of data without one, as they are."""
+
+    def __init__(self, low: float = 0.0, high: float = 1.0) -> None:
+        self._low = low
+        self._range = high - low
+
+    def __call__(self, events: Array) -> Features:
+        flat = np.asarray(events, np.float64).reshape(len(events), -1)
+        return (flat - self._low) / self._range
+
+
+def build_pixels(material: Material) -> Extractor:
+    """The pixels of images."""
+    return PixelExtractor(*(material.data.bounds or ()))

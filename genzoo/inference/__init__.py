@@ -1,0 +1,1 @@
+"""A trained model in data units: sampling, likelihood, latent vectors and files of samples."""

@@ -1,0 +1,181 @@
+"""Events as files: grids of images, folders of images, arrays, tables."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from genzoo.errors import ConfigError, GenzooError
+from genzoo.inference.latent import Traversal
+from genzoo.spec import DataSpec
+from genzoo.storage.atomic import atomic_write, write_bytes
+from genzoo.typing import Array
+
+_SMALLEST_SIDE = 48
+"""Pixels to which small images are enlarged in a grid, by whole factors, so that they can be seen."""
+
+
+_GRID_LIMIT = 1024
+"""Images in one grid; more belong into a folder or an array."""
+
+
+_SUFFIXES = {
+    "image": ("", ".png", ".npy", ".npz"),
+    "table": (".csv", ".tsv", ".parquet", ".arrow", ".feather", ".npy", ".npz"),
+}
+
+
+def to_bytes(events: Array, data: DataSpec) -> Array:
+    """Images `(N, C, H, W)` in data units as 8-bit `(N, H, W, 1 or 3)`.
+
+    Where the bounds are undeclared, the images' own extremes are black and white. Two channels or more than three
+    are shown by their first one or three.
+    """
+    low, high = data.bounds or (float(events.min()), float(events.max()))
+    scaled = (events.astype(np.float64) - low) / max(high - low, 1e-12) * 255
+    shown = scaled[:, : 3 if scaled.shape[1] >= 3 else 1]
+    return shown.clip(0, 255).round().astype(np.uint8).transpose(0, 2, 3, 1)
+
+
+def grid(events: Array, data: DataSpec, *, columns: int | None = None, gap: int = 2) -> Image.Image:
+    """Images side by side on light grey, in rows of `columns`; of about as many as there are rows without."""
+    pixels = to_bytes(events, data)
+    factor = max(1, math.ceil(_SMALLEST_SIDE / max(pixels.shape[1:3])))
+    pixels = pixels.repeat(factor, axis=1).repeat(factor, axis=2)
+    n, height, width, channels = pixels.shape
+    columns = columns or math.ceil(math.sqrt(n))
+    rows = math.ceil(n / columns)
+    canvas = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, channels), 224, np.uint8)
+    for i, image in enumerate(pixels):
+        top, left = gap + i // columns * (height + gap), gap + i % columns * (width + gap)
+        canvas[top : top + height, left : left + width] = image
+    return Image.fromarray(canvas[:, :, 0] if channels == 1 else canvas)
+
+
+def save_events(
+    path: Path, events: Array, data: DataSpec, *, columns: int | None = None, escape_formulas: bool = False
+) -> None:
+    """Write events by the suffix of `path`; a path without one is a folder of one PNG per image.
+
+    Arguments:
+        columns: of a grid of images.
+        escape_formulas: as for `write_table`.
+
+    Raises:
+        ConfigError: the suffix is unknown, or does not suit the events.
+        GenzooError: the disk is full or read-only.
+    """
+    check_suffix(path, len(events), data)
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        atomic_write(path, lambda temporary: np.save(temporary, events))
+    elif suffix == ".npz":
+        atomic_write(path, lambda temporary: np.savez_compressed(temporary, x=events))
+    elif suffix == ".png":
+        write_bytes(path, png(grid(events, data, columns=columns)))
+    elif not suffix:
+        _save_folder(path, events, data)
+    else:
+        # Images need no pyarrow.
+        from genzoo.data.table import table_of
+        from genzoo.storage.tables import write_table
+
+        write_table(path, table_of(events, data), escape_formulas=escape_formulas)
+
+
+def check_suffix(path: Path, n: int, data: DataSpec) -> None:
+    """Refuse a destination that `save_events` would refuse, before anything is computed.
+
+    Raises:
+        ConfigError: the suffix is unknown, does not suit the events, or the folder exists.
+    """
+    suffix = path.suffix.lower()
+    allowed = _SUFFIXES[data.modality]
+    if suffix not in allowed:
+        names = ", ".join(name or "a folder (no suffix)" for name in allowed)
+        raise ConfigError(f"Events of modality {data.modality!r} cannot be written as {path.name!r}. Known: {names}.")
+    if suffix == ".png" and n > _GRID_LIMIT:
+        raise ConfigError(f"{n} images are too many for one grid of at most {_GRID_LIMIT}. Write .npz or a folder.")
+    if not suffix and path.exists():
+        raise ConfigError(f"{path} exists already; name a new folder for the images.")
+    if not path.parent.is_dir():
+        raise ConfigError(f"{path} lies in a folder that does not exist: {path.parent}.")
+
+
+def save_traversal(path: Path, found: Traversal, data: DataSpec, *, escape_formulas: bool = False) -> None:
+    """Write a traversal by the suffix of `path`: a grid of images with a row for each dimension, a table, or arrays.
+
+    A table has the columns `dimension` and `value` before its own; `.npy` holds events `(R, S, *event)`, and `.npz`
+    the dimensions and values, too.
+
+    Arguments:
+        escape_formulas: as for `write_table`.
+
+    Raises:
+        ConfigError: the suffix is unknown, or does not suit the events.
+        GenzooError: the disk is full or read-only.
+    """
+    rows, steps = found.values.shape
+    check_traversal_suffix(path, rows * steps, data)
+    suffix = path.suffix.lower()
+    flat = found.events.reshape(rows * steps, *data.event_shape)
+    if suffix == ".npy":
+        atomic_write(path, lambda temporary: np.save(temporary, found.events))
+    elif suffix == ".npz":
+        x, dimension, value = found.events, found.dimensions, found.values
+        atomic_write(path, lambda temporary: np.savez_compressed(temporary, x=x, dimension=dimension, value=value))
+    elif suffix == ".png":
+        write_bytes(path, png(grid(flat, data, columns=steps)))
+    else:
+        # Images need no pyarrow.
+        from genzoo.data.table import table_of
+        from genzoo.storage.tables import write_table
+
+        table = table_of(flat, data)
+        write_table(
+            path,
+            table.add_column(0, _free("value", table.column_names), [found.values.ravel()]).add_column(
+                0, _free("dimension", table.column_names), [found.dimensions.repeat(steps)]
+            ),
+            escape_formulas=escape_formulas,
+        )
+
+
+def _free(name: str, taken: Sequence[str]) -> str:
+    """The name, or one like it that no column has."""
+    while name in taken:
+        name = f"latent_{name}"
+    return name
+
+
+def check_traversal_suffix(path: Path, n: int, data: DataSpec) -> None:
+    """Refuse a destination that `save_traversal` would refuse for `n` events, before anything is computed.
+
+    Raises:
+        ConfigError: the suffix is unknown or does not suit the events.
+    """
+    if not path.suffix:
+        names = ", ".join(name for name in _SUFFIXES[data.modality] if name)
+        raise ConfigError(f"A traversal is one file, and {path.name!r} has no suffix. Known: {names}.")
+    check_suffix(path, n, data)
+
+
+def png(image: Image.Image) -> bytes:
+    """An image as the content of a PNG file."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _save_folder(path: Path, events: Array, data: DataSpec) -> None:
+    try:
+        path.mkdir()
+    except OSError as error:
+        raise GenzooError(f"Folder {path} could not be made: {error.strerror}.") from error
+    for i, image in enumerate(to_bytes(events, data)):
+        write_bytes(path / f"{i:06d}.png", png(Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)))

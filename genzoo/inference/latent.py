@@ -1,0 +1,226 @@
+"""Walks through a latent space: along one dimension at a time, and from one latent vector to another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from genzoo.data.dataset import Dataset
+from genzoo.errors import ConfigError
+from genzoo.inference.trained_model import TrainedModel
+from genzoo.models.base import Decoder, Encoder
+from genzoo.plugins.manager import get_registry
+from genzoo.typing import Array
+
+_DRAWS = 4_096
+"""Latent vectors by which a prior is known."""
+
+
+_DECODED = 256
+"""Of them, those that are decoded to see how widely events spread."""
+
+
+_ERRORS = 4.5
+"""Standard errors within which moments of the draws are those of a standard normal."""
+
+
+_BEYOND = 0.00135
+"""Probability beyond either end of a traversal; three standard deviations of a normal."""
+
+
+_BLOCK = 64
+
+
+_LEAST_SINE = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class PriorSummary:
+    """How a model's prior spreads, as its draws tell.
+
+    Arguments:
+        centre, spread: mean and standard deviation of each dimension, `(L,)`.
+        low, high: between which all but 0.3 % of each dimension lies, `(L,)`.
+        normal: whether every dimension can pass for a normal.
+        draws: the draws, `(N, L)`.
+    """
+
+    centre: Array
+    spread: Array
+    low: Array
+    high: Array
+    normal: bool
+    draws: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Traversal:
+    """Events along latent dimensions, all other dimensions being at the centre of the prior.
+
+    Arguments:
+        dimensions: their numbers, those first along which events change most, `(R,)`.
+        values: of that dimension, increasing, `(R, S)`.
+        events: in data units, `(R, S, *event)`.
+    """
+
+    dimensions: Array
+    values: Array
+    events: Array
+
+
+@dataclass(frozen=True, slots=True)
+class LatentPath:
+    """Events from one latent vector to another, both included.
+
+    Arguments:
+        latent: vectors, `(N, L)`.
+        events: in data units, `(N, *event)`.
+        spherical: whether it keeps to the shell where a normal prior has its mass, rather than to a straight line.
+    """
+
+    latent: Array
+    events: Array
+    spherical: bool
+
+
+def check_decoder(fitted: TrainedModel) -> None:
+    """Refuse a model without a latent space.
+
+    Raises:
+        ConfigError: it is one; names those that have one.
+    """
+    if isinstance(fitted.generator, Decoder):
+        return
+    zoo = get_registry().models
+    names = ", ".join(name for name in zoo.names() if "decoder" in zoo.get(name).spec.capabilities)
+    raise ConfigError(
+        f"Model {fitted.model!r} has no latent space to walk through: it has no 'decoder'. Models that have one: "
+        f"{names or 'none is installed'}."
+    )
+
+
+def find_prior(fitted: TrainedModel, *, seed: int = 0) -> PriorSummary:
+    """What draws of the prior say of it; a standard normal is recognised as exactly that.
+
+    Raises:
+        ConfigError: the model has no latent space.
+    """
+    check_decoder(fitted)
+    draws = fitted.prior_sample(_DRAWS, seed=seed).astype(np.float64)
+    centre, spread = draws.mean(axis=0), draws.std(axis=0)
+    scaled = (draws - centre) / np.where(spread > 0, spread, 1.0)
+    unit = _ERRORS / np.sqrt(_DRAWS)
+    skew, tails = (scaled**3).mean(axis=0), (scaled**4).mean(axis=0) - 3
+    normal = bool((np.abs(skew) < unit * np.sqrt(6)).all() and (np.abs(tails) < 1.5 * unit * np.sqrt(24)).all())
+    if not normal:
+        low, high = np.quantile(draws, [_BEYOND, 1 - _BEYOND], axis=0)
+        return PriorSummary(centre, spread, low, high, normal, draws)
+    if (np.abs(centre) < unit).all() and (np.abs(spread - 1) < unit / np.sqrt(2)).all():
+        centre, spread = np.zeros_like(centre), np.ones_like(spread)
+    return PriorSummary(centre, spread, centre - 3 * spread, centre + 3 * spread, normal, draws)
+
+
+def traverse(fitted: TrainedModel, *, steps: int = 7, most: int = 16, seed: int = 0) -> Traversal:
+    """Events along single latent dimensions, from one end of the prior to the other.
+
+    Arguments:
+        steps: events along each, at least 2.
+        most: dimensions; of more than that, those along which events change most.
+        seed: of the draws by which the prior is known.
+
+    Raises:
+        ConfigError: the model has no latent space, or there are too few steps.
+    """
+    if steps < 2:
+        raise ConfigError(f"A traversal of {steps} events along a dimension shows no change; ask for at least 2.")
+    prior = find_prior(fitted, seed=seed)
+    chosen = np.argsort(-_movement(fitted, prior), kind="stable")[:most]
+    values = np.linspace(prior.low[chosen], prior.high[chosen], steps, axis=1)  # (R, S)
+    z = np.tile(prior.centre, (len(chosen), steps, 1))  # (R, S, L)
+    z[np.arange(len(chosen))[:, None], np.arange(steps), chosen[:, None]] = values
+    events = fitted.decode(z.reshape(len(chosen) * steps, -1))
+    return Traversal(chosen, values, events.reshape(len(chosen), steps, *events.shape[1:]))
+
+
+def _movement(fitted: TrainedModel, prior: PriorSummary) -> Array:
+    """By how much events change from end to end of each dimension, in units of their own spread, `(L,)`."""
+    spread = _spread(fitted, prior)
+    found = []
+    for start in range(0, len(prior.centre), _BLOCK):
+        dimensions = np.arange(start, min(start + _BLOCK, len(prior.centre)))
+        ends = []
+        for end in (prior.low, prior.high):
+            z = np.tile(prior.centre, (len(dimensions), 1))
+            z[np.arange(len(dimensions)), dimensions] = end[dimensions]
+            ends.append(fitted.decode(z).astype(np.float64).reshape(len(z), -1))
+        with np.errstate(over="ignore", invalid="ignore"):  # of events absurdly far away
+            change = np.abs(ends[1] - ends[0]) / spread
+        found.append(np.nan_to_num(change).mean(axis=1))
+    return np.concatenate(found)
+
+
+def _spread(fitted: TrainedModel, prior: PriorSummary) -> Array:
+    """Standard deviation of decoded events: of each column of a table, of all places of an image together."""
+    events = fitted.decode(prior.draws[:_DECODED]).astype(np.float64).reshape(_DECODED, -1)
+    axis = 0 if fitted.data.modality == "table" else None
+    with np.errstate(over="ignore", invalid="ignore"):
+        spread = np.nan_to_num(events.std(axis=axis))
+    return np.where(spread > 0, spread, 1.0)
+
+
+def interpolate(fitted: TrainedModel, ends: Array, *, steps: int = 10, seed: int = 0) -> LatentPath:
+    """Events on a path between two latent vectors: on a great circle where the prior is normal, else straight.
+
+    Arguments:
+        ends: `(2, L)`.
+        steps: events, both ends included; at least 2.
+        seed: of the draws by which the prior is known.
+
+    Raises:
+        ConfigError: the model has no latent space, or there are too few steps.
+    """
+    if steps < 2:
+        raise ConfigError(f"A path of {steps} events cannot hold both of its ends; ask for at least 2.")
+    prior = find_prior(fitted, seed=seed)
+    share = np.linspace(0.0, 1.0, steps)[:, None]
+    scale = np.where(prior.spread > 0, prior.spread, 1.0)
+    first, last = (np.asarray(ends, np.float64) - prior.centre) / scale
+    lengths = np.linalg.norm(first) * np.linalg.norm(last)
+    angle = np.arccos(np.clip(first @ last / lengths, -1, 1)) if lengths > 0 else 0.0
+    spherical = prior.normal and np.sin(angle) > _LEAST_SINE  # neither parallel nor opposite
+    if spherical:
+        walked = (np.sin((1 - share) * angle) * first + np.sin(share * angle) * last) / np.sin(angle)
+    else:
+        walked = (1 - share) * first + share * last
+    z = walked * scale + prior.centre
+    return LatentPath(z, fitted.decode(z), bool(spherical))
+
+
+def latent_of_rows(fitted: TrainedModel, dataset: Dataset, rows: tuple[int, int]) -> Array:
+    """The latent vectors of two rows of a dataset, `(2, L)`.
+
+    Raises:
+        ConfigError: there is no such row, or the model has no encoder.
+    """
+    for row in rows:
+        if not 0 <= row < len(dataset):
+            raise ConfigError(f"{dataset.name} has no row {row}; its rows are 0 to {len(dataset) - 1}.")
+    return fitted.encode(np.concatenate([np.asarray(dataset.events[row : row + 1]) for row in rows]))
+
+
+def latent_of_samples(fitted: TrainedModel, numbers: tuple[int, int], *, seed: int) -> Array:
+    """The latent vectors of two of a model's own draws under a seed, by their numbers from 0, `(2, L)`.
+
+    Raises:
+        ConfigError: a number is negative, or the model has no latent space.
+    """
+    check_decoder(fitted)
+    if min(numbers) < 0:
+        raise ConfigError(f"There is no sample {min(numbers)}; samples are numbered from 0.")
+    return np.stack([fitted.prior_sample(1, seed=seed, first=number)[0] for number in numbers])
+
+
+def has_encoder(fitted: TrainedModel) -> bool:
+    """Whether events of data have latent vectors, or only the model's own samples have."""
+    return isinstance(fitted.generator, Encoder)

@@ -1,1 +1,0 @@
-"""Plugins are installed, removed, examined and frozen, and the core stays as it is."""

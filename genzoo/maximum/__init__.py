@@ -1,1 +1,0 @@
-"""Objectives of the core: for every model with a likelihood, or a bound of it, which gradients maximise."""

@@ -1,0 +1,81 @@
+"""From registered specs to modules: the parts of a model, its objective."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from genzoo.config.resolve import model_options, objective_options
+from genzoo.errors import ConfigError, DataError, PluginError
+from genzoo.models.base import Parts
+from genzoo.models.objective import Objective
+from genzoo.plugins.registry import Entry, blame, extra_named, resolve
+from genzoo.spec import DataSpec, Feature, ModelSpec, ObjectiveSpec
+
+
+def check_data(entry: Entry[ModelSpec], data: DataSpec) -> None:
+    """Refuse data that the model's spec does not take.
+
+    Raises:
+        DataError: another modality, features of another kind, or missing values.
+    """
+    spec = entry.spec
+    if data.modality not in spec.modalities:
+        wanted = " or ".join(f"{modality}s" for modality in spec.modalities)
+        raise DataError(f"Model {spec.name!r} takes {wanted}, and these data are: {data.describe()}.")
+    for feature in data.features:
+        if feature.kind not in spec.kinds:
+            raise DataError(_other_kind(spec, data, feature))
+    if data.missing and not spec.missing:
+        raise DataError(
+            f"These data have missing values and model {spec.name!r} does not accept them. Use a model that does, or "
+            f"leave such rows out with --drop-missing."
+        )
+
+
+def _other_kind(spec: ModelSpec, data: DataSpec, feature: Feature) -> str:
+    wanted = " or ".join(spec.kinds)
+    if data.modality == "image":
+        return f"The pixels of these images are {feature.kind}, and model {spec.name!r} takes {wanted} ones."
+    return (
+        f"Column {feature.name!r} is {feature.kind}, and model {spec.name!r} takes {wanted} columns. Leave it out with "
+        f"--drop {shlex.quote(feature.name)}, or say what it is with --kind, or use a model that takes it."
+    )
+
+
+def build_model(entry: Entry[ModelSpec], options: Mapping[str, Any], data: DataSpec) -> Parts:
+    """The untrained parts of a model for one kind of event.
+
+    Raises:
+        ConfigError: options out of range.
+        DataError: the model does not take such events.
+        PluginError: the builder failed or returned something else.
+    """
+    check_data(entry, data)
+    config = model_options(entry, options)
+    with extra_named(entry):
+        builder = resolve(entry.spec.builder, entry.spec)
+    with extra_named(entry), blame(f"The builder of {entry.id!r}"):
+        try:
+            parts = builder(config, data)
+        except ValueError as error:
+            raise ConfigError(f"Model {entry.spec.name!r} cannot be built for {data.describe()}: {error}") from error
+    if not isinstance(parts, Parts):
+        raise PluginError(f"The builder of {entry.id!r} returned {type(parts).__name__} instead of Parts.")
+    return parts
+
+
+def build_objective(entry: Entry[ObjectiveSpec], options: Mapping[str, Any]) -> Objective:
+    """The objective with its options.
+
+    Raises:
+        ConfigError: options out of range.
+        PluginError: the builder returned something else.
+    """
+    settings = objective_options(entry, options)
+    with blame(f"The builder of {entry.id!r}"):
+        objective = resolve(entry.spec.builder, entry.spec)(settings)
+    if not isinstance(objective, Objective):
+        raise PluginError(f"The builder of {entry.id!r} returned {type(objective).__name__} instead of an Objective.")
+    return objective

@@ -1,0 +1,78 @@
+"""Maximum likelihood by gradients, for models with an exact likelihood or a lower bound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
+from torch import Tensor
+
+from genzoo.errors import ConfigError
+from genzoo.models.base import Likelihood, LikelihoodBound, Model
+from genzoo.models.objective import Batch, GradientObjective, Progress
+from genzoo.models.objective_options import BoundOptions, LikelihoodOptions
+from genzoo.runtime.device import full_precision
+
+
+class MaximumBound(GradientObjective):
+    """Minus the mean lower bound of the log-likelihood of what was observed.
+
+    Arguments:
+        draws: that the bound of each event is made of.
+    """
+
+    stages: ClassVar[tuple[str, ...]] = ("loss",)
+
+    def __init__(self, draws: int) -> None:
+        self.draws = draws
+
+    def losses(self, model: Model, batch: Batch, progress: Progress) -> Iterator[Mapping[str, Tensor]]:
+        yield {"generator": self.loss(model, batch.x, batch.missing)}
+
+    def loss(self, model: Model, x: Tensor, missing: Tensor | None) -> Tensor:
+        """Of events `x (N, *event)`, `()` nats per event.
+
+        Raises:
+            ConfigError: the model has no bound of its likelihood.
+        """
+        if not isinstance(model.generator, LikelihoodBound):
+            raise ConfigError("This model has no bound of its likelihood; the objective maximum-bound cannot train it.")
+        told = () if missing is None else (missing,)  # only a model that takes missing values is told of them
+        return -model.generator.log_prob_bound(x, *told, draws=self.draws).mean()
+
+    def monitor(self, model: Model, batch: Batch) -> Tensor:
+        return self.loss(model, batch.x, batch.missing)
+
+
+def build_maximum_bound(options: BoundOptions) -> MaximumBound:
+    """The objective."""
+    return MaximumBound(options.draws)
+
+
+class MaximumLikelihood(GradientObjective):
+    """Minus the mean exact log-likelihood of what was observed, in full precision."""
+
+    stages: ClassVar[tuple[str, ...]] = ("loss",)
+
+    def losses(self, model: Model, batch: Batch, progress: Progress) -> Iterator[Mapping[str, Tensor]]:
+        yield {"generator": self.loss(model, batch.x, batch.missing)}
+
+    def loss(self, model: Model, x: Tensor, missing: Tensor | None) -> Tensor:
+        """Of events `x (N, *event)`, `()` nats per event.
+
+        Raises:
+            ConfigError: the model has no exact likelihood.
+        """
+        if not isinstance(model.generator, Likelihood):
+            raise ConfigError("This model has no exact likelihood; the objective maximum-likelihood cannot train it.")
+        told = () if missing is None else (missing,)  # only a model that takes missing values is told of them
+        with full_precision(x):
+            return -model.generator.log_prob(x, *told).mean()
+
+    def monitor(self, model: Model, batch: Batch) -> Tensor:
+        return self.loss(model, batch.x, batch.missing)
+
+
+def build_maximum_likelihood(_: LikelihoodOptions) -> MaximumLikelihood:
+    """The objective."""
+    return MaximumLikelihood()

@@ -1,0 +1,1 @@
+"""Install, remove, examine and freeze plugins without changing the core."""

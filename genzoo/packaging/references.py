@@ -1,0 +1,115 @@
+"""What entries of the zoo name is there and is what it should be, found before anybody uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from genzoo.config.resolve import options_class, resolve_config
+from genzoo.errors import GenzooError
+from genzoo.plugins.manager import describe_error
+from genzoo.plugins.registry import Entry, MissingExtraError, Registry, extra_named, resolve
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """An entry that is looked at, among all others."""
+
+    registry: Registry
+    sort: str
+    entry: Entry[Any]
+
+    @property
+    def words(self) -> str:
+        """`model 'genzoo-theirs/theirs'`."""
+        return f"{self.registry.table(self.sort).sort} {self.entry.id!r}"
+
+    def refer(self, field: str) -> Any:
+        """What a field of its spec refers to."""
+        with extra_named(self.entry):
+            return resolve(getattr(self.entry.spec, field), self.entry.spec)
+
+
+Check = Callable[[_Subject], Iterator[str]]
+
+
+def findings(registry: Registry, brought: Iterable[tuple[str, str]]) -> list[str]:
+    """What is wrong with entries, one sentence each.
+
+    Arguments:
+        brought: the sort and id of each entry to look at.
+    """
+    found: list[str] = []
+    for sort, name in sorted(brought):
+        subject = _Subject(registry, sort, registry.table(sort).get(name))
+        for check in (_clash, *_CHECKS[sort]):
+            try:
+                found += check(subject)
+            except MissingExtraError:  # whoever does not use the model does without it
+                continue
+            except Exception as error:
+                found.append(
+                    f"{subject.words}: {str(error) if isinstance(error, GenzooError) else describe_error(error)}"
+                )
+    return list(dict.fromkeys(found))
+
+
+def _clash(subject: _Subject) -> Iterator[str]:
+    claims = subject.registry.table(subject.sort).claims(subject.entry.spec.name)
+    others = [other.id for other in claims if other.id != subject.entry.id]
+    if others:
+        yield f"{subject.words} shares its bare name with {' and '.join(others)}, so only the ids can be used."
+
+
+def _called(field: str) -> Check:
+    def check(subject: _Subject) -> Iterator[str]:
+        if not callable(subject.refer(field)):
+            yield f"{subject.words}: its {field} {getattr(subject.entry.spec, field)!r} cannot be called."
+
+    return check
+
+
+def _options(subject: _Subject) -> Iterator[str]:
+    options_class(subject.entry)
+    yield from ()
+
+
+def _recipe(subject: _Subject) -> Iterator[str]:
+    """The model as it is trained by default, and with each of its presets."""
+    subject.registry.datasets.get(subject.entry.spec.data)
+    for preset in (None, *subject.entry.spec.presets):
+        try:
+            resolve_config(subject.registry, subject.entry.id, {} if preset is None else {"preset": preset})
+        except MissingExtraError:
+            raise
+        except GenzooError as error:
+            yield f"{subject.words}{f', preset {preset!r}' if preset else ''}: {error}"
+
+
+def _objectives(subject: _Subject) -> Iterator[str]:
+    for name in subject.entry.spec.objectives:
+        try:
+            subject.registry.objective_of(subject.entry, name)
+        except GenzooError as error:
+            yield f"{subject.words}: {error}"
+
+
+def _metric(subject: _Subject) -> Iterator[str]:
+    from genzoo.metrics.metric import Metric
+
+    found = subject.refer("metric")
+    if not isinstance(found, Metric):
+        yield f"{subject.words} is a {type(found).__name__} and no Metric."
+    elif found.name != subject.entry.spec.name:
+        yield f"{subject.words} calls itself {found.name!r}."
+
+
+_CHECKS: dict[str, tuple[Check, ...]] = {
+    "models": (_called("builder"), _options, _recipe, _objectives),
+    "objectives": (_called("builder"), _options),
+    "datasets": (_called("loader"),),
+    "metrics": (_metric,),
+    "extractors": (_called("builder"),),
+    "callbacks": (_called("builder"),),
+}

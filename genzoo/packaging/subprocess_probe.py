@@ -1,0 +1,159 @@
+"""Load plugins in a fresh process and report what they did."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import genzoo
+from genzoo.errors import PluginError
+from genzoo.packaging.references import findings
+from genzoo.plugins.discovery import InstalledPlugin, installed_plugins
+from genzoo.plugins.manager import core_only_manager, shortened
+from genzoo.plugins.registry import KINDS, Registry
+
+LONGEST = 300
+"""Seconds after which a plugin that does not come to an end is given up."""
+
+
+FINDINGS = "--findings"
+"""Asks what is wrong with what plugins brought, in place of a label, which always holds a colon."""
+
+
+_CLOCK = "import time:"
+"""What the interpreter's own clock begins its lines with."""
+
+
+def probe(*labels: str, words: Sequence[str] = (), only: Sequence[str] | None = None) -> tuple[dict[str, Any], str]:
+    """What a fresh process saw, and what it wrote to standard error.
+
+    Arguments:
+        labels: of the one plugin to look at, or `FINDINGS` and those of some; by default all.
+        words: options of the interpreter.
+        only: labels of the plugins that it may load; by default all.
+
+    Raises:
+        PluginError: the process did not come to an end.
+    """
+    with tempfile.TemporaryDirectory(prefix="genzoo-look-") as folder:
+        result = Path(folder, "result.json")
+        asked = [str(result), *labels]
+        command = [sys.executable, "-P", *words, "-m", "genzoo.packaging.subprocess_probe", *asked]
+        try:
+            done = subprocess.run(  # noqa: S603 - this Python, with words of this file
+                command,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                env=_environment(only),
+                timeout=LONGEST,
+                stdin=subprocess.DEVNULL,
+            )
+        except subprocess.TimeoutExpired as error:
+            what = _named(json.loads(_text(result) or "{}"))
+            raise PluginError(f"Loading {what} did not end within {LONGEST} seconds.") from error
+        found = json.loads(_text(result) or "{}")
+        assert isinstance(found, dict)
+        if "loading" in found or not found:
+            said = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith(_CLOCK)]
+            last = shortened(said[-1]).rstrip(".") if said else "it printed nothing"
+            raise PluginError(f"Loading {_named(found)} ended the process with code {done.returncode}: {last}.")
+        return found, done.stderr
+
+
+def _text(result: Path) -> str:
+    return result.read_text(encoding="utf-8") if result.is_file() else ""
+
+
+def _named(found: dict[str, Any]) -> str:
+    """The plugin that a process was loading when it ended, as far as it noted that."""
+    return str(found.get("loading", "genzoo"))
+
+
+def _environment(only: Sequence[str] | None) -> dict[str, str]:
+    """That of this process, without what leaves plugins out; genzoo is found where this one was."""
+    found = {key: value for key, value in os.environ.items() if not key.startswith(("GENZOO_LOAD_", "GENZOO_STRICT_"))}
+    if only is not None:
+        found["GENZOO_LOAD_PLUGINS"] = ",".join(only)
+    root = str(Path(genzoo.__file__).parent.parent)
+    here = [] if root.endswith(("site-packages", "dist-packages")) else [root]
+    found["PYTHONPATH"] = os.pathsep.join([*here, *filter(None, [found.get("PYTHONPATH")])])
+    return found
+
+
+def _note(result: Path, plugin: InstalledPlugin) -> None:
+    """Say what is loaded now, for the case that it ends the process."""
+    result.write_text(json.dumps({"loading": plugin.distribution}), encoding="utf-8")
+
+
+def _look_at_all(result: Path) -> dict[str, Any]:
+    zoo = core_only_manager()
+    zoo.load_entry_points(functools.partial(_note, result))
+    models = [
+        {"id": e.id, "name": name, "distribution": e.distribution, "family": e.spec.family, "summary": e.spec.summary}
+        for name, e in zip(zoo.registry.models.names(), zoo.registry.models, strict=True)
+    ]
+    others = [
+        {"id": entry.id, "sort": zoo.registry.table(sort).sort, "distribution": entry.distribution}
+        for sort in KINDS[1:]
+        for entry in zoo.registry.table(sort)
+    ]
+    return {"states": [dataclasses.asdict(state) for state in zoo.states], "models": models, "others": others}
+
+
+def _look_at(result: Path, label: str) -> dict[str, Any]:
+    (wanted,) = [plugin for plugin in installed_plugins() if plugin.label == label and not plugin.displaced]
+    zoo = core_only_manager()
+    before, known = set(sys.modules), _ids(zoo.registry)
+    _note(result, wanted)
+    begun = time.perf_counter()
+    zoo.load(wanted)
+    milliseconds = (time.perf_counter() - begun) * 1e3
+    imported = sorted({name.partition(".")[0] for name in set(sys.modules) - before})
+    return {
+        "state": dataclasses.asdict(zoo.states[-1]),
+        "milliseconds": milliseconds,
+        "imported": imported,
+        "brought": sorted(f"{sort} {name}" for sort, name in _ids(zoo.registry) - known),
+    }
+
+
+def _find_faults(result: Path, labels: list[str]) -> dict[str, Any]:
+    """What is wrong with what plugins brought, by their labels, among all that are installed."""
+    zoo = core_only_manager()
+    zoo.load_entry_points(functools.partial(_note, result))
+    return {
+        f"{state.distribution}:{state.name}": findings(zoo.registry, _ids(zoo.brought(state)))
+        for state in zoo.states
+        if f"{state.distribution}:{state.name}" in labels
+    }
+
+
+def _ids(registry: Registry) -> set[tuple[str, str]]:
+    return {(sort, name) for sort in KINDS for name in registry.table(sort).ids()}
+
+
+def main() -> None:
+    """Write what was seen to the file that the first argument names."""
+    result, labels = Path(sys.argv[1]), sys.argv[2:]
+    match labels:
+        case []:
+            found = _look_at_all(result)
+        case [first, *others] if first == FINDINGS:
+            found = _find_faults(result, others)
+        case [label, *_]:
+            found = _look_at(result, label)
+    result.write_text(json.dumps(found), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""What the core itself brings to the zoo, registered through the same hooks as any plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from genzoo.plugins.hookspecs import hookimpl
+from genzoo.spec import API_VERSION, DatasetSpec, ExtractorSpec, MetricSpec, Modality, ObjectiveSpec
+
+GENZOO_API = API_VERSION
+
+
+_DATASETS: tuple[tuple[str, str, Modality, str], ...] = (
+    ("digits", "1,797 handwritten digits, 8×8, values 0..16 (scikit-learn)", "image", "builtin:digits"),
+    ("iris", "150 flowers, 4 measurements (scikit-learn)", "table", "builtin:iris"),
+    ("wine", "178 wines, 13 chemical measurements (scikit-learn)", "table", "builtin:wine"),
+    ("breast-cancer", "569 tumours, 30 measurements (scikit-learn)", "table", "builtin:breast_cancer"),
+    ("diabetes", "442 patients, 10 measurements (scikit-learn)", "table", "builtin:diabetes"),
+    ("moons", "2,000 points on two interleaved half circles", "table", "builtin:moons"),
+    ("rings", "2,000 points on three concentric rings", "table", "builtin:rings"),
+    ("pinwheel", "2,000 points on five curved arms", "table", "builtin:pinwheel"),
+    ("mixture", "2,000 points of a mixture of four Gaussians", "table", "builtin:mixture"),
+    ("mnist", "70,000 handwritten digits, 28×28 (fetched once)", "image", "download:mnist"),
+    ("fashion-mnist", "70,000 articles of clothing, 28×28 (fetched once)", "image", "download:fashion_mnist"),
+)
+
+
+_OBJECTIVES = (
+    ("maximum-likelihood", "Maximum likelihood by gradients, of models that know theirs exactly", "likelihood"),
+    ("maximum-bound", "Maximum of a lower bound of the likelihood, by gradients", "bound"),
+)
+
+
+_METRICS = (
+    ("log-likelihood", "held-out log-likelihood, nats per event in data units", "log_likelihood:log_likelihood"),
+    (
+        "bits-per-dim",
+        "bits that a lossless code spends on each place of an image",
+        "log_likelihood:bits_per_dim_metric",
+    ),
+    (
+        "frechet-distance",
+        "Fréchet distance of features as Gaussians (FID where they are Inception's)",
+        "frechet:frechet",
+    ),
+    ("kernel-distance", "unbiased MMD² of features with a cubic kernel (KID)", "mmd:kernel_distance"),
+    ("precision", "fraction of samples within the neighbourhood of a real event", "precision_recall:precision"),
+    ("recall", "fraction of real events within the neighbourhood of a sample", "precision_recall:recall"),
+    ("density", "mean number of real neighbourhoods that a sample lies in, over k", "precision_recall:density"),
+    ("coverage", "fraction of real events with a sample in their neighbourhood", "precision_recall:coverage"),
+    ("mmd", "unbiased MMD² of features with a Gaussian kernel", "mmd:mmd"),
+    (
+        "classifier-two-sample",
+        "accuracy of a classifier that tells samples from real events; 0.5 is chance, and best",
+        "two_sample:classifier_two_sample",
+    ),
+    (
+        "memorisation",
+        "probability that a sample is nearer to the training set than a held-out event; flags copies",
+        "memorisation:memorisation",
+    ),
+    ("wasserstein", "mean Wasserstein distance of columns, in standard deviations", "tabular:wasserstein"),
+    ("total-variation", "mean total variation distance of columns with levels", "tabular:total_variation"),
+    (
+        "correlation-difference",
+        "mean absolute difference of correlations between columns",
+        "tabular:correlation_difference",
+    ),
+)
+
+
+_EXTRACTORS: tuple[tuple[str, str, str, tuple[Modality, ...], bool], ...] = (
+    ("pixels", "images as they are, in units of their range", "identity:build_pixels", ("image",), False),
+    (
+        "columns",
+        "columns of a table standardised by the real events, categories as one column per level",
+        "identity:build_columns",
+        ("table",),
+        False,
+    ),
+    (
+        "classifier",
+        "a small network trained once on the dataset's own labels",
+        "classifier:build_classifier",
+        ("image", "table"),
+        False,
+    ),
+    (
+        "efficientnet-lite0",
+        "a network trained on ImageNet, 1,280 features (extra: efficientnet)",
+        "efficientnet:build_efficientnet",
+        ("image",),
+        True,
+    ),
+    (
+        "inception",
+        "Inception-v3 from a safetensors file, inception=FILE: what FID is of",
+        "inception:build_inception",
+        ("image",),
+        True,
+    ),
+)
+
+
+@hookimpl
+def register_objectives(register: Callable[[ObjectiveSpec], None]) -> None:
+    for name, summary, file in _OBJECTIVES:
+        options = f"genzoo.models.objective_options:{file.title()}Options"
+        register(ObjectiveSpec(name, summary, f"genzoo.models.maximum_likelihood:build_maximum_{file}", options))
+
+
+@hookimpl
+def register_datasets(register: Callable[[DatasetSpec], None]) -> None:
+    for name, summary, modality, loader in _DATASETS:
+        register(DatasetSpec(name=name, summary=summary, loader=f"genzoo.data.{loader}", modality=modality))
+
+
+@hookimpl
+def register_metrics(register: Callable[[MetricSpec], None]) -> None:
+    for name, summary, metric in _METRICS:
+        register(MetricSpec(name=name, summary=summary, metric=f"genzoo.metrics.{metric}"))
+
+
+@hookimpl
+def register_extractors(register: Callable[[ExtractorSpec], None]) -> None:
+    for name, summary, builder, modalities, file in _EXTRACTORS:
+        register(ExtractorSpec(name, summary, f"genzoo.features.{builder}", modalities, file))

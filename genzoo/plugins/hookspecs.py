@@ -1,0 +1,48 @@
+"""The six hooks of a plugin. Each is handed a `register` callback and calls it once per spec."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pluggy
+
+from genzoo.spec import CallbackSpec, DatasetSpec, ExtractorSpec, MetricSpec, ModelSpec, ObjectiveSpec
+
+GROUP = "genzoo"
+"""The name of the pluggy project and of the entry-point group."""
+
+
+hookspec = pluggy.HookspecMarker(GROUP)
+
+
+hookimpl = pluggy.HookimplMarker(GROUP)
+
+
+@hookspec
+def register_models(register: Callable[[ModelSpec], None]) -> None:
+    """Register models."""
+
+
+@hookspec
+def register_objectives(register: Callable[[ObjectiveSpec], None]) -> None:
+    """Register objectives that models can be trained with."""
+
+
+@hookspec
+def register_datasets(register: Callable[[DatasetSpec], None]) -> None:
+    """Register datasets by name."""
+
+
+@hookspec
+def register_metrics(register: Callable[[MetricSpec], None]) -> None:
+    """Register metrics by name."""
+
+
+@hookspec
+def register_extractors(register: Callable[[ExtractorSpec], None]) -> None:
+    """Register extractors of features that metrics compare events by."""
+
+
+@hookspec
+def register_callbacks(register: Callable[[CallbackSpec], None]) -> None:
+    """Register consumers of training steps."""

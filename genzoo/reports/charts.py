@@ -1,0 +1,119 @@
+"""Charts as SVG."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from genzoo.typing import Array
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+"""Okabe and Ito's, the darker ones first."""
+
+
+_STYLES = ("-", "--", "-.", ":")
+
+
+_LONGEST_LABEL = 18
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """How real events and samples spread over one column of numbers: densities between edges, `(B + 1,)`."""
+
+    edges: Array
+    real: Array
+    sampled: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How often real events and samples hold each level of one column."""
+
+    levels: tuple[str, ...]
+    real: Array
+    sampled: Array
+
+
+Marginal = Histogram | Shares
+
+
+def curves(series: Mapping[str, tuple[Array, Array]], title: str) -> bytes:
+    """Lines over steps.
+
+    Arguments:
+        series: by name, steps and values.
+        title: of what is measured.
+    """
+    figure, axes = _canvas(5.2, 3.0)
+    for place, (name, (steps, values)) in enumerate(series.items()):
+        colour, style = _COLOURS[place % len(_COLOURS)], _STYLES[place // len(_COLOURS) % len(_STYLES)]
+        mark = "o" if len(steps) == 1 else ""
+        axes.plot(steps, values, color=colour, linestyle=style, marker=mark, linewidth=1.4, label=_label(name))
+    axes.ticklabel_format(axis="y", useOffset=False)
+    axes.set_xlabel("step")
+    axes.set_ylabel(_label(title), parse_math=False)
+    if len(series) > 1:
+        legend = axes.legend(frameon=False)
+        for text in legend.get_texts():
+            text.set_parse_math(False)
+    return _svg(figure)
+
+
+def marginal(found: Marginal) -> bytes:
+    """One column of real events, filled, and of samples, as a line or hatched."""
+    if isinstance(found, Histogram):
+        figure, axes = _canvas(3.6, 2.1)
+        axes.stairs(found.real, found.edges, fill=True, color=_COLOURS[0], alpha=0.45, label="real")
+        axes.stairs(found.sampled, found.edges, color=_COLOURS[1], linewidth=1.6, label="sampled")
+        axes.set_yticks([])
+    else:
+        figure, axes = _canvas(3.6, 0.9 + 0.32 * len(found.levels))
+        place = np.arange(len(found.levels))
+        axes.barh(place - 0.2, found.real, 0.38, color=_COLOURS[0], alpha=0.6, label="real")
+        axes.barh(
+            place + 0.2, found.sampled, 0.38, label="sampled", edgecolor=_COLOURS[1], facecolor="none", hatch="////"
+        )
+        axes.set_yticks(place, [_label(level) for level in found.levels], parse_math=False)
+        axes.invert_yaxis()
+        axes.set_xlabel("share")
+    figure.legend(loc="outside upper right", ncols=2, frameon=False, fontsize=8)
+    return _svg(figure)
+
+
+def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
+    # Fits of a comparison and pages of images need no matplotlib.
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasSVG(figure)
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8)
+    return figure, axes
+
+
+def _label(text: str) -> str:
+    """A text that fits beside an axis and into XML."""
+    shown = "".join(letter if letter.isprintable() else " " for letter in text)
+    return shown if len(shown) <= _LONGEST_LABEL else f"{shown[: _LONGEST_LABEL - 1]}…"
+
+
+def _svg(figure: Figure) -> bytes:
+    import matplotlib as mpl
+
+    buffer = io.BytesIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "genzoo"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # the browser has the letters that this font lacks
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()

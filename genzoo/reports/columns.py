@@ -1,0 +1,136 @@
+"""The columns of a report and how each figure is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from genzoo.reports.result import Report, Row
+
+_RANKS = {"coverage": 7, "frechet-distance": 8, "classifier-two-sample": 9, "memorisation": 10}
+
+
+SPARE = 11
+"""The rank from which a column is left out of a terminal however wide it is; all stand in files."""
+
+
+DASH = "–"
+"""Stands where a figure does not apply."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportColumn:
+    """One column.
+
+    Arguments:
+        name: of the figure, under which reasons stand.
+        title: above it.
+        text: of a row, or `None`.
+        rank: the larger, the sooner it is left out where there is no room.
+    """
+
+    name: str
+    title: str
+    text: Callable[[Row], str | None]
+    rank: int
+
+    def cell(self, row: Row) -> str:
+        """The figure of a row as text."""
+        return self.text(row) or DASH
+
+
+def report_columns(report: Report) -> list[ReportColumn]:
+    """All columns in which any row has something to say, the one that ranks behind the candidates' names."""
+    shown = [column for column in _all(report) if any(column.text(row) for row in report.rows)]
+    first = next((column for column in shown if column.name == report.by), None)
+    if first is not None:
+        shown.remove(first)
+        shown.insert(1, ReportColumn(first.name, first.title, first.text, 0))
+    return shown
+
+
+def _all(report: Report) -> list[ReportColumn]:
+    return [
+        ReportColumn("id", "candidate", lambda row: row.id, 0),
+        ReportColumn("degrees_of_freedom", "params", _whole, 3),
+        ReportColumn("train", "train", lambda row: _nats(row.log_likelihood.train), 8),
+        ReportColumn("test", "test", lambda row: _with_error(row.log_likelihood.test, row.log_likelihood.se), 4),
+        ReportColumn("bits_per_dim", "bits/dim", lambda row: _short(row.log_likelihood.bits_per_dim), 6),
+        ReportColumn("cv", "cv", lambda row: _with_error(row.cv.mean, row.cv.se), 2),
+        ReportColumn("bic", "BIC", lambda row: _point(row.bic), 1),
+        ReportColumn("aic", "AIC", lambda row: _point(row.aic), 6),
+        ReportColumn("aicc", "AICc", lambda row: _point(row.aicc), 9),
+        ReportColumn("icl", "ICL", lambda row: _point(row.icl), 5),
+        ReportColumn("akaike_weight", "weight", lambda row: _short(row.akaike_weight), 10),
+        ReportColumn("difference", "to the best [95 %]", _difference, 2),
+        *(_metric(name, _RANKS.get(name, SPARE)) for name in metric_names(report)),
+        ReportColumn("seconds", "seconds", lambda row: _seconds(row.seconds), 8),
+        ReportColumn("verdict", "verdict", lambda row: row.verdict, 0),
+    ]
+
+
+def report_reasons(report: Report) -> list[str]:
+    """Why figures are missing: one sentence for each reason, with the candidates it concerns."""
+    found: dict[tuple[str, str], list[str]] = {}
+    names = [column.name for column in _all(report) if column.name != "cv" or report.data.get("folds")]
+    for name in [*names, "uncovered"]:
+        for row in report.rows:
+            if row.status == "ok" and name in row.reasons:
+                found.setdefault((name, row.reasons[name]), []).append(row.id)
+    merged: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for (name, reason), ids in found.items():
+        merged.setdefault((reason, tuple(ids)), []).append(name)
+    whole = [f"{', '.join(names)}: {reason} ({_few(ids)})" for (reason, ids), names in merged.items()]
+    return whole + [
+        f"{row.id} failed: {row.reasons.get('status', '')}" for row in report.rows if row.status == "failed"
+    ]
+
+
+def _few(ids: tuple[str, ...]) -> str:
+    return ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")
+
+
+def metric_names(report: Report) -> list[str]:
+    """The metrics that any row has; the reason why none has one stands with the row."""
+    return list(dict.fromkeys(name for row in report.rows for name in row.metrics))
+
+
+def _metric(name: str, rank: int) -> ReportColumn:
+    def text(row: Row) -> str | None:
+        score = row.metrics.get(name)
+        return None if score is None else f"{score.value:.3f}" if abs(score.value) >= 0.01 else f"{score.value:.2g}"
+
+    return ReportColumn(name, name, text, rank)
+
+
+def _whole(row: Row) -> str | None:
+    return None if row.degrees_of_freedom is None else str(row.degrees_of_freedom)
+
+
+def _nats(value: float | None) -> str | None:
+    return None if value is None else f"{value:.4f}"
+
+
+def _short(value: float | None) -> str | None:
+    return None if value is None else f"{value:.3f}"
+
+
+def _point(value: float | None) -> str | None:
+    return None if value is None else f"{value:.2f}"
+
+
+def _seconds(value: float | None) -> str | None:
+    return None if value is None else f"{value:.2f}"
+
+
+def _with_error(value: float | None, error: float | None) -> str | None:
+    if value is None:
+        return None
+    return f"{value:.4f}" if error is None else f"{value:.4f} ± {error:.4f}"
+
+
+def _difference(row: Row) -> str | None:
+    gap = row.difference
+    if gap is None:
+        return None
+    return f"{gap.mean:+.4f}" + (f" [{gap.low:+.4f}, {gap.high:+.4f}]" if gap.has_interval else "")

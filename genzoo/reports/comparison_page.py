@@ -1,0 +1,182 @@
+"""The HTML page of a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from genzoo.metrics.metric import Score
+from genzoo.metrics.protocol import differing
+from genzoo.reports.columns import ReportColumn, metric_names, report_columns, report_reasons
+from genzoo.reports.formats import read_report
+from genzoo.reports.page import Block, Facts, Heading, Notes, Page, Pictures, Section, Table, Text
+from genzoo.reports.result import Report
+from genzoo.reports.run_page import origin
+from genzoo.reports.samples import PageSamples, read_page_samples
+from genzoo.reports.sections import as_text, curve_section, event_grid, inside_sections, marginals, protocol_lines
+from genzoo.reports.terminal import score_text
+from genzoo.runs.run import Run
+from genzoo.storage.paths import check_inside
+
+_CRITERIA = frozenset({"bic", "aic", "aicc", "icl", "akaike_weight"})
+
+
+_MOST_CANDIDATES = 12
+
+
+_MOST_PICTURES = 24
+
+
+_MOST_COLUMNS = 4
+
+
+_METRICS_IN_A_TABLE = 5
+
+
+_ARROWS = {"higher": "↑", "lower": "↓"}
+
+
+_CAPTION = "↑ higher is better, ↓ lower; ± standard error or [interval at 95 %]"
+
+
+def comparison_page(folder: Path, *, seed: int = 0) -> Page:
+    """Look at a comparison that was kept in a folder.
+
+    Arguments:
+        seed: of the latent traversals of the best candidate.
+
+    Raises:
+        ArtifactError: what the folder holds is damaged.
+    """
+    report = read_report(folder / "report.json")
+    shown = read_page_samples(folder)
+    best = _best_run(folder, report)
+    sections = [
+        Section("Ranking", tuple(_ranking(report))),
+        *_criteria(report),
+        *_metrics(report),
+        Section("Samples beside real events", tuple(_samples(report, shown))),
+        *([] if best is None else _best(best, shown, seed)),
+        Section("Data", (Facts(tuple((name, as_text(value)) for name, value in report.data.items())),)),
+    ]
+    lead = f"{len(report.rows)} candidates, ranked by {report.by}. "
+    lead += f"Best: {report.best}." if report.best is not None else "None could be ranked first."
+    foot = "A comparison by genzoo." if best is None else f"A comparison by genzoo. {origin(best)}"
+    return Page(f"Comparison on {report.data.get('name', 'data')}", lead, tuple(sections), foot)
+
+
+def _best_run(folder: Path, report: Report) -> Run | None:
+    """The run of the best candidate, which stands in the folder wherever that was moved to."""
+    row = next((row for row in report.rows if row.id == report.best), None)
+    run = Run(folder / "best")
+    check_inside(run.path, folder)
+    return run if row is not None and row.run is not None and (run.path / "run.json").is_file() else None
+
+
+def _ranking(report: Report) -> Iterator[Block]:
+    metrics = set(metric_names(report))
+    own = [
+        column
+        for column in report_columns(report)
+        if column.name == report.by or column.name not in _CRITERIA | metrics
+    ]
+    yield _table("Candidates in the order of their rank", own, report)
+    notes = [*report.notes, *([report.conflict] if report.conflict else []), *report_reasons(report)]
+    if notes:
+        yield Notes(tuple(notes))
+
+
+def _table(caption: str, shown: Sequence[ReportColumn], report: Report) -> Table:
+    rows = tuple(tuple(column.cell(row) for column in shown) for row in report.rows)
+    words = frozenset(place for place, column in enumerate(shown) if column.name in ("id", "verdict"))
+    best = next((place for place, row in enumerate(report.rows) if row.id == report.best), None)
+    return Table(caption, tuple(column.title for column in shown), rows, best, words)
+
+
+def _criteria(report: Report) -> Iterator[Section]:
+    found = report_columns(report)
+    own = [column for column in found if column.name == "id" or column.name in _CRITERIA]
+    if len(own) > 1:
+        yield Section("Information criteria", (_table("Lower is better, but for the weight", own, report),))
+
+
+def _metrics(report: Report) -> Iterator[Section]:
+    """Tables of a few metrics each, and the protocol of every score."""
+    names = metric_names(report)
+    if not names:
+        return
+    blocks: list[Block] = []
+    for start in range(0, len(names), _METRICS_IN_A_TABLE):
+        few = names[start : start + _METRICS_IN_A_TABLE]
+        titles = [f"{name}\N{NO-BREAK SPACE}{_ARROWS[_direction(report, name)]}" for name in few]
+        rows = tuple(
+            (row.id, *(score_text(row.metrics[name]) if name in row.metrics else "–" for name in few))
+            for row in report.rows
+        )
+        place = next((place for place, row in enumerate(report.rows) if row.id == report.best), None)
+        blocks.append(Table(_CAPTION, ("candidate", *titles), rows, place))
+    notes = [
+        f"{row.id}, {name}: {note}"
+        for row in report.rows
+        for name, score in row.metrics.items()
+        for note in score.notes
+    ]
+    if notes:
+        blocks.append(Notes(tuple(notes)))
+    for name in names:
+        blocks += _protocols(report, name)
+    yield Section("Metrics", tuple(blocks))
+
+
+def _direction(report: Report, name: str) -> str:
+    return next(row.metrics[name].direction for row in report.rows if name in row.metrics)
+
+
+def _protocols(report: Report, name: str) -> Iterator[Facts]:
+    """One for all candidates that were measured alike."""
+    groups: list[tuple[Score, list[str]]] = []
+    for row in report.rows:
+        score = row.metrics.get(name)
+        if score is None:
+            continue
+        known = next((owners for first, owners in groups if differing(first, score) is None), None)
+        if known is None:
+            groups.append((score, [row.id]))
+        else:
+            known.append(row.id)
+    for score, owners in groups:
+        who = "all candidates that have it" if len(groups) == 1 else ", ".join(owners)
+        yield Facts(protocol_lines(name, score).pairs, f"{name}: protocol of {who}")
+
+
+def _samples(report: Report, shown: PageSamples | None) -> Iterator[Block]:
+    if shown is None:
+        yield Text("No samples were kept of these candidates.")
+        return
+    owners = [row.id for row in report.rows if row.id in shown.samples][:_MOST_CANDIDATES]
+    if shown.data.modality == "image":
+        pictures = [event_grid(shown.samples[name], shown.data, f"samples of {name}") for name in owners]
+        yield Pictures((event_grid(shown.real, shown.data, "real events"), *pictures))
+    else:
+        yield from _columns(shown, owners)
+    if len(shown.samples) > len(owners):
+        yield Text(f"The first {len(owners)} of {len(shown.samples)} candidates are shown.")
+    if lacking := [row.id for row in report.rows if row.status == "ok" and row.id not in shown.samples]:
+        yield Text(f"Without samples that could be shown: {', '.join(lacking)}.")
+
+
+def _columns(shown: PageSamples, owners: Sequence[str]) -> Iterator[Block]:
+    """The first columns of every candidate, beside those of real events."""
+    most = max(1, min(_MOST_COLUMNS, _MOST_PICTURES // max(len(owners), 1)))
+    for name in owners:
+        yield Heading(name)
+        yield from marginals(shown.real, shown.samples[name], shown.data, most)
+
+
+def _best(run: Run, shown: PageSamples | None, seed: int) -> Iterator[Section]:
+    """Curves and the inside of the best candidate."""
+    fitted = run.fitted()
+    curve = curve_section(run)
+    found = inside_sections(fitted, None if shown is None else shown.real, seed)
+    for section in [*([] if curve is None else [curve]), *found]:
+        yield Section(f"Of the best: {section.title.lower()}", section.blocks)

@@ -1,0 +1,167 @@
+"""A report as JSON, Markdown and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from genzoo.errors import ArtifactError
+from genzoo.reports.columns import report_columns, report_reasons
+from genzoo.reports.result import FIGURES, SCHEMA, Report, Row
+from genzoo.storage.atomic import write_bytes
+from genzoo.storage.json_files import read_json, refuse_crowded, write_json
+from genzoo.text import guarded, printable
+
+_ESCAPED = "\\`*_{}[]<>|#"
+
+
+def write_report(folder: Path, report: Report) -> None:
+    """Write `report.json`, `report.md` and `report.csv`, replacing those of an earlier attempt.
+
+    Raises:
+        GenzooError: the disk is full or read-only.
+    """
+    write_json(folder / "report.json", report_as_dict(report))
+    write_bytes(folder / "report.md", report_as_markdown(report).encode(errors="replace"))
+    write_bytes(folder / "report.csv", report_as_csv(report).encode(errors="replace"))
+
+
+def report_as_markdown(report: Report) -> str:
+    """The table, the reasons and the notes as Markdown."""
+    shown = report_columns(report)
+    lines = [
+        f"# Comparison on {_escape(str(report.data['name']))}",
+        "",
+        _escape(f"{report.data['events']} events: {report.data['event']}. SHA-256 {report.data['sha256']}."),
+        "",
+        f"| {' | '.join(_escape(column.title) for column in shown)} |",
+        f"|{'---|' * len(shown)}",
+        *(f"| {' | '.join(_escape(column.cell(row)) for column in shown)} |" for row in report.rows),
+        "",
+        *(f"- {_escape(line)}" for line in [*report.notes, *report_reasons(report)]),
+    ]
+    if report.conflict:
+        lines.append(f"- {_escape(report.conflict)}")
+    return "\n".join(lines) + "\n"
+
+
+def _escape(text: str) -> str:
+    flat = " ".join(printable(text).split())
+    return "".join(f"\\{letter}" if letter in _ESCAPED else letter for letter in flat)
+
+
+def report_as_csv(report: Report) -> str:
+    """Every figure of every row at full precision."""
+    metrics = list(dict.fromkeys(name for row in report.rows for name in row.metrics))
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    gap = ("difference", "difference_se", "difference_low", "difference_high")
+    titles = ["id", "model", "status", *FIGURES, "test_se", "cv_se", "bits_per_dim", "kind", "measure", *gap, *metrics]
+    writer.writerow([*titles, "verdict"])
+    for row in report.rows:
+        writer.writerow([_plain(value) for value in _values(row, metrics)])
+    return file.getvalue()
+
+
+def _values(row: Row, metrics: list[str]) -> list[object]:
+    told, gap = row.log_likelihood, row.difference
+    apart = (None,) * 4 if gap is None else (gap.mean, gap.se, gap.low, gap.high)
+    return [
+        *(row.id, row.model, row.status),
+        *(row.figure(name) for name in FIGURES),
+        *(told.se, row.cv.se, told.bits_per_dim, told.kind, told.measure, *apart),
+        *(row.figure(name) for name in metrics),
+        row.verdict,
+    ]
+
+
+def _plain(value: object) -> str:
+    """Text that no spreadsheet takes for a formula."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return repr(value) if math.isfinite(value) else ""
+    return guarded(str(value))
+
+
+def report_as_dict(report: Report) -> dict[str, Any]:
+    """The whole report."""
+    return {
+        "schema": SCHEMA,
+        "data": dict(report.data),
+        "by": report.by,
+        "best": report.best,
+        "simplest": report.simplest,
+        "notes": list(report.notes),
+        "conflict": report.conflict,
+        "rows": [_row(row) for row in report.rows],
+    }
+
+
+def _row(row: Row) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "model": row.model,
+        "options": dict(row.options),
+        "status": row.status,
+        "degrees_of_freedom": row.degrees_of_freedom,
+        "log_likelihood": asdict(row.log_likelihood),
+        "aic": row.aic,
+        "aicc": row.aicc,
+        "bic": row.bic,
+        "icl": row.icl,
+        "akaike_weight": row.akaike_weight,
+        "cv": asdict(row.cv),
+        "difference": None if row.difference is None else asdict(row.difference),
+        "metrics": {name: asdict(score) for name, score in row.metrics.items()},
+        "seconds": row.seconds,
+        "verdict": row.verdict,
+        "run": row.run,
+        "reasons": dict(row.reasons),
+    }
+
+
+def read_report(path: Path) -> Report:
+    """The report in a file that holds what `as_dict` gave.
+
+    Raises:
+        ArtifactError: it is missing, damaged or of another version.
+    """
+    content = read_json(path, SCHEMA, "schema")
+    refuse_crowded(path, content)
+    if content.get("schema") != SCHEMA:
+        raise ArtifactError(f"{path} is no report of schema {SCHEMA}, which is what this genzoo reads. Compare again.")
+    try:
+        plain = {**content, "rows": [_with_nan(row) for row in content["rows"]]}
+        return TypeAdapter(Report).validate_python(plain)
+    except (ValidationError, KeyError, TypeError) as error:
+        raise ArtifactError(f"{path} does not hold what genzoo writes there. Compare again.") from error
+
+
+def _with_nan(content: Any) -> Any:
+    """A row with what is not a number where JSON had to leave it out: in its difference and in parts of scores."""
+    if not isinstance(content, Mapping):
+        return content
+    row = dict(content)
+    row["difference"] = _filled(row.get("difference"))
+    metrics = row.get("metrics")
+    if isinstance(metrics, Mapping):
+        row["metrics"] = {name: _with_fields(score) for name, score in metrics.items()}
+    return row
+
+
+def _with_fields(score: Any) -> Any:
+    return {**score, "parts": _filled(score.get("parts", {}))} if isinstance(score, Mapping) else score
+
+
+def _filled(numbers: Any) -> Any:
+    if not isinstance(numbers, Mapping):
+        return numbers
+    return {name: math.nan if value is None else value for name, value in numbers.items()}

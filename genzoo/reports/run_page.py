@@ -1,0 +1,216 @@
+"""The HTML page of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from genzoo.config.settings import RunConfig
+from genzoo.data.dataset import Dataset, Rows
+from genzoo.errors import ConfigError, DataError, GenzooError
+from genzoo.inference.trained_model import TrainedModel
+from genzoo.metrics.evaluate import Evaluation, evaluate
+from genzoo.metrics.evaluator import Chosen
+from genzoo.metrics.likelihood import DRAWS
+from genzoo.metrics.metric import Metric
+from genzoo.plugins.manager import get_registry
+from genzoo.reports.page import Block, Facts, Page, Section, Text
+from genzoo.reports.sections import (
+    as_text,
+    curve_section,
+    evenly,
+    how_many,
+    how_many_inside,
+    inside_sections,
+    marginals,
+    score_blocks,
+    side_by_side,
+)
+from genzoo.runs.checkpoint import checkpoints
+from genzoo.runs.run import Run
+from genzoo.typing import Array
+
+_RECORDED = ("genzoo", "torch", "python", "platform", "threads", "started", "device", "precision", "seconds", "steps")
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationTerms:
+    """How a run is judged.
+
+    Arguments:
+        metrics: by which.
+        features: the extractor of metrics of samples.
+        samples: how many, and the most real events; as for `evaluate`.
+        draws: of a bound of the likelihood.
+        seed: of samples and of what metrics draw.
+    """
+
+    metrics: Sequence[Metric]
+    features: Chosen | None = None
+    samples: int | None = None
+    draws: int = DRAWS
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationEvents:
+    """Events to judge a run by, as far as there are any.
+
+    Arguments:
+        dataset: where they are; `None` where the data cannot be had.
+        rows: those that it is judged by.
+        shown: those that are shown beside samples; others where there is none to judge by.
+        where: what those are.
+        own: the data it was trained on and its training rows, where they can be had.
+        lack: why something is missing.
+    """
+
+    dataset: Dataset | None
+    rows: Rows
+    shown: Rows
+    where: str
+    own: tuple[Dataset, Rows] | None
+    lack: str | None = None
+
+
+def run_page(run: Run, fitted: TrainedModel, terms: EvaluationTerms, dataset: Dataset | None = None) -> Page:
+    """Look at a run from all sides.
+
+    Arguments:
+        fitted: its model.
+        terms: how to judge it.
+        dataset: other data to judge it by than its own test rows.
+
+    Raises:
+        ArtifactError: the run is damaged.
+    """
+    config, seed = run.config, terms.seed
+    held = _held(run, dataset)
+    real, more = (_events(held, most(fitted.data)) for most in (how_many, how_many_inside))
+    sections = [
+        Section("Scores", tuple(_scores(fitted, held, terms, config))),
+        curve_section(run),
+        *_samples(fitted, real, held, seed),
+        *inside_sections(fitted, more, seed),
+        Section("How it came about", tuple(_facts(run, config, held, seed))),
+    ]
+    name = _data_name(config, held)
+    entry = get_registry().models.get(config.model)
+    title = f"{entry.spec.name} on {name}"
+    reference = f" {entry.spec.reference}." if entry.spec.reference else ""
+    lead = f"{entry.spec.summary}.{reference} One event is {fitted.data.describe()}. {_status(run)}"
+    return Page(title, lead, tuple(section for section in sections if section is not None), origin(run))
+
+
+def origin(run: Run) -> str:
+    """What the foot of a page says of the versions behind it."""
+    record = run.record
+    known = [f"{name} {record[name]}" for name in ("genzoo", "torch", "python") if name in record]
+    return f"Trained with {', '.join(known)}."
+
+
+def _data_name(config: RunConfig, held: EvaluationEvents) -> str:
+    return Path(config.data.source).stem if held.own is None else held.own[0].name
+
+
+def _status(run: Run) -> str:
+    """Whether training has finished, and whose weights are shown if not."""
+    status = run.record.get("status")
+    if status == "finished":
+        return f"Training has finished after {run.record.get('steps', 'all its')} steps."
+    last = checkpoints(run.checkpoints)[-1:]
+    where = f"its last checkpoint, {last[0].name}" if last else "its model folder"
+    return f"Training has not finished ({status}): what is shown is of {where}."
+
+
+def _held(run: Run, given: Dataset | None) -> EvaluationEvents:
+    """The events to judge by: all that were given, or else the run's own test rows."""
+    config = run.config
+    none = np.zeros(0, np.int64)
+    lack, own, split = None, None, None
+    try:
+        data = run.open_data()
+        split = data.split(config.split, config.seed)
+        own = (data, split.train)
+    except GenzooError as error:
+        lack = f"The data of this run cannot be had, so no real events stand here: {error}"
+    if given is not None:
+        rows = np.arange(len(given))
+        return EvaluationEvents(given, rows, rows, f"rows of {given.name}", own)
+    if own is None or split is None:
+        return EvaluationEvents(None, none, none, "", None, lack)
+    names = ("test", "validation", "train")
+    where = next(name for name in names if len(getattr(split, name)))
+    if where != "test":
+        lack = f"The run has no test rows, so it is not judged; the real events here are {where} rows."
+    return EvaluationEvents(own[0], split.test, getattr(split, where), f"{where} rows", own, lack)
+
+
+def _events(held: EvaluationEvents, most: int) -> Array | None:
+    return None if held.dataset is None else np.asarray(held.dataset.events[evenly(held.shown, most)])
+
+
+def _scores(fitted: TrainedModel, held: EvaluationEvents, terms: EvaluationTerms, config: RunConfig) -> Iterator[Block]:
+    if held.lack is not None:
+        yield Text(held.lack)
+    if held.dataset is None or not len(held.rows):
+        return
+    try:
+        found = _evaluated(fitted, held, terms, config)
+    except (ConfigError, DataError) as error:
+        yield Text(f"It could not be judged: {error}")
+        return
+    measured = f", which measures: {found.measure}" if found.measure else ""
+    yield Text(f"On {found.events} {held.where}. Likelihood: {found.kind}{measured}.")
+    yield from score_blocks(found.scores, found.reasons)
+
+
+def _evaluated(fitted: TrainedModel, held: EvaluationEvents, terms: EvaluationTerms, config: RunConfig) -> Evaluation:
+    assert held.dataset is not None
+    return evaluate(
+        fitted,
+        held.dataset,
+        held.rows,
+        terms.metrics,
+        seed=terms.seed,
+        features=terms.features,
+        trained_on=held.own,
+        split="test" if held.where == "test rows" else f"all {held.where}",
+        samples=terms.samples,
+        draws=terms.draws,
+        average=config.training.ema or None,
+    )
+
+
+def _samples(fitted: TrainedModel, real: Array | None, held: EvaluationEvents, seed: int) -> Iterator[Section]:
+    data = fitted.data
+    samples = fitted.sample(how_many(data), seed=seed)
+    yield Section("Samples", tuple(side_by_side(real, samples, data, held.where)))
+    if data.modality == "table" and real is not None:
+        about = Text(f"Of {len(real)} {held.where} and {len(samples)} samples; mean ± standard deviation.")
+        yield Section("Columns, real and sampled", (about, *marginals(real, samples, data)))
+
+
+def _facts(run: Run, config: RunConfig, held: EvaluationEvents, seed: int) -> Iterator[Block]:
+    record = run.record
+    yield Facts(
+        (
+            ("model", config.model),
+            ("objective", config.objective.name),
+            ("data", config.data.source),
+            ("training rows", "not known" if held.own is None else str(len(held.own[1]))),
+            ("seed of training", str(config.seed)),
+            ("seed of this page", str(seed)),
+            *((name, as_text(record[name])) for name in _RECORDED if name in record),
+        )
+    )
+    settings = config.model_dump(mode="json")
+    groups = ("options", "objective", "training", "data", "split")
+    for group in groups:
+        if settings[group]:
+            yield Facts(tuple((key, as_text(value)) for key, value in settings[group].items()), f"Settings: {group}")
+    digests = (("data", config.data_digest), ("weights", record.get("weights")))
+    yield Facts(tuple((name, as_text(value)) for name, value in digests), "Digests (SHA-256)")

@@ -1,0 +1,86 @@
+"""Real rows and samples of a comparison, stored for its page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from genzoo.config.settings import DataForm, Settings
+from genzoo.errors import ArtifactError
+from genzoo.spec import DataSpec
+from genzoo.storage.json_files import read_settings, write_json
+from genzoo.storage.tensors import digest, read_tensors, write_tensors
+from genzoo.typing import Array
+
+_HEADER, _TENSORS = "samples.json", "samples.safetensors"
+
+
+_REAL, _MISSING = "real", "missing"
+
+
+_MOST = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class PageSamples:
+    """Events for a page.
+
+    Arguments:
+        data: what one event is.
+        real: events that no candidate was trained on, `(N, *event)`; NaN where a value is missing.
+        samples: by candidate, `(M, *event)`.
+    """
+
+    data: DataSpec
+    real: Array
+    samples: Mapping[str, Array]
+
+
+class PageSamplesFile(Settings):
+    """`samples.json`."""
+
+    format: Literal[1] = 1
+    data: DataForm
+    candidates: dict[str, str] = Field(description="by candidate, the name of the tensor of its samples")
+    tensors: str = Field(description="SHA-256 of samples.safetensors")
+
+
+def write_page_samples(folder: Path, shown: PageSamples) -> None:
+    """Write both files, replacing earlier ones.
+
+    Raises:
+        GenzooError: the disk is full or read-only.
+    """
+    names = {candidate: f"candidate-{number}" for number, candidate in enumerate(shown.samples)}
+    tensors = {names[candidate]: torch.from_numpy(events) for candidate, events in shown.samples.items()}
+    missing = np.isnan(shown.real)
+    tensors |= {_REAL: torch.from_numpy(np.where(missing, 0, shown.real)), _MISSING: torch.from_numpy(missing)}
+    write_tensors(folder / _TENSORS, tensors)
+    content = PageSamplesFile(data=shown.data, candidates=names, tensors=digest(folder / _TENSORS))
+    write_json(folder / _HEADER, content.model_dump(mode="json"))
+
+
+def read_page_samples(folder: Path) -> PageSamples | None:
+    """What `write_shown` wrote; `None` where nothing was written.
+
+    Raises:
+        ArtifactError: it is damaged.
+    """
+    if not (folder / _HEADER).exists():
+        return None
+    content = read_settings(folder / _HEADER, PageSamplesFile)
+    found = read_tensors(folder / _TENSORS, {}, content.tensors)
+    tensors = {name: value.numpy() for name, value in found.items() if value.dtype != torch.bfloat16}
+    for name in (_REAL, _MISSING, *content.candidates.values()):
+        if name not in tensors or tensors[name].shape[1:] != content.data.event_shape or len(tensors[name]) > _MOST:
+            raise ArtifactError(f"{folder / _TENSORS} lacks the events that {_HEADER} speaks of. Compare again.")
+    real = tensors[_REAL]
+    if tensors[_MISSING].any():
+        real = np.where(tensors[_MISSING], np.nan, real)
+    return PageSamples(content.data, real, {candidate: tensors[name] for candidate, name in content.candidates.items()})

@@ -1,0 +1,408 @@
+"""Sections of pages: samples beside real rows, curves, latent space, components, scores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from genzoo.inference.export import grid, png
+from genzoo.inference.latent import traverse
+from genzoo.inference.trained_model import TrainedModel
+from genzoo.metrics.metric import Score
+from genzoo.models.base import Components, Decoder, Outliers, Reconstruction
+from genzoo.reports.charts import Histogram, Marginal, Shares, curves, marginal
+from genzoo.reports.page import Block, Facts, Notes, Picture, Pictures, Section, Table, Text
+from genzoo.reports.terminal import score_text
+from genzoo.runs.run import Run
+from genzoo.spec import DataSpec, Feature
+from genzoo.storage.metrics_log import read_log
+from genzoo.typing import Array
+
+_PLACES = frozenset({"step", "epoch", "seconds"})
+
+
+_MOST_POINTS = 1_000
+
+
+_MOST_LINES, _MOST_PICTURES = 20, 20
+
+
+class CurvePoints:
+    """What one line is drawn through: of many points some, evenly spaced, and the first and the last."""
+
+    def __init__(self) -> None:
+        self._steps: list[int] = []
+        self._values: list[float] = []
+        self._stride = 1
+        self._seen = 0
+        self.last = (0, 0.0)
+
+    def add(self, step: int, value: float) -> None:
+        """See one more point."""
+        self.last = (step, value)
+        if self._seen % self._stride == 0:
+            self._steps.append(step)
+            self._values.append(value)
+        self._seen += 1
+        if len(self._steps) == 2 * _MOST_POINTS:
+            self._steps, self._values = self._steps[::2], self._values[::2]
+            self._stride *= 2
+
+    @property
+    def first(self) -> tuple[int, float]:
+        """The first point."""
+        return self._steps[0], self._values[0]
+
+    def shown(self) -> tuple[Any, Any]:
+        """Steps and values, as many as can be told apart."""
+        steps, values = list(self._steps), list(self._values)
+        if steps[-1] != self.last[0]:
+            steps.append(self.last[0])
+            values.append(self.last[1])
+        kept = np.unique(np.linspace(0, len(steps) - 1, min(len(steps), _MOST_POINTS)).astype(np.int64))
+        return np.asarray(steps, np.float64)[kept], np.asarray(values)[kept]
+
+
+Series = dict[str, CurvePoints]
+
+
+def curve_section(run: Run) -> Section | None:
+    """One picture for the losses and one for everything else that was logged; `None` where nothing was."""
+    pictures = [_picture(title, series) for title, series in _logged(run).items()]
+    return Section("Training", (Pictures(tuple(pictures)),)) if pictures else None
+
+
+def _logged(run: Run) -> dict[str, Series]:
+    """By picture and line, steps and values."""
+    found: dict[str, Series] = {}
+    for _, line in read_log(run.log) if run.log.exists() else ():
+        for title, name, value in _values(line):
+            if len(found.setdefault(title, {})) < _MOST_LINES or name in found[title]:
+                found[title].setdefault(name, CurvePoints()).add(line["step"], value)
+            if len(found) > _MOST_PICTURES:
+                found.popitem()
+    return found
+
+
+def _values(line: Mapping[str, Any]) -> Iterator[tuple[str, str, float]]:
+    """What a line measures: the title of a picture, the name of a line in it, and the value."""
+    for key, value in line.items():
+        if key in _PLACES:
+            continue
+        parts = value.items() if isinstance(value, Mapping) else [(key, value)]
+        for name, number in parts:
+            if isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number):
+                words = str(name).replace("_", " ")
+                yield (key if key == "loss" else words), words, float(number)
+
+
+def _picture(title: str, series: Series) -> Picture:
+    shown = {name: points.shown() for name, points in series.items()}
+    told = "; ".join(
+        ("" if name == title else f"{name} ")
+        + f"from {points.first[1]:.4g} at step {points.first[0]} to {points.last[1]:.4g} at step {points.last[0]}"
+        for name, points in series.items()
+    )
+    return Picture(f"{title}: {told}", f"Curve of {title} over training steps: {told}", "svg+xml", curves(shown, title))
+
+
+MOST_COLUMNS = 24
+"""Columns of a table whose marginals are drawn."""
+
+
+WIDEST = 8
+"""Columns of a table that stand side by side."""
+
+
+_NUMBERS = {"image": 400_000, "table": 100_000}
+
+
+_MOST = {"image": 36, "table": 500}
+
+
+_LEAST = {"image": 4, "table": 50}
+
+
+_MOST_ROWS = 6
+
+
+_MOST_LEVELS = 12
+
+
+_MOST_BINS = 30
+
+
+def how_many(data: DataSpec) -> int:
+    """Events that a page shows of one source: fewer where they are large."""
+    modality = data.modality
+    return max(_LEAST[modality], min(_MOST[modality], _NUMBERS[modality] // data.size))
+
+
+def how_many_inside(data: DataSpec) -> int:
+    """Events by which a page tells what components hold: more, as they are not drawn."""
+    return max(how_many(data), min(1_000, 4_000_000 // data.size))
+
+
+def evenly(rows: Array, most: int) -> Array:
+    """At most so many of increasing row numbers, evenly spaced."""
+    return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
+
+
+def event_grid(events: Array, data: DataSpec, caption: str, columns: int | None = None) -> Picture:
+    """Images in one picture."""
+    about = f"{len(events)} images of {'×'.join(map(str, data.event_shape[1:]))} pixels in a grid: {caption}"
+    return Picture(caption, about, "png", png(grid(events, data, columns=columns)))
+
+
+def event_rows(events: Array, data: DataSpec, caption: str) -> Table:
+    """The first events of a table, and as many of its columns as fit."""
+    features = data.features[:WIDEST]
+    rows = tuple(
+        (str(number), *(cell(value, feature) for value, feature in zip(event, features, strict=False)))
+        for number, event in enumerate(events[:_MOST_ROWS])
+    )
+    words = frozenset(place for place, feature in enumerate(features, 1) if feature.levels is not None)
+    return Table(caption, ("row", *(feature.name for feature in features)), rows, words=words)
+
+
+def cell(value: float, feature: Feature) -> str:
+    """A value of a column as people read it."""
+    if math.isnan(value):
+        return ""
+    if feature.levels is not None:
+        return feature.levels[int(value)]
+    return f"{value:.0f}" if feature.kind == "count" else f"{value:.4g}"
+
+
+def side_by_side(real: Array | None, samples: Array, data: DataSpec, where: str) -> list[Block]:
+    """Samples of one model beside real events, as far as there are any.
+
+    Arguments:
+        where: what the real events are, such as `test rows`.
+    """
+    show = event_grid if data.modality == "image" else event_rows
+    shown = [] if real is None else [show(real, data, f"Real events ({where})")]
+    shown.append(show(samples, data, "Samples of the model"))
+    pictures = tuple(block for block in shown if isinstance(block, Picture))
+    tables = [block for block in shown if isinstance(block, Table)]
+    return [Pictures(pictures)] if pictures else [*tables, *about_width(data, WIDEST)]
+
+
+def about_width(data: DataSpec, most: int) -> list[Block]:
+    """A sentence where not all columns of a table are shown."""
+    count = len(data.features)
+    return [Text(f"The first {most} of {count} columns are shown.")] if count > most else []
+
+
+def marginals(real: Array, samples: Array, data: DataSpec, most: int = MOST_COLUMNS) -> list[Block]:
+    """Every column of real events beside that of samples."""
+    pictures = []
+    for place, feature in enumerate(data.features[:most]):
+        pair = real[:, place].astype(np.float64), samples[:, place].astype(np.float64)
+        pair = pair[0][np.isfinite(pair[0])], pair[1][np.isfinite(pair[1])]
+        if len(pair[0]) and len(pair[1]):
+            pictures.append(_marginal(*pair, feature))
+    return [Pictures(tuple(pictures)), *about_width(data, most)]
+
+
+def _marginal(real: Array, sampled: Array, feature: Feature) -> Picture:
+    found = _shares(real, sampled, feature) if feature.levels is not None else _histogram(real, sampled, feature)
+    told = " and ".join(
+        f"{name} {_marginal_note(values, feature)}" for name, values in (("real", real), ("sampled", sampled))
+    )
+    caption = f"{feature.name}: {told}"
+    return Picture(caption, f"Distribution of column {caption}", "svg+xml", marginal(found))
+
+
+def _marginal_note(values: Array, feature: Feature) -> str:
+    """The most frequent level and its share; or mean ± standard deviation."""
+    if feature.levels is None:
+        with np.errstate(over="ignore"):  # what is infinite is told so
+            return f"{values.mean():.4g} ± {values.std():.3g}"
+    counts = np.bincount(values.astype(np.int64), minlength=len(feature.levels))
+    return f"{feature.levels[int(counts.argmax())]} {counts.max() / len(values):.0%}"
+
+
+def _histogram(real: Array, sampled: Array, feature: Feature) -> Marginal:
+    """Between the quantiles that hold nearly all of both, so that a stray value does not squeeze the others."""
+    ends = np.quantile(real, [0.005, 0.995]), np.quantile(sampled, [0.005, 0.995])
+    low, high = float(min(ends[0][0], ends[1][0])), float(max(ends[0][1], ends[1][1]))
+    if feature.kind == "count":
+        step = max(1, math.ceil((high - low + 1) / _MOST_BINS))
+        edges = np.arange(math.floor(low), math.ceil(high) + 1 + step, step) - 0.5
+    elif high - low <= 1e-12 * max(abs(low), abs(high)):
+        edges = np.linspace(low - 0.5, high + 0.5, 4)
+    else:
+        bins = min(_MOST_BINS, max(8, round(math.sqrt(min(len(real), len(sampled))))))
+        edges = np.linspace(low, high, bins + 1)
+    counts = [np.histogram(values, edges)[0] / (len(values) * np.diff(edges)) for values in (real, sampled)]
+    return Histogram(edges, *counts)
+
+
+def _shares(real: Array, sampled: Array, feature: Feature) -> Marginal:
+    """Of the levels that real events hold most often; all others together."""
+    assert feature.levels is not None
+    counts = [np.bincount(v.astype(np.int64), minlength=len(feature.levels)) / len(v) for v in (real, sampled)]
+    if len(feature.levels) <= _MOST_LEVELS:
+        return Shares(feature.levels, *counts)
+    order = np.argsort(-counts[0], kind="stable")[: _MOST_LEVELS - 1]
+    shown = [np.append(share[order], 1 - share[order].sum()) for share in counts]
+    return Shares((*(feature.levels[i] for i in order), "all others"), *shown)
+
+
+_STEPS = 7
+
+
+_MOST_DIMENSIONS = 10
+
+
+_MOST_COMPONENTS = 20
+
+
+_PAIRS = 8
+
+
+_COMPONENT_NUMBERS = 400_000
+
+
+def inside_sections(fitted: TrainedModel, real: Array | None, seed: int) -> list[Section]:
+    """Reconstructions, traversals and components, as far as the model has them.
+
+    Arguments:
+        real: events that it was not trained on, in data units, if there are any.
+    """
+    sections = []
+    if real is not None and isinstance(fitted.generator, Reconstruction):
+        sections.append(_reconstructions(fitted, real[:_PAIRS]))
+    if isinstance(fitted.generator, Decoder):
+        sections.append(_traversal(fitted, seed))
+    if real is not None and isinstance(fitted.generator, Components):
+        sections.append(_components(fitted, real))
+    return sections
+
+
+def _reconstructions(fitted: TrainedModel, real: Array) -> Section:
+    data = fitted.data
+    again = fitted.reconstruct(real)
+    if data.modality == "image":
+        pairs = np.concatenate([real.astype(again.dtype), again])
+        picture = event_grid(pairs, data, "real events above, the model's own version of each below", len(real))
+        return Section("Reconstructions", (Pictures((picture,)),))
+    rows = []
+    for number, pair in enumerate(zip(real, again, strict=True)):
+        for name, event in zip(("real", "reconstructed"), pair, strict=True):
+            cells = (cell(value, feature) for value, feature in zip(event, data.features[:WIDEST], strict=False))
+            rows.append((f"{number} {name}", *cells))
+    header = ("row", *(feature.name for feature in data.features[:WIDEST]))
+    table = Table("Real events, and the model's own version of each", header, tuple(rows))
+    return Section("Reconstructions", (table, *about_width(data, WIDEST)))
+
+
+def _traversal(fitted: TrainedModel, seed: int) -> Section:
+    data = fitted.data
+    most = max(2, min(_MOST_DIMENSIONS, _COMPONENT_NUMBERS // (_STEPS * data.size)))
+    found = traverse(fitted, steps=_STEPS, most=most, seed=seed)
+    numbers = ", ".join(map(str, found.dimensions))
+    text = Text(
+        f"Each row follows one latent dimension from one end of the prior to the other, all others at its centre; "
+        f"those first that change events most. Dimensions: {numbers}."
+    )
+    if data.modality == "image":
+        flat = found.events.reshape(-1, *data.event_shape)
+        picture = event_grid(flat, data, "latent traversal, a row for each dimension", _STEPS)
+        return Section("Latent space", (text, Pictures((picture,))))
+    features = data.features[:WIDEST]
+    rows = tuple(
+        (
+            str(dimension),
+            *(f"{cell(first, f)} → {cell(last, f)}" for first, last, f in zip(row[0], row[-1], features, strict=False)),
+        )
+        for dimension, row in zip(found.dimensions, found.events, strict=True)
+    )
+    table = Table("From one end to the other", ("dimension", *(feature.name for feature in features)), rows)
+    return Section("Latent space", (text, table, *about_width(data, WIDEST)))
+
+
+def _components(fitted: TrainedModel, real: Array) -> Section:
+    """What each component holds of the events: its share, and their means or most frequent levels."""
+    posterior = np.exp(fitted.log_posterior(real).astype(np.float64))  # (N, K)
+    share = posterior.mean(axis=0)
+    order = np.argsort(-share, kind="stable")[:_MOST_COMPONENTS]
+    outlier = fitted.generator.outlier if isinstance(fitted.generator, Outliers) else None
+    features = fitted.data.features[:WIDEST] if fitted.data.modality == "table" else ()
+    rows = tuple(
+        (
+            "outliers" if component == outlier else str(component),
+            f"{share[component]:.1%}",
+            *(_typical(real[:, place], posterior[:, component], f) for place, f in enumerate(features)),
+        )
+        for component in order
+    )
+    table = Table(
+        f"Share of {len(real)} events, and what is typical of each component among them",
+        ("component", "share", *(feature.name for feature in features)),
+        rows,
+    )
+    blocks: list[Block] = [table, *about_width(fitted.data, WIDEST)]
+    if fitted.data.modality == "image":
+        weights = posterior[:, order] / np.maximum(share[order] * len(real), 1e-12)  # (N, K)
+        means = np.tensordot(weights.T, real.astype(np.float64), 1)  # (K, *event)
+        blocks.append(Pictures((event_grid(means, fitted.data, "mean event of each component, in this order"),)))
+    if len(share) > len(order):
+        blocks.append(Text(f"The {len(order)} largest of {len(share)} components are shown."))
+    return Section("Components", tuple(blocks))
+
+
+def _typical(values: Array, weights: Array, feature: Any) -> str:
+    """The mean of a column, or its most frequent level, under weights."""
+    known = ~np.isnan(values)
+    if not weights[known].sum() > 0:
+        return "–"
+    if feature.levels is None:
+        return f"{np.average(values[known], weights=weights[known]):.4g}"
+    counts = np.bincount(values[known].astype(np.int64), weights[known], len(feature.levels))
+    return cell(float(counts.argmax()), feature)
+
+
+_MOST_PARTS = 60
+
+
+def score_blocks(scores: Mapping[str, Score], reasons: Mapping[str, str]) -> list[Block]:
+    """A table of the scores of one model, what is to be said of them, and the protocol of each."""
+    blocks: list[Block] = []
+    if scores:
+        rows = tuple((name, score_text(score), score.direction) for name, score in scores.items())
+        caption = "Scores, ± standard error or [interval at 95 %]"
+        blocks.append(Table(caption, ("metric", "score", "better"), rows, words=frozenset({2})))
+    lines = [f"{name}: {note}" for name, score in scores.items() for note in score.notes]
+    lines += [f"{name}: – {reason}" for name, reason in reasons.items()]
+    if lines:
+        blocks.append(Notes(tuple(lines)))
+    return [*blocks, *(protocol_lines(name, score) for name, score in scores.items())]
+
+
+def protocol_lines(name: str, score: Score) -> Facts:
+    """How a score came about, and the parts that it is made of."""
+    parts = [(part, f"{value:.4g}") for part, value in list(score.parts.items())[:_MOST_PARTS]]
+    more = len(score.parts) - len(parts)
+    told = [("and", f"{more} parts more")] if more else []
+    pairs = (*((key, as_text(value)) for key, value in score.protocol.items()), *parts, *told)
+    return Facts(pairs, f"{name} {score_text(score)}: protocol")
+
+
+def as_text(value: Any) -> str:
+    """A value as people read it."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {as_text(part)}" for key, part in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(as_text, value)) or "none"
+    return str(value)

@@ -1,0 +1,101 @@
+"""Print reports and scores on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from genzoo.metrics.metric import Score
+from genzoo.metrics.protocol import in_common
+from genzoo.reports.columns import SPARE, ReportColumn, report_columns, report_reasons
+from genzoo.reports.result import Report
+from genzoo.text import printable
+
+
+def print_scores(scores: Mapping[str, Score], reasons: Mapping[str, str], width: int) -> None:
+    """Print a table of scores, their notes, and why others are missing."""
+    console = Console(width=width, highlight=False, soft_wrap=False)
+    common = in_common(scores.values())
+    if scores:
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+        for title, right in (("metric", False), ("value", True), ("better", False), ("settings", False)):
+            table.add_column(title, justify="right" if right else "left", no_wrap=title != "settings")
+        for name, score in scores.items():
+            own = {key: value for key, value in score.protocol.items() if key not in common}
+            cells = (name, score_text(score), score.direction, _listed(own))
+            table.add_row(*(Text(printable(cell)) for cell in cells))
+        console.print(table)
+        console.print(Text(printable(f"protocol: {_listed(common)}")))
+    for name, score in scores.items():
+        for note in score.notes:
+            console.print(Text(printable(f"{name}: {note}")))
+    for name, reason in reasons.items():
+        console.print(Text(printable(f"{name}: – {reason}")))
+
+
+def score_text(score: Score) -> str:
+    """The number with its standard error or its interval, as far as it has one."""
+    if score.error is not None:
+        return f"{_number(score.value)} ± {_number(score.error)}"
+    if score.low is not None and score.high is not None:
+        return f"{_number(score.value)} [{_number(score.low)}, {_number(score.high)}]"
+    return _number(score.value)
+
+
+def _number(value: float) -> str:
+    """Four places, or as many as show something."""
+    return f"{value:.4f}" if value == 0 or abs(value) >= 0.01 else f"{value:.3g}"
+
+
+def _listed(protocol: Mapping[str, object]) -> str:
+    return ", ".join(f"{key} {_told(value)}" for key, value in protocol.items())
+
+
+def _told(value: object) -> str:
+    if value is None:
+        return "none"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+_GAP = 2
+
+
+def print_report(report: Report, console: Console) -> None:
+    """Print the table, what its dashes mean, and how it came about."""
+    found, left_out = _fitting(report, console.width)
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
+    for column in found:
+        right = column.name not in ("id", "verdict")
+        table.add_column(column.title, justify="right" if right else "left", overflow="fold", no_wrap=right)
+    for row in report.rows:
+        style = "bold" if row.id == report.best else "dim" if row.status == "failed" else ""
+        table.add_row(*(Text(printable(column.cell(row))) for column in found), style=style)
+    console.print(table)
+    console.print()
+    for line in [*report.notes, *([report.conflict] if report.conflict else []), *report_reasons(report)]:
+        console.print(Text(printable(line)))
+    if left_out:
+        names = ", ".join(column.title for column in left_out)
+        console.print(Text(f"Not shown here: {names}. All figures: --json, or the report with --out."))
+
+
+def _fitting(report: Report, width: int) -> tuple[list[ReportColumn], list[ReportColumn]]:
+    """The columns that fit, and those left out for it, the least important first."""
+    shown = report_columns(report)
+    left_out = [column for column in shown if column.rank >= SPARE]
+    shown = [column for column in shown if column.rank < SPARE]
+    while sum(_width(report, column) for column in shown) > width:
+        least = max(shown, key=lambda column: column.rank)
+        if least.rank == 0:
+            break
+        shown.remove(least)
+        left_out.append(least)
+    return shown, left_out
+
+
+def _width(report: Report, column: ReportColumn) -> int:
+    widest = max(len(text) for text in [column.title, *(column.cell(row) for row in report.rows)])
+    return min(widest, 40) + _GAP

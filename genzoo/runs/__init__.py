@@ -1,0 +1,1 @@
+"""An experiment on disk: run directories, checkpoints and portable model folders."""

@@ -1,0 +1,138 @@
+"""Checkpoints: all that an exact resume needs, in a folder that is complete or absent."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+from torch import Tensor
+
+from genzoo.config.settings import Settings
+from genzoo.errors import DivergenceError
+from genzoo.models.state_dict import strip_prefix
+from genzoo.storage.atomic import atomic_folder, remove_folder
+from genzoo.storage.json_files import read_settings, write_json
+from genzoo.storage.tensors import digest, is_finite, read_tensors, write_tensors
+
+_PREFIX = "step-"
+
+
+CHECKPOINTS = f"{_PREFIX}[0-9]*"
+"""What folders of checkpoints are called, as a pattern."""
+
+
+class MonitorState(Settings):
+    """What a monitor remembers."""
+
+    best: float | None = Field(None, description="best value so far")
+    best_step: int | None = Field(None, ge=0)
+    waited: int = Field(0, ge=0, description="evaluations since the best")
+    former: MonitorState | None = Field(
+        None, description="before an evaluation that took place only because the budget was spent"
+    )
+
+
+class CheckpointState(Settings):
+    """`state.json` of a checkpoint."""
+
+    format: Literal[1] = 1
+    step: int = Field(ge=0)
+    seconds: float = Field(ge=0)
+    numbers: dict[str, Any]
+    pending: bool = Field(False, description="whether what follows a step, such as an evaluation, is still to come")
+    monitor: MonitorState = Field(default_factory=MonitorState)
+    tied: dict[str, str] = Field(default_factory=dict)
+    tensors: str = Field(description="SHA-256 of state.safetensors")
+
+    def kept(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Of a checkpoint's tensors, those that a finished run would keep: `generator.*` and `transform.*`."""
+        average = strip_prefix(tensors, "average.")
+        weights = average or strip_prefix(tensors, "model.generator.")
+        found = {f"generator.{name}": value for name, value in weights.items()}
+        return found | {name: value for name, value in tensors.items() if name.startswith("transform.")}
+
+
+def checkpoint_name(step: int) -> str:
+    """The folder of a step's checkpoint."""
+    return f"{_PREFIX}{step:06d}"
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The complete checkpoints in `folder`, oldest first."""
+    found = [path for path in folder.glob(f"{_PREFIX}*") if path.name.removeprefix(_PREFIX).isdecimal()]
+    return sorted(found, key=_step_of)
+
+
+def _step_of(path: Path) -> int:
+    return int(path.name.removeprefix(_PREFIX))
+
+
+def save_checkpoint(
+    folder: Path,
+    step: int,
+    seconds: float,
+    tensors: dict[str, Tensor],
+    numbers: dict[str, Any],
+    monitor: MonitorState,
+    *,
+    pending: bool = False,
+) -> Path:
+    """Write a checkpoint; the folder appears under its name only when everything in it is on the disk.
+
+    Arguments:
+        pending: whether what follows the step, such as an evaluation, is still to come.
+
+    Raises:
+        DivergenceError: a number to be saved is not finite; nothing is written.
+        GenzooError: the disk is full or read-only.
+    """
+    for name, tensor in tensors.items():
+        if not is_finite(tensor):
+            raise DivergenceError(
+                f"Training diverged: {name} holds numbers that are not finite at step {step}. "
+                f"Try a smaller learning rate (--lr) or clip gradients (-o training.clip=1)."
+            )
+
+    def fill(fresh: Path) -> None:
+        tied = write_tensors(fresh / "state.safetensors", tensors)
+        state = CheckpointState(
+            step=step,
+            seconds=seconds,
+            numbers=numbers,
+            pending=pending,
+            monitor=monitor,
+            tied=tied,
+            tensors=digest(fresh / "state.safetensors"),
+        )
+        write_json(fresh / "state.json", state.model_dump())
+
+    target = folder / checkpoint_name(step)
+    atomic_folder(target, fill)
+    return target
+
+
+def load_checkpoint(path: Path) -> tuple[CheckpointState, dict[str, Tensor]]:
+    """What `save_checkpoint` wrote.
+
+    Raises:
+        ArtifactError: it is damaged or was changed.
+    """
+    state = read_settings(path / "state.json", CheckpointState)
+    return state, read_tensors(path / "state.safetensors", state.tied, state.tensors)
+
+
+def prune(folder: Path, keep: int, best: Collection[int | None]) -> None:
+    """Remove all but the `keep` last checkpoints and those of the steps in `best`."""
+    names = {checkpoint_name(step) for step in best if step is not None}
+    for path in checkpoints(folder)[:-keep]:
+        if path.name not in names:
+            remove_folder(path)
+
+
+def discard_after(folder: Path, step: int) -> None:
+    """Remove the checkpoints of steps after `step`: training goes on from there, as they could not be used."""
+    for path in checkpoints(folder):
+        if _step_of(path) > step:
+            remove_folder(path)

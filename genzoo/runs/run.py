@@ -1,0 +1,295 @@
+"""A run: one directory with everything an experiment was and became."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter, ValidationError
+
+from genzoo.config.settings import DataForm, RunConfig, runs_folder
+from genzoo.data.checks import data_difference
+from genzoo.data.dataset import Dataset
+from genzoo.data.download import without_fetching
+from genzoo.data.loading import open_dataset
+from genzoo.errors import ArtifactError, ConfigError, GenzooError, did_you_mean
+from genzoo.inference.trained_model import TrainedModel
+from genzoo.plugins.manager import get_registry
+from genzoo.runs.checkpoint import CHECKPOINTS, checkpoints, load_checkpoint
+from genzoo.runs.model_folder import Weights, assemble, entry_of, load_model
+from genzoo.runtime.device import resolve_device
+from genzoo.spec import DataSpec
+from genzoo.storage.atomic import recover_folders, sync
+from genzoo.storage.json_files import read_json, read_settings, write_json
+from genzoo.storage.lock import exclusive_lock
+from genzoo.storage.paths import check_inside, contains, user_path
+from genzoo.typing import Array
+from genzoo.version import version
+
+_DATA: TypeAdapter[DataSpec] = TypeAdapter(DataForm)
+
+
+class Run:
+    """A run directory.
+
+    Arguments:
+        path: the directory; `Run.create` makes one, `Run(path)` opens one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def samples(self) -> Path:
+        """The folder of sample pictures or tables."""
+        return self.path / "samples"
+
+    @property
+    def model(self) -> Path:
+        """The portable model folder."""
+        return self.path / "model"
+
+    @property
+    def log(self) -> Path:
+        """One line of JSON per logged step."""
+        return self.path / "metrics.jsonl"
+
+    def pictures(self) -> list[Path]:
+        """The samples that were saved in its course, oldest first; nothing else that somebody put beside them."""
+        named = (path for path in self.samples.glob("step-*") if path.stem.removeprefix("step-").isdecimal())
+        return sorted(named, key=lambda path: int(path.stem.removeprefix("step-")))
+
+    @property
+    def config(self) -> RunConfig:
+        """What was asked for, read from `config.json`.
+
+        Raises:
+            ArtifactError: it is missing or not of this version.
+        """
+        return read_settings(self.path / "config.json", RunConfig)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What became of it, read from `run.json`: status, versions, device, precision, seconds, steps."""
+        return read_json(self.path / "run.json")
+
+    @staticmethod
+    def create(path: Path, config: RunConfig) -> Run:
+        """Make a run directory.
+
+        Raises:
+            ConfigError: it exists already; a run is never overwritten.
+            GenzooError: it cannot be made.
+        """
+        if path.exists():
+            raise ConfigError(f"{path} exists already, and runs are never overwritten. Choose another --out.")
+        fresh = path.with_name(f".{path.name}.tmp")
+        try:
+            shutil.rmtree(fresh, ignore_errors=True)
+            fresh.mkdir(parents=True)
+            Run(fresh).configure(config)
+            Run(fresh).update(status="created")
+            fresh.rename(path)  # whole or absent; fails, too, where another process was quicker
+            sync(path.parent)
+        except OSError as error:
+            raise GenzooError(f"{path} could not be made: {error.strerror}.") from error
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+        return Run(path)
+
+    def configure(self, config: RunConfig) -> None:
+        """Set what is asked for, as a larger budget does."""
+        write_json(self.path / "config.json", config.model_dump(mode="json"))
+
+    def update(self, **fields: Any) -> None:
+        """Put fields into `run.json`, keeping the others."""
+        known = self.record if (self.path / "run.json").exists() else {"format": 1, **_environment()}
+        write_json(self.path / "run.json", {**known, **fields})
+
+    def fitted(self, device: torch.device | None = None) -> TrainedModel:
+        """The trained model; that of the last checkpoint while training has not finished.
+
+        Raises:
+            ArtifactError: there is neither, or it is damaged.
+        """
+        found = checkpoints(self.checkpoints)
+        try:
+            return self._fitted(found, device)
+        except ArtifactError:
+            if checkpoints(self.checkpoints) == found:
+                raise
+            return self.fitted(device)  # a training that goes on has replaced them meanwhile
+
+    def _fitted(self, found: list[Path], device: torch.device | None) -> TrainedModel:
+        finished = self.record.get("status") == "finished"
+        if finished or (not found and (self.model / "config.json").exists()):
+            check_inside(self.model, self.path)
+            return load_model(self.model, get_registry(), device)
+        if not found:
+            raise ArtifactError(f"{self.path} holds neither a trained model nor a checkpoint. Train it first.")
+        check_inside(found[-1], self.path)
+        config = self.config
+        state, tensors = load_checkpoint(found[-1])
+        kept = state.kept(tensors)
+        outlines = {name: tensor.to("meta") for name, tensor in kept.items()}
+        entry = entry_of(config.model, get_registry(), self.path)
+        return assemble(entry, config.options, self.data, Weights(str(found[-1]), outlines, lambda: kept), device)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from training into this run; what a killed one left half done is put right first.
+
+        Raises:
+            ArtifactError: another process trains into it, or a folder in it leads out of it.
+        """
+        for folder in (self.model, self.checkpoints, self.samples):
+            check_inside(folder, self.path)
+        with exclusive_lock(self.path):
+            recover_folders(self.path, self.model.name)
+            recover_folders(self.checkpoints, CHECKPOINTS)
+            recover_folders(self.samples)
+            yield
+
+    @property
+    def data(self) -> DataSpec:
+        """What one event is.
+
+        Raises:
+            ArtifactError: the record does not say, or not rightly.
+        """
+        try:
+            return _DATA.validate_python(self.record.get("data"))
+        except ValidationError as error:
+            raise ArtifactError(f"{self.path / 'run.json'} does not say what one event is.") from error
+
+    def open_data(self) -> Dataset:
+        """The events that it was trained on, and those held out; nothing is fetched that a file asks for.
+
+        Raises:
+            ArtifactError: the data have changed, or its settings do not suit them.
+            DataError: they cannot be found or read.
+        """
+        config = self.config
+        try:
+            with without_fetching():
+                dataset = open_dataset(config.data, get_registry())
+        except ConfigError as error:
+            raise ArtifactError(f"{self.path} says of its data what does not suit them: {error}") from error
+        self.refuse_other_data(dataset, "Restore them, or name other data with --data.")
+        return dataset
+
+    def refuse_other_data(self, dataset: Dataset, remedy: str) -> None:
+        """Refuse data that it was not trained on.
+
+        Arguments:
+            remedy: what to do, as a sentence.
+
+        Raises:
+            ArtifactError: the data are others; the message says in what.
+        """
+        config, record = self.config, self.record
+        if dataset.digest() == config.data_digest:
+            return
+        try:
+            before = self.data
+        except ArtifactError:
+            before = None
+        told = data_difference(before, dataset.spec, rows_before=record.get("events"), rows=len(dataset))
+        raise ArtifactError(
+            f"{self.path} was trained on other data than {config.data.source!r} holds now: {told}. {remedy}"
+        )
+
+    def sample(self, n: int, *, seed: int = 0) -> Array:
+        """`Fitted.sample` of the trained model."""
+        return self.fitted().sample(n, seed=seed)
+
+    def log_prob(self, x: Array) -> Array:
+        """`Fitted.log_prob` of the trained model."""
+        return self.fitted().log_prob(x)
+
+    def encode(self, x: Array, *, seed: int = 0) -> Array:
+        """`Fitted.encode` of the trained model."""
+        return self.fitted().encode(x, seed=seed)
+
+    def decode(self, z: Array) -> Array:
+        """`Fitted.decode` of the trained model."""
+        return self.fitted().decode(z)
+
+    def reconstruct(self, x: Array) -> Array:
+        """`Fitted.reconstruct` of the trained model."""
+        return self.fitted().reconstruct(x)
+
+    def log_prob_bound(self, x: Array, *, draws: int = 1, seed: int = 0) -> Array:
+        """`Fitted.log_prob_bound` of the trained model."""
+        return self.fitted().log_prob_bound(x, draws=draws, seed=seed)
+
+    def log_posterior(self, x: Array) -> Array:
+        """`Fitted.log_posterior` of the trained model."""
+        return self.fitted().log_posterior(x)
+
+    def impute(self, x: Array, *, draw: bool = False, seed: int = 0) -> Array:
+        """`Fitted.impute` of the trained model."""
+        return self.fitted().impute(x, draw=draw, seed=seed)
+
+
+def _environment() -> dict[str, Any]:
+    return {
+        "genzoo": version(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "threads": torch.get_num_threads(),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def open_run(path: str) -> Run:
+    """The run at a path, or of that name in the folder of runs.
+
+    Raises:
+        ArtifactError: there is none.
+    """
+    for place in (user_path(path), runs_folder() / path):
+        if contains(place, "config.json", "run.json"):
+            return Run(place)
+    names = [entry.name for entry in runs_folder().glob("*") if entry.is_dir()]
+    raise ArtifactError(f"{path} is not a run directory. {did_you_mean(path, names)}")
+
+
+def is_model_folder(path: str | Path) -> bool:
+    """Whether a folder is to be taken for that of a model, and not for a run directory."""
+    place = user_path(path)
+    return not contains(place, "run.json") and (contains(place, "config.json") or contains(place, "model.safetensors"))
+
+
+def load(path: str | Path, device: str = "cpu") -> TrainedModel:
+    """The trained model of a run directory, or of a model folder wherever it came from.
+
+    Raises:
+        ArtifactError: it is neither, or it is damaged.
+    """
+    fitted = load_model(user_path(path), get_registry()) if is_model_folder(path) else open_run(str(path)).fitted()
+    return fitted.to(resolve_device(device, float64=fitted.generator.needs_float64))
+
+
+def run_name(config: RunConfig) -> str:
+    """The name of a new run directory, such as `dcgan-digits-20261122-101500`."""
+    model = config.model.rpartition("/")[2]
+    source = Path(config.data.source).stem if os.sep in config.data.source else config.data.source
+    data = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in source)[:40].strip("-") or "data"
+    return f"{model}-{data}-{datetime.now(UTC):%Y%m%d-%H%M%S}"

@@ -1,0 +1,1 @@
+"""Where code runs: device, precision, random seeds, launched processes."""

@@ -1,1 +1,0 @@
-"""New plugins: a distribution that works, for its author to change."""

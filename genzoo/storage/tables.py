@@ -1,0 +1,102 @@
+"""Tables as files, by suffix."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv as arrow_csv
+from pyarrow import parquet
+
+from genzoo.errors import ConfigError
+from genzoo.storage.atomic import atomic_write
+from genzoo.text import PATTERN, guarded
+
+SUFFIXES = (".csv", ".tsv", ".parquet", ".arrow", ".feather")
+"""Of files that `write_table` writes."""
+
+
+def write_table(path: Path, table: pa.Table, *, escape_formulas: bool = False) -> None:
+    """Write a table atomically, by the suffix of `path`.
+
+    Arguments:
+        escape_formulas: whether text that a spreadsheet would take for a formula goes behind an apostrophe, in
+            `.csv` and `.tsv`; other files say what is text.
+
+    Raises:
+        ConfigError: the suffix is unknown, or two columns would have one name behind an apostrophe.
+        GenzooError: the disk is full or read-only.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        atomic_write(path, lambda temporary: parquet.write_table(table, temporary))
+    elif suffix in (".arrow", ".feather"):
+        atomic_write(path, lambda temporary: _write_arrow(temporary, table))
+    elif suffix in (".csv", ".tsv"):
+        told = without_formulas(table) if escape_formulas else table
+        atomic_write(path, lambda temporary: _write_text(temporary, told, "," if suffix == ".csv" else "\t"))
+    else:
+        raise ConfigError(f"A table cannot be written as {path.name!r}. Known: {', '.join(SUFFIXES)}.")
+
+
+def _write_arrow(path: Path, table: pa.Table) -> None:
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+
+
+def _write_text(path: Path, table: pa.Table, delimiter: str) -> None:
+    with path.open("wb") as sink:
+        write_text(sink, table, delimiter)
+
+
+def write_text(sink: BinaryIO, table: pa.Table, delimiter: str = ",") -> None:
+    """Write a table as text with a header; quotes stand only where they must, and nothing where a value is missing."""
+    header = io.StringIO()
+    csv.writer(header, delimiter=delimiter, lineterminator="\r\n").writerow(table.column_names)  # quotes both letters
+    sink.write(header.getvalue().removesuffix("\r\n").encode() + b"\n")
+    plain = [_decoded(column) for column in table.columns]
+    special = any(_has_special(column, delimiter) for column in plain)
+    options = arrow_csv.WriteOptions(
+        include_header=False, delimiter=delimiter, quoting_style="needed" if special else "none"
+    )
+    arrow_csv.write_csv(pa.table(plain, names=table.column_names), sink, options)
+
+
+def without_formulas(table: pa.Table) -> pa.Table:
+    """The table with text and names that a spreadsheet would take for a formula behind an apostrophe.
+
+    Raises:
+        ConfigError: two columns would have one name.
+    """
+    columns = [_guarded(_decoded(column)) for column in table.columns]
+    names = [guarded(name) for name in table.column_names]
+    if twins := [name for name in table.column_names if names.count(guarded(name)) > 1]:
+        raise ConfigError(
+            f"Columns {' and '.join(map(repr, twins[:2]))} cannot both stand behind an apostrophe in one file, as "
+            f"--escape-formulas puts them. Write .parquet, or leave the option out."
+        )
+    return pa.table(columns, names=names)
+
+
+def _guarded(column: Any) -> Any:
+    if not _is_text(column):
+        return column
+    bare = pc.fill_null(pc.match_substring_regex(column, PATTERN), False)
+    return pc.if_else(bare, pc.binary_join_element_wise("'", column, ""), column)
+
+
+def _decoded(column: Any) -> Any:
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+
+
+def _is_text(column: Any) -> bool:
+    return bool(pa.types.is_string(column.type) or pa.types.is_large_string(column.type))
+
+
+def _has_special(column: Any, delimiter: str) -> bool:
+    """Whether a text of the column needs quotes."""
+    return _is_text(column) and bool(pc.any(pc.match_substring_regex(column, f'["\\r\\n{delimiter}]')).as_py())

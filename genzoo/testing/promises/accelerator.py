@@ -1,0 +1,132 @@
+"""Promises that a GPU needs and a machine without one can hold a model to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from genzoo.config.settings import Training
+from genzoo.engine.gradient import GradientEngine
+from genzoo.models.base import Model
+from genzoo.models.factory import build_objective
+from genzoo.models.objective import Batch, EMObjective, GradientObjective, Objective, Progress
+from genzoo.plugins.manager import get_registry
+from genzoo.runtime.device import Runtime
+from genzoo.runtime.seeding import random_scope
+from genzoo.testing.promise import Promise, expect
+from genzoo.testing.subject import Case, Subject
+
+
+def meta_step(subject: Subject) -> None:
+    """A whole step of every objective runs on the meta device: no device is named, none is waited for."""
+    for case, name, objective in _trainings(subject):
+        with torch.device("meta"):
+            model = Model(case.parts())
+        if isinstance(objective, EMObjective):
+            _pass_on_meta(model, objective, case, name)
+        elif isinstance(objective, GradientObjective):
+            _update_on_meta(model, objective, case, name)
+
+
+def traces(subject: Subject) -> None:
+    """What every objective computes of a batch traces into one graph, and gives the same numbers there."""
+    for case, name, objective in _trainings(subject):
+        if isinstance(objective, EMObjective):
+            _trace_em(objective, case, name)
+        elif isinstance(objective, GradientObjective):
+            _trace_losses(objective, case, name)
+
+
+def _trainings(subject: Subject) -> Iterator[tuple[Case, str, Objective]]:
+    """Cases of every form, and on each the objectives that the model is trained with."""
+    for asked in subject.objectives:
+        config = subject.configuration(asked).objective
+        objective = build_objective(get_registry().objective_of(subject.entry, config.name), config.options)
+        mixed = "kinds" if isinstance(objective, EMObjective) else "holed-kinds"
+        for case in dict.fromkeys((*subject.principal, subject.cases.get(mixed, subject.principal[0]))):
+            yield case, repr(config.name.rpartition("/")[2]), objective
+
+
+def _events(case: Case, count: int, device: str) -> Batch:
+    x = torch.zeros(count, *case.data.event_shape, device=device)
+    return Batch(x, torch.zeros_like(x, dtype=torch.bool) if case.data.missing else None)
+
+
+def _update_on_meta(model: Model, objective: GradientObjective, case: Case, name: str) -> None:
+    settings = Training(batch_size=4, ema=0.9, clip=1.0, compile=False)
+    engine = GradientEngine(model, objective, settings, Runtime(torch.device("meta"), "fp32"))
+    before = {name: parameter._version for name, parameter in model.named_parameters()}
+    losses = engine.update(_events(case, engine.events_per_step, "meta"), 1, 0.0)
+    for group, loss in losses.items():
+        expect(
+            loss.device.type == "meta" and loss.shape == (),
+            f"On {case.name}, {name}'s loss for {group!r} is a {tuple(loss.shape)} on {loss.device} and no () on meta.",
+        )
+    still = [key for key, value in model.named_parameters() if value.requires_grad and value._version <= before[key]]
+    expect(not still, f"On {case.name}, a step of {name} does not update {', '.join(still)}.")
+
+
+def _pass_on_meta(model: Model, objective: EMObjective, case: Case, name: str) -> None:
+    statistics = objective.statistics(model, _events(case, 5, "meta"))
+    for key, value in statistics.items():
+        expect(
+            value.device.type == "meta" and value.dtype == torch.float64,
+            f"On {case.name}, the statistic {key!r} of {name} is {value.dtype} on {value.device}.",
+        )
+    objective.maximise(model, statistics)
+
+
+def _trace_losses(objective: GradientObjective, case: Case, name: str) -> None:
+    model = Model(case.parts())
+    batch = case.batch(4 * objective.batches_per_step)
+    progress = Progress.start(torch.device("cpu"))
+
+    def losses() -> list[dict[str, Tensor]]:
+        return [dict(found) for found in objective.losses(model, batch, progress)]
+
+    _compare(losses, f"the losses of {name} on {case.name}")
+
+
+def _trace_em(objective: EMObjective, case: Case, name: str) -> None:
+    batch = case.batch()
+    model = Model(case.parts()).eval().requires_grad_(False)
+    _compare(lambda: [objective.statistics(model, batch)], f"the statistics of {name} on {case.name}")
+    statistics = objective.statistics(model, batch)
+    states = []
+    for compiled in (False, True):
+        trained = Model(case.parts()).eval().requires_grad_(False)
+        maximise = _graph(objective.maximise) if compiled else objective.maximise
+        maximise(trained, statistics)
+        states.append(trained.state_dict())
+    _expect_equal(*states, what=f"the maximisation of {name} on {case.name}")
+
+
+def _graph(function: Callable[..., object]) -> Callable[..., object]:
+    torch._dynamo.reset()
+    found: Callable[..., object] = torch.compile(function, fullgraph=True, backend="eager")
+    return found
+
+
+def _compare(compute: Callable[[], list[dict[str, Tensor]]], what: str) -> None:
+    found = []
+    for function in (compute, _graph(compute)):
+        with random_scope(0, "promise"):
+            found.append(function())
+    expected, traced = found
+    assert isinstance(expected, list)
+    assert isinstance(traced, list)
+    expect(len(expected) == len(traced), f"Traced, {what} are {len(traced)} stages and not {len(expected)}.")
+    for one, two in zip(expected, traced, strict=True):
+        _expect_equal(one, two, what=what)
+
+
+def _expect_equal(expected: dict[str, Tensor], found: dict[str, Tensor], *, what: str) -> None:
+    expect(expected.keys() == found.keys(), f"Traced, {what} are of {[*found]} and not of {[*expected]}.")
+    for name, value in expected.items():
+        same = torch.allclose(found[name], value, rtol=1e-4, atol=1e-5, equal_nan=True)
+        expect(same, f"Traced, {what} have another {name!r}.")
+
+
+PROMISES = (Promise.of(meta_step), Promise.of(traces))

@@ -1,0 +1,108 @@
+"""Promises about building a model for data of some form."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+from genzoo.config.resolve import options_class
+from genzoo.errors import ConfigError, DataError, PluginError
+from genzoo.models.base import Discriminator, Generator, capabilities_of
+from genzoo.models.factory import build_model
+from genzoo.models.measure import measures_of
+from genzoo.runtime.seeding import random_scope
+from genzoo.spec import DataSpec
+from genzoo.testing.promise import Promise, expect
+from genzoo.testing.subject import Subject
+from genzoo.testing.toys import toys
+
+_OF_IMAGES = ("pixel", "image", "level", "step", "bounds", "channel", "height", "width", "side", "size", "square")
+
+
+def builds(subject: Subject) -> None:
+    """It is built for data of every modality that it claims; data that do not suit it are refused, never crashed on."""
+    built = set()
+    for name, dataset in toys().items():
+        if not subject.takes(dataset.spec):
+            continue
+        try:
+            parts = _built(subject, dataset.spec)
+        except (ConfigError, DataError):
+            continue
+        built.add(dataset.spec.modality)
+        generator, discriminator = parts.generator, parts.discriminator
+        expect(isinstance(generator, Generator), f"On {name}, its generator is a {type(generator).__name__}.")
+        expect(
+            discriminator is None or isinstance(discriminator, Discriminator),
+            f"On {name}, its discriminator is a {type(discriminator).__name__}.",
+        )
+        measures_of(generator, dataset.spec)
+    expect(not subject.misshapen, subject.misshapen)
+    for modality in subject.entry.spec.modalities:
+        expect(modality in built, f"It claims data of modality {modality!r}, and is built for none of the toys.")
+
+
+def refuses_by_name(subject: Subject) -> None:
+    """What it does not take is refused with a sentence that names the column, its kind or what is wrong with images."""
+    for name, dataset in toys().items():
+        try:
+            _built(subject, dataset.spec)
+        except PluginError:
+            continue  # see 'builds'
+        except (ConfigError, DataError) as error:
+            if not subject.takes(dataset.spec):
+                continue  # the core says so
+            said = str(error.__cause__ or error)
+            expect(
+                any(word in said.lower() for word in _words(dataset.spec)),
+                f"It refuses {dataset.spec.describe()} ({name}) with {said!r}, which does not say what about them.",
+            )
+
+
+def announces_capabilities(subject: Subject) -> None:
+    """Its generator has no capability that its spec does not announce, and with some options each that it does."""
+    announced = subject.entry.spec.capabilities
+    found: set[str] = set()
+    for case in subject.cases.values():
+        own = capabilities_of(case.parts().generator)
+        hidden = sorted(own - announced)
+        expect(not hidden, f"On {case.name}, its generator has {', '.join(hidden)}, which its spec does not announce.")
+        found |= own
+    for options in _variants(subject):
+        if announced <= found:
+            return
+        for case in subject.principal:
+            try:
+                found |= capabilities_of(build_model(subject.entry, options, case.data).generator)
+            except (ConfigError, DataError):
+                continue
+    lacking = sorted(announced - found)
+    expect(not lacking, f"Its spec announces {', '.join(lacking)}, which its generator does not have.")
+
+
+def _built(subject: Subject, data: DataSpec) -> Any:
+    with random_scope(0, "build"):
+        return build_model(subject.entry, subject.options, data)
+
+
+def _words(data: DataSpec) -> Iterator[str]:
+    """Words, one of which says what about data is refused."""
+    if data.modality == "image":
+        yield from _OF_IMAGES
+    else:
+        yield from (f"'{feature.name}'" for feature in data.features)
+    yield from ("missing",) if data.missing else ()
+    yield from {feature.kind for feature in data.features}
+
+
+def _variants(subject: Subject) -> Iterator[dict[str, Any]]:
+    """Options with one choice made otherwise."""
+    for name, field in options_class(subject.entry).model_json_schema().get("properties", {}).items():
+        choices = field.get("anyOf", [field])
+        values = itertools.chain.from_iterable(choice.get("enum", ()) for choice in choices)
+        for value in (True, False) if field.get("type") == "boolean" else values:
+            yield {**subject.options, name: value}
+
+
+PROMISES = tuple(Promise.of(check) for check in (builds, refuses_by_name, announces_capabilities))

@@ -1,0 +1,338 @@
+"""Promises of latent vectors, components and imputation, and of all answers together."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from genzoo.models.base import (
+    Components,
+    Decoder,
+    Encoder,
+    Generator,
+    Imputation,
+    Likelihood,
+    LikelihoodBound,
+    Outliers,
+    Reconstruction,
+)
+from genzoo.testing.event_values import event_values_of
+from genzoo.testing.promise import Promise, expect
+from genzoo.testing.subject import Case, Subject, copied, scoped
+
+Given = tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One thing that generators with a capability can be asked.
+
+    Arguments:
+        name: the method's.
+        capability: whose method it is.
+        ask: of a generator and what it is given: events, maybe with a mask of missing values, or latent vectors.
+        chance: whether the answer may depend on chance.
+        latent: whether it is given latent vectors.
+    """
+
+    name: str
+    capability: type
+    ask: Callable[[Any, Given], Tensor]
+    chance: bool = False
+    latent: bool = False
+
+
+def holed(given: Given) -> tuple[Tensor, Tensor]:
+    """Events with a mask of missing values: their own, or else every other place of every other event."""
+    if len(given) == 2:
+        return given[0], given[1]
+    x = given[0]
+    missing = torch.zeros(len(x), math.prod(x.shape[1:]), dtype=torch.bool, device=x.device)
+    missing[::2, ::2] = True
+    missing = missing.view(x.shape)
+    return x.masked_fill(missing, 0.0), missing
+
+
+LOG_PROB = Question("log_prob", Likelihood, lambda generator, given: generator.log_prob(*given))
+
+
+QUESTIONS = (
+    LOG_PROB,
+    Question("log_prob_bound", LikelihoodBound, lambda generator, given: generator.log_prob_bound(*given), chance=True),
+    Question("encode", Encoder, lambda generator, given: generator.encode(*given)),
+    Question("decode", Decoder, lambda generator, given: generator.decode(*given), latent=True),
+    Question("reconstruct", Reconstruction, lambda generator, given: generator.reconstruct(*given)),
+    Question("log_posterior", Components, lambda generator, given: generator.log_posterior(*given)),
+    Question("covers", Outliers, lambda generator, given: generator.covers(*given)),
+    Question("impute", Imputation, lambda generator, given: generator.impute(*holed(given)), chance=True),
+)
+
+
+def questions(generator: Generator) -> Iterator[Question]:
+    """Those that a generator has an answer to."""
+    return (question for question in QUESTIONS if isinstance(generator, question.capability))
+
+
+def material(case: Case, question: Question, count: int, dtype: torch.dtype = torch.float64) -> Given:
+    """What a question is about: the first `count` events, or as many latent vectors."""
+    if not question.latent:
+        return case.given(count, dtype)
+    decoder = case.wide
+    assert isinstance(decoder, Decoder)
+    return (scoped(lambda: decoder.prior_sample(count)).to(dtype),)
+
+
+def answer(question: Question, generator: Generator, given: Given) -> Tensor:
+    """What a generator says, always in the same random scope."""
+    return scoped(lambda: question.ask(generator, copied(given)))
+
+
+def take_part(given: Given, rows: slice | Tensor) -> Given:
+    """Some of the events."""
+    return tuple(tensor[rows] for tensor in given)
+
+
+def stands_alone(case: Case, question: Question) -> None:
+    """Hold a generator to saying the same of an event alone, in another order and in other company."""
+    generator, given = case.wide, material(case, question, 37)
+    whole = answer(question, generator, given)
+    backwards = torch.arange(36, -1, -1)
+    found = {
+        "in another order": answer(question, generator, take_part(given, backwards))[backwards],
+        "alone": torch.cat([answer(question, generator, take_part(given, slice(row, row + 1))) for row in range(5)]),
+        "in other company": answer(question, generator, take_part(given, slice(5)))[:5],
+    }
+    for how, other in found.items():
+        same = torch.allclose(other.double(), whole[: len(other)].double(), rtol=1e-6, atol=1e-8, equal_nan=True)
+        expect(same, f"On {case.name}, {question.name} says something else of an event {how}.")
+
+
+def answers_stand_alone(subject: Subject) -> None:
+    """What it says of an event, or of a latent vector, does not depend on the others in the batch."""
+    for case in subject.cases.values():
+        for question in questions(case.wide):
+            if not question.chance and question is not LOG_PROB:
+                stands_alone(case, question)
+
+
+def answers_to_odd_batches(subject: Subject) -> None:
+    """Of no event, of one and of 37 it says as many things as there are events."""
+    for case in subject.cases.values():
+        generator = case.wide
+        for n in (0, 1, 37):
+            for question in questions(generator):
+                found = answer(question, generator, material(case, question, n))
+                expect(
+                    len(found) == n,
+                    f"On {case.name}, {question.name} of {n} events has the shape {tuple(found.shape)}.",
+                )
+        drawn = scoped(lambda generator=generator: generator.sample(0))  # type: ignore[misc]
+        expect(
+            tuple(drawn.shape) == (0, *case.data.event_shape),
+            f"On {case.name}, sample(0) has the shape {tuple(drawn.shape)}.",
+        )
+
+
+def answers_change_nothing(subject: Subject) -> None:
+    """Being asked or sampled from changes neither its weights and buffers nor what it was given."""
+    for case in subject.cases.values():
+        generator = case.generator()
+        before = {name: value.clone() for name, value in generator.state_dict().items()}
+        for question in questions(generator):
+            given = material(case, question, 37)
+            kept = tuple(tensor.clone() for tensor in given)
+            scoped(lambda question=question, generator=generator, given=given: question.ask(generator, given))  # type: ignore[misc]
+            same = all(map(torch.equal, given, kept))
+            expect(same, f"On {case.name}, {question.name} changes what it is given.")
+        scoped(lambda generator=generator: generator.sample(37))  # type: ignore[misc]
+        for name, value in generator.state_dict().items():
+            same = torch.equal(value, before[name])
+            expect(same, f"On {case.name}, its {name!r} is another after it was asked and sampled from.")
+
+
+def both_precisions(subject: Subject) -> None:
+    """In float32 and in float64 it answers in that type, and alike."""
+    for case in subject.cases.values():
+        narrow = case.generator(torch.float32)
+        for question in questions(narrow):
+            given = material(case, question, 37, torch.float32)
+            rough = answer(question, narrow, given)
+            expect(
+                rough.dtype in (torch.float32, torch.bool),
+                f"On {case.name}, {question.name} of a model in float32 is {rough.dtype}.",
+            )
+            if question.chance or rough.dtype == torch.bool:
+                continue
+            exact = answer(question, case.wide, tuple(t.double() if t.is_floating_point() else t for t in given))
+            expect(
+                exact.dtype == torch.float64, f"On {case.name}, {question.name} of a model in float64 is {exact.dtype}."
+            )
+            scale = 1.0 + exact[exact.isfinite()].abs().mean().item()
+            far = ((rough.double() - exact).abs() / scale)[exact.isfinite()]
+            expect(
+                bool((far < 1e-3).double().mean() > 0.9),
+                f"On {case.name}, {question.name} differs by {far.max():.1e} of its size between float32 and float64.",
+            )
+
+
+ANSWER = tuple(
+    Promise.of(check)
+    for check in (answers_stand_alone, answers_to_odd_batches, answers_change_nothing, both_precisions)
+)
+
+
+def posterior_sums_to_one(subject: Subject) -> None:
+    """`log_posterior` gives every event a probability for each component, which sum to 1."""
+    for case in subject.having(Components):
+        module = case.wide
+        assert isinstance(module, Components)
+        for n in (1, 37):
+            found = scoped(lambda module=module, n=n, case=case: module.log_posterior(*case.given(n)))  # type: ignore[misc]
+            expect(
+                found.ndim == 2 and len(found) == n,
+                f"On {case.name}, log_posterior of {n} events has the shape {tuple(found.shape)} and not ({n}, K).",
+            )
+            total = found.exp().sum(1)
+            expect(
+                torch.allclose(total, torch.ones_like(total), atol=1e-6),
+                f"On {case.name}, the probabilities of components sum to {total[(total - 1).abs().argmax()]:.6g}.",
+            )
+
+
+def outliers_have_a_component(subject: Subject) -> None:
+    """The component of outliers is one of the posterior's, and gets events far from all others."""
+    for case in subject.having(Outliers):
+        module = case.wide
+        assert isinstance(module, Outliers)
+        given = case.given(37)
+        posterior, covered = (
+            scoped(lambda ask=ask, given=given: ask(*copied(given)))  # type: ignore[misc]
+            for ask in (module.log_posterior, module.covers)
+        )
+        expect(
+            0 <= module.outlier < posterior.shape[1],
+            f"On {case.name}, outliers are component {module.outlier} of {posterior.shape[1]}.",
+        )
+        expect(
+            covered.dtype == torch.bool and tuple(covered.shape) == (37,),
+            f"On {case.name}, covers gives {covered.dtype} of the shape {tuple(covered.shape)} of 37 events.",
+        )
+        far = given[0] + 1e3 * (1.0 + given[0].abs().amax(0))
+        named = scoped(lambda module=module, far=far: module.log_posterior(far)).argmax(1)  # type: ignore[misc]
+        expect(
+            bool((named == module.outlier).all()), f"On {case.name}, events far from everything seen are no outliers."
+        )
+
+
+COMPONENT = (Promise.of(posterior_sums_to_one, "components"), Promise.of(outliers_have_a_component, "outliers"))
+
+
+_EVENTS = 20
+
+
+def imputation_keeps_observed(subject: Subject) -> None:
+    """`impute` gives observed values back to the last bit, and fills in every missing one with one that exists."""
+    for case in subject.having(Imputation):
+        module = case.wide
+        assert isinstance(module, Imputation)
+        x, missing = holed(case.given(_EVENTS))
+        for draw in (False, True):
+            found = scoped(functools.partial(module.impute, *copied((x, missing)), draw=draw))
+            expect(
+                found.shape == x.shape,
+                f"On {case.name}, impute gives the shape {tuple(found.shape)} for {tuple(x.shape)}.",
+            )
+            same = torch.equal(found[~missing], x[~missing])
+            expect(same, f"On {case.name}, impute{' with draw' * draw} changes values that were observed.")
+            _check_filled(case, found, missing, draw)
+
+
+def imputation_draws(subject: Subject) -> None:
+    """With `draw`, `impute` draws in the core's random scope: the same scope the same values, other scopes others."""
+    for case in subject.having(Imputation):
+        module = case.wide
+        assert isinstance(module, Imputation)
+        x, missing = holed(case.given(_EVENTS))
+        first, again, other = (
+            scoped(lambda module=module, x=x, missing=missing: module.impute(*copied((x, missing)), draw=True), seed)  # type: ignore[misc]
+            for seed in (1, 1, 2)
+        )
+        expect(torch.equal(first, again), f"On {case.name}, impute draws other values in the same scope.")
+        expect(not torch.equal(first, other), f"On {case.name}, impute draws the same values in other scopes.")
+
+
+def _check_filled(case: Case, found: Tensor, missing: Tensor, draw: bool) -> None:
+    expect(bool(found.isfinite().all()), f"On {case.name}, impute leaves values that are not finite.")
+    for place, values, gone in zip(event_values_of(case), found.flatten(1).T, missing.flatten(1).T, strict=True):
+        if place.levels is not None and case.data.modality == "table" and (draw or len(place.levels) > 2):
+            near = (values[gone][:, None] - place.levels).abs().amin(1)
+            expect(bool((near < 1e-5).all()), f"On {case.name}, impute fills {place.name} with what is no code of it.")
+
+
+IMPUTATION = (Promise.of(imputation_keeps_observed, "imputation"), Promise.of(imputation_draws, "imputation"))
+
+
+def decode_shape(subject: Subject) -> None:
+    """The prior draws vectors of `latent` numbers, and `decode` turns each into a finite event."""
+    for case in subject.having(Decoder):
+        decoder = case.wide
+        assert isinstance(decoder, Decoder)
+        expect(
+            isinstance(decoder.latent, int) and decoder.latent > 0,
+            f"On {case.name}, its latent vectors have {decoder.latent!r} dimensions.",
+        )
+        for n in (1, 37):
+            z = scoped(lambda decoder=decoder, n=n: decoder.prior_sample(n))  # type: ignore[misc]
+            expect(
+                tuple(z.shape) == (n, decoder.latent),
+                f"On {case.name}, prior_sample({n}) has the shape {tuple(z.shape)} and not {(n, decoder.latent)}.",
+            )
+            x = scoped(lambda decoder=decoder, z=z: decoder.decode(z.clone()))  # type: ignore[misc]
+            wanted = (n, *case.data.event_shape)
+            expect(
+                tuple(x.shape) == wanted,
+                f"On {case.name}, decode of {n} vectors has the shape {tuple(x.shape)} and not {wanted}.",
+            )
+            expect(bool(x.isfinite().all()), f"On {case.name}, decoded events hold numbers that are not finite.")
+
+
+def encode_shape(subject: Subject) -> None:
+    """`encode` gives a finite latent vector for each event, as long as `decode` takes it where the model decodes."""
+    for case in subject.having(Encoder):
+        encoder = case.wide
+        assert isinstance(encoder, Encoder)
+        for n in (1, 37):
+            z = scoped(lambda encoder=encoder, n=n, case=case: encoder.encode(*case.given(n)))  # type: ignore[misc]
+            length = encoder.latent if isinstance(encoder, Decoder) else z.shape[-1]
+            expect(
+                tuple(z.shape) == (n, length),
+                f"On {case.name}, encode of {n} events has the shape {tuple(z.shape)} and not {(n, length)}.",
+            )
+            expect(bool(z.isfinite().all()), f"On {case.name}, latent vectors hold numbers that are not finite.")
+
+
+def reconstruct_shape(subject: Subject) -> None:
+    """`reconstruct` gives an event for each event, of its shape and finite."""
+    for case in subject.having(Reconstruction):
+        module = case.wide
+        assert isinstance(module, Reconstruction)
+        given = case.given()
+        x = scoped(lambda module=module, given=given: module.reconstruct(*copied(given)))  # type: ignore[misc]
+        expect(
+            x.shape == given[0].shape,
+            f"On {case.name}, reconstructions have the shape {tuple(x.shape)} and not {tuple(given[0].shape)}.",
+        )
+        expect(bool(x.isfinite().all()), f"On {case.name}, reconstructions hold numbers that are not finite.")
+
+
+LATENT = (
+    Promise.of(decode_shape, "decoder"),
+    Promise.of(encode_shape, "encoder"),
+    Promise.of(reconstruct_shape, "reconstruction"),
+)

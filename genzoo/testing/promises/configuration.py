@@ -1,0 +1,157 @@
+"""Promises about the options of a model and of its objectives."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ValidationError
+
+from genzoo.config.resolve import options_class
+from genzoo.errors import ConfigError, DataError
+from genzoo.models.factory import build_model
+from genzoo.plugins.manager import get_registry
+from genzoo.testing.promise import Promise, expect
+from genzoo.testing.subject import Subject
+
+Schema = Mapping[str, Any]
+
+
+_LOW, _HIGH = ("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")
+
+
+def _classes(subject: Subject) -> Iterator[tuple[str, type[BaseModel]]]:
+    """The option classes of a model and of its objectives, and whose they are."""
+    yield "the model", options_class(subject.entry)
+    for name in subject.entry.spec.objectives:
+        yield f"objective {name!r}", options_class(get_registry().objective_of(subject.entry, name))
+
+
+def options_round_trip(subject: Subject) -> None:
+    """Options written as JSON and read again are the same options."""
+    for whose, cls in _classes(subject):
+        options = cls.model_validate(subject.options if whose == "the model" else {})
+        again = cls.model_validate(json.loads(json.dumps(options.model_dump(mode="json"))))
+        expect(again == options, f"The options of {whose} come back from JSON as {again!r} and were {options!r}.")
+
+
+def options_refuse_unknown(subject: Subject) -> None:
+    """An option that does not exist is refused, also within groups of options."""
+    for whose, cls in _classes(subject):
+        for path in (), *_groups(cls):
+            asked: dict[str, Any] = {"no-such-option": 1}
+            for name in reversed(path):
+                asked = {name: asked}
+            expect(
+                _refuses(cls, asked),
+                f"The options of {whose} take {json.dumps(asked)} in silence. Let them derive from genzoo.Settings.",
+            )
+
+
+def options_are_bounded(subject: Subject) -> None:
+    """Every number among the options has a smallest and a largest value, and is finite."""
+    for whose, cls in _classes(subject):
+        for name, number in _numbers(cls):
+            for bounds, kind in ((_LOW, "smallest (ge or gt)"), (_HIGH, "largest (le or lt)")):
+                expect(any(bound in number for bound in bounds), f"Option {name!r} of {whose} has no {kind} value.")
+        for name, field in cls.model_json_schema().get("properties", {}).items():
+            if any(option.get("type") in ("integer", "number") for option in _choices(field)):
+                for bad in (math.nan, math.inf, -math.inf):
+                    expect(_refuses(cls, {name: bad}), f"Option {name!r} of {whose} takes {bad}.")
+
+
+def options_are_described(subject: Subject) -> None:
+    """Every option has a default and a description, from which help and model cards are made."""
+    for whose, cls in _classes(subject):
+        for name, field in cls.model_fields.items():
+            expect(bool(field.description), f"Option {name!r} of {whose} has no description.")
+            expect(not field.is_required(), f"Option {name!r} of {whose} has no default.")
+
+
+def options_hold_at_bounds(subject: Subject) -> None:
+    """At the smallest and the largest value of every number the model is built, or refused with a sentence."""
+    cls = options_class(subject.entry)
+    for name, field in cls.model_json_schema().get("properties", {}).items():
+        for number in _choices(field):
+            for value in _ends(number):
+                if not _refuses(cls, {**subject.options, name: value}):
+                    _build(subject, {**subject.options, name: value})
+
+
+def _build(subject: Subject, options: Mapping[str, Any]) -> None:
+    for case in subject.principal:
+        try:
+            with torch.device("meta"):  # the largest models are larger than memory
+                build_model(subject.entry, options, case.data)
+        except (ConfigError, DataError):
+            continue
+
+
+def _ends(number: Schema) -> Iterator[float]:
+    """The values at both ends of what a number may be."""
+    whole = number.get("type") == "integer"
+    for key, towards in (("minimum", 0), ("maximum", 0), ("exclusiveMinimum", 1), ("exclusiveMaximum", -1)):
+        if key in number and "enum" not in number:
+            end = number[key]
+            yield int(end) + towards if whole else math.nextafter(end, math.inf * towards) if towards else float(end)
+
+
+def _refuses(cls: type[BaseModel], asked: Mapping[str, Any]) -> bool:
+    """Whether options are refused."""
+    try:
+        cls.model_validate(asked)
+    except ValidationError:
+        return True
+    return False
+
+
+def _groups(cls: type[BaseModel]) -> Iterator[tuple[str, ...]]:
+    """The paths of options that are themselves classes of options."""
+    for name, field in cls.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield (name,)
+            yield from ((name, *rest) for rest in _groups(inner))
+
+
+def _numbers(cls: type[BaseModel]) -> Iterator[tuple[str, Schema]]:
+    """Every number among the options of a class, by the option's name, with its JSON schema."""
+    schema = cls.model_json_schema()
+    for name, field in schema.get("properties", {}).items():
+        for number in _within(field, schema.get("$defs", {})):
+            yield name, number
+
+
+def _within(field: Schema, definitions: Schema) -> Iterator[Schema]:
+    """The numbers within a field: itself, those of a list, of a choice or of a group."""
+    if "enum" in field or "const" in field:
+        return
+    if field.get("type") in ("integer", "number"):
+        yield field
+    inner = [*field.get("anyOf", ()), *field.get("prefixItems", ()), *field.get("properties", {}).values()]
+    inner += [field[key] for key in ("items", "additionalProperties") if isinstance(field.get(key), Mapping)]
+    if "$ref" in field:
+        inner.append(definitions[field["$ref"].rpartition("/")[2]])
+    for part in inner:
+        yield from _within(part, definitions)
+
+
+def _choices(field: Schema) -> list[Schema]:
+    """A field, or what it may be instead."""
+    found: list[Schema] = field.get("anyOf", [field])
+    return found
+
+
+PROMISES = tuple(
+    Promise.of(check)
+    for check in (
+        options_round_trip,
+        options_refuse_unknown,
+        options_are_bounded,
+        options_are_described,
+        options_hold_at_bounds,
+    )
+)

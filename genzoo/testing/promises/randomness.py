@@ -1,0 +1,123 @@
+"""Promises about chance: everything is drawn from the core's random scopes, and from nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genzoo.models.base import Decoder
+from genzoo.runtime.seeding import random_scope as core_scope
+from genzoo.testing.promise import Promise, expect
+from genzoo.testing.subject import Case, Subject
+from genzoo.training.trainer import train_in_memory
+
+
+@contextlib.contextmanager
+def chance(seed: int) -> Iterator[None]:
+    """Begin with the state that a seed gives them, and restore what was there."""
+    numbers, python = np.random.get_state(), random.getstate()
+    np.random.seed(seed)
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        np.random.set_state(numbers)
+        random.setstate(python)
+
+
+_SEEDING: tuple[tuple[Any, str], ...] = (
+    (torch, "manual_seed"),
+    (torch, "seed"),
+    (torch, "set_rng_state"),
+    (torch, "Generator"),
+    (torch.random, "manual_seed"),
+    (torch.random, "seed"),
+    (torch.random, "set_rng_state"),
+    (torch.random, "fork_rng"),
+    (np.random, "seed"),
+    (np.random, "default_rng"),
+    (np.random, "RandomState"),
+    (random, "seed"),
+    (random, "Random"),
+)
+"""What sets the state of a generator of random numbers, or makes a new one."""
+
+
+def random_scope(subject: Subject) -> None:
+    """What it draws follows from the core's random scope alone: it seeds nothing, and has no generator of its own."""
+    for case in subject.principal:
+        for what, draw in _draws(case):
+            seen: list[str] = []
+            first, again, other = (_in_scope(draw, seed, seen) for seed in (1, 1, 2))
+            expect(not seen, f"On {case.name}, {what} calls {', '.join(sorted(set(seen)))}.")
+            expect(torch.equal(first, again), f"On {case.name}, the same scope gives other draws of {what}.")
+            expect(not torch.equal(first, other), f"On {case.name}, other scopes give the same draws of {what}.")
+        events = _in_scope(dict(_draws(case))["samples"], 3, []).flatten(1)
+        expect(len(torch.unique(events, dim=0)) > 1, f"On {case.name}, all samples of one scope are alike.")
+
+
+def same_seed(subject: Subject) -> None:
+    """Trained twice with one seed, it has the same weights to the last bit."""
+    for case in subject.principal:
+        first, second = (_weights(case, seed) for seed in (0, 1))
+        for name, value in second.items():
+            same = torch.equal(value, first[name])
+            expect(same, f"On {case.name}, {name!r} differs between two trainings with one seed.")
+
+
+def _weights(case: Case, seed: int) -> dict[str, Tensor]:
+    """Weights after a training during which the global generators of others have a seed of their own."""
+    with chance(seed):
+        return train_in_memory(case.prepared()).generator.state_dict()
+
+
+def _draws(case: Case) -> Iterator[tuple[str, Callable[[], Tensor]]]:
+    """What draws random numbers, by name."""
+    generator = case.wide
+    yield "samples", lambda: generator.sample(50)
+    if isinstance(generator, Decoder):
+        yield "the prior", lambda: generator.prior_sample(50)
+
+
+def _in_scope(draw: Callable[[], Tensor], seed: int, seen: list[str]) -> Tensor:
+    with torch.no_grad(), core_scope(seed, "promise"), _watched(seen):
+        return draw().clone()
+
+
+@contextlib.contextmanager
+def _watched(seen: list[str]) -> Iterator[None]:
+    """Note who is called among those that seed; and NumPy's and Python's global generators, if they are drawn from."""
+    numbers, python = np.random.get_state(), random.getstate()
+    with contextlib.ExitStack() as stack:
+        for module, name in _SEEDING:
+            stack.enter_context(mock.patch.object(module, name, _noting(seen, module, name)))
+        yield
+    if any(np.any(one != two) for one, two in zip(numbers, np.random.get_state(), strict=True)):
+        seen.append("NumPy's global generator")
+    if python != random.getstate():
+        seen.append("Python's global generator")
+
+
+def _noting(seen: list[str], module: Any, name: str) -> Any:
+    """What stands for a function or class of that name and notes each call."""
+    original = getattr(module, name)
+    note = f"{module.__name__}.{name}"
+
+    def call(*args: Any, **options: Any) -> Any:
+        seen.append(note)
+        return original(*args, **options)
+
+    def make(_: type, *args: Any, **options: Any) -> Any:
+        return call(*args, **options)
+
+    return type(name, (original,), {"__new__": make}) if isinstance(original, type) else call
+
+
+PROMISES = (Promise.of(random_scope), Promise.of(same_seed))

@@ -1,0 +1,122 @@
+"""Promises about what a plugin does when it is loaded."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import subprocess
+import sys
+from types import ModuleType
+from typing import Any
+
+from genzoo.config.resolve import layer, options_class, resolve_config
+from genzoo.errors import GenzooError
+from genzoo.plugins.manager import PluginManager, get_registry
+from genzoo.plugins.registry import Entry, resolve
+from genzoo.testing.promise import BrokenPromise, DoesNotApply, Promise, expect
+from genzoo.testing.subject import Subject
+
+_PROGRAM = """
+import dataclasses, importlib, json, sys
+sys.path[:] = json.loads(sys.argv[4])
+from genzoo.plugins.manager import PluginManager
+zoo = PluginManager()
+zoo.add(sys.argv[1], importlib.import_module(sys.argv[2]))
+found = zoo.registry.table(sys.argv[3])
+specs = {entry.id: json.dumps(dataclasses.asdict(entry.spec), default=sorted, sort_keys=True) for entry in found}
+print("\\n" + json.dumps([specs, "torch" in sys.modules]))
+"""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Loaded:
+    """What loading a plugin in a process of its own did."""
+
+    specs: dict[str, str]
+    torch: bool
+    printed: str
+
+
+def registers(subject: Any) -> None:
+    """Its plugin registers it alike in every process, prints nothing, and names only what exists."""
+    entry, sort = subject.entry, subject.sort
+    loaded = _load(_plugin(entry, sort), entry.distribution, sort)
+    here = json.dumps(dataclasses.asdict(entry.spec), default=sorted, sort_keys=True)
+    expect(loaded.specs.get(entry.id) == here, "In a process of its own its plugin registers something else.")
+    expect(not loaded.printed, f"Its plugin prints when it is loaded: {loaded.printed[:80]!r}.")
+    for reference in ("builder", "config", "metric", "loader"):
+        if hasattr(entry.spec, reference):
+            resolve(getattr(entry.spec, reference), entry.spec)
+
+
+def imports_no_torch(subject: Any) -> None:
+    """Loading its plugin imports no torch, so that listing the zoo stays quick."""
+    entry, sort = subject.entry, subject.sort
+    loaded = _load(_plugin(entry, sort), entry.distribution, sort)
+    expect(
+        not loaded.torch,
+        "Loading its plugin imports torch. Let the specs name the builders as 'package.module:attribute', and import "
+        "torch in that module.",
+    )
+
+
+def recipe_holds(subject: Subject) -> None:
+    """Its recipe, its presets and the objectives that it lists are valid settings."""
+    entry = subject.entry
+    for preset in (None, *entry.spec.presets):
+        resolve_config(get_registry(), entry.id, {} if preset is None else {"preset": preset})
+    for name in entry.spec.objectives:
+        objective = get_registry().objective_of(entry, name)
+        options_class(objective)
+        resolve(objective.spec.builder, objective.spec)
+        resolve_config(get_registry(), entry.id, layer({"objective": name}))
+
+
+@functools.cache
+def _load(plugin: str, distribution: str, sort: str) -> Loaded:
+    words = [sys.executable, "-c", _PROGRAM, distribution, plugin, sort, json.dumps(sys.path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - our own program
+    if done.returncode:
+        why = done.stderr.strip().rpartition("\n")[2]
+        raise BrokenPromise(f"In a process of its own its plugin {plugin!r} cannot be loaded: {why}")
+    printed, _, found = done.stdout.rstrip("\n").rpartition("\n")
+    specs, torch = json.loads(found)
+    return Loaded(specs, torch, (printed + done.stderr).strip())
+
+
+def _plugin(entry: Entry[Any], sort: str) -> str:
+    """The name of the module that registers an entry.
+
+    Raises:
+        DoesNotApply: no module that is imported does.
+    """
+    # A copy in one go: where tuples are made one by one, what the collector ends may import a module in between.
+    for name, module in sys.modules.copy().items():
+        if (
+            name != "__main__"
+            and isinstance(module, ModuleType)
+            and "GENZOO_API" in vars(module)
+            and _brings(module, entry, sort)
+        ):
+            return name
+    raise DoesNotApply("no module was found that registers it")
+
+
+def _brings(module: ModuleType, entry: Entry[Any], sort: str) -> bool:
+    zoo = PluginManager()
+    try:
+        zoo.add(entry.distribution, module)
+    except GenzooError:
+        return False
+    return entry.id in zoo.registry.table(sort).ids()
+
+
+PROMISES = (
+    *(
+        Promise.of(check, sort=sort)
+        for sort in ("model", "metric", "dataset")
+        for check in (registers, imports_no_torch)
+    ),
+    Promise.of(recipe_holds),
+)

@@ -1,0 +1,70 @@
+"""Promises about sampling."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from genzoo.testing.event_values import EventValue, event_values_of
+from genzoo.testing.promise import DoesNotApply, Promise, expect
+from genzoo.testing.subject import Case, Subject, scoped
+
+
+def sample_shape(subject: Subject) -> None:
+    """`sample(n)` gives n events of the data's shape, in the type of the model's parameters."""
+    for case in subject.cases.values():
+        for dtype in (torch.float32, torch.float64):
+            generator = case.generator(dtype)
+            for n in (1, 37):
+                x = scoped(lambda generator=generator, n=n: generator.sample(n))  # type: ignore[misc]
+                wanted = (n, *case.data.event_shape)
+                expect(
+                    tuple(x.shape) == wanted,
+                    f"On {case.name}, sample({n}) has the shape {tuple(x.shape)} and not {wanted}.",
+                )
+                expect(
+                    x.dtype == dtype or not _has_floats(case),
+                    f"On {case.name}, samples of a model in {dtype} are {x.dtype}.",
+                )
+
+
+def sample_range(subject: Subject) -> None:
+    """Samples are finite, of the size of events in model space, and codes or counts where the data hold these."""
+    for case in subject.cases.values():
+        x = scoped(lambda case=case: case.wide.sample(200))  # type: ignore[misc]
+        if tuple(x.shape[1:]) != case.data.event_shape:
+            raise DoesNotApply("not checked, as 'sample-shape' is broken")
+        expect(bool(x.isfinite().all()), f"On {case.name}, samples hold numbers that are not finite.")
+        places = event_values_of(case)
+        widest = max(place.high - place.low for place in places)
+        for place, values in zip(places, x.flatten(1).T, strict=True):
+            _check_values(case, place, values, widest)
+
+
+def _check_values(case: Case, place: EventValue, values: Tensor, margin: float) -> None:
+    if place.levels is not None:
+        near = (values[:, None] - place.levels.to(values)).abs().amin(1)
+        expect(
+            bool((near < 1e-5).all()),
+            f"On {case.name}, samples of {place.name} hold {values[near.argmax()]:g}, which is none of its "
+            f"{len(place.levels)} levels.",
+        )
+    if place.count:
+        whole = (values >= 0) & (values == values.round())
+        expect(
+            bool(whole.all()), f"On {case.name}, samples of {place.name} hold {values[~whole][:1]}, which is no count."
+        )
+    low, high = place.low, place.high
+    outside = float(((values < low - margin) | (values > high + margin)).double().mean())
+    expect(
+        outside < 0.05,
+        f"On {case.name}, {outside:.0%} of the samples of {place.name} lie far outside {low:g}..{high:g}, "
+        f"where the events have it.",
+    )
+
+
+def _has_floats(case: Case) -> bool:
+    return any(tensor.is_floating_point() for tensor in case.fitted.generator.state_dict().values())
+
+
+PROMISES = (Promise.of(sample_shape), Promise.of(sample_range))

@@ -1,0 +1,1 @@
+"""Train models of the zoo into runs, and resume them."""

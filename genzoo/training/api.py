@@ -1,0 +1,137 @@
+"""`genzoo.train` and `genzoo.resume`."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from genzoo.config.resolve import layer, resolve_config
+from genzoo.config.settings import RunConfig, runs_folder
+from genzoo.data.dataset import Dataset
+from genzoo.data.loading import given_data
+from genzoo.engine.distributed import join_processes
+from genzoo.plugins.manager import get_registry
+from genzoo.runs.run import Run, run_name
+from genzoo.training.resume import prepare_resume
+from genzoo.training.setup import TrainingSetup, build_setup
+from genzoo.training.trainer import Watcher, check_alike, run_training
+from genzoo.typing import Array
+
+
+def start_run(prepared: TrainingSetup, out: Path | None) -> Run:
+    """Make the run directory of a training that is ready.
+
+    Raises:
+        ConfigError: it exists already, or several processes were told different things.
+        DataError: several processes see different data.
+    """
+    config = prepared.config.model_copy(update={"data_digest": prepared.dataset.digest()})
+    check_alike(prepared, str(config.data_digest))
+    return Run(Path(prepared.processes.of_first(lambda: str(_create(config, out).path))))
+
+
+def _create(config: RunConfig, out: Path | None) -> Run:
+    if out is not None:
+        return Run.create(out, config)
+    base = runs_folder() / run_name(config)
+    names = itertools.chain([base], (base.with_name(f"{base.name}-{n}") for n in itertools.count(2)))
+    return Run.create(next(path for path in names if not path.exists()), config)
+
+
+def train(
+    model: str,
+    data: str | Path | Array | Dataset | Mapping[str, Any] | None = None,
+    *,
+    objective: str | Mapping[str, Any] | None = None,
+    preset: str | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    precision: str = "auto",
+    out: str | Path | None = None,
+    training: Mapping[str, Any] | None = None,
+    split: Mapping[str, float] | None = None,
+    warm_start: str | Path | None = None,
+    weights: Array | None = None,
+    watchers: Sequence[Watcher] = (),
+    **options: Any,
+) -> Run:
+    """Train a model of the zoo.
+
+    Arguments:
+        model: its name, `"dcgan"`, or id, `"genzoo-gan/dcgan"`.
+        data: a built-in name, a path, an array `(N, *event)`, a table of pyarrow, pandas or polars, a `Dataset`, or
+            settings such as `{"source": "photos", "size": 32}`; the model's own default without.
+        objective: one of those the model lists, or its settings, `{"name": "hinge", "margin": 2.0}`; the model's
+            first without.
+        preset: a named alternative recipe of the model.
+        seed: the same seed gives the same weights on the same machine.
+        device: `auto | cpu | cuda | cuda:N | mps`.
+        precision: `auto | fp64 | fp32 | tf32 | bf16 | fp16`.
+        out: the run directory; one below `runs` without.
+        training: settings such as `{"epochs": 50, "batch_size": 64}`.
+        split: shares of the rows held out, such as `{"validation": 0.2, "test": 0.0}`.
+        warm_start: a run or model folder of the same model, whose weights and transform training goes on from.
+        weights: how much each event of data in memory counts, `(N,)`, for models that learn by
+            expectation-maximisation.
+        watchers: see every step.
+        options: the model's own options.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        GenzooError: see `genzoo.errors`.
+    """
+    asked: dict[str, Any] = {"seed": seed, "device": device, "precision": precision, "training": training or {}}
+    dataset, asked["data"] = given_data(data, weights)
+    if split is not None:
+        asked["split"] = dict(split)
+    if objective is not None:
+        asked["objective"] = objective
+    if warm_start is not None:
+        asked["warm_start"] = str(Path(warm_start).resolve())
+    if preset is not None:
+        asked["preset"] = preset
+    config = resolve_config(get_registry(), model, layer({"options": options, **asked}))
+    with join_processes() as processes:
+        prepared = processes.agreed(lambda: build_setup(config, dataset, processes=processes))
+        run = start_run(prepared, None if out is None else Path(out))
+        run_training(prepared, run, watchers)
+    return run
+
+
+def resume(
+    path: str | Path,
+    data: Array | Dataset | None = None,
+    *,
+    epochs: float | None = None,
+    steps: int | None = None,
+    minutes: float | None = None,
+    watchers: Sequence[Watcher] = (),
+) -> Run:
+    """Go on with a run from its last checkpoint, as if it had never stopped.
+
+    Arguments:
+        path: the run directory.
+        data: what it was trained on, where that was in memory.
+        epochs, steps, minutes: a larger budget in place of the run's own.
+        watchers: see every step.
+
+    Raises:
+        GenzooError: see `genzoo.errors`.
+
+    Warns:
+        UserWarning: it will not end as a run that was asked for as much at the start, or began from an earlier
+            checkpoint, as the last one is damaged.
+    """
+    dataset = None if data is None else given_data(data)[0]
+    budget = {"epochs": epochs, "steps": steps, "minutes": minutes}
+    with join_processes() as processes:
+        run, prepared, start = processes.agreed(lambda: prepare_resume(str(path), budget, dataset, processes))
+        for note in start.notes if processes.first else ():
+            warnings.warn(note, stacklevel=2)
+        run_training(prepared, run, watchers, start)
+    return run

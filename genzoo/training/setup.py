@@ -1,0 +1,299 @@
+"""Build and check everything a training needs, before anything is written."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from genzoo.config.settings import RunConfig
+from genzoo.data.checks import refuse_degenerate
+from genzoo.data.dataset import Dataset, Rows, Split, usable
+from genzoo.data.dequantize import Dequantizer
+from genzoo.data.loading import anchor, open_dataset
+from genzoo.data.transforms import AffineTransform, fit_transform
+from genzoo.engine.dataloader import DataLoader, PassLoader, make_block_loader, make_loader
+from genzoo.engine.distributed import SINGLE_PROCESS, Processes
+from genzoo.engine.em import EMEngine
+from genzoo.engine.gradient import GradientEngine
+from genzoo.engine.loop import Step
+from genzoo.engine.schedule import Budget
+from genzoo.errors import ConfigError, DataError, PluginError
+from genzoo.inference.trained_model import TrainedModel
+from genzoo.models.base import Generator, Likelihood, Model
+from genzoo.models.factory import build_model, build_objective, check_data
+from genzoo.models.objective import EMObjective, GradientObjective, Objective
+from genzoo.models.state_dict import load_tensors
+from genzoo.plugins.manager import get_registry
+from genzoo.plugins.registry import Registry, blame, extra_named, refuse_without_extra, resolve
+from genzoo.runs.run import Run, load
+from genzoo.runtime.device import Runtime, describe_device, resolve_runtime
+from genzoo.runtime.seeding import random_scope
+from genzoo.training.model_selection import SelectionRule, find_selection_rule
+from genzoo.typing import Array
+
+Callback = Callable[[Step, Run], None]
+"""Sees every step of a run; what a plugin's callback is."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSetup:
+    """A training that is ready to begin: everything is built and checked, nothing is written."""
+
+    config: RunConfig
+    dataset: Dataset
+    split: Split
+    transform: AffineTransform
+    runtime: Runtime
+    engine: GradientEngine | EMEngine
+    feed: DataLoader[Any]
+    budget: Budget
+    callbacks: tuple[Callback, ...]
+    dequantiser: Dequantizer | None = None
+    watch: SelectionRule | None = None
+    processes: Processes = SINGLE_PROCESS
+
+    @property
+    def fitted(self) -> TrainedModel:
+        """The model as it stands, in the form users hold."""
+        accepts = get_registry().models.get(self.config.model).spec.missing
+        return TrainedModel(self.config.model, self.engine.trained, self.transform, self.dataset.spec, accepts)
+
+    def summary(self) -> dict[str, Any]:
+        """What will be trained, for people and for `--dry-run --json`."""
+        groups = self.engine.model.groups.items()
+        return {
+            "model": self.config.model,
+            "parameters": {name: sum(p.numel() for p in part.parameters() if p.requires_grad) for name, part in groups},
+            "data": self.dataset.spec.describe(),
+            "rows": {
+                "train": len(self.split.train),
+                "validation": len(self.split.validation),
+                "test": len(self.split.test),
+                "skipped": self.dataset.skipped,
+                "dropped": self.dataset.dropped,
+            },
+            "steps": self.budget.steps,
+            "steps_per_epoch": self.feed.steps_per_epoch,
+            "device": describe_device(self.runtime.device),
+            "precision": self.runtime.precision,
+            "processes": self.processes.count,
+        }
+
+
+def build_setup(
+    config: RunConfig,
+    dataset: Dataset | None = None,
+    split: Split | None = None,
+    *,
+    resumed: Run | None = None,
+    processes: Processes = SINGLE_PROCESS,
+) -> TrainingSetup:
+    """Build everything that a configuration asks for.
+
+    Arguments:
+        dataset: data already in memory, in place of the configured source.
+        split: which rows to train on and to judge by, in place of the configured division.
+        resumed: the run whose data these have to be, and the state of whose checkpoint will take the place of what a
+            warm start would bring.
+        processes: those that train together, each of which prepares the same.
+
+    Raises:
+        ConfigError, DataError, PluginError, ArtifactError: something does not fit; nothing was written.
+    """
+    zoo = get_registry()
+    entry = zoo.models.get(config.model)
+    refuse_without_extra(entry)
+    with extra_named(entry):
+        objective = build_objective(zoo.objective_of(entry, config.objective.name), config.objective.options)
+    runtime = _runtime(config, objective, processes)
+    config, dataset = _opened(config, dataset, zoo)
+    if resumed is not None:
+        resumed.refuse_other_data(dataset, "Restore the data, or train a new run.")
+    check_data(entry, dataset.spec)
+    split = dataset.split(config.split, config.seed) if split is None else split
+    if dataset.weights is not None and not dataset.weights[split.train].any():
+        raise DataError(f"{dataset.name}: every training row has the weight 0, so there is nothing to learn from.")
+    with random_scope(config.seed, "build"):
+        model = Model(build_model(entry, config.options, dataset.spec))
+    model = model.to(runtime.device, runtime.dtype)
+    dequantiser = Dequantizer.of(model.generator, dataset.spec, config.seed)
+    likely = entry.spec.capabilities & {"likelihood", "likelihood-bound"}
+    if likely and _needs_density(model.generator, dataset, dequantiser):
+        refuse_degenerate(dataset, split.train)
+    warm = None if resumed is not None else _warm_start(config, dataset)
+    space = entry.spec.input_of(dataset.spec.modality)
+    blocks = _training_blocks(dataset, split.train, dequantiser)
+    transform = warm.transform if warm else fit_transform(space, dataset.spec, blocks)
+    transform = transform.to(runtime.device, runtime.wide)
+    if warm is not None:
+        _take_over(model.generator, warm.generator.to(runtime.device, runtime.dtype), str(config.warm_start))
+    watch = find_selection_rule(zoo, config, objective, dataset, split)
+    callbacks = tuple(_callback(zoo, name) for name in config.training.callbacks)
+    source = _Source(dataset, split.train, transform, runtime, dequantiser)
+    engine: GradientEngine | EMEngine
+    if isinstance(objective, GradientObjective):
+        engine, feed, budget = _by_gradient(config, model, objective, processes, source)
+    elif isinstance(objective, EMObjective):
+        _check_events(entry.spec.name, max(objective.least_events(model), processes.count), split)
+        engine, feed, budget = _by_em(config, model, objective, processes, source)
+        watch = None
+    else:
+        raise PluginError(f"Objective {config.objective.name!r} is of no kind that this engine trains.")
+    ready = (engine, feed, budget, callbacks, dequantiser, watch, processes)
+    return TrainingSetup(config, dataset, split, transform, runtime, *ready)
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What a feed is made of."""
+
+    dataset: Dataset
+    rows: Rows
+    transform: AffineTransform
+    runtime: Runtime
+    dequantiser: Dequantizer | None
+
+
+def _opened(config: RunConfig, dataset: Dataset | None, zoo: Registry) -> tuple[RunConfig, Dataset]:
+    """The data, from memory or from their source, whose place is then part of the configuration."""
+    if dataset is not None:
+        return config, usable(dataset, dataset.name)
+    config = config.model_copy(update={"data": anchor(config.data, zoo)})
+    return config, open_dataset(config.data, zoo)
+
+
+def _training_blocks(dataset: Dataset, rows: Rows, dequantiser: Dequantizer | None) -> Iterator[Array]:
+    """The events of the training rows as the transform is fitted to them, in data units."""
+    done = 0
+    for block in dataset.blocks(rows):
+        index = torch.from_numpy(rows[done : done + len(block)])
+        done += len(block)
+        yield block if dequantiser is None else dequantiser(torch.from_numpy(block), index).numpy()
+
+
+def _needs_density(generator: Generator, dataset: Dataset, dequantiser: Dequantizer | None) -> bool:
+    """Whether training rows that have no density are to be refused.
+
+    On a grid there is one, under the noise. Images that lie on none are asked of where the likelihood is exact: what
+    bounds it has a shared or a least deviation, as constant pixels are common.
+    """
+    if dequantiser is not None:
+        return False
+    return dataset.spec.modality == "table" or (generator.dequantised and isinstance(generator, Likelihood))
+
+
+def _runtime(config: RunConfig, objective: Objective, processes: Processes) -> Runtime:
+    """Device and precision; EM sums in float64, and has no use for coarser products."""
+    device = processes.device(config.device)
+    if not isinstance(objective, EMObjective):
+        return resolve_runtime(device, config.precision)
+    if config.precision in ("tf32", "bf16", "fp16"):
+        raise ConfigError(f"EM computes in fp32 or fp64, and {config.precision} was asked for. Use one of those.")
+    return resolve_runtime(device, config.precision, mixed=False, float64=True)
+
+
+def _warm_start(config: RunConfig, dataset: Dataset) -> TrainedModel | None:
+    """The model to go on from, whose transform is taken along with its weights.
+
+    Raises:
+        ConfigError: it is another model, or one of other columns.
+    """
+    if config.warm_start is None:
+        return None
+    found = load(config.warm_start)
+    if found.model != config.model:
+        raise ConfigError(f"{config.warm_start} holds a {found.model!r}, from which {config.model!r} cannot start.")
+    if found.data.event_shape != dataset.spec.event_shape or found.data.features != dataset.spec.features:
+        raise ConfigError(f"{config.warm_start} was trained on other columns or shapes than {dataset.name} has.")
+    return found
+
+
+def _take_over(generator: Generator, warm: Generator, path: str) -> None:
+    """Give a generator the weights of another, that of a warm start at `path`.
+
+    Raises:
+        ConfigError: theirs have other shapes.
+    """
+    own, other = generator.state_dict(), warm.state_dict()
+    if {name: value.shape for name, value in own.items()} != {name: value.shape for name, value in other.items()}:
+        raise ConfigError(f"{path} was trained with options that give its weights other shapes. Ask for the same ones.")
+    load_tensors(generator, other)
+
+
+def _check_events(model: str, least: int, split: Split) -> None:
+    if len(split.train) < least:
+        raise DataError(
+            f"Model {model!r} as asked for needs at least {least} training rows, and there are {len(split.train)}."
+        )
+
+
+def _by_em(
+    config: RunConfig, model: Model, objective: EMObjective, processes: Processes, source: _Source
+) -> tuple[EMEngine, DataLoader[Any], Budget]:
+    size = config.training.block or objective.block(model)
+    blocks = functools.partial(
+        make_block_loader, source.dataset, source.rows, size, source.transform, source.runtime, source.dequantiser
+    )
+    engine = EMEngine(
+        model,
+        objective,
+        config.training,
+        config.seed,
+        warm=config.warm_start is not None,
+        processes=processes,
+        events=None if processes.count == 1 else blocks(once=True),
+    )
+    feed = PassLoader(blocks(rank=processes.rank, count=processes.count), source.runtime)
+    return engine, feed, Budget.of(config.training, 1, steps=config.training.passes * config.training.restarts)
+
+
+def _by_gradient(
+    config: RunConfig, model: Model, objective: GradientObjective, processes: Processes, source: _Source
+) -> tuple[GradientEngine, DataLoader[Any], Budget]:
+    if source.dataset.weights is not None:
+        raise ConfigError(
+            f"Objective {config.objective.name!r} learns by gradients, which take no weights of events. Leave "
+            f"--weight out, or use a model that learns by expectation-maximisation."
+        )
+    images = source.dataset.spec.modality == "image"
+    if images:
+        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    engine = GradientEngine(model, objective, config.training, source.runtime, processes)
+    size = engine.events_per_step
+    if len(source.rows) < size:
+        most = len(source.rows) // objective.batches_per_step
+        raise ConfigError(
+            f"There are {len(source.rows)} training rows and a step takes {size} events. "
+            f"Use {f'--batch-size {most} or less, or ' if most else ''}more data."
+        )
+    feed = make_loader(
+        source.dataset,
+        source.rows,
+        size,
+        config.seed,
+        source.transform,
+        source.runtime,
+        channels_last=images,
+        dequantiser=source.dequantiser,
+        share=engine.share,
+    )
+    budget = Budget.of(config.training, feed.steps_per_epoch)
+    if budget.steps is None and budget.seconds is None:
+        raise ConfigError(f"Model {config.model!r} brings no budget. Give --epochs, --steps or --minutes.")
+    return engine, feed, budget
+
+
+def _callback(zoo: Registry, name: str) -> Callback:
+    entry = zoo.callbacks.get(name)
+    with blame(f"The builder of callback {entry.id!r}"):
+        callback = resolve(entry.spec.builder, entry.spec)()
+
+    def call(step: Step, run: Run) -> None:
+        with blame(f"Callback {entry.id!r}"):
+            callback(step, run)
+
+    return call

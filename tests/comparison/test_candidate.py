@@ -1,0 +1,84 @@
+"""Grids of candidates: what they stand for, and what is wrong with them before anything is fitted."""
+
+import pytest
+
+from genzoo.comparison.candidate import candidates, expand
+from genzoo.errors import ConfigError
+from genzoo.plugins.manager import get_registry
+
+COMMON = {"data": {"source": "iris"}, "split": {"test": 0.25}, "seed": 7}
+
+
+def ids(*wanted):
+    return [candidate.id for candidate in candidates(get_registry(), wanted, COMMON)]
+
+
+def test_a_grid_is_the_product_of_its_axes():
+    assert ids("gmm:components=1..3..2,covariance=full|tied") == [
+        "gmm:components=1,covariance=full",
+        "gmm:components=1,covariance=tied",
+        "gmm:components=3,covariance=full",
+        "gmm:components=3,covariance=tied",
+    ]
+
+
+def test_values_are_read_as_those_of_train():
+    assert expand("toy:offset=-1.5|2,objective.scale=1e-1,training.steps=5") == [
+        ("toy", {"offset": -1.5, "objective": {"scale": 0.1}, "training": {"steps": 5}}),
+        ("toy", {"offset": 2, "objective": {"scale": 0.1}, "training": {"steps": 5}}),
+    ]
+    assert expand('toy:a=[1,2]|[3],b="x|y,z",c=-1..1')[0] == ("toy", {"a": [1, 2], "b": "x|y,z", "c": -1})
+
+
+def test_one_configuration_takes_part_once():
+    assert ids("gmm", "gmm:components=2", {"model": "gmm", "components": 2}, "genzoo-mixture/gmm") == ["gmm"]
+    assert ids({"model": "gmm", "components": 3}, "gmm:components=2..3") == ["gmm:components=3", "gmm:components=2"]
+
+
+def test_all_share_what_is_common():
+    for candidate in candidates(get_registry(), ["gmm:components=1..2", "toy"], COMMON):
+        assert (candidate.config.seed, candidate.config.data.source, candidate.config.split.test) == (7, "iris", 0.25)
+
+
+def test_an_expected_candidate_is_matched_by_what_it_says():
+    (best,) = candidates(get_registry(), ["gmm:components=3,covariance=tied"], COMMON)
+    for text in (
+        "gmm",
+        "genzoo-mixture/gmm",
+        "gmm:components=3",
+        "gmm:covariance=tied,start=k-means",
+        "gmm:objective=em",
+    ):
+        assert all(best.matches(other) for other in candidates(get_registry(), [text], COMMON))
+    for text in ("gaussian", "gmm:components=2", "gmm:covariance=full"):
+        assert not any(best.matches(other) for other in candidates(get_registry(), [text], COMMON))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ("gm", "Did you mean 'gmm'"),
+        ("gmm:component=3", "Did you mean 'components'"),
+        ("gmm:components=0", "components"),
+        ("gmm:components=9..1", "does not rise"),
+        ("gmm:components=1..9..0", "does not rise"),
+        ("gmm:components=1..99999999", "more than 10000"),
+        ("gmm:components=1..999,reg_covar=1..999", "more than 10000"),
+        ("gmm:", "MODEL:key=value"),
+        (":components=3", "MODEL:key=value"),
+        ("gmm:components", "key=a|b"),
+        ("gmm:seed=3", "share"),
+        ("gmm:split.test=0.5", "share"),
+        ('gmm:training.callbacks=["toy-callback"]', "callbacks"),
+        ({"components": 3}, "'model'"),
+    ],
+)
+def test_what_is_wrong_is_told_before_anything_is_fitted(wanted, words):
+    with pytest.raises(ConfigError) as error:
+        candidates(get_registry(), ["gaussian", wanted], COMMON)
+    assert words in str(error.value)
+
+
+def test_nothing_cannot_be_compared():
+    with pytest.raises(ConfigError, match="Name a model"):
+        candidates(get_registry(), [], COMMON)

@@ -1,0 +1,567 @@
+"""Comparisons of real fits: what each row rests on, that nothing is fitted twice, and that processes change nothing."""
+
+import dataclasses
+import importlib.metadata
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from refusals import assert_refused
+from sklearn.datasets import load_iris
+from sklearn.mixture import GaussianMixture
+
+import genzoo
+from genzoo.comparison import comparison, store, workers
+from genzoo.comparison.api import RESTARTS, TOLERANCE, prepare_comparison
+from genzoo.comparison.fit import FitJob, FitResult, run_fit_job
+from genzoo.comparison.splits import SplitPlan
+from genzoo.config.settings import DataSettings, SplitSettings
+from genzoo.data.builtin import iris
+from genzoo.data.readers.numpy_files import array_dataset
+from genzoo.errors import ArtifactError, ConfigError, Interrupted
+from genzoo.reports.formats import report_as_csv, report_as_dict, report_as_markdown
+
+ONCE = {"restarts": 1}
+"""Of candidates that find the same maximum from any start, or of which it does not matter what they find."""
+
+
+def three(n=400, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, 2)) + np.array([[0, 0], [9, 0], [0, 9]])[rng.integers(3, size=n)]
+
+
+def timeless(report):
+    content = report_as_dict(report)
+    for row in content["rows"]:
+        row.pop("seconds")
+        row.pop("run")
+    return content
+
+
+def prepared(*wanted, **common):
+    settings = {"by": None, "folds": 0, "seeds": 1, "jobs": 1, "threads": 1, "out": None}
+    return prepare_comparison(wanted, (None, {"source": "iris"}), common, **settings)
+
+
+def counting(monkeypatch):
+    made = []
+    monkeypatch.setattr(workers, "run_fit_job", lambda *a: (made.append(a[2].config.options), run_fit_job(*a))[1])
+    return made
+
+
+def test_rows_of_every_fit_are_the_same_for_all_and_never_overlap():
+    division = SplitPlan.of(iris(), SplitSettings(validation=0.2, test=0.3), 4, 5)
+    for watched in (False, True):
+        split = division.split(everything=False, watched=watched)
+        assert len(split.test) == 45
+        assert np.array_equal(split.test, division.test_rows)
+        assert len(split.validation) == (30 if watched else 0)
+        parts = np.concatenate([split.train, split.validation, split.test])
+        assert np.array_equal(np.sort(parts), np.arange(150))
+        held = [division.without(number, watched=watched) for number in range(5)]
+        assert np.array_equal(np.sort(np.concatenate([part.test for part in held])), np.arange(150))
+        for part in held:
+            assert len(part.test) == 30
+            whole = np.concatenate([part.train, part.validation, part.test])
+            assert np.array_equal(np.sort(whole), np.arange(150))
+    assert len(division.split(everything=True, watched=False).train) == 150
+
+
+def test_a_row_holds_what_scikit_learn_finds():
+    x = load_iris().data
+    report = genzoo.compare(["gaussian", "gmm:components=2"], "iris", precision="fp64", training={"tolerance": 1e-9})
+    for components, name in ((1, "gaussian"), (2, "gmm:components=2")):
+        peer = GaussianMixture(components, tol=1e-9, max_iter=500, n_init=5, random_state=0).fit(x)
+        row = report[name]
+        assert row.bic == pytest.approx(peer.bic(x), abs=1e-3)
+        assert row.aic == pytest.approx(peer.aic(x), abs=1e-3)
+        surest = np.log(peer.predict_proba(x).max(axis=1)).sum()
+        assert row.icl == pytest.approx(peer.bic(x) - 2 * surest, abs=1e-3)
+        split = SplitPlan.of(iris(), SplitSettings(), 0, 0).split(everything=False, watched=False)
+        held = GaussianMixture(components, tol=1e-9, max_iter=500, n_init=5, random_state=0).fit(x[split.train])
+        told = row.log_likelihood
+        assert told.train == pytest.approx(held.score(x[split.train]), abs=1e-4)
+        scores = held.score_samples(x[split.test])
+        assert told.test == pytest.approx(scores.mean(), abs=1e-3)
+        assert told.se == pytest.approx(scores.std(ddof=1) / np.sqrt(len(scores)), rel=1e-2)
+
+
+def test_cross_validation_scores_every_row_by_a_fit_without_it():
+    data = iris()
+    report = genzoo.compare(["gaussian"], "iris", folds=5, precision="fp64")
+    division = SplitPlan.of(data, SplitSettings(), 0, 5)
+    scores = np.empty(150)
+    for number in range(5):
+        split = division.without(number, watched=False)
+        peer = GaussianMixture(1, reg_covar=0).fit(data.events[split.train])
+        scores[split.test] = peer.score_samples(data.events[split.test])
+    assert report.rows[0].cv.mean == pytest.approx(scores.mean(), abs=1e-6)
+
+
+def test_em_gets_restarts_and_precision_unless_told_otherwise():
+    def tuned(*wanted, **common):
+        found = prepared(*wanted, **common).candidates
+        return [(c.config.training.restarts, c.config.training.tolerance, c.config.precision) for c in found]
+
+    assert tuned("gmm", "gmm:training.restarts=1", "gmm:training.tolerance=1e-8") == [
+        (RESTARTS, TOLERANCE, "fp64"),
+        (1, TOLERANCE, "fp64"),
+        (RESTARTS, 1e-8, "fp64"),
+    ]
+    assert tuned("gmm", training={"restarts": 2}, precision="fp32") == [(2, TOLERANCE, "fp32")]
+    assert tuned("toy") == [(1, 1e-6, "auto")]
+
+
+def test_old_faithful_has_the_bic_that_mclust_publishes():
+    path = Path(__file__).parents[1] / "data" / "faithful.csv"
+    report = genzoo.compare(["gmm:components=3,covariance=tied", "gmm:components=2"], path)
+    assert [row.bic for row in report.rows] == pytest.approx([2314.32, 2322.19], abs=0.05)
+    assert report.rows[0].icl == pytest.approx(2357.8, abs=3)
+    assert report.rows[0].degrees_of_freedom == 11
+
+
+def test_the_truth_is_found():
+    report = genzoo.compare(["gmm:components=1..4"], three(), folds=3, training=ONCE)
+    assert report.by == "bic"
+    assert report.best == report.simplest == "gmm:components=3"
+    assert report["gmm:components=1"].verdict == report["gmm:components=2"].verdict == "worse"
+    assert sum(row.akaike_weight for row in report.rows) == pytest.approx(1)
+
+
+@pytest.mark.precision
+def test_networks_take_part_and_lack_what_does_not_apply():
+    report = genzoo.compare(["dcgan:training.steps=4,training.batch_size=16", "toy:training.steps=30"], "digits")
+    network, toy = report["dcgan:training.steps=4,training.batch_size=16"], report["toy:training.steps=30"]
+    assert network.log_likelihood.kind == "none"
+    assert (
+        {"precision", "recall", "density", "coverage", "frechet-distance"} <= set(network.metrics) == set(toy.metrics)
+    )
+    assert network.metrics["coverage"].protocol["features"] == "pixels"
+    for name in ("bic", "test", "train", "cv", "degrees_of_freedom"):
+        assert network.figure(name) is None
+        assert name in network.reasons
+    assert toy.bic is None
+    assert "gradients" in toy.reasons["bic"]
+    assert report.by == "test"
+    assert (toy.verdict, network.verdict) == ("best", "not ranked: no test")
+    text = report_as_markdown(report)
+    assert "no likelihood" in text
+
+
+@pytest.mark.precision
+def test_candidates_with_validation_rows_and_without_are_held_against_the_same_training_rows():
+    report = genzoo.compare(["gaussian", "toy", "toy:training.patience=2"], "iris", by="memorisation")
+    scores = [row.metrics["memorisation"] for row in report.rows]
+    assert len(scores) == 3
+    common = SplitPlan.of(iris(), SplitSettings(), 0, 0).split(everything=False, watched=True)
+    assert len(common.validation)
+    assert {score.protocol["train"] for score in scores} == {len(common.train)}
+
+
+def test_a_metric_that_was_measured_otherwise_is_left_out_with_the_reason_and_ranks_nobody(monkeypatch):
+    def measured(dataset, division, trial):
+        outcome = run_fit_job(dataset, division, trial)
+        if trial.purpose == "held-out" and trial.config.options["components"] == 3:
+            other = dataclasses.replace(outcome.metrics["coverage"], protocol={"features": "other"})
+            return dataclasses.replace(outcome, metrics={**outcome.metrics, "coverage": other})
+        return outcome
+
+    monkeypatch.setattr(workers, "run_fit_job", measured)
+    report = genzoo.compare(["gmm:components=1..3"], "iris", training=ONCE)
+    lacking = report["gmm:components=3"]
+    assert "coverage" not in lacking.metrics
+    assert "features is other and not columns" in lacking.reasons["coverage"]
+    assert all("coverage" in report[f"gmm:components={number}"].metrics for number in (1, 2))
+    with pytest.raises(ConfigError, match=r"cannot be compared: real is \d+ in one and not told in the other"):
+        genzoo.compare(["gmm:components=1..3"], "iris", by="coverage", training=ONCE)
+
+
+@pytest.mark.precision
+def test_a_failure_is_a_row_and_the_others_go_on():
+    report = genzoo.compare(["dcgan", "toy:objective=toy-exploding", "gaussian"], "iris")
+    assert report.best == "gaussian"
+    failed = {row.id: row.reasons["status"] for row in report.rows if row.status == "failed"}
+    assert "takes images" in failed["dcgan"]
+    assert "diverged" in failed["toy:objective=toy-exploding"]
+    assert {row.exit_code for row in report.rows if row.status == "failed"} == {4, 6}
+
+
+def test_a_fit_that_has_not_converged_has_no_criteria():
+    report = genzoo.compare(["gmm:components=4", "gaussian"], "iris", training={"passes": 3})
+    row = report["gmm:components=4"]
+    assert (row.aic, row.aicc, row.bic, row.icl) == (None,) * 4
+    assert "not converged after 3 passes" in row.reasons["bic"]
+    assert report.by == "test"
+
+
+def test_frequencies_count_and_other_weights_have_no_criteria():
+    x = three(60)
+    weights = np.random.default_rng(0).integers(1, 4, 60).astype(float)
+    repeated = genzoo.compare(["gaussian"], np.repeat(x, weights.astype(int), axis=0), precision="fp64").rows[0]
+    weighted = genzoo.compare(["gaussian"], x, weights=weights, precision="fp64").rows[0]
+    assert weighted.bic == pytest.approx(repeated.bic, rel=1e-9)
+    assert weighted.aicc == pytest.approx(repeated.aicc, rel=1e-9)
+    fractions = genzoo.compare(["gaussian"], x, weights=weights + 0.5).rows[0]
+    assert fractions.bic is None
+    assert "whole numbers" in fractions.reasons["bic"]
+    assert fractions.log_likelihood.test is not None
+
+
+def test_several_seeds_are_averaged_and_their_spread_is_told():
+    one = genzoo.compare(["gmm:components=6,training.restarts=1,start=random"], "iris").rows[0]
+    row = genzoo.compare(["gmm:components=6,training.restarts=1,start=random"], "iris", seeds=3).rows[0]
+    assert one.log_likelihood.spread is None
+    assert row.log_likelihood.spread > 0
+    assert row.log_likelihood.se > 0
+    assert row.bic == one.bic
+    assert row.metrics == one.metrics
+    division = SplitPlan.of(iris(), SplitSettings(), 0, 0)
+    config = prepared("gmm:components=6,training.restarts=1,start=random").candidates[0].config
+    fits = [run_fit_job(iris(), division, FitJob(0, config, "held-out", repeat=repeat)) for repeat in range(3)]
+    assert row.log_likelihood.train == pytest.approx(np.mean([fit.train for fit in fits]))
+    assert row.log_likelihood.test == pytest.approx(np.mean([fit.scores.mean() for fit in fits]))
+
+
+@pytest.mark.precision
+@pytest.mark.parametrize("data", ["iris", three(80)], ids=["named", "in memory"])
+def test_processes_change_nothing(data):
+    settings = {"folds": 2, "seed": 3, "training": ONCE}
+    wanted = ["gmm:components=1..2", "dcgan"]
+    assert timeless(genzoo.compare(wanted, data, jobs=2, **settings)) == timeless(
+        genzoo.compare(wanted, data, **settings)
+    )
+
+
+@pytest.mark.precision
+def test_finished_candidates_are_not_fitted_again(tmp_path, monkeypatch):
+    made = counting(monkeypatch)
+    settings = {"folds": 2, "training": ONCE}
+    first = genzoo.compare(["gaussian", "gmm:components=2", "dcgan"], "iris", out=tmp_path / "out", **settings)
+    assert len(made) == 2 * 4 + 2  # one that fails is not tried again; that it has no criteria needs no fit
+    made.clear()
+    wanted = ["gmm:components=2..3", "gaussian"]
+    second = genzoo.compare(wanted, "iris", out=tmp_path / "out", **settings)
+    assert [options["components"] for options in made] == [3] * 4
+    made.clear()
+    alone = genzoo.compare(wanted, "iris", **settings)
+    assert timeless(second) == timeless(alone)
+    assert second["gmm:components=2"].bic == first["gmm:components=2"].bic
+    written = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    assert written["best"] == second.best
+    assert (tmp_path / "out" / "report.md").read_text(encoding="utf-8") == report_as_markdown(second)
+    assert (tmp_path / "out" / "report.csv").read_text(encoding="utf-8") == report_as_csv(second)
+
+
+def test_an_interrupted_comparison_keeps_what_is_finished_and_goes_on(tmp_path, monkeypatch):
+    def stop(done, total, name):
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted, match="1 of 2 candidates are kept") as error:
+        genzoo.compare(["gaussian", "gmm"], "iris", out=tmp_path / "out", watcher=stop, training=ONCE)
+    assert error.value.exit_code == 130
+    made = counting(monkeypatch)
+    report = genzoo.compare(["gaussian", "gmm"], "iris", out=tmp_path / "out", training=ONCE)
+    assert len(made) == 2
+    assert timeless(report) == timeless(genzoo.compare(["gaussian", "gmm"], "iris", training=ONCE))
+
+
+def test_the_best_is_kept_as_a_run_of_the_very_fit(tmp_path):
+    by_bic = genzoo.compare(["gaussian", "gmm:components=2"], "iris", out=tmp_path / "a", training=ONCE)
+    fitted = genzoo.load(by_bic[by_bic.best].run)
+    total = fitted.log_prob(load_iris().data).sum()
+    row = by_bic["gmm:components=2"]
+    assert row.degrees_of_freedom * np.log(150) - 2 * total == pytest.approx(row.bic, rel=1e-12)
+    genzoo.compare(["gaussian", "gmm:components=2"], "iris", out=tmp_path / "b", by="test", training=ONCE)
+    test = SplitPlan.of(iris(), SplitSettings(), 0, 0).test_rows
+    held = genzoo.load(tmp_path / "b" / "best").log_prob(load_iris().data[test])
+    assert held.mean() == pytest.approx(row.log_likelihood.test, rel=1e-12)
+    assert genzoo.load(tmp_path / "a" / "best").sample(3).shape == (3, 4)
+    config = json.loads((tmp_path / "a" / "best" / "config.json").read_text(encoding="utf-8"))
+    assert config["split"] == {"validation": 0.0, "test": 0.0}
+
+
+def test_another_best_replaces_the_first(tmp_path):
+    genzoo.compare(["gaussian"], "iris", out=tmp_path / "out", training=ONCE)
+    assert genzoo.load(tmp_path / "out" / "best").model == "genzoo-mixture/gaussian"
+    genzoo.compare(["gaussian", "gmm"], "iris", out=tmp_path / "out", training=ONCE)
+    assert genzoo.load(tmp_path / "out" / "best").model == "genzoo-mixture/gmm"
+    assert [path.name for path in (tmp_path / "out").iterdir() if path.name.startswith(".")] == [".lock"]
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path):
+    out = tmp_path / "out"
+    genzoo.compare(["gaussian"], "iris", out=out)
+    for change, words in (
+        ({"seed": 1}, "seed 0, and now"),
+        ({"folds": 2}, "folds 0"),
+        ({"split": {"test": 0.5}}, "split"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            genzoo.compare(["gaussian"], "iris", out=out, **change)
+    with pytest.raises(ConfigError, match="holds no comparison"):
+        genzoo.compare(["gaussian"], "iris", out=out / "rows")
+    (next((out / "rows").glob("*.safetensors"))).write_bytes(b"broken")
+    with pytest.raises(ArtifactError, match="changed since"):
+        genzoo.compare(["gaussian"], "iris", out=out)
+
+
+def test_other_data_are_told_apart_from_those_of_a_comparison(cli):
+    lines = ["a,b", *(f"{i % 7},{i * i % 11}" for i in range(60))]
+    changes = {
+        "there were 60 rows, and there are 59": lines[:-1],
+        "column 'b' is not there any more": ["a,c", *lines[1:]],
+        "values in them are others": [*lines[:-1], "1,1000"],
+    }
+    words = ("compare", "gaussian", "--data", "t.csv", "--out", "kept")
+    Path("t.csv").write_text("\n".join(lines), encoding="utf-8")
+    assert cli(*words)[0] == 0
+    for difference, changed in changes.items():
+        Path("t.csv").write_text("\n".join(changed), encoding="utf-8")
+        assert_refused(cli(*words), 4, "kept holds a comparison of other data", difference, "another --out")
+
+
+def test_a_folder_of_the_first_format_is_gone_on_with(cli, monkeypatch):
+    made = counting(monkeypatch)
+    words = ("compare", "gaussian", "--out", "kept", "--data")
+    assert cli(*words, "iris")[0] == 0
+    header = Path("kept/comparison.json")
+    content = json.loads(header.read_text(encoding="utf-8"))
+    assert (content.pop("events"), content.pop("event")["event_shape"]) == (150, [4])
+    header.write_text(json.dumps({**content, "format": 1}), encoding="utf-8")
+    made.clear()
+    assert cli(*words, "iris")[0] == 0
+    assert made == []
+    assert_refused(cli(*words, "wine"), 4, "other data", "another digest")
+
+
+@pytest.mark.precision
+def test_the_json_form_is_what_the_design_says():
+    content = report_as_dict(genzoo.compare(["gaussian", "dcgan"], "iris"))
+    assert {"schema", "data", "by", "best", "rows"} <= set(content)
+    assert content["schema"] == 1
+    keys = {
+        "id",
+        "model",
+        "options",
+        "status",
+        "degrees_of_freedom",
+        "log_likelihood",
+        "aic",
+        "aicc",
+        "bic",
+        "icl",
+        "cv",
+    }
+    for row in content["rows"]:
+        assert keys | {"metrics", "seconds", "verdict", "run", "reasons"} <= set(row)
+        assert {"train", "test", "se", "kind", "measure"} <= set(row["log_likelihood"])
+        assert set(row["cv"]) == {"mean", "se"}
+    row = content["rows"][0]
+    assert row["cv"]["mean"] is None
+    assert "--folds" in row["reasons"]["cv"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"by": "bci"}, "Did you mean 'bic'"),
+        ({"by": "cv"}, "--folds 10"),
+        ({"folds": 1}, "from 2 to 150"),
+        ({"folds": 151}, "from 2 to 150"),
+        ({"folds": -1}, "at least 0"),
+        ({"jobs": 0}, "at least 1"),
+        ({"seeds": 0}, "at least 1"),
+        ({"jobs": 1_000_000, "threads": 2}, "processors"),
+    ],
+)
+def test_what_is_wrong_with_the_whole_is_told_before_any_fit(settings, words, monkeypatch):
+    made = counting(monkeypatch)
+    with pytest.raises(ConfigError) as error:
+        genzoo.compare(["gaussian"], "iris", **settings)
+    assert words in str(error.value)
+    assert not made
+
+
+def test_markdown_and_csv_escape_what_could_be_read_otherwise():
+    report = genzoo.compare([{"model": "gmm", "start": "k-means"}], three(60))
+    named = dataclasses.replace(report, rows=(dataclasses.replace(report.rows[0], id="=cmd|' /C calc'!A0"),))
+    lines = report_as_markdown(named).splitlines()
+    line = next(line for line in lines if line.startswith("| =cmd"))
+    assert line.count(" | ") == lines[4].count(" | ")
+    assert report_as_csv(named).splitlines()[1].startswith("'=cmd")
+
+
+def test_a_fit_at_no_proper_maximum_has_no_criteria():
+    x = np.concatenate([three(60), np.full((8, 2), 40.0)])  # eight equal rows, to which a component collapses
+    row = genzoo.compare(["gmm:components=4,training.restarts=1"], x).rows[0]
+    assert row.bic is None
+    assert "collapsed to a point" in row.reasons["bic"]
+
+
+@pytest.mark.parametrize(("k", "tried"), [(2, "1..3"), (3, "2..4"), (4, "1..6"), (5, "4..6")])
+def test_bic_and_the_one_error_rule_find_how_many_gaussians_there_were(k, tried):
+    """One more and one fewer are the hardest to tell apart; once, all others take part."""
+    rng = np.random.default_rng(k)
+    means = 6 * np.array([[0, 0], [1, 0], [0, 1], [1, 1], [2, 2]])[:k]
+    data = rng.normal(size=(800, 2)) * rng.uniform(0.5, 1, (1, 2)) + means[rng.integers(k, size=800)]
+    report = genzoo.compare([f"gmm:components={tried},training.restarts=3"], data, folds=4)
+    assert report.best == f"gmm:components={k},training.restarts=3"
+    assert report.simplest == report.best
+
+
+def test_criteria_of_many_events_are_of_a_maximum_of_their_sum():
+    rng = np.random.default_rng(3)
+    data = rng.normal(size=(8_000, 1)) + 2.5 * rng.integers(2, size=(8_000, 1))  # EM creeps where components overlap
+    by_sum = genzoo.compare(["gmm:components=2,training.restarts=1"], data, split={"test": 0.1}).rows[0].bic
+    peer = GaussianMixture(2, tol=1e-12, max_iter=100_000, random_state=0).fit(data)
+    assert by_sum == pytest.approx(peer.bic(data), abs=1.0)
+    per_event = genzoo.compare(["gmm:components=2,training.restarts=1,training.tolerance=1e-5"], data).rows[0].bic
+    assert per_event > by_sum
+
+
+def test_rows_of_weight_0_give_no_figure_and_no_rank():
+    x = three(60)
+    test = SplitPlan.of(array_dataset("x", x), SplitSettings(), 0, 0).test_rows
+    weights = np.ones(60)
+    weights[test] = 0
+    report = genzoo.compare(["gaussian", "gmm:components=2"], x, weights=weights, by="test")
+    assert report.best is None
+    assert "weight 0" in report.rows[0].reasons["test"]
+    assert genzoo.compare(["gaussian", "gmm:components=2"], x, weights=weights, folds=3).rows[1].cv.se > 0
+
+
+def stopping(signal):
+    def training(prepared, run):
+        (run.path / "begun").touch()
+        raise signal
+
+    return training
+
+
+@pytest.mark.parametrize("signal", [KeyboardInterrupt(), Interrupted("Go on with: genzoo train --resume x", 143)])
+def test_an_interrupt_while_the_best_is_trained_leaves_the_report(tmp_path, monkeypatch, signal):
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(comparison, "run_training", stopping(signal))
+        with pytest.raises(Interrupted, match="The report is there; the same command goes on") as error:
+            genzoo.compare(["gaussian", "gmm"], "iris", out=out, training=ONCE)
+    assert "resume" not in str(error.value)
+    assert error.value.exit_code == getattr(signal, "exit_code", 130)
+    assert json.loads((out / "report.json").read_text(encoding="utf-8"))["rows"][0]["run"] is None
+    made = counting(monkeypatch)
+    report = genzoo.compare(["gaussian", "gmm"], "iris", out=out, training=ONCE)
+    assert not made
+    assert Path(report.rows[0].run) == out / "best"
+    assert sorted(path.name for path in out.iterdir() if path.name.startswith(".")) == [".lock"]
+
+
+def failing(monkeypatch, *purposes):
+    """Every fit of those purposes fails; of folds the one with number 1."""
+
+    def broken(dataset, division, trial):
+        if trial.purpose in purposes and (trial.purpose != "fold" or trial.fold == 1):
+            return FitResult(trial, failure="broken", exit_code=6)
+        made.append((trial.purpose, trial.fold))
+        return run_fit_job(dataset, division, trial)
+
+    made = []
+    monkeypatch.setattr(workers, "run_fit_job", broken)
+    return made
+
+
+def test_what_was_computed_before_a_fold_failed_is_told(tmp_path, monkeypatch):
+    made = failing(monkeypatch, "fold")
+    report = genzoo.compare(["gaussian"], "iris", folds=4, out=tmp_path / "out")
+    row = report.rows[0]
+    assert made == [("criteria", 0), ("held-out", 0), ("fold", 0)]
+    assert (row.status, row.cv.mean, row.verdict) == ("ok", None, "best")
+    assert row.reasons["cv"] == "fold 1 failed: broken"
+    assert None not in (row.bic, row.log_likelihood.test)
+    assert not list((tmp_path / "out" / "rows").iterdir())
+
+
+def test_criteria_stay_where_the_held_out_fit_failed(monkeypatch):
+    made = failing(monkeypatch, "held-out")
+    row = genzoo.compare(["gaussian"], "iris", folds=2).rows[0]
+    assert made == [("criteria", 0)]
+    assert row.bic is not None
+    assert (row.log_likelihood.test, row.log_likelihood.kind, row.log_likelihood.measure) == (None, "exact", "density")
+    assert "the fit without the test rows failed: broken" == row.reasons["test"] == row.reasons["cv"]
+    failing(monkeypatch, "criteria")
+    assert genzoo.compare(["gaussian"], "iris").rows[0].status == "failed"
+
+
+def test_of_a_candidate_that_has_failed_no_further_process_is_started():
+    division = SplitPlan.of(iris(), SplitSettings(), 0, 30)
+    settings = DataSettings(source="iris")
+    config = prepared("dcgan").candidates[0].config
+    trials = [FitJob(0, config, "fold", fold) for fold in range(30)]
+    found = list(workers.run_fit_jobs(iris(), division, trials, settings=settings, jobs=2, threads=1))
+    assert sorted(outcome.trial.fold for outcome in found) == list(range(30))
+    assert all(outcome.failure for outcome in found)
+    assert sum(outcome.seconds > 0 for outcome in found) < 30  # those that had been handed out before it failed
+
+
+@pytest.mark.parametrize("changed", ["genzoo", "genzoo-mixture"])
+def test_what_another_version_fitted_is_fitted_again(tmp_path, monkeypatch, changed):
+    monkeypatch.setattr(store, "distribution_of", lambda name: name)  # as of a plugin that does not come with genzoo
+    genzoo.compare(["gaussian"], "iris", out=tmp_path / "out")
+    made = counting(monkeypatch)
+    genzoo.compare(["gaussian"], "iris", out=tmp_path / "out")
+    assert not made
+    known = importlib.metadata.version
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "9.9" if name == changed else known(name))
+    genzoo.compare(["gaussian"], "iris", out=tmp_path / "out")
+    assert len(made) == 2
+
+
+def test_another_test_set_is_another_comparison(tmp_path):
+    data = array_dataset("x", three(60))
+    genzoo.compare(["gaussian"], data, out=tmp_path / "out")
+    with pytest.raises(ConfigError, match="test_rows 0, and now it is 20"):
+        genzoo.compare(["gaussian"], dataclasses.replace(data, test_rows=20), out=tmp_path / "out")
+
+
+def test_em_computes_in_float64_on_any_device_that_is_not_told_to_be_mps(monkeypatch):
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: True)
+    assert [prepared("gmm", device=device).candidates[0].config.precision for device in ("auto", "cpu", "mps")] == [
+        "fp64",
+        "fp64",
+        "auto",
+    ]
+
+
+def test_a_device_that_does_not_exist_is_refused_for_all():
+    with pytest.raises(ConfigError, match="no device 'tpux'"):
+        prepared("gmm", "dcgan", device="tpux")
+
+
+def test_bounds_on_a_grid_are_compared_as_probabilities():
+    report = genzoo.compare(["gaussian", "gmm:components=4", "naive-bayes:components=4"], "digits", precision="fp64")
+    assert report.by == "test"
+    assert report.conflict is None
+    assert "the data lie on a grid" in report.notes[0]
+    for row in report.rows:
+        told = row.log_likelihood
+        assert (told.kind, told.measure) == ("lower bound (64 draws)", "mass")
+        assert told.bits_per_dim == pytest.approx(-told.test / 64 / np.log(2))
+        assert row.bic is None
+        assert row.reasons["bic"] == "the data lie on a grid, where a density only bounds the likelihood"
+        assert row.verdict.endswith(("lower bound", "lower bounds"))
+    assert report.rows[0].id == "gmm:components=4"
+    told = report_as_dict(report)["rows"][0]["log_likelihood"]
+    assert told["bits_per_dim"] == report.rows[0].log_likelihood.bits_per_dim
+    assert "bits/dim" in report_as_markdown(report)
+    tables = genzoo.compare(["gaussian"], "iris")
+    assert tables.rows[0].log_likelihood.bits_per_dim is None
+    assert "bits/dim" not in report_as_markdown(tables)
+
+
+def test_masses_that_are_known_exactly_have_criteria_on_a_grid():
+    data = {"source": "digits", "binarise": True}
+    report = genzoo.compare(["naive-bayes:components=4", "naive-bayes:components=1"], data, precision="fp64")
+    assert report.by == "bic"
+    assert {(row.log_likelihood.kind, row.log_likelihood.measure) for row in report.rows} == {("exact", "mass")}
+    assert all(row.log_likelihood.bits_per_dim < 0.6 for row in report.rows)

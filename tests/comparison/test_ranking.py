@@ -1,0 +1,210 @@
+"""Rankings and verdicts on log-likelihoods made up event by event."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from genzoo.comparison.aggregate import CandidateResult, Evidence
+from genzoo.comparison.ranking import default_figure, rank
+from genzoo.metrics.metric import Score
+from genzoo.reports.result import CrossValidation, LogLikelihood, Row
+
+
+def result(name, test=None, *, cv=None, degrees=3, kind="exact", measure="density", resolution=0.0, **figures):
+    told = LogLikelihood(test=None if test is None else float(np.mean(test)), se=0.1, kind=kind, measure=measure)
+    folded = CrossValidation() if cv is None else CrossValidation(float(np.mean(cv)), 0.1)
+    row = Row(name, f"x/{name}", degrees_of_freedom=degrees, log_likelihood=told, cv=folded, **figures)
+    arrays = [None if scores is None else np.asarray(scores, float)[None] for scores in (test, cv)]
+    return CandidateResult(row, resolution, *arrays)
+
+
+def verdicts(results, by="test", evidence=None):
+    ranking = rank(results, by, evidence or Evidence())
+    return {row.id: row.verdict for row in ranking.rows}
+
+
+def events(mean=0.0, n=400, seed=0):
+    x = np.random.default_rng(seed).normal(size=n)
+    return mean + (x - x.mean()) / x.std(ddof=1)
+
+
+def test_a_model_and_its_twin_do_not_differ():
+    assert verdicts([result("a", events()), result("b", events())]) == {"a": "best", "b": "no difference"}
+
+
+@pytest.mark.parametrize(("errors", "told"), [(1.5, "no difference"), (4.0, "worse")])
+def test_a_gap_is_told_by_its_own_paired_error(errors, told):
+    shared = 50 * events(seed=1)  # what both find hard does not count
+    gap = events(errors / math.sqrt(400), seed=2)
+    found = rank([result("a", shared), result("b", shared - gap)], "test", Evidence())
+    assert {row.id: row.verdict for row in found.rows} == {"a": "best", "b": told}
+    difference = found.rows[1].difference
+    assert difference.mean == pytest.approx(-errors / 20)
+    assert difference.se == pytest.approx(1 / 20)
+    assert found.rows[0].difference is None
+
+
+def test_folds_that_disagree_leave_it_open():
+    fold = np.repeat(np.arange(5), 80)
+    moved = np.array([-0.9, -0.6, 0.1, 0.3, 0.2])[fold]
+    a, b = events(seed=1), events(seed=1) + moved
+    assert verdicts([result("a", cv=a), result("b", cv=b)], "cv", Evidence(fold))["b"] == "no difference"
+    assert verdicts([result("a", test=a), result("b", test=b)], "test", Evidence())["b"] == "worse"
+
+
+def test_what_training_cannot_resolve_is_no_difference():
+    a, b = events(), events() - 1e-5
+    assert verdicts([result("a", a), result("b", b)])["b"] == "worse"
+    assert verdicts([result("a", a, resolution=1e-4), result("b", b)])["b"] == "no difference"
+
+
+def test_criteria_say_who_is_best_and_held_out_events_whether_it_matters():
+    close, far = events(), events() - 0.5 + 0.1 * events(seed=3)
+    found = rank(
+        [result("a", close, bic=10.0), result("b", far, bic=30.0), result("c", close, bic=11.0)], "bic", Evidence()
+    )
+    assert [row.id for row in found.rows] == ["a", "c", "b"]
+    assert [row.verdict for row in found.rows] == ["best", "no difference", "worse"]
+    better = rank([result("a", far, bic=10.0), result("b", close, bic=30.0)], "bic", Evidence())
+    assert (better.best, better.rows[1].verdict) == ("a", "better held out")
+
+
+def test_without_held_out_events_criteria_decide_by_two():
+    assert verdicts([result("a", bic=10.0), result("b", bic=11.9), result("c", bic=12.1)], "bic") == {
+        "a": "best",
+        "b": "no difference",
+        "c": "worse",
+    }
+
+
+def test_measures_are_not_mixed():
+    results = [
+        result("a", events(), bic=1.0),
+        result("b", events(), bic=2.0),
+        result("m", events(9), measure="mass", bic=-9.0),
+    ]
+    for by in ("test", "bic"):
+        ranking = rank(results, by, Evidence())
+        assert ranking.best == "a"
+        assert ranking.rows[-1].verdict == "not ranked: its likelihood is a mass"
+        assert ranking.rows[-1].difference is None
+        assert "m the mass" in ranking.conflict
+    assert rank(results[:2], "test", Evidence()).conflict is None
+
+
+def test_a_metric_of_samples_ranks_whatever_the_measure():
+    def score(value):
+        return {"coverage": Score("coverage", value, "higher", 0.01)}
+
+    results = [
+        result("a", events(), metrics=score(0.80)),
+        result("g", kind="none", measure=None, degrees=None, metrics=score(0.90)),
+        result("m", events(), measure="mass", metrics=score(0.895)),
+    ]
+    ranking = rank(results, "coverage", Evidence())
+    assert [(row.id, row.verdict) for row in ranking.rows] == [("g", "best"), ("m", "no difference"), ("a", "worse")]
+    assert ranking.conflict is None
+
+
+@pytest.mark.parametrize(
+    ("exact", "bound", "best", "told"),
+    [
+        (0.0, 0.5, "bound", {"exact": "worse", "bound": "best: lower bound"}),
+        (0.0, 0.01, "exact", {"exact": "best", "bound": "undecided: lower bound"}),
+        (0.5, 0.0, "exact", {"exact": "best", "bound": "undecided: lower bound"}),
+    ],
+)
+def test_a_bound_wins_only_where_it_lies_significantly_above(exact, bound, best, told):
+    noise = events(seed=5) * 0.3
+    results = [result("exact", events(exact)), result("bound", events(bound) + noise, kind="lower bound (64 draws)")]
+    ranking = rank(results, "test", Evidence())
+    assert ranking.best == best
+    assert {row.id: row.verdict for row in ranking.rows} == told
+
+
+def test_an_exact_value_that_a_winning_bound_does_not_reach_for_sure_is_undecided():
+    kind = "lower bound (64 draws)"
+    near = events(0.0)
+    bound = near + 0.5 + 0.1 * events(seed=5)
+    wild = near - 0.1 + 40 * events(seed=6)  # below the others, by a difference of which little is known
+    found = verdicts([result("bound", bound, kind=kind), result("near", near), result("wild", wild)])
+    assert found == {"bound": "best: lower bound", "near": "worse", "wild": "undecided: lower bound"}
+
+
+def test_bounds_among_themselves_are_labelled():
+    kind = "lower bound (64 draws)"
+    found = verdicts([result("a", events(), kind=kind), result("b", events(-1.0) + 0.1 * events(seed=1), kind=kind)])
+    assert found == {"a": "best: lower bound", "b": "worse: lower bounds"}
+
+
+def test_the_simplest_within_one_paired_error_is_named():
+    shared = 10 * events(seed=1)
+    best = result("big", shared, degrees=9)
+    near = result("small", shared - events(0.8 / 20, seed=2), degrees=3)
+    far = result("tiny", shared - events(2 / 20, seed=3), degrees=1)
+    free = result("free", shared, degrees=None)
+    ranking = rank([best, near, far, free], "test", Evidence())
+    assert ranking.simplest == "small"
+    assert "small with 3 free parameters" in " ".join(ranking.notes)
+    alone = rank([free, far], "test", Evidence())
+    assert alone.simplest is None
+    assert "No model with known degrees of freedom" in " ".join(alone.notes)
+
+
+def test_failed_and_unranked_rows_stand_last():
+    failed = CandidateResult(Row("f", "x/f", status="failed", reasons={"status": "broken"}))
+    ranking = rank([failed, result("n", events(), bic=None), result("a", events(), bic=1.0)], "bic", Evidence())
+    assert [(row.id, row.verdict) for row in ranking.rows] == [
+        ("a", "best"),
+        ("n", "not ranked: no bic"),
+        ("f", "failed"),
+    ]
+    nothing = rank([failed], "bic", Evidence())
+    assert (nothing.best, nothing.rows[0].verdict) == (None, "failed")
+
+
+def test_the_default_figure_is_bic_where_all_have_it():
+    some = [result("a", bic=1.0), result("g", kind="none", measure=None)]
+    assert default_figure(some, folds=False)[0] == "bic"
+    without = result("b", reasons={"bic": "not converged"})
+    figure, why = default_figure([*some, without], folds=False)
+    assert figure == "test"
+    assert "b lacks: not converged" in why
+    assert default_figure([*some, without], folds=True)[0] == "cv"
+    assert default_figure([some[1]], folds=False)[0] == "coverage"
+
+
+def test_akaike_weights_are_shared_out_among_models_of_one_measure():
+    ranking = rank([result("a", aic=10.0, bic=1.0), result("b", aic=12.0, bic=2.0)], "bic", Evidence())
+    weights = [row.akaike_weight for row in ranking.rows]
+    assert sum(weights) == pytest.approx(1)
+    assert weights[1] / weights[0] == pytest.approx(math.exp(-1))
+
+
+def test_criteria_that_stopping_leaves_open_are_no_difference():
+    a, b = result("a", bic=10.0), dataclasses.replace(result("b", bic=15.0), slack=6.0)
+    assert verdicts([a, b], "bic")["b"] == "no difference"
+    assert verdicts([a, dataclasses.replace(b, slack=4.0)], "bic")["b"] == "worse"
+
+
+def test_of_equal_figures_the_one_without_parameters_comes_first():
+    ranking = rank([result("a", events(), degrees=1), result("b", events(), degrees=0)], "test", Evidence())
+    assert ranking.best == "b"
+
+
+def test_one_test_row_decides_nothing():
+    found = rank([result("a", [-1.0]), result("b", [-2.0])], "test", Evidence())
+    assert [row.verdict for row in found.rows] == ["best", "worse: no interval"]
+    assert found.rows[1].difference.mean == -1.0
+    assert not found.rows[1].difference.has_interval
+    assert found.simplest == "a"
+    by_bic = rank([result("a", [-1.0], bic=1.0), result("b", [-2.0], bic=2.0)], "bic", Evidence())
+    assert by_bic.rows[1].verdict == "no difference"
+
+
+def test_of_more_than_two_candidates_it_is_told_that_intervals_hold_one_by_one():
+    many = [result(str(seed), events(seed=seed)) for seed in range(10)]
+    assert "were all 10 candidates equal" in " ".join(rank(many, "test", Evidence()).notes)
+    assert "one by one" not in " ".join(rank(many[:2], "test", Evidence()).notes)

@@ -1,0 +1,481 @@
+"""Two processes beside one: the same weights, the same end, and a clear word when one of them is gone."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from forked import command
+from refusals import assert_refused
+from safetensors.torch import load_file
+from together import (
+    disagree,
+    fail,
+    kill,
+    leave,
+    normalise,
+    step_in_fp16,
+    talk,
+    to_normalise,
+    together,
+    train,
+    unlike,
+)
+from torch.nn import functional as F
+
+import genzoo
+from genzoo.config.resolve import layer, resolve_config
+from genzoo.data.transforms import AffineTransform
+from genzoo.engine.dataloader import ProcessShare, ResidentLoader, Sampler, StreamingLoader
+from genzoo.engine.distributed import ProcessGroup
+from genzoo.errors import ConfigError
+from genzoo.plugins.manager import get_registry
+from genzoo.runs.checkpoint import checkpoints
+from genzoo.runtime.device import Runtime
+from genzoo.runtime.launch import process_count
+from genzoo.runtime.seeding import random_scope
+from genzoo.training.setup import build_setup
+
+SIGKILL, SIGTERM = 9, 15
+
+
+def state(run):
+    return load_file(checkpoints(Path(run) / "checkpoints")[-1] / "state.safetensors")
+
+
+def record(run):
+    return json.loads((Path(run) / "run.json").read_text(encoding="utf-8"))
+
+
+def lines(run):
+    return [json.loads(line) for line in (Path(run) / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def said(text):
+    return " ".join(text.split())
+
+
+def config(model="toy", **asked):
+    return resolve_config(get_registry(), model, layer(asked))
+
+
+def assert_alike(one, two, tolerance, relative=0.0):
+    one, two = state(one), state(two)
+    assert one.keys() == two.keys()
+    assert any(name.startswith("model.") for name in one)
+    for name, value in one.items():
+        assert torch.allclose(value, two[name], rtol=relative, atol=tolerance), name
+
+
+DCGAN = [
+    "dcgan",
+    "--steps",
+    8,
+    "--batch-size",
+    16,
+    "-o",
+    "generator_widths=[8,8,4]",
+    "-o",
+    "discriminator_widths=[4,8]",
+]
+VAE = [
+    "vae",
+    "--data",
+    "iris",
+    "--batch-size",
+    16,
+    "--steps",
+    8,
+    "-o",
+    "widths=[16]",
+    "-o",
+    "encoder_dropout=0",
+    "-o",
+    "decoder_dropout=0",
+]
+
+
+@pytest.mark.precision
+@pytest.mark.parametrize(
+    "words",
+    [
+        DCGAN,
+        [*DCGAN, "-o", "objective=wasserstein-gp", "-o", "objective.critic_steps=2", "-o", "training.accumulation=2"],
+        [*VAE, "-o", "objective.draws=3", "-o", "training.clip=0.5", "-o", "training.eval_steps=4"],
+    ],
+    ids=["dcgan", "critic-steps-and-parts", "vae"],
+)
+def test_two_processes_train_as_one_does_on_the_same_batches(tmp_path, words):
+    words = ["train", *words, "--precision", "fp64", "--device", "cpu"]
+    ended = together(tmp_path / "logs", 2, command, *words, "--out", tmp_path / "two")
+    assert ended.codes == [0, 0], ended.err
+    together(tmp_path / "logs", 1, command, *words, "--out", tmp_path / "one")
+    assert_alike(tmp_path / "one", tmp_path / "two", 1e-8)
+    for one, two in zip(lines(tmp_path / "one"), lines(tmp_path / "two"), strict=True):
+        assert one["step"] == two["step"]
+        assert one.get("loss", {}) == pytest.approx(two.get("loss", {}), rel=1e-8)
+        assert one.get("validation", 0.0) == pytest.approx(two.get("validation", 0.0), rel=1e-8)
+    assert record(tmp_path / "two")["processes"] == 2
+    assert len(genzoo.load(tmp_path / "two").sample(2)) == 2
+    assert ended.out[1] == ended.err[1] == "", "one of them speaks"
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_em_in_several_processes_is_that_of_one(tmp_path, count):
+    table = np.random.default_rng(0).normal(size=(200, 3)) + np.repeat([[0.0], [4.0]], 100, 0)
+    table[np.random.default_rng(1).random(table.shape) < 0.1] = np.nan
+    np.savetxt(tmp_path / "holes.csv", table, delimiter=",", header="a,b,c", comments="")
+    words = ["train", "gmm", "--data", tmp_path / "holes.csv", "--precision", "fp64", "-o", "components=2"]
+    words += ["-o", "training.restarts=2", "--device", "cpu", "-o", "training.block=64"]
+    ended = together(tmp_path / "logs", count, command, *words, "--out", tmp_path / "several")
+    assert ended.codes == [0] * count, ended.err
+    together(tmp_path / "logs", 1, command, *words, "--out", tmp_path / "one")
+    assert_alike(tmp_path / "one", tmp_path / "several", 1e-13, relative=1e-10)
+    one, several = (record(tmp_path / name)["restarts"] for name in ("one", "several"))
+    assert [restart["passes"] for restart in one] == [restart["passes"] for restart in several]
+
+
+@pytest.mark.parametrize("model", ["dcgan", "vae"])
+def test_the_default_run_ends_with_the_same_bits_in_both(tmp_path, model):
+    """With dropout, whose noise is no slice of one, and with patience."""
+    asked = {"training": {"steps": 4}, "device": "cpu", "precision": "fp32"}
+    if model == "vae":
+        asked["training"] = {"steps": 40, "batch_size": 16, "eval_steps": 2, "patience": 2}
+        asked["data"] = {"source": "iris"}
+    ended = together(tmp_path / "logs", 2, train, model, asked, str(tmp_path / "run"))
+    assert ended.codes == [0, 0], ended.err
+    assert isinstance(ended.told[0], str), ended.told
+    assert ended.told[0] == ended.told[1]
+    assert record(tmp_path / "run")["status"] == "finished"
+
+
+@pytest.mark.parametrize("moment", ["start", "end"])
+def test_processes_that_have_grown_apart_say_so(tmp_path, moment):
+    asked = {"training": {"steps": 2, "batch_size": 8}, "device": "cpu", "precision": "fp32"}
+    asked["options"] = {"widths": [4]}
+    ended = together(tmp_path / "logs", 2, train, "vae", asked, str(tmp_path / "run"), moment)
+    assert [name for name, _ in ended.told] == ["GenzooError"] * 2
+    assert f"Rank 1 holds other weights than rank 0 at the {moment}" in ended.told[0][1]
+    assert not (tmp_path / "run" / "model").exists()
+
+
+@pytest.mark.precision
+def test_a_killed_process_ends_the_other_with_a_clear_word_and_the_run_resumes(tmp_path):
+    words = ["train", *DCGAN[:2], 12, *DCGAN[3:], "--device", "cpu", "-o", "training.checkpoint_every=4"]
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert together(tmp_path / "logs", 2, command, *words, "--out", whole).codes == [0, 0]
+    ended = together(tmp_path / "logs", 2, kill, 1, SIGKILL, 6, [*words, "--out", cut])
+    assert ended.codes == [1, -SIGKILL]
+    word = said(ended.err[0])
+    assert "Rank 0 of 2 processes lost another one. It was killed, or cannot be reached." in word
+    assert f"torchrun --nproc-per-node 2 -m genzoo train --resume {shlex.quote(str(cut))}" in word
+    assert record(cut)["status"] == "failed"
+    ended = together(tmp_path / "logs", 2, kill, 0, SIGKILL, 10, ["train", "--resume", cut])
+    assert ended.codes == [-SIGKILL, 1]
+    assert "Rank 1 of 2 processes lost another one." in said(ended.err[1])
+    assert "Traceback" not in ended.err[0] + ended.err[1]
+    assert together(tmp_path / "logs", 2, command, "train", "--resume", cut).codes == [0, 0]
+    assert record(cut)["weights"] == record(whole)["weights"]
+    assert all(torch.equal(value, state(cut)[name]) for name, value in state(whole).items())
+    assert [line["step"] for line in lines(cut)] == [line["step"] for line in lines(whole)]
+
+
+@pytest.mark.precision
+@pytest.mark.parametrize("model", ["dcgan", "gmm"])
+def test_a_signal_to_one_process_stops_both_after_the_same_step(tmp_path, model):
+    words = {
+        "dcgan": ["train", *DCGAN[:2], 8, *DCGAN[3:], "--device", "cpu"],
+        "gmm": ["train", "gmm", "--data", "iris", "-o", "components=3", "-o", "training.tolerance=0"],
+    }[model]
+    words += [] if model == "dcgan" else ["-o", "training.passes=12", "--device", "cpu"]
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    ended = together(tmp_path / "logs", 2, kill, 1, SIGTERM, 3, [*words, "--out", cut])
+    assert ended.codes == [143, 143], ended.err
+    assert f"torchrun --nproc-per-node 2 -m genzoo train --resume {shlex.quote(str(cut))}" in said(ended.err[0])
+    assert record(cut)["status"] == "interrupted"
+    assert 3 <= record(cut)["steps"] < 8
+    assert together(tmp_path / "logs", 2, command, "train", "--resume", cut).codes == [0, 0]
+    together(tmp_path / "logs", 2, command, *words, "--out", whole)
+    assert all(torch.equal(value, state(cut)[name]) for name, value in state(whole).items())
+
+
+@pytest.mark.precision
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_pass_of_em_is_left_undone_by_all_when_one_is_told_to_end(tmp_path, victim):
+    words = ["train", "gmm", "--data", "iris", "-o", "components=3", "-o", "training.tolerance=0", "--device", "cpu"]
+    words += ["-o", "training.passes=6", "-o", "training.block=10"]  # of 60 rows each, so 6 blocks a pass
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    ended = together(tmp_path / "logs", 2, leave, victim, 3 * 6 + 2, [*words, "--out", cut])
+    assert ended.codes == [143, 143], ended.err
+    assert record(cut)["status"] == "interrupted"
+    assert record(cut)["steps"] == 3
+    blocks = [int((tmp_path / "logs" / f"{rank}.blocks").read_text(encoding="utf-8")) for rank in range(2)]
+    assert blocks[victim] == 3 * 6 + 2
+    assert blocks[1 - victim] == 4 * 6
+    assert together(tmp_path / "logs", 2, command, "train", "--resume", cut).codes == [0, 0]
+    together(tmp_path / "logs", 2, command, *words, "--out", whole)
+    assert all(torch.equal(value, state(cut)[name]) for name, value in state(whole).items())
+    assert [line["step"] for line in lines(cut)] == [line["step"] for line in lines(whole)]
+
+
+@pytest.mark.precision
+def test_a_process_that_fails_alone_is_quoted_by_the_other(tmp_path):
+    words = ["train", "toy", "--device", "cpu", "--out", str(tmp_path / "run")]
+    ended = together(tmp_path / "logs", 2, fail, words)
+    assert ended.codes == [1, 3]
+    assert "lost another one. Rank 1 ended: The objective failed: KeyError: 'only here'" in said(ended.err[0])
+    assert "Traceback" not in ended.err[0]
+
+
+@pytest.mark.precision
+def test_a_divergence_is_told_once_and_ends_both_alike(tmp_path):
+    words = ["train", "toy", "-o", "objective=toy-exploding", "--device", "cpu", "--out", tmp_path / "run"]
+    ended = together(tmp_path / "logs", 2, command, *words)
+    assert ended.codes == [6, 6]
+    assert "Training diverged" in ended.err[0]
+    assert ended.err[1] == ""
+
+
+@pytest.mark.precision
+def test_processes_that_see_other_data_are_refused_before_anything_is_written(tmp_path):
+    for rank in range(2):
+        np.save(tmp_path / f"{rank}.npy", np.random.default_rng(rank).normal(size=(90, 2)))
+    words = ["train", "toy", "--data", str(tmp_path / "{rank}.npy"), "--device", "cpu", "--out", str(tmp_path / "run")]
+    ended = together(tmp_path / "logs", 2, unlike, words)
+    assert ended.codes == [4, 4]
+    assert "must have the same data" in said(ended.err[0])
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.precision
+def test_minutes_end_all_processes_after_the_same_step(tmp_path):
+    words = ["train", "toy", "--device", "cpu", "--minutes", 0.005, "--out", tmp_path / "run"]
+    ended = together(tmp_path / "logs", 2, command, *words)
+    assert ended.codes == [0, 0], ended.err
+    assert record(tmp_path / "run")["seconds"] >= 0.3
+
+
+def test_what_is_wrong_with_one_process_ends_all(tmp_path):
+    ended = together(tmp_path, 2, disagree)
+    assert ended.told == [["DataError", "gone from here", 4]] * 2
+
+
+@pytest.mark.precision
+def test_what_is_wrong_with_all_is_told_once(tmp_path):
+    (tmp_path / "there").mkdir()
+    ended = together(tmp_path / "logs", 2, command, "train", "toy", "--device", "cpu", "--out", tmp_path / "there")
+    assert ended.codes == [2, 2]
+    assert "exists already" in said(ended.err[0])
+    assert ended.err[1] == ""
+
+
+def test_processes_tell_each_other_plain_values(tmp_path):
+    ended = together(tmp_path, 2, talk)
+    everything = {
+        "own": [{"rank": 0, "text": ""}, {"rank": 1, "text": "é"}],
+        "first": [0, float("inf"), 0.1],
+        "clock": 10.0,
+        "any": 15,
+    }
+    assert ended.told == [everything, everything], ended.err
+
+
+@pytest.mark.parametrize("kind", ["1d", "2d", "cumulative", "bare"])
+def test_batch_normalisation_is_over_the_events_of_all_processes(tmp_path, kind):
+    """Beside torch's own layer on the whole batch, of which one process has more than the other."""
+    own, events = to_normalise(kind)
+    ended = together(tmp_path, 2, normalise, kind, [5, 2])
+    assert ended.codes == [0, 0], ended.err
+    x = events.clone().requires_grad_()
+    y = own(x)
+    (slope,) = torch.autograd.grad((y.square() * y).sum(), x, create_graph=True)
+    (y.square() * y).sum().backward(retain_graph=True)
+    (second,) = torch.autograd.grad(slope.square().sum(), x)
+
+    def joined(name):
+        return torch.cat([torch.tensor(told[name], dtype=torch.float64) for told in ended.told])
+
+    assert [told["type"] for told in ended.told] == ["SyncBatchNorm"] * 2
+    assert torch.allclose(joined("y"), y, rtol=1e-9)
+    assert torch.allclose(joined("slope"), slope, rtol=1e-8, atol=1e-8)
+    assert torch.allclose(joined("second"), second, rtol=1e-6, atol=1e-6)
+    for told in ended.told:
+        for name, value in own.state_dict().items():
+            found = torch.tensor(told["state"][f"0.{name}"], dtype=value.dtype)
+            assert torch.allclose(found, value, rtol=1e-12), name
+        for name, value in own.named_parameters():
+            found = torch.tensor(told["gradients"][f"0.{name}"], dtype=torch.float64)
+            assert torch.allclose(found, value.grad, rtol=1e-8, atol=1e-8), name
+    if kind != "bare":
+        assert torch.allclose(joined("evaluated"), own.eval()(x), rtol=1e-9)
+
+
+def test_a_loss_that_overflows_in_one_process_costs_all_of_them_the_step(tmp_path):
+    ended = together(tmp_path, 2, step_in_fp16)
+    assert ended.codes == [0, 0], ended.err
+    assert ended.told[0] == ended.told[1]
+    first, second, third = ended.told[0]
+    assert second["scale"] == first["scale"] / 2
+    assert second["generator.mean"] == first["generator.mean"] != third["generator.mean"]
+    assert first["critic.never"] == third["critic.never"] == [1.0, 1.0], "nobody used it, so it does not decay"
+    assert first["critic.sometimes"] == pytest.approx([-0.5, -0.5], rel=1e-3), "Adam's first step has the rate's size"
+
+
+def drawn(rank, draw, events=4):
+    with ProcessGroup(rank, 2).scope(7, 3, events):
+        return draw()
+
+
+@pytest.mark.parametrize(
+    ("draw", "place"),
+    [
+        (lambda n: torch.randn(n, 5), 0),
+        (lambda n: torch.rand((n, 1, 1), dtype=torch.float64), 0),
+        (lambda n: torch.randn(size=(3, n, 2)), 1),
+        (lambda n: torch.randn(2 * n, 3), 0),
+        (lambda n: torch.randn_like(torch.empty(n, 3, 8, 8).contiguous(memory_format=torch.channels_last)), 0),
+        (lambda n: torch.rand_like(torch.empty(2, n), dtype=torch.float64), 1),
+    ],
+)
+def test_noise_of_the_processes_is_that_of_one_in_slices(draw, place):
+    with random_scope(7, "step", 3):
+        whole = draw(8), draw(8)
+    for rank in range(2):
+        one, two = drawn(rank, lambda: (draw(4), draw(4)))
+        for mine, all_of_it in ((one, whole[0]), (two, whole[1])):
+            assert torch.equal(mine, all_of_it.chunk(2, place)[rank])
+            assert mine.is_contiguous(memory_format=torch.channels_last) == all_of_it.is_contiguous(
+                memory_format=torch.channels_last
+            )
+
+
+def test_what_is_drawn_once_for_all_events_is_the_same_in_all_processes():
+    with random_scope(7, "step", 3):
+        whole = torch.randn(3)
+    assert torch.equal(drawn(0, lambda: torch.randn(3)), whole)
+    assert torch.equal(drawn(1, lambda: torch.randn(3)), whole)
+
+
+def test_other_noise_is_independent_between_processes_and_repeats():
+    def dropped(rank):
+        return drawn(rank, lambda: F.dropout(torch.ones(1000), 0.5))
+
+    assert not torch.equal(dropped(0), dropped(1))
+    assert torch.equal(dropped(1), dropped(1))
+    generator = torch.Generator().manual_seed(5)
+    asked = drawn(1, lambda: torch.randn(4, generator=generator))
+    assert torch.equal(asked, torch.randn(4, generator=torch.Generator().manual_seed(5)))
+
+
+def test_each_process_sees_its_stretch_of_every_part():
+    whole = Sampler(np.arange(100, 200), 24, seed=1)
+    shares = [Sampler(np.arange(100, 200), 24, seed=1, share=ProcessShare(rank, 2, 4)) for rank in range(2)]
+    assert [order.steps_per_epoch for order in shares] == [4, 4]
+    for step in (1, 3, 5, 8):
+        epoch, place = whole.locate(step)
+        rows = whole.epoch(epoch)[place]
+        own = [order.epoch(order.locate(step)[0])[order.locate(step)[1]] for order in shares]
+        for part in range(3):
+            both = np.concatenate([rows[part * 4 : part * 4 + 4] for rows in own])
+            assert np.array_equal(both, rows[part * 8 : part * 8 + 8])
+
+
+def test_a_stream_gives_the_share_of_a_process_too():
+    rows = np.random.default_rng(0).normal(size=(100, 2))
+    order = Sampler(np.arange(100), 24, seed=1, share=ProcessShare(1, 2, 4))
+    plain, runtime = AffineTransform(torch.zeros(()), torch.ones(())), Runtime(torch.device("cpu"), "fp64")
+    feeds = [feed(order, rows, plain, runtime) for feed in (ResidentLoader, StreamingLoader)]
+    one, two = (feed.items(3) for feed in feeds)
+    for _ in range(5):
+        resident, streamed = next(one), next(two)
+        assert len(resident) == 12
+        assert torch.equal(resident.index, streamed.index)
+        assert torch.equal(resident.x, streamed.x)
+    two.close()
+
+
+def test_processes_are_counted_where_a_launcher_says_all_about_them(monkeypatch):
+    for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    assert process_count() == 1
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert process_count() == 1, "a number alone is nobody's launch"
+    for name in ("RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.setenv(name, "0")
+    assert process_count() == 4
+
+
+@pytest.mark.precision
+def test_a_batch_that_does_not_divide_is_refused():
+    with pytest.raises(ConfigError, match=r"batch of 16 events does not divide among 3 processes.*--batch-size 15"):
+        build_setup(config(), processes=ProcessGroup(0, 3))
+    with pytest.raises(ConfigError, match=r"3 processes of 2 parts each.*--batch-size 18"):
+        build_setup(config(training={"accumulation": 2}), processes=ProcessGroup(0, 3))
+    assert build_setup(config(training={"batch_size": 18}), processes=ProcessGroup(2, 3)).feed.share == ProcessShare(
+        2, 3, 6
+    )
+
+
+@pytest.mark.precision
+def test_what_several_processes_do_not_do_is_refused(cli, monkeypatch, tmp_path):
+    with pytest.raises(ConfigError, match=r"training\.compile.*2 processes train uncompiled"):
+        build_setup(config(training={"compile": True}), processes=ProcessGroup(0, 2))
+    with pytest.raises(ConfigError, match="cannot share it"):
+        build_setup(config(device="cuda:0"), processes=ProcessGroup(0, 2))
+    cli("train", "toy", "--out", "run")
+    for name, value in {"RANK": 0, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": 1}.items():
+        monkeypatch.setenv(name, str(value))
+    assert_refused(cli("train", "toy", "--dry-run"), 2, "--dry-run is for one process", "Leave torchrun out")
+    assert_refused(cli("compare", "toy", "--data", "iris"), 2, "genzoo compare is for one process, and 2 were launched")
+    with pytest.raises(ConfigError, match=r"genzoo\.compare is for one process"):
+        genzoo.compare(["toy"], "iris")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert cli("compare", "toy", "--data", "iris") == (2, "", ""), "the other one tells"
+
+
+@pytest.mark.precision
+def test_a_run_goes_on_in_as_many_processes_only(cli, tmp_path):
+    cli("train", "toy", "--out", "run", "--steps", "4")
+    ended = together(tmp_path / "logs", 2, command, "train", "--resume", tmp_path / "run", "--steps", 8)
+    assert ended.codes == [2, 2]
+    assert "was trained by 1 process, and this is one of 2" in said(ended.err[0])
+    record = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
+    (tmp_path / "run" / "run.json").write_text(json.dumps({**record, "processes": 2}), encoding="utf-8")
+    assert_refused(cli("train", "--resume", "run", "--steps", "8"), 2, "torchrun --nproc-per-node 2 -m genzoo train")
+
+
+def test_devices_are_taken_by_the_number_of_the_process(monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    assert ProcessGroup(7, 8).device("cuda") == "cuda:3"
+    assert ProcessGroup(7, 8).device("cpu") == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert ProcessGroup(7, 8).device("auto") == "cuda:3"
+
+
+def _torchrun(*words):
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "genzoo"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run([*launcher, *map(str, words)], env=environment, capture_output=True, text=True, timeout=300)
+
+
+def test_torchrun_trains(tmp_path):
+    words = ["train", "gmm", "--data", "iris", "--device", "cpu", "--out", tmp_path / "run", "--json"]
+    done = _torchrun(*words)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["status"] == "finished"
+    assert record(tmp_path / "run")["processes"] == 2
+
+
+@pytest.mark.cuda
+def test_two_gpus_train_as_one_does(tmp_path):
+    if torch.cuda.device_count() < 2:
+        pytest.skip("needs two GPUs")
+    words = ["train", "dcgan", "--steps", 20, "--precision", "fp64", "--device", "cuda", "-o", "training.compile=false"]
+    assert _torchrun(*words, "--out", tmp_path / "two").returncode == 0
+    command(*words, "--out", tmp_path / "one")
+    assert_alike(tmp_path / "one", tmp_path / "two", 1e-8)

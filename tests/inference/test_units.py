@@ -1,0 +1,125 @@
+"""What the unit of the data does to likelihoods: a shift that is known exactly, and nothing else."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+import genzoo
+from genzoo import DataSpec, Feature
+from genzoo.data.builtin import breast_cancer
+from genzoo.data.dataset import Dataset
+from genzoo.data.transforms import AffineTransform
+from genzoo.inference.trained_model import TrainedModel
+from genzoo.metrics.likelihood import kind_of, log_likelihoods
+from genzoo.plugins.manager import get_registry
+
+OF_TABLES = [
+    entry.id
+    for entry in get_registry().models
+    if "table" in entry.spec.modalities and entry.spec.capabilities & {"likelihood", "likelihood-bound"}
+]
+
+
+def table(n=400, columns=4, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, columns)) @ rng.normal(size=(columns, columns)) + 3.0
+    x[: n // 2] += 5.0
+    return x
+
+
+def in_another_unit(fitted, factor):
+    """The very same fitted model of the data times `factor`."""
+    transform = AffineTransform(fitted.transform.shift * factor, fitted.transform.scale * factor)
+    return TrainedModel(fitted.model, fitted.generator, transform, fitted.data, fitted.missing)
+
+
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [
+        ("gaussian", {}),
+        *(("gmm", {"covariance": name}) for name in ("full", "tied", "diagonal", "spherical")),
+        ("gmm", {"noise": True}),
+        ("naive-bayes", {}),
+    ],
+)
+def test_a_fitted_model_scores_metres_and_millimetres_alike(tmp_path, model, options):
+    x = table()
+    x[np.random.default_rng(1).random(x.shape) < 0.2] = math.nan
+    x[7] = math.nan
+    training = {"passes": 20}
+    fitted = genzoo.train(model, x, precision="fp64", training=training, out=tmp_path / "run", **options).fitted()
+    observed = (~np.isnan(x)).sum(1)
+    assert len(set(observed)) == 5, "from rows without any value to whole ones"
+    metres, millimetres = fitted.log_prob(x), in_another_unit(fitted, 1000.0).log_prob(x * 1000.0)
+    assert np.abs(millimetres - metres + observed * math.log(1000.0)).max() < 1e-9
+
+
+@pytest.mark.parametrize("model", OF_TABLES)
+@pytest.mark.parametrize("holes", [False, True])
+def test_models_trained_in_units_apart_by_1024_agree(tmp_path, model, holes):
+    spec = get_registry().models.get(model).spec
+    if holes and not spec.missing:
+        pytest.skip("takes no missing values")
+    x = table()
+    if holes:
+        x[np.random.default_rng(1).random(x.shape) < 0.1] = math.nan
+    budget = {"passes": 60} if "em" in spec.objectives else {"steps": 40}
+    runs = [
+        genzoo.train(model, x * unit, precision="fp64", training=budget, out=tmp_path / str(unit))
+        for unit in (1.0, 1024.0)
+    ]
+    found = []
+    for run, unit in zip(runs, (1.0, 1024.0), strict=True):
+        data = Dataset("x", run.data, x * unit)
+        found.append(log_likelihoods(run.fitted(), data, np.arange(len(x)), seed=0, draws=4))
+    observed = (~np.isnan(x)).sum(1)
+    assert np.nanmax(np.abs(found[1] - found[0] + observed * math.log(1024.0))) < 1e-9
+    samples = [run.sample(50, seed=1) for run in runs]
+    assert np.allclose(samples[1], samples[0] * 1024.0, rtol=1e-9)
+
+
+@pytest.mark.parametrize("covariance", ["full", "diagonal"])
+def test_columns_of_very_small_variance_are_not_drowned(tmp_path, covariance):
+    """Variances of breast-cancer begin at 7e-6, and the least of its full covariance lie far below."""
+    x = breast_cancer().events
+    found = []
+    for unit in (1.0, 1024.0):
+        run = genzoo.train(
+            "gmm", x * unit, precision="fp64", covariance=covariance, training={"passes": 30}, out=tmp_path / str(unit)
+        )
+        found.append(run.log_prob(x * unit))
+    assert np.allclose(found[1] - found[0], -x.shape[1] * math.log(1024.0), atol=1e-6)
+
+
+def image_data(quantum, top, storage):
+    return DataSpec((1, 8, 8), "image", (Feature("pixel"),), (0.0, top), quantum, storage)
+
+
+def test_the_probability_of_an_image_does_not_depend_on_its_range(tmp_path):
+    fitted = genzoo.train(
+        "gmm", "digits", components=3, precision="fp64", training={"passes": 5}, out=tmp_path / "run"
+    ).fitted()
+    levels = genzoo.Dataset("x", fitted.data, digit_images()[:300]).events
+    scaled = in_another_unit(fitted, 1 / 16)
+    shares = TrainedModel(fitted.model, fitted.generator, scaled.transform, image_data(1 / 16, 1.0, "float64"))
+    one, two = fitted.log_prob_bound(levels, draws=4), shares.log_prob_bound(levels / 16.0, draws=4)
+    assert kind_of(shares) == "lower bound (64 draws)"
+    assert np.abs(one - two).max() < 1e-9
+
+
+def digit_images():
+    from genzoo.data.builtin import digits
+
+    return digits().events
+
+
+def test_the_same_grid_is_learnt_alike_in_either_unit(tmp_path):
+    events = digit_images()
+    found = []
+    for quantum, top, storage, unit in ((1.0, 16.0, "uint8", 1), (1 / 16, 1.0, "float64", 16.0)):
+        data = genzoo.Dataset("x", image_data(quantum, top, storage), (events / unit).astype(storage))
+        run = genzoo.train("gmm", data, components=2, precision="fp64", training={"passes": 8}, out=tmp_path / storage)
+        found.append(run.log_prob_bound(data.events[:200], draws=4))
+    assert torch.allclose(*map(torch.as_tensor, found), rtol=0, atol=1e-6)

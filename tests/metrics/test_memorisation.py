@@ -1,0 +1,118 @@
+"""Copies of the training set are flagged, and fresh samples are not."""
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+
+from genzoo.errors import DataError
+from genzoo.metrics.memorisation import memorisation
+from genzoo.metrics.metric import MetricInput
+from genzoo.spec import DataSpec, Feature
+
+
+def score(samples, real, train):
+    return memorisation.score(MetricInput(real_features=real, sample_features=samples, train_features=train))
+
+
+def draw(rng, n):
+    return rng.normal(size=(n, 4))
+
+
+def test_the_value_is_how_often_a_training_event_is_nearest_and_its_error_that_of_new_labels():
+    rng = np.random.default_rng(0)
+    samples, real, train = (np.round(draw(rng, n)[:, :2], 1) for n in (60, 40, 40))
+    found = score(samples, real, train)
+    pool = np.concatenate([train, real])
+    distances = cdist(samples, pool)
+    nearest = np.isclose(distances, distances.min(1, keepdims=True), rtol=0, atol=1e-12)
+
+    def of(label):
+        # Of several that are nearest, equal events count together; the first of others does.
+        values = []
+        for row in nearest:
+            same = (pool == pool[row][np.lexsort(pool[row].T[::-1])[0]]).all(1) if row.sum() > 1 else row
+            values.append(label[same].mean())
+        return np.mean(values)
+
+    label = (np.arange(80) < 40).astype(float)
+    assert found.value == pytest.approx(of(label), abs=0.03)
+    anew = [of(rng.permutation(label)) for _ in range(400)]
+    assert found.error == pytest.approx(np.std(anew), rel=0.15)
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.1, 0.5, 2.0])
+def test_a_model_that_is_too_narrow_or_too_wide_is_no_copier(spread):
+    flagged = 0
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        flagged += bool(score(spread * draw(rng, 120) + 1e-9 * draw(rng, 120), draw(rng, 80), draw(rng, 150)).notes)
+    assert flagged <= 8
+
+
+def test_few_copies_among_many_training_events_are_found():
+    rng = np.random.default_rng(8)
+    train, samples = draw(rng, 20_000), draw(rng, 1_000)
+    samples[:10] = train[::2_000]
+    found = score(samples, draw(rng, 1_000), train)
+    assert found.parts["copies"] == 0.01
+    assert "10 of 1000 samples equal a training event" in found.notes[0]
+
+
+def test_fresh_samples_are_flagged_in_fewer_than_one_case_of_twenty():
+    flagged, values = 0, []
+    for seed in range(400):
+        rng = np.random.default_rng(seed)
+        found = score(draw(rng, 120), draw(rng, 80), draw(rng, 150))
+        flagged += bool(found.notes)
+        values.append(found.value)
+    assert flagged <= 20
+    assert np.mean(values) == pytest.approx(0.5, abs=0.01)
+
+
+def test_fresh_samples_of_a_small_grid_are_not_flagged_for_the_copies_that_chance_makes():
+    flagged = 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        samples, real, train = (rng.integers(0, 4, (n, 4)).astype(float) for n in (120, 80, 100))
+        flagged += bool(score(samples, real, train).notes)
+    assert flagged <= 10
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.05])
+@pytest.mark.parametrize("share", [1.0, 0.3])
+def test_copies_are_flagged_whole_or_in_part_with_noise_or_without(noise, share):
+    rng = np.random.default_rng(3)
+    train, samples = draw(rng, 400), draw(rng, 300)
+    copied = rng.random(300) < share
+    samples[copied] = train[rng.integers(0, 400, copied.sum())] + noise * draw(rng, int(copied.sum()))
+    found = score(samples, draw(rng, 300), train)
+    assert "copies" in found.notes[0]
+    assert found.value > 0.5
+    if noise == 0:
+        assert found.parts["copies"] == copied.mean()
+        assert f"{copied.sum()} of 300 samples equal a training event, and 0 of 300" in found.notes[0]
+
+
+def test_copies_are_flagged_where_all_other_samples_are_far_away():
+    """By rank alone the two would cancel."""
+    rng = np.random.default_rng(4)
+    train, samples = draw(rng, 400), draw(rng, 300) + 30
+    samples[:100] = train[:100] + 0.02 * draw(rng, 100)
+    found = score(samples, draw(rng, 300), train)
+    assert "copies parts of its training set" in found.notes[0]
+
+
+def test_events_that_were_trained_on_cannot_show_copies():
+    rng = np.random.default_rng(5)
+    train = draw(rng, 100)
+    with pytest.raises(DataError, match="100 of 100 real events equal a training event"):
+        score(train, train, train)
+
+
+def test_in_data_of_few_values_equality_is_called_no_sign_of_copying():
+    rng = np.random.default_rng(6)
+    table = DataSpec((2,), "table", tuple(Feature(name, "binary", ("no", "yes")) for name in "ab"), storage="float32")
+    real, samples, train = (rng.integers(0, 2, (60, 2)).astype(float) for _ in range(3))
+    given = MetricInput(table, real_features=real, sample_features=samples, train_features=train)
+    with pytest.raises(DataError, match="in such discrete data equality is no sign of copying"):
+        memorisation.score(given)

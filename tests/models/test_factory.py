@@ -1,0 +1,38 @@
+"""Which data a model takes is said by its spec, and others are refused by name."""
+
+import dataclasses
+
+import pytest
+
+import genzoo
+from genzoo.models.factory import check_data
+from genzoo.plugins.manager import get_registry
+from genzoo.plugins.registry import Entry
+
+TOWNS = genzoo.DataSpec((2,), "table", (genzoo.Feature("size"), genzoo.Feature("my town", "categorical", ("a", "b"))))
+BINARY = genzoo.DataSpec((1, 8, 8), "image", (genzoo.Feature("pixel", "binary", ("0", "1")),))
+
+
+def entry(**changes):
+    return Entry("genzoo-toy", dataclasses.replace(get_registry().models.get("toy").spec, **changes))
+
+
+def test_every_kind_of_feature_is_taken_unless_the_spec_says_otherwise():
+    assert entry().spec.kinds == ("continuous", "binary", "categorical", "count")
+    check_data(entry(), TOWNS)
+    check_data(entry(kinds=("continuous", "categorical")), TOWNS)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [(TOWNS, "Column 'my town' is categorical.*continuous or count columns.*--drop 'my town'"), (BINARY, "binary")],
+)
+def test_another_kind_is_refused_with_the_way_out(data, words):
+    with pytest.raises(genzoo.DataError, match=words):
+        check_data(entry(kinds=("continuous", "count")), data)
+
+
+@pytest.mark.parametrize("kinds", ["continuous", ("number",)])
+def test_kinds_that_do_not_exist_are_refused(kinds):
+    with pytest.raises(ValueError, match="kinds"):
+        entry(kinds=kinds)

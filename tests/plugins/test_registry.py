@@ -1,0 +1,73 @@
+import dataclasses
+
+import pytest
+
+from genzoo.errors import ConfigError, PluginError
+from genzoo.plugins.manager import get_registry
+from genzoo.plugins.registry import Registry, resolve
+
+
+def spec():
+    return get_registry().models.get("dcgan").spec
+
+
+def test_a_bare_name_and_an_id_find_the_same_entry():
+    zoo = get_registry()
+    assert zoo.models.get("dcgan") is zoo.models.get("genzoo-gan/dcgan")
+
+
+def test_two_distributions_with_one_name_clash_aloud_and_both_ids_work():
+    zoo = Registry()
+    zoo.models.add("one", spec())
+    zoo.models.add("two", spec())
+    with pytest.raises(ConfigError, match="one/dcgan and two/dcgan"):
+        zoo.models.get("dcgan")
+    assert zoo.models.get("two/dcgan").distribution == "two"
+    assert zoo.models.names() == ["one/dcgan", "two/dcgan"]
+
+
+def test_unknown_names_are_met_with_the_nearest():
+    with pytest.raises(ConfigError, match="Did you mean 'dcgan'"):
+        get_registry().models.get("dc-gan")
+
+
+def test_a_spec_of_another_sort_is_refused():
+    with pytest.raises(PluginError, match="ModelSpec"):
+        Registry().objectives.add("one", spec())
+
+
+def test_absorbing_is_all_or_nothing():
+    zoo, more = Registry(), Registry()
+    zoo.models.add("one", spec())
+    more.models.add("one", dataclasses.replace(spec(), name="other"))
+    more.models.add("one", spec())
+    with pytest.raises(PluginError):
+        zoo.absorb(more)
+    assert zoo.models.ids() == {"one/dcgan"}
+
+
+@pytest.mark.parametrize("reference", ["no_such_module:build", "genzoo.errors:nothing"])
+def test_a_reference_that_leads_nowhere_is_a_plugin_error(reference):
+    with pytest.raises(PluginError, match=reference.partition(":")[0]):
+        resolve(reference, spec())
+
+
+def test_objectives_are_found_by_name_and_by_id_and_the_models_own_first():
+    zoo = Registry()
+    hinge = get_registry().objectives.get("hinge").spec
+    for owner in ("mine", "other"):
+        zoo.objectives.add(owner, hinge)
+    zoo.models.add("mine", dataclasses.replace(spec(), objectives=("hinge", "other/hinge")))
+    zoo.models.add("third", dataclasses.replace(spec(), objectives=("other/hinge",)))
+    mine, third = zoo.models.get("mine/dcgan"), zoo.models.get("third/dcgan")
+    assert zoo.objective_of(mine, "hinge").id == "mine/hinge"
+    assert zoo.objective_of(mine, "mine/hinge").id == "mine/hinge"
+    assert zoo.objective_of(mine, "other/hinge").id == "other/hinge"
+    assert zoo.objective_of(third, "hinge").id == "other/hinge"
+    with pytest.raises(ConfigError):
+        zoo.objective_of(third, "mine/hinge")
+
+
+def test_an_objective_that_a_model_does_not_list_is_refused():
+    with pytest.raises(ConfigError, match="Did you mean 'hinge'"):
+        get_registry().objective_of(get_registry().models.get("dcgan"), "hing")

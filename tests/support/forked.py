@@ -1,0 +1,106 @@
+"""Processes forked from a server that has imported what they need, which is most of the time that one would take."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+import bf16
+import torch
+import toy_plugin
+
+from genzoo.cli.main import main
+from genzoo.plugins.manager import get_manager
+
+_WARM = (
+    "torch._dynamo",
+    "PIL.GifImagePlugin",
+    "PIL.JpegImagePlugin",
+    "PIL.PngImagePlugin",
+    "joblib",
+    "sklearn.datasets",
+    "genzoo.comparison.comparison",
+    "genzoo.storage.tables",
+    "genzoo.training.trainer",
+    "genzoo.cli.train",
+    "genzoo.cli.progress",
+    "genzoo_gan.dcgan",
+    "genzoo_gan.objectives",
+    "genzoo_mixture.build",
+    "genzoo_mixture.em",
+    "genzoo_vae.build",
+    "genzoo_vae.objectives",
+)
+"""What the server imports once for all processes."""
+
+LONGEST = 120
+"""Seconds after which a process that should have ended has failed its test."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Of a process: its exit code, what it wrote to stdout and stderr, and what its work returned."""
+
+    code: int | None
+    out: str
+    err: str
+    told: object
+
+
+def start(place: Path, work: Callable[..., object], *given: object) -> ForkServerProcess:
+    """Have another process do `work(*given)`, where `work` returns an exit code or something to be told.
+
+    Arguments:
+        place: path of the files of what it says, less their suffix.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(_WARM))
+    place.parent.mkdir(parents=True, exist_ok=True)
+    process = context.Process(target=_child, args=(str(place), work, given))
+    process.start()
+    return process
+
+
+def end(place: Path, process: ForkServerProcess) -> Ended:
+    """Wait for a process that was started."""
+    process.join(LONGEST)
+    if process.exitcode is None:
+        process.kill()
+        process.join()
+    out, err, told = (Path(f"{place}.{kind}") for kind in ("out", "err", "json"))
+    return Ended(
+        process.exitcode,
+        out.read_text(encoding="utf-8"),
+        err.read_text(encoding="utf-8"),
+        json.loads(told.read_text(encoding="utf-8")) if told.exists() else None,
+    )
+
+
+def run(place: Path, work: Callable[..., object], *given: object) -> Ended:
+    """The same, to its end."""
+    return end(place, start(place, work, *given))
+
+
+def command(*words: object) -> int:
+    """The command line."""
+    return main([str(word) for word in words])
+
+
+def _child(place: str, work: Callable[..., object], given: tuple[object, ...]) -> None:
+    for number, kind in ((1, "out"), (2, "err")):
+        file = os.open(f"{place}.{kind}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(file, number)
+    sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, encoding="utf-8") for number in (1, 2))
+    torch.set_num_threads(1)
+    bf16.force()
+    get_manager().add("genzoo-toy", toy_plugin)
+    told = work(*given)
+    if isinstance(told, int):
+        sys.exit(told)
+    Path(f"{place}.json").write_text(json.dumps(told), encoding="utf-8")

@@ -1,0 +1,274 @@
+"""Several processes of one training, and what each can do."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import toy_plugin
+from forked import command, end, start
+from torch import nn
+
+import genzoo
+from genzoo.config.resolve import layer, resolve_config
+from genzoo.config.settings import Training
+from genzoo.engine.distributed import Processes, join_processes
+from genzoo.engine.gradient import GradientEngine
+from genzoo.engine.sync_batchnorm import convert_batchnorm
+from genzoo.errors import GenzooError
+from genzoo.plugins.manager import get_registry
+from genzoo.runtime.device import Runtime
+from genzoo.training.api import start_run
+from genzoo.training.setup import build_setup
+from genzoo.training.trainer import run_training
+from genzoo_mixture.em import MixtureEM
+
+FOLDER = "GENZOO_TEST_FOLDER"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What `forked.Ended` has of each process, by rank."""
+
+    codes: list[int | None]
+    out: list[str]
+    err: list[str]
+    told: list[object]
+
+
+def together(folder: Path, count: int, work: Callable[..., object], *given: object) -> Ended:
+    """Have `count` processes do `work(*given)`."""
+    port = free_port()
+    places = [folder / str(rank) for rank in range(count)]
+    started = [start(places[rank], _one, rank, count, port, str(folder), work, given) for rank in range(count)]
+    ended = [end(place, process) for place, process in zip(places, started, strict=True)]
+    return Ended(*([getattr(found, name) for found in ended] for name in ("code", "out", "err", "told")))
+
+
+def free_port() -> int:
+    """A port that nobody listens on, below those that the system gives to connections by itself."""
+    while True:
+        port = secrets.choice(range(20_000, 32_000))
+        with socket.socket() as tried, contextlib.suppress(OSError):
+            tried.bind(("127.0.0.1", port))
+            return port
+
+
+def _one(
+    rank: int, count: int, port: int, folder: str, work: Callable[..., object], given: tuple[object, ...]
+) -> object:
+    named = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    os.environ.update({name: str(value) for name, value in named.items()}, **{FOLDER: folder})
+    Path(folder, f"{rank}.pid").write_text(str(os.getpid()), encoding="utf-8")
+    return work(*given)
+
+
+def train(model: str, asked: dict[str, object], out: str, change: str | None = None) -> object:
+    """Train; returns the digest of this process's tensors, or the error it met.
+
+    Arguments:
+        change: `"start"` or `"end"`, when the last rank's weights are changed behind the engine's back.
+    """
+    config = resolve_config(get_registry(), model, layer(asked))
+    try:
+        with join_processes() as processes:
+            prepared = processes.agreed(lambda: build_setup(config, processes=processes))
+            generator = prepared.engine.model.generator
+            if change and processes.rank == processes.count - 1:
+                _touch(generator) if change == "start" else _touch_later(prepared.engine)
+            run_training(prepared, start_run(prepared, Path(out)))
+    except GenzooError as error:
+        return [type(error).__name__, str(error)]
+    tensors = prepared.engine.tensors()
+    return hashlib.sha256(b"".join(tensors[name].numpy().tobytes() for name in sorted(tensors))).hexdigest()
+
+
+@torch.no_grad()
+def _touch(generator: nn.Module) -> None:
+    next(generator.parameters()).add_(1e-3)
+
+
+def _touch_later(engine: GradientEngine) -> None:
+    update = engine.update
+
+    def touching(*given: object) -> object:
+        losses = update(*given)
+        _touch(engine.model.generator)
+        return losses
+
+    engine.update = touching
+
+
+def kill(victim: int, number: int, after: int, words: list[str]) -> int:
+    """The command line, in whose course the first process sends a signal to one of them after some step."""
+    from genzoo.training import callbacks
+
+    write = callbacks.MetricsLogger.__call__
+
+    def watched(log: callbacks.MetricsLogger, step: object) -> None:
+        write(log, step)
+        if step.number == after:
+            os.kill(int(Path(os.environ[FOLDER], f"{victim}.pid").read_text(encoding="utf-8")), number)
+
+    callbacks.MetricsLogger.__call__ = watched
+    return command(*words)
+
+
+def leave(victim: int, after: int, words: list[str]) -> int:
+    """The command line, in which one process is told to end in the midst of a pass, after so many blocks in all.
+
+    Each process writes how many it went through.
+    """
+    rank, went = int(os.environ["RANK"]), Path(os.environ[FOLDER], f"{os.environ['RANK']}.blocks")
+    statistics, count = MixtureEM.statistics, 0
+
+    def counted(*given: object) -> object:
+        nonlocal count
+        count += 1
+        went.write_text(str(count), encoding="utf-8")
+        if rank == victim and count == after:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return statistics(*given)
+
+    MixtureEM.statistics = counted
+    return command(*words)
+
+
+def fail(words: list[str]) -> int:
+    """The command line, in which the second process meets an error of its own at the third step."""
+    if os.environ["RANK"] == "1":
+        losses = toy_plugin.NegativeLogLikelihood.losses
+
+        def failing(self, model, batch, progress):
+            if progress.step == 3:
+                raise KeyError("only here")
+            return losses(self, model, batch, progress)
+
+        toy_plugin.NegativeLogLikelihood.losses = failing
+    return command(*words)
+
+
+def unlike(words: list[str]) -> int:
+    """The command line, with other data in each process."""
+    words = [word.format(rank=os.environ["RANK"]) for word in words]
+    return command(*words)
+
+
+def to_normalise(kind: str) -> tuple[nn.Module, torch.Tensor]:
+    """A layer of batch normalisation, and events for it."""
+    torch.manual_seed(0)
+    layer = {
+        "1d": lambda: nn.BatchNorm1d(3),
+        "2d": lambda: nn.BatchNorm2d(3, eps=0.1, momentum=0.3),
+        "cumulative": lambda: nn.BatchNorm2d(3, momentum=None),
+        "bare": lambda: nn.BatchNorm2d(3, affine=False, track_running_stats=False),
+    }[kind]().double()
+    if layer.affine:
+        with torch.no_grad():
+            layer.weight.add_(torch.rand(3))
+            layer.bias.add_(torch.rand(3))
+    if kind == "1d":
+        return layer, torch.randn(7, 3, dtype=torch.float64) * 2 + 1e3
+    events = torch.randn(7, 3, 4, 2, dtype=torch.float64) + 3.0
+    return layer, events.contiguous(memory_format=torch.channels_last)
+
+
+def normalise(kind: str, shares: list[int]) -> object:
+    """Forward and backward through a synchronised layer on this process's share of events; all numbers as lists."""
+    layer, events = to_normalise(kind)
+    with join_processes() as processes:
+        module = nn.Sequential(layer)
+        convert_batchnorm(module, processes)
+        x = events.split(shares)[processes.rank].clone().requires_grad_()
+        y = module(x)
+        loss = (y.square() * y).sum() * processes.count  # whose gradients add up to those of the whole
+        (slope,) = torch.autograd.grad(loss / processes.count, x, create_graph=True)
+        loss.backward(retain_graph=True)
+        processes.average_gradients(list(module.parameters()))
+        (second,) = torch.autograd.grad(slope.square().sum(), x)
+        found = {name: value.tolist() for name, value in module.state_dict().items()}
+        gradients = {name: value.grad.tolist() for name, value in module.named_parameters()}
+        module.eval()
+        return {
+            "type": type(module[0]).__name__,
+            "y": y.tolist(),
+            "slope": slope.tolist(),
+            "second": second.tolist(),
+            "state": found,
+            "gradients": gradients,
+            "evaluated": module(x).tolist(),
+        }
+
+
+class _Sparse(genzoo.GradientObjective):
+    """Of a critic that only some processes use, and a loss that overflows fp16 in one of them at the second step."""
+
+    def __init__(self, processes: Processes) -> None:
+        self._rank = processes.rank
+
+    def losses(self, model, batch, progress):
+        factor = 1e38 if self._rank and progress.step == 2 else 1.0
+        yield {"generator": model.generator.mean.sum() * factor}
+        critic = model.discriminator
+        yield {"critic": critic.used.sum() + (critic.sometimes.sum() if self._rank else 0.0)}
+
+
+class _Idle(genzoo.Discriminator):
+    def __init__(self) -> None:
+        super().__init__()
+        self.used = nn.Parameter(torch.zeros(3))
+        self.sometimes = nn.Parameter(torch.zeros(2))
+        self.never = nn.Parameter(torch.ones(2))
+
+    def forward(self, x):
+        return x.flatten(1).sum(1)
+
+
+def step_in_fp16() -> object:
+    """Three steps in fp16; returns scales and parameters after each."""
+    told = []
+    with join_processes() as processes:
+        model = genzoo.Model(genzoo.Parts(toy_plugin.ToyGaussian((2,), 0.0), _Idle()))
+        settings = Training(steps=3, batch_size=4, optimiser={"name": "adam", "rate": 0.5, "decay": 0.1})
+        cpu = torch.device("cpu")
+        engine = GradientEngine(model, _Sparse(processes), settings, Runtime(cpu, "fp16"), processes)
+        batch = genzoo.Batch(torch.zeros(2, 2))
+        for step in range(1, 4):
+            losses = engine.update(batch, step, 0.0)
+            scale = engine.numbers()["scalers"]["generator"]["scale"]
+            parameters = {name: value.tolist() for name, value in model.named_parameters()}
+            told.append({"scale": scale, "losses": {k: v.item() for k, v in losses.items()}, **parameters})
+    return told
+
+
+def talk() -> object:
+    """What processes tell each other."""
+    with join_processes() as processes:
+        own = processes.gather({"rank": processes.rank, "text": "é" * processes.rank})
+        first = processes.of_first(lambda: [processes.rank, float("inf"), 0.1])
+        clock = processes.clock(10.0 + processes.rank)
+        some = processes.largest(15 if processes.rank else 0)
+        return {"own": own, "first": first, "clock": clock, "any": some}
+
+
+def disagree() -> object:
+    """The error that each meets where the second one fails to prepare."""
+
+    def work(rank: int) -> None:
+        if rank:
+            raise genzoo.DataError("gone from here")
+
+    with join_processes() as processes:
+        try:
+            processes.agreed(lambda: work(processes.rank))
+        except GenzooError as error:
+            return [type(error).__name__, str(error), error.exit_code]
+    return None

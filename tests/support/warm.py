@@ -1,0 +1,142 @@
+"""A Python that has imported what most processes need, and does in a fork of itself whatever it is asked to.
+
+To import it is most of what a process costs. It has looked at no plugin: what is installed, each fork finds itself.
+This file is also its program, for a Python that does not see the tests.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import resource
+import runpy
+import signal
+import site
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+LIGHT = ("genzoo.cli.main", "genzoo.cli.install", "genzoo.cli.models", "genzoo.cli.plugins", "genzoo.cli.install")
+HEAVY = ("torch._dynamo", "sklearn.datasets", "genzoo.testing", "genzoo.cli.train", "genzoo.cli.progress", *LIGHT)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended: its exit code, and what it wrote to stdout and stderr."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def shown(self) -> str:
+        return self.out + self.err
+
+
+class Warm:
+    """Asks such a Python.
+
+    Arguments:
+        python: its executable.
+        modules: what it imports.
+        variables: its environment.
+    """
+
+    def __init__(self, python: str | Path, modules: Sequence[str], variables: Mapping[str, str]) -> None:
+        words = [str(python), "-P", __file__, *modules]
+        self._server = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(variables)
+        )
+        self._variables = dict(variables)
+
+    def __call__(self, work: str, *given: object, folder: Path, **variables: str) -> Ended:
+        """Have a fork call a function of this file, whose result is its exit code, with `given` in a folder."""
+        with tempfile.TemporaryDirectory() as place:
+            files = [Path(place, kind) for kind in ("out", "err")]
+            asked = [work, given, str(folder), {**self._variables, **variables}, [str(file) for file in files]]
+            self._server.stdin.write(f"{json.dumps(asked)}\n")
+            self._server.stdin.flush()
+            code = int(self._server.stdout.readline())
+            return Ended(code, *(file.read_text(encoding="utf-8") for file in files))
+
+    def close(self) -> None:
+        self._server.stdin.close()
+        self._server.stdout.close()
+        self._server.wait()
+
+
+@contextlib.contextmanager
+def warm(
+    python: str | Path = sys.executable, modules: Sequence[str] = HEAVY, variables: Mapping[str, str] = os.environ
+) -> Iterator[Warm]:
+    """Such a Python, as long as it is needed."""
+    found = Warm(python, modules, variables)
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+def command(words: Sequence[str], largest: int | None = None) -> int:
+    """A command line of genzoo; `largest` is the size in bytes of which its disk takes no larger file."""
+    from genzoo.cli.main import main
+
+    if largest is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+    return main(list(words))
+
+
+def own_tests(path: Sequence[str], words: Sequence[str]) -> int:
+    """The tests in a folder, as pytest runs them there with `path` before all else that can be imported."""
+    import pytest
+
+    sys.path[:0] = path
+    os.environ["PYTHONPATH"] = os.pathsep.join([*path, *filter(None, [os.environ.get("PYTHONPATH")])])
+    return int(pytest.main([*words, "-p", "no:cacheprovider"]))
+
+
+def _serve() -> None:
+    for name in sys.argv[1:]:
+        importlib.import_module(name)
+    if "torch" in sys.modules:
+        runpy.run_path(str(Path(__file__).with_name("bf16.py")))["force"]()
+    for line in sys.stdin:
+        child = os.fork()
+        if not child:
+            _child(*json.loads(line))
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+def _child(work: str, given: Sequence[object], folder: str, variables: dict[str, str], files: Sequence[str]) -> None:
+    code = 70
+    try:
+        for number, place in ((0, os.devnull), (1, files[0]), (2, files[1])):
+            os.dup2(os.open(place, os.O_RDWR | os.O_CREAT), number)
+        sys.stdin, sys.stdout, sys.stderr = (
+            os.fdopen(n, mode, buffering=1, encoding="utf-8") for n, mode in enumerate(("r", "w", "w"))
+        )
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.chdir(folder)
+        os.environ.clear()
+        os.environ.update(variables)
+        importlib.invalidate_caches()
+        site.addsitedir(sysconfig.get_path("purelib"))  # what was installed in place since
+        code = globals()[work](*given)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    _serve()

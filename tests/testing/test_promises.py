@@ -1,0 +1,170 @@
+"""The kit itself: right models keep every promise, and each wrong one breaks the promise that names it and no other."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from refusals import assert_refused
+from wrong_models import plugin
+from wrong_models.plugin import DATASETS, METRICS, RIGHT, WRONG, name_of
+
+from genzoo.errors import ConfigError
+from genzoo.plugins import builtin
+from genzoo.plugins.manager import PluginManager
+from genzoo.testing.check import check_promises, promises
+from genzoo.testing.keeping import keeps_promises
+from genzoo.testing.reporting import lines
+
+
+@pytest.fixture
+def wrong_zoo(monkeypatch):
+    """A zoo of these models only."""
+    from wrong_models import printing_plugin, torch_plugin
+
+    zoo = PluginManager()
+    zoo.add("genzoo", builtin)
+    zoo.add("genzoo-wrong", plugin)
+    zoo.add("genzoo-torch", torch_plugin)
+    zoo.add("genzoo-printing", printing_plugin)
+    monkeypatch.setattr("genzoo.plugins.manager.get_manager", lambda: zoo)
+
+
+def broken(outcomes):
+    return {outcome.promise.name: outcome.reason for outcome in outcomes if outcome.state == "broken"}
+
+
+@pytest.mark.parametrize("name", [spec.name for spec in RIGHT])
+def test_right_models_keep_every_promise(name, wrong_zoo):
+    outcomes = check_promises(name)
+    assert broken(outcomes) == {}
+    assert sum(outcome.state == "kept" for outcome in outcomes) >= 25
+
+
+@pytest.mark.parametrize("promise", [*WRONG, "registers", "imports-no-torch"])
+def test_a_wrong_model_breaks_the_promise_that_names_it_and_no_other(promise, wrong_zoo):
+    found = broken(check_promises(name_of(promise), training={"steps": 30}))
+    assert list(found) == [promise.partition("/")[0]], found
+
+
+def test_what_cannot_be_said_of_a_model_that_is_built_for_other_events_is_not_checked(wrong_zoo):
+    outcomes = {outcome.promise.name: outcome for outcome in check_promises("wrong-builds-one-shape")}
+    assert "(2, 3)" in outcomes["builds"].reason
+    assert outcomes["options-are-bounded"].state == "kept"
+    for name in ("sample-shape", "sample-range", "resumes", "decode-shape"):
+        assert outcomes[name].state == "does not apply"
+        assert outcomes[name].reason == "not checked, as 'builds' is broken"
+
+
+@pytest.mark.parametrize("sort", ["metric", "dataset"])
+def test_right_metrics_and_datasets_keep_every_promise(sort, wrong_zoo):
+    outcomes = check_promises(f"right-{sort}", sort=sort)
+    assert [outcome.state for outcome in outcomes] == ["kept"] * len(promises(sort))
+
+
+@pytest.mark.parametrize(
+    ("promise", "sort"), [*((name, "metric") for name in METRICS), *((name, "dataset") for name in DATASETS)]
+)
+def test_a_wrong_metric_or_dataset_breaks_the_promise_that_names_it_and_no_other(promise, sort, wrong_zoo):
+    found = broken(check_promises(name_of(promise), sort=sort))
+    assert list(found) == [promise], found
+
+
+def test_every_promise_has_something_wrong_that_breaks_it():
+    named = {promise.partition("/")[0] for promise in WRONG} | {"registers", "imports-no-torch"}
+    assert named == {promise.name for promise in promises("model")}
+    assert {*METRICS, "registers", "imports-no-torch"} == {promise.name for promise in promises("metric")}
+    assert {*DATASETS, "registers", "imports-no-torch"} == {promise.name for promise in promises("dataset")}
+
+
+def test_every_promise_has_a_name_and_a_sentence_of_its_own():
+    for sort in ("model", "metric", "dataset"):
+        known = promises(sort)
+        assert len({promise.name for promise in known}) == len(known)
+        assert all(promise.sentence.endswith(".") for promise in known)
+    with pytest.raises(ConfigError, match="Nothing is promised of a 'callback'"):
+        promises("callback")
+
+
+def test_an_unknown_name_or_promise_is_refused(wrong_zoo):
+    with pytest.raises(ConfigError, match=r"no model 'right-norml'\. Did you mean 'right-normal'"):
+        check_promises("right-norml")
+    with pytest.raises(ConfigError, match=r"No model promises 'sampel-shape'\. Did you mean 'sample-shape'"):
+        keeps_promises("right-normal", expected_failures={"sampel-shape": "a typing error"})
+    with pytest.raises(ConfigError, match="are of models"):
+        check_promises("right-metric", sort="metric", options={"share": 0.2})
+
+
+CONFTEST = """
+import genzoo.plugins.manager
+from genzoo.plugins import builtin
+from genzoo.plugins.manager import PluginManager
+from wrong_models import plugin
+
+zoo = PluginManager()
+zoo.add("genzoo", builtin)
+zoo.add("genzoo-wrong", plugin)
+genzoo.plugins.manager.get_manager = lambda: zoo
+"""
+TESTS = """
+from genzoo.testing import keeps_promises
+
+
+@keeps_promises("right-dataset", sort="dataset")
+def test_right(promise):
+    promise()
+
+
+@keeps_promises("wrong-splits", sort="dataset", expected_failures={"splits": "it has three rows"})
+def test_expected(promise):
+    promise()
+
+
+@keeps_promises("wrong-spec-fits-events", sort="dataset", expected_failures={"splits": "it has enough rows after all"})
+def test_broken(promise):
+    promise()
+"""
+
+
+@pytest.mark.xdist_group("warm")
+@pytest.mark.parametrize("workers", [0, 2])
+def test_pytest_counts_promises_also_in_several_processes(workers, tmp_path, forked):
+    (tmp_path / "conftest.py").write_text(CONFTEST, encoding="utf-8")
+    (tmp_path / "test_them.py").write_text(TESTS, encoding="utf-8")
+    words = ["-p", "genzoo.testing.reporting", "-q", "-n", str(workers), "--strict-markers"]
+    ended = forked("own_tests", [str(Path(__file__).parents[1] / "support")], words, folder=tmp_path)
+    assert ended.code == 1, ended.shown
+    assert [line for line in ended.shown.splitlines() if line.startswith("genzoo: ")] == [
+        "genzoo: 6 promises of 'right-dataset' checked",
+        "genzoo: 6 promises of 'wrong-spec-fits-events' checked, 2 broken",
+        "genzoo: 6 promises of 'wrong-splits' checked, 1 expected failure",
+    ]
+
+
+def test_what_pytest_loads_by_itself_imports_neither_torch_nor_pytest():
+    program = "import sys, genzoo.testing.reporting; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert not {name.partition(".")[0] for name in found} & {"torch", "numpy", "pydantic", "pytest", "pluggy"}
+
+
+def test_checking_on_the_command_line(cli, wrong_zoo):
+    code, out, err = cli("plugins", "check", "right-dataset", "--sort", "dataset")
+    assert code == 0, err
+    assert "6 promises of 'right-dataset' checked" in out
+    code, out, err = cli("plugins", "check", "right-dataset", "wrong-splits", "--sort", "dataset", "--json")
+    assert code == 5
+    assert "'wrong-splits' broke promises" in err
+    told = json.loads(out)
+    assert {one["state"] for one in told["right-dataset"]} == {"kept"}
+    assert [one["promise"] for one in told["wrong-splits"] if one["state"] == "broken"] == ["splits"]
+    assert_refused(cli("plugins", "check", "right-datset", "--sort", "dataset"), 2, "Did you mean 'right-dataset'")
+    assert_refused(cli("plugins", "check"), 2, "Name what to check")
+    code, out, _ = cli("plugins", "check", "--list")
+    assert code == 0
+    assert all(promise.name in out and promise.sentence in out for promise in promises())
+
+
+def test_a_file_of_tests_that_cannot_be_imported_is_counted_nowhere():
+    broken = pytest.CollectReport("test_broken.py", "failed", "no such module", None)
+    assert list(lines({"error": [broken]})) == []

@@ -1,0 +1,24 @@
+"""A part of the crash harness, which `make crash` runs as a whole."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FAMILIES = ["gmm", "vae", "dcgan"]
+
+
+@pytest.mark.precision
+@pytest.mark.long
+def test_resume_after_kill_gives_the_same_run():
+    words = ["-m", "crash", "--kills", "12", "--every", "83", *(f"--family={family}" for family in FAMILIES)]
+    here = Path(__file__).parents[1] / "support"  # where `crash` is found
+    ended = subprocess.run([sys.executable, *words], cwd=here, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    for family in FAMILIES:
+        rows = re.findall(rf"^(.*?) +{family} +(\d+) +(\d+)$", ended.stdout, re.MULTILINE)
+        assert rows[0][1:] == ("4", "4")
+        assert all(tried == survived for _, tried, survived in rows)
+        assert len(rows) == 9 or "no C compiler" in ended.stdout
