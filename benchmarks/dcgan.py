@@ -87,7 +87,7 @@ def plain_steps(runtime: Runtime, batch_size: int, *, channels_last: bool, fused
     assert isinstance(generator, nn.Module)
     data = torch.from_numpy(events()).float().sub(127.5).div(127.5)
     options = {"fused": True} if fused else {}
-    optimisers = [torch.optim.Adam(m.parameters(), 1e-4, **options) for m in (generator, critic)]
+    optimizers = [torch.optim.Adam(m.parameters(), 1e-4, **options) for m in (generator, critic)]
     autocast = runtime.precision == "bf16"
     permutation, place = torch.randperm(ROWS), 0
 
@@ -106,12 +106,12 @@ def plain_steps(runtime: Runtime, batch_size: int, *, channels_last: bool, fused
             entropy = F.binary_cross_entropy_with_logits
             critic_loss = entropy(real_logits, ones) + entropy(sample_logits, zeros)
             generator_loss = entropy(sample_logits, ones)
-        for optimiser in optimisers:
-            optimiser.zero_grad(set_to_none=True)
+        for optimizer in optimizers:
+            optimizer.zero_grad(set_to_none=True)
         critic_loss.backward(inputs=list(critic.parameters()), retain_graph=True)
         generator_loss.backward(inputs=list(generator.parameters()))
-        for optimiser in optimisers:
-            optimiser.step()
+        for optimizer in optimizers:
+            optimizer.step()
         critic_loss.item()
 
     def run(count: int) -> None:

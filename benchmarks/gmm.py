@@ -73,11 +73,11 @@ def reference(x: Any, means: Any, kind: str, passes: int) -> tuple[float, float]
 def ours(x: Any, means: Any, kind: str, passes: int, precision: str) -> tuple[float, float]:
     """genzoo's seconds per pass and final log-likelihood, from the same start."""
     dtype = torch.float64 if precision == "fp64" else torch.float32
-    centre = x.mean(0)
+    center = x.mean(0)
     emission = COVARIANCES[kind](*means.shape, Added(1e-6))
     generator = Mixture([emission], [range(means.shape[1])], "random").to(dtype)
-    emission.means.copy_(torch.as_tensor(means - centre))
-    rows = torch.as_tensor(x - centre).to(dtype)
+    emission.means.copy_(torch.as_tensor(means - center))
+    rows = torch.as_tensor(x - center).to(dtype)
     model, objective = genzoo.Model(genzoo.Parts(generator)), Started()
     blocks = [genzoo.Batch(part) for part in rows.split(objective.block(model))]
     engine = EMEngine(model, objective, Training(passes=10**6, tolerance=0.0), seed=0)
@@ -88,14 +88,14 @@ def ours(x: Any, means: Any, kind: str, passes: int, precision: str) -> tuple[fl
     seconds = (time.perf_counter() - begun) / passes
     generator.double()
     with torch.no_grad():
-        parts = torch.as_tensor(x - centre).split(8192)
+        parts = torch.as_tensor(x - center).split(8192)
         return seconds, float(sum(generator.log_prob(part).sum() for part in parts))
 
 
 class Started(MixtureEM):
     """EM of a model whose parameters are already set."""
 
-    def initialise(self, model: genzoo.Model, blocks: Any) -> None:
+    def initialize(self, model: genzoo.Model, blocks: Any) -> None:
         pass
 
 

@@ -59,7 +59,7 @@ class FixedOptions(genzoo.Settings):
 class Still(genzoo.EMObjective):
     """Leaves the parameters alone."""
 
-    def initialise(self, model: genzoo.Model, blocks: Any) -> None:
+    def initialize(self, model: genzoo.Model, blocks: Any) -> None:
         pass
 
     def statistics(self, model: genzoo.Model, batch: genzoo.Batch) -> dict[str, Tensor]:
@@ -67,7 +67,7 @@ class Still(genzoo.EMObjective):
         total = model.generator.log_prob(batch.x).double().sum()
         return {"log_likelihood": total, "weight": torch.tensor(float(len(batch)), dtype=torch.float64)}
 
-    def maximise(self, model: genzoo.Model, statistics: Mapping[str, Tensor]) -> None:
+    def maximize(self, model: genzoo.Model, statistics: Mapping[str, Tensor]) -> None:
         pass
 
 

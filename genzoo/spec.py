@@ -30,7 +30,7 @@ Kind = Literal["continuous", "binary", "categorical", "count"]
 Modality = Literal["image", "table"]
 
 
-InputSpace = Literal["raw", "centred", "standardised", "unit", "signed-unit"]
+InputSpace = Literal["raw", "centered", "standardized", "unit", "signed-unit"]
 
 
 StorageType = Literal["uint8", "int16", "int32", "int64", "float32", "float64"]
@@ -285,7 +285,7 @@ class ModelSpec:
     config: str
     objectives: tuple[str, ...]
     capabilities: frozenset[str] = frozenset()
-    input: InputSpace | Mapping[Modality, InputSpace] = "standardised"
+    input: InputSpace | Mapping[Modality, InputSpace] = "standardized"
     modalities: tuple[Modality, ...] = ("image", "table")
     kinds: tuple[Kind, ...] = get_args(Kind)
     missing: bool = False

@@ -150,7 +150,7 @@ def test_merging_layers_two_by_two_is_merging_them_all(first, second, third):
             "batch_size": st.integers(1, 10**6),
             "ema": st.floats(0, 0.999),
             "steps": st.integers(1, 10**9),
-            "optimiser": st.fixed_dictionaries(
+            "optimizer": st.fixed_dictionaries(
                 {}, optional={"rate": st.floats(1e-6, 1), "name": st.sampled_from(["adam", "sgd"])}
             ),
             "schedule": st.fixed_dictionaries({}, optional={"warmup": st.integers(0, 1000)}),
@@ -180,7 +180,7 @@ WIDE = st.floats(-1e12, 1e12)
 
 @given(
     arrays.arrays(np.float64, st.tuples(st.integers(2, 20), st.integers(1, 4)), elements=WIDE),
-    st.sampled_from(["raw", "centred", "standardised", "unit", "signed-unit"]),
+    st.sampled_from(["raw", "centered", "standardized", "unit", "signed-unit"]),
 )
 def test_transforms_invert_themselves_and_know_their_volume(table, space):
     spread = table.std(axis=0)
@@ -198,7 +198,7 @@ def test_transforms_invert_themselves_and_know_their_volume(table, space):
     if space == "unit":
         assert y.min() >= -1e-12
         assert y.max() <= 1 + 1e-12
-    if space == "standardised":
+    if space == "standardized":
         np.testing.assert_allclose(y.mean(0).numpy(), 0, atol=1e-3)
         np.testing.assert_allclose(y.std(0, correction=0).numpy(), 1, atol=1e-3)
 

@@ -85,11 +85,11 @@ formulas_option = click.option(
 DATA_OPTIONS = (
     click.Option(["--size"], type=int, help="Side in pixels: images of a folder are resized and centre-cropped to it."),
     click.Option(
-        ["--colour"], type=click.Choice(["auto", "grey", "rgb"]), help="What images of a folder are converted to."
+        ["--color"], type=click.Choice(["auto", "gray", "rgb"]), help="What images of a folder are converted to."
     ),
     click.Option(["--skip-bad"], is_flag=True, default=None, help="Leave unreadable files out and count them."),
     click.Option(
-        ["--binarise"], is_flag=True, default=None, help="Turn images into 0 and 1 at the middle of their range."
+        ["--binarize"], is_flag=True, default=None, help="Turn images into 0 and 1 at the middle of their range."
     ),
     click.Option(["--header/--no-header"], default=None, help="Whether the first row of a .csv or .tsv names columns."),
     click.Option(["--columns"], metavar="A,B", help="Columns of a table to keep, in this order."),

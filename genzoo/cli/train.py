@@ -228,7 +228,7 @@ def _layers(given: dict[str, Any], from_environment: set[str]) -> list[dict[str,
         "features": given["features"],
         "keep": given["keep"],
         "callbacks": given["callbacks"] or None,
-        "optimiser": None if given["lr"] is None else {"rate": given["lr"]},
+        "optimizer": None if given["lr"] is None else {"rate": given["lr"]},
     }
     plain = {key: given[key] for key in ("seed", "device", "precision", "warm_start") if given[key] is not None}
     if "warm_start" in plain:

@@ -167,7 +167,7 @@ def _without_criteria(config: RunConfig, dataset: Dataset) -> str | None:
 
 def _without_criteria_once_built(prepared: TrainingSetup) -> str | None:
     """Why a model that is built has no information criteria on these data."""
-    if prepared.dequantiser is not None:
+    if prepared.dequantizer is not None:
         return "the data lie on a grid, where a density only bounds the likelihood"
     if degrees_of_freedom(prepared.engine.trained) is None:
         return "degrees of freedom are not defined for it"

@@ -76,7 +76,7 @@ class Training(Settings):
     minutes: float | None = Field(None, gt=0, le=1e6, description="budget in minutes of training")
     batch_size: int = Field(128, ge=1, le=10**7, description="events per update")
     accumulation: int = Field(1, ge=1, le=10_000, description="parts a batch is computed in, to save memory")
-    optimiser: OptimizerConfig = Field(default_factory=OptimizerConfig, description="the optimiser of every group")
+    optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig, description="the optimiser of every group")
     groups: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="by group of parameters, what differs from the optimiser"
     )
@@ -123,7 +123,7 @@ class Training(Settings):
     def _check_groups(self) -> Self:
         for group in self.groups:
             try:
-                self.optimiser_of(group)
+                self.optimizer_of(group)
             except ValidationError as error:
                 raise ValueError(explain_validation_error(error, OptimizerConfig, f"group {group!r}")) from error
         return self
@@ -136,9 +136,9 @@ class Training(Settings):
             raise ValueError(f"features {self.features!r} are for metrics, and none is recorded; name one in metrics")
         return self
 
-    def optimiser_of(self, group: str) -> OptimizerConfig:
+    def optimizer_of(self, group: str) -> OptimizerConfig:
         """The optimiser of one group: the common one with that group's own values over it."""
-        return OptimizerConfig.model_validate({**self.optimiser.model_dump(), **self.groups.get(group, {})})
+        return OptimizerConfig.model_validate({**self.optimizer.model_dump(), **self.groups.get(group, {})})
 
 
 class SplitSettings(Settings):
@@ -161,9 +161,9 @@ class DataSettings(Settings):
     size: int | None = Field(
         None, ge=4, le=4096, description="side in pixels to which images of a folder are resized and centre-cropped"
     )
-    colour: Literal["auto", "grey", "rgb"] = Field("auto", description="what images of a folder are converted to")
+    color: Literal["auto", "gray", "rgb"] = Field("auto", description="what images of a folder are converted to")
     skip_bad: bool = Field(False, description="leave unreadable files out and count them, instead of stopping")
-    binarise: bool = Field(False, description="turn images into black (0) and white (1) at the middle of their range")
+    binarize: bool = Field(False, description="turn images into black (0) and white (1) at the middle of their range")
     header: Literal["auto"] | bool = Field("auto", description="whether the first row of a .csv or .tsv file names it")
     columns: tuple[str, ...] | None = Field(None, description="columns of a table to keep, in this order")
     drop: tuple[str, ...] = Field((), description="columns of a table to leave out")

@@ -147,8 +147,8 @@ def _open_table(settings: DataSettings, registry: Registry) -> TableSource | Non
     path = _path(settings)
     if is_registered(settings.source, registry) or not path.is_file() or path.suffix.lower() not in TABLE_SUFFIXES:
         return None
-    _refuse_given(settings, ("size", "colour", "skip_bad"), "folders of images")
-    _refuse_given(settings, ("binarise",), "images")
+    _refuse_given(settings, ("size", "color", "skip_bad"), "folders of images")
+    _refuse_given(settings, ("binarize",), "images")
     if path.suffix.lower() in (".csv", ".tsv"):
         from genzoo.data.readers.csv_files import CsvSource
 
@@ -161,7 +161,7 @@ def _open_table(settings: DataSettings, registry: Registry) -> TableSource | Non
 
 def _open_other(settings: DataSettings, registry: Registry) -> Dataset:
     dataset = _open_whole(settings, registry)
-    if not settings.binarise:
+    if not settings.binarize:
         return dataset
     from genzoo.data.images import binarize
 
@@ -172,7 +172,7 @@ def _open_whole(settings: DataSettings, registry: Registry) -> Dataset:
     source, path = settings.source, _path(settings)
     _refuse_given(settings, ("header",), ".csv and .tsv files")
     if not path.is_dir():
-        _refuse_given(settings, ("size", "colour", "skip_bad"), "folders of images")
+        _refuse_given(settings, ("size", "color", "skip_bad"), "folders of images")
     if is_registered(source, registry):
         entry = registry.datasets.get(source)
         with blame(f"The loader of dataset {entry.id!r}"):

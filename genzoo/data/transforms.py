@@ -96,11 +96,11 @@ def fit_transform(space: InputSpace, data: DataSpec, blocks: Iterable[NumberArra
     """
     if space == "raw":
         return _fit_affine(data, 0.0, 1.0)
-    if space == "centred":
+    if space == "centered":
         mean, deviation = _moments(data, blocks)
         _refuse_huge(data, deviation)
         return _fit_affine(data, mean, 1.0)
-    if space == "standardised":
+    if space == "standardized":
         mean, deviation = _moments(data, blocks)
         _refuse_constant(data, deviation)
         return _fit_affine(data, mean, deviation)

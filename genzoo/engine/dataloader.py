@@ -126,7 +126,7 @@ class BatchLoader(DataLoader[Batch]):
         runtime: Runtime,
         channels_last: bool,
         missing: bool,
-        dequantiser: Dequantizer | None,
+        dequantizer: Dequantizer | None,
     ) -> None:
         super().__init__(runtime.device, order.steps_per_epoch, order.share)
         self.order = order
@@ -134,12 +134,12 @@ class BatchLoader(DataLoader[Batch]):
         self._dtype = runtime.dtype
         self._format = torch.channels_last if channels_last else torch.contiguous_format
         self._missing = missing
-        self._dequantiser = dequantiser
+        self._dequantizer = dequantizer
 
     def _batch(self, events: Tensor, index: Tensor, epoch: int) -> Batch:
         """Events in data units, on the device, as the model wants them in an epoch, from 0."""
-        if self._dequantiser is not None:
-            events = self._dequantiser(events, index, epoch)
+        if self._dequantizer is not None:
+            events = self._dequantizer(events, index, epoch)
         x, missing = observed(to_model_space(self._transform, events, self._dtype), self._missing)
         return Batch(x.contiguous(memory_format=self._format), missing, index=index)
 
@@ -155,9 +155,9 @@ class ResidentLoader(BatchLoader):
         runtime: Runtime,
         channels_last: bool = False,
         missing: bool = False,
-        dequantiser: Dequantizer | None = None,
+        dequantizer: Dequantizer | None = None,
     ) -> None:
-        super().__init__(order, transform, runtime, channels_last, missing, dequantiser)
+        super().__init__(order, transform, runtime, channels_last, missing, dequantizer)
         self._rows = torch.from_numpy(order.rows).to(self.device)
         self._events = torch.as_tensor(events[order.rows]).to(self.device)
 
@@ -185,9 +185,9 @@ class StreamingLoader(BatchLoader):
         runtime: Runtime,
         channels_last: bool = False,
         missing: bool = False,
-        dequantiser: Dequantizer | None = None,
+        dequantizer: Dequantizer | None = None,
     ) -> None:
-        super().__init__(order, transform, runtime, channels_last, missing, dequantiser)
+        super().__init__(order, transform, runtime, channels_last, missing, dequantizer)
         self._events = events
         self._pinned = self.device.type == "cuda"
 
@@ -281,7 +281,7 @@ def make_loader(
     runtime: Runtime,
     *,
     channels_last: bool = False,
-    dequantiser: Dequantizer | None = None,
+    dequantizer: Dequantizer | None = None,
     share: ProcessShare | None = None,
 ) -> BatchLoader:
     """The fastest feed that the data and the device allow: resident where the rows fit, else streaming."""
@@ -290,7 +290,7 @@ def make_loader(
     needed = len(rows) * dataset.events[:1].nbytes
     fits = needed <= _RESIDENT_SHARE * _free_bytes(runtime.device)
     feed = ResidentLoader if fits else StreamingLoader
-    return feed(order, dataset.events, transform, runtime, channels_last, dataset.spec.missing, dequantiser)
+    return feed(order, dataset.events, transform, runtime, channels_last, dataset.spec.missing, dequantizer)
 
 
 class BlockLoader:
@@ -312,14 +312,14 @@ class BlockLoader:
         size: int,
         transform: AffineTransform,
         runtime: Runtime,
-        dequantiser: Dequantizer | None = None,
+        dequantizer: Dequantizer | None = None,
     ) -> None:
         self._dataset = dataset
         self._rows = rows
         self._size = size
         self._transform = transform
         self._runtime = runtime
-        self._dequantiser = dequantiser
+        self._dequantizer = dequantizer
 
     def __iter__(self) -> Iterator[Batch]:
         device = self._runtime.device
@@ -328,8 +328,8 @@ class BlockLoader:
             rows = self._rows[start : start + self._size]
             index = torch.from_numpy(rows).to(device)
             events = torch.from_numpy(read_rows(data.events, rows)).to(device)
-            if self._dequantiser is not None:
-                events = self._dequantiser(events, index)
+            if self._dequantizer is not None:
+                events = self._dequantizer(events, index)
             x, missing = observed(to_model_space(self._transform, events, dtype), data.spec.missing)
             weight = None if data.weights is None else torch.from_numpy(data.weights[rows]).to(device, dtype)
             yield Batch(x, missing, weight, index)
@@ -354,7 +354,7 @@ def make_block_loader(
     size: int,
     transform: AffineTransform,
     runtime: Runtime,
-    dequantiser: Dequantizer | None = None,
+    dequantizer: Dequantizer | None = None,
     *,
     rank: int = 0,
     count: int = 1,
@@ -374,7 +374,7 @@ def make_block_loader(
         patterns = np.packbits(np.isnan(dataset.events[rows]), axis=1)
         rows = rows[np.lexsort(patterns.T)]
     rows = np.array_split(rows, count)[rank]
-    blocks = BlockLoader(dataset, rows, size, transform, runtime, dequantiser)
+    blocks = BlockLoader(dataset, rows, size, transform, runtime, dequantizer)
     needed = len(rows) * dataset.spec.size * runtime.dtype.itemsize
     fits = not (on_disk or once) and needed <= _RESIDENT_SHARE * _free_bytes(runtime.device)
     return ResidentBlockLoader(blocks) if fits else blocks

@@ -68,7 +68,7 @@ class Processes(ABC):
         """The random scope of a step, in which this process computes `events` at a time."""
 
     @abstractmethod
-    def synchronise(self, module: nn.Module) -> None:
+    def synchronize(self, module: nn.Module) -> None:
         """Make a module's batch normalisation one over all processes."""
 
     @abstractmethod
@@ -116,7 +116,7 @@ class SingleProcess(Processes):
     def scope(self, seed: int, step: int, events: int | None) -> contextlib.AbstractContextManager[None]:
         return random_scope(seed, "step", step)
 
-    def synchronise(self, module: nn.Module) -> None:
+    def synchronize(self, module: nn.Module) -> None:
         pass
 
     def average_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
@@ -182,7 +182,7 @@ class ProcessGroup(Processes):
                 entered.enter_context(SlicedNoise(derive(seed, "step", step), self.rank, self.count, events))
             yield
 
-    def synchronise(self, module: nn.Module) -> None:
+    def synchronize(self, module: nn.Module) -> None:
         convert_batchnorm(module, self)
 
     def add(self, x: Tensor) -> Tensor:

@@ -122,7 +122,7 @@ class EMEngine:
         mean = float(total["log_likelihood"] / total["weight"])
         if not math.isfinite(mean):
             raise DivergenceError(f"EM diverged: the mean log-likelihood was {mean} in pass {step}.")
-        self.objective.maximise(self.model, total)
+        self.objective.maximize(self.model, total)
         self._pass += 1
         change = abs(mean - self._last)
         converged = change < self._training.tolerance and change <= self._change
@@ -154,8 +154,8 @@ class EMEngine:
         if self._warm and not self.ended:
             self.objective.adapt(self.model, blocks)
             return
-        with random_scope(self._seed, "initialise", len(self.ended)):
-            self.objective.initialise(self.model, blocks)
+        with random_scope(self._seed, "initialize", len(self.ended)):
+            self.objective.initialize(self.model, blocks)
 
     def _end(self, converged: bool) -> None:
         fault = self.objective.fault(self.model)

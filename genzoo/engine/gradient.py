@@ -47,9 +47,9 @@ class GradientEngine:
         self._training = training
         self._runtime = runtime
         self._processes = processes
-        processes.synchronise(model)
+        processes.synchronize(model)
         self._groups = {
-            name: ParameterGroup(module.parameters(), training.optimiser_of(name), runtime, training.clip, processes)
+            name: ParameterGroup(module.parameters(), training.optimizer_of(name), runtime, training.clip, processes)
             for name, module in model.groups.items()
         }
         least = objective.least_events * training.accumulation

@@ -35,7 +35,7 @@ class LossBuffer:
         self._names: tuple[str, ...] = ()
         self._rows: list[Tensor] = []
         self._last = 0
-        self._travelling: tuple[int, Tensor, torch.cuda.Event | None] | None = None
+        self._traveling: tuple[int, Tensor, torch.cuda.Event | None] | None = None
 
     def add(self, step: int, losses: Mapping[str, Tensor]) -> list[LossRecord]:
         """Keep the losses of `step`; returns those of earlier steps that have arrived."""
@@ -66,21 +66,21 @@ class LossBuffer:
         first = self._last - len(self._rows) + 1
         self._rows = []
         if self._device.type != "cuda":
-            self._travelling = (first, block.cpu(), None)
+            self._traveling = (first, block.cpu(), None)
             return
         host = torch.empty(block.shape, dtype=block.dtype, pin_memory=True)
         host.copy_(block, non_blocking=True)
         event = torch.cuda.Event()  # type: ignore[no-untyped-call]
         event.record()
-        self._travelling = (first, host, event)
+        self._traveling = (first, host, event)
 
     def _arrive(self) -> list[LossRecord]:
-        if self._travelling is None:
+        if self._traveling is None:
             return []
-        first, host, event = self._travelling
+        first, host, event = self._traveling
         if event is not None:
             event.synchronize()
-        self._travelling = None
+        self._traveling = None
         rows = host.tolist()
         records = [LossRecord(first + i, dict(zip(self._names, row, strict=True))) for i, row in enumerate(rows)]
         for record in records:

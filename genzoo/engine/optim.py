@@ -86,7 +86,7 @@ class ParameterGroup:
         self._clip = clip
         self._processes = processes
         fused = True if runtime.device.type in _FUSED else None
-        self._optimiser = _make(settings, self.parameters, fused)
+        self._optimizer = _make(settings, self.parameters, fused)
         self._scaler = torch.amp.GradScaler(runtime.device.type) if runtime.precision == "fp16" else None
 
     def backward(self, loss: Tensor, *, retain_graph: bool) -> None:
@@ -97,24 +97,24 @@ class ParameterGroup:
 
     def step(self, rate_factor: float) -> None:
         """Update the parameters by their gradients, and forget those."""
-        for options in self._optimiser.param_groups:
+        for options in self._optimizer.param_groups:
             options["lr"] = self._settings.rate * rate_factor
         self._processes.average_gradients(self.parameters)  # still scaled, so that all scalers see what any overflowed
         if self._scaler is not None:
-            self._scaler.unscale_(self._optimiser)
+            self._scaler.unscale_(self._optimizer)
         if self._clip is not None:
             nn.utils.clip_grad_norm_(self.parameters, self._clip)
         if self._scaler is not None:
-            self._scaler.step(self._optimiser)
+            self._scaler.step(self._optimizer)
             self._scaler.update()
         else:
-            self._optimiser.step()
+            self._optimizer.step()
         for parameter in self.parameters:
             parameter.grad = None
 
     def tensors(self) -> dict[str, Tensor]:
         """The optimiser's state: `<parameter number>.<name>`."""
-        state = self._optimiser.state
+        state = self._optimizer.state
         return {
             f"{number}.{name}": value
             for number, parameter in enumerate(self.parameters)
@@ -138,8 +138,8 @@ class ParameterGroup:
                 raise ArtifactError(f"The optimiser's state has an entry {key!r} that belongs to no parameter.")
             parameter = self.parameters[int(number)]
             state.setdefault(int(number), {})[name] = _like(parameter, value)
-        whole = self._optimiser.state_dict()
-        self._optimiser.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
+        whole = self._optimizer.state_dict()
+        self._optimizer.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
         if self._scaler is not None:
             self._scaler.load_state_dict(dict(numbers))
 

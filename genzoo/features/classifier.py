@@ -51,7 +51,7 @@ _RARE = 0.1
 would else outweigh all others where a sample wakes it."""
 
 
-class Standardised(nn.Module):
+class Standardized(nn.Module):
     """Features of one scale, so that a kernel of them is no matter of how large a network lets them grow."""
 
     shift: Tensor
@@ -73,7 +73,7 @@ def build_classifier(material: Material) -> Extractor:
         DataError: the data have no labels, or only one.
     """
     dataset = material.dataset
-    rows, classes = _labelled(dataset)
+    rows, classes = _labeled(dataset)
     events = np.asarray(dataset.events[rows])
     raw: Extractor = (
         ColumnExtractor(dataset.spec, events) if dataset.spec.modality == "table" else _scaled(dataset.spec, events)
@@ -89,13 +89,13 @@ def build_classifier(material: Material) -> Extractor:
         digest = load_network(NAME, features, path)
     except ArtifactError:  # not there yet, or of no use
         features = _trained(dataset.spec, width, prepare, events, classes)
-        _standardise(features, prepare, events)
+        _standardize(features, prepare, events)
         write_tensors(path, features.state_dict())
         digest = load_network(NAME, features, path)
     return NetworkExtractor(features, prepare, {"digest": digest}, material.device)
 
 
-def _labelled(dataset: Dataset) -> tuple[Array, Array]:
+def _labeled(dataset: Dataset) -> tuple[Array, Array]:
     """The rows to train on, and the number of the class of each.
 
     Raises:
@@ -136,7 +136,7 @@ def _key(dataset: Dataset, rows: Array, classes: Array) -> str:
 def _features(data: DataSpec, width: int) -> nn.Sequential:
     """From what `prepare` gives to features."""
     if data.modality == "table":
-        return nn.Sequential(nn.Linear(width, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU(), Standardised())
+        return nn.Sequential(nn.Linear(width, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU(), Standardized())
     return nn.Sequential(
         nn.Unflatten(1, data.event_shape),
         nn.Conv2d(data.event_shape[0], 16, 3, padding=1),
@@ -149,11 +149,11 @@ def _features(data: DataSpec, width: int) -> nn.Sequential:
         nn.Flatten(),
         nn.Linear(64 * 9, WIDTH),
         nn.ReLU(),
-        Standardised(),
+        Standardized(),
     )
 
 
-def _standardise(features: nn.Sequential, prepare: Callable[[Array], Tensor], events: Array) -> None:
+def _standardize(features: nn.Sequential, prepare: Callable[[Array], Tensor], events: Array) -> None:
     """Give features mean 0 and deviation 1, or less, on the training rows, or evenly spaced ones of many."""
     chosen = events[np.linspace(0, len(events) - 1, min(len(events), _FOR_SCALE)).astype(np.int64)]
     with torch.no_grad():
@@ -161,7 +161,7 @@ def _standardise(features: nn.Sequential, prepare: Callable[[Array], Tensor], ev
         found = torch.cat([features(prepare(chosen[i : i + _BATCH])).double() for i in starts])
     deviation = found.std(dim=0, correction=0)
     last = features[-1]
-    assert isinstance(last, Standardised)
+    assert isinstance(last, Standardized)
     last.shift.copy_(found.mean(dim=0))
     least = _RARE * deviation.square().mean().sqrt()
     last.scale.copy_(deviation.clamp_min(least) if least > 0 else torch.ones(WIDTH))
@@ -176,11 +176,11 @@ def _trained(
     with random_scope(0, "classifier"):
         features = _features(data, width)
         network: Any = nn.Sequential(features, nn.Linear(WIDTH, int(classes.max()) + 1))
-        optimiser = torch.optim.Adam(network.parameters(), lr=2e-3)
+        optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
         for _ in range(_UPDATES):
             rows = torch.randint(len(events), (min(_BATCH, len(events)),))
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss = nn.functional.cross_entropy(network(prepare(events[rows.numpy()])), target[rows])
             loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
+            optimizer.step()
     return features

@@ -46,7 +46,7 @@ class PriorSummary:
         draws: the draws, `(N, L)`.
     """
 
-    centre: Array
+    center: Array
     spread: Array
     low: Array
     high: Array
@@ -108,17 +108,17 @@ def find_prior(fitted: TrainedModel, *, seed: int = 0) -> PriorSummary:
     """
     check_decoder(fitted)
     draws = fitted.prior_sample(_DRAWS, seed=seed).astype(np.float64)
-    centre, spread = draws.mean(axis=0), draws.std(axis=0)
-    scaled = (draws - centre) / np.where(spread > 0, spread, 1.0)
+    center, spread = draws.mean(axis=0), draws.std(axis=0)
+    scaled = (draws - center) / np.where(spread > 0, spread, 1.0)
     unit = _ERRORS / np.sqrt(_DRAWS)
     skew, tails = (scaled**3).mean(axis=0), (scaled**4).mean(axis=0) - 3
     normal = bool((np.abs(skew) < unit * np.sqrt(6)).all() and (np.abs(tails) < 1.5 * unit * np.sqrt(24)).all())
     if not normal:
         low, high = np.quantile(draws, [_BEYOND, 1 - _BEYOND], axis=0)
-        return PriorSummary(centre, spread, low, high, normal, draws)
-    if (np.abs(centre) < unit).all() and (np.abs(spread - 1) < unit / np.sqrt(2)).all():
-        centre, spread = np.zeros_like(centre), np.ones_like(spread)
-    return PriorSummary(centre, spread, centre - 3 * spread, centre + 3 * spread, normal, draws)
+        return PriorSummary(center, spread, low, high, normal, draws)
+    if (np.abs(center) < unit).all() and (np.abs(spread - 1) < unit / np.sqrt(2)).all():
+        center, spread = np.zeros_like(center), np.ones_like(spread)
+    return PriorSummary(center, spread, center - 3 * spread, center + 3 * spread, normal, draws)
 
 
 def traverse(fitted: TrainedModel, *, steps: int = 7, most: int = 16, seed: int = 0) -> Traversal:
@@ -137,7 +137,7 @@ def traverse(fitted: TrainedModel, *, steps: int = 7, most: int = 16, seed: int 
     prior = find_prior(fitted, seed=seed)
     chosen = np.argsort(-_movement(fitted, prior), kind="stable")[:most]
     values = np.linspace(prior.low[chosen], prior.high[chosen], steps, axis=1)  # (R, S)
-    z = np.tile(prior.centre, (len(chosen), steps, 1))  # (R, S, L)
+    z = np.tile(prior.center, (len(chosen), steps, 1))  # (R, S, L)
     z[np.arange(len(chosen))[:, None], np.arange(steps), chosen[:, None]] = values
     events = fitted.decode(z.reshape(len(chosen) * steps, -1))
     return Traversal(chosen, values, events.reshape(len(chosen), steps, *events.shape[1:]))
@@ -147,11 +147,11 @@ def _movement(fitted: TrainedModel, prior: PriorSummary) -> Array:
     """By how much events change from end to end of each dimension, in units of their own spread, `(L,)`."""
     spread = _spread(fitted, prior)
     found = []
-    for start in range(0, len(prior.centre), _BLOCK):
-        dimensions = np.arange(start, min(start + _BLOCK, len(prior.centre)))
+    for start in range(0, len(prior.center), _BLOCK):
+        dimensions = np.arange(start, min(start + _BLOCK, len(prior.center)))
         ends = []
         for end in (prior.low, prior.high):
-            z = np.tile(prior.centre, (len(dimensions), 1))
+            z = np.tile(prior.center, (len(dimensions), 1))
             z[np.arange(len(dimensions)), dimensions] = end[dimensions]
             ends.append(fitted.decode(z).astype(np.float64).reshape(len(z), -1))
         with np.errstate(over="ignore", invalid="ignore"):  # of events absurdly far away
@@ -185,7 +185,7 @@ def interpolate(fitted: TrainedModel, ends: Array, *, steps: int = 10, seed: int
     prior = find_prior(fitted, seed=seed)
     share = np.linspace(0.0, 1.0, steps)[:, None]
     scale = np.where(prior.spread > 0, prior.spread, 1.0)
-    first, last = (np.asarray(ends, np.float64) - prior.centre) / scale
+    first, last = (np.asarray(ends, np.float64) - prior.center) / scale
     lengths = np.linalg.norm(first) * np.linalg.norm(last)
     angle = np.arccos(np.clip(first @ last / lengths, -1, 1)) if lengths > 0 else 0.0
     spherical = prior.normal and np.sin(angle) > _LEAST_SINE  # neither parallel nor opposite
@@ -193,7 +193,7 @@ def interpolate(fitted: TrainedModel, ends: Array, *, steps: int = 10, seed: int
         walked = (np.sin((1 - share) * angle) * first + np.sin(share * angle) * last) / np.sin(angle)
     else:
         walked = (1 - share) * first + share * last
-    z = walked * scale + prior.centre
+    z = walked * scale + prior.center
     return LatentPath(z, fitted.decode(z), bool(spherical))
 
 

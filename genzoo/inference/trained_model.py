@@ -116,12 +116,12 @@ class TrainedModel:
     def capabilities(self) -> frozenset[str]:
         """What can be done with this model besides sampling: `likelihood`, `decoder` ..."""
         found = capabilities_of(self.generator)
-        if self.dequantised and "likelihood" in found:
+        if self.dequantized and "likelihood" in found:
             return found - {"likelihood"} | {"likelihood-bound"}
         return found
 
     @property
-    def dequantised(self) -> bool:
+    def dequantized(self) -> bool:
         """Whether the data lie on a grid and the generator is a density, which bounds the probability of a point."""
         return any(on_grid(self.generator, self.data))
 
@@ -235,7 +235,7 @@ class TrainedModel:
             DataError: the events have another shape than the training data.
         """
         density = self._require(Likelihood)
-        if self.dequantised:
+        if self.dequantized:
             raise ConfigError(
                 f"The data lie on a grid of step {self.data.quantum:g}, and model {self.model!r} is a density: of the "
                 f"probability of a point it knows a lower bound only. Ask for log_prob_bound."
@@ -396,7 +396,7 @@ class TrainedModel:
                 f"does, or leave such rows out of the data."
             )
         if self.data.modality == "image" and self.data.features[0].kind == "binary":
-            _refuse_grey(self.model, found)
+            _refuse_gray(self.model, found)
         return _Asked(found, missing)
 
     def _widen(self, x: Array) -> Tensor:
@@ -430,7 +430,7 @@ def _stored(x: Array, storage: str) -> Array:
         return x.astype(storage)
 
 
-def _refuse_grey(model: str, events: Array) -> None:
+def _refuse_gray(model: str, events: Array) -> None:
     for start in range(0, len(events), CHUNK):
         block = np.asarray(events[start : start + CHUNK])
         bad = (block != 0) & (block != 1)

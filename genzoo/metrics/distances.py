@@ -66,8 +66,8 @@ class _Products:
     """Bounds of squared distances of `a (N, F)` to `b (M, F)`, from products of matrices."""
 
     def __init__(self, a: Features, b: Features) -> None:
-        centre = b.mean(axis=0)  # a large common offset would cancel badly
-        wide = torch.from_numpy(a - centre), torch.from_numpy(b - centre)
+        center = b.mean(axis=0)  # a large common offset would cancel badly
+        wide = torch.from_numpy(a - center), torch.from_numpy(b - center)
         squares = [(x * x).sum(dim=1) for x in wide]
         narrow = a.shape[1] > _NARROW and max(float(s.max()) for s in squares) < _LARGEST
         kind = torch.float32 if narrow else torch.float64
@@ -119,8 +119,8 @@ def _unit(*events: Features) -> float:
     """What to divide events by so that no square of theirs vanishes or overflows: 1, or a power of 2, which rounds
     nothing.
     """
-    centre = events[-1].mean(axis=0)
-    largest = max(float(np.abs(part - centre).max()) for part in events)
+    center = events[-1].mean(axis=0)
+    largest = max(float(np.abs(part - center).max()) for part in events)
     if largest == 0 or _SMALL < largest < 1 / _SMALL:
         return 1.0
     return math.ldexp(0.5, math.frexp(largest)[1])
@@ -186,7 +186,7 @@ def _radii(events: Distinct, k: int) -> Features:
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbourhoods:
+class Neighborhoods:
     """How two kinds of events lie in each other's neighbourhoods.
 
     Arguments:
@@ -200,11 +200,11 @@ class Neighbourhoods:
     reached: Index
 
     @staticmethod
-    def of(real: Features, samples: Features, k: int) -> Neighbourhoods:
+    def of(real: Features, samples: Features, k: int) -> Neighborhoods:
         """Those of balls to the `k`-th nearest event of the same kind."""
         unit = _unit(samples, real)
         if unit != 1:
-            return Neighbourhoods.of(real / unit, samples / unit, k)
+            return Neighborhoods.of(real / unit, samples / unit, k)
         real_set, sample_set = Distinct.of(real), Distinct.of(samples)
         columns, rows = _radii(real_set, k), _radii(sample_set, k)
         holding = np.zeros(len(rows), np.int64)
@@ -223,4 +223,4 @@ class Neighbourhoods:
             holding[part] = (in_real.to(torch.float32) @ weights).round().to(torch.int64).numpy()
             covered |= in_real.any(dim=0).numpy()
             reached |= in_sample.any(dim=0).numpy()
-        return Neighbourhoods(holding[sample_set.inverse], covered[real_set.inverse], reached[real_set.inverse])
+        return Neighborhoods(holding[sample_set.inverse], covered[real_set.inverse], reached[real_set.inverse])

@@ -112,8 +112,8 @@ class MaximumMeanDiscrepancy(Metric):
     def score(self, given: MetricInput) -> Score:
         real, samples = feature_pair(given, _LEAST)
         bandwidth = median_distance(real)
-        centre = real.mean(axis=0)
-        value, error = mmd_squared(_gaussian, (real - centre) / bandwidth, (samples - centre) / bandwidth)
+        center = real.mean(axis=0)
+        value, error = mmd_squared(_gaussian, (real - center) / bandwidth, (samples - center) / bandwidth)
         protocol = {"kernel": "Gaussian, unbiased", "bandwidth": bandwidth, "bandwidth_rule": "median distance"}
         return Score(self.name, value, self.direction, error, protocol)
 

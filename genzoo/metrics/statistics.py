@@ -115,8 +115,8 @@ def _within(deviations: Values, w: Values, cluster: Folds, groups: int, frequenc
         return 0.0, 1.0
     if count <= 1:
         return math.nan, 1.0
-    centre = np.bincount(cluster, deviations * w, groups) / np.bincount(cluster, w, groups)
-    squares = (deviations - centre[cluster]) ** 2
+    center = np.bincount(cluster, deviations * w, groups) / np.bincount(cluster, w, groups)
+    squares = (deviations - center[cluster]) ** 2
     spread = float(w @ squares) / total if frequencies else float(w**2 @ squares) / total**2 * count
     return spread / (count - groups), count - groups
 

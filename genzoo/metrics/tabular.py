@@ -66,9 +66,9 @@ def _indicators(data: DataSpec, events: Array) -> tuple[Array, Array]:
 
 
 def _correlations(events: Array) -> Array:
-    centred = events - events.mean(axis=0)
-    length = np.sqrt((centred**2).sum(axis=0))
-    scaled = centred / np.where(length > 0, length, 1.0)
+    centered = events - events.mean(axis=0)
+    length = np.sqrt((centered**2).sum(axis=0))
+    scaled = centered / np.where(length > 0, length, 1.0)
     found: Array = scaled.T @ scaled
     return found
 

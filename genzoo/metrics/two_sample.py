@@ -111,9 +111,9 @@ def halves(events: Features, drawn: Flags, seed: int) -> Flags:
 
 def _right(events: Features, drawn: Flags, train: Flags, updates: int, seed: int) -> Flags:
     """Of each event, whether the classifier that was trained on some of them tells its kind."""
-    centre, deviation = events[train].mean(axis=0), events[train].std(axis=0)
+    center, deviation = events[train].mean(axis=0), events[train].std(axis=0)
     changing = np.ptp(events[train], axis=0) > 0
-    scaled = ((events - centre) / np.where(changing, deviation, 1.0)).clip(-10, 10)
+    scaled = ((events - center) / np.where(changing, deviation, 1.0)).clip(-10, 10)
     x = torch.from_numpy(scaled).to(torch.float32)
     y = torch.from_numpy(drawn).to(torch.float32)
     with random_scope(seed, "two-sample"):

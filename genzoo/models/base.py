@@ -25,7 +25,7 @@ class Generator(nn.Module, ABC):
     needs_float64: ClassVar[bool] = False
     """Whether it computes in float64 somewhere, whatever the type of its parameters; not every device can."""
 
-    dequantised: bool = False
+    dequantized: bool = False
     """Whether it is a density where data may lie on a grid: the core then spreads their values over the cells of the
     grid by uniform noise, and what it says of them is a lower bound of the probability of the cell."""
 

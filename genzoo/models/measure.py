@@ -27,7 +27,7 @@ def measures_of(generator: Generator, data: DataSpec) -> tuple[Measure, ...]:
 
 def on_grid(generator: Generator, data: DataSpec) -> tuple[bool, ...]:
     """Which features are values of a grid that the generator needs spread over its cells: it is a density there."""
-    spread = generator.dequantised and data.quantum is not None
+    spread = generator.dequantized and data.quantum is not None
     return tuple(spread and measure == "density" for measure in measures_of(generator, data))
 
 

@@ -117,7 +117,7 @@ class EMObjective(Objective):
         return 8192
 
     @abstractmethod
-    def initialise(self, model: Model, blocks: Iterable[Batch]) -> None:
+    def initialize(self, model: Model, blocks: Iterable[Batch]) -> None:
         """Give the model's parameters a start; may pass over `blocks` more than once, and draw random numbers."""
 
     def adapt(self, model: Model, blocks: Iterable[Batch]) -> None:
@@ -134,7 +134,7 @@ class EMObjective(Objective):
         """
 
     @abstractmethod
-    def maximise(self, model: Model, statistics: Mapping[str, Tensor]) -> None:
+    def maximize(self, model: Model, statistics: Mapping[str, Tensor]) -> None:
         """Set the parameters to those that the statistics of a whole pass make most likely."""
 
     def fault(self, model: Model) -> str | None:

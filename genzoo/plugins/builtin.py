@@ -55,7 +55,7 @@ _METRICS = (
         "two_sample:classifier_two_sample",
     ),
     (
-        "memorisation",
+        "memorization",
         "probability that a sample is nearer to the training set than a held-out event; flags copies",
         "memorisation:memorisation",
     ),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 """Okabe and Ito's, the darker ones first."""
 
 
@@ -56,9 +56,9 @@ def curves(series: Mapping[str, tuple[Array, Array]], title: str) -> bytes:
     """
     figure, axes = _canvas(5.2, 3.0)
     for place, (name, (steps, values)) in enumerate(series.items()):
-        colour, style = _COLOURS[place % len(_COLOURS)], _STYLES[place // len(_COLOURS) % len(_STYLES)]
+        color, style = _COLORS[place % len(_COLORS)], _STYLES[place // len(_COLORS) % len(_STYLES)]
         mark = "o" if len(steps) == 1 else ""
-        axes.plot(steps, values, color=colour, linestyle=style, marker=mark, linewidth=1.4, label=_label(name))
+        axes.plot(steps, values, color=color, linestyle=style, marker=mark, linewidth=1.4, label=_label(name))
     axes.ticklabel_format(axis="y", useOffset=False)
     axes.set_xlabel("step")
     axes.set_ylabel(_label(title), parse_math=False)
@@ -73,15 +73,15 @@ def marginal(found: Marginal) -> bytes:
     """One column of real events, filled, and of samples, as a line or hatched."""
     if isinstance(found, Histogram):
         figure, axes = _canvas(3.6, 2.1)
-        axes.stairs(found.real, found.edges, fill=True, color=_COLOURS[0], alpha=0.45, label="real")
-        axes.stairs(found.sampled, found.edges, color=_COLOURS[1], linewidth=1.6, label="sampled")
+        axes.stairs(found.real, found.edges, fill=True, color=_COLORS[0], alpha=0.45, label="real")
+        axes.stairs(found.sampled, found.edges, color=_COLORS[1], linewidth=1.6, label="sampled")
         axes.set_yticks([])
     else:
         figure, axes = _canvas(3.6, 0.9 + 0.32 * len(found.levels))
         place = np.arange(len(found.levels))
-        axes.barh(place - 0.2, found.real, 0.38, color=_COLOURS[0], alpha=0.6, label="real")
+        axes.barh(place - 0.2, found.real, 0.38, color=_COLORS[0], alpha=0.6, label="real")
         axes.barh(
-            place + 0.2, found.sampled, 0.38, label="sampled", edgecolor=_COLOURS[1], facecolor="none", hatch="////"
+            place + 0.2, found.sampled, 0.38, label="sampled", edgecolor=_COLORS[1], facecolor="none", hatch="////"
         )
         axes.set_yticks(place, [_label(level) for level in found.levels], parse_math=False)
         axes.invert_yaxis()

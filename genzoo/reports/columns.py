@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from genzoo.reports.result import Report, Row
 
-_RANKS = {"coverage": 7, "frechet-distance": 8, "classifier-two-sample": 9, "memorisation": 10}
+_RANKS = {"coverage": 7, "frechet-distance": 8, "classifier-two-sample": 9, "memorization": 10}
 
 
 SPARE = 11

@@ -142,14 +142,14 @@ def _pixels() -> Dataset:
     return _image("pixels", events, Feature("pixel"), (0.0, 255.0), 1.0)
 
 
-def _colours() -> Dataset:
-    events = np.round(255 * _shapes("colours", (3, 5, 7))).astype(np.uint8)
-    return _image("colours", events, Feature("pixel"), (0.0, 255.0), 1.0)
+def _colors() -> Dataset:
+    events = np.round(255 * _shapes("colors", (3, 5, 7))).astype(np.uint8)
+    return _image("colors", events, Feature("pixel"), (0.0, 255.0), 1.0)
 
 
-def _grey_levels() -> Dataset:
-    events = np.round(3 * _shapes("grey-levels", (1, 1, 3))).astype(np.uint8)
-    return _image("grey-levels", events, Feature("pixel"), (0.0, 3.0), 1.0)
+def _gray_levels() -> Dataset:
+    events = np.round(3 * _shapes("gray-levels", (1, 1, 3))).astype(np.uint8)
+    return _image("gray-levels", events, Feature("pixel"), (0.0, 3.0), 1.0)
 
 
 def _black_and_white() -> Dataset:
@@ -177,8 +177,8 @@ _MAKERS = (
     _pixels,
     _black_and_white,
     _two_pixels,
-    _grey_levels,
-    _colours,
+    _gray_levels,
+    _colors,
 )
 
 

@@ -47,7 +47,7 @@ class ValidationMonitor:
             training.batch_size,
             prepared.transform,
             prepared.runtime,
-            prepared.dequantiser,
+            prepared.dequantizer,
         )
         self._reference: Reference | None = None
         self._patience = training.patience

@@ -52,7 +52,7 @@ class TrainingSetup:
     feed: DataLoader[Any]
     budget: Budget
     callbacks: tuple[Callback, ...]
-    dequantiser: Dequantizer | None = None
+    dequantizer: Dequantizer | None = None
     watch: SelectionRule | None = None
     processes: Processes = SINGLE_PROCESS
 
@@ -120,20 +120,20 @@ def build_setup(
     with random_scope(config.seed, "build"):
         model = Model(build_model(entry, config.options, dataset.spec))
     model = model.to(runtime.device, runtime.dtype)
-    dequantiser = Dequantizer.of(model.generator, dataset.spec, config.seed)
+    dequantizer = Dequantizer.of(model.generator, dataset.spec, config.seed)
     likely = entry.spec.capabilities & {"likelihood", "likelihood-bound"}
-    if likely and _needs_density(model.generator, dataset, dequantiser):
+    if likely and _needs_density(model.generator, dataset, dequantizer):
         refuse_degenerate(dataset, split.train)
     warm = None if resumed is not None else _warm_start(config, dataset)
     space = entry.spec.input_of(dataset.spec.modality)
-    blocks = _training_blocks(dataset, split.train, dequantiser)
+    blocks = _training_blocks(dataset, split.train, dequantizer)
     transform = warm.transform if warm else fit_transform(space, dataset.spec, blocks)
     transform = transform.to(runtime.device, runtime.wide)
     if warm is not None:
         _take_over(model.generator, warm.generator.to(runtime.device, runtime.dtype), str(config.warm_start))
     watch = find_selection_rule(zoo, config, objective, dataset, split)
     callbacks = tuple(_callback(zoo, name) for name in config.training.callbacks)
-    source = _Source(dataset, split.train, transform, runtime, dequantiser)
+    source = _Source(dataset, split.train, transform, runtime, dequantizer)
     engine: GradientEngine | EMEngine
     if isinstance(objective, GradientObjective):
         engine, feed, budget = _by_gradient(config, model, objective, processes, source)
@@ -143,7 +143,7 @@ def build_setup(
         watch = None
     else:
         raise PluginError(f"Objective {config.objective.name!r} is of no kind that this engine trains.")
-    ready = (engine, feed, budget, callbacks, dequantiser, watch, processes)
+    ready = (engine, feed, budget, callbacks, dequantizer, watch, processes)
     return TrainingSetup(config, dataset, split, transform, runtime, *ready)
 
 
@@ -155,7 +155,7 @@ class _Source:
     rows: Rows
     transform: AffineTransform
     runtime: Runtime
-    dequantiser: Dequantizer | None
+    dequantizer: Dequantizer | None
 
 
 def _opened(config: RunConfig, dataset: Dataset | None, zoo: Registry) -> tuple[RunConfig, Dataset]:
@@ -166,24 +166,24 @@ def _opened(config: RunConfig, dataset: Dataset | None, zoo: Registry) -> tuple[
     return config, open_dataset(config.data, zoo)
 
 
-def _training_blocks(dataset: Dataset, rows: Rows, dequantiser: Dequantizer | None) -> Iterator[Array]:
+def _training_blocks(dataset: Dataset, rows: Rows, dequantizer: Dequantizer | None) -> Iterator[Array]:
     """The events of the training rows as the transform is fitted to them, in data units."""
     done = 0
     for block in dataset.blocks(rows):
         index = torch.from_numpy(rows[done : done + len(block)])
         done += len(block)
-        yield block if dequantiser is None else dequantiser(torch.from_numpy(block), index).numpy()
+        yield block if dequantizer is None else dequantizer(torch.from_numpy(block), index).numpy()
 
 
-def _needs_density(generator: Generator, dataset: Dataset, dequantiser: Dequantizer | None) -> bool:
+def _needs_density(generator: Generator, dataset: Dataset, dequantizer: Dequantizer | None) -> bool:
     """Whether training rows that have no density are to be refused.
 
     On a grid there is one, under the noise. Images that lie on none are asked of where the likelihood is exact: what
     bounds it has a shared or a least deviation, as constant pixels are common.
     """
-    if dequantiser is not None:
+    if dequantizer is not None:
         return False
-    return dataset.spec.modality == "table" or (generator.dequantised and isinstance(generator, Likelihood))
+    return dataset.spec.modality == "table" or (generator.dequantized and isinstance(generator, Likelihood))
 
 
 def _runtime(config: RunConfig, objective: Objective, processes: Processes) -> Runtime:
@@ -236,7 +236,7 @@ def _by_em(
 ) -> tuple[EMEngine, DataLoader[Any], Budget]:
     size = config.training.block or objective.block(model)
     blocks = functools.partial(
-        make_block_loader, source.dataset, source.rows, size, source.transform, source.runtime, source.dequantiser
+        make_block_loader, source.dataset, source.rows, size, source.transform, source.runtime, source.dequantizer
     )
     engine = EMEngine(
         model,
@@ -278,7 +278,7 @@ def _by_gradient(
         source.transform,
         source.runtime,
         channels_last=images,
-        dequantiser=source.dequantiser,
+        dequantizer=source.dequantizer,
         share=engine.share,
     )
     budget = Budget.of(config.training, feed.steps_per_epoch)

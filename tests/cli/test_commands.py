@@ -172,14 +172,14 @@ def test_settings_rise_from_recipe_to_preset_to_file_to_environment_to_flags(cli
     )
     file = plan("--config", "a.toml")
     assert (file["options"]["offset"], file["training"]["steps"], file["training"]["epochs"]) == (2, 9, None)
-    assert (file["seed"], file["data"]["source"], file["training"]["optimiser"]["rate"]) == (5, "wine", 0.01)
+    assert (file["seed"], file["data"]["source"], file["training"]["optimizer"]["rate"]) == (5, "wine", 0.01)
     monkeypatch.setenv("GENZOO_SEED", "6")
     assert plan("--config", "a.toml")["seed"] == 6
     assert plan("--config", "a.toml", "-o", "seed=8")["seed"] == 8
     flags = plan("--config", "a.toml", "--seed", 7, "--minutes", 1, "-o", "offset=3", "--lr", 0.5, "--data", "iris")
     assert (flags["seed"], flags["options"]["offset"], flags["data"]["source"]) == (7, 3, "iris")
     assert (flags["training"]["minutes"], flags["training"]["steps"]) == (1, None)
-    assert flags["training"]["optimiser"]["rate"] == 0.5
+    assert flags["training"]["optimizer"]["rate"] == 0.5
 
 
 @pytest.mark.precision

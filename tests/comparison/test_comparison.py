@@ -151,8 +151,8 @@ def test_networks_take_part_and_lack_what_does_not_apply():
 
 @pytest.mark.precision
 def test_candidates_with_validation_rows_and_without_are_held_against_the_same_training_rows():
-    report = genzoo.compare(["gaussian", "toy", "toy:training.patience=2"], "iris", by="memorisation")
-    scores = [row.metrics["memorisation"] for row in report.rows]
+    report = genzoo.compare(["gaussian", "toy", "toy:training.patience=2"], "iris", by="memorization")
+    scores = [row.metrics["memorization"] for row in report.rows]
     assert len(scores) == 3
     common = SplitPlan.of(iris(), SplitSettings(), 0, 0).split(everything=False, watched=True)
     assert len(common.validation)
@@ -560,7 +560,7 @@ def test_bounds_on_a_grid_are_compared_as_probabilities():
 
 
 def test_masses_that_are_known_exactly_have_criteria_on_a_grid():
-    data = {"source": "digits", "binarise": True}
+    data = {"source": "digits", "binarize": True}
     report = genzoo.compare(["naive-bayes:components=4", "naive-bayes:components=1"], data, precision="fp64")
     assert report.by == "bic"
     assert {(row.log_likelihood.kind, row.log_likelihood.measure) for row in report.rows} == {("exact", "mass")}

@@ -33,12 +33,12 @@ def test_later_layers_win_and_a_named_budget_replaces_all_others():
     ("values", "words"),
     [
         ({"batchsize": 3}, ["batchsize", "Did you mean 'batch_size'?"]),
-        ({"optimiser": {"lr": 3}}, ["optimiser.lr", "rate"]),
+        ({"optimizer": {"lr": 3}}, ["optimizer.lr", "rate"]),
         ({"batch_size": 0}, ["batch_size", "greater than or equal to 1"]),
         ({"batch_size": "many"}, ["batch_size", "'many'"]),
         ({"batch_size": 10, "accumulation": 3}, ["does not divide"]),
         ({"ema": float("nan")}, ["ema"]),
-        ({"optimiser": {"betas": [1.5, 0.9]}}, ["betas"]),
+        ({"optimizer": {"betas": [1.5, 0.9]}}, ["betas"]),
         ({"groups": {"critic": {"rate": -1}}}, ["rate"]),
     ],
 )
@@ -51,10 +51,10 @@ def test_a_wrong_setting_is_explained(values, words):
 
 
 def test_a_group_may_differ_from_the_common_optimiser():
-    training = Training(optimiser={"rate": 0.1, "betas": (0.5, 0.9)}, groups={"critic": {"rate": 0.2}})
-    assert training.optimiser_of("generator").rate == 0.1
-    assert training.optimiser_of("critic").rate == 0.2
-    assert training.optimiser_of("critic").betas == (0.5, 0.9)
+    training = Training(optimizer={"rate": 0.1, "betas": (0.5, 0.9)}, groups={"critic": {"rate": 0.2}})
+    assert training.optimizer_of("generator").rate == 0.1
+    assert training.optimizer_of("critic").rate == 0.2
+    assert training.optimizer_of("critic").betas == (0.5, 0.9)
 
 
 def test_every_setting_describes_itself():

@@ -15,7 +15,7 @@ from genzoo.plugins.manager import get_registry
 
 
 def test_what_lies_above_the_middle_of_the_range_is_white():
-    data = open_dataset(DataSettings(source="digits", binarise=True), get_registry())
+    data = open_dataset(DataSettings(source="digits", binarize=True), get_registry())
     assert np.array_equal(data.events, digits().events > 8)
     assert data.events.dtype == np.uint8
     spec = data.spec
@@ -43,9 +43,9 @@ def test_two_levels_are_recognised_and_stay():
 
 
 def test_a_model_of_black_and_white_is_not_asked_about_grey(cli, tmp_path):
-    assert cli("train", "naive-bayes", "--data", "digits", "--binarise", "--out", tmp_path / "run")[0] == 0
-    assert_refused(cli("score", tmp_path / "run", "--data", "digits"), 4, "trained on images of 0 and 1", "--binarise")
-    code, out, err = cli("score", tmp_path / "run", "--data", "digits", "--binarise", "--json", "--threshold", "0.05")
+    assert cli("train", "naive-bayes", "--data", "digits", "--binarize", "--out", tmp_path / "run")[0] == 0
+    assert_refused(cli("score", tmp_path / "run", "--data", "digits"), 4, "trained on images of 0 and 1", "--binarize")
+    code, out, err = cli("score", tmp_path / "run", "--data", "digits", "--binarize", "--json", "--threshold", "0.05")
     assert code == 0, err
     assert '"kind": "exact"' in out
     fitted = genzoo.load(tmp_path / "run")
@@ -59,7 +59,7 @@ def test_a_model_of_black_and_white_is_not_asked_about_grey(cli, tmp_path):
 def test_a_model_of_grey_is_not_asked_about_black_and_white(cli, tmp_path):
     training = ("-o", "training.passes=2", "--out", tmp_path / "run")
     assert cli("train", "gaussian", "--data", "digits", *training)[0] == 0
-    assert_refused(cli("score", tmp_path / "run", "--data", "digits", "--binarise"), 4, "Leave --binarise out")
+    assert_refused(cli("score", tmp_path / "run", "--data", "digits", "--binarize"), 4, "Leave --binarise out")
     assert_refused(cli("impute", tmp_path / "run", "--data", "digits", "--out", "x.npy"), 2, "Images have no missing")
     code, out, _ = cli("score", tmp_path / "run", "--data", "digits", "--threshold", "0.05", "--json")
     assert code == 0
@@ -69,14 +69,14 @@ def test_a_model_of_grey_is_not_asked_about_black_and_white(cli, tmp_path):
 
 def test_a_gaussian_of_two_levels_is_refused_in_one_paragraph(cli):
     for model in ("gaussian", "gmm"):
-        refused = cli("train", model, "--data", "digits", "--binarise")
+        refused = cli("train", model, "--data", "digits", "--binarize")
         assert_refused(refused, 2, "their pixels are binary", "train naive-bayes or vae")
 
 
 def test_tables_have_no_black_and_white(cli, tmp_path):
-    assert_refused(cli("data", "iris", "--binarise"), 2, "--binarise is for images", "iris")
+    assert_refused(cli("data", "iris", "--binarize"), 2, "--binarise is for images", "iris")
     (tmp_path / "a.csv").write_text("a,b\n1,2\n3,4\n", encoding="utf-8")
-    assert_refused(cli("data", "a.csv", "--binarise"), 2, "--binarise is for images")
-    code, out, _ = cli("data", "digits", "--binarise")
+    assert_refused(cli("data", "a.csv", "--binarize"), 2, "--binarise is for images")
+    code, out, _ = cli("data", "digits", "--binarize")
     assert code == 0
     assert "binary image" in out

@@ -33,7 +33,7 @@ EVENTS = np.random.default_rng(0).integers(0, 17, (300, 1, 4, 5), dtype=np.uint8
 def density(shape, offset=0.0, scale=1.0):
     generator = ToyGaussian(shape, offset).double()
     generator.log_deviation.data.fill_(math.log(scale))
-    generator.dequantised = True
+    generator.dequantized = True
     return generator
 
 
@@ -122,8 +122,8 @@ def test_passes_see_the_same_noise_and_epochs_another(tmp_path):
     mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
     order = Sampler(rows, 25, 0)
     feeds = [
-        ResidentLoader(order, EVENTS, plain, EXACT, dequantiser=spread),
-        StreamingLoader(order, mapped, plain, EXACT, dequantiser=spread),
+        ResidentLoader(order, EVENTS, plain, EXACT, dequantizer=spread),
+        StreamingLoader(order, mapped, plain, EXACT, dequantizer=spread),
     ]
     for feed in feeds:
         items = feed.items(3)  # two batches of the first epoch, then the second
@@ -179,7 +179,7 @@ def test_draws_are_averaged_as_probabilities():
 class Drawing(genzoo.Generator, genzoo.LikelihoodBound):
     """A bound that draws: a standard normal whose density is multiplied by exponential noise of mean 1."""
 
-    dequantised = True
+    dequantized = True
 
     def sample(self, n, *, condition=None, **options):
         return torch.randn(n, 2)
@@ -260,7 +260,7 @@ def test_images_measured_as_a_mass_are_told_in_bits_per_dimension():
     generator.measures = ("mass",)
     assert np.allclose(plain.log_prob(x), inside, rtol=1e-13)
     assert (kind_of(plain), measure_of(plain), dimensions_of(plain)) == ("exact", "mass", 20)
-    generator.measures, generator.dequantised = None, True
+    generator.measures, generator.dequantized = None, True
     assert (measure_of(plain), dimensions_of(plain)) == ("mass", 20)
     assert dimensions_of(grid_model()) is None, "bits per dimension are of images"
     assert bits_per_dim(-3.0 * 20 * math.log(2), 20) == pytest.approx(3.0)
@@ -271,7 +271,7 @@ def test_training_on_a_grid_is_repeated_by_a_resume_to_the_bit(tmp_path):
     settings = {"batch_size": 100, "checkpoint_every": 17}
     runs = [
         genzoo.train(
-            "toy", "digits", dequantised=True, training={**settings, "steps": steps}, out=tmp_path / str(steps)
+            "toy", "digits", dequantized=True, training={**settings, "steps": steps}, out=tmp_path / str(steps)
         )
         for steps in (40, 17)
     ]
@@ -292,7 +292,7 @@ def test_training_on_a_grid_is_repeated_by_a_resume_to_the_bit(tmp_path):
 @pytest.mark.precision
 def test_the_transform_is_fitted_to_the_noisy_rows(tmp_path):
     run = genzoo.train(
-        "toy", "digits", dequantised=True, training={"steps": 1, "batch_size": 100}, out=tmp_path / "run"
+        "toy", "digits", dequantized=True, training={"steps": 1, "batch_size": 100}, out=tmp_path / "run"
     )
     rows = digits().split(run.config.split, 0).train
     noisy = digits().events[rows] + noise(0, 0, rows, digits().spec).numpy()
@@ -300,7 +300,7 @@ def test_the_transform_is_fitted_to_the_noisy_rows(tmp_path):
     assert transform.shift.item() == pytest.approx(noisy.mean(), rel=1e-12)
     assert transform.scale.item() == pytest.approx(noisy.std(), rel=1e-12)
     flat = genzoo.Dataset("flat", IMAGE, np.full((200, 1, 4, 5), 7, np.uint8))
-    run = genzoo.train("toy", flat, dequantised=True, training={"steps": 1, "batch_size": 100}, out=tmp_path / "flat")
+    run = genzoo.train("toy", flat, dequantized=True, training={"steps": 1, "batch_size": 100}, out=tmp_path / "flat")
     assert run.fitted().transform.scale.item() == pytest.approx(12**-0.5, rel=0.02), "no image is too flat for a mass"
 
 

@@ -29,7 +29,7 @@ def picture(path, pixels, mode=None):
 
 
 RNG = np.random.default_rng(0)
-GREY = RNG.integers(0, 256, (6, 8, 8), dtype=np.uint8)
+GRAY = RNG.integers(0, 256, (6, 8, 8), dtype=np.uint8)
 
 
 @pytest.mark.parametrize("name", sorted(e.spec.name for e in get_registry().datasets if "download" not in e.spec.loader))
@@ -68,12 +68,12 @@ def test_rows_that_came_as_a_test_set_stay_one():
 
 
 def test_the_digest_changes_with_any_value_type_or_meaning():
-    data = array_dataset("x", GREY)
-    other = GREY.copy()
+    data = array_dataset("x", GRAY)
+    other = GRAY.copy()
     other[5, 7, 7] ^= 1
-    digests = {data.digest(), array_dataset("x", other).digest(), array_dataset("x", GREY.astype(np.int32)).digest()}
+    digests = {data.digest(), array_dataset("x", other).digest(), array_dataset("x", GRAY.astype(np.int32)).digest()}
     assert len(digests) == 3
-    assert array_dataset("y", GREY.copy()).digest() == data.digest()
+    assert array_dataset("y", GRAY.copy()).digest() == data.digest()
 
 
 @pytest.mark.parametrize(
@@ -95,12 +95,12 @@ def test_arrays_of_every_layout_become_channels_first(tmp_path, shape, expected)
 @pytest.mark.parametrize(
     ("values", "bounds", "quantum"),
     [
-        (GREY, (0, 255), 1),
-        (GREY / 255, (0, 1), None),
-        (GREY / 127.5 - 1, (-1, 1), None),
-        (GREY.astype(np.int16) % 17, None, 1),
-        (GREY * 3.5, None, None),
-        ((GREY % 2).astype(bool), (0, 1), 1),
+        (GRAY, (0, 255), 1),
+        (GRAY / 255, (0, 1), None),
+        (GRAY / 127.5 - 1, (-1, 1), None),
+        (GRAY.astype(np.int16) % 17, None, 1),
+        (GRAY * 3.5, None, None),
+        ((GRAY % 2).astype(bool), (0, 1), 1),
     ],
 )
 def test_the_range_of_pixels_is_inferred_where_it_is_a_convention(values, bounds, quantum):
@@ -109,7 +109,7 @@ def test_the_range_of_pixels_is_inferred_where_it_is_a_convention(values, bounds
 
 
 def test_an_array_on_disk_is_mapped_and_not_read(tmp_path):
-    np.save(tmp_path / "a.npy", GREY)
+    np.save(tmp_path / "a.npy", GRAY)
     assert isinstance(read(tmp_path / "a.npy").events, np.memmap)
 
 
@@ -163,7 +163,7 @@ def header(shape):
 
 
 def test_a_corrupt_compressed_archive_is_refused(tmp_path):
-    np.savez_compressed(tmp_path / "a.npz", x=GREY)
+    np.savez_compressed(tmp_path / "a.npz", x=GRAY)
     content = bytearray((tmp_path / "a.npz").read_bytes())
     content[60:90] = b"\xff" * 30
     (tmp_path / "a.npz").write_bytes(content)
@@ -180,7 +180,7 @@ def test_a_dataset_that_contradicts_itself_is_refused():
 
 
 def test_a_path_is_found_again_from_elsewhere(tmp_path, monkeypatch):
-    np.save(tmp_path / "a.npy", GREY)
+    np.save(tmp_path / "a.npy", GRAY)
     monkeypatch.chdir(tmp_path)
     settings = anchor(DataSettings(source="a.npy"), get_registry())
     monkeypatch.chdir("/")
@@ -196,10 +196,10 @@ def test_a_damaged_numpy_file_is_refused(tmp_path, name):
 
 
 def test_an_archive_of_several_arrays_must_say_which_is_meant(tmp_path):
-    np.savez(tmp_path / "a.npz", one=GREY, two=GREY)
+    np.savez(tmp_path / "a.npz", one=GRAY, two=GRAY)
     with pytest.raises(DataError, match="one, two"):
         read(tmp_path / "a.npz")
-    np.savez(tmp_path / "b.npz", x=GREY, y=np.arange(3))
+    np.savez(tmp_path / "b.npz", x=GRAY, y=np.arange(3))
     with pytest.raises(DataError, match="3 labels"):
         read(tmp_path / "b.npz")
 
@@ -209,15 +209,15 @@ def idx_bytes(array):
 
 
 def test_idx_files_are_read_with_their_labels_compressed_or_not(tmp_path):
-    (tmp_path / "train-images-idx3-ubyte").write_bytes(idx_bytes(GREY))
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(idx_bytes(GRAY))
     found = read(tmp_path / "train-images-idx3-ubyte")
-    assert np.array_equal(found.events[:, 0], GREY)
+    assert np.array_equal(found.events[:, 0], GRAY)
     assert found.labels is None
-    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx_bytes(GREY)))
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx_bytes(GRAY)))
     labels = np.arange(6, dtype=np.uint8)
     (tmp_path / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx_bytes(labels)))
     found = read(tmp_path / "train-images-idx3-ubyte.gz")
-    assert np.array_equal(found.events[:, 0], GREY)
+    assert np.array_equal(found.events[:, 0], GRAY)
     assert np.array_equal(found.labels, labels)
 
 
@@ -226,11 +226,11 @@ def test_idx_files_are_read_with_their_labels_compressed_or_not(tmp_path):
     [
         b"",
         b"\0\0\x0d\x03" + bytes(12),
-        idx_bytes(GREY)[:-1],
-        idx_bytes(GREY) + b"x",
+        idx_bytes(GRAY)[:-1],
+        idx_bytes(GRAY) + b"x",
         bytes([0, 0, 8, 3]) + b"\xff" * 12,
         idx_bytes(np.arange(5, dtype=np.uint8)),
-        idx_bytes(GREY[:0]),
+        idx_bytes(GRAY[:0]),
     ],
 )
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
@@ -242,7 +242,7 @@ def test_a_damaged_idx_file_is_refused(tmp_path, content, pack):
 
 
 def test_a_gz_file_that_is_none_is_refused(tmp_path):
-    (tmp_path / "a-ubyte.gz").write_bytes(idx_bytes(GREY))
+    (tmp_path / "a-ubyte.gz").write_bytes(idx_bytes(GRAY))
     with pytest.raises(DataError, match="cannot be read"):
         read(tmp_path / "a-ubyte.gz")
 
@@ -251,7 +251,7 @@ def test_fetched_data_are_first_looked_for_in_genzoo_data(tmp_path, monkeypatch)
     folder = tmp_path / "mnist"
     folder.mkdir()
     for part, count in (("train", 6), ("t10k", 4)):
-        (folder / f"{part}-images-idx3-ubyte").write_bytes(idx_bytes(GREY[:count]))
+        (folder / f"{part}-images-idx3-ubyte").write_bytes(idx_bytes(GRAY[:count]))
         (folder / f"{part}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx_bytes(np.zeros(count, np.uint8))))
     monkeypatch.setenv("GENZOO_DATA", str(tmp_path))
     found = read("mnist")
@@ -272,51 +272,51 @@ def test_without_a_network_fetched_data_say_where_to_put_the_files(tmp_path, mon
 
 def test_a_folder_of_grey_images_stays_grey_and_folders_are_labels(tmp_path):
     for i in range(3):
-        picture(tmp_path / "zero" / f"{i}.png", GREY[i])
-        picture(tmp_path / "one" / f"{i}.png", GREY[i + 3])
+        picture(tmp_path / "zero" / f"{i}.png", GRAY[i])
+        picture(tmp_path / "one" / f"{i}.png", GRAY[i + 3])
     (tmp_path / "notes.txt").write_text("not an image", encoding="utf-8")
     found = read(tmp_path)
     assert found.spec.event_shape == (1, 8, 8)
-    assert np.array_equal(found.events[:, 0], GREY[[3, 4, 5, 0, 1, 2]])
+    assert np.array_equal(found.events[:, 0], GRAY[[3, 4, 5, 0, 1, 2]])
     assert found.labels.tolist() == [0, 0, 0, 1, 1, 1]
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "CMYK", "LA", "1", "I;16"])
 def test_images_of_any_mode_are_read(tmp_path, mode):
     if mode == "I;16":
-        Image.fromarray(GREY[0].astype(np.uint16) * 257).save(tmp_path / "a.tif")
+        Image.fromarray(GRAY[0].astype(np.uint16) * 257).save(tmp_path / "a.tif")
     else:
-        Image.fromarray(GREY[0]).convert("RGB").convert(mode).save(tmp_path / f"a.{'tif' if mode == 'CMYK' else 'png'}")
+        Image.fromarray(GRAY[0]).convert("RGB").convert(mode).save(tmp_path / f"a.{'tif' if mode == 'CMYK' else 'png'}")
     found = read(tmp_path)
     assert found.spec.event_shape[0] == (1 if mode in ("LA", "1", "I;16") else 3)
     if mode in ("LA", "I;16"):
-        assert np.array_equal(found.events[0, 0], GREY[0])
-    assert read(tmp_path, colour="rgb").spec.event_shape[0] == 3
-    assert read(tmp_path, colour="grey").spec.event_shape[0] == 1
+        assert np.array_equal(found.events[0, 0], GRAY[0])
+    assert read(tmp_path, color="rgb").spec.event_shape[0] == 3
+    assert read(tmp_path, color="gray").spec.event_shape[0] == 1
 
 
 def test_one_image_in_colour_makes_all_rgb(tmp_path):
-    picture(tmp_path / "a.png", GREY[0])
-    picture(tmp_path / "b.png", GREY[1], "RGB")
+    picture(tmp_path / "a.png", GRAY[0])
+    picture(tmp_path / "b.png", GRAY[1], "RGB")
     found = read(tmp_path)
-    assert np.array_equal(found.events[0], np.stack([GREY[0]] * 3))
+    assert np.array_equal(found.events[0], np.stack([GRAY[0]] * 3))
 
 
 def test_images_of_different_sizes_need_a_size_and_are_cropped_to_the_centre(tmp_path):
-    picture(tmp_path / "a.png", GREY[0])
+    picture(tmp_path / "a.png", GRAY[0])
     wide = np.zeros((8, 24), np.uint8)
     wide[:, 8:16] = 200
     picture(tmp_path / "b.png", wide)
     with pytest.raises(DataError, match=r"24×8.*--size"):
         read(tmp_path)
     found = read(tmp_path, size=8)
-    assert np.array_equal(found.events[0, 0], GREY[0])
+    assert np.array_equal(found.events[0, 0], GRAY[0])
     assert (found.events[1] == 200).all()
     assert read(tmp_path, size=4).spec.event_shape == (1, 4, 4)
 
 
 def test_a_bad_image_is_named_or_skipped_and_counted(tmp_path):
-    picture(tmp_path / "a.png", GREY[0])
+    picture(tmp_path / "a.png", GRAY[0])
     whole = (tmp_path / "a.png").read_bytes()
     (tmp_path / "b.png").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "c.jpg").write_text("this is text", encoding="utf-8")
@@ -353,7 +353,7 @@ def test_unknown_sources_are_met_with_help(tmp_path):
 
 
 def test_inspection_finds_what_looks_wrong():
-    events = np.stack([GREY[0]] * 3)
+    events = np.stack([GRAY[0]] * 3)
     events[:, 0, 0] = 0
     found = inspect(array_dataset("x", events))
     text = " ".join(found.remarks)
@@ -380,7 +380,7 @@ def test_nan_in_a_table_is_a_missing_value_and_in_an_image_an_error(tmp_path):
     assert usable(Dataset("x", PAIR, np.array([[np.nan, 2.0]] * 2 + [[1.0, np.nan]])), "x").spec.missing
     with pytest.raises(DataError, match=r"'x1' has no value at all.*--drop x1"):
         array_dataset("x", rows[:2, [0, 1]])
-    broken = GREY / 255
+    broken = GRAY / 255
     broken[2, 0, 3] = np.nan
     with pytest.raises(DataError, match="nan in event 2"):
         array_dataset("x", broken)

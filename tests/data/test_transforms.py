@@ -19,13 +19,13 @@ def blocks(rows, size=137):
 
 
 def test_standardising_equals_scikit_learn_also_far_from_zero():
-    transform = fit_transform("standardised", TABLE, blocks(ROWS))
+    transform = fit_transform("standardized", TABLE, blocks(ROWS))
     reference = StandardScaler().fit(ROWS)
     assert np.allclose(transform.shift.numpy(), reference.mean_, rtol=1e-14)
     assert np.allclose(transform.scale.numpy(), reference.scale_, rtol=1e-9)
 
 
-@pytest.mark.parametrize("space", ["raw", "standardised", "unit", "signed-unit"])
+@pytest.mark.parametrize("space", ["raw", "standardized", "unit", "signed-unit"])
 @pytest.mark.parametrize(
     ("data", "rows"), [(TABLE, ROWS), (IMAGE, np.random.default_rng(1).integers(0, 17, (50, 1, 4, 4)))]
 )
@@ -39,7 +39,7 @@ def test_a_transform_inverts_and_its_log_determinant_is_that_of_its_jacobian(spa
 
 
 def test_only_observed_places_count_in_the_log_determinant():
-    transform = fit_transform("standardised", TABLE, blocks(ROWS))
+    transform = fit_transform("standardized", TABLE, blocks(ROWS))
     x = torch.as_tensor(ROWS[:2])
     missing = torch.tensor([[True, False, False], [False, False, False]])
     expected = -transform.scale.log()
@@ -57,7 +57,7 @@ def test_declared_bounds_map_onto_the_model_space_and_undeclared_ones_are_measur
     assert np.allclose(measured(torch.as_tensor(ROWS)).max(0).values, 1)
 
 
-@pytest.mark.parametrize("space", ["standardised", "unit"])
+@pytest.mark.parametrize("space", ["standardized", "unit"])
 def test_a_constant_column_is_named(space):
     rows = ROWS.copy()
     rows[:, 1] = 7
@@ -82,7 +82,7 @@ GAPPY = dataclasses.replace(TABLE, missing=True)
 
 
 def test_missing_values_are_passed_over_column_by_column():
-    standard = fit_transform("standardised", GAPPY, blocks(HOLES))
+    standard = fit_transform("standardized", GAPPY, blocks(HOLES))
     assert np.allclose(standard.shift, np.nanmean(HOLES, axis=0), rtol=1e-14)
     assert np.allclose(standard.scale, np.nanstd(HOLES, axis=0), rtol=1e-9)
     unit = fit_transform("unit", GAPPY, blocks(HOLES))
@@ -90,7 +90,7 @@ def test_missing_values_are_passed_over_column_by_column():
     assert np.allclose(unit.shift + unit.scale, np.nanmax(HOLES, axis=0))
 
 
-@pytest.mark.parametrize("space", ["centred", "standardised", "unit", "signed-unit"])
+@pytest.mark.parametrize("space", ["centered", "standardized", "unit", "signed-unit"])
 def test_a_column_without_a_value_in_the_training_rows_is_named(space):
     rows = HOLES.copy()
     rows[:, 2] = np.nan
@@ -98,7 +98,7 @@ def test_a_column_without_a_value_in_the_training_rows_is_named(space):
         fit_transform(space, GAPPY, blocks(rows))
 
 
-@pytest.mark.parametrize("space", ["raw", "centred", "standardised", "unit", "signed-unit"])
+@pytest.mark.parametrize("space", ["raw", "centered", "standardized", "unit", "signed-unit"])
 def test_discrete_columns_stay_as_they_are(space):
     mixed = DataSpec((3,), "table", (Feature("a"), Feature("b", "categorical", ("x", "y", "z")), Feature("c", "count")))
     rows = np.stack([ROWS[:, 0], np.full(1000, 2.0), np.arange(1000.0)], axis=1)

@@ -18,10 +18,10 @@ from together import (
     fail,
     kill,
     leave,
-    normalise,
+    normalize,
     step_in_fp16,
     talk,
-    to_normalise,
+    to_normalize,
     together,
     train,
     unlike,
@@ -288,8 +288,8 @@ def test_processes_tell_each_other_plain_values(tmp_path):
 @pytest.mark.parametrize("kind", ["1d", "2d", "cumulative", "bare"])
 def test_batch_normalisation_is_over_the_events_of_all_processes(tmp_path, kind):
     """Beside torch's own layer on the whole batch, of which one process has more than the other."""
-    own, events = to_normalise(kind)
-    ended = together(tmp_path, 2, normalise, kind, [5, 2])
+    own, events = to_normalize(kind)
+    ended = together(tmp_path, 2, normalize, kind, [5, 2])
     assert ended.codes == [0, 0], ended.err
     x = events.clone().requires_grad_()
     y = own(x)

@@ -31,7 +31,7 @@ PLAIN = AffineTransform(torch.zeros(()), torch.ones(()))
 
 def toy_engine(objective=None, runtime=EXACT, **training):
     model = genzoo.Model(genzoo.Parts(ToyGaussian((2,), 0.0))).to(runtime.dtype)
-    settings = Training(**{"steps": 10, "batch_size": 20, "optimiser": {"rate": 0.1}, **training})
+    settings = Training(**{"steps": 10, "batch_size": 20, "optimizer": {"rate": 0.1}, **training})
     return GradientEngine(model, objective or NegativeLogLikelihood(), settings, runtime)
 
 
@@ -77,11 +77,11 @@ def test_a_step_is_that_of_a_loop_written_by_hand(simultaneous):
     model = genzoo.Model(genzoo.Parts(ToyGaussian((2,), 0.0), Tiny())).double()
     twin = copy.deepcopy(model)
     settings = Training(
-        steps=6, batch_size=20, optimiser={"name": "sgd", "rate": 0.1}, groups={"critic": {"rate": 0.3}}
+        steps=6, batch_size=20, optimizer={"name": "sgd", "rate": 0.1}, groups={"critic": {"rate": 0.3}}
     )
     feed = toy_feed()
     steps = run(GradientEngine(model, Alternating(simultaneous), settings, EXACT), feed, 6)
-    optimisers = {
+    optimizers = {
         "generator": torch.optim.SGD(twin.generator.parameters(), 0.1),
         "critic": torch.optim.SGD(twin.discriminator.parameters(), 0.3),
     }
@@ -96,20 +96,20 @@ def test_a_step_is_that_of_a_loop_written_by_hand(simultaneous):
                 gradients = torch.autograd.grad(generator_loss, list(twin.generator.parameters()))
             critic.zero_grad()
             critic_loss.backward()
-            optimisers["critic"].step()
+            optimizers["critic"].step()
             if not simultaneous:
                 generator_loss = -critic(twin.generator.sample(20)).mean()
                 gradients = torch.autograd.grad(generator_loss, list(twin.generator.parameters()))
             for parameter, gradient in zip(twin.generator.parameters(), gradients, strict=True):
                 parameter.grad = gradient
-            optimisers["generator"].step()
+            optimizers["generator"].step()
     for (name, mine), theirs in zip(model.named_parameters(), twin.parameters(), strict=True):
         assert torch.allclose(mine, theirs, rtol=1e-12), name
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop"])
 def test_each_optimiser_is_torchs_own(name):
-    engine = toy_engine(optimiser={"name": name, "rate": 0.05, "decay": 0.01, "momentum": 0.5, "betas": (0.8, 0.9)})
+    engine = toy_engine(optimizer={"name": name, "rate": 0.05, "decay": 0.01, "momentum": 0.5, "betas": (0.8, 0.9)})
     twin = copy.deepcopy(engine.model.generator)
     own = {
         "adam": lambda p: torch.optim.Adam(p, 0.05, (0.8, 0.9), weight_decay=0.01),
@@ -173,7 +173,7 @@ def test_training_differentiates_wherever_it_is_called():
 
 
 def test_the_gradient_is_clipped_to_its_norm():
-    engine = toy_engine(clip=0.01, optimiser={"name": "sgd", "rate": 1.0})
+    engine = toy_engine(clip=0.01, optimizer={"name": "sgd", "rate": 1.0})
     before = torch.cat([p.detach().clone().flatten() for p in engine.trained.parameters()])
     run(engine, toy_feed(), 1)
     after = torch.cat([p.detach().flatten() for p in engine.trained.parameters()])
@@ -215,7 +215,7 @@ def test_schedules_warm_up_and_decay_to_their_floor():
 
 
 def test_the_schedule_reaches_the_optimiser():
-    engine = toy_engine(optimiser={"name": "sgd", "rate": 1.0}, schedule={"name": "linear"}, clip=1e-4)
+    engine = toy_engine(optimizer={"name": "sgd", "rate": 1.0}, schedule={"name": "linear"}, clip=1e-4)
     moves, last = [], nn.utils.parameters_to_vector(engine.trained.parameters()).detach()
     for _ in training_steps(engine, toy_feed(), Budget(10, None), seed=0):
         now = nn.utils.parameters_to_vector(engine.trained.parameters()).detach()

@@ -18,7 +18,7 @@ IMAGE = genzoo.DataSpec((3, 10, 12), "image", (genzoo.Feature("pixel"),), (0.0, 
 DCGAN = get_registry().models.get("dcgan").spec.objectives
 STEPS = {"wasserstein-gp": {"critic_steps": 2}}
 """Two updates of a critic trace as five do."""
-DOUBLY = {"name": "iwae", "gradient": "doubly-reparameterised"}
+DOUBLY = {"name": "iwae", "gradient": "doubly-reparameterized"}
 VARIANTS = [
     *(("dcgan", {"dropout": 0.1}, {"name": name, "simultaneous": True, **STEPS.get(name, {})}) for name in DCGAN),
     # A game of logits, one of their differences, and one with a penalty of its own.

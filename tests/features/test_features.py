@@ -19,7 +19,7 @@ from genzoo.metrics.evaluator import find_extractor
 from genzoo.plugins.manager import get_registry
 from genzoo.spec import DataSpec, Feature
 
-GREY = DataSpec((1, 8, 8), "image", (Feature("pixel"),), (0.0, 255.0), 1.0, "uint8")
+GRAY = DataSpec((1, 8, 8), "image", (Feature("pixel"),), (0.0, 255.0), 1.0, "uint8")
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +32,7 @@ def material(dataset, **rest):
     return Material(dataset.spec, np.asarray(dataset.events), dataset, **rest)
 
 
-def pictures(n=4, spec=GREY):
+def pictures(n=4, spec=GRAY):
     events = np.random.default_rng(0).integers(0, 256, (n, *spec.event_shape)).astype(np.uint8)
     return Dataset("pictures", spec, events)
 
@@ -57,10 +57,10 @@ def test_columns_are_standardised_by_the_real_events_and_constant_ones_stay():
 
 def test_resized_images_have_three_channels_in_0_to_1_and_keep_a_flat_colour():
     flat = np.full((2, 1, 8, 8), 51, np.uint8)
-    found = resized(flat, GREY, 30)
+    found = resized(flat, GRAY, 30)
     assert found.shape == (2, 3, 30, 30)
     assert torch.allclose(found, torch.tensor(0.2))
-    steps = resized(np.tile(np.array([0, 255], np.uint8), (1, 1, 8, 4)), GREY, 2)
+    steps = resized(np.tile(np.array([0, 255], np.uint8), (1, 1, 8, 4)), GRAY, 2)
     assert torch.allclose(steps, torch.tensor(0.5), atol=0.05)  # antialiased: neither black nor white
 
 
@@ -68,7 +68,7 @@ def test_resized_images_have_three_channels_in_0_to_1_and_keep_a_flat_colour():
 def test_images_that_are_not_finite_have_no_features(bad):
     images = np.full((3, 1, 8, 8), 51.0)
     images[1, 0, 2, 2] = bad
-    assert torch.equal(resized(images, GREY, 30).isnan().flatten(1).all(dim=1), torch.tensor([False, True, False]))
+    assert torch.equal(resized(images, GRAY, 30).isnan().flatten(1).all(dim=1), torch.tensor([False, True, False]))
     hiding = NetworkExtractor(nn.Sequential(nn.Flatten(), nn.Linear(64, 2), nn.Hardtanh()), torch.from_numpy, {})
     found = hiding(images.astype(np.float32))
     assert np.isnan(found[1]).all()
@@ -89,8 +89,8 @@ def test_the_classifier_is_trained_once_and_tells_the_classes(cache, monkeypatch
     features = extractor(dataset.events)
     assert features.shape == (1797, 64)
     assert np.array_equal(features[:100], again(dataset.events[:100]))
-    centres = np.stack([features[dataset.labels == c].mean(axis=0) for c in range(10)])
-    nearest = ((features[:, None] - centres) ** 2).sum(axis=2).argmin(axis=1)
+    centers = np.stack([features[dataset.labels == c].mean(axis=0) for c in range(10)])
+    nearest = ((features[:, None] - centers) ** 2).sum(axis=2).argmin(axis=1)
     assert (nearest == dataset.labels).mean() > 0.97
     assert np.allclose(features.mean(axis=0), 0, atol=1e-4)  # digits come without a test set: it saw all of them
     assert np.median(features.std(axis=0)) == pytest.approx(1, abs=1e-4)
@@ -147,10 +147,10 @@ def test_the_classifier_needs_labels_of_two_classes():
     [
         ("pixels", iris().spec, "'pixels' are for images, and these data are of modality 'table'.*columns"),
         ("inception=x", iris().spec, "'inception' are for images"),
-        ("columns", GREY, "'columns' are for tables"),
-        ("pixls", GREY, "Did you mean 'pixels'"),
-        ("pixels=x", GREY, "they take none"),
-        ("inception=", GREY, "name one after"),
+        ("columns", GRAY, "'columns' are for tables"),
+        ("pixls", GRAY, "Did you mean 'pixels'"),
+        ("pixels=x", GRAY, "they take none"),
+        ("inception=", GRAY, "name one after"),
     ],
 )
 def test_an_extractor_for_other_data_or_of_no_name_is_refused(text, spec, words):

@@ -66,7 +66,7 @@ def uniform(n, width, *, dtype):
 def test_a_standard_normal_prior_is_recognised_as_exactly_that():
     prior = find_prior(fit(Linear(WEIGHT)))
     assert prior.normal
-    np.testing.assert_array_equal(prior.centre, 0)
+    np.testing.assert_array_equal(prior.center, 0)
     np.testing.assert_array_equal(prior.spread, 1)
     np.testing.assert_array_equal([prior.low, prior.high], [[-3] * 3, [3] * 3])
 
@@ -74,7 +74,7 @@ def test_a_standard_normal_prior_is_recognised_as_exactly_that():
 def test_a_normal_prior_elsewhere_is_known_by_its_draws():
     prior = find_prior(fit(Linear(WEIGHT, lambda n, width, dtype: 7 + 3 * torch.randn(n, width, dtype=dtype))))
     assert prior.normal
-    np.testing.assert_allclose(prior.centre, 7, atol=5 * 3 / 64)
+    np.testing.assert_allclose(prior.center, 7, atol=5 * 3 / 64)
     np.testing.assert_allclose(prior.spread, 3, atol=5 * 3 / 64 / math.sqrt(2))
 
 

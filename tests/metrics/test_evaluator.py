@@ -76,7 +76,7 @@ def test_every_score_of_a_table_has_a_full_protocol_and_an_error():
     found = judged(normal(data), data, rows=np.arange(0, 150, 2), train=np.arange(1, 150, 2), average=0.99)
     assert set(found.scores) == {
         *("log-likelihood", "frechet-distance", "kernel-distance", "precision", "recall", "density", "coverage"),
-        *("mmd", "classifier-two-sample", "memorisation", "wasserstein", "correlation-difference"),
+        *("mmd", "classifier-two-sample", "memorization", "wasserstein", "correlation-difference"),
     }
     assert "images" in found.reasons["bits-per-dim"]
     assert "no column that is binary" in found.reasons["total-variation"]
@@ -87,10 +87,10 @@ def test_every_score_of_a_table_has_a_full_protocol_and_an_error():
         expected = {"split": "test", "average": 0.99, "seed": 3}
         if name != "log-likelihood":
             expected |= {"real": 75, "samples": 75}
-        if name in ("coverage", "mmd", "memorisation"):
+        if name in ("coverage", "mmd", "memorization"):
             expected["features"] = "columns"
         assert expected.items() <= score.protocol.items()
-    assert found.scores["memorisation"].protocol["train"] == 75
+    assert found.scores["memorization"].protocol["train"] == 75
     assert found.scores["log-likelihood"].protocol["likelihood"] == "exact"
     assert found.scores["log-likelihood"].protocol["measure"] == "density"
 
@@ -141,25 +141,25 @@ def test_a_model_that_copies_its_training_set_is_flagged_and_fresh_events_are_no
     data = digits()
     order = np.random.default_rng(0).permutation(1797)
     train, test, fresh = np.sort(order[:900]), np.sort(order[900:1300]), order[1300:1700]
-    copies = judged(Shelf(data.events[train[:400]]), data, ["memorisation"], rows=test, train=train)
-    assert "400 of 400 samples equal a training event" in copies.scores["memorisation"].notes[0]
-    honest = judged(Shelf(data.events[fresh]), data, ["memorisation"], rows=test, train=train).scores["memorisation"]
+    copies = judged(Shelf(data.events[train[:400]]), data, ["memorization"], rows=test, train=train)
+    assert "400 of 400 samples equal a training event" in copies.scores["memorization"].notes[0]
+    honest = judged(Shelf(data.events[fresh]), data, ["memorization"], rows=test, train=train).scores["memorization"]
     assert honest.notes == ()
     assert honest.value == pytest.approx(0.5, abs=4 * honest.error)
-    assert "not known" in judged(Shelf(data.events[fresh]), data, ["memorisation"]).reasons["memorisation"]
+    assert "not known" in judged(Shelf(data.events[fresh]), data, ["memorization"]).reasons["memorization"]
 
 
 def test_copies_are_looked_for_among_all_training_rows_however_few_samples_there_are(monkeypatch):
     data = digits()
     train, test = np.arange(0, 1400), np.arange(1400, 1797)
-    found = judged(Shelf(data.events[train[7:1400:14]]), data, ["memorisation"], rows=test, train=train, most=100)
-    score = found.scores["memorisation"]
+    found = judged(Shelf(data.events[train[7:1400:14]]), data, ["memorization"], rows=test, train=train, most=100)
+    score = found.scores["memorization"]
     assert (score.protocol["real"], score.protocol["train"]) == (100, 1400)
     assert score.parts["copies"] == 1
     assert not any("looked for" in note for note in score.notes)
     monkeypatch.setattr("genzoo.metrics.evaluator.MOST_TRAINING", 700)
-    found = judged(Shelf(data.events[test]), data, ["memorisation", "coverage"], rows=test, train=train)
-    assert found.scores["memorisation"].notes[-1] == "copies were looked for among 700 of 1400 training events (50%)."
+    found = judged(Shelf(data.events[test]), data, ["memorization", "coverage"], rows=test, train=train)
+    assert found.scores["memorization"].notes[-1] == "copies were looked for among 700 of 1400 training events (50%)."
     assert found.scores["coverage"].notes == ()
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from genzoo.errors import DataError
-from genzoo.metrics.distances import Nearest, Neighbourhoods, radii
+from genzoo.metrics.distances import Nearest, Neighborhoods, radii
 from genzoo.metrics.metric import MetricInput
 from genzoo.metrics.precision_recall import coverage, density, precision, recall
 
@@ -147,7 +147,7 @@ def test_neighbours_are_the_same_in_any_unit(width, exponent):
     rng = np.random.default_rng(0)
     real, samples = rng.normal(size=(120, width)), rng.normal(0.1, 0.9, (90, width))
     small = np.ldexp(real, exponent), np.ldexp(samples, exponent)
-    one, other = Neighbourhoods.of(real, samples, 5), Neighbourhoods.of(*small, 5)
+    one, other = Neighborhoods.of(real, samples, 5), Neighborhoods.of(*small, 5)
     assert one.holding.any()
     assert 0 < one.reached.sum() < 120
     for field in ("holding", "covered", "reached"):

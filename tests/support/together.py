@@ -162,7 +162,7 @@ def unlike(words: list[str]) -> int:
     return command(*words)
 
 
-def to_normalise(kind: str) -> tuple[nn.Module, torch.Tensor]:
+def to_normalize(kind: str) -> tuple[nn.Module, torch.Tensor]:
     """A layer of batch normalisation, and events for it."""
     torch.manual_seed(0)
     layer = {
@@ -181,9 +181,9 @@ def to_normalise(kind: str) -> tuple[nn.Module, torch.Tensor]:
     return layer, events.contiguous(memory_format=torch.channels_last)
 
 
-def normalise(kind: str, shares: list[int]) -> object:
+def normalize(kind: str, shares: list[int]) -> object:
     """Forward and backward through a synchronised layer on this process's share of events; all numbers as lists."""
-    layer, events = to_normalise(kind)
+    layer, events = to_normalize(kind)
     with join_processes() as processes:
         module = nn.Sequential(layer)
         convert_batchnorm(module, processes)
@@ -237,7 +237,7 @@ def step_in_fp16() -> object:
     told = []
     with join_processes() as processes:
         model = genzoo.Model(genzoo.Parts(toy_plugin.ToyGaussian((2,), 0.0), _Idle()))
-        settings = Training(steps=3, batch_size=4, optimiser={"name": "adam", "rate": 0.5, "decay": 0.1})
+        settings = Training(steps=3, batch_size=4, optimizer={"name": "adam", "rate": 0.5, "decay": 0.1})
         cpu = torch.device("cpu")
         engine = GradientEngine(model, _Sparse(processes), settings, Runtime(cpu, "fp16"), processes)
         batch = genzoo.Batch(torch.zeros(2, 2))

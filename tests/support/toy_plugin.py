@@ -16,7 +16,7 @@ GENZOO_API = 1
 class ToyOptions(genzoo.Settings):
     offset: float = Field(0.0, ge=-5, le=5, description="where the mean begins")
     mass: bool = Field(False, description="claim to measure probability masses")
-    dequantised: bool = Field(False, description="be a density wherever the data lie on a grid")
+    dequantized: bool = Field(False, description="be a density wherever the data lie on a grid")
     depth: int = Field(1, ge=1, le=3, description="unused")
 
 
@@ -70,7 +70,7 @@ def build(config, data):
     generator = ToyGaussian(data.event_shape, config.offset)
     if config.mass:
         generator.measures = ("mass",) * len(data.features)
-    generator.dequantised = config.dequantised
+    generator.dequantized = config.dequantized
     return genzoo.Parts(generator)
 
 
@@ -101,8 +101,8 @@ def register_models(register):
             objectives=("toy-likelihood", "toy-exploding"),
             capabilities=frozenset({"likelihood"}),
             data="iris",
-            training={"steps": 30, "batch_size": 16, "optimiser": {"rate": 0.05}},
-            presets={"slow": {"training": {"epochs": 3, "optimiser": {"rate": 0.01}}, "options": {"offset": 1.0}}},
+            training={"steps": 30, "batch_size": 16, "optimizer": {"rate": 0.05}},
+            presets={"slow": {"training": {"epochs": 3, "optimizer": {"rate": 0.01}}, "options": {"offset": 1.0}}},
         )
     )
 

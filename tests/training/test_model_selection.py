@@ -68,7 +68,7 @@ def test_a_logged_metric_is_what_the_metric_says_of_the_kept_model(watched):
 
 def test_patience_works_for_a_gan_through_a_metric(tmp_path):
     settings = {"steps": 400, "batch_size": 64, "eval_every": 0.1, "patience": 2, "metrics": ["coverage"]}
-    run = genzoo.train("dcgan", out=tmp_path / "run", training={**settings, "optimiser": {"rate": 1e-7}})
+    run = genzoo.train("dcgan", out=tmp_path / "run", training={**settings, "optimizer": {"rate": 1e-7}})
     assert run.record["steps"] < 400
     values = list(lines(run, "metrics").values())
     assert all(later["coverage"] <= max(v["coverage"] for v in values[:-2]) for later in values[-2:])

@@ -81,9 +81,9 @@ def test_resume_is_exact_in_every_precision(tmp_path, model, precision):
     "more",
     [
         {"ema": 0.9, "accumulation": 4, "clip": 0.5},
-        {"schedule": {"name": "cosine", "warmup": 6, "floor": 0.1}, "optimiser": {"name": "adamw", "decay": 0.1}},
-        {"optimiser": {"name": "sgd", "momentum": 0.9}},
-        {"optimiser": {"name": "rmsprop", "momentum": 0.5}, "groups": {"critic": {"rate": 0.0001}}},
+        {"schedule": {"name": "cosine", "warmup": 6, "floor": 0.1}, "optimizer": {"name": "adamw", "decay": 0.1}},
+        {"optimizer": {"name": "sgd", "momentum": 0.9}},
+        {"optimizer": {"name": "rmsprop", "momentum": 0.5}, "groups": {"critic": {"rate": 0.0001}}},
         {"keep": 3, "eval_steps": 4, "metrics": ["mmd"], "patience": 2},
     ],
 )
@@ -98,7 +98,7 @@ def test_resume_is_exact_under_patience_and_in_the_middle_of_an_epoch(tmp_path):
         "epochs": 40,
         "batch_size": 16,
         "patience": 2,
-        "optimiser": {"rate": 0.5},
+        "optimizer": {"rate": 0.5},
         "eval_steps": 3,
         "log_every": 1,
     }
@@ -135,7 +135,7 @@ def test_channels_last_weights_keep_their_strides_and_those_of_their_optimiser(t
     _, prepared, _ = prepare_resume(str(tmp_path / "run"), {})
     strided = 0
     for group in prepared.engine._groups.values():
-        for parameter, state in group._optimiser.state.items():
+        for parameter, state in group._optimizer.state.items():
             assert state["exp_avg_sq"].stride() == parameter.stride()
             strided += not parameter.is_contiguous()
     assert strided, "no weight is channels_last, so nothing was tested"
@@ -297,7 +297,7 @@ def test_a_second_interrupt_ends_at_once_and_harms_nothing(tmp_path, monkeypatch
 
 @pytest.mark.precision
 def test_a_larger_budget_undoes_the_evaluation_that_only_its_former_end_brought(tmp_path):
-    settings = {"batch_size": 16, "eval_steps": 4, "patience": 50, "log_every": 1, "optimiser": {"rate": 0.3}}
+    settings = {"batch_size": 16, "eval_steps": 4, "patience": 50, "log_every": 1, "optimizer": {"rate": 0.3}}
     settings |= {"checkpoint_every": 3, "sample_every": 1}
     whole = genzoo.train("toy", out=tmp_path / "whole", training={**settings, "steps": 14})
     for first in (6, 7, 10):
@@ -415,7 +415,7 @@ def test_resuming_on_other_data_names_the_difference(tmp_path):
 
 @pytest.mark.precision
 def test_patience_that_ran_out_before_the_model_was_saved_takes_no_more_steps(tmp_path, monkeypatch):
-    settings = {"steps": 3000, "optimiser": {"rate": 0.5}, "patience": 2, "log_every": 1}
+    settings = {"steps": 3000, "optimizer": {"rate": 0.5}, "patience": 2, "log_every": 1}
     whole = genzoo.train("toy", out=tmp_path / "whole", training=settings)
     with monkeypatch.context() as patch:
         patch.setattr("genzoo.training.finalize.save_model", lambda *_: os.kill(os.getpid(), signal.SIGTERM))

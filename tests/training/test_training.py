@@ -149,7 +149,7 @@ def test_resuming_takes_up_the_state_from_its_file_and_not_from_memory(tmp_path)
     for name, tensor in engine.tensors().items():
         assert torch.equal(tensor, saved[name]), name
     for group in engine._groups.values():
-        for parameter, state in group._optimiser.state.items():
+        for parameter, state in group._optimizer.state.items():
             assert state["exp_avg"].stride() == parameter.stride()
 
 
@@ -204,7 +204,7 @@ def test_a_larger_budget_is_remembered_when_it_is_interrupted(tmp_path):
 
 
 def test_patience_that_ran_out_stays_so(tmp_path):
-    settings = {"steps": 3000, "optimiser": {"rate": 0.5}, "patience": 2}
+    settings = {"steps": 3000, "optimizer": {"rate": 0.5}, "patience": 2}
     run = genzoo.train("toy", out=tmp_path / "run", training=settings)
     with pytest.raises(ConfigError, match="ran out of patience"):
         genzoo.resume(run.path, steps=9000)
@@ -310,7 +310,7 @@ def test_patience_stops_and_keeps_the_best_step(tmp_path):
     run = genzoo.train(
         "toy",
         out=tmp_path / "run",
-        training={"steps": 5000, "optimiser": {"rate": 0.5}, "patience": 3, "eval_every": 1},
+        training={"steps": 5000, "optimizer": {"rate": 0.5}, "patience": 3, "eval_every": 1},
     )
     validation = {line["step"]: line["validation"] for line in lines(run) if "validation" in line}
     best = min(validation, key=validation.get)
@@ -447,7 +447,7 @@ def test_training_in_memory_gives_the_weights_of_a_run(tmp_path, model):
 
 
 def test_training_in_memory_keeps_the_best_step_where_patience_watched(tmp_path):
-    training = {"epochs": 40, "batch_size": 16, "patience": 2, "optimiser": {"rate": 0.5}}
+    training = {"epochs": 40, "batch_size": 16, "patience": 2, "optimizer": {"rate": 0.5}}
     run = genzoo.train("toy", out=tmp_path / "run", training=training)
     assert run.record["steps"] < 40 * 6, "patience must end it for this to test anything"
     fitted = train_in_memory(build_setup(run.config))

@@ -17,7 +17,7 @@ from genzoo.typing import Array
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
 
 
-_GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L"})
+_GRAY_MODES = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L"})
 
 
 def read_folder(path: Path, settings: DataSettings) -> Dataset:
@@ -73,11 +73,11 @@ def _convert(image: Image.Image, settings: DataSettings) -> Image.Image:
         image = Image.fromarray((np.asarray(image, np.int64) // 257).clip(0, 255).astype(np.uint8))
     elif image.mode == "F":
         image = Image.fromarray((np.asarray(image, np.float64).clip(0, 1) * 255).round().astype(np.uint8))
-    grey = image.mode in _GREY_MODES if settings.colour == "auto" else settings.colour == "grey"
+    gray = image.mode in _GRAY_MODES if settings.color == "auto" else settings.color == "gray"
     if image.has_transparency_data:
         paper = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(paper, image.convert("RGBA"))
-    return image.convert("L" if grey else "RGB")
+    return image.convert("L" if gray else "RGB")
 
 
 def _stack(images: list[Array], files: list[Path]) -> Array:

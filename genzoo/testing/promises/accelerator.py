@@ -75,7 +75,7 @@ def _pass_on_meta(model: Model, objective: EMObjective, case: Case, name: str) -
             value.device.type == "meta" and value.dtype == torch.float64,
             f"On {case.name}, the statistic {key!r} of {name} is {value.dtype} on {value.device}.",
         )
-    objective.maximise(model, statistics)
+    objective.maximize(model, statistics)
 
 
 def _trace_losses(objective: GradientObjective, case: Case, name: str) -> None:
@@ -97,8 +97,8 @@ def _trace_em(objective: EMObjective, case: Case, name: str) -> None:
     states = []
     for compiled in (False, True):
         trained = Model(case.parts()).eval().requires_grad_(False)
-        maximise = _graph(objective.maximise) if compiled else objective.maximise
-        maximise(trained, statistics)
+        maximize = _graph(objective.maximize) if compiled else objective.maximize
+        maximize(trained, statistics)
         states.append(trained.state_dict())
     _expect_equal(*states, what=f"the maximisation of {name} on {case.name}")
 

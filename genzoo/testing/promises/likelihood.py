@@ -83,7 +83,7 @@ def log_prob_stands_alone(subject: Subject) -> None:
     for case in subject.having(Likelihood):
         stands_alone(case, LOG_PROB)
         fitted, asked = case.fitted, case.dataset.events[:37]
-        if fitted.dequantised:
+        if fitted.dequantized:
             continue
         before = fitted.log_prob(asked)
         fitted.generator.train()

@@ -109,6 +109,6 @@ def _enlarge(kernel: int, inputs: int, outputs: int, *, stride: int) -> nn.ConvT
 def _after(config: DCGANOptions, width: int, *, flat_input: bool = False) -> list[nn.Module]:
     """What follows each inner layer: normalisation, leaky ReLU, dropout."""
     norm = nn.BatchNorm1d(width) if flat_input else nn.BatchNorm2d(width)
-    layers: list[nn.Module] = [norm] if config.normalise else []
+    layers: list[nn.Module] = [norm] if config.normalize else []
     layers.append(nn.LeakyReLU(config.slope))
     return [*layers, nn.Dropout(config.dropout)] if config.dropout else layers

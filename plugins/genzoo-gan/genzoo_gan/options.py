@@ -24,7 +24,7 @@ class DCGANOptions(Settings):
     kernel: int = Field(3, ge=3, le=15, description="side of the convolution kernels, odd")
     slope: float = Field(0.3, ge=0, lt=1, description="slope of the leaky ReLU below zero")
     dropout: float = Field(0.0, ge=0, lt=1, description="share of activations dropped in both networks while training")
-    normalise: bool = Field(True, description="batch normalisation in the generator")
+    normalize: bool = Field(True, description="batch normalisation in the generator")
 
     @field_validator("kernel")
     @classmethod

@@ -30,7 +30,7 @@ _DCGAN = genzoo.ModelSpec(
     training={
         "epochs": 200,
         "batch_size": 64,
-        "optimiser": {"name": "adam", "rate": 2e-3, "betas": (0.0, 0.99)},
+        "optimizer": {"name": "adam", "rate": 2e-3, "betas": (0.0, 0.99)},
         "ema": 0.999,
     },
     presets={
@@ -46,7 +46,7 @@ _DCGAN = genzoo.ModelSpec(
             "training": {
                 "epochs": 50,
                 "batch_size": 256,
-                "optimiser": {"name": "adam", "rate": 1e-4, "betas": (0.9, 0.999)},
+                "optimizer": {"name": "adam", "rate": 1e-4, "betas": (0.9, 0.999)},
                 "ema": 0.0,
             },
         }

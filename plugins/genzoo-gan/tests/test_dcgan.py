@@ -47,7 +47,7 @@ def test_the_tutorial_preset_is_that_architecture_and_recipe(tmp_path):
     assert DCGANOptions(**config.options) == TUTORIAL
     assert config.objective.name == "genzoo-gan/non-saturating"
     assert config.objective.options["simultaneous"] is True
-    adam = config.training.optimiser
+    adam = config.training.optimizer
     assert (adam.name, adam.rate, adam.betas, config.training.ema) == ("adam", 1e-4, (0.9, 0.999), 0.0)
 
 
@@ -101,7 +101,7 @@ def test_every_option_changes_the_model(field):
     one = str(ConvGenerator(base, shape)) + str(ConvDiscriminator(base, shape))
     two = str(ConvGenerator(changed, shape)) + str(ConvDiscriminator(changed, shape))
     assert one != two
-    assert "BatchNorm" not in str(ConvGenerator(base.model_copy(update={"normalise": False}), shape))
+    assert "BatchNorm" not in str(ConvGenerator(base.model_copy(update={"normalize": False}), shape))
 
 
 class Quadratic(genzoo.Discriminator):

@@ -36,7 +36,7 @@ class MixtureEM(EMObjective):
         width = sum(emission.width + emission.components for emission, _ in _mixture(model).parts)
         return max(1, min(max(_CACHE // width, 1024), _MOST // width, 16_384))
 
-    def initialise(self, model: Model, blocks: Iterable[Batch]) -> None:
+    def initialize(self, model: Model, blocks: Iterable[Batch]) -> None:
         """Shares by the model's start; then the parameters that they make most likely."""
         mixture = _mixture(model)
         low, high = _ranges(blocks)
@@ -46,7 +46,7 @@ class MixtureEM(EMObjective):
             found = mixture.expect(batch.x, batch.missing, careful=True)
             for name, value in mixture.sums(replace(found, share=_weighted(share, batch))).items():
                 total[name] = total[name] + value if name in total else value
-        mixture.maximise(total)
+        mixture.maximize(total)
 
     def adapt(self, model: Model, blocks: Iterable[Batch]) -> None:
         _mixture(model).enclose(*_ranges(blocks))
@@ -64,8 +64,8 @@ class MixtureEM(EMObjective):
         sums["weight"] = weight.sum(dtype=torch.float64)
         return sums
 
-    def maximise(self, model: Model, statistics: Mapping[str, Tensor]) -> None:
-        _mixture(model).maximise(statistics)
+    def maximize(self, model: Model, statistics: Mapping[str, Tensor]) -> None:
+        _mixture(model).maximize(statistics)
 
     def fault(self, model: Model) -> str | None:
         told, components = self.report(model), _mixture(model).components

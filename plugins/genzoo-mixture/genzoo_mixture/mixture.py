@@ -57,7 +57,7 @@ class Mixture(Generator, Likelihood, Components, Imputation):
     """
 
     needs_float64 = True
-    dequantised = True
+    dequantized = True
 
     log_weights: Tensor
 
@@ -129,12 +129,12 @@ class Mixture(Generator, Likelihood, Components, Imputation):
             named |= {f"{number}.{name}": value for name, value in sums.items()}
         return named
 
-    def maximise(self, sums: Mapping[str, Tensor]) -> None:
+    def maximize(self, sums: Mapping[str, Tensor]) -> None:
         """The maximisation step of EM."""
         counts = sums["counts"] + EMPTY
         for number, (emission, _) in enumerate(self.parts):
             own = {name.partition(".")[2]: value for name, value in sums.items() if name.startswith(f"{number}.")}
-            emission.maximise({"counts": sums["counts"][: self.components], **own})
+            emission.maximize({"counts": sums["counts"][: self.components], **own})
         self.log_weights.copy_((counts / counts.sum()).log())
 
     def log_prob(self, x: Tensor, missing: Tensor | None = None) -> Tensor:

@@ -28,7 +28,7 @@ def register_models(register: Callable[[genzoo.ModelSpec], None]) -> None:
             builder="genzoo_mixture.build:build_gaussian",
             config="genzoo_mixture.options:GaussianOptions",
             capabilities=_BASIC | {"decoder", "encoder"},
-            input="centred",
+            input="centered",
             training={"passes": 1000, "tolerance": 1e-7},
             **_COMMON,
         )
@@ -40,7 +40,7 @@ def register_models(register: Callable[[genzoo.ModelSpec], None]) -> None:
             builder="genzoo_mixture.build:build_mixture",
             config="genzoo_mixture.options:MixtureOptions",
             capabilities=_BASIC | {"outliers"},
-            input="centred",
+            input="centered",
             training={"passes": 1000, "tolerance": 1e-6},
             reference="Maximum Likelihood from Incomplete Data via the EM Algorithm (Dempster, Laird and Rubin, 1977)",
             **_COMMON,
@@ -53,7 +53,7 @@ def register_models(register: Callable[[genzoo.ModelSpec], None]) -> None:
             builder="genzoo_mixture.build:build_classes",
             config="genzoo_mixture.options:ClassOptions",
             capabilities=_BASIC,
-            input={"table": "centred", "image": "raw"},  # the pixels of binary images are codes
+            input={"table": "centered", "image": "raw"},  # the pixels of binary images are codes
             training={"passes": 2000, "tolerance": 1e-6, "restarts": 5},
             reference="The Logical and Mathematical Foundation of Latent Structure Analysis (Lazarsfeld, 1950)",
             **_COMMON,

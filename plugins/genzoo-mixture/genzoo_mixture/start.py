@@ -72,8 +72,8 @@ def _sample(mixture: Mixture, blocks: Iterable[Batch]) -> tuple[Tensor, Tensor]:
     return kept[:, :-1], kept[:, -1]
 
 
-def _squares(x: Tensor, centres: Tensor) -> Tensor:
-    return torch.cdist(x, centres, compute_mode="donot_use_mm_for_euclid_dist").square()
+def _squares(x: Tensor, centers: Tensor) -> Tensor:
+    return torch.cdist(x, centers, compute_mode="donot_use_mm_for_euclid_dist").square()
 
 
 def _draw(weight: Tensor, count: int) -> Tensor:
@@ -83,33 +83,33 @@ def _draw(weight: Tensor, count: int) -> Tensor:
 
 def _seeds(x: Tensor, weight: Tensor, count: int) -> Tensor:
     """k-means++: each next centre with probability proportional to the squared distance to the nearest so far."""
-    centres = x[_draw(weight, 1)]
-    nearest = _squares(x, centres)[:, 0]
+    centers = x[_draw(weight, 1)]
+    nearest = _squares(x, centers)[:, 0]
     for _ in range(count - 1):
         far = weight * nearest
         chosen = x[_draw(far if far.sum() > 0 else weight, 1)]
-        centres = torch.cat([centres, chosen])
+        centers = torch.cat([centers, chosen])
         nearest = torch.minimum(nearest, _squares(x, chosen)[:, 0])
-    return centres
+    return centers
 
 
-def _lloyd(x: Tensor, weight: Tensor, centres: Tensor) -> Tensor:
+def _lloyd(x: Tensor, weight: Tensor, centers: Tensor) -> Tensor:
     labels = torch.full((len(x),), -1, device=x.device)
     for _ in range(_LLOYD):
-        new = _squares(x, centres).argmin(1)
+        new = _squares(x, centers).argmin(1)
         if torch.equal(new, labels):
             break
         labels = new
-        share = one_hot(labels, len(centres)).to(x.dtype) * weight[:, None]  # adds in the same order on every device
+        share = one_hot(labels, len(centers)).to(x.dtype) * weight[:, None]  # adds in the same order on every device
         counts, sums = share.sum(0), share.T @ x
-        centres = torch.where(counts[:, None] > 0, sums / counts[:, None], centres)
-    return centres
+        centers = torch.where(counts[:, None] > 0, sums / counts[:, None], centers)
+    return centers
 
 
-def _nearest(mixture: Mixture, points: _Points, blocks: Iterable[Batch], centres: Tensor) -> Shares:
+def _nearest(mixture: Mixture, points: _Points, blocks: Iterable[Batch], centers: Tensor) -> Shares:
     """Every event as a whole to its nearest centre."""
     for batch in blocks:
-        labels = _squares(points.of(batch), centres).argmin(1)
+        labels = _squares(points.of(batch), centers).argmin(1)
         yield batch, _with_noise(mixture, one_hot(labels, mixture.components).T.to(batch.x.dtype))
 
 

@@ -104,12 +104,12 @@ def run_passes(generator, parts, count):
     for _ in range(count):
         total = collect(generator, parts)
         found.append(total["log_likelihood"].item())
-        OBJECTIVE.maximise(genzoo.Model(genzoo.Parts(generator)), total)
+        OBJECTIVE.maximize(genzoo.Model(genzoo.Parts(generator)), total)
     return found
 
 
 def begin(generator, parts, seed=0):
     """The start that EM would make."""
     torch.manual_seed(seed)
-    OBJECTIVE.initialise(genzoo.Model(genzoo.Parts(generator)), parts)
+    OBJECTIVE.initialize(genzoo.Model(genzoo.Parts(generator)), parts)
     return generator

@@ -18,7 +18,7 @@ MIXED = (
     Feature("height"),
     Feature("smokes", "binary", ("no", "yes")),
     Feature("visits", "count"),
-    Feature("colour", "categorical", ("red", "green", "blue")),
+    Feature("color", "categorical", ("red", "green", "blue")),
     Feature("weight"),
 )
 
@@ -39,7 +39,7 @@ class Truth:
         self.deviations = rng.uniform(0.5, 2, (components, 2))
         self.yes = rng.uniform(0.1, 0.9, components)
         self.rates = rng.uniform(0.5, 9, components)
-        self.colours = rng.dirichlet(np.ones(3), components)
+        self.colors = rng.dirichlet(np.ones(3), components)
 
     def give(self, generator):
         emissions = {type(emission).__name__: emission for emission, _ in generator.parts}
@@ -47,7 +47,7 @@ class Truth:
         emissions["Diagonal"].means.copy_(torch.as_tensor(self.means))
         emissions["Diagonal"].scale.copy_(torch.as_tensor(self.deviations))
         emissions["Counts"].rate.copy_(torch.as_tensor(self.rates)[:, None])
-        table = np.log(np.column_stack([1 - self.yes, self.yes, self.colours]))
+        table = np.log(np.column_stack([1 - self.yes, self.yes, self.colors]))
         emissions["Categories"].log_probability.copy_(torch.as_tensor(table))
         return generator
 
@@ -59,7 +59,7 @@ class Truth:
                 stats.norm(self.means[:, 0], self.deviations[:, 0]).logpdf(height),
                 stats.bernoulli(self.yes).logpmf(smokes),
                 stats.poisson(self.rates).logpmf(visits),
-                np.log(self.colours[:, x[:, 3].astype(int)].T),
+                np.log(self.colors[:, x[:, 3].astype(int)].T),
                 stats.norm(self.means[:, 1], self.deviations[:, 1]).logpdf(weight),
             ],
             2,
@@ -71,9 +71,9 @@ class Truth:
     def draw(self, n, seed=1):
         rng = np.random.default_rng(seed)
         label = rng.choice(len(self.weights), n, p=self.weights)
-        colour = (rng.random(n)[:, None] > self.colours[label].cumsum(1)[:, :2]).sum(1)
+        color = (rng.random(n)[:, None] > self.colors[label].cumsum(1)[:, :2]).sum(1)
         height, weight = (self.means[label] + self.deviations[label] * rng.normal(size=(n, 2))).T
-        x = np.column_stack([height, rng.random(n) < self.yes[label], rng.poisson(self.rates[label]), colour, weight])
+        x = np.column_stack([height, rng.random(n) < self.yes[label], rng.poisson(self.rates[label]), color, weight])
         return x, label
 
 
@@ -232,7 +232,7 @@ def test_missing_values_are_filled_by_kind():
     share = np.exp(joint - logsumexp(joint, 1, keepdims=True))
     means = {0: share @ truth.means[:, 0], 2: share @ truth.rates, 4: share @ truth.means[:, 1]}
     means[1] = (share @ truth.yes > 0.5).astype(float)
-    means[3] = (share @ truth.colours).argmax(1).astype(float)
+    means[3] = (share @ truth.colors).argmax(1).astype(float)
     part = blocks(x, missing)[0]
     found = generator.impute(part.x, part.missing).numpy()
     for column in range(5):
@@ -252,11 +252,11 @@ def test_draws_of_missing_values_follow_the_posterior():
     part = blocks(event, missing)[0]
     drawn = generator.impute(part.x, part.missing, draw=True).numpy()
     assert np.array_equal(drawn[:, 0], event[:, 0])
-    rate, yes, colour = share @ truth.rates, share @ truth.yes, share @ truth.colours
+    rate, yes, color = share @ truth.rates, share @ truth.yes, share @ truth.colors
     assert drawn[:, 1].mean() == pytest.approx(yes, abs=5 * np.sqrt(yes * (1 - yes) / 20_000))
     spread = share @ (truth.rates + truth.rates**2) - rate**2
     assert drawn[:, 2].mean() == pytest.approx(rate, abs=5 * np.sqrt(spread / 20_000))
-    assert np.allclose(np.bincount(drawn[:, 3].astype(int), minlength=3) / 20_000, colour, atol=0.02)
+    assert np.allclose(np.bincount(drawn[:, 3].astype(int), minlength=3) / 20_000, color, atol=0.02)
     # drawn from one class each, so that columns stay dependent
     within = np.cov(drawn[:, 2], drawn[:, 4])[0, 1]
     expected = share @ (truth.rates * truth.means[:, 1]) - rate * (share @ truth.means[:, 1])

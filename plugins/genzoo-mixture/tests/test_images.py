@@ -18,7 +18,7 @@ from genzoo.plugins.manager import get_registry
 from genzoo_mixture.build import build_classes, build_gaussian, build_mixture
 from genzoo_mixture.options import ClassOptions, GaussianOptions, MixtureOptions
 
-GREY = DataSpec((1, 2, 3), "image", (Feature("pixel"),), (0.0, 16.0), 1.0, "uint8")
+GRAY = DataSpec((1, 2, 3), "image", (Feature("pixel"),), (0.0, 16.0), 1.0, "uint8")
 BINARY = DataSpec((1, 2, 3), "image", (Feature("pixel", "binary", ("0", "1")),), (0.0, 1.0), 1.0, "uint8")
 
 
@@ -28,7 +28,7 @@ def images(n=50, seed=0):
 
 @pytest.mark.parametrize("noise", [False, True])
 def test_an_image_is_its_pixels_in_a_row(noise):
-    built = build_mixture(MixtureOptions(components=2, noise=noise, start="random"), GREY).generator.double()
+    built = build_mixture(MixtureOptions(components=2, noise=noise, start="random"), GRAY).generator.double()
     x = images(200)
     begin(built, blocks(x.numpy()))
     plain = mixture("full", 2, 6, noise=noise)
@@ -52,7 +52,7 @@ def test_an_image_is_its_pixels_in_a_row(noise):
 
 
 def test_the_latent_vector_of_a_gaussian_of_images_inverts():
-    generator = build_gaussian(GaussianOptions(), GREY).generator.double()
+    generator = build_gaussian(GaussianOptions(), GRAY).generator.double()
     begin(generator, blocks(images(100).numpy()))
     z = generator.prior_sample(5)
     assert z.shape == (5, 6)
@@ -142,7 +142,7 @@ def test_a_gaussian_wants_no_binary_images(builder):
 
 
 def test_latent_classes_of_binary_images_are_products_of_bernoullis(tmp_path):
-    settings = {"source": "digits", "binarise": True}
+    settings = {"source": "digits", "binarize": True}
     run = genzoo.train("naive-bayes", settings, components=4, precision="fp64", out=tmp_path / "run")
     fitted = run.fitted()
     assert fitted.capabilities >= {"likelihood"}, "the probability of two levels is known exactly"

@@ -217,12 +217,12 @@ def test_draws_of_missing_values_have_the_conditional_moments(name):
     hidden = np.array([False, True, False, True])
     seen, n = ~hidden, 40_000
     gain = spread[np.ix_(hidden, seen)] @ np.linalg.inv(spread[np.ix_(seen, seen)])
-    centre = mean[hidden] + gain @ (event - mean)[seen]
+    center = mean[hidden] + gain @ (event - mean)[seen]
     rest = spread[np.ix_(hidden, hidden)] - gain @ spread[np.ix_(seen, hidden)]
     drawn = generator.impute(*held(np.tile(event, (n, 1)), np.tile(hidden, (n, 1))), draw=True).numpy()
     assert np.array_equal(drawn[:, seen], np.tile(event[seen], (n, 1)))
     found = drawn[:, hidden]
-    assert (np.abs(found.mean(0) - centre) < 5 * np.sqrt(np.diag(rest) / n)).all()
+    assert (np.abs(found.mean(0) - center) < 5 * np.sqrt(np.diag(rest) / n)).all()
     bound = 5 * np.sqrt((rest**2 + np.outer(np.diag(rest), np.diag(rest))) / n)
     assert (np.abs(np.cov(found.T) - rest) < bound).all()
 

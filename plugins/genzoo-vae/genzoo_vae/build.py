@@ -14,7 +14,7 @@ from genzoo_vae.observation import (
     Bernoulli,
     Categorical,
     Columns,
-    DiscretisedLogistic,
+    DiscretizedLogistic,
     GaussianObservation,
     NegativeBinomial,
     Observation,
@@ -52,7 +52,7 @@ def build(config: VAEOptions, data: DataSpec) -> Parts:
     )
     if image:
         generator.measures = ("density",) if isinstance(observation, GaussianObservation) else ("mass",)
-    generator.dequantised = isinstance(observation, GaussianObservation) and data.quantum is not None
+    generator.dequantized = isinstance(observation, GaussianObservation) and data.quantum is not None
     return Parts(generator)
 
 
@@ -85,7 +85,7 @@ def _likelihood(config: VAEOptions, data: DataSpec) -> str:
     kind = data.features[0].kind
     if kind in ("binary", "categorical"):
         return "bernoulli" if kind == "binary" else "categorical"
-    return "gaussian" if data.quantum is None or data.bounds is None else "discretised-logistic"
+    return "gaussian" if data.quantum is None or data.bounds is None else "discretized-logistic"
 
 
 def _levels(data: DataSpec, name: str) -> int:
@@ -102,7 +102,7 @@ def _levels(data: DataSpec, name: str) -> int:
 
 
 def _logistic(config: VAEOptions, data: DataSpec) -> Observation:
-    return DiscretisedLogistic(data.size, _levels(data, "discretised-logistic"), config.spread)
+    return DiscretizedLogistic(data.size, _levels(data, "discretized-logistic"), config.spread)
 
 
 def _gaussian(config: VAEOptions, data: DataSpec) -> Observation:
@@ -132,7 +132,7 @@ def _categorical(_: VAEOptions, data: DataSpec) -> Observation:
 _IMAGES: dict[str, Callable[[VAEOptions, DataSpec], Observation]] = {
     "bernoulli": _bernoulli,
     "categorical": _categorical,
-    "discretised-logistic": _logistic,
+    "discretized-logistic": _logistic,
     "gaussian": _gaussian,
 }
 

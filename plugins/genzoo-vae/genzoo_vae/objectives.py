@@ -87,7 +87,7 @@ class IWAE(GradientObjective):
 
     def __init__(self, options: IWAEOptions) -> None:
         self.draws = options.draws
-        self.doubly = options.gradient == "doubly-reparameterised"
+        self.doubly = options.gradient == "doubly-reparameterized"
 
     def losses(self, model: Model, batch: Batch, progress: Progress) -> Iterator[Mapping[str, Tensor]]:
         yield {"generator": self.loss(model, batch.x, batch.missing)}

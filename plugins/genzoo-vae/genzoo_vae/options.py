@@ -10,11 +10,11 @@ from genzoo import Settings
 
 NetworkName = Literal["auto", "mlp", "convolutional"]
 ActivationName = Literal["relu", "leaky-relu", "elu", "gelu", "silu", "tanh"]
-LikelihoodName = Literal["auto", "bernoulli", "categorical", "gaussian", "discretised-logistic"]
+LikelihoodName = Literal["auto", "bernoulli", "categorical", "gaussian", "discretized-logistic"]
 CountsName = Literal["poisson", "negative-binomial"]
 PriorName = Literal["mixture", "normal"]
 SpreadName = Literal["shared", "place", "network"]
-GradientName = Literal["standard", "doubly-reparameterised"]
+GradientName = Literal["standard", "doubly-reparameterized"]
 
 Width = Annotated[int, Field(ge=1, le=65_536)]
 

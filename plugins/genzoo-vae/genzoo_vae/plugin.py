@@ -21,7 +21,7 @@ _VAE = genzoo.ModelSpec(
     config="genzoo_vae.options:VAEOptions",
     objectives=tuple(_OBJECTIVES),
     capabilities=frozenset({"likelihood-bound", "decoder", "encoder", "reconstruction", "imputation"}),
-    input={"image": "unit", "table": "standardised"},
+    input={"image": "unit", "table": "standardized"},
     modalities=("image", "table"),
     missing=True,
     data="digits",
@@ -29,7 +29,7 @@ _VAE = genzoo.ModelSpec(
     training={
         "steps": 8000,
         "batch_size": 64,
-        "optimiser": {"name": "adam", "rate": 2e-3},
+        "optimizer": {"name": "adam", "rate": 2e-3},
         "schedule": {"name": "cosine"},
         "ema": 0.999,
         "eval_steps": 200,

@@ -10,7 +10,7 @@ from genzoo_vae.observation import (
     Bernoulli,
     Categorical,
     Columns,
-    DiscretisedLogistic,
+    DiscretizedLogistic,
     GaussianObservation,
     NegativeBinomial,
     Poisson,
@@ -34,7 +34,7 @@ def grid(levels, places, dtype=torch.float64):
 @pytest.mark.parametrize("levels", [2, 17, 256])
 def test_a_discretised_logistic_sums_to_one_wherever_it_lies_and_however_narrow(levels, learned, dtype):
     places = 60
-    observation = DiscretisedLogistic(places, levels, learned).to(dtype)
+    observation = DiscretizedLogistic(places, levels, learned).to(dtype)
     if observation.spread.raw is not None:
         observation.spread.raw.data = tensor(RNG.normal(0, 6, observation.spread.raw.shape), dtype)
     given = np.concatenate([RNG.normal(0, 2, places), RNG.normal(0, 6, observation.width - places)])
@@ -46,17 +46,17 @@ def test_a_discretised_logistic_sums_to_one_wherever_it_lies_and_however_narrow(
 
 
 def test_a_discretised_logistic_is_the_mass_of_each_cell():
-    observation = DiscretisedLogistic(3, 17, "network").double()
+    observation = DiscretizedLogistic(3, 17, "network").double()
     given = tensor([0.1, -0.4, 0.6, 0.3, -1.0, 0.5])
-    centre = 1.2 * special.expit(given[:3].numpy()) - 0.1
+    center = 1.2 * special.expit(given[:3].numpy()) - 0.1
     scale = observation.spread(given[3:]).exp().numpy()
     edges = np.concatenate([[-np.inf], (np.arange(16) + 0.5) / 16, [np.inf]])[:, None]
-    expected = np.log(np.diff(stats.logistic(centre, scale).cdf(edges), axis=0))
+    expected = np.log(np.diff(stats.logistic(center, scale).cdf(edges), axis=0))
     assert np.allclose(observation.log_prob(grid(17, 3), given), expected, rtol=1e-6)
 
 
 def test_gradients_of_a_narrow_logistic_stay_finite_far_away():
-    observation = DiscretisedLogistic(4, 256, "network")
+    observation = DiscretizedLogistic(4, 256, "network")
     given = torch.tensor([40.0, -40.0, 0.0, 0.3, -50.0, -50.0, 50.0, 0.0], requires_grad=True)
     observation.log_prob(torch.tensor([[0.0, 1.0, 0.5, 1.0]]), given).sum().backward()
     assert torch.isfinite(given.grad).all()
@@ -119,7 +119,7 @@ def test_stirlings_error_is_what_the_formula_leaves():
     [
         Bernoulli(3),
         GaussianObservation(3, "network", 0.3, 0.01),
-        DiscretisedLogistic(3, 256, "network"),
+        DiscretizedLogistic(3, 256, "network"),
         Poisson(3),
         NegativeBinomial(3),
     ],
@@ -131,7 +131,7 @@ def test_the_mean_is_that_of_samples(observation):
     drawn = observation.double().sample(given.expand(40_000, -1)).detach()
     error = drawn.std(0) / 200
     assert ((drawn.mean(0) - observation.expectation(given)).abs() < 4.5 * error + 1e-6).all()
-    if isinstance(observation, DiscretisedLogistic):
+    if isinstance(observation, DiscretizedLogistic):
         levels = drawn * 255
         assert torch.allclose(levels, levels.round(), atol=1e-9)
         assert drawn.min() == 0.0

@@ -116,7 +116,7 @@ def literal_gradients(vae: VAE, x, z_noise, *, doubly):
     return total
 
 
-@pytest.mark.parametrize("gradient", ["standard", "doubly-reparameterised"])
+@pytest.mark.parametrize("gradient", ["standard", "doubly-reparameterized"])
 def test_gradients_of_the_importance_weighted_bound_are_those_of_the_papers(gradient):
     truth = Factors(columns=3)
     vae, x = truth.autoencoder(widen=1.7), torch.as_tensor(truth.sample(3))
@@ -134,7 +134,7 @@ def test_the_doubly_reparameterised_gradient_is_the_standard_one_on_average_and_
     truth = Factors(columns=3)
     x = torch.as_tensor(truth.sample(20)).repeat(200, 1)
     found = {}
-    for gradient in ("standard", "doubly-reparameterised"):
+    for gradient in ("standard", "doubly-reparameterized"):
         vae = truth.autoencoder(widen=1.7)
         rows = []
         for seed in range(40):
@@ -191,7 +191,7 @@ def test_a_linear_autoencoder_learns_what_factor_analysis_finds(tmp_path):
         genzoo.Dataset("factors", table(4), x),
         out=tmp_path / "run",
         split={"validation": 0.1, "test": 0.0},
-        training={"steps": 1500, "batch_size": 250, "optimiser": {"rate": 2e-2}, "schedule": {"name": "linear"}},
+        training={"steps": 1500, "batch_size": 250, "optimizer": {"rate": 2e-2}, "schedule": {"name": "linear"}},
         widths=(),
         latent=1,
         encoder_dropout=0.0,

@@ -12,7 +12,7 @@ import genzoo
 from genzoo_vae.build import build
 from genzoo_vae.network import ConvEncoder
 from genzoo_vae.objectives import elbo, iwae
-from genzoo_vae.observation import Bernoulli, Categorical, Columns, DiscretisedLogistic, GaussianObservation
+from genzoo_vae.observation import Bernoulli, Categorical, Columns, DiscretizedLogistic, GaussianObservation
 from genzoo_vae.options import ELBOOptions, IWAEOptions, VAEOptions
 
 FREE = dataclasses.replace(IMAGE, bounds=None, quantum=None, storage="float32")
@@ -30,7 +30,7 @@ def mixed_events(n, seed=0):
 @pytest.mark.parametrize(
     ("data", "options", "observation"),
     [
-        (IMAGE, {}, DiscretisedLogistic),
+        (IMAGE, {}, DiscretizedLogistic),
         (BINARY, {}, Bernoulli),
         (FREE, {}, GaussianObservation),
         (dataclasses.replace(IMAGE, bounds=None), {}, GaussianObservation),
@@ -45,7 +45,7 @@ def test_the_likelihood_goes_by_the_kind_of_data(data, options, observation):
     assert isinstance(generator.observation, observation)
     measure = "density" if observation is GaussianObservation else "mass"
     assert generator.measures == ((measure,) if data.modality == "image" else None)
-    assert generator.dequantised == (observation is GaussianObservation and data.quantum is not None)
+    assert generator.dequantized == (observation is GaussianObservation and data.quantum is not None)
 
 
 def test_large_images_go_through_convolutions_unless_told_otherwise():
@@ -62,12 +62,12 @@ def test_large_images_go_through_convolutions_unless_told_otherwise():
     [
         (IMAGE, {"likelihood": "bernoulli"}, "0 or 1"),
         (BINARY, {"likelihood": "gaussian"}, "a density, and these pixels are binary; use bernoulli"),
-        (FREE, {"likelihood": "discretised-logistic"}, "no declared step"),
-        (dataclasses.replace(IMAGE, bounds=None), {"likelihood": "discretised-logistic"}, "no declared bounds"),
+        (FREE, {"likelihood": "discretized-logistic"}, "no declared step"),
+        (dataclasses.replace(IMAGE, bounds=None), {"likelihood": "discretized-logistic"}, "no declared bounds"),
         (dataclasses.replace(IMAGE, quantum=0.3), {}, "does not divide"),
         (dataclasses.replace(IMAGE, quantum=0.01), {"likelihood": "categorical"}, "up to 256 levels"),
         (table(2), {"network": "convolutional"}, "this is a table"),
-        (table(2), {"likelihood": "discretised-logistic"}, "is for images"),
+        (table(2), {"likelihood": "discretized-logistic"}, "is for images"),
         (MIXED, {"likelihood": "gaussian"}, "column 'smokes' is binary"),
     ],
 )
@@ -77,7 +77,7 @@ def test_what_does_not_suit_the_data_is_refused(data, options, words):
 
 
 @pytest.mark.parametrize("shape", [(1, 5, 7), (3, 10, 12), (2, 1, 1)])
-@pytest.mark.parametrize("likelihood", ["discretised-logistic", "categorical", "gaussian"])
+@pytest.mark.parametrize("likelihood", ["discretized-logistic", "categorical", "gaussian"])
 def test_images_of_any_sides_pass_through_convolutions(shape, likelihood):
     data = dataclasses.replace(IMAGE, event_shape=shape)
     vae = made(data, network="convolutional", likelihood=likelihood, spread="network", channels=(4, 8, 6), latent=3)

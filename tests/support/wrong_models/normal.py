@@ -128,7 +128,7 @@ class Attribute(Right):
         return super().sample(n) + self.shift
 
 
-class CentredEncoder(Right):
+class CenteredEncoder(Right):
     def encode(self, x):
         return super().encode(x - x.mean(0))
 
@@ -175,7 +175,7 @@ def _far(x):
     return torch.where(x.abs().amax(1) > 1e5, torch.nan, 1.0).to(x)
 
 
-class BatchNormalised(Right):
+class BatchNormalized(Right):
     """Normalises by the batch, also where it evaluates."""
 
     def log_prob(self, x):

@@ -16,7 +16,7 @@ NORMAL = genzoo.ModelSpec(
     capabilities={"likelihood", "decoder", "encoder", "reconstruction"},
     modalities=("table",),
     data="iris",
-    training={"steps": 60, "optimiser": {"rate": 0.02}},
+    training={"steps": 60, "optimizer": {"rate": 0.02}},
 )
 IMPLICIT = dataclasses.replace(
     NORMAL, name="right-implicit", builder="wrong_models.builders:normal_Implicit", capabilities={"decoder"}
@@ -61,13 +61,13 @@ WRONG = {
         {"builder": "wrong_models.builders:normal_Attribute", "objectives": ("noting-objective",)},
     ),
     "resumes": (NORMAL, {"objectives": ("counting-objective",)}),
-    "answers-stand-alone": (NORMAL, "CentredEncoder"),
+    "answers-stand-alone": (NORMAL, "CenteredEncoder"),
     "answers-to-odd-batches": (NORMAL, "FullBatches"),
     "answers-change-nothing": (NORMAL, "Remembering"),
     "answers-change-nothing/in-place": (NORMAL, "InPlace"),
     "both-precisions": (NORMAL, "Rounding"),
     "log-prob-shape": (NORMAL, "Overflowing"),
-    "log-prob-stands-alone": (NORMAL, "BatchNormalised"),
+    "log-prob-stands-alone": (NORMAL, "BatchNormalized"),
     "log-prob-integrates-to-one": (NORMAL, "Twofold"),
     "log-prob-integrates-to-one/constant": (NORMAL, "WithoutConstant"),
     "log-prob-integrates-to-one/masked": (OUTLIERS, "WithoutConstant"),

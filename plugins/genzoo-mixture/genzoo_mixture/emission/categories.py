@@ -62,7 +62,7 @@ class Categories(Emission[Tensor]):
     def sums(self, seen: Tensor, share: Tensor) -> dict[str, Tensor]:
         return {"levels": (share @ seen).double()}
 
-    def maximise(self, sums: Mapping[str, Tensor]) -> None:
+    def maximize(self, sums: Mapping[str, Tensor]) -> None:
         parts = []
         for found, old in zip(torch.split(sums["levels"], self.levels, 1), self._parts(), strict=True):
             total = found.sum(1, keepdim=True)

@@ -46,7 +46,7 @@ class Counts(Emission[tuple[Tensor, Tensor]]):
         x, present = seen
         return {"total": share.double() @ x.double(), "present": (share @ present).double()}
 
-    def maximise(self, sums: Mapping[str, Tensor]) -> None:
+    def maximize(self, sums: Mapping[str, Tensor]) -> None:
         rate = (sums["total"] / (sums["present"] + EMPTY)).clamp_min(_LEAST)
         self.rate.copy_(torch.where(sums["present"] > EMPTY, rate, self.rate.double()))
 

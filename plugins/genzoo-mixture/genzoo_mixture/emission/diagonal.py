@@ -102,7 +102,7 @@ class Diagonal(Emission[Seen]):
             "present": present.double(),
         }
 
-    def maximise(self, sums: Mapping[str, Tensor]) -> None:
+    def maximize(self, sums: Mapping[str, Tensor]) -> None:
         present = sums["present"] + EMPTY
         mean = sums["first"] / present
         squares = (sums["second"] - present * mean.square()).clamp_min(0.0)

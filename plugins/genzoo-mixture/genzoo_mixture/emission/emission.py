@@ -84,7 +84,7 @@ class Emission(nn.Module, ABC, Generic[SeenT]):
         """Sums over events, weighted by each component's `share (K, N)` of them, float64: what `maximise` needs."""
 
     @abstractmethod
-    def maximise(self, sums: Mapping[str, Tensor]) -> None:
+    def maximize(self, sums: Mapping[str, Tensor]) -> None:
         """Set the parameters to the most likely ones, given what `sums` gave in all, and `counts (K,)` of events."""
 
     @abstractmethod

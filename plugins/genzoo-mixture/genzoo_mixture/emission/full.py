@@ -98,7 +98,7 @@ class Full(Emission[Whitened | Expanded]):
         self.scale.copy_(deviation(low, high).diag_embed())
         self.whitener.copy_(deviation(low, high).reciprocal().diag_embed())
 
-    def _log_normaliser(self) -> Tensor:
+    def _log_normalizer(self) -> Tensor:
         half_log_det = self.scale.diagonal(dim1=-2, dim2=-1).log().sum(-1)
         return -half_log_det - 0.5 * self.columns * math.log(2 * math.pi)
 
@@ -107,7 +107,7 @@ class Full(Emission[Whitened | Expanded]):
         whitener, mean = self.whitener.double().expand(self.components, -1, -1), self.means.double()
         precision = whitener.mT @ whitener
         linear = (precision @ mean[:, :, None])[:, :, 0]
-        constant = self._log_normaliser().double() - 0.5 * (linear * mean).sum(1)
+        constant = self._log_normalizer().double() - 0.5 * (linear * mean).sum(1)
         rows, columns = torch.triu_indices(self.columns, self.columns, device=mean.device)
         half = torch.where(rows == columns, 0.5, 1.0).to(mean)
         squares = -half * precision[:, rows, columns]
@@ -122,7 +122,7 @@ class Full(Emission[Whitened | Expanded]):
             products = self._products(x)
             return self.quadratic @ products, Expanded(products)
         y = self._project(x, self.whitener, self.means)
-        return self._log_normaliser().expand(self.components)[:, None] - 0.5 * y.square().sum(1), Whitened(y)
+        return self._log_normalizer().expand(self.components)[:, None] - 0.5 * y.square().sum(1), Whitened(y)
 
     def _products(self, x: Tensor) -> Tensor:
         """The products that `Expanded` holds, of events `x (N, C)`."""
@@ -136,10 +136,10 @@ class Full(Emission[Whitened | Expanded]):
         products[-1] = 1.0
         return products
 
-    def _project(self, x: Tensor, matrix: Tensor, centre: Tensor) -> Tensor:
+    def _project(self, x: Tensor, matrix: Tensor, center: Tensor) -> Tensor:
         """`matrix (K, C, C)` times the deviations of `x (N, C)` from `centre (K, C)`: `(K, C, N)`, in one product."""
         matrix = matrix.expand(self.components, -1, -1)
-        offset = torch.einsum("kdc,kc->kd", matrix, centre)
+        offset = torch.einsum("kdc,kc->kd", matrix, center)
         extended = torch.cat([x.T, torch.ones_like(x[:, :1]).T])  # an added broadcast would cost another pass
         wide = torch.cat([matrix, -offset[:, :, None]], 2).reshape(-1, self.columns + 1)
         return (wide @ extended).view(self.components, self.columns, len(x))
@@ -198,7 +198,7 @@ class Full(Emission[Whitened | Expanded]):
         """What of the scatter of each component, `(K, C, C)`, is kept."""
         return scatter
 
-    def maximise(self, sums: Mapping[str, Tensor]) -> None:
+    def maximize(self, sums: Mapping[str, Tensor]) -> None:
         counts = sums["counts"] + EMPTY
         scale = self.scale.double()
         first, scatter = self._whiten(sums) if "products" in sums else (sums["first"], sums["scatter"])

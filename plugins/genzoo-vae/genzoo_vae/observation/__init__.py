@@ -6,7 +6,7 @@ from genzoo_vae.observation.bernoulli import Bernoulli
 from genzoo_vae.observation.categorical import Categorical
 from genzoo_vae.observation.columns import Columns
 from genzoo_vae.observation.gaussian import GaussianObservation
-from genzoo_vae.observation.logistic import DiscretisedLogistic
+from genzoo_vae.observation.logistic import DiscretizedLogistic
 from genzoo_vae.observation.negative_binomial import NegativeBinomial
 from genzoo_vae.observation.observation import Observation
 from genzoo_vae.observation.poisson import Poisson
@@ -15,7 +15,7 @@ __all__ = [
     "Bernoulli",
     "Categorical",
     "Columns",
-    "DiscretisedLogistic",
+    "DiscretizedLogistic",
     "GaussianObservation",
     "NegativeBinomial",
     "Observation",

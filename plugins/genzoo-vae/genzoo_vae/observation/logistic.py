@@ -24,7 +24,7 @@ _LEAST = 1 / 32
 """The least scale in steps of the grid; a level has all but 1e-7 of the mass of its cell then."""
 
 
-class DiscretisedLogistic(Observation):
+class DiscretizedLogistic(Observation):
     """The mass of a logistic in the cell around each level; the first and last cell have the tails.
 
     The decoder says the logit of the centre, which may lie a little beyond the ends of the range.
@@ -48,14 +48,14 @@ class DiscretisedLogistic(Observation):
 
     def _split(self, given: Tensor) -> tuple[Tensor, Tensor]:
         """Centres `(..., D)` and log-scales."""
-        centre = (1 + 2 * _BEYOND) * given[..., : self.places].sigmoid() - _BEYOND
-        return centre, self.spread(given[..., self.places :])
+        center = (1 + 2 * _BEYOND) * given[..., : self.places].sigmoid() - _BEYOND
+        return center, self.spread(given[..., self.places :])
 
     def log_prob(self, x: Tensor, given: Tensor) -> Tensor:
-        centre, log_scale = self._split(given)
+        center, log_scale = self._split(given)
         inverse = (-log_scale).exp()
         half = 0.5 * self.step * inverse
-        distance = (x - centre) * inverse
+        distance = (x - center) * inverse
         # With sigmoid s and edges a < b: s(b) - s(a) = s(b) s(-a) (1 - exp(a - b)), of which no factor cancels.
         below = F.logsigmoid(distance + half)
         above = F.logsigmoid(half - distance)
@@ -65,12 +65,12 @@ class DiscretisedLogistic(Observation):
         return below.masked_fill(last, 0.0) + above.masked_fill(first, 0.0) + within.masked_fill(ends, 0.0)
 
     def sample(self, given: Tensor) -> Tensor:
-        centre, log_scale = self._split(given)
-        x = centre + log_scale.exp() * torch.rand_like(centre).logit()
+        center, log_scale = self._split(given)
+        x = center + log_scale.exp() * torch.rand_like(center).logit()
         return ((x / self.step).round() * self.step).clamp(0.0, 1.0)
 
     def expectation(self, given: Tensor) -> Tensor:
         """The mean of the logistic, what lies beyond the ends being moved there."""
-        centre, log_scale = self._split(given)
-        distance = centre * (-log_scale).exp()
+        center, log_scale = self._split(given)
+        distance = center * (-log_scale).exp()
         return log_scale.exp() * (F.softplus(distance) - F.softplus(distance - (-log_scale).exp()))

@@ -41,10 +41,10 @@ _AT_ONE = 1 / 3
 """A sample lies at one event where the second nearest is so many times as far."""
 
 
-class Memorisation(Metric):
+class Memorization(Metric):
     """Probability that a sample's nearest event, of equally many training and held-out ones, is a training event."""
 
-    name = "memorisation"
+    name = "memorization"
     direction: Direction = "lower"
     needs: frozenset[Need] = frozenset({"features", "training"})
 
@@ -129,4 +129,4 @@ def _near_notes(value: float, error: float, trained: Features, nearest: Nearest)
     return ()
 
 
-memorisation = Memorisation()
+memorization = Memorization()

@@ -5,13 +5,13 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from genzoo.errors import DataError
-from genzoo.metrics.memorisation import memorisation
+from genzoo.metrics.memorization import memorization
 from genzoo.metrics.metric import MetricInput
 from genzoo.spec import DataSpec, Feature
 
 
 def score(samples, real, train):
-    return memorisation.score(MetricInput(real_features=real, sample_features=samples, train_features=train))
+    return memorization.score(MetricInput(real_features=real, sample_features=samples, train_features=train))
 
 
 def draw(rng, n):
@@ -115,4 +115,4 @@ def test_in_data_of_few_values_equality_is_called_no_sign_of_copying():
     real, samples, train = (rng.integers(0, 2, (60, 2)).astype(float) for _ in range(3))
     given = MetricInput(table, real_features=real, sample_features=samples, train_features=train)
     with pytest.raises(DataError, match="in such discrete data equality is no sign of copying"):
-        memorisation.score(given)
+        memorization.score(given)
