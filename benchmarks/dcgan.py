@@ -26,7 +26,7 @@ from torch.nn import functional as F
 
 import genzoo
 from genzoo.config.resolve import layer, resolve_config
-from genzoo.config.settings import Training
+from genzoo.config.settings import GradientTraining
 from genzoo.data.transforms import AffineTransform
 from genzoo.engine.dataloader import ResidentLoader, Sampler
 from genzoo.engine.gradient import GradientEngine
@@ -46,7 +46,7 @@ def events() -> np.ndarray[Any, Any]:
     return np.random.default_rng(0).integers(0, 256, (ROWS, *SHAPE), dtype=np.uint8)
 
 
-def fresh_model() -> tuple[genzoo.Model, genzoo.GradientObjective, Training]:
+def fresh_model() -> tuple[genzoo.Model, genzoo.GradientObjective, GradientTraining]:
     config = resolve_config(get_registry(), "dcgan", layer({"preset": "tutorial"}))
     entry = get_registry().models.get("dcgan")
     data = genzoo.DataSpec(SHAPE, "image", (genzoo.Feature("pixel"),), (0.0, 255.0), 1.0, "uint8")
@@ -80,14 +80,14 @@ def engine_steps(runtime: Runtime, batch_size: int, *, channels_last: bool) -> S
 def plain_steps(runtime: Runtime, batch_size: int, *, channels_last: bool, fused: bool) -> Stepper:
     """The recipe written out: no part of the engine."""
     model, _, _ = fresh_model()
-    generator, critic = model.generator.train(), model.discriminator.train()
+    generator, discriminator = model.generator.train(), model.discriminator.train()
     if channels_last:
-        generator, critic = (m.to(memory_format=torch.channels_last) for m in (generator, critic))
+        generator, discriminator = (m.to(memory_format=torch.channels_last) for m in (generator, discriminator))
     assert isinstance(generator, genzoo.Decoder)
     assert isinstance(generator, nn.Module)
     data = torch.from_numpy(events()).float().sub(127.5).div(127.5)
     options = {"fused": True} if fused else {}
-    optimizers = [torch.optim.Adam(m.parameters(), 1e-4, **options) for m in (generator, critic)]
+    optimizers = [torch.optim.Adam(m.parameters(), 1e-4, **options) for m in (generator, discriminator)]
     autocast = runtime.precision == "bf16"
     permutation, place = torch.randperm(ROWS), 0
 
@@ -101,18 +101,18 @@ def plain_steps(runtime: Runtime, batch_size: int, *, channels_last: bool, fused
             real = real.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
             samples = generator.decode(torch.randn(batch_size, 100))
-            real_logits, sample_logits = critic(real), critic(samples)
+            real_logits, sample_logits = discriminator(real), discriminator(samples)
             ones, zeros = torch.ones_like(real_logits), torch.zeros_like(real_logits)
             entropy = F.binary_cross_entropy_with_logits
-            critic_loss = entropy(real_logits, ones) + entropy(sample_logits, zeros)
+            discriminator_loss = entropy(real_logits, ones) + entropy(sample_logits, zeros)
             generator_loss = entropy(sample_logits, ones)
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)
-        critic_loss.backward(inputs=list(critic.parameters()), retain_graph=True)
+        discriminator_loss.backward(inputs=list(discriminator.parameters()), retain_graph=True)
         generator_loss.backward(inputs=list(generator.parameters()))
         for optimizer in optimizers:
             optimizer.step()
-        critic_loss.item()
+        discriminator_loss.item()
 
     def run(count: int) -> None:
         for _ in range(count):

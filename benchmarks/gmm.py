@@ -19,7 +19,7 @@ import torch
 from sklearn.mixture import GaussianMixture as Reference
 
 import genzoo
-from genzoo.config.settings import Training
+from genzoo.config.settings import EMTraining
 from genzoo.engine.em import EMEngine
 from genzoo_mixture.em import MixtureEM
 from genzoo_mixture.emission import COVARIANCES
@@ -80,7 +80,7 @@ def ours(x: Any, means: Any, kind: str, passes: int, precision: str) -> tuple[fl
     rows = torch.as_tensor(x - center).to(dtype)
     model, objective = genzoo.Model(genzoo.Parts(generator)), Started()
     blocks = [genzoo.Batch(part) for part in rows.split(objective.block(model))]
-    engine = EMEngine(model, objective, Training(passes=10**6, tolerance=0.0), seed=0)
+    engine = EMEngine(model, objective, EMTraining(max_iter=10**6, tol=0.0), seed=0)
     engine.update(blocks, 1, 0.0)
     begun = time.perf_counter()
     for number in range(passes):

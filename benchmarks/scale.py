@@ -62,8 +62,8 @@ class Fit(NamedTuple):
 
 def fit(data: Path, out: Path, passes: int) -> Fit:
     """Fit a mixture to a table in a process of its own."""
-    every = ["-o", "training.tolerance=0", "-o", "training.log_every=1", "-o", "training.restarts=1"]
-    settings = ["-o", "components=4", "-o", f"training.passes={passes}", *every]
+    every = ["-o", "training.tol=0", "-o", "training.log_every=1", "-o", "training.n_init=1"]
+    settings = ["-o", "n_components=4", "-o", f"training.max_iter={passes}", *every]
     command = [sys.executable, "-m", "genzoo", "train", "gmm", "--data", str(data), "--out", str(out), *settings]
     begun = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)

@@ -29,7 +29,7 @@ from torch import Tensor
 import genzoo
 from genzoo.plugins.manager import get_manager
 
-GENZOO_API = 1
+GENZOO_API = 2
 EVENTS = 1_000
 FOLDS = 10
 
@@ -95,14 +95,18 @@ def register_models(register: Callable[[genzoo.ModelSpec], None]) -> None:
             objectives=("still",),
             capabilities=frozenset({"likelihood"}),
             input="raw",
-            training={"restarts": 1},
+            training={"n_init": 1},
         )
     )
 
 
 @genzoo.hookimpl
 def register_objectives(register: Callable[[genzoo.ObjectiveSpec], None]) -> None:
-    register(genzoo.ObjectiveSpec("still", "Nothing", f"{__name__}:build_objective", f"{__name__}:StillOptions"))
+    register(
+        genzoo.ObjectiveSpec(
+            "still", "Nothing", f"{__name__}:build_objective", f"{__name__}:StillOptions", kind="gradient"
+        )
+    )
 
 
 def mixture(k: int, rng: np.random.Generator) -> Any:
@@ -128,10 +132,12 @@ def bic(repeats: int, jobs: int) -> None:
     right, wrong = 0, Counter[tuple[int, str | None]]()
     for seed in range(repeats):
         k = 2 + seed % 4
-        report = genzoo.compare(["gmm:components=1..7"], mixture(k, np.random.default_rng(seed)), seed=seed, jobs=jobs)
+        report = genzoo.compare(
+            ["gmm:n_components=1..7"], mixture(k, np.random.default_rng(seed)), seed=seed, jobs=jobs
+        )
         assert report.by == "bic", report.notes
-        right += report.best == f"gmm:components={k}"
-        if report.best != f"gmm:components={k}":
+        right += report.best == f"gmm:n_components={k}"
+        if report.best != f"gmm:n_components={k}":
             wrong[k, report.best] += 1
     tell("BIC picks the true K", right, repeats, 95, wrong)
 
@@ -149,7 +155,7 @@ def equal(repeats: int, jobs: int) -> None:
     right = 0
     for seed in range(repeats):
         data = mixture(3, np.random.default_rng(seed))
-        starts = ["gmm:components=3,start=k-means|k-means++"]
+        starts = ["gmm:n_components=3,init_params=kmeans|k-means++"]
         report = genzoo.compare(starts, data, seed=seed, by="test", split=HALF, jobs=jobs)
         right += report.rows[1].verdict == "no difference"
     tell("no difference, one mixture from two starts", right, repeats, 90)
@@ -173,9 +179,9 @@ def simplest(repeats: int, jobs: int) -> None:
     right, wrong = 0, Counter[str | None]()
     for seed in range(repeats):
         data = mixture(3, np.random.default_rng(seed))
-        report = genzoo.compare(["gmm:components=1..6"], data, seed=seed, folds=FOLDS, jobs=jobs)
-        right += report.simplest == "gmm:components=3"
-        if report.simplest != "gmm:components=3":
+        report = genzoo.compare(["gmm:n_components=1..6"], data, seed=seed, folds=FOLDS, jobs=jobs)
+        right += report.simplest == "gmm:n_components=3"
+        if report.simplest != "gmm:n_components=3":
             wrong[report.simplest] += 1
     tell("the one-standard-error rule names K = 3", right, repeats, 85, wrong)
 

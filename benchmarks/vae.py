@@ -105,7 +105,7 @@ def binary_fashion(rows: int | None = None) -> genzoo.Dataset:
 
 def train_ours(dataset: genzoo.Dataset, epochs: int, seed: int, folder: Path, times: list[float]) -> genzoo.Run:
     """A whole run; the seconds at the end of every epoch are appended to `times`."""
-    training: dict[str, Any] = {"epochs": epochs, "batch_size": BATCH, "optimizer": {"name": "adam", "rate": RATE}}
+    training: dict[str, Any] = {"epochs": epochs, "batch_size": BATCH, "optimizer": {"name": "adam", "lr": RATE}}
     training |= {"patience": None, "eval_steps": None, "ema": 0.0, "schedule": {"name": "constant"}}
     return genzoo.train(
         "vae",

@@ -23,6 +23,7 @@ _HOME = {
         "ConfigError",
         "DataError",
         "DivergenceError",
+        "FormerNameWarning",
         "GenzooError",
         "Interrupted",
         "PluginError",
@@ -94,6 +95,8 @@ __all__ = sorted([*_MODULE_OF, "__version__"])
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         return importlib.import_module("genzoo.version").version()
+    if name not in _MODULE_OF:
+        name = importlib.import_module("genzoo.plugins.api1").PUBLIC_NAMES.get(name, name)
     if name not in _MODULE_OF:
         raise AttributeError(f"module 'genzoo' has no attribute {name!r}")
     return getattr(importlib.import_module(_MODULE_OF[name]), name)

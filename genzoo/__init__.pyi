@@ -9,6 +9,7 @@ from genzoo.errors import CheckError as CheckError
 from genzoo.errors import ConfigError as ConfigError
 from genzoo.errors import DataError as DataError
 from genzoo.errors import DivergenceError as DivergenceError
+from genzoo.errors import FormerNameWarning as FormerNameWarning
 from genzoo.errors import GenzooError as GenzooError
 from genzoo.errors import Interrupted as Interrupted
 from genzoo.errors import PluginError as PluginError

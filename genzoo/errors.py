@@ -75,6 +75,10 @@ class Interrupted(GenzooError):  # noqa: N818 - it is no error of anybody's
         self.exit_code = exit_code
 
 
+class FormerNameWarning(FutureWarning):
+    """An option or setting was given under a name that it had in an earlier version."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The sentence that helps after an unknown word: the nearest known one, or all of them."""
     names = sorted(known)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal, get_args
 
-API_VERSION = 1
+API_VERSION = 2
 """The plugin contract this genzoo speaks; a plugin module states the one it was written for as `GENZOO_API`."""
 
 
@@ -30,6 +30,7 @@ Kind = Literal["continuous", "binary", "categorical", "count"]
 Modality = Literal["image", "table"]
 
 
+ObjectiveKind = Literal["gradient", "em", "direct"]
 InputSpace = Literal["raw", "centered", "standardized", "unit", "signed-unit"]
 
 
@@ -211,46 +212,46 @@ def _check_name(kind: str, name: object) -> None:
         raise ValueError(f"{kind} name {name!r} is not lower-case words joined by hyphens.")
 
 
-def _check_line(sort: str, name: object, field_name: str, value: object) -> None:
+def _check_line(kind: str, name: object, field_name: str, value: object) -> None:
     if not isinstance(value, str) or not value.isprintable():
-        raise ValueError(f"{sort} {name!r}: {field_name} is not one line of text.")
+        raise ValueError(f"{kind} {name!r}: {field_name} is not one line of text.")
 
 
-def _check_names(sort: str, name: object, field_name: str, value: object) -> None:
+def _check_names(kind: str, name: object, field_name: str, value: object) -> None:
     if isinstance(value, str):
-        raise ValueError(f"{sort} {name!r}: {field_name} is a text where several names belong.")
+        raise ValueError(f"{kind} {name!r}: {field_name} is a text where several names belong.")
     if not isinstance(value, Iterable) or not all(isinstance(item, str) for item in value):
-        raise ValueError(f"{sort} {name!r}: {field_name} is not a collection of names.")
+        raise ValueError(f"{kind} {name!r}: {field_name} is not a collection of names.")
 
 
-def _plain(sort: str, name: object, field_name: str, value: object) -> Any:
+def _plain(kind: str, name: object, field_name: str, value: object) -> Any:
     """A copy of settings, which are what JSON can hold and nothing else."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list | tuple):
-        return type(value)([_plain(sort, name, field_name, item) for item in value])
+        return type(value)([_plain(kind, name, field_name, item) for item in value])
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-        return {key: _plain(sort, name, field_name, item) for key, item in value.items()}
-    raise ValueError(f"{sort} {name!r}: {field_name} holds a {type(value).__name__}; settings are plain data.")
+        return {key: _plain(kind, name, field_name, item) for key, item in value.items()}
+    raise ValueError(f"{kind} {name!r}: {field_name} holds a {type(value).__name__}; settings are plain data.")
 
 
-def _plain_settings(sort: str, name: object, field_name: str, value: object) -> dict[str, Any]:
+def _plain_settings(kind: str, name: object, field_name: str, value: object) -> dict[str, Any]:
     if not isinstance(value, Mapping):
-        raise ValueError(f"{sort} {name!r}: {field_name} is a {type(value).__name__} where settings by name belong.")
-    found = _plain(sort, name, field_name, value)
+        raise ValueError(f"{kind} {name!r}: {field_name} is a {type(value).__name__} where settings by name belong.")
+    found = _plain(kind, name, field_name, value)
     assert isinstance(found, dict)
     return found
 
 
-def _check_entry(sort: str, name: object, summary: object, **references: object) -> None:
+def _check_entry(kind: str, name: object, summary: object, **references: object) -> None:
     """What every entry of the zoo has: a name, a summary, and references to what its plugin holds."""
-    _check_name(sort, name)
+    _check_name(kind, name)
     if not isinstance(summary, str) or not summary.strip():
-        raise ValueError(f"{sort} {name!r} has no summary; one sentence is shown in listings.")
-    _check_line(sort, name, "summary", summary)
+        raise ValueError(f"{kind} {name!r} has no summary; one sentence is shown in listings.")
+    _check_line(kind, name, "summary", summary)
     for field_name, reference in references.items():
         if not isinstance(reference, str) or not _REFERENCE.fullmatch(reference):
-            raise ValueError(f"{sort} {name!r}: {field_name} {reference!r} is not 'package.module:attribute'.")
+            raise ValueError(f"{kind} {name!r}: {field_name} {reference!r} is not 'package.module:attribute'.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,10 +273,13 @@ class ModelSpec:
         data: the built-in data it is trained on where none is named.
         options: option values that differ from the config class's own defaults.
         objective_options: by objective, option values that differ from the objective's own defaults.
-        training: its recipe, settings of `Training`.
+        training: its recipe, settings of `GradientTraining` or `EMTraining`.
         presets: named alternatives: `{"options": ..., "objective": ..., "training": ...}`.
         reference: the paper, as "Title (Authors, year)".
         extra: the extra of its distribution that brings packages which it needs and others do not, such as `audio`.
+        renamed: options that had another name in an earlier version of the model, `{"former": "current"}`, and values
+            that had, `{"option=former": "current"}` under the option's current name. Stored runs are read and command
+            lines understood by them.
     """
 
     name: str
@@ -296,6 +300,7 @@ class ModelSpec:
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     reference: str = ""
     extra: str = ""
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_entry("Model", self.name, self.summary, builder=self.builder, config=self.config)
@@ -305,7 +310,7 @@ class ModelSpec:
             _check_name("Extra", self.extra)
         for names in ("capabilities", "objectives", "modalities", "kinds"):
             _check_names("Model", self.name, names, getattr(self, names))
-        for settings in ("options", "objective_options", "training", "presets"):
+        for settings in ("options", "objective_options", "training", "presets", "renamed"):
             copied = _plain_settings("Model", self.name, settings, getattr(self, settings))
             object.__setattr__(self, settings, copied)
         if not isinstance(self.missing, bool):
@@ -315,6 +320,7 @@ class ModelSpec:
             object.__setattr__(self, names, tuple(getattr(self, names)))
         _check_choices(self)
         _check_presets(self)
+        _check_renamed("Model", self.name, self.renamed)
 
     def input_of(self, modality: Modality) -> InputSpace:
         """The space that events of a modality, one of those it takes, are transformed to."""
@@ -331,10 +337,23 @@ def _check_choices(spec: ModelSpec) -> None:
         raise ValueError(f"Model {spec.name!r}: unknown modalities {strange}.")
     if strange := sorted(set(spec.kinds).difference(get_args(Kind))):
         raise ValueError(f"Model {spec.name!r}: unknown kinds of features {strange}.")
+
+
+def check_input(spec: ModelSpec) -> None:
+    """Check the input space of a model; at registration, when the names of an earlier plugin API are translated.
+
+    Raises:
+        ValueError: it is none that there is.
+    """
     for modality in spec.modalities:
         space = spec.input.get(modality) if isinstance(spec.input, Mapping) else spec.input
         if space not in get_args(InputSpace):
             raise ValueError(f"Model {spec.name!r}: input {spec.input!r} is none of {get_args(InputSpace)}.")
+
+
+def _check_renamed(owner: str, name: str, renamed: Mapping[str, Any]) -> None:
+    if not all(isinstance(current, str) and former for former, current in renamed.items()):
+        raise ValueError(f"{owner} {name!r}: renamed holds something else than names by former names.")
 
 
 def _check_presets(spec: ModelSpec) -> None:
@@ -347,15 +366,31 @@ def _check_presets(spec: ModelSpec) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ObjectiveSpec:
-    """A named objective: `builder(options) -> Objective` and the pydantic class of its options."""
+    """A named objective, as pure data.
+
+    Arguments:
+        name: what users type.
+        summary: one line.
+        builder: `"package.module:attribute"` of `build(options) -> Objective`.
+        config: `"package.module:attribute"` of the pydantic class of its options.
+        kind: `gradient | em | direct`, what trains with it; known from here, so that no torch is imported to find out
+            which settings a training has.
+        renamed: as for `ModelSpec`, of the objective's own options.
+    """
 
     name: str
     summary: str
     builder: str
     config: str
+    kind: ObjectiveKind | None = None
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_entry("Objective", self.name, self.summary, builder=self.builder, config=self.config)
+        if self.kind is not None and self.kind not in get_args(ObjectiveKind):
+            raise ValueError(f"Objective {self.name!r}: kind {self.kind!r} is none of {get_args(ObjectiveKind)}.")
+        object.__setattr__(self, "renamed", _plain_settings("Objective", self.name, "renamed", self.renamed))
+        _check_renamed("Objective", self.name, self.renamed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,14 +410,21 @@ class DatasetSpec:
 
 @dataclass(frozen=True, slots=True)
 class MetricSpec:
-    """A named metric: `metric` points at a `Metric` instance; the rest is known without importing it."""
+    """A named metric: `metric` points at a `Metric` instance; the rest is known without importing it.
+
+    Arguments:
+        former_names: names that the metric had in earlier versions, by which it is still found.
+    """
 
     name: str
     summary: str
     metric: str
+    former_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_entry("Metric", self.name, self.summary, metric=self.metric)
+        _check_names("Metric", self.name, "former_names", self.former_names)
+        object.__setattr__(self, "former_names", tuple(self.former_names))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as arrays
 from pydantic import TypeAdapter, ValidationError
 
 from genzoo.config.layers import merge, parse_assignments
-from genzoo.config.settings import DataForm, RunConfig, Training
+from genzoo.config.settings import DataForm, GradientTraining, RunConfig
 from genzoo.data.transforms import AffineTransform, fit_transform
 from genzoo.errors import ArtifactError, ConfigError
 from genzoo.spec import DataSpec, Feature
@@ -151,7 +151,7 @@ def test_merging_layers_two_by_two_is_merging_them_all(first, second, third):
             "ema": st.floats(0, 0.999),
             "steps": st.integers(1, 10**9),
             "optimizer": st.fixed_dictionaries(
-                {}, optional={"rate": st.floats(1e-6, 1), "name": st.sampled_from(["adam", "sgd"])}
+                {}, optional={"lr": st.floats(1e-6, 1), "name": st.sampled_from(["adam", "sgd"])}
             ),
             "schedule": st.fixed_dictionaries({}, optional={"warmup": st.integers(0, 1000)}),
             "metrics": st.lists(NAMES, max_size=2),
@@ -161,18 +161,18 @@ def test_merging_layers_two_by_two_is_merging_them_all(first, second, third):
 )
 def test_the_configuration_of_a_run_comes_back_from_its_file(tmp_path, training, seed):
     content = {"model": "a/b", "options": {}, "objective": {"name": "c"}, "data": {"source": "d"}, "split": {}}
-    config = RunConfig.model_validate({**content, "training": training, "seed": seed})
+    config = RunConfig.model_validate({**content, "training": {**training, "kind": "gradient"}, "seed": seed})
     write_json(tmp_path / "config.json", config.model_dump(mode="json"))
-    assert RunConfig.model_validate(read_json(tmp_path / "config.json")) == config
+    assert RunConfig.model_validate(read_json(tmp_path / "config.json", 2)) == config
 
 
-@given(st.dictionaries(st.sampled_from(list(Training.model_fields)), TREES, max_size=3))
+@given(st.dictionaries(st.sampled_from(list(GradientTraining.model_fields)), TREES, max_size=3))
 def test_training_settings_are_taken_or_refused(values):
     try:
-        found = Training.model_validate(values)
+        found = GradientTraining.model_validate(values)
     except (ValidationError, ConfigError):
         return
-    assert Training.model_validate(found.model_dump()) == found
+    assert GradientTraining.model_validate(found.model_dump()) == found
 
 
 WIDE = st.floats(-1e12, 1e12)

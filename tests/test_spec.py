@@ -73,7 +73,6 @@ def test_a_feature_whose_levels_do_not_fit_its_kind_is_refused(fields):
         {"objectives": "hinge"},
         {"capabilities": "decoder"},
         {"capabilities": {"decode"}},
-        {"input": "cubed"},
         {"modalities": ("smell",)},
         {"presets": {"fast": {"trainings": {}}}},
     ],

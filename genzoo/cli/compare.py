@@ -48,7 +48,7 @@ def compare_command(
     criteria come from fits to all rows; test figures from fits without the test rows; --folds adds cross-validation.
 
     \b
-    genzoo compare gaussian 'gmm:components=1..9,covariance=full|tied' --data iris --folds 10 --jobs 2
+    genzoo compare gaussian 'gmm:n_components=1..9,covariance_type=full|tied' --data iris --folds 10 --jobs 2
     """
     from genzoo.comparison.gate import check, parse_expected, parse_gates
 

@@ -85,7 +85,7 @@ def evaluate_command(
         split=split,
         samples=samples,
         draws=draws or DRAWS,
-        average=None if opened is None else opened.config.training.ema or None,
+        average=None if opened is None else opened.config.ema,
     )
     _show(found, fitted.model, given["data"], as_json)
     asked = [metric.name for metric in chosen if metrics and metric.name in found.reasons]

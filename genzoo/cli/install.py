@@ -131,7 +131,7 @@ def show_brought(names: Sequence[str], seen: dict[str, Any], content: dict[str, 
     elif models:
         show_table(["model", "family", "summary"], [[m["name"], m["family"], m["summary"]] for m in models])
     if not as_json and others:
-        click.echo("Also: " + ", ".join(f"{other['sort']} {other['id']}" for other in others))
+        click.echo("Also: " + ", ".join(f"{other['kind']} {other['id']}" for other in others))
     for state in states:
         if state["state"] == "loaded" and state["reason"]:
             click.echo(f"Warning: {state['distribution']}: {state['reason']} {state['remedy']}", err=True)

@@ -8,13 +8,15 @@ import os
 import sys
 import textwrap
 import traceback
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import TextIO
 
 import click
 
 from genzoo.cli.group import LazyGroup
 from genzoo.cli.signals import Stop, forget_interrupt
-from genzoo.errors import GenzooError, Interrupted, LostProcessError
+from genzoo.errors import FormerNameWarning, GenzooError, Interrupted, LostProcessError
 from genzoo.text import printable
 
 _COMMANDS = {
@@ -87,7 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in words[:1]
     with Stop() as stop:
         try:
-            with stop.work:
+            with stop.work, _former_names_noted():
+                words = _current(words)
                 result = root.main(words, prog_name="genzoo", standalone_mode=False)
             return result if isinstance(result, int) else 0
         except LostProcessError as error:
@@ -107,6 +110,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except Exception as error:
             seen = f"{type(error).__name__}: {error}"
             return _fail(f"genzoo met an error of its own: {seen}. Run `genzoo --debug ...` for details.", 1, debug)
+
+
+@contextlib.contextmanager
+def _former_names_noted() -> Iterator[None]:
+    """Print a note, once, for each option that is given under a former name."""
+    noted: set[str] = set()
+    shown = warnings.showwarning
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if not issubclass(category, FormerNameWarning):
+            shown(message, category, filename, lineno, file, line)
+        elif str(message) not in noted:
+            noted.add(str(message))
+            click.echo(f"Note: {printable(str(message))}", err=True)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", FormerNameWarning)
+        warnings.showwarning = show
+        yield
+
+
+def _current(words: Sequence[str]) -> list[str]:
+    """The words with every flag under its current name."""
+    if not any(word.startswith("--") for word in words[1:]):
+        return list(words)
+    from genzoo.runs.format1 import current_words  # which help of the command itself does not need
+
+    return current_words(words)
 
 
 def _text(error: click.ClickException | GenzooError) -> str:

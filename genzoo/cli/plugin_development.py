@@ -31,8 +31,8 @@ def new_command(name: str, kind: str, out: Path | None, as_json: bool) -> None:
     NAME is what users will type, such as my-flow; its distribution is called genzoo-my-flow.
     """
     about = KINDS[kind]
-    checked = check_name(name, {entry.spec.name for entry in get_registry().table(about.sort)})
-    refuse_taken(checked, about.sort, get_registry())
+    checked = check_name(name, {entry.spec.name for entry in get_registry().table(about.kind)})
+    refuse_taken(checked, about.kind, get_registry())
     folder = Path(checked.distribution) if out is None else out
     files = render(checked, kind, about)
     write_project(files, folder)
@@ -49,35 +49,35 @@ def new_command(name: str, kind: str, out: Path | None, as_json: bool) -> None:
         click.echo(f"  {step}")
 
 
-_SORTS = ("model", "metric", "dataset")
+_KINDS = ("model", "metric", "dataset")
 
 
 @click.command("check")
 @click.argument("names", nargs=-1, metavar="NAME...")
-@click.option("--sort", type=click.Choice(_SORTS), default="model", help="What the names are of.")
+@click.option("--kind", type=click.Choice(_KINDS), default="model", help="What the names are of.")
 @click.option("-o", "options", multiple=True, metavar="KEY=VALUE", help="Option of the models; training.KEY too.")
 @click.option("--list", "listing", is_flag=True, help="Say what is promised, and check nothing.")
 @json_option
-def check_command(names: tuple[str, ...], sort: str, options: tuple[str, ...], listing: bool, as_json: bool) -> None:
+def check_command(names: tuple[str, ...], kind: str, options: tuple[str, ...], listing: bool, as_json: bool) -> None:
     """Hold models, metrics or datasets to what every plugin promises; exit with 5 where a promise is broken.
 
     \b
     genzoo plugins check gmm vae
-    genzoo plugins check gmm -o components=3 -o covariance=tied
+    genzoo plugins check gmm -o n_components=3 -o covariance_type=tied
     genzoo plugins check --list
     """
     # The kit brings torch, which help should not cost.
     from genzoo.testing.check import promises, subject_of
 
     if listing:
-        _list(promises(sort), as_json)  # type: ignore[arg-type]
+        _list(promises(kind), as_json)  # type: ignore[arg-type]
         return
     if not names:
         raise click.UsageError("Name what to check, such as: genzoo plugins check gmm", click.get_current_context())
-    asked = _asked(options, sort)
+    asked = _asked(options, kind)
     for name in names:
-        _ = subject_of(name, sort).entry  # type: ignore[arg-type]
-    found = {name: _check(name, sort, asked) for name in names}
+        _ = subject_of(name, kind).entry  # type: ignore[arg-type]
+    found = {name: _check(name, kind, asked) for name in names}
     if as_json:
         import json
 
@@ -92,16 +92,16 @@ def check_command(names: tuple[str, ...], sort: str, options: tuple[str, ...], l
         raise CheckError(f"{' and '.join(map(repr, broken))} broke promises; see above.")
 
 
-def _asked(options: tuple[str, ...], sort: str) -> dict[str, Any]:
+def _asked(options: tuple[str, ...], kind: str) -> dict[str, Any]:
     """The settings of models that were given."""
     given = parse_assignments(options)
-    if given and sort != "model":
-        raise ConfigError(f"Options are of models, and a {sort} was asked for. Leave -o out.")
+    if given and kind != "model":
+        raise ConfigError(f"Options are of models, and a {kind} was asked for. Leave -o out.")
     asked: dict[str, Any] = {name: given.pop(name, None) for name in ("training", "objective")}
     return {**asked, "options": given}
 
 
-def _check(name: str, sort: str, asked: dict[str, Any]) -> tuple[Outcome, ...]:
+def _check(name: str, kind: str, asked: dict[str, Any]) -> tuple[Outcome, ...]:
     from genzoo.testing.check import check_promises
 
     shown = sys.stderr.isatty()
@@ -111,7 +111,7 @@ def _check(name: str, sort: str, asked: dict[str, Any]) -> tuple[Outcome, ...]:
             click.echo(f"\r\x1b[K{name}: {promise.name}", err=True, nl=False)
 
     try:
-        return check_promises(name, sort=sort, watch=tell, **asked)  # type: ignore[arg-type]
+        return check_promises(name, kind=kind, watch=tell, **asked)  # type: ignore[arg-type]
     finally:
         if shown:
             click.echo("\r\x1b[K", err=True, nl=False)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
+from pydantic import BaseModel
 
 from genzoo.cli.options import DATA_OPTIONS, data_layer
 from genzoo.config.explain import describe_fields
 from genzoo.config.layers import parse_assignments, read_config_file
-from genzoo.config.resolve import layer, resolve_config
-from genzoo.config.settings import BUDGETS, RunConfig, Training
+from genzoo.config.resolve import CALLED, FLAGS, layer, resolve_config, training_class
+from genzoo.config.settings import BUDGETS, RunConfig
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry
+from genzoo.runs.format1 import current_layers, upgrade_config
 from genzoo.runtime.launch import launch_command, require_single_process
 from genzoo.spec import ModelSpec
 
@@ -30,6 +33,10 @@ _BUDGET_OPTIONS = (
 
 
 _AS_JSON = click.Option(["--json", "as_json"], is_flag=True, help="Print the result as JSON.")
+
+
+_SETTINGS = {flag.removeprefix("--").replace("-", "_"): name for name, flag in FLAGS.items()} | {"metrics": "metrics"}
+"""The settings of a training behind options, by the name of the option."""
 
 
 class _Models(click.Group):
@@ -110,7 +117,10 @@ class _ModelCommand(click.Command):
     """`genzoo train MODEL`."""
 
     def __init__(self, name: str, entry: Entry[ModelSpec]) -> None:
-        super().__init__(name, callback=self._train, params=_parameters(), help=entry.spec.summary)
+        registry = get_registry()
+        found = [training_class(registry.objective_of(entry, objective)) for objective in entry.spec.objectives]
+        self._settings = list(dict.fromkeys(found))
+        super().__init__(name, callback=self._train, params=_parameters(self._settings), help=entry.spec.summary)
         self._model = name
         self._entry = entry
 
@@ -126,19 +136,28 @@ class _ModelCommand(click.Command):
         if self._entry.spec.presets:
             with formatter.section("Presets, given as -o preset=NAME"):
                 formatter.write_dl([(n, _preset_text(p)) for n, p in self._entry.spec.presets.items()])
-        with formatter.section("Settings of the training, given as -o training.NAME=VALUE"):
-            recipe = self._entry.spec.training
-            formatter.write_dl(
-                [
-                    (name, f"{text} [{kind}; default {json.dumps(recipe[name]) if name in recipe else default}]")
-                    for name, kind, default, text in describe_fields(Training)
-                ]
-            )
+        recipe = self._entry.spec.training
+        for settings in self._settings:
+            called = CALLED[settings.model_fields["kind"].default]
+            with formatter.section(f"Settings of the training by {called}, given as -o training.NAME=VALUE"):
+                formatter.write_dl(
+                    [
+                        (name, f"{text} [{kind}; default {json.dumps(recipe[name]) if name in recipe else default}]")
+                        for name, kind, default, text in describe_fields(settings)
+                        if name != "kind"
+                    ]
+                )
 
     def _train(self, dry_run: bool, as_json: bool, out: str | None, **given: Any) -> None:
         if dry_run:
             require_single_process("--dry-run")
-        config = resolve_config(get_registry(), self._model, *_layers(given, _from_environment()))
+        file, *typed = _layers(given, _from_environment())
+        # A file may use former names of what the command line sets: the command line wins, as always.
+        layers = [
+            *current_layers(get_registry(), self._model, file),
+            *current_layers(get_registry(), self._model, *typed),
+        ]
+        config = resolve_config(get_registry(), self._model, *layers)
         self._run(config, dry_run, as_json, None if out is None else Path(out))
 
     def _run(self, config: RunConfig, dry_run: bool, as_json: bool, out: Path | None) -> None:
@@ -172,8 +191,15 @@ def _preset_text(preset: Any) -> str:
     return "; ".join(f"{part}: {json.dumps(content)}" for part, content in preset.items())
 
 
-def _parameters() -> list[click.Parameter]:
-    return [
+def _parameters(trainings: Sequence[type[BaseModel]] = ()) -> list[click.Parameter]:
+    """The options of `genzoo train MODEL`.
+
+    Arguments:
+        trainings: the settings classes of the model's trainings; options of settings that none of them has are left
+            out of the help, and still understood, to be refused with what there is instead.
+    """
+    known = {name for settings in trainings for name in settings.model_fields}
+    options = [
         click.Option(["--data"], metavar="D", help="Built-in name or path; see: genzoo data."),
         *DATA_OPTIONS,
         click.Option(
@@ -198,13 +224,16 @@ def _parameters() -> list[click.Parameter]:
             metavar="M",
             help="A metric to record at each; see: genzoo evaluate.",
         ),
-        click.Option(["--watch"], metavar="M", help="What patience and the best step go by: objective, or a metric."),
+        click.Option(["--monitor"], metavar="M", help="What patience and the best step go by: objective, or a metric."),
         click.Option(["--features"], metavar="NAME[=FILE]", help="Extractor of the features that metrics look at."),
-        click.Option(["--keep"], type=int, help="How many of the last checkpoints to keep."),
+        click.Option(["--keep-checkpoints"], type=int, help="How many of the last checkpoints to keep."),
         click.Option(["--callback", "callbacks"], multiple=True, help="A registered callback."),
         click.Option(["--dry-run"], is_flag=True, help="Check everything, show the plan, write nothing."),
         _AS_JSON,
     ]
+    for option in options:
+        option.hidden = bool(trainings) and _SETTINGS.get(str(option.name), "epochs") not in known
+    return [*options]
 
 
 def _from_environment() -> set[str]:
@@ -224,11 +253,11 @@ def _layers(given: dict[str, Any], from_environment: set[str]) -> list[dict[str,
         "patience": given["patience"],
         "eval_every": given["eval_every"],
         "metrics": given["metrics"] or None,
-        "watch": given["watch"],
+        "monitor": given["monitor"],
         "features": given["features"],
-        "keep": given["keep"],
+        "keep_checkpoints": given["keep_checkpoints"],
         "callbacks": given["callbacks"] or None,
-        "optimizer": None if given["lr"] is None else {"rate": given["lr"]},
+        "optimizer": None if given["lr"] is None else {"lr": given["lr"]},
     }
     plain = {key: given[key] for key in ("seed", "device", "precision", "warm_start") if given[key] is not None}
     if "warm_start" in plain:
@@ -239,8 +268,14 @@ def _layers(given: dict[str, Any], from_environment: set[str]) -> list[dict[str,
     data = data_layer(given["data"], given)
     if data:
         flags["data"] = data
-    file = {} if given["config_file"] is None else layer(read_config_file(given["config_file"]), file=True)
+    file = {} if given["config_file"] is None else layer(_config_file(given["config_file"]), file=True)
     return [file, environment, layer(parse_assignments(given["options"])), flags]
+
+
+def _config_file(path: Path) -> dict[str, Any]:
+    """The settings in a file, which may be the `config.json` of a run in the first format."""
+    content = read_config_file(path)
+    return upgrade_config(content) if content.get("format") == 1 else content
 
 
 def _show_plan(summary: dict[str, Any], config: dict[str, Any], as_json: bool) -> None:
@@ -261,7 +296,7 @@ def _restarts(record: dict[str, Any]) -> list[str]:
     if not restarts:
         return []
     best = record.get("kept") or restarts[0]
-    ended = "converged" if best["converged"] else "did NOT converge: give more with -o training.passes=N"
+    ended = "converged" if best["converged"] else "did NOT converge: give more with -o training.max_iter=N"
     lines = [
         f"restart {restarts.index(best) + 1} of {len(restarts)} is kept: {best['log_likelihood']:.6g} nats per event "
         f"after {best['passes']} passes, {ended}"

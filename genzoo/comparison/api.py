@@ -13,13 +13,12 @@ from genzoo.comparison.fit import prepare_features, sample_metrics
 from genzoo.comparison.splits import SplitPlan
 from genzoo.comparison.store import ResultStore, StoreHeader
 from genzoo.comparison.workers import available_cores
+from genzoo.config.settings import EMTraining
 from genzoo.data.dataset import Dataset, usable
 from genzoo.data.loading import anchor, given_data, open_dataset
 from genzoo.errors import ConfigError, did_you_mean
 from genzoo.metrics.evaluator import find_extractor
 from genzoo.metrics.information_criteria import CRITERIA
-from genzoo.models.factory import build_objective
-from genzoo.models.objective import EMObjective
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Registry, refuse_without_extra
 from genzoo.reports.result import Report
@@ -60,8 +59,8 @@ def compare(
     where `folds` are asked for, from one without each fold. All candidates share rows and seeds.
 
     Arguments:
-        candidates: models with their options and grids, `"gmm:components=1..9,covariance=full|tied"`, or mappings
-            such as `{"model": "gmm", "components": 3}`.
+        candidates: models with their options and grids, such as `"gmm:n_components=1..9,covariance_type=full|tied"`, or
+            mappings such as `{"model": "gmm", "n_components": 3}`.
         data: as for `train`.
         by: `bic | aic | aicc | icl | test | cv` or a metric's name; without, `bic` where every candidate with a
             likelihood has it, else `cv` or `test`.
@@ -142,7 +141,7 @@ def prepare_comparison(
     else:
         dataset = usable(dataset, dataset.name)
     once: dict[str, Candidate] = {}
-    for candidate in (_tuned(candidate, zoo) for candidate in found):
+    for candidate in (_tuned(candidate) for candidate in found):
         once.setdefault(candidate.config.model_dump_json(), candidate)
     found = tuple(once.values())
     division = SplitPlan.of(dataset, config.split, config.seed, folds)
@@ -166,21 +165,17 @@ def prepare_comparison(
     return Comparison(found, dataset, settings, division, by, seeds, jobs, threads, kept, features)
 
 
-def _tuned(candidate: Candidate, zoo: Registry) -> Candidate:
+def _tuned(candidate: Candidate) -> Candidate:
     """A candidate as a comparison trains it, where nobody said otherwise.
 
     EM starts several times, as information criteria want the global maximum, computes in float64, as they are sums
     over all events, and stops at a change that float64 resolves however many columns there are.
     """
     config = candidate.config
-    objective = zoo.objective_of(zoo.models.get(config.model), config.objective.name)
-    if not isinstance(build_objective(objective, config.objective.options), EMObjective):
+    if not isinstance(config.training, EMTraining):
         return candidate
-    training = {
-        "restarts": max(RESTARTS, config.training.restarts),
-        "tolerance": max(TOLERANCE, config.training.tolerance),
-    }
-    told = {name: value for name, value in training.items() if name not in candidate.told}
+    training = {"n_init": max(RESTARTS, config.training.n_init), "tol": max(TOLERANCE, config.training.tol)}
+    told = {name: value for name, value in training.items() if name not in candidate.explicit}
     changed: dict[str, Any] = {"training": config.training.model_copy(update=told)}
     if config.precision == "auto" and not config.device.startswith("mps"):  # on auto, EM takes no device without it
         changed["precision"] = "fp64"

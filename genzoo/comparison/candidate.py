@@ -1,4 +1,4 @@
-"""Who takes part in a comparison: `gmm:components=1..9,covariance=full|tied`, expanded and checked, without torch."""
+"""Expand and check the candidates of a comparison, such as `gmm:n_components=1..9`; no torch is imported."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import BaseModel
+
 from genzoo.config.layers import parse_assignments
-from genzoo.config.resolve import layer, resolve_config
+from genzoo.config.resolve import layer, resolve_config, training_class
 from genzoo.config.settings import RunConfig
 from genzoo.errors import ConfigError
 from genzoo.plugins.registry import Registry
+from genzoo.runs.format1 import current_layers
 
 _RANGE = re.compile(r"(-?\d{1,9})\.\.(-?\d{1,9})(?:\.\.(-?\d{1,9}))?")
 
@@ -29,16 +32,16 @@ class Candidate:
     """One model with one set of options.
 
     Arguments:
-        id: what reports call it, such as `gmm:components=3,covariance=tied`.
+        id: what reports call it, such as `gmm:n_components=3,covariance_type=tied`.
         assigned: the options that were given, nested.
         config: everything needed to train it.
-        told: names of the settings of its training that somebody gave a value.
+        explicit: names of the settings of its training that were given a value.
     """
 
     id: str
     assigned: Mapping[str, Any]
     config: RunConfig
-    told: frozenset[str] = frozenset()
+    explicit: frozenset[str] = frozenset()
 
     def matches(self, other: Candidate) -> bool:
         """Whether this is of the model of `other` and has the values that `other` was given."""
@@ -58,8 +61,8 @@ def expand(wanted: str | Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         ConfigError: it is not of that form, or stands for no or too many candidates.
 
     Examples:
-        >>> expand("gmm:components=1..2,covariance=tied")
-        [('gmm', {'components': 1, 'covariance': 'tied'}), ('gmm', {'components': 2, 'covariance': 'tied'})]
+        >>> expand("gmm:n_components=1..2,noise=true")
+        [('gmm', {'n_components': 1, 'noise': True}), ('gmm', {'n_components': 2, 'noise': True})]
     """
     if isinstance(wanted, Mapping):
         if not isinstance(wanted.get("model"), str):
@@ -125,17 +128,40 @@ def candidates(
         ConfigError: an unknown model or option, a value out of range, or no candidate.
     """
     found: dict[str, Candidate] = {}
-    for argument in wanted:
-        for model, assigned in expand(argument):
-            candidate = _candidate(registry, model, assigned, common)
-            found.setdefault(f"{candidate.config.model_dump_json()} {sorted(candidate.told)}", candidate)
+    asked = [pair for argument in wanted for pair in expand(argument)]
+    settings = [_training_class(registry, model, assigned) for model, assigned in asked]
+    for (model, assigned), own in zip(asked, settings, strict=True):
+        candidate = _candidate(registry, model, assigned, _shared(registry, model, common, own, settings))
+        found.setdefault(f"{candidate.config.model_dump_json()} {sorted(candidate.explicit)}", candidate)
     if not found:
-        raise ConfigError("There is nothing to compare. Name a model, such as: genzoo compare gmm:components=1..9.")
+        raise ConfigError("There is nothing to compare. Name a model, such as: genzoo compare gmm:n_components=1..9.")
     return tuple(found.values())
 
 
+def _training_class(registry: Registry, model: str, assigned: Mapping[str, Any]) -> type[BaseModel]:
+    entry, named = registry.models.get(model), layer(assigned).get("objective", {}).get("name")
+    return training_class(registry.objective_of(entry, str(named or entry.spec.objectives[0])))
+
+
+def _shared(
+    registry: Registry,
+    model: str,
+    common: Mapping[str, Any],
+    own: type[BaseModel],
+    all_of_them: Sequence[type[BaseModel]],
+) -> Mapping[str, Any]:
+    """The common settings without those of a training that only other candidates have.
+
+    A setting that no candidate has stays, for `resolve_config` to refuse it.
+    """
+    (current,) = current_layers(registry, model, common)
+    foreign = {name for settings in all_of_them for name in settings.model_fields} - set(own.model_fields)
+    training = {name: value for name, value in current.get("training", {}).items() if name not in foreign}
+    return {**current, "training": training}
+
+
 def _candidate(registry: Registry, model: str, assigned: dict[str, Any], common: Mapping[str, Any]) -> Candidate:
-    sections = layer(assigned)
+    (sections,) = current_layers(registry, model, layer(assigned))
     if strange := sorted(set(sections) - _SECTIONS):
         raise ConfigError(
             f"Candidate {model!r} sets {strange[0]!r}, which all candidates share. Set it for all of them."
@@ -145,9 +171,19 @@ def _candidate(registry: Registry, model: str, assigned: dict[str, Any], common:
         raise ConfigError(f"Candidate {model!r} asks for callbacks, which need a run directory; a comparison has none.")
     name = registry.models.get(model).spec.name
     shown = name if name in registry.models.names() else config.model
+    assigned = _assigned(sections)
     pairs = ",".join(f"{_key(path)}={_text(value)}" for path, value in _leaves(assigned))
-    told = frozenset({**common.get("training", {}), **sections.get("training", {})})
-    return Candidate(f"{shown}:{pairs}" if pairs else shown, assigned, config, told)
+    explicit = frozenset({**common.get("training", {}), **sections.get("training", {})})
+    return Candidate(f"{shown}:{pairs}" if pairs else shown, assigned, config, explicit)
+
+
+def _assigned(sections: Mapping[str, Any]) -> dict[str, Any]:
+    """Sections of settings as they would be typed: options of the model, and of the objective, without their prefix."""
+    found = {**sections.get("options", {}), **{key: value for key, value in sections.items() if key != "options"}}
+    if "objective" in found:
+        named = {"name": found["objective"]["name"]} if "name" in found["objective"] else {}
+        found["objective"] = {**named, **found["objective"].get("options", {})}
+    return found
 
 
 def _leaves(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

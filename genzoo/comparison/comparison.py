@@ -20,7 +20,7 @@ from genzoo.comparison.ranking import Ranking, default_figure, rank
 from genzoo.comparison.splits import SplitPlan, split_settings
 from genzoo.comparison.store import ResultStore
 from genzoo.comparison.workers import run_fit_jobs, with_threads
-from genzoo.config.settings import DataSettings, RunConfig
+from genzoo.config.settings import DataSettings, EMTraining, RunConfig
 from genzoo.data.dataset import Dataset
 from genzoo.errors import DivergenceError, GenzooError, Interrupted
 from genzoo.metrics.information_criteria import CRITERIA
@@ -234,12 +234,13 @@ class Comparison:
         known any better.
         """
         config = candidate.config
-        if "tolerance" in candidate.told or config.precision != "fp64":
+        training = config.training
+        if not isinstance(training, EMTraining) or "tol" in candidate.explicit or config.precision != "fp64":
             return config
         weights, rows = self.dataset.weights, self.division.rows
         events = len(rows) if weights is None else float(weights[rows].sum())
-        tolerance = max(_LEAST_TOLERANCE, min(config.training.tolerance, TOLERANCE_OF_SUM / max(events, 1.0)))
-        return config.model_copy(update={"training": config.training.model_copy(update={"tolerance": tolerance})})
+        tol = max(_LEAST_TOLERANCE, min(training.tol, TOLERANCE_OF_SUM / max(events, 1.0)))
+        return config.model_copy(update={"training": training.model_copy(update={"tol": tol})})
 
     def _report(self, results: Sequence[CandidateResult]) -> Report:
         if self.by is not None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from genzoo.comparison.splits import SplitPlan
-from genzoo.config.settings import RunConfig
+from genzoo.config.settings import EMTraining, RunConfig
 from genzoo.data.dataset import Dataset, Rows, Split
 from genzoo.engine.em import EMEngine
 from genzoo.errors import GenzooError
@@ -180,7 +180,7 @@ def _judge_fit(prepared: TrainingSetup, fitted: TrainedModel, dataset: Dataset, 
     assert isinstance(engine, EMEngine)
     assert engine.kept is not None
     if not engine.converged:
-        return no_criteria(f"not converged after {engine.kept['passes']} passes (training.passes allows more)")
+        return no_criteria(f"not converged after {engine.kept['passes']} passes (training.max_iter allows more)")
     if engine.kept["fault"] is not None:
         return no_criteria(f"no proper maximum of the likelihood: {engine.kept['fault']}")
     degrees = degrees_of_freedom(fitted.generator)
@@ -196,7 +196,8 @@ def _judge_fit(prepared: TrainingSetup, fitted: TrainedModel, dataset: Dataset, 
 
 def _resolution(prepared: TrainingSetup) -> float:
     """EM's last change is a small part of what is left where it converges slowly."""
-    return 10 * prepared.config.training.tolerance if isinstance(prepared.engine, EMEngine) else 0.0
+    training = prepared.config.training
+    return 10 * training.tol if isinstance(training, EMTraining) else 0.0
 
 
 def _held_out(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult:
@@ -257,7 +258,7 @@ def _sample_metrics(
         most=MOST_EVENTS,
         device=fitted.device,
     )
-    found = compute_metrics(fitted, reference, metrics, seed=config.seed, average=config.training.ema or None)
+    found = compute_metrics(fitted, reference, metrics, seed=config.seed, average=config.ema)
     return found.scores, found.reasons
 
 

@@ -22,8 +22,9 @@ from genzoo.errors import ArtifactError, ConfigError, GenzooError
 from genzoo.plugins.discovery import distribution_of
 from genzoo.plugins.manager import get_registry
 from genzoo.reports.result import Row
+from genzoo.runs.format1 import upgrade_candidate
 from genzoo.storage.atomic import recover_folders
-from genzoo.storage.json_files import read_settings, write_json
+from genzoo.storage.json_files import read_json, read_settings, write_json
 from genzoo.storage.lock import exclusive_lock
 from genzoo.storage.paths import check_inside
 from genzoo.storage.tensors import digest, read_tensors, write_tensors
@@ -52,7 +53,7 @@ class StoreHeader(Settings):
 class RowFile(Settings):
     """`rows/<key>.json`."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     candidate: dict[str, Any] = Field(description="model, options, objective, training, and versions of their code")
     row: dict[str, Any]
     resolution: float
@@ -114,8 +115,11 @@ class ResultStore:
         """
         place = self._place(candidate)
         if not place.exists():
-            return None
-        content = read_settings(place, RowFile)
+            former = self._former_place(candidate)
+            if former is None:
+                return None
+            place = former
+        content = read_settings(place, RowFile, upgrade_candidate)
         tensors = place.with_suffix(".safetensors")
         try:
             row = TypeAdapter(Row).validate_python(content.row)
@@ -154,6 +158,15 @@ class ResultStore:
             tensors=digest(tensors),
         )
         write_json(place, content.model_dump(mode="json"))
+
+    def _former_place(self, candidate: Candidate) -> Path | None:
+        """Where a candidate was kept while its settings had other names, and so another digest."""
+        wanted = _stored_settings(candidate)
+        for place in sorted((self.path / "rows").glob("*.json")):
+            known = read_json(place, 2)
+            if upgrade_candidate(known).get("candidate") == wanted:
+                return place
+        return None
 
     def _place(self, candidate: Candidate) -> Path:
         text = json.dumps(_stored_settings(candidate), sort_keys=True)

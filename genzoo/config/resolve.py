@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
 
 from genzoo.config.layers import merge, merge_training
-from genzoo.config.settings import RunConfig, Training, validate
+from genzoo.config.settings import (
+    TRAINING_CLASSES,
+    DataSettings,
+    EMTraining,
+    GradientTraining,
+    OptimizerConfig,
+    RunConfig,
+    SplitSettings,
+    TrainingSettings,
+    validate,
+)
 from genzoo.errors import ConfigError, PluginError, did_you_mean
-from genzoo.plugins.registry import Entry, Registry, extra_named, resolve
+from genzoo.plugins.api1 import find_objective_kind
+from genzoo.plugins.registry import Entry, Registry, blame, extra_named, resolve
 from genzoo.spec import ModelSpec, ObjectiveSpec
 
 _SECTIONS = ("objective", "training", "data", "split")
@@ -20,6 +32,25 @@ _PLAIN = ("seed", "device", "precision", "preset", "warm_start")
 
 
 _OF_A_RUN = ("format", "model", "data_digest")
+
+
+_OF_ANY_TRAINING = frozenset(name for settings in TRAINING_CLASSES.values() for name in settings.model_fields)
+
+
+CALLED = {"gradient": "gradients", "em": "expectation-maximization"}
+"""What trains a model, in words, by the kind of its objective."""
+
+
+FLAGS = {
+    "optimizer": "--lr",
+    "batch_size": "--batch-size",
+    "patience": "--patience",
+    "eval_every": "--eval-every",
+    "metrics": "--metric",
+    "monitor": "--monitor",
+    "features": "--features",
+}
+"""Settings of a training that have a command-line option of their own."""
 
 
 def options_class(entry: Entry[ModelSpec] | Entry[ObjectiveSpec]) -> type[BaseModel]:
@@ -51,6 +82,71 @@ def objective_options(entry: Entry[ObjectiveSpec], options: Mapping[str, Any]) -
         ConfigError: an unknown option, or a value out of range.
     """
     return validate(options_class(entry), options, f"Objective {entry.spec.name!r}")
+
+
+def training_class(entry: Entry[ObjectiveSpec]) -> type[GradientTraining] | type[EMTraining]:
+    """The class of the settings of a training with an objective.
+
+    Raises:
+        PluginError: the objective is of a kind that nothing here trains.
+    """
+
+    def build() -> object:
+        with blame(f"The builder of {entry.id!r}"):
+            return resolve(entry.spec.builder, entry.spec)(objective_options(entry, {}))
+
+    kind = find_objective_kind(entry.spec, build)
+    if kind not in TRAINING_CLASSES:
+        raise PluginError(f"Objective {entry.id!r} is of the kind {kind!r}, which this version of genzoo cannot train.")
+    return TRAINING_CLASSES[kind]
+
+
+def _of_kind(settings: type[BaseModel], recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a model's own recipe that its objective can use: a model may list objectives of several kinds."""
+    foreign = _OF_ANY_TRAINING - set(settings.model_fields)
+    return {name: value for name, value in recipe.items() if name not in foreign}
+
+
+def _refuse_other_kind(entry: Entry[ModelSpec], settings: type[BaseModel], wanted: Mapping[str, Any]) -> None:
+    """Refuse settings that only another kind of training has.
+
+    Raises:
+        ConfigError: one was given; the message lists what this kind has.
+    """
+    foreign = next((name for name in wanted if name in _OF_ANY_TRAINING - set(settings.model_fields)), None)
+    if foreign is None:
+        return
+    kind = settings.model_fields["kind"].default
+    own = [f"training.{name}" for name in settings.model_fields if name not in {*TrainingSettings.model_fields, "kind"}]
+    flag = f" ({FLAGS[foreign]})" if foreign in FLAGS else ""
+    raise ConfigError(
+        f"Model {entry.spec.name!r} is trained by {CALLED[kind]}, which has no setting training.{foreign}{flag}. It "
+        f"has {', '.join(own)}."
+    )
+
+
+def _refuse_misplaced(
+    entry: Entry[ModelSpec], objective: Entry[ObjectiveSpec], settings: type[BaseModel], options: Mapping[str, Any]
+) -> None:
+    """Refuse an option that the model does not have and another part of the run has, such as `log_every`.
+
+    Raises:
+        ConfigError: there is one; the message says how it is written in full.
+    """
+    own = options_class(entry).model_fields
+    unknown = [name for name in options if name not in own]
+    if not unknown:
+        return
+    places = {name: f"split.{name}" for name in SplitSettings.model_fields}
+    places |= {name: f"data.{name}" for name in DataSettings.model_fields}
+    if "optimizer" in settings.model_fields:
+        places |= {name: f"training.optimizer.{name}" for name in OptimizerConfig.model_fields if name != "name"}
+    places |= {name: f"training.{name}" for name in settings.model_fields if name != "kind"}
+    places |= {name: f"objective.{name}" for name in options_class(objective).model_fields}
+    for name in unknown:
+        close = difflib.get_close_matches(name, [*own, *places], 1)
+        if close and close[0] not in own:
+            raise ConfigError(f"Model {entry.spec.name!r} has no option {name!r}. Did you mean {places[close[0]]!r}?")
 
 
 def layer(assignments: Mapping[str, Any], *, file: bool = False) -> dict[str, Any]:
@@ -107,9 +203,13 @@ def resolve_config(registry: Registry, model: str, *layers: Mapping[str, Any]) -
         raise ConfigError(f"The settings are of model {asked['model']!r}, and {entry.id!r} was asked for.")
     preset = _preset(entry, asked.get("preset"))
     objective, told = _objective(registry, entry, preset, *layers)
+    settings = training_class(objective)
     merged = merge({"options": entry.spec.options}, preset, asked)
-    budgeted = [{**entry.spec.training}, preset.get("training", {}), *(part.get("training", {}) for part in layers)]
-    training = validate(Training, merge_training(*budgeted), f"Model {entry.spec.name!r} in 'training'")
+    wanted = [part.get("training", {}) for part in layers]
+    _refuse_other_kind(entry, settings, merge(*wanted))
+    _refuse_misplaced(entry, objective, settings, merged["options"])
+    recipe = [_of_kind(settings, part) for part in (entry.spec.training, preset.get("training", {}))]
+    training = validate(settings, merge_training(*recipe, *wanted), f"Model {entry.spec.name!r} in 'training'")
     for name in training.callbacks:
         registry.callbacks.get(name)
     options = model_options(entry, merged["options"])

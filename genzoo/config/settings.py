@@ -45,13 +45,13 @@ SettingsT = TypeVar("SettingsT", bound=BaseModel)
 
 
 class OptimizerConfig(Settings):
-    """How one group of parameters is updated."""
+    """How one parameter group is updated."""
 
     name: Literal["adam", "adamw", "sgd", "rmsprop"] = Field("adam", description="update rule")
-    rate: float = Field(1e-3, gt=0, le=100, description="learning rate")
-    betas: tuple[float, float] = Field((0.9, 0.999), description="decay of Adam's two running means")
+    lr: float = Field(1e-3, gt=0, le=100, description="learning rate")
+    betas: tuple[float, float] = Field((0.9, 0.999), description="decay rates of Adam's two running means")
     momentum: float = Field(0.0, ge=0, lt=1, description="momentum of sgd and rmsprop")
-    decay: float = Field(0.0, ge=0, le=1, description="weight decay")
+    weight_decay: float = Field(0.0, ge=0, le=1, description="weight decay")
 
     @model_validator(mode="after")
     def _check_betas(self) -> Self:
@@ -64,64 +64,63 @@ class ScheduleConfig(Settings):
     """How the learning rate moves over the budget."""
 
     name: Literal["constant", "linear", "cosine"] = Field("constant", description="shape of the decay")
-    warmup: int = Field(0, ge=0, le=10_000_000, description="steps over which the rate rises from 0 at the start")
-    floor: float = Field(0.0, ge=0, le=1, description="fraction of the rate that the decay ends at")
+    warmup: int = Field(0, ge=0, le=10_000_000, description="steps over which the learning rate rises from 0")
+    floor: float = Field(0.0, ge=0, le=1, description="fraction of the learning rate that the decay ends at")
 
 
-class Training(Settings):
-    """Everything the engine is told about a gradient training."""
+class TrainingSettings(Settings):
+    """What every training can be told, whatever trains the model."""
 
     epochs: float | None = Field(None, gt=0, le=1e9, description="budget in passes over the training rows")
     steps: int | None = Field(None, gt=0, le=10**12, description="budget in steps")
     minutes: float | None = Field(None, gt=0, le=1e6, description="budget in minutes of training")
-    batch_size: int = Field(128, ge=1, le=10**7, description="events per update")
-    accumulation: int = Field(1, ge=1, le=10_000, description="parts a batch is computed in, to save memory")
-    optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig, description="the optimiser of every group")
-    groups: dict[str, dict[str, Any]] = Field(
-        default_factory=dict, description="by group of parameters, what differs from the optimiser"
+    log_every: int = Field(10, ge=1, description="steps between lines of metrics.jsonl")
+    sample_every: int | None = Field(None, ge=1, description="steps between saved samples; by default ten in a run")
+    checkpoint_every: int | None = Field(None, ge=1, description="steps between checkpoints; by default ten in a run")
+    keep_checkpoints: int = Field(1, ge=1, description="how many of the last checkpoints to keep, besides the best")
+    callbacks: tuple[str, ...] = Field((), description="names of registered callbacks")
+
+
+class GradientTraining(TrainingSettings):
+    """Settings of a training by gradients."""
+
+    kind: Literal["gradient"] = Field("gradient", description="what trains the model", repr=False)
+    batch_size: int = Field(128, ge=1, le=10**7, description="rows per update")
+    grad_accumulation: int = Field(1, ge=1, le=10_000, description="parts a batch is computed in, to save memory")
+    optimizer: OptimizerConfig = Field(
+        default_factory=OptimizerConfig, description="the optimizer of every parameter group"
+    )
+    param_groups: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="by parameter group, what differs from the optimizer"
     )
     schedule: ScheduleConfig = Field(default_factory=ScheduleConfig, description="learning rate schedule")
     ema: float = Field(
-        0.0, ge=0, lt=1, description="decay of the generator's moving average, which is what is kept; 0 for none"
+        0.0, ge=0, lt=1, description="decay of the generator's moving average, which is the model kept; 0 for none"
     )
-    clip: float | None = Field(None, gt=0, description="largest norm of a group's gradient")
+    grad_clip: float | None = Field(None, gt=0, description="largest norm of a parameter group's gradient")
     patience: int | None = Field(
         None, ge=1, description="stop after that many evaluations on validation rows without improvement"
     )
     eval_every: float | None = Field(
-        None, gt=0, description="epochs between evaluations on validation rows; 1 where nothing is said"
+        None, gt=0, description="epochs between evaluations on validation rows. Defaults to 1"
     )
     eval_steps: int | None = Field(
         None, ge=1, description="steps between evaluations on validation rows, in place of eval_every"
     )
     metrics: tuple[str, ...] = Field((), description="metrics recorded at every evaluation on validation rows")
-    watch: str | None = Field(
+    monitor: str | None = Field(
         None,
-        description="what patience and the best step go by: 'objective' for its own monitor, or a metric; by default "
-        "the objective where it has a monitor, else the first metric",
+        description="what patience and the best step are chosen by: 'objective' for its own monitor, or a metric; by "
+        "default the objective if it has a monitor, else the first metric",
     )
     features: str | None = Field(
-        None,
-        description="extractor of the features that metrics look at, NAME or NAME=FILE; by default events as they are",
-    )
-    log_every: int = Field(10, ge=1, description="steps between lines of metrics.jsonl")
-    sample_every: int | None = Field(None, ge=1, description="steps between sample grids; by default ten in a run")
-    checkpoint_every: int | None = Field(None, ge=1, description="steps between checkpoints; by default ten in a run")
-    keep: int = Field(1, ge=1, description="how many of the last checkpoints to keep, besides the best")
-    passes: int = Field(1000, ge=1, le=10**6, description="EM: largest number of passes in a restart")
-    tolerance: float = Field(
-        1e-6, ge=0, description="EM: change of the mean log-likelihood, in nats per event, that counts as converged"
-    )
-    restarts: int = Field(1, ge=1, le=10_000, description="EM: starts from other random points; the best is kept")
-    block: int | None = Field(
-        None, ge=1, le=10**8, description="EM: events computed at a time; by default as many as fit the cache"
+        None, description="feature extractor of the metrics, NAME or NAME=FILE; by default pixels or columns"
     )
     compile: bool | None = Field(None, description="torch.compile; by default on CUDA only")
-    callbacks: tuple[str, ...] = Field((), description="names of registered callbacks")
 
     @model_validator(mode="after")
-    def _check_groups(self) -> Self:
-        for group in self.groups:
+    def _check_param_groups(self) -> Self:
+        for group in self.param_groups:
             try:
                 self.optimizer_of(group)
             except ValidationError as error:
@@ -130,15 +129,38 @@ class Training(Settings):
 
     @model_validator(mode="after")
     def _check_parts(self) -> Self:
-        if self.batch_size % self.accumulation:
-            raise ValueError(f"batch_size {self.batch_size} does not divide into {self.accumulation} equal parts")
-        if self.features is not None and not self.metrics and self.watch in (None, "objective"):
+        if self.batch_size % self.grad_accumulation:
+            raise ValueError(f"batch_size {self.batch_size} does not divide into {self.grad_accumulation} equal parts")
+        if self.features is not None and not self.metrics and self.monitor in (None, "objective"):
             raise ValueError(f"features {self.features!r} are for metrics, and none is recorded; name one in metrics")
         return self
 
     def optimizer_of(self, group: str) -> OptimizerConfig:
-        """The optimiser of one group: the common one with that group's own values over it."""
-        return OptimizerConfig.model_validate({**self.optimizer.model_dump(), **self.groups.get(group, {})})
+        """The optimizer of one parameter group: the common one with the group's own values over it."""
+        return OptimizerConfig.model_validate({**self.optimizer.model_dump(), **self.param_groups.get(group, {})})
+
+
+class EMTraining(TrainingSettings):
+    """Settings of a training by expectation-maximization; a step is a pass over the training rows."""
+
+    kind: Literal["em"] = Field("em", description="what trains the model", repr=False)
+    max_iter: int = Field(1000, ge=1, le=10**6, description="largest number of passes of one start")
+    tol: float = Field(
+        1e-6, ge=0, description="change of the mean log-likelihood, in nats per row, that counts as converged"
+    )
+    n_init: int = Field(1, ge=1, le=10_000, description="starts from different random points; the best is kept")
+    block_size: int | None = Field(
+        None, ge=1, le=10**8, description="rows computed at a time; by default as many as fit the cache"
+    )
+
+
+Training = GradientTraining | EMTraining
+
+TRAINING_CLASSES: dict[str, type[GradientTraining] | type[EMTraining]] = {
+    "gradient": GradientTraining,
+    "em": EMTraining,
+}
+"""Settings of a training by the kind of its objective."""
 
 
 class SplitSettings(Settings):
@@ -227,11 +249,11 @@ class ObjectiveSettings(Settings):
 class RunConfig(Settings):
     """Everything needed to train again; what `config.json` of a run holds."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     model: str
     options: dict[str, Any]
     objective: ObjectiveSettings
-    training: Training
+    training: Annotated[Training, Field(discriminator="kind")]
     data: DataSettings
     split: SplitSettings
     seed: int = Field(ge=0, lt=2**63)
@@ -239,6 +261,11 @@ class RunConfig(Settings):
     precision: Precision = "auto"
     warm_start: str | None = None
     data_digest: str | None = None
+
+    @property
+    def ema(self) -> float | None:
+        """Decay of the moving average that the kept model is; `None` if it is none."""
+        return self.training.ema or None if isinstance(self.training, GradientTraining) else None
 
 
 def validate(cls: type[SettingsT], values: Mapping[str, Any], owner: str) -> SettingsT:

@@ -81,12 +81,12 @@ def _refuse_other_levels(dataset: Dataset, spec: DataSpec) -> None:
     if binary and not found:
         raise DataError(
             f"The model was trained on images of 0 and 1, and {dataset.name} holds {dataset.spec.describe()}. Turn "
-            f"them into such with --binarise."
+            f"them into such with --binarize."
         )
     if found and not binary:
         raise DataError(
             f"The model was trained on {spec.describe()}, and {dataset.name} holds images of 0 and 1. Leave "
-            f"--binarise out, or name the images that these were made from."
+            f"--binarize out, or name the images that these were made from."
         )
 
 

@@ -91,7 +91,7 @@ class Dequantizer:
             number: of the draw; each has noise of its own.
         """
         dtype = widest(events.device)
-        bits = hashed(derive(self.seed, "dequantize", number), index, self.data.size)
+        bits = hashed(derive(self.seed, "dequantise", number), index, self.data.size)
         noise = (2 * _shifted(bits, 64 - _BITS) + 1).to(dtype) * 2.0 ** -(_BITS + 1) - 0.5
         return events.to(dtype) + noise.view(events.shape) * self._sides(events.device)
 

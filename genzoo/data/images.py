@@ -23,7 +23,7 @@ def binarize(dataset: Dataset) -> Dataset:
     """
     spec = dataset.spec
     if spec.modality != "image":
-        raise ConfigError(f"--binarise is for images, and {dataset.name!r} holds none. Leave it out.")
+        raise ConfigError(f"--binarize is for images, and {dataset.name!r} holds none. Leave it out.")
     if spec.features[0].kind == "binary":
         return dataset
     low, high = spec.bounds or _range_of(dataset)

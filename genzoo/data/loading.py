@@ -66,7 +66,7 @@ TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".arrow", ".feather", ".ipc")
 
 def is_registered(source: str, registry: Registry) -> bool:
     """Whether `source` is the name or id of a registered dataset."""
-    return bool(registry.datasets.claims(source))
+    return bool(registry.datasets.candidates_for(source))
 
 
 def anchor(settings: DataSettings, registry: Registry) -> DataSettings:

@@ -63,7 +63,7 @@ class AffineTransform(nn.Module):
 def to_model_space(transform: AffineTransform, events: Tensor, dtype: torch.dtype) -> Tensor:
     """Events in data units, as they are stored, to model space in `dtype`.
 
-    Wide numbers are rounded only after they were centred: a mean of 1,000 would cost float32 four digits.
+    Wide numbers are rounded only after they were centered: a mean of 1,000 would cost float32 four digits.
     """
     narrow = events.dtype in (torch.uint8, torch.int16, torch.float16, torch.float32)
     x: Tensor = transform(events.to(dtype if narrow else torch.promote_types(dtype, transform.shift.dtype)))
@@ -87,7 +87,7 @@ def fit_transform(space: InputSpace, data: DataSpec, blocks: Iterable[NumberArra
     """The transform to `space`, from the training rows alone.
 
     Arguments:
-        space: `raw | centred | standardised | unit | signed-unit`; discrete columns stay as they are in each.
+        space: `raw | centered | standardized | unit | signed-unit`; discrete columns stay as they are in each.
         data: what one event is; declared bounds are used as they are.
         blocks: the training rows in data units, `(n, *event)` each, passed over once; NaN where a value is missing.
 
@@ -194,7 +194,7 @@ def _refuse_constant(data: DataSpec, spread: Any) -> None:
     if changes.all():
         return
     if data.modality == "image":
-        raise DataError("All training images are one and the same flat colour; there is nothing to learn.")
+        raise DataError("All training images are one and the same flat color; there is nothing to learn.")
     column = data.features[int(np.argmin(changes))].name
     raise DataError(
         f"Column {column!r} never changes in the training rows, so it cannot be scaled. Leave it out with --drop."

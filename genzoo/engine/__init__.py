@@ -1,1 +1,1 @@
-"""The only training loop, and what it needs: feeds of batches, optimisers, averages, compilation."""
+"""The only training loop, and what it needs: feeds of batches, optimizers, averages, compilation."""

@@ -1,4 +1,4 @@
-"""Expectation-maximisation: passes over all events, restarts, and when to stop."""
+"""Expectation-maximization: passes over all events, restarts, and when to stop."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genzoo.config.settings import Training
+from genzoo.config.settings import EMTraining
 from genzoo.engine.distributed import SINGLE_PROCESS, Processes
 from genzoo.engine.signals import Abandoned, StopCheck
 from genzoo.errors import DivergenceError
@@ -37,7 +37,7 @@ class EMEngine:
     Arguments:
         model: on the device, of the type to compute in.
         objective: statistics and their maximisation.
-        training: passes, tolerance, restarts.
+        training: its settings.
         seed: names the random scope of each restart.
         warm: whether the first restart goes on from the parameters that the model has.
         processes: those that train together.
@@ -48,7 +48,7 @@ class EMEngine:
         self,
         model: Model,
         objective: EMObjective,
-        training: Training,
+        training: EMTraining,
         seed: int,
         *,
         warm: bool = False,
@@ -66,7 +66,7 @@ class EMEngine:
         self._last = -math.inf
         self._change = 0.0
         self._kept: dict[str, Tensor] = {}
-        self.told: Callable[[], bool] = lambda: False
+        self.should_stop: Callable[[], bool] = lambda: False
         """Whether somebody wants the pass in progress abandoned; asked before every block."""
         types = [value.dtype for value in model.state_dict().values() if value.is_floating_point()]
         self._unit = max((torch.finfo(dtype).eps for dtype in types), default=0.0)
@@ -77,7 +77,7 @@ class EMEngine:
     @property
     def finished(self) -> bool:
         """Whether every restart has ended."""
-        return len(self.ended) == self._training.restarts
+        return len(self.ended) == self._training.n_init
 
     @property
     def converged(self) -> bool:
@@ -125,10 +125,10 @@ class EMEngine:
         self.objective.maximize(self.model, total)
         self._pass += 1
         change = abs(mean - self._last)
-        converged = change < self._training.tolerance and change <= self._change
+        converged = change < self._training.tol and change <= self._change
         converged |= mean < self._last and change <= _ROUNDING * self._unit * max(1.0, abs(mean))
         self._last, self._change = mean, change if self._pass > 1 else 0.0
-        if converged or self._pass >= self._training.passes:
+        if converged or self._pass >= self._training.max_iter:
             self._end(converged)
         return {LOSS: torch.tensor(-mean, dtype=torch.float64)}
 
@@ -138,9 +138,9 @@ class EMEngine:
         total: dict[str, Tensor] = {}
         try:
             if self._pass == 0:
-                self._begin(StopCheck(blocks if self._events is None else self._events, self.told))
+                self._begin(StopCheck(blocks if self._events is None else self._events, self.should_stop))
             self.objective.prepare_pass(self.model)
-            for batch in StopCheck(blocks, self.told):
+            for batch in StopCheck(blocks, self.should_stop):
                 for name, value in self.objective.statistics(self.model, batch).items():
                     total[name] = total[name] + value if name in total else value
         except Abandoned:
@@ -154,7 +154,7 @@ class EMEngine:
         if self._warm and not self.ended:
             self.objective.adapt(self.model, blocks)
             return
-        with random_scope(self._seed, "initialize", len(self.ended)):
+        with random_scope(self._seed, "initialise", len(self.ended)):
             self.objective.initialize(self.model, blocks)
 
     def _end(self, converged: bool) -> None:

@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genzoo.config.settings import Training
+from genzoo.config.settings import GradientTraining
 from genzoo.engine.dataloader import ProcessShare
 from genzoo.engine.distributed import SINGLE_PROCESS, Processes
 from genzoo.engine.optim import EMA, ParameterGroup
 from genzoo.engine.schedule import lr_factor
 from genzoo.errors import ConfigError, PluginError
-from genzoo.models.base import Generator, Model, Parts
+from genzoo.models.base import Generator, Model
 from genzoo.models.objective import Batch, GradientObjective, Progress
 from genzoo.models.state_dict import load_tensors, strip_prefix
 from genzoo.plugins.registry import blame
@@ -27,7 +27,7 @@ class GradientEngine:
     Arguments:
         model: on the runtime's device and of its type.
         objective: yields the losses.
-        training: optimisers, schedule, average, clipping, accumulation.
+        training: optimizers, schedule, average, clipping, accumulation.
         runtime: device and precision.
         processes: those that train together.
     """
@@ -36,11 +36,11 @@ class GradientEngine:
         self,
         model: Model,
         objective: GradientObjective,
-        training: Training,
+        training: GradientTraining,
         runtime: Runtime,
         processes: Processes = SINGLE_PROCESS,
     ) -> None:
-        if objective.needs_discriminator and model.critic is None:
+        if objective.needs_discriminator and "discriminator" not in model.groups:
             raise ConfigError("This model has no discriminator, and the objective needs one. Choose another objective.")
         self.model = model
         self.objective = objective
@@ -49,18 +49,21 @@ class GradientEngine:
         self._processes = processes
         processes.synchronize(model)
         self._groups = {
-            name: ParameterGroup(module.parameters(), training.optimizer_of(name), runtime, training.clip, processes)
+            name: ParameterGroup(
+                module.parameters(), training.optimizer_of(name), runtime, training.grad_clip, processes
+            )
             for name, module in model.groups.items()
         }
-        least = objective.least_events * training.accumulation
+        least = objective.least_events * training.grad_accumulation
         if training.batch_size < least:
             raise ConfigError(
                 f"This objective needs at least {objective.least_events} events at a time, and a batch of "
-                f"{training.batch_size} in {training.accumulation} parts has fewer. Use --batch-size {least} or more."
+                f"{training.batch_size} in {training.grad_accumulation} parts has fewer. Use --batch-size "
+                f"{least} or more."
             )
-        if unknown := set(training.groups) - set(self._groups):
+        if unknown := set(training.param_groups) - set(self._groups):
             raise ConfigError(f"There is no group of parameters {min(unknown)!r}; this model has {[*self._groups]}.")
-        self.average = EMA(model.generator, training.ema) if training.ema else None
+        self.ema = EMA(model.generator, training.ema) if training.ema else None
         self.progress = Progress.start(runtime.device)
         if _compiles(training, runtime, processes):
             compile_stages(model, objective, runtime.device)
@@ -77,7 +80,7 @@ class GradientEngine:
         Raises:
             ConfigError: the batch does not divide among the processes.
         """
-        count, parts, size = self._processes.count, self._training.accumulation, self._training.batch_size
+        count, parts, size = self._processes.count, self._training.grad_accumulation, self._training.batch_size
         if count == 1:
             return None
         if size % (count * parts):
@@ -97,7 +100,7 @@ class GradientEngine:
     @property
     def trained(self) -> Generator:
         """The generator to keep: the average where there is one."""
-        return self.average.module if self.average else self.model.generator
+        return self.ema.module if self.ema else self.model.generator
 
     @torch.enable_grad()
     def update(self, batch: Batch, step: int, fraction: float) -> dict[str, Tensor]:
@@ -121,13 +124,13 @@ class GradientEngine:
         losses = self._stages(batch, factor)
         if not losses:
             raise PluginError("The objective yields no loss, so there is nothing to train by.")
-        if self.average is not None:
-            self.average.update(step)
+        if self.ema is not None:
+            self.ema.update(step)
         return self._processes.means({name: torch.stack(values).mean() for name, values in losses.items()})
 
     def _stages(self, batch: Batch, factor: float) -> dict[str, list[Tensor]]:
         """Run the objective over all parts of the batch in lockstep, so that each yield is one update of the whole."""
-        parts = batch.chunk(self._training.accumulation)
+        parts = batch.chunk(self._training.grad_accumulation)
         with blame("The objective"):
             streams = [self.objective.losses(self.model, part, self.progress) for part in parts]
         kept: dict[str, list[Tensor]] = {}
@@ -157,18 +160,18 @@ class GradientEngine:
     def monitor(self, batch: Batch) -> Tensor | None:
         """The objective's monitor on validation events, for the generator that would be kept."""
         model = self.model
-        if self.average is not None:
-            model = Model(Parts(self.average.module, model.critic))
+        if self.ema is not None:
+            model = model.with_generator(self.ema.module)
         model.eval()
         return self.objective.monitor(model, batch)
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors that an exact resume needs."""
         found = {f"model.{name}": value for name, value in self.model.state_dict().items()}
-        if self.average is not None:
-            found |= {f"average.{name}": value for name, value in self.average.module.state_dict().items()}
+        if self.ema is not None:
+            found |= {f"ema.{name}": value for name, value in self.ema.module.state_dict().items()}
         for group, content in self._groups.items():
-            found |= {f"optimiser.{group}.{name}": value for name, value in content.tensors().items()}
+            found |= {f"optimizer.{group}.{name}": value for name, value in content.tensors().items()}
         return found
 
     def numbers(self) -> dict[str, Any]:
@@ -182,13 +185,13 @@ class GradientEngine:
             ArtifactError: they are those of another model.
         """
         load_tensors(self.model, strip_prefix(tensors, "model."))
-        if self.average is not None:
-            load_tensors(self.average.module, strip_prefix(tensors, "average."))
+        if self.ema is not None:
+            load_tensors(self.ema.module, strip_prefix(tensors, "ema."))
         for name, group in self._groups.items():
-            group.restore(strip_prefix(tensors, f"optimiser.{name}."), numbers["scalers"][name])
+            group.restore(strip_prefix(tensors, f"optimizer.{name}."), numbers["scalers"][name])
 
 
-def _compiles(training: Training, runtime: Runtime, processes: Processes) -> bool:
+def _compiles(training: GradientTraining, runtime: Runtime, processes: Processes) -> bool:
     """Whether to compile; what several processes send each other is not compiled yet.
 
     Raises:

@@ -93,5 +93,6 @@ def _refuse_not_finite(record: LossRecord) -> None:
         if not math.isfinite(value):
             raise DivergenceError(
                 f"Training diverged: the {name} loss was {value} at step {record.step}. Try a smaller learning rate "
-                f"(--lr), clip gradients (-o training.clip=1), or a stabler objective or precision (--precision fp32)."
+                f"(--lr), clip gradients (-o training.grad_clip=1), or use a stabler objective "
+                f"or precision (--precision fp32)."
             )

@@ -52,7 +52,7 @@ _FUSED = ("cpu", "cuda", "mps")
 
 
 def _make(settings: OptimizerConfig, parameters: list[nn.Parameter], fused: bool | None) -> torch.optim.Optimizer:
-    rate, decay = settings.rate, settings.decay
+    rate, decay = settings.lr, settings.weight_decay
     if settings.name == "adam":
         return torch.optim.Adam(parameters, rate, settings.betas, weight_decay=decay, fused=fused)
     if settings.name == "adamw":
@@ -67,7 +67,7 @@ class ParameterGroup:
 
     Arguments:
         parameters: those of the group's module that are trained.
-        settings: its optimiser.
+        settings: its optimizer.
         runtime: device and precision; fused where the device has it, and with a loss scaler for fp16.
         clip: largest norm of the gradient, or `None`.
         processes: over which gradients are averaged.
@@ -98,7 +98,7 @@ class ParameterGroup:
     def step(self, rate_factor: float) -> None:
         """Update the parameters by their gradients, and forget those."""
         for options in self._optimizer.param_groups:
-            options["lr"] = self._settings.rate * rate_factor
+            options["lr"] = self._settings.lr * rate_factor
         self._processes.average_gradients(self.parameters)  # still scaled, so that all scalers see what any overflowed
         if self._scaler is not None:
             self._scaler.unscale_(self._optimizer)
@@ -113,7 +113,7 @@ class ParameterGroup:
             parameter.grad = None
 
     def tensors(self) -> dict[str, Tensor]:
-        """The optimiser's state: `<parameter number>.<name>`."""
+        """The optimizer's state: `<parameter number>.<name>`."""
         state = self._optimizer.state
         return {
             f"{number}.{name}": value
@@ -129,13 +129,13 @@ class ParameterGroup:
         """Take up what `tensors` and `numbers` gave.
 
         Raises:
-            ArtifactError: they belong to another optimiser or other parameters.
+            ArtifactError: they belong to another optimizer or other parameters.
         """
         state: dict[int, dict[str, Tensor]] = {}
         for key, value in tensors.items():
             number, _, name = key.partition(".")
             if not number.isdecimal() or int(number) >= len(self.parameters):
-                raise ArtifactError(f"The optimiser's state has an entry {key!r} that belongs to no parameter.")
+                raise ArtifactError(f"The optimizer's state has an entry {key!r} that belongs to no parameter.")
             parameter = self.parameters[int(number)]
             state.setdefault(int(number), {})[name] = _like(parameter, value)
         whole = self._optimizer.state_dict()
@@ -145,7 +145,7 @@ class ParameterGroup:
 
 
 def _like(parameter: nn.Parameter, value: Tensor) -> Tensor:
-    """`value` in the strides of its parameter: files hold none, and fused optimisers walk both in memory order."""
+    """`value` in the strides of its parameter: files hold none, and fused optimizers walk both in memory order."""
     if value.shape != parameter.shape:
         return value.clone()
     return torch.empty_like(parameter, dtype=value.dtype, device=parameter.device).copy_(value)

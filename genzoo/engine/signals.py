@@ -21,19 +21,19 @@ class StopCheck:
 
     Arguments:
         blocks: iterated from the start each time.
-        told: whether somebody does.
+        should_stop: whether somebody does.
 
     Raises:
         Abandoned: in the midst of an iteration, when somebody does.
     """
 
-    def __init__(self, blocks: Iterable[Batch], told: Callable[[], bool]) -> None:
+    def __init__(self, blocks: Iterable[Batch], should_stop: Callable[[], bool]) -> None:
         self._blocks = blocks
-        self._told = told
+        self._should_stop = should_stop
 
     def __iter__(self) -> Iterator[Batch]:
         for block in self._blocks:
-            if self._told():
+            if self._should_stop():
                 raise Abandoned
             yield block
 
@@ -71,14 +71,14 @@ class Signals:
         self.received = told or self.received
         return told != 0
 
-    def told(self) -> bool:
+    def stop_requested(self) -> bool:
         """Whether a signal has come to this process."""
         return self.received is not None
 
     @property
     def abandons(self) -> bool:
         """Whether a signal has come that ends what can be left undone."""
-        return self.told() and self._processes.count == 1
+        return self.stop_requested() and self._processes.count == 1
 
     @property
     def exit_code(self) -> int:

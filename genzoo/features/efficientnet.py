@@ -111,7 +111,7 @@ def build_efficientnet(material: Material) -> Extractor:
     protocol = {
         "digest": load_network(NAME, network, path),
         "resizer": f"{RESIZER}, to {SIDE}×{SIDE}",
-        "normalization": "(v − 127) / 128 of v in 0..255",
+        "normalisation": "(v − 127) / 128 of v in 0..255",
     }
 
     def prepare(events: Array) -> Tensor:

@@ -211,7 +211,7 @@ def build_inception(material: Material) -> Extractor:
     protocol = {
         "digest": load_network(NAME, network, material.file, ignored=("fc.", "AuxLogits.")),
         "resizer": f"{RESIZER}, to {SIDE}×{SIDE}",
-        "normalization": "−1..1",
+        "normalisation": "−1..1",
     }
 
     def prepare(events: Array) -> Tensor:

@@ -437,7 +437,7 @@ def _refuse_gray(model: str, events: Array) -> None:
         if bad.any():
             raise DataError(
                 f"Model {model!r} was trained on images of 0 and 1, and these hold {block[bad][0]:g}. Turn them into "
-                f"such first; --binarise does it where data are read."
+                f"such first; --binarize does it where data are read."
             )
 
 

@@ -92,7 +92,7 @@ class Metric(ABC):
     Arguments:
         name: what users type.
         direction: which way is better.
-        needs: what of `Given` it looks at; `features` and `training` mean samples, too.
+        needs: what of `MetricInput` it looks at; `features` and `training` mean samples, too.
         modalities: what kinds of data it is for.
     """
 

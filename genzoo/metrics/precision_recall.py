@@ -17,7 +17,7 @@ class NeighborMetric(Metric):
     """The mean over events of what `per_event` says of each.
 
     Its standard error is that of independent events, the neighbourhoods taken as given. That of a share is taken as if
-    one event more had been of either sort (Agresti and Coull, 1998), or all or none of them would leave no doubt.
+    one event more had been of either kind (Agresti and Coull, 1998), or all or none of them would leave no doubt.
 
     Arguments:
         k: which neighbour bounds a neighbourhood.

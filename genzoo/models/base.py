@@ -14,11 +14,13 @@ from typing import ClassVar, Literal
 from torch import Tensor, nn
 
 from genzoo.errors import ConfigError
+from genzoo.plugins.api1 import with_former_names
 
 Measure = Literal["density", "mass"]
 """What a likelihood is of a value: a density, in the units of the data, or the probability of that very value."""
 
 
+@with_former_names
 class Generator(nn.Module, ABC):
     """A distribution over events."""
 
@@ -185,13 +187,15 @@ class Parts:
     discriminator: Discriminator | None = None
 
 
+@with_former_names
 class Model(nn.Module):
-    """The parts of one zoo entry as one module; `critic` is the discriminator, by the name of its parameter group."""
+    """The parts of one zoo entry as one module."""
 
     def __init__(self, parts: Parts) -> None:
         super().__init__()
         self.generator = parts.generator
-        self.critic = parts.discriminator
+        # Put there directly: `register_module` asks whether the name is taken, and the property below would answer.
+        self._modules["discriminator"] = parts.discriminator
 
     @property
     def discriminator(self) -> Discriminator:
@@ -200,14 +204,18 @@ class Model(nn.Module):
         Raises:
             ConfigError: the model has none.
         """
-        if self.critic is None:
+        found = self._modules["discriminator"]
+        if found is None:
             raise ConfigError("This model has no discriminator; an adversarial objective cannot train it.")
-        return self.critic
+        assert isinstance(found, Discriminator)
+        return found
+
+    def with_generator(self, generator: Generator) -> Model:
+        """The same model with another generator."""
+        discriminator = self.discriminator if "discriminator" in self.groups else None
+        return Model(Parts(generator, discriminator))
 
     @property
     def groups(self) -> dict[str, nn.Module]:
-        """The groups of parameters that an objective's losses name."""
-        groups: dict[str, nn.Module] = {"generator": self.generator}
-        if self.critic is not None:
-            groups["critic"] = self.critic
-        return groups
+        """The parameter groups, by the names that an objective's losses use."""
+        return {name: module for name, module in self._modules.items() if module is not None}

@@ -9,7 +9,8 @@ from typing import Any
 from genzoo.config.resolve import model_options, objective_options
 from genzoo.errors import ConfigError, DataError, PluginError
 from genzoo.models.base import Parts
-from genzoo.models.objective import Objective
+from genzoo.models.objective import EMObjective, Objective
+from genzoo.plugins.api1 import adapt_objective
 from genzoo.plugins.registry import Entry, blame, extra_named, resolve
 from genzoo.spec import DataSpec, Feature, ModelSpec, ObjectiveSpec
 
@@ -78,4 +79,9 @@ def build_objective(entry: Entry[ObjectiveSpec], options: Mapping[str, Any]) -> 
         objective = resolve(entry.spec.builder, entry.spec)(settings)
     if not isinstance(objective, Objective):
         raise PluginError(f"The builder of {entry.id!r} returned {type(objective).__name__} instead of an Objective.")
-    return objective
+    stated, found = entry.spec.kind, "em" if isinstance(objective, EMObjective) else "gradient"
+    if stated not in (None, found):
+        raise PluginError(
+            f"Objective {entry.id!r} states the kind {stated!r}, and its builder returned one of {found!r}."
+        )
+    return adapt_objective(objective) if entry.api == 1 else objective

@@ -1,4 +1,4 @@
-"""What training minimises. An objective knows losses; optimisers, devices and the loop belong to the engine."""
+"""What training minimises. An objective knows losses; optimizers, devices and the loop belong to the engine."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from genzoo.models.base import Model
+from genzoo.plugins.api1 import with_former_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ class GradientObjective(Objective):
         """The losses of one step, `()` each, means over their events."""
 
 
+@with_former_names
 class EMObjective(Objective):
     """A likelihood that is maximised by passes over all events, without gradients.
 

@@ -17,13 +17,13 @@ class _Subject:
     """An entry that is looked at, among all others."""
 
     registry: Registry
-    sort: str
+    kind: str
     entry: Entry[Any]
 
     @property
     def words(self) -> str:
         """`model 'genzoo-theirs/theirs'`."""
-        return f"{self.registry.table(self.sort).sort} {self.entry.id!r}"
+        return f"{self.registry.table(self.kind).kind} {self.entry.id!r}"
 
     def refer(self, field: str) -> Any:
         """What a field of its spec refers to."""
@@ -38,12 +38,12 @@ def findings(registry: Registry, brought: Iterable[tuple[str, str]]) -> list[str
     """What is wrong with entries, one sentence each.
 
     Arguments:
-        brought: the sort and id of each entry to look at.
+        brought: the kind and id of each entry to look at.
     """
     found: list[str] = []
-    for sort, name in sorted(brought):
-        subject = _Subject(registry, sort, registry.table(sort).get(name))
-        for check in (_clash, *_CHECKS[sort]):
+    for kind, name in sorted(brought):
+        subject = _Subject(registry, kind, registry.table(kind).get(name))
+        for check in (_clash, *_CHECKS[kind]):
             try:
                 found += check(subject)
             except MissingExtraError:  # whoever does not use the model does without it
@@ -56,7 +56,7 @@ def findings(registry: Registry, brought: Iterable[tuple[str, str]]) -> list[str
 
 
 def _clash(subject: _Subject) -> Iterator[str]:
-    claims = subject.registry.table(subject.sort).claims(subject.entry.spec.name)
+    claims = subject.registry.table(subject.kind).candidates_for(subject.entry.spec.name)
     others = [other.id for other in claims if other.id != subject.entry.id]
     if others:
         yield f"{subject.words} shares its bare name with {' and '.join(others)}, so only the ids can be used."

@@ -103,9 +103,9 @@ def _look_at_all(result: Path) -> dict[str, Any]:
         for name, e in zip(zoo.registry.models.names(), zoo.registry.models, strict=True)
     ]
     others = [
-        {"id": entry.id, "sort": zoo.registry.table(sort).sort, "distribution": entry.distribution}
-        for sort in KINDS[1:]
-        for entry in zoo.registry.table(sort)
+        {"id": entry.id, "kind": zoo.registry.table(kind).kind, "distribution": entry.distribution}
+        for kind in KINDS[1:]
+        for entry in zoo.registry.table(kind)
     ]
     return {"states": [dataclasses.asdict(state) for state in zoo.states], "models": models, "others": others}
 
@@ -123,7 +123,7 @@ def _look_at(result: Path, label: str) -> dict[str, Any]:
         "state": dataclasses.asdict(zoo.states[-1]),
         "milliseconds": milliseconds,
         "imported": imported,
-        "brought": sorted(f"{sort} {name}" for sort, name in _ids(zoo.registry) - known),
+        "brought": sorted(f"{kind} {name}" for kind, name in _ids(zoo.registry) - known),
     }
 
 
@@ -139,7 +139,7 @@ def _find_faults(result: Path, labels: list[str]) -> dict[str, Any]:
 
 
 def _ids(registry: Registry) -> set[tuple[str, str]]:
-    return {(sort, name) for sort in KINDS for name in registry.table(sort).ids()}
+    return {(kind, name) for kind in KINDS for name in registry.table(kind).ids()}
 
 
 def main() -> None:

@@ -57,7 +57,7 @@ _METRICS = (
     (
         "memorization",
         "probability that a sample is nearer to the training set than a held-out event; flags copies",
-        "memorisation:memorisation",
+        "memorization:memorization",
     ),
     ("wasserstein", "mean Wasserstein distance of columns, in standard deviations", "tabular:wasserstein"),
     ("total-variation", "mean total variation distance of columns with levels", "tabular:total_variation"),
@@ -73,7 +73,7 @@ _EXTRACTORS: tuple[tuple[str, str, str, tuple[Modality, ...], bool], ...] = (
     ("pixels", "images as they are, in units of their range", "identity:build_pixels", ("image",), False),
     (
         "columns",
-        "columns of a table standardised by the real events, categories as one column per level",
+        "columns of a table standardized by the real events, categories as one column per level",
         "identity:build_columns",
         ("table",),
         False,
@@ -106,7 +106,9 @@ _EXTRACTORS: tuple[tuple[str, str, str, tuple[Modality, ...], bool], ...] = (
 def register_objectives(register: Callable[[ObjectiveSpec], None]) -> None:
     for name, summary, file in _OBJECTIVES:
         options = f"genzoo.models.objective_options:{file.title()}Options"
-        register(ObjectiveSpec(name, summary, f"genzoo.models.maximum_likelihood:build_maximum_{file}", options))
+        register(
+            ObjectiveSpec(name, summary, f"genzoo.models.maximum_likelihood:build_maximum_{file}", options, "gradient")
+        )
 
 
 @hookimpl
@@ -118,7 +120,8 @@ def register_datasets(register: Callable[[DatasetSpec], None]) -> None:
 @hookimpl
 def register_metrics(register: Callable[[MetricSpec], None]) -> None:
     for name, summary, metric in _METRICS:
-        register(MetricSpec(name=name, summary=summary, metric=f"genzoo.metrics.{metric}"))
+        former = ("memorisation",) if name == "memorization" else ()
+        register(MetricSpec(name=name, summary=summary, metric=f"genzoo.metrics.{metric}", former_names=former))
 
 
 @hookimpl

@@ -85,7 +85,7 @@ class PluginManager:
             check_module(module)
             staged = Registry()
             _register(staged, f"{distribution}:{name}", distribution, module)
-            self.registry.absorb(staged)
+            self.registry.merge(staged)
         except (KeyboardInterrupt, Interrupted, PluginError):
             raise
         except BaseException as error:
@@ -153,14 +153,14 @@ class PluginManager:
 
     def _tell_clashes(self) -> None:
         """Have the state of every plugin say which of its names others have, too."""
-        shared = {sort: self.registry.table(sort).clashes() for sort in KINDS}
+        shared = {kind: self.registry.table(kind).clashes() for kind in KINDS}
         for number, state in enumerate(self.states):
             brought = self.brought(state)
-            mine = {(sort, entry.spec.name) for sort in KINDS for entry in brought.table(sort)}
+            mine = {(kind, entry.spec.name) for kind in KINDS for entry in brought.table(kind)}
             found = [
-                f"{brought.table(sort).sort} name {name!r} is claimed by {' and '.join(shared[sort][name])}."
-                for sort, name in sorted(mine)
-                if name in shared[sort]
+                f"{brought.table(kind).kind} name {name!r} is claimed by {' and '.join(shared[kind][name])}."
+                for kind, name in sorted(mine)
+                if name in shared[kind]
             ]
             if found:
                 reason = " ".join(f"The {text}" for text in found)
@@ -195,9 +195,9 @@ def _register(staged: Registry, label: str, distribution: str, module: ModuleTyp
     manager.add_hookspecs(_SPECS)
     manager.register(module, label)
     with capture_output():
-        for sort in KINDS:
-            add = functools.partial(staged.table(sort).add, distribution)
-            getattr(manager.hook, f"register_{sort}")(register=add)
+        for kind in KINDS:
+            add = functools.partial(staged.table(kind).add, distribution, api=module.GENZOO_API)
+            getattr(manager.hook, f"register_{kind}")(register=add)
 
 
 def describe_error(error: BaseException) -> str:

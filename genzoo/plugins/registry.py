@@ -13,11 +13,23 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_args
 
 from genzoo.errors import ConfigError, GenzooError, PluginError, did_you_mean
+from genzoo.plugins.api1 import translate
 from genzoo.plugins.discovery import CORE, distribution_of, normalize_name
-from genzoo.spec import CallbackSpec, DatasetSpec, ExtractorSpec, MetricSpec, ModelSpec, ObjectiveSpec, Spec
+from genzoo.spec import (
+    API_VERSION,
+    CallbackSpec,
+    DatasetSpec,
+    ExtractorSpec,
+    MetricSpec,
+    ModelSpec,
+    ObjectiveKind,
+    ObjectiveSpec,
+    Spec,
+    check_input,
+)
 
 SpecT = TypeVar("SpecT", ModelSpec, ObjectiveSpec, DatasetSpec, MetricSpec, ExtractorSpec, CallbackSpec)
 
@@ -28,6 +40,7 @@ class Entry(Generic[SpecT]):
 
     distribution: str
     spec: SpecT
+    api: int = API_VERSION
 
     @property
     def id(self) -> str:
@@ -42,10 +55,10 @@ class Entry(Generic[SpecT]):
 
 
 class SpecTable(Generic[SpecT]):
-    """All specs of one sort."""
+    """All specs of one kind."""
 
-    def __init__(self, sort: str, spec_class: type[SpecT]) -> None:
-        self.sort = sort
+    def __init__(self, kind: str, spec_class: type[SpecT]) -> None:
+        self.kind = kind
         self.spec_class: type[SpecT] = spec_class
         self._entries: dict[str, Entry[SpecT]] = {}
         self._failures: dict[str, str] = {}
@@ -57,21 +70,31 @@ class SpecTable(Generic[SpecT]):
     def __len__(self) -> int:
         return len(self._entries)
 
-    def add(self, distribution: str, spec: SpecT) -> None:
+    def add(self, distribution: str, spec: SpecT, api: int = API_VERSION) -> None:
         """Add one spec under its distribution.
 
+        Arguments:
+            api: the plugin API that it is written for.
+
         Raises:
-            PluginError: it is no spec of this sort, or the distribution already has that name.
+            PluginError: it is no spec of this kind, or the distribution already has that name.
         """
         if type(spec) is not self.spec_class:  # a class of a plugin's own could change after it was checked
             raise PluginError(f"register was handed {type(spec).__name__} where {self.spec_class.__name__} belongs.")
         try:
             own = dataclasses.replace(spec)  # checked once more, and no longer in the plugin's hands
+            own = translate(own) if api == 1 else own
+            if isinstance(own, ModelSpec):
+                check_input(own)
+            if isinstance(own, ObjectiveSpec) and own.kind is None and api > 1:
+                raise ValueError(
+                    f"Objective {own.name!r} does not state its kind: {', '.join(get_args(ObjectiveKind))}."
+                )
         except ValueError as error:
             raise PluginError(str(error)) from error
-        entry = Entry(distribution, own)
+        entry = Entry(distribution, own, api)
         if entry.id in self._entries:
-            raise PluginError(f"{self.sort} {spec.name!r} is registered twice by {distribution!r}.")
+            raise PluginError(f"{self.kind} {spec.name!r} is registered twice by {distribution!r}.")
         self.put(entry)
 
     def put(self, entry: Entry[SpecT]) -> None:
@@ -87,11 +110,12 @@ class SpecTable(Generic[SpecT]):
         bare = Counter(entry.spec.name for entry in self)
         return [entry.spec.name if bare[entry.spec.name] == 1 else entry.id for entry in self]
 
-    def claims(self, name: str) -> list[Entry[SpecT]]:
+    def candidates_for(self, name: str) -> list[Entry[SpecT]]:
         """All entries of a bare name or an id."""
         if name in self._entries:
             return [self._entries[name]]
-        return [entry for entry in self if entry.spec.name == name]
+        found = [entry for entry in self if entry.spec.name == name]
+        return found or [entry for entry in self if name in getattr(entry.spec, "former_names", ())]
 
     def get(self, name: str) -> Entry[SpecT]:
         """The entry of a bare name or an id.
@@ -100,13 +124,13 @@ class SpecTable(Generic[SpecT]):
             ConfigError: no such name, or several distributions have it.
             PluginError: it is the id of a plugin that failed to load.
         """
-        found = self.claims(name)
+        found = self.candidates_for(name)
         if len(found) > 1:
             ids = " and ".join(entry.id for entry in found)
-            raise ConfigError(f"The {self.sort} name {name!r} is claimed by {ids}. Name one of them in full.")
+            raise ConfigError(f"The {self.kind} name {name!r} is claimed by {ids}. Name one of them in full.")
         if not found:
             self.refuse_failed(name)
-            raise ConfigError(f"There is no {self.sort} {name!r}. {self.hint(name)}")
+            raise ConfigError(f"There is no {self.kind} {name!r}. {self.hint(name)}")
         return found[0]
 
     def hint(self, name: str) -> str:
@@ -146,7 +170,7 @@ class SpecTable(Generic[SpecT]):
         for failed, reason in self._failures.items():
             if distribution == normalize_name(failed) and name not in self._entries:
                 raise PluginError(
-                    f"The {self.sort} {name!r} cannot be had: {failed} failed to load: {reason} See: genzoo plugins."
+                    f"The {self.kind} {name!r} cannot be had: {failed} failed to load: {reason} See: genzoo plugins."
                 )
 
 
@@ -161,9 +185,9 @@ class Registry:
     extractors: SpecTable[ExtractorSpec] = field(default_factory=lambda: SpecTable("extractor", ExtractorSpec))
     callbacks: SpecTable[CallbackSpec] = field(default_factory=lambda: SpecTable("callback", CallbackSpec))
 
-    def table(self, sort: str) -> SpecTable[Any]:
+    def table(self, kind: str) -> SpecTable[Any]:
         """One table by its plural name, which is also the end of its hook's name."""
-        found = getattr(self, sort)
+        found = getattr(self, kind)
         assert isinstance(found, SpecTable)
         return found
 
@@ -188,32 +212,32 @@ class Registry:
 
     def note_failure(self, distribution: str, reason: str) -> None:
         """Remember that a distribution would have brought more, and why it did not."""
-        for sort in KINDS:
-            self.table(sort).note_failure(distribution, reason)
+        for kind in KINDS:
+            self.table(kind).note_failure(distribution, reason)
 
     def note_left_out(self, distribution: str) -> None:
         """Remember that a distribution would have brought more, and was not asked for."""
-        for sort in KINDS:
-            self.table(sort).note_left_out(distribution)
+        for kind in KINDS:
+            self.table(kind).note_left_out(distribution)
 
-    def absorb(self, other: Registry) -> None:
+    def merge(self, other: Registry) -> None:
         """Take over all entries of `other`, or none.
 
         Raises:
             PluginError: one of them is already here, or claims a name of the core's.
         """
-        for sort in KINDS:
-            known = self.table(sort).ids()
-            for entry in other.table(sort):
+        for kind in KINDS:
+            known = self.table(kind).ids()
+            for entry in other.table(kind):
                 if entry.id in known:
-                    raise PluginError(f"{self.table(sort).sort} {entry.id!r} is registered twice.")
+                    raise PluginError(f"{self.table(kind).kind} {entry.id!r} is registered twice.")
                 if (owned := f"{CORE}/{entry.spec.name}") in known:
                     raise PluginError(
-                        f"its {self.table(sort).sort} {entry.id!r} claims the name of {owned!r}, which is genzoo's own."
+                        f"its {self.table(kind).kind} {entry.id!r} claims the name of {owned!r}, which is genzoo's own."
                     )
-        for sort in KINDS:
-            for entry in other.table(sort):
-                self.table(sort).put(entry)
+        for kind in KINDS:
+            for entry in other.table(kind):
+                self.table(kind).put(entry)
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from genzoo.plugins.hookspecs import GROUP
 from genzoo.plugins.registry import KINDS, Registry
 from genzoo.spec import API_VERSION
 
-HOOKS = tuple(f"register_{sort}" for sort in KINDS)
+HOOKS = tuple(f"register_{kind}" for kind in KINDS)
 """The names of all hooks."""
 
 
@@ -48,7 +48,7 @@ def _check_version(module: ModuleType) -> None:
         raise PluginError(
             f"it is written for GENZOO_API {found!r}, which is no whole number; this genzoo speaks {API_VERSION}."
         )
-    if found != API_VERSION:
+    if not 1 <= found <= API_VERSION:  # what an older one registers is translated, see `plugins/api1.py`
         older = "an older version of the plugin, or a newer genzoo" if found > API_VERSION else "a newer version of it"
         raise PluginError(
             f"it is written for GENZOO_API {found}, and this genzoo speaks {API_VERSION}: {older} is needed."
@@ -100,13 +100,13 @@ def unresolved_references(brought: Registry) -> Iterator[str]:
 
     What cannot be known without importing, such as a module whose names are made by code, is taken to be there.
     """
-    for sort in KINDS:
-        for entry in brought.table(sort):
+    for kind in KINDS:
+        for entry in brought.table(kind):
             for field in _FIELDS:
                 reference = getattr(entry.spec, field, None)
                 lacking = _lacking(reference) if isinstance(reference, str) else ""
                 if lacking:
-                    yield f"The {field} {reference!r} of {brought.table(sort).sort} {entry.id!r}: {lacking}."
+                    yield f"The {field} {reference!r} of {brought.table(kind).kind} {entry.id!r}: {lacking}."
 
 
 def _lacking(reference: str) -> str:

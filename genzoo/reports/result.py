@@ -84,7 +84,7 @@ class Row:
     """One candidate.
 
     Arguments:
-        id: its name in this report, such as `gmm:components=3`.
+        id: its name in this report, such as `gmm:n_components=3`.
         model: the id of the zoo entry.
         options: the options that were given, by name.
         reasons: under the name of each figure that is `None`, why; under `status`, why it failed; under `uncovered`,

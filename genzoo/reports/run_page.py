@@ -181,7 +181,7 @@ def _evaluated(fitted: TrainedModel, held: EvaluationEvents, terms: EvaluationTe
         split="test" if held.where == "test rows" else f"all {held.where}",
         samples=terms.samples,
         draws=terms.draws,
-        average=config.training.ema or None,
+        average=config.ema,
     )
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from genzoo.config.settings import Settings
 from genzoo.errors import DivergenceError
 from genzoo.models.state_dict import strip_prefix
+from genzoo.runs.format1 import current_tensors, upgrade_checkpoint
 from genzoo.storage.atomic import atomic_folder, remove_folder
 from genzoo.storage.json_files import read_settings, write_json
 from genzoo.storage.tensors import digest, is_finite, read_tensors, write_tensors
@@ -37,7 +38,7 @@ class MonitorState(Settings):
 class CheckpointState(Settings):
     """`state.json` of a checkpoint."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     step: int = Field(ge=0)
     seconds: float = Field(ge=0)
     numbers: dict[str, Any]
@@ -48,7 +49,7 @@ class CheckpointState(Settings):
 
     def kept(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """Of a checkpoint's tensors, those that a finished run would keep: `generator.*` and `transform.*`."""
-        average = strip_prefix(tensors, "average.")
+        average = strip_prefix(tensors, "ema.")
         weights = average or strip_prefix(tensors, "model.generator.")
         found = {f"generator.{name}": value for name, value in weights.items()}
         return found | {name: value for name, value in tensors.items() if name.startswith("transform.")}
@@ -92,7 +93,7 @@ def save_checkpoint(
         if not is_finite(tensor):
             raise DivergenceError(
                 f"Training diverged: {name} holds numbers that are not finite at step {step}. "
-                f"Try a smaller learning rate (--lr) or clip gradients (-o training.clip=1)."
+                f"Try a smaller learning rate (--lr) or clip gradients (-o training.grad_clip=1)."
             )
 
     def fill(fresh: Path) -> None:
@@ -119,8 +120,9 @@ def load_checkpoint(path: Path) -> tuple[CheckpointState, dict[str, Tensor]]:
     Raises:
         ArtifactError: it is damaged or was changed.
     """
-    state = read_settings(path / "state.json", CheckpointState)
-    return state, read_tensors(path / "state.safetensors", state.tied, state.tensors)
+    state = read_settings(path / "state.json", CheckpointState, upgrade_checkpoint)
+    tensors = read_tensors(path / "state.safetensors", state.tied, state.tensors)
+    return state, current_tensors(tensors)
 
 
 def prune(folder: Path, keep: int, best: Collection[int | None]) -> None:

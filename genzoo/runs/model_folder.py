@@ -18,6 +18,7 @@ from genzoo.errors import ArtifactError
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.state_dict import strip_prefix
 from genzoo.plugins.registry import Entry, Registry
+from genzoo.runs.format1 import upgrade_model
 from genzoo.runs.safe_build import build_with, check_fit
 from genzoo.spec import DataSpec, ModelSpec
 from genzoo.storage.atomic import atomic_folder, write_bytes
@@ -45,7 +46,7 @@ _DISTRIBUTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 class ModelFile(Settings):
     """`config.json` of a model folder."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     genzoo: str = Field(description="version that wrote it")
     model: str = Field(description="id of the zoo entry")
     options: dict[str, Any]
@@ -97,7 +98,7 @@ def load_model(folder: Path, registry: Registry, device: torch.device | None = N
         ArtifactError: a file is missing, damaged, of another version, or does not fit the model; or no
             installed plugin has it.
     """
-    content = read_settings(folder / "config.json", ModelFile)
+    content = read_settings(folder / "config.json", ModelFile, upgrade_model)
     path = folder / "model.safetensors"
     layout = with_tied(path, read_layout(path, content.tensors), content.tied)
     if strange := sorted(name for name in layout if name != _SCORES and not name.startswith(_PREFIXES)):

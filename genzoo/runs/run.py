@@ -23,6 +23,7 @@ from genzoo.errors import ArtifactError, ConfigError, GenzooError, did_you_mean
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.plugins.manager import get_registry
 from genzoo.runs.checkpoint import CHECKPOINTS, checkpoints, load_checkpoint
+from genzoo.runs.format1 import upgrade_config
 from genzoo.runs.model_folder import Weights, assemble, entry_of, load_model
 from genzoo.runtime.device import resolve_device
 from genzoo.spec import DataSpec
@@ -81,7 +82,7 @@ class Run:
         Raises:
             ArtifactError: it is missing or not of this version.
         """
-        return read_settings(self.path / "config.json", RunConfig)
+        return read_settings(self.path / "config.json", RunConfig, upgrade_config)
 
     @property
     def record(self) -> dict[str, Any]:
@@ -215,35 +216,35 @@ class Run:
         )
 
     def sample(self, n: int, *, seed: int = 0) -> Array:
-        """`Fitted.sample` of the trained model."""
+        """`TrainedModel.sample` of the trained model."""
         return self.fitted().sample(n, seed=seed)
 
     def log_prob(self, x: Array) -> Array:
-        """`Fitted.log_prob` of the trained model."""
+        """`TrainedModel.log_prob` of the trained model."""
         return self.fitted().log_prob(x)
 
     def encode(self, x: Array, *, seed: int = 0) -> Array:
-        """`Fitted.encode` of the trained model."""
+        """`TrainedModel.encode` of the trained model."""
         return self.fitted().encode(x, seed=seed)
 
     def decode(self, z: Array) -> Array:
-        """`Fitted.decode` of the trained model."""
+        """`TrainedModel.decode` of the trained model."""
         return self.fitted().decode(z)
 
     def reconstruct(self, x: Array) -> Array:
-        """`Fitted.reconstruct` of the trained model."""
+        """`TrainedModel.reconstruct` of the trained model."""
         return self.fitted().reconstruct(x)
 
     def log_prob_bound(self, x: Array, *, draws: int = 1, seed: int = 0) -> Array:
-        """`Fitted.log_prob_bound` of the trained model."""
+        """`TrainedModel.log_prob_bound` of the trained model."""
         return self.fitted().log_prob_bound(x, draws=draws, seed=seed)
 
     def log_posterior(self, x: Array) -> Array:
-        """`Fitted.log_posterior` of the trained model."""
+        """`TrainedModel.log_posterior` of the trained model."""
         return self.fitted().log_posterior(x)
 
     def impute(self, x: Array, *, draw: bool = False, seed: int = 0) -> Array:
-        """`Fitted.impute` of the trained model."""
+        """`TrainedModel.impute` of the trained model."""
         return self.fitted().impute(x, draw=draw, seed=seed)
 
 

@@ -132,8 +132,8 @@ def _each(**seen: Callable[[nn.Module, str, Any], Any]) -> Iterator[None]:
         return lambda module, name, value: see(module, name, value) if threading.get_ident() == here else None
 
     with contextlib.ExitStack() as stack:
-        for sort, see in seen.items():
-            stack.callback(registers[sort](only_here(see)).remove)
+        for kind, see in seen.items():
+            stack.callback(registers[kind](only_here(see)).remove)
         yield
 
 

@@ -2,6 +2,8 @@
 
 Model code draws from torch's global generators. Because a scope is named by what happens in it and not by what
 happened before, step 500 of a resumed run draws the same numbers as step 500 of a run that was never stopped.
+
+The names are part of what a seed means: under another name a scope draws other numbers, so none is ever renamed.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -103,8 +103,13 @@ def refuse_crowded(path: Path, content: Mapping[str, Any]) -> None:
         left += [part for part in inner if isinstance(part, Mapping | list) and part is not features]
 
 
-def read_settings(path: Path, cls: type[SettingsT]) -> SettingsT:
+def read_settings(
+    path: Path, cls: type[SettingsT], upgrade: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+) -> SettingsT:
     """The settings in a JSON file.
+
+    Arguments:
+        upgrade: turns what an earlier version wrote into what this one would have written.
 
     Raises:
         ArtifactError: it cannot be read, or does not hold what this version writes there.
@@ -113,6 +118,8 @@ def read_settings(path: Path, cls: type[SettingsT]) -> SettingsT:
     if "format" not in content:
         raise ArtifactError(f"{path} does not say of what format it is, so genzoo did not write it.")
     refuse_crowded(path, content)
+    if upgrade is not None:
+        content = upgrade(content)
     try:
         return cls.model_validate(content)
     except ValidationError as error:

@@ -4,7 +4,7 @@
 
     from genzoo.testing import keeps_promises
 
-    @keeps_promises("my-model", options={"components": 2})
+    @keeps_promises("my-model", options={"n_components": 2})
     def test_my_model(promise):
         promise()
 

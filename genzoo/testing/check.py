@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from genzoo.errors import ConfigError, did_you_mean
+from genzoo.plugins.api1 import rename_keyword
 from genzoo.testing.promise import BrokenPromise, DoesNotApply, Kind, Outcome, Promise
 from genzoo.testing.promises.accelerator import PROMISES as ACCELERATOR
 from genzoo.testing.promises.bound import PROMISES as BOUND
@@ -42,16 +43,16 @@ _ALL = (
 )
 
 
-def promises(sort: Kind = "model") -> tuple[Promise, ...]:
-    """What everything of a sort promises, in the order in which it is checked.
+def promises(kind: Kind = "model") -> tuple[Promise, ...]:
+    """What everything of a kind promises, in the order in which it is checked.
 
     Raises:
-        ConfigError: there is no such sort.
+        ConfigError: there is no such kind.
     """
-    found = tuple(promise for promise in _ALL if promise.sort == sort)
+    found = tuple(promise for promise in _ALL if promise.kind == kind)
     if not found:
-        known = {promise.sort for promise in _ALL}
-        raise ConfigError(f"Nothing is promised of a {sort!r}. {did_you_mean(sort, known)}")
+        known = {promise.kind for promise in _ALL}
+        raise ConfigError(f"Nothing is promised of a {kind!r}. {did_you_mean(kind, known)}")
     return found
 
 
@@ -61,21 +62,21 @@ _OF_WHAT_IS_BUILT = frozenset(promises("model")) - {*REGISTRATION, *CONFIGURATIO
 
 def subject_of(
     name: str,
-    sort: Kind = "model",
+    kind: Kind = "model",
     options: Mapping[str, Any] | None = None,
     training: Mapping[str, Any] | None = None,
     objective: str | Mapping[str, Any] | None = None,
 ) -> Any:
-    """What the promises of a sort are checked on.
+    """What the promises of a kind are checked on.
 
     Raises:
         ConfigError: settings of models were given for something else.
     """
-    if sort == "model":
+    if kind == "model":
         return Subject(name, options, training, objective)
     if options or training or objective:
-        raise ConfigError(f"Options, training and objective are of models, and {name!r} is a {sort}. Leave them out.")
-    return MetricSubject(name) if sort == "metric" else DatasetSubject(name)
+        raise ConfigError(f"Options, training and objective are of models, and {name!r} is a {kind}. Leave them out.")
+    return MetricSubject(name) if kind == "metric" else DatasetSubject(name)
 
 
 def check_promise(promise: Promise, subject: Any) -> None:
@@ -98,27 +99,29 @@ def check_promise(promise: Promise, subject: Any) -> None:
 def check_promises(
     name: str,
     *,
-    sort: Kind = "model",
+    kind: Kind = "model",
     options: Mapping[str, Any] | None = None,
     training: Mapping[str, Any] | None = None,
     objective: str | Mapping[str, Any] | None = None,
     watch: Callable[[Promise], None] | None = None,
+    **former: Any,
 ) -> tuple[Outcome, ...]:
-    """Hold something of the zoo to all promises of its sort.
+    """Hold something of the zoo to all promises of its kind.
 
     Arguments:
         name: its name or id.
-        sort: `model | metric | dataset`.
+        kind: `model | metric | dataset`.
         options, training, objective: of a model, as for `genzoo.train`.
         watch: is told of every promise before it is checked.
 
     Raises:
         ConfigError: there is nothing of that name.
     """
-    subject = subject_of(name, sort, options, training, objective)
+    kind = rename_keyword(former, kind, "model")
+    subject = subject_of(name, kind, options, training, objective)
     _ = subject.entry
     found = []
-    for promise in promises(sort):
+    for promise in promises(kind):
         if watch is not None:
             watch(promise)
         found.append(_outcome(promise, subject))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from genzoo.errors import ConfigError, did_you_mean
+from genzoo.plugins.api1 import rename_keyword
 from genzoo.testing.check import check_promise, promises, subject_of
 from genzoo.testing.promise import DoesNotApply, Kind, Promise
 
@@ -38,32 +39,34 @@ class BoundPromise:
 def keeps_promises(
     name: str,
     *,
-    sort: Kind = "model",
+    kind: Kind = "model",
     options: Mapping[str, Any] | None = None,
     training: Mapping[str, Any] | None = None,
     objective: str | Mapping[str, Any] | None = None,
     expected_failures: Mapping[str, str] | None = None,
+    **former: Any,
 ) -> Callable[[Callable[[BoundPromise], None]], Callable[[BoundPromise], None]]:
-    """Turn a test of one argument, `promise`, into one test for every promise of a sort.
+    """Turn a test of one argument, `promise`, into one test for every promise of a kind.
 
     Arguments:
         name: name or id of what is tested; it must be registered when the tests run.
-        sort: `model | metric | dataset`.
+        kind: `model | metric | dataset`.
         options, training, objective: of a model, as for `genzoo.train`. Without a budget of its own the training is
             short, so that the whole kit takes seconds.
         expected_failures: by promise, why it is not kept. One that is kept after all fails the tests.
 
     Raises:
-        ConfigError: an expected failure names no promise of that sort.
+        ConfigError: an expected failure names no promise of that kind.
     """
+    kind = rename_keyword(former, kind, "model")
     expected = dict(expected_failures or {})
-    known = {promise.name for promise in promises(sort)}
+    known = {promise.name for promise in promises(kind)}
     for unknown in sorted(expected.keys() - known):
-        raise ConfigError(f"No {sort} promises {unknown!r}. {did_you_mean(unknown, known)}")
-    subject = subject_of(name, sort, options, training, objective)
+        raise ConfigError(f"No {kind} promises {unknown!r}. {did_you_mean(unknown, known)}")
+    subject = subject_of(name, kind, options, training, objective)
     parameters = [
         pytest.param(BoundPromise(promise, subject, name), id=promise.name, marks=_marks(expected.get(promise.name)))
-        for promise in promises(sort)
+        for promise in promises(kind)
     ]
     return pytest.mark.parametrize("promise", parameters)
 

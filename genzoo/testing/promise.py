@@ -37,12 +37,12 @@ def expect(kept: bool, otherwise: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """One thing that everything of its sort promises.
+    """One thing that everything of its kind promises.
 
     Arguments:
         name: lower-case words joined by hyphens.
         sentence: what is promised.
-        sort: `model | metric | dataset`.
+        kind: `model | metric | dataset`.
         check: raises `BrokenPromise` for a subject that does not keep it, `DoesNotApply` where there is nothing to
             keep, and whatever the subject's own code raises.
         needs: capabilities without which there is nothing to keep.
@@ -50,15 +50,15 @@ class Promise:
 
     name: str
     sentence: str
-    sort: Kind
+    kind: Kind
     check: Callable[[Any], None]
     needs: tuple[str, ...] = ()
 
     @staticmethod
-    def of(check: Callable[[Any], None], *needs: str, sort: Kind = "model") -> Promise:
+    def of(check: Callable[[Any], None], *needs: str, kind: Kind = "model") -> Promise:
         """The promise that a function checks, named by the function and said by the first line of its docstring."""
         sentence = (inspect.getdoc(check) or "").partition("\n\n")[0]
-        return Promise(check.__name__.replace("_", "-"), " ".join(sentence.split()), sort, check, needs)
+        return Promise(check.__name__.replace("_", "-"), " ".join(sentence.split()), kind, check, needs)
 
 
 @dataclass(frozen=True, slots=True)

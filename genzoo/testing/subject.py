@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genzoo.config.resolve import layer, resolve_config
+from genzoo.config.resolve import layer, resolve_config, training_class
 from genzoo.config.settings import RunConfig
 from genzoo.data.dataset import Dataset
 from genzoo.data.transforms import AffineTransform, fit_transform, observed
@@ -23,6 +23,7 @@ from genzoo.models.measure import measures_of
 from genzoo.models.objective import Batch
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry
+from genzoo.runs.format1 import current_layers
 from genzoo.runtime.seeding import random_scope
 from genzoo.spec import DataSpec, ModelSpec
 from genzoo.testing.promise import DoesNotApply
@@ -33,11 +34,13 @@ from genzoo.training.trainer import train_in_memory
 CapabilityT = TypeVar("CapabilityT")
 
 
-_TRAINING: Mapping[str, Any] = {"steps": 60, "batch_size": 16}
+_TRAINING: Mapping[str, Any] = {"steps": 60}
 """What replaces a model's budget: enough to learn something of a toy."""
 
 
-_BRIEF: Mapping[str, Any] = {**_TRAINING, "steps": 20}
+_BATCH = 16
+
+_BRIEF: Mapping[str, Any] = {"steps": 20}
 """The same for toys of which little needs to be learnt."""
 
 
@@ -49,7 +52,7 @@ class Subject:
         options, training, objective: as for `genzoo.train`; the training is short unless told otherwise.
     """
 
-    sort = "models"
+    kind = "models"
     """The table of the registry that it is in."""
 
     def __init__(
@@ -60,7 +63,7 @@ class Subject:
         objective: str | Mapping[str, Any] | None = None,
     ) -> None:
         self.name = name
-        self.options = dict(options or {})
+        self._options = dict(options or {})
         self._training = dict(training or {})
         self._objective = objective
 
@@ -72,6 +75,14 @@ class Subject:
             ConfigError: there is none of that name.
         """
         return get_registry().models.get(self.name)
+
+    @functools.cached_property
+    def options(self) -> dict[str, Any]:
+        """The options it is tested with, under their current names."""
+        (found,) = current_layers(get_registry(), self.name, layer({"options": self._options}))
+        options = found["options"]
+        assert isinstance(options, dict)
+        return options
 
     @property
     def objectives(self) -> tuple[str | Mapping[str, Any], ...]:
@@ -88,12 +99,18 @@ class Subject:
             brief: whether little needs to be learnt.
             training: settings over those it is tested with.
         """
-        budget = _BRIEF if brief else _TRAINING
-        asked: dict[str, Any] = {"options": self.options, "training": budget, "device": "cpu", "precision": "fp32"}
-        if objective is not None or self._objective is not None:
-            asked["objective"] = self._objective if objective is None else objective
-        layers = [layer({"training": more}) for more in (self._training, training)]
-        return resolve_config(get_registry(), self.name, layer(asked), *layers)
+        registry = get_registry()
+        asked: dict[str, Any] = {"options": self.options, "device": "cpu", "precision": "fp32"}
+        chosen: str | Mapping[str, Any] | None = self._objective if objective is None else objective
+        if chosen is not None:
+            asked["objective"] = chosen
+        name = chosen.get("name") if isinstance(chosen, Mapping) else chosen
+        found = registry.objective_of(self.entry, str(name or self.entry.spec.objectives[0]))
+        budget = dict(_BRIEF if brief else _TRAINING)
+        if "batch_size" in training_class(found).model_fields:
+            budget["batch_size"] = _BATCH
+        layers = [layer({"training": more}) for more in (budget, self._training, training)]
+        return resolve_config(registry, self.name, *current_layers(registry, self.name, layer(asked), *layers))
 
     def takes(self, data: DataSpec) -> bool:
         """Whether its spec claims events of that form."""

@@ -14,6 +14,7 @@ from genzoo.data.dataset import Dataset
 from genzoo.data.loading import given_data
 from genzoo.engine.distributed import join_processes
 from genzoo.plugins.manager import get_registry
+from genzoo.runs.format1 import current_layers
 from genzoo.runs.run import Run, run_name
 from genzoo.training.resume import prepare_resume
 from genzoo.training.setup import TrainingSetup, build_setup
@@ -75,7 +76,7 @@ def train(
         split: shares of the rows held out, such as `{"validation": 0.2, "test": 0.0}`.
         warm_start: a run or model folder of the same model, whose weights and transform training goes on from.
         weights: how much each event of data in memory counts, `(N,)`, for models that learn by
-            expectation-maximisation.
+            expectation-maximization.
         watchers: see every step.
         options: the model's own options.
 
@@ -95,7 +96,9 @@ def train(
         asked["warm_start"] = str(Path(warm_start).resolve())
     if preset is not None:
         asked["preset"] = preset
-    config = resolve_config(get_registry(), model, layer({"options": options, **asked}))
+    registry = get_registry()
+    layers = current_layers(registry, model, layer({"options": options, **asked}))
+    config = resolve_config(registry, model, *layers)
     with join_processes() as processes:
         prepared = processes.agreed(lambda: build_setup(config, dataset, processes=processes))
         run = start_run(prepared, None if out is None else Path(out))

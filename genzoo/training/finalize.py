@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 
+from genzoo.config.settings import GradientTraining
 from genzoo.engine.em import EMEngine
 from genzoo.errors import DivergenceError
 from genzoo.inference.trained_model import TrainedModel
@@ -44,10 +45,10 @@ def finish(prepared: TrainingSetup, run: Run, status: str, step: int, monitor: V
         "data": prepared.dataset.name,
         "rows": len(prepared.split.train),
         "steps": step,
-        "batch_size": config.training.batch_size,
+        "batch_size": config.training.batch_size if isinstance(config.training, GradientTraining) else None,
         "seed": config.seed,
         "precision": prepared.runtime.precision,
-        "average": config.training.ema or None,
+        "average": config.ema,
     }
     fitted = prepared.fitted
     fitted = dataclasses.replace(fitted, validation_scores=_validation_scores(fitted, prepared))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from genzoo.config.settings import RunConfig, Training
+from genzoo.config.settings import GradientTraining, RunConfig, Training
 from genzoo.data.dataset import Dataset, Split
 from genzoo.errors import ConfigError
 from genzoo.metrics.evaluator import Chosen, find_extractor, find_metrics
 from genzoo.metrics.metric import Direction, Metric
-from genzoo.models.objective import EMObjective, Objective
+from genzoo.models.objective import Objective
 from genzoo.plugins.registry import Registry
 
 OBJECTIVE = "objective"
@@ -50,7 +50,7 @@ def has_monitor(objective: Objective) -> bool:
 
 def selects(training: Training) -> bool:
     """Whether settings ask for validation rows, by which the best step is then chosen."""
-    return _option(training) is not None
+    return isinstance(training, GradientTraining) and _option(training) is not None
 
 
 def find_selection_rule(
@@ -62,15 +62,12 @@ def find_selection_rule(
         ConfigError: what was asked for cannot be watched.
     """
     training = config.training
+    if not isinstance(training, GradientTraining):  # EM ends when its likelihood has converged
+        return None
     option, monitored = _option(training), has_monitor(objective)
-    if option is not None and isinstance(objective, EMObjective):
-        raise ConfigError(
-            f"Objective {config.objective.name!r} ends when its likelihood has converged, and has no steps for "
-            f"{option} to choose among. Leave {option} out; genzoo evaluate has the metrics."
-        )
     named = training.metrics
-    if training.watch not in (None, OBJECTIVE, *named):
-        named = (*named, str(training.watch))
+    if training.monitor not in (None, OBJECTIVE, *named):
+        named = (*named, str(training.monitor))
     if option is not None and not monitored and not named:
         raise ConfigError(
             f"Objective {config.objective.name!r} says nothing about quality on validation rows, so {option} has "
@@ -88,7 +85,7 @@ def find_selection_rule(
     for metric in metrics:
         _check_metric(metric, zoo, config, dataset)
     extractor = find_extractor(zoo, training.features, dataset.spec)
-    by = training.watch or (OBJECTIVE if monitored else metrics[0].name)
+    by = training.monitor or (OBJECTIVE if monitored else metrics[0].name)
     if by == OBJECTIVE:
         if not monitored:
             raise ConfigError(f"Objective {config.objective.name!r} has nothing to watch itself; name a metric.")
@@ -108,17 +105,17 @@ def _check_metric(metric: Metric, zoo: Registry, config: RunConfig, dataset: Dat
         raise ConfigError(f"Metric {metric.name!r} is of a likelihood, and model {config.model!r} has none.")
 
 
-def _option(training: Training) -> str | None:
+def _option(training: GradientTraining) -> str | None:
     """The first option that asks for evaluations."""
     return next(iter(_asked(training)), None)
 
 
-def _asked(training: Training) -> dict[str, str]:
+def _asked(training: GradientTraining) -> dict[str, str]:
     """The options that ask for evaluations, and the settings that they are."""
     names = {
         "--patience": "patience",
         "--metric": "metrics",
-        "--watch": "watch",
+        "--monitor": "monitor",
         "--eval-every": "eval_every",
         "training.eval_steps": "eval_steps",
     }

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from genzoo.config.settings import GradientTraining
 from genzoo.engine.dataloader import BlockLoader
 from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.loop import Step
@@ -35,6 +36,7 @@ class ValidationMonitor:
         assert prepared.watch is not None
         assert isinstance(prepared.engine, GradientEngine)
         training = prepared.config.training
+        assert isinstance(training, GradientTraining)
         self.watch = prepared.watch
         epoch = prepared.feed.steps_per_epoch
         self.every = training.eval_steps or max(1, round((training.eval_every or 1.0) * epoch))
@@ -122,7 +124,7 @@ class ValidationMonitor:
                 most=_MOST_EVENTS,
                 device=prepared.fitted.device,
             )
-        average = prepared.config.training.ema or None
+        average = prepared.config.ema
         judged = compute_metrics(prepared.fitted, self._reference, metrics, seed=self._seed, average=average)
         return values | {name: score.value for name, score in judged.scores.items()}, judged.reasons
 

@@ -12,11 +12,10 @@ from typing import Any
 from torch import Tensor
 
 from genzoo.config.layers import merge_training
-from genzoo.config.settings import BUDGETS, RunConfig, validate
+from genzoo.config.settings import BUDGETS, GradientTraining, RunConfig, validate
 from genzoo.data.dataset import Dataset
 from genzoo.data.download import without_fetching
 from genzoo.engine.distributed import SINGLE_PROCESS, Processes
-from genzoo.engine.gradient import GradientEngine
 from genzoo.errors import ArtifactError, ConfigError
 from genzoo.models.state_dict import load_tensors, strip_prefix
 from genzoo.runs.checkpoint import CheckpointState, MonitorState, checkpoints, load_checkpoint
@@ -133,9 +132,10 @@ def _has_other_budget(config: RunConfig, prepared: TrainingSetup, state: Checkpo
 
 def _about_more(prepared: TrainingSetup) -> tuple[str, ...]:
     """Why a run that is given more will not equal one that had as much from the start; nothing where it will."""
-    if not isinstance(prepared.engine, GradientEngine):
+    training = prepared.config.training
+    if not isinstance(training, GradientTraining):
         return ()
-    schedule = prepared.config.training.schedule.name
+    schedule = training.schedule.name
     notes = []
     if schedule != "constant":
         notes.append(f"The {schedule} schedule of the learning rate spans the budget")
@@ -187,6 +187,7 @@ def _refuse_settled(run: Run, prepared: TrainingSetup, start: ResumePoint) -> No
     """Refuse to go on where no budget would change anything."""
     if prepared.engine.finished:
         raise ConfigError(f"{run.path} has converged after {start.step} passes; there is nothing to go on with.")
-    patience = prepared.config.training.patience
+    training = prepared.config.training
+    patience = training.patience if isinstance(training, GradientTraining) else None
     if patience is not None and start.monitor.waited >= patience:
         raise ConfigError(f"{run.path} ran out of patience at step {start.step}; a larger budget would not change it.")

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from genzoo.config.settings import RunConfig
+from genzoo.config.settings import EMTraining, GradientTraining, RunConfig
 from genzoo.data.checks import refuse_degenerate
 from genzoo.data.dataset import Dataset, Rows, Split, usable
 from genzoo.data.dequantize import Dequantizer
@@ -140,7 +140,6 @@ def build_setup(
     elif isinstance(objective, EMObjective):
         _check_events(entry.spec.name, max(objective.least_events(model), processes.count), split)
         engine, feed, budget = _by_em(config, model, objective, processes, source)
-        watch = None
     else:
         raise PluginError(f"Objective {config.objective.name!r} is of no kind that this engine trains.")
     ready = (engine, feed, budget, callbacks, dequantizer, watch, processes)
@@ -234,35 +233,39 @@ def _check_events(model: str, least: int, split: Split) -> None:
 def _by_em(
     config: RunConfig, model: Model, objective: EMObjective, processes: Processes, source: _Source
 ) -> tuple[EMEngine, DataLoader[Any], Budget]:
-    size = config.training.block or objective.block(model)
+    settings = config.training
+    assert isinstance(settings, EMTraining)
+    size = settings.block_size or objective.block(model)
     blocks = functools.partial(
         make_block_loader, source.dataset, source.rows, size, source.transform, source.runtime, source.dequantizer
     )
     engine = EMEngine(
         model,
         objective,
-        config.training,
+        settings,
         config.seed,
         warm=config.warm_start is not None,
         processes=processes,
         events=None if processes.count == 1 else blocks(once=True),
     )
     feed = PassLoader(blocks(rank=processes.rank, count=processes.count), source.runtime)
-    return engine, feed, Budget.of(config.training, 1, steps=config.training.passes * config.training.restarts)
+    return engine, feed, Budget.of(settings, 1, steps=settings.max_iter * settings.n_init)
 
 
 def _by_gradient(
     config: RunConfig, model: Model, objective: GradientObjective, processes: Processes, source: _Source
 ) -> tuple[GradientEngine, DataLoader[Any], Budget]:
+    settings = config.training
+    assert isinstance(settings, GradientTraining)
     if source.dataset.weights is not None:
         raise ConfigError(
             f"Objective {config.objective.name!r} learns by gradients, which take no weights of events. Leave "
-            f"--weight out, or use a model that learns by expectation-maximisation."
+            f"--weight out, or use a model that learns by expectation-maximization."
         )
     images = source.dataset.spec.modality == "image"
     if images:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    engine = GradientEngine(model, objective, config.training, source.runtime, processes)
+    engine = GradientEngine(model, objective, settings, source.runtime, processes)
     size = engine.events_per_step
     if len(source.rows) < size:
         most = len(source.rows) // objective.batches_per_step
@@ -281,7 +284,7 @@ def _by_gradient(
         dequantizer=source.dequantizer,
         share=engine.share,
     )
-    budget = Budget.of(config.training, feed.steps_per_epoch)
+    budget = Budget.of(settings, feed.steps_per_epoch)
     if budget.steps is None and budget.seconds is None:
         raise ConfigError(f"Model {config.model!r} brings no budget. Give --epochs, --steps or --minutes.")
     return engine, feed, budget

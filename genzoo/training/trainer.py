@@ -188,7 +188,7 @@ def stoppable(prepared: TrainingSetup, steps: Iterator[Step], signals: Signals) 
         yield from steps
         return
     if prepared.processes.count > 1:
-        engine.told = signals.told
+        engine.should_stop = signals.stop_requested
     while True:
         tensors = {name: value.clone() for name, value in engine.tensors().items()}
         numbers = engine.numbers()
@@ -301,7 +301,7 @@ def _train(prepared: TrainingSetup, run: Run, watchers: Sequence[Watcher], start
         log.sync()
 
     saving = Cadence(training.checkpoint_every, spent)
-    saver = CheckpointSaver(run, prepared.engine, prepared.transform, saving, training.keep, settle)
+    saver = CheckpointSaver(run, prepared.engine, prepared.transform, saving, training.keep_checkpoints, settle)
     monitor = _monitor(prepared, log, start)
     grids = SampleWriter(run, prepared.fitted, Cadence(training.sample_every, spent), prepared.config.seed)
     callbacks = [functools.partial(_call, callback, run) for callback in prepared.callbacks]

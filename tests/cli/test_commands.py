@@ -54,7 +54,7 @@ def test_a_models_help_lists_its_own_fields_with_bounds_and_defaults(cli):
     for words in (
         "dimensions of the latent vector [integer ≥ 1 ≤ 65536; default 64]",
         "objective=wasserstein-gp",
-        "objective.critic_steps",
+        "objective.discriminator_steps",
         "objective.gamma",
         "preset=NAME",
         "tutorial",
@@ -172,14 +172,14 @@ def test_settings_rise_from_recipe_to_preset_to_file_to_environment_to_flags(cli
     )
     file = plan("--config", "a.toml")
     assert (file["options"]["offset"], file["training"]["steps"], file["training"]["epochs"]) == (2, 9, None)
-    assert (file["seed"], file["data"]["source"], file["training"]["optimizer"]["rate"]) == (5, "wine", 0.01)
+    assert (file["seed"], file["data"]["source"], file["training"]["optimizer"]["lr"]) == (5, "wine", 0.01)
     monkeypatch.setenv("GENZOO_SEED", "6")
     assert plan("--config", "a.toml")["seed"] == 6
     assert plan("--config", "a.toml", "-o", "seed=8")["seed"] == 8
     flags = plan("--config", "a.toml", "--seed", 7, "--minutes", 1, "-o", "offset=3", "--lr", 0.5, "--data", "iris")
     assert (flags["seed"], flags["options"]["offset"], flags["data"]["source"]) == (7, 3, "iris")
     assert (flags["training"]["minutes"], flags["training"]["steps"]) == (1, None)
-    assert flags["training"]["optimizer"]["rate"] == 0.5
+    assert flags["training"]["optimizer"]["lr"] == 0.5
 
 
 @pytest.mark.precision
@@ -227,7 +227,7 @@ def test_fewer_options_than_flags_is_fine_and_resume_takes_only_a_budget(cli, di
         (["train", "dcgan", "--batch-size", "2000"], 2, ["1257 training rows", "--batch-size"]),
         (["train", "dcgan", "--epochs", "-1"], 2, ["epochs"]),
         (["train", "dcgan", "--epochs", "nan"], 2, ["epochs"]),
-        (["train", "dcgan", "--lr", "0"], 2, ["rate"]),
+        (["train", "dcgan", "--lr", "0"], 2, ["optimizer.lr"]),
         (["train", "dcgan", "--seed", "-1"], 2, ["seed"]),
         (["train", "dcgan", "--seed", "99999999999999999999"], 2, ["seed"]),
         (["train", "dcgan", "--size", "2", "--data", "."], 2, ["size"]),
@@ -235,9 +235,13 @@ def test_fewer_options_than_flags_is_fine_and_resume_takes_only_a_budget(cli, di
         (["train", "dcgan", "--features", "pixels"], 2, ["features 'pixels'", "none is recorded"]),
         (["train", "dcgan", "--eval-every", "3"], 2, ["--eval-every", "nothing to watch"]),
         (["train", "dcgan", "--batch-size", "1"], 2, ["at least 2", "--batch-size 2"]),
-        (["train", "dcgan", "--batch-size", "4", "-o", "training.accumulation=4"], 2, ["--batch-size 8"]),
+        (["train", "dcgan", "--batch-size", "4", "-o", "training.grad_accumulation=4"], 2, ["--batch-size 8"]),
         (["train", "dcgan", "--batch-size", "1000", "-o", "objective=wasserstein-gp"], 2, ["--batch-size 251 or"]),
-        (["train", "dcgan", "-o", "training.groups.critic.rat=1"], 2, ["'critic'", "Did you mean 'rate'"]),
+        (
+            ["train", "dcgan", "-o", "training.param_groups.discriminator.lrr=1"],
+            2,
+            ["'discriminator'", "Did you mean 'lr'"],
+        ),
         (["train", "dcgan", "-o", "objective.options=5"], 2, ["objective.options"]),
         (["train", "dcgan", "-o", "model=gmm"], 2, ["model"]),
         (["train", "dcgan", "--device", "meta"], 2, ["meta"]),

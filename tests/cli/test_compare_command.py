@@ -26,7 +26,7 @@ from genzoo.runs.run import Run
 
 @pytest.fixture
 def run(cli):
-    assert cli("train", "gmm", "-o", "components=3", "--data", "iris", "--out", "run")[0] == 0
+    assert cli("train", "gmm", "-o", "n_components=3", "--data", "iris", "--out", "run")[0] == 0
     return genzoo.load("run")
 
 
@@ -34,12 +34,12 @@ def run(cli):
 @pytest.mark.parametrize("width", [80, 100, 140])
 def test_the_table_fits_the_terminal_and_tells_why_figures_are_missing(cli, monkeypatch, width):
     monkeypatch.setenv("COLUMNS", str(width))
-    code, out, err = cli("compare", "gaussian", "gmm:components=1..3", "dcgan", "--data", "iris", "--folds", 2)
+    code, out, err = cli("compare", "gaussian", "gmm:n_components=1..3", "dcgan", "--data", "iris", "--folds", 2)
     assert code == 0
     lines = out.splitlines()
     assert max(len(line) for line in lines[:8]) <= width
     assert lines[0].split()[:2] == ["candidate", "BIC"]
-    assert lines[1].startswith("gmm:components=2")
+    assert lines[1].startswith("gmm:n_components=2")
     assert "dcgan failed: Model 'dcgan' takes images" in " ".join(out.split())
     assert "Ranked by bic" in out
     assert "--out DIR" in out
@@ -47,10 +47,10 @@ def test_the_table_fits_the_terminal_and_tells_why_figures_are_missing(cli, monk
 
 
 def test_json_goes_to_stdout_alone(cli):
-    code, out, _ = cli("compare", "gmm:components=1..2", "--data", "iris", "--json")
+    code, out, _ = cli("compare", "gmm:n_components=1..2", "--data", "iris", "--json")
     assert code == 0
     content = json.loads(out)
-    assert content["best"] == "gmm:components=2"
+    assert content["best"] == "gmm:n_components=2"
     assert content["rows"][0]["bic"] == pytest.approx(574.02, abs=0.05)  # mclust's VVV with two components
 
 
@@ -63,11 +63,11 @@ def test_results_are_kept_and_the_best_samples(cli, tmp_path):
 
 
 def test_gates_decide_the_exit_code_after_the_table(cli):
-    words = ("compare", "gaussian", "gmm:components=2", "--data", "iris")
+    words = ("compare", "gaussian", "gmm:n_components=2", "--data", "iris")
     assert cli(*words, "--gate", "bic<600", "--gate", "coverage>0.5", "--expect", "gmm")[0] == 0
     failed = cli(*words, "--gate", "bic<500")
-    assert_refused(failed, 5, "bic<500", "gmm:components=2")
-    assert "gmm:components=2" in failed[1]
+    assert_refused(failed, 5, "bic<500", "gmm:n_components=2")
+    assert "gmm:n_components=2" in failed[1]
     assert_refused(cli(*words, "--expect", "gaussian"), 5, "expected to be best")
 
 
@@ -78,11 +78,11 @@ def test_gates_decide_the_exit_code_after_the_table(cli):
         (("compare", "gaussian"), 2, ("--data",)),
         (("compare", "--data", "iris"), 2, ("MODEL",)),
         (("compare", "gausian", "--data", "iris"), 2, ("Did you mean 'gaussian'",)),
-        (("compare", "gmm:compnents=1..3", "--data", "iris"), 2, ("Did you mean 'components'",)),
+        (("compare", "gmm:compnents=1..3", "--data", "iris"), 2, ("Did you mean 'n_components'",)),
         (("compare", "gmm", "--data", "nowhere"), 4, ("nowhere",)),
         (("compare", "gmm", "--data", "iris", "--gate", "bic"), 2, ("bic<2400",)),
         (("compare", "gmm", "--data", "iris", "--expect", "gnm"), 2, ("Did you mean 'gmm'",)),
-        (("compare", "gmm", "--data", "iris", "-o", "components=3"), 2, ("MODEL:components=VALUE",)),
+        (("compare", "gmm", "--data", "iris", "-o", "n_components=3"), 2, ("MODEL:n_components=VALUE",)),
         (("compare", "dcgan", "--data", "iris"), 4, ("Every candidate failed", "takes images")),
         (("score", "nowhere", "--data", "iris"), 4, ("nowhere",)),
     ],
@@ -319,15 +319,17 @@ def test_rows_are_not_dropped_when_a_trained_model_is_asked(cli):
 @pytest.mark.precision
 def test_missing_values_take_part_in_a_comparison(cli):
     x, _ = holes("holes.csv")
-    code, out, _ = cli("compare", "gaussian", "gmm:components=2", "toy", "--data", "holes.csv", "--folds", 2, "--json")
+    code, out, _ = cli(
+        "compare", "gaussian", "gmm:n_components=2", "toy", "--data", "holes.csv", "--folds", 2, "--json"
+    )
     rows = {row["id"]: row for row in json.loads(out)["rows"]}
     assert code == 0
     assert rows["toy"]["status"] == "failed"
     assert "missing values" in rows["toy"]["reasons"]["status"]
-    assert rows["gmm:components=2"]["verdict"] == "best"
+    assert rows["gmm:n_components=2"]["verdict"] == "best"
     complete = int((~np.isnan(x)).all(axis=1).sum())
     assert rows["gaussian"]["metrics"]["coverage"]["protocol"]["real"] <= complete
-    assert rows["gaussian"]["cv"]["mean"] < rows["gmm:components=2"]["cv"]["mean"]
+    assert rows["gaussian"]["cv"]["mean"] < rows["gmm:n_components=2"]["cv"]["mean"]
 
 
 def test_outliers_are_minus_one_and_rows_outside_their_box_are_named(cli):
@@ -336,7 +338,7 @@ def test_outliers_are_minus_one_and_rows_outside_their_box_are_named(cli):
     np.save("x.npy", x)
     far = np.concatenate([x, [[50.0, 0.0], [0.0, -50.0]]])
     np.save("far.npy", far)
-    assert cli("train", "gmm", "-o", "components=1", "-o", "noise=true", "--data", "x.npy", "--out", "run")[0] == 0
+    assert cli("train", "gmm", "-o", "n_components=1", "-o", "noise=true", "--data", "x.npy", "--out", "run")[0] == 0
     found = json.loads(cli("cluster", "run", "--data", "x.npy", "--json")[1])
     assert set(found["sizes"]) == {"-1", "0"}
     assert 20 <= found["sizes"]["-1"] <= 40
@@ -346,7 +348,9 @@ def test_outliers_are_minus_one_and_rows_outside_their_box_are_named(cli):
     outside = ((far < box.min(axis=0)) | (far > box.max(axis=0))).any(axis=1)
     assert f"outside the box that holds the training rows: {outside.sum()} rows" in scored[2]
     assert ", ".join(map(str, np.flatnonzero(outside))) in scored[2]
-    assert cli("compare", "gmm:components=1,noise=true|false", "--data", "x.npy", "--expect", "gmm:noise=true")[0] == 0
+    assert (
+        cli("compare", "gmm:n_components=1,noise=true|false", "--data", "x.npy", "--expect", "gmm:noise=true")[0] == 0
+    )
 
 
 def test_the_table_is_shown_where_the_best_cannot_be_trained(cli, monkeypatch):
@@ -369,7 +373,7 @@ def test_the_table_is_shown_where_the_best_cannot_be_trained(cli, monkeypatch):
     ("number", "code", "word", "jobs"), [(signal.SIGTERM, 143, "Terminated", "1"), (signal.SIGINT, 130, "Inter", "2")]
 )
 def test_a_signal_ends_a_comparison_and_keeps_what_is_done(tmp_path, number, code, word, jobs):
-    grid = "gmm:components=1..40,training.passes=2000,training.tolerance=0,training.restarts=1"
+    grid = "gmm:n_components=1..40,training.max_iter=2000,training.tol=0,training.n_init=1"
     words = ["compare", "gaussian", grid, "--data", "iris", "--out", "kept", "--jobs", jobs]
     process = forked.start(tmp_path / "said", elsewhere.command_in, str(tmp_path), words)
     rows = tmp_path / "kept" / "rows"

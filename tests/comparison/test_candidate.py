@@ -14,11 +14,11 @@ def ids(*wanted):
 
 
 def test_a_grid_is_the_product_of_its_axes():
-    assert ids("gmm:components=1..3..2,covariance=full|tied") == [
-        "gmm:components=1,covariance=full",
-        "gmm:components=1,covariance=tied",
-        "gmm:components=3,covariance=full",
-        "gmm:components=3,covariance=tied",
+    assert ids("gmm:n_components=1..3..2,covariance_type=full|tied") == [
+        "gmm:n_components=1,covariance_type=full",
+        "gmm:n_components=1,covariance_type=tied",
+        "gmm:n_components=3,covariance_type=full",
+        "gmm:n_components=3,covariance_type=tied",
     ]
 
 
@@ -31,26 +31,29 @@ def test_values_are_read_as_those_of_train():
 
 
 def test_one_configuration_takes_part_once():
-    assert ids("gmm", "gmm:components=2", {"model": "gmm", "components": 2}, "genzoo-mixture/gmm") == ["gmm"]
-    assert ids({"model": "gmm", "components": 3}, "gmm:components=2..3") == ["gmm:components=3", "gmm:components=2"]
+    assert ids("gmm", "gmm:n_components=2", {"model": "gmm", "n_components": 2}, "genzoo-mixture/gmm") == ["gmm"]
+    assert ids({"model": "gmm", "n_components": 3}, "gmm:n_components=2..3") == [
+        "gmm:n_components=3",
+        "gmm:n_components=2",
+    ]
 
 
 def test_all_share_what_is_common():
-    for candidate in candidates(get_registry(), ["gmm:components=1..2", "toy"], COMMON):
+    for candidate in candidates(get_registry(), ["gmm:n_components=1..2", "toy"], COMMON):
         assert (candidate.config.seed, candidate.config.data.source, candidate.config.split.test) == (7, "iris", 0.25)
 
 
 def test_an_expected_candidate_is_matched_by_what_it_says():
-    (best,) = candidates(get_registry(), ["gmm:components=3,covariance=tied"], COMMON)
+    (best,) = candidates(get_registry(), ["gmm:n_components=3,covariance_type=tied"], COMMON)
     for text in (
         "gmm",
         "genzoo-mixture/gmm",
-        "gmm:components=3",
-        "gmm:covariance=tied,start=k-means",
+        "gmm:n_components=3",
+        "gmm:covariance_type=tied,init_params=kmeans",
         "gmm:objective=em",
     ):
         assert all(best.matches(other) for other in candidates(get_registry(), [text], COMMON))
-    for text in ("gaussian", "gmm:components=2", "gmm:covariance=full"):
+    for text in ("gaussian", "gmm:n_components=2", "gmm:covariance_type=full"):
         assert not any(best.matches(other) for other in candidates(get_registry(), [text], COMMON))
 
 
@@ -58,19 +61,19 @@ def test_an_expected_candidate_is_matched_by_what_it_says():
     ("wanted", "words"),
     [
         ("gm", "Did you mean 'gmm'"),
-        ("gmm:component=3", "Did you mean 'components'"),
-        ("gmm:components=0", "components"),
-        ("gmm:components=9..1", "does not rise"),
-        ("gmm:components=1..9..0", "does not rise"),
-        ("gmm:components=1..99999999", "more than 10000"),
-        ("gmm:components=1..999,reg_covar=1..999", "more than 10000"),
+        ("gmm:n_component=3", "Did you mean 'n_components'"),
+        ("gmm:n_components=0", "n_components"),
+        ("gmm:n_components=9..1", "does not rise"),
+        ("gmm:n_components=1..9..0", "does not rise"),
+        ("gmm:n_components=1..99999999", "more than 10000"),
+        ("gmm:n_components=1..999,reg_covar=1..999", "more than 10000"),
         ("gmm:", "MODEL:key=value"),
-        (":components=3", "MODEL:key=value"),
+        (":n_components=3", "MODEL:key=value"),
         ("gmm:components", "key=a|b"),
         ("gmm:seed=3", "share"),
         ("gmm:split.test=0.5", "share"),
         ('gmm:training.callbacks=["toy-callback"]', "callbacks"),
-        ({"components": 3}, "'model'"),
+        ({"n_components": 3}, "'model'"),
     ],
 )
 def test_what_is_wrong_is_told_before_anything_is_fitted(wanted, words):

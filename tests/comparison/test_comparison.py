@@ -22,7 +22,7 @@ from genzoo.data.readers.numpy_files import array_dataset
 from genzoo.errors import ArtifactError, ConfigError, Interrupted
 from genzoo.reports.formats import report_as_csv, report_as_dict, report_as_markdown
 
-ONCE = {"restarts": 1}
+ONCE = {"n_init": 1}
 """Of candidates that find the same maximum from any start, or of which it does not matter what they find."""
 
 
@@ -70,8 +70,8 @@ def test_rows_of_every_fit_are_the_same_for_all_and_never_overlap():
 
 def test_a_row_holds_what_scikit_learn_finds():
     x = load_iris().data
-    report = genzoo.compare(["gaussian", "gmm:components=2"], "iris", precision="fp64", training={"tolerance": 1e-9})
-    for components, name in ((1, "gaussian"), (2, "gmm:components=2")):
+    report = genzoo.compare(["gaussian", "gmm:n_components=2"], "iris", precision="fp64", training={"tol": 1e-9})
+    for components, name in ((1, "gaussian"), (2, "gmm:n_components=2")):
         peer = GaussianMixture(components, tol=1e-9, max_iter=500, n_init=5, random_state=0).fit(x)
         row = report[name]
         assert row.bic == pytest.approx(peer.bic(x), abs=1e-3)
@@ -102,30 +102,31 @@ def test_cross_validation_scores_every_row_by_a_fit_without_it():
 def test_em_gets_restarts_and_precision_unless_told_otherwise():
     def tuned(*wanted, **common):
         found = prepared(*wanted, **common).candidates
-        return [(c.config.training.restarts, c.config.training.tolerance, c.config.precision) for c in found]
+        return [(c.config.training.n_init, c.config.training.tol, c.config.precision) for c in found]
 
-    assert tuned("gmm", "gmm:training.restarts=1", "gmm:training.tolerance=1e-8") == [
+    assert tuned("gmm", "gmm:training.n_init=1", "gmm:training.tol=1e-8") == [
         (RESTARTS, TOLERANCE, "fp64"),
         (1, TOLERANCE, "fp64"),
         (RESTARTS, 1e-8, "fp64"),
     ]
-    assert tuned("gmm", training={"restarts": 2}, precision="fp32") == [(2, TOLERANCE, "fp32")]
-    assert tuned("toy") == [(1, 1e-6, "auto")]
+    assert tuned("gmm", training={"n_init": 2}, precision="fp32") == [(2, TOLERANCE, "fp32")]
+    (toy,) = prepared("toy").candidates
+    assert (toy.config.training.kind, toy.config.precision) == ("gradient", "auto")
 
 
 def test_old_faithful_has_the_bic_that_mclust_publishes():
     path = Path(__file__).parents[1] / "data" / "faithful.csv"
-    report = genzoo.compare(["gmm:components=3,covariance=tied", "gmm:components=2"], path)
+    report = genzoo.compare(["gmm:n_components=3,covariance_type=tied", "gmm:n_components=2"], path)
     assert [row.bic for row in report.rows] == pytest.approx([2314.32, 2322.19], abs=0.05)
     assert report.rows[0].icl == pytest.approx(2357.8, abs=3)
     assert report.rows[0].degrees_of_freedom == 11
 
 
 def test_the_truth_is_found():
-    report = genzoo.compare(["gmm:components=1..4"], three(), folds=3, training=ONCE)
+    report = genzoo.compare(["gmm:n_components=1..4"], three(), folds=3, training=ONCE)
     assert report.by == "bic"
-    assert report.best == report.simplest == "gmm:components=3"
-    assert report["gmm:components=1"].verdict == report["gmm:components=2"].verdict == "worse"
+    assert report.best == report.simplest == "gmm:n_components=3"
+    assert report["gmm:n_components=1"].verdict == report["gmm:n_components=2"].verdict == "worse"
     assert sum(row.akaike_weight for row in report.rows) == pytest.approx(1)
 
 
@@ -162,19 +163,19 @@ def test_candidates_with_validation_rows_and_without_are_held_against_the_same_t
 def test_a_metric_that_was_measured_otherwise_is_left_out_with_the_reason_and_ranks_nobody(monkeypatch):
     def measured(dataset, division, trial):
         outcome = run_fit_job(dataset, division, trial)
-        if trial.purpose == "held-out" and trial.config.options["components"] == 3:
+        if trial.purpose == "held-out" and trial.config.options["n_components"] == 3:
             other = dataclasses.replace(outcome.metrics["coverage"], protocol={"features": "other"})
             return dataclasses.replace(outcome, metrics={**outcome.metrics, "coverage": other})
         return outcome
 
     monkeypatch.setattr(workers, "run_fit_job", measured)
-    report = genzoo.compare(["gmm:components=1..3"], "iris", training=ONCE)
-    lacking = report["gmm:components=3"]
+    report = genzoo.compare(["gmm:n_components=1..3"], "iris", training=ONCE)
+    lacking = report["gmm:n_components=3"]
     assert "coverage" not in lacking.metrics
     assert "features is other and not columns" in lacking.reasons["coverage"]
-    assert all("coverage" in report[f"gmm:components={number}"].metrics for number in (1, 2))
+    assert all("coverage" in report[f"gmm:n_components={number}"].metrics for number in (1, 2))
     with pytest.raises(ConfigError, match=r"cannot be compared: real is \d+ in one and not told in the other"):
-        genzoo.compare(["gmm:components=1..3"], "iris", by="coverage", training=ONCE)
+        genzoo.compare(["gmm:n_components=1..3"], "iris", by="coverage", training=ONCE)
 
 
 @pytest.mark.precision
@@ -188,8 +189,8 @@ def test_a_failure_is_a_row_and_the_others_go_on():
 
 
 def test_a_fit_that_has_not_converged_has_no_criteria():
-    report = genzoo.compare(["gmm:components=4", "gaussian"], "iris", training={"passes": 3})
-    row = report["gmm:components=4"]
+    report = genzoo.compare(["gmm:n_components=4", "gaussian"], "iris", training={"max_iter": 3})
+    row = report["gmm:n_components=4"]
     assert (row.aic, row.aicc, row.bic, row.icl) == (None,) * 4
     assert "not converged after 3 passes" in row.reasons["bic"]
     assert report.by == "test"
@@ -209,15 +210,15 @@ def test_frequencies_count_and_other_weights_have_no_criteria():
 
 
 def test_several_seeds_are_averaged_and_their_spread_is_told():
-    one = genzoo.compare(["gmm:components=6,training.restarts=1,start=random"], "iris").rows[0]
-    row = genzoo.compare(["gmm:components=6,training.restarts=1,start=random"], "iris", seeds=3).rows[0]
+    one = genzoo.compare(["gmm:n_components=6,training.n_init=1,init_params=random"], "iris").rows[0]
+    row = genzoo.compare(["gmm:n_components=6,training.n_init=1,init_params=random"], "iris", seeds=3).rows[0]
     assert one.log_likelihood.spread is None
     assert row.log_likelihood.spread > 0
     assert row.log_likelihood.se > 0
     assert row.bic == one.bic
     assert row.metrics == one.metrics
     division = SplitPlan.of(iris(), SplitSettings(), 0, 0)
-    config = prepared("gmm:components=6,training.restarts=1,start=random").candidates[0].config
+    config = prepared("gmm:n_components=6,training.n_init=1,init_params=random").candidates[0].config
     fits = [run_fit_job(iris(), division, FitJob(0, config, "held-out", repeat=repeat)) for repeat in range(3)]
     assert row.log_likelihood.train == pytest.approx(np.mean([fit.train for fit in fits]))
     assert row.log_likelihood.test == pytest.approx(np.mean([fit.scores.mean() for fit in fits]))
@@ -227,7 +228,7 @@ def test_several_seeds_are_averaged_and_their_spread_is_told():
 @pytest.mark.parametrize("data", ["iris", three(80)], ids=["named", "in memory"])
 def test_processes_change_nothing(data):
     settings = {"folds": 2, "seed": 3, "training": ONCE}
-    wanted = ["gmm:components=1..2", "dcgan"]
+    wanted = ["gmm:n_components=1..2", "dcgan"]
     assert timeless(genzoo.compare(wanted, data, jobs=2, **settings)) == timeless(
         genzoo.compare(wanted, data, **settings)
     )
@@ -237,16 +238,16 @@ def test_processes_change_nothing(data):
 def test_finished_candidates_are_not_fitted_again(tmp_path, monkeypatch):
     made = counting(monkeypatch)
     settings = {"folds": 2, "training": ONCE}
-    first = genzoo.compare(["gaussian", "gmm:components=2", "dcgan"], "iris", out=tmp_path / "out", **settings)
+    first = genzoo.compare(["gaussian", "gmm:n_components=2", "dcgan"], "iris", out=tmp_path / "out", **settings)
     assert len(made) == 2 * 4 + 2  # one that fails is not tried again; that it has no criteria needs no fit
     made.clear()
-    wanted = ["gmm:components=2..3", "gaussian"]
+    wanted = ["gmm:n_components=2..3", "gaussian"]
     second = genzoo.compare(wanted, "iris", out=tmp_path / "out", **settings)
-    assert [options["components"] for options in made] == [3] * 4
+    assert [options["n_components"] for options in made] == [3] * 4
     made.clear()
     alone = genzoo.compare(wanted, "iris", **settings)
     assert timeless(second) == timeless(alone)
-    assert second["gmm:components=2"].bic == first["gmm:components=2"].bic
+    assert second["gmm:n_components=2"].bic == first["gmm:n_components=2"].bic
     written = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     assert written["best"] == second.best
     assert (tmp_path / "out" / "report.md").read_text(encoding="utf-8") == report_as_markdown(second)
@@ -268,12 +269,12 @@ def test_an_interrupted_comparison_keeps_what_is_finished_and_goes_on(tmp_path, 
 
 
 def test_the_best_is_kept_as_a_run_of_the_very_fit(tmp_path):
-    by_bic = genzoo.compare(["gaussian", "gmm:components=2"], "iris", out=tmp_path / "a", training=ONCE)
+    by_bic = genzoo.compare(["gaussian", "gmm:n_components=2"], "iris", out=tmp_path / "a", training=ONCE)
     fitted = genzoo.load(by_bic[by_bic.best].run)
     total = fitted.log_prob(load_iris().data).sum()
-    row = by_bic["gmm:components=2"]
+    row = by_bic["gmm:n_components=2"]
     assert row.degrees_of_freedom * np.log(150) - 2 * total == pytest.approx(row.bic, rel=1e-12)
-    genzoo.compare(["gaussian", "gmm:components=2"], "iris", out=tmp_path / "b", by="test", training=ONCE)
+    genzoo.compare(["gaussian", "gmm:n_components=2"], "iris", out=tmp_path / "b", by="test", training=ONCE)
     test = SplitPlan.of(iris(), SplitSettings(), 0, 0).test_rows
     held = genzoo.load(tmp_path / "b" / "best").log_prob(load_iris().data[test])
     assert held.mean() == pytest.approx(row.log_likelihood.test, rel=1e-12)
@@ -385,7 +386,7 @@ def test_what_is_wrong_with_the_whole_is_told_before_any_fit(settings, words, mo
 
 
 def test_markdown_and_csv_escape_what_could_be_read_otherwise():
-    report = genzoo.compare([{"model": "gmm", "start": "k-means"}], three(60))
+    report = genzoo.compare([{"model": "gmm", "init_params": "kmeans"}], three(60))
     named = dataclasses.replace(report, rows=(dataclasses.replace(report.rows[0], id="=cmd|' /C calc'!A0"),))
     lines = report_as_markdown(named).splitlines()
     line = next(line for line in lines if line.startswith("| =cmd"))
@@ -395,7 +396,7 @@ def test_markdown_and_csv_escape_what_could_be_read_otherwise():
 
 def test_a_fit_at_no_proper_maximum_has_no_criteria():
     x = np.concatenate([three(60), np.full((8, 2), 40.0)])  # eight equal rows, to which a component collapses
-    row = genzoo.compare(["gmm:components=4,training.restarts=1"], x).rows[0]
+    row = genzoo.compare(["gmm:n_components=4,training.n_init=1"], x).rows[0]
     assert row.bic is None
     assert "collapsed to a point" in row.reasons["bic"]
 
@@ -406,18 +407,18 @@ def test_bic_and_the_one_error_rule_find_how_many_gaussians_there_were(k, tried)
     rng = np.random.default_rng(k)
     means = 6 * np.array([[0, 0], [1, 0], [0, 1], [1, 1], [2, 2]])[:k]
     data = rng.normal(size=(800, 2)) * rng.uniform(0.5, 1, (1, 2)) + means[rng.integers(k, size=800)]
-    report = genzoo.compare([f"gmm:components={tried},training.restarts=3"], data, folds=4)
-    assert report.best == f"gmm:components={k},training.restarts=3"
+    report = genzoo.compare([f"gmm:n_components={tried},training.n_init=3"], data, folds=4)
+    assert report.best == f"gmm:n_components={k},training.n_init=3"
     assert report.simplest == report.best
 
 
 def test_criteria_of_many_events_are_of_a_maximum_of_their_sum():
     rng = np.random.default_rng(3)
     data = rng.normal(size=(8_000, 1)) + 2.5 * rng.integers(2, size=(8_000, 1))  # EM creeps where components overlap
-    by_sum = genzoo.compare(["gmm:components=2,training.restarts=1"], data, split={"test": 0.1}).rows[0].bic
+    by_sum = genzoo.compare(["gmm:n_components=2,training.n_init=1"], data, split={"test": 0.1}).rows[0].bic
     peer = GaussianMixture(2, tol=1e-12, max_iter=100_000, random_state=0).fit(data)
     assert by_sum == pytest.approx(peer.bic(data), abs=1.0)
-    per_event = genzoo.compare(["gmm:components=2,training.restarts=1,training.tolerance=1e-5"], data).rows[0].bic
+    per_event = genzoo.compare(["gmm:n_components=2,training.n_init=1,training.tol=1e-5"], data).rows[0].bic
     assert per_event > by_sum
 
 
@@ -426,10 +427,10 @@ def test_rows_of_weight_0_give_no_figure_and_no_rank():
     test = SplitPlan.of(array_dataset("x", x), SplitSettings(), 0, 0).test_rows
     weights = np.ones(60)
     weights[test] = 0
-    report = genzoo.compare(["gaussian", "gmm:components=2"], x, weights=weights, by="test")
+    report = genzoo.compare(["gaussian", "gmm:n_components=2"], x, weights=weights, by="test")
     assert report.best is None
     assert "weight 0" in report.rows[0].reasons["test"]
-    assert genzoo.compare(["gaussian", "gmm:components=2"], x, weights=weights, folds=3).rows[1].cv.se > 0
+    assert genzoo.compare(["gaussian", "gmm:n_components=2"], x, weights=weights, folds=3).rows[1].cv.se > 0
 
 
 def stopping(signal):
@@ -539,7 +540,9 @@ def test_a_device_that_does_not_exist_is_refused_for_all():
 
 
 def test_bounds_on_a_grid_are_compared_as_probabilities():
-    report = genzoo.compare(["gaussian", "gmm:components=4", "naive-bayes:components=4"], "digits", precision="fp64")
+    report = genzoo.compare(
+        ["gaussian", "gmm:n_components=4", "naive-bayes:n_components=4"], "digits", precision="fp64"
+    )
     assert report.by == "test"
     assert report.conflict is None
     assert "the data lie on a grid" in report.notes[0]
@@ -550,7 +553,7 @@ def test_bounds_on_a_grid_are_compared_as_probabilities():
         assert row.bic is None
         assert row.reasons["bic"] == "the data lie on a grid, where a density only bounds the likelihood"
         assert row.verdict.endswith(("lower bound", "lower bounds"))
-    assert report.rows[0].id == "gmm:components=4"
+    assert report.rows[0].id == "gmm:n_components=4"
     told = report_as_dict(report)["rows"][0]["log_likelihood"]
     assert told["bits_per_dim"] == report.rows[0].log_likelihood.bits_per_dim
     assert "bits/dim" in report_as_markdown(report)
@@ -561,7 +564,7 @@ def test_bounds_on_a_grid_are_compared_as_probabilities():
 
 def test_masses_that_are_known_exactly_have_criteria_on_a_grid():
     data = {"source": "digits", "binarize": True}
-    report = genzoo.compare(["naive-bayes:components=4", "naive-bayes:components=1"], data, precision="fp64")
+    report = genzoo.compare(["naive-bayes:n_components=4", "naive-bayes:n_components=1"], data, precision="fp64")
     assert report.by == "bic"
     assert {(row.log_likelihood.kind, row.log_likelihood.measure) for row in report.rows} == {("exact", "mass")}
     assert all(row.log_likelihood.bits_per_dim < 0.6 for row in report.rows)

@@ -8,13 +8,13 @@ from genzoo.errors import CheckError, ConfigError
 from genzoo.plugins.manager import get_registry
 from genzoo.reports.result import LogLikelihood, Report, Row
 
-ROW = Row("gmm:components=3", "genzoo-mixture/gmm", bic=580.5, log_likelihood=LogLikelihood(test=-1.25))
+ROW = Row("gmm:n_components=3", "genzoo-mixture/gmm", bic=580.5, log_likelihood=LogLikelihood(test=-1.25))
 REPORT = Report({}, "bic", ROW.id, None, (ROW,))
 
 
 def best_and(*expected):
     common = {"data": {"source": "iris"}}
-    return candidates(get_registry(), ["gmm:components=3"], common)[0], candidates(get_registry(), expected, common)
+    return candidates(get_registry(), ["gmm:n_components=3"], common)[0], candidates(get_registry(), expected, common)
 
 
 @pytest.mark.parametrize("text", ["bic<600", "bic <= 580.5", "test>-1.3", "test >= -1.25", "bic>5.8e2"])
@@ -53,10 +53,10 @@ def test_metrics_can_be_gated():
 
 
 def test_the_expected_model_must_be_best():
-    for good in ("gmm", "gmm:components=3", "gmm:components=2..3", "gmm:covariance=full"):
+    for good in ("gmm", "gmm:n_components=3", "gmm:n_components=2..3", "gmm:covariance_type=full"):
         check(REPORT, (), *best_and(good))
-    for bad in ("gaussian", "gmm:components=2", "gmm:covariance=tied"):
-        with pytest.raises(CheckError, match="expected to be best by bic, and gmm:components=3 is"):
+    for bad in ("gaussian", "gmm:n_components=2", "gmm:covariance_type=tied"):
+        with pytest.raises(CheckError, match="expected to be best by bic, and gmm:n_components=3 is"):
             check(REPORT, (), *best_and(bad))
     nothing = Report({}, "bic", None, None, ())
     with pytest.raises(CheckError, match="no candidate could be ranked"):

@@ -1,9 +1,22 @@
 import pytest
+from refusals import assert_refused
 
+from genzoo.comparison.candidate import candidates
 from genzoo.config.explain import describe_fields
 from genzoo.config.layers import merge, merge_training, parse_assignments, read_config_file
-from genzoo.config.settings import RunConfig, Training, validate
+from genzoo.config.settings import (
+    DataSettings,
+    EMTraining,
+    GradientTraining,
+    OptimizerConfig,
+    RunConfig,
+    ScheduleConfig,
+    SplitSettings,
+    TrainingSettings,
+    validate,
+)
 from genzoo.errors import ConfigError
+from genzoo.plugins.manager import get_registry
 
 
 def test_assignments_become_a_tree_of_typed_values():
@@ -33,35 +46,35 @@ def test_later_layers_win_and_a_named_budget_replaces_all_others():
     ("values", "words"),
     [
         ({"batchsize": 3}, ["batchsize", "Did you mean 'batch_size'?"]),
-        ({"optimizer": {"lr": 3}}, ["optimizer.lr", "rate"]),
+        ({"optimizer": {"learning_rate": 3}}, ["optimizer.learning_rate"]),
         ({"batch_size": 0}, ["batch_size", "greater than or equal to 1"]),
         ({"batch_size": "many"}, ["batch_size", "'many'"]),
-        ({"batch_size": 10, "accumulation": 3}, ["does not divide"]),
+        ({"batch_size": 10, "grad_accumulation": 3}, ["does not divide"]),
         ({"ema": float("nan")}, ["ema"]),
         ({"optimizer": {"betas": [1.5, 0.9]}}, ["betas"]),
-        ({"groups": {"critic": {"rate": -1}}}, ["rate"]),
+        ({"param_groups": {"discriminator": {"lr": -1}}}, ["discriminator", "lr"]),
     ],
 )
 def test_a_wrong_setting_is_explained(values, words):
     with pytest.raises(ConfigError) as caught:
-        validate(Training, values, "Model 'x'")
+        validate(GradientTraining, values, "Model 'x'")
     for word in words:
         assert word in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_a_group_may_differ_from_the_common_optimiser():
-    training = Training(optimizer={"rate": 0.1, "betas": (0.5, 0.9)}, groups={"critic": {"rate": 0.2}})
-    assert training.optimizer_of("generator").rate == 0.1
-    assert training.optimizer_of("critic").rate == 0.2
-    assert training.optimizer_of("critic").betas == (0.5, 0.9)
+    training = GradientTraining(optimizer={"lr": 0.1, "betas": (0.5, 0.9)}, param_groups={"discriminator": {"lr": 0.2}})
+    assert training.optimizer_of("generator").lr == 0.1
+    assert training.optimizer_of("discriminator").lr == 0.2
+    assert training.optimizer_of("discriminator").betas == (0.5, 0.9)
 
 
 def test_every_setting_describes_itself():
-    for cls in (Training,):
+    for cls in (GradientTraining, EMTraining, OptimizerConfig, ScheduleConfig, DataSettings, SplitSettings):
         for name, kind, default, description in describe_fields(cls):
             assert all((name, kind, default, description)), name
-    assert ("batch_size", "integer ≥ 1 ≤ 1e+07", "128", "events per update") in describe_fields(Training)
+    assert ("batch_size", "integer ≥ 1 ≤ 1e+07", "128", "rows per update") in describe_fields(GradientTraining)
 
 
 @pytest.mark.parametrize(
@@ -81,13 +94,13 @@ def test_config_files_are_json_or_toml(tmp_path):
     assert read_config_file(tmp_path / "a.toml") == read_config_file(tmp_path / "a.json")
 
 
-@pytest.mark.parametrize(("field", "value"), [("seed", -1), ("precision", "fp8"), ("format", 2), ("nonsense", 1)])
+@pytest.mark.parametrize(("field", "value"), [("seed", -1), ("precision", "fp8"), ("format", 3), ("nonsense", 1)])
 def test_a_run_config_refuses_what_it_does_not_know(field, value):
     good = {
         "model": "a/b",
         "options": {},
         "objective": {"name": "c"},
-        "training": {},
+        "training": {"kind": "gradient"},
         "data": {"source": "digits"},
         "split": {},
         "seed": 0,
@@ -95,3 +108,55 @@ def test_a_run_config_refuses_what_it_does_not_know(field, value):
     validate(RunConfig, good, "The run")
     with pytest.raises(ConfigError, match=field):
         validate(RunConfig, {**good, field: value}, "The run")
+
+
+def test_each_kind_of_training_has_settings_of_its_own():
+    shared = set(TrainingSettings.model_fields)
+    gradient, em = set(GradientTraining.model_fields) - shared, set(EMTraining.model_fields) - shared
+    assert gradient & em == {"kind"}
+    assert {"optimizer", "ema", "patience", "batch_size"} <= gradient
+    assert em == {"kind", "max_iter", "tol", "n_init", "block_size"}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("gmm -o training.ema=0.9", ("training.ema", "training.max_iter", "training.tol", "training.n_init")),
+        ("gmm --lr 0.5", ("--lr", "training.optimizer", "training.max_iter")),
+        ("gmm --batch-size 7", ("--batch-size", "training.max_iter")),
+        ("gaussian --patience 3", ("--patience", "training.max_iter")),
+        ("naive-bayes --metric coverage", ("--metric", "training.max_iter")),
+        ("gmm --monitor coverage", ("--monitor", "training.max_iter")),
+        ("dcgan -o training.n_init=9", ("training.n_init", "training.optimizer", "training.ema")),
+        ("vae -o training.tol=1e-9", ("training.tol", "training.optimizer")),
+        ("vae -o log_every=5", ("Did you mean 'training.log_every'?",)),
+        ("gmm -o log_every=5", ("Did you mean 'training.log_every'?",)),
+        ("gmm -o n_init=5", ("Did you mean 'training.n_init'?",)),
+        ("dcgan -o lr=5", ("Did you mean 'training.optimizer.lr'?",)),
+        ("dcgan -o gama=0.5", ("Did you mean 'objective.gamma'?",)),
+        ("gmm -o n_component=5", ("Did you mean 'n_components'?",)),
+        ("gmm -o drop_missing=true", ("Did you mean 'data.drop_missing'?",)),
+    ],
+)
+def test_a_setting_that_means_nothing_here_is_an_error_that_says_what_does(cli, words, told):
+    assert_refused(cli("train", *words.split(), "--dry-run"), 2, *told)
+
+
+def test_help_lists_only_what_applies(cli):
+    _, mixture, _ = cli("train", "gmm", "--help")
+    _, network, _ = cli("train", "dcgan", "--help")
+    for flag in ("--lr", "--batch-size", "--patience", "--monitor", "--metric", "--features", "--eval-every", "ema"):
+        assert flag not in mixture, flag
+        assert flag in network, flag
+    for name in ("max_iter", "n_init", "tol ", "block_size"):
+        assert name in mixture, name
+        assert name not in network, name
+
+
+def test_a_comparison_hands_each_candidate_the_common_settings_that_it_has():
+    common = {"data": {"source": "iris"}, "training": {"n_init": 2, "batch_size": 16, "log_every": 3}}
+    mixture, network = candidates(get_registry(), ["gmm", "vae"], common)
+    assert (mixture.config.training.n_init, network.config.training.batch_size) == (2, 16)
+    assert mixture.config.training.log_every == network.config.training.log_every == 3
+    with pytest.raises(ConfigError, match=r"no setting training\.batch_size"):
+        candidates(get_registry(), ["gmm", "gaussian"], common)

@@ -14,7 +14,7 @@ import genzoo
 
 FIXED = {"device": "cpu", "precision": "fp32", "seed": 1}
 RUNS = {
-    "gmm": {"model": "gmm", "data": "iris", "components": 2, "training": {"restarts": 2}},
+    "gmm": {"model": "gmm", "data": "iris", "components": 2, "training": {"n_init": 2}},
     "vae": {
         "model": "vae",
         "data": "digits",

@@ -57,9 +57,9 @@ def test_a_model_of_black_and_white_is_not_asked_about_grey(cli, tmp_path):
 
 
 def test_a_model_of_grey_is_not_asked_about_black_and_white(cli, tmp_path):
-    training = ("-o", "training.passes=2", "--out", tmp_path / "run")
+    training = ("-o", "training.max_iter=2", "--out", tmp_path / "run")
     assert cli("train", "gaussian", "--data", "digits", *training)[0] == 0
-    assert_refused(cli("score", tmp_path / "run", "--data", "digits", "--binarize"), 4, "Leave --binarise out")
+    assert_refused(cli("score", tmp_path / "run", "--data", "digits", "--binarize"), 4, "Leave --binarize out")
     assert_refused(cli("impute", tmp_path / "run", "--data", "digits", "--out", "x.npy"), 2, "Images have no missing")
     code, out, _ = cli("score", tmp_path / "run", "--data", "digits", "--threshold", "0.05", "--json")
     assert code == 0
@@ -74,9 +74,9 @@ def test_a_gaussian_of_two_levels_is_refused_in_one_paragraph(cli):
 
 
 def test_tables_have_no_black_and_white(cli, tmp_path):
-    assert_refused(cli("data", "iris", "--binarize"), 2, "--binarise is for images", "iris")
+    assert_refused(cli("data", "iris", "--binarize"), 2, "--binarize is for images", "iris")
     (tmp_path / "a.csv").write_text("a,b\n1,2\n3,4\n", encoding="utf-8")
-    assert_refused(cli("data", "a.csv", "--binarize"), 2, "--binarise is for images")
+    assert_refused(cli("data", "a.csv", "--binarize"), 2, "--binarize is for images")
     code, out, _ = cli("data", "digits", "--binarize")
     assert code == 0
     assert "binary image" in out

@@ -78,7 +78,7 @@ def test_every_token_of_a_missing_value_is_one_in_numbers_and_in_text(table, tok
         ("a,b\n1,2\n", ["a", "b"], 1),
         ("1,2\n3,4\n", ["x0", "x1"], 2),
         ("x,1\ny,2\nx,3\n", ["x0", "x1"], 3),
-        ("colour,shape\nred,round\nblue,flat\n", ["color", "shape"], 2),
+        ("colour,shape\nred,round\nblue,flat\n", ["colour", "shape"], 2),
         ("red,red\nred,blue\n", ["x0", "x1"], 2),
         (",a\n1,2.5\n2,3.5\n", ["x0", "a"], 2),
         ("NA,b\n1,c\n", ["x0", "x1"], 2),

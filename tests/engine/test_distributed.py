@@ -105,10 +105,18 @@ VAE = [
     "words",
     [
         DCGAN,
-        [*DCGAN, "-o", "objective=wasserstein-gp", "-o", "objective.critic_steps=2", "-o", "training.accumulation=2"],
-        [*VAE, "-o", "objective.draws=3", "-o", "training.clip=0.5", "-o", "training.eval_steps=4"],
+        [
+            *DCGAN,
+            "-o",
+            "objective=wasserstein-gp",
+            "-o",
+            "objective.discriminator_steps=2",
+            "-o",
+            "training.grad_accumulation=2",
+        ],
+        [*VAE, "-o", "objective.draws=3", "-o", "training.grad_clip=0.5", "-o", "training.eval_steps=4"],
     ],
-    ids=["dcgan", "critic-steps-and-parts", "vae"],
+    ids=["dcgan", "discriminator-steps-and-parts", "vae"],
 )
 def test_two_processes_train_as_one_does_on_the_same_batches(tmp_path, words):
     words = ["train", *words, "--precision", "fp64", "--device", "cpu"]
@@ -130,8 +138,8 @@ def test_em_in_several_processes_is_that_of_one(tmp_path, count):
     table = np.random.default_rng(0).normal(size=(200, 3)) + np.repeat([[0.0], [4.0]], 100, 0)
     table[np.random.default_rng(1).random(table.shape) < 0.1] = np.nan
     np.savetxt(tmp_path / "holes.csv", table, delimiter=",", header="a,b,c", comments="")
-    words = ["train", "gmm", "--data", tmp_path / "holes.csv", "--precision", "fp64", "-o", "components=2"]
-    words += ["-o", "training.restarts=2", "--device", "cpu", "-o", "training.block=64"]
+    words = ["train", "gmm", "--data", tmp_path / "holes.csv", "--precision", "fp64", "-o", "n_components=2"]
+    words += ["-o", "training.n_init=2", "--device", "cpu", "-o", "training.block_size=64"]
     ended = together(tmp_path / "logs", count, command, *words, "--out", tmp_path / "several")
     assert ended.codes == [0] * count, ended.err
     together(tmp_path / "logs", 1, command, *words, "--out", tmp_path / "one")
@@ -190,9 +198,9 @@ def test_a_killed_process_ends_the_other_with_a_clear_word_and_the_run_resumes(t
 def test_a_signal_to_one_process_stops_both_after_the_same_step(tmp_path, model):
     words = {
         "dcgan": ["train", *DCGAN[:2], 8, *DCGAN[3:], "--device", "cpu"],
-        "gmm": ["train", "gmm", "--data", "iris", "-o", "components=3", "-o", "training.tolerance=0"],
+        "gmm": ["train", "gmm", "--data", "iris", "-o", "n_components=3", "-o", "training.tol=0"],
     }[model]
-    words += [] if model == "dcgan" else ["-o", "training.passes=12", "--device", "cpu"]
+    words += [] if model == "dcgan" else ["-o", "training.max_iter=12", "--device", "cpu"]
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     ended = together(tmp_path / "logs", 2, kill, 1, SIGTERM, 3, [*words, "--out", cut])
     assert ended.codes == [143, 143], ended.err
@@ -207,8 +215,8 @@ def test_a_signal_to_one_process_stops_both_after_the_same_step(tmp_path, model)
 @pytest.mark.precision
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_pass_of_em_is_left_undone_by_all_when_one_is_told_to_end(tmp_path, victim):
-    words = ["train", "gmm", "--data", "iris", "-o", "components=3", "-o", "training.tolerance=0", "--device", "cpu"]
-    words += ["-o", "training.passes=6", "-o", "training.block=10"]  # of 60 rows each, so 6 blocks a pass
+    words = ["train", "gmm", "--data", "iris", "-o", "n_components=3", "-o", "training.tol=0", "--device", "cpu"]
+    words += ["-o", "training.max_iter=6", "-o", "training.block_size=10"]  # of 60 rows each, so 6 blocks a pass
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     ended = together(tmp_path / "logs", 2, leave, victim, 3 * 6 + 2, [*words, "--out", cut])
     assert ended.codes == [143, 143], ended.err
@@ -322,8 +330,12 @@ def test_a_loss_that_overflows_in_one_process_costs_all_of_them_the_step(tmp_pat
     first, second, third = ended.told[0]
     assert second["scale"] == first["scale"] / 2
     assert second["generator.mean"] == first["generator.mean"] != third["generator.mean"]
-    assert first["critic.never"] == third["critic.never"] == [1.0, 1.0], "nobody used it, so it does not decay"
-    assert first["critic.sometimes"] == pytest.approx([-0.5, -0.5], rel=1e-3), "Adam's first step has the rate's size"
+    assert first["discriminator.never"] == third["discriminator.never"] == [1.0, 1.0], (
+        "nobody used it, so it does not decay"
+    )
+    assert first["discriminator.sometimes"] == pytest.approx([-0.5, -0.5], rel=1e-3), (
+        "Adam's first step has the rate's size"
+    )
 
 
 def drawn(rank, draw, events=4):
@@ -415,7 +427,7 @@ def test_a_batch_that_does_not_divide_is_refused():
     with pytest.raises(ConfigError, match=r"batch of 16 events does not divide among 3 processes.*--batch-size 15"):
         build_setup(config(), processes=ProcessGroup(0, 3))
     with pytest.raises(ConfigError, match=r"3 processes of 2 parts each.*--batch-size 18"):
-        build_setup(config(training={"accumulation": 2}), processes=ProcessGroup(0, 3))
+        build_setup(config(training={"grad_accumulation": 2}), processes=ProcessGroup(0, 3))
     assert build_setup(config(training={"batch_size": 18}), processes=ProcessGroup(2, 3)).feed.share == ProcessShare(
         2, 3, 6
     )

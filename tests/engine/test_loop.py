@@ -11,7 +11,7 @@ from torch import nn
 from toy_plugin import NegativeLogLikelihood, ToyGaussian
 
 import genzoo
-from genzoo.config.settings import ScheduleConfig, Training
+from genzoo.config.settings import GradientTraining, ScheduleConfig
 from genzoo.data.transforms import AffineTransform
 from genzoo.engine.dataloader import BlockLoader, ResidentLoader, Sampler, StreamingLoader, make_loader, read_rows
 from genzoo.engine.gradient import GradientEngine
@@ -31,7 +31,7 @@ PLAIN = AffineTransform(torch.zeros(()), torch.ones(()))
 
 def toy_engine(objective=None, runtime=EXACT, **training):
     model = genzoo.Model(genzoo.Parts(ToyGaussian((2,), 0.0))).to(runtime.dtype)
-    settings = Training(**{"steps": 10, "batch_size": 20, "optimizer": {"rate": 0.1}, **training})
+    settings = GradientTraining(**{"steps": 10, "batch_size": 20, "optimizer": {"lr": 0.1}, **training})
     return GradientEngine(model, objective or NegativeLogLikelihood(), settings, runtime)
 
 
@@ -53,7 +53,7 @@ class Tiny(genzoo.Discriminator):
 
 
 class Alternating(genzoo.GradientObjective):
-    """Critic first, then the generator under the critic's new weights; or both at once."""
+    """Discriminator first, then the generator under the discriminator's new weights; or both at once."""
 
     needs_discriminator = True
 
@@ -61,14 +61,14 @@ class Alternating(genzoo.GradientObjective):
         self.simultaneous = simultaneous
 
     def losses(self, model, batch, progress):
-        critic = model.discriminator
+        discriminator = model.discriminator
         samples = model.generator.sample(len(batch))
-        critic_loss = (critic(samples.detach()) - critic(batch.x)).mean()
+        discriminator_loss = (discriminator(samples.detach()) - discriminator(batch.x)).mean()
         if self.simultaneous:
-            yield {"critic": critic_loss, "generator": -critic(samples).mean()}
+            yield {"discriminator": discriminator_loss, "generator": -discriminator(samples).mean()}
         else:
-            yield {"critic": critic_loss}
-            yield {"generator": -critic(model.generator.sample(len(batch))).mean()}
+            yield {"discriminator": discriminator_loss}
+            yield {"generator": -discriminator(model.generator.sample(len(batch))).mean()}
 
 
 @pytest.mark.parametrize("simultaneous", [False, True])
@@ -76,29 +76,31 @@ def test_a_step_is_that_of_a_loop_written_by_hand(simultaneous):
     torch.manual_seed(0)
     model = genzoo.Model(genzoo.Parts(ToyGaussian((2,), 0.0), Tiny())).double()
     twin = copy.deepcopy(model)
-    settings = Training(
-        steps=6, batch_size=20, optimizer={"name": "sgd", "rate": 0.1}, groups={"critic": {"rate": 0.3}}
+    settings = GradientTraining(
+        steps=6, batch_size=20, optimizer={"name": "sgd", "lr": 0.1}, param_groups={"discriminator": {"lr": 0.3}}
     )
     feed = toy_feed()
     steps = run(GradientEngine(model, Alternating(simultaneous), settings, EXACT), feed, 6)
     optimizers = {
         "generator": torch.optim.SGD(twin.generator.parameters(), 0.1),
-        "critic": torch.optim.SGD(twin.discriminator.parameters(), 0.3),
+        "discriminator": torch.optim.SGD(twin.discriminator.parameters(), 0.3),
     }
     for number, batch in enumerate(itertools.islice(feed.items(1), 6), start=1):
         with random_scope(0, "step", number):
             samples = twin.generator.sample(20)
-            critic = twin.discriminator
-            critic_loss = (critic(samples.detach()) - critic(batch.x)).mean()
-            assert critic_loss.item() == pytest.approx(steps[number - 1].losses[0].values["critic"], rel=1e-12)
+            discriminator = twin.discriminator
+            discriminator_loss = (discriminator(samples.detach()) - discriminator(batch.x)).mean()
+            assert discriminator_loss.item() == pytest.approx(
+                steps[number - 1].losses[0].values["discriminator"], rel=1e-12
+            )
             if simultaneous:
-                generator_loss = -critic(samples).mean()
+                generator_loss = -discriminator(samples).mean()
                 gradients = torch.autograd.grad(generator_loss, list(twin.generator.parameters()))
-            critic.zero_grad()
-            critic_loss.backward()
-            optimizers["critic"].step()
+            discriminator.zero_grad()
+            discriminator_loss.backward()
+            optimizers["discriminator"].step()
             if not simultaneous:
-                generator_loss = -critic(twin.generator.sample(20)).mean()
+                generator_loss = -discriminator(twin.generator.sample(20)).mean()
                 gradients = torch.autograd.grad(generator_loss, list(twin.generator.parameters()))
             for parameter, gradient in zip(twin.generator.parameters(), gradients, strict=True):
                 parameter.grad = gradient
@@ -109,7 +111,9 @@ def test_a_step_is_that_of_a_loop_written_by_hand(simultaneous):
 
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop"])
 def test_each_optimiser_is_torchs_own(name):
-    engine = toy_engine(optimizer={"name": name, "rate": 0.05, "decay": 0.01, "momentum": 0.5, "betas": (0.8, 0.9)})
+    engine = toy_engine(
+        optimizer={"name": name, "lr": 0.05, "weight_decay": 0.01, "momentum": 0.5, "betas": (0.8, 0.9)}
+    )
     twin = copy.deepcopy(engine.model.generator)
     own = {
         "adam": lambda p: torch.optim.Adam(p, 0.05, (0.8, 0.9), weight_decay=0.01),
@@ -135,7 +139,7 @@ def test_training_finds_the_maximum_likelihood_fit():
 
 
 def test_a_batch_computed_in_parts_gives_the_same_update():
-    whole, parts = toy_engine(), toy_engine(accumulation=5)
+    whole, parts = toy_engine(), toy_engine(grad_accumulation=5)
     run(whole, toy_feed(), 10)
     run(parts, toy_feed(), 10)
     assert torch.allclose(whole.trained.mean, parts.trained.mean, rtol=1e-12)
@@ -143,8 +147,8 @@ def test_a_batch_computed_in_parts_gives_the_same_update():
     assert parts.trained.calls == 50
 
 
-def test_parts_of_an_adversarial_batch_see_the_same_critic():
-    """Each yield is one update of the whole batch: the generator's parts all meet the critic after its step."""
+def test_parts_of_an_adversarial_batch_see_the_same_discriminator():
+    """Each yield is one update of the whole batch: the generator's parts all meet the discriminator after its step."""
     seen = []
 
     class Watching(Alternating):
@@ -154,9 +158,9 @@ def test_parts_of_an_adversarial_batch_see_the_same_critic():
                 yield losses
 
     model = genzoo.Model(genzoo.Parts(ToyGaussian((2,), 0.0), Tiny())).double()
-    settings = Training(steps=1, batch_size=20, accumulation=4)
+    settings = GradientTraining(steps=1, batch_size=20, grad_accumulation=4)
     run(GradientEngine(model, Watching(False), settings, EXACT), toy_feed(), 1)
-    assert [name for name, _ in seen] == ["critic"] * 4 + ["generator"] * 4
+    assert [name for name, _ in seen] == ["discriminator"] * 4 + ["generator"] * 4
     assert all(torch.equal(weight, seen[0][1]) for _, weight in seen[:4])
     assert all(torch.equal(weight, seen[4][1]) for _, weight in seen[4:])
     assert not torch.equal(seen[0][1], seen[4][1])
@@ -173,7 +177,7 @@ def test_training_differentiates_wherever_it_is_called():
 
 
 def test_the_gradient_is_clipped_to_its_norm():
-    engine = toy_engine(clip=0.01, optimizer={"name": "sgd", "rate": 1.0})
+    engine = toy_engine(grad_clip=0.01, optimizer={"name": "sgd", "lr": 1.0})
     before = torch.cat([p.detach().clone().flatten() for p in engine.trained.parameters()])
     run(engine, toy_feed(), 1)
     after = torch.cat([p.detach().flatten() for p in engine.trained.parameters()])
@@ -215,7 +219,7 @@ def test_schedules_warm_up_and_decay_to_their_floor():
 
 
 def test_the_schedule_reaches_the_optimiser():
-    engine = toy_engine(optimizer={"name": "sgd", "rate": 1.0}, schedule={"name": "linear"}, clip=1e-4)
+    engine = toy_engine(optimizer={"name": "sgd", "lr": 1.0}, schedule={"name": "linear"}, grad_clip=1e-4)
     moves, last = [], nn.utils.parameters_to_vector(engine.trained.parameters()).detach()
     for _ in training_steps(engine, toy_feed(), Budget(10, None), seed=0):
         now = nn.utils.parameters_to_vector(engine.trained.parameters()).detach()
@@ -225,8 +229,8 @@ def test_the_schedule_reaches_the_optimiser():
 
 
 def test_budgets_end_at_whichever_comes_first():
-    assert Budget.of(Training(epochs=2.5), 10) == Budget(25, None)
-    assert Budget.of(Training(epochs=2, steps=7, minutes=0.5), 10) == Budget(7, 30.0)
+    assert Budget.of(GradientTraining(epochs=2.5), 10) == Budget(25, None)
+    assert Budget.of(GradientTraining(epochs=2, steps=7, minutes=0.5), 10) == Budget(7, 30.0)
     assert Budget(10, 100.0).spent(5, 80.0) == 0.8
     steps = list(training_steps(toy_engine(), toy_feed(), Budget(None, 0.15), seed=0))
     assert steps[-1].last
@@ -300,8 +304,8 @@ def test_an_objective_that_breaks_its_contract_is_blamed():
             run(toy_engine(objective()), toy_feed(), 1)
     with pytest.raises(ConfigError, match="no discriminator"):
         toy_engine(Alternating(True))
-    with pytest.raises(ConfigError, match="'critics'"):
-        toy_engine(groups={"critics": {"rate": 1}})
+    with pytest.raises(ConfigError, match="'discriminators'"):
+        toy_engine(param_groups={"discriminators": {"lr": 1}})
 
 
 def test_an_epoch_sees_every_row_at_most_once_and_epochs_differ():

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import genzoo
-from genzoo.config.settings import Training
+from genzoo.config.settings import GradientTraining
 from genzoo.engine.gradient import GradientEngine
 from genzoo.models.factory import build_model, build_objective
 from genzoo.plugins.manager import get_registry
@@ -16,8 +16,8 @@ from genzoo.testing.subject import Subject
 
 IMAGE = genzoo.DataSpec((3, 10, 12), "image", (genzoo.Feature("pixel"),), (0.0, 255.0), 1.0, "uint8")
 DCGAN = get_registry().models.get("dcgan").spec.objectives
-STEPS = {"wasserstein-gp": {"critic_steps": 2}}
-"""Two updates of a critic trace as five do."""
+STEPS = {"wasserstein-gp": {"discriminator_steps": 2}}
+"""Two updates of a discriminator trace as five do."""
 DOUBLY = {"name": "iwae", "gradient": "doubly-reparameterized"}
 VARIANTS = [
     *(("dcgan", {"dropout": 0.1}, {"name": name, "simultaneous": True, **STEPS.get(name, {})}) for name in DCGAN),
@@ -69,7 +69,7 @@ def test_compiled_stages_train_as_uncompiled_ones_do(objective):
             for name in loss.stages:
                 setattr(loss, name, torch.compile(getattr(loss, name), fullgraph=True, backend="aot_eager"))
         engine = GradientEngine(
-            parts, loss, Training(batch_size=4, compile=False), Runtime(torch.device("cpu"), "fp32")
+            parts, loss, GradientTraining(batch_size=4, compile=False), Runtime(torch.device("cpu"), "fp32")
         )
         for step in range(1, 3):
             torch.manual_seed(step)
@@ -98,7 +98,7 @@ def test_training_on_cuda_compiled_into_graphs_stays_finite_and_repeats(objectiv
 @gpu
 def test_a_step_on_cuda_never_waits_for_the_host():
     parts, loss, batch = assemble("dcgan", "relativistic", "cuda")
-    settings = Training(batch_size=4, ema=0.9, clip=1.0, compile=False)
+    settings = GradientTraining(batch_size=4, ema=0.9, grad_clip=1.0, compile=False)
     engine = GradientEngine(parts, loss, settings, Runtime(torch.device("cuda"), "fp32"))
     engine.update(batch, 1, 0.0)
     torch.cuda.set_sync_debug_mode("error")

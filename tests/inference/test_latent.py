@@ -176,7 +176,7 @@ def test_a_traversal_in_a_table_says_dimension_and_value_also_beside_columns_of_
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
-    genzoo.train("gaussian", data="iris", out=folder / "table", training={"passes": 20})
+    genzoo.train("gaussian", data="iris", out=folder / "table", training={"max_iter": 20})
     genzoo.train(
         "dcgan", out=folder / "image", generator_widths=[8, 8, 8], discriminator_widths=[8, 8], training={"steps": 2}
     )

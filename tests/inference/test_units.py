@@ -39,7 +39,7 @@ def in_another_unit(fitted, factor):
     ("model", "options"),
     [
         ("gaussian", {}),
-        *(("gmm", {"covariance": name}) for name in ("full", "tied", "diagonal", "spherical")),
+        *(("gmm", {"covariance_type": name}) for name in ("full", "tied", "diagonal", "spherical")),
         ("gmm", {"noise": True}),
         ("naive-bayes", {}),
     ],
@@ -48,7 +48,7 @@ def test_a_fitted_model_scores_metres_and_millimetres_alike(tmp_path, model, opt
     x = table()
     x[np.random.default_rng(1).random(x.shape) < 0.2] = math.nan
     x[7] = math.nan
-    training = {"passes": 20}
+    training = {"max_iter": 20}
     fitted = genzoo.train(model, x, precision="fp64", training=training, out=tmp_path / "run", **options).fitted()
     observed = (~np.isnan(x)).sum(1)
     assert len(set(observed)) == 5, "from rows without any value to whole ones"
@@ -65,7 +65,7 @@ def test_models_trained_in_units_apart_by_1024_agree(tmp_path, model, holes):
     x = table()
     if holes:
         x[np.random.default_rng(1).random(x.shape) < 0.1] = math.nan
-    budget = {"passes": 60} if "em" in spec.objectives else {"steps": 40}
+    budget = {"max_iter": 60} if "em" in spec.objectives else {"steps": 40}
     runs = [
         genzoo.train(model, x * unit, precision="fp64", training=budget, out=tmp_path / str(unit))
         for unit in (1.0, 1024.0)
@@ -87,7 +87,12 @@ def test_columns_of_very_small_variance_are_not_drowned(tmp_path, covariance):
     found = []
     for unit in (1.0, 1024.0):
         run = genzoo.train(
-            "gmm", x * unit, precision="fp64", covariance=covariance, training={"passes": 30}, out=tmp_path / str(unit)
+            "gmm",
+            x * unit,
+            precision="fp64",
+            covariance_type=covariance,
+            training={"max_iter": 30},
+            out=tmp_path / str(unit),
         )
         found.append(run.log_prob(x * unit))
     assert np.allclose(found[1] - found[0], -x.shape[1] * math.log(1024.0), atol=1e-6)
@@ -99,7 +104,7 @@ def image_data(quantum, top, storage):
 
 def test_the_probability_of_an_image_does_not_depend_on_its_range(tmp_path):
     fitted = genzoo.train(
-        "gmm", "digits", components=3, precision="fp64", training={"passes": 5}, out=tmp_path / "run"
+        "gmm", "digits", n_components=3, precision="fp64", training={"max_iter": 5}, out=tmp_path / "run"
     ).fitted()
     levels = genzoo.Dataset("x", fitted.data, digit_images()[:300]).events
     scaled = in_another_unit(fitted, 1 / 16)
@@ -120,6 +125,8 @@ def test_the_same_grid_is_learnt_alike_in_either_unit(tmp_path):
     found = []
     for quantum, top, storage, unit in ((1.0, 16.0, "uint8", 1), (1 / 16, 1.0, "float64", 16.0)):
         data = genzoo.Dataset("x", image_data(quantum, top, storage), (events / unit).astype(storage))
-        run = genzoo.train("gmm", data, components=2, precision="fp64", training={"passes": 8}, out=tmp_path / storage)
+        run = genzoo.train(
+            "gmm", data, n_components=2, precision="fp64", training={"max_iter": 8}, out=tmp_path / storage
+        )
         found.append(run.log_prob_bound(data.events[:200], draws=4))
     assert torch.allclose(*map(torch.as_tensor, found), rtol=0, atol=1e-6)

@@ -165,11 +165,11 @@ HOOK = genzoo.hookimpl
 def test_a_bad_plugin_leaves_nothing_registered(content, reason):
     zoo = core_only_manager()
     del zoo.states[:]
-    before = {sort: zoo.registry.table(sort).ids() for sort in KINDS}
+    before = {kind: zoo.registry.table(kind).ids() for kind in KINDS}
     marked = {name: HOOK(value) if callable(value) else value for name, value in content.items()}
     with pytest.raises(PluginError, match=reason):
         zoo.add("bad", module(**marked))
-    assert {sort: zoo.registry.table(sort).ids() for sort in KINDS} == before
+    assert {kind: zoo.registry.table(kind).ids() for kind in KINDS} == before
     assert not zoo.states
 
 
@@ -225,7 +225,7 @@ def test_settings_of_a_spec_are_out_of_its_plugins_hands_once_registered():
         ({"reference": "two\nlines"}, "reference"),
         ({"objectives": (1,)}, "objectives"),
         ({"options": [("a", 1)]}, "options"),
-        ({"training": {"rate": object()}}, "plain data"),
+        ({"training": {"lr": object()}}, "plain data"),
         ({"options": {1: 2}}, "plain data"),
         ({"presets": {"quick": 3}}, "quick"),
         ({"missing": "no"}, "missing"),

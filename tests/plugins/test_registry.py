@@ -42,7 +42,7 @@ def test_absorbing_is_all_or_nothing():
     more.models.add("one", dataclasses.replace(spec(), name="other"))
     more.models.add("one", spec())
     with pytest.raises(PluginError):
-        zoo.absorb(more)
+        zoo.merge(more)
     assert zoo.models.ids() == {"one/dcgan"}
 
 

@@ -134,11 +134,14 @@ def pages(tmp_path_factory, evil_csv):
     """Pages of real runs and comparisons, by name."""
     folder = tmp_path_factory.mktemp("pages")
     small = {"generator_widths": [8, 8, 8], "discriminator_widths": [8, 8], "training": {"steps": 12}}
-    genzoo.train("gaussian", data="iris", out=folder / "gaussian", training={"passes": 30})
+    genzoo.train("gaussian", data="iris", out=folder / "gaussian", training={"max_iter": 30})
     genzoo.train("dcgan", out=folder / "dcgan", **small)
-    genzoo.train("naive-bayes", data=evil_csv, out=folder / "evil", training={"passes": 5})
+    genzoo.train("naive-bayes", data=evil_csv, out=folder / "evil", training={"max_iter": 5})
     genzoo.compare(
-        ["naive-bayes:components=1..2"], evil_csv, out=folder / "evil-comparison", training={"passes": 5, "restarts": 1}
+        ["naive-bayes:n_components=1..2"],
+        evil_csv,
+        out=folder / "evil-comparison",
+        training={"max_iter": 5, "n_init": 1},
     )
     genzoo.compare(
         [{"model": "dcgan", "objective": name, **small} for name in ("relativistic", "hinge")],
@@ -313,7 +316,7 @@ def test_marginals_are_densities_and_shares_of_what_was_observed():
 def test_components_are_told_by_their_share_and_by_what_is_typical_of_them(tmp_path):
     rng = np.random.default_rng(0)
     events = np.concatenate([rng.normal(0, 1, (70, 2)), rng.normal(1000, 1, (30, 2))])
-    run = genzoo.train("gmm", data=events, out=tmp_path / "two", components=2, training={"restarts": 5})
+    run = genzoo.train("gmm", data=events, out=tmp_path / "two", n_components=2, training={"n_init": 5})
     section = inside_sections(run.fitted(), events, 0)[-1]
     rows = section.blocks[0].rows
     assert [row[1] for row in rows] == ["70.0%", "30.0%"]
@@ -361,7 +364,7 @@ def test_a_run_at_work_is_shown_by_its_last_checkpoint(pages, tmp_path):
 
 def test_a_run_whose_data_are_gone_is_shown_without_them(tmp_path):
     events = np.random.default_rng(0).normal(size=(60, 2))
-    run = genzoo.train("gaussian", data=events, out=tmp_path / "memory", training={"passes": 5})
+    run = genzoo.train("gaussian", data=events, out=tmp_path / "memory", training={"max_iter": 5})
     page = check(write(run.path))
     assert "The data of this run cannot be had" in page.text
     assert "Samples of the model" in page.text
@@ -369,7 +372,7 @@ def test_a_run_whose_data_are_gone_is_shown_without_them(tmp_path):
 
 
 def test_a_run_without_test_rows_is_not_judged(tmp_path):
-    run = genzoo.train("gaussian", data="iris", out=tmp_path / "all", training={"passes": 5}, split={"test": 0.0})
+    run = genzoo.train("gaussian", data="iris", out=tmp_path / "all", training={"max_iter": 5}, split={"test": 0.0})
     page = check(write(run.path))
     assert "no test rows, so it is not judged; the real events here are validation rows" in page.text
     assert "coverage" not in page.text

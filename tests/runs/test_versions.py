@@ -77,7 +77,7 @@ def test_a_file_of_a_newer_version_says_so(file, tmp_path):
         shutil.copytree(RUNS / VERSIONS[-1] / name, tmp_path / name)
     path = tmp_path / "gmm-interrupted" / file
     path.write_text(
-        json.dumps({**json.loads(path.read_text(encoding="utf-8")), "format": 2, "later": True}), encoding="utf-8"
+        json.dumps({**json.loads(path.read_text(encoding="utf-8")), "format": 3, "later": True}), encoding="utf-8"
     )
     with pytest.raises(ArtifactError, match="newer genzoo"):
         genzoo.load(tmp_path / ("gmm" if "gmm/" in file else "gmm-interrupted"))

@@ -1,6 +1,10 @@
+import ast
+from pathlib import Path
+
 import pytest
 import torch
 
+import genzoo
 from genzoo.runtime.seeding import derive, random_scope
 
 
@@ -55,3 +59,38 @@ def test_scopes_leave_nothing_behind():
         with random_scope(0, "step", place):
             torch.rand(1)
     assert [len(module._queued_calls) for module in (torch.cuda, torch.xpu, torch.mtia)] == before
+
+
+PURPOSES = {
+    "block",
+    "bound",
+    "build",
+    "classifier",
+    "dequantise",
+    "encode",
+    "folds",
+    "halves",
+    "impute",
+    "initialise",
+    "jackknife",
+    "order",
+    "sample",
+    "step",
+    "two-sample",
+    "validation",
+    "watched",
+}
+
+
+def test_the_names_of_scopes_stay_as_stored_seeds_know_them():
+    root = Path(genzoo.__file__).parent
+    found = {
+        node.args[1].value
+        for path in root.rglob("*.py")
+        if "testing" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in ("random_scope", "derive")
+        and isinstance(node.args[1], ast.Constant)
+    }
+    assert found == PURPOSES

@@ -88,9 +88,9 @@ def test_settings_that_are_no_json_of_ours_are_refused(name, model, cli):
 
 
 FIELDS = {
-    "format": [2, 10**9, 0, "1", None, -1, 1.5],
+    "format": [3, 10**9, 0, "1", None, -1, 1.5],
     "model": ["nobody/nothing", "gmm", "", None, 7, "../x/gmm", "a b/gmm", "x" * 10_000],
-    "options": [None, [], {"components": 10**400}, {"components": 10**6}, {"components": "many"}, {"none": 1}],
+    "options": [None, [], {"n_components": 10**400}, {"n_components": 10**6}, {"n_components": "many"}, {"none": 1}],
     "data": [
         None,
         {},
@@ -114,7 +114,7 @@ def test_settings_of_wrong_types_and_values_are_refused(name, value, model, cli)
 
 
 def test_a_newer_format_and_a_model_that_is_not_installed_say_what_to_do(model, cli):
-    rewritten(model, lambda content: content.update(format=2))
+    rewritten(model, lambda content: content.update(format=3))
     assert_refused(cli("sample", model), 4, "newer", "pip install --upgrade genzoo")
     rewritten(model, lambda content: content.update(format=1, model="genzoo-flow/nsf"))
     assert_refused(cli("sample", model), 4, "no installed plugin", "genzoo install genzoo-flow")
@@ -249,7 +249,7 @@ BOMBS = {
     "channels": lambda c: c.update(
         model="genzoo-vae/vae", options={"channels": [65_536] * 12, "network": "convolutional"}
     ),
-    "critic": lambda c: c.update(
+    "discriminator": lambda c: c.update(
         model="genzoo-gan/dcgan", options={"discriminator_widths": [8192, 8192], "kernel": 15}
     ),
     "errors": lambda c: c["data"].update(features=[0] * 400_000),
@@ -270,7 +270,7 @@ def test_what_settings_ask_for_is_refused_before_it_takes_memory(name, model, tm
     assert rise(tmp_path, model) <= 2 * size + 64 * MEBIBYTE
 
 
-def test_the_critic_that_options_ask_for_is_never_made(tmp_path):
+def test_the_discriminator_that_options_ask_for_is_never_made(tmp_path):
     shutil.copytree(RUNS / "dcgan/model", tmp_path / "m")
     rewritten(tmp_path / "m", lambda content: content["options"].update(discriminator_widths=[8192, 8192]))
     assert rise(tmp_path, tmp_path / "m") <= 64 * MEBIBYTE

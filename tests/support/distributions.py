@@ -11,7 +11,7 @@ from pathlib import Path
 PLUGIN = '''"""A plugin."""
 import genzoo
 
-GENZOO_API = 1
+GENZOO_API = 2
 
 
 @genzoo.hookimpl
@@ -38,6 +38,7 @@ def register_objectives(register):
             summary="Squares",
             builder="{package}.parts:build_loss",
             config="{package}.parts:LossOptions",
+            kind="gradient",
         )
     )
 '''

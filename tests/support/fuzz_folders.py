@@ -103,14 +103,14 @@ def make_cases(folder: Path) -> list[Case]:
         {"device": "cpu", "precision": "fp32"},
     )
     genzoo.train("naive-bayes", mixed, out=folder / "bayes", **common)
-    genzoo.train("gmm", rows, noise=True, covariance="diagonal", out=folder / "noisy", **common)
+    genzoo.train("gmm", rows, noise=True, covariance_type="diagonal", out=folder / "noisy", **common)
     genzoo.train("gaussian", str(folder / "plain.npy"), out=folder / "gaussian", **common)
     genzoo.train(
         "vae",
         mixed,
         widths=[4],
         latent=2,
-        components=2,
+        n_components=2,
         training={"steps": 2, "batch_size": 16},
         out=folder / "columns",
         **common,

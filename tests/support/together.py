@@ -19,7 +19,7 @@ from torch import nn
 
 import genzoo
 from genzoo.config.resolve import layer, resolve_config
-from genzoo.config.settings import Training
+from genzoo.config.settings import GradientTraining
 from genzoo.engine.distributed import Processes, join_processes
 from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.sync_batchnorm import convert_batchnorm
@@ -209,7 +209,7 @@ def normalize(kind: str, shares: list[int]) -> object:
 
 
 class _Sparse(genzoo.GradientObjective):
-    """Of a critic that only some processes use, and a loss that overflows fp16 in one of them at the second step."""
+    """A discriminator that only some processes use, and a loss that overflows fp16 in one of them at step 2."""
 
     def __init__(self, processes: Processes) -> None:
         self._rank = processes.rank
@@ -217,8 +217,8 @@ class _Sparse(genzoo.GradientObjective):
     def losses(self, model, batch, progress):
         factor = 1e38 if self._rank and progress.step == 2 else 1.0
         yield {"generator": model.generator.mean.sum() * factor}
-        critic = model.discriminator
-        yield {"critic": critic.used.sum() + (critic.sometimes.sum() if self._rank else 0.0)}
+        discriminator = model.discriminator
+        yield {"discriminator": discriminator.used.sum() + (discriminator.sometimes.sum() if self._rank else 0.0)}
 
 
 class _Idle(genzoo.Discriminator):
@@ -237,7 +237,7 @@ def step_in_fp16() -> object:
     told = []
     with join_processes() as processes:
         model = genzoo.Model(genzoo.Parts(toy_plugin.ToyGaussian((2,), 0.0), _Idle()))
-        settings = Training(steps=3, batch_size=4, optimizer={"name": "adam", "rate": 0.5, "decay": 0.1})
+        settings = GradientTraining(steps=3, batch_size=4, optimizer={"name": "adam", "lr": 0.5, "weight_decay": 0.1})
         cpu = torch.device("cpu")
         engine = GradientEngine(model, _Sparse(processes), settings, Runtime(cpu, "fp16"), processes)
         batch = genzoo.Batch(torch.zeros(2, 2))

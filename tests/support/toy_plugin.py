@@ -10,7 +10,7 @@ from torch import nn
 
 import genzoo
 
-GENZOO_API = 1
+GENZOO_API = 2
 
 
 class ToyOptions(genzoo.Settings):
@@ -101,8 +101,8 @@ def register_models(register):
             objectives=("toy-likelihood", "toy-exploding"),
             capabilities=frozenset({"likelihood"}),
             data="iris",
-            training={"steps": 30, "batch_size": 16, "optimizer": {"rate": 0.05}},
-            presets={"slow": {"training": {"epochs": 3, "optimizer": {"rate": 0.01}}, "options": {"offset": 1.0}}},
+            training={"steps": 30, "batch_size": 16, "optimizer": {"lr": 0.05}},
+            presets={"slow": {"training": {"epochs": 3, "optimizer": {"lr": 0.01}}, "options": {"offset": 1.0}}},
         )
     )
 
@@ -112,12 +112,20 @@ def register_objectives(register):
     reference = "toy_plugin:build_{}"
     register(
         genzoo.ObjectiveSpec(
-            "toy-likelihood", "Negative log-likelihood", reference.format("loss"), "toy_plugin:LossOptions"
+            "toy-likelihood",
+            "Negative log-likelihood",
+            reference.format("loss"),
+            "toy_plugin:LossOptions",
+            kind="gradient",
         )
     )
     register(
         genzoo.ObjectiveSpec(
-            "toy-exploding", "Diverges at step 5", reference.format("exploding"), "toy_plugin:LossOptions"
+            "toy-exploding",
+            "Diverges at step 5",
+            reference.format("exploding"),
+            "toy_plugin:LossOptions",
+            kind="gradient",
         )
     )
 

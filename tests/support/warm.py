@@ -84,10 +84,14 @@ def warm(
         found.close()
 
 
-def command(words: Sequence[str], largest: int | None = None) -> int:
-    """A command line of genzoo; `largest` is the size in bytes of which its disk takes no larger file."""
+def command(words: Sequence[str], largest: int | None = None, path: Sequence[str] = ()) -> int:
+    """A command line of genzoo; `largest` is the size in bytes of which its disk takes no larger file.
+
+    `path` comes before all else that can be imported.
+    """
     from genzoo.cli.main import main
 
+    sys.path[:0] = path
     if largest is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
     return main(list(words))

@@ -57,17 +57,17 @@ def test_what_cannot_be_said_of_a_model_that_is_built_for_other_events_is_not_ch
         assert outcomes[name].reason == "not checked, as 'builds' is broken"
 
 
-@pytest.mark.parametrize("sort", ["metric", "dataset"])
-def test_right_metrics_and_datasets_keep_every_promise(sort, wrong_zoo):
-    outcomes = check_promises(f"right-{sort}", sort=sort)
-    assert [outcome.state for outcome in outcomes] == ["kept"] * len(promises(sort))
+@pytest.mark.parametrize("kind", ["metric", "dataset"])
+def test_right_metrics_and_datasets_keep_every_promise(kind, wrong_zoo):
+    outcomes = check_promises(f"right-{kind}", kind=kind)
+    assert [outcome.state for outcome in outcomes] == ["kept"] * len(promises(kind))
 
 
 @pytest.mark.parametrize(
-    ("promise", "sort"), [*((name, "metric") for name in METRICS), *((name, "dataset") for name in DATASETS)]
+    ("promise", "kind"), [*((name, "metric") for name in METRICS), *((name, "dataset") for name in DATASETS)]
 )
-def test_a_wrong_metric_or_dataset_breaks_the_promise_that_names_it_and_no_other(promise, sort, wrong_zoo):
-    found = broken(check_promises(name_of(promise), sort=sort))
+def test_a_wrong_metric_or_dataset_breaks_the_promise_that_names_it_and_no_other(promise, kind, wrong_zoo):
+    found = broken(check_promises(name_of(promise), kind=kind))
     assert list(found) == [promise], found
 
 
@@ -79,8 +79,8 @@ def test_every_promise_has_something_wrong_that_breaks_it():
 
 
 def test_every_promise_has_a_name_and_a_sentence_of_its_own():
-    for sort in ("model", "metric", "dataset"):
-        known = promises(sort)
+    for kind in ("model", "metric", "dataset"):
+        known = promises(kind)
         assert len({promise.name for promise in known}) == len(known)
         assert all(promise.sentence.endswith(".") for promise in known)
     with pytest.raises(ConfigError, match="Nothing is promised of a 'callback'"):
@@ -93,7 +93,7 @@ def test_an_unknown_name_or_promise_is_refused(wrong_zoo):
     with pytest.raises(ConfigError, match=r"No model promises 'sampel-shape'\. Did you mean 'sample-shape'"):
         keeps_promises("right-normal", expected_failures={"sampel-shape": "a typing error"})
     with pytest.raises(ConfigError, match="are of models"):
-        check_promises("right-metric", sort="metric", options={"share": 0.2})
+        check_promises("right-metric", kind="metric", options={"share": 0.2})
 
 
 CONFTEST = """
@@ -111,17 +111,17 @@ TESTS = """
 from genzoo.testing import keeps_promises
 
 
-@keeps_promises("right-dataset", sort="dataset")
+@keeps_promises("right-dataset", kind="dataset")
 def test_right(promise):
     promise()
 
 
-@keeps_promises("wrong-splits", sort="dataset", expected_failures={"splits": "it has three rows"})
+@keeps_promises("wrong-splits", kind="dataset", expected_failures={"splits": "it has three rows"})
 def test_expected(promise):
     promise()
 
 
-@keeps_promises("wrong-spec-fits-events", sort="dataset", expected_failures={"splits": "it has enough rows after all"})
+@keeps_promises("wrong-spec-fits-events", kind="dataset", expected_failures={"splits": "it has enough rows after all"})
 def test_broken(promise):
     promise()
 """
@@ -149,16 +149,16 @@ def test_what_pytest_loads_by_itself_imports_neither_torch_nor_pytest():
 
 
 def test_checking_on_the_command_line(cli, wrong_zoo):
-    code, out, err = cli("plugins", "check", "right-dataset", "--sort", "dataset")
+    code, out, err = cli("plugins", "check", "right-dataset", "--kind", "dataset")
     assert code == 0, err
     assert "6 promises of 'right-dataset' checked" in out
-    code, out, err = cli("plugins", "check", "right-dataset", "wrong-splits", "--sort", "dataset", "--json")
+    code, out, err = cli("plugins", "check", "right-dataset", "wrong-splits", "--kind", "dataset", "--json")
     assert code == 5
     assert "'wrong-splits' broke promises" in err
     told = json.loads(out)
     assert {one["state"] for one in told["right-dataset"]} == {"kept"}
     assert [one["promise"] for one in told["wrong-splits"] if one["state"] == "broken"] == ["splits"]
-    assert_refused(cli("plugins", "check", "right-datset", "--sort", "dataset"), 2, "Did you mean 'right-dataset'")
+    assert_refused(cli("plugins", "check", "right-datset", "--kind", "dataset"), 2, "Did you mean 'right-dataset'")
     assert_refused(cli("plugins", "check"), 2, "Name what to check")
     code, out, _ = cli("plugins", "check", "--list")
     assert code == 0

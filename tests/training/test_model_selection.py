@@ -13,7 +13,7 @@ from genzoo.runs.checkpoint import checkpoints, load_checkpoint
 
 pytestmark = pytest.mark.precision
 
-EVERY = {"steps": 12, "batch_size": 64, "eval_every": 0.25, "checkpoint_every": 1, "keep": 100}
+EVERY = {"steps": 12, "batch_size": 64, "eval_every": 0.25, "checkpoint_every": 1, "keep_checkpoints": 100}
 
 
 def lines(run, key):
@@ -68,7 +68,7 @@ def test_a_logged_metric_is_what_the_metric_says_of_the_kept_model(watched):
 
 def test_patience_works_for_a_gan_through_a_metric(tmp_path):
     settings = {"steps": 400, "batch_size": 64, "eval_every": 0.1, "patience": 2, "metrics": ["coverage"]}
-    run = genzoo.train("dcgan", out=tmp_path / "run", training={**settings, "optimizer": {"rate": 1e-7}})
+    run = genzoo.train("dcgan", out=tmp_path / "run", training={**settings, "optimizer": {"lr": 1e-7}})
     assert run.record["steps"] < 400
     values = list(lines(run, "metrics").values())
     assert all(later["coverage"] <= max(v["coverage"] for v in values[:-2]) for later in values[-2:])
@@ -87,7 +87,7 @@ def test_the_objective_is_watched_beside_metrics_unless_another_rule_is_named(tm
     run = genzoo.train("toy", "iris", out=tmp_path / "a", training=training)
     assert run.record["watch"]["by"] == "objective"
     assert lines(run, "validation").keys() == lines(run, "metrics").keys()
-    run = genzoo.train("toy", "iris", out=tmp_path / "b", training={"steps": 8, "watch": "frechet-distance"})
+    run = genzoo.train("toy", "iris", out=tmp_path / "b", training={"steps": 8, "monitor": "frechet-distance"})
     assert run.record["watch"]["metrics"] == ["frechet-distance"]
     assert run.record["best"]["by"] == "frechet-distance"
 
@@ -96,10 +96,10 @@ def test_the_objective_is_watched_beside_metrics_unless_another_rule_is_named(tm
     ("model", "training", "message"),
     [
         ("dcgan", {"patience": 2}, "Name a metric"),
-        ("dcgan", {"watch": "objective", "metrics": ["coverage"]}, "nothing to watch itself"),
+        ("dcgan", {"monitor": "objective", "metrics": ["coverage"]}, "nothing to watch itself"),
         ("dcgan", {"metrics": ["covrage"]}, "covrage"),
         ("dcgan", {"metrics": ["coverage"], "features": "nothing"}, "nothing"),
-        ("gmm", {"metrics": ["coverage"]}, "converged"),
+        ("gmm", {"metrics": ["coverage"]}, "has no setting training.metrics"),
         ("dcgan", {"metrics": ["log-likelihood"]}, "has none"),
         ("dcgan", {"metrics": ["total-variation"]}, "is for tables"),
     ],

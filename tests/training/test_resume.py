@@ -80,11 +80,14 @@ def test_resume_is_exact_in_every_precision(tmp_path, model, precision):
 @pytest.mark.parametrize(
     "more",
     [
-        {"ema": 0.9, "accumulation": 4, "clip": 0.5},
-        {"schedule": {"name": "cosine", "warmup": 6, "floor": 0.1}, "optimizer": {"name": "adamw", "decay": 0.1}},
+        {"ema": 0.9, "grad_accumulation": 4, "grad_clip": 0.5},
+        {
+            "schedule": {"name": "cosine", "warmup": 6, "floor": 0.1},
+            "optimizer": {"name": "adamw", "weight_decay": 0.1},
+        },
         {"optimizer": {"name": "sgd", "momentum": 0.9}},
-        {"optimizer": {"name": "rmsprop", "momentum": 0.5}, "groups": {"critic": {"rate": 0.0001}}},
-        {"keep": 3, "eval_steps": 4, "metrics": ["mmd"], "patience": 2},
+        {"optimizer": {"name": "rmsprop", "momentum": 0.5}, "param_groups": {"discriminator": {"lr": 0.0001}}},
+        {"keep_checkpoints": 3, "eval_steps": 4, "metrics": ["mmd"], "patience": 2},
     ],
 )
 def test_resume_is_exact_with_every_setting(tmp_path, more):
@@ -98,7 +101,7 @@ def test_resume_is_exact_under_patience_and_in_the_middle_of_an_epoch(tmp_path):
         "epochs": 40,
         "batch_size": 16,
         "patience": 2,
-        "optimizer": {"rate": 0.5},
+        "optimizer": {"lr": 0.5},
         "eval_steps": 3,
         "log_every": 1,
     }
@@ -109,8 +112,8 @@ def test_resume_is_exact_under_patience_and_in_the_middle_of_an_epoch(tmp_path):
 
 @pytest.mark.parametrize("stops", [(1,), (3, 8), (14, 15, 16)])
 def test_resume_is_exact_for_passes_of_em_and_restarts(tmp_path, stops):
-    training = {"restarts": 3, "tolerance": 0.003, "log_every": 1, "sample_every": 7, "checkpoint_every": 50}
-    whole, part = both(tmp_path, "gmm", stops=stops, data="iris", components=3, training=training)
+    training = {"n_init": 3, "tol": 0.003, "log_every": 1, "sample_every": 7, "checkpoint_every": 50}
+    whole, part = both(tmp_path, "gmm", stops=stops, data="iris", n_components=3, training=training)
     assert part == whole
 
 
@@ -174,7 +177,7 @@ class Slow:
     ],
 )
 def test_a_signal_abandons_what_takes_long_and_it_is_done_again(tmp_path, monkeypatch, where, model):
-    training = {"restarts": 2, "tolerance": 0.003} if model == "gmm" else {"steps": 9, "eval_steps": 3, "patience": 9}
+    training = {"n_init": 2, "tol": 0.003} if model == "gmm" else {"steps": 9, "eval_steps": 3, "patience": 9}
     training |= {"log_every": 1, "sample_every": 3}
     whole = genzoo.train(model, "iris", out=tmp_path / "whole", training=training)
     with monkeypatch.context() as patch:
@@ -297,7 +300,7 @@ def test_a_second_interrupt_ends_at_once_and_harms_nothing(tmp_path, monkeypatch
 
 @pytest.mark.precision
 def test_a_larger_budget_undoes_the_evaluation_that_only_its_former_end_brought(tmp_path):
-    settings = {"batch_size": 16, "eval_steps": 4, "patience": 50, "log_every": 1, "optimizer": {"rate": 0.3}}
+    settings = {"batch_size": 16, "eval_steps": 4, "patience": 50, "log_every": 1, "optimizer": {"lr": 0.3}}
     settings |= {"checkpoint_every": 3, "sample_every": 1}
     whole = genzoo.train("toy", out=tmp_path / "whole", training={**settings, "steps": 14})
     for first in (6, 7, 10):
@@ -339,7 +342,7 @@ def test_a_budget_in_minutes_adds_up_over_resumes_whatever_the_clock_on_the_wall
     ],
 )
 def test_a_log_that_was_cut_or_spoilt_is_whole_again(tmp_path, damage):
-    settings = {**BASE, "checkpoint_every": 3, "keep": 3}
+    settings = {**BASE, "checkpoint_every": 3, "keep_checkpoints": 3}
     whole = genzoo.train("toy", out=tmp_path / "whole", training=settings)
     with pytest.raises(Interrupted):
         genzoo.train("toy", out=tmp_path / "part", training=settings, watchers=[stop(5, signal.SIGINT)])
@@ -352,7 +355,7 @@ def test_a_log_that_was_cut_or_spoilt_is_whole_again(tmp_path, damage):
 
 @pytest.mark.precision
 def test_a_damaged_checkpoint_is_told_of_and_an_earlier_one_is_used(tmp_path):
-    settings = {**BASE, "keep": 3}
+    settings = {**BASE, "keep_checkpoints": 3}
     whole = genzoo.train("toy", out=tmp_path / "whole", training=settings)
     run = genzoo.train("toy", out=tmp_path / "part", training=settings)
     run.update(status="running")
@@ -415,7 +418,7 @@ def test_resuming_on_other_data_names_the_difference(tmp_path):
 
 @pytest.mark.precision
 def test_patience_that_ran_out_before_the_model_was_saved_takes_no_more_steps(tmp_path, monkeypatch):
-    settings = {"steps": 3000, "optimizer": {"rate": 0.5}, "patience": 2, "log_every": 1}
+    settings = {"steps": 3000, "optimizer": {"lr": 0.5}, "patience": 2, "log_every": 1}
     whole = genzoo.train("toy", out=tmp_path / "whole", training=settings)
     with monkeypatch.context() as patch:
         patch.setattr("genzoo.training.finalize.save_model", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
@@ -430,7 +433,7 @@ def test_patience_that_ran_out_before_the_model_was_saved_takes_no_more_steps(tm
 def test_the_last_checkpoints_and_the_best_are_kept(tmp_path, monkeypatch):
     values = itertools.chain([3.0, 1.0], itertools.repeat(2.0))
     monkeypatch.setattr("genzoo.training.monitor.ValidationMonitor._of_objective", lambda _: next(values))
-    settings = {"steps": 40, "checkpoint_every": 1, "keep": 3, "eval_steps": 5, "patience": 90}
+    settings = {"steps": 40, "checkpoint_every": 1, "keep_checkpoints": 3, "eval_steps": 5, "patience": 90}
     run = genzoo.train("toy", out=tmp_path / "run", training=settings)
     assert run.record["best"] == {"by": "objective", "value": 1.0, "step": 10}
     assert [path.name for path in checkpoints(run.checkpoints)] == [f"step-{n:06d}" for n in (10, 38, 39, 40)]
@@ -476,7 +479,7 @@ def test_a_run_whose_model_could_not_be_saved_is_not_called_finished(tmp_path, m
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_comparison_that_was_killed_does_not_fit_finished_candidates_again(tmp_path, jobs):
-    wanted = ["gaussian", "gmm:components=2..3,training.restarts=1"]
+    wanted = ["gaussian", "gmm:n_components=2..3,training.n_init=1"]
     whole = genzoo.compare(wanted, data="iris", out=tmp_path / "whole")
     killed = forked.run(
         tmp_path / "said", elsewhere.compare_until_killed, str(tmp_path / "said"), wanted, str(tmp_path / "part"), jobs

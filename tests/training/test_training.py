@@ -72,7 +72,7 @@ def test_a_run_directory_holds_what_the_design_says(tmp_path):
     assert (record["status"], record["steps"], record["precision"]) == ("finished", 12, expected)
     assert record["weights"] == bits(run.path)
     assert [line["step"] for line in lines(run)] == [1, 10]
-    assert set(lines(run)[0]["loss"]) == {"critic", "generator"}
+    assert set(lines(run)[0]["loss"]) == {"discriminator", "generator"}
     config = run.config
     assert (config.model, config.seed, config.data_digest) == ("genzoo-gan/dcgan", 3, record_digest())
     for file in (run.model / "config.json", run.model / "README.md"):
@@ -204,7 +204,7 @@ def test_a_larger_budget_is_remembered_when_it_is_interrupted(tmp_path):
 
 
 def test_patience_that_ran_out_stays_so(tmp_path):
-    settings = {"steps": 3000, "optimizer": {"rate": 0.5}, "patience": 2}
+    settings = {"steps": 3000, "optimizer": {"lr": 0.5}, "patience": 2}
     run = genzoo.train("toy", out=tmp_path / "run", training=settings)
     with pytest.raises(ConfigError, match="ran out of patience"):
         genzoo.resume(run.path, steps=9000)
@@ -310,7 +310,7 @@ def test_patience_stops_and_keeps_the_best_step(tmp_path):
     run = genzoo.train(
         "toy",
         out=tmp_path / "run",
-        training={"steps": 5000, "optimizer": {"rate": 0.5}, "patience": 3, "eval_every": 1},
+        training={"steps": 5000, "optimizer": {"lr": 0.5}, "patience": 3, "eval_every": 1},
     )
     validation = {line["step"]: line["validation"] for line in lines(run) if "validation" in line}
     best = min(validation, key=validation.get)
@@ -331,7 +331,9 @@ def test_patience_is_refused_where_nothing_can_be_watched(tmp_path):
 
 
 def test_only_the_last_checkpoints_are_kept(tmp_path):
-    run = genzoo.train("toy", out=tmp_path / "run", training={"steps": 20, "checkpoint_every": 3, "keep": 2})
+    run = genzoo.train(
+        "toy", out=tmp_path / "run", training={"steps": 20, "checkpoint_every": 3, "keep_checkpoints": 2}
+    )
     names = [path.name for path in checkpoints(run.checkpoints)]
     assert names[-2:] == ["step-000018", "step-000020"]
     best = [line for line in lines(run) if "validation" in line]
@@ -376,7 +378,7 @@ def test_a_damaged_run_is_refused(tmp_path, file):
         lambda model: (model / "model.safetensors").unlink(),
         lambda model: (model / "config.json").write_text("[]", encoding="utf-8"),
         lambda model: (model / "config.json").write_text('{"a": 1, "a": 2}', encoding="utf-8"),
-        lambda model: edit(model, format=2),
+        lambda model: edit(model, format=3),
         lambda model: edit(model, more=1),
         lambda model: edit(model, options={"latent": 64, "nothing": 1}),
         lambda model: edit(model, tensors="0" * 64),
@@ -447,7 +449,7 @@ def test_training_in_memory_gives_the_weights_of_a_run(tmp_path, model):
 
 
 def test_training_in_memory_keeps_the_best_step_where_patience_watched(tmp_path):
-    training = {"epochs": 40, "batch_size": 16, "patience": 2, "optimizer": {"rate": 0.5}}
+    training = {"epochs": 40, "batch_size": 16, "patience": 2, "optimizer": {"lr": 0.5}}
     run = genzoo.train("toy", out=tmp_path / "run", training=training)
     assert run.record["steps"] < 40 * 6, "patience must end it for this to test anything"
     fitted = train_in_memory(build_setup(run.config))

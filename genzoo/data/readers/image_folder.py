@@ -23,7 +23,7 @@ _GRAY_MODES = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L
 def read_folder(path: Path, settings: DataSettings) -> Dataset:
     """Every image below `path`, as 8-bit grey or RGB of one size.
 
-    Grey stays grey where all images are; one in colour makes all RGB, unless `colour` says otherwise. With `size`,
+    Grey stays grey where all images are; one in colour makes all RGB, unless `color` says otherwise. With `size`,
     images are resized so that their shorter side fits and cut to the centre square.
 
     Raises:

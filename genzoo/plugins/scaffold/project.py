@@ -27,14 +27,14 @@ class ScaffoldKind:
 
     Arguments:
         summary: what its templates are, in a few words.
-        sort: of the entry that it registers, as the plural that hooks are named by.
+        kind: of the entry that it registers, as the plural that hooks are named by.
         dependencies: distributions that its code imports, besides genzoo.
         contents: where in the package to find what, as half a sentence.
         trial: commands to try it with; `{name}` is what users type.
     """
 
     summary: str
-    sort: str
+    kind: str
     dependencies: tuple[str, ...]
     contents: str
     trial: str = _LEARNS
@@ -51,7 +51,7 @@ KINDS = {
         "`model.py` is the model, `options.py` what users can set",
     ),
     "em": ScaffoldKind(
-        "Mixture of t distributions: a likelihood maximised by expectation-maximisation",
+        "Mixture of t distributions: a likelihood maximised by expectation-maximization",
         "models",
         _NETWORKS,
         "`model.py` is the model, `em.py` how it learns, `options.py` what users can set",
@@ -80,7 +80,7 @@ KINDS = {
         "datasets",
         ("numpy>=1.26",),
         "`dataset.py` is the dataset",
-        "genzoo data {name}\ngenzoo compare gaussian gmm:components=2..8 --data {name}",
+        "genzoo data {name}\ngenzoo compare gaussian gmm:n_components=2..8 --data {name}",
     ),
 }
 
@@ -138,20 +138,20 @@ def _nearest(text: str) -> str:
     return words.removeprefix(_PREFIX)[:_LONGEST].rstrip("-") if words != "genzoo" else ""
 
 
-def refuse_taken(name: PluginName, sort: str, registry: Registry) -> None:
+def refuse_taken(name: PluginName, kind: str, registry: Registry) -> None:
     """Refuse a name that something installed has.
 
     Arguments:
-        sort: of the entry that would be registered, as the plural that hooks are named by.
+        kind: of the entry that would be registered, as the plural that hooks are named by.
 
     Raises:
-        ConfigError: an entry of that sort has it, or a distribution or package.
+        ConfigError: an entry of that kind has it, or a distribution or package.
     """
-    table = registry.table(sort)
+    table = registry.table(kind)
     for entry in table:
         if entry.spec.name == name.bare:
             raise ConfigError(
-                f"There is a {table.sort} {name.bare!r} already, {entry.id}; with another, neither could be called by "
+                f"There is a {table.kind} {name.bare!r} already, {entry.id}; with another, neither could be called by "
                 f"that name alone. Choose another name."
             )
     if _is_installed(name):

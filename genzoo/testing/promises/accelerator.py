@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from genzoo.config.settings import Training
+from genzoo.config.settings import GradientTraining
 from genzoo.engine.gradient import GradientEngine
 from genzoo.models.base import Model
 from genzoo.models.factory import build_objective
@@ -55,7 +55,7 @@ def _events(case: Case, count: int, device: str) -> Batch:
 
 
 def _update_on_meta(model: Model, objective: GradientObjective, case: Case, name: str) -> None:
-    settings = Training(batch_size=4, ema=0.9, clip=1.0, compile=False)
+    settings = GradientTraining(batch_size=4, ema=0.9, grad_clip=1.0, compile=False)
     engine = GradientEngine(model, objective, settings, Runtime(torch.device("meta"), "fp32"))
     before = {name: parameter._version for name, parameter in model.named_parameters()}
     losses = engine.update(_events(case, engine.events_per_step, "meta"), 1, 0.0)

@@ -30,7 +30,7 @@ class DatasetSubject:
         name: its name or id.
     """
 
-    sort = "datasets"
+    kind = "datasets"
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -148,5 +148,5 @@ def splits(subject: DatasetSubject) -> None:
 
 
 PROMISES = tuple(
-    Promise.of(check, sort="dataset") for check in (loads_or_says_why, spec_fits_events, loads_alike, splits)
+    Promise.of(check, kind="dataset") for check in (loads_or_says_why, spec_fits_events, loads_alike, splits)
 )

@@ -29,7 +29,7 @@ class MetricSubject:
         name: its name or id.
     """
 
-    sort = "metrics"
+    kind = "metrics"
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -171,7 +171,7 @@ def _holed(given: MetricInput) -> dict[str, Any]:
 
 
 PROMISES = tuple(
-    Promise.of(check, sort="metric")
+    Promise.of(check, kind="metric")
     for check in (
         is_described,
         score_is_whole,

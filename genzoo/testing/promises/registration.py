@@ -40,8 +40,8 @@ class Loaded:
 
 def registers(subject: Any) -> None:
     """Its plugin registers it alike in every process, prints nothing, and names only what exists."""
-    entry, sort = subject.entry, subject.sort
-    loaded = _load(_plugin(entry, sort), entry.distribution, sort)
+    entry, kind = subject.entry, subject.kind
+    loaded = _load(_plugin(entry, kind), entry.distribution, kind)
     here = json.dumps(dataclasses.asdict(entry.spec), default=sorted, sort_keys=True)
     expect(loaded.specs.get(entry.id) == here, "In a process of its own its plugin registers something else.")
     expect(not loaded.printed, f"Its plugin prints when it is loaded: {loaded.printed[:80]!r}.")
@@ -52,8 +52,8 @@ def registers(subject: Any) -> None:
 
 def imports_no_torch(subject: Any) -> None:
     """Loading its plugin imports no torch, so that listing the zoo stays quick."""
-    entry, sort = subject.entry, subject.sort
-    loaded = _load(_plugin(entry, sort), entry.distribution, sort)
+    entry, kind = subject.entry, subject.kind
+    loaded = _load(_plugin(entry, kind), entry.distribution, kind)
     expect(
         not loaded.torch,
         "Loading its plugin imports torch. Let the specs name the builders as 'package.module:attribute', and import "
@@ -74,8 +74,8 @@ def recipe_holds(subject: Subject) -> None:
 
 
 @functools.cache
-def _load(plugin: str, distribution: str, sort: str) -> Loaded:
-    words = [sys.executable, "-c", _PROGRAM, distribution, plugin, sort, json.dumps(sys.path)]
+def _load(plugin: str, distribution: str, kind: str) -> Loaded:
+    words = [sys.executable, "-c", _PROGRAM, distribution, plugin, kind, json.dumps(sys.path)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - our own program
     if done.returncode:
         why = done.stderr.strip().rpartition("\n")[2]
@@ -85,7 +85,7 @@ def _load(plugin: str, distribution: str, sort: str) -> Loaded:
     return Loaded(specs, torch, (printed + done.stderr).strip())
 
 
-def _plugin(entry: Entry[Any], sort: str) -> str:
+def _plugin(entry: Entry[Any], kind: str) -> str:
     """The name of the module that registers an entry.
 
     Raises:
@@ -97,25 +97,25 @@ def _plugin(entry: Entry[Any], sort: str) -> str:
             name != "__main__"
             and isinstance(module, ModuleType)
             and "GENZOO_API" in vars(module)
-            and _brings(module, entry, sort)
+            and _brings(module, entry, kind)
         ):
             return name
     raise DoesNotApply("no module was found that registers it")
 
 
-def _brings(module: ModuleType, entry: Entry[Any], sort: str) -> bool:
+def _brings(module: ModuleType, entry: Entry[Any], kind: str) -> bool:
     zoo = PluginManager()
     try:
         zoo.add(entry.distribution, module)
     except GenzooError:
         return False
-    return entry.id in zoo.registry.table(sort).ids()
+    return entry.id in zoo.registry.table(kind).ids()
 
 
 PROMISES = (
     *(
-        Promise.of(check, sort=sort)
-        for sort in ("model", "metric", "dataset")
+        Promise.of(check, kind=kind)
+        for kind in ("model", "metric", "dataset")
         for check in (registers, imports_no_torch)
     ),
     Promise.of(recipe_holds),

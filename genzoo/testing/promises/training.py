@@ -12,7 +12,7 @@ import torch
 from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.loop import Step
 from genzoo.errors import Interrupted
-from genzoo.models.base import Generator, Likelihood, Model, Parts
+from genzoo.models.base import Generator, Likelihood
 from genzoo.plugins.manager import get_registry
 from genzoo.runs.model_folder import load_model
 from genzoo.runs.run import Run
@@ -41,10 +41,10 @@ def training_improves(subject: Subject) -> None:
 
 def _by_gradient(case: Case, prepared: TrainingSetup, trained: Generator) -> tuple[str, float, float]:
     assert isinstance(prepared.engine, GradientEngine)
-    objective, critic = prepared.engine.objective, prepared.engine.model.critic
+    objective, whole = prepared.engine.objective, prepared.engine.model
     found = []
-    for generator in (prepared.engine.model.generator, trained):
-        model = Model(Parts(generator, critic)).eval()
+    for generator in (whole.generator, trained):
+        model = whole.with_generator(generator).eval()
         monitored = scoped(lambda model=model: objective.monitor(model, case.batch()))  # type: ignore[misc]
         if monitored is None:
             found.append(("the energy distance of samples to events", _energy(case, generator)))

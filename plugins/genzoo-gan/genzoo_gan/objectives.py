@@ -1,4 +1,4 @@
-"""Adversarial objectives: one shape of step, and for each a pair of losses and the penalties on the critic.
+"""Adversarial objectives: one shape of step, and for each a pair of losses and the penalties on the discriminator.
 
 References:
     "Generative Adversarial Nets" (Goodfellow et al., 2014);
@@ -32,22 +32,22 @@ from genzoo_gan.options import (
 
 @dataclass(frozen=True, slots=True)
 class Game:
-    """What critic and generator each minimise, as a mean `()`.
+    """What discriminator and generator each minimise, as a mean `()`.
 
     Arguments:
-        critic: from logits of real events and of samples, `(N,)` each.
+        discriminator: from logits of real events and of samples, `(N,)` each.
         generator: from logits of samples, `(N,)`; less those of their real partners where `paired`.
         paired: whether only the difference of logits counts.
     """
 
-    critic: Callable[[Tensor, Tensor], Tensor]
+    discriminator: Callable[[Tensor, Tensor], Tensor]
     generator: Callable[[Tensor], Tensor]
     paired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Penalties:
-    """Weights of what holds the critic's gradient down.
+    """Weights of what holds the discriminator's gradient down.
 
     Arguments:
         r1: of half the mean squared gradient at real events.
@@ -61,40 +61,42 @@ class Penalties:
 
 
 class Adversarial(GradientObjective):
-    """The critic is updated `critic_steps` times, each on a fresh batch, then the generator once.
+    """The discriminator is updated `discriminator_steps` times, each on a fresh batch, then the generator once.
 
     Arguments:
         game: the two losses.
-        penalties: on the critic's gradient.
-        critic_steps: critic updates in one step.
+        penalties: on the discriminator's gradient.
+        discriminator_steps: discriminator updates in one step.
         simultaneous: take both losses from one forward pass, before either network is updated.
     """
 
     needs_discriminator = True
     least_events = 2
-    stages: ClassVar[tuple[str, ...]] = ("critic_loss", "generator_loss", "both_losses")
+    stages: ClassVar[tuple[str, ...]] = ("discriminator_loss", "generator_loss", "both_losses")
 
-    def __init__(self, game: Game, penalties: Penalties, *, critic_steps: int = 1, simultaneous: bool = False) -> None:
+    def __init__(
+        self, game: Game, penalties: Penalties, *, discriminator_steps: int = 1, simultaneous: bool = False
+    ) -> None:
         self.game = game
         self.penalties = penalties
-        self.batches_per_step = critic_steps
+        self.batches_per_step = discriminator_steps
         self.simultaneous = simultaneous
 
     def losses(self, model: Model, batch: Batch, progress: Progress) -> Iterator[Mapping[str, Tensor]]:
         batches = batch.chunk(self.batches_per_step)
         for part in batches[:-1] if self.simultaneous else batches:
-            yield {"critic": self.critic_loss(model, part.x)}
+            yield {"discriminator": self.discriminator_loss(model, part.x)}
         if self.simultaneous:
-            critic, generator = self.both_losses(model, batches[-1].x)
-            yield {"critic": critic, "generator": generator}
+            discriminator, generator = self.both_losses(model, batches[-1].x)
+            yield {"discriminator": discriminator, "generator": generator}
         else:
             yield {"generator": self.generator_loss(model, batches[-1].x)}
 
-    def critic_loss(self, model: Model, real: Tensor) -> Tensor:
-        """The critic's loss on `real (N, *event)` and as many samples, with its penalties."""
+    def discriminator_loss(self, model: Model, real: Tensor) -> Tensor:
+        """The discriminator's loss on `real (N, *event)` and as many samples, with its penalties."""
         with torch.no_grad():
             samples = model.generator.sample(len(real)).to(real.dtype)
-        return self._critic_loss(model.discriminator, real, samples)
+        return self._discriminator_loss(model.discriminator, real, samples)
 
     def generator_loss(self, model: Model, real: Tensor) -> Tensor:
         """The generator's loss on as many samples as `real (N, *event)` has events."""
@@ -106,35 +108,35 @@ class Adversarial(GradientObjective):
         return self.game.generator(logits - partners)
 
     def both_losses(self, model: Model, real: Tensor) -> tuple[Tensor, Tensor]:
-        """The losses of critic and generator from the same samples and the same logits."""
+        """The losses of discriminator and generator from the same samples and the same logits."""
         samples = model.generator.sample(len(real)).to(real.dtype)
         # Two passes, not one over both: the generator's gradient then walks through the samples' half alone.
         real_logits, sample_logits = model.discriminator(real), model.discriminator(samples)
         generator = self.game.generator(sample_logits - real_logits if self.game.paired else sample_logits)
         if self.penalties == Penalties():
-            return self.game.critic(real_logits, sample_logits), generator
-        return self._critic_loss(model.discriminator, real, samples.detach()), generator
+            return self.game.discriminator(real_logits, sample_logits), generator
+        return self._discriminator_loss(model.discriminator, real, samples.detach()), generator
 
-    def _critic_loss(self, critic: Discriminator, real: Tensor, samples: Tensor) -> Tensor:
+    def _discriminator_loss(self, discriminator: Discriminator, real: Tensor, samples: Tensor) -> Tensor:
         weights = self.penalties
         both = torch.cat([real, samples])
         if weights.r1 or weights.r2:
-            logits, squared = logits_and_squared_gradients(critic, both)
+            logits, squared = logits_and_squared_gradients(discriminator, both)
             at_real, at_samples = squared.chunk(2)
             penalty = 0.5 * (weights.r1 * at_real.mean() + weights.r2 * at_samples.mean())
         else:
-            logits, penalty = critic(both), real.new_zeros(())
+            logits, penalty = discriminator(both), real.new_zeros(())
         if weights.between:
             share = torch.rand(len(real), *[1] * (real.ndim - 1), device=real.device, dtype=real.dtype)
-            _, squared = logits_and_squared_gradients(critic, torch.lerp(real, samples, share))
-            # The root's own gradient is infinite at 0, where a critic that is still flat would be.
+            _, squared = logits_and_squared_gradients(discriminator, torch.lerp(real, samples, share))
+            # The root's own gradient is infinite at 0, where a discriminator that is still flat would be.
             excess = (squared + 1e-12).sqrt() - 1.0
             penalty = penalty + weights.between * excess.square().mean()
         real_logits, sample_logits = logits.chunk(2)
-        return self.game.critic(real_logits, sample_logits) + penalty
+        return self.game.discriminator(real_logits, sample_logits) + penalty
 
 
-def logits_and_squared_gradients(critic: Discriminator, x: Tensor) -> tuple[Tensor, Tensor]:
+def logits_and_squared_gradients(discriminator: Discriminator, x: Tensor) -> tuple[Tensor, Tensor]:
     """Logits of `x (N, *event)` and the squared norm of their gradient by the event, `(N,)` each.
 
     In full precision, whatever the autocast around it. One backward pass serves all events, because a discriminator
@@ -142,7 +144,7 @@ def logits_and_squared_gradients(critic: Discriminator, x: Tensor) -> tuple[Tens
     """
 
     def summed(x: Tensor) -> tuple[Tensor, Tensor]:
-        logits = critic(x)
+        logits = discriminator(x)
         return logits.sum(), logits
 
     with full_precision(x):
@@ -158,17 +160,17 @@ def logits_and_squared_gradients(critic: Discriminator, x: Tensor) -> tuple[Tens
 def non_saturating(options: NonSaturatingOptions) -> Adversarial:
     """Cross-entropy from logits; the generator maximises the probability that its samples pass for real."""
     game = Game(
-        critic=lambda real, samples: F.softplus(-real).mean() + F.softplus(samples).mean(),
+        discriminator=lambda real, samples: F.softplus(-real).mean() + F.softplus(samples).mean(),
         generator=lambda samples: F.softplus(-samples).mean(),
     )
     return _adversarial(options, game)
 
 
 def hinge(options: HingeOptions) -> Adversarial:
-    """The critic pays only for logits within the margin; the generator maximises its samples' logits."""
+    """The discriminator pays only for logits within the margin; the generator maximises its samples' logits."""
     margin = options.margin
     game = Game(
-        critic=lambda real, samples: F.relu(margin - real).mean() + F.relu(margin + samples).mean(),
+        discriminator=lambda real, samples: F.relu(margin - real).mean() + F.relu(margin + samples).mean(),
         generator=lambda samples: -samples.mean(),
     )
     return _adversarial(options, game)
@@ -177,7 +179,7 @@ def hinge(options: HingeOptions) -> Adversarial:
 def least_squares(options: LeastSquaresOptions) -> Adversarial:
     """Half the mean squared distance of logits to their targets."""
     game = Game(
-        critic=lambda real, samples: (
+        discriminator=lambda real, samples: (
             0.5 * (real - options.real).square().mean() + 0.5 * (samples - options.fake).square().mean()
         ),
         generator=lambda samples: 0.5 * (samples - options.real).square().mean(),
@@ -186,19 +188,21 @@ def least_squares(options: LeastSquaresOptions) -> Adversarial:
 
 
 def wasserstein_gp(options: WassersteinOptions) -> Adversarial:
-    """The critic estimates the Wasserstein distance, its gradient held to norm 1 between data and samples."""
+    """The discriminator estimates the Wasserstein distance, its gradient held to norm 1 between data and samples."""
     game = Game(
-        critic=lambda real, samples: samples.mean() - real.mean(),
+        discriminator=lambda real, samples: samples.mean() - real.mean(),
         generator=lambda samples: -samples.mean(),
     )
     penalties = Penalties(options.r1, options.r2, options.penalty)
-    return Adversarial(game, penalties, critic_steps=options.critic_steps, simultaneous=options.simultaneous)
+    return Adversarial(
+        game, penalties, discriminator_steps=options.discriminator_steps, simultaneous=options.simultaneous
+    )
 
 
 def relativistic(options: RelativisticOptions) -> Adversarial:
     """Each real event is paired with a sample, and only the difference of their logits counts (RpGAN)."""
     game = Game(
-        critic=lambda real, samples: F.softplus(samples - real).mean(),
+        discriminator=lambda real, samples: F.softplus(samples - real).mean(),
         generator=lambda lead: F.softplus(-lead).mean(),
         paired=True,
     )

@@ -51,16 +51,19 @@ class NonSaturatingOptions(AdversarialOptions):
 class HingeOptions(AdversarialOptions):
     """Options of `hinge`."""
 
-    margin: float = Field(1.0, gt=0, le=1e3, description="logit beyond which an event costs the critic nothing")
+    margin: float = Field(1.0, gt=0, le=1e3, description="logit beyond which an event costs the discriminator nothing")
 
 
 class LeastSquaresOptions(AdversarialOptions):
     """Options of `least-squares`."""
 
     real: float = Field(
-        1.0, ge=-1e3, le=1e3, description="logit that the critic wants for real events, and the generator for samples"
+        1.0,
+        ge=-1e3,
+        le=1e3,
+        description="logit that the discriminator wants for real events, and the generator for samples",
     )
-    fake: float = Field(0.0, ge=-1e3, le=1e3, description="logit that the critic wants for samples")
+    fake: float = Field(0.0, ge=-1e3, le=1e3, description="logit that the discriminator wants for samples")
 
 
 class RelativisticOptions(AdversarialOptions):
@@ -73,6 +76,6 @@ class WassersteinOptions(AdversarialOptions):
     """Options of `wasserstein-gp`."""
 
     penalty: float = Field(10.0, ge=0, le=1e6, description="weight of the gradient penalty between data and samples")
-    critic_steps: int = Field(
-        5, ge=1, le=100, description="critic updates, each on a fresh batch, per generator update"
+    discriminator_steps: int = Field(
+        5, ge=1, le=100, description="discriminator updates, each on a fresh batch, per generator update"
     )

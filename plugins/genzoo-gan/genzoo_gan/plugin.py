@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import genzoo
 
-GENZOO_API = 1
+GENZOO_API = 2
 
 _OBJECTIVES = {
     "relativistic": ("RelativisticOptions", "Relativistic pairing with R1 and R2 penalties (Huang et al., 2024)"),
@@ -30,7 +30,7 @@ _DCGAN = genzoo.ModelSpec(
     training={
         "epochs": 200,
         "batch_size": 64,
-        "optimizer": {"name": "adam", "rate": 2e-3, "betas": (0.0, 0.99)},
+        "optimizer": {"name": "adam", "lr": 2e-3, "betas": (0.0, 0.99)},
         "ema": 0.999,
     },
     presets={
@@ -46,11 +46,12 @@ _DCGAN = genzoo.ModelSpec(
             "training": {
                 "epochs": 50,
                 "batch_size": 256,
-                "optimizer": {"name": "adam", "rate": 1e-4, "betas": (0.9, 0.999)},
+                "optimizer": {"name": "adam", "lr": 1e-4, "betas": (0.9, 0.999)},
                 "ema": 0.0,
             },
         }
     },
+    renamed={"normalise": "normalize"},
     reference="Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks "
     "(Radford, Metz and Chintala, 2015)",
 )
@@ -65,4 +66,6 @@ def register_models(register: Callable[[genzoo.ModelSpec], None]) -> None:
 def register_objectives(register: Callable[[genzoo.ObjectiveSpec], None]) -> None:
     for name, (options, summary) in _OBJECTIVES.items():
         builder = f"genzoo_gan.objectives:{name.replace('-', '_')}"
-        register(genzoo.ObjectiveSpec(name, summary, builder, f"genzoo_gan.options:{options}"))
+        renamed = {"critic_steps": "discriminator_steps"} if name == "wasserstein-gp" else {}
+        config = f"genzoo_gan.options:{options}"
+        register(genzoo.ObjectiveSpec(name, summary, builder, config, kind="gradient", renamed=renamed))

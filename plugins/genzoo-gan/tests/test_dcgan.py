@@ -48,7 +48,7 @@ def test_the_tutorial_preset_is_that_architecture_and_recipe(tmp_path):
     assert config.objective.name == "genzoo-gan/non-saturating"
     assert config.objective.options["simultaneous"] is True
     adam = config.training.optimizer
-    assert (adam.name, adam.rate, adam.betas, config.training.ema) == ("adam", 1e-4, (0.9, 0.999), 0.0)
+    assert (adam.name, adam.lr, adam.betas, config.training.ema) == ("adam", 1e-4, (0.9, 0.999), 0.0)
 
 
 def test_the_tutorial_layers_stand_in_the_listed_order():
@@ -115,24 +115,24 @@ class Quadratic(genzoo.Discriminator):
         return self.weight * x.square().flatten(1).sum(1)
 
 
-def test_gradients_of_the_critic_are_exact_and_can_be_differentiated():
-    critic = Quadratic()
+def test_gradients_of_the_discriminator_are_exact_and_can_be_differentiated():
+    discriminator = Quadratic()
     x = torch.randn(6, 1, 2, 2, dtype=torch.float64)
-    logits, squared = logits_and_squared_gradients(critic, x)
+    logits, squared = logits_and_squared_gradients(discriminator, x)
     norm = x.square().flatten(1).sum(1)
     assert torch.allclose(logits, 1.5 * norm)
     assert torch.allclose(squared, 4 * 1.5**2 * norm)
-    (gradient,) = torch.autograd.grad(squared.sum(), critic.weight)
+    (gradient,) = torch.autograd.grad(squared.sum(), discriminator.weight)
     assert torch.allclose(gradient, (8 * 1.5 * norm).sum())
 
 
 def test_the_penalty_stays_in_full_precision_under_autocast():
-    critic = ConvDiscriminator(DCGANOptions(), (1, 8, 8))
+    discriminator = ConvDiscriminator(DCGANOptions(), (1, 8, 8))
     x = torch.randn(4, 1, 8, 8)
-    expected = logits_and_squared_gradients(critic, x)
+    expected = logits_and_squared_gradients(discriminator, x)
     with torch.autocast("cpu", torch.bfloat16):
-        found = logits_and_squared_gradients(critic, x)
-        assert critic(x).dtype == torch.bfloat16
+        found = logits_and_squared_gradients(discriminator, x)
+        assert discriminator(x).dtype == torch.bfloat16
     for one, two in zip(found, expected, strict=True):
         assert one.dtype == torch.float32
         assert torch.equal(one, two)
@@ -147,7 +147,7 @@ FAKE = torch.tensor([-0.5, 0.8, 0.2, -3.0], dtype=torch.float64)
 
 
 @pytest.mark.parametrize(
-    ("objective", "critic", "generator"),
+    ("objective", "discriminator", "generator"),
     [
         (non_saturating(NonSaturatingOptions()), entropy(REAL, 1) + entropy(FAKE, 0), entropy(FAKE, 1)),
         (
@@ -168,8 +168,8 @@ FAKE = torch.tensor([-0.5, 0.8, 0.2, -3.0], dtype=torch.float64)
         ),
     ],
 )
-def test_each_game_is_its_published_formula(objective, critic, generator):
-    assert objective.game.critic(REAL, FAKE).item() == pytest.approx(critic.item(), rel=1e-6)
+def test_each_game_is_its_published_formula(objective, discriminator, generator):
+    assert objective.game.discriminator(REAL, FAKE).item() == pytest.approx(discriminator.item(), rel=1e-6)
     lead = FAKE - REAL if objective.game.paired else FAKE
     assert objective.game.generator(lead).item() == pytest.approx(generator.item(), rel=1e-6)
 
@@ -191,8 +191,8 @@ def step(objective, x):
 
 def test_penalties_weigh_half_the_squared_gradient_on_either_side():
     x = torch.randn(5, 1, 2, 2, dtype=torch.float64)
-    bare = step(non_saturating(NonSaturatingOptions()), x)[1][0]["critic"]
-    both = step(non_saturating(NonSaturatingOptions(r1=0.2, r2=0.6)), x)[1][0]["critic"]
+    bare = step(non_saturating(NonSaturatingOptions()), x)[1][0]["discriminator"]
+    both = step(non_saturating(NonSaturatingOptions(r1=0.2, r2=0.6)), x)[1][0]["discriminator"]
     at_real = (4 * 1.5**2 * x.square().flatten(1).sum(1)).mean()
     at_samples = 4 * 1.5**2 * 4 * 0.25
     assert (both - bare).item() == pytest.approx((0.1 * at_real + 0.3 * at_samples).item(), rel=1e-12)
@@ -201,18 +201,18 @@ def test_penalties_weigh_half_the_squared_gradient_on_either_side():
 
 def test_the_gradient_penalty_is_on_lines_between_events_and_samples():
     x = torch.full((64, 1, 2, 2), 0.5, dtype=torch.float64)  # so that every line is one point
-    bare = step(wasserstein_gp(WassersteinOptions(penalty=0, critic_steps=1)), x)[1][0]["critic"]
-    held = step(wasserstein_gp(WassersteinOptions(penalty=10, critic_steps=1)), x)[1][0]["critic"]
+    bare = step(wasserstein_gp(WassersteinOptions(penalty=0, discriminator_steps=1)), x)[1][0]["discriminator"]
+    held = step(wasserstein_gp(WassersteinOptions(penalty=10, discriminator_steps=1)), x)[1][0]["discriminator"]
     norm = 2 * 1.5 * math.sqrt(4 * 0.25)
     assert (held - bare).item() == pytest.approx(10 * (norm - 1) ** 2, rel=1e-9)
 
 
-def test_a_wasserstein_critic_takes_five_steps_on_fresh_batches():
+def test_a_wasserstein_discriminator_takes_five_steps_on_fresh_batches():
     objective = wasserstein_gp(WassersteinOptions())
     assert objective.batches_per_step == 5
     x = torch.randn(10, 1, 2, 2, dtype=torch.float64)
     _, yielded = step(objective, x)
-    assert [list(losses) for losses in yielded] == [["critic"]] * 5 + [["generator"]]
+    assert [list(losses) for losses in yielded] == [["discriminator"]] * 5 + [["generator"]]
 
 
 def test_simultaneous_losses_come_in_one_yield_from_the_same_samples():
@@ -227,19 +227,19 @@ def test_simultaneous_losses_come_in_one_yield_from_the_same_samples():
     objective = non_saturating(NonSaturatingOptions(simultaneous=True))
     x = torch.randn(4, 1, 2, 2, dtype=torch.float64)
     yielded = list(objective.losses(model, genzoo.Batch(x), genzoo.Progress.start(x.device)))
-    assert [list(losses) for losses in yielded] == [["critic", "generator"]]
+    assert [list(losses) for losses in yielded] == [["discriminator", "generator"]]
     assert drawn == [4]
     expected = entropy(model.discriminator(x), 1) + entropy(model.discriminator(model.generator.sample(4)), 0)
-    assert torch.allclose(yielded[0]["critic"], expected)
+    assert torch.allclose(yielded[0]["discriminator"], expected)
     assert isinstance(objective, Adversarial)
     assert objective.penalties == Penalties()
 
 
-def test_the_critics_loss_sends_no_gradient_into_the_generator():
+def test_the_discriminators_loss_sends_no_gradient_into_the_generator():
     x = torch.randn(4, 1, 2, 2, dtype=torch.float64)
     for objective in (relativistic(RelativisticOptions()), hinge(HingeOptions(r1=1.0))):
         model, yielded = step(objective, x)
-        yielded[0]["critic"].backward()
+        yielded[0]["discriminator"].backward()
         assert model.generator.value.grad is None
         yielded[1]["generator"].backward()
         assert model.generator.value.grad is not None

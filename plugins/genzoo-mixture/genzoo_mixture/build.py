@@ -25,11 +25,13 @@ def build_mixture(config: MixtureOptions, data: DataSpec) -> Parts:
     added = Added(config.reg_covar)
     if config.reg_covar is None and data.quantum is not None:  # few events span no more than their noise
         added = Added(data.quantum**2 / 12, meant=True)
-    emission, places = _gaussian(config, config.components, data, added)
+    emission, places = _gaussian(config, config.n_components, data, added)
     if config.noise:
         names = [feature.name for feature in _columns(data)]
-        return Parts(NoisyMixture([emission], [places], config.start, config.noise_share, names, data.event_shape))
-    return Parts(Mixture([emission], [places], config.start, data.event_shape))
+        return Parts(
+            NoisyMixture([emission], [places], config.init_params, config.noise_share, names, data.event_shape)
+        )
+    return Parts(Mixture([emission], [places], config.init_params, data.event_shape))
 
 
 def _columns(data: DataSpec) -> tuple[Feature, ...]:
@@ -50,12 +52,12 @@ def _gaussian(config: GaussianOptions, components: int, data: DataSpec, added: A
                 f"with --drop {shlex.quote(feature.name)}, or train naive-bayes"
             )
     columns = data.size
-    return COVARIANCES[config.covariance](components, columns, added), range(columns)
+    return COVARIANCES[config.covariance_type](components, columns, added), range(columns)
 
 
 def build_classes(config: ClassOptions, data: DataSpec) -> Parts:
     """Latent classes over columns of any kind, each kind with its own distribution."""
-    components, features = config.components, _columns(data)
+    components, features = config.n_components, _columns(data)
     kinds: dict[str, list[int]] = {"continuous": [], "count": [], "categories": []}
     for place, feature in enumerate(features):
         kinds[feature.kind if feature.kind in kinds else "categories"].append(place)
@@ -65,4 +67,6 @@ def build_classes(config: ClassOptions, data: DataSpec) -> Parts:
         "categories": Categories(components, [len(features[i].levels or ()) for i in kinds["categories"]]),
     }
     used = [kind for kind, places in kinds.items() if places]
-    return Parts(Mixture([made[kind] for kind in used], [kinds[kind] for kind in used], config.start, data.event_shape))
+    return Parts(
+        Mixture([made[kind] for kind in used], [kinds[kind] for kind in used], config.init_params, data.event_shape)
+    )

@@ -1,4 +1,4 @@
-"""Expectation-maximisation of a mixture.
+"""Expectation-maximization of a mixture.
 
 References:
     "Maximum Likelihood from Incomplete Data via the EM Algorithm" (Dempster, Laird and Rubin, 1977).

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from genzoo import Settings
 
-CovarianceName = Literal["full", "tied", "diagonal", "spherical"]
-StartName = Literal["k-means", "k-means++", "random", "from-data"]
+# scikit-learn's short word is taken, too.
+CovarianceName = Annotated[
+    Literal["full", "tied", "diagonal", "spherical"],
+    BeforeValidator(lambda name: "diagonal" if name == "diag" else name),
+]
+StartName = Literal["kmeans", "k-means++", "random", "random_from_data"]
 
 _REG_COVAR = "added to every variance, in squared data units; by default a billionth of that of the column"
 _START = "first components: k-means, its seeding alone, random shares of every event, or random events"
@@ -18,7 +22,7 @@ _START = "first components: k-means, its seeding alone, random shares of every e
 class GaussianOptions(Settings):
     """Options of `gaussian`."""
 
-    covariance: CovarianceName = Field("full", description="shape of the covariance")
+    covariance_type: CovarianceName = Field("full", description="shape of the covariance")
     reg_covar: float | None = Field(None, ge=0, le=1e12, description=_REG_COVAR)
 
 
@@ -28,8 +32,8 @@ class MixtureOptions(GaussianOptions):
     reg_covar: float | None = Field(
         None, ge=0, le=1e12, description=f"{_REG_COVAR}, and of data on a grid that of a value within its cell"
     )
-    components: int = Field(2, ge=1, le=10_000, description="number of Gaussians")
-    start: StartName = Field("k-means", description=_START)
+    n_components: int = Field(2, ge=1, le=10_000, description="number of Gaussians")
+    init_params: StartName = Field("kmeans", description=_START)
     noise: bool = Field(
         False, description="one more component for outliers, uniform over the box that holds the training rows"
     )
@@ -39,10 +43,10 @@ class MixtureOptions(GaussianOptions):
 class ClassOptions(Settings):
     """Options of `naive-bayes`."""
 
-    components: int = Field(2, ge=1, le=10_000, description="number of latent classes")
+    n_components: int = Field(2, ge=1, le=10_000, description="number of latent classes")
     reg_covar: float | None = Field(None, ge=0, le=1e12, description=_REG_COVAR)
-    start: StartName = Field("k-means++", description=_START)
+    init_params: StartName = Field("k-means++", description=_START)
 
 
 class EMOptions(Settings):
-    """Options of `em`: none of its own; passes, tolerance and restarts are settings of the training."""
+    """Options of `em`: none of its own; max_iter, tol and n_init are settings of the training."""

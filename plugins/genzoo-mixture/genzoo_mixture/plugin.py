@@ -7,7 +7,7 @@ from typing import Any
 
 import genzoo
 
-GENZOO_API = 1
+GENZOO_API = 2
 
 _COMMON: dict[str, Any] = {
     "family": "mixture",
@@ -15,6 +15,13 @@ _COMMON: dict[str, Any] = {
     "modalities": ("table", "image"),
     "missing": True,
     "data": "iris",
+    "renamed": {
+        "components": "n_components",
+        "covariance": "covariance_type",
+        "start": "init_params",
+        "init_params=k-means": "kmeans",
+        "init_params=from-data": "random_from_data",
+    },
 }
 _BASIC = frozenset({"likelihood", "components", "imputation"})
 
@@ -29,19 +36,19 @@ def register_models(register: Callable[[genzoo.ModelSpec], None]) -> None:
             config="genzoo_mixture.options:GaussianOptions",
             capabilities=_BASIC | {"decoder", "encoder"},
             input="centered",
-            training={"passes": 1000, "tolerance": 1e-7},
+            training={"max_iter": 1000, "tol": 1e-7},
             **_COMMON,
         )
     )
     register(
         genzoo.ModelSpec(
             name="gmm",
-            summary="Gaussian mixture by expectation-maximisation (Dempster et al., 1977)",
+            summary="Gaussian mixture by expectation-maximization (Dempster et al., 1977)",
             builder="genzoo_mixture.build:build_mixture",
             config="genzoo_mixture.options:MixtureOptions",
             capabilities=_BASIC | {"outliers"},
             input="centered",
-            training={"passes": 1000, "tolerance": 1e-6},
+            training={"max_iter": 1000, "tol": 1e-6},
             reference="Maximum Likelihood from Incomplete Data via the EM Algorithm (Dempster, Laird and Rubin, 1977)",
             **_COMMON,
         )
@@ -54,7 +61,7 @@ def register_models(register: Callable[[genzoo.ModelSpec], None]) -> None:
             config="genzoo_mixture.options:ClassOptions",
             capabilities=_BASIC,
             input={"table": "centered", "image": "raw"},  # the pixels of binary images are codes
-            training={"passes": 2000, "tolerance": 1e-6, "restarts": 5},
+            training={"max_iter": 2000, "tol": 1e-6, "n_init": 5},
             reference="The Logical and Mathematical Foundation of Latent Structure Analysis (Lazarsfeld, 1950)",
             **_COMMON,
         )
@@ -66,8 +73,9 @@ def register_objectives(register: Callable[[genzoo.ObjectiveSpec], None]) -> Non
     register(
         genzoo.ObjectiveSpec(
             "em",
-            "Maximum likelihood by expectation-maximisation",
+            "Maximum likelihood by expectation-maximization",
             "genzoo_mixture.em:build",
             "genzoo_mixture.options:EMOptions",
+            kind="em",
         )
     )

@@ -149,8 +149,8 @@ def random(mixture: Mixture, blocks: Iterable[Batch]) -> Shares:
 
 
 STARTS: dict[str, Callable[[Mixture, Iterable[Batch]], Shares]] = {
-    "k-means": k_means,
+    "kmeans": k_means,
     "k-means++": k_means_plus_plus,
-    "from-data": from_data,
+    "random_from_data": from_data,
     "random": random,
 }

@@ -15,7 +15,7 @@ NAMES = ["full", "tied", "diagonal", "spherical"]
 def both(name, x, components):
     """Log-likelihoods of some passes in float64 and in float32 from one start, and both mixtures."""
     x = x - x.mean(0)
-    exact = begin(mixture(name, components, x.shape[1], "k-means"), blocks(x), seed=1)
+    exact = begin(mixture(name, components, x.shape[1], "kmeans"), blocks(x), seed=1)
     run_passes(exact, blocks(x), 2)
     narrow = copy.deepcopy(exact).float()
     wanted, found = (

@@ -25,7 +25,7 @@ MIXED = (
 
 def classes(features=MIXED, components=2, reg_covar=1e-6, start="k-means++"):
     data = DataSpec((len(features),), "table", tuple(features), missing=True)
-    options = ClassOptions(components=components, reg_covar=reg_covar, start=start)
+    options = ClassOptions(n_components=components, reg_covar=reg_covar, init_params=start)
     return build_classes(options, data).generator.double()
 
 
@@ -128,7 +128,7 @@ def test_one_pass_is_the_weighted_moments(hidden, count):
         assert np.allclose(emissions["Categories"].log_probability[k].exp(), expected, rtol=1e-9)
 
 
-@pytest.mark.parametrize("start", ["k-means", "k-means++", "from-data", "random"])
+@pytest.mark.parametrize("start", ["kmeans", "k-means++", "random_from_data", "random"])
 def test_the_likelihood_never_falls(start):
     x, _ = Truth(components=3).draw(400)
     parts = blocks(x, knock_out(x), count=3)
@@ -194,7 +194,7 @@ def test_samples_follow_the_distribution_of_every_column():
 def test_a_category_that_a_class_never_saw_is_improbable_and_not_nan():
     features = [Feature("a", "categorical", ("x", "y", "z")), Feature("b", "count")]
     x = np.array([[0.0, 0.0]] * 30 + [[1.0, 50.0]] * 30)
-    generator = begin(classes(features, 2, start="k-means"), blocks(x))
+    generator = begin(classes(features, 2, start="kmeans"), blocks(x))
     assert np.isfinite(run_passes(generator, blocks(x), 20)).all()
     unseen = torch.tensor([[2.0, 0.0], [0.0, 50.0], [1.0, 0.0], [0.0, 3.0]]).double()
     for model in (generator, generator.float()):

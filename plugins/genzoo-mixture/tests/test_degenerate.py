@@ -34,7 +34,7 @@ def is_sound(generator, parts):
 @pytest.mark.parametrize("noise", [False, True])
 def test_fewer_different_events_than_components(name, dtype, reg_covar, noise):
     x = np.repeat(np.array([[0.0, 1.0], [3.0, 4.0]], dtype), 20, 0)
-    generator = mixture(name, 4, 2, "k-means", reg_covar, noise).to(torch.as_tensor(x).dtype)
+    generator = mixture(name, 4, 2, "kmeans", reg_covar, noise).to(torch.as_tensor(x).dtype)
     parts = blocks(x)
     found = run_passes(begin(generator, parts), parts, 20)
     assert np.isfinite(found).all()
@@ -50,7 +50,7 @@ def test_a_component_on_one_repeated_event_is_named(name, hidden):
     missing = np.zeros(x.shape, bool)
     missing[5:50, 0] = hidden
     parts = blocks(x, missing if hidden else None)
-    generator = begin(mixture(name, 2, 3, "k-means"), parts)
+    generator = begin(mixture(name, 2, 3, "kmeans"), parts)
     run_passes(generator, parts, 10)
     point = int(generator.emissions[0].means[:, 0].argmax())
     assert report(generator)["collapsed"] == [point]
@@ -63,7 +63,7 @@ def test_a_component_on_one_repeated_event_is_named(name, hidden):
 @pytest.mark.parametrize("dtype", TYPES)
 def test_an_empty_component_is_named_and_keeps_its_shape(name, dtype):
     x = problem(n=100).astype(dtype)
-    generator = mixture(name, 3, 3, "k-means").to(torch.as_tensor(x).dtype)
+    generator = mixture(name, 3, 3, "kmeans").to(torch.as_tensor(x).dtype)
     parts = blocks(x)
     begin(generator, parts)
     generator.emissions[0].means[1] = 1e6
@@ -77,7 +77,7 @@ def test_an_empty_component_is_named_and_keeps_its_shape(name, dtype):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("start", ["k-means", "k-means++", "from-data", "random"])
+@pytest.mark.parametrize("start", ["kmeans", "k-means++", "random_from_data", "random"])
 def test_as_many_components_as_events(name, start):
     x = problem(n=8)
     parts = blocks(x)
@@ -95,7 +95,7 @@ def test_a_column_that_is_constant_within_one_cluster(name, dtype, reg_covar, hi
     x = np.concatenate([rng.normal(0, 1, (50, 3)), rng.normal(8, 1, (50, 3))]).astype(dtype)
     x[50:, 1] = 7.7
     parts = blocks(x, knock_out(x, 0.1) if hidden else None)
-    generator = begin(mixture(name, 2, 3, "k-means", reg_covar).to(torch.as_tensor(x).dtype), parts)
+    generator = begin(mixture(name, 2, 3, "kmeans", reg_covar).to(torch.as_tensor(x).dtype), parts)
     assert np.isfinite(run_passes(generator, parts, 20)).all()
     assert is_sound(generator, parts)
     if name in ("full", "diagonal"):
@@ -107,7 +107,7 @@ def test_a_component_on_a_line_across_the_columns_is_named():
     line = rng.normal(size=(60, 1)) * np.array([1.0, -2.0, 3.0])
     x = np.concatenate([line, rng.normal(30, 1, (60, 3))])
     for reg_covar in (0.0, 1e-6):
-        generator = begin(mixture("full", 2, 3, "k-means", reg_covar), blocks(x))
+        generator = begin(mixture("full", 2, 3, "kmeans", reg_covar), blocks(x))
         run_passes(generator, blocks(x), 10)
         assert report(generator)["collapsed"] == [int(generator.emissions[0].means[:, 0].argmin())]
         assert is_sound(generator, blocks(x))
@@ -123,7 +123,7 @@ def test_the_scale_of_the_data_only_shifts_the_likelihood(name, hidden, scale):
     found = []
     for unit in (1.0, scale):
         parts = blocks(x * unit, missing)
-        generator = begin(mixture(name, 3, 3, "k-means", 0.0), parts)
+        generator = begin(mixture(name, 3, 3, "kmeans", 0.0), parts)
         run_passes(generator, parts, 30)
         observed = 3 if missing is None else (~missing).sum(1)
         found.append(generator.log_prob(parts[0].x, parts[0].missing).numpy() + observed * np.log(unit))
@@ -136,10 +136,16 @@ def test_the_scale_of_the_data_only_shifts_the_likelihood(name, hidden, scale):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_mean_of_a_hundred_million_costs_nothing(tmp_path, name):
-    x, settings = np.round(problem(n=400), 6), {"passes": 15, "tolerance": 1e-12}
+    x, settings = np.round(problem(n=400), 6), {"max_iter": 15, "tol": 1e-12}
     runs = [
         genzoo.train(
-            "gmm", x + shift, components=3, covariance=name, out=tmp_path / f"{shift:g}", seed=2, training=settings
+            "gmm",
+            x + shift,
+            n_components=3,
+            covariance_type=name,
+            out=tmp_path / f"{shift:g}",
+            seed=2,
+            training=settings,
         )
         for shift in (0.0, 1e8)
     ]
@@ -152,7 +158,7 @@ def test_a_mean_of_a_hundred_million_costs_nothing(tmp_path, name):
 @pytest.mark.parametrize("noise", [False, True])
 def test_an_event_absurdly_far_away_has_a_density_and_a_component(name, noise):
     x = problem(n=100).astype(np.float32)
-    generator = mixture(name, 3, 3, "k-means", noise=noise).float()
+    generator = mixture(name, 3, 3, "kmeans", noise=noise).float()
     begin(generator, blocks(x))
     run_passes(generator, blocks(x), 5)
     far = torch.tensor([[1e12, 0.0, 0.0], [-1e19, 1e19, 1e19], [1e25, 1e25, -1e25], [3e38, -3e38, 3e38]])
@@ -192,7 +198,7 @@ def test_columns_in_different_units_are_no_collapse(name):
     rng = np.random.default_rng(0)
     half = rng.integers(2, size=600)
     x = np.stack([half * 2e7 + rng.normal(0, 1e6, 600), rng.normal(0, 0.1, 600)], axis=1)
-    row = genzoo.compare([f"gmm:components=2,covariance={name}"], data=x).rows[0]
+    row = genzoo.compare([f"gmm:n_components=2,covariance_type={name}"], data=x).rows[0]
     from sklearn.mixture import GaussianMixture
 
     assert row.bic == pytest.approx(GaussianMixture(2, covariance_type=name, random_state=0).fit(x).bic(x), abs=1e-2)

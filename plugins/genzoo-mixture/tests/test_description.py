@@ -12,10 +12,10 @@ from genzoo_mixture.options import ClassOptions, GaussianOptions, MixtureOptions
 data = DataSpec((2,), "table", (Feature("a"), Feature("b")), storage="float64")
 with torch.device("meta"):
     for covariance in ("full", "tied", "diagonal", "spherical"):
-        build_mixture(MixtureOptions(components=3, covariance=covariance), data)
-    build_mixture(MixtureOptions(components=3, noise=True), data)
+        build_mixture(MixtureOptions(n_components=3, covariance_type=covariance), data)
+    build_mixture(MixtureOptions(n_components=3, noise=True), data)
     build_gaussian(GaussianOptions(), data)
-    build_classes(ClassOptions(components=3), data)
+    build_classes(ClassOptions(n_components=3), data)
 genzoo.compare(["gaussian"], "iris")
 print("torch._dynamo" in sys.modules, "sympy" in sys.modules)
 """

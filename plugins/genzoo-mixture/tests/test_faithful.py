@@ -10,7 +10,7 @@ import torch
 from mixture_cases import OBJECTIVE, blocks, mixture
 
 import genzoo
-from genzoo.config.settings import Training
+from genzoo.config.settings import EMTraining
 from genzoo.engine.em import EMEngine
 
 FILE = Path(__file__).parents[3] / "tests/data/faithful.csv"
@@ -20,8 +20,8 @@ def fitted(covariance, components):
     """The best mixture of five restarts, and the events."""
     x = np.loadtxt(FILE, delimiter=",", skiprows=1)
     assert x.shape == (272, 2)
-    generator = mixture(covariance, components, 2, start="k-means")
-    settings = Training(restarts=5, passes=1000, tolerance=1e-6)
+    generator = mixture(covariance, components, 2, start="kmeans")
+    settings = EMTraining(n_init=5, max_iter=1000, tol=1e-6)
     engine = EMEngine(genzoo.Model(genzoo.Parts(generator)), OBJECTIVE, settings, seed=0)
     parts = blocks(x - x.mean(0))
     for step in range(1, 5001):

@@ -28,7 +28,7 @@ def images(n=50, seed=0):
 
 @pytest.mark.parametrize("noise", [False, True])
 def test_an_image_is_its_pixels_in_a_row(noise):
-    built = build_mixture(MixtureOptions(components=2, noise=noise, start="random"), GRAY).generator.double()
+    built = build_mixture(MixtureOptions(n_components=2, noise=noise, init_params="random"), GRAY).generator.double()
     x = images(200)
     begin(built, blocks(x.numpy()))
     plain = mixture("full", 2, 6, noise=noise)
@@ -101,9 +101,9 @@ def test_the_log_likelihood_of_dequantised_digits_never_falls_and_nothing_collap
     run = genzoo.train(
         "gmm",
         "digits",
-        components=10,
+        n_components=10,
         precision="fp64",
-        training={"restarts": 2, "log_every": 1, "passes": 60, "tolerance": 1e-5},
+        training={"n_init": 2, "log_every": 1, "max_iter": 60, "tol": 1e-5},
         out=tmp_path / "run",
     )
     restarts = run.record["restarts"]
@@ -124,9 +124,9 @@ def test_few_events_of_a_component_make_no_singular_covariance(tmp_path):
     """Forty components of 31 events each on average, in 64 dimensions."""
     data, held_out = digits(), {}
     for name, added in (("noise", None), ("nothing", 1e-6)):
-        training = {"passes": 5}
+        training = {"max_iter": 5}
         run = genzoo.train(
-            "gmm", "digits", components=40, precision="fp64", reg_covar=added, training=training, out=tmp_path / name
+            "gmm", "digits", n_components=40, precision="fp64", reg_covar=added, training=training, out=tmp_path / name
         )
         test = data.split(run.config.split, 0).test
         held_out[name] = run.fitted().log_prob_bound(data.events[test], draws=2).mean()
@@ -143,7 +143,7 @@ def test_a_gaussian_wants_no_binary_images(builder):
 
 def test_latent_classes_of_binary_images_are_products_of_bernoullis(tmp_path):
     settings = {"source": "digits", "binarize": True}
-    run = genzoo.train("naive-bayes", settings, components=4, precision="fp64", out=tmp_path / "run")
+    run = genzoo.train("naive-bayes", settings, n_components=4, precision="fp64", out=tmp_path / "run")
     fitted = run.fitted()
     assert fitted.capabilities >= {"likelihood"}, "the probability of two levels is known exactly"
     emission, weights = fitted.generator.emissions[0], fitted.generator.log_weights.exp().numpy()
@@ -155,7 +155,7 @@ def test_latent_classes_of_binary_images_are_products_of_bernoullis(tmp_path):
 
 
 def test_levels_are_told_apart_alike_all_at_once_and_column_by_column():
-    alike = build_classes(ClassOptions(components=2), BINARY).generator.double().emissions[0]
+    alike = build_classes(ClassOptions(n_components=2), BINARY).generator.double().emissions[0]
     x = torch.as_tensor(np.random.default_rng(0).integers(0, 2, (20, 6))).double()
     missing = torch.as_tensor(np.random.default_rng(1).random((20, 6)) < 0.3)
     found = alike._indicate(x, missing).view(20, 6, 2)

@@ -62,7 +62,7 @@ def test_nothing_missing_is_the_same_as_no_mask(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("start", ["k-means", "random"])
+@pytest.mark.parametrize("start", ["kmeans", "random"])
 def test_the_likelihood_of_what_is_observed_never_falls(name, start):
     x = problem(n=400)
     parts = blocks(x, knock_out(x), count=2)
@@ -169,7 +169,7 @@ def test_whole_weights_are_repeated_rows(name, hidden, dtype):
     assert torch.allclose(generator.emissions[0].means, other.emissions[0].means, rtol=100 * tolerance)
 
 
-@pytest.mark.parametrize("start", ["k-means", "k-means++", "from-data", "random"])
+@pytest.mark.parametrize("start", ["kmeans", "k-means++", "random_from_data", "random"])
 @pytest.mark.parametrize("noise", [False, True])
 def test_a_start_sees_nothing_of_events_without_weight(start, noise):
     x = np.concatenate([problem(n=100), np.full((5, 3), 1e6)])
@@ -182,7 +182,7 @@ def test_a_start_sees_nothing_of_events_without_weight(start, noise):
 def test_restarts_know_nothing_of_each_other():
     x = problem(n=200)
     parts = blocks(x, knock_out(x, 0.4))
-    fresh, used = mixture(start="k-means"), mixture(start="k-means")
+    fresh, used = mixture(start="kmeans"), mixture(start="kmeans")
     run_passes(begin(used, parts, seed=5), parts, 30)
     begin(fresh, parts, seed=1)
     begin(used, parts, seed=1)

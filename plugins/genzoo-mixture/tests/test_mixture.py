@@ -6,7 +6,7 @@ from scipy import stats
 from sklearn.mixture import GaussianMixture as Reference
 
 import genzoo
-from genzoo.config.settings import Training
+from genzoo.config.settings import EMTraining
 from genzoo.engine.em import EMEngine
 from genzoo_mixture.em import MixtureEM
 
@@ -66,7 +66,7 @@ def test_a_far_mean_costs_no_precision_in_float32(tmp_path, name):
     """The log-likelihood of one fitted model, computed in both types, of data a thousand deviations from zero."""
     x = problem() + 1000.0
     fitted = genzoo.train(
-        "gmm", x, components=3, covariance=name, precision="fp64", out=tmp_path / "run", seed=1
+        "gmm", x, n_components=3, covariance_type=name, precision="fp64", out=tmp_path / "run", seed=1
     ).fitted()
     exact = fitted.log_prob(x)
     fitted.generator.float()
@@ -87,12 +87,12 @@ def test_samples_follow_the_density(name):
         assert torch.allclose(mean, generator.emissions[0].means[k], atol=0.12)
 
 
-@pytest.mark.parametrize("start", ["k-means", "k-means++", "random", "from-data"])
+@pytest.mark.parametrize("start", ["kmeans", "k-means++", "random", "random_from_data"])
 def test_restarts_keep_the_best_and_report_all(start):
     torch.manual_seed(0)
     x = genzoo.Batch(torch.as_tensor(problem(n=300)))
     generator = mixture(start=start)
-    settings = Training(restarts=4, passes=200, tolerance=1e-9)
+    settings = EMTraining(n_init=4, max_iter=200, tol=1e-9)
     engine = EMEngine(genzoo.Model(genzoo.Parts(generator)), MixtureEM(), settings, seed=3)
     last, step = None, 0
     while not engine.finished:
@@ -110,9 +110,9 @@ def test_resuming_em_gives_the_bits_of_an_uninterrupted_run(tmp_path):
     from genzoo.training.resume import prepare_resume
     from genzoo.training.trainer import run_training
 
-    settings = {"restarts": 3, "tolerance": 1e-7}
-    whole = genzoo.train("gmm", components=3, out=tmp_path / "whole", training=settings)
-    part = genzoo.train("gmm", components=3, out=tmp_path / "part", training={**settings, "steps": 7})
+    settings = {"n_init": 3, "tol": 1e-7}
+    whole = genzoo.train("gmm", n_components=3, out=tmp_path / "whole", training=settings)
+    part = genzoo.train("gmm", n_components=3, out=tmp_path / "part", training={**settings, "steps": 7})
     assert part.record["steps"] == 7
     run, prepared, start = prepare_resume(str(part.path), {"steps": 10_000})
     run_training(prepared, run, (), start)
@@ -122,9 +122,9 @@ def test_resuming_em_gives_the_bits_of_an_uninterrupted_run(tmp_path):
 def test_a_restart_that_collapsed_is_kept_only_where_all_did():
     rng = np.random.default_rng(0)
     x = np.concatenate([rng.normal(0, 1, (60, 2)), rng.normal(6, 1, (60, 2)), np.full((3, 2), 40.0)])
-    generator = mixture(components=3, columns=2, start="from-data")
+    generator = mixture(components=3, columns=2, start="random_from_data")
     engine = EMEngine(
-        genzoo.Model(genzoo.Parts(generator)), MixtureEM(), Training(restarts=8, passes=500, tolerance=1e-7), seed=0
+        genzoo.Model(genzoo.Parts(generator)), MixtureEM(), EMTraining(n_init=8, max_iter=500, tol=1e-7), seed=0
     )
     step = 0
     while not engine.finished:
@@ -141,8 +141,10 @@ def test_a_restart_that_collapsed_is_kept_only_where_all_did():
 
 @pytest.mark.parametrize("steps", [30, 40, 55])
 def test_a_budget_that_ends_within_a_restart_keeps_the_best_one(tmp_path, steps):
-    settings = {"restarts": 50, "steps": steps, "tolerance": 1e-4}
-    run = genzoo.train("gmm", problem(), components=3, start="k-means++", out=tmp_path / "run", training=settings)
+    settings = {"n_init": 50, "steps": steps, "tol": 1e-4}
+    run = genzoo.train(
+        "gmm", problem(), n_components=3, init_params="k-means++", out=tmp_path / "run", training=settings
+    )
     record = run.record
     assert len(record["restarts"]) >= 2
     assert not record["restarts"][-1]["converged"]
@@ -158,5 +160,5 @@ def test_em_refuses_coarse_products(tmp_path):
 
 
 def test_variances_below_the_regularisation_are_no_collapse(tmp_path):
-    run = genzoo.train("gmm", problem() * 1e-5, components=2, reg_covar=1e-6, out=tmp_path / "run")
+    run = genzoo.train("gmm", problem() * 1e-5, n_components=2, reg_covar=1e-6, out=tmp_path / "run")
     assert "reg_covar" in run.record["kept"]["fault"]

@@ -10,7 +10,7 @@ from scipy import stats
 from scipy.special import logsumexp
 
 import genzoo
-from genzoo.config.settings import Training
+from genzoo.config.settings import EMTraining
 from genzoo.engine.em import EMEngine
 
 NAMES = ["full", "tied", "diagonal", "spherical"]
@@ -36,7 +36,7 @@ def fitted(generator, parts, restarts=3):
     engine = EMEngine(
         genzoo.Model(genzoo.Parts(generator)),
         OBJECTIVE,
-        Training(restarts=restarts, passes=500, tolerance=1e-8),
+        EMTraining(n_init=restarts, max_iter=500, tol=1e-8),
         seed=0,
     )
     for step in range(1, 5001):
@@ -101,14 +101,14 @@ def test_only_observed_columns_count_in_the_volume():
 def test_the_likelihood_never_falls(name, hidden):
     x, _ = contaminated(n=500)
     parts = blocks(x, knock_out(x) if hidden else None, count=2)
-    found = run_passes(begin(mixture(name, 2, 2, "k-means", 0.0, noise=True), parts), parts, 40)
+    found = run_passes(begin(mixture(name, 2, 2, "kmeans", 0.0, noise=True), parts), parts, 40)
     assert (np.diff(found) >= -1e-9 * abs(found[0])).all()
 
 
 def test_outliers_are_found_and_do_not_move_the_means():
     x, stray = contaminated()
     parts = blocks(x, count=2)
-    robust = fitted(mixture("full", 2, 2, "k-means", noise=True), parts)
+    robust = fitted(mixture("full", 2, 2, "kmeans", noise=True), parts)
     assert robust.log_weights[-1].exp().item() == pytest.approx(stray.mean(), abs=0.012)
     label = robust.log_posterior(torch.as_tensor(x)).argmax(1).numpy()
     far = stray & (np.abs(x) > [8, 5]).any(1)
@@ -118,7 +118,7 @@ def test_outliers_are_found_and_do_not_move_the_means():
     truth = np.array([[-3.0, 0.0], [3.0, 0.0]])
     means = robust.emissions[0].means.numpy()
     assert np.abs(means[means[:, 0].argsort()] - truth).max() < 0.15
-    plain = fitted(mixture("full", 2, 2, "k-means"), parts)
+    plain = fitted(mixture("full", 2, 2, "kmeans"), parts)
     means = plain.emissions[0].means.numpy()
     assert np.abs(means[means[:, 0].argsort()] - truth).max() > 1
     scores = robust.log_prob(torch.as_tensor(x)).numpy()
@@ -174,7 +174,7 @@ def test_a_column_that_never_changes_is_refused():
 
 def test_the_extreme_training_events_lie_inside_the_box_in_float32():
     x, _ = contaminated(n=300)
-    generator = mixture("full", 2, 2, "k-means", noise=True).float()
+    generator = mixture("full", 2, 2, "kmeans", noise=True).float()
     begin(generator, blocks(x.astype(np.float32)))
     assert generator.covers(torch.as_tensor(x.astype(np.float32))).all()
     assert generator.covers(torch.as_tensor(x)).all()

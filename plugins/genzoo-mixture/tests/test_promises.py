@@ -15,17 +15,17 @@ def test_gmm(promise):
     promise()
 
 
-@keeps_promises("gmm", options={"covariance": "tied", "components": 3, "start": "k-means++"})
+@keeps_promises("gmm", options={"covariance_type": "tied", "n_components": 3, "init_params": "k-means++"})
 def test_gmm_with_one_covariance_for_all(promise):
     promise()
 
 
-@keeps_promises("gmm", options={"covariance": "diagonal"})
+@keeps_promises("gmm", options={"covariance_type": "diagonal"})
 def test_gmm_with_diagonal_covariances(promise):
     promise()
 
 
-@keeps_promises("gmm", options={"covariance": "spherical"})
+@keeps_promises("gmm", options={"covariance_type": "spherical"})
 def test_gmm_with_spherical_covariances(promise):
     promise()
 

@@ -18,8 +18,8 @@ def losses(run):
 
 
 def trained(path, x, components=3, model="gmm", training=None, **options):
-    training = {"log_every": 1, "passes": 4, "tolerance": 1e-12} | (training or {})
-    return genzoo.train(model, x, components=components, out=path, seed=0, training=training, **options)
+    training = {"log_every": 1, "max_iter": 4, "tol": 1e-12} | (training or {})
+    return genzoo.train(model, x, n_components=components, out=path, seed=0, training=training, **options)
 
 
 @pytest.mark.parametrize(("first", "second"), [("fp64", "fp64"), ("fp32", "fp32"), ("fp64", "fp32"), ("fp32", "fp64")])
@@ -32,7 +32,7 @@ def test_a_warm_start_begins_where_the_other_run_ended(tmp_path, first, second):
     tolerance = 1e-12 if (first, second) == ("fp64", "fp64") else 1e-6
     assert losses(warm)[0] == pytest.approx(-ended, rel=tolerance)
     assert losses(warm)[-1] <= losses(warm)[0]
-    whole = trained(tmp_path / "whole", x, precision=first, training={"passes": 8})
+    whole = trained(tmp_path / "whole", x, precision=first, training={"max_iter": 8})
     assert losses(warm) == pytest.approx(losses(whole)[4:], rel=tolerance * 100)
 
 
@@ -62,8 +62,8 @@ def test_another_model_or_other_columns_are_refused(tmp_path):
 
 def test_later_restarts_begin_afresh(tmp_path):
     x = problem()
-    run = trained(tmp_path / "first", x, training={"passes": 50})
-    warm = trained(tmp_path / "warm", x, training={"restarts": 2}, warm_start=run.path)
+    run = trained(tmp_path / "first", x, training={"max_iter": 50})
+    warm = trained(tmp_path / "warm", x, training={"n_init": 2}, warm_start=run.path)
     restarts = warm.record["restarts"]
     assert len(restarts) == 2
     assert losses(warm)[4] > losses(warm)[0], "the second restart knows nothing of the first run"
@@ -75,7 +75,7 @@ def test_a_warm_started_run_resumes_to_the_same_bits(tmp_path, pause):
     np.save(tmp_path / "x.npy", x)
     source = str(tmp_path / "x.npy")
     run = trained(tmp_path / "first", source)
-    settings = {"restarts": 2}
+    settings = {"n_init": 2}
     whole = trained(tmp_path / "whole", source, training=settings, warm_start=run.path)
     trained(tmp_path / "part", source, training={**settings, "steps": pause}, warm_start=run.path)
     again, prepared, start = prepare_resume(str(tmp_path / "part"), {"steps": 10_000})

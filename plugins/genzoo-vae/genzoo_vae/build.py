@@ -42,7 +42,7 @@ def build(config: VAEOptions, data: DataSpec) -> Parts:
         encoder,
         decoder,
         observation,
-        MixturePrior(config.latent, config.components) if config.prior == "mixture" else Normal(config.latent),
+        MixturePrior(config.latent, config.n_components) if config.prior == "mixture" else Normal(config.latent),
         data.event_shape,
         config.latent,
         told=data.missing,
@@ -75,7 +75,7 @@ def _networks(config: VAEOptions, data: DataSpec, observation: Observation) -> t
 def _largest(config: VAEOptions, decoder: nn.Module) -> int:
     """Numbers that an inner layer of the decoder, or the prior, holds for one latent vector."""
     inner = [config.dense, *decoder.sizes] if isinstance(decoder, ConvDecoder) else config.widths
-    return max(config.components * config.latent if config.prior == "mixture" else 1, *inner, 1)
+    return max(config.n_components * config.latent if config.prior == "mixture" else 1, *inner, 1)
 
 
 def _likelihood(config: VAEOptions, data: DataSpec) -> str:
@@ -115,7 +115,7 @@ def _gaussian(config: VAEOptions, data: DataSpec) -> Observation:
 
 def _bernoulli(_: VAEOptions, data: DataSpec) -> Observation:
     if data.features[0].kind != "binary" and _levels(data, "bernoulli") != 2:
-        raise ValueError("likelihood=bernoulli wants pixels that are 0 or 1; use discretised-logistic, or --binarise")
+        raise ValueError("likelihood=bernoulli wants pixels that are 0 or 1; use discretized-logistic, or --binarize")
     return Bernoulli(data.size)
 
 
@@ -124,7 +124,7 @@ def _categorical(_: VAEOptions, data: DataSpec) -> Observation:
     if levels > _MOST_LEVELS:
         raise ValueError(
             f"likelihood=categorical takes pixels of up to {_MOST_LEVELS} levels, and these have {levels}; "
-            f"use discretised-logistic"
+            f"use discretized-logistic"
         )
     return Categorical(data.size, levels, spacing=1 / (levels - 1), ordered=True)
 

@@ -29,7 +29,7 @@ class VAEOptions(Settings):
     prior: PriorName = Field(
         "mixture", description="where latent vectors come from: a normal, or a mixture learnt along"
     )
-    components: int = Field(50, ge=1, le=10_000, description="normals in the mixture")
+    n_components: int = Field(50, ge=1, le=10_000, description="normals in the mixture")
     widths: tuple[Width, ...] = Field(
         (256, 256), max_length=32, description="inner layers of an mlp, from event to latent vector; none is linear"
     )

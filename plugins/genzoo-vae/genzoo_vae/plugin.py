@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import genzoo
 
-GENZOO_API = 1
+GENZOO_API = 2
 
 _OBJECTIVES = {
     "elbo": ("ELBOOptions", "Evidence lower bound (Kingma and Welling, 2013)"),
@@ -29,12 +29,13 @@ _VAE = genzoo.ModelSpec(
     training={
         "steps": 8000,
         "batch_size": 64,
-        "optimizer": {"name": "adam", "rate": 2e-3},
+        "optimizer": {"name": "adam", "lr": 2e-3},
         "schedule": {"name": "cosine"},
         "ema": 0.999,
         "eval_steps": 200,
         "patience": 10,
     },
+    renamed={"components": "n_components", "likelihood=discretised-logistic": "discretized-logistic"},
     reference="Auto-Encoding Variational Bayes (Kingma and Welling, 2013)",
 )
 
@@ -47,4 +48,6 @@ def register_models(register: Callable[[genzoo.ModelSpec], None]) -> None:
 @genzoo.hookimpl
 def register_objectives(register: Callable[[genzoo.ObjectiveSpec], None]) -> None:
     for name, (options, summary) in _OBJECTIVES.items():
-        register(genzoo.ObjectiveSpec(name, summary, f"genzoo_vae.objectives:{name}", f"genzoo_vae.options:{options}"))
+        builder, config = f"genzoo_vae.objectives:{name}", f"genzoo_vae.options:{options}"
+        renamed = {"gradient=doubly-reparameterised": "doubly-reparameterized"} if name == "iwae" else {}
+        register(genzoo.ObjectiveSpec(name, summary, builder, config, kind="gradient", renamed=renamed))

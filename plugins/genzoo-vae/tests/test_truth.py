@@ -191,7 +191,7 @@ def test_a_linear_autoencoder_learns_what_factor_analysis_finds(tmp_path):
         genzoo.Dataset("factors", table(4), x),
         out=tmp_path / "run",
         split={"validation": 0.1, "test": 0.0},
-        training={"steps": 1500, "batch_size": 250, "optimizer": {"rate": 2e-2}, "schedule": {"name": "linear"}},
+        training={"steps": 1500, "batch_size": 250, "optimizer": {"lr": 2e-2}, "schedule": {"name": "linear"}},
         widths=(),
         latent=1,
         encoder_dropout=0.0,

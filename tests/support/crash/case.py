@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 FAMILIES = {
-    "gmm": "gmm --data iris -o components=3 -o training.restarts=2 -o training.tolerance=0.003 "
+    "gmm": "gmm --data iris -o n_components=3 -o training.n_init=2 -o training.tol=0.003 "
     "-o training.checkpoint_every=2 -o training.log_every=1 -o training.sample_every=4",
     "vae": "vae --data digits --steps 12 --batch-size 16 -o widths=[16] -o latent=4 -o training.checkpoint_every=3 "
     "-o training.log_every=1 -o training.eval_steps=5 --keep 2 -o training.sample_every=4",

@@ -4,7 +4,7 @@ import dataclasses
 
 import genzoo
 
-GENZOO_API = 1
+GENZOO_API = 2
 
 NORMAL = genzoo.ModelSpec(
     name="right-normal",
@@ -16,7 +16,7 @@ NORMAL = genzoo.ModelSpec(
     capabilities={"likelihood", "decoder", "encoder", "reconstruction"},
     modalities=("table",),
     data="iris",
-    training={"steps": 60, "optimizer": {"rate": 0.02}},
+    training={"steps": 60, "optimizer": {"lr": 0.02}},
 )
 IMPLICIT = dataclasses.replace(
     NORMAL, name="right-implicit", builder="wrong_models.builders:normal_Implicit", capabilities={"decoder"}
@@ -126,6 +126,7 @@ def register_objectives(register):
                 "Negative log-likelihood",
                 f"wrong_models.objectives:{name.title()}",
                 "wrong_models.options:LossOptions",
+                kind="gradient",
             )
         )
 

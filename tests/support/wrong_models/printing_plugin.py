@@ -5,7 +5,7 @@ import dataclasses
 import genzoo
 from wrong_models.plugin import NORMAL
 
-GENZOO_API = 1
+GENZOO_API = 2
 
 print("Thank you for installing this plugin!")
 

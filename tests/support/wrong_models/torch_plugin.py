@@ -7,7 +7,7 @@ import torch  # noqa: F401
 import genzoo
 from wrong_models.plugin import NORMAL
 
-GENZOO_API = 1
+GENZOO_API = 2
 
 
 @genzoo.hookimpl

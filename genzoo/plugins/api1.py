@@ -1,0 +1,242 @@
+"""Run plugins that were written for the first plugin API, and translate their names.
+
+Nothing outside this file and `runs/format1.py` knows a former name. A plugin states its API as `GENZOO_API`; what an
+API-1 plugin registers is translated once, when it registers it.
+
+- Specs: names of input spaces and of training settings, and the kind of an objective, which API 1 did not state.
+- Objectives: the parameter group `critic` is `discriminator`, `initialise` and `maximise` are `initialize` and
+  `maximize`.
+- Classes of the facade: `Fitted` is `TrainedModel`, `Given` is `MetricInput`; `Model.critic` and
+  `Generator.dequantised` are read and written under their new names.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar, cast
+
+from genzoo.errors import ConfigError
+from genzoo.spec import ModelSpec, ObjectiveKind, ObjectiveSpec, Spec
+
+SpecT = TypeVar("SpecT", bound=Spec)
+ClassT = TypeVar("ClassT", bound=type)
+
+PUBLIC_NAMES = {"Fitted": "TrainedModel", "Given": "MetricInput"}
+"""Names of the facade."""
+
+TRAINING = {
+    "optimiser": "optimizer",
+    "groups": "param_groups",
+    "accumulation": "grad_accumulation",
+    "clip": "grad_clip",
+    "watch": "monitor",
+    "keep": "keep_checkpoints",
+    "passes": "max_iter",
+    "tolerance": "tol",
+    "restarts": "n_init",
+    "block": "block_size",
+}
+"""Settings of a training."""
+
+OPTIMIZER = {"rate": "lr", "decay": "weight_decay"}
+"""Settings of an optimizer, within `optimizer` and within each of `param_groups`."""
+
+PARAM_GROUPS = {"critic": "discriminator"}
+
+_INPUT_SPACES = {"standardised": "standardized", "centred": "centered"}
+
+_ATTRIBUTES: dict[str, dict[str, str]] = {
+    "Model": {"critic": "discriminator"},
+    "Generator": {"dequantised": "dequantized"},
+    "EMObjective": {"initialise": "initialize", "maximise": "maximize"},
+}
+"""Attributes of classes, by the name of the class."""
+
+
+def rename_keys(
+    settings: Mapping[str, Any],
+    names: Mapping[str, str],
+    owner: str,
+    note: Callable[[str, str], None] | None = None,
+    prefix: str = "",
+) -> dict[str, Any]:
+    """Give settings their current names.
+
+    Arguments:
+        settings: values by former or current names.
+        names: current names by former names.
+        owner: what the settings belong to, for the error message.
+        note: called with each former name that was used and its current one, both with their prefix.
+        prefix: in front of names in messages, such as `objective.`.
+
+    Raises:
+        ConfigError: a setting is given under both names, with different values.
+    """
+    found = {key: value for key, value in settings.items() if key not in names}
+    for key, value in settings.items():
+        if key not in names:
+            continue
+        current = names[key]
+        if note is not None:
+            note(f"{prefix}{key}", f"{prefix}{current}")
+        if found.setdefault(current, value) != value:
+            raise ConfigError(
+                f"{owner}: {prefix}{key} is the former name of {prefix}{current}, and both are given, as {value!r} and "
+                f"{found[current]!r}. Leave {prefix}{key} out."
+            )
+    return found
+
+
+def rename_training(
+    training: Mapping[str, Any], owner: str, note: Callable[[str, str], None] | None = None
+) -> dict[str, Any]:
+    """Give the settings of a training their current names, also within optimizers and parameter groups.
+
+    Raises:
+        ConfigError: a setting is given under both names, with different values.
+    """
+    found: dict[str, Any] = {}
+    former: dict[str, str] = {}  # how each setting that has a former name was given, by its current name
+    for path, value in _leaves(training):
+        current = _current_path(path)
+        key, given = f"training.{'.'.join(current)}", f"training.{'.'.join(path)}"
+        node = found
+        for name in current[:-1]:
+            node = node.setdefault(name, {})
+        known = node.get(current[-1], value)
+        if known != value:
+            old = given if current != path else former[key]
+            raise ConfigError(
+                f"{owner}: {old} is the former name of {key}, and both are given, with different values. Leave {old} "
+                f"out."
+            )
+        node[current[-1]] = value
+        if current != path:
+            former[key] = given
+            if note is not None:
+                note(given, key)
+    return found
+
+
+def _leaves(settings: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Paths and values of the settings of a training, down to those of an optimizer and of each parameter group."""
+    for key, value in settings.items():
+        path = (*above, str(key))
+        group = TRAINING.get(path[0], path[0])
+        inner = {"optimizer": 1, "param_groups": 2}.get(group, 0)
+        if isinstance(value, Mapping) and value and len(path) <= inner:
+            yield from _leaves(value, path)
+        else:
+            yield path, value
+
+
+def _current_path(path: tuple[str, ...]) -> tuple[str, ...]:
+    first, *rest = path
+    found = [TRAINING.get(first, first), *rest]
+    if found[0] == "optimizer" and len(found) > 1:
+        found[1] = OPTIMIZER.get(found[1], found[1])
+    if found[0] == "param_groups" and len(found) > 1:
+        found[1] = PARAM_GROUPS.get(found[1], found[1])
+        found[2:] = [OPTIMIZER.get(name, name) for name in found[2:]]
+    return tuple(found)
+
+
+def translate(spec: SpecT) -> SpecT:
+    """Turn a spec that an API-1 plugin registers into one of the current API."""
+    if not isinstance(spec, ModelSpec):
+        return spec
+    owner = f"Model {spec.name!r}"
+    presets = {
+        name: {**layer, "training": rename_training(layer["training"], owner)}
+        if isinstance(layer.get("training"), Mapping)
+        else layer
+        for name, layer in spec.presets.items()
+    }
+    space = (
+        {modality: _INPUT_SPACES.get(name, name) for modality, name in spec.input.items()}
+        if isinstance(spec.input, Mapping)
+        else _INPUT_SPACES.get(spec.input, spec.input)
+    )
+    changed = {"input": space, "training": rename_training(spec.training, owner), "presets": presets}
+    return cast("SpecT", dataclasses.replace(spec, **changed))  # type: ignore[arg-type]
+
+
+def find_objective_kind(spec: ObjectiveSpec, build: Callable[[], object]) -> ObjectiveKind:
+    """The kind of an objective whose spec does not state it, from the class that its builder returns.
+
+    Arguments:
+        build: builds the objective; it imports torch, which is why API 2 has specs state the kind.
+    """
+    if spec.kind is not None:
+        return spec.kind
+    names = {cls.__name__ for cls in type(build()).__mro__}
+    return "em" if "EMObjective" in names else "gradient"
+
+
+def adapt_objective(objective: Any) -> Any:
+    """Have an API-1 gradient objective yield its losses under the current names of parameter groups."""
+    original = getattr(objective, "losses", None)
+    if original is None:
+        return objective
+
+    @functools.wraps(original)
+    def losses(model: Any, batch: Any, progress: Any) -> Iterator[Mapping[str, Any]]:
+        for step in original(model, batch, progress):
+            yield {PARAM_GROUPS.get(name, name): loss for name, loss in step.items()}
+
+    objective.losses = losses
+    return objective
+
+
+def with_former_names(cls: ClassT) -> ClassT:
+    """Let a class of the plugin API be read, written and overridden under the former names of its attributes.
+
+    Subclasses that define a method or attribute under its former name define it under the current one, too, before
+    Python looks for abstract methods that are left.
+    """
+    names = _ATTRIBUTES[cls.__name__]
+    owner = cast("Any", cls)
+
+    def init_subclass(subclass: Any, /, **options: Any) -> None:
+        super(owner, subclass).__init_subclass__(**options)
+        for former, current in names.items():
+            if former not in subclass.__dict__ or current in subclass.__dict__:
+                continue
+            value = subclass.__dict__[former]
+            setattr(subclass, current, value)
+            if not callable(value):  # methods stay, for `super()`; values are read and written through the alias
+                delattr(subclass, former)
+
+    for former, current in names.items():
+        setattr(cls, former, _alias(current))
+    type.__setattr__(cls, "__init_subclass__", classmethod(init_subclass))
+    return cls
+
+
+def _alias(current: str) -> property:
+    def read(self: Any) -> Any:
+        return getattr(self, current)
+
+    def write(self: Any, value: Any) -> None:
+        setattr(self, current, value)
+
+    return property(read, write, doc=f"Former name of `{current}`.")
+
+
+def rename_keyword(options: Mapping[str, Any], current: Any, default: Any) -> Any:
+    """The value of the keyword `kind` of the conformance kit, which API 1 called `sort`.
+
+    Arguments:
+        options: further keywords that were given.
+        current: what was given as `kind`.
+        default: its default.
+
+    Raises:
+        TypeError: both were given, or another keyword.
+    """
+    for name in options:
+        if name != "sort" or current != default:
+            raise TypeError(f"there is no keyword {name!r}" if name != "sort" else "'sort' and 'kind' are one keyword")
+    return options.get("sort", current)

@@ -1,0 +1,251 @@
+"""Read what the first file format stored, and understand the names that its command lines used.
+
+Format 1 is that of genzoo 0.1.0. Its settings and tensors get their current names when a file is read; the file itself
+stays as it is. Options of models and objectives are renamed as their specs say (`renamed`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from genzoo.config.layers import merge
+from genzoo.config.resolve import training_class
+from genzoo.config.settings import GradientTraining
+from genzoo.errors import ConfigError, FormerNameWarning, PluginError
+from genzoo.plugins.api1 import PARAM_GROUPS, rename_keys, rename_training
+from genzoo.plugins.manager import get_registry
+from genzoo.plugins.registry import Entry, Registry
+from genzoo.spec import ModelSpec, ObjectiveSpec
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from torch import Tensor
+
+_DATA = {"colour": "color", "binarise": "binarize"}
+_COLORS = {"grey": "gray"}
+_FLAGS = {"--colour": "--color", "--binarise": "--binarize"}
+_FLAGS_OF = {
+    "train": {"--watch": "--monitor", "--keep": "--keep-checkpoints"},
+    "plugins check": {"--sort": "--kind"},
+}
+_TENSORS = {"model.critic.": "model.discriminator.", "average.": "ema.", "optimiser.": "optimizer."}
+
+Note = Callable[[str, str], None]
+"""Called with a former name that was used and its current one."""
+
+
+def current_layers(registry: Registry, model: str, *layers: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Layers of settings, as `resolve_config` takes them, under their current names.
+
+    Arguments:
+        registry: who is in the zoo.
+        model: a name or id.
+        layers: what users gave; each may use former names.
+
+    Raises:
+        ConfigError: a setting is given under both names, with different values.
+
+    Warns:
+        FormerNameWarning: a setting is given under a former name.
+    """
+    if not any(layers):
+        return [dict(part) for part in layers]
+    entry = registry.models.get(model)
+    named = [part["objective"]["name"] for part in layers if "name" in part.get("objective", {})]
+    try:
+        objective = registry.objective_of(entry, str(named[-1]) if named else entry.spec.objectives[0])
+    except ConfigError:  # `resolve_config` says so, after what is more to the point
+        return [dict(part) for part in layers]
+    # All layers together first: the two names of one setting may stand in different ones.
+    _current_layer(entry, objective, merge(*layers), _nobody)
+    return [_current_layer(entry, objective, part, _warn) for part in layers]
+
+
+def current_words(words: Sequence[str]) -> list[str]:
+    """The words of a command line with every flag under its current name.
+
+    Raises:
+        ConfigError: a flag is given under both names, with different values.
+
+    Warns:
+        FormerNameWarning: a flag is given under a former name.
+    """
+    commands = [word for word in words if not word.startswith("-")]
+    flags = {**_FLAGS, **_FLAGS_OF.get(" ".join(commands[:1]), {}), **_FLAGS_OF.get(" ".join(commands[:2]), {})}
+    found = []
+    for place, word in enumerate(words):
+        flag, equals, value = word.partition("=")
+        if flag not in flags:
+            found.append(word)
+            continue
+        current = flags[flag]
+        _warn(flag, current)
+        mine = value if equals else next(iter(words[place + 1 :]), "")
+        theirs = _value_of(words, current)
+        if theirs is not None and _COLORS.get(theirs, theirs) != _COLORS.get(mine, mine) and flag != "--binarise":
+            raise ConfigError(
+                f"{flag} is the former name of {current}, and both are given, as {mine} and {theirs}. Leave {flag} out."
+            )
+        found.append(f"{current}{equals}{value}")
+    for place, word in enumerate(found):
+        flag, equals, value = word.partition("=")
+        if flag == "--color" and equals:
+            found[place] = f"--color={_COLORS.get(value, value)}"
+        elif place and found[place - 1] == "--color":
+            found[place] = _COLORS.get(word, word)
+    return found
+
+
+def _value_of(words: Sequence[str], flag: str) -> str | None:
+    for place, word in enumerate(words):
+        if word == flag:
+            return next(iter(words[place + 1 :]), "")
+        if word.startswith(f"{flag}="):
+            return word.partition("=")[2]
+    return None
+
+
+def _warn(former: str, current: str) -> None:
+    """Warn at the line that called genzoo."""
+    frame, level = sys._getframe(), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "genzoo":
+        frame, level = frame.f_back, level + 1
+    warnings.warn(f"{former} is now called {current}.", FormerNameWarning, stacklevel=level)
+
+
+def _current_layer(
+    entry: Entry[ModelSpec], objective: Entry[ObjectiveSpec], layer: Mapping[str, Any], note: Note
+) -> dict[str, Any]:
+    owner = f"Model {entry.spec.name!r}"
+    found = dict(layer)
+    if "options" in layer:
+        found["options"] = _options(entry.spec.renamed, layer["options"], owner, note)
+    if isinstance(layer.get("training"), Mapping):
+        found["training"] = rename_training(layer["training"], owner, note)
+    if isinstance(layer.get("data"), Mapping):
+        found["data"] = _data(layer["data"], note)
+    told = layer.get("objective", {})
+    if "options" in told:
+        about = f"Objective {objective.spec.name!r}"
+        options = _options(objective.spec.renamed, told["options"], about, note, "objective.")
+        found["objective"] = {**told, "options": options}
+    return found
+
+
+def _options(
+    renamed: Mapping[str, str], options: Mapping[str, Any], owner: str, note: Note, prefix: str = ""
+) -> dict[str, Any]:
+    """Options under their current names, with their current values."""
+    names = {former: current for former, current in renamed.items() if "=" not in former}
+    found = rename_keys(options, names, owner, note, prefix)
+    for name, value in found.items():
+        current = renamed.get(f"{name}={value}") if isinstance(value, str) else None
+        if current is not None:
+            note(f"{prefix}{name}={value}", f"{prefix}{name}={current}")
+            found[name] = current
+    return found
+
+
+def _data(data: Mapping[str, Any], note: Note) -> dict[str, Any]:
+    found = rename_keys(data, _DATA, "The data", note, "data.")
+    if isinstance(found.get("color"), str):
+        found["color"] = _COLORS.get(found["color"], found["color"])
+    return found
+
+
+def upgrade_config(content: dict[str, Any]) -> dict[str, Any]:
+    """`config.json` of a run as this version would have written it.
+
+    Options get the current names of their model and objective. Of format 1, so do all other settings, and those of the
+    other kind of training, which it stored for every model, are left out.
+    """
+    found = dict(content)
+    settings: type[BaseModel] = GradientTraining  # of a model whose plugin is not installed, which is said later
+    with _as_it_is():
+        registry = get_registry()
+        entry = registry.models.get(str(content["model"]))
+        objective = registry.objective_of(entry, str(content["objective"]["name"]))
+        found["options"] = _options(entry.spec.renamed, content["options"], "The model", _nobody)
+        options = _options(objective.spec.renamed, content["objective"]["options"], "The objective", _nobody)
+        found["objective"] = {**content["objective"], "options": options}
+        settings = training_class(objective)
+    if content.get("format") != 1:
+        return found
+    with _as_it_is():
+        training = rename_training(content["training"], "The run")
+        own = {name: value for name, value in training.items() if name in settings.model_fields}
+        found["training"] = {**own, "kind": settings.model_fields["kind"].default}
+        found["data"] = _data(content["data"], _nobody)
+    return _raised(found)
+
+
+def upgrade_model(content: dict[str, Any]) -> dict[str, Any]:
+    """`config.json` of a model folder as this version would have written it."""
+    found = dict(content)
+    with _as_it_is():
+        entry = get_registry().models.get(str(content["model"]))
+        found["options"] = _options(entry.spec.renamed, content["options"], "The model", _nobody)
+    return _raised(found)
+
+
+def upgrade_checkpoint(content: dict[str, Any]) -> dict[str, Any]:
+    """`state.json` of a checkpoint as this version would have written it."""
+    if content.get("format") != 1:
+        return content
+    found = dict(content)
+    numbers = content.get("numbers")
+    if isinstance(numbers, Mapping) and isinstance(numbers.get("scalers"), Mapping):
+        scalers = {PARAM_GROUPS.get(name, name): value for name, value in numbers["scalers"].items()}
+        found["numbers"] = {**numbers, "scalers": scalers}
+    if isinstance(content.get("tied"), Mapping):
+        names = content["tied"].items()
+        found["tied"] = {_tensor(name): _tensor(other) if isinstance(other, str) else other for name, other in names}
+    return _raised(found)
+
+
+def upgrade_candidate(content: dict[str, Any]) -> dict[str, Any]:
+    """The record of a finished candidate of a comparison as this version would have written it."""
+    found = dict(content)
+    with _as_it_is():
+        candidate = upgrade_config({**content["candidate"], "format": content["format"]})
+        found["candidate"] = {key: value for key, value in candidate.items() if key != "format"}
+        metrics = get_registry().metrics
+        known = {name: metrics.get(name).spec.name for name in content["row"]["metrics"]}
+        scores = {known[name]: {**score, "metric": known[name]} for name, score in content["row"]["metrics"].items()}
+        found["row"] = {**content["row"], "metrics": scores}
+    return _raised(found)
+
+
+def _raised(content: dict[str, Any]) -> dict[str, Any]:
+    """The content with the number of the current format, if it is of the first."""
+    return {**content, "format": 2} if content.get("format") == 1 else content
+
+
+def current_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a checkpoint under their current names."""
+    return {_tensor(name): value for name, value in tensors.items()}
+
+
+def _tensor(name: str) -> str:
+    for former, current in _TENSORS.items():
+        if name.startswith(former):
+            name = current + name.removeprefix(former)
+    group, _, rest = name.removeprefix("optimizer.").partition(".")
+    return (
+        f"optimizer.{PARAM_GROUPS[group]}.{rest}" if name.startswith("optimizer.") and group in PARAM_GROUPS else name
+    )
+
+
+def _nobody(former: str, current: str) -> None:
+    """Files of format 1 use its names; that is no news to anybody."""
+
+
+@contextlib.contextmanager
+def _as_it_is() -> Iterator[None]:
+    """Leave what does not have the form of format 1 to the checks that follow, which say what is wrong with it."""
+    with contextlib.suppress(ConfigError, PluginError, KeyError, TypeError, AttributeError):
+        yield

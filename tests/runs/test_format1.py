@@ -1,0 +1,196 @@
+"""Names of the first format: read in files, understood on command lines, and told."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from refusals import assert_refused
+
+import genzoo
+from genzoo.comparison.candidate import candidates
+from genzoo.comparison.store import ResultStore, _stored_settings
+from genzoo.errors import FormerNameWarning
+from genzoo.plugins.manager import get_registry
+from genzoo.runs.format1 import upgrade_candidate, upgrade_checkpoint, upgrade_config, upgrade_model
+
+DATA = Path(__file__).parents[1] / "data"
+RUNS = DATA / "runs" / "0.1"
+IRIS = DATA / "comparisons" / "0.1" / "iris"
+
+
+def content(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_settings_of_an_old_run_get_their_names_and_lose_the_other_kinds():
+    mixture = genzoo.Run(RUNS / "gmm").config
+    assert mixture.options["n_components"] == 2
+    assert (mixture.options["covariance_type"], mixture.options["init_params"]) == ("full", "kmeans")
+    assert (mixture.training.kind, mixture.training.n_init) == ("em", 2)
+    assert "ema" in content(RUNS / "gmm" / "config.json")["training"]
+    assert "ema" not in mixture.training.model_dump()
+    network = genzoo.Run(RUNS / "vae").config
+    assert network.options["n_components"] == 3
+    assert (network.training.kind, network.training.ema) == ("gradient", 0.9)
+    assert network.training.optimizer.lr == content(RUNS / "vae" / "config.json")["training"]["optimiser"]["rate"]
+
+
+def test_what_is_written_again_is_of_the_current_format(tmp_path):
+    shutil.copytree(RUNS / "gmm-interrupted", tmp_path / "run")
+    run = genzoo.resume(tmp_path / "run")
+    assert content(run.path / "config.json")["format"] == 2
+    assert content(run.model / "config.json")["format"] == 2
+    assert "n_components" in content(run.model / "config.json")["options"]
+    (checkpoint,) = run.checkpoints.iterdir()
+    assert content(checkpoint / "state.json")["format"] == 2
+
+
+def test_tensors_of_an_old_checkpoint_get_their_names():
+    state = content(RUNS / "dcgan" / "checkpoints" / "step-000006" / "state.json")
+    assert set(state["numbers"]["scalers"]) == {"generator", "critic"}
+    assert set(upgrade_checkpoint(state)["numbers"]["scalers"]) == {"generator", "discriminator"}
+
+
+@pytest.mark.parametrize("upgrade", [upgrade_config, upgrade_model, upgrade_checkpoint, upgrade_candidate])
+@pytest.mark.parametrize(
+    "strange",
+    [
+        {},
+        {"model": 3},
+        {"model": "genzoo-mixture/gmm", "options": [], "objective": "em"},
+        {"model": "genzoo-mixture/gmm", "options": {"components": 1, "n_components": 2}},
+        {"model": "no/such", "options": {}, "objective": {"name": "x"}, "training": {}},
+        {"model": "genzoo-mixture/gmm", "options": {}, "objective": {"name": "em"}, "training": 7},
+        {"numbers": [], "tied": {"a": 1}},
+        {"candidate": None, "row": None},
+    ],
+)
+def test_what_is_not_of_that_form_is_left_to_the_checks_that_follow(upgrade, strange):
+    assert upgrade({"format": 1, **strange})["format"] == 2
+
+
+def test_an_old_comparison_is_found_and_nothing_is_fitted_again(tmp_path):
+    shutil.copytree(IRIS, tmp_path / "iris")
+    store = ResultStore(tmp_path / "iris")
+    wanted = ["gaussian", "gmm:n_components=2..3", "naive-bayes"]
+    # As `compare` has them tuned: five starts, a tolerance for sums, float64.
+    known = {
+        (row["candidate"]["model"], row["candidate"]["options"].get("n_components")): row
+        for row in (upgrade_candidate(content(path)) for path in (IRIS / "rows").glob("*.json"))
+    }
+    assert len(known) == 4
+    for candidate in candidates(get_registry(), wanted, {"data": {"source": "iris"}}):
+        row = known[candidate.config.model, candidate.config.options.get("n_components")]
+        stored = {**_stored_settings(candidate), "versions": None, "training": None}
+        assert {**row["candidate"], "versions": None, "training": None} == stored
+        assert set(row["candidate"]["training"]) == set(candidate.config.training.model_dump())
+    assert store._former_place(candidates(get_registry(), ["gmm:n_components=9"], {})[0]) is None
+
+
+def test_an_old_comparison_goes_on_where_its_versions_are_these(tmp_path, monkeypatch):
+    shutil.copytree(IRIS, tmp_path / "iris")
+    versions = {}
+    for path in (tmp_path / "iris" / "rows").glob("*.json"):
+        versions |= content(path)["candidate"]["versions"]
+    monkeypatch.setattr("genzoo.comparison.store.version", lambda: versions["genzoo"])
+    monkeypatch.setattr("genzoo.comparison.store._version", lambda name: versions[name])
+    monkeypatch.setattr("genzoo.comparison.workers.run_fit_job", lambda *_: pytest.fail("a candidate is fitted again"))
+    models = ["gaussian", "gmm:components=2..3", "naive-bayes"]
+    with pytest.warns(FormerNameWarning, match="components is now called n_components"):
+        report = genzoo.compare(models, "iris", folds=2, out=tmp_path / "iris")
+    assert [row.status for row in report.rows] == ["ok"] * 4
+    assert {row.id for row in report.rows} == {"gaussian", "gmm:n_components=2", "gmm:n_components=3", "naive-bayes"}
+    assert all("memorization" in row.metrics for row in report.rows)
+
+
+@pytest.mark.parametrize(
+    ("words", "notes"),
+    [
+        ("gmm -o components=3", ["components is now called n_components."]),
+        ("gmm -o covariance=tied", ["covariance is now called covariance_type."]),
+        ("gmm -o start=k-means", ["start is now called", "init_params=k-means is now called init_params=kmeans."]),
+        ("gmm -o training.passes=3 -o training.restarts=2", ["training.max_iter.", "training.n_init."]),
+        ("toy -o training.optimiser.rate=0.1", ["training.optimiser.rate is now called training.optimizer.lr."]),
+        ("toy -o training.clip=1 -o training.accumulation=2", ["training.grad_clip.", "training.grad_accumulation."]),
+        ("toy --keep 3", ["--keep is now called --keep-checkpoints."]),
+        ("toy --watch objective", ["--watch is now called --monitor."]),
+        ("dcgan --data digits --colour grey", ["--colour is now called --color."]),
+        ("vae --data digits --binarise", ["--binarise is now called --binarize."]),
+        ("dcgan -o normalise=false", ["normalise is now called normalize."]),
+        ("dcgan -o objective=wasserstein-gp -o objective.critic_steps=2", ["objective.discriminator_steps."]),
+        ("vae -o likelihood=discretised-logistic", ["likelihood=discretized-logistic."]),
+    ],
+)
+def test_a_former_name_works_on_the_command_line_with_a_note(cli, words, notes):
+    code, out, err = cli("train", *words.split(), "--precision", "fp32", "--dry-run", "--json")
+    if "--colour" in words:  # digits are no folder; the flag was understood all the same
+        assert_refused((code, out, err), 2, "--color")
+    else:
+        assert code == 0, err
+        json.loads(out)
+    for note in notes:
+        assert note in err
+    assert len([line for line in err.splitlines() if line.startswith("Note:")]) == len(notes)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "gmm -o components=3 -o n_components=4",
+        "gmm -o training.passes=3 -o training.max_iter=4",
+        "toy --keep 3 --keep-checkpoints 4",
+        "toy --watch=objective --monitor=coverage",
+        "toy --lr 0.1 -o training.optimiser.rate=0.2",
+        "dcgan --colour grey --color rgb",
+    ],
+)
+def test_both_names_with_different_values_are_refused(cli, words):
+    assert_refused(cli("train", *words.split(), "--dry-run"), 2, "is the former name of", "Leave")
+
+
+def test_both_names_with_one_value_are_one_setting(cli):
+    code, out, _ = cli("train", "gmm", "-o", "components=3", "-o", "n_components=3", "--dry-run", "--json")
+    assert code == 0
+    assert json.loads(out)["config"]["options"]["n_components"] == 3
+
+
+def test_current_names_cause_no_note(cli):
+    code, _, err = cli("train", "gmm", "-o", "n_components=3", "-o", "covariance_type=diag", "--dry-run")
+    assert code == 0
+    assert "Note" not in err
+
+
+def test_a_file_with_former_names_gives_way_to_the_command_line(cli, tmp_path):
+    (tmp_path / "a.toml").write_text("components = 5\n[training]\npasses = 7\n", encoding="utf-8")
+    words = ("--config", "a.toml", "-o", "n_components=3", "-o", "training.max_iter=9", "--dry-run", "--json")
+    code, out, err = cli("train", "gmm", *words)
+    assert code == 0, err
+    config = json.loads(out)["config"]
+    assert (config["options"]["n_components"], config["training"]["max_iter"]) == (3, 9)
+
+
+def test_the_config_of_an_old_run_is_a_config_file(cli):
+    code, out, err = cli("train", "gmm", "--config", RUNS / "gmm" / "config.json", "--dry-run", "--json")
+    assert code == 0, err
+    config = json.loads(out)["config"]
+    assert (config["training"]["n_init"], config["options"]["n_components"]) == (2, 2)
+
+
+def test_python_warns_of_a_former_name(tmp_path):
+    with pytest.warns(FormerNameWarning, match="components is now called n_components"):
+        run = genzoo.train("gmm", "iris", components=3, training={"n_init": 1}, out=tmp_path / "run")
+    assert run.config.options["n_components"] == 3
+
+
+def test_a_former_metric_name_is_understood(cli, tmp_path):
+    assert cli("train", "gaussian", "--data", "iris", "--out", "run")[0] == 0
+    code, out, err = cli("evaluate", "run", "--metric", "memorisation", "--json")
+    assert code == 0, err
+    assert "memorization" in out
+
+
+def test_checks_take_the_former_flag(cli):
+    code, _, err = cli("plugins", "check", "--sort", "dataset", "--list")
+    assert code == 0, err
+    assert "--sort is now called --kind." in err
