@@ -122,11 +122,12 @@ class BatchLoader(DataLoader[Batch]):
     def __init__(
         self,
         order: Sampler,
+        events: Array,
         transform: AffineTransform,
         runtime: Runtime,
-        channels_last: bool,
-        missing: bool,
-        dequantizer: Dequantizer | None,
+        channels_last: bool = False,
+        missing: bool = False,
+        dequantizer: Dequantizer | None = None,
     ) -> None:
         super().__init__(runtime.device, order.steps_per_epoch, order.share)
         self.order = order
@@ -135,6 +136,11 @@ class BatchLoader(DataLoader[Batch]):
         self._format = torch.channels_last if channels_last else torch.contiguous_format
         self._missing = missing
         self._dequantizer = dequantizer
+        self._keep(events)
+
+    @abstractmethod
+    def _keep(self, events: Array) -> None:
+        """Put the events where batches are made of them."""
 
     def _batch(self, events: Tensor, index: Tensor, epoch: int) -> Batch:
         """Events in data units, on the device, as the model wants them in an epoch, from 0."""
@@ -147,19 +153,9 @@ class BatchLoader(DataLoader[Batch]):
 class ResidentLoader(BatchLoader):
     """Events that lie on the device as a whole; a batch is one gather there."""
 
-    def __init__(
-        self,
-        order: Sampler,
-        events: Array,
-        transform: AffineTransform,
-        runtime: Runtime,
-        channels_last: bool = False,
-        missing: bool = False,
-        dequantizer: Dequantizer | None = None,
-    ) -> None:
-        super().__init__(order, transform, runtime, channels_last, missing, dequantizer)
-        self._rows = torch.from_numpy(order.rows).to(self.device)
-        self._events = torch.as_tensor(events[order.rows]).to(self.device)
+    def _keep(self, events: Array) -> None:
+        self._rows = torch.from_numpy(self.order.rows).to(self.device)
+        self._events = torch.as_tensor(events[self.order.rows]).to(self.device)
 
     def items(self, first: int) -> Generator[Batch, None, None]:
         current = -1
@@ -177,17 +173,7 @@ class ResidentLoader(BatchLoader):
 class StreamingLoader(BatchLoader):
     """Events that stay on the host or on disk; a thread gathers ahead, and CUDA copies while the step computes."""
 
-    def __init__(
-        self,
-        order: Sampler,
-        events: Array,
-        transform: AffineTransform,
-        runtime: Runtime,
-        channels_last: bool = False,
-        missing: bool = False,
-        dequantizer: Dequantizer | None = None,
-    ) -> None:
-        super().__init__(order, transform, runtime, channels_last, missing, dequantizer)
+    def _keep(self, events: Array) -> None:
         self._events = events
         self._pinned = self.device.type == "cuda"
 

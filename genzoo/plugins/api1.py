@@ -81,11 +81,12 @@ def rename_keys(
         current = names[key]
         if note is not None:
             note(f"{prefix}{key}", f"{prefix}{current}")
-        if found.setdefault(current, value) != value:
+        if current in found and found[current] != value:
             raise ConfigError(
                 f"{owner}: {prefix}{key} is the former name of {prefix}{current}, and both are given, as {value!r} and "
                 f"{found[current]!r}. Leave {prefix}{key} out."
             )
+        found[current] = value
     return found
 
 
@@ -105,8 +106,7 @@ def rename_training(
         node = found
         for name in current[:-1]:
             node = node.setdefault(name, {})
-        known = node.get(current[-1], value)
-        if known != value:
+        if current[-1] in node and node[current[-1]] != value:
             old = given if current != path else former[key]
             raise ConfigError(
                 f"{owner}: {old} is the former name of {key}, and both are given, with different values. Leave {old} "
