@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +79,22 @@ def test_the_root_and_every_package_stay_small():
     assert len(list(ROOT.glob("*.py"))) <= 8
     for folder in {path.parent for path in sources()}:
         assert len(list(folder.glob("*.py"))) <= 20, folder
+
+
+def test_tests_stand_in_the_folder_of_the_package_they_are_about():
+    folders = {path.name for path in (ROOT.parent / "tests").iterdir() if any(path.glob("test_*.py"))}
+    assert folders <= {part(path) for path in sources() if path.parent != ROOT}
+
+
+def test_the_page_on_the_architecture_names_files_and_names_that_exist():
+    page = (ROOT.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([\w/]+\.py)`(?: \|)?((?:(?:,| and)? `[\w.]+`)*)", page)
+    assert len(named) > 40
+    for file, names in named:
+        tree = tree_of(ROOT.parent / file if file.startswith("tests/") else ROOT / file.removeprefix("genzoo/"))
+        defined = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+        for name in re.findall(r"`([\w.]+)`", names):
+            assert set(name.split(".")) <= defined, f"{file} has no {name}"
 
 
 def test_a_public_class_has_a_name_of_its_own():

@@ -23,7 +23,8 @@ from genzoo.inference.trained_model import TrainedModel
 from genzoo.plugins.manager import get_registry
 from genzoo.storage.atomic import atomic_write
 from genzoo.storage.json_files import to_json
-from genzoo.storage.tables import SUFFIXES, write_table, write_text
+from genzoo.storage.paths import TABLE_SUFFIXES, TEXT_SUFFIXES
+from genzoo.storage.tables import write_table, write_text
 from genzoo.typing import Array
 
 
@@ -65,11 +66,11 @@ def write_filled(
     """
     settings = _settings(given)
     suffix = out.suffix.lower()
-    source = open_source(settings, get_registry()) if suffix in SUFFIXES else None
+    source = open_source(settings, get_registry()) if suffix in TABLE_SUFFIXES else None
     if source is None:
         save_events(out, events, fitted.data, escape_formulas=escape_formulas)
         return
-    table = filled_table(source, settings, fitted.data, events, as_written=suffix in (".csv", ".tsv"))
+    table = filled_table(source, settings, fitted.data, events, as_written=suffix in TEXT_SUFFIXES)
     try:
         write_table(out, table, escape_formulas=escape_formulas)
     except pa.ArrowException as error:
@@ -84,8 +85,10 @@ def check_destination(out: Path | None) -> None:
     """
     if out is None:
         return
-    if out.suffix.lower() not in (*SUFFIXES, ".npy"):
-        raise ConfigError(f"Figures by row cannot be written as {out.name!r}. Known: {', '.join(SUFFIXES)}, .npy.")
+    if out.suffix.lower() not in (*TABLE_SUFFIXES, ".npy"):
+        raise ConfigError(
+            f"Figures by row cannot be written as {out.name!r}. Known: {', '.join(TABLE_SUFFIXES)}, .npy."
+        )
     if not out.parent.is_dir():
         raise ConfigError(f"{out} lies in a folder that does not exist: {out.parent}.")
 

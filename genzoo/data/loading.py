@@ -16,6 +16,7 @@ from genzoo.data.readers.numpy_files import array_dataset
 from genzoo.errors import ConfigError, DataError, PluginError
 from genzoo.plugins.registry import Registry, blame, resolve
 from genzoo.spec import DataSpec
+from genzoo.storage.paths import TABLE_SUFFIXES, TEXT_SUFFIXES
 from genzoo.typing import Array
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def _named(data: str | Path | Array | Dataset | Mapping[str, Any] | None) -> tup
     return data, {"source": data.name}
 
 
-TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".arrow", ".feather", ".ipc")
+READ_SUFFIXES = (*TABLE_SUFFIXES, ".ipc")
 """Of files that hold a table by columns."""
 
 
@@ -145,11 +146,11 @@ def _path(settings: DataSettings) -> Path:
 def _open_table(settings: DataSettings, registry: Registry) -> TableSource | None:
     """The source's columns, where it is a file of a table."""
     path = _path(settings)
-    if is_registered(settings.source, registry) or not path.is_file() or path.suffix.lower() not in TABLE_SUFFIXES:
+    if is_registered(settings.source, registry) or not path.is_file() or path.suffix.lower() not in READ_SUFFIXES:
         return None
     _refuse_given(settings, ("size", "color", "skip_bad"), "folders of images")
     _refuse_given(settings, ("binarize",), "images")
-    if path.suffix.lower() in (".csv", ".tsv"):
+    if path.suffix.lower() in TEXT_SUFFIXES:
         from genzoo.data.readers.csv_files import CsvSource
 
         return CsvSource(path, settings.header)
@@ -217,6 +218,6 @@ def _read_file(path: Path, settings: DataSettings) -> Dataset:
     if idx.is_idx(path):
         return idx.read_idx(path)
     raise DataError(
-        f"{path} is of no kind that genzoo reads. Known: {', '.join(TABLE_SUFFIXES)}, .npy, .npz, idx files "
+        f"{path} is of no kind that genzoo reads. Known: {', '.join(READ_SUFFIXES)}, .npy, .npz, idx files "
         f"(…-ubyte, …-ubyte.gz) and folders of images."
     )

@@ -14,6 +14,7 @@ from genzoo.errors import ConfigError, GenzooError
 from genzoo.inference.latent import Traversal
 from genzoo.spec import DataSpec
 from genzoo.storage.atomic import atomic_write, write_bytes
+from genzoo.storage.paths import TABLE_SUFFIXES
 from genzoo.typing import Array
 
 _SMALLEST_SIDE = 48
@@ -26,7 +27,7 @@ _GRID_LIMIT = 1024
 
 _SUFFIXES = {
     "image": ("", ".png", ".npy", ".npz"),
-    "table": (".csv", ".tsv", ".parquet", ".arrow", ".feather", ".npy", ".npz"),
+    "table": (*TABLE_SUFFIXES, ".npy", ".npz"),
 }
 
 

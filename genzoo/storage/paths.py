@@ -9,6 +9,13 @@ from pathlib import Path
 
 from genzoo.errors import ArtifactError
 
+TEXT_SUFFIXES = (".csv", ".tsv")
+
+ARROW_SUFFIXES = (".arrow", ".feather")
+
+TABLE_SUFFIXES = (*TEXT_SUFFIXES, ".parquet", *ARROW_SUFFIXES)
+"""The suffixes of the tables that are written; known here, so that nobody imports pyarrow to look at a name."""
+
 _WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 

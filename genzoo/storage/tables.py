@@ -14,10 +14,8 @@ from pyarrow import parquet
 
 from genzoo.errors import ConfigError
 from genzoo.storage.atomic import atomic_write
+from genzoo.storage.paths import ARROW_SUFFIXES, TABLE_SUFFIXES, TEXT_SUFFIXES
 from genzoo.text import PATTERN, guarded
-
-SUFFIXES = (".csv", ".tsv", ".parquet", ".arrow", ".feather")
-"""Of files that `write_table` writes."""
 
 
 def write_table(path: Path, table: pa.Table, *, escape_formulas: bool = False) -> None:
@@ -34,13 +32,13 @@ def write_table(path: Path, table: pa.Table, *, escape_formulas: bool = False) -
     suffix = path.suffix.lower()
     if suffix == ".parquet":
         atomic_write(path, lambda temporary: parquet.write_table(table, temporary))
-    elif suffix in (".arrow", ".feather"):
+    elif suffix in ARROW_SUFFIXES:
         atomic_write(path, lambda temporary: _write_arrow(temporary, table))
-    elif suffix in (".csv", ".tsv"):
+    elif suffix in TEXT_SUFFIXES:
         told = without_formulas(table) if escape_formulas else table
         atomic_write(path, lambda temporary: _write_text(temporary, told, "," if suffix == ".csv" else "\t"))
     else:
-        raise ConfigError(f"A table cannot be written as {path.name!r}. Known: {', '.join(SUFFIXES)}.")
+        raise ConfigError(f"A table cannot be written as {path.name!r}. Known: {', '.join(TABLE_SUFFIXES)}.")
 
 
 def _write_arrow(path: Path, table: pa.Table) -> None:
