@@ -106,13 +106,17 @@ def rename_training(
         node = found
         for name in current[:-1]:
             node = node.setdefault(name, {})
+            if not isinstance(node, dict):
+                raise ConfigError(f"{owner}: {given} is a part of training.{name}, which is given as a value, too.")
+        if current[-1] in node and value == {}:  # a group of settings none of which is given
+            continue
         if current[-1] in node and node[current[-1]] != value:
             old = given if current != path else former[key]
             raise ConfigError(
                 f"{owner}: {old} is the former name of {key}, and both are given, with different values. Leave {old} "
                 f"out."
             )
-        node[current[-1]] = value
+        node[current[-1]] = dict(value) if isinstance(value, Mapping) else value
         if current != path:
             former[key] = given
             if note is not None:

@@ -74,6 +74,7 @@ def current_words(words: Sequence[str]) -> list[str]:
     Warns:
         FormerNameWarning: a flag is given under a former name.
     """
+    words, rest = _cut(words)
     commands = [word for word in words if not word.startswith("-")]
     flags = {**_FLAGS, **_FLAGS_OF.get(" ".join(commands[:1]), {}), **_FLAGS_OF.get(" ".join(commands[:2]), {})}
     found = []
@@ -97,7 +98,13 @@ def current_words(words: Sequence[str]) -> list[str]:
             found[place] = f"--color={_COLORS.get(value, value)}"
         elif place and found[place - 1] == "--color":
             found[place] = _COLORS.get(word, word)
-    return found
+    return [*found, *rest]
+
+
+def _cut(words: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """The words before `--`, and the rest, which holds no flags."""
+    end = list(words).index("--") if "--" in words else len(words)
+    return words[:end], words[end:]
 
 
 def _value_of(words: Sequence[str], flag: str) -> str | None:

@@ -244,6 +244,12 @@ def test_settings_under_both_names_must_agree():
     assert rename_training({"optimiser": {"rate": 1}, "optimizer": {"betas": [0, 1]}}, "x") == {
         "optimizer": {"lr": 1, "betas": [0, 1]}
     }
+    given = {"optimizer": {}, "optimiser": {"rate": 1}}
+    assert rename_training(given, "x") == {"optimizer": {"lr": 1}}
+    assert given == {"optimizer": {}, "optimiser": {"rate": 1}}, "what is given stays as it is"
+    assert rename_training({"optimiser": {"rate": 1}, "optimizer": {}}, "x") == {"optimizer": {"lr": 1}}
+    with pytest.raises(genzoo.ConfigError, match=r"part of training\.optimizer, which is given as a value"):
+        rename_training({"optimizer": 5, "optimiser": {"rate": 1}}, "x")
     for both in ({"clip": 1.0, "grad_clip": 2.0}, {"optimiser": {"rate": 1, "lr": 2}}):
         with pytest.raises(genzoo.ConfigError, match="former name of"):
             rename_training(both, "x")

@@ -12,7 +12,7 @@ from genzoo.comparison.candidate import candidates
 from genzoo.comparison.store import ResultStore, _stored_settings
 from genzoo.errors import FormerNameWarning
 from genzoo.plugins.manager import get_registry
-from genzoo.runs.format1 import upgrade_candidate, upgrade_checkpoint, upgrade_config, upgrade_model
+from genzoo.runs.format1 import current_words, upgrade_candidate, upgrade_checkpoint, upgrade_config, upgrade_model
 
 DATA = Path(__file__).parents[1] / "data"
 RUNS = DATA / "runs" / "0.1"
@@ -194,3 +194,11 @@ def test_checks_take_the_former_flag(cli):
     code, _, err = cli("plugins", "check", "--sort", "dataset", "--list")
     assert code == 0, err
     assert "--sort is now called --kind." in err
+
+
+def test_words_after_two_dashes_are_no_flags():
+    assert current_words(["train", "gmm", "--", "--keep", "3"]) == ["train", "gmm", "--", "--keep", "3"]
+
+
+def test_a_flag_means_something_else_to_another_command():
+    assert current_words(["sample", "run", "--keep", "3"]) == ["sample", "run", "--keep", "3"]
