@@ -185,8 +185,9 @@ def _wanted() -> set[str] | None:
 
 
 def _names(plugin: InstalledPlugin) -> set[str]:
-    """What a plugin can be called: its distribution, its entry point, or both."""
-    return {normalize_name(name) for name in (plugin.distribution, plugin.name, plugin.label) if name}
+    """What a plugin can be called: its distribution, its entry point, or both; without `genzoo-` in front, too."""
+    names = {normalize_name(name) for name in (plugin.distribution, plugin.name, plugin.label) if name}
+    return names | {name.removeprefix("genzoo-") for name in names}
 
 
 def _register(staged: Registry, label: str, distribution: str, module: ModuleType) -> None:

@@ -202,3 +202,12 @@ def test_words_after_two_dashes_are_no_flags():
 
 def test_a_flag_means_something_else_to_another_command():
     assert current_words(["sample", "run", "--keep", "3"]) == ["sample", "run", "--keep", "3"]
+
+
+def test_a_model_folder_of_the_current_format_is_read_under_a_former_option_name(tmp_path):
+    run = genzoo.train("gmm", "iris", n_components=3, training={"n_init": 1}, out=tmp_path / "run")
+    path = run.model / "config.json"
+    known = content(path)
+    known["options"]["components"] = known["options"].pop("n_components")
+    path.write_text(json.dumps(known), encoding="utf-8")
+    assert genzoo.load(run.model).sample(2).shape == (2, 4)
