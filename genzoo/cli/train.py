@@ -118,7 +118,11 @@ class _ModelCommand(click.Command):
 
     def __init__(self, name: str, entry: Entry[ModelSpec]) -> None:
         registry = get_registry()
-        found = [training_class(registry.objective_of(entry, objective)) for objective in entry.spec.objectives]
+        given = entry.spec.objective_options
+        found = [
+            training_class(registry.objective_of(entry, objective), given.get(objective))
+            for objective in entry.spec.objectives
+        ]
         self._settings = list(dict.fromkeys(found))
         super().__init__(name, callback=self._train, params=_parameters(self._settings), help=entry.spec.summary)
         self._model = name

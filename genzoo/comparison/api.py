@@ -22,6 +22,7 @@ from genzoo.metrics.information_criteria import CRITERIA
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Registry, refuse_without_extra
 from genzoo.reports.result import Report
+from genzoo.runs.format1 import current_metric
 from genzoo.runtime.device import resolve_device
 from genzoo.runtime.launch import require_single_process
 from genzoo.typing import Array
@@ -125,6 +126,7 @@ def prepare_comparison(
     """
     require_single_process("genzoo.compare")
     zoo = get_registry()
+    by = None if by is None else current_metric(by)
     _check_numbers(folds, seeds, jobs, threads)
     _check_figure(zoo, by, folds)
     dataset, source = data

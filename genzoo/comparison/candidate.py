@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from genzoo.config.layers import parse_assignments
-from genzoo.config.resolve import layer, resolve_config, training_class
+from genzoo.config.resolve import chosen_objective, layer, preset_layer, resolve_config, training_class
 from genzoo.config.settings import RunConfig
 from genzoo.errors import ConfigError
 from genzoo.plugins.registry import Registry
@@ -129,7 +129,7 @@ def candidates(
     """
     found: dict[str, Candidate] = {}
     asked = [pair for argument in wanted for pair in expand(argument)]
-    settings = [_training_class(registry, model, assigned) for model, assigned in asked]
+    settings = [_training_class(registry, model, common, assigned) for model, assigned in asked]
     for (model, assigned), own in zip(asked, settings, strict=True):
         candidate = _candidate(registry, model, assigned, _shared(registry, model, common, own, settings))
         found.setdefault(f"{candidate.config.model_dump_json()} {sorted(candidate.explicit)}", candidate)
@@ -138,9 +138,14 @@ def candidates(
     return tuple(found.values())
 
 
-def _training_class(registry: Registry, model: str, assigned: Mapping[str, Any]) -> type[BaseModel]:
-    entry, named = registry.models.get(model), layer(assigned).get("objective", {}).get("name")
-    return training_class(registry.objective_of(entry, str(named or entry.spec.objectives[0])))
+def _training_class(
+    registry: Registry, model: str, common: Mapping[str, Any], assigned: Mapping[str, Any]
+) -> type[BaseModel]:
+    entry, own = registry.models.get(model), layer(assigned)
+    if not isinstance(common.get("training", {}), Mapping):
+        raise ConfigError(f"training is a group of settings, and it was given as {common['training']!r}.")
+    preset = preset_layer(entry, own.get("preset", common.get("preset")))
+    return training_class(*chosen_objective(registry, entry, preset, common, own))
 
 
 def _shared(

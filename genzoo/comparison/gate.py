@@ -13,6 +13,7 @@ from genzoo.config.resolve import layer
 from genzoo.errors import CheckError, ConfigError, did_you_mean
 from genzoo.plugins.registry import Registry
 from genzoo.reports.result import FIGURES, Report
+from genzoo.runs.format1 import current_metric
 
 _SIGNS: Mapping[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
@@ -49,6 +50,7 @@ class Gate:
         if found is None:
             raise ConfigError(f"Gate {text!r} is not of the form FIGURE<NUMBER, such as bic<2400 or coverage>=0.9.")
         figure, sign, number = found.groups()
+        figure = current_metric(figure)
         known = [*FIGURES, *metrics]
         if figure not in known:
             raise ConfigError(f"Gate {text!r} asks for a figure {figure!r}. {did_you_mean(figure, known)}")

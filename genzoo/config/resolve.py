@@ -84,8 +84,13 @@ def objective_options(entry: Entry[ObjectiveSpec], options: Mapping[str, Any]) -
     return validate(options_class(entry), options, f"Objective {entry.spec.name!r}")
 
 
-def training_class(entry: Entry[ObjectiveSpec]) -> type[GradientTraining] | type[EMTraining]:
+def training_class(
+    entry: Entry[ObjectiveSpec], options: Mapping[str, Any] | None = None
+) -> type[GradientTraining] | type[EMTraining]:
     """The class of the settings of a training with an objective.
+
+    Arguments:
+        options: of the objective; needed only of API 1, whose objectives are built to find out what they are.
 
     Raises:
         PluginError: the objective is of a kind that nothing here trains.
@@ -93,7 +98,7 @@ def training_class(entry: Entry[ObjectiveSpec]) -> type[GradientTraining] | type
 
     def build() -> object:
         with blame(f"The builder of {entry.id!r}"):
-            return resolve(entry.spec.builder, entry.spec)(objective_options(entry, {}))
+            return resolve(entry.spec.builder, entry.spec)(objective_options(entry, options or {}))
 
     kind = find_objective_kind(entry.spec, build)
     if kind not in TRAINING_CLASSES:
@@ -201,9 +206,9 @@ def resolve_config(registry: Registry, model: str, *layers: Mapping[str, Any]) -
     asked = merge(*layers)
     if asked.get("model", entry.id) not in (entry.id, entry.spec.name):
         raise ConfigError(f"The settings are of model {asked['model']!r}, and {entry.id!r} was asked for.")
-    preset = _preset(entry, asked.get("preset"))
-    objective, told = _objective(registry, entry, preset, *layers)
-    settings = training_class(objective)
+    preset = preset_layer(entry, asked.get("preset"))
+    objective, told = chosen_objective(registry, entry, preset, *layers)
+    settings = training_class(objective, told)
     merged = merge({"options": entry.spec.options}, preset, asked)
     wanted = [part.get("training", {}) for part in layers]
     _refuse_other_kind(entry, settings, merge(*wanted))
@@ -233,7 +238,7 @@ def resolve_config(registry: Registry, model: str, *layers: Mapping[str, Any]) -
     return validate(RunConfig, content, "The run")
 
 
-def _objective(
+def chosen_objective(
     registry: Registry, entry: Entry[ModelSpec], *layers: Mapping[str, Any]
 ) -> tuple[Entry[ObjectiveSpec], dict[str, Any]]:
     """The objective that the last layer to name one names, and its options: those of layers from there on."""
@@ -249,7 +254,12 @@ def _objective(
     return chosen, merge(entry.spec.objective_options.get(chosen.spec.name, {}), options)
 
 
-def _preset(entry: Entry[ModelSpec], name: object) -> Mapping[str, Any]:
+def preset_layer(entry: Entry[ModelSpec], name: object) -> Mapping[str, Any]:
+    """The settings of a preset; empty without one.
+
+    Raises:
+        ConfigError: the model has no preset of that name.
+    """
     if name is None:
         return {}
     if not isinstance(name, str) or name not in entry.spec.presets:

@@ -31,6 +31,7 @@ from genzoo.models.base import (
     capability_name,
 )
 from genzoo.models.measure import measures_of, on_grid, places_of
+from genzoo.plugins.api1 import with_former_names
 from genzoo.runtime.device import widest
 from genzoo.runtime.seeding import random_scope
 from genzoo.spec import DataSpec
@@ -84,6 +85,7 @@ class _Chunk:
     missing: bool
 
 
+@with_former_names
 @dataclass(frozen=True, slots=True)
 class TrainedModel:
     """What users hold. Every method takes and returns data units, on the host.

@@ -13,11 +13,10 @@ API-1 plugin registers is translated once, when it registers it.
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
-from genzoo.errors import ConfigError
+from genzoo.errors import ConfigError, PluginError
 from genzoo.spec import ModelSpec, ObjectiveKind, ObjectiveSpec, Spec
 
 SpecT = TypeVar("SpecT", bound=Spec)
@@ -51,6 +50,7 @@ _ATTRIBUTES: dict[str, dict[str, str]] = {
     "Model": {"critic": "discriminator"},
     "Generator": {"dequantised": "dequantized"},
     "EMObjective": {"initialise": "initialize", "maximise": "maximize"},
+    "TrainedModel": {"dequantised": "dequantized"},
 }
 """Attributes of classes, by the name of the class."""
 
@@ -175,23 +175,39 @@ def find_objective_kind(spec: ObjectiveSpec, build: Callable[[], object]) -> Obj
     """
     if spec.kind is not None:
         return spec.kind
-    names = {cls.__name__ for cls in type(build()).__mro__}
+    try:
+        names = {cls.__name__ for cls in type(build()).__mro__}
+    except (ConfigError, PluginError):  # what is wrong is said when it is built for a training
+        return "gradient"
     return "em" if "EMObjective" in names else "gradient"
 
 
 def adapt_objective(objective: Any) -> Any:
-    """Have an API-1 gradient objective yield its losses under the current names of parameter groups."""
-    original = getattr(objective, "losses", None)
-    if original is None:
+    """Have an API-1 gradient objective yield its losses under the current names of parameter groups.
+
+    It gets a subclass of its own class, so that frozen objectives and objectives with slots can have it, too.
+    """
+    cls = type(objective)
+    if not hasattr(cls, "losses"):
         return objective
 
-    @functools.wraps(original)
-    def losses(model: Any, batch: Any, progress: Any) -> Iterator[Mapping[str, Any]]:
-        for step in original(model, batch, progress):
+    def losses(self: Any, model: Any, batch: Any, progress: Any) -> Iterator[Mapping[str, Any]]:
+        for step in cls.losses(self, model, batch, progress):
             yield {PARAM_GROUPS.get(name, name): loss for name, loss in step.items()}
 
-    objective.losses = losses
+    body = {"__slots__": (), "__module__": cls.__module__, "__doc__": cls.__doc__, "losses": losses}
+    object.__setattr__(objective, "__class__", type(cls.__name__, (cls,), body))
     return objective
+
+
+def adapt_step(step: Any) -> Any:
+    """A step as an API-1 callback knows it, with its losses under the former names of parameter groups."""
+    former = {current: name for name, current in PARAM_GROUPS.items()}
+    losses = tuple(
+        dataclasses.replace(record, values={former.get(name, name): value for name, value in record.values.items()})
+        for record in step.losses
+    )
+    return dataclasses.replace(step, losses=losses)
 
 
 def with_former_names(cls: ClassT) -> ClassT:
@@ -205,13 +221,15 @@ def with_former_names(cls: ClassT) -> ClassT:
 
     def init_subclass(subclass: Any, /, **options: Any) -> None:
         super(owner, subclass).__init_subclass__(**options)
+        above = subclass.__mro__[: subclass.__mro__.index(owner)]  # also what comes from a class beside it
         for former, current in names.items():
-            if former not in subclass.__dict__ or current in subclass.__dict__:
+            first = next((base for base in above if {former, current} & base.__dict__.keys()), None)
+            if first is None or current in first.__dict__:
                 continue
-            value = subclass.__dict__[former]
+            value = first.__dict__[former]
             setattr(subclass, current, value)
-            if not callable(value):  # methods stay, for `super()`; values are read and written through the alias
-                delattr(subclass, former)
+            if not callable(value) and first is subclass:  # values are read and written through the alias;
+                delattr(subclass, former)  # methods stay, for `super()`
 
     for former, current in names.items():
         setattr(cls, former, _alias(current))

@@ -145,6 +145,10 @@ class SpecTable(Generic[SpecT]):
         names = ", ".join(sorted(self._left_out))
         return f"GENZOO_LOAD_PLUGINS leaves out {names}: unset GENZOO_LOAD_PLUGINS to load all." if names else ""
 
+    def leaves_out(self, distribution: str) -> bool:
+        """Whether a distribution is installed, and not loaded because nobody asked for it."""
+        return normalize_name(distribution) in {normalize_name(name) for name in self._left_out}
+
     def clashes(self) -> dict[str, list[str]]:
         """The ids that share a bare name, by that name."""
         ids: dict[str, list[str]] = defaultdict(list)

@@ -132,7 +132,7 @@ def _current_layer(
     if "options" in layer:
         found["options"] = _options(entry.spec.renamed, layer["options"], owner, note)
     if isinstance(layer.get("training"), Mapping):
-        found["training"] = rename_training(layer["training"], owner, note)
+        found["training"] = _metrics(rename_training(layer["training"], owner, note), note)
     if isinstance(layer.get("data"), Mapping):
         found["data"] = _data(layer["data"], note)
     told = layer.get("objective", {})
@@ -148,19 +148,58 @@ def _options(
 ) -> dict[str, Any]:
     """Options under their current names, with their current values."""
     names = {former: current for former, current in renamed.items() if "=" not in former}
-    found = rename_keys(options, names, owner, note, prefix)
-    for name, value in found.items():
-        current = renamed.get(f"{name}={value}") if isinstance(value, str) else None
+    valued = {}
+    for name, value in options.items():
+        own = names.get(name, name)
+        current = renamed.get(f"{own}={value}") if isinstance(value, str) else None
         if current is not None:
-            note(f"{prefix}{name}={value}", f"{prefix}{name}={current}")
-            found[name] = current
-    return found
+            note(f"{prefix}{own}={value}", f"{prefix}{own}={current}")
+        valued[name] = value if current is None else current
+    return rename_keys(valued, names, owner, note, prefix)
 
 
 def _data(data: Mapping[str, Any], note: Note) -> dict[str, Any]:
-    found = rename_keys(data, _DATA, "The data", note, "data.")
-    if isinstance(found.get("color"), str):
-        found["color"] = _COLORS.get(found["color"], found["color"])
+    valued = {
+        name: _COLORS.get(value, value) if name in ("color", "colour") and isinstance(value, str) else value
+        for name, value in data.items()
+    }
+    return rename_keys(valued, _DATA, "The data", note, "data.")
+
+
+def _metrics(training: Mapping[str, Any], note: Note) -> dict[str, Any]:
+    """The settings of a training with metrics under their current names."""
+    found = dict(training)
+    if isinstance(training.get("metrics"), list | tuple):
+        found["metrics"] = [_metric(name, note) for name in training["metrics"]]
+    if isinstance(training.get("monitor"), str):
+        found["monitor"] = _metric(training["monitor"], note)
+    return found
+
+
+def _metric(name: Any, note: Note) -> Any:
+    known = get_registry().metrics.candidates_for(name) if isinstance(name, str) else []
+    if len(known) != 1 or name not in known[0].spec.former_names:
+        return name
+    note(f"metric {name}", known[0].spec.name)
+    return known[0].spec.name
+
+
+def current_metric(name: str) -> str:
+    """The current name of a metric.
+
+    Warns:
+        FormerNameWarning: it is given under a former name.
+    """
+    found = _metric(name, _warn)
+    assert isinstance(found, str)
+    return found
+
+
+def current_line(line: Mapping[str, Any]) -> dict[str, Any]:
+    """One line of `metrics.jsonl` with parameter groups and metrics under their current names."""
+    found = {_metric(name, _nobody): value for name, value in line.items()}
+    if isinstance(found.get("loss"), Mapping):
+        found["loss"] = {PARAM_GROUPS.get(name, name): value for name, value in found["loss"].items()}
     return found
 
 
@@ -171,21 +210,26 @@ def upgrade_config(content: dict[str, Any]) -> dict[str, Any]:
     other kind of training, which it stored for every model, are left out.
     """
     found = dict(content)
-    settings: type[BaseModel] = GradientTraining  # of a model whose plugin is not installed, which is said later
+    settings: type[BaseModel] | None = None
     with _as_it_is():
         registry = get_registry()
         entry = registry.models.get(str(content["model"]))
-        objective = registry.objective_of(entry, str(content["objective"]["name"]))
-        found["options"] = _options(entry.spec.renamed, content["options"], "The model", _nobody)
-        options = _options(objective.spec.renamed, content["objective"]["options"], "The objective", _nobody)
+        with _as_it_is():
+            found["options"] = _options(entry.spec.renamed, content["options"], "The model", _nobody)
+        chosen = content.get("objective", {}).get("name", entry.spec.objectives[0])
+        objective = registry.objective_of(entry, str(chosen))
+        settings = training_class(objective, content.get("objective", {}).get("options"))
+        given = content["objective"]["options"]
+        options = _options(objective.spec.renamed, given, "The objective", _nobody)
         found["objective"] = {**content["objective"], "options": options}
-        settings = training_class(objective)
     if content.get("format") != 1:
         return found
     with _as_it_is():
-        training = rename_training(content["training"], "The run")
+        training = _metrics(rename_training(content["training"], "The run"), _nobody)
+        settings = settings or GradientTraining  # of a model whose plugin is not installed, which is said later
         own = {name: value for name, value in training.items() if name in settings.model_fields}
         found["training"] = {**own, "kind": settings.model_fields["kind"].default}
+    with _as_it_is():
         found["data"] = _data(content["data"], _nobody)
     return _raised(found)
 

@@ -125,6 +125,8 @@ def entry_of(model: str, registry: Registry, owner: Path) -> Entry[ModelSpec]:
     distribution = model.partition("/")[0]
     known = _DISTRIBUTION.fullmatch(distribution) is not None and "/" in model
     remedy = f"If you trust its origin: genzoo install {distribution}." if known else "It is no id of a model."
+    if registry.models.leaves_out(distribution):
+        remedy = registry.models.left_out
     raise ArtifactError(f"{owner} holds a model {model[:100]!r}, which no installed plugin has. {remedy}")
 
 

@@ -7,21 +7,21 @@ from typing import Any
 
 from genzoo.errors import ConfigError, did_you_mean
 from genzoo.plugins.api1 import rename_keyword
+from genzoo.testing.checks.accelerator import PROMISES as ACCELERATOR
+from genzoo.testing.checks.bound import PROMISES as BOUND
+from genzoo.testing.checks.building import PROMISES as BUILDING
+from genzoo.testing.checks.capabilities import ANSWER, COMPONENT, IMPUTATION, LATENT
+from genzoo.testing.checks.configuration import PROMISES as CONFIGURATION
+from genzoo.testing.checks.dataset import PROMISES as DATASET
+from genzoo.testing.checks.dataset import DatasetSubject
+from genzoo.testing.checks.likelihood import PROMISES as DENSITY
+from genzoo.testing.checks.metric import PROMISES as METRIC
+from genzoo.testing.checks.metric import MetricSubject
+from genzoo.testing.checks.randomness import PROMISES as RANDOMNESS
+from genzoo.testing.checks.registration import PROMISES as REGISTRATION
+from genzoo.testing.checks.sampling import PROMISES as SAMPLING
+from genzoo.testing.checks.training import PROMISES as TRAINING
 from genzoo.testing.promise import BrokenPromise, DoesNotApply, Kind, Outcome, Promise
-from genzoo.testing.promises.accelerator import PROMISES as ACCELERATOR
-from genzoo.testing.promises.bound import PROMISES as BOUND
-from genzoo.testing.promises.building import PROMISES as BUILDING
-from genzoo.testing.promises.capabilities import ANSWER, COMPONENT, IMPUTATION, LATENT
-from genzoo.testing.promises.configuration import PROMISES as CONFIGURATION
-from genzoo.testing.promises.dataset import PROMISES as DATASET
-from genzoo.testing.promises.dataset import DatasetSubject
-from genzoo.testing.promises.likelihood import PROMISES as DENSITY
-from genzoo.testing.promises.metric import PROMISES as METRIC
-from genzoo.testing.promises.metric import MetricSubject
-from genzoo.testing.promises.randomness import PROMISES as RANDOMNESS
-from genzoo.testing.promises.registration import PROMISES as REGISTRATION
-from genzoo.testing.promises.sampling import PROMISES as SAMPLING
-from genzoo.testing.promises.training import PROMISES as TRAINING
 from genzoo.testing.subject import Subject
 
 _ALL = (
@@ -43,12 +43,13 @@ _ALL = (
 )
 
 
-def promises(kind: Kind = "model") -> tuple[Promise, ...]:
+def promises(kind: Kind = "model", **former: Any) -> tuple[Promise, ...]:
     """What everything of a kind promises, in the order in which it is checked.
 
     Raises:
         ConfigError: there is no such kind.
     """
+    kind = rename_keyword(former, kind, "model")
     found = tuple(promise for promise in _ALL if promise.kind == kind)
     if not found:
         known = {promise.kind for promise in _ALL}

@@ -27,6 +27,7 @@ from genzoo.models.base import Generator, Likelihood, Model
 from genzoo.models.factory import build_model, build_objective, check_data
 from genzoo.models.objective import EMObjective, GradientObjective, Objective
 from genzoo.models.state_dict import load_tensors
+from genzoo.plugins.api1 import adapt_step
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Registry, blame, extra_named, refuse_without_extra, resolve
 from genzoo.runs.run import Run, load
@@ -297,6 +298,6 @@ def _callback(zoo: Registry, name: str) -> Callback:
 
     def call(step: Step, run: Run) -> None:
         with blame(f"Callback {entry.id!r}"):
-            callback(step, run)
+            callback(adapt_step(step) if entry.api == 1 else step, run)
 
     return call

@@ -11,7 +11,7 @@ from genzoo.engine.gradient import GradientEngine
 from genzoo.models.factory import build_model, build_objective
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.device import Runtime
-from genzoo.testing.promises.accelerator import meta_step, traces
+from genzoo.testing.checks.accelerator import meta_step, traces
 from genzoo.testing.subject import Subject
 
 IMAGE = genzoo.DataSpec((3, 10, 12), "image", (genzoo.Feature("pixel"),), (0.0, 255.0), 1.0, "uint8")

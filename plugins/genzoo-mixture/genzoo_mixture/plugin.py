@@ -15,13 +15,12 @@ _COMMON: dict[str, Any] = {
     "modalities": ("table", "image"),
     "missing": True,
     "data": "iris",
-    "renamed": {
-        "components": "n_components",
-        "covariance": "covariance_type",
-        "start": "init_params",
-        "init_params=k-means": "kmeans",
-        "init_params=from-data": "random_from_data",
-    },
+}
+_COMPONENTS = {
+    "components": "n_components",
+    "start": "init_params",
+    "init_params=k-means": "kmeans",
+    "init_params=from-data": "random_from_data",
 }
 _BASIC = frozenset({"likelihood", "components", "imputation"})
 
@@ -37,6 +36,7 @@ def register_models(register: Callable[[genzoo.ModelSpec], None]) -> None:
             capabilities=_BASIC | {"decoder", "encoder"},
             input="centered",
             training={"max_iter": 1000, "tol": 1e-7},
+            renamed={"covariance": "covariance_type"},
             **_COMMON,
         )
     )
@@ -50,6 +50,7 @@ def register_models(register: Callable[[genzoo.ModelSpec], None]) -> None:
             input="centered",
             training={"max_iter": 1000, "tol": 1e-6},
             reference="Maximum Likelihood from Incomplete Data via the EM Algorithm (Dempster, Laird and Rubin, 1977)",
+            renamed={"covariance": "covariance_type", **_COMPONENTS},
             **_COMMON,
         )
     )
@@ -63,6 +64,7 @@ def register_models(register: Callable[[genzoo.ModelSpec], None]) -> None:
             input={"table": "centered", "image": "raw"},  # the pixels of binary images are codes
             training={"max_iter": 2000, "tol": 1e-6, "n_init": 5},
             reference="The Logical and Mathematical Foundation of Latent Structure Analysis (Lazarsfeld, 1950)",
+            renamed=_COMPONENTS,
             **_COMMON,
         )
     )

@@ -16,9 +16,9 @@ from genzoo.models.base import Generator, Likelihood
 from genzoo.plugins.manager import get_registry
 from genzoo.runs.model_folder import load_model
 from genzoo.runs.run import Run
+from genzoo.testing.checks.capabilities import answer, material, questions
+from genzoo.testing.checks.randomness import chance
 from genzoo.testing.promise import DoesNotApply, Promise, expect
-from genzoo.testing.promises.capabilities import answer, material, questions
-from genzoo.testing.promises.randomness import chance
 from genzoo.testing.subject import Case, Subject, copied, scoped
 from genzoo.training.api import resume, start_run
 from genzoo.training.setup import TrainingSetup

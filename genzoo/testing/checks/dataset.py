@@ -16,8 +16,8 @@ from genzoo.errors import GenzooError
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry
 from genzoo.spec import DatasetSpec
+from genzoo.testing.checks.randomness import chance
 from genzoo.testing.promise import DoesNotApply, Promise, expect
-from genzoo.testing.promises.randomness import chance
 
 _LOOKED_AT = 2_000
 """Rows that are looked at."""

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from genzoo.models.base import Generator, Likelihood
+from genzoo.testing.checks.capabilities import LOG_PROB, Given, stands_alone, take_part
 from genzoo.testing.promise import DoesNotApply, Promise, expect
-from genzoo.testing.promises.capabilities import LOG_PROB, Given, stands_alone, take_part
 from genzoo.testing.quadrature import Grid, grid_of
 from genzoo.testing.sample_density import disagreement
 from genzoo.testing.subject import Case, Subject, copied, scoped

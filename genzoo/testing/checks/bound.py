@@ -12,8 +12,8 @@ from scipy import stats
 from torch import Tensor
 
 from genzoo.models.base import Generator, LikelihoodBound
+from genzoo.testing.checks.capabilities import Given, take_part
 from genzoo.testing.promise import DoesNotApply, Promise, expect
-from genzoo.testing.promises.capabilities import Given, take_part
 from genzoo.testing.quadrature import Grid, grid_of
 from genzoo.testing.subject import Case, Subject, copied, scoped
 

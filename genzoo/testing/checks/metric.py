@@ -16,8 +16,8 @@ from genzoo.metrics.metric import Direction, Metric, MetricInput, Need, Score
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry, resolve
 from genzoo.spec import DataSpec, MetricSpec
+from genzoo.testing.checks.randomness import chance
 from genzoo.testing.promise import Promise, expect
-from genzoo.testing.promises.randomness import chance
 from genzoo.testing.toys import toys
 from genzoo.typing import Array
 
