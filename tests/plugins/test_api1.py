@@ -10,10 +10,13 @@ import torch
 from torch import nn
 
 import genzoo
+import genzoo.testing
 from genzoo.config.resolve import resolve_config, training_class
 from genzoo.config.settings import EMTraining, GradientTraining
+from genzoo.engine.loop import Step
+from genzoo.engine.loss_buffer import LossRecord
 from genzoo.models.factory import build_objective
-from genzoo.plugins.api1 import rename_training
+from genzoo.plugins.api1 import adapt_step, rename_training
 from genzoo.plugins.manager import PluginManager, get_registry
 from genzoo.spec import ModelSpec, ObjectiveSpec
 
@@ -262,3 +265,56 @@ def test_a_metric_is_found_by_its_former_name():
 
 
 REFERENCE = "adversarial_of_api1:build"
+
+
+@pytest.mark.parametrize("builder", ["build_frozen", "build_slotted"])
+def test_objectives_that_cannot_be_written_to_are_adapted(builder):
+    spec = dataclasses.replace(LOSS, builder=f"adversarial_of_api1:{builder}")
+    objective = build_objective(dataclasses.replace(loaded(1).objectives.get("old-loss"), spec=spec), {})
+    assert [sorted(losses) for losses in objective.losses(None, None, None)] == [["discriminator"], ["generator"]]
+    assert isinstance(objective, genzoo.GradientObjective)
+
+
+def test_methods_and_values_may_come_from_a_class_beside():
+    class Mixin:
+        dequantised = True
+
+        def initialise(self, model, blocks):
+            self.begun = True
+
+        def maximise(self, model, statistics):
+            pass
+
+    class Mixed(Mixin, genzoo.EMObjective):
+        def statistics(self, model, batch):
+            return {}
+
+    objective = Mixed()
+    objective.initialize(None, [])
+    assert objective.begun
+
+    class OnAGrid(Mixin, genzoo.Generator):
+        def sample(self, n, *, condition=None, **options):
+            return torch.zeros(n, 1)
+
+    assert OnAGrid().dequantized
+
+
+def test_an_objective_that_cannot_be_built_without_options_does_not_stand_in_the_way():
+    spec = dataclasses.replace(LOSS, builder="adversarial_of_api1:build_demanding")
+    assert training_class(loaded(1, objective=spec).objectives.get("old-loss")) is GradientTraining
+
+
+def test_callbacks_of_the_first_api_see_the_former_groups():
+    step = Step(3, 1, 0.5, 0.1, False, False, (LossRecord(3, {"discriminator": 1.0, "generator": 2.0}),))
+    assert adapt_step(step).losses[0].values == {"critic": 1.0, "generator": 2.0}
+    assert step.losses[0].values == {"discriminator": 1.0, "generator": 2.0}
+
+
+def test_the_kit_is_called_by_its_former_keyword_also_once_its_checks_are_imported():
+    import genzoo.testing.checks.sampling
+
+    assert genzoo.testing.promises(sort="metric") == genzoo.testing.promises("metric") != genzoo.testing.promises()
+    assert genzoo.testing.promises() is not None
+    with pytest.raises(TypeError, match="no keyword"):
+        genzoo.testing.promises(sorts="metric")

@@ -11,8 +11,16 @@ import genzoo
 from genzoo.comparison.candidate import candidates
 from genzoo.comparison.store import ResultStore, _stored_settings
 from genzoo.errors import FormerNameWarning
-from genzoo.plugins.manager import get_registry
-from genzoo.runs.format1 import current_words, upgrade_candidate, upgrade_checkpoint, upgrade_config, upgrade_model
+from genzoo.plugins.manager import PluginManager, get_registry
+from genzoo.runs.format1 import (
+    current_line,
+    current_words,
+    upgrade_candidate,
+    upgrade_checkpoint,
+    upgrade_config,
+    upgrade_model,
+)
+from genzoo.runs.model_folder import load_model
 
 DATA = Path(__file__).parents[1] / "data"
 RUNS = DATA / "runs" / "0.1"
@@ -211,3 +219,72 @@ def test_a_model_folder_of_the_current_format_is_read_under_a_former_option_name
     known["options"]["components"] = known["options"].pop("n_components")
     path.write_text(json.dumps(known), encoding="utf-8")
     assert genzoo.load(run.model).sample(2).shape == (2, 4)
+
+
+def test_gates_and_ranks_go_by_a_metric_under_its_former_name(cli):
+    words = (
+        "compare",
+        "gaussian",
+        "naive-bayes",
+        "--data",
+        "iris",
+        "--by",
+        "memorisation",
+        "--gate",
+        "memorisation<=2",
+    )
+    code, out, err = cli(*words, "--json")
+    assert code == 0, err
+    assert json.loads(out)["by"] == "memorization"
+    assert "Note: metric memorisation is now called memorization." in err
+
+
+def test_a_metric_is_stored_under_its_current_name(cli):
+    words = ("--metric", "memorisation", "--watch", "memorisation", "--precision", "fp32", "--dry-run", "--json")
+    code, out, err = cli("train", "toy", *words)
+    assert code == 0, err
+    training = json.loads(out)["config"]["training"]
+    assert (training["metrics"], training["monitor"]) == (["memorization"], "memorization")
+
+
+def test_a_log_of_both_formats_is_one_curve():
+    former = {"step": 1, "loss": {"critic": 8.5, "generator": 1.0}, "memorisation": 0.5}
+    assert current_line(former) == {"step": 1, "loss": {"discriminator": 8.5, "generator": 1.0}, "memorization": 0.5}
+    assert current_line({"step": 2, "loss": None}) == {"step": 2, "loss": None}
+
+
+def test_an_incomplete_config_file_of_the_first_format_is_understood(cli, tmp_path):
+    (tmp_path / "a.json").write_text(
+        json.dumps({"format": 1, "model": "gmm", "training": {"passes": 4, "restarts": 3, "ema": 0.5}}),
+        encoding="utf-8",
+    )
+    code, out, err = cli("train", "gmm", "--config", "a.json", "--dry-run", "--json")
+    assert code == 0, err
+    training = json.loads(out)["config"]["training"]
+    assert (training["max_iter"], training["n_init"]) == (4, 3)
+
+
+@pytest.mark.parametrize(
+    "words", ["-o start=k-means -o init_params=kmeans", "-o components=2 -o n_components=2", "-o init_params=k-means"]
+)
+def test_former_and_current_values_that_mean_the_same_agree(cli, words):
+    assert cli("train", "gmm", *words.split(), "--dry-run")[0] == 0
+
+
+def test_a_name_that_the_model_never_had_is_no_former_name(cli):
+    refused = cli("train", "gaussian", "-o", "components=2", "--dry-run")
+    assert_refused(refused, 2, "no option 'components'")
+    assert "Note" not in refused[2]
+
+
+def test_a_model_whose_plugin_is_left_out_says_how_to_load_it(monkeypatch):
+    manager = PluginManager()
+    monkeypatch.setenv("GENZOO_LOAD_PLUGINS", "genzoo-vae")
+    manager.load_entry_points()
+    with pytest.raises(genzoo.ArtifactError, match="unset GENZOO_LOAD_PLUGINS"):
+        load_model(RUNS / "gmm" / "model", manager.registry)
+
+
+def test_common_settings_that_are_no_group_are_refused_in_words():
+    with pytest.raises(genzoo.ConfigError, match="training is a group of settings"):
+        genzoo.compare(["gaussian"], "iris", training=3)

@@ -1,5 +1,7 @@
 """An adversarial objective as the first API had it."""
 
+from dataclasses import dataclass
+
 import torch
 
 import genzoo
@@ -13,3 +15,24 @@ class Adversarial(genzoo.GradientObjective):
 
 def build(options):
     return Adversarial()
+
+
+@dataclass(frozen=True)
+class Frozen(Adversarial):
+    weight: float = 1.0
+
+
+class Slotted(Adversarial):
+    __slots__ = ("weight",)
+
+
+def build_frozen(options):
+    return Frozen()
+
+
+def build_slotted(options):
+    return Slotted()
+
+
+def build_demanding(options):
+    raise genzoo.ConfigError("it wants an option that was not given")
