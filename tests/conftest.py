@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import bf16
@@ -23,6 +24,8 @@ for _name in [*os.environ]:  # what whoever runs the tests has set for themselve
     if _name in _TERMINAL | _PROCESSES or (_name.startswith("GENZOO_") and not _name.startswith("GENZOO_TEST_")):
         del os.environ[_name]
 bf16.force()
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as a shell starts what runs in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_configure(config: pytest.Config) -> None:
