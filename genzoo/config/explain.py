@@ -54,7 +54,9 @@ def _fields_at(cls: type[BaseModel], path: tuple[int | str, ...]) -> Iterable[st
         if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
             return ()
         cls = inner
-    return cls.model_fields
+    return [
+        name for name, field in cls.model_fields.items() if field.repr
+    ]  # what tells classes apart is nobody's option
 
 
 def describe_fields(cls: type[BaseModel]) -> list[tuple[str, str, str, str]]:

@@ -122,7 +122,7 @@ class Mixture(Generator, Likelihood, Components, Imputation):
         return Expected(peak + total.log(), share.mul_(total.reciprocal()), seen)
 
     def sums(self, found: Expected) -> dict[str, Tensor]:
-        """What `maximise` needs of events, float64; `found.share` may be weighted."""
+        """What `maximize` needs of events, float64; `found.share` may be weighted."""
         named = {"counts": found.share.sum(1, dtype=torch.float64)}
         for number, ((emission, _), seen) in enumerate(zip(self.parts, found.seen, strict=True)):
             sums = emission.sums(seen, found.share[: self.components])

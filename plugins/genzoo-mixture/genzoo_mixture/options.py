@@ -22,7 +22,7 @@ _START = "first components: k-means, its seeding alone, random shares of every e
 class GaussianOptions(Settings):
     """Options of `gaussian`."""
 
-    covariance_type: CovarianceName = Field("full", description="shape of the covariance")
+    covariance_type: CovarianceName = Field("full", description="shape of the covariance; diag is diagonal")
     reg_covar: float | None = Field(None, ge=0, le=1e12, description=_REG_COVAR)
 
 

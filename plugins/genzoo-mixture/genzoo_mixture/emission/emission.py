@@ -81,7 +81,7 @@ class Emission(nn.Module, ABC, Generic[SeenT]):
 
     @abstractmethod
     def sums(self, seen: SeenT, share: Tensor) -> dict[str, Tensor]:
-        """Sums over events, weighted by each component's `share (K, N)` of them, float64: what `maximise` needs."""
+        """Sums over events, weighted by each component's `share (K, N)` of them, float64: what `maximize` needs."""
 
     @abstractmethod
     def maximize(self, sums: Mapping[str, Tensor]) -> None:
