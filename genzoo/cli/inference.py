@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def cluster_command(run: str, out: Path | None, device: str, as_json: bool, **given: Any) -> None:
     """Assign every row of D to the most probable component of the model of RUN; outliers are -1.
 
-    Where the data have labels (--label COL), their agreement is told as the adjusted Rand index.
+    If the data have labels (--label COL), the adjusted Rand index against them is printed, too.
     """
     from genzoo.cli.rows import check_destination, open_data, show_columns
     from genzoo.metrics.evaluate import cluster
@@ -89,8 +89,8 @@ def impute_command(
     """Fill in the missing values of D with the model of RUN, and leave all else as it is.
 
     A missing value becomes its mean given the observed ones, or its most probable category; with --draws a draw.
-    The columns of the table stay with their order and types, also those that the model does not know; those of
-    --drop go. An array (.npy, .npz) holds the columns of the model.
+    All columns keep their order and type, including those that the model does not use. Columns named by --drop are
+    removed. An array (.npy, .npz) holds the columns of the model.
     """
     import numpy as np
 

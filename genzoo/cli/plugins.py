@@ -26,7 +26,7 @@ from genzoo.plugins.validation import unresolved_references
 @click.argument("name", required=False)
 @json_option
 def doctor_command(name: str | None, as_json: bool) -> None:
-    """Examine installed plugins, or those of distribution NAME; exit with 5 where something is wrong.
+    """Examine all installed plugins, or only distribution NAME; exit with 5 if something is wrong.
 
     Each is imported in a fresh process: how long that takes, whether it imports torch or prints, whether everything
     that its specs name is there and of the right kind, and whether what it requires is installed.
@@ -125,7 +125,7 @@ def _looked_at(found: PluginManager, state: PluginState) -> PluginState:
     if not wrong:
         return state
     reason = " ".join([*filter(None, [state.reason]), *wrong])
-    remedy = f"{state.remedy} More is told by `genzoo plugins doctor {state.distribution}`.".strip()
+    remedy = f"{state.remedy} For more, run `genzoo plugins doctor {state.distribution}`.".strip()
     return dataclasses.replace(state, reason=reason, remedy=remedy)
 
 

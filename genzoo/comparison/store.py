@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -162,11 +163,13 @@ class ResultStore:
     def _former_place(self, candidate: Candidate) -> Path | None:
         """Where a candidate was kept while its settings had other names, and so another digest."""
         wanted = _stored_settings(candidate)
-        for place in sorted((self.path / "rows").glob("*.json")):
-            known = read_json(place, 2)
-            if upgrade_candidate(known).get("candidate") == wanted:
-                return place
-        return None
+        return next((place for place, settings in self._found_before if settings == wanted), None)
+
+    @functools.cached_property
+    def _found_before(self) -> list[tuple[Path, Any]]:
+        """The candidates that were there when the first one was missing, under their current names."""
+        places = sorted((self.path / "rows").glob("*.json"))
+        return [(place, upgrade_candidate(read_json(place, 2)).get("candidate")) for place in places]
 
     def _place(self, candidate: Candidate) -> Path:
         text = json.dumps(_stored_settings(candidate), sort_keys=True)

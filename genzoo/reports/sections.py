@@ -16,7 +16,7 @@ from genzoo.models.base import Components, Decoder, Outliers, Reconstruction
 from genzoo.reports.charts import Histogram, Marginal, Shares, curves, marginal
 from genzoo.reports.page import Block, Facts, Notes, Picture, Pictures, Section, Table, Text
 from genzoo.reports.terminal import score_text
-from genzoo.runs.format1 import current_line
+from genzoo.runs.format1 import current_line, former_metrics
 from genzoo.runs.run import Run
 from genzoo.spec import DataSpec, Feature
 from genzoo.storage.metrics_log import read_log
@@ -79,8 +79,9 @@ def curve_section(run: Run) -> Section | None:
 def _logged(run: Run) -> dict[str, Series]:
     """By picture and line, steps and values."""
     found: dict[str, Series] = {}
+    metrics = former_metrics()
     for _, line in read_log(run.log) if run.log.exists() else ():
-        for title, name, value in _values(current_line(line)):
+        for title, name, value in _values(current_line(line, metrics)):
             if len(found.setdefault(title, {})) < _MOST_LINES or name in found[title]:
                 found[title].setdefault(name, CurvePoints()).add(line["step"], value)
             if len(found) > _MOST_PICTURES:

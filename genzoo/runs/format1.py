@@ -195,9 +195,18 @@ def current_metric(name: str) -> str:
     return found
 
 
-def current_line(line: Mapping[str, Any]) -> dict[str, Any]:
-    """One line of `metrics.jsonl` with parameter groups and metrics under their current names."""
-    found = {_metric(name, _nobody): value for name, value in line.items()}
+def former_metrics() -> dict[str, str]:
+    """The current names of metrics by their former names."""
+    return {former: entry.spec.name for entry in get_registry().metrics for former in entry.spec.former_names}
+
+
+def current_line(line: Mapping[str, Any], metrics: Mapping[str, str]) -> dict[str, Any]:
+    """One line of `metrics.jsonl` with parameter groups and metrics under their current names.
+
+    Arguments:
+        metrics: from `former_metrics`, which is asked once for all lines of a log.
+    """
+    found = {metrics.get(name, name): value for name, value in line.items()}
     if isinstance(found.get("loss"), Mapping):
         found["loss"] = {PARAM_GROUPS.get(name, name): value for name, value in found["loss"].items()}
     return found

@@ -237,20 +237,6 @@ def test_a_spec_that_listings_would_fail_on_is_refused(change, reason):
         genzoo.ModelSpec(**{**content, **change})
 
 
-@pytest.fixture
-def site(tmp_path, monkeypatch):
-    """A folder on the path to unpack plugins into."""
-    folder = tmp_path / "site"
-    folder.mkdir()
-    monkeypatch.syspath_prepend(folder)
-    for name in ("GENZOO_LOAD_PLUGINS", "GENZOO_STRICT_PLUGINS"):
-        monkeypatch.delenv(name, raising=False)
-    yield folder
-    for name, found in list(sys.modules.items()):
-        if str(folder) in str(getattr(found, "__file__", "")):
-            del sys.modules[name]
-
-
 def loaded():
     zoo = core_only_manager()
     zoo.load_entry_points()

@@ -15,6 +15,7 @@ from genzoo.plugins.manager import PluginManager, get_registry
 from genzoo.runs.format1 import (
     current_line,
     current_words,
+    former_metrics,
     upgrade_candidate,
     upgrade_checkpoint,
     upgrade_config,
@@ -249,8 +250,12 @@ def test_a_metric_is_stored_under_its_current_name(cli):
 
 def test_a_log_of_both_formats_is_one_curve():
     former = {"step": 1, "loss": {"critic": 8.5, "generator": 1.0}, "memorisation": 0.5}
-    assert current_line(former) == {"step": 1, "loss": {"discriminator": 8.5, "generator": 1.0}, "memorization": 0.5}
-    assert current_line({"step": 2, "loss": None}) == {"step": 2, "loss": None}
+    assert current_line(former, former_metrics()) == {
+        "step": 1,
+        "loss": {"discriminator": 8.5, "generator": 1.0},
+        "memorization": 0.5,
+    }
+    assert current_line({"step": 2, "loss": None}, {}) == {"step": 2, "loss": None}
 
 
 def test_an_incomplete_config_file_of_the_first_format_is_understood(cli, tmp_path):
@@ -265,10 +270,14 @@ def test_an_incomplete_config_file_of_the_first_format_is_understood(cli, tmp_pa
 
 
 @pytest.mark.parametrize(
-    "words", ["-o start=k-means -o init_params=kmeans", "-o components=2 -o n_components=2", "-o init_params=k-means"]
+    "words",
+    ["-o start=k-means -o init_params=kmeans", "-o components=2 -o n_components=2", "-o init_params=k-means"],
 )
 def test_former_and_current_values_that_mean_the_same_agree(cli, words):
-    assert cli("train", "gmm", *words.split(), "--dry-run")[0] == 0
+    code, out, err = cli("train", "gmm", *words.split(), "--dry-run", "--json")
+    assert code == 0, err
+    options = json.loads(out)["config"]["options"]
+    assert (options["init_params"], options["n_components"]) == ("kmeans", 2)
 
 
 def test_a_name_that_the_model_never_had_is_no_former_name(cli):
