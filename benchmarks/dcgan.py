@@ -30,11 +30,11 @@ from genzoo.config.settings import GradientTraining
 from genzoo.data.transforms import AffineTransform
 from genzoo.engine.dataloader import ResidentLoader, Sampler
 from genzoo.engine.gradient import GradientEngine
-from genzoo.engine.loop import training_steps
 from genzoo.engine.schedule import Budget
 from genzoo.models.factory import build_model, build_objective
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.device import Runtime, resolve_runtime
+from genzoo.training.trainer import Trainer
 
 SHAPE = (1, 28, 28)
 ROWS = 4096
@@ -68,11 +68,11 @@ def engine_steps(runtime: Runtime, batch_size: int, *, channels_last: bool) -> S
     engine = GradientEngine(model, objective, training, runtime)
     order = Sampler(np.arange(ROWS), batch_size, seed=0)
     feed = ResidentLoader(order, events(), transform, runtime, channels_last)
-    steps = training_steps(engine, feed, Budget(10**9, None), seed=0)
+    trainer = Trainer(engine, feed, Budget(10**9, None), seed=0)
 
     def run(count: int) -> None:
         for _ in range(count):
-            next(steps)
+            trainer.train_step()
 
     return run
 

@@ -115,7 +115,7 @@ def train_ours(dataset: genzoo.Dataset, epochs: int, seed: int, folder: Path, ti
         objective={"name": "elbo", "beta": 1.0, "warmup": 0.0, "free_bits": 0.0},
         training=training,
         split={"validation": 0.0, "test": 0.0},
-        watchers=[lambda step: times.append(step.seconds) if step.ends_epoch else None],
+        callbacks=[lambda step: times.append(step.seconds) if step.ends_epoch else None],
         **PLAIN,
     )
 

@@ -16,7 +16,6 @@ _HOME = {
     "genzoo.comparison.api": ("compare",),
     "genzoo.config.settings": ("Settings",),
     "genzoo.data.dataset": ("Dataset",),
-    "genzoo.engine.loop": ("Step",),
     "genzoo.errors": (
         "ArtifactError",
         "CheckError",
@@ -85,6 +84,11 @@ _HOME = {
     "genzoo.training.api": (
         "resume",
         "train",
+    ),
+    "genzoo.training.trainer": (
+        "Callback",
+        "Step",
+        "Trainer",
     ),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

@@ -3,7 +3,6 @@
 from genzoo.comparison.api import compare as compare
 from genzoo.config.settings import Settings as Settings
 from genzoo.data.dataset import Dataset as Dataset
-from genzoo.engine.loop import Step as Step
 from genzoo.errors import ArtifactError as ArtifactError
 from genzoo.errors import CheckError as CheckError
 from genzoo.errors import ConfigError as ConfigError
@@ -55,6 +54,9 @@ from genzoo.spec import ModelSpec as ModelSpec
 from genzoo.spec import ObjectiveSpec as ObjectiveSpec
 from genzoo.training.api import resume as resume
 from genzoo.training.api import train as train
+from genzoo.training.trainer import Callback as Callback
+from genzoo.training.trainer import Step as Step
+from genzoo.training.trainer import Trainer as Trainer
 
 __all__: list[str]
 __version__: str

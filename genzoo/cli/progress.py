@@ -17,8 +17,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from genzoo.engine.loop import Step
 from genzoo.engine.schedule import Budget
+from genzoo.training.trainer import Step
 
 _PARTS = 10
 

@@ -100,7 +100,7 @@ def _resume(path: str, budget: dict[str, Any], as_json: bool) -> None:
     from genzoo.cli.progress import Display
     from genzoo.engine.distributed import join_processes
     from genzoo.training.resume import prepare_resume
-    from genzoo.training.trainer import run_training
+    from genzoo.training.run_training import run_training
 
     with join_processes() as processes, Display(quiet=not processes.first) as display:
         display.phase("reading the run")
@@ -168,8 +168,8 @@ class _ModelCommand(click.Command):
         from genzoo.cli.progress import Display  # torch is needed from here on
         from genzoo.engine.distributed import join_processes
         from genzoo.training.api import start_run
+        from genzoo.training.run_training import run_training
         from genzoo.training.setup import build_setup
-        from genzoo.training.trainer import run_training
 
         with join_processes() as processes, Display(quiet=not processes.first) as display:
             display.phase("preparing")

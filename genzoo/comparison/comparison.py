@@ -36,8 +36,8 @@ from genzoo.runs.run import Run
 from genzoo.storage.atomic import put_in_place
 from genzoo.training.api import start_run
 from genzoo.training.model_selection import selects
+from genzoo.training.run_training import run_training
 from genzoo.training.setup import build_setup
-from genzoo.training.trainer import run_training
 
 
 def train_best(path: Path, fit: RunConfig, dataset: Dataset, division: SplitPlan, *, everything: bool) -> None:

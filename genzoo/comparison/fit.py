@@ -35,8 +35,8 @@ from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Registry, blame
 from genzoo.reports.sections import how_many
 from genzoo.training.model_selection import selects
+from genzoo.training.run_training import train_in_memory
 from genzoo.training.setup import TrainingSetup, build_setup
-from genzoo.training.trainer import train_in_memory
 from genzoo.typing import Array
 
 Purpose = Literal["criteria", "held-out", "fold"]

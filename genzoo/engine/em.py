@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from genzoo.config.settings import EMTraining
 from genzoo.engine.distributed import SINGLE_PROCESS, Processes
-from genzoo.engine.signals import Abandoned, StopCheck
+from genzoo.engine.signals import Abandoned, Signals, StopCheck
 from genzoo.errors import DivergenceError
 from genzoo.models.base import Generator, Model
 from genzoo.models.objective import Batch, EMObjective
@@ -42,6 +42,7 @@ class EMEngine:
         warm: whether the first restart goes on from the parameters that the model has.
         processes: those that train together.
         events: all training events, by which each process begins, where a pass has only its share of them.
+        signals: says whether SIGINT or SIGTERM has come, which cuts a pass short. Defaults to never.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class EMEngine:
         warm: bool = False,
         processes: Processes = SINGLE_PROCESS,
         events: Iterable[Batch] | None = None,
+        signals: Signals | None = None,
     ) -> None:
         self.model = model.eval().requires_grad_(False)
         self.objective = objective
@@ -66,8 +68,7 @@ class EMEngine:
         self._last = -math.inf
         self._change = 0.0
         self._kept: dict[str, Tensor] = {}
-        self.should_stop: Callable[[], bool] = lambda: False
-        """Whether somebody wants the pass in progress abandoned; asked before every block."""
+        self._signals = signals or Signals(processes)
         types = [value.dtype for value in model.state_dict().values() if value.is_floating_point()]
         self._unit = max((torch.finfo(dtype).eps for dtype in types), default=0.0)
         self.ended: list[dict[str, Any]] = []
@@ -104,20 +105,30 @@ class EMEngine:
 
     @torch.no_grad()
     def update(self, blocks: Iterable[Batch], step: int, fraction: float) -> dict[str, Tensor]:
-        """One pass.
+        """Take one pass. If a signal cuts it short, the engine is left as it was before the pass.
 
         Arguments:
-            blocks: all training events, or the share of this process; may be iterated more than once.
-            step: its number, from 1, over all restarts.
+            blocks: all training events, or the share of this process. They are iterated more than once.
+            step: number of the pass, counted from 1 over all restarts.
             fraction: share of the budget spent before it, 0 to 1.
 
         Returns:
-            The mean negative log-likelihood before the update, under `LOSS`.
+            The mean negative log-likelihood before the update, named `LOSS`.
 
         Raises:
             DivergenceError: the log-likelihood is not finite.
-            Abandoned: in all of several processes, once one of them is told to stop; the model is somewhere on the way.
+            Abandoned: SIGINT or SIGTERM came; with several processes, to any of them.
         """
+        tensors = {name: value.clone() for name, value in self.tensors().items()}
+        numbers = self.numbers()
+        try:
+            with self._signals.abandonable:
+                return self._pass_over(blocks, step)
+        except Abandoned:
+            self.restore(tensors, numbers)
+            raise
+
+    def _pass_over(self, blocks: Iterable[Batch], step: int) -> dict[str, Tensor]:
         total = self._processes.sums(self._statistics(blocks))
         mean = float(total["log_likelihood"] / total["weight"])
         if not math.isfinite(mean):
@@ -138,9 +149,9 @@ class EMEngine:
         total: dict[str, Tensor] = {}
         try:
             if self._pass == 0:
-                self._begin(StopCheck(blocks if self._events is None else self._events, self.should_stop))
+                self._begin(StopCheck(blocks if self._events is None else self._events, self._signals))
             self.objective.prepare_pass(self.model)
-            for batch in StopCheck(blocks, self.should_stop):
+            for batch in StopCheck(blocks, self._signals):
                 for name, value in self.objective.statistics(self.model, batch).items():
                     total[name] = total[name] + value if name in total else value
         except Abandoned:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -14,28 +14,6 @@ from genzoo.models.objective import Batch
 
 class Abandoned(BaseException):
     """A signal came while something was done that can be left undone; whoever allowed it meets this."""
-
-
-class StopCheck:
-    """Blocks of events, of which none follows once somebody wants to stop.
-
-    Arguments:
-        blocks: iterated from the start each time.
-        should_stop: whether somebody does.
-
-    Raises:
-        Abandoned: in the midst of an iteration, when somebody does.
-    """
-
-    def __init__(self, blocks: Iterable[Batch], should_stop: Callable[[], bool]) -> None:
-        self._blocks = blocks
-        self._should_stop = should_stop
-
-    def __iter__(self) -> Iterator[Batch]:
-        for block in self._blocks:
-            if self._should_stop():
-                raise Abandoned
-            yield block
 
 
 class Signals:
@@ -111,3 +89,27 @@ class _Abandonable:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.entered = False
+
+
+class StopCheck:
+    """Blocks of events that end with `Abandoned` once a process of several has received a signal.
+
+    A process that trains alone is stopped by `Signals.abandonable` instead, without waiting for the next block.
+
+    Arguments:
+        blocks: iterated from the start each time.
+        signals: of this process.
+
+    Raises:
+        Abandoned: during an iteration.
+    """
+
+    def __init__(self, blocks: Iterable[Batch], signals: Signals) -> None:
+        self._blocks = blocks
+        self._signals = signals
+
+    def __iter__(self) -> Iterator[Batch]:
+        for block in self._blocks:
+            if self._signals.stop_requested():
+                raise Abandoned
+            yield block

@@ -28,8 +28,8 @@ from genzoo.runtime.seeding import random_scope
 from genzoo.spec import DataSpec, ModelSpec
 from genzoo.testing.promise import DoesNotApply
 from genzoo.testing.toys import toys
+from genzoo.training.run_training import train_in_memory
 from genzoo.training.setup import TrainingSetup, build_setup
-from genzoo.training.trainer import train_in_memory
 
 CapabilityT = TypeVar("CapabilityT")
 

@@ -16,22 +16,23 @@ from genzoo.engine.distributed import join_processes
 from genzoo.plugins.manager import get_registry
 from genzoo.runs.format1 import current_layers
 from genzoo.runs.run import Run, run_name
+from genzoo.training.processes import check_same_start
 from genzoo.training.resume import prepare_resume
+from genzoo.training.run_training import AnyCallback, run_training
 from genzoo.training.setup import TrainingSetup, build_setup
-from genzoo.training.trainer import Watcher, check_alike, run_training
 from genzoo.typing import Array
 
 
-def start_run(prepared: TrainingSetup, out: Path | None) -> Run:
+def start_run(setup: TrainingSetup, out: Path | None) -> Run:
     """Make the run directory of a training that is ready.
 
     Raises:
-        ConfigError: it exists already, or several processes were told different things.
+        ConfigError: it exists, or the settings of several processes differ.
         DataError: several processes see different data.
     """
-    config = prepared.config.model_copy(update={"data_digest": prepared.dataset.digest()})
-    check_alike(prepared, str(config.data_digest))
-    return Run(Path(prepared.processes.of_first(lambda: str(_create(config, out).path))))
+    config = setup.config.model_copy(update={"data_digest": setup.dataset.digest()})
+    check_same_start(setup, str(config.data_digest))
+    return Run(Path(setup.processes.of_first(lambda: str(_create(config, out).path))))
 
 
 def _create(config: RunConfig, out: Path | None) -> Run:
@@ -56,7 +57,7 @@ def train(
     split: Mapping[str, float] | None = None,
     warm_start: str | Path | None = None,
     weights: Array | None = None,
-    watchers: Sequence[Watcher] = (),
+    callbacks: Sequence[AnyCallback] = (),
     **options: Any,
 ) -> Run:
     """Train a model of the zoo.
@@ -77,7 +78,7 @@ def train(
         warm_start: a run or model folder of the same model, whose weights and transform training goes on from.
         weights: how much each event of data in memory counts, `(N,)`, for models that learn by
             expectation-maximization.
-        watchers: see every step.
+        callbacks: watch every step: a `Callback`, or a function that is called with each `Step`.
         options: the model's own options.
 
     Returns:
@@ -100,9 +101,9 @@ def train(
     layers = current_layers(registry, model, layer({"options": options, **asked}))
     config = resolve_config(registry, model, *layers)
     with join_processes() as processes:
-        prepared = processes.agreed(lambda: build_setup(config, dataset, processes=processes))
-        run = start_run(prepared, None if out is None else Path(out))
-        run_training(prepared, run, watchers)
+        setup = processes.agreed(lambda: build_setup(config, dataset, processes=processes))
+        run = start_run(setup, None if out is None else Path(out))
+        run_training(setup, run, callbacks)
     return run
 
 
@@ -113,7 +114,7 @@ def resume(
     epochs: float | None = None,
     steps: int | None = None,
     minutes: float | None = None,
-    watchers: Sequence[Watcher] = (),
+    callbacks: Sequence[AnyCallback] = (),
 ) -> Run:
     """Go on with a run from its last checkpoint, as if it had never stopped.
 
@@ -121,7 +122,7 @@ def resume(
         path: the run directory.
         data: what it was trained on, where that was in memory.
         epochs, steps, minutes: a larger budget in place of the run's own.
-        watchers: see every step.
+        callbacks: watch every step: a `Callback`, or a function that is called with each `Step`.
 
     Raises:
         GenzooError: see `genzoo.errors`.
@@ -133,8 +134,8 @@ def resume(
     dataset = None if data is None else given_data(data)[0]
     budget = {"epochs": epochs, "steps": steps, "minutes": minutes}
     with join_processes() as processes:
-        run, prepared, start = processes.agreed(lambda: prepare_resume(str(path), budget, dataset, processes))
+        run, setup, start = processes.agreed(lambda: prepare_resume(str(path), budget, dataset, processes))
         for note in start.notes if processes.first else ():
             warnings.warn(note, stacklevel=2)
-        run_training(prepared, run, watchers, start)
+        run_training(setup, run, callbacks, start)
     return run

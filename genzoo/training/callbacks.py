@@ -1,39 +1,39 @@
-"""What watches training steps: metrics log, sample grids, checkpoints."""
+"""What a training does beside updating its model: log, samples, checkpoints, records."""
 
 from __future__ import annotations
 
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor, nn
+
 from genzoo.data.transforms import AffineTransform
-from genzoo.engine.loop import Engine, Step
-from genzoo.engine.loss_buffer import LossRecord
+from genzoo.engine.loss_buffer import LossBuffer, LossRecord
 from genzoo.errors import GenzooError
 from genzoo.inference.export import save_events
 from genzoo.inference.trained_model import TrainedModel
+from genzoo.models.state_dict import load_tensors
 from genzoo.runs.checkpoint import MonitorState, prune, save_checkpoint
 from genzoo.runs.run import Run
 from genzoo.storage.metrics_log import append_lines, keep_lines_until
+from genzoo.training.early_stopping import EarlyStopping
+from genzoo.training.trainer import Callback, Engine, Outcome, Step
 
-_GRID_EVENTS = 64
-
-
+_GRID_SAMPLES = 64
 _PARTS = 10
-
-
 _LONGEST_WAIT = 600.0
 
 
 class Cadence:
-    """When something that is done now and then is due: every so many steps, or ten times in a budget.
+    """Decides when to save: every so many steps, or ten times in a budget.
 
     Arguments:
-        every: steps between two times; `None` for tenths of the budget, and at least every ten minutes.
-        spent: share of the budget that was spent before.
+        every: steps between two times. `None` stands for tenths of the budget, and at least every ten minutes.
+        spent: share of the budget that was spent before, 0 to 1. Defaults to 0.
     """
 
     def __init__(self, every: int | None, spent: float = 0.0) -> None:
@@ -42,7 +42,7 @@ class Cadence:
         self._moment = time.monotonic()
 
     def due(self, step: Step) -> bool:
-        """Whether it is due after `step`; always after the last."""
+        """Return whether to save after `step`. Always true for the last step."""
         if step.last:
             return True
         if self._every is not None:
@@ -54,21 +54,33 @@ class Cadence:
         return True
 
 
-class MetricsLogger:
-    """Appends to `metrics.jsonl`: the losses of every `every`-th step, and whatever else is written.
+class MetricsLogger(Callback):
+    """Appends to `metrics.jsonl`: the losses of every `every`-th step, and evaluations.
 
     Arguments:
-        run: whose log.
+        run: run whose log is written.
+        losses: losses that are still on the device.
         every: steps between lines.
-        steps_per_epoch: by which a step's epoch is told.
-        done: the step that training continues after; lines beyond it, and those cut short, are dropped first.
-        evaluated: whether the evaluation after that step is done with; else its line is dropped, too.
+        steps_per_epoch: converts a step's number into its epoch.
+        done: step that training continues after. Later lines and incomplete ones are removed first. Defaults to 0.
+        evaluated: whether to keep the evaluation after that step. Defaults to true.
     """
 
-    def __init__(self, run: Run, every: int, steps_per_epoch: int, done: int = 0, *, evaluated: bool = True) -> None:
+    def __init__(
+        self,
+        run: Run,
+        losses: LossBuffer,
+        every: int,
+        steps_per_epoch: int,
+        done: int = 0,
+        *,
+        evaluated: bool = True,
+    ) -> None:
         self._path = run.log
+        self._losses = losses
         self._every = every
         self._steps_per_epoch = steps_per_epoch
+        self._seconds = 0.0
         if os.path.lexists(run.log):
             keep_lines_until(run.log, done, evaluated=evaluated)
         try:
@@ -78,16 +90,28 @@ class MetricsLogger:
         except OSError as error:
             raise GenzooError(f"{self._path} could not be written: {error.strerror}.") from error
 
-    def __call__(self, step: Step) -> None:
-        self.losses(step.losses, step.seconds)
+    def on_update(self, step: Step) -> None:
+        """Log the losses that have arrived."""
+        self._seconds = step.seconds
+        self.losses(step.losses)
 
-    def losses(self, records: Iterable[LossRecord], seconds: float) -> None:
-        """Log the losses that arrived by `seconds` after the beginning."""
+    def on_end(self, outcome: Outcome, losses: Sequence[LossRecord]) -> None:
+        """Log the last losses."""
+        self.losses(losses)
+        self._sync()
+
+    def settle(self) -> None:
+        """Write every loss so far to the disk. A checkpoint must never be ahead of the log."""
+        self.losses(self._losses.flush())
+        self._sync()
+
+    def losses(self, records: Iterable[LossRecord]) -> None:
+        """Append a line for each record that is due."""
         self.write(
             {
                 "step": record.step,
                 "epoch": math.ceil(record.step / self._steps_per_epoch),
-                "seconds": round(seconds, 3),
+                "seconds": round(self._seconds, 3),
                 "loss": record.values,
             }
             for record in records
@@ -96,58 +120,70 @@ class MetricsLogger:
 
     def write(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """Append lines."""
-        if found := list(lines):
-            self._refuse_removed()
-            append_lines(self._descriptor, self._path, found)
-
-    def sync(self) -> None:
-        """Wait until every line is on the disk, where it can be found."""
-        self._refuse_removed()
-        try:
-            os.fsync(self._descriptor)
-        except OSError as error:
-            raise GenzooError(f"{self._path} could not be written: {error.strerror}.") from error
-
-    def _refuse_removed(self) -> None:
-        if not os.fstat(self._descriptor).st_nlink:
-            raise _removed(self._path)
+        if rows := list(lines):
+            self._check_present()
+            append_lines(self._descriptor, self._path, rows)
 
     def close(self) -> None:
         """Close the file."""
         os.close(self._descriptor)
 
+    def _sync(self) -> None:
+        self._check_present()
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise GenzooError(f"{self._path} could not be written: {error.strerror}.") from error
+
+    def _check_present(self) -> None:
+        """Raise if the file was deleted: the system would go on writing where nobody can read."""
+        if not os.fstat(self._descriptor).st_nlink:
+            raise _removed(self._path)
+
 
 def _removed(path: Path) -> GenzooError:
     return GenzooError(
-        f"{path} was removed while it was written. What is left of the run, if anything is, goes on with --resume."
+        f"{path} was removed while it was written. If anything is left of the run, you can continue it with --resume."
     )
 
 
-class SampleWriter:
-    """Saves the same latent draws again and again, so that one sees them change: a PNG grid, or a CSV for a table."""
+class SampleWriter(Callback):
+    """Saves samples from the same latent draws each time, so that you see them change.
 
-    def __init__(self, run: Run, fitted: TrainedModel, cadence: Cadence, seed: int) -> None:
+    Images go into a PNG grid, rows of a table into a CSV file.
+    """
+
+    def __init__(self, run: Run, model: TrainedModel, cadence: Cadence, seed: int) -> None:
         self._run = run
-        self._fitted = fitted
+        self._model = model
         self._cadence = cadence
         self._seed = seed
 
-    def __call__(self, step: Step) -> None:
+    def on_step(self, step: Step) -> None:
+        """Save samples if it is time."""
         if self._cadence.due(step):
-            suffix = "png" if self._fitted.data.modality == "image" else "csv"
-            events = self._fitted.sample(_GRID_EVENTS, seed=self._seed)
+            suffix = "png" if self._model.data.modality == "image" else "csv"
+            samples = self._model.sample(_GRID_SAMPLES, seed=self._seed)
             if not self._run.samples.is_dir():
                 raise _removed(self._run.samples)
-            save_events(self._run.samples / f"step-{step.number:06d}.{suffix}", events, self._fitted.data)
+            save_events(self._run.samples / f"step-{step.number:06d}.{suffix}", samples, self._model.data)
 
 
-class CheckpointSaver:
+class CheckpointSaver(Callback):
     """Saves checkpoints, and keeps the last few and the best.
 
-    A checkpoint with a number that is not finite is refused, so the last good one stays.
+    A checkpoint with a number that is not finite is never written, so the last good one stays.
 
     Arguments:
-        settle: has everything on the disk that was logged until then, which a checkpoint must not be ahead of.
+        run: run whose checkpoints are saved.
+        engine: holds the model and the state of its optimizers.
+        transform: part of each checkpoint.
+        cadence: decides when to save. The last step, the best one, and one that ends training are always saved.
+        keep: how many of the last checkpoints to keep.
+        settle: writes the log to the disk; a checkpoint must not be ahead of it.
+        early_stopping: knows the best step. Defaults to `None`.
+        resumed: what the early stopping remembered in the checkpoint that training resumes from. Defaults to `None`,
+            a new training.
     """
 
     def __init__(
@@ -157,7 +193,9 @@ class CheckpointSaver:
         transform: AffineTransform,
         cadence: Cadence,
         keep: int,
-        settle: Callable[[float], None],
+        settle: Callable[[], None],
+        early_stopping: EarlyStopping | None = None,
+        resumed: MonitorState | None = None,
     ) -> None:
         self._run = run
         self._engine = engine
@@ -165,26 +203,62 @@ class CheckpointSaver:
         self._cadence = cadence
         self._keep = keep
         self._settle = settle
+        self._early_stopping = early_stopping
+        self._resumed = resumed
+        self._saved = 0
 
-    def due(self, step: Step) -> bool:
-        """Whether it is time for one."""
-        return self._cadence.due(step)
+    def on_start(self) -> None:
+        """Save the initial state, or remove what an earlier attempt should not have kept."""
+        if self._resumed is None:
+            self._save(0, 0.0)
+        else:
+            self._prune(self._resumed)
 
-    def save(self, step: int, seconds: float, monitor: MonitorState | None, *, pending: bool = False) -> None:
-        """Save the state after `step`.
+    def on_step_end(self, step: Step, *, stopping: bool) -> None:
+        """Save if it is time."""
+        best = self._early_stopping is not None and self._early_stopping.improved
+        if self._cadence.due(step) or best or stopping:
+            self._save(step.number, step.seconds)
 
-        Arguments:
-            pending: whether what follows the step, such as an evaluation, is still to come.
-        """
-        self._settle(seconds)
+    def on_interrupt(self, step: Step, *, complete: bool) -> None:
+        """Save the last step. If its callbacks were cut short, they run again when the run is resumed."""
+        if not complete or self._saved != step.number:
+            self._save(step.number, step.seconds, pending=not complete)
+
+    def _save(self, step: int, seconds: float, *, pending: bool = False) -> None:
+        self._settle()
         tensors = self._engine.tensors()
         tensors |= {f"transform.{name}": value for name, value in self._transform.state_dict().items()}
-        state = monitor or MonitorState()
+        state = MonitorState() if self._early_stopping is None else self._early_stopping.state
         folder = self._run.checkpoints
         save_checkpoint(folder, step, seconds, tensors, self._engine.numbers(), state, pending=pending)
-        self.prune(state)
+        self._saved = step
+        self._prune(state)
 
-    def prune(self, monitor: MonitorState) -> None:
-        """Remove the checkpoints that are not to be kept."""
-        former = None if monitor.former is None else monitor.former.best_step
-        prune(self._run.checkpoints, self._keep, {monitor.best_step, former})
+    def _prune(self, state: MonitorState) -> None:
+        former = None if state.former is None else state.former.best_step
+        prune(self._run.checkpoints, self._keep, {state.best_step, former})
+
+
+class BestWeights(Callback):
+    """Keeps the weights of the best step in memory, for a training without a run directory.
+
+    Arguments:
+        module: generator to keep.
+        early_stopping: knows the best step.
+    """
+
+    def __init__(self, module: nn.Module, early_stopping: EarlyStopping) -> None:
+        self._module = module
+        self._early_stopping = early_stopping
+        self._weights: dict[str, Tensor] = {}
+
+    def on_step_end(self, step: Step, *, stopping: bool) -> None:
+        """Copy the weights if this step is the best so far."""
+        if self._early_stopping.improved:
+            self._weights = {name: value.clone() for name, value in self._module.state_dict().items()}
+
+    def on_end(self, outcome: Outcome, losses: Sequence[LossRecord]) -> None:
+        """Restore the weights of the best step."""
+        if self._weights:
+            load_tensors(self._module, self._weights)

@@ -1,76 +1,178 @@
-"""Save the trained model at the end of a training."""
+"""Save the trained model and close the record of its run."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 
 from genzoo.config.settings import GradientTraining
+from genzoo.data.dataset import Dataset, Rows
 from genzoo.engine.em import EMEngine
-from genzoo.errors import DivergenceError
+from genzoo.engine.gradient import GradientEngine
+from genzoo.engine.loss_buffer import LossRecord
+from genzoo.errors import DivergenceError, GenzooError
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.likelihood import kind_of, log_likelihoods
 from genzoo.models.state_dict import load_tensors, strip_prefix
 from genzoo.runs.checkpoint import checkpoint_name, load_checkpoint
 from genzoo.runs.model_folder import MOST_SCORES, save_model
 from genzoo.runs.run import Run
-from genzoo.training.monitor import ValidationMonitor
+from genzoo.runtime.device import describe_device
+from genzoo.training.early_stopping import EarlyStopping
 from genzoo.training.setup import TrainingSetup
+from genzoo.training.trainer import Callback, Outcome, Step
 from genzoo.typing import Array
 
 _MOST_BOUNDS = 2_000
-"""Validation rows of which lower bounds, each of many draws, are kept with a model."""
+"""Validation rows whose lower bounds are kept with a model; each takes many draws."""
 
 
-def conclude(prepared: TrainingSetup) -> None:
-    """Have EM keep its best restart, also where the budget ended within one."""
-    if isinstance(prepared.engine, EMEngine):
-        prepared.engine.conclude()
+class KeepBestRestart(Callback):
+    """Loads the parameters of EM's best restart at the end, also if the budget ended within a restart."""
+
+    def __init__(self, engine: GradientEngine | EMEngine) -> None:
+        self._engine = engine
+
+    def on_end(self, outcome: Outcome, losses: Sequence[LossRecord]) -> None:
+        """Load them."""
+        if outcome == "finished" and isinstance(self._engine, EMEngine):
+            self._engine.conclude()
 
 
-def finish(prepared: TrainingSetup, run: Run, status: str, step: int, monitor: ValidationMonitor | None) -> None:
-    """Save the portable model: that of the best step where one was watched for, else the last."""
-    if status != "finished":
-        return
-    conclude(prepared)
-    if monitor is not None and monitor.watch.selects and monitor.best_step is not None:
-        state, tensors = load_checkpoint(run.checkpoints / checkpoint_name(monitor.best_step))
-        load_tensors(prepared.engine.trained, strip_prefix(state.kept(tensors), "generator."))
-        step = monitor.best_step
-        run.update(best={"by": monitor.watch.by, "value": monitor.best, "step": step})
-    config = prepared.config
-    training = {
-        "objective": config.objective.name,
-        "data": prepared.dataset.name,
-        "rows": len(prepared.split.train),
-        "steps": step,
-        "batch_size": config.training.batch_size if isinstance(config.training, GradientTraining) else None,
-        "seed": config.seed,
-        "precision": prepared.runtime.precision,
-        "average": config.ema,
-    }
-    fitted = prepared.fitted
-    fitted = dataclasses.replace(fitted, validation_scores=_validation_scores(fitted, prepared))
-    digest = save_model(run.model, fitted, config.options, training)
-    run.update(weights=digest)
+class ModelSaver(Callback):
+    """Saves the portable model of a finished run: the best step if one was selected, else the last.
 
-
-def _validation_scores(fitted: TrainedModel, prepared: TrainingSetup) -> Array | None:
-    """Log-likelihoods of validation rows in increasing order; of many rows those of evenly spaced ones.
-
-    Rows without any value have none. Lower bounds are of as many draws as those of any events that are scored.
+    Arguments:
+        setup: training that ends.
+        run: run whose model folder is written.
+        step: step that training continues after.
+        early_stopping: knows the best step. Defaults to `None`.
     """
-    rows, kind = prepared.split.validation, kind_of(fitted)
+
+    def __init__(self, setup: TrainingSetup, run: Run, step: int, early_stopping: EarlyStopping | None = None) -> None:
+        self._setup = setup
+        self._run = run
+        self._step = step
+        self._early_stopping = early_stopping
+
+    def on_update(self, step: Step) -> None:
+        """Count."""
+        self._step = step.number
+
+    def on_end(self, outcome: Outcome, losses: Sequence[LossRecord]) -> None:
+        """Save it. With several processes, the first one does, and the others wait."""
+        if outcome == "finished":
+            self._setup.processes.of_first(self._save)
+
+    def _save(self) -> None:
+        setup, config = self._setup, self._setup.config
+        step = self._load_best()
+        training = {
+            "objective": config.objective.name,
+            "data": setup.dataset.name,
+            "rows": len(setup.split.train),
+            "steps": step,
+            "batch_size": config.training.batch_size if isinstance(config.training, GradientTraining) else None,
+            "seed": config.seed,
+            "precision": setup.runtime.precision,
+            "average": config.ema,
+        }
+        model = setup.trained_model
+        scores = _validation_scores(model, setup.dataset, setup.split.validation)
+        model = dataclasses.replace(model, validation_scores=scores)
+        self._run.update(weights=save_model(self._run.model, model, config.options, training))
+
+    def _load_best(self) -> int:
+        """Load the weights to keep. Return the step they are from."""
+        stopping = self._early_stopping
+        if stopping is None or not stopping.rule.selects or stopping.state.best_step is None:
+            return self._step
+        step = stopping.state.best_step
+        state, tensors = load_checkpoint(self._run.checkpoints / checkpoint_name(step))
+        load_tensors(self._setup.engine.trained, strip_prefix(state.kept(tensors), "generator."))
+        self._run.update(best={"by": stopping.rule.by, "value": stopping.state.best, "step": step})
+        return step
+
+
+class RunRecord(Callback):
+    """Writes in `run.json` how a training begins and ends, whatever ends it.
+
+    Use it as a context around `Trainer.fit`, and as the last of its callbacks.
+
+    Arguments:
+        setup: training that begins.
+        run: run whose record is written.
+        step: step that training continues after.
+        seconds: time that the steps so far have taken.
+        early_stopping: its rule is part of the record. Defaults to `None`.
+    """
+
+    def __init__(
+        self, setup: TrainingSetup, run: Run, step: int, seconds: float, early_stopping: EarlyStopping | None = None
+    ) -> None:
+        self._setup = setup
+        self._run = run
+        self._early_stopping = early_stopping
+        self._done = {"steps": step, "seconds": round(seconds, 3)}
+        self._outcome: Outcome = "interrupted"  # until every other callback has ended
+
+    def __enter__(self) -> Self:
+        beginning: dict[str, Any] = {
+            "device": describe_device(self._setup.runtime.device),
+            "precision": self._setup.runtime.precision,
+            "processes": self._setup.processes.count,
+        }
+        if self._early_stopping is not None:
+            beginning["watch"] = self._early_stopping.record()
+        data = self._setup.dataset
+        self._run.update(status="running", data=data.spec.as_dict(), events=len(data), **beginning)
+        return self
+
+    def on_update(self, step: Step) -> None:
+        """Count."""
+        self._done = {"steps": step.number, "seconds": round(step.seconds, 3)}
+
+    def on_end(self, outcome: Outcome, losses: Sequence[LossRecord]) -> None:
+        """Note the outcome."""
+        self._outcome = outcome
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        status = self._outcome if error is None else _status(error)
+        engine = self._setup.engine
+        restarts = {"restarts": engine.ended, "kept": engine.kept} if isinstance(engine, EMEngine) else {}
+        # A full disk must not hide why the run ended.
+        with contextlib.suppress(GenzooError) if error is not None else contextlib.nullcontext():
+            self._run.update(status=status, **self._done, **restarts)
+
+
+def _status(error: BaseException) -> str:
+    if isinstance(error, DivergenceError):
+        return "diverged"
+    return "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+
+
+def _validation_scores(model: TrainedModel, dataset: Dataset, rows: Rows) -> Array | None:
+    """Return log-likelihoods of validation rows in increasing order, of evenly spaced rows if there are many.
+
+    Rows without any value have none. Lower bounds take as many draws as `genzoo score` does by default.
+    """
+    kind = kind_of(model)
     if not len(rows) or kind == "none":
         return None
     most = MOST_SCORES if kind == "exact" else _MOST_BOUNDS
     if len(rows) > most:
         rows = rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
     try:
-        scores = log_likelihoods(fitted, prepared.dataset, rows, seed=0)
-    except DivergenceError:  # a model may be of use without them
+        scores = log_likelihoods(model, dataset, rows, seed=0)
+    except DivergenceError:  # the model is of use without them
         return None
     known = np.sort(scores[~np.isnan(scores)])
-    # A file of tensors holds finite numbers only.
+    # The file of tensors holds finite numbers only.
     return np.maximum(known, np.finfo(np.float64).min) if len(known) and np.isfinite(known[-1]) else None

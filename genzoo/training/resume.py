@@ -81,19 +81,19 @@ def prepare_resume(
     content["precision"] = record.get("precision", config.precision)
     asked = validate(RunConfig, content, str(run.path))
     with without_fetching():  # the run may be anybody's
-        prepared = build_setup(asked, dataset, resumed=None if found is None else run, processes=processes)
+        setup = build_setup(asked, dataset, resumed=None if found is None else run, processes=processes)
     if found is None:
-        return run, prepared, ResumePoint()
+        return run, setup, ResumePoint()
     checkpoint, state, tensors, notes = found
     try:
-        load_tensors(prepared.transform, strip_prefix(tensors, "transform."))
-        prepared.engine.restore(tensors, state.numbers)
+        load_tensors(setup.transform, strip_prefix(tensors, "transform."))
+        setup.engine.restore(tensors, state.numbers)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ArtifactError(f"{checkpoint} does not fit its run: {type(error).__name__}: {error}.") from error
-    changed = _has_other_budget(config, prepared, state)
-    start = _start(prepared, state, (*notes, *(_about_more(prepared) if changed else ())))
-    _refuse_spent(run, prepared, start, changed=changed)
-    return run, prepared, dataclasses.replace(start, found=names)
+    changed = _has_other_budget(config, setup, state)
+    start = _start(setup, state, (*notes, *(_about_more(setup) if changed else ())))
+    _refuse_spent(run, setup, start, changed=changed)
+    return run, setup, dataclasses.replace(start, found=names)
 
 
 def _last_checkpoint(run: Run) -> tuple[Path, CheckpointState, dict[str, Tensor], tuple[str, ...]] | None:
@@ -122,26 +122,26 @@ def _last_checkpoint(run: Run) -> tuple[Path, CheckpointState, dict[str, Tensor]
     return None
 
 
-def _has_other_budget(config: RunConfig, prepared: TrainingSetup, state: CheckpointState) -> bool:
+def _has_other_budget(config: RunConfig, setup: TrainingSetup, state: CheckpointState) -> bool:
     """Whether a run is given another budget than it had, and has taken steps under what it had."""
     budgets = [
-        {name: getattr(training, name) for name in BUDGETS} for training in (config.training, prepared.config.training)
+        {name: getattr(training, name) for name in BUDGETS} for training in (config.training, setup.config.training)
     ]
     return state.step > 0 and budgets[0] != budgets[1]
 
 
-def _about_more(prepared: TrainingSetup) -> tuple[str, ...]:
+def _about_more(setup: TrainingSetup) -> tuple[str, ...]:
     """Why a run that is given more will not equal one that had as much from the start; nothing where it will."""
-    training = prepared.config.training
+    training = setup.config.training
     if not isinstance(training, GradientTraining):
         return ()
     schedule = training.schedule.name
     notes = []
     if schedule != "constant":
         notes.append(f"The {schedule} schedule of the learning rate spans the budget")
-    if prepared.engine.objective.settled > 0:
+    if setup.engine.objective.settled > 0:
         notes.append("The objective changes with the share of the budget that is spent")
-    if prepared.config.training.minutes is not None:
+    if setup.config.training.minutes is not None:
         notes.append("A budget in minutes takes as many steps as the machine is quick")
     return tuple(
         f"{note}: the steps so far were taken under the former one, so this will not equal a run that was "
@@ -150,10 +150,10 @@ def _about_more(prepared: TrainingSetup) -> tuple[str, ...]:
     )
 
 
-def _start(prepared: TrainingSetup, state: CheckpointState, notes: tuple[str, ...]) -> ResumePoint:
+def _start(setup: TrainingSetup, state: CheckpointState, notes: tuple[str, ...]) -> ResumePoint:
     """Where to go on; an evaluation that took place only because the budget was spent is undone under a larger one."""
     former = state.monitor.former
-    undone = former is not None and prepared.budget.spent(state.step, state.seconds) < 1.0
+    undone = former is not None and setup.budget.spent(state.step, state.seconds) < 1.0
     monitor = former if former is not None and undone else state.monitor
     evaluated = not undone and not state.pending
     return ResumePoint(state.step, state.seconds, state, (), monitor, state.pending, evaluated, notes)
@@ -170,24 +170,24 @@ def _refuse_other_processes(run: Run, record: Mapping[str, Any], processes: Proc
         )
 
 
-def _refuse_spent(run: Run, prepared: TrainingSetup, start: ResumePoint, *, changed: bool) -> None:
+def _refuse_spent(run: Run, setup: TrainingSetup, start: ResumePoint, *, changed: bool) -> None:
     """Refuse to go on with a run that has nothing left to do, or has spent a budget that was `changed`."""
     if run.record.get("status") == "finished":
-        _refuse_settled(run, prepared, start)
+        _refuse_settled(run, setup, start)
     elif not changed:  # what follows the last step may be still to come
         return
-    if prepared.budget.spent(start.step, start.seconds) >= 1.0:
+    if setup.budget.spent(start.step, start.seconds) >= 1.0:
         raise ConfigError(
             f"{run.path} has spent its budget: {start.step} steps in {start.seconds:.0f} s. "
             f"Give more than that with --epochs, --steps or --minutes."
         )
 
 
-def _refuse_settled(run: Run, prepared: TrainingSetup, start: ResumePoint) -> None:
+def _refuse_settled(run: Run, setup: TrainingSetup, start: ResumePoint) -> None:
     """Refuse to go on where no budget would change anything."""
-    if prepared.engine.finished:
+    if setup.engine.finished:
         raise ConfigError(f"{run.path} has converged after {start.step} passes; there is nothing to go on with.")
-    training = prepared.config.training
+    training = setup.config.training
     patience = training.patience if isinstance(training, GradientTraining) else None
     if patience is not None and start.monitor.waited >= patience:
         raise ConfigError(f"{run.path} ran out of patience at step {start.step}; a larger budget would not change it.")

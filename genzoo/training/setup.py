@@ -19,8 +19,8 @@ from genzoo.engine.dataloader import DataLoader, PassLoader, make_block_loader, 
 from genzoo.engine.distributed import SINGLE_PROCESS, Processes
 from genzoo.engine.em import EMEngine
 from genzoo.engine.gradient import GradientEngine
-from genzoo.engine.loop import Step
 from genzoo.engine.schedule import Budget
+from genzoo.engine.signals import Signals
 from genzoo.errors import ConfigError, DataError, PluginError
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import Generator, Likelihood, Model
@@ -34,15 +34,32 @@ from genzoo.runs.run import Run, load
 from genzoo.runtime.device import Runtime, describe_device, resolve_runtime
 from genzoo.runtime.seeding import random_scope
 from genzoo.training.model_selection import SelectionRule, find_selection_rule
+from genzoo.training.trainer import Step
 from genzoo.typing import Array
 
-Callback = Callable[[Step, Run], None]
-"""Sees every step of a run; what a plugin's callback is."""
+RunCallback = Callable[[Step, Run], None]
+"""A callback that a plugin registers: it is called after every step."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSetup:
-    """A training that is ready to begin: everything is built and checked, nothing is written."""
+    """A training that is ready to begin: everything is built and checked, nothing is written.
+
+    Arguments:
+        config: settings of the run.
+        dataset: data.
+        split: rows to train on, to validate and to test.
+        transform: maps data to what the model sees.
+        runtime: device and precision.
+        engine: updates the model.
+        loader: yields what each step consumes.
+        budget: when training ends.
+        callbacks: callbacks of plugins that the settings name.
+        dequantizer: adds noise to data on a grid. `None` if the model does not need it.
+        rule: what is evaluated on validation rows. `None` if nothing is.
+        processes: processes that train together.
+        signals: says whether SIGINT or SIGTERM has come, once entered.
+    """
 
     config: RunConfig
     dataset: Dataset
@@ -50,16 +67,17 @@ class TrainingSetup:
     transform: AffineTransform
     runtime: Runtime
     engine: GradientEngine | EMEngine
-    feed: DataLoader[Any]
+    loader: DataLoader[Any]
     budget: Budget
-    callbacks: tuple[Callback, ...]
-    dequantizer: Dequantizer | None = None
-    watch: SelectionRule | None = None
-    processes: Processes = SINGLE_PROCESS
+    callbacks: tuple[RunCallback, ...]
+    dequantizer: Dequantizer | None
+    rule: SelectionRule | None
+    processes: Processes
+    signals: Signals
 
     @property
-    def fitted(self) -> TrainedModel:
-        """The model as it stands, in the form users hold."""
+    def trained_model(self) -> TrainedModel:
+        """The model with its present weights, in data units."""
         accepts = get_registry().models.get(self.config.model).spec.missing
         return TrainedModel(self.config.model, self.engine.trained, self.transform, self.dataset.spec, accepts)
 
@@ -78,7 +96,7 @@ class TrainingSetup:
                 "dropped": self.dataset.dropped,
             },
             "steps": self.budget.steps,
-            "steps_per_epoch": self.feed.steps_per_epoch,
+            "steps_per_epoch": self.loader.steps_per_epoch,
             "device": describe_device(self.runtime.device),
             "precision": self.runtime.precision,
             "processes": self.processes.count,
@@ -96,21 +114,24 @@ def build_setup(
     """Build everything that a configuration asks for.
 
     Arguments:
-        dataset: data already in memory, in place of the configured source.
-        split: which rows to train on and to judge by, in place of the configured division.
-        resumed: the run whose data these have to be, and the state of whose checkpoint will take the place of what a
-            warm start would bring.
-        processes: those that train together, each of which prepares the same.
+        config: settings of the run.
+        dataset: data already in memory. Defaults to the configured source.
+        split: rows to train on, to validate and to test. Defaults to the configured split.
+        resumed: run that is continued. Its data must be these, and its checkpoint replaces a warm start.
+        processes: processes that train together; each builds the same.
 
     Raises:
         ConfigError, DataError, PluginError, ArtifactError: something does not fit; nothing was written.
     """
+    # 1. The objective says how to train, hence on which device and in which precision.
     zoo = get_registry()
     entry = zoo.models.get(config.model)
     refuse_without_extra(entry)
     with extra_named(entry):
         objective = build_objective(zoo.objective_of(entry, config.objective.name), config.objective.options)
     runtime = _runtime(config, objective, processes)
+
+    # 2. Data, and which rows to train on.
     config, dataset = _opened(config, dataset, zoo)
     if resumed is not None:
         resumed.refuse_other_data(dataset, "Restore the data, or train a new run.")
@@ -118,38 +139,57 @@ def build_setup(
     split = dataset.split(config.split, config.seed) if split is None else split
     if dataset.weights is not None and not dataset.weights[split.train].any():
         raise DataError(f"{dataset.name}: every training row has the weight 0, so there is nothing to learn from.")
+
+    # 3. The model, and the transform between data units and its own.
     with random_scope(config.seed, "build"):
         model = Model(build_model(entry, config.options, dataset.spec))
     model = model.to(runtime.device, runtime.dtype)
     dequantizer = Dequantizer.of(model.generator, dataset.spec, config.seed)
-    likely = entry.spec.capabilities & {"likelihood", "likelihood-bound"}
-    if likely and _needs_density(model.generator, dataset, dequantizer):
+    likelihood = entry.spec.capabilities & {"likelihood", "likelihood-bound"}
+    if likelihood and _needs_density(model.generator, dataset, dequantizer):
         refuse_degenerate(dataset, split.train)
     warm = None if resumed is not None else _warm_start(config, dataset)
-    space = entry.spec.input_of(dataset.spec.modality)
-    blocks = _training_blocks(dataset, split.train, dequantizer)
-    transform = warm.transform if warm else fit_transform(space, dataset.spec, blocks)
-    transform = transform.to(runtime.device, runtime.wide)
     if warm is not None:
         _take_over(model.generator, warm.generator.to(runtime.device, runtime.dtype), str(config.warm_start))
-    watch = find_selection_rule(zoo, config, objective, dataset, split)
+        transform = warm.transform
+    else:
+        space = entry.spec.input_of(dataset.spec.modality)
+        transform = fit_transform(space, dataset.spec, _training_blocks(dataset, split.train, dequantizer))
+    transform = transform.to(runtime.device, runtime.wide)
+
+    # 4. What is watched, and the engine that trains.
+    rule = find_selection_rule(zoo, config, objective, dataset, split)
     callbacks = tuple(_callback(zoo, name) for name in config.training.callbacks)
+    signals = Signals(processes)
     source = _Source(dataset, split.train, transform, runtime, dequantizer)
     engine: GradientEngine | EMEngine
     if isinstance(objective, GradientObjective):
-        engine, feed, budget = _by_gradient(config, model, objective, processes, source)
+        engine, loader, budget = _by_gradient(config, model, objective, processes, source)
     elif isinstance(objective, EMObjective):
         _check_events(entry.spec.name, max(objective.least_events(model), processes.count), split)
-        engine, feed, budget = _by_em(config, model, objective, processes, source)
+        engine, loader, budget = _by_em(config, model, objective, processes, signals, source)
     else:
         raise PluginError(f"Objective {config.objective.name!r} is of no kind that this engine trains.")
-    ready = (engine, feed, budget, callbacks, dequantizer, watch, processes)
-    return TrainingSetup(config, dataset, split, transform, runtime, *ready)
+    return TrainingSetup(
+        config=config,
+        dataset=dataset,
+        split=split,
+        transform=transform,
+        runtime=runtime,
+        engine=engine,
+        loader=loader,
+        budget=budget,
+        callbacks=callbacks,
+        dequantizer=dequantizer,
+        rule=rule,
+        processes=processes,
+        signals=signals,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """What a feed is made of."""
+    """What a loader is made of."""
 
     dataset: Dataset
     rows: Rows
@@ -232,7 +272,7 @@ def _check_events(model: str, least: int, split: Split) -> None:
 
 
 def _by_em(
-    config: RunConfig, model: Model, objective: EMObjective, processes: Processes, source: _Source
+    config: RunConfig, model: Model, objective: EMObjective, processes: Processes, signals: Signals, source: _Source
 ) -> tuple[EMEngine, DataLoader[Any], Budget]:
     settings = config.training
     assert isinstance(settings, EMTraining)
@@ -248,9 +288,10 @@ def _by_em(
         warm=config.warm_start is not None,
         processes=processes,
         events=None if processes.count == 1 else blocks(once=True),
+        signals=signals,
     )
-    feed = PassLoader(blocks(rank=processes.rank, count=processes.count), source.runtime)
-    return engine, feed, Budget.of(settings, 1, steps=settings.max_iter * settings.n_init)
+    loader = PassLoader(blocks(rank=processes.rank, count=processes.count), source.runtime)
+    return engine, loader, Budget.of(settings, 1, steps=settings.max_iter * settings.n_init)
 
 
 def _by_gradient(
@@ -274,7 +315,7 @@ def _by_gradient(
             f"There are {len(source.rows)} training rows and a step takes {size} events. "
             f"Use {f'--batch-size {most} or less, or ' if most else ''}more data."
         )
-    feed = make_loader(
+    loader = make_loader(
         source.dataset,
         source.rows,
         size,
@@ -285,13 +326,13 @@ def _by_gradient(
         dequantizer=source.dequantizer,
         share=engine.share,
     )
-    budget = Budget.of(settings, feed.steps_per_epoch)
+    budget = Budget.of(settings, loader.steps_per_epoch)
     if budget.steps is None and budget.seconds is None:
         raise ConfigError(f"Model {config.model!r} brings no budget. Give --epochs, --steps or --minutes.")
-    return engine, feed, budget
+    return engine, loader, budget
 
 
-def _callback(zoo: Registry, name: str) -> Callback:
+def _callback(zoo: Registry, name: str) -> RunCallback:
     entry = zoo.callbacks.get(name)
     with blame(f"The builder of callback {entry.id!r}"):
         callback = resolve(entry.spec.builder, entry.spec)()

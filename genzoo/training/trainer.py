@@ -1,431 +1,280 @@
-"""Train one model: run the loop, report its steps, and agree with other processes."""
+"""The training loop: `Trainer.fit` takes one step after another and runs the callbacks."""
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import hashlib
-import itertools
-import shlex
-import sys
-from collections.abc import Callable, Generator, Iterator, Sequence
-from typing import Any, Protocol
+import time
+from collections import abc
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
-import torch
 from torch import Tensor
 
-from genzoo.engine.em import EMEngine
-from genzoo.engine.loop import Step, take, training_steps
-from genzoo.engine.loss_buffer import LossBuffer
+from genzoo.engine.dataloader import DataLoader
+from genzoo.engine.distributed import SINGLE_PROCESS, Processes
+from genzoo.engine.loss_buffer import LossBuffer, LossRecord
+from genzoo.engine.schedule import Budget
 from genzoo.engine.signals import Abandoned, Signals
-from genzoo.errors import (
-    ArtifactError,
-    ConfigError,
-    DataError,
-    DivergenceError,
-    GenzooError,
-    Interrupted,
-    LostProcessError,
-)
-from genzoo.inference.trained_model import TrainedModel
-from genzoo.models.state_dict import load_tensors
-from genzoo.runs.checkpoint import MonitorState, checkpoints, discard_after
-from genzoo.runs.run import Run
-from genzoo.runtime.device import describe_device
-from genzoo.runtime.launch import launch_command
-from genzoo.training.callbacks import Cadence, CheckpointSaver, MetricsLogger, SampleWriter
-from genzoo.training.finalize import conclude, finish
-from genzoo.training.monitor import ValidationMonitor
-from genzoo.training.resume import ResumePoint
-from genzoo.training.setup import Callback, TrainingSetup
-from genzoo.version import version
+from genzoo.models.base import Generator, Model
 
-_DATA = "data"
+ItemT = TypeVar("ItemT")
 
 
-def check_alike(prepared: TrainingSetup, data_digest: str) -> None:
-    """Refuse processes that see other data, or were told or found something else.
-
-    Raises:
-        DataError: the data of two processes differ.
-        ConfigError: something else does.
-    """
-    mine: dict[str, Any] = {
-        _DATA: data_digest[:12],
-        "device": prepared.runtime.device.type,
-        "precision": prepared.runtime.precision,
-        "version of torch": torch.__version__,
-        "version of genzoo": version(),
-        "settings": prepared.config.model_dump(mode="json", exclude={"data", "device"}),
-    }
-    told = prepared.processes.gather(mine)
-    for rank, theirs in enumerate(told):
-        for name, value in told[0].items():
-            if theirs[name] != value:
-                wrong = DataError if name == _DATA else ConfigError
-                raise wrong(
-                    f"The processes of a training must have the same {name}, and these differ: {value} at rank 0 and "
-                    f"{theirs[name]} at rank {rank}."
-                )
+ItemT_contra = TypeVar("ItemT_contra", contravariant=True)
 
 
-def check_same_weights(prepared: TrainingSetup, moment: str) -> None:
-    """Refuse to go on where processes hold other numbers than the first one.
+Outcome = Literal["finished", "interrupted"]
+"""How a training ends if nothing fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One finished step.
 
     Arguments:
-        moment: when that is, such as `"at the start"`.
-
-    Raises:
-        GenzooError: they do.
+        number: counts from 1.
+        epoch: pass over the training rows that the step belongs to; counts from 1.
+        fraction: share of the budget that is spent, 0 to 1.
+        seconds: time since training began, summed over all resumes.
+        ends_epoch: whether this is the last step of its epoch.
+        last: whether the budget ends with this step.
+        losses: losses that have reached the host since the step before. On CUDA they arrive in blocks, so they may
+            belong to earlier steps. Each step's losses arrive once.
     """
-    if prepared.processes.count == 1:
-        return
-    told = prepared.processes.gather(_digest(prepared))
-    apart = [rank for rank, theirs in enumerate(told) if theirs != told[0]]
-    if apart:
-        raise GenzooError(
-            f"Rank {apart[0]} holds other weights than rank 0 {moment}, so they no longer train the same model. Are "
-            f"all machines alike? The run keeps its checkpoints; begin again from one with --warm-start."
-        )
+
+    number: int
+    epoch: int
+    fraction: float
+    seconds: float
+    ends_epoch: bool
+    last: bool
+    losses: tuple[LossRecord, ...] = ()
 
 
-def _digest(prepared: TrainingSetup) -> str:
-    """SHA-256 of all tensors that an exact resume needs."""
-    found = hashlib.sha256()
-    for name, tensor in sorted({**prepared.engine.tensors(), **prepared.transform.state_dict()}.items()):
-        found.update(name.encode())
-        found.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return found.hexdigest()
+class Callback:
+    """Watches a training. Derive from it and override the hooks you need.
 
-
-Watcher = Callable[[Step], None]
-"""Sees every step of a training; a progress display, for instance."""
-
-
-LOSS_BLOCK = 25
-"""Steps whose losses leave the device together."""
-
-
-class Saver(Protocol):
-    """What keeps the state of a training as its loop goes on."""
-
-    def due(self, step: Step) -> bool:
-        """Whether it is time to save."""
-
-    def save(self, step: int, seconds: float, monitor: MonitorState | None, *, pending: bool = False) -> None:
-        """Save the state after `step`."""
-
-
-class InMemory:
-    """Keeps the best state of a training that has no run directory."""
-
-    def __init__(self, prepared: TrainingSetup) -> None:
-        self._prepared = prepared
-        self._selects = prepared.watch is not None and prepared.watch.selects
-        self._kept: dict[str, Tensor] = {}
-
-    def due(self, step: Step) -> bool:
-        """Never of itself: only a best step is worth a copy."""
-        return False
-
-    def save(self, step: int, seconds: float, monitor: MonitorState | None, *, pending: bool = False) -> None:
-        """Copy the generator if `step` is the best so far."""
-        if self._selects and monitor is not None and monitor.best_step == step:
-            self._kept = {name: value.clone() for name, value in self._prepared.engine.trained.state_dict().items()}
-
-    def restore(self) -> None:
-        """Go back to the best step, where one was watched for."""
-        if self._kept:
-            load_tensors(self._prepared.engine.trained, self._kept)
-
-
-class NoState:
-    """Saves nothing, as the first process does it."""
-
-    def due(self, step: Step) -> bool:
-        """Never."""
-        return False
-
-    def save(self, step: int, seconds: float, monitor: MonitorState | None, *, pending: bool = False) -> None:
-        """Leave it to the first process."""
-
-
-def steps_of(prepared: TrainingSetup, start: ResumePoint, buffer: LossBuffer) -> Generator[Step, None, None]:
-    """The steps of a training from where it starts."""
-    return training_steps(
-        prepared.engine,
-        prepared.feed,
-        prepared.budget,
-        seed=prepared.config.seed,
-        done=start.step,
-        seconds=start.seconds,
-        buffer=buffer,
-        processes=prepared.processes,
-    )
-
-
-def unreported_steps(
-    prepared: TrainingSetup, start: ResumePoint, steps: Iterator[Step], monitor: ValidationMonitor | None
-) -> Iterator[Step]:
-    """All steps that are to be told of: also the one that was taken when a signal came, where it was not seen out.
-
-    That one brings no losses, as they were logged.
+    Hooks run in this order: `on_start`; then `on_update`, `on_step` and `on_step_end` for each step; then `on_end`.
+    All callbacks run one hook before any runs the next. A plain function of a `Step` serves as a callback, too: it is
+    called as `on_step`.
     """
-    if not start.pending:
-        return iter(()) if monitor is not None and monitor.exhausted else steps
-    seen = take(prepared.engine, prepared.feed, prepared.budget, start.step, start.seconds)
-    return itertools.chain([seen], steps)
+
+    stop: bool = False
+    """Whether to end the training after this step. Set it in `on_step`."""
+
+    def on_start(self) -> None:
+        """Run before the first step."""
+
+    def on_update(self, step: Step) -> None:
+        """Run right after the model is updated. Ctrl-C waits for it, so keep it short."""
+
+    def on_step(self, step: Step) -> None:
+        """Run after each step. Ctrl-C cuts it short; a resumed training then runs it again for the same step."""
+
+    def on_step_end(self, step: Step, *, stopping: bool) -> None:
+        """Run after every callback's `on_step`.
+
+        Arguments:
+            stopping: whether training ends here for another reason than a spent budget.
+        """
+
+    def on_interrupt(self, step: Step, *, complete: bool) -> None:
+        """Run after Ctrl-C, if `on_step` or the next step was cut short.
+
+        Arguments:
+            step: the last step that was taken.
+            complete: whether every callback's `on_step` has run for it.
+        """
+
+    def on_end(self, outcome: Outcome, losses: Sequence[LossRecord]) -> None:
+        """Run when training has ended without an error. Ctrl-C cuts it short.
+
+        Arguments:
+            outcome: how training ended.
+            losses: losses that had not reached the host before.
+        """
 
 
-def stoppable(prepared: TrainingSetup, steps: Iterator[Step], signals: Signals) -> Iterator[Step]:
-    """Steps, which a signal lets finish; but a pass of EM, which may be long, is abandoned and undone.
+class FunctionCallback(Callback):
+    """A plain function of a `Step`, as a callback."""
 
-    Raises:
-        Abandoned: one was.
+    def __init__(self, function: Callable[[Step], object]) -> None:
+        self._function = function
+
+    def on_step(self, step: Step) -> None:
+        """Call the function."""
+        self._function(step)
+
+
+class Engine(Protocol[ItemT_contra]):
+    """Updates a model: by gradients (`GradientEngine`) or by expectation-maximization (`EMEngine`)."""
+
+    model: Model
+
+    @property
+    def finished(self) -> bool:
+        """Whether another step would change nothing."""
+
+    @property
+    def trained(self) -> Generator:
+        """The generator to keep."""
+
+    def update(self, item: ItemT_contra, step: int, fraction: float, /) -> dict[str, Tensor]:
+        """Take one step. Return its losses by name, each of shape `()`."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return all tensors that an exact resume needs."""
+
+    def numbers(self) -> dict[str, Any]:
+        """Return all other state that an exact resume needs."""
+
+    def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+        """Load what `tensors` and `numbers` returned."""
+
+
+class Trainer(Generic[ItemT]):
+    """Trains a model: one loop for every engine, with callbacks for all that happens beside the updates.
+
+    Arguments:
+        engine: updates the model.
+        loader: yields what each step consumes, a batch or all blocks of a pass.
+        budget: when training ends.
+        seed: names the random scope of each step.
+        done: number of steps taken before, by a run that is resumed. Defaults to 0.
+        seconds: time that those steps took. Defaults to 0.
+        incomplete: whether the callbacks of the last of those steps are still to run. Defaults to false.
+        losses: carries losses from the device to the host. Defaults to a buffer that reads each step's losses at once.
+        processes: processes that train together and take the same steps. Defaults to this one alone.
+        signals: says whether SIGINT or SIGTERM has come. Defaults to never.
+
+    Examples:
+        >>> steps = []
+        >>> Trainer(engine, loader, Budget(100, None), seed=0).fit([steps.append])  # doctest: +SKIP
+        'finished'
     """
-    engine = prepared.engine
-    if not isinstance(engine, EMEngine):
-        yield from steps
-        return
-    if prepared.processes.count > 1:
-        engine.should_stop = signals.stop_requested
-    while True:
-        tensors = {name: value.clone() for name, value in engine.tensors().items()}
-        numbers = engine.numbers()
+
+    def __init__(
+        self,
+        engine: Engine[ItemT],
+        loader: DataLoader[ItemT],
+        budget: Budget,
+        *,
+        seed: int,
+        done: int = 0,
+        seconds: float = 0.0,
+        incomplete: bool = False,
+        losses: LossBuffer | None = None,
+        processes: Processes = SINGLE_PROCESS,
+        signals: Signals | None = None,
+    ) -> None:
+        self._engine = engine
+        self._loader = loader
+        self._budget = budget
+        self._seed = seed
+        self._number = done
+        self._seconds = seconds
+        self._incomplete = incomplete
+        self._losses = losses or LossBuffer(loader.device, 1)
+        self._processes = processes
+        self._signals = signals or Signals(processes)
+        self._events = None if loader.share is None else loader.share.events
+        self._items: abc.Generator[ItemT, None, None] | None = None
+        self._began = 0.0
+
+    @property
+    def fraction(self) -> float:
+        """Share of the budget that is spent, 0 to 1."""
+        return self._budget.spent(self._number, self._seconds)
+
+    @property
+    def done(self) -> bool:
+        """Whether the budget is spent, or another step would change nothing."""
+        return self.fraction >= 1.0 or self._engine.finished
+
+    def fit(self, callbacks: Iterable[Callback | Callable[[Step], object]] = ()) -> Outcome:
+        """Train until the budget is spent, a callback stops it, or SIGINT or SIGTERM comes.
+
+        Global random generators are left as they were.
+
+        Raises:
+            DivergenceError: a loss is not finite.
+        """
+        watching = [each if isinstance(each, Callback) else FunctionCallback(each) for each in callbacks]
+        for callback in watching:
+            callback.on_start()
+        last, interrupted = None, False
         try:
-            with signals.abandonable:
-                step = next(steps, None)
+            while (self._incomplete or not self.done) and not (interrupted or _stopped(watching)):
+                last = self._current_step() if self._incomplete else self.train_step()
+                self._incomplete = False
+                interrupted = self._run_callbacks(last, watching)
+        except Abandoned:  # a pass of EM was cut short, and the engine has undone it
+            self._signals.pending()  # with several processes, here each learns which signal came
+            interrupted = True
+            if last is not None:
+                for callback in watching:
+                    callback.on_interrupt(last, complete=True)
+        finally:
+            self.close()
+        return self._end(watching, "interrupted" if interrupted and not _stopped(watching) else "finished")
+
+    def train_step(self) -> Step:
+        """Take one step.
+
+        Raises:
+            DivergenceError: a loss is not finite.
+        """
+        if self._items is None:
+            self._items = self._loader.items(self._number + 1)
+            self._began = time.monotonic() - self._seconds
+        number = self._number + 1
+        with self._processes.scope(self._seed, number, self._events):
+            losses = self._engine.update(next(self._items), number, self.fraction)
+        self._number = number
+        self._seconds = self._processes.clock(time.monotonic() - self._began)
+        arrived = self._losses.add(number, losses)
+        return self._current_step(arrived + self._losses.flush() if self.done else arrived)
+
+    def close(self) -> None:
+        """Close the loader. `fit` does so itself."""
+        if self._items is not None:
+            self._items.close()
+            self._items = None
+
+    def _current_step(self, losses: Iterable[LossRecord] = ()) -> Step:
+        """Describe the last step that was taken."""
+        epoch, rest = divmod(self._number, self._loader.steps_per_epoch)
+        return Step(self._number, epoch + (rest > 0), self.fraction, self._seconds, rest == 0, self.done, tuple(losses))
+
+    def _run_callbacks(self, step: Step, callbacks: Sequence[Callback]) -> bool:
+        """Run the callbacks after a step. Return whether a signal ends the training."""
+        for callback in callbacks:
+            callback.on_update(step)
+        try:
+            with self._signals.abandonable:
+                for callback in callbacks:
+                    callback.on_step(step)
         except Abandoned:
-            engine.restore(tensors, numbers)
-            signals.pending()  # which tells the others of it
-            raise
-        if step is None:
-            return
-        yield step
+            for callback in callbacks:
+                callback.on_interrupt(step, complete=False)
+            return True
+        interrupted = self._signals.pending()
+        stopping = interrupted or _stopped(callbacks)
+        for callback in callbacks:
+            callback.on_step_end(step, stopping=stopping)
+        return interrupted
+
+    def _end(self, callbacks: Sequence[Callback], outcome: Outcome) -> Outcome:
+        """Run `on_end`. Return how the training has ended after it."""
+        losses = self._losses.flush()
+        try:
+            with self._signals.abandonable:
+                for callback in callbacks:
+                    callback.on_end(outcome, losses)
+        except Abandoned:
+            return "interrupted"
+        return outcome
 
 
-def unlogged(_: Step) -> None:
-    """The log of a training that keeps none."""
-
-
-def run_callbacks(
-    steps: Iterator[Step],
-    log: Watcher,
-    watching: Sequence[Watcher],
-    saver: Saver,
-    monitor: ValidationMonitor | None,
-    signals: Signals,
-) -> tuple[str, Step | None]:
-    """Hand every step to those who watch; returns how the training ended, and its last step.
-
-    A signal ends it after the step, which is logged in any case: its losses are brought but once. What those who watch
-    had not done by then is saved as pending.
-    """
-    step, saved = None, True
-    try:
-        for step in steps:
-            saved = False
-            log(step)
-            before = None if monitor is None else monitor.state()
-            try:
-                with signals.abandonable:
-                    for watcher in watching:
-                        watcher(step)
-                    better = monitor is not None and monitor(step)
-            except Abandoned:
-                saver.save(step.number, step.seconds, before, pending=True)
-                return "interrupted", step
-            exhausted = monitor is not None and monitor.exhausted
-            stopping = signals.pending()
-            if saver.due(step) or better or exhausted or stopping:
-                saver.save(step.number, step.seconds, None if monitor is None else monitor.state())
-                saved = True
-            if exhausted or stopping:
-                return "finished" if exhausted else "interrupted", step
-    except Abandoned:  # a pass of EM, after the step
-        if step is not None and not saved:
-            saver.save(step.number, step.seconds, None)
-        return "interrupted", step
-    return "finished", step
-
-
-def run_training(
-    prepared: TrainingSetup, run: Run, watchers: Sequence[Watcher] = (), start: ResumePoint | None = None
-) -> None:
-    """Train into a run directory until the budget is spent, patience runs out or a signal comes.
-
-    Arguments:
-        prepared: from `prepare`.
-        run: the directory.
-        watchers: see every step.
-
-    Raises:
-        DivergenceError: a number is not finite; the last good checkpoint stays.
-        Interrupted: a signal came; everything up to the last step is saved.
-        LostProcessError: another process of this training is gone; the last checkpoint stays.
-        ArtifactError: another process trains into it.
-        GenzooError: the disk is full or read-only.
-    """
-    start = start or ResumePoint()
-    check_same_weights(prepared, "at the start")
-    try:
-        _lead(prepared, run, watchers, start) if prepared.processes.first else _follow(prepared, run, start)
-    except LostProcessError as error:
-        raise LostProcessError(f"{error} {_how_to_go_on(prepared, run)}") from error
-
-
-def _lead(prepared: TrainingSetup, run: Run, watchers: Sequence[Watcher], start: ResumePoint) -> None:
-    """Train as the process that writes into the run."""
-    with run.locked():
-        _refuse_moved(run, start)
-        _train(prepared, run, watchers, start)
-
-
-def _refuse_moved(run: Run, start: ResumePoint) -> None:
-    """Refuse to go on from a state that is not the run's any more."""
-    if tuple(path.name for path in checkpoints(run.checkpoints)) != start.found:
-        raise ArtifactError(f"{run.path} was trained by another process meanwhile. Resume it again.")
-    discard_after(run.checkpoints, start.step)
-
-
-def _train(prepared: TrainingSetup, run: Run, watchers: Sequence[Watcher], start: ResumePoint) -> None:
-    """Train and keep the records."""
-    training = prepared.config.training
-    _make_folders(run)
-    spent = prepared.budget.spent(max(0, start.step - start.pending), start.seconds)
-    log = MetricsLogger(run, training.log_every, prepared.feed.steps_per_epoch, start.step, evaluated=start.evaluated)
-    buffer = LossBuffer(prepared.runtime.device, LOSS_BLOCK)
-
-    def settle(seconds: float) -> None:
-        log.losses(buffer.flush(), seconds)
-        log.sync()
-
-    saving = Cadence(training.checkpoint_every, spent)
-    saver = CheckpointSaver(run, prepared.engine, prepared.transform, saving, training.keep_checkpoints, settle)
-    monitor = _monitor(prepared, log, start)
-    grids = SampleWriter(run, prepared.fitted, Cadence(training.sample_every, spent), prepared.config.seed)
-    callbacks = [functools.partial(_call, callback, run) for callback in prepared.callbacks]
-    watching: list[Watcher] = [grids, *callbacks, *watchers]
-    _record_beginning(prepared, run, start, monitor)
-    outcome, step = "failed", None
-    try:
-        with Signals(prepared.processes) as signals, prepared.runtime.matmul():
-            if start.state is None:
-                saver.save(0, 0.0, None if monitor is None else monitor.state())
-            else:
-                saver.prune(start.state.monitor)
-            with contextlib.closing(steps_of(prepared, start, buffer)) as steps:
-                seen = stoppable(prepared, unreported_steps(prepared, start, steps, monitor), signals)
-                how, step = run_callbacks(seen, log, watching, saver, monitor, signals)
-            if step is not None:
-                settle(step.seconds)
-            check_same_weights(prepared, "at the end")
-            reached = start.step if step is None else step.number
-            with signals.abandonable:
-                prepared.processes.of_first(lambda: finish(prepared, run, how, reached, monitor))
-            outcome = how
-    except Abandoned:
-        outcome = "interrupted"
-    except DivergenceError as error:
-        outcome = "diverged"
-        raise DivergenceError(f"{error} The last good state is kept in {run.path}.") from error
-    except KeyboardInterrupt:
-        outcome = "interrupted"
-        raise Interrupted(f"Interrupted. {_how_to_go_on(prepared, run)}", 130) from None
-    finally:
-        log.close()
-        # A full disk must not hide why the run ended.
-        with contextlib.suppress(GenzooError) if sys.exception() else contextlib.nullcontext():
-            run.update(status=outcome, **_account(prepared, start, step))
-    if outcome == "interrupted":
-        raise Interrupted(f"Interrupted. {_how_to_go_on(prepared, run)}", signals.exit_code)
-
-
-def _record_beginning(prepared: TrainingSetup, run: Run, start: ResumePoint, monitor: ValidationMonitor | None) -> None:
-    begun: dict[str, Any] = {
-        "device": describe_device(prepared.runtime.device),
-        "precision": prepared.runtime.precision,
-    }
-    begun["processes"] = prepared.processes.count
-    if start.state is not None:
-        run.configure(run.config.model_copy(update={"training": prepared.config.training}))
-    if monitor is not None:
-        begun["watch"] = monitor.rule()
-    run.update(status="running", data=prepared.dataset.spec.as_dict(), events=len(prepared.dataset), **begun)
-
-
-def _account(prepared: TrainingSetup, start: ResumePoint, step: Step | None) -> dict[str, Any]:
-    """What was done by the end, for the run's record."""
-    steps, seconds = (start.step, start.seconds) if step is None else (step.number, step.seconds)
-    done: dict[str, Any] = {"steps": steps, "seconds": round(seconds, 3)}
-    if isinstance(prepared.engine, EMEngine):
-        done |= {"restarts": prepared.engine.ended, "kept": prepared.engine.kept}
-    return done
-
-
-def _how_to_go_on(prepared: TrainingSetup, run: Run) -> str:
-    return f"Go on with: {launch_command(prepared.processes.count)} train --resume {shlex.quote(str(run.path))}"
-
-
-def _follow(prepared: TrainingSetup, run: Run, start: ResumePoint) -> None:
-    """Take the steps that `_train` takes in the first of several processes, and end with it; keep no records."""
-    monitor = _monitor(prepared, None, start)
-    buffer = LossBuffer(prepared.runtime.device, LOSS_BLOCK)
-    try:
-        with Signals(prepared.processes) as signals, prepared.runtime.matmul():
-            with contextlib.closing(steps_of(prepared, start, buffer)) as steps:
-                status, _ = run_callbacks(
-                    stoppable(prepared, unreported_steps(prepared, start, steps, monitor), signals),
-                    unlogged,
-                    (),
-                    NoState(),
-                    monitor,
-                    signals,
-                )
-            buffer.flush()
-        check_same_weights(prepared, "at the end")
-        prepared.processes.of_first(lambda: None)
-    except KeyboardInterrupt:
-        raise Interrupted(f"Interrupted. {_how_to_go_on(prepared, run)}", 130) from None
-    if status == "interrupted":
-        raise Interrupted("Interrupted.", signals.exit_code)
-
-
-def train_in_memory(prepared: TrainingSetup, watchers: Sequence[Watcher] = ()) -> TrainedModel:
-    """Train without a run directory: the weights that `run_training` would keep, and no files.
-
-    Arguments:
-        prepared: from `prepare`.
-        watchers: see every step; registered callbacks do not, as there is no run to hand them.
-
-    Raises:
-        DivergenceError: a number is not finite.
-    """
-    monitor = _monitor(prepared, None, ResumePoint())
-    keeper = InMemory(prepared)
-    buffer = LossBuffer(prepared.runtime.device, LOSS_BLOCK)
-    with prepared.runtime.matmul():
-        with contextlib.closing(steps_of(prepared, ResumePoint(), buffer)) as steps:
-            run_callbacks(steps, unlogged, watchers, keeper, monitor, Signals())
-        buffer.flush()
-    conclude(prepared)
-    keeper.restore()
-    return prepared.fitted
-
-
-def _make_folders(run: Run) -> None:
-    try:
-        run.samples.mkdir(exist_ok=True)
-        run.checkpoints.mkdir(exist_ok=True)
-    except OSError as error:
-        raise GenzooError(f"{run.path} could not be filled: {error.strerror}.") from error
-
-
-def _call(callback: Callback, run: Run, step: Step) -> None:
-    callback(step, run)
-
-
-def _monitor(prepared: TrainingSetup, log: MetricsLogger | None, start: ResumePoint) -> ValidationMonitor | None:
-    if prepared.watch is None:
-        return None
-    return ValidationMonitor(prepared, start.monitor, None if log is None else lambda line: log.write([line]))
+def _stopped(callbacks: Iterable[Callback]) -> bool:
+    return any(callback.stop for callback in callbacks)

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from genzoo.cli.progress import Display
-from genzoo.engine.loop import Step
 from genzoo.engine.schedule import Budget
+from genzoo.training.trainer import Step
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,13 @@ from genzoo.config.settings import GradientTraining, ScheduleConfig
 from genzoo.data.transforms import AffineTransform
 from genzoo.engine.dataloader import BlockLoader, ResidentLoader, Sampler, StreamingLoader, make_loader, read_rows
 from genzoo.engine.gradient import GradientEngine
-from genzoo.engine.loop import training_steps
 from genzoo.engine.loss_buffer import LossBuffer
 from genzoo.engine.optim import EMA
 from genzoo.engine.schedule import Budget, lr_factor
 from genzoo.errors import ConfigError, DivergenceError, PluginError
 from genzoo.runtime.device import Runtime
 from genzoo.runtime.seeding import random_scope
+from genzoo.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 EXACT = Runtime(CPU, "fp64")
@@ -40,7 +40,13 @@ def toy_feed(batch_size=20, seed=0, rows=None):
 
 
 def run(engine, feed, steps, **options):
-    return list(training_steps(engine, feed, Budget(steps, None), seed=0, **options))
+    return fit(engine, feed, Budget(steps, None), **options)
+
+
+def fit(engine, loader, budget, **options):
+    steps = []
+    Trainer(engine, loader, budget, seed=0, **options).fit([steps.append])
+    return steps
 
 
 class Tiny(genzoo.Discriminator):
@@ -221,10 +227,14 @@ def test_schedules_warm_up_and_decay_to_their_floor():
 def test_the_schedule_reaches_the_optimiser():
     engine = toy_engine(optimizer={"name": "sgd", "lr": 1.0}, schedule={"name": "linear"}, grad_clip=1e-4)
     moves, last = [], nn.utils.parameters_to_vector(engine.trained.parameters()).detach()
-    for _ in training_steps(engine, toy_feed(), Budget(10, None), seed=0):
+
+    def watch(_):
+        nonlocal last
         now = nn.utils.parameters_to_vector(engine.trained.parameters()).detach()
         moves.append((now - last).norm().item() / 1e-4)
         last = now
+
+    Trainer(engine, toy_feed(), Budget(10, None), seed=0).fit([watch])
     assert moves == pytest.approx([1.0 - n / 10 for n in range(10)], rel=1e-2)
 
 
@@ -232,7 +242,7 @@ def test_budgets_end_at_whichever_comes_first():
     assert Budget.of(GradientTraining(epochs=2.5), 10) == Budget(25, None)
     assert Budget.of(GradientTraining(epochs=2, steps=7, minutes=0.5), 10) == Budget(7, 30.0)
     assert Budget(10, 100.0).spent(5, 80.0) == 0.8
-    steps = list(training_steps(toy_engine(), toy_feed(), Budget(None, 0.15), seed=0))
+    steps = fit(toy_engine(), toy_feed(), Budget(None, 0.15))
     assert steps[-1].last
     assert steps[-1].seconds >= 0.15
     assert not any(step.last for step in steps[:-1])
@@ -261,9 +271,8 @@ def test_a_loss_that_is_not_finite_ends_training():
             for losses in super().losses(model, batch, progress):
                 yield {"generator": losses["generator"] / (progress.step < 3)}
 
-    steps = training_steps(toy_engine(Bad()), toy_feed(), Budget(10, None), seed=0)
     with pytest.raises(DivergenceError, match="generator loss was inf at step 3"):
-        list(steps)
+        run(toy_engine(Bad()), toy_feed(), 10)
 
 
 def test_losses_arrive_in_blocks_each_once_and_in_order():

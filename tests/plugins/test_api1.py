@@ -13,12 +13,12 @@ import genzoo
 import genzoo.testing
 from genzoo.config.resolve import resolve_config, training_class
 from genzoo.config.settings import EMTraining, GradientTraining
-from genzoo.engine.loop import Step
 from genzoo.engine.loss_buffer import LossRecord
 from genzoo.models.factory import build_objective
 from genzoo.plugins.api1 import adapt_step, rename_training
 from genzoo.plugins.manager import PluginManager, get_registry
 from genzoo.spec import ModelSpec, ObjectiveSpec
+from genzoo.training.trainer import Step
 
 PLUGINS = Path(__file__).parents[1] / "data" / "plugins" / "api1"
 KINDS = sorted(path.name.removeprefix("genzoo-first-") for path in PLUGINS.iterdir())

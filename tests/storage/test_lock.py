@@ -54,14 +54,14 @@ def test_a_run_in_training_is_not_resumed_but_can_be_read(tmp_path):
             seen.append(genzoo.load(tmp_path / "run").sample(3).shape)
             seen.append(len(genzoo.Run(tmp_path / "run").sample(2)))
 
-    genzoo.train("toy", out=tmp_path / "run", training={"steps": 8, "checkpoint_every": 2}, watchers=[look])
+    genzoo.train("toy", out=tmp_path / "run", training={"steps": 8, "checkpoint_every": 2}, callbacks=[look])
     assert seen == [(3, 4), 2]
 
 
 @pytest.mark.precision
 def test_a_state_that_another_process_went_on_from_is_not_trained_twice(tmp_path):
     from genzoo.training.resume import prepare_resume
-    from genzoo.training.trainer import run_training
+    from genzoo.training.run_training import run_training
 
     genzoo.train("toy", out=tmp_path / "run", training={"steps": 5})
     run, prepared, start = prepare_resume(str(tmp_path / "run"), {"steps": 8})

@@ -27,8 +27,8 @@ from genzoo.errors import GenzooError
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.device import Runtime
 from genzoo.training.api import start_run
+from genzoo.training.run_training import run_training
 from genzoo.training.setup import build_setup
-from genzoo.training.trainer import run_training
 from genzoo_mixture.em import MixtureEM
 
 FOLDER = "GENZOO_TEST_FOLDER"
@@ -111,14 +111,14 @@ def kill(victim: int, number: int, after: int, words: list[str]) -> int:
     """The command line, in whose course the first process sends a signal to one of them after some step."""
     from genzoo.training import callbacks
 
-    write = callbacks.MetricsLogger.__call__
+    write = callbacks.MetricsLogger.on_update
 
     def watched(log: callbacks.MetricsLogger, step: object) -> None:
         write(log, step)
         if step.number == after:
             os.kill(int(Path(os.environ[FOLDER], f"{victim}.pid").read_text(encoding="utf-8")), number)
 
-    callbacks.MetricsLogger.__call__ = watched
+    callbacks.MetricsLogger.on_update = watched
     return command(*words)
 
 

@@ -60,10 +60,10 @@ def both(tmp_path, model, stops=(4, 7), **settings):
     """One run that was never stopped, and one that was, at each of `stops`."""
     whole = genzoo.train(model, out=tmp_path / "whole", **settings)
     with pytest.raises(Interrupted):
-        genzoo.train(model, out=tmp_path / "part", watchers=[stop(stops[0])], **settings)
+        genzoo.train(model, out=tmp_path / "part", callbacks=[stop(stops[0])], **settings)
     for number in stops[1:]:
         with pytest.raises(Interrupted):
-            genzoo.resume(tmp_path / "part", watchers=[stop(number)])
+            genzoo.resume(tmp_path / "part", callbacks=[stop(number)])
     return contents(whole), contents(genzoo.resume(tmp_path / "part"))
 
 
@@ -134,7 +134,7 @@ def test_resume_is_exact_with_tied_tensors(tmp_path, monkeypatch):
 @pytest.mark.precision
 def test_channels_last_weights_keep_their_strides_and_those_of_their_optimiser(tmp_path):
     with pytest.raises(Interrupted):
-        genzoo.train("dcgan", "digits", out=tmp_path / "run", training=BASE, watchers=[stop(6)], **SMALL)
+        genzoo.train("dcgan", "digits", out=tmp_path / "run", training=BASE, callbacks=[stop(6)], **SMALL)
     _, prepared, _ = prepare_resume(str(tmp_path / "run"), {})
     strided = 0
     for group in prepared.engine._groups.values():
@@ -169,7 +169,7 @@ class Slow:
 @pytest.mark.parametrize(
     ("where", "model"),
     [
-        ("genzoo.training.monitor.ValidationMonitor._of_objective", "toy"),
+        ("genzoo.training.early_stopping.Validation.objective", "toy"),
         ("genzoo.training.callbacks.save_events", "toy"),
         ("genzoo.training.finalize._validation_scores", "toy"),
         ("genzoo.training.finalize.save_model", "toy"),
@@ -197,7 +197,7 @@ STAGES = (
     "genzoo.training.callbacks.MetricsLogger.losses",
     "genzoo.training.callbacks.Cadence.due",
     "genzoo.inference.export.write_bytes",
-    "genzoo.training.monitor.ValidationMonitor.state",
+    "genzoo.training.early_stopping.EarlyStopping._judged",
     "genzoo.training.callbacks.save_checkpoint",
     "genzoo.training.callbacks.prune",
 )
@@ -229,7 +229,7 @@ def test_what_is_removed_while_it_is_written_is_told_and_not_made_again(tmp_path
             shutil.rmtree(run / what) if (run / what).is_dir() else (run / what).unlink()
 
     with pytest.raises(GenzooError, match="was removed while it was written") as caught:
-        genzoo.train("toy", out=run, training=BASE, watchers=[remove])
+        genzoo.train("toy", out=run, training=BASE, callbacks=[remove])
     assert caught.value.exit_code == 1
     assert not (run / what).exists()
     if what != ".":
@@ -240,7 +240,7 @@ def test_what_is_removed_while_it_is_written_is_told_and_not_made_again(tmp_path
 @pytest.mark.precision
 def test_a_smaller_budget_is_refused_and_leaves_the_run_as_it_was(tmp_path):
     with pytest.raises(Interrupted):
-        genzoo.train("toy", out=tmp_path / "run", training=BASE, watchers=[stop(7)])
+        genzoo.train("toy", out=tmp_path / "run", training=BASE, callbacks=[stop(7)])
     before = contents(genzoo.Run(tmp_path / "run"))
     with pytest.raises(ConfigError, match="has spent its budget: 7 steps"):
         genzoo.resume(tmp_path / "run", steps=5)
@@ -292,7 +292,7 @@ def test_a_second_interrupt_ends_at_once_and_harms_nothing(tmp_path, monkeypatch
                 os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(Interrupted) as caught:
-        genzoo.train("toy", out=tmp_path / "part", training=BASE, watchers=[twice])
+        genzoo.train("toy", out=tmp_path / "part", training=BASE, callbacks=[twice])
     assert caught.value.exit_code == 130
     assert checkpoints(tmp_path / "part/checkpoints")[-1].name == "step-000005", "nothing more was saved"
     assert contents(genzoo.resume(tmp_path / "part")) == contents(whole)
@@ -322,10 +322,10 @@ def test_a_larger_budget_says_where_it_does_not_equal_one_from_the_start(tmp_pat
 def test_a_budget_in_minutes_adds_up_over_resumes_whatever_the_clock_on_the_wall_says(tmp_path, monkeypatch):
     wall, steady = itertools.cycle((-1e9, 4e9)), itertools.count(1000.0)  # a second passes whenever anybody asks
     monkeypatch.setattr(time, "time", lambda: next(wall))
-    monkeypatch.setattr("genzoo.engine.loop.time", SimpleNamespace(monotonic=lambda: next(steady)))
+    monkeypatch.setattr("genzoo.training.trainer.time", SimpleNamespace(monotonic=lambda: next(steady)))
     settings = {"minutes": 0.5, "batch_size": 16, "checkpoint_every": 1}
     with pytest.raises(Interrupted):
-        genzoo.train("toy", out=tmp_path / "run", training=settings, watchers=[stop(10)])
+        genzoo.train("toy", out=tmp_path / "run", training=settings, callbacks=[stop(10)])
     run = genzoo.resume(tmp_path / "run")
     assert (run.record["steps"], run.record["seconds"]) == (30, 30.0)
 
@@ -345,7 +345,7 @@ def test_a_log_that_was_cut_or_spoilt_is_whole_again(tmp_path, damage):
     settings = {**BASE, "checkpoint_every": 3, "keep_checkpoints": 3}
     whole = genzoo.train("toy", out=tmp_path / "whole", training=settings)
     with pytest.raises(Interrupted):
-        genzoo.train("toy", out=tmp_path / "part", training=settings, watchers=[stop(5, signal.SIGINT)])
+        genzoo.train("toy", out=tmp_path / "part", training=settings, callbacks=[stop(5, signal.SIGINT)])
     log = tmp_path / "part/metrics.jsonl"
     shutil.rmtree(tmp_path / "part/checkpoints/step-000005")  # so that the lines after step 3 are written again
     log.write_text(damage(log.read_text(encoding="utf-8")), encoding="utf-8")
@@ -374,7 +374,7 @@ def test_a_damaged_checkpoint_is_told_of_and_an_earlier_one_is_used(tmp_path):
 def test_a_run_that_was_stopped_before_its_first_checkpoint_begins_at_the_beginning(tmp_path):
     whole = genzoo.train("toy", out=tmp_path / "whole", training=BASE)
     with pytest.raises(Interrupted):
-        genzoo.train("toy", out=tmp_path / "part", training=BASE, watchers=[stop(2)])
+        genzoo.train("toy", out=tmp_path / "part", training=BASE, callbacks=[stop(2)])
     run = genzoo.Run(tmp_path / "part")
     for path in checkpoints(run.checkpoints):
         for file in path.iterdir():
@@ -432,7 +432,7 @@ def test_patience_that_ran_out_before_the_model_was_saved_takes_no_more_steps(tm
 @pytest.mark.precision
 def test_the_last_checkpoints_and_the_best_are_kept(tmp_path, monkeypatch):
     values = itertools.chain([3.0, 1.0], itertools.repeat(2.0))
-    monkeypatch.setattr("genzoo.training.monitor.ValidationMonitor._of_objective", lambda _: next(values))
+    monkeypatch.setattr("genzoo.training.early_stopping.Validation.objective", lambda _: next(values))
     settings = {"steps": 40, "checkpoint_every": 1, "keep_checkpoints": 3, "eval_steps": 5, "patience": 90}
     run = genzoo.train("toy", out=tmp_path / "run", training=settings)
     assert run.record["best"] == {"by": "objective", "value": 1.0, "step": 10}

@@ -23,8 +23,8 @@ from genzoo.plugins.manager import get_registry
 from genzoo.runs.checkpoint import checkpoints
 from genzoo.runtime.device import has_native_bf16, resolve_device
 from genzoo.training.resume import prepare_resume
+from genzoo.training.run_training import run_training, train_in_memory
 from genzoo.training.setup import build_setup
-from genzoo.training.trainer import run_training, train_in_memory
 
 pytestmark = pytest.mark.precision
 
@@ -120,7 +120,7 @@ def test_a_resumed_run_ends_with_the_bits_of_one_that_was_never_stopped(tmp_path
     settings = {**QUICK, "checkpoint_every": 5, "schedule": {"warmup": 4}, "log_every": 2}
     whole = genzoo.train(model, out=tmp_path / "whole", training=settings, **more)
     with pytest.raises(Interrupted, match="--resume"):
-        genzoo.train(model, out=tmp_path / "part", training=settings, watchers=[kill_after(7)], **more)
+        genzoo.train(model, out=tmp_path / "part", training=settings, callbacks=[kill_after(7)], **more)
     part = resume(tmp_path / "part")
     assert bits(part.path) == bits(whole.path)
     assert np.array_equal(part.sample(3), whole.sample(3))
@@ -158,7 +158,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_ends_the_same(tmp_path):
 
     assert threading.current_thread() is threading.main_thread()
     with pytest.raises(Interrupted, match="--resume") as caught:
-        genzoo.train("toy", out=tmp_path / "part", training={"steps": 20}, watchers=[kill_after(7)])
+        genzoo.train("toy", out=tmp_path / "part", training={"steps": 20}, callbacks=[kill_after(7)])
     assert caught.value.exit_code == 143
     part = genzoo.Run(tmp_path / "part")
     assert part.record["status"] == "interrupted"
@@ -187,7 +187,7 @@ def test_a_run_can_be_stopped_before_its_first_evaluation(tmp_path):
     settings = {"steps": 20, "eval_every": 2, "checkpoint_every": 1}
     whole = genzoo.train("toy", out=tmp_path / "whole", training=settings)
     with pytest.raises(Interrupted):
-        genzoo.train("toy", out=tmp_path / "part", training=settings, watchers=[kill_after(3)])
+        genzoo.train("toy", out=tmp_path / "part", training=settings, callbacks=[kill_after(3)])
     assert bits(resume(tmp_path / "part").path) == bits(whole.path)
 
 
@@ -195,7 +195,7 @@ def test_a_larger_budget_is_remembered_when_it_is_interrupted(tmp_path):
     whole = genzoo.train("toy", out=tmp_path / "whole", training={"steps": 40})
     run = genzoo.train("toy", out=tmp_path / "run", training={"steps": 5})
     with pytest.raises(Interrupted):
-        genzoo.resume(run.path, steps=40, watchers=[kill_after(20)])
+        genzoo.resume(run.path, steps=40, callbacks=[kill_after(20)])
     old = genzoo.load(run.model).sample(3)
     assert not np.array_equal(run.sample(3), old), "an unfinished run samples from its last checkpoint"
     genzoo.resume(run.path)

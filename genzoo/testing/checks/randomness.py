@@ -16,7 +16,7 @@ from genzoo.models.base import Decoder
 from genzoo.runtime.seeding import random_scope as core_scope
 from genzoo.testing.promise import Promise, expect
 from genzoo.testing.subject import Case, Subject
-from genzoo.training.trainer import train_in_memory
+from genzoo.training.run_training import train_in_memory
 
 
 @contextlib.contextmanager

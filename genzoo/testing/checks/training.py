@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 
 from genzoo.engine.gradient import GradientEngine
-from genzoo.engine.loop import Step
 from genzoo.errors import Interrupted
 from genzoo.models.base import Generator, Likelihood
 from genzoo.plugins.manager import get_registry
@@ -21,8 +20,9 @@ from genzoo.testing.checks.randomness import chance
 from genzoo.testing.promise import DoesNotApply, Promise, expect
 from genzoo.testing.subject import Case, Subject, copied, scoped
 from genzoo.training.api import resume, start_run
+from genzoo.training.run_training import run_training
 from genzoo.training.setup import TrainingSetup
-from genzoo.training.trainer import run_training
+from genzoo.training.trainer import Step
 
 
 def training_improves(subject: Subject) -> None:
@@ -75,7 +75,7 @@ def saves_and_loads(subject: Subject) -> None:
     """Saved and loaded it says and draws the same, to the last bit."""
     for case in subject.principal:
         with _trained_on_disk(case) as (prepared, run):
-            before, after = prepared.fitted.generator.eval(), load_model(run.model, get_registry()).generator
+            before, after = prepared.trained_model.generator.eval(), load_model(run.model, get_registry()).generator
             for name, value in after.state_dict().items():
                 expect(torch.equal(value, before.state_dict()[name]), f"On {case.name}, {name!r} is loaded otherwise.")
             for question in questions(before):

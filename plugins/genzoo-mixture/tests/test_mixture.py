@@ -108,7 +108,7 @@ def test_restarts_keep_the_best_and_report_all(start):
 
 def test_resuming_em_gives_the_bits_of_an_uninterrupted_run(tmp_path):
     from genzoo.training.resume import prepare_resume
-    from genzoo.training.trainer import run_training
+    from genzoo.training.run_training import run_training
 
     settings = {"n_init": 3, "tol": 1e-7}
     whole = genzoo.train("gmm", n_components=3, out=tmp_path / "whole", training=settings)

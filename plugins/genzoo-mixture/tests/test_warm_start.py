@@ -9,7 +9,7 @@ from mixture_cases import problem
 
 import genzoo
 from genzoo.training.resume import prepare_resume
-from genzoo.training.trainer import run_training
+from genzoo.training.run_training import run_training
 
 
 def losses(run):

@@ -1,0 +1,202 @@
+"""Run a training into a directory, or in memory: a `Trainer` and the callbacks that belong to it."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from genzoo.engine.loss_buffer import LossBuffer
+from genzoo.errors import ArtifactError, DivergenceError, GenzooError, Interrupted, LostProcessError
+from genzoo.inference.trained_model import TrainedModel
+from genzoo.runs.checkpoint import checkpoints, discard_after
+from genzoo.runs.run import Run
+from genzoo.runtime.launch import launch_command
+from genzoo.training.callbacks import BestWeights, Cadence, CheckpointSaver, MetricsLogger, SampleWriter
+from genzoo.training.early_stopping import make_early_stopping
+from genzoo.training.finalize import KeepBestRestart, ModelSaver, RunRecord
+from genzoo.training.processes import SameWeights
+from genzoo.training.resume import ResumePoint
+from genzoo.training.setup import RunCallback, TrainingSetup
+from genzoo.training.trainer import Callback, FunctionCallback, Step, Trainer
+
+_LOSS_BLOCK = 25
+"""Steps whose losses leave the device together."""
+
+AnyCallback = Callback | Callable[[Step], object]
+"""A callback, or a plain function that is called after each step."""
+
+
+def run_training(
+    setup: TrainingSetup, run: Run, callbacks: Sequence[AnyCallback] = (), start: ResumePoint | None = None
+) -> None:
+    """Train into a run directory until the budget is spent, patience runs out or a signal comes.
+
+    With several processes, the first one writes into the directory and the others only take the same steps.
+
+    Arguments:
+        setup: from `build_setup`.
+        run: the directory.
+        callbacks: watch every step of the first process.
+        start: where to continue. Defaults to the beginning.
+
+    Raises:
+        DivergenceError: a number is not finite; the last good checkpoint stays.
+        Interrupted: a signal came; everything up to the last step is saved.
+        LostProcessError: another process of this training is gone; the last checkpoint stays.
+        ArtifactError: another process trains into the directory.
+        GenzooError: the disk is full or read-only.
+    """
+    start = start or ResumePoint()
+    losses = LossBuffer(setup.runtime.device, _LOSS_BLOCK)
+    trainer = _make_trainer(setup, start, losses)
+    hint = f"Go on with: {launch_command(setup.processes.count)} train --resume {shlex.quote(str(run.path))}"
+    with _explained(run, hint), contextlib.ExitStack() as stack:
+        same_weights = SameWeights(setup.engine, setup.transform, setup.processes)
+        same_weights.check("at the start")
+        if setup.processes.first:
+            watching = _writing_callbacks(stack, setup, run, callbacks, start, losses, same_weights)
+        else:
+            watching = _following_callbacks(setup, run, start, same_weights)
+        with setup.signals, setup.runtime.matmul():
+            outcome = trainer.fit(watching)
+    if outcome == "interrupted":
+        raise Interrupted(f"Interrupted. {hint}", setup.signals.exit_code)
+
+
+def train_in_memory(setup: TrainingSetup, callbacks: Sequence[AnyCallback] = ()) -> TrainedModel:
+    """Train without a run directory. Return the model that `run_training` would save.
+
+    Arguments:
+        setup: from `build_setup`.
+        callbacks: watch every step. Registered callbacks of plugins do not, because they need a run.
+
+    Raises:
+        DivergenceError: a number is not finite.
+    """
+    start = ResumePoint()
+    watching: list[AnyCallback] = [*callbacks]
+    if early_stopping := make_early_stopping(setup, start.monitor):
+        watching.append(early_stopping)
+        if early_stopping.rule.selects:
+            watching.append(BestWeights(setup.engine.trained, early_stopping))
+    watching.append(KeepBestRestart(setup.engine))
+    with setup.runtime.matmul():
+        _make_trainer(setup, start, LossBuffer(setup.runtime.device, _LOSS_BLOCK)).fit(watching)
+    return setup.trained_model
+
+
+def _writing_callbacks(
+    stack: contextlib.ExitStack,
+    setup: TrainingSetup,
+    run: Run,
+    callbacks: Sequence[AnyCallback],
+    start: ResumePoint,
+    losses: LossBuffer,
+    same_weights: SameWeights,
+) -> list[AnyCallback]:
+    """Open a run for training. Return the callbacks that write into it, in the order in which they act.
+
+    Arguments:
+        stack: locks the run, and closes its log and its record when training ends.
+    """
+    training = setup.config.training
+    stack.enter_context(run.locked())
+    _check_not_trained_meanwhile(run, start)
+    _make_folders(run)
+    if start.state is not None:  # which may have a larger budget
+        run.configure(run.config.model_copy(update={"training": training}))
+    log = MetricsLogger(
+        run, losses, training.log_every, setup.loader.steps_per_epoch, start.step, evaluated=start.evaluated
+    )
+    stack.enter_context(contextlib.closing(log))
+    early_stopping = make_early_stopping(setup, start.monitor, lambda line: log.write([line]))
+    record = stack.enter_context(RunRecord(setup, run, start.step, start.seconds, early_stopping))
+    # A step whose callbacks are still to run counts as not taken.
+    spent = setup.budget.spent(max(0, start.step - start.pending), start.seconds)
+    saver = CheckpointSaver(
+        run,
+        setup.engine,
+        setup.transform,
+        Cadence(training.checkpoint_every, spent),
+        training.keep_checkpoints,
+        log.settle,
+        early_stopping,
+        None if start.state is None else start.state.monitor,
+    )
+    return [
+        log,
+        SampleWriter(run, setup.trained_model, Cadence(training.sample_every, spent), setup.config.seed),
+        *(_of_plugin(callback, run) for callback in setup.callbacks),
+        *callbacks,
+        *([] if early_stopping is None else [early_stopping]),
+        saver,
+        same_weights,
+        KeepBestRestart(setup.engine),
+        ModelSaver(setup, run, start.step, early_stopping),
+        record,
+    ]
+
+
+def _following_callbacks(
+    setup: TrainingSetup, run: Run, start: ResumePoint, same_weights: SameWeights
+) -> list[AnyCallback]:
+    """Return what the other processes do at the same time as the one that writes, because it waits for them."""
+    early_stopping = make_early_stopping(setup, start.monitor)
+    return [
+        *([] if early_stopping is None else [early_stopping]),
+        same_weights,
+        ModelSaver(setup, run, start.step, early_stopping),
+    ]
+
+
+def _make_trainer(setup: TrainingSetup, start: ResumePoint, losses: LossBuffer) -> Trainer[Any]:
+    return Trainer(
+        setup.engine,
+        setup.loader,
+        setup.budget,
+        seed=setup.config.seed,
+        done=start.step,
+        seconds=start.seconds,
+        incomplete=start.pending,
+        losses=losses,
+        processes=setup.processes,
+        signals=setup.signals,
+    )
+
+
+@contextlib.contextmanager
+def _explained(run: Run, hint: str) -> Iterator[None]:
+    """Add to an error what became of the run.
+
+    Arguments:
+        hint: how to continue, as a sentence.
+    """
+    try:
+        yield
+    except LostProcessError as error:
+        raise LostProcessError(f"{error} {hint}") from error
+    except DivergenceError as error:
+        raise DivergenceError(f"{error} The last good state is kept in {run.path}.") from error
+    except KeyboardInterrupt:
+        raise Interrupted(f"Interrupted. {hint}", 130) from None
+
+
+def _of_plugin(callback: RunCallback, run: Run) -> Callback:
+    return FunctionCallback(lambda step: callback(step, run))
+
+
+def _check_not_trained_meanwhile(run: Run, start: ResumePoint) -> None:
+    """Check that a run still has the checkpoints it had when it was opened, and remove those it cannot use."""
+    if tuple(path.name for path in checkpoints(run.checkpoints)) != start.found:
+        raise ArtifactError(f"{run.path} was trained by another process meanwhile. Resume it again.")
+    discard_after(run.checkpoints, start.step)
+
+
+def _make_folders(run: Run) -> None:
+    try:
+        run.samples.mkdir(exist_ok=True)
+        run.checkpoints.mkdir(exist_ok=True)
+    except OSError as error:
+        raise GenzooError(f"{run.path} could not be filled: {error.strerror}.") from error
