@@ -74,7 +74,7 @@ def measure_digits(seed: int, options: dict[str, Any], folder: Path) -> dict[str
     samples = run.sample(EVENTS, seed=seed).reshape(EVENTS, -1).astype(np.float64)
     given = genzoo.MetricInput(real_features=real, sample_features=samples)
     scores = {metric.name: metric.score(given).value for metric in (coverage, precision, recall)}
-    fitted = run.fitted()
+    fitted = run.load()
     bound = log_likelihoods(fitted, dataset, split.test, seed, DRAWS)
     epochs = run.record["steps"] / (len(split.train) // run.config.training.batch_size)
     return scores | {"bound": float(bound.mean()), "seconds": seconds, "epochs": epochs}
@@ -197,7 +197,7 @@ def show_fashion(seeds: int, epochs: int, test_rows: int, peer: bool) -> None:
     with tempfile.TemporaryDirectory() as name:
         for seed in range(seeds):
             times: list[float] = []
-            fitted = train_ours(dataset, epochs, seed, Path(name), times).fitted()
+            fitted = train_ours(dataset, epochs, seed, Path(name), times).load()
             ours = _show_bound("genzoo", fitted, dataset, rows, seed, times[-1])
             if peer:
                 times.clear()

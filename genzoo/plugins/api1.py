@@ -7,7 +7,7 @@ API-1 plugin registers is translated once, when it registers it.
 - Objectives: the parameter group `critic` is `discriminator`, `initialise` and `maximise` are `initialize` and
   `maximize`.
 - Classes of the facade: `Fitted` is `TrainedModel`, `Given` is `MetricInput`; `Model.critic` and
-  `Generator.dequantised` are read and written under their new names.
+  `Generator.dequantised` are read and written under their new names; `Run.fitted` is `Run.load`.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ _ATTRIBUTES: dict[str, dict[str, str]] = {
     "Generator": {"dequantised": "dequantized"},
     "EMObjective": {"initialise": "initialize", "maximise": "maximize"},
     "TrainedModel": {"dequantised": "dequantized"},
+    "Run": {"fitted": "load"},
 }
 """Attributes of classes, by the name of the class."""
 

@@ -175,7 +175,7 @@ def _columns(shown: PageSamples, owners: Sequence[str]) -> Iterator[Block]:
 
 def _best(run: Run, shown: PageSamples | None, seed: int) -> Iterator[Section]:
     """Curves and the inside of the best candidate."""
-    fitted = run.fitted()
+    fitted = run.load()
     curve = curve_section(run)
     found = inside_sections(fitted, None if shown is None else shown.real, seed)
     for section in [*([] if curve is None else [curve]), *found]:

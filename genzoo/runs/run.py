@@ -21,10 +21,12 @@ from genzoo.data.download import without_fetching
 from genzoo.data.loading import open_dataset
 from genzoo.errors import ArtifactError, ConfigError, GenzooError, did_you_mean
 from genzoo.inference.trained_model import TrainedModel
+from genzoo.plugins.api1 import with_former_names
 from genzoo.plugins.manager import get_registry
 from genzoo.runs.checkpoint import CHECKPOINTS, checkpoints, load_checkpoint
 from genzoo.runs.format1 import upgrade_config
-from genzoo.runs.model_folder import Weights, assemble, entry_of, load_model
+from genzoo.runs.model_folder import load_model
+from genzoo.runs.safe_build import StoredWeights, build_from_file
 from genzoo.runtime.device import resolve_device
 from genzoo.spec import DataSpec
 from genzoo.storage.atomic import recover_folders, sync
@@ -37,6 +39,7 @@ from genzoo.version import version
 _DATA: TypeAdapter[DataSpec] = TypeAdapter(DataForm)
 
 
+@with_former_names
 class Run:
     """A run directory.
 
@@ -46,6 +49,7 @@ class Run:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._loaded: dict[tuple[tuple[Path, int | None], torch.device | None], TrainedModel] = {}
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
@@ -122,34 +126,51 @@ class Run:
         known = self.record if (self.path / "run.json").exists() else {"format": 1, **_environment()}
         write_json(self.path / "run.json", {**known, **fields})
 
-    def fitted(self, device: torch.device | None = None) -> TrainedModel:
-        """The trained model; that of the last checkpoint while training has not finished.
+    def load(self, device: torch.device | None = None) -> TrainedModel:
+        """Return the trained model, or the last checkpoint's if training has not finished.
+
+        The files are read once: later calls return the same object until training has replaced them.
+
+        Arguments:
+            device: where it computes. Defaults to the host.
 
         Raises:
-            ArtifactError: there is neither, or it is damaged.
+            ArtifactError: the run holds neither, or it is damaged.
         """
-        found = checkpoints(self.checkpoints)
-        try:
-            return self._fitted(found, device)
-        except ArtifactError:
-            if checkpoints(self.checkpoints) == found:
-                raise
-            return self.fitted(device)  # a training that goes on has replaced them meanwhile
+        source = self._source()
+        if (source, device) not in self._loaded:
+            self._loaded = {(source, device): self._read(source, device)}
+        return self._loaded[source, device]
 
-    def _fitted(self, found: list[Path], device: torch.device | None) -> TrainedModel:
+    def _source(self) -> tuple[Path, int | None]:
+        """Return the folder to read the model from, and when it was written."""
+        saved = checkpoints(self.checkpoints)
         finished = self.record.get("status") == "finished"
-        if finished or (not found and (self.model / "config.json").exists()):
-            check_inside(self.model, self.path)
-            return load_model(self.model, get_registry(), device)
-        if not found:
+        folder = self.model if finished or (not saved and (self.model / "config.json").exists()) else None
+        if folder is None and not saved:
             raise ArtifactError(f"{self.path} holds neither a trained model nor a checkpoint. Train it first.")
-        check_inside(found[-1], self.path)
-        config = self.config
-        state, tensors = load_checkpoint(found[-1])
+        folder = folder or saved[-1]
+        with contextlib.suppress(OSError):  # what is missing is reported when it is read
+            return folder, folder.stat().st_mtime_ns
+        return folder, None
+
+    def _read(self, source: tuple[Path, int | None], device: torch.device | None) -> TrainedModel:
+        folder, _ = source
+        try:
+            check_inside(folder, self.path)
+            if folder == self.model:
+                return load_model(folder, get_registry(), device)
+            state, tensors = load_checkpoint(folder)
+        except ArtifactError:
+            now = self._source()
+            if now == source:
+                raise
+            return self._read(now, device)  # training goes on, and has replaced it meanwhile
         kept = state.kept(tensors)
         outlines = {name: tensor.to("meta") for name, tensor in kept.items()}
-        entry = entry_of(config.model, get_registry(), self.path)
-        return assemble(entry, config.options, self.data, Weights(str(found[-1]), outlines, lambda: kept), device)
+        weights = StoredWeights(str(folder), outlines, lambda: kept)
+        config = self.config
+        return build_from_file(config.model, config.options, self.data, weights, get_registry(), device)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -217,35 +238,35 @@ class Run:
 
     def sample(self, n: int, *, seed: int = 0) -> Array:
         """`TrainedModel.sample` of the trained model."""
-        return self.fitted().sample(n, seed=seed)
+        return self.load().sample(n, seed=seed)
 
     def log_prob(self, x: Array) -> Array:
         """`TrainedModel.log_prob` of the trained model."""
-        return self.fitted().log_prob(x)
+        return self.load().log_prob(x)
 
     def encode(self, x: Array, *, seed: int = 0) -> Array:
         """`TrainedModel.encode` of the trained model."""
-        return self.fitted().encode(x, seed=seed)
+        return self.load().encode(x, seed=seed)
 
     def decode(self, z: Array) -> Array:
         """`TrainedModel.decode` of the trained model."""
-        return self.fitted().decode(z)
+        return self.load().decode(z)
 
     def reconstruct(self, x: Array) -> Array:
         """`TrainedModel.reconstruct` of the trained model."""
-        return self.fitted().reconstruct(x)
+        return self.load().reconstruct(x)
 
     def log_prob_bound(self, x: Array, *, draws: int = 1, seed: int = 0) -> Array:
         """`TrainedModel.log_prob_bound` of the trained model."""
-        return self.fitted().log_prob_bound(x, draws=draws, seed=seed)
+        return self.load().log_prob_bound(x, draws=draws, seed=seed)
 
     def log_posterior(self, x: Array) -> Array:
         """`TrainedModel.log_posterior` of the trained model."""
-        return self.fitted().log_posterior(x)
+        return self.load().log_posterior(x)
 
     def impute(self, x: Array, *, draw: bool = False, seed: int = 0) -> Array:
         """`TrainedModel.impute` of the trained model."""
-        return self.fitted().impute(x, draw=draw, seed=seed)
+        return self.load().impute(x, draw=draw, seed=seed)
 
 
 def _environment() -> dict[str, Any]:
@@ -284,7 +305,7 @@ def load(path: str | Path, device: str = "cpu") -> TrainedModel:
     Raises:
         ArtifactError: it is neither, or it is damaged.
     """
-    fitted = load_model(user_path(path), get_registry()) if is_model_folder(path) else open_run(str(path)).fitted()
+    fitted = load_model(user_path(path), get_registry()) if is_model_folder(path) else open_run(str(path)).load()
     return fitted.to(resolve_device(device, float64=fitted.generator.needs_float64))
 
 

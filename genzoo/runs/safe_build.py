@@ -1,10 +1,16 @@
-"""Build a model for weights from a file, within bounds that the file must keep."""
+"""Build a model for weights from a file that may come from anybody: every check of such weights is here.
+
+Call `build_from_file`. A file names a model, options and weights. Nothing in it is run, and nothing it asks for may
+cost more memory or time than its own size justifies.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,36 +22,124 @@ from torch.nn.modules.module import (
 )
 
 from genzoo.config.resolve import options_class
+from genzoo.data.transforms import AffineTransform
 from genzoo.errors import ArtifactError, GenzooError
+from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import Generator, Parts
 from genzoo.models.factory import build_model
-from genzoo.models.state_dict import check_tensors, load_tensors
-from genzoo.plugins.registry import Entry, extra_named, resolve
+from genzoo.models.state_dict import check_tensors, load_tensors, strip_prefix
+from genzoo.plugins.registry import Entry, Registry, extra_named, resolve
 from genzoo.runtime.seeding import random_scope
 from genzoo.spec import DataSpec, ModelSpec
 
-_PER_WEIGHT, _BESIDES = 10, 2_000
-"""Modules and tensors that a model registers for each tensor of weights, and besides."""
+SCORES = "validation_scores"
+"""Name of the tensor of validation rows' log-likelihoods."""
 
+MOST_SCORES = 10_000
+"""Validation rows whose log-likelihoods are kept with a model."""
+
+_PREFIXES = ("generator.", "transform.")
+
+_DISTRIBUTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+_PER_WEIGHT, _BESIDES = 10, 2_000
+"""Modules and tensors a model may register: so many for each tensor of weights, and so many more."""
 
 _SPARE = 16 * 2**20
-"""Bytes of buffers that are not kept with the weights, besides as many as those have."""
-
+"""Bytes of buffers a model may hold beyond the size of its weights."""
 
 _SIZE_PER_NUMBER, _SIZE_BESIDES = 4, 2**16
-"""Numbers of an event for each number of the weights, and besides."""
+"""Numbers an event may have: so many for each number of the weights, and so many more."""
 
 
-def check_fit(
+@dataclass(frozen=True, slots=True)
+class StoredWeights:
+    """Tensors `generator.*` and `transform.*` in a file, and `validation_scores` if it has them.
+
+    Arguments:
+        path: where they are, for messages.
+        outlines: tensors without numbers, by name.
+        read: reads them with their numbers.
+    """
+
+    path: str
+    outlines: dict[str, Tensor]
+    read: Callable[[], dict[str, Tensor]]
+
+
+def build_from_file(
+    model: str,
+    options: Mapping[str, Any],
+    data: DataSpec,
+    weights: StoredWeights,
+    registry: Registry,
+    device: torch.device | None = None,
+) -> TrainedModel:
+    """Check everything that a file says about a model, then build the model with the file's weights.
+
+    Arguments:
+        model: id of the zoo entry.
+        options: options of the model.
+        data: describes one event.
+        weights: tensors of the file.
+        registry: installed models.
+        device: where the model computes. Defaults to the host.
+
+    Raises:
+        ArtifactError: the weights do not fit the model, or no installed plugin has it.
+        PluginError: the plugin failed to load.
+    """
+    _check_names(weights)
+    entry = find_entry(model, registry, weights.path)
+    try:
+        _check_fit(entry, options, data, strip_prefix(weights.outlines, "generator."))
+        _check_scores(weights.outlines.get(SCORES))
+    except ArtifactError as error:
+        raise ArtifactError(f"{weights.path} does not fit model {entry.id!r}: {error}") from error
+    _check_transform_form(weights.path, weights.outlines, data)
+    tensors = weights.read()
+    transform = AffineTransform(tensors["transform.shift"], tensors["transform.scale"])
+    if not (transform.scale > 0).all():
+        raise ArtifactError(f"{weights.path}: its transform does not fit events of shape {data.event_shape}.")
+    generator = _build_with(entry, options, data, strip_prefix(tensors, "generator."))
+    scores = tensors[SCORES].numpy() if SCORES in tensors else None
+    trained = TrainedModel(entry.id, generator, transform, data, entry.spec.missing, scores, weights.path)
+    return trained if device is None else trained.to(device)
+
+
+def find_entry(model: str, registry: Registry, path: str) -> Entry[ModelSpec]:
+    """Return the zoo entry of a model id that the file at `path` names.
+
+    Raises:
+        ArtifactError: no installed plugin has it.
+        PluginError: its plugin failed to load.
+    """
+    if model in registry.models.ids():
+        return registry.models.get(model)
+    registry.models.refuse_failed(model)
+    distribution = model.partition("/")[0]
+    known = _DISTRIBUTION.fullmatch(distribution) is not None and "/" in model
+    remedy = f"If you trust its origin: genzoo install {distribution}." if known else "It is no id of a model."
+    if registry.models.leaves_out(distribution):
+        remedy = registry.models.left_out
+    raise ArtifactError(f"{path} holds a model {model[:100]!r}, which no installed plugin has. {remedy}")
+
+
+def _check_names(weights: StoredWeights) -> None:
+    if strange := sorted(name for name in weights.outlines if name != SCORES and not name.startswith(_PREFIXES)):
+        raise ArtifactError(f"{weights.path} holds a tensor {strange[0]!r}, which belongs to no part of a model.")
+
+
+def _check_fit(
     entry: Entry[ModelSpec], options: Mapping[str, Any], data: DataSpec, outlines: Mapping[str, Tensor]
 ) -> None:
-    """Refuse weights that are not of the very names, shapes and types of the model that options describe.
+    """Check that weights have exactly the names, shapes and types of the model that the options describe.
 
     Arguments:
         outlines: the weights, without their numbers.
 
     Raises:
-        ArtifactError: they do not fit, or the options ask for what is out of all proportion to them.
+        ArtifactError: they do not fit, or the options ask for far more than such weights need.
         PluginError: the plugin cannot be imported.
     """
     with extra_named(entry):
@@ -53,7 +147,7 @@ def check_fit(
     numbers = sum(outline.numel() for outline in outlines.values())
     if data.size > _SIZE_PER_NUMBER * numbers + _SIZE_BESIDES:
         raise ArtifactError(f"events of {data.size} numbers are too large for a model whose weights are {numbers}")
-    with _told(), torch.device("meta"), _limit(_PER_WEIGHT * len(outlines) + _BESIDES):
+    with _options_at_fault(), torch.device("meta"), _limit(_PER_WEIGHT * len(outlines) + _BESIDES):
         parts = build_model(entry, options, data)
     check_tensors(parts.generator, outlines, exact=False)
     _check_types(parts.generator, outlines)
@@ -61,11 +155,11 @@ def check_fit(
         raise ArtifactError("its options ask for buffers that are out of all proportion to its weights")
 
 
-def build_with(
+def _build_with(
     entry: Entry[ModelSpec], options: Mapping[str, Any], data: DataSpec, weights: Mapping[str, Tensor]
 ) -> Generator:
-    """The generator that options describe with `weights`, which have been checked, for its own."""
-    with _told(), random_scope(0, "build"), _each(parameter=_to_meta):
+    """Return the generator that the options describe, with `weights`, which have been checked."""
+    with _options_at_fault(), random_scope(0, "build"), _each(parameter=_to_meta):
         generator = build_model(entry, options, data).generator
     load_tensors(generator, weights, assign=True)
     generator.to(next((tensor.dtype for tensor in weights.values() if tensor.is_floating_point()), torch.float32))
@@ -73,14 +167,30 @@ def build_with(
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
-    """Whatever a builder does with options that come with weights is the options' fault."""
+def _options_at_fault() -> Iterator[None]:
+    """Report errors of a builder as a fault of the options, which come from the file."""
     try:
         yield
     except GenzooError as error:
         raise ArtifactError(str(error)) from error
     except MemoryError as error:
         raise ArtifactError("its options ask for more memory than there is") from error
+
+
+def _check_scores(outline: Tensor | None) -> None:
+    if outline is None:
+        return
+    if outline.dtype != torch.float64 or outline.ndim != 1 or not 0 < len(outline) <= MOST_SCORES:
+        raise ArtifactError(
+            f"its {SCORES} are {tuple(outline.shape)} {outline.dtype}, and not a list of at most {MOST_SCORES} float64"
+        )
+
+
+def _check_transform_form(path: str, outlines: Mapping[str, Tensor], data: DataSpec) -> None:
+    allowed = ((), data.event_shape[:1]) if data.modality == "table" else ((),)
+    parts = [outlines.get(f"transform.{name}") for name in ("shift", "scale")]
+    if any(part is None or tuple(part.shape) not in allowed or not part.is_floating_point() for part in parts):
+        raise ArtifactError(f"{path}: its transform does not fit events of shape {data.event_shape}.")
 
 
 def _check_types(generator: Generator, outlines: Mapping[str, Tensor]) -> None:
@@ -95,7 +205,7 @@ def _check_types(generator: Generator, outlines: Mapping[str, Tensor]) -> None:
 
 
 def _besides(parts: Parts) -> int:
-    """Bytes of the buffers that are not among the generator's weights."""
+    """Return the bytes of the buffers that are not among the generator's weights."""
     kept = set(parts.generator.state_dict())
     found = sum(buffer.nbytes for name, buffer in parts.generator.named_buffers() if name not in kept)
     return found + sum(
@@ -105,7 +215,7 @@ def _besides(parts: Parts) -> int:
 
 @contextlib.contextmanager
 def _limit(most: int) -> Iterator[None]:
-    """Let no more than so many modules, parameters and buffers be registered."""
+    """Raise if more than so many modules, parameters and buffers are registered."""
     count = 0
 
     def note(*_: object) -> None:
@@ -120,7 +230,7 @@ def _limit(most: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _each(**seen: Callable[[nn.Module, str, Any], Any]) -> Iterator[None]:
-    """Have every module, parameter or buffer that this thread registers seen, or replaced by what is returned."""
+    """Call a function for each module, parameter or buffer that this thread registers; it may return a replacement."""
     here = threading.get_ident()
     registers = {
         "module": register_module_module_registration_hook,

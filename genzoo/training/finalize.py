@@ -20,8 +20,9 @@ from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.likelihood import kind_of, log_likelihoods
 from genzoo.models.state_dict import load_tensors, strip_prefix
 from genzoo.runs.checkpoint import checkpoint_name, load_checkpoint
-from genzoo.runs.model_folder import MOST_SCORES, save_model
+from genzoo.runs.model_folder import save_model
 from genzoo.runs.run import Run
+from genzoo.runs.safe_build import MOST_SCORES
 from genzoo.runtime.device import describe_device
 from genzoo.training.early_stopping import EarlyStopping
 from genzoo.training.setup import TrainingSetup

@@ -428,7 +428,7 @@ def test_a_batch_that_does_not_divide_is_refused():
         build_setup(config(), processes=ProcessGroup(0, 3))
     with pytest.raises(ConfigError, match=r"3 processes of 2 parts each.*--batch-size 18"):
         build_setup(config(training={"grad_accumulation": 2}), processes=ProcessGroup(0, 3))
-    assert build_setup(config(training={"batch_size": 18}), processes=ProcessGroup(2, 3)).feed.share == ProcessShare(
+    assert build_setup(config(training={"batch_size": 18}), processes=ProcessGroup(2, 3)).loader.share == ProcessShare(
         2, 3, 6
     )
 

@@ -49,7 +49,7 @@ def test_a_fitted_model_scores_metres_and_millimetres_alike(tmp_path, model, opt
     x[np.random.default_rng(1).random(x.shape) < 0.2] = math.nan
     x[7] = math.nan
     training = {"max_iter": 20}
-    fitted = genzoo.train(model, x, precision="fp64", training=training, out=tmp_path / "run", **options).fitted()
+    fitted = genzoo.train(model, x, precision="fp64", training=training, out=tmp_path / "run", **options).load()
     observed = (~np.isnan(x)).sum(1)
     assert len(set(observed)) == 5, "from rows without any value to whole ones"
     metres, millimetres = fitted.log_prob(x), in_another_unit(fitted, 1000.0).log_prob(x * 1000.0)
@@ -73,7 +73,7 @@ def test_models_trained_in_units_apart_by_1024_agree(tmp_path, model, holes):
     found = []
     for run, unit in zip(runs, (1.0, 1024.0), strict=True):
         data = Dataset("x", run.data, x * unit)
-        found.append(log_likelihoods(run.fitted(), data, np.arange(len(x)), seed=0, draws=4))
+        found.append(log_likelihoods(run.load(), data, np.arange(len(x)), seed=0, draws=4))
     observed = (~np.isnan(x)).sum(1)
     assert np.nanmax(np.abs(found[1] - found[0] + observed * math.log(1024.0))) < 1e-9
     samples = [run.sample(50, seed=1) for run in runs]
@@ -105,7 +105,7 @@ def image_data(quantum, top, storage):
 def test_the_probability_of_an_image_does_not_depend_on_its_range(tmp_path):
     fitted = genzoo.train(
         "gmm", "digits", n_components=3, precision="fp64", training={"max_iter": 5}, out=tmp_path / "run"
-    ).fitted()
+    ).load()
     levels = genzoo.Dataset("x", fitted.data, digit_images()[:300]).events
     scaled = in_another_unit(fitted, 1 / 16)
     shares = TrainedModel(fitted.model, fitted.generator, scaled.transform, image_data(1 / 16, 1.0, "float64"))

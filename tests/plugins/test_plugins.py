@@ -23,7 +23,7 @@ from genzoo.plugins import manager as plugins_module
 from genzoo.plugins.builtin import GENZOO_API
 from genzoo.plugins.manager import LONGEST, PluginManager, core_only_manager, get_registry
 from genzoo.plugins.registry import KINDS
-from genzoo.runs.model_folder import entry_of
+from genzoo.runs.safe_build import find_entry
 
 
 def module(**content):
@@ -329,7 +329,7 @@ def test_a_name_that_is_not_found_points_to_the_plugins_that_failed(site, monkey
     for words in (("models", "genzoo-bad/bad"), ("train", "Genzoo_Bad/bad"), ("data", "genzoo-bad/bad")):
         assert_refused(cli(*words), 3, "genzoo-bad failed to load", "no such library.")
     with pytest.raises(PluginError, match="no such library"):
-        entry_of("genzoo-bad/bad", installed.registry, site)
+        find_entry("genzoo-bad/bad", installed.registry, str(site))
 
 
 def test_two_distributions_with_one_entry_point_name_and_one_with_two_all_load(site):

@@ -157,7 +157,7 @@ def pages(tmp_path_factory, evil_csv):
 def write(run_folder, seed=0):
     run = genzoo.Run(run_folder)
     metrics = find("coverage")
-    text = render_page(run_page(run, run.fitted(), EvaluationTerms(metrics, seed=seed)))
+    text = render_page(run_page(run, run.load(), EvaluationTerms(metrics, seed=seed)))
     (run_folder / "report.html").write_text(text, encoding="utf-8")
     return text
 
@@ -317,7 +317,7 @@ def test_components_are_told_by_their_share_and_by_what_is_typical_of_them(tmp_p
     rng = np.random.default_rng(0)
     events = np.concatenate([rng.normal(0, 1, (70, 2)), rng.normal(1000, 1, (30, 2))])
     run = genzoo.train("gmm", data=events, out=tmp_path / "two", n_components=2, training={"n_init": 5})
-    section = inside_sections(run.fitted(), events, 0)[-1]
+    section = inside_sections(run.load(), events, 0)[-1]
     rows = section.blocks[0].rows
     assert [row[1] for row in rows] == ["70.0%", "30.0%"]
     for row, part in zip(rows, (events[:70], events[70:]), strict=True):

@@ -204,7 +204,7 @@ def _look(folder: Path) -> None:
     """What the page of a comparison reads."""
     read_report(folder / "report.json")
     read_page_samples(folder)
-    Run(folder / "best").fitted().sample(3)
+    Run(folder / "best").load().sample(3)
 
 
 def mutate(case: Case, draw: random.Random, folder: Path, outside: Path) -> tuple[str, str]:

@@ -62,7 +62,7 @@ def test_a_logged_metric_is_what_the_metric_says_of_the_kept_model(watched):
     split = dataset.split(config.split, config.seed)
     metrics = find_metrics(get_registry(), ["coverage"])
     reference = make_reference(dataset, split.validation, metrics, find_extractor(get_registry(), None, dataset.spec))
-    found = compute_metrics(watched.fitted(), reference, metrics, seed=config.seed).scores["coverage"]
+    found = compute_metrics(watched.load(), reference, metrics, seed=config.seed).scores["coverage"]
     assert found.value == watched.record["best"]["value"]
 
 

@@ -96,7 +96,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(tmp_path):
 def test_a_model_has_the_capabilities_that_its_spec_announces(tmp_path, model):
     run = genzoo.train(model, out=tmp_path / "run", training={"steps": 1})
     announced = get_registry().models.get(model).spec.capabilities
-    assert announced - {"outliers"} == run.fitted().capabilities  # a mixture has those only with noise
+    assert announced - {"outliers"} == run.load().capabilities  # a mixture has those only with noise
 
 
 def test_a_model_folder_samples_on_its_own(tmp_path):
@@ -216,7 +216,7 @@ def test_rows_held_out_have_no_say_in_the_transform(tmp_path):
     row = genzoo.Dataset("x", data.data, events[:, None]).split(data.config.split, 0).test[0]
     events[row, 3, 3] = 1000.0
     other = genzoo.train("dcgan", events, out=tmp_path / "two", training=QUICK)
-    assert data.fitted().transform.scale == other.fitted().transform.scale
+    assert data.load().transform.scale == other.load().transform.scale
     assert bits(data.path) == bits(other.path)
 
 
@@ -319,7 +319,7 @@ def test_patience_stops_and_keeps_the_best_step(tmp_path):
     assert json.loads((run.model / "config.json").read_text(encoding="utf-8"))["training"]["steps"] == best
     split = open_dataset(run.config.data, get_registry())
     held_out = split.events[split.split(run.config.split, run.config.seed).validation]
-    transform = run.fitted().transform
+    transform = run.load().transform
     value = -run.log_prob(held_out).mean() - transform.scale.log().sum().item()
     assert value == pytest.approx(validation[best], rel=1e-5)
 

@@ -62,7 +62,7 @@ def test_the_latent_vector_of_a_gaussian_of_images_inverts():
 
 def test_one_gaussian_of_digits_is_the_closed_form_of_the_noisy_digits(tmp_path):
     run = genzoo.train("gaussian", "digits", precision="fp64", reg_covar=0, out=tmp_path / "run")
-    fitted, data = run.fitted(), digits()
+    fitted, data = run.load(), digits()
     rows = data.split(run.config.split, 0).train
     spread = Dequantizer.of(fitted.generator, data.spec, run.config.seed)
     noisy = spread(torch.as_tensor(data.events[rows]), torch.as_tensor(rows)).flatten(1).numpy()
@@ -82,7 +82,7 @@ def test_the_bound_of_a_gaussian_is_below_the_probability_of_the_rectangle(tmp_p
     events = np.round(rng.multivariate_normal([5.0, -3.0], covariance, 3000))
     spec = DataSpec((2,), "table", (Feature("a"), Feature("b")), quantum=1.0, storage="float64")
     data = genzoo.Dataset("x", spec, events)
-    fitted = genzoo.train("gaussian", data, precision="fp64", out=tmp_path / "run").fitted()
+    fitted = genzoo.train("gaussian", data, precision="fp64", out=tmp_path / "run").load()
     emission = fitted.generator.emissions[0]
     mean = emission.means[0].numpy() + fitted.transform.shift.numpy()
     normal = stats.multivariate_normal(mean, (emission.scale[0] @ emission.scale[0].T).numpy())
@@ -109,9 +109,9 @@ def test_the_log_likelihood_of_dequantised_digits_never_falls_and_nothing_collap
     restarts = run.record["restarts"]
     assert [restart["fault"] for restart in restarts] == [None, None]
     assert run.record["kept"]["converged"]
-    fitted, data = run.fitted(), digits()
+    fitted, data = run.load(), digits()
     test = data.split(run.config.split, 0).test
-    gaussian = genzoo.train("gaussian", "digits", precision="fp64", out=tmp_path / "one").fitted()
+    gaussian = genzoo.train("gaussian", "digits", precision="fp64", out=tmp_path / "one").load()
     bounds = [model.log_prob_bound(data.events[test], draws=16).mean() for model in (fitted, gaussian)]
     assert bounds[0] > bounds[1] + 8
     assert adjusted_rand_score(data.labels, fitted.log_posterior(data.events).argmax(1)) > 0.45
@@ -129,7 +129,7 @@ def test_few_events_of_a_component_make_no_singular_covariance(tmp_path):
             "gmm", "digits", n_components=40, precision="fp64", reg_covar=added, training=training, out=tmp_path / name
         )
         test = data.split(run.config.split, 0).test
-        held_out[name] = run.fitted().log_prob_bound(data.events[test], draws=2).mean()
+        held_out[name] = run.load().log_prob_bound(data.events[test], draws=2).mean()
         assert (run.record["kept"]["fault"] is None) == (name == "noise")
     assert held_out["noise"] > -300
     assert held_out["nothing"] < -10_000
@@ -144,7 +144,7 @@ def test_a_gaussian_wants_no_binary_images(builder):
 def test_latent_classes_of_binary_images_are_products_of_bernoullis(tmp_path):
     settings = {"source": "digits", "binarize": True}
     run = genzoo.train("naive-bayes", settings, n_components=4, precision="fp64", out=tmp_path / "run")
-    fitted = run.fitted()
+    fitted = run.load()
     assert fitted.capabilities >= {"likelihood"}, "the probability of two levels is known exactly"
     emission, weights = fitted.generator.emissions[0], fitted.generator.log_weights.exp().numpy()
     share = emission.log_probability.view(4, 64, 2)[:, :, 1].exp().numpy()

@@ -58,7 +58,7 @@ def test_one_gaussian_is_the_closed_form(tmp_path):
     train = x[rows]
     expected = stats.multivariate_normal(train.mean(0), np.cov(train.T, bias=True)).logpdf(x)
     assert np.allclose(run.log_prob(x), expected, rtol=1e-9)
-    assert np.array_equal(run.fitted().log_posterior(x), np.zeros((len(x), 1)))
+    assert np.array_equal(run.load().log_posterior(x), np.zeros((len(x), 1)))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -67,7 +67,7 @@ def test_a_far_mean_costs_no_precision_in_float32(tmp_path, name):
     x = problem() + 1000.0
     fitted = genzoo.train(
         "gmm", x, n_components=3, covariance_type=name, precision="fp64", out=tmp_path / "run", seed=1
-    ).fitted()
+    ).load()
     exact = fitted.log_prob(x)
     fitted.generator.float()
     assert np.abs(fitted.log_prob(x) - exact).max() < 1e-4

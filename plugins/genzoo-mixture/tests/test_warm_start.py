@@ -41,7 +41,7 @@ def test_a_warm_start_keeps_the_centre_of_the_run_it_begins_with(tmp_path):
     run = trained(tmp_path / "first", x, precision="fp64")
     other = problem(seed=0, n=300) + 1003
     warm = trained(tmp_path / "warm", other, precision="fp64", warm_start=run.path)
-    assert torch.equal(warm.fitted().transform.shift, run.fitted().transform.shift)
+    assert torch.equal(warm.load().transform.shift, run.load().transform.shift)
     train = genzoo.Dataset("x", warm.data, other).split(warm.config.split, 0).train
     assert losses(warm)[0] == pytest.approx(-run.log_prob(other[train]).mean(), rel=1e-12)
 

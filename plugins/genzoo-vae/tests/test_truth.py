@@ -199,7 +199,7 @@ def test_a_linear_autoencoder_learns_what_factor_analysis_finds(tmp_path):
         prior="normal",
         spread="place",
     )
-    fitted = run.fitted()
+    fitted = run.load()
     vae = fitted.generator
     bound = fitted.log_prob_bound(x[:1500], draws=500)
     # The exact log-likelihood of the decoder that was learnt, in data units.

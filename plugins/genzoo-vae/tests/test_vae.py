@@ -146,7 +146,7 @@ def test_a_run_on_digits_can_do_all_it_announces(tmp_path):
     lines = [json.loads(line) for line in run.log.read_text("utf-8").splitlines()]
     watched = [line["validation"] for line in lines if "validation" in line]
     assert watched[-1] < watched[0] < 150
-    fitted = run.fitted()
+    fitted = run.load()
     assert fitted.capabilities == {"likelihood-bound", "decoder", "encoder", "reconstruction", "imputation"}
     samples = fitted.sample(300, seed=1)
     assert samples.dtype == np.uint8
@@ -165,7 +165,7 @@ def test_a_table_and_a_thousand_times_the_table_agree(tmp_path):
     for factor in (1.0, 1024.0):
         dataset = genzoo.Dataset("table", table(3), x * factor)
         run = genzoo.train("vae", dataset, out=tmp_path / str(factor), training={"epochs": 30}, latent=2)
-        found.append(run.fitted().log_prob_bound(x * factor, draws=8, seed=3))
+        found.append(run.load().log_prob_bound(x * factor, draws=8, seed=3))
     assert np.allclose(found[0] - found[1], 3 * np.log(1024.0), rtol=0, atol=1e-9)
 
 
@@ -178,7 +178,7 @@ def test_a_mixed_table_with_missing_values_is_learnt_sampled_and_filled_in(tmp_p
     run = genzoo.train(
         "vae", dataset, out=tmp_path / "run", training={"epochs": 40, "batch_size": 64, "patience": None}, latent=3
     )
-    fitted = run.fitted()
+    fitted = run.load()
     samples = fitted.sample(500)
     assert set(np.unique(samples[:, 0])) <= {0.0, 1.0}
     assert set(np.unique(samples[:, 2])) <= {0.0, 1.0, 2.0}

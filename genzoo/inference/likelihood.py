@@ -1,0 +1,118 @@
+"""Log-likelihoods in data units: what the generator computes in its own space, and the terms that change units.
+
+For a transform `y = (x - shift) / scale`, a density of the data is `log p(x) = log p(y) + log |det dy/dx|`. Values that
+a model measures as probability masses have no such term. If data lie on a grid and the model is a density, the
+probability of a grid point is the integral of the density over its cell, of which Jensen's inequality gives a lower
+bound ("A note on the evaluation of generative models", Theis, van den Oord and Bethge, 2016).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genzoo.data.dequantize import Dequantizer
+from genzoo.errors import ConfigError
+from genzoo.inference.sampling import GROUP
+from genzoo.inference.units import CHUNK, DataUnits, Events, pad, to_host
+from genzoo.models.base import Likelihood, LikelihoodBound
+from genzoo.models.measure import measures_of, on_grid, places_of
+from genzoo.runtime.seeding import random_scope
+from genzoo.typing import Array
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """Some of the events, in data units, on the device in its widest type.
+
+    Arguments:
+        number: number of the chunk.
+        x: `(n, *event)`, NaN if a value is missing.
+        index: positions of the events among all, `(n,)`.
+        missing: whether any value of all events is missing.
+    """
+
+    number: int
+    x: Tensor
+    index: Tensor
+    missing: bool
+
+
+def is_density_on_grid(units: DataUnits) -> bool:
+    """Return whether the data lie on a grid and the generator is a density."""
+    return any(on_grid(units.generator, units.data))
+
+
+def log_prob(units: DataUnits, x: Events) -> Array:
+    """See `TrainedModel.log_prob`."""
+    generator = units.require(Likelihood)
+    if is_density_on_grid(units):
+        raise ConfigError(
+            f"The data lie on a grid of step {units.data.quantum:g} and model {units.model!r} is a density, which "
+            f"gives only a lower bound for the probability of a point. Ask for log_prob_bound."
+        )
+    return _in_data_units(units, x, lambda chunk: generator.log_prob(*units.to_model(chunk.x, chunk.missing)))
+
+
+def log_prob_bound(units: DataUnits, x: Events, draws: int, seed: int) -> Array:
+    """See `TrainedModel.log_prob_bound`."""
+    if not isinstance(draws, int) or draws < 1:
+        raise ConfigError(f"A bound of {draws!r} draws cannot be computed; ask for a whole number of at least 1.")
+    dequantizer = Dequantizer.of(units.generator, units.data, seed)
+    if dequantizer is None:
+        units.require(LikelihoodBound)
+        return _in_data_units(units, x, lambda chunk: _own_bound(units, chunk, chunk.x, draws, seed), GROUP)
+    size = CHUNK if isinstance(units.generator, Likelihood) else GROUP
+    return _in_data_units(units, x, lambda chunk: _bound_of_cells(units, chunk, dequantizer, draws), size)
+
+
+def _own_bound(units: DataUnits, chunk: _Chunk, x: Tensor, draws: int, seed: int, *place: int) -> Tensor:
+    """Return the generator's own bound for events `x (n, *event)` of a group, `(n,)`."""
+    given = units.to_model(pad(x, GROUP), chunk.missing)
+    with random_scope(seed, "bound", chunk.number, *place):
+        bound = units.require(LikelihoodBound).log_prob_bound(*given, draws=draws)
+    return bound[: len(x)].to(x.dtype)
+
+
+def _bound_of_cells(units: DataUnits, chunk: _Chunk, dequantizer: Dequantizer, draws: int) -> Tensor:
+    """Return the log-mean of densities at places drawn in the cells of a grid, `(n,)`."""
+    densities = []
+    for number in range(draws):
+        x = dequantizer(chunk.x, chunk.index, number)
+        if isinstance(units.generator, Likelihood):
+            densities.append(units.generator.log_prob(*units.to_model(x, chunk.missing)).to(x.dtype))
+        else:
+            densities.append(_own_bound(units, chunk, x, 1, dequantizer.seed, number))
+    return torch.stack(densities).logsumexp(0) - math.log(draws)
+
+
+def _in_data_units(units: DataUnits, x: Events, compute: Callable[[_Chunk], Tensor], size: int = CHUNK) -> Array:
+    """Return log-likelihoods in data units, from those that `compute` finds in the generator's space."""
+    checked = units.check(x)
+
+    def work(number: int, start: int) -> Array:
+        wide = units.to_device(checked.chunk(start, size))
+        index = torch.arange(start, start + len(wide), device=wide.device)
+        inner = compute(_Chunk(number, wide, index, checked.missing)).to(wide.dtype)
+        return to_host(inner + _change_of_units(units, wide)).astype(np.float64)
+
+    return units.by_chunk(len(checked), work, size)
+
+
+def _change_of_units(units: DataUnits, x: Tensor) -> Tensor:
+    """Return what a log-likelihood in data units adds to one in the generator's space, `(n,)`, for `x (n, *event)`.
+
+    For each value measured as a density, the log-determinant of the transform; on a grid, the log-size of its cell.
+    """
+    known = ~x.isnan()
+    dense = tuple(measure == "density" for measure in measures_of(units.generator, units.data))
+    change = units.transform.log_det(x, ~(places_of(dense, units.data).to(x.device) & known))
+    if units.data.quantum is None:
+        return change
+    cells = places_of(on_grid(units.generator, units.data), units.data).to(x.device) & known
+    return change + cells.flatten(1).sum(1, dtype=x.dtype) * math.log(units.data.quantum)

@@ -1,0 +1,60 @@
+"""Draw and decode events, in data units."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genzoo.errors import ConfigError
+from genzoo.inference.blame import blame_file
+from genzoo.inference.units import CHUNK, DataUnits, Events, to_host
+from genzoo.models.base import Decoder
+from genzoo.runtime.seeding import random_scope
+from genzoo.typing import Array
+
+GROUP = 64
+"""Events drawn at a time, each group in its own random scope. What a seed means depends on it.
+
+A group is always drawn whole and cut, because draws depend on how many are made at once.
+"""
+
+
+def sample(units: DataUnits, n: int, seed: int) -> Array:
+    """See `TrainedModel.sample`."""
+    if not isinstance(n, int) or n < 1:
+        raise ConfigError(f"{n!r} events cannot be sampled; ask for a whole number of at least 1.")
+
+    def draw(number: int, start: int) -> Array:
+        with random_scope(seed, "sample", number):
+            y = units.generator.sample(GROUP)
+        return units.to_data(y[: n - start])
+
+    return units.by_chunk(n, draw, GROUP)
+
+
+def decode(units: DataUnits, z: Events) -> Array:
+    """See `TrainedModel.decode`."""
+    decoder = units.require(Decoder)
+    latent = z if isinstance(z, Tensor) else torch.as_tensor(np.ascontiguousarray(z))
+    if latent.ndim != 2 or latent.shape[1] != decoder.latent:
+        raise ConfigError(f"Latent vectors have the shape (N, {decoder.latent}), not {tuple(latent.shape)}.")
+
+    def compute(_: int, start: int) -> Array:
+        return units.to_data(decoder.decode(latent[start : start + CHUNK].to(units.device, units.dtype)))
+
+    return units.by_chunk(len(latent), compute)
+
+
+def prior_sample(units: DataUnits, n: int, seed: int, first: int) -> Array:
+    """See `TrainedModel.prior_sample`."""
+    decoder = units.require(Decoder)
+
+    def draw(number: int) -> Array:
+        with random_scope(seed, "sample", number):
+            return to_host(decoder.prior_sample(GROUP))
+
+    start = first // GROUP
+    with blame_file(units.origin, units.model):
+        groups = np.concatenate([draw(number) for number in range(start, (first + n - 1) // GROUP + 1)])
+    return np.asarray(groups[first - start * GROUP :][:n])

@@ -1,0 +1,196 @@
+"""Move events between data units and the space a generator computes in."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genzoo.data.dataset import check_values
+from genzoo.data.transforms import AffineTransform, observed, place_on_grid
+from genzoo.errors import ConfigError, DataError
+from genzoo.inference.blame import blame_file
+from genzoo.models.base import Generator, capability_name
+from genzoo.spec import DataSpec
+from genzoo.typing import Array
+
+Events = Array | Tensor
+
+CapabilityT = TypeVar("CapabilityT")
+
+CHUNK = 512
+"""Events computed at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedEvents:
+    """Events that a model accepts, in data units, on the host.
+
+    Arguments:
+        events: `(N, *event)`, NaN if a value is missing.
+        missing: whether any value is missing.
+    """
+
+    events: Array
+    missing: bool
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    def chunk(self, start: int, size: int = CHUNK) -> Array:
+        """Return `size` events from `start`, or fewer at the end."""
+        return np.asarray(self.events[start : start + size])
+
+
+@dataclass(frozen=True, slots=True)
+class DataUnits:
+    """A generator that is called with events in data units.
+
+    Arguments:
+        model: id of the model, for messages.
+        generator: the generator, which computes in its own space.
+        transform: maps data units to that space.
+        data: describes one event.
+        missing: whether the generator accepts missing values.
+        origin: path of the file that the weights come from, or `None`.
+    """
+
+    model: str
+    generator: Generator
+    transform: AffineTransform
+    data: DataSpec
+    missing: bool
+    origin: str | None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the generator computes."""
+        return self.transform.shift.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type the generator computes in."""
+        tensors = itertools.chain(self.generator.parameters(), self.generator.buffers())
+        return next((tensor.dtype for tensor in tensors if tensor.is_floating_point()), torch.float32)
+
+    def require(self, capability: type[CapabilityT]) -> CapabilityT:
+        """Return the generator as one with a capability.
+
+        Raises:
+            ConfigError: it has not.
+        """
+        if isinstance(self.generator, capability):
+            return self.generator
+        raise ConfigError(f"Model {self.model!r} cannot do this: it has no {capability_name(capability)!r}.")
+
+    def check(self, x: Events) -> CheckedEvents:
+        """Check that the model can be asked about events.
+
+        Raises:
+            DataError: they are not numbers, have another shape than the training data, or are infinite; or some are
+                missing and the model does not accept that.
+        """
+        events = x.detach().cpu().numpy() if isinstance(x, Tensor) else x if hasattr(x, "dtype") else np.asarray(x)
+        if events.dtype.kind not in "buif":
+            raise DataError(f"Events must be numbers, and these are of type {events.dtype}.")
+        if events.shape[1:] != self.data.event_shape:
+            raise DataError(
+                f"The model was trained on events of shape {self.data.event_shape}, and these have "
+                f"{events.shape[1:]}. Give it data of the same form."
+            )
+        names = [feature.name for feature in self.data.features] if self.data.modality == "table" else None
+        missing = check_values("The data", events, names)
+        if missing and not self.missing:
+            raise DataError(
+                f"These data have missing values and model {self.model!r} does not accept them. Use a model that "
+                f"does, or leave such rows out of the data."
+            )
+        if self.data.modality == "image" and self.data.features[0].kind == "binary":
+            _check_black_and_white(self.model, events)
+        return CheckedEvents(events, missing)
+
+    @torch.no_grad()
+    def by_chunk(self, n: int, compute: Callable[[int, int], Array], size: int = CHUNK) -> Array:
+        """Compute `n` events in chunks, with the generator in evaluation mode.
+
+        Arguments:
+            compute: takes the number of a chunk and its first event; returns one result per event.
+            size: events in a chunk.
+
+        Raises:
+            ArtifactError: the generator fails with weights from a file.
+        """
+        training = self.generator.training
+        self.generator.eval()
+        try:
+            with blame_file(self.origin, self.model):
+                return np.concatenate([compute(number, start) for number, start in enumerate(range(0, n, size))])
+        finally:
+            self.generator.train(training)
+
+    def to_device(self, x: Array) -> Tensor:
+        """Put events on the device in the transform's own precision, so that large offsets do not round."""
+        return torch.as_tensor(np.ascontiguousarray(x)).to(self.device, self.transform.shift.dtype)
+
+    def to_model(self, x: Tensor, missing: bool) -> tuple[Tensor, ...]:
+        """Return what the generator's methods take: events in its space and, if any value is missing, the mask.
+
+        Arguments:
+            x: `(n, *event)` in data units, on the device.
+            missing: whether any value of all events is missing.
+        """
+        y, mask = observed(self.transform(x).to(self.dtype), missing)
+        return (y,) if mask is None else (y, mask)
+
+    def chunk_to_model(self, checked: CheckedEvents, start: int) -> tuple[Tensor, ...]:
+        """Return what the generator's methods take of the chunk that begins at `start`."""
+        return self.to_model(self.to_device(checked.chunk(start)), checked.missing)
+
+    def to_data(self, y: Tensor) -> Array:
+        """Return events of the generator's space in data units, on the data's grid and in its type, on the host."""
+        x = self.transform.inverse(y.to(self.transform.shift.dtype))
+        finite = x.isfinite()
+        if finite.all():
+            return _stored(to_host(place_on_grid(x, self.data)), self.data.storage)
+        # Neither a bound nor an integer may hide a number that is not finite: the caller can count them.
+        return to_host(torch.where(finite, place_on_grid(x, self.data), x))
+
+
+def to_host(x: Tensor) -> Array:
+    """Return a tensor as an array on the host."""
+    return np.asarray(x.detach().cpu().numpy())
+
+
+def pad(x: Tensor, size: int) -> Tensor:
+    """Repeat the last of events `x (n, *event)` until there are `size`, so that draws do not depend on `n`."""
+    return torch.cat([x, x[-1:].expand(size - len(x), *x.shape[1:])])
+
+
+def any_observed(events: Array) -> Array:
+    """Return which events `(N, *event)` have any value that is not missing, `(N,)` bool."""
+    return np.asarray(~np.isnan(events.reshape(len(events), -1)).all(axis=1))
+
+
+def _stored(x: Array, storage: str) -> Array:
+    """Return values in the type that the data are stored in, clipped to its range if it holds integers."""
+    if np.issubdtype(storage, np.integer):
+        ends = np.iinfo(storage)
+        x = x.clip(float(ends.min), np.nextafter(float(ends.max), 0) if ends.max > 2**53 else float(ends.max))
+    with np.errstate(over="ignore"):  # a number too large for float32 becomes infinite
+        return x.astype(storage)
+
+
+def _check_black_and_white(model: str, events: Array) -> None:
+    for start in range(0, len(events), CHUNK):
+        block = np.asarray(events[start : start + CHUNK])
+        bad = (block != 0) & (block != 1)
+        if bad.any():
+            raise DataError(
+                f"Model {model!r} was trained on images of 0 and 1, and these hold {block[bad][0]:g}. Convert them "
+                f"first; --binarize does it when data are read."
+            )
