@@ -13,18 +13,19 @@ from genzoo.models.objective import Batch
 
 
 class Abandoned(BaseException):
-    """A signal came while something was done that can be left undone; whoever allowed it meets this."""
+    """SIGINT or SIGTERM came during work that can be left undone. Raised within `Signals.abandonable`."""
 
 
 class Signals:
     """Turns the first SIGINT or SIGTERM into a flag; a second SIGINT interrupts at once.
 
-    Work that changes nothing, or whose changes can be undone, is done `with signals.abandonable:`, where the first
-    signal raises `Abandoned`, however long the work would take. Of several processes none is torn out of what the
-    others wait for: their work asks whether it was `told`.
+    Run work that changes nothing, or that can be undone, `with signals.abandonable:`. There the first signal raises
+    `Abandoned`, however long the work would take. With several processes it does not, because the others would wait
+    for this one forever: long work then asks `stop_requested` between its parts.
 
     Arguments:
-        processes: of which all stop after the same step, whichever was told to.
+        processes: processes that train together. All stop after the same step, if any receives a signal. Defaults to
+            this one alone.
     """
 
     def __init__(self, processes: Processes = SINGLE_PROCESS) -> None:
@@ -44,23 +45,23 @@ class Signals:
             signal.signal(number, handler)
 
     def pending(self) -> bool:
-        """Whether any process was told to stop by now; all of them ask after every step."""
-        told = self._processes.largest(self.received or 0)
-        self.received = told or self.received
-        return told != 0
+        """Return whether any process has received a signal. All processes must ask at the same time."""
+        received = self._processes.largest(self.received or 0)
+        self.received = received or self.received
+        return received != 0
 
     def stop_requested(self) -> bool:
-        """Whether a signal has come to this process."""
+        """Return whether this process has received a signal."""
         return self.received is not None
 
     @property
     def abandons(self) -> bool:
-        """Whether a signal has come that ends what can be left undone."""
+        """Whether a signal has come that cuts abandonable work short."""
         return self.stop_requested() and self._processes.count == 1
 
     @property
     def exit_code(self) -> int:
-        """What a process ends with that was told to stop."""
+        """Exit code of a process that stops because of the signal."""
         return 128 + (self.received or signal.SIGINT)
 
     def _note(self, number: int, _: FrameType | None) -> None:
@@ -73,7 +74,7 @@ class Signals:
 
 
 class _Abandonable:
-    """A stretch of work that the first signal ends, also one that came before it."""
+    """Work that the first signal ends, also if the signal came before the work began."""
 
     def __init__(self, signals: Signals) -> None:
         self.entered = False

@@ -1,4 +1,4 @@
-"""Events as files: grids of images, folders of images, arrays, tables."""
+"""Write events to files: grids of images, folders of images, arrays, tables."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from genzoo.storage.paths import TABLE_SUFFIXES
 from genzoo.typing import Array
 
 _SMALLEST_SIDE = 48
-"""Pixels to which small images are enlarged in a grid, by whole factors, so that they can be seen."""
+"""Pixels to which small images are enlarged in a grid, by whole factors, so that you can see them."""
 
 
 _GRID_LIMIT = 1024
-"""Images in one grid; more belong into a folder or an array."""
+"""Largest number of images in one grid; more belong into a folder or an array."""
 
 
 _SUFFIXES = {
@@ -32,10 +32,10 @@ _SUFFIXES = {
 
 
 def to_bytes(events: Array, data: DataSpec) -> Array:
-    """Images `(N, C, H, W)` in data units as 8-bit `(N, H, W, 1 or 3)`.
+    """Convert images `(N, C, H, W)` in data units to 8 bits, `(N, H, W, 1 or 3)`.
 
-    Where the bounds are undeclared, the images' own extremes are black and white. Two channels or more than three
-    are shown by their first one or three.
+    If the data have no bounds, the images' own extremes become black and white. Of two channels only the first is
+    shown, of more than three the first three.
     """
     low, high = data.bounds or (float(events.min()), float(events.max()))
     scaled = (events.astype(np.float64) - low) / max(high - low, 1e-12) * 255
@@ -44,7 +44,7 @@ def to_bytes(events: Array, data: DataSpec) -> Array:
 
 
 def grid(events: Array, data: DataSpec, *, columns: int | None = None, gap: int = 2) -> Image.Image:
-    """Images side by side on light grey, in rows of `columns`; of about as many as there are rows without."""
+    """Arrange images side by side on light gray, in rows of `columns`. By default, the grid is about square."""
     pixels = to_bytes(events, data)
     factor = max(1, math.ceil(_SMALLEST_SIDE / max(pixels.shape[1:3])))
     pixels = pixels.repeat(factor, axis=1).repeat(factor, axis=2)
@@ -61,10 +61,10 @@ def grid(events: Array, data: DataSpec, *, columns: int | None = None, gap: int 
 def save_events(
     path: Path, events: Array, data: DataSpec, *, columns: int | None = None, escape_formulas: bool = False
 ) -> None:
-    """Write events by the suffix of `path`; a path without one is a folder of one PNG per image.
+    """Write events in the format that the suffix of `path` names. No suffix means a folder with one PNG per image.
 
     Arguments:
-        columns: of a grid of images.
+        columns: columns of a grid of images. By default, the grid is about square.
         escape_formulas: as for `write_table`.
 
     Raises:
@@ -90,7 +90,7 @@ def save_events(
 
 
 def check_suffix(path: Path, n: int, data: DataSpec) -> None:
-    """Refuse a destination that `save_events` would refuse, before anything is computed.
+    """Check that `save_events` can write to a path, before anything is computed.
 
     Raises:
         ConfigError: the suffix is unknown, does not suit the events, or the folder exists.
@@ -109,10 +109,10 @@ def check_suffix(path: Path, n: int, data: DataSpec) -> None:
 
 
 def save_traversal(path: Path, found: Traversal, data: DataSpec, *, escape_formulas: bool = False) -> None:
-    """Write a traversal by the suffix of `path`: a grid of images with a row for each dimension, a table, or arrays.
+    """Write a traversal in the format that the suffix of `path` names.
 
-    A table has the columns `dimension` and `value` before its own; `.npy` holds events `(R, S, *event)`, and `.npz`
-    the dimensions and values, too.
+    An image is a grid with a row for each dimension. A table has the columns `dimension` and `value` before its own.
+    `.npy` holds events `(R, S, *event)`, and `.npz` the dimensions and values as well.
 
     Arguments:
         escape_formulas: as for `write_table`.
@@ -148,14 +148,14 @@ def save_traversal(path: Path, found: Traversal, data: DataSpec, *, escape_formu
 
 
 def _free(name: str, taken: Sequence[str]) -> str:
-    """The name, or one like it that no column has."""
+    """Return the name, with a prefix if a column already has it."""
     while name in taken:
         name = f"latent_{name}"
     return name
 
 
 def check_traversal_suffix(path: Path, n: int, data: DataSpec) -> None:
-    """Refuse a destination that `save_traversal` would refuse for `n` events, before anything is computed.
+    """Check that `save_traversal` can write `n` events to a path, before anything is computed.
 
     Raises:
         ConfigError: the suffix is unknown or does not suit the events.
@@ -167,7 +167,7 @@ def check_traversal_suffix(path: Path, n: int, data: DataSpec) -> None:
 
 
 def png(image: Image.Image) -> bytes:
-    """An image as the content of a PNG file."""
+    """Encode an image as PNG."""
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""Walks through a latent space: along one dimension at a time, and from one latent vector to another."""
+"""Traverse a latent space: along one dimension at a time, or from one latent vector to another."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from genzoo.plugins.manager import get_registry
 from genzoo.typing import Array
 
 _DRAWS = 4_096
-"""Latent vectors by which a prior is known."""
+"""Latent vectors drawn to measure a prior."""
 
 
 _DECODED = 256
-"""Of them, those that are decoded to see how widely events spread."""
+"""How many of them are decoded to measure the spread of events."""
 
 
 _ERRORS = 4.5
-"""Standard errors within which moments of the draws are those of a standard normal."""
+"""Standard errors by which moments may differ from a standard normal's."""
 
 
 _BEYOND = 0.00135
-"""Probability beyond either end of a traversal; three standard deviations of a normal."""
+"""Probability beyond either end of a traversal: three standard deviations of a normal."""
 
 
 _BLOCK = 64
@@ -37,12 +37,12 @@ _LEAST_SINE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class PriorSummary:
-    """How a model's prior spreads, as its draws tell.
+    """Moments of a model's prior, from draws.
 
     Arguments:
-        centre, spread: mean and standard deviation of each dimension, `(L,)`.
-        low, high: between which all but 0.3 % of each dimension lies, `(L,)`.
-        normal: whether every dimension can pass for a normal.
+        center, spread: mean and standard deviation of each dimension, `(L,)`.
+        low, high: range that holds all but 0.3 % of each dimension, `(L,)`.
+        normal: whether every dimension looks normal.
         draws: the draws, `(N, L)`.
     """
 
@@ -56,12 +56,12 @@ class PriorSummary:
 
 @dataclass(frozen=True, slots=True)
 class Traversal:
-    """Events along latent dimensions, all other dimensions being at the centre of the prior.
+    """Events along latent dimensions, with all other dimensions at the center of the prior.
 
     Arguments:
-        dimensions: their numbers, those first along which events change most, `(R,)`.
-        values: of that dimension, increasing, `(R, S)`.
-        events: in data units, `(R, S, *event)`.
+        dimensions: numbers of the dimensions, `(R,)`; events change most along the first.
+        values: values of each dimension, increasing, `(R, S)`.
+        events: events in data units, `(R, S, *event)`.
     """
 
     dimensions: Array
@@ -74,9 +74,9 @@ class LatentPath:
     """Events from one latent vector to another, both included.
 
     Arguments:
-        latent: vectors, `(N, L)`.
-        events: in data units, `(N, *event)`.
-        spherical: whether it keeps to the shell where a normal prior has its mass, rather than to a straight line.
+        latent: latent vectors, `(N, L)`.
+        events: events in data units, `(N, *event)`.
+        spherical: whether the path is an arc, which stays where a normal prior has its mass, instead of a line.
     """
 
     latent: Array
@@ -85,23 +85,25 @@ class LatentPath:
 
 
 def check_decoder(fitted: TrainedModel) -> None:
-    """Refuse a model without a latent space.
+    """Check that a model has a latent space.
 
     Raises:
-        ConfigError: it is one; names those that have one.
+        ConfigError: it has none; the message names models that have one.
     """
     if isinstance(fitted.generator, Decoder):
         return
     zoo = get_registry().models
     names = ", ".join(name for name in zoo.names() if "decoder" in zoo.get(name).spec.capabilities)
     raise ConfigError(
-        f"Model {fitted.model!r} has no latent space to walk through: it has no 'decoder'. Models that have one: "
+        f"Model {fitted.model!r} has no latent space to traverse: it has no 'decoder'. Models that have one: "
         f"{names or 'none is installed'}."
     )
 
 
 def find_prior(fitted: TrainedModel, *, seed: int = 0) -> PriorSummary:
-    """What draws of the prior say of it; a standard normal is recognised as exactly that.
+    """Measure a model's prior from draws.
+
+    If center and spread are within sampling error of a standard normal's, they are set to exactly 0 and 1.
 
     Raises:
         ConfigError: the model has no latent space.
@@ -112,6 +114,7 @@ def find_prior(fitted: TrainedModel, *, seed: int = 0) -> PriorSummary:
     scaled = (draws - center) / np.where(spread > 0, spread, 1.0)
     unit = _ERRORS / np.sqrt(_DRAWS)
     skew, tails = (scaled**3).mean(axis=0), (scaled**4).mean(axis=0) - 3
+    # The standard errors of skewness and excess kurtosis of a normal sample are sqrt(6 / N) and sqrt(24 / N).
     normal = bool((np.abs(skew) < unit * np.sqrt(6)).all() and (np.abs(tails) < 1.5 * unit * np.sqrt(24)).all())
     if not normal:
         low, high = np.quantile(draws, [_BEYOND, 1 - _BEYOND], axis=0)
@@ -122,12 +125,13 @@ def find_prior(fitted: TrainedModel, *, seed: int = 0) -> PriorSummary:
 
 
 def traverse(fitted: TrainedModel, *, steps: int = 7, most: int = 16, seed: int = 0) -> Traversal:
-    """Events along single latent dimensions, from one end of the prior to the other.
+    """Decode events along single latent dimensions, from one end of the prior to the other.
 
     Arguments:
-        steps: events along each, at least 2.
-        most: dimensions; of more than that, those along which events change most.
-        seed: of the draws by which the prior is known.
+        steps: number of events along each dimension, at least 2. Defaults to 7.
+        most: largest number of dimensions. If the model has more, those with the largest change are taken. Defaults
+            to 16.
+        seed: random seed for the draws that measure the prior. Defaults to 0.
 
     Raises:
         ConfigError: the model has no latent space, or there are too few steps.
@@ -144,7 +148,7 @@ def traverse(fitted: TrainedModel, *, steps: int = 7, most: int = 16, seed: int 
 
 
 def _movement(fitted: TrainedModel, prior: PriorSummary) -> Array:
-    """By how much events change from end to end of each dimension, in units of their own spread, `(L,)`."""
+    """Return how much events change between the ends of each dimension, in units of their own spread, `(L,)`."""
     spread = _spread(fitted, prior)
     found = []
     for start in range(0, len(prior.center), _BLOCK):
@@ -154,14 +158,14 @@ def _movement(fitted: TrainedModel, prior: PriorSummary) -> Array:
             z = np.tile(prior.center, (len(dimensions), 1))
             z[np.arange(len(dimensions)), dimensions] = end[dimensions]
             ends.append(fitted.decode(z).astype(np.float64).reshape(len(z), -1))
-        with np.errstate(over="ignore", invalid="ignore"):  # of events absurdly far away
+        with np.errstate(over="ignore", invalid="ignore"):  # events may be absurdly far away
             change = np.abs(ends[1] - ends[0]) / spread
         found.append(np.nan_to_num(change).mean(axis=1))
     return np.concatenate(found)
 
 
 def _spread(fitted: TrainedModel, prior: PriorSummary) -> Array:
-    """Standard deviation of decoded events: of each column of a table, of all places of an image together."""
+    """Return the standard deviation of decoded events: for each column of a table, or for all pixels together."""
     events = fitted.decode(prior.draws[:_DECODED]).astype(np.float64).reshape(_DECODED, -1)
     axis = 0 if fitted.data.modality == "table" else None
     with np.errstate(over="ignore", invalid="ignore"):
@@ -170,12 +174,15 @@ def _spread(fitted: TrainedModel, prior: PriorSummary) -> Array:
 
 
 def interpolate(fitted: TrainedModel, ends: Array, *, steps: int = 10, seed: int = 0) -> LatentPath:
-    """Events on a path between two latent vectors: on a great circle where the prior is normal, else straight.
+    """Decode events on a path between two latent vectors: an arc if the prior is normal, else a line.
+
+    The mass of a normal prior in many dimensions lies near a sphere, which a straight line leaves ("Sampling Generative
+    Networks", White, 2016).
 
     Arguments:
-        ends: `(2, L)`.
-        steps: events, both ends included; at least 2.
-        seed: of the draws by which the prior is known.
+        ends: the two latent vectors, `(2, L)`.
+        steps: number of events, both ends included; at least 2. Defaults to 10.
+        seed: random seed for the draws that measure the prior. Defaults to 0.
 
     Raises:
         ConfigError: the model has no latent space, or there are too few steps.
@@ -198,7 +205,7 @@ def interpolate(fitted: TrainedModel, ends: Array, *, steps: int = 10, seed: int
 
 
 def latent_of_rows(fitted: TrainedModel, dataset: Dataset, rows: tuple[int, int]) -> Array:
-    """The latent vectors of two rows of a dataset, `(2, L)`.
+    """Encode two rows of a dataset, `(2, L)`.
 
     Raises:
         ConfigError: there is no such row, or the model has no encoder.
@@ -210,7 +217,11 @@ def latent_of_rows(fitted: TrainedModel, dataset: Dataset, rows: tuple[int, int]
 
 
 def latent_of_samples(fitted: TrainedModel, numbers: tuple[int, int], *, seed: int) -> Array:
-    """The latent vectors of two of a model's own draws under a seed, by their numbers from 0, `(2, L)`.
+    """Return the latent vectors of two of a model's own samples, `(2, L)`.
+
+    Arguments:
+        numbers: numbers of the samples, from 0.
+        seed: seed of the samples.
 
     Raises:
         ConfigError: a number is negative, or the model has no latent space.
@@ -222,5 +233,5 @@ def latent_of_samples(fitted: TrainedModel, numbers: tuple[int, int], *, seed: i
 
 
 def has_encoder(fitted: TrainedModel) -> bool:
-    """Whether events of data have latent vectors, or only the model's own samples have."""
+    """Return whether the model can encode data. If not, only its own samples have known latent vectors."""
     return isinstance(fitted.generator, Encoder)

@@ -2,8 +2,8 @@
 
 For a transform `y = (x - shift) / scale`, a density of the data is `log p(x) = log p(y) + log |det dy/dx|`. Values that
 a model measures as probability masses have no such term. If data lie on a grid and the model is a density, the
-probability of a grid point is the integral of the density over its cell, of which Jensen's inequality gives a lower
-bound ("A note on the evaluation of generative models", Theis, van den Oord and Bethge, 2016).
+probability of a grid point is the integral of the density over its cell. Jensen's inequality
+bounds it from below ("A note on the evaluation of generative models", Theis, van den Oord and Bethge, 2016).
 """
 
 from __future__ import annotations

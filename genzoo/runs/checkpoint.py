@@ -1,4 +1,4 @@
-"""Checkpoints: all that an exact resume needs, in a folder that is complete or absent."""
+"""Write and read checkpoints: all that an exact resume needs, in folders that are complete or absent."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _PREFIX = "step-"
 
 
 CHECKPOINTS = f"{_PREFIX}[0-9]*"
-"""What folders of checkpoints are called, as a pattern."""
+"""Pattern of the names of checkpoint folders."""
 
 
 class MonitorState(Settings):
-    """What a monitor remembers."""
+    """What early stopping remembers."""
 
     best: float | None = Field(None, description="best value so far")
     best_step: int | None = Field(None, ge=0)
     waited: int = Field(0, ge=0, description="evaluations since the best")
     former: MonitorState | None = Field(
-        None, description="before an evaluation that took place only because the budget was spent"
+        None, description="state before an evaluation that took place only because the budget was spent"
     )
 
 
@@ -42,13 +42,13 @@ class CheckpointState(Settings):
     step: int = Field(ge=0)
     seconds: float = Field(ge=0)
     numbers: dict[str, Any]
-    pending: bool = Field(False, description="whether what follows a step, such as an evaluation, is still to come")
+    pending: bool = Field(False, description="whether callbacks of the step, such as an evaluation, are still to run")
     monitor: MonitorState = Field(default_factory=MonitorState)
     tied: dict[str, str] = Field(default_factory=dict)
     tensors: str = Field(description="SHA-256 of state.safetensors")
 
     def kept(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Of a checkpoint's tensors, those that a finished run would keep: `generator.*` and `transform.*`."""
+        """Return the tensors that a finished run would keep: `generator.*` and `transform.*`."""
         average = strip_prefix(tensors, "ema.")
         weights = average or strip_prefix(tensors, "model.generator.")
         found = {f"generator.{name}": value for name, value in weights.items()}
@@ -56,12 +56,12 @@ class CheckpointState(Settings):
 
 
 def checkpoint_name(step: int) -> str:
-    """The folder of a step's checkpoint."""
+    """Return the name of a step's checkpoint folder."""
     return f"{_PREFIX}{step:06d}"
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """The complete checkpoints in `folder`, oldest first."""
+    """Return the complete checkpoints in `folder`, oldest first."""
     found = [path for path in folder.glob(f"{_PREFIX}*") if path.name.removeprefix(_PREFIX).isdecimal()]
     return sorted(found, key=_step_of)
 
@@ -80,10 +80,16 @@ def save_checkpoint(
     *,
     pending: bool = False,
 ) -> Path:
-    """Write a checkpoint; the folder appears under its name only when everything in it is on the disk.
+    """Write a checkpoint. The folder appears under its name only when everything in it is on the disk.
 
     Arguments:
-        pending: whether what follows the step, such as an evaluation, is still to come.
+        folder: folder of all checkpoints.
+        step: last step taken.
+        seconds: time that training has taken.
+        tensors: tensors of the engine and the transform.
+        numbers: other state of the engine.
+        monitor: state of early stopping.
+        pending: whether callbacks of the step, such as an evaluation, are still to run. Defaults to false.
 
     Raises:
         DivergenceError: a number to be saved is not finite; nothing is written.
@@ -115,7 +121,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(path: Path) -> tuple[CheckpointState, dict[str, Tensor]]:
-    """What `save_checkpoint` wrote.
+    """Read what `save_checkpoint` wrote.
 
     Raises:
         ArtifactError: it is damaged or was changed.
@@ -126,7 +132,7 @@ def load_checkpoint(path: Path) -> tuple[CheckpointState, dict[str, Tensor]]:
 
 
 def prune(folder: Path, keep: int, best: Collection[int | None]) -> None:
-    """Remove all but the `keep` last checkpoints and those of the steps in `best`."""
+    """Remove all checkpoints but the last `keep` and the steps in `best`."""
     names = {checkpoint_name(step) for step in best if step is not None}
     for path in checkpoints(folder)[:-keep]:
         if path.name not in names:
@@ -134,7 +140,7 @@ def prune(folder: Path, keep: int, best: Collection[int | None]) -> None:
 
 
 def discard_after(folder: Path, step: int) -> None:
-    """Remove the checkpoints of steps after `step`: training goes on from there, as they could not be used."""
+    """Remove the checkpoints of later steps. They could not be read, and training continues from `step`."""
     for path in checkpoints(folder):
         if _step_of(path) > step:
             remove_folder(path)

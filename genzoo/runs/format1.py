@@ -1,7 +1,7 @@
-"""Read what the first file format stored, and understand the names that its command lines used.
+"""Read files of format 1, and understand the former names of settings and flags.
 
-Format 1 is that of genzoo 0.1.0. Its settings and tensors get their current names when a file is read; the file itself
-stays as it is. Options of models and objectives are renamed as their specs say (`renamed`).
+genzoo 0.1.0 wrote format 1. Its settings and tensors get their current names when a file is read; the file itself does
+not change. Options of models and objectives are renamed as their specs say (`renamed`).
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ Note = Callable[[str, str], None]
 
 
 def current_layers(registry: Registry, model: str, *layers: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Layers of settings, as `resolve_config` takes them, under their current names.
+    """Return layers of settings, as `resolve_config` takes them, under their current names.
 
     Arguments:
-        registry: who is in the zoo.
+        registry: installed plugins.
         model: a name or id.
-        layers: what users gave; each may use former names.
+        layers: settings that users gave. Each may use former names.
 
     Raises:
         ConfigError: a setting is given under both names, with different values.
@@ -58,15 +58,15 @@ def current_layers(registry: Registry, model: str, *layers: Mapping[str, Any]) -
     named = [part["objective"]["name"] for part in layers if "name" in part.get("objective", {})]
     try:
         objective = registry.objective_of(entry, str(named[-1]) if named else entry.spec.objectives[0])
-    except ConfigError:  # `resolve_config` says so, after what is more to the point
+    except ConfigError:  # `resolve_config` raises it, after more important errors
         return [dict(part) for part in layers]
-    # All layers together first: the two names of one setting may stand in different ones.
-    _current_layer(entry, objective, merge(*layers), _nobody)
+    # Merge first: the two names of one setting may be in different layers.
+    _current_layer(entry, objective, merge(*layers), _ignore)
     return [_current_layer(entry, objective, part, _warn) for part in layers]
 
 
 def current_words(words: Sequence[str]) -> list[str]:
-    """The words of a command line with every flag under its current name.
+    """Return the words of a command line with every flag under its current name.
 
     Raises:
         ConfigError: a flag is given under both names, with different values.
@@ -102,7 +102,7 @@ def current_words(words: Sequence[str]) -> list[str]:
 
 
 def _cut(words: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
-    """The words before `--`, and the rest, which holds no flags."""
+    """Split a command line at `--`. The second part holds no flags."""
     end = list(words).index("--") if "--" in words else len(words)
     return words[:end], words[end:]
 
@@ -135,18 +135,18 @@ def _current_layer(
         found["training"] = _metrics(rename_training(layer["training"], owner, note), note)
     if isinstance(layer.get("data"), Mapping):
         found["data"] = _data(layer["data"], note)
-    told = layer.get("objective", {})
-    if "options" in told:
+    chosen = layer.get("objective", {})
+    if "options" in chosen:
         about = f"Objective {objective.spec.name!r}"
-        options = _options(objective.spec.renamed, told["options"], about, note, "objective.")
-        found["objective"] = {**told, "options": options}
+        options = _options(objective.spec.renamed, chosen["options"], about, note, "objective.")
+        found["objective"] = {**chosen, "options": options}
     return found
 
 
 def _options(
     renamed: Mapping[str, str], options: Mapping[str, Any], owner: str, note: Note, prefix: str = ""
 ) -> dict[str, Any]:
-    """Options under their current names, with their current values."""
+    """Return options under their current names, with their current values."""
     names = {former: current for former, current in renamed.items() if "=" not in former}
     valued = {}
     for name, value in options.items():
@@ -167,7 +167,7 @@ def _data(data: Mapping[str, Any], note: Note) -> dict[str, Any]:
 
 
 def _metrics(training: Mapping[str, Any], note: Note) -> dict[str, Any]:
-    """The settings of a training with metrics under their current names."""
+    """Return settings of a training with metrics under their current names."""
     found = dict(training)
     if isinstance(training.get("metrics"), list | tuple):
         found["metrics"] = [_metric(name, note) for name in training["metrics"]]
@@ -185,7 +185,7 @@ def _metric(name: Any, note: Note) -> Any:
 
 
 def current_metric(name: str) -> str:
-    """The current name of a metric.
+    """Return the current name of a metric.
 
     Warns:
         FormerNameWarning: it is given under a former name.
@@ -196,15 +196,16 @@ def current_metric(name: str) -> str:
 
 
 def former_metrics() -> dict[str, str]:
-    """The current names of metrics by their former names."""
+    """Return the current names of metrics by their former names."""
     return {former: entry.spec.name for entry in get_registry().metrics for former in entry.spec.former_names}
 
 
 def current_line(line: Mapping[str, Any], metrics: Mapping[str, str]) -> dict[str, Any]:
-    """One line of `metrics.jsonl` with parameter groups and metrics under their current names.
+    """Return a line of `metrics.jsonl` with parameter groups and metrics under their current names.
 
     Arguments:
-        metrics: from `former_metrics`, which is asked once for all lines of a log.
+        line: the line.
+        metrics: from `former_metrics`, called once for all lines of a log.
     """
     found = {metrics.get(name, name): value for name, value in line.items()}
     if isinstance(found.get("loss"), Mapping):
@@ -213,47 +214,47 @@ def current_line(line: Mapping[str, Any], metrics: Mapping[str, str]) -> dict[st
 
 
 def upgrade_config(content: dict[str, Any]) -> dict[str, Any]:
-    """`config.json` of a run as this version would have written it.
+    """Return `config.json` of a run as this version would have written it.
 
-    Options get the current names of their model and objective. Of format 1, so do all other settings, and those of the
-    other kind of training, which it stored for every model, are left out.
+    Options get the current names of their model and objective. In format 1 all other settings do, too. Format 1 stored
+    the settings of both kinds of training for every model; the unused ones are dropped.
     """
     found = dict(content)
     settings: type[BaseModel] | None = None
-    with _as_it_is():
+    with _unchanged_if_invalid():
         registry = get_registry()
         entry = registry.models.get(str(content["model"]))
-        with _as_it_is():
-            found["options"] = _options(entry.spec.renamed, content["options"], "The model", _nobody)
+        with _unchanged_if_invalid():
+            found["options"] = _options(entry.spec.renamed, content["options"], "The model", _ignore)
         chosen = content.get("objective", {}).get("name", entry.spec.objectives[0])
         objective = registry.objective_of(entry, str(chosen))
         settings = training_class(objective, content.get("objective", {}).get("options"))
         given = content["objective"]["options"]
-        options = _options(objective.spec.renamed, given, "The objective", _nobody)
+        options = _options(objective.spec.renamed, given, "The objective", _ignore)
         found["objective"] = {**content["objective"], "options": options}
     if content.get("format") != 1:
         return found
-    with _as_it_is():
-        training = _metrics(rename_training(content["training"], "The run"), _nobody)
-        settings = settings or GradientTraining  # of a model whose plugin is not installed, which is said later
+    with _unchanged_if_invalid():
+        training = _metrics(rename_training(content["training"], "The run"), _ignore)
+        settings = settings or GradientTraining  # the plugin is not installed, which is reported later
         own = {name: value for name, value in training.items() if name in settings.model_fields}
         found["training"] = {**own, "kind": settings.model_fields["kind"].default}
-    with _as_it_is():
-        found["data"] = _data(content["data"], _nobody)
+    with _unchanged_if_invalid():
+        found["data"] = _data(content["data"], _ignore)
     return _raised(found)
 
 
 def upgrade_model(content: dict[str, Any]) -> dict[str, Any]:
-    """`config.json` of a model folder as this version would have written it."""
+    """Return `config.json` of a model folder as this version would have written it."""
     found = dict(content)
-    with _as_it_is():
+    with _unchanged_if_invalid():
         entry = get_registry().models.get(str(content["model"]))
-        found["options"] = _options(entry.spec.renamed, content["options"], "The model", _nobody)
+        found["options"] = _options(entry.spec.renamed, content["options"], "The model", _ignore)
     return _raised(found)
 
 
 def upgrade_checkpoint(content: dict[str, Any]) -> dict[str, Any]:
-    """`state.json` of a checkpoint as this version would have written it."""
+    """Return `state.json` of a checkpoint as this version would have written it."""
     if content.get("format") != 1:
         return content
     found = dict(content)
@@ -268,9 +269,9 @@ def upgrade_checkpoint(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def upgrade_candidate(content: dict[str, Any]) -> dict[str, Any]:
-    """The record of a finished candidate of a comparison as this version would have written it."""
+    """Return the record of a finished candidate of a comparison as this version would have written it."""
     found = dict(content)
-    with _as_it_is():
+    with _unchanged_if_invalid():
         candidate = upgrade_config({**content["candidate"], "format": content["format"]})
         found["candidate"] = {key: value for key, value in candidate.items() if key != "format"}
         metrics = get_registry().metrics
@@ -281,12 +282,12 @@ def upgrade_candidate(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _raised(content: dict[str, Any]) -> dict[str, Any]:
-    """The content with the number of the current format, if it is of the first."""
+    """Return the content with the current format's number if it has format 1."""
     return {**content, "format": 2} if content.get("format") == 1 else content
 
 
 def current_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of a checkpoint under their current names."""
+    """Return the tensors of a checkpoint under their current names."""
     return {_tensor(name): value for name, value in tensors.items()}
 
 
@@ -300,12 +301,12 @@ def _tensor(name: str) -> str:
     )
 
 
-def _nobody(former: str, current: str) -> None:
-    """Files of format 1 use its names; that is no news to anybody."""
+def _ignore(former: str, current: str) -> None:
+    """Ignore a former name: files of format 1 always use them."""
 
 
 @contextlib.contextmanager
-def _as_it_is() -> Iterator[None]:
-    """Leave what does not have the form of format 1 to the checks that follow, which say what is wrong with it."""
+def _unchanged_if_invalid() -> Iterator[None]:
+    """Leave content that is not valid format 1 to the checks that follow, which report what is wrong with it."""
     with contextlib.suppress(ConfigError, PluginError, KeyError, TypeError, AttributeError):
         yield

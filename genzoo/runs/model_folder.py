@@ -1,4 +1,4 @@
-"""The portable `model/` folder: what a trained model needs to sample on its own, and nothing that could run."""
+"""Write and read the portable `model/` folder: all that a trained model needs to sample, and no code."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ModelFile(Settings):
 
 
 def save_model(folder: Path, fitted: TrainedModel, options: dict[str, Any], training: dict[str, Any]) -> str:
-    """Write a model folder in place of an earlier one.
+    """Write a model folder. It replaces an earlier one.
 
     Returns:
         SHA-256 of the weights file.
@@ -89,16 +89,16 @@ def load_model(folder: Path, registry: Registry, device: torch.device | None = N
 
 
 def _card(content: ModelFile) -> str:
-    """The model card, from what is recorded and nothing else."""
+    """Return the model card, written from the record alone."""
     rows = "\n".join(f"| {name} | {_cell(value)} |" for name, value in content.training.items() if value is not None)
     options = "\n".join(f"| {name} | {_cell(value)} |" for name, value in content.options.items())
     return (
         f"# {content.model}\n\n"
-        f"Trained with genzoo {content.genzoo} on events of this form: {content.data.describe()}.\n\n"
+        f"Trained with genzoo {content.genzoo} on data of this form: {content.data.describe()}.\n\n"
         f"```\ngenzoo sample PATH/TO/THIS/FOLDER -n 64 --out samples.png\n```\n\n"
         f"```python\nimport genzoo\n\nevents = genzoo.load('PATH/TO/THIS/FOLDER').sample(64)\n```\n\n"
         f"## Training\n\n| | |\n|---|---|\n{rows}\n\n## Options\n\n| option | value |\n|---|---|\n{options}\n\n"
-        f"The weights lie in `model.safetensors` (SHA-256 {content.tensors}). Nothing here is code.\n"
+        f"The weights are in `model.safetensors` (SHA-256 {content.tensors}). This folder contains no code.\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""A run: one directory with everything an experiment was and became."""
+"""A run: one directory with the settings, log, checkpoints, samples and model of one training."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Run:
     """A run directory.
 
     Arguments:
-        path: the directory; `Run.create` makes one, `Run(path)` opens one.
+        path: the directory. `Run.create` makes a new one, `Run(path)` opens an existing one.
     """
 
     def __init__(self, path: Path) -> None:
@@ -61,7 +61,7 @@ class Run:
 
     @property
     def samples(self) -> Path:
-        """The folder of sample pictures or tables."""
+        """The folder of sample images or tables."""
         return self.path / "samples"
 
     @property
@@ -75,22 +75,22 @@ class Run:
         return self.path / "metrics.jsonl"
 
     def pictures(self) -> list[Path]:
-        """The samples that were saved in its course, oldest first; nothing else that somebody put beside them."""
+        """Return the files of samples saved during training, oldest first. Other files in the folder are ignored."""
         named = (path for path in self.samples.glob("step-*") if path.stem.removeprefix("step-").isdecimal())
         return sorted(named, key=lambda path: int(path.stem.removeprefix("step-")))
 
     @property
     def config(self) -> RunConfig:
-        """What was asked for, read from `config.json`.
+        """The settings, read from `config.json`.
 
         Raises:
-            ArtifactError: it is missing or not of this version.
+            ArtifactError: the file is missing or of another version.
         """
         return read_settings(self.path / "config.json", RunConfig, upgrade_config)
 
     @property
     def record(self) -> dict[str, Any]:
-        """What became of it, read from `run.json`: status, versions, device, precision, seconds, steps."""
+        """The record, read from `run.json`: status, versions, device, precision, seconds, steps."""
         return read_json(self.path / "run.json")
 
     @staticmethod
@@ -98,8 +98,8 @@ class Run:
         """Make a run directory.
 
         Raises:
-            ConfigError: it exists already; a run is never overwritten.
-            GenzooError: it cannot be made.
+            ConfigError: it already exists; runs are never overwritten.
+            GenzooError: the directory cannot be made.
         """
         if path.exists():
             raise ConfigError(f"{path} exists already, and runs are never overwritten. Choose another --out.")
@@ -109,7 +109,7 @@ class Run:
             fresh.mkdir(parents=True)
             Run(fresh).configure(config)
             Run(fresh).update(status="created")
-            fresh.rename(path)  # whole or absent; fails, too, where another process was quicker
+            fresh.rename(path)  # also fails if another process was quicker
             sync(path.parent)
         except OSError as error:
             raise GenzooError(f"{path} could not be made: {error.strerror}.") from error
@@ -118,11 +118,11 @@ class Run:
         return Run(path)
 
     def configure(self, config: RunConfig) -> None:
-        """Set what is asked for, as a larger budget does."""
+        """Write the settings, such as those with a larger budget."""
         write_json(self.path / "config.json", config.model_dump(mode="json"))
 
     def update(self, **fields: Any) -> None:
-        """Put fields into `run.json`, keeping the others."""
+        """Set fields of `run.json` and keep the others."""
         known = self.record if (self.path / "run.json").exists() else {"format": 1, **_environment()}
         write_json(self.path / "run.json", {**known, **fields})
 
@@ -174,10 +174,10 @@ class Run:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from training into this run; what a killed one left half done is put right first.
+        """Keep other processes from training into this run. Repair first what a killed process left half done.
 
         Raises:
-            ArtifactError: another process trains into it, or a folder in it leads out of it.
+            ArtifactError: another process trains into the run, or a link in it leads out of it.
         """
         for folder in (self.model, self.checkpoints, self.samples):
             check_inside(folder, self.path)
@@ -189,10 +189,10 @@ class Run:
 
     @property
     def data(self) -> DataSpec:
-        """What one event is.
+        """Description of one event: the shape, the features and their kinds.
 
         Raises:
-            ArtifactError: the record does not say, or not rightly.
+            ArtifactError: the record lacks it, or it is damaged.
         """
         try:
             return _DATA.validate_python(self.record.get("data"))
@@ -200,29 +200,29 @@ class Run:
             raise ArtifactError(f"{self.path / 'run.json'} does not say what one event is.") from error
 
     def open_data(self) -> Dataset:
-        """The events that it was trained on, and those held out; nothing is fetched that a file asks for.
+        """Open the data that the run was trained on, held-out rows included. Nothing is downloaded.
 
         Raises:
-            ArtifactError: the data have changed, or its settings do not suit them.
-            DataError: they cannot be found or read.
+            ArtifactError: the data have changed, or the settings do not suit them.
+            DataError: the data cannot be found or read.
         """
         config = self.config
         try:
             with without_fetching():
                 dataset = open_dataset(config.data, get_registry())
         except ConfigError as error:
-            raise ArtifactError(f"{self.path} says of its data what does not suit them: {error}") from error
-        self.refuse_other_data(dataset, "Restore them, or name other data with --data.")
+            raise ArtifactError(f"{self.path} has settings that do not suit its data: {error}") from error
+        self.check_same_data(dataset, "Restore them, or name other data with --data.")
         return dataset
 
-    def refuse_other_data(self, dataset: Dataset, remedy: str) -> None:
-        """Refuse data that it was not trained on.
+    def check_same_data(self, dataset: Dataset, remedy: str) -> None:
+        """Check that a dataset is the one the run was trained on.
 
         Arguments:
-            remedy: what to do, as a sentence.
+            remedy: what to do if it is not, as a sentence.
 
         Raises:
-            ArtifactError: the data are others; the message says in what.
+            ArtifactError: it is not; the message says in what they differ.
         """
         config, record = self.config, self.record
         if dataset.digest() == config.data_digest:
@@ -231,41 +231,41 @@ class Run:
             before = self.data
         except ArtifactError:
             before = None
-        told = data_difference(before, dataset.spec, rows_before=record.get("events"), rows=len(dataset))
+        difference = data_difference(before, dataset.spec, rows_before=record.get("events"), rows=len(dataset))
         raise ArtifactError(
-            f"{self.path} was trained on other data than {config.data.source!r} holds now: {told}. {remedy}"
+            f"{self.path} was trained on other data than {config.data.source!r} holds now: {difference}. {remedy}"
         )
 
     def sample(self, n: int, *, seed: int = 0) -> Array:
-        """`TrainedModel.sample` of the trained model."""
+        """Call `TrainedModel.sample` of the trained model."""
         return self.load().sample(n, seed=seed)
 
     def log_prob(self, x: Array) -> Array:
-        """`TrainedModel.log_prob` of the trained model."""
+        """Call `TrainedModel.log_prob` of the trained model."""
         return self.load().log_prob(x)
 
     def encode(self, x: Array, *, seed: int = 0) -> Array:
-        """`TrainedModel.encode` of the trained model."""
+        """Call `TrainedModel.encode` of the trained model."""
         return self.load().encode(x, seed=seed)
 
     def decode(self, z: Array) -> Array:
-        """`TrainedModel.decode` of the trained model."""
+        """Call `TrainedModel.decode` of the trained model."""
         return self.load().decode(z)
 
     def reconstruct(self, x: Array) -> Array:
-        """`TrainedModel.reconstruct` of the trained model."""
+        """Call `TrainedModel.reconstruct` of the trained model."""
         return self.load().reconstruct(x)
 
     def log_prob_bound(self, x: Array, *, draws: int = 1, seed: int = 0) -> Array:
-        """`TrainedModel.log_prob_bound` of the trained model."""
+        """Call `TrainedModel.log_prob_bound` of the trained model."""
         return self.load().log_prob_bound(x, draws=draws, seed=seed)
 
     def log_posterior(self, x: Array) -> Array:
-        """`TrainedModel.log_posterior` of the trained model."""
+        """Call `TrainedModel.log_posterior` of the trained model."""
         return self.load().log_posterior(x)
 
     def impute(self, x: Array, *, draw: bool = False, seed: int = 0) -> Array:
-        """`TrainedModel.impute` of the trained model."""
+        """Call `TrainedModel.impute` of the trained model."""
         return self.load().impute(x, draw=draw, seed=seed)
 
 
@@ -281,10 +281,10 @@ def _environment() -> dict[str, Any]:
 
 
 def open_run(path: str) -> Run:
-    """The run at a path, or of that name in the folder of runs.
+    """Open the run at a path, or with that name in the folder of runs.
 
     Raises:
-        ArtifactError: there is none.
+        ArtifactError: there is no such run.
     """
     for place in (user_path(path), runs_folder() / path):
         if contains(place, "config.json", "run.json"):
@@ -294,23 +294,23 @@ def open_run(path: str) -> Run:
 
 
 def is_model_folder(path: str | Path) -> bool:
-    """Whether a folder is to be taken for that of a model, and not for a run directory."""
+    """Return whether a folder is a model folder rather than a run directory."""
     place = user_path(path)
     return not contains(place, "run.json") and (contains(place, "config.json") or contains(place, "model.safetensors"))
 
 
 def load(path: str | Path, device: str = "cpu") -> TrainedModel:
-    """The trained model of a run directory, or of a model folder wherever it came from.
+    """Load the trained model of a run directory, or a model folder from anywhere.
 
     Raises:
-        ArtifactError: it is neither, or it is damaged.
+        ArtifactError: the path is neither, or it is damaged.
     """
     fitted = load_model(user_path(path), get_registry()) if is_model_folder(path) else open_run(str(path)).load()
     return fitted.to(resolve_device(device, float64=fitted.generator.needs_float64))
 
 
 def run_name(config: RunConfig) -> str:
-    """The name of a new run directory, such as `dcgan-digits-20261122-101500`."""
+    """Return the name of a new run directory, such as `dcgan-digits-20261122-101500`."""
     model = config.model.rpartition("/")[2]
     source = Path(config.data.source).stem if os.sep in config.data.source else config.data.source
     data = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in source)[:40].strip("-") or "data"

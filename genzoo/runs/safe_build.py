@@ -57,7 +57,7 @@ class StoredWeights:
     """Tensors `generator.*` and `transform.*` in a file, and `validation_scores` if it has them.
 
     Arguments:
-        path: where they are, for messages.
+        path: file or folder that holds them, for messages.
         outlines: tensors without numbers, by name.
         read: reads them with their numbers.
     """
@@ -127,7 +127,7 @@ def find_entry(model: str, registry: Registry, path: str) -> Entry[ModelSpec]:
 
 def _check_names(weights: StoredWeights) -> None:
     if strange := sorted(name for name in weights.outlines if name != SCORES and not name.startswith(_PREFIXES)):
-        raise ArtifactError(f"{weights.path} holds a tensor {strange[0]!r}, which belongs to no part of a model.")
+        raise ArtifactError(f"{weights.path} holds a tensor {strange[0]!r}, which is part of no model.")
 
 
 def _check_fit(

@@ -65,20 +65,20 @@ def train(
     Arguments:
         model: its name, `"dcgan"`, or id, `"genzoo-gan/dcgan"`.
         data: a built-in name, a path, an array `(N, *event)`, a table of pyarrow, pandas or polars, a `Dataset`, or
-            settings such as `{"source": "photos", "size": 32}`; the model's own default without.
-        objective: one of those the model lists, or its settings, `{"name": "hinge", "margin": 2.0}`; the model's
-            first without.
+            settings such as `{"source": "photos", "size": 32}`. Defaults to the model's own choice.
+        objective: an objective of the model, or its settings such as `{"name": "hinge", "margin": 2.0}`. Defaults to
+            the model's first.
         preset: a named alternative recipe of the model.
         seed: the same seed gives the same weights on the same machine.
         device: `auto | cpu | cuda | cuda:N | mps`.
         precision: `auto | fp64 | fp32 | tf32 | bf16 | fp16`.
-        out: the run directory; one below `runs` without.
+        out: the run directory. Defaults to a new one in `runs`.
         training: settings such as `{"epochs": 50, "batch_size": 64}`.
         split: shares of the rows held out, such as `{"validation": 0.2, "test": 0.0}`.
-        warm_start: a run or model folder of the same model, whose weights and transform training goes on from.
+        warm_start: a run or model folder of the same model. Training starts from its weights and transform.
         weights: how much each event of data in memory counts, `(N,)`, for models that learn by
-            expectation-maximization.
-        callbacks: watch every step: a `Callback`, or a function that is called with each `Step`.
+            expectation-maximization. Defaults to 1 each.
+        callbacks: watch the training; each is a `Callback`, or a function that takes a `Step`.
         options: the model's own options.
 
     Returns:
@@ -116,20 +116,20 @@ def resume(
     minutes: float | None = None,
     callbacks: Sequence[AnyCallback] = (),
 ) -> Run:
-    """Go on with a run from its last checkpoint, as if it had never stopped.
+    """Continue a run from its last checkpoint, as if it had never stopped.
 
     Arguments:
         path: the run directory.
-        data: what it was trained on, where that was in memory.
-        epochs, steps, minutes: a larger budget in place of the run's own.
-        callbacks: watch every step: a `Callback`, or a function that is called with each `Step`.
+        data: the data it was trained on, if they were in memory.
+        epochs, steps, minutes: a larger budget. Defaults to the run's own.
+        callbacks: watch the training; each is a `Callback`, or a function that takes a `Step`.
 
     Raises:
         GenzooError: see `genzoo.errors`.
 
     Warns:
-        UserWarning: it will not end as a run that was asked for as much at the start, or began from an earlier
-            checkpoint, as the last one is damaged.
+        UserWarning: the result will differ from a run with the larger budget from the start; or the last checkpoint
+            is damaged, and training continues from an earlier one.
     """
     dataset = None if data is None else given_data(data)[0]
     budget = {"epochs": epochs, "steps": steps, "minutes": minutes}

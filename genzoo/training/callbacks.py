@@ -106,7 +106,7 @@ class MetricsLogger(Callback):
         self._sync()
 
     def losses(self, records: Iterable[LossRecord]) -> None:
-        """Append a line for each record that is due."""
+        """Append a line for every record to log."""
         self.write(
             {
                 "step": record.step,

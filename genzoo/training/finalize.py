@@ -101,7 +101,7 @@ class ModelSaver(Callback):
 
 
 class RunRecord(Callback):
-    """Writes in `run.json` how a training begins and ends, whatever ends it.
+    """Writes in `run.json` how a training begins and ends, also if it fails.
 
     Use it as a context around `Trainer.fit`, and as the last of its callbacks.
 

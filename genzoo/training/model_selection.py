@@ -1,4 +1,4 @@
-"""The rule by which the best step is chosen on validation rows."""
+"""Which value on validation rows selects the best step."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from genzoo.models.objective import Objective
 from genzoo.plugins.registry import Registry
 
 OBJECTIVE = "objective"
-"""What the rule is called that goes by the objective's own monitor."""
+"""Name of the objective's own monitor, where a rule could name a metric."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +21,12 @@ class SelectionRule:
     """What is evaluated on validation rows.
 
     Arguments:
-        by: what the best step goes by: `objective`, or the name of a metric.
-        direction: which way is better.
-        metrics: those that are recorded.
-        extractor: of their features.
+        by: value that selects the best step: `objective`, or the name of a metric.
+        direction: whether higher or lower is better.
+        metrics: metrics to record.
+        extractor: computes their features.
         monitored: whether the objective's own monitor is recorded.
-        selects: whether the best step is the one to keep; else evaluations are only told.
+        selects: whether the best step is kept. If not, evaluations are only logged and the last step is kept.
     """
 
     by: str
@@ -37,29 +37,29 @@ class SelectionRule:
     selects: bool
 
     def better(self, value: float, best: float | None) -> bool:
-        """Whether a value is better than the best so far."""
+        """Return whether a value is better than the best so far."""
         if best is None:
             return True
         return value > best if self.direction == "higher" else value < best
 
 
 def has_monitor(objective: Objective) -> bool:
-    """Whether an objective itself gives patience something to watch."""
+    """Return whether an objective has a monitor of its own."""
     return type(objective).monitor is not Objective.monitor
 
 
 def selects(training: Training) -> bool:
-    """Whether settings ask for validation rows, by which the best step is then chosen."""
+    """Return whether settings ask to select the best step on validation rows."""
     return isinstance(training, GradientTraining) and _option(training) is not None
 
 
 def find_selection_rule(
     zoo: Registry, config: RunConfig, objective: Objective, dataset: Dataset, split: Split
 ) -> SelectionRule | None:
-    """What a training watches; `None` where there is nothing to see, and nobody asked.
+    """Return what a training evaluates, or `None` if nothing can be evaluated and the settings do not ask for it.
 
     Raises:
-        ConfigError: what was asked for cannot be watched.
+        ConfigError: the settings ask for something that cannot be evaluated.
     """
     training = config.training
     if not isinstance(training, GradientTraining):  # EM ends when its likelihood has converged
@@ -70,14 +70,14 @@ def find_selection_rule(
         named = (*named, str(training.monitor))
     if option is not None and not monitored and not named:
         raise ConfigError(
-            f"Objective {config.objective.name!r} says nothing about quality on validation rows, so {option} has "
-            f"nothing to watch. Name a metric, such as --metric frechet-distance, or leave {option} out."
+            f"Objective {config.objective.name!r} does not measure quality on validation rows, so {option} has "
+            f"nothing to monitor. Name a metric, such as --metric frechet-distance, or leave {option} out."
         )
     if option is not None and not len(split.validation):
         off = " ".join(f"-o training.{name}=null" for name in _asked(training).values() if name != "metrics")
         raise ConfigError(
-            f"{option} watches the validation rows, and the split has none (split.validation is 0). Leave some, or "
-            f"leave that out (what a recipe asks for with {off})."
+            f"{option} needs validation rows, and the split has none (split.validation is 0). Set it above 0, or leave "
+            f"{option} out. If it comes from a recipe: {off}."
         )
     if not (monitored or named) or not len(split.validation):
         return None
@@ -88,30 +88,30 @@ def find_selection_rule(
     by = training.monitor or (OBJECTIVE if monitored else metrics[0].name)
     if by == OBJECTIVE:
         if not monitored:
-            raise ConfigError(f"Objective {config.objective.name!r} has nothing to watch itself; name a metric.")
+            raise ConfigError(f"Objective {config.objective.name!r} has no monitor of its own. Name a metric.")
         return SelectionRule(by, "lower", metrics, extractor, monitored, option is not None)
     chosen = metrics[named.index(by)]
     return SelectionRule(chosen.name, chosen.direction, metrics, extractor, monitored, option is not None)
 
 
 def _check_metric(metric: Metric, zoo: Registry, config: RunConfig, dataset: Dataset) -> None:
-    """Refuse a metric that says nothing of such data or of such a model."""
+    """Check that a metric applies to such data and such a model."""
     modality = dataset.spec.modality
     if modality not in metric.modalities:
         kinds = " and ".join(f"{kind}s" for kind in metric.modalities)
         raise ConfigError(f"Metric {metric.name!r} is for {kinds}, and these data are of modality {modality!r}.")
     capable = zoo.models.get(config.model).spec.capabilities & {"likelihood", "likelihood-bound"}
     if "likelihood" in metric.needs and not capable:
-        raise ConfigError(f"Metric {metric.name!r} is of a likelihood, and model {config.model!r} has none.")
+        raise ConfigError(f"Metric {metric.name!r} needs a likelihood, and model {config.model!r} has none.")
 
 
 def _option(training: GradientTraining) -> str | None:
-    """The first option that asks for evaluations."""
+    """Return the first option that asks for evaluations."""
     return next(iter(_asked(training)), None)
 
 
 def _asked(training: GradientTraining) -> dict[str, str]:
-    """The options that ask for evaluations, and the settings that they are."""
+    """Return the options that ask for evaluations, and their settings."""
     names = {
         "--patience": "patience",
         "--metric": "metrics",

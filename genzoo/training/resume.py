@@ -27,16 +27,16 @@ from genzoo.training.setup import TrainingSetup, build_setup
 
 @dataclass(frozen=True, slots=True)
 class ResumePoint:
-    """Where a training begins: at nothing, or after a checkpoint.
+    """Where a training begins: at the start, or after a checkpoint.
 
     Arguments:
-        step, seconds: taken so far.
-        state: of the checkpoint.
-        found: the names of all checkpoints that there were.
-        monitor: what its monitor remembers.
-        pending: whether what follows the step, such as an evaluation, is still to come.
-        evaluated: whether the log's evaluation after the step is to stand.
-        notes: what is worth saying, in sentences.
+        step, seconds: steps and time taken so far.
+        state: state of the checkpoint. `None` at the start.
+        found: names of all checkpoints in the run.
+        monitor: state of early stopping.
+        pending: whether callbacks of the step, such as an evaluation, are still to run.
+        evaluated: whether to keep the log's evaluation after the step.
+        notes: warnings for the user, in sentences.
     """
 
     step: int = 0
@@ -55,32 +55,32 @@ def prepare_resume(
     dataset: Dataset | None = None,
     processes: Processes = SINGLE_PROCESS,
 ) -> tuple[Run, TrainingSetup, ResumePoint]:
-    """Open a run and take up its last checkpoint.
+    """Open a run and load its last checkpoint.
 
     Arguments:
         path: the run directory.
-        budget: `epochs`, `steps` or `minutes` in place of the run's own, those that are not `None`.
+        budget: `epochs`, `steps` or `minutes`. Those that are not `None` replace the run's own.
+        dataset: data in memory. Defaults to the run's source.
         processes: as many as the run had.
 
     Raises:
-        ArtifactError: no such run, no checkpoint, another process at work on it, or the data are not those it was
-            trained on.
-        ConfigError: there is nothing to go on with, or the run had another number of processes.
+        ArtifactError: no such run, no checkpoint, another process trains it, or the data have changed.
+        ConfigError: nothing is left to train, or the run had another number of processes.
     """
     run = open_run(path)
-    # So that nobody reads what is being replaced; training holds it again.
+    # So that this does not read what another process is replacing. Training takes the lock again.
     with run.locked() if processes.first else contextlib.nullcontext():
         names = tuple(path.name for path in checkpoints(run.checkpoints))
         found = _last_checkpoint(run)
     config, record = run.config, run.record
     given = {key: value for key, value in budget.items() if key in BUDGETS and value is not None}
     if found is not None:
-        _refuse_other_processes(run, record, processes)
+        _check_processes(run, record, processes)
     content = config.model_dump()
     content["training"] = merge_training(content["training"], given)
     content["precision"] = record.get("precision", config.precision)
     asked = validate(RunConfig, content, str(run.path))
-    with without_fetching():  # the run may be anybody's
+    with without_fetching():  # the run may come from anywhere
         setup = build_setup(asked, dataset, resumed=None if found is None else run, processes=processes)
     if found is None:
         return run, setup, ResumePoint()
@@ -91,18 +91,18 @@ def prepare_resume(
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ArtifactError(f"{checkpoint} does not fit its run: {type(error).__name__}: {error}.") from error
     changed = _has_other_budget(config, setup, state)
-    start = _start(setup, state, (*notes, *(_about_more(setup) if changed else ())))
-    _refuse_spent(run, setup, start, changed=changed)
+    start = _start(setup, state, (*notes, *(_notes_on_budget(setup) if changed else ())))
+    _check_budget(run, setup, start, changed=changed)
     return run, setup, dataclasses.replace(start, found=names)
 
 
 def _last_checkpoint(run: Run) -> tuple[Path, CheckpointState, dict[str, Tensor], tuple[str, ...]] | None:
-    """The last checkpoint that can be read, and what is to be said of those that cannot.
+    """Return the last checkpoint that can be read, with a note about each later one that cannot.
 
-    `None` where training was stopped before there was one.
+    Return `None` if training stopped before the first checkpoint.
 
     Raises:
-        ArtifactError: there is none of a run that has begun, none that can be read, or one that leads out of the run.
+        ArtifactError: the run has begun but has no checkpoint, none can be read, or a link leads out of the run.
     """
     damage: list[ArtifactError] = []
     for path in reversed(checkpoints(run.checkpoints)):
@@ -112,26 +112,26 @@ def _last_checkpoint(run: Run) -> tuple[Path, CheckpointState, dict[str, Tensor]
         except ArtifactError as error:
             damage.append(error)
             continue
-        notes = tuple(f"{error} Going on from {path.name} instead." for error in damage)
+        notes = tuple(f"{error} Continuing from {path.name} instead." for error in damage)
         return path, state, tensors, notes
     if damage:
         raise damage[0]
     begun = run.log.exists() and run.log.stat().st_size > 0
     if begun or run.model.exists():
-        raise ArtifactError(f"{run.path} has no checkpoint to go on from.")
+        raise ArtifactError(f"{run.path} has no checkpoint to continue from.")
     return None
 
 
 def _has_other_budget(config: RunConfig, setup: TrainingSetup, state: CheckpointState) -> bool:
-    """Whether a run is given another budget than it had, and has taken steps under what it had."""
+    """Return whether a run that has taken steps is given another budget."""
     budgets = [
         {name: getattr(training, name) for name in BUDGETS} for training in (config.training, setup.config.training)
     ]
     return state.step > 0 and budgets[0] != budgets[1]
 
 
-def _about_more(setup: TrainingSetup) -> tuple[str, ...]:
-    """Why a run that is given more will not equal one that had as much from the start; nothing where it will."""
+def _notes_on_budget(setup: TrainingSetup) -> tuple[str, ...]:
+    """Return the reasons why a run with a larger budget differs from a run that had it from the start."""
     training = setup.config.training
     if not isinstance(training, GradientTraining):
         return ()
@@ -142,16 +142,16 @@ def _about_more(setup: TrainingSetup) -> tuple[str, ...]:
     if setup.engine.objective.settled > 0:
         notes.append("The objective changes with the share of the budget that is spent")
     if setup.config.training.minutes is not None:
-        notes.append("A budget in minutes takes as many steps as the machine is quick")
+        notes.append("The number of steps in a budget of minutes depends on the machine")
     return tuple(
-        f"{note}: the steps so far were taken under the former one, so this will not equal a run that was "
-        f"given as much from the start."
+        f"{note}: the steps so far were taken under the former one, so the result will differ from a run that had "
+        f"the larger budget from the start."
         for note in notes
     )
 
 
 def _start(setup: TrainingSetup, state: CheckpointState, notes: tuple[str, ...]) -> ResumePoint:
-    """Where to go on; an evaluation that took place only because the budget was spent is undone under a larger one."""
+    """Return where to continue. Undo an evaluation that took place only because the former budget was spent."""
     former = state.monitor.former
     undone = former is not None and setup.budget.spent(state.step, state.seconds) < 1.0
     monitor = former if former is not None and undone else state.monitor
@@ -159,34 +159,34 @@ def _start(setup: TrainingSetup, state: CheckpointState, notes: tuple[str, ...])
     return ResumePoint(state.step, state.seconds, state, (), monitor, state.pending, evaluated, notes)
 
 
-def _refuse_other_processes(run: Run, record: Mapping[str, Any], processes: Processes) -> None:
-    """Refuse to go on in more or fewer processes: sums in another order would not end with the same bits."""
+def _check_processes(run: Run, record: Mapping[str, Any], processes: Processes) -> None:
+    """Check the number of processes: sums in another order would not give the same bits."""
     had = record.get("processes", 1)
     if had != processes.count:
         raise ConfigError(
             f"{run.path} was trained by {had} {'process' if had == 1 else 'processes'}, and this is one of "
-            f"{processes.count}; only as many go on to the same bits. Use {launch_command(had)} train --resume "
-            f"{run.path}, or begin a new run from its weights with --warm-start."
+            f"{processes.count}. Only the same number gives the same result. Use {launch_command(had)} train --resume "
+            f"{run.path}, or start a new run from its weights with --warm-start."
         )
 
 
-def _refuse_spent(run: Run, setup: TrainingSetup, start: ResumePoint, *, changed: bool) -> None:
-    """Refuse to go on with a run that has nothing left to do, or has spent a budget that was `changed`."""
+def _check_budget(run: Run, setup: TrainingSetup, start: ResumePoint, *, changed: bool) -> None:
+    """Check that a run has something left to train, also under a budget that has `changed`."""
     if run.record.get("status") == "finished":
-        _refuse_settled(run, setup, start)
-    elif not changed:  # what follows the last step may be still to come
+        _check_unfinished(run, setup, start)
+    elif not changed:  # callbacks of the last step may still have to run
         return
     if setup.budget.spent(start.step, start.seconds) >= 1.0:
         raise ConfigError(
             f"{run.path} has spent its budget: {start.step} steps in {start.seconds:.0f} s. "
-            f"Give more than that with --epochs, --steps or --minutes."
+            f"Give a larger budget with --epochs, --steps or --minutes."
         )
 
 
-def _refuse_settled(run: Run, setup: TrainingSetup, start: ResumePoint) -> None:
-    """Refuse to go on where no budget would change anything."""
+def _check_unfinished(run: Run, setup: TrainingSetup, start: ResumePoint) -> None:
+    """Check that a larger budget would change anything."""
     if setup.engine.finished:
-        raise ConfigError(f"{run.path} has converged after {start.step} passes; there is nothing to go on with.")
+        raise ConfigError(f"{run.path} has already converged after {start.step} passes; nothing is left to train.")
     training = setup.config.training
     patience = training.patience if isinstance(training, GradientTraining) else None
     if patience is not None and start.monitor.waited >= patience:

@@ -82,7 +82,7 @@ class TrainingSetup:
         return TrainedModel(self.config.model, self.engine.trained, self.transform, self.dataset.spec, accepts)
 
     def summary(self) -> dict[str, Any]:
-        """What will be trained, for people and for `--dry-run --json`."""
+        """Return what will be trained, for people and for `--dry-run --json`."""
         groups = self.engine.model.groups.items()
         return {
             "model": self.config.model,
@@ -134,7 +134,7 @@ def build_setup(
     # 2. Data, and which rows to train on.
     config, dataset = _opened(config, dataset, zoo)
     if resumed is not None:
-        resumed.refuse_other_data(dataset, "Restore the data, or train a new run.")
+        resumed.check_same_data(dataset, "Restore the data, or train a new run.")
     check_data(entry, dataset.spec)
     split = dataset.split(config.split, config.seed) if split is None else split
     if dataset.weights is not None and not dataset.weights[split.train].any():
@@ -169,7 +169,7 @@ def build_setup(
         _check_events(entry.spec.name, max(objective.least_events(model), processes.count), split)
         engine, loader, budget = _by_em(config, model, objective, processes, signals, source)
     else:
-        raise PluginError(f"Objective {config.objective.name!r} is of no kind that this engine trains.")
+        raise PluginError(f"Objective {config.objective.name!r} is neither a GradientObjective nor an EMObjective.")
     return TrainingSetup(
         config=config,
         dataset=dataset,
@@ -199,7 +199,7 @@ class _Source:
 
 
 def _opened(config: RunConfig, dataset: Dataset | None, zoo: Registry) -> tuple[RunConfig, Dataset]:
-    """The data, from memory or from their source, whose place is then part of the configuration."""
+    """Return the data, and the configuration with the absolute path of their source."""
     if dataset is not None:
         return config, usable(dataset, dataset.name)
     config = config.model_copy(update={"data": anchor(config.data, zoo)})
@@ -207,7 +207,7 @@ def _opened(config: RunConfig, dataset: Dataset | None, zoo: Registry) -> tuple[
 
 
 def _training_blocks(dataset: Dataset, rows: Rows, dequantizer: Dequantizer | None) -> Iterator[Array]:
-    """The events of the training rows as the transform is fitted to them, in data units."""
+    """Yield the training rows, in data units, with the noise that the model sees."""
     done = 0
     for block in dataset.blocks(rows):
         index = torch.from_numpy(rows[done : done + len(block)])
@@ -216,10 +216,10 @@ def _training_blocks(dataset: Dataset, rows: Rows, dequantizer: Dequantizer | No
 
 
 def _needs_density(generator: Generator, dataset: Dataset, dequantizer: Dequantizer | None) -> bool:
-    """Whether training rows that have no density are to be refused.
+    """Return whether to raise for training rows that have no density, such as a constant column.
 
-    On a grid there is one, under the noise. Images that lie on none are asked of where the likelihood is exact: what
-    bounds it has a shared or a least deviation, as constant pixels are common.
+    On a grid, the noise gives them one. Images off a grid are checked only if the likelihood is exact: models with a
+    bound have a shared or a smallest deviation, because constant pixels are common.
     """
     if dequantizer is not None:
         return False
@@ -227,47 +227,50 @@ def _needs_density(generator: Generator, dataset: Dataset, dequantizer: Dequanti
 
 
 def _runtime(config: RunConfig, objective: Objective, processes: Processes) -> Runtime:
-    """Device and precision; EM sums in float64, and has no use for coarser products."""
+    """Return device and precision. EM sums in float64 and cannot use coarser products."""
     device = processes.device(config.device)
     if not isinstance(objective, EMObjective):
         return resolve_runtime(device, config.precision)
     if config.precision in ("tf32", "bf16", "fp16"):
-        raise ConfigError(f"EM computes in fp32 or fp64, and {config.precision} was asked for. Use one of those.")
+        raise ConfigError(f"EM computes in fp32 or fp64, not in {config.precision}. Use --precision fp32 or fp64.")
     return resolve_runtime(device, config.precision, mixed=False, float64=True)
 
 
 def _warm_start(config: RunConfig, dataset: Dataset) -> TrainedModel | None:
-    """The model to go on from, whose transform is taken along with its weights.
+    """Return the model to start from, with its transform.
 
     Raises:
-        ConfigError: it is another model, or one of other columns.
+        ConfigError: it is another model, or has other columns.
     """
     if config.warm_start is None:
         return None
     found = load(config.warm_start)
     if found.model != config.model:
-        raise ConfigError(f"{config.warm_start} holds a {found.model!r}, from which {config.model!r} cannot start.")
+        raise ConfigError(
+            f"{config.warm_start} holds the model {found.model!r}, and {config.model!r} cannot start from it."
+        )
     if found.data.event_shape != dataset.spec.event_shape or found.data.features != dataset.spec.features:
         raise ConfigError(f"{config.warm_start} was trained on other columns or shapes than {dataset.name} has.")
     return found
 
 
 def _take_over(generator: Generator, warm: Generator, path: str) -> None:
-    """Give a generator the weights of another, that of a warm start at `path`.
+    """Copy the weights of a warm start at `path` into a generator.
 
     Raises:
-        ConfigError: theirs have other shapes.
+        ConfigError: they have other shapes.
     """
     own, other = generator.state_dict(), warm.state_dict()
     if {name: value.shape for name, value in own.items()} != {name: value.shape for name, value in other.items()}:
-        raise ConfigError(f"{path} was trained with options that give its weights other shapes. Ask for the same ones.")
+        raise ConfigError(f"{path} was trained with options that give its weights other shapes. Use the same options.")
     load_tensors(generator, other)
 
 
 def _check_events(model: str, least: int, split: Split) -> None:
     if len(split.train) < least:
         raise DataError(
-            f"Model {model!r} as asked for needs at least {least} training rows, and there are {len(split.train)}."
+            f"Model {model!r} with these options needs at least {least} training rows, and there are "
+            f"{len(split.train)}."
         )
 
 
@@ -301,7 +304,7 @@ def _by_gradient(
     assert isinstance(settings, GradientTraining)
     if source.dataset.weights is not None:
         raise ConfigError(
-            f"Objective {config.objective.name!r} learns by gradients, which take no weights of events. Leave "
+            f"Objective {config.objective.name!r} learns by gradients and does not support weighted rows. Leave "
             f"--weight out, or use a model that learns by expectation-maximization."
         )
     images = source.dataset.spec.modality == "image"
@@ -328,7 +331,7 @@ def _by_gradient(
     )
     budget = Budget.of(settings, loader.steps_per_epoch)
     if budget.steps is None and budget.seconds is None:
-        raise ConfigError(f"Model {config.model!r} brings no budget. Give --epochs, --steps or --minutes.")
+        raise ConfigError(f"Model {config.model!r} has no default budget. Give --epochs, --steps or --minutes.")
     return engine, loader, budget
 
 

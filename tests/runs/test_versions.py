@@ -60,7 +60,7 @@ def test_old_runs_are_gone_on_with(version, name, tmp_path):
     shutil.copytree(RUNS / version / name, tmp_path / "run")
     before = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["steps"]
     with (
-        pytest.warns(UserWarning, match="will not equal a run that was given as much")
+        pytest.warns(UserWarning, match="the result will differ from a run that had the larger budget")
         if name == "vae"
         else contextlib.nullcontext()
     ):
