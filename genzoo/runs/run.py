@@ -49,7 +49,7 @@ class Run:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._loaded: dict[tuple[tuple[Path, int | None], torch.device | None], TrainedModel] = {}
+        self._loaded: dict[tuple[tuple[int | None, ...], torch.device | None], TrainedModel] = {}
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
@@ -137,39 +137,40 @@ class Run:
         Raises:
             ArtifactError: the run holds neither, or it is damaged.
         """
-        source = self._source()
-        if (source, device) not in self._loaded:
-            self._loaded = {(source, device): self._read(source, device)}
-        return self._loaded[source, device]
+        key = self._stamp(), device
+        if key not in self._loaded:
+            self._loaded = {key: self._read(device)}
+        return self._loaded[key]
 
-    def _source(self) -> tuple[Path, int | None]:
-        """Return the folder to read the model from, and when it was written."""
+    def _stamp(self) -> tuple[int | None, ...]:
+        """Return when the files were last written that decide what `load` returns."""
+        return tuple(
+            path.stat().st_mtime_ns if path.exists() else None
+            for path in (self.path / "run.json", self.checkpoints, self.model)
+        )
+
+    def _read(self, device: torch.device | None) -> TrainedModel:
         saved = checkpoints(self.checkpoints)
-        finished = self.record.get("status") == "finished"
-        folder = self.model if finished or (not saved and (self.model / "config.json").exists()) else None
-        if folder is None and not saved:
-            raise ArtifactError(f"{self.path} holds neither a trained model nor a checkpoint. Train it first.")
-        folder = folder or saved[-1]
-        with contextlib.suppress(OSError):  # what is missing is reported when it is read
-            return folder, folder.stat().st_mtime_ns
-        return folder, None
-
-    def _read(self, source: tuple[Path, int | None], device: torch.device | None) -> TrainedModel:
-        folder, _ = source
         try:
-            check_inside(folder, self.path)
-            if folder == self.model:
-                return load_model(folder, get_registry(), device)
-            state, tensors = load_checkpoint(folder)
+            finished = self.record.get("status") == "finished"
+            if finished or (not saved and (self.model / "config.json").exists()):
+                check_inside(self.model, self.path)
+                return load_model(self.model, get_registry(), device)
+            return self._read_checkpoint(saved, device)
         except ArtifactError:
-            now = self._source()
-            if now == source:
+            if checkpoints(self.checkpoints) == saved:
                 raise
-            return self._read(now, device)  # training goes on, and has replaced it meanwhile
+            return self._read(device)  # training goes on, and has replaced them meanwhile
+
+    def _read_checkpoint(self, saved: list[Path], device: torch.device | None) -> TrainedModel:
+        if not saved:
+            raise ArtifactError(f"{self.path} holds neither a trained model nor a checkpoint. Train it first.")
+        check_inside(saved[-1], self.path)
+        config = self.config
+        state, tensors = load_checkpoint(saved[-1])
         kept = state.kept(tensors)
         outlines = {name: tensor.to("meta") for name, tensor in kept.items()}
-        weights = StoredWeights(str(folder), outlines, lambda: kept)
-        config = self.config
+        weights = StoredWeights(str(saved[-1]), outlines, lambda: kept)
         return build_from_file(config.model, config.options, self.data, weights, get_registry(), device)
 
     @contextlib.contextmanager

@@ -1,0 +1,194 @@
+"""The loop and its callbacks, with an engine that only counts."""
+
+import os
+import signal
+
+import pytest
+import torch
+
+import genzoo
+import genzoo.runs.run as run_module
+from genzoo.engine.dataloader import DataLoader
+from genzoo.engine.schedule import Budget
+from genzoo.engine.signals import Abandoned, Signals
+from genzoo.training.trainer import Callback, Trainer
+
+
+class Counting:
+    """An engine whose loss is the number of its step."""
+
+    def __init__(self, finished_after=None):
+        self.taken = []
+        self.finished_after = finished_after
+
+    @property
+    def finished(self):
+        return len(self.taken) == self.finished_after
+
+    def update(self, item, step, fraction):
+        self.taken.append((item, step, fraction))
+        return {"loss": torch.tensor(float(step))}
+
+
+class Numbers(DataLoader):
+    """A loader that yields the number of each step, of which five make an epoch."""
+
+    def __init__(self):
+        super().__init__(torch.device("cpu"), 5)
+        self.closed = False
+
+    def items(self, first):
+        try:
+            while True:
+                yield first
+                first += 1
+        finally:
+            self.closed = True
+
+
+class Noting(Callback):
+    """Notes each hook, and does something at one of them."""
+
+    def __init__(self, notes, name="", at=None, do=None):
+        self.notes, self.name, self.at, self.do = notes, name, at, do
+
+    def note(self, hook, *rest):
+        self.notes.append((self.name + hook, *rest))
+        if (hook, *rest[:1]) == self.at:
+            self.do(self)
+
+    def on_start(self):
+        self.note("start")
+
+    def on_update(self, step):
+        self.note("update", step.number)
+
+    def on_step(self, step):
+        self.note("step", step.number)
+
+    def on_step_end(self, step, *, stopping):
+        self.note("step_end", step.number, stopping)
+
+    def on_interrupt(self, step, *, complete):
+        self.note("interrupt", step.number, complete)
+
+    def on_end(self, outcome, losses):
+        self.note("end", outcome)
+
+
+def trainer(steps=3, engine=None, loader=None, **options):
+    return Trainer(engine or Counting(), loader or Numbers(), Budget(steps, None), seed=0, **options)
+
+
+def stop(callback):
+    callback.stop = True
+
+
+def interrupt(_):
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_all_callbacks_run_one_hook_before_any_runs_the_next():
+    notes = []
+    assert trainer(1).fit([Noting(notes, "a "), Noting(notes, "b ")]) == "finished"
+    expected = [("start",), ("update", 1), ("step", 1), ("step_end", 1, False), ("end", "finished")]
+    assert notes == [(name + hook, *rest) for hook, *rest in expected for name in ("a ", "b ")]
+
+
+def test_a_function_serves_as_a_callback():
+    steps, loader = [], Numbers()
+    trainer(7, loader=loader).fit([steps.append])
+    assert [(step.number, step.epoch, step.ends_epoch, step.last) for step in steps] == [
+        (n, 1 + (n > 5), n == 5, n == 7) for n in range(1, 8)
+    ]
+    assert [step.losses[0].values["loss"] for step in steps] == [1, 2, 3, 4, 5, 6, 7]
+    assert loader.closed
+
+
+def test_a_callback_ends_training_after_its_step():
+    notes = []
+    assert trainer(9).fit([Noting(notes, at=("step", 2), do=stop)]) == "finished"
+    assert notes[-2:] == [("step_end", 2, True), ("end", "finished")]
+
+
+def test_training_ends_when_the_engine_has_finished():
+    engine = Counting(finished_after=4)
+    trainer(9, engine).fit()
+    assert [step for _, step, _ in engine.taken] == [1, 2, 3, 4]
+
+
+def test_a_training_continues_with_the_next_step_and_its_item():
+    engine, notes = Counting(), []
+    trainer(6, engine, done=4).fit([Noting(notes)])
+    assert engine.taken == [(5, 5, 4 / 6), (6, 6, 5 / 6)]
+    assert notes[1] == ("update", 5)
+
+
+def test_callbacks_that_were_cut_short_run_again_before_the_next_step():
+    engine, notes = Counting(), []
+    trainer(5, engine, done=4, incomplete=True).fit([Noting(notes)])
+    assert [note for note in notes if note[0] == "step"] == [("step", 4), ("step", 5)]
+    assert [step for _, step, _ in engine.taken] == [5]
+
+
+def test_nothing_is_trained_if_a_callback_has_stopped_before():
+    engine, notes = Counting(), []
+    assert trainer(5, engine, done=4).fit([Noting(notes, at=("start",), do=stop)]) == "finished"
+    assert not engine.taken
+    assert notes == [("start",), ("end", "finished")]
+
+
+@pytest.mark.parametrize(
+    ("at", "ending"),
+    [
+        (("update", 2), [("update", 2), ("interrupt", 2, False)]),
+        (("step", 2), [("step", 2), ("interrupt", 2, False)]),
+        (("step_end", 2), [("step_end", 2, False), ("update", 3), ("interrupt", 3, False)]),
+        (("end", "finished"), [("step_end", 3, False), ("end", "finished")]),
+    ],
+)
+def test_a_signal_cuts_only_what_runs_again(at, ending):
+    notes = []
+    with Signals() as signals:
+        assert trainer(3, signals=signals).fit([Noting(notes, at=at, do=interrupt)]) == "interrupted"
+    assert notes[-len(ending) :] == ending
+
+
+def test_a_pass_that_is_cut_short_leaves_the_step_before_as_the_last():
+    class Undone(Counting):
+        def update(self, item, step, fraction):
+            if step == 3:
+                raise Abandoned
+            return super().update(item, step, fraction)
+
+    notes = []
+    assert trainer(9, Undone()).fit([Noting(notes)]) == "interrupted"
+    assert notes[-3:] == [("step_end", 2, False), ("interrupt", 2, True), ("end", "interrupted")]
+
+
+def test_steps_can_be_taken_one_at_a_time():
+    loader = Numbers()
+    mine = trainer(2, loader=loader)
+    assert [mine.train_step().number, mine.train_step().last] == [1, True]
+    assert mine.done
+    mine.close()
+    assert loader.closed
+
+
+def test_a_run_reads_its_model_once(tmp_path, monkeypatch):
+    reads = []
+    original = run_module.load_model
+    monkeypatch.setattr(run_module, "load_model", lambda *given: reads.append(given) or original(*given))
+    run = genzoo.train("gaussian", "iris", out=tmp_path / "run")
+    assert run.load() is run.load()
+    run.sample(2)
+    run.log_prob(run.sample(3))
+    assert len(reads) == 1
+
+
+def test_a_run_reads_its_model_again_once_training_has_replaced_it(tmp_path):
+    run = genzoo.train("toy", "iris", out=tmp_path / "run", precision="fp32", training={"steps": 2, "batch_size": 16})
+    before = run.load().generator.state_dict()
+    genzoo.resume(run.path, steps=9)
+    after = run.load().generator.state_dict()
+    assert any(not torch.equal(before[name], after[name]) for name in before)
