@@ -1,4 +1,7 @@
-"""The guide does what it says: its files are written and its commands run, in order, in an environment of its own."""
+"""The pages do what they say: their files are written and their commands run, in order.
+
+The guide, which installs a plugin, gets an environment of its own.
+"""
 
 import ast
 import importlib.metadata
@@ -6,6 +9,7 @@ import importlib.util
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import venv
@@ -18,7 +22,8 @@ import genzoo
 
 ROOT = Path(genzoo.__file__).parent.parent
 GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCKS = BLOCK.findall(GUIDE)
 CODE = {title: text for _, title, text in BLOCKS if title}
 SITE = Path(importlib.metadata.distribution("pip").locate_file("")) if importlib.util.find_spec("pip") else None
 
@@ -73,6 +78,43 @@ def test_the_guide_leads_from_an_empty_folder_to_an_installed_model(tmp_path):
             elif language == "console":
                 for command, expected in commands(text):
                     assert_shows(command, environment.run(command, forked), expected)
+
+
+PAGES = [
+    page
+    for page in sorted((ROOT / "docs").glob("*.md"))
+    if page.name != "guide.md" and "```console\n" in page.read_text(encoding="utf-8")
+]
+
+
+@pytest.mark.precision
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_shows_what_its_commands_print(page, tmp_path, forked):
+    shutil.copytree(ROOT / "tests" / "data", tmp_path / "tests" / "data", ignore=lambda *_: {"runs"})
+    for language, title, text in BLOCK.findall(page.read_text(encoding="utf-8")):
+        if title:
+            (tmp_path / title).write_text(text, encoding="utf-8")
+        elif language == "console":
+            for command, expected in commands(text):
+                assert_shows(command, without_decimals(run(command, tmp_path, forked)), without_decimals(expected))
+
+
+def run(command: str, folder: Path, forked: Warm) -> str:
+    """Run a command of a page in a folder and return what it prints; it must succeed."""
+    program, *words = shlex.split(command)
+    if program == "genzoo":
+        ended = forked("command", words, folder=folder, PYTHONPATH=os.environ.get("PYTHONPATH", ""))
+        code, shown = ended.code, ended.shown
+    else:
+        done = subprocess.run(["/bin/sh", "-c", command], cwd=folder, capture_output=True, text=True)
+        code, shown = done.returncode, done.stdout + done.stderr
+    assert code == 0, f"{command}\n{shown}"
+    return shown
+
+
+def without_decimals(text: str) -> str:
+    """Replace decimals and seconds, which differ between machines."""
+    return re.sub(r"-?\d+\.\d+(e-?\d+)?|\d+(?= s\b)", "0.0", text)
 
 
 def commands(text: str) -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import inspect
 import re
+import shlex
 from pathlib import Path
 
 import click
@@ -137,8 +138,32 @@ def test_every_command_is_described_with_an_example_that_parses():
         assert_parses(root, example.split()[1:])
 
 
+PAGES = [DOCS.parent / "README.md", *sorted(page for page in DOCS.glob("*.md") if page.name != "guide.md")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_that_a_page_shows_parses(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("settings.toml", "plugins.txt", "config.json"):  # what options that read a file name must exist
+        (tmp_path / name).touch()
+    for command in shown_commands(page.read_text(encoding="utf-8"), in_sentences=page.name == "README.md"):
+        words = shlex.split(command, comments=True)
+        known = root.list_commands(click.Context(root))
+        if words and words[0] in known and not {"--help", "NAME", "COMMAND", "MODEL"} & set(words):
+            assert_parses(root, words[: words.index(">")] if ">" in words else words)
+
+
+def shown_commands(text, in_sentences):
+    """Yield what follows `genzoo` in every command of a page, in blocks and, if asked for, in sentences."""
+    for language, block in re.findall(r"^```([^\n]*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        if language in ("", "console"):
+            yield from re.findall(r"^(?:\$ )?(?:GENZOO_\w+=\S+ |torchrun .*-m )?genzoo (.+)", block, re.MULTILINE)
+    if in_sentences:
+        yield from re.findall(r"`genzoo ([^`]+)`", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL))
+
+
 def assert_parses(command, words):
-    """Options and arguments are those that the command has; nothing is run."""
+    """Check that a command has the options and arguments; run nothing."""
     if isinstance(command, click.Group):
         context = click.Context(command)
         command.parse_args(context, list(words))
