@@ -13,14 +13,18 @@ API-1 plugin registers is translated once, when it registers it.
 from __future__ import annotations
 
 import dataclasses
+import functools
+import warnings
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
-from genzoo.errors import ConfigError, PluginError
+from genzoo.errors import ConfigError, FormerNameWarning, PluginError
 from genzoo.spec import ModelSpec, ObjectiveKind, ObjectiveSpec, Spec
 
 SpecT = TypeVar("SpecT", bound=Spec)
 ClassT = TypeVar("ClassT", bound=type)
+ParamsT = ParamSpec("ParamsT")
+ResultT = TypeVar("ResultT")
 
 PUBLIC_NAMES = {"Fitted": "TrainedModel", "Given": "MetricInput"}
 """Names of the facade."""
@@ -246,6 +250,36 @@ def _alias(current: str) -> property:
         setattr(self, current, value)
 
     return property(read, write, doc=f"Former name of `{current}`.")
+
+
+def former_keywords(**names: str) -> Callable[[Callable[ParamsT, ResultT]], Callable[ParamsT, ResultT]]:
+    """Let a function take keywords under their former names.
+
+    Arguments:
+        names: current names by former name.
+
+    Raises:
+        ConfigError: a keyword is given under both names.
+
+    Warns:
+        FormerNameWarning: a keyword is given under its former name.
+    """
+
+    def decorate(function: Callable[ParamsT, ResultT]) -> Callable[ParamsT, ResultT]:
+        @functools.wraps(function)
+        def call(*args: ParamsT.args, **keywords: ParamsT.kwargs) -> ResultT:
+            for former, current in names.items():
+                if former not in keywords:
+                    continue
+                if current in keywords:
+                    raise ConfigError(f"{former} is the former name of {current}. Leave {former} out.")
+                warnings.warn(f"{former} is now called {current}.", FormerNameWarning, stacklevel=2)
+                keywords[current] = keywords.pop(former)
+            return function(*args, **keywords)
+
+        return call
+
+    return decorate
 
 
 def rename_keyword(options: Mapping[str, Any], current: Any, default: Any) -> Any:

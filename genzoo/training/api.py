@@ -13,6 +13,7 @@ from genzoo.config.settings import RunConfig, runs_folder
 from genzoo.data.dataset import Dataset
 from genzoo.data.loading import given_data
 from genzoo.engine.distributed import join_processes
+from genzoo.plugins.api1 import former_keywords
 from genzoo.plugins.manager import get_registry
 from genzoo.runs.format1 import current_layers
 from genzoo.runs.run import Run, run_name
@@ -43,6 +44,7 @@ def _create(config: RunConfig, out: Path | None) -> Run:
     return Run.create(next(path for path in names if not path.exists()), config)
 
 
+@former_keywords(watchers="callbacks")
 def train(
     model: str,
     data: str | Path | Array | Dataset | Mapping[str, Any] | None = None,
@@ -107,6 +109,7 @@ def train(
     return run
 
 
+@former_keywords(watchers="callbacks")
 def resume(
     path: str | Path,
     data: Array | Dataset | None = None,

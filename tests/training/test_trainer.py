@@ -192,3 +192,14 @@ def test_a_run_reads_its_model_again_once_training_has_replaced_it(tmp_path):
     genzoo.resume(run.path, steps=9)
     after = run.load().generator.state_dict()
     assert any(not torch.equal(before[name], after[name]) for name in before)
+
+
+@pytest.mark.filterwarnings("always::genzoo.FormerNameWarning")
+def test_the_former_name_of_callbacks_still_works(tmp_path):
+    steps = []
+    with pytest.warns(genzoo.FormerNameWarning, match="watchers is now called callbacks"):
+        run = genzoo.train("gaussian", "iris", out=tmp_path / "run", watchers=[steps.append])
+    assert len(steps) == run.record["steps"]
+    assert run.fitted() is run.load()
+    with pytest.raises(genzoo.ConfigError, match="watchers is the former name of callbacks"):
+        genzoo.resume(run.path, watchers=[], callbacks=[])
