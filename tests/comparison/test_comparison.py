@@ -312,8 +312,8 @@ def test_other_data_are_told_apart_from_those_of_a_comparison(cli):
     lines = ["a,b", *(f"{i % 7},{i * i % 11}" for i in range(60))]
     changes = {
         "there were 60 rows, and there are 59": lines[:-1],
-        "column 'b' is not there any more": ["a,c", *lines[1:]],
-        "values in them are others": [*lines[:-1], "1,1000"],
+        "column 'b' is missing": ["a,c", *lines[1:]],
+        "some values differ": [*lines[:-1], "1,1000"],
     }
     words = ("compare", "gaussian", "--data", "t.csv", "--out", "kept")
     Path("t.csv").write_text("\n".join(lines), encoding="utf-8")

@@ -79,7 +79,7 @@ def test_every_score_of_a_table_has_a_full_protocol_and_an_error():
         *("mmd", "classifier-two-sample", "memorization", "wasserstein", "correlation-difference"),
     }
     assert "images" in found.reasons["bits-per-dim"]
-    assert "no column that is binary" in found.reasons["total-variation"]
+    assert "no binary or categorical column" in found.reasons["total-variation"]
     for name, score in found.scores.items():
         assert score.metric == name
         assert math.isfinite(score.value)
@@ -159,7 +159,7 @@ def test_copies_are_looked_for_among_all_training_rows_however_few_samples_there
     assert not any("looked for" in note for note in score.notes)
     monkeypatch.setattr("genzoo.metrics.evaluator.MOST_TRAINING", 700)
     found = judged(Shelf(data.events[test]), data, ["memorization", "coverage"], rows=test, train=train)
-    assert found.scores["memorization"].notes[-1] == "copies were looked for among 700 of 1400 training events (50%)."
+    assert found.scores["memorization"].notes[-1] == "only 700 of 1400 training events (50%) were searched for copies."
     assert found.scores["coverage"].notes == ()
 
 
@@ -186,7 +186,7 @@ def test_rows_with_missing_values_are_left_out_of_what_samples_are_held_against(
     holes = Dataset("holes", genzoo.DataSpec(**{**vars_of(data.spec), "missing": True}), events)
     assert judged(Shelf(data.events), holes, ["coverage"]).scores["coverage"].protocol["real"] == 120
     gone = judged(Shelf(data.events), holes, ["coverage"], rows=np.arange(30))
-    assert gone.reasons == {"coverage": "no test row is without missing values"}
+    assert gone.reasons == {"coverage": "every test row has missing values"}
 
 
 def vars_of(spec):
@@ -208,7 +208,7 @@ class Odd(Metric):
         return Score("odd", self.value, "lower")
 
 
-@pytest.mark.parametrize(("value", "reason"), [(None, "Metric 'odd' failed: KeyError"), (math.nan, "came out as nan")])
+@pytest.mark.parametrize(("value", "reason"), [(None, "Metric 'odd' failed: KeyError"), (math.nan, "its value is nan")])
 def test_a_metric_that_fails_takes_no_other_down(value, reason):
     data = iris()
     metrics = (Odd(value), *find_metrics(get_registry(), ["coverage"]))
@@ -225,7 +225,7 @@ def test_scores_of_different_protocols_are_not_compared_and_the_difference_is_na
     same_protocol({"a": score(average=None), "b": score(average=0.99)})  # told of the model, and not of the measuring
     with pytest.raises(ConfigError, match=r"coverage of a and of c .*: real is 500 in one and 400 in the other"):
         same_protocol({"a": score(), "b": score(), "c": score(real=400)})
-    with pytest.raises(ConfigError, match="digest is not told in one and abc in the other"):
+    with pytest.raises(ConfigError, match="digest is not stated in one and abc in the other"):
         same_protocol({"a": score(), "b": score(digest="abc")})
     assert differing(score(), score()) is None
     assert in_common([score(real=1), score(real=2)]) == {"k": 5, "features": "pixels"}

@@ -114,5 +114,5 @@ def test_in_data_of_few_values_equality_is_called_no_sign_of_copying():
     table = DataSpec((2,), "table", tuple(Feature(name, "binary", ("no", "yes")) for name in "ab"), storage="float32")
     real, samples, train = (rng.integers(0, 2, (60, 2)).astype(float) for _ in range(3))
     given = MetricInput(table, real_features=real, sample_features=samples, train_features=train)
-    with pytest.raises(DataError, match="in such discrete data equality is no sign of copying"):
+    with pytest.raises(DataError, match="in such discrete data, equal rows are no sign of copying"):
         memorization.score(given)
