@@ -78,7 +78,7 @@ class EventTable(TableSource):
 
 
 def select(dataset: Dataset, settings: DataSettings) -> Dataset:
-    """Apply the settings of tables to a dataset that is already open.
+    """Apply the settings of tables to an open dataset.
 
     Raises:
         ConfigError: a setting names an unknown column.

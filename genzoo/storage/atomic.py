@@ -69,7 +69,7 @@ def atomic_folder(path: Path, fill: Callable[[Path], ResultT]) -> ResultT:
 
 
 def put_in_place(fresh: Path, path: Path) -> None:
-    """Rename a folder to `path`, and replace the folder that is there."""
+    """Rename a folder to `path`, and replace any folder there."""
     old = path.with_name(f".{path.name}{_OLD}")
     if path.exists():
         shutil.rmtree(old, ignore_errors=True)

@@ -38,7 +38,7 @@ def read_log(path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
     """Yield the complete lines of a log that belong to a step, each as bytes and as a dict.
 
     Raises:
-        ArtifactError: the file is missing or leads out of its folder, or most of it is not lines of JSON.
+        ArtifactError: the file is missing or leads out of its folder, or holds too much that is not lines of JSON.
     """
     spoilt = 0
     with open_regular(path) as file:
@@ -49,7 +49,9 @@ def read_log(path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
                 continue
             spoilt += len(text)
             if spoilt > _MOST_SPOILT:
-                raise ArtifactError(f"{path} is not a training log: most of it is not lines of JSON. Remove it.")
+                raise ArtifactError(
+                    f"{path} is not a training log: it holds too much text that is not a line of JSON. Remove it."
+                )
 
 
 def _parsed(text: bytes) -> dict[str, Any] | None:

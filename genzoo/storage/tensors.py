@@ -119,7 +119,7 @@ _LONGEST_NAME, _MOST_TENSORS = 1_000, 20_000
 
 
 _MOST_HASHED = 2**27
-"""Largest size of an unreadable file that is hashed just to report whether it has changed."""
+"""Largest size of an unreadable file to hash, just to report whether it has changed."""
 
 
 CHUNK = 2**20

@@ -104,7 +104,7 @@ def test_the_log_likelihood_is_the_mean_and_its_error_that_of_a_mean():
     assert score.error == pytest.approx(values.std(ddof=1) / np.sqrt(150))
 
 
-def test_samples_are_drawn_once_for_all_metrics_and_not_at_all_for_likelihoods():
+def test_samples_are_drawn_once_for_all_metrics_but_not_for_likelihoods():
     data = digits()
     shelf = Shelf(data.events[:50])
     judged(shelf, data, ["coverage", "frechet-distance", "mmd"], rows=np.arange(100, 150))
@@ -137,7 +137,7 @@ def test_too_few_samples_are_refused_with_the_number_that_is_needed():
     assert "at least 20 samples" in found.reasons["classifier-two-sample"]
 
 
-def test_a_model_that_copies_its_training_set_is_flagged_and_fresh_events_are_not():
+def test_a_copying_model_is_flagged_and_fresh_events_are_not():
     data = digits()
     order = np.random.default_rng(0).permutation(1797)
     train, test, fresh = np.sort(order[:900]), np.sort(order[900:1300]), order[1300:1700]
@@ -149,7 +149,7 @@ def test_a_model_that_copies_its_training_set_is_flagged_and_fresh_events_are_no
     assert "not known" in judged(Shelf(data.events[fresh]), data, ["memorization"]).reasons["memorization"]
 
 
-def test_copies_are_looked_for_among_all_training_rows_however_few_samples_there_are(monkeypatch):
+def test_copies_are_searched_among_all_training_rows(monkeypatch):
     data = digits()
     train, test = np.arange(0, 1400), np.arange(1400, 1797)
     found = judged(Shelf(data.events[train[7:1400:14]]), data, ["memorization"], rows=test, train=train, most=100)
@@ -179,7 +179,7 @@ def test_scores_against_other_real_events_are_not_of_one_protocol():
         assert differing(first, other)[0] == "data"
 
 
-def test_rows_with_missing_values_are_left_out_of_what_samples_are_held_against():
+def test_samples_are_compared_only_with_complete_rows():
     data = iris()
     events = data.events.copy()
     events[:30, 0] = np.nan
@@ -218,7 +218,7 @@ def test_a_metric_that_fails_takes_no_other_down(value, reason):
     assert set(found.scores) == {"coverage"}
 
 
-def test_scores_of_different_protocols_are_not_compared_and_the_difference_is_named():
+def test_comparing_scores_of_different_protocols_names_the_difference():
     def score(**protocol):
         return Score("coverage", 0.5, "higher", 0.1, {"k": 5, "real": 500, "features": "pixels", **protocol})
 
@@ -269,7 +269,7 @@ def test_a_command_evaluates_alike_twice_and_tells_what_was_left_out(cli):
     assert "'pixels' are for images" in error
 
 
-def test_a_comparison_with_other_features_does_not_go_on_in_the_same_folder(cli, tmp_path, monkeypatch):
+def test_a_comparison_with_other_features_needs_another_folder(cli, tmp_path, monkeypatch):
     monkeypatch.setenv("GENZOO_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(classifier, "_UPDATES", 3)
     assert cli("compare", "gaussian", "--data", "iris", "--out", "kept")[0] == 0

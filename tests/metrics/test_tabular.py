@@ -52,7 +52,7 @@ def test_columns_with_levels_by_the_shares_that_differ():
     assert found.value == pytest.approx((smokes + blood) / 2)
 
 
-def test_correlations_are_those_of_numpy_between_columns_and_not_within_one():
+def test_correlations_between_columns_match_numpy():
     rng = np.random.default_rng(2)
     real, samples = events(rng, 200), events(rng, 150)
     samples[:, 1] = np.round(samples[:, 0] / 20)
@@ -81,7 +81,7 @@ def test_standard_errors_are_the_spread_over_repeats(metric):
     assert np.mean([s.error for s in scores]) == pytest.approx(spread, rel=0.25)
 
 
-def test_the_standard_error_of_a_correlation_that_differs_is_its_spread_over_repeats():
+def test_the_standard_error_of_correlations_matches_their_spread():
     rng = np.random.default_rng(7)
     data = DataSpec((2,), "table", COLUMNS[:2], storage="float64")
 
