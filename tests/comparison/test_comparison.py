@@ -174,7 +174,7 @@ def test_a_metric_that_was_measured_otherwise_is_left_out_with_the_reason_and_ra
     assert "coverage" not in lacking.metrics
     assert "features is other and not columns" in lacking.reasons["coverage"]
     assert all("coverage" in report[f"gmm:n_components={number}"].metrics for number in (1, 2))
-    with pytest.raises(ConfigError, match=r"cannot be compared: real is \d+ in one and not told in the other"):
+    with pytest.raises(ConfigError, match=r"cannot be compared: real is \d+ in one and not stated in the other"):
         genzoo.compare(["gmm:n_components=1..3"], "iris", by="coverage", training=ONCE)
 
 
