@@ -7,12 +7,12 @@
     ├── PluginError        3  a plugin, or its installation
     ├── DataError          4  data that cannot be read or used
     ├── ArtifactError      4  a run, model folder or checkpoint that cannot be used
-    ├── CheckError         5  a check or gate did not hold
+    ├── CheckError         5  a check or gate failed
     ├── DivergenceError    6  training produced a number that is not finite
     ├── LostProcessError   1  another process of the same training is gone
     └── Interrupted      130  interrupted (143 when terminated)
 
-An error message is one paragraph for the reader: what was wanted, what was seen, what to do.
+An error message is one paragraph: what genzoo expected, what it found, and what you can do.
 """
 
 from __future__ import annotations
@@ -28,31 +28,31 @@ class GenzooError(Exception):
 
 
 class ConfigError(GenzooError):
-    """A command, option or setting that cannot be honoured."""
+    """A command, option or setting is invalid."""
 
     exit_code = 2
 
 
 class PluginError(GenzooError):
-    """A plugin that cannot be loaded or does not keep its contract."""
+    """A plugin cannot be loaded, or does not behave as its interface requires."""
 
     exit_code = 3
 
 
 class DataError(GenzooError):
-    """Data that cannot be read, or that the model cannot use."""
+    """Data cannot be read, or the model cannot use them."""
 
     exit_code = 4
 
 
 class ArtifactError(GenzooError):
-    """A run directory, model folder or checkpoint that cannot be used."""
+    """A run directory, model folder or checkpoint cannot be used."""
 
     exit_code = 4
 
 
 class CheckError(GenzooError):
-    """A check or gate that did not hold."""
+    """A check or gate failed."""
 
     exit_code = 5
 
@@ -67,8 +67,8 @@ class LostProcessError(GenzooError):
     """Another process of the same training was killed, failed or cannot be reached."""
 
 
-class Interrupted(GenzooError):  # noqa: N818 - it is no error of anybody's
-    """A signal asked for the end; everything up to the last whole step is saved."""
+class Interrupted(GenzooError):  # noqa: N818 - an interruption is not an error
+    """A signal ended the run; everything up to the last complete step is saved."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
@@ -76,11 +76,11 @@ class Interrupted(GenzooError):  # noqa: N818 - it is no error of anybody's
 
 
 class FormerNameWarning(FutureWarning):
-    """An option or setting was given under a name that it had in an earlier version."""
+    """An option or setting was used under its name from an earlier version."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The sentence that helps after an unknown word: the nearest known one, or all of them."""
+    """Return a hint after an unknown word: the most similar known word, or all known words."""
     names = sorted(known)
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     if near:

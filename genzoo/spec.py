@@ -1,7 +1,7 @@
-"""What is declared before anything runs: the shape of data, and the entries of the zoo.
+"""Declarations: the spec of an event, and the entries of the zoo.
 
-Plain frozen dataclasses that import neither torch nor pydantic, so that listing the zoo is quick. Each checks
-itself on construction and raises `ValueError` with a sentence.
+These are frozen dataclasses that import neither torch nor pydantic, so that listing the zoo is fast. Each one checks
+its fields when it is created, and raises `ValueError` if one is invalid.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal, get_args
 
 API_VERSION = 2
-"""The plugin contract this genzoo speaks; a plugin module states the one it was written for as `GENZOO_API`."""
+"""Version of the plugin API. A plugin module states the version it was written for as `GENZOO_API`."""
 
 
 MOST_NUMBERS = 2**26
-"""Of an event: those of an image of 8192 by 8192 grey pixels."""
+"""Largest number of values in an event: a gray image of 8192 by 8192 pixels."""
 
 
 MOST_NAMES = 100_000
-"""Columns of a table and categories of them, all of which the file of a model names."""
+"""Largest number of columns and categories of a table together; a model's file lists all their names."""
 
 
 Kind = Literal["continuous", "binary", "categorical", "count"]
@@ -66,7 +66,7 @@ CAPABILITIES = frozenset(
         "imputation",
     }
 )
-"""The capabilities a generator can have: the classes of `genzoo.models.base` in kebab case."""
+"""The capabilities that a generator can have, named after the classes of `genzoo.models.base`, in kebab case."""
 
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -77,14 +77,14 @@ _REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One column of a table, or what all places of an image have in common.
+    """One column of a table, or all pixels of an image.
 
     Arguments:
-        name: the column's own name.
-        kind: `continuous | binary | categorical | count`.
+        name: name of the column.
+        kind: `continuous | binary | categorical | count`. Defaults to `continuous`.
         levels: the categories in the order of their codes, for a categorical or binary feature.
-        type: the type its column is stored in, in the source and in a file of samples; no part of what it means.
-            Without it, `string` for a feature with levels and `float64` for others.
+        type: type of the stored column, in the source and in files of samples; not compared. Defaults to `string` for
+            a feature with levels, and `float64` for others.
     """
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
@@ -97,37 +97,37 @@ class Feature:
     def __post_init__(self) -> None:
         named = self.kind in ("binary", "categorical")
         if named != (self.levels is not None):
-            raise ValueError(f"Feature {self.name!r} is {self.kind}, which {'needs' if named else 'has no'} levels.")
+            raise ValueError(f"Feature {self.name!r} is {self.kind} and {'needs' if named else 'has no'} levels.")
         if self.levels is not None and len(set(self.levels)) != len(self.levels):
             raise ValueError(f"Feature {self.name!r} names a level twice.")
         if self.kind == "binary" and self.levels is not None and len(self.levels) != 2:
             raise ValueError(f"Feature {self.name!r} is binary and has {len(self.levels)} levels.")
         if self.levels is not None and not all(_could_be(self.stored, level) for level in self.levels):
-            raise ValueError(f"The levels of feature {self.name!r} are not of its type, {self.type}.")
+            raise ValueError(f"The levels of feature {self.name!r} do not have its type, {self.type}.")
 
     @property
     def stored(self) -> ColumnType:
-        """The type of its column."""
+        """Type of the stored column."""
         return self.type or ("float64" if self.levels is None else "string")
 
     @property
     def discrete(self) -> bool:
-        """Whether it holds codes or counts, which no transform touches."""
+        """True if the feature holds codes or counts, which transforms leave unchanged."""
         return self.kind != "continuous"
 
 
 @dataclass(frozen=True, slots=True)
 class DataSpec:
-    """What one event is.
+    """The shape, kind and range of one event: an image, or a row of a table.
 
     Arguments:
         event_shape: `(C, H, W)` for an image, `(C,)` for a table of `C` columns.
         modality: `image | table`.
-        features: one per column for a table, one for all places of an image.
-        bounds: smallest and largest value the data can take, in data units; `None` where undeclared.
-        quantum: the step of the grid that values lie on, in data units (1 for 8-bit pixels); `None` off a grid.
-        storage: the type in which events come and samples go back.
-        missing: whether values may be missing.
+        features: one feature for each column of a table, or a single one for all pixels.
+        bounds: smallest and largest possible value, in data units. Defaults to `None`: not declared.
+        quantum: step of the grid that values lie on, in data units (1 for 8-bit pixels). Defaults to `None`: no grid.
+        storage: number type of events and samples. Defaults to `float32`.
+        missing: whether values may be missing. Defaults to false.
     """
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
@@ -153,26 +153,26 @@ class DataSpec:
         if self.bounds is not None and not _increasing(self.bounds):
             raise ValueError(f"The bounds {self.bounds} are not two increasing finite numbers.")
         if self.quantum is not None and not (math.isfinite(self.quantum) and self.quantum > 0):
-            raise ValueError(f"The quantisation step {self.quantum} is not a positive number.")
+            raise ValueError(f"The quantization step {self.quantum} is not a positive number.")
         if self.quantum is not None and self.bounds is not None and not _divides(self.quantum, self.bounds):
-            raise ValueError(f"The quantisation step {self.quantum} gives the range {self.bounds} no levels to count.")
+            raise ValueError(f"The quantization step {self.quantum} does not fit the range {self.bounds}.")
 
     @property
     def size(self) -> int:
-        """How many numbers one event holds."""
+        """Number of values of one event."""
         return math.prod(self.event_shape)
 
     @property
     def discrete(self) -> tuple[int, ...]:
-        """The columns of a table that hold codes or counts."""
+        """Indices of a table's columns that hold codes or counts."""
         return tuple(i for i, feature in enumerate(self.features) if self.modality == "table" and feature.discrete)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+        """Return plain values for JSON."""
         return asdict(self)
 
     def describe(self) -> str:
-        """One event in words, such as `image 1×28×28, uint8 in 0..255, step 1`."""
+        """Describe one event in words, such as `image 1×28×28, uint8 in 0..255, step 1`."""
         text = f"{self.modality} {'×'.join(map(str, self.event_shape))}, {self.storage}"
         if self.modality == "image" and self.features[0].discrete:
             text = f"{self.features[0].kind} {text}"
@@ -203,7 +203,7 @@ def _divides(quantum: float, bounds: tuple[float, float]) -> bool:
 
 
 def is_name(text: object) -> bool:
-    """Whether it is lower-case words joined by hyphens, as all names of the zoo are."""
+    """Return whether a text is lower-case words joined by hyphens, as all names of the zoo are."""
     return isinstance(text, str) and _NAME.fullmatch(text) is not None
 
 
@@ -219,13 +219,13 @@ def _check_line(kind: str, name: object, field_name: str, value: object) -> None
 
 def _check_names(kind: str, name: object, field_name: str, value: object) -> None:
     if isinstance(value, str):
-        raise ValueError(f"{kind} {name!r}: {field_name} is a text where several names belong.")
+        raise ValueError(f"{kind} {name!r}: {field_name} must be a collection of names, not a text.")
     if not isinstance(value, Iterable) or not all(isinstance(item, str) for item in value):
         raise ValueError(f"{kind} {name!r}: {field_name} is not a collection of names.")
 
 
 def _plain(kind: str, name: object, field_name: str, value: object) -> Any:
-    """A copy of settings, which are what JSON can hold and nothing else."""
+    """Return a copy of settings, after checking that they hold only values that JSON can hold."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list | tuple):
@@ -237,17 +237,17 @@ def _plain(kind: str, name: object, field_name: str, value: object) -> Any:
 
 def _plain_settings(kind: str, name: object, field_name: str, value: object) -> dict[str, Any]:
     if not isinstance(value, Mapping):
-        raise ValueError(f"{kind} {name!r}: {field_name} is a {type(value).__name__} where settings by name belong.")
-    found = _plain(kind, name, field_name, value)
-    assert isinstance(found, dict)
-    return found
+        raise ValueError(f"{kind} {name!r}: {field_name} must map names to settings, not be a {type(value).__name__}.")
+    settings = _plain(kind, name, field_name, value)
+    assert isinstance(settings, dict)
+    return settings
 
 
 def _check_entry(kind: str, name: object, summary: object, **references: object) -> None:
-    """What every entry of the zoo has: a name, a summary, and references to what its plugin holds."""
+    """Check the fields that every entry has: a name, a summary, and references to objects of its plugin."""
     _check_name(kind, name)
     if not isinstance(summary, str) or not summary.strip():
-        raise ValueError(f"{kind} {name!r} has no summary; one sentence is shown in listings.")
+        raise ValueError(f"{kind} {name!r} has no summary. Listings need one sentence.")
     _check_line(kind, name, "summary", summary)
     for field_name, reference in references.items():
         if not isinstance(reference, str) or not _REFERENCE.fullmatch(reference):
@@ -256,30 +256,31 @@ def _check_entry(kind: str, name: object, summary: object, **references: object)
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """One entry of the zoo, as pure data.
+    """A model of the zoo, as plain data.
 
     Arguments:
-        name: what users type.
+        name: name of the model, as users type it.
         family: `gan | mixture | vae | flow ...`, for grouping in listings.
         summary: one line with the paper's authors and year.
         builder: `"package.module:attribute"` of `build(config, data) -> Parts`.
         config: `"package.module:attribute"` of the pydantic class of its options.
-        objectives: the names it can be trained with, the default first.
-        capabilities: names of capability classes in kebab case (`decoder`, `likelihood` ...).
-        input: the space its events are transformed to; or one for each modality, by name.
-        modalities: what kinds of data it takes.
-        kinds: what kinds of features it takes.
-        missing: whether it accepts missing values.
-        data: the built-in data it is trained on where none is named.
-        options: option values that differ from the config class's own defaults.
-        objective_options: by objective, option values that differ from the objective's own defaults.
-        training: its recipe, settings of `GradientTraining` or `EMTraining`.
+        objectives: names of the objectives it can be trained with, the default first.
+        capabilities: names of capability classes in kebab case (`decoder`, `likelihood` ...). Defaults to none.
+        input: the space that events are transformed to, or a mapping from modality to space. Defaults to
+            `standardized`.
+        modalities: the kinds of data it accepts. Defaults to images and tables.
+        kinds: the kinds of features it accepts. Defaults to all.
+        missing: whether it accepts missing values. Defaults to false.
+        data: the dataset it is trained on by default. Defaults to `digits`.
+        options: option values that differ from the defaults of the config class.
+        objective_options: for each objective, option values that differ from the objective's defaults.
+        training: its recipe: settings of `GradientTraining` or `EMTraining`.
         presets: named alternatives: `{"options": ..., "objective": ..., "training": ...}`.
         reference: the paper, as "Title (Authors, year)".
-        extra: the extra of its distribution that brings packages which it needs and others do not, such as `audio`.
-        renamed: options that had another name in an earlier version of the model, `{"former": "current"}`, and values
-            that had, `{"option=former": "current"}` under the option's current name. Stored runs are read and command
-            lines understood by them.
+        extra: the extra of its distribution that installs packages that only this model needs, such as `audio`.
+        renamed: names of options in earlier versions, `{"former": "current"}`, and names of their values,
+            `{"option=former": "current"}` with the option's current name. Stored runs and command lines may use the
+            former names.
     """
 
     name: str
@@ -314,7 +315,7 @@ class ModelSpec:
             copied = _plain_settings("Model", self.name, settings, getattr(self, settings))
             object.__setattr__(self, settings, copied)
         if not isinstance(self.missing, bool):
-            raise ValueError(f"Model {self.name!r}: missing is {self.missing!r} where True or False belongs.")
+            raise ValueError(f"Model {self.name!r}: missing is {self.missing!r}, and must be True or False.")
         object.__setattr__(self, "capabilities", frozenset(self.capabilities))
         for names in ("objectives", "modalities", "kinds"):
             object.__setattr__(self, names, tuple(getattr(self, names)))
@@ -323,12 +324,12 @@ class ModelSpec:
         _check_renamed("Model", self.name, self.renamed)
 
     def input_of(self, modality: Modality) -> InputSpace:
-        """The space that events of a modality, one of those it takes, are transformed to."""
+        """Return the space to which events of an accepted modality are transformed."""
         return self.input[modality] if isinstance(self.input, Mapping) else self.input
 
 
 def _check_choices(spec: ModelSpec) -> None:
-    """What a model can be asked for is among what there is."""
+    """Check that capabilities, objectives, modalities and kinds exist."""
     if strange := sorted(spec.capabilities - CAPABILITIES):
         raise ValueError(f"Model {spec.name!r}: unknown capabilities {strange}.")
     if not spec.objectives:
@@ -340,20 +341,23 @@ def _check_choices(spec: ModelSpec) -> None:
 
 
 def check_input(spec: ModelSpec) -> None:
-    """Check the input space of a model; at registration, when the names of an earlier plugin API are translated.
+    """Check the input space of a model.
+
+    This happens at registration, not in `ModelSpec`, because registration first translates names of the earlier plugin
+    API.
 
     Raises:
-        ValueError: it is none that there is.
+        ValueError: there is no such space.
     """
     for modality in spec.modalities:
         space = spec.input.get(modality) if isinstance(spec.input, Mapping) else spec.input
         if space not in get_args(InputSpace):
-            raise ValueError(f"Model {spec.name!r}: input {spec.input!r} is none of {get_args(InputSpace)}.")
+            raise ValueError(f"Model {spec.name!r}: input {spec.input!r} is not one of {get_args(InputSpace)}.")
 
 
 def _check_renamed(owner: str, name: str, renamed: Mapping[str, Any]) -> None:
     if not all(isinstance(current, str) and former for former, current in renamed.items()):
-        raise ValueError(f"{owner} {name!r}: renamed holds something else than names by former names.")
+        raise ValueError(f"{owner} {name!r}: renamed must map former names to current names.")
 
 
 def _check_presets(spec: ModelSpec) -> None:
@@ -366,16 +370,16 @@ def _check_presets(spec: ModelSpec) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ObjectiveSpec:
-    """A named objective, as pure data.
+    """An objective, as plain data.
 
     Arguments:
-        name: what users type.
+        name: name of the objective, as users type it.
         summary: one line.
         builder: `"package.module:attribute"` of `build(options) -> Objective`.
         config: `"package.module:attribute"` of the pydantic class of its options.
-        kind: `gradient | em | direct`, what trains with it; known from here, so that no torch is imported to find out
-            which settings a training has.
-        renamed: as for `ModelSpec`, of the objective's own options.
+        kind: the kind of training, `gradient | em | direct`. It selects the settings of a training without importing
+            torch. Defaults to `None`: not stated.
+        renamed: as for `ModelSpec`, for the objective's own options.
     """
 
     name: str
@@ -388,14 +392,21 @@ class ObjectiveSpec:
     def __post_init__(self) -> None:
         _check_entry("Objective", self.name, self.summary, builder=self.builder, config=self.config)
         if self.kind is not None and self.kind not in get_args(ObjectiveKind):
-            raise ValueError(f"Objective {self.name!r}: kind {self.kind!r} is none of {get_args(ObjectiveKind)}.")
+            raise ValueError(f"Objective {self.name!r}: kind {self.kind!r} is not one of {get_args(ObjectiveKind)}.")
         object.__setattr__(self, "renamed", _plain_settings("Objective", self.name, "renamed", self.renamed))
         _check_renamed("Objective", self.name, self.renamed)
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetSpec:
-    """A named dataset: `loader() -> Dataset`, its modality and where it comes from."""
+    """A dataset, as plain data.
+
+    Arguments:
+        name: name of the dataset, as users type it.
+        summary: one line.
+        loader: `"package.module:attribute"` of `loader() -> Dataset`.
+        modality: `image | table`.
+    """
 
     name: str
     summary: str
@@ -405,15 +416,18 @@ class DatasetSpec:
     def __post_init__(self) -> None:
         _check_entry("Dataset", self.name, self.summary, loader=self.loader)
         if self.modality not in get_args(Modality):
-            raise ValueError(f"Dataset {self.name!r}: modality {self.modality!r} is none of {get_args(Modality)}.")
+            raise ValueError(f"Dataset {self.name!r}: modality {self.modality!r} is not one of {get_args(Modality)}.")
 
 
 @dataclass(frozen=True, slots=True)
 class MetricSpec:
-    """A named metric: `metric` points at a `Metric` instance; the rest is known without importing it.
+    """A metric, as plain data.
 
     Arguments:
-        former_names: names that the metric had in earlier versions, by which it is still found.
+        name: name of the metric, as users type it.
+        summary: one line.
+        metric: `"package.module:attribute"` of a `Metric` instance.
+        former_names: names of the metric in earlier versions, which still work. Defaults to none.
     """
 
     name: str
@@ -429,11 +443,14 @@ class MetricSpec:
 
 @dataclass(frozen=True, slots=True)
 class ExtractorSpec:
-    """A named extractor of features: `builder(material) -> Extractor`.
+    """A feature extractor, as plain data.
 
     Arguments:
-        modalities: the kinds of data it is for.
-        file: whether a file may be named with it, `NAME=FILE`.
+        name: name of the extractor, as users type it.
+        summary: one line.
+        builder: `"package.module:attribute"` of `builder(material) -> Extractor`.
+        modalities: the kinds of data it supports. Defaults to images and tables.
+        file: whether it accepts a file, `NAME=FILE`. Defaults to false.
     """
 
     name: str
@@ -452,7 +469,13 @@ class ExtractorSpec:
 
 @dataclass(frozen=True, slots=True)
 class CallbackSpec:
-    """A named consumer of training steps: `builder() -> Callable[[Step, Run], None]`."""
+    """A callback of training steps, as plain data.
+
+    Arguments:
+        name: name of the callback, as users type it.
+        summary: one line.
+        builder: `"package.module:attribute"` of `builder() -> Callable[[Step, Run], None]`.
+    """
 
     name: str
     summary: str

@@ -1,4 +1,4 @@
-"""Text that is safe to print, and cells that a spreadsheet must not run."""
+"""Make text safe to print in a terminal, and safe to open in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ _FIRST = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 PATTERN = f"^[{''.join(_FIRST[4:7])}=+@\\-{''.join(_FIRST[7:])}]"
-"""Matches such text, as a regular expression."""
+"""Regular expression for text that a spreadsheet would run as a formula."""
 
 
 def guarded(text: str) -> str:
-    """The text behind an apostrophe where it would be taken for a formula.
+    """Return the text, with an apostrophe before it if a spreadsheet would run it as a formula.
 
     Examples:
         >>> guarded("=1+1"), guarded("1+1")
@@ -20,7 +20,7 @@ def guarded(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """The text with every letter that is not for reading replaced: control characters, half surrogates, turned writing.
+    """Replace characters that cannot be printed: control characters, lone surrogates, changes of writing direction.
 
     Examples:
         >>> printable("red \\x1b[31m line\\nbreak")

@@ -1,1 +1,1 @@
-"""Where events come from: one reader per kind of file, one `Dataset` for all."""
+"""Datasets: one reader per file format, and one `Dataset` class for all of them."""

@@ -19,18 +19,18 @@ from genzoo.typing import Array
 
 
 def match_table(name: str, source: TableSource, settings: DataSettings, spec: DataSpec) -> Dataset:
-    """A table as events of `spec`: its columns found by name, in any order, with the kinds and codes of training.
+    """Read a table as events of `spec`, with the kinds and codes of training.
 
-    Columns without names of their own, in the table or in training, are taken by position. Names and categories may
-    stand behind the apostrophe of `--escape-formulas`. Columns that the model does not know are left alone and listed
-    in `Dataset.ignored`.
+    Columns are found by name, in any order. They are matched by position if the table or the training data had no
+    column names. Names and categories may carry the apostrophe that `--escape-formulas` adds. Columns that the model
+    does not use are listed in `Dataset.ignored`.
 
     Raises:
-        ConfigError: a setting names a column that is not there, or says what the model knows better.
-        DataError: a column is missing, or holds what training could not have seen.
+        ConfigError: a setting names an unknown column, or sets kinds, which the model already knows.
+        DataError: a column is missing, or holds a value that the model cannot take.
     """
     if settings.kinds:
-        raise ConfigError("--kind is for training; what the columns are is known by the model. Leave it out.")
+        raise ConfigError("--kind is for training; a trained model knows the kinds of its columns. Leave it out.")
     if spec.modality != "table":
         raise DataError(f"The model was trained on {spec.describe()}, and {source.shown} is a table.")
     kept = chosen_columns(source, settings)
@@ -52,10 +52,10 @@ def match_table(name: str, source: TableSource, settings: DataSettings, spec: Da
 
 
 def match_dataset(dataset: Dataset, spec: DataSpec) -> Dataset:
-    """A dataset as events of `spec`; as `match_table` does it.
+    """Return a dataset as events of `spec`, with columns matched as in `match_table`.
 
     Raises:
-        DataError: the events have another form.
+        DataError: the events have another modality, shape or set of columns.
     """
     if dataset.spec.modality != spec.modality or (
         spec.modality == "image" and dataset.spec.event_shape != spec.event_shape
@@ -64,44 +64,44 @@ def match_dataset(dataset: Dataset, spec: DataSpec) -> Dataset:
             f"The model was trained on {spec.describe()}, and {dataset.name} holds {dataset.spec.describe()}."
         )
     if spec.modality == "image":
-        _refuse_other_levels(dataset, spec)
+        _check_both_binary(dataset, spec)
         return dataset
     names = [feature.name for feature in dataset.spec.features]
     if _found(dataset.name, names, spec.features) == names and _alike(dataset.spec.features, spec.features):
         same = dataclasses.replace(spec, storage=dataset.spec.storage, missing=dataset.spec.missing)
         return dataclasses.replace(dataset, spec=same)
-    found = match_table(dataset.name, EventTable(dataset), DataSettings(source=dataset.name), spec)
+    matched = match_table(dataset.name, EventTable(dataset), DataSettings(source=dataset.name), spec)
     kept = {name: getattr(dataset, name) for name in ("labels", "test_rows", "skipped", "weights", "dropped")}
-    return dataclasses.replace(found, **kept)
+    return dataclasses.replace(matched, **kept)
 
 
-def _refuse_other_levels(dataset: Dataset, spec: DataSpec) -> None:
-    """Refuse grey images for a model of black and white ones, and the other way round."""
-    binary, found = (one.features[0].kind == "binary" for one in (spec, dataset.spec))
-    if binary and not found:
+def _check_both_binary(dataset: Dataset, spec: DataSpec) -> None:
+    """Raise if one of model and dataset has binary images and the other has not."""
+    wanted, given = (one.features[0].kind == "binary" for one in (spec, dataset.spec))
+    if wanted and not given:
         raise DataError(
-            f"The model was trained on images of 0 and 1, and {dataset.name} holds {dataset.spec.describe()}. Turn "
-            f"them into such with --binarize."
+            f"The model was trained on images of 0 and 1, and {dataset.name} holds {dataset.spec.describe()}. "
+            f"Convert them with --binarize."
         )
-    if found and not binary:
+    if given and not wanted:
         raise DataError(
             f"The model was trained on {spec.describe()}, and {dataset.name} holds images of 0 and 1. Leave "
-            f"--binarize out, or name the images that these were made from."
+            f"--binarize out, or use the original images."
         )
 
 
 def filled_table(
     source: TableSource, settings: DataSettings, spec: DataSpec, events: Array, *, as_written: bool
 ) -> pa.Table:
-    """A table with the missing values of the model's columns filled in, and all else as it was.
+    """Return the source's table with the missing values of the model's columns filled in.
 
-    Columns keep their order and types; those that the model does not know, labels and weights stay, and those that
-    the settings drop go.
+    All columns keep their order and type, including labels, weights and columns the model does not use. Columns that
+    the settings drop are removed.
 
     Arguments:
-        source: whose events were filled in.
-        events: as `spec` has them, `(N, C)`, filled in.
-        as_written: columns that the model does not know are text as the source has it, where it is a file of text.
+        source: the table with missing values.
+        events: its events with the missing values filled in, `(N, C)`, columns as in `spec`.
+        as_written: keep columns that the model does not use as the text found in the file, not parsed.
 
     Raises:
         ConfigError, DataError: as `match_table`.
@@ -120,41 +120,46 @@ def filled_table(
 
 
 def _found(shown: str, names: Sequence[str], features: Sequence[Feature]) -> list[str]:
-    """The column of each feature."""
+    """Return the name of the column of each feature.
+
+    Arguments:
+        shown: name of the table, for messages.
+        names: columns of the table.
+    """
     wanted = [feature.name for feature in features]
     nameless = [part == numbered(len(part)) for part in (list(names), wanted)]
-    written = [guarded(name) for name in wanted]  # by --escape-formulas
-    pairs = zip(wanted, written, strict=True)
-    found = [name if name in names or other in wanted else other for name, other in pairs]
-    absent = [name for name, own in zip(wanted, found, strict=True) if own not in names]
+    escaped = [guarded(name) for name in wanted]  # as --escape-formulas writes them
+    pairs = zip(wanted, escaped, strict=True)
+    columns = [name if name in names or other in wanted else other for name, other in pairs]
+    absent = [name for name, column in zip(wanted, columns, strict=True) if column not in names]
     if all(nameless) or (any(nameless) and absent):
         if len(names) != len(wanted):
             raise DataError(
-                f"{shown} has {len(names)} columns and the model was trained on {len(wanted)}; without names they are "
-                f"taken by position. Choose them with --columns."
+                f"{shown} has {len(names)} columns and the model was trained on {len(wanted)}. Columns without names "
+                f"are matched by position. Choose them with --columns."
             )
         return list(names)
     if absent:
         raise DataError(
             f"{shown} has no column {absent[0]!r}, which the model was trained on. {did_you_mean(absent[0], names)}"
         )
-    return found
+    return columns
 
 
 def _spelt_as_in(column: Column, feature: Feature) -> Feature:
-    """The feature with its categories behind the apostrophe of `--escape-formulas`, where those of the column are."""
+    """Return the feature with escaped categories if the column's are escaped by `--escape-formulas`."""
     if feature.levels is None or feature.stored not in ("string", "dictionary"):
         return feature
     if pa.types.is_null(column.values.type):
         return feature
-    behind = tuple(map(guarded, feature.levels))
-    escaped = set(column.coded()[0]) - set(feature.levels)
-    return feature if escaped.isdisjoint(behind) else dataclasses.replace(feature, levels=behind)
+    escaped = tuple(map(guarded, feature.levels))
+    others = set(column.coded()[0]) - set(feature.levels)
+    return feature if others.isdisjoint(escaped) else dataclasses.replace(feature, levels=escaped)
 
 
 def _read_as_text(feature: Feature) -> bool:
     return feature.levels is not None and feature.stored != "bool"
 
 
-def _alike(found: Sequence[Feature], wanted: Sequence[Feature]) -> bool:
-    return all((one.kind, one.levels) == (two.kind, two.levels) for one, two in zip(found, wanted, strict=True))
+def _alike(features: Sequence[Feature], wanted: Sequence[Feature]) -> bool:
+    return all((one.kind, one.levels) == (two.kind, two.levels) for one, two in zip(features, wanted, strict=True))

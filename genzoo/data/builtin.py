@@ -1,4 +1,4 @@
-"""Built-in data: tables that scikit-learn carries, and synthetic points."""
+"""Built-in datasets: tables that come with scikit-learn, and synthetic points."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of training data: columns without a density, and what changed since a run began."""
+"""Checks of training data: columns without a density, and changes since a run began."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ from genzoo.errors import DataError
 from genzoo.spec import DataSpec
 from genzoo.typing import Array
 
-_WHOLE = "Store the images as whole numbers, such as 8-bit levels: of a known step there are probabilities."
+_WHOLE = "Store the images as whole numbers, such as 8-bit levels: values on a known grid have probabilities."
 
 
 def refuse_degenerate(dataset: Dataset, rows: Rows) -> None:
-    """Refuse training rows whose continuous columns, or pixels, have no density together.
+    """Check that the continuous columns, or pixels, of the training rows have a joint density.
 
-    Their likelihood would grow without bound, or be what a regularisation makes of it; no comparison could use it.
+    On degenerate data the likelihood grows without bound, or depends only on the regularization, so likelihoods could
+    not be compared.
 
     Arguments:
         rows: the training rows.
 
     Raises:
-        DataError: there is one row only; a continuous column never changes in them; or two are equal throughout.
+        DataError: there are fewer than two rows; a continuous column is constant; or two are equal in every row.
     """
     names = _continuous(dataset.spec)
     if not names:
         return
     columns = list(names)
     if len(rows) < 2:
-        raise DataError(f"{dataset.name} leaves {len(rows)} row to train on, and one row shows no spread. Bring more.")
+        raise DataError(f"{dataset.name} leaves {len(rows)} row to train on, and one row has no spread. Add more rows.")
     first: Array = np.full(len(columns), np.nan)
     constant = np.ones(len(columns), bool)
     pairs: list[tuple[int, int]] | None = None
@@ -60,7 +61,7 @@ def refuse_degenerate(dataset: Dataset, rows: Rows) -> None:
 
 
 def _continuous(spec: DataSpec) -> dict[int, str]:
-    """The places of a flattened event that hold continuous values, with their names."""
+    """Return the positions of continuous values in a flattened event, with their names."""
     if spec.modality == "table":
         return {place: feature.name for place, feature in enumerate(spec.features) if not feature.discrete}
     if spec.features[0].discrete:
@@ -69,14 +70,18 @@ def _continuous(spec: DataSpec) -> dict[int, str]:
 
 
 def _first_observed(block: Array) -> Array:
-    """The first value of each column that is not missing; NaN where all are."""
-    place = np.isnan(block).argmin(axis=0)
-    found: Array = block[place, np.arange(block.shape[1])]
-    return found
+    """Return the first observed value of each column; NaN if all are missing."""
+    row = np.isnan(block).argmin(axis=0)
+    values: Array = block[row, np.arange(block.shape[1])]
+    return values
 
 
 def _equal_pairs(block: Array, pairs: list[tuple[int, int]] | None) -> list[tuple[int, int]]:
-    """Those of `pairs`, or of all pairs, whose columns are equal in a block; missing places count as equal."""
+    """Return the pairs of columns that are equal in a block; missing values count as equal.
+
+    Arguments:
+        pairs: the candidates. Defaults to all pairs.
+    """
     if pairs is None:
         groups: dict[Any, list[int]] = {}
         for place in range(block.shape[1]):
@@ -86,21 +91,21 @@ def _equal_pairs(block: Array, pairs: list[tuple[int, int]] | None) -> list[tupl
 
 
 def data_difference(before: DataSpec | None, now: DataSpec | None, *, rows_before: object, rows: int | None) -> str:
-    """In what data differ of which only the digest is known to be another, as a clause.
+    """Return a clause that describes how two datasets with different digests differ.
 
     Arguments:
-        before, now: what one event was and is; `None` where that was not recorded.
-        rows_before, rows: how many there were and are; `None` likewise.
+        before, now: the specs of one event; `None` if not recorded.
+        rows_before, rows: the numbers of rows; `None` if not recorded.
     """
     if before is None or now is None:
         return "they have another digest"
     columns, own = ([feature.name for feature in spec.features] for spec in (before, now))
     if lost := sorted(set(columns) - set(own), key=columns.index):
-        return f"column {lost[0]!r} is not there any more"
+        return f"column {lost[0]!r} is missing"
     if new := sorted(set(own) - set(columns), key=own.index):
         return f"column {new[0]!r} is new"
     if before != now:
-        return f"one event was {before.describe()}, and is now {now.describe()}, or of other kinds of columns"
+        return f"one event was {before.describe()}, and is now {now.describe()}, or the kinds of columns differ"
     if rows_before is not None and rows_before != rows:
         return f"there were {rows_before} rows, and there are {rows}"
-    return f"the number of rows is the same, {rows}, and values in them are others"
+    return f"the number of rows is the same, {rows}, and some values differ"

@@ -1,4 +1,4 @@
-"""One column of a table, as the numbers or codes that a model takes and back."""
+"""One column of a table, converted to the numbers or codes that a model takes, and back."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -18,23 +18,12 @@ from genzoo.text import guarded
 from genzoo.typing import Array
 
 LARGEST_WHOLE = 2**53
-"""Whole numbers beyond it are not exact in float64."""
+"""The largest magnitude up to which float64 holds every whole number exactly."""
 
 
-_TYPES: dict[str, ColumnType] = {
-    "bool": "bool",
-    "int8": "int8",
-    "int16": "int16",
-    "int32": "int32",
-    "int64": "int64",
-    "uint8": "uint8",
-    "uint16": "uint16",
-    "uint32": "uint32",
-    "uint64": "uint64",
-    "halffloat": "float32",
-    "float": "float32",
-    "double": "float64",
-}
+_OWN_NAMES: dict[str, ColumnType] = {name: name for name in get_args(ColumnType)}
+_TYPES = _OWN_NAMES | {"halffloat": "float32", "float": "float32", "double": "float64"}
+"""Types of columns by the names that Arrow prints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +31,10 @@ class Column:
     """A column as it was read.
 
     Arguments:
-        name: its own.
+        name: name of the column.
         values: a `pyarrow.ChunkedArray`.
-        shown: the name of its table, for messages.
-        where: says where a row stands, for messages.
+        shown: name of the table, for messages.
+        where: returns the position of a row in the source, for messages.
     """
 
     name: str
@@ -54,14 +43,14 @@ class Column:
     where: Callable[[int], str]
 
     def describe(self, kind: Kind | None) -> tuple[Feature, Array]:
-        """What the column is, and its numbers or codes, float64 `(N,)` with NaN where a value is missing.
+        """Return the column's feature and its numbers or codes, float64 `(N,)` with NaN for missing values.
 
         Arguments:
-            kind: what it is said to be; by its type without: numbers are continuous, texts categorical, true and
-                false binary.
+            kind: kind of the column. Defaults to the usual kind of its type: numbers are continuous, text is
+                categorical, booleans are binary.
 
         Raises:
-            DataError: its values are not of that kind, or no model takes such a column.
+            DataError: the values are not of that kind, or no model takes a column of that type.
         """
         kind = kind or self._usual()
         if kind in ("continuous", "count"):
@@ -70,16 +59,16 @@ class Column:
         if kind == "binary" and len(levels) != 2:
             some = ", ".join(levels[:4]) + (" ..." if len(levels) > 4 else "")
             raise DataError(
-                f"{self.shown}: column {self.name!r} is to be binary and holds {len(levels)} values ({some}). Take "
-                f" it as categories with {self._option('categorical')}."
+                f"{self.shown}: column {self.name!r} holds {len(levels)} values ({some}), and a binary column has 2. "
+                f"Read it as categories with {self._option('categorical')}."
             )
         return Feature(self.name, kind, tuple(levels), self._type()), codes
 
     def match(self, feature: Feature) -> Array:
-        """The numbers or codes of the column as those of a feature that a model was trained on.
+        """Return the column's numbers or codes, encoded as a feature that a model was trained on.
 
         Raises:
-            DataError: a category that training did not see, or text in place of a number.
+            DataError: the column holds an unknown category, or text instead of a number.
         """
         if feature.levels is None:
             return self._counts() if feature.kind == "count" else self.numbers()
@@ -87,25 +76,24 @@ class Column:
             return np.full(len(self.values), np.nan)
         levels, codes = self.coded()
         codes_of = {level: float(code) for code, level in enumerate(feature.levels)}
-        known = {
-            guarded(level): code for level, code in codes_of.items()
-        } | codes_of  # as --escape-formulas writes them
+        escaped = {guarded(level): code for level, code in codes_of.items()}  # as --escape-formulas writes them
+        known = escaped | codes_of
         table = np.array([known.get(_spelling(level, feature), -1.0) for level in levels] or [np.nan])
-        found = np.where(np.isnan(codes), np.nan, table[np.nan_to_num(codes).astype(np.int64)])
-        if (found < 0).any():
-            row = int((found < 0).argmax())
+        matched = np.where(np.isnan(codes), np.nan, table[np.nan_to_num(codes).astype(np.int64)])
+        if (matched < 0).any():
+            row = int((matched < 0).argmax())
             some = ", ".join(feature.levels[:6]) + (" ..." if len(feature.levels) > 6 else "")
             raise DataError(
                 f"{self.shown}: column {self.name!r} holds {levels[int(codes[row])]!r} in {self.where(row)}, a "
                 f"category that the model never saw. It was trained on: {some}. Leave such rows out or train with them."
             )
-        return found
+        return matched
 
     def numbers(self) -> Array:
-        """The column as float64 `(N,)`, NaN where a value is missing.
+        """Return the column as float64 `(N,)`, with NaN for missing values.
 
         Raises:
-            DataError: it holds text, dates, or numbers that are infinite or too large to be exact.
+            DataError: it holds text, dates, infinite numbers, or whole numbers too large to be exact.
         """
         kind = self._value_type()
         values = self.values.cast(kind)
@@ -118,30 +106,30 @@ class Column:
         else:
             self._check_numeric(kind)
         if pa.types.is_integer(kind) and kind.bit_width == 64:
-            self._refuse_inexact(values)
+            self._check_exact(values)
         numbers = np.array(values.cast(pa.float64()), np.float64)
-        self._refuse(np.isinf(numbers), "Values must be finite: correct or leave out such rows first.")
+        self._check_none(np.isinf(numbers), "Values must be finite: correct or leave out such rows first.")
         return numbers
 
     def coded(self) -> tuple[list[str], Array]:
-        """Its categories in order, and their indices as float64 `(N,)`, NaN where a value is missing.
+        """Return the categories in order, and each row's index as float64 `(N,)`, with NaN for missing values.
 
-        The order is that of the numbers or the alphabet, or the column's own where it brings one.
+        Categories are sorted as numbers or text. A dictionary column keeps its own order.
 
         Raises:
-            DataError: it holds what are no categories, such as dates.
+            DataError: the column's type has no categories, such as dates.
         """
         encoded = self._encoded()
-        found = encoded.dictionary.to_pylist()
-        names = [None if value is None else _level(value) for value in found]
-        levels = self._levels(names, found)
+        values = encoded.dictionary.to_pylist()
+        names = [None if value is None else _level(value) for value in values]
+        levels = self._levels(names, values)
         places: dict[str | None, float] = {level: float(place) for place, level in enumerate(levels)}
         codes = np.array([places.get(name, np.nan) for name in names] or [np.nan])
         gone = np.asarray(encoded.indices.is_null())
         return levels, np.where(gone, np.nan, codes[np.asarray(encoded.indices.fill_null(0), np.int64)])
 
     def _encoded(self) -> Any:
-        """The column in one piece as a `pyarrow.DictionaryArray`."""
+        """Return the column in one piece as a `pyarrow.DictionaryArray`."""
         values, kind = self.values, self._value_type()
         if not _is_text(kind) and not pa.types.is_boolean(kind):
             self._check_numeric(kind)
@@ -180,17 +168,17 @@ class Column:
         numbers = self.numbers()
         with np.errstate(invalid="ignore"):
             bad = (numbers < 0) | (numbers != np.floor(numbers))
-        self._refuse(bad & ~np.isnan(numbers), "Counts are whole numbers of at least 0.")
+        self._check_none(bad & ~np.isnan(numbers), "Counts are whole numbers of at least 0.")
         return numbers
 
-    def _refuse(self, bad: Array, why: str) -> None:
+    def _check_none(self, bad: Array, why: str) -> None:
         if bad.any():
             row = int(bad.argmax())
             raise DataError(
                 f"{self.shown}: column {self.name!r} holds {self.values[row].as_py()} in {self.where(row)}. {why}"
             )
 
-    def _refuse_inexact(self, values: Any) -> None:
+    def _check_exact(self, values: Any) -> None:
         bounds = pc.min_max(values).as_py()
         if bounds["min"] is None or (bounds["min"] >= -LARGEST_WHOLE and bounds["max"] <= LARGEST_WHOLE):
             return
@@ -209,11 +197,11 @@ class Column:
             )
 
     def _text(self) -> DataError:
-        """The error of a text where a number belongs."""
+        """Return the error for text in a column of numbers."""
         for row, value in enumerate(self.values.to_pylist()):
             if value is not None and not is_number(value):
                 return DataError(
-                    f"{self.shown}: column {self.name!r} is to hold numbers, and holds {value!r} in {self.where(row)}. "
+                    f"{self.shown}: column {self.name!r} must hold numbers, and holds {value!r} in {self.where(row)}. "
                     f"Correct it, or train with the column as categories: {self._option('categorical')}."
                 )
         return DataError(f"{self.shown}: column {self.name!r} holds numbers as text. Store them as numbers.")
@@ -223,7 +211,7 @@ class Column:
 
 
 def inexact(shown: str, name: str, value: object, where: str) -> DataError:
-    """The error of a whole number that float64 cannot hold."""
+    """Return the error for a whole number that float64 cannot hold exactly."""
     return DataError(
         f"{shown}: column {name!r} holds {value} in {where}, and whole numbers beyond 2^53 are not exact in floating "
         f"point. If it is an identifier, leave it out with --drop {shlex.quote(name)}."
@@ -231,7 +219,7 @@ def inexact(shown: str, name: str, value: object, where: str) -> DataError:
 
 
 def is_number(text: str) -> bool:
-    """Whether a text is a number.
+    """Return whether a text is a number.
 
     Examples:
         >>> [is_number(text) for text in ("-1.5e3", " 7 ", "1_000", "seven")]
@@ -248,14 +236,14 @@ def _is_text(kind: Any) -> bool:
 
 
 def _level(value: object) -> str:
-    """The name of a category whose value this is: 2 and 2.0 have one name."""
+    """Return a category's name for its value; 2 and 2.0 have the same name."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _spelling(level: str, feature: Feature) -> str:
-    """The feature's own spelling of a category: `TRUE`, `True` and `1` are one truth."""
+    """Return a category as the feature spells it: `TRUE`, `True` and `1` all become `true`."""
     if feature.stored != "bool":
         return level
     return {"1": "true", "0": "false"}.get(level, level.lower())

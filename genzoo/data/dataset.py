@@ -1,4 +1,4 @@
-"""Events with what is known about them, and their division into rows to train on and rows to judge by."""
+"""Datasets: events, facts about them, and the split into training, validation and test rows."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Rows = np.ndarray[Any, np.dtype[np.int64]]
 
 
 BLOCK = 4096
-"""Rows read at a time from data that may not fit in memory."""
+"""Number of rows to read at a time from data that may not fit in memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Row numbers to train on, to choose by and to judge by; disjoint, each in increasing order."""
+    """Row numbers for training, validation and test; disjoint, each in increasing order."""
 
     train: Rows
     validation: Rows
@@ -37,16 +37,16 @@ class Dataset:
     """Events in data units.
 
     Arguments:
-        name: what pictures and run directories are named after.
-        spec: what one event is.
-        events: `(N, *event)`; may be mapped from a file, or be read from one as it is indexed. A missing value of a
-            table is NaN, and discrete columns hold codes: indices into their levels, or counts.
-        labels: `(N,)`, used only in reports, or `None`.
-        test_rows: how many of the last rows are a test set that came with the data.
-        skipped: files that could not be read and were left out.
-        weights: how much each event counts, `(N,)` float64, or `None` where all count alike.
-        dropped: rows with missing values that were left out.
-        ignored: columns of the source that nothing was done with.
+        name: name of the dataset; images and run directories are named after it.
+        spec: shape and kind of one event.
+        events: `(N, *event)`; may be mapped from a file, or read from it when indexed. Missing values of a table are
+            NaN. Discrete columns hold codes: indices into their levels, or counts.
+        labels: `(N,)`, used only in reports. Defaults to `None`.
+        test_rows: number of last rows that are the dataset's own test set. Defaults to 0.
+        skipped: number of unreadable files that were left out. Defaults to 0.
+        weights: weight of each event, `(N,)` float64. Defaults to `None`, equal weights.
+        dropped: number of rows left out for missing values. Defaults to 0.
+        ignored: columns of the source that were not used. Defaults to none.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Dataset:
         return len(self.events)
 
     def split(self, settings: SplitSettings, seed: int) -> Split:
-        """Divide the rows; the same seed divides them alike.
+        """Split the rows at random; the same seed gives the same split.
 
         Raises:
             DataError: no row is left to train on.
@@ -85,53 +85,53 @@ class Dataset:
             raise DataError(f"{self.name}: {len(self)} events leave none to train on after the split.")
         parts = np.split(order, [train, train + validation])
         for part in parts:
-            part.sort()  # in place: the rows of large data are a lot of memory themselves
+            part.sort()  # in place: row numbers of a large dataset take much memory themselves
         held_out = np.arange(own, len(self), dtype=np.int64) if self.test_rows else parts[2]
         return Split(parts[0], parts[1], held_out)
 
     def blocks(self, rows: Rows) -> Iterator[Array]:
-        """The events of increasing `rows`, `(n, *event)` each."""
+        """Yield the events of increasing `rows` in blocks of `(n, *event)`."""
         for start in range(0, len(rows), BLOCK):
             yield self.events[rows[start : start + BLOCK]]
 
     def digest(self) -> str:
-        """SHA-256 of the events and of what they are."""
-        found = hashlib.sha256(f"{self.spec}{self.events.dtype.str}{self.events.shape}".encode())
+        """Return the SHA-256 digest of the spec, the events and the weights."""
+        digest = hashlib.sha256(f"{self.spec}{self.events.dtype.str}{self.events.shape}".encode())
         for start in range(0, len(self), BLOCK):
-            found.update(np.ascontiguousarray(self.events[start : start + BLOCK]).data)
+            digest.update(np.ascontiguousarray(self.events[start : start + BLOCK]).data)
         if self.weights is not None:
-            found.update(self.weights.data)
-        return found.hexdigest()
+            digest.update(self.weights.data)
+        return digest.hexdigest()
 
 
 def _checked_weights(name: str, weights: Array, count: int) -> Array:
-    """Weights as float64 `(N,)`.
+    """Return weights as float64 `(N,)`.
 
     Raises:
-        DataError: another number of them, one that is negative or not finite, or nothing but zeros.
+        DataError: their number is wrong, one is negative or not finite, or all are 0.
     """
     if weights.shape != (count,) or weights.dtype.kind not in "buif":
         raise DataError(f"{name} holds {count} events, and its weights are {weights.dtype} of shape {weights.shape}.")
-    found = np.ascontiguousarray(weights, np.float64)
-    bad = ~(np.isfinite(found) & (found >= 0))
+    checked = np.ascontiguousarray(weights, np.float64)
+    bad = ~(np.isfinite(checked) & (checked >= 0))
     if bad.any():
         row = int(bad.argmax())
-        raise DataError(f"{name}: the weight of event {row} is {found[row]}. Weights are finite and at least 0.")
-    if not found.any():
+        raise DataError(f"{name}: the weight of event {row} is {checked[row]}. Weights are finite and at least 0.")
+    if not checked.any():
         raise DataError(f"{name}: every weight is 0, so there is nothing to learn from.")
-    return found
+    return checked
 
 
 def check_values(name: str, events: Array, columns: Sequence[str] | None = None) -> bool:
-    """Whether values are missing; refuses data that hold no events, or what is no number.
+    """Check that values are finite, and return whether any are missing.
 
     Arguments:
-        name: of the data, for messages.
+        name: name of the data, for messages.
         events: `(N, *event)`.
-        columns: the names of a table's columns; without them nothing may be missing.
+        columns: names of a table's columns, where NaN means missing. Defaults to `None`: NaN is an error.
 
     Raises:
-        DataError: there are no events, or values are infinite, or NaN where nothing may be missing.
+        DataError: there are no events, a value is infinite, or NaN although none may be missing.
     """
     if not len(events) or not events[:1].size:
         raise DataError(f"{name} holds no events.")
@@ -154,11 +154,11 @@ def check_values(name: str, events: Array, columns: Sequence[str] | None = None)
 
 
 def spec_of(shown: str, event_shape: tuple[int, ...], modality: Modality, *rest: Any, **more: Any) -> DataSpec:
-    """The DataSpec of data, in words where they are none that a model could be kept of.
+    """Return a `DataSpec`, with its `ValueError` turned into a `DataError`.
 
     Arguments:
-        shown: what they are called in messages.
-        rest, more: as `DataSpec` takes them.
+        shown: name of the data, for messages.
+        rest, more: further arguments of `DataSpec`.
 
     Raises:
         DataError: an event is too large, or has too many columns and categories.
@@ -166,17 +166,17 @@ def spec_of(shown: str, event_shape: tuple[int, ...], modality: Modality, *rest:
     try:
         return DataSpec(event_shape, modality, *rest, **more)
     except ValueError as error:
-        raise DataError(f"{shown} cannot be learnt from: {error}") from error
+        raise DataError(f"{shown} cannot be learned from: {error}") from error
 
 
 def usable(dataset: Dataset, shown: str) -> Dataset:
-    """The dataset itself, its spec saying whether values are missing.
+    """Check a dataset's values, and return it with `spec.missing` set if values are missing.
 
     Arguments:
-        shown: its name, for messages.
+        shown: name of the dataset, for messages.
 
     Raises:
-        DataError: as `check_values`; or a column has no value at all, or holds what is none of its codes.
+        DataError: as `check_values`; or a column has no value at all, or a discrete column holds an invalid code.
     """
     table = dataset.spec.modality == "table"
     names = [feature.name for feature in dataset.spec.features] if table else None
@@ -184,17 +184,17 @@ def usable(dataset: Dataset, shown: str) -> Dataset:
     if missing:
         refuse_empty_columns(dataset, shown)
     for column in dataset.spec.discrete:
-        _refuse_codes(dataset, shown, column, dataset.spec.features[column])
+        _check_codes(dataset, shown, column, dataset.spec.features[column])
     if dataset.spec.missing or not missing:
         return dataset
     return dataclasses.replace(dataset, spec=dataclasses.replace(dataset.spec, missing=True))
 
 
 def refuse_empty_columns(dataset: Dataset, shown: str) -> None:
-    """Refuse a table with a column in which every value is missing.
+    """Check that every column of a table has a value.
 
     Raises:
-        DataError: there is one.
+        DataError: every value of a column is missing.
     """
     observed = np.zeros(dataset.spec.event_shape, bool)
     for start in range(0, len(dataset), BLOCK):
@@ -205,11 +205,11 @@ def refuse_empty_columns(dataset: Dataset, shown: str) -> None:
 
 
 def empty_column(shown: str, name: str) -> DataError:
-    """The error of a column in which every value is missing."""
+    """Return the error for a column in which every value is missing."""
     return DataError(f"{shown}: column {name!r} has no value at all. Leave it out with --drop {shlex.quote(name)}.")
 
 
-def _refuse_codes(dataset: Dataset, shown: str, column: int, feature: Feature) -> None:
+def _check_codes(dataset: Dataset, shown: str, column: int, feature: Feature) -> None:
     end = np.inf if feature.levels is None else len(feature.levels)
     for start in range(0, len(dataset), BLOCK):
         values = dataset.events[start : start + BLOCK][:, column]
@@ -219,5 +219,5 @@ def _refuse_codes(dataset: Dataset, shown: str, column: int, feature: Feature) -
             wanted = "whole numbers of at least 0" if feature.levels is None else f"codes of its {end} levels, from 0"
             raise DataError(
                 f"{shown} holds {values[row]:g} in event {start + row}, column {feature.name!r}, "
-                f"which is {feature.kind} and holds {wanted}."
+                f"which is {feature.kind} and must hold {wanted}."
             )

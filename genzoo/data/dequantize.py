@@ -1,11 +1,11 @@
-"""Uniform noise over the cells of a grid, under which a density says how probable a point of the grid is.
+"""Uniform dequantization: noise over the cells of a grid, so that a density can model values on the grid.
 
 For values `x` on a grid of step `q` and noise `u`, uniform over the cell `(-q/2, q/2)^D` about 0,
 `log P(x) >= E log p(x + u) + D log q`, where `p` is the density.
 
-The noise is no stream but a hash of a seed, the number of the row and the place in the event (SplitMix64 from a random
-start for each row): the same in any batch, order or process, and known again without any state. It is computed where
-the events are, in wrapping 64-bit integers, and has 23 bits, so that float32 holds the very same numbers as float64.
+The noise is a hash of a seed, the row number and the position in the event (SplitMix64 with a random start for each
+row), not a stream. It is the same in any batch, order or process, and needs no stored state. It is computed on the
+device of the events, in wrapping 64-bit integers. It has 23 bits, so float32 and float64 hold the same numbers.
 
 References:
     "Fast Splittable Pseudorandom Number Generators" (Steele, Lea and Flood, 2014);
@@ -38,11 +38,11 @@ _BITS = 23
 
 
 def hashed(seed: int, index: Tensor, size: int) -> Tensor:
-    """The first `size` numbers of the stream that each row has, 64 random bits each, `(N, size)` int64.
+    """Return `size` numbers of 64 random bits for each row, `(N, size)` int64.
 
     Arguments:
-        seed: of 63 bits.
-        index: numbers of the rows, `(N,)` int64.
+        seed: seed of 63 bits.
+        index: row numbers, `(N,)` int64.
     """
     start = _mix(index * _GOLDEN + seed)
     places = torch.arange(1, size + 1, device=index.device) * _GOLDEN
@@ -50,25 +50,25 @@ def hashed(seed: int, index: Tensor, size: int) -> Tensor:
 
 
 def _mix(z: Tensor) -> Tensor:
-    """The finaliser of SplitMix64."""
+    """Return the last mixing step of SplitMix64."""
     for bits, factor in ((30, _FIRST), (27, _SECOND)):
         z = torch.mul(z ^ _shifted(z, bits), factor)
     return z ^ _shifted(z, 31)
 
 
 def _shifted(z: Tensor, bits: int) -> Tensor:
-    """`z` to the right, with zeros from the left."""
+    """Shift `z` to the right and fill with zeros; `>>` of int64 alone would copy the sign bit."""
     return torch.bitwise_and(z >> bits, 2 ** (64 - bits) - 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Dequantizer:
-    """Spreads values over the cells of the grid they lie on; the cells are centred on the values.
+    """Noise that spreads values over the cells of their grid; each cell is centered on its value.
 
     Arguments:
-        data: what one event is; its quantum is the side of a cell.
-        features: which of its features lie on the grid.
-        seed: of the noise.
+        data: spec of one event; its quantum is the side of a cell.
+        features: for each feature, whether its values lie on the grid.
+        seed: seed of the noise.
     """
 
     data: DataSpec
@@ -78,17 +78,17 @@ class Dequantizer:
 
     @staticmethod
     def of(generator: Generator, data: DataSpec, seed: int) -> Dequantizer | None:
-        """That of a generator that is a density where the data lie on a grid; `None` of all others."""
+        """Return the dequantizer if the generator models data on a grid by a density; `None` otherwise."""
         features = on_grid(generator, data)
         return Dequantizer(data, features, seed) if any(features) else None
 
     def __call__(self, events: Tensor, index: Tensor, number: int = 0) -> Tensor:
-        """Events in data units with noise, in the widest floating type of their device.
+        """Return events with noise, in data units and the widest floating type of their device.
 
         Arguments:
-            events: `(N, *event)`; NaN, where a value is missing, stays.
-            index: numbers of their rows, `(N,)` int64.
-            number: of the draw; each has noise of its own.
+            events: `(N, *event)`; missing values stay NaN.
+            index: row numbers, `(N,)` int64.
+            number: number of the draw; each draw has other noise. Defaults to 0.
         """
         dtype = widest(events.device)
         bits = hashed(derive(self.seed, "dequantise", number), index, self.data.size)
@@ -96,7 +96,7 @@ class Dequantizer:
         return events.to(dtype) + noise.view(events.shape) * self._sides(events.device)
 
     def _sides(self, device: torch.device) -> Tensor:
-        """Sides of the cells of an event in each of its places, 0 off the grid, `(*event)`; copied there once."""
+        """Return the cell's side at each position of an event, 0 off the grid, `(*event)`; copied to a device once."""
         if device not in self._kept:
             assert self.data.quantum is not None
             sides = places_of(self.features, self.data).to(widest(device)) * self.data.quantum

@@ -1,4 +1,4 @@
-"""Datasets that are found on this machine, or fetched once into a checked cache."""
+"""Datasets that are found on this machine, or downloaded once into a verified cache."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TRAIN, _TEST = "train-images-idx3-ubyte.gz", "t10k-images-idx3-ubyte.gz"
 _TRAIN_LABELS, _TEST_LABELS = "train-labels-idx1-ubyte.gz", "t10k-labels-idx1-ubyte.gz"
 
 
-# The MD5 sums that the publishers of both sets print beside their files.
+# MD5 sums as the publishers of both datasets list them.
 _MNIST = {
     _TRAIN: "f68b3c2dcbeaaa9fbdd348bbdeb94873",
     _TRAIN_LABELS: "d53e105ee54ea40749a09fcbcd1e9432",
@@ -70,7 +70,10 @@ _FETCHING = ContextVar("fetching", default=True)
 
 @contextlib.contextmanager
 def without_fetching() -> Iterator[None]:
-    """Open what is on this machine and fetch nothing: a file from anybody may ask for it, a user has not."""
+    """Open only what is on this machine, and download nothing.
+
+    A model folder from a stranger may name a dataset; only the user may ask for a download.
+    """
     before = _FETCHING.set(False)
     try:
         yield
@@ -90,9 +93,7 @@ def _fetch(name: str, sums: dict[str, str], base: str) -> Path:
     folder = Path(pooch.os_cache("genzoo")) / name
     if not _FETCHING.get():
         if not all(_is_cached(folder / file, checksum) for file, checksum in sums.items()):
-            raise DataError(
-                f"Dataset {name!r} is not on this machine, and is fetched only when asked for: genzoo data {name}."
-            )
+            raise DataError(f"Dataset {name!r} is not on this machine. Download it with: genzoo data {name}.")
         return folder
     pooch.get_logger().setLevel("WARNING")
     try:
@@ -100,7 +101,7 @@ def _fetch(name: str, sums: dict[str, str], base: str) -> Path:
             pooch.retrieve(base + file, known_hash=f"md5:{checksum}", fname=file, path=folder)
     except Exception as error:
         raise DataError(
-            f"Dataset {name!r} is not on this machine and could not be fetched ({type(error).__name__}). Put "
-            f"{', '.join(sums)} into {folder}, or into a folder {name} below the one that GENZOO_DATA names."
+            f"Dataset {name!r} is not on this machine and could not be downloaded ({type(error).__name__}). Put "
+            f"{', '.join(sums)} into {folder}, or into a folder {name} inside the folder that GENZOO_DATA names."
         ) from error
     return folder

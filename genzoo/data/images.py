@@ -13,17 +13,17 @@ from genzoo.typing import Array
 
 
 def binarize(dataset: Dataset) -> Dataset:
-    """The same images with 1 where a value lies above the middle of their range, and 0 elsewhere, one byte each.
+    """Return the images as bytes: 1 above the middle of their range, and 0 elsewhere.
 
-    The range is that of the bounds, where they are declared, else that of the values themselves. Images of two levels
-    stay as they are.
+    The range is the declared bounds, or the smallest and largest value if no bounds are declared. Binary images are
+    returned unchanged.
 
     Raises:
-        ConfigError: the events are no images.
+        ConfigError: the dataset is a table.
     """
     spec = dataset.spec
     if spec.modality != "image":
-        raise ConfigError(f"--binarize is for images, and {dataset.name!r} holds none. Leave it out.")
+        raise ConfigError(f"--binarize is for images, and {dataset.name!r} is a table. Leave it out.")
     if spec.features[0].kind == "binary":
         return dataset
     low, high = spec.bounds or _range_of(dataset)
@@ -34,7 +34,7 @@ def binarize(dataset: Dataset) -> Dataset:
 
 
 def _range_of(dataset: Dataset) -> tuple[float, float]:
-    """The smallest and the largest value."""
+    """Return the smallest and the largest value."""
     blocks = [dataset.events[start : start + BLOCK] for start in range(0, len(dataset), BLOCK)]
     return min(float(block.min()) for block in blocks), max(float(block.max()) for block in blocks)
 
@@ -46,25 +46,29 @@ _TWO_LEVELS = (Feature("pixel", "binary", ("0", "1"), "uint8"),)
 
 
 def image_spec(events: Array, bounds: tuple[float, float] | None, quantum: float | None) -> DataSpec:
-    """The DataSpec of images `(N, C, H, W)`."""
+    """Return the `DataSpec` of images `(N, C, H, W)`."""
     storage: StorageType = events.dtype.name  # type: ignore[assignment]
     shape = tuple(map(int, events.shape[1:]))
     return spec_of("The images", shape, "image", _PIXEL, bounds=bounds, quantum=quantum, storage=storage)
 
 
 def bytes_spec(events: Array) -> DataSpec:
-    """The DataSpec of 8-bit images `(N, C, H, W)`."""
+    """Return the `DataSpec` of 8-bit images `(N, C, H, W)`."""
     return image_spec(events, (0.0, 255.0), 1.0)
 
 
 def binary_spec(events: Array) -> DataSpec:
-    """The DataSpec of images `(N, C, H, W)` that hold 0 and 1."""
+    """Return the `DataSpec` of images `(N, C, H, W)` of 0 and 1."""
     storage: StorageType = events.dtype.name  # type: ignore[assignment]
     return DataSpec(tuple(map(int, events.shape[1:])), "image", _TWO_LEVELS, (0.0, 1.0), 1.0, storage)
 
 
 def channels_first(name: str, images: Array) -> Array:
-    """`(N, H, W)`, `(N, H, W, C)` or `(N, C, H, W)` as `(N, C, H, W)`; the shorter outer axis is the channels.
+    """Return images as `(N, C, H, W)`.
+
+    Arguments:
+        name: name of the images, for messages.
+        images: `(N, H, W)`, `(N, H, W, C)` or `(N, C, H, W)`; the shorter of the second and the last axis is `C`.
 
     Raises:
         DataError: the array has another rank.

@@ -1,4 +1,4 @@
-"""What a dataset holds, and what in it looks wrong."""
+"""Describe a dataset, and point out what looks wrong in it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from genzoo.spec import DataSpec
 from genzoo.typing import Array
 
 _SAMPLE = 20_000
-"""Rows looked at closely; a first impression of larger data."""
+"""Number of first rows that are examined closely."""
 
 
 _FEW = 10
-"""Different whole numbers in a column up to which they may be categories."""
+"""Largest number of distinct whole numbers in a column that may be categories."""
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnFacts:
-    """One column of a table: what it is, and what of it there is."""
+    """Type, range or levels, and number of missing values of one column of a table."""
 
     name: str
     type: str
@@ -35,7 +35,7 @@ class ColumnFacts:
 
     @property
     def values(self) -> str:
-        """Its categories, or its range, in words."""
+        """The categories, or the range, in words."""
         if self.levels is not None:
             shown = ", ".join(self.levels[:6]) + (" ..." if len(self.levels) > 6 else "")
             return f"{len(self.levels)}: {shown}"
@@ -44,20 +44,20 @@ class ColumnFacts:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """Facts about a dataset, about each column of a table, and remarks on what looks wrong."""
+    """Facts about a dataset and the columns of a table, and remarks on what looks wrong."""
 
     facts: dict[str, Any]
     remarks: list[str]
     columns: list[ColumnFacts] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the findings as plain values for JSON."""
         columns = {"columns": [asdict(column) for column in self.columns]} if self.columns else {}
         return {**self.facts, **columns, "remarks": self.remarks}
 
 
 def inspect(dataset: Dataset) -> Findings:
-    """Look at the columns of a dataset, and closely at its first rows."""
+    """Describe a dataset: its columns from all rows, its remarks from the first rows."""
     rows = np.asarray(dataset.events[:_SAMPLE])
     facts: dict[str, Any] = {"name": dataset.name, "events": len(dataset), "event": dataset.spec.describe()}
     if dataset.test_rows:
@@ -85,7 +85,7 @@ def inspect(dataset: Dataset) -> Findings:
 
 
 def _columns(dataset: Dataset) -> tuple[list[ColumnFacts], int]:
-    """The facts of each column, from all rows, and how many rows have no value."""
+    """Return the facts of each column, from all rows, and the number of rows without any value."""
     size = dataset.spec.event_shape[0]
     low, high = np.full(size, np.inf), np.full(size, -np.inf)
     total, count = np.zeros(size), np.zeros(size, np.int64)
@@ -97,24 +97,24 @@ def _columns(dataset: Dataset) -> tuple[list[ColumnFacts], int]:
         total += np.where(gone, 0.0, block).sum(axis=0)
         count += (~gone).sum(axis=0)
         empty += int(gone.all(axis=1).sum())
-    found = []
+    facts = []
     for place, feature in enumerate(dataset.spec.features):
         numbers: tuple[float | None, float | None, float | None] = (None, None, None)
         if feature.levels is None and count[place]:
             numbers = (float(low[place]), float(high[place]), float(total[place] / count[place]))
         missing = len(dataset) - int(count[place])
-        found.append(ColumnFacts(feature.name, feature.stored, feature.kind, feature.levels, *numbers, missing))
-    return found, empty
+        facts.append(ColumnFacts(feature.name, feature.stored, feature.kind, feature.levels, *numbers, missing))
+    return facts, empty
 
 
 def _common_remarks(dataset: Dataset, rows: Array) -> list[str]:
-    found = []
+    remarks = []
     distinct = len({row.tobytes() for row in rows})
     if distinct < len(rows):
-        found.append(f"{len(rows) - distinct} of the first {len(rows)} events repeat another exactly")
+        remarks.append(f"{len(rows) - distinct} of the first {len(rows)} events repeat another exactly")
     if len(dataset) < 100:
-        found.append(f"{len(dataset)} events are few to learn a distribution from")
-    return found
+        remarks.append(f"{len(dataset)} events are few to learn a distribution from")
+    return remarks
 
 
 def _pixel_remarks(rows: Array) -> list[str]:
@@ -124,7 +124,7 @@ def _pixel_remarks(rows: Array) -> list[str]:
 
 
 def _column_remarks(column: ColumnFacts, sample: Array) -> list[str]:
-    """What looks wrong with a column, and the option that would set it right."""
+    """Return what looks wrong with a column, and the option that corrects it."""
     values = sample[~np.isnan(sample)]
     different = np.unique(values)
     drop = f"leave it out with --drop {shlex.quote(column.name)}"
@@ -147,7 +147,7 @@ def _column_remarks(column: ColumnFacts, sample: Array) -> list[str]:
 
 
 def _twin_remarks(data: DataSpec, rows: Array) -> list[str]:
-    """Columns that equal an earlier one."""
+    """Return a remark on each column that equals an earlier one."""
     first: dict[bytes, str] = {}
     found = []
     for place, feature in enumerate(data.features):

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 def given_data(
     data: str | Path | Array | Dataset | Mapping[str, Any] | None, weights: Array | None = None
 ) -> tuple[Dataset | None, dict[str, Any]]:
-    """Data in memory, if that is what was given, and the settings that name them.
+    """Return the dataset, if the data are in memory, and the settings that name the data.
 
     Raises:
-        ConfigError: weights in memory of data that are not.
+        ConfigError: the weights are in memory and the data are not.
     """
     dataset, settings = _named(data)
     if weights is None:
@@ -50,7 +50,7 @@ def _named(data: str | Path | Array | Dataset | Mapping[str, Any] | None) -> tup
     if isinstance(data, Mapping):
         return None, dict(data)
     if hasattr(data, "__arrow_c_stream__"):  # a table of pyarrow, pandas or polars
-        # Arrays need no pyarrow.
+        # Imported here, because arrays need no pyarrow.
         from genzoo.data.table import table_dataset
         from genzoo.data.table_source import ArrowTableSource
 
@@ -62,16 +62,16 @@ def _named(data: str | Path | Array | Dataset | Mapping[str, Any] | None) -> tup
 
 
 READ_SUFFIXES = (*TABLE_SUFFIXES, ".ipc")
-"""Of files that hold a table by columns."""
+"""Suffixes of the tables that are read."""
 
 
 def is_registered(source: str, registry: Registry) -> bool:
-    """Whether `source` is the name or id of a registered dataset."""
+    """Return whether `source` is the name or id of a registered dataset."""
     return bool(registry.datasets.candidates_for(source))
 
 
 def anchor(settings: DataSettings, registry: Registry) -> DataSettings:
-    """The same data, found from any working directory."""
+    """Return the settings with an absolute path, so that any working directory will do."""
     path = _path(settings)
     if is_registered(settings.source, registry) or not path.exists():
         return settings
@@ -79,13 +79,13 @@ def anchor(settings: DataSettings, registry: Registry) -> DataSettings:
 
 
 def open_dataset(settings: DataSettings, registry: Registry) -> Dataset:
-    """The dataset of a built-in name or a path.
+    """Open a dataset by its registered name or its path.
 
     A registered name wins over a file of the same name; write `./digits` for the file.
 
     Raises:
         ConfigError: a setting does not suit the data.
-        DataError: neither, or the file cannot be used.
+        DataError: there is no such name or path, or the file cannot be used.
     """
     tabular = _open_table(settings, registry)
     if tabular is None:
@@ -96,14 +96,14 @@ def open_dataset(settings: DataSettings, registry: Registry) -> Dataset:
 
 
 def open_matching(settings: DataSettings, spec: DataSpec, registry: Registry) -> Dataset:
-    """The dataset of a built-in name or a path in the form that a model was trained on.
+    """Open a dataset by name or path, in the form that a model was trained on.
 
-    Columns of a table are found by name, in any order; those the model does not know are in `Dataset.ignored`.
+    Columns of a table are found by name, in any order. Columns the model does not use are in `Dataset.ignored`.
     Values may be missing.
 
     Raises:
         ConfigError: a setting does not suit the data.
-        DataError: as `open_dataset`; or a column is missing, or holds what training could not have seen.
+        DataError: as `open_dataset`; or a column is missing, or holds a value that the model cannot take.
     """
     from genzoo.data.align import match_dataset, match_table
 
@@ -114,7 +114,7 @@ def open_matching(settings: DataSettings, spec: DataSpec, registry: Registry) ->
 
 
 def open_source(settings: DataSettings, registry: Registry) -> TableSource | None:
-    """All columns of a built-in name or a path, whatever the settings choose of them; `None` of images.
+    """Open all columns of a table by name or path, also those the settings leave out; `None` for images.
 
     Raises:
         ConfigError, DataError: as `open_dataset`.
@@ -129,22 +129,22 @@ def open_source(settings: DataSettings, registry: Registry) -> TableSource | Non
 
 
 def _path(settings: DataSettings) -> Path:
-    """Where the source may lie.
+    """Return the source as a path, which need not exist.
 
     Raises:
-        DataError: it is a path that the system cannot look at.
+        DataError: the system cannot look up the path.
     """
     try:
         path = Path(settings.source).expanduser()
         path.exists()
     except (OSError, RuntimeError) as error:
-        told = error.strerror if isinstance(error, OSError) else error
-        raise DataError(f"Data {settings.source[:100]!r} cannot be opened: {told}.") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"Data {settings.source[:100]!r} cannot be opened: {reason}.") from error
     return path
 
 
 def _open_table(settings: DataSettings, registry: Registry) -> TableSource | None:
-    """The source's columns, where it is a file of a table."""
+    """Open the source's columns if it is a file of a table; `None` otherwise."""
     path = _path(settings)
     if is_registered(settings.source, registry) or not path.is_file() or path.suffix.lower() not in READ_SUFFIXES:
         return None
@@ -179,7 +179,7 @@ def _open_whole(settings: DataSettings, registry: Registry) -> Dataset:
         with blame(f"The loader of dataset {entry.id!r}"):
             dataset = resolve(entry.spec.loader, entry.spec)()
         if not isinstance(dataset, Dataset):
-            raise PluginError(f"Dataset {entry.id!r} gave a {type(dataset).__name__} instead of a Dataset.")
+            raise PluginError(f"Dataset {entry.id!r} returned a {type(dataset).__name__} instead of a Dataset.")
         return usable(dataset, entry.id)
     if not path.exists():
         registry.datasets.refuse_failed(source)
@@ -189,7 +189,7 @@ def _open_whole(settings: DataSettings, registry: Registry) -> Dataset:
 
 
 def _select(dataset: Dataset, settings: DataSettings) -> Dataset:
-    """What the settings of tables choose."""
+    """Apply the settings of tables: columns, kinds, labels, weights and missing values."""
     given = settings.given("columns", "drop", "kinds", "label", "weight", "drop_missing")
     if given is None:
         return dataset
@@ -206,7 +206,7 @@ def _refuse_given(settings: DataSettings, names: tuple[str, ...], what: str) -> 
 
 
 def _read_file(path: Path, settings: DataSettings) -> Dataset:
-    # Readers bring libraries of their own, which only the kind of data at hand should cost.
+    # Imported here, because each reader imports its own libraries.
     from genzoo.data.readers import idx, image_folder, numpy_files
 
     if not path.is_dir() and not path.is_file():
@@ -218,6 +218,6 @@ def _read_file(path: Path, settings: DataSettings) -> Dataset:
     if idx.is_idx(path):
         return idx.read_idx(path)
     raise DataError(
-        f"{path} is of no kind that genzoo reads. Known: {', '.join(READ_SUFFIXES)}, .npy, .npz, idx files "
+        f"{path} has a format that genzoo cannot read. Known: {', '.join(READ_SUFFIXES)}, .npy, .npz, idx files "
         f"(…-ubyte, …-ubyte.gz) and folders of images."
     )

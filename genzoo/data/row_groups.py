@@ -1,4 +1,4 @@
-"""Parquet files larger than memory: events that are read as they are indexed."""
+"""Parquet files larger than memory, read one row group at a time when indexed."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from genzoo.typing import Array
 
 
 class RowGroupEvents:
-    """Numeric columns of a Parquet file as an array `(N, C)`, of which one row group at a time is in memory.
+    """Numeric columns of a Parquet file as an array `(N, C)` that keeps one row group in memory.
 
-    Reading rows in their order costs one pass over the file; each jump to another row group costs reading it whole.
+    Reading the rows in order takes one pass over the file. Each jump to another row group reads that whole group.
 
     Arguments:
         path: the file.
-        columns: names of columns of numbers, or of true and false.
+        columns: names of numeric or boolean columns.
     """
 
     ndim = 2
@@ -38,11 +38,11 @@ class RowGroupEvents:
         narrow = all(pa.types.is_float32(kind) for kind in self.schema.types)
         self.dtype = np.dtype(np.float32 if narrow else np.float64)
         self.shape = (int(self._starts[-1]), len(columns))
-        self._held: tuple[int, Array] | None = None
+        self._last: tuple[int, Array] | None = None
 
     @property
     def nbytes(self) -> int:
-        """Bytes that all of it would take."""
+        """Number of bytes of the whole array."""
         return self.shape[0] * self.shape[1] * self.dtype.itemsize
 
     def __len__(self) -> int:
@@ -61,32 +61,36 @@ class RowGroupEvents:
         if index.ndim == 0:
             row: Array = self[int(index) : int(index) + 1][0]
             return row
-        found = np.empty((len(index), self.shape[1]), self.dtype)
+        events = np.empty((len(index), self.shape[1]), self.dtype)
         groups = np.searchsorted(self._starts, index, side="right") - 1
         for group in np.unique(groups):
             here = groups == group
-            found[here] = self._group(int(group))[index[here] - self._starts[group]]
-        return found
+            events[here] = self._group(int(group))[index[here] - self._starts[group]]
+        return events
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return self[:].astype(dtype or self.dtype)
 
     def _group(self, number: int) -> Array:
-        """The events of a row group; the last one asked for is kept, and several threads may ask."""
-        held = self._held
-        if held is not None and held[0] == number:
-            return held[1]
-        self._held = held = None  # before another takes its place
+        """Return the events of a row group, and keep them for the next call.
+
+        Several threads may call this. Number and events are kept in one tuple, which is read and replaced in one step,
+        so no thread sees the events of another group. At worst, two threads read the same group.
+        """
+        last = self._last
+        if last is not None and last[0] == number:
+            return last[1]
+        self._last = last = None  # free the former group before the next one is read
         first = int(self._starts[number])
-        found = np.empty((int(self._starts[number + 1]) - first, len(self._columns)), self.dtype)
+        events = np.empty((int(self._starts[number + 1]) - first, len(self._columns)), self.dtype)
         try:
             with parquet.ParquetFile(self._path, metadata=self._metadata) as file:
                 for place, name in enumerate(self._columns):
                     values = file.read_row_group(number, columns=[name], use_threads=False).column(0)
                     column = Column(name, values, str(self._path), lambda row: f"row {first + row}")
-                    found[:, place] = column.numbers()
+                    events[:, place] = column.numbers()
         except (pa.ArrowException, OSError) as error:
             raise DataError(f"{self._path} cannot be read as a table: {error}.") from error
-        found.flags.writeable = False
-        self._held = (number, found)
-        return found
+        events.flags.writeable = False
+        self._last = (number, events)
+        return events

@@ -1,4 +1,4 @@
-"""Tables as datasets: which columns are learned from, what they are, and back again."""
+"""Convert tables to datasets, and events back to tables."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from genzoo.typing import Array
 
 
 def table_dataset(name: str, source: TableSource, settings: DataSettings) -> Dataset:
-    """The columns of a table that the settings choose, as a dataset.
+    """Read the columns that the settings choose as a dataset.
 
     Raises:
-        ConfigError: a setting names a column that is not there.
+        ConfigError: a setting names an unknown column.
         DataError: a column cannot be used.
     """
     kept = chosen_columns(source, settings)
@@ -47,7 +47,7 @@ def table_dataset(name: str, source: TableSource, settings: DataSettings) -> Dat
 
 
 def streamed(name: str, source: TableSource, settings: DataSettings, columns: Sequence[str]) -> Dataset | None:
-    """Columns too large to be held as a dataset that reads them as they are indexed; `None` where they can be.
+    """Return a dataset that reads its columns when indexed; `None` if they fit in memory.
 
     Raises:
         DataError: a value cannot be used.
@@ -65,7 +65,7 @@ def streamed(name: str, source: TableSource, settings: DataSettings, columns: Se
 
 
 class EventTable(TableSource):
-    """The events of a dataset of tables as their columns."""
+    """The events of a tabular dataset, read as columns."""
 
     def __init__(self, dataset: Dataset) -> None:
         super().__init__(dataset.name, [feature.name for feature in dataset.spec.features])
@@ -78,10 +78,10 @@ class EventTable(TableSource):
 
 
 def select(dataset: Dataset, settings: DataSettings) -> Dataset:
-    """What the settings choose of a dataset that was read without them.
+    """Apply the settings of tables to an open dataset.
 
     Raises:
-        ConfigError: a setting names a column that is not there.
+        ConfigError: a setting names an unknown column.
         DataError: a column cannot be used.
     """
     source = EventTable(dataset)
@@ -94,7 +94,7 @@ def select(dataset: Dataset, settings: DataSettings) -> Dataset:
 
 
 def _stretch(dataset: Dataset, source: TableSource, settings: DataSettings) -> Dataset | None:
-    """Neighbouring columns that stay as they are, without copying them; `None` where others are chosen."""
+    """Return the chosen columns as a view, not a copy; `None` if they are not adjacent or change their kind."""
     kept = chosen_columns(source, settings)
     first = source.names.index(kept[0])
     places = slice(first, first + len(kept))
@@ -109,10 +109,10 @@ def _stretch(dataset: Dataset, source: TableSource, settings: DataSettings) -> D
 
 
 def chosen_columns(source: TableSource, settings: DataSettings) -> list[str]:
-    """The names of the columns to learn from, in order.
+    """Return the names of the columns to learn from, in order.
 
     Raises:
-        ConfigError: a name that is not there, one that stands twice, or none is left.
+        ConfigError: a name is unknown or appears twice, or no column is left.
     """
     kept = source.names if settings.columns is None else list(settings.columns)
     apart = [name for name in (settings.label, settings.weight) if name is not None]
@@ -132,21 +132,21 @@ def _check_column(name: str, known: Sequence[str], shown: str) -> None:
 
 
 def read_columns(source: TableSource, settings: DataSettings, kept: Sequence[str], texts: set[str]) -> pa.Table:
-    """The columns to learn from, and those of the labels and weights."""
+    """Read the columns to learn from, and the columns of labels and weights."""
     apart = [name for name in (settings.label, settings.weight) if name is not None]
     as_written = (texts | {settings.label}) - {settings.weight, None}
     return source.read(list(dict.fromkeys([*kept, *apart])), [name for name in as_written if name is not None])
 
 
 def one_column(source: TableSource, table: pa.Table, name: str) -> Column:
-    """One column of what was read."""
+    """Return one column of a table that was read."""
     return Column(name, table.column(name), source.shown, source.where)
 
 
 def take_columns(
     name: str, source: TableSource, settings: DataSettings, spec: DataSpec, table: pa.Table, columns: Sequence[Array]
 ) -> Dataset:
-    """A dataset of columns in order, with the labels and weights that the settings name.
+    """Return a dataset of columns in order, with the labels and weights that the settings name.
 
     Raises:
         DataError: there are no rows, or a weight is missing.
@@ -167,7 +167,7 @@ def take_columns(
 def labels_and_weights(
     source: TableSource, settings: DataSettings, table: pa.Table
 ) -> tuple[Array | None, Array | None]:
-    """What the columns hold that the settings name as labels and as weights.
+    """Return the labels and the weights that the settings name; `None` if they name none.
 
     Raises:
         DataError: a weight is missing or negative.
@@ -178,10 +178,10 @@ def labels_and_weights(
 
 
 def complete(dataset: Dataset) -> Dataset:
-    """The rows without a missing value, the others counted.
+    """Drop the rows with a missing value, and count them.
 
     Raises:
-        DataError: there is none.
+        DataError: every row has a missing value.
     """
     whole = np.concatenate(
         [~np.isnan(dataset.events[i : i + BLOCK]).any(axis=1) for i in range(0, len(dataset), BLOCK)]
@@ -202,7 +202,7 @@ def complete(dataset: Dataset) -> Dataset:
 
 
 def _labels(values: Any) -> Array:
-    """Labels as numbers where they are whole ones, else as text; empty where there is none."""
+    """Return labels as numbers if all are whole numbers, else as text; missing labels are empty texts."""
     if pa.types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
     if pa.types.is_integer(values.type) and not values.null_count:
@@ -221,16 +221,16 @@ def _weights(column: Column) -> Array:
 
 
 def table_of(events: Array, data: DataSpec) -> pa.Table:
-    """Events `(N, C)` in data units as a table with the columns, types and categories of the data they came from.
+    """Return events `(N, C)` in data units as a table with the names, types and categories of the original columns.
 
-    Whole numbers are rounded into the range of their type; NaN is null.
+    Whole numbers are rounded and clipped to the range of their type. NaN becomes null.
     """
     columns = {feature.name: _arrow(events[:, i], feature) for i, feature in enumerate(data.features)}
     return pa.table(list(columns.values()), names=list(columns))
 
 
 def fill_column(column: Column, values: Array, feature: Feature) -> Any:
-    """A column with what is missing taken from `values`, numbers or codes of `feature`; the type stays."""
+    """Fill the missing values of a column from `values`, numbers or codes of `feature`, and keep its type."""
     kind = column.values.type
     if pa.types.is_null(kind):
         return _arrow(values, feature)
@@ -243,7 +243,7 @@ def fill_column(column: Column, values: Array, feature: Feature) -> Any:
 
 
 def _fill_coded(column: Any, values: Array, feature: Feature) -> Any:
-    """The same of a column of dictionary codes; levels that it lacks come last."""
+    """Fill a dictionary column; levels that are new to it come last."""
     kind = column.type
     coded = column.unify_dictionaries().combine_chunks()
     filled = _plain(_arrow(values, feature)).cast(kind.value_type)

@@ -1,4 +1,4 @@
-"""Where the columns of a table come from: a file, or memory."""
+"""Sources of a table's columns: a file, or memory."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from genzoo.errors import DataError
 
 
 class TableSource(ABC):
-    """A table whose columns are read when they are asked for.
+    """A table whose columns are read on demand.
 
     Arguments:
-        shown: its name, for messages.
-        names: of its columns.
+        shown: name of the table, for messages.
+        names: names of its columns.
 
     Raises:
-        DataError: two columns have one name.
+        DataError: two columns have the same name.
     """
 
     def __init__(self, shown: str, names: Sequence[str]) -> None:
@@ -32,27 +32,27 @@ class TableSource(ABC):
 
     @property
     def named(self) -> bool:
-        """Whether the columns have names of their own, and not only numbers: x0, x1 ..."""
+        """True if the columns have names of their own, and not just numbers: x0, x1 ..."""
         return self.names != numbered(len(self.names))
 
     @abstractmethod
     def read(self, columns: Sequence[str], texts: Collection[str] = ()) -> pa.Table:
-        """Some columns, in this order.
+        """Read columns, in this order.
 
         Arguments:
-            columns: their names.
-            texts: of them, those to be read as they are written, where the source holds nothing but text.
+            columns: names of the columns.
+            texts: names of the columns to read as text. Only sources of text, such as CSV files, look at it.
 
         Raises:
-            DataError: they cannot be read.
+            DataError: the columns cannot be read.
         """
 
     def stream(self, columns: Sequence[str]) -> RowGroupEvents | None:
-        """Columns as events that are read as they are indexed, where they are too large to be held; else `None`."""
+        """Return columns as events that are read when indexed; `None` if they fit in memory."""
         return None
 
     def where(self, row: int) -> str:
-        """Where a row stands, for messages; rows count from 0."""
+        """Return the position of a row, counted from 0, for messages."""
         return f"row {row}"
 
 
@@ -65,10 +65,10 @@ class ArrowTableSource(TableSource):
 
     @staticmethod
     def of(exporter: Any) -> ArrowTableSource:
-        """The table of an object that exports Arrow columns.
+        """Return the table of an object that exports Arrow columns.
 
         Raises:
-            DataError: it cannot.
+            DataError: the export fails.
         """
         try:
             return ArrowTableSource("The table", pa.table(exporter))
@@ -80,9 +80,9 @@ class ArrowTableSource(TableSource):
 
 
 PANDAS_INDEX = "__index_level_"
-"""How the names begin under which pandas stores a table's index, which is no column of it."""
+"""Prefix of the columns in which pandas stores a table's index; they are skipped."""
 
 
 def numbered(count: int) -> list[str]:
-    """The names of columns that have none: x0, x1 ..."""
+    """Return the names for columns without names: x0, x1 ..."""
     return [f"x{i}" for i in range(count)]

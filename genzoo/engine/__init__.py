@@ -1,1 +1,1 @@
-"""The only training loop, and what it needs: feeds of batches, optimizers, averages, compilation."""
+"""The training loop and its parts: data loaders, optimizers, moving averages, several processes."""

@@ -28,20 +28,20 @@ ItemT = TypeVar("ItemT")
 
 
 _RESIDENT_SHARE = 0.5
-"""Share of the device's free memory that resident events may take."""
+"""Largest share of the device's free memory that resident events may take."""
 
 
 _AHEAD = 2
-"""Batches prepared ahead of the one in use, each in a buffer of its own."""
+"""Number of batches that are prepared ahead of the one in use."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessShare:
-    """What one of several processes sees of each step: the same stretch of every part that is computed at a time.
+    """The share of one process in each step: the same slice of every part of the batch.
 
     Arguments:
-        rank, count: of the processes.
-        events: in that stretch.
+        rank, count: rank of the process, and number of processes.
+        events: number of events in that slice.
     """
 
     rank: int
@@ -49,20 +49,21 @@ class ProcessShare:
     events: int
 
     def of(self, rows: Rows) -> Rows:
-        """Its rows of whole steps."""
+        """Return this process's rows, given the rows of complete steps."""
         return rows.reshape(-1, self.count, self.events)[:, self.rank].reshape(-1)
 
 
 @dataclass(frozen=True, slots=True)
 class Sampler:
-    """Which rows each step sees: every epoch a new permutation, cut into whole batches.
+    """The rows of each step: every epoch is a new permutation, cut into complete batches.
 
     Arguments:
         rows: the training rows, increasing.
-        events_per_step: how many a step consumes; the rest of an epoch that fills no step is left out.
-        seed: of the run.
-        block: rows that stay together while shuffling, so that a disk is read in stretches; 1 shuffles freely.
-        share: what this process sees of a step; `None` where it sees everything.
+        events_per_step: number of events that a step consumes; an incomplete last step of an epoch is dropped.
+        seed: seed of the run.
+        block: number of neighboring rows that stay close together in the shuffle, so that reads from disk are mostly
+            sequential. Defaults to 1: a free shuffle.
+        share: share of this process. Defaults to `None`: it sees all rows.
     """
 
     rows: Rows
@@ -73,11 +74,11 @@ class Sampler:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Whole steps in one pass."""
+        """Number of complete steps in one epoch."""
         return len(self.rows) // self.events_per_step
 
     def epoch(self, number: int) -> Rows:
-        """All rows in the order of epoch `number`, from 0; of several processes, those of this one."""
+        """Return the rows of this process in the order of epoch `number`, from 0."""
         rows = self._shuffled(number)
         return rows if self.share is None else self.share.of(rows[: self.steps_per_epoch * self.events_per_step])
 
@@ -86,24 +87,26 @@ class Sampler:
         if self.block == 1:
             return self.rows[rng.permutation(len(self.rows))]
         blocks = np.array_split(self.rows, range(self.block, len(self.rows), self.block))
+        # Shuffle the blocks, and then the rows in windows of 16 blocks: a batch mixes rows from 16 places in the file,
+        # and reads stay within these for the whole window.
         mixed = [blocks[i] for i in rng.permutation(len(blocks))]
         windows = [np.concatenate(mixed[i : i + 16]) for i in range(0, len(mixed), 16)]
         return np.concatenate([rng.permutation(window) for window in windows])
 
     def locate(self, step: int) -> tuple[int, slice]:
-        """The epoch of `step` (from 1), and which part of that epoch's order it sees."""
+        """Return the epoch of `step` (from 1), and the slice of that epoch's rows that the step consumes."""
         epoch, place = divmod(step - 1, self.steps_per_epoch)
         events = self.events_per_step if self.share is None else self.events_per_step // self.share.count
         return epoch, slice(place * events, (place + 1) * events)
 
 
 class DataLoader(ABC, Generic[ItemT]):
-    """What each step of a training consumes.
+    """An endless stream of the items that training steps consume.
 
     Arguments:
-        device: where the events arrive.
-        steps_per_epoch: after how many steps every training row was offered once.
-        share: which of the events of a step arrive in this one of several processes.
+        device: device of the events.
+        steps_per_epoch: number of steps in an epoch.
+        share: share of this process in a step. Defaults to `None`: all events.
     """
 
     def __init__(self, device: torch.device, steps_per_epoch: int, share: ProcessShare | None = None) -> None:
@@ -113,11 +116,11 @@ class DataLoader(ABC, Generic[ItemT]):
 
     @abstractmethod
     def items(self, first: int) -> Generator[ItemT, None, None]:
-        """What step `first` and every later one consumes, without end."""
+        """Yield the items of step `first` and all later steps, without end."""
 
 
 class BatchLoader(DataLoader[Batch]):
-    """A feed whose steps consume one batch each."""
+    """A loader whose steps consume one batch each."""
 
     def __init__(
         self,
@@ -140,10 +143,10 @@ class BatchLoader(DataLoader[Batch]):
 
     @abstractmethod
     def _keep(self, events: Array) -> None:
-        """Put the events where batches are made of them."""
+        """Store the events where the loader needs them."""
 
     def _batch(self, events: Tensor, index: Tensor, epoch: int) -> Batch:
-        """Events in data units, on the device, as the model wants them in an epoch, from 0."""
+        """Return a batch in model space, from events in data units on the device; epochs count from 0."""
         if self._dequantizer is not None:
             events = self._dequantizer(events, index, epoch)
         x, missing = observed(to_model_space(self._transform, events, self._dtype), self._missing)
@@ -151,7 +154,7 @@ class BatchLoader(DataLoader[Batch]):
 
 
 class ResidentLoader(BatchLoader):
-    """Events that lie on the device as a whole; a batch is one gather there."""
+    """A loader that keeps all events on the device; a batch is one gather there."""
 
     def _keep(self, events: Array) -> None:
         self._rows = torch.from_numpy(self.order.rows).to(self.device)
@@ -166,12 +169,18 @@ class ResidentLoader(BatchLoader):
                 shuffled = torch.from_numpy(positions).to(self._events.device, non_blocking=True)
                 current = epoch
             chosen = shuffled[place]
-            # Whole rows at a time, several times as fast as indexing by a tensor.
+            # `index_select` copies whole rows, and is several times faster than indexing with a tensor.
             yield self._batch(self._events.index_select(0, chosen), self._rows.index_select(0, chosen), epoch)
 
 
 class StreamingLoader(BatchLoader):
-    """Events that stay on the host or on disk; a thread gathers ahead, and CUDA copies while the step computes."""
+    """A loader of events that stay on the host or on disk.
+
+    A worker thread reads batches ahead. It touches only the events, their order and the queue: no model, no global
+    random generator and no GPU kernel. So batches do not depend on its timing, and only the main thread starts work on
+    the device. With CUDA, it puts batches into pinned memory, because the GPU can copy only from pinned memory while
+    it computes.
+    """
 
     def _keep(self, events: Array) -> None:
         self._events = events
@@ -187,11 +196,11 @@ class StreamingLoader(BatchLoader):
         finally:
             stop.set()
             with contextlib.suppress(queue.Empty):
-                ready.get_nowait()
-            worker.join()
+                ready.get_nowait()  # makes room, if the worker is waiting to put a batch
+            worker.join()  # the caller may close the file of the events next
 
     def _gather(self, first: int, ready: queue.Queue[Any], stop: threading.Event) -> None:
-        """Read the rows of one step after the other, until told to stop."""
+        """Read the rows of one step after the other, until `stop` is set."""
         current, rows = -1, self.order.rows
         try:
             for step in itertools.count(first):
@@ -199,13 +208,13 @@ class StreamingLoader(BatchLoader):
                 if epoch != current:
                     rows, current = self.order.epoch(epoch), epoch
                 index = rows[place]
-                increasing = np.argsort(index)  # a disk likes them in order
+                increasing = np.argsort(index)  # reading in order is faster from disk
                 events = np.empty((len(index), *self._events.shape[1:]), self._events.dtype)
                 events[increasing] = self._events[index[increasing]]
                 item = (torch.from_numpy(events), torch.from_numpy(index))
                 if not _put(ready, tuple(t.pin_memory() for t in item) if self._pinned else item, stop):
                     return
-        except BaseException as error:  # handed to the thread that waits for batches
+        except BaseException as error:  # `_take` raises it in the main thread, which would otherwise wait forever
             _put(ready, error, stop)
 
     def _hand_over(self, ready: queue.Queue[Any], first: int) -> Iterator[Batch]:
@@ -214,7 +223,7 @@ class StreamingLoader(BatchLoader):
             yield self._batch(events.to(self.device), index.to(self.device), self.order.locate(step)[0])
 
     def _stream(self, ready: queue.Queue[Any], first: int) -> Iterator[Batch]:
-        """Copy the next batch on a stream of its own while the current one is in use."""
+        """Copy the next batch on a separate CUDA stream while the current one is in use."""
         copies = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
 
         def copy() -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
@@ -225,13 +234,13 @@ class StreamingLoader(BatchLoader):
         ahead = copy()
         for step in itertools.count(first):
             now = torch.cuda.current_stream(self.device)
-            now.wait_stream(copies)
+            now.wait_stream(copies)  # the copy of this batch must be complete before the step reads it
             kept, (events, index) = ahead
             for tensor in (events, index):
-                tensor.record_stream(now)
+                tensor.record_stream(now)  # their memory is not reused for a copy before the step has finished
             ahead = copy()
             yield self._batch(events, index, self.order.locate(step)[0])
-            del kept  # the pinned source outlives its copy
+            del kept  # the pinned source must live until its copy is complete
 
 
 def _put(ready: queue.Queue[Any], item: object, stop: threading.Event) -> bool:
@@ -250,12 +259,12 @@ def _take(ready: queue.Queue[Any]) -> Any:
 
 
 def read_rows(events: Array, rows: Rows) -> Array:
-    """The events of `rows`, of which no more is copied than needs to be."""
+    """Return the events of `rows`; a contiguous range is returned as a view if it is writable."""
     first, last = int(rows[0]), int(rows[-1])
     if last - first + 1 != len(rows) or not (rows[1:] > rows[:-1]).all():
         return np.asarray(events[rows])
-    found = np.asarray(events[first : last + 1])
-    return found if found.flags.writeable else found.copy()  # PyTorch warns of memory that is not
+    block = np.asarray(events[first : last + 1])
+    return block if block.flags.writeable else block.copy()  # PyTorch warns about read-only memory
 
 
 def make_loader(
@@ -270,25 +279,25 @@ def make_loader(
     dequantizer: Dequantizer | None = None,
     share: ProcessShare | None = None,
 ) -> BatchLoader:
-    """The fastest feed that the data and the device allow: resident where the rows fit, else streaming."""
-    # The order depends on the data alone: a run repeats its bits however much memory happens to be free.
+    """Return the fastest loader for the data and the device: resident if the rows fit, else streaming."""
+    # The order of rows must not depend on the loader: the same run gives the same bits, however much memory is free.
     order = Sampler(rows, events_per_step, seed, BLOCK // 16 if _on_disk(dataset.events) else 1, share)
     needed = len(rows) * dataset.events[:1].nbytes
     fits = needed <= _RESIDENT_SHARE * _free_bytes(runtime.device)
-    feed = ResidentLoader if fits else StreamingLoader
-    return feed(order, dataset.events, transform, runtime, channels_last, dataset.spec.missing, dequantizer)
+    loader = ResidentLoader if fits else StreamingLoader
+    return loader(order, dataset.events, transform, runtime, channels_last, dataset.spec.missing, dequantizer)
 
 
 class BlockLoader:
-    """All of some rows once, in order, as often as it is iterated.
+    """An iterable over rows in order, in blocks; each iteration is one pass.
 
     Arguments:
-        dataset: where the events come from, resident or on disk.
-        rows: which of them.
-        size: events in a block.
-        transform: to model space.
-        runtime: device and type.
-        dequantiser: spreads values over the cells of a grid first; `None` leaves them as they are.
+        dataset: the dataset, in memory or on disk.
+        rows: the rows to load.
+        size: number of events in a block.
+        transform: transform to model space.
+        runtime: device and number type.
+        dequantizer: adds noise to values on a grid. Defaults to `None`: no noise.
     """
 
     def __init__(
@@ -322,14 +331,14 @@ class BlockLoader:
 
 
 class ResidentBlockLoader:
-    """Blocks that are brought to model space once, and kept on the device."""
+    """Blocks that are transformed once, in the first pass, and kept on the device."""
 
     def __init__(self, blocks: BlockLoader) -> None:
         self._blocks = blocks
         self._kept: list[Batch] | None = None
 
     def __iter__(self) -> Iterator[Batch]:
-        if self._kept is None:  # not before the first pass: a resumed run restores its transform first
+        if self._kept is None:  # not in `__init__`, because a resumed run restores its transform after that
             self._kept = list(self._blocks)
         return iter(self._kept)
 
@@ -346,14 +355,14 @@ def make_block_loader(
     count: int = 1,
     once: bool = False,
 ) -> BlockLoader | ResidentBlockLoader:
-    """Blocks for many passes over the same rows, kept on the device where they fit.
+    """Return blocks for many passes over the same rows, kept on the device if they fit.
 
-    Where values are missing, events with the same places missing stand together, since models work pattern by
-    pattern. Data on disk are read in their own order. Of several processes, each gets a stretch of that order.
+    Events with the same pattern of missing values are grouped, because models process one pattern at a time. Data on
+    disk keep their order. Each process gets a contiguous part of the rows.
 
     Arguments:
-        rank, count: of the processes.
-        once: that they are for few passes, and not worth being kept.
+        rank, count: rank of the process, and number of processes. Default to a single process.
+        once: the blocks are for few passes, so do not keep them. Defaults to false.
     """
     on_disk = _on_disk(dataset.events)
     if dataset.spec.missing and not on_disk:
@@ -371,7 +380,7 @@ def _on_disk(events: Array) -> bool:
 
 
 class PassLoader(DataLoader[Iterable[Batch]]):
-    """A feed whose steps consume a pass over all training rows each."""
+    """A loader whose steps consume one pass over all training rows each."""
 
     def __init__(self, blocks: Iterable[Batch], runtime: Runtime) -> None:
         super().__init__(runtime.device, 1)

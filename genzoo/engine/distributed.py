@@ -1,8 +1,8 @@
-"""Several processes that train one model, each with its part of every batch; or one process, for which nothing changes.
+"""Train one model in several processes, each with its share of every batch; or in one process.
 
-Each process holds the whole model and takes the same steps. Gradients are averaged between backward and step, sums over
-events are added up, batch normalisation is over all events of a batch, and what only one process decides (how long a
-step took, what validation rows say) is told to all. So they end with the same weights, which is checked.
+Each process holds the whole model and takes the same steps. Gradients are averaged after the backward pass, sums over
+events are added up, and batch normalization uses all events of a batch. Decisions of one process, such as the elapsed
+time or the validation loss, are sent to all. So all processes end with the same weights, which is checked.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ ResultT = TypeVar("ResultT")
 
 
 _LONGEST_WAIT = timedelta(minutes=30)
-"""How long a process waits for the others, who may wait for the first one to evaluate or to save."""
+"""How long a process waits for the others; they may all wait while the first one evaluates or saves."""
 
 
 _LONGEST_START = timedelta(minutes=5)
-"""How long it waits for them at the start."""
+"""How long a process waits for the others at the start."""
 
 
 _BUCKET = 2**22
-"""Numbers that are sent together."""
+"""Largest number of values that are sent together."""
 
 
 class Processes(ABC):
     """The processes that train one model, seen from one of them.
 
     Attributes:
-        rank: of this one, from 0.
-        count: how many there are.
+        rank: rank of this process, from 0.
+        count: number of processes.
     """
 
     rank: int
@@ -56,56 +56,64 @@ class Processes(ABC):
 
     @property
     def first(self) -> bool:
-        """Whether this is the one that keeps the records."""
+        """True for the process that writes the run's files."""
         return self.rank == 0
 
     @abstractmethod
     def device(self, name: str) -> str:
-        """The device that this process takes where `name` is asked for."""
+        """Return the device of this process for the device `name` that the user chose."""
 
     @abstractmethod
     def scope(self, seed: int, step: int, events: int | None) -> contextlib.AbstractContextManager[None]:
-        """The random scope of a step, in which this process computes `events` at a time."""
+        """Return the random scope of a step in which this process computes `events` at a time."""
 
     @abstractmethod
     def synchronize(self, module: nn.Module) -> None:
-        """Make a module's batch normalisation one over all processes."""
+        """Make a module's batch normalization use the events of all processes."""
 
     @abstractmethod
     def average_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
-        """Put the mean over all processes in the place of each gradient."""
+        """Replace each gradient by its mean over all processes."""
 
     @abstractmethod
     def means(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Means over all processes of losses `()`."""
+        """Return the means of losses `()` over all processes."""
 
     @abstractmethod
     def sums(self, statistics: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Sums over all processes of tensors that have the same names and shapes in each."""
+        """Return the sums of tensors over all processes; names and shapes must be the same in each."""
 
     @abstractmethod
     def clock(self, seconds: float) -> float:
-        """The `seconds` of the first process."""
+        """Return the `seconds` of the first process."""
 
     @abstractmethod
     def largest(self, number: int) -> int:
-        """The largest of every process's number, at least 0."""
+        """Return the largest `number` of all processes; all must be at least 0."""
 
     @abstractmethod
     def of_first(self, work: Callable[[], ResultT]) -> ResultT:
-        """What `work` returns in the first process, which alone does it: plain values for JSON, or its error."""
+        """Run `work` in the first process only, and return its result, plain values for JSON, in all processes.
+
+        Raises:
+            GenzooError: `work` raised it; all processes raise the same error.
+        """
 
     @abstractmethod
     def agreed(self, work: Callable[[], ResultT]) -> ResultT:
-        """What `work` returns here, once it has succeeded in all processes; else the error of one that failed."""
+        """Run `work` in all processes, and return its result here once it has succeeded in all.
+
+        Raises:
+            GenzooError: `work` raised it in one of the processes; all of them raise.
+        """
 
     @abstractmethod
     def gather(self, value: Any) -> list[Any]:
-        """The `value` of every process, by rank; plain values for JSON."""
+        """Return the `value` of every process, by rank; plain values for JSON."""
 
 
 class SingleProcess(Processes):
-    """One process."""
+    """Training in one process, which needs no communication."""
 
     rank = 0
     count = 1
@@ -148,11 +156,11 @@ SINGLE_PROCESS = SingleProcess()
 
 
 class ProcessGroup(Processes):
-    """Processes that torch's process group connects: gloo for tensors on the host, NCCL for those on CUDA.
+    """Processes connected by torch's process group: gloo for tensors on the host, NCCL for tensors on CUDA.
 
     Arguments:
-        rank, count: as the group has them.
-        store: of keys and values, where one that fails leaves word; `None` for none.
+        rank, count: rank and size of the group.
+        store: key-value store in which a failing process leaves its error. Defaults to `None`.
     """
 
     def __init__(self, rank: int, count: int, store: Store | None = None) -> None:
@@ -161,7 +169,7 @@ class ProcessGroup(Processes):
         self._store = store
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ProcessGroup:
-        """Itself: a copy of a module belongs to the same processes."""
+        """Return the same object: a copied module belongs to the same processes."""
         return self
 
     def device(self, name: str) -> str:
@@ -169,8 +177,8 @@ class ProcessGroup(Processes):
             return f"cuda:{os.environ.get('LOCAL_RANK', self.rank)}"
         if name not in ("auto", "cpu"):
             raise ConfigError(
-                f"Device {name!r} was asked for, and {self.count} processes cannot share it. Use --device cuda, of "
-                f"which each takes its own, or --device cpu."
+                f"{self.count} processes cannot share device {name!r}. Use --device cuda, which gives each process its "
+                f"own GPU, or --device cpu."
             )
         return "cpu"
 
@@ -186,22 +194,26 @@ class ProcessGroup(Processes):
         convert_batchnorm(module, self)
 
     def add(self, x: Tensor) -> Tensor:
-        """Put the sum over all processes in the place of `x`; returns it."""
+        """Replace `x` by its sum over all processes, and return it."""
         with self._together():
             distributed.all_reduce(x)
         return x
 
     def average_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
         for bucket in _buckets(parameters):
-            # Behind the gradients, who has one at all: a parameter without stays so, unless another process has one.
-            known = [parameter.grad is not None for parameter in bucket]
+            # All processes must send tensors of the same size in the same order, or they would wait for each other
+            # forever. So a parameter without a gradient here sends zeros, since it may have one in another process.
+            own = [parameter.grad is not None for parameter in bucket]
             parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in bucket]
             sizes = [part.numel() for part in parts]
-            flat = self.add(torch.cat([*(part.reshape(-1) for part in parts), parts[0].new_tensor(known)]))
-            *found, told = torch.split(flat, [*sizes, len(bucket)])
-            anywhere = known if all(known) else (told > 0).tolist()
-            for parameter, part, mean, given in zip(bucket, parts, found, anywhere, strict=True):
-                parameter.grad = part.copy_(mean.view_as(part) / self.count) if given else None
+            # One flag for each parameter travels behind the gradients in the same message: 1 if it has a gradient here.
+            # Its sum is 0 if no process has one. Then the gradient stays None, and the optimizer skips the parameter;
+            # a gradient of zeros would still apply momentum and weight decay to it.
+            flat = self.add(torch.cat([*(part.reshape(-1) for part in parts), parts[0].new_tensor(own)]))
+            *sums, flags = torch.split(flat, [*sizes, len(bucket)])
+            anywhere = own if all(own) else (flags > 0).tolist()  # `tolist` waits for the device; usually not needed
+            for parameter, part, total, given in zip(bucket, parts, sums, anywhere, strict=True):
+                parameter.grad = part.copy_(total.view_as(part) / self.count) if given else None
 
     def means(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
         values = [value.detach() for value in losses.values()]
@@ -209,42 +221,45 @@ class ProcessGroup(Processes):
         return dict(zip(losses, (total / self.count).unbind(), strict=True))
 
     def sums(self, statistics: dict[str, Tensor]) -> dict[str, Tensor]:
-        names = sorted(statistics)
+        names = sorted(statistics)  # the same order in all processes
         flat = self.add(torch.cat([statistics[name].reshape(-1) for name in names]))
-        found = zip(names, torch.split(flat, [statistics[name].numel() for name in names]), strict=True)
-        return {name: part.view_as(statistics[name]) for name, part in found}
+        parts = zip(names, torch.split(flat, [statistics[name].numel() for name in names]), strict=True)
+        return {name: part.view_as(statistics[name]) for name, part in parts}
+
+    # The following methods build all communication from sums, the one operation that `add` guards against lost
+    # processes: each process fills its own place and leaves zeros in the others.
 
     def clock(self, seconds: float) -> float:
         return self.add(torch.tensor(seconds if self.first else 0.0, dtype=torch.float64)).item()
 
     def largest(self, number: int) -> int:
-        found = torch.zeros(self.count, dtype=torch.int64)
-        found[self.rank] = number
-        return int(self.add(found).max())
+        numbers = torch.zeros(self.count, dtype=torch.int64)
+        numbers[self.rank] = number
+        return int(self.add(numbers).max())
 
     def of_first(self, work: Callable[[], ResultT]) -> ResultT:
-        told: dict[str, Any] = {}
+        message: dict[str, Any] = {}
         if self.first:
             try:
-                told = {"value": work()}
+                message = {"value": work()}
             except GenzooError as error:
-                self.gather({"error": _told(error)})
+                self.gather({"error": _as_message(error)})
                 raise
-        found = self.gather(told)[0]
-        if "error" in found:
-            raise _error(found["error"])
-        value: ResultT = found["value"]
+        message = self.gather(message)[0]
+        if "error" in message:
+            raise _as_error(message["error"])
+        value: ResultT = message["value"]
         return value
 
     def agreed(self, work: Callable[[], ResultT]) -> ResultT:
         try:
             result = work()
         except GenzooError as error:
-            self.gather(_told(error))
+            self.gather(_as_message(error))
             raise
-        for told in self.gather(None):
-            if told is not None:
-                raise _error(told)
+        for message in self.gather(None):
+            if message is not None:
+                raise _as_error(message)
         return result
 
     def gather(self, value: Any) -> list[Any]:
@@ -253,11 +268,11 @@ class ProcessGroup(Processes):
         sizes[self.rank] = len(text)
         rows = torch.zeros(self.count, int(self.add(sizes).max()), dtype=torch.uint8)
         rows[self.rank, : len(text)] = text
-        found = zip(self.add(rows), sizes.tolist(), strict=True)
-        return [json.loads(bytes(row[:size].tolist())) for row, size in found]
+        texts = zip(self.add(rows), sizes.tolist(), strict=True)
+        return [json.loads(bytes(row[:size].tolist())) for row, size in texts]
 
     def leave_word(self, error: BaseException) -> None:
-        """Tell the others why this process ends, for when they find it gone."""
+        """Store why this process ends, so that the others can report it when they lose this process."""
         if self._store is not None and not isinstance(error, LostProcessError):
             with contextlib.suppress(RuntimeError):
                 text = str(error) if isinstance(error, GenzooError) else f"{type(error).__name__}: {error}"
@@ -265,7 +280,7 @@ class ProcessGroup(Processes):
 
     @contextlib.contextmanager
     def _together(self) -> Iterator[None]:
-        """Whatever needs the other processes.
+        """Run communication with the other processes.
 
         Raises:
             LostProcessError: one of them is gone, or does not answer.
@@ -278,7 +293,7 @@ class ProcessGroup(Processes):
             ) from error
 
     def _word(self) -> str:
-        """What a process that failed has left to say."""
+        """Return the reason that a failed process has stored."""
         with contextlib.suppress(RuntimeError):
             if self._store is not None and self._store.check([_WORD]):
                 return str(self._store.get(_WORD), "utf-8")
@@ -289,7 +304,7 @@ _WORD = "genzoo/word"
 
 
 def _buckets(parameters: Iterable[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
-    """Parameters in order, cut where one is of another type or the numbers become too many."""
+    """Yield the parameters in order, in buckets of one type and limited size."""
     bucket: list[nn.Parameter] = []
     size = 0
     for parameter in parameters:
@@ -302,20 +317,20 @@ def _buckets(parameters: Iterable[nn.Parameter]) -> Iterator[list[nn.Parameter]]
         yield bucket
 
 
-def _told(error: GenzooError) -> list[str]:
+def _as_message(error: GenzooError) -> list[str]:
     return [type(error).__name__, str(error)]
 
 
-def _error(told: Sequence[str]) -> GenzooError:
-    """The error that another process told of."""
-    name, message = told
+def _as_error(message: Sequence[str]) -> GenzooError:
+    """Return the error from another process's message."""
+    name, text = message
     cls = getattr(errors, name, GenzooError)
-    return GenzooError(message) if cls is Interrupted else cls(message)
+    return GenzooError(text) if cls is Interrupted else cls(text)
 
 
 @contextlib.contextmanager
 def join_processes() -> Iterator[Processes]:
-    """This process among those that were launched with it; alone where none was.
+    """Join the processes that were launched together; yields a single process if there are no others.
 
     Raises:
         LostProcessError: the others cannot be reached.
@@ -323,7 +338,7 @@ def join_processes() -> Iterator[Processes]:
     if process_count() == 1:
         yield SINGLE_PROCESS
         return
-    if distributed.is_initialized():  # by whoever calls
+    if distributed.is_initialized():  # by the caller, who also destroys the group
         yield ProcessGroup(distributed.get_rank(), distributed.get_world_size())
         return
     processes = _join()
@@ -332,7 +347,7 @@ def join_processes() -> Iterator[Processes]:
     except BaseException as error:
         processes.leave_word(error)
         raise
-    distributed.destroy_process_group()  # only now: where another is gone, it might wait for that
+    distributed.destroy_process_group()  # not after an error: it might wait for a lost process
 
 
 def _join() -> ProcessGroup:

@@ -1,4 +1,8 @@
-"""Expectation-maximization: passes over all events, restarts, and when to stop."""
+"""Expectation-maximization (EM): passes over all events, restarts, and convergence.
+
+References:
+    "Maximum Likelihood from Incomplete Data via the EM Algorithm" (Dempster, Laird and Rubin, 1977).
+"""
 
 from __future__ import annotations
 
@@ -19,29 +23,30 @@ from genzoo.models.state_dict import load_tensors, strip_prefix
 from genzoo.runtime.seeding import random_scope
 
 _ROUNDING = 32
-"""Units in the last place, of the type computed in, by which rounding may lower the mean log-likelihood."""
+"""Largest decrease of the mean log-likelihood that counts as rounding, in units of machine epsilon."""
 
 
 LOSS = "negative_log_likelihood"
-"""The name of an EM step's loss: mean over events, nats, under the parameters that the pass began with."""
+"""Name of an EM step's loss: mean over events, nats, under the parameters at the start of the pass."""
 
 
 class EMEngine:
     """EM of one model under one objective; a step is a pass over all events.
 
-    A restart has converged when the mean log-likelihood changes by less than the tolerance from one pass to the
-    next, and by no more than in the pass before: near a saddle, where EM may start, changes are small and grow. It has,
-    too, when the likelihood falls by what rounding may be: EM never lowers it, so nothing more is to be gained in this
-    precision. The restart that ends highest is kept, among those that end at a proper maximum where there is one.
+    A restart has converged if the mean log-likelihood changes by less than the tolerance from one pass to the next, and
+    not by more than in the pass before. Near a saddle point, where EM may start, changes are small but grow. A restart
+    has also converged if the mean log-likelihood decreases by no more than rounding error. The best restart is kept;
+    restarts that end at a proper maximum are preferred.
 
     Arguments:
-        model: on the device, of the type to compute in.
-        objective: statistics and their maximisation.
-        training: its settings.
-        seed: names the random scope of each restart.
-        warm: whether the first restart goes on from the parameters that the model has.
-        processes: those that train together.
-        events: all training events, by which each process begins, where a pass has only its share of them.
+        model: the model, on the device and in the number type to compute in.
+        objective: computes statistics and maximizes the likelihood.
+        training: settings of the training.
+        seed: seed of the random scopes of restarts.
+        warm: whether the first restart continues from the model's parameters. Defaults to false.
+        processes: the processes that train together. Defaults to a single one.
+        events: all training events, for initialization, if a pass has only the share of this process. Defaults to
+            `None`: the events of the pass.
         signals: says whether SIGINT or SIGTERM has come, which cuts a pass short. Defaults to never.
     """
 
@@ -72,32 +77,31 @@ class EMEngine:
         types = [value.dtype for value in model.state_dict().values() if value.is_floating_point()]
         self._unit = max((torch.finfo(dtype).eps for dtype in types), default=0.0)
         self.ended: list[dict[str, Any]] = []
-        """Of each restart that has ended: its log-likelihood per event, its passes, whether it converged, and what
-        the objective reports."""
+        """Facts about each ended restart: log-likelihood per event, passes, convergence, the objective's report."""
 
     @property
     def finished(self) -> bool:
-        """Whether every restart has ended."""
+        """True if every restart has ended."""
         return len(self.ended) == self._training.n_init
 
     @property
     def converged(self) -> bool:
-        """Whether the restart that is kept has converged."""
+        """True if the best restart has converged."""
         return self.kept is not None and bool(self.kept["converged"])
 
     @property
     def kept(self) -> dict[str, Any] | None:
-        """Of the restarts that have ended, the one that is kept."""
+        """Facts about the best of the ended restarts; `None` if none has ended."""
         return max(self.ended, key=_merit, default=None)
 
     @property
     def trained(self) -> Generator:
-        """The generator as it stands; once finished or concluded, that of the best restart."""
+        """The current generator; after the last restart, or after `conclude`, the best one."""
         return self.model.generator
 
     @torch.no_grad()
     def conclude(self) -> None:
-        """End where the budget did: the restart in progress has not converged, and the best one is kept."""
+        """End training at the end of the budget: end the current restart as not converged, and load the best one."""
         if self._pass:
             self._end(converged=False)
         if self._kept:
@@ -137,14 +141,22 @@ class EMEngine:
         self._pass += 1
         change = abs(mean - self._last)
         converged = change < self._training.tol and change <= self._change
+        # An exact EM pass never decreases the likelihood. So a tiny decrease is rounding error, and in this precision
+        # there is nothing more to gain.
         converged |= mean < self._last and change <= _ROUNDING * self._unit * max(1.0, abs(mean))
+        # The first pass has no change yet. Its 0 keeps the second pass from converging, unless nothing changes at all.
         self._last, self._change = mean, change if self._pass > 1 else 0.0
         if converged or self._pass >= self._training.max_iter:
             self._end(converged)
         return {LOSS: torch.tensor(-mean, dtype=torch.float64)}
 
     def _statistics(self, blocks: Iterable[Batch]) -> dict[str, Tensor]:
-        """Those of all blocks; of several processes none goes on to the next sum where another does not."""
+        """Return the statistics of all blocks.
+
+        Raises:
+            Abandoned: this process or another one should stop. All processes agree on this before the next sum, because
+                a process that waits for a sum with a stopped one would wait forever.
+        """
         stopped = False
         total: dict[str, Tensor] = {}
         try:
@@ -161,7 +173,7 @@ class EMEngine:
         return total
 
     def _begin(self, blocks: Iterable[Batch]) -> None:
-        """The start of a restart, by all training events."""
+        """Initialize a restart from all training events."""
         if self._warm and not self.ended:
             self.objective.adapt(self.model, blocks)
             return
@@ -179,12 +191,12 @@ class EMEngine:
             load_tensors(self.model, self._kept)
 
     def tensors(self) -> dict[str, Tensor]:
-        """All tensors that an exact resume needs."""
-        found = {f"model.{name}": value for name, value in self.model.state_dict().items()}
-        return found | {f"kept.{name}": value for name, value in self._kept.items()}
+        """Return all tensors that an exact resume needs."""
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        return tensors | {f"kept.{name}": value for name, value in self._kept.items()}
 
     def numbers(self) -> dict[str, Any]:
-        """All other state that an exact resume needs."""
+        """Return all other state that an exact resume needs."""
         last = None if self._pass == 0 else self._last
         return {
             "pass": self._pass,
@@ -194,10 +206,10 @@ class EMEngine:
         }
 
     def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-        """Take up what `tensors` and `numbers` gave.
+        """Restore the state that `tensors` and `numbers` returned.
 
         Raises:
-            ArtifactError: they are those of another model.
+            ArtifactError: the state belongs to another model.
         """
         load_tensors(self.model, strip_prefix(tensors, "model."))
         self._kept = strip_prefix(tensors, "kept.")
@@ -208,5 +220,5 @@ class EMEngine:
 
 
 def _merit(restart: Mapping[str, Any]) -> tuple[bool, float]:
-    """What orders restarts, the better one last."""
+    """Return the sort key of restarts: larger is better."""
     return restart["fault"] is None, restart["log_likelihood"]

@@ -1,4 +1,4 @@
-"""Turns the losses that an objective yields into updates of its model."""
+"""Gradient training: turn the losses that an objective yields into updates of its model."""
 
 from __future__ import annotations
 
@@ -25,11 +25,14 @@ class GradientEngine:
     """Gradient training of one model under one objective.
 
     Arguments:
-        model: on the runtime's device and of its type.
+        model: the model, on the runtime's device and in its number type.
         objective: yields the losses.
-        training: optimizers, schedule, average, clipping, accumulation.
+        training: settings of optimizers, schedule, moving average, clipping and accumulation.
         runtime: device and precision.
-        processes: those that train together.
+        processes: the processes that train together. Defaults to a single one.
+
+    Raises:
+        ConfigError: the settings do not suit the model or the objective.
     """
 
     def __init__(
@@ -70,12 +73,12 @@ class GradientEngine:
 
     @property
     def events_per_step(self) -> int:
-        """How many events one step consumes."""
+        """Number of events that one step consumes."""
         return self._training.batch_size * self.objective.batches_per_step
 
     @property
     def share(self) -> ProcessShare | None:
-        """What this process sees of a step: the same stretch of every batch that an objective computes at a time.
+        """Share of this process in a step: the same slice of every part of the batch; `None` for a single process.
 
         Raises:
             ConfigError: the batch does not divide among the processes.
@@ -87,49 +90,54 @@ class GradientEngine:
             whole = count * parts * max(1, round(size / (count * parts)))
             each = f"{count} processes" if parts == 1 else f"{count} processes of {parts} parts each"
             raise ConfigError(
-                f"A batch of {size} events does not divide among {each}; the batch size is that of all processes "
-                f"together. Use --batch-size {whole}."
+                f"A batch of {size} events does not divide among {each}. The batch size counts the events of all "
+                f"processes together. Use --batch-size {whole}."
             )
         return ProcessShare(self._processes.rank, count, size // (count * parts))
 
     @property
     def finished(self) -> bool:
-        """Never: gradient training ends with its budget."""
+        """Always false: gradient training ends with its budget."""
         return False
 
     @property
     def trained(self) -> Generator:
-        """The generator to keep: the average where there is one."""
+        """The generator to keep: the moving average, if there is one."""
         return self.ema.module if self.ema else self.model.generator
 
     @torch.enable_grad()
     def update(self, batch: Batch, step: int, fraction: float) -> dict[str, Tensor]:
-        """One step: every loss the objective yields, and the update of its groups.
+        """Run one step: backpropagate every loss that the objective yields, and update its groups.
 
         Arguments:
-            batch: `events_per_step` events.
-            step: its number, from 1.
-            fraction: share of the budget spent before it, 0 to 1.
+            batch: `events_per_step` events, or the share of this process.
+            step: number of the step, from 1.
+            fraction: share of the budget spent before the step, 0 to 1.
 
         Returns:
             The step's losses by group, `()` each, on the device.
         """
         if self._runtime.device.type == "cuda":
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
-        if not all(module.training for module in self.model.groups.values()):  # the walk costs as much as a small layer
+        # `train` visits every module, which takes as long as a small layer, so it is called only if needed.
+        if not all(module.training for module in self.model.groups.values()):
             self.model.train()
         self.progress.step.fill_(step)
         self.progress.fraction.fill_(fraction)
         factor = lr_factor(self._training.schedule, step, fraction)
         losses = self._stages(batch, factor)
         if not losses:
-            raise PluginError("The objective yields no loss, so there is nothing to train by.")
+            raise PluginError("The objective yields no loss, so there is nothing to minimize.")
         if self.ema is not None:
             self.ema.update(step)
         return self._processes.means({name: torch.stack(values).mean() for name, values in losses.items()})
 
     def _stages(self, batch: Batch, factor: float) -> dict[str, list[Tensor]]:
-        """Run the objective over all parts of the batch in lockstep, so that each yield is one update of the whole."""
+        """Run the objective over all parts of the batch in lockstep.
+
+        With gradient accumulation, all parts yield a loss before its group is stepped, so each yield is one update by
+        the whole batch.
+        """
         parts = batch.chunk(self._training.grad_accumulation)
         with blame("The objective"):
             streams = [self.objective.losses(self.model, part, self.progress) for part in parts]
@@ -158,7 +166,7 @@ class GradientEngine:
 
     @torch.no_grad()
     def monitor(self, batch: Batch) -> Tensor | None:
-        """The objective's monitor on validation events, for the generator that would be kept."""
+        """Compute the objective's monitor on validation events, with the generator that would be kept."""
         model = self.model
         if self.ema is not None:
             model = model.with_generator(self.ema.module)
@@ -166,23 +174,23 @@ class GradientEngine:
         return self.objective.monitor(model, batch)
 
     def tensors(self) -> dict[str, Tensor]:
-        """All tensors that an exact resume needs."""
-        found = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        """Return all tensors that an exact resume needs."""
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         if self.ema is not None:
-            found |= {f"ema.{name}": value for name, value in self.ema.module.state_dict().items()}
+            tensors |= {f"ema.{name}": value for name, value in self.ema.module.state_dict().items()}
         for group, content in self._groups.items():
-            found |= {f"optimizer.{group}.{name}": value for name, value in content.tensors().items()}
-        return found
+            tensors |= {f"optimizer.{group}.{name}": value for name, value in content.tensors().items()}
+        return tensors
 
     def numbers(self) -> dict[str, Any]:
-        """All other state that an exact resume needs."""
+        """Return all other state that an exact resume needs."""
         return {"scalers": {name: group.numbers() for name, group in self._groups.items()}}
 
     def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-        """Take up what `tensors` and `numbers` gave.
+        """Restore the state that `tensors` and `numbers` returned.
 
         Raises:
-            ArtifactError: they are those of another model.
+            ArtifactError: the state belongs to another model.
         """
         load_tensors(self.model, strip_prefix(tensors, "model."))
         if self.ema is not None:
@@ -192,23 +200,22 @@ class GradientEngine:
 
 
 def _compiles(training: GradientTraining, runtime: Runtime, processes: Processes) -> bool:
-    """Whether to compile; what several processes send each other is not compiled yet.
+    """Return whether to compile; communication between processes is not compiled yet.
 
     Raises:
-        ConfigError: that was asked for.
+        ConfigError: the settings ask to compile, and there are several processes.
     """
     if processes.count == 1:
         return bool(training.compile or (training.compile is None and runtime.device.type == "cuda"))
     if training.compile:
         raise ConfigError(
-            f"training.compile was asked for, and {processes.count} processes train uncompiled. Leave it out, or "
-            f"train in one process."
+            f"training.compile does not work with {processes.count} processes. Leave it out, or train in one process."
         )
     return False
 
 
 def compile_stages(model: Model, objective: GradientObjective, device: torch.device) -> None:
-    """Compile the objective's stages whole, or else its model's parts; on CUDA into graphs."""
+    """Compile the objective's stages, or the model's parts if it has no stages; on CUDA as graphs."""
     mode = "reduce-overhead" if device.type == "cuda" else None
     for name in objective.stages:
         compiled = torch.compile(getattr(objective, name), fullgraph=True, dynamic=False, mode=mode)

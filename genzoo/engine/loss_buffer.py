@@ -1,4 +1,8 @@
-"""Losses that stay on the device and are read in blocks."""
+"""Collect losses on the device, and read them in blocks.
+
+Reading a number from a GPU waits until all its work is done. The buffer copies a whole block of losses instead, and
+reads it one block later, when the copy has long finished.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +19,18 @@ from genzoo.runtime.device import widest
 
 @dataclass(frozen=True, slots=True)
 class LossRecord:
-    """The losses of one step, by name; several losses of one group in a step are averaged."""
+    """The losses of one step, by name; the mean, if a group had several losses in the step."""
 
     step: int
     values: dict[str, float]
 
 
 class LossBuffer:
-    """A block of losses on the device, and the block before it on its way to the host.
+    """A block of losses on the device, and the previous block on its way to the host.
 
     Arguments:
-        block: steps per block; 1 reads every step at once, which costs nothing where the device is the host.
+        device: device of the losses.
+        block: number of steps per block. On the CPU, every step is read at once.
     """
 
     def __init__(self, device: torch.device, block: int) -> None:
@@ -38,10 +43,10 @@ class LossBuffer:
         self._traveling: tuple[int, Tensor, torch.cuda.Event | None] | None = None
 
     def add(self, step: int, losses: Mapping[str, Tensor]) -> list[LossRecord]:
-        """Keep the losses of `step`; returns those of earlier steps that have arrived."""
+        """Add the losses of `step`, and return the records of earlier steps that have arrived."""
         early = self.flush() if tuple(losses) != self._names else []
         self._names = tuple(losses)
-        # A copy: CUDA graphs reuse the memory of their outputs in the next step.
+        # `stack` copies the losses; CUDA graphs reuse the memory of their outputs in the next step.
         self._rows.append(torch.stack([loss.detach().to(self._dtype) for loss in losses.values()]))
         self._last = step
         if len(self._rows) < self._block:
@@ -54,7 +59,7 @@ class LossBuffer:
         return early + arrived
 
     def flush(self) -> list[LossRecord]:
-        """All that has not arrived yet, waiting for it."""
+        """Wait for all records that have not arrived yet, and return them."""
         arrived = self._arrive()
         if self._rows:
             self._send()
@@ -84,15 +89,15 @@ class LossBuffer:
         rows = host.tolist()
         records = [LossRecord(first + i, dict(zip(self._names, row, strict=True))) for i, row in enumerate(rows)]
         for record in records:
-            _refuse_not_finite(record)
+            _check_finite(record)
         return records
 
 
-def _refuse_not_finite(record: LossRecord) -> None:
+def _check_finite(record: LossRecord) -> None:
     for name, value in record.values.items():
         if not math.isfinite(value):
             raise DivergenceError(
                 f"Training diverged: the {name} loss was {value} at step {record.step}. Try a smaller learning rate "
-                f"(--lr), clip gradients (-o training.grad_clip=1), or use a stabler objective "
+                f"(--lr), clip gradients (-o training.grad_clip=1), or use a more stable objective "
                 f"or precision (--precision fp32)."
             )

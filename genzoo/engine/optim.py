@@ -19,12 +19,12 @@ ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
 class EMA(Generic[ModuleT]):
-    """The moving average of a module's parameters and floating buffers; integer buffers are copied.
+    """Exponential moving average of a module's parameters and floating-point buffers; integer buffers are copied.
 
     Arguments:
-        module: what is averaged.
-        decay: weight of the past, in (0, 1). Over the first steps it rises as `(1 + t) / (5 + t)`, so that the
-            random weights at the start are soon forgotten.
+        module: the module to average.
+        decay: weight of the past, in (0, 1). In the first steps it rises as `(1 + t) / (5 + t)`, so that the random
+            initial weights are soon forgotten.
     """
 
     def __init__(self, module: ModuleT, decay: float) -> None:
@@ -40,7 +40,7 @@ class EMA(Generic[ModuleT]):
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Move towards the module, as of the end of `step` (from 1)."""
+        """Move the average toward the module, after `step` (from 1)."""
         decay = min(self._decay, (1 + step) / (5 + step))
         mine, theirs = zip(*self._floating, strict=True)
         get_ema_multi_avg_fn(decay)(mine, theirs, step)  # type: ignore[no-untyped-call]
@@ -63,14 +63,16 @@ def _make(settings: OptimizerConfig, parameters: list[nn.Parameter], fused: bool
 
 
 class ParameterGroup:
-    """Parameters that are stepped together.
+    """Parameters with a common optimizer.
+
+    The optimizer is fused if the device supports it, and fp16 uses a loss scaler.
 
     Arguments:
-        parameters: those of the group's module that are trained.
-        settings: its optimizer.
-        runtime: device and precision; fused where the device has it, and with a loss scaler for fp16.
-        clip: largest norm of the gradient, or `None`.
-        processes: over which gradients are averaged.
+        parameters: parameters of the group's module; those that need no gradient are left out.
+        settings: settings of the optimizer.
+        runtime: device and precision.
+        clip: largest norm of the gradient, or `None` for no limit.
+        processes: the processes that train together. Defaults to a single one.
     """
 
     def __init__(
@@ -90,16 +92,17 @@ class ParameterGroup:
         self._scaler = torch.amp.GradScaler(runtime.device.type) if runtime.precision == "fp16" else None
 
     def backward(self, loss: Tensor, *, retain_graph: bool) -> None:
-        """Add the gradient of `loss` to this group's parameters, and to no others."""
+        """Add the gradient of `loss` to this group's parameters only."""
         if self._scaler is not None:
             loss = self._scaler.scale(loss)
         torch.autograd.backward(loss, inputs=self.parameters, retain_graph=retain_graph)
 
     def step(self, rate_factor: float) -> None:
-        """Update the parameters by their gradients, and forget those."""
+        """Update the parameters by their gradients, and clear the gradients."""
         for options in self._optimizer.param_groups:
             options["lr"] = self._settings.lr * rate_factor
-        self._processes.average_gradients(self.parameters)  # still scaled, so that all scalers see what any overflowed
+        # Averaged while still scaled: if the gradients of one process overflow, all scalers see it and skip the step.
+        self._processes.average_gradients(self.parameters)
         if self._scaler is not None:
             self._scaler.unscale_(self._optimizer)
         if self._clip is not None:
@@ -113,7 +116,7 @@ class ParameterGroup:
             parameter.grad = None
 
     def tensors(self) -> dict[str, Tensor]:
-        """The optimizer's state: `<parameter number>.<name>`."""
+        """Return the optimizer's state, with keys `<parameter number>.<name>`."""
         state = self._optimizer.state
         return {
             f"{number}.{name}": value
@@ -122,20 +125,20 @@ class ParameterGroup:
         }
 
     def numbers(self) -> dict[str, Any]:
-        """The loss scaler's state, empty without one."""
+        """Return the loss scaler's state; empty if there is no scaler."""
         return {} if self._scaler is None else self._scaler.state_dict()
 
     def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-        """Take up what `tensors` and `numbers` gave.
+        """Restore the state that `tensors` and `numbers` returned.
 
         Raises:
-            ArtifactError: they belong to another optimizer or other parameters.
+            ArtifactError: the state belongs to another optimizer or to other parameters.
         """
         state: dict[int, dict[str, Tensor]] = {}
         for key, value in tensors.items():
             number, _, name = key.partition(".")
             if not number.isdecimal() or int(number) >= len(self.parameters):
-                raise ArtifactError(f"The optimizer's state has an entry {key!r} that belongs to no parameter.")
+                raise ArtifactError(f"The optimizer's state has an entry {key!r} without a parameter.")
             parameter = self.parameters[int(number)]
             state.setdefault(int(number), {})[name] = _like(parameter, value)
         whole = self._optimizer.state_dict()
@@ -145,7 +148,10 @@ class ParameterGroup:
 
 
 def _like(parameter: nn.Parameter, value: Tensor) -> Tensor:
-    """`value` in the strides of its parameter: files hold none, and fused optimizers walk both in memory order."""
+    """Return `value` with the strides of its parameter.
+
+    Files do not store strides, and fused optimizers read both tensors in memory order.
+    """
     if value.shape != parameter.shape:
         return value.clone()
     return torch.empty_like(parameter, dtype=value.dtype, device=parameter.device).copy_(value)

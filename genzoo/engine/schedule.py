@@ -1,4 +1,4 @@
-"""How long to train, and how the learning rate moves meanwhile."""
+"""Budget of a training, and schedule of its learning rate."""
 
 from __future__ import annotations
 
@@ -10,21 +10,27 @@ from genzoo.config.settings import ScheduleConfig, Training
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """When training ends: after `steps`, or after `seconds`, whichever comes first."""
+    """The end of training: after `steps` or after `seconds`, if both are set at the earlier of the two."""
 
     steps: int | None
     seconds: float | None
 
     @staticmethod
     def of(training: Training, steps_per_epoch: int, *, steps: int | None = None) -> Budget:
-        """The budget that settings mean for data of that many steps an epoch, and at most `steps`."""
+        """Return the budget of settings.
+
+        Arguments:
+            training: the settings.
+            steps_per_epoch: number of steps in an epoch.
+            steps: a further limit of the steps. Defaults to `None`.
+        """
         limits = [limit for limit in (steps, training.steps) if limit is not None]
         if training.epochs is not None:
             limits.append(max(1, math.ceil(training.epochs * steps_per_epoch)))
         return Budget(min(limits, default=None), None if training.minutes is None else training.minutes * 60)
 
     def spent(self, steps: int, seconds: float) -> float:
-        """The share that is spent, 0 to 1."""
+        """Return the spent share of the budget, 0 to 1."""
         shares = [0.0]
         if self.steps is not None:
             shares.append(steps / self.steps)
@@ -34,7 +40,7 @@ class Budget:
 
 
 def lr_factor(schedule: ScheduleConfig, step: int, fraction: float) -> float:
-    """What the learning rate is multiplied by at `step` (from 1), when `fraction` of the budget is spent."""
+    """Return the factor of the learning rate at `step` (from 1), after `fraction` of the budget is spent."""
     rise = min(1.0, step / schedule.warmup) if schedule.warmup else 1.0
     fall = {
         "constant": 1.0,

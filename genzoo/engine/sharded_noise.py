@@ -1,4 +1,4 @@
-"""Random numbers of several processes that equal those of one."""
+"""Random numbers in several processes that equal the random numbers of a single process."""
 
 from __future__ import annotations
 
@@ -15,19 +15,22 @@ _DRAWS: dict[Callable[..., Any], tuple[Callable[..., Tensor], Callable[..., Tens
     torch.randn_like: (torch.empty_like, Tensor.normal_),
     torch.rand_like: (torch.empty_like, Tensor.uniform_),
 }
-"""By function: what makes an empty tensor from its arguments, and what fills one."""
+"""For each function: one that makes an empty tensor from its arguments, and one that fills it."""
 
 
 class SlicedNoise(TorchFunctionMode):
-    """While it is entered, tensors of standard noise are slices of those of the whole batch.
+    """A mode in which `torch.randn` and `torch.rand` return this process's slice of the noise of the whole batch.
 
-    The dimension of the events is the first of their number, or else the first of a multiple of it. A tensor without
-    one is the same in all processes, as what is drawn once for all events.
+    Every process draws the noise of the whole batch from the same seed, and keeps its own slice. That takes more
+    computation but no communication, and the result does not depend on the number of processes.
+
+    The dimension of the events is the first one of size `events`, or else the first one whose size is a multiple of it.
+    A tensor without such a dimension is drawn once for all events, so it is the same in all processes.
 
     Arguments:
-        seed: of the generator that one process would draw from.
-        rank, count: of the processes.
-        events: that each process computes at a time.
+        seed: seed of the noise, the same in all processes.
+        rank, count: rank of the process, and number of processes.
+        events: number of events that each process computes at a time.
     """
 
     def __init__(self, seed: int, rank: int, count: int, events: int) -> None:
@@ -46,14 +49,14 @@ class SlicedNoise(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         options = kwargs or {}
-        found = _DRAWS.get(func)
-        if found is None or options.get("generator") is not None or options.get("out") is not None:
+        draw = _DRAWS.get(func)
+        if draw is None or options.get("generator") is not None or options.get("out") is not None:
             return func(*args, **options)
-        empty, fill = found
+        empty, fill = draw
         return self._draw(empty(*args, **{key: value for key, value in options.items() if key != "generator"}), fill)
 
     def _draw(self, own: Tensor, fill: Callable[..., Tensor]) -> Tensor:
-        """Fill a tensor of this process."""
+        """Fill a tensor of this process with its slice of the noise."""
         generator = self._generator(own.device)
         place = self._dimension(own.shape)
         with torch.no_grad():
@@ -61,12 +64,13 @@ class SlicedNoise(TorchFunctionMode):
                 return fill(own, generator=generator)
             size = own.shape[place]
             shape = [*own.shape[:place], size * self._count, *own.shape[place + 1 :]]
+            # Numbers are drawn in memory order, so the whole batch needs the same layout as in a single process.
             layout = torch.channels_last if _channels_last(own) else torch.contiguous_format
             whole = torch.empty(shape, dtype=own.dtype, device=own.device, memory_format=layout)
             return own.copy_(fill(whole, generator=generator).narrow(place, self._rank * size, size))
 
     def _dimension(self, shape: torch.Size) -> int | None:
-        """Where the events are in a tensor of some shape."""
+        """Return the dimension of the events in a tensor of this shape, or `None`."""
         equal = [place for place, size in enumerate(shape) if size == self._events]
         multiple = [place for place, size in enumerate(shape) if size and size % self._events == 0]
         return next(iter(equal + multiple), None)

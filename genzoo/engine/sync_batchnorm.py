@@ -1,4 +1,4 @@
-"""Batch normalization over all processes, on any device."""
+"""Batch normalization over all processes, on any device; torch's own `SyncBatchNorm` works on GPUs only."""
 
 from __future__ import annotations
 
@@ -11,17 +11,21 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class Adder(Protocol):
-    """What adds tensors up over processes."""
+    """An object that adds up tensors over processes."""
 
     rank: int
     count: int
 
     def add(self, x: Tensor) -> Tensor:
-        """Put the sum over all processes in the place of `x`; returns it."""
+        """Replace `x` by its sum over all processes, and return it."""
 
 
 class _Sum(torch.autograd.Function):
-    """The sum over all processes; its gradient is the sum of theirs, as each has its own use for it."""
+    """The sum over all processes, with gradients.
+
+    Each process computes its own loss from the same sum, and the total loss is the sum of these. By the chain rule, the
+    gradient of a summand is therefore the sum over all processes of the gradients of the sum.
+    """
 
     @staticmethod
     def forward(x: Tensor, adder: Adder) -> Tensor:
@@ -37,10 +41,10 @@ class _Sum(torch.autograd.Function):
 
 
 class SyncBatchNorm(_BatchNorm):
-    """Batch normalisation whose mean and variance, while training, are those of all processes' events.
+    """Batch normalization with the mean and variance over the events of all processes while training.
 
     Arguments:
-        layer: whose parameters and buffers it takes over, by name and as they are.
+        layer: the layer to replace; its parameters and buffers are used, not copied.
         adder: the processes.
 
     Shape:
@@ -55,7 +59,7 @@ class SyncBatchNorm(_BatchNorm):
         self._adder = adder
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - as in torch
-        if not self.training:  # as torch has it, also where nothing is remembered
+        if not self.training:  # like torch: without running moments, the batch's own are used
             known, alone = (self.running_mean, self.running_var), self.running_mean is None
             return F.batch_norm(input, *known, self.weight, self.bias, training=alone, eps=self.eps)
         x = input.float() if input.dtype in (torch.float16, torch.bfloat16) else input
@@ -69,12 +73,20 @@ class SyncBatchNorm(_BatchNorm):
         return y.to(input.dtype)
 
     def _moments(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """How many numbers of a channel all processes have, `()`; their mean and sum of squared deviations, `(C,)`."""
+        """Return the number of values of a channel, `()`, their mean, and their sum of squared deviations, `(C,)`.
+
+        All are over all processes. Moments of the processes are merged instead of sums of squares, which would lose
+        digits if the mean is large against the deviation.
+
+        References:
+            "Updating Formulae and a Pairwise Algorithm for Computing Sample Variances" (Chan, Golub and LeVeque, 1979).
+        """
         axes = [axis for axis in range(x.ndim) if axis != 1]
         own_count = x.new_full((1,), x.numel() // x.shape[1])
         own_mean = x.mean(axes)
         own_squares = (x - own_mean.view(1, -1, *[1] * (x.ndim - 2))).square().sum(axes)
         rank, others = self._adder.rank, self._adder.count - 1
+        # Each process fills its own row of a table and leaves the others 0, so the sum holds the rows of all.
         row = torch.cat([own_count, own_mean, own_squares])[None]
         table: Tensor = _Sum.apply(F.pad(row, (0, 0, rank, others - rank)), self._adder)  # type: ignore[no-untyped-call]
         counts, means, squares = torch.split(table, [1, self.num_features, self.num_features], 1)
@@ -84,7 +96,7 @@ class SyncBatchNorm(_BatchNorm):
 
     @torch.no_grad()
     def _remember(self, count: Tensor, mean: Tensor, squares: Tensor) -> None:
-        """Move the running mean and variance towards those of a batch."""
+        """Move the running mean and variance toward the moments of a batch."""
         if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
             return
         self.num_batches_tracked += 1
@@ -94,7 +106,7 @@ class SyncBatchNorm(_BatchNorm):
 
 
 def convert_batchnorm(module: nn.Module, adder: Adder) -> None:
-    """Put synchronised layers in the place of a module's layers of batch normalisation."""
+    """Replace a module's batch normalization layers by synchronized ones."""
     for name, child in module.named_children():
         if isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
             setattr(module, name, SyncBatchNorm(child, adder))

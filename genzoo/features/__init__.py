@@ -1,1 +1,1 @@
-"""Feature extractors: they turn rows and images into vectors whose distances mean something."""
+"""Feature extractors, which turn rows and images into vectors with meaningful distances."""

@@ -1,7 +1,7 @@
-"""A small network that was trained once on the dataset's own labels; its features are those before the classes.
+"""Features from a small classifier of the dataset's own labels: the outputs of its last hidden layer.
 
-It is trained on all rows but those that came as a test set, whatever rows a model is judged by, and kept in the cache
-under a digest of these rows and of this code: so all models of one dataset are seen by the same eyes.
+The classifier is trained once per dataset, on all rows except the dataset's own test set, and cached under a digest of
+these rows and of this code. All models of a dataset are therefore compared by the same features.
 """
 
 from __future__ import annotations
@@ -39,20 +39,22 @@ _UPDATES = 1_500
 
 
 _MOST = 100_000
-"""Rows that it is trained on."""
+"""Largest number of rows to train on."""
 
 
 _FOR_SCALE = 10_000
-"""Rows that the scale of its features is taken from."""
+"""Largest number of rows from which the scale of the features is measured."""
 
 
 _RARE = 0.1
-"""Smallest deviation that a feature is scaled by, in units of their root mean square: one that hardly ever answers
-would else outweigh all others where a sample wakes it."""
+"""Smallest deviation that a feature is divided by, relative to the root mean square of all deviations.
+
+Otherwise, a feature with a tiny deviation would outweigh all others in the few samples that activate it.
+"""
 
 
 class Standardized(nn.Module):
-    """Features of one scale, so that a kernel of them is no matter of how large a network lets them grow."""
+    """Standardizes features, so that kernels do not depend on how large the network's outputs happen to be."""
 
     shift: Tensor
     scale: Tensor
@@ -67,10 +69,10 @@ class Standardized(nn.Module):
 
 
 def build_classifier(material: Material) -> Extractor:
-    """The extractor, trained now unless it is in the cache.
+    """Build the extractor from the cache, or train it.
 
     Raises:
-        DataError: the data have no labels, or only one.
+        DataError: the data have no labels, or only one class.
     """
     dataset = material.dataset
     rows, classes = _labeled(dataset)
@@ -87,7 +89,7 @@ def build_classifier(material: Material) -> Extractor:
     features = _features(dataset.spec, width)
     try:
         digest = load_network(NAME, features, path)
-    except ArtifactError:  # not there yet, or of no use
+    except ArtifactError:  # not cached yet, or damaged
         features = _trained(dataset.spec, width, prepare, events, classes)
         _standardize(features, prepare, events)
         write_tensors(path, features.state_dict())
@@ -96,10 +98,10 @@ def build_classifier(material: Material) -> Extractor:
 
 
 def _labeled(dataset: Dataset) -> tuple[Array, Array]:
-    """The rows to train on, and the number of the class of each.
+    """Return the rows to train on, and the class number of each.
 
     Raises:
-        DataError: there are no two classes.
+        DataError: there are fewer than two classes.
     """
     if dataset.labels is None:
         raise DataError(
@@ -123,18 +125,18 @@ def _scaled(data: DataSpec, events: Array) -> PixelExtractor:
 
 
 def _key(dataset: Dataset, rows: Array, classes: Array) -> str:
-    """A digest of all that the weights depend on: this module and its libraries, and the data."""
+    """Return a digest of everything the weights depend on: the code, the libraries' versions and the data."""
     versions = f"{torch.__version__} {np.__version__}"
-    found = hashlib.sha256(f"{versions} {dataset.digest()}".encode())
-    for place in (__file__, identity.__file__, identity.__file__):
-        found.update(Path(place).read_bytes())
-    found.update(np.ascontiguousarray(rows).data)
-    found.update(np.ascontiguousarray(classes).data)
-    return found.hexdigest()[:16]
+    digest = hashlib.sha256(f"{versions} {dataset.digest()}".encode())
+    for place in (__file__, identity.__file__):
+        digest.update(Path(place).read_bytes())
+    digest.update(np.ascontiguousarray(rows).data)
+    digest.update(np.ascontiguousarray(classes).data)
+    return digest.hexdigest()[:16]
 
 
 def _features(data: DataSpec, width: int) -> nn.Sequential:
-    """From what `prepare` gives to features."""
+    """Return the untrained network from prepared events to features."""
     if data.modality == "table":
         return nn.Sequential(nn.Linear(width, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU(), Standardized())
     return nn.Sequential(
@@ -154,15 +156,15 @@ def _features(data: DataSpec, width: int) -> nn.Sequential:
 
 
 def _standardize(features: nn.Sequential, prepare: Callable[[Array], Tensor], events: Array) -> None:
-    """Give features mean 0 and deviation 1, or less, on the training rows, or evenly spaced ones of many."""
+    """Set the last layer so that features have mean 0 and a deviation of at most 1 on the training rows."""
     chosen = events[np.linspace(0, len(events) - 1, min(len(events), _FOR_SCALE)).astype(np.int64)]
     with torch.no_grad():
         starts = range(0, len(chosen), _BATCH)
-        found = torch.cat([features(prepare(chosen[i : i + _BATCH])).double() for i in starts])
-    deviation = found.std(dim=0, correction=0)
+        values = torch.cat([features(prepare(chosen[i : i + _BATCH])).double() for i in starts])
+    deviation = values.std(dim=0, correction=0)
     last = features[-1]
     assert isinstance(last, Standardized)
-    last.shift.copy_(found.mean(dim=0))
+    last.shift.copy_(values.mean(dim=0))
     least = _RARE * deviation.square().mean().sqrt()
     last.scale.copy_(deviation.clamp_min(least) if least > 0 else torch.ones(WIDTH))
 
@@ -171,7 +173,7 @@ def _standardize(features: nn.Sequential, prepare: Callable[[Array], Tensor], ev
 def _trained(
     data: DataSpec, width: int, prepare: Callable[[Array], Tensor], events: Array, classes: Array
 ) -> nn.Sequential:
-    """A network trained to tell the classes of events."""
+    """Train a network to classify events, and return it up to its last hidden layer."""
     target = torch.from_numpy(classes)
     with random_scope(0, "classifier"):
         features = _features(data, width)

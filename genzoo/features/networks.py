@@ -1,4 +1,4 @@
-"""Load pretrained networks, resize images for them, and cache their features."""
+"""Extract features with pretrained networks: load their weights, and resize images for them."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from genzoo.typing import Array
 
 
 def cached(name: str) -> Path:
-    """The place of a file of that name in the user's cache: below GENZOO_CACHE, or where the system keeps caches.
+    """Return the path of a file in the user's cache, in GENZOO_CACHE or the system's folder for caches.
 
     Raises:
-        GenzooError: its folder cannot be made.
+        GenzooError: the folder cannot be created.
     """
     import pooch  # slow to import
 
@@ -33,7 +33,9 @@ def cached(name: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise GenzooError(f"{folder} could not be made: {error.strerror}. Name a folder in GENZOO_CACHE.") from error
+        raise GenzooError(
+            f"{folder} could not be created: {error.strerror}. Set GENZOO_CACHE to a folder that can be written."
+        ) from error
     return folder / name
 
 
@@ -41,13 +43,15 @@ _BATCH = 64
 
 
 class NetworkExtractor(Extractor):
-    """What a network makes of events; NaN of those that are not finite, which a layer such as ReLU6 would hide.
+    """Features from a network.
+
+    The features of events that are not finite are NaN. A layer such as ReLU6 would otherwise hide them.
 
     Arguments:
-        network: from what `prepare` gives to `(N, F)`.
-        prepare: from events in data units.
-        protocol: as for any extractor.
-        device: where it runs, as in `Material`.
+        network: computes features `(N, F)` from the output of `prepare`.
+        prepare: computes the network's input from events in data units.
+        protocol: as for `Extractor`.
+        device: the device on which it runs, as in `Material`.
     """
 
     def __init__(
@@ -64,8 +68,8 @@ class NetworkExtractor(Extractor):
             x = self._prepare(events[start : start + _BATCH]).to(self._device)
             finite = x.flatten(1).isfinite().all(dim=1, keepdim=True)
             with torch.no_grad():
-                found = torch.where(finite, self._network(x), torch.nan)
-            parts.append(found.cpu().numpy().astype(np.float64))
+                features = torch.where(finite, self._network(x), torch.nan)
+            parts.append(features.cpu().numpy().astype(np.float64))
         return np.concatenate(parts)
 
 
@@ -73,21 +77,23 @@ def load_network(name: str, network: nn.Module, path: Path, *, ignored: tuple[st
     """Load a safetensors file into a network.
 
     Arguments:
-        name: of the features, for messages.
-        ignored: beginnings of the names of tensors that may be there and are not used.
+        name: name of the features, for messages.
+        network: the network to load into.
+        path: the file.
+        ignored: prefixes of tensors in the file that are not used. Defaults to none.
 
     Returns:
-        The SHA-256 of the file.
+        The SHA-256 digest of the file.
 
     Raises:
-        ArtifactError: it is missing or damaged, or holds other tensors than the network's.
+        ArtifactError: the file is missing or damaged, or its tensors do not match the network.
     """
     if not path.is_file():
-        raise ArtifactError(f"Features {name!r} need the file {path}, and there is none.")
-    read = read_tensors(path.resolve(), {})  # whoever named the file may have named a link
+        raise ArtifactError(f"Features {name!r} need the file {path}, which does not exist.")
+    read = read_tensors(path.resolve(), {})  # the path may be a link
     tensors = {key: value for key, value in read.items() if not key.startswith(ignored or ("\0",))}
     for key, value in network.state_dict().items():
-        if key.endswith("num_batches_tracked"):  # older files leave it out, and nothing depends on it
+        if key.endswith("num_batches_tracked"):  # absent from older files, and not used in evaluation
             tensors.setdefault(key, value)
     try:
         load_tensors(network, tensors)
@@ -97,29 +103,33 @@ def load_network(name: str, network: nn.Module, path: Path, *, ignored: tuple[st
 
 
 RESIZER = "PIL bicubic, antialiased, float32"
-"""Named in protocols: the resizer alone moves a Fréchet distance (Parmar et al., 2022)."""
+"""Part of each protocol, because the resizer alone changes a Fréchet distance.
+
+References:
+    "On Aliased Resizing and Surprising Subtleties in GAN Evaluation" (Parmar et al., 2022).
+"""
 
 
 def check_images(name: str, data: DataSpec) -> None:
-    """Refuse images that no network for photographs could look at.
+    """Check that a network for photographs can process the images.
 
     Raises:
-        DataError: they have no range, or neither one channel nor three.
+        DataError: the images have no range, or neither 1 nor 3 channels.
     """
     if data.bounds is None:
-        raise DataError(f"Features {name!r} need images whose range is known, and these have none. Use pixels.")
+        raise DataError(f"Features {name!r} need images with a known range, and these have none. Use pixels.")
     if data.event_shape[0] not in (1, 3):
-        raise DataError(f"Features {name!r} need images of 1 or 3 channels, and these have {data.event_shape[0]}.")
+        raise DataError(f"Features {name!r} need images with 1 or 3 channels, and these have {data.event_shape[0]}.")
 
 
 def resized(events: Array, data: DataSpec, side: int) -> Tensor:
-    """Images `(N, C, H, W)` in data units as `(N, 3, side, side)` in 0..1; those not finite all over are NaN."""
+    """Resize images `(N, C, H, W)` in data units to `(N, 3, side, side)` in 0..1; images with NaN become all NaN."""
     assert data.bounds is not None
     low, high = data.bounds
     unit = ((np.asarray(events, np.float64) - low) / (high - low)).astype(np.float32)
-    found = np.stack([[_resized(channel, side) for channel in event] for event in unit])
-    found[~np.isfinite(unit).reshape(len(unit), -1).all(axis=1)] = np.nan
-    return torch.from_numpy(found).expand(-1, 3, -1, -1)
+    images = np.stack([[_resized(channel, side) for channel in event] for event in unit])
+    images[~np.isfinite(unit).reshape(len(unit), -1).all(axis=1)] = np.nan
+    return torch.from_numpy(images).expand(-1, 3, -1, -1)
 
 
 def _resized(channel: Array, side: int) -> Array:

@@ -1,1 +1,1 @@
-"""Numbers that judge a generative model, each with the protocol that produced it."""
+"""Metrics of generative models; each score carries the protocol of its measurement."""

@@ -1,4 +1,9 @@
-"""Nearest neighbours by exact blocked distances."""
+"""Exact nearest neighbors, computed in blocks.
+
+Distances from a matrix product, `|a|² + |b|² − 2 a·b`, are fast but lose digits where two events are close. So the
+product only gives bounds, which rule out most pairs. The distances of the remaining pairs are computed from differences
+in float64. The results are the same as if all pairs had been computed so.
+"""
 
 from __future__ import annotations
 
@@ -20,23 +25,23 @@ _BLOCK = 1024
 
 
 _MATRIX = 2**24
-"""Most distances that are held at a time, unless there are so many columns that a few rows have more."""
+"""Largest number of distances in memory at a time; a block still has at least 64 rows."""
 
 
 _PAIRS = 2**22
-"""Numbers of pairs that are subtracted at a time."""
+"""Number of differences that are computed at a time."""
 
 
 _NARROW = 64
-"""Features up to which products are cheap enough in float64."""
+"""Number of features up to which products are computed in float64, which is fast enough there."""
 
 
 _SMALL = 1e-8
-"""Largest number below which events are scaled, and above whose inverse."""
+"""Events are scaled if their largest deviation is below this, or above its inverse."""
 
 
 _LARGEST = 1e30
-"""Squared norm up to which products cannot overflow in float32."""
+"""Largest squared norm for products in float32, so that they cannot overflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +49,9 @@ class Distinct:
     """Events without repetitions.
 
     Arguments:
-        rows: each once, `(U, F)`.
-        inverse: of each event, its place among them, `(N,)`.
-        counts: how many events each stands for, `(U,)`.
+        rows: the distinct events, `(U, F)`.
+        inverse: index of each event in `rows`, `(N,)`.
+        counts: how often each distinct event occurs, `(U,)`.
     """
 
     rows: Features
@@ -55,18 +60,21 @@ class Distinct:
 
     @staticmethod
     def of(events: Features) -> Distinct:
-        """Those of `events (N, F)`."""
-        plain = np.ascontiguousarray(events, np.float64) + 0.0  # −0 is 0
+        """Return the distinct rows of `events (N, F)`."""
+        plain = np.ascontiguousarray(events, np.float64) + 0.0  # turns −0 into 0, whose bytes differ
         keys = plain.view(np.dtype((np.void, plain.itemsize * plain.shape[1]))).ravel()
         _, first, inverse, counts = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
         return Distinct(plain[first], inverse, counts)
 
 
 class _Products:
-    """Bounds of squared distances of `a (N, F)` to `b (M, F)`, from products of matrices."""
+    """Bounds of the squared distances from `a (N, F)` to `b (M, F)`, from matrix products.
+
+    The slack is a bound of the rounding error of a sum of F products, relative to the squared norms.
+    """
 
     def __init__(self, a: Features, b: Features) -> None:
-        center = b.mean(axis=0)  # a large common offset would cancel badly
+        center = b.mean(axis=0)  # a large common offset would cost digits
         wide = torch.from_numpy(a - center), torch.from_numpy(b - center)
         squares = [(x * x).sum(dim=1) for x in wide]
         narrow = a.shape[1] > _NARROW and max(float(s.max()) for s in squares) < _LARGEST
@@ -76,8 +84,9 @@ class _Products:
         self._slack = torch.finfo(kind).eps * (a.shape[1] + 32)
 
     def __iter__(self) -> Iterator[tuple[int, Tensor, Tensor, Tensor]]:
-        """Of each block: its first row; upper bounds `(n, M)`; and what to take from them for lower ones, as a part
-        of each row `(n, 1)` and a part of each column `(M,)`.
+        """Yield for each block: its first row; upper bounds `(n, M)`; and two terms, `(n, 1)` and `(M,)`.
+
+        Subtract both terms from the upper bounds to get lower bounds.
         """
         mine, theirs = self._squares
         step = min(_BLOCK, max(64, _MATRIX // len(self._b)))
@@ -88,9 +97,9 @@ class _Products:
 
 
 def distances_of_pairs(a: Features, b: Features) -> Features:
-    """Distance of each row of `a (P, F)` to the same row of `b`, `(P,)`."""
-    found: Features = np.sqrt(((a - b) ** 2).sum(axis=1))
-    return found
+    """Return the distance of each row of `a (P, F)` to the same row of `b`, `(P,)`."""
+    distances: Features = np.sqrt(((a - b) ** 2).sum(axis=1))
+    return distances
 
 
 def _exact(a: Features, b: Features, rows: Index, columns: Index) -> Features:
@@ -100,25 +109,26 @@ def _exact(a: Features, b: Features, rows: Index, columns: Index) -> Features:
 
 
 def _nearest(a: Features, b: Features, k: int, *, own: bool) -> Iterator[tuple[int, int, Index, Index, Features]]:
-    """Of each block of `a`: its first row and its length; pairs among which are those of each row with its `k` nearest
-    of `b`, and their distances.
+    """Yield for each block of `a`: its first row, its length, candidate pairs (row, column) and their distances.
+
+    The candidates contain the `k` nearest rows of `b` to each row of the block, and often a few more.
 
     Arguments:
-        own: leave out the pair of each row with the same row of `b`.
+        own: leave out the pair of each row with itself; `a` and `b` are the same events.
     """
     for start, upper, by_row, by_column in _Products(a, b):
         if own:
             place = torch.arange(len(upper))
             upper[place, start + place] = torch.inf
+        # The k-th nearest lies within the k-th smallest upper bound, so a pair with a larger lower bound is not among
+        # the k nearest. (The row's term of the lower bound stands on the right.)
         reach = upper.amin(dim=1, keepdim=True) if k == 1 else upper.topk(k, dim=1, largest=False).values[:, -1:]
         rows, columns = (i.numpy() for i in (upper - by_column <= reach + by_row).nonzero(as_tuple=True))
         yield start, len(upper), rows, columns, _exact(a, b, rows + start, columns)
 
 
 def _unit(*events: Features) -> float:
-    """What to divide events by so that no square of theirs vanishes or overflows: 1, or a power of 2, which rounds
-    nothing.
-    """
+    """Return a divisor that keeps squares of events from underflow and overflow: 1, or an exact power of 2."""
     center = events[-1].mean(axis=0)
     largest = max(float(np.abs(part - center).max()) for part in events)
     if largest == 0 or _SMALL < largest < 1 / _SMALL:
@@ -128,12 +138,13 @@ def _unit(*events: Features) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Nearest:
-    """The nearest of some events, equal ones counted as one, to each of others.
+    """The nearest of events `b (M, F)` to each of events `a (N, F)`; equal events of `b` count as one.
 
     Arguments:
-        place: of the nearest one among the different events, `(N,)`.
-        inverse: of each event, its place among the different ones, `(M,)`.
-        ratio: of the distances to the nearest and to the second nearest, 0 to 1; 1 where there is no second, `(N,)`.
+        place: index of the nearest event among the distinct events of `b`, `(N,)`.
+        inverse: index of each event of `b` among the distinct ones, `(M,)`.
+        ratio: distance to the nearest divided by the distance to the second nearest, 0 to 1, `(N,)`; 1 if there is
+            no second.
     """
 
     place: Index
@@ -142,7 +153,7 @@ class Nearest:
 
     @staticmethod
     def of(a: Features, b: Features) -> Nearest:
-        """Those of `b (M, F)` to each of `a (N, F)`."""
+        """Find the nearest of `b (M, F)` to each of `a (N, F)`."""
         unit = _unit(a, b)
         if unit != 1:
             return Nearest.of(a / unit, b / unit)
@@ -159,7 +170,10 @@ class Nearest:
 
 
 def radii(events: Features, k: int) -> Features:
-    """Distance of each of `events (N, F)` to its `k`-th nearest other event, `(N,)`; equal ones count one by one."""
+    """Return the distance of each of `events (N, F)` to its `k`-th nearest other event, `(N,)`.
+
+    Events that are equal count separately.
+    """
     unit = _unit(events)
     if unit != 1:
         return radii(events / unit, k) * unit
@@ -168,31 +182,35 @@ def radii(events: Features, k: int) -> Features:
 
 
 def _radii(events: Distinct, k: int) -> Features:
-    """As `radii`, of each distinct event."""
-    found = np.zeros(len(events.rows))
+    """Return the `radii` of distinct events, with their counts."""
+    reach = np.zeros(len(events.rows))
     others = len(events.rows) - 1
     if not others:
-        return found
+        return reach
     for start, length, rows, columns, distance in _nearest(events.rows, events.rows, min(k, others), own=True):
         order = np.lexsort((distance, rows))
         rows, columns, distance = rows[order], columns[order], distance[order]
+        # Each neighbor counts as often as it occurs, so the k-th is found in the running sum of the counts, which
+        # goes on from row to row.
         met = np.cumsum(events.counts[columns])
         begins = np.searchsorted(rows, np.arange(length))
         before = np.concatenate([[0], met])[begins]
-        wanted = k - (events.counts[start : start + length] - 1)  # equal events are nearest of all, at distance 0
+        wanted = k - (events.counts[start : start + length] - 1)  # copies of the event itself come first, at distance 0
         place = np.searchsorted(met, before + wanted)
-        found[start : start + length] = np.where(wanted > 0, distance[np.minimum(place, len(distance) - 1)], 0.0)
-    return found
+        reach[start : start + length] = np.where(wanted > 0, distance[np.minimum(place, len(distance) - 1)], 0.0)
+    return reach
 
 
 @dataclass(frozen=True, slots=True)
 class Neighborhoods:
-    """How two kinds of events lie in each other's neighbourhoods.
+    """Which samples lie in the neighborhoods of real events, and which real events in those around samples.
+
+    The neighborhood of an event is a ball; it reaches to the `k`-th nearest event of the same kind.
 
     Arguments:
-        holding: of each sample, how many real neighbourhoods it lies in, `(M,)`.
-        covered: of each real event, whether a sample lies in its neighbourhood, `(N,)`.
-        reached: of each real event, whether it lies in the neighbourhood of a sample, `(N,)`.
+        holding: for each sample, the number of real neighborhoods it lies in, `(M,)`.
+        covered: for each real event, whether a sample lies in its neighborhood, `(N,)`.
+        reached: for each real event, whether it lies in the neighborhood of a sample, `(N,)`.
     """
 
     holding: Index
@@ -201,7 +219,7 @@ class Neighborhoods:
 
     @staticmethod
     def of(real: Features, samples: Features, k: int) -> Neighborhoods:
-        """Those of balls to the `k`-th nearest event of the same kind."""
+        """Compare `real (N, F)` with `samples (M, F)`, by balls that reach to the `k`-th nearest event."""
         unit = _unit(samples, real)
         if unit != 1:
             return Neighborhoods.of(real / unit, samples / unit, k)
@@ -213,7 +231,8 @@ class Neighborhoods:
             part = slice(start, start + len(upper))
             own, theirs = (torch.from_numpy(r * r).to(upper.dtype) for r in (rows[part, None], columns))
             in_real, in_sample = upper <= theirs, upper <= own
-            lower = upper.sub_(by_row).sub_(by_column)
+            lower = upper.sub_(by_row).sub_(by_column)  # in place: `upper` is not needed any more
+            # Pairs that the bounds leave open are decided by their exact distance.
             unsure = ((lower <= theirs) & ~in_real) | ((lower <= own) & ~in_sample)
             i, j = unsure.nonzero(as_tuple=True)
             distance = _exact(sample_set.rows, real_set.rows, i.numpy() + start, j.numpy())

@@ -21,13 +21,13 @@ from genzoo.typing import Array
 
 @dataclass(frozen=True, slots=True)
 class ScoreResult:
-    """Log-likelihoods of events.
+    """Log-likelihoods of rows.
 
     Arguments:
-        log_likelihood: nats, in data units, `(N,)`; NaN of rows without any value.
+        log_likelihood: nats, in data units, `(N,)`; NaN for rows without any value.
         kind: `exact` or `lower bound (N draws)`.
-        threshold: the log-likelihood below which events are flagged, or `None`.
-        uncovered: rows outside the box of a model that has a component of outliers.
+        threshold: log-likelihood below which rows are flagged, or `None`.
+        uncovered: rows outside the box of the model's outlier component.
     """
 
     log_likelihood: Array
@@ -37,7 +37,7 @@ class ScoreResult:
 
     @property
     def flagged(self) -> Array | None:
-        """Which events lie below the threshold, `(N,)` bool; never those without any value."""
+        """True for rows below the threshold, `(N,)` bool; rows without any value are not flagged."""
         return None if self.threshold is None else self.log_likelihood < self.threshold
 
     @property
@@ -47,36 +47,37 @@ class ScoreResult:
 
     @property
     def mean(self) -> float | None:
-        """Of the log-likelihoods of the other rows, where there are any."""
+        """Mean log-likelihood of the rows that have a value; `None` if there are none."""
         known = self.log_likelihood[~np.isnan(self.log_likelihood)]
         return float(known.mean()) if len(known) else None
 
 
 def score(fitted: TrainedModel, dataset: Dataset, quantile: float | None = None) -> ScoreResult:
-    """The log-likelihood of every event.
+    """Compute the log-likelihood of every row.
 
     Arguments:
-        quantile: flag events below this quantile of the validation scores that are kept with the model.
+        quantile: flag rows below this quantile of the validation scores that are stored with the model. Defaults to
+            `None`: no row is flagged.
 
     Raises:
-        ConfigError: the model has no likelihood, or no validation scores to take a quantile of.
-        DataError: the events have another form than those it was trained on.
+        ConfigError: the model has no likelihood, or no stored validation scores.
+        DataError: the rows do not match the model's training data.
     """
     kind = kind_of(fitted)
     if kind == "none":
         raise ConfigError(f"Model {fitted.model!r} cannot do this: it has no 'likelihood'.")
     threshold = None if quantile is None else _threshold(fitted, quantile)
     rows = np.arange(len(dataset))
-    found = log_likelihoods(fitted, dataset, rows, seed=0)
-    return ScoreResult(found, kind, threshold, uncovered(fitted, dataset, rows))
+    values = log_likelihoods(fitted, dataset, rows, seed=0)
+    return ScoreResult(values, kind, threshold, uncovered(fitted, dataset, rows))
 
 
 def _threshold(fitted: TrainedModel, quantile: float) -> float:
     if not 0 < quantile < 1:
-        raise ConfigError(f"--threshold {quantile:g} is no quantile; give one between 0 and 1, such as 0.01.")
+        raise ConfigError(f"--threshold {quantile:g} is not a quantile. Use a number between 0 and 1, such as 0.01.")
     if fitted.validation_scores is None:
         raise ConfigError(
-            f"--threshold needs the scores of validation rows, and this model of {fitted.model!r} was kept without. "
+            f"--threshold needs scores of validation rows, and this {fitted.model!r} model has none stored. "
             f"Train it with validation rows (-o split.validation=0.15)."
         )
     return float(np.quantile(fitted.validation_scores, quantile))
@@ -84,12 +85,12 @@ def _threshold(fitted: TrainedModel, quantile: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class ClusterResult:
-    """The component of every event.
+    """The component of every row.
 
     Arguments:
-        label: the most probable component, −1 for that of outliers, `(N,)`.
-        probability: of that component, `(N,)`.
-        rand_index: adjusted Rand index against the labels of the data, where they have any.
+        label: the most probable component, `(N,)`; −1 for the outlier component.
+        probability: posterior probability of that component, `(N,)`.
+        rand_index: adjusted Rand index against the labels of the data; `None` if the data have no labels.
     """
 
     label: Array
@@ -98,17 +99,17 @@ class ClusterResult:
 
     @property
     def sizes(self) -> dict[int, int]:
-        """How many events each component has."""
+        """Number of rows of each component."""
         labels, counts = np.unique(self.label, return_counts=True)
         return {int(label): int(count) for label, count in zip(labels, counts, strict=True)}
 
 
 def cluster(fitted: TrainedModel, dataset: Dataset) -> ClusterResult:
-    """The most probable component of every event.
+    """Assign every row to its most probable component.
 
     Raises:
         ConfigError: the model has no components.
-        DataError: the events have another form than those it was trained on.
+        DataError: the rows do not match the model's training data.
     """
     blocks = [_assigned(fitted, block) for block in dataset.blocks(np.arange(len(dataset)))]
     label = np.concatenate([part[0] for part in blocks])
@@ -126,24 +127,25 @@ def _assigned(fitted: TrainedModel, events: Array) -> tuple[Array, Array]:
 
 
 def embed(fitted: TrainedModel, dataset: Dataset) -> Array:
-    """The posterior mean of the latent vector of every event, `(N, L)`.
+    """Return the posterior mean of the latent vector of every row, `(N, L)`.
 
     Raises:
         ConfigError: the model has no encoder.
-        DataError: the events have another form than those it was trained on.
+        DataError: the rows do not match the model's training data.
     """
     return np.concatenate([fitted.encode(block) for block in dataset.blocks(np.arange(len(dataset)))])
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """How good a model is on events.
+    """Scores of a model on rows of a dataset.
 
     Arguments:
-        events: how many.
-        kind, measure: what their log-likelihoods are.
-        scores: by metric.
-        reasons: why others are missing; under `uncovered`, the events where its component of outliers has no density.
+        events: number of rows.
+        kind, measure: kind and measure of their log-likelihoods.
+        scores: scores by the name of the metric.
+        reasons: why other scores are missing, by the name of the metric. The key `uncovered` lists rows outside the
+            box of the model's outlier component, which has no density there.
         unobserved: rows without any value, which were left out.
     """
 
@@ -169,22 +171,23 @@ def evaluate(
     draws: int = DRAWS,
     average: float | None = None,
 ) -> Evaluation:
-    """Judge a model by some rows of a dataset.
+    """Compute metrics of a model on rows of a dataset.
 
     Arguments:
-        rows: which; those it was trained on flatter it.
-        seed: of the samples.
-        features: the extractor, that of events as they are without one.
-        trained_on: the events that the model was trained on, where they are known.
-        split: what `rows` are called in protocols.
-        samples: how many, and the most real events that they are held against; by default as many as real events,
-            and at most `MOST_EVENTS`.
-        draws: of a bound of the likelihood.
-        average: as for `judge`.
+        rows: the rows to evaluate on; rows the model was trained on give scores that are too good.
+        metrics: the metrics to compute.
+        seed: seed of the samples.
+        features: the extractor of features. Defaults to plain pixels or columns.
+        trained_on: dataset and rows that the model was trained on, or `None` if unknown.
+        split: name of `rows` in protocols. Defaults to "test".
+        samples: number of samples, and largest number of real rows to compare them with. Defaults to the number of
+            real rows, at most `MOST_EVENTS`.
+        draws: number of draws for a likelihood bound. Defaults to `DRAWS`.
+        average: as for `compute_metrics`.
 
     Raises:
         ConfigError: there are no such rows.
-        DataError: the events have another form than those it was trained on.
+        DataError: the rows do not match the model's training data.
         GenzooError: the extractor cannot be built.
     """
     chosen = features or find_extractor(get_registry(), None, dataset.spec)
@@ -192,14 +195,16 @@ def evaluate(
     reference = make_reference(
         dataset, rows, metrics, chosen, trained_on=trained_on, split=split, most=most, device=fitted.device
     )
-    found = reference.rows
-    if not len(found):
+    observed = reference.rows
+    if not len(observed):
         if len(rows):
-            raise ConfigError("There are no rows to judge by: none has any value. Name others with --data.")
-        raise ConfigError("There are no rows to judge by: the run's split has no test rows. Name others with --data.")
-    judged = compute_metrics(fitted, reference, metrics, seed=seed, samples=samples, draws=draws, average=average)
-    reasons = dict(judged.reasons)
-    if len(beyond := uncovered(fitted, dataset, found)):
+            raise ConfigError("There are no rows to evaluate on: none has any value. Use other data with --data.")
+        raise ConfigError(
+            "There are no rows to evaluate on: the run's split has no test rows. Use other data with --data."
+        )
+    results = compute_metrics(fitted, reference, metrics, seed=seed, samples=samples, draws=draws, average=average)
+    reasons = dict(results.reasons)
+    if len(beyond := uncovered(fitted, dataset, observed)):
         reasons["uncovered"] = f"outside the box that holds the training rows: {named_rows(beyond)}"
-    unobserved = np.setdiff1d(rows, found)
-    return Evaluation(len(found), kind_of(fitted, draws), measure_of(fitted), judged.scores, reasons, unobserved)
+    unobserved = np.setdiff1d(rows, observed)
+    return Evaluation(len(observed), kind_of(fitted, draws), measure_of(fitted), results.scores, reasons, unobserved)

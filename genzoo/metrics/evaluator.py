@@ -1,4 +1,4 @@
-"""Compute any set of metrics on real rows and samples."""
+"""Compute metrics on real rows and samples."""
 
 from __future__ import annotations
 
@@ -24,22 +24,24 @@ from genzoo.spec import DataSpec, ExtractorSpec, MetricSpec
 from genzoo.typing import Array
 
 MOST_EVENTS = 10_000
-"""Real events that a metric of samples is computed from; distances are quadratic in them."""
+"""Largest number of real events that samples are compared with; the time for distances is quadratic in it."""
 
 
 MOST_TRAINING = 100_000
-"""Training events that copies are looked for among; each sample only needs the nearest."""
+"""Largest number of training events that are searched for copies."""
 
 
 _LIKELIHOOD: frozenset[Need] = frozenset({"likelihood"})
 
 
 def find_metrics(registry: Registry, names: Iterable[str] | None = None) -> tuple[Metric, ...]:
-    """The metrics of those names, or all; of all, one that cannot be had has its reason instead of a score.
+    """Return the metrics of these names, or all registered metrics.
+
+    If no names are given, a metric that cannot be loaded has a reason instead of a score.
 
     Raises:
-        ConfigError: nobody registered one of them.
-        PluginError: what is registered under one of those names is no metric.
+        ConfigError: a name is not registered.
+        PluginError: a named metric cannot be loaded, or is not a `Metric`.
     """
     if names is not None:
         return tuple(_metric(registry.metrics.get(name)) for name in names)
@@ -50,12 +52,12 @@ def find_metrics(registry: Registry, names: Iterable[str] | None = None) -> tupl
 def _metric(entry: Entry[MetricSpec]) -> Metric:
     metric = resolve(entry.spec.metric, entry.spec)
     if not isinstance(metric, Metric):
-        raise PluginError(f"Metric {entry.id!r} is a {type(metric).__name__} and no Metric.")
+        raise PluginError(f"Metric {entry.id!r} is a {type(metric).__name__} and not a Metric.")
     return metric
 
 
 def _any_metric(name: str, entry: Entry[MetricSpec]) -> Metric:
-    """A metric under the name that tells it from all others, or one that says why it cannot be had."""
+    """Return a metric under its unique name, or a placeholder if it cannot be loaded."""
     try:
         metric = _metric(entry)
     except PluginError as error:
@@ -64,7 +66,7 @@ def _any_metric(name: str, entry: Entry[MetricSpec]) -> Metric:
 
 
 class _Missing(Metric):
-    """Stands where a plugin's metric cannot be had."""
+    """Placeholder for a plugin's metric that cannot be loaded."""
 
     direction = "higher"
     needs = frozenset()
@@ -78,7 +80,7 @@ class _Missing(Metric):
 
 
 class _Named(Metric):
-    """A metric under another name than its own."""
+    """A metric under a different name."""
 
     def __init__(self, name: str, metric: Metric) -> None:
         self.name = name
@@ -93,33 +95,33 @@ class _Named(Metric):
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """An extractor that was asked for, as `NAME` or `NAME=FILE`."""
+    """An extractor that the user chose as `NAME` or `NAME=FILE`."""
 
     entry: Entry[ExtractorSpec]
     file: Path | None = None
 
     def build(self, dataset: Dataset, real: Array, device: str = "auto") -> Extractor:
-        """The extractor itself.
+        """Build the extractor.
 
         Arguments:
             real, device: as for `Material`.
 
         Raises:
-            GenzooError: its weights cannot be had, or it cannot be built for these data.
+            GenzooError: its weights cannot be found, or it cannot be built for these data.
         """
         spec = self.entry.spec
         with blame(f"Extractor {spec.name!r}"):
-            found = resolve(spec.builder, spec)(Material(dataset.spec, real, dataset, self.file, device))
-        if not isinstance(found, Extractor):
-            raise PluginError(f"Extractor {self.entry.id!r} built a {type(found).__name__} and no Extractor.")
-        return found
+            extractor = resolve(spec.builder, spec)(Material(dataset.spec, real, dataset, self.file, device))
+        if not isinstance(extractor, Extractor):
+            raise PluginError(f"Extractor {self.entry.id!r} built a {type(extractor).__name__} and not an Extractor.")
+        return extractor
 
 
 def find_extractor(registry: Registry, text: str | None, data: DataSpec) -> Chosen:
-    """The extractor that `NAME` or `NAME=FILE` names; without one, that of events as they are.
+    """Find an extractor by `NAME` or `NAME=FILE`; if `text` is `None`, use plain pixels or columns.
 
     Raises:
-        ConfigError: there is none of that name, or it is for other data, or takes no file.
+        ConfigError: the name is unknown, the extractor is for other data, or it takes no file.
     """
     name, named, file = (text or {"image": "pixels", "table": "columns"}[data.modality]).partition("=")
     entry = registry.extractors.get(name)
@@ -127,28 +129,28 @@ def find_extractor(registry: Registry, text: str | None, data: DataSpec) -> Chos
         fitting = [e.spec.name for e in registry.extractors if data.modality in e.spec.modalities]
         kinds = " and ".join(f"{modality}s" for modality in entry.spec.modalities)
         raise ConfigError(
-            f"Features {name!r} are for {kinds}, and these data are of modality {data.modality!r}. "
+            f"Features {name!r} are for {kinds}, and these data have modality {data.modality!r}. "
             f"{did_you_mean('', fitting)}"
         )
     if named and not (file and entry.spec.file):
-        what = "name one after the =" if entry.spec.file else "they take none"
-        raise ConfigError(f"--features {text}: no file of features {name!r} can be read; {what}.")
+        problem = "need the name of a file after the =" if entry.spec.file else "take no file"
+        raise ConfigError(f"--features {text}: features {name!r} {problem}.")
     return Chosen(entry, Path(file).expanduser() if file else None)
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What a model is held against; one reference serves any number of models of the same data.
+    """Real data that models are compared with; one reference serves any number of models.
 
     Arguments:
-        dataset, rows: the real events, and which of them have any value.
-        real: those that samples are held against, `(N, *event)`.
-        extractor: of features; `None` where no metric needs them, or nothing is left to compute them from.
-        real_features, train_features: of real events and of those trained on.
-        protocol: what every score of features says: split, features, their digest ...
-        split: what the rows are called.
-        digest: of the real events that samples are held against, and of what they are.
-        looked_at: how many training events there are features of, and of how many.
+        dataset, rows: the dataset, and its evaluated rows that have any value.
+        real: the real events that samples are compared with, `(N, *event)`.
+        extractor: the extractor of features; `None` if no metric needs features, or there are no real events.
+        real_features, train_features: features of real events and of training events.
+        protocol: entries in the protocol of every score of features: split, features, their digest ...
+        split: name of the rows.
+        digest: digest of `real` and of the spec.
+        looked_at: the number of training events with features, and the number of all complete training events.
     """
 
     dataset: Dataset
@@ -174,16 +176,18 @@ def make_reference(
     most: int = MOST_EVENTS,
     device: torch.device | str = "auto",
 ) -> Reference:
-    """Take real events, and their features where a metric needs them.
+    """Select the real events, and compute their features if a metric needs them.
 
     Arguments:
-        rows: of the real events; those with a missing value are left out of what samples are held against, and of
-            more than `most` evenly spaced ones are used.
-        extractor: of features, as `find_extractor` gives it.
-        trained_on: the events that the models were trained on, where they are known; all of them, as a copy of any is
-            one, and evenly spaced ones of more than `MOST_TRAINING`.
-        split: what the rows are called in protocols.
-        device: where networks of the extractor run.
+        rows: the rows to evaluate on. Samples are compared only with rows without missing values.
+        metrics: the metrics to compute later.
+        extractor: the extractor of features, from `find_extractor`.
+        trained_on: dataset and training rows of the models, or `None` if unknown. If there are more than
+            `MOST_TRAINING` rows, evenly spaced ones are used.
+        split: name of the rows in protocols. Defaults to "test".
+        most: largest number of rows that samples are compared with. Defaults to `MOST_EVENTS`. If there are more,
+            evenly spaced ones are used.
+        device: the device on which the extractor's networks run. Defaults to "auto".
 
     Raises:
         GenzooError: the extractor cannot be built.
@@ -217,16 +221,16 @@ def make_reference(
 
 
 def _whole(dataset: Dataset, rows: Rows) -> Rows:
-    """Those of some rows that have no missing values."""
+    """Return the rows without missing values."""
     if not dataset.spec.missing or not len(rows):
         return rows
     known = [np.isfinite(block).reshape(len(block), -1).all(axis=1) for block in dataset.blocks(rows)]
-    found: Rows = rows[np.concatenate(known)]
-    return found
+    complete: Rows = rows[np.concatenate(known)]
+    return complete
 
 
 def _thinned(rows: Rows, most: int) -> Rows:
-    """Rows, or evenly spaced ones of more than `most`."""
+    """Return the rows, or `most` evenly spaced ones if there are more."""
     return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
 
 
@@ -235,22 +239,22 @@ def _events(dataset: Dataset, rows: Rows) -> Array:
 
 
 def _digest(data: DataSpec, real: Array) -> str:
-    """A short digest of events in data units and of what they are, whatever type they are stored as."""
-    found = hashlib.sha256(f"{data.modality}{data.features}{data.event_shape}{data.bounds}{data.quantum}".encode())
+    """Return a short digest of the spec and of events in data units; it does not depend on the stored type."""
+    digest = hashlib.sha256(f"{data.modality}{data.features}{data.event_shape}{data.bounds}{data.quantum}".encode())
     for start in range(0, len(real), BLOCK):
-        found.update(np.ascontiguousarray(real[start : start + BLOCK], np.float64).data)
-    return found.hexdigest()[:16]
+        digest.update(np.ascontiguousarray(real[start : start + BLOCK], np.float64).data)
+    return digest.hexdigest()[:16]
 
 
 def _features(extractor: Extractor, chosen: Chosen, events: Array) -> Features:
-    """The features of events, block by block: of many training events at once they would take much memory."""
+    """Compute the features of events in blocks, to save memory."""
     with blame(f"Extractor {chosen.entry.spec.name!r}"):
         return np.concatenate([extractor(events[i : i + BLOCK]) for i in range(0, max(len(events), 1), BLOCK)])
 
 
 @dataclass(frozen=True, slots=True)
 class MetricResults:
-    """Scores by metric, and why others are missing."""
+    """Scores by metric, and the reasons for missing scores."""
 
     scores: Mapping[str, Score]
     reasons: Mapping[str, str]
@@ -266,17 +270,18 @@ def compute_metrics(
     draws: int = DRAWS,
     average: float | None = None,
 ) -> MetricResults:
-    """All metrics of one model.
+    """Compute the metrics of one model.
 
     Arguments:
-        reference: what it is held against.
-        seed: of the samples, and of whatever else is drawn.
-        samples: how many; by default as many as real events.
-        draws: of a bound of the likelihood.
-        average: decay of the moving average of weights that the model is; `None` where it is none, or not known.
+        reference: the real data to compare with.
+        metrics: the metrics to compute.
+        seed: seed of the samples and of all other random numbers.
+        samples: number of samples. Defaults to the number of real events.
+        draws: number of draws for a likelihood bound. Defaults to `DRAWS`.
+        average: decay of the moving average, if the model's weights are one. Defaults to `None`: none, or unknown.
 
     Raises:
-        DivergenceError: a log-likelihood is not a number.
+        DivergenceError: a log-likelihood is NaN or plus infinity.
     """
     scores: dict[str, Score] = {}
     reasons: dict[str, str] = {}
@@ -302,12 +307,12 @@ def compute_metrics(
             notes = (*score.notes, *_notes(metric, reference))
             scores[metric.name] = dataclasses.replace(score, protocol={**about, **score.protocol}, notes=notes)
         else:
-            reasons[metric.name] = f"it came out as {score.value}"
+            reasons[metric.name] = f"its value is {score.value}"
     return MetricResults(scores, reasons)
 
 
 def _reason(metric: Metric, fitted: TrainedModel, reference: Reference) -> str | None:
-    """Why a metric does not apply, as far as that is known before anything is drawn."""
+    """Return why a metric does not apply to the model, or `None`; nothing is sampled yet."""
     if fitted.data.modality not in metric.modalities:
         return f"it is for {' and '.join(f'{modality}s' for modality in metric.modalities)}"
     if "likelihood" in metric.needs:
@@ -317,9 +322,9 @@ def _reason(metric: Metric, fitted: TrainedModel, reference: Reference) -> str |
             return f"there are no {reference.split} rows"
     if metric.needs - _LIKELIHOOD and not len(reference.real):
         some = len(reference.rows)
-        return f"no {reference.split} row is without missing values" if some else f"there are no {reference.split} rows"
+        return f"every {reference.split} row has missing values" if some else f"there are no {reference.split} rows"
     if "training" in metric.needs and reference.train_features is None:
-        return "the events that the model was trained on are not known here"
+        return "the model's training data are not known here"
     return None
 
 
@@ -327,14 +332,14 @@ def _metric_input(
     fitted: TrainedModel, reference: Reference, metrics: Sequence[Metric], seed: int, samples: int | None, draws: int
 ) -> MetricInput:
     needs: frozenset[Need] = frozenset().union(*(metric.needs for metric in metrics))
-    drawn = features = found = weights = None
+    drawn = features = values = weights = None
     if needs - _LIKELIHOOD:
         drawn = fitted.sample(samples or len(reference.real), seed=seed)
         if reference.extractor is not None:
             with blame("The extractor of features"), np.errstate(invalid="ignore"):
                 features = reference.extractor(drawn)
     if "likelihood" in needs:
-        found = log_likelihoods(fitted, reference.dataset, reference.rows, seed, draws)
+        values = log_likelihoods(fitted, reference.dataset, reference.rows, seed, draws)
         weights = reference.dataset.weights
         weights = None if weights is None else weights[reference.rows]
     return MetricInput(
@@ -344,7 +349,7 @@ def _metric_input(
         reference.real_features,
         features,
         reference.train_features,
-        found,
+        values,
         weights,
         measure_of(fitted),
         kind_of(fitted, draws),
@@ -353,17 +358,17 @@ def _metric_input(
 
 
 def _notes(metric: Metric, reference: Reference) -> tuple[str, ...]:
-    """What limits a score, as far as it is a matter of what there was to look at."""
+    """Return a note if only some of the training events were searched for copies."""
     if "training" not in metric.needs or reference.looked_at is None:
         return ()
     looked, there = reference.looked_at
     if looked == there:
         return ()
-    return (f"copies were looked for among {looked} of {there} training events ({looked / there:.0%}).",)
+    return (f"only {looked} of {there} training events ({looked / there:.0%}) were searched for copies.",)
 
 
 def _protocol(metric: Metric, given: MetricInput, reference: Reference, average: float | None) -> dict[str, Any]:
-    """What is told with every score of a metric."""
+    """Return the protocol of a score: everything that must be equal for scores to be comparable."""
     about: dict[str, Any] = {"split": reference.split}
     if metric.needs - _LIKELIHOOD:
         assert given.real is not None

@@ -1,8 +1,8 @@
-"""Fréchet distance: the 2-Wasserstein distance, squared, of Gaussians with the moments of features.
+"""Fréchet distance: the squared 2-Wasserstein distance of Gaussians with the moments of the features.
 
-`|μ − ν|² + tr S + tr T − 2 tr (S T)^½`, where the last trace is the nuclear norm of `A Bᵀ` for any `A` and `B` with
-`AᵀA = S` and `BᵀB = T`: of the centred features themselves, reduced by a QR decomposition. No covariance is squared or
-rooted, so few events and features that depend on one another cost no digits.
+The distance is `|μ − ν|² + tr S + tr T − 2 tr (S T)^½`. The last trace is the nuclear norm of `A Bᵀ` for any `A` and
+`B` with `AᵀA = S` and `BᵀB = T`. Here `A` and `B` are the triangular factors of the centered features. No matrix
+square root is taken, so the distance stays accurate with few events or linearly dependent features.
 
 References:
     "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium" (Heusel et al., 2017);
@@ -22,7 +22,7 @@ from genzoo.metrics.metric import Direction, Metric, MetricInput, Score, feature
 
 @dataclass(frozen=True, slots=True)
 class _Moments:
-    """The mean of features, their deviations from it, and a triangular root: `rootᵀ root` is the covariance."""
+    """Mean of features, scaled deviations from it, and a triangular root: `rootᵀ root` is the covariance."""
 
     mean: Features
     deviations: Features
@@ -36,27 +36,31 @@ class _Moments:
 
 
 def frechet_distance(x: Features, y: Features) -> tuple[float, float]:
-    """The distance of `x (N, F)` and `y (M, F)`, at least 2 events each, and its standard error.
+    """Return the distance of `x (N, F)` and `y (M, F)`, at least 2 events each, and its standard error.
 
-    The error is that of the infinitesimal jackknife: how the distance changes with the weight of each event.
+    The standard error comes from the infinitesimal jackknife: from the derivative of the distance with respect to the
+    weight of each event.
     """
     a, b = _Moments.of(x), _Moments.of(y)
     left, singular, right = np.linalg.svd(a.root @ b.root.T, full_matrices=False)
     gap = a.mean - b.mean
     traces = (a.deviations**2).sum() + (b.deviations**2).sum()
     value = float(gap @ gap + traces - 2 * singular.sum())
-    kept = singular > singular[0] * 1e-12  # what is left out of the slopes is less than these are
+    kept = singular > singular[0] * 1e-12  # the slopes divide by them, and the rest is rounding error
     variance = _variance(a, gap, b.root.T @ right.T[:, kept], singular[kept])
     variance += _variance(b, -gap, a.root.T @ left[:, kept], singular[kept])
     return max(value, 0.0), math.sqrt(variance)
 
 
 def _variance(own: _Moments, gap: Features, directions: Features, singular: Features) -> float:
-    """The part of the variance that comes from one kind of events.
+    """Return the part of the variance that comes from one of the two sets of events.
 
     Arguments:
-        directions: root of the others' covariance, turned to its singular vectors; on it the deviations have
-            the length of a singular value.
+        own: moments of this set.
+        gap: mean of this set minus the mean of the other.
+        directions: root of the other covariance, rotated to the singular vectors. The deviations projected on column
+            `i` have the length of singular value `i`.
+        singular: the singular values.
     """
     n = len(own.deviations)
     slope = 2 * own.deviations @ gap * math.sqrt(n - 1) / n + (own.deviations**2).sum(axis=1)
@@ -65,7 +69,7 @@ def _variance(own: _Moments, gap: Features, directions: Features, singular: Feat
 
 
 class FrechetDistance(Metric):
-    """Of whatever features are asked for; it is called FID with those of Inception-v3 alone."""
+    """Fréchet distance of features; with features of Inception-v3 it is known as FID."""
 
     name = "frechet-distance"
     direction: Direction = "lower"
@@ -78,7 +82,7 @@ class FrechetDistance(Metric):
         if min(len(real), len(samples)) <= width:
             notes = (
                 f"{len(real)} real events and {len(samples)} samples do not fill {width} dimensions: their covariances "
-                f"are singular and the distance is biased upwards; hold it against others of the same numbers only.",
+                f"are singular and the distance is biased upwards. Compare it only with distances of the same numbers.",
             )
         return Score(self.name, value, self.direction, error, {"dimension": width}, notes=notes)
 

@@ -11,7 +11,7 @@ CRITERIA = ("aic", "aicc", "bic", "icl")
 
 
 def aic(log_likelihood: float, degrees_of_freedom: int) -> float:
-    """Akaike's criterion, of the summed log-likelihood in nats.
+    """Return Akaike's criterion for a log-likelihood in nats, summed over events.
 
     Examples:
         >>> aic(-100.0, 3)
@@ -21,28 +21,28 @@ def aic(log_likelihood: float, degrees_of_freedom: int) -> float:
 
 
 def aicc(log_likelihood: float, degrees_of_freedom: int, n: float) -> float:
-    """Akaike's criterion corrected for `n` events; `n` must exceed the degrees of freedom by more than 1."""
+    """Return Akaike's criterion corrected for `n` events; `n` must exceed the degrees of freedom by more than 1."""
     k = degrees_of_freedom
     return aic(log_likelihood, k) + 2.0 * k * (k + 1.0) / (n - k - 1.0)
 
 
 def bic(log_likelihood: float, degrees_of_freedom: int, n: float) -> float:
-    """Schwarz's criterion, of the summed log-likelihood of `n` events in nats."""
+    """Return Schwarz's criterion for a log-likelihood in nats, summed over `n` events."""
     return degrees_of_freedom * math.log(n) - 2.0 * log_likelihood
 
 
 def icl(bic: float, log_assigned: float) -> float:
-    """BIC with a penalty for events that no component claims.
+    """Return ICL: BIC with a penalty for events that no component clearly claims.
 
     Arguments:
-        bic: of the same fit.
-        log_assigned: the log-probability of each event's most probable component, summed over events; at most 0.
+        bic: BIC of the same fit.
+        log_assigned: log-probability of each event's most probable component, summed over events; at most 0.
     """
     return bic - 2.0 * log_assigned
 
 
 def akaike_weights(criteria: Sequence[float]) -> list[float]:
-    """How probable each model is to be the nearest to the truth among those whose `criteria` (AIC or AICc) these are.
+    """Return for each model the probability that it is nearest to the truth, from the models' AIC or AICc.
 
     Examples:
         >>> akaike_weights([10.0, 10.0])
@@ -55,7 +55,7 @@ def akaike_weights(criteria: Sequence[float]) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """The criteria of one fit; `None` where one does not apply, with the reason under its name."""
+    """The criteria of one fit; `None` if one does not apply, with the reason under its name."""
 
     aic: float | None = None
     aicc: float | None = None
@@ -65,18 +65,18 @@ class Criteria:
 
 
 def no_criteria(reason: str) -> Criteria:
-    """Criteria of a fit that allows none."""
+    """Return criteria that are all `None` for the same reason."""
     return Criteria(reasons=dict.fromkeys(CRITERIA, reason))
 
 
 def criteria(log_likelihood: float, degrees_of_freedom: int, n: float, log_assigned: float | None = None) -> Criteria:
-    """The criteria of a converged fit.
+    """Compute the criteria of a converged fit.
 
     Arguments:
-        log_likelihood: summed over events, nats.
+        log_likelihood: log-likelihood summed over events, nats.
         degrees_of_freedom: number of free parameters.
-        n: events, those with frequency `w` counted `w` times.
-        log_assigned: as for `icl`; `None` of a model without components.
+        n: number of events; an event with frequency `w` counts `w` times.
+        log_assigned: as for `icl`. Defaults to `None`: the model has no components.
     """
     k = degrees_of_freedom
     schwarz = bic(log_likelihood, k, n)

@@ -1,4 +1,4 @@
-"""Log-likelihoods of events, and what they are: exact or a bound, of a density or of a probability mass."""
+"""Log-likelihoods of rows: exact or a lower bound, of a density or of a probability mass."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from genzoo.runtime.seeding import derive
 from genzoo.typing import Array
 
 _NAMED = 10
-"""Rows that are named one by one."""
+"""Largest number of rows that a message lists."""
 
 
 DRAWS = 64
-"""Draws of a lower bound."""
+"""Default number of draws for a lower bound."""
 
 
 def kind_of(fitted: TrainedModel, draws: int = DRAWS) -> str:
-    """What a model's log-likelihoods are: `exact`, `lower bound (N draws)` or `none`.
+    """Return the kind of a model's log-likelihoods: `exact`, `lower bound (N draws)` or `none`.
 
-    That of a density is a lower bound where the data lie on a grid.
+    If the data lie on a grid, a density gives only a lower bound.
     """
     able = fitted.capabilities
     if "likelihood" in able:
@@ -35,7 +35,7 @@ def kind_of(fitted: TrainedModel, draws: int = DRAWS) -> str:
 
 
 def measure_of(fitted: TrainedModel) -> str | None:
-    """What a model's log-likelihoods measure, column by column, such as `density of a; mass of b, c`."""
+    """Return what a model's log-likelihoods measure, by column, such as `density of a; mass of b, c`."""
     if kind_of(fitted) == "none":
         return None
     data, measures = fitted.data, _measured(fitted)
@@ -44,28 +44,28 @@ def measure_of(fitted: TrainedModel) -> str | None:
     names = [feature.name for feature in data.features]
     parts = []
     for measure in ("density", "mass"):
-        columns = [name for name, found in zip(names, measures, strict=True) if found == measure]
+        columns = [name for name, own in zip(names, measures, strict=True) if own == measure]
         parts.append(f"{measure} of {', '.join(columns)}")
     return "; ".join(parts)
 
 
 def _measured(fitted: TrainedModel) -> tuple[str, ...]:
-    """What a model's log-likelihoods measure, feature by feature: on a grid the mass of a point, whatever the model."""
+    """Return `density` or `mass` for each feature; features on a grid always have a mass."""
     pairs = zip(measures_of(fitted.generator, fitted.data), on_grid(fitted.generator, fitted.data), strict=True)
     return tuple("mass" if spread else measure for measure, spread in pairs)
 
 
 def dimensions_of(fitted: TrainedModel) -> int | None:
-    """How many numbers an event has, of a model of images whose log-likelihoods are those of a probability mass.
+    """Return the number of values of an image, if the model's log-likelihoods can be given in bits per dimension.
 
-    Those are told in bits per dimension, too; `None` of all others.
+    Returns `None` for tables, and for models whose log-likelihood is not a probability mass.
     """
     image = fitted.data.modality == "image" and kind_of(fitted) != "none"
     return fitted.data.size if image and set(_measured(fitted)) == {"mass"} else None
 
 
 def bits_per_dim(log_likelihood: float, dimensions: int) -> float:
-    """Nats per event as bits per number of it, lower is better.
+    """Convert nats per event to bits per dimension; lower is better.
 
     Examples:
         >>> round(bits_per_dim(-8 * math.log(2) * 64, 64), 9)  # 64 pixels of 256 levels, all as probable
@@ -75,22 +75,22 @@ def bits_per_dim(log_likelihood: float, dimensions: int) -> float:
 
 
 def degrees_of_freedom(generator: Generator) -> int | None:
-    """How many free parameters a generator has, where it says so."""
+    """Return a generator's number of free parameters, or `None` if it does not define one."""
     return generator.degrees_of_freedom if isinstance(generator, Likelihood) else None
 
 
 def log_likelihoods(fitted: TrainedModel, dataset: Dataset, rows: Rows, seed: int, draws: int = DRAWS) -> Array:
-    """Log-likelihoods, or their lower bounds, of some rows, `(n,)` nats; NaN of rows that have no value at all.
+    """Compute log-likelihoods of rows, or lower bounds, `(n,)` nats; NaN for rows without any value.
 
     Arguments:
-        seed, draws: of a bound.
+        seed, draws: seed and number of draws of a lower bound.
 
     Raises:
-        DivergenceError: one of them is not a number, or infinite above.
-        ArtifactError: the same of a model from a file.
+        DivergenceError: a log-likelihood is NaN or plus infinity.
+        ArtifactError: the same, for a model that was loaded from a file.
     """
     exact = kind_of(fitted) == "exact"
-    found = np.concatenate(
+    values = np.concatenate(
         [
             fitted.log_prob(block)
             if exact
@@ -98,35 +98,35 @@ def log_likelihoods(fitted: TrainedModel, dataset: Dataset, rows: Rows, seed: in
             for place, block in enumerate(dataset.blocks(rows))
         ]
     )
-    bad = np.isnan(found) | np.isposinf(found)
+    bad = np.isnan(values) | np.isposinf(values)
     if bad.any():
-        what = f"The log-likelihood of {bad.sum()} of {len(found)} rows is not a finite number"
+        problem = f"The log-likelihood of {bad.sum()} of {len(values)} rows is not a finite number"
         if fitted.origin is not None:
-            raise ArtifactError(f"{what} with the weights in {fitted.origin}, which are of no use.")
-        raise DivergenceError(f"{what}.")
-    found[~np.isin(rows, observed_rows(dataset, rows))] = np.nan
-    return found
+            raise ArtifactError(f"{problem} with the weights in {fitted.origin}. The model cannot be used.")
+        raise DivergenceError(f"{problem}.")
+    values[~np.isin(rows, observed_rows(dataset, rows))] = np.nan
+    return values
 
 
 def observed_rows(dataset: Dataset, rows: Rows) -> Rows:
-    """Those of some rows that have any value at all."""
+    """Return the rows that have any value at all."""
     if not dataset.spec.missing or not len(rows):
         return rows
-    found: Rows = rows[np.concatenate([any_observed(block) for block in dataset.blocks(rows)])]
-    return found
+    observed: Rows = rows[np.concatenate([any_observed(block) for block in dataset.blocks(rows)])]
+    return observed
 
 
 def uncovered(fitted: TrainedModel, dataset: Dataset, rows: Rows) -> Rows:
-    """Those of some rows that lie outside the box of a model with a component of outliers; none of other models."""
+    """Return the rows outside the box of the model's outlier component; none if the model has no such component."""
     if not isinstance(fitted.generator, Outliers):
         return rows[:0]
     covered = np.concatenate([fitted.covers(block) for block in dataset.blocks(rows)])
-    found: Rows = rows[~covered]
-    return found
+    outside: Rows = rows[~covered]
+    return outside
 
 
 def named_rows(rows: Rows) -> str:
-    """How many rows there are, and the numbers of the first.
+    """Return the number of rows and the first row numbers, as text.
 
     Examples:
         >>> named_rows(np.array([3, 5]))

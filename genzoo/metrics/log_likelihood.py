@@ -14,64 +14,66 @@ from genzoo.spec import Modality
 from genzoo.typing import Array
 
 _ROUNDING = 1e-3
-"""Nats by which a float32 sum may lie above the logarithm of 1."""
+"""Nats by which rounding in float32 may raise a log-probability above 0."""
 
 
 _SURE = 4
-"""Standard errors above it at which the mean of a bound is no accident of its draws."""
+"""Number of standard errors above 0 at which the mean of a bound is no accident of its draws."""
 
 
 def mean_log_likelihood(given: MetricInput) -> Estimate:
-    """The mean over events in nats, with its standard error.
+    """Estimate the mean log-likelihood over events, in nats, with its standard error.
 
     Raises:
-        DataError: there are no events, or some have no number; the model has no density at one of them, or gives one a
-            probability above 1, or all of them have the weight 0.
+        DataError: there are no events, or all have weight 0; a log-likelihood is NaN or minus infinity; or a
+            probability is above 1.
     """
     values = given.log_likelihoods
     assert values is not None
     if not len(values) or np.isnan(values).any():
-        raise DataError(f"A log-likelihood is a number for each event, and these are {values[:3]} of {len(values)}.")
+        raise DataError(f"Every event needs a log-likelihood; the first of {len(values)} are {values[:3]}.")
     impossible = int(np.isneginf(values).sum())
     if impossible:
         raise DataError(f"{impossible} of {len(values)} events have density 0 under the model.")
     if given.weights is not None and not given.weights.any():
         raise DataError("All events have the weight 0.")
-    found = estimate(values[None], given.weights)
+    mean = estimate(values[None], given.weights)
     if given.measure == "mass":
-        _check_mass(values, found, exact=given.kind == "exact")
-    return found
+        _check_mass(values, mean, exact=given.kind == "exact")
+    return mean
 
 
-def _check_mass(values: Array, found: Estimate, *, exact: bool) -> None:
-    """Refuse probabilities above 1; a lower bound is drawn, and only its mean over events is known well.
+def _check_mass(values: Array, mean: Estimate, *, exact: bool) -> None:
+    """Check that no probability is above 1.
+
+    A lower bound is random, so it may exceed 0 for single events. Only its mean over events is checked.
 
     Raises:
-        DataError: there are such.
+        DataError: there are probabilities above 1.
     """
     above = int((values > _ROUNDING).sum())
-    error = found.se if math.isfinite(found.se) else 0.0
-    if above and (exact or found.mean > _ROUNDING + _SURE * error):
+    error = mean.se if math.isfinite(mean.se) else 0.0
+    if above and (exact or mean.mean > _ROUNDING + _SURE * error):
         raise DataError(
-            f"The likelihood is said to measure a probability mass, and {above} of {len(values)} events have one above "
-            f"1, which is impossible: what the model gives is a density, or wrong."
+            f"The likelihood is declared as a probability mass, but the probability of {above} of {len(values)} events "
+            f"is above 1. The model's likelihood is a density, or wrong."
         )
 
 
 class LogLikelihoodMetric(Metric):
-    """Nats per event, in data units; the protocol says whether exact or a bound, and what is measured."""
+    """Mean log-likelihood in nats per event, in data units; the protocol records its kind and measure."""
 
     name = "log-likelihood"
     direction: Direction = "higher"
     needs: frozenset[Need] = frozenset({"likelihood"})
 
     def score(self, given: MetricInput) -> Score:
-        found = mean_log_likelihood(given)
-        return Score(self.name, found.mean, self.direction, _known_likelihoods(found.se), {"unit": "nats per event"})
+        mean = mean_log_likelihood(given)
+        return Score(self.name, mean.mean, self.direction, _finite(mean.se), {"unit": "nats per event"})
 
 
 class BitsPerDimension(Metric):
-    """Bits that a lossless code spends on each place of an image, of models that give it a probability mass."""
+    """Bits per value that a lossless code needs for an image; the model must have a probability mass."""
 
     name = "bits-per-dim"
     direction: Direction = "lower"
@@ -81,16 +83,16 @@ class BitsPerDimension(Metric):
     def score(self, given: MetricInput) -> Score:
         if given.measure != "mass":
             raise DataError(
-                f"Bits per dimension are of a probability mass, and this likelihood measures {given.measure}."
+                f"Bits per dimension need a probability mass, and this likelihood measures {given.measure}."
             )
         assert given.data is not None
-        found = mean_log_likelihood(given)
-        error = _known_likelihoods(found.se)
-        value = bits_per_dim(found.mean, given.data.size)
+        mean = mean_log_likelihood(given)
+        error = _finite(mean.se)
+        value = bits_per_dim(mean.mean, given.data.size)
         return Score(self.name, value, self.direction, None if error is None else -bits_per_dim(error, given.data.size))
 
 
-def _known_likelihoods(error: float) -> float | None:
+def _finite(error: float) -> float | None:
     return error if math.isfinite(error) else None
 
 

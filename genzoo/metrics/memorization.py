@@ -1,14 +1,14 @@
-"""Whether a model copies its training set: its samples would lie nearer to training events than to held-out ones.
+"""Detect copies of the training set: samples that lie nearer to training events than to held-out ones.
 
-Training events and as many held-out ones are put together, and each sample looks for the nearest of them. Were the
-model blind to which of them it was trained on, that would be a training event as often as not, whatever the model is
-like: a blurred or collapsed model is no copier. So the labels could be dealt out anew, and that says how far from one
-half chance goes. Three tests, each at 1 %, look for copies: among all samples; among those that lie at one event, much
-nearer than at any other; and among all training events for such as a sample equals.
+The metric pools training events with as many held-out events, and finds the nearest of them to each sample. If the
+model does not memorize, half of these are training events. This also holds for a blurred or collapsed model. In that
+case the labels "training" and "held-out" are exchangeable, so the spread of the share under permuted labels is known.
+Three tests, each at a level of 1 %, look for copies: among all samples; among samples that lie much nearer to one event
+than to any other; and among samples that equal a training event.
 
 References:
-    "A Non-Parametric Test to Detect Data-Copying in Generative Models" (Meehan et al., 2020), for the question;
-    "Multivariate Two-Sample Tests Based on Nearest Neighbors" (Schilling, 1986), for the kind of answer.
+    "A Non-Parametric Test to Detect Data-Copying in Generative Models" (Meehan et al., 2020);
+    "Multivariate Two-Sample Tests Based on Nearest Neighbors" (Schilling, 1986).
 """
 
 from __future__ import annotations
@@ -31,18 +31,21 @@ Index = np.ndarray[Any, np.dtype[np.int64]]
 
 
 LEVEL = 0.01
-"""At which each test flags."""
+"""Significance level of each test."""
 
 
 _LEAST = 10
 
 
 _AT_ONE = 1 / 3
-"""A sample lies at one event where the second nearest is so many times as far."""
+"""A sample lies at one event if its distance is below this share of the distance to the second nearest."""
 
 
 class Memorization(Metric):
-    """Probability that a sample's nearest event, of equally many training and held-out ones, is a training event."""
+    """Share of samples whose nearest event is a training event, among equally many training and held-out events.
+
+    0.5 means no memorization.
+    """
 
     name = "memorization"
     direction: Direction = "lower"
@@ -54,8 +57,8 @@ class Memorization(Metric):
         copied, seen = equal_to(samples, train), equal_to(real, train)
         if seen.mean() > 0.5:
             raise DataError(
-                f"{int(seen.sum())} of {len(seen)} real events equal a training event, so copies cannot be "
-                f"told from fresh samples: {_why_equal(given)}."
+                f"{int(seen.sum())} of {len(seen)} real events equal a training event, so copies look like fresh "
+                f"samples: {_why_equal(given)}."
             )
         count = min(len(real), len(train))
         pool = np.concatenate([_evenly(train, count), _evenly(real, count)])
@@ -68,8 +71,8 @@ class Memorization(Metric):
 
 
 def equal_to(events: Features, others: Features) -> Flags:
-    """Which of `events (N, F)` equal one of `others (M, F)`, `(N,)`."""
-    known = {row.tobytes() for row in others + 0.0}  # which makes -0.0 and 0.0 alike
+    """Return which of `events (N, F)` equal one of `others (M, F)`, `(N,)`."""
+    known = {row.tobytes() for row in others + 0.0}  # turns -0.0 into 0.0, whose bytes differ
     return np.array([row.tobytes() in known for row in events + 0.0])
 
 
@@ -78,26 +81,28 @@ def _evenly(events: Features, count: int) -> Features:
 
 
 def share(trained: Features, inverse: Index, place: Index) -> tuple[float, float]:
-    """How often the nearest event is a training event, and the deviation of that were the labels dealt out anew.
+    """Return how often the nearest event is a training event, and the standard deviation under permuted labels.
 
     Arguments:
-        trained: of each different event, what part of those that equal it are training events, `(D,)`.
-        inverse: of each event, its place among the different ones, `(M,)`.
-        place: of the nearest one of each sample among the different ones, `(N,)`.
+        trained: for each distinct event, the share of training events among its copies, `(D,)`.
+        inverse: index of each event of the pool among the distinct ones, `(M,)`.
+        place: index of the event nearest to each sample among the distinct ones, `(N,)`.
     """
     weight = np.bincount(place, minlength=len(trained)) / len(place)
     size = np.bincount(inverse)
     whole = len(inverse)
+    # The variance of a weighted mean of labels, half of them 1, that are drawn without replacement. It grows if many
+    # samples share a nearest event, as they do if the model has collapsed.
     variance = 0.25 * (whole * float((weight**2 / size).sum()) - 1) / (whole - 1)
     return float(weight @ trained), math.sqrt(max(variance, 0.0))
 
 
 def _why_equal(given: MetricInput) -> str:
-    """What makes most real events equal a training event."""
+    """Return why most real events equal a training event."""
     data = given.data
     if data is not None and data.modality == "table" and len(data.discrete) == len(data.features):
-        return "in such discrete data equality is no sign of copying"
-    return "either the model was trained on them, or the data take few values, and equality is no sign of copying"
+        return "in such discrete data, equal rows are no sign of copying"
+    return "the model was trained on them, or the data have so few values that equal rows are no sign of copying"
 
 
 def _equal_note(copied: Flags, seen: Flags) -> tuple[str, ...]:
@@ -115,16 +120,17 @@ def _near_notes(value: float, error: float, trained: Features, nearest: Nearest)
     farthest = norm.isf(LEVEL)
     if value - 0.5 > farthest * error:
         return (
-            f"the model copies its training set: the event nearest to a sample is a training event {value:.0%} of the "
-            f"time, of as many held-out ones, which are presumed to be of the same distribution.",
+            f"the model copies its training set: {value:.0%} of samples lie nearest to a training event, although "
+            f"there are as many held-out events, which are assumed to follow the same distribution.",
         )
     close = nearest.place[nearest.ratio < _AT_ONE]
     if len(close):
         part, deviation = share(trained, nearest.inverse, close)
         if part - 0.5 > farthest * deviation:
             return (
-                f"the model copies parts of its training set: {len(close)} of {len(nearest.place)} samples lie at one "
-                f"event, and {part:.0%} of these at a training event, of as many held-out ones.",
+                f"the model copies parts of its training set: {len(close)} of {len(nearest.place)} samples lie very "
+                f"close to one event, and for {part:.0%} of these it is a training event, although there are as many "
+                f"held-out events.",
             )
     return ()
 

@@ -1,4 +1,4 @@
-"""What a metric is, what it is given, and what it returns."""
+"""The interface of metrics: `Metric`, its input and its score."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ FoundT = TypeVar("FoundT")
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One number of one metric.
+    """The value of one metric.
 
     Arguments:
-        metric: its name.
-        value: the number.
-        direction: which way is better.
-        error: its standard error, or `None` where none is known.
-        protocol: all that must be equal for two scores to be compared, and what is told of the model besides.
-        low, high: an interval at 95 %, of a metric that has one instead of a standard error.
-        notes: sentences about what limits the number, or about what it found.
-        parts: the numbers that it is made of, by name: one for each column of a table.
+        metric: name of the metric.
+        value: the value.
+        direction: whether `higher` or `lower` is better.
+        error: standard error. Defaults to `None`: unknown.
+        protocol: everything that must be equal for two scores to be comparable, and facts about the model.
+        low, high: 95 % interval, for metrics that have one instead of a standard error.
+        notes: sentences on findings, or on the limits of the value.
+        parts: values that the score is composed of, by name, such as one for each column of a table.
     """
 
     metric: str
@@ -51,19 +51,20 @@ class Score:
 
 @dataclass(frozen=True)
 class MetricInput:
-    """What metrics are given; what none of them needs is `None`.
+    """The input of metrics; fields that no metric needs are `None`.
 
     Arguments:
-        data: what one event is.
-        real, samples: events in data units, `(N, *event)` and `(M, *event)`, none of the real ones with missing values.
+        data: spec of one event.
+        real, samples: events in data units, `(N, *event)` and `(M, *event)`; real events have no missing values.
         real_features, sample_features: their features, `(N, F)` and `(M, F)`.
         train_features: features of events that the model was trained on, `(T, F)`.
-        log_likelihoods: of all real events with any value, nats in data units, `(L,)`; minus infinity where the model
-            has no density.
-        weights: how much each of those counts, `(L,)`, or `None` where all count alike.
-        measure: what the log-likelihoods measure: `density`, `mass`, or both, column by column.
-        kind: what they are: `exact` or `lower bound (N draws)`.
-        seed: of whatever a metric draws.
+        log_likelihoods: log-likelihoods of all real events with any value, nats in data units, `(L,)`; minus infinity
+            for events at which the model has no density.
+        weights: weights of those events, `(L,)`. Defaults to `None`: equal weights.
+        measure: what the log-likelihoods measure: `density`, `mass`, or both, by column.
+        kind: kind of the log-likelihoods: `exact` or `lower bound (N draws)`.
+        seed: seed for all random numbers of a metric. Defaults to 0.
+        shared: results that metrics share through `once`.
     """
 
     data: DataSpec | None = None
@@ -80,20 +81,20 @@ class MetricInput:
     shared: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def once(self, name: str, compute: Callable[[], FoundT]) -> FoundT:
-        """What `compute` returns, computed by the first metric that asks for `name` and shared with the others."""
+        """Return the result of `compute`, which runs only for the first metric that asks for `name`."""
         if name not in self.shared:
             self.shared[name] = compute()
         return cast("FoundT", self.shared[name])
 
 
 class Metric(ABC):
-    """One number about a model.
+    """A number that describes a model.
 
     Arguments:
-        name: what users type.
-        direction: which way is better.
-        needs: what of `MetricInput` it looks at; `features` and `training` mean samples, too.
-        modalities: what kinds of data it is for.
+        name: name of the metric, as users type it.
+        direction: whether `higher` or `lower` is better.
+        needs: the parts of `MetricInput` it uses; `features` and `training` imply samples. Defaults to `features`.
+        modalities: the kinds of data it supports. Defaults to images and tables.
     """
 
     name: str
@@ -103,19 +104,19 @@ class Metric(ABC):
 
     @abstractmethod
     def score(self, given: MetricInput) -> Score:
-        """The score of a model.
+        """Compute the score of a model.
 
         Raises:
-            DataError: too few events, or numbers that are not finite, or the metric says nothing of such a model.
+            DataError: there are too few events, numbers are not finite, or the metric does not apply to the model.
         """
 
 
 def feature_pair(given: MetricInput, least: int) -> tuple[Features, Features]:
-    """Features of real events and of samples as float64 matrices of one width.
+    """Return the features of real events and of samples as float64 matrices of the same width.
 
     Raises:
-        DataError: another shape, fewer rows than `least`, numbers that are not finite, or real events that are all
-            alike.
+        DataError: widths differ, there are fewer than `least` rows, numbers are not finite, or all real events have
+            the same features.
     """
     assert given.real_features is not None
     assert given.sample_features is not None
@@ -129,10 +130,10 @@ def feature_pair(given: MetricInput, least: int) -> tuple[Features, Features]:
 
 
 def training_features(given: MetricInput, least: int) -> Features:
-    """Features of training events, as `feature_pair` gives others.
+    """Return the features of training events as a float64 matrix.
 
     Raises:
-        DataError: as `feature_pair`.
+        DataError: there are fewer than `least` rows, or numbers are not finite.
     """
     assert given.train_features is not None
     return _matrix("training events", given.train_features, least)
@@ -144,10 +145,10 @@ def _matrix(name: str, rows: Array, least: int) -> Features:
 
 
 def check_events(name: str, events: Array, least: int) -> None:
-    """Refuse events that a metric can make nothing of.
+    """Check that there are enough events and that all numbers are finite.
 
     Raises:
-        DataError: there are fewer than `least`, or numbers in them are not finite.
+        DataError: there are fewer than `least`, or a number is not finite.
     """
     if len(events) < least:
         raise DataError(f"This metric needs at least {least} {name}, and there are {len(events)}.")

@@ -1,4 +1,9 @@
-"""Maximum mean discrepancy of features, with a cubic and a Gaussian kernel."""
+"""Maximum mean discrepancy (MMD) of features, with a cubic and a Gaussian kernel.
+
+References:
+    "A Kernel Two-Sample Test" (Gretton et al., 2012);
+    "Demystifying MMD GANs" (Bińkowski et al., 2018), for the cubic kernel.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +21,7 @@ from genzoo.features.extractor import Features
 from genzoo.metrics.metric import Direction, Metric, MetricInput, Score, feature_pair
 
 Kernel = Callable[[Tensor, Tensor], Tensor]
-"""Of `x (N, F)` and `y (M, F)`, `(N, M)`."""
+"""Takes `x (N, F)` and `y (M, F)`, and returns `(N, M)`."""
 
 
 _BLOCK = 1024
@@ -24,7 +29,7 @@ _BLOCK = 1024
 
 @dataclass(frozen=True, slots=True)
 class _Sums:
-    """Of a kernel over pairs: for each row and for each column, and of its squares over all."""
+    """Sums of a kernel over pairs: one for each row, one for each column, and one of the squares of all pairs."""
 
     rows: Tensor
     columns: Tensor
@@ -32,7 +37,7 @@ class _Sums:
 
 
 def _within(kernel: Kernel, x: Tensor) -> _Sums:
-    """Sums over pairs of different events; each pair is computed once."""
+    """Return the sums over pairs of different events; each pair is computed once."""
     rows = torch.zeros(len(x), dtype=x.dtype)
     squares = 0.0
     for i in range(0, len(x), _BLOCK):
@@ -60,39 +65,47 @@ def _between(kernel: Kernel, x: Tensor, y: Tensor) -> _Sums:
 
 
 def mmd_squared(kernel: Kernel, x: Features, y: Features) -> tuple[float, float]:
-    """The unbiased squared discrepancy of `x (N, F)` and `y (M, F)`, and its standard error; at least 2 events each."""
+    """Return the unbiased squared discrepancy of `x (N, F)` and `y (M, F)`, and its standard error.
+
+    It estimates `E k(x, x') + E k(y, y') - 2 E k(x, y)` for independent `x`, `x'`, `y` and `y'`. Pairs of an event with
+    itself are left out, because they would make the estimate too large, by more the fewer events there are. In
+    exchange, it can be negative. Both need at least 2 events.
+    """
     a, b = torch.from_numpy(x), torch.from_numpy(y)
     n, m = len(a), len(b)
     own, theirs, cross = _within(kernel, a), _within(kernel, b), _between(kernel, a, b)
     means = own.rows / (n - 1), theirs.rows / (m - 1), cross.rows / m, cross.columns / n
     value = float(means[0].mean() + means[1].mean() - 2 * means[2].mean())
+    # The variance is the sum of two parts: of single events, whose mean kernels differ from event to event, and of
+    # pairs, in which the kernel differs from the sum of its two events' means (Hoeffding's decomposition, 1948).
     each = 4 * float((means[0] - means[2]).var()) / n + 4 * float((means[1] - means[3]).var()) / m
     pairs = (
         2 * _residual(own, means[0], means[0], n * (n - 1)) / (n * (n - 1))
         + 2 * _residual(theirs, means[1], means[1], m * (m - 1)) / (m * (m - 1))
         + 4 * _residual(cross, means[2], means[3], n * m) / (n * m)
     )
-    # The spread of the events' means holds the second part twice, which is in the variance once. What is left is
-    # unbiased and may be too small by chance; half of the second part keeps it from that.
+    # An event's mean kernel is itself estimated from pairs, so `each` contains the part of pairs twice, and the
+    # variance contains it once. The difference is unbiased, but may be tiny or negative by chance. The variance is
+    # therefore kept at half the part of pairs or more.
     return value, math.sqrt(max(each - pairs, pairs / 2))
 
 
 def _residual(sums: _Sums, rows: Tensor, columns: Tensor, count: int) -> float:
-    """Mean square of a kernel less the means of its row and its column."""
+    """Return the mean square of the kernel after its row means and column means are subtracted."""
     mean = float(rows.mean())
-    found = sums.squares / count - float(rows.square().mean()) - float(columns.square().mean()) + mean**2
-    return max(found, 0.0)
+    residual = sums.squares / count - float(rows.square().mean()) - float(columns.square().mean()) + mean**2
+    return max(residual, 0.0)
 
 
 _LEAST = 4
 
 
 _FOR_MEDIAN = 1_000
-"""Real events among which distances are taken for a bandwidth."""
+"""Largest number of real events whose distances set the bandwidth."""
 
 
 class KernelDistance(Metric):
-    """Unbiased, with the polynomial kernel `(x·y / F + 1)³`."""
+    """Unbiased squared MMD with the polynomial kernel `(x·y / F + 1)³`."""
 
     name = "kernel-distance"
     direction: Direction = "lower"
@@ -104,7 +117,7 @@ class KernelDistance(Metric):
 
 
 class MaximumMeanDiscrepancy(Metric):
-    """Unbiased, with a Gaussian kernel as wide as the median distance of real events."""
+    """Unbiased squared MMD with a Gaussian kernel; its bandwidth is the median distance of real events."""
 
     name = "mmd"
     direction: Direction = "lower"
@@ -124,22 +137,22 @@ def _polynomial(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _gaussian(x: Tensor, y: Tensor) -> Tensor:
-    """Of events in units of the bandwidth."""
+    """Return the Gaussian kernel of events in units of the bandwidth."""
     own, theirs = x.square().sum(dim=1, keepdim=True) / 2, y.square().sum(dim=1) / 2
     return torch.addmm(-theirs, x, y.T).sub_(own).clamp_(max=0).exp_()
 
 
 def median_distance(real: Features) -> float:
-    """The median distance of pairs of real events, or of evenly spaced ones of many.
+    """Return the median distance of pairs of real events; of many events, evenly spaced ones are used.
 
     Raises:
-        DataError: it is 0.
+        DataError: the median is 0.
     """
     chosen = real[np.linspace(0, len(real) - 1, min(len(real), _FOR_MEDIAN)).astype(np.int64)]
-    found = float(np.median(pdist(chosen)))
-    if not found > 0:
+    median = float(np.median(pdist(chosen)))
+    if not median > 0:
         raise DataError("Most real events have the same features, so there is no distance to scale a kernel by.")
-    return found
+    return median
 
 
 kernel_distance = KernelDistance()

@@ -1,4 +1,9 @@
-"""Precision, recall, density and coverage of samples, by nearest neighbours."""
+"""Precision, recall, density and coverage of samples, by nearest neighbors.
+
+References:
+    "Improved Precision and Recall Metric for Assessing Generative Models" (Kynkäänniemi et al., 2019);
+    "Reliable Fidelity and Diversity Metrics for Generative Models" (Naeem et al., 2020).
+"""
 
 from __future__ import annotations
 
@@ -14,13 +19,18 @@ Values = np.ndarray[Any, np.dtype[Any]]
 
 
 class NeighborMetric(Metric):
-    """The mean over events of what `per_event` says of each.
+    """Mean over events of a value that neighborhoods give to each event.
 
-    Its standard error is that of independent events, the neighbourhoods taken as given. That of a share is taken as if
-    one event more had been of either kind (Agresti and Coull, 1998), or all or none of them would leave no doubt.
+    The standard error assumes independent events and fixed neighborhoods. For a share, one event of either kind is
+    added, because a share of 0 or 1 would otherwise have an error of 0.
 
     Arguments:
-        k: which neighbour bounds a neighbourhood.
+        name: name of the metric.
+        per_event: returns the value of each event from the neighborhoods and `k`.
+        k: a neighborhood reaches to the `k`-th nearest event. Defaults to 5.
+
+    References:
+        "Approximate Is Better than Exact for Interval Estimation of Binomial Proportions" (Agresti and Coull, 1998).
     """
 
     direction: Direction = "higher"
@@ -32,20 +42,20 @@ class NeighborMetric(Metric):
 
     def score(self, given: MetricInput) -> Score:
         real, samples = feature_pair(given, self._k + 1)
-        found = given.once(f"neighbourhoods {self._k}", lambda: Neighborhoods.of(real, samples, self._k))
-        values = self._per_event(found, self._k)
+        neighborhoods = given.once(f"neighborhoods {self._k}", lambda: Neighborhoods.of(real, samples, self._k))
+        values = self._per_event(neighborhoods, self._k)
         counted = np.append(values, [True, False]) if values.dtype == np.bool_ else values
         error = float(counted.std(ddof=1) / np.sqrt(len(counted)))
         return Score(self.name, float(values.mean()), self.direction, error, {"k": self._k})
 
 
-precision = NeighborMetric("precision", lambda found, _: found.holding > 0)
+precision = NeighborMetric("precision", lambda near, _: near.holding > 0)
 
 
-recall = NeighborMetric("recall", lambda found, _: found.reached)
+recall = NeighborMetric("recall", lambda near, _: near.reached)
 
 
-density = NeighborMetric("density", lambda found, k: found.holding / k)
+density = NeighborMetric("density", lambda near, k: near.holding / k)
 
 
-coverage = NeighborMetric("coverage", lambda found, _: found.covered)
+coverage = NeighborMetric("coverage", lambda near, _: near.covered)

@@ -1,4 +1,4 @@
-"""Whether scores can be compared: only those of one protocol can."""
+"""Check that scores are comparable: only scores with the same protocol are."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from genzoo.errors import ConfigError
 from genzoo.metrics.metric import Score
 
 TOLD = frozenset({"average", "likelihood"})
-"""What a protocol tells of the model that was measured, and not of the measuring: these may differ."""
+"""Keys of a protocol that describe the model, and not how it was measured; these may differ."""
 
 
 def differing(one: Score, other: Score) -> tuple[str, Any, Any] | None:
-    """What makes two scores of different protocols, with its value in both; `None` where nothing does."""
+    """Return the first key in which two protocols differ, and both values; `None` if the scores are comparable."""
     keys = dict.fromkeys([*one.protocol, *other.protocol])
     for key in keys:
         mine, theirs = one.protocol.get(key), other.protocol.get(key)
@@ -23,30 +23,30 @@ def differing(one: Score, other: Score) -> tuple[str, Any, Any] | None:
 
 
 def same_protocol(scores: Mapping[str, Score]) -> None:
-    """Refuse scores of one metric that cannot be compared.
+    """Check that scores of one metric have the same protocol.
 
     Arguments:
-        scores: by the name of what was measured.
+        scores: scores by the name of the model.
 
     Raises:
         ConfigError: two of them have different protocols.
     """
     owners = list(scores)
     for owner in owners[1:]:
-        found = differing(scores[owners[0]], scores[owner])
-        if found is not None:
-            key, mine, theirs = found
+        difference = differing(scores[owners[0]], scores[owner])
+        if difference is not None:
+            key, mine, theirs = difference
             raise ConfigError(
                 f"The {scores[owner].metric} of {owners[0]} and of {owner} cannot be compared: {key} is "
-                f"{_shown(mine)} in one and {_shown(theirs)} in the other. Measure them alike."
+                f"{_shown(mine)} in one and {_shown(theirs)} in the other. Measure both in the same way."
             )
 
 
 def measured_otherwise(scores: Mapping[str, Score]) -> dict[str, str]:
-    """Why scores of one metric cannot stand beside most others, by the name of what was measured.
+    """Return why scores cannot be compared with the majority, by the name of the model.
 
     Arguments:
-        scores: by that name.
+        scores: scores of one metric, by the name of the model.
     """
     groups: list[list[str]] = []
     for owner, score in scores.items():
@@ -58,23 +58,26 @@ def measured_otherwise(scores: Mapping[str, Score]) -> dict[str, str]:
     most = max(groups, key=len, default=[])
     reasons = {}
     for owner in [owner for group in groups if group is not most for owner in group]:
-        found = differing(scores[owner], scores[most[0]])
-        assert found is not None
-        key, mine, theirs = found
-        reasons[owner] = f"measured otherwise than that of {most[0]}: {key} is {_shown(mine)} and not {_shown(theirs)}"
+        difference = differing(scores[owner], scores[most[0]])
+        assert difference is not None
+        key, mine, theirs = difference
+        reasons[owner] = f"not measured like {most[0]}: {key} is {_shown(mine)} and not {_shown(theirs)}"
     return reasons
 
 
 def _shown(value: Any) -> str:
-    return "not told" if value is None else str(value)
+    return "not stated" if value is None else str(value)
 
 
 def in_common(scores: Iterable[Score]) -> dict[str, Any]:
-    """What the protocols of all these scores say alike, wherever they say anything, and more than one of them does."""
+    """Return the entries of the scores' protocols that agree.
+
+    A key may be absent from some protocols, but must be in two of them, or in the only one.
+    """
     protocols = [score.protocol for score in scores]
-    found: dict[str, Any] = {}
+    common: dict[str, Any] = {}
     for key in dict.fromkeys(key for protocol in protocols for key in protocol):
         values = [protocol[key] for protocol in protocols if key in protocol]
         if (len(values) > 1 or len(protocols) == 1) and all(value == values[0] for value in values):
-            found[key] = values[0]
-    return found
+            common[key] = values[0]
+    return common

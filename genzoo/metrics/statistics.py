@@ -1,4 +1,4 @@
-"""Standard errors: of paired differences, and by the jackknife."""
+"""Standard errors: of mean scores, of paired differences, and by the jackknife."""
 
 from __future__ import annotations
 
@@ -14,13 +14,21 @@ from genzoo.runtime.seeding import derive
 from genzoo.typing import Array
 
 GROUPS = 20
+"""Number of groups of the jackknife."""
 
 
 def standard_error(statistic: Callable[[Array, Array], float], x: Array, y: Array, seed: int) -> float:
-    """The standard error of `statistic(x, y)` of independent events `x (N, ...)` and `y (M, ...)`.
+    """Return the jackknife standard error of `statistic(x, y)` for independent events `x (N, ...)` and `y (M, ...)`.
+
+    Leave-one-out needs only the statistic itself, not a formula for its variance, which a Wasserstein distance or a
+    mean of absolute correlations does not have. Whole groups are left out, so the statistic is computed `GROUPS`
+    times, not `N` times. Real events and samples are independent, so their variances add.
 
     Arguments:
-        seed: of the groups.
+        seed: seed of the groups.
+
+    References:
+        "The Jackknife, the Bootstrap and Other Resampling Plans" (Efron, 1982).
     """
     variance = _variance(lambda part: statistic(part, y), x, derive(seed, "jackknife", 0))
     variance += _variance(lambda part: statistic(x, part), y, derive(seed, "jackknife", 1))
@@ -31,6 +39,8 @@ def _variance(statistic: Callable[[Array], float], events: Array, seed: int) -> 
     groups = min(GROUPS, len(events))
     group = np.random.default_rng(seed).permutation(len(events)) % groups
     values = np.array([statistic(events[group != left_out]) for left_out in range(groups)])
+    # The values share most of their events, so they spread far less than independent estimates would. The factor
+    # corrects for that: for a mean and groups of equal size, the result is unbiased.
     return float((groups - 1) * values.var())
 
 
@@ -41,12 +51,12 @@ Folds = np.ndarray[Any, np.dtype[np.int64]]
 
 
 LEVEL = 0.95
-"""Coverage of intervals."""
+"""Confidence level of intervals."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean per event, its standard error, and the degrees of freedom of that error.
+    """A mean per event, its standard error, and the degrees of freedom of the standard error.
 
     Examples:
         >>> low, high = Estimate(1.0, 0.1, math.inf).interval
@@ -60,7 +70,7 @@ class Estimate:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Where the true mean lies, at confidence `LEVEL`; not a number where there is no standard error."""
+        """Confidence interval of the mean at `LEVEL`; NaN if the standard error is NaN."""
         if math.isnan(self.se):
             return math.nan, math.nan
         reach = self.se * float(stdtrit(min(self.freedom, 1e9), 0.5 + LEVEL / 2)) if self.se > 0 else 0.0
@@ -68,26 +78,32 @@ class Estimate:
 
 
 def are_frequencies(weights: Values) -> bool:
-    """Whether weights count events: all of them whole numbers."""
+    """Return whether weights count events: whether all are whole numbers."""
     return bool((weights == np.round(weights)).all())
 
 
 def estimate(
     scores: Values, weights: Values | None = None, folds: Folds | None = None, *, frequencies: bool | None = None
 ) -> Estimate:
-    """The mean of `scores` per event with its standard error.
+    """Estimate the mean of `scores` per event, with its standard error.
+
+    The variance is the sum of two parts: the spread over events, and the spread over the seeds of repeated fits. The
+    degrees of freedom of the sum are Satterthwaite's.
 
     Arguments:
-        scores: `(R, N)`, one row for each seed that the fits were repeated under.
-        weights: of events, `(N,)`, not all 0.
-        folds: which fold held each event out, `(N,)`; `None` where one fit scored them all.
-        frequencies: whether the weights count events; where nothing is said, whether all are whole numbers.
+        scores: `(R, N)`, one row for each seed of repeated fits.
+        weights: weights of the events, `(N,)`, not all 0. Defaults to equal weights.
+        folds: the fold that held each event out, `(N,)`. Defaults to `None`: one fit scored all events.
+        frequencies: whether the weights count events. Defaults to whether all are whole numbers.
+
+    References:
+        "An Approximate Distribution of Estimates of Variance Components" (Satterthwaite, 1946).
     """
     repeats = len(scores)
     if weights is None:
         w, counts = np.ones(scores.shape[1]), True
     else:
-        counted = weights > 0  # an event that does not count may be the only one of its fold
+        counted = weights > 0  # a fold may hold nothing but events of weight 0, and would count as a fold
         counts = are_frequencies(weights) if frequencies is None else frequencies
         scores, w, folds = scores[:, counted], weights[counted], None if folds is None else folds[counted]
     total = float(w.sum())
@@ -96,6 +112,8 @@ def estimate(
     names, cluster = np.unique(np.zeros(len(w), np.int64) if folds is None else folds, return_inverse=True)
     groups = len(names)
     events, freedom = _within(values - mean, w, cluster, groups, counts)
+    # All events of a fold were scored by the same fit, so they share its luck and are not independent. The spread of
+    # the folds' sums includes that shared part. It is itself uncertain with few folds, so the larger variance is used.
     if groups > 1 and (between := _between(values - mean, w, cluster, groups)) > events:
         events, freedom = between, groups - 1.0
     seeds = float((scores @ w / total).var(ddof=1) / repeats) if repeats > 1 else 0.0
@@ -108,10 +126,14 @@ def estimate(
 
 
 def _within(deviations: Values, w: Values, cluster: Folds, groups: int, frequencies: bool) -> tuple[float, float]:
-    """Variance of the mean of independent events, from their spread within folds, and its degrees of freedom."""
+    """Return the variance of the mean of independent events, and its degrees of freedom.
+
+    Events are compared with the mean of their own fold. A weight of `w` means `w` equal events if weights are
+    frequencies, and one event that counts `w` times as much otherwise; only the former adds to the number of events.
+    """
     total = float(w.sum())
     count = total if frequencies else float(len(w))
-    if groups > 1 and count <= groups:  # one event each: the folds tell all
+    if groups > 1 and count <= groups:  # one event in each fold: all spread is between folds
         return 0.0, 1.0
     if count <= 1:
         return math.nan, 1.0
@@ -122,7 +144,11 @@ def _within(deviations: Values, w: Values, cluster: Folds, groups: int, frequenc
 
 
 def _between(deviations: Values, w: Values, cluster: Folds, groups: int) -> float:
-    """Variance of the mean of independent folds."""
+    """Return the variance of the mean if only the folds are independent, and not the events in them.
+
+    References:
+        "Longitudinal Data Analysis Using Generalized Linear Models" (Liang and Zeger, 1986).
+    """
     sums = np.bincount(cluster, deviations * w, groups)
     return float(sums @ sums) / float(w.sum()) ** 2 * groups / (groups - 1)
 
@@ -135,16 +161,22 @@ def paired_difference(
     *,
     frequencies: bool | None = None,
 ) -> Estimate:
-    """The mean by which `scores` exceed those of the `best` model on the same events, as `estimate` takes them."""
-    with np.errstate(invalid="ignore"):  # both may hold minus infinity at one event
+    """Estimate the mean difference between `scores` and the scores of the `best` model on the same events.
+
+    Arguments are as for `estimate`. Some events are hard for every model. Differences event by event cancel this common
+    part, so their standard error is far smaller than the errors of two separate means suggest, and smaller differences
+    can be detected.
+    """
+    with np.errstate(invalid="ignore"):  # both models may give an event minus infinity
         return estimate(scores - best, weights, folds, frequencies=frequencies)
 
 
 def chance_of_a_false_difference(count: int) -> float:
-    """How probable it is that of `count` equal models at least one differs from the best, by the interval of each.
+    """Return the probability that at least one of `count` equal models seems to differ from the best one.
 
-    The best of equal models is the luckiest: this is the tail of the studentised range at the reach of one interval,
-    exact where the errors of the models are normal and alike.
+    Each interval alone is wrong in 5 % of cases, but the best of equal models is the luckiest one, and it is compared
+    with all others. The probability is the tail of the studentized range at the reach of one interval. It is exact if
+    the models' errors are normal, independent and equally large.
 
     Examples:
         >>> round(chance_of_a_false_difference(2), 3)
@@ -152,5 +184,6 @@ def chance_of_a_false_difference(count: int) -> float:
     """
     reach = math.sqrt(2.0) * float(stdtrit(1e9, 0.5 + LEVEL / 2))
     z = np.linspace(-9.0, 9.0, 4_001)
+    # P(range <= reach) = count ∫ φ(z) (Φ(z) − Φ(z − reach))^(count − 1) dz, where z is the largest of the errors.
     below = count * np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi) * (ndtr(z) - ndtr(z - reach)) ** (count - 1)
     return 1.0 - float(below.sum() * (z[1] - z[0]))

@@ -1,4 +1,4 @@
-"""Distances between columns of real and sampled tables, and between their correlations."""
+"""Distances between the columns of real and sampled tables, and between their correlations."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from genzoo.typing import Array
 
 
 class CorrelationDifference(Metric):
-    """The mean absolute difference of Pearson correlations over pairs of columns, levels of a category as 0 and 1.
+    """Mean absolute difference of the Pearson correlations over pairs of columns.
 
-    The part of a column is its mean over pairs with that column. A column that samples never change correlates with
-    nothing there. The standard error is too large, if anything, where most pairs hang together alike: it takes no
-    account of differences having no sign.
+    Each category is a column of 0 and 1. The part of a column is the mean over pairs with that column. Columns that
+    are constant in the samples have correlations of 0. If real and sampled correlations hardly differ, the standard
+    error tends to be too large, because it ignores that absolute differences cannot be negative.
     """
 
     name = "correlation-difference"
@@ -51,9 +51,9 @@ class CorrelationDifference(Metric):
 
 
 def _indicators(data: DataSpec, events: Array) -> tuple[Array, Array]:
-    """Columns, levels of categories as columns of their own, and the number of the column that each came from.
+    """Return the columns, with one indicator column for each category, and the source column of each.
 
-    The first level goes without saying.
+    The first category is left out, because the other indicators determine it.
     """
     parts, owners = [], []
     for column, feature in enumerate(data.features):
@@ -69,8 +69,8 @@ def _correlations(events: Array) -> Array:
     centered = events - events.mean(axis=0)
     length = np.sqrt((centered**2).sum(axis=0))
     scaled = centered / np.where(length > 0, length, 1.0)
-    found: Array = scaled.T @ scaled
-    return found
+    correlations: Array = scaled.T @ scaled
+    return correlations
 
 
 correlation_difference = CorrelationDifference()
@@ -80,14 +80,14 @@ Distance = Callable[[Array, Array], float]
 
 
 _LEAST = 20
-"""Events that groups can be left out of."""
+"""Smallest number of events, one for each group of the jackknife."""
 
 
 def table_pair(given: MetricInput) -> tuple[Array, Array]:
-    """Real events and samples of a table as float64, `(N, C)` and `(M, C)`.
+    """Return real events and samples of a table as float64, `(N, C)` and `(M, C)`.
 
     Raises:
-        DataError: too few of them, or numbers that are not finite.
+        DataError: there are too few of them, or numbers are not finite.
     """
     assert given.real is not None
     assert given.samples is not None
@@ -98,13 +98,14 @@ def table_pair(given: MetricInput) -> tuple[Array, Array]:
 
 
 class Marginal(Metric):
-    """The mean over columns of some kinds of a distance between real and sampled values; each is a part of the score.
+    """Mean over columns of a distance between real and sampled values; each distance is a part of the score.
 
     Arguments:
-        kinds: of columns that it is for.
-        of: the distance for one column, given its real values; `None` of a column for which there is none.
-        unit: what the distance is measured in.
-        without: why a column has no distance.
+        name: name of the metric.
+        kinds: the kinds of columns it applies to.
+        of: returns the distance function of a column for its real values, or `None` if the column has none.
+        unit: unit of the distance.
+        excuse: reason that a column has no distance, for messages.
     """
 
     direction: Direction = "lower"
@@ -117,32 +118,32 @@ class Marginal(Metric):
         kinds: tuple[Kind, ...],
         of: Callable[[Array, Feature], Distance | None],
         unit: str,
-        without: str,
+        excuse: str,
     ) -> None:
         self.name = name
         self._kinds = kinds
         self._of = of
         self._unit = unit
-        self._without = without
+        self._excuse = excuse
 
     def score(self, given: MetricInput) -> Score:
         assert given.data is not None
         columns = [i for i, feature in enumerate(given.data.features) if feature.kind in self._kinds]
         if not columns:
-            raise DataError(f"The table has no column that is {' or '.join(self._kinds)}.")
+            raise DataError(f"The table has no {' or '.join(self._kinds)} column.")
         real, samples = table_pair(given)
         distances = {i: self._of(real[:, i], given.data.features[i]) for i in columns}
         known = {i: distance for i, distance in distances.items() if distance is not None}
         names = {i: given.data.features[i].name for i in columns}
         left_out = [names[i] for i in columns if i not in known]
         if not known:
-            raise DataError(f"There is nothing to measure: {', '.join(left_out)} {self._without}.")
+            raise DataError(f"There is nothing to measure: {', '.join(left_out)} {self._excuse}.")
 
         def mean(x: Array, y: Array) -> float:
             return float(np.mean([distance(x[:, i], y[:, i]) for i, distance in known.items()]))
 
         parts = {names[i]: distance(real[:, i], samples[:, i]) for i, distance in known.items()}
-        notes = (f"left out: {', '.join(left_out)} {self._without}.",) if left_out else ()
+        notes = (f"left out: {', '.join(left_out)} {self._excuse}.",) if left_out else ()
         error = standard_error(mean, real, samples, given.seed)
         value = float(np.mean(list(parts.values())))
         protocol = {"unit": self._unit, "columns": len(known)}

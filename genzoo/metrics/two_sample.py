@@ -1,19 +1,17 @@
-"""Classifier two-sample test: how well a network that is trained for it tells samples from real events.
+"""Classifier two-sample test: how well a small network learns to distinguish samples from real events.
 
-Reference:
+References:
     "Revisiting Classifier Two-Sample Tests" (Lopez-Paz and Oquab, 2017).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim.adamw import adamw
 
 from genzoo.errors import DataError
 from genzoo.features.extractor import Features
@@ -34,28 +32,17 @@ _EPOCHS = 30
 
 
 _UPDATES = 200, 1_000
-"""The fewest and the most, whatever the epochs come to."""
-
-
-_ADAMW: Mapping[str, Any] = {
-    "lr": 2e-3,
-    "weight_decay": 1e-2,
-    "beta1": 0.9,
-    "beta2": 0.999,
-    "eps": 1e-8,
-    "amsgrad": False,
-    "maximize": False,
-}
+"""Smallest and largest number of updates; `_EPOCHS` decides in between."""
 
 
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 class ClassifierTwoSample(Metric):
-    """Accuracy on the half of the events that the classifier was not trained on; 0.5 is chance, and best.
+    """Accuracy of a classifier on held-out events; 0.5 is chance, and the best score.
 
-    Equal events stand in the same half, or it could learn them by heart. The accuracy is the mean of that on real
-    events and that on samples, so that it does not matter how many there are of each.
+    Half of the events train the classifier. Equal events are in the same half, or the classifier could memorize them.
+    The score is the mean of the accuracies on real events and on samples, so their numbers do not matter.
     """
 
     name = "classifier-two-sample"
@@ -68,7 +55,7 @@ class ClassifierTwoSample(Metric):
         train = halves(events, drawn, given.seed)
         rates, errors = [], []
         updates = int(np.clip(_EPOCHS * len(events) / 2 / _BATCH, *_UPDATES))
-        right = _right(events, drawn, train, updates, given.seed)
+        right = _classified(events, drawn, train, updates, given.seed)
         for kind in (False, True):
             own = right[(drawn == kind) & ~train]
             rate = float(own.mean())
@@ -81,18 +68,20 @@ class ClassifierTwoSample(Metric):
 
 
 def halves(events: Features, drawn: Flags, seed: int) -> Flags:
-    """Which events to train on: half of the different ones of each kind; equal ones are never parted.
+    """Return which events to train on: half of the distinct events of each kind; equal events stay together.
 
     Arguments:
-        drawn: which of them are samples.
+        events: real events and samples, `(N, F)`.
+        drawn: true for samples, `(N,)`.
+        seed: seed of the split.
 
     Raises:
-        DataError: there are too few different ones.
+        DataError: there are too few distinct events.
     """
     distinct = Distinct.of(events)
     count = len(distinct.rows)
     kinds = np.zeros(count, np.int64)
-    np.bitwise_or.at(kinds, distinct.inverse, np.where(drawn, 2, 1))  # 3 where both kinds have it
+    np.bitwise_or.at(kinds, distinct.inverse, np.where(drawn, 2, 1))  # 1 real, 2 sample, 3 both
     chosen = np.zeros(count, bool)
     order = np.random.default_rng(derive(seed, "halves")).permutation(count)
     for kind in (1, 2, 3):
@@ -104,13 +93,13 @@ def halves(events: Features, drawn: Flags, seed: int) -> Flags:
             if (of_kind & half).sum() < _LEAST // 4:
                 raise DataError(
                     f"There are too few different {name}, {len(np.unique(distinct.inverse[of_kind]))}, to train a "
-                    f"classifier on half of them and ask it about the others."
+                    f"classifier on half of them and test it on the others."
                 )
     return train
 
 
-def _right(events: Features, drawn: Flags, train: Flags, updates: int, seed: int) -> Flags:
-    """Of each event, whether the classifier that was trained on some of them tells its kind."""
+def _classified(events: Features, drawn: Flags, train: Flags, updates: int, seed: int) -> Flags:
+    """Train the classifier on the events in `train`, and return for every event whether it is classified correctly."""
     center, deviation = events[train].mean(axis=0), events[train].std(axis=0)
     changing = np.ptp(events[train], axis=0) > 0
     scaled = ((events - center) / np.where(changing, deviation, 1.0)).clip(-10, 10)
@@ -119,25 +108,23 @@ def _right(events: Features, drawn: Flags, train: Flags, updates: int, seed: int
     with random_scope(seed, "two-sample"):
         network = _trained(x[torch.from_numpy(train)], y[torch.from_numpy(train)], updates)
     with torch.no_grad():
-        told = network(x).squeeze(1).numpy() > 0
-    found: Flags = told == drawn
-    return found
+        predicted = network(x).squeeze(1).numpy() > 0
+    correct: Flags = predicted == drawn
+    return correct
 
 
 @torch.enable_grad()
 def _trained(x: Tensor, y: Tensor, updates: int) -> nn.Module:
     network = nn.Sequential(nn.Linear(x.shape[1], _HIDDEN), nn.ReLU(), nn.Dropout(0.2), nn.Linear(_HIDDEN, 1))
-    weights = torch.where(y > 0, 0.5 / y.mean(), 0.5 / (1 - y.mean()))
-    parameters: list[Tensor] = list(network.parameters())
-    first, second = ([torch.zeros_like(parameter) for parameter in parameters] for _ in range(2))
-    steps = [torch.zeros(()) for _ in parameters]
+    weights = torch.where(y > 0, 0.5 / y.mean(), 0.5 / (1 - y.mean()))  # real events and samples count alike
+    optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-2)
     for _ in range(updates):
         rows = torch.randint(len(x), (min(_BATCH, len(x)),))
+        optimizer.zero_grad()
         logits = network(x[rows]).squeeze(1)
         loss = nn.functional.binary_cross_entropy_with_logits(logits, y[rows], weight=weights[rows])
-        gradients = list(torch.autograd.grad(loss, parameters))
-        with torch.no_grad():  # and not the class, which imports torch's compiler: two seconds
-            adamw(parameters, gradients, first, second, [], steps, **_ADAMW)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
     return network.eval()
 
 

@@ -1,1 +1,1 @@
-"""The contracts that plugins implement: generators, discriminators and objectives."""
+"""The interfaces that plugins implement: generators, discriminators and objectives."""

@@ -1,7 +1,7 @@
-"""The contracts of a model: its parts, and the capabilities a generator may have.
+"""The interface of a model: its parts, and the capabilities of a generator.
 
-Modules work in model space, know nothing of data units, files, devices or seeds, and draw from torch's global
-generators. Shapes: `N` events, `*event` the event shape, `K` components, `L` latent dimensions.
+Modules work in model space. They need no data units, files, devices or seeds, and draw random numbers from torch's
+global generators. Shapes: `N` events, `*event` the event shape, `K` components, `L` latent dimensions.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from genzoo.errors import ConfigError
 from genzoo.plugins.api1 import with_former_names
 
 Measure = Literal["density", "mass"]
-"""What a likelihood is of a value: a density, in the units of the data, or the probability of that very value."""
+"""What a likelihood measures: a density in data units, or the probability of a value."""
 
 
 @with_former_names
@@ -25,24 +25,32 @@ class Generator(nn.Module, ABC):
     """A distribution over events."""
 
     needs_float64: ClassVar[bool] = False
-    """Whether it computes in float64 somewhere, whatever the type of its parameters; not every device can."""
+    """Whether some of its computations need float64, independent of the type of its parameters.
+
+    Not every device supports float64.
+    """
 
     dequantized: bool = False
-    """Whether it is a density where data may lie on a grid: the core then spreads their values over the cells of the
-    grid by uniform noise, and what it says of them is a lower bound of the probability of the cell."""
+    """Whether it needs dequantized data, because it models values on a grid by a density.
+
+    The core then adds uniform noise over the cells of the grid. The mean log-density is a lower bound of the
+    log-probability of the cell.
+    """
 
     measures: tuple[Measure, ...] | None = None
-    """What its likelihood measures, column by column, once for all places of an image; `None` where the kinds of the
-    columns say it: a density of continuous columns, a probability mass of all others."""
+    """What its likelihood measures, one entry for each column of a table, or a single one for images.
+
+    Defaults to `None`: a density for continuous features, and a probability mass for all others.
+    """
 
     @abstractmethod
     def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:
         """Draw events.
 
         Arguments:
-            n: how many.
-            condition: what to sample given, `(n, *condition)`, for generators that take one.
-            options: what the model's own sampling options say.
+            n: number of events.
+            condition: condition to sample under, `(n, *condition)`, for conditional generators. Defaults to `None`.
+            options: the model's own sampling options.
 
         Returns:
             Events in model space, `(n, *event)`.
@@ -50,36 +58,36 @@ class Generator(nn.Module, ABC):
 
 
 class Discriminator(nn.Module, ABC):
-    """A score of events."""
+    """A module that scores how real events look."""
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
-        """Logits of events `x (N, *event)`, `(N,)`; larger means more like data."""
+        """Return logits of events `x (N, *event)`, `(N,)`; larger means more like data."""
 
 
 class Likelihood(ABC):
-    """A generator whose density is known exactly.
+    """A generator with an exact log-density.
 
-    Methods of this and the other capabilities that take events take a second argument, `missing (N, *event)`, where
-    the model's spec says that it accepts missing values; without it nothing is missing. `x` holds 0 in such places.
+    If the model's spec sets `missing`, all methods of capabilities that take events also take a second argument, the
+    mask `missing (N, *event)`. It is omitted if no value is missing. `x` is 0 at missing values.
     """
 
     @property
     @abstractmethod
     def degrees_of_freedom(self) -> int | None:
-        """How many free parameters it has; `None` where information criteria have no meaning."""
+        """Number of free parameters; `None` if information criteria have no meaning for the model."""
 
     @abstractmethod
     def log_prob(self, x: Tensor) -> Tensor:
-        """Log-density of `x (N, *event)` in nats, `(N,)`."""
+        """Return the log-density of `x (N, *event)` in nats, `(N,)`."""
 
 
 class LikelihoodBound(ABC):
-    """A generator whose log-density is known from below."""
+    """A generator with a lower bound of its log-density."""
 
     @abstractmethod
     def log_prob_bound(self, x: Tensor, *, draws: int = 1) -> Tensor:
-        """Lower bound of the log-density of `x (N, *event)` in nats, `(N,)`; it tightens as `draws` grows."""
+        """Return a lower bound of the log-density of `x (N, *event)` in nats, `(N,)`; more draws tighten it."""
 
 
 class Decoder(ABC):
@@ -88,56 +96,56 @@ class Decoder(ABC):
     @property
     @abstractmethod
     def latent(self) -> int:
-        """Latent dimensions, L."""
+        """Number of latent dimensions, L."""
 
     @abstractmethod
     def prior_sample(self, n: int) -> Tensor:
-        """Latent vectors as the prior draws them, `(n, L)`."""
+        """Draw latent vectors from the prior, `(n, L)`."""
 
     @abstractmethod
     def decode(self, z: Tensor) -> Tensor:
-        """The events of `z (N, L)` in model space, `(N, *event)`."""
+        """Return the events of `z (N, L)` in model space, `(N, *event)`."""
 
 
 class Encoder(ABC):
-    """A generator that finds the latent vector of an event."""
+    """A generator that maps an event to a latent vector."""
 
     @abstractmethod
     def encode(self, x: Tensor) -> Tensor:
-        """The posterior mean of `x (N, *event)`, `(N, L)`."""
+        """Return the posterior mean of the latent vectors of `x (N, *event)`, `(N, L)`."""
 
 
 class Reconstruction(ABC):
-    """A generator that gives its own version of an event."""
+    """A generator that reconstructs events."""
 
     @abstractmethod
     def reconstruct(self, x: Tensor) -> Tensor:
-        """What it makes of `x (N, *event)`, of the same shape."""
+        """Return reconstructions of `x (N, *event)`, in the same shape."""
 
 
 class Components(ABC):
-    """A generator made of components."""
+    """A generator made of components, such as a mixture."""
 
     @abstractmethod
     def log_posterior(self, x: Tensor) -> Tensor:
-        """Log-probability of each component given `x (N, *event)`, `(N, K)`."""
+        """Return the log-probability of each component given `x (N, *event)`, `(N, K)`."""
 
 
 class Outliers(Components):
-    """A mixture that gives events which fit none of its other components a component of their own.
+    """A mixture with a component for outliers, events that fit none of the other components.
 
-    Its `log_posterior` holds every event against that component as though its density reached there, so that what
-    lies far from everything seen is an outlier and not a member of the least distant component.
+    Its `log_posterior` extends the density of the outlier component to all events. An event far from all training data
+    is therefore an outlier, and not a member of the nearest component.
     """
 
     @property
     @abstractmethod
     def outlier(self) -> int:
-        """The number of that component, a column of `log_posterior`."""
+        """Number of the outlier component, a column of `log_posterior`."""
 
     @abstractmethod
     def covers(self, x: Tensor) -> Tensor:
-        """Whether that component has any density at `x (N, *event)`, `(N,)` bool."""
+        """Return whether the outlier component has any density at `x (N, *event)`, `(N,)` bool."""
 
 
 class Imputation(ABC):
@@ -145,10 +153,10 @@ class Imputation(ABC):
 
     @abstractmethod
     def impute(self, x: Tensor, missing: Tensor, *, draw: bool = False) -> Tensor:
-        """`x (N, *event)` with the places where `missing` is true filled in.
+        """Fill in the values of `x (N, *event)` at which `missing` is true.
 
-        With their means given the observed values, the most probable value where they are categories; or, with
-        `draw`, with a draw from their distribution given the observed values.
+        A missing number becomes its mean given the observed values, a missing category the most probable one. With
+        `draw`, missing values are drawn from their distribution given the observed values instead.
         """
 
 
@@ -165,7 +173,7 @@ CAPABILITIES: tuple[type, ...] = (
 
 
 def capability_name(capability: type) -> str:
-    """The string that stands for a capability class in a spec.
+    """Return the name of a capability class, as specs use it.
 
     Examples:
         >>> capability_name(LikelihoodBound)
@@ -175,13 +183,13 @@ def capability_name(capability: type) -> str:
 
 
 def capabilities_of(generator: Generator) -> frozenset[str]:
-    """The capabilities this generator has, as strings."""
+    """Return the names of a generator's capabilities."""
     return frozenset(capability_name(cls) for cls in CAPABILITIES if isinstance(generator, cls))
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a model's builder returns; the core attaches the objective."""
+    """The parts that a model's builder returns."""
 
     generator: Generator
     discriminator: Discriminator | None = None
@@ -189,12 +197,12 @@ class Parts:
 
 @with_former_names
 class Model(nn.Module):
-    """The parts of one zoo entry as one module."""
+    """The parts of a model as one module."""
 
     def __init__(self, parts: Parts) -> None:
         super().__init__()
         self.generator = parts.generator
-        # Put there directly: `register_module` asks whether the name is taken, and the property below would answer.
+        # Not `register_module`: it raises if the class has an attribute of that name, such as the property below.
         self._modules["discriminator"] = parts.discriminator
 
     @property
@@ -204,14 +212,14 @@ class Model(nn.Module):
         Raises:
             ConfigError: the model has none.
         """
-        found = self._modules["discriminator"]
-        if found is None:
+        discriminator = self._modules["discriminator"]
+        if discriminator is None:
             raise ConfigError("This model has no discriminator; an adversarial objective cannot train it.")
-        assert isinstance(found, Discriminator)
-        return found
+        assert isinstance(discriminator, Discriminator)
+        return discriminator
 
     def with_generator(self, generator: Generator) -> Model:
-        """The same model with another generator."""
+        """Return the same model with another generator."""
         discriminator = self.discriminator if "discriminator" in self.groups else None
         return Model(Parts(generator, discriminator))
 

@@ -1,4 +1,4 @@
-"""From registered specs to modules: the parts of a model, its objective."""
+"""Build models and objectives from their registered specs."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from genzoo.spec import DataSpec, Feature, ModelSpec, ObjectiveSpec
 
 
 def check_data(entry: Entry[ModelSpec], data: DataSpec) -> None:
-    """Refuse data that the model's spec does not take.
+    """Check that a model accepts the data.
 
     Raises:
-        DataError: another modality, features of another kind, or missing values.
+        DataError: the model does not accept the modality, a kind of feature, or missing values.
     """
     spec = entry.spec
     if data.modality not in spec.modalities:
@@ -38,20 +38,20 @@ def check_data(entry: Entry[ModelSpec], data: DataSpec) -> None:
 def _other_kind(spec: ModelSpec, data: DataSpec, feature: Feature) -> str:
     wanted = " or ".join(spec.kinds)
     if data.modality == "image":
-        return f"The pixels of these images are {feature.kind}, and model {spec.name!r} takes {wanted} ones."
+        return f"The pixels of these images are {feature.kind}, and model {spec.name!r} takes {wanted} pixels."
     return (
         f"Column {feature.name!r} is {feature.kind}, and model {spec.name!r} takes {wanted} columns. Leave it out with "
-        f"--drop {shlex.quote(feature.name)}, or say what it is with --kind, or use a model that takes it."
+        f"--drop {shlex.quote(feature.name)}, set its kind with --kind, or use a model that takes it."
     )
 
 
 def build_model(entry: Entry[ModelSpec], options: Mapping[str, Any], data: DataSpec) -> Parts:
-    """The untrained parts of a model for one kind of event.
+    """Build the untrained parts of a model.
 
     Raises:
-        ConfigError: options out of range.
-        DataError: the model does not take such events.
-        PluginError: the builder failed or returned something else.
+        ConfigError: an option is out of range.
+        DataError: the model does not accept the data.
+        PluginError: the builder failed, or did not return `Parts`.
     """
     check_data(entry, data)
     config = model_options(entry, options)
@@ -68,20 +68,20 @@ def build_model(entry: Entry[ModelSpec], options: Mapping[str, Any], data: DataS
 
 
 def build_objective(entry: Entry[ObjectiveSpec], options: Mapping[str, Any]) -> Objective:
-    """The objective with its options.
+    """Build an objective with its options.
 
     Raises:
-        ConfigError: options out of range.
-        PluginError: the builder returned something else.
+        ConfigError: an option is out of range.
+        PluginError: the builder failed, or did not return an `Objective` of the stated kind.
     """
     settings = objective_options(entry, options)
     with blame(f"The builder of {entry.id!r}"):
         objective = resolve(entry.spec.builder, entry.spec)(settings)
     if not isinstance(objective, Objective):
         raise PluginError(f"The builder of {entry.id!r} returned {type(objective).__name__} instead of an Objective.")
-    stated, found = entry.spec.kind, "em" if isinstance(objective, EMObjective) else "gradient"
-    if stated not in (None, found):
+    stated, actual = entry.spec.kind, "em" if isinstance(objective, EMObjective) else "gradient"
+    if stated not in (None, actual):
         raise PluginError(
-            f"Objective {entry.id!r} states the kind {stated!r}, and its builder returned one of {found!r}."
+            f"Objective {entry.id!r} states the kind {stated!r}, and its builder returned one of {actual!r}."
         )
     return adapt_objective(objective) if entry.api == 1 else objective

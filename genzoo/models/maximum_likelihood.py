@@ -15,10 +15,10 @@ from genzoo.runtime.device import full_precision
 
 
 class MaximumBound(GradientObjective):
-    """Minus the mean lower bound of the log-likelihood of what was observed.
+    """Minimize minus the mean lower bound of the log-likelihood of observed values.
 
     Arguments:
-        draws: that the bound of each event is made of.
+        draws: number of draws for the bound of each event.
     """
 
     stages: ClassVar[tuple[str, ...]] = ("loss",)
@@ -30,27 +30,27 @@ class MaximumBound(GradientObjective):
         yield {"generator": self.loss(model, batch.x, batch.missing)}
 
     def loss(self, model: Model, x: Tensor, missing: Tensor | None) -> Tensor:
-        """Of events `x (N, *event)`, `()` nats per event.
+        """Return the loss of events `x (N, *event)`, `()` nats per event.
 
         Raises:
-            ConfigError: the model has no bound of its likelihood.
+            ConfigError: the model has no likelihood bound.
         """
         if not isinstance(model.generator, LikelihoodBound):
-            raise ConfigError("This model has no bound of its likelihood; the objective maximum-bound cannot train it.")
-        told = () if missing is None else (missing,)  # only a model that takes missing values is told of them
-        return -model.generator.log_prob_bound(x, *told, draws=self.draws).mean()
+            raise ConfigError("This model has no likelihood bound; the objective maximum-bound cannot train it.")
+        mask = () if missing is None else (missing,)  # only models that accept missing values take the argument
+        return -model.generator.log_prob_bound(x, *mask, draws=self.draws).mean()
 
     def monitor(self, model: Model, batch: Batch) -> Tensor:
         return self.loss(model, batch.x, batch.missing)
 
 
 def build_maximum_bound(options: BoundOptions) -> MaximumBound:
-    """The objective."""
+    """Build the objective."""
     return MaximumBound(options.draws)
 
 
 class MaximumLikelihood(GradientObjective):
-    """Minus the mean exact log-likelihood of what was observed, in full precision."""
+    """Minimize minus the mean exact log-likelihood of observed values, in full precision."""
 
     stages: ClassVar[tuple[str, ...]] = ("loss",)
 
@@ -58,21 +58,21 @@ class MaximumLikelihood(GradientObjective):
         yield {"generator": self.loss(model, batch.x, batch.missing)}
 
     def loss(self, model: Model, x: Tensor, missing: Tensor | None) -> Tensor:
-        """Of events `x (N, *event)`, `()` nats per event.
+        """Return the loss of events `x (N, *event)`, `()` nats per event.
 
         Raises:
             ConfigError: the model has no exact likelihood.
         """
         if not isinstance(model.generator, Likelihood):
             raise ConfigError("This model has no exact likelihood; the objective maximum-likelihood cannot train it.")
-        told = () if missing is None else (missing,)  # only a model that takes missing values is told of them
+        mask = () if missing is None else (missing,)  # only models that accept missing values take the argument
         with full_precision(x):
-            return -model.generator.log_prob(x, *told).mean()
+            return -model.generator.log_prob(x, *mask).mean()
 
     def monitor(self, model: Model, batch: Batch) -> Tensor:
         return self.loss(model, batch.x, batch.missing)
 
 
 def build_maximum_likelihood(_: LikelihoodOptions) -> MaximumLikelihood:
-    """The objective."""
+    """Build the objective."""
     return MaximumLikelihood()

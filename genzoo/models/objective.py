@@ -1,4 +1,4 @@
-"""What training minimises. An objective knows losses; optimizers, devices and the loop belong to the engine."""
+"""Objectives, which training minimizes. They define losses; optimizers, devices and the loop are in the engine."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Batch:
     """Events of one step, in model space.
 
     Arguments:
-        x: events, `(N, *event)`; missing places hold 0.
-        missing: true where a value is missing, `(N, *event)`, or `None`.
-        weight: weights of events, `(N,)`, or `None`.
-        index: row numbers of the events in their dataset, `(N,)`.
+        x: events, `(N, *event)`; missing values are 0.
+        missing: mask of missing values, `(N, *event)`. Defaults to `None`: no value is missing.
+        weight: weights of events, `(N,)`. Defaults to `None`: equal weights.
+        index: row numbers of the events in their dataset, `(N,)`. Defaults to `None`.
     """
 
     x: Tensor
@@ -34,7 +34,11 @@ class Batch:
         return self.x.shape[0]
 
     def chunk(self, count: int) -> list[Batch]:
-        """`count` batches of equal size, in order; the events that do not divide evenly are refused."""
+        """Split into `count` batches of equal size, in order.
+
+        Raises:
+            ValueError: the events do not divide evenly.
+        """
         if len(self) % count:
             raise ValueError(f"{len(self)} events do not divide into {count} equal batches.")
         fields = [
@@ -46,11 +50,14 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where training stands, as tensors on the device so that a warm-up neither recompiles nor freezes in a graph.
+    """Step and spent budget of a training, as tensors on the device.
+
+    They are tensors because compiled code treats Python numbers as constants: it would recompile at every step, or a
+    CUDA graph would keep the first value.
 
     Arguments:
         step: number of the step, from 1, `()` int64.
-        fraction: share of the budget that is spent, 0 to 1, `()`.
+        fraction: share of the budget spent so far, 0 to 1, `()`.
     """
 
     step: Tensor
@@ -58,27 +65,29 @@ class Progress:
 
     @staticmethod
     def start(device: torch.device, dtype: torch.dtype = torch.float32) -> Progress:
-        """Progress before the first step."""
+        """Return the progress before the first step."""
         return Progress(torch.zeros((), dtype=torch.int64, device=device), torch.zeros((), dtype=dtype, device=device))
 
 
-class Objective(ABC):  # noqa: B024 - what is minimised differs, so each kind has abstract methods of its own
-    """The parent of gradient objectives, and of what else can be minimised.
+class Objective(ABC):  # noqa: B024 - each kind of objective has its own abstract methods
+    """The base class of all objectives.
 
-    `needs_discriminator` declares the parts it needs; `stages` names its methods that are pure functions of tensors
-    and modules, which the engine may compile whole.
+    `needs_discriminator` is true if the objective needs a discriminator. `stages` names methods that are pure functions
+    of tensors and modules; the engine may compile them as a whole.
     """
 
     needs_discriminator: ClassVar[bool] = False
     stages: ClassVar[tuple[str, ...]] = ()
     settled: float = 0.0
-    """The share of the budget after which what is minimised no longer changes: no earlier step is the best one, and
-    none costs patience."""
+    """Share of the budget after which the loss no longer changes its definition, such as by a warm-up of a weight.
+
+    Before that, no step can be the best one, and patience does not count.
+    """
 
     def monitor(self, model: Model, batch: Batch) -> Tensor | None:
-        """What patience and the best checkpoint watch: a mean over `batch`, `()`, lower is better.
+        """Return the value for early stopping and the best checkpoint: a mean over `batch`, `()`, lower is better.
 
-        `None` where the losses say nothing about quality, as for adversarial objectives.
+        Returns `None` if the losses do not measure quality, as for adversarial objectives.
         """
         return None
 
@@ -86,63 +95,62 @@ class Objective(ABC):  # noqa: B024 - what is minimised differs, so each kind ha
 class GradientObjective(Objective):
     """An objective that yields the losses of one step, in order.
 
-    Each yield is a dict of parameter group to loss. The engine backpropagates all of them, steps those groups, and
-    resumes the objective, which therefore sees the parameters after their step. Two entries in one dict are
-    simultaneous updates.
+    Each yield is a dict from parameter group to loss. The engine backpropagates the losses, steps their groups, and
+    resumes the objective, which then sees the updated parameters. Two entries in one dict are simultaneous updates.
     """
 
     batches_per_step: int = 1
-    """How many batches one step consumes; `losses` gets them as one `Batch`, to be `chunk`ed."""
+    """Number of batches for one step; `losses` gets them as one `Batch`, and splits it with `chunk`."""
 
     least_events: ClassVar[int] = 1
-    """Events that a batch must have, 2 where a model normalises over it."""
+    """Smallest number of events in a batch; 2 if a model uses batch normalization."""
 
     @abstractmethod
     def losses(self, model: Model, batch: Batch, progress: Progress) -> Iterator[Mapping[str, Tensor]]:
-        """The losses of one step, `()` each, means over their events."""
+        """Yield the losses of one step, `()` each, means over their events."""
 
 
 @with_former_names
 class EMObjective(Objective):
-    """A likelihood that is maximised by passes over all events, without gradients.
+    """A likelihood that expectation-maximization (EM) maximizes in passes over all events, without gradients.
 
-    The engine owns passes, restarts and convergence. `statistics` are sums over events, so those of several batches,
-    or of several processes, add up to those of all events; summing them in float64 is the objective's part.
+    The engine runs passes and restarts, and checks convergence. `statistics` are sums over events, so the sums of
+    several batches or processes add up to the sums over all events. The objective must return them in float64.
     """
 
     def least_events(self, model: Model) -> int:
-        """How many training events the model needs."""
+        """Return the smallest number of training events that the model needs."""
         return 1
 
     def block(self, model: Model) -> int:
-        """How many events to compute at a time, where nothing is asked for."""
+        """Return the default number of events to compute at a time."""
         return 8192
 
     @abstractmethod
     def initialize(self, model: Model, blocks: Iterable[Batch]) -> None:
-        """Give the model's parameters a start; may pass over `blocks` more than once, and draw random numbers."""
+        """Initialize the model's parameters; may iterate over `blocks` more than once, and draw random numbers."""
 
     def adapt(self, model: Model, blocks: Iterable[Batch]) -> None:
-        """Take from the events what does not come with the parameters of a warm start."""
+        """Set what a warm start does not take over with the parameters, such as constants measured on the events."""
 
     def prepare_pass(self, model: Model) -> None:
-        """Decide on the host, before a pass, what depends on the parameters' values; not traced."""
+        """Prepare a pass, on the host, with decisions that depend on the values of parameters; not compiled."""
 
     @abstractmethod
     def statistics(self, model: Model, batch: Batch) -> dict[str, Tensor]:
-        """Sums over the events of a batch, float64.
+        """Return sums over the events of a batch, float64.
 
-        Among them `log_likelihood`, nats, and `weight`, the events' total weight, `()` each.
+        They include `log_likelihood`, in nats, and `weight`, the total weight of the events, `()` each.
         """
 
     @abstractmethod
     def maximize(self, model: Model, statistics: Mapping[str, Tensor]) -> None:
-        """Set the parameters to those that the statistics of a whole pass make most likely."""
+        """Set the parameters that maximize the expected likelihood, given the statistics of a whole pass."""
 
     def fault(self, model: Model) -> str | None:
-        """Why what a restart ended with is no proper maximum of the likelihood; `None` where it is one."""
+        """Return why the end of a restart is not a proper maximum of the likelihood, or `None` if it is one."""
         return None
 
     def report(self, model: Model) -> dict[str, Any]:
-        """What is worth knowing of a restart that has ended, for the run's record; plain values for JSON."""
+        """Return facts about a restart that has ended, for the run's record, as plain values for JSON."""
         return {}

@@ -8,10 +8,10 @@ from genzoo.config.settings import Settings
 
 
 class LikelihoodOptions(Settings):
-    """Options of `maximum-likelihood`: there are none."""
+    """Options of `maximum-likelihood`; it has none."""
 
 
 class BoundOptions(Settings):
     """Options of `maximum-bound`."""
 
-    draws: int = Field(1, ge=1, le=10_000, description="draws that the bound of each event is made of")
+    draws: int = Field(1, ge=1, le=10_000, description="number of draws for the bound of each event")

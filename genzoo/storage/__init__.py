@@ -1,1 +1,1 @@
-"""Files that appear whole or not at all, and that are read without trusting whoever wrote them."""
+"""Files: written atomically, and read without trusting their author."""

@@ -23,18 +23,18 @@ _OLD, _NEW = ".old", ".tmp"
 
 
 _BEGUN = re.compile(r"\..+\.\d+\.tmp(\.[^.]+)?|\.tmp[A-Za-z0-9]{6}")
-"""Files that `write_with` and the tensor library fill before they are renamed."""
+"""Temporary files that `atomic_write` and the tensor library fill before renaming them."""
 
 
 def atomic_write(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary file beside `path`, make it durable, and put it in place.
+    """Let `write` fill a temporary file in the same folder, flush it to disk, and rename it to `path`.
 
     Raises:
-        GenzooError: the disk is full or read-only; nothing half-written is left.
+        GenzooError: the disk is full or read-only; no partial file is left.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp{path.suffix}")
     try:
-        temporary.unlink(missing_ok=True)  # a link of that name would be followed
+        temporary.unlink(missing_ok=True)  # if it were a link, writing would follow it
         write(temporary)
         sync(temporary)
         temporary.replace(path)
@@ -47,12 +47,12 @@ def atomic_write(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def atomic_folder(path: Path, fill: Callable[[Path], ResultT]) -> ResultT:
-    """Let `fill` fill a new folder, and put it in the place of `path` when all of it is on the disk.
+    """Let `fill` fill a new folder, and rename it to `path` once it is on disk.
 
-    Whoever is killed in between leaves hidden folders, of which `recover` makes the best.
+    If the process is killed in between, hidden folders are left; `recover_folders` cleans them up.
 
     Raises:
-        GenzooError: the disk is full or read-only; what was at `path` is there as it was.
+        GenzooError: the disk is full or read-only; `path` is unchanged.
     """
     fresh = path.with_name(f".{path.name}{_NEW}")
     try:
@@ -69,7 +69,7 @@ def atomic_folder(path: Path, fill: Callable[[Path], ResultT]) -> ResultT:
 
 
 def put_in_place(fresh: Path, path: Path) -> None:
-    """Rename a folder to `path`, in place of what is there."""
+    """Rename a folder to `path`, and replace any folder there."""
     old = path.with_name(f".{path.name}{_OLD}")
     if path.exists():
         shutil.rmtree(old, ignore_errors=True)
@@ -82,12 +82,13 @@ def put_in_place(fresh: Path, path: Path) -> None:
 
 
 def recover_folders(folder: Path, *folders: str) -> None:
-    """Put right what a process that was killed has left in `folder`: remove what it began, keep what it replaced.
+    """Clean up after a killed process: remove what it began to write, and restore what it was about to replace.
 
-    Whatever else is hidden there is not genzoo's to touch.
+    Other hidden files and folders are left alone.
 
     Arguments:
-        folders: what the folders are called that `write_folder` makes there, as patterns.
+        folder: the folder to clean up.
+        folders: patterns for the names of the folders that `atomic_folder` writes there.
     """
     for left in folder.glob(".*"):
         name, _, end = left.name.removeprefix(".").rpartition(".")
@@ -102,7 +103,7 @@ def recover_folders(folder: Path, *folders: str) -> None:
 
 
 def recover_folder(old: Path) -> None:
-    """Remove what was replaced, or put it back where nothing took its place."""
+    """Remove a replaced folder, or restore it if no other folder has taken its name."""
     path = old.with_name(old.name.removeprefix(".").removesuffix(_OLD))
     if old.exists() and not path.exists():
         old.replace(path)
@@ -110,7 +111,7 @@ def recover_folder(old: Path) -> None:
 
 
 def remove_folder(path: Path) -> None:
-    """Remove a folder, which is whole or gone for whoever looks; as well as the disk allows."""
+    """Remove a folder; it is renamed first, so that readers see all of it or nothing. Errors are ignored."""
     hidden = path if path.name.startswith(".") else path.with_name(f".{path.name}{_NEW}")
     with contextlib.suppress(OSError):
         path = path.replace(hidden)
@@ -118,7 +119,7 @@ def remove_folder(path: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
+    """Wait until a file, or the entries of a folder, are on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""Read JSON strictly and within a bound of memory; write it atomically."""
+"""Read JSON strictly and with limited memory; write it atomically."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ _MOST_VALUES = 60_000
 
 
 def to_json(content: Any, *, indent: int | None = None, ascii_only: bool = False) -> str:
-    """JSON in which numbers that are not finite are `null`.
+    """Return content as JSON; NaN and infinity become `null`.
 
     Arguments:
-        ascii_only: whether other characters are escaped, for a terminal of any encoding.
+        indent: number of spaces to indent by. Defaults to `None`: one line.
+        ascii_only: escape all other characters, for terminals of any encoding. Defaults to false.
 
     Examples:
         >>> to_json({"loss": float("nan"), "step": 3})
@@ -55,15 +56,15 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def read_json(path: Path, known: int = 1, name: str = "format") -> dict[str, Any]:
-    """The object in a JSON file.
+    """Read the object in a JSON file.
 
     Arguments:
-        known: the newest version of its form that this genzoo reads; an older one is the caller's to refuse.
-        name: of the key that says the version.
+        known: the newest format version that this genzoo reads. Defaults to 1. The caller checks for old versions.
+        name: key of the format version. Defaults to "format".
 
     Raises:
-        ArtifactError: it is missing, too large, not JSON, no object, names a key twice, or is of a newer version
-            or of what is no version.
+        ArtifactError: the file is missing or too large, is not a JSON object, has a duplicate key, or has a newer or
+            an invalid format version.
     """
     try:
         content = parse_json(read_regular(path, _LARGEST_JSON))
@@ -71,21 +72,21 @@ def read_json(path: Path, known: int = 1, name: str = "format") -> dict[str, Any
         raise ArtifactError(f"{path} cannot be read: {error}.") from error
     if not isinstance(content, dict):
         raise ArtifactError(f"{path} holds {type(content).__name__}, not an object.")
-    found = content.get(name, known)
-    if type(found) is not int:
-        raise ArtifactError(f"{path} gives as its {name} what is no whole number, so genzoo did not write it.")
-    if found > known:
+    written = content.get(name, known)
+    if type(written) is not int:
+        raise ArtifactError(f"{path} has a {name} that is not a whole number, so genzoo did not write it.")
+    if written > known:
         raise ArtifactError(
-            f"{path} is of {name} {found}, which a newer genzoo wrote; genzoo {version()} reads up to {known}. "
+            f"{path} has {name} {written}, which a newer genzoo wrote; genzoo {version()} reads up to {known}. "
             f"Upgrade it: pip install --upgrade genzoo."
         )
     return content
 
 
 def refuse_crowded(path: Path, content: Mapping[str, Any]) -> None:
-    """Refuse settings of so many values that telling what is wrong with each would take more memory than they do.
+    """Check that settings do not hold too many values, because validation builds one error for each wrong value.
 
-    The features of data may be many, and are looked at one by one.
+    The features of data are not counted: a table may have many, and they are validated one at a time.
 
     Raises:
         ArtifactError: there are more values than any settings have.
@@ -106,17 +107,17 @@ def refuse_crowded(path: Path, content: Mapping[str, Any]) -> None:
 def read_settings(
     path: Path, cls: type[SettingsT], upgrade: Callable[[dict[str, Any]], dict[str, Any]] | None = None
 ) -> SettingsT:
-    """The settings in a JSON file.
+    """Read settings from a JSON file.
 
     Arguments:
-        upgrade: turns what an earlier version wrote into what this one would have written.
+        upgrade: converts content from an earlier version to this one. Defaults to `None`.
 
     Raises:
-        ArtifactError: it cannot be read, or does not hold what this version writes there.
+        ArtifactError: the file cannot be read, or its content is not valid.
     """
     content = read_json(path, max(get_args(cls.model_fields["format"].annotation)))
     if "format" not in content:
-        raise ArtifactError(f"{path} does not say of what format it is, so genzoo did not write it.")
+        raise ArtifactError(f"{path} does not state its format, so genzoo did not write it.")
     refuse_crowded(path, content)
     if upgrade is not None:
         content = upgrade(content)
@@ -135,60 +136,62 @@ _LARGEST_NUMBER = 2**256
 _MEMORY = 64 * 2**20
 
 
-# What CPython takes for them, rounded up: an empty object in a list, a string or number that no other shares.
+# Bytes of memory in CPython, rounded up: an empty object in a list, and a string or number of its own.
 _CONTAINER, _SCALAR = 240, 72
 
 
-# Up to the next bracket that stands in no string, or the end. Possessive, so that no text makes it go back.
+# Matches up to the next bracket outside a string, or the end. Possessive quantifiers prevent backtracking, which could
+# take quadratic time on hostile text.
 _BRACKET = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+"?)*+([\[\]{}]|\Z)', re.DOTALL)
 
 
 def parse_json(content: bytes) -> Any:
-    """The value that a text of JSON stands for.
+    """Parse JSON text.
 
     Raises:
-        ValueError: it is no JSON in UTF-8, names a key twice, holds a number that is not finite or absurdly large,
-            is nested too deeply, or would take too much memory.
+        ValueError: the text is not JSON in UTF-8, has a duplicate key, holds a number that is not finite or is absurdly
+            large, is nested too deeply, or would take too much memory.
     """
-    _refuse_costly(content)
+    _check_cost(content)
     return json.loads(
         content.decode("utf-8", "surrogatepass"),
         object_pairs_hook=_object,
-        parse_constant=_refuse_constant,
+        parse_constant=_no_constant,
         parse_int=_whole,
         parse_float=_finite,
     )
 
 
-def _refuse_costly(content: bytes) -> None:
+def _check_cost(content: bytes) -> None:
+    """Check an upper bound of the memory of the parsed value, before the parser allocates any."""
     width = 1 if content.isascii() and b"\\u" not in content else 4
     memory = 2 * width * len(content) + _SCALAR * content.count(b",")
     depth = 0
-    for found in _BRACKET.finditer(content):
-        if found[1] in (b"[", b"{"):
+    for bracket in _BRACKET.finditer(content):
+        if bracket[1] in (b"[", b"{"):
             memory += _CONTAINER
             depth += 1
             if depth > _DEEPEST:
                 raise ValueError(f"it is nested more than {_DEEPEST} deep")
-        elif found[1]:
+        elif bracket[1]:
             depth -= 1
         if memory > _MEMORY + 2 * len(content):
             raise ValueError("it holds more values than any file that genzoo writes")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return found
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise ValueError("a key appears twice in one object")
+    return content
 
 
-def _refuse_constant(text: str) -> Any:
-    raise ValueError(f"{text} is no number in JSON")
+def _no_constant(text: str) -> Any:
+    raise ValueError(f"{text} is not a number in JSON")
 
 
 def _whole(text: str) -> int:
-    number = int(text)  # refuses thousands of digits by itself
+    number = int(text)  # raises by itself if there are thousands of digits
     if abs(number) >= _LARGEST_NUMBER:
         raise ValueError(f"a number of {len(text)} digits is larger than any that genzoo writes")
     return number

@@ -1,4 +1,4 @@
-"""One process at a time writes into a folder; readers need no leave."""
+"""Lock a folder, so that one process at a time writes into it; readers need no lock."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if sys.platform != "win32":
 
 
 NAME = ".lock"
-"""The file in a folder that is locked."""
+"""Name of the lock file in a folder."""
 
 
 @contextlib.contextmanager
 def exclusive_lock(folder: Path) -> Iterator[None]:
     """Keep other processes from writing into `folder`.
 
-    The kernel lets go when this process ends, however it ends, so that no lock is ever left behind.
+    The kernel releases the lock when the process ends, even if it is killed, so no stale lock is left behind.
 
     Raises:
-        ArtifactError: another process holds it; the message says which.
-        GenzooError: the folder cannot be written into.
+        ArtifactError: another process holds the lock; the message names it.
+        GenzooError: the folder cannot be written to.
     """
     try:
         descriptor = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
     except OSError as error:
-        raise GenzooError(f"{folder} could not be written into: {error.strerror}.") from error
+        raise GenzooError(f"{folder} could not be written to: {error.strerror}.") from error
     try:
         _take(descriptor, folder)
         yield
@@ -52,19 +52,19 @@ def _take(descriptor: int, folder: Path) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise ArtifactError(
-            f"{folder} is in use by {_holder(descriptor)}. Wait until it has ended, or end it."
+            f"{folder} is in use by {_holder(descriptor)}. Wait until it has ended, or stop it."
         ) from None
-    except OSError:  # a file system without locks
+    except OSError:  # the file system does not support locks
         return
     since = datetime.now(UTC).isoformat(timespec="seconds")
     note = to_json({"pid": os.getpid(), "host": socket.gethostname(), "since": since}).encode()
-    with contextlib.suppress(OSError):  # on a full disk the lock is held all the same
+    with contextlib.suppress(OSError):  # the lock works without the note, such as on a full disk
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, note, 0)
 
 
 def _holder(descriptor: int) -> str:
-    """Who holds a lock, as far as it says."""
+    """Return a description of the process that holds a lock."""
     try:
         note = json.loads(os.pread(descriptor, 1000, 0))
         return f"process {note['pid']} on {note['host']} since {note['since']}"

@@ -14,7 +14,7 @@ from genzoo.storage.paths import open_regular
 
 
 def append_lines(descriptor: int, path: Path, records: list[Mapping[str, Any]]) -> None:
-    """Append one line of JSON per record, in one piece that no signal divides.
+    """Append one line of JSON for each record, in a single write, so that a signal cannot split a line.
 
     Raises:
         GenzooError: the disk is full.
@@ -31,14 +31,14 @@ _LONGEST_LINE = 2**20
 
 
 _MOST_SPOILT = 2**26
-"""Bytes that may stand between lines; a crash leaves a few."""
+"""Number of bytes of damaged lines that are tolerated; a crash leaves a few."""
 
 
 def read_log(path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
-    """The lines of a log that are whole and tell of a step, as they stand there and as what they hold.
+    """Yield the complete lines of a log that belong to a step, each as bytes and as a dict.
 
     Raises:
-        ArtifactError: it is no file of its folder, or holds far too much besides.
+        ArtifactError: the file is missing or leads out of its folder, or holds too much that is not lines of JSON.
     """
     spoilt = 0
     with open_regular(path) as file:
@@ -49,7 +49,9 @@ def read_log(path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
                 continue
             spoilt += len(text)
             if spoilt > _MOST_SPOILT:
-                raise ArtifactError(f"{path} is no log of a training: it holds far more than lines of JSON. Remove it.")
+                raise ArtifactError(
+                    f"{path} is not a training log: it holds too much text that is not a line of JSON. Remove it."
+                )
 
 
 def _parsed(text: bytes) -> dict[str, Any] | None:
@@ -63,10 +65,14 @@ def _parsed(text: bytes) -> dict[str, Any] | None:
 
 
 def keep_lines_until(path: Path, done: int, *, evaluated: bool) -> None:
-    """Drop from a log what is no whole line of a step up to `done`, and all but the first of its kind of each step.
+    """Remove damaged lines, lines after step `done`, and repeated lines from a log.
+
+    A step has at most one line of its loss and one of its evaluation; the first of each is kept.
 
     Arguments:
-        evaluated: whether the evaluation after step `done` is to stay.
+        path: the log.
+        done: the last step to keep.
+        evaluated: whether to keep the evaluation after step `done`.
 
     Raises:
         ArtifactError: as `read_log`.

@@ -1,4 +1,4 @@
-"""Open regular files inside a folder: no links out of it, no pipes, no devices."""
+"""File suffixes of tables, and safe opening of files: no links out of a folder, no pipes, no devices."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ TEXT_SUFFIXES = (".csv", ".tsv")
 ARROW_SUFFIXES = (".arrow", ".feather")
 
 TABLE_SUFFIXES = (*TEXT_SUFFIXES, ".parquet", *ARROW_SUFFIXES)
-"""The suffixes of the tables that are written; known here, so that nobody imports pyarrow to look at a name."""
+"""Suffixes of the tables that genzoo writes. They are defined here, so that checking a name needs no pyarrow."""
 
 _WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 def user_path(path: str | Path) -> Path:
-    """Where a user points; `~` is left as it is where there is no such home."""
-    return Path(os.path.expanduser(path))  # noqa: PTH111 - that of a path fails
+    """Return a path with `~` expanded, or unchanged if that home does not exist."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises if there is no such home
 
 
 def contains(folder: Path, *names: str) -> bool:
-    """Whether all those names are in a folder, whatever they stand for; not in what is no folder, or cannot be one."""
+    """Return whether a folder has entries of all these names, of any kind; false if it is not a folder."""
     return all(os.path.lexists(folder / name) for name in names)
 
 
 def check_inside(path: Path, folder: Path) -> None:
-    """Refuse a name in a folder that stands for something outside it.
+    """Check that a path, with links followed, lies inside a folder.
 
     Raises:
-        ArtifactError: links lead out of the folder.
+        ArtifactError: a link leads out of the folder.
     """
     real = Path(os.path.realpath(path))
     if not real.is_relative_to(os.path.realpath(folder)):
-        raise ArtifactError(f"{path} leads out of {folder}, which nothing in it may. Put the file itself there.")
+        raise ArtifactError(f"{path} is a link that leads out of {folder}. Put the file itself there.")
 
 
 def open_regular(path: Path, folder: Path | None = None) -> io.BufferedReader:
-    """Open a file to read, without ever waiting for what is none.
+    """Open a regular file for reading; never block on a pipe or device.
 
     Arguments:
-        folder: which the file may not lie outside of, links followed; that of its own name without.
+        folder: folder that must contain the file, with links followed. Defaults to its parent.
 
     Raises:
-        ArtifactError: it is missing, lies outside the folder, or is no regular file.
+        ArtifactError: the file is missing, lies outside the folder, or is not a regular file.
     """
     check_inside(path, path.parent if folder is None else folder)
     try:
@@ -56,15 +56,15 @@ def open_regular(path: Path, folder: Path | None = None) -> io.BufferedReader:
         raise ArtifactError(f"{path} cannot be read: {error.strerror}.") from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise ArtifactError(f"{path} cannot be read: it is no regular file.")
-    return open(descriptor, "rb")  # noqa: PTH123 - a descriptor, and no path
+        raise ArtifactError(f"{path} cannot be read: it is not a regular file.")
+    return open(descriptor, "rb")  # noqa: PTH123 - a descriptor, not a path
 
 
 def read_regular(path: Path, most: int) -> bytes:
-    """The content of a regular file of at most so many bytes.
+    """Read a regular file of at most `most` bytes.
 
     Raises:
-        ArtifactError: as `open_regular`; or it is larger.
+        ArtifactError: as `open_regular`; or the file is larger.
     """
     with open_regular(path) as file:
         try:
@@ -72,5 +72,5 @@ def read_regular(path: Path, most: int) -> bytes:
         except OSError as error:
             raise ArtifactError(f"{path} cannot be read: {error.strerror}.") from error
     if len(content) > most:
-        raise ArtifactError(f"{path} is larger than any file that genzoo writes there.")
+        raise ArtifactError(f"{path} is larger than any such file that genzoo writes.")
     return content

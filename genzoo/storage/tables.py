@@ -1,4 +1,4 @@
-"""Tables as files, by suffix."""
+"""Write tables to files, in the format of the suffix."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from genzoo.text import PATTERN, guarded
 
 
 def write_table(path: Path, table: pa.Table, *, escape_formulas: bool = False) -> None:
-    """Write a table atomically, by the suffix of `path`.
+    """Write a table atomically, in the format of the suffix of `path`.
 
     Arguments:
-        escape_formulas: whether text that a spreadsheet would take for a formula goes behind an apostrophe, in
-            `.csv` and `.tsv`; other files say what is text.
+        escape_formulas: put an apostrophe before text that a spreadsheet would run as a formula, in `.csv` and
+            `.tsv`; other formats mark text as text. Defaults to false.
 
     Raises:
-        ConfigError: the suffix is unknown, or two columns would have one name behind an apostrophe.
+        ConfigError: the suffix is unknown, or two columns would have the same name with an apostrophe.
         GenzooError: the disk is full or read-only.
     """
     suffix = path.suffix.lower()
@@ -35,8 +35,8 @@ def write_table(path: Path, table: pa.Table, *, escape_formulas: bool = False) -
     elif suffix in ARROW_SUFFIXES:
         atomic_write(path, lambda temporary: _write_arrow(temporary, table))
     elif suffix in TEXT_SUFFIXES:
-        told = without_formulas(table) if escape_formulas else table
-        atomic_write(path, lambda temporary: _write_text(temporary, told, "," if suffix == ".csv" else "\t"))
+        shown = without_formulas(table) if escape_formulas else table
+        atomic_write(path, lambda temporary: _write_text(temporary, shown, "," if suffix == ".csv" else "\t"))
     else:
         raise ConfigError(f"A table cannot be written as {path.name!r}. Known: {', '.join(TABLE_SUFFIXES)}.")
 
@@ -52,9 +52,10 @@ def _write_text(path: Path, table: pa.Table, delimiter: str) -> None:
 
 
 def write_text(sink: BinaryIO, table: pa.Table, delimiter: str = ",") -> None:
-    """Write a table as text with a header; quotes stand only where they must, and nothing where a value is missing."""
+    """Write a table as text with a header; fields are quoted only if needed, and missing values are empty."""
     header = io.StringIO()
-    csv.writer(header, delimiter=delimiter, lineterminator="\r\n").writerow(table.column_names)  # quotes both letters
+    # With this line terminator, the writer quotes names that contain \r or \n; the terminator is replaced below.
+    csv.writer(header, delimiter=delimiter, lineterminator="\r\n").writerow(table.column_names)
     sink.write(header.getvalue().removesuffix("\r\n").encode() + b"\n")
     plain = [_decoded(column) for column in table.columns]
     special = any(_has_special(column, delimiter) for column in plain)
@@ -65,17 +66,17 @@ def write_text(sink: BinaryIO, table: pa.Table, delimiter: str = ",") -> None:
 
 
 def without_formulas(table: pa.Table) -> pa.Table:
-    """The table with text and names that a spreadsheet would take for a formula behind an apostrophe.
+    """Return the table with an apostrophe before texts and names that a spreadsheet would run as a formula.
 
     Raises:
-        ConfigError: two columns would have one name.
+        ConfigError: two columns would have the same name.
     """
     columns = [_guarded(_decoded(column)) for column in table.columns]
     names = [guarded(name) for name in table.column_names]
     if twins := [name for name in table.column_names if names.count(guarded(name)) > 1]:
         raise ConfigError(
-            f"Columns {' and '.join(map(repr, twins[:2]))} cannot both stand behind an apostrophe in one file, as "
-            f"--escape-formulas puts them. Write .parquet, or leave the option out."
+            f"With --escape-formulas, columns {' and '.join(map(repr, twins[:2]))} would have the same name. "
+            f"Write .parquet, or leave the option out."
         )
     return pa.table(columns, names=names)
 
@@ -96,5 +97,5 @@ def _is_text(column: Any) -> bool:
 
 
 def _has_special(column: Any, delimiter: str) -> bool:
-    """Whether a text of the column needs quotes."""
+    """Return whether a text of the column needs quotes."""
     return _is_text(column) and bool(pc.any(pc.match_substring_regex(column, f'["\\r\\n{delimiter}]')).as_py())

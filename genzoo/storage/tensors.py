@@ -1,4 +1,4 @@
-"""Read safetensors files whose headers are checked first; write them atomically."""
+"""Read safetensors files after checking their headers; write them atomically."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from genzoo.storage.paths import open_regular
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, str]:
-    """Write tensors to a safetensors file, each storage once.
+    """Write tensors to a safetensors file; tensors that share their memory are written once.
 
     Returns:
-        The names that were left out because they are tied to another, with that other's name.
+        The names of tied tensors, which were left out, each with the name of the tensor that was written.
     """
     owners: dict[tuple[Any, ...], str] = {}
     tied: dict[str, str] = {}
@@ -39,55 +39,57 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, str]:
             kept[name] = tensor.detach().cpu().contiguous().clone()
     try:
         atomic_write(path, lambda temporary: save_file(kept, temporary))
-    except safetensors.SafetensorError as error:  # how a full disk is told there
+    except safetensors.SafetensorError as error:  # safetensors raises this if the disk is full
         raise GenzooError(f"{path} could not be written: {error}.") from error
     return tied
 
 
 def read_tensors(path: Path, tied: Mapping[str, str], sha256: str | None = None) -> dict[str, Tensor]:
-    """What `write_tensors` wrote, tied tensors under all their names.
+    """Read what `write_tensors` wrote, with tied tensors under all their names.
 
     Arguments:
-        sha256: what the file's has to be; anything without.
+        path: the file.
+        tied: the result of `write_tensors`.
+        sha256: expected digest of the file. Defaults to `None`: not checked.
 
     Raises:
-        ArtifactError: the file is missing, damaged or another, or a number in it is not finite.
+        ArtifactError: the file is missing or damaged, has another digest, or holds a number that is not finite.
     """
     return with_tied(path, read_numbers(path, sha256), tied)
 
 
 def with_tied(path: Path, things: Mapping[str, ThingT], tied: Mapping[str, str]) -> dict[str, ThingT]:
-    """What a file of tensors holds by name, what was left out as tied to another along with it.
+    """Add the tied names to the content of a file of tensors.
 
     Raises:
-        ArtifactError: the other is not there, or the one is.
+        ArtifactError: a tied name is in the file, or the tensor it is tied to is not.
     """
     if len(tied) > len(things):
         raise ArtifactError(
-            f"{path}: {len(tied)} tensors are tied to the {len(things)} that it holds, more than can be."
+            f"{path} holds {len(things)} tensors, and {len(tied)} are said to be tied to them, which are too many."
         )
     for name, owner in tied.items():
         if owner not in things or name in things:
-            raise ArtifactError(f"{path}: tensor {name!r} is tied to {owner!r}, and the file does not hold it so.")
+            raise ArtifactError(f"{path}: tensor {name!r} should be tied to {owner!r}, but the file does not match.")
     return {**things, **{name: things[owner] for name, owner in tied.items()}}
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file."""
+    """Return the SHA-256 digest of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_digest(path: Path, expected: object) -> None:
-    """Refuse a file that is not the one that was written.
+    """Check that a file has the expected SHA-256 digest.
 
     Raises:
-        ArtifactError: its SHA-256 is another, or it is missing.
+        ArtifactError: the digest differs, or the file is missing.
     """
     with open_regular(path) as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != expected:
-        raise ArtifactError(f"{path} has changed since it was written: its SHA-256 is {found[:12]}…, not as recorded.")
+        actual = hashlib.file_digest(file, "sha256").hexdigest()
+    if actual != expected:
+        raise _changed(path, actual)
 
 
 _TYPES = {
@@ -117,16 +119,16 @@ _LONGEST_NAME, _MOST_TENSORS = 1_000, 20_000
 
 
 _MOST_HASHED = 2**27
-"""Bytes of a file that is refused anyhow, for the sake of the reason."""
+"""Largest size of an unreadable file to hash, just to report whether it has changed."""
 
 
 CHUNK = 2**20
-"""Numbers, or bytes, that are looked at together."""
+"""Number of values, or bytes, to process at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """One tensor of a file: its type and shape, and where its numbers stand."""
+    """Type, shape and byte range of one tensor in a file."""
 
     dtype: torch.dtype
     shape: tuple[int, ...]
@@ -134,18 +136,19 @@ class Layout:
     end: int
 
     def outline(self) -> Tensor:
-        """A tensor of that type and shape without any numbers."""
+        """Return a tensor of that type and shape on the meta device, without values."""
         return torch.empty(self.shape, dtype=self.dtype, device="meta")
 
 
 def read_layout(path: Path, sha256: str | None = None) -> dict[str, Layout]:
-    """What a file of tensors holds, by name; none of its numbers is read.
+    """Read the header of a file of tensors: a `Layout` for each name.
 
     Arguments:
-        sha256: what the file's has to be, which tells damage from a file that never was one, unless it is large.
+        sha256: expected digest of the file. If the header is invalid and the file is not too large, the digest shows
+            whether the file has changed. Defaults to `None`.
 
     Raises:
-        ArtifactError: it is missing, no such file, or its header does not describe the very bytes that follow it.
+        ArtifactError: the file is missing, is not a safetensors file, or its header does not match its content.
     """
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
@@ -154,24 +157,26 @@ def read_layout(path: Path, sha256: str | None = None) -> dict[str, Layout]:
         except (ValueError, RecursionError, OSError) as error:
             if sha256 is not None and size <= _MOST_HASHED:
                 file.seek(0)
-                _refuse_changed(path, hashlib.file_digest(file, "sha256").hexdigest(), sha256)
+                actual = hashlib.file_digest(file, "sha256").hexdigest()
+                if actual != sha256:
+                    raise _changed(path, actual) from error
             raise ArtifactError(f"{path} cannot be read as tensors: {error}.") from error
 
 
 def read_numbers(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
-    """The tensors of a file, which share the one block of memory that it is read into.
+    """Read the tensors of a file; they share one block of memory.
 
     Arguments:
-        sha256: what the file's has to be; anything without.
+        sha256: expected digest of the file. Defaults to `None`: not checked.
 
     Raises:
-        ArtifactError: as `read_layout`; or its SHA-256 is another, or a number in it is not finite.
+        ArtifactError: as `read_layout`; or the digest differs, or a number is not finite.
     """
     layout = read_layout(path, sha256)
     with open_regular(path) as file:
         content = _whole(path, file)
-    if sha256 is not None:
-        _refuse_changed(path, hashlib.sha256(content).hexdigest(), sha256)
+    if sha256 is not None and (actual := hashlib.sha256(content).hexdigest()) != sha256:
+        raise _changed(path, actual)
     if max((place.end for place in layout.values()), default=0) > len(content):
         raise ArtifactError(f"{path} cannot be read as tensors: it changed while it was read.")
     tensors = {name: _numbers(content, place) for name, place in layout.items()}
@@ -183,13 +188,13 @@ def read_numbers(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
     return tensors
 
 
-def _refuse_changed(path: Path, found: str, sha256: str) -> None:
-    if found != sha256:
-        raise ArtifactError(f"{path} has changed since it was written: its SHA-256 is {found[:12]}…, not as recorded.")
+def _changed(path: Path, actual: str) -> ArtifactError:
+    """Return the error for a file with another digest than the recorded one."""
+    return ArtifactError(f"{path} has changed since it was written: its SHA-256 is {actual[:12]}…, not as recorded.")
 
 
 def is_finite(tensor: Tensor) -> bool:
-    """Whether every number in a tensor is finite; a part of it at a time, as the answer takes memory."""
+    """Return whether all values of a tensor are finite; checks a part at a time, to save memory."""
     if not tensor.is_floating_point():
         return True
     parts = torch.split(tensor.flatten(), CHUNK) if tensor.is_contiguous() else (tensor,)
@@ -212,58 +217,59 @@ def _numbers(content: bytearray, place: Layout) -> Tensor:
     count = math.prod(place.shape)
     if not count:
         return torch.empty(place.shape, dtype=place.dtype)
-    found = torch.frombuffer(content, dtype=place.dtype, count=count, offset=place.start).view(place.shape)
-    return found.clone() if found.data_ptr() % place.dtype.itemsize else found
+    tensor = torch.frombuffer(content, dtype=place.dtype, count=count, offset=place.start).view(place.shape)
+    return tensor.clone() if tensor.data_ptr() % place.dtype.itemsize else tensor  # a copy is aligned
 
 
 def _layout(file: io.BufferedReader, size: int) -> dict[str, Layout]:
     length = int.from_bytes(file.read(8), "little")
     if size < 10 or not 2 <= length <= min(size - 8, _LONGEST_HEADER):
-        raise ValueError(f"no header of tensors is at the beginning of its {size} bytes")
+        raise ValueError(f"its {size} bytes do not begin with a header of tensors")
     header = _header(file.read(length))
     if len(header) > _MOST_TENSORS:
-        raise ValueError(f"its header describes {len(header)} tensors, and no more than {_MOST_TENSORS} are read")
-    found = {name: _place(name, told, 8 + length) for name, told in header.items() if name != "__metadata__"}
+        raise ValueError(f"its header describes {len(header)} tensors, and at most {_MOST_TENSORS} are read")
+    places = {name: _place(name, entry, 8 + length) for name, entry in header.items() if name != "__metadata__"}
+    # Tensors must fill the file without gaps or overlaps, so that nothing is hidden in it and no byte is read twice.
     end = 8 + length
-    for name, place in sorted(found.items(), key=lambda item: (item[1].start, item[1].end)):
+    for name, place in sorted(places.items(), key=lambda item: (item[1].start, item[1].end)):
         if place.start != end:
-            raise ValueError(f"the numbers of tensor {name!r} do not follow those before them")
+            raise ValueError(f"the numbers of tensor {name!r} do not follow the tensor before it")
         end = place.end
     if end != size:
         raise ValueError(f"its header describes {end} bytes, and it holds {size}")
-    return found
+    return places
 
 
 def _header(content: bytes) -> Mapping[str, Any]:
-    """What a header says; of what is no header, nothing is told, as the file may be somebody's own."""
+    """Parse a header. Errors do not quote invalid content, because the file may be private."""
     try:
         header = parse_json(content)
     except (ValueError, RecursionError):
         header = None
     if not isinstance(header, Mapping):
-        raise ValueError("its header is no JSON that describes tensors")
+        raise ValueError("its header is not JSON that describes tensors")
     notes = header.get("__metadata__", {})
     if not isinstance(notes, Mapping) or not all(isinstance(note, str) for note in notes.values()):
-        raise ValueError("the __metadata__ of its header are no texts by name")
+        raise ValueError("the __metadata__ of its header is not a mapping from text to text")
     return header
 
 
-def _place(name: str, told: Any, start: int) -> Layout:
+def _place(name: str, entry: Any, start: int) -> Layout:
     if len(name) > _LONGEST_NAME or not name.isprintable():
-        raise ValueError(f"a name in its header begins with {name[:40]!r}")
-    if not isinstance(told, Mapping) or set(told) != {"dtype", "shape", "data_offsets"}:
+        raise ValueError(f"its header has an invalid name, which begins with {name[:40]!r}")
+    if not isinstance(entry, Mapping) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise ValueError(f"its header does not describe tensor {name!r}")
-    dtype, shape, offsets = told["dtype"], told["shape"], told["data_offsets"]
+    dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in _TYPES:
-        raise ValueError(f"tensor {name!r} is of the unknown type {str(dtype)[:40]!r}")
+        raise ValueError(f"tensor {name!r} has the unknown type {str(dtype)[:40]!r}")
     if not _are_whole(shape) or len(shape) > _MOST_SIDES or any(side > _LONGEST_SIDE for side in shape):
-        raise ValueError(f"tensor {name!r} has no shape that a tensor can have")
+        raise ValueError(f"tensor {name!r} has an impossible shape")
     if math.prod(max(side, 1) for side in shape) > _MOST_NUMBERS:
-        raise ValueError(f"tensor {name!r} has no shape that a tensor can have")
+        raise ValueError(f"tensor {name!r} has an impossible shape")
     if not _are_whole(offsets) or len(offsets) != 2:
-        raise ValueError(f"tensor {name!r} has no two offsets")
+        raise ValueError(f"tensor {name!r} does not have two offsets")
     if offsets[1] - offsets[0] != math.prod(shape) * _TYPES[dtype].itemsize:
-        raise ValueError(f"the shape and the offsets of tensor {name!r} do not agree")
+        raise ValueError(f"the shape and the offsets of tensor {name!r} do not match")
     return Layout(_TYPES[dtype], tuple(shape), start + offsets[0], start + offsets[1])
 
 

@@ -174,7 +174,7 @@ def test_a_metric_that_was_measured_otherwise_is_left_out_with_the_reason_and_ra
     assert "coverage" not in lacking.metrics
     assert "features is other and not columns" in lacking.reasons["coverage"]
     assert all("coverage" in report[f"gmm:n_components={number}"].metrics for number in (1, 2))
-    with pytest.raises(ConfigError, match=r"cannot be compared: real is \d+ in one and not told in the other"):
+    with pytest.raises(ConfigError, match=r"cannot be compared: real is \d+ in one and not stated in the other"):
         genzoo.compare(["gmm:n_components=1..3"], "iris", by="coverage", training=ONCE)
 
 
@@ -312,8 +312,8 @@ def test_other_data_are_told_apart_from_those_of_a_comparison(cli):
     lines = ["a,b", *(f"{i % 7},{i * i % 11}" for i in range(60))]
     changes = {
         "there were 60 rows, and there are 59": lines[:-1],
-        "column 'b' is not there any more": ["a,c", *lines[1:]],
-        "values in them are others": [*lines[:-1], "1,1000"],
+        "column 'b' is missing": ["a,c", *lines[1:]],
+        "some values differ": [*lines[:-1], "1,1000"],
     }
     words = ("compare", "gaussian", "--data", "t.csv", "--out", "kept")
     Path("t.csv").write_text("\n".join(lines), encoding="utf-8")

@@ -149,7 +149,7 @@ def cell_probability(x, quantum=1.0, scale=0.8):
 
 
 @pytest.mark.parametrize("columns", [1, 2])
-def test_the_bound_lies_below_the_probability_of_the_cell_and_tightens_to_it(columns):
+def test_the_bound_stays_below_the_cells_probability_and_tightens(columns):
     model = grid_model(columns=columns, scale=0.3)  # deviations of 0.6 cells: a density that bends within one
     x = np.random.default_rng(1).integers(2, 6, (4000, columns)).astype(float)
     exact = cell_probability(x, scale=0.3).sum(1)

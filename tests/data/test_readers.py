@@ -302,7 +302,7 @@ def test_one_image_in_colour_makes_all_rgb(tmp_path):
     assert np.array_equal(found.events[0], np.stack([GRAY[0]] * 3))
 
 
-def test_images_of_different_sizes_need_a_size_and_are_cropped_to_the_centre(tmp_path):
+def test_images_of_different_sizes_need_a_size_and_are_center_cropped(tmp_path):
     picture(tmp_path / "a.png", GRAY[0])
     wide = np.zeros((8, 24), np.uint8)
     wide[:, 8:16] = 200

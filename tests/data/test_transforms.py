@@ -29,7 +29,7 @@ def test_standardising_equals_scikit_learn_also_far_from_zero():
 @pytest.mark.parametrize(
     ("data", "rows"), [(TABLE, ROWS), (IMAGE, np.random.default_rng(1).integers(0, 17, (50, 1, 4, 4)))]
 )
-def test_a_transform_inverts_and_its_log_determinant_is_that_of_its_jacobian(space, data, rows):
+def test_transforms_invert_and_their_log_det_matches_the_jacobian(space, data, rows):
     transform = fit_transform(space, data, blocks(rows))
     x = torch.as_tensor(rows[:5], dtype=torch.float64)
     assert torch.allclose(transform.inverse(transform(x)), x, rtol=1e-12)
@@ -46,7 +46,7 @@ def test_only_observed_places_count_in_the_log_determinant():
     assert torch.allclose(transform.log_det(x, missing), torch.stack([expected[1:].sum(), expected.sum()]))
 
 
-def test_declared_bounds_map_onto_the_model_space_and_undeclared_ones_are_measured():
+def test_bounds_map_onto_the_model_space_whether_declared_or_measured():
     assert fit_transform("signed-unit", IMAGE, [np.full((1, 1, 4, 4), 3)])(torch.tensor([0.0, 16.0])).tolist() == [
         -1,
         1,

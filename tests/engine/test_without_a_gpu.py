@@ -42,7 +42,7 @@ ALL = [*VARIANTS, *(("vae", options, DOUBLY) for options in OBSERVATIONS)]
 
 
 @pytest.mark.parametrize(("model", "options", "objective"), ALL)
-def test_options_of_models_and_objectives_keep_the_promises_of_the_gpu_path(model, options, objective):
+def test_options_of_models_and_objectives_keep_the_gpu_path_intact(model, options, objective):
     """Every model and objective as it is by default: see `test_promises.py` of the plugins."""
     subject = Subject(model, options, objective=objective)
     meta_step(subject)

@@ -43,7 +43,7 @@ def test_pixels_are_in_units_of_their_range():
     assert np.allclose(found, dataset.events.reshape(4, 64) / 255)
 
 
-def test_columns_are_standardised_by_the_real_events_and_constant_ones_stay():
+def test_columns_are_standardized_by_real_events_and_constants_stay():
     features = (Feature("a"), Feature("b", "categorical", ("x", "y", "z")), Feature("c"))
     real = np.array([[1.0, 0, 0.1], [3.0, 1, 0.1], [5.0, 1, 0.1]])
     dataset = Dataset("table", DataSpec((3,), "table", features, storage="float64"), real)
@@ -55,7 +55,7 @@ def test_columns_are_standardised_by_the_real_events_and_constant_ones_stay():
     assert found[1, 4] == pytest.approx(0.1)
 
 
-def test_resized_images_have_three_channels_in_0_to_1_and_keep_a_flat_colour():
+def test_resized_images_have_three_channels_in_0_to_1_and_keep_colors():
     flat = np.full((2, 1, 8, 8), 51, np.uint8)
     found = resized(flat, GRAY, 30)
     assert found.shape == (2, 3, 30, 30)
@@ -145,12 +145,12 @@ def test_the_classifier_needs_labels_of_two_classes():
 @pytest.mark.parametrize(
     ("text", "spec", "words"),
     [
-        ("pixels", iris().spec, "'pixels' are for images, and these data are of modality 'table'.*columns"),
+        ("pixels", iris().spec, "'pixels' are for images, and these data have modality 'table'.*columns"),
         ("inception=x", iris().spec, "'inception' are for images"),
         ("columns", GRAY, "'columns' are for tables"),
         ("pixls", GRAY, "Did you mean 'pixels'"),
-        ("pixels=x", GRAY, "they take none"),
-        ("inception=", GRAY, "name one after"),
+        ("pixels=x", GRAY, "features 'pixels' take no file"),
+        ("inception=", GRAY, "need the name of a file after the ="),
     ],
 )
 def test_an_extractor_for_other_data_or_of_no_name_is_refused(text, spec, words):
@@ -158,7 +158,7 @@ def test_an_extractor_for_other_data_or_of_no_name_is_refused(text, spec, words)
         find_extractor(get_registry(), text, spec)
 
 
-def test_inception_has_the_layers_and_the_parameters_of_the_published_network():
+def test_inception_has_the_published_layers_and_parameters():
     network = inception.Inception()
     shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     assert sum(p.numel() for p in network.parameters()) == 21_785_568  # 23,834,568 less 2,049,000 of its classes
@@ -202,7 +202,7 @@ def test_inception_takes_the_file_that_is_named_and_says_its_digest(tmp_path):
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(ArtifactError, match="cannot be read as tensors"):
         inception.build_inception(material(dataset, file=path))
-    with pytest.raises(ArtifactError, match="there is none"):
+    with pytest.raises(ArtifactError, match="which does not exist"):
         inception.build_inception(material(dataset, file=tmp_path / "nothing"))
     with pytest.raises(ConfigError, match="inception=FILE"):
         inception.build_inception(material(dataset))
@@ -212,7 +212,7 @@ def test_inception_takes_the_file_that_is_named_and_says_its_digest(tmp_path):
     ("spec", "words"),
     [
         (DataSpec((2, 8, 8), "image", (Feature("pixel"),), (0.0, 1.0)), "1 or 3 channels, and these have 2"),
-        (DataSpec((1, 8, 8), "image", (Feature("pixel"),)), "range is known"),
+        (DataSpec((1, 8, 8), "image", (Feature("pixel"),)), "with a known range"),
     ],
 )
 def test_images_that_a_network_could_not_look_at_are_refused(spec, words):
@@ -226,7 +226,7 @@ def test_efficientnet_says_how_to_get_its_weights():
         efficientnet.build_efficientnet(material(pictures()))
 
 
-def test_efficientnet_weights_that_are_not_the_published_ones_are_not_unpickled(tmp_path, capsys, monkeypatch):
+def test_only_the_published_efficientnet_weights_are_unpickled(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("read before it was known"))
     path = tmp_path / "bad.pth"
     path.write_bytes(b"cos\nsystem\n(S'echo'\ntR.")

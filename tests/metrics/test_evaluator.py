@@ -79,7 +79,7 @@ def test_every_score_of_a_table_has_a_full_protocol_and_an_error():
         *("mmd", "classifier-two-sample", "memorization", "wasserstein", "correlation-difference"),
     }
     assert "images" in found.reasons["bits-per-dim"]
-    assert "no column that is binary" in found.reasons["total-variation"]
+    assert "no binary or categorical column" in found.reasons["total-variation"]
     for name, score in found.scores.items():
         assert score.metric == name
         assert math.isfinite(score.value)
@@ -104,7 +104,7 @@ def test_the_log_likelihood_is_the_mean_and_its_error_that_of_a_mean():
     assert score.error == pytest.approx(values.std(ddof=1) / np.sqrt(150))
 
 
-def test_samples_are_drawn_once_for_all_metrics_and_not_at_all_for_likelihoods():
+def test_samples_are_drawn_once_for_all_metrics_but_not_for_likelihoods():
     data = digits()
     shelf = Shelf(data.events[:50])
     judged(shelf, data, ["coverage", "frechet-distance", "mmd"], rows=np.arange(100, 150))
@@ -137,7 +137,7 @@ def test_too_few_samples_are_refused_with_the_number_that_is_needed():
     assert "at least 20 samples" in found.reasons["classifier-two-sample"]
 
 
-def test_a_model_that_copies_its_training_set_is_flagged_and_fresh_events_are_not():
+def test_a_copying_model_is_flagged_and_fresh_events_are_not():
     data = digits()
     order = np.random.default_rng(0).permutation(1797)
     train, test, fresh = np.sort(order[:900]), np.sort(order[900:1300]), order[1300:1700]
@@ -149,7 +149,7 @@ def test_a_model_that_copies_its_training_set_is_flagged_and_fresh_events_are_no
     assert "not known" in judged(Shelf(data.events[fresh]), data, ["memorization"]).reasons["memorization"]
 
 
-def test_copies_are_looked_for_among_all_training_rows_however_few_samples_there_are(monkeypatch):
+def test_copies_are_searched_among_all_training_rows(monkeypatch):
     data = digits()
     train, test = np.arange(0, 1400), np.arange(1400, 1797)
     found = judged(Shelf(data.events[train[7:1400:14]]), data, ["memorization"], rows=test, train=train, most=100)
@@ -159,7 +159,7 @@ def test_copies_are_looked_for_among_all_training_rows_however_few_samples_there
     assert not any("looked for" in note for note in score.notes)
     monkeypatch.setattr("genzoo.metrics.evaluator.MOST_TRAINING", 700)
     found = judged(Shelf(data.events[test]), data, ["memorization", "coverage"], rows=test, train=train)
-    assert found.scores["memorization"].notes[-1] == "copies were looked for among 700 of 1400 training events (50%)."
+    assert found.scores["memorization"].notes[-1] == "only 700 of 1400 training events (50%) were searched for copies."
     assert found.scores["coverage"].notes == ()
 
 
@@ -179,14 +179,14 @@ def test_scores_against_other_real_events_are_not_of_one_protocol():
         assert differing(first, other)[0] == "data"
 
 
-def test_rows_with_missing_values_are_left_out_of_what_samples_are_held_against():
+def test_samples_are_compared_only_with_complete_rows():
     data = iris()
     events = data.events.copy()
     events[:30, 0] = np.nan
     holes = Dataset("holes", genzoo.DataSpec(**{**vars_of(data.spec), "missing": True}), events)
     assert judged(Shelf(data.events), holes, ["coverage"]).scores["coverage"].protocol["real"] == 120
     gone = judged(Shelf(data.events), holes, ["coverage"], rows=np.arange(30))
-    assert gone.reasons == {"coverage": "no test row is without missing values"}
+    assert gone.reasons == {"coverage": "every test row has missing values"}
 
 
 def vars_of(spec):
@@ -208,7 +208,7 @@ class Odd(Metric):
         return Score("odd", self.value, "lower")
 
 
-@pytest.mark.parametrize(("value", "reason"), [(None, "Metric 'odd' failed: KeyError"), (math.nan, "came out as nan")])
+@pytest.mark.parametrize(("value", "reason"), [(None, "Metric 'odd' failed: KeyError"), (math.nan, "its value is nan")])
 def test_a_metric_that_fails_takes_no_other_down(value, reason):
     data = iris()
     metrics = (Odd(value), *find_metrics(get_registry(), ["coverage"]))
@@ -218,14 +218,14 @@ def test_a_metric_that_fails_takes_no_other_down(value, reason):
     assert set(found.scores) == {"coverage"}
 
 
-def test_scores_of_different_protocols_are_not_compared_and_the_difference_is_named():
+def test_comparing_scores_of_different_protocols_names_the_difference():
     def score(**protocol):
         return Score("coverage", 0.5, "higher", 0.1, {"k": 5, "real": 500, "features": "pixels", **protocol})
 
     same_protocol({"a": score(average=None), "b": score(average=0.99)})  # told of the model, and not of the measuring
     with pytest.raises(ConfigError, match=r"coverage of a and of c .*: real is 500 in one and 400 in the other"):
         same_protocol({"a": score(), "b": score(), "c": score(real=400)})
-    with pytest.raises(ConfigError, match="digest is not told in one and abc in the other"):
+    with pytest.raises(ConfigError, match="digest is not stated in one and abc in the other"):
         same_protocol({"a": score(), "b": score(digest="abc")})
     assert differing(score(), score()) is None
     assert in_common([score(real=1), score(real=2)]) == {"k": 5, "features": "pixels"}
@@ -269,7 +269,7 @@ def test_a_command_evaluates_alike_twice_and_tells_what_was_left_out(cli):
     assert "'pixels' are for images" in error
 
 
-def test_a_comparison_with_other_features_does_not_go_on_in_the_same_folder(cli, tmp_path, monkeypatch):
+def test_a_comparison_with_other_features_needs_another_folder(cli, tmp_path, monkeypatch):
     monkeypatch.setenv("GENZOO_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(classifier, "_UPDATES", 3)
     assert cli("compare", "gaussian", "--data", "iris", "--out", "kept")[0] == 0

@@ -18,7 +18,7 @@ def draw(rng, n):
     return rng.normal(size=(n, 4))
 
 
-def test_the_value_is_how_often_a_training_event_is_nearest_and_its_error_that_of_new_labels():
+def test_the_share_of_training_neighbors_matches_permuted_labels():
     rng = np.random.default_rng(0)
     samples, real, train = (np.round(draw(rng, n)[:, :2], 1) for n in (60, 40, 40))
     found = score(samples, real, train)
@@ -69,7 +69,7 @@ def test_fresh_samples_are_flagged_in_fewer_than_one_case_of_twenty():
     assert np.mean(values) == pytest.approx(0.5, abs=0.01)
 
 
-def test_fresh_samples_of_a_small_grid_are_not_flagged_for_the_copies_that_chance_makes():
+def test_chance_copies_on_a_small_grid_are_not_flagged():
     flagged = 0
     for seed in range(200):
         rng = np.random.default_rng(seed)
@@ -114,5 +114,5 @@ def test_in_data_of_few_values_equality_is_called_no_sign_of_copying():
     table = DataSpec((2,), "table", tuple(Feature(name, "binary", ("no", "yes")) for name in "ab"), storage="float32")
     real, samples, train = (rng.integers(0, 2, (60, 2)).astype(float) for _ in range(3))
     given = MetricInput(table, real_features=real, sample_features=samples, train_features=train)
-    with pytest.raises(DataError, match="in such discrete data equality is no sign of copying"):
+    with pytest.raises(DataError, match="in such discrete data, equal rows are no sign of copying"):
         memorization.score(given)

@@ -40,7 +40,7 @@ def test_scores_equal_brute_force(monkeypatch, block):
 
 @pytest.mark.parametrize("metric", [kernel_distance, mmd])
 @pytest.mark.parametrize(("n", "m", "shift"), [(40, 40, 0.0), (30, 60, 0.0), (60, 60, 0.4)])
-def test_over_repeats_the_mean_is_the_truth_and_the_spread_the_standard_error(metric, n, m, shift):
+def test_the_estimate_is_unbiased_and_its_error_matches_its_spread(metric, n, m, shift):
     """Of equal distributions the truth is 0; of others that of their moments."""
     rng = np.random.default_rng(7)
     scores = [metric.score(given(rng.normal(size=(n, 3)), rng.normal(shift, 1, (m, 3)))) for _ in range(600)]

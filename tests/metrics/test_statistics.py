@@ -113,6 +113,6 @@ def test_whether_weights_are_frequencies_can_be_said():
 
 
 @pytest.mark.parametrize("count", [2, 3, 10, 50])
-def test_of_many_equal_models_one_differs_as_often_as_the_studentised_range_says(count):
+def test_equal_models_differ_as_often_as_the_studentized_range_says(count):
     expected = stats.studentized_range.sf(math.sqrt(2) * stats.norm.ppf(0.975), count, np.inf)
     assert chance_of_a_false_difference(count) == pytest.approx(expected, abs=1e-6)

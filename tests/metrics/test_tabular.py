@@ -52,7 +52,7 @@ def test_columns_with_levels_by_the_shares_that_differ():
     assert found.value == pytest.approx((smokes + blood) / 2)
 
 
-def test_correlations_are_those_of_numpy_between_columns_and_not_within_one():
+def test_correlations_between_columns_match_numpy():
     rng = np.random.default_rng(2)
     real, samples = events(rng, 200), events(rng, 150)
     samples[:, 1] = np.round(samples[:, 0] / 20)
@@ -81,7 +81,7 @@ def test_standard_errors_are_the_spread_over_repeats(metric):
     assert np.mean([s.error for s in scores]) == pytest.approx(spread, rel=0.25)
 
 
-def test_the_standard_error_of_a_correlation_that_differs_is_its_spread_over_repeats():
+def test_the_standard_error_of_correlations_matches_their_spread():
     rng = np.random.default_rng(7)
     data = DataSpec((2,), "table", COLUMNS[:2], storage="float64")
 
@@ -115,7 +115,7 @@ def test_a_column_that_never_changes_is_named_and_left_out():
 def test_what_says_nothing_is_refused():
     rng = np.random.default_rng(6)
     one = DataSpec((1,), "table", (Feature("a"),), storage="float64")
-    with pytest.raises(DataError, match="no column that is binary or categorical"):
+    with pytest.raises(DataError, match="no binary or categorical column"):
         total_variation.score(given(rng.normal(size=(50, 1)), rng.normal(size=(50, 1)), one))
     with pytest.raises(DataError, match="need two columns"):
         correlation_difference.score(given(rng.normal(size=(50, 1)), rng.normal(size=(50, 1)), one))

@@ -144,7 +144,7 @@ def test_the_kind_of_an_objective_that_states_none_is_found():
 @pytest.mark.parametrize(
     ("spec", "objective", "words"),
     [
-        (OLD, dataclasses.replace(LOSS, kind="gradient"), "input .* is none of"),
+        (OLD, dataclasses.replace(LOSS, kind="gradient"), "input .* is not one of"),
         (dataclasses.replace(OLD, input="raw"), LOSS, "does not state its kind"),
     ],
 )

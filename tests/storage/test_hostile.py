@@ -332,7 +332,7 @@ def test_a_large_model_takes_no_more_than_twice_its_file(tmp_path):
         "report vae --metric bits-per-dim --out OUT/a.html",
     ],
 )
-def test_handling_a_folder_runs_nothing_writes_nowhere_else_and_calls_nobody(words, tmp_path):
+def test_reading_a_folder_runs_nothing_and_writes_nowhere_else(words, tmp_path):
     shutil.copytree(RUNS, tmp_path / "runs")
     (tmp_path / "out").mkdir()
     called = [word.replace("OUT", str(tmp_path / "out")) for word in words.split()]
@@ -456,16 +456,16 @@ def test_only_the_features_of_data_may_be_many(model):
 @pytest.mark.parametrize("value", [True, 1.0, "1", None])
 def test_a_version_is_a_whole_number(value, model, tmp_path, cli):
     rewritten(model, lambda content: content.update(format=value))
-    assert_refused(cli("sample", model), 4, "format", "no whole number")
+    assert_refused(cli("sample", model), 4, "format", "not a whole number")
     shutil.copytree(RUNS / "gmm-interrupted", tmp_path / "run")
     record = json.loads((tmp_path / "run/run.json").read_text(encoding="utf-8"))
     (tmp_path / "run/run.json").write_text(json.dumps({**record, "format": value}), encoding="utf-8")
-    assert_refused(cli("sample", "run"), 4, "run.json", "no whole number")
+    assert_refused(cli("sample", "run"), 4, "run.json", "not a whole number")
 
 
 def test_settings_without_a_version_are_refused(model, cli):
     rewritten(model, lambda content: content.pop("format"))
-    assert_refused(cli("sample", model), 4, "does not say of what format")
+    assert_refused(cli("sample", model), 4, "does not state its format")
 
 
 @pytest.mark.parametrize("notes", [7, None, "x", [], ["x"], {"x": 7}, {"x": None}, {"x": ["y"]}])
@@ -490,7 +490,7 @@ def test_a_path_that_cannot_be_opened_is_refused_as_one_where_nothing_is(words, 
 
 @pytest.mark.parametrize("way", ["pipe", "folder", "device", "link to itself", "missing"])
 @pytest.mark.parametrize("file", ["config.json", "model.safetensors"])
-def test_what_is_wrong_with_a_model_folder_is_told_and_not_that_it_is_no_run(way, file, model, tmp_path, cli):
+def test_errors_of_a_model_folder_name_the_fault_in_it(way, file, model, tmp_path, cli):
     class Chosen(random.Random):
         def choice(self, ways):
             return way

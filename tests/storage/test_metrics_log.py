@@ -19,7 +19,7 @@ def steps(path):
     return [(content["step"], "loss" in content) for _, content in read_log(path)]
 
 
-def test_lines_after_a_step_are_dropped_and_of_each_step_the_first_of_its_kind_is_kept(tmp_path):
+def test_later_and_repeated_lines_are_dropped_from_a_log(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_bytes(line(1) + line(1, validation=2.0) + line(1) + line(3) + line(3, validation=1.0) + line(4))
     keep_lines_until(path, 3, evaluated=True)
@@ -48,9 +48,9 @@ def test_a_log_of_gigabytes_that_take_no_place_is_refused(tmp_path):
     run = Run(tmp_path)
     run.log.write_bytes(line(1))
     os.truncate(run.log, 2**32)
-    with pytest.raises(ArtifactError, match="no log"):
+    with pytest.raises(ArtifactError, match="not a training log"):
         curve_section(run)
-    with pytest.raises(ArtifactError, match="no log"):
+    with pytest.raises(ArtifactError, match="not a training log"):
         keep_lines_until(run.log, 9, evaluated=True)
     assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]
     assert run.log.stat().st_size == 2**32

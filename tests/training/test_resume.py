@@ -400,9 +400,9 @@ def test_resuming_on_other_data_names_the_difference(tmp_path):
     wide = np.column_stack([rows, rows[:, 0] * 2 + 1])
     for values, header, said in (
         (rows[:80], "a,b", "there were 90 rows, and there are 80"),
-        (rows[:, :1], "a", "column 'b' is not there any more"),
+        (rows[:, :1], "a", "column 'b' is missing"),
         (wide, "a,b,c", "column 'c' is new"),
-        (rows + 1, "a,b", "values in them are others"),
+        (rows + 1, "a,b", "some values differ"),
     ):
         write(values, header)
         with pytest.raises(ArtifactError, match=said):

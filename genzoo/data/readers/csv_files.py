@@ -19,25 +19,26 @@ from genzoo.data.table_source import TableSource, numbered
 from genzoo.errors import DataError
 
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "null", "NULL", "None", "<NA>", "#N/A")
-"""What stands for a missing value."""
+"""Texts that mean a missing value."""
 
 
 _LOOKED_AT = 100
-"""Rows by which a header is told from values."""
+"""Number of rows that are examined to detect a header."""
 
 
 _LONG_WHOLE = re.compile(r"\s*[+-]?\d{16,}\s*")
 
 
 class CsvSource(TableSource):
-    """A file of text, one row a line.
+    """A text file with one row a line.
 
-    The separator of a `.tsv` file is the tab; of others it is the comma, or the semicolon or tab where the first row
+    The separator of a `.tsv` file is the tab. In other files it is the comma, or the semicolon or tab if the first row
     has no comma.
 
     Arguments:
-        header: whether the first row names the columns; `auto` where it does if it is all text and no name stands
-            twice, or some column below is numeric.
+        path: the file.
+        header: whether the first row names the columns. Defaults to `auto`: it does if it holds only text and either
+            a column below it has a number or all its names differ.
 
     Raises:
         DataError: the file cannot be read, or holds no rows.
@@ -75,7 +76,7 @@ class CsvSource(TableSource):
                 convert_options=convert,
             )
         except (pa.ArrowException, OSError) as error:
-            self._refuse_ragged()
+            self._check_fields()  # names the line, if a line is the cause
             raise DataError(f"{self._path} cannot be read as a table: {error}.") from error
         settle = {name: self._settled_text if name in texts else self._settled for name in columns}
         return pa.table({name: settle[name](name, found.column(raw[name])) for name in columns})
@@ -90,7 +91,7 @@ class CsvSource(TableSource):
         return rows
 
     def _records(self) -> Iterator[tuple[int, list[str]]]:
-        """Every row that is not blank, with the number of its last line, from 1."""
+        """Yield every row that is not blank, with the number of its last line, from 1."""
         try:
             with self._path.open(encoding="utf-8-sig", newline="") as file:
                 reader = csv.reader(file, delimiter=self._delimiter)
@@ -105,10 +106,10 @@ class CsvSource(TableSource):
             raise DataError(f"{self._path} cannot be read: {error.strerror}.") from error
 
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
-        """The records below the header."""
+        """Yield the records below the header."""
         return itertools.islice(self._records(), int(self._header), None)
 
-    def _refuse_ragged(self) -> None:
+    def _check_fields(self) -> None:
         for line, fields in self._records():
             if len(fields) != len(self._raw):
                 raise DataError(
@@ -117,9 +118,13 @@ class CsvSource(TableSource):
                 )
 
     def _settled(self, name: str, values: Any) -> Any:
-        """A column whose type was inferred: text that is mostly numbers was meant to be numbers."""
+        """Return a column of inferred type; if most of its texts are numbers, all must be numbers.
+
+        Raises:
+            DataError: a text is not a number in a column of numbers, or a whole number is too large to be exact.
+        """
         if pa.types.is_floating(values.type):
-            self._refuse_inexact(name, values)
+            self._check_exact(name, values)
         if not pa.types.is_string(values.type):
             return values
         counted = pc.value_counts(values.drop_null())
@@ -129,16 +134,16 @@ class CsvSource(TableSource):
             return values
         if all(numeric):
             return pa.chunked_array([[None if text is None else float(text) for text in values.to_pylist()]])
-        Column(name, values, self.shown, self.where).numbers()  # names the text that is none
+        Column(name, values, self.shown, self.where).numbers()  # raises, and names the text
         return values
 
     def _settled_text(self, name: str, values: Any) -> Any:
-        """A column read as text: whole numbers that are written as numbers are, not as 007, may be numbers again."""
+        """Return a column read as text, as int64 if all its texts are plain whole numbers; 007 is not one."""
         whole = all(re.fullmatch(r"0|-?[1-9]\d{0,14}", text) for text in values.drop_null().unique().to_pylist())
         return values.cast(pa.int64()) if whole else values
 
-    def _refuse_inexact(self, name: str, values: Any) -> None:
-        """Refuse whole numbers so long that they were read as floating point."""
+    def _check_exact(self, name: str, values: Any) -> None:
+        """Raise if a whole number is so large that it was read as floating point."""
         largest = pc.max(pc.abs(values)).as_py()
         if largest is None or largest <= LARGEST_WHOLE:
             return
@@ -150,7 +155,7 @@ class CsvSource(TableSource):
 
 
 def _is_header(rows: list[list[str]]) -> bool:
-    """Whether the first of some rows names the columns."""
+    """Return whether the first row names the columns."""
     names, below = rows[0], rows[1:]
     spelt = [name.strip() for name in (names if names[0].strip() else names[1:])]  # R and pandas leave the first empty
     if any(is_number(name) or name in MISSING for name in spelt):

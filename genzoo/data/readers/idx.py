@@ -20,15 +20,15 @@ _UNSIGNED_BYTE = 0x08
 
 
 def is_idx(path: Path) -> bool:
-    """Whether a file's name is that of idx data, such as `train-images-idx3-ubyte.gz`."""
+    """Return whether a file is named like idx data, such as `train-images-idx3-ubyte.gz`."""
     return path.name.removesuffix(".gz").endswith(("-ubyte", ".idx", ".ubyte"))
 
 
 def read_idx_array(path: Path) -> Array:
-    """The array of unsigned bytes in one idx file.
+    """Read the array of unsigned bytes in one idx file.
 
     Raises:
-        DataError: the file is no idx file of bytes, or is shorter or longer than its header says.
+        DataError: the file is not an idx file of bytes, or is shorter or longer than its header says.
     """
     opener = gzip.open if path.suffix == ".gz" else open
     try:
@@ -44,15 +44,16 @@ def read_idx_array(path: Path) -> Array:
     except (OSError, EOFError, zlib.error, struct.error) as error:
         raise DataError(f"{path} cannot be read as an idx file: {error}.") from error
     if len(content) != count:
-        raise DataError(f"{path} claims {shape} values and holds {'more' if len(content) > count else len(content)}.")
+        held = "more" if len(content) > count else f"only {len(content)}"
+        raise DataError(f"{path} declares an array of shape {shape}, {count} values, and holds {held}.")
     return np.frombuffer(content, np.uint8).reshape(shape)
 
 
 def read_idx(path: Path) -> Dataset:
-    """The images of one idx file, with the labels of the file beside it where there is one.
+    """Read the images of one idx file, with labels if the file of labels lies beside it.
 
     Raises:
-        DataError: as `read_idx_array`; or it holds no images.
+        DataError: as `read_idx_array`; or the file holds no images.
     """
     images, labels = _read_pair(path)
     check_values(str(path), images)
@@ -60,7 +61,7 @@ def read_idx(path: Path) -> Dataset:
 
 
 def read_idx_pair(name: str, train: Path, test: Path) -> Dataset:
-    """Training and test images as one dataset whose last rows are its own test set."""
+    """Read training and test images as one dataset; its last rows are its own test set."""
     (images, labels), (test_images, test_labels) = _read_pair(train), _read_pair(test)
     events = np.concatenate([images, test_images])
     both = None if labels is None or test_labels is None else np.concatenate([labels, test_labels])

@@ -21,13 +21,14 @@ _GRAY_MODES = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L
 
 
 def read_folder(path: Path, settings: DataSettings) -> Dataset:
-    """Every image below `path`, as 8-bit grey or RGB of one size.
+    """Read every image in a folder and its subfolders, as 8-bit gray or RGB images of one size.
 
-    Grey stays grey where all images are; one in colour makes all RGB, unless `color` says otherwise. With `size`,
-    images are resized so that their shorter side fits and cut to the centre square.
+    Images stay gray if all of them are. One color image makes all of them RGB, unless `color` is set. With `size`,
+    the shorter side of each image is resized to `size`, and the center square is cut out.
 
     Raises:
-        DataError: no image, an unreadable one (unless `skip_bad`), or different sizes without `size`.
+        DataError: there is no image, one cannot be read (unless `skip_bad` is set), or sizes differ and `size` is not
+            set.
     """
     files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
     if not files:
@@ -51,7 +52,7 @@ def read_folder(path: Path, settings: DataSettings) -> Dataset:
 
 
 def _read_image(file: Path, settings: DataSettings) -> Array:
-    """One image as `(C, H, W)` bytes."""
+    """Read one image as `(C, H, W)` bytes."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -69,7 +70,7 @@ def _read_image(file: Path, settings: DataSettings) -> Array:
 
 
 def _convert(image: Image.Image, settings: DataSettings) -> Image.Image:
-    if image.mode.startswith("I"):  # 16-bit grey comes as I or I;16; Pillow would clip it to 255
+    if image.mode.startswith("I"):  # 16-bit gray comes as I or I;16; Pillow would clip it to 255
         image = Image.fromarray((np.asarray(image, np.int64) // 257).clip(0, 255).astype(np.uint8))
     elif image.mode == "F":
         image = Image.fromarray((np.asarray(image, np.float64).clip(0, 1) * 255).round().astype(np.uint8))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from genzoo.spec import ColumnType, DataSpec, Feature
 from genzoo.typing import Array
 
 LARGEST = 2**33
-"""Bytes that a file may unpack to."""
+"""Largest number of bytes that a file may unpack to."""
 
 
 _MOST_MEMBERS = 1_000
@@ -26,29 +26,29 @@ _HARMLESS, _STEEPEST = 2**28, 200
 
 
 def check_unpacked(path: Path, packed: int, unpacked: int) -> None:
-    """Refuse what would unpack to too much, or to far more than data do.
+    """Check how many bytes a file unpacks to.
 
     Raises:
-        DataError: it is too large, or a bomb.
+        DataError: it unpacks to more than `LARGEST` bytes, or compresses so well that it is probably a zip bomb.
     """
     if unpacked > LARGEST or (unpacked > _HARMLESS and unpacked > _STEEPEST * packed):
         raise DataError(
-            f"{path} would unpack from {packed} to {unpacked} bytes, which genzoo does not do. Unpack it yourself, if "
-            f"you trust it, and give .npy."
+            f"{path} would unpack from {packed} to {unpacked} bytes, which genzoo does not do. If you trust the file, "
+            f"unpack it yourself to .npy."
         )
 
 
 def check_archive(path: Path) -> None:
-    """Refuse a zip archive, such as `.npz`, of too many members or too much in them.
+    """Check the size and the number of members of a zip archive, such as `.npz`.
 
     Raises:
         DataError: as `check_unpacked`; or it has too many members.
-        OSError, zipfile.BadZipFile: it is none.
+        OSError, zipfile.BadZipFile: the file is not a zip archive.
     """
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
     if len(members) > _MOST_MEMBERS:
-        raise DataError(f"{path} holds {len(members)} arrays, more than genzoo looks at.")
+        raise DataError(f"{path} holds {len(members)} arrays, and genzoo reads at most {_MOST_MEMBERS}.")
     check_unpacked(path, path.stat().st_size, sum(member.file_size for member in members))
 
 
@@ -58,34 +58,26 @@ _EVENT_KEYS = ("x", "X", "data", "images", "events", "arr_0")
 _LABEL_KEYS = ("y", "labels", "label", "target")
 
 
-_COLUMNS: dict[str, ColumnType] = {
-    "bool": "bool",
-    "int8": "int8",
-    "int16": "int16",
-    "int32": "int32",
-    "int64": "int64",
-    "uint8": "uint8",
-    "uint16": "uint16",
-    "uint32": "uint32",
-    "uint64": "uint64",
-    "float16": "float32",
-    "float32": "float32",
-}
+_OWN_NAMES: dict[str, ColumnType] = {name: name for name in get_args(ColumnType)}
+_TYPES = _OWN_NAMES | {"float16": "float32"}
+"""Types of columns by the names that NumPy prints; other types are stored as float64."""
 
 
 _STORED = {"bool": "uint8", "int8": "int16", "uint16": "int32", "uint32": "int64", "uint64": "int64"}
 
 
 def read_array(path: Path) -> Dataset:
-    """Images `(N, H, W)`, `(N, H, W, C)`, `(N, C, H, W)` or a table `(N, C)` from a NumPy file.
+    """Read images `(N, H, W)`, `(N, H, W, C)`, `(N, C, H, W)` or a table `(N, C)` from a NumPy file.
+
+    NaN in a table is a missing value.
 
     Raises:
-        DataError: not a NumPy file of numbers, of another rank, empty, or with values that are not finite;
-            NaN in a table is a missing value.
+        DataError: the file is not a NumPy file of numbers, the array has another rank or is empty, or a value is not
+            finite.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # NumPy only warns of sizes that overflow
+            warnings.simplefilter("error")  # if a size overflows, NumPy only warns
             if path.suffix == ".npz" and zipfile.is_zipfile(path):
                 check_archive(path)
             loaded = np.load(path, mmap_mode="r" if path.suffix == ".npy" else None, allow_pickle=False)
@@ -101,23 +93,23 @@ def read_array(path: Path) -> Dataset:
             f"{path} cannot be read as a NumPy file of numbers: {str(error) or type(error).__name__}."
         ) from error
     if not all(isinstance(array, np.ndarray) for array in arrays.values()):
-        raise DataError(f"{path} holds members that are no arrays.")
+        raise DataError(f"{path} holds members that are not arrays.")
     return _choose(path, arrays)
 
 
 def _choose(path: Path, arrays: dict[str, Array]) -> Dataset:
-    """The events and labels among several arrays."""
+    """Pick the events and the labels from several arrays."""
     known = [key for key in _EVENT_KEYS if key in arrays]
     wide = [key for key, array in arrays.items() if array.ndim >= 2]
     if not known and len(wide) != 1:
         names = ", ".join(arrays) or "none"
-        raise DataError(f"{path} holds the arrays {names}; keep the events under 'x', and labels under 'y'.")
+        raise DataError(f"{path} holds the arrays {names}. Name the array of events 'x', and the array of labels 'y'.")
     labels = next((arrays[key] for key in _LABEL_KEYS if key in arrays), None)
     return array_dataset(path.stem, arrays[known[0] if known else wide[0]], labels, str(path))
 
 
 def array_dataset(name: str, events: Array, labels: Array | None = None, shown: str = "The array") -> Dataset:
-    """A dataset of an array already in memory; the same rules as for a file.
+    """Return an array in memory as a dataset, with the same rules as for a file.
 
     Raises:
         DataError: as `read_array`.
@@ -128,7 +120,7 @@ def array_dataset(name: str, events: Array, labels: Array | None = None, shown: 
         raise DataError(f"{shown} has shape {events.shape}; images are (N, H, W) or (N, H, W, C), tables (N, columns).")
     if events.dtype == np.uint64 and len(events) and events.max() > np.iinfo(np.int64).max:
         raise DataError(f"{shown} holds whole numbers beyond 2^63; store them as floating point.")
-    kind = _COLUMNS.get(events.dtype.name, "float64")
+    kind = _TYPES.get(events.dtype.name, "float64")
     stored = _STORED.get(events.dtype.name)
     if events.dtype.itemsize == 2 and events.dtype.kind == "f":
         stored = "float32"
@@ -159,5 +151,5 @@ def _image_spec(events: Array) -> DataSpec:
     for bounds in ((0.0, 1.0), (-1.0, 1.0)):
         if bounds[0] <= low and high <= bounds[1]:
             return image_spec(events, bounds, quantum)
-    # Bounds that were only observed are the transform's to find, in the training rows alone.
+    # Bounds are left undeclared: the transform measures them, on the training rows only.
     return image_spec(events, None, quantum)

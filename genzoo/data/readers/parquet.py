@@ -14,11 +14,11 @@ from genzoo.data.table_source import PANDAS_INDEX, TableSource
 from genzoo.errors import DataError
 
 LARGE = 2**28
-"""Bytes of numbers from which a Parquet file is read a row group at a time."""
+"""Size of the array, in bytes, above which a Parquet file is read one row group at a time."""
 
 
 class ArrowFileSource(TableSource):
-    """A file of typed columns.
+    """A Parquet, Arrow or Feather file.
 
     Raises:
         DataError: the file cannot be read.
@@ -66,7 +66,7 @@ def _is_plain(kind: Any) -> bool:
 
 
 def _open_arrow(file: Any) -> Any:
-    """A reader of Arrow's file or stream format."""
+    """Open Arrow's file or stream format."""
     try:
         return pa.ipc.open_file(file)
     except pa.ArrowInvalid:
