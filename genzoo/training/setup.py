@@ -316,7 +316,7 @@ def _by_gradient(
         most = len(source.rows) // objective.batches_per_step
         raise ConfigError(
             f"There are {len(source.rows)} training rows and a step takes {size} events. "
-            f"Use {f'--batch-size {most} or less, or ' if most else ''}more data."
+            f"Use {f'--batch-size {most} (training.batch_size={most}) or less, or ' if most else ''}more data."
         )
     loader = make_loader(
         source.dataset,
