@@ -83,7 +83,7 @@ benchmark: install
 	$(BIN)/python benchmarks/vae.py
 	@if $(BIN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then $(MAKE) gpu; fi
 
-# Under 8 minutes on one GPU; writes docs/performance.md.
+# About 8 minutes on one GPU; writes docs/performance.md.
 gpu: install
 	$(BIN)/python benchmarks/gpu.py
 

@@ -1,7 +1,7 @@
 """How fast genzoo is on one GPU, beside the same work as a plain PyTorch loop, eager and under torch.compile.
 
-Takes under 8 minutes, needs no network, and writes each row to docs/performance.md as soon as it is measured. Rows that
-no longer fit the budget are named and skipped. On a CPU the sizes are shortened, so the figures mean nothing: they are
+Keeps to a budget of 8 minutes, needs no network, and writes each row to docs/performance.md as soon as it is measured.
+Rows that no longer fit are named and skipped. On a CPU the sizes are shortened, so the figures mean nothing: they are
 printed, and written only with --out.
 
     python benchmarks/gpu.py [--minutes 8] [--only NAME ...] [--short] [--device auto] [--out PAGE]
@@ -24,6 +24,7 @@ from gpu_rows.row import Place, Row
 from gpu_rows.rows import ROWS
 
 import genzoo
+from genzoo.errors import GenzooError
 from genzoo.runtime.device import resolve_device
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
@@ -31,7 +32,10 @@ PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 
 def main() -> None:
     arguments = parse()
-    device = resolve_device(arguments.device)
+    try:
+        device = resolve_device(arguments.device)
+    except GenzooError as error:
+        sys.exit(str(error))
     place = Place(device, arguments.short or device.type != "cuda")
     out = arguments.out or (None if place.short else PAGE)
     print(f"{place.machine}; {', '.join(f'{name} {version}' for name, version in versions(place).items())}")
@@ -116,8 +120,8 @@ def show(line: dict[str, str], seconds: float) -> None:
     """Print what was measured of a row, a column per line."""
     for column, text in line.items():
         if column not in ("row", "workload", "measured") and text != DASH:
-            print(f"    {column:18} {text}")
-    print(f"    {'measured in':18} {seconds:.0f} s", flush=True)
+            print(f"    {column:20} {text.replace('**', '')}")
+    print(f"    {'measured in':20} {seconds:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -96,6 +96,28 @@ def test_work_of_a_pass_of_em_equals_that_computed_by_hand(bench):
     assert row.work(whole, None, None) == bench.limits.Work(2 * 2 * 2 * 1e6 * 64 * 64, 4 * 1e6 * 64)
 
 
+def test_launches_of_a_step_count_kernels_copies_and_graphs(bench):
+    counts = {"cudaLaunchKernel": 6, "cuLaunchKernelEx": 3, "cudaMemcpyAsync": 3, "cudaGraphLaunch": 9, "aten::mm": 3}
+    assert bench.limits.launches_of(counts, 3) == bench.limits.Launches(kernels=4, graphs=3)
+    assert bench.limits.launches_of({"aten::mm": 3}, 3) is None
+
+
+def test_memory_and_launches_of_a_gpu_reach_the_page(bench, place, monkeypatch):
+    """A CPU stands in for the GPU."""
+    monkeypatch.setattr(bench.row.Place, "on_gpu", True)
+    monkeypatch.setattr(bench.measure, "count_launches", lambda advance: bench.limits.Launches(12, 2))
+    for name in ("synchronize", "reset_peak_memory_stats", "empty_cache"):
+        monkeypatch.setattr(torch.cuda, name, lambda *_: None)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda *_: 2 * 2**20)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda *_: 5 * 2**20)
+    row = make_row(bench)
+    result = bench.measure.measure(row, place, bench.limits.Limits(1e9, 1e9, 1e-9), time.monotonic() + 9)
+    cells = bench.page.cells(row, place, result, machine(bench, "NVIDIA H100"))
+    assert cells["peak memory, MiB"] == "3 / 3 / 3"
+    assert cells["launches per step"] == "12 + 2"
+    assert "launches" in cells["share of the limit"]
+
+
 def test_page_keeps_explanation_machines_and_other_rows(bench, tmp_path):
     page = tmp_path / "performance.md"
     page.write_text(PAGE, encoding="utf-8")

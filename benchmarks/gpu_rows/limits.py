@@ -7,7 +7,7 @@ for that part of the step alone, divided by the time of the step.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,7 +124,11 @@ def count_launches(advance: Callable[[int], None], steps: int = 3) -> Launches |
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiler:
         advance(steps)
         torch.cuda.synchronize()
-    counts = {event.key: event.count for event in profiler.key_averages()}
+    return launches_of({event.key: event.count for event in profiler.key_averages()}, steps)
+
+
+def launches_of(counts: Mapping[str, int], steps: int) -> Launches | None:
+    """Return the launches of a step from the numbers of calls by name, or `None` if there are none."""
     kernels = sum(count for name, count in counts.items() if name.startswith(_LAUNCHES))
     graphs = counts.get(_GRAPHS, 0)
     return Launches(kernels / steps, graphs / steps) if kernels + graphs else None

@@ -71,7 +71,9 @@ def cells(row: Row, place: Place, result: Result, machine: Machine) -> dict[str,
         row.describe(place),
         *(_figure(row, place, result, name) for name in CONTENDERS),
         *(_ratio(result.ratios.get(name)) for name in CONTENDERS[1:]),
-        "genzoo runs on the CPU" if row.on_host and "genzoo" in result.timings else _shares(result),
+        "not for genzoo, which computes this on the CPU"
+        if row.on_host and "genzoo" in result.timings
+        else _shares(result),
         DASH if result.launches is None else f"{result.launches.kernels:.0f} + {result.launches.graphs:.0f}",
         _of_each(result, lambda timing: DASH if timing.peak is None else f"{timing.peak / 2**20:,.0f}"),
         {True: "yes", False: "no", None: DASH}[result.repeats],
