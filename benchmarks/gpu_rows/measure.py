@@ -24,7 +24,7 @@ class Timing:
     Arguments:
         step: median seconds of a step.
         start: seconds to build it, to compile it, and for its first steps.
-        peak: most bytes of GPU memory beyond the shared data; `None` on a CPU.
+        peak: most bytes of GPU memory, with its own copy of the data; `None` on a CPU.
     """
 
     step: float
