@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
-.PHONY: install demo test precision full oracles crash check format benchmark fuzz clean
+.PHONY: install demo test precision full oracles crash check format benchmark gpu fuzz clean
 
 install: .venv/installed
 
@@ -81,6 +81,11 @@ benchmark: install
 	$(BIN)/python benchmarks/selection.py
 	$(BIN)/python benchmarks/evaluate.py
 	$(BIN)/python benchmarks/vae.py
+	@if $(BIN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then $(MAKE) gpu; fi
+
+# About 8 minutes on one GPU; writes docs/performance.md.
+gpu: install
+	$(BIN)/python benchmarks/gpu.py
 
 # 20,000 mutants of model folders, runs and comparisons: loaded, sampled and scored, or refused in words.
 fuzz: install

@@ -13,6 +13,7 @@ SHORTEST = {
     "digits": "--seeds 1 -o training.epochs=1",
     "evaluate": "--events 200 --threads 1",
     "gmm": "--rounds 1 --passes 1 --case 3",
+    "gpu": "--short",
     "plugins": "--rounds 1 --many 4 --few 2",
     "promises": "gaussian",
     "scale": "--rows 1 2 --passes 4",
