@@ -59,6 +59,17 @@ def _fields_at(cls: type[BaseModel], path: tuple[int | str, ...]) -> Iterable[st
     ]  # what tells classes apart is nobody's option
 
 
+def as_sentence(description: str) -> str:
+    """Write the description of a field as a sentence.
+
+    Examples:
+        >>> as_sentence("rows per update")
+        'Rows per update.'
+    """
+    end = "" if description.endswith((".", "!", "?")) else "."
+    return f"{description[:1].upper()}{description[1:]}{end}" if description else ""
+
+
 def describe_fields(cls: type[BaseModel]) -> list[tuple[str, str, str, str]]:
     """Name, type with bounds, default and description of every field, from the class itself."""
     schema = cls.model_json_schema()

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from genzoo.config.flags import flagged_settings
 from genzoo.config.layers import merge, merge_training
 from genzoo.config.settings import (
     TRAINING_CLASSES,
@@ -41,16 +42,8 @@ CALLED = {"gradient": "gradients", "em": "expectation-maximization"}
 """What trains a model, in words, by the kind of its objective."""
 
 
-FLAGS = {
-    "optimizer": "--lr",
-    "batch_size": "--batch-size",
-    "patience": "--patience",
-    "eval_every": "--eval-every",
-    "metrics": "--metric",
-    "monitor": "--monitor",
-    "features": "--features",
-}
-"""Settings of a training that have a command-line option of their own."""
+FLAGS = {setting.path[1]: setting.option for setting in flagged_settings(RunConfig) if setting.path[0] == "training"}
+"""Command-line options of settings of a training, by the name of the setting."""
 
 
 def options_class(entry: Entry[ModelSpec] | Entry[ObjectiveSpec]) -> type[BaseModel]:

@@ -317,7 +317,7 @@ def test_paths_wheels_and_editable_folders_are_frozen_and_restored(environment, 
         "\n".join(["# from another machine", *lines, "genzoo-never==3.0", f"-e {tmp_path}/gone"]), encoding="utf-8"
     )
     result = environment.genzoo("plugins", "restore", file, **build)
-    assert_refused(result, 3, "genzoo-never==3.0 cannot be had", "no file or folder", "All others are installed")
+    assert_refused(result, 3, "genzoo-never==3.0 cannot be installed", "no file or folder", "All others are installed")
     assert names <= environment.models()
 
 

@@ -495,7 +495,7 @@ def test_results_that_could_not_be_written_are_a_failure():
         command = [sys.executable, "-m", "genzoo", "models", "--json"]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 1
-    assert done.stderr.startswith("Error: The system refused")
+    assert done.stderr.startswith("Error: The operating system reported")
     assert "Exception" not in done.stderr
 
 
