@@ -64,7 +64,7 @@ _COMMON = frozenset({"options", "split", "training"})
     "--out",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Folder for reports and the best model. If it holds the same comparison, that is continued.",
+    help="Folder for reports and the best model. A comparison that it already holds is continued.",
 )
 @click.option(
     "-o",

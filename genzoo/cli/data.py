@@ -44,20 +44,20 @@ def data_command(data: str | None, as_json: bool, **given: Any) -> None:
     from genzoo.data.loading import open_dataset
 
     settings = validate(DataSettings, data_layer(data, given), "Data")
-    found = inspect(open_dataset(settings, get_registry()))
+    inspection = inspect(open_dataset(settings, get_registry()))
     if as_json:
-        click.echo(json.dumps(found.as_dict(), indent=2))
+        click.echo(json.dumps(inspection.as_dict(), indent=2))
         return
-    for key, value in found.facts.items():
+    for key, value in inspection.facts.items():
         print_line(f"{key}: {value}")
-    if found.columns:
-        missing = any(column.missing for column in found.columns)
+    if inspection.columns:
+        missing = any(column.missing for column in inspection.columns)
         header = ["column", "type", "kind", "values", *["missing"] * missing]
-        cells = [[c.name, c.type, c.kind, c.values, *[str(c.missing)] * missing] for c in found.columns]
+        cells = [[c.name, c.type, c.kind, c.values, *[str(c.missing)] * missing] for c in inspection.columns]
         click.echo()
         show_table(header, cells)
         click.echo()
-    for remark in found.remarks:
+    for remark in inspection.remarks:
         print_line(f"look at: {remark}")
-    if not found.remarks:
+    if not inspection.remarks:
         click.echo("nothing looks wrong")

@@ -80,7 +80,7 @@ def evaluate_command(
         trained_on = None if opened is None else _training_rows(opened)
         rows = np.arange(len(dataset))
         split = f"all rows of {given['data']}"
-    found = evaluate(
+    evaluation = evaluate(
         fitted,
         dataset,
         rows,
@@ -93,12 +93,12 @@ def evaluate_command(
         draws=draws or DRAWS,
         average=None if opened is None else opened.config.ema,
     )
-    _show(found, fitted.model, given["data"], as_json)
-    asked = [metric.name for metric in chosen if metrics and metric.name in found.reasons]
+    _show(evaluation, fitted.model, given["data"], as_json)
+    asked = [metric.name for metric in chosen if metrics and metric.name in evaluation.reasons]
     if asked:
         from genzoo.errors import DataError
 
-        raise DataError(f"Metric {asked[0]!r} has no score: {found.reasons[asked[0]]}.")
+        raise DataError(f"Metric {asked[0]!r} has no score: {evaluation.reasons[asked[0]]}.")
 
 
 def _open(path: str) -> Run | None:
@@ -134,35 +134,35 @@ def _training_rows(run: Run) -> tuple[Dataset, Rows] | None:
     return dataset, train
 
 
-def _show(found: Evaluation, model: str, data: str | None, as_json: bool) -> None:
+def _show(evaluation: Evaluation, model: str, data: str | None, as_json: bool) -> None:
     if as_json:
         from genzoo.storage.json_files import to_json
 
-        click.echo(to_json(_as_dict(found, model), indent=2, ascii_only=True))
+        click.echo(to_json(_as_dict(evaluation, model), indent=2, ascii_only=True))
         return
     from genzoo.reports.terminal import print_scores
 
     events = "test events, which it was not trained on" if data is None else f"events of {data}"
-    print_line(f"{model} on {found.events} {events}")
-    if len(found.unobserved):
+    print_line(f"{model} on {evaluation.events} {events}")
+    if len(evaluation.unobserved):
         from genzoo.metrics.likelihood import named_rows
 
-        print_line(f"left out, because all their values are missing: {named_rows(found.unobserved)}")
-    print_scores(found.scores, found.reasons, terminal_width())
+        print_line(f"left out, because all their values are missing: {named_rows(evaluation.unobserved)}")
+    print_scores(evaluation.scores, evaluation.reasons, terminal_width())
 
 
-def _as_dict(found: Evaluation, model: str) -> dict[str, Any]:
-    likelihood = found.scores.get("log-likelihood")
+def _as_dict(evaluation: Evaluation, model: str) -> dict[str, Any]:
+    likelihood = evaluation.scores.get("log-likelihood")
     return {
         "model": model,
-        "events": found.events,
+        "events": evaluation.events,
         "log_likelihood": {
             "test": None if likelihood is None else likelihood.value,
             "se": None if likelihood is None else likelihood.error,
-            "kind": found.kind,
-            "measure": found.measure,
+            "kind": evaluation.kind,
+            "measure": evaluation.measure,
         },
-        "metrics": {name: dataclasses.asdict(score) for name, score in found.scores.items()},
-        "reasons": dict(found.reasons),
-        "unobserved": found.unobserved.tolist(),
+        "metrics": {name: dataclasses.asdict(score) for name, score in evaluation.scores.items()},
+        "reasons": dict(evaluation.reasons),
+        "unobserved": evaluation.unobserved.tolist(),
     }

@@ -44,13 +44,13 @@ def cluster_command(run: str, out: Path | None, device: str, as_json: bool, **gi
 
     check_destination(out)
     fitted = load(run, device)
-    found = cluster(fitted, open_data(fitted, given))
-    columns = {"cluster": found.label, "probability": found.probability}
-    summary = {"rows": len(found.label), "sizes": found.sizes, "adjusted_rand_index": found.rand_index}
-    sizes = ", ".join(f"{label}: {count}" for label, count in found.sizes.items())
-    lines = [f"{len(found.label)} rows, sizes {sizes}"]
-    if found.rand_index is not None:
-        lines.append(f"adjusted Rand index against the labels: {found.rand_index:.4f}")
+    clusters = cluster(fitted, open_data(fitted, given))
+    columns = {"cluster": clusters.label, "probability": clusters.probability}
+    summary = {"rows": len(clusters.label), "sizes": clusters.sizes, "adjusted_rand_index": clusters.rand_index}
+    sizes = ", ".join(f"{label}: {count}" for label, count in clusters.sizes.items())
+    lines = [f"{len(clusters.label)} rows, sizes {sizes}"]
+    if clusters.rand_index is not None:
+        lines.append(f"adjusted Rand index against the labels: {clusters.rand_index:.4f}")
     show_columns(out, columns, summary if as_json else None, lines)
 
 

@@ -47,8 +47,8 @@ def install_command(
     """Install plugins without changing genzoo.
 
     PKG is a name, with or without versions (genzoo-theirs, "genzoo-theirs>=2"), a path, a wheel or a URL. pip resolves
-    it with genzoo, torch and their dependencies fixed at the installed versions. The plan is printed, and then exactly
-    that is installed. A new process then loads the plugins and lists what they add.
+    it with genzoo, torch and their dependencies fixed at the installed versions. The plan is printed and then
+    installed exactly. A new process then loads the plugins and lists what they add.
 
     \b
     genzoo install genzoo-theirs

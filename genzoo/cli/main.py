@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     failed check, 6 diverged training, 130 an interrupt (SIGINT) and 143 a termination (SIGTERM).
 
     Arguments:
-        arguments: words of the command line. Defaults to those of this process.
+        arguments: words of the command line. Defaults to `sys.argv`.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words[:1]
@@ -116,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @contextlib.contextmanager
 def _former_names_noted() -> Iterator[None]:
-    """Print a note, once, for each option that is given under a former name."""
+    """Print one note per option given under a former name."""
     noted: set[str] = set()
     shown = warnings.showwarning
 

@@ -99,17 +99,17 @@ def check_command(names: tuple[str, ...], kind: str, options: tuple[str, ...], l
     asked = _asked(options, kind)
     for name in names:
         _ = subject_of(name, kind).entry  # type: ignore[arg-type]
-    found = {name: _check(name, kind, asked) for name in names}
+    results = {name: _check(name, kind, asked) for name in names}
     if as_json:
         import json
 
         click.echo(
-            json.dumps({name: [_as_dict(one) for one in outcomes] for name, outcomes in found.items()}, indent=2)
+            json.dumps({name: [_as_dict(one) for one in outcomes] for name, outcomes in results.items()}, indent=2)
         )
     else:
-        for name, outcomes in found.items():
+        for name, outcomes in results.items():
             _show(name, outcomes)
-    broken = [name for name, outcomes in found.items() if any(one.state == "broken" for one in outcomes)]
+    broken = [name for name, outcomes in results.items() if any(one.state == "broken" for one in outcomes)]
     if broken:
         raise CheckError(f"{' and '.join(map(repr, broken))} broke promises; see above.")
 

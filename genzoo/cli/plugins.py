@@ -32,16 +32,16 @@ def doctor_command(name: str | None, as_json: bool) -> None:
     Each plugin is imported in a new process, and the import timed. Problems are: it imports torch or prints, a
     reference in its specs is missing or of the wrong kind, or a requirement is not installed.
     """
-    found = _examine(name)
+    diagnoses = _examine(name)
     around = environment_findings()
     if as_json:
         import json
 
-        plugins = [dataclasses.asdict(diagnosis) for diagnosis in found]
+        plugins = [dataclasses.asdict(diagnosis) for diagnosis in diagnoses]
         click.echo(json.dumps({"plugins": plugins, "findings": around}, indent=2))
     else:
-        _show(found, around)
-    count = len(around) + sum(len(diagnosis.findings) for diagnosis in found)
+        _show(diagnoses, around)
+    count = len(around) + sum(len(diagnosis.findings) for diagnosis in diagnoses)
     if count:
         raise CheckError(f"{'One finding' if count == 1 else f'{count} findings'} above.")
 
@@ -60,7 +60,7 @@ def _examined_state(diagnosis: Diagnosis) -> str:
     return f"{diagnosis.state}, bundled" if diagnosis.bundled else diagnosis.state
 
 
-def _show(found: list[Diagnosis], around: list[str]) -> None:
+def _show(diagnoses: list[Diagnosis], around: list[str]) -> None:
     rows = [
         [
             d.distribution,
@@ -69,12 +69,12 @@ def _show(found: list[Diagnosis], around: list[str]) -> None:
             _examined_state(d),
             "–" if d.milliseconds is None else f"{d.milliseconds:.0f} ms",
         ]
-        for d in found
+        for d in diagnoses
     ]
     show_table(["distribution", "version", "plugin", "state", "import"], rows)
     for text in around:
         click.echo(f"\n{text}")
-    for diagnosis in found:
+    for diagnosis in diagnoses:
         for text in diagnosis.findings:
             click.echo(f"\n{diagnosis.distribution}: {text}")
 
@@ -105,7 +105,7 @@ def list_command(as_json: bool) -> None:
 
 def show_states(as_json: bool) -> None:
     """Print the state of every installed plugin."""
-    states = [_looked_at(get_manager(), state) for state in get_manager().states]
+    states = [_with_references(get_manager(), state) for state in get_manager().states]
     if as_json:
         import json
 
@@ -124,9 +124,9 @@ def _state(state: PluginState) -> str:
     return f"{state.state}, bundled" if state.bundled else state.state
 
 
-def _looked_at(found: PluginManager, state: PluginState) -> PluginState:
+def _with_references(manager: PluginManager, state: PluginState) -> PluginState:
     """Add the references of a plugin that cannot be resolved to its state."""
-    wrong = [] if state.distribution == CORE else list(unresolved_references(found.brought(state)))
+    wrong = [] if state.distribution == CORE else list(unresolved_references(manager.brought(state)))
     if not wrong:
         return state
     reason = " ".join([*filter(None, [state.reason]), *wrong])

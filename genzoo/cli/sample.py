@@ -82,12 +82,13 @@ def sample_command(
 
     fitted = load(run, device)
     if traverse:
-        found = _traverse(fitted, 7 if count is None else count, out, seed, escape_formulas)
+        content, line = _traverse(fitted, 7 if count is None else count, out, seed, escape_formulas)
     elif ends is not None:
-        found = _interpolate(run, fitted, ends, 10 if count is None else count, out, seed, escape_formulas, given)
+        content, line = _interpolate(
+            run, fitted, ends, 10 if count is None else count, out, seed, escape_formulas, given
+        )
     else:
-        found = _sample(fitted, 64 if count is None else count, out, seed, escape_formulas)
-    content, line = found
+        content, line = _sample(fitted, 64 if count is None else count, out, seed, escape_formulas)
     print_line(json.dumps({**content, "event": fitted.data.describe()}) if as_json else line)
 
 
@@ -145,11 +146,16 @@ def _traverse(
     check_decoder(fitted)
     out = out or _default(fitted, "traversal")
     check_traversal_suffix(out, steps, fitted.data)
-    found = traverse(fitted, steps=steps, seed=seed)
-    _finite(fitted, found.events)
-    save_traversal(out, found, fitted.data, escape_formulas=escape_formulas)
-    content = {"out": str(out), "dimensions": found.dimensions.tolist(), "values": found.values.tolist(), "seed": seed}
-    numbers = ", ".join(map(str, found.dimensions))
+    traversal = traverse(fitted, steps=steps, seed=seed)
+    _finite(fitted, traversal.events)
+    save_traversal(out, traversal, fitted.data, escape_formulas=escape_formulas)
+    content = {
+        "out": str(out),
+        "dimensions": traversal.dimensions.tolist(),
+        "values": traversal.values.tolist(),
+        "seed": seed,
+    }
+    numbers = ", ".join(map(str, traversal.dimensions))
     return content, f"latent dimensions {numbers}, most influential first, {steps} samples each: {out}"
 
 
@@ -180,10 +186,10 @@ def _interpolate(
     else:
         latent = latent_of_samples(fitted, ends, seed=seed)
         between = f"its own samples {ends[0]} and {ends[1]} with seed {seed}, as it has no encoder"
-    found = interpolate(fitted, latent, steps=steps, seed=seed)
-    _finite(fitted, found.events)
-    save_events(out, found.events, fitted.data, columns=min(steps, _LONGEST_ROW), escape_formulas=escape_formulas)
-    way = "spherical" if found.spherical else "straight"
+    path = interpolate(fitted, latent, steps=steps, seed=seed)
+    _finite(fitted, path.events)
+    save_events(out, path.events, fitted.data, columns=min(steps, _LONGEST_ROW), escape_formulas=escape_formulas)
+    way = "spherical" if path.spherical else "straight"
     content = {"out": str(out), "count": steps, "seed": seed, "ends": list(ends), "between": between, "path": way}
     return content, f"{steps} samples on a {way} path between {between}: {out}"
 

@@ -234,7 +234,7 @@ def _option(setting: FlaggedSetting, spec: ModelSpec, trainings: Sequence[type[B
 
 
 def _default(setting: FlaggedSetting, recipe: Mapping[str, Any]) -> object:
-    """Return the default of a setting of the training: the model's own, else that of its field."""
+    """Return the default of a setting of the training, from the model's recipe or else from its field."""
     value: Any = recipe
     for name in setting.path[1:]:
         value = value.get(name) if isinstance(value, Mapping) else None
@@ -279,12 +279,12 @@ def _show_plan(summary: dict[str, Any], config: dict[str, Any], as_json: bool) -
 
 
 def _restarts(record: dict[str, Any]) -> list[str]:
-    """What is to be known of the restarts of EM; nothing for other trainings."""
+    """Describe the restarts of EM; empty for other trainings."""
     restarts = record.get("restarts") or []
     if not restarts:
         return []
     best = record.get("kept") or restarts[0]
-    ended = "converged" if best["converged"] else "did NOT converge: give more with -o training.max_iter=N"
+    ended = "converged" if best["converged"] else "did NOT converge: allow more passes with -o training.max_iter=N"
     lines = [
         f"restart {restarts.index(best) + 1} of {len(restarts)} is kept: {best['log_likelihood']:.6g} nats per event "
         f"after {best['passes']} passes, {ended}"

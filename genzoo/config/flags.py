@@ -100,8 +100,8 @@ def _members(annotation: Any) -> tuple[Any, ...]:
 
 def flagged_settings(cls: type[BaseModel]) -> list[FlaggedSetting]:
     """List the fields of `cls`, and of the settings inside it, that have a command-line option."""
-    found = {setting.path: setting for setting in _walk(cls, ())}  # trainings share some
-    return list(found.values())
+    by_path = {setting.path: setting for setting in _walk(cls, ())}  # trainings share some
+    return list(by_path.values())
 
 
 def _walk(cls: type[BaseModel], path: tuple[str, ...]) -> Iterator[FlaggedSetting]:

@@ -222,7 +222,7 @@ def test_words_after_two_dashes_are_no_flags(cli):
 
 
 def test_a_former_flag_of_one_command_is_unknown_to_another(cli):
-    assert_refused(cli("sample", "run", "--keep", "3"), 2, "No such option '--keep'")
+    assert_refused(cli("sample", "run", "--keep", "3"), 2, "No such option", "--keep")
 
 
 def test_a_model_folder_of_the_current_format_is_read_under_a_former_option_name(tmp_path):
