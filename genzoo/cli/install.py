@@ -181,4 +181,4 @@ def uninstall_command(packages: tuple[str, ...], yes: bool, as_json: bool) -> No
     click.echo(f"Removed: {', '.join(names)}")
     if left:
         pip = f"{shlex.quote(sys.executable)} -m pip uninstall {' '.join(left)}"
-        click.echo(f"Nothing requires any more: {', '.join(left)}. Remove with: {pip}", err=True)
+        click.echo(f"No longer required: {', '.join(left)}. Remove with: {pip}", err=True)

@@ -151,7 +151,7 @@ def test_install_shows_what_it_does_and_what_it_brought_and_uninstall_undoes_it(
     refused_unchanged(environment, 3, ["install", "genzoo-old-dep"], "genzoo-theirs 1.0 requires tiny-dep>=1", "0.5")
     code, out, err = environment.genzoo("uninstall", "genzoo_theirs")
     assert (code, out) == (0, "Removed: genzoo-theirs\n")
-    assert "Nothing requires any more: tiny-dep." in err
+    assert "No longer required: tiny-dep." in err
     assert "genzoo-theirs/theirs" not in environment.models()
 
 
