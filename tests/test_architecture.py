@@ -238,7 +238,7 @@ CONVERTER = "convert_efficientnet.py"
 IMPORTERS = (
     ROOT / "__init__.py",
     ROOT / "plugins" / "registry.py",
-    ROOT / "cli" / "group.py",
+    ROOT / "cli" / "command.py",
     ROOT / "testing" / "__init__.py",
 )
 """The lazy façade, the one door to what plugins registered, and the commands."""

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from genzoo.cli.options import data_layer, features_option, terminal_width, with_data_options
+from genzoo.cli.command import Command
+from genzoo.cli.options import (
+    data_layer,
+    data_option,
+    device_option,
+    features_option,
+    json_option,
+    precision_option,
+    seed_option,
+    with_data_options,
+)
+from genzoo.cli.output import terminal_width
 from genzoo.config.layers import parse_assignments
 from genzoo.config.resolve import layer
 from genzoo.errors import ConfigError, GenzooError
@@ -19,33 +30,63 @@ if TYPE_CHECKING:
 _COMMON = frozenset({"options", "split", "training"})
 
 
-@click.command("compare")
+@click.command("compare", cls=Command)
 @click.argument("models", nargs=-1, required=True, metavar="MODEL[:KEY=V,KEY=A|B,KEY=1..9]...")
-@click.option("--data", required=True, metavar="D", help="Built-in name or path; see: genzoo data.")
-@with_data_options
-@click.option("--by", help="bic, aic, aicc, icl, test, cv or a metric; bic by default where it applies.")
-@click.option("--folds", type=int, default=0, metavar="K", help="Cross-validate with K folds.")
-@click.option("--seeds", type=int, default=1, show_default=True, metavar="N", help="Seeds for the held-out fits.")
-@click.option("--jobs", type=int, default=1, show_default=True, metavar="J", help="Fits at a time.")
-@click.option("--threads", type=int, default=1, show_default=True, metavar="T", help="Threads of each fit.")
-@click.option("--gate", "gates", multiple=True, metavar="EXPR", help="Fail unless the best has, say, 'bic<2400'.")
-@click.option("--expect", metavar="MODEL", help="Fail unless this one is best; with options if you like.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Keep results, and go on from there.")
+@data_option
 @click.option(
-    "-o", "--option", "options", multiple=True, metavar="KEY=VALUE", help="training.NAME or split.NAME of all models."
+    "--by",
+    metavar="CRITERION",
+    help="Rank by bic, aic, aicc, icl, test, cv or a metric.  [default: bic if all models have it]",
+)
+@click.option(
+    "--folds",
+    type=int,
+    default=0,
+    metavar="K",
+    help="Cross-validate with K folds, too.  [default: no cross-validation]",
+)
+@click.option(
+    "--seeds", type=int, default=1, show_default=True, metavar="N", help="Seeds to repeat held-out fits with."
+)
+@click.option("--jobs", type=int, default=1, show_default=True, metavar="N", help="Number of fits at a time.")
+@click.option("--threads", type=int, default=1, show_default=True, metavar="N", help="Threads per fit.")
+@click.option(
+    "--gate",
+    "gates",
+    multiple=True,
+    metavar="EXPR",
+    help="Exit with 5 unless the best model satisfies EXPR, such as 'bic<2400'; may be repeated.",
+)
+@click.option(
+    "--expect", metavar="MODEL", help="Exit with 5 unless MODEL is the best; it may have options, as in gmm:KEY=V."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder for reports and the best model. A comparison that it already holds is continued.",
+)
+@click.option(
+    "-o",
+    "--option",
+    "options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Set training.NAME or split.NAME of all models; may be repeated.",
 )
 @features_option
-@click.option("--seed", type=int, default=0, envvar="GENZOO_SEED", show_default=True, help="Same seed, same figures.")
-@click.option("--device", default="auto", envvar="GENZOO_DEVICE", help="auto, cpu, cuda, cuda:N or mps.")
-@click.option("--precision", default="auto", envvar="GENZOO_PRECISION", help="auto, fp64, fp32, tf32, bf16 or fp16.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@seed_option("splits, fits and metrics")
+@device_option
+@precision_option
+@json_option
+@with_data_options
 def compare_command(
     models: tuple[str, ...], gates: tuple[str, ...], expect: str | None, as_json: bool, **given: Any
 ) -> None:
     """Fit every MODEL to the same rows and rank them in one table.
 
-    KEY=A|B tries both values, KEY=1..9 all whole numbers between (quote such arguments for the shell). Information
-    criteria come from fits to all rows; test figures from fits without the test rows; --folds adds cross-validation.
+    KEY=A|B tries both values, KEY=1..9 all integers from 1 to 9. Quote such arguments for the shell. Information
+    criteria come from fits to all rows, test scores from fits without the test rows.
 
     \b
     genzoo compare gaussian 'gmm:n_components=1..9,covariance_type=full|tied' --data iris --folds 10 --jobs 2
@@ -66,13 +107,13 @@ def compare_command(
         stopped: GenzooError | None = None
         try:
             report = comparison.keep_best(report)
-        except GenzooError as error:  # told below the table, which is whole
+        except GenzooError as error:  # raised below the table, which is complete
             stopped = error
         comparison.write_page()
     _show(report, as_json, given["out"])
     if stopped is not None:
         raise stopped
-    _refuse_failed(report)
+    _check_not_all_failed(report)
     if report.conflict is not None and given["by"] is not None:
         raise ConfigError(report.conflict)
     check(report, required, comparison.candidate(report.best), expected)
@@ -83,17 +124,17 @@ def _data(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _common(given: dict[str, Any]) -> dict[str, Any]:
-    """The settings that all candidates share.
+    """Return the settings that all candidates share.
 
     Raises:
-        ConfigError: one that belongs to a single candidate.
+        ConfigError: an option belongs to a single candidate.
     """
     sections = layer(parse_assignments(given["options"]))
     strange = sorted({*(set(sections) - _COMMON), *sections.pop("options")})
     if strange:
         raise ConfigError(
-            f"Option {strange[0]!r} is not one that all models share; set it with the model, such as "
-            f"MODEL:{strange[0]}=VALUE. For all: training.NAME and split.NAME."
+            f"Option {strange[0]!r} cannot be set for all models, only training.NAME and split.NAME can. Set it with "
+            f"one model: MODEL:{strange[0]}=VALUE."
         )
     return {**sections, **{name: given[name] for name in ("seed", "device", "precision")}}
 
@@ -111,18 +152,18 @@ def _show(report: Report, as_json: bool, out: Path | None) -> None:
 
     print_report(report, Console(width=terminal_width(), highlight=False, soft_wrap=False))
     if out is None:
-        click.echo("Nothing was kept; --out DIR keeps the report and a run of the best model, ready to sample.")
+        click.echo("Nothing was saved; --out DIR saves the report and a run of the best model, ready to sample.")
         return
     click.echo(f"report:   {out / 'report.html'}, report.md, report.csv, report.json")
     if report.best is not None and report[report.best].run is not None:
         click.echo(f"best:     genzoo sample {out / 'best'} -n 64")
 
 
-def _refuse_failed(report: Report) -> None:
-    """Raise the first failure where there is nothing else.
+def _check_not_all_failed(report: Report) -> None:
+    """Raise the first failure if every candidate failed.
 
     Raises:
-        GenzooError: every candidate failed; with the exit code of the first.
+        GenzooError: every candidate failed; it has the exit code of the first.
     """
     if any(row.status == "ok" for row in report.rows):
         return

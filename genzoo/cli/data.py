@@ -6,16 +6,25 @@ from typing import Any
 
 import click
 
-from genzoo.cli.options import data_layer, show_table, tell, with_data_options
+from genzoo.cli.command import Command
+from genzoo.cli.options import data_layer, json_option, with_data_options
+from genzoo.cli.output import print_line, show_table
 from genzoo.plugins.manager import get_registry
 
 
-@click.command("data")
+@click.command("data", cls=Command)
 @click.argument("data", required=False)
+@json_option
 @with_data_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def data_command(data: str | None, as_json: bool, **given: Any) -> None:
-    """List built-in data; with DATA (a name or a path) what was found in it and what looks wrong."""
+    """List built-in data, or inspect DATA, a built-in name or a path.
+
+    An inspection prints the columns, their kinds and missing values, and what looks wrong.
+
+    \b
+    genzoo data iris
+    genzoo data measurements.csv --drop id --kind grade=categorical
+    """
     import json
 
     if data is None:
@@ -35,20 +44,20 @@ def data_command(data: str | None, as_json: bool, **given: Any) -> None:
     from genzoo.data.loading import open_dataset
 
     settings = validate(DataSettings, data_layer(data, given), "Data")
-    found = inspect(open_dataset(settings, get_registry()))
+    inspection = inspect(open_dataset(settings, get_registry()))
     if as_json:
-        click.echo(json.dumps(found.as_dict(), indent=2))
+        click.echo(json.dumps(inspection.as_dict(), indent=2))
         return
-    for key, value in found.facts.items():
-        tell(f"{key}: {value}")
-    if found.columns:
-        missing = any(column.missing for column in found.columns)
+    for key, value in inspection.facts.items():
+        print_line(f"{key}: {value}")
+    if inspection.columns:
+        missing = any(column.missing for column in inspection.columns)
         header = ["column", "type", "kind", "values", *["missing"] * missing]
-        cells = [[c.name, c.type, c.kind, c.values, *[str(c.missing)] * missing] for c in found.columns]
+        cells = [[c.name, c.type, c.kind, c.values, *[str(c.missing)] * missing] for c in inspection.columns]
         click.echo()
         show_table(header, cells)
         click.echo()
-    for remark in found.remarks:
-        tell(f"look at: {remark}")
-    if not found.remarks:
+    for remark in inspection.remarks:
+        print_line(f"look at: {remark}")
+    if not inspection.remarks:
         click.echo("nothing looks wrong")

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import signal
-
-from genzoo.cli.signals import WORDS, exit_at_once
+from genzoo.cli.signals import exit_on_signals
 
 
 def start() -> None:
-    """The console script."""
-    for number in WORDS:
-        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):  # not where it is ignored
-            signal.signal(number, exit_at_once)
-    from genzoo.cli.main import run as run_command  # which imports click
+    """Run the command line of this process."""
+    exit_on_signals()
+    from genzoo.cli.main import run as run_command  # imports click
 
     run_command()

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from genzoo.cli.command import Command
 from genzoo.cli.options import (
     device_option,
     draws_option,
     features_option,
     json_option,
+    metric_option,
     samples_option,
-    tell,
-    terminal_width,
+    seed_option,
     with_data_options,
 )
+from genzoo.cli.output import print_line, terminal_width
 from genzoo.plugins.manager import get_registry
 
 if TYPE_CHECKING:
@@ -25,17 +27,17 @@ if TYPE_CHECKING:
     from genzoo.runs.run import Run
 
 
-@click.command("evaluate")
+@click.command("evaluate", cls=Command)
 @click.argument("run")
-@click.option("--data", metavar="D", help="Other data to judge by, all rows of them; the run's test rows without.")
-@with_data_options
-@click.option("--metric", "metrics", multiple=True, metavar="M", help="A metric, and no others; all without.")
+@click.option("--data", metavar="DATA", help="Evaluate on all rows of this dataset instead of the run's test rows.")
+@metric_option
 @features_option
 @samples_option
 @draws_option
-@click.option("--seed", type=int, default=0, envvar="GENZOO_SEED", show_default=True, help="Of the samples.")
+@seed_option("sampling")
 @device_option
 @json_option
+@with_data_options
 def evaluate_command(
     run: str,
     metrics: tuple[str, ...],
@@ -47,10 +49,14 @@ def evaluate_command(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Judge the model of RUN by events: their log-likelihood, and its samples beside them.
+    """Compute the log-likelihood and the sample metrics of RUN, a run directory or a model folder.
 
-    They are the run's test rows, which it was not trained on, or all rows of --data. Samples are held against at most
-    10,000 events, of more of them against evenly spaced ones.
+    Rows are the run's test rows, which the model was not trained on, or all rows of --data. Samples are compared with
+    at most 10,000 real rows; larger sets are subsampled evenly.
+
+    \b
+    genzoo evaluate RUN
+    genzoo evaluate RUN --metric coverage --metric recall
     """
     from genzoo.cli.rows import open_data
     from genzoo.metrics.evaluate import evaluate
@@ -74,7 +80,7 @@ def evaluate_command(
         trained_on = None if opened is None else _training_rows(opened)
         rows = np.arange(len(dataset))
         split = f"all rows of {given['data']}"
-    found = evaluate(
+    evaluation = evaluate(
         fitted,
         dataset,
         rows,
@@ -87,16 +93,16 @@ def evaluate_command(
         draws=draws or DRAWS,
         average=None if opened is None else opened.config.ema,
     )
-    _show(found, fitted.model, given["data"], as_json)
-    asked = [metric.name for metric in chosen if metrics and metric.name in found.reasons]
+    _show(evaluation, fitted.model, given["data"], as_json)
+    asked = [metric.name for metric in chosen if metrics and metric.name in evaluation.reasons]
     if asked:
         from genzoo.errors import DataError
 
-        raise DataError(f"Metric {asked[0]!r} was asked for and has no score: {found.reasons[asked[0]]}.")
+        raise DataError(f"Metric {asked[0]!r} has no score: {evaluation.reasons[asked[0]]}.")
 
 
 def _open(path: str) -> Run | None:
-    """The run at a path; `None` where a model folder is."""
+    """Open the run at a path; return None for a model folder."""
     from genzoo.errors import ArtifactError
     from genzoo.runs.run import open_run
 
@@ -107,10 +113,10 @@ def _open(path: str) -> Run | None:
 
 
 def _rows(run: Run) -> tuple[Dataset, Rows, Rows]:
-    """The data of a run and the numbers of its training and test rows.
+    """Return the data of a run, and the numbers of its training and test rows.
 
     Raises:
-        ArtifactError: its data have changed.
+        ArtifactError: the data have changed.
     """
     dataset = run.open_data()
     split = dataset.split(run.config.split, run.config.seed)
@@ -118,7 +124,7 @@ def _rows(run: Run) -> tuple[Dataset, Rows, Rows]:
 
 
 def _training_rows(run: Run) -> tuple[Dataset, Rows] | None:
-    """What a run was trained on, where its data are still there."""
+    """Return the training rows of a run, or None if its data are gone or have changed."""
     from genzoo.errors import GenzooError
 
     try:
@@ -128,35 +134,35 @@ def _training_rows(run: Run) -> tuple[Dataset, Rows] | None:
     return dataset, train
 
 
-def _show(found: Evaluation, model: str, data: str | None, as_json: bool) -> None:
+def _show(evaluation: Evaluation, model: str, data: str | None, as_json: bool) -> None:
     if as_json:
         from genzoo.storage.json_files import to_json
 
-        click.echo(to_json(_as_dict(found, model), indent=2, ascii_only=True))
+        click.echo(to_json(_as_dict(evaluation, model), indent=2, ascii_only=True))
         return
     from genzoo.reports.terminal import print_scores
 
     events = "test events, which it was not trained on" if data is None else f"events of {data}"
-    tell(f"{model} on {found.events} {events}")
-    if len(found.unobserved):
+    print_line(f"{model} on {evaluation.events} {events}")
+    if len(evaluation.unobserved):
         from genzoo.metrics.likelihood import named_rows
 
-        tell(f"left out, as they have no value at all: {named_rows(found.unobserved)}")
-    print_scores(found.scores, found.reasons, terminal_width())
+        print_line(f"left out, because all their values are missing: {named_rows(evaluation.unobserved)}")
+    print_scores(evaluation.scores, evaluation.reasons, terminal_width())
 
 
-def _as_dict(found: Evaluation, model: str) -> dict[str, Any]:
-    told = found.scores.get("log-likelihood")
+def _as_dict(evaluation: Evaluation, model: str) -> dict[str, Any]:
+    likelihood = evaluation.scores.get("log-likelihood")
     return {
         "model": model,
-        "events": found.events,
+        "events": evaluation.events,
         "log_likelihood": {
-            "test": None if told is None else told.value,
-            "se": None if told is None else told.error,
-            "kind": found.kind,
-            "measure": found.measure,
+            "test": None if likelihood is None else likelihood.value,
+            "se": None if likelihood is None else likelihood.error,
+            "kind": evaluation.kind,
+            "measure": evaluation.measure,
         },
-        "metrics": {name: dataclasses.asdict(score) for name, score in found.scores.items()},
-        "reasons": dict(found.reasons),
-        "unobserved": found.unobserved.tolist(),
+        "metrics": {name: dataclasses.asdict(score) for name, score in evaluation.scores.items()},
+        "reasons": dict(evaluation.reasons),
+        "unobserved": evaluation.unobserved.tolist(),
     }

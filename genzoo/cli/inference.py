@@ -7,31 +7,36 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from genzoo.cli.command import Command
 from genzoo.cli.options import (
     data_option,
     device_option,
     formulas_option,
     json_option,
     rows_option,
-    tell,
+    seed_option,
     with_data_options,
 )
+from genzoo.cli.output import print_line
 
 if TYPE_CHECKING:
     from genzoo.metrics.evaluate import ScoreResult
 
 
-@click.command("cluster")
+@click.command("cluster", cls=Command)
 @click.argument("run")
 @data_option
-@with_data_options
 @rows_option
 @device_option
 @json_option
+@with_data_options
 def cluster_command(run: str, out: Path | None, device: str, as_json: bool, **given: Any) -> None:
-    """Assign every row of D to the most probable component of the model of RUN; outliers are -1.
+    """Assign every row of DATA to the most probable component of the model in RUN.
 
-    If the data have labels (--label COL), the adjusted Rand index against them is printed, too.
+    Outliers get the number -1. With --label COL, the adjusted Rand index against that column is printed, too.
+
+    \b
+    genzoo cluster RUN --data new.csv --out clusters.csv
     """
     from genzoo.cli.rows import check_destination, open_data, show_columns
     from genzoo.metrics.evaluate import cluster
@@ -39,27 +44,30 @@ def cluster_command(run: str, out: Path | None, device: str, as_json: bool, **gi
 
     check_destination(out)
     fitted = load(run, device)
-    found = cluster(fitted, open_data(fitted, given))
-    columns = {"cluster": found.label, "probability": found.probability}
-    summary = {"rows": len(found.label), "sizes": found.sizes, "adjusted_rand_index": found.rand_index}
-    sizes = ", ".join(f"{label}: {count}" for label, count in found.sizes.items())
-    lines = [f"{len(found.label)} rows, sizes {sizes}"]
-    if found.rand_index is not None:
-        lines.append(f"adjusted Rand index against the labels: {found.rand_index:.4f}")
+    clusters = cluster(fitted, open_data(fitted, given))
+    columns = {"cluster": clusters.label, "probability": clusters.probability}
+    summary = {"rows": len(clusters.label), "sizes": clusters.sizes, "adjusted_rand_index": clusters.rand_index}
+    sizes = ", ".join(f"{label}: {count}" for label, count in clusters.sizes.items())
+    lines = [f"{len(clusters.label)} rows, sizes {sizes}"]
+    if clusters.rand_index is not None:
+        lines.append(f"adjusted Rand index against the labels: {clusters.rand_index:.4f}")
     show_columns(out, columns, summary if as_json else None, lines)
 
 
-@click.command("embed")
+@click.command("embed", cls=Command)
 @click.argument("run")
 @data_option
-@with_data_options
 @rows_option
 @device_option
 @json_option
+@with_data_options
 def embed_command(run: str, out: Path | None, device: str, as_json: bool, **given: Any) -> None:
-    """Find the latent vector of every row of D with the model of RUN: the posterior means, in columns z0, z1 ...
+    """Compute the latent vector of every row of DATA with the model in RUN.
 
-    For models with an encoder; see what a model can do with: genzoo models NAME.
+    Columns z0, z1 ... hold the posterior means. The model needs an encoder; genzoo models lists what each can do.
+
+    \b
+    genzoo embed RUN --data photos --out latent.csv
     """
     from genzoo.cli.rows import check_destination, open_data, show_columns
     from genzoo.metrics.evaluate import embed
@@ -73,24 +81,33 @@ def embed_command(run: str, out: Path | None, device: str, as_json: bool, **give
     show_columns(out, columns, summary, [f"{len(z)} rows, {z.shape[1]} latent dimensions"])
 
 
-@click.command("impute")
+@click.command("impute", cls=Command)
 @click.argument("run")
 @data_option
-@with_data_options
-@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="F", help="Where to, by suffix.")
-@click.option("--draws", is_flag=True, help="Draw what is missing, instead of taking means and most probable values.")
-@click.option("--seed", type=int, default=0, envvar="GENZOO_SEED", show_default=True, help="Of the draws.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="Output file: .csv, .tsv, .parquet, .arrow, .npy or .npz.",
+)
+@click.option("--draws", is_flag=True, help="Draw missing values instead of filling in the mean or most probable one.")
+@seed_option("--draws")
 @formulas_option
 @device_option
 @json_option
+@with_data_options
 def impute_command(
     run: str, out: Path, draws: bool, seed: int, escape_formulas: bool, device: str, as_json: bool, **given: Any
 ) -> None:
-    """Fill in the missing values of D with the model of RUN, and leave all else as it is.
+    """Fill in the missing values of DATA with the model in RUN.
 
-    A missing value becomes its mean given the observed ones, or its most probable category; with --draws a draw.
-    All columns keep their order and type, including those that the model does not use. Columns named by --drop are
-    removed. An array (.npy, .npz) holds the columns of the model.
+    A missing value becomes its mean given the observed values of the row, or its most probable category. All columns
+    keep their order and type, including those that the model does not use. Columns named by --drop are removed. An
+    array (.npy, .npz) holds only the columns of the model.
+
+    \b
+    genzoo impute RUN --data holes.csv --out whole.csv
     """
     import numpy as np
 
@@ -110,22 +127,30 @@ def impute_command(
     if as_json:
         click.echo(to_json({"out": str(out), "rows": len(events), "filled": filled}, indent=2))
         return
-    told = ", ".join(f"{name} {count}" for name, count in filled.items()) or "none was missing"
-    tell(f"{missing.sum()} values filled in ({told}): {out}")
+    counts = ", ".join(f"{name} {count}" for name, count in filled.items()) or "none was missing"
+    print_line(f"{missing.sum()} values filled in ({counts}): {out}")
 
 
-@click.command("score")
+@click.command("score", cls=Command)
 @click.argument("run")
 @data_option
-@with_data_options
-@click.option("--threshold", type=float, metavar="Q", help="Flag rows below the Q-quantile of the validation scores.")
+@click.option(
+    "--threshold", type=float, metavar="Q", help="Flag rows that score below quantile Q of the validation rows."
+)
 @rows_option
 @device_option
 @json_option
+@with_data_options
 def score_command(
     run: str, threshold: float | None, out: Path | None, device: str, as_json: bool, **given: Any
 ) -> None:
-    """Score every row of D under the model of RUN: its log-likelihood in nats, in the units of the data."""
+    """Compute the log-likelihood of every row of DATA under the model in RUN.
+
+    Values are in nats, for data in their own units.
+
+    \b
+    genzoo score RUN --data new.csv --threshold 0.01 --out scores.csv
+    """
     from genzoo.cli.rows import check_destination, open_data, show_columns
     from genzoo.metrics.evaluate import score
     from genzoo.runs.run import load
@@ -160,9 +185,9 @@ def _lines(scored: ScoreResult) -> list[str]:
     lines = [f"{count} rows{average}"]
     flagged = scored.flagged
     if flagged is not None:
-        lines.append(f"{flagged.sum()} of {count} rows are flagged: they lie below {scored.threshold:.4f}")
+        lines.append(f"{flagged.sum()} of {count} rows are flagged: they score below {scored.threshold:.4f}")
     if len(scored.uncovered):
         lines.append(f"outside the box that holds the training rows: {named_rows(scored.uncovered)}")
     if len(scored.unobserved):
-        lines.append(f"without any value, and so without a score: {named_rows(scored.unobserved)}")
+        lines.append(f"no score, because all values are missing: {named_rows(scored.unobserved)}")
     return lines

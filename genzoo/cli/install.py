@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from genzoo.cli.options import json_option, show_table
+from genzoo.cli.options import json_option, yes_option
+from genzoo.cli.output import show_table
 from genzoo.errors import PluginError
 from genzoo.packaging.install import InstallPlan, planned, removable, uninstall
 from genzoo.packaging.plan import PlannedPackage, parse_request
@@ -20,10 +21,17 @@ from genzoo.plugins.discovery import normalize_name
 
 @click.command("install")
 @click.argument("packages", metavar="[PKG]...", nargs=-1)
-@click.option("-e", "--editable", "folders", multiple=True, metavar="PATH", help="A folder to install in place.")
-@click.option("--upgrade", "-U", is_flag=True, help="Bring what is installed already to its newest version.")
-@click.option("--dry-run", is_flag=True, help="Show what would be installed, and change nothing.")
-@click.option("--yes", "-y", is_flag=True, help="Ask nothing. Without a terminal nothing is asked either.")
+@click.option(
+    "-e",
+    "--editable",
+    "folders",
+    multiple=True,
+    metavar="PATH",
+    help="Install the plugin in this folder in place; may be repeated.",
+)
+@click.option("--upgrade", "-U", is_flag=True, help="Also upgrade plugins that are installed already.")
+@click.option("--dry-run", is_flag=True, help="Print what would be installed, but change nothing.")
+@yes_option
 @json_option
 @click.pass_context
 def install_command(
@@ -36,11 +44,15 @@ def install_command(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Install plugins beside genzoo, which stays as it is.
+    """Install plugins without changing genzoo.
 
-    PKG is a name, with or without versions (genzoo-theirs, "genzoo-theirs>=2"), a path, a wheel or an address. pip
-    first resolves it against genzoo, torch and all they stand on at their installed versions; what it found is shown,
-    and then exactly that is installed. A fresh process loads the plugins and tells what they brought.
+    PKG is a name, with or without versions (genzoo-theirs, "genzoo-theirs>=2"), a path, a wheel or a URL. pip resolves
+    it with genzoo, torch and their dependencies fixed at the installed versions. The plan is printed and then
+    installed exactly. A new process then loads the plugins and lists what they add.
+
+    \b
+    genzoo install genzoo-theirs
+    genzoo install -e my-plugin
     """
     if not packages and not folders:
         raise click.UsageError("Name a package to install, or a folder with -e.", ctx)
@@ -54,7 +66,7 @@ def install_command(
             seen = apply_plan(plan, yes=yes)
             names = [item.name for item in plan.items if item.requested]
         else:
-            click.echo("All of it is installed already.", err=True)
+            click.echo("Everything is installed already.", err=True)
             seen, _ = probe()
             names = [request.name for request in requests if request.name is not None]
         show_brought(names, seen, {"installed": plan_content(plan)}, as_json=as_json)
@@ -66,11 +78,11 @@ def _show_dry(plan: InstallPlan, as_json: bool) -> None:
     elif plan.items:
         show_plan(plan, err=False)
     else:
-        click.echo("All of it is installed already.")
+        click.echo("Everything is installed already.")
 
 
 def show_plan(plan: InstallPlan, *, err: bool) -> None:
-    """What would be installed, and from where."""
+    """Print what would be installed, and from where."""
     rows = [
         [item.name, item.version, plan.before[item.name] or "–", _size(item), item.revision or item.url]
         for item in plan.items
@@ -83,7 +95,7 @@ def _size(item: PlannedPackage) -> str:
 
 
 def plan_content(plan: InstallPlan) -> list[dict[str, object]]:
-    """The same, for JSON."""
+    """Return the plan as content for JSON."""
     return [
         {
             "name": item.name,
@@ -99,10 +111,13 @@ def plan_content(plan: InstallPlan) -> list[dict[str, object]]:
 
 
 def apply_plan(plan: InstallPlan, *, yes: bool) -> dict[str, Any]:
-    """Show a plan, ask where somebody can answer, and install it; returns what a fresh process saw then.
+    """Print a plan, ask for confirmation on a terminal, and install it.
+
+    Returns:
+        What a new process then found, as `InstallPlan.carry_out` returns it.
 
     Raises:
-        PluginError: pip failed, or what was asked for is no plugin.
+        PluginError: pip failed, or a requested package is no plugin.
         click.Abort: the answer was no.
     """
     show_plan(plan, err=True)
@@ -112,15 +127,15 @@ def apply_plan(plan: InstallPlan, *, yes: bool) -> dict[str, Any]:
 
 
 def show_brought(names: Sequence[str], seen: dict[str, Any], content: dict[str, Any], *, as_json: bool) -> None:
-    """Show what plugins brought.
+    """Print what plugins add to the zoo.
 
     Arguments:
-        names: of the distributions.
-        seen: by the fresh process that loaded them, as `look` gives it.
-        content: what the JSON says besides.
+        names: distributions of the plugins.
+        seen: what the new process that loaded them found, as `probe` returns it.
+        content: further keys of the JSON.
 
     Raises:
-        PluginError: one of them fails to load.
+        PluginError: a plugin fails to load.
     """
     wanted = {normalize_name(name) for name in names}
     states = [state for state in seen["states"] if normalize_name(state["distribution"]) in wanted]
@@ -137,17 +152,23 @@ def show_brought(names: Sequence[str], seen: dict[str, Any], content: dict[str, 
             click.echo(f"Warning: {state['distribution']}: {state['reason']} {state['remedy']}", err=True)
     failed = [state for state in states if state["state"] == "failed"]
     if failed:
-        told = " ".join(f"{state['distribution']} does not load: {state['reason'].rstrip('.')}." for state in failed)
-        away = " ".join(state["distribution"] for state in failed)
-        raise PluginError(f"{told} It is installed and harms nothing else. Remove it with: genzoo uninstall {away}")
+        reasons = [f"{state['distribution']} does not load: {state['reason'].rstrip('.')}." for state in failed]
+        names = [state["distribution"] for state in failed]
+        raise PluginError(
+            f"{' '.join(reasons)} It is installed; other plugins still work. Remove it with: genzoo uninstall "
+            f"{' '.join(names)}"
+        )
 
 
 @click.command("uninstall")
 @click.argument("packages", metavar="PKG...", nargs=-1, required=True)
-@click.option("--yes", "-y", is_flag=True, help="Ask nothing. Without a terminal nothing is asked either.")
+@yes_option
 @json_option
 def uninstall_command(packages: tuple[str, ...], yes: bool, as_json: bool) -> None:
-    """Remove plugins; only a distribution with an entry point of genzoo's, and never what genzoo runs on."""
+    """Remove plugins.
+
+    PKG is a distribution with an entry point for genzoo. Dependencies of genzoo are never removed.
+    """
     names = removable(packages)
     if not yes and sys.stdin.isatty() and sys.stderr.isatty():
         click.confirm(f"Remove {', '.join(names)}?", default=True, abort=True, err=True)
@@ -160,4 +181,4 @@ def uninstall_command(packages: tuple[str, ...], yes: bool, as_json: bool) -> No
     click.echo(f"Removed: {', '.join(names)}")
     if left:
         pip = f"{shlex.quote(sys.executable)} -m pip uninstall {' '.join(left)}"
-        click.echo(f"Nothing requires any more: {', '.join(left)}. Remove with: {pip}", err=True)
+        click.echo(f"No longer required: {', '.join(left)}. Remove with: {pip}", err=True)

@@ -6,7 +6,7 @@ from typing import get_args
 
 import click
 
-from genzoo.cli.options import show_table
+from genzoo.cli.output import show_table
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry
 from genzoo.spec import Kind, ModelSpec
@@ -14,9 +14,14 @@ from genzoo.spec import Kind, ModelSpec
 
 @click.command("models")
 @click.argument("name", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def models_command(name: str | None, as_json: bool) -> None:
-    """List the zoo; with NAME what a model is, can do and can be told."""
+    """List the models of the zoo, or describe model NAME and its options.
+
+    \b
+    genzoo models
+    genzoo models gmm
+    """
     zoo = get_registry()
     entries = [zoo.models.get(name)] if name is not None else list(zoo.models)
     if as_json:

@@ -1,25 +1,29 @@
-"""Options that several commands share, and tables of settings."""
+"""Options that several commands share, made from the fields of settings, and tables of settings."""
 
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from genzoo.config.explain import describe_fields
+from genzoo.cli.command import Option
+from genzoo.config.explain import as_sentence, describe_fields
+from genzoo.config.flags import FlaggedSetting, flagged_settings, settings_layer
 from genzoo.config.resolve import options_class
+from genzoo.config.settings import DataSettings, RunConfig
 from genzoo.errors import ConfigError
 from genzoo.plugins.registry import Entry, Registry
 from genzoo.spec import ModelSpec, ObjectiveSpec
-from genzoo.text import printable
+
+READING_DATA = "Reading data"
+"""Heading of the options that say how data are read."""
 
 
 def settings_rows(entry: Entry[ModelSpec] | Entry[ObjectiveSpec], prefix: str = "") -> list[list[str]]:
-    """Name, type, default and meaning of every option of a model or objective."""
+    """List name, type, default and description of every option of a model or objective."""
     changed = entry.spec.options if isinstance(entry.spec, ModelSpec) else {}
     return [
         [prefix + name, kind, json.dumps(changed[name]) if name in changed else default, meaning]
@@ -28,126 +32,182 @@ def settings_rows(entry: Entry[ModelSpec] | Entry[ObjectiveSpec], prefix: str = 
 
 
 def objective_rows(entry: Entry[ModelSpec], registry: Registry) -> list[tuple[str, str]]:
-    """Each objective of a model with its summary and, below, its options."""
+    """List each objective of a model with its summary and, below, its options."""
     rows = []
     for place, name in enumerate(entry.spec.objectives):
         objective = registry.objective_of(entry, name)
         rows.append((f"objective={name}", objective.spec.summary + (" (default)" if place == 0 else "")))
         rows += [
-            (f"  objective.{field}", f"{meaning} [{kind}; default {default}]")
+            (f"  objective.{field}", setting_text(meaning, kind, default))
             for field, kind, default, meaning in describe_fields(options_class(objective))
         ]
     return rows
 
 
+def setting_text(description: str, kind: str, default: str) -> str:
+    """Describe a setting in one line of help.
+
+    Examples:
+        >>> setting_text("rows per update", "integer ≥ 1", "128")
+        'rows per update [integer ≥ 1; default 128]'
+        >>> setting_text("largest norm", "number > 0 or null", "null")
+        'largest norm [number > 0]'
+    """
+    if default == "null":
+        return f"{description} [{kind.removesuffix(' or null')}]"
+    return f"{description} [{kind}; default {default}]"
+
+
+def setting_option(
+    setting: FlaggedSetting, *, section: str = "Options", shown_default: object = None, **changes: Any
+) -> Option:
+    """Make the option of a setting; its help is the description of the field.
+
+    Its value is None, or () if the option may be repeated, unless it is given.
+
+    Arguments:
+        section: heading that the help lists it under.
+        shown_default: what the help shows as the default, if it is a text or a number.
+        changes: other arguments of `click.Option`.
+    """
+    flag, kind = setting.flag, setting.value_type
+    extras = ["may be repeated"] if flag.repeat else []
+    extras += [f"env var: {flag.envvar}"] if flag.envvar is not None else []
+    if isinstance(shown_default, str | int | float):
+        extras.append(f"default: {shown_default}")
+    help_text = as_sentence(setting.field.description or "") + (f"  [{'; '.join(extras)}]" if extras else "")
+    arguments: dict[str, Any] = {"metavar": flag.metavar, "envvar": flag.envvar, "help": help_text}
+    if flag.repeat:
+        arguments["multiple"] = True
+    elif kind is bool:
+        arguments["default"] = None
+    if isinstance(kind, tuple):
+        arguments["type"] = click.Choice(kind)
+    elif kind is not bool:
+        arguments["type"] = kind
+    elif "/" not in flag.name:
+        arguments["is_flag"] = True
+    arguments |= {"section": section, "former": flag.former, "former_values": flag.former_values}
+    return Option([flag.name], **{**arguments, **changes})
+
+
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 
-data_option = click.option("--data", required=True, metavar="D", help="Built-in name or path; see: genzoo data.")
+def with_options(*options: click.Option) -> Callable[[CommandT], CommandT]:
+    """Return a decorator that adds options to a command, in their order."""
+
+    def add(command: CommandT) -> CommandT:
+        parameters: list[click.Parameter] = getattr(command, "__click_params__", [])
+        command.__click_params__ = [*parameters, *reversed(options)]  # type: ignore[attr-defined]
+        return command
+
+    return add
 
 
-device_option = click.option("--device", default="auto", envvar="GENZOO_DEVICE", help="auto, cpu, cuda, cuda:N or mps.")
+_SOURCE, *_READING = flagged_settings(DataSettings)
+_OF_A_RUN = {setting.key: setting for setting in flagged_settings(RunConfig)}
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+data_option = with_options(setting_option(_SOURCE, required=True))
+
+
+with_data_options = with_options(*(setting_option(setting, section=READING_DATA) for setting in _READING))
+"""A decorator that adds the options that say how `--data` is read."""
+
+
+device_option = with_options(setting_option(_OF_A_RUN["device"], default="auto", shown_default="auto"))
+
+
+precision_option = with_options(setting_option(_OF_A_RUN["precision"], default="auto", shown_default="auto"))
+
+
+def seed_option(purpose: str) -> Callable[[CommandT], CommandT]:
+    """Return a decorator that adds `--seed`, 0 by default.
+
+    Arguments:
+        purpose: what is random, as the end of a phrase: "sampling".
+    """
+    return click.option(
+        "--seed",
+        type=int,
+        default=0,
+        envvar="GENZOO_SEED",
+        show_default=True,
+        show_envvar=True,
+        help=f"Random seed for {purpose}.",
+    )
+
+
+yes_option = click.option(
+    "--yes", "-y", is_flag=True, help="Do not ask for confirmation. Without a terminal, there is no question."
+)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+
+
+metric_option = click.option(
+    "--metric", "metrics", multiple=True, metavar="NAME", help="Compute only this metric; may be repeated."
+)
 
 
 features_option = click.option(
     "--features",
     metavar="NAME[=FILE]",
-    help="What samples and events are compared by: pixels, columns, classifier, efficientnet-lite0, inception=FILE ...",
+    help="Feature extractor of the metrics, such as pixels, columns, classifier, efficientnet-lite0 or inception=FILE.",
 )
 
 
 samples_option = click.option(
-    "--samples", type=click.IntRange(1), metavar="N", help="Samples to draw, and the most events held against them."
+    "--samples",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Number of samples, and most real rows to compare them with.  [default: one per row, at most 10,000]",
 )
 
 
 draws_option = click.option(
-    "--draws", type=click.IntRange(1), metavar="N", help="Of a lower bound of the likelihood; 64 without."
+    "--draws", type=click.IntRange(1), metavar="N", help="Number of draws for the likelihood bound.  [default: 64]"
 )
 
 
 rows_option = click.option(
-    "--out", type=click.Path(path_type=Path), metavar="F", help="Where to: .csv .tsv .parquet .arrow .npy; or stdout."
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Output file: .csv, .tsv, .parquet, .arrow or .npy.  [default: CSV on stdout]",
 )
 
 
 formulas_option = click.option(
     "--escape-formulas",
     is_flag=True,
-    help="In .csv and .tsv, put an apostrophe before text and column names that begin with = + - @, a tab or a line "
-    "end, so that no spreadsheet takes them for formulas. Other files need no such thing.",
+    help="In .csv and .tsv files, put an apostrophe before texts and column names that a spreadsheet would run as a "
+    "formula: those that begin with = + - @, a tab or a line end.",
 )
-
-
-DATA_OPTIONS = (
-    click.Option(["--size"], type=int, help="Side in pixels: images of a folder are resized and centre-cropped to it."),
-    click.Option(
-        ["--color"], type=click.Choice(["auto", "gray", "rgb"]), help="What images of a folder are converted to."
-    ),
-    click.Option(["--skip-bad"], is_flag=True, default=None, help="Leave unreadable files out and count them."),
-    click.Option(
-        ["--binarize"], is_flag=True, default=None, help="Turn images into 0 and 1 at the middle of their range."
-    ),
-    click.Option(["--header/--no-header"], default=None, help="Whether the first row of a .csv or .tsv names columns."),
-    click.Option(["--columns"], metavar="A,B", help="Columns of a table to keep, in this order."),
-    click.Option(["--drop"], metavar="A,B", help="Columns of a table to leave out."),
-    click.Option(
-        ["--kind", "kinds"],
-        multiple=True,
-        metavar="COL=KIND",
-        help="What a column is: continuous, binary, categorical or count.",
-    ),
-    click.Option(["--label"], metavar="COL", help="Column kept out of training, used only in reports."),
-    click.Option(["--weight"], metavar="COL", help="Column kept out of training: how much each row counts."),
-    click.Option(["--drop-missing"], is_flag=True, default=None, help="Leave rows with a missing value out."),
-)
-"""Stand wherever `--data` stands."""
 
 
 def data_layer(source: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The data settings that were given.
+    """Arrange the options of data as settings; empty if none was given.
 
     Arguments:
-        given: the values of `DATA_OPTIONS` by name, and maybe of others.
+        given: the values of `with_data_options` by name, among others.
 
     Raises:
         ConfigError: `--kind` without a kind.
     """
-    told = {str(option.name): given[str(option.name)] for option in DATA_OPTIONS}
-    told["kinds"] = dict(map(_kind, told["kinds"])) or None
-    return {key: value for key, value in {"source": source, **told}.items() if value is not None}
+    return settings_layer([_SOURCE, *_READING], {**given, _SOURCE.key: source})
 
 
-def _kind(text: str) -> tuple[str, str]:
-    column, found, kind = text.rpartition("=")
-    if not found:
-        raise ConfigError(f"--kind {text!r} is not of the form COL=KIND, such as grade=categorical.")
-    return column, kind
+def check_data_given(given: Mapping[str, Any]) -> None:
+    """Check that no option says how data are read if there is no `--data`.
 
-
-def with_data_options(command: CommandT) -> CommandT:
-    """A decorator that adds `DATA_OPTIONS` to a command."""
-    parameters: list[click.Parameter] = getattr(command, "__click_params__", [])
-    command.__click_params__ = [*parameters, *reversed(DATA_OPTIONS)]  # type: ignore[attr-defined]
-    return command
-
-
-def terminal_width() -> int:
-    """Columns that a wide table may take."""
-    return min(max(shutil.get_terminal_size((140, 24)).columns, 80), 200)
-
-
-def show_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, err: bool = False) -> None:
-    """Left-aligned columns on stdout, or on stderr."""
-    shown = [[printable(cell) for cell in row] for row in [header, *rows]]
-    widths = [max(len(row[i]) for row in shown) for i in range(len(header))]
-    for row in shown:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip(), err=err)
-
-
-def tell(line: str, *, err: bool = False) -> None:
-    """Print a line in which names from data or files stand."""
-    click.echo(printable(line), err=err)
+    Raises:
+        ConfigError: one does.
+    """
+    if given["data"] is not None:
+        return
+    for setting in _READING:
+        if settings_layer([setting], given):
+            raise ConfigError(f"{setting.option} says how --data is read, which was not given.")

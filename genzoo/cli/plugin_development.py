@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from genzoo.cli.options import json_option, show_table
+from genzoo.cli.command import Command, Option
+from genzoo.cli.options import json_option, with_options
+from genzoo.cli.output import show_table
 from genzoo.config.layers import parse_assignments
 from genzoo.errors import CheckError, ConfigError
 from genzoo.plugins.manager import get_registry
@@ -21,14 +23,17 @@ if TYPE_CHECKING:
 @click.command("new", epilog="\b\n" + "\n".join(f"{name:<11} {kind.summary}" for name, kind in KINDS.items()))
 @click.argument("name")
 @click.option(
-    "--kind", type=click.Choice(list(KINDS)), default="likelihood", show_default=True, help="What to begin with."
+    "--kind", type=click.Choice(list(KINDS)), default="likelihood", show_default=True, help="Kind of plugin; see below."
 )
-@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The folder to make; genzoo-NAME.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder to create.  [default: genzoo-NAME]")
 @json_option
 def new_command(name: str, kind: str, out: Path | None, as_json: bool) -> None:
-    """Write a plugin that works, for you to change: options, model, tests of its promises, packaging.
+    """Create a working plugin for you to change: options, model, tests of the plugin contract, packaging.
 
-    NAME is what users will type, such as my-flow; its distribution is called genzoo-my-flow.
+    NAME is what users type, such as my-flow. The distribution is called genzoo-my-flow.
+
+    \b
+    genzoo plugins new my-flow --kind likelihood
     """
     about = KINDS[kind]
     checked = check_name(name, {entry.spec.name for entry in get_registry().table(about.kind)})
@@ -52,51 +57,68 @@ def new_command(name: str, kind: str, out: Path | None, as_json: bool) -> None:
 _KINDS = ("model", "metric", "dataset")
 
 
-@click.command("check")
+@click.command("check", cls=Command)
 @click.argument("names", nargs=-1, metavar="NAME...")
-@click.option("--kind", type=click.Choice(_KINDS), default="model", help="What the names are of.")
-@click.option("-o", "options", multiple=True, metavar="KEY=VALUE", help="Option of the models; training.KEY too.")
-@click.option("--list", "listing", is_flag=True, help="Say what is promised, and check nothing.")
+@with_options(
+    Option(
+        ["--kind"],
+        type=click.Choice(_KINDS),
+        default="model",
+        show_default=True,
+        help="What the names are.",
+        former=("--sort",),
+    )
+)
+@click.option(
+    "-o",
+    "options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Set an option of the models, or training.NAME; may be repeated.",
+)
+@click.option("--list", "listing", is_flag=True, help="Print the promises, but test nothing.")
 @json_option
 def check_command(names: tuple[str, ...], kind: str, options: tuple[str, ...], listing: bool, as_json: bool) -> None:
-    """Hold models, metrics or datasets to what every plugin promises; exit with 5 where a promise is broken.
+    """Test models, metrics or datasets against the promises of the plugin contract.
+
+    Exits with 5 if a promise is broken.
 
     \b
     genzoo plugins check gmm vae
     genzoo plugins check gmm -o n_components=3 -o covariance_type=tied
     genzoo plugins check --list
     """
-    # The kit brings torch, which help should not cost.
+    # Imports torch, which help must not wait for.
     from genzoo.testing.check import promises, subject_of
 
     if listing:
         _list(promises(kind), as_json)  # type: ignore[arg-type]
         return
     if not names:
-        raise click.UsageError("Name what to check, such as: genzoo plugins check gmm", click.get_current_context())
+        raise click.UsageError("Give a name to check, such as: genzoo plugins check gmm", click.get_current_context())
     asked = _asked(options, kind)
     for name in names:
         _ = subject_of(name, kind).entry  # type: ignore[arg-type]
-    found = {name: _check(name, kind, asked) for name in names}
+    results = {name: _check(name, kind, asked) for name in names}
     if as_json:
         import json
 
         click.echo(
-            json.dumps({name: [_as_dict(outcome) for outcome in told] for name, told in found.items()}, indent=2)
+            json.dumps({name: [_as_dict(one) for one in outcomes] for name, outcomes in results.items()}, indent=2)
         )
     else:
-        for name, told in found.items():
-            _show(name, told)
-    broken = [name for name, told in found.items() if any(outcome.state == "broken" for outcome in told)]
+        for name, outcomes in results.items():
+            _show(name, outcomes)
+    broken = [name for name, outcomes in results.items() if any(one.state == "broken" for one in outcomes)]
     if broken:
         raise CheckError(f"{' and '.join(map(repr, broken))} broke promises; see above.")
 
 
 def _asked(options: tuple[str, ...], kind: str) -> dict[str, Any]:
-    """The settings of models that were given."""
+    """Arrange the options of the models as sections of settings."""
     given = parse_assignments(options)
     if given and kind != "model":
-        raise ConfigError(f"Options are of models, and a {kind} was asked for. Leave -o out.")
+        raise ConfigError(f"Option -o is for models, and --kind is {kind}. Leave -o out.")
     asked: dict[str, Any] = {name: given.pop(name, None) for name in ("training", "objective")}
     return {**asked, "options": given}
 
@@ -106,12 +128,12 @@ def _check(name: str, kind: str, asked: dict[str, Any]) -> tuple[Outcome, ...]:
 
     shown = sys.stderr.isatty()
 
-    def tell(promise: Promise) -> None:
+    def show(promise: Promise) -> None:
         if shown:
             click.echo(f"\r\x1b[K{name}: {promise.name}", err=True, nl=False)
 
     try:
-        return check_promises(name, kind=kind, watch=tell, **asked)  # type: ignore[arg-type]
+        return check_promises(name, kind=kind, watch=show, **asked)  # type: ignore[arg-type]
     finally:
         if shown:
             click.echo("\r\x1b[K", err=True, nl=False)
@@ -128,17 +150,17 @@ def _list(known: tuple[Promise, ...], as_json: bool) -> None:
 
         click.echo(json.dumps([{"promise": one.name, "sentence": one.sentence} for one in known], indent=2))
     else:
-        show_table(["promise", "what is promised"], [[one.name, one.sentence] for one in known])
+        show_table(["promise", "meaning"], [[one.name, one.sentence] for one in known])
 
 
-def _show(name: str, told: tuple[Outcome, ...]) -> None:
+def _show(name: str, outcomes: tuple[Outcome, ...]) -> None:
     from genzoo.testing.reporting import counted, sentence
 
-    rows = [[outcome.promise.name, outcome.state, _first(outcome.reason)] for outcome in told]
+    rows = [[outcome.promise.name, outcome.state, _first(outcome.reason)] for outcome in outcomes]
     show_table(["promise", "state", "reason"], rows)
-    click.echo(f"\n{sentence(name, counted(told))}\n")
+    click.echo(f"\n{sentence(name, counted(outcomes))}\n")
 
 
 def _first(reason: str) -> str:
-    """A reason in one line."""
+    """Return a reason in one line."""
     return " ".join(reason.split())

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import click
 
-from genzoo.cli.group import LazyGroup
+from genzoo.cli.command import LazyGroup
 from genzoo.cli.install import apply_plan, plan_content, show_brought
-from genzoo.cli.options import json_option, show_table
+from genzoo.cli.options import json_option, yes_option
+from genzoo.cli.output import show_table
 from genzoo.errors import CheckError, PluginError
 from genzoo.packaging.doctor import Diagnosis, environment_findings, examine
 from genzoo.packaging.freeze import frozen_lines, header, read_frozen
@@ -26,27 +27,27 @@ from genzoo.plugins.validation import unresolved_references
 @click.argument("name", required=False)
 @json_option
 def doctor_command(name: str | None, as_json: bool) -> None:
-    """Examine all installed plugins, or only distribution NAME; exit with 5 if something is wrong.
+    """Diagnose all installed plugins, or only distribution NAME; exit with 5 if there is a problem.
 
-    Each is imported in a fresh process: how long that takes, whether it imports torch or prints, whether everything
-    that its specs name is there and of the right kind, and whether what it requires is installed.
+    Each plugin is imported in a new process, and the import timed. Problems are: it imports torch or prints, a
+    reference in its specs is missing or of the wrong kind, or a requirement is not installed.
     """
-    found = _examine(name)
+    diagnoses = _examine(name)
     around = environment_findings()
     if as_json:
         import json
 
-        plugins = [dataclasses.asdict(diagnosis) for diagnosis in found]
+        plugins = [dataclasses.asdict(diagnosis) for diagnosis in diagnoses]
         click.echo(json.dumps({"plugins": plugins, "findings": around}, indent=2))
     else:
-        _show(found, around)
-    count = len(around) + sum(len(diagnosis.findings) for diagnosis in found)
+        _show(diagnoses, around)
+    count = len(around) + sum(len(diagnosis.findings) for diagnosis in diagnoses)
     if count:
         raise CheckError(f"{'One finding' if count == 1 else f'{count} findings'} above.")
 
 
 def _examine(name: str | None) -> list[Diagnosis]:
-    """The diagnoses; where somebody watches, with a line that says what is looked at."""
+    """Diagnose plugins; on a terminal, print the one at work."""
     if not sys.stderr.isatty():
         return examine(name)
     try:
@@ -59,7 +60,7 @@ def _examined_state(diagnosis: Diagnosis) -> str:
     return f"{diagnosis.state}, bundled" if diagnosis.bundled else diagnosis.state
 
 
-def _show(found: list[Diagnosis], around: list[str]) -> None:
+def _show(diagnoses: list[Diagnosis], around: list[str]) -> None:
     rows = [
         [
             d.distribution,
@@ -68,12 +69,12 @@ def _show(found: list[Diagnosis], around: list[str]) -> None:
             _examined_state(d),
             "–" if d.milliseconds is None else f"{d.milliseconds:.0f} ms",
         ]
-        for d in found
+        for d in diagnoses
     ]
     show_table(["distribution", "version", "plugin", "state", "import"], rows)
     for text in around:
         click.echo(f"\n{text}")
-    for diagnosis in found:
+    for diagnosis in diagnoses:
         for text in diagnosis.findings:
             click.echo(f"\n{diagnosis.distribution}: {text}")
 
@@ -81,7 +82,11 @@ def _show(found: list[Diagnosis], around: list[str]) -> None:
 @click.command("freeze")
 @json_option
 def freeze_command(as_json: bool) -> None:
-    """Print installed plugins as lines for `genzoo plugins restore`, which pip can read, too."""
+    """Print installed plugins as requirement lines, for genzoo plugins restore or pip.
+
+    \b
+    genzoo plugins freeze > plugins.txt
+    """
     lines = frozen_lines()
     if as_json:
         import json
@@ -94,13 +99,13 @@ def freeze_command(as_json: bool) -> None:
 @click.command("list")
 @json_option
 def list_command(as_json: bool) -> None:
-    """List installed plugins and what became of each."""
+    """List installed plugins, and whether each was loaded."""
     show_states(as_json)
 
 
 def show_states(as_json: bool) -> None:
-    """Print what became of every installed plugin."""
-    states = [_looked_at(get_manager(), state) for state in get_manager().states]
+    """Print the state of every installed plugin."""
+    states = [_with_references(get_manager(), state) for state in get_manager().states]
     if as_json:
         import json
 
@@ -119,9 +124,9 @@ def _state(state: PluginState) -> str:
     return f"{state.state}, bundled" if state.bundled else state.state
 
 
-def _looked_at(found: PluginManager, state: PluginState) -> PluginState:
-    """A state that also says which references of its plugin lead nowhere."""
-    wrong = [] if state.distribution == CORE else list(unresolved_references(found.brought(state)))
+def _with_references(manager: PluginManager, state: PluginState) -> PluginState:
+    """Add the references of a plugin that cannot be resolved to its state."""
+    wrong = [] if state.distribution == CORE else list(unresolved_references(manager.brought(state)))
     if not wrong:
         return state
     reason = " ".join([*filter(None, [state.reason]), *wrong])
@@ -130,12 +135,12 @@ def _looked_at(found: PluginManager, state: PluginState) -> PluginState:
 
 
 _COMMANDS = {
-    "list": "List installed plugins and what became of each.",
-    "doctor": "Examine plugins in fresh processes and say what is wrong with them.",
-    "check": "Hold a model, metric or dataset to what every plugin promises.",
-    "freeze": "Print installed plugins as lines that restore them.",
-    "restore": "Install frozen plugins again.",
-    "new": "Write a plugin that works, for you to change.",
+    "list": "List installed plugins, and whether each was loaded.",
+    "doctor": "Diagnose installed plugins.",
+    "check": "Test a model, metric or dataset against the plugin contract.",
+    "freeze": "Print installed plugins as requirement lines.",
+    "restore": "Install the plugins that freeze printed.",
+    "new": "Create a working plugin for you to change.",
 }
 
 
@@ -149,7 +154,7 @@ _FILES = {
 @json_option
 @click.pass_context
 def plugins_command(ctx: click.Context, /, as_json: bool) -> None:
-    """List installed plugins and what became of each, or do what a command below says."""
+    """List, test, create, freeze and restore plugins; without a command, list them."""
     if ctx.invoked_subcommand is None:
         show_states(as_json)
     elif as_json:
@@ -158,13 +163,16 @@ def plugins_command(ctx: click.Context, /, as_json: bool) -> None:
 
 @click.command("restore")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--yes", "-y", is_flag=True, help="Ask nothing. Without a terminal nothing is asked either.")
+@yes_option
 @json_option
 def restore_command(file: Path, yes: bool, as_json: bool) -> None:
-    """Install the plugins of FILE again, which `genzoo plugins freeze` printed.
+    """Install the plugins in FILE, the output of genzoo plugins freeze.
 
-    Beside the genzoo that is installed now, which stays as it is. Of plugins that cannot be had all others are
-    installed, and those are named at the end, with the reason.
+    genzoo itself does not change. If a plugin cannot be installed, the others are, and the error names it with the
+    reason.
+
+    \b
+    genzoo plugins restore plugins.txt
     """
     requests, lost = read_frozen(file)
     bundled = bundled_plugins()
@@ -188,8 +196,8 @@ def restore_command(file: Path, yes: bool, as_json: bool) -> None:
     seen, _ = probe()
     show_brought(names, seen, {"installed": items, "missing": lost}, as_json=as_json)
     if lost:
-        told = " ".join(f"{text} cannot be had: {reason}" for text, reason in lost.items())
-        raise PluginError(f"{told} All others are installed.")
+        reasons = " ".join(f"{text} cannot be installed: {reason}" for text, reason in lost.items())
+        raise PluginError(f"{reasons} All others are installed.")
 
 
 def _install(requests: list[Request], yes: bool) -> list[dict[str, object]]:

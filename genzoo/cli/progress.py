@@ -1,4 +1,4 @@
-"""Live progress on stderr: a bar on a terminal, a line now and then elsewhere."""
+"""Progress on stderr: a bar on a terminal, otherwise a line for every tenth."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _PARTS = 10
 
 
 class Display:
-    """One display over preparation and training; a watcher of steps.
+    """Progress of preparation and training; called with every step.
 
     Arguments:
-        quiet: show nothing, as another process does.
+        quiet: show nothing, because another process does.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
@@ -56,13 +56,13 @@ class Display:
         self._bar.stop()
 
     def phase(self, name: str) -> None:
-        """Say what is being done, while nothing can be counted."""
+        """Show the current phase, while nothing can be counted."""
         self._bar.update(self._task, description=name)
         if not self._live:
             self._console.print(name, highlight=False)
 
     def training(self, budget: Budget) -> None:
-        """Begin to count."""
+        """Start to count steps or time, up to the budget."""
         self._budget = budget
         self.phase("training")
         self._bar.update(self._task, total=1.0)
@@ -80,10 +80,9 @@ class Display:
             self._console.print(f"{step.fraction:4.0%}  {detail}  {seconds}", highlight=False)
 
     def _counts(self, step: Step) -> tuple[str, str]:
-        """Steps and seconds; the limit stands only beside the one whose share the percentage is.
+        """Return steps and seconds as text; only the one that the percentage counts shows its limit.
 
-        A budget may limit both. Beside the percentage of the time, a limit of steps that the time will not allow would
-        be read as another percentage.
+        A budget may limit both. If time is the tighter limit, "step 50/1000" beside "90%" would look wrong.
         """
         number, seconds = str(step.number), f"{step.seconds:.0f}"
         steps, limit = self._budget.steps, self._budget.seconds
@@ -93,10 +92,10 @@ class Display:
 
 
 class Counter:
-    """Counts things done on stderr; a watcher of a comparison.
+    """Progress of a comparison; called after every fit.
 
     Arguments:
-        beginning: what is done before there is anything to count.
+        beginning: description of the phase before the first fit.
     """
 
     def __init__(self, beginning: str) -> None:

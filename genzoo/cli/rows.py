@@ -1,4 +1,4 @@
-"""Read the rows that a command asks a trained model about, and write its answers row by row."""
+"""Read the rows that a command applies a trained model to, and write its results row by row."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import click
 import numpy as np
 import pyarrow as pa
 
-from genzoo.cli.options import data_layer, tell
+from genzoo.cli.options import data_layer
+from genzoo.cli.output import print_line
 from genzoo.config.settings import DataSettings, validate
 from genzoo.data.align import filled_table
 from genzoo.data.dataset import Dataset
@@ -29,23 +30,23 @@ from genzoo.typing import Array
 
 
 def open_data(fitted: TrainedModel, given: Mapping[str, Any]) -> Dataset:
-    """The data that a command line names, in the form that a model was trained on.
+    """Open the data that a command line names, in the form that a model was trained on.
 
     Raises:
-        ConfigError: `--drop-missing`.
+        ConfigError: `--drop-missing` is given.
         ConfigError, DataError: as `open_matching`.
     """
     dataset = open_matching(_settings(given), fitted.data, get_registry())
     if dataset.ignored:
-        tell(f"columns that the model does not know, left alone: {', '.join(dataset.ignored)}", err=True)
+        print_line(f"columns that the model does not use: {', '.join(dataset.ignored)}", err=True)
     return dataset
 
 
 def _settings(given: Mapping[str, Any]) -> DataSettings:
     if given["drop_missing"]:
         raise ConfigError(
-            "--drop-missing is for training, as it would change the numbers of the rows here; leave it out, or leave "
-            "such rows out of the data."
+            "--drop-missing is for training. Here it would change the row numbers; leave it out, or remove such rows "
+            "from the data."
         )
     return validate(DataSettings, data_layer(given["data"], given), "Data")
 
@@ -53,11 +54,12 @@ def _settings(given: Mapping[str, Any]) -> DataSettings:
 def write_filled(
     out: Path, fitted: TrainedModel, given: Mapping[str, Any], events: Array, *, escape_formulas: bool = False
 ) -> None:
-    """Write the data that a command line names with `events` where they have missing values, by the suffix of `out`.
+    """Write the data that a command line names, with missing values filled in, by the suffix of `out`.
 
-    A table keeps all its columns, their order and types; an array holds the columns of the model.
+    A table keeps all its columns, their order and types. An array holds the columns of the model.
 
     Arguments:
+        events: the rows without missing values, `(N, *event)`.
         escape_formulas: as for `write_table`.
 
     Raises:
@@ -78,29 +80,29 @@ def write_filled(
 
 
 def check_destination(out: Path | None) -> None:
-    """Refuse a file that `show_columns` would refuse, before anything is computed.
+    """Check that `show_columns` can write a file, before anything is computed.
 
     Raises:
-        ConfigError: its suffix is unknown, or its folder does not exist.
+        ConfigError: the suffix is unknown, or the folder does not exist.
     """
     if out is None:
         return
     if out.suffix.lower() not in (*TABLE_SUFFIXES, ".npy"):
         raise ConfigError(
-            f"Figures by row cannot be written as {out.name!r}. Known: {', '.join(TABLE_SUFFIXES)}, .npy."
+            f"Results by row cannot be written as {out.name!r}. Known: {', '.join(TABLE_SUFFIXES)}, .npy."
         )
     if not out.parent.is_dir():
-        raise ConfigError(f"{out} lies in a folder that does not exist: {out.parent}.")
+        raise ConfigError(f"{out} is in a folder that does not exist: {out.parent}.")
 
 
 def show_columns(
     out: Path | None, columns: Mapping[str, Array], summary: Mapping[str, Any] | None, lines: Sequence[str]
 ) -> None:
-    """Write columns to a file, or else to stdout, and tell what they come to.
+    """Write columns to a file, or else to stdout, and print a summary.
 
     Arguments:
-        summary: to be told as JSON, with the columns where no file takes them.
-        lines: tell the same without `summary`; on stderr where stdout takes the columns.
+        summary: summary to print as JSON, with the columns if there is no file. None prints `lines` instead.
+        lines: summary as text; on stderr if stdout has the columns.
 
     Raises:
         GenzooError: the disk is full or read-only.
@@ -112,15 +114,15 @@ def show_columns(
         click.echo(to_json({**summary, "out": None if out is None else str(out), **rows}, indent=2))
         return
     for line in lines:
-        tell(line, err=out is None)
+        print_line(line, err=out is None)
     if out is not None:
         click.echo(f"rows: {out}")
 
 
 def _write_columns(out: Path | None, columns: Mapping[str, Array]) -> None:
-    """Write one line for each row, with its number from 0, by the suffix of `out`; as CSV to stdout without.
+    """Write one line per row, with its number from 0, by the suffix of `out`; CSV to stdout if it is None.
 
-    NaN is an empty place, and stays NaN in `.npy`.
+    NaN becomes an empty cell, and stays NaN in `.npy`.
     """
     count = len(next(iter(columns.values())))
     whole = {"row": np.arange(count), **columns}

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from genzoo.cli.options import data_layer, formulas_option, tell, with_data_options
+from genzoo.cli.command import Command
+from genzoo.cli.options import (
+    check_data_given,
+    device_option,
+    formulas_option,
+    json_option,
+    with_data_options,
+)
+from genzoo.cli.output import print_line
 from genzoo.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,31 +27,37 @@ if TYPE_CHECKING:
 _LONGEST_ROW = 16
 
 
-@click.command("sample")
+@click.command("sample", cls=Command)
 @click.argument("run")
-@click.option("-n", "count", type=int, help="How many events: 64; 10 on a path; 7 along each dimension of a traversal.")
+@click.option(
+    "-n",
+    "count",
+    type=int,
+    metavar="N",
+    help="Number of samples.  [default: 64; 10 with --interpolate; 7 per latent dimension with --traverse]",
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Where to, by suffix: .png, none for a folder of PNGs, .csv .tsv .parquet .arrow, .npy .npz.",
+    metavar="PATH",
+    help="Output: a .png grid, a folder of PNG files (no suffix), or .csv, .tsv, .parquet, .arrow, .npy or .npz.  "
+    "[default: .png or .csv in the current folder]",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same events.")
-@click.option("--traverse", is_flag=True, help="Walk along single latent dimensions: a row each, at most 16.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed for sampling.")
+@click.option("--traverse", is_flag=True, help="Vary one latent dimension at a time: one row each, at most 16.")
 @click.option(
     "--interpolate",
     "ends",
     nargs=2,
     type=int,
     metavar="A B",
-    help="Walk from row A of --data to row B; for a model without encoder, from its own sample A to B under --seed.",
+    help="Interpolate between rows A and B of --data. Without an encoder, A and B number the model's own samples.",
 )
-@click.option("--data", metavar="D", help="The data whose rows --interpolate names; the run's own without.")
-@with_data_options
+@click.option("--data", metavar="DATA", help="Data that --interpolate takes rows from.  [default: the run's own]")
 @formulas_option
-@click.option(
-    "--device", default="auto", envvar="GENZOO_DEVICE", show_default=True, help="auto, cpu, cuda, cuda:N or mps."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@device_option
+@json_option
+@with_data_options
 def sample_command(
     run: str,
     count: int | None,
@@ -56,34 +70,34 @@ def sample_command(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Draw events from RUN, a run directory or a model folder.
+    """Draw samples from the model in RUN, a run directory or a model folder.
 
     \b
     genzoo sample RUN -n 64 --out grid.png
-    genzoo sample RUN --traverse --out traversal.png       what each latent dimension does
-    genzoo sample RUN --interpolate 3 17 --out path.png    from one event to another
+    genzoo sample RUN --traverse --out traversal.png       show what each latent dimension does
+    genzoo sample RUN --interpolate 3 17 --out path.png    walk from row 3 to row 17
     """
     _check(traverse, ends, given)
     from genzoo.runs.run import load
 
     fitted = load(run, device)
     if traverse:
-        found = _traverse(fitted, 7 if count is None else count, out, seed, escape_formulas)
+        content, line = _traverse(fitted, 7 if count is None else count, out, seed, escape_formulas)
     elif ends is not None:
-        found = _interpolate(run, fitted, ends, 10 if count is None else count, out, seed, escape_formulas, given)
+        content, line = _interpolate(
+            run, fitted, ends, 10 if count is None else count, out, seed, escape_formulas, given
+        )
     else:
-        found = _sample(fitted, 64 if count is None else count, out, seed, escape_formulas)
-    content, line = found
-    tell(json.dumps({**content, "event": fitted.data.describe()}) if as_json else line)
+        content, line = _sample(fitted, 64 if count is None else count, out, seed, escape_formulas)
+    print_line(json.dumps({**content, "event": fitted.data.describe()}) if as_json else line)
 
 
 def _check(traverse: bool, ends: tuple[int, int] | None, given: dict[str, Any]) -> None:
     if traverse and ends is not None:
-        raise ConfigError("--traverse and --interpolate ask for two different things. Give one of them.")
+        raise ConfigError("--traverse and --interpolate exclude each other. Give one of them.")
     if ends is None and given["data"] is not None:
         raise ConfigError("--data names the rows for --interpolate A B, which was not given.")
-    if given["data"] is None and (told := data_layer(None, given)):
-        raise ConfigError(f"--{next(iter(told)).replace('_', '-')} says how --data is read, which was not given.")
+    check_data_given(given)
 
 
 def _default(fitted: TrainedModel, name: str) -> Path:
@@ -101,14 +115,14 @@ def _sample(
     events = _finite(fitted, fitted.sample(count, seed=seed))
     save_events(out, events, fitted.data, escape_formulas=escape_formulas)
     content = {"out": str(out), "count": count, "seed": seed}
-    return content, f"{count} events ({fitted.data.describe()}): {out}"
+    return content, f"{count} samples ({fitted.data.describe()}): {out}"
 
 
 def _finite(fitted: TrainedModel, events: Array) -> Array:
-    """The events, if every number of them is finite.
+    """Return the events if all their values are finite.
 
     Raises:
-        ArtifactError: the weights are of no use.
+        ArtifactError: one is not.
     """
     import numpy as np
 
@@ -117,8 +131,8 @@ def _finite(fitted: TrainedModel, events: Array) -> Array:
     bad = int((~np.isfinite(events)).reshape(len(events), -1).any(1).sum())
     if bad:
         raise ArtifactError(
-            f"{bad} of {len(events)} events that {fitted.origin} gives hold numbers that are not finite: its weights "
-            f"are of no use."
+            f"{bad} of {len(events)} samples from {fitted.origin} hold values that are not finite. Its weights cannot "
+            f"be used."
         )
     return events
 
@@ -132,12 +146,17 @@ def _traverse(
     check_decoder(fitted)
     out = out or _default(fitted, "traversal")
     check_traversal_suffix(out, steps, fitted.data)
-    found = traverse(fitted, steps=steps, seed=seed)
-    _finite(fitted, found.events)
-    save_traversal(out, found, fitted.data, escape_formulas=escape_formulas)
-    content = {"out": str(out), "dimensions": found.dimensions.tolist(), "values": found.values.tolist(), "seed": seed}
-    numbers = ", ".join(map(str, found.dimensions))
-    return content, f"latent dimensions {numbers}, the one that changes events most first, {steps} events each: {out}"
+    traversal = traverse(fitted, steps=steps, seed=seed)
+    _finite(fitted, traversal.events)
+    save_traversal(out, traversal, fitted.data, escape_formulas=escape_formulas)
+    content = {
+        "out": str(out),
+        "dimensions": traversal.dimensions.tolist(),
+        "values": traversal.values.tolist(),
+        "seed": seed,
+    }
+    numbers = ", ".join(map(str, traversal.dimensions))
+    return content, f"latent dimensions {numbers}, most influential first, {steps} samples each: {out}"
 
 
 def _interpolate(
@@ -161,25 +180,25 @@ def _interpolate(
         latent, between = latent_of_rows(fitted, dataset, ends), f"rows {ends[0]} and {ends[1]} of {dataset.name}"
     elif given["data"] is not None:
         raise ConfigError(
-            f"Model {fitted.model!r} has no encoder, so rows of data have no place in its latent space. Leave --data "
-            f"out: A and B are then numbers of its own samples under --seed."
+            f"Model {fitted.model!r} has no encoder, so it cannot map rows of data to its latent space. Leave --data "
+            f"out: A and B then number its own samples with --seed."
         )
     else:
         latent = latent_of_samples(fitted, ends, seed=seed)
-        between = f"its own samples {ends[0]} and {ends[1]} under seed {seed}, as it has no encoder"
-    found = interpolate(fitted, latent, steps=steps, seed=seed)
-    _finite(fitted, found.events)
-    save_events(out, found.events, fitted.data, columns=min(steps, _LONGEST_ROW), escape_formulas=escape_formulas)
-    way = "spherical" if found.spherical else "straight"
+        between = f"its own samples {ends[0]} and {ends[1]} with seed {seed}, as it has no encoder"
+    path = interpolate(fitted, latent, steps=steps, seed=seed)
+    _finite(fitted, path.events)
+    save_events(out, path.events, fitted.data, columns=min(steps, _LONGEST_ROW), escape_formulas=escape_formulas)
+    way = "spherical" if path.spherical else "straight"
     content = {"out": str(out), "count": steps, "seed": seed, "ends": list(ends), "between": between, "path": way}
-    return content, f"{steps} events on a {way} path between {between}: {out}"
+    return content, f"{steps} samples on a {way} path between {between}: {out}"
 
 
 def _dataset(run: str, fitted: TrainedModel, given: dict[str, Any]) -> Dataset:
-    """The data whose rows are the ends of a path.
+    """Open the data whose rows are the ends of a path.
 
     Raises:
-        ConfigError: a model folder says nothing of its data, and `--data` was not given.
+        ConfigError: `--data` was not given, and a model folder does not name its data.
     """
     from genzoo.cli.rows import open_data
     from genzoo.runs.run import is_model_folder, open_run
@@ -188,6 +207,6 @@ def _dataset(run: str, fitted: TrainedModel, given: dict[str, Any]) -> Dataset:
         return open_data(fitted, given)
     if is_model_folder(run):
         raise ConfigError(
-            f"{run} is a model folder, which holds no data. Name the data whose rows A and B are: --data."
+            f"{run} is a model folder, which does not name its data. Name the data to take rows A and B from: --data."
         )
     return open_run(run).open_data()

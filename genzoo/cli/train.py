@@ -1,9 +1,9 @@
-"""`genzoo train`: one command per model, with that model's own options in its help."""
+"""`genzoo train`: one command per model, with the options of that model in its help."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +11,12 @@ import click
 from click.core import ParameterSource
 from pydantic import BaseModel
 
-from genzoo.cli.options import DATA_OPTIONS, data_layer
+from genzoo.cli.command import Command, Option
+from genzoo.cli.options import READING_DATA, json_option, objective_rows, setting_option, setting_text, settings_rows
 from genzoo.config.explain import describe_fields
+from genzoo.config.flags import FlaggedSetting, flagged_settings, settings_layer
 from genzoo.config.layers import parse_assignments, read_config_file
-from genzoo.config.resolve import CALLED, FLAGS, layer, resolve_config, training_class
+from genzoo.config.resolve import CALLED, layer, resolve_config, training_class
 from genzoo.config.settings import BUDGETS, RunConfig
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry
@@ -25,32 +27,45 @@ from genzoo.spec import ModelSpec
 if TYPE_CHECKING:
     from genzoo.runs.run import Run
 
-_BUDGET_OPTIONS = (
-    click.Option(["--epochs"], type=float, help="Train for N passes over the training rows."),
-    click.Option(["--steps"], type=int, help="Train for N steps."),
-    click.Option(["--minutes"], type=float, help="Train for M minutes."),
+_SETTINGS = tuple(flagged_settings(RunConfig))
+"""Settings of a run that have an option of their own."""
+
+
+_FIRST = (
+    click.Option(
+        ["-o", "--option", "options"],
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Set an option that has no flag, listed below; may be repeated.",
+    ),
+    click.Option(
+        ["--config", "config_file"],
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Read settings from a JSON or TOML file, such as config.json of a run.",
+    ),
+    click.Option(
+        ["--out"], metavar="DIR", help="Run directory to create.  [default: a new one in GENZOO_RUNS or runs]"
+    ),
+)
+_LAST = (
+    click.Option(["--dry-run"], is_flag=True, help="Check everything and print the plan, but write nothing."),
+    click.Option(["--json", "as_json"], is_flag=True, help="Print the result as JSON."),
 )
 
 
-_AS_JSON = click.Option(["--json", "as_json"], is_flag=True, help="Print the result as JSON.")
-
-
-_SETTINGS = {flag.removeprefix("--").replace("-", "_"): name for name, flag in FLAGS.items()} | {"metrics": "metrics"}
-"""The settings of a training behind options, by the name of the option."""
-
-
 class _Models(click.Group):
-    """Every model of the zoo is a subcommand."""
+    """A group with one subcommand per model of the zoo."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            if error.option_name not in {name for option in _parameters() for name in option.opts}:
+            if error.option_name not in _names_of_options():
                 raise
             raise click.UsageError(
-                f"{error.option_name} stands after a model's name, as in genzoo train gmm {error.option_name} ...; "
-                f"a run that is resumed keeps its settings, and takes only a larger budget.",
+                f"{error.option_name} belongs after a model's name, as in genzoo train gmm {error.option_name} ...; "
+                f"a resumed run keeps its settings, and accepts only a larger budget.",
                 ctx,
             ) from error
 
@@ -72,16 +87,19 @@ class _Models(click.Group):
     invoke_without_command=True,
     subcommand_metavar="MODEL [OPTIONS]...",
     params=[
-        click.Option(["--resume"], metavar="RUN", help="Go on with a run from its last checkpoint."),
-        *_BUDGET_OPTIONS,
-        _AS_JSON,
+        click.Option(["--resume"], metavar="RUN", help="Continue a run from its last checkpoint."),
+        *(setting_option(setting) for setting in _SETTINGS if setting.path[-1] in BUDGETS),
     ],
 )
+@json_option
 @click.pass_context
 def train_command(ctx: click.Context, /, resume: str | None, as_json: bool, **budget: Any) -> None:
-    """Train a model by its name, or go on with a run.
+    """Train a model by its name, or continue a run.
 
-    Options come after the model's name: genzoo train dcgan --epochs 50. With --resume only a larger budget is taken.
+    \b
+    genzoo train dcgan --epochs 50                         options come after the model's name
+    genzoo train dcgan --help                              list the options of a model
+    genzoo train --resume runs/RUN --epochs 100            continue with a larger budget
     """
     given = [name for name in BUDGETS if budget[name] is not None]
     if ctx.invoked_subcommand is not None:
@@ -113,55 +131,52 @@ def _resume(path: str, budget: dict[str, Any], as_json: bool) -> None:
         _report(run, as_json, converged=prepared.engine.finished)
 
 
-class _ModelCommand(click.Command):
+class _ModelCommand(Command):
     """`genzoo train MODEL`."""
 
     def __init__(self, name: str, entry: Entry[ModelSpec]) -> None:
         registry = get_registry()
-        given = entry.spec.objective_options
-        found = [
-            training_class(registry.objective_of(entry, objective), given.get(objective))
+        options = entry.spec.objective_options
+        trainings = [
+            training_class(registry.objective_of(entry, objective), options.get(objective))
             for objective in entry.spec.objectives
         ]
-        self._settings = list(dict.fromkeys(found))
-        super().__init__(name, callback=self._train, params=_parameters(self._settings), help=entry.spec.summary)
+        self._trainings = list(dict.fromkeys(trainings))
+        parameters = _parameters(entry.spec, self._trainings)
+        super().__init__(name, callback=self._train, params=parameters, help=entry.spec.summary)
         self._model = name
         self._entry = entry
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        from genzoo.cli.options import objective_rows, settings_rows
-
-        super().format_options(ctx, formatter)
+        self.format_section(ctx, formatter, "Options")
         with formatter.section("Options of the model, given as -o NAME=VALUE"):
             rows = settings_rows(self._entry)
-            formatter.write_dl([(name, f"{text} [{kind}; default {default}]") for name, kind, default, text in rows])
+            formatter.write_dl([(name, setting_text(text, kind, default)) for name, kind, default, text in rows])
         with formatter.section("Objectives and their options, given as -o NAME=VALUE"):
             formatter.write_dl(objective_rows(self._entry, get_registry()))
         if self._entry.spec.presets:
             with formatter.section("Presets, given as -o preset=NAME"):
                 formatter.write_dl([(n, _preset_text(p)) for n, p in self._entry.spec.presets.items()])
         recipe = self._entry.spec.training
-        for settings in self._settings:
-            called = CALLED[settings.model_fields["kind"].default]
-            with formatter.section(f"Settings of the training by {called}, given as -o training.NAME=VALUE"):
+        for training in self._trainings:
+            method = CALLED[training.model_fields["kind"].default]
+            with formatter.section(f"Settings of the training by {method}, given as -o training.NAME=VALUE"):
                 formatter.write_dl(
                     [
-                        (name, f"{text} [{kind}; default {json.dumps(recipe[name]) if name in recipe else default}]")
-                        for name, kind, default, text in describe_fields(settings)
+                        (name, setting_text(text, kind, json.dumps(recipe[name]) if name in recipe else default))
+                        for name, kind, default, text in describe_fields(training)
                         if name != "kind"
                     ]
                 )
+        self.format_section(ctx, formatter, READING_DATA)
 
     def _train(self, dry_run: bool, as_json: bool, out: str | None, **given: Any) -> None:
         if dry_run:
             require_single_process("--dry-run")
-        file, *typed = _layers(given, _from_environment())
-        # A file may use former names of what the command line sets: the command line wins, as always.
-        layers = [
-            *current_layers(get_registry(), self._model, file),
-            *current_layers(get_registry(), self._model, *typed),
-        ]
-        config = resolve_config(get_registry(), self._model, *layers)
+        registry = get_registry()
+        # Each layer on its own: a setting under its current name replaces one of a lower layer under its former name.
+        layers = [part for one in _layers(given) for part in current_layers(registry, self._model, one)]
+        config = resolve_config(registry, self._model, *layers)
         self._run(config, dry_run, as_json, None if out is None else Path(out))
 
     def _run(self, config: RunConfig, dry_run: bool, as_json: bool, out: Path | None) -> None:
@@ -195,89 +210,58 @@ def _preset_text(preset: Any) -> str:
     return "; ".join(f"{part}: {json.dumps(content)}" for part, content in preset.items())
 
 
-def _parameters(trainings: Sequence[type[BaseModel]] = ()) -> list[click.Parameter]:
-    """The options of `genzoo train MODEL`.
+def _parameters(spec: ModelSpec, trainings: Sequence[type[BaseModel]]) -> list[click.Parameter]:
+    """Make the options of `genzoo train MODEL`.
 
     Arguments:
-        trainings: the settings classes of the model's trainings; options of settings that none of them has are left
-            out of the help, and still understood, to be refused with what there is instead.
+        trainings: settings classes of the model's trainings. An option of another training is hidden, yet understood,
+            so that the error can name the settings that there are.
     """
-    known = {name for settings in trainings for name in settings.model_fields}
-    options = [
-        click.Option(["--data"], metavar="D", help="Built-in name or path; see: genzoo data."),
-        *DATA_OPTIONS,
-        click.Option(
-            ["-o", "--option", "options"], multiple=True, metavar="KEY=VALUE", help="Set an option; see below."
-        ),
-        click.Option(
-            ["--config", "config_file"], type=click.Path(path_type=Path), help="Read settings from JSON or TOML."
-        ),
-        click.Option(["--out"], metavar="DIR", help="The run directory to make; below GENZOO_RUNS or runs by default."),
-        *_BUDGET_OPTIONS,
-        click.Option(["--batch-size"], type=int, help="Events per update."),
-        click.Option(["--lr"], type=float, help="Learning rate of every group."),
-        click.Option(["--device"], envvar="GENZOO_DEVICE", help="auto, cpu, cuda, cuda:N or mps."),
-        click.Option(["--precision"], envvar="GENZOO_PRECISION", help="auto, fp64, fp32, tf32, bf16 or fp16."),
-        click.Option(["--seed"], type=int, envvar="GENZOO_SEED", help="Same seed, same weights."),
-        click.Option(["--warm-start"], metavar="RUN", help="Go on from the weights of another run of this model."),
-        click.Option(["--patience"], type=int, help="Stop after N evaluations without improvement."),
-        click.Option(["--eval-every"], type=float, help="Epochs between evaluations on validation rows."),
-        click.Option(
-            ["--metric", "metrics"],
-            multiple=True,
-            metavar="M",
-            help="A metric to record at each; see: genzoo evaluate.",
-        ),
-        click.Option(["--monitor"], metavar="M", help="What patience and the best step go by: objective, or a metric."),
-        click.Option(["--features"], metavar="NAME[=FILE]", help="Extractor of the features that metrics look at."),
-        click.Option(["--keep-checkpoints"], type=int, help="How many of the last checkpoints to keep."),
-        click.Option(["--callback", "callbacks"], multiple=True, help="A registered callback."),
-        click.Option(["--dry-run"], is_flag=True, help="Check everything, show the plan, write nothing."),
-        _AS_JSON,
-    ]
-    for option in options:
-        option.hidden = bool(trainings) and _SETTINGS.get(str(option.name), "epochs") not in known
-    return [*options]
+    options = {setting.key: _option(setting, spec, trainings) for setting in _SETTINGS}
+    return [options.pop("data"), *_FIRST, *options.values(), *_LAST]
 
 
-def _from_environment() -> set[str]:
-    """The options whose values come from environment variables."""
+def _option(setting: FlaggedSetting, spec: ModelSpec, trainings: Sequence[type[BaseModel]]) -> Option:
+    if setting.path == ("data", "source"):
+        return setting_option(setting, shown_default=spec.data)
+    if setting.path[0] == "data":
+        return setting_option(setting, section=READING_DATA)
+    if setting.path[0] == "training":
+        known = {name for training in trainings for name in training.model_fields}
+        default = _default(setting, spec.training)
+        return setting_option(setting, shown_default=default, hidden=setting.path[1] not in known)
+    return setting_option(setting, shown_default=setting.field.default)
+
+
+def _default(setting: FlaggedSetting, recipe: Mapping[str, Any]) -> object:
+    """Return the default of a setting of the training, from the model's recipe or else from its field."""
+    value: Any = recipe
+    for name in setting.path[1:]:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return setting.field.default if value is None else value
+
+
+def _names_of_options() -> set[str]:
+    """Return every name, current or former, of an option of `genzoo train MODEL`."""
+    names = {name for option in (*_FIRST, *_LAST) for name in option.opts}
+    return names | {name for setting in _SETTINGS for name in (*setting.flag.name.split("/"), *setting.flag.former)}
+
+
+def _layers(given: dict[str, Any]) -> list[dict[str, Any]]:
+    """Arrange config file, environment, `-o` and flags as layers of settings, the strongest last."""
     context = click.get_current_context()
-    names = ("seed", "device", "precision")
-    return {name for name in names if context.get_parameter_source(name) is ParameterSource.ENVIRONMENT}
-
-
-def _layers(given: dict[str, Any], from_environment: set[str]) -> list[dict[str, Any]]:
-    """Config file, environment, `-o` and flags, as layers of settings."""
-    training = {
-        "epochs": given["epochs"],
-        "steps": given["steps"],
-        "minutes": given["minutes"],
-        "batch_size": given["batch_size"],
-        "patience": given["patience"],
-        "eval_every": given["eval_every"],
-        "metrics": given["metrics"] or None,
-        "monitor": given["monitor"],
-        "features": given["features"],
-        "keep_checkpoints": given["keep_checkpoints"],
-        "callbacks": given["callbacks"] or None,
-        "optimizer": None if given["lr"] is None else {"lr": given["lr"]},
-    }
-    plain = {key: given[key] for key in ("seed", "device", "precision", "warm_start") if given[key] is not None}
-    if "warm_start" in plain:
-        plain["warm_start"] = str(Path(plain["warm_start"]).absolute())
-    environment = {key: value for key, value in plain.items() if key in from_environment}
-    flags: dict[str, Any] = {key: value for key, value in plain.items() if key not in from_environment}
-    flags["training"] = {key: value for key, value in training.items() if value is not None}
-    data = data_layer(given["data"], given)
-    if data:
-        flags["data"] = data
-    file = {} if given["config_file"] is None else layer(_config_file(given["config_file"]), file=True)
-    return [file, environment, layer(parse_assignments(given["options"])), flags]
+    environment = [
+        setting for setting in _SETTINGS if context.get_parameter_source(setting.key) is ParameterSource.ENVIRONMENT
+    ]
+    flags = [setting for setting in _SETTINGS if setting not in environment]
+    path = given["config_file"]
+    file = {} if path is None else layer(_config_file(path), file=True)
+    options = layer(parse_assignments(given["options"]))
+    return [file, settings_layer(environment, given), options, settings_layer(flags, given)]
 
 
 def _config_file(path: Path) -> dict[str, Any]:
-    """The settings in a file, which may be the `config.json` of a run in the first format."""
+    """Read the settings in a file, which may be `config.json` of a run in the first format."""
     content = read_config_file(path)
     return upgrade_config(content) if content.get("format") == 1 else content
 
@@ -295,12 +279,12 @@ def _show_plan(summary: dict[str, Any], config: dict[str, Any], as_json: bool) -
 
 
 def _restarts(record: dict[str, Any]) -> list[str]:
-    """What is to be known of the restarts of EM; nothing for other trainings."""
+    """Describe the restarts of EM; empty for other trainings."""
     restarts = record.get("restarts") or []
     if not restarts:
         return []
     best = record.get("kept") or restarts[0]
-    ended = "converged" if best["converged"] else "did NOT converge: give more with -o training.max_iter=N"
+    ended = "converged" if best["converged"] else "did NOT converge: allow more passes with -o training.max_iter=N"
     lines = [
         f"restart {restarts.index(best) + 1} of {len(restarts)} is kept: {best['log_likelihood']:.6g} nats per event "
         f"after {best['passes']} passes, {ended}"

@@ -1,4 +1,4 @@
-"""Turn a validation error into a sentence, and settings classes into rows for help."""
+"""Explain validation errors in a sentence, and describe the fields of settings for help."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _LONGEST_SHOWN = 200
 _SHOWN = reprlib.Repr()
 _SHOWN.maxstring = _SHOWN.maxother = _SHOWN.maxlong = _LONGEST_SHOWN // 2
 _SHOWN.maxlist = _SHOWN.maxtuple = _SHOWN.maxdict = 40
-"""How a wrong value is shown; of a large one no more is ever written out."""
+"""Shows a wrong value; cuts a large one short."""
 
 
 def explain_validation_error(error: ValidationError, cls: type[BaseModel], owner: str) -> str:
-    """What a validation error means for whoever typed the value."""
+    """Explain a validation error to the user who typed the value."""
     first = _first(error)
     where = ".".join(map(str, first["loc"]))
     more = f" ({error.error_count() - 1} more like it.)" if error.error_count() > 1 else ""
@@ -41,7 +41,7 @@ def explain_validation_error(error: ValidationError, cls: type[BaseModel], owner
 
 
 def _first(error: ValidationError) -> Any:
-    """The first of all that is wrong; of very many without the value, as they would take more memory than the file."""
+    """Return the first error; without its value if there are very many, which could take more memory than the file."""
     if error.error_count() <= _MANY:
         return error.errors(include_url=False, include_context=False)[0]
     text = error.json(include_url=False, include_context=False, include_input=False)
@@ -54,13 +54,23 @@ def _fields_at(cls: type[BaseModel], path: tuple[int | str, ...]) -> Iterable[st
         if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
             return ()
         cls = inner
-    return [
-        name for name, field in cls.model_fields.items() if field.repr
-    ]  # what tells classes apart is nobody's option
+    # Fields without repr, such as `kind`, are set by the class and not by users.
+    return [name for name, field in cls.model_fields.items() if field.repr]
+
+
+def as_sentence(description: str) -> str:
+    """Write the description of a field as a sentence.
+
+    Examples:
+        >>> as_sentence("rows per update")
+        'Rows per update.'
+    """
+    end = "" if description.endswith((".", "!", "?")) else "."
+    return f"{description[:1].upper()}{description[1:]}{end}" if description else ""
 
 
 def describe_fields(cls: type[BaseModel]) -> list[tuple[str, str, str, str]]:
-    """Name, type with bounds, default and description of every field, from the class itself."""
+    """List name, type with bounds, default and description of every field."""
     schema = cls.model_json_schema()
     rows = []
     for name, field in schema.get("properties", {}).items():

@@ -13,21 +13,25 @@ from genzoo.errors import ConfigError
 
 
 def parse_assignments(pairs: Iterable[str]) -> dict[str, Any]:
-    """`["latent=64", "objective.gamma=0.1"]` as `{"latent": 64, "objective": {"gamma": 0.1}}`.
+    """Parse `key=value` pairs into nested settings.
 
-    `objective=hinge` is short for `objective.name=hinge`.
-    A value is read as JSON where it is JSON (numbers, true, null, lists) and as text otherwise.
+    `objective=hinge` is short for `objective.name=hinge`. A value is read as JSON if it is valid JSON (numbers, true,
+    null, lists), otherwise as text.
 
     Raises:
-        ConfigError: a pair without `=` or a key used both as a value and as a group.
+        ConfigError: a pair has no `=`, or a key is used both as a value and as a group.
+
+    Examples:
+        >>> parse_assignments(["latent=64", "objective.gamma=0.1"])
+        {'latent': 64, 'objective': {'gamma': 0.1}}
     """
     tree: dict[str, Any] = {}
     for pair in pairs:
-        key, found, text = pair.partition("=")
+        key, equals, text = pair.partition("=")
         path = key.strip().split(".")
         if path == ["objective"]:
             path.append("name")
-        if not found or not all(path):
+        if not equals or not all(path):
             raise ConfigError(f"Option {pair!r} is not of the form key=value, such as latent=64.")
         node = tree
         for name in path[:-1]:
@@ -48,7 +52,7 @@ def _parse_value(text: str) -> Any:
 
 
 def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested settings with later layers over earlier ones; neither is changed."""
+    """Merge nested settings, later layers over earlier ones; no layer is changed."""
     merged: dict[str, Any] = {}
     for layer in layers:
         for key, value in layer.items():
@@ -59,9 +63,10 @@ def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def merge_training(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """`merge` for layers of `Training`, where a layer that names a budget replaces every budget below it.
+    """Merge layers of training settings.
 
-    So it does for how often validation rows are looked at.
+    Like `merge`, but a layer that sets one budget (epochs, steps, minutes) removes all budgets of earlier layers. The
+    same holds for eval_every and eval_steps.
     """
     merged: dict[str, Any] = {}
     for layer in layers:
@@ -73,10 +78,10 @@ def merge_training(*layers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_config_file(path: Path) -> dict[str, Any]:
-    """A settings file, JSON or TOML by its suffix.
+    """Read a settings file, JSON or TOML by its suffix.
 
     Raises:
-        ConfigError: it is missing, is neither, or does not hold a table of settings.
+        ConfigError: the file is missing, is neither, or does not hold a table of settings.
     """
     try:
         text = path.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Build a run's configuration from the model's recipe, presets, files and options."""
+"""Build the configuration of a run from the model's recipe, presets, config files and options."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from genzoo.config.flags import flagged_settings
 from genzoo.config.layers import merge, merge_training
 from genzoo.config.settings import (
     TRAINING_CLASSES,
@@ -38,36 +39,28 @@ _OF_ANY_TRAINING = frozenset(name for settings in TRAINING_CLASSES.values() for 
 
 
 CALLED = {"gradient": "gradients", "em": "expectation-maximization"}
-"""What trains a model, in words, by the kind of its objective."""
+"""Method of training in words, by the kind of the objective."""
 
 
-FLAGS = {
-    "optimizer": "--lr",
-    "batch_size": "--batch-size",
-    "patience": "--patience",
-    "eval_every": "--eval-every",
-    "metrics": "--metric",
-    "monitor": "--monitor",
-    "features": "--features",
-}
-"""Settings of a training that have a command-line option of their own."""
+FLAGS = {setting.path[1]: setting.option for setting in flagged_settings(RunConfig) if setting.path[0] == "training"}
+"""Command-line options of settings of a training, by the name of the setting."""
 
 
 def options_class(entry: Entry[ModelSpec] | Entry[ObjectiveSpec]) -> type[BaseModel]:
-    """The pydantic class of an entry's options.
+    """Return the pydantic class of an entry's options.
 
     Raises:
-        PluginError: what its spec names is no such class.
+        PluginError: the spec names something else.
     """
     with extra_named(entry):
-        found = resolve(entry.spec.config, entry.spec)
-    if not (isinstance(found, type) and issubclass(found, BaseModel)):
-        raise PluginError(f"{entry.id!r} names {entry.spec.config!r} as its options, which is no pydantic model.")
-    return found
+        config = resolve(entry.spec.config, entry.spec)
+    if not (isinstance(config, type) and issubclass(config, BaseModel)):
+        raise PluginError(f"{entry.id!r} names {entry.spec.config!r} as its options, which is not a pydantic model.")
+    return config
 
 
 def model_options(entry: Entry[ModelSpec], options: Mapping[str, Any]) -> BaseModel:
-    """Validated options of a model.
+    """Validate the options of a model.
 
     Raises:
         ConfigError: an unknown option, or a value out of range.
@@ -76,7 +69,7 @@ def model_options(entry: Entry[ModelSpec], options: Mapping[str, Any]) -> BaseMo
 
 
 def objective_options(entry: Entry[ObjectiveSpec], options: Mapping[str, Any]) -> BaseModel:
-    """Validated options of an objective.
+    """Validate the options of an objective.
 
     Raises:
         ConfigError: an unknown option, or a value out of range.
@@ -87,13 +80,13 @@ def objective_options(entry: Entry[ObjectiveSpec], options: Mapping[str, Any]) -
 def training_class(
     entry: Entry[ObjectiveSpec], options: Mapping[str, Any] | None = None
 ) -> type[GradientTraining] | type[EMTraining]:
-    """The class of the settings of a training with an objective.
+    """Return the settings class of a training with an objective.
 
     Arguments:
-        options: of the objective; needed only of API 1, whose objectives are built to find out what they are.
+        options: options of the objective. Only objectives of API 1 need them: they are built to find out their kind.
 
     Raises:
-        PluginError: the objective is of a kind that nothing here trains.
+        PluginError: this version cannot train an objective of this kind.
     """
 
     def build() -> object:
@@ -107,16 +100,16 @@ def training_class(
 
 
 def _of_kind(settings: type[BaseModel], recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a model's own recipe that its objective can use: a model may list objectives of several kinds."""
+    """Return the part of a model's recipe that its objective uses; a model may list objectives of several kinds."""
     foreign = _OF_ANY_TRAINING - set(settings.model_fields)
     return {name: value for name, value in recipe.items() if name not in foreign}
 
 
-def _refuse_other_kind(entry: Entry[ModelSpec], settings: type[BaseModel], wanted: Mapping[str, Any]) -> None:
-    """Refuse settings that only another kind of training has.
+def _check_kind(entry: Entry[ModelSpec], settings: type[BaseModel], wanted: Mapping[str, Any]) -> None:
+    """Check that no setting belongs to another kind of training.
 
     Raises:
-        ConfigError: one was given; the message lists what this kind has.
+        ConfigError: one does; the message lists the settings of this kind.
     """
     foreign = next((name for name in wanted if name in _OF_ANY_TRAINING - set(settings.model_fields)), None)
     if foreign is None:
@@ -130,13 +123,13 @@ def _refuse_other_kind(entry: Entry[ModelSpec], settings: type[BaseModel], wante
     )
 
 
-def _refuse_misplaced(
+def _check_misplaced(
     entry: Entry[ModelSpec], objective: Entry[ObjectiveSpec], settings: type[BaseModel], options: Mapping[str, Any]
 ) -> None:
-    """Refuse an option that the model does not have and another part of the run has, such as `log_every`.
+    """Check that no option belongs to another part of the run, as `log_every` does to the training.
 
     Raises:
-        ConfigError: there is one; the message says how it is written in full.
+        ConfigError: one does; the message gives its full name.
     """
     own = options_class(entry).model_fields
     unknown = [name for name in options if name not in own]
@@ -155,13 +148,16 @@ def _refuse_misplaced(
 
 
 def layer(assignments: Mapping[str, Any], *, file: bool = False) -> dict[str, Any]:
-    """What `-o` or a config file says, sorted into sections.
+    """Sort settings from `-o` or a config file into sections.
 
-    `latent` is an option of the model, `objective=hinge` and `objective.gamma` of the objective, `training.ema` of
-    the training.
+    `latent` is an option of the model, `objective=hinge` and `objective.gamma` belong to the objective, and
+    `training.ema` to the training.
 
     Arguments:
-        file: whether it is a config file, which may also be the whole `config.json` of a run.
+        file: whether they come from a config file, which may also be the whole `config.json` of a run.
+
+    Raises:
+        ConfigError: a section is given as a single value.
     """
     sections: dict[str, Any] = {"options": {}}
     for key, value in assignments.items():
@@ -185,19 +181,19 @@ def _objective_layer(value: Mapping[str, Any]) -> dict[str, Any]:
     given = value.get("options", {})
     if not isinstance(given, Mapping):
         raise ConfigError(f"Option 'objective.options' is a group of settings, and it was given as {given!r}.")
-    found: dict[str, Any] = {"options": merge(options, given)}
+    section: dict[str, Any] = {"options": merge(options, given)}
     if "name" in value:
-        found["name"] = value["name"]
-    return found
+        section["name"] = value["name"]
+    return section
 
 
 def resolve_config(registry: Registry, model: str, *layers: Mapping[str, Any]) -> RunConfig:
-    """The whole configuration of a run.
+    """Build the whole configuration of a run.
 
     Arguments:
-        registry: who is in the zoo.
-        model: a name or id.
-        layers: what `layer` gave for the config file, the options and the flags, the strongest last.
+        registry: plugins to find the model and its objective in.
+        model: name or id of the model.
+        layers: results of `layer` for the config file, the options and the flags, the strongest last.
 
     Raises:
         ConfigError: an unknown name or option, or a value out of range.
@@ -205,21 +201,21 @@ def resolve_config(registry: Registry, model: str, *layers: Mapping[str, Any]) -
     entry = registry.models.get(model)
     asked = merge(*layers)
     if asked.get("model", entry.id) not in (entry.id, entry.spec.name):
-        raise ConfigError(f"The settings are of model {asked['model']!r}, and {entry.id!r} was asked for.")
+        raise ConfigError(f"The settings are for model {asked['model']!r}, not for {entry.id!r}.")
     preset = preset_layer(entry, asked.get("preset"))
-    objective, told = chosen_objective(registry, entry, preset, *layers)
-    settings = training_class(objective, told)
+    objective, given = chosen_objective(registry, entry, preset, *layers)
+    settings = training_class(objective, given)
     merged = merge({"options": entry.spec.options}, preset, asked)
     wanted = [part.get("training", {}) for part in layers]
-    _refuse_other_kind(entry, settings, merge(*wanted))
-    _refuse_misplaced(entry, objective, settings, merged["options"])
+    _check_kind(entry, settings, merge(*wanted))
+    _check_misplaced(entry, objective, settings, merged["options"])
     recipe = [_of_kind(settings, part) for part in (entry.spec.training, preset.get("training", {}))]
     training = validate(settings, merge_training(*recipe, *wanted), f"Model {entry.spec.name!r} in 'training'")
     for name in training.callbacks:
         registry.callbacks.get(name)
     options = model_options(entry, merged["options"])
     with extra_named(entry):
-        objective_settings = objective_options(objective, told)
+        objective_settings = objective_options(objective, given)
     content = {
         "model": entry.id,
         "options": options.model_dump(mode="json"),
@@ -241,21 +237,21 @@ def resolve_config(registry: Registry, model: str, *layers: Mapping[str, Any]) -
 def chosen_objective(
     registry: Registry, entry: Entry[ModelSpec], *layers: Mapping[str, Any]
 ) -> tuple[Entry[ObjectiveSpec], dict[str, Any]]:
-    """The objective that the last layer to name one names, and its options: those of layers from there on."""
+    """Return the objective that the last layer with a name gives, and its options from that layer on."""
     chosen = registry.objective_of(entry, entry.spec.objectives[0])
     options: dict[str, Any] = {}
     for part in layers:
-        told = part.get("objective", {})
-        if "name" in told:
-            named = registry.objective_of(entry, str(told["name"]))
+        given = part.get("objective", {})
+        if "name" in given:
+            named = registry.objective_of(entry, str(given["name"]))
             options = options if named is chosen else {}
             chosen = named
-        options = merge(options, told.get("options", {}))
+        options = merge(options, given.get("options", {}))
     return chosen, merge(entry.spec.objective_options.get(chosen.spec.name, {}), options)
 
 
 def preset_layer(entry: Entry[ModelSpec], name: object) -> Mapping[str, Any]:
-    """The settings of a preset; empty without one.
+    """Return the settings of a preset; empty if `name` is None.
 
     Raises:
         ConfigError: the model has no preset of that name.

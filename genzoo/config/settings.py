@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from genzoo.config.explain import explain_validation_error
+from genzoo.config.flags import Flag, flagged_settings
 from genzoo.errors import ConfigError
 from genzoo.spec import MOST_NAMES, ColumnType, DataSpec, Feature, Kind
 
@@ -21,6 +22,7 @@ ResolvedPrecision = Literal["fp64", "fp32", "tf32", "bf16", "fp16"]
 
 
 BUDGETS = ("epochs", "steps", "minutes")
+"""Settings that limit a training."""
 
 
 _RHYTHMS = ("eval_every", "eval_steps")
@@ -36,7 +38,7 @@ _STORED = (*get_args(ColumnType), None)
 
 
 class Settings(BaseModel):
-    """A frozen pydantic class that refuses unknown keys; the parent of every class of options."""
+    """A frozen pydantic class that forbids unknown keys; the parent of every class of options."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -45,10 +47,10 @@ SettingsT = TypeVar("SettingsT", bound=BaseModel)
 
 
 class OptimizerConfig(Settings):
-    """How one parameter group is updated."""
+    """Update rule of one parameter group."""
 
     name: Literal["adam", "adamw", "sgd", "rmsprop"] = Field("adam", description="update rule")
-    lr: float = Field(1e-3, gt=0, le=100, description="learning rate")
+    lr: Annotated[float, Flag("--lr")] = Field(1e-3, gt=0, le=100, description="learning rate")
     betas: tuple[float, float] = Field((0.9, 0.999), description="decay rates of Adam's two running means")
     momentum: float = Field(0.0, ge=0, lt=1, description="momentum of sgd and rmsprop")
     weight_decay: float = Field(0.0, ge=0, le=1, description="weight decay")
@@ -61,7 +63,7 @@ class OptimizerConfig(Settings):
 
 
 class ScheduleConfig(Settings):
-    """How the learning rate moves over the budget."""
+    """Learning rate over the budget."""
 
     name: Literal["constant", "linear", "cosine"] = Field("constant", description="shape of the decay")
     warmup: int = Field(0, ge=0, le=10_000_000, description="steps over which the learning rate rises from 0")
@@ -69,52 +71,65 @@ class ScheduleConfig(Settings):
 
 
 class TrainingSettings(Settings):
-    """What every training can be told, whatever trains the model."""
+    """Settings of every training."""
 
-    epochs: float | None = Field(None, gt=0, le=1e9, description="budget in passes over the training rows")
-    steps: int | None = Field(None, gt=0, le=10**12, description="budget in steps")
-    minutes: float | None = Field(None, gt=0, le=1e6, description="budget in minutes of training")
+    epochs: Annotated[float | None, Flag("--epochs")] = Field(
+        None, gt=0, le=1e9, description="training length in passes over the training rows"
+    )
+    steps: Annotated[int | None, Flag("--steps")] = Field(None, gt=0, le=10**12, description="training length in steps")
+    minutes: Annotated[float | None, Flag("--minutes")] = Field(
+        None, gt=0, le=1e6, description="training length in minutes"
+    )
     log_every: int = Field(10, ge=1, description="steps between lines of metrics.jsonl")
-    sample_every: int | None = Field(None, ge=1, description="steps between saved samples; by default ten in a run")
-    checkpoint_every: int | None = Field(None, ge=1, description="steps between checkpoints; by default ten in a run")
-    keep_checkpoints: int = Field(1, ge=1, description="how many of the last checkpoints to keep, besides the best")
-    callbacks: tuple[str, ...] = Field((), description="names of registered callbacks")
+    sample_every: int | None = Field(None, ge=1, description="steps between saved samples; by default ten per run")
+    checkpoint_every: int | None = Field(None, ge=1, description="steps between checkpoints; by default ten per run")
+    keep_checkpoints: Annotated[int, Flag("--keep-checkpoints", former=("--keep",))] = Field(
+        1, ge=1, description="number of recent checkpoints to keep, besides the best"
+    )
+    callbacks: Annotated[tuple[str, ...], Flag("--callback", metavar="NAME", repeat=True)] = Field(
+        (), description="registered callbacks to run"
+    )
 
 
 class GradientTraining(TrainingSettings):
     """Settings of a training by gradients."""
 
     kind: Literal["gradient"] = Field("gradient", description="what trains the model", repr=False)
-    batch_size: int = Field(128, ge=1, le=10**7, description="rows per update")
+    batch_size: Annotated[int, Flag("--batch-size")] = Field(128, ge=1, le=10**7, description="rows per update")
     grad_accumulation: int = Field(1, ge=1, le=10_000, description="parts a batch is computed in, to save memory")
     optimizer: OptimizerConfig = Field(
         default_factory=OptimizerConfig, description="the optimizer of every parameter group"
     )
     param_groups: dict[str, dict[str, Any]] = Field(
-        default_factory=dict, description="by parameter group, what differs from the optimizer"
+        default_factory=dict, description="settings that differ from the optimizer's, by parameter group"
     )
     schedule: ScheduleConfig = Field(default_factory=ScheduleConfig, description="learning rate schedule")
     ema: float = Field(
-        0.0, ge=0, lt=1, description="decay of the generator's moving average, which is the model kept; 0 for none"
+        0.0,
+        ge=0,
+        lt=1,
+        description="decay of the moving average of the weights, which the saved model uses; 0 for none",
     )
     grad_clip: float | None = Field(None, gt=0, description="largest norm of a parameter group's gradient")
-    patience: int | None = Field(
-        None, ge=1, description="stop after that many evaluations on validation rows without improvement"
+    patience: Annotated[int | None, Flag("--patience")] = Field(
+        None, ge=1, description="evaluations on validation rows without improvement before training stops"
     )
-    eval_every: float | None = Field(
-        None, gt=0, description="epochs between evaluations on validation rows. Defaults to 1"
+    eval_every: Annotated[float | None, Flag("--eval-every", metavar="EPOCHS")] = Field(
+        None, gt=0, description="epochs between evaluations on validation rows; by default 1"
     )
     eval_steps: int | None = Field(
-        None, ge=1, description="steps between evaluations on validation rows, in place of eval_every"
+        None, ge=1, description="steps between evaluations on validation rows, instead of eval_every"
     )
-    metrics: tuple[str, ...] = Field((), description="metrics recorded at every evaluation on validation rows")
-    monitor: str | None = Field(
+    metrics: Annotated[tuple[str, ...], Flag("--metric", metavar="NAME", repeat=True)] = Field(
+        (), description="metrics to record at every evaluation on validation rows"
+    )
+    monitor: Annotated[str | None, Flag("--monitor", metavar="NAME", former=("--watch",))] = Field(
         None,
-        description="what patience and the best step are chosen by: 'objective' for its own monitor, or a metric; by "
-        "default the objective if it has a monitor, else the first metric",
+        description="score that decides early stopping and the best checkpoint: objective, or a metric; by default "
+        "the objective's own if it has one, else the first metric",
     )
-    features: str | None = Field(
-        None, description="feature extractor of the metrics, NAME or NAME=FILE; by default pixels or columns"
+    features: Annotated[str | None, Flag("--features", metavar="NAME[=FILE]")] = Field(
+        None, description="feature extractor of the metrics; by default pixels or columns"
     )
     compile: bool | None = Field(None, description="torch.compile; by default on CUDA only")
 
@@ -136,7 +151,7 @@ class GradientTraining(TrainingSettings):
         return self
 
     def optimizer_of(self, group: str) -> OptimizerConfig:
-        """The optimizer of one parameter group: the common one with the group's own values over it."""
+        """Return the optimizer of one parameter group: the common one with the group's own values over it."""
         return OptimizerConfig.model_validate({**self.optimizer.model_dump(), **self.param_groups.get(group, {})})
 
 
@@ -164,10 +179,12 @@ TRAINING_CLASSES: dict[str, type[GradientTraining] | type[EMTraining]] = {
 
 
 class SplitSettings(Settings):
-    """How rows are divided; a dataset with test rows of its own keeps those as they are."""
+    """Fractions of rows to hold out; a dataset that brings its own test rows keeps them."""
 
-    validation: float = Field(0.15, ge=0, lt=1, description="fraction of rows for patience and best checkpoints")
-    test: float = Field(0.15, ge=0, lt=1, description="fraction of rows for final figures")
+    validation: float = Field(
+        0.15, ge=0, lt=1, description="fraction of rows for early stopping and the best checkpoint"
+    )
+    test: float = Field(0.15, ge=0, lt=1, description="fraction of rows for the final scores")
 
     @model_validator(mode="after")
     def _check_sum(self) -> Self:
@@ -177,41 +194,60 @@ class SplitSettings(Settings):
 
 
 class DataSettings(Settings):
-    """Which data, and how they are read."""
+    """Data source, and how to read it."""
 
-    source: str = Field(description="built-in name or path")
-    size: int | None = Field(
-        None, ge=4, le=4096, description="side in pixels to which images of a folder are resized and centre-cropped"
+    source: Annotated[str, Flag("--data", metavar="DATA")] = Field(
+        description="built-in name or path; see: genzoo data"
     )
-    color: Literal["auto", "gray", "rgb"] = Field("auto", description="what images of a folder are converted to")
-    skip_bad: bool = Field(False, description="leave unreadable files out and count them, instead of stopping")
-    binarize: bool = Field(False, description="turn images into black (0) and white (1) at the middle of their range")
-    header: Literal["auto"] | bool = Field("auto", description="whether the first row of a .csv or .tsv file names it")
-    columns: tuple[str, ...] | None = Field(None, description="columns of a table to keep, in this order")
-    drop: tuple[str, ...] = Field((), description="columns of a table to leave out")
-    kinds: dict[str, Kind] = Field(
-        {},
-        description="what columns of a table are, by name: continuous, binary, categorical or count",
+    size: Annotated[int | None, Flag("--size", metavar="PIXELS")] = Field(
+        None, ge=4, le=4096, description="side to which images of a folder are resized and center-cropped"
     )
-    label: str | None = Field(None, description="column kept out of training and used only in reports")
-    weight: str | None = Field(None, description="column kept out of training that says how much each row counts")
-    drop_missing: bool = Field(False, description="leave rows with a missing value out and count them")
+    color: Annotated[
+        Literal["auto", "gray", "rgb"], Flag("--color", former=("--colour",), former_values={"grey": "gray"})
+    ] = Field("auto", description="color mode that images of a folder are converted to")
+    skip_bad: Annotated[bool, Flag("--skip-bad")] = Field(
+        False, description="leave unreadable files out and count them, instead of stopping"
+    )
+    binarize: Annotated[bool, Flag("--binarize", former=("--binarise",))] = Field(
+        False, description="turn images into black (0) and white (1) at the middle of their range"
+    )
+    header: Annotated[Literal["auto"] | bool, Flag("--header/--no-header")] = Field(
+        "auto", description="whether the first row of a .csv or .tsv file holds column names; by default detected"
+    )
+    columns: Annotated[tuple[str, ...] | None, Flag("--columns", metavar="A,B")] = Field(
+        None, description="columns of a table to keep, in this order"
+    )
+    drop: Annotated[tuple[str, ...], Flag("--drop", metavar="A,B")] = Field(
+        (), description="columns of a table to leave out"
+    )
+    kinds: Annotated[dict[str, Kind], Flag("--kind", metavar="COL=KIND", repeat=True)] = Field(
+        {}, description="kind of a column, such as grade=categorical: continuous, binary, categorical or count"
+    )
+    label: Annotated[str | None, Flag("--label", metavar="COL")] = Field(
+        None, description="column used only in reports, not in training"
+    )
+    weight: Annotated[str | None, Flag("--weight", metavar="COL")] = Field(
+        None, description="column that holds the weight of each row; the model does not see it"
+    )
+    drop_missing: Annotated[bool, Flag("--drop-missing")] = Field(
+        False, description="leave rows with a missing value out and count them"
+    )
 
     @field_validator("columns", "drop", mode="before")
     @classmethod
     def _split_names(cls, value: Any) -> Any:
-        """Names may come as one text, `a,b,"c, d"`."""
+        """Accept names as one text, `a,b,"c, d"`."""
         return next(csv.reader([value], skipinitialspace=True), []) if isinstance(value, str) else value
 
     def given(self, *names: str) -> str | None:
-        """The command-line option of the first of these settings that is not at its default."""
-        told = self.model_dump(include=set(names), exclude_defaults=True)
-        first = next((name for name in names if name in told), None)
-        return None if first is None else "--kind" if first == "kinds" else f"--{first.replace('_', '-')}"
+        """Return the command-line option of the first of these settings that is not at its default, or None."""
+        changed = self.model_dump(include=set(names), exclude_defaults=True)
+        options = {setting.path[-1]: setting.option for setting in flagged_settings(type(self))}
+        return next((options[name] for name in names if name in changed), None)
 
 
 def _read_features(content: Any) -> Any:
-    """Stop at the first feature that is none, or where there are too many: pydantic would describe every one."""
+    """Stop at the first invalid feature, or if there are too many: pydantic would describe every one."""
     features = content.get("features") if isinstance(content, Mapping) else None
     if not isinstance(features, list):
         return content
@@ -236,18 +272,18 @@ def _feature(place: int, content: Any) -> Feature:
 
 
 DataForm = Annotated[DataSpec, BeforeValidator(_read_features)]
-"""A `DataSpec` as files hold it."""
+"""A `DataSpec` as stored in files."""
 
 
 class ObjectiveSettings(Settings):
-    """Which objective, and its own options."""
+    """Name of the objective, and its options."""
 
     name: str
     options: dict[str, Any] = Field(default_factory=dict)
 
 
 class RunConfig(Settings):
-    """Everything needed to train again; what `config.json` of a run holds."""
+    """Everything needed to train a model again: the content of a run's `config.json`."""
 
     format: Literal[2] = 2
     model: str
@@ -256,20 +292,28 @@ class RunConfig(Settings):
     training: Annotated[Training, Field(discriminator="kind")]
     data: DataSettings
     split: SplitSettings
-    seed: int = Field(ge=0, lt=2**63)
-    device: str = "auto"
-    precision: Precision = "auto"
-    warm_start: str | None = None
+    seed: Annotated[int, Flag("--seed", envvar="GENZOO_SEED")] = Field(
+        ge=0, lt=2**63, description="random seed, by default 0; the same seed gives the same weights"
+    )
+    device: Annotated[str, Flag("--device", envvar="GENZOO_DEVICE")] = Field(
+        "auto", description="device to compute on: auto, cpu, cuda, cuda:N or mps"
+    )
+    precision: Annotated[Precision, Flag("--precision", envvar="GENZOO_PRECISION")] = Field(
+        "auto", description="floating-point precision of training"
+    )
+    warm_start: Annotated[str | None, Flag("--warm-start", metavar="RUN", path=True)] = Field(
+        None, description="run of the same model whose weights training starts from"
+    )
     data_digest: str | None = None
 
     @property
     def ema(self) -> float | None:
-        """Decay of the moving average that the kept model is; `None` if it is none."""
+        """Decay of the moving average of the weights in the saved model, or None."""
         return self.training.ema or None if isinstance(self.training, GradientTraining) else None
 
 
 def validate(cls: type[SettingsT], values: Mapping[str, Any], owner: str) -> SettingsT:
-    """`cls` from `values`, or a paragraph about the first thing wrong with them.
+    """Build `cls` from `values`, or explain the first error in one paragraph.
 
     Arguments:
         owner: what the settings belong to, as the reader knows it: `"Model 'dcgan'"`.
@@ -284,5 +328,5 @@ def validate(cls: type[SettingsT], values: Mapping[str, Any], owner: str) -> Set
 
 
 def runs_folder() -> Path:
-    """Where runs are kept unless told otherwise: `GENZOO_RUNS`, or `runs` in the current folder."""
+    """Return the default folder of runs: `GENZOO_RUNS`, or `runs` in the current folder."""
     return Path(os.environ.get("GENZOO_RUNS", "runs"))

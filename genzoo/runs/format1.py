@@ -1,4 +1,4 @@
-"""Read files of format 1, and understand the former names of settings and flags.
+"""Read files of format 1, and understand the former names of settings.
 
 genzoo 0.1.0 wrote format 1. Its settings and tensors get their current names when a file is read; the file itself does
 not change. Options of models and objectives are renamed as their specs say (`renamed`).
@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from genzoo.config.layers import merge
@@ -27,11 +27,6 @@ if TYPE_CHECKING:
 
 _DATA = {"colour": "color", "binarise": "binarize"}
 _COLORS = {"grey": "gray"}
-_FLAGS = {"--colour": "--color", "--binarise": "--binarize"}
-_FLAGS_OF = {
-    "train": {"--watch": "--monitor", "--keep": "--keep-checkpoints"},
-    "plugins check": {"--sort": "--kind"},
-}
 _TENSORS = {"model.critic.": "model.discriminator.", "average.": "ema.", "optimiser.": "optimizer."}
 
 Note = Callable[[str, str], None]
@@ -63,57 +58,6 @@ def current_layers(registry: Registry, model: str, *layers: Mapping[str, Any]) -
     # Merge first: the two names of one setting may be in different layers.
     _current_layer(entry, objective, merge(*layers), _ignore)
     return [_current_layer(entry, objective, part, _warn) for part in layers]
-
-
-def current_words(words: Sequence[str]) -> list[str]:
-    """Return the words of a command line with every flag under its current name.
-
-    Raises:
-        ConfigError: a flag is given under both names, with different values.
-
-    Warns:
-        FormerNameWarning: a flag is given under a former name.
-    """
-    words, rest = _cut(words)
-    commands = [word for word in words if not word.startswith("-")]
-    flags = {**_FLAGS, **_FLAGS_OF.get(" ".join(commands[:1]), {}), **_FLAGS_OF.get(" ".join(commands[:2]), {})}
-    found = []
-    for place, word in enumerate(words):
-        flag, equals, value = word.partition("=")
-        if flag not in flags:
-            found.append(word)
-            continue
-        current = flags[flag]
-        _warn(flag, current)
-        mine = value if equals else next(iter(words[place + 1 :]), "")
-        theirs = _value_of(words, current)
-        if theirs is not None and _COLORS.get(theirs, theirs) != _COLORS.get(mine, mine) and flag != "--binarise":
-            raise ConfigError(
-                f"{flag} is the former name of {current}, and both are given, as {mine} and {theirs}. Leave {flag} out."
-            )
-        found.append(f"{current}{equals}{value}")
-    for place, word in enumerate(found):
-        flag, equals, value = word.partition("=")
-        if flag == "--color" and equals:
-            found[place] = f"--color={_COLORS.get(value, value)}"
-        elif place and found[place - 1] == "--color":
-            found[place] = _COLORS.get(word, word)
-    return [*found, *rest]
-
-
-def _cut(words: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
-    """Split a command line at `--`. The second part holds no flags."""
-    end = list(words).index("--") if "--" in words else len(words)
-    return words[:end], words[end:]
-
-
-def _value_of(words: Sequence[str], flag: str) -> str | None:
-    for place, word in enumerate(words):
-        if word == flag:
-            return next(iter(words[place + 1 :]), "")
-        if word.startswith(f"{flag}="):
-            return word.partition("=")[2]
-    return None
 
 
 def _warn(former: str, current: str) -> None:

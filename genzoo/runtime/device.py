@@ -1,4 +1,4 @@
-"""Which device and precision a run uses, resolved once and then stored with the run."""
+"""Device and precision of a run, resolved once and then stored with the run."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ _AUTOCAST: dict[str, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """A device and the precision of gradient training on it."""
+    """A device, and the precision of gradient training on it."""
 
     device: torch.device
     precision: ResolvedPrecision
 
     @property
     def dtype(self) -> torch.dtype:
-        """The type of parameters and events."""
+        """The dtype of parameters and events."""
         return torch.float64 if self.precision == "fp64" else torch.float32
 
     @property
     def wide(self) -> torch.dtype:
-        """The widest floating type of the device, for what must not round."""
+        """The widest floating-point dtype of the device, for computations that must not round."""
         return widest(self.device)
 
     @contextlib.contextmanager
     def autocast(self) -> Iterator[None]:
-        """The mixed precision of one forward pass; nothing happens for fp64, fp32 and tf32."""
+        """Run a forward pass in mixed precision; does nothing for fp64, fp32 and tf32."""
         dtype = _AUTOCAST.get(self.precision)
         if dtype is None:
             yield
@@ -44,7 +44,7 @@ class Runtime:
 
     @contextlib.contextmanager
     def matmul(self) -> Iterator[None]:
-        """TensorFloat-32 products where the precision is tf32, full fp32 elsewhere; restored afterwards."""
+        """Multiply matrices in TensorFloat-32 if the precision is tf32, else in full fp32; restored afterwards."""
         before = torch.get_float32_matmul_precision()
         torch.set_float32_matmul_precision("high" if self.precision == "tf32" else "highest")
         try:
@@ -54,25 +54,25 @@ class Runtime:
 
 
 def full_precision(x: Tensor) -> contextlib.AbstractContextManager[None]:
-    """No autocast on the device of `x`, for what must not round, such as a gradient that is itself differentiated."""
-    if x.is_meta:  # which has no autocast to switch off
+    """Switch autocast off on the device of `x`, for computations that must not round, such as double backward."""
+    if x.is_meta:  # has no autocast
         return contextlib.nullcontext()
     return torch.autocast(x.device.type, enabled=False)
 
 
 def widest(device: torch.device) -> torch.dtype:
-    """The widest floating type that a device computes in."""
+    """Return the widest floating-point dtype that a device computes in."""
     return torch.float32 if device.type == "mps" else torch.float64
 
 
 def resolve_device(name: str, *, float64: bool = False) -> torch.device:
-    """The device called `name`, `auto` being cuda, else mps, else cpu.
+    """Return the device with this name; `auto` is the first of cuda, mps and cpu that this machine has.
 
     Arguments:
-        float64: whether it must compute in float64, which mps does not.
+        float64: whether the device must compute in float64, which mps cannot.
 
     Raises:
-        ConfigError: no such device, or this machine lacks it.
+        ConfigError: there is no such device, or this machine lacks it.
     """
     if name == "auto":
         if torch.cuda.is_available():
@@ -83,57 +83,62 @@ def resolve_device(name: str, *, float64: bool = False) -> torch.device:
     except RuntimeError as error:
         raise ConfigError(f"There is no device {name!r}. Use auto, cpu, cuda, cuda:N or mps.") from error
     if device.type not in ("cpu", "cuda", "mps"):
-        raise ConfigError(f"Device {name!r} is not one that genzoo runs on. Use auto, cpu, cuda, cuda:N or mps.")
+        raise ConfigError(f"genzoo does not run on device {name!r}. Use auto, cpu, cuda, cuda:N or mps.")
     if device.type == "cuda":
         _check_cuda(device)
     if device.type == "mps" and float64:
         raise ConfigError("This model computes in float64, which mps does not have. Use --device auto or cpu.")
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise ConfigError(f"Device {name!r} was asked for, and this machine has none. Use --device auto or cpu.")
+        raise ConfigError(f"Device {name!r} is not available on this machine. Use --device auto or cpu.")
     return device
 
 
 def _check_cuda(device: torch.device) -> None:
     if not torch.cuda.is_available():
         built = "torch sees no GPU" if torch.version.cuda else "this torch is built for CPU only"
-        raise ConfigError(f"Device {str(device)!r} was asked for, and {built}. Use --device auto or --device cpu.")
+        raise ConfigError(f"Device {str(device)!r} is not available: {built}. Use --device auto or --device cpu.")
     if (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(f"Device {str(device)!r} was asked for, and there are {torch.cuda.device_count()} GPUs.")
+        raise ConfigError(
+            f"Device {str(device)!r} is not available: the number of GPUs is {torch.cuda.device_count()}."
+        )
 
 
 def has_native_bf16(device: torch.device) -> bool:
-    """Whether the hardware multiplies bfloat16 itself: Ampere and later, AVX512-BF16, AMX."""
+    """Check whether the hardware multiplies bfloat16 itself: Ampere and later, AVX512-BF16, AMX."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type != "cpu":
         return False
-    found = torch.cpu.get_capabilities()
-    return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def resolve_precision(name: Precision, device: torch.device, *, mixed: bool = True) -> ResolvedPrecision:
-    """The precision called `name`; `auto` is bf16 where it is native and `mixed` training is meant, else fp32.
+    """Return the precision with this name; `auto` is bf16 if the device has it natively, else fp32.
+
+    Arguments:
+        mixed: whether training uses mixed precision. If not, `auto` is fp32.
 
     Raises:
-        ConfigError: the device cannot compute in it.
+        ConfigError: the device cannot compute in this precision.
     """
     if name == "auto":
         return "bf16" if mixed and has_native_bf16(device) else "fp32"
     if name == "tf32" and device.type != "cuda":
-        raise ConfigError(f"Precision 'tf32' exists on CUDA only, and the device is {device.type}. Use fp32.")
+        raise ConfigError(f"Precision 'tf32' exists only on CUDA, and the device is {device.type}. Use fp32.")
     if name == "fp64" and device.type == "mps":
         raise ConfigError("Precision 'fp64' does not exist on mps. Use fp32, or --device cpu.")
     return name
 
 
 def resolve_runtime(device: str, precision: Precision, *, mixed: bool = True, float64: bool = False) -> Runtime:
-    """Device and precision together, as `--device` and `--precision` name them."""
-    found = resolve_device(device, float64=float64)
-    return Runtime(found, resolve_precision(precision, found, mixed=mixed))
+    """Resolve device and precision together, as `--device` and `--precision` name them."""
+    resolved = resolve_device(device, float64=float64)
+    return Runtime(resolved, resolve_precision(precision, resolved, mixed=mixed))
 
 
 def describe_device(device: torch.device) -> str:
-    """The device with its hardware's name, such as `cuda:0 (NVIDIA H100)` or `cpu (2 threads)`."""
+    """Name a device with its hardware, such as `cuda:0 (NVIDIA H100)` or `cpu (2 threads)`."""
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     return f"cpu ({torch.get_num_threads()} threads)" if device.type == "cpu" else str(device)

@@ -1,9 +1,9 @@
-"""Named random scopes: inside one, torch's global generators are a function of its name; after it, nothing changed.
+"""Named random scopes, which seed torch's global generators by name and restore them afterwards.
 
-Model code draws from torch's global generators. Because a scope is named by what happens in it and not by what
-happened before, step 500 of a resumed run draws the same numbers as step 500 of a run that was never stopped.
+Model code draws from torch's global generators. A scope is named after its own purpose, such as step 500. Earlier
+draws do not matter, so step 500 of a resumed run draws the same numbers as step 500 of an uninterrupted one.
 
-The names are part of what a seed means: under another name a scope draws other numbers, so none is ever renamed.
+Never rename a scope: under another name it draws other numbers for the same seed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 
 
 def derive(seed: int, purpose: str, *place: int) -> int:
-    """A seed of 63 bits for one named place; nearby places give unrelated seeds.
+    """Derive a seed of 63 bits for one named place; nearby places give unrelated seeds.
 
     Examples:
         >>> derive(0, "step", 1) == derive(0, "step", 1)
@@ -30,7 +30,7 @@ def derive(seed: int, purpose: str, *place: int) -> int:
 
 @contextlib.contextmanager
 def random_scope(seed: int, purpose: str, *place: int) -> Iterator[None]:
-    """Draw as `(seed, purpose, place)` says, on every device, and restore the generators afterwards."""
+    """Seed the generators of every device by `(seed, purpose, *place)`, and restore them afterwards."""
     host = torch.get_rng_state()
     on_cuda = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     devices = torch.cuda.get_rng_state_all() if on_cuda else []
@@ -47,10 +47,10 @@ def random_scope(seed: int, purpose: str, *place: int) -> Iterator[None]:
 
 
 def _seed(number: int, *, on_cuda: bool, on_mps: bool) -> None:
-    """`torch.manual_seed` without what it does for devices that are not in use.
+    """Seed like `torch.manual_seed`, but only the devices in use.
 
-    For each of them it keeps a call, with its stack as text, for the day the device is initialised: milliseconds and
-    kilobytes in every scope.
+    For every device not yet initialized, `torch.manual_seed` stores a call with its stack trace. In every scope, that
+    would cost milliseconds and kilobytes.
     """
     if not on_cuda and torch.cuda.is_available():
         torch.manual_seed(number)

@@ -19,6 +19,9 @@ from refusals import assert_refused
 
 import genzoo
 from genzoo.cli.main import _COMMANDS, main
+from genzoo.config.flags import flagged_settings
+from genzoo.config.settings import DataSettings
+from genzoo.metrics.likelihood import DRAWS
 
 QUICK = ("--steps", 4, "--batch-size", 16)
 
@@ -46,6 +49,32 @@ def test_help_is_there_for_everything(cli, words):
     code, out, _ = cli(*words)
     assert code == 0
     assert "Usage: genzoo" in out
+
+
+@pytest.mark.parametrize(
+    "words", ["data", "train vae", "sample", "evaluate", "score", "cluster", "embed", "impute", "compare", "report"]
+)
+def test_help_lists_the_options_that_say_how_data_are_read_last(cli, words):
+    _, out, _ = cli(*words.split(), "--help")
+    own, heading, reading = out.partition("\nReading data:\n")
+    assert heading
+    assert "\nOptions:\n" in own
+    assert "--json" in own
+    flags = {setting.option for setting in flagged_settings(DataSettings)} - {"--data"}
+    listed = [line.split()[0] for line in reading.splitlines() if line.startswith("  --")]
+    assert set(listed) == flags
+    assert not [flag for flag in flags if f"\n  {flag} " in own]
+
+
+def test_help_names_the_default_number_of_draws(cli):
+    for command in ("evaluate", "report"):
+        assert f"[default: {DRAWS}]" in " ".join(cli(command, "--help")[1].partition("--draws")[2].split())
+
+
+@pytest.mark.parametrize("words", ["--help", "models"])
+def test_help_and_the_list_of_models_import_no_pydantic(words):
+    program = "import sys; from genzoo.cli.main import main; main(sys.argv[1:]); sys.exit('pydantic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program, words], stdout=subprocess.DEVNULL).returncode == 0
 
 
 def test_a_models_help_lists_its_own_fields_with_bounds_and_defaults(cli):
@@ -158,7 +187,7 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(cli, tmp_path):
 
 
 @pytest.mark.precision
-def test_settings_rise_from_recipe_to_preset_to_file_to_environment_to_flags(cli, tmp_path, monkeypatch):
+def test_settings_rise_from_recipe_to_preset_file_environment_and_flags(cli, tmp_path, monkeypatch):
     def plan(*words):
         code, out, err = cli("train", "toy", "--dry-run", "--json", *words)
         assert code == 0, err

@@ -442,9 +442,11 @@ def test_what_several_processes_do_not_do_is_refused(cli, monkeypatch, tmp_path)
     cli("train", "toy", "--out", "run")
     for name, value in {"RANK": 0, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": 1}.items():
         monkeypatch.setenv(name, str(value))
-    assert_refused(cli("train", "toy", "--dry-run"), 2, "--dry-run is for one process", "Leave torchrun out")
-    assert_refused(cli("compare", "toy", "--data", "iris"), 2, "genzoo compare is for one process, and 2 were launched")
-    with pytest.raises(ConfigError, match=r"genzoo\.compare is for one process"):
+    assert_refused(cli("train", "toy", "--dry-run"), 2, "--dry-run runs in one process", "Leave torchrun out")
+    assert_refused(
+        cli("compare", "toy", "--data", "iris"), 2, "genzoo compare runs in one process, and 2 were launched"
+    )
+    with pytest.raises(ConfigError, match=r"genzoo\.compare runs in one process"):
         genzoo.compare(["toy"], "iris")
     monkeypatch.setenv("LOCAL_RANK", "1")
     assert cli("compare", "toy", "--data", "iris") == (2, "", ""), "the other one tells"

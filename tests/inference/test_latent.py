@@ -201,7 +201,7 @@ def test_the_command_line_draws_traversals_and_paths(runs, cli, tmp_path):
     with Image.open(tmp_path / "t.png") as picture:
         assert picture.size == (5 * 50 + 2, 16 * 50 + 2)
     code, out, _ = cli("sample", runs / "image", "--interpolate", 2, 9, "--out", "p.npy", "-n", 4, "--seed", 6)
-    assert "its own samples 2 and 9 under seed 6" in out
+    assert "its own samples 2 and 9 with seed 6" in out
     events = genzoo.load(runs / "image").sample(CHUNK, seed=6)
     np.testing.assert_array_equal(np.load(tmp_path / "p.npy")[[0, -1]], events[[2, 9]])
 

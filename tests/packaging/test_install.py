@@ -151,7 +151,7 @@ def test_install_shows_what_it_does_and_what_it_brought_and_uninstall_undoes_it(
     refused_unchanged(environment, 3, ["install", "genzoo-old-dep"], "genzoo-theirs 1.0 requires tiny-dep>=1", "0.5")
     code, out, err = environment.genzoo("uninstall", "genzoo_theirs")
     assert (code, out) == (0, "Removed: genzoo-theirs\n")
-    assert "Nothing requires any more: tiny-dep." in err
+    assert "No longer required: tiny-dep." in err
     assert "genzoo-theirs/theirs" not in environment.models()
 
 
@@ -317,7 +317,7 @@ def test_paths_wheels_and_editable_folders_are_frozen_and_restored(environment, 
         "\n".join(["# from another machine", *lines, "genzoo-never==3.0", f"-e {tmp_path}/gone"]), encoding="utf-8"
     )
     result = environment.genzoo("plugins", "restore", file, **build)
-    assert_refused(result, 3, "genzoo-never==3.0 cannot be had", "no file or folder", "All others are installed")
+    assert_refused(result, 3, "genzoo-never==3.0 cannot be installed", "no file or folder", "All others are installed")
     assert names <= environment.models()
 
 

@@ -441,7 +441,7 @@ def test_code_that_is_found_when_it_is_used_names_its_plugin_and_leaves_the_rest
     monkeypatch.setattr(plugins_module, "get_manager", lambda: installed)
     assert cli("models")[0] == 0
     assert_refused(cli("train", "gone"), 3, "gone.nowhere:build", "'gone'")
-    assert_refused(cli("models", "plain"), 3, "genzoo-plain/plain", "no pydantic model")
+    assert_refused(cli("models", "plain"), 3, "genzoo-plain/plain", "not a pydantic model")
     assert cli("train", "gaussian", "--dry-run")[0] == 0
 
 
@@ -495,7 +495,7 @@ def test_results_that_could_not_be_written_are_a_failure():
         command = [sys.executable, "-m", "genzoo", "models", "--json"]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 1
-    assert done.stderr.startswith("Error: The system refused")
+    assert done.stderr.startswith("Error: The operating system reported")
     assert "Exception" not in done.stderr
 
 
@@ -545,7 +545,7 @@ def test_what_the_doctor_looks_for_in_entries_is_found_before_anybody_uses_them(
     expected = {
         "fine": [],
         "nowhere": ["ModuleNotFoundError"],
-        "plain": ["no pydantic model"],
+        "plain": ["not a pydantic model"],
         "untrained": ["no-loss"],
         "recipe": ["stepz"],
         "dataless": ["irises"],

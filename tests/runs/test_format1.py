@@ -14,7 +14,6 @@ from genzoo.errors import FormerNameWarning
 from genzoo.plugins.manager import PluginManager, get_registry
 from genzoo.runs.format1 import (
     current_line,
-    current_words,
     former_metrics,
     upgrade_candidate,
     upgrade_checkpoint,
@@ -150,7 +149,6 @@ def test_a_former_name_works_on_the_command_line_with_a_note(cli, words, notes):
         "gmm -o training.passes=3 -o training.max_iter=4",
         "toy --keep 3 --keep-checkpoints 4",
         "toy --watch=objective --monitor=coverage",
-        "toy --lr 0.1 -o training.optimiser.rate=0.2",
         "dcgan --colour grey --color rgb",
     ],
 )
@@ -205,12 +203,26 @@ def test_checks_take_the_former_flag(cli):
     assert "--sort is now called --kind." in err
 
 
-def test_words_after_two_dashes_are_no_flags():
-    assert current_words(["train", "gmm", "--", "--keep", "3"]) == ["train", "gmm", "--", "--keep", "3"]
+def test_a_flag_wins_over_an_option_under_a_former_name(cli):
+    words = ("--lr", 0.1, "-o", "training.optimiser.rate=0.2", "--precision", "fp32", "--dry-run", "--json")
+    code, out, err = cli("train", "toy", *words)
+    assert code == 0, err
+    assert json.loads(out)["config"]["training"]["optimizer"]["lr"] == 0.1
 
 
-def test_a_flag_means_something_else_to_another_command():
-    assert current_words(["sample", "run", "--keep", "3"]) == ["sample", "run", "--keep", "3"]
+def test_a_value_spelled_like_a_former_flag_stays_a_value(cli, tmp_path):
+    code, out, err = cli("train", "toy", "--steps", 1, "--precision", "fp32", "--out", "--keep", "--json")
+    assert code == 0, err
+    assert json.loads(out)["run"] == "--keep"
+    assert "Note" not in err
+
+
+def test_words_after_two_dashes_are_no_flags(cli):
+    assert_refused(cli("train", "gmm", "--", "--keep", "3"), 2, "unexpected extra arguments (--keep 3)")
+
+
+def test_a_former_flag_of_one_command_is_unknown_to_another(cli):
+    assert_refused(cli("sample", "run", "--keep", "3"), 2, "No such option", "--keep")
 
 
 def test_a_model_folder_of_the_current_format_is_read_under_a_former_option_name(tmp_path):

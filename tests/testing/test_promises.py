@@ -159,7 +159,7 @@ def test_checking_on_the_command_line(cli, wrong_zoo):
     assert {one["state"] for one in told["right-dataset"]} == {"kept"}
     assert [one["promise"] for one in told["wrong-splits"] if one["state"] == "broken"] == ["splits"]
     assert_refused(cli("plugins", "check", "right-datset", "--kind", "dataset"), 2, "Did you mean 'right-dataset'")
-    assert_refused(cli("plugins", "check"), 2, "Name what to check")
+    assert_refused(cli("plugins", "check"), 2, "Give a name to check")
     code, out, _ = cli("plugins", "check", "--list")
     assert code == 0
     assert all(promise.name in out and promise.sentence in out for promise in promises())

@@ -1,0 +1,140 @@
+"""Classes of commands: groups that import their commands late, help with sections, options that had other names."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from genzoo.errors import ConfigError, FormerNameWarning, did_you_mean
+
+if TYPE_CHECKING:
+    from click.parser import _OptionParser
+
+
+class LazyGroup(click.Group):
+    """A group that imports each command only when it is called, so that help is fast.
+
+    Arguments:
+        lines: one line of help per command name, in the order of the help.
+        files: module in `genzoo.cli` by command name. Defaults to the command's own name. The function is always
+            called `NAME_command`.
+    """
+
+    def __init__(
+        self,
+        *given: Any,
+        lines: Mapping[str, str],
+        files: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(*given, **options)
+        self._lines = dict(lines)
+        self._files = dict(files or {})
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self._lines)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in self._lines:
+            return None
+        module = importlib.import_module(f"genzoo.cli.{self._files.get(name, name)}")
+        command = getattr(module, f"{name}_command")
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self._lines:
+            raise click.UsageError(f"There is no command {args[0]!r}. {did_you_mean(args[0], self._lines)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self._lines.items()))
+
+
+class Option(click.Option):
+    """An option with a section of the help, and with former names.
+
+    Arguments:
+        section: heading that the help lists it under. Defaults to "Options".
+        former: names in earlier versions, which are still understood but not in the help.
+        former_values: current values by former ones.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        section: str = "Options",
+        former: Sequence[str] = (),
+        former_values: Mapping[str, str] | None = None,
+        **settings: Any,
+    ) -> None:
+        super().__init__(*args, **settings)
+        self.section = section
+        self.former = tuple(former)
+        self._former_values = dict(former_values or {})
+
+    def add_to_parser(self, parser: _OptionParser, ctx: click.Context) -> None:
+        super().add_to_parser(parser, ctx)
+        for former in self.former:  # under a destination of its own, to know that it was used
+            action = {"action": "store_const", "const": True} if self.is_flag else {"action": "store"}
+            parser.add_option(self, [former], dest=former, **action)
+
+    def handle_parse_result(
+        self, ctx: click.Context, opts: Mapping[str, Any], args: list[str]
+    ) -> tuple[Any, list[str]]:
+        """Take a value under a former name, with a note.
+
+        Raises:
+            ConfigError: the option is given under both names, with different values.
+
+        Warns:
+            FormerNameWarning: it is given under a former name.
+        """
+        name = str(self.name)
+        values = dict(opts)
+        if isinstance(values.get(name), str):
+            values[name] = self._current(values[name])
+        for former in self.former:
+            if former not in values:
+                continue
+            current, value = self.opts[0], self._current(values.pop(former))
+            warnings.warn(f"{former} is now called {current}.", FormerNameWarning, stacklevel=2)
+            if values.setdefault(name, value) != value:
+                raise ConfigError(
+                    f"{former} is the former name of {current}, and both are given, as {value} and {values[name]}. "
+                    f"Leave {former} out."
+                )
+        return super().handle_parse_result(ctx, values, args)
+
+    def _current(self, value: Any) -> Any:
+        return self._former_values.get(value, value) if isinstance(value, str) else value
+
+
+class Command(click.Command):
+    """A command that lists its options under headings; its own options come first."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for heading in self._sections(ctx):
+            self.format_section(ctx, formatter, heading)
+
+    def format_section(self, ctx: click.Context, formatter: click.HelpFormatter, heading: str) -> None:
+        """Write the options below one heading."""
+        records = self._sections(ctx).get(heading)
+        if records:
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+    def _sections(self, ctx: click.Context) -> dict[str, list[tuple[str, str]]]:
+        sections: dict[str, list[tuple[str, str]]] = {"Options": []}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
+            if record is not None:
+                sections.setdefault(getattr(parameter, "section", "Options"), []).append(record)
+        return sections

@@ -1,0 +1,28 @@
+"""Print lines and tables."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+
+import click
+
+from genzoo.text import printable
+
+
+def terminal_width() -> int:
+    """Return the number of columns that a wide table may take."""
+    return min(max(shutil.get_terminal_size((140, 24)).columns, 80), 200)
+
+
+def show_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, err: bool = False) -> None:
+    """Print left-aligned columns on stdout, or on stderr."""
+    shown = [[printable(cell) for cell in row] for row in [header, *rows]]
+    widths = [max(len(row[i]) for row in shown) for i in range(len(header))]
+    for row in shown:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip(), err=err)
+
+
+def print_line(line: str, *, err: bool = False) -> None:
+    """Print a line that may hold names from data or files."""
+    click.echo(printable(line), err=err)

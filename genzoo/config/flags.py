@@ -1,0 +1,136 @@
+"""Command-line options of settings, declared at the field they set.
+
+A field states its option as an annotation, `Annotated[float, Flag("--lr")]`. Everything else comes from the field: its
+description is the help text, its type is the type of the value, and its place in the settings is what the option sets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from genzoo.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """The command-line option of a setting.
+
+    Arguments:
+        name: the option, such as `--lr`, or a pair such as `--header/--no-header`.
+        metavar: placeholder of the value in help. Defaults to its type.
+        envvar: environment variable that sets it, too.
+        repeat: whether the option is given once per value, for a field that holds several.
+        path: whether the value is a path, which is stored as an absolute one.
+        former: names of the option in earlier versions.
+        former_values: current values by former ones.
+    """
+
+    name: str
+    metavar: str | None = None
+    envvar: str | None = None
+    repeat: bool = False
+    path: bool = False
+    former: tuple[str, ...] = ()
+    former_values: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FlaggedSetting:
+    """A field of settings that has a command-line option.
+
+    Arguments:
+        path: names of the field and of the settings around it, such as `("training", "optimizer", "lr")`.
+    """
+
+    path: tuple[str, ...]
+    flag: Flag
+    field: FieldInfo
+
+    @property
+    def option(self) -> str:
+        """The option as typed; the first one of a pair."""
+        return self.flag.name.partition("/")[0]
+
+    @property
+    def key(self) -> str:
+        """The option as a Python name: `keep_checkpoints` for `--keep-checkpoints`."""
+        return self.option.removeprefix("--").replace("-", "_")
+
+    @property
+    def value_type(self) -> type | tuple[str, ...]:
+        """The type of one value: `bool`, `int`, `float` or `str`, or a tuple of the choices."""
+        kinds = [kind for kind in _members(self.field.annotation) if kind is not NoneType]
+        if bool in kinds:
+            return bool
+        if get_origin(kinds[0]) is Literal:
+            return get_args(kinds[0])
+        return kinds[0] if kinds[0] in (int, float) else str
+
+    def parse(self, value: Any) -> Any:
+        """Convert what was typed to what the field takes.
+
+        Raises:
+            ConfigError: a value lacks the `=KIND` of `COL=KIND`.
+        """
+        if self.flag.path:
+            return str(Path(value).absolute())
+        if get_origin(self.field.annotation) is dict:
+            return dict(map(self._pair, value))
+        return value
+
+    def _pair(self, text: str) -> tuple[str, str]:
+        name, equals, value = text.rpartition("=")
+        if not equals:
+            raise ConfigError(
+                f"{self.option} {text!r} is not of the form {self.flag.metavar}. It sets the {self.field.description}."
+            )
+        return name, value
+
+
+def _members(annotation: Any) -> tuple[Any, ...]:
+    return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+
+
+def flagged_settings(cls: type[BaseModel]) -> list[FlaggedSetting]:
+    """List the fields of `cls`, and of the settings inside it, that have a command-line option."""
+    by_path = {setting.path: setting for setting in _walk(cls, ())}  # trainings share some
+    return list(by_path.values())
+
+
+def _walk(cls: type[BaseModel], path: tuple[str, ...]) -> Iterator[FlaggedSetting]:
+    for name, info in cls.model_fields.items():
+        for flag in info.metadata:
+            if isinstance(flag, Flag):
+                yield FlaggedSetting((*path, name), flag, info)
+        for member in _members(info.annotation):
+            if isinstance(member, type) and issubclass(member, BaseModel):
+                yield from _walk(member, (*path, name))
+
+
+def settings_layer(settings: Iterable[FlaggedSetting], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Arrange the values of options as nested settings.
+
+    Arguments:
+        settings: the settings to read; values of other options are ignored.
+        values: what was typed, by `FlaggedSetting.key`; `None` and `()` stand for an option that was not given.
+
+    Raises:
+        ConfigError: a value is not of the form that its option takes.
+    """
+    layer: dict[str, Any] = {}
+    for setting in settings:
+        value = values.get(setting.key)
+        if value is None or value == ():
+            continue
+        section = layer
+        for name in setting.path[:-1]:
+            section = section.setdefault(name, {})
+        section[setting.path[-1]] = setting.parse(value)
+    return layer
