@@ -122,13 +122,13 @@ def _resume(path: str, budget: dict[str, Any], as_json: bool) -> None:
 
     with join_processes() as processes, Display(quiet=not processes.first) as display:
         display.phase("reading the run")
-        run, prepared, start = processes.agreed(lambda: prepare_resume(path, budget, processes=processes))
+        run, setup, start = processes.agreed(lambda: prepare_resume(path, budget, processes=processes))
         for note in start.notes if processes.first else ():
             click.echo(f"Note: {note}", err=True)
-        display.training(prepared.budget)
-        run_training(prepared, run, [display], start)
+        display.training(setup.budget)
+        run_training(setup, run, [display], start)
     if processes.first:
-        _report(run, as_json, converged=prepared.engine.finished)
+        _report(run, as_json, converged=setup.engine.finished)
 
 
 class _ModelCommand(Command):
@@ -171,34 +171,35 @@ class _ModelCommand(Command):
         self.format_section(ctx, formatter, READING_DATA)
 
     def _train(self, dry_run: bool, as_json: bool, out: str | None, **given: Any) -> None:
-        if dry_run:
-            require_single_process("--dry-run")
-        registry = get_registry()
-        # Each layer on its own: a setting under its current name replaces one of a lower layer under its former name.
-        layers = [part for one in _layers(given) for part in current_layers(registry, self._model, one)]
-        config = resolve_config(registry, self._model, *layers)
-        self._run(config, dry_run, as_json, None if out is None else Path(out))
-
-    def _run(self, config: RunConfig, dry_run: bool, as_json: bool, out: Path | None) -> None:
         from genzoo.cli.progress import Display  # torch is needed from here on
         from genzoo.engine.distributed import join_processes
         from genzoo.training.api import start_run
         from genzoo.training.run_training import run_training
         from genzoo.training.setup import build_setup
 
+        if dry_run:
+            require_single_process("--dry-run")
+        config = self._config(given)
         with join_processes() as processes, Display(quiet=not processes.first) as display:
             display.phase("preparing")
-            prepared = processes.agreed(lambda: build_setup(config, processes=processes))
+            setup = processes.agreed(lambda: build_setup(config, processes=processes))
             if dry_run:
-                _show_plan(prepared.summary(), config.model_dump(mode="json"), as_json)
+                _show_plan(setup.summary(), config.model_dump(mode="json"), as_json)
                 return
-            run = start_run(prepared, out)
+            run = start_run(setup, None if out is None else Path(out))
             if processes.first:
-                click.echo(_heading(prepared.summary(), run), err=True)
-            display.training(prepared.budget)
-            run_training(prepared, run, [display])
+                click.echo(_heading(setup.summary(), run), err=True)
+            display.training(setup.budget)
+            run_training(setup, run, [display])
         if processes.first:
-            _report(run, as_json, converged=prepared.engine.finished)
+            _report(run, as_json, converged=setup.engine.finished)
+
+    def _config(self, given: dict[str, Any]) -> RunConfig:
+        """Return the settings of the training, after every layer."""
+        registry = get_registry()
+        # Each layer on its own: a setting under its current name replaces one of a lower layer under its former name.
+        layers = [part for one in _layers(given) for part in current_layers(registry, self._model, one)]
+        return resolve_config(registry, self._model, *layers)
 
 
 def _heading(summary: dict[str, Any], run: Run) -> str:
