@@ -79,14 +79,18 @@ class Sampler:
 
     def epoch(self, number: int) -> Rows:
         """Return the rows of this process in the order of epoch `number`, from 0."""
-        rows = self._shuffled(number)
-        return rows if self.share is None else self.share.of(rows[: self.steps_per_epoch * self.events_per_step])
+        return self.rows[self.positions(number)]
+
+    def positions(self, number: int) -> Rows:
+        """Return the positions of these rows among all training rows."""
+        order = self._shuffled(number)
+        return order if self.share is None else self.share.of(order[: self.steps_per_epoch * self.events_per_step])
 
     def _shuffled(self, number: int) -> Rows:
         rng = np.random.default_rng(derive(self.seed, "order", number))
         if self.block == 1:
-            return self.rows[rng.permutation(len(self.rows))]
-        blocks = np.array_split(self.rows, range(self.block, len(self.rows), self.block))
+            return rng.permutation(len(self.rows))
+        blocks = np.array_split(np.arange(len(self.rows)), range(self.block, len(self.rows), self.block))
         # Shuffle the blocks, and then the rows in windows of 16 blocks: a batch mixes rows from 16 places in the file,
         # and reads stay within these for the whole window.
         mixed = [blocks[i] for i in rng.permutation(len(blocks))]
@@ -165,8 +169,7 @@ class ResidentLoader(BatchLoader):
         for step in itertools.count(first):
             epoch, place = self.order.locate(step)
             if epoch != current:
-                positions = np.searchsorted(self.order.rows, self.order.epoch(epoch))
-                shuffled = torch.from_numpy(positions).to(self._events.device, non_blocking=True)
+                shuffled = torch.from_numpy(self.order.positions(epoch)).to(self._events.device, non_blocking=True)
                 current = epoch
             chosen = shuffled[place]
             # `index_select` copies whole rows, and is several times faster than indexing with a tensor.
