@@ -83,7 +83,7 @@ def test_every_promise_has_a_name_and_a_sentence_of_its_own():
         known = promises(kind)
         assert len({promise.name for promise in known}) == len(known)
         assert all(promise.sentence.endswith(".") for promise in known)
-    with pytest.raises(ConfigError, match="Nothing is promised of a 'callback'"):
+    with pytest.raises(ConfigError, match="There are no promises of kind 'callback'"):
         promises("callback")
 
 
@@ -92,7 +92,7 @@ def test_an_unknown_name_or_promise_is_refused(wrong_zoo):
         check_promises("right-norml")
     with pytest.raises(ConfigError, match=r"No model promises 'sampel-shape'\. Did you mean 'sample-shape'"):
         keeps_promises("right-normal", expected_failures={"sampel-shape": "a typing error"})
-    with pytest.raises(ConfigError, match="are of models"):
+    with pytest.raises(ConfigError, match="Only models have options"):
         check_promises("right-metric", kind="metric", options={"share": 0.2})
 
 
