@@ -1,4 +1,4 @@
-"""What every plugin promises, of the mixtures."""
+"""The promises of every plugin, for the mixtures."""
 
 from genzoo.testing.keeping import keeps_promises
 

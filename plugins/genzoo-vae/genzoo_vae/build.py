@@ -115,7 +115,7 @@ def _gaussian(config: VAEOptions, data: DataSpec) -> Observation:
 
 def _bernoulli(_: VAEOptions, data: DataSpec) -> Observation:
     if data.features[0].kind != "binary" and _levels(data, "bernoulli") != 2:
-        raise ValueError("likelihood=bernoulli needs pixels of 0 and 1; use discretized-logistic, or --binarize")
+        raise ValueError("likelihood=bernoulli needs pixels that are 0 or 1; use discretized-logistic, or --binarize")
     return Bernoulli(data.size)
 
 
@@ -123,7 +123,7 @@ def _categorical(_: VAEOptions, data: DataSpec) -> Observation:
     levels = _levels(data, "categorical")
     if levels > _MOST_LEVELS:
         raise ValueError(
-            f"likelihood=categorical accepts pixels with at most {_MOST_LEVELS} levels, and these have {levels}; "
+            f"likelihood=categorical accepts pixels of up to {_MOST_LEVELS} levels, and these have {levels}; "
             f"use discretized-logistic"
         )
     return Categorical(data.size, levels, spacing=1 / (levels - 1), ordered=True)
