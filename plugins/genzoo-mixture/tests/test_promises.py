@@ -2,7 +2,7 @@
 
 from genzoo.testing.keeping import keeps_promises
 
-COUNTED = "the volume of the box of the noise is counted as a parameter, as mclust does, and fits beside its share"
+COUNTED = "as in mclust, the volume of the noise's box is counted, but it changes the density just as its weight does"
 
 
 @keeps_promises("gaussian")

@@ -1,8 +1,7 @@
 """The variational autoencoder (VAE) as a distribution of events.
 
 A latent vector z ~ p(z) is decoded to the parameters of p(x | z). The density p(x), an integral over z, has no closed
-form. The encoder gives q(z | x) = N(mu(x), diag(sigma²(x))), an approximation of p(z | x), and with K draws z_k ~ q(z |
-x)
+form. The encoder approximates p(z | x) by q(z | x) = N(mu(x), diag(sigma²(x))). With K draws z_k from q(z | x),
 
     log p(x) >= E log(1/K sum_k w_k),    w_k = p(x | z_k) p(z_k) / q(z_k | x).
 

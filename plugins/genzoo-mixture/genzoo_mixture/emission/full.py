@@ -185,8 +185,8 @@ class Full(Emission[Whitened | Expanded]):
         for some in torch.split(patterns, max(1, _CHUNK // scale.numel())):
             seen = (~some).to(scale.dtype)[:, None, :, None]  # (P, 1, C, 1)
             root = seen * scale  # (P, K, C, C)
-            # R has zero rows for missing columns. Ones on their diagonal keep all patterns at size C, and add log 1 =
-            # 0.
+            # For missing columns R has zero rows, so the matrix has zero columns. Ones on the diagonal make R R^T
+            # invertible at size C, and change no determinant.
             within = root @ root.mT + (1 - seen) * identity
             factor = _factor(within, torch.full_like(within[0, 0, 0], FLOOR))
             matrix = torch.cholesky_solve(root, factor).mT
@@ -214,8 +214,8 @@ class Full(Emission[Whitened | Expanded]):
         counts = sums["counts"] + EMPTY
         scale = self.scale.double()
         first, scatter = self._whiten(sums) if "products" in sums else (sums["first"], sums["scatter"])
-        # With m the mean of y and S its covariance, both weighted by shares: mu <- mu + L m, and Sigma <- L S L^T. S is
-        # near I, so it keeps its digits even if Sigma is badly conditioned.
+        # With m the mean of y and S its covariance, both weighted by shares: mu <- mu + L m, and Sigma <- L S L^T. As
+        # EM converges, S approaches I, so it keeps its digits even if Sigma is badly conditioned.
         shift = first / counts[:, None]
         within = scale @ self._within(scatter, counts, shift) @ scale.mT
         means = self.means.double() + (scale @ shift[:, :, None])[:, :, 0]
@@ -282,8 +282,9 @@ class Full(Emission[Whitened | Expanded]):
         scale, means = self.scale.double(), self.means.double()
         deviations = scale.norm(dim=-1)
         least = self.added.least(overall(weights[:, None], means, deviations.square()))
-        # A covariance can be singular while no column has a small variance. The squared singular values of L are the
-        # eigenvalues of Sigma: of the correlation matrix with rows of unit length, and relative to `least` below.
+        # A covariance can be singular while no column has a small variance. Squared singular values of L are
+        # eigenvalues of Sigma: with rows divided by deviations, of the correlation matrix; with rows divided by the
+        # root of `least`, variances in units of `least`.
         spreads = torch.linalg.svdvals(scale / deviations[..., None])
         flat: Tensor = spreads[..., -1].square() <= 2 * ROUNDING
         thin: Tensor = torch.linalg.svdvals(scale / least.sqrt()[:, None])[..., -1].square() <= 1
