@@ -313,5 +313,5 @@ def run(mutants: int, seed: int) -> int:
 
 
 if __name__ == "__main__":
-    told = [int(word) for word in sys.argv[1:]]
-    sys.exit(run(*[*told, *(20_000, 0)[len(told) :]]))
+    numbers = [int(word) for word in sys.argv[1:]]
+    sys.exit(run(*[*numbers, *(20_000, 0)[len(numbers) :]]))

@@ -184,23 +184,23 @@ def header_mutant(content: bytes, draw: random.Random) -> bytes:
     """Change the header of a safetensors file."""
     header, numbers = divided(content)
     name = draw.choice(list(header))
-    told, way = header[name], draw.randrange(10)
+    entry, way = header[name], draw.randrange(10)
     if way == 0:
-        told["dtype"] = draw.choice(DTYPES)
+        entry["dtype"] = draw.choice(DTYPES)
     elif way == 1:
-        told["shape"] = draw.choice(
-            [[], [0], [2**62, 2**62], [-1], [10**9], told["shape"][::-1], [*told["shape"], 1], [0, 2**62]]
+        entry["shape"] = draw.choice(
+            [[], [0], [2**62, 2**62], [-1], [10**9], entry["shape"][::-1], [*entry["shape"], 1], [0, 2**62]]
         )
     elif way == 2:
-        told["data_offsets"] = [
-            max(0, offset + draw.choice([-8, -4, 0, 4, 8, 2**63])) for offset in told["data_offsets"]
+        entry["data_offsets"] = [
+            max(0, offset + draw.choice([-8, -4, 0, 4, 8, 2**63])) for offset in entry["data_offsets"]
         ]
     elif way == 3:
-        told["data_offsets"] = header[draw.choice(list(header))]["data_offsets"]
+        entry["data_offsets"] = header[draw.choice(list(header))]["data_offsets"]
     elif way == 4:
         header[draw.choice([*TEXTS[:8], "generator.x", name + "x"])] = header.pop(name)
     elif way == 5:
-        text = json.dumps(header)[:-1] + f', "{name}": {json.dumps(told)}}}'
+        text = json.dumps(header)[:-1] + f', "{name}": {json.dumps(entry)}}}'
         return joined(text.encode(), numbers)
     elif way == 6:
         return joined(
@@ -236,9 +236,9 @@ def numbers_mutant(content: bytes, draw: random.Random) -> bytes:
         1e-310,
     ]
     for _ in range(draw.choice([1, 1, 2, 20])):
-        told = header[draw.choice(list(header))]
-        kind = sort.get(told["dtype"])
-        start, end = told["data_offsets"]
+        entry = header[draw.choice(list(header))]
+        kind = sort.get(entry["dtype"])
+        start, end = entry["data_offsets"]
         if kind is None or start == end:
             continue
         size = struct.calcsize(kind)

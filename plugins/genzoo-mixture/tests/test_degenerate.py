@@ -39,8 +39,8 @@ def test_fewer_different_events_than_components(name, dtype, reg_covar, noise):
     found = run_passes(begin(generator, parts), parts, 20)
     assert np.isfinite(found).all()
     assert is_sound(generator, parts)
-    told = report(generator)
-    assert set(told["collapsed"]) | set(told["empty"]) >= set(range(4))
+    reported = report(generator)
+    assert set(reported["collapsed"]) | set(reported["empty"]) >= set(range(4))
 
 
 @pytest.mark.parametrize("name", ["full", "diagonal", "spherical"])
@@ -69,9 +69,9 @@ def test_an_empty_component_is_named_and_keeps_its_shape(name, dtype):
     generator.emissions[0].means[1] = 1e6
     before = covariances(generator)[1].copy()
     run_passes(generator, parts, 5)
-    told = report(generator)
-    assert told["empty"] == [1]
-    assert told["weights"][1] < 1e-12
+    reported = report(generator)
+    assert reported["empty"] == [1]
+    assert reported["weights"][1] < 1e-12
     assert name == "tied" or np.array_equal(covariances(generator)[1], before)
     assert is_sound(generator, parts)
 

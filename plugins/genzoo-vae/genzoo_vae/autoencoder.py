@@ -63,13 +63,13 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
 
     Arguments:
         encoder: maps the encoder's view of events, `(N, shown)`, to mean and log-variance of q(z | x), `(N, 2 L)`. With
-            `told`, the mask of missing values follows in more columns.
+            `sees_missing`, the mask of missing values follows in more columns.
         decoder: maps z `(N, L)` to the parameters of p(x | z), `(N, width)`.
         observation: p(x | z) given these parameters.
         prior: p(z).
         event_shape: shape of one event.
         latent: L.
-        told: whether the encoder also sees which values are missing. Defaults to False.
+        sees_missing: whether the encoder also sees which values are missing. Defaults to False.
         hidden: dropout rate of the encoder's input in training. Defaults to 0.
         largest: number of outputs, for one latent vector, of the decoder's largest inner layer. Defaults to 1.
         imputation_draws: latent vectors drawn for each event to impute. Defaults to 100.
@@ -84,7 +84,7 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
         event_shape: tuple[int, ...],
         latent: int,
         *,
-        told: bool = False,
+        sees_missing: bool = False,
         hidden: float = 0.0,
         largest: int = 1,
         imputation_draws: int = 100,
@@ -96,7 +96,7 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
         self.prior = prior
         self._event_shape = event_shape
         self._latent = latent
-        self._told = told
+        self._sees_missing = sees_missing
         self._hidden = hidden
         self._largest = max(largest, observation.width)
         self._imputation_draws = imputation_draws
@@ -109,7 +109,7 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
         """Compute q(z | x) of events `x (N, *event)`."""
         flat, gone = x.flatten(1), None if missing is None else missing.flatten(1)
         shown = F.dropout(self.observation.show(flat, gone), self._hidden, self.training)
-        if self._told:
+        if self._sees_missing:
             mask = torch.zeros_like(flat) if gone is None else gone.to(flat.dtype)
             shown = torch.cat([shown, mask], 1)
         mean, log_variance = self.encoder(shown).to(x.dtype).chunk(2, -1)

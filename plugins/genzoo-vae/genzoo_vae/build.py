@@ -45,7 +45,7 @@ def build(config: VAEOptions, data: DataSpec) -> Parts:
         MixturePrior(config.latent, config.n_components) if config.prior == "mixture" else Normal(config.latent),
         data.event_shape,
         config.latent,
-        told=data.missing,
+        sees_missing=data.missing,
         hidden=config.input_dropout,
         largest=_largest(config, decoder),
         imputation_draws=config.imputation_draws,

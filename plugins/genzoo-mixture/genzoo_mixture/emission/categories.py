@@ -52,13 +52,13 @@ class Categories(Emission[Tensor]):
             return (same if missing is None else same.masked_fill(missing[:, :, None], 0.0)).flatten(1)
         parts = []
         for column, count in enumerate(self.levels):
-            found = (x[:, column, None] == torch.arange(count, device=x.device)).to(x.dtype)
-            parts.append(found if missing is None else found.masked_fill(missing[:, column, None], 0.0))
+            same = (x[:, column, None] == torch.arange(count, device=x.device)).to(x.dtype)
+            parts.append(same if missing is None else same.masked_fill(missing[:, column, None], 0.0))
         return torch.cat(parts, 1)
 
     def expect(self, x: Tensor, missing: Tensor | None, *, careful: bool = False) -> tuple[Tensor, Tensor]:
-        found = self._indicate(x, missing)
-        return self.log_probability @ found.T, found
+        one_hot = self._indicate(x, missing)
+        return self.log_probability @ one_hot.T, one_hot
 
     def sums(self, seen: Tensor, share: Tensor) -> dict[str, Tensor]:
         return {"levels": (share @ seen).double()}

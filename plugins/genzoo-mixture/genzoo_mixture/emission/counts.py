@@ -36,11 +36,11 @@ class Counts(Emission[tuple[Tensor, Tensor]]):
     def expect(
         self, x: Tensor, missing: Tensor | None, *, careful: bool = False
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        seen = torch.ones_like(x) if missing is None else (~missing).to(x.dtype)
+        present = torch.ones_like(x) if missing is None else (~missing).to(x.dtype)
         wide = x.double()  # x log(rate), rate and log x! are large for large counts, and nearly cancel
         rate = self.rate.double()
-        log_density = rate.log() @ wide.T - rate @ seen.double().T - torch.lgamma(wide + 1).sum(1)
-        return log_density.to(x.dtype), (x, seen)
+        log_density = rate.log() @ wide.T - rate @ present.double().T - torch.lgamma(wide + 1).sum(1)
+        return log_density.to(x.dtype), (x, present)
 
     def sums(self, seen: tuple[Tensor, Tensor], share: Tensor) -> dict[str, Tensor]:
         x, present = seen

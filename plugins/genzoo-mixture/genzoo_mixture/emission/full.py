@@ -160,11 +160,11 @@ class Full(Emission[Whitened | Expanded]):
         for number, (matrix, _, half_log_det) in enumerate(self._conditioned(patterns)):
             part = rows[start : start + sizes[number]]
             start += sizes[number]
-            seen = ~patterns[number]
-            found = self._project(part, matrix.to(x.dtype), self.means * seen)
-            constant = -half_log_det - 0.5 * seen.sum(dtype=torch.float64) * math.log(2 * math.pi)
-            y.append(found)
-            log_density.append(constant.to(x.dtype)[:, None] - 0.5 * found.square().sum(1))
+            observed = ~patterns[number]
+            part_y = self._project(part, matrix.to(x.dtype), self.means * observed)
+            constant = -half_log_det - 0.5 * observed.sum(dtype=torch.float64) * math.log(2 * math.pi)
+            y.append(part_y)
+            log_density.append(constant.to(x.dtype)[:, None] - 0.5 * part_y.square().sum(1))
         sorted_density = torch.cat(log_density, 1)
         return torch.empty_like(sorted_density).index_copy_(1, order, sorted_density), Whitened(
             torch.cat(y, 2), order, patterns, sizes
@@ -183,11 +183,11 @@ class Full(Emission[Whitened | Expanded]):
         scale = self.scale.double().expand(self.components, -1, -1)
         identity = torch.eye(self.columns, dtype=scale.dtype, device=scale.device)
         for some in torch.split(patterns, max(1, _CHUNK // scale.numel())):
-            seen = (~some).to(scale.dtype)[:, None, :, None]  # (P, 1, C, 1)
-            root = seen * scale  # (P, K, C, C)
+            observed = (~some).to(scale.dtype)[:, None, :, None]  # (P, 1, C, 1)
+            root = observed * scale  # (P, K, C, C)
             # For missing columns R has zero rows, so the matrix has zero columns. Ones on the diagonal make R R^T
             # invertible at size C, and change no determinant.
-            within = root @ root.mT + (1 - seen) * identity
+            within = root @ root.mT + (1 - observed) * identity
             factor = _factor(within, torch.full_like(within[0, 0, 0], FLOOR))
             matrix = torch.cholesky_solve(root, factor).mT
             remaining = identity - matrix @ root

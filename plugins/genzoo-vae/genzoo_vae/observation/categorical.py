@@ -41,22 +41,24 @@ class Categorical(Observation):
         if self.ordered:
             return x
         levels = torch.arange(self.levels, device=x.device)[:, None]
-        found = (x[:, None] == levels).to(x.dtype)  # (N, levels, D)
-        return (found if missing is None else found.masked_fill(missing[:, None], 0.0)).flatten(1)
+        one_hot = (x[:, None] == levels).to(x.dtype)  # (N, levels, D)
+        return (one_hot if missing is None else one_hot.masked_fill(missing[:, None], 0.0)).flatten(1)
 
     def _log_probabilities(self, given: Tensor) -> Tensor:
         """Compute the log-probability of every level of every place, `(..., levels, D)`."""
         return given.reshape(*given.shape[:-1], self.levels, self.places).log_softmax(-2)
 
     def log_prob(self, x: Tensor, given: Tensor) -> Tensor:
-        found = self._log_probabilities(given)
+        logits = self._log_probabilities(given)
         code = (x / self.spacing).round().long().expand(*given.shape[:-1], self.places)
-        return found.gather(-2, code[..., None, :])[..., 0, :]
+        return logits.gather(-2, code[..., None, :])[..., 0, :]
 
     def sample(self, given: Tensor) -> Tensor:
-        found = self._log_probabilities(given)
-        noise = -torch.empty_like(found).exponential_().log()  # Gumbel noise: the argmax of logits plus noise is a draw
-        return self._event((found + noise).argmax(-2), given)
+        logits = self._log_probabilities(given)
+        noise = (
+            -torch.empty_like(logits).exponential_().log()
+        )  # Gumbel noise: the argmax of logits plus noise is a draw
+        return self._event((logits + noise).argmax(-2), given)
 
     def expectation(self, given: Tensor) -> Tensor:
         return self._log_probabilities(given).exp().flatten(-2)

@@ -52,14 +52,16 @@ class Columns(Observation):
 
     def log_prob(self, x: Tensor, given: Tensor) -> Tensor:
         shares = zip(self.parts, self._divide(x), self._share(given), strict=True)
-        return self._join([part.log_prob(some, said) for part, some, said in shares])
+        return self._join([part.log_prob(values, parameters) for part, values, parameters in shares])
 
     def sample(self, given: Tensor) -> Tensor:
-        return self._join([part.sample(said) for part, said in zip(self.parts, self._share(given), strict=True)])
+        return self._join(
+            [part.sample(parameters) for part, parameters in zip(self.parts, self._share(given), strict=True)]
+        )
 
     def expectation(self, given: Tensor) -> Tensor:
         return torch.cat(
-            [part.expectation(said) for part, said in zip(self.parts, self._share(given), strict=True)], -1
+            [part.expectation(parameters) for part, parameters in zip(self.parts, self._share(given), strict=True)], -1
         )
 
     def conclude(self, expectation: Tensor) -> Tensor:
@@ -75,7 +77,7 @@ class Columns(Observation):
         """Split the decoder's outputs into parts."""
         return torch.split(given, [part.width for part in self.parts], -1)
 
-    def _join(self, found: list[Tensor]) -> Tensor:
+    def _join(self, values: list[Tensor]) -> Tensor:
         """Join the values of all parts in the order of the table."""
-        joined = torch.cat(found, -1)
+        joined = torch.cat(values, -1)
         return joined if self._in_order else joined[..., self.apart]

@@ -45,12 +45,12 @@ class NegativeBinomial(Observation):
         # p(x) = Gamma(x + r) / (Gamma(r) x!) stop^r go^x with stop = r / (r + m), go = m / (r + m), in Loader's form of
         # small terms; see `genzoo_vae.observation.deviance`.
         log_stop, log_go = -F.softplus(log_mean - log_shape), -F.softplus(log_shape - log_mean)
-        some = x.clamp_min(1.0)  # x = 0 has the closed form r log(stop), and no logarithm there
-        total = some + shape
+        positive = x.clamp_min(1.0)  # x = 0 has the closed form r log(stop), and no logarithm there
+        total = positive + shape
         log_total = total.log()
-        errors = stirling_error(total) - stirling_error(shape) - stirling_error(some)
-        deviances = deviance(shape, log_total + log_stop) + deviance(some, log_total + log_go)
-        rest = 0.5 * (log_shape - log_total - (some * 2 * math.pi).log())
+        errors = stirling_error(total) - stirling_error(shape) - stirling_error(positive)
+        deviances = deviance(shape, log_total + log_stop) + deviance(positive, log_total + log_go)
+        rest = 0.5 * (log_shape - log_total - (positive * 2 * math.pi).log())
         return torch.where(x > 0, errors - deviances + rest, shape * log_stop)
 
     def sample(self, given: Tensor) -> Tensor:

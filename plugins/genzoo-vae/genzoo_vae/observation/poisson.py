@@ -26,8 +26,8 @@ class Poisson(Observation):
 
     def log_prob(self, x: Tensor, given: Tensor) -> Tensor:
         log_mean = given.clamp_max(LARGEST_LOG_MEAN)
-        some = x.clamp_min(1.0)  # x = 0 has the closed form -m, and no logarithm there
-        above = -stirling_error(some) - deviance(some, log_mean) - 0.5 * (some * 2 * math.pi).log()
+        positive = x.clamp_min(1.0)  # x = 0 has the closed form -m, and no logarithm there
+        above = -stirling_error(positive) - deviance(positive, log_mean) - 0.5 * (positive * 2 * math.pi).log()
         return torch.where(x > 0, above, -log_mean.exp())
 
     def sample(self, given: Tensor) -> Tensor:
