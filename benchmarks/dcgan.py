@@ -1,12 +1,13 @@
-"""How fast the engine steps, beside a plain PyTorch loop of the same recipe.
+"""Compare the speed of a training step of `dcgan` with a plain PyTorch loop of the same recipe.
 
-The tutorial recipe (batch 256 of 28×28, cross-entropy, both losses from one forward pass, Adam 1e-4) runs in one
-process, a few steps of each contender in turn, over and over; medians and ratios of the time per step are printed.
+The recipe is the tutorial's: batches of 256 images of 28×28, cross-entropy, both losses from one forward pass, Adam
+with a learning rate of 1e-4. All contenders take turns in one process, a few steps each. Prints medians and ratios of
+the time per step.
 
-    plain            a loop as one writes it: fp32, PyTorch's own layout and optimiser defaults
-    engine, default  what `genzoo train dcgan -o preset=tutorial` does on this machine
-    plain, equal     the plain loop with the engine's precision, layout and fused optimisers
-    engine, as plain the engine told to use fp32 and PyTorch's own layout
+    plain            a plain loop: fp32, PyTorch's default memory layout and optimizer settings
+    engine, default  the engine as `genzoo train dcgan -o preset=tutorial` runs it on this machine
+    plain, equal     the plain loop with the engine's precision, memory layout and fused optimizers
+    engine, as plain the engine with fp32 and PyTorch's default memory layout
 
     python benchmarks/dcgan.py [--rounds 20] [--steps 1] [--batch-size 256]
 """
@@ -58,7 +59,7 @@ def fresh_model() -> tuple[genzoo.Model, genzoo.GradientObjective, GradientTrain
 
 
 def engine_steps(runtime: Runtime, batch_size: int, *, channels_last: bool) -> Stepper:
-    """The engine, as `genzoo train` assembles it."""
+    """Return a function that runs steps of the engine, assembled as by `genzoo train`."""
     model, objective, training = fresh_model()
     training = training.model_copy(update={"batch_size": batch_size})
     model = model.to(runtime.device)
@@ -78,7 +79,7 @@ def engine_steps(runtime: Runtime, batch_size: int, *, channels_last: bool) -> S
 
 
 def plain_steps(runtime: Runtime, batch_size: int, *, channels_last: bool, fused: bool) -> Stepper:
-    """The recipe written out: no part of the engine."""
+    """Return a function that runs steps of the plain loop, with no part of the engine."""
     model, _, _ = fresh_model()
     generator, discriminator = model.generator.train(), model.discriminator.train()
     if channels_last:
@@ -131,7 +132,7 @@ def main() -> None:
     exact = Runtime(runtime.device, "fp32")
     size = arguments.batch_size
     contenders = {
-        # Those that are held against each other run next to each other, so that a drifting machine hits both.
+        # Contenders that are compared run next to each other, so that a change of the machine's speed affects both.
         "engine, as plain": engine_steps(exact, size, channels_last=False),
         "plain": plain_steps(exact, size, channels_last=False, fused=False),
         "engine, default": engine_steps(runtime, size, channels_last=True),
@@ -145,17 +146,19 @@ def main() -> None:
             begun = time.perf_counter()
             run(arguments.steps)
             seconds[name].append((time.perf_counter() - begun) / arguments.steps)
-    print(f"threads {torch.get_num_threads()}, engine's precision {runtime.precision}, batch {size} of {SHAPE}")
+    print(
+        f"{torch.get_num_threads()} threads, engine precision {runtime.precision}, batches of {size} images of {SHAPE}"
+    )
     for name, values in seconds.items():
         least, middle, most = min(values), statistics.median(values), max(values)
-        print(f"{name:18} {middle * 1e3:8.1f} ms a step (from {least * 1e3:.1f} to {most * 1e3:.1f})")
-    for one, other, asked in (
-        ("plain", "engine, default", "1.6 where the CPU has AVX512-BF16"),
+        print(f"{name:18} {middle * 1e3:8.1f} ms per step (from {least * 1e3:.1f} to {most * 1e3:.1f})")
+    for one, other, target in (
+        ("plain", "engine, default", "1.6 if the CPU has AVX512-BF16"),
         ("plain, equal", "engine, default", "0.98"),
         ("plain", "engine, as plain", "0.98"),
     ):
         ratios = [a / b for a, b in zip(seconds[one], seconds[other], strict=True)]
-        print(f"{other} is {statistics.median(ratios):.3f} times as fast as {one} (asked: {asked})")
+        print(f"{other} is {statistics.median(ratios):.3f} times as fast as {one} (target: {target})")
 
 
 if __name__ == "__main__":

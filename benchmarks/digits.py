@@ -1,8 +1,8 @@
-"""How good the digits are that the default `genzoo train dcgan` learns to draw.
+"""Measure the quality of the digits that `genzoo train dcgan` learns with its defaults.
 
-For each seed: train, draw 500 samples, and hold them against 500 digits that training never saw, in pixels with k = 5;
-an SVC trained on the real training digits labels the samples, and the share of the rarest class is shown. The last row
-holds real training digits against the same held-out ones: what a perfect model would reach.
+For each seed, train, draw 500 samples, and compare their pixels with 500 held-out digits (nearest neighbors, k = 5). An
+SVC trained on the real training digits labels the samples; the table has the share of the rarest class. The row `real`
+compares real training digits with the same held-out digits: the scores of a perfect model.
 
     python benchmarks/digits.py [--seeds 5] [-o KEY=VALUE]...
 """
@@ -27,11 +27,11 @@ from genzoo.metrics.precision_recall import coverage, density, precision, recall
 
 EVENTS = 500
 METRICS = (coverage, precision, recall, density)
-ASKED = {"coverage": 0.92, "precision": 0.88, "recall": 0.75, "rarest class": 0.05}
+TARGETS = {"coverage": 0.92, "precision": 0.88, "recall": 0.75, "rarest class": 0.05}
 
 
 def measure(seed: int, options: dict[str, Any], folder: Path) -> tuple[dict[str, float], dict[str, float]]:
-    """Scores of one trained model and of real digits in its place."""
+    """Return the scores of one trained model, and the scores of real digits."""
     begun = time.perf_counter()
     run = genzoo.train("dcgan", "digits", seed=seed, out=folder / f"seed-{seed}", **options)
     seconds = time.perf_counter() - begun
@@ -41,17 +41,17 @@ def measure(seed: int, options: dict[str, Any], folder: Path) -> tuple[dict[str,
     held_out = np.random.default_rng(seed).permutation(np.concatenate([split.validation, split.test]))[:EVENTS]
     real, train = bunch.data[held_out], bunch.data[split.train]
     samples = run.sample(EVENTS, seed=seed).reshape(EVENTS, -1).astype(np.float64)
-    judge = SVC(C=10, gamma=0.001).fit(train, bunch.target[split.train])
-    scores = scores_of(real, samples, judge) | {"seconds": seconds}
+    classifier = SVC(C=10, gamma=0.001).fit(train, bunch.target[split.train])
+    scores = scores_of(real, samples, classifier) | {"seconds": seconds}
     others = np.random.default_rng(seed).permutation(train)[:EVENTS]
-    return scores, scores_of(real, others, judge)
+    return scores, scores_of(real, others, classifier)
 
 
-def scores_of(real: Any, samples: Any, judge: SVC) -> dict[str, float]:
-    """All figures of one set of samples."""
+def scores_of(real: Any, samples: Any, classifier: SVC) -> dict[str, float]:
+    """Compute all scores of a set of samples."""
     given = genzoo.MetricInput(real_features=real, sample_features=samples)
     scores = {metric.name: metric.score(given).value for metric in METRICS}
-    classes = np.bincount(judge.predict(samples), minlength=10)
+    classes = np.bincount(classifier.predict(samples), minlength=10)
     return scores | {"rarest class": float(classes.min() / len(samples))}
 
 
@@ -72,7 +72,7 @@ def main() -> None:
     show("mean", {name: statistics.mean(row[name] for row in rows) for name in rows[0]})
     show("least", {name: min(row[name] for row in rows) for name in rows[0]})
     show("real", {name: statistics.mean(row[name] for row in real) for name in real[0]})
-    show("asked", ASKED)
+    show("target", TARGETS)
 
 
 def show(title: str, scores: dict[str, float]) -> None:

@@ -1,8 +1,8 @@
-"""How long `genzoo evaluate` takes, and how much memory: every metric of samples, 10,000 images against 10,000.
+"""Measure time and memory of `genzoo evaluate`: every metric of samples, for 10,000 samples and 10,000 real images.
 
-The real events are the test images of Fashion-MNIST where they are on this machine, else noise; training events are
-10,000 others, and samples are training images with noise, on the same grid. Each metric is timed in the order of the
-registry; the neighbourhoods that four of them share are computed by the first.
+The real images are the test images of Fashion-MNIST if they are on this machine, else noise. Samples are 10,000
+training images with noise added. Each metric is timed in the order of the registry; the first of the four metrics that
+share nearest neighbors computes them.
 
     python benchmarks/evaluate.py [--events 10000] [--threads 2]
 """
@@ -28,7 +28,7 @@ from genzoo.plugins.manager import get_registry
 
 
 class Shelf(genzoo.Generator):
-    """A generator that hands out events that were made beforehand."""
+    """A generator whose samples are given events, in order."""
 
     def __init__(self, events: torch.Tensor) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Shelf(genzoo.Generator):
 
 
 def images(count: int) -> Dataset:
-    """Twice as many images, the second half to be judged by."""
+    """Return twice `count` images: training images first, then real images to evaluate on."""
     try:
         found = open_dataset(DataSettings(source="fashion-mnist"), get_registry())
         events = np.concatenate([found.events[:count], found.events[-10_000:][:count]])
@@ -54,7 +54,7 @@ def images(count: int) -> Dataset:
 
 
 def peak() -> float:
-    """The most memory that this process has held, in gigabytes."""
+    """Return the peak memory of this process, in gigabytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
@@ -91,14 +91,14 @@ def main() -> None:
             print(f"    {note}")
     for name, reason in found.reasons.items():
         print(f"{name:24} – {reason}")
-    print(f"{'in all':24}{seconds:10.1f}{peak():10.2f}")
+    print(f"{'total':24}{seconds:10.1f}{peak():10.2f}")
 
 
 _SECONDS: dict[str, tuple[float, float]] = {}
 
 
 def _timed(metric: Any) -> None:
-    """Note how long a metric takes, and the most memory so far."""
+    """Make a metric record its time, and the peak memory so far, in `_SECONDS`."""
     score = type(metric).score
 
     def watched(self: Any, given: Any) -> Any:

@@ -1,7 +1,7 @@
-"""How fast a pass of EM is, beside scikit-learn from the same start.
+"""Compare the time of a pass of EM with scikit-learn's, from the same start.
 
-Both run the same number of passes on the same data in one process, in turn, over and over; medians of the time per
-pass and their ratio are printed, with the relative difference of the log-likelihoods they end with.
+Both run the same number of passes on the same data, taking turns in one process. Prints medians of the time per pass,
+their ratio, and the relative difference of the final log-likelihoods.
 
     python benchmarks/gmm.py [--rounds 3] [--passes 3] [--case 0]...
 """
@@ -44,7 +44,7 @@ def problem(rows: int, columns: int, components: int) -> tuple[Any, Any]:
 
 
 def reference(x: Any, means: Any, kind: str, passes: int) -> tuple[float, float]:
-    """scikit-learn's seconds per pass and final log-likelihood, from unit covariances and equal weights."""
+    """Fit with scikit-learn, from unit covariances and equal weights; return seconds per pass and log-likelihood."""
     components, columns = means.shape
     ones = np.ones((components, columns)) if kind == "diagonal" else np.tile(np.eye(columns), (components, 1, 1))
 
@@ -71,7 +71,7 @@ def reference(x: Any, means: Any, kind: str, passes: int) -> tuple[float, float]
 
 
 def ours(x: Any, means: Any, kind: str, passes: int, precision: str) -> tuple[float, float]:
-    """genzoo's seconds per pass and final log-likelihood, from the same start."""
+    """Fit with genzoo from the same start; return seconds per pass and log-likelihood."""
     dtype = torch.float64 if precision == "fp64" else torch.float32
     center = x.mean(0)
     emission = COVARIANCES[kind](*means.shape, Added(1e-6))
@@ -93,7 +93,7 @@ def ours(x: Any, means: Any, kind: str, passes: int, precision: str) -> tuple[fl
 
 
 class Started(MixtureEM):
-    """EM of a model whose parameters are already set."""
+    """EM that starts from the parameters of the model."""
 
     def initialize(self, model: genzoo.Model, blocks: Any) -> None:
         pass
@@ -106,7 +106,7 @@ def main() -> None:
     parser.add_argument("--case", type=int, action="append", choices=range(len(CASES)))
     arguments = parser.parse_args()
     for number in arguments.case or range(len(CASES)):
-        rows, columns, components, kind, precision, asked = CASES[number]
+        rows, columns, components, kind, precision, target = CASES[number]
         x, means = problem(rows, columns, components)
         theirs, mine = [], []
         for _ in range(arguments.rounds):
@@ -116,9 +116,9 @@ def main() -> None:
         apart = abs(theirs[-1][1] - mine[-1][1]) / abs(theirs[-1][1])
         print(
             f"{rows:,}×{columns}, K={components}, {kind}, {precision}: scikit-learn "
-            f"{statistics.median(s for s, _ in theirs):.3f} s a pass, genzoo "
+            f"{statistics.median(s for s, _ in theirs):.3f} s per pass, genzoo "
             f"{statistics.median(s for s, _ in mine):.3f} s, {statistics.median(ratios):.1f} times as fast "
-            f"(asked: {asked:g}), log-likelihoods {apart:.1e} apart",
+            f"(target: {target:g}), relative difference of log-likelihoods {apart:.1e}",
             flush=True,
         )
 

@@ -1,9 +1,9 @@
-"""How long `genzoo models` takes with fifty installed plugins, beside its time with three.
+"""Compare the time of `genzoo models` with fifty installed plugins and with three.
 
 python benchmarks/plugins.py [--rounds 15] [--many 50] [--few 3]
 
-The plugins are made for it, each a distribution with a model and an objective of its own, in two folders on the path;
-whatever else is installed is left out.
+The plugins are generated: each is a distribution with one model and one objective. Other installed plugins are not
+loaded.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ def main() -> None:
     ratio = statistics.median(b / a for a, b in zip(seconds[given.few], seconds[given.many], strict=True))
     for count, values in seconds.items():
         print(f"genzoo models with {count:3} plugins  {statistics.median(values) * 1e3:6.0f} ms")
-    print(f"{given.many} beside {given.few} plugins: {ratio:.2f} times (asked: under 2)")
+    print(f"{given.many} plugins take {ratio:.2f} times as long as {given.few} (target: under 2)")
 
 
 def make(folder: Path, count: int) -> dict[str, str]:
-    """Plugins in a folder; returns the environment in which those and no others are loaded."""
+    """Write plugins to a folder, and return the environment variables that load only these."""
     names = [f"genzoo-bench-{number}" for number in range(count)]
     for number, name in enumerate(names):
         unpack(folder, name, plugin_files(f"genzoo_bench_{number}", f"bench-{number}"))
@@ -52,7 +52,7 @@ def make(folder: Path, count: int) -> dict[str, str]:
 
 
 def listing(variables: dict[str, str], count: int) -> float:
-    """Seconds of one `genzoo models`."""
+    """Run `genzoo models` once, and return its time in seconds."""
     begun = time.perf_counter()
     command = [sys.executable, "-m", "genzoo", "models"]
     shown = subprocess.run(command, env=variables, capture_output=True, text=True, check=True).stdout

@@ -1,6 +1,6 @@
-"""How long the conformance kit takes over our models: `python benchmarks/promises.py [MODEL...]`.
+"""Measure the time of the conformance kit on the built-in models: `python benchmarks/promises.py [MODEL...]`.
 
-Seconds of the wall clock and of the processor, on one thread, the imports not counted.
+Prints wall-clock and processor seconds on one thread, not counting imports.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def main() -> None:
         checked = [outcome for outcome in outcomes if outcome.state != "does not apply"]
         broken = [outcome.promise.name for outcome in checked if outcome.state == "broken"]
         count += len(checked)
-        print(f"{name:12} {len(checked):3} promises {began:6.1f} s, {used:6.1f} s of the processor {' '.join(broken)}")
-    print(f"{'all':12} {count:3} promises {wall:6.1f} s, {processor:6.1f} s of the processor")
+        print(f"{name:12} {len(checked):3} promises {began:6.1f} s, {used:6.1f} s of processor time {' '.join(broken)}")
+    print(f"{'all':12} {count:3} promises {wall:6.1f} s, {processor:6.1f} s of processor time")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""What a mixture costs on data larger than memory should hold: time and anonymous memory by the number of rows.
+"""Measure time and memory of fitting a mixture to large data, by the number of rows.
 
-For each size a float32 table of 16 columns is written to disk, a mixture of four Gaussians is fitted to it by a number
-of passes in a process of its own, which maps the file, and that process' anonymous memory is watched (RssAnon: pages
-of the mapped file do not count). A fit may converge before its last pass, when rounding ends it; its time in all is
-then given for the number of passes that was asked for, at what a pass took, so that sizes can be compared.
+For each size, write a float32 table of 16 columns to disk, and fit a mixture of four Gaussians to it in a new process,
+which memory-maps the file. The memory is anonymous memory (RssAnon), which does not include pages of the mapped file. A
+fit may converge early, when only rounding is left; its total time is then extrapolated to all passes, so that sizes can
+be compared.
 
     python benchmarks/scale.py [--rows 1 2 5 10] [--passes 8] [--rounds 1] [--folder DIR]
 """
@@ -36,7 +36,7 @@ def write(path: Path, rows: int) -> None:
 
 
 def anonymous(process: int) -> int:
-    """Anonymous memory of a process in MB."""
+    """Return the anonymous memory of a process, in MB."""
     try:
         lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -45,13 +45,13 @@ def anonymous(process: int) -> int:
 
 
 class Fit(NamedTuple):
-    """What a fit cost.
+    """The cost of a fit.
 
     Arguments:
-        passes: how many it made.
-        em: mean seconds of a pass after the first.
-        whole: seconds of the process, as if it had made all passes asked for.
-        peak: of its anonymous memory, in MB.
+        passes: number of passes it ran.
+        em: mean seconds per pass after the first.
+        whole: seconds of the process, extrapolated to all passes.
+        peak: peak anonymous memory, in MB.
     """
 
     passes: int
@@ -61,7 +61,7 @@ class Fit(NamedTuple):
 
 
 def fit(data: Path, out: Path, passes: int) -> Fit:
-    """Fit a mixture to a table in a process of its own."""
+    """Fit a mixture to a table in a new process."""
     every = ["-o", "training.tol=0", "-o", "training.log_every=1", "-o", "training.n_init=1"]
     settings = ["-o", "n_components=4", "-o", f"training.max_iter={passes}", *every]
     command = [sys.executable, "-m", "genzoo", "train", "gmm", "--data", str(data), "--out", str(out), *settings]
@@ -82,7 +82,7 @@ def fit(data: Path, out: Path, passes: int) -> Fit:
 
 
 def number_of_passes(word: str) -> int:
-    """Two at least, as the first is not timed."""
+    """Parse a number of passes of at least 2, as the first is not timed."""
     if int(word) < 2:
         raise argparse.ArgumentTypeError("at least 2, as the first pass is not timed")
     return int(word)
@@ -92,8 +92,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=[1, 2, 5, 10], help="millions")
     parser.add_argument("--passes", type=number_of_passes, default=8)
-    parser.add_argument("--rounds", type=int, default=1, help="the least time of so many is taken")
-    parser.add_argument("--folder", type=Path, help="where the tables are written; a temporary folder by default")
+    parser.add_argument("--rounds", type=int, default=1, help="number of fits per size; the fastest counts")
+    parser.add_argument("--folder", type=Path, help="folder for the tables; a temporary one by default")
     arguments = parser.parse_args()
     found = []
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
@@ -106,8 +106,8 @@ def main() -> None:
             found.append((millions, em, whole))
             fewer = min(run.passes for run in runs)
             print(
-                f"{millions:3d} million rows: {em:6.2f} s a pass ({em / millions:.3f} s a million), {whole:6.1f} s in "
-                f"all, RssAnon at most {peak} MB (asked: 600)"
+                f"{millions:3d} million rows: {em:6.2f} s per pass ({em / millions:.3f} s per million), {whole:6.1f} s "
+                f"in total, RssAnon at most {peak} MB (target: 600)"
                 + (f", converged after {fewer} passes" if fewer < arguments.passes else ""),
                 flush=True,
             )
@@ -115,8 +115,8 @@ def main() -> None:
     if len(found) > 1:
         slope = np.polyfit(np.log(rows), np.log(em_seconds), 1)[0]
         line, start = np.polyfit(rows, seconds, 1)
-        print(f"slope of log seconds a pass on log rows: {slope:.3f} (asked: 1 within 0.1)")
-        print(f"in all: {start:.1f} s and {line:.2f} s for every million")
+        print(f"slope of log seconds per pass on log rows: {slope:.3f} (target: 1 within 0.1)")
+        print(f"total time: {start:.1f} s plus {line:.2f} s per million rows")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""Whether `genzoo compare` selects rightly, on data whose truth is known.
+"""Check how often `genzoo compare` selects the right model, on data with a known truth.
 
-1. BIC on mixtures of K = 2..5 Gaussians in the plane, any two means at least 5 apart in Mahalanobis distance, 1,000
-   events: how often it picks the true K among 1..7.
-2. Two models that are equal by construction: how often the verdict is "no difference". Once two fixed densities on
-   either side of the truth, by 500 test events and by 10-fold cross-validation; once one mixture from two kinds of
-   start, whose optimum is the same.
-3. Two fixed densities whose true gap is 4 standard errors of the paired difference: how often the better one is best
-   and the other one worse.
-4. The one-standard-error rule on mixtures of three, 10 folds, K = 1..6: how often it names K = 3.
+1. BIC picks the true K among 1..7, on 1,000 events from mixtures of K = 2..5 Gaussians in the plane. Any two means are
+   at least 5 apart in Mahalanobis distance.
+2. The verdict on two models that are equally good by construction is "no difference". The models are two fixed
+   densities on either side of the truth (by 500 test events and by 10-fold cross-validation), and one mixture from two
+   starts with the same optimum.
+3. Of two fixed densities with a true gap of 4 standard errors of the paired difference, the better one is best and the
+   other one "worse".
+4. The one-standard-error rule names K = 3 on mixtures of three Gaussians, with 10 folds and K = 1..6.
 
     python benchmarks/selection.py [--repeats 100] [--jobs 2] [--only bic equal gap simplest]
 """
@@ -35,7 +35,7 @@ FOLDS = 10
 
 
 class Fixed(genzoo.Generator, genzoo.Likelihood):
-    """A normal of deviation 1 whose mean is told, so that the truth about two of them is known."""
+    """A normal with a given mean and standard deviation 1, so that the true difference of two of them is known."""
 
     def __init__(self, mean: float) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class FixedOptions(genzoo.Settings):
 
 
 class Still(genzoo.EMObjective):
-    """Leaves the parameters alone."""
+    """An objective that does not change the parameters."""
 
     def initialize(self, model: genzoo.Model, blocks: Any) -> None:
         pass
@@ -110,7 +110,7 @@ def register_objectives(register: Callable[[genzoo.ObjectiveSpec], None]) -> Non
 
 
 def mixture(k: int, rng: np.random.Generator) -> Any:
-    """Events of `k` Gaussians in the plane, none rarer than one in ten, any two means at least 5 apart."""
+    """Draw events from `k` Gaussians in the plane with weights of at least 0.1 and means at least 5 apart."""
     while True:
         roots = rng.normal(size=(k, 2, 2)) + 1.5 * np.eye(2)
         covariances = roots @ roots.transpose(0, 2, 1) + 0.1 * np.eye(2)
@@ -128,7 +128,7 @@ def apart(gap: Any, covariance: Any) -> bool:
 
 
 def bic(repeats: int, jobs: int) -> None:
-    """The true K by BIC."""
+    """Check claim 1: BIC picks the true K."""
     right, wrong = 0, Counter[tuple[int, str | None]]()
     for seed in range(repeats):
         k = 2 + seed % 4
@@ -139,11 +139,11 @@ def bic(repeats: int, jobs: int) -> None:
         right += report.best == f"gmm:n_components={k}"
         if report.best != f"gmm:n_components={k}":
             wrong[k, report.best] += 1
-    tell("BIC picks the true K", right, repeats, 95, wrong)
+    show("BIC picks the true K", right, repeats, 95, wrong)
 
 
 def equal(repeats: int, jobs: int) -> None:
-    """No difference where there is none."""
+    """Check claim 2: equal models have no difference."""
     fixed = ["fixed:mean=0.1", "fixed:mean=-0.1"]
     for folds, how in ((0, "test rows"), (FOLDS, "cross-validation")):
         right = 0
@@ -151,31 +151,32 @@ def equal(repeats: int, jobs: int) -> None:
             data = np.random.default_rng(seed).normal(size=(EVENTS, 1))
             report = genzoo.compare(fixed, data, seed=seed, folds=folds, by="cv" if folds else "test", split=HALF)
             right += report.rows[1].verdict == "no difference"
-        tell(f"no difference, fixed densities, {how}", right, repeats, 90)
+        show(f"no difference, fixed densities, {how}", right, repeats, 90)
     right = 0
     for seed in range(repeats):
         data = mixture(3, np.random.default_rng(seed))
         starts = ["gmm:n_components=3,init_params=kmeans|k-means++"]
         report = genzoo.compare(starts, data, seed=seed, by="test", split=HALF, jobs=jobs)
         right += report.rows[1].verdict == "no difference"
-    tell("no difference, one mixture from two starts", right, repeats, 90)
+    show("no difference, one mixture from two starts", right, repeats, 90)
 
 
 def gap(repeats: int, _: int) -> None:
-    """The better one where the gap is 4 standard errors."""
+    """Check claim 3: a gap of 4 standard errors is found."""
     for folds, n in ((0, EVENTS // 2), (FOLDS, EVENTS)):
-        # Against the truth a mean of m costs m²/2 per event, and the difference has the deviation m.
+        # A mean of m instead of 0 costs m²/2 nats per event on average, and the difference has standard deviation m. So
+        # the gap is sqrt(n) m / 2 standard errors, which is 4 for m = 8 / sqrt(n).
         models = ["fixed:mean=0.0", f"fixed:mean={8 / math.sqrt(n):.6f}"]
         right = 0
         for seed in range(repeats):
             data = np.random.default_rng(seed).normal(size=(EVENTS, 1))
             report = genzoo.compare(models, data, seed=seed, folds=folds, by="cv" if folds else "test", split=HALF)
             right += report.best == models[0] and report.rows[1].verdict == "worse"
-        tell(f"a gap of 4 standard errors is told, {'cross-validation' if folds else 'test rows'}", right, repeats, 95)
+        show(f"a gap of 4 standard errors is found, {'cross-validation' if folds else 'test rows'}", right, repeats, 95)
 
 
 def simplest(repeats: int, jobs: int) -> None:
-    """K = 3 by the one-standard-error rule."""
+    """Check claim 4: the one-standard-error rule names K = 3."""
     right, wrong = 0, Counter[str | None]()
     for seed in range(repeats):
         data = mixture(3, np.random.default_rng(seed))
@@ -183,16 +184,16 @@ def simplest(repeats: int, jobs: int) -> None:
         right += report.simplest == "gmm:n_components=3"
         if report.simplest != "gmm:n_components=3":
             wrong[report.simplest] += 1
-    tell("the one-standard-error rule names K = 3", right, repeats, 85, wrong)
+    show("the one-standard-error rule names K = 3", right, repeats, 85, wrong)
 
 
 HALF = {"test": 0.5}
 CLAIMS = {"bic": bic, "equal": equal, "gap": gap, "simplest": simplest}
 
 
-def tell(what: str, right: int, repeats: int, least: int, wrong: Mapping[Any, int] | None = None) -> None:
+def show(what: str, right: int, repeats: int, least: int, wrong: Mapping[Any, int] | None = None) -> None:
     instead = f"  instead: {dict(wrong)}" if wrong else ""
-    print(f"{what:64} {right:3} of {repeats} (at least {least} of 100 wanted){instead}", flush=True)
+    print(f"{what:64} {right:3} of {repeats} (target: at least {least} of 100){instead}", flush=True)
 
 
 def main() -> None:

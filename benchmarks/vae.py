@@ -1,14 +1,14 @@
-"""How good `vae` is on digits, and how it compares with Pythae's VAE on Fashion-MNIST, in bound and in speed.
+"""Measure the quality of `vae` on digits, and compare bound and speed with Pythae's VAE on Fashion-MNIST.
 
-    digits   the default `vae`, a run per seed: coverage and recall of 500 samples against 500 digits held out (pixels,
-             k = 5), the bound of those in nats per digit, a discrete probability, and seconds of training
-    fashion  60,000 binary images of 28×28, threshold at half, for a fixed number of epochs: the bound of 500 draws of
-             the test images, beside that of Pythae's VAE of the same layers, batch, optimiser and epochs; its weights
-             are scored by the same code
-    speed    images per second of whole trainings, in alternating processes: Pythae's BaseTrainer, `genzoo.train`
+    digits   the default `vae`, one run per seed: coverage, precision and recall of 500 samples and 500 held-out digits
+             (pixels, k = 5), the bound of the test digits in nats, and seconds of training
+    fashion  60,000 images of 28×28, binarized at half, for a fixed number of epochs: the bound of the test images with
+             500 draws, for genzoo and for Pythae's VAE with the same layers, batch size, optimizer and epochs. The same
+             code scores both
+    speed    images per second of whole training runs, in alternating processes: Pythae's BaseTrainer and `genzoo.train`
 
-Pythae is optional: `pip install pythae==0.1.2`, or `pip install --no-deps --target FOLDER pythae==0.1.2 tqdm imageio
-cloudpickle` and `--pythae FOLDER`.
+Pythae is optional: `pip install pythae==0.1.2`. Or run `pip install --no-deps --target FOLDER pythae==0.1.2 tqdm
+imageio cloudpickle`, and pass `--pythae FOLDER`.
 
     python benchmarks/vae.py [digits] [fashion] [speed] [--seeds 5] [--epochs 5] [--rounds 5] [--pythae FOLDER]
 """
@@ -49,7 +49,7 @@ EVENTS = 500
 WIDTH, LATENT, BATCH, RATE = 400, 16, 128, 1e-3
 DRAWS = 500
 PARTS = ("digits", "fashion", "speed")
-ASKED = {"coverage": 0.88, "recall": 0.85, "bound": -85.0, "seconds": 60.0}
+TARGETS = {"coverage": 0.88, "recall": 0.85, "bound": -85.0, "seconds": 60.0}
 PLAIN: dict[str, Any] = {
     "network": "mlp",
     "widths": (WIDTH,),
@@ -59,11 +59,11 @@ PLAIN: dict[str, Any] = {
     "encoder_dropout": 0.0,
     "decoder_dropout": 0.0,
 }
-"""The layers that Pythae's VAE gets as well."""
+"""Options for a model with the same layers as Pythae's."""
 
 
 def measure_digits(seed: int, options: dict[str, Any], folder: Path) -> dict[str, float]:
-    """Scores of the default model, trained with one seed."""
+    """Train the default model with one seed, and return its scores."""
     begun = time.perf_counter()
     run = genzoo.train("vae", "digits", seed=seed, out=folder / f"seed-{seed}", **options)
     seconds = time.perf_counter() - begun
@@ -94,17 +94,17 @@ def show_digits(seeds: int, options: dict[str, Any]) -> None:
             rows.append(measure_digits(seed, options, Path(folder)))
             show(f"seed {seed}", rows[-1])
     show("mean", {name: statistics.mean(row[name] for row in rows) for name in names})
-    show("asked", ASKED)
+    show("target", TARGETS)
 
 
 def binary_fashion(rows: int | None = None) -> genzoo.Dataset:
-    """Fashion-MNIST as 0 and 1; the first `rows` of its training images alone, where that is asked for."""
+    """Load Fashion-MNIST as 0 and 1: all of it by default, or only the first `rows` training images."""
     found = binarize(fashion_mnist())
     return found if rows is None else dataclasses.replace(found, events=found.events[:rows], labels=None, test_rows=0)
 
 
 def train_ours(dataset: genzoo.Dataset, epochs: int, seed: int, folder: Path, times: list[float]) -> genzoo.Run:
-    """A whole run; the seconds at the end of every epoch are appended to `times`."""
+    """Train with genzoo; append the seconds at the end of every epoch to `times`."""
     training: dict[str, Any] = {"epochs": epochs, "batch_size": BATCH, "optimizer": {"name": "adam", "lr": RATE}}
     training |= {"patience": None, "eval_steps": None, "ema": 0.0, "schedule": {"name": "constant"}}
     return genzoo.train(
@@ -121,7 +121,7 @@ def train_ours(dataset: genzoo.Dataset, epochs: int, seed: int, folder: Path, ti
 
 
 def train_pythae(dataset: genzoo.Dataset, epochs: int, seed: int, folder: Path, times: list[float]) -> Any:
-    """Pythae's VAE of the same layers by Pythae's own trainer; as for `train_ours`."""
+    """Train Pythae's VAE with the same layers by Pythae's trainer; arguments as for `train_ours`."""
     from pythae.data.datasets import BaseDataset
     from pythae.models import VAE, VAEConfig
     from pythae.models.base.base_utils import ModelOutput
@@ -174,8 +174,8 @@ def train_pythae(dataset: genzoo.Dataset, epochs: int, seed: int, folder: Path, 
     return trainer._best_model
 
 
-def in_our_clothes(peer: Any, fitted: genzoo.TrainedModel) -> None:
-    """Put the weights of Pythae's model into ours of the same layers."""
+def copy_weights(peer: Any, fitted: genzoo.TrainedModel) -> None:
+    """Copy the weights of Pythae's model to genzoo's, which has the same layers."""
     ours: Any = fitted.generator
     with torch.no_grad():
         for target, source in (
@@ -202,7 +202,7 @@ def show_fashion(seeds: int, epochs: int, test_rows: int, peer: bool) -> None:
             if peer:
                 times.clear()
                 found = train_pythae(dataset, epochs, seed, Path(name), times)
-                in_our_clothes(found, fitted)
+                copy_weights(found, fitted)
                 theirs = _show_bound("pythae", fitted, dataset, rows, seed, times[-1])
                 difference = ours - theirs
                 ahead.append(float(difference.mean()))
@@ -210,14 +210,14 @@ def show_fashion(seeds: int, epochs: int, test_rows: int, peer: bool) -> None:
     if len(ahead) > 1:
         print(
             f"genzoo is ahead of pythae by {statistics.mean(ahead):.3f} ± {_error(np.array(ahead)):.3f} nats "
-            f"over {len(ahead)} seeds (asked: no worse)"
+            f"over {len(ahead)} seeds (target: no worse)"
         )
 
 
 def _show_bound(
     title: str, fitted: genzoo.TrainedModel, dataset: genzoo.Dataset, rows: Any, seed: int, seconds: float
 ) -> Any:
-    """Prints the mean bound of some rows; returns their bounds."""
+    """Print the mean bound of some rows, and return their bounds."""
     found = log_likelihoods(fitted, dataset, rows, seed, DRAWS)
     kind = kind_of(fitted, DRAWS)
     print(f"{title:10}seed {seed}: {found.mean():9.3f} ± {_error(found):.3f} nats, {kind}; {seconds:.1f} s", flush=True)
@@ -225,12 +225,12 @@ def _show_bound(
 
 
 def _error(values: Any) -> float:
-    """The standard error of a mean."""
+    """Return the standard error of a mean."""
     return float(values.std(ddof=1)) / math.sqrt(len(values))
 
 
 def images_per_second(contender: str, rows: int, epochs: int) -> float:
-    """Of the epochs after the first."""
+    """Train, and return images per second over all epochs but the first."""
     dataset = binary_fashion(rows)
     times: list[float] = []
     train = train_ours if contender == "genzoo" else train_pythae
@@ -252,15 +252,15 @@ def show_speed(rounds: int, folder: str | None, rows: int = 60_000, epochs: int 
     for name, found in speeds.items():
         print(f"{name:10}{statistics.median(found):9,.0f} (from {min(found):,.0f} to {max(found):,.0f})")
     ratios = [a / b for a, b in zip(speeds["genzoo"], speeds["pythae"], strict=True)]
-    print(f"genzoo is {statistics.median(ratios):.2f} times as fast as pythae (asked: 2)")
+    print(f"genzoo is {statistics.median(ratios):.2f} times as fast as pythae (target: 2)")
 
 
 def have_images() -> bool:
-    """Whether Fashion-MNIST is here or can be fetched; says why not."""
+    """Return whether Fashion-MNIST is here or can be downloaded; if not, print why."""
     try:
         fashion_mnist()
     except GenzooError as error:
-        print(f"fashion and speed are left out. {error}")
+        print(f"Skipping fashion and speed. {error}")
         return False
     return True
 
@@ -268,12 +268,16 @@ def have_images() -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", default=PARTS, metavar="|".join(PARTS))
-    parser.add_argument("--seeds", type=int, default=None, help="5 of digits, 1 of fashion")
+    parser.add_argument(
+        "--seeds", type=int, default=None, help="number of seeds; by default 5 for digits, 1 for fashion"
+    )
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--test-rows", type=int, default=10_000)
-    parser.add_argument("--pythae", metavar="FOLDER", help="where Pythae was installed, if not beside genzoo")
-    parser.add_argument("-o", action="append", default=[], metavar="KEY=VALUE", help="of digits, as for genzoo train")
+    parser.add_argument("--pythae", metavar="FOLDER", help="folder with Pythae, if it is not installed beside genzoo")
+    parser.add_argument(
+        "-o", action="append", default=[], metavar="KEY=VALUE", help="options for digits, as for genzoo train"
+    )
     parser.add_argument("--contender", choices=("genzoo", "pythae"), help=argparse.SUPPRESS)
     parser.add_argument("--rows", type=int, default=20_000, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-"""One zoo for all tests: the installed plugins and the toy one."""
+"""Fixtures for all tests, which share one registry: the installed plugins and the toy plugin."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from warm import warm
 from genzoo.cli.main import main
 from genzoo.plugins.manager import get_manager
 
-collect_ignore_glob = ["data/plugins/*"]  # fixtures with tests of their own, run in processes of their own
+collect_ignore_glob = ["data/plugins/*"]  # test data with their own tests, which run in their own processes
 
 _TERMINAL = {"COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "MPLBACKEND"}
 _PROCESSES = {"RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
 
-for _name in [*os.environ]:  # what whoever runs the tests has set for themselves
+for _name in [*os.environ]:  # tests must not depend on the environment of the shell
     if _name in _TERMINAL | _PROCESSES or (_name.startswith("GENZOO_") and not _name.startswith("GENZOO_TEST_")):
         del os.environ[_name]
 bf16.force()
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as a shell starts what runs in the background
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell starts background jobs like that
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -34,9 +34,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what is marked `long`, so that no process is left with it when the others have ended.
+    """Run tests marked `long` first, so that no worker is left with one at the end.
 
-    README trains networks, and what it shows may not depend on this CPU.
+    README.md is marked `precision`: it trains networks, and its output must not depend on the CPU.
     """
     for item in items:
         if isinstance(item, pytest.DoctestItem) and item.path.name == "README.md":
@@ -52,14 +52,14 @@ def _toy() -> None:
 
 @pytest.fixture(scope="session")
 def forked():
-    """Has a fork of a Python that is warm do something in a folder."""
-    with warm() as found:
-        yield found
+    """Yield a function that runs work in a fork of a warm Python; see `warm.Warm`."""
+    with warm() as server:
+        yield server
 
 
 @pytest.fixture
 def cli(capsys, tmp_path: Path, monkeypatch):
-    """Run a command line in an empty folder; gives exit code, stdout and stderr."""
+    """Return a function that runs a command line in an empty folder and returns exit code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
 
     def call(*words: object):

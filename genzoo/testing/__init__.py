@@ -1,6 +1,6 @@
-"""The conformance kit: what every plugin promises, one test for each promise.
+"""The conformance kit: tests that every plugin must pass, one for each promise.
 
-::
+Write one test function, and pytest runs it once for each promise::
 
     from genzoo.testing import keeps_promises
 
@@ -8,7 +8,8 @@
     def test_my_model(promise):
         promise()
 
-Everything below is imported on first use, so that the part that pytest loads by itself costs next to nothing.
+The names of this package are imported on first use: pytest loads `genzoo.testing.reporting` in every session, and that
+must not import torch.
 """
 
 from __future__ import annotations

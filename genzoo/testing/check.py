@@ -1,4 +1,4 @@
-"""Check everything the zoo has against its promises, with or without pytest."""
+"""Check models, metrics and datasets against the promises of their kind, with or without pytest."""
 
 from __future__ import annotations
 
@@ -44,21 +44,24 @@ _ALL = (
 
 
 def promises(kind: Kind = "model", **former: Any) -> tuple[Promise, ...]:
-    """What everything of a kind promises, in the order in which it is checked.
+    """Return the promises of a kind, in the order in which they are checked.
+
+    Arguments:
+        kind: `model | metric | dataset`.
 
     Raises:
         ConfigError: there is no such kind.
     """
     kind = rename_keyword(former, kind, "model")
-    found = tuple(promise for promise in _ALL if promise.kind == kind)
-    if not found:
+    selected = tuple(promise for promise in _ALL if promise.kind == kind)
+    if not selected:
         known = {promise.kind for promise in _ALL}
-        raise ConfigError(f"Nothing is promised of a {kind!r}. {did_you_mean(kind, known)}")
-    return found
+        raise ConfigError(f"There are no promises of kind {kind!r}. {did_you_mean(kind, known)}")
+    return selected
 
 
-_OF_WHAT_IS_BUILT = frozenset(promises("model")) - {*REGISTRATION, *CONFIGURATION, *BUILDING}
-"""Promises of which nothing can be said where models are built for other events than those of the data."""
+_NEED_A_BUILT_MODEL = frozenset(promises("model")) - {*REGISTRATION, *CONFIGURATION, *BUILDING}
+"""Promises that mean nothing if the model that was built does not fit the data's shape."""
 
 
 def subject_of(
@@ -68,15 +71,17 @@ def subject_of(
     training: Mapping[str, Any] | None = None,
     objective: str | Mapping[str, Any] | None = None,
 ) -> Any:
-    """What the promises of a kind are checked on.
+    """Return the object that the promises of a kind are checked on.
 
     Raises:
-        ConfigError: settings of models were given for something else.
+        ConfigError: settings of a model were given for a metric or a dataset.
     """
     if kind == "model":
         return Subject(name, options, training, objective)
     if options or training or objective:
-        raise ConfigError(f"Options, training and objective are of models, and {name!r} is a {kind}. Leave them out.")
+        raise ConfigError(
+            f"Only models have options, training and objective, and {name!r} is a {kind}. Leave these arguments out."
+        )
     return MetricSubject(name) if kind == "metric" else DatasetSubject(name)
 
 
@@ -84,15 +89,15 @@ def check_promise(promise: Promise, subject: Any) -> None:
     """Check one promise.
 
     Raises:
-        BrokenPromise: it is not kept.
-        DoesNotApply: there is nothing that it could be about.
-        Exception: whatever the subject's own code raises.
+        BrokenPromise: the promise is broken.
+        DoesNotApply: the subject has nothing that the promise is about.
+        Exception: an error of the subject's own code.
     """
     if promise.needs:
         lacking = [name for name in promise.needs if name not in subject.entry.spec.capabilities]
         if lacking:
-            raise DoesNotApply(f"it does not announce {', '.join(lacking)}")
-    if promise in _OF_WHAT_IS_BUILT and subject.misshapen:
+            raise DoesNotApply(f"its spec does not announce {', '.join(lacking)}")
+    if promise in _NEED_A_BUILT_MODEL and subject.misshapen:
         raise DoesNotApply("not checked, as 'builds' is broken")
     promise.check(subject)
 
@@ -107,26 +112,29 @@ def check_promises(
     watch: Callable[[Promise], None] | None = None,
     **former: Any,
 ) -> tuple[Outcome, ...]:
-    """Hold something of the zoo to all promises of its kind.
+    """Check a model, metric or dataset against all promises of its kind.
 
     Arguments:
-        name: its name or id.
-        kind: `model | metric | dataset`.
-        options, training, objective: of a model, as for `genzoo.train`.
-        watch: is told of every promise before it is checked.
+        name: name or id of what is checked.
+        kind: `model | metric | dataset`. Defaults to `model`.
+        options, training, objective: settings of a model, as for `genzoo.train`.
+        watch: called with each promise before it is checked.
+
+    Returns:
+        One outcome for each promise, in order.
 
     Raises:
-        ConfigError: there is nothing of that name.
+        ConfigError: nothing of that kind has that name.
     """
     kind = rename_keyword(former, kind, "model")
     subject = subject_of(name, kind, options, training, objective)
     _ = subject.entry
-    found = []
+    outcomes = []
     for promise in promises(kind):
         if watch is not None:
             watch(promise)
-        found.append(_outcome(promise, subject))
-    return tuple(found)
+        outcomes.append(_outcome(promise, subject))
+    return tuple(outcomes)
 
 
 def _outcome(promise: Promise, subject: Any) -> Outcome:
@@ -134,8 +142,8 @@ def _outcome(promise: Promise, subject: Any) -> Outcome:
         check_promise(promise, subject)
     except DoesNotApply as reason:
         return Outcome(promise, "does not apply", str(reason))
-    except BrokenPromise as seen:
-        return Outcome(promise, "broken", str(seen))
+    except BrokenPromise as broken:
+        return Outcome(promise, "broken", str(broken))
     except (Exception, SystemExit) as error:
         return Outcome(promise, "broken", f"{type(error).__name__}: {error}")
     return Outcome(promise, "kept")

@@ -1,4 +1,4 @@
-"""The values that each number of an event can have in model space."""
+"""The possible values of each number of an event, in model space."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from genzoo.testing.subject import Case
 
 @dataclass(frozen=True, slots=True)
 class EventValue:
-    """One number of an event, in model space.
+    """One number of an event (a column of a table, a pixel of an image), in model space.
 
     Arguments:
-        name: in words.
-        low, high: the range of the events there, or what the data declare.
-        mean, deviation: of the events there.
-        levels: the values it can have, `(V,)`, where it holds codes, or its likelihood is
-            a probability mass over a grid.
-        count: whether it counts: 0, 1, 2 ...
+        name: how messages name it, such as `column 'age'` or `pixel 3`.
+        low, high: the bounds that the data declare, or else the range of the events.
+        mean, deviation: mean and standard deviation over the events.
+        levels: the possible values, `(V,)`, of codes and of numbers whose likelihood is a probability mass on a grid;
+            `None` for other numbers.
+        count: whether it is a count: 0, 1, 2 ...
     """
 
     name: str
@@ -35,12 +35,12 @@ class EventValue:
 
 
 def event_values_of(case: Case) -> tuple[EventValue, ...]:
-    """The places of a case's events, in order."""
+    """Return the numbers of a case's events, in order."""
     table = case.data.modality == "table"
     features = case.data.features if table else case.data.features * case.data.size
     columns = case.events().flatten(1).T
     measured = zip(features, case.measures(), columns, strict=True)
-    return tuple(_place(case, *found, number, table) for number, found in enumerate(measured))
+    return tuple(_place(case, *place, number, table) for number, place in enumerate(measured))
 
 
 def _place(case: Case, feature: Feature, measure: str, column: Tensor, number: int, table: bool) -> EventValue:
@@ -55,7 +55,7 @@ def _place(case: Case, feature: Feature, measure: str, column: Tensor, number: i
 
 
 def _levels(case: Case, feature: Feature, measure: str) -> Tensor | None:
-    """The values of a place that can only have some: codes, or the points of a grid."""
+    """Return the values of a place that takes only some, codes or points of a grid; `None` for other places."""
     data = case.data
     if data.modality == "table":
         return None if feature.levels is None else torch.arange(len(feature.levels), dtype=torch.float64)

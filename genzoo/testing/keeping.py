@@ -1,4 +1,4 @@
-"""Promises as tests of pytest: one test for each."""
+"""Run promises as pytest tests, one test for each."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from genzoo.testing.promise import DoesNotApply, Kind, Promise
 
 
 class BoundPromise:
-    """One promise of one subject; calling it checks it.
+    """One promise of one subject; calling it runs the check.
 
-    Arguments:
-        promised: by whom and what, for the count in pytest's summary.
+    Attributes:
+        promised: names of the subject and of the promise, for the count in pytest's summary.
     """
 
     def __init__(self, promise: Promise, subject: Any, name: str) -> None:
@@ -29,7 +29,7 @@ class BoundPromise:
         return f"<{self._promise.name}: {self._promise.sentence}>"
 
     def __call__(self) -> None:
-        """Check it; where it does not apply, the test is skipped with the reason."""
+        """Check the promise; skip the test, with the reason, if the promise does not apply."""
         try:
             check_promise(self._promise, self._subject)
         except DoesNotApply as reason:
@@ -46,14 +46,15 @@ def keeps_promises(
     expected_failures: Mapping[str, str] | None = None,
     **former: Any,
 ) -> Callable[[Callable[[BoundPromise], None]], Callable[[BoundPromise], None]]:
-    """Turn a test of one argument, `promise`, into one test for every promise of a kind.
+    """Parametrize a test that takes one argument, `promise`, with every promise of a kind.
 
     Arguments:
         name: name or id of what is tested; it must be registered when the tests run.
-        kind: `model | metric | dataset`.
-        options, training, objective: of a model, as for `genzoo.train`. Without a budget of its own the training is
-            short, so that the whole kit takes seconds.
-        expected_failures: by promise, why it is not kept. One that is kept after all fails the tests.
+        kind: `model | metric | dataset`. Defaults to `model`.
+        options, training, objective: settings of a model, as for `genzoo.train`. Training is short by default, so that
+            all checks take seconds.
+        expected_failures: the promises that are expected to fail, each with the reason. If one is kept after all, its
+            test fails.
 
     Raises:
         ConfigError: an expected failure names no promise of that kind.

@@ -1,4 +1,4 @@
-"""What a promise is, and what became of one."""
+"""Promises and the outcomes of checking them."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ State = Literal["kept", "broken", "does not apply"]
 
 
 class BrokenPromise(AssertionError):  # noqa: N818 - named for what it says
-    """What was promised does not hold; says what was seen."""
+    """A promise is broken; the message says what the check found."""
 
 
 class DoesNotApply(Exception):  # noqa: N818 - it is no error
-    """There is nothing that the promise could be about; says why."""
+    """A promise does not apply to this subject; the message says why."""
 
 
 def expect(kept: bool, otherwise: str) -> None:
-    """Hold somebody to a promise.
+    """Check one condition of a promise.
 
     Arguments:
-        kept: whether it is.
-        otherwise: what was seen, as a sentence.
+        kept: whether the condition is met.
+        otherwise: the message if it is not: a sentence that says what was found.
 
     Raises:
-        BrokenPromise: it is not.
+        BrokenPromise: the condition is not met.
     """
     if not kept:
         raise BrokenPromise(otherwise)
@@ -37,15 +37,15 @@ def expect(kept: bool, otherwise: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """One thing that everything of its kind promises.
+    """One requirement that all models, all metrics or all datasets must meet.
 
     Arguments:
         name: lower-case words joined by hyphens.
-        sentence: what is promised.
+        sentence: the requirement.
         kind: `model | metric | dataset`.
-        check: raises `BrokenPromise` for a subject that does not keep it, `DoesNotApply` where there is nothing to
-            keep, and whatever the subject's own code raises.
-        needs: capabilities without which there is nothing to keep.
+        check: takes the subject. Raises `BrokenPromise` if the requirement is not met and `DoesNotApply` if there is
+            nothing to check. Errors of the subject's own code pass through.
+        needs: capabilities that a model must announce for the promise to apply.
     """
 
     name: str
@@ -56,14 +56,14 @@ class Promise:
 
     @staticmethod
     def of(check: Callable[[Any], None], *needs: str, kind: Kind = "model") -> Promise:
-        """The promise that a function checks, named by the function and said by the first line of its docstring."""
+        """Make a promise from a check: its name is the function's, its sentence the docstring's first paragraph."""
         sentence = (inspect.getdoc(check) or "").partition("\n\n")[0]
         return Promise(check.__name__.replace("_", "-"), " ".join(sentence.split()), kind, check, needs)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one promise, and why where it was not kept."""
+    """The state of one promise, with the reason if it was not kept."""
 
     promise: Promise
     state: State

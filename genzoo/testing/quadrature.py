@@ -1,4 +1,8 @@
-"""Sums over all that an event can be: quadrature over numbers, enumeration of codes and counts."""
+"""Integrals over all possible events: quadrature for continuous numbers, enumeration for codes and counts.
+
+References:
+    "The Exponentially Convergent Trapezoidal Rule" (Trefethen and Weideman, 2014).
+"""
 
 from __future__ import annotations
 
@@ -13,26 +17,26 @@ from genzoo.testing.event_values import EventValue, event_values_of
 from genzoo.testing.subject import Case
 
 _REACH = math.asinh(300.0)
-"""How far nodes reach, in deviations from the mean, as their hyperbolic sine has it."""
+"""Largest node `t`. There `sinh(t)` is 300, so the quadrature covers 300 standard deviations around the mean."""
 
 
 _CELLS = {0: 1, 1: 25, 2: 10}
-"""Cells that a number is divided into, by how many numbers an event holds."""
+"""Number of cells that each continuous number is divided into, by how many continuous numbers an event has."""
 
 
 _MOST_COUNTED = 80
-"""Counts that are summed over, from 0."""
+"""Number of counts that are summed over: 0 to 79."""
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """The values that one place is summed over.
+    """The values that one number of an event is summed over.
 
     Arguments:
-        values: `(V,)`.
-        log_weights: of the values, `(V,)`.
-        edges: between cells of some values each, in increasing order.
-        smooth: whether they are nodes of a quadrature, and not all there are.
+        values: the values, `(V,)`.
+        log_weights: log-weights of the values in the sum, `(V,)`.
+        edges: edges between cells, in increasing order; a cell contains one or more values.
+        smooth: whether the values are nodes of a quadrature rather than all possible values.
     """
 
     values: Tensor
@@ -43,11 +47,11 @@ class Axis:
 
 @dataclass(frozen=True)
 class Grid:
-    """All combinations of the values of every place.
+    """All combinations of the values of every number of an event: M events.
 
     Arguments:
-        axes: one for each place.
-        event_shape: of one event.
+        axes: one for each number.
+        event_shape: the shape of one event.
     """
 
     axes: tuple[Axis, ...]
@@ -55,49 +59,66 @@ class Grid:
 
     @functools.cached_property
     def events(self) -> Tensor:
-        """`(M, *event)`."""
+        """The events of the grid, `(M, *event)`."""
         return torch.cartesian_prod(*(axis.values for axis in self.axes)).view(-1, *self.event_shape)
 
     @functools.cached_property
     def log_weights(self) -> Tensor:
-        """Of the events, `(M,)`."""
-        found = torch.zeros(())
+        """Log-weights of the events in an integral, `(M,)`."""
+        total = torch.zeros(())
         for axis in self.axes:
-            found = found[..., None] + axis.log_weights
-        return found.flatten()
+            total = total[..., None] + axis.log_weights
+        return total.flatten()
 
     def integral(self, logs: Tensor) -> tuple[float, float]:
-        """The integral of exponentials `logs (M,)`, and that over every other node, which tells how rough it is."""
+        """Integrate a density, with all nodes and with half of them.
+
+        Arguments:
+            logs: the log-density of the grid's events, `(M,)`.
+
+        Returns:
+            The integral over all nodes, and over every other node. How far these are apart estimates the error.
+        """
         spread = (logs + self.log_weights).view([len(axis.values) for axis in self.axes])
         some = tuple(slice(None, None, 2 if axis.smooth else None) for axis in self.axes)
-        doubled = math.log(2.0) * sum(axis.smooth for axis in self.axes)
+        doubled = math.log(2.0) * sum(axis.smooth for axis in self.axes)  # half the nodes stand twice as far apart
         return spread.flatten().logsumexp(0).exp().item(), (spread[some].flatten().logsumexp(0) + doubled).exp().item()
 
     def marginal(self, logs: Tensor, place: int) -> Tensor:
-        """The integral of exponentials `logs (M,)` over all places but one, `(V,)`."""
+        """Integrate a density over all numbers of an event but one.
+
+        Arguments:
+            logs: the log-density of the grid's events, `(M,)`.
+            place: index of the number to keep.
+
+        Returns:
+            The marginal density at each of its values, `(V,)`.
+        """
         spread = (logs + self.log_weights).view([len(axis.values) for axis in self.axes]).movedim(place, 0)
         return (spread.flatten(1).logsumexp(1) - self.axes[place].log_weights).exp()
 
     def cells(self, x: Tensor) -> Tensor:
-        """The number of the cell that each of events `x (M, *event)` lies in, `(M,)`."""
-        found = torch.zeros(len(x), dtype=torch.int64)
+        """Return the index of the cell that each event of `x (N, *event)` lies in, `(N,)`."""
+        indices = torch.zeros(len(x), dtype=torch.int64)
         for axis, values in zip(self.axes, x.flatten(1).T, strict=True):
-            found = found * (len(axis.edges) + 1) + torch.bucketize(values.contiguous(), axis.edges)
-        return found
+            indices = indices * (len(axis.edges) + 1) + torch.bucketize(values.contiguous(), axis.edges)
+        return indices
 
 
 def grid_of(case: Case, most: int, numbers: int, pair: int) -> Grid | None:
-    """What to sum over for integrals over all events of a case.
+    """Make the grid for integrals over all events of a case.
 
-    A number `m + s sinh(t)` is summed over evenly spaced `t`: the trapezoidal rule, which converges exponentially for
-    smooth densities, also where their tails are long.
+    A continuous number is written as `x = m + s sinh(t)`, with the data's mean m and standard deviation s, and summed
+    over evenly spaced t. This trapezoidal rule converges exponentially for smooth densities. The nodes grow sparse
+    exponentially away from m, so a few hundred of them reach far into long tails as well.
 
     Arguments:
-        most: how many events there may be.
-        numbers, pair: how many nodes a number has where an event holds one, and where it holds two.
+        most: largest number of events in the grid.
+        numbers: nodes of a continuous number if an event has only one.
+        pair: nodes of each continuous number if an event has two.
 
     Returns:
-        `None` where there would be more events than `most`, or more numbers than two.
+        The grid, or `None` if it would have more than `most` events or more than two continuous numbers.
     """
     places = event_values_of(case)
     free = sum(place.levels is None and not place.count for place in places)
@@ -116,8 +137,8 @@ def _axis(place: EventValue, numbers: int, parts: int) -> Axis:
         values = torch.arange(_MOST_COUNTED, dtype=torch.float64)
         return Axis(values, torch.zeros_like(values), _between(values), smooth=False)
     t = torch.linspace(-_REACH, _REACH, numbers, dtype=torch.float64)
-    steps = place.deviation * t.cosh() * (t[1] - t[0])
-    edges = _between(t)[:: max(1, numbers // parts)]  # between nodes, so that these stand for what lies around them
+    steps = place.deviation * t.cosh() * (t[1] - t[0])  # dx = s cosh(t) dt
+    edges = _between(t)[:: max(1, numbers // parts)]  # half-way between nodes, so that no node lies on an edge
     x, edges = (place.mean + place.deviation * values.sinh() for values in (t, edges))
     return Axis(x, steps.log(), edges, smooth=True)
 

@@ -1,4 +1,4 @@
-"""A model that is held to its promises: built and trained, once, for every toy that it takes."""
+"""The model under test: built and trained once for every toy dataset that it accepts."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ CapabilityT = TypeVar("CapabilityT")
 
 
 _TRAINING: Mapping[str, Any] = {"steps": 60}
-"""What replaces a model's budget: enough to learn something of a toy."""
+"""Training budget that replaces the model's own: enough to learn something about a toy dataset."""
 
 
 _BATCH = 16
 
 _BRIEF: Mapping[str, Any] = {"steps": 20}
-"""The same for toys of which little needs to be learnt."""
+"""Training budget for toy datasets on which the model only needs to work."""
 
 
 class Subject:
-    """A model of the zoo with the options it is tested with.
+    """A model with the options it is tested with.
 
     Arguments:
-        name: its name or id.
-        options, training, objective: as for `genzoo.train`; the training is short unless told otherwise.
+        name: name or id of the model.
+        options, training, objective: as for `genzoo.train`. Training is short by default.
     """
 
     kind = "models"
-    """The table of the registry that it is in."""
+    """The registry's table of models."""
 
     def __init__(
         self,
@@ -69,51 +69,51 @@ class Subject:
 
     @functools.cached_property
     def entry(self) -> Entry[ModelSpec]:
-        """The model in the zoo.
+        """The model's entry in the registry.
 
         Raises:
-            ConfigError: there is none of that name.
+            ConfigError: no model has that name.
         """
         return get_registry().models.get(self.name)
 
     @functools.cached_property
     def options(self) -> dict[str, Any]:
-        """The options it is tested with, under their current names."""
-        (found,) = current_layers(get_registry(), self.name, layer({"options": self._options}))
-        options = found["options"]
+        """The options that the model is tested with, under their current names."""
+        (renamed,) = current_layers(get_registry(), self.name, layer({"options": self._options}))
+        options = renamed["options"]
         assert isinstance(options, dict)
         return options
 
     @property
     def objectives(self) -> tuple[str | Mapping[str, Any], ...]:
-        """What it is trained with here: the objective it is tested with, or all that its spec lists."""
+        """The objectives to train with: the one under test, or all that the spec lists."""
         return self.entry.spec.objectives if self._objective is None else (self._objective,)
 
     def configuration(
         self, objective: str | Mapping[str, Any] | None = None, *, brief: bool = False, **training: Any
     ) -> RunConfig:
-        """What a run with the subject's options would be.
+        """Return the configuration of a run with the subject's options.
 
         Arguments:
-            objective: in place of the one that it is tested with.
-            brief: whether little needs to be learnt.
-            training: settings over those it is tested with.
+            objective: objective to train with. Defaults to the one under test.
+            brief: whether to train for fewer steps. Defaults to False.
+            training: settings that override those under test.
         """
         registry = get_registry()
-        asked: dict[str, Any] = {"options": self.options, "device": "cpu", "precision": "fp32"}
+        settings: dict[str, Any] = {"options": self.options, "device": "cpu", "precision": "fp32"}
         chosen: str | Mapping[str, Any] | None = self._objective if objective is None else objective
         if chosen is not None:
-            asked["objective"] = chosen
+            settings["objective"] = chosen
         name = chosen.get("name") if isinstance(chosen, Mapping) else chosen
-        found = registry.objective_of(self.entry, str(name or self.entry.spec.objectives[0]))
+        entry = registry.objective_of(self.entry, str(name or self.entry.spec.objectives[0]))
         budget = dict(_BRIEF if brief else _TRAINING)
-        if "batch_size" in training_class(found).model_fields:
+        if "batch_size" in training_class(entry).model_fields:
             budget["batch_size"] = _BATCH
         layers = [layer({"training": more}) for more in (budget, self._training, training)]
-        return resolve_config(registry, self.name, *current_layers(registry, self.name, layer(asked), *layers))
+        return resolve_config(registry, self.name, *current_layers(registry, self.name, layer(settings), *layers))
 
     def takes(self, data: DataSpec) -> bool:
-        """Whether its spec claims events of that form."""
+        """Return whether the model's spec claims to accept such data."""
         try:
             check_data(self.entry, data)
         except DataError:
@@ -122,7 +122,7 @@ class Subject:
 
     @functools.cached_property
     def cases(self) -> dict[str, Case]:
-        """What it can be built for, by the toy's name."""
+        """The cases that the model can be built for, by the name of the toy dataset."""
         return {name: case for name, dataset in toys().items() if (case := self._case(dataset)) is not None}
 
     def _case(self, dataset: Dataset) -> Case | None:
@@ -135,7 +135,7 @@ class Subject:
 
     @functools.cached_property
     def misshapen(self) -> str:
-        """What is wrong with the shape of samples of an untrained model; empty where nothing is."""
+        """Describe what is wrong with the shape of an untrained model's samples; empty if nothing is."""
         for case in self.cases.values():
             generator = case.parts().generator
             if not isinstance(generator, Generator):
@@ -146,7 +146,7 @@ class Subject:
                 continue
             wanted = (2, *case.data.event_shape)
             if tuple(drawn.shape) != wanted:
-                return f"On {case.name}, sample(2) of what it builds has the shape {tuple(drawn.shape)}, not {wanted}."
+                return f"On {case.name}, sample(2) of the model it builds has shape {tuple(drawn.shape)}, not {wanted}."
         return ""
 
     @functools.cached_property
@@ -154,60 +154,60 @@ class Subject:
         """The first case of every modality.
 
         Raises:
-            DoesNotApply: it cannot be built for any toy.
+            DoesNotApply: the model cannot be built for any toy dataset.
         """
         first: dict[str, Case] = {}
         for case in self.cases.values():
             first.setdefault(case.data.modality, case)
         if not first:
-            raise DoesNotApply("it is built for none of the toys; see the promise 'builds'")
+            raise DoesNotApply("it does not build for any toy dataset; see the promise 'builds'")
         return tuple(first.values())
 
     def having(self, capability: type) -> list[Case]:
-        """The cases whose generator has a capability.
+        """Return the cases whose generator has a capability.
 
         Raises:
             DoesNotApply: none has.
         """
-        found = [case for case in self.cases.values() if isinstance(case.parts().generator, capability)]
-        if not found:
-            raise DoesNotApply("as configured here it has no such capability")
-        return found
+        cases = [case for case in self.cases.values() if isinstance(case.parts().generator, capability)]
+        if not cases:
+            raise DoesNotApply("it does not have this capability with the options under test")
+        return cases
 
 
 class Case:
-    """A model for one toy."""
+    """The model under test on one toy dataset."""
 
     def __init__(self, subject: Subject, dataset: Dataset) -> None:
         self.subject = subject
         self.dataset = dataset
         self.failure: Exception | None = None
-        """What training raised; the model is then an untrained one."""
+        """The error that training raised, if it did; `fitted` is then an untrained model."""
 
     @property
     def name(self) -> str:
-        """The toy's name."""
+        """The name of the toy dataset."""
         return self.dataset.name
 
     @property
     def data(self) -> DataSpec:
-        """What one event is."""
+        """The spec of the data."""
         return self.dataset.spec
 
     def parts(self) -> Parts:
-        """Untrained parts, made anew."""
+        """Build new, untrained parts."""
         with random_scope(0, "build"):
             return build_model(self.subject.entry, self.subject.options, self.data)
 
     def prepared(self, *, brief: bool = False, **training: Any) -> TrainingSetup:
-        """A training that is ready to begin; see `Subject.configuration`."""
+        """Prepare a training run; takes the same arguments as `Subject.configuration`."""
         config = self.subject.configuration(brief=brief, **training)
         content = config.model_copy(update={"data": config.data.model_copy(update={"source": self.name})})
         return build_setup(content, self.dataset)
 
     @functools.cached_property
     def fitted(self) -> TrainedModel:
-        """The trained model, in float32; an untrained one where training failed."""
+        """The trained model, in float32; an untrained one if training failed."""
         try:
             return train_in_memory(self.prepared(brief=self not in self.subject.principal))
         except Exception as error:
@@ -217,7 +217,7 @@ class Case:
 
     @functools.cached_property
     def transform(self) -> AffineTransform:
-        """Into model space, as training fits it to its rows; to all rows where it cannot be prepared."""
+        """The transform to model space, fitted to the training rows; to all rows if training cannot be prepared."""
         try:
             return self.prepared(brief=True).transform
         except Exception:
@@ -225,41 +225,41 @@ class Case:
             return fit_transform(space, self.data, [np.asarray(self.dataset.events, np.float64)])
 
     def generator(self, dtype: torch.dtype = torch.float64) -> Generator:
-        """A copy of the trained generator, evaluating, in `dtype`."""
+        """Return a copy of the trained generator, in eval mode and in `dtype`."""
         return copy.deepcopy(self.fitted.generator).to(dtype).eval().requires_grad_(False)
 
     @functools.cached_property
     def wide(self) -> Generator:
-        """The trained generator in float64; not to be changed."""
+        """The trained generator in float64. It is shared by all checks, so do not change it."""
         return self.generator()
 
     def events(self, dtype: torch.dtype = torch.float64) -> Tensor:
-        """The toy's events in model space, `(N, *event)`; NaN where a value is missing."""
-        x = torch.from_numpy(np.array(self.dataset.events, np.float64))  # a copy, which a model may spoil
-        found: Tensor = self.transform(x)
-        return found.to(dtype)
+        """Return the toy dataset's events in model space, `(N, *event)`; NaN marks missing values."""
+        x = torch.from_numpy(np.array(self.dataset.events, np.float64))  # a copy, as a model may change it in place
+        events: Tensor = self.transform(x)
+        return events.to(dtype)
 
     def batch(self, count: int | None = None, dtype: torch.dtype = torch.float32) -> Batch:
-        """The first `count` events, or all, as training is given them."""
+        """Return the first `count` events, or all, as a batch of training."""
         return Batch(*observed(self.events(dtype)[:count], self.data.missing))
 
     def given(self, count: int | None = None, dtype: torch.dtype = torch.float64) -> tuple[Tensor, ...]:
-        """The first `count` events, or all, as a generator's methods are given them."""
+        """Return the first `count` events, or all, as arguments of a generator's methods: `x`, or `x` and `missing`."""
         batch = self.batch(count, dtype)
         return (batch.x,) if batch.missing is None else (batch.x, batch.missing)
 
     def measures(self) -> tuple[Measure, ...]:
-        """What the likelihood of each place measures."""
-        found = measures_of(self.wide, self.data)
-        return found if self.data.modality == "table" else found * self.data.size
+        """Return, for each number of an event, whether its likelihood is a density or a probability mass."""
+        measures = measures_of(self.wide, self.data)
+        return measures if self.data.modality == "table" else measures * self.data.size
 
 
 def copied(given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Copies, so that a model that changes what it is given spoils nothing; see 'answers-change-nothing'."""
+    """Return copies, so that a model that changes its inputs breaks only the promise 'answers-change-nothing'."""
     return tuple(tensor.clone() for tensor in given)
 
 
 def scoped(draw: Callable[[], CapabilityT], seed: int = 0) -> CapabilityT:
-    """What `draw` draws in a random scope of the kit, without gradients."""
+    """Call `draw` in a random scope of the kit, with gradients disabled, and return its result."""
     with torch.no_grad(), random_scope(seed, "promise"):
         return draw()

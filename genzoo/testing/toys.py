@@ -1,4 +1,4 @@
-"""Small data of every form that events can have, made to be learnt in a moment."""
+"""Toy datasets: small data of every kind, which a model learns in a moment."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _numbers(count: int) -> tuple[Feature, ...]:
 
 
 def _holes(name: str, events: Array) -> Array:
-    """The events with some values missing, of every row at least one left."""
+    """Return the events with a fifth of the values missing, but at least one left in every row."""
     rng = _rng(name)
     gone = np.asarray(rng.random(events.shape) < 0.2)
     gone[np.arange(len(events)), rng.integers(0, events.shape[1], len(events))] = False
@@ -119,7 +119,7 @@ def _number_and_count() -> Dataset:
 
 
 def _shapes(name: str, shape: tuple[int, int, int]) -> Array:
-    """Bright spots at random places before a dark ground, between 0 and 1."""
+    """Draw bright spots at random places on a dark background, with values from 0 to 1."""
     rng = _rng(name)
     channels, height, width = shape
     rows, columns = np.mgrid[0:height, 0:width]
@@ -184,6 +184,6 @@ _MAKERS = (
 
 @functools.cache
 def toys() -> dict[str, Dataset]:
-    """All of them by name; of every modality first what most models take."""
+    """Return all toy datasets by name; the first of each modality is one that most models accept."""
     made = [maker() for maker in _MAKERS]
     return {dataset.name: dataset for dataset in made}

@@ -1,4 +1,4 @@
-"""Walks through a latent space, against decoders whose every event is known in closed form."""
+"""Walks through a latent space, compared with decoders whose events have a closed form."""
 
 import math
 
@@ -23,7 +23,7 @@ WEIGHT = np.array([[1.0, 0.0, 0.0], [0.0, 5.0, 0.0], [0.0, 0.0, 0.1]])
 
 
 class Linear(genzoo.Generator, genzoo.Decoder):
-    """Decodes `z` to `z @ weight`; its prior is what `draw` says."""
+    """Decodes `z` to `z @ weight`; `draw` samples its prior."""
 
     def __init__(self, weight, draw=torch.randn, shape=None) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ def uniform(n, width, *, dtype):
     return 4 + 2 * torch.rand(n, width, dtype=dtype)
 
 
-def test_a_standard_normal_prior_is_recognised_as_exactly_that():
+def test_a_standard_normal_prior_is_recognized():
     prior = find_prior(fit(Linear(WEIGHT)))
     assert prior.normal
     np.testing.assert_array_equal(prior.center, 0)
@@ -72,7 +72,7 @@ def test_a_standard_normal_prior_is_recognised_as_exactly_that():
     np.testing.assert_array_equal([prior.low, prior.high], [[-3] * 3, [3] * 3])
 
 
-def test_a_normal_prior_elsewhere_is_known_by_its_draws():
+def test_another_normal_prior_is_estimated_from_draws():
     prior = find_prior(fit(Linear(WEIGHT, lambda n, width, dtype: 7 + 3 * torch.randn(n, width, dtype=dtype))))
     assert prior.normal
     np.testing.assert_allclose(prior.center, 7, atol=5 * 3 / 64)
@@ -97,7 +97,7 @@ def test_a_traversal_is_the_decoder_along_one_dimension_at_a_time():
             np.testing.assert_allclose(found.events[row, place], z @ WEIGHT, atol=1e-12)
 
 
-def test_of_many_dimensions_those_that_move_images_most_are_chosen_in_order():
+def test_traversals_choose_the_dimensions_that_move_images_most():
     weight = np.diag(np.random.default_rng(0).permutation(np.arange(1.0, 101.0)))
     data = DataSpec((1, 10, 10), "image", (Feature("pixel"),), storage="float64")
     found = traverse(fit(Linear(weight, shape=(1, 10, 10)), data), steps=3, most=16)
@@ -112,7 +112,7 @@ def test_the_unit_of_a_column_does_not_choose_the_dimensions():
 
 
 @pytest.mark.parametrize("steps", [2, 3, 11])
-def test_a_path_under_a_normal_prior_turns_at_constant_speed_and_holds_both_ends(steps):
+def test_a_path_under_a_normal_prior_is_a_great_circle_at_constant_speed(steps):
     ends = np.array([[2.0, 0.0, 0.0], [0.0, 2.0, 0.0]])
     found = interpolate(fit(Linear(WEIGHT)), ends, steps=steps)
     assert found.spherical
@@ -138,7 +138,7 @@ def test_a_path_is_straight_where_no_great_circle_is_known(draw, ends):
     np.testing.assert_allclose(found.latent, np.linspace(*np.array(ends, float), 4), atol=1e-12)
 
 
-def test_vectors_of_samples_are_those_that_sampling_decodes():
+def test_latent_vectors_of_samples_are_the_ones_that_sampling_decodes():
     fitted = fit(Linear(WEIGHT))
     events = fitted.sample(CHUNK * 2, seed=3)
     for pair in ((0, 5), (CHUNK - 1, CHUNK), (1, CHUNK + 7)):
@@ -156,7 +156,7 @@ def test_vectors_of_rows_are_encoded():
             latent_of_rows(fitted, dataset, pair)
 
 
-def test_a_grid_has_the_columns_it_was_asked_for():
+def test_a_grid_has_the_requested_number_of_columns():
     data = DataSpec((1, 48, 48), "image", (Feature("pixel"),), bounds=(0, 255), storage="uint8")
     events = np.arange(6, dtype=np.uint8)[:, None, None, None] * np.full((1, 48, 48), 40, np.uint8)
     picture = np.asarray(grid(events, data, columns=3))
@@ -164,7 +164,7 @@ def test_a_grid_has_the_columns_it_was_asked_for():
     np.testing.assert_array_equal(picture[26::50, 26::50], [[0, 40, 80], [120, 160, 200]])
 
 
-def test_a_traversal_in_a_table_says_dimension_and_value_also_beside_columns_of_those_names(tmp_path):
+def test_a_table_traversal_names_dimension_and_value_beside_like_columns(tmp_path):
     fitted = fit(Linear(WEIGHT), table(["value", "b", "dimension"]))
     found = traverse(fitted, steps=2)
     save_traversal(tmp_path / "t.csv", found, fitted.data)
@@ -207,7 +207,7 @@ def test_the_command_line_draws_traversals_and_paths(runs, cli, tmp_path):
 
 
 @pytest.mark.precision
-def test_the_command_line_refuses_what_makes_no_walk(runs, cli, tmp_path):
+def test_the_command_line_raises_for_impossible_walks(runs, cli, tmp_path):
     table_run, image_run = runs / "table", runs / "image"
     assert_refused(cli("sample", table_run, "--interpolate", 0, 150), 2, "row 150", "0 to 149")
     assert_refused(cli("sample", table_run, "--interpolate", -1, 1), 2, "row -1", "0 to 149")

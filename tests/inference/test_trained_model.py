@@ -61,7 +61,7 @@ def test_events_may_be_a_view_in_reverse():
     assert np.allclose(model.log_prob(x[:, ::-1]), model.log_prob(x[:, ::-1].copy()))
 
 
-def test_what_a_model_cannot_do_is_refused_by_name():
+def test_a_missing_capability_raises_with_its_name():
     with pytest.raises(ConfigError, match="'encoder'"):
         fitted().encode(np.zeros((1, 2)))
     with pytest.raises(ConfigError, match="at least 1"):
@@ -78,7 +78,7 @@ def test_using_a_model_leaves_its_mode_alone():
 
 
 class Marginals(ToyGaussian, Imputation, Encoder, Reconstruction):
-    """Independent normals that pass over missing values."""
+    """Independent normals that skip missing values."""
 
     def log_prob(self, x, missing=None):
         z = (x - self.mean) / self.log_deviation.exp()
@@ -105,14 +105,14 @@ X = np.random.default_rng(0).normal(size=(700, 2)) * 3 + 5
 HOLES = np.where(np.random.default_rng(1).random(X.shape) < 0.3, np.nan, X)
 
 
-def test_log_prob_with_missing_values_is_the_density_of_what_was_observed():
+def test_log_prob_with_missing_values_is_the_density_of_observed_values():
     mean = np.array([10.0, -1.0]) + 0.25 * np.array([2.0, 0.5])
     expected = np.nan_to_num(stats.norm(mean, [2.0, 0.5]).logpdf(HOLES)).sum(axis=1)
     assert np.allclose(gappy().log_prob(HOLES), expected, rtol=1e-12)
     assert np.array_equal(gappy().log_prob(X), fitted().log_prob(X))
 
 
-def test_every_capability_is_handed_the_mask_only_where_values_are_missing():
+def test_every_capability_gets_the_mask_only_if_values_are_missing():
     assert np.array_equal(gappy().encode(HOLES), ~np.isnan(HOLES))
     assert np.allclose(gappy().encode(X), (X - [10, -1]) / [2, 0.5])
     assert np.allclose(gappy().reconstruct(HOLES), np.where(np.isnan(HOLES), [12.0, -0.5], HOLES))
@@ -136,7 +136,7 @@ def test_imputed_codes_are_codes():
     assert model.impute(np.array([[np.nan, np.nan]])).tolist() == [[pytest.approx(11.4), 1.0]]
 
 
-def test_missing_values_are_refused_by_a_model_that_does_not_take_them():
+def test_missing_values_raise_for_a_model_that_needs_complete_data():
     with pytest.raises(DataError, match=r"'test/toy' does not accept them.*leave such rows out"):
         fitted().log_prob(HOLES)
     with pytest.raises(DataError, match="inf in event 1, column 'b'"):
@@ -159,7 +159,7 @@ class Lines(ToyGaussian, Decoder):
 
 
 @pytest.mark.parametrize("n", [1, 3, 17, 64, 65, 130])
-def test_fewer_samples_are_the_first_of_many_and_what_the_prior_decodes_to(n):
+def test_fewer_samples_are_the_first_of_many_and_decoded_prior_samples(n):
     model = TrainedModel("test/lines", Lines((2,), 0.0).double(), AffineTransform(torch.zeros(2), torch.ones(2)), TABLE)
     found = model.sample(n, seed=2)
     assert np.array_equal(found, model.sample(1000, seed=2)[:n])
@@ -167,7 +167,7 @@ def test_fewer_samples_are_the_first_of_many_and_what_the_prior_decodes_to(n):
 
 
 class Guess(ToyGaussian, LikelihoodBound, Imputation):
-    """All that it says of an event is drawn."""
+    """Its answers are random."""
 
     def log_prob_bound(self, x, missing=None, *, draws=1):
         return torch.randn(draws, len(x), dtype=x.dtype).logsumexp(0)
@@ -177,7 +177,7 @@ class Guess(ToyGaussian, LikelihoodBound, Imputation):
 
 
 @pytest.mark.parametrize("n", [1, 5, 64, 70, 515])
-def test_what_is_drawn_for_an_event_does_not_depend_on_the_events_after_it(n):
+def test_draws_for_an_event_do_not_depend_on_later_events(n):
     model = TrainedModel(
         "test/guess", Guess((2,), 0.0).double(), AffineTransform(torch.zeros(2), torch.ones(2)), TABLE, missing=True
     )

@@ -1,4 +1,4 @@
-"""What the unit of the data does to likelihoods: a shift that is known exactly, and nothing else."""
+"""A change of the data's unit shifts likelihoods by a known constant, and changes nothing else."""
 
 import math
 
@@ -30,7 +30,7 @@ def table(n=400, columns=4, seed=0):
 
 
 def in_another_unit(fitted, factor):
-    """The very same fitted model of the data times `factor`."""
+    """Return the same fitted model for the data times `factor`."""
     transform = AffineTransform(fitted.transform.shift * factor, fitted.transform.scale * factor)
     return TrainedModel(fitted.model, fitted.generator, transform, fitted.data, fitted.missing)
 
@@ -81,8 +81,8 @@ def test_models_trained_in_units_apart_by_1024_agree(tmp_path, model, holes):
 
 
 @pytest.mark.parametrize("covariance", ["full", "diagonal"])
-def test_columns_of_very_small_variance_are_not_drowned(tmp_path, covariance):
-    """Variances of breast-cancer begin at 7e-6, and the least of its full covariance lie far below."""
+def test_columns_of_very_small_variance_fit_alike_in_any_unit(tmp_path, covariance):
+    """The variances of breast-cancer start at 7e-6, and the eigenvalues of its full covariance far below."""
     x = breast_cancer().events
     found = []
     for unit in (1.0, 1024.0):
@@ -120,7 +120,7 @@ def digit_images():
     return digits().events
 
 
-def test_the_same_grid_is_learnt_alike_in_either_unit(tmp_path):
+def test_the_same_grid_is_learned_alike_in_either_unit(tmp_path):
     events = digit_images()
     found = []
     for quantum, top, storage, unit in ((1.0, 16.0, "uint8", 1), (1 / 16, 1.0, "float64", 16.0)):

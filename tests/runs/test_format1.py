@@ -1,4 +1,4 @@
-"""Names of the first format: read in files, understood on command lines, and told."""
+"""Former names, from format 1: read in files and accepted on command lines, with a note."""
 
 import json
 import shutil
@@ -44,7 +44,7 @@ def test_settings_of_an_old_run_get_their_names_and_lose_the_other_kinds():
     assert network.training.optimizer.lr == content(RUNS / "vae" / "config.json")["training"]["optimiser"]["rate"]
 
 
-def test_what_is_written_again_is_of_the_current_format(tmp_path):
+def test_files_written_again_have_the_current_format(tmp_path):
     shutil.copytree(RUNS / "gmm-interrupted", tmp_path / "run")
     run = genzoo.resume(tmp_path / "run")
     assert content(run.path / "config.json")["format"] == 2
@@ -74,7 +74,7 @@ def test_tensors_of_an_old_checkpoint_get_their_names():
         {"candidate": None, "row": None},
     ],
 )
-def test_what_is_not_of_that_form_is_left_to_the_checks_that_follow(upgrade, strange):
+def test_malformed_files_are_left_to_the_later_checks(upgrade, strange):
     assert upgrade({"format": 1, **strange})["format"] == 2
 
 
@@ -96,7 +96,7 @@ def test_an_old_comparison_is_found_and_nothing_is_fitted_again(tmp_path):
     assert store._former_place(candidates(get_registry(), ["gmm:n_components=9"], {})[0]) is None
 
 
-def test_an_old_comparison_goes_on_where_its_versions_are_these(tmp_path, monkeypatch):
+def test_an_old_comparison_continues_with_the_same_versions(tmp_path, monkeypatch):
     shutil.copytree(IRIS, tmp_path / "iris")
     versions = {}
     for path in (tmp_path / "iris" / "rows").glob("*.json"):
@@ -152,7 +152,7 @@ def test_a_former_name_works_on_the_command_line_with_a_note(cli, words, notes):
         "dcgan --colour grey --color rgb",
     ],
 )
-def test_both_names_with_different_values_are_refused(cli, words):
+def test_both_names_with_different_values_raise(cli, words):
     assert_refused(cli("train", *words.split(), "--dry-run"), 2, "is the former name of", "Leave")
 
 
@@ -168,7 +168,7 @@ def test_current_names_cause_no_note(cli):
     assert "Note" not in err
 
 
-def test_a_file_with_former_names_gives_way_to_the_command_line(cli, tmp_path):
+def test_the_command_line_overrides_a_file_with_former_names(cli, tmp_path):
     (tmp_path / "a.toml").write_text("components = 5\n[training]\npasses = 7\n", encoding="utf-8")
     words = ("--config", "a.toml", "-o", "n_components=3", "-o", "training.max_iter=9", "--dry-run", "--json")
     code, out, err = cli("train", "gmm", *words)
@@ -225,7 +225,7 @@ def test_a_former_flag_of_one_command_is_unknown_to_another(cli):
     assert_refused(cli("sample", "run", "--keep", "3"), 2, "No such option", "--keep")
 
 
-def test_a_model_folder_of_the_current_format_is_read_under_a_former_option_name(tmp_path):
+def test_a_current_model_folder_is_read_under_a_former_option_name(tmp_path):
     run = genzoo.train("gmm", "iris", n_components=3, training={"n_init": 1}, out=tmp_path / "run")
     path = run.model / "config.json"
     known = content(path)
@@ -234,7 +234,7 @@ def test_a_model_folder_of_the_current_format_is_read_under_a_former_option_name
     assert genzoo.load(run.model).sample(2).shape == (2, 4)
 
 
-def test_gates_and_ranks_go_by_a_metric_under_its_former_name(cli):
+def test_gates_and_ranks_accept_a_former_metric_name(cli):
     words = (
         "compare",
         "gaussian",
@@ -292,7 +292,7 @@ def test_former_and_current_values_that_mean_the_same_agree(cli, words):
     assert (options["init_params"], options["n_components"]) == ("kmeans", 2)
 
 
-def test_a_name_that_the_model_never_had_is_no_former_name(cli):
+def test_a_name_that_the_model_never_had_is_not_a_former_name(cli):
     refused = cli("train", "gaussian", "-o", "components=2", "--dry-run")
     assert_refused(refused, 2, "no option 'components'")
     assert "Note" not in refused[2]
@@ -306,6 +306,6 @@ def test_a_model_whose_plugin_is_left_out_says_how_to_load_it(monkeypatch):
         load_model(RUNS / "gmm" / "model", manager.registry)
 
 
-def test_common_settings_that_are_no_group_are_refused_in_words():
+def test_common_settings_that_are_not_a_group_raise():
     with pytest.raises(genzoo.ConfigError, match="training is a group of settings"):
         genzoo.compare(["gaussian"], "iris", training=3)

@@ -1,4 +1,4 @@
-"""Runs of every released version, which are loaded, sampled, scored and gone on with for ever."""
+"""Stored runs of every released version can still be loaded, sampled, scored and resumed."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ VERSIONS = sorted(path.name for path in RUNS.iterdir())
 FAMILIES = ("gmm", "vae", "dcgan")
 
 
-def test_this_version_has_left_its_runs():
+def test_this_version_has_stored_its_runs():
     assert genzoo.__version__.rpartition(".")[0] in VERSIONS
 
 
@@ -44,7 +44,7 @@ def test_old_runs_are_scored_as_they_were(version, cli):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_an_old_interrupted_run_ends_as_the_one_that_was_not(version, tmp_path):
+def test_an_old_interrupted_run_ends_like_an_uninterrupted_one(version, tmp_path):
     shutil.copytree(RUNS / version / "gmm-interrupted", tmp_path / "run")
     run = genzoo.resume(tmp_path / "run")
     found = read_numbers(run.model / "model.safetensors")
@@ -56,7 +56,7 @@ def test_an_old_interrupted_run_ends_as_the_one_that_was_not(version, tmp_path):
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("name", ["vae", "dcgan"])
-def test_old_runs_are_gone_on_with(version, name, tmp_path):
+def test_old_runs_can_be_resumed_and_extended(version, name, tmp_path):
     shutil.copytree(RUNS / version / name, tmp_path / "run")
     before = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["steps"]
     with (

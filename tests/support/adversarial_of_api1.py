@@ -1,4 +1,4 @@
-"""An adversarial objective as the first API had it."""
+"""An adversarial objective written for API 1."""
 
 from dataclasses import dataclass
 

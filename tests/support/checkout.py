@@ -1,4 +1,4 @@
-"""The tree that the tests are part of, for tests that copy it."""
+"""The source tree of the tests, for tests that copy it."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ ROOT = Path(genzoo.__file__).parent.parent
 
 
 def leave_out(folder: str, names: list[str]) -> set[str]:
-    """What is no part of the tree: caches and environments."""
+    """Return the names that do not belong to the source tree, such as caches and environments."""
     return {name for name in names if name == "__pycache__" or (name == "runs" and Path(folder) == ROOT)} | {
         name for name in names if name.startswith(".") and name != ".gitignore"
     }

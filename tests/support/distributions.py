@@ -1,4 +1,4 @@
-"""Distributions made by hand, as wheels or already unpacked: nothing needs building."""
+"""Handmade distributions, as wheels or unpacked, so that tests build nothing."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def build_loss(options):
 
 
 def plugin_files(package: str, model: str, prologue: str = "", epilogue: str = "") -> dict[str, str]:
-    """A plugin with one model that works; `prologue` and `epilogue` make it a bad one."""
+    """Return the files of a plugin with one working model; `prologue` and `epilogue` can break it."""
     module = prologue + PLUGIN.format(package=package, model=model) + epilogue
     return {f"{package}/__init__.py": "", f"{package}/plugin.py": module, f"{package}/parts.py": PARTS}
 
@@ -94,7 +94,7 @@ def contents(
     entries: Mapping[str, str] | None = None,
     requires: Sequence[str] = (),
 ) -> dict[str, str]:
-    """All files of an unpacked distribution, with its metadata."""
+    """Return all files of an unpacked distribution, including its metadata."""
     stem = name.replace("-", "_")
     info = f"{stem}-{version}.dist-info"
     if entries is None:
@@ -114,7 +114,7 @@ def contents(
 
 
 def unpack(folder: Path, name: str, files: Mapping[str, str], **options) -> None:
-    """Put a distribution into a folder as pip would."""
+    """Write a distribution to a folder as pip does."""
     for path, text in contents(name, files, **options).items():
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -122,7 +122,7 @@ def unpack(folder: Path, name: str, files: Mapping[str, str], **options) -> None
 
 
 def build_wheel(folder: Path, name: str, files: Mapping[str, str], *, version: str = "1.0", **options) -> Path:
-    """Write a wheel into a folder, which may serve as pip's `--find-links`."""
+    """Write a wheel to a folder, which pip's `--find-links` can use."""
     path = folder / f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:
         for member, text in contents(name, files, version=version, **options).items():

@@ -1,4 +1,4 @@
-"""What another process does in a test, until somebody ends it."""
+"""Functions that another process of a test runs until it is killed."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from genzoo.storage.lock import exclusive_lock
 
 
 def keep_hold(folder: str, telling: Connection) -> None:
-    """Hold a folder, and tell so."""
+    """Lock a folder, and send a message once it is locked."""
     with exclusive_lock(Path(folder)):
         telling.send("held")
         time.sleep(600)
 
 
 def compare_until_killed(said: str, wanted: list[str], out: str, jobs: int) -> None:
-    """Compare candidates; once two of them are kept, the process kills itself.
+    """Compare candidates, and kill this process once two of them are stored.
 
-    Before, it tells the processes that it has started in `<said>.workers`.
+    Writes the ids of its workers to `<said>.workers` before.
     """
     add = ResultStore.add
 
@@ -45,6 +45,6 @@ def compare_until_killed(said: str, wanted: list[str], out: str, jobs: int) -> N
 
 
 def command_in(folder: str, words: list[str]) -> int:
-    """The command line in a folder."""
+    """Run a command line in a folder."""
     os.chdir(folder)
     return command(*words)

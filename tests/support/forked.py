@@ -1,4 +1,4 @@
-"""Processes forked from a server that has imported what they need, which is most of the time that one would take."""
+"""Processes forked from a server that has imported their modules, as imports take most of a short process's time."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ _WARM = (
     "genzoo_vae.build",
     "genzoo_vae.objectives",
 )
-"""What the server imports once for all processes."""
+"""Modules that the server imports once for all processes."""
 
 LONGEST = 120
-"""Seconds after which a process that should have ended has failed its test."""
+"""Seconds after which a process is killed, and its test fails."""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """Of a process: its exit code, what it wrote to stdout and stderr, and what its work returned."""
+    """The result of a process: exit code, stdout, stderr, and what its work returned."""
 
     code: int | None
     out: str
@@ -54,10 +54,11 @@ class Ended:
 
 
 def start(place: Path, work: Callable[..., object], *given: object) -> ForkServerProcess:
-    """Have another process do `work(*given)`, where `work` returns an exit code or something to be told.
+    """Start a process that runs `work(*given)`.
 
     Arguments:
-        place: path of the files of what it says, less their suffix.
+        place: path of the output files, with no suffix.
+        work: returns an exit code, or a result that can be written as JSON.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(_WARM))
@@ -68,7 +69,7 @@ def start(place: Path, work: Callable[..., object], *given: object) -> ForkServe
 
 
 def end(place: Path, process: ForkServerProcess) -> Ended:
-    """Wait for a process that was started."""
+    """Wait for a process from `start`, and return its result."""
     process.join(LONGEST)
     if process.exitcode is None:
         process.kill()
@@ -83,12 +84,12 @@ def end(place: Path, process: ForkServerProcess) -> Ended:
 
 
 def run(place: Path, work: Callable[..., object], *given: object) -> Ended:
-    """The same, to its end."""
+    """Run `work(*given)` in another process, and wait for it."""
     return end(place, start(place, work, *given))
 
 
 def command(*words: object) -> int:
-    """The command line."""
+    """Run a command line."""
     return main([str(word) for word in words])
 
 

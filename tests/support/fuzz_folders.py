@@ -2,9 +2,9 @@
 
 Usage: python tests/support/fuzz_folders.py [MUTANTS] [SEED].
 
-Every mutant goes through `genzoo.load` and what follows it, now and then through the command line. Nothing may come
-of it but events or scores, or a documented error; a traceback, a warning, another exception or five seconds of work
-is a failure, told with the number that makes the same mutant again.
+Every mutant goes through `genzoo.load` and what follows it, and sometimes through the command line. The result must be
+events or scores, or a documented error. A traceback, a warning, another exception or five seconds of work is a failure.
+It is reported with the number that makes the same mutant again.
 """
 
 from __future__ import annotations
@@ -38,26 +38,26 @@ from genzoo.runs.run import Run
 RUNS = Path(__file__).parents[1] / "data" / "runs" / "0.1"
 SECONDS = 5.0
 ODD, STALE = 0.06, 0.15
-"""Shares of mutants that have something else in place of a file, and of those whose digest is not computed again."""
+"""Shares of mutants with something other than a file at its path, and of mutants with an outdated digest."""
 
 COMMANDS = 0.04
 """Share of mutants that go through the command line, which takes longer."""
 
 ALLOWED = {0, 4}
-"""Exit codes of a command about a folder from a stranger."""
+"""Exit codes that a command on an untrusted folder may return."""
 
 
 class Hang(BaseException):
-    """A mutant took longer than it may."""
+    """A mutant took too long."""
 
 
 @dataclass
 class Case:
-    """A folder to be mutated.
+    """A folder to mutate.
 
     Arguments:
-        files: what it holds.
-        words: a command line about it, `RUN` standing for the folder.
+        files: its files.
+        words: a command line on it, with `RUN` for the folder.
         ask: what is done with the folder from Python.
     """
 
@@ -69,7 +69,7 @@ class Case:
 
 @dataclass
 class Tally:
-    """What became of the mutants."""
+    """The outcomes of the mutants."""
 
     targets: Counter[str] = field(default_factory=Counter)
     digests: Counter[str] = field(default_factory=Counter)
@@ -93,7 +93,7 @@ class Tally:
 
 
 def make_cases(folder: Path) -> list[Case]:
-    """Tiny models of every family, runs that were interrupted, and a comparison."""
+    """Make the cases: tiny models of every family, interrupted runs, and a comparison."""
     rows = np.random.default_rng(0).normal(size=(150, 2))
     table = "a,b,c,d\n" + "".join(f"{x:.3f},{y:.3f},{'uvw'[i % 3]},{i % 2}\n" for i, (x, y) in enumerate(rows))
     (folder / "mixed.csv").write_text(table, encoding="utf-8")
@@ -173,7 +173,7 @@ def make_cases(folder: Path) -> list[Case]:
 
 
 def _check_whole(case: Case, folder: Path) -> None:
-    """A case that fails without being mutated tells nothing."""
+    """Check that unmutated cases pass, as failures of mutants mean nothing otherwise."""
     hostile.write_files(folder, case.files)
     case.ask(folder)
     for words in case.words:
@@ -194,21 +194,21 @@ def _asks(method: str, *arguments: Any) -> Callable[[Path], Any]:
     def ask(folder: Path) -> None:
         fitted = genzoo.load(folder)
         fitted.sample(3)
-        with contextlib.suppress(genzoo.ConfigError):  # another kind of model, or of data, has no such answer
+        with contextlib.suppress(genzoo.ConfigError):  # not every model and dataset supports it
             getattr(fitted, method)(*arguments)
 
     return ask
 
 
 def _look(folder: Path) -> None:
-    """What the page of a comparison reads."""
+    """Read what the page of a comparison reads."""
     read_report(folder / "report.json")
     read_page_samples(folder)
     Run(folder / "best").load().sample(3)
 
 
 def mutate(case: Case, draw: random.Random, folder: Path, outside: Path) -> tuple[str, str]:
-    """Write a mutant of a case; gives its target, and whether its digest is fresh."""
+    """Write a mutant of a case; return its target, and whether its digest is up to date."""
     name = draw.choice([name for name in case.files if name.endswith((".json", ".safetensors", ".jsonl"))])
     short = name.rpartition("/")[2]
     files = dict(case.files)
@@ -230,7 +230,7 @@ def mutate(case: Case, draw: random.Random, folder: Path, outside: Path) -> tupl
 
 
 def examine(case: Case, folder: Path, draw: random.Random, tally: Tally) -> str:
-    """Do with a mutant what a user would; says how it ended, with `FAILED` first where it may not end so."""
+    """Use a mutant as a user would, and return the outcome; a forbidden one begins with `FAILED`."""
     if draw.random() < COMMANDS:
         words = [str(folder) if word == "RUN" else word for word in draw.choice(case.words)]
         code, err = command(words)
@@ -258,7 +258,7 @@ def _alarm(*_: object) -> None:
 
 
 def fuzz(cases: list[Case], mutants: int, seed: int, space: Path) -> Tally:
-    """Make mutants number 0 to `mutants` of a seed, each from its own number alone."""
+    """Run `mutants` mutants of a seed; each depends only on the seed and its number."""
     tally = Tally()
     outside = space / "outside.json"
     outside.write_text("{}", encoding="utf-8")
@@ -281,9 +281,9 @@ def _one(cases: list[Case], number: int, seed: int, space: Path, outside: Path, 
     target, fresh = mutate(case, draw, folder, outside)
     tally.targets[f"{case.name}: {target.partition(':')[0]}"] += 1
     tally.digests[fresh] += 1
-    faulthandler.dump_traceback_later(6 * SECONDS, exit=True)  # for what no signal interrupts
+    faulthandler.dump_traceback_later(6 * SECONDS, exit=True)  # for code that no signal interrupts
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
-    signal.setitimer(signal.ITIMER_REAL, 4 * SECONDS)  # of waiting for nothing; a busy machine is no fault of ours
+    signal.setitimer(signal.ITIMER_REAL, 4 * SECONDS)  # wall-clock time, generous for a busy machine
     begun = time.process_time()
     try:
         end = examine(case, folder, draw, tally)
@@ -313,5 +313,5 @@ def run(mutants: int, seed: int) -> int:
 
 
 if __name__ == "__main__":
-    told = [int(word) for word in sys.argv[1:]]
-    sys.exit(run(*[*told, *(20_000, 0)[len(told) :]]))
+    numbers = [int(word) for word in sys.argv[1:]]
+    sys.exit(run(*[*numbers, *(20_000, 0)[len(numbers) :]]))

@@ -1,4 +1,4 @@
-"""Mutants of model folders, run directories and comparisons, as a stranger might make them: each from a seed."""
+"""Mutants of model folders, run directories and comparisons, as an attacker might make them, each from a seed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 Files = dict[str, bytes]
-"""The content of a folder by relative path."""
+"""The contents of a folder, by relative path."""
 
 HUGE = "1" + "0" * 400
 NUMBERS = [
@@ -85,7 +85,7 @@ DTYPES = ["F64", "F32", "F16", "BF16", "I64", "I32", "U8", "I8", "BOOL", "F8_E4M
 
 
 def places(tree: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """The path of every value in a tree of JSON but the root."""
+    """Yield the path of every value in a JSON tree, except the root."""
     items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
     found = []
     for key, value in items:
@@ -100,7 +100,7 @@ def at(tree: Any, path: tuple[Any, ...]) -> Any:
 
 
 def near(value: Any, draw: random.Random) -> Any:
-    """Another value of the same kind."""
+    """Return another value of the same kind."""
     if isinstance(value, bool):
         return not value
     if isinstance(value, int):
@@ -115,7 +115,7 @@ def near(value: Any, draw: random.Random) -> Any:
 
 
 def mutated_tree(tree: Any, draw: random.Random) -> None:
-    """Change one place of a tree of JSON."""
+    """Change one value of a JSON tree."""
     paths = places(tree)
     if not paths:
         return
@@ -142,7 +142,7 @@ def tree_mutant(content: bytes, draw: random.Random) -> bytes:
 
 
 def text_mutant(content: bytes, draw: random.Random) -> bytes:
-    """Change the text of a JSON file so that it is perhaps none."""
+    """Change the text of a JSON file, perhaps to invalid JSON."""
     text = bytearray(content)
     way = draw.randrange(8)
     if way == 0:
@@ -151,12 +151,12 @@ def text_mutant(content: bytes, draw: random.Random) -> bytes:
         return bytes(text[: draw.randrange(len(text))])
     if way == 2:
         return content + draw.choice([b"x", b"{}", b"\0", b" " * 1000])
-    if way == 3:  # a literal in place of a value
+    if way == 3:  # a literal instead of a value
         colons = [i for i, letter in enumerate(text) if letter == ord(":")]
         place = draw.choice(colons) + 1
         end = min((i for i in range(place, len(text)) if text[i] in b",\n}]"), default=len(text))
         return bytes(text[:place]) + draw.choice(LITERALS) + bytes(text[end:])
-    if way == 4:  # the first key once more
+    if way == 4:  # the first key a second time
         start, end = content.index(b'"'), content.index(b",")
         return content[:start] + content[start : end + 1] + content[start:]
     if way == 5:
@@ -169,7 +169,7 @@ def text_mutant(content: bytes, draw: random.Random) -> bytes:
 
 
 def divided(content: bytes) -> tuple[Any, bytes]:
-    """The header and the numbers of a safetensors file."""
+    """Split a safetensors file into its header and its data."""
     length = struct.unpack("<Q", content[:8])[0]
     return json.loads(content[8 : 8 + length]), content[8 + length :]
 
@@ -181,26 +181,26 @@ def joined(header: Any, numbers: bytes, *, length: int | None = None) -> bytes:
 
 
 def header_mutant(content: bytes, draw: random.Random) -> bytes:
-    """Change what the header of a file of tensors says."""
+    """Change the header of a safetensors file."""
     header, numbers = divided(content)
     name = draw.choice(list(header))
-    told, way = header[name], draw.randrange(10)
+    entry, way = header[name], draw.randrange(10)
     if way == 0:
-        told["dtype"] = draw.choice(DTYPES)
+        entry["dtype"] = draw.choice(DTYPES)
     elif way == 1:
-        told["shape"] = draw.choice(
-            [[], [0], [2**62, 2**62], [-1], [10**9], told["shape"][::-1], [*told["shape"], 1], [0, 2**62]]
+        entry["shape"] = draw.choice(
+            [[], [0], [2**62, 2**62], [-1], [10**9], entry["shape"][::-1], [*entry["shape"], 1], [0, 2**62]]
         )
     elif way == 2:
-        told["data_offsets"] = [
-            max(0, offset + draw.choice([-8, -4, 0, 4, 8, 2**63])) for offset in told["data_offsets"]
+        entry["data_offsets"] = [
+            max(0, offset + draw.choice([-8, -4, 0, 4, 8, 2**63])) for offset in entry["data_offsets"]
         ]
     elif way == 3:
-        told["data_offsets"] = header[draw.choice(list(header))]["data_offsets"]
+        entry["data_offsets"] = header[draw.choice(list(header))]["data_offsets"]
     elif way == 4:
         header[draw.choice([*TEXTS[:8], "generator.x", name + "x"])] = header.pop(name)
     elif way == 5:
-        text = json.dumps(header)[:-1] + f', "{name}": {json.dumps(told)}}}'
+        text = json.dumps(header)[:-1] + f', "{name}": {json.dumps(entry)}}}'
         return joined(text.encode(), numbers)
     elif way == 6:
         return joined(
@@ -216,7 +216,7 @@ def header_mutant(content: bytes, draw: random.Random) -> bytes:
 
 
 def numbers_mutant(content: bytes, draw: random.Random) -> bytes:
-    """Change numbers of a file of tensors, to some that nobody trained."""
+    """Change numbers in a safetensors file."""
     header, numbers = divided(content)
     found, sort = bytearray(numbers), {"F32": "<f", "F64": "<d", "I64": "<q"}
     specials = [
@@ -236,9 +236,9 @@ def numbers_mutant(content: bytes, draw: random.Random) -> bytes:
         1e-310,
     ]
     for _ in range(draw.choice([1, 1, 2, 20])):
-        told = header[draw.choice(list(header))]
-        kind = sort.get(told["dtype"])
-        start, end = told["data_offsets"]
+        entry = header[draw.choice(list(header))]
+        kind = sort.get(entry["dtype"])
+        start, end = entry["data_offsets"]
         if kind is None or start == end:
             continue
         size = struct.calcsize(kind)
@@ -256,7 +256,7 @@ def numbers_mutant(content: bytes, draw: random.Random) -> bytes:
 
 
 def bytes_mutant(content: bytes, draw: random.Random) -> bytes:
-    """Cut, lengthen or garble a file."""
+    """Truncate, lengthen or garble a file."""
     way, found = draw.randrange(4), bytearray(content)
     if way == 0:
         return bytes(found[: draw.randrange(len(found))])
@@ -276,7 +276,7 @@ TENSORS: dict[str, Callable[[bytes, random.Random], bytes]] = {
 
 
 def redigested(files: Files) -> Files:
-    """The same, with a freshly computed digest in every JSON file that still has a place for one."""
+    """Recompute the digest in every JSON file that still has one."""
     found = dict(files)
     for name in files:
         if not name.endswith(".safetensors"):
@@ -303,7 +303,7 @@ def write_files(folder: Path, files: Files) -> None:
 
 
 def odd_file(path: Path, draw: random.Random, outside: Path) -> str:
-    """Put something else where a file was; says what."""
+    """Replace a file with something else; return what."""
     path.unlink()
     way = draw.choice(["missing", "empty", "folder", "link out", "link to itself", "pipe", "device", "dangling"])
     if way == "empty":

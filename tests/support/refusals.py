@@ -1,4 +1,4 @@
-"""What a refused command looks like."""
+"""Check the output of a command that fails with an error."""
 
 from __future__ import annotations
 

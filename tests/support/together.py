@@ -1,4 +1,4 @@
-"""Several processes of one training, and what each can do."""
+"""Run several processes of one training, with the functions that they run."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FOLDER = "GENZOO_TEST_FOLDER"
 
 @dataclass(frozen=True)
 class Ended:
-    """What `forked.Ended` has of each process, by rank."""
+    """The results of all processes by rank, as in `forked.Ended`."""
 
     codes: list[int | None]
     out: list[str]
@@ -45,7 +45,7 @@ class Ended:
 
 
 def together(folder: Path, count: int, work: Callable[..., object], *given: object) -> Ended:
-    """Have `count` processes do `work(*given)`."""
+    """Run `work(*given)` in `count` processes, and wait for them."""
     port = free_port()
     places = [folder / str(rank) for rank in range(count)]
     started = [start(places[rank], _one, rank, count, port, str(folder), work, given) for rank in range(count)]
@@ -54,7 +54,7 @@ def together(folder: Path, count: int, work: Callable[..., object], *given: obje
 
 
 def free_port() -> int:
-    """A port that nobody listens on, below those that the system gives to connections by itself."""
+    """Return a free port, below the range that the system uses for outgoing connections."""
     while True:
         port = secrets.choice(range(20_000, 32_000))
         with socket.socket() as tried, contextlib.suppress(OSError):
@@ -72,10 +72,11 @@ def _one(
 
 
 def train(model: str, asked: dict[str, object], out: str, change: str | None = None) -> object:
-    """Train; returns the digest of this process's tensors, or the error it met.
+    """Train; return a digest of this process's tensors, or the error.
 
     Arguments:
-        change: `"start"` or `"end"`, when the last rank's weights are changed behind the engine's back.
+        change: when to change the last rank's weights behind the engine's back: `"start"` or `"end"`. Defaults to
+        never.
     """
     config = resolve_config(get_registry(), model, layer(asked))
     try:
@@ -108,7 +109,7 @@ def _touch_later(engine: GradientEngine) -> None:
 
 
 def kill(victim: int, number: int, after: int, words: list[str]) -> int:
-    """The command line, in whose course the first process sends a signal to one of them after some step."""
+    """Run a command line; after a given step, the first process sends a signal to the process `victim`."""
     from genzoo.training import callbacks
 
     write = callbacks.MetricsLogger.on_update
@@ -123,9 +124,9 @@ def kill(victim: int, number: int, after: int, words: list[str]) -> int:
 
 
 def leave(victim: int, after: int, words: list[str]) -> int:
-    """The command line, in which one process is told to end in the midst of a pass, after so many blocks in all.
+    """Run a command line; one process gets SIGTERM during a pass, after a number of blocks.
 
-    Each process writes how many it went through.
+    Each process writes how many blocks it processed.
     """
     rank, went = int(os.environ["RANK"]), Path(os.environ[FOLDER], f"{os.environ['RANK']}.blocks")
     statistics, count = MixtureEM.statistics, 0
@@ -143,7 +144,7 @@ def leave(victim: int, after: int, words: list[str]) -> int:
 
 
 def fail(words: list[str]) -> int:
-    """The command line, in which the second process meets an error of its own at the third step."""
+    """Run a command line; the second process alone raises an error at the third step."""
     if os.environ["RANK"] == "1":
         losses = toy_plugin.NegativeLogLikelihood.losses
 
@@ -157,13 +158,13 @@ def fail(words: list[str]) -> int:
 
 
 def unlike(words: list[str]) -> int:
-    """The command line, with other data in each process."""
+    """Run a command line with different data in each process."""
     words = [word.format(rank=os.environ["RANK"]) for word in words]
     return command(*words)
 
 
 def to_normalize(kind: str) -> tuple[nn.Module, torch.Tensor]:
-    """A layer of batch normalisation, and events for it."""
+    """Return a batch normalization layer, and events for it."""
     torch.manual_seed(0)
     layer = {
         "1d": lambda: nn.BatchNorm1d(3),
@@ -182,14 +183,15 @@ def to_normalize(kind: str) -> tuple[nn.Module, torch.Tensor]:
 
 
 def normalize(kind: str, shares: list[int]) -> object:
-    """Forward and backward through a synchronised layer on this process's share of events; all numbers as lists."""
+    """Run a synchronized layer forward and backward on this process's events; return all numbers as lists."""
     layer, events = to_normalize(kind)
     with join_processes() as processes:
         module = nn.Sequential(layer)
         convert_batchnorm(module, processes)
         x = events.split(shares)[processes.rank].clone().requires_grad_()
         y = module(x)
-        loss = (y.square() * y).sum() * processes.count  # whose gradients add up to those of the whole
+        # Averaged over processes, the gradients of this loss equal the gradients of the whole batch.
+        loss = (y.square() * y).sum() * processes.count
         (slope,) = torch.autograd.grad(loss / processes.count, x, create_graph=True)
         loss.backward(retain_graph=True)
         processes.average_gradients(list(module.parameters()))
@@ -209,7 +211,7 @@ def normalize(kind: str, shares: list[int]) -> object:
 
 
 class _Sparse(genzoo.GradientObjective):
-    """A discriminator that only some processes use, and a loss that overflows fp16 in one of them at step 2."""
+    """A discriminator that only some processes use, and a loss that overflows fp16 in one process at step 2."""
 
     def __init__(self, processes: Processes) -> None:
         self._rank = processes.rank
@@ -233,7 +235,7 @@ class _Idle(genzoo.Discriminator):
 
 
 def step_in_fp16() -> object:
-    """Three steps in fp16; returns scales and parameters after each."""
+    """Run three steps in fp16; return scales and parameters after each."""
     told = []
     with join_processes() as processes:
         model = genzoo.Model(genzoo.Parts(toy_plugin.ToyGaussian((2,), 0.0), _Idle()))
@@ -250,7 +252,7 @@ def step_in_fp16() -> object:
 
 
 def talk() -> object:
-    """What processes tell each other."""
+    """Exchange messages between processes; return what this process received."""
     with join_processes() as processes:
         own = processes.gather({"rank": processes.rank, "text": "é" * processes.rank})
         first = processes.of_first(lambda: [processes.rank, float("inf"), 0.1])
@@ -260,7 +262,7 @@ def talk() -> object:
 
 
 def disagree() -> object:
-    """The error that each meets where the second one fails to prepare."""
+    """Return the error that every process gets if the second one fails to prepare."""
 
     def work(rank: int) -> None:
         if rank:

@@ -1,4 +1,4 @@
-"""A plugin for tests: a Gaussian trained by gradient descent, whose every number has a closed form."""
+"""A plugin for tests: a Gaussian trained by gradient descent, for which everything has a closed form."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class LossOptions(genzoo.Settings):
 
 
 class ToyGaussian(genzoo.Generator, genzoo.Likelihood):
-    """Independent normals of learned mean and deviation."""
+    """Independent normals with learned means and standard deviations."""
 
     def __init__(self, shape: tuple[int, ...], offset: float) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class NegativeLogLikelihood(genzoo.GradientObjective):
 
 
 class Exploding(NegativeLogLikelihood):
-    """Finite until step 5, and not a number from there on."""
+    """A loss that becomes NaN after step 5."""
 
     def losses(self, model, batch, progress):
         bad = torch.where(progress.step >= 5, torch.nan, 1.0)

@@ -1,7 +1,7 @@
-"""A Python that has imported what most processes need, and does in a fork of itself whatever it is asked to.
+"""A warm Python: it has imported the modules that most processes need, and runs work in forks of itself.
 
-To import it is most of what a process costs. It has looked at no plugin: what is installed, each fork finds itself.
-This file is also its program, for a Python that does not see the tests.
+Imports take most of the time of a short process. The server has loaded no plugin; each fork finds the installed ones.
+This file is also the server's program, so that it runs in environments that do not see the tests.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ HEAVY = ("torch._dynamo", "sklearn.datasets", "genzoo.testing", "genzoo.cli.trai
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process ended: its exit code, and what it wrote to stdout and stderr."""
+    """The result of a process: exit code, stdout and stderr."""
 
     code: int
     out: str
@@ -41,12 +41,12 @@ class Ended:
 
 
 class Warm:
-    """Asks such a Python.
+    """A client of a warm Python.
 
     Arguments:
-        python: its executable.
-        modules: what it imports.
-        variables: its environment.
+        python: executable of the server.
+        modules: modules that the server imports.
+        variables: its environment variables.
     """
 
     def __init__(self, python: str | Path, modules: Sequence[str], variables: Mapping[str, str]) -> None:
@@ -57,7 +57,7 @@ class Warm:
         self._variables = dict(variables)
 
     def __call__(self, work: str, *given: object, folder: Path, **variables: str) -> Ended:
-        """Have a fork call a function of this file, whose result is its exit code, with `given` in a folder."""
+        """Call a function of this file with `given`, in a fork and in a folder; its result is the exit code."""
         with tempfile.TemporaryDirectory() as place:
             files = [Path(place, kind) for kind in ("out", "err")]
             asked = [work, given, str(folder), {**self._variables, **variables}, [str(file) for file in files]]
@@ -76,18 +76,21 @@ class Warm:
 def warm(
     python: str | Path = sys.executable, modules: Sequence[str] = HEAVY, variables: Mapping[str, str] = os.environ
 ) -> Iterator[Warm]:
-    """Such a Python, as long as it is needed."""
-    found = Warm(python, modules, variables)
+    """Start a warm Python, and close it at the end of the block."""
+    server = Warm(python, modules, variables)
     try:
-        yield found
+        yield server
     finally:
-        found.close()
+        server.close()
 
 
 def command(words: Sequence[str], largest: int | None = None, path: Sequence[str] = ()) -> int:
-    """A command line of genzoo; `largest` is the size in bytes of which its disk takes no larger file.
+    """Run a command line of genzoo.
 
-    `path` comes before all else that can be imported.
+    Arguments:
+        words: the command line.
+        largest: largest size of a file that it can write, in bytes. Unlimited by default.
+        path: folders to put first on `sys.path`.
     """
     from genzoo.cli.main import main
 
@@ -98,7 +101,7 @@ def command(words: Sequence[str], largest: int | None = None, path: Sequence[str
 
 
 def own_tests(path: Sequence[str], words: Sequence[str]) -> int:
-    """The tests in a folder, as pytest runs them there with `path` before all else that can be imported."""
+    """Run the tests in a folder with pytest, with `path` first on `sys.path`."""
     import pytest
 
     sys.path[:0] = path
@@ -132,7 +135,7 @@ def _child(work: str, given: Sequence[object], folder: str, variables: dict[str,
         os.environ.clear()
         os.environ.update(variables)
         importlib.invalidate_caches()
-        site.addsitedir(sysconfig.get_path("purelib"))  # what was installed in place since
+        site.addsitedir(sysconfig.get_path("purelib"))  # finds editable installs made since
         code = globals()[work](*given)
     except BaseException:
         traceback.print_exc()

@@ -1,4 +1,4 @@
-"""What a process does while it handles a folder from a stranger: its memory, and what it asks of the system."""
+"""Watch a process while it handles an untrusted folder: its memory, and its system calls."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WRITE = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
 def load(known: str, folder: str) -> dict[str, object]:
-    """Load a model that is known, then another; tells by how much the second raised the peak of memory."""
+    """Load a known model, then another; return how much the second raised the peak memory."""
     genzoo.load(known).sample(2)
     Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
     before, refused = _peak(), ""
@@ -34,12 +34,12 @@ def _peak() -> int:
 
 
 def audit(folder: str, out: str, words: list[str]) -> dict[str, object]:
-    """Run a command line twice in a folder; tells its exit code and what the second ran, called, or changed elsewhere.
+    """Run a command line twice in a folder; return the second exit code, and what it executed, contacted or changed.
 
-    What libraries do when they are first used is theirs.
+    The first run is not watched, as libraries do more when they are first used.
 
     Arguments:
-        out: the folder in which it may write.
+        out: folder in which it may write.
     """
     os.chdir(folder)
     assert main(words) == 0

@@ -1,4 +1,4 @@
-"""The kit itself: right models keep every promise, and each wrong one breaks the promise that names it and no other."""
+"""The kit itself: correct models keep every promise, and each wrong one breaks only the promise it is named for."""
 
 import json
 import subprocess
@@ -20,7 +20,7 @@ from genzoo.testing.reporting import lines
 
 @pytest.fixture
 def wrong_zoo(monkeypatch):
-    """A zoo of these models only."""
+    """Register only the models of `wrong_models`."""
     from wrong_models import printing_plugin, torch_plugin
 
     zoo = PluginManager()
@@ -43,12 +43,12 @@ def test_right_models_keep_every_promise(name, wrong_zoo):
 
 
 @pytest.mark.parametrize("promise", [*WRONG, "registers", "imports-no-torch"])
-def test_a_wrong_model_breaks_the_promise_that_names_it_and_no_other(promise, wrong_zoo):
+def test_a_wrong_model_breaks_only_the_promise_it_is_named_for(promise, wrong_zoo):
     found = broken(check_promises(name_of(promise), training={"steps": 30}))
     assert list(found) == [promise.partition("/")[0]], found
 
 
-def test_what_cannot_be_said_of_a_model_that_is_built_for_other_events_is_not_checked(wrong_zoo):
+def test_promises_do_not_apply_to_a_model_built_for_another_shape(wrong_zoo):
     outcomes = {outcome.promise.name: outcome for outcome in check_promises("wrong-builds-one-shape")}
     assert "(2, 3)" in outcomes["builds"].reason
     assert outcomes["options-are-bounded"].state == "kept"
@@ -66,12 +66,12 @@ def test_right_metrics_and_datasets_keep_every_promise(kind, wrong_zoo):
 @pytest.mark.parametrize(
     ("promise", "kind"), [*((name, "metric") for name in METRICS), *((name, "dataset") for name in DATASETS)]
 )
-def test_a_wrong_metric_or_dataset_breaks_the_promise_that_names_it_and_no_other(promise, kind, wrong_zoo):
+def test_a_wrong_metric_or_dataset_breaks_only_the_promise_it_is_named_for(promise, kind, wrong_zoo):
     found = broken(check_promises(name_of(promise), kind=kind))
     assert list(found) == [promise], found
 
 
-def test_every_promise_has_something_wrong_that_breaks_it():
+def test_every_promise_has_a_wrong_subject_that_breaks_it():
     named = {promise.partition("/")[0] for promise in WRONG} | {"registers", "imports-no-torch"}
     assert named == {promise.name for promise in promises("model")}
     assert {*METRICS, "registers", "imports-no-torch"} == {promise.name for promise in promises("metric")}
@@ -83,16 +83,16 @@ def test_every_promise_has_a_name_and_a_sentence_of_its_own():
         known = promises(kind)
         assert len({promise.name for promise in known}) == len(known)
         assert all(promise.sentence.endswith(".") for promise in known)
-    with pytest.raises(ConfigError, match="Nothing is promised of a 'callback'"):
+    with pytest.raises(ConfigError, match="There are no promises of kind 'callback'"):
         promises("callback")
 
 
-def test_an_unknown_name_or_promise_is_refused(wrong_zoo):
+def test_an_unknown_name_or_promise_raises(wrong_zoo):
     with pytest.raises(ConfigError, match=r"no model 'right-norml'\. Did you mean 'right-normal'"):
         check_promises("right-norml")
     with pytest.raises(ConfigError, match=r"No model promises 'sampel-shape'\. Did you mean 'sample-shape'"):
         keeps_promises("right-normal", expected_failures={"sampel-shape": "a typing error"})
-    with pytest.raises(ConfigError, match="are of models"):
+    with pytest.raises(ConfigError, match="Only models have options"):
         check_promises("right-metric", kind="metric", options={"share": 0.2})
 
 
@@ -142,13 +142,13 @@ def test_pytest_counts_promises_also_in_several_processes(workers, tmp_path, for
     ]
 
 
-def test_what_pytest_loads_by_itself_imports_neither_torch_nor_pytest():
+def test_the_reporting_plugin_imports_neither_torch_nor_pytest():
     program = "import sys, genzoo.testing.reporting; print(*sys.modules)"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     assert not {name.partition(".")[0] for name in found} & {"torch", "numpy", "pydantic", "pytest", "pluggy"}
 
 
-def test_checking_on_the_command_line(cli, wrong_zoo):
+def test_the_command_line_checks_promises(cli, wrong_zoo):
     code, out, err = cli("plugins", "check", "right-dataset", "--kind", "dataset")
     assert code == 0, err
     assert "6 promises of 'right-dataset' checked" in out
@@ -165,6 +165,6 @@ def test_checking_on_the_command_line(cli, wrong_zoo):
     assert all(promise.name in out and promise.sentence in out for promise in promises())
 
 
-def test_a_file_of_tests_that_cannot_be_imported_is_counted_nowhere():
+def test_a_test_file_with_import_errors_is_not_counted():
     broken = pytest.CollectReport("test_broken.py", "failed", "no such module", None)
     assert list(lines({"error": [broken]})) == []

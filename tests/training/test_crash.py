@@ -1,4 +1,4 @@
-"""A part of the crash harness, which `make crash` runs as a whole."""
+"""A part of the crash harness; `make crash` runs all of it."""
 
 import re
 import subprocess

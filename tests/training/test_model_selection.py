@@ -1,4 +1,4 @@
-"""Evaluation by metrics while a model trains, and the step that is kept."""
+"""Evaluation by metrics during training, and selection of the best step."""
 
 import json
 
@@ -42,7 +42,7 @@ def test_the_rule_is_written_down_before_and_its_outcome_after(watched):
     assert watched.record["best"] == {"by": "coverage", "value": best, "step": first}
 
 
-def test_what_is_kept_is_the_best_step_and_its_score_is_that_of_a_model_of_that_step(watched):
+def test_the_kept_model_is_the_best_step_with_the_logged_score(watched):
     folder = next(path for path in checkpoints(watched.checkpoints) if path.name.endswith(f"{best_step(watched):06d}"))
     state, tensors = load_checkpoint(folder)
     kept = state.kept(tensors)
@@ -54,7 +54,7 @@ def best_step(run):
     return run.record["best"]["step"]
 
 
-def test_a_logged_metric_is_what_the_metric_says_of_the_kept_model(watched):
+def test_a_logged_metric_equals_the_metric_of_the_kept_model(watched):
     from genzoo.data.loading import open_dataset
 
     config = watched.config
@@ -82,7 +82,7 @@ def test_a_resumed_run_watches_on_as_if_it_had_never_stopped(watched, tmp_path):
     assert {step: lines(resumed, "metrics")[step] for step in whole} == whole
 
 
-def test_the_objective_is_watched_beside_metrics_unless_another_rule_is_named(tmp_path):
+def test_patience_watches_the_objective_unless_a_rule_names_a_metric(tmp_path):
     training = {"steps": 8, "metrics": ["coverage"], "eval_every": 0.5}
     run = genzoo.train("toy", "iris", out=tmp_path / "a", training=training)
     assert run.record["watch"]["by"] == "objective"
@@ -104,7 +104,7 @@ def test_the_objective_is_watched_beside_metrics_unless_another_rule_is_named(tm
         ("dcgan", {"metrics": ["total-variation"]}, "is for tables"),
     ],
 )
-def test_what_cannot_be_watched_is_refused_before_anything_is_written(model, training, message, tmp_path):
+def test_a_rule_that_cannot_be_watched_raises_before_anything_is_written(model, training, message, tmp_path):
     with pytest.raises(ConfigError, match=message):
         genzoo.train(model, "digits" if model == "dcgan" else "iris", out=tmp_path / "run", training=training)
     assert not (tmp_path / "run").exists()
@@ -117,6 +117,6 @@ def test_a_metric_that_cannot_be_computed_ends_the_run_with_its_reason(tmp_path)
         )
 
 
-def test_without_validation_rows_a_metric_is_refused(tmp_path):
+def test_a_metric_raises_if_there_are_no_validation_rows(tmp_path):
     with pytest.raises(ConfigError, match="split has none"):
         genzoo.train("toy", "iris", out=tmp_path / "run", training={"metrics": ["coverage"]}, split={"validation": 0.0})

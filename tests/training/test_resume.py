@@ -1,4 +1,4 @@
-"""A run that was stopped ends as one that was never stopped, bit for bit, whatever it was trained with."""
+"""A stopped and resumed run ends like an uninterrupted run, bit for bit, with any settings."""
 
 import errno
 import hashlib
@@ -29,7 +29,7 @@ BASE = {"steps": 12, "batch_size": 16, "checkpoint_every": 5, "log_every": 1, "s
 
 
 def contents(run):
-    """Every file of a run without its times; what the crash harness compares, written independently."""
+    """Return every file of a run with times removed: the crash harness compares the same, in code of its own."""
     found = {}
     for path in run.path.rglob("*"):
         if not path.is_file() or path.name == ".lock":
@@ -57,7 +57,7 @@ def stop(number, how=signal.SIGTERM):
 
 
 def both(tmp_path, model, stops=(4, 7), **settings):
-    """One run that was never stopped, and one that was, at each of `stops`."""
+    """Return an uninterrupted run, and one that was stopped and resumed at each of `stops`."""
     whole = genzoo.train(model, out=tmp_path / "whole", **settings)
     with pytest.raises(Interrupted):
         genzoo.train(model, out=tmp_path / "part", callbacks=[stop(stops[0])], **settings)
@@ -132,7 +132,7 @@ def test_resume_is_exact_with_tied_tensors(tmp_path, monkeypatch):
 
 
 @pytest.mark.precision
-def test_channels_last_weights_keep_their_strides_and_those_of_their_optimiser(tmp_path):
+def test_channels_last_strides_of_weights_and_optimizer_survive_resuming(tmp_path):
     with pytest.raises(Interrupted):
         genzoo.train("dcgan", "digits", out=tmp_path / "run", training=BASE, callbacks=[stop(6)], **SMALL)
     _, prepared, _ = prepare_resume(str(tmp_path / "run"), {})
@@ -145,7 +145,7 @@ def test_channels_last_weights_keep_their_strides_and_those_of_their_optimiser(t
 
 
 class Slow:
-    """Sends a signal when something is done for the `when`-th time, from before or from after it."""
+    """Sends a signal before or after a function is called for the `when`-th time."""
 
     def __init__(self, monkeypatch, owner, name, when=1, *, after=False):
         self.left, self.ended = when, 0
@@ -176,7 +176,7 @@ class Slow:
         ("genzoo_mixture.em.MixtureEM.statistics", "gmm"),
     ],
 )
-def test_a_signal_abandons_what_takes_long_and_it_is_done_again(tmp_path, monkeypatch, where, model):
+def test_a_signal_stops_long_work_and_resuming_repeats_it(tmp_path, monkeypatch, where, model):
     training = {"n_init": 2, "tol": 0.003} if model == "gmm" else {"steps": 9, "eval_steps": 3, "patience": 9}
     training |= {"log_every": 1, "sample_every": 3}
     whole = genzoo.train(model, "iris", out=tmp_path / "whole", training=training)
@@ -206,7 +206,7 @@ STAGES = (
 @pytest.mark.precision
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("where", STAGES)
-def test_a_signal_loses_no_line_of_the_log_wherever_it_comes(tmp_path, monkeypatch, where, after):
+def test_a_signal_never_loses_a_line_of_the_log(tmp_path, monkeypatch, where, after):
     training = {**BASE, "eval_steps": 3, "patience": 9}
     whole = genzoo.train("toy", "digits", out=tmp_path / "whole", training=training)
     with monkeypatch.context() as patch:
@@ -221,7 +221,7 @@ def test_a_signal_loses_no_line_of_the_log_wherever_it_comes(tmp_path, monkeypat
 
 @pytest.mark.precision
 @pytest.mark.parametrize("what", [".", "metrics.jsonl", "samples"])
-def test_what_is_removed_while_it_is_written_is_told_and_not_made_again(tmp_path, what):
+def test_a_folder_removed_during_writing_is_reported_and_not_recreated(tmp_path, what):
     run = tmp_path / "run"
 
     def remove(step):
@@ -238,7 +238,7 @@ def test_what_is_removed_while_it_is_written_is_told_and_not_made_again(tmp_path
 
 
 @pytest.mark.precision
-def test_a_smaller_budget_is_refused_and_leaves_the_run_as_it_was(tmp_path):
+def test_a_smaller_budget_raises_and_leaves_the_run_unchanged(tmp_path):
     with pytest.raises(Interrupted):
         genzoo.train("toy", out=tmp_path / "run", training=BASE, callbacks=[stop(7)])
     before = contents(genzoo.Run(tmp_path / "run"))
@@ -249,7 +249,7 @@ def test_a_smaller_budget_is_refused_and_leaves_the_run_as_it_was(tmp_path):
 
 
 @pytest.mark.precision
-def test_what_will_not_equal_a_run_of_its_own_is_told(tmp_path):
+def test_a_resume_that_will_not_equal_a_fresh_run_is_reported(tmp_path):
     training = {**BASE, "schedule": {"name": "cosine"}}
     run = genzoo.train("toy", out=tmp_path / "run", training=training)
     with pytest.warns(UserWarning, match="The cosine schedule of the learning rate spans the budget"):
@@ -257,7 +257,7 @@ def test_what_will_not_equal_a_run_of_its_own_is_told(tmp_path):
 
 
 @pytest.mark.precision
-def test_pictures_of_a_run_are_those_that_training_saved(tmp_path):
+def test_run_pictures_lists_only_files_saved_by_training(tmp_path):
     run = genzoo.train("toy", out=tmp_path / "run", training=BASE)
     (run.samples / "notes.txt").touch()
     (run.samples / "step-mine.csv").touch()
@@ -265,7 +265,7 @@ def test_pictures_of_a_run_are_those_that_training_saved(tmp_path):
 
 
 def owner(where):
-    """The object that holds the last of a dotted name, and that name."""
+    """Resolve a dotted name to the object that has its last part as an attribute, and return both."""
     words = where.split(".")
     for count in range(len(words) - 1, 0, -1):
         try:
@@ -279,7 +279,7 @@ def owner(where):
 
 
 @pytest.mark.precision
-def test_a_second_interrupt_ends_at_once_and_harms_nothing(tmp_path, monkeypatch):
+def test_a_second_interrupt_ends_at_once_and_damages_nothing(tmp_path, monkeypatch):
     whole = genzoo.train("toy", out=tmp_path / "whole", training=BASE)
     ends = []
 
@@ -299,7 +299,7 @@ def test_a_second_interrupt_ends_at_once_and_harms_nothing(tmp_path, monkeypatch
 
 
 @pytest.mark.precision
-def test_a_larger_budget_undoes_the_evaluation_that_only_its_former_end_brought(tmp_path):
+def test_a_larger_budget_drops_the_evaluation_at_the_former_end(tmp_path):
     settings = {"batch_size": 16, "eval_steps": 4, "patience": 50, "log_every": 1, "optimizer": {"lr": 0.3}}
     settings |= {"checkpoint_every": 3, "sample_every": 1}
     whole = genzoo.train("toy", out=tmp_path / "whole", training={**settings, "steps": 14})
@@ -310,7 +310,7 @@ def test_a_larger_budget_undoes_the_evaluation_that_only_its_former_end_brought(
 
 
 @pytest.mark.precision
-def test_a_larger_budget_says_where_it_does_not_equal_one_from_the_start(tmp_path):
+def test_a_larger_budget_reports_differences_from_a_fresh_run(tmp_path):
     for schedule, said in (("constant", False), ("cosine", True)):
         training = {"steps": 4, "schedule": {"name": schedule}}
         run = genzoo.train("toy", out=tmp_path / schedule, training=training)
@@ -319,7 +319,7 @@ def test_a_larger_budget_says_where_it_does_not_equal_one_from_the_start(tmp_pat
 
 
 @pytest.mark.precision
-def test_a_budget_in_minutes_adds_up_over_resumes_whatever_the_clock_on_the_wall_says(tmp_path, monkeypatch):
+def test_a_budget_in_minutes_adds_up_over_resumes_when_clocks_change(tmp_path, monkeypatch):
     wall, steady = itertools.cycle((-1e9, 4e9)), itertools.count(1000.0)  # a second passes whenever anybody asks
     monkeypatch.setattr(time, "time", lambda: next(wall))
     monkeypatch.setattr("genzoo.training.trainer.time", SimpleNamespace(monotonic=lambda: next(steady)))
@@ -341,7 +341,7 @@ def test_a_budget_in_minutes_adds_up_over_resumes_whatever_the_clock_on_the_wall
         lambda text: "[" * 100_000 + "\n" + text,
     ],
 )
-def test_a_log_that_was_cut_or_spoilt_is_whole_again(tmp_path, damage):
+def test_a_truncated_or_damaged_log_is_repaired(tmp_path, damage):
     settings = {**BASE, "checkpoint_every": 3, "keep_checkpoints": 3}
     whole = genzoo.train("toy", out=tmp_path / "whole", training=settings)
     with pytest.raises(Interrupted):
@@ -354,7 +354,7 @@ def test_a_log_that_was_cut_or_spoilt_is_whole_again(tmp_path, damage):
 
 
 @pytest.mark.precision
-def test_a_damaged_checkpoint_is_told_of_and_an_earlier_one_is_used(tmp_path):
+def test_a_damaged_checkpoint_is_reported_and_an_earlier_one_used(tmp_path):
     settings = {**BASE, "keep_checkpoints": 3}
     whole = genzoo.train("toy", out=tmp_path / "whole", training=settings)
     run = genzoo.train("toy", out=tmp_path / "part", training=settings)
@@ -371,7 +371,7 @@ def test_a_damaged_checkpoint_is_told_of_and_an_earlier_one_is_used(tmp_path):
 
 
 @pytest.mark.precision
-def test_a_run_that_was_stopped_before_its_first_checkpoint_begins_at_the_beginning(tmp_path):
+def test_a_run_stopped_before_its_first_checkpoint_starts_over(tmp_path):
     whole = genzoo.train("toy", out=tmp_path / "whole", training=BASE)
     with pytest.raises(Interrupted):
         genzoo.train("toy", out=tmp_path / "part", training=BASE, callbacks=[stop(2)])
@@ -417,7 +417,7 @@ def test_resuming_on_other_data_names_the_difference(tmp_path):
 
 
 @pytest.mark.precision
-def test_patience_that_ran_out_before_the_model_was_saved_takes_no_more_steps(tmp_path, monkeypatch):
+def test_a_run_out_of_patience_but_unsaved_takes_no_more_steps(tmp_path, monkeypatch):
     settings = {"steps": 3000, "optimizer": {"lr": 0.5}, "patience": 2, "log_every": 1}
     whole = genzoo.train("toy", out=tmp_path / "whole", training=settings)
     with monkeypatch.context() as patch:
@@ -441,7 +441,7 @@ def test_the_last_checkpoints_and_the_best_are_kept(tmp_path, monkeypatch):
 
 @pytest.mark.precision
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EROFS])
-def test_a_disk_that_refuses_leaves_the_last_good_checkpoint(tmp_path, monkeypatch, number):
+def test_a_failing_disk_leaves_the_last_good_checkpoint(tmp_path, monkeypatch, number):
     whole = genzoo.train("toy", out=tmp_path / "whole", training=BASE)
     real = os.fsync
 
@@ -463,7 +463,7 @@ def test_a_disk_that_refuses_leaves_the_last_good_checkpoint(tmp_path, monkeypat
 
 
 @pytest.mark.precision
-def test_a_run_whose_model_could_not_be_saved_is_not_called_finished(tmp_path, monkeypatch):
+def test_a_run_with_an_unsaved_model_is_not_finished(tmp_path, monkeypatch):
     whole = genzoo.train("toy", out=tmp_path / "whole", training=BASE)
 
     def refuse(*_):
@@ -478,7 +478,7 @@ def test_a_run_whose_model_could_not_be_saved_is_not_called_finished(tmp_path, m
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_a_comparison_that_was_killed_does_not_fit_finished_candidates_again(tmp_path, jobs):
+def test_a_killed_comparison_does_not_refit_finished_candidates(tmp_path, jobs):
     wanted = ["gaussian", "gmm:n_components=2..3,training.n_init=1"]
     whole = genzoo.compare(wanted, data="iris", out=tmp_path / "whole")
     killed = forked.run(

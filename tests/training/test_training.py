@@ -1,4 +1,4 @@
-"""Runs on disk: what is written, that it repeats, and that it can go on."""
+"""Runs on disk: their files, reproducibility and resuming."""
 
 import hashlib
 import json
@@ -53,7 +53,7 @@ def resume(path, **budget):
     return run
 
 
-def test_a_run_directory_holds_what_the_design_says(tmp_path):
+def test_a_run_directory_has_the_documented_files(tmp_path):
     run = genzoo.train("dcgan", out=tmp_path / "run", training=QUICK, seed=3)
     names = {str(path.relative_to(run.path)) for path in run.path.rglob("*") if path.is_file()}
     assert {
@@ -116,7 +116,7 @@ def test_a_model_folder_samples_on_its_own(tmp_path):
 
 
 @pytest.mark.parametrize(("model", "more"), [("dcgan", {}), ("dcgan", {"objective": "wasserstein-gp"}), ("toy", {})])
-def test_a_resumed_run_ends_with_the_bits_of_one_that_was_never_stopped(tmp_path, model, more):
+def test_a_resumed_run_equals_an_uninterrupted_run_bit_for_bit(tmp_path, model, more):
     settings = {**QUICK, "checkpoint_every": 5, "schedule": {"warmup": 4}, "log_every": 2}
     whole = genzoo.train(model, out=tmp_path / "whole", training=settings, **more)
     with pytest.raises(Interrupted, match="--resume"):
@@ -132,15 +132,15 @@ def test_a_resumed_run_ends_with_the_bits_of_one_that_was_never_stopped(tmp_path
 
 
 @pytest.mark.parametrize("model", ["dcgan", "toy"])
-def test_a_larger_budget_equals_having_asked_for_it_at_the_start(tmp_path, model):
+def test_a_larger_budget_equals_a_fresh_run_with_that_budget(tmp_path, model):
     whole = genzoo.train(model, out=tmp_path / "whole", training=QUICK)
     part = genzoo.train(model, out=tmp_path / "part", training={**QUICK, "steps": 7})
     resume(part.path, steps=12)
     assert bits(part.path) == bits(whole.path)
 
 
-def test_resuming_takes_up_the_state_from_its_file_and_not_from_memory(tmp_path):
-    """Optimiser state comes back in the strides of its parameters; without it the end would differ."""
+def test_resuming_reads_the_state_from_its_file(tmp_path):
+    """Optimizer state is restored with its parameters' strides; otherwise the results would differ."""
     run = genzoo.train("dcgan", out=tmp_path / "run", training={**QUICK, "steps": 6})
     _, prepared, start = prepare_resume(str(run.path), {"steps": 8})
     engine = prepared.engine
@@ -153,7 +153,7 @@ def test_resuming_takes_up_the_state_from_its_file_and_not_from_memory(tmp_path)
             assert state["exp_avg"].stride() == parameter.stride()
 
 
-def test_an_interrupted_run_says_how_to_go_on_and_ends_the_same(tmp_path):
+def test_an_interrupted_run_says_how_to_resume_and_ends_the_same(tmp_path):
     whole = genzoo.train("toy", out=tmp_path / "whole", training={"steps": 20})
 
     assert threading.current_thread() is threading.main_thread()
@@ -191,7 +191,7 @@ def test_a_run_can_be_stopped_before_its_first_evaluation(tmp_path):
     assert bits(resume(tmp_path / "part").path) == bits(whole.path)
 
 
-def test_a_larger_budget_is_remembered_when_it_is_interrupted(tmp_path):
+def test_an_interrupted_run_remembers_its_larger_budget(tmp_path):
     whole = genzoo.train("toy", out=tmp_path / "whole", training={"steps": 40})
     run = genzoo.train("toy", out=tmp_path / "run", training={"steps": 5})
     with pytest.raises(Interrupted):
@@ -203,14 +203,14 @@ def test_a_larger_budget_is_remembered_when_it_is_interrupted(tmp_path):
     assert bits(run.path) == bits(whole.path)
 
 
-def test_patience_that_ran_out_stays_so(tmp_path):
+def test_resuming_a_run_out_of_patience_raises(tmp_path):
     settings = {"steps": 3000, "optimizer": {"lr": 0.5}, "patience": 2}
     run = genzoo.train("toy", out=tmp_path / "run", training=settings)
     with pytest.raises(ConfigError, match="ran out of patience"):
         genzoo.resume(run.path, steps=9000)
 
 
-def test_rows_held_out_have_no_say_in_the_transform(tmp_path):
+def test_held_out_rows_do_not_affect_the_transform(tmp_path):
     events = np.random.default_rng(0).uniform(2, 9, (200, 8, 8))
     data = genzoo.train("dcgan", events, out=tmp_path / "one", training=QUICK)
     row = genzoo.Dataset("x", data.data, events[:, None]).split(data.config.split, 0).test[0]
@@ -220,7 +220,7 @@ def test_rows_held_out_have_no_say_in_the_transform(tmp_path):
     assert bits(data.path) == bits(other.path)
 
 
-def test_a_portable_model_does_not_say_where_it_was_made(tmp_path):
+def test_a_portable_model_does_not_contain_local_paths(tmp_path):
     folder = tmp_path / "secret-folder"
     folder.mkdir()
     np.save(folder / "data.npy", np.random.default_rng(0).normal(size=(200, 3)))
@@ -229,7 +229,7 @@ def test_a_portable_model_does_not_say_where_it_was_made(tmp_path):
         assert b"secret" not in file.read_bytes()
 
 
-def test_what_a_module_does_not_save_is_made_again(tmp_path, monkeypatch):
+def test_buffers_that_are_not_saved_are_computed_again(tmp_path, monkeypatch):
     class Odd(toy_plugin.ToyGaussian):
         def __init__(self, shape, offset):
             super().__init__(shape, offset)
@@ -271,13 +271,13 @@ def test_tensors_and_lists_are_arrays_too(tmp_path, data):
 
 
 @pytest.mark.parametrize("data", [{"a": 1}, 5, [["x"]], [[object()]], []])
-def test_data_of_a_wrong_type_are_a_sentence(tmp_path, data):
+def test_data_of_a_wrong_type_raise_a_readable_error(tmp_path, data):
     with pytest.raises(GenzooError):
         genzoo.train("toy", data, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
-def test_a_callback_that_fails_is_blamed(tmp_path, monkeypatch):
+def test_a_failing_callback_is_named(tmp_path, monkeypatch):
     settings = {"steps": 3, "callbacks": ["toy-callback"]}
     monkeypatch.setattr(toy_plugin, "build_callback", lambda: 1 / 0)
     with pytest.raises(PluginError, match="toy-callback"):
@@ -291,7 +291,7 @@ def test_a_callback_that_fails_is_blamed(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "change", [{"numbers": {}}, {"numbers": {"scalers": 5}}, {"monitor": {"best": "x"}}, {"step": -1}]
 )
-def test_a_checkpoint_that_was_tampered_with_is_refused(tmp_path, change):
+def test_a_tampered_checkpoint_raises(tmp_path, change):
     run = genzoo.train("toy", out=tmp_path / "run", training={"steps": 5})
     file = checkpoints(run.checkpoints)[-1] / "state.json"
     file.write_text(json.dumps({**json.loads(file.read_text(encoding="utf-8")), **change}), encoding="utf-8")
@@ -299,7 +299,7 @@ def test_a_checkpoint_that_was_tampered_with_is_refused(tmp_path, change):
         prepare_resume(str(run.path), {"steps": 10})
 
 
-def test_a_precision_that_was_tampered_with_is_refused(tmp_path):
+def test_a_tampered_precision_raises(tmp_path):
     run = genzoo.train("toy", out=tmp_path / "run", training={"steps": 5})
     run.update(precision="foo")
     with pytest.raises(ConfigError, match="foo"):
@@ -324,7 +324,7 @@ def test_patience_stops_and_keeps_the_best_step(tmp_path):
     assert value == pytest.approx(validation[best], rel=1e-5)
 
 
-def test_patience_is_refused_where_nothing_can_be_watched(tmp_path):
+def test_patience_raises_if_nothing_can_be_watched(tmp_path):
     with pytest.raises(ConfigError, match="nothing to watch"):
         genzoo.train("dcgan", out=tmp_path / "run", training={"patience": 2})
     assert not (tmp_path / "run").exists()
@@ -341,7 +341,7 @@ def test_only_the_last_checkpoints_are_kept(tmp_path):
     assert best
 
 
-def test_resuming_on_other_data_is_refused(tmp_path, monkeypatch):
+def test_resuming_on_other_data_raises(tmp_path, monkeypatch):
     events = np.random.default_rng(0).normal(size=(200, 3))
     np.save(tmp_path / "data.npy", events)
     run = genzoo.train("toy", tmp_path / "data.npy", out=tmp_path / "run", training={"steps": 5})
@@ -365,7 +365,7 @@ def test_a_callback_sees_every_step(tmp_path):
 
 
 @pytest.mark.parametrize("file", ["config.json", "run.json", "checkpoints/step-000005/state.json"])
-def test_a_damaged_run_is_refused(tmp_path, file):
+def test_a_damaged_run_raises(tmp_path, file):
     run = genzoo.train("toy", out=tmp_path / "run", training={"steps": 5})
     (run.path / file).write_text('{"format": 1', encoding="utf-8")
     with pytest.raises(ArtifactError):
@@ -391,7 +391,7 @@ def test_a_damaged_run_is_refused(tmp_path, file):
         lambda model: edit(model, options={"latent": 65_000, "generator_widths": [8192, 8192, 8192]}),
     ],
 )
-def test_a_damaged_model_folder_is_refused(tmp_path, damage):
+def test_a_damaged_model_folder_raises(tmp_path, damage):
     run = genzoo.train("dcgan", out=tmp_path / "run", training={"steps": 1, "batch_size": 16})
     damage(run.model)
     with pytest.raises(GenzooError) as caught:
@@ -411,14 +411,14 @@ def retensor(model, change):
     edit(model, tensors=hashlib.sha256((model / "model.safetensors").read_bytes()).hexdigest())
 
 
-def test_a_model_of_a_plugin_that_is_not_here_is_refused_by_name(tmp_path):
+def test_a_model_of_a_missing_plugin_raises_with_its_name(tmp_path):
     run = genzoo.train("toy", out=tmp_path / "run", training={"steps": 1})
     edit(run.model, model="genzoo-other/thing")
     with pytest.raises(ArtifactError, match="genzoo-other/thing"):
         genzoo.load(run.model)
 
 
-def test_a_builder_that_fails_is_a_plugin_error(tmp_path, monkeypatch):
+def test_a_failing_builder_is_a_plugin_error(tmp_path, monkeypatch):
     monkeypatch.setattr(toy_plugin, "build", lambda config, data: 1 / 0)
     with pytest.raises(PluginError, match="ZeroDivisionError"):
         genzoo.train("toy", out=tmp_path / "run")
@@ -428,7 +428,7 @@ def test_a_builder_that_fails_is_a_plugin_error(tmp_path, monkeypatch):
     assert not (tmp_path / "run").exists()
 
 
-def test_what_a_model_cannot_learn_from_is_refused_before_anything_is_written(tmp_path):
+def test_unsuitable_data_raise_before_anything_is_written(tmp_path):
     rows = np.random.default_rng(0).normal(size=(60, 2))
     rows[3, 1] = np.nan
     with pytest.raises(DataError, match=r"'toy' does not accept them.*--drop-missing"):
@@ -448,7 +448,7 @@ def test_training_in_memory_gives_the_weights_of_a_run(tmp_path, model):
     assert np.array_equal(fitted.sample(9), run.sample(9))
 
 
-def test_training_in_memory_keeps_the_best_step_where_patience_watched(tmp_path):
+def test_training_in_memory_keeps_the_best_step_under_patience(tmp_path):
     training = {"epochs": 40, "batch_size": 16, "patience": 2, "optimizer": {"lr": 0.5}}
     run = genzoo.train("toy", out=tmp_path / "run", training=training)
     assert run.record["steps"] < 40 * 6, "patience must end it for this to test anything"

@@ -1,1 +1,1 @@
-"""The promises, one module per subject."""
+"""The promises, one module per topic."""

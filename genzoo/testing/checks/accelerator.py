@@ -1,4 +1,4 @@
-"""Promises that a GPU needs and a machine without one can hold a model to."""
+"""Promises that training on a GPU needs, checked on a CPU."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from genzoo.testing.subject import Case, Subject
 
 
 def meta_step(subject: Subject) -> None:
-    """A whole step of every objective runs on the meta device: no device is named, none is waited for."""
+    """A full training step of every objective runs on the meta device: it names no device and reads no value back."""
     for case, name, objective in _trainings(subject):
         with torch.device("meta"):
             model = Model(case.parts())
@@ -31,7 +31,7 @@ def meta_step(subject: Subject) -> None:
 
 
 def traces(subject: Subject) -> None:
-    """What every objective computes of a batch traces into one graph, and gives the same numbers there."""
+    """The computation of every objective on a batch traces into one graph, which gives the same numbers."""
     for case, name, objective in _trainings(subject):
         if isinstance(objective, EMObjective):
             _trace_em(objective, case, name)
@@ -40,9 +40,9 @@ def traces(subject: Subject) -> None:
 
 
 def _trainings(subject: Subject) -> Iterator[tuple[Case, str, Objective]]:
-    """Cases of every form, and on each the objectives that the model is trained with."""
-    for asked in subject.objectives:
-        config = subject.configuration(asked).objective
+    """Yield cases of every modality and of mixed columns, each with every objective and its name."""
+    for chosen in subject.objectives:
+        config = subject.configuration(chosen).objective
         objective = build_objective(get_registry().objective_of(subject.entry, config.name), config.options)
         mixed = "kinds" if isinstance(objective, EMObjective) else "holed-kinds"
         for case in dict.fromkeys((*subject.principal, subject.cases.get(mixed, subject.principal[0]))):
@@ -62,10 +62,13 @@ def _update_on_meta(model: Model, objective: GradientObjective, case: Case, name
     for group, loss in losses.items():
         expect(
             loss.device.type == "meta" and loss.shape == (),
-            f"On {case.name}, {name}'s loss for {group!r} is a {tuple(loss.shape)} on {loss.device} and no () on meta.",
+            f"On {case.name}, {name}'s loss for {group!r} has shape {tuple(loss.shape)} and is on {loss.device}; "
+            f"expected shape () on meta.",
         )
-    still = [key for key, value in model.named_parameters() if value.requires_grad and value._version <= before[key]]
-    expect(not still, f"On {case.name}, a step of {name} does not update {', '.join(still)}.")
+    unchanged = [
+        key for key, value in model.named_parameters() if value.requires_grad and value._version <= before[key]
+    ]
+    expect(not unchanged, f"On {case.name}, a step of {name} does not update {', '.join(unchanged)}.")
 
 
 def _pass_on_meta(model: Model, objective: EMObjective, case: Case, name: str) -> None:
@@ -73,7 +76,8 @@ def _pass_on_meta(model: Model, objective: EMObjective, case: Case, name: str) -
     for key, value in statistics.items():
         expect(
             value.device.type == "meta" and value.dtype == torch.float64,
-            f"On {case.name}, the statistic {key!r} of {name} is {value.dtype} on {value.device}.",
+            f"On {case.name}, the statistic {key!r} of {name} is {value.dtype} on {value.device}; expected "
+            f"torch.float64 on meta.",
         )
     objective.maximize(model, statistics)
 
@@ -84,7 +88,7 @@ def _trace_losses(objective: GradientObjective, case: Case, name: str) -> None:
     progress = Progress.start(torch.device("cpu"))
 
     def losses() -> list[dict[str, Tensor]]:
-        return [dict(found) for found in objective.losses(model, batch, progress)]
+        return [dict(stage) for stage in objective.losses(model, batch, progress)]
 
     _compare(losses, f"the losses of {name} on {case.name}")
 
@@ -100,33 +104,33 @@ def _trace_em(objective: EMObjective, case: Case, name: str) -> None:
         maximize = _graph(objective.maximize) if compiled else objective.maximize
         maximize(trained, statistics)
         states.append(trained.state_dict())
-    _expect_equal(*states, what=f"the maximisation of {name} on {case.name}")
+    _expect_equal(*states, what=f"the maximization step of {name} on {case.name}")
 
 
 def _graph(function: Callable[..., object]) -> Callable[..., object]:
     torch._dynamo.reset()
-    found: Callable[..., object] = torch.compile(function, fullgraph=True, backend="eager")
-    return found
+    traced: Callable[..., object] = torch.compile(function, fullgraph=True, backend="eager")
+    return traced
 
 
 def _compare(compute: Callable[[], list[dict[str, Tensor]]], what: str) -> None:
-    found = []
+    results = []
     for function in (compute, _graph(compute)):
         with random_scope(0, "promise"):
-            found.append(function())
-    expected, traced = found
+            results.append(function())
+    expected, traced = results
     assert isinstance(expected, list)
     assert isinstance(traced, list)
-    expect(len(expected) == len(traced), f"Traced, {what} are {len(traced)} stages and not {len(expected)}.")
+    expect(len(expected) == len(traced), f"When traced, {what} have {len(traced)} stages instead of {len(expected)}.")
     for one, two in zip(expected, traced, strict=True):
         _expect_equal(one, two, what=what)
 
 
-def _expect_equal(expected: dict[str, Tensor], found: dict[str, Tensor], *, what: str) -> None:
-    expect(expected.keys() == found.keys(), f"Traced, {what} are of {[*found]} and not of {[*expected]}.")
+def _expect_equal(expected: dict[str, Tensor], traced: dict[str, Tensor], *, what: str) -> None:
+    expect(expected.keys() == traced.keys(), f"When traced, {what} give {[*traced]} instead of {[*expected]}.")
     for name, value in expected.items():
-        same = torch.allclose(found[name], value, rtol=1e-4, atol=1e-5, equal_nan=True)
-        expect(same, f"Traced, {what} have another {name!r}.")
+        same = torch.allclose(traced[name], value, rtol=1e-4, atol=1e-5, equal_nan=True)
+        expect(same, f"When traced, {what} give a different {name!r}.")
 
 
 PROMISES = (Promise.of(meta_step), Promise.of(traces))

@@ -1,8 +1,9 @@
-"""Promises of models whose density is known from below.
+"""Promises of models that give a lower bound on the log-likelihood.
 
-What lies below a density integrates to no more than it, over all events and over every part of them. So a bound is
-integrated over cells, and none may hold more than the share of the model's own samples that lie there allows: a test
-that needs no exact value, and whose rate of false alarms is that of the binomial distribution.
+The exact value is unknown, so the bound cannot be compared with it event by event. But if it lies below the log-density
+everywhere, then its exponential integrates to at most the model's probability of any region. The space of events is
+divided into cells, and the number of the model's own samples in a cell is binomial with that probability. A bound is
+rejected if it claims so much probability for a cell that this few samples would be too unlikely.
 """
 
 from __future__ import annotations
@@ -18,101 +19,106 @@ from genzoo.testing.quadrature import Grid, grid_of
 from genzoo.testing.subject import Case, Subject, copied, scoped
 
 FALSE_ALARMS = 1e-6
-"""Probability that a bound which lies below is said not to, for one toy."""
+"""Largest probability that the test rejects a valid bound, for one toy dataset."""
 
 
 _SAMPLES = 20_000
+"""Samples of the model that are counted in cells."""
 
 
 _NUMBERS = 3_000
-"""Bounds that an integral is taken from at least."""
+"""Smallest number of bounds that an integral averages over."""
 
 
 _FEW = 4
-"""Draws of a bound that is integrated."""
+"""Draws of each bound in an integral."""
 
 
 _SLACK = 0.97
-"""Share of a cell's integral that the quadrature is sure of."""
+"""Factor on a cell's integral that allows for the error of the quadrature."""
 
 
 _DRAWS = 16
+"""Draws of the bound that should be tighter than a bound of one draw."""
 
 
 _REPEATS = 64
+"""Repetitions of the bound of one draw."""
 
 
 _EVENTS = 60
+"""Events whose bounds of one and of more draws are compared."""
 
 
 def bound(generator: Generator, given: Given, draws: int, seed: int = 0) -> Tensor:
-    """Bounds under a model, of chance as a seed has it."""
+    """Compute the bounds of events, `(N,)` nats, with the random draws of a seed."""
     assert isinstance(generator, LikelihoodBound)
     return scoped(lambda: generator.log_prob_bound(*copied(given), draws=draws), seed)
 
 
 def bound_shape(subject: Subject) -> None:
-    """`log_prob_bound` gives one finite number for each event, of any number of draws."""
+    """`log_prob_bound` returns one finite number per event, for any number of draws."""
     for case in subject.having(LikelihoodBound):
         for count, draws in ((37, 1), (1, 3), (37, 3)):
-            found = bound(case.wide, case.given(count), draws)
+            bounds = bound(case.wide, case.given(count), draws)
             expect(
-                tuple(found.shape) == (count,),
-                f"On {case.name}, log_prob_bound of {count} events has the shape {tuple(found.shape)}.",
+                tuple(bounds.shape) == (count,),
+                f"On {case.name}, log_prob_bound of {count} events has shape {tuple(bounds.shape)}, not {(count,)}.",
             )
-            expect(bool(found.isfinite().all()), f"On {case.name}, log_prob_bound is not finite for some events.")
+            expect(bool(bounds.isfinite().all()), f"On {case.name}, log_prob_bound is not finite for some events.")
 
 
 def bound_lies_below(subject: Subject) -> None:
-    """The bound promises no region more probability than the model's own samples show there, nor more than 1 to all."""
-    judged = 0
+    """The bound gives no region more probability than the model's own samples do, and no more than 1 in total."""
+    checked = 0
     for case in subject.having(LikelihoodBound):
         grid = None if case.data.missing else grid_of(case, 10_000, 400, 50)
         if grid is None:
             continue
-        judged += 1
+        checked += 1
         repeats = max(4, _NUMBERS // len(grid.events))
-        found = torch.stack([bound(case.wide, (grid.events,), _FEW, seed) for seed in range(repeats)])
-        logs, variance = found.mean(0), found.var(0) / repeats
+        bounds = torch.stack([bound(case.wide, (grid.events,), _FEW, seed) for seed in range(repeats)])
+        logs, variance = bounds.mean(0), bounds.var(0) / repeats
         total, coarse = grid.integral(logs)
         expect(
             total < 1.01 + 3 * abs(total - coarse),
-            f"On {case.name}, the bound integrates to {total:.4g}, and what lies below a density to 1 at most.",
+            f"On {case.name}, the bound integrates to {total:.4g}. A lower bound of a density integrates to at most 1.",
         )
         _check_cells(case, grid, (logs + grid.log_weights).exp(), variance)
-    if not judged:
-        raise DoesNotApply("no toy that it takes can be integrated over")
+    if not checked:
+        raise DoesNotApply("no toy dataset that it accepts can be integrated over")
 
 
 def _check_cells(case: Case, grid: Grid, mass: Tensor, variance: Tensor) -> None:
-    """Hold the bound's share of every cell to what samples say that it may be at most.
+    """Check that the bound claims no more probability for a cell than the samples there allow.
 
     Arguments:
-        mass: of the grid's events under the bound, `(M,)`.
-        variance: of its logarithm, by chance.
+        mass: probability mass of the grid's events under the bound, `(M,)`.
+        variance: variance of the log-mass, as bounds are averages of random draws, `(M,)`.
     """
     samples = scoped(lambda: case.wide.sample(_SAMPLES)).double()
-    where, drawn = grid.cells(grid.events), grid.cells(samples)
-    count = int(torch.cat([where, drawn]).max()) + 1
+    cell_of_node, cell_of_sample = grid.cells(grid.events), grid.cells(samples)
+    cells = int(torch.cat([cell_of_node, cell_of_sample]).max()) + 1
     claimed, error = (
-        torch.zeros(count, dtype=torch.float64).index_add_(0, where, take_part)
-        for take_part in (mass, mass.square() * variance)
+        torch.zeros(cells, dtype=torch.float64).index_add_(0, cell_of_node, values)
+        for values in (mass, mass.square() * variance)  # Var(exp(l)) is about exp(l)² Var(l)
     )
     least = (_SLACK * claimed - 6 * error.sqrt()).clamp(0.0, 1.0)
-    seen = torch.bincount(drawn, minlength=count)
-    unlikely = stats.binom.cdf(seen.numpy(), _SAMPLES, least.numpy())
-    worst = int(unlikely.argmin())
+    counts = torch.bincount(cell_of_sample, minlength=cells)
+    p_values = stats.binom.cdf(counts.numpy(), _SAMPLES, least.numpy())
+    worst = int(p_values.argmin())
     expect(
-        unlikely[worst] > FALSE_ALARMS / count,
-        f"On {case.name}, the bound gives a region the probability {claimed[worst]:.3g}, and {int(seen[worst])} of "
-        f"{_SAMPLES} samples lie there.",
+        p_values[worst] > FALSE_ALARMS / cells,  # Bonferroni: any of the cells may raise the alarm
+        f"On {case.name}, the bound gives a region the probability {claimed[worst]:.3g}, but only "
+        f"{int(counts[worst])} of {_SAMPLES} samples lie there.",
     )
 
 
 def bound_tightens(subject: Subject) -> None:
-    """With more draws the bound lies higher on average, unless one draw leaves nothing to chance."""
+    """More draws raise the bound on average, unless the bound does not depend on the draws."""
     for case in subject.principal:
-        fresh = case.parts().generator.double().eval()  # draws of which differ more than those of a trained one
+        # Weights of an untrained model vary more, so the gain from more draws is easier to see.
+        fresh = case.parts().generator.double().eval()
         if not isinstance(fresh, LikelihoodBound):
             continue
         given = take_part(case.given(), slice(_EVENTS))
@@ -123,11 +129,16 @@ def bound_tightens(subject: Subject) -> None:
         error = ((one.var(0) / len(one) + many.var(0) / len(many)).sum().sqrt() / len(gains)).item()
         expect(
             gain > -6 * error - 1e-9,
-            f"On {case.name}, the bound of {_DRAWS} draws lies {-gain:.3g} nats below that of one.",
+            f"On {case.name}, the bound of {_DRAWS} draws lies {-gain:.3g} nats below the bound of one draw.",
         )
-        due = (one - many.mean(0)).exp().var(0).mean().item() / 2  # of a logarithm of a mean, where draws differ little
+        # For importance weights w of mean 1 and small variance, log E[w] - E[log w] is about Var(w) / 2: the gap that
+        # one draw leaves and many close. Only a gap well above the noise can be demanded.
+        due = (one - many.mean(0)).exp().var(0).mean().item() / 2
         if one.var(0).mean() > 1e-12 and due > 10 * error:
-            expect(gain > 4 * error, f"On {case.name}, the bound of {_DRAWS} draws lies no higher than that of one.")
+            expect(
+                gain > 4 * error,
+                f"On {case.name}, the bound of {_DRAWS} draws is no higher than the bound of one draw.",
+            )
 
 
 PROMISES = tuple(Promise.of(check, "likelihood-bound") for check in (bound_shape, bound_lies_below, bound_tightens))

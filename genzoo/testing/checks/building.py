@@ -1,4 +1,4 @@
-"""Promises about building a model for data of some form."""
+"""Promises about building a model for a dataset."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OF_IMAGES = ("pixel", "image", "level", "step", "bounds", "channel", "height", 
 
 
 def builds(subject: Subject) -> None:
-    """It is built for data of every modality that it claims; data that do not suit it are refused, never crashed on."""
+    """The model builds for data of each modality it claims, and raises ConfigError or DataError for unsuitable data."""
     built = set()
     for name, dataset in toys().items():
         if not subject.takes(dataset.spec):
@@ -32,19 +32,22 @@ def builds(subject: Subject) -> None:
             continue
         built.add(dataset.spec.modality)
         generator, discriminator = parts.generator, parts.discriminator
-        expect(isinstance(generator, Generator), f"On {name}, its generator is a {type(generator).__name__}.")
+        expect(
+            isinstance(generator, Generator),
+            f"On {name}, its generator is a {type(generator).__name__}, which is not a genzoo.Generator.",
+        )
         expect(
             discriminator is None or isinstance(discriminator, Discriminator),
-            f"On {name}, its discriminator is a {type(discriminator).__name__}.",
+            f"On {name}, its discriminator is a {type(discriminator).__name__}, which is not a genzoo.Discriminator.",
         )
         measures_of(generator, dataset.spec)
     expect(not subject.misshapen, subject.misshapen)
     for modality in subject.entry.spec.modalities:
-        expect(modality in built, f"It claims data of modality {modality!r}, and is built for none of the toys.")
+        expect(modality in built, f"It claims modality {modality!r}, but builds for no toy dataset of it.")
 
 
 def refuses_by_name(subject: Subject) -> None:
-    """What it does not take is refused with a sentence that names the column, its kind or what is wrong with images."""
+    """Errors about unsuitable data name the column, its kind, or the property of the images at fault."""
     for name, dataset in toys().items():
         try:
             _built(subject, dataset.spec)
@@ -52,16 +55,17 @@ def refuses_by_name(subject: Subject) -> None:
             continue  # see 'builds'
         except (ConfigError, DataError) as error:
             if not subject.takes(dataset.spec):
-                continue  # the core says so
-            said = str(error.__cause__ or error)
+                continue  # the error is the core's, not the model's
+            message = str(error.__cause__ or error)
             expect(
-                any(word in said.lower() for word in _words(dataset.spec)),
-                f"It refuses {dataset.spec.describe()} ({name}) with {said!r}, which does not say what about them.",
+                any(word in message.lower() for word in _words(dataset.spec)),
+                f"On {dataset.spec.describe()} ({name}) it raises {message!r}, which does not say what is wrong with "
+                f"these data.",
             )
 
 
 def announces_capabilities(subject: Subject) -> None:
-    """Its generator has no capability that its spec does not announce, and with some options each that it does."""
+    """The generator has only capabilities that its spec announces, and has each of them with some choice of options."""
     announced = subject.entry.spec.capabilities
     found: set[str] = set()
     for case in subject.cases.values():
@@ -87,7 +91,7 @@ def _built(subject: Subject, data: DataSpec) -> Any:
 
 
 def _words(data: DataSpec) -> Iterator[str]:
-    """Words, one of which says what about data is refused."""
+    """Yield words about such data; a helpful error contains at least one of them."""
     if data.modality == "image":
         yield from _OF_IMAGES
     else:
@@ -97,7 +101,7 @@ def _words(data: DataSpec) -> Iterator[str]:
 
 
 def _variants(subject: Subject) -> Iterator[dict[str, Any]]:
-    """Options with one choice made otherwise."""
+    """Yield the options with one of the choices changed."""
     for name, field in options_class(subject.entry).model_json_schema().get("properties", {}).items():
         choices = field.get("anyOf", [field])
         values = itertools.chain.from_iterable(choice.get("enum", ()) for choice in choices)

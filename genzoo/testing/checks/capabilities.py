@@ -1,4 +1,7 @@
-"""Promises of latent vectors, components and imputation, and of all answers together."""
+"""Promises about latent vectors, components and imputation, and about all capabilities together.
+
+A `Question` is one method of a capability, such as `encode`. The promises in `ANSWER` put every question to a model.
+"""
 
 from __future__ import annotations
 
@@ -31,14 +34,15 @@ Given = tuple[Tensor, ...]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One thing that generators with a capability can be asked.
+    """One method of a capability.
 
     Arguments:
-        name: the method's.
-        capability: whose method it is.
-        ask: of a generator and what it is given: events, maybe with a mask of missing values, or latent vectors.
-        chance: whether the answer may depend on chance.
-        latent: whether it is given latent vectors.
+        name: name of the method.
+        capability: class of the capability.
+        ask: calls the method. Takes a generator and its inputs: events, perhaps with a mask of missing values, or
+            latent vectors.
+        chance: whether the answer may be random. Defaults to False.
+        latent: whether the input is latent vectors. Defaults to False.
     """
 
     name: str
@@ -49,7 +53,7 @@ class Question:
 
 
 def holed(given: Given) -> tuple[Tensor, Tensor]:
-    """Events with a mask of missing values: their own, or else every other place of every other event."""
+    """Return events with a mask of missing values: their own, or else every other number of every other event."""
     if len(given) == 2:
         return given[0], given[1]
     x = given[0]
@@ -75,12 +79,12 @@ QUESTIONS = (
 
 
 def questions(generator: Generator) -> Iterator[Question]:
-    """Those that a generator has an answer to."""
+    """Return the questions that a generator can answer."""
     return (question for question in QUESTIONS if isinstance(generator, question.capability))
 
 
 def material(case: Case, question: Question, count: int, dtype: torch.dtype = torch.float64) -> Given:
-    """What a question is about: the first `count` events, or as many latent vectors."""
+    """Return the input of a question: the first `count` events, or as many latent vectors."""
     if not question.latent:
         return case.given(count, dtype)
     decoder = case.wide
@@ -89,32 +93,32 @@ def material(case: Case, question: Question, count: int, dtype: torch.dtype = to
 
 
 def answer(question: Question, generator: Generator, given: Given) -> Tensor:
-    """What a generator says, always in the same random scope."""
+    """Put a question to a generator, always in the same random scope."""
     return scoped(lambda: question.ask(generator, copied(given)))
 
 
 def take_part(given: Given, rows: slice | Tensor) -> Given:
-    """Some of the events."""
+    """Return some of the events."""
     return tuple(tensor[rows] for tensor in given)
 
 
 def stands_alone(case: Case, question: Question) -> None:
-    """Hold a generator to saying the same of an event alone, in another order and in other company."""
+    """Check that the answer for an event is the same alone, in another order and in a smaller batch."""
     generator, given = case.wide, material(case, question, 37)
     whole = answer(question, generator, given)
     backwards = torch.arange(36, -1, -1)
-    found = {
+    others = {
         "in another order": answer(question, generator, take_part(given, backwards))[backwards],
         "alone": torch.cat([answer(question, generator, take_part(given, slice(row, row + 1))) for row in range(5)]),
-        "in other company": answer(question, generator, take_part(given, slice(5)))[:5],
+        "in a smaller batch": answer(question, generator, take_part(given, slice(5)))[:5],
     }
-    for how, other in found.items():
+    for how, other in others.items():
         same = torch.allclose(other.double(), whole[: len(other)].double(), rtol=1e-6, atol=1e-8, equal_nan=True)
-        expect(same, f"On {case.name}, {question.name} says something else of an event {how}.")
+        expect(same, f"On {case.name}, {question.name} gives a different result for an event {how}.")
 
 
 def answers_stand_alone(subject: Subject) -> None:
-    """What it says of an event, or of a latent vector, does not depend on the others in the batch."""
+    """The result for an event, or for a latent vector, does not depend on the rest of the batch."""
     for case in subject.cases.values():
         for question in questions(case.wide):
             if not question.chance and question is not LOG_PROB:
@@ -122,25 +126,23 @@ def answers_stand_alone(subject: Subject) -> None:
 
 
 def answers_to_odd_batches(subject: Subject) -> None:
-    """Of no event, of one and of 37 it says as many things as there are events."""
+    """Every method takes batches of 0, 1 and 37 events and returns one result per event."""
     for case in subject.cases.values():
         generator = case.wide
         for n in (0, 1, 37):
             for question in questions(generator):
-                found = answer(question, generator, material(case, question, n))
+                result = answer(question, generator, material(case, question, n))
                 expect(
-                    len(found) == n,
-                    f"On {case.name}, {question.name} of {n} events has the shape {tuple(found.shape)}.",
+                    len(result) == n,
+                    f"On {case.name}, {question.name} of {n} events has shape {tuple(result.shape)}.",
                 )
         drawn = scoped(lambda generator=generator: generator.sample(0))  # type: ignore[misc]
-        expect(
-            tuple(drawn.shape) == (0, *case.data.event_shape),
-            f"On {case.name}, sample(0) has the shape {tuple(drawn.shape)}.",
-        )
+        wanted = (0, *case.data.event_shape)
+        expect(tuple(drawn.shape) == wanted, f"On {case.name}, sample(0) has shape {tuple(drawn.shape)}, not {wanted}.")
 
 
 def answers_change_nothing(subject: Subject) -> None:
-    """Being asked or sampled from changes neither its weights and buffers nor what it was given."""
+    """Sampling and the model's other methods change neither its weights and buffers nor their inputs."""
     for case in subject.cases.values():
         generator = case.generator()
         before = {name: value.clone() for name, value in generator.state_dict().items()}
@@ -149,15 +151,15 @@ def answers_change_nothing(subject: Subject) -> None:
             kept = tuple(tensor.clone() for tensor in given)
             scoped(lambda question=question, generator=generator, given=given: question.ask(generator, given))  # type: ignore[misc]
             same = all(map(torch.equal, given, kept))
-            expect(same, f"On {case.name}, {question.name} changes what it is given.")
+            expect(same, f"On {case.name}, {question.name} changes its input.")
         scoped(lambda generator=generator: generator.sample(37))  # type: ignore[misc]
         for name, value in generator.state_dict().items():
             same = torch.equal(value, before[name])
-            expect(same, f"On {case.name}, its {name!r} is another after it was asked and sampled from.")
+            expect(same, f"On {case.name}, calling the model's methods or sampling from it changes {name!r}.")
 
 
 def both_precisions(subject: Subject) -> None:
-    """In float32 and in float64 it answers in that type, and alike."""
+    """Results in float32 and in float64 have that dtype and agree."""
     for case in subject.cases.values():
         narrow = case.generator(torch.float32)
         for question in questions(narrow):
@@ -177,7 +179,8 @@ def both_precisions(subject: Subject) -> None:
             far = ((rough.double() - exact).abs() / scale)[exact.isfinite()]
             expect(
                 bool((far < 1e-3).double().mean() > 0.9),
-                f"On {case.name}, {question.name} differs by {far.max():.1e} of its size between float32 and float64.",
+                f"On {case.name}, {question.name} in float32 and in float64 differ by up to {far.max():.1e} of their "
+                f"mean size.",
             )
 
 
@@ -188,25 +191,26 @@ ANSWER = tuple(
 
 
 def posterior_sums_to_one(subject: Subject) -> None:
-    """`log_posterior` gives every event a probability for each component, which sum to 1."""
+    """`log_posterior` returns a log-probability per event and component; the probabilities of an event sum to 1."""
     for case in subject.having(Components):
         module = case.wide
         assert isinstance(module, Components)
         for n in (1, 37):
-            found = scoped(lambda module=module, n=n, case=case: module.log_posterior(*case.given(n)))  # type: ignore[misc]
+            posterior = scoped(lambda module=module, n=n, case=case: module.log_posterior(*case.given(n)))  # type: ignore[misc]
             expect(
-                found.ndim == 2 and len(found) == n,
-                f"On {case.name}, log_posterior of {n} events has the shape {tuple(found.shape)} and not ({n}, K).",
+                posterior.ndim == 2 and len(posterior) == n,
+                f"On {case.name}, log_posterior of {n} events has shape {tuple(posterior.shape)}, not ({n}, K).",
             )
-            total = found.exp().sum(1)
+            total = posterior.exp().sum(1)
             expect(
                 torch.allclose(total, torch.ones_like(total), atol=1e-6),
-                f"On {case.name}, the probabilities of components sum to {total[(total - 1).abs().argmax()]:.6g}.",
+                f"On {case.name}, the probabilities of components sum to {total[(total - 1).abs().argmax()]:.6g}, "
+                f"not to 1.",
             )
 
 
 def outliers_have_a_component(subject: Subject) -> None:
-    """The component of outliers is one of the posterior's, and gets events far from all others."""
+    """`outlier` is the index of a component, and events far from all data most probably belong to it."""
     for case in subject.having(Outliers):
         module = case.wide
         assert isinstance(module, Outliers)
@@ -217,16 +221,19 @@ def outliers_have_a_component(subject: Subject) -> None:
         )
         expect(
             0 <= module.outlier < posterior.shape[1],
-            f"On {case.name}, outliers are component {module.outlier} of {posterior.shape[1]}.",
+            f"On {case.name}, outlier is {module.outlier}, which is not the index of one of {posterior.shape[1]} "
+            f"components.",
         )
         expect(
             covered.dtype == torch.bool and tuple(covered.shape) == (37,),
-            f"On {case.name}, covers gives {covered.dtype} of the shape {tuple(covered.shape)} of 37 events.",
+            f"On {case.name}, covers of 37 events is {covered.dtype} of shape {tuple(covered.shape)}, not torch.bool "
+            f"of shape (37,).",
         )
         far = given[0] + 1e3 * (1.0 + given[0].abs().amax(0))
         named = scoped(lambda module=module, far=far: module.log_posterior(far)).argmax(1)  # type: ignore[misc]
         expect(
-            bool((named == module.outlier).all()), f"On {case.name}, events far from everything seen are no outliers."
+            bool((named == module.outlier).all()),
+            f"On {case.name}, some events far from all data belong to another component than outliers.",
         )
 
 
@@ -237,24 +244,24 @@ _EVENTS = 20
 
 
 def imputation_keeps_observed(subject: Subject) -> None:
-    """`impute` gives observed values back to the last bit, and fills in every missing one with one that exists."""
+    """`impute` returns observed values bit for bit, and fills in every missing value with a valid one."""
     for case in subject.having(Imputation):
         module = case.wide
         assert isinstance(module, Imputation)
         x, missing = holed(case.given(_EVENTS))
         for draw in (False, True):
-            found = scoped(functools.partial(module.impute, *copied((x, missing)), draw=draw))
+            filled = scoped(functools.partial(module.impute, *copied((x, missing)), draw=draw))
             expect(
-                found.shape == x.shape,
-                f"On {case.name}, impute gives the shape {tuple(found.shape)} for {tuple(x.shape)}.",
+                filled.shape == x.shape,
+                f"On {case.name}, impute of events of shape {tuple(x.shape)} has shape {tuple(filled.shape)}.",
             )
-            same = torch.equal(found[~missing], x[~missing])
-            expect(same, f"On {case.name}, impute{' with draw' * draw} changes values that were observed.")
-            _check_filled(case, found, missing, draw)
+            same = torch.equal(filled[~missing], x[~missing])
+            expect(same, f"On {case.name}, impute{' with draw=True' * draw} changes observed values.")
+            _check_filled(case, filled, missing, draw)
 
 
 def imputation_draws(subject: Subject) -> None:
-    """With `draw`, `impute` draws in the core's random scope: the same scope the same values, other scopes others."""
+    """With `draw=True`, `impute` draws from the core's random scope: equal scopes give equal values, others do not."""
     for case in subject.having(Imputation):
         module = case.wide
         assert isinstance(module, Imputation)
@@ -263,47 +270,50 @@ def imputation_draws(subject: Subject) -> None:
             scoped(lambda module=module, x=x, missing=missing: module.impute(*copied((x, missing)), draw=True), seed)  # type: ignore[misc]
             for seed in (1, 1, 2)
         )
-        expect(torch.equal(first, again), f"On {case.name}, impute draws other values in the same scope.")
-        expect(not torch.equal(first, other), f"On {case.name}, impute draws the same values in other scopes.")
+        expect(torch.equal(first, again), f"On {case.name}, impute draws different values in the same scope.")
+        expect(not torch.equal(first, other), f"On {case.name}, impute draws the same values in different scopes.")
 
 
-def _check_filled(case: Case, found: Tensor, missing: Tensor, draw: bool) -> None:
-    expect(bool(found.isfinite().all()), f"On {case.name}, impute leaves values that are not finite.")
-    for place, values, gone in zip(event_values_of(case), found.flatten(1).T, missing.flatten(1).T, strict=True):
+def _check_filled(case: Case, filled: Tensor, missing: Tensor, draw: bool) -> None:
+    expect(bool(filled.isfinite().all()), f"On {case.name}, impute leaves values that are not finite.")
+    for place, values, gone in zip(event_values_of(case), filled.flatten(1).T, missing.flatten(1).T, strict=True):
+        # A mean of two codes is a probability, and a valid value; a mean of three or more codes is not.
         if place.levels is not None and case.data.modality == "table" and (draw or len(place.levels) > 2):
             near = (values[gone][:, None] - place.levels).abs().amin(1)
-            expect(bool((near < 1e-5).all()), f"On {case.name}, impute fills {place.name} with what is no code of it.")
+            expect(
+                bool((near < 1e-5).all()), f"On {case.name}, impute fills {place.name} with values that are not codes."
+            )
 
 
 IMPUTATION = (Promise.of(imputation_keeps_observed, "imputation"), Promise.of(imputation_draws, "imputation"))
 
 
 def decode_shape(subject: Subject) -> None:
-    """The prior draws vectors of `latent` numbers, and `decode` turns each into a finite event."""
+    """`prior_sample` draws vectors of `latent` numbers, and `decode` turns each into a finite event."""
     for case in subject.having(Decoder):
         decoder = case.wide
         assert isinstance(decoder, Decoder)
         expect(
             isinstance(decoder.latent, int) and decoder.latent > 0,
-            f"On {case.name}, its latent vectors have {decoder.latent!r} dimensions.",
+            f"On {case.name}, latent is {decoder.latent!r}, which is not a positive whole number.",
         )
         for n in (1, 37):
             z = scoped(lambda decoder=decoder, n=n: decoder.prior_sample(n))  # type: ignore[misc]
             expect(
                 tuple(z.shape) == (n, decoder.latent),
-                f"On {case.name}, prior_sample({n}) has the shape {tuple(z.shape)} and not {(n, decoder.latent)}.",
+                f"On {case.name}, prior_sample({n}) has shape {tuple(z.shape)}, not {(n, decoder.latent)}.",
             )
             x = scoped(lambda decoder=decoder, z=z: decoder.decode(z.clone()))  # type: ignore[misc]
             wanted = (n, *case.data.event_shape)
             expect(
                 tuple(x.shape) == wanted,
-                f"On {case.name}, decode of {n} vectors has the shape {tuple(x.shape)} and not {wanted}.",
+                f"On {case.name}, decode of {n} vectors has shape {tuple(x.shape)}, not {wanted}.",
             )
-            expect(bool(x.isfinite().all()), f"On {case.name}, decoded events hold numbers that are not finite.")
+            expect(bool(x.isfinite().all()), f"On {case.name}, decode returns numbers that are not finite.")
 
 
 def encode_shape(subject: Subject) -> None:
-    """`encode` gives a finite latent vector for each event, as long as `decode` takes it where the model decodes."""
+    """`encode` returns one finite latent vector per event, of length `latent` if the model also decodes."""
     for case in subject.having(Encoder):
         encoder = case.wide
         assert isinstance(encoder, Encoder)
@@ -312,13 +322,13 @@ def encode_shape(subject: Subject) -> None:
             length = encoder.latent if isinstance(encoder, Decoder) else z.shape[-1]
             expect(
                 tuple(z.shape) == (n, length),
-                f"On {case.name}, encode of {n} events has the shape {tuple(z.shape)} and not {(n, length)}.",
+                f"On {case.name}, encode of {n} events has shape {tuple(z.shape)}, not {(n, length)}.",
             )
-            expect(bool(z.isfinite().all()), f"On {case.name}, latent vectors hold numbers that are not finite.")
+            expect(bool(z.isfinite().all()), f"On {case.name}, encode returns numbers that are not finite.")
 
 
 def reconstruct_shape(subject: Subject) -> None:
-    """`reconstruct` gives an event for each event, of its shape and finite."""
+    """`reconstruct` returns finite events of the same shape as its input."""
     for case in subject.having(Reconstruction):
         module = case.wide
         assert isinstance(module, Reconstruction)
@@ -326,9 +336,9 @@ def reconstruct_shape(subject: Subject) -> None:
         x = scoped(lambda module=module, given=given: module.reconstruct(*copied(given)))  # type: ignore[misc]
         expect(
             x.shape == given[0].shape,
-            f"On {case.name}, reconstructions have the shape {tuple(x.shape)} and not {tuple(given[0].shape)}.",
+            f"On {case.name}, reconstruct returns shape {tuple(x.shape)}, not {tuple(given[0].shape)}.",
         )
-        expect(bool(x.isfinite().all()), f"On {case.name}, reconstructions hold numbers that are not finite.")
+        expect(bool(x.isfinite().all()), f"On {case.name}, reconstruct returns numbers that are not finite.")
 
 
 LATENT = (

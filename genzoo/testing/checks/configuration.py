@@ -24,47 +24,48 @@ _LOW, _HIGH = ("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")
 
 
 def _classes(subject: Subject) -> Iterator[tuple[str, type[BaseModel]]]:
-    """The option classes of a model and of its objectives, and whose they are."""
+    """Yield the option classes of a model and of its objectives, each with its owner."""
     yield "the model", options_class(subject.entry)
     for name in subject.entry.spec.objectives:
         yield f"objective {name!r}", options_class(get_registry().objective_of(subject.entry, name))
 
 
 def options_round_trip(subject: Subject) -> None:
-    """Options written as JSON and read again are the same options."""
+    """Options stay the same when written to JSON and read back."""
     for whose, cls in _classes(subject):
         options = cls.model_validate(subject.options if whose == "the model" else {})
         again = cls.model_validate(json.loads(json.dumps(options.model_dump(mode="json"))))
-        expect(again == options, f"The options of {whose} come back from JSON as {again!r} and were {options!r}.")
+        expect(again == options, f"The options of {whose} were {options!r} and come back from JSON as {again!r}.")
 
 
 def options_refuse_unknown(subject: Subject) -> None:
-    """An option that does not exist is refused, also within groups of options."""
+    """Unknown options raise an error, also in groups of options."""
     for whose, cls in _classes(subject):
         for path in (), *_groups(cls):
-            asked: dict[str, Any] = {"no-such-option": 1}
+            options: dict[str, Any] = {"no-such-option": 1}
             for name in reversed(path):
-                asked = {name: asked}
+                options = {name: options}
             expect(
-                _refuses(cls, asked),
-                f"The options of {whose} take {json.dumps(asked)} in silence. Let them derive from genzoo.Settings.",
+                _rejects(cls, options),
+                f"The options of {whose} ignore the unknown {json.dumps(options)}. Derive their class from "
+                f"genzoo.Settings.",
             )
 
 
 def options_are_bounded(subject: Subject) -> None:
-    """Every number among the options has a smallest and a largest value, and is finite."""
+    """Every numeric option has a minimum and a maximum, and rejects NaN and infinity."""
     for whose, cls in _classes(subject):
         for name, number in _numbers(cls):
-            for bounds, kind in ((_LOW, "smallest (ge or gt)"), (_HIGH, "largest (le or lt)")):
-                expect(any(bound in number for bound in bounds), f"Option {name!r} of {whose} has no {kind} value.")
+            for bounds, kind in ((_LOW, "minimum (ge or gt)"), (_HIGH, "maximum (le or lt)")):
+                expect(any(bound in number for bound in bounds), f"Option {name!r} of {whose} has no {kind}.")
         for name, field in cls.model_json_schema().get("properties", {}).items():
             if any(option.get("type") in ("integer", "number") for option in _choices(field)):
                 for bad in (math.nan, math.inf, -math.inf):
-                    expect(_refuses(cls, {name: bad}), f"Option {name!r} of {whose} takes {bad}.")
+                    expect(_rejects(cls, {name: bad}), f"Option {name!r} of {whose} accepts {bad}.")
 
 
 def options_are_described(subject: Subject) -> None:
-    """Every option has a default and a description, from which help and model cards are made."""
+    """Every option has a default and a description; help and model cards are generated from them."""
     for whose, cls in _classes(subject):
         for name, field in cls.model_fields.items():
             expect(bool(field.description), f"Option {name!r} of {whose} has no description.")
@@ -72,26 +73,26 @@ def options_are_described(subject: Subject) -> None:
 
 
 def options_hold_at_bounds(subject: Subject) -> None:
-    """At the smallest and the largest value of every number the model is built, or refused with a sentence."""
+    """With any numeric option at its minimum or maximum, the model builds or raises ConfigError or DataError."""
     cls = options_class(subject.entry)
     for name, field in cls.model_json_schema().get("properties", {}).items():
         for number in _choices(field):
             for value in _ends(number):
-                if not _refuses(cls, {**subject.options, name: value}):
+                if not _rejects(cls, {**subject.options, name: value}):
                     _build(subject, {**subject.options, name: value})
 
 
 def _build(subject: Subject, options: Mapping[str, Any]) -> None:
     for case in subject.principal:
         try:
-            with torch.device("meta"):  # the largest models are larger than memory
+            with torch.device("meta"):  # the largest models do not fit in memory
                 build_model(subject.entry, options, case.data)
         except (ConfigError, DataError):
             continue
 
 
 def _ends(number: Schema) -> Iterator[float]:
-    """The values at both ends of what a number may be."""
+    """Yield the smallest and the largest value of a number, if its schema has them."""
     whole = number.get("type") == "integer"
     for key, towards in (("minimum", 0), ("maximum", 0), ("exclusiveMinimum", 1), ("exclusiveMaximum", -1)):
         if key in number and "enum" not in number:
@@ -99,17 +100,17 @@ def _ends(number: Schema) -> Iterator[float]:
             yield int(end) + towards if whole else math.nextafter(end, math.inf * towards) if towards else float(end)
 
 
-def _refuses(cls: type[BaseModel], asked: Mapping[str, Any]) -> bool:
-    """Whether options are refused."""
+def _rejects(cls: type[BaseModel], options: Mapping[str, Any]) -> bool:
+    """Return whether a class of options rejects some options."""
     try:
-        cls.model_validate(asked)
+        cls.model_validate(options)
     except ValidationError:
         return True
     return False
 
 
 def _groups(cls: type[BaseModel]) -> Iterator[tuple[str, ...]]:
-    """The paths of options that are themselves classes of options."""
+    """Yield the paths of options that are themselves groups of options."""
     for name, field in cls.model_fields.items():
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel):
@@ -118,7 +119,7 @@ def _groups(cls: type[BaseModel]) -> Iterator[tuple[str, ...]]:
 
 
 def _numbers(cls: type[BaseModel]) -> Iterator[tuple[str, Schema]]:
-    """Every number among the options of a class, by the option's name, with its JSON schema."""
+    """Yield every number among the options of a class: the option's name and the number's JSON schema."""
     schema = cls.model_json_schema()
     for name, field in schema.get("properties", {}).items():
         for number in _within(field, schema.get("$defs", {})):
@@ -126,7 +127,7 @@ def _numbers(cls: type[BaseModel]) -> Iterator[tuple[str, Schema]]:
 
 
 def _within(field: Schema, definitions: Schema) -> Iterator[Schema]:
-    """The numbers within a field: itself, those of a list, of a choice or of a group."""
+    """Yield the numbers in a field: the field itself, or the numbers in its list, choice or group."""
     if "enum" in field or "const" in field:
         return
     if field.get("type") in ("integer", "number"):
@@ -140,9 +141,9 @@ def _within(field: Schema, definitions: Schema) -> Iterator[Schema]:
 
 
 def _choices(field: Schema) -> list[Schema]:
-    """A field, or what it may be instead."""
-    found: list[Schema] = field.get("anyOf", [field])
-    return found
+    """Return the alternatives of a field, or the field itself if it has none."""
+    alternatives: list[Schema] = field.get("anyOf", [field])
+    return alternatives
 
 
 PROMISES = tuple(

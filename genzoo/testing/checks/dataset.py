@@ -20,14 +20,14 @@ from genzoo.testing.checks.randomness import chance
 from genzoo.testing.promise import DoesNotApply, Promise, expect
 
 _LOOKED_AT = 2_000
-"""Rows that are looked at."""
+"""Number of rows that are checked."""
 
 
 class DatasetSubject:
-    """A dataset of the zoo.
+    """The dataset under test.
 
     Arguments:
-        name: its name or id.
+        name: name or id of the dataset.
     """
 
     kind = "datasets"
@@ -37,18 +37,18 @@ class DatasetSubject:
 
     @functools.cached_property
     def entry(self) -> Entry[DatasetSpec]:
-        """The dataset in the zoo.
+        """The dataset's entry in the registry.
 
         Raises:
-            ConfigError: there is none of that name.
+            ConfigError: no dataset has that name.
         """
         return get_registry().datasets.get(self.name)
 
     def load(self) -> Dataset:
-        """The events, without a network.
+        """Load the events with the network cut off.
 
         Raises:
-            DoesNotApply: they cannot be had without one.
+            DoesNotApply: they do not load offline.
         """
         try:
             with _without_network():
@@ -58,93 +58,94 @@ class DatasetSubject:
 
     @functools.cached_property
     def dataset(self) -> Dataset:
-        """The events."""
+        """The dataset, loaded."""
         return self.load()
 
     @functools.cached_property
     def events(self) -> np.ndarray[Any, np.dtype[Any]]:
-        """Some of the events, in order."""
+        """The first events, in order."""
         return np.asarray(self.dataset.events[:_LOOKED_AT])
 
 
-class _NetworkAsked(OSError):  # noqa: N818 - named for what somebody did
-    """Somebody asked for the network where there is none."""
+class _NoNetwork(OSError):  # noqa: N818 - named for the cause
+    """A dataset tried to use the network while it was cut off."""
 
 
 def _without_network() -> Any:
-    def refuse(*_: Any, **__: Any) -> Any:
-        raise _NetworkAsked("there is no network")
+    def fail(*_: Any, **__: Any) -> Any:
+        raise _NoNetwork("there is no network")
 
-    return mock.patch.multiple(socket, create_connection=refuse, getaddrinfo=refuse)
+    return mock.patch.multiple(socket, create_connection=fail, getaddrinfo=fail)
 
 
-def _asked_network(error: BaseException | None) -> bool:
+def _needed_network(error: BaseException | None) -> bool:
     while error is not None:
-        if isinstance(error, _NetworkAsked) or "there is no network" in str(error):
+        if isinstance(error, _NoNetwork) or "there is no network" in str(error):
             return True
         error = error.__cause__ or error.__context__
     return False
 
 
 def loads_or_says_why(subject: DatasetSubject) -> None:
-    """Without a network it loads, or says in a sentence where its files belong."""
+    """The dataset loads offline, or its error says where to put its files."""
     try:
         with _without_network():
             open_dataset(DataSettings(source=subject.entry.id), get_registry())
     except GenzooError as error:
-        expect(_asked_network(error), f"It does not load: {error}")
+        expect(_needed_network(error), f"It does not load: {error}")
         expect(
             "GENZOO_DATA" in str(error) or "/" in str(error),
-            f"Without a network it says {str(error)!r}, and not where to put its files.",
+            f"Offline, its error is {str(error)!r}, which does not say where to put its files.",
         )
 
 
 def spec_fits_events(subject: DatasetSubject) -> None:
-    """Its events are what its spec says: of that modality, shape and type, within the bounds, on the grid."""
+    """Events match the spec: modality, shape, dtype, missing values, bounds and grid."""
     dataset, events = subject.dataset, subject.events
     spec = dataset.spec
     expect(
         spec.modality == subject.entry.spec.modality,
-        f"It is registered as {subject.entry.spec.modality}s and holds {spec.modality}s.",
+        f"It is registered with modality {subject.entry.spec.modality!r} and contains {spec.modality}s.",
     )
-    expect(
-        events.shape[1:] == spec.event_shape, f"Its events have the shape {events.shape[1:]}, not {spec.event_shape}."
-    )
+    expect(events.shape[1:] == spec.event_shape, f"Its events have shape {events.shape[1:]}, not {spec.event_shape}.")
     expect(
         np.dtype(events.dtype).name == spec.storage or spec.modality == "table",
-        f"Its events are {events.dtype}, and its spec says {spec.storage}.",
+        f"Its events are {events.dtype}, but its spec says {spec.storage}.",
     )
     gone = bool(np.isnan(events).any()) if events.dtype.kind == "f" else False
-    expect(spec.missing or not gone, "It has missing values, and its spec says that none are.")
+    expect(spec.missing or not gone, "It has missing values, but its spec says that it has none.")
     if spec.bounds is not None:
         low, high = np.nanmin(events), np.nanmax(events)
         inside = spec.bounds[0] <= low and high <= spec.bounds[1]
         expect(
-            inside, f"Its events lie in {low:g}..{high:g}, and its spec says {spec.bounds[0]:g}..{spec.bounds[1]:g}."
+            inside, f"Its events lie in {low:g}..{high:g}, but its spec says {spec.bounds[0]:g}..{spec.bounds[1]:g}."
         )
     if spec.quantum is not None:
         steps = (events.astype(np.float64) - (spec.bounds[0] if spec.bounds else 0.0)) / spec.quantum
         off = np.abs(steps - np.round(steps)).max()
-        expect(bool(off < 1e-6), f"Its events lie off the grid of step {spec.quantum:g} that its spec declares.")
+        expect(bool(off < 1e-6), f"Some events lie off the grid of step {spec.quantum:g} that its spec declares.")
     usable(dataset, subject.name)
 
 
 def loads_alike(subject: DatasetSubject) -> None:
-    """Loaded twice it is the same, whatever state the global generators are in."""
+    """Loading twice gives identical data, regardless of the global random generators."""
     with chance(1):
         one = subject.load().digest()
     with chance(2):
         two = subject.load().digest()
-    expect(one == two, "Loaded twice, its events differ.")
+    expect(one == two, "Two loads give different events.")
 
 
 def splits(subject: DatasetSubject) -> None:
-    """It has rows to train on, to choose by and to judge by, and a label for each event where it has labels."""
-    found = subject.dataset.split(SplitSettings(), 0)
-    for what, rows in (("train on", found.train), ("choose by", found.validation), ("judge by", found.test)):
-        expect(len(rows) > 0, f"Of its {len(subject.dataset)} events, none are left to {what}.")
+    """The dataset has training, validation and test rows, and one label per row if it has labels."""
+    split = subject.dataset.split(SplitSettings(), 0)
+    for name, rows in (("training", split.train), ("validation", split.validation), ("test", split.test)):
+        expect(len(rows) > 0, f"Its {len(subject.dataset)} rows leave none for {name}.")
     labels = subject.dataset.labels
-    expect(labels is None or len(labels) == len(subject.dataset), "It has another number of labels than of events.")
+    expect(
+        labels is None or len(labels) == len(subject.dataset),
+        f"It has {len(subject.dataset)} rows and {0 if labels is None else len(labels)} labels.",
+    )
 
 
 PROMISES = tuple(

@@ -1,4 +1,9 @@
-"""Promises of models whose density is known exactly."""
+"""Promises of models with an exact log-likelihood.
+
+Two promises complement each other. `log_prob_agrees_with_samples` compares the density with the model's samples, but
+cannot see a constant factor. `log_prob_integrates_to_one` finds it: if a density integrates to c instead of 1, every
+log-likelihood is off by log c, and comparisons between models are wrong.
+"""
 
 from __future__ import annotations
 
@@ -13,35 +18,35 @@ from genzoo.testing.sample_density import disagreement
 from genzoo.testing.subject import Case, Subject, copied, scoped
 
 _NODES, _PAIR = 2_000, 200
-"""Nodes of a number where an event holds one, and where it holds two."""
+"""Nodes of the quadrature: of the only continuous number of an event, and of each of two."""
 
 
 _PART = 4_000
-"""Events that are asked about at once: of networks, several times more take twice as long for each."""
+"""Events per call of `log_prob`. Larger batches leave the processor's cache and take twice as long per event."""
 
 
 _LEAST = 1e-3
-"""How far from 1 a density may integrate, besides what the quadrature is wrong by."""
+"""How far from 1 the integral of a density may be, on top of the error of the quadrature."""
 
 
 _ROUGH = 0.02
-"""How far the integral from half the nodes may lie from that of all, for these to be enough."""
+"""Largest difference between the integrals over all and over half the nodes for the grid to be fine enough."""
 
 
 _FAR = 1e6
-"""Times as far as events lie what lies far away."""
+"""Factor by which far-away events exceed the data."""
 
 
 _SMALL = 6
-"""Places of events that are walked among; larger ones only where a model takes no smaller."""
+"""Largest number of values per event for the test of samples; larger events only if the model takes no smaller ones."""
 
 
 _MARGINAL = 1e-2
-"""How far the density of a part may lie from the integral over the rest, in parts of its peak."""
+"""Largest error of a marginal density, as a share of its peak."""
 
 
 def log_prob(case: Case, *given: Tensor) -> Tensor:
-    """Log-densities under the trained model in float64, in parts that fit into a processor's cache."""
+    """Compute log-densities under the trained model in float64, `(N,)`, a part of the events at a time."""
     generator = case.wide
     assert isinstance(generator, Likelihood)
     parts = zip(*(torch.split(tensor, _PART) for tensor in given), strict=True)
@@ -49,132 +54,131 @@ def log_prob(case: Case, *given: Tensor) -> Tensor:
 
 
 def log_prob_shape(subject: Subject) -> None:
-    """`log_prob` gives one number for each event, finite for events and for the model's own samples, and a number or
-    minus infinity for what lies far away.
-    """
+    """`log_prob` returns one number per event, finite for data and samples, and never NaN or plus infinity."""
     for case in subject.having(Likelihood):
-        for what, given in _asked(case):
-            found = log_prob(case, *given)
+        for what, given in _inputs(case):
+            logs = log_prob(case, *given)
             wanted = (len(given[0]),)
             expect(
-                tuple(found.shape) == wanted,
-                f"On {case.name}, log_prob of {wanted[0]} {what} has the shape {tuple(found.shape)} and not {wanted}.",
+                tuple(logs.shape) == wanted,
+                f"On {case.name}, log_prob of {wanted[0]} {what} has shape {tuple(logs.shape)}, not {wanted}.",
             )
-            bad = found[~found.isfinite()]
-            expect(not len(bad), f"On {case.name}, log_prob of {what} is {bad[:1].tolist()} for some.")
+            bad = logs[~logs.isfinite()]
+            expect(not len(bad), f"On {case.name}, log_prob of some {what} is {bad[:1].tolist()}.")
         far = log_prob(case, _FAR * (1.0 + case.batch(7, torch.float64).x.abs()))
         strange = far[far.isnan() | far.isposinf()]
-        expect(not len(strange), f"On {case.name}, log_prob of events far away is {strange[:1].tolist()}.")
+        expect(not len(strange), f"On {case.name}, log_prob of events far from the data is {strange[:1].tolist()}.")
 
 
-def _asked(case: Case) -> list[tuple[str, Given]]:
+def _inputs(case: Case) -> list[tuple[str, Given]]:
+    """Return what `log_prob` must be finite for, with a name for messages."""
     given = case.given()
     samples = scoped(lambda: case.wide.sample(200))
-    found: list[tuple[str, Given]] = [
-        ("events", given),
-        ("events", take_part(given, slice(1))),
-        ("samples", (samples,)),
-    ]
-    return found
+    return [("events", given), ("events", take_part(given, slice(1))), ("samples", (samples,))]
 
 
 def log_prob_stands_alone(subject: Subject) -> None:
-    """`log_prob` of an event does not depend on the others in the batch, nor on whether the model was training."""
+    """`log_prob` of an event depends neither on the rest of the batch nor on whether the model is in training mode."""
     for case in subject.having(Likelihood):
         stands_alone(case, LOG_PROB)
-        fitted, asked = case.fitted, case.dataset.events[:37]
+        fitted, events = case.fitted, case.dataset.events[:37]
         if fitted.dequantized:
             continue
-        before = fitted.log_prob(asked)
+        before = fitted.log_prob(events)
         fitted.generator.train()
         try:
-            same = bool((fitted.log_prob(asked) == before).all())
+            same = bool((fitted.log_prob(events) == before).all())
         finally:
             fitted.generator.eval()
-        expect(same, f"On {case.name}, log_prob is another once the model was set to train.")
+        expect(same, f"On {case.name}, log_prob changes after generator.train().")
 
 
 def log_prob_integrates_to_one(subject: Subject) -> None:
-    """The density integrates to 1, and probabilities sum to 1: by quadrature over numbers, by enumeration of codes."""
-    judged = 0
+    """The density integrates to 1 (quadrature over numbers), and probabilities sum to 1 (enumeration of codes)."""
+    checked = 0
     for case in subject.having(Likelihood):
         grid = grid_of(case, 200_000, _NODES, _PAIR)
         if grid is None:
             continue
         total, coarse = grid.integral(log_prob(case, grid.events))
-        if abs(total - coarse) > _ROUGH:
+        if abs(total - coarse) > _ROUGH:  # the density has details that fall between the nodes
             continue
-        judged += 1
+        checked += 1
         expect(
             abs(total - 1) < _LEAST + 3 * abs(total - coarse),
-            f"On {case.name}, the density integrates to {total:.5g} and not to 1.",
+            f"On {case.name}, the density integrates to {total:.5g}, not to 1.",
         )
-    if not judged:
-        raise DoesNotApply("no toy that it takes has a density that can be integrated on a grid")
+    if not checked:
+        raise DoesNotApply("no toy dataset that it accepts gives a density that can be integrated on a grid")
 
 
 def log_prob_agrees_with_samples(subject: Subject) -> None:
-    """The density is that of the model's own samples, as far as ten thousand of them tell (see `walk`)."""
+    """The model's samples follow its density, as far as a test on 10,000 of them can detect."""
     whole = [case for case in subject.having(Likelihood) if not case.data.missing]
     small = [case for case in whole if case.data.size <= _SMALL] or whole[:1]
     if not small:
-        raise DoesNotApply("it takes no toy without missing values")
+        raise DoesNotApply("it accepts only toy datasets with missing values")
     for case in small:
-        seen = disagreement(case, lambda x, case=case: log_prob(case, x))  # type: ignore[misc]
-        expect(seen is None, f"On {case.name}, samples are not of the density: {seen}.")
+        difference = disagreement(case, lambda x, case=case: log_prob(case, x))  # type: ignore[misc]
+        expect(difference is None, f"On {case.name}, samples do not follow the density: {difference}.")
 
 
 def degrees_of_freedom(subject: Subject) -> None:
-    """`degrees_of_freedom` is the number of directions in which its parameters change the density."""
-    judged = 0
+    """`degrees_of_freedom` equals the number of directions in which the parameters change the density."""
+    checked = 0
     for case in subject.having(Likelihood):
         generator = case.wide
         assert isinstance(generator, Likelihood)
         claimed = generator.degrees_of_freedom
         if claimed is None or case.data.missing or case.data.size > 8:
             continue
-        found = rank_of(case)
-        if found is None:
+        rank = rank_of(case)
+        if rank is None:
             continue
-        judged += 1
+        checked += 1
         expect(
-            claimed == found,
-            f"On {case.name}, it says that it has {claimed} degrees of freedom, and its parameters change the density "
-            f"in {found} directions.",
+            claimed == rank,
+            f"On {case.name}, degrees_of_freedom is {claimed}, but the parameters change the density in {rank} "
+            f"directions.",
         )
-    if not judged:
-        raise DoesNotApply("it says None, or has too many parameters to count directions")
+    if not checked:
+        raise DoesNotApply("degrees_of_freedom is None, or the model has too many parameters to count directions")
 
 
 def missing_values_are_integrated_out(subject: Subject) -> None:
-    """With values missing, `log_prob` is that of the observed ones: the integral over all that the others could be."""
-    judged = 0
+    """With missing values, `log_prob` is the density of the observed ones: the integral over the missing ones."""
+    checked = 0
     for case in subject.having(Likelihood):
         grid = grid_of(case, 200_000, _NODES, _PAIR) if case.data.missing else None
         if grid is None:
             continue
-        judged += 1
+        checked += 1
         _check_marginals(case, grid)
-    if not judged:
-        raise DoesNotApply("it takes no toy with missing values that can be integrated over")
+    if not checked:
+        raise DoesNotApply("it accepts no toy dataset with missing values that can be integrated over")
 
 
 def _check_marginals(case: Case, grid: Grid) -> None:
+    """Compare the density of each column alone with the joint density, integrated over all other columns."""
     x = grid.events
     joint = log_prob(case, x, torch.zeros_like(x, dtype=torch.bool))
     same = torch.allclose(joint, log_prob(case, x), rtol=1e-6, atol=1e-6)
     total = grid.integral(joint)[0]
-    normal = abs(total - 1) < _LEAST  # where it is not, 'log-prob-integrates-to-one' says so
-    expect(same, f"On {case.name}, log_prob is another with a mask in which nothing is missing than without one.")
+    normal = abs(total - 1) < _LEAST  # if not, 'log-prob-integrates-to-one' reports it, and only shapes are compared
+    expect(
+        same, f"On {case.name}, log_prob with a mask in which nothing is missing differs from log_prob with no mask."
+    )
     for place, axis in enumerate(grid.axes):
-        asked = torch.zeros(len(axis.values), len(grid.axes), dtype=torch.float64)
-        asked[:, place] = axis.values
-        gone = torch.ones_like(asked, dtype=torch.bool)
+        column = torch.zeros(len(axis.values), len(grid.axes), dtype=torch.float64)
+        column[:, place] = axis.values
+        gone = torch.ones_like(column, dtype=torch.bool)
         gone[:, place] = False
-        summed, found = grid.marginal(joint, place), log_prob(case, asked, gone).exp()
+        expected, marginal = grid.marginal(joint, place), log_prob(case, column, gone).exp()
         if not normal:
-            found, summed = (density / (density * axis.log_weights.exp()).sum() for density in (found, summed))
-        far = ((found - summed).abs().max() / summed.max()).item()
+            marginal, expected = (
+                density / (density * axis.log_weights.exp()).sum() for density in (marginal, expected)
+            )
+        far = ((marginal - expected).abs().max() / expected.max()).item()
         expect(
             far < _MARGINAL,
             f"On {case.name}, log_prob of {case.data.features[place].name!r} alone is off by {far:.1%} of its peak.",
@@ -195,23 +199,31 @@ PROMISES = tuple(
 
 
 _SHARE = 0.25
-"""How much of the way from its start to its end training has gone where directions are counted."""
+"""Where directions are counted, between the untrained (0) and the trained parameters (1)."""
 
 
 _STEP = 1e-5
-"""Of a central difference, in units of a parameter's size; its error is the square of that."""
+"""Step of a central difference, relative to the parameter; its error is of the order of the step squared."""
 
 
 _SMALLEST = 1e-7
-"""Singular values below that share of the largest are 0 but for rounding."""
+"""Singular values below this share of the largest count as 0: errors of the differences are 1e-10, directions more."""
 
 
 _MOST = 200
-"""Parameters beyond which a model is no small case."""
+"""Largest number of parameters for which directions are counted."""
 
 
 def rank_of(case: Case) -> int | None:
-    """The number of directions; `None` where the model has too many parameters."""
+    """Count the directions in which the parameters change the density.
+
+    Near theta, log p(x; theta + d) is about log p(x; theta) + J d, and J has a row of scores for each event x. The rank
+    of J is the number of parameters that data can identify, as in "Identification in Parametric Models" (Rothenberg,
+    1971).
+
+    Returns:
+        The rank, or `None` if the model has too many parameters.
+    """
     generator = case.generator()
     assert isinstance(generator, Likelihood)
     free = _free(case, generator)
@@ -220,39 +232,41 @@ def rank_of(case: Case) -> int | None:
         return None
     x = torch.cat([case.batch(dtype=torch.float64).x, scoped(lambda: generator.sample(4 * count))])
     columns = [_derivative(generator, x, tensor.view(-1), place) for tensor in free for place in range(tensor.numel())]
+    # The column of ones (taken off the rank below) absorbs directions that only add a constant to every log-density:
+    # a missing normalization is no degree of freedom.
     jacobian = torch.stack([torch.ones(len(x), dtype=torch.float64), *columns], 1)
     norms = jacobian.norm(dim=0)
     jacobian = jacobian[:, norms > 1e-9 * norms.max()]
-    values = torch.linalg.svdvals(jacobian / jacobian.norm(dim=0))
+    values = torch.linalg.svdvals(jacobian / jacobian.norm(dim=0))  # columns of unit length: no unit of theta matters
     return int((values > _SMALLEST * values[0]).sum()) - 1
 
 
 def _free(case: Case, generator: Generator) -> list[Tensor]:
-    """The parameters that gradients train; of models without, the numbers that training changed.
+    """Return the generator's free parameters: those that gradients train, or else the numbers that training changed.
 
-    They are moved back towards where training began, as estimates may lie at the edge of what they can be, where
-    some directions change nothing.
+    They are moved back towards their untrained values: an estimate may lie on the edge of its range, where some
+    directions change nothing.
     """
     parts = case.parts()
     trainable = {name for name, value in parts.generator.named_parameters() if value.requires_grad}
     untrained = parts.generator.state_dict()
-    found = []
+    free = []
     for name, value in generator.state_dict().items():
         begun = untrained[name].to(value)
         if name in trainable or (not trainable and value.is_floating_point() and not torch.equal(value, begun)):
             value.copy_(torch.lerp(begun, value, _SHARE))
-            found.append(value)
-    return found
+            free.append(value)
+    return free
 
 
 def _derivative(generator: Generator, x: Tensor, values: Tensor, place: int) -> Tensor:
-    """Of the log-densities of `x` by one number of a tensor of the generator, `(N,)`."""
+    """Differentiate the log-densities of `x (N, *event)` by one number of the generator's state, `(N,)`."""
     assert isinstance(generator, Likelihood)
     before = values[place].item()
     step = _STEP * max(1.0, abs(before))
-    found = []
+    logs = []
     for moved in (before + step, before - step):
         values[place] = moved
-        found.append(scoped(lambda: generator.log_prob(x.clone())))
+        logs.append(scoped(lambda: generator.log_prob(x.clone())))
     values[place] = before
-    return (found[0] - found[1]) / (2 * step)
+    return (logs[0] - logs[1]) / (2 * step)

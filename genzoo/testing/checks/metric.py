@@ -23,10 +23,10 @@ from genzoo.typing import Array
 
 
 class MetricSubject:
-    """A metric of the zoo.
+    """The metric under test.
 
     Arguments:
-        name: its name or id.
+        name: name or id of the metric.
     """
 
     kind = "metrics"
@@ -36,26 +36,28 @@ class MetricSubject:
 
     @functools.cached_property
     def entry(self) -> Entry[MetricSpec]:
-        """The metric in the zoo.
+        """The metric's entry in the registry.
 
         Raises:
-            ConfigError: there is none of that name.
+            ConfigError: no metric has that name.
         """
         return get_registry().metrics.get(self.name)
 
     @functools.cached_property
     def metric(self) -> Metric:
-        """The metric itself."""
-        found = resolve(self.entry.spec.metric, self.entry.spec)
-        expect(isinstance(found, Metric), f"What it names is a {type(found).__name__} and no Metric.")
-        assert isinstance(found, Metric)
-        return found
+        """The metric that the spec names."""
+        metric = resolve(self.entry.spec.metric, self.entry.spec)
+        expect(isinstance(metric, Metric), f"Its spec names a {type(metric).__name__}, which is not a genzoo.Metric.")
+        assert isinstance(metric, Metric)
+        return metric
 
     def given(self, badness: float = 0.0, seed: int = 0) -> MetricInput:
-        """What the metric is given of a model.
+        """Make the metric's input for a simulated model.
 
         Arguments:
-            badness: how far the model's samples and likelihoods are from those of a perfect one, in deviations.
+            badness: how much worse it is than a perfect model: its samples are off by this many standard deviations
+                and its log-likelihoods by this many nats. Defaults to 0.
+            seed: seed of the metric's own random draws. Defaults to 0.
         """
         name = {"image": "pixels", "table": "kinds"}[self.metric.modalities[0]]
         dataset = toys()[name]
@@ -72,28 +74,35 @@ class MetricSubject:
 
 
 def _spoilt(samples: Array, data: DataSpec, shift: Array) -> Array:
-    """Samples of a model that is off by a shift, and in columns of codes knows the first code only."""
-    found = samples + shift
-    found[:, list(data.discrete)] = samples[:, list(data.discrete)] * (not shift.any())
-    return found
+    """Return samples moved by a shift; if there is one, all columns of codes take the first code."""
+    spoilt = samples + shift
+    spoilt[:, list(data.discrete)] = samples[:, list(data.discrete)] * (not shift.any())
+    return spoilt
 
 
 def is_described(subject: MetricSubject) -> None:
-    """It says its own name, which way is better, what it needs and what data it is for, in words the core knows."""
+    """The metric states its registered name, its direction and what it needs, in terms that the core knows."""
     metric = subject.metric
-    expect(metric.name == subject.entry.spec.name, f"It calls itself {metric.name!r}.")
-    expect(metric.direction in get_args(Direction), f"Its direction is {metric.direction!r}.")
+    name = subject.entry.spec.name
+    expect(metric.name == name, f"Its name is {metric.name!r}, but it is registered as {name!r}.")
+    expect(
+        metric.direction in get_args(Direction),
+        f"Its direction is {metric.direction!r}, not one of {', '.join(get_args(Direction))}.",
+    )
     unknown = sorted(set(metric.needs) - set(get_args(Need)))
-    expect(not unknown, f"It needs {', '.join(unknown)}, which nothing gives it.")
-    expect(bool(metric.needs), "It says that it needs nothing.")
+    expect(not unknown, f"It needs {', '.join(unknown)}, which the core does not know.")
+    expect(bool(metric.needs), "Its needs are empty.")
 
 
 def score_is_whole(subject: MetricSubject) -> None:
-    """A score is finite, bears the metric's name and direction, has an error or an interval, and goes into JSON."""
+    """A score is finite, has the metric's name and direction, fits its error and interval, and converts to JSON."""
     score = subject.metric.score(subject.given())
-    expect(isinstance(score, Score), f"It gives a {type(score).__name__} and no Score.")
-    expect(score.metric == subject.metric.name, f"Its score is called {score.metric!r}.")
-    expect(score.direction == subject.metric.direction, f"The direction of its score is {score.direction!r}.")
+    expect(isinstance(score, Score), f"It returns a {type(score).__name__}, which is not a genzoo.Score.")
+    expect(score.metric == subject.metric.name, f"Its score has the name {score.metric!r}.")
+    expect(
+        score.direction == subject.metric.direction,
+        f"Its direction is {subject.metric.direction!r}, but its score says {score.direction!r}.",
+    )
     expect(math.isfinite(score.value), f"Its score is {score.value}.")
     expect(score.error is None or score.error >= 0, f"The standard error of its score is {score.error}.")
     if score.low is not None and score.high is not None:
@@ -103,47 +112,51 @@ def score_is_whole(subject: MetricSubject) -> None:
 
 
 def direction_is_right(subject: MetricSubject) -> None:
-    """A perfect model scores better than one that is three deviations off, in the metric's own direction."""
+    """A perfect model scores better, in the metric's own direction, than a model three standard deviations off."""
     good, bad = (subject.metric.score(subject.given(badness)).value for badness in (0.0, 3.0))
     better = good > bad if subject.metric.direction == "higher" else good < bad
     expect(
         better,
-        f"A perfect model scores {good:.4g} and a bad one {bad:.4g}, where {subject.metric.direction} is better.",
+        f"It scores a perfect model {good:.4g} and a bad one {bad:.4g}, but its direction is "
+        f"{subject.metric.direction!r}.",
     )
 
 
 def score_follows_the_seed(subject: MetricSubject) -> None:
-    """The same seed gives the same score to the last bit, whatever state the global generators are in."""
-    found = []
+    """The same seed gives a bit-identical score, regardless of the global random generators."""
+    values = []
     for state in (1, 2):
         with chance(state), torch.random.fork_rng():
             torch.manual_seed(state)
-            found.append(subject.metric.score(subject.given()).value)
-    expect(found[0] == found[1], f"With one seed it scores {found[0]!r} and {found[1]!r}.")
+            values.append(subject.metric.score(subject.given()).value)
+    expect(values[0] == values[1], f"The same seed gives the scores {values[0]!r} and {values[1]!r}.")
 
 
 def order_does_not_matter(subject: MetricSubject) -> None:
-    """The score does not depend on the order of events, as far as chance allows."""
+    """The score does not depend on the order of events, up to six standard errors."""
     given = subject.given()
     back = {name: value[::-1].copy() for name, value in _arrays(given).items() if name not in ("train_features",)}
     one, two = subject.metric.score(given), subject.metric.score(dataclasses.replace(given, **back, shared={}))
     allowed = 1e-6 * max(1.0, abs(one.value)) if not one.error else max(6 * one.error, 1e-6)
-    expect(abs(one.value - two.value) <= allowed, f"It scores {one.value:.6g}, and {two.value:.6g} in another order.")
+    expect(
+        abs(one.value - two.value) <= allowed,
+        f"Its score is {one.value:.6g}, but {two.value:.6g} with the events in another order.",
+    )
 
 
 def refuses_what_it_cannot_score(subject: MetricSubject) -> None:
-    """No events, one event and numbers that are not finite are refused with a DataError, never scored or crashed on."""
+    """The metric raises DataError if there are no events or some numbers are not finite."""
     given = subject.given()
-    for what, change in (("no event", _cut(given, 0)), ("values that are not finite", _holed(given))):
+    for what, change in (("no events", _cut(given, 0)), ("values that are not finite", _holed(given))):
         try:
             score = subject.metric.score(dataclasses.replace(given, **change, shared={}))
         except DataError:
             continue
-        expect(False, f"Of {what} it gives the score {score.value}.")
+        expect(False, f"For {what} it returns the score {score.value} instead of raising DataError.")
 
 
 def leaves_events_alone(subject: MetricSubject) -> None:
-    """Scoring changes none of the events, features and likelihoods that it is given."""
+    """Scoring changes none of the events, features and likelihoods that it receives."""
     given = subject.given()
     before = {name: value.copy() for name, value in _arrays(given).items()}
     subject.metric.score(given)
@@ -164,10 +177,10 @@ def _cut(given: MetricInput, count: int) -> dict[str, Any]:
 
 
 def _holed(given: MetricInput) -> dict[str, Any]:
-    found = {name: value.copy() for name, value in _arrays(given).items()}
-    for value in found.values():
+    holed = {name: value.copy() for name, value in _arrays(given).items()}
+    for value in holed.values():
         value[3] = np.nan
-    return found
+    return holed
 
 
 PROMISES = tuple(

@@ -1,4 +1,4 @@
-"""Promises about chance: everything is drawn from the core's random scopes, and from nothing else."""
+"""Promises about randomness: models draw random numbers from the core's random scopes and nowhere else."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from genzoo.training.run_training import train_in_memory
 
 @contextlib.contextmanager
 def chance(seed: int) -> Iterator[None]:
-    """Begin with the state that a seed gives them, and restore what was there."""
+    """Seed the global generators of NumPy and Python inside the block, and restore their states after it."""
     numbers, python = np.random.get_state(), random.getstate()
     np.random.seed(seed)
     random.seed(seed)
@@ -47,39 +47,39 @@ _SEEDING: tuple[tuple[Any, str], ...] = (
     (random, "seed"),
     (random, "Random"),
 )
-"""What sets the state of a generator of random numbers, or makes a new one."""
+"""Functions and classes that seed a random generator or make a new one."""
 
 
 def random_scope(subject: Subject) -> None:
-    """What it draws follows from the core's random scope alone: it seeds nothing, and has no generator of its own."""
+    """Random draws depend only on the core's random scope: the model seeds nothing and has no generator of its own."""
     for case in subject.principal:
         for what, draw in _draws(case):
             seen: list[str] = []
             first, again, other = (_in_scope(draw, seed, seen) for seed in (1, 1, 2))
             expect(not seen, f"On {case.name}, {what} calls {', '.join(sorted(set(seen)))}.")
-            expect(torch.equal(first, again), f"On {case.name}, the same scope gives other draws of {what}.")
-            expect(not torch.equal(first, other), f"On {case.name}, other scopes give the same draws of {what}.")
+            expect(torch.equal(first, again), f"On {case.name}, the same scope gives different draws of {what}.")
+            expect(not torch.equal(first, other), f"On {case.name}, different scopes give the same draws of {what}.")
         events = _in_scope(dict(_draws(case))["samples"], 3, []).flatten(1)
-        expect(len(torch.unique(events, dim=0)) > 1, f"On {case.name}, all samples of one scope are alike.")
+        expect(len(torch.unique(events, dim=0)) > 1, f"On {case.name}, all samples of one scope are identical.")
 
 
 def same_seed(subject: Subject) -> None:
-    """Trained twice with one seed, it has the same weights to the last bit."""
+    """Training twice with the same seed gives bit-identical weights."""
     for case in subject.principal:
         first, second = (_weights(case, seed) for seed in (0, 1))
         for name, value in second.items():
             same = torch.equal(value, first[name])
-            expect(same, f"On {case.name}, {name!r} differs between two trainings with one seed.")
+            expect(same, f"On {case.name}, {name!r} differs between two trainings with the same seed.")
 
 
 def _weights(case: Case, seed: int) -> dict[str, Tensor]:
-    """Weights after a training during which the global generators of others have a seed of their own."""
+    """Train with the global generators of NumPy and Python seeded by `seed`, and return the weights."""
     with chance(seed):
         return train_in_memory(case.prepared()).generator.state_dict()
 
 
 def _draws(case: Case) -> Iterator[tuple[str, Callable[[], Tensor]]]:
-    """What draws random numbers, by name."""
+    """Yield the methods that draw random numbers, each with a name for messages."""
     generator = case.wide
     yield "samples", lambda: generator.sample(50)
     if isinstance(generator, Decoder):
@@ -93,7 +93,7 @@ def _in_scope(draw: Callable[[], Tensor], seed: int, seen: list[str]) -> Tensor:
 
 @contextlib.contextmanager
 def _watched(seen: list[str]) -> Iterator[None]:
-    """Note who is called among those that seed; and NumPy's and Python's global generators, if they are drawn from."""
+    """Append to `seen` every function called that seeds a generator, and every global generator that was drawn from."""
     numbers, python = np.random.get_state(), random.getstate()
     with contextlib.ExitStack() as stack:
         for module, name in _SEEDING:
@@ -106,7 +106,7 @@ def _watched(seen: list[str]) -> Iterator[None]:
 
 
 def _noting(seen: list[str], module: Any, name: str) -> Any:
-    """What stands for a function or class of that name and notes each call."""
+    """Make a replacement for a function or class that appends to `seen` at every call."""
     original = getattr(module, name)
     note = f"{module.__name__}.{name}"
 

@@ -1,4 +1,4 @@
-"""Promises about what a plugin does when it is loaded."""
+"""Promises about loading a plugin."""
 
 from __future__ import annotations
 
@@ -31,7 +31,13 @@ print("\\n" + json.dumps([specs, "torch" in sys.modules]))
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Loaded:
-    """What loading a plugin in a process of its own did."""
+    """The result of loading a plugin in a new process.
+
+    Arguments:
+        specs: the registered specs as JSON, by id.
+        torch: whether torch was imported.
+        printed: what the process printed.
+    """
 
     specs: dict[str, str]
     torch: bool
@@ -39,30 +45,30 @@ class Loaded:
 
 
 def registers(subject: Any) -> None:
-    """Its plugin registers it alike in every process, prints nothing, and names only what exists."""
+    """The plugin registers the same spec in every process, prints nothing, and every import path in the spec exists."""
     entry, kind = subject.entry, subject.kind
     loaded = _load(_plugin(entry, kind), entry.distribution, kind)
     here = json.dumps(dataclasses.asdict(entry.spec), default=sorted, sort_keys=True)
-    expect(loaded.specs.get(entry.id) == here, "In a process of its own its plugin registers something else.")
-    expect(not loaded.printed, f"Its plugin prints when it is loaded: {loaded.printed[:80]!r}.")
+    expect(loaded.specs.get(entry.id) == here, "In a new process its plugin registers a different spec.")
+    expect(not loaded.printed, f"Its plugin prints {loaded.printed[:80]!r} when it is loaded.")
     for reference in ("builder", "config", "metric", "loader"):
         if hasattr(entry.spec, reference):
             resolve(getattr(entry.spec, reference), entry.spec)
 
 
 def imports_no_torch(subject: Any) -> None:
-    """Loading its plugin imports no torch, so that listing the zoo stays quick."""
+    """Loading the plugin does not import torch, so that listing the zoo stays fast."""
     entry, kind = subject.entry, subject.kind
     loaded = _load(_plugin(entry, kind), entry.distribution, kind)
     expect(
         not loaded.torch,
-        "Loading its plugin imports torch. Let the specs name the builders as 'package.module:attribute', and import "
-        "torch in that module.",
+        "Loading its plugin imports torch. Write builders in the specs as 'package.module:attribute', and import torch "
+        "in that module.",
     )
 
 
 def recipe_holds(subject: Subject) -> None:
-    """Its recipe, its presets and the objectives that it lists are valid settings."""
+    """The model's default settings, its presets and the objectives that it lists are valid."""
     entry = subject.entry
     for preset in (None, *entry.spec.presets):
         resolve_config(get_registry(), entry.id, {} if preset is None else {"preset": preset})
@@ -79,19 +85,19 @@ def _load(plugin: str, distribution: str, kind: str) -> Loaded:
     done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - our own program
     if done.returncode:
         why = done.stderr.strip().rpartition("\n")[2]
-        raise BrokenPromise(f"In a process of its own its plugin {plugin!r} cannot be loaded: {why}")
+        raise BrokenPromise(f"Its plugin {plugin!r} cannot be loaded in a new process: {why}")
     printed, _, found = done.stdout.rstrip("\n").rpartition("\n")
     specs, torch = json.loads(found)
     return Loaded(specs, torch, (printed + done.stderr).strip())
 
 
 def _plugin(entry: Entry[Any], kind: str) -> str:
-    """The name of the module that registers an entry.
+    """Return the name of the module that registers an entry.
 
     Raises:
-        DoesNotApply: no module that is imported does.
+        DoesNotApply: no imported module does.
     """
-    # A copy in one go: where tuples are made one by one, what the collector ends may import a module in between.
+    # dict.copy() is atomic. In a loop, garbage collection may run a finalizer that imports a module in between.
     for name, module in sys.modules.copy().items():
         if (
             name != "__main__"

@@ -11,7 +11,7 @@ from genzoo.testing.subject import Case, Subject, scoped
 
 
 def sample_shape(subject: Subject) -> None:
-    """`sample(n)` gives n events of the data's shape, in the type of the model's parameters."""
+    """`sample(n)` returns n events of the data's shape, in the dtype of the model's parameters."""
     for case in subject.cases.values():
         for dtype in (torch.float32, torch.float64):
             generator = case.generator(dtype)
@@ -20,7 +20,7 @@ def sample_shape(subject: Subject) -> None:
                 wanted = (n, *case.data.event_shape)
                 expect(
                     tuple(x.shape) == wanted,
-                    f"On {case.name}, sample({n}) has the shape {tuple(x.shape)} and not {wanted}.",
+                    f"On {case.name}, sample({n}) has shape {tuple(x.shape)}, not {wanted}.",
                 )
                 expect(
                     x.dtype == dtype or not _has_floats(case),
@@ -29,12 +29,12 @@ def sample_shape(subject: Subject) -> None:
 
 
 def sample_range(subject: Subject) -> None:
-    """Samples are finite, of the size of events in model space, and codes or counts where the data hold these."""
+    """Samples are finite, on the scale of the events in model space, and valid codes or counts in such columns."""
     for case in subject.cases.values():
         x = scoped(lambda case=case: case.wide.sample(200))  # type: ignore[misc]
         if tuple(x.shape[1:]) != case.data.event_shape:
             raise DoesNotApply("not checked, as 'sample-shape' is broken")
-        expect(bool(x.isfinite().all()), f"On {case.name}, samples hold numbers that are not finite.")
+        expect(bool(x.isfinite().all()), f"On {case.name}, samples contain numbers that are not finite.")
         places = event_values_of(case)
         widest = max(place.high - place.low for place in places)
         for place, values in zip(places, x.flatten(1).T, strict=True):
@@ -46,20 +46,21 @@ def _check_values(case: Case, place: EventValue, values: Tensor, margin: float) 
         near = (values[:, None] - place.levels.to(values)).abs().amin(1)
         expect(
             bool((near < 1e-5).all()),
-            f"On {case.name}, samples of {place.name} hold {values[near.argmax()]:g}, which is none of its "
+            f"On {case.name}, samples of {place.name} contain {values[near.argmax()]:g}, which is not one of its "
             f"{len(place.levels)} levels.",
         )
     if place.count:
         whole = (values >= 0) & (values == values.round())
         expect(
-            bool(whole.all()), f"On {case.name}, samples of {place.name} hold {values[~whole][:1]}, which is no count."
+            bool(whole.all()),
+            f"On {case.name}, samples of {place.name} contain {values[~whole][:1]}, which is not a count.",
         )
     low, high = place.low, place.high
     outside = float(((values < low - margin) | (values > high + margin)).double().mean())
     expect(
         outside < 0.05,
-        f"On {case.name}, {outside:.0%} of the samples of {place.name} lie far outside {low:g}..{high:g}, "
-        f"where the events have it.",
+        f"On {case.name}, {outside:.0%} of the samples of {place.name} lie far outside the range of the events, "
+        f"{low:g}..{high:g}.",
     )
 
 

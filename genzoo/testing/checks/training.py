@@ -1,4 +1,4 @@
-"""Promises about training, and about what is kept of it on disk."""
+"""Promises about training, and about saving, loading and resuming."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from genzoo.training.trainer import Step
 
 
 def training_improves(subject: Subject) -> None:
-    """Trained on a toy it fits it better than before: its loss falls; where it has none that says so, samples near."""
+    """Training on a toy dataset lowers the loss. If no loss can be compared, samples come closer to the data."""
     for case in subject.principal:
         trained = case.fitted.generator
         if case.failure is not None:
@@ -36,21 +36,21 @@ def training_improves(subject: Subject) -> None:
             what, before, after = _by_gradient(case, prepared, trained)
         else:
             what, before, after = _by_em(case, trained)
-        expect(after < before, f"On {case.name}, {what} was {before:.4g} before training and is {after:.4g} after it.")
+        expect(after < before, f"On {case.name}, {what} is {before:.4g} before training and {after:.4g} after it.")
 
 
 def _by_gradient(case: Case, prepared: TrainingSetup, trained: Generator) -> tuple[str, float, float]:
     assert isinstance(prepared.engine, GradientEngine)
     objective, whole = prepared.engine.objective, prepared.engine.model
-    found = []
+    results = []
     for generator in (whole.generator, trained):
         model = whole.with_generator(generator).eval()
         monitored = scoped(lambda model=model: objective.monitor(model, case.batch()))  # type: ignore[misc]
-        if monitored is None:
-            found.append(("the energy distance of samples to events", _energy(case, generator)))
+        if monitored is None:  # adversarial losses, for example, do not fall as samples improve
+            results.append(("the energy distance of samples to events", _energy(case, generator)))
         else:
-            found.append(("its loss", monitored.item()))
-    (what, before), (_, after) = found
+            results.append(("its loss", monitored.item()))
+    (what, before), (_, after) = results
     return what, before, after
 
 
@@ -64,7 +64,11 @@ def _by_em(case: Case, trained: Generator) -> tuple[str, float, float]:
 
 
 def _energy(case: Case, generator: Generator) -> float:
-    """Energy distance of samples to the events (Székely and Rizzo, 2013), 0 where they are of one distribution."""
+    """Estimate the energy distance between samples and events; it is 0 only for equal distributions.
+
+    References:
+        "Energy Statistics: A Class of Statistics Based on Distances" (Székely and Rizzo, 2013).
+    """
     events = case.batch().x.double().flatten(1)
     drawn = scoped(lambda: generator.eval().sample(len(events))).double().flatten(1)
     between, own, theirs = (torch.cdist(*pair).mean() for pair in ((drawn, events), (drawn, drawn), (events, events)))
@@ -72,38 +76,42 @@ def _energy(case: Case, generator: Generator) -> float:
 
 
 def saves_and_loads(subject: Subject) -> None:
-    """Saved and loaded it says and draws the same, to the last bit."""
+    """A model gives bit-identical results and samples after it was saved and loaded."""
     for case in subject.principal:
         with _trained_on_disk(case) as (prepared, run):
             before, after = prepared.trained_model.generator.eval(), load_model(run.model, get_registry()).generator
             for name, value in after.state_dict().items():
-                expect(torch.equal(value, before.state_dict()[name]), f"On {case.name}, {name!r} is loaded otherwise.")
+                same = torch.equal(value, before.state_dict()[name])
+                expect(same, f"On {case.name}, {name!r} changes when the model is saved and loaded.")
             for question in questions(before):
                 given = material(case, question, 37, torch.float32)
                 same = torch.equal(answer(question, before, given), answer(question, after, given))
-                expect(same, f"On {case.name}, {question.name} says something else once it was saved and loaded.")
+                expect(same, f"On {case.name}, {question.name} changes when the model is saved and loaded.")
             drawn, again, loaded = (scoped(lambda g=g: g.sample(37)) for g in (before, before, after))  # type: ignore[misc]
-            same = torch.equal(drawn, loaded) or not torch.equal(drawn, again)  # if it repeats itself at all
-            expect(same, f"On {case.name}, samples are others once it was saved and loaded.")
+            # A model that does not even repeat its own samples breaks 'random-scope', not this promise.
+            same = torch.equal(drawn, loaded) or not torch.equal(drawn, again)
+            expect(same, f"On {case.name}, samples change when the model is saved and loaded.")
 
 
 def resumes(subject: Subject) -> None:
-    """Interrupted half-way and resumed it ends with the weights of a run that was never stopped, to the last bit."""
+    """A run interrupted half-way and resumed ends with the same weights, bit for bit, as an uninterrupted run."""
     for case in subject.principal:
         with _trained_on_disk(case) as (_, whole):
             steps = whole.record["steps"]
             if steps < 2:
                 raise DoesNotApply("it is trained in one step")
             halved = _interrupted(case, whole.path.parent / "halved", steps // 2)
-            expected, found = (load_model(run.model, get_registry()).generator.state_dict() for run in (whole, halved))
+            expected, resumed = (
+                load_model(run.model, get_registry()).generator.state_dict() for run in (whole, halved)
+            )
             for name, value in expected.items():
-                same = torch.equal(value, found[name])
-                expect(same, f"On {case.name}, {name!r} is another after a run was interrupted and resumed.")
+                same = torch.equal(value, resumed[name])
+                expect(same, f"On {case.name}, {name!r} differs after a run was interrupted and resumed.")
 
 
 @contextlib.contextmanager
 def _trained_on_disk(case: Case) -> Iterator[tuple[TrainingSetup, Run]]:
-    """A finished run, alone in a folder."""
+    """Yield a finished run in a temporary folder, with the setup that trained it."""
     with tempfile.TemporaryDirectory() as folder, chance(0):
         prepared = case.prepared(sample_every=10**6)
         run = start_run(prepared, Path(folder) / "whole")
@@ -112,7 +120,7 @@ def _trained_on_disk(case: Case) -> Iterator[tuple[TrainingSetup, Run]]:
 
 
 def _interrupted(case: Case, path: Path, half: int) -> Run:
-    """A run that was interrupted after `half` steps, and resumed."""
+    """Train, interrupt the run after `half` steps, resume it, and return the finished run."""
 
     def interrupt(step: Step) -> None:
         if step.number > half:

@@ -1,4 +1,7 @@
-"""DCGAN for images of any size and number of channels.
+"""DCGAN: a deep convolutional GAN for images of any size and number of channels.
+
+A generator G turns a latent vector z ~ N(0, I) into an image x = G(z). A discriminator D gives an image a logit: large
+for real images, small for samples. `genzoo_gan.objectives` has their losses.
 
 References:
     "Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks"
@@ -15,20 +18,24 @@ from genzoo_gan.options import DCGANOptions
 
 
 def build(config: DCGANOptions, data: DataSpec) -> Parts:
-    """The generator and discriminator for images of the data's shape."""
+    """Build the generator and the discriminator for images of the data's shape."""
     return Parts(ConvGenerator(config, data.event_shape), ConvDiscriminator(config, data.event_shape))
 
 
 def _quarter(side: int) -> int:
-    """A quarter of a side, rounded up: sides that do not divide by 4 are padded and cropped back."""
+    """Return a quarter of a side, rounded up; images whose sides do not divide by 4 are padded or cropped."""
     return -(-side // 4)
 
 
 class ConvGenerator(Generator, Decoder):
-    """Latent vector to image: a linear layer, then three transposed convolutions that enlarge fourfold, then tanh.
+    """The generator G: a linear layer, three transposed convolutions that enlarge the sides fourfold, then tanh.
+
+    Arguments:
+        config: options of the model.
+        event_shape: shape of an image, `(C, H, W)`.
 
     Shape:
-        `z (N, L)` to `x (N, C, H, W)` in [-1, 1].
+        `z (N, L)` to `x (N, C, H, W)`, with values in [-1, 1].
     """
 
     def __init__(self, config: DCGANOptions, event_shape: tuple[int, ...]) -> None:
@@ -63,7 +70,7 @@ class ConvGenerator(Generator, Decoder):
         x = x.view(len(x), self._rows, self._columns, self._channels).permute(
             0, 3, 1, 2
         )  # (N, C1, H/4, W/4), channels last
-        x = self.convolutions(x)  # (N, C, H, W), up to three more rows and columns
+        x = self.convolutions(x)  # (N, C, 4 ceil(H/4), 4 ceil(W/4))
         return x[:, :, : self._height, : self._width]
 
     def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:
@@ -71,7 +78,14 @@ class ConvGenerator(Generator, Decoder):
 
 
 class ConvDiscriminator(Discriminator):
-    """Image to logit: two convolutions of stride 2 and a linear layer.
+    """The discriminator D: two convolutions of stride 2 and a linear layer.
+
+    It has no batch normalization, so that the logit of an image does not depend on the rest of the batch: gradient
+    penalties are defined for each image alone.
+
+    Arguments:
+        config: options of the model.
+        event_shape: shape of an image, `(C, H, W)`.
 
     Shape:
         `x (N, C, H, W)` to logits `(N,)`.
@@ -107,7 +121,7 @@ def _enlarge(kernel: int, inputs: int, outputs: int, *, stride: int) -> nn.ConvT
 
 
 def _after(config: DCGANOptions, width: int, *, flat_input: bool = False) -> list[nn.Module]:
-    """What follows each inner layer: normalisation, leaky ReLU, dropout."""
+    """Return the modules after an inner layer: batch normalization, leaky ReLU and dropout."""
     norm = nn.BatchNorm1d(width) if flat_input else nn.BatchNorm2d(width)
     layers: list[nn.Module] = [norm] if config.normalize else []
     layers.append(nn.LeakyReLU(config.slope))

@@ -1,12 +1,21 @@
-"""Adversarial objectives: one shape of step, and for each a pair of losses and the penalties on the discriminator.
+"""Adversarial objectives: a loss of the discriminator, a loss of the generator, and penalties on the discriminator.
+
+All objectives share one training step, `Adversarial`. With D(x) the logit of an image x, and x~ a sample G(z):
+
+    non-saturating  D: softplus(-D(x)) + softplus(D(x~))              G: softplus(-D(x~))
+    hinge           D: max(0, m - D(x)) + max(0, m + D(x~))           G: -D(x~)
+    least-squares   D: ((D(x) - real)² + (D(x~) - fake)²) / 2         G: (D(x~) - real)² / 2
+    wasserstein-gp  D: D(x~) - D(x) + penalty                         G: -D(x~)
+    relativistic    D: softplus(D(x~) - D(x)) + R1 + R2               G: softplus(D(x) - D(x~))
 
 References:
     "Generative Adversarial Nets" (Goodfellow et al., 2014);
     "Least Squares Generative Adversarial Networks" (Mao et al., 2017);
-    "Geometric GAN" (Lim and Ye, 2017);
+    "Geometric GAN" (Lim and Ye, 2017), for the hinge loss;
     "Improved Training of Wasserstein GANs" (Gulrajani et al., 2017);
     "Which Training Methods for GANs do actually Converge?" (Mescheder et al., 2018), for R1 and R2;
-    "The GAN is dead; long live the GAN! A Modern GAN Baseline" (Huang et al., 2024), for `relativistic`.
+    "Towards a Better Global Loss Landscape of GANs" (Sun, Fang and Schwing, 2020), for pairs against mode collapse;
+    "The GAN is dead; long live the GAN! A Modern GAN Baseline" (Huang et al., 2024), for pairs with R1 and R2.
 """
 
 from __future__ import annotations
@@ -32,12 +41,12 @@ from genzoo_gan.options import (
 
 @dataclass(frozen=True, slots=True)
 class Game:
-    """What discriminator and generator each minimise, as a mean `()`.
+    """The losses that discriminator and generator minimize, each a mean over the batch, `()`.
 
     Arguments:
-        discriminator: from logits of real events and of samples, `(N,)` each.
-        generator: from logits of samples, `(N,)`; less those of their real partners where `paired`.
-        paired: whether only the difference of logits counts.
+        discriminator: takes the logits of real events and of samples, `(N,)` each.
+        generator: takes the logits of samples, `(N,)`. If `paired`, takes the differences D(x~) - D(x).
+        paired: whether the losses depend only on the differences. Defaults to False.
     """
 
     discriminator: Callable[[Tensor, Tensor], Tensor]
@@ -47,12 +56,15 @@ class Game:
 
 @dataclass(frozen=True, slots=True)
 class Penalties:
-    """Weights of what holds the discriminator's gradient down.
+    """Weights of the penalties on the discriminator's gradient with respect to its input.
+
+    R1 and R2 pull the gradient to 0 where the data and the samples lie. Once the samples match the data, a
+    discriminator with a gradient there would push them away again, and training would circle around the solution.
 
     Arguments:
-        r1: of half the mean squared gradient at real events.
-        r2: of half the mean squared gradient at samples.
-        between: of the mean squared excess of the gradient's norm over 1, on lines from real events to samples.
+        r1: weight of E|grad D(x)|² / 2 at real events. Defaults to 0.
+        r2: weight of E|grad D(x~)|² / 2 at samples. Defaults to 0.
+        between: weight of E(|grad D| - 1)² at random points between real events and samples. Defaults to 0.
     """
 
     r1: float = 0.0
@@ -61,13 +73,16 @@ class Penalties:
 
 
 class Adversarial(GradientObjective):
-    """The discriminator is updated `discriminator_steps` times, each on a fresh batch, then the generator once.
+    """The training step of a GAN: `discriminator_steps` updates of the discriminator, then one of the generator.
+
+    Each update of the discriminator uses a fresh batch.
 
     Arguments:
         game: the two losses.
-        penalties: on the discriminator's gradient.
-        discriminator_steps: discriminator updates in one step.
-        simultaneous: take both losses from one forward pass, before either network is updated.
+        penalties: weights of the penalties on the discriminator's gradient.
+        discriminator_steps: discriminator updates in one step. Defaults to 1.
+        simultaneous: take the generator's loss and the last discriminator loss from one forward pass, before either
+            network is updated. Defaults to False.
     """
 
     needs_discriminator = True
@@ -93,13 +108,13 @@ class Adversarial(GradientObjective):
             yield {"generator": self.generator_loss(model, batches[-1].x)}
 
     def discriminator_loss(self, model: Model, real: Tensor) -> Tensor:
-        """The discriminator's loss on `real (N, *event)` and as many samples, with its penalties."""
+        """Compute the discriminator's loss, with penalties, on `real (N, *event)` and as many samples."""
         with torch.no_grad():
             samples = model.generator.sample(len(real)).to(real.dtype)
         return self._discriminator_loss(model.discriminator, real, samples)
 
     def generator_loss(self, model: Model, real: Tensor) -> Tensor:
-        """The generator's loss on as many samples as `real (N, *event)` has events."""
+        """Compute the generator's loss on as many samples as `real (N, *event)` has events."""
         logits = model.discriminator(model.generator.sample(len(real)))
         if not self.game.paired:
             return self.game.generator(logits)
@@ -108,9 +123,9 @@ class Adversarial(GradientObjective):
         return self.game.generator(logits - partners)
 
     def both_losses(self, model: Model, real: Tensor) -> tuple[Tensor, Tensor]:
-        """The losses of discriminator and generator from the same samples and the same logits."""
+        """Compute the losses of discriminator and generator from the same samples and the same logits."""
         samples = model.generator.sample(len(real)).to(real.dtype)
-        # Two passes, not one over both: the generator's gradient then walks through the samples' half alone.
+        # Two forward passes rather than one over both: the generator's backward pass then skips the real events.
         real_logits, sample_logits = model.discriminator(real), model.discriminator(samples)
         generator = self.game.generator(sample_logits - real_logits if self.game.paired else sample_logits)
         if self.penalties == Penalties():
@@ -127,9 +142,11 @@ class Adversarial(GradientObjective):
         else:
             logits, penalty = discriminator(both), real.new_zeros(())
         if weights.between:
+            # A discriminator optimal for the Wasserstein distance has gradient norm 1 on the lines between optimally
+            # coupled data and samples. Lines between random pairs stand in for these.
             share = torch.rand(len(real), *[1] * (real.ndim - 1), device=real.device, dtype=real.dtype)
             _, squared = logits_and_squared_gradients(discriminator, torch.lerp(real, samples, share))
-            # The root's own gradient is infinite at 0, where a discriminator that is still flat would be.
+            # The derivative of the root is infinite at 0, and the gradient of a flat discriminator is 0.
             excess = (squared + 1e-12).sqrt() - 1.0
             penalty = penalty + weights.between * excess.square().mean()
         real_logits, sample_logits = logits.chunk(2)
@@ -137,10 +154,10 @@ class Adversarial(GradientObjective):
 
 
 def logits_and_squared_gradients(discriminator: Discriminator, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits of `x (N, *event)` and the squared norm of their gradient by the event, `(N,)` each.
+    """Compute the logits D(x) of events `x (N, *event)` and the squared gradients |grad D(x)|², `(N,)` each.
 
-    In full precision, whatever the autocast around it. One backward pass serves all events, because a discriminator
-    scores each by itself.
+    A logit depends only on its own event, so the gradient of the sum of logits has the gradients of all events: one
+    backward pass is enough. Autocast is disabled, as training differentiates the gradients again.
     """
 
     def summed(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -150,7 +167,7 @@ def logits_and_squared_gradients(discriminator: Discriminator, x: Tensor) -> tup
     with full_precision(x):
         if torch.compiler.is_compiling():
             gradient, logits = torch.func.grad(summed, has_aux=True)(x)
-        else:  # the same gradient by the shorter way, which does not trace: a tenth of a small model's step
+        else:  # torch.func.grad would cost a tenth of a small model's step; this does not trace
             x = x.detach().requires_grad_()
             total, logits = summed(x)
             (gradient,) = torch.autograd.grad(total, x, create_graph=True)
@@ -158,8 +175,13 @@ def logits_and_squared_gradients(discriminator: Discriminator, x: Tensor) -> tup
 
 
 def non_saturating(options: NonSaturatingOptions) -> Adversarial:
-    """Cross-entropy from logits; the generator maximises the probability that its samples pass for real."""
+    """Build the objective of cross-entropy, in which the generator maximizes log p(real given x~).
+
+    The generator of the original game minimizes log(1 - p(real given x~)). That loss is nearly flat if the
+    discriminator rejects all samples, so the generator would learn nothing early in training.
+    """
     game = Game(
+        # -log sigmoid(a) = softplus(-a), which does not overflow for large logits.
         discriminator=lambda real, samples: F.softplus(-real).mean() + F.softplus(samples).mean(),
         generator=lambda samples: F.softplus(-samples).mean(),
     )
@@ -167,7 +189,10 @@ def non_saturating(options: NonSaturatingOptions) -> Adversarial:
 
 
 def hinge(options: HingeOptions) -> Adversarial:
-    """The discriminator pays only for logits within the margin; the generator maximises its samples' logits."""
+    """Build the hinge objective: the discriminator pays only for logits on the wrong side of a margin.
+
+    The generator maximizes the logits of its samples.
+    """
     margin = options.margin
     game = Game(
         discriminator=lambda real, samples: F.relu(margin - real).mean() + F.relu(margin + samples).mean(),
@@ -177,7 +202,7 @@ def hinge(options: HingeOptions) -> Adversarial:
 
 
 def least_squares(options: LeastSquaresOptions) -> Adversarial:
-    """Half the mean squared distance of logits to their targets."""
+    """Build the objective of least squares: half the mean squared distance of logits to their targets."""
     game = Game(
         discriminator=lambda real, samples: (
             0.5 * (real - options.real).square().mean() + 0.5 * (samples - options.fake).square().mean()
@@ -188,7 +213,11 @@ def least_squares(options: LeastSquaresOptions) -> Adversarial:
 
 
 def wasserstein_gp(options: WassersteinOptions) -> Adversarial:
-    """The discriminator estimates the Wasserstein distance, its gradient held to norm 1 between data and samples."""
+    """Build the Wasserstein objective with a gradient penalty.
+
+    The difference of mean logits estimates the Wasserstein distance between data and samples if D has slope at most 1.
+    The penalty keeps the norm of its gradient near 1 between data and samples.
+    """
     game = Game(
         discriminator=lambda real, samples: samples.mean() - real.mean(),
         generator=lambda samples: -samples.mean(),
@@ -200,7 +229,12 @@ def wasserstein_gp(options: WassersteinOptions) -> Adversarial:
 
 
 def relativistic(options: RelativisticOptions) -> Adversarial:
-    """Each real event is paired with a sample, and only the difference of their logits counts (RpGAN)."""
+    """Build the relativistic pairing objective (RpGAN): only the differences D(x~) - D(x) of random pairs count.
+
+    If real events and samples are scored separately, the loss has local minima at which samples cover only some modes
+    of the data. Paired, it has none of these (Sun et al.). By itself, the paired loss need not converge; with both R1
+    and R2 it converges locally (Huang et al.).
+    """
     game = Game(
         discriminator=lambda real, samples: F.softplus(samples - real).mean(),
         generator=lambda lead: F.softplus(-lead).mean(),

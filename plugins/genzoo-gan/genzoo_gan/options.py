@@ -1,4 +1,4 @@
-"""Options of the models and objectives; each field's description is what help and model card say of it."""
+"""Options of the model and the objectives. Help texts and model cards are generated from the descriptions."""
 
 from __future__ import annotations
 
@@ -24,23 +24,27 @@ class DCGANOptions(Settings):
     kernel: int = Field(3, ge=3, le=15, description="side of the convolution kernels, odd")
     slope: float = Field(0.3, ge=0, lt=1, description="slope of the leaky ReLU below zero")
     dropout: float = Field(0.0, ge=0, lt=1, description="share of activations dropped in both networks while training")
-    normalize: bool = Field(True, description="batch normalisation in the generator")
+    normalize: bool = Field(True, description="batch normalization in the generator")
 
     @field_validator("kernel")
     @classmethod
     def _check_kernel(cls, kernel: int) -> int:
         if kernel % 2 == 0:
-            raise ValueError("a kernel has an odd side")
+            raise ValueError("the side of a kernel must be odd")
         return kernel
 
 
 class AdversarialOptions(Settings):
-    """What all adversarial objectives have in common."""
+    """Options that all adversarial objectives share."""
 
-    r1: float = Field(0.0, ge=0, le=1e6, description="weight of the squared gradient at real events, halved")
-    r2: float = Field(0.0, ge=0, le=1e6, description="weight of the squared gradient at samples, halved")
+    r1: float = Field(
+        0.0, ge=0, le=1e6, description="weight of R1: half the squared gradient of the discriminator at real data"
+    )
+    r2: float = Field(
+        0.0, ge=0, le=1e6, description="weight of R2: half the squared gradient of the discriminator at samples"
+    )
     simultaneous: bool = Field(
-        False, description="take both losses from one forward pass, before either network is updated"
+        False, description="compute both losses in one forward pass, before either network is updated"
     )
 
 
@@ -51,7 +55,7 @@ class NonSaturatingOptions(AdversarialOptions):
 class HingeOptions(AdversarialOptions):
     """Options of `hinge`."""
 
-    margin: float = Field(1.0, gt=0, le=1e3, description="logit beyond which an event costs the discriminator nothing")
+    margin: float = Field(1.0, gt=0, le=1e3, description="logit beyond which the discriminator has no loss")
 
 
 class LeastSquaresOptions(AdversarialOptions):
@@ -61,15 +65,15 @@ class LeastSquaresOptions(AdversarialOptions):
         1.0,
         ge=-1e3,
         le=1e3,
-        description="logit that the discriminator wants for real events, and the generator for samples",
+        description="target logit of real data for the discriminator, and of samples for the generator",
     )
-    fake: float = Field(0.0, ge=-1e3, le=1e3, description="logit that the discriminator wants for samples")
+    fake: float = Field(0.0, ge=-1e3, le=1e3, description="target logit of samples for the discriminator")
 
 
 class RelativisticOptions(AdversarialOptions):
     """Options of `relativistic`."""
 
-    gamma: float = Field(0.1, ge=0, le=1e6, description="weight of both R1 and R2, on top of r1 and r2")
+    gamma: float = Field(0.1, ge=0, le=1e6, description="weight of both R1 and R2, added to r1 and r2")
 
 
 class WassersteinOptions(AdversarialOptions):
@@ -77,5 +81,5 @@ class WassersteinOptions(AdversarialOptions):
 
     penalty: float = Field(10.0, ge=0, le=1e6, description="weight of the gradient penalty between data and samples")
     discriminator_steps: int = Field(
-        5, ge=1, le=100, description="discriminator updates, each on a fresh batch, per generator update"
+        5, ge=1, le=100, description="discriminator updates per generator update, each on a fresh batch"
     )

@@ -1,4 +1,4 @@
-"""What this distribution brings to the zoo. Imports no torch."""
+"""Registers the models and objectives of this distribution. Does not import torch."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import genzoo
 GENZOO_API = 2
 
 _OBJECTIVES = {
-    "relativistic": ("RelativisticOptions", "Relativistic pairing with R1 and R2 penalties (Huang et al., 2024)"),
-    "non-saturating": ("NonSaturatingOptions", "Cross-entropy, non-saturating (Goodfellow et al., 2014)"),
+    "relativistic": ("RelativisticOptions", "Relativistic pairing loss with R1 and R2 penalties (Huang et al., 2024)"),
+    "non-saturating": ("NonSaturatingOptions", "Non-saturating cross-entropy (Goodfellow et al., 2014)"),
     "hinge": ("HingeOptions", "Hinge loss (Lim and Ye, 2017)"),
-    "least-squares": ("LeastSquaresOptions", "Least squares (Mao et al., 2017)"),
-    "wasserstein-gp": ("WassersteinOptions", "Wasserstein with gradient penalty (Gulrajani et al., 2017)"),
+    "least-squares": ("LeastSquaresOptions", "Least-squares loss (Mao et al., 2017)"),
+    "wasserstein-gp": ("WassersteinOptions", "Wasserstein loss with gradient penalty (Gulrajani et al., 2017)"),
 }
 
 _DCGAN = genzoo.ModelSpec(

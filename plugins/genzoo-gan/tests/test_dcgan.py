@@ -105,7 +105,7 @@ def test_every_option_changes_the_model(field):
 
 
 class Quadratic(genzoo.Discriminator):
-    """Its logits and their gradients are known."""
+    """A discriminator with known logits and gradients."""
 
     def __init__(self):
         super().__init__()
@@ -115,7 +115,7 @@ class Quadratic(genzoo.Discriminator):
         return self.weight * x.square().flatten(1).sum(1)
 
 
-def test_gradients_of_the_discriminator_are_exact_and_can_be_differentiated():
+def test_gradients_of_the_discriminator_are_exact_and_differentiable():
     discriminator = Quadratic()
     x = torch.randn(6, 1, 2, 2, dtype=torch.float64)
     logits, squared = logits_and_squared_gradients(discriminator, x)
@@ -168,7 +168,7 @@ FAKE = torch.tensor([-0.5, 0.8, 0.2, -3.0], dtype=torch.float64)
         ),
     ],
 )
-def test_each_game_is_its_published_formula(objective, discriminator, generator):
+def test_each_game_equals_its_published_formula(objective, discriminator, generator):
     assert objective.game.discriminator(REAL, FAKE).item() == pytest.approx(discriminator.item(), rel=1e-6)
     lead = FAKE - REAL if objective.game.paired else FAKE
     assert objective.game.generator(lead).item() == pytest.approx(generator.item(), rel=1e-6)
@@ -189,7 +189,7 @@ def step(objective, x):
     return model, list(objective.losses(model, batch, genzoo.Progress.start(x.device)))
 
 
-def test_penalties_weigh_half_the_squared_gradient_on_either_side():
+def test_r1_and_r2_weigh_half_the_squared_gradient():
     x = torch.randn(5, 1, 2, 2, dtype=torch.float64)
     bare = step(non_saturating(NonSaturatingOptions()), x)[1][0]["discriminator"]
     both = step(non_saturating(NonSaturatingOptions(r1=0.2, r2=0.6)), x)[1][0]["discriminator"]
@@ -235,7 +235,7 @@ def test_simultaneous_losses_come_in_one_yield_from_the_same_samples():
     assert objective.penalties == Penalties()
 
 
-def test_the_discriminators_loss_sends_no_gradient_into_the_generator():
+def test_the_discriminator_loss_gives_the_generator_no_gradient():
     x = torch.randn(4, 1, 2, 2, dtype=torch.float64)
     for objective in (relativistic(RelativisticOptions()), hinge(HingeOptions(r1=1.0))):
         model, yielded = step(objective, x)

@@ -1,4 +1,4 @@
-"""What every plugin promises, of the adversarial networks."""
+"""The promises of every plugin, for `dcgan`."""
 
 from genzoo.testing.keeping import keeps_promises
 

@@ -1,4 +1,4 @@
-"""From options and the columns of the data to a mixture."""
+"""Builders: make the models from their options and the columns of the data."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from genzoo_mixture.options import ClassOptions, GaussianOptions, MixtureOptions
 
 
 def build_gaussian(config: GaussianOptions, data: DataSpec) -> Parts:
-    """One Gaussian over the columns of the data."""
+    """Build one Gaussian over the columns of the data."""
     emission, places = _gaussian(config, 1, data, Added(config.reg_covar))
     return Parts(Gaussian([emission], [places], "random", data.event_shape))
 
 
 def build_mixture(config: MixtureOptions, data: DataSpec) -> Parts:
-    """A mixture of Gaussians over the columns of the data."""
+    """Build a mixture of Gaussians over the columns of the data."""
     added = Added(config.reg_covar)
-    if config.reg_covar is None and data.quantum is not None:  # few events span no more than their noise
+    if config.reg_covar is None and data.quantum is not None:
+        # A component with fewer events than pixels has no variance in some directions, where dequantization noise
+        # should be. It is uniform over a cell of the grid, and has the variance quantum² / 12.
         added = Added(data.quantum**2 / 12, meant=True)
     emission, places = _gaussian(config, config.n_components, data, added)
     if config.noise:
@@ -35,20 +37,20 @@ def build_mixture(config: MixtureOptions, data: DataSpec) -> Parts:
 
 
 def _columns(data: DataSpec) -> tuple[Feature, ...]:
-    """The columns of a table, or the places of an image."""
+    """Return the columns of a table, or one for each pixel and channel of an image."""
     return data.features if data.modality == "table" else data.features * data.size
 
 
 def _gaussian(config: GaussianOptions, components: int, data: DataSpec, added: Added) -> tuple[Emission[Any], range]:
     if data.modality == "image" and data.features[0].kind != "continuous":
         raise ValueError(
-            f"their pixels are {data.features[0].kind} and a Gaussian wants continuous ones; train naive-bayes or vae, "
-            f"which take both"
+            f"their pixels are {data.features[0].kind}, and a Gaussian needs continuous ones; train naive-bayes or "
+            f"vae, which accept both"
         )
     for feature in data.features:
         if feature.kind != "continuous":
             raise ValueError(
-                f"column {feature.name!r} is {feature.kind} and a Gaussian wants continuous columns; leave it out "
+                f"column {feature.name!r} is {feature.kind}, and a Gaussian needs continuous columns; leave it out "
                 f"with --drop {shlex.quote(feature.name)}, or train naive-bayes"
             )
     columns = data.size
@@ -56,7 +58,7 @@ def _gaussian(config: GaussianOptions, components: int, data: DataSpec, added: A
 
 
 def build_classes(config: ClassOptions, data: DataSpec) -> Parts:
-    """Latent classes over columns of any kind, each kind with its own distribution."""
+    """Build latent classes over columns of any kind, each kind with its own distribution."""
     components, features = config.n_components, _columns(data)
     kinds: dict[str, list[int]] = {"continuous": [], "count": [], "categories": []}
     for place, feature in enumerate(features):

@@ -1,4 +1,8 @@
-"""Expectation-maximization of a mixture.
+"""Expectation-maximization (EM) of a mixture.
+
+The E-step computes the responsibilities r_kn = p(component k | x_n), called shares here. The M-step maximizes the
+expected log-likelihood sum_kn r_kn log(pi_k p(x_n | k)) over the parameters. Apart from the variance that `reg_covar`
+adds, no pass lowers the likelihood of the data.
 
 References:
     "Maximum Likelihood from Incomplete Data via the EM Algorithm" (Dempster, Laird and Rubin, 1977).
@@ -19,15 +23,15 @@ from genzoo_mixture.options import EMOptions
 from genzoo_mixture.start import STARTS
 
 _CACHE = 2**19
-"""Numbers that an expectation step may make of a block, so that they stay in the cache; of wide events, many more, as
-products of few rows are slow."""
+"""Numbers that an E-step computes for a block, so that they stay in the cache. Blocks of wide events exceed this, as
+matrix products with few rows are slow."""
 
 _MOST = 2**25
-"""Numbers that it makes of a block at most, so that they stay in memory."""
+"""Largest number of numbers that an E-step computes for a block, so that they fit in memory."""
 
 
 class MixtureEM(EMObjective):
-    """Shares of the components in every event, and the parameters that these make most likely."""
+    """EM for any `Mixture`; the emissions have the M-steps of their own parameters."""
 
     def least_events(self, model: Model) -> int:
         return _mixture(model).components
@@ -37,14 +41,16 @@ class MixtureEM(EMObjective):
         return max(1, min(max(_CACHE // width, 1024), _MOST // width, 16_384))
 
     def initialize(self, model: Model, blocks: Iterable[Batch]) -> None:
-        """Shares by the model's start; then the parameters that they make most likely."""
+        """Take the shares from the model's start, and run one M-step on them."""
         mixture = _mixture(model)
         low, high = _ranges(blocks)
         mixture.prepare(low, high)
         total: dict[str, Tensor] = {}
         for batch, share in STARTS[mixture.start](mixture, blocks):
-            found = mixture.expect(batch.x, batch.missing, careful=True)
-            for name, value in mixture.sums(replace(found, share=_weighted(share, batch))).items():
+            expected = mixture.expect(
+                batch.x, batch.missing, careful=True
+            )  # only what it says of missing values is used
+            for name, value in mixture.sums(replace(expected, share=_weighted(share, batch))).items():
                 total[name] = total[name] + value if name in total else value
         mixture.maximize(total)
 
@@ -57,10 +63,10 @@ class MixtureEM(EMObjective):
 
     def statistics(self, model: Model, batch: Batch) -> dict[str, Tensor]:
         mixture = _mixture(model)
-        found = mixture.expect(batch.x, batch.missing)
-        weight = torch.ones_like(found.log_density) if batch.weight is None else batch.weight
-        sums = mixture.sums(replace(found, share=_weighted(found.share, batch)))
-        sums["log_likelihood"] = (found.log_density * weight).sum(dtype=torch.float64)
+        expected = mixture.expect(batch.x, batch.missing)
+        weight = torch.ones_like(expected.log_density) if batch.weight is None else batch.weight
+        sums = mixture.sums(replace(expected, share=_weighted(expected.share, batch)))
+        sums["log_likelihood"] = (expected.log_density * weight).sum(dtype=torch.float64)
         sums["weight"] = weight.sum(dtype=torch.float64)
         return sums
 
@@ -68,15 +74,15 @@ class MixtureEM(EMObjective):
         _mixture(model).maximize(statistics)
 
     def fault(self, model: Model) -> str | None:
-        told, components = self.report(model), _mixture(model).components
-        if len(told["collapsed"]) == components:
+        report, components = self.report(model), _mixture(model).components
+        if len(report["collapsed"]) == components:
             return "variances are no larger than reg_covar, which is in squared data units; lower it"
-        if told["collapsed"]:
-            return f"{_name(told['collapsed'])} collapsed to a point; use fewer components, or more restarts"
-        return f"{_name(told['empty'])} ran out of events; use fewer components" if told["empty"] else None
+        if report["collapsed"]:
+            return f"{_name(report['collapsed'])} collapsed to a point; use fewer components, or more restarts"
+        return f"{_name(report['empty'])} ran out of events; use fewer components" if report["empty"] else None
 
     def report(self, model: Model) -> dict[str, Any]:
-        """The weights, and the components that have shrunk to a point or ran out of events."""
+        """Return the weights, and the indices of components that collapsed to a point or ran out of events."""
         mixture = _mixture(model)
         weights = mixture.log_weights.double().exp()
         own = weights[: mixture.components]
@@ -103,7 +109,7 @@ def _weighted(share: Tensor, batch: Batch) -> Tensor:
 
 
 def _ranges(blocks: Iterable[Batch]) -> tuple[Tensor, Tensor]:
-    """The smallest and largest observed value of each column, or place of an image, `(C,)` each."""
+    """Return the smallest and the largest observed value of each column, `(C,)` each."""
     low = high = torch.zeros(0)
     for batch in blocks:
         lowest = highest = batch.x.flatten(1)
@@ -117,7 +123,7 @@ def _ranges(blocks: Iterable[Batch]) -> tuple[Tensor, Tensor]:
 
 
 def _hidden(batch: Batch) -> Tensor | None:
-    """Which values do not count, `(N, C)` or `(N, 1)`: those missing, and those of events without weight."""
+    """Return a mask of the values that do not count, missing or of weight 0, `(N, C)` or `(N, 1)`; `None` if all do."""
     missing = None if batch.missing is None else batch.missing.flatten(1)
     if batch.weight is None:
         return missing
@@ -126,5 +132,5 @@ def _hidden(batch: Batch) -> Tensor | None:
 
 
 def build(_: EMOptions) -> MixtureEM:
-    """The objective."""
+    """Build the objective."""
     return MixtureEM()

@@ -1,4 +1,7 @@
-"""Mixtures: events come from one of K components, each a distribution of all columns.
+"""Mixtures: an event comes from one of K components, and each component is a distribution of all columns.
+
+The density is p(x) = sum_k pi_k p(x | k) with weights pi_k that sum to 1. The classes in `genzoo_mixture.emission` are
+the distributions p(x | k).
 
 References:
     "Finite Mixture Models" (McLachlan and Peel, 2000).
@@ -21,21 +24,21 @@ from genzoo_mixture.emission import Diagonal, Full
 from genzoo_mixture.emission.emission import EMPTY, Emission
 
 _NOTHING = -60.0
-"""Log-odds to the likeliest component below which another has no share: far below rounding, and far above the
-denormal numbers that would make every product with them ten times slower."""
+"""Smallest log-odds of a component against the likeliest one; smaller ones are raised to it. exp(-60) is far below
+rounding and far above denormal numbers, which would make products ten times slower."""
 
 _EDGE = 1e-5
-"""Share of a column's range by which an event may lie outside the box, so that rounding puts none there."""
+"""How far an event may lie outside the box of the noise, as a share of a column's range, to allow for rounding."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What an expectation step found.
+    """The result of an E-step.
 
     Arguments:
-        log_density: of each event, `(N,)`.
-        share: of each component in each event, `(K, N)`.
-        seen: what each emission keeps for the maximisation.
+        log_density: log p(x_n) of each event, `(N,)`.
+        share: responsibility p(k | x_n) of each component for each event, `(K, N)`.
+        seen: for each emission, what its M-step needs of the events.
     """
 
     log_density: Tensor
@@ -44,16 +47,16 @@ class Expected:
 
 
 class Mixture(Generator, Likelihood, Components, Imputation):
-    """K components with weights; columns of different kinds are independent given the component.
+    """A mixture of K components; columns of different emissions are independent given the component.
 
     Arguments:
-        emissions: the distributions given the component.
-        places: the columns that each emission is about, together every column once.
-        start: how EM finds its first components.
-        event_shape: of events whose columns are the places of an image; `(C,)` without.
+        emissions: the distributions of columns given the component.
+        places: the columns of each emission. Every column belongs to exactly one.
+        start: name of the start of EM, one of `genzoo_mixture.start.STARTS`.
+        event_shape: shape of an event. Defaults to `(C,)`.
 
     Shape:
-        Events `(N, *event)`; columns are `(N, C)`, in the same order.
+        Events are `(N, *event)`; flattened to columns, in the same order, they are `(N, C)`.
     """
 
     needs_float64 = True
@@ -79,7 +82,7 @@ class Mixture(Generator, Likelihood, Components, Imputation):
 
     @property
     def classes(self) -> int:
-        """How many weights there are: one for each component."""
+        """Number of weights: one for each component."""
         return self.components
 
     @property
@@ -96,11 +99,11 @@ class Mixture(Generator, Likelihood, Components, Imputation):
         return self.classes - 1 + sum(emission.degrees_of_freedom for emission, _ in self.parts)
 
     def _of(self, x: Tensor, columns: Sequence[int]) -> Tensor:
-        """Some columns of `x (N, C)`; the very same tensor where they are all."""
+        """Return some columns of `x (N, C)`, or `x` itself if these are all."""
         return x if len(columns) == self.columns else x[:, list(columns)]
 
     def _joint(self, x: Tensor, missing: Tensor | None, careful: bool) -> tuple[Tensor, tuple[Any, ...]]:
-        """Log-density of columns `(N, C)` with each component, `(K, N)`, without weights; what emissions keep."""
+        """Compute log p(x_n | k) of columns `x (N, C)`, `(K, N)`; also return what each emission keeps."""
         total, kept = None, []
         for emission, columns in self.parts:
             hidden = None if missing is None else self._of(missing, columns)
@@ -108,21 +111,28 @@ class Mixture(Generator, Likelihood, Components, Imputation):
             total = log_density if total is None else total + log_density
             kept.append(seen)
         assert total is not None
-        if careful:  # the squares of events absurdly far away overflow
+        if careful:  # squares of absurdly distant events overflow to infinity, and infinities cancel to NaN
             total = total.nan_to_num(torch.finfo(total.dtype).min, neginf=torch.finfo(total.dtype).min)
         return total, tuple(kept)
 
     def expect(self, x: Tensor, missing: Tensor | None = None, *, careful: bool = False) -> Expected:
-        """The expectation step of EM for events `(N, *event)`."""
+        """Run the E-step for events `x (N, *event)`.
+
+        Arguments:
+            x: events, `(N, *event)`.
+            missing: mask of missing values, `(N, *event)`. Defaults to None.
+            careful: whether to compute log-densities as accurately as possible. Defaults to False.
+        """
         joint, seen = self._joint(x.flatten(1), _flat(missing), careful)
         joint = joint.add_(self.log_weights[:, None])
-        peak = joint.amax(0).clamp_min_(torch.finfo(joint.dtype).min)  # where even the nearest is infinitely far
+        # log-sum-exp in place. The peak is finite even if all components are infinitely far: -inf - (-inf) is NaN.
+        peak = joint.amax(0).clamp_min_(torch.finfo(joint.dtype).min)
         share = joint.sub_(peak).clamp_min_(_NOTHING).exp_()
         total = share.sum(0)
         return Expected(peak + total.log(), share.mul_(total.reciprocal()), seen)
 
     def sums(self, found: Expected) -> dict[str, Tensor]:
-        """What `maximize` needs of events, float64; `found.share` may be weighted."""
+        """Return the sums over events that `maximize` needs, in float64; `found.share` may contain event weights."""
         named = {"counts": found.share.sum(1, dtype=torch.float64)}
         for number, ((emission, _), seen) in enumerate(zip(self.parts, found.seen, strict=True)):
             sums = emission.sums(seen, found.share[: self.components])
@@ -130,7 +140,7 @@ class Mixture(Generator, Likelihood, Components, Imputation):
         return named
 
     def maximize(self, sums: Mapping[str, Tensor]) -> None:
-        """The maximisation step of EM."""
+        """Run the M-step on the sums over all events."""
         counts = sums["counts"] + EMPTY
         for number, (emission, _) in enumerate(self.parts):
             own = {name.partition(".")[2]: value for name, value in sums.items() if name.startswith(f"{number}.")}
@@ -149,7 +159,7 @@ class Mixture(Generator, Likelihood, Components, Imputation):
         return columns.view(-1, *self.event_shape)
 
     def _draw_from(self, component: Tensor) -> Tensor:
-        """The columns of one event of each `component (n,)`, `(n, C)`."""
+        """Sample one event from each `component (n,)`; return its columns, `(n, C)`."""
         x = self.log_weights.new_empty(len(component), self.columns)
         for emission, columns in self.parts:
             x[:, list(columns)] = emission.sample(component)
@@ -161,7 +171,11 @@ class Mixture(Generator, Likelihood, Components, Imputation):
         return self._complete(x.flatten(1), missing.flatten(1), component).view(x.shape)
 
     def _complete(self, x: Tensor, missing: Tensor, component: Tensor) -> Tensor:
-        """Columns with missing values drawn, given every `component (N,)`, or averaged, given shares `(K, N)`."""
+        """Fill in missing values of columns `x (N, C)`.
+
+        Arguments:
+            component: the component of each event, `(N,)`, to draw values from; or shares `(K, N)` to average over.
+        """
         filled = x.clone()
         for emission, columns in self.parts:
             fill = emission.draw if component.ndim == 1 else emission.fill
@@ -169,36 +183,36 @@ class Mixture(Generator, Likelihood, Components, Imputation):
         return filled
 
     def prepare(self, low: Tensor, high: Tensor) -> None:
-        """Take the range of every column, `(C,)` each, before EM begins; forget what was learnt before."""
+        """Reset the parameters before EM begins, given the range of every column, `(C,)` each."""
         for emission, columns in self.parts:
             emission.spread(low[list(columns)], high[list(columns)])
 
     def enclose(self, low: Tensor, high: Tensor) -> None:
-        """Take the range of every column, `(C,)` each, and keep what was learnt before."""
+        """Take the range of every column of new data, `(C,)` each, and keep the parameters."""
 
     def embed(self, x: Tensor, missing: Tensor | None = None) -> Tensor:
-        """Events as points between which distances mean something, `(N, D)` float64, NaN where missing."""
-        found = []
+        """Map events to points for k-means, `(N, D)` float64; NaN marks missing values."""
+        points = []
         x, missing = x.flatten(1), _flat(missing)
         for emission, columns in self.parts:
             hidden = None if missing is None else self._of(missing, columns)
-            found.append(emission.embed(self._of(x, columns), hidden))
-        return torch.cat(found, 1)
+            points.append(emission.embed(self._of(x, columns), hidden))
+        return torch.cat(points, 1)
 
 
 def _flat(missing: Tensor | None) -> Tensor | None:
-    """A mask `(N, *event)` by columns, `(N, C)`."""
+    """Flatten a mask `(N, *event)` to columns, `(N, C)`."""
     return None if missing is None else missing.flatten(1)
 
 
 class NoisyMixture(Mixture, Outliers):
-    """A mixture with one more component, uniform over the box that holds the training events.
+    """A mixture with one more component for outliers, uniform over the box around the training events.
 
-    Its weight is the last one. Outside the box it has no density.
+    Its weight is the last one. Outside the box its density is 0.
 
     Arguments:
-        first_share: of every event, that the noise is given before the first pass.
-        names: of the columns, for messages.
+        first_share: share of every event that the noise has before the first pass of EM.
+        names: names of the columns, for messages.
     """
 
     low: Tensor
@@ -240,8 +254,8 @@ class NoisyMixture(Mixture, Outliers):
         if flat:
             name = self.names[flat[0]]
             raise DataError(
-                f"Column {name!r} has no two different values in the training rows, so the box of the noise around "
-                f"them has no volume. Leave it out with --drop {shlex.quote(name)}, or train without noise."
+                f"Column {name!r} has the same value in all training rows, so the box of the noise has no volume. "
+                f"Leave the column out with --drop {shlex.quote(name)}, or set noise=false."
             )
         self.low.copy_(low)
         self.high.copy_(high)
@@ -257,11 +271,13 @@ class NoisyMixture(Mixture, Outliers):
         return torch.cat([joint, noise[None]]), seen
 
     def _log_noise(self, x: Tensor, missing: Tensor | None) -> Tensor:
-        """Log-density of the noise at the observed values of events inside the box, `(N,)`."""
+        """Return the log-density of the noise at the observed values of events, taken to lie in the box, `(N,)`."""
         sides = (self.high - self.low).log().expand_as(x)
         return -(sides if missing is None else sides.masked_fill(missing, 0.0)).sum(1)
 
     def log_posterior(self, x: Tensor, missing: Tensor | None = None) -> Tensor:
+        # Outside the box the noise has density 0, and the nearest Gaussian would claim the most distant outliers. Here
+        # the noise counts everywhere, so that they are outliers.
         x, missing = x.flatten(1), _flat(missing)
         joint, _ = super()._joint(x, missing, careful=True)
         joint = torch.cat([joint, self._log_noise(x, missing)[None].to(joint.dtype)])
@@ -282,12 +298,15 @@ class NoisyMixture(Mixture, Outliers):
             filled = super()._complete(x, missing, component.masked_fill(noise, 0))
             return torch.where(missing & noise[:, None], self._draw_noise(len(x)), filled)
         filled = super()._complete(x, missing, component[:-1])
-        middle = component[-1][:, None] * (self.low + self.high) / 2
+        middle = component[-1][:, None] * (self.low + self.high) / 2  # share times the mean of the uniform
         return torch.where(missing, filled + middle, x)
 
 
 class Gaussian(Mixture, Decoder, Encoder):
-    """One multivariate normal; its latent vector holds standard normal coordinates."""
+    """One multivariate normal N(mu, Sigma), Sigma = L L^T, as a linear map of z ~ N(0, I): x = mu + L z.
+
+    `encode` returns z = L^-1 (x - mu). With missing values it returns the mean of z given the observed ones.
+    """
 
     @property
     def latent(self) -> int:
@@ -305,7 +324,7 @@ class Gaussian(Mixture, Decoder, Encoder):
 
     @property
     def normal(self) -> Full | Diagonal:
-        """Its only emission."""
+        """The only emission."""
         emission = self.emissions[0]
         assert isinstance(emission, Full | Diagonal)
         return emission

@@ -8,21 +8,21 @@ from pydantic import BeforeValidator, Field
 
 from genzoo import Settings
 
-# scikit-learn's short word is taken, too.
+# scikit-learn's "diag" is accepted, too.
 CovarianceName = Annotated[
     Literal["full", "tied", "diagonal", "spherical"],
     BeforeValidator(lambda name: "diagonal" if name == "diag" else name),
 ]
 StartName = Literal["kmeans", "k-means++", "random", "random_from_data"]
 
-_REG_COVAR = "added to every variance, in squared data units; by default a billionth of that of the column"
-_START = "first components: k-means, its seeding alone, random shares of every event, or random events"
+_REG_COVAR = "added to every variance, in squared data units; by default 1e-9 times the variance of the column"
+_START = "how EM starts: from k-means, from k-means++ seeds, with random shares of every row, or from random rows"
 
 
 class GaussianOptions(Settings):
     """Options of `gaussian`."""
 
-    covariance_type: CovarianceName = Field("full", description="shape of the covariance; diag is diagonal")
+    covariance_type: CovarianceName = Field("full", description="form of the covariance matrices; diag means diagonal")
     reg_covar: float | None = Field(None, ge=0, le=1e12, description=_REG_COVAR)
 
 
@@ -30,14 +30,17 @@ class MixtureOptions(GaussianOptions):
     """Options of `gmm`."""
 
     reg_covar: float | None = Field(
-        None, ge=0, le=1e12, description=f"{_REG_COVAR}, and of data on a grid that of a value within its cell"
+        None,
+        ge=0,
+        le=1e12,
+        description=f"{_REG_COVAR}, or for data on a grid the variance of a uniform value in a cell",
     )
     n_components: int = Field(2, ge=1, le=10_000, description="number of Gaussians")
     init_params: StartName = Field("kmeans", description=_START)
     noise: bool = Field(
-        False, description="one more component for outliers, uniform over the box that holds the training rows"
+        False, description="add a component for outliers, uniform over the box around the training rows"
     )
-    noise_share: float = Field(0.1, gt=0, lt=1, description="share of every event that the noise has at first")
+    noise_share: float = Field(0.1, gt=0, lt=1, description="share of every row that the noise has when EM starts")
 
 
 class ClassOptions(Settings):
@@ -49,4 +52,4 @@ class ClassOptions(Settings):
 
 
 class EMOptions(Settings):
-    """Options of `em`: none of its own; max_iter, tol and n_init are settings of the training."""
+    """Options of `em`: none. `max_iter`, `tol` and `n_init` are training settings."""

@@ -1,4 +1,4 @@
-"""What this distribution brings to the zoo. Imports no torch."""
+"""Registers the models and objectives of this distribution. Does not import torch."""
 
 from __future__ import annotations
 

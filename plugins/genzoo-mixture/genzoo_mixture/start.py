@@ -1,7 +1,8 @@
-"""Where EM begins: for every event, the share `(K, N)` that each component gets of it at first.
+"""Starts of EM: functions that yield the first shares `(K, N)` of the components in every event.
 
-Centres are found among points that stand for the events: the events themselves, their missing values at the mean, or,
-where columns differ in kind, columns of unit deviation.
+EM finds a local optimum that depends on its start. The starts by distance work on points from `Mixture.embed`, with
+missing values at the mean of their column. If the mixture has several kinds of columns, each column is scaled to unit
+standard deviation, so that none dominates the distances.
 
 References:
     "k-means++: The Advantages of Careful Seeding" (Arthur and Vassilvitskii, 2007).
@@ -21,16 +22,18 @@ from genzoo_mixture.mixture import Mixture, NoisyMixture
 Shares = Iterator[tuple[Batch, Tensor]]
 
 _SAMPLE = 20_000
-"""Events that seeding and k-means look at; of more, an even random sample."""
+"""Largest number of events for seeding and k-means; of more events, a uniform random sample is used."""
 
 _LLOYD = 100
 """Largest number of k-means iterations."""
 
 
 class _Points:
-    """Events as points, in one scale for all blocks.
+    """Events as points, on the same scale in all blocks.
 
-    `sample (n, D)` are some of them, and `weight (n,)` what these weigh.
+    Attributes:
+        sample: points of a random sample of events, `(n, D)`.
+        weight: their weights, `(n,)`.
     """
 
     def __init__(self, mixture: Mixture, blocks: Iterable[Batch]) -> None:
@@ -44,7 +47,7 @@ class _Points:
         self.sample = self._place(kept)
 
     def of(self, batch: Batch) -> Tensor:
-        """The points of a block, `(N, D)` float64."""
+        """Return the points of a block, `(N, D)` float64."""
         return self._place(self._mixture.embed(batch.x, batch.missing))
 
     def _place(self, points: Tensor) -> Tensor:
@@ -52,10 +55,13 @@ class _Points:
 
 
 def _sample(mixture: Mixture, blocks: Iterable[Batch]) -> tuple[Tensor, Tensor]:
-    """At most `_SAMPLE` events, each as likely as any other: those with the smallest random keys.
+    """Draw at most `_SAMPLE` events in one pass over the blocks, all equally likely.
+
+    Every event has a uniform random key, and the events with the smallest keys are kept: a uniform sample, however many
+    events there are. Events of weight 0 have the key infinity.
 
     Returns:
-        Their points, `(n, D)`, and their weights, `(n,)`, float64.
+        The points, `(n, D)`, and weights, `(n,)`, of the sample, in float64.
     """
     kept: Tensor | None = None
     keys = torch.empty(0)
@@ -77,12 +83,12 @@ def _squares(x: Tensor, centers: Tensor) -> Tensor:
 
 
 def _draw(weight: Tensor, count: int) -> Tensor:
-    """Different places in `weight (n,)`, as likely as it says; fewer than `count` where fewer have any."""
+    """Draw `count` different indices in proportion to `weight (n,)`; fewer if fewer weights are positive."""
     return torch.multinomial(weight, min(count, int(weight.count_nonzero())))
 
 
 def _seeds(x: Tensor, weight: Tensor, count: int) -> Tensor:
-    """k-means++: each next centre with probability proportional to the squared distance to the nearest so far."""
+    """Choose centers by k-means++: each with probability proportional to the squared distance to the nearest so far."""
     centers = x[_draw(weight, 1)]
     nearest = _squares(x, centers)[:, 0]
     for _ in range(count - 1):
@@ -94,27 +100,29 @@ def _seeds(x: Tensor, weight: Tensor, count: int) -> Tensor:
 
 
 def _lloyd(x: Tensor, weight: Tensor, centers: Tensor) -> Tensor:
+    """Run k-means (Lloyd's algorithm) from some centers until no label changes, and return the final centers."""
     labels = torch.full((len(x),), -1, device=x.device)
     for _ in range(_LLOYD):
         new = _squares(x, centers).argmin(1)
         if torch.equal(new, labels):
             break
         labels = new
-        share = one_hot(labels, len(centers)).to(x.dtype) * weight[:, None]  # adds in the same order on every device
+        # A matrix product, as index_add_ adds in a random order on a GPU.
+        share = one_hot(labels, len(centers)).to(x.dtype) * weight[:, None]
         counts, sums = share.sum(0), share.T @ x
         centers = torch.where(counts[:, None] > 0, sums / counts[:, None], centers)
     return centers
 
 
 def _nearest(mixture: Mixture, points: _Points, blocks: Iterable[Batch], centers: Tensor) -> Shares:
-    """Every event as a whole to its nearest centre."""
+    """Assign every event to its nearest center."""
     for batch in blocks:
         labels = _squares(points.of(batch), centers).argmin(1)
         yield batch, _with_noise(mixture, one_hot(labels, mixture.components).T.to(batch.x.dtype))
 
 
 def _with_noise(mixture: Mixture, share: Tensor) -> Tensor:
-    """Shares `(K, N)`, of which the noise, where there is one, takes its own."""
+    """Add the noise's first share to shares `(K, N)`, if the mixture has noise."""
     if not isinstance(mixture, NoisyMixture):
         return share
     noise = torch.full_like(share[:1], mixture.first_share)
@@ -122,27 +130,27 @@ def _with_noise(mixture: Mixture, share: Tensor) -> Tensor:
 
 
 def k_means(mixture: Mixture, blocks: Iterable[Batch]) -> Shares:
-    """To the nearest centre of k-means."""
+    """Assign events to the nearest center of k-means."""
     points = _Points(mixture, blocks)
     seeds = _seeds(points.sample, points.weight, mixture.components)
     return _nearest(mixture, points, blocks, _lloyd(points.sample, points.weight, seeds))
 
 
 def k_means_plus_plus(mixture: Mixture, blocks: Iterable[Batch]) -> Shares:
-    """To the nearest seed of k-means++."""
+    """Assign events to the nearest seed of k-means++."""
     points = _Points(mixture, blocks)
     return _nearest(mixture, points, blocks, _seeds(points.sample, points.weight, mixture.components))
 
 
 def from_data(mixture: Mixture, blocks: Iterable[Batch]) -> Shares:
-    """To the nearest of random events."""
+    """Assign events to the nearest of K random events."""
     points = _Points(mixture, blocks)
     chosen = _draw(points.weight, mixture.components)
     return _nearest(mixture, points, blocks, points.sample[chosen])
 
 
 def random(mixture: Mixture, blocks: Iterable[Batch]) -> Shares:
-    """Random shares of every event."""
+    """Give every component a random share of every event."""
     for batch in blocks:
         share = torch.rand(mixture.components, len(batch), device=batch.x.device, dtype=batch.x.dtype)
         yield batch, _with_noise(mixture, share / share.sum(0))

@@ -1,4 +1,4 @@
-"""Mixtures with known parameters, data to fit them to, and the passes of EM written out."""
+"""Mixtures with known parameters, data to fit them to, and passes of EM written out."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def problem(seed=0, n=600, columns=3, components=3):
 
 
 def mixture(name="full", components=3, columns=3, start="random", reg_covar=1e-6, noise=False):
-    """A Gaussian mixture of float64 that knows nothing yet."""
+    """Build an untrained Gaussian mixture in float64."""
     emissions, places = [COVARIANCES[name](components, columns, Added(reg_covar))], [range(columns)]
     if noise:
         return NoisyMixture(emissions, places, start, 0.1, [f"x{i}" for i in range(columns)]).double()
@@ -31,7 +31,7 @@ def mixture(name="full", components=3, columns=3, start="random", reg_covar=1e-6
 
 
 def set_parameters(generator, weights, means, covariances):
-    """Means `(K, C)` and covariances in the shape that scikit-learn gives those of each type."""
+    """Set the parameters: means `(K, C)`, and covariances in scikit-learn's shape for the covariance type."""
     emission = generator.emissions[0]
     emission.means.copy_(torch.as_tensor(means))
     generator.log_weights.copy_(torch.as_tensor(weights).log())
@@ -45,7 +45,7 @@ def set_parameters(generator, weights, means, covariances):
 
 
 def covariances(generator):
-    """The covariance of every component, `(K, C, C)`."""
+    """Return the covariance of every component, `(K, C, C)`."""
     emission = generator.emissions[0]
     if hasattr(emission, "whitener"):
         return (emission.scale @ emission.scale.mT).expand(emission.components, -1, -1).numpy()
@@ -53,7 +53,7 @@ def covariances(generator):
 
 
 def random_parameters(generator, seed=0):
-    """Parameters that no fit would give, different in every component."""
+    """Set random parameters, different in every component."""
     emission = generator.emissions[0]
     rng = np.random.default_rng(seed)
     k, c = emission.components, emission.columns
@@ -66,14 +66,14 @@ def random_parameters(generator, seed=0):
 
 
 def knock_out(x, share=0.3, seed=0):
-    """A mask of missing values, some events without any value and some with all."""
+    """Make a mask of missing values; some events have no observed value, and some have all."""
     missing = np.random.default_rng(seed).random(x.shape) < share
     missing[:3], missing[3:6] = True, False
     return missing
 
 
 def blocks(x, missing=None, weight=None, count=1):
-    """Events as the batches of one pass; what is missing holds 0."""
+    """Split events into the batches of one pass; missing values become 0."""
     parts = []
     for rows in np.array_split(np.arange(len(x)), count):
         hidden = None if missing is None else torch.as_tensor(missing[rows])
@@ -89,7 +89,7 @@ def blocks(x, missing=None, weight=None, count=1):
 
 
 def collect(generator, parts):
-    """The statistics of one pass."""
+    """Compute the statistics of one pass."""
     model, total = genzoo.Model(genzoo.Parts(generator)), {}
     OBJECTIVE.prepare_pass(model)
     for part in parts:
@@ -99,7 +99,7 @@ def collect(generator, parts):
 
 
 def run_passes(generator, parts, count):
-    """The log-likelihood before each of `count` passes."""
+    """Run `count` passes, and return the log-likelihood before each."""
     found = []
     for _ in range(count):
         total = collect(generator, parts)
@@ -109,7 +109,7 @@ def run_passes(generator, parts, count):
 
 
 def begin(generator, parts, seed=0):
-    """The start that EM would make."""
+    """Start EM from a seed."""
     torch.manual_seed(seed)
     OBJECTIVE.initialize(genzoo.Model(genzoo.Parts(generator)), parts)
     return generator

@@ -1,4 +1,4 @@
-"""What float32 blocks cost: next to nothing, wherever the means lie and however dependent the columns are."""
+"""Blocks in float32 lose almost no accuracy, for any means and for nearly dependent columns."""
 
 import copy
 
@@ -13,7 +13,7 @@ NAMES = ["full", "tied", "diagonal", "spherical"]
 
 
 def both(name, x, components):
-    """Log-likelihoods of some passes in float64 and in float32 from one start, and both mixtures."""
+    """Run passes in float64 and in float32 from one start; return the log-likelihoods and both mixtures."""
     x = x - x.mean(0)
     exact = begin(mixture(name, components, x.shape[1], "kmeans"), blocks(x), seed=1)
     run_passes(exact, blocks(x), 2)
@@ -50,8 +50,8 @@ def test_float32_equals_float64_however_dependent_columns_are(name, dependence):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_tight_components_far_from_the_centre_in_float32(name):
-    """What expanded squares would lose altogether: deviations of 1e-2 at a distance of 1e3."""
+def test_tight_components_far_from_the_center_are_exact_in_float32(name):
+    """Expanded squares would lose all digits: the deviations are 1e-2 at a distance of 1e3."""
     rng = np.random.default_rng(0)
     x = np.array([[-1000.0, 500.0], [1000.0, -500.0]])[rng.integers(2, size=4000)] + 0.25 * rng.normal(size=(4000, 2))
     x = np.round(x, 2).astype(np.float32).astype(np.float64)
@@ -64,7 +64,7 @@ def test_tight_components_far_from_the_centre_in_float32(name):
 
 @pytest.mark.parametrize("precision", ["fp32", "fp64"])
 @pytest.mark.parametrize("data", ["iris", "wine", "breast-cancer", "diabetes", "moons"])
-def test_a_single_gaussian_has_converged_after_a_few_passes_in_any_precision(tmp_path, data, precision):
+def test_a_single_gaussian_converges_in_a_few_passes_in_any_precision(tmp_path, data, precision):
     run = genzoo.train("gaussian", data, out=tmp_path / "run", precision=precision)
     assert run.record["kept"]["converged"]
     assert run.record["kept"]["passes"] <= 10

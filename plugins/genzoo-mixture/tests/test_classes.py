@@ -1,4 +1,4 @@
-"""naive-bayes: columns of any kind, independent given the class."""
+"""`naive-bayes`: columns of any kind, independent given the class."""
 
 import itertools
 
@@ -30,7 +30,7 @@ def classes(features=MIXED, components=2, reg_covar=1e-6, start="k-means++"):
 
 
 class Truth:
-    """A latent class model in numpy: weights, and of every class and column a scipy distribution."""
+    """A latent class model in NumPy: weights, and a scipy distribution for every class and column."""
 
     def __init__(self, seed=0, components=2):
         rng = np.random.default_rng(seed)
@@ -52,7 +52,7 @@ class Truth:
         return generator
 
     def columns(self, x):
-        """Log-probability of each value of `x (N, 5)` under each class, `(N, K, 5)`."""
+        """Compute the log-probability of each value of `x (N, 5)` under each class, `(N, K, 5)`."""
         height, smokes, visits, _, weight = (column[:, None] for column in x.T)
         return np.stack(
             [
@@ -104,7 +104,7 @@ def test_float32_stays_close_to_float64():
 
 @pytest.mark.parametrize("hidden", [False, True])
 @pytest.mark.parametrize("count", [1, 3])
-def test_one_pass_is_the_weighted_moments(hidden, count):
+def test_one_pass_computes_the_weighted_moments(hidden, count):
     truth = Truth()
     generator = truth.give(classes(reg_covar=0.0))
     x, _ = truth.draw(200, seed=3)
@@ -136,7 +136,7 @@ def test_the_likelihood_never_falls(start):
     assert (np.diff(found) >= -1e-9 * abs(found[0])).all()
 
 
-def test_a_mixture_of_bernoullis_is_the_one_in_numpy():
+def test_a_mixture_of_bernoullis_equals_the_one_in_numpy():
     rng = np.random.default_rng(0)
     x = (rng.random((300, 6)) < np.where(rng.random(300) < 0.4, 0.8, 0.25)[:, None]).astype(float)
     weights, yes = np.array([0.3, 0.7]), rng.uniform(0.3, 0.7, (2, 6))

@@ -1,4 +1,4 @@
-"""Data and fits that leave a component with nothing to go on."""
+"""Degenerate data and fits: components that collapse or lose their events."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def report(generator):
 
 
 def is_sound(generator, parts):
-    """Whether nothing is NaN: parameters, densities, posteriors, samples and the figures of the report."""
+    """Return whether nothing is NaN: parameters, densities, posteriors, samples and numbers of the report."""
     torch.manual_seed(0)
     assert all(value.isfinite().all() for value in generator.state_dict().values())
     x, missing = parts[0].x, parts[0].missing
@@ -39,8 +39,8 @@ def test_fewer_different_events_than_components(name, dtype, reg_covar, noise):
     found = run_passes(begin(generator, parts), parts, 20)
     assert np.isfinite(found).all()
     assert is_sound(generator, parts)
-    told = report(generator)
-    assert set(told["collapsed"]) | set(told["empty"]) >= set(range(4))
+    reported = report(generator)
+    assert set(reported["collapsed"]) | set(reported["empty"]) >= set(range(4))
 
 
 @pytest.mark.parametrize("name", ["full", "diagonal", "spherical"])
@@ -69,9 +69,9 @@ def test_an_empty_component_is_named_and_keeps_its_shape(name, dtype):
     generator.emissions[0].means[1] = 1e6
     before = covariances(generator)[1].copy()
     run_passes(generator, parts, 5)
-    told = report(generator)
-    assert told["empty"] == [1]
-    assert told["weights"][1] < 1e-12
+    reported = report(generator)
+    assert reported["empty"] == [1]
+    assert reported["weights"][1] < 1e-12
     assert name == "tied" or np.array_equal(covariances(generator)[1], before)
     assert is_sound(generator, parts)
 
@@ -117,7 +117,7 @@ def test_a_component_on_a_line_across_the_columns_is_named():
 @pytest.mark.parametrize("hidden", [False, True])
 @pytest.mark.parametrize("scale", [1e-6, 1e6])
 def test_the_scale_of_the_data_only_shifts_the_likelihood(name, hidden, scale):
-    """The same fit in other units, as far as `reg_covar`, which means data units, is out of the way."""
+    """The fit is the same in other units, with a `reg_covar` too small to matter, as it is in data units."""
     x = problem(n=300)
     missing = knock_out(x, 0.15) if hidden else None
     found = []
@@ -194,7 +194,7 @@ def test_the_latent_of_one_gaussian(name):
 
 
 @pytest.mark.parametrize("name", ["full", "tied"])
-def test_columns_in_different_units_are_no_collapse(name):
+def test_columns_in_different_units_are_not_a_collapse(name):
     rng = np.random.default_rng(0)
     half = rng.integers(2, size=600)
     x = np.stack([half * 2e7 + rng.normal(0, 1e6, 600), rng.normal(0, 0.1, 600)], axis=1)

@@ -1,4 +1,4 @@
-"""Mixtures are described, as they are before their weights are loaded, and compared without what is slow to import."""
+"""Mixtures can be described before their weights are loaded, and compared, with no slow imports."""
 
 import subprocess
 import sys
@@ -22,6 +22,6 @@ print("torch._dynamo" in sys.modules, "sympy" in sys.modules)
 
 
 def test_the_compiler_is_not_imported():
-    """Two seconds of every `genzoo sample`, `score`, `evaluate` and `compare`."""
+    """Its import would add two seconds to every `genzoo sample`, `score`, `evaluate` and `compare`."""
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
     assert done.stdout == "False False\n"

@@ -1,4 +1,4 @@
-"""Old Faithful against the figures that R's mclust publishes for it."""
+"""Old Faithful, compared with the numbers that R's mclust publishes for it."""
 
 import shutil
 import subprocess
@@ -17,7 +17,7 @@ FILE = Path(__file__).parents[3] / "tests/data/faithful.csv"
 
 
 def fitted(covariance, components):
-    """The best mixture of five restarts, and the events."""
+    """Return the best mixture of five restarts, and the events."""
     x = np.loadtxt(FILE, delimiter=",", skiprows=1)
     assert x.shape == (272, 2)
     generator = mixture(covariance, components, 2, start="kmeans")
@@ -58,7 +58,7 @@ cat(sprintf("%.9f %d", found$loglik, as.integer(found$df)))
 
 @pytest.fixture(scope="module")
 def mclust():
-    """What mclust finds: log-likelihood and degrees of freedom."""
+    """Return a function that runs mclust and returns log-likelihood and degrees of freedom."""
     program = shutil.which("Rscript")
     if program is None or subprocess.run([program, "-e", "library(mclust)"], capture_output=True).returncode:
         pytest.skip("there is no R with mclust")

@@ -1,4 +1,4 @@
-"""Mixtures of images: grey ones under noise over the cells of their grid, and such of black and white."""
+"""Mixtures of images: grayscale images with uniform noise over the cells of their grid, and black-and-white images."""
 
 import math
 
@@ -76,7 +76,7 @@ def test_one_gaussian_of_digits_is_the_closed_form_of_the_noisy_digits(tmp_path)
 
 
 def test_the_bound_of_a_gaussian_is_below_the_probability_of_the_rectangle(tmp_path):
-    """Of two correlated columns that are declared to lie on a grid, by the rectangle formula."""
+    """The probability is exact, by the rectangle formula, for two correlated columns declared to lie on a grid."""
     rng = np.random.default_rng(0)
     covariance = np.array([[2.0, 1.2], [1.2, 1.5]])
     events = np.round(rng.multivariate_normal([5.0, -3.0], covariance, 3000))
@@ -97,7 +97,7 @@ def test_the_bound_of_a_gaussian_is_below_the_probability_of_the_rectangle(tmp_p
     assert abs(gaps[-1]) < 0.01
 
 
-def test_the_log_likelihood_of_dequantised_digits_never_falls_and_nothing_collapses(tmp_path):
+def test_the_likelihood_of_dequantized_digits_never_falls_or_collapses(tmp_path):
     run = genzoo.train(
         "gmm",
         "digits",
@@ -121,7 +121,7 @@ def test_the_log_likelihood_of_dequantised_digits_never_falls_and_nothing_collap
 
 
 def test_few_events_of_a_component_make_no_singular_covariance(tmp_path):
-    """Forty components of 31 events each on average, in 64 dimensions."""
+    """There are forty components with 31 events each on average, in 64 dimensions."""
     data, held_out = digits(), {}
     for name, added in (("noise", None), ("nothing", 1e-6)):
         training = {"max_iter": 5}
@@ -136,7 +136,7 @@ def test_few_events_of_a_component_make_no_singular_covariance(tmp_path):
 
 
 @pytest.mark.parametrize("builder", [build_gaussian, build_mixture])
-def test_a_gaussian_wants_no_binary_images(builder):
+def test_a_gaussian_raises_for_binary_images(builder):
     with pytest.raises(ValueError, match="train naive-bayes or vae"):
         builder(MixtureOptions(), BINARY)
 
@@ -154,7 +154,7 @@ def test_latent_classes_of_binary_images_are_products_of_bernoullis(tmp_path):
     assert set(np.unique(fitted.sample(50))) == {0, 1}
 
 
-def test_levels_are_told_apart_alike_all_at_once_and_column_by_column():
+def test_levels_are_encoded_the_same_together_and_by_column():
     alike = build_classes(ClassOptions(n_components=2), BINARY).generator.double().emissions[0]
     x = torch.as_tensor(np.random.default_rng(0).integers(0, 2, (20, 6))).double()
     missing = torch.as_tensor(np.random.default_rng(1).random((20, 6)) < 0.3)
@@ -164,6 +164,6 @@ def test_levels_are_told_apart_alike_all_at_once_and_column_by_column():
         assert found[row, column].tolist() == expected.tolist()
 
 
-def test_pixels_that_never_change_are_refused_off_a_grid(tmp_path):
+def test_constant_pixels_off_a_grid_raise(tmp_path):
     with pytest.raises(genzoo.DataError, match=r"Pixel '\(0, 0, 0\)' of array never changes .* whole numbers"):
         genzoo.train("gaussian", digits().events / 16.0, out=tmp_path / "run")

@@ -1,4 +1,4 @@
-"""Missing values: the density of what was observed, EM on it, and what is filled in."""
+"""Missing values: the density of observed values, EM on it, and imputation."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def held(x, missing):
 
 
 def joint_reference(generator, x, missing):
-    """Log-density of what is observed with each component, event by event, from scipy's marginals, `(N, K)`."""
+    """Compute log p(k, observed values) event by event from scipy's marginals, `(N, K)`."""
     weights, means, spread = generator.log_weights.numpy(), generator.emissions[0].means.numpy(), covariances(generator)
     joint = np.tile(weights, (len(x), 1))
     for n, hidden in enumerate(missing):
@@ -39,7 +39,7 @@ def joint_reference(generator, x, missing):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("components", [1, 3])
-def test_the_density_of_what_is_observed_is_the_marginal(name, components):
+def test_the_density_of_observed_values_is_the_marginal(name, components):
     x = problem(n=120, columns=4)
     missing = knock_out(x)
     generator = random_parameters(mixture(name, components, 4))
@@ -63,7 +63,7 @@ def test_nothing_missing_is_the_same_as_no_mask(name):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("start", ["kmeans", "random"])
-def test_the_likelihood_of_what_is_observed_never_falls(name, start):
+def test_the_likelihood_of_observed_values_never_falls(name, start):
     x = problem(n=400)
     parts = blocks(x, knock_out(x), count=2)
     found = run_passes(begin(mixture(name, start=start, reg_covar=0.0), parts), parts, 30)
@@ -72,7 +72,7 @@ def test_the_likelihood_of_what_is_observed_never_falls(name, start):
 
 
 def textbook(x, missing, weights, means, spread, *, tied=False, passes=1):
-    """EM of a Gaussian mixture with missing values, event by event (Little and Rubin, 2002, chapter 11)."""
+    """Run EM of a Gaussian mixture with missing values, event by event (Little and Rubin, 2002, chapter 11)."""
     n, columns = x.shape
     components = len(weights)
     for _ in range(passes):
@@ -103,7 +103,7 @@ def textbook(x, missing, weights, means, spread, *, tied=False, passes=1):
 
 @pytest.mark.parametrize("name", ["full", "tied"])
 @pytest.mark.parametrize("components", [1, 2])
-def test_em_with_missing_values_is_the_textbooks(name, components):
+def test_em_with_missing_values_equals_the_textbooks(name, components):
     x = problem(n=80, components=components)
     missing = knock_out(x, 0.25)
     generator = random_parameters(mixture(name, components, reg_covar=0.0))
@@ -115,7 +115,7 @@ def test_em_with_missing_values_is_the_textbooks(name, components):
     assert np.allclose(covariances(generator), spread, rtol=1e-8, atol=1e-9)
 
 
-def test_one_gaussian_comes_to_rest_where_the_textbooks_does():
+def test_one_gaussian_converges_to_the_textbooks_estimate():
     x = problem(n=80, components=1)
     missing = knock_out(x, 0.1)
     generator = begin(mixture("full", 1, reg_covar=0.0), blocks(x, missing))
@@ -126,7 +126,7 @@ def test_one_gaussian_comes_to_rest_where_the_textbooks_does():
 
 
 @pytest.mark.parametrize("name", ["diagonal", "spherical"])
-def test_one_gaussian_of_independent_columns_has_the_moments_of_what_is_observed(name):
+def test_one_diagonal_gaussian_has_the_moments_of_the_observed_values(name):
     x = problem(n=300, components=1)
     missing = knock_out(x)
     generator = begin(mixture(name, 1, reg_covar=0.0), blocks(x, missing))
@@ -171,7 +171,7 @@ def test_whole_weights_are_repeated_rows(name, hidden, dtype):
 
 @pytest.mark.parametrize("start", ["kmeans", "k-means++", "random_from_data", "random"])
 @pytest.mark.parametrize("noise", [False, True])
-def test_a_start_sees_nothing_of_events_without_weight(start, noise):
+def test_a_start_ignores_events_of_weight_zero(start, noise):
     x = np.concatenate([problem(n=100), np.full((5, 3), 1e6)])
     weight = np.concatenate([np.ones(100), np.zeros(5)])
     generator = begin(mixture(start=start, noise=noise), blocks(x, None, weight, 2))
@@ -179,7 +179,7 @@ def test_a_start_sees_nothing_of_events_without_weight(start, noise):
     assert not noise or generator.high.max() < 100
 
 
-def test_restarts_know_nothing_of_each_other():
+def test_restarts_are_independent():
     x = problem(n=200)
     parts = blocks(x, knock_out(x, 0.4))
     fresh, used = mixture(start="kmeans"), mixture(start="kmeans")
@@ -227,7 +227,7 @@ def test_draws_of_missing_values_have_the_conditional_moments(name):
     assert (np.abs(np.cov(found.T) - rest) < bound).all()
 
 
-def test_draws_of_missing_values_come_from_the_components_by_their_posterior():
+def test_missing_values_are_drawn_from_components_by_their_posterior():
     torch.manual_seed(0)
     spread = np.array([[[1.0, 0.8], [0.8, 1.0]], [[1.0, -0.5], [-0.5, 2.0]]])
     generator = set_parameters(

@@ -14,7 +14,7 @@ NAMES = {"full": "full", "tied": "tied", "diagonal": "diag", "spherical": "spher
 
 
 def matched(x, name, components=3, iterations=25):
-    """scikit-learn and genzoo from the same start: one EM step of the former."""
+    """Return scikit-learn's and genzoo's mixtures from the same start, one EM step of scikit-learn."""
     reference = Reference(components, covariance_type=NAMES[name], max_iter=1, tol=0, random_state=0)
     with pytest.warns():
         reference.fit(x)
@@ -50,7 +50,7 @@ def test_em_equals_scikit_learns_from_the_same_start(name, count):
     assert np.allclose(posterior, reference.predict_proba(x), atol=1e-6)
 
 
-def test_one_gaussian_is_the_closed_form(tmp_path):
+def test_one_gaussian_equals_the_closed_form(tmp_path):
     x = problem(components=1)
     run = genzoo.train("gaussian", x, reg_covar=0, precision="fp64", out=tmp_path / "run")
     split = run.config.split
@@ -63,7 +63,7 @@ def test_one_gaussian_is_the_closed_form(tmp_path):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_far_mean_costs_no_precision_in_float32(tmp_path, name):
-    """The log-likelihood of one fitted model, computed in both types, of data a thousand deviations from zero."""
+    """Both dtypes give one fitted model the same log-likelihood, for data a thousand deviations from zero."""
     x = problem() + 1000.0
     fitted = genzoo.train(
         "gmm", x, n_components=3, covariance_type=name, precision="fp64", out=tmp_path / "run", seed=1
@@ -119,7 +119,7 @@ def test_resuming_em_gives_the_bits_of_an_uninterrupted_run(tmp_path):
     assert run.record["weights"] == whole.record["weights"]
 
 
-def test_a_restart_that_collapsed_is_kept_only_where_all_did():
+def test_a_collapsed_restart_is_kept_only_if_all_collapsed():
     rng = np.random.default_rng(0)
     x = np.concatenate([rng.normal(0, 1, (60, 2)), rng.normal(6, 1, (60, 2)), np.full((3, 2), 40.0)])
     generator = mixture(components=3, columns=2, start="random_from_data")
@@ -153,12 +153,12 @@ def test_a_budget_that_ends_within_a_restart_keeps_the_best_one(tmp_path, steps)
     assert run.log_prob(problem()[train]).mean() == pytest.approx(record["kept"]["log_likelihood"], abs=2e-2)
 
 
-def test_em_refuses_coarse_products(tmp_path):
+def test_em_raises_for_reduced_precision(tmp_path):
     with pytest.raises(genzoo.ConfigError, match="fp32 or fp64"):
         genzoo.train("gmm", problem(), precision="bf16", out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
-def test_variances_below_the_regularisation_are_no_collapse(tmp_path):
+def test_variances_below_reg_covar_are_not_a_collapse(tmp_path):
     run = genzoo.train("gmm", problem() * 1e-5, n_components=2, reg_covar=1e-6, out=tmp_path / "run")
     assert "reg_covar" in run.record["kept"]["fault"]

@@ -23,7 +23,7 @@ def noisy(low, high, *, name="full", components=2, seed=0):
 
 
 def contaminated(seed=0, n=2000):
-    """Two round clusters of which 5 % was replaced by events uniform over a wide square."""
+    """Draw two round clusters, and replace 5 % of their events by uniform ones over a wide square."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(2, size=n)
     x = np.array([[-3.0, 0.0], [3.0, 0.0]])[labels] + rng.normal(size=(n, 2))
@@ -161,7 +161,7 @@ def test_missing_values_of_outliers_are_filled_from_the_box():
     )
 
 
-def test_a_column_that_never_changes_is_refused():
+def test_a_constant_column_raises():
     x, _ = contaminated(n=100)
     x[:, 1] = 7.0
     with pytest.raises(genzoo.DataError, match=r"Column 'x1' .* --drop x1"):

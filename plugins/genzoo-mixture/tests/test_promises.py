@@ -1,8 +1,8 @@
-"""What every plugin promises, of the mixtures."""
+"""The promises of every plugin, for the mixtures."""
 
 from genzoo.testing.keeping import keeps_promises
 
-COUNTED = "the volume of the box of the noise is counted as a parameter, as mclust does, and fits beside its share"
+COUNTED = "as in mclust, the volume of the noise's box is counted, but it changes the density just as its weight does"
 
 
 @keeps_promises("gaussian")

@@ -1,4 +1,4 @@
-"""Training that goes on from another run."""
+"""Training that starts from another run."""
 
 import json
 
@@ -36,7 +36,7 @@ def test_a_warm_start_begins_where_the_other_run_ended(tmp_path, first, second):
     assert losses(warm) == pytest.approx(losses(whole)[4:], rel=tolerance * 100)
 
 
-def test_a_warm_start_keeps_the_centre_of_the_run_it_begins_with(tmp_path):
+def test_a_warm_start_keeps_the_center_of_the_first_run(tmp_path):
     x = problem() + 1000
     run = trained(tmp_path / "first", x, precision="fp64")
     other = problem(seed=0, n=300) + 1003
@@ -46,7 +46,7 @@ def test_a_warm_start_keeps_the_centre_of_the_run_it_begins_with(tmp_path):
     assert losses(warm)[0] == pytest.approx(-run.log_prob(other[train]).mean(), rel=1e-12)
 
 
-def test_another_model_or_other_columns_are_refused(tmp_path):
+def test_a_warm_start_from_another_model_or_other_columns_raises(tmp_path):
     x = problem()
     run = trained(tmp_path / "first", x)
     with pytest.raises(genzoo.ConfigError, match="gmm"):

@@ -1,9 +1,17 @@
-"""The variational autoencoder as a distribution over events.
+"""The variational autoencoder (VAE) as a distribution of events.
+
+A latent vector z ~ p(z) is decoded to the parameters of p(x | z). The density p(x), an integral over z, has no closed
+form. The encoder approximates p(z | x) by q(z | x) = N(mu(x), diag(sigma²(x))). With K draws z_k from q(z | x),
+
+    log p(x) >= E log(1/K sum_k w_k),    w_k = p(x | z_k) p(z_k) / q(z_k | x).
+
+The bound is the ELBO for K = 1, and tightens as K grows.
 
 References:
     "Auto-Encoding Variational Bayes" (Kingma and Welling, 2013);
-    "Importance Weighted Autoencoders" (Burda, Grosse and Salakhutdinov, 2015), for the bound of several draws;
-    "MIWAE: Deep Generative Modelling and Imputation of Incomplete Data Sets" (Mattei and Frellsen, 2019).
+    "Importance Weighted Autoencoders" (Burda, Grosse and Salakhutdinov, 2015), for the bound of K draws;
+    "MIWAE: Deep Generative Modelling and Imputation of Incomplete Data Sets" (Mattei and Frellsen, 2019), for missing
+    values.
 """
 
 from __future__ import annotations
@@ -20,47 +28,51 @@ from genzoo_vae.observation import Observation
 from genzoo_vae.prior import Prior
 
 _NUMBERS = 2**22
-"""Numbers that a layer may hold at a time where many draws are asked for."""
+"""Largest number of outputs of a layer at once; more draws are split."""
 
 _LOG_VARIANCES = (-16.0, 8.0)
-"""What the logarithm of a posterior variance is held to."""
+"""Range of the logarithm of a posterior variance."""
 
 
 class Posterior(NamedTuple):
-    """The normal distributions that an encoder gives, `mean (N, L)` and `log_variance (N, L)`."""
+    """The approximate posteriors q(z | x) of N events: normals with `mean (N, L)` and `log_variance (N, L)`."""
 
     mean: Tensor
     log_variance: Tensor
 
     def draw(self, draws: int) -> Tensor:
-        """Latent vectors `(K, N, L)`, through which gradients pass."""
+        """Draw K latent vectors for each event, `(K, N, L)`; z = mu + sigma e is differentiable in mu and sigma."""
         noise = torch.randn(draws, *self.mean.shape, device=self.mean.device, dtype=self.mean.dtype)
         return torch.addcmul(self.mean, (0.5 * self.log_variance).exp(), noise)
 
     def log_prob(self, z: Tensor) -> Tensor:
-        """Log-density of latent vectors `z (K, N, L)`, less that of a standard normal at 0, `(K, N)`."""
+        """Compute log q(z | x) of `z (K, N, L)`, up to the constant -L log(2 pi) / 2, `(K, N)`.
+
+        `Prior.log_prob` leaves out the same constant, so it cancels in log p(z) - log q(z | x).
+        """
         scaled = (z - self.mean) * (-0.5 * self.log_variance).exp()
         return -0.5 * (scaled.square() + self.log_variance).sum(-1)
 
     def divergence(self) -> Tensor:
-        """From the standard normal, of each latent dimension, `(N, L)` nats."""
+        """Compute the KL divergence of q(z | x) from N(0, I) in each latent dimension, `(N, L)` nats."""
         return 0.5 * (self.mean.square() + self.log_variance.exp() - 1.0 - self.log_variance)
 
 
 class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputation):
-    """Latent vectors of a prior, decoded to the parameters of a distribution of events.
+    """A variational autoencoder.
 
     Arguments:
-        encoder: `(N, shown)`, or twice that many columns with `told`, to mean and log-variance `(N, 2 L)`.
-        decoder: `(N, L)` to what the observation wants, `(N, width)`.
-        observation: the distribution of events given what the decoder says.
-        prior: the distribution of latent vectors.
-        event_shape: of one event.
+        encoder: maps the encoder's view of events, `(N, shown)`, to mean and log-variance of q(z | x), `(N, 2 L)`. With
+            `sees_missing`, the mask of missing values follows in more columns.
+        decoder: maps z `(N, L)` to the parameters of p(x | z), `(N, width)`.
+        observation: p(x | z) given these parameters.
+        prior: p(z).
+        event_shape: shape of one event.
         latent: L.
-        told: whether the encoder is told which values are missing.
-        hidden: share of what an encoder sees that is hidden from it while training.
-        largest: numbers that the largest layer of the decoder holds for one latent vector, where that is not its last.
-        imputation_draws: latent vectors drawn for each event that is imputed.
+        sees_missing: whether the encoder also sees which values are missing. Defaults to False.
+        hidden: dropout rate of the encoder's input in training. Defaults to 0.
+        largest: number of outputs, for one latent vector, of the decoder's largest inner layer. Defaults to 1.
+        imputation_draws: latent vectors drawn for each event to impute. Defaults to 100.
     """
 
     def __init__(
@@ -72,7 +84,7 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
         event_shape: tuple[int, ...],
         latent: int,
         *,
-        told: bool = False,
+        sees_missing: bool = False,
         hidden: float = 0.0,
         largest: int = 1,
         imputation_draws: int = 100,
@@ -84,7 +96,7 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
         self.prior = prior
         self._event_shape = event_shape
         self._latent = latent
-        self._told = told
+        self._sees_missing = sees_missing
         self._hidden = hidden
         self._largest = max(largest, observation.width)
         self._imputation_draws = imputation_draws
@@ -94,32 +106,33 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
         return self._latent
 
     def posterior(self, x: Tensor, missing: Tensor | None = None) -> Posterior:
-        """The approximate posterior of the latent vectors of events `x (N, *event)`."""
+        """Compute q(z | x) of events `x (N, *event)`."""
         flat, gone = x.flatten(1), None if missing is None else missing.flatten(1)
         shown = F.dropout(self.observation.show(flat, gone), self._hidden, self.training)
-        if self._told:
+        if self._sees_missing:
             mask = torch.zeros_like(flat) if gone is None else gone.to(flat.dtype)
             shown = torch.cat([shown, mask], 1)
         mean, log_variance = self.encoder(shown).to(x.dtype).chunk(2, -1)
         return Posterior(mean, log_variance.clamp(*_LOG_VARIANCES))
 
     def parameters_of(self, z: Tensor) -> Tensor:
-        """What the decoder says of latent vectors `z (..., L)`, `(..., width)` of the type of `z`."""
-        said: Tensor = self.decoder(z.flatten(0, -2))
-        return said.to(z.dtype).view(*z.shape[:-1], self.observation.width)
+        """Decode latent vectors `z (..., L)` to the parameters of p(x | z), `(..., width)`, in the dtype of `z`."""
+        parameters: Tensor = self.decoder(z.flatten(0, -2))
+        return parameters.to(z.dtype).view(*z.shape[:-1], self.observation.width)
 
     def log_likelihood(self, x: Tensor, missing: Tensor | None, z: Tensor) -> Tensor:
-        """Log-probability of what is observed of events `x (N, *event)` given `z (K, N, L)`, `(K, N)` nats."""
-        said = self.parameters_of(z)
+        """Compute log p(x | z) of the observed values of `x (N, *event)`, given `z (K, N, L)`, `(K, N)` nats."""
+        parameters = self.parameters_of(z)
         with full_precision(x):
-            return self._observed(x, missing, said)
+            return self._observed(x, missing, parameters)
 
-    def _observed(self, x: Tensor, missing: Tensor | None, said: Tensor) -> Tensor:
-        found = self.observation.log_prob(x.flatten(1), said)
-        return (found if missing is None else found.masked_fill(missing.flatten(1), 0.0)).sum(-1)
+    def _observed(self, x: Tensor, missing: Tensor | None, parameters: Tensor) -> Tensor:
+        # Values are independent given z, so the integral over missing ones leaves their terms out.
+        each = self.observation.log_prob(x.flatten(1), parameters)
+        return (each if missing is None else each.masked_fill(missing.flatten(1), 0.0)).sum(-1)
 
     def log_weights(self, x: Tensor, missing: Tensor | None, z: Tensor, posterior: Posterior) -> Tensor:
-        """Of draws `z (K, N, L)` from the posterior: log p(x, z) - log q(z given x), `(K, N)` nats."""
+        """Compute log w = log p(x, z) - log q(z | x) of draws `z (K, N, L)` from q(z | x), `(K, N)` nats."""
         return self.log_likelihood(x, missing, z) + self.prior.log_prob(z) - posterior.log_prob(z)
 
     def log_prob_bound(self, x: Tensor, missing: Tensor | None = None, *, draws: int = 1) -> Tensor:
@@ -127,7 +140,7 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
         some = max(1, _NUMBERS // max(1, len(x) * self._largest))
         total = x.new_full((len(x),), -math.inf)
         for start in range(0, draws, some):
-            # One at a time, so that what is drawn does not depend on how many memory allows.
+            # Drawn one at a time, so that the numbers do not depend on how many fit in memory.
             z = torch.cat([posterior.draw(1) for _ in range(min(some, draws - start))])
             total = torch.logaddexp(total, self.log_weights(x, missing, z, posterior).logsumexp(0))
         return total - math.log(draws)
@@ -136,11 +149,11 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
         return self.prior.sample(n)
 
     def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:
-        """Draw events, the noise of their observation included."""
+        """Draw x ~ p(x | z) for z ~ p(z): samples include the noise of the observation."""
         return self.observation.sample(self.parameters_of(self.prior_sample(n))).view(-1, *self._event_shape)
 
     def decode(self, z: Tensor) -> Tensor:
-        """The expected events of `z (N, L)`; of categories the most probable one."""
+        """Return the expected events given `z (N, L)`; for categories, the most probable one."""
         expectation = self.observation.expectation(self.parameters_of(z))
         return self.observation.conclude(expectation).view(-1, *self._event_shape)
 
@@ -148,7 +161,7 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
         return self.posterior(x, missing).mean
 
     def reconstruct(self, x: Tensor, missing: Tensor | None = None) -> Tensor:
-        """What the posterior mean decodes to."""
+        """Decode the posterior mean."""
         return self.decode(self.encode(x, missing))
 
     def impute(self, x: Tensor, missing: Tensor, *, draw: bool = False) -> Tensor:
@@ -157,15 +170,15 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
         return torch.cat([self._impute(*part, draw) for part in parts])
 
     def _impute(self, x: Tensor, missing: Tensor, draw: bool) -> Tensor:
-        """Importance resampling: draws from the posterior, by how well they explain what is observed."""
+        """Impute by importance sampling: draws from q(z | x), weighted by w, stand for draws from p(z | x)."""
         posterior = self.posterior(x, missing)
         z = posterior.draw(self._imputation_draws)
-        said = self.parameters_of(z)
-        weights = self._observed(x, missing, said) + self.prior.log_prob(z) - posterior.log_prob(z)
-        share = weights.softmax(0)  # (K, N)
+        parameters = self.parameters_of(z)
+        log_weights = self._observed(x, missing, parameters) + self.prior.log_prob(z) - posterior.log_prob(z)
+        share = log_weights.softmax(0)  # (K, N)
         if draw:
             chosen = torch.multinomial(share.T, 1)[:, 0]
-            filled = self.observation.sample(said[chosen, torch.arange(len(x), device=x.device)])
+            filled = self.observation.sample(parameters[chosen, torch.arange(len(x), device=x.device)])
         else:
-            filled = self.observation.conclude((share[..., None] * self.observation.expectation(said)).sum(0))
+            filled = self.observation.conclude((share[..., None] * self.observation.expectation(parameters)).sum(0))
         return torch.where(missing, filled.view(-1, *self._event_shape), x)

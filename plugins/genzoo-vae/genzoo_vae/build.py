@@ -1,4 +1,4 @@
-"""From options and what one event is to an autoencoder."""
+"""Builder: make an autoencoder from its options and the spec of the data."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from genzoo_vae.options import VAEOptions
 from genzoo_vae.prior import MixturePrior, Normal
 
 _LARGE = 1024
-"""Pixels from which on an image goes through convolutions unless told otherwise."""
+"""Smallest number of pixels (times channels) for which networks are convolutional by default."""
 
 _MOST_LEVELS = 256
-"""Levels that a softmax over those of every pixel may have."""
+"""Largest number of levels of a pixel with a categorical likelihood."""
 
 _FIRST_COLUMN, _FIRST_PIXEL = 0.5, 0.2
-"""Deviations that training starts from, in model space."""
+"""Standard deviations when training starts, in model space: of columns and of pixels."""
 
 
 def build(config: VAEOptions, data: DataSpec) -> Parts:
-    """An autoencoder for images or tables of the data's form."""
+    """Build an autoencoder for images or tables."""
     image = data.modality == "image"
     observation = _IMAGES[_likelihood(config, data)](config, data) if image else _columns(config, data)
     encoder, decoder = _networks(config, data, observation)
@@ -45,7 +45,7 @@ def build(config: VAEOptions, data: DataSpec) -> Parts:
         MixturePrior(config.latent, config.n_components) if config.prior == "mixture" else Normal(config.latent),
         data.event_shape,
         config.latent,
-        told=data.missing,
+        sees_missing=data.missing,
         hidden=config.input_dropout,
         largest=_largest(config, decoder),
         imputation_draws=config.imputation_draws,
@@ -57,10 +57,10 @@ def build(config: VAEOptions, data: DataSpec) -> Parts:
 
 
 def _networks(config: VAEOptions, data: DataSpec, observation: Observation) -> tuple[nn.Module, nn.Module]:
-    """Encoder and decoder."""
+    """Build the encoder and the decoder."""
     image = data.modality == "image"
     if config.network == "convolutional" and not image:
-        raise ValueError("convolutions want images, and this is a table; use network=mlp")
+        raise ValueError("network=convolutional needs images, and this is a table; use network=mlp")
     if config.network == "convolutional" or (config.network == "auto" and image and data.size >= _LARGE):
         numbers = observation.width // data.size
         encoder = ConvEncoder(data.event_shape, 2 * config.latent, config)
@@ -73,13 +73,13 @@ def _networks(config: VAEOptions, data: DataSpec, observation: Observation) -> t
 
 
 def _largest(config: VAEOptions, decoder: nn.Module) -> int:
-    """Numbers that an inner layer of the decoder, or the prior, holds for one latent vector."""
+    """Count the outputs, for one latent vector, of the largest inner layer of the decoder or the prior."""
     inner = [config.dense, *decoder.sizes] if isinstance(decoder, ConvDecoder) else config.widths
     return max(config.n_components * config.latent if config.prior == "mixture" else 1, *inner, 1)
 
 
 def _likelihood(config: VAEOptions, data: DataSpec) -> str:
-    """What the decoder of images speaks of, by name."""
+    """Return the name of the likelihood of images."""
     if config.likelihood != "auto":
         return config.likelihood
     kind = data.features[0].kind
@@ -89,11 +89,11 @@ def _likelihood(config: VAEOptions, data: DataSpec) -> str:
 
 
 def _levels(data: DataSpec, name: str) -> int:
-    """How many levels a pixel has."""
+    """Count the levels of a pixel."""
     if data.quantum is None or data.bounds is None:
         missing = "step" if data.quantum is None else "bounds"
         raise ValueError(
-            f"likelihood={name} wants pixels on a grid, and these have no declared {missing}; use gaussian"
+            f"likelihood={name} needs pixels on a grid, and these have no declared {missing}; use gaussian"
         )
     steps = (data.bounds[1] - data.bounds[0]) / data.quantum
     if abs(steps - round(steps)) > 1e-6 * steps or steps < 1:
@@ -115,7 +115,7 @@ def _gaussian(config: VAEOptions, data: DataSpec) -> Observation:
 
 def _bernoulli(_: VAEOptions, data: DataSpec) -> Observation:
     if data.features[0].kind != "binary" and _levels(data, "bernoulli") != 2:
-        raise ValueError("likelihood=bernoulli wants pixels that are 0 or 1; use discretized-logistic, or --binarize")
+        raise ValueError("likelihood=bernoulli needs pixels that are 0 or 1; use discretized-logistic, or --binarize")
     return Bernoulli(data.size)
 
 
@@ -123,7 +123,7 @@ def _categorical(_: VAEOptions, data: DataSpec) -> Observation:
     levels = _levels(data, "categorical")
     if levels > _MOST_LEVELS:
         raise ValueError(
-            f"likelihood=categorical takes pixels of up to {_MOST_LEVELS} levels, and these have {levels}; "
+            f"likelihood=categorical accepts pixels of up to {_MOST_LEVELS} levels, and these have {levels}; "
             f"use discretized-logistic"
         )
     return Categorical(data.size, levels, spacing=1 / (levels - 1), ordered=True)
@@ -142,19 +142,19 @@ _SUITED = {
     "gaussian": ("continuous",),
     "auto": ("continuous", "binary", "categorical", "count"),
 }
-"""The kinds of columns that a likelihood is right for."""
+"""The kinds of columns that each likelihood accepts."""
 
 
 def _columns(config: VAEOptions, data: DataSpec) -> Observation:
-    """One distribution for all columns of a kind; categories with equally many levels count as one kind."""
+    """Build the distribution of a table: one part for each kind of column and, for categories, number of levels."""
     if config.likelihood not in _SUITED:
         raise ValueError(f"likelihood={config.likelihood} is for images, and this is a table; use auto")
     groups: dict[tuple[str, int], list[int]] = defaultdict(list)
     for place, feature in enumerate(data.features):
         if feature.kind not in _SUITED[config.likelihood]:
             raise ValueError(
-                f"column {feature.name!r} is {feature.kind}, which likelihood={config.likelihood} does "
-                f"not suit; use auto"
+                f"column {feature.name!r} is {feature.kind}, and likelihood={config.likelihood} accepts only "
+                f"{' and '.join(_SUITED[config.likelihood])} columns; use auto"
             )
         soft = feature.kind == "categorical" or config.likelihood == "categorical"
         levels = len(feature.levels or ()) if soft else 0

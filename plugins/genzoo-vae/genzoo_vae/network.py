@@ -1,6 +1,6 @@
-"""Encoders and decoders: what maps an event to numbers about its latent vector, and back.
+"""Encoders and decoders. Both work on flattened events, also of images.
 
-Both take and give flat events; sides of an image that convolutions do not halve evenly are enlarged and cropped back.
+If convolutions cannot halve a side evenly, the encoder rounds up and the decoder crops.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ACTIVATIONS: dict[ActivationName, type[nn.Module]] = {
 
 
 def mlp(inputs: int, outputs: int, widths: Sequence[int], activation: ActivationName, dropout: float) -> nn.Sequential:
-    """Linear layers with inner ones of some widths; one linear layer without any."""
+    """Build linear layers with an activation between them; a single linear layer if `widths` is empty."""
     layers: list[nn.Module] = []
     for width in widths:
         layers += [nn.Linear(inputs, width), *_after(activation, dropout)]
@@ -32,16 +32,21 @@ def mlp(inputs: int, outputs: int, widths: Sequence[int], activation: Activation
 
 
 def _after(activation: ActivationName, dropout: float) -> list[nn.Module]:
-    """What follows an inner layer."""
-    found = _ACTIVATIONS[activation]()
-    return [found, nn.Dropout(dropout)] if dropout else [found]
+    """Return the modules after an inner layer."""
+    module = _ACTIVATIONS[activation]()
+    return [module, nn.Dropout(dropout)] if dropout else [module]
 
 
 class ConvEncoder(nn.Module):
-    """Convolutions, of which all but the first halve the sides, then two linear layers.
+    """Convolutions, all but the first with stride 2, then two linear layers.
+
+    Arguments:
+        event_shape: shape of an image, `(C, H, W)`.
+        outputs: number of outputs.
+        config: options of the model.
 
     Shape:
-        `(N, C * H * W)` to `(N, outputs)`.
+        `x (N, C * H * W)` to `(N, outputs)`.
     """
 
     def __init__(self, event_shape: tuple[int, ...], outputs: int, config: VAEOptions) -> None:
@@ -58,18 +63,24 @@ class ConvEncoder(nn.Module):
         self.linear = mlp(flat, outputs, [config.dense], config.activation, config.encoder_dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.linear(self.convolutions(x.view(-1, *self._event_shape)))
-        return found
+        outputs: Tensor = self.linear(self.convolutions(x.view(-1, *self._event_shape)))
+        return outputs
 
 
 class ConvDecoder(nn.Module):
-    """Two linear layers, transposed convolutions that double the sides, and a convolution that keeps them.
+    """Two linear layers, transposed convolutions that double the sides, and a last convolution of stride 1.
+
+    Arguments:
+        event_shape: shape of an image, `(C, H, W)`.
+        latent: L.
+        numbers: P, the number of parameters of each value of an image.
+        config: options of the model.
 
     Shape:
-        `(N, L)` to `(N, K * C * H * W)`, K numbers about each place.
+        `z (N, L)` to `(N, P * C * H * W)`.
 
     Attributes:
-        sizes: how many numbers go into each convolution for one latent vector.
+        sizes: number of inputs of each convolution for one latent vector.
     """
 
     def __init__(self, event_shape: tuple[int, ...], latent: int, numbers: int, config: VAEOptions) -> None:
@@ -87,12 +98,12 @@ class ConvDecoder(nn.Module):
         self.convolutions = nn.Sequential(*layers, nn.Conv2d(widths[-1], numbers * channels, 3, 1, 1))
 
     def forward(self, z: Tensor) -> Tensor:
-        found: Tensor = self.convolutions(self.linear(z).view(-1, *self._start))
-        return found[:, :, : self._height, : self._width].flatten(1)
+        parameters: Tensor = self.convolutions(self.linear(z).view(-1, *self._start))  # (N, P * C, >= H, >= W)
+        return parameters[:, :, : self._height, : self._width].flatten(1)
 
 
 def _smallest(event_shape: tuple[int, ...], config: VAEOptions) -> tuple[int, int]:
-    """The sides of an image after the convolutions, rounded up at each halving."""
+    """Return the sides of an image after all halvings, rounded up."""
     _, height, width = event_shape
     part = 2 ** (len(config.channels) - 1)
     return -(-height // part), -(-width // part)

@@ -1,10 +1,14 @@
-"""Bounds of the log-likelihood that autoencoders are trained by.
+"""Objectives of variational autoencoders: lower bounds of the log-likelihood.
+
+    elbo    E log p(x | z) - beta KL(q(z | x) || p(z)),    z ~ q(z | x)
+    iwae    E log(1/K sum_k w_k),    w_k = p(x, z_k) / q(z_k | x)
 
 References:
     "Auto-Encoding Variational Bayes" (Kingma and Welling, 2013);
     "beta-VAE: Learning Basic Visual Concepts with a Constrained Variational Framework" (Higgins et al., 2017);
     "Improved Variational Inference with Inverse Autoregressive Flow" (Kingma et al., 2016), for free bits;
     "Importance Weighted Autoencoders" (Burda, Grosse and Salakhutdinov, 2015);
+    "Tighter Variational Bounds are Not Necessarily Better" (Rainforth et al., 2018);
     "Doubly Reparameterized Gradient Estimators for Monte Carlo Objectives" (Tucker et al., 2018).
 """
 
@@ -23,11 +27,11 @@ from genzoo_vae.options import ELBOOptions, IWAEOptions
 from genzoo_vae.prior import Normal
 
 _MONITOR_DRAWS = 4
-"""Latent vectors drawn for each validation event where the bound does not depend on how many there are."""
+"""Latent vectors drawn for each validation event of `elbo`, whose mean does not depend on their number."""
 
 
 class ELBO(GradientObjective):
-    """Minus the evidence lower bound, its divergence from the prior weighed.
+    """The negative evidence lower bound, with a weight on the KL divergence from the prior.
 
     Arguments:
         options: beta, warm-up, free bits and draws.
@@ -43,7 +47,11 @@ class ELBO(GradientObjective):
         yield {"generator": self.loss(model, batch.x, batch.missing, progress.fraction)}
 
     def loss(self, model: Model, x: Tensor, missing: Tensor | None, fraction: Tensor) -> Tensor:
-        """Of events `x (N, *event)` after a share of the budget, `()` nats per event."""
+        """Compute the loss of events `x (N, *event)`, `()` nats per event.
+
+        Arguments:
+            fraction: share of the training budget spent so far, from 0 to 1, `()`; it sets the warm-up.
+        """
         vae = _vae(model)
         posterior = vae.posterior(x, missing)
         z = posterior.draw(self.options.draws)
@@ -64,23 +72,29 @@ class ELBO(GradientObjective):
 
 
 def divergence(vae: VAE, posterior: Posterior, z: Tensor, free: float = 0.0) -> Tensor:
-    """Of posteriors from the prior, a mean over events, `()` nats.
+    """Compute the KL divergence of posteriors from the prior, a mean over events, `()` nats.
 
-    In closed form from a standard normal, each latent dimension costing no less than what is free of it; else estimated
-    from draws `z (K, N, L)`, costing no less than what is free of all dimensions together.
+    From a standard normal it has a closed form. From other priors it is the mean of log q(z | x) - log p(z) over draws.
+
+    Arguments:
+        vae: the model, with its prior.
+        posterior: q(z | x) of N events.
+        z: draws from the posterior, `(K, N, L)`.
+        free: free nats per latent dimension. A divergence below them costs as much as if it were equal to them: for a
+            standard normal in each dimension, for other priors in the sum over dimensions. Defaults to 0.
     """
     if isinstance(vae.prior, Normal):
-        found = posterior.divergence()
-        return found.mean(0).clamp_min(free).sum() if free else found.sum(1).mean()
+        each = posterior.divergence()
+        return each.mean(0).clamp_min(free).sum() if free else each.sum(1).mean()
     estimate = (posterior.log_prob(z) - vae.prior.log_prob(z)).mean()
     return estimate.clamp_min(free * z.shape[-1]) if free else estimate
 
 
 class IWAE(GradientObjective):
-    """Minus the importance-weighted bound of several draws.
+    """The negative importance-weighted bound of K draws.
 
     Arguments:
-        options: draws, and how the encoder's gradient is estimated.
+        options: draws, and the estimator of the encoder's gradient.
     """
 
     stages: ClassVar[tuple[str, ...]] = ("loss",)
@@ -93,27 +107,32 @@ class IWAE(GradientObjective):
         yield {"generator": self.loss(model, batch.x, batch.missing)}
 
     def loss(self, model: Model, x: Tensor, missing: Tensor | None) -> Tensor:
-        """Of events `x (N, *event)`, `()` nats per event."""
+        """Compute the loss of events `x (N, *event)`, `()` nats per event."""
         vae = _vae(model)
         posterior = vae.posterior(x, missing)
         z = posterior.draw(self.draws)
         if not self.doubly:
             return self._bound(vae.log_weights(x, missing, z, posterior))
-        # The decoder learns by the weights, the encoder by their squares, and by the way through z alone.
+        # As K grows, the noise of the encoder's standard gradient outgrows its mean (Rainforth et al., 2018). The noise
+        # comes from the score of q, d log q(z | x) / d phi at fixed z, which cannot be dropped for K > 1. Tucker et al.
+        # (2018) reparameterize it once more. What remains is sum_k v_k² (d log w_k / d z_k) (d z_k / d phi), where v is
+        # softmax(log w), and log w depends on the encoder's parameters phi through z alone. So q is detached here.
         still = Posterior(posterior.mean.detach(), posterior.log_variance.detach())
 
         def summed(z: Tensor) -> tuple[Tensor, Tensor]:
-            found = vae.log_weights(x, missing, z, still)
-            return found.sum(), found
+            log_weights = vae.log_weights(x, missing, z, still)
+            return log_weights.sum(), log_weights
 
         slope, log_weights = torch.func.grad(summed, has_aux=True)(z.detach())
         share = log_weights.detach().softmax(0)
+        # z is the only path from `encoder` to phi, so its gradient is the estimator above. The decoder and the prior
+        # keep the standard gradient of the bound. Subtracting `encoder` from itself leaves the value of the loss.
         encoder = (share.square()[..., None] * slope.detach() * z).sum(-1).sum(0).mean()
         loss: Tensor = self._bound(log_weights) - (encoder - encoder.detach())
         return loss
 
     def _bound(self, log_weights: Tensor) -> Tensor:
-        """Minus the mean bound of `log_weights (K, N)`."""
+        """Return the negative mean over events of the bounds from `log_weights (K, N)`, `()`."""
         return math.log(self.draws) - log_weights.logsumexp(0).mean()
 
     def monitor(self, model: Model, batch: Batch) -> Tensor:
@@ -126,10 +145,10 @@ def _vae(model: Model) -> VAE:
 
 
 def elbo(options: ELBOOptions) -> ELBO:
-    """The objective."""
+    """Build the objective `elbo`."""
     return ELBO(options)
 
 
 def iwae(options: IWAEOptions) -> IWAE:
-    """The objective."""
+    """Build the objective `iwae`."""
     return IWAE(options)

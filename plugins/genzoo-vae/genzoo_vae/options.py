@@ -1,4 +1,4 @@
-"""Options of the model and of its objectives; each field's description is what help and model card say of it."""
+"""Options of the model and its objectives. Help texts and model cards are generated from the descriptions."""
 
 from __future__ import annotations
 
@@ -23,24 +23,27 @@ class VAEOptions(Settings):
     """Options of `vae`."""
 
     network: NetworkName = Field(
-        "auto", description="kind of encoder and decoder; auto takes convolutions for images of 1,024 pixels or more"
+        "auto",
+        description="type of encoder and decoder; auto is convolutional for images with 1,024 or more values",
     )
     latent: int = Field(12, ge=1, le=65_536, description="dimensions of the latent vector")
     prior: PriorName = Field(
-        "mixture", description="where latent vectors come from: a normal, or a mixture learnt along"
+        "mixture", description="distribution of latent vectors: a standard normal, or a learned mixture of normals"
     )
-    n_components: int = Field(50, ge=1, le=10_000, description="normals in the mixture")
+    n_components: int = Field(50, ge=1, le=10_000, description="number of normals in the mixture")
     widths: tuple[Width, ...] = Field(
-        (256, 256), max_length=32, description="inner layers of an mlp, from event to latent vector; none is linear"
+        (256, 256),
+        max_length=32,
+        description="widths of an mlp's inner layers, from data to latent vector; empty for a linear encoder",
     )
     channels: tuple[Width, ...] = Field(
         (16, 32),
         min_length=1,
         max_length=12,
-        description="channels of convolutions; all but the first halve the sides of the image",
+        description="channels of the convolutions; all but the first halve the sides of the image",
     )
     dense: int = Field(256, ge=1, le=65_536, description="width of the layer between convolutions and latent vector")
-    activation: ActivationName = Field("silu", description="what follows each inner layer")
+    activation: ActivationName = Field("silu", description="activation function after each inner layer")
     encoder_dropout: float = Field(
         0.1, ge=0, lt=1, description="share of the encoder's inner activations dropped while training"
     )
@@ -48,39 +51,43 @@ class VAEOptions(Settings):
         0.1, ge=0, lt=1, description="share of the decoder's inner activations dropped while training"
     )
     input_dropout: float = Field(
-        0.0, ge=0, lt=1, description="share of an event's values hidden from the encoder while training"
+        0.0, ge=0, lt=1, description="share of a row's values hidden from the encoder while training"
     )
-    likelihood: LikelihoodName = Field("auto", description="what the decoder speaks of; auto goes by the kind of data")
-    counts: CountsName = Field("negative-binomial", description="distribution of columns of counts")
+    likelihood: LikelihoodName = Field(
+        "auto", description="distribution of the data given a latent vector; auto follows the kind of data"
+    )
+    counts: CountsName = Field("negative-binomial", description="distribution of count columns")
     spread: SpreadName = Field(
         "network",
-        description="how Gaussians and logistics learn their scale: one for all, one for each place, or by the decoder",
+        description="scale of Gaussians and logistics: one for all, one per column or pixel, or from the decoder",
     )
     least_scale: float = Field(
-        0.01, gt=0, le=1, description="least deviation of a Gaussian, in deviations of its column or ranges of pixels"
+        0.01,
+        gt=0,
+        le=1,
+        description="smallest deviation of a Gaussian, relative to its column's deviation or the range of pixels",
     )
     imputation_draws: int = Field(
-        100, ge=1, le=10_000, description="latent vectors drawn for each event whose missing values are filled in"
+        100, ge=1, le=10_000, description="latent vectors drawn for each row with missing values to fill in"
     )
 
 
 class ELBOOptions(Settings):
     """Options of `elbo`."""
 
-    beta: float = Field(1.0, ge=0, le=1e4, description="weight of the divergence from the prior; 1 for the bound")
-    warmup: float = Field(
-        0.0, ge=0, le=1, description="share of the budget over which that weight rises from 0 to beta"
-    )
+    beta: float = Field(1.0, ge=0, le=1e4, description="weight of the KL divergence; 1 gives the bound itself")
+    warmup: float = Field(0.0, ge=0, le=1, description="share of the budget over which the weight rises from 0 to beta")
     free_bits: float = Field(
-        0.0, ge=0, le=100, description="divergence of a latent dimension, in nats, that costs nothing extra"
+        0.0, ge=0, le=100, description="KL divergence per latent dimension, in nats, below which the loss does not fall"
     )
-    draws: int = Field(1, ge=1, le=1000, description="latent vectors drawn for each event")
+    draws: int = Field(1, ge=1, le=1000, description="latent vectors drawn for each row")
 
 
 class IWAEOptions(Settings):
     """Options of `iwae`."""
 
-    draws: int = Field(8, ge=1, le=1000, description="latent vectors drawn for each event, K")
+    draws: int = Field(8, ge=1, le=1000, description="number K of latent vectors drawn for each row")
     gradient: GradientName = Field(
-        "standard", description="of the encoder; doubly-reparameterised stays precise as draws grow"
+        "standard",
+        description="estimator of the encoder's gradient; doubly-reparameterized is less noisy with many draws",
     )

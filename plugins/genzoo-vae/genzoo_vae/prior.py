@@ -1,7 +1,7 @@
-"""Where latent vectors come from.
+"""Priors p(z) of latent vectors.
 
 References:
-    "VAE with a VampPrior" (Tomczak and Welling, 2018), for what a prior that is learnt is good for.
+    "VAE with a VampPrior" (Tomczak and Welling, 2018), for the benefit of a learned prior.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from torch import Tensor, nn
 from genzoo import full_precision
 
 _LOG_VARIANCES = (-8.0, 4.0)
-"""What the logarithm of a component's variance is held to."""
+"""Range of the logarithm of a component's variance."""
 
 
 class Prior(nn.Module, ABC):
-    """A distribution of latent vectors `(..., L)`."""
+    """A distribution p(z) of latent vectors `(..., L)`."""
 
     @abstractmethod
     def log_prob(self, z: Tensor) -> Tensor:
-        """Log-density of `z (..., L)`, less that of a standard normal at 0, `(...)`."""
+        """Compute log p(z) of `z (..., L)`, up to the constant -L log(2 pi) / 2, `(...)`."""
 
     @abstractmethod
     def sample(self, n: int) -> Tensor:
-        """Latent vectors `(n, L)`."""
+        """Sample latent vectors `(n, L)`."""
 
 
 class Normal(Prior):
@@ -46,9 +46,14 @@ class Normal(Prior):
 
 
 class MixturePrior(Prior):
-    """A mixture of normals without correlations, learnt with the autoencoder.
+    """A mixture of normals with diagonal covariances, learned together with the autoencoder.
 
-    A standard normal leaves room where no event is encoded, from which samples then come; this one does not.
+    Given the encoder, the prior with the largest ELBO is the mean of q(z | x) over the data. A standard normal also has
+    mass where no event is encoded, and samples from there look like no event. A mixture can follow the encoded events.
+
+    Arguments:
+        latent: L.
+        components: number of normals, C.
     """
 
     def __init__(self, latent: int, components: int) -> None:
@@ -60,8 +65,8 @@ class MixturePrior(Prior):
     def log_prob(self, z: Tensor) -> Tensor:
         with full_precision(z):
             log_variances = self.log_variances.clamp(*_LOG_VARIANCES)
-            # Differences first: of squares written out, those of means far from 0 would cancel.
-            scaled = (z.unsqueeze(-2) - self.means) * (-0.5 * log_variances).exp()  # (..., components, L)
+            # Differences before squares: expanded squares would cancel, with loss of digits, for means far from 0.
+            scaled = (z.unsqueeze(-2) - self.means) * (-0.5 * log_variances).exp()  # (..., C, L)
             alone = self.logits.log_softmax(0) - 0.5 * log_variances.sum(1)
             return (alone - 0.5 * scaled.square().sum(-1)).logsumexp(-1)
 

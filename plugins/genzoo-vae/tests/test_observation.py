@@ -1,4 +1,4 @@
-"""Every distribution of events beside scipy's: sums to one, samples as it says, and its mean is that of its samples."""
+"""Every distribution p(x | z) compared with scipy's: it sums to one, and its samples and mean agree with it."""
 
 import numpy as np
 import pytest
@@ -25,14 +25,14 @@ def tensor(values, dtype=torch.float64):
 
 
 def grid(levels, places, dtype=torch.float64):
-    """Every level in all places, `(levels, D)`."""
+    """Return events with every level at all places, `(levels, D)`."""
     return (torch.arange(levels, dtype=dtype) / (levels - 1))[:, None].expand(-1, places)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("learned", ["shared", "place", "network"])
 @pytest.mark.parametrize("levels", [2, 17, 256])
-def test_a_discretised_logistic_sums_to_one_wherever_it_lies_and_however_narrow(levels, learned, dtype):
+def test_a_discretized_logistic_sums_to_one_at_any_center_and_scale(levels, learned, dtype):
     places = 60
     observation = DiscretizedLogistic(places, levels, learned).to(dtype)
     if observation.spread.raw is not None:
@@ -45,7 +45,7 @@ def test_a_discretised_logistic_sums_to_one_wherever_it_lies_and_however_narrow(
     assert np.allclose(found.exp().sum(0).detach(), 1.0, atol=tolerance)
 
 
-def test_a_discretised_logistic_is_the_mass_of_each_cell():
+def test_a_discretized_logistic_is_the_mass_of_each_cell():
     observation = DiscretizedLogistic(3, 17, "network").double()
     given = tensor([0.1, -0.4, 0.6, 0.3, -1.0, 0.5])
     center = 1.2 * special.expit(given[:3].numpy()) - 0.1
@@ -70,13 +70,13 @@ def test_the_scale_of_a_gaussian_never_falls_below_its_least():
 
 
 @pytest.mark.parametrize("least", [0.5, 1.0])
-def test_a_least_deviation_may_lie_above_where_training_starts_else(least):
+def test_a_least_deviation_above_the_first_one_raises_the_first_one(least):
     observation = GaussianObservation(1, "shared", 0.2, least).double()
     deviations = observation.spread(tensor([0.0])).exp().item()
     assert deviations == pytest.approx(2 * least)
 
 
-def test_bernoulli_and_categorical_are_scipys():
+def test_bernoulli_and_categorical_have_scipys_probabilities():
     logits = RNG.normal(0, 3, 7)
     x = RNG.integers(0, 2, (5, 7)).astype(float)
     found = Bernoulli(7).log_prob(tensor(x), tensor(logits))
@@ -91,13 +91,13 @@ def test_bernoulli_and_categorical_are_scipys():
 
 @pytest.mark.parametrize(("dtype", "relative"), [(torch.float64, 1e-10), (torch.float32, 3e-5)])
 @pytest.mark.parametrize("log_shape", [-3.0, 2.3, 9.0, 15.0])
-def test_counts_are_scipys_from_none_to_a_million(log_shape, dtype, relative):
+def test_counts_from_zero_to_a_million_have_scipys_probabilities(log_shape, dtype, relative):
     x = np.array([0, 1, 2, 5, 15, 16, 17, 130, 5000, 1_000_000], float)
     for factor in (0.7, 1.0, 1.01, 3.0):
         mean = np.maximum(x, 0.4) * factor
         given = tensor(np.log(mean), dtype)
         found = Poisson(len(x)).log_prob(tensor(x[None], dtype), given)[0].double()
-        rounded = given.double().exp().numpy()  # what the logarithm's own rounding makes of the mean
+        rounded = given.double().exp().numpy()  # the mean with the rounding error of its logarithm
         expected = stats.poisson(rounded).logpmf(x)
         assert np.allclose(found, expected, rtol=relative, atol=100 * relative), factor
         observation = NegativeBinomial(len(x)).to(dtype)
@@ -108,7 +108,7 @@ def test_counts_are_scipys_from_none_to_a_million(log_shape, dtype, relative):
         assert np.allclose(found, expected, rtol=max(relative, 1e-8), atol=max(100 * relative, 1e-8)), factor
 
 
-def test_stirlings_error_is_what_the_formula_leaves():
+def test_stirlings_error_is_the_difference_from_the_formula():
     x = np.array([1e-6, 0.3, 1.0, 15.99, 16.0, 16.01, 90.0, 400.0])
     expected = special.gammaln(x + 1) - ((x + 0.5) * np.log(x) - x + 0.5 * np.log(2 * np.pi))
     assert np.allclose(stirling_error(tensor(x)), expected, atol=1e-12)
@@ -125,7 +125,7 @@ def test_stirlings_error_is_what_the_formula_leaves():
     ],
     ids=lambda observation: type(observation).__name__,
 )
-def test_the_mean_is_that_of_samples(observation):
+def test_the_expectation_is_the_mean_of_samples(observation):
     torch.manual_seed(0)
     given = torch.tensor([0.3, -0.6, 0.45, 0.1, 0.5, 1.0])[: observation.width].double()
     drawn = observation.double().sample(given.expand(40_000, -1)).detach()
@@ -157,7 +157,7 @@ def test_a_mixed_table_is_the_sum_of_its_columns():
     assert isinstance(observation, Columns)
     x = np.array([[1, 0.4, 2, 3, -1.0], [0, -2.0, 0, 0, 0.5]])
     given = RNG.normal(0, 1, (2, observation.width))
-    binary, continuous, town, count = np.split(given, [1, 3, 6], 1)  # in the order in which kinds first come
+    binary, continuous, town, count = np.split(given, [1, 3, 6], 1)  # kinds in order of their first columns
     expected = np.zeros((2, 5))
     expected[:, 0] = stats.bernoulli(special.expit(binary[:, 0])).logpmf(x[:, 0])
     expected[:, 1] = stats.norm(continuous[:, 0], 0.5).logpdf(x[:, 1])
@@ -170,7 +170,7 @@ def test_a_mixed_table_is_the_sum_of_its_columns():
     assert observation.conclude(averaged).tolist() == [[0.2, 1.5, 2.0, 4.0, -2.5]]
 
 
-def test_an_encoder_sees_levels_apart_and_counts_in_logarithms_and_nothing_where_values_are_missing():
+def test_an_encoder_sees_one_hot_levels_log_counts_and_zeros_for_missing():
     observation = made(MIXED).observation
     x = tensor([[1.0, 0.4, 2.0, 3.0, -1.0], [0.0, 0.0, 0.0, 0.0, 0.0]])
     missing = torch.tensor([[False] * 5, [True] * 5])

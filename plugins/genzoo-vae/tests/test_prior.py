@@ -1,4 +1,4 @@
-"""Priors of latent vectors against torch's own distributions and against quadrature."""
+"""Priors of latent vectors, compared with torch's distributions and with quadrature."""
 
 import math
 
@@ -31,7 +31,7 @@ def reference(prior):
 
 
 @pytest.mark.parametrize("latent", [1, 3])
-def test_a_mixture_has_the_density_of_a_mixture_less_the_constant_of_a_normal(latent):
+def test_a_mixture_prior_has_the_density_of_torchs_mixture(latent):
     prior, z = mixture(latent), 2 * torch.randn(4, 7, latent, dtype=torch.float64)
     constant = 0.5 * latent * math.log(2 * math.pi)
     assert torch.allclose(prior.log_prob(z), reference(prior).log_prob(z) + constant)
@@ -47,7 +47,7 @@ def test_a_narrow_component_far_away_does_not_round_its_density():
     assert np.allclose(prior.float().log_prob(z.float()).detach(), expected, atol=0.05)
 
 
-def test_a_mixture_draws_what_its_density_says():
+def test_samples_of_a_mixture_prior_follow_its_density():
     prior = mixture(1)
     torch.manual_seed(1)
     drawn = prior.sample(4000).detach().numpy()[:, 0]
@@ -61,7 +61,7 @@ def test_a_mixture_draws_what_its_density_says():
     assert stats.kstest(drawn, cumulative).pvalue > 0.01
 
 
-def test_the_divergence_by_draws_is_that_by_quadrature_on_average():
+def test_the_divergence_by_draws_averages_to_the_integral():
     prior = mixture(1)
     posterior = Posterior(torch.tensor([[0.4]], dtype=torch.float64), torch.tensor([[-1.0]], dtype=torch.float64))
     torch.manual_seed(2)
@@ -81,12 +81,12 @@ def test_one_component_at_the_origin_is_the_standard_normal():
 
 
 def parts_of(prior):
-    """Weights, means and variances."""
+    """Return the weights, means and variances of a prior."""
     weights = special.softmax(prior.logits.detach().numpy())
     return weights, prior.means.detach().numpy(), np.exp(prior.log_variances.detach().numpy())
 
 
-def test_the_bound_under_a_mixture_is_the_exact_log_likelihood_of_a_linear_decoder():
+def test_the_bound_under_a_mixture_matches_an_exact_linear_decoder():
     truth = Factors()
     vae = truth.autoencoder(widen=3.0)
     prior = vae.prior = mixture(2, components=3)
@@ -107,7 +107,7 @@ def test_the_bound_under_a_mixture_is_the_exact_log_likelihood_of_a_linear_decod
 
 
 @pytest.mark.parametrize("free", [0.0, 3.0])
-def test_the_divergence_from_a_mixture_is_that_of_draws_and_no_less_than_what_is_free(free):
+def test_the_divergence_from_a_mixture_is_estimated_and_at_least_free_bits(free):
     truth = Factors()
     vae = truth.autoencoder()
     prior = vae.prior = mixture(2, components=3)
@@ -127,4 +127,4 @@ def test_the_divergence_from_a_mixture_is_that_of_draws_and_no_less_than_what_is
     expected = 2.0 * max(divergence, 2 * free) - explained
     assert losses["generator"].item() == pytest.approx(expected, rel=1e-9)
     if free:
-        assert divergence < 2 * free, "a case in which it is free"
+        assert divergence < 2 * free, "free bits matter in this case"

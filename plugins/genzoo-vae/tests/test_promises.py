@@ -1,4 +1,4 @@
-"""What every plugin promises, of the autoencoder."""
+"""The promises of every plugin, for `vae`."""
 
 from genzoo.testing.keeping import keeps_promises
 

@@ -1,4 +1,4 @@
-"""Bounds, gradients and imputation where the truth is known: factor analysis."""
+"""Bounds, gradients and imputation of a model with known truth: factor analysis."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def loss_of(objective, vae, x, missing=None, progress=CPU):
 
 @pytest.mark.parametrize("widen", [1.0, 1.5])
 @pytest.mark.parametrize("numbers", [2**22, 500])
-def test_the_bound_of_500_draws_is_the_exact_log_likelihood_to_a_fiftieth_of_a_nat(widen, numbers, monkeypatch):
+def test_the_bound_of_500_draws_is_exact_to_a_fiftieth_of_a_nat(widen, numbers, monkeypatch):
     monkeypatch.setattr(autoencoder, "_NUMBERS", numbers)
     truth = Factors()
     x = truth.sample(400)
@@ -37,14 +37,14 @@ def test_the_bound_of_500_draws_is_the_exact_log_likelihood_to_a_fiftieth_of_a_n
     assert np.corrcoef(bound, truth.log_prob(x))[0, 1] > 0.995
 
 
-def test_the_elbo_is_below_the_exact_log_likelihood_by_the_divergence_of_the_posteriors():
+def test_the_elbo_lies_below_the_likelihood_by_the_posterior_divergence():
     truth = Factors(seed=3)
     x = truth.sample(500)
     torch.manual_seed(0)
     objective = elbo(ELBOOptions(draws=500))
     found = -loss_of(objective, truth.autoencoder(), torch.as_tensor(x)).item()
     expected = truth.elbo(x).mean()
-    assert expected < truth.log_prob(x).mean() - 0.02, "a case that tells them apart"
+    assert expected < truth.log_prob(x).mean() - 0.02, "the bound is not tight in this case"
     assert found == pytest.approx(expected, abs=0.01)
 
 
@@ -59,7 +59,7 @@ def test_the_bound_tightens_as_draws_grow():
     assert found[1] == pytest.approx(-loss_of(iwae(IWAEOptions(draws=3)), vae, x).item(), abs=0.05)
 
 
-def test_what_is_missing_is_left_out_as_the_marginal_leaves_it_out():
+def test_the_bound_with_missing_values_approaches_the_exact_marginal():
     truth = Factors(columns=6)
     x = truth.sample(300)
     seen = np.array([True, False, True, True, False, True])
@@ -91,7 +91,7 @@ def test_imputation_gives_conditional_means_and_draws_from_the_conditional():
 
 
 def literal_gradients(vae: VAE, x, z_noise, *, doubly):
-    """Of the bound at given noise `(K, N, L)`, event by event and draw by draw, from Tucker et al. (2018)."""
+    """Compute gradients of the bound at given noise `(K, N, L)`, by loops over the formulas of Tucker et al. (2018)."""
     parameters = list(vae.parameters())
     encoder = {id(p) for p in vae.encoder.parameters()}
     total = [torch.zeros_like(p) for p in parameters]
@@ -117,7 +117,7 @@ def literal_gradients(vae: VAE, x, z_noise, *, doubly):
 
 
 @pytest.mark.parametrize("gradient", ["standard", "doubly-reparameterized"])
-def test_gradients_of_the_importance_weighted_bound_are_those_of_the_papers(gradient):
+def test_gradients_of_the_iwae_bound_equal_the_papers_formulas(gradient):
     truth = Factors(columns=3)
     vae, x = truth.autoencoder(widen=1.7), torch.as_tensor(truth.sample(3))
     torch.manual_seed(0)
@@ -130,7 +130,7 @@ def test_gradients_of_the_importance_weighted_bound_are_those_of_the_papers(grad
         assert torch.allclose(parameter.grad, one, rtol=1e-9, atol=1e-12)
 
 
-def test_the_doubly_reparameterised_gradient_is_the_standard_one_on_average_and_steadier():
+def test_the_doubly_reparameterized_gradient_is_unbiased_and_less_noisy():
     truth = Factors(columns=3)
     x = torch.as_tensor(truth.sample(20)).repeat(200, 1)
     found = {}
@@ -154,7 +154,7 @@ def test_the_doubly_reparameterised_gradient_is_the_standard_one_on_average_and_
     [({}, 0.0, 1.0), ({"beta": 4.0}, 0.5, 4.0), ({"beta": 2.0, "warmup": 0.4}, 0.1, 0.5), ({"warmup": 0.4}, 0.9, 1.0)],
 )
 @pytest.mark.parametrize("free", [0.0, 0.7])
-def test_the_divergence_is_weighed_as_the_options_say(options, fraction, weight, free):
+def test_beta_and_warmup_weigh_the_divergence(options, fraction, weight, free):
     truth = Factors()
     vae, x = truth.autoencoder(), torch.as_tensor(truth.sample(50))
     torch.manual_seed(0)
@@ -170,7 +170,7 @@ def test_the_divergence_is_weighed_as_the_options_say(options, fraction, weight,
     assert found == pytest.approx(weight * np.maximum(divergence.mean(0), free).sum() - explained, rel=1e-6)
 
 
-def test_what_patience_watches_is_the_plain_bound():
+def test_patience_watches_the_plain_bound():
     truth = Factors()
     vae, x = truth.autoencoder(), torch.as_tensor(truth.sample(4000))
     model, batch = genzoo.Model(genzoo.Parts(vae)), genzoo.Batch(x)
@@ -202,7 +202,7 @@ def test_a_linear_autoencoder_learns_what_factor_analysis_finds(tmp_path):
     fitted = run.load()
     vae = fitted.generator
     bound = fitted.log_prob_bound(x[:1500], draws=500)
-    # The exact log-likelihood of the decoder that was learnt, in data units.
+    # The exact log-likelihood of the learned decoder, in data units.
     scale, shift = fitted.transform.scale.numpy(), fitted.transform.shift.numpy()
     decoder = vae.decoder[0]
     weight = decoder.weight.detach().double().numpy() * scale[:, None]
@@ -216,7 +216,7 @@ def test_a_linear_autoencoder_learns_what_factor_analysis_finds(tmp_path):
     assert learnt.log_prob(x).mean() == pytest.approx(peer.score(x / spread) - np.log(spread).sum(), abs=0.01)
 
 
-def test_the_bound_does_not_depend_on_how_many_draws_memory_allows(monkeypatch):
+def test_the_bound_does_not_depend_on_the_split_of_draws(monkeypatch):
     truth = Factors()
     vae, x = truth.autoencoder(widen=2.0), torch.as_tensor(truth.sample(7))
     found = []

@@ -1,4 +1,4 @@
-"""The model as users meet it: what is chosen for which data, what is refused, and what a run can do."""
+"""`vae` from a user's view: defaults for each kind of data, errors, and the capabilities of a run."""
 
 import dataclasses
 import json
@@ -40,7 +40,7 @@ def mixed_events(n, seed=0):
         (MIXED, {}, Columns),
     ],
 )
-def test_the_likelihood_goes_by_the_kind_of_data(data, options, observation):
+def test_the_likelihood_follows_the_kind_of_data(data, options, observation):
     generator = build(VAEOptions(**options), data).generator
     assert isinstance(generator.observation, observation)
     measure = "density" if observation is GaussianObservation else "mass"
@@ -48,7 +48,7 @@ def test_the_likelihood_goes_by_the_kind_of_data(data, options, observation):
     assert generator.dequantized == (observation is GaussianObservation and data.quantum is not None)
 
 
-def test_large_images_go_through_convolutions_unless_told_otherwise():
+def test_large_images_use_convolutions_by_default():
     large = dataclasses.replace(IMAGE, event_shape=(3, 32, 32))
     assert isinstance(build(VAEOptions(), large).generator.encoder, ConvEncoder)
     assert not isinstance(build(VAEOptions(network="mlp"), large).generator.encoder, ConvEncoder)
@@ -71,7 +71,7 @@ def test_large_images_go_through_convolutions_unless_told_otherwise():
         (MIXED, {"likelihood": "gaussian"}, "column 'smokes' is binary"),
     ],
 )
-def test_what_does_not_suit_the_data_is_refused(data, options, words):
+def test_options_that_do_not_fit_the_data_raise(data, options, words):
     with pytest.raises(ValueError, match=words):
         build(VAEOptions(**options), data)
 
@@ -88,7 +88,7 @@ def test_images_of_any_sides_pass_through_convolutions(shape, likelihood):
     bound = vae.log_prob_bound(x, draws=3)
     assert bound.shape == (2,)
     assert torch.isfinite(bound).all()
-    # The order of places in what convolutions say is that of a flattened event.
+    # Parameters of convolutions are in the order of a flattened event.
     said = vae.parameters_of(torch.zeros(1, 3, dtype=torch.float64))
     kept = vae.decoder.convolutions(
         vae.decoder.linear(torch.zeros(1, 3, dtype=torch.float64)).view(1, 6, *_small(shape))
@@ -127,7 +127,7 @@ def test_many_draws_of_many_pixels_fit_in_little_memory():
     assert largest <= 4 * 2**22 * 1.01
 
 
-def test_inner_convolutions_count_where_they_are_the_largest():
+def test_the_largest_inner_convolution_limits_draws_at_once():
     data = dataclasses.replace(IMAGE, event_shape=(1, 32, 32))
     vae = build(VAEOptions(channels=(4, 64), latent=4, spread="place"), data).generator.eval()
     seen = []
@@ -139,7 +139,7 @@ def test_inner_convolutions_count_where_they_are_the_largest():
 
 
 @pytest.mark.precision
-def test_a_run_on_digits_can_do_all_it_announces(tmp_path):
+def test_a_run_on_digits_has_all_announced_capabilities(tmp_path):
     run = genzoo.train(
         "vae", out=tmp_path / "run", training={"epochs": 16, "batch_size": 64, "patience": None, "eval_every": 4}
     )
@@ -219,7 +219,7 @@ def test_the_same_seed_gives_the_same_weights(tmp_path):
         ("digits", {"objective": {"name": "iwae", "draws": 0}}, "draws"),
     ],
 )
-def test_options_that_do_not_suit_are_errors_of_configuration(data, options, words, tmp_path):
+def test_unsuitable_options_raise_config_error(data, options, words, tmp_path):
     with pytest.raises(genzoo.ConfigError, match=words):
         genzoo.train("vae", data, out=tmp_path / "run", **options)
     assert not (tmp_path / "run").exists()

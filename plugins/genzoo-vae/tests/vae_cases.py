@@ -1,4 +1,4 @@
-"""Autoencoders with known parameters, whose exact log-likelihood is that of a Gaussian."""
+"""Autoencoders with known parameters that are Gaussians with an exact log-likelihood."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def table(columns, missing=False):
 
 
 def made(data, **options):
-    """The autoencoder that the options make, in float64."""
+    """Build the autoencoder of some options, in float64."""
     torch.manual_seed(0)
     return build(VAEOptions(**options), data).generator.double().eval()
 
 
 class Factors:
-    """Factor analysis, `x = W z + b + noise`: all about it in closed form, and as an autoencoder."""
+    """Factor analysis, x = W z + b + noise: in closed form, and as an autoencoder."""
 
     def __init__(self, columns=5, latent=2, seed=0):
         rng = np.random.default_rng(seed)
@@ -60,19 +60,19 @@ class Factors:
         return stats.multivariate_normal(self.shift[seen], self.covariance[np.ix_(seen, seen)]).logpdf(x[:, seen])
 
     def conditional(self, x, seen):
-        """Mean and covariance of the values not seen of one event."""
+        """Return the mean and covariance of an event's missing values, given its observed ones."""
         gain = self.covariance[np.ix_(~seen, seen)] @ np.linalg.inv(self.covariance[np.ix_(seen, seen)])
         mean = self.shift[~seen] + gain @ (x[seen] - self.shift[seen])
         return mean, self.covariance[np.ix_(~seen, ~seen)] - gain @ self.covariance[np.ix_(seen, ~seen)]
 
     def elbo(self, x):
-        """Of the best posterior without correlations: exact less its divergence from the true one."""
+        """Compute the ELBO of the best diagonal q(z | x): log p(x) minus its divergence from the true posterior."""
         variances = 1 / np.diag(self.precision)
         _, log_det = np.linalg.slogdet(self.precision)
         return self.log_prob(x) - 0.5 * (-log_det - np.log(variances).sum())
 
     def autoencoder(self, widen=1.0, draws=100):
-        """With the true decoder, and the best posterior without correlations, its variances times `widen`."""
+        """Build the autoencoder with the true decoder and the best diagonal q(z | x), its variances times `widen`."""
         columns, latent = self.weight.shape
         solved = np.linalg.solve(self.precision, self.weight.T / self.variance)
         encoder, decoder = nn.Linear(columns, 2 * latent), nn.Linear(latent, columns)
@@ -93,7 +93,7 @@ class Factors:
 
 
 def set_deviation(observation, deviation):
-    """Turn the observation's parameters until its deviations are these.
+    """Set the observation's parameters so that it has these standard deviations.
 
     The logarithm of a deviation is `least + softplus(raw + start)`.
     """

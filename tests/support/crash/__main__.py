@@ -1,4 +1,4 @@
-"""`python -m crash`: kill and starve small trainings, resume them, and print the table of what was survived."""
+"""`python -m crash`: kill small training runs or fail their disk, resume them, and print a table of the outcomes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small trainings of the three families, and what must be the same of two runs."""
+"""Small training runs of the three families, and what must be equal in two runs."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ SHORT = {
 
 
 def train(family: str, out: Path, *, short: bool = False) -> list[str]:
-    """The command line that trains a family."""
+    """Return the command line that trains a family."""
     more = SHORT[family].split() if short else []
     return ["train", *FAMILIES[family].split(), *more, "--device", "cpu", "--out", str(out)]
 
 
 def resume(out: Path) -> list[str]:
-    """The command line that goes on."""
+    """Return the command line that resumes a run."""
     return ["train", "--resume", str(out)]
 
 
 def sample(run: Path, log: Path) -> list[str]:
-    """The command line that looks at a run, and writes beside a log."""
+    """Return the command line that samples from a run, to a file beside a log."""
     return ["sample", str(run), "-n", "2", "--out", str(log.with_suffix(".npy"))]
 
 
 def state(run: Path) -> dict[str, Any]:
-    """All that must not depend on what happened to a run: every file, without times."""
+    """Return every file of a run with times removed: all that must not depend on interruptions."""
     files = (path for path in sorted(run.rglob("*")) if path.is_file() and path.name != ".lock")
     return {str(path.relative_to(run)): _content(path) for path in files}
 
@@ -60,5 +60,5 @@ def _untimed(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def differences(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
-    """The files in which two runs differ."""
+    """Return the files in which two runs differ."""
     return sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))

@@ -1,4 +1,4 @@
-"""A command line of genzoo in a forked child, which may be killed."""
+"""Run a command line of genzoo in a forked child, which can be killed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from genzoo.cli.main import main
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a child ended: its exit code, or minus the signal that killed it; and what it said on stderr."""
+    """The result of a child: exit code, or minus the signal that killed it, and stderr."""
 
     code: int
     said: str
@@ -26,7 +26,7 @@ class Ended:
 
 
 def warm(words: Sequence[str]) -> None:
-    """Run a command line in this process, so that its children find everything imported."""
+    """Run a command line in this process, so that everything is imported in its children."""
     torch.set_num_threads(1)  # threads do not survive a fork
     with (
         Path(os.devnull).open("w", encoding="utf-8") as nothing,
@@ -43,7 +43,7 @@ def run(words: Sequence[str], log: Path, *, before: Callable[[], object] | None 
 
 
 def run_counting(words: Sequence[str], log: Path, before: Callable[[], object], after: Callable[[], int]) -> int:
-    """Run a command line to its end; returns what `after` gave in the child."""
+    """Run a command line to its end; return what `after` returned in the child."""
     reading, writing = os.pipe()
     ended = _ended(_fork(words, log, before, lambda: os.write(writing, str(after()).encode())), log, time.monotonic())
     os.close(writing)
@@ -54,11 +54,11 @@ def run_counting(words: Sequence[str], log: Path, before: Callable[[], object], 
 
 
 def run_signalled(words: Sequence[str], log: Path, after: float, number: int = signal.SIGKILL) -> Ended:
-    """Run a command line, and send it a signal after so many seconds, unless it has ended by then."""
+    """Run a command line, and send it a signal after some seconds, unless it has ended before."""
     began = time.monotonic()
     child = _fork(words, log, None, None)
     time.sleep(after)
-    os.kill(child, number)  # a child that has ended is there until it is waited for
+    os.kill(child, number)  # the id of an ended child stays valid until waitpid
     return _ended(child, log, began)
 
 

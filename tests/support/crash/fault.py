@@ -1,4 +1,4 @@
-"""Faults of the file system, by a preloaded library: one call of many is struck. It takes a C compiler."""
+"""File system faults, injected by a preloaded library into one call of many. Needs a C compiler."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SOURCE = Path(__file__).with_name("fault.c")
 
 
 class Call(enum.IntFlag):
-    """What is struck."""
+    """The kind of call that fails."""
 
     WRITE = 1
     SYNC = 2
@@ -26,19 +26,16 @@ class Call(enum.IntFlag):
 
 
 class How(enum.IntEnum):
-    """How it is struck."""
+    """The kind of failure."""
 
     FAIL = 0  # this call fails
-    FAIL_ON = 1  # and so does every later one
+    FAIL_ON = 1  # this call and every later one fail
     KILL_BEFORE = 2
-    KILL_AFTER = 3  # a write has put half of its bytes on the disk
+    KILL_AFTER = 3  # killed after a write of half the bytes
 
 
 def preload() -> bool:
-    """Start this process again with the library, unless it has it; whether it has.
-
-    Without a compiler nothing is done.
-    """
+    """Restart this process with the library, unless it is loaded. Return False if there is no compiler for it."""
     if "fault.so" in os.environ.get("LD_PRELOAD", ""):
         del os.environ["LD_PRELOAD"]
         folder, _, rest = os.environ.pop("LD_LIBRARY_PATH").partition(os.pathsep)
@@ -51,7 +48,7 @@ def preload() -> bool:
         return False
     library = Path(tempfile.mkdtemp(prefix="genzoo-fault-")) / "fault.so"
     subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", library, _SOURCE, "-ldl"], check=True)
-    os.environ["LD_PRELOAD"] = library.name  # in which a path could hold no space
+    os.environ["LD_PRELOAD"] = library.name  # a name, as paths in it cannot have spaces
     searched = filter(None, [str(library.parent), os.environ.get("LD_LIBRARY_PATH")])
     os.environ["LD_LIBRARY_PATH"] = os.pathsep.join(searched)
     os.execv(sys.executable, [sys.executable, "-m", "crash", *sys.argv[1:]])
@@ -59,12 +56,12 @@ def preload() -> bool:
 
 
 def arm(folder: Path, place: int, calls: Call, how: How, error: int = 0) -> None:
-    """Strike the call of number `place`, from 1, of those of these kinds below `folder`; 0 only counts them."""
+    """Make call number `place` of these kinds below `folder` fail, counted from 1; with 0, only count the calls."""
     ctypes.CDLL(None).fault_arm(f"{folder}/".encode(), ctypes.c_long(place), int(calls), int(how), error)
 
 
 def counted() -> int:
-    """How many such calls there were since `arm`."""
+    """Count the calls since `arm`."""
     found = ctypes.CDLL(None).fault_count
     found.restype = ctypes.c_long
     return int(found())

@@ -1,4 +1,4 @@
-"""What is tried: kills at random moments, and every call of the file system struck in turn."""
+"""Sweeps: kills at random moments, and a fault in every file system call in turn."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from crash.fault import Call, How
 
 @dataclass
 class Row:
-    """One line of the table: a fault, how often it was tried, and what did not survive it."""
+    """One line of the table: a fault, the number of trials, and the failures."""
 
     fault: str
     family: str
@@ -27,7 +27,7 @@ class Row:
 
 
 class Trial:
-    """Runs of one family in a folder of their own, beside one that nothing happened to."""
+    """Runs of one family in a folder, with an undisturbed run to compare with."""
 
     def __init__(self, family: str, folder: Path, *, short: bool = False) -> None:
         self.family = family
@@ -48,17 +48,17 @@ class Trial:
         return self.folder / "run"
 
     def _next(self) -> list[str]:
-        """The command that goes on with whatever is there."""
+        """Return the command that resumes the run, or trains it if there is nothing to resume."""
         return case.resume(self._run) if self._run.exists() else case.train(self.family, self._run, short=self._short)
 
     def killed(self, seed: int) -> str | None:
-        """Kill at a random moment, resume, perhaps killing that too; returns what is wrong in the end."""
+        """Kill a run at a random moment, resume it, perhaps kill it again; return what is wrong in the end."""
         rng = random.Random(seed)
         shutil.rmtree(self.folder)
         self.folder.mkdir()
         after = rng.uniform(0.0, 0.95) * self.seconds
         while (ended := child.run_signalled(self._next(), self._log, after)).code != -signal.SIGKILL:
-            after /= 2  # this one was quicker
+            after /= 2  # the run ended before the signal
             shutil.rmtree(self._run)
         if rng.random() < 0.3 and self._run.exists():
             ended = child.run_signalled(self._next(), self._log, rng.uniform(0.0, 0.7) * self.seconds)
@@ -69,7 +69,7 @@ class Trial:
         return self._recovered()
 
     def struck(self, place: int, calls: Call, how: How, error: int = 0) -> str | None:
-        """Strike one call, resume, and return what is wrong."""
+        """Make one call fail, resume the run, and return what is wrong."""
         shutil.rmtree(self.folder)
         self.folder.mkdir()
         ended = child.run(self._next(), self._log, before=lambda: fault.arm(self.folder, place, calls, how, error))
@@ -81,7 +81,7 @@ class Trial:
         return self._recovered() if ended.code else self._judge()
 
     def calls(self, calls: Call) -> int:
-        """How many calls of these kinds a training makes."""
+        """Count the calls of these kinds that a training run makes."""
         shutil.rmtree(self.folder)
         self.folder.mkdir()
         return child.run_counting(
@@ -90,7 +90,7 @@ class Trial:
 
     def _recovered(self) -> str | None:
         looked = child.run(case.sample(self._run, self._log), self._log)
-        if looked.code not in (0, 4):  # 4 where there is no checkpoint yet
+        if looked.code not in (0, 4):  # 4 before the first checkpoint
             return f"sampling exits with {looked.code}: {looked.said}"
         ended = child.run(self._next(), self._log)
         if ended.code and not self._over():
@@ -98,7 +98,7 @@ class Trial:
         return self._judge()
 
     def _over(self) -> bool:
-        """Whether the run had ended before it was struck."""
+        """Return whether the run ended before the fault."""
         record = self._run / "run.json"
         return record.exists() and json.loads(record.read_bytes())["status"] == "finished"
 
@@ -111,7 +111,7 @@ class Trial:
 
 
 def _wrong_end(ended: child.Ended) -> str | None:
-    """What is wrong with how a command ended that met an error of the file system."""
+    """Return what is wrong with the end of a command after a file system error."""
     if ended.code not in (0, 1):
         return f"exits with {ended.code}: {ended.said}"
     if ended.code == 1 and (ended.said.count("Error:") != 1 or "Traceback" in ended.said):
@@ -122,7 +122,7 @@ def _wrong_end(ended: child.Ended) -> str | None:
 
 
 def kills(trials: dict[str, Trial], seeds: range) -> Iterator[Row]:
-    """SIGKILL at random moments, one for each seed."""
+    """Kill runs at random moments, one for each seed."""
     rows = {name: Row("SIGKILL at a random moment", name) for name in trials}
     for seed in seeds:
         name = list(trials)[seed % len(trials)]
@@ -143,7 +143,7 @@ SWEEPS: tuple[tuple[str, Call, How, int], ...] = (
 
 
 def sweeps(trial: Trial, every: int = 1) -> Iterator[Row]:
-    """Every call that changes files, struck in turn; or each `every`-th."""
+    """Make each call that changes files fail in turn, or every `every`-th."""
     for name, calls, how, error in SWEEPS:
         row = Row(name, trial.family)
         for place in range(1, trial.calls(calls) + 1, every):

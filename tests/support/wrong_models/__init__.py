@@ -1,1 +1,1 @@
-"""Models, metrics and data that break one promise each, and right ones that break none."""
+"""Models, metrics and datasets that break one promise each, and correct ones that break none."""

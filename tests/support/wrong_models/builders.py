@@ -1,4 +1,4 @@
-"""Every class of the modules here as a builder: `normal_Right` builds `wrong_models.normal.Right`."""
+"""Builders for all model classes of this package: `normal_Right` builds `wrong_models.normal.Right`."""
 
 import importlib
 

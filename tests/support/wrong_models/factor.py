@@ -1,4 +1,4 @@
-"""One hidden factor, normal, and columns linear in it: a bound by draws from a normal that is learnt."""
+"""A linear factor model with one normal factor, and a bound by draws from a learned normal."""
 
 import math
 
@@ -25,7 +25,7 @@ class Right(genzoo.Generator, genzoo.LikelihoodBound, genzoo.Decoder, genzoo.Enc
         self.log_width = nn.Parameter(torch.tensor(-0.2))
 
     def weights(self, x, draws):
-        """Of draws from the posterior, `(draws, N)`."""
+        """Compute the log-weights of draws from the posterior, `(draws, N)`."""
         mean = self.encoder(x)
         noise = torch.randn(draws, *mean.shape, device=x.device, dtype=x.dtype)
         z = mean + noise * self.log_width.exp()
@@ -72,7 +72,7 @@ class Above(Right):
 
 
 class Lopsided(Right):
-    """Above the log-density on one side, so far below it on the other that no integral over all tells."""
+    """Above the log-density on one side, and so far below it on the other that the total integral is below 1."""
 
     def log_prob_bound(self, x, *, draws=1):
         return super().log_prob_bound(x, draws=draws) + torch.where(x[:, 0] > 0.5, 0.5, -3.0).to(x)

@@ -1,4 +1,4 @@
-"""Metrics, a right one and others that are wrong in one thing each."""
+"""Metrics: a correct one, and others with one fault each."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ import genzoo
 
 
 class Right(genzoo.Metric):
-    """Distance of the means of features."""
+    """The distance between mean features."""
 
     name = "right-metric"
     direction = "lower"

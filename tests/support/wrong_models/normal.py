@@ -1,4 +1,4 @@
-"""Independent normals: the right model has every number in closed form, the others are wrong in one thing each."""
+"""Independent normals: a correct model with everything in closed form, and others with one fault each."""
 
 import math
 
@@ -16,7 +16,7 @@ def check(data):
 
 
 class Implicit(genzoo.Generator, genzoo.Decoder):
-    """Says nothing of its density."""
+    """Has no density."""
 
     def __init__(self, config, data):
         check(data)
@@ -48,7 +48,7 @@ class Implicit(genzoo.Generator, genzoo.Decoder):
 
 
 class Deaf(Implicit):
-    """Is built for events of three numbers, whatever the data are."""
+    """Builds for events of three numbers, for any data."""
 
     def __init__(self, config, data):
         super().__init__(config, data)
@@ -84,7 +84,7 @@ class Narrow(Right):
 
 
 class Loud(Implicit):
-    """Samples in other units than those that it was trained in."""
+    """Samples in other units than its training data."""
 
     def sample(self, n, *, condition=None, **options):
         return 255.0 * super().sample(n)
@@ -117,7 +117,7 @@ class NumPyStart(Right):
 
 
 class Attribute(Right):
-    """What it learns of the events it keeps in an attribute that no file holds."""
+    """Keeps what it learns about the events in an attribute that is not saved."""
 
     shift = 0.0
 
@@ -149,7 +149,7 @@ class Remembering(Right):
 
 
 class InPlace(Right):
-    """Works in the memory of what it is given."""
+    """Changes its input in place."""
 
     def encode(self, x):
         return x.sub_(self.mean).mul_((-self.log_deviation).exp())
@@ -165,7 +165,7 @@ class Rounding(Right):
 
 
 class Overflowing(Right):
-    """What lies far away is no number."""
+    """Gives NaN for events far away."""
 
     def log_prob(self, x):
         return super().log_prob(x) + 0.0 * (1e-3 * x.square()).exp().sum(1).clamp(max=1e30) * _far(x)
@@ -176,7 +176,7 @@ def _far(x):
 
 
 class BatchNormalized(Right):
-    """Normalises by the batch, also where it evaluates."""
+    """Normalizes by the batch, also in eval mode."""
 
     def log_prob(self, x):
         return super().log_prob(x - 1e-3 * x.mean(0).tanh())

@@ -20,14 +20,14 @@ class Right(genzoo.GradientObjective):
 
 
 class Host(Right):
-    """Makes a tensor where the host is."""
+    """Makes a tensor on the CPU."""
 
     def losses(self, model, batch, progress):
         yield {"generator": self.loss(model, batch) + (batch.x * torch.zeros(len(batch), 1, device="cpu")).sum()}
 
 
 class Logging(Right):
-    """Calls what no graph holds."""
+    """Calls code that cannot be traced."""
 
     def losses(self, model, batch, progress):
         loss = self.loss(model, batch)
@@ -36,14 +36,14 @@ class Logging(Right):
 
 
 class Idle(Right):
-    """Sends no gradient anywhere."""
+    """Gives no parameter a gradient."""
 
     def losses(self, model, batch, progress):
         yield {"generator": 0.0 * self.loss(model, batch)}
 
 
 class Noting(Right):
-    """Keeps something about the events where no file holds it."""
+    """Keeps something about the events that is not saved."""
 
     def losses(self, model, batch, progress):
         model.generator.shift = batch.x.detach().mean(0)
@@ -51,7 +51,7 @@ class Noting(Right):
 
 
 class Counting(Right):
-    """Counts its steps for itself."""
+    """Counts steps itself, in an attribute that is not saved."""
 
     def __init__(self, options):
         self.calls = 0

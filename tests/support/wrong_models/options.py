@@ -8,7 +8,7 @@ class Options(genzoo.Settings):
 
 
 class Swallowing(BaseModel):
-    """Takes any key."""
+    """Accepts any key."""
 
     share: float = Field(0.5, gt=0, lt=1, allow_inf_nan=False, description="where the deviation begins")
 

@@ -1,4 +1,4 @@
-"""Normals and, for outliers, normals ten times as wide about the same means; values may be missing."""
+"""Normals, with normals ten times as wide around the same means for outliers; values may be missing."""
 
 import math
 
@@ -22,7 +22,7 @@ class Right(genzoo.Generator, genzoo.Likelihood, genzoo.Imputation, genzoo.Outli
         return 2 * len(self.mean) + 1
 
     def joint(self, x, missing=None):
-        """Log-density of the observed values with either component, `(N, 2)`."""
+        """Compute the log-density of the observed values under both components, `(N, 2)`."""
         found = []
         for rise, odds in ((0.0, self.odds), (math.log(10.0), -self.odds)):
             log_deviation = self.log_deviation + rise
@@ -49,7 +49,7 @@ class Right(genzoo.Generator, genzoo.Likelihood, genzoo.Imputation, genzoo.Outli
         return torch.ones(len(x), dtype=torch.bool, device=x.device)
 
     def draw(self, wide):
-        """An event for each place of `wide (N,)`, which says whether it is an outlier."""
+        """Sample an event for each entry of `wide (N,)`, which is true for outliers."""
         noise = torch.randn(len(wide), len(self.mean), device=self.mean.device, dtype=self.mean.dtype)
         return self.mean + noise * self.log_deviation.exp() * torch.where(wide, 10.0, 1.0)[:, None].to(noise)
 
@@ -64,14 +64,14 @@ class Right(genzoo.Generator, genzoo.Likelihood, genzoo.Imputation, genzoo.Outli
 
 
 class Unmasked(Right):
-    """Reads the zeros that stand for missing values as values."""
+    """Treats the zeros of missing values as observed values."""
 
     def log_prob(self, x, missing=None):
         return super().log_prob(x)
 
 
 class WithoutConstant(Right):
-    """Leaves the constant of normals out, for each value that was observed."""
+    """Leaves out the normalizing constant of each observed value."""
 
     def joint(self, x, missing=None):
         observed = x.shape[1] if missing is None else (~missing).sum(1, keepdim=True)
@@ -90,7 +90,7 @@ class Misnamed(Right):
 
 
 class Overwriting(Right):
-    """Gives back its own version of what was observed, too."""
+    """Changes observed values, too."""
 
     def impute(self, x, missing, *, draw=False):
         return super().impute(x, missing, draw=draw) if draw else 0.9 * x + 0.1 * self.mean

@@ -1,4 +1,4 @@
-"""Registers them all; imports no torch."""
+"""Registers all models, metrics and datasets of this package. Does not import torch."""
 
 import dataclasses
 
@@ -87,7 +87,7 @@ WRONG = {
     "imputation-keeps-observed": (OUTLIERS, "Overwriting"),
     "imputation-draws": (OUTLIERS, "Mean"),
 }
-"""By the promise that is broken, with a variant where several break it: the right model, and what is other about it."""
+"""For each broken promise (and variant, if several models break it): a correct spec, and the changes that break it."""
 
 METRICS = (
     "is-described",

@@ -1,4 +1,4 @@
-"""Prints where only names are asked for."""
+"""A plugin that prints when it is loaded."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Datasets, a right one and others that are wrong in one thing each."""
+"""Datasets: a correct one, and others with one fault each."""
 
 import dataclasses
 import socket

@@ -1,4 +1,4 @@
-"""Imports torch where only names are asked for."""
+"""A plugin that imports torch when it is loaded."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""The distribution of events given their component, one kind per file."""
+"""Distributions of events given their component, one per file."""
 
 from __future__ import annotations
 

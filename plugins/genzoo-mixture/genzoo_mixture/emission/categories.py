@@ -1,4 +1,4 @@
-"""Columns of categories; a binary column has two."""
+"""Categorical columns; a binary column has two categories."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from torch import Tensor
 from genzoo_mixture.emission.emission import EMPTY, Emission
 
 _LEAST = 1e-12
-"""The least probability of a category, so that what a component never saw is improbable and not impossible."""
+"""Smallest probability of a category: one that a component never saw is improbable, not impossible."""
 
 
 class Categories(Emission[Tensor]):
-    """`log_probability (K, D)`: of every level of every column, side by side.
+    """Independent categorical distributions. `log_probability (K, D)` has every level of every column, side by side.
 
     Arguments:
-        levels: how many each column has.
+        components: K.
+        levels: number of levels of each column; D is their sum.
     """
 
     log_probability: Tensor
@@ -45,33 +46,33 @@ class Categories(Emission[Tensor]):
             part.fill_(-math.log(count))
 
     def _indicate(self, x: Tensor, missing: Tensor | None) -> Tensor:
-        """Which level each column has, `(N, D)`: 1 there, else 0; all 0 where it is missing."""
-        if len(set(self.levels)) == 1:  # all columns at once, as the many pixels of an image
+        """Encode levels one-hot, `(N, D)`. A missing value is all 0, and so adds nothing to log-densities or sums."""
+        if len(set(self.levels)) == 1:  # all columns at once, as an image may have thousands
             same = (x[:, :, None] == torch.arange(self.levels[0], device=x.device)).to(x.dtype)
             return (same if missing is None else same.masked_fill(missing[:, :, None], 0.0)).flatten(1)
         parts = []
         for column, count in enumerate(self.levels):
-            found = (x[:, column, None] == torch.arange(count, device=x.device)).to(x.dtype)
-            parts.append(found if missing is None else found.masked_fill(missing[:, column, None], 0.0))
+            same = (x[:, column, None] == torch.arange(count, device=x.device)).to(x.dtype)
+            parts.append(same if missing is None else same.masked_fill(missing[:, column, None], 0.0))
         return torch.cat(parts, 1)
 
     def expect(self, x: Tensor, missing: Tensor | None, *, careful: bool = False) -> tuple[Tensor, Tensor]:
-        found = self._indicate(x, missing)
-        return self.log_probability @ found.T, found
+        one_hot = self._indicate(x, missing)
+        return self.log_probability @ one_hot.T, one_hot
 
     def sums(self, seen: Tensor, share: Tensor) -> dict[str, Tensor]:
         return {"levels": (share @ seen).double()}
 
     def maximize(self, sums: Mapping[str, Tensor]) -> None:
         parts = []
-        for found, old in zip(torch.split(sums["levels"], self.levels, 1), self._parts(), strict=True):
-            total = found.sum(1, keepdim=True)
-            new = (found / (total + EMPTY)).clamp_min(_LEAST)
+        for counts, old in zip(torch.split(sums["levels"], self.levels, 1), self._parts(), strict=True):
+            total = counts.sum(1, keepdim=True)
+            new = (counts / (total + EMPTY)).clamp_min(_LEAST)
             parts.append(torch.where(total > EMPTY, (new / new.sum(1, keepdim=True)).log(), old.double()))
         self.log_probability.copy_(torch.cat(parts, 1))
 
     def _parts(self) -> tuple[Tensor, ...]:
-        """Log-probabilities `(K, levels)` of each column."""
+        """Return the log-probabilities of each column, `(K, levels)`."""
         return torch.split(self.log_probability, self.levels, 1)
 
     def sample(self, component: Tensor) -> Tensor:

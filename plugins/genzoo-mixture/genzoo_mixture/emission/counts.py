@@ -1,4 +1,4 @@
-"""Columns of counts, Poisson given the component."""
+"""Columns of counts: Poisson given the component."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor
 from genzoo_mixture.emission.emission import EMPTY, Emission
 
 _LEAST = 1e-12
-"""The least rate, so that a count above zero is improbable and not impossible where a component saw none."""
+"""Smallest rate: if a component saw only zeros, a positive count is improbable, not impossible."""
 
 
 class Counts(Emission[tuple[Tensor, Tensor]]):
-    """`rate (K, C)` holds means."""
+    """Independent Poisson distributions with means `rate (K, C)`."""
 
     rate: Tensor
 
@@ -36,11 +36,11 @@ class Counts(Emission[tuple[Tensor, Tensor]]):
     def expect(
         self, x: Tensor, missing: Tensor | None, *, careful: bool = False
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        seen = torch.ones_like(x) if missing is None else (~missing).to(x.dtype)
-        wide = x.double()  # the terms of a large count are large and nearly cancel
+        present = torch.ones_like(x) if missing is None else (~missing).to(x.dtype)
+        wide = x.double()  # x log(rate), rate and log x! are large for large counts, and nearly cancel
         rate = self.rate.double()
-        log_density = rate.log() @ wide.T - rate @ seen.double().T - torch.lgamma(wide + 1).sum(1)
-        return log_density.to(x.dtype), (x, seen)
+        log_density = rate.log() @ wide.T - rate @ present.double().T - torch.lgamma(wide + 1).sum(1)
+        return log_density.to(x.dtype), (x, present)
 
     def sums(self, seen: tuple[Tensor, Tensor], share: Tensor) -> dict[str, Tensor]:
         x, present = seen
@@ -60,7 +60,7 @@ class Counts(Emission[tuple[Tensor, Tensor]]):
         return torch.where(missing, self.sample(component), x)
 
     def embed(self, x: Tensor, missing: Tensor | None) -> Tensor:
-        return super().embed(x, missing).sqrt()
+        return super().embed(x, missing).sqrt()  # the root of a Poisson count has deviation near 1/2 for any mean
 
     def collapsed(self, weights: Tensor) -> Tensor:
         return torch.zeros(self.components, dtype=torch.bool, device=self.rate.device)

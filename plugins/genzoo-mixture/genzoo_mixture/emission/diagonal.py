@@ -1,4 +1,4 @@
-"""Independent columns: a variance per component and column."""
+"""Normal columns, independent given the component: one variance for each component and column."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ from genzoo_mixture.emission.emission import EMPTY, Added, Emission, deviation, 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Events as `Diagonal` sums them: values and their squares, `(N, C)`; 1 where a value is present, or `None`."""
+    """What the M-step needs of events.
+
+    Arguments:
+        x, squares: the values and their squares, `(N, C)` each.
+        present: 1 for a value, 0 for a missing one, `(N, C)`; `None` if nothing is missing.
+    """
 
     x: Tensor
     squares: Tensor
@@ -23,7 +28,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Coefficients:
-    """Log-densities as polynomials of each column, `(K, C)` each."""
+    """Log-densities as polynomials, square x² + linear x + constant, for each component and column, `(K, C)` each."""
 
     square: Tensor
     linear: Tensor
@@ -31,14 +36,16 @@ class Coefficients:
 
 
 class Diagonal(Emission[Seen]):
-    """`means (K, C)`; `scale (K, C)` holds standard deviations.
+    """Normal distributions with `means (K, C)` and standard deviations `scale (K, C)`.
 
-    Squares of deviations are expanded, so that both steps are one matrix product with the squares, the values and
-    the presences of the events. Expanded, they cancel where a mean lies many deviations from the centre of the data;
-    there they are computed in float64.
+    (x - mu)² / sigma² is expanded in powers of x, which turns both steps into matrix products with x² and x. The
+    expanded terms cancel, with loss of digits, if a mean lies many deviations from the center of the data. They are
+    then computed in float64.
 
     Arguments:
-        added: to every variance.
+        components: K.
+        columns: C.
+        added: what is added to every variance.
     """
 
     means: Tensor
@@ -52,7 +59,7 @@ class Diagonal(Emission[Seen]):
         self.register_buffer("scale", torch.ones(self._shape()))
 
     def _shape(self) -> tuple[int, ...]:
-        """The shape of the deviations."""
+        """Return the shape of `scale`."""
         return (self.components, self.columns)
 
     @property
@@ -60,7 +67,7 @@ class Diagonal(Emission[Seen]):
         return self.means.numel() + self.scale.numel()
 
     def _deviations(self) -> Tensor:
-        """`(K, C)`."""
+        """Return the standard deviation of every component and column, `(K, C)`."""
         return self.scale
 
     @property
@@ -73,7 +80,7 @@ class Diagonal(Emission[Seen]):
         self.scale.copy_(self._variance(square, torch.ones_like(square)).sqrt())
 
     def settle(self) -> None:
-        """Expand in the type of the parameters where that is accurate."""
+        """Expand the log-densities in the dtype of the parameters, or in float64 if the former is inaccurate."""
         near = expandable((self.means.double() / self._deviations()).square() + 1, self.means.dtype)
         self.quadratic = self._expand(self.means.dtype if near else torch.float64)
 
@@ -105,7 +112,7 @@ class Diagonal(Emission[Seen]):
     def maximize(self, sums: Mapping[str, Tensor]) -> None:
         present = sums["present"] + EMPTY
         mean = sums["first"] / present
-        squares = (sums["second"] - present * mean.square()).clamp_min(0.0)
+        squares = (sums["second"] - present * mean.square()).clamp_min(0.0)  # sum r (x - mean)², up to rounding
         filled = sums["present"] > EMPTY
         added = self.added.of(overall(present, mean, squares / present))
         scale = (self._variance(squares, present) + self._common(added)).sqrt()
@@ -113,11 +120,11 @@ class Diagonal(Emission[Seen]):
         self.means.copy_(torch.where(filled, mean, self.means.double()))
 
     def _variance(self, squares: Tensor, present: Tensor) -> Tensor:
-        """Variances, from sums of squared deviations `(K, C)` and the numbers of values, `(K, C)` or `(K, 1)`."""
+        """Compute variances from sums of squared deviations `(K, C)` and numbers of values, `(K, C)` or `(K, 1)`."""
         return squares / present
 
     def _common(self, added: Tensor) -> Tensor:
-        """What is added to variances, of what each column `(C,)` would have added."""
+        """Return what is added to `scale` squared, given what each column alone would get, `(C,)`."""
         return added
 
     def sample(self, component: Tensor) -> Tensor:
@@ -125,13 +132,13 @@ class Diagonal(Emission[Seen]):
         return self.decode(noise, component)
 
     def decode(self, coordinates: Tensor, component: Tensor) -> Tensor:
-        """Standard normal `coordinates (N, C)` of `component (N,)` as events."""
+        """Map standard normal `coordinates (N, C)` to events of `component (N,)`."""
         return self.means[component] + coordinates * self._deviations()[component]
 
     def encode(self, x: Tensor, missing: Tensor | None) -> Tensor:
-        """The mean of the standard normal coordinates of events `(N, C)` under each component, `(K, N, C)`."""
-        found = (x - self.means[:, None]) / self._deviations()[:, None]
-        return found if missing is None else found.masked_fill(missing, 0.0)
+        """Return the expected standard normal coordinates of events `(N, C)` under each component, `(K, N, C)`."""
+        z = (x - self.means[:, None]) / self._deviations()[:, None]
+        return z if missing is None else z.masked_fill(missing, 0.0)
 
     def fill(self, x: Tensor, missing: Tensor, share: Tensor) -> Tensor:
         return torch.where(missing, share.T @ self.means, x)

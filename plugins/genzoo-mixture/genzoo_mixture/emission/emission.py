@@ -1,4 +1,4 @@
-"""What the kinds of components have in common."""
+"""The interface of emissions, and numerical helpers that they share."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from torch import Tensor, nn
 SeenT = TypeVar("SeenT")
 
 EMPTY = 10 * torch.finfo(torch.float64).eps
-"""Added to the counts of components, as scikit-learn does, so that none is ever zero."""
+"""Added to the event counts of components, as scikit-learn does, so that no division is by zero."""
 
 FLOOR = 1e-24
-"""The least variance, in squared data units, where `reg_covar` is zero: far below any measurement, not below zero."""
+"""Smallest variance if `reg_covar` is 0, in squared data units: far below any measurement, but positive."""
 
 SHARE = 1e-9
-"""Of a column's variance, added to those of its components where nothing else is asked for: small enough for clusters
-of a thousandth of the column's deviation, large enough to be told from rounding."""
+"""Variance added to components by default, as a share of the column's variance. It is small enough for clusters with a
+thousandth of the column's standard deviation, and well above rounding errors."""
 
 ROUNDING = 1e-13
-"""The least variance, as a share of a mean's square or of a column's whole variance, that is no mere rounding."""
+"""Variances below this share of a squared mean, or of a column's whole variance, may be nothing but rounding errors."""
 
 _TERMS = {torch.float32: 25.0, torch.float64: 1e6}
-"""How large, per column, the terms of a log-density may be in root sum square, for their sum to be exact to about
-1e-6 of it in float32, 1e-10 in float64."""
+"""Largest root sum square of the terms of an expanded log-density, per column. Below it, the sum has a relative error
+of about 1e-6 in float32 and 1e-10 in float64."""
 
 
 class Emission(nn.Module, ABC, Generic[SeenT]):
-    """The distributions of C columns given each of K components.
+    """The distributions p(x | k) of C columns, given each of K components.
 
-    Per-component figures of events are `(K, N)`: with the events last, sums over columns and over components run
-    along contiguous memory. `SeenT` is what an expectation step keeps for the maximisation that follows it.
+    Results for components and events are `(K, N)`: with events last, sums over columns and components run along
+    contiguous memory. `SeenT` is the type of what an E-step keeps for the M-step.
 
     Arguments:
         components: K.
@@ -49,81 +49,92 @@ class Emission(nn.Module, ABC, Generic[SeenT]):
     @property
     @abstractmethod
     def degrees_of_freedom(self) -> int:
-        """How many free parameters all components have."""
+        """Number of free parameters of all components together."""
 
     @abstractmethod
     def spread(self, low: Tensor, high: Tensor) -> None:
-        """Forget the parameters: every component lies over the whole range of each column, `(C,)` each.
+        """Reset the parameters: every component covers the whole range of each column.
 
-        The first maximisation expects missing values there. `low` is above `high` where no value was observed.
+        The first M-step takes expectations of missing values from this distribution.
+
+        Arguments:
+            low, high: range of each column, `(C,)` each. If a column has no observed values, `low` is above `high`.
         """
 
     def settle(self) -> None:
-        """Decide, before a pass, what depends on the parameters' values; not traced."""
+        """Make decisions that depend on the parameters' values, once before a pass. Not traced."""
 
     @property
     @abstractmethod
     def width(self) -> int:
-        """How many numbers an expectation step makes of one event, for all components."""
+        """Count the numbers that an E-step computes for one event, for all components together."""
 
     @abstractmethod
     def expect(self, x: Tensor, missing: Tensor | None, *, careful: bool = False) -> tuple[Tensor, SeenT]:
-        """Evaluate events.
+        """Compute the log-densities of events.
 
         Arguments:
-            x: events, `(N, C)`, 0 where missing.
-            missing: true where a value is missing, `(N, C)`, or `None`.
-            careful: whether to spare no time for accuracy, whatever `settle` decided.
+            x: events, `(N, C)`; missing values are 0.
+            missing: mask of missing values, `(N, C)`, or `None`.
+            careful: whether to compute as accurately as possible, even if `settle` chose a faster way. Defaults to
+                False.
 
         Returns:
-            Log-density of the observed values under each component, `(K, N)`, and what `sums` needs.
+            The log-density of the observed values under each component, `(K, N)`, and what `sums` needs.
         """
 
     @abstractmethod
     def sums(self, seen: SeenT, share: Tensor) -> dict[str, Tensor]:
-        """Sums over events, weighted by each component's `share (K, N)` of them, float64: what `maximize` needs."""
+        """Return the sums over events that `maximize` needs, weighted by `share (K, N)`, in float64."""
 
     @abstractmethod
     def maximize(self, sums: Mapping[str, Tensor]) -> None:
-        """Set the parameters to the most likely ones, given what `sums` gave in all, and `counts (K,)` of events."""
+        """Set the parameters to their most likely values.
+
+        Arguments:
+            sums: what `sums` returns, added up over all events, and the weighted number of events of each component,
+                `counts (K,)`.
+        """
 
     @abstractmethod
     def sample(self, component: Tensor) -> Tensor:
-        """One event of each `component (n,)`, `(n, C)`."""
+        """Sample one event from each `component (n,)`, `(n, C)`."""
 
     @abstractmethod
     def fill(self, x: Tensor, missing: Tensor, share: Tensor) -> Tensor:
-        """`x (N, C)` with missing values at their mean, or most probable value, under components of weight `share`."""
+        """Fill missing values of `x (N, C)` with their mean, or most probable value, given shares `(K, N)`."""
 
     @abstractmethod
     def draw(self, x: Tensor, missing: Tensor, component: Tensor) -> Tensor:
-        """`x (N, C)` with missing values drawn from `component (N,)` given the observed ones."""
+        """Fill missing values of `x (N, C)` with draws from `component (N,)`, given the observed values."""
 
     def embed(self, x: Tensor, missing: Tensor | None) -> Tensor:
-        """Events `(N, C)` as points between which distances mean something, `(N, D)` float64, NaN where missing."""
+        """Map events `(N, C)` to points for k-means, `(N, D)` float64; NaN marks missing values."""
         return x.double() if missing is None else x.double().masked_fill(missing, torch.nan)
 
     @abstractmethod
     def collapsed(self, weights: Tensor) -> Tensor:
-        """Which components, of `weights (K,)`, have shrunk to a point, `(K,)` bool."""
+        """Return which components, with `weights (K,)`, collapsed to a point, `(K,)` bool."""
 
 
 def middle(low: Tensor, high: Tensor) -> Tensor:
-    """A value in each range: 0, about which events are centred, or the nearest to it; 0 where there is no range."""
+    """Return the value nearest to 0 in each range, as events are centered at 0; 0 for an empty range."""
     return torch.where(low <= high, torch.zeros_like(low).clamp(low, high), 0.0)
 
 
 def deviation(low: Tensor, high: Tensor) -> Tensor:
-    """A standard deviation that goes with each range; 1 where there is none."""
+    """Return a quarter of each range as a standard deviation; 1 for an empty range or a single value."""
     return torch.where(low < high, (high - low) / 4, 1.0)
 
 
 def overall(weights: Tensor, means: Tensor, variances: Tensor) -> Tensor:
-    """The variance of each column under all components together, `(C,)` float64.
+    """Compute the variance of each column under the whole mixture, `(C,)` float64.
+
+    By the law of total variance, it is the mean variance of the components plus the variance of their means.
 
     Arguments:
-        weights: of components, `(K, 1)`, or column by column, `(K, C)`; they need not sum to 1.
-        means, variances: of components, `(K, C)` each.
+        weights: weights of components, `(K, 1)`, or of components in each column, `(K, C)`; they need not sum to 1.
+        means, variances: means and variances of components, `(K, C)` each.
     """
     share = weights / weights.sum(0)
     spread = means - (share * means).sum(0)
@@ -132,33 +143,37 @@ def overall(weights: Tensor, means: Tensor, variances: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What is added to variances, so that none vanishes.
+    """What the M-step adds to variances, so that none vanishes.
+
+    The likelihood of a normal mixture has no upper bound: a component that collapses to one event raises it forever. An
+    added variance bounds it, and `least` finds components that would collapse.
 
     Arguments:
-        amount: in squared data units, the same for every column; `None` adds to each the share `SHARE` of its own
-            variance, which no unit changes.
-        meant: whether variances may well be no larger than that; else one that small is that of a point.
+        amount: added variance in squared data units, the same for every column. `None` adds the share `SHARE` of each
+            column's own variance, so that units do not matter.
+        meant: whether components this narrow are legitimate. Otherwise one with no more variance than was added has
+            collapsed to a point. Defaults to False.
     """
 
     amount: float | None
     meant: bool = False
 
     def of(self, columns: Tensor) -> Tensor:
-        """To each column, of these variances under all components together, `(C,)`; at least `FLOOR`."""
-        found = SHARE * columns if self.amount is None else torch.full_like(columns, self.amount)
-        return found.clamp_min(FLOOR)
+        """Return the variance added to each column, at least `FLOOR`, given the variances of columns `(C,)`."""
+        added = SHARE * columns if self.amount is None else torch.full_like(columns, self.amount)
+        return added.clamp_min(FLOOR)
 
     def least(self, columns: Tensor) -> Tensor:
-        """The variances, as `of` takes and gives them, up to which a component is no more than what was added."""
+        """Return the largest variance of a collapsed component, given the variances of columns `(C,)`."""
         return torch.full_like(columns, FLOOR) if self.meant else 2 * self.of(columns)
 
 
 def shrunk(variances: Tensor, means: Tensor, least: Tensor) -> Tensor:
-    """Which components have a variance `(K, C)` up to the `least (C,)` there may be, or to rounding, `(K,)`."""
+    """Return which components have a variance `(K, C)` of at most `least (C,)` or of the size of rounding, `(K,)`."""
     least = torch.maximum(ROUNDING * means.double().square(), least)
     return (variances <= least).any(-1)
 
 
 def expandable(terms: Tensor, dtype: torch.dtype) -> bool:
-    """Whether terms of such typical sizes, `(K, C)` or `(K, C, C)`, may be summed in `dtype` to a log-density."""
+    """Return whether terms of these typical sizes, `(K, C)` or `(K, C, C)`, sum accurately in `dtype`."""
     return bool(terms.flatten(1).norm(dim=1).amax() <= _TERMS[dtype] * terms.shape[1])

@@ -1,4 +1,4 @@
-"""A covariance matrix of its own for every component."""
+"""Normal columns with a full covariance matrix for every component."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from genzoo_mixture.emission.emission import (
 )
 
 _CHUNK = 2**22
-"""Numbers in the matrices of the patterns of missing values that are solved together."""
+"""Largest number of entries in the matrices of missing-value patterns that are solved together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Whitened:
-    """Events as deviations from each mean in its own standard normal coordinates.
+    """Events in whitened coordinates y = L^-1 (x - mu) of each component, where the component is N(0, I).
 
     Arguments:
-        y: `(K, C, N)`; where values are missing, the mean of their coordinates given the observed ones.
-        order: which event stands at each place, `(N,)`; `None` for their own order.
-        patterns: the patterns of missing values, `(P, C)` bool, `None` where nothing is missing.
-        sizes: how many events each pattern has; they stand together.
+        y: the coordinates, `(K, C, N)`. With missing values, their mean given the observed values.
+        order: index of the event at each position of `y`, `(N,)`; `None` if `y` has the order of the events.
+        patterns: the patterns of missing values, `(P, C)` bool; `None` if nothing is missing.
+        sizes: number of events of each pattern; events of a pattern are contiguous in `y`.
     """
 
     y: Tensor
@@ -45,22 +45,29 @@ class Whitened:
 
 @dataclass(frozen=True, slots=True)
 class Expanded:
-    """Events as products of pairs of columns, the columns themselves, and 1: `(D, N)`, D = C (C + 3) / 2 + 1."""
+    """Events as monomials: x_i x_j for i <= j, x_i, and 1, `(D, N)` with D = C (C + 3) / 2 + 1."""
 
     products: Tensor
 
 
 class Full(Emission[Whitened | Expanded]):
-    """`means (K, C)`; `scale (K, C, C)` is the lower Cholesky factor of each covariance, `whitener` its inverse.
+    """Normal distributions N(mu_k, Sigma_k), Sigma_k = L_k L_k^T.
 
-    Log-densities are quadratic in an event, so both steps are one matrix product with the products of its columns:
-    as quick as can be. But expanded squares cancel where a mean lies many deviations from the centre of the data, or
-    where columns are nearly dependent. There, and where values are missing, everything is computed in whitened
-    coordinates about the current means, where nothing cancels. Values are missing at random: an event counts with the
-    density of what was observed, and with the conditional moments of what was not.
+    `means (K, C)` are the mu, `scale (K, C, C)` the lower Cholesky factors L, and `whitener` their inverses. So
+    log p(x | k) = -|L^-1 (x - mu)|² / 2 - sum_i log L_ii - C log(2 pi) / 2, with no determinant or inverse of Sigma.
+
+    There are two ways to compute it. Expanded, it is quadratic in x, and both steps are one matrix product with the
+    monomials of x: the fastest way. But its terms cancel, with loss of digits, if a mean lies many deviations from the
+    center of the data or columns are nearly dependent. Then, and if values are missing, all is computed in whitened
+    coordinates y = L^-1 (x - mu), where nothing cancels.
+
+    Values are taken to be missing at random. An event counts with the density of its observed values, and the M-step
+    uses the conditional moments of its missing ones.
 
     Arguments:
-        added: to every variance.
+        components: K.
+        columns: C.
+        added: what is added to every variance.
     """
 
     means: Tensor
@@ -76,14 +83,14 @@ class Full(Emission[Whitened | Expanded]):
         self.register_buffer("whitener", self._identity())
 
     def _shape(self) -> tuple[int, ...]:
-        """The shape of the covariances."""
+        """Return the shape of `scale`."""
         return (self.components, self.columns, self.columns)
 
     def _identity(self) -> Tensor:
-        found = torch.zeros(self._shape())
-        # Where a device is set, torch.eye, diag and clones of what was expanded import torch's compiler: two seconds.
-        found.diagonal(dim1=-2, dim2=-1).fill_(1.0)
-        return found
+        identity = torch.zeros(self._shape())
+        # With a device set, torch.eye, diag and clones of expanded tensors import torch's compiler: two seconds.
+        identity.diagonal(dim1=-2, dim2=-1).fill_(1.0)
+        return identity
 
     @property
     def degrees_of_freedom(self) -> int:
@@ -103,15 +110,15 @@ class Full(Emission[Whitened | Expanded]):
         return -half_log_det - 0.5 * self.columns * math.log(2 * math.pi)
 
     def settle(self) -> None:
-        """Expand the log-densities where that is accurate: `quadratic (K, D)` holds their coefficients, or `None`."""
+        """Set `quadratic (K, D)` to the coefficients of expanded log-densities; to `None` if these are inaccurate."""
         whitener, mean = self.whitener.double().expand(self.components, -1, -1), self.means.double()
         precision = whitener.mT @ whitener
         linear = (precision @ mean[:, :, None])[:, :, 0]
         constant = self._log_normalizer().double() - 0.5 * (linear * mean).sum(1)
         rows, columns = torch.triu_indices(self.columns, self.columns, device=mean.device)
-        half = torch.where(rows == columns, 0.5, 1.0).to(mean)
+        half = torch.where(rows == columns, 0.5, 1.0).to(mean)  # x_i x_j stands for x_j x_i as well
         squares = -half * precision[:, rows, columns]
-        typical = (self.scale.double().square().sum(-1) + mean.square()).sqrt()  # size of a column's values, (K, C)
+        typical = (self.scale.double().square().sum(-1) + mean.square()).sqrt()  # root of E[x_i²], (K, C)
         near = expandable(precision * typical[:, :, None] * typical[:, None], self.means.dtype)
         self.quadratic = torch.cat([squares, linear, constant[:, None]], 1).to(self.means.dtype) if near else None
 
@@ -125,7 +132,7 @@ class Full(Emission[Whitened | Expanded]):
         return self._log_normalizer().expand(self.components)[:, None] - 0.5 * y.square().sum(1), Whitened(y)
 
     def _products(self, x: Tensor) -> Tensor:
-        """The products that `Expanded` holds, of events `x (N, C)`."""
+        """Compute the monomials of events `x (N, C)`, as in `Expanded`."""
         columns = x.T.contiguous()
         products = x.new_empty(self.columns * (self.columns + 3) // 2 + 1, len(x))
         end = 0
@@ -137,10 +144,11 @@ class Full(Emission[Whitened | Expanded]):
         return products
 
     def _project(self, x: Tensor, matrix: Tensor, center: Tensor) -> Tensor:
-        """`matrix (K, C, C)` times the deviations of `x (N, C)` from `centre (K, C)`: `(K, C, N)`, in one product."""
+        """Compute `matrix (K, C, C)` times (x - center) for `x (N, C)` and `center (K, C)`, `(K, C, N)`."""
         matrix = matrix.expand(self.components, -1, -1)
         offset = torch.einsum("kdc,kc->kd", matrix, center)
-        extended = torch.cat([x.T, torch.ones_like(x[:, :1]).T])  # an added broadcast would cost another pass
+        # The offset is the coefficient of a column of ones: subtracting it would be another pass over memory.
+        extended = torch.cat([x.T, torch.ones_like(x[:, :1]).T])
         wide = torch.cat([matrix, -offset[:, :, None]], 2).reshape(-1, self.columns + 1)
         return (wide @ extended).view(self.components, self.columns, len(x))
 
@@ -152,32 +160,36 @@ class Full(Emission[Whitened | Expanded]):
         for number, (matrix, _, half_log_det) in enumerate(self._conditioned(patterns)):
             part = rows[start : start + sizes[number]]
             start += sizes[number]
-            seen = ~patterns[number]
-            found = self._project(part, matrix.to(x.dtype), self.means * seen)
-            constant = -half_log_det - 0.5 * seen.sum(dtype=torch.float64) * math.log(2 * math.pi)
-            y.append(found)
-            log_density.append(constant.to(x.dtype)[:, None] - 0.5 * found.square().sum(1))
+            observed = ~patterns[number]
+            part_y = self._project(part, matrix.to(x.dtype), self.means * observed)
+            constant = -half_log_det - 0.5 * observed.sum(dtype=torch.float64) * math.log(2 * math.pi)
+            y.append(part_y)
+            log_density.append(constant.to(x.dtype)[:, None] - 0.5 * part_y.square().sum(1))
         sorted_density = torch.cat(log_density, 1)
         return torch.empty_like(sorted_density).index_copy_(1, order, sorted_density), Whitened(
             torch.cat(y, 2), order, patterns, sizes
         )
 
     def _conditioned(self, patterns: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """For each of `patterns (P, C)`, how observed deviations speak of all coordinates; float64.
+        """Condition the whitened coordinates on observed values, for each of `patterns (P, C)`; float64.
+
+        The observed deviations are d = R y, where R are the rows of L of observed columns, and y ~ N(0, I). So
+        E[y | d] = R^T (R R^T)^-1 d and Cov[y | d] = I - R^T (R R^T)^-1 R, the projection onto the null space of R.
 
         Yields:
-            The matrix that takes observed deviations to the mean of the standard normal coordinates given them, and
-            the covariance of these coordinates that remains, a projection, `(K, C, C)` both; half the
-            log-determinant of the observed covariance, `(K,)`.
+            The matrix R^T (R R^T)^-1 and the covariance Cov[y | d], `(K, C, C)` each; half the log-determinant of the
+            observed covariance R R^T, `(K,)`.
         """
         scale = self.scale.double().expand(self.components, -1, -1)
         identity = torch.eye(self.columns, dtype=scale.dtype, device=scale.device)
         for some in torch.split(patterns, max(1, _CHUNK // scale.numel())):
-            seen = (~some).to(scale.dtype)[:, None, :, None]  # (P, 1, C, 1)
-            root = seen * scale  # (P, K, C, C)
-            within = root @ root.mT + (1 - seen) * identity
+            observed = (~some).to(scale.dtype)[:, None, :, None]  # (P, 1, C, 1)
+            root = observed * scale  # (P, K, C, C)
+            # For missing columns R has zero rows, so the matrix has zero columns. Ones on the diagonal make R R^T
+            # invertible at size C, and change no determinant.
+            within = root @ root.mT + (1 - observed) * identity
             factor = _factor(within, torch.full_like(within[0, 0, 0], FLOOR))
-            matrix = torch.cholesky_solve(root, factor).mT  # missing columns are zero, as their rows of root are
+            matrix = torch.cholesky_solve(root, factor).mT
             remaining = identity - matrix @ root
             yield from zip(matrix, remaining, factor.diagonal(dim1=-2, dim2=-1).log().sum(-1), strict=True)
 
@@ -190,18 +202,20 @@ class Full(Emission[Whitened | Expanded]):
         scatter = self._gather(torch.bmm(weighted, seen.y.mT).double())
         if seen.patterns is not None:
             parts = zip(self._conditioned(seen.patterns), torch.split(share, seen.sizes, 1), strict=True)
-            for (_, remaining, _), part in parts:
+            for (_, remaining, _), part in parts:  # E[y y^T | d] = E[y | d] E[y | d]^T + Cov[y | d]
                 scatter += self._gather(part.sum(1, dtype=torch.float64)[:, None, None] * remaining)
         return {"first": weighted.sum(2).double(), "scatter": scatter}
 
     def _gather(self, scatter: Tensor) -> Tensor:
-        """What of the scatter of each component, `(K, C, C)`, is kept."""
+        """Return what is kept of the scatter matrices of components, `(K, C, C)`."""
         return scatter
 
     def maximize(self, sums: Mapping[str, Tensor]) -> None:
         counts = sums["counts"] + EMPTY
         scale = self.scale.double()
         first, scatter = self._whiten(sums) if "products" in sums else (sums["first"], sums["scatter"])
+        # With m the mean of y and S its covariance, both weighted by shares: mu <- mu + L m, and Sigma <- L S L^T. As
+        # EM converges, S approaches I, so it keeps its digits even if Sigma is badly conditioned.
         shift = first / counts[:, None]
         within = scale @ self._within(scatter, counts, shift) @ scale.mT
         means = self.means.double() + (scale @ shift[:, :, None])[:, :, 0]
@@ -215,7 +229,7 @@ class Full(Emission[Whitened | Expanded]):
         self.whitener.copy_(torch.linalg.solve_triangular(factor, identity, upper=False))
 
     def _whiten(self, sums: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """From sums of products, those of whitened deviations and of their scatter."""
+        """Convert sums of monomials to the sums of y, `(K, C)`, and of y y^T, `(K, C, C)`."""
         pairs, first = sums["products"][:, : -self.columns - 1], sums["products"][:, -self.columns - 1 : -1]
         rows, columns = torch.triu_indices(self.columns, self.columns, device=pairs.device)
         second = pairs.new_zeros(self.components, self.columns, self.columns)
@@ -237,12 +251,12 @@ class Full(Emission[Whitened | Expanded]):
         return self.decode(noise, component)
 
     def decode(self, coordinates: Tensor, component: Tensor) -> Tensor:
-        """Standard normal `coordinates (N, C)` of `component (N,)` as events."""
+        """Map standard normal `coordinates (N, C)` to events of `component (N,)`."""
         scale = self.scale.expand(self.components, -1, -1)
         return self.means[component] + torch.einsum("ncd,nd->nc", scale[component], coordinates)
 
     def encode(self, x: Tensor, missing: Tensor | None) -> Tensor:
-        """The mean of the standard normal coordinates of events `(N, C)` under each component, `(K, N, C)`."""
+        """Return the expected standard normal coordinates of events `(N, C)` under each component, `(K, N, C)`."""
         _, seen = self.expect(x, missing, careful=True)
         assert isinstance(seen, Whitened)
         y = seen.y.transpose(1, 2)
@@ -260,7 +274,7 @@ class Full(Emission[Whitened | Expanded]):
         patterns, which = torch.unique(missing, dim=0, return_inverse=True)
         for number, (_, remaining, _) in enumerate(self._conditioned(patterns)):
             rows = (which == number).nonzero()[:, 0]
-            spread = remaining[component[rows]].to(x.dtype)  # a projection is a root of itself
+            spread = remaining[component[rows]].to(x.dtype)  # P P^T = P for a projection, so P e has covariance P
             coordinates[rows] += torch.einsum("ncd,nd->nc", spread, noise[rows])
         return torch.where(missing, self.decode(coordinates, component), x)
 
@@ -268,18 +282,21 @@ class Full(Emission[Whitened | Expanded]):
         scale, means = self.scale.double(), self.means.double()
         deviations = scale.norm(dim=-1)
         least = self.added.least(overall(weights[:, None], means, deviations.square()))
-        spreads = torch.linalg.svdvals(scale / deviations[..., None])  # whatever the units of the columns
+        # A covariance can be singular while no column has a small variance. Squared singular values of L are
+        # eigenvalues of Sigma: with rows divided by deviations, of the correlation matrix; with rows divided by the
+        # root of `least`, variances in units of `least`.
+        spreads = torch.linalg.svdvals(scale / deviations[..., None])
         flat: Tensor = spreads[..., -1].square() <= 2 * ROUNDING
         thin: Tensor = torch.linalg.svdvals(scale / least.sqrt()[:, None])[..., -1].square() <= 1
-        found: Tensor = flat | thin | shrunk(deviations.square(), means, least)
-        return found.expand(self.components)
+        collapsed: Tensor = flat | thin | shrunk(deviations.square(), means, least)
+        return collapsed.expand(self.components)
 
 
 def _factor(within: Tensor, floor: Tensor) -> Tensor:
-    """Lower Cholesky factors of `(..., C, C)`.
+    """Compute lower Cholesky factors of matrices `(..., C, C)`, with a fallback for matrices that have none.
 
-    Where there is none, of the matrix with its diagonal raised above rounding and `floor (C,)`; where that is not
-    enough, of this diagonal alone.
+    Rounding can make a matrix indefinite. Its diagonal is then raised to at least `floor (C,)` and by a share of
+    `ROUNDING`. If that is not enough, only the diagonal is kept.
     """
     diagonal = within.diagonal(dim1=-2, dim2=-1).clamp_min(floor).diag_embed()
     raised = within - within.diagonal(dim1=-2, dim2=-1).diag_embed() + diagonal * (1 + ROUNDING)

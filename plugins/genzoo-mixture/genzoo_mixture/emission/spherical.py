@@ -1,4 +1,4 @@
-"""One variance per component, the same in every direction."""
+"""Normal columns with one variance per component, the same for all columns."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from genzoo_mixture.emission.diagonal import Diagonal
 
 
 class Spherical(Diagonal):
-    """`scale (K,)` holds standard deviations."""
+    """Normal distributions with `means (K, C)` and standard deviations `scale (K,)`."""
 
     def _shape(self) -> tuple[int, ...]:
         return (self.components,)

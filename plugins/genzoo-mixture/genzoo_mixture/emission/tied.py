@@ -1,4 +1,4 @@
-"""One covariance matrix for all components."""
+"""Normal columns with one covariance matrix for all components."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from genzoo_mixture.emission.full import Full
 
 
 class Tied(Full):
-    """`scale (C, C)` and `whitener (C, C)` are those of every component."""
+    """Normal distributions N(mu_k, Sigma): all components share `scale (C, C)` and `whitener (C, C)`.
+
+    All components are whitened by the same L, so their scatter adds up, and the weighted scatter of the means is
+    subtracted.
+    """
 
     def _shape(self) -> tuple[int, ...]:
         return (self.columns, self.columns)

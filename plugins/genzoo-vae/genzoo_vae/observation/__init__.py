@@ -1,4 +1,4 @@
-"""The distribution of an event given its latent vector, one kind per file."""
+"""Distributions p(x | z) of an event given its latent vector, one per file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Places that are 0 or 1."""
+"""Binary values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from genzoo_vae.observation.observation import Observation
 
 
 class Bernoulli(Observation):
-    """1 with the probability whose logit the decoder says."""
+    """Independent Bernoulli distributions. The decoder gives their logits."""
 
     @property
     def width(self) -> int:

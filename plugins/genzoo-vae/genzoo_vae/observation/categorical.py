@@ -1,4 +1,4 @@
-"""Places that hold one of several levels."""
+"""Values that are one of several levels."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from genzoo_vae.observation.observation import Observation
 
 
 class Categorical(Observation):
-    """Levels with the probabilities whose logits the decoder says, level by level.
+    """Independent categorical distributions. The decoder gives the logits: of the first level of all places, and so on.
 
     Arguments:
-        levels: how many each place has.
-        spacing: between two levels in model space; 1 for codes of a column.
-        ordered: whether an encoder sees the values themselves, which then mean something, and not which level it is.
+        places: D.
+        levels: number of levels of each place.
+        spacing: distance between two levels in model space. Defaults to 1, as for codes of a column.
+        ordered: whether the encoder sees the values themselves, as for grayscale levels, rather than one-hot levels.
+            Defaults to False.
     """
 
     def __init__(self, places: int, levels: int, *, spacing: float = 1.0, ordered: bool = False) -> None:
@@ -39,22 +41,24 @@ class Categorical(Observation):
         if self.ordered:
             return x
         levels = torch.arange(self.levels, device=x.device)[:, None]
-        found = (x[:, None] == levels).to(x.dtype)  # (N, levels, D)
-        return (found if missing is None else found.masked_fill(missing[:, None], 0.0)).flatten(1)
+        one_hot = (x[:, None] == levels).to(x.dtype)  # (N, levels, D)
+        return (one_hot if missing is None else one_hot.masked_fill(missing[:, None], 0.0)).flatten(1)
 
     def _log_probabilities(self, given: Tensor) -> Tensor:
-        """Of every level of every place, `(..., levels, D)`."""
+        """Compute the log-probability of every level of every place, `(..., levels, D)`."""
         return given.reshape(*given.shape[:-1], self.levels, self.places).log_softmax(-2)
 
     def log_prob(self, x: Tensor, given: Tensor) -> Tensor:
-        found = self._log_probabilities(given)
+        logits = self._log_probabilities(given)
         code = (x / self.spacing).round().long().expand(*given.shape[:-1], self.places)
-        return found.gather(-2, code[..., None, :])[..., 0, :]
+        return logits.gather(-2, code[..., None, :])[..., 0, :]
 
     def sample(self, given: Tensor) -> Tensor:
-        found = self._log_probabilities(given)
-        noise = -torch.empty_like(found).exponential_().log()  # Gumbel: the largest sum is a draw
-        return self._event((found + noise).argmax(-2), given)
+        logits = self._log_probabilities(given)
+        noise = (
+            -torch.empty_like(logits).exponential_().log()
+        )  # Gumbel noise: the argmax of logits plus noise is a draw
+        return self._event((logits + noise).argmax(-2), given)
 
     def expectation(self, given: Tensor) -> Tensor:
         return self._log_probabilities(given).exp().flatten(-2)

@@ -1,4 +1,4 @@
-"""Tables whose columns differ in kind."""
+"""Tables with columns of several kinds."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from genzoo_vae.observation.observation import Observation
 
 
 class Columns(Observation):
-    """Each kind of column with its own distribution.
+    """A distribution for each kind of column.
 
     Arguments:
-        parts: one distribution per kind.
-        columns: which columns each part has, every column in one part.
+        parts: one distribution for each kind.
+        columns: the columns of each part. Every column belongs to exactly one.
     """
 
     together: Tensor
@@ -52,14 +52,16 @@ class Columns(Observation):
 
     def log_prob(self, x: Tensor, given: Tensor) -> Tensor:
         shares = zip(self.parts, self._divide(x), self._share(given), strict=True)
-        return self._join([part.log_prob(some, said) for part, some, said in shares])
+        return self._join([part.log_prob(values, parameters) for part, values, parameters in shares])
 
     def sample(self, given: Tensor) -> Tensor:
-        return self._join([part.sample(said) for part, said in zip(self.parts, self._share(given), strict=True)])
+        return self._join(
+            [part.sample(parameters) for part, parameters in zip(self.parts, self._share(given), strict=True)]
+        )
 
     def expectation(self, given: Tensor) -> Tensor:
         return torch.cat(
-            [part.expectation(said) for part, said in zip(self.parts, self._share(given), strict=True)], -1
+            [part.expectation(parameters) for part, parameters in zip(self.parts, self._share(given), strict=True)], -1
         )
 
     def conclude(self, expectation: Tensor) -> Tensor:
@@ -67,15 +69,15 @@ class Columns(Observation):
         return self._join([part.conclude(share) for part, share in zip(self.parts, shares, strict=True)])
 
     def _divide(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Values `(N, D)` in the order of the table, part by part."""
+        """Split values `(N, D)`, in the order of the table, into parts."""
         x = x if self._in_order else x[:, self.together]
         return torch.split(x, [part.places for part in self.parts], -1)
 
     def _share(self, given: Tensor) -> tuple[Tensor, ...]:
-        """What the decoder says to each part."""
+        """Split the decoder's outputs into parts."""
         return torch.split(given, [part.width for part in self.parts], -1)
 
-    def _join(self, found: list[Tensor]) -> Tensor:
-        """Values of every part in the order of the table."""
-        joined = torch.cat(found, -1)
+    def _join(self, values: list[Tensor]) -> Tensor:
+        """Join the values of all parts in the order of the table."""
+        joined = torch.cat(values, -1)
         return joined if self._in_order else joined[..., self.apart]

@@ -1,4 +1,7 @@
-"""The two parts of a probability of counts, each computed without taking large numbers from each other.
+"""The two parts of a log-probability of counts, accurate for large counts.
+
+Written out, log p(x) of a Poisson is x log m - m - log x!, whose terms grow with x and nearly cancel. Loader's form is
+-stirling_error(x) - deviance(x, m) - log(2 pi x) / 2, whose terms stay small near the mean m.
 
 References:
     "Fast and Accurate Computation of Binomial Probabilities" (Loader, 2000).
@@ -12,13 +15,13 @@ import torch
 from torch import Tensor
 
 _LARGE = 16.0
-"""From here on four terms of Stirling's series are exact to 1e-13."""
+"""From here on, four terms of Stirling's series are accurate to 1e-13."""
 
 _HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 
 
 def stirling_error(x: Tensor) -> Tensor:
-    """`log x!` less Stirling's approximation of it, for `x > 0`, whole or not."""
+    """Compute log x! - ((x + 1/2) log x - x + log(2 pi) / 2), the error of Stirling's formula, for any x > 0."""
     small, large = x.clamp_max(_LARGE), x.clamp_min(_LARGE)
     exact = torch.lgamma(small + 1) - (small + 0.5) * small.log() + small - _HALF_LOG_TWO_PI
     square = large.square().reciprocal()
@@ -27,6 +30,7 @@ def stirling_error(x: Tensor) -> Tensor:
 
 
 def deviance(x: Tensor, log_mean: Tensor) -> Tensor:
-    """`x log(x / mean) + mean - x`, for `x > 0`: half what `x` deviates from a Poisson mean."""
+    """Compute x log(x / m) + m - x for x > 0 and a mean m: half the deviance of a Poisson count."""
     ratio = log_mean - x.log()
+    # With r = log(m / x) it is x (exp(r) - 1 - r), in which expm1 keeps the digits near x = m.
     return x * (torch.expm1(ratio) - ratio)

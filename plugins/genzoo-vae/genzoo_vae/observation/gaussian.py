@@ -1,4 +1,4 @@
-"""Places of continuous values."""
+"""Continuous values."""
 
 from __future__ import annotations
 
@@ -14,11 +14,21 @@ from genzoo_vae.options import SpreadName
 _HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 
 _ABOVE = 2.0
-"""Training starts from deviations at least so many times the least."""
+"""Smallest ratio of the first standard deviation to the least one."""
 
 
 class GaussianObservation(Observation):
-    """Normal with the mean that the decoder says and a learned deviation, whose least keeps the density finite."""
+    """Independent normals. The decoder gives the means; `Spread` the standard deviations.
+
+    Deviations have a lower limit: with none, the density of values that the decoder can reproduce exactly, such as a
+    constant column, would grow forever.
+
+    Arguments:
+        places: D.
+        learned: how deviations are learned, as for `Spread`.
+        first: standard deviation when training starts.
+        least: lower limit of the standard deviations.
+    """
 
     def __init__(self, places: int, learned: SpreadName, first: float, least: float) -> None:
         super().__init__(places)
@@ -29,7 +39,7 @@ class GaussianObservation(Observation):
         return self.places + self.spread.width
 
     def _split(self, given: Tensor) -> tuple[Tensor, Tensor]:
-        """Means `(..., D)` and log-deviations."""
+        """Split the decoder's outputs into means `(..., D)` and log-deviations."""
         return given[..., : self.places], self.spread(given[..., self.places :])
 
     def log_prob(self, x: Tensor, given: Tensor) -> Tensor:

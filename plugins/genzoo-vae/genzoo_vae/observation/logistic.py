@@ -1,4 +1,4 @@
-"""Pixels on a grid of grey levels.
+"""Pixels on a grid of grayscale levels.
 
 References:
     "PixelCNN++: Improving the PixelCNN with Discretized Logistic Mixture Likelihood" (Salimans et al., 2017).
@@ -15,22 +15,25 @@ from genzoo_vae.observation.spread import Spread
 from genzoo_vae.options import SpreadName
 
 _FIRST = 0.1
-"""The scale that training starts from, in ranges of the pixels."""
+"""Scale when training starts, as a share of the pixels' range."""
 
 _BEYOND = 0.1
-"""How far a centre may lie beyond the ends, in ranges of the pixels."""
+"""How far a center may lie outside the range, as a share of the range."""
 
 _LEAST = 1 / 32
-"""The least scale in steps of the grid; a level has all but 1e-7 of the mass of its cell then."""
+"""Smallest scale, in steps of the grid. A logistic centered on a level then has all but 2e-7 of its mass there."""
 
 
 class DiscretizedLogistic(Observation):
-    """The mass of a logistic in the cell around each level; the first and last cell have the tails.
+    """Independent logistic distributions, rounded to a grid: a level has the mass of the cell around it.
 
-    The decoder says the logit of the centre, which may lie a little beyond the ends of the range.
+    The first and the last cell also get the tails. The decoder gives the logits of the centers, which may lie slightly
+    outside the range; `Spread` gives the scales.
 
     Arguments:
-        levels: of the grid from 0 to 1 in model space.
+        places: D.
+        levels: number of levels of the grid, which goes from 0 to 1 in model space.
+        learned: how scales are learned, as for `Spread`.
     """
 
     def __init__(self, places: int, levels: int, learned: SpreadName) -> None:
@@ -47,7 +50,7 @@ class DiscretizedLogistic(Observation):
         return self.places + self.spread.width
 
     def _split(self, given: Tensor) -> tuple[Tensor, Tensor]:
-        """Centres `(..., D)` and log-scales."""
+        """Split the decoder's outputs into centers `(..., D)` and log-scales."""
         center = (1 + 2 * _BEYOND) * given[..., : self.places].sigmoid() - _BEYOND
         return center, self.spread(given[..., self.places :])
 
@@ -56,7 +59,8 @@ class DiscretizedLogistic(Observation):
         inverse = (-log_scale).exp()
         half = 0.5 * self.step * inverse
         distance = (x - center) * inverse
-        # With sigmoid s and edges a < b: s(b) - s(a) = s(b) s(-a) (1 - exp(a - b)), of which no factor cancels.
+        # With sigmoid s and the edges a < b of a cell, s(b) - s(a) = s(b) s(-a) (1 - exp(a - b)). The left side cancels
+        # in the tails; the logarithms of the three factors on the right do not.
         below = F.logsigmoid(distance + half)
         above = F.logsigmoid(half - distance)
         within = (-torch.expm1(-2 * half)).log()
@@ -66,11 +70,12 @@ class DiscretizedLogistic(Observation):
 
     def sample(self, given: Tensor) -> Tensor:
         center, log_scale = self._split(given)
-        x = center + log_scale.exp() * torch.rand_like(center).logit()
+        x = center + log_scale.exp() * torch.rand_like(center).logit()  # logit is the inverse of the logistic's CDF
         return ((x / self.step).round() * self.step).clamp(0.0, 1.0)
 
     def expectation(self, given: Tensor) -> Tensor:
-        """The mean of the logistic, what lies beyond the ends being moved there."""
+        """Return the mean of the logistic clipped to [0, 1]."""
         center, log_scale = self._split(given)
+        # The integral of P(X > t) over t in [0, 1], and softplus is the integral of the sigmoid.
         distance = center * (-log_scale).exp()
         return log_scale.exp() * (F.softplus(distance) - F.softplus(distance - (-log_scale).exp()))

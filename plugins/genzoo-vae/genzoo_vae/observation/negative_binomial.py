@@ -1,4 +1,4 @@
-"""Columns of counts whose variance is larger than their mean."""
+"""Counts with a variance larger than the mean."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from genzoo_vae.observation.poisson import LARGEST_LOG_MEAN
 
 _FIRST = math.log(10.0)
 _RANGE = (-12.0, 16.0)
-"""What the logarithm of a shape is held to; at its end the distribution is Poisson in all but name."""
+"""Range of the logarithm of a shape. At its upper end the distribution is practically Poisson."""
 
 
 class NegativeBinomial(Observation):
-    """A Poisson whose mean is gamma distributed: mean from the decoder, shape learned for each column.
+    """Independent negative binomials: Poisson counts whose rates are gamma distributed.
 
-    With shape `r` and mean `m` the variance is `m + m² / r`.
+    With mean m and shape r the variance is m + m² / r. The decoder gives log m; r is learned for each column.
+
+    Arguments:
+        places: D.
     """
 
     def __init__(self, places: int) -> None:
@@ -39,13 +42,15 @@ class NegativeBinomial(Observation):
         log_mean = given.clamp_max(LARGEST_LOG_MEAN)
         log_shape = self.log_shape.clamp(*_RANGE)
         shape = log_shape.exp()
+        # p(x) = Gamma(x + r) / (Gamma(r) x!) stop^r go^x with stop = r / (r + m), go = m / (r + m), in Loader's form of
+        # small terms; see `genzoo_vae.observation.deviance`.
         log_stop, log_go = -F.softplus(log_mean - log_shape), -F.softplus(log_shape - log_mean)
-        some = x.clamp_min(1.0)
-        total = some + shape
+        positive = x.clamp_min(1.0)  # x = 0 has the closed form r log(stop), and no logarithm there
+        total = positive + shape
         log_total = total.log()
-        errors = stirling_error(total) - stirling_error(shape) - stirling_error(some)
-        deviances = deviance(shape, log_total + log_stop) + deviance(some, log_total + log_go)
-        rest = 0.5 * (log_shape - log_total - (some * 2 * math.pi).log())
+        errors = stirling_error(total) - stirling_error(shape) - stirling_error(positive)
+        deviances = deviance(shape, log_total + log_stop) + deviance(positive, log_total + log_go)
+        rest = 0.5 * (log_shape - log_total - (positive * 2 * math.pi).log())
         return torch.where(x > 0, errors - deviances + rest, shape * log_stop)
 
     def sample(self, given: Tensor) -> Tensor:

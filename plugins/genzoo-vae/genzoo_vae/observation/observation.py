@@ -1,4 +1,4 @@
-"""What a decoder speaks of: the distribution of an event given its latent vector."""
+"""The interface of p(x | z), the distribution of an event given its latent vector."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 
 class Observation(nn.Module, ABC):
-    """A distribution of `D` places, independent of each other given the numbers that a decoder says of an event.
+    """A distribution p(x | z) of the D values of an event, which are independent given z.
 
     Shape:
-        events `(N, D)` in model space; what the decoder says, `given (..., width)`.
+        Events are `(N, D)`, in model space. The decoder's outputs for z are `given (..., width)`.
 
     Arguments:
         places: D.
@@ -24,34 +24,34 @@ class Observation(nn.Module, ABC):
     @property
     @abstractmethod
     def width(self) -> int:
-        """How many numbers the decoder says of an event."""
+        """Number of the decoder's outputs for an event."""
 
     @property
     def shown(self) -> int:
-        """How many numbers an encoder sees of an event."""
+        """Number of the encoder's inputs for an event."""
         return self.places
 
     @property
     def averaged(self) -> int:
-        """How many numbers an expectation holds, E."""
+        """Number of values of an expectation, E."""
         return self.places
 
     def show(self, x: Tensor, missing: Tensor | None) -> Tensor:
-        """Events `(N, D)` as an encoder sees them, `(N, shown)`; 0 where a value is missing, as in `x`."""
+        """Convert events `(N, D)` to the encoder's inputs, `(N, shown)`; missing values are 0 in both."""
         return x
 
     @abstractmethod
     def log_prob(self, x: Tensor, given: Tensor) -> Tensor:
-        """Log-density or log-probability of each place of `x (N, D)`, `(..., D)` with `given (..., width)`."""
+        """Compute the log-density or log-probability of each value of `x (N, D)`, `(..., D)`."""
 
     @abstractmethod
     def sample(self, given: Tensor) -> Tensor:
-        """One event for each `given (..., width)`, `(..., D)`."""
+        """Sample one event for each `given (..., width)`, `(..., D)`."""
 
     @abstractmethod
     def expectation(self, given: Tensor) -> Tensor:
-        """What of `given (..., width)` may be averaged over latent vectors, `(..., E)`: means, or probabilities."""
+        """Return what can be averaged over latent vectors, `(..., E)`: means, or probabilities of levels."""
 
     def conclude(self, expectation: Tensor) -> Tensor:
-        """The events of expectations `(..., E)`, `(..., D)`: the means, or the most probable levels."""
+        """Convert expectations `(..., E)` to events, `(..., D)`: means, or the most probable levels."""
         return expectation

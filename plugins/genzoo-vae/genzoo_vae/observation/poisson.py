@@ -1,4 +1,4 @@
-"""Columns of counts whose variance is their mean."""
+"""Counts with a variance equal to the mean."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from genzoo_vae.observation.deviance import deviance, stirling_error
 from genzoo_vae.observation.observation import Observation
 
 LARGEST_LOG_MEAN = 25.0
-"""The largest logarithm of a mean that a decoder can say."""
+"""Largest logarithm of a mean; larger outputs of the decoder are reduced to it."""
 
 
 class Poisson(Observation):
-    """Poisson with the mean whose logarithm the decoder says."""
+    """Independent Poisson distributions. The decoder gives the logarithms of their means."""
 
     @property
     def width(self) -> int:
@@ -26,8 +26,8 @@ class Poisson(Observation):
 
     def log_prob(self, x: Tensor, given: Tensor) -> Tensor:
         log_mean = given.clamp_max(LARGEST_LOG_MEAN)
-        some = x.clamp_min(1.0)
-        above = -stirling_error(some) - deviance(some, log_mean) - 0.5 * (some * 2 * math.pi).log()
+        positive = x.clamp_min(1.0)  # x = 0 has the closed form -m, and no logarithm there
+        above = -stirling_error(positive) - deviance(positive, log_mean) - 0.5 * (positive * 2 * math.pi).log()
         return torch.where(x > 0, above, -log_mean.exp())
 
     def sample(self, given: Tensor) -> Tensor:
