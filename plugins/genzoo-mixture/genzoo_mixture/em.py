@@ -38,7 +38,10 @@ class MixtureEM(EMObjective):
 
     def block(self, model: Model) -> int:
         width = sum(emission.width + emission.components for emission, _ in _mixture(model).parts)
-        return max(1, min(max(_CACHE // width, 1024), _MOST // width, 16_384))
+        most = max(1, _MOST // width)
+        if _device(model) == "cuda":  # a GPU loses more by launching a kernel for each of many small blocks
+            return most
+        return min(max(_CACHE // width, 1024), most, 16_384)
 
     def initialize(self, model: Model, blocks: Iterable[Batch]) -> None:
         """Take the shares from the model's start, and run one M-step on them."""
@@ -97,6 +100,10 @@ class MixtureEM(EMObjective):
 def _name(components: list[int]) -> str:
     more = f" and {len(components) - 3} more" if len(components) > 3 else ""
     return f"component{'s'[: len(components) > 1]} {', '.join(map(str, components[:3]))}{more}"
+
+
+def _device(model: Model) -> str:
+    return next(model.buffers()).device.type
 
 
 def _mixture(model: Model) -> Mixture:

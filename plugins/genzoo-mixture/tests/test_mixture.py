@@ -8,6 +8,8 @@ from sklearn.mixture import GaussianMixture as Reference
 import genzoo
 from genzoo.config.settings import EMTraining
 from genzoo.engine.em import EMEngine
+from genzoo.models.factory import build_model
+from genzoo.plugins.manager import get_registry
 from genzoo_mixture.em import MixtureEM
 
 NAMES = {"full": "full", "tied": "tied", "diagonal": "diag", "spherical": "spherical"}
@@ -162,3 +164,17 @@ def test_em_raises_for_reduced_precision(tmp_path):
 def test_variances_below_reg_covar_are_not_a_collapse(tmp_path):
     run = genzoo.train("gmm", problem() * 1e-5, n_components=2, reg_covar=1e-6, out=tmp_path / "run")
     assert "reg_covar" in run.record["kept"]["fault"]
+
+
+@pytest.mark.parametrize(("columns", "components", "covariance"), [(64, 64, "diagonal"), (32, 16, "full")])
+def test_a_gpu_takes_few_blocks_that_fit_in_memory(monkeypatch, columns, components, covariance):
+    features = tuple(genzoo.Feature(f"x{i}") for i in range(columns))
+    options = {"n_components": components, "covariance_type": covariance}
+    entry = get_registry().models.get("gmm")
+    model = genzoo.Model(build_model(entry, options, genzoo.DataSpec((columns,), "table", features)))
+    on_cpu = MixtureEM().block(model)
+    monkeypatch.setattr("genzoo_mixture.em._device", lambda _: "cuda")
+    on_gpu = MixtureEM().block(model)
+    assert 1024 <= on_cpu <= 16_384
+    assert on_gpu > 20 * on_cpu
+    assert on_gpu * components <= 2**25
