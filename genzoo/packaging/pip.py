@@ -9,18 +9,17 @@ import os
 import re
 import shlex
 import shutil
-import signal
-import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from genzoo.errors import PluginError
 from genzoo.packaging.pins import BUILD_TOOLS
+from genzoo.packaging.signals import run_interruptible
 from genzoo.plugins.discovery import normalize_name
 
 _UNREACHABLE = re.compile(
@@ -124,10 +123,6 @@ def _last_line(output: str) -> str:
     lines = [line.strip() for line in before.splitlines() if line.strip()]
     lines = [line for line in lines if not line.startswith(("note:", "hint:"))]
     return lines[-1] if lines else "it printed nothing."
-
-
-PATIENCE = 30
-"""Seconds that an interrupted pip is given to undo what it had begun."""
 
 
 DROPPED = frozenset(
@@ -237,7 +232,7 @@ class Pip:
             PluginError: it failed.
         """
         command = [*self.command, *words[:1], "--no-input", "--disable-pip-version-check", "--no-color", *words[1:]]
-        code, output = _run_process(command, self._environment())
+        code, output = run_interruptible(command, self._environment())
         if code != 0:
             raise PluginError(explain_failure(output, self.pins))
         return output
@@ -289,41 +284,3 @@ def pip_for(pins: Mapping[str, str], words: str = "") -> Iterator[Pip]:
         pip = Pip(tuple(command), (major, minor), pins, Path(folder))
         pip.write_constraints()
         yield pip
-
-
-def _run_process(command: list[str], environment: Mapping[str, str]) -> tuple[int, str]:
-    # At a terminal an interrupt reaches pip and its builds by itself, and git may ask there for a password.
-    alone = sys.stdin is None or not sys.stdin.isatty()
-    process = subprocess.Popen(  # noqa: S603 - pip of this environment, with checked words
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-        env=environment,
-        start_new_session=alone,
-    )
-    try:
-        output, _ = process.communicate()
-    except KeyboardInterrupt:
-        _end_process(process, os.killpg if alone else os.kill)
-        raise
-    return process.returncode, output
-
-
-def _end_process(process: subprocess.Popen[str], send: Callable[[int, int], None]) -> None:
-    """Let an interrupted pip undo what it had begun; a terminal's interrupt has reached it already.
-
-    Arguments:
-        send: a signal to pip, and to its builds where they are not of a terminal.
-    """
-    for wait, last in ((1, signal.SIGINT), (PATIENCE, signal.SIGKILL)):
-        try:
-            process.communicate(timeout=wait)
-            break
-        except subprocess.TimeoutExpired:
-            send(process.pid, last)
-    process.communicate()
-    if send is os.killpg:
-        with contextlib.suppress(ProcessLookupError):  # a build that outlived it
-            send(process.pid, signal.SIGKILL)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import signal
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
+
+from genzoo.plugins.signals import noted_signals
 
 
 @contextlib.contextmanager
@@ -47,9 +46,6 @@ def keep_stdout_clean() -> Iterator[None]:
             os.close(kept)
 
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
 @contextlib.contextmanager
 def preserve_process_state() -> Iterator[list[int]]:
     """Put back the working folder, the import path, the recursion limit and what SIGINT and SIGTERM do.
@@ -63,7 +59,7 @@ def preserve_process_state() -> Iterator[list[int]]:
         stack.callback(sys.setrecursionlimit, depth)
         stack.callback(_restore_path, path, entries)
         stack.callback(_restore_folder, folder)
-        yield stack.enter_context(_signals_noted())
+        yield stack.enter_context(noted_signals())
 
 
 def _folder() -> str | None:
@@ -82,28 +78,3 @@ def _restore_folder(folder: str | None) -> None:
 def _restore_path(path: list[str], entries: list[str]) -> None:
     path[:] = entries
     sys.path = path
-
-
-@contextlib.contextmanager
-def _signals_noted() -> Iterator[list[int]]:
-    received: list[int] = []
-    if threading.current_thread() is not threading.main_thread():  # which no signal reaches
-        yield received
-        return
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
-
-    def note(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        handler = before[signal.Signals(number)]
-        assert callable(handler)
-        handler(number, frame)
-
-    for number, handler in before.items():
-        if callable(handler):
-            signal.signal(number, note)
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            if handler is not None:  # not set by Python, which cannot set it again
-                signal.signal(number, handler)

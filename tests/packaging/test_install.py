@@ -126,7 +126,7 @@ def refused_unchanged(environment, code, words, *expected, **variables):
     assert environment.content() == before
 
 
-def test_install_shows_what_it_does_and_what_it_brought_and_uninstall_undoes_it(environment):
+def test_install_shows_its_plan_and_uninstall_undoes_it(environment):
     before = environment.content()
     code, out, _ = environment.genzoo("install", "genzoo-theirs", "--dry-run", "--json")
     assert code == 0
@@ -168,12 +168,12 @@ def test_install_shows_what_it_does_and_what_it_brought_and_uninstall_undoes_it(
         ("genzoo-ends", ["Loading genzoo-ends ended the process with code 0", "The environment is as it was"]),
     ],
 )
-def test_what_cannot_be_had_beside_this_core_is_refused_and_nothing_changes(environment, words, expected):
+def test_a_conflict_with_the_core_is_an_error_that_changes_nothing(environment, words, expected):
     refused_unchanged(environment, 3, ["install", words], *expected)
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("setuptools"), reason="setuptools is not installed")
-def test_a_wheel_or_folder_of_the_cores_own_is_refused(environment, tmp_path):
+def test_a_package_of_the_core_is_not_installed(environment, tmp_path):
     wheel = build_wheel(tmp_path, "genzoo", plugin_files("genzoo", "mine"), version="99")
     refused_unchanged(environment, 3, ["install", wheel], "part of what genzoo runs on")
     before = environment.content()
@@ -194,7 +194,7 @@ def test_a_wheel_or_folder_of_the_cores_own_is_refused(environment, tmp_path):
         "a b",
     ],
 )
-def test_arguments_that_are_no_package_are_refused(cli, word):
+def test_arguments_that_name_no_package_are_errors(cli, word):
     assert_refused(cli("install", "--", word), 2)
     if word.startswith("-"):
         assert_refused(cli("install", word), 2)
@@ -209,7 +209,7 @@ def test_neither_install_nor_uninstall_touches_the_core(cli):
     assert_refused(cli("uninstall", "genzoo-gna"), 3, "Did you mean 'genzoo-gan'")
 
 
-def test_plugins_that_do_not_load_are_told_with_the_way_to_remove_them_and_the_rest_works(environment):
+def test_plugins_that_fail_to_load_are_listed_with_a_remedy(environment):
     result = environment.genzoo("install", "genzoo-bad", "genzoo-exits")
     assert_refused(result, 3, "no such library", "SystemExit", "genzoo uninstall genzoo-bad genzoo-exits")
     assert "genzoo-mixture/gmm" in environment.models()
@@ -222,14 +222,14 @@ def test_plugins_that_do_not_load_are_told_with_the_way_to_remove_them_and_the_r
     )
 
 
-def test_an_installation_warns_of_names_that_others_have(environment):
+def test_an_installation_warns_about_shared_names(environment):
     build_wheel(environment.index, "genzoo-claims", plugin_files("genzoo_claims", "gmm"))
     code, _, err = environment.genzoo("install", "genzoo-claims")
     assert code == 0, err
     assert "Warning: genzoo-claims: The model name 'gmm' is claimed by genzoo-claims/gmm and genzoo-mixture/gmm" in err
 
 
-def test_the_doctor_tells_what_torch_costs_at_import_and_what_is_printed(environment):
+def test_the_doctor_reports_the_import_time_of_torch_and_output(environment):
     assert environment.genzoo("install", "genzoo-heavy")[0] == 0
     code, out, err = environment.genzoo("plugins", "doctor", "genzoo-heavy", "--json")
     (found,) = json.loads(out)["plugins"]
@@ -322,7 +322,7 @@ def test_paths_wheels_and_editable_folders_are_frozen_and_restored(environment, 
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("setuptools"), reason="setuptools is not installed")
-def test_a_folder_that_turns_out_to_be_no_plugin_is_taken_out_again(environment, tmp_path):
+def test_an_installed_folder_that_is_no_plugin_is_removed_again(environment, tmp_path):
     folder = source(tmp_path, "genzoo-none", group="others")
     build = {"PIP_NO_BUILD_ISOLATION": "0"}
     before = environment.content()
@@ -339,7 +339,7 @@ def test_a_folder_that_turns_out_to_be_no_plugin_is_taken_out_again(environment,
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("setuptools"), reason="setuptools is not installed")
-def test_a_refused_upgrade_leaves_the_old_one_as_it_was(environment, tmp_path):
+def test_a_failed_upgrade_restores_the_old_version(environment, tmp_path):
     build = {"PIP_NO_BUILD_ISOLATION": "0"}
     old = build_wheel(tmp_path, "genzoo-grown", plugin_files("genzoo_grown", "grown"), version="0.9")
     assert environment.genzoo("install", old)[0] == 0
@@ -377,7 +377,7 @@ def test_constraints_reach_isolated_builds(environment, tmp_path):
         (environment.index / "numpy-0.9-py3-none-any.whl").unlink()
 
 
-def test_a_rebuilt_wheel_takes_the_place_of_its_own_version_whatever_the_variables_of_pip_say(environment, tmp_path):
+def test_a_rebuilt_wheel_replaces_its_version_despite_pips_variables(environment, tmp_path):
     variables = {"PIP_NO_DEPS": "1", "PIP_TARGET": str(tmp_path / "target"), "PIP_DRY_RUN": "1", "PIP_QUIET": "3"}
     wheel = build_wheel(tmp_path, "genzoo-again", plugin_files("genzoo_again", "first"))
     assert environment.genzoo("install", wheel, **variables)[0] == 0
@@ -409,13 +409,13 @@ def test_a_rebuilt_wheel_takes_the_place_of_its_own_version_whatever_the_variabl
         ),
     ],
 )
-def test_the_reason_is_that_of_the_step_that_failed(output, told):
+def test_the_error_names_the_step_that_failed(output, told):
     said = explain_failure(output, {})
     assert told in said
     assert ("could not be built" in said) == ("its source" in told)
 
 
-def test_what_a_new_one_requires_is_compared_with_what_there_will_be():
+def test_requirements_are_checked_against_the_planned_versions():
     new = {"a": "1", "b": "0.5"}
     lines = ["b>=1", "pluggy<0.1", "nowhere-to-be-had", "b<1", "b>=3; python_version < '3'"]
     assert list(unmet_requirements("a", "1", lines, new)) == [
@@ -441,7 +441,7 @@ def test_an_environment_without_pip_uses_the_one_that_came_with_python(monkeypat
     ("file", "expected"),
     [("pipx_metadata.json", "pipx inject genzoo genzoo-theirs"), ("uv-receipt.toml", "uv tool install genzoo --with")],
 )
-def test_environments_that_others_keep_are_told_the_right_command(cli, tmp_path, monkeypatch, file, expected):
+def test_environments_of_other_tools_are_named_with_their_command(cli, tmp_path, monkeypatch, file, expected):
     (tmp_path / file).touch()
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     assert_refused(cli("install", "genzoo-theirs"), 3, expected)
@@ -455,12 +455,12 @@ def test_the_systems_python_is_left_alone(cli, tmp_path, monkeypatch):
     assert_refused(cli("install", "genzoo-theirs"), 3, "operating system", "-m venv")
 
 
-def test_a_read_only_environment_is_told_before_anything_is_fetched(cli, monkeypatch):
+def test_a_read_only_environment_is_an_error_before_any_download(cli, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     assert_refused(cli("install", "genzoo-theirs"), 3, "cannot be written to")
 
 
-def test_an_index_that_cannot_be_reached_is_told_apart_from_a_name_that_is_unknown(environment):
+def test_an_unreachable_index_and_an_unknown_name_are_two_errors(environment):
     nowhere = {"PIP_NO_INDEX": "0", "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "1"}
     result = environment.genzoo("install", "genzoo-remote", **nowhere)
     assert_refused(result, 3, "cannot be reached")
@@ -481,7 +481,7 @@ def served(environment):
         server.shutdown()
 
 
-def test_what_is_fetched_is_looked_into_before_it_is_installed(environment, served, tmp_path):
+def test_downloaded_wheels_are_checked_before_they_are_installed(environment, served, tmp_path):
     remote = {"PIP_FIND_LINKS": served, "PIP_CACHE_DIR": str(tmp_path)}
     before = environment.content()
     assert_refused(environment.genzoo("install", "other-thing", **remote), 3, "other-thing 1.0 is no plugin")
@@ -498,7 +498,7 @@ def test_what_is_fetched_is_looked_into_before_it_is_installed(environment, serv
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="this system does not tell of its processes")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_ended_installation_says_what_it_left(environment, tmp_path, number):
+def test_an_interrupted_installation_says_what_is_installed(environment, tmp_path, number):
     folder = source(tmp_path, "genzoo-slow")
     building = tmp_path / "building"
     (folder / "setup.py").write_text(

@@ -148,18 +148,18 @@ def test_the_kind_of_an_objective_that_states_none_is_found():
         (dataclasses.replace(OLD, input="raw"), LOSS, "does not state its kind"),
     ],
 )
-def test_the_current_api_takes_no_former_names(spec, objective, words):
+def test_the_current_api_accepts_no_former_names(spec, objective, words):
     with pytest.raises(genzoo.PluginError, match=words):
         loaded(2, spec, objective)
 
 
-def test_a_kind_that_is_not_the_objectives_own_is_refused():
+def test_a_wrong_kind_of_objective_is_an_error():
     wrong = dataclasses.replace(LOSS, kind="em")
     with pytest.raises(genzoo.PluginError, match=r"states the kind 'em'.*one of 'gradient'"):
         build_objective(loaded(2, dataclasses.replace(OLD, input="raw"), wrong).objectives.get("old-loss"), {})
 
 
-def test_a_kind_that_nothing_trains_yet_is_refused_by_name():
+def test_a_kind_that_nothing_trains_is_an_error():
     direct = dataclasses.replace(LOSS, kind="direct")
     registry = loaded(2, dataclasses.replace(OLD, input="raw", training={}), direct)
     with pytest.raises(genzoo.PluginError, match="of the kind 'direct'"):
@@ -275,7 +275,7 @@ def test_objectives_that_cannot_be_written_to_are_adapted(builder):
     assert isinstance(objective, genzoo.GradientObjective)
 
 
-def test_methods_and_values_may_come_from_a_class_beside():
+def test_methods_and_values_may_come_from_a_mixin():
     class Mixin:
         dequantised = True
 
@@ -300,7 +300,7 @@ def test_methods_and_values_may_come_from_a_class_beside():
     assert OnAGrid().dequantized
 
 
-def test_an_objective_that_cannot_be_built_without_options_does_not_stand_in_the_way():
+def test_an_objective_that_needs_options_is_taken_for_a_gradient_one():
     spec = dataclasses.replace(LOSS, builder="adversarial_of_api1:build_demanding")
     assert training_class(loaded(1, objective=spec).objectives.get("old-loss")) is GradientTraining
 
@@ -311,7 +311,7 @@ def test_callbacks_of_the_first_api_see_the_former_groups():
     assert step.losses[0].values == {"discriminator": 1.0, "generator": 2.0}
 
 
-def test_the_kit_is_called_by_its_former_keyword_also_once_its_checks_are_imported():
+def test_the_kit_takes_its_former_keyword_with_checks_imported():
     import genzoo.testing.checks.sampling
 
     assert genzoo.testing.promises(sort="metric") == genzoo.testing.promises("metric") != genzoo.testing.promises()

@@ -71,14 +71,14 @@ def test_an_extra_of_a_bundled_model_is_genzoos(zoo, cli):
     assert_refused(cli("train", "loud"), 3, "pip install 'genzoo[audio]'")
 
 
-def test_other_missing_modules_are_no_matter_of_the_extra(zoo, cli):
+def test_other_missing_modules_do_not_name_the_extra(zoo, cli):
     zoo("loud_broken", parts="import loud_broken.gone\n")
     result = cli("train", "loud")
     assert_refused(result, 3, "loud_broken.gone", "Reinstall or remove")
     assert "[audio]" not in result[2]
 
 
-def test_a_model_that_names_no_extra_is_refused_as_before(zoo, cli):
+def test_a_model_without_an_extra_keeps_its_error(zoo, cli):
     zoo("loud_plain", parts=LACKING, extra="")
     assert_refused(cli("train", "loud"), 3, "'a_package'", "Reinstall or remove")
 

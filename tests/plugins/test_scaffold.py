@@ -51,7 +51,7 @@ def run(folder: Path, *words: object) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_what_was_written_is_told_in_json(cli, tmp_path):
+def test_the_written_files_are_listed_in_json(cli, tmp_path):
     code, out, _ = cli("plugins", "new", "my-flow", "--json")
     assert code == 0
     told = json.loads(out)
@@ -88,7 +88,7 @@ def test_it_is_typed(projects, tmp_path):
 
 @pytest.mark.parametrize("name", ["a", "my-flow", "x" * 40])
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_is_whole_linted_and_formatted_whatever_the_length_of_its_name(cli, tmp_path, kind, name):
+def test_it_is_linted_and_formatted_for_names_of_any_length(cli, tmp_path, kind, name):
     code, out, _ = cli("plugins", "new", name, "--kind", kind)
     assert code == 0
     assert f"genzoo-{name}" in out
@@ -127,7 +127,7 @@ def test_it_is_whole_linted_and_formatted_whatever_the_length_of_its_name(cli, t
         ("x" * 41, "40"),
     ],
 )
-def test_names_that_cannot_be_are_refused_with_one_that_can(cli, tmp_path, name, suggestion):
+def test_an_invalid_name_suggests_a_valid_one(cli, tmp_path, name, suggestion):
     assert_refused(cli("plugins", "new", "--", name), 2, suggestion)
     assert not list(tmp_path.iterdir())
 
@@ -138,7 +138,7 @@ def test_a_prefix_is_not_doubled(cli, tmp_path):
     assert check_name("genzoo-thing") == check_name("thing")
 
 
-def test_names_of_what_is_there_are_refused_where_they_would_clash(cli, tmp_path):
+def test_a_name_that_would_clash_is_an_error(cli, tmp_path):
     assert_refused(cli("plugins", "new", "gmm"), 2, "genzoo-mixture/gmm")
     assert_refused(cli("plugins", "new", "mmd", "--kind", "metric"), 2, "genzoo/mmd")
     assert_refused(cli("plugins", "new", "moons", "--kind", "dataset"), 2, "genzoo/moons")

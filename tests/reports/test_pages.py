@@ -174,7 +174,7 @@ ALL = ("gaussian", "dcgan", "evil", "evil-comparison", "images")
 
 @pytest.mark.precision
 @pytest.mark.parametrize("name", ALL)
-def test_pages_fetch_nothing_run_nothing_and_name_their_parts(pages, name):
+def test_pages_load_nothing_run_nothing_and_name_their_parts(pages, name):
     page = check((pages / name / "report.html").read_text(encoding="utf-8"))
     assert page.all("img")
     assert (pages / name / "report.html").stat().st_size < 3e6
@@ -220,7 +220,7 @@ def test_the_same_run_gives_the_same_page(pages):
 
 
 @pytest.mark.precision
-def test_the_page_of_a_comparison_holds_every_figure_and_samples_of_all_candidates(pages):
+def test_a_comparison_page_shows_all_figures_and_samples(pages):
     page = check((pages / "images" / "report.html").read_text(encoding="utf-8"))
     content = json.loads((pages / "images" / "report.json").read_text(encoding="utf-8"))
     for row in content["rows"]:
@@ -238,7 +238,7 @@ def test_the_page_of_a_comparison_holds_every_figure_and_samples_of_all_candidat
 
 
 @pytest.mark.precision
-def test_samples_of_a_comparison_are_kept_and_found_again_by_a_resumed_one(pages, tmp_path):
+def test_a_resumed_comparison_finds_its_samples(pages, tmp_path):
     again = tmp_path / "again"
     shutil.copytree(pages / "images", again)
     before = read_page_samples(again)
@@ -277,7 +277,7 @@ def test_events_with_missing_values_are_kept_as_they_are(tmp_path):
         read_page_samples(tmp_path)
 
 
-def test_a_report_is_read_back_as_it_was_also_where_a_difference_has_no_error(tmp_path):
+def test_a_report_without_an_error_of_a_difference_reads_back(tmp_path):
     gap = Difference("test", -1.5, float("nan"), float("nan"), float("nan"))
     row = Row("gmm", "genzoo-mixture/gmm", {"components": 3}, difference=gap, reasons={"bic": "why"})
     report = Report({"name": "x", "events": 5}, "test", "gmm", None, (row,), ("a note",))
@@ -313,7 +313,7 @@ def test_marginals_are_densities_and_shares_of_what_was_observed():
     assert f"k: real {top} {counts.max() / len(known):.0%}" in captions[2]
 
 
-def test_components_are_told_by_their_share_and_by_what_is_typical_of_them(tmp_path):
+def test_components_are_shown_with_share_and_typical_values(tmp_path):
     rng = np.random.default_rng(0)
     events = np.concatenate([rng.normal(0, 1, (70, 2)), rng.normal(1000, 1, (30, 2))])
     run = genzoo.train("gmm", data=events, out=tmp_path / "two", n_components=2, training={"n_init": 5})
@@ -324,7 +324,7 @@ def test_components_are_told_by_their_share_and_by_what_is_typical_of_them(tmp_p
         assert row[2:] == tuple(f"{mean:.4g}" for mean in part.mean(axis=0))
 
 
-def test_of_many_columns_the_first_are_drawn_and_it_is_said():
+def test_the_first_of_many_columns_are_drawn_with_a_note():
     spec = DataSpec((300,), "table", tuple(Feature(f"x{i}") for i in range(300)), storage="float64")
     events = np.random.default_rng(0).normal(size=(50, 300))
     pictures, about = marginals(events, events, spec)
@@ -350,7 +350,7 @@ def test_drawings_hold_names_as_text_and_never_as_mathematics_or_markup():
 
 
 @pytest.mark.precision
-def test_a_run_at_work_is_shown_by_its_last_checkpoint(pages, tmp_path):
+def test_an_unfinished_run_is_shown_by_its_last_checkpoint(pages, tmp_path):
     copy = tmp_path / "at-work"
     shutil.copytree(pages / "gaussian", copy)
     shutil.rmtree(copy / "model")
@@ -371,7 +371,7 @@ def test_a_run_whose_data_are_gone_is_shown_without_them(tmp_path):
     assert "coverage" not in page.text
 
 
-def test_a_run_without_test_rows_is_not_judged(tmp_path):
+def test_a_run_without_test_rows_has_no_scores(tmp_path):
     run = genzoo.train("gaussian", data="iris", out=tmp_path / "all", training={"max_iter": 5}, split={"test": 0.0})
     page = check(write(run.path))
     assert "no test rows, so it is not judged; the real events here are validation rows" in page.text
@@ -398,7 +398,7 @@ def test_the_command_line_writes_pages(pages, cli, tmp_path):
 
 
 @pytest.mark.precision
-def test_the_command_line_refuses_what_it_cannot_show(pages, cli, tmp_path):
+def test_the_command_line_reports_what_it_cannot_show(pages, cli, tmp_path):
     (tmp_path / "empty").mkdir()
     assert_refused(cli("report", "empty"), 4, "neither a run directory nor the folder of a comparison")
     assert_refused(cli("report", "nowhere"), 4, "neither")

@@ -5,7 +5,7 @@ import sys
 
 CHILD = """
 import os, sys, time
-from genzoo.comparison.workers import exit_with_parent
+from genzoo.comparison.signals import exit_with_parent
 
 exit_with_parent(int(sys.argv[1]))
 print("watches", flush=True)
