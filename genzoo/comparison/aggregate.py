@@ -168,7 +168,7 @@ def _has_values(whole: Sequence[FitResult]) -> bool:
 
 
 def _broken(held_out: Sequence[FitResult], folds: Sequence[FitResult]) -> dict[str, str]:
-    """Return why figures are missing of a candidate some of whose fits failed, by name."""
+    """Return why figures are missing if some fits of a candidate failed, by name of the figure."""
     failed = _failed(held_out)
     if failed is not None:
         reason = f"the fit without the test rows failed: {failed.failure}"

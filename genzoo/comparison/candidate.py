@@ -122,7 +122,7 @@ def candidates(
 ) -> tuple[Candidate, ...]:
     """Expand and check all candidates. Keep one of several with the same configuration.
 
-    A setting that is given counts as different from the same value by default: a comparison tunes defaults only.
+    A comparison tunes default settings only. So an explicit value makes another candidate, even if it equals the default.
 
     Arguments:
         registry: the zoo.

@@ -92,7 +92,7 @@ Watcher = Callable[[int, int, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A comparison that is checked and ready to run.
+    """A checked comparison, ready to run.
 
     Arguments:
         candidates: the candidates.
@@ -267,12 +267,11 @@ class Comparison:
     def _about_rows(self) -> str:
         split = self.division.split(everything=False, watched=False)
         text = f"Information criteria come from fits to all {len(self.division.rows)} rows. "
-        text += (
-            f"The columns train and test come from fits to {len(split.train)} rows, tested on {len(split.test)} others"
-        )
+        text += "The columns train, test and cv are mean log-likelihoods in nats per row; higher is better. "
+        text += f"Fits for train and test use {len(split.train)} rows, and are tested on {len(split.test)} others."
         if self.seeds > 1:
-            text += f", and are means over {self.seeds} seeds (metrics of samples use the first seed)"
-        return text + "."
+            text += f" They are means over {self.seeds} seeds. Metrics of samples use the first seed."
+        return text
 
     def _about_data(self) -> dict[str, Any]:
         fold, seed = self.division.fold, self.division.seed

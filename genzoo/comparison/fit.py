@@ -168,7 +168,7 @@ def _without_criteria(config: RunConfig, dataset: Dataset) -> str | None:
 
 
 def _without_criteria_once_built(prepared: TrainingSetup) -> str | None:
-    """Return why a model that is already built has no information criteria for these data; otherwise `None`."""
+    """Return why a model, once built, has no information criteria for these data; otherwise `None`."""
     if prepared.dequantizer is not None:
         return "the data lie on a grid, where the model's density only bounds the likelihood"
     if degrees_of_freedom(prepared.engine.trained) is None:

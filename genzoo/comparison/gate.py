@@ -80,7 +80,7 @@ def parse_gates(texts: Iterable[str], registry: Registry) -> tuple[Gate, ...]:
 
 
 def parse_expected(text: str, registry: Registry, common: Mapping[str, Any]) -> tuple[Candidate, ...]:
-    """Return the candidates one of which must be best.
+    """Return the candidates that may be best.
 
     Arguments:
         common: settings that all candidates share.
@@ -102,7 +102,7 @@ def check(report: Report, gates: Sequence[Gate], best: Candidate | None, expecte
     Arguments:
         gates: bounds on the figures of the best candidate. All must hold.
         best: the best candidate, or `None` if none could be ranked.
-        expected: candidates one of which must be best. Not checked if empty.
+        expected: the best candidate must match one of these. Not checked if empty.
 
     Raises:
         CheckError: a bound does not hold, or another candidate is best. The message lists everything that failed.

@@ -134,8 +134,8 @@ def _best(ordered: Sequence[CandidateResult], by: str, evidence: Evidence) -> Ca
     exact = next((result for result in ordered if result.row.log_likelihood.exact), None)
     if by not in ("test", "cv") or exact is None:
         return ordered[0]
-    # A bound that is above an exact value shows that the true value is above, too, so it can win. A bound that is
-    # below shows nothing: the model's true value may be anywhere above the bound.
+    # A bound above an exact value can win: the model's true value is even higher. A bound below it shows nothing:
+    # the true value may be anywhere above the bound.
     for result in ordered:
         if result is exact:
             break
@@ -248,7 +248,7 @@ def _simplest(results: Sequence[CandidateResult], evidence: Evidence) -> tuple[s
             return None, f"No model within one standard error of {best.row.id} has a known number of free parameters."
         found = min(counted, key=lambda result: _parameters(result.row, figure)).row
         return found.id, (
-            f"Simplest within one paired standard error of the best by {figure}, {best.row.id}: {found.id} with "
+            f"Simplest within one paired standard error of the best by {figure} ({best.row.id}): {found.id}, with "
             f"{found.degrees_of_freedom} free parameters."
         )
     return None, None

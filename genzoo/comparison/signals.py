@@ -50,7 +50,7 @@ def leave_signals_to(parent: int) -> None:
 
 @functools.cache
 def exit_with_parent(parent: int) -> None:
-    """Exit soon after the parent process is gone. A parent that is killed cannot end its workers itself.
+    """Exit soon after the parent process is gone. A killed parent cannot end its workers itself.
 
     Arguments:
         parent: process ID of the parent. It may be gone already.

@@ -459,7 +459,7 @@ def test_an_interrupt_while_the_best_is_trained_leaves_the_report(tmp_path, monk
     out = tmp_path / "out"
     with monkeypatch.context() as patch:
         patch.setattr(comparison, "run_training", stopping(signal))
-        with pytest.raises(Interrupted, match="The report is kept. Run the same command to continue") as error:
+        with pytest.raises(Interrupted, match=r"The report is kept\. Run the same command to continue") as error:
             genzoo.compare(["gaussian", "gmm"], "iris", out=out, training=ONCE)
     assert "resume" not in str(error.value)
     assert error.value.exit_code == getattr(signal, "exit_code", 130)

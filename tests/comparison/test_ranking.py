@@ -147,7 +147,7 @@ def test_the_simplest_within_one_paired_error_is_named():
     free = result("free", shared, degrees=None)
     ranking = rank([best, near, far, free], "test", Evidence())
     assert ranking.simplest == "small"
-    assert "small with 3 free parameters" in " ".join(ranking.notes)
+    assert "small, with 3 free parameters" in " ".join(ranking.notes)
     alone = rank([free, far], "test", Evidence())
     assert alone.simplest is None
     assert "No model within one standard error" in " ".join(alone.notes)
