@@ -122,7 +122,8 @@ def candidates(
 ) -> tuple[Candidate, ...]:
     """Expand and check all candidates. Keep one of several with the same configuration.
 
-    A comparison tunes default settings only. So an explicit value makes another candidate, even if it equals the default.
+    A comparison tunes default settings only. An explicit value therefore makes another candidate, even if it equals
+    the default.
 
     Arguments:
         registry: the zoo.

@@ -47,7 +47,7 @@ def noted_signals() -> Iterator[list[int]]:
         handler(number, frame)
 
     for number, handler in before.items():
-        if callable(handler):  # SIG_IGN and SIG_DFL stay: a signal that is ignored must not be noted either
+        if callable(handler):  # SIG_IGN and SIG_DFL stay: an ignored signal must not be noted either
             signal.signal(number, note)
     try:
         yield received

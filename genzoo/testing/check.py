@@ -116,11 +116,13 @@ def check_promises(
         watch: is told of every promise before it is checked.
 
     Raises:
-        ConfigError: there is nothing of that name.
+        ConfigError: there is nothing of that name, or a setting is given under both its former and its current name.
     """
     kind = rename_keyword(former, kind, "model")
     subject = subject_of(name, kind, options, training, objective)
     _ = subject.entry
+    if kind == "model":
+        subject.check_names()
     found = []
     for promise in promises(kind):
         if watch is not None:

@@ -564,4 +564,4 @@ def test_the_doctor_finds_faulty_entries_before_they_are_used(site):
         assert bool(told) == bool(words), told
         assert all(any(word in text for text in told) for word in words), told
     (clash,) = findings(found, [("models", "genzoo-left/both")])
-    assert "shares its bare name with genzoo-right/both" in clash
+    assert "has the same name as genzoo-right/both" in clash
