@@ -92,7 +92,10 @@ def _conflict(output: str) -> str:
     kept = " and ".join(dict.fromkeys(_KEPT.findall(output)))
     sides = "; ".join(asked) or "the packages exclude each other"
     if kept:
-        return f"There is a conflict: {sides}; but {kept} is installed, and plugins may not change it. Nothing was changed."
+        return (
+            f"There is a conflict: {sides}; but {kept} is installed, and plugins may not change it. Nothing was "
+            f"changed."
+        )
     return f"There is a conflict: {sides}. Nothing was changed."
 
 

@@ -7,6 +7,7 @@ from types import ModuleType
 
 import pytest
 import torch
+from refusals import assert_refused
 from torch import nn
 
 import genzoo
@@ -251,11 +252,17 @@ def test_settings_under_both_names_must_agree():
     assert rename_training(given, "x") == {"optimizer": {"lr": 1}}
     assert given == {"optimizer": {}, "optimiser": {"rate": 1}}, "what is given stays as it is"
     assert rename_training({"optimiser": {"rate": 1}, "optimizer": {}}, "x") == {"optimizer": {"lr": 1}}
-    with pytest.raises(genzoo.ConfigError, match=r"part of training\.optimizer, which is given as a value"):
+    with pytest.raises(genzoo.ConfigError, match=r"part of training\.optimizer, which is also given as a value"):
         rename_training({"optimizer": 5, "optimiser": {"rate": 1}}, "x")
     for both in ({"clip": 1.0, "grad_clip": 2.0}, {"optimiser": {"rate": 1, "lr": 2}}):
         with pytest.raises(genzoo.ConfigError, match="former name of"):
             rename_training(both, "x")
+
+
+@pytest.mark.parametrize("options", ["components=2 n_components=3", "training.passes=2 training.max_iter=3"])
+def test_contradictory_names_are_a_wrong_use_of_plugins_check(cli, options):
+    words = [word for option in options.split() for word in ("-o", option)]
+    assert_refused(cli("plugins", "check", "gmm", *words), 2, "both are given")
 
 
 def test_a_metric_is_found_by_its_former_name():

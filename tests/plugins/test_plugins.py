@@ -153,13 +153,13 @@ HOOK = genzoo.hookimpl
         ({"register_models": more_arguments}, "config"),
         ({"register_models": any_arguments}, "register"),
         ({"register_models": generator}, "generator"),
-        ({"register_models": asynchronous}, "asynchronous"),
+        ({"register_models": asynchronous}, "a coroutine"),
         ({"register_models": good, "register_metrics": registers_subclass}, "SubSpec"),
         ({"register_models": good, "register_metrics": registers_mutated}, "one line"),
         ({"register_models": good, "register_datasets": claims_a_name_of_the_cores}, "genzoo/digits"),
         ({"register_models": cancelled}, "GeneratorExit"),
         ({"register_models": mute}, "MuteError"),
-        ({"register_models": Register()}, "no function"),
+        ({"register_models": Register()}, "not a function"),
     ],
 )
 def test_a_bad_plugin_leaves_nothing_registered(content, reason):
@@ -175,7 +175,7 @@ def test_a_bad_plugin_leaves_nothing_registered(content, reason):
 
 def test_marks_that_pluggy_ignores_are_errors():
     for content, reason in (
-        ({"register_models": good_unmarked()}, "not marked"),
+        ({"register_models": good_unmarked()}, "not decorated"),
         ({"register_models": HOOK(wrapper=True)(generator_unmarked())}, "wrapper"),
         ({"anything": HOOK(specname="hookimpl")(good_unmarked())}, "'hookimpl'"),
         ({"register_modles": HOOK(optionalhook=True)(good_unmarked())}, "register_modles"),
@@ -249,12 +249,12 @@ def loaded():
         ("raise ImportError('no such thing')", "ImportError: no such thing"),
         ("import one_that_is_missing", "'one_that_is_missing', which is not installed"),
         ("from . import nothing_here", "nothing_here"),
-        ("import bad_import.gone", "half installed"),
+        ("import bad_import.gone", "installation is incomplete"),
         ("raise SystemExit(1)", "SystemExit"),
         ("raise GeneratorExit", "GeneratorExit"),
         ("import asyncio; raise asyncio.CancelledError", "CancelledError"),
         ("def f(:", "SyntaxError"),
-        ("class E(Exception):\n    def __str__(self): raise OSError\nraise E", "E: (it cannot be put into words)"),
+        ("class E(Exception):\n    def __str__(self): raise OSError\nraise E", "E: (its message cannot be shown)"),
         ("raise ValueError('x' * 10000)", "…"),
         ("raise ValueError('\\x1b[31mred\\nlines')", "ValueError: [31mred lines"),
         ("import warnings; warnings.simplefilter('error'); warnings.warn('careful')", "UserWarning: careful"),

@@ -295,5 +295,5 @@ def test_a_model_whose_plugin_is_left_out_says_how_to_load_it(monkeypatch):
 
 
 def test_common_settings_that_are_no_group_are_refused_in_words():
-    with pytest.raises(genzoo.ConfigError, match="training is a group of settings"):
+    with pytest.raises(genzoo.ConfigError, match="training must be a mapping of settings"):
         genzoo.compare(["gaussian"], "iris", training=3)

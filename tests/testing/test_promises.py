@@ -160,8 +160,6 @@ def test_checking_on_the_command_line(cli, wrong_zoo):
     assert [one["promise"] for one in told["wrong-splits"] if one["state"] == "broken"] == ["splits"]
     assert_refused(cli("plugins", "check", "right-datset", "--kind", "dataset"), 2, "Did you mean 'right-dataset'")
     assert_refused(cli("plugins", "check"), 2, "Name what to check")
-    both = ("-o", "components=2", "-o", "n_components=3")
-    assert_refused(cli("plugins", "check", "gmm", *both), 2, "both are given, as 2 and 3")
     code, out, _ = cli("plugins", "check", "--list")
     assert code == 0
     assert all(promise.name in out and promise.sentence in out for promise in promises())
