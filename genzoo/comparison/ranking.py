@@ -113,7 +113,7 @@ def _of_one_measure(results: Sequence[CandidateResult], by: str) -> tuple[list[C
     parts = []
     for measure in counted:
         names = [result.row.id for result in known if result.row.log_likelihood.measure == measure]
-        parts.append(f"{', '.join(names)} the {measure}")
+        parts.append(f"{measure} for {', '.join(names)}")
     return alike, (
         f"Log-likelihoods of different measures cannot be ranked together: {'; '.join(parts)}. Compare candidates with "
         f"the same measure, or rank by a metric of samples (--by coverage)."

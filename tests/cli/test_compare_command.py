@@ -191,7 +191,7 @@ def test_densities_and_masses_are_not_ranked_together(cli, tmp_path):
     assert code == 0
     assert "not ranked: its likelihood is a mass" in out
     refused = cli(*words, "--by", "test")
-    assert_refused(refused, 2, "different measures", "toy:mass=true the mass", "--by coverage")
+    assert_refused(refused, 2, "different measures", "mass for toy:mass=true", "--by coverage")
     assert "not ranked: its likelihood is a mass" in refused[1]
     assert (tmp_path / "found" / "report.json").exists()
     assert cli(*words, "--by", "coverage")[0] == 0

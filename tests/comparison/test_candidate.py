@@ -1,4 +1,4 @@
-"""Grids of candidates: what they stand for, and what is wrong with them before anything is fitted."""
+"""Grids of candidates are expanded, and errors in them are found before anything is fitted."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Comparisons of real fits: what each row rests on, that nothing is fitted twice, and that processes change nothing."""
+"""Comparisons with real fits: rows used, figures, resuming and worker processes."""
 
 import dataclasses
 import importlib.metadata
@@ -23,7 +23,7 @@ from genzoo.errors import ArtifactError, ConfigError, Interrupted
 from genzoo.reports.formats import report_as_csv, report_as_dict, report_as_markdown
 
 ONCE = {"n_init": 1}
-"""Of candidates that find the same maximum from any start, or of which it does not matter what they find."""
+"""Training for tests in which one start finds the maximum, or the maximum does not matter."""
 
 
 def three(n=400, seed=0):
@@ -239,7 +239,7 @@ def test_finished_candidates_are_not_fitted_again(tmp_path, monkeypatch):
     made = counting(monkeypatch)
     settings = {"folds": 2, "training": ONCE}
     first = genzoo.compare(["gaussian", "gmm:n_components=2", "dcgan"], "iris", out=tmp_path / "out", **settings)
-    assert len(made) == 2 * 4 + 2  # one that fails is not tried again; that it has no criteria needs no fit
+    assert len(made) == 2 * 4 + 2  # a failed fit is not repeated, and missing criteria need no fit
     made.clear()
     wanted = ["gmm:n_components=2..3", "gaussian"]
     second = genzoo.compare(wanted, "iris", out=tmp_path / "out", **settings)
@@ -408,7 +408,7 @@ def test_markdown_and_csv_escape_special_characters():
 
 
 def test_a_fit_at_no_proper_maximum_has_no_criteria():
-    x = np.concatenate([three(60), np.full((8, 2), 40.0)])  # eight equal rows, to which a component collapses
+    x = np.concatenate([three(60), np.full((8, 2), 40.0)])  # eight equal rows, on which a component collapses
     row = genzoo.compare(["gmm:n_components=4,training.n_init=1"], x).rows[0]
     assert row.bic is None
     assert "collapsed to a point" in row.reasons["bic"]
@@ -416,7 +416,7 @@ def test_a_fit_at_no_proper_maximum_has_no_criteria():
 
 @pytest.mark.parametrize(("k", "tried"), [(2, "1..3"), (3, "2..4"), (4, "1..6"), (5, "4..6")])
 def test_bic_and_the_one_error_rule_find_the_number_of_gaussians(k, tried):
-    """One more and one fewer are the hardest to tell apart; once, all others take part."""
+    """One component more or fewer is the hardest case. One run tries all numbers."""
     rng = np.random.default_rng(k)
     means = 6 * np.array([[0, 0], [1, 0], [0, 1], [1, 1], [2, 2]])[:k]
     data = rng.normal(size=(800, 2)) * rng.uniform(0.5, 1, (1, 2)) + means[rng.integers(k, size=800)]
@@ -472,7 +472,7 @@ def test_an_interrupt_while_the_best_is_trained_leaves_the_report(tmp_path, monk
 
 
 def failing(monkeypatch, *purposes):
-    """Every fit of those purposes fails; of folds the one with number 1."""
+    """Make every fit with these purposes fail; of the folds, only number 1."""
 
     def broken(dataset, division, trial):
         if trial.purpose in purposes and (trial.purpose != "fold" or trial.fold == 1):
@@ -515,12 +515,12 @@ def test_a_failed_candidate_starts_no_further_process():
     found = list(workers.run_fit_jobs(iris(), division, trials, settings=settings, jobs=2, threads=1))
     assert sorted(outcome.trial.fold for outcome in found) == list(range(30))
     assert all(outcome.failure for outcome in found)
-    assert sum(outcome.seconds > 0 for outcome in found) < 30  # those that had been handed out before it failed
+    assert sum(outcome.seconds > 0 for outcome in found) < 30  # fits that had started before the failure
 
 
 @pytest.mark.parametrize("changed", ["genzoo", "genzoo-mixture"])
 def test_candidates_of_another_version_are_fitted_again(tmp_path, monkeypatch, changed):
-    monkeypatch.setattr(store, "distribution_of", lambda name: name)  # as of a plugin that does not come with genzoo
+    monkeypatch.setattr(store, "distribution_of", lambda name: name)  # as if the plugin did not come with genzoo
     genzoo.compare(["gaussian"], "iris", out=tmp_path / "out")
     made = counting(monkeypatch)
     genzoo.compare(["gaussian"], "iris", out=tmp_path / "out")

@@ -1,4 +1,4 @@
-"""Plugins that pip really installs, into an environment of the tests' own that sees the packages of this one."""
+"""Plugins are really installed by pip, into a test environment that sees the packages of this one."""
 
 import functools
 import http.server
@@ -33,12 +33,12 @@ ROOT = Path(genzoo.__file__).parent.parent
 SITE = Path(importlib.metadata.distribution("pip").locate_file("")) if importlib.util.find_spec("pip") else None
 pytestmark = [
     pytest.mark.skipif(SITE is None, reason="this environment has no pip to install with"),
-    pytest.mark.xdist_group("installation"),  # one environment, in which one test finds what another left
+    pytest.mark.xdist_group("installation"),  # all tests share one environment
 ]
 
 
 class Environment:
-    """A folder with a Python of its own, and a folder of wheels that is its only index."""
+    """An environment, and a folder of wheels as its only index."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -48,7 +48,7 @@ class Environment:
         self.python = folder / "env" / "bin" / "python"
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
         self.site = folder / "env" / "lib" / version / "site-packages"
-        # Below whatever is installed there, the packages of this environment.
+        # Packages of this environment are found after those installed there.
         (self.site / "parent.pth").write_text(f"{SITE}\n", encoding="utf-8")
         plugins = [str(path) for path in (ROOT / "plugins").iterdir()]
         self.variables = {
@@ -67,7 +67,7 @@ class Environment:
         return done.code, done.out, done.err
 
     def genzoo_anew(self, *words: object, **variables: str) -> tuple[int, str, str]:
-        """The same in a process that was not forked: one that may see other modules."""
+        """Run genzoo in a fresh process, which may see other modules than a forked one."""
         command = [str(self.python), "-P", "-m", "genzoo", *map(str, words)]
         done = subprocess.run(
             command, capture_output=True, text=True, env={**self.variables, **variables}, cwd=self.folder, timeout=300
@@ -114,7 +114,7 @@ def shared(tmp_path_factory):
 
 @pytest.fixture
 def environment(shared):
-    """The one environment, from which all goes that a test installed."""
+    """The shared environment. What a test installs is removed after it."""
     before = shared.content()
     yield shared
     shared.take_away(shared.content() - before)
@@ -147,7 +147,7 @@ def test_install_shows_its_plan_and_uninstall_undoes_it(environment):
     assert code == 0
     assert "already" in err
     assert "theirs" in out
-    # What its dependency is now, no other plugin may take away.
+    # No other plugin may change the dependency now.
     refused_unchanged(environment, 3, ["install", "genzoo-old-dep"], "genzoo-theirs 1.0 requires tiny-dep>=1", "0.5")
     code, out, err = environment.genzoo("uninstall", "genzoo_theirs")
     assert (code, out) == (0, "Removed: genzoo-theirs\n")
@@ -274,7 +274,7 @@ def test_the_doctor_looks_at_each_plugin_once_and_at_all_together_once(monkeypat
 
 
 def source(folder: Path, name: str, group: str = "genzoo") -> Path:
-    """A folder with a package that setuptools builds."""
+    """Write a folder with a package that setuptools builds."""
     package = name.replace("-", "_")
     for path, text in plugin_files(package, name.removeprefix("genzoo-")).items():
         target = folder / name / path
@@ -350,7 +350,7 @@ def test_a_failed_upgrade_restores_the_old_version(environment, tmp_path):
     refused_unchanged(
         environment, 3, ["install", new], "genzoo-grown 1.0 is not a plugin", "Nothing was changed", **build
     )
-    # One that shows only when it is loaded what it is: the old one comes back from where it came.
+    # This upgrade fails only when it is loaded. The old version is restored from its origin.
     ends = build_wheel(tmp_path, "genzoo-grown", plugin_files("genzoo_grown", "grown", "import os\nos._exit(7)\n"))
     frozen = environment.genzoo("plugins", "freeze")[1]
     refused_unchanged(environment, 3, ["install", ends], "genzoo-grown ended its process with exit code 7", "as before")
@@ -478,7 +478,7 @@ class Silent(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def served(environment):
-    """The address of the folder of wheels, over the network of this machine."""
+    """URL of the folder of wheels, on this machine."""
     handler = functools.partial(Silent, directory=str(environment.index))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -519,7 +519,7 @@ def test_an_interrupted_installation_says_what_is_installed(environment, tmp_pat
     while not (building.exists() and building.read_text(encoding="utf-8")) and process.poll() is None:
         time.sleep(0.05)
     time.sleep(0.2)
-    # As a terminal and a service send them: to all, and to the one that was started.
+    # A terminal signals the whole group, and a service only the process it started.
     (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 128 + number, err
@@ -531,7 +531,7 @@ def test_an_interrupted_installation_says_what_is_installed(environment, tmp_pat
 
 @pytest.fixture(scope="module")
 def hooked(shared):
-    """The environment with a plugin that works and one that pluggy would take in silence."""
+    """The environment with a plugin that works, and one whose fault pluggy would ignore."""
     build_wheel(shared.index, "genzoo-hook", plugin_files("genzoo_hook", "hook"))
     files = plugin_files("genzoo_wrong", "wrong")
     files["genzoo_wrong/plugin.py"] = files["genzoo_wrong/plugin.py"].replace("(register)", "(register, more=1)", 1)

@@ -1,4 +1,4 @@
-"""Wheels are looked into before they are installed."""
+"""Wheels are checked before they are installed."""
 
 import json
 import sysconfig
@@ -16,7 +16,7 @@ PINS = ("genzoo", "pluggy", "torch")
 
 @pytest.fixture
 def beside(tmp_path, monkeypatch):
-    """A folder on the path, with one distribution of somebody else's."""
+    """A folder on the path with one distribution of another author."""
     unpack(tmp_path / "site", "theirs", {"theirs.py": "", "shared/one.py": "", "tool/__init__.py": ""}, entries={})
     unpack(tmp_path / "site", "part-of-core", {"core_space/one.py": "", "core_whole.py": ""}, entries={})
     monkeypatch.syspath_prepend(str(tmp_path / "site"))

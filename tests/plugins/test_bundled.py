@@ -1,4 +1,4 @@
-"""Plugins that come in genzoo's own distribution: found as any other, and no distribution of their own."""
+"""Plugins in genzoo's own distribution are found like any other."""
 
 import importlib.metadata
 import json

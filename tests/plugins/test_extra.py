@@ -1,4 +1,4 @@
-"""Models that need packages which only an extra brings."""
+"""Models with an extra: packages that only they need."""
 
 import json
 import sys
@@ -22,7 +22,7 @@ LACKING = "import a_package.of_others\n"
 
 @pytest.fixture
 def zoo(tmp_path, monkeypatch):
-    """Makes a zoo with one more distribution, whose model `loud` names the extra `audio`."""
+    """Return a function that makes a zoo with a distribution whose model `loud` has the extra `audio`."""
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.syspath_prepend(folder)
@@ -34,7 +34,7 @@ def zoo(tmp_path, monkeypatch):
             "def build(config, data):\n", f"def build(config, data):\n{builder}"
         )
         files[f"{package}/parts.py"] = code + parts
-        # Where nothing else has to be imported: `genzoo models` and the checks of settings need no extra.
+        # `genzoo models` and the checks of settings import nothing else, so they need no extra.
         files[f"{package}/plugin.py"] = files[f"{package}/plugin.py"].replace(".parts:Options", ".options:Options")
         files[f"{package}/options.py"] = "import genzoo\n\n\nclass Options(genzoo.Settings):\n    depth: int = 1\n"
         unpack(folder, distribution, files, **options)

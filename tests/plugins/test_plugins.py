@@ -1,4 +1,4 @@
-"""Each way in which a plugin can be bad leaves the rest of the zoo as it was."""
+"""A bad plugin of any kind leaves the rest of the zoo as it was."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""`genzoo plugins new`: what it writes works as it is, whatever its kind and its name."""
+"""A plugin from `genzoo plugins new` works as it is, for every kind and any valid name."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ from genzoo.cli.main import main
 from genzoo.plugins.scaffold.project import KINDS, check_name
 
 AWKWARD = {"likelihood": "class", "em": "2d-gauss", "gan": "x" * 40, "vae": "none", "metric": "try", "dataset": "1"}
-"""A keyword, digits first, the longest and the shortest: names that Python or a line's length could stumble over."""
+"""Difficult names: a keyword, digits first, the longest and the shortest."""
 
 UNSEEN = """
 [[tool.mypy.overrides]]
@@ -24,7 +24,7 @@ module = [
 ]
 follow_imports = "skip"
 """
-"""Half of torch, of which no plugin that is written here knows a type."""
+"""Modules of torch whose types the scaffolded plugins do not use."""
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_it_passes_its_own_tests(projects, kind, forked):
 
 @pytest.mark.long
 def test_it_is_typed(projects, tmp_path):
-    for kind, project in projects.items():  # all are read at once, as most of the work is to learn of torch
+    for kind, project in projects.items():  # one mypy run for all, because most of its time goes into torch
         (package,) = project.glob("genzoo_*")
         settings = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mypy"]
         assert settings == {"strict": True, "files": [package.name, "tests"]}

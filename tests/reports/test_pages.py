@@ -1,4 +1,4 @@
-"""Pages: nothing of the data is markup, nothing is fetched, and they can be read in a browser."""
+"""Pages escape all data, load nothing, and can be read in a browser."""
 
 import base64
 import html as markup
@@ -32,11 +32,11 @@ EVIL = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7 * 7
 VOID = {"meta", "link", "img", "br"}
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PHONE, DESK = 390, 1200
-pytestmark = pytest.mark.xdist_group("pages")  # which are made once for all tests
+pytestmark = pytest.mark.xdist_group("pages")  # the pages are made once for all tests
 
 
 class Reader(HTMLParser):
-    """Collects elements and texts, and refuses elements that are not closed in order."""
+    """Collects elements and texts, and checks that elements are closed in order."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class Reader(HTMLParser):
 
 
 def check(text: str) -> Reader:
-    """What every page promises: it fetches nothing, runs nothing, and its parts have names."""
+    """Check that a page loads nothing, runs nothing, and names its parts."""
     page = Reader(text)
     tags = {tag for tag, _ in page.elements}
     assert not tags & {"script", "iframe", "object", "embed", "form", "base", "audio", "video"}
@@ -286,7 +286,7 @@ def test_a_report_without_an_error_of_a_difference_reads_back(tmp_path):
 
     write_json(tmp_path / "report.json", report_as_dict(report))
     found = read_report(tmp_path / "report.json")
-    assert str(found) == str(report)  # not a number equals nothing, but reads alike
+    assert str(found) == str(report)  # NaN does not equal itself, but has the same text
     assert not found.rows[0].difference.has_interval
 
 
@@ -458,7 +458,7 @@ def test_former_names_in_groups_of_options_are_translated():
 
 
 def browse(*options):
-    """What headless Chromium prints."""
+    """Return the output of headless Chromium."""
     flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
     flags += " --disable-component-update --disable-sync --hide-scrollbars"
     with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile:
@@ -467,7 +467,7 @@ def browse(*options):
 
 
 def framed(folder: Path, page: str) -> Path:
-    """A page in two frames, one narrower than any window of Chromium can be, with what a script measures in them."""
+    """Write a file with the page in two frames, and with a script that measures them. Windows cannot be as narrow."""
     path = folder / "frames.html"
     frames = "".join(
         f'<iframe style="border:0;width:{width}px;height:3000px" srcdoc="{markup.escape(page)}"></iframe>'
