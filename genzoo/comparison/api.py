@@ -67,7 +67,8 @@ def compare(
             mappings such as `{"model": "gmm", "n_components": 3}`.
         data: as for `train`.
         by: figure to rank by: `bic | aic | aicc | icl | test | cv` or a metric's name. Defaults to `bic` if every
-            model with a likelihood has it, otherwise to `cv` with folds and `test` without folds.
+            model with a likelihood has it, otherwise to `cv` with folds and `test` without folds; to `coverage` if no
+            model has a likelihood.
         folds: number of folds of cross-validation. Defaults to 0, which means none.
         seeds: number of seeds for the held-out fits. Defaults to 1.
         seed: first seed. It also divides the rows. Defaults to 0.
@@ -141,7 +142,7 @@ def prepare_comparison(
     # 2. The candidates, and what they share.
     dataset, source = data
     found = _checked_candidates(zoo, wanted, {**common, "data": source})
-    shared = found[0].config
+    shared = found[0].config  # before tuning, which depends on the model
 
     # 3. The data, and which rows each fit uses.
     settings = None
@@ -158,13 +159,16 @@ def prepare_comparison(
 
     # 5. The folder that earlier results may be in.
     kept = None if out is None else _open_store(Path(out), dataset, shared, seeds, folds, protocol)
+
+    # 6. EM's defaults. Candidates that are equal now are fitted once.
+    found = distinct(map(_tuned, found), _settings_of_fits)
     return Comparison(found, dataset, settings, division, by, seeds, jobs, threads, kept, features)
 
 
 def _checked_candidates(
     zoo: Registry, wanted: Sequence[str | Mapping[str, Any]], common: Mapping[str, Any]
 ) -> tuple[Candidate, ...]:
-    """Expand candidates and tune them; fit one of several with the same configuration.
+    """Expand candidates, and check that their packages are installed and their device exists.
 
     Raises:
         ConfigError: an unknown name or option, or a value out of range.
@@ -174,7 +178,7 @@ def _checked_candidates(
     for candidate in found:
         refuse_without_extra(zoo.models.get(candidate.config.model))
     resolve_device(found[0].config.device)  # a device that does not exist is an error of the call, not of a candidate
-    return distinct(map(_tuned, found), _settings_of_fits)
+    return found
 
 
 def _settings_of_fits(candidate: Candidate) -> tuple[str, bool]:

@@ -267,7 +267,8 @@ class Comparison:
     def _about_rows(self) -> str:
         split = self.division.split(everything=False, watched=False)
         text = f"Information criteria come from fits to all {len(self.division.rows)} rows. "
-        text += "The columns train, test and cv are mean log-likelihoods in nats per row; higher is better. "
+        columns = "train and test" if self.division.fold is None else "train, test and cv"
+        text += f"The columns {columns} are mean log-likelihoods in nats per row; higher is better. "
         text += f"Fits for train and test use {len(split.train)} rows, and are tested on {len(split.test)} others."
         if self.seeds > 1:
             text += f" They are means over {self.seeds} seeds. Metrics of samples use the first seed."
