@@ -1,1 +1,1 @@
-"""Several models on one dataset: candidates, their fits, and what the fits say of one another."""
+"""Fit several models to one dataset, rank them, and check the result."""

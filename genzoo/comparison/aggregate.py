@@ -1,4 +1,4 @@
-"""Combine the fits of one candidate into its row."""
+"""Combine the fits of one candidate into its row of the report."""
 
 from __future__ import annotations
 
@@ -21,13 +21,15 @@ from genzoo.typing import Array
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known of the events that candidates are judged by, besides their log-likelihoods.
+    """What is known about the held-out rows, besides their log-likelihoods.
 
     Arguments:
-        fold: of each row of cross-validation, the fold that held it out; `None` without.
-        test_weights, cv_weights: of the test rows and of those of cross-validation; `None` where all count alike.
-        frequencies: whether weights count events; one answer for all rows, whichever of them a figure is of.
-        events: how many the information criteria are of, or the sum of their weights.
+        fold: for each row of cross-validation, the fold that held it out, `(N,)`; `None` without cross-validation.
+        test_weights, cv_weights: weights of the test rows and of the rows of cross-validation; `None` if all count
+            once.
+        frequencies: whether weights are counts. All rows decide this together: test rows alone may be whole numbers
+            by chance.
+        events: number of rows behind the information criteria, or the sum of their weights.
     """
 
     fold: Folds | None = None
@@ -38,7 +40,7 @@ class Evidence:
 
     @staticmethod
     def of(dataset: Dataset, division: SplitPlan) -> Evidence:
-        """That of a dataset and its division."""
+        """Collect weights and folds of a dataset under a split."""
         weights = dataset.weights
         if weights is None:
             return Evidence(division.fold, events=len(division.rows))
@@ -47,15 +49,28 @@ class Evidence:
         return Evidence(division.fold, weights[division.test_rows], own, counts, float(own.sum()))
 
     def mean(self, figure: str, scores: Array) -> Estimate:
-        """The mean of the scores behind `test` or `cv`."""
+        """Return the mean of the log-likelihoods `scores (R, N)` behind `test` or `cv`, with its standard error."""
         return estimate(scores, *self._about(figure), frequencies=self.frequencies)
 
     def difference(self, figure: str, scores: Array, best: Array) -> Estimate:
-        """The paired difference of the scores behind `test` or `cv` to those of the best."""
+        """Return the paired difference of the log-likelihoods behind `test` or `cv` from the best model's.
+
+        It is the mean over rows of `scores - best`, with its standard error. Some rows are hard for every model, so
+        most of the spread between rows is common to all of them. It cancels in the difference of the same row. Two
+        separate standard errors would hide real differences. See "Likelihood Ratio Tests for Model Selection and
+        Non-Nested Hypotheses" (Vuong, 1989).
+
+        Rows of one fold share a fitted model, so their errors are not independent. `estimate` therefore also computes
+        the spread between folds, and takes the larger error. No estimator is unbiased here: "No Unbiased Estimator of
+        the Variance of K-Fold Cross-Validation" (Bengio and Grandvalet, 2004).
+
+        Arguments:
+            scores, best: log-likelihoods of the same rows, `(R, N)`, one row for each seed.
+        """
         return paired_difference(scores, best, *self._about(figure), frequencies=self.frequencies)
 
     def counts_nothing(self, figure: str) -> bool:
-        """Whether all events behind `test` or `cv` have the weight 0."""
+        """Return whether all rows behind `test` or `cv` have weight 0."""
         weights, _ = self._about(figure)
         return weights is not None and not weights.any()
 
@@ -65,16 +80,17 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class CandidateResult:
-    """One candidate, fitted and judged by itself.
+    """The figures of one candidate, before candidates are compared.
 
     Arguments:
-        row: without a verdict.
-        resolution: nats per event below which its log-likelihood is a matter of when training stopped.
-        test, cv: log-likelihoods of held-out events, `(R, N)` each, a row for each seed; `None` where there are none,
-            or where one of them is infinite.
-        slack: difference of its information criteria that is a matter of when training stopped.
-        whole: whether no fit of it failed.
-        samples: a few of the fit without the test rows, to be shown, `(M, *event)`.
+        row: row of the report, without a verdict.
+        resolution: smallest meaningful difference of its log-likelihoods, nats per row. Smaller ones depend on when
+            training stopped.
+        test, cv: log-likelihoods of held-out rows, `(R, N)`, one row for each seed; `None` if there are none or one is
+            infinite.
+        slack: smallest meaningful difference of its information criteria, for the same reason.
+        whole: whether no fit failed.
+        samples: a few samples of the held-out fit, for the report, `(M, *event)`.
     """
 
     row: Row
@@ -86,16 +102,17 @@ class CandidateResult:
     samples: Array | None = None
 
     def scores(self, figure: str) -> Array | None:
-        """The log-likelihoods behind `test` or `cv`."""
+        """Return the log-likelihoods behind `test` or `cv`."""
         return self.cv if figure == "cv" else self.test
 
 
 def aggregate_results(candidate: Candidate, outcomes: Sequence[FitResult], evidence: Evidence) -> CandidateResult:
-    """One result of the outcomes of all fits of a candidate."""
+    """Combine the results of all fits of a candidate."""
     config = candidate.config
     seconds = sum(outcome.seconds for outcome in outcomes)
     options = dict(candidate.assigned)
     whole, held_out, folds = _by_purpose(outcomes)
+    # A candidate with information criteria stays in the report even if its held-out fit failed.
     failed = _failed(whole) or (None if _has_values(whole) else _failed(held_out))
     if failed is not None:
         reasons = {"status": failed.failure or ""}
@@ -103,7 +120,7 @@ def aggregate_results(candidate: Candidate, outcomes: Sequence[FitResult], evide
         row = Row(candidate.id, config.model, options, "failed", seconds=seconds, reasons=reasons, exit_code=code)
         return CandidateResult(row)
     first = whole[0] if held_out[0].failure is not None else held_out[0]
-    found = whole[0].criteria or no_criteria("not asked for")
+    found = whole[0].criteria or no_criteria("not computed")
     reasons = {**first.reasons, **found.reasons}
     broken = _broken(held_out, folds)
     test = None if "test" in broken else _scores("test", [o.scores for o in held_out], first.kind, evidence, reasons)
@@ -113,7 +130,7 @@ def aggregate_results(candidate: Candidate, outcomes: Sequence[FitResult], evide
     if first.kind == "none":
         reasons["train"] = "no likelihood"
     if first.degrees_of_freedom is None:
-        reasons["degrees_of_freedom"] = "not defined for it" if first.kind == "exact" else "no exact likelihood"
+        reasons["degrees_of_freedom"] = "not defined" if first.kind == "exact" else "no exact likelihood"
     row = Row(
         candidate.id,
         config.model,
@@ -126,14 +143,14 @@ def aggregate_results(candidate: Candidate, outcomes: Sequence[FitResult], evide
         seconds=seconds,
         reasons=reasons,
     )
-    slack = 2 * evidence.events * whole[0].resolution
+    slack = 2 * evidence.events * whole[0].resolution  # criteria are -2 log L, summed over rows
     return CandidateResult(row, first.resolution, test, cv, slack, whole=not broken, samples=first.samples)
 
 
 def _by_purpose(outcomes: Sequence[FitResult]) -> tuple[list[FitResult], list[FitResult], list[FitResult]]:
-    """Those of the fit to all rows, of held-out fits and of folds.
+    """Return the results of the fit to all rows, of held-out fits and of folds.
 
-    Each in the order of their plan, not of their arrival, so that of several failures always the same is told.
+    Results arrive in any order. They are sorted by repetition and fold, so the same failure is always reported first.
     """
     found: dict[str, list[FitResult]] = {"criteria": [], "held-out": [], "fold": []}
     for outcome in sorted(outcomes, key=lambda o: (o.trial.repeat, o.trial.fold)):
@@ -151,7 +168,7 @@ def _has_values(whole: Sequence[FitResult]) -> bool:
 
 
 def _broken(held_out: Sequence[FitResult], folds: Sequence[FitResult]) -> dict[str, str]:
-    """Why figures are missing of a candidate of which not all fits failed."""
+    """Return why figures are missing if some fits of a candidate failed, by name of the figure."""
     failed = _failed(held_out)
     if failed is not None:
         reason = f"the fit without the test rows failed: {failed.failure}"
@@ -161,7 +178,7 @@ def _broken(held_out: Sequence[FitResult], folds: Sequence[FitResult]) -> dict[s
 
 
 def _of_all_folds(outcomes: Sequence[FitResult], fold: Folds | None, repeat: int) -> Array | None:
-    """The scores of all rows under one seed, each from the fit that held it out."""
+    """Return the log-likelihoods of all rows under one seed, each from the fit that held the row out, `(N,)`."""
     if fold is None:
         return None
     scores = np.empty(len(fold))
@@ -176,27 +193,27 @@ def _of_all_folds(outcomes: Sequence[FitResult], fold: Folds | None, repeat: int
 def _scores(
     figure: str, repeats: Sequence[Array | None], kind: str, evidence: Evidence, reasons: dict[str, str]
 ) -> Array | None:
-    """Scores under all seeds, or `None` and the reason."""
+    """Return log-likelihoods under all seeds, `(R, N)`; or add a reason to `reasons` and return `None`."""
     if kind == "none":
         reasons[figure] = "no likelihood"
         return None
     known = [scores for scores in repeats if scores is not None]
     if len(known) < len(repeats):
-        reasons[figure] = "no cross-validation was asked for (--folds)" if figure == "cv" else "there are no test rows"
+        reasons[figure] = "no cross-validation (see --folds)" if figure == "cv" else "there are no test rows"
         return None
     if evidence.counts_nothing(figure):
-        reasons[figure] = "all its held-out events have the weight 0"
+        reasons[figure] = "all held-out rows have weight 0"
         return None
     scores = np.stack(known).astype(np.float64)
     impossible = int(np.isneginf(scores).any(axis=0).sum())
     if impossible:
-        reasons[figure] = f"{impossible} of {scores.shape[1]} held-out events have density 0 under it"
+        reasons[figure] = f"{impossible} of {scores.shape[1]} held-out rows have density 0 under this model"
         return None
     return scores
 
 
 def _mean_train(held_out: Sequence[FitResult]) -> float | None:
-    """Over the seeds whose fit did not fail."""
+    """Average over the seeds whose fit succeeded."""
     known = [outcome.train for outcome in held_out if outcome.train is not None]
     return sum(known) / len(known) if known else None
 
@@ -216,5 +233,5 @@ def _cross_validation(mean: Estimate) -> CrossValidation:
 
 
 def _known(error: float) -> float | None:
-    """A standard error, where there were enough events for one."""
+    """Return a standard error, or `None` if there are too few rows for one."""
     return error if math.isfinite(error) else None

@@ -1,4 +1,4 @@
-"""`genzoo.compare`: check everything first, then fit, rank and keep the best."""
+"""`genzoo.compare`: check everything first, then fit and rank the candidates, and keep the best one."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from genzoo.comparison.candidate import Candidate, candidates
+from genzoo.comparison.candidate import Candidate, candidates, distinct
 from genzoo.comparison.comparison import Comparison, Watcher
 from genzoo.comparison.fit import prepare_features, sample_metrics
 from genzoo.comparison.splits import SplitPlan
 from genzoo.comparison.store import ResultStore, StoreHeader
 from genzoo.comparison.workers import available_cores
-from genzoo.config.settings import EMTraining
+from genzoo.config.settings import EMTraining, RunConfig
 from genzoo.data.dataset import Dataset, usable
 from genzoo.data.loading import anchor, given_data, open_dataset
 from genzoo.errors import ConfigError, did_you_mean
@@ -28,11 +28,14 @@ from genzoo.runtime.launch import require_single_process
 from genzoo.typing import Array
 
 RESTARTS = 5
-"""EM starts of a candidate."""
+"""EM starts of a candidate, unless its settings say more."""
 
 
 TOLERANCE = 1e-5
-"""Change of EM's mean log-likelihood, nats per event, at which a candidate has converged; about that of R's mclust."""
+"""Change of EM's mean log-likelihood, nats per row, at which a candidate counts as converged.
+
+R's mclust uses about the same value.
+"""
 
 
 def compare(
@@ -54,35 +57,39 @@ def compare(
     features: str | None = None,
     watcher: Watcher | None = None,
 ) -> Report:
-    """Fit models to the same data and rank them.
+    """Fit several models to the same data, and rank them.
 
-    Information criteria come from a fit to all rows; test figures from one without the test rows; cross-validation,
-    where `folds` are asked for, from one without each fold. All candidates share rows and seeds.
+    Information criteria come from a fit to all rows, and test figures from a fit without the test rows.
+    Cross-validation fits all rows except one fold, once for each fold. All candidates share rows and seeds.
 
     Arguments:
-        candidates: models with their options and grids, such as `"gmm:n_components=1..9,covariance_type=full|tied"`, or
+        candidates: models with options and grids, such as `"gmm:n_components=1..9,covariance_type=full|tied"`, or
             mappings such as `{"model": "gmm", "n_components": 3}`.
         data: as for `train`.
-        by: `bic | aic | aicc | icl | test | cv` or a metric's name; without, `bic` where every candidate with a
-            likelihood has it, else `cv` or `test`.
-        folds: of cross-validation; 0 for none.
-        seeds: how many seeds the held-out fits are repeated under.
-        seed: the first of them, and that of the rows' division.
+        by: figure to rank by: `bic | aic | aicc | icl | test | cv` or a metric's name. Defaults to `bic` if every
+            model with a likelihood has it, otherwise to `cv` with folds and `test` without folds; to `coverage` if no
+            model has a likelihood.
+        folds: number of folds of cross-validation. Defaults to 0, which means none.
+        seeds: number of seeds for the held-out fits. Defaults to 1.
+        seed: first seed. It also divides the rows. Defaults to 0.
         split: fractions of rows, such as `{"test": 0.3}`.
-        training: settings of every candidate's training, below its own.
-        weights: of data in memory, `(N,)`.
+        training: training settings of all candidates. A candidate's own settings come first.
+        weights: row weights for data in memory, `(N,)`.
         device, precision: as for `train`.
-        jobs: fits at a time, in processes of their own; the figures do not depend on it.
-        threads: of each fit on a CPU.
-        out: a folder for results, kept as they come; the same call goes on with it.
-        features: what samples and events are compared by, `NAME` or `NAME=FILE`; by default events as they are.
-        watcher: sees every finished fit.
+        jobs: number of fits at a time, each in a process of its own. Figures do not depend on it. Defaults to 1.
+        threads: CPU threads of each fit. Defaults to 1.
+        out: folder for the report and for finished candidates. The same call resumes from there.
+        features: feature extractor of sample metrics, `NAME` or `NAME=FILE`. Defaults to the rows themselves.
+        watcher: called after every fit.
+
+    Returns:
+        The report. A candidate that fails is a row of it, with the reason.
 
     Raises:
-        GenzooError: see `genzoo.errors`; what is wrong with one candidate alone is told in its row.
+        GenzooError: see `genzoo.errors`.
     """
     common = {"split": split or {}, "training": training or {}, "seed": seed, "device": device, "precision": precision}
-    ready = prepare_comparison(
+    comparison = prepare_comparison(
         candidates,
         given_data(data, weights),
         common,
@@ -94,11 +101,11 @@ def compare(
         out=out,
         features=features,
     )
-    report = ready.run(watcher)
+    report = comparison.run(watcher)
     try:
-        return ready.keep_best(report)
+        return comparison.keep_best(report)
     finally:
-        ready.write_page()
+        comparison.write_page()
 
 
 def prepare_comparison(
@@ -114,74 +121,111 @@ def prepare_comparison(
     out: str | Path | None,
     features: str | None = None,
 ) -> Comparison:
-    """Check everything that can be wrong before anything is fitted.
+    """Check everything that can be wrong, before anything is fitted.
 
     Arguments:
-        data: what `given_data` gives.
+        wanted: candidates, as for `compare`.
+        data: as `given_data` returns it.
         common: settings that all candidates share.
 
     Raises:
         ConfigError: an unknown name or option, or a value out of range.
-        DataError: data that cannot be read or used.
+        DataError: the data cannot be read or used.
     """
+    # 1. The call itself.
     require_single_process("genzoo.compare")
     zoo = get_registry()
     by = None if by is None else current_metric(by)
     _check_numbers(folds, seeds, jobs, threads)
     _check_figure(zoo, by, folds)
+
+    # 2. The candidates, and what they share.
     dataset, source = data
+    found = _checked_candidates(zoo, wanted, {**common, "data": source})
+    shared = found[0].config  # before tuning, which depends on the model
+
+    # 3. The data, and which rows each fit uses.
     settings = None
-    found = candidates(zoo, wanted, {**common, "data": source})
-    for candidate in found:
-        refuse_without_extra(zoo.models.get(candidate.config.model))
-    config = found[0].config
-    resolve_device(config.device)  # one that does not exist is no candidate's fault
     if dataset is None:
-        settings = anchor(config.data, zoo)
+        settings = anchor(shared.data, zoo)
         dataset = open_dataset(settings, zoo)
-        found = tuple(dataclasses.replace(c, config=c.config.model_copy(update={"data": settings})) for c in found)
+        found = tuple(_with_config(one, data=settings) for one in found)
     else:
         dataset = usable(dataset, dataset.name)
-    once: dict[str, Candidate] = {}
-    for candidate in (_tuned(candidate) for candidate in found):
-        once.setdefault(candidate.config.model_dump_json(), candidate)
-    found = tuple(once.values())
-    division = SplitPlan.of(dataset, config.split, config.seed, folds)
-    looks = prepare_features(find_extractor(zoo, features, dataset.spec), dataset, config.device)
-    kept = None
-    if out is not None:
-        shared = StoreHeader(
-            data=dataset.digest(),
-            event=dataset.spec,
-            events=len(dataset),
-            test_rows=dataset.test_rows,
-            split=config.split,
-            seed=config.seed,
-            seeds=seeds,
-            folds=folds,
-            device=config.device,
-            precision=config.precision,
-            features=looks,
-        )
-        kept = ResultStore.open(Path(out), shared)
+    division = SplitPlan.of(dataset, shared.split, shared.seed, folds)
+
+    # 4. The feature extractor, whose weights may have to be downloaded or trained.
+    protocol = prepare_features(find_extractor(zoo, features, dataset.spec), dataset, shared.device)
+
+    # 5. The folder that earlier results may be in.
+    kept = None if out is None else _open_store(Path(out), dataset, shared, seeds, folds, protocol)
+
+    # 6. EM's defaults. Candidates that are equal now are fitted once.
+    found = distinct(map(_tuned, found), _settings_of_fits)
     return Comparison(found, dataset, settings, division, by, seeds, jobs, threads, kept, features)
 
 
-def _tuned(candidate: Candidate) -> Candidate:
-    """A candidate as a comparison trains it, where nobody said otherwise.
+def _checked_candidates(
+    zoo: Registry, wanted: Sequence[str | Mapping[str, Any]], common: Mapping[str, Any]
+) -> tuple[Candidate, ...]:
+    """Expand candidates, and check that their packages are installed and their device exists.
 
-    EM starts several times, as information criteria want the global maximum, computes in float64, as they are sums
-    over all events, and stops at a change that float64 resolves however many columns there are.
+    Raises:
+        ConfigError: an unknown name or option, or a value out of range.
+        PluginError: a model needs packages that are not installed.
+    """
+    found = candidates(zoo, wanted, common)
+    for candidate in found:
+        refuse_without_extra(zoo.models.get(candidate.config.model))
+    resolve_device(found[0].config.device)  # a device that does not exist is an error of the call, not of a candidate
+    return found
+
+
+def _settings_of_fits(candidate: Candidate) -> tuple[str, bool]:
+    """Return everything that the fits of a candidate depend on."""
+    # Fits for information criteria lower a tolerance only if it is the default one.
+    return candidate.config.model_dump_json(), "tol" in candidate.explicit
+
+
+def _tuned(candidate: Candidate) -> Candidate:
+    """Adapt the defaults of EM to a comparison. Settings that were given stay as they are.
+
+    EM starts several times, because information criteria need the global maximum. It computes in float64, because
+    they are sums over all rows. It stops at a tolerance that float64 resolves for any number of columns.
     """
     config = candidate.config
     if not isinstance(config.training, EMTraining):
         return candidate
     training = {"n_init": max(RESTARTS, config.training.n_init), "tol": max(TOLERANCE, config.training.tol)}
-    told = {name: value for name, value in training.items() if name not in candidate.explicit}
-    changed: dict[str, Any] = {"training": config.training.model_copy(update=told)}
-    if config.precision == "auto" and not config.device.startswith("mps"):  # on auto, EM takes no device without it
+    defaults = {name: value for name, value in training.items() if name not in candidate.explicit}
+    changed: dict[str, Any] = {"training": config.training.model_copy(update=defaults)}
+    if config.precision == "auto" and not config.device.startswith("mps"):  # it has no float64
         changed["precision"] = "fp64"
-    return dataclasses.replace(candidate, config=config.model_copy(update=changed))
+    return _with_config(candidate, **changed)
+
+
+def _with_config(candidate: Candidate, **changed: Any) -> Candidate:
+    return dataclasses.replace(candidate, config=candidate.config.model_copy(update=changed))
+
+
+def _open_store(
+    path: Path, dataset: Dataset, shared: RunConfig, seeds: int, folds: int, protocol: dict[str, Any]
+) -> ResultStore:
+    """Open the folder of results, if it belongs to this comparison."""
+    header = StoreHeader(
+        data=dataset.digest(),
+        event=dataset.spec,
+        events=len(dataset),
+        test_rows=dataset.test_rows,
+        split=shared.split,
+        seed=shared.seed,
+        seeds=seeds,
+        folds=folds,
+        device=shared.device,
+        precision=shared.precision,
+        features=protocol,
+    )
+    return ResultStore.open(path, header)
 
 
 def _check_numbers(folds: int, seeds: int, jobs: int, threads: int) -> None:
@@ -190,7 +234,8 @@ def _check_numbers(folds: int, seeds: int, jobs: int, threads: int) -> None:
             raise ConfigError(f"--{name} is {value}; give a whole number of at least {least}.")
     if threads > 1 and jobs * threads > available_cores():
         raise ConfigError(
-            f"{jobs} jobs of {threads} threads each are more than the {available_cores()} processors there are."
+            f"{jobs} jobs with {threads} threads each need more than the {available_cores()} CPU cores available. "
+            f"Lower --jobs or --threads."
         )
 
 
@@ -199,6 +244,6 @@ def _check_figure(zoo: Registry, by: str | None, folds: int) -> None:
         return
     known = [*CRITERIA, "test", "cv", *(metric.name for metric in sample_metrics(zoo))]
     if by not in known:
-        raise ConfigError(f"Candidates cannot be ranked by {by!r}. {did_you_mean(by, known)}")
+        raise ConfigError(f"Cannot rank candidates by {by!r}. {did_you_mean(by, known)}")
     if by == "cv" and not folds:
         raise ConfigError("--by cv ranks by cross-validation; give the number of folds, such as --folds 10.")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from genzoo.config.resolve import chosen_objective, layer, preset_layer, resolve
 from genzoo.config.settings import RunConfig
 from genzoo.errors import ConfigError
 from genzoo.plugins.registry import Registry
+from genzoo.reports.result import candidate_id, leaves
 from genzoo.runs.format1 import current_layers
 
 _RANGE = re.compile(r"(-?\d{1,9})\.\.(-?\d{1,9})(?:\.\.(-?\d{1,9}))?")
@@ -32,33 +33,35 @@ class Candidate:
     """One model with one set of options.
 
     Arguments:
-        id: what reports call it, such as `gmm:n_components=3,covariance_type=tied`.
+        id: its name in reports, such as `gmm:n_components=3,covariance_type=tied`.
         assigned: the options that were given, nested.
         config: everything needed to train it.
-        explicit: names of the settings of its training that were given a value.
+        explicit: names of the training settings that were given.
+        equals: ids of other candidates that were given and resolve to the same configuration. They are not fitted.
     """
 
     id: str
     assigned: Mapping[str, Any]
     config: RunConfig
     explicit: frozenset[str] = frozenset()
+    equals: tuple[str, ...] = ()
 
     def matches(self, other: Candidate) -> bool:
-        """Whether this is of the model of `other` and has the values that `other` was given."""
+        """Return whether this candidate has the model of `other`, and every value that was given for `other`."""
         mine = self.config.model_dump(mode="json")
         theirs = other.config.model_dump(mode="json")
         return mine["model"] == theirs["model"] and all(
-            _at(mine, path) == _at(theirs, path) for path, _ in _leaves(layer(other.assigned))
+            _at(mine, path) == _at(theirs, path) for path, _ in leaves(layer(other.assigned))
         )
 
 
 def expand(wanted: str | Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """The models and their given options that one argument stands for: the product of its grids.
+    """Expand one argument into models and their options: the product of its grids.
 
-    `key=a|b` tries several values, `key=1..9` whole numbers and `key=1..9..2` every second of them.
+    `key=a|b` tries several values, `key=1..9` whole numbers, and `key=1..9..2` every second one.
 
     Raises:
-        ConfigError: it is not of that form, or stands for no or too many candidates.
+        ConfigError: the argument has another form, or describes too many candidates.
 
     Examples:
         >>> expand("gmm:n_components=1..2,noise=true")
@@ -66,22 +69,22 @@ def expand(wanted: str | Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """
     if isinstance(wanted, Mapping):
         if not isinstance(wanted.get("model"), str):
-            raise ConfigError("A candidate that is a mapping names its model under 'model', and this one does not.")
+            raise ConfigError("A candidate given as a mapping needs the key 'model' with the name of a model.")
         return [(wanted["model"], {key: value for key, value in wanted.items() if key != "model"})]
     model, colon, rest = wanted.partition(":")
     if not model.strip() or (colon and not rest.strip()):
-        raise ConfigError(f"Candidate {wanted!r} is not of the form MODEL or MODEL:key=value,key=value.")
+        raise ConfigError(f"Candidate {wanted!r} must have the form MODEL or MODEL:key=value,key=value.")
     axes = [_values(wanted, part) for part in _cut(rest, ",")] if colon else []
     count = 1
     for axis in axes:
         count *= len(axis)
     if count > _MOST:
-        raise ConfigError(f"Candidate {wanted!r} stands for {count} models, more than {_MOST}. Narrow its grid.")
+        raise ConfigError(f"Candidate {wanted!r} describes {count} models, more than {_MOST}. Use a smaller grid.")
     return [(model.strip(), parse_assignments(pairs)) for pairs in itertools.product(*axes)]
 
 
 def _cut(text: str, mark: str) -> list[str]:
-    """Parts of a text between marks that stand in no brackets and no quotes."""
+    """Split a text at marks outside brackets and quotes."""
     parts, depth, quoted = [""], 0, False
     for letter in text:
         quoted ^= letter == '"'
@@ -94,10 +97,10 @@ def _cut(text: str, mark: str) -> list[str]:
 
 
 def _values(wanted: str, part: str) -> list[str]:
-    """The assignments of one axis of a grid."""
+    """Return the assignments of one axis of a grid."""
     key, found, text = part.partition("=")
     if not found or not key.strip() or not text.strip():
-        raise ConfigError(f"Candidate {wanted!r}: {part!r} is not of the form key=value, key=a|b or key=1..9.")
+        raise ConfigError(f"Candidate {wanted!r}: {part!r} must have the form key=value, key=a|b or key=1..9.")
     values: list[str] = []
     for choice in _cut(text, "|"):
         steps = _RANGE.fullmatch(choice.strip())
@@ -110,32 +113,51 @@ def _whole_numbers(wanted: str, part: str, steps: re.Match[str]) -> list[str]:
     if step < 1 or last < first:
         raise ConfigError(f"Candidate {wanted!r}: the range {part!r} does not rise. Write key=1..9 or key=1..9..2.")
     if (last - first) // step >= _MOST:
-        raise ConfigError(f"Candidate {wanted!r}: the range {part!r} stands for more than {_MOST} values.")
+        raise ConfigError(f"Candidate {wanted!r}: the range {part!r} has more than {_MOST} values.")
     return [str(value) for value in range(first, last + 1, step)]
 
 
 def candidates(
     registry: Registry, wanted: Sequence[str | Mapping[str, Any]], common: Mapping[str, Any]
 ) -> tuple[Candidate, ...]:
-    """All candidates that the arguments stand for, checked, each configuration once; one told of a default is another.
+    """Expand and check all candidates. Keep one of several with the same configuration.
+
+    A comparison tunes default settings only. An explicit value therefore makes another candidate, even if it equals
+    the default.
 
     Arguments:
-        registry: who is in the zoo.
-        wanted: what `expand` takes.
-        common: settings that all share, a layer below the candidates' own: data, split, seed, device ...
+        registry: the zoo.
+        wanted: arguments, as for `expand`.
+        common: settings that all candidates share, such as data, split, seed and device. A candidate's own options come
+            first.
 
     Raises:
         ConfigError: an unknown model or option, a value out of range, or no candidate.
     """
-    found: dict[str, Candidate] = {}
     asked = [pair for argument in wanted for pair in expand(argument)]
     settings = [_training_class(registry, model, common, assigned) for model, assigned in asked]
-    for (model, assigned), own in zip(asked, settings, strict=True):
-        candidate = _candidate(registry, model, assigned, _shared(registry, model, common, own, settings))
-        found.setdefault(f"{candidate.config.model_dump_json()} {sorted(candidate.explicit)}", candidate)
+    found = distinct(
+        (
+            _candidate(registry, model, assigned, _shared(registry, model, common, own, settings))
+            for (model, assigned), own in zip(asked, settings, strict=True)
+        ),
+        lambda candidate: (candidate.config.model_dump_json(), candidate.explicit),
+    )
     if not found:
         raise ConfigError("There is nothing to compare. Name a model, such as: genzoo compare gmm:n_components=1..9.")
-    return tuple(found.values())
+    return found
+
+
+def distinct(wanted: Iterable[Candidate], key: Callable[[Candidate], Hashable]) -> tuple[Candidate, ...]:
+    """Return the first candidate of each key, with the ids of the others in `equals`."""
+    groups: dict[Hashable, list[Candidate]] = {}
+    for candidate in wanted:
+        groups.setdefault(key(candidate), []).append(candidate)
+    found = []
+    for first, *others in groups.values():
+        ids = dict.fromkeys((*first.equals, *(name for other in others for name in (other.id, *other.equals))))
+        found.append(dataclasses.replace(first, equals=tuple(name for name in ids if name != first.id)))
+    return tuple(found)
 
 
 def _training_class(
@@ -143,7 +165,7 @@ def _training_class(
 ) -> type[BaseModel]:
     entry, own = registry.models.get(model), layer(assigned)
     if not isinstance(common.get("training", {}), Mapping):
-        raise ConfigError(f"training is a group of settings, and it was given as {common['training']!r}.")
+        raise ConfigError(f"training must be a mapping of settings, not {common['training']!r}.")
     preset = preset_layer(entry, own.get("preset", common.get("preset")))
     return training_class(*chosen_objective(registry, entry, preset, common, own))
 
@@ -155,9 +177,9 @@ def _shared(
     own: type[BaseModel],
     all_of_them: Sequence[type[BaseModel]],
 ) -> Mapping[str, Any]:
-    """The common settings without those of a training that only other candidates have.
+    """Return the common settings without training settings that only other candidates have.
 
-    A setting that no candidate has stays, for `resolve_config` to refuse it.
+    A setting that no candidate has is kept, so that `resolve_config` reports it.
     """
     (current,) = current_layers(registry, model, common)
     foreign = {name for settings in all_of_them for name in settings.model_fields} - set(own.model_fields)
@@ -169,21 +191,20 @@ def _candidate(registry: Registry, model: str, assigned: dict[str, Any], common:
     (sections,) = current_layers(registry, model, layer(assigned))
     if strange := sorted(set(sections) - _SECTIONS):
         raise ConfigError(
-            f"Candidate {model!r} sets {strange[0]!r}, which all candidates share. Set it for all of them."
+            f"Candidate {model!r} sets {strange[0]!r}, which all candidates share. Set it once for all candidates."
         )
     config = resolve_config(registry, model, common, sections)
     if config.training.callbacks:
-        raise ConfigError(f"Candidate {model!r} asks for callbacks, which need a run directory; a comparison has none.")
+        raise ConfigError(f"Candidate {model!r} sets callbacks. They need a run directory, which a comparison lacks.")
     name = registry.models.get(model).spec.name
     shown = name if name in registry.models.names() else config.model
     assigned = _assigned(sections)
-    pairs = ",".join(f"{_key(path)}={_text(value)}" for path, value in _leaves(assigned))
     explicit = frozenset({**common.get("training", {}), **sections.get("training", {})})
-    return Candidate(f"{shown}:{pairs}" if pairs else shown, assigned, config, explicit)
+    return Candidate(candidate_id(shown, assigned), assigned, config, explicit)
 
 
 def _assigned(sections: Mapping[str, Any]) -> dict[str, Any]:
-    """Sections of settings as they would be typed: options of the model, and of the objective, without their prefix."""
+    """Return sections of settings as a user types them: options without a prefix, and options of the objective."""
     found = {**sections.get("options", {}), **{key: value for key, value in sections.items() if key != "options"}}
     if "objective" in found:
         named = {"name": found["objective"]["name"]} if "name" in found["objective"] else {}
@@ -191,24 +212,7 @@ def _assigned(sections: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _leaves(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, (*path, str(key)))
-        else:
-            yield (*path, str(key)), value
-
-
 def _at(tree: Any, path: tuple[str, ...]) -> Any:
     for name in path:
         tree = tree.get(name) if isinstance(tree, Mapping) else None
     return tree
-
-
-def _key(path: tuple[str, ...]) -> str:
-    """A path as it is typed."""
-    return "objective" if path == ("objective", "name") else ".".join(path)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)

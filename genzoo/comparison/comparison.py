@@ -1,9 +1,10 @@
-"""Fit every candidate on the same rows and seeds, and train the best one again."""
+"""Run a comparison: fit every candidate on the same rows and seeds, and train the best one again as a run."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -17,12 +18,13 @@ from genzoo.comparison.aggregate import CandidateResult, Evidence, aggregate_res
 from genzoo.comparison.candidate import Candidate
 from genzoo.comparison.fit import FitJob, FitResult
 from genzoo.comparison.ranking import Ranking, default_figure, rank
+from genzoo.comparison.signals import explained
 from genzoo.comparison.splits import SplitPlan, split_settings
 from genzoo.comparison.store import ResultStore
 from genzoo.comparison.workers import run_fit_jobs, with_threads
 from genzoo.config.settings import DataSettings, EMTraining, RunConfig
 from genzoo.data.dataset import Dataset
-from genzoo.errors import DivergenceError, GenzooError, Interrupted
+from genzoo.errors import DivergenceError, GenzooError
 from genzoo.metrics.information_criteria import CRITERIA
 from genzoo.metrics.metric import Score
 from genzoo.metrics.protocol import measured_otherwise, same_protocol
@@ -41,17 +43,18 @@ from genzoo.training.setup import build_setup
 
 
 def train_best(path: Path, fit: RunConfig, dataset: Dataset, division: SplitPlan, *, everything: bool) -> None:
-    """Train a run again as a comparison fitted it under its first seed, unless it is there already.
+    """Train a run with the first seed as the comparison fitted it, unless the run exists already.
 
-    Of cross-validation and of several seeds there are many fits, of which this is none, or the first.
+    Cross-validation and repeated seeds make many fits. The run equals none of the folds, and the first of the seeds.
 
     Arguments:
-        path: of the run.
-        fit: how it was fitted.
-        everything: whether to all rows, or to those before the test rows.
+        path: run directory.
+        fit: settings of the fit.
+        division: which rows the comparison used.
+        everything: train on all rows, not only on the rows before the test set.
 
     Raises:
-        DivergenceError, Interrupted: as of any training; nothing is left at `path`.
+        DivergenceError, Interrupted: as for any training. Nothing is left at `path`.
         GenzooError: the disk is full or read-only.
     """
     watched = selects(fit.training)
@@ -67,7 +70,7 @@ def train_best(path: Path, fit: RunConfig, dataset: Dataset, division: SplitPlan
         run_training(prepared, start_run(prepared, temporary))
         put_in_place(temporary, path)
     except OSError as error:
-        raise GenzooError(f"{path} could not be written: {error.strerror}.") from error
+        raise GenzooError(f"Cannot write {path}: {error.strerror}.") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -77,29 +80,31 @@ def _is_of(run: Run, config: RunConfig) -> bool:
 
 
 TOLERANCE_OF_SUM = 0.01
-"""Change of EM's summed log-likelihood, nats, at which a fit for information criteria has converged."""
+"""Change of EM's summed log-likelihood, in nats, at which a fit for information criteria counts as converged."""
 
 
 _LEAST_TOLERANCE = 1e-12
 
 
 Watcher = Callable[[int, int, str], None]
-"""Sees every finished fit: how many are done, of how many, and whose it was."""
+"""Called after every fit with the number of finished fits, the number of all fits, and the candidate's id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A comparison that is ready to begin: everything is checked, nothing fitted.
+    """A checked comparison, ready to run.
 
     Arguments:
-        candidates: who takes part.
-        dataset, settings: the data, and the settings that any process can open them from, if there are any.
-        division: which rows each fit sees.
-        by: the figure to rank by, or `None` for the default.
-        seeds: how many seeds held-out fits are repeated under.
-        jobs, threads: fits at a time, and the threads of each.
-        kept: the folder of finished candidates, if one was asked for.
-        features: the extractor that metrics of samples use, `NAME` or `NAME=FILE`.
+        candidates: the candidates.
+        dataset: the data.
+        settings: settings that any process can open the data from; `None` if they exist in memory only.
+        division: which rows each fit uses.
+        by: figure to rank by, or `None` for the default.
+        seeds: number of seeds of the held-out fits.
+        jobs: number of fits at a time.
+        threads: CPU threads of each fit.
+        kept: folder of finished candidates, or `None`.
+        features: feature extractor of sample metrics, `NAME` or `NAME=FILE`.
     """
 
     candidates: tuple[Candidate, ...]
@@ -114,40 +119,39 @@ class Comparison:
     features: str | None = None
 
     def candidate(self, name: str | None) -> Candidate | None:
-        """The candidate of an id."""
+        """Return the candidate with this id, or `None`."""
         return next((candidate for candidate in self.candidates if candidate.id == name), None)
 
     def run(self, watcher: Watcher | None = None) -> Report:
-        """Fit what is not kept already, rank all, and write the report where results are kept.
+        """Fit the candidates that are not stored yet, rank all, and write the report if there is a folder.
 
         Raises:
-            Interrupted: by the user; finished candidates are kept.
+            Interrupted: the user interrupted it. Finished candidates are stored.
             ArtifactError: another process works in the folder.
-            GenzooError: a process died, or the disk is full; so they are.
+            GenzooError: a worker process died, or the disk is full. Finished candidates are stored.
         """
         with contextlib.nullcontext() if self.kept is None else self.kept.locked():
             return self._run(watcher)
 
     def _run(self, watcher: Watcher | None) -> Report:
         found = {} if self.kept is None else self._found(self.kept)
-        try:
+        with contextlib.nullcontext() if self.kept is None else explained(functools.partial(self._progress, found)):
             self._fit(found, watcher)
-        except KeyboardInterrupt:
-            if self.kept is None:
-                raise
-            raise Interrupted(
-                f"Interrupted. {len(found)} of {len(self.candidates)} candidates are kept in {self.kept.path}; the "
-                f"same command goes on with the others.",
-                130,
-            ) from None
         report = self._report([found[candidate.id] for candidate in self.candidates])
         if self.kept is not None:
             write_report(self.kept.path, report)
             write_page_samples(self.kept.path, self._shown(found))
         return report
 
+    def _progress(self, found: Mapping[str, CandidateResult]) -> str:
+        assert self.kept is not None
+        return (
+            f"Interrupted. {len(found)} of {len(self.candidates)} candidates are kept in {self.kept.path}. Run the "
+            f"same command to continue with the others."
+        )
+
     def write_page(self) -> None:
-        """Write the page of the report where results are kept.
+        """Write the report as an HTML page, if there is a folder.
 
         Raises:
             GenzooError: the disk is full or read-only.
@@ -156,35 +160,34 @@ class Comparison:
             write_page(self.kept.path / "report.html", comparison_page(self.kept.path))
 
     def _shown(self, found: Mapping[str, CandidateResult]) -> PageSamples:
-        """Real events, those of the test if there are any, and the samples of all candidates."""
+        """Return real rows (test rows if there are any) and the samples of all candidates."""
         rows = self.division.test_rows if len(self.division.test_rows) else self.division.rows
         real = np.asarray(self.dataset.events[evenly(rows, how_many(self.dataset.spec))])
         samples = {name: result.samples for name, result in found.items() if result.samples is not None}
         return PageSamples(self.dataset.spec, real, samples)
 
     def keep_best(self, report: Report) -> Report:
-        """Train the best candidate into a run where results are kept; returns the report that names the run.
+        """Train the best candidate as a run in the folder, and return the report with the path of the run.
 
         Raises:
-            Interrupted: by the user; the report is kept as it was.
-            GenzooError: training failed, or the disk is full; so it is.
+            Interrupted: the user interrupted it. The report is stored.
+            GenzooError: training failed, or the disk is full. The report is stored.
         """
         best = self.candidate(report.best)
         if self.kept is None or best is None:
             return report
         path = self.kept.path / "best"
-        what = f"run of the best candidate, {best.id}, was trained into {self.kept.path}"
-        try:
-            fit = self._for_criteria(best) if report.by in CRITERIA else best.config
-            with self.kept.locked(), with_threads(self.threads):
-                train_best(path, fit, self.dataset, self.division, everything=report.by in (*CRITERIA, "cv"))
-        except (KeyboardInterrupt, Interrupted) as stop:
-            code = stop.exit_code if isinstance(stop, Interrupted) else 130
-            raise Interrupted(
-                f"Interrupted while the {what}. The report is there; the same command goes on.", code
-            ) from None
-        except DivergenceError as error:  # whose folder of checkpoints is not kept
-            raise DivergenceError(f"{error.__cause__ or error} This was as the {what}; the report is there.") from error
+        what = f"training the best candidate, {best.id}, in {self.kept.path}"
+        fit = self._for_criteria(best) if report.by in CRITERIA else best.config
+        everything = report.by in (*CRITERIA, "cv")
+        with explained(lambda: f"Interrupted while {what}. The report is kept. Run the same command to continue."):
+            try:
+                with self.kept.locked(), with_threads(self.threads):
+                    train_best(path, fit, self.dataset, self.division, everything=everything)
+            except DivergenceError as error:
+                # The error itself names a folder of checkpoints, which is deleted here. Its cause does not.
+                message = f"{error.__cause__ or error} This happened while {what}. The report is kept."
+                raise DivergenceError(message) from error
         rows = [dataclasses.replace(row, run=str(path)) if row.id == best.id else row for row in report.rows]
         report = dataclasses.replace(report, rows=tuple(rows))
         write_report(self.kept.path, report)
@@ -195,7 +198,7 @@ class Comparison:
         return {name: result for name, result in known.items() if result is not None}
 
     def _fit(self, found: dict[str, CandidateResult], watcher: Watcher | None) -> None:
-        """Make the fits of candidates that are not in `found`, and put those in."""
+        """Fit the candidates that are not in `found`, and add their results to it."""
         evidence = Evidence.of(self.dataset, self.division)
         trials = [t for i, c in enumerate(self.candidates) if c.id not in found for t in self._trials(i, c)]
         waiting = {
@@ -218,7 +221,7 @@ class Comparison:
                 found[candidate.id] = result
 
     def _trials(self, number: int, candidate: Candidate) -> list[FitJob]:
-        """All fits of one candidate."""
+        """Return all fits of one candidate."""
         fold = self.division.fold
         folds = 0 if fold is None else int(fold.max()) + 1
         trials = [FitJob(number, self._for_criteria(candidate), "criteria")]
@@ -228,10 +231,10 @@ class Comparison:
         return trials
 
     def _for_criteria(self, candidate: Candidate) -> RunConfig:
-        """How a candidate is fitted for information criteria, which are sums over all events.
+        """Return the settings of the fit for information criteria, which EM runs to a smaller tolerance.
 
-        What is left of the sum when EM stops at some change per event grows with the events. In float32 sums are not
-        known any better.
+        Criteria are sums over all rows. When EM stops at some change per row, the error of the sum grows with the
+        number of rows, so the tolerance is divided by it. In float32 that would be below the rounding error.
         """
         config = candidate.config
         training = config.training
@@ -246,20 +249,30 @@ class Comparison:
         if self.by is not None:
             same_protocol(_scores(results, self.by))
         results = _measured_alike(results)
-        by, note = self.by, f"Ranked by {self.by}, as asked."
+        by, note = self.by, f"Ranked by {self.by}."
         if by is None:
             by, note = default_figure(results, folds=self.division.fold is not None)
         ranking: Ranking = rank(results, by, Evidence.of(self.dataset, self.division))
-        notes = (note, *ranking.notes, self._about_rows())
+        notes = (note, *ranking.notes, *self._about_equals(), self._about_rows())
         return Report(self._about_data(), by, ranking.best, ranking.simplest, ranking.rows, notes, ranking.conflict)
+
+    def _about_equals(self) -> list[str]:
+        """Return a sentence for each candidate that was given in several ways and fitted once."""
+        return [
+            f"{' and '.join((one.id, *one.equals))} have the same settings: fitted once, as {one.id}."
+            for one in self.candidates
+            if one.equals
+        ]
 
     def _about_rows(self) -> str:
         split = self.division.split(everything=False, watched=False)
-        text = f"Information criteria are of fits to all {len(self.division.rows)} rows"
-        text += f"; train and test of fits to {len(split.train)} rows, judged on {len(split.test)} others"
+        text = f"Information criteria come from fits to all {len(self.division.rows)} rows. "
+        columns = "train and test" if self.division.fold is None else "train, test and cv"
+        text += f"The columns {columns} are mean log-likelihoods in nats per row; higher is better. "
+        text += f"Fits for train and test use {len(split.train)} rows, and are tested on {len(split.test)} others."
         if self.seeds > 1:
-            text += f", the mean of {self.seeds} seeds (metrics of samples: the first)"
-        return text + "."
+            text += f" They are means over {self.seeds} seeds. Metrics of samples use the first seed."
+        return text
 
     def _about_data(self) -> dict[str, Any]:
         fold, seed = self.division.fold, self.division.seed
@@ -277,12 +290,12 @@ class Comparison:
 
 
 def _scores(results: Sequence[CandidateResult], metric: str) -> dict[str, Score]:
-    """Of the candidates that have one, by id."""
+    """Return the scores of one metric, by the id of each candidate that has one."""
     return {result.row.id: result.row.metrics[metric] for result in results if metric in result.row.metrics}
 
 
 def _measured_alike(results: Sequence[CandidateResult]) -> list[CandidateResult]:
-    """Results without the scores that were measured otherwise than most of their metric."""
+    """Remove scores with another protocol than most candidates have for that metric, and note why."""
     lost: dict[str, dict[str, str]] = defaultdict(dict)
     for metric in dict.fromkeys(name for result in results for name in result.row.metrics):
         for owner, reason in measured_otherwise(_scores(results, metric)).items():

@@ -1,4 +1,4 @@
-"""One fit of a comparison and the figures taken from it."""
+"""Run one fit of a comparison, and compute its figures."""
 
 from __future__ import annotations
 
@@ -43,20 +43,21 @@ Purpose = Literal["criteria", "held-out", "fold"]
 
 
 MOST_EVENTS = 2_000
-"""Real events that metrics of samples are computed from, and as many samples: candidates may be many."""
+"""Largest number of real rows for sample metrics, and of samples. It is small because candidates can be many."""
 
 
 @dataclass(frozen=True, slots=True)
 class FitJob:
-    """One fit to be made.
+    """One fit to run.
 
     Arguments:
         candidate: number of the candidate.
-        config: of the candidate.
-        purpose: information criteria of all rows, held-out figures, or one fold of cross-validation.
+        config: its settings.
+        purpose: `criteria` (information criteria from all rows), `held-out` (test figures) or `fold` (one fold of
+            cross-validation).
         fold: number of the fold.
-        repeat: number of the seed, from 0, of fits that are repeated.
-        features: name of the extractor that metrics of samples use; that of events as they are without one.
+        repeat: number of the repetition, from 0. Each uses the next seed.
+        features: feature extractor of sample metrics, `NAME` or `NAME=FILE`. Defaults to rows as they are.
     """
 
     candidate: int
@@ -67,10 +68,10 @@ class FitJob:
     features: str | None = None
 
     def spares(self, other: FitJob) -> bool:
-        """Whether, once this fit has failed, nothing is left that `other` could tell of their candidate.
+        """Return whether a failure of this fit makes `other` useless.
 
-        Without a fit to all rows nothing is told; without every held-out fit neither their figures nor those of
-        cross-validation; without every fold no cross-validation.
+        A candidate whose fit to all rows failed has no figure at all. Without a held-out fit it has neither test
+        figures nor cross-validation, and without one fold no cross-validation.
         """
         order = ("criteria", "held-out", "fold")
         return self.candidate == other.candidate and order.index(self.purpose) <= order.index(other.purpose)
@@ -78,24 +79,25 @@ class FitJob:
 
 @dataclass(frozen=True, slots=True)
 class FitResult:
-    """What one fit gave.
+    """The figures of one fit.
 
     Arguments:
         trial: the fit.
-        seconds: of training and judging.
-        kind: of its log-likelihoods: `exact`, `lower bound (N draws)` or `none`.
-        measure: what they measure; `None` where there are none.
-        dimensions: numbers in an event of images whose probability mass they are; `None` of all others.
-        degrees_of_freedom: of the fitted model.
-        criteria: of a fit for that purpose.
-        resolution: nats per event below which the log-likelihood is a matter of when EM stopped; 0 of other fits.
-        train: mean log-likelihood of the training rows, nats per event.
-        scores: log-likelihoods of the test rows.
-        metrics: by name, of samples beside the test rows.
-        samples: a few, to be shown; `None` where they are not finite.
-        reasons: why other figures are missing.
-        failure: why there is nothing at all.
-        exit_code: what the failure means for a command line.
+        seconds: duration of training and evaluation.
+        kind: kind of its log-likelihoods: `exact`, `lower bound (N draws)` or `none`.
+        measure: what they measure, such as `density`; `None` if there are none.
+        dimensions: numbers per image, if the log-likelihood is a probability mass of images; otherwise `None`.
+        degrees_of_freedom: free parameters of the fitted model, if they are defined.
+        criteria: information criteria, from a fit for that purpose.
+        resolution: smallest meaningful difference of log-likelihoods, nats per row. Smaller ones depend on when EM
+            stopped. 0 for models that EM does not train.
+        train: mean log-likelihood of the training rows, nats per row.
+        scores: log-likelihoods of the test rows, `(N,)`.
+        metrics: scores of sample metrics, by name.
+        samples: a few samples for the report, `(M, *event)`; `None` if any is not finite.
+        reasons: why other figures are missing, by name.
+        failure: error message, if the fit failed.
+        exit_code: exit code for the failure on a command line.
     """
 
     trial: FitJob
@@ -116,7 +118,7 @@ class FitResult:
 
 
 def run_fit_job(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult:
-    """Make one fit; whatever goes wrong in it is its outcome."""
+    """Run one fit. An error becomes a result with a `failure`."""
     begun = time.perf_counter()
     try:
         with blame(f"Model {trial.config.model!r}"):
@@ -128,7 +130,7 @@ def run_fit_job(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResu
 
 
 def _criteria(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult:
-    """Fit all rows, if the model is one that has information criteria."""
+    """Fit all rows, if the model can have information criteria."""
     begun = time.perf_counter()
     reason = _without_criteria(trial.config, dataset)
     if reason is not None:
@@ -152,7 +154,7 @@ def _criteria(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
 
 
 def _without_criteria(config: RunConfig, dataset: Dataset) -> str | None:
-    """Why a model has no information criteria, as far as that is known before it is built."""
+    """Return why a model has no information criteria, as far as its spec and the data show; otherwise `None`."""
     zoo = get_registry()
     model = zoo.models.get(config.model)
     if "likelihood" not in model.spec.capabilities:
@@ -166,16 +168,16 @@ def _without_criteria(config: RunConfig, dataset: Dataset) -> str | None:
 
 
 def _without_criteria_once_built(prepared: TrainingSetup) -> str | None:
-    """Why a model that is built has no information criteria on these data."""
+    """Return why a model, once built, has no information criteria for these data; otherwise `None`."""
     if prepared.dequantizer is not None:
-        return "the data lie on a grid, where a density only bounds the likelihood"
+        return "the data lie on a grid, where the model's density only bounds the likelihood"
     if degrees_of_freedom(prepared.engine.trained) is None:
-        return "degrees of freedom are not defined for it"
+        return "its degrees of freedom are not defined"
     return None
 
 
 def _judge_fit(prepared: TrainingSetup, fitted: TrainedModel, dataset: Dataset, rows: Rows) -> Criteria:
-    """The criteria of a fit to `rows`."""
+    """Compute the information criteria of a fit to `rows`."""
     engine = prepared.engine
     assert isinstance(engine, EMEngine)
     assert engine.kept is not None
@@ -187,7 +189,7 @@ def _judge_fit(prepared: TrainingSetup, fitted: TrainedModel, dataset: Dataset, 
     assert degrees is not None
     weights = np.ones(len(rows)) if dataset.weights is None else dataset.weights[rows]
     total = float(log_likelihoods(fitted, dataset, rows, prepared.config.seed) @ weights)
-    assigned = None
+    assigned = None  # of ICL (Biernacki, Celeux and Govaert, 2000): log-posterior of each row's likeliest component
     if isinstance(fitted.generator, Components):
         surest = [fitted.log_posterior(block).max(axis=1) for block in dataset.blocks(rows)]
         assigned = float(np.concatenate(surest).astype(np.float64) @ weights)
@@ -195,13 +197,17 @@ def _judge_fit(prepared: TrainingSetup, fitted: TrainedModel, dataset: Dataset, 
 
 
 def _resolution(prepared: TrainingSetup) -> float:
-    """EM's last change is a small part of what is left where it converges slowly."""
+    """Return the smallest meaningful difference of log-likelihoods, nats per row.
+
+    EM stops when one pass changes the mean by less than `tol`. If it converges slowly, the distance to the maximum is a
+    multiple of that last change. Ten times `tol` is a cautious value.
+    """
     training = prepared.config.training
     return 10 * training.tol if isinstance(training, EMTraining) else 0.0
 
 
 def _held_out(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult:
-    """Fit the training rows, and judge the model by the test rows."""
+    """Fit the training rows, and evaluate the model on the test rows."""
     begun = time.perf_counter()
     split = division.split(everything=False, watched=selects(trial.config.training))
     prepared = _prepare(trial, dataset, split)
@@ -241,9 +247,10 @@ def _held_out(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
 def _sample_metrics(
     fitted: TrainedModel, dataset: Dataset, division: SplitPlan, trial: FitJob
 ) -> tuple[Mapping[str, Score], Mapping[str, str]]:
-    """Metrics of samples beside the test rows, and why others are missing.
+    """Compare samples with the test rows; return the scores, and why others are missing.
 
-    Copies are looked for among the rows that every candidate is trained on, with validation rows or without.
+    Memorization is measured on the rows that every candidate trains on. Candidates with and without validation rows are
+    then comparable.
     """
     common = division.split(everything=False, watched=True)
     zoo, config = get_registry(), trial.config
@@ -263,7 +270,9 @@ def _sample_metrics(
 
 
 def prepare_features(chosen: Chosen, dataset: Dataset, device: str) -> dict[str, Any]:
-    """What metrics of samples look at, for a protocol; weights that they need are made now, or refused.
+    """Build the feature extractor of sample metrics once, and return its protocol.
+
+    This happens before any fit. Weights that cannot be loaded are an error of the call, and not of one candidate.
 
     Raises:
         GenzooError: the extractor cannot be built.
@@ -275,7 +284,7 @@ def prepare_features(chosen: Chosen, dataset: Dataset, device: str) -> dict[str,
 
 
 def sample_metrics(zoo: Registry) -> tuple[Metric, ...]:
-    """Those that a comparison computes; likelihoods have columns of their own."""
+    """Return the metrics that a comparison computes from samples. Likelihoods have their own columns."""
     return tuple(metric for metric in find_metrics(zoo) if "likelihood" not in metric.needs)
 
 
@@ -284,7 +293,7 @@ def _finite(samples: Array) -> Array | None:
 
 
 def _fold(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult:
-    """Fit all rows but one fold, and score that fold."""
+    """Fit all rows except one fold, and compute the log-likelihoods of that fold."""
     begun = time.perf_counter()
     split = division.without(trial.fold, watched=selects(trial.config.training))
     fitted = train_in_memory(_prepare(trial, dataset, split))

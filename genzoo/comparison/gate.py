@@ -1,4 +1,7 @@
-"""What a report has to show for a command to succeed: `bic<2400`, or that a certain model won."""
+"""Check a report against requirements: bounds such as `bic<2400`, or which model must be best.
+
+`genzoo compare --gate` and `--expect` use it, so that a CI job fails if a model gets worse.
+"""
 
 from __future__ import annotations
 
@@ -37,10 +40,10 @@ class Gate:
 
     @staticmethod
     def parse(text: str, metrics: Iterable[str]) -> Gate:
-        """The gate that `text` describes.
+        """Parse a bound such as `bic<2400`.
 
         Raises:
-            ConfigError: it is of another form, or there is no such figure.
+            ConfigError: `text` has another form, or names an unknown figure.
 
         Examples:
             >>> Gate.parse("bic < 2400", [])
@@ -53,11 +56,11 @@ class Gate:
         figure = current_metric(figure)
         known = [*FIGURES, *metrics]
         if figure not in known:
-            raise ConfigError(f"Gate {text!r} asks for a figure {figure!r}. {did_you_mean(figure, known)}")
+            raise ConfigError(f"Gate {text!r} names an unknown figure {figure!r}. {did_you_mean(figure, known)}")
         return Gate(f"{figure}{sign}{number}", figure, sign, float(number))
 
     def complaint(self, report: Report) -> str | None:
-        """What of the report does not hold it, or `None`."""
+        """Return why the best candidate is not within the bound, or `None` if it is."""
         if report.best is None:
             return f"{self.text}: no candidate could be ranked"
         best = report[report.best]
@@ -68,42 +71,46 @@ class Gate:
 
 
 def parse_gates(texts: Iterable[str], registry: Registry) -> tuple[Gate, ...]:
-    """All gates, checked against the figures and metrics that there are.
+    """Parse all bounds, and check their names against the known figures and metrics.
 
     Raises:
-        ConfigError: as `Gate.parse`.
+        ConfigError: as for `Gate.parse`.
     """
     return tuple(Gate.parse(text, registry.metrics.names()) for text in texts)
 
 
 def parse_expected(text: str, registry: Registry, common: Mapping[str, Any]) -> tuple[Candidate, ...]:
-    """The candidates of which one is to be best.
+    """Return the candidates that may be best.
 
     Arguments:
         common: settings that all candidates share.
 
     Raises:
-        ConfigError: an unknown model or option, or a preset, which is no option that a candidate could be told by.
+        ConfigError: an unknown model or option, or a preset. A preset only sets other options, so it does not identify
+            a candidate.
     """
     expected = candidates(registry, [text], common)
     for candidate in expected:
         if "preset" in layer(candidate.assigned):
-            raise ConfigError(f"{candidate.id!r} names a preset; to expect a model, name the options that it sets.")
+            raise ConfigError(f"{candidate.id!r} names a preset. Name the options that the preset sets instead.")
     return expected
 
 
 def check(report: Report, gates: Sequence[Gate], best: Candidate | None, expected: Sequence[Candidate]) -> None:
-    """Refuse a report that does not show what it should.
+    """Check a report against bounds and expected winners.
 
     Arguments:
-        gates: all must hold for the best candidate.
-        best: the best candidate, if any was ranked.
-        expected: it must match one of them, where there are any.
+        gates: bounds on the figures of the best candidate. All must hold.
+        best: the best candidate, or `None` if none could be ranked.
+        expected: the best candidate must match one of these. Not checked if empty.
 
     Raises:
-        CheckError: a gate does not hold, or another candidate is best.
+        CheckError: a bound does not hold, or another candidate is best. The message lists everything that failed.
     """
+    # All complaints are gathered first: a CI log should show every bound that failed, not only the first one.
     complaints = [text for gate in gates if (text := gate.complaint(report)) is not None]
+    # A candidate matches if it has the values that were written down. Options left out may have any value, so
+    # `--expect gmm` accepts every mixture.
     if expected and not (best is not None and any(best.matches(candidate) for candidate in expected)):
         wanted = " or ".join(candidate.id for candidate in expected)
         complaints.append(f"{wanted} was expected to be best by {report.by}, and {report.best or 'none'} is")

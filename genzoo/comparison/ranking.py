@@ -1,4 +1,8 @@
-"""Rank candidates and give each a verdict against the best."""
+"""Rank candidates, and give each a verdict relative to the best.
+
+A verdict comes from the paired difference of held-out log-likelihoods, because information criteria have no standard
+error. A candidate is "worse" only if the 95 % interval of its difference from the best excludes 0.
+"""
 
 from __future__ import annotations
 
@@ -15,23 +19,26 @@ from genzoo.metrics.statistics import Estimate, chance_of_a_false_difference
 from genzoo.reports.result import Difference, Row
 
 LIKELIHOOD_FIGURES = (*CRITERIA, "test", "cv")
-"""Figures that only models of one measure can be ranked by."""
+"""Figures that are comparable only among likelihoods of the same measure, such as two densities."""
 
 
 _CLOSE = 2.0
-"""Difference of information criteria that says nothing, where there are no held-out events to ask. Raftery (1995) gives
-it for BIC; the other criteria have no such scale, and are held to the same."""
+"""Smallest difference of information criteria that makes a candidate "worse" if there are no held-out rows.
+
+Raftery ("Bayesian Model Selection in Social Research", 1995) calls a BIC difference below 2 "not worth more than a bare
+mention". The other criteria have no such scale, and use the same value.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Rows with verdicts, in the order of their rank, and what they say together.
+    """Rows in the order of their rank, with verdicts.
 
     Arguments:
-        rows: ranked ones first, failed ones last.
+        rows: ranked candidates first, failed ones last.
         best, simplest: ids, as in a `Report`.
         notes: sentences about the ranking.
-        conflict: why not all were ranked.
+        conflict: why some candidates are not ranked, or `None`.
     """
 
     rows: tuple[Row, ...]
@@ -42,7 +49,7 @@ class Ranking:
 
 
 def default_figure(results: Sequence[CandidateResult], *, folds: bool) -> tuple[str, str]:
-    """The figure to rank by where none was asked for, and why."""
+    """Choose the figure to rank by, and return it with a sentence that says why."""
     rows = [result.row for result in results if result.row.status == "ok"]
     known = [row for row in rows if row.log_likelihood.kind != "none"]
     if not rows:
@@ -50,20 +57,21 @@ def default_figure(results: Sequence[CandidateResult], *, folds: bool) -> tuple[
     if not known:
         return "coverage", "Ranked by coverage: no candidate has a likelihood."
     judged = {row.model for row in known if row.bic is not None}
-    without = next((row for row in known if row.model not in judged), None)  # one bad fit does not decide for all
+    # A model counts as having BIC if any of its candidates has it: one fit that did not converge changes nothing.
+    without = next((row for row in known if row.model not in judged), None)
     if without is None:
         return "bic", "Ranked by bic, which every model with a likelihood has; lower is better."
     figure = "cv" if folds else "test"
-    return figure, f"Ranked by {figure}, not by bic, which {without.id} lacks: {without.reasons['bic']}."
+    return figure, f"Ranked by {figure}, because {without.id} has no bic: {without.reasons['bic']}."
 
 
 def rank(results: Sequence[CandidateResult], by: str, evidence: Evidence) -> Ranking:
-    """Rank candidates by a figure, and hold each against the best.
+    """Rank candidates by a figure, and compare each with the best.
 
     Arguments:
-        results: of all candidates, in the order they were named.
+        results: results of all candidates, in the order they were named.
         by: `bic | aic | aicc | icl | test | cv` or the name of a metric.
-        evidence: weights and folds of the held-out events.
+        evidence: weights and folds of the held-out rows.
     """
     alike, conflict = _of_one_measure(results, by)
     together = {result.row.id for result in alike}
@@ -94,7 +102,7 @@ def rank(results: Sequence[CandidateResult], by: str, evidence: Evidence) -> Ran
 
 
 def _of_one_measure(results: Sequence[CandidateResult], by: str) -> tuple[list[CandidateResult], str | None]:
-    """The candidates that can be ranked together, and a sentence where others cannot."""
+    """Return the candidates that can be ranked together, and a sentence if others cannot."""
     whole = [result for result in results if result.row.status == "ok"]
     known = [result for result in whole if result.row.log_likelihood.measure is not None]
     counted = Counter(result.row.log_likelihood.measure for result in known)
@@ -105,15 +113,15 @@ def _of_one_measure(results: Sequence[CandidateResult], by: str) -> tuple[list[C
     parts = []
     for measure in counted:
         names = [result.row.id for result in known if result.row.log_likelihood.measure == measure]
-        parts.append(f"{', '.join(names)} the {measure}")
+        parts.append(f"{measure} for {', '.join(names)}")
     return alike, (
-        f"Log-likelihoods of different measures cannot be ranked together: {'; '.join(parts)}. Compare candidates of "
-        f"one measure, or by a metric of samples (--by coverage)."
+        f"Log-likelihoods of different measures cannot be ranked together: {'; '.join(parts)}. Compare candidates with "
+        f"the same measure, or rank by a metric of samples (--by coverage)."
     )
 
 
 def _order(row: Row, by: str) -> tuple[float, float]:
-    """Sorts the best first; of equals the one with fewer parameters."""
+    """Return a sort key that puts the best first, and among equals the one with fewer parameters."""
     value = row.figure(by)
     assert value is not None
     score = row.metrics.get(by)
@@ -122,10 +130,12 @@ def _order(row: Row, by: str) -> tuple[float, float]:
 
 
 def _best(ordered: Sequence[CandidateResult], by: str, evidence: Evidence) -> CandidateResult:
-    """The first; but a lower bound beats an exact value only where it lies significantly above it."""
+    """Return the first candidate. A lower bound comes before an exact value only if it is significantly above it."""
     exact = next((result for result in ordered if result.row.log_likelihood.exact), None)
     if by not in ("test", "cv") or exact is None:
         return ordered[0]
+    # A bound above an exact value can win: the model's true value is even higher. A bound below it shows nothing:
+    # the true value may be anywhere above the bound.
     for result in ordered:
         if result is exact:
             break
@@ -136,9 +146,10 @@ def _best(ordered: Sequence[CandidateResult], by: str, evidence: Evidence) -> Ca
 
 
 def _difference(result: CandidateResult, best: CandidateResult, by: str, evidence: Evidence) -> Difference | None:
-    """How a candidate and the best differ, by the figure that tells most."""
+    """Return the difference of a candidate from the best, by the figure with the most evidence."""
     if by not in LIKELIHOOD_FIGURES:
         return _difference_of_metric(result.row, best.row, by)
+    # Cross-validation scores every row once, and the test set only a part of them.
     for figure in ("test",) if by == "test" else ("cv", "test"):
         scores, others = result.scores(figure), best.scores(figure)
         if scores is not None and others is not None:
@@ -148,7 +159,10 @@ def _difference(result: CandidateResult, best: CandidateResult, by: str, evidenc
 
 
 def _as_difference(figure: str, found: Estimate, resolution: float) -> Difference:
-    """With an interval that is never narrower than what the fits can resolve; with none where there is no error."""
+    """Build a `Difference` whose interval is never narrower than the resolution of the fits.
+
+    It has no interval if there is no standard error.
+    """
     low, high = found.interval
     if math.isnan(found.se):
         return Difference(figure, found.mean, found.se, low, high)
@@ -158,7 +172,11 @@ def _as_difference(figure: str, found: Estimate, resolution: float) -> Differenc
 
 
 def _difference_of_metric(row: Row, best: Row, by: str) -> Difference | None:
-    """The difference of two scores as if their samples were independent, which widens the interval."""
+    """Return the difference of two scores, with an error as if they were independent.
+
+    Both scores use the same real rows, so their errors are positively correlated. The interval is wider than
+    needed, so no difference is claimed too early.
+    """
     one, other = row.metrics.get(by), best.metrics.get(by)
     if one is None or other is None or differing(one, other) is not None:
         return None
@@ -170,6 +188,7 @@ def _difference_of_metric(row: Row, best: Row, by: str) -> Difference | None:
 
 def _verdict(result: CandidateResult, best: CandidateResult, gap: Difference | None, by: str) -> str:
     mine, top = result.row.log_likelihood, best.row.log_likelihood
+    # A lower bound cannot lose to an exact value, and an exact value loses to a bound only if it is clearly below.
     bounded = by in ("test", "cv") and not mine.exact
     if result is best:
         return "best: lower bound" if bounded else "best"
@@ -181,7 +200,7 @@ def _verdict(result: CandidateResult, best: CandidateResult, gap: Difference | N
 
 
 def _below(gap: Difference | None) -> bool:
-    """Whether a figure lies significantly below that of the best."""
+    """Return whether a figure is significantly below the best candidate's."""
     return gap is not None and gap.high < 0
 
 
@@ -202,7 +221,7 @@ def _compared(result: CandidateResult, best: CandidateResult, gap: Difference | 
 
 
 def _unranked(result: CandidateResult, by: str, gap: Difference | None) -> Row:
-    """A row that the figure does not rank; it may still have a paired difference."""
+    """Return a row that cannot be ranked by this figure. It may still have a paired difference."""
     row = result.row
     if row.status == "failed":
         return dataclasses.replace(row, verdict="failed")
@@ -211,7 +230,12 @@ def _unranked(result: CandidateResult, by: str, gap: Difference | None) -> Row:
 
 
 def _simplest(results: Sequence[CandidateResult], evidence: Evidence) -> tuple[str | None, str | None]:
-    """The one-standard-error rule with the paired error, among exact log-likelihoods."""
+    """Apply the one-standard-error rule, with the paired error, to exact log-likelihoods.
+
+    The rule takes the simplest model whose figure is within one standard error of the best ("Classification and
+    Regression Trees", Breiman et al., 1984). The error
+    used here belongs to the paired difference, and not to the best figure.
+    """
     exact = [result for result in results if result.row.log_likelihood.exact]
     for figure in ("cv", "test"):
         known = [result for result in exact if result.scores(figure) is not None]
@@ -221,10 +245,10 @@ def _simplest(results: Sequence[CandidateResult], evidence: Evidence) -> tuple[s
         near = [result for result in known if _within_one_error(result, best, figure, evidence)]
         counted = [result for result in near if result.row.degrees_of_freedom is not None]
         if not counted:
-            return None, f"No model with known degrees of freedom is within one standard error of {best.row.id}."
+            return None, f"No model within one standard error of {best.row.id} has a known number of free parameters."
         found = min(counted, key=lambda result: _parameters(result.row, figure)).row
         return found.id, (
-            f"Simplest within one paired standard error of the best by {figure}, {best.row.id}: {found.id} with "
+            f"Simplest within one paired standard error of the best by {figure} ({best.row.id}): {found.id}, with "
             f"{found.degrees_of_freedom} free parameters."
         )
     return None, None
@@ -246,12 +270,12 @@ def _value(row: Row, figure: str) -> float:
 
 
 def _parameters(row: Row, figure: str) -> tuple[float, float]:
-    """Sorts the fewest free parameters first, and of equals the higher figure."""
+    """Return a sort key that puts the fewest free parameters first, and among equals the higher figure."""
     return row.degrees_of_freedom or 0, -_value(row, figure)
 
 
 def _weighted(rows: Sequence[Row], together: set[str]) -> list[Row]:
-    """Rows with Akaike weights among those that can be ranked together."""
+    """Add Akaike weights (Burnham and Anderson, 2002) to the rows that can be ranked together."""
     values = {row.id: row.aic for row in rows if row.aic is not None and row.id in together}
     if not values:
         return list(rows)
@@ -264,24 +288,24 @@ def _how(best: CandidateResult, rows: Sequence[Row]) -> str | None:
     if not figures:
         return None
     return (
-        f"Verdicts are of the paired difference of {' or '.join(sorted(figures))} to {best.row.id}, with its interval "
-        f"at 95 %."
+        f"Verdicts use the paired difference of {' or '.join(sorted(figures))} from {best.row.id} and its 95 % "
+        f"interval."
     )
 
 
 def _one_by_one(rows: Sequence[Row]) -> str | None:
-    """What several intervals together do not promise."""
+    """Warn about multiple comparisons, if there are at least three candidates with an interval."""
     count = 1 + sum(row.difference is not None and row.difference.has_interval for row in rows)
     if count < 3:
         return None
     return (
-        f"Intervals hold one by one: were all {count} candidates equal, one or more would still be called worse in up "
-        f"to {chance_of_a_false_difference(count):.0%} of such comparisons."
+        f"Each interval holds on its own. Even if all {count} candidates were equally good, up to "
+        f"{chance_of_a_false_difference(count):.0%} of such comparisons would call at least one of them worse."
     )
 
 
 def _ordered(rows: Sequence[Row], ranked: Sequence[str]) -> tuple[Row, ...]:
-    """In the order of rank; then those without one, then those that failed."""
+    """Sort rows by rank. Rows without a rank follow, then rows that failed."""
 
     def place(row: Row) -> tuple[bool, int]:
         return row.status == "failed", ranked.index(row.id) if row.id in ranked else len(ranked)

@@ -18,17 +18,17 @@ Folds = np.ndarray[Any, np.dtype[np.int64]]
 
 @dataclass(frozen=True, slots=True)
 class SplitPlan:
-    """Rows of one dataset.
+    """Which rows of a dataset each fit trains on and is evaluated on.
 
-    A test set that came with the data is used for held-out figures only; information criteria and the folds come from
-    all other rows. Rows of which nothing was observed take part nowhere. A candidate that watches validation rows
-    takes them from its training rows; no other candidate gives any away.
+    A test set that came with the data is used for test figures only. Information criteria and folds use all other rows.
+    Rows without any observed value are left out everywhere. A candidate that monitors validation rows takes them from
+    its training rows. Other candidates train on all of them.
 
     Arguments:
-        whole: all rows to train on; with and without validation rows.
-        held_out: training and test rows of the held-out figures; with and without validation rows.
-        fold: of each of `rows`, the number of the fold that holds it out; `None` without cross-validation.
-        settings, seed: of the comparison.
+        whole: splits for fits to all rows: without validation rows, and with them.
+        held_out: splits for fits that keep the test rows aside: without validation rows, and with them.
+        fold: for each of `rows`, the number of the fold that holds it out, `(N,)`; `None` without cross-validation.
+        settings, seed: split fractions and seed of the comparison.
     """
 
     whole: tuple[Split, Split]
@@ -39,10 +39,10 @@ class SplitPlan:
 
     @staticmethod
     def of(dataset: Dataset, settings: SplitSettings, seed: int, folds: int) -> SplitPlan:
-        """The division that settings mean.
+        """Divide the rows of a dataset.
 
         Raises:
-            ConfigError: more folds than rows, or a single one.
+            ConfigError: there is one fold only, or more folds than rows.
             DataError: no row is left to train on.
         """
 
@@ -54,7 +54,9 @@ class SplitPlan:
         whole = (split(True, False), split(True, True))
         rows = whole[0].train
         if folds == 1 or folds > len(rows):
-            raise ConfigError(f"--folds {folds} does not divide {len(rows)} rows; give a number from 2 to {len(rows)}.")
+            raise ConfigError(
+                f"--folds {folds} is not possible with {len(rows)} rows. Give a number from 2 to {len(rows)}."
+            )
         fold = None
         if folds:
             order = np.random.default_rng(derive(seed, "folds")).permutation(len(rows))
@@ -64,25 +66,30 @@ class SplitPlan:
 
     @property
     def rows(self) -> Rows:
-        """Those that information criteria and cross-validation are of."""
+        """Row numbers that information criteria and cross-validation use."""
         return self.whole[0].train
 
     @property
     def test_rows(self) -> Rows:
-        """Those that held-out figures are of."""
+        """Row numbers of the test set."""
         return self.held_out[0].test
 
     def split(self, *, everything: bool, watched: bool) -> Split:
-        """The rows of one fit.
+        """Return the rows of one fit.
 
         Arguments:
-            everything: train on all rows, and not on those before the test rows only.
-            watched: set validation rows apart from those to train on.
+            everything: train on all rows, not only on the rows before the test set.
+            watched: set validation rows aside from the training rows.
         """
         return (self.whole if everything else self.held_out)[watched]
 
     def without(self, number: int, *, watched: bool) -> Split:
-        """All rows but those of one fold to train on, and that fold as test rows."""
+        """Return a split that trains on all rows except one fold, with that fold as test rows.
+
+        Arguments:
+            number: number of the fold.
+            watched: set validation rows aside from the training rows.
+        """
         assert self.fold is not None
         train, test = self.rows[self.fold != number], self.rows[self.fold == number]
         if not watched:
@@ -93,5 +100,5 @@ class SplitPlan:
 
 
 def split_settings(settings: SplitSettings, *, everything: bool, watched: bool) -> SplitSettings:
-    """The settings that divide rows as `Division.split` does."""
+    """Return the settings with which a run divides its rows as `SplitPlan.split` does."""
     return SplitSettings(validation=settings.validation if watched else 0.0, test=0.0 if everything else settings.test)

@@ -1,4 +1,4 @@
-"""Finished candidates on disk, so that an interrupted comparison resumes."""
+"""Keep finished candidates on disk, so that an interrupted comparison resumes."""
 
 from __future__ import annotations
 
@@ -35,27 +35,27 @@ _HEADER = "comparison.json"
 
 
 class StoreHeader(Settings):
-    """`comparison.json`: what all candidates of a comparison share."""
+    """`comparison.json`: the settings and data that all candidates of a comparison share."""
 
     format: Literal[1, 2] = 2
     data: str = Field(description="SHA-256 of the events")
-    event: DataForm | None = Field(None, description="what one event is; not in format 1")
-    events: int | None = Field(None, description="how many there are; not in format 1")
-    test_rows: int = Field(description="how many of them came as a test set")
+    event: DataForm | None = Field(None, description="form of one row or image; not in format 1")
+    events: int | None = Field(None, description="number of rows; not in format 1")
+    test_rows: int = Field(description="number of rows that came as a test set")
     split: SplitSettings
     seed: int
     seeds: int
     folds: int
     device: str
     precision: Precision
-    features: dict[str, Any] = Field(description="what metrics of samples look at: extractor, digest, resizer ...")
+    features: dict[str, Any] = Field(description="protocol of the feature extractor: name, digest, resizer ...")
 
 
 class RowFile(Settings):
-    """`rows/<key>.json`."""
+    """`rows/<key>.json`: one finished candidate."""
 
     format: Literal[2] = 2
-    candidate: dict[str, Any] = Field(description="model, options, objective, training, and versions of their code")
+    candidate: dict[str, Any] = Field(description="model, options, objective, training and package versions")
     row: dict[str, Any]
     resolution: float
     slack: float
@@ -66,7 +66,7 @@ class ResultStore:
     """A folder of finished candidates.
 
     Arguments:
-        path: the folder; `Kept.open` makes or takes up one.
+        path: the folder. `ResultStore.open` creates or opens one.
     """
 
     def __init__(self, path: Path) -> None:
@@ -74,32 +74,32 @@ class ResultStore:
 
     @staticmethod
     def open(path: Path, shared: StoreHeader) -> ResultStore:
-        """Make a folder, or take up one of the same comparison.
+        """Create a folder, or open one of the same comparison.
 
         Raises:
-            ConfigError: it holds something else, or a comparison of other settings.
-            ArtifactError: it holds a comparison of other data, or what it holds is damaged.
-            GenzooError: it cannot be made.
+            ConfigError: the folder contains something else, or a comparison with other settings.
+            ArtifactError: it contains a comparison of other data, or is damaged.
+            GenzooError: it cannot be created.
         """
         if (path / _HEADER).exists():
             known = read_settings(path / _HEADER, StoreHeader)
             _refuse_other(path, known, shared)
             return ResultStore(path)
         if path.exists() and (not path.is_dir() or any(not _is_beginning(entry) for entry in path.iterdir())):
-            raise ConfigError(f"{path} exists already and holds no comparison. Choose another --out.")
+            raise ConfigError(f"{path} exists already and contains no comparison. Choose another --out.")
         try:
             (path / "rows").mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise GenzooError(f"{path} could not be made: {error.strerror}.") from error
+            raise GenzooError(f"Cannot create {path}: {error.strerror}.") from error
         write_json(path / _HEADER, shared.model_dump(mode="json"))
         return ResultStore(path)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from working here; what a killed one left half done is put right first.
+        """Lock the folder against other processes, and clean up what a killed process left unfinished.
 
         Raises:
-            ArtifactError: another process works here, or a folder in it leads out of it.
+            ArtifactError: another process works here, or a subfolder links to a place outside.
         """
         for name in ("rows", "best"):
             check_inside(self.path / name, self.path)
@@ -109,10 +109,10 @@ class ResultStore:
             yield
 
     def find(self, candidate: Candidate) -> CandidateResult | None:
-        """What was kept of a candidate.
+        """Return the stored result of a candidate, or `None`.
 
         Raises:
-            ArtifactError: it is damaged.
+            ArtifactError: its file is damaged.
         """
         place = self._place(candidate)
         if not place.exists():
@@ -125,9 +125,7 @@ class ResultStore:
         try:
             row = TypeAdapter(Row).validate_python(content.row)
         except ValidationError as error:
-            raise ArtifactError(
-                f"{place} does not hold what genzoo writes there. Remove it to fit it again."
-            ) from error
+            raise ArtifactError(f"{place} is damaged. Delete it, and the candidate is fitted again.") from error
         scores = {name: value.numpy() for name, value in read_tensors(tensors, {}, content.tensors).items()}
         row = dataclasses.replace(row, id=candidate.id, options=dict(candidate.assigned))
         return CandidateResult(
@@ -140,7 +138,7 @@ class ResultStore:
         )
 
     def add(self, candidate: Candidate, result: CandidateResult) -> None:
-        """Keep a finished candidate; one of which a fit failed is left to be tried again.
+        """Store a finished candidate. A candidate with a failed fit is not stored, so the next call tries it again.
 
         Raises:
             GenzooError: the disk is full or read-only.
@@ -161,13 +159,13 @@ class ResultStore:
         write_json(place, content.model_dump(mode="json"))
 
     def _former_place(self, candidate: Candidate) -> Path | None:
-        """Where a candidate was kept while its settings had other names, and so another digest."""
+        """Return the file of a candidate that was stored while its settings had other names, and so another digest."""
         wanted = _stored_settings(candidate)
         return next((place for place, settings in self._found_before if settings == wanted), None)
 
     @functools.cached_property
     def _found_before(self) -> list[tuple[Path, Any]]:
-        """The candidates that were there when the first one was missing, under their current names."""
+        """The candidates stored when the first one was missing, under their current names."""
         places = sorted((self.path / "rows").glob("*.json"))
         return [(place, upgrade_candidate(read_json(place, 2)).get("candidate")) for place in places]
 
@@ -177,7 +175,7 @@ class ResultStore:
 
 
 def _is_beginning(entry: Path) -> bool:
-    """Whether something in a folder is what a comparison leaves that was killed before it had a header."""
+    """Return whether an entry is left from a comparison that was killed before it wrote its header."""
     return entry.name.startswith(".") or (entry.name == "rows" and entry.is_dir() and not any(entry.iterdir()))
 
 
@@ -192,7 +190,7 @@ def _stored_settings(candidate: Candidate) -> dict[str, Any]:
 
 
 def _version(distribution: str) -> str | None:
-    """The version of an installed plugin; `None` of one that no distribution brings."""
+    """Return the version of an installed plugin, or `None` for one that no distribution provides."""
     try:
         return importlib.metadata.version(distribution_of(distribution))
     except importlib.metadata.PackageNotFoundError:
@@ -201,14 +199,14 @@ def _version(distribution: str) -> str | None:
 
 def _refuse_other(path: Path, known: StoreHeader, shared: StoreHeader) -> None:
     if known.data != shared.data:
-        told = data_difference(known.event, shared.event, rows_before=known.events, rows=shared.events)
+        change = data_difference(known.event, shared.event, rows_before=known.events, rows=shared.events)
         raise ArtifactError(
-            f"{path} holds a comparison of other data than these: {told}. Restore the data, or choose another --out."
+            f"{path} contains a comparison of other data: {change}. Restore the data, or choose another --out."
         )
     for name in [name for name in StoreHeader.model_fields if name not in ("format", "event", "events")]:
         before, now = getattr(known, name), getattr(shared, name)
         if before != now:
             raise ConfigError(
-                f"{path} holds a comparison with {name} {before}, and now it is {now}. Choose another --out, or go on "
-                f"with the same."
+                f"{path} contains a comparison with {name} {before}, and now it is {now}. Use the same value, or "
+                f"choose another --out."
             )

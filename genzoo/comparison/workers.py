@@ -1,14 +1,11 @@
-"""Run fits in this process or in several worker processes."""
+"""Run fits one after another in this process, or several at a time in worker processes."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import os
-import signal
 import tempfile
-import threading
-import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +18,7 @@ import torch
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from genzoo.comparison.fit import FitJob, FitResult, run_fit_job
+from genzoo.comparison.signals import leave_signals_to
 from genzoo.comparison.splits import SplitPlan
 from genzoo.config.settings import DataSettings, SplitSettings
 from genzoo.data.dataset import Dataset
@@ -29,35 +27,17 @@ from genzoo.errors import GenzooError
 from genzoo.plugins.manager import get_registry
 from genzoo.spec import DataSpec
 
-_EVERY = 0.5
-"""Seconds between looks at the parent."""
-
-
-@functools.cache
-def exit_with_parent(parent: int) -> None:
-    """Have this process end soon after the one of a number, which started it, is gone; killed, it could not say so.
-
-    Arguments:
-        parent: its number; it may be gone already.
-    """
-    threading.Thread(target=_watch, args=(parent,), name="end-with-parent", daemon=True).start()
-
-
-def _watch(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(_EVERY)
-    os._exit(1)
-
 
 @dataclass(frozen=True, slots=True)
 class DataLocation:
-    """Where a process finds the data and how it divides them.
+    """Where a worker process finds the data, and how it divides them.
 
     Arguments:
-        settings: JSON of the settings of data that any process can open, or `None`.
-        folder: where arrays in memory were put as `.npy`, or `None`.
-        name, spec, test_rows, mapped: of a dataset in memory.
-        split: JSON of the settings of the split.
+        settings: JSON of the data settings, if any process can open the data from them; otherwise `None`.
+        folder: folder with arrays from memory as `.npy` files; `None` if `settings` is given.
+        name, spec, test_rows: of a dataset in memory.
+        mapped: whether its rows are memory-mapped.
+        split: JSON of the split settings.
         seed, folds: of the comparison.
     """
 
@@ -72,6 +52,7 @@ class DataLocation:
     folds: int
 
 
+# A worker runs many fits of one comparison: it opens the data once.
 @functools.lru_cache(maxsize=1)
 def _open(place: DataLocation) -> tuple[Dataset, SplitPlan]:
     if place.settings is not None:
@@ -91,16 +72,15 @@ def _open(place: DataLocation) -> tuple[Dataset, SplitPlan]:
 
 
 def _work(place: DataLocation, trial: FitJob, threads: int, parent: int) -> FitResult:
-    """One fit in a process of its own, which leaves interrupts to the one that started it, and ends with it."""
-    exit_with_parent(parent)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Run one fit in a worker process."""
+    leave_signals_to(parent)
     torch.set_num_threads(threads)
     return run_fit_job(*_open(place), trial)
 
 
 @contextlib.contextmanager
 def with_threads(count: int) -> Iterator[None]:
-    """Compute on `count` threads, and on as many as before afterwards."""
+    """Use `count` CPU threads inside, and restore the former number afterwards."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -118,15 +98,20 @@ def run_fit_jobs(
     jobs: int,
     threads: int,
 ) -> Iterator[FitResult]:
-    """Make all fits; yields each as it is done.
+    """Run all fits, and yield each result when it is ready.
+
+    The order of results depends on `jobs`; their numbers do not.
 
     Arguments:
-        settings: from which any process can open the dataset; `None` where it exists in memory alone.
-        jobs: fits at a time.
-        threads: of each fit.
+        dataset: the data, already opened.
+        division: which rows each fit uses.
+        trials: the fits.
+        settings: settings that any process can open the data from; `None` if they exist in memory only.
+        jobs: number of fits at a time.
+        threads: CPU threads of each fit.
 
     Raises:
-        GenzooError: a process died.
+        GenzooError: a worker process died.
     """
     if jobs == 1 or len(trials) == 1:
         yield from _in_turn(dataset, division, trials, threads)
@@ -151,7 +136,7 @@ def run_fit_jobs(
 
 
 def _in_turn(dataset: Dataset, division: SplitPlan, trials: Sequence[FitJob], threads: int) -> Iterator[FitResult]:
-    """One fit after the other; none that a failure has spared."""
+    """Run one fit after another. Skip a fit if an earlier failure makes it useless."""
     failed: list[FitResult] = []
     for trial in trials:
         outcome = _spared(trial, failed)
@@ -164,16 +149,18 @@ def _in_turn(dataset: Dataset, division: SplitPlan, trials: Sequence[FitJob], th
 
 
 def _spared(trial: FitJob, failed: Sequence[FitResult]) -> FitResult | None:
-    """The outcome of a fit that need not be made, as one before it failed."""
+    """Return the result of a fit that can be skipped because an earlier fit of its candidate failed, else `None`."""
     before = next((outcome for outcome in failed if outcome.trial.spares(trial)), None)
     return None if before is None else FitResult(trial, failure=before.failure, exit_code=before.exit_code)
 
 
 def _at_once(place: DataLocation, trials: Sequence[FitJob], jobs: int, threads: int) -> Iterator[FitResult]:
-    """Several fits at a time; none that a failure has spared before it began."""
+    """Run several fits at a time. Skip a fit if a failure makes it useless before it starts."""
     failed: list[FitResult] = []
     spared: deque[FitResult] = deque()
 
+    # joblib asks this generator for the next task only when a worker is nearly free, so failures that arrive
+    # meanwhile are known here. A list would fix all tasks at the start.
     def tasks() -> Iterator[Any]:
         for trial in trials:
             outcome = _spared(trial, failed)
@@ -183,6 +170,7 @@ def _at_once(place: DataLocation, trials: Sequence[FitJob], jobs: int, threads: 
                 spared.append(outcome)
 
     processes = min(jobs, len(trials))
+    # loky starts fresh processes. Forked ones would inherit this process's threads and GPU in an unusable state.
     with joblib.parallel_config(backend="loky", n_jobs=processes, inner_max_num_threads=threads):
         pool = joblib.Parallel(return_as="generator_unordered", max_nbytes=None)
     try:
@@ -190,14 +178,14 @@ def _at_once(place: DataLocation, trials: Sequence[FitJob], jobs: int, threads: 
             if outcome.failure is not None:
                 failed.append(outcome)
             yield outcome
-        yield from spared
+        yield from spared  # joblib yields only what workers returned
     except TerminatedWorkerError as error:
         raise GenzooError(
-            f"One of {jobs} processes that fitted models died, most likely for want of memory. What was finished is "
-            f"kept where --out was given; try fewer --jobs."
+            f"One of {jobs} worker processes died, most likely because memory ran out. With --out, finished candidates "
+            f"are kept. Run the same command with fewer --jobs."
         ) from error
 
 
 def available_cores() -> int:
-    """Processors that this process may use."""
+    """Return the number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,1 +1,1 @@
-"""Install, remove, examine and freeze plugins without changing the core."""
+"""Install, remove, examine and freeze plugins without changing genzoo itself."""

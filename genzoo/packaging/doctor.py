@@ -1,4 +1,4 @@
-"""Examines installed plugins in fresh processes, and says what is wrong with them."""
+"""Examine installed plugins in fresh processes, and report what is wrong with them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from genzoo.plugins.discovery import InstalledPlugin, installed_plugins, normali
 from genzoo.plugins.manager import displacement_of, remedy_for
 
 HEAVY = ("torch", "tensorflow", "jax", "keras", "transformers", "sklearn", "scipy", "pandas", "matplotlib", "pyarrow")
-"""What no plugin imports while it registers: it would slow down every command, also `genzoo models`."""
+"""Libraries that a plugin must not import when it registers: they would slow down every command."""
 
 
 _TIMED = re.compile(r"^import time:\s+\d+ \|\s+(\d+) \|\s+(\S+)\s*$", re.MULTILINE)
@@ -21,13 +21,13 @@ _TIMED = re.compile(r"^import time:\s+\d+ \|\s+(\d+) \|\s+(\S+)\s*$", re.MULTILI
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What was found out about one plugin.
+    """Findings about one plugin.
 
     Arguments:
-        milliseconds: how long it took to import it and let it register, in a fresh process.
-        heavy: the milliseconds that each library took that a plugin should not import at all then.
+        milliseconds: time to import it and let it register, in a fresh process.
+        heavy: milliseconds for each library that it should not import then.
         brought: what it registered, as `models distribution/name`.
-        findings: what is wrong, one sentence each; empty where all is well.
+        findings: what is wrong, one sentence each; empty if nothing is.
         bundled: whether it comes with genzoo.
     """
 
@@ -48,16 +48,16 @@ class Diagnosis:
 
 
 def examine(name: str | None = None, watch: Callable[[str], None] | None = None) -> list[Diagnosis]:
-    """All installed plugins, or those of one distribution or entry point.
+    """Examine all installed plugins, or those with one distribution or entry point name.
 
     Arguments:
-        watch: is told of every plugin, as `distribution:name`, before it is looked at.
+        watch: called with each plugin, as `distribution:name`, before it is examined.
 
     Raises:
-        ConfigError: none goes by that name.
+        ConfigError: no plugin has that name.
     """
     plugins = installed_plugins()
-    chosen = [plugin for plugin in plugins if name is None or _goes_by(plugin, name)]
+    chosen = [plugin for plugin in plugins if name is None or _has_name(plugin, name)]
     if name is not None and not chosen:
         known = {plugin.distribution for plugin in plugins}
         raise ConfigError(f"No plugin {name!r} is installed. {did_you_mean(name, known)}")
@@ -71,10 +71,10 @@ def examine(name: str | None = None, watch: Callable[[str], None] | None = None)
 
 
 def _with_faults(found: list[Diagnosis], *, whole: bool) -> list[Diagnosis]:
-    """Diagnoses that also say what is wrong with what plugins brought, which one process finds out for all.
+    """Add what is wrong with registered entries. One process checks the entries of all plugins.
 
     Arguments:
-        whole: whether these are all plugins.
+        whole: whether `found` has all plugins.
     """
     labels = [diagnosis.label for diagnosis in found if diagnosis.state == "loaded"]
     if not labels:
@@ -84,22 +84,25 @@ def _with_faults(found: list[Diagnosis], *, whole: bool) -> list[Diagnosis]:
 
 
 def _faults(labels: list[str], whole: bool) -> dict[str, list[str]]:
-    """What is wrong with what plugins brought, beside all others, or without these where one ends the process."""
+    """Return faults of registered entries, by plugin.
+
+    If another plugin ends the process, the check is repeated without the others.
+    """
     problem = ""
     for only in (labels,) if whole else (None, labels):
         try:
             return probe(FINDINGS, *labels, only=only)[0]
         except PluginError as error:
             problem = str(error)
-    return {label: [f"What it brought could not be looked at beside others. {problem}"] for label in labels}
+    return {label: [f"Its entries could not be checked together with other plugins. {problem}"] for label in labels}
 
 
 def environment_findings() -> list[str]:
-    """What genzoo itself requires and does not have."""
+    """Return the unmet requirements of genzoo itself."""
     return [text for text in broken_requirements() if text.startswith("genzoo ")]
 
 
-def _goes_by(plugin: InstalledPlugin, name: str) -> bool:
+def _has_name(plugin: InstalledPlugin, name: str) -> bool:
     return normalize_name(name) in {normalize_name(known) for known in (plugin.distribution, plugin.name, plugin.label)}
 
 
@@ -118,8 +121,8 @@ def _examine(plugin: InstalledPlugin, broken: list[str]) -> Diagnosis:
     heavy = _heavy(seen["imported"], printed)
     found = [f"{state['reason']} {state['remedy']}"] if state["state"] == "failed" else []
     found += [
-        f"It imports {library} when it registers, which takes {milliseconds:.0f} ms of every command; import it in the "
-        f"modules that its specs name."
+        f"It imports {library} when it registers, which adds {milliseconds:.0f} ms to every command. Import it in the "
+        f"modules that its specs name instead."
         for library, milliseconds in heavy.items()
     ]
     if state["output"]:
@@ -136,6 +139,6 @@ def _examine(plugin: InstalledPlugin, broken: list[str]) -> Diagnosis:
 
 
 def _heavy(imported: list[str], printed: str) -> dict[str, float]:
-    """What each heavy library took, by the interpreter's own clock."""
+    """Return the milliseconds that each heavy library took, as `-X importtime` measured them."""
     taken = {name: int(micros) / 1e3 for micros, name in _TIMED.findall(printed)}
     return {name: round(taken.get(name, 0.0), 1) for name in HEAVY if name in imported}

@@ -17,9 +17,10 @@ from genzoo.plugins.discovery import CORE, installed_plugins
 
 
 def frozen_lines() -> dict[str, str]:
-    """By distribution the line that installs it again, in the form of pip's requirements.
+    """Return the lines that install all plugins again, in the form of pip's requirements, by distribution.
 
-    What comes with genzoo is left out, and so are distributions of the same names: they cannot be installed.
+    Plugins that come with genzoo are left out, and so are other distributions with their names: these cannot be
+    installed.
     """
     found = {}
     for plugin in installed_plugins():
@@ -31,7 +32,7 @@ def frozen_lines() -> dict[str, str]:
 
 
 def frozen_line(name: str, version: str) -> str:
-    """The line that installs a distribution again from where it came."""
+    """Return the line that installs a distribution again from where it came."""
     try:
         text = importlib.metadata.distribution(name).read_text("direct_url.json")
         return f"{name}=={version}" if text is None else _direct_reference(name, json.loads(text))
@@ -40,7 +41,7 @@ def frozen_line(name: str, version: str) -> str:
 
 
 def _direct_reference(name: str, origin: Mapping[str, Any]) -> str:
-    """The line of what was installed from a path, an address or a repository."""
+    """Return the line of a distribution that was installed from a path, a URL or a repository."""
     url = origin["url"]
     below = f"#subdirectory={origin['subdirectory']}" if "subdirectory" in origin else ""
     if "vcs_info" in origin:
@@ -53,18 +54,21 @@ def _direct_reference(name: str, origin: Mapping[str, Any]) -> str:
 
 
 def header() -> str:
-    """What the lines were frozen from, as a comment."""
+    """Return a comment with the versions of genzoo and Python."""
     import platform
 
     return f"# plugins of genzoo {importlib.metadata.version(CORE)} on Python {platform.python_version()}"
 
 
 def read_frozen(path: Path) -> tuple[list[Request], dict[str, str]]:
-    """What a file of frozen lines asks for, and the lines whose file or folder has gone, with what is to say of each.
+    """Read a file of frozen lines.
+
+    Returns:
+        The requests, and the lines whose file or folder is gone, each with a message.
 
     Raises:
         ConfigError: a line is neither a requirement nor `-e PATH`.
-        DataError: it cannot be read.
+        DataError: the file cannot be read.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -85,7 +89,7 @@ def read_frozen(path: Path) -> tuple[list[Request], dict[str, str]]:
 
 
 def frozen_digest(name: str) -> str | None:
-    """The SHA-256 of the file that a distribution was installed from, where that is noted."""
+    """Return the SHA-256 of the file that a distribution was installed from, or `None` if it is not recorded."""
     try:
         origin = json.loads(importlib.metadata.distribution(name).read_text("direct_url.json") or "{}")
         found = origin["archive_info"]["hashes"]["sha256"]
@@ -95,7 +99,7 @@ def frozen_digest(name: str) -> str | None:
 
 
 def note_origin(name: str, origin: Mapping[str, Any]) -> None:
-    """Note beside an installed distribution where it came from, as pip does for what it fetched itself (PEP 610)."""
+    """Record where an installed distribution came from, as pip does for downloads (PEP 610)."""
     distribution = importlib.metadata.distribution(name)
     record = next(
         (
@@ -113,7 +117,7 @@ def note_origin(name: str, origin: Mapping[str, Any]) -> None:
 
 
 def read_line(text: str) -> Request:
-    """What one frozen line asks for.
+    """Parse one frozen line.
 
     Raises:
         ConfigError: it is neither a requirement nor `-e PATH`.

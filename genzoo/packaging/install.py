@@ -1,4 +1,8 @@
-"""Installs and removes plugins: first resolved, then exactly that, and undone where it turns out to be no plugin."""
+"""Install and remove plugins.
+
+pip first resolves a request without changing anything. Then exactly that result is installed. If a package turns out
+not to be a plugin, the installation is undone.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from genzoo.errors import Interrupted, PluginError, did_you_mean
+from genzoo.errors import PluginError, did_you_mean
 from genzoo.packaging.freeze import frozen_digest, frozen_line, note_origin, read_line
 from genzoo.packaging.pins import core_packages, required_by, unrequired
 from genzoo.packaging.pip import Pip, check_environment, pip_for
@@ -24,6 +28,7 @@ from genzoo.packaging.plan import (
     read_pip_report,
     versions_of,
 )
+from genzoo.packaging.signals import explained
 from genzoo.packaging.subprocess_probe import probe
 from genzoo.packaging.wheel import read_wheel, refuse_strangers_files
 from genzoo.plugins.discovery import bundled_plugins, installed_plugins, normalize_name
@@ -34,8 +39,8 @@ class InstallPlan:
     """A resolved installation, ready to be carried out.
 
     Arguments:
-        items: what would be installed, what was asked for first; nothing where all of it is installed already.
-        before: the versions that are installed now.
+        items: packages to install, the requested ones first; empty if all are installed already.
+        before: versions that are installed now.
     """
 
     requests: tuple[Request, ...]
@@ -44,22 +49,20 @@ class InstallPlan:
     pip: Pip
 
     def carry_out(self) -> dict[str, Any]:
-        """Install exactly what was resolved; returns what a fresh process saw then, as `look` gives it.
+        """Install exactly what was resolved; return what a fresh process observes afterwards, as `probe` does.
 
         Raises:
-            PluginError: it cannot be had, harms what is there or is no plugin; the environment is as before, or the
-                error says what is not.
-            Interrupted: somebody asked for the end.
+            PluginError: a package cannot be downloaded or built, conflicts with another, or is not a plugin. The
+                environment is as before, or the message says what is not.
+            Interrupted: the user interrupted it. The message says what is installed.
         """
-        try:
+        with explained(lambda: f"Interrupted while installing. {self._state()}"):
             wheels = self._gather()
             self._refuse(wheels)
             return self._install(wheels)
-        except KeyboardInterrupt:
-            raise Interrupted(f"Interrupted while installing. {self._state()}", 130) from None
 
     def _gather(self) -> dict[str, Path]:
-        """The wheels of what is not installed in place, fetched or built, by normalised name."""
+        """Download or build the wheels of everything that is not editable; return them by normalized name."""
         folder = self.pip.folder / "wheels"
         folder.mkdir(exist_ok=True)
         built = ("wheel", "--no-deps", "--wheel-dir", str(folder))
@@ -73,7 +76,7 @@ class InstallPlan:
         return {normalize_name(path.name.partition("-")[0]): path for path in sorted(folder.glob("*.whl"))}
 
     def _refuse(self, wheels: Mapping[str, Path]) -> None:
-        """Look into everything before any of it is installed."""
+        """Check all wheels before any of them is installed."""
         found = {name: read_wheel(path) for name, path in wheels.items()}
         for item in self.items:
             wheel = found.get(normalize_name(item.name))
@@ -93,12 +96,13 @@ class InstallPlan:
             raise PluginError(f"{error} {self._undo(former)}") from error
 
     def _install_wheels(self, wheels: Mapping[str, Path]) -> None:
-        """Install these very files; of those that come from a path or an address, note which."""
+        """Install exactly these files. Record the origin of those that come from a path or URL."""
         if not wheels:
             return
         items = [item for item in self.items if not item.editable]
         lines = self.pip.folder / "requirements.txt"
         lines.write_text("".join(_line(wheels[normalize_name(item.name)]) for item in items), encoding="utf-8")
+        # Only the files that were just checked may be installed: no index, no dependencies, and fixed hashes.
         alone = ("--no-deps", "--no-index", "--force-reinstall", "--only-binary=:all:", "--require-hashes")
         folder = str(self.pip.folder / "wheels")
         self.pip.run("install", *alone, "--find-links", folder, "--requirement", str(lines))
@@ -108,10 +112,10 @@ class InstallPlan:
                 note_origin(item.name, item.origin)
 
     def _look(self) -> dict[str, Any]:
-        """Load everything in a fresh process, and see that what was asked for is a plugin.
+        """Load all plugins in a fresh process, and check that the requested packages are plugins.
 
         Raises:
-            PluginError: it is none, or ends the process that loads it.
+            PluginError: one is not, or it ends the process that loads it.
         """
         importlib.invalidate_caches()
         plugins = {normalize_name(plugin.distribution) for plugin in installed_plugins()}
@@ -121,10 +125,10 @@ class InstallPlan:
         return probe()[0]
 
     def _undo(self, former: Mapping[str, str]) -> str:
-        """Bring back what was there before, as far as it can be had; says in a sentence whether it could.
+        """Restore the former versions as far as possible; return a sentence about the result.
 
         Arguments:
-            former: the frozen lines of what was there.
+            former: frozen lines of the former versions, by name.
         """
         now = versions_of(self.items)
         new = [name for name, version in now.items() if version is not None and self.before[name] is None]
@@ -135,34 +139,36 @@ class InstallPlan:
             for name in changed:
                 self.pip.run("install", "--no-deps", "--force-reinstall", *read_line(former[name]).words)
         except PluginError as error:
-            return f"And what was there before could not be brought back: {error}"
-        return "The environment is as it was."
+            return f"The former versions could not be restored either: {error}"
+        return "The environment is as before."
 
     def _state(self) -> str:
-        """What an interrupted installation left, in a sentence."""
+        """Return a sentence about what an interrupted installation left."""
         now = versions_of(self.items)
         done = [item.name for item in self.items if now[item.name] == item.version != self.before[item.name]]
         if not done:
             return "Nothing was changed."
         names = shlex.join(done)
-        return f"Installed were already: {', '.join(done)}. Install again to go on, or: genzoo uninstall {names}"
+        return f"Installed so far: {', '.join(done)}. Run the same command to continue, or: genzoo uninstall {names}"
 
 
 def _line(wheel: Path) -> str:
-    """A line of pip's requirements that nothing but this wheel meets."""
+    """Return a line of pip's requirements that only this wheel meets."""
     name, version = wheel.name.split("-")[:2]
     return f"{name}=={version} --hash=sha256:{_digest(wheel)}\n"
 
 
 @contextmanager
 def planned(requests: Sequence[Request], *, upgrade: bool = False) -> Iterator[InstallPlan]:
-    """Resolve what is asked for beside the core as it is.
+    """Resolve requests beside genzoo's own packages, which stay as they are.
 
     Arguments:
-        upgrade: whether what is installed already is brought to its newest version.
+        upgrade: install the newest version of packages that are installed already.
 
     Raises:
-        PluginError: it cannot be had, conflicts with what is installed, or is no plugin; nothing was changed.
+        PluginError: a package is not available, conflicts with an installed one, or is not a plugin. Nothing was
+            changed.
+        Interrupted: the user interrupted it. Nothing was changed.
     """
     words = shlex.join(word for request in requests for word in request.words)
     check_environment(words)
@@ -172,19 +178,17 @@ def planned(requests: Sequence[Request], *, upgrade: bool = False) -> Iterator[I
         options = ("--upgrade",) if upgrade else ()
         editable = [word for request in requests if request.editable for word in request.words]
         others = [word for request in requests if not request.editable for word in request.words]
-        try:
+        with explained(lambda: "Interrupted while resolving. Nothing was changed."):
             items = read_pip_report(pip.resolve(*options, *editable, "--", *others))
             known = {normalize_name(item.name) for item in items}
             if rebuilt := [request.text for request in requests if _is_rebuilt(request, known)]:
                 items += read_pip_report(pip.resolve("--force-reinstall", "--no-deps", "--", *rebuilt))
-        except KeyboardInterrupt:
-            raise Interrupted("Interrupted while resolving. Nothing was changed.", 130) from None
         check_plan(items, requests, pins)
         yield InstallPlan(tuple(requests), tuple(items), versions_of(items), pip)
 
 
 def _is_rebuilt(request: Request, known: Collection[str]) -> bool:
-    """Whether a wheel differs from the one of its version that is installed, which pip passes over."""
+    """Return whether a wheel differs from the installed one of the same version. pip would skip it."""
     if request.wheel is None or request.name is None or request.name in known:
         return False
     return frozen_digest(request.name) != _digest(request.wheel)
@@ -195,10 +199,10 @@ def _digest(wheel: Path) -> str:
 
 
 def removable(names: Sequence[str]) -> list[str]:
-    """The distributions of plugins that go by these names.
+    """Return the distributions of plugins with these names.
 
     Raises:
-        PluginError: one is no plugin, belongs to the core, or comes with it.
+        PluginError: one is not a plugin, is part of genzoo, or comes with it.
     """
     plugins = installed_plugins()
     installed = {normalize_name(plugin.distribution): plugin.distribution for plugin in plugins}
@@ -209,13 +213,13 @@ def removable(names: Sequence[str]) -> list[str]:
     for name in names:
         key = normalize_name(name)
         if key in pins:
-            raise PluginError(f"{name} is part of what genzoo runs on, and `genzoo uninstall` never removes that.")
+            raise PluginError(f"{name} is one of genzoo's own packages, which `genzoo uninstall` never removes.")
         if key in bundled:
-            both = " A distribution of that name is installed, too; see: genzoo plugins." if key in displaced else ""
+            both = " A distribution with that name is installed, too; see: genzoo plugins." if key in displaced else ""
             others = ",".join(sorted(set(installed.values()) - {installed[key]}))
             raise PluginError(
-                f"{installed[key]} comes with genzoo and cannot be removed alone. To switch it off, name the plugins "
-                f"that are to be loaded: GENZOO_LOAD_PLUGINS={others or shlex.quote('')}{both and '.'}{both}"
+                f"{installed[key]} comes with genzoo and cannot be removed alone. To switch it off, load only the "
+                f"other plugins: GENZOO_LOAD_PLUGINS={others or shlex.quote('')}{both and '.'}{both}"
             )
         if key not in installed:
             raise PluginError(f"No plugin {name!r} is installed. {did_you_mean(key, installed)}")
@@ -224,10 +228,10 @@ def removable(names: Sequence[str]) -> list[str]:
 
 
 def uninstall(names: Sequence[str]) -> list[str]:
-    """Remove distributions that `removable` gave; returns what they required and nobody requires any more.
+    """Remove distributions that `removable` returned; return their dependencies that nothing requires any more.
 
     Raises:
-        PluginError: pip failed, or they lie where it does not reach.
+        PluginError: pip failed, or cannot remove a distribution outside this environment.
     """
     check_environment(shlex.join(names), removing=True)
     required = required_by(names)
@@ -237,6 +241,6 @@ def uninstall(names: Sequence[str]) -> list[str]:
     left = {plugin.distribution: plugin.folder for plugin in installed_plugins() if plugin.distribution in names}
     if left:
         name, folder = next(iter(left.items()))
-        outside = "it lies outside this environment" if "outside environment" in output else "pip left it"
+        outside = "it is outside this environment" if "outside environment" in output else "pip did not remove it"
         raise PluginError(f"{name} is still installed: {outside}, in {Path(folder).parent}.")
     return unrequired(required)

@@ -1,4 +1,4 @@
-"""The packages that genzoo stands on, which an installation must not change."""
+"""Find the packages that genzoo depends on, which no installation may change, and unmet requirements."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
 BUILD_TOOLS = frozenset({"setuptools", "wheel", "pip"})
-"""Packages of the core that a build brings at a version of its own, as they do not end up in what is built."""
+"""Packages of genzoo's that a build may use at another version: they do not become part of the result."""
 
 
 def core_packages() -> dict[str, str]:
-    """The installed version of genzoo and of all it requires, directly or not, by normalised name.
+    """Return the installed versions of genzoo and of all its dependencies, by normalized name.
 
     Raises:
         PluginError: genzoo itself is not installed.
     """
     found = {name: importlib.metadata.version(name) for name in required_by([CORE])}
     if CORE not in found:
-        raise PluginError("genzoo is run from its source and is not installed, so nothing can be installed beside it.")
+        raise PluginError("genzoo runs from its source folder. Install it with pip first, then install plugins.")
     return found
 
 
 def requirements(distribution: importlib.metadata.Distribution) -> Iterator[Requirement]:
-    """What a distribution requires here; a line that cannot be read is passed over."""
+    """Yield the requirements of a distribution that apply here. Skip lines that cannot be parsed."""
     yield from read_requirements(distribution.requires or ())
 
 
 def required_by(names: Iterable[str]) -> set[str]:
-    """The normalised names of all installed distributions that these require, directly or not, and themselves."""
+    """Return the normalized names of these distributions and all their dependencies, if they are installed."""
     found: set[str] = set()
     waiting = list(names)
     while waiting:
@@ -51,14 +51,14 @@ def required_by(names: Iterable[str]) -> set[str]:
 
 
 def unrequired(names: Iterable[str]) -> list[str]:
-    """Those of these distributions that are installed and that nothing else which is installed requires."""
+    """Return which of these distributions are installed, and required by no other one."""
     among = set(names)
     left = {normalize_name(distribution.name or "") for distribution in importlib.metadata.distributions()}
     return sorted((among & left) - set(core_packages()) - required_by(left - among))
 
 
 def read_requirements(lines: Iterable[str]) -> Iterator[Requirement]:
-    """Those lines of metadata that hold here; a line that cannot be read is passed over."""
+    """Parse requirement lines, and yield those that apply here. Skip lines that cannot be parsed."""
     from packaging.requirements import InvalidRequirement, Requirement
 
     for line in lines:
@@ -71,37 +71,38 @@ def read_requirements(lines: Iterable[str]) -> Iterator[Requirement]:
 
 
 def broken_requirements(changed: Mapping[str, str] | None = None) -> list[str]:
-    """What installed distributions require and do not have, one sentence each.
+    """Return the unmet requirements of installed distributions, one sentence each.
 
     Arguments:
-        changed: versions that are about to be installed, by normalised name. Then only what they would break is
-            told, and not what is broken already.
+        changed: versions about to be installed, by normalized name. If given, only requirements that they would break
+            are returned.
     """
-    told: list[str] = []
+    found: list[str] = []
     for distribution in importlib.metadata.distributions():
         try:
-            told += _broken(distribution, changed)
-        except Exception:  # noqa: S112 - metadata that cannot be read require nothing
+            found += _broken(distribution, changed)
+        except Exception:  # noqa: S112 - unreadable metadata require nothing
             continue
-    return sorted(set(told))
+    return sorted(set(found))
 
 
 def unmet_requirements(name: str, version: str, lines: Iterable[str], changed: Mapping[str, str]) -> Iterator[str]:
-    """What a distribution that is about to be installed requires and would not have, one clause each.
+    """Yield the requirements that a new distribution would not have, one clause each.
 
     Arguments:
-        lines: of its metadata.
-        changed: the versions that are installed with it, by normalised name.
+        name, version: the distribution about to be installed.
+        lines: requirement lines of its metadata.
+        changed: versions installed together with it, by normalized name.
     """
     for requirement in read_requirements(lines):
         key = normalize_name(requirement.name)
         has = changed.get(key) or _installed_version(key)
         if not _meets(requirement, has):
-            yield f"{name} {version} requires {requirement}, and there is {_what(requirement.name, has)}"
+            yield f"{name} {version} requires {requirement}, but {_what(requirement.name, has)}"
 
 
 def _what(name: str, version: str | None) -> str:
-    return f"no {name}" if version is None else f"{name} {version}"
+    return f"{name} is not installed" if version is None else f"{name} is {version}"
 
 
 def _broken(distribution: importlib.metadata.Distribution, changed: Mapping[str, str] | None) -> Iterator[str]:
@@ -116,7 +117,7 @@ def _broken(distribution: importlib.metadata.Distribution, changed: Mapping[str,
             continue
         if not _meets(requirement, has):
             what = _what(requirement.name, has)
-            yield f"{distribution.name} {distribution.version} requires {requirement}, and there is {what}"
+            yield f"{distribution.name} {distribution.version} requires {requirement}, but {what}"
 
 
 def _installed_version(name: str) -> str | None:

@@ -9,18 +9,17 @@ import os
 import re
 import shlex
 import shutil
-import signal
-import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from genzoo.errors import PluginError
 from genzoo.packaging.pins import BUILD_TOOLS
+from genzoo.packaging.signals import run_interruptible
 from genzoo.plugins.discovery import normalize_name
 
 _UNREACHABLE = re.compile(
@@ -57,44 +56,45 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
 def explain_failure(output: str, pins: Mapping[str, str]) -> str:
-    """One paragraph about a pip that failed.
+    """Explain in one paragraph why pip failed.
 
     Arguments:
-        output: all that it printed.
-        pins: the versions that it was told to keep, by normalised name.
+        output: everything that pip printed.
+        pins: versions that pip must keep, by normalized name.
     """
     if "The conflict is caused by" in output:
         built = "A package could not be built from its source. " if _BUILD_STEP.search(output) else ""
         return f"{built}{_conflict(output)}"
     if "Permission denied" in output or "Read-only file system" in output:
-        return f"pip may not write to this environment: {_errors(output)}"
+        return f"pip cannot write to this environment: {_errors(output)}"
     if _UNREACHABLE.search(output):
         wanted = _NOT_FOUND.search(output)
-        what = f"{wanted[1]} " if wanted else ""
-        return f"{what}was looked for, and the package index cannot be reached. Check the network, or give a path."
+        what = f" to look for {wanted[1]}" if wanted else ""
+        return f"The package index cannot be reached{what}. Check the network, or install from a path."
     if "no such option: --report" in output or "no such option: --dry-run" in output:
         return (
             "The pip of this environment is too old: 22.2 or newer is needed. Run: python -m pip install --upgrade pip"
         )
     if found := _MISSING.search(output):
         if "build dependencies" in output and "error" in output.partition("build dependencies")[2]:
-            return f"A package could not be built from its source: its build requires {found[1]}, which cannot be had."
+            return f"A package could not be built from its source: its build needs {found[1]}, which is not available."
         return _missing_package(found[1].strip(), found[2], found[3], pins)
     if fatal := _FATAL.findall(output):
-        return f"git failed: {' '.join(dict.fromkeys(fatal))} Check the address, and that it may be read."
+        return f"git failed: {' '.join(dict.fromkeys(fatal))} Check the URL, and that you have access to it."
     if _BUILD.search(output):
         return f"A package could not be built from its source: {_last_line(output)}"
     return f"pip failed: {_errors(output)}"
 
 
 def _conflict(output: str) -> str:
-    """Both sides: what the packages ask for, and what is kept as it is."""
-    asked = [*dict.fromkeys(_DEPENDS.findall(output)), *(f"{text} was asked for" for text in _ASKED.findall(output))]
+    """Return both sides of a conflict: what the packages require, and what must stay as it is."""
+    asked = [*dict.fromkeys(_DEPENDS.findall(output)), *(f"you requested {text}" for text in _ASKED.findall(output))]
     kept = " and ".join(dict.fromkeys(_KEPT.findall(output)))
     sides = "; ".join(asked) or "the packages exclude each other"
     if kept:
         return (
-            f"There is a conflict: {sides}; and {kept} is installed, which plugins may not change. Nothing was changed."
+            f"There is a conflict: {sides}; but {kept} is installed, and plugins may not change it. Nothing was "
+            f"changed."
         )
     return f"There is a conflict: {sides}. Nothing was changed."
 
@@ -104,12 +104,12 @@ def _missing_package(wanted: str, by: str | None, versions: str, pins: Mapping[s
     name = normalize_name(named[0]) if named else ""
     whose = f" ({by} requires it)" if by else ""
     if name in pins:
-        kept = f"{name}=={pins[name]} is installed, which plugins may not change"
-        return f"There is a conflict: {by or 'what was asked for'} requires {wanted}, and {kept}. Nothing was changed."
+        kept = f"{name}=={pins[name]} is installed, and plugins may not change it"
+        return f"There is a conflict: {by or 'your request'} requires {wanted}, but {kept}. Nothing was changed."
     if versions.strip() in ("", "none"):
-        return f"There is no package {wanted!r}{whose} that this Python can use. Check the name, and pip's index."
+        return f"There is no package {wanted!r}{whose} for this Python. Check the name, and pip's index."
     newest = ", ".join(versions.split(", ")[-5:])
-    return f"There is no version of {wanted!r}{whose} that this Python can use. The last there are: {newest}."
+    return f"There is no version of {wanted!r}{whose} for this Python. The latest versions are: {newest}."
 
 
 def _errors(output: str) -> str:
@@ -119,39 +119,36 @@ def _errors(output: str) -> str:
 
 
 def _last_line(output: str) -> str:
-    """The last line of a failed build, or of everything."""
+    """Return the last line of a failed build, or of the whole output."""
     before = output.partition("[end of output]")[0] if "[end of output]" in output else output
     lines = [line.strip() for line in before.splitlines() if line.strip()]
     lines = [line for line in lines if not line.startswith(("note:", "hint:"))]
     return lines[-1] if lines else "it printed nothing."
 
 
-PATIENCE = 30
-"""Seconds that an interrupted pip is given to undo what it had begun."""
-
-
 DROPPED = frozenset(
     {"PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON", "PIP_REQUIREMENT", "PIP_EDITABLE", "PIP_GROUP", "PIP_REPORT"}
     | {"PIP_USER", "PIP_WHEEL_DIR"}
 )
-"""Variables of pip's that would have it install something else or somewhere else."""
+"""Variables that would make pip install something else, or somewhere else. They are removed."""
 
 
 SWITCHED_OFF = (
     *("PIP_NO_DEPS", "PIP_DRY_RUN", "PIP_FORCE_REINSTALL", "PIP_IGNORE_INSTALLED", "PIP_UPGRADE"),
     *("PIP_REQUIRE_HASHES", "PIP_QUIET"),
 )
-"""Switches of pip's that are off, whatever its variables and its configuration say."""
+"""Switches that are turned off. Setting the variable to 0 also overrides pip's configuration files."""
 
 
 def check_environment(words: str, *, removing: bool = False) -> None:
-    """Refuse an environment that pip must not change, with the command that is right for it.
+    """Check that pip may change this environment. If not, name the command to use instead.
 
     Arguments:
-        words: what is to be installed or removed, as it would stand on a command line.
+        words: what to install or remove, as on a command line.
+        removing: whether packages are removed.
 
     Raises:
-        PluginError: it belongs to pipx, to uv's tools or to the system; or it cannot be written to.
+        PluginError: the environment belongs to pipx, to `uv tool` or to the operating system, or is read-only.
     """
     prefix = Path(sys.prefix)
     if (prefix / "pipx_metadata.json").is_file():
@@ -159,24 +156,24 @@ def check_environment(words: str, *, removing: bool = False) -> None:
         raise PluginError(f"genzoo was installed by pipx, which keeps its own record. Run: pipx {verb} genzoo {words}")
     if (prefix / "uv-receipt.toml").is_file():
         wanted = "genzoo, with --with for all plugins but this" if removing else f"genzoo --with {words}"
-        raise PluginError(f"genzoo was installed as a tool of uv's. Run: uv tool install {wanted}")
+        raise PluginError(f"genzoo was installed with `uv tool`. Run: uv tool install {wanted}")
     inside = sys.prefix != sys.base_prefix
     marker = Path(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED")
     if not inside and marker.is_file() and not os.environ.get("PIP_BREAK_SYSTEM_PACKAGES"):
         raise PluginError(
-            "This Python belongs to the operating system, which does not want pip to change it. Make an environment of "
-            "your own with `python3 -m venv ENV`, install genzoo there, and install plugins from there."
+            "This Python belongs to the operating system, which does not allow pip to change it. Create an environment "
+            "with `python3 -m venv ENV`, install genzoo there, and install plugins from there."
         )
     folder = sysconfig.get_path("purelib")
     if inside and not os.access(folder, os.W_OK):
-        raise PluginError(f"{folder} cannot be written to, so nothing can be installed there. Ask its owner to.")
+        raise PluginError(f"{folder} is read-only, so nothing can be installed there. Ask its owner to install it.")
 
 
 def pip_command(words: str = "") -> tuple[list[str], str]:
-    """How pip is called for this environment, and its version: its own pip, or else the one that came with Python.
+    """Return the command that runs pip, and its version: this environment's pip, or the one that comes with Python.
 
     Raises:
-        PluginError: there is none.
+        PluginError: there is no pip.
     """
     if importlib.util.find_spec("pip") is not None:
         return [sys.executable, "-P", "-m", "pip"], importlib.metadata.version("pip")
@@ -204,13 +201,13 @@ def _made_by_uv() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Pip:
-    """A pip that cannot change the core.
+    """A pip that cannot change genzoo's own packages.
 
     Arguments:
-        command: how it is called.
-        version: its own, the first two numbers.
-        pins: the versions of the core, by name.
-        folder: where constraints and reports lie as long as it is used.
+        command: command line that runs it.
+        version: first two numbers of its version.
+        pins: versions of genzoo's packages, by name.
+        folder: temporary folder for constraints and reports.
     """
 
     command: tuple[str, ...]
@@ -219,10 +216,10 @@ class Pip:
     folder: Path
 
     def resolve(self, *words: str) -> dict[str, Any]:
-        """What `pip install` would do, as its report says; the environment stays as it is.
+        """Return pip's report on what `pip install` would do. The environment does not change.
 
         Raises:
-            PluginError: what is asked for cannot be had, or not beside this core.
+            PluginError: a package is not available, or conflicts with genzoo's own packages.
         """
         report = self.folder / "report.json"
         self.run("install", "--dry-run", "--report", str(report), "--constraint", str(self._runtime), *words)
@@ -231,13 +228,13 @@ class Pip:
         return found
 
     def run(self, *words: str) -> str:
-        """Call pip; returns what it printed.
+        """Run pip and return its output.
 
         Raises:
             PluginError: it failed.
         """
         command = [*self.command, *words[:1], "--no-input", "--disable-pip-version-check", "--no-color", *words[1:]]
-        code, output = _run_process(command, self._environment())
+        code, output = run_interruptible(command, self._environment())
         if code != 0:
             raise PluginError(explain_failure(output, self.pins))
         return output
@@ -251,7 +248,7 @@ class Pip:
         return self.folder / "build-constraints.txt"
 
     def write_constraints(self) -> None:
-        """Write the two files of constraints: of what is installed, and of what builds use."""
+        """Write two files of constraints: one for installed packages, one for the packages of builds."""
         lines = [f"{name}=={version}\n" for name, version in sorted(self.pins.items())]
         self._runtime.write_text("".join(lines), encoding="utf-8")
         self._build.write_text(
@@ -259,12 +256,12 @@ class Pip:
         )
 
     def _environment(self) -> dict[str, str]:
-        """Isolated builds are constrained through the environment; how, depends on pip's version."""
+        """Return the environment variables of pip, which also constrain the packages of isolated builds."""
         kept = {key: value for key, value in os.environ.items() if key not in DROPPED}
         found = {**kept, **dict.fromkeys(SWITCHED_OFF, "0"), "PYTHONUTF8": "1"}
-        if self.version < (25, 3):  # a build inherits the constraints of the call
+        if self.version < (25, 3):  # older pips apply the constraints of a call to its builds
             variable = "PIP_CONSTRAINT"
-        elif "PIP_NO_BUILD_ISOLATION" in found:  # pip refuses to constrain what it does not do
+        elif "PIP_NO_BUILD_ISOLATION" in found:  # without isolated builds, the variable below is an error
             return found
         else:
             variable = "PIP_BUILD_CONSTRAINT"
@@ -272,16 +269,16 @@ class Pip:
 
 
 def _quoted(path: Path) -> str:
-    """A path as pip reads it in a variable that holds several: an address may not hold a space."""
+    """Return a path for a variable that holds several, separated by spaces."""
     return path.as_uri() if " " in str(path) else str(path)
 
 
 @contextlib.contextmanager
 def pip_for(pins: Mapping[str, str], words: str = "") -> Iterator[Pip]:
-    """A pip that keeps the packages of `pins` as they are.
+    """Yield a pip that keeps the packages in `pins` as they are.
 
     Raises:
-        PluginError: this environment has none.
+        PluginError: this environment has no pip.
     """
     with tempfile.TemporaryDirectory(prefix="genzoo-install-") as folder:
         command, version = pip_command(words)
@@ -289,41 +286,3 @@ def pip_for(pins: Mapping[str, str], words: str = "") -> Iterator[Pip]:
         pip = Pip(tuple(command), (major, minor), pins, Path(folder))
         pip.write_constraints()
         yield pip
-
-
-def _run_process(command: list[str], environment: Mapping[str, str]) -> tuple[int, str]:
-    # At a terminal an interrupt reaches pip and its builds by itself, and git may ask there for a password.
-    alone = sys.stdin is None or not sys.stdin.isatty()
-    process = subprocess.Popen(  # noqa: S603 - pip of this environment, with checked words
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-        env=environment,
-        start_new_session=alone,
-    )
-    try:
-        output, _ = process.communicate()
-    except KeyboardInterrupt:
-        _end_process(process, os.killpg if alone else os.kill)
-        raise
-    return process.returncode, output
-
-
-def _end_process(process: subprocess.Popen[str], send: Callable[[int, int], None]) -> None:
-    """Let an interrupted pip undo what it had begun; a terminal's interrupt has reached it already.
-
-    Arguments:
-        send: a signal to pip, and to its builds where they are not of a terminal.
-    """
-    for wait, last in ((1, signal.SIGINT), (PATIENCE, signal.SIGKILL)):
-        try:
-            process.communicate(timeout=wait)
-            break
-        except subprocess.TimeoutExpired:
-            send(process.pid, last)
-    process.communicate()
-    if send is os.killpg:
-        with contextlib.suppress(ProcessLookupError):  # a build that outlived it
-            send(process.pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""What an installation asks for, and what pip plans to do."""
+"""Parse what a user asks to install, and check what pip plans to do."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from genzoo.plugins.hookspecs import GROUP
 
 @dataclass(frozen=True, slots=True)
 class PlannedPackage:
-    """One distribution that would be installed.
+    """One distribution that pip would install.
 
     Arguments:
-        name, version: its own.
+        name, version: its name and version.
         url: where it comes from.
-        digest: the SHA-256 of its file; `None` of a folder or a repository.
-        direct: whether a path or an address was asked for, not a name.
-        requested: whether it was asked for, and not only required by another.
+        digest: SHA-256 of its file; `None` for a folder or a repository.
+        direct: whether a path or URL was requested, and not a name.
+        requested: whether the user requested it, and not only another package.
         editable: whether it is installed in place.
-        revision: of a repository, `git+...@commit`.
-        requires: what its metadata say that it requires.
-        origin: where it comes from, as an installer notes it beside what it installs.
+        revision: revision of a repository, `git+...@commit`.
+        requires: requirement lines of its metadata.
+        origin: where it comes from, in the form that installers record.
     """
 
     name: str
@@ -46,18 +46,18 @@ class PlannedPackage:
 
     @property
     def path(self) -> Path | None:
-        """Where it lies on this machine, if it does."""
+        """Its path on this machine, or `None`."""
         parts = urlsplit(self.url)
         return Path(unquote(parts.path)) if parts.scheme == "file" else None
 
     @property
     def size(self) -> int | None:
-        """Bytes of its file, where that is known without fetching it."""
+        """Size of its file in bytes, or `None` if it is not on this machine."""
         return self.path.stat().st_size if self.path is not None and self.path.is_file() else None
 
     @property
     def words(self) -> tuple[str, ...]:
-        """Exactly this, as a line of pip's requirements."""
+        """Arguments for pip that install exactly this."""
         if self.editable:
             return ("--editable", str(self.path))
         if self.revision is not None:
@@ -68,7 +68,7 @@ class PlannedPackage:
 
 
 def read_pip_report(report: Mapping[str, Any]) -> list[PlannedPackage]:
-    """The items of pip's report on an installation, those that were asked for first."""
+    """Return the packages in pip's installation report, the requested ones first."""
     items = [_item(entry) for entry in report["install"]]
     return sorted(items, key=lambda item: (not item.requested, normalize_name(item.name)))
 
@@ -92,38 +92,38 @@ def _item(entry: Mapping[str, Any]) -> PlannedPackage:
 
 
 def check_requests(requests: Iterable[Request], pins: Mapping[str, str]) -> None:
-    """Refuse to install what belongs to the core, or comes with it.
+    """Check that no request is part of genzoo, or comes with it.
 
     Raises:
-        PluginError: one of them does.
+        PluginError: one is.
     """
     bundled = bundled_plugins()
     for request in requests:
         if request.name in bundled:
-            raise PluginError(f"{request.name} comes with genzoo, so there is nothing to install.")
+            raise PluginError(f"{request.name} comes with genzoo and is installed already.")
         if request.name is not None and request.name in pins:
             raise PluginError(
-                f"{request.name} {pins[request.name]} is part of what genzoo runs on, and `genzoo install` never "
-                f"changes that. Change it with pip itself."
+                f"{request.name} {pins[request.name]} is one of genzoo's own packages, which `genzoo install` never "
+                f"changes. Use pip to change it."
             )
 
 
 def check_plan(items: Sequence[PlannedPackage], requests: Iterable[Request], pins: Mapping[str, str]) -> None:
-    """Refuse a plan that changes the core, breaks what is installed, or brings no plugin.
+    """Check that a plan changes nothing of genzoo's, breaks no requirement, and brings plugins.
 
     Raises:
-        PluginError: it does.
+        PluginError: it does not.
     """
     changed = {normalize_name(item.name): item.version for item in items}
     if touched := sorted(set(changed) & set(pins)):
-        what = " and ".join(f"{name} {changed[name]} in place of {pins[name]}" for name in touched)
+        what = " and ".join(f"{name} {changed[name]} over {pins[name]}" for name in touched)
         raise PluginError(f"This would install {what}, and plugins may not change that. Nothing was changed.")
     if ours := sorted(set(changed) & set(bundled_plugins())):
         what = " and ".join(f"{name} {changed[name]}" for name in ours)
-        raise PluginError(f"This would install {what}, and {ours[0]} comes with genzoo. Nothing was changed.")
+        raise PluginError(f"This would install {what}, but {ours[0]} comes with genzoo. Nothing was changed.")
     unmet = [text for item in items for text in unmet_requirements(item.name, item.version, item.requires, changed)]
     if broken := [*unmet, *broken_requirements(changed)]:
-        raise PluginError(f"There is a conflict: {'; '.join(broken[:3])} after this. Nothing was changed.")
+        raise PluginError(f"There would be a conflict: {'; '.join(broken[:3])}. Nothing was changed.")
     present = {normalize_name(plugin.distribution) for plugin in installed_plugins()}
     for request in requests:
         if request.name is not None and request.name not in changed and request.name not in present:
@@ -131,13 +131,17 @@ def check_plan(items: Sequence[PlannedPackage], requests: Iterable[Request], pin
 
 
 def no_plugin(name: str, state: str = "Nothing was changed.") -> PluginError:
-    """The error of what is installable and has no entry point of genzoo's; `state` is that of the environment."""
-    what = f"{name} is no plugin: it has no entry point in the group {GROUP!r}."
-    return PluginError(f"{what} Install it with pip itself if you want it. {state}".rstrip())
+    """Return the error for a package without an entry point in genzoo's group.
+
+    Arguments:
+        state: sentence about the state of the environment.
+    """
+    what = f"{name} is not a plugin: it has no entry point in the group {GROUP!r}."
+    return PluginError(f"{what} Install it with pip if you want it anyway. {state}".rstrip())
 
 
 def versions_of(items: Iterable[PlannedPackage]) -> dict[str, str | None]:
-    """The installed version of each item's distribution; `None` of one that is not installed."""
+    """Return the installed version of each package, or `None` if it is not installed."""
     found: dict[str, str | None] = {}
     for item in items:
         try:
@@ -157,7 +161,7 @@ _PATH = re.compile(r"(?P<path>.+?)(?P<extras>\[[\w\s,.-]*\])?")
 
 
 class NothingThereError(ConfigError):
-    """A path leads to nothing."""
+    """A path does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +169,9 @@ class Request:
     """One thing to install.
 
     Arguments:
-        text: in pip's terms.
-        editable: whether it is installed in place, so that changes to its source take effect.
-        name: the normalised name of the distribution, where the request tells it.
+        text: what to install, as pip takes it.
+        editable: install in place, so that changes to the source take effect.
+        name: normalized name of the distribution, if the request contains it.
     """
 
     text: str
@@ -176,27 +180,29 @@ class Request:
 
     @property
     def wheel(self) -> Path | None:
-        """The wheel on this machine that is asked for, if one is."""
+        """The requested wheel on this machine, or `None`."""
         text = self.text.rpartition(" @ ")[2]
         path = Path(unquote(urlsplit(text).path) if text.startswith("file:") else text)
         return path if path.suffix == ".whl" and path.is_file() else None
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The request as arguments of `pip install`, before and after which others may stand."""
+        """The request as arguments of `pip install`."""
         return (f"--editable={self.text}",) if self.editable else (self.text,)
 
 
 def parse_request(text: str, *, editable: bool = False) -> Request:
-    """What one argument asks for.
+    """Parse one argument of `genzoo install`.
 
     Raises:
-        ConfigError: it is none of a name, a path, a wheel and an address; or a path to nothing.
+        ConfigError: it is neither a name, a path, a wheel nor a URL, or the path does not exist.
     """
     if not text.strip() or not text.isprintable():
         raise ConfigError(f"{text!r} names no package.")
     if text.lstrip().startswith("-"):
-        raise ConfigError(f"{text!r} is an option, and none is handed on to pip. Set PIP_... variables for pip's own.")
+        raise ConfigError(
+            f"{text!r} is an option, which genzoo does not pass on to pip. Set a PIP_... variable instead."
+        )
     if editable or _is_path(text):
         return _path_request(text, editable)
     if _ADDRESS.fullmatch(text):
@@ -206,7 +212,7 @@ def parse_request(text: str, *, editable: bool = False) -> Request:
 
 
 def _is_path(text: str) -> bool:
-    """As pip tells them apart: a separator, a leading dot, or the name of an archive."""
+    """Return whether pip would take a text for a path: it has a separator, a leading dot, or an archive's suffix."""
     if _ADDRESS.match(text) or "@" in text.partition(os.sep)[0]:
         return False
     return os.sep in text or text.startswith((".", "~")) or text.endswith(_ARCHIVES)
@@ -219,14 +225,14 @@ def _path_request(text: str, editable: bool) -> Request:
     if not path.exists():
         raise NothingThereError(f"There is no file or folder {str(path)!r} to install.")
     if editable and not path.is_dir():
-        raise ConfigError(f"-e {str(path)!r} is no folder; only a folder can be installed in place.")
+        raise ConfigError(f"-e {str(path)!r} is not a folder. Only a folder can be installed in place.")
     if path.is_dir() and not any((path / name).is_file() for name in ("pyproject.toml", "setup.py")):
-        raise ConfigError(f"The folder {str(path)!r} holds no package: neither pyproject.toml nor setup.py is in it.")
+        raise ConfigError(f"The folder {str(path)!r} is not a package: it has no pyproject.toml or setup.py.")
     return Request(f"{path.resolve()}{found['extras'] or ''}", editable, _wheels_name(path.name))
 
 
 def _wheels_name(file: str) -> str | None:
-    """The name of the distribution that a file holds, where it is a wheel."""
+    """Return the name of the distribution in a wheel, or `None` if the file is no wheel."""
     return normalize_name(file.partition("-")[0]) if file.endswith(".whl") else None
 
 
@@ -236,5 +242,5 @@ def _named_request(text: str) -> Request:
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:
-        raise ConfigError(f"{text!r} is neither a package's name, with or without versions, nor a path.") from error
+        raise ConfigError(f"{text!r} is neither a package name, such as 'genzoo-x>=1', nor a path.") from error
     return Request(str(requirement), name=normalize_name(requirement.name))

@@ -1,4 +1,4 @@
-"""What entries of the zoo name is there and is what it should be, found before anybody uses it."""
+"""Check that everything the entries of the zoo refer to exists and has the right kind."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from genzoo.plugins.registry import Entry, MissingExtraError, Registry, extra_na
 
 @dataclass(frozen=True, slots=True)
 class _Subject:
-    """An entry that is looked at, among all others."""
+    """One entry to check, in the registry with all others."""
 
     registry: Registry
     kind: str
@@ -22,11 +22,11 @@ class _Subject:
 
     @property
     def words(self) -> str:
-        """`model 'genzoo-theirs/theirs'`."""
+        """The entry in words, such as `model 'genzoo-theirs/theirs'`."""
         return f"{self.registry.table(self.kind).kind} {self.entry.id!r}"
 
     def refer(self, field: str) -> Any:
-        """What a field of its spec refers to."""
+        """Return the object that a field of its spec refers to."""
         with extra_named(self.entry):
             return resolve(getattr(self.entry.spec, field), self.entry.spec)
 
@@ -35,10 +35,10 @@ Check = Callable[[_Subject], Iterator[str]]
 
 
 def findings(registry: Registry, brought: Iterable[tuple[str, str]]) -> list[str]:
-    """What is wrong with entries, one sentence each.
+    """Return what is wrong with entries, one sentence each.
 
     Arguments:
-        brought: the kind and id of each entry to look at.
+        brought: kind and id of each entry to check.
     """
     found: list[str] = []
     for kind, name in sorted(brought):
@@ -46,7 +46,7 @@ def findings(registry: Registry, brought: Iterable[tuple[str, str]]) -> list[str
         for check in (_clash, *_CHECKS[kind]):
             try:
                 found += check(subject)
-            except MissingExtraError:  # whoever does not use the model does without it
+            except MissingExtraError:  # an extra is optional, so its absence is no fault
                 continue
             except Exception as error:
                 found.append(
@@ -59,7 +59,7 @@ def _clash(subject: _Subject) -> Iterator[str]:
     claims = subject.registry.table(subject.kind).candidates_for(subject.entry.spec.name)
     others = [other.id for other in claims if other.id != subject.entry.id]
     if others:
-        yield f"{subject.words} shares its bare name with {' and '.join(others)}, so only the ids can be used."
+        yield f"{subject.words} has the same name as {' and '.join(others)}, so only the ids can be used."
 
 
 def _called(field: str) -> Check:
@@ -76,7 +76,7 @@ def _options(subject: _Subject) -> Iterator[str]:
 
 
 def _recipe(subject: _Subject) -> Iterator[str]:
-    """The model as it is trained by default, and with each of its presets."""
+    """Check the model's default settings, and the settings of each preset."""
     subject.registry.datasets.get(subject.entry.spec.data)
     for preset in (None, *subject.entry.spec.presets):
         try:
@@ -100,9 +100,9 @@ def _metric(subject: _Subject) -> Iterator[str]:
 
     found = subject.refer("metric")
     if not isinstance(found, Metric):
-        yield f"{subject.words} is a {type(found).__name__} and no Metric."
+        yield f"{subject.words} is a {type(found).__name__}, not a Metric."
     elif found.name != subject.entry.spec.name:
-        yield f"{subject.words} calls itself {found.name!r}."
+        yield f"{subject.words} has another name in its class, {found.name!r}."
 
 
 _CHECKS: dict[str, tuple[Check, ...]] = {

@@ -1,4 +1,7 @@
-"""Load plugins in a fresh process and report what they did."""
+"""Load plugins in a fresh process, and report what they did.
+
+A plugin may print, change global state, or end the process. In a process of its own it harms nobody.
+"""
 
 from __future__ import annotations
 
@@ -22,27 +25,30 @@ from genzoo.plugins.manager import core_only_manager, shortened
 from genzoo.plugins.registry import KINDS, Registry
 
 LONGEST = 300
-"""Seconds after which a plugin that does not come to an end is given up."""
+"""Seconds after which a plugin that does not finish loading is stopped."""
 
 
 FINDINGS = "--findings"
-"""Asks what is wrong with what plugins brought, in place of a label, which always holds a colon."""
+"""Argument that asks for faults of registered entries. It cannot be a label, because labels contain a colon."""
 
 
 _CLOCK = "import time:"
-"""What the interpreter's own clock begins its lines with."""
+"""Beginning of the lines that `-X importtime` prints."""
 
 
 def probe(*labels: str, words: Sequence[str] = (), only: Sequence[str] | None = None) -> tuple[dict[str, Any], str]:
-    """What a fresh process saw, and what it wrote to standard error.
+    """Load plugins in a fresh process.
 
     Arguments:
-        labels: of the one plugin to look at, or `FINDINGS` and those of some; by default all.
+        labels: label of the one plugin to load, or `FINDINGS` and the labels of plugins to check. Defaults to all.
         words: options of the interpreter.
-        only: labels of the plugins that it may load; by default all.
+        only: labels of the plugins that the process may load. Defaults to all.
+
+    Returns:
+        What the process observed, and what it wrote to standard error.
 
     Raises:
-        PluginError: the process did not come to an end.
+        PluginError: a plugin ended the process, or did not finish loading.
     """
     with tempfile.TemporaryDirectory(prefix="genzoo-look-") as folder:
         result = Path(folder, "result.json")
@@ -60,13 +66,13 @@ def probe(*labels: str, words: Sequence[str] = (), only: Sequence[str] | None = 
             )
         except subprocess.TimeoutExpired as error:
             what = _named(json.loads(_text(result) or "{}"))
-            raise PluginError(f"Loading {what} did not end within {LONGEST} seconds.") from error
+            raise PluginError(f"Loading {what} took longer than {LONGEST} seconds.") from error
         found = json.loads(_text(result) or "{}")
         assert isinstance(found, dict)
         if "loading" in found or not found:
             said = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith(_CLOCK)]
             last = shortened(said[-1]).rstrip(".") if said else "it printed nothing"
-            raise PluginError(f"Loading {_named(found)} ended the process with code {done.returncode}: {last}.")
+            raise PluginError(f"Loading {_named(found)} ended its process with exit code {done.returncode}: {last}.")
         return found, done.stderr
 
 
@@ -75,12 +81,15 @@ def _text(result: Path) -> str:
 
 
 def _named(found: dict[str, Any]) -> str:
-    """The plugin that a process was loading when it ended, as far as it noted that."""
+    """Return the plugin that a process was loading when it ended, as far as it noted that."""
     return str(found.get("loading", "genzoo"))
 
 
 def _environment(only: Sequence[str] | None) -> dict[str, str]:
-    """That of this process, without what leaves plugins out; genzoo is found where this one was."""
+    """Return this process's environment, without the variables that leave plugins out.
+
+    The new process finds genzoo where this one found it.
+    """
     found = {key: value for key, value in os.environ.items() if not key.startswith(("GENZOO_LOAD_", "GENZOO_STRICT_"))}
     if only is not None:
         found["GENZOO_LOAD_PLUGINS"] = ",".join(only)
@@ -91,7 +100,7 @@ def _environment(only: Sequence[str] | None) -> dict[str, str]:
 
 
 def _note(result: Path, plugin: InstalledPlugin) -> None:
-    """Say what is loaded now, for the case that it ends the process."""
+    """Write down which plugin is loaded next, in case it ends the process."""
     result.write_text(json.dumps({"loading": plugin.distribution}), encoding="utf-8")
 
 
@@ -128,7 +137,7 @@ def _look_at(result: Path, label: str) -> dict[str, Any]:
 
 
 def _find_faults(result: Path, labels: list[str]) -> dict[str, Any]:
-    """What is wrong with what plugins brought, by their labels, among all that are installed."""
+    """Return what is wrong with the registered entries of some plugins, by label."""
     zoo = core_only_manager()
     zoo.load_entry_points(functools.partial(_note, result))
     return {
@@ -143,7 +152,7 @@ def _ids(registry: Registry) -> set[tuple[str, str]]:
 
 
 def main() -> None:
-    """Write what was seen to the file that the first argument names."""
+    """Write what was observed to the file in the first argument."""
     result, labels = Path(sys.argv[1]), sys.argv[2:]
     match labels:
         case []:

@@ -1,4 +1,4 @@
-"""What a wheel would put into the environment, and what of it belongs to others."""
+"""Look into a wheel before it is installed: which files it adds, and whether they belong to other packages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from genzoo.plugins.discovery import CORE, normalize_name
 from genzoo.plugins.hookspecs import GROUP
 
 STARTED_WITH = frozenset({"sitecustomize", "usercustomize"})
-"""Modules that Python imports whenever it starts, also when genzoo does."""
+"""Modules that Python imports at every start. A plugin with one of them would run code in every program."""
 
 
 _SCHEMES = ("purelib", "platlib", "scripts", "headers", "data")
@@ -24,14 +24,14 @@ _SCHEMES = ("purelib", "platlib", "scripts", "headers", "data")
 
 @dataclass(frozen=True, slots=True)
 class WheelFile:
-    """A wheel that has not been installed yet.
+    """A wheel that is not installed yet.
 
     Arguments:
-        name: the normalised name of its distribution.
-        version: as its file name spells it.
-        modules: its files among the modules, below the folder that is on Python's path.
-        others: its files elsewhere, with their scripts, as they would lie on this machine.
-        plugin: whether it has an entry point of genzoo's.
+        name: normalized name of its distribution.
+        version: version in its file name.
+        modules: paths of its modules, relative to site-packages.
+        others: absolute paths of its other files and scripts, as they would be on this machine.
+        plugin: whether it has an entry point in genzoo's group.
     """
 
     name: str
@@ -42,7 +42,7 @@ class WheelFile:
 
     @property
     def tops(self) -> frozenset[str]:
-        """What can be imported from it, by the first part of the name."""
+        """The top-level names that can be imported from it."""
         return frozenset(_top(file) for file in self.modules)
 
 
@@ -50,7 +50,7 @@ def read_wheel(path: Path) -> WheelFile:
     """Look into a wheel.
 
     Raises:
-        PluginError: it is none.
+        PluginError: the file is not a wheel.
     """
     name, version = path.name.split("-")[:2]
     try:
@@ -62,7 +62,7 @@ def read_wheel(path: Path) -> WheelFile:
                 for folder in folders
                 for entry in importlib.metadata.PathDistribution(zipfile.Path(archive, f"{folder}/")).entry_points
             ]
-    except Exception as error:  # whatever a damaged archive or damaged metadata raise
+    except Exception as error:  # damaged archives and metadata raise errors of many classes
         raise PluginError(f"{path.name} cannot be read as a wheel: {error}. Build or fetch it again.") from error
     scripts = Path(sysconfig.get_path("scripts"))
     commands = {scripts / entry.name for entry in entries if entry.group in ("console_scripts", "gui_scripts")}
@@ -77,14 +77,14 @@ def read_wheel(path: Path) -> WheelFile:
 
 
 def _parts(file: str) -> tuple[str, PurePosixPath] | None:
-    """The scheme and the rest of a file below a wheel's `.data`."""
+    """Return the scheme and the rest of a path in a wheel's `.data` folder, or `None`."""
     first, _, rest = file.partition("/")
     scheme, _, below = rest.partition("/")
     return (scheme, PurePosixPath(below)) if first.endswith(".data") and scheme in _SCHEMES else None
 
 
 def _elsewhere(file: str) -> Path | None:
-    """Where a file ends up that lies not among the modules."""
+    """Return where a file is installed that is not a module, or `None`."""
     found = _parts(file)
     if found is None or found[0] in ("purelib", "platlib"):
         return None
@@ -106,14 +106,14 @@ def _top(file: str) -> str:
 
 
 def refuse_strangers_files(wheels: Collection[WheelFile], pins: Collection[str]) -> None:
-    """Refuse wheels that would put a file where another distribution has one, or hide a module of the core.
+    """Check that wheels replace no file of another distribution, and hide no module of genzoo's packages.
 
     Arguments:
-        wheels: all that would be installed together; what is installed of the same names makes way for them.
-        pins: the normalised names of the core's distributions.
+        wheels: all wheels to be installed together. They may replace files of distributions with the same names.
+        pins: normalized names of genzoo's packages.
 
     Raises:
-        PluginError: one of them would.
+        PluginError: a wheel does.
     """
     replaced = {wheel.name for wheel in wheels}
     taken = dict.fromkeys(sys.stdlib_module_names | STARTED_WITH, "Python itself") | {CORE: CORE}
@@ -129,7 +129,7 @@ def refuse_strangers_files(wheels: Collection[WheelFile], pins: Collection[str])
     for wheel in wheels:
         for top in sorted(wheel.tops & taken.keys()):
             raise PluginError(
-                f"{wheel.name} {wheel.version} holds a module {top!r} of its own, which is {taken[top]}'s: plugins may "
+                f"{wheel.name} {wheel.version} contains a module {top!r}, which belongs to {taken[top]}. Plugins may "
                 f"not change what genzoo runs on. Ask its author to leave it out. Nothing was changed."
             )
         for found in sorted((wheel.modules | wheel.others) & files.keys(), key=str):
@@ -140,7 +140,7 @@ def refuse_strangers_files(wheels: Collection[WheelFile], pins: Collection[str])
 
 
 def _makes_whole(file: str) -> bool:
-    """Whether a file makes the first part of its name a module or package that no other may add to."""
+    """Return whether a file makes its top-level name a module or package that others cannot add files to."""
     parts = file.split("/")
     if len(parts) == 1:
         return parts[0].endswith((".py", ".so", ".pyd"))
@@ -148,7 +148,7 @@ def _makes_whole(file: str) -> bool:
 
 
 def _files(distribution: importlib.metadata.Distribution) -> Iterator[str | Path]:
-    """The installed files of a distribution: modules below the path's folder, and others where they lie."""
+    """Yield the installed files of a distribution: modules relative to site-packages, other files as absolute paths."""
     try:
         record = distribution.read_text("RECORD") or ""
     except (OSError, UnicodeDecodeError):

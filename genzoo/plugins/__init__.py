@@ -1,1 +1,1 @@
-"""The zoo's registry and the plugins that fill it. Nothing here imports torch."""
+"""The registry of the zoo, and the plugins that fill it. Nothing here imports torch."""

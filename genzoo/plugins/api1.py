@@ -1,7 +1,7 @@
 """Run plugins that were written for the first plugin API, and translate their names.
 
-Nothing outside this file and `runs/format1.py` knows a former name. A plugin states its API as `GENZOO_API`; what an
-API-1 plugin registers is translated once, when it registers it.
+Nothing outside this file and `runs/format1.py` knows a former name. A plugin states its API as `GENZOO_API`. Specs of
+an API-1 plugin are translated once, when it registers them.
 
 - Specs: names of input spaces and of training settings, and the kind of an objective, which API 1 did not state.
 - Objectives: the parameter group `critic` is `discriminator`, `initialise` and `maximise` are `initialize` and
@@ -27,7 +27,7 @@ ParamsT = ParamSpec("ParamsT")
 ResultT = TypeVar("ResultT")
 
 PUBLIC_NAMES = {"Fitted": "TrainedModel", "Given": "MetricInput"}
-"""Names of the facade."""
+"""Current names of the facade, by former names."""
 
 TRAINING = {
     "optimiser": "optimizer",
@@ -41,7 +41,7 @@ TRAINING = {
     "restarts": "n_init",
     "block": "block_size",
 }
-"""Settings of a training."""
+"""Training settings."""
 
 OPTIMIZER = {"rate": "lr", "decay": "weight_decay"}
 """Settings of an optimizer, within `optimizer` and within each of `param_groups`."""
@@ -73,7 +73,7 @@ def rename_keys(
         settings: values by former or current names.
         names: current names by former names.
         owner: what the settings belong to, for the error message.
-        note: called with each former name that was used and its current one, both with their prefix.
+        note: called with each former name in use and its current name, both with their prefix.
         prefix: in front of names in messages, such as `objective.`.
 
     Raises:
@@ -89,7 +89,7 @@ def rename_keys(
         if current in found and found[current] != value:
             raise ConfigError(
                 f"{owner}: {prefix}{key} is the former name of {prefix}{current}, and both are given, as {value!r} and "
-                f"{found[current]!r}. Leave {prefix}{key} out."
+                f"{found[current]!r}. Leave out {prefix}{key}."
             )
         found[current] = value
     return found
@@ -98,7 +98,7 @@ def rename_keys(
 def rename_training(
     training: Mapping[str, Any], owner: str, note: Callable[[str, str], None] | None = None
 ) -> dict[str, Any]:
-    """Give the settings of a training their current names, also within optimizers and parameter groups.
+    """Give training settings their current names, also within optimizers and parameter groups.
 
     Raises:
         ConfigError: a setting is given under both names, with different values.
@@ -112,14 +112,14 @@ def rename_training(
         for name in current[:-1]:
             node = node.setdefault(name, {})
             if not isinstance(node, dict):
-                raise ConfigError(f"{owner}: {given} is a part of training.{name}, which is given as a value, too.")
-        if current[-1] in node and value == {}:  # a group of settings none of which is given
+                raise ConfigError(f"{owner}: {given} is a part of training.{name}, which is also given as a value.")
+        if current[-1] in node and value == {}:  # an empty group of settings
             continue
         if current[-1] in node and node[current[-1]] != value:
             old = given if current != path else former[key]
             raise ConfigError(
-                f"{owner}: {old} is the former name of {key}, and both are given, with different values. Leave {old} "
-                f"out."
+                f"{owner}: {old} is the former name of {key}, and both are given, with different values. Leave out "
+                f"{old}."
             )
         node[current[-1]] = dict(value) if isinstance(value, Mapping) else value
         if current != path:
@@ -130,7 +130,7 @@ def rename_training(
 
 
 def _leaves(settings: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Paths and values of the settings of a training, down to those of an optimizer and of each parameter group."""
+    """Yield paths and values of training settings, down to the settings of an optimizer and of each parameter group."""
     for key, value in settings.items():
         path = (*above, str(key))
         group = TRAINING.get(path[0], path[0])
@@ -153,7 +153,7 @@ def _current_path(path: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def translate(spec: SpecT) -> SpecT:
-    """Turn a spec that an API-1 plugin registers into one of the current API."""
+    """Turn a spec from an API-1 plugin into one of the current API."""
     if not isinstance(spec, ModelSpec):
         return spec
     owner = f"Model {spec.name!r}"
@@ -173,24 +173,25 @@ def translate(spec: SpecT) -> SpecT:
 
 
 def find_objective_kind(spec: ObjectiveSpec, build: Callable[[], object]) -> ObjectiveKind:
-    """The kind of an objective whose spec does not state it, from the class that its builder returns.
+    """Find the kind of an objective whose spec does not state it, from the class that its builder returns.
 
     Arguments:
-        build: builds the objective; it imports torch, which is why API 2 has specs state the kind.
+        build: builds the objective. It imports torch, which is why specs of API 2 state the kind.
     """
     if spec.kind is not None:
         return spec.kind
     try:
         names = {cls.__name__ for cls in type(build()).__mro__}
-    except (ConfigError, PluginError):  # what is wrong is said when it is built for a training
+    except (ConfigError, PluginError):  # training builds it again, and reports the error
         return "gradient"
     return "em" if "EMObjective" in names else "gradient"
 
 
 def adapt_objective(objective: Any) -> Any:
-    """Have an API-1 gradient objective yield its losses under the current names of parameter groups.
+    """Make an API-1 gradient objective yield its losses under the current names of parameter groups.
 
-    It gets a subclass of its own class, so that frozen objectives and objectives with slots can have it, too.
+    Its class is replaced by a subclass. This also works for frozen objectives and for objectives with slots, whose
+    attributes cannot be set.
     """
     cls = type(objective)
     if not hasattr(cls, "losses"):
@@ -206,7 +207,7 @@ def adapt_objective(objective: Any) -> Any:
 
 
 def adapt_step(step: Any) -> Any:
-    """A step as an API-1 callback knows it, with its losses under the former names of parameter groups."""
+    """Return a step with its losses under the former names of parameter groups, for an API-1 callback."""
     former = {current: name for name, current in PARAM_GROUPS.items()}
     losses = tuple(
         dataclasses.replace(record, values={former.get(name, name): value for name, value in record.values.items()})
@@ -218,15 +219,15 @@ def adapt_step(step: Any) -> Any:
 def with_former_names(cls: ClassT) -> ClassT:
     """Let a class of the plugin API be read, written and overridden under the former names of its attributes.
 
-    Subclasses that define a method or attribute under its former name define it under the current one, too, before
-    Python looks for abstract methods that are left.
+    If a subclass defines a method or attribute under its former name, it also gets the current one. This happens before
+    Python looks for abstract methods that are missing.
     """
     names = _ATTRIBUTES[cls.__name__]
     owner = cast("Any", cls)
 
     def init_subclass(subclass: Any, /, **options: Any) -> None:
         super(owner, subclass).__init_subclass__(**options)
-        above = subclass.__mro__[: subclass.__mro__.index(owner)]  # also what comes from a class beside it
+        above = subclass.__mro__[: subclass.__mro__.index(owner)]  # includes mixins
         for former, current in names.items():
             first = next((base for base in above if {former, current} & base.__dict__.keys()), None)
             if first is None or current in first.__dict__:
@@ -283,12 +284,12 @@ def former_keywords(**names: str) -> Callable[[Callable[ParamsT, ResultT]], Call
 
 
 def rename_keyword(options: Mapping[str, Any], current: Any, default: Any) -> Any:
-    """The value of the keyword `kind` of the conformance kit, which API 1 called `sort`.
+    """Return the value of the conformance kit's keyword `kind`, which API 1 called `sort`.
 
     Arguments:
-        options: further keywords that were given.
-        current: what was given as `kind`.
-        default: its default.
+        options: other keywords of the call.
+        current: value of `kind`.
+        default: default of `kind`.
 
     Raises:
         TypeError: both were given, or another keyword.

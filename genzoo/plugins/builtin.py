@@ -1,4 +1,4 @@
-"""What the core itself brings to the zoo, registered through the same hooks as any plugin."""
+"""The entries of genzoo itself, registered through the same hooks as any plugin's."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _DATASETS: tuple[tuple[str, str, Modality, str], ...] = (
 
 
 _OBJECTIVES = (
-    ("maximum-likelihood", "Maximum likelihood by gradients, of models that know theirs exactly", "likelihood"),
-    ("maximum-bound", "Maximum of a lower bound of the likelihood, by gradients", "bound"),
+    ("maximum-likelihood", "Maximum likelihood by gradients, for models with an exact likelihood", "likelihood"),
+    ("maximum-bound", "Maximum of a lower bound on the likelihood, by gradients", "bound"),
 )
 
 
@@ -35,28 +35,28 @@ _METRICS = (
     ("log-likelihood", "held-out log-likelihood, nats per event in data units", "log_likelihood:log_likelihood"),
     (
         "bits-per-dim",
-        "bits that a lossless code spends on each place of an image",
+        "bits per pixel and channel that a lossless code needs for an image",
         "log_likelihood:bits_per_dim_metric",
     ),
     (
         "frechet-distance",
-        "Fréchet distance of features as Gaussians (FID where they are Inception's)",
+        "Fréchet distance of features as Gaussians (FID if they are Inception's)",
         "frechet:frechet",
     ),
     ("kernel-distance", "unbiased MMD² of features with a cubic kernel (KID)", "mmd:kernel_distance"),
-    ("precision", "fraction of samples within the neighbourhood of a real event", "precision_recall:precision"),
-    ("recall", "fraction of real events within the neighbourhood of a sample", "precision_recall:recall"),
-    ("density", "mean number of real neighbourhoods that a sample lies in, over k", "precision_recall:density"),
-    ("coverage", "fraction of real events with a sample in their neighbourhood", "precision_recall:coverage"),
+    ("precision", "fraction of samples within the neighborhood of a real row", "precision_recall:precision"),
+    ("recall", "fraction of real rows within the neighborhood of a sample", "precision_recall:recall"),
+    ("density", "mean number of real neighborhoods around a sample, divided by k", "precision_recall:density"),
+    ("coverage", "fraction of real rows with a sample in their neighborhood", "precision_recall:coverage"),
     ("mmd", "unbiased MMD² of features with a Gaussian kernel", "mmd:mmd"),
     (
         "classifier-two-sample",
-        "accuracy of a classifier that tells samples from real events; 0.5 is chance, and best",
+        "accuracy of a classifier that separates samples from real rows; 0.5 is chance, and best",
         "two_sample:classifier_two_sample",
     ),
     (
         "memorization",
-        "probability that a sample is nearer to the training set than a held-out event; flags copies",
+        "probability that a sample is nearer to the training set than a held-out row is; flags copies",
         "memorization:memorization",
     ),
     ("wasserstein", "mean Wasserstein distance of columns, in standard deviations", "tabular:wasserstein"),
@@ -73,7 +73,7 @@ _EXTRACTORS: tuple[tuple[str, str, str, tuple[Modality, ...], bool], ...] = (
     ("pixels", "images as they are, in units of their range", "identity:build_pixels", ("image",), False),
     (
         "columns",
-        "columns of a table standardized by the real events, categories as one column per level",
+        "columns of a table standardized by the real rows, categories as one column per level",
         "identity:build_columns",
         ("table",),
         False,
@@ -94,7 +94,7 @@ _EXTRACTORS: tuple[tuple[str, str, str, tuple[Modality, ...], bool], ...] = (
     ),
     (
         "inception",
-        "Inception-v3 from a safetensors file, inception=FILE: what FID is of",
+        "Inception-v3 from a safetensors file, inception=FILE, as FID uses it",
         "inception:build_inception",
         ("image",),
         True,

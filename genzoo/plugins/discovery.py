@@ -11,7 +11,7 @@ from pathlib import Path
 from genzoo.plugins.hookspecs import GROUP
 
 CORE = "genzoo"
-"""The name of genzoo's own distribution, and of the owner of what the core itself registers."""
+"""Name of genzoo's own distribution. It also owns the entries that genzoo itself registers."""
 
 
 _SECTION = re.compile(rf"^\s*\[\s*{GROUP}\s*\]", re.MULTILINE)
@@ -22,16 +22,17 @@ _HEADER = re.compile(r"^(Name|Version):[ \t]*(\S+)", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class InstalledPlugin:
-    """One entry point of an installed distribution, or why its metadata cannot be read.
+    """One entry point of an installed distribution, or the reason why its metadata cannot be read.
 
     Arguments:
-        distribution: the distribution's own name, or that of the entry point where genzoo's distribution brings it. The
-            ids of all that it registers begin with it.
-        entry: what stands in its metadata; `None` where they are damaged.
-        problem: what is wrong with its metadata.
-        folder: where the metadata lie.
+        distribution: name of the distribution. For a plugin that comes with genzoo, name of the entry point. Ids of
+            registered entries begin with it.
+        entry: the entry point; `None` if the metadata are damaged.
+        problem: what is wrong with the metadata.
+        folder: folder of the metadata.
         bundled: whether it comes with genzoo.
-        displaced: whether it is a distribution of its own with the name of a bundled plugin. It is never loaded.
+        displaced: whether it is a separate distribution with the name of a bundled plugin. Such a plugin is never
+            loaded.
     """
 
     distribution: str
@@ -44,30 +45,33 @@ class InstalledPlugin:
 
     @property
     def name(self) -> str:
-        """The name of the entry point."""
+        """Name of the entry point."""
         return self.entry.name if self.entry is not None else ""
 
     @property
     def label(self) -> str:
-        """`distribution:name`, which no two plugins share."""
+        """`distribution:name`, which is unique."""
         return f"{self.distribution}:{self.name}"
 
 
 def normalize_name(name: str) -> str:
-    """The form in which two spellings of one distribution's name are equal."""
+    """Return the normalized form of a distribution's name (PEP 503), in which all its spellings are equal."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def installed_plugins() -> list[InstalledPlugin]:
-    """Every entry point of the group, by distribution and name; the first distribution of a name on the path counts."""
+    """Return every entry point of the group, by distribution and name.
+
+    If the path has several distributions with one name, the first one counts.
+    """
     whole: set[str] = set()
     found: list[InstalledPlugin] = []
     damaged: dict[str, InstalledPlugin] = {}
     for distribution in importlib.metadata.distributions():
-        folder = str(getattr(distribution, "_path", ""))  # the only way to know it; pip reads it so, too
+        folder = str(getattr(distribution, "_path", ""))  # private, but there is no public way; pip uses it, too
         stem = Path(folder).stem.partition("-")[0]
         key = normalize_name(stem) or folder
-        if key in whole or stem.startswith("~"):  # ~ is what an interrupted removal by pip left behind
+        if key in whole or stem.startswith("~"):  # pip leaves folders with ~ when a removal is interrupted
             continue
         try:
             found += _plugins_of(distribution, folder)
@@ -84,23 +88,23 @@ def installed_plugins() -> list[InstalledPlugin]:
 
 
 def bundled_plugins() -> dict[str, str]:
-    """The plugins that come with genzoo, by normalised name."""
+    """Return the names of the plugins that come with genzoo, by normalized name."""
     return {
         normalize_name(plugin.distribution): plugin.distribution for plugin in installed_plugins() if plugin.bundled
     }
 
 
 def distribution_of(name: str) -> str:
-    """The distribution that brings the plugin of that name: genzoo's own for those that come with it."""
+    """Return the distribution that provides a plugin: genzoo itself for plugins that come with it."""
     return CORE if normalize_name(name) in bundled_plugins() else name
 
 
 class _NotWhole(Exception):  # noqa: N818 - a finding, which never leaves this file
-    """Metadata lack what every distribution states."""
+    """Metadata lack a field that every distribution has."""
 
 
 def _plugins_of(distribution: importlib.metadata.Distribution, folder: str) -> Iterator[InstalledPlugin]:
-    """The entry points of one distribution."""
+    """Yield the entry points of one distribution."""
     text = distribution.read_text("entry_points.txt")
     if text is None or not _SECTION.search(text):
         return
@@ -108,7 +112,7 @@ def _plugins_of(distribution: importlib.metadata.Distribution, folder: str) -> I
     stated = dict(_HEADER.findall(header))
     for field in ("Name", "Version"):
         if field not in stated:
-            raise _NotWhole(f"the metadata in {folder} state no {field.lower()}.")
+            raise _NotWhole(f"the metadata in {folder} have no {field.lower()}.")
     entries = {entry.name: entry for entry in distribution.entry_points if entry.group == GROUP}
     bundled = normalize_name(stated["Name"]) == CORE
     for entry in entries.values():
@@ -117,7 +121,7 @@ def _plugins_of(distribution: importlib.metadata.Distribution, folder: str) -> I
 
 
 def _mentions_group(folder: str) -> bool:
-    """Whether metadata that cannot be read might be a plugin's."""
+    """Return whether unreadable metadata may belong to a plugin."""
     try:
         return GROUP.encode() in Path(folder, "entry_points.txt").read_bytes()
     except OSError:

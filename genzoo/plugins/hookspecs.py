@@ -1,4 +1,4 @@
-"""The six hooks of a plugin. Each is handed a `register` callback and calls it once per spec."""
+"""The six hooks of a plugin. Each gets a callback `register`, and calls it once per spec."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pluggy
 from genzoo.spec import CallbackSpec, DatasetSpec, ExtractorSpec, MetricSpec, ModelSpec, ObjectiveSpec
 
 GROUP = "genzoo"
-"""The name of the pluggy project and of the entry-point group."""
+"""Name of the pluggy project, and of the entry-point group."""
 
 
 hookspec = pluggy.HookspecMarker(GROUP)
@@ -25,7 +25,7 @@ def register_models(register: Callable[[ModelSpec], None]) -> None:
 
 @hookspec
 def register_objectives(register: Callable[[ObjectiveSpec], None]) -> None:
-    """Register objectives that models can be trained with."""
+    """Register objectives that train models."""
 
 
 @hookspec
@@ -40,9 +40,9 @@ def register_metrics(register: Callable[[MetricSpec], None]) -> None:
 
 @hookspec
 def register_extractors(register: Callable[[ExtractorSpec], None]) -> None:
-    """Register extractors of features that metrics compare events by."""
+    """Register extractors of the features that metrics compare."""
 
 
 @hookspec
 def register_callbacks(register: Callable[[CallbackSpec], None]) -> None:
-    """Register consumers of training steps."""
+    """Register callbacks of training steps."""

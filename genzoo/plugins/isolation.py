@@ -1,21 +1,20 @@
-"""Run plugin code so that it cannot disturb this process: its output, signals, folders and paths."""
+"""Run plugin code without letting it disturb this process: its output, working folder and import path."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import os
-import signal
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
+
+from genzoo.plugins.signals import noted_signals
 
 
 @contextlib.contextmanager
 def capture_output() -> Iterator[io.StringIO]:
-    """What is printed or warned of inside, instead of being shown."""
+    """Yield a buffer that collects everything printed or warned about inside."""
     text = io.StringIO()
     with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
         yield text
@@ -23,16 +22,16 @@ def capture_output() -> Iterator[io.StringIO]:
 
 @contextlib.contextmanager
 def keep_stdout_clean() -> Iterator[None]:
-    """Inside, whatever is written to the process's standard output goes to standard error.
+    """Redirect standard output to standard error inside.
 
-    Also what does not go through Python: libraries in C, and processes that inherit it. Only where Python's own
-    standard output is the process's.
+    Results go to standard output, so a program that reads them must not see what a plugin prints. This also catches
+    output of C libraries and child processes, if Python's standard output is the process's own.
     """
     stream = sys.stdout
     try:
         if stream.fileno() != 1:
             raise OSError
-        stream.flush()
+        stream.flush()  # what was printed before still goes to standard output
         kept = os.dup(1)
         os.dup2(2, 1)
     except (OSError, ValueError, AttributeError):
@@ -47,15 +46,13 @@ def keep_stdout_clean() -> Iterator[None]:
             os.close(kept)
 
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
 @contextlib.contextmanager
 def preserve_process_state() -> Iterator[list[int]]:
-    """Put back the working folder, the import path, the recursion limit and what SIGINT and SIGTERM do.
+    """Restore the working folder, the import path, the recursion limit and the signal handlers afterwards.
 
     Yields:
-        The signals of these that arrive inside, as they do: an interruption without one is nobody's wish.
+        The signals received inside so far, as `noted_signals` does. A `KeyboardInterrupt` without one was raised by
+        the plugin itself.
     """
     path, entries, depth = sys.path, list(sys.path), sys.getrecursionlimit()
     folder = _folder()
@@ -63,7 +60,7 @@ def preserve_process_state() -> Iterator[list[int]]:
         stack.callback(sys.setrecursionlimit, depth)
         stack.callback(_restore_path, path, entries)
         stack.callback(_restore_folder, folder)
-        yield stack.enter_context(_signals_noted())
+        yield stack.enter_context(noted_signals())
 
 
 def _folder() -> str | None:
@@ -82,28 +79,3 @@ def _restore_folder(folder: str | None) -> None:
 def _restore_path(path: list[str], entries: list[str]) -> None:
     path[:] = entries
     sys.path = path
-
-
-@contextlib.contextmanager
-def _signals_noted() -> Iterator[list[int]]:
-    received: list[int] = []
-    if threading.current_thread() is not threading.main_thread():  # which no signal reaches
-        yield received
-        return
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
-
-    def note(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        handler = before[signal.Signals(number)]
-        assert callable(handler)
-        handler(number, frame)
-
-    for number, handler in before.items():
-        if callable(handler):
-            signal.signal(number, note)
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            if handler is not None:  # not set by Python, which cannot set it again
-                signal.signal(number, handler)

@@ -1,7 +1,7 @@
-"""Lets each installed plugin register, or records why it could not.
+"""Load installed plugins, and record why any of them could not be loaded.
 
-A plugin is a module behind an entry point of the group `genzoo`. One that fails leaves nothing registered and never
-stops the others; `Zoo.states` says what became of each.
+A plugin is a module behind an entry point of the group `genzoo`. If it fails, nothing of it stays registered, and the
+other plugins still load. `PluginManager.states` has the outcome for each.
 """
 
 from __future__ import annotations
@@ -22,29 +22,31 @@ from genzoo.plugins import builtin, hookspecs
 from genzoo.plugins.discovery import CORE, InstalledPlugin, installed_plugins, normalize_name
 from genzoo.plugins.isolation import capture_output, keep_stdout_clean, preserve_process_state
 from genzoo.plugins.registry import KINDS, Registry
+from genzoo.plugins.signals import is_interruption
 from genzoo.plugins.validation import HOOKS, check_module
 
 _SPECS = ModuleType("genzoo.plugins.hookspecs")
-"""The hooks alone: pluggy looks at every name of what it is handed, once per plugin."""
+"""The hooks alone, because pluggy inspects every name of this module, once per plugin."""
 
 
 vars(_SPECS).update({name: getattr(hookspecs, name) for name in HOOKS})
 
 
 LONGEST = 600
-"""Characters that are shown of what a plugin says."""
+"""Largest number of characters to show of a plugin's message."""
 
 
 @dataclass(frozen=True, slots=True)
 class PluginState:
-    """What became of one installed plugin: loaded, failed or left out, and why.
+    """What happened to one installed plugin, and why.
 
     Arguments:
-        distribution, version, name: of the distribution, and the name of its entry point; of one that comes with
-            genzoo, `distribution` is that name, too.
-        reason: why it is not loaded, or what keeps something that it brought from being used.
+        distribution: name of the distribution. For a plugin that comes with genzoo, name of the entry point.
+        version: version of the distribution.
+        name: name of the entry point.
+        reason: why it is not loaded, or why an entry of it cannot be used.
         remedy: what to do about it.
-        output: what it printed, or warned of, when it was imported.
+        output: what it printed, or warned about, when it was imported.
         bundled: whether it comes with genzoo.
     """
 
@@ -59,7 +61,7 @@ class PluginState:
 
 
 class PluginManager:
-    """The registry with the plugins that filled it."""
+    """The registry, and the state of every plugin that was to fill it."""
 
     def __init__(self) -> None:
         self.registry = Registry()
@@ -76,7 +78,7 @@ class PluginManager:
         *,
         bundled: bool = False,
     ) -> None:
-        """Let one imported module register all it has, or nothing.
+        """Let one imported module register all its entries, or none.
 
         Raises:
             PluginError: the module breaks the plugin contract, or one of its hooks failed.
@@ -88,19 +90,19 @@ class PluginManager:
             self.registry.merge(staged)
         except (KeyboardInterrupt, Interrupted, PluginError):
             raise
-        except BaseException as error:
+        except BaseException as error:  # see `load`
             raise PluginError(describe_error(error)) from error
         self._brought[f"{distribution}:{name}"] = staged
         self.states.append(PluginState(distribution, version, name, "loaded", output=output, bundled=bundled))
 
     def load_entry_points(self, before: Callable[[InstalledPlugin], object] | None = None) -> None:
-        """Load every installed plugin that `GENZOO_LOAD_PLUGINS` allows; failures become states.
+        """Load every installed plugin that `GENZOO_LOAD_PLUGINS` allows. A failure becomes a state.
 
         Arguments:
-            before: is called with each plugin before it is loaded.
+            before: called with each plugin before it is loaded.
 
         Raises:
-            PluginError: one of them failed, and `GENZOO_STRICT_PLUGINS=1`.
+            PluginError: a plugin failed, and `GENZOO_STRICT_PLUGINS=1`.
         """
         plugins = installed_plugins()
         wanted = _wanted()
@@ -114,15 +116,15 @@ class PluginManager:
                     self.load(plugin)
                 else:
                     self._leave_out(plugin)
-        self._tell_clashes()
+        self._report_clashes()
         known = {name for plugin in plugins for name in _names(plugin)}
         for missing in sorted((wanted or set()) - known):
             help_text = did_you_mean(missing, {normalize_name(plugin.distribution) for plugin in plugins})
-            reason = "GENZOO_LOAD_PLUGINS names it, and it is not installed."
+            reason = "GENZOO_LOAD_PLUGINS names it, but it is not installed."
             self.states.append(PluginState(missing, "", "", "not installed", reason, help_text))
 
     def load(self, plugin: InstalledPlugin) -> None:
-        """Import one installed plugin and let it register; a failure becomes its state.
+        """Import one installed plugin, and let it register. A failure becomes its state.
 
         Raises:
             PluginError: it failed, and `GENZOO_STRICT_PLUGINS=1`.
@@ -140,7 +142,9 @@ class PluginManager:
                 about = (plugin.version, plugin.name, output)
                 self.add(plugin.distribution, module, *about, bundled=plugin.bundled)
             except BaseException as error:
-                if signals and isinstance(error, KeyboardInterrupt | Interrupted):
+                # BaseException, because plugin code may also call `sys.exit` or raise `KeyboardInterrupt`. One bad
+                # plugin must not end every command. Only an interruption by a signal goes on.
+                if is_interruption(error, signals):
                     raise
                 self._take_failure(plugin, error, output)
 
@@ -151,8 +155,8 @@ class PluginManager:
         self.states.append(state)
         self.registry.note_failure(plugin.distribution, state.reason)
 
-    def _tell_clashes(self) -> None:
-        """Have the state of every plugin say which of its names others have, too."""
+    def _report_clashes(self) -> None:
+        """Add a reason to the state of every plugin whose names are also claimed by others."""
         shared = {kind: self.registry.table(kind).clashes() for kind in KINDS}
         for number, state in enumerate(self.states):
             brought = self.brought(state)
@@ -164,11 +168,11 @@ class PluginManager:
             ]
             if found:
                 reason = " ".join(f"The {text}" for text in found)
-                remedy = "Name them in full, or uninstall one of the plugins."
+                remedy = "Use the full ids, or uninstall one of the plugins."
                 self.states[number] = dataclasses.replace(state, reason=reason, remedy=remedy)
 
     def brought(self, state: PluginState) -> Registry:
-        """What the plugin of a state registered."""
+        """Return what the plugin of a state registered."""
         return self._brought.get(f"{state.distribution}:{state.name}", Registry())
 
     def _leave_out(self, plugin: InstalledPlugin) -> None:
@@ -179,19 +183,19 @@ class PluginManager:
 
 
 def _wanted() -> set[str] | None:
-    """What `GENZOO_LOAD_PLUGINS` names; `None` where it is not set."""
+    """Return the names in `GENZOO_LOAD_PLUGINS`, or `None` if the variable is not set."""
     text = os.environ.get("GENZOO_LOAD_PLUGINS")
     return None if text is None else {normalize_name(name.strip()) for name in text.split(",") if name.strip()}
 
 
 def _names(plugin: InstalledPlugin) -> set[str]:
-    """What a plugin can be called: its distribution, its entry point, or both; without `genzoo-` in front, too."""
+    """Return the names of a plugin: its distribution, its entry point or both, also without the prefix `genzoo-`."""
     names = {normalize_name(name) for name in (plugin.distribution, plugin.name, plugin.label) if name}
     return names | {name.removeprefix("genzoo-") for name in names}
 
 
 def _register(staged: Registry, label: str, distribution: str, module: ModuleType) -> None:
-    """Call the hooks of one module, through a plugin manager that holds nothing else."""
+    """Call the hooks of one module, with a plugin manager that contains nothing else."""
     manager = pluggy.PluginManager(hookspecs.GROUP)
     manager.add_hookspecs(_SPECS)
     manager.register(module, label)
@@ -202,34 +206,34 @@ def _register(staged: Registry, label: str, distribution: str, module: ModuleTyp
 
 
 def describe_error(error: BaseException) -> str:
-    """An error of a plugin in one short paragraph; never fails itself, whatever the error is."""
+    """Describe an error of a plugin in one short paragraph. This never fails, even if the error's own `str` does."""
     try:
         words = str(error)
     except Exception:
-        words = "(it cannot be put into words)"
+        words = "(its message cannot be shown)"
     kind = type(error).__name__
     return shortened(words if isinstance(error, PluginError) else f"{kind}: {words}" if words else kind)
 
 
 def shortened(text: str) -> str:
-    """One printable line of at most `LONGEST` characters."""
+    """Return one printable line of at most `LONGEST` characters."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= LONGEST else f"{line[:LONGEST]} …"
 
 
 def _displaced(plugin: InstalledPlugin) -> PluginState:
-    """The state of a distribution whose name a plugin has that comes with genzoo."""
+    """Return the state of a distribution with the name of a bundled plugin."""
     name = plugin.distribution
     return PluginState(name, plugin.version, plugin.name, "not loaded", *displacement_of(plugin))
 
 
 def displacement_of(plugin: InstalledPlugin) -> tuple[str, str]:
-    """Why a distribution is not loaded whose name a plugin has that comes with genzoo, and what to do about it."""
+    """Return why a distribution with the name of a bundled plugin is not loaded, and what to do about it."""
     name = plugin.distribution
     return (
-        f"{name} comes with genzoo, and that one is loaded. This one is a distribution of its own, from before.",
-        # Both may have put the same files there, and pip then removes them.
-        f"Remove it with `pip uninstall {name}`, and then install genzoo again with pip's --force-reinstall --no-deps.",
+        f"{name} comes with genzoo, and that version is loaded. This one is an older, separate distribution.",
+        # Both may have installed the same files. pip then deletes them, so genzoo must be installed again.
+        f"Remove it with `pip uninstall {name}`. Then install genzoo again with pip's --force-reinstall --no-deps.",
     )
 
 
@@ -243,21 +247,23 @@ def _failure(plugin: InstalledPlugin, error: BaseException, output: str) -> Plug
 
 
 def _missing_module(plugin: InstalledPlugin, module: str) -> tuple[str, str]:
-    """What a module that cannot be found means: a dependency that is not installed, or half an installation."""
+    """Explain a missing module: a dependency that is not installed, or an incomplete installation."""
     name = plugin.distribution
     own = plugin.entry.module.partition(".")[0] if plugin.entry is not None else ""
     if module.partition(".")[0] == own:
-        return f"its own module {module!r} is missing: it is only half installed.", remedy_for(plugin)
+        return f"its own module {module!r} is missing: its installation is incomplete.", remedy_for(plugin)
+    reason = f"it needs the module {module!r}, which is not installed."
     if plugin.bundled:
-        return f"it needs the module {module!r}, which is not installed.", remedy_for(plugin)
+        return reason, remedy_for(plugin)
     return (
-        f"it needs the module {module!r}, which is not installed.",
-        f"Install what it needs with `genzoo install --upgrade {name}`, or remove it with `genzoo uninstall {name}`.",
+        reason,
+        f"Install its dependencies with `genzoo install --upgrade {name}`, or remove it with `genzoo uninstall "
+        f"{name}`.",
     )
 
 
 def remedy_for(plugin: InstalledPlugin) -> str:
-    """What to do about a plugin that does not load."""
+    """Return what to do about a plugin that does not load."""
     if plugin.entry is None:
         return f"Install it again with pip's --force-reinstall, or delete {plugin.folder}."
     if plugin.bundled:
@@ -268,14 +274,14 @@ def remedy_for(plugin: InstalledPlugin) -> str:
 
 @functools.cache
 def get_manager() -> PluginManager:
-    """The zoo of this process: the core's own entries and every installed plugin, loaded on the first call."""
+    """Return the plugin manager of this process. The first call loads all installed plugins."""
     found = core_only_manager()
     found.load_entry_points()
     return found
 
 
 def core_only_manager() -> PluginManager:
-    """A zoo that holds only what the core itself brings."""
+    """Return a plugin manager with genzoo's own entries only."""
     found = PluginManager()
     found.add(CORE, builtin, _core_version(), CORE)
     return found
@@ -289,5 +295,5 @@ def _core_version() -> str:
 
 
 def get_registry() -> Registry:
-    """The registry of this process."""
+    """Return the registry of this process."""
     return get_manager().registry

@@ -1,7 +1,8 @@
-"""Names to specs, each with the distribution it came from, or the plugin where that came with genzoo.
+"""Look up specs by name, each with the distribution that registered it.
 
-A bare name is enough where one distribution holds it; the id `distribution/name` always is. Two distributions
-with one bare name make that name an error that lists both ids.
+A bare name is enough if only one distribution has it. The id `distribution/name` always works. If two distributions
+share a bare name, using it is an error that lists both ids. Plugins that come with genzoo count as distributions of
+their own.
 """
 
 from __future__ import annotations
@@ -49,13 +50,13 @@ class Entry(Generic[SpecT]):
 
     @property
     def extra(self) -> str:
-        """What brings the packages that only this entry needs, as pip takes it; empty where it needs none."""
+        """The argument for pip that installs the packages of the entry's extra; empty without an extra."""
         extra = getattr(self.spec, "extra", "")
         return f"{distribution_of(self.distribution)}[{extra}]" if extra else ""
 
 
 class SpecTable(Generic[SpecT]):
-    """All specs of one kind."""
+    """All entries of one kind."""
 
     def __init__(self, kind: str, spec_class: type[SpecT]) -> None:
         self.kind = kind
@@ -74,15 +75,15 @@ class SpecTable(Generic[SpecT]):
         """Add one spec under its distribution.
 
         Arguments:
-            api: the plugin API that it is written for.
+            api: plugin API that the spec is written for.
 
         Raises:
             PluginError: it is no spec of this kind, or the distribution already has that name.
         """
-        if type(spec) is not self.spec_class:  # a class of a plugin's own could change after it was checked
-            raise PluginError(f"register was handed {type(spec).__name__} where {self.spec_class.__name__} belongs.")
+        if type(spec) is not self.spec_class:  # a subclass could change its values after this check
+            raise PluginError(f"register got a {type(spec).__name__}, and takes a {self.spec_class.__name__}.")
         try:
-            own = dataclasses.replace(spec)  # checked once more, and no longer in the plugin's hands
+            own = dataclasses.replace(spec)  # a copy, which the plugin cannot change, and which is checked again
             own = translate(own) if api == 1 else own
             if isinstance(own, ModelSpec):
                 check_input(own)
@@ -98,89 +99,89 @@ class SpecTable(Generic[SpecT]):
         self.put(entry)
 
     def put(self, entry: Entry[SpecT]) -> None:
-        """Take over an entry that another table has checked."""
+        """Add an entry that another table has checked."""
         self._entries[entry.id] = entry
 
     def ids(self) -> set[str]:
-        """The ids of all entries."""
+        """Return the ids of all entries."""
         return set(self._entries)
 
     def names(self) -> list[str]:
-        """What a user can type: bare names where they are unambiguous, ids where they are not."""
+        """Return the names that users can type: bare names if they are unambiguous, otherwise ids."""
         bare = Counter(entry.spec.name for entry in self)
         return [entry.spec.name if bare[entry.spec.name] == 1 else entry.id for entry in self]
 
     def candidates_for(self, name: str) -> list[Entry[SpecT]]:
-        """All entries of a bare name or an id."""
+        """Return all entries with a bare name or an id. Former names count if there is no current one."""
         if name in self._entries:
             return [self._entries[name]]
         found = [entry for entry in self if entry.spec.name == name]
         return found or [entry for entry in self if name in getattr(entry.spec, "former_names", ())]
 
     def get(self, name: str) -> Entry[SpecT]:
-        """The entry of a bare name or an id.
+        """Return the entry with a bare name or an id.
 
         Raises:
-            ConfigError: no such name, or several distributions have it.
+            ConfigError: there is no such name, or several distributions have it.
             PluginError: it is the id of a plugin that failed to load.
         """
         found = self.candidates_for(name)
         if len(found) > 1:
             ids = " and ".join(entry.id for entry in found)
-            raise ConfigError(f"The {self.kind} name {name!r} is claimed by {ids}. Name one of them in full.")
+            raise ConfigError(f"The {self.kind} name {name!r} is claimed by {ids}. Use one of these ids.")
         if not found:
             self.refuse_failed(name)
             raise ConfigError(f"There is no {self.kind} {name!r}. {self.hint(name)}")
         return found[0]
 
     def hint(self, name: str) -> str:
-        """What helps after an unknown name: the nearest one, and the plugins that might have brought it."""
+        """Return advice after an unknown name: the nearest name, and the plugins that might provide it."""
         failed = f"These plugins failed to load: {', '.join(sorted(self._failures))}; see: genzoo plugins."
         words = [did_you_mean(name, self.names()), failed if self._failures else "", self.left_out]
         return " ".join(filter(None, words))
 
     @property
     def left_out(self) -> str:
-        """Which plugins are not loaded because nobody asked for them, and how to load them; empty where all are."""
+        """A sentence about plugins that `GENZOO_LOAD_PLUGINS` leaves out, or an empty text."""
         names = ", ".join(sorted(self._left_out))
         return f"GENZOO_LOAD_PLUGINS leaves out {names}: unset GENZOO_LOAD_PLUGINS to load all." if names else ""
 
     def leaves_out(self, distribution: str) -> bool:
-        """Whether a distribution is installed, and not loaded because nobody asked for it."""
+        """Return whether `GENZOO_LOAD_PLUGINS` leaves out an installed distribution."""
         return normalize_name(distribution) in {normalize_name(name) for name in self._left_out}
 
     def clashes(self) -> dict[str, list[str]]:
-        """The ids that share a bare name, by that name."""
+        """Return the bare names that several entries share, with their ids."""
         ids: dict[str, list[str]] = defaultdict(list)
         for entry in self:
             ids[entry.spec.name].append(entry.id)
         return {name: shared for name, shared in ids.items() if len(shared) > 1}
 
     def note_failure(self, distribution: str, reason: str) -> None:
-        """Remember that a distribution would have brought more, and why it did not."""
+        """Remember that a distribution failed to load, and why."""
         self._failures[distribution] = reason
 
     def note_left_out(self, distribution: str) -> None:
-        """Remember that a distribution would have brought more, and was not asked for."""
+        """Remember that a distribution was left out."""
         self._left_out.add(distribution)
 
     def refuse_failed(self, name: str) -> None:
-        """Refuse an id whose distribution failed to load.
+        """Raise an error if an unknown id belongs to a distribution that failed to load.
 
         Raises:
-            PluginError: it did.
+            PluginError: it does.
         """
         distribution = normalize_name(name.rpartition("/")[0])
         for failed, reason in self._failures.items():
             if distribution == normalize_name(failed) and name not in self._entries:
                 raise PluginError(
-                    f"The {self.kind} {name!r} cannot be had: {failed} failed to load: {reason} See: genzoo plugins."
+                    f"The {self.kind} {name!r} is not available: {failed} failed to load: {reason} See: genzoo plugins."
                 )
 
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """Everything that plugins brought."""
+    """All entries of all kinds."""
 
     models: SpecTable[ModelSpec] = field(default_factory=lambda: SpecTable("model", ModelSpec))
     objectives: SpecTable[ObjectiveSpec] = field(default_factory=lambda: SpecTable("objective", ObjectiveSpec))
@@ -190,18 +191,18 @@ class Registry:
     callbacks: SpecTable[CallbackSpec] = field(default_factory=lambda: SpecTable("callback", CallbackSpec))
 
     def table(self, kind: str) -> SpecTable[Any]:
-        """One table by its plural name, which is also the end of its hook's name."""
+        """Return one table by its plural name, with which its hook's name ends, too."""
         found = getattr(self, kind)
         assert isinstance(found, SpecTable)
         return found
 
     def objective_of(self, model: Entry[ModelSpec], name: str) -> Entry[ObjectiveSpec]:
-        """The objective of a name or id among those that `model` lists.
+        """Return the objective with a name or id among those that `model` lists.
 
-        Of several with one bare name, that of the model's own distribution is meant.
+        If several have the same bare name, the one from the model's own distribution is meant.
 
         Raises:
-            ConfigError: the model does not list it, or nobody registered it.
+            ConfigError: the model does not list it, or it is not registered.
         """
         for listed in model.spec.objectives:
             own = f"{model.distribution}/{listed}"
@@ -212,23 +213,23 @@ class Registry:
             if name in (listed, found.id, found.spec.name):
                 return found
         help_text = did_you_mean(name, model.spec.objectives)
-        raise ConfigError(f"Model {model.spec.name!r} is not trained with an objective {name!r}. {help_text}")
+        raise ConfigError(f"Model {model.spec.name!r} cannot be trained with objective {name!r}. {help_text}")
 
     def note_failure(self, distribution: str, reason: str) -> None:
-        """Remember that a distribution would have brought more, and why it did not."""
+        """Remember in all tables that a distribution failed to load, and why."""
         for kind in KINDS:
             self.table(kind).note_failure(distribution, reason)
 
     def note_left_out(self, distribution: str) -> None:
-        """Remember that a distribution would have brought more, and was not asked for."""
+        """Remember in all tables that a distribution was left out."""
         for kind in KINDS:
             self.table(kind).note_left_out(distribution)
 
     def merge(self, other: Registry) -> None:
-        """Take over all entries of `other`, or none.
+        """Add all entries of another registry, or none.
 
         Raises:
-            PluginError: one of them is already here, or claims a name of the core's.
+            PluginError: an entry exists already, or claims a name of genzoo's own.
         """
         for kind in KINDS:
             known = self.table(kind).ids()
@@ -246,16 +247,16 @@ class Registry:
 
 @contextlib.contextmanager
 def blame(what: str) -> Iterator[None]:
-    """Turn whatever a plugin's code raises into an error that says whose it is.
+    """Turn any error of a plugin's code into one that names the plugin.
 
     Arguments:
-        what: the code that runs, as the beginning of a sentence: `"The loader of dataset 'x'"`.
+        what: the code that runs, as the beginning of a sentence, such as `"The loader of dataset 'x'"`.
 
     Raises:
-        PluginError: the code raised something that is no error of genzoo's.
+        PluginError: the code raised an error of another class than genzoo's.
     """
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # results are what stdout is for
+        with contextlib.redirect_stdout(sys.stderr):  # standard output is for results
             yield
     except (GenzooError, MemoryError):
         raise
@@ -267,12 +268,13 @@ KINDS = ("models", "objectives", "datasets", "metrics", "extractors", "callbacks
 
 
 def resolve(reference: str, spec: Spec) -> Any:
-    """The object that a registered spec's `"package.module:attribute"` names, imported now.
+    """Import the object that a registered spec's `"package.module:attribute"` names.
 
-    The one lazy door: only strings that a plugin's own code registered go through it, never a string from a file.
+    All lazy imports go through here, and only with strings that a plugin's code registered. A string from a file is
+    never imported.
 
     Raises:
-        PluginError: the module fails to import, or has no such attribute.
+        PluginError: the module cannot be imported, or has no such attribute.
     """
     module_name, _, attribute = reference.partition(":")
     try:
@@ -286,15 +288,15 @@ def resolve(reference: str, spec: Spec) -> Any:
 
 
 class MissingExtraError(PluginError):
-    """A model needs packages that an extra brings, and that extra is not installed."""
+    """A model needs packages of an extra that is not installed."""
 
 
 @contextlib.contextmanager
 def extra_named(entry: Entry[Any]) -> Iterator[None]:
-    """Turn the error about a module that cannot be found into one that names the extra which brings it.
+    """Name the extra to install, if code of an entry cannot import a module.
 
     Raises:
-        MissingExtraError: code of an entry that names an extra needs a module of others that is not installed.
+        MissingExtraError: an entry with an extra needs a module that is not installed.
     """
     try:
         yield
@@ -309,7 +311,7 @@ def extra_named(entry: Entry[Any]) -> Iterator[None]:
 
 
 def _missing(cause: BaseException | None, entry: Entry[Any]) -> str:
-    """The module that cannot be found, where it is one of an extra's packages and not of the plugin itself."""
+    """Return the module that cannot be imported, if it may belong to the extra and not to the plugin itself."""
     if not isinstance(cause, ModuleNotFoundError) or not cause.name or not entry.extra:
         return ""
     own = {str(entry.spec.builder).partition(".")[0].partition(":")[0], CORE}
@@ -317,7 +319,7 @@ def _missing(cause: BaseException | None, entry: Entry[Any]) -> str:
 
 
 def refuse_without_extra(entry: Entry[ModelSpec]) -> None:
-    """Import the code of a model that names an extra, before anything slow is done for it.
+    """Import the code of a model with an extra, before anything slow is done for it.
 
     Raises:
         MissingExtraError: the extra is not installed.

@@ -1,4 +1,4 @@
-"""Check a plugin's module and the references in its specs before its hooks are called."""
+"""Check a plugin's module before its hooks are called, and the references in its specs."""
 
 from __future__ import annotations
 
@@ -18,48 +18,49 @@ from genzoo.plugins.registry import KINDS, Registry
 from genzoo.spec import API_VERSION
 
 HOOKS = tuple(f"register_{kind}" for kind in KINDS)
-"""The names of all hooks."""
+"""Names of all hooks."""
 
 
 def check_module(module: object) -> None:
-    """Refuse a module that breaks the contract.
+    """Check that a module follows the plugin contract.
 
     Raises:
-        PluginError: it is no module, speaks another version of the contract, or one of its hooks would never work.
+        PluginError: it is not a module, is written for another version of the contract, or has a hook that cannot work.
     """
     if not isinstance(module, ModuleType):
-        raise PluginError(f"its entry point names a {type(module).__name__} where a module belongs.")
+        raise PluginError(f"its entry point names a {type(module).__name__}, and must name a module.")
     _check_version(module)
     hooks = dict(_marked(module))
     for name, (function, options) in hooks.items():
         _check_hook(name, function, options)
     for name in HOOKS:
         if callable(vars(module).get(name)) and name not in hooks:
-            raise PluginError(f"its function {name!r} is not marked with @genzoo.hookimpl, so it is no hook.")
+            raise PluginError(f"its function {name!r} is not decorated with @genzoo.hookimpl, so it is no hook.")
     if not hooks:
-        raise PluginError(f"it implements no hook, so it brings nothing. {did_you_mean('', HOOKS)}")
+        raise PluginError(f"it implements no hook, so it registers nothing. {did_you_mean('', HOOKS)}")
 
 
 def _check_version(module: ModuleType) -> None:
     if not hasattr(module, "GENZOO_API"):
-        raise PluginError(f"it does not state the contract it is written for: GENZOO_API = {API_VERSION} is missing.")
+        raise PluginError(f"it does not state its plugin API: GENZOO_API = {API_VERSION} is missing.")
     found = module.GENZOO_API
     if type(found) is not int:
         raise PluginError(
-            f"it is written for GENZOO_API {found!r}, which is no whole number; this genzoo speaks {API_VERSION}."
+            f"it is written for GENZOO_API {found!r}, which is not a whole number; this genzoo supports up to "
+            f"{API_VERSION}."
         )
-    if not 1 <= found <= API_VERSION:  # what an older one registers is translated, see `plugins/api1.py`
+    if not 1 <= found <= API_VERSION:  # specs of API 1 are translated, see `plugins/api1.py`
         older = "an older version of the plugin, or a newer genzoo" if found > API_VERSION else "a newer version of it"
         raise PluginError(
-            f"it is written for GENZOO_API {found}, and this genzoo speaks {API_VERSION}: {older} is needed."
+            f"it is written for GENZOO_API {found}, and this genzoo supports up to {API_VERSION}: {older} is needed."
         )
 
 
 def _marked(module: ModuleType) -> Iterator[tuple[str, tuple[object, dict[str, Any]]]]:
-    """What the module marks as hooks, by the names it has there."""
+    """Yield the functions that the module marks as hooks, with their names."""
     for name, value in vars(module).items():
         options = getattr(value, f"{GROUP}_impl", None)
-        if isinstance(options, dict):  # an object that has every attribute is no hook
+        if isinstance(options, dict):  # some objects, such as mocks, have every attribute
             yield name, (value, options)
 
 
@@ -68,11 +69,11 @@ def _check_hook(name: str, function: object, options: dict[str, Any]) -> None:
     if called not in HOOKS:
         raise PluginError(f"it implements a hook {called!r}, which genzoo does not have. {did_you_mean(called, HOOKS)}")
     if not inspect.isroutine(function):
-        raise PluginError(f"its hook {name!r} is a {type(function).__name__} and no function, so it is never called.")
+        raise PluginError(f"its hook {name!r} is a {type(function).__name__}, not a function, so it is never called.")
     if options.get("wrapper") or options.get("hookwrapper"):
-        raise PluginError(f"its hook {name!r} is a wrapper, and there is nothing to wrap.")
+        raise PluginError(f"its hook {name!r} is a wrapper, but there is nothing to wrap.")
     if _runs_later(function):
-        raise PluginError(f"its hook {name!r} is a generator or asynchronous, so its body would never run.")
+        raise PluginError(f"its hook {name!r} is a generator or a coroutine, so its body would never run.")
     _check_hook_arguments(name, function)
 
 
@@ -82,23 +83,26 @@ def _runs_later(function: object) -> bool:
 
 
 def _check_hook_arguments(name: str, function: Any) -> None:
-    """One argument `register` without a default: pluggy hands over what the signature names, and no default ever."""
+    """Check that a hook has one argument `register` without a default.
+
+    pluggy passes the arguments that the signature names, but never one with a default.
+    """
     parameters = inspect.signature(function).parameters.values()
     plain = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     if any(p.default is not p.empty for p in plain):
-        raise PluginError(f"its hook {name!r} gives an argument a default, so it would never be called with it.")
+        raise PluginError(f"its hook {name!r} has an argument with a default, which pluggy never passes.")
     if [p.name for p in plain] != ["register"]:
         seen = ", ".join(p.name for p in parameters) or "none"
-        raise PluginError(f"its hook {name!r} takes other arguments than 'register': {seen}.")
+        raise PluginError(f"its hook {name!r} must take one argument 'register', and takes: {seen}.")
 
 
 _FIELDS = ("builder", "config", "loader", "metric")
 
 
 def unresolved_references(brought: Registry) -> Iterator[str]:
-    """One sentence for each reference of a plugin's entries that leads nowhere.
+    """Yield one sentence for each reference in a plugin's entries that leads nowhere.
 
-    What cannot be known without importing, such as a module whose names are made by code, is taken to be there.
+    Nothing is imported for this. A name is taken to exist if the module could create it when it runs.
     """
     for kind in KINDS:
         for entry in brought.table(kind):
@@ -123,7 +127,7 @@ def _lacking(reference: str) -> str:
 
 
 def _find(module: str) -> ModuleSpec | None:
-    """Where a module is; unlike `importlib.util.find_spec`, this does not import the packages above it."""
+    """Find a module. Unlike `importlib.util.find_spec`, this does not import the packages above it."""
     first, *rest = module.split(".")
     found, name = importlib.util.find_spec(first), first
     for word in rest:
@@ -135,7 +139,7 @@ def _find(module: str) -> ModuleSpec | None:
 
 
 def _names(file: Path) -> set[str] | None:
-    """What a module's own code calls things at its top level; `None` where it can make up names."""
+    """Return the names that a module's code defines at its top level, or `None` if it may define others."""
     with tokenize.open(file) as text:
         found = set(_bound(ast.parse(text.read())))
     return None if found & {"*", "__getattr__", "globals"} else found

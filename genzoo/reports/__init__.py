@@ -1,1 +1,1 @@
-"""Results for people and programs: terminal tables, JSON, Markdown, CSV and HTML pages."""
+"""Show results to people and programs: terminal tables, JSON, Markdown, CSV and HTML pages."""

@@ -1,4 +1,4 @@
-"""Charts as SVG."""
+"""Draw charts as SVG."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-"""Okabe and Ito's, the darker ones first."""
+"""Colors that color-blind readers can distinguish (Okabe and Ito, 2008), the darker ones first."""
 
 
 _STYLES = ("-", "--", "-.", ":")
@@ -28,7 +28,7 @@ _LONGEST_LABEL = 18
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """How real events and samples spread over one column of numbers: densities between edges, `(B + 1,)`."""
+    """Distributions of real rows and samples over one column of numbers: densities between edges, `(B + 1,)`."""
 
     edges: Array
     real: Array
@@ -37,7 +37,7 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """How often real events and samples hold each level of one column."""
+    """Shares of real rows and samples with each level of one column."""
 
     levels: tuple[str, ...]
     real: Array
@@ -48,11 +48,11 @@ Marginal = Histogram | Shares
 
 
 def curves(series: Mapping[str, tuple[Array, Array]], title: str) -> bytes:
-    """Lines over steps.
+    """Draw lines over training steps.
 
     Arguments:
-        series: by name, steps and values.
-        title: of what is measured.
+        series: steps and values, by name.
+        title: name of the values.
     """
     figure, axes = _canvas(5.2, 3.0)
     for place, (name, (steps, values)) in enumerate(series.items()):
@@ -70,7 +70,7 @@ def curves(series: Mapping[str, tuple[Array, Array]], title: str) -> bytes:
 
 
 def marginal(found: Marginal) -> bytes:
-    """One column of real events, filled, and of samples, as a line or hatched."""
+    """Draw one column: real rows filled, samples as a line or hatched."""
     if isinstance(found, Histogram):
         figure, axes = _canvas(3.6, 2.1)
         axes.stairs(found.real, found.edges, fill=True, color=_COLORS[0], alpha=0.45, label="real")
@@ -91,7 +91,7 @@ def marginal(found: Marginal) -> bytes:
 
 
 def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
-    # Fits of a comparison and pages of images need no matplotlib.
+    # Imported here because it is slow, and fits of a comparison and pages of images do not need it.
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
@@ -104,7 +104,7 @@ def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def _label(text: str) -> str:
-    """A text that fits beside an axis and into XML."""
+    """Shorten a text to fit beside an axis, and replace characters that XML does not allow."""
     shown = "".join(letter if letter.isprintable() else " " for letter in text)
     return shown if len(shown) <= _LONGEST_LABEL else f"{shown[: _LONGEST_LABEL - 1]}…"
 
@@ -114,6 +114,6 @@ def _svg(figure: Figure) -> bytes:
 
     buffer = io.BytesIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "genzoo"}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph")  # the browser has the letters that this font lacks
+        warnings.filterwarnings("ignore", message="Glyph")  # the browser's fonts have the letters missing here
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue()

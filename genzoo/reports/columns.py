@@ -1,4 +1,4 @@
-"""The columns of a report and how each figure is written."""
+"""The columns of a report, and how each figure is written."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _RANKS = {"coverage": 7, "frechet-distance": 8, "classifier-two-sample": 9, "mem
 
 
 SPARE = 11
-"""The rank from which a column is left out of a terminal however wide it is; all stand in files."""
+"""Columns of this rank or more are never printed on a terminal. Files have all columns."""
 
 
 DASH = "–"
-"""Stands where a figure does not apply."""
+"""Text of a figure that does not apply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +23,10 @@ class ReportColumn:
     """One column.
 
     Arguments:
-        name: of the figure, under which reasons stand.
-        title: above it.
-        text: of a row, or `None`.
-        rank: the larger, the sooner it is left out where there is no room.
+        name: name of the figure, as in `Row.reasons`.
+        title: title of the column.
+        text: returns the text of a row, or `None`.
+        rank: columns with the largest rank are left out first if the terminal is narrow.
     """
 
     name: str
@@ -35,12 +35,12 @@ class ReportColumn:
     rank: int
 
     def cell(self, row: Row) -> str:
-        """The figure of a row as text."""
+        """Return the figure of a row as text."""
         return self.text(row) or DASH
 
 
 def report_columns(report: Report) -> list[ReportColumn]:
-    """All columns in which any row has something to say, the one that ranks behind the candidates' names."""
+    """Return the columns that have a figure in any row. The one that ranks comes second, after the names."""
     shown = [column for column in _all(report) if any(column.text(row) for row in report.rows)]
     first = next((column for column in shown if column.name == report.by), None)
     if first is not None:
@@ -61,8 +61,8 @@ def _all(report: Report) -> list[ReportColumn]:
         ReportColumn("aic", "AIC", lambda row: _point(row.aic), 6),
         ReportColumn("aicc", "AICc", lambda row: _point(row.aicc), 9),
         ReportColumn("icl", "ICL", lambda row: _point(row.icl), 5),
-        ReportColumn("akaike_weight", "weight", lambda row: _short(row.akaike_weight), 10),
-        ReportColumn("difference", "to the best [95 %]", _difference, 2),
+        ReportColumn("akaike_weight", "Akaike weight", lambda row: _short(row.akaike_weight), 10),
+        ReportColumn("difference", "vs best [95 %]", _difference, 2),
         *(_metric(name, _RANKS.get(name, SPARE)) for name in metric_names(report)),
         ReportColumn("seconds", "seconds", lambda row: _seconds(row.seconds), 8),
         ReportColumn("verdict", "verdict", lambda row: row.verdict, 0),
@@ -70,7 +70,7 @@ def _all(report: Report) -> list[ReportColumn]:
 
 
 def report_reasons(report: Report) -> list[str]:
-    """Why figures are missing: one sentence for each reason, with the candidates it concerns."""
+    """Return why figures are missing: one sentence per reason, with the candidates it concerns."""
     found: dict[tuple[str, str], list[str]] = {}
     names = [column.name for column in _all(report) if column.name != "cv" or report.data.get("folds")]
     for name in [*names, "uncovered"]:
@@ -91,7 +91,7 @@ def _few(ids: tuple[str, ...]) -> str:
 
 
 def metric_names(report: Report) -> list[str]:
-    """The metrics that any row has; the reason why none has one stands with the row."""
+    """Return the metrics that any row has a score of."""
     return list(dict.fromkeys(name for row in report.rows for name in row.metrics))
 
 

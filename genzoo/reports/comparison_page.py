@@ -1,7 +1,8 @@
-"""The HTML page of a comparison."""
+"""Make the page of a comparison."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,13 +10,15 @@ from genzoo.metrics.metric import Score
 from genzoo.metrics.protocol import differing
 from genzoo.reports.columns import ReportColumn, metric_names, report_columns, report_reasons
 from genzoo.reports.formats import read_report
+from genzoo.reports.former import current_ids
 from genzoo.reports.page import Block, Facts, Heading, Notes, Page, Pictures, Section, Table, Text
-from genzoo.reports.result import Report
+from genzoo.reports.result import SCHEMA, Report
 from genzoo.reports.run_page import origin
 from genzoo.reports.samples import PageSamples, read_page_samples
 from genzoo.reports.sections import as_text, curve_section, event_grid, inside_sections, marginals, protocol_lines
 from genzoo.reports.terminal import score_text
 from genzoo.runs.run import Run
+from genzoo.storage.json_files import read_json
 from genzoo.storage.paths import check_inside
 
 _CRITERIA = frozenset({"bic", "aic", "aicc", "icl", "akaike_weight"})
@@ -36,37 +39,50 @@ _METRICS_IN_A_TABLE = 5
 _ARROWS = {"higher": "↑", "lower": "↓"}
 
 
-_CAPTION = "↑ higher is better, ↓ lower; ± standard error or [interval at 95 %]"
+_CAPTION = "↑ higher is better, ↓ lower is better; ± standard error or [95 % interval]"
+
+
+_NAMES = {"events": "rows", "event": "form", "rows": "rows used", "sha256": "SHA-256"}
+"""What the page calls the entries of `Report.data`."""
 
 
 def comparison_page(folder: Path, *, seed: int = 0) -> Page:
-    """Look at a comparison that was kept in a folder.
+    """Make the page of a comparison that was kept in a folder.
 
     Arguments:
-        seed: of the latent traversals of the best candidate.
+        seed: seed of the latent traversals of the best candidate.
 
     Raises:
-        ArtifactError: what the folder holds is damaged.
+        ArtifactError: a file in the folder is damaged.
     """
     report = read_report(folder / "report.json")
-    shown = read_page_samples(folder)
+    shown = _samples_of(folder)
     best = _best_run(folder, report)
     sections = [
         Section("Ranking", tuple(_ranking(report))),
         *_criteria(report),
         *_metrics(report),
-        Section("Samples beside real events", tuple(_samples(report, shown))),
+        Section("Samples and real data", tuple(_samples(report, shown))),
         *([] if best is None else _best(best, shown, seed)),
-        Section("Data", (Facts(tuple((name, as_text(value)) for name, value in report.data.items())),)),
+        Section("Data", (Facts(tuple((_NAMES.get(key, key), as_text(x)) for key, x in report.data.items())),)),
     ]
     lead = f"{len(report.rows)} candidates, ranked by {report.by}. "
-    lead += f"Best: {report.best}." if report.best is not None else "None could be ranked first."
-    foot = "A comparison by genzoo." if best is None else f"A comparison by genzoo. {origin(best)}"
+    lead += f"Best: {report.best}." if report.best is not None else "No candidate could be ranked."
+    foot = "Comparison by genzoo." if best is None else f"Comparison by genzoo. {origin(best)}"
     return Page(f"Comparison on {report.data.get('name', 'data')}", lead, tuple(sections), foot)
 
 
+def _samples_of(folder: Path) -> PageSamples | None:
+    """Return the stored samples by the current ids of their candidates, or `None`."""
+    shown = read_page_samples(folder)
+    if shown is None:
+        return None
+    ids = current_ids(read_json(folder / "report.json", SCHEMA, "schema"))
+    return dataclasses.replace(shown, samples={ids.get(name, name): x for name, x in shown.samples.items()})
+
+
 def _best_run(folder: Path, report: Report) -> Run | None:
-    """The run of the best candidate, which stands in the folder wherever that was moved to."""
+    """Return the run of the best candidate, or `None`. It is looked up in the folder, which may have been moved."""
     row = next((row for row in report.rows if row.id == report.best), None)
     run = Run(folder / "best")
     check_inside(run.path, folder)
@@ -80,7 +96,7 @@ def _ranking(report: Report) -> Iterator[Block]:
         for column in report_columns(report)
         if column.name == report.by or column.name not in _CRITERIA | metrics
     ]
-    yield _table("Candidates in the order of their rank", own, report)
+    yield _table("Candidates, best first", own, report)
     notes = [*report.notes, *([report.conflict] if report.conflict else []), *report_reasons(report)]
     if notes:
         yield Notes(tuple(notes))
@@ -97,11 +113,11 @@ def _criteria(report: Report) -> Iterator[Section]:
     found = report_columns(report)
     own = [column for column in found if column.name == "id" or column.name in _CRITERIA]
     if len(own) > 1:
-        yield Section("Information criteria", (_table("Lower is better, but for the weight", own, report),))
+        yield Section("Information criteria", (_table("Lower is better, except for the Akaike weight", own, report),))
 
 
 def _metrics(report: Report) -> Iterator[Section]:
-    """Tables of a few metrics each, and the protocol of every score."""
+    """Yield a section with tables of a few metrics each, and the protocol of every score."""
     names = metric_names(report)
     if not names:
         return
@@ -133,7 +149,7 @@ def _direction(report: Report, name: str) -> str:
 
 
 def _protocols(report: Report, name: str) -> Iterator[Facts]:
-    """One for all candidates that were measured alike."""
+    """Yield the protocol of a metric once for all candidates that were measured alike."""
     groups: list[tuple[Score, list[str]]] = []
     for row in report.rows:
         score = row.metrics.get(name)
@@ -145,28 +161,28 @@ def _protocols(report: Report, name: str) -> Iterator[Facts]:
         else:
             known.append(row.id)
     for score, owners in groups:
-        who = "all candidates that have it" if len(groups) == 1 else ", ".join(owners)
-        yield Facts(protocol_lines(name, score).pairs, f"{name}: protocol of {who}")
+        whose = "" if len(groups) == 1 else f" for {', '.join(owners)}"
+        yield Facts(protocol_lines(name, score).pairs, f"How {name} was measured{whose}")
 
 
 def _samples(report: Report, shown: PageSamples | None) -> Iterator[Block]:
     if shown is None:
-        yield Text("No samples were kept of these candidates.")
+        yield Text("No samples of these candidates were kept.")
         return
     owners = [row.id for row in report.rows if row.id in shown.samples][:_MOST_CANDIDATES]
     if shown.data.modality == "image":
         pictures = [event_grid(shown.samples[name], shown.data, f"samples of {name}") for name in owners]
-        yield Pictures((event_grid(shown.real, shown.data, "real events"), *pictures))
+        yield Pictures((event_grid(shown.real, shown.data, "real images"), *pictures))
     else:
         yield from _columns(shown, owners)
     if len(shown.samples) > len(owners):
         yield Text(f"The first {len(owners)} of {len(shown.samples)} candidates are shown.")
     if lacking := [row.id for row in report.rows if row.status == "ok" and row.id not in shown.samples]:
-        yield Text(f"Without samples that could be shown: {', '.join(lacking)}.")
+        yield Text(f"No samples can be shown for: {', '.join(lacking)}.")
 
 
 def _columns(shown: PageSamples, owners: Sequence[str]) -> Iterator[Block]:
-    """The first columns of every candidate, beside those of real events."""
+    """Yield the first columns of every candidate's samples beside the real ones."""
     most = max(1, min(_MOST_COLUMNS, _MOST_PICTURES // max(len(owners), 1)))
     for name in owners:
         yield Heading(name)
@@ -174,9 +190,9 @@ def _columns(shown: PageSamples, owners: Sequence[str]) -> Iterator[Block]:
 
 
 def _best(run: Run, shown: PageSamples | None, seed: int) -> Iterator[Section]:
-    """Curves and the inside of the best candidate."""
+    """Yield curves, latent space and components of the best candidate."""
     fitted = run.load()
     curve = curve_section(run)
     found = inside_sections(fitted, None if shown is None else shown.real, seed)
     for section in [*([] if curve is None else [curve]), *found]:
-        yield Section(f"Of the best: {section.title.lower()}", section.blocks)
+        yield Section(f"Best candidate: {section.title.lower()}", section.blocks)

@@ -1,4 +1,4 @@
-"""A report as JSON, Markdown and CSV."""
+"""Write a report as JSON, Markdown and CSV, and read it from JSON."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from genzoo.errors import ArtifactError
 from genzoo.reports.columns import report_columns, report_reasons
+from genzoo.reports.former import current_report
 from genzoo.reports.result import FIGURES, SCHEMA, Report, Row
 from genzoo.storage.atomic import write_bytes
 from genzoo.storage.json_files import read_json, refuse_crowded, write_json
@@ -23,7 +24,7 @@ _ESCAPED = "\\`*_{}[]<>|#"
 
 
 def write_report(folder: Path, report: Report) -> None:
-    """Write `report.json`, `report.md` and `report.csv`, replacing those of an earlier attempt.
+    """Write `report.json`, `report.md` and `report.csv`, and replace earlier ones.
 
     Raises:
         GenzooError: the disk is full or read-only.
@@ -34,12 +35,12 @@ def write_report(folder: Path, report: Report) -> None:
 
 
 def report_as_markdown(report: Report) -> str:
-    """The table, the reasons and the notes as Markdown."""
+    """Return the table, the notes and the reasons for missing figures as Markdown."""
     shown = report_columns(report)
     lines = [
         f"# Comparison on {_escape(str(report.data['name']))}",
         "",
-        _escape(f"{report.data['events']} events: {report.data['event']}. SHA-256 {report.data['sha256']}."),
+        _escape(f"{report.data['events']} rows ({report.data['event']}). SHA-256 {report.data['sha256']}."),
         "",
         f"| {' | '.join(_escape(column.title) for column in shown)} |",
         f"|{'---|' * len(shown)}",
@@ -58,7 +59,7 @@ def _escape(text: str) -> str:
 
 
 def report_as_csv(report: Report) -> str:
-    """Every figure of every row at full precision."""
+    """Return every figure of every row as CSV, at full precision."""
     metrics = list(dict.fromkeys(name for row in report.rows for name in row.metrics))
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
@@ -71,19 +72,19 @@ def report_as_csv(report: Report) -> str:
 
 
 def _values(row: Row, metrics: list[str]) -> list[object]:
-    told, gap = row.log_likelihood, row.difference
+    likelihood, gap = row.log_likelihood, row.difference
     apart = (None,) * 4 if gap is None else (gap.mean, gap.se, gap.low, gap.high)
     return [
         *(row.id, row.model, row.status),
         *(row.figure(name) for name in FIGURES),
-        *(told.se, row.cv.se, told.bits_per_dim, told.kind, told.measure, *apart),
+        *(likelihood.se, row.cv.se, likelihood.bits_per_dim, likelihood.kind, likelihood.measure, *apart),
         *(row.figure(name) for name in metrics),
         row.verdict,
     ]
 
 
 def _plain(value: object) -> str:
-    """Text that no spreadsheet takes for a formula."""
+    """Return a value as text that no spreadsheet executes as a formula."""
     if value is None:
         return ""
     if isinstance(value, float):
@@ -92,7 +93,7 @@ def _plain(value: object) -> str:
 
 
 def report_as_dict(report: Report) -> dict[str, Any]:
-    """The whole report."""
+    """Return the whole report, ready for JSON."""
     return {
         "schema": SCHEMA,
         "data": dict(report.data),
@@ -129,24 +130,27 @@ def _row(row: Row) -> dict[str, Any]:
 
 
 def read_report(path: Path) -> Report:
-    """The report in a file that holds what `as_dict` gave.
+    """Read a report from the JSON file that `write_report` writes.
+
+    Reports of earlier versions are returned with the current names of settings and metrics.
 
     Raises:
-        ArtifactError: it is missing, damaged or of another version.
+        ArtifactError: the file is missing, damaged or of another version.
     """
     content = read_json(path, SCHEMA, "schema")
     refuse_crowded(path, content)
     if content.get("schema") != SCHEMA:
-        raise ArtifactError(f"{path} is no report of schema {SCHEMA}, which is what this genzoo reads. Compare again.")
+        raise ArtifactError(f"{path} is not a report of schema {SCHEMA}, which this genzoo reads. Compare again.")
     try:
-        plain = {**content, "rows": [_with_nan(row) for row in content["rows"]]}
+        current = current_report(content)
+        plain = {**current, "rows": [_with_nan(row) for row in current["rows"]]}
         return TypeAdapter(Report).validate_python(plain)
     except (ValidationError, KeyError, TypeError) as error:
-        raise ArtifactError(f"{path} does not hold what genzoo writes there. Compare again.") from error
+        raise ArtifactError(f"{path} is damaged. Compare again.") from error
 
 
 def _with_nan(content: Any) -> Any:
-    """A row with what is not a number where JSON had to leave it out: in its difference and in parts of scores."""
+    """Return a row with NaN for the nulls in its difference and in parts of scores: JSON has no NaN."""
     if not isinstance(content, Mapping):
         return content
     row = dict(content)

@@ -1,4 +1,4 @@
-"""A page as one HTML file that needs nothing but itself: no network, no script, no other file."""
+"""Render a page as one HTML file that needs no network, no script and no other file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from genzoo.storage.atomic import write_bytes
 
 
 def render_page(page: Page) -> str:
-    """The page; everything in it is escaped."""
+    """Return the page as HTML. All its texts are escaped."""
     shelf = Environment(
         loader=PackageLoader("genzoo.reports", "templates"),
         autoescape=True,
@@ -29,7 +29,7 @@ def _data_uri(picture: Picture) -> str:
 
 
 def write_page(path: Path, page: Page) -> None:
-    """Write a page, replacing an earlier one.
+    """Write a page, and replace an earlier one.
 
     Raises:
         GenzooError: the disk is full or read-only.

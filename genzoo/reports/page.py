@@ -1,4 +1,4 @@
-"""What one page says, before it is HTML: sections of texts, tables, facts and pictures."""
+"""The content of a page before it becomes HTML: sections of texts, tables, facts and pictures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """Above what belongs to one part of a section."""
+    """A heading within a section."""
 
     form: ClassVar = "heading"
     text: str
@@ -24,7 +24,7 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """Sentences, one below the other."""
+    """Sentences, one per line."""
 
     form: ClassVar = "notes"
     lines: tuple[str, ...]
@@ -32,7 +32,7 @@ class Notes:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Names and what they are, hidden behind a summary where there is one."""
+    """Names and values, folded behind a summary if there is one."""
 
     form: ClassVar = "facts"
     pairs: tuple[tuple[str, str], ...]
@@ -44,11 +44,11 @@ class Table:
     """A table whose first column names the rows.
 
     Arguments:
-        caption: what it shows.
-        header: above the columns.
-        rows: cells as text, as many in each as in the header.
-        best: number of the row to be stressed.
-        words: numbers of columns that hold words and not figures.
+        caption: title of the table.
+        header: titles of the columns.
+        rows: cells as text, one per column.
+        best: number of the row to highlight.
+        words: numbers of the columns that contain words, not figures.
     """
 
     form: ClassVar = "table"
@@ -64,10 +64,10 @@ class Picture:
     """A picture.
 
     Arguments:
-        caption: below it.
-        alt: what is to be seen, for who cannot see it.
-        kind: of the content.
-        content: of a file of that kind.
+        caption: text below it.
+        alt: description for readers who cannot see it.
+        kind: media type of the content.
+        content: bytes of a file of that type.
     """
 
     caption: str
@@ -78,7 +78,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """Pictures side by side, as far as there is room."""
+    """Pictures in a row, as many as fit the width of the page."""
 
     form: ClassVar = "pictures"
     pictures: tuple[Picture, ...]
@@ -89,7 +89,7 @@ Block = Text | Heading | Notes | Facts | Table | Pictures
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Blocks below a heading."""
+    """Blocks under a heading."""
 
     title: str
     blocks: tuple[Block, ...]
@@ -100,8 +100,8 @@ class Page:
     """A whole page.
 
     Arguments:
-        lead: the paragraph below the title.
-        origin: what made it, at its foot.
+        lead: paragraph under the title.
+        origin: footer: the versions that made the page.
     """
 
     title: str

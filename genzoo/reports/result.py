@@ -1,16 +1,17 @@
-"""What a comparison found."""
+"""The result of a comparison: a report with one row per candidate."""
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from genzoo.metrics.metric import Score
 
 SCHEMA = 1
-"""Version of the JSON form."""
+"""Version of `report.json`."""
 
 
 Status = Literal["ok", "failed"]
@@ -18,15 +19,15 @@ Status = Literal["ok", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class LogLikelihood:
-    """Mean log-likelihoods in nats per event and in data units, of the fit without the test rows.
+    """Mean log-likelihoods of the held-out fit, in nats per row and in data units.
 
     Arguments:
-        train: of the rows it was fitted to.
-        test: of the test rows, with its standard error.
+        train: mean over the training rows.
+        test, se: mean over the test rows, and its standard error.
         kind: `exact`, `lower bound (N draws)` or `none`.
         measure: what it measures, such as `density`, or `density of a; mass of b`.
-        spread: standard deviation of the test figure over seeds, where several were asked for.
-        bits_per_dim: the test figure in bits per number of an event, of images whose probability mass it is.
+        spread: standard deviation of `test` over seeds; `None` for one seed.
+        bits_per_dim: `test` in bits per number of an image, if it is a probability mass of images.
     """
 
     train: float | None = None
@@ -39,13 +40,13 @@ class LogLikelihood:
 
     @property
     def exact(self) -> bool:
-        """Whether the values are the log-likelihood itself, and no bound of it."""
+        """Return whether the values are the log-likelihood itself, and not a bound."""
         return self.kind == "exact"
 
 
 @dataclass(frozen=True, slots=True)
 class CrossValidation:
-    """Mean held-out log-likelihood over all folds, nats per event, and its standard error."""
+    """Mean held-out log-likelihood over all folds, nats per row, and its standard error."""
 
     mean: float | None = None
     se: float | None = None
@@ -53,13 +54,13 @@ class CrossValidation:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """By how much a model exceeds the best one, event by event.
+    """How much a candidate differs from the best one: the mean of differences row by row.
 
     Arguments:
-        figure: what differs: `cv`, `test`, or the name of a metric.
-        mean: nats per event, or the metric's own unit; below 0 where the model is worse.
-        se: standard error of the paired difference; not a number where there are too few events for one.
-        low, high: its interval at 95 %, as far as there is one.
+        figure: `cv`, `test` or the name of a metric.
+        mean: nats per row, or the metric's own unit. Negative log-likelihood differences mean worse.
+        se: standard error of the difference; NaN if there are too few rows for one.
+        low, high: 95 % interval; NaN if there is no standard error.
     """
 
     figure: str
@@ -70,27 +71,27 @@ class Difference:
 
     @property
     def has_interval(self) -> bool:
-        """Whether there were enough events for an interval."""
+        """Return whether there were enough rows for an interval."""
         return math.isfinite(self.low) and math.isfinite(self.high)
 
     @property
     def undecided(self) -> bool:
-        """Whether the interval leaves open which of the two is better."""
+        """Return whether the interval contains 0, so that either candidate may be better."""
         return self.low <= 0.0 <= self.high
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One candidate.
+    """One candidate of a report.
 
     Arguments:
         id: its name in this report, such as `gmm:n_components=3`.
-        model: the id of the zoo entry.
+        model: id of the zoo entry.
         options: the options that were given, by name.
-        reasons: under the name of each figure that is `None`, why; under `status`, why it failed; under `uncovered`,
-            the test rows where its component of outliers has no density.
-        run: the run directory of this candidate, if it was kept.
-        exit_code: what the failure of a failed candidate means for a command line.
+        reasons: why figures are `None`, by their name; under `status`, why the candidate failed; under `uncovered`, the
+            test rows for which its outlier component has no density.
+        run: run directory of this candidate, if it was kept.
+        exit_code: exit code of a failed candidate's error on a command line.
     """
 
     id: str
@@ -114,7 +115,7 @@ class Row:
     exit_code: int = 0
 
     def figure(self, name: str) -> float | None:
-        """The number of that name: a criterion, `train`, `test`, `cv`, `seconds`, `degrees_of_freedom` or a metric."""
+        """Return a figure by name: a criterion, `train`, `test`, `cv`, `seconds`, `degrees_of_freedom` or a metric."""
         if name in ("train", "test"):
             return self.log_likelihood.train if name == "train" else self.log_likelihood.test
         if name == "cv":
@@ -127,21 +128,21 @@ class Row:
 
 
 FIGURES = ("bic", "aic", "aicc", "icl", "test", "cv", "train", "akaike_weight", "degrees_of_freedom", "seconds")
-"""The names that `Row.figure` knows, besides metrics."""
+"""Names that `Row.figure` accepts, besides metrics."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The whole comparison; rows stand in the order of their rank.
+    """A whole comparison, with rows in the order of their rank.
 
     Arguments:
-        data: name, rows, form and digest of the data, and how the rows were divided.
-        by: the figure that ranks.
-        best: id of the best candidate, or `None` where nothing could be ranked.
+        data: name, rows, form and digest of the data, and how rows were divided.
+        by: figure that ranks the candidates.
+        best: id of the best candidate, or `None` if none could be ranked.
         simplest: id of the simplest candidate within one paired standard error of the best.
         rows: the candidates.
-        notes: sentences about what was chosen and why.
-        conflict: why the candidates cannot all be ranked together, where their likelihoods measure different things.
+        notes: sentences about the ranking.
+        conflict: why candidates cannot be ranked together, if their likelihoods measure different things.
     """
 
     data: Mapping[str, Any]
@@ -153,5 +154,34 @@ class Report:
     conflict: str | None = None
 
     def __getitem__(self, name: str) -> Row:
-        """The row of an id."""
+        """Return the row with this id."""
         return next(row for row in self.rows if row.id == name)
+
+
+def candidate_id(model: str, options: Mapping[str, Any]) -> str:
+    """Return the name of a candidate in a report.
+
+    Examples:
+        >>> candidate_id("gmm", {"n_components": 3, "training": {"tol": 0.001}})
+        'gmm:n_components=3,training.tol=0.001'
+    """
+    pairs = ",".join(f"{_key(path)}={_text(value)}" for path, value in leaves(options))
+    return f"{model}:{pairs}" if pairs else model
+
+
+def leaves(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield the path and the value of everything in nested mappings."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from leaves(value, (*path, str(key)))
+        else:
+            yield (*path, str(key)), value
+
+
+def _key(path: tuple[str, ...]) -> str:
+    """Return a path as a user types it."""
+    return "objective" if path == ("objective", "name") else ".".join(path)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

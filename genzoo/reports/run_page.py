@@ -1,4 +1,4 @@
-"""The HTML page of a run."""
+"""Make the page of a run."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ _RECORDED = ("genzoo", "torch", "python", "platform", "threads", "started", "dev
 
 @dataclass(frozen=True, slots=True)
 class EvaluationTerms:
-    """How a run is judged.
+    """How to evaluate a run.
 
     Arguments:
-        metrics: by which.
-        features: the extractor of metrics of samples.
-        samples: how many, and the most real events; as for `evaluate`.
-        draws: of a bound of the likelihood.
-        seed: of samples and of what metrics draw.
+        metrics: metrics to compute.
+        features: feature extractor of sample metrics.
+        samples: number of samples, and largest number of real rows, as for `evaluate`.
+        draws: number of draws for a bound of the likelihood.
+        seed: seed of samples and metrics.
     """
 
     metrics: Sequence[Metric]
@@ -57,14 +57,14 @@ class EvaluationTerms:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationEvents:
-    """Events to judge a run by, as far as there are any.
+    """The real data to evaluate a run on, as far as they are available.
 
     Arguments:
-        dataset: where they are; `None` where the data cannot be had.
-        rows: those that it is judged by.
-        shown: those that are shown beside samples; others where there is none to judge by.
-        where: what those are.
-        own: the data it was trained on and its training rows, where they can be had.
+        dataset: the data, or `None` if they are not available.
+        rows: row numbers to evaluate on.
+        shown: row numbers to show beside samples, also if there are none to evaluate on.
+        where: what those rows are, such as `test rows`.
+        own: the run's own data and its training rows, if they are available.
         lack: why something is missing.
     """
 
@@ -77,36 +77,37 @@ class EvaluationEvents:
 
 
 def run_page(run: Run, fitted: TrainedModel, terms: EvaluationTerms, dataset: Dataset | None = None) -> Page:
-    """Look at a run from all sides.
+    """Make the page of a run: scores, curves, samples, latent space and settings.
 
     Arguments:
-        fitted: its model.
-        terms: how to judge it.
-        dataset: other data to judge it by than its own test rows.
+        fitted: model of the run.
+        terms: how to evaluate it.
+        dataset: data to evaluate on. Defaults to the run's test rows.
 
     Raises:
         ArtifactError: the run is damaged.
     """
     config, seed = run.config, terms.seed
     held = _held(run, dataset)
+    # Means over many rows cost no space on the page, so components are described by more rows than are shown.
     real, more = (_events(held, most(fitted.data)) for most in (how_many, how_many_inside))
     sections = [
         Section("Scores", tuple(_scores(fitted, held, terms, config))),
         curve_section(run),
         *_samples(fitted, real, held, seed),
         *inside_sections(fitted, more, seed),
-        Section("How it came about", tuple(_facts(run, config, held, seed))),
+        Section("How it was trained", tuple(_facts(run, config, held, seed))),
     ]
     name = _data_name(config, held)
     entry = get_registry().models.get(config.model)
     title = f"{entry.spec.name} on {name}"
     reference = f" {entry.spec.reference}." if entry.spec.reference else ""
-    lead = f"{entry.spec.summary}.{reference} One event is {fitted.data.describe()}. {_status(run)}"
+    lead = f"{entry.spec.summary}.{reference} Data: {fitted.data.describe()}. {_status(run)}"
     return Page(title, lead, tuple(section for section in sections if section is not None), origin(run))
 
 
 def origin(run: Run) -> str:
-    """What the foot of a page says of the versions behind it."""
+    """Return the footer of a page: the versions that trained the run."""
     record = run.record
     known = [f"{name} {record[name]}" for name in ("genzoo", "torch", "python") if name in record]
     return f"Trained with {', '.join(known)}."
@@ -117,17 +118,17 @@ def _data_name(config: RunConfig, held: EvaluationEvents) -> str:
 
 
 def _status(run: Run) -> str:
-    """Whether training has finished, and whose weights are shown if not."""
+    """Return a sentence about the state of training, and about the weights on the page."""
     status = run.record.get("status")
     if status == "finished":
-        return f"Training has finished after {run.record.get('steps', 'all its')} steps."
+        return f"Training finished after {run.record.get('steps', 'all')} steps."
     last = checkpoints(run.checkpoints)[-1:]
     where = f"its last checkpoint, {last[0].name}" if last else "its model folder"
-    return f"Training has not finished ({status}): what is shown is of {where}."
+    return f"Training has not finished ({status}). This page shows {where}."
 
 
 def _held(run: Run, given: Dataset | None) -> EvaluationEvents:
-    """The events to judge by: all that were given, or else the run's own test rows."""
+    """Return the real data to evaluate on: all rows of `given`, or the run's own test rows."""
     config = run.config
     none = np.zeros(0, np.int64)
     lack, own, split = None, None, None
@@ -136,7 +137,7 @@ def _held(run: Run, given: Dataset | None) -> EvaluationEvents:
         split = data.split(config.split, config.seed)
         own = (data, split.train)
     except GenzooError as error:
-        lack = f"The data of this run cannot be had, so no real events stand here: {error}"
+        lack = f"The data of this run are not available, so this page shows no real data. {error}"
     if given is not None:
         rows = np.arange(len(given))
         return EvaluationEvents(given, rows, rows, f"rows of {given.name}", own)
@@ -145,7 +146,7 @@ def _held(run: Run, given: Dataset | None) -> EvaluationEvents:
     names = ("test", "validation", "train")
     where = next(name for name in names if len(getattr(split, name)))
     if where != "test":
-        lack = f"The run has no test rows, so it is not judged; the real events here are {where} rows."
+        lack = f"The run has no test rows, so there are no scores. The real data on this page are {where} rows."
     return EvaluationEvents(own[0], split.test, getattr(split, where), f"{where} rows", own, lack)
 
 
@@ -161,10 +162,10 @@ def _scores(fitted: TrainedModel, held: EvaluationEvents, terms: EvaluationTerms
     try:
         found = _evaluated(fitted, held, terms, config)
     except (ConfigError, DataError) as error:
-        yield Text(f"It could not be judged: {error}")
+        yield Text(f"There are no scores: {error}")
         return
-    measured = f", which measures: {found.measure}" if found.measure else ""
-    yield Text(f"On {found.events} {held.where}. Likelihood: {found.kind}{measured}.")
+    measured = f"; it measures {found.measure}" if found.measure else ""
+    yield Text(f"Evaluated on {found.events} {held.where}. Likelihood: {found.kind}{measured}.")
     yield from score_blocks(found.scores, found.reasons)
 
 
@@ -190,8 +191,11 @@ def _samples(fitted: TrainedModel, real: Array | None, held: EvaluationEvents, s
     samples = fitted.sample(how_many(data), seed=seed)
     yield Section("Samples", tuple(side_by_side(real, samples, data, held.where)))
     if data.modality == "table" and real is not None:
-        about = Text(f"Of {len(real)} {held.where} and {len(samples)} samples; mean ± standard deviation.")
-        yield Section("Columns, real and sampled", (about, *marginals(real, samples, data)))
+        about = Text(
+            f"Distribution of each column in {len(real)} {held.where} and {len(samples)} samples, with mean ± standard "
+            f"deviation, or the most frequent level and its share."
+        )
+        yield Section("Columns", (about, *marginals(real, samples, data)))
 
 
 def _facts(run: Run, config: RunConfig, held: EvaluationEvents, seed: int) -> Iterator[Block]:
@@ -201,7 +205,7 @@ def _facts(run: Run, config: RunConfig, held: EvaluationEvents, seed: int) -> It
             ("model", config.model),
             ("objective", config.objective.name),
             ("data", config.data.source),
-            ("training rows", "not known" if held.own is None else str(len(held.own[1]))),
+            ("training rows", "unknown" if held.own is None else str(len(held.own[1]))),
             ("seed of training", str(config.seed)),
             ("seed of this page", str(seed)),
             *((name, as_text(record[name])) for name in _RECORDED if name in record),

@@ -1,4 +1,4 @@
-"""Real rows and samples of a comparison, stored for its page."""
+"""Store real rows and samples of a comparison for its page."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _MOST = 10_000
 
 @dataclass(frozen=True, slots=True)
 class PageSamples:
-    """Events for a page.
+    """Real rows and samples for a page.
 
     Arguments:
-        data: what one event is.
-        real: events that no candidate was trained on, `(N, *event)`; NaN where a value is missing.
-        samples: by candidate, `(M, *event)`.
+        data: form of one row or image.
+        real: rows that no candidate was trained on, `(N, *event)`; NaN if a value is missing.
+        samples: samples by candidate, `(M, *event)`.
     """
 
     data: DataSpec
@@ -47,12 +47,12 @@ class PageSamplesFile(Settings):
 
     format: Literal[1] = 1
     data: DataForm
-    candidates: dict[str, str] = Field(description="by candidate, the name of the tensor of its samples")
+    candidates: dict[str, str] = Field(description="name of the tensor with its samples, by candidate")
     tensors: str = Field(description="SHA-256 of samples.safetensors")
 
 
 def write_page_samples(folder: Path, shown: PageSamples) -> None:
-    """Write both files, replacing earlier ones.
+    """Write both files, and replace earlier ones.
 
     Raises:
         GenzooError: the disk is full or read-only.
@@ -67,10 +67,10 @@ def write_page_samples(folder: Path, shown: PageSamples) -> None:
 
 
 def read_page_samples(folder: Path) -> PageSamples | None:
-    """What `write_shown` wrote; `None` where nothing was written.
+    """Read the files of `write_page_samples`, or return `None` if there are none.
 
     Raises:
-        ArtifactError: it is damaged.
+        ArtifactError: they are damaged.
     """
     if not (folder / _HEADER).exists():
         return None
@@ -79,7 +79,7 @@ def read_page_samples(folder: Path) -> PageSamples | None:
     tensors = {name: value.numpy() for name, value in found.items() if value.dtype != torch.bfloat16}
     for name in (_REAL, _MISSING, *content.candidates.values()):
         if name not in tensors or tensors[name].shape[1:] != content.data.event_shape or len(tensors[name]) > _MOST:
-            raise ArtifactError(f"{folder / _TENSORS} lacks the events that {_HEADER} speaks of. Compare again.")
+            raise ArtifactError(f"{folder / _TENSORS} lacks samples that {_HEADER} lists. Run the comparison again.")
     real = tensors[_REAL]
     if tensors[_MISSING].any():
         real = np.where(tensors[_MISSING], np.nan, real)

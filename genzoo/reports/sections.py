@@ -1,4 +1,4 @@
-"""Sections of pages: samples beside real rows, curves, latent space, components, scores."""
+"""Sections that several pages share: samples beside real data, curves, latent space, components and scores."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MOST_LINES, _MOST_PICTURES = 20, 20
 
 
 class CurvePoints:
-    """What one line is drawn through: of many points some, evenly spaced, and the first and the last."""
+    """The points of one curve. Of many points it keeps evenly spaced ones, and always the first and the last."""
 
     def __init__(self) -> None:
         self._steps: list[int] = []
@@ -42,23 +42,25 @@ class CurvePoints:
         self.last = (0, 0.0)
 
     def add(self, step: int, value: float) -> None:
-        """See one more point."""
+        """Add a point."""
         self.last = (step, value)
         if self._seen % self._stride == 0:
             self._steps.append(step)
             self._values.append(value)
         self._seen += 1
+        # A log may have millions of lines. Whenever too many points are kept, every second one is dropped, and only
+        # half as many of the following ones are added: memory stays bounded, and the points stay evenly spaced.
         if len(self._steps) == 2 * _MOST_POINTS:
             self._steps, self._values = self._steps[::2], self._values[::2]
             self._stride *= 2
 
     @property
     def first(self) -> tuple[int, float]:
-        """The first point."""
+        """The step and value of the first point."""
         return self._steps[0], self._values[0]
 
     def shown(self) -> tuple[Any, Any]:
-        """Steps and values, as many as can be told apart."""
+        """Return steps and values to draw, at most 1,000."""
         steps, values = list(self._steps), list(self._values)
         if steps[-1] != self.last[0]:
             steps.append(self.last[0])
@@ -71,13 +73,13 @@ Series = dict[str, CurvePoints]
 
 
 def curve_section(run: Run) -> Section | None:
-    """One picture for the losses and one for everything else that was logged; `None` where nothing was."""
+    """Return a section with a chart of the losses and of everything else that was logged, or `None`."""
     pictures = [_picture(title, series) for title, series in _logged(run).items()]
     return Section("Training", (Pictures(tuple(pictures)),)) if pictures else None
 
 
 def _logged(run: Run) -> dict[str, Series]:
-    """By picture and line, steps and values."""
+    """Return the logged values by chart and by line of the chart."""
     found: dict[str, Series] = {}
     metrics = former_metrics()
     for _, line in read_log(run.log) if run.log.exists() else ():
@@ -90,7 +92,7 @@ def _logged(run: Run) -> dict[str, Series]:
 
 
 def _values(line: Mapping[str, Any]) -> Iterator[tuple[str, str, float]]:
-    """What a line measures: the title of a picture, the name of a line in it, and the value."""
+    """Yield the values of a log line: title of the chart, name of the line in it, and value."""
     for key, value in line.items():
         if key in _PLACES:
             continue
@@ -103,20 +105,21 @@ def _values(line: Mapping[str, Any]) -> Iterator[tuple[str, str, float]]:
 
 def _picture(title: str, series: Series) -> Picture:
     shown = {name: points.shown() for name, points in series.items()}
-    told = "; ".join(
+    text = "; ".join(
         ("" if name == title else f"{name} ")
-        + f"from {points.first[1]:.4g} at step {points.first[0]} to {points.last[1]:.4g} at step {points.last[0]}"
+        + ("" if points.first == points.last else f"from {points.first[1]:.4g} at step {points.first[0]} to ")
+        + f"{points.last[1]:.4g} at step {points.last[0]}"
         for name, points in series.items()
     )
-    return Picture(f"{title}: {told}", f"Curve of {title} over training steps: {told}", "svg+xml", curves(shown, title))
+    return Picture(f"{title}: {text}", f"Curve of {title} over training steps: {text}", "svg+xml", curves(shown, title))
 
 
 MOST_COLUMNS = 24
-"""Columns of a table whose marginals are drawn."""
+"""Largest number of columns whose distributions are drawn."""
 
 
 WIDEST = 8
-"""Columns of a table that stand side by side."""
+"""Largest number of columns in a table of values."""
 
 
 _NUMBERS = {"image": 400_000, "table": 100_000}
@@ -138,29 +141,29 @@ _MOST_BINS = 30
 
 
 def how_many(data: DataSpec) -> int:
-    """Events that a page shows of one source: fewer where they are large."""
+    """Return how many rows or images of one source a page shows: fewer if they are large."""
     modality = data.modality
     return max(_LEAST[modality], min(_MOST[modality], _NUMBERS[modality] // data.size))
 
 
 def how_many_inside(data: DataSpec) -> int:
-    """Events by which a page tells what components hold: more, as they are not drawn."""
+    """Return how many rows describe the components of a model. They are not drawn, so they can be more."""
     return max(how_many(data), min(1_000, 4_000_000 // data.size))
 
 
 def evenly(rows: Array, most: int) -> Array:
-    """At most so many of increasing row numbers, evenly spaced."""
+    """Return at most `most` of increasing row numbers, evenly spaced."""
     return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
 
 
 def event_grid(events: Array, data: DataSpec, caption: str, columns: int | None = None) -> Picture:
-    """Images in one picture."""
+    """Draw images as a grid in one picture."""
     about = f"{len(events)} images of {'×'.join(map(str, data.event_shape[1:]))} pixels in a grid: {caption}"
     return Picture(caption, about, "png", png(grid(events, data, columns=columns)))
 
 
 def event_rows(events: Array, data: DataSpec, caption: str) -> Table:
-    """The first events of a table, and as many of its columns as fit."""
+    """Return the first rows as a table, with as many columns as fit."""
     features = data.features[:WIDEST]
     rows = tuple(
         (str(number), *(cell(value, feature) for value, feature in zip(event, features, strict=False)))
@@ -171,7 +174,7 @@ def event_rows(events: Array, data: DataSpec, caption: str) -> Table:
 
 
 def cell(value: float, feature: Feature) -> str:
-    """A value of a column as people read it."""
+    """Return a value of a column as text."""
     if math.isnan(value):
         return ""
     if feature.levels is not None:
@@ -180,13 +183,13 @@ def cell(value: float, feature: Feature) -> str:
 
 
 def side_by_side(real: Array | None, samples: Array, data: DataSpec, where: str) -> list[Block]:
-    """Samples of one model beside real events, as far as there are any.
+    """Show samples of one model beside real data, if there are any.
 
     Arguments:
-        where: what the real events are, such as `test rows`.
+        where: what the real data are, such as `test rows`.
     """
     show = event_grid if data.modality == "image" else event_rows
-    shown = [] if real is None else [show(real, data, f"Real events ({where})")]
+    shown = [] if real is None else [show(real, data, f"Real data ({where})")]
     shown.append(show(samples, data, "Samples of the model"))
     pictures = tuple(block for block in shown if isinstance(block, Picture))
     tables = [block for block in shown if isinstance(block, Table)]
@@ -194,13 +197,13 @@ def side_by_side(real: Array | None, samples: Array, data: DataSpec, where: str)
 
 
 def about_width(data: DataSpec, most: int) -> list[Block]:
-    """A sentence where not all columns of a table are shown."""
+    """Return a sentence if not all columns of a table are shown."""
     count = len(data.features)
     return [Text(f"The first {most} of {count} columns are shown.")] if count > most else []
 
 
 def marginals(real: Array, samples: Array, data: DataSpec, most: int = MOST_COLUMNS) -> list[Block]:
-    """Every column of real events beside that of samples."""
+    """Draw the distribution of every column in real rows and in samples."""
     pictures = []
     for place, feature in enumerate(data.features[:most]):
         pair = real[:, place].astype(np.float64), samples[:, place].astype(np.float64)
@@ -211,25 +214,25 @@ def marginals(real: Array, samples: Array, data: DataSpec, most: int = MOST_COLU
 
 
 def _marginal(real: Array, sampled: Array, feature: Feature) -> Picture:
-    found = _shares(real, sampled, feature) if feature.levels is not None else _histogram(real, sampled, feature)
-    told = " and ".join(
+    drawn = _shares(real, sampled, feature) if feature.levels is not None else _histogram(real, sampled, feature)
+    text = ", ".join(
         f"{name} {_marginal_note(values, feature)}" for name, values in (("real", real), ("sampled", sampled))
     )
-    caption = f"{feature.name}: {told}"
-    return Picture(caption, f"Distribution of column {caption}", "svg+xml", marginal(found))
+    caption = f"{feature.name}: {text}"
+    return Picture(caption, f"Distribution of column {caption}", "svg+xml", marginal(drawn))
 
 
 def _marginal_note(values: Array, feature: Feature) -> str:
-    """The most frequent level and its share; or mean ± standard deviation."""
+    """Return the most frequent level and its share, or mean ± standard deviation."""
     if feature.levels is None:
-        with np.errstate(over="ignore"):  # what is infinite is told so
+        with np.errstate(over="ignore"):  # an overflow is shown as inf
             return f"{values.mean():.4g} ± {values.std():.3g}"
     counts = np.bincount(values.astype(np.int64), minlength=len(feature.levels))
     return f"{feature.levels[int(counts.argmax())]} {counts.max() / len(values):.0%}"
 
 
 def _histogram(real: Array, sampled: Array, feature: Feature) -> Marginal:
-    """Between the quantiles that hold nearly all of both, so that a stray value does not squeeze the others."""
+    """Return densities between the 0.5 % and 99.5 % quantiles, so that one outlier does not squeeze the rest."""
     ends = np.quantile(real, [0.005, 0.995]), np.quantile(sampled, [0.005, 0.995])
     low, high = float(min(ends[0][0], ends[1][0])), float(max(ends[0][1], ends[1][1]))
     if feature.kind == "count":
@@ -245,7 +248,7 @@ def _histogram(real: Array, sampled: Array, feature: Feature) -> Marginal:
 
 
 def _shares(real: Array, sampled: Array, feature: Feature) -> Marginal:
-    """Of the levels that real events hold most often; all others together."""
+    """Return the shares of the levels that are most frequent in real rows, and of all others together."""
     assert feature.levels is not None
     counts = [np.bincount(v.astype(np.int64), minlength=len(feature.levels)) / len(v) for v in (real, sampled)]
     if len(feature.levels) <= _MOST_LEVELS:
@@ -271,10 +274,10 @@ _COMPONENT_NUMBERS = 400_000
 
 
 def inside_sections(fitted: TrainedModel, real: Array | None, seed: int) -> list[Section]:
-    """Reconstructions, traversals and components, as far as the model has them.
+    """Return sections on reconstructions, latent space and components, as far as the model has them.
 
     Arguments:
-        real: events that it was not trained on, in data units, if there are any.
+        real: rows that the model was not trained on, in data units, or `None`.
     """
     sections = []
     if real is not None and isinstance(fitted.generator, Reconstruction):
@@ -291,7 +294,7 @@ def _reconstructions(fitted: TrainedModel, real: Array) -> Section:
     again = fitted.reconstruct(real)
     if data.modality == "image":
         pairs = np.concatenate([real.astype(again.dtype), again])
-        picture = event_grid(pairs, data, "real events above, the model's own version of each below", len(real))
+        picture = event_grid(pairs, data, "real images above, their reconstructions below", len(real))
         return Section("Reconstructions", (Pictures((picture,)),))
     rows = []
     for number, pair in enumerate(zip(real, again, strict=True)):
@@ -299,7 +302,7 @@ def _reconstructions(fitted: TrainedModel, real: Array) -> Section:
             cells = (cell(value, feature) for value, feature in zip(event, data.features[:WIDEST], strict=False))
             rows.append((f"{number} {name}", *cells))
     header = ("row", *(feature.name for feature in data.features[:WIDEST]))
-    table = Table("Real events, and the model's own version of each", header, tuple(rows))
+    table = Table("Real rows and their reconstructions", header, tuple(rows))
     return Section("Reconstructions", (table, *about_width(data, WIDEST)))
 
 
@@ -309,12 +312,12 @@ def _traversal(fitted: TrainedModel, seed: int) -> Section:
     found = traverse(fitted, steps=_STEPS, most=most, seed=seed)
     numbers = ", ".join(map(str, found.dimensions))
     text = Text(
-        f"Each row follows one latent dimension from one end of the prior to the other, all others at its centre; "
-        f"those first that change events most. Dimensions: {numbers}."
+        f"Each row varies one latent dimension from one end of the prior to the other, and keeps all others at their "
+        f"center. Dimensions that change the output most come first: {numbers}."
     )
     if data.modality == "image":
         flat = found.events.reshape(-1, *data.event_shape)
-        picture = event_grid(flat, data, "latent traversal, a row for each dimension", _STEPS)
+        picture = event_grid(flat, data, "latent traversal, one row per dimension", _STEPS)
         return Section("Latent space", (text, Pictures((picture,))))
     features = data.features[:WIDEST]
     rows = tuple(
@@ -324,12 +327,14 @@ def _traversal(fitted: TrainedModel, seed: int) -> Section:
         )
         for dimension, row in zip(found.dimensions, found.events, strict=True)
     )
-    table = Table("From one end to the other", ("dimension", *(feature.name for feature in features)), rows)
+    table = Table(
+        "From one end of each dimension to the other", ("dimension", *(feature.name for feature in features)), rows
+    )
     return Section("Latent space", (text, table, *about_width(data, WIDEST)))
 
 
 def _components(fitted: TrainedModel, real: Array) -> Section:
-    """What each component holds of the events: its share, and their means or most frequent levels."""
+    """Describe each component by its share of the rows, and by their means or most frequent levels."""
     posterior = np.exp(fitted.log_posterior(real).astype(np.float64))  # (N, K)
     share = posterior.mean(axis=0)
     order = np.argsort(-share, kind="stable")[:_MOST_COMPONENTS]
@@ -344,7 +349,7 @@ def _components(fitted: TrainedModel, real: Array) -> Section:
         for component in order
     )
     table = Table(
-        f"Share of {len(real)} events, and what is typical of each component among them",
+        f"Share of each component in {len(real)} rows, and its mean or most frequent level",
         ("component", "share", *(feature.name for feature in features)),
         rows,
     )
@@ -352,14 +357,14 @@ def _components(fitted: TrainedModel, real: Array) -> Section:
     if fitted.data.modality == "image":
         weights = posterior[:, order] / np.maximum(share[order] * len(real), 1e-12)  # (N, K)
         means = np.tensordot(weights.T, real.astype(np.float64), 1)  # (K, *event)
-        blocks.append(Pictures((event_grid(means, fitted.data, "mean event of each component, in this order"),)))
+        blocks.append(Pictures((event_grid(means, fitted.data, "mean image of each component, in this order"),)))
     if len(share) > len(order):
         blocks.append(Text(f"The {len(order)} largest of {len(share)} components are shown."))
     return Section("Components", tuple(blocks))
 
 
 def _typical(values: Array, weights: Array, feature: Any) -> str:
-    """The mean of a column, or its most frequent level, under weights."""
+    """Return the weighted mean of a column, or its most frequent level."""
     known = ~np.isnan(values)
     if not weights[known].sum() > 0:
         return "–"
@@ -373,30 +378,30 @@ _MOST_PARTS = 60
 
 
 def score_blocks(scores: Mapping[str, Score], reasons: Mapping[str, str]) -> list[Block]:
-    """A table of the scores of one model, what is to be said of them, and the protocol of each."""
+    """Return a table of the scores of one model, their notes, and the protocol of each."""
     blocks: list[Block] = []
     if scores:
         rows = tuple((name, score_text(score), score.direction) for name, score in scores.items())
-        caption = "Scores, ± standard error or [interval at 95 %]"
+        caption = "Scores, ± standard error or [95 % interval]"
         blocks.append(Table(caption, ("metric", "score", "better"), rows, words=frozenset({2})))
     lines = [f"{name}: {note}" for name, score in scores.items() for note in score.notes]
-    lines += [f"{name}: – {reason}" for name, reason in reasons.items()]
+    lines += [f"no {name}: {reason}" for name, reason in reasons.items()]
     if lines:
         blocks.append(Notes(tuple(lines)))
     return [*blocks, *(protocol_lines(name, score) for name, score in scores.items())]
 
 
 def protocol_lines(name: str, score: Score) -> Facts:
-    """How a score came about, and the parts that it is made of."""
+    """Return how a score was measured, and the parts it consists of."""
     parts = [(part, f"{value:.4g}") for part, value in list(score.parts.items())[:_MOST_PARTS]]
     more = len(score.parts) - len(parts)
-    told = [("and", f"{more} parts more")] if more else []
-    pairs = (*((key, as_text(value)) for key, value in score.protocol.items()), *parts, *told)
-    return Facts(pairs, f"{name} {score_text(score)}: protocol")
+    rest = [("and", f"{more} more parts")] if more else []
+    pairs = (*((key, as_text(value)) for key, value in score.protocol.items()), *parts, *rest)
+    return Facts(pairs, f"How {name} was measured")
 
 
 def as_text(value: Any) -> str:
-    """A value as people read it."""
+    """Return a value as text for readers."""
     if value is None:
         return "none"
     if isinstance(value, bool):

@@ -16,7 +16,12 @@ from genzoo.text import printable
 
 
 def print_scores(scores: Mapping[str, Score], reasons: Mapping[str, str], width: int) -> None:
-    """Print a table of scores, their notes, and why others are missing."""
+    """Print a table of scores, their notes, and why others are missing.
+
+    Arguments:
+        reasons: why scores are missing, by metric.
+        width: characters per line.
+    """
     console = Console(width=width, highlight=False, soft_wrap=False)
     common = in_common(scores.values())
     if scores:
@@ -33,11 +38,11 @@ def print_scores(scores: Mapping[str, Score], reasons: Mapping[str, str], width:
         for note in score.notes:
             console.print(Text(printable(f"{name}: {note}")))
     for name, reason in reasons.items():
-        console.print(Text(printable(f"{name}: – {reason}")))
+        console.print(Text(printable(f"no {name}: {reason}")))
 
 
 def score_text(score: Score) -> str:
-    """The number with its standard error or its interval, as far as it has one."""
+    """Return a score as text, with its standard error or its interval if it has one."""
     if score.error is not None:
         return f"{_number(score.value)} ± {_number(score.error)}"
     if score.low is not None and score.high is not None:
@@ -46,15 +51,15 @@ def score_text(score: Score) -> str:
 
 
 def _number(value: float) -> str:
-    """Four places, or as many as show something."""
+    """Return a number with four decimals, or with three significant digits if it is small."""
     return f"{value:.4f}" if value == 0 or abs(value) >= 0.01 else f"{value:.3g}"
 
 
 def _listed(protocol: Mapping[str, object]) -> str:
-    return ", ".join(f"{key} {_told(value)}" for key, value in protocol.items())
+    return ", ".join(f"{key} {_value(value)}" for key, value in protocol.items())
 
 
-def _told(value: object) -> str:
+def _value(value: object) -> str:
     if value is None:
         return "none"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
@@ -64,26 +69,26 @@ _GAP = 2
 
 
 def print_report(report: Report, console: Console) -> None:
-    """Print the table, what its dashes mean, and how it came about."""
-    found, left_out = _fitting(report, console.width)
+    """Print a report as a table, with its notes and the reasons for missing figures."""
+    shown, left_out = _fitting(report, console.width)
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
-    for column in found:
+    for column in shown:
         right = column.name not in ("id", "verdict")
         table.add_column(column.title, justify="right" if right else "left", overflow="fold", no_wrap=right)
     for row in report.rows:
         style = "bold" if row.id == report.best else "dim" if row.status == "failed" else ""
-        table.add_row(*(Text(printable(column.cell(row))) for column in found), style=style)
+        table.add_row(*(Text(printable(column.cell(row))) for column in shown), style=style)
     console.print(table)
     console.print()
     for line in [*report.notes, *([report.conflict] if report.conflict else []), *report_reasons(report)]:
         console.print(Text(printable(line)))
     if left_out:
         names = ", ".join(column.title for column in left_out)
-        console.print(Text(f"Not shown here: {names}. All figures: --json, or the report with --out."))
+        console.print(Text(f"Not shown: {names}. For all figures, use --json, or --out for a report."))
 
 
 def _fitting(report: Report, width: int) -> tuple[list[ReportColumn], list[ReportColumn]]:
-    """The columns that fit, and those left out for it, the least important first."""
+    """Return the columns that fit the width, and the columns left out, the least important first."""
     shown = report_columns(report)
     left_out = [column for column in shown if column.rank >= SPARE]
     shown = [column for column in shown if column.rank < SPARE]

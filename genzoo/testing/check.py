@@ -124,11 +124,13 @@ def check_promises(
         One outcome for each promise, in order.
 
     Raises:
-        ConfigError: nothing of that kind has that name.
+        ConfigError: there is nothing of that name, or a setting is given under both its former and its current name.
     """
     kind = rename_keyword(former, kind, "model")
     subject = subject_of(name, kind, options, training, objective)
     _ = subject.entry
+    if kind == "model":
+        subject.check_names()
     outcomes = []
     for promise in promises(kind):
         if watch is not None:

@@ -76,6 +76,17 @@ class Subject:
         """
         return get_registry().models.get(self.name)
 
+    def check_names(self) -> None:
+        """Check that no setting is given under both its former and its current name.
+
+        Raises:
+            ConfigError: one is, with different values.
+        """
+        given: dict[str, Any] = {"options": self._options, "training": self._training}
+        if self._objective is not None:
+            given["objective"] = self._objective
+        current_layers(get_registry(), self.name, layer(given))
+
     @functools.cached_property
     def options(self) -> dict[str, Any]:
         """The options that the model is tested with, under their current names."""

@@ -191,7 +191,7 @@ def test_densities_and_masses_are_not_ranked_together(cli, tmp_path):
     assert code == 0
     assert "not ranked: its likelihood is a mass" in out
     refused = cli(*words, "--by", "test")
-    assert_refused(refused, 2, "different measures", "toy:mass=true the mass", "--by coverage")
+    assert_refused(refused, 2, "different measures", "mass for toy:mass=true", "--by coverage")
     assert "not ranked: its likelihood is a mass" in refused[1]
     assert (tmp_path / "found" / "report.json").exists()
     assert cli(*words, "--by", "coverage")[0] == 0
@@ -361,7 +361,7 @@ def test_the_table_is_shown_where_the_best_cannot_be_trained(cli, monkeypatch):
 
     monkeypatch.setattr("genzoo.comparison.comparison.run_training", broken)
     done = cli("compare", "gaussian", "gmm", "--data", "iris", "--out", "found")
-    assert_refused(done, 6, "EM diverged", "the report is there")
+    assert_refused(done, 6, "EM diverged", "The report is kept")
     assert ".best.tmp" not in done[2]
     assert "Ranked by bic" in done[1]
     assert "report.md" in done[1]
@@ -384,5 +384,5 @@ def test_a_signal_ends_a_comparison_and_keeps_what_is_done(tmp_path, number, cod
     ended = forked.end(tmp_path / "said", process)
     assert ended.code == code, ended.err
     assert word in ended.err
-    assert "the same command goes on" in " ".join(ended.err.split())
+    assert "Run the same command to continue" in " ".join(ended.err.split())
     assert "Traceback" not in ended.err

@@ -1,4 +1,4 @@
-"""Grids of candidates: what they stand for, and what is wrong with them before anything is fitted."""
+"""Grids of candidates are expanded, and errors in them are found before anything is fitted."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def test_a_grid_is_the_product_of_its_axes():
     ]
 
 
-def test_values_are_read_as_those_of_train():
+def test_values_are_parsed_as_train_parses_them():
     assert expand("toy:offset=-1.5|2,objective.scale=1e-1,training.steps=5") == [
         ("toy", {"offset": -1.5, "objective": {"scale": 0.1}, "training": {"steps": 5}}),
         ("toy", {"offset": 2, "objective": {"scale": 0.1}, "training": {"steps": 5}}),
@@ -36,6 +36,11 @@ def test_one_configuration_takes_part_once():
         "gmm:n_components=3",
         "gmm:n_components=2",
     ]
+
+
+def test_synonyms_are_one_candidate_that_names_the_other():
+    (one,) = candidates(get_registry(), ["gmm:covariance_type=diag|diagonal", "gmm:covariance_type=diag"], COMMON)
+    assert (one.id, one.equals) == ("gmm:covariance_type=diag", ("gmm:covariance_type=diagonal",))
 
 
 def test_all_share_what_is_common():
@@ -76,12 +81,12 @@ def test_an_expected_candidate_is_matched_by_what_it_says():
         ({"n_components": 3}, "'model'"),
     ],
 )
-def test_what_is_wrong_is_told_before_anything_is_fitted(wanted, words):
+def test_a_wrong_candidate_is_an_error_before_any_fit(wanted, words):
     with pytest.raises(ConfigError) as error:
         candidates(get_registry(), ["gaussian", wanted], COMMON)
     assert words in str(error.value)
 
 
-def test_nothing_cannot_be_compared():
+def test_no_candidate_is_an_error():
     with pytest.raises(ConfigError, match="Name a model"):
         candidates(get_registry(), [], COMMON)

@@ -1,4 +1,4 @@
-"""Comparisons of real fits: what each row rests on, that nothing is fitted twice, and that processes change nothing."""
+"""Comparisons with real fits: rows used, figures, resuming and worker processes."""
 
 import dataclasses
 import importlib.metadata
@@ -23,7 +23,7 @@ from genzoo.errors import ArtifactError, ConfigError, Interrupted
 from genzoo.reports.formats import report_as_csv, report_as_dict, report_as_markdown
 
 ONCE = {"n_init": 1}
-"""Of candidates that find the same maximum from any start, or of which it does not matter what they find."""
+"""Training for tests in which one start finds the maximum, or the maximum does not matter."""
 
 
 def three(n=400, seed=0):
@@ -50,7 +50,7 @@ def counting(monkeypatch):
     return made
 
 
-def test_rows_of_every_fit_are_the_same_for_all_and_never_overlap():
+def test_every_candidate_uses_the_same_rows_which_never_overlap():
     division = SplitPlan.of(iris(), SplitSettings(validation=0.2, test=0.3), 4, 5)
     for watched in (False, True):
         split = division.split(everything=False, watched=watched)
@@ -68,7 +68,7 @@ def test_rows_of_every_fit_are_the_same_for_all_and_never_overlap():
     assert len(division.split(everything=True, watched=False).train) == 150
 
 
-def test_a_row_holds_what_scikit_learn_finds():
+def test_a_row_has_the_figures_that_scikit_learn_computes():
     x = load_iris().data
     report = genzoo.compare(["gaussian", "gmm:n_components=2"], "iris", precision="fp64", training={"tol": 1e-9})
     for components, name in ((1, "gaussian"), (2, "gmm:n_components=2")):
@@ -99,7 +99,7 @@ def test_cross_validation_scores_every_row_by_a_fit_without_it():
     assert report.rows[0].cv.mean == pytest.approx(scores.mean(), abs=1e-6)
 
 
-def test_em_gets_restarts_and_precision_unless_told_otherwise():
+def test_em_gets_restarts_and_float64_unless_they_are_set():
     def tuned(*wanted, **common):
         found = prepared(*wanted, **common).candidates
         return [(c.config.training.n_init, c.config.training.tol, c.config.precision) for c in found]
@@ -122,7 +122,7 @@ def test_old_faithful_has_the_bic_that_mclust_publishes():
     assert report.rows[0].degrees_of_freedom == 11
 
 
-def test_the_truth_is_found():
+def test_the_true_model_is_best():
     report = genzoo.compare(["gmm:n_components=1..4"], three(), folds=3, training=ONCE)
     assert report.by == "bic"
     assert report.best == report.simplest == "gmm:n_components=3"
@@ -131,7 +131,7 @@ def test_the_truth_is_found():
 
 
 @pytest.mark.precision
-def test_networks_take_part_and_lack_what_does_not_apply():
+def test_networks_are_compared_without_criteria():
     report = genzoo.compare(["dcgan:training.steps=4,training.batch_size=16", "toy:training.steps=30"], "digits")
     network, toy = report["dcgan:training.steps=4,training.batch_size=16"], report["toy:training.steps=30"]
     assert network.log_likelihood.kind == "none"
@@ -151,7 +151,7 @@ def test_networks_take_part_and_lack_what_does_not_apply():
 
 
 @pytest.mark.precision
-def test_candidates_with_validation_rows_and_without_are_held_against_the_same_training_rows():
+def test_memorization_uses_the_same_rows_for_all_candidates():
     report = genzoo.compare(["gaussian", "toy", "toy:training.patience=2"], "iris", by="memorization")
     scores = [row.metrics["memorization"] for row in report.rows]
     assert len(scores) == 3
@@ -160,7 +160,7 @@ def test_candidates_with_validation_rows_and_without_are_held_against_the_same_t
     assert {score.protocol["train"] for score in scores} == {len(common.train)}
 
 
-def test_a_metric_that_was_measured_otherwise_is_left_out_with_the_reason_and_ranks_nobody(monkeypatch):
+def test_a_score_with_another_protocol_is_left_out_with_a_reason(monkeypatch):
     def measured(dataset, division, trial):
         outcome = run_fit_job(dataset, division, trial)
         if trial.purpose == "held-out" and trial.config.options["n_components"] == 3:
@@ -209,7 +209,7 @@ def test_frequencies_count_and_other_weights_have_no_criteria():
     assert fractions.log_likelihood.test is not None
 
 
-def test_several_seeds_are_averaged_and_their_spread_is_told():
+def test_several_seeds_are_averaged_and_their_spread_is_reported():
     one = genzoo.compare(["gmm:n_components=6,training.n_init=1,init_params=random"], "iris").rows[0]
     row = genzoo.compare(["gmm:n_components=6,training.n_init=1,init_params=random"], "iris", seeds=3).rows[0]
     assert one.log_likelihood.spread is None
@@ -239,7 +239,7 @@ def test_finished_candidates_are_not_fitted_again(tmp_path, monkeypatch):
     made = counting(monkeypatch)
     settings = {"folds": 2, "training": ONCE}
     first = genzoo.compare(["gaussian", "gmm:n_components=2", "dcgan"], "iris", out=tmp_path / "out", **settings)
-    assert len(made) == 2 * 4 + 2  # one that fails is not tried again; that it has no criteria needs no fit
+    assert len(made) == 2 * 4 + 2  # a failed fit is not repeated, and missing criteria need no fit
     made.clear()
     wanted = ["gmm:n_components=2..3", "gaussian"]
     second = genzoo.compare(wanted, "iris", out=tmp_path / "out", **settings)
@@ -254,7 +254,7 @@ def test_finished_candidates_are_not_fitted_again(tmp_path, monkeypatch):
     assert (tmp_path / "out" / "report.csv").read_text(encoding="utf-8") == report_as_csv(second)
 
 
-def test_an_interrupted_comparison_keeps_what_is_finished_and_goes_on(tmp_path, monkeypatch):
+def test_an_interrupted_comparison_keeps_finished_candidates_and_resumes(tmp_path, monkeypatch):
     def stop(done, total, name):
         if done == 3:
             raise KeyboardInterrupt
@@ -268,7 +268,7 @@ def test_an_interrupted_comparison_keeps_what_is_finished_and_goes_on(tmp_path, 
     assert timeless(report) == timeless(genzoo.compare(["gaussian", "gmm"], "iris", training=ONCE))
 
 
-def test_the_best_is_kept_as_a_run_of_the_very_fit(tmp_path):
+def test_the_best_run_equals_the_fit_it_was_ranked_by(tmp_path):
     by_bic = genzoo.compare(["gaussian", "gmm:n_components=2"], "iris", out=tmp_path / "a", training=ONCE)
     fitted = genzoo.load(by_bic[by_bic.best].run)
     total = fitted.log_prob(load_iris().data).sum()
@@ -291,7 +291,7 @@ def test_another_best_replaces_the_first(tmp_path):
     assert [path.name for path in (tmp_path / "out").iterdir() if path.name.startswith(".")] == [".lock"]
 
 
-def test_a_folder_of_something_else_is_refused(tmp_path):
+def test_a_folder_with_something_else_is_an_error(tmp_path):
     out = tmp_path / "out"
     genzoo.compare(["gaussian"], "iris", out=out)
     for change, words in (
@@ -301,14 +301,14 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
     ):
         with pytest.raises(ConfigError, match=words):
             genzoo.compare(["gaussian"], "iris", out=out, **change)
-    with pytest.raises(ConfigError, match="holds no comparison"):
+    with pytest.raises(ConfigError, match="contains no comparison"):
         genzoo.compare(["gaussian"], "iris", out=out / "rows")
     (next((out / "rows").glob("*.safetensors"))).write_bytes(b"broken")
     with pytest.raises(ArtifactError, match="changed since"):
         genzoo.compare(["gaussian"], "iris", out=out)
 
 
-def test_other_data_are_told_apart_from_those_of_a_comparison(cli):
+def test_a_folder_with_a_comparison_of_other_data_is_an_error(cli):
     lines = ["a,b", *(f"{i % 7},{i * i % 11}" for i in range(60))]
     changes = {
         "there were 60 rows, and there are 59": lines[:-1],
@@ -320,10 +320,10 @@ def test_other_data_are_told_apart_from_those_of_a_comparison(cli):
     assert cli(*words)[0] == 0
     for difference, changed in changes.items():
         Path("t.csv").write_text("\n".join(changed), encoding="utf-8")
-        assert_refused(cli(*words), 4, "kept holds a comparison of other data", difference, "another --out")
+        assert_refused(cli(*words), 4, "kept contains a comparison of other data", difference, "another --out")
 
 
-def test_a_folder_of_the_first_format_is_gone_on_with(cli, monkeypatch):
+def test_a_folder_of_the_first_format_is_resumed(cli, monkeypatch):
     made = counting(monkeypatch)
     words = ("compare", "gaussian", "--out", "kept", "--data")
     assert cli(*words, "iris")[0] == 0
@@ -337,8 +337,21 @@ def test_a_folder_of_the_first_format_is_gone_on_with(cli, monkeypatch):
     assert_refused(cli(*words, "wine"), 4, "other data", "another digest")
 
 
+def test_equal_settings_are_fitted_once_with_a_note(monkeypatch):
+    made = counting(monkeypatch)
+    wanted = ["gmm", "gmm:covariance_type=diag|diagonal", "gmm:training.n_init=5", "gmm:training.tol=1e-5"]
+    report = genzoo.compare(wanted, "iris")
+    assert {row.id for row in report.rows} == {"gmm", "gmm:covariance_type=diag", "gmm:training.tol=1e-05"}
+    assert len(made) == 6
+    assert [note for note in report.notes if "fitted once" in note] == [
+        "gmm and gmm:training.n_init=5 have the same settings: fitted once, as gmm.",
+        "gmm:covariance_type=diag and gmm:covariance_type=diagonal have the same settings: fitted once, as "
+        "gmm:covariance_type=diag.",
+    ]
+
+
 @pytest.mark.precision
-def test_the_json_form_is_what_the_design_says():
+def test_the_json_report_has_its_documented_keys():
     content = report_as_dict(genzoo.compare(["gaussian", "dcgan"], "iris"))
     assert {"schema", "data", "by", "best", "rows"} <= set(content)
     assert content["schema"] == 1
@@ -374,10 +387,10 @@ def test_the_json_form_is_what_the_design_says():
         ({"folds": -1}, "at least 0"),
         ({"jobs": 0}, "at least 1"),
         ({"seeds": 0}, "at least 1"),
-        ({"jobs": 1_000_000, "threads": 2}, "processors"),
+        ({"jobs": 1_000_000, "threads": 2}, "CPU cores available"),
     ],
 )
-def test_what_is_wrong_with_the_whole_is_told_before_any_fit(settings, words, monkeypatch):
+def test_a_wrong_setting_is_an_error_before_any_fit(settings, words, monkeypatch):
     made = counting(monkeypatch)
     with pytest.raises(ConfigError) as error:
         genzoo.compare(["gaussian"], "iris", **settings)
@@ -385,7 +398,7 @@ def test_what_is_wrong_with_the_whole_is_told_before_any_fit(settings, words, mo
     assert not made
 
 
-def test_markdown_and_csv_escape_what_could_be_read_otherwise():
+def test_markdown_and_csv_escape_special_characters():
     report = genzoo.compare([{"model": "gmm", "init_params": "kmeans"}], three(60))
     named = dataclasses.replace(report, rows=(dataclasses.replace(report.rows[0], id="=cmd|' /C calc'!A0"),))
     lines = report_as_markdown(named).splitlines()
@@ -395,15 +408,15 @@ def test_markdown_and_csv_escape_what_could_be_read_otherwise():
 
 
 def test_a_fit_at_no_proper_maximum_has_no_criteria():
-    x = np.concatenate([three(60), np.full((8, 2), 40.0)])  # eight equal rows, to which a component collapses
+    x = np.concatenate([three(60), np.full((8, 2), 40.0)])  # eight equal rows, on which a component collapses
     row = genzoo.compare(["gmm:n_components=4,training.n_init=1"], x).rows[0]
     assert row.bic is None
     assert "collapsed to a point" in row.reasons["bic"]
 
 
 @pytest.mark.parametrize(("k", "tried"), [(2, "1..3"), (3, "2..4"), (4, "1..6"), (5, "4..6")])
-def test_bic_and_the_one_error_rule_find_how_many_gaussians_there_were(k, tried):
-    """One more and one fewer are the hardest to tell apart; once, all others take part."""
+def test_bic_and_the_one_error_rule_find_the_number_of_gaussians(k, tried):
+    """One component more or fewer is the hardest case. One run tries all numbers."""
     rng = np.random.default_rng(k)
     means = 6 * np.array([[0, 0], [1, 0], [0, 1], [1, 1], [2, 2]])[:k]
     data = rng.normal(size=(800, 2)) * rng.uniform(0.5, 1, (1, 2)) + means[rng.integers(k, size=800)]
@@ -412,7 +425,7 @@ def test_bic_and_the_one_error_rule_find_how_many_gaussians_there_were(k, tried)
     assert report.simplest == report.best
 
 
-def test_criteria_of_many_events_are_of_a_maximum_of_their_sum():
+def test_criteria_of_many_rows_use_a_smaller_tolerance():
     rng = np.random.default_rng(3)
     data = rng.normal(size=(8_000, 1)) + 2.5 * rng.integers(2, size=(8_000, 1))  # EM creeps where components overlap
     by_sum = genzoo.compare(["gmm:n_components=2,training.n_init=1"], data, split={"test": 0.1}).rows[0].bic
@@ -446,7 +459,7 @@ def test_an_interrupt_while_the_best_is_trained_leaves_the_report(tmp_path, monk
     out = tmp_path / "out"
     with monkeypatch.context() as patch:
         patch.setattr(comparison, "run_training", stopping(signal))
-        with pytest.raises(Interrupted, match="The report is there; the same command goes on") as error:
+        with pytest.raises(Interrupted, match=r"The report is kept\. Run the same command to continue") as error:
             genzoo.compare(["gaussian", "gmm"], "iris", out=out, training=ONCE)
     assert "resume" not in str(error.value)
     assert error.value.exit_code == getattr(signal, "exit_code", 130)
@@ -459,7 +472,7 @@ def test_an_interrupt_while_the_best_is_trained_leaves_the_report(tmp_path, monk
 
 
 def failing(monkeypatch, *purposes):
-    """Every fit of those purposes fails; of folds the one with number 1."""
+    """Make every fit with these purposes fail; of the folds, only number 1."""
 
     def broken(dataset, division, trial):
         if trial.purpose in purposes and (trial.purpose != "fold" or trial.fold == 1):
@@ -472,7 +485,7 @@ def failing(monkeypatch, *purposes):
     return made
 
 
-def test_what_was_computed_before_a_fold_failed_is_told(tmp_path, monkeypatch):
+def test_a_failed_fold_leaves_the_other_figures(tmp_path, monkeypatch):
     made = failing(monkeypatch, "fold")
     report = genzoo.compare(["gaussian"], "iris", folds=4, out=tmp_path / "out")
     row = report.rows[0]
@@ -483,7 +496,7 @@ def test_what_was_computed_before_a_fold_failed_is_told(tmp_path, monkeypatch):
     assert not list((tmp_path / "out" / "rows").iterdir())
 
 
-def test_criteria_stay_where_the_held_out_fit_failed(monkeypatch):
+def test_a_failed_held_out_fit_leaves_the_criteria(monkeypatch):
     made = failing(monkeypatch, "held-out")
     row = genzoo.compare(["gaussian"], "iris", folds=2).rows[0]
     assert made == [("criteria", 0)]
@@ -494,7 +507,7 @@ def test_criteria_stay_where_the_held_out_fit_failed(monkeypatch):
     assert genzoo.compare(["gaussian"], "iris").rows[0].status == "failed"
 
 
-def test_of_a_candidate_that_has_failed_no_further_process_is_started():
+def test_a_failed_candidate_starts_no_further_process():
     division = SplitPlan.of(iris(), SplitSettings(), 0, 30)
     settings = DataSettings(source="iris")
     config = prepared("dcgan").candidates[0].config
@@ -502,12 +515,12 @@ def test_of_a_candidate_that_has_failed_no_further_process_is_started():
     found = list(workers.run_fit_jobs(iris(), division, trials, settings=settings, jobs=2, threads=1))
     assert sorted(outcome.trial.fold for outcome in found) == list(range(30))
     assert all(outcome.failure for outcome in found)
-    assert sum(outcome.seconds > 0 for outcome in found) < 30  # those that had been handed out before it failed
+    assert sum(outcome.seconds > 0 for outcome in found) < 30  # fits that had started before the failure
 
 
 @pytest.mark.parametrize("changed", ["genzoo", "genzoo-mixture"])
-def test_what_another_version_fitted_is_fitted_again(tmp_path, monkeypatch, changed):
-    monkeypatch.setattr(store, "distribution_of", lambda name: name)  # as of a plugin that does not come with genzoo
+def test_candidates_of_another_version_are_fitted_again(tmp_path, monkeypatch, changed):
+    monkeypatch.setattr(store, "distribution_of", lambda name: name)  # as if the plugin did not come with genzoo
     genzoo.compare(["gaussian"], "iris", out=tmp_path / "out")
     made = counting(monkeypatch)
     genzoo.compare(["gaussian"], "iris", out=tmp_path / "out")
@@ -525,7 +538,7 @@ def test_another_test_set_is_another_comparison(tmp_path):
         genzoo.compare(["gaussian"], dataclasses.replace(data, test_rows=20), out=tmp_path / "out")
 
 
-def test_em_computes_in_float64_on_any_device_that_is_not_told_to_be_mps(monkeypatch):
+def test_em_computes_in_float64_on_every_device_but_mps(monkeypatch):
     monkeypatch.setattr("torch.backends.mps.is_available", lambda: True)
     assert [prepared("gmm", device=device).candidates[0].config.precision for device in ("auto", "cpu", "mps")] == [
         "fp64",
@@ -534,7 +547,7 @@ def test_em_computes_in_float64_on_any_device_that_is_not_told_to_be_mps(monkeyp
     ]
 
 
-def test_a_device_that_does_not_exist_is_refused_for_all():
+def test_a_missing_device_is_an_error_of_the_call():
     with pytest.raises(ConfigError, match="no device 'tpux'"):
         prepared("gmm", "dcgan", device="tpux")
 
@@ -551,7 +564,7 @@ def test_bounds_on_a_grid_are_compared_as_probabilities():
         assert (told.kind, told.measure) == ("lower bound (64 draws)", "mass")
         assert told.bits_per_dim == pytest.approx(-told.test / 64 / np.log(2))
         assert row.bic is None
-        assert row.reasons["bic"] == "the data lie on a grid, where a density only bounds the likelihood"
+        assert row.reasons["bic"] == "the data lie on a grid, where the model's density only bounds the likelihood"
         assert row.verdict.endswith(("lower bound", "lower bounds"))
     assert report.rows[0].id == "gmm:n_components=4"
     told = report_as_dict(report)["rows"][0]["log_likelihood"]
@@ -562,7 +575,7 @@ def test_bounds_on_a_grid_are_compared_as_probabilities():
     assert "bits/dim" not in report_as_markdown(tables)
 
 
-def test_masses_that_are_known_exactly_have_criteria_on_a_grid():
+def test_exact_masses_have_criteria_on_a_grid():
     data = {"source": "digits", "binarize": True}
     report = genzoo.compare(["naive-bayes:n_components=4", "naive-bayes:n_components=1"], data, precision="fp64")
     assert report.by == "bic"

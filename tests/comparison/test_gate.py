@@ -42,7 +42,7 @@ def test_a_gate_that_does_not_hold_says_what_it_saw(text, words):
 @pytest.mark.parametrize(
     ("text", "words"), [("bci<1", "Did you mean 'bic'"), ("bic=1", "form"), ("bic<x", "form"), ("bic<1;2", "form")]
 )
-def test_a_gate_of_another_form_is_refused(text, words):
+def test_a_gate_of_another_form_is_an_error(text, words):
     with pytest.raises(ConfigError) as error:
         parse_gates([text], get_registry())
     assert words in str(error.value)

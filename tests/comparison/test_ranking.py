@@ -1,4 +1,4 @@
-"""Rankings and verdicts on log-likelihoods made up event by event."""
+"""Rankings and verdicts on made-up log-likelihoods."""
 
 import dataclasses
 import math
@@ -35,8 +35,8 @@ def test_a_model_and_its_twin_do_not_differ():
 
 
 @pytest.mark.parametrize(("errors", "told"), [(1.5, "no difference"), (4.0, "worse")])
-def test_a_gap_is_told_by_its_own_paired_error(errors, told):
-    shared = 50 * events(seed=1)  # what both find hard does not count
+def test_a_difference_is_judged_by_its_paired_error(errors, told):
+    shared = 50 * events(seed=1)  # rows that are hard for both models cancel
     gap = events(errors / math.sqrt(400), seed=2)
     found = rank([result("a", shared), result("b", shared - gap)], "test", Evidence())
     assert {row.id: row.verdict for row in found.rows} == {"a": "best", "b": told}
@@ -46,7 +46,7 @@ def test_a_gap_is_told_by_its_own_paired_error(errors, told):
     assert found.rows[0].difference is None
 
 
-def test_folds_that_disagree_leave_it_open():
+def test_folds_that_disagree_give_no_difference():
     fold = np.repeat(np.arange(5), 80)
     moved = np.array([-0.9, -0.6, 0.1, 0.3, 0.2])[fold]
     a, b = events(seed=1), events(seed=1) + moved
@@ -54,13 +54,13 @@ def test_folds_that_disagree_leave_it_open():
     assert verdicts([result("a", test=a), result("b", test=b)], "test", Evidence())["b"] == "worse"
 
 
-def test_what_training_cannot_resolve_is_no_difference():
+def test_a_gap_below_the_resolution_is_no_difference():
     a, b = events(), events() - 1e-5
     assert verdicts([result("a", a), result("b", b)])["b"] == "worse"
     assert verdicts([result("a", a, resolution=1e-4), result("b", b)])["b"] == "no difference"
 
 
-def test_criteria_say_who_is_best_and_held_out_events_whether_it_matters():
+def test_criteria_rank_and_held_out_rows_give_verdicts():
     close, far = events(), events() - 0.5 + 0.1 * events(seed=3)
     found = rank(
         [result("a", close, bic=10.0), result("b", far, bic=30.0), result("c", close, bic=11.0)], "bic", Evidence()
@@ -71,7 +71,7 @@ def test_criteria_say_who_is_best_and_held_out_events_whether_it_matters():
     assert (better.best, better.rows[1].verdict) == ("a", "better held out")
 
 
-def test_without_held_out_events_criteria_decide_by_two():
+def test_without_held_out_rows_two_points_of_a_criterion_decide():
     assert verdicts([result("a", bic=10.0), result("b", bic=11.9), result("c", bic=12.1)], "bic") == {
         "a": "best",
         "b": "no difference",
@@ -90,11 +90,11 @@ def test_measures_are_not_mixed():
         assert ranking.best == "a"
         assert ranking.rows[-1].verdict == "not ranked: its likelihood is a mass"
         assert ranking.rows[-1].difference is None
-        assert "m the mass" in ranking.conflict
+        assert "mass for m" in ranking.conflict
     assert rank(results[:2], "test", Evidence()).conflict is None
 
 
-def test_a_metric_of_samples_ranks_whatever_the_measure():
+def test_a_metric_of_samples_ranks_models_of_any_measure():
     def score(value):
         return {"coverage": Score("coverage", value, "higher", 0.01)}
 
@@ -116,7 +116,7 @@ def test_a_metric_of_samples_ranks_whatever_the_measure():
         (0.5, 0.0, "exact", {"exact": "best", "bound": "undecided: lower bound"}),
     ],
 )
-def test_a_bound_wins_only_where_it_lies_significantly_above(exact, bound, best, told):
+def test_a_bound_wins_only_if_it_is_significantly_above(exact, bound, best, told):
     noise = events(seed=5) * 0.3
     results = [result("exact", events(exact)), result("bound", events(bound) + noise, kind="lower bound (64 draws)")]
     ranking = rank(results, "test", Evidence())
@@ -124,16 +124,16 @@ def test_a_bound_wins_only_where_it_lies_significantly_above(exact, bound, best,
     assert {row.id: row.verdict for row in ranking.rows} == told
 
 
-def test_an_exact_value_that_a_winning_bound_does_not_reach_for_sure_is_undecided():
+def test_an_exact_value_close_below_a_winning_bound_is_undecided():
     kind = "lower bound (64 draws)"
     near = events(0.0)
     bound = near + 0.5 + 0.1 * events(seed=5)
-    wild = near - 0.1 + 40 * events(seed=6)  # below the others, by a difference of which little is known
+    wild = near - 0.1 + 40 * events(seed=6)  # below the others, with a large standard error
     found = verdicts([result("bound", bound, kind=kind), result("near", near), result("wild", wild)])
     assert found == {"bound": "best: lower bound", "near": "worse", "wild": "undecided: lower bound"}
 
 
-def test_bounds_among_themselves_are_labelled():
+def test_bounds_compared_with_each_other_are_labeled():
     kind = "lower bound (64 draws)"
     found = verdicts([result("a", events(), kind=kind), result("b", events(-1.0) + 0.1 * events(seed=1), kind=kind)])
     assert found == {"a": "best: lower bound", "b": "worse: lower bounds"}
@@ -147,10 +147,10 @@ def test_the_simplest_within_one_paired_error_is_named():
     free = result("free", shared, degrees=None)
     ranking = rank([best, near, far, free], "test", Evidence())
     assert ranking.simplest == "small"
-    assert "small with 3 free parameters" in " ".join(ranking.notes)
+    assert "small, with 3 free parameters" in " ".join(ranking.notes)
     alone = rank([free, far], "test", Evidence())
     assert alone.simplest is None
-    assert "No model with known degrees of freedom" in " ".join(alone.notes)
+    assert "No model within one standard error" in " ".join(alone.notes)
 
 
 def test_failed_and_unranked_rows_stand_last():
@@ -165,18 +165,18 @@ def test_failed_and_unranked_rows_stand_last():
     assert (nothing.best, nothing.rows[0].verdict) == (None, "failed")
 
 
-def test_the_default_figure_is_bic_where_all_have_it():
+def test_the_default_figure_is_bic_if_all_models_have_it():
     some = [result("a", bic=1.0), result("g", kind="none", measure=None)]
     assert default_figure(some, folds=False)[0] == "bic"
     without = result("b", reasons={"bic": "not converged"})
     figure, why = default_figure([*some, without], folds=False)
     assert figure == "test"
-    assert "b lacks: not converged" in why
+    assert "because b has no bic: not converged" in why
     assert default_figure([*some, without], folds=True)[0] == "cv"
     assert default_figure([some[1]], folds=False)[0] == "coverage"
 
 
-def test_akaike_weights_are_shared_out_among_models_of_one_measure():
+def test_akaike_weights_sum_to_one_within_a_measure():
     ranking = rank([result("a", aic=10.0, bic=1.0), result("b", aic=12.0, bic=2.0)], "bic", Evidence())
     weights = [row.akaike_weight for row in ranking.rows]
     assert sum(weights) == pytest.approx(1)
@@ -189,7 +189,7 @@ def test_criteria_that_stopping_leaves_open_are_no_difference():
     assert verdicts([a, dataclasses.replace(b, slack=4.0)], "bic")["b"] == "worse"
 
 
-def test_of_equal_figures_the_one_without_parameters_comes_first():
+def test_the_model_with_fewer_parameters_wins_a_tie():
     ranking = rank([result("a", events(), degrees=1), result("b", events(), degrees=0)], "test", Evidence())
     assert ranking.best == "b"
 
@@ -204,7 +204,7 @@ def test_one_test_row_decides_nothing():
     assert by_bic.rows[1].verdict == "no difference"
 
 
-def test_of_more_than_two_candidates_it_is_told_that_intervals_hold_one_by_one():
+def test_three_candidates_bring_a_note_on_multiple_comparisons():
     many = [result(str(seed), events(seed=seed)) for seed in range(10)]
-    assert "were all 10 candidates equal" in " ".join(rank(many, "test", Evidence()).notes)
-    assert "one by one" not in " ".join(rank(many[:2], "test", Evidence()).notes)
+    assert "Even if all 10 candidates were equally good" in " ".join(rank(many, "test", Evidence()).notes)
+    assert "equally good" not in " ".join(rank(many[:2], "test", Evidence()).notes)

@@ -26,7 +26,7 @@ MODELS = {"dcgan", "gaussian", "gmm", "naive-bayes", "vae"}
 
 
 class Clean:
-    """An environment with all that genzoo requires and no genzoo."""
+    """An environment with all dependencies of genzoo, but without genzoo."""
 
     def __init__(self, folder: Path, installer: str) -> None:
         self.folder = folder
@@ -91,10 +91,10 @@ def sources(tmp_path_factory):
 @pytest.fixture(scope="module", params=["pip", "uv"])
 def clean(request, tmp_path_factory, sources):
     found = Clean(tmp_path_factory.mktemp(request.param), request.param)
-    found.install(*sources["clone"])  # with all that it requires
+    found.install(*sources["clone"])  # with all dependencies
     found.pip("uninstall", "genzoo")
     yield found
-    shutil.rmtree(found.folder)  # more than a gigabyte, which pytest would keep
+    shutil.rmtree(found.folder)  # pytest would keep this gigabyte
 
 
 @pytest.mark.parametrize("source", ["clone", "wheel", "sdist", "index"])

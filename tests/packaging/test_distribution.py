@@ -1,4 +1,4 @@
-"""What genzoo's source distribution and wheel hold; both are built here, from a copy of the tree."""
+"""Contents of genzoo's source distribution and wheel, both built from a copy of the tree."""
 
 import configparser
 import shutil
@@ -28,7 +28,7 @@ STRAYS = (
 
 @pytest.fixture(scope="module")
 def sdist(tmp_path_factory):
-    """The unpacked source distribution of a tree in which strays lie about."""
+    """The unpacked source distribution of a tree with stray files."""
     folder = tmp_path_factory.mktemp("distribution")
     shutil.copytree(ROOT, folder / "tree", ignore=leave_out)
     for stray in STRAYS:
@@ -43,7 +43,7 @@ def sdist(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def wheel(sdist, tmp_path_factory):
-    """The wheel that is built from the source distribution."""
+    """The wheel built from the source distribution."""
     folder = tmp_path_factory.mktemp("wheel")
     (archive,) = WheelBuilder(str(sdist)).build(directory=str(folder), versions=["standard"])
     return zipfile.ZipFile(archive)

@@ -1,4 +1,4 @@
-"""Plugins that pip really installs, into an environment of the tests' own that sees the packages of this one."""
+"""Plugins are really installed by pip, into a test environment that sees the packages of this one."""
 
 import functools
 import http.server
@@ -33,12 +33,12 @@ ROOT = Path(genzoo.__file__).parent.parent
 SITE = Path(importlib.metadata.distribution("pip").locate_file("")) if importlib.util.find_spec("pip") else None
 pytestmark = [
     pytest.mark.skipif(SITE is None, reason="this environment has no pip to install with"),
-    pytest.mark.xdist_group("installation"),  # one environment, in which one test finds what another left
+    pytest.mark.xdist_group("installation"),  # all tests share one environment
 ]
 
 
 class Environment:
-    """A folder with a Python of its own, and a folder of wheels that is its only index."""
+    """An environment, and a folder of wheels as its only index."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -48,7 +48,7 @@ class Environment:
         self.python = folder / "env" / "bin" / "python"
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
         self.site = folder / "env" / "lib" / version / "site-packages"
-        # Below whatever is installed there, the packages of this environment.
+        # Packages of this environment are found after those installed there.
         (self.site / "parent.pth").write_text(f"{SITE}\n", encoding="utf-8")
         plugins = [str(path) for path in (ROOT / "plugins").iterdir()]
         self.variables = {
@@ -67,7 +67,7 @@ class Environment:
         return done.code, done.out, done.err
 
     def genzoo_anew(self, *words: object, **variables: str) -> tuple[int, str, str]:
-        """The same in a process that was not forked: one that may see other modules."""
+        """Run genzoo in a fresh process, which may see other modules than a forked one."""
         command = [str(self.python), "-P", "-m", "genzoo", *map(str, words)]
         done = subprocess.run(
             command, capture_output=True, text=True, env={**self.variables, **variables}, cwd=self.folder, timeout=300
@@ -114,7 +114,7 @@ def shared(tmp_path_factory):
 
 @pytest.fixture
 def environment(shared):
-    """The one environment, from which all goes that a test installed."""
+    """The shared environment. What a test installs is removed after it."""
     before = shared.content()
     yield shared
     shared.take_away(shared.content() - before)
@@ -126,7 +126,7 @@ def refused_unchanged(environment, code, words, *expected, **variables):
     assert environment.content() == before
 
 
-def test_install_shows_what_it_does_and_what_it_brought_and_uninstall_undoes_it(environment):
+def test_install_shows_its_plan_and_uninstall_undoes_it(environment):
     before = environment.content()
     code, out, _ = environment.genzoo("install", "genzoo-theirs", "--dry-run", "--json")
     assert code == 0
@@ -147,7 +147,7 @@ def test_install_shows_what_it_does_and_what_it_brought_and_uninstall_undoes_it(
     assert code == 0
     assert "already" in err
     assert "theirs" in out
-    # What its dependency is now, no other plugin may take away.
+    # No other plugin may change the dependency now.
     refused_unchanged(environment, 3, ["install", "genzoo-old-dep"], "genzoo-theirs 1.0 requires tiny-dep>=1", "0.5")
     code, out, err = environment.genzoo("uninstall", "genzoo_theirs")
     assert (code, out) == (0, "Removed: genzoo-theirs\n")
@@ -163,19 +163,22 @@ def test_install_shows_what_it_does_and_what_it_brought_and_uninstall_undoes_it(
         ("genzoo-lost", ["'nowhere-to-be-had'", "genzoo-lost requires it"]),
         ("genzoo-theirs>=7", ["no version of 'genzoo-theirs>=7'", "1.0"]),
         ("nowhere-to-be-had", ["no package 'nowhere-to-be-had'"]),
-        ("tiny-dep", ["tiny-dep 1.5 is no plugin"]),
-        ("genzoo-evil", ["genzoo-evil 1.0 holds a module 'pluggy'", "which is pluggy's", "Nothing was changed"]),
-        ("genzoo-ends", ["Loading genzoo-ends ended the process with code 0", "The environment is as it was"]),
+        ("tiny-dep", ["tiny-dep 1.5 is not a plugin"]),
+        (
+            "genzoo-evil",
+            ["genzoo-evil 1.0 contains a module 'pluggy'", "which belongs to pluggy", "Nothing was changed"],
+        ),
+        ("genzoo-ends", ["Loading genzoo-ends ended its process with exit code 0", "The environment is as before"]),
     ],
 )
-def test_what_cannot_be_had_beside_this_core_is_refused_and_nothing_changes(environment, words, expected):
+def test_a_conflict_with_the_core_is_an_error_that_changes_nothing(environment, words, expected):
     refused_unchanged(environment, 3, ["install", words], *expected)
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("setuptools"), reason="setuptools is not installed")
-def test_a_wheel_or_folder_of_the_cores_own_is_refused(environment, tmp_path):
+def test_a_package_of_the_core_is_not_installed(environment, tmp_path):
     wheel = build_wheel(tmp_path, "genzoo", plugin_files("genzoo", "mine"), version="99")
-    refused_unchanged(environment, 3, ["install", wheel], "part of what genzoo runs on")
+    refused_unchanged(environment, 3, ["install", wheel], "genzoo's own packages")
     before = environment.content()
     result = environment.genzoo("install", "-e", source(tmp_path, "pluggy"), PIP_NO_BUILD_ISOLATION="0")
     assert_refused(result, 3, "pluggy==")
@@ -194,22 +197,22 @@ def test_a_wheel_or_folder_of_the_cores_own_is_refused(environment, tmp_path):
         "a b",
     ],
 )
-def test_arguments_that_are_no_package_are_refused(cli, word):
+def test_arguments_that_name_no_package_are_errors(cli, word):
     assert_refused(cli("install", "--", word), 2)
     if word.startswith("-"):
         assert_refused(cli("install", word), 2)
 
 
 def test_neither_install_nor_uninstall_touches_the_core(cli):
-    assert_refused(cli("install", "torch"), 3, "torch", "part of what genzoo runs on")
-    assert_refused(cli("install", "Genzoo==0.0.1"), 3, "part of what genzoo runs on")
+    assert_refused(cli("install", "torch"), 3, "torch", "genzoo's own packages")
+    assert_refused(cli("install", "Genzoo==0.0.1"), 3, "genzoo's own packages")
     assert_refused(cli("uninstall", "torch"), 3, "torch", "never removes")
     assert_refused(cli("uninstall", "genzoo"), 3, "never removes")
     assert_refused(cli("uninstall", "pytest-xdist"), 3, "No plugin")
     assert_refused(cli("uninstall", "genzoo-gna"), 3, "Did you mean 'genzoo-gan'")
 
 
-def test_plugins_that_do_not_load_are_told_with_the_way_to_remove_them_and_the_rest_works(environment):
+def test_plugins_that_fail_to_load_are_listed_with_a_remedy(environment):
     result = environment.genzoo("install", "genzoo-bad", "genzoo-exits")
     assert_refused(result, 3, "no such library", "SystemExit", "genzoo uninstall genzoo-bad genzoo-exits")
     assert "genzoo-mixture/gmm" in environment.models()
@@ -222,14 +225,14 @@ def test_plugins_that_do_not_load_are_told_with_the_way_to_remove_them_and_the_r
     )
 
 
-def test_an_installation_warns_of_names_that_others_have(environment):
+def test_an_installation_warns_about_shared_names(environment):
     build_wheel(environment.index, "genzoo-claims", plugin_files("genzoo_claims", "gmm"))
     code, _, err = environment.genzoo("install", "genzoo-claims")
     assert code == 0, err
     assert "Warning: genzoo-claims: The model name 'gmm' is claimed by genzoo-claims/gmm and genzoo-mixture/gmm" in err
 
 
-def test_the_doctor_tells_what_torch_costs_at_import_and_what_is_printed(environment):
+def test_the_doctor_reports_the_import_time_of_torch_and_output(environment):
     assert environment.genzoo("install", "genzoo-heavy")[0] == 0
     code, out, err = environment.genzoo("plugins", "doctor", "genzoo-heavy", "--json")
     (found,) = json.loads(out)["plugins"]
@@ -271,7 +274,7 @@ def test_the_doctor_looks_at_each_plugin_once_and_at_all_together_once(monkeypat
 
 
 def source(folder: Path, name: str, group: str = "genzoo") -> Path:
-    """A folder with a package that setuptools builds."""
+    """Write a folder with a package that setuptools builds."""
     package = name.replace("-", "_")
     for path, text in plugin_files(package, name.removeprefix("genzoo-")).items():
         target = folder / name / path
@@ -322,11 +325,11 @@ def test_paths_wheels_and_editable_folders_are_frozen_and_restored(environment, 
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("setuptools"), reason="setuptools is not installed")
-def test_a_folder_that_turns_out_to_be_no_plugin_is_taken_out_again(environment, tmp_path):
+def test_an_installed_folder_that_is_no_plugin_is_removed_again(environment, tmp_path):
     folder = source(tmp_path, "genzoo-none", group="others")
     build = {"PIP_NO_BUILD_ISOLATION": "0"}
     before = environment.content()
-    assert_refused(environment.genzoo("install", folder, **build), 3, "no plugin")
+    assert_refused(environment.genzoo("install", folder, **build), 3, "not a plugin")
     text = (folder / "pyproject.toml").read_text(encoding="utf-8")
     text = text.replace('version = "1.0"', 'version = "1.0"\ndynamic = ["entry-points"]')
     text = text.replace('[project.entry-points.others]\nit = "genzoo_none.plugin"\n', "")
@@ -334,25 +337,27 @@ def test_a_folder_that_turns_out_to_be_no_plugin_is_taken_out_again(environment,
     (folder / "setup.py").write_text(
         "import setuptools; setuptools.setup(entry_points={'others': ['it = genzoo_none']})", encoding="utf-8"
     )
-    assert_refused(environment.genzoo("install", folder, **build), 3, "no plugin", "Nothing was changed")
+    assert_refused(environment.genzoo("install", folder, **build), 3, "not a plugin", "Nothing was changed")
     assert environment.content() == before
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("setuptools"), reason="setuptools is not installed")
-def test_a_refused_upgrade_leaves_the_old_one_as_it_was(environment, tmp_path):
+def test_a_failed_upgrade_restores_the_old_version(environment, tmp_path):
     build = {"PIP_NO_BUILD_ISOLATION": "0"}
     old = build_wheel(tmp_path, "genzoo-grown", plugin_files("genzoo_grown", "grown"), version="0.9")
     assert environment.genzoo("install", old)[0] == 0
     new = source(tmp_path, "genzoo-grown", group="others")
-    refused_unchanged(environment, 3, ["install", new], "genzoo-grown 1.0 is no plugin", "Nothing was changed", **build)
-    # One that shows only when it is loaded what it is: the old one comes back from where it came.
+    refused_unchanged(
+        environment, 3, ["install", new], "genzoo-grown 1.0 is not a plugin", "Nothing was changed", **build
+    )
+    # This upgrade fails only when it is loaded. The old version is restored from its origin.
     ends = build_wheel(tmp_path, "genzoo-grown", plugin_files("genzoo_grown", "grown", "import os\nos._exit(7)\n"))
     frozen = environment.genzoo("plugins", "freeze")[1]
-    refused_unchanged(environment, 3, ["install", ends], "genzoo-grown ended the process with code 7", "as it was")
+    refused_unchanged(environment, 3, ["install", ends], "genzoo-grown ended its process with exit code 7", "as before")
     assert environment.genzoo("plugins", "freeze")[1] == frozen
     old.unlink()
     result = environment.genzoo("install", ends)
-    assert_refused(result, 3, "ended the process with code 7", "what was there before could not be brought back")
+    assert_refused(result, 3, "ended its process with exit code 7", "former versions could not be restored")
     assert environment.genzoo("uninstall", "genzoo-grown")[0] == 0
 
 
@@ -377,7 +382,7 @@ def test_constraints_reach_isolated_builds(environment, tmp_path):
         (environment.index / "numpy-0.9-py3-none-any.whl").unlink()
 
 
-def test_a_rebuilt_wheel_takes_the_place_of_its_own_version_whatever_the_variables_of_pip_say(environment, tmp_path):
+def test_a_rebuilt_wheel_replaces_its_version_despite_pips_variables(environment, tmp_path):
     variables = {"PIP_NO_DEPS": "1", "PIP_TARGET": str(tmp_path / "target"), "PIP_DRY_RUN": "1", "PIP_QUIET": "3"}
     wheel = build_wheel(tmp_path, "genzoo-again", plugin_files("genzoo_again", "first"))
     assert environment.genzoo("install", wheel, **variables)[0] == 0
@@ -405,23 +410,23 @@ def test_a_rebuilt_wheel_takes_the_place_of_its_own_version_whatever_the_variabl
         (
             "  Installing build dependencies: finished with status 'done'\n"
             "The conflict is caused by:\n    a 1 depends on b<1\n    The user requested (constraint) b==2\n",
-            "There is a conflict: a 1 depends on b<1; and b==2 is installed",
+            "There is a conflict: a 1 depends on b<1; but b==2 is installed",
         ),
     ],
 )
-def test_the_reason_is_that_of_the_step_that_failed(output, told):
+def test_the_error_names_the_step_that_failed(output, told):
     said = explain_failure(output, {})
     assert told in said
     assert ("could not be built" in said) == ("its source" in told)
 
 
-def test_what_a_new_one_requires_is_compared_with_what_there_will_be():
+def test_requirements_are_checked_against_the_planned_versions():
     new = {"a": "1", "b": "0.5"}
     lines = ["b>=1", "pluggy<0.1", "nowhere-to-be-had", "b<1", "b>=3; python_version < '3'"]
     assert list(unmet_requirements("a", "1", lines, new)) == [
-        "a 1 requires b>=1, and there is b 0.5",
-        f"a 1 requires pluggy<0.1, and there is pluggy {importlib.metadata.version('pluggy')}",
-        "a 1 requires nowhere-to-be-had, and there is no nowhere-to-be-had",
+        "a 1 requires b>=1, but b is 0.5",
+        f"a 1 requires pluggy<0.1, but pluggy is {importlib.metadata.version('pluggy')}",
+        "a 1 requires nowhere-to-be-had, but nowhere-to-be-had is not installed",
     ]
 
 
@@ -441,7 +446,7 @@ def test_an_environment_without_pip_uses_the_one_that_came_with_python(monkeypat
     ("file", "expected"),
     [("pipx_metadata.json", "pipx inject genzoo genzoo-theirs"), ("uv-receipt.toml", "uv tool install genzoo --with")],
 )
-def test_environments_that_others_keep_are_told_the_right_command(cli, tmp_path, monkeypatch, file, expected):
+def test_environments_of_other_tools_are_named_with_their_command(cli, tmp_path, monkeypatch, file, expected):
     (tmp_path / file).touch()
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     assert_refused(cli("install", "genzoo-theirs"), 3, expected)
@@ -455,12 +460,12 @@ def test_the_systems_python_is_left_alone(cli, tmp_path, monkeypatch):
     assert_refused(cli("install", "genzoo-theirs"), 3, "operating system", "-m venv")
 
 
-def test_a_read_only_environment_is_told_before_anything_is_fetched(cli, monkeypatch):
+def test_a_read_only_environment_is_an_error_before_any_download(cli, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    assert_refused(cli("install", "genzoo-theirs"), 3, "cannot be written to")
+    assert_refused(cli("install", "genzoo-theirs"), 3, "is read-only")
 
 
-def test_an_index_that_cannot_be_reached_is_told_apart_from_a_name_that_is_unknown(environment):
+def test_an_unreachable_index_and_an_unknown_name_are_two_errors(environment):
     nowhere = {"PIP_NO_INDEX": "0", "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "1"}
     result = environment.genzoo("install", "genzoo-remote", **nowhere)
     assert_refused(result, 3, "cannot be reached")
@@ -473,7 +478,7 @@ class Silent(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def served(environment):
-    """The address of the folder of wheels, over the network of this machine."""
+    """URL of the folder of wheels, on this machine."""
     handler = functools.partial(Silent, directory=str(environment.index))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -481,10 +486,10 @@ def served(environment):
         server.shutdown()
 
 
-def test_what_is_fetched_is_looked_into_before_it_is_installed(environment, served, tmp_path):
+def test_downloaded_wheels_are_checked_before_they_are_installed(environment, served, tmp_path):
     remote = {"PIP_FIND_LINKS": served, "PIP_CACHE_DIR": str(tmp_path)}
     before = environment.content()
-    assert_refused(environment.genzoo("install", "other-thing", **remote), 3, "other-thing 1.0 is no plugin")
+    assert_refused(environment.genzoo("install", "other-thing", **remote), 3, "other-thing 1.0 is not a plugin")
     assert environment.content() == before
     address = f"{served}genzoo_theirs-1.0-py3-none-any.whl"
     code, _, err = environment.genzoo("install", f"genzoo-theirs @ {address}", **remote)
@@ -498,7 +503,7 @@ def test_what_is_fetched_is_looked_into_before_it_is_installed(environment, serv
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="this system does not tell of its processes")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_ended_installation_says_what_it_left(environment, tmp_path, number):
+def test_an_interrupted_installation_says_what_is_installed(environment, tmp_path, number):
     folder = source(tmp_path, "genzoo-slow")
     building = tmp_path / "building"
     (folder / "setup.py").write_text(
@@ -514,7 +519,7 @@ def test_an_ended_installation_says_what_it_left(environment, tmp_path, number):
     while not (building.exists() and building.read_text(encoding="utf-8")) and process.poll() is None:
         time.sleep(0.05)
     time.sleep(0.2)
-    # As a terminal and a service send them: to all, and to the one that was started.
+    # A terminal signals the whole group, and a service only the process it started.
     (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 128 + number, err
@@ -526,7 +531,7 @@ def test_an_ended_installation_says_what_it_left(environment, tmp_path, number):
 
 @pytest.fixture(scope="module")
 def hooked(shared):
-    """The environment with a plugin that works and one that pluggy would take in silence."""
+    """The environment with a plugin that works, and one whose fault pluggy would ignore."""
     build_wheel(shared.index, "genzoo-hook", plugin_files("genzoo_hook", "hook"))
     files = plugin_files("genzoo_wrong", "wrong")
     files["genzoo_wrong/plugin.py"] = files["genzoo_wrong/plugin.py"].replace("(register)", "(register, more=1)", 1)

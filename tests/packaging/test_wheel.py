@@ -1,4 +1,4 @@
-"""Wheels are looked into before they are installed."""
+"""Wheels are checked before they are installed."""
 
 import json
 import sysconfig
@@ -16,7 +16,7 @@ PINS = ("genzoo", "pluggy", "torch")
 
 @pytest.fixture
 def beside(tmp_path, monkeypatch):
-    """A folder on the path, with one distribution of somebody else's."""
+    """A folder on the path with one distribution of another author."""
     unpack(tmp_path / "site", "theirs", {"theirs.py": "", "shared/one.py": "", "tool/__init__.py": ""}, entries={})
     unpack(tmp_path / "site", "part-of-core", {"core_space/one.py": "", "core_whole.py": ""}, entries={})
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
@@ -26,7 +26,7 @@ def looked_into(folder, files, **options):
     return read_wheel(build_wheel(folder, "genzoo-new", {**plugin_files("genzoo_new", "new"), **files}, **options))
 
 
-def test_a_wheel_says_what_it_would_put_where(tmp_path):
+def test_a_wheel_lists_its_modules_and_other_files(tmp_path):
     data = "genzoo_new-1.0.data"
     files = {f"{data}/purelib/more/one.py": "", f"{data}/scripts/tool": "", f"{data}/data/share/it.txt": ""}
     wheel = looked_into(tmp_path, files)
@@ -43,25 +43,25 @@ def test_a_wheel_says_what_it_would_put_where(tmp_path):
 @pytest.mark.parametrize(
     ("file", "told"),
     [
-        ("genzoo/extra.py", "'genzoo'.*genzoo's"),
-        ("pluggy/__init__.py", "'pluggy'.*pluggy's"),
+        ("genzoo/extra.py", "'genzoo'.*belongs to genzoo"),
+        ("pluggy/__init__.py", "'pluggy'.*belongs to pluggy"),
         ("pluggy.py", "'pluggy'"),
-        ("torch/nn/mine.py", "'torch'.*torch's"),
+        ("torch/nn/mine.py", "'torch'.*belongs to torch"),
         ("genzoo_new-1.0.data/platlib/torch/mine.so", "'torch'"),
         ("random.py", "'random'.*Python itself"),
         ("sitecustomize.py", "'sitecustomize'"),
-        ("core_whole.py", "'core_whole'.*part-of-core's"),
+        ("core_whole.py", "'core_whole'.*belongs to part-of-core"),
         ("core_space/one.py", "overwrite 'core_space/one.py'.*part-of-core"),
         ("theirs.py", "overwrite 'theirs.py'.*theirs"),
         ("shared/one.py", "overwrite 'shared/one.py'.*theirs"),
     ],
 )
-def test_files_of_others_are_refused(tmp_path, beside, file, told):
+def test_a_wheel_with_files_of_another_package_is_an_error(tmp_path, beside, file, told):
     with pytest.raises(PluginError, match=f"genzoo-new 1.0 .*{told}"):
         refuse_strangers_files([looked_into(tmp_path, {file: ""})], (*PINS, "part-of-core"))
 
 
-def test_a_console_script_of_others_is_refused(tmp_path, beside):
+def test_a_wheel_with_a_script_of_another_package_is_an_error(tmp_path, beside):
     wheel = tmp_path / "genzoo_new-1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         text = "[genzoo]\nnew = genzoo_new\n[console_scripts]\npytest = genzoo_new:main\n"
@@ -72,13 +72,13 @@ def test_a_console_script_of_others_is_refused(tmp_path, beside):
         refuse_strangers_files([found], PINS)
 
 
-def test_what_is_nobodys_and_what_makes_way_may_be_installed(tmp_path, beside):
+def test_new_and_replaced_files_may_be_installed(tmp_path, beside):
     files = {"shared/two.py": "", "core_space/two.py": "", "tool/__init__.py": ""}
     theirs = read_wheel(build_wheel(tmp_path, "theirs", {"theirs.py": ""}, version="2.0", entries={}))
     refuse_strangers_files([looked_into(tmp_path, files), theirs], (*PINS, "part-of-core"))
 
 
-def test_a_damaged_wheel_is_told(tmp_path):
+def test_a_damaged_wheel_is_an_error(tmp_path):
     (tmp_path / "genzoo_new-1.0-py3-none-any.whl").write_text(json.dumps({}), encoding="utf-8")
     with pytest.raises(PluginError, match="cannot be read as a wheel"):
         read_wheel(tmp_path / "genzoo_new-1.0-py3-none-any.whl")

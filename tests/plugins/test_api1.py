@@ -7,6 +7,7 @@ from types import ModuleType
 
 import pytest
 import torch
+from refusals import assert_refused
 from torch import nn
 
 import genzoo
@@ -148,18 +149,18 @@ def test_the_kind_of_an_objective_that_states_none_is_found():
         (dataclasses.replace(OLD, input="raw"), LOSS, "does not state its kind"),
     ],
 )
-def test_the_current_api_takes_no_former_names(spec, objective, words):
+def test_the_current_api_accepts_no_former_names(spec, objective, words):
     with pytest.raises(genzoo.PluginError, match=words):
         loaded(2, spec, objective)
 
 
-def test_a_kind_that_is_not_the_objectives_own_is_refused():
+def test_a_wrong_kind_of_objective_is_an_error():
     wrong = dataclasses.replace(LOSS, kind="em")
     with pytest.raises(genzoo.PluginError, match=r"states the kind 'em'.*one of 'gradient'"):
         build_objective(loaded(2, dataclasses.replace(OLD, input="raw"), wrong).objectives.get("old-loss"), {})
 
 
-def test_a_kind_that_nothing_trains_yet_is_refused_by_name():
+def test_a_kind_that_nothing_trains_is_an_error():
     direct = dataclasses.replace(LOSS, kind="direct")
     registry = loaded(2, dataclasses.replace(OLD, input="raw", training={}), direct)
     with pytest.raises(genzoo.PluginError, match="of the kind 'direct'"):
@@ -251,11 +252,17 @@ def test_settings_under_both_names_must_agree():
     assert rename_training(given, "x") == {"optimizer": {"lr": 1}}
     assert given == {"optimizer": {}, "optimiser": {"rate": 1}}, "what is given stays as it is"
     assert rename_training({"optimiser": {"rate": 1}, "optimizer": {}}, "x") == {"optimizer": {"lr": 1}}
-    with pytest.raises(genzoo.ConfigError, match=r"part of training\.optimizer, which is given as a value"):
+    with pytest.raises(genzoo.ConfigError, match=r"part of training\.optimizer, which is also given as a value"):
         rename_training({"optimizer": 5, "optimiser": {"rate": 1}}, "x")
     for both in ({"clip": 1.0, "grad_clip": 2.0}, {"optimiser": {"rate": 1, "lr": 2}}):
         with pytest.raises(genzoo.ConfigError, match="former name of"):
             rename_training(both, "x")
+
+
+@pytest.mark.parametrize("options", ["components=2 n_components=3", "training.passes=2 training.max_iter=3"])
+def test_contradictory_names_are_a_wrong_use_of_plugins_check(cli, options):
+    words = [word for option in options.split() for word in ("-o", option)]
+    assert_refused(cli("plugins", "check", "gmm", *words), 2, "both are given")
 
 
 def test_a_metric_is_found_by_its_former_name():
@@ -275,7 +282,7 @@ def test_objectives_that_cannot_be_written_to_are_adapted(builder):
     assert isinstance(objective, genzoo.GradientObjective)
 
 
-def test_methods_and_values_may_come_from_a_class_beside():
+def test_methods_and_values_may_come_from_a_mixin():
     class Mixin:
         dequantised = True
 
@@ -300,7 +307,7 @@ def test_methods_and_values_may_come_from_a_class_beside():
     assert OnAGrid().dequantized
 
 
-def test_an_objective_that_cannot_be_built_without_options_does_not_stand_in_the_way():
+def test_an_objective_that_needs_options_is_taken_for_a_gradient_one():
     spec = dataclasses.replace(LOSS, builder="adversarial_of_api1:build_demanding")
     assert training_class(loaded(1, objective=spec).objectives.get("old-loss")) is GradientTraining
 
@@ -311,7 +318,7 @@ def test_callbacks_of_the_first_api_see_the_former_groups():
     assert step.losses[0].values == {"discriminator": 1.0, "generator": 2.0}
 
 
-def test_the_kit_is_called_by_its_former_keyword_also_once_its_checks_are_imported():
+def test_the_kit_takes_its_former_keyword_with_checks_imported():
     import genzoo.testing.checks.sampling
 
     assert genzoo.testing.promises(sort="metric") == genzoo.testing.promises("metric") != genzoo.testing.promises()

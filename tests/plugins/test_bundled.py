@@ -1,4 +1,4 @@
-"""Plugins that come in genzoo's own distribution: found as any other, and no distribution of their own."""
+"""Plugins in genzoo's own distribution are found like any other."""
 
 import importlib.metadata
 import json
@@ -25,7 +25,7 @@ def loaded():
     return zoo
 
 
-def test_a_bundled_plugin_is_called_after_its_entry_point_and_has_genzoos_version():
+def test_a_bundled_plugin_has_its_entry_points_name_and_our_version():
     states = {state.distribution: state for state in loaded().states if state.bundled}
     assert set(states) == set(bundled_plugins()) == OURS
     assert {state.version for state in states.values()} == {VERSION}

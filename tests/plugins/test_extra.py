@@ -1,4 +1,4 @@
-"""Models that need packages which only an extra brings."""
+"""Models with an extra: packages that only they need."""
 
 import json
 import sys
@@ -22,7 +22,7 @@ LACKING = "import a_package.of_others\n"
 
 @pytest.fixture
 def zoo(tmp_path, monkeypatch):
-    """Makes a zoo with one more distribution, whose model `loud` names the extra `audio`."""
+    """Return a function that makes a zoo with a distribution whose model `loud` has the extra `audio`."""
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.syspath_prepend(folder)
@@ -34,7 +34,7 @@ def zoo(tmp_path, monkeypatch):
             "def build(config, data):\n", f"def build(config, data):\n{builder}"
         )
         files[f"{package}/parts.py"] = code + parts
-        # Where nothing else has to be imported: `genzoo models` and the checks of settings need no extra.
+        # `genzoo models` and the checks of settings import nothing else, so they need no extra.
         files[f"{package}/plugin.py"] = files[f"{package}/plugin.py"].replace(".parts:Options", ".options:Options")
         files[f"{package}/options.py"] = "import genzoo\n\n\nclass Options(genzoo.Settings):\n    depth: int = 1\n"
         unpack(folder, distribution, files, **options)
@@ -71,14 +71,14 @@ def test_an_extra_of_a_bundled_model_is_genzoos(zoo, cli):
     assert_refused(cli("train", "loud"), 3, "pip install 'genzoo[audio]'")
 
 
-def test_other_missing_modules_are_no_matter_of_the_extra(zoo, cli):
+def test_other_missing_modules_do_not_name_the_extra(zoo, cli):
     zoo("loud_broken", parts="import loud_broken.gone\n")
     result = cli("train", "loud")
     assert_refused(result, 3, "loud_broken.gone", "Reinstall or remove")
     assert "[audio]" not in result[2]
 
 
-def test_a_model_that_names_no_extra_is_refused_as_before(zoo, cli):
+def test_a_model_without_an_extra_keeps_its_error(zoo, cli):
     zoo("loud_plain", parts=LACKING, extra="")
     assert_refused(cli("train", "loud"), 3, "'a_package'", "Reinstall or remove")
 

@@ -1,4 +1,4 @@
-"""Each way in which a plugin can be bad leaves the rest of the zoo as it was."""
+"""A bad plugin of any kind leaves the rest of the zoo as it was."""
 
 import json
 import os
@@ -153,13 +153,13 @@ HOOK = genzoo.hookimpl
         ({"register_models": more_arguments}, "config"),
         ({"register_models": any_arguments}, "register"),
         ({"register_models": generator}, "generator"),
-        ({"register_models": asynchronous}, "asynchronous"),
+        ({"register_models": asynchronous}, "a coroutine"),
         ({"register_models": good, "register_metrics": registers_subclass}, "SubSpec"),
         ({"register_models": good, "register_metrics": registers_mutated}, "one line"),
         ({"register_models": good, "register_datasets": claims_a_name_of_the_cores}, "genzoo/digits"),
         ({"register_models": cancelled}, "GeneratorExit"),
         ({"register_models": mute}, "MuteError"),
-        ({"register_models": Register()}, "no function"),
+        ({"register_models": Register()}, "not a function"),
     ],
 )
 def test_a_bad_plugin_leaves_nothing_registered(content, reason):
@@ -173,9 +173,9 @@ def test_a_bad_plugin_leaves_nothing_registered(content, reason):
     assert not zoo.states
 
 
-def test_marks_that_pluggy_would_pass_over_are_refused():
+def test_marks_that_pluggy_ignores_are_errors():
     for content, reason in (
-        ({"register_models": good_unmarked()}, "not marked"),
+        ({"register_models": good_unmarked()}, "not decorated"),
         ({"register_models": HOOK(wrapper=True)(generator_unmarked())}, "wrapper"),
         ({"anything": HOOK(specname="hookimpl")(good_unmarked())}, "'hookimpl'"),
         ({"register_modles": HOOK(optionalhook=True)(good_unmarked())}, "register_modles"),
@@ -203,7 +203,7 @@ def test_a_hook_may_have_another_name_and_a_module_may_hold_odd_objects():
     assert zoo.registry.models.ids() == {"fine/dcgan"}
 
 
-def test_what_is_no_module_is_refused():
+def test_an_entry_point_must_name_a_module():
     with pytest.raises(PluginError, match="SimpleNamespace"):
         PluginManager().add("bad", types.SimpleNamespace(GENZOO_API=1, register_models=HOOK(good_unmarked())))
 
@@ -231,7 +231,7 @@ def test_settings_of_a_spec_are_out_of_its_plugins_hands_once_registered():
         ({"missing": "no"}, "missing"),
     ],
 )
-def test_a_spec_that_listings_would_fail_on_is_refused(change, reason):
+def test_a_spec_with_a_malformed_field_is_an_error(change, reason):
     content = {"name": "mine", "family": "toy", "summary": "x", "builder": "a:b", "config": "a:b", "objectives": ("o",)}
     with pytest.raises(ValueError, match=reason):
         genzoo.ModelSpec(**{**content, **change})
@@ -249,12 +249,12 @@ def loaded():
         ("raise ImportError('no such thing')", "ImportError: no such thing"),
         ("import one_that_is_missing", "'one_that_is_missing', which is not installed"),
         ("from . import nothing_here", "nothing_here"),
-        ("import bad_import.gone", "half installed"),
+        ("import bad_import.gone", "installation is incomplete"),
         ("raise SystemExit(1)", "SystemExit"),
         ("raise GeneratorExit", "GeneratorExit"),
         ("import asyncio; raise asyncio.CancelledError", "CancelledError"),
         ("def f(:", "SyntaxError"),
-        ("class E(Exception):\n    def __str__(self): raise OSError\nraise E", "E: (it cannot be put into words)"),
+        ("class E(Exception):\n    def __str__(self): raise OSError\nraise E", "E: (its message cannot be shown)"),
         ("raise ValueError('x' * 10000)", "…"),
         ("raise ValueError('\\x1b[31mred\\nlines')", "ValueError: [31mred lines"),
         ("import warnings; warnings.simplefilter('error'); warnings.warn('careful')", "UserWarning: careful"),
@@ -332,7 +332,7 @@ def test_a_name_that_is_not_found_points_to_the_plugins_that_failed(site, monkey
         find_entry("genzoo-bad/bad", installed.registry, str(site))
 
 
-def test_two_distributions_with_one_entry_point_name_and_one_with_two_all_load(site):
+def test_entry_points_of_one_name_or_one_distribution_all_load(site):
     for name in ("one", "two"):
         unpack(site, f"genzoo-{name}", plugin_files(f"same_{name}", name), entries={"same": f"same_{name}.plugin"})
     files = plugin_files("many_a", "a") | plugin_files("many_b", "b")
@@ -344,7 +344,7 @@ def test_two_distributions_with_one_entry_point_name_and_one_with_two_all_load(s
     ] * 4
 
 
-def test_of_a_distribution_with_a_good_and_a_bad_plugin_the_good_one_works(site):
+def test_a_bad_plugin_leaves_the_others_of_its_distribution(site):
     files = plugin_files("half_a", "a") | plugin_files("half_b", "b", epilogue="\nraise ValueError('late')\n")
     unpack(site, "genzoo-half", files, entries={"a": "half_a.plugin", "b": "half_b.plugin"})
     zoo, states = loaded()
@@ -353,7 +353,7 @@ def test_of_a_distribution_with_a_good_and_a_bad_plugin_the_good_one_works(site)
 
 
 @pytest.mark.precision
-def test_names_that_third_parties_share_are_listed_by_id_and_only_the_bare_name_is_an_error(site, monkeypatch, cli):
+def test_shared_names_are_listed_by_id_and_ambiguous_alone(site, monkeypatch, cli):
     for name in ("one", "two"):
         unpack(site, f"genzoo-{name}", plugin_files(f"clash_{name}", "flow"))
     installed, states = loaded()
@@ -430,7 +430,7 @@ def test_what_a_plugin_prints_or_warns_of_at_import_is_kept_aside(site, monkeypa
 
 
 @pytest.mark.precision
-def test_code_that_is_found_when_it_is_used_names_its_plugin_and_leaves_the_rest(site, monkeypatch, cli):
+def test_an_error_in_lazy_code_names_its_plugin(site, monkeypatch, cli):
     files = plugin_files("gone", "gone")
     files["gone/plugin.py"] = files["gone/plugin.py"].replace('gone.parts:build"', 'gone.nowhere:build"')
     unpack(site, "genzoo-gone", files)
@@ -445,7 +445,7 @@ def test_code_that_is_found_when_it_is_used_names_its_plugin_and_leaves_the_rest
     assert cli("train", "gaussian", "--dry-run")[0] == 0
 
 
-def test_references_that_lead_nowhere_are_listed_and_nothing_is_imported_for_it(site, monkeypatch, cli):
+def test_broken_references_are_listed_without_imports(site, monkeypatch, cli):
     changes = {
         "lost": ('.parts:build"', '.nowhere:build"', "no module 'glance_lost.nowhere'"),
         "mistyped": ('.parts:build"', '.parts:biuld"', "has no 'biuld'"),
@@ -478,7 +478,7 @@ def test_references_that_lead_nowhere_are_listed_and_nothing_is_imported_for_it(
     assert "biuld" in cli("plugins")[1]
 
 
-def test_what_a_plugin_prints_when_the_process_ends_is_no_part_of_the_results(site):
+def test_output_of_a_plugin_at_exit_stays_out_of_results(site):
     last = "import atexit, sys\natexit.register(lambda: (print('goodbye'), sys.stdout.flush()))\n"
     unpack(site, "genzoo-late", plugin_files("late", "late", last))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), *sys.path])}
@@ -516,7 +516,7 @@ def test_the_environment_chooses_which_plugins_are_loaded(monkeypatch):
     assert "Did you mean 'genzoo-gan'" in state.remedy
 
 
-def test_of_all_metrics_a_broken_one_is_a_reason_and_two_of_one_name_go_by_their_ids(site):
+def test_a_broken_metric_is_a_reason_and_shared_names_use_ids(site):
     hook = "\n\n@genzoo.hookimpl\ndef register_metrics(register):\n"
     hook += '    register(genzoo.MetricSpec("{}", "A metric", "{}"))\n'
     metric = "genzoo.metrics.precision_recall:coverage"
@@ -532,7 +532,7 @@ def test_of_all_metrics_a_broken_one_is_a_reason_and_two_of_one_name_go_by_their
         find_metrics(loaded()[0].registry, ["same"])
 
 
-def test_what_the_doctor_looks_for_in_entries_is_found_before_anybody_uses_them(site):
+def test_the_doctor_finds_faulty_entries_before_they_are_used(site):
     changes = {
         "fine": ("", ""),
         "nowhere": ('.parts:build"', '.nowhere:build"'),
@@ -564,4 +564,4 @@ def test_what_the_doctor_looks_for_in_entries_is_found_before_anybody_uses_them(
         assert bool(told) == bool(words), told
         assert all(any(word in text for text in told) for word in words), told
     (clash,) = findings(found, [("models", "genzoo-left/both")])
-    assert "shares its bare name with genzoo-right/both" in clash
+    assert "has the same name as genzoo-right/both" in clash

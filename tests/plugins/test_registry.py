@@ -16,7 +16,7 @@ def test_a_bare_name_and_an_id_find_the_same_entry():
     assert zoo.models.get("dcgan") is zoo.models.get("genzoo-gan/dcgan")
 
 
-def test_two_distributions_with_one_name_clash_aloud_and_both_ids_work():
+def test_a_shared_name_is_an_error_and_both_ids_work():
     zoo = Registry()
     zoo.models.add("one", spec())
     zoo.models.add("two", spec())
@@ -26,17 +26,17 @@ def test_two_distributions_with_one_name_clash_aloud_and_both_ids_work():
     assert zoo.models.names() == ["one/dcgan", "two/dcgan"]
 
 
-def test_unknown_names_are_met_with_the_nearest():
+def test_an_unknown_name_suggests_the_nearest():
     with pytest.raises(ConfigError, match="Did you mean 'dcgan'"):
         get_registry().models.get("dc-gan")
 
 
-def test_a_spec_of_another_sort_is_refused():
+def test_a_spec_of_another_kind_is_an_error():
     with pytest.raises(PluginError, match="ModelSpec"):
         Registry().objectives.add("one", spec())
 
 
-def test_absorbing_is_all_or_nothing():
+def test_merging_is_all_or_nothing():
     zoo, more = Registry(), Registry()
     zoo.models.add("one", spec())
     more.models.add("one", dataclasses.replace(spec(), name="other"))
@@ -68,6 +68,6 @@ def test_objectives_are_found_by_name_and_by_id_and_the_models_own_first():
         zoo.objective_of(third, "mine/hinge")
 
 
-def test_an_objective_that_a_model_does_not_list_is_refused():
+def test_an_objective_that_a_model_does_not_list_is_an_error():
     with pytest.raises(ConfigError, match="Did you mean 'hinge'"):
         get_registry().objective_of(get_registry().models.get("dcgan"), "hing")

@@ -1,4 +1,4 @@
-"""`genzoo plugins new`: what it writes works as it is, whatever its kind and its name."""
+"""A plugin from `genzoo plugins new` works as it is, for every kind and any valid name."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ from genzoo.cli.main import main
 from genzoo.plugins.scaffold.project import KINDS, check_name
 
 AWKWARD = {"likelihood": "class", "em": "2d-gauss", "gan": "x" * 40, "vae": "none", "metric": "try", "dataset": "1"}
-"""A keyword, digits first, the longest and the shortest: names that Python or a line's length could stumble over."""
+"""Difficult names: a keyword, digits first, the longest and the shortest."""
 
 UNSEEN = """
 [[tool.mypy.overrides]]
@@ -24,7 +24,7 @@ module = [
 ]
 follow_imports = "skip"
 """
-"""Half of torch, of which no plugin that is written here knows a type."""
+"""Modules of torch whose types the scaffolded plugins do not use."""
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def run(folder: Path, *words: object) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_what_was_written_is_told_in_json(cli, tmp_path):
+def test_the_written_files_are_listed_in_json(cli, tmp_path):
     code, out, _ = cli("plugins", "new", "my-flow", "--json")
     assert code == 0
     told = json.loads(out)
@@ -74,7 +74,7 @@ def test_it_passes_its_own_tests(projects, kind, forked):
 
 @pytest.mark.long
 def test_it_is_typed(projects, tmp_path):
-    for kind, project in projects.items():  # all are read at once, as most of the work is to learn of torch
+    for kind, project in projects.items():  # one mypy run for all, because most of its time goes into torch
         (package,) = project.glob("genzoo_*")
         settings = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mypy"]
         assert settings == {"strict": True, "files": [package.name, "tests"]}
@@ -88,7 +88,7 @@ def test_it_is_typed(projects, tmp_path):
 
 @pytest.mark.parametrize("name", ["a", "my-flow", "x" * 40])
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_is_whole_linted_and_formatted_whatever_the_length_of_its_name(cli, tmp_path, kind, name):
+def test_it_is_linted_and_formatted_for_names_of_any_length(cli, tmp_path, kind, name):
     code, out, _ = cli("plugins", "new", name, "--kind", kind)
     assert code == 0
     assert f"genzoo-{name}" in out
@@ -127,7 +127,7 @@ def test_it_is_whole_linted_and_formatted_whatever_the_length_of_its_name(cli, t
         ("x" * 41, "40"),
     ],
 )
-def test_names_that_cannot_be_are_refused_with_one_that_can(cli, tmp_path, name, suggestion):
+def test_an_invalid_name_suggests_a_valid_one(cli, tmp_path, name, suggestion):
     assert_refused(cli("plugins", "new", "--", name), 2, suggestion)
     assert not list(tmp_path.iterdir())
 
@@ -138,7 +138,7 @@ def test_a_prefix_is_not_doubled(cli, tmp_path):
     assert check_name("genzoo-thing") == check_name("thing")
 
 
-def test_names_of_what_is_there_are_refused_where_they_would_clash(cli, tmp_path):
+def test_a_name_that_would_clash_is_an_error(cli, tmp_path):
     assert_refused(cli("plugins", "new", "gmm"), 2, "genzoo-mixture/gmm")
     assert_refused(cli("plugins", "new", "mmd", "--kind", "metric"), 2, "genzoo/mmd")
     assert_refused(cli("plugins", "new", "moons", "--kind", "dataset"), 2, "genzoo/moons")

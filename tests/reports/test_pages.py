@@ -1,4 +1,4 @@
-"""Pages: nothing of the data is markup, nothing is fetched, and they can be read in a browser."""
+"""Pages escape all data, load nothing, and can be read in a browser."""
 
 import base64
 import html as markup
@@ -19,6 +19,7 @@ from genzoo.errors import ArtifactError
 from genzoo.reports.charts import Histogram, curves, marginal
 from genzoo.reports.comparison_page import comparison_page
 from genzoo.reports.formats import read_report, report_as_dict
+from genzoo.reports.former import current_report
 from genzoo.reports.html import render_page
 from genzoo.reports.page import Facts, Heading, Notes, Page, Picture, Pictures, Section, Table, Text
 from genzoo.reports.result import Difference, Report, Row
@@ -31,11 +32,11 @@ EVIL = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7 * 7
 VOID = {"meta", "link", "img", "br"}
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PHONE, DESK = 390, 1200
-pytestmark = pytest.mark.xdist_group("pages")  # which are made once for all tests
+pytestmark = pytest.mark.xdist_group("pages")  # the pages are made once for all tests
 
 
 class Reader(HTMLParser):
-    """Collects elements and texts, and refuses elements that are not closed in order."""
+    """Collects elements and texts, and checks that elements are closed in order."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -66,7 +67,7 @@ class Reader(HTMLParser):
 
 
 def check(text: str) -> Reader:
-    """What every page promises: it fetches nothing, runs nothing, and its parts have names."""
+    """Check that a page loads nothing, runs nothing, and names its parts."""
     page = Reader(text)
     tags = {tag for tag, _ in page.elements}
     assert not tags & {"script", "iframe", "object", "embed", "form", "base", "audio", "video"}
@@ -174,7 +175,7 @@ ALL = ("gaussian", "dcgan", "evil", "evil-comparison", "images")
 
 @pytest.mark.precision
 @pytest.mark.parametrize("name", ALL)
-def test_pages_fetch_nothing_run_nothing_and_name_their_parts(pages, name):
+def test_pages_load_nothing_run_nothing_and_name_their_parts(pages, name):
     page = check((pages / name / "report.html").read_text(encoding="utf-8"))
     assert page.all("img")
     assert (pages / name / "report.html").stat().st_size < 3e6
@@ -191,14 +192,14 @@ def test_a_table_whose_names_and_levels_are_markup_is_shown_as_it_is(pages):
 @pytest.mark.precision
 def test_the_page_of_a_run_says_what_was_trained_and_how_good_it_is(pages):
     page = check((pages / "gaussian" / "report.html").read_text(encoding="utf-8"))
-    titles = ("Scores", "Training", "Samples", "Columns, real and sampled", "Latent space", "Components")
+    titles = ("Scores", "Training", "Samples", "Columns", "Latent space", "Components")
     assert [title for title in titles if title not in page.text] == []
     run = genzoo.Run(pages / "gaussian")
     test_rows = run.open_data().split(run.config.split, run.config.seed).test
-    assert f"On {len(test_rows)} test rows" in page.text
+    assert f"Evaluated on {len(test_rows)} test rows" in page.text
     for event in run.open_data().events[test_rows][:6]:
         assert all(f"{value:.4g}" in page.text for value in event)
-    for wanted in ("coverage", "±", "protocol", "seed of training", run.record["torch"], run.config.data_digest):
+    for wanted in ("±", "How coverage was measured", "seed of training", run.record["torch"], run.config.data_digest):
         assert wanted in page.text
     assert "Reconstructions" not in page.text
 
@@ -220,7 +221,7 @@ def test_the_same_run_gives_the_same_page(pages):
 
 
 @pytest.mark.precision
-def test_the_page_of_a_comparison_holds_every_figure_and_samples_of_all_candidates(pages):
+def test_a_comparison_page_shows_all_figures_and_samples(pages):
     page = check((pages / "images" / "report.html").read_text(encoding="utf-8"))
     content = json.loads((pages / "images" / "report.json").read_text(encoding="utf-8"))
     for row in content["rows"]:
@@ -231,14 +232,14 @@ def test_the_page_of_a_comparison_holds_every_figure_and_samples_of_all_candidat
         score = row["metrics"]["coverage"]
         error = f"{score['error']:.4f}" if score["error"] >= 0.01 else f"{score['error']:.3g}"
         assert f"{score['value']:.4f} ± {error}" in page.text
-    assert "real events" in page.text
+    assert "real images" in page.text
     best = next(row for row in content["rows"] if row["id"] == content["best"])
     assert best["run"] is not None
-    assert "Of the best: latent space" in page.text
+    assert "Best candidate: latent space" in page.text
 
 
 @pytest.mark.precision
-def test_samples_of_a_comparison_are_kept_and_found_again_by_a_resumed_one(pages, tmp_path):
+def test_a_resumed_comparison_finds_its_samples(pages, tmp_path):
     again = tmp_path / "again"
     shutil.copytree(pages / "images", again)
     before = read_page_samples(again)
@@ -277,15 +278,15 @@ def test_events_with_missing_values_are_kept_as_they_are(tmp_path):
         read_page_samples(tmp_path)
 
 
-def test_a_report_is_read_back_as_it_was_also_where_a_difference_has_no_error(tmp_path):
+def test_a_report_without_an_error_of_a_difference_reads_back(tmp_path):
     gap = Difference("test", -1.5, float("nan"), float("nan"), float("nan"))
-    row = Row("gmm", "genzoo-mixture/gmm", {"components": 3}, difference=gap, reasons={"bic": "why"})
+    row = Row("gmm", "genzoo-mixture/gmm", {"n_components": 3}, difference=gap, reasons={"bic": "why"})
     report = Report({"name": "x", "events": 5}, "test", "gmm", None, (row,), ("a note",))
     from genzoo.storage.json_files import write_json
 
     write_json(tmp_path / "report.json", report_as_dict(report))
     found = read_report(tmp_path / "report.json")
-    assert str(found) == str(report)  # not a number equals nothing, but reads alike
+    assert str(found) == str(report)  # NaN does not equal itself, but has the same text
     assert not found.rows[0].difference.has_interval
 
 
@@ -305,15 +306,15 @@ def test_marginals_are_densities_and_shares_of_what_was_observed():
     assert not rest
     captions = [picture.caption for picture in pictures.pictures]
     assert captions[0] == (
-        f"n: real {known[:, 0].mean():.4g} ± {known[:, 0].std():.3g} "
-        f"and sampled {known[:, 0].mean():.4g} ± {known[:, 0].std():.3g}"
+        f"n: real {known[:, 0].mean():.4g} ± {known[:, 0].std():.3g}, "
+        f"sampled {known[:, 0].mean():.4g} ± {known[:, 0].std():.3g}"
     )
     values, counts = np.unique(known[:, 2], return_counts=True)
     top = "abc"[int(values[counts.argmax()])]
     assert f"k: real {top} {counts.max() / len(known):.0%}" in captions[2]
 
 
-def test_components_are_told_by_their_share_and_by_what_is_typical_of_them(tmp_path):
+def test_components_are_shown_with_share_and_typical_values(tmp_path):
     rng = np.random.default_rng(0)
     events = np.concatenate([rng.normal(0, 1, (70, 2)), rng.normal(1000, 1, (30, 2))])
     run = genzoo.train("gmm", data=events, out=tmp_path / "two", n_components=2, training={"n_init": 5})
@@ -324,7 +325,7 @@ def test_components_are_told_by_their_share_and_by_what_is_typical_of_them(tmp_p
         assert row[2:] == tuple(f"{mean:.4g}" for mean in part.mean(axis=0))
 
 
-def test_of_many_columns_the_first_are_drawn_and_it_is_said():
+def test_the_first_of_many_columns_are_drawn_with_a_note():
     spec = DataSpec((300,), "table", tuple(Feature(f"x{i}") for i in range(300)), storage="float64")
     events = np.random.default_rng(0).normal(size=(50, 300))
     pictures, about = marginals(events, events, spec)
@@ -350,7 +351,7 @@ def test_drawings_hold_names_as_text_and_never_as_mathematics_or_markup():
 
 
 @pytest.mark.precision
-def test_a_run_at_work_is_shown_by_its_last_checkpoint(pages, tmp_path):
+def test_an_unfinished_run_is_shown_by_its_last_checkpoint(pages, tmp_path):
     copy = tmp_path / "at-work"
     shutil.copytree(pages / "gaussian", copy)
     shutil.rmtree(copy / "model")
@@ -359,22 +360,22 @@ def test_a_run_at_work_is_shown_by_its_last_checkpoint(pages, tmp_path):
         log.write(b'{"step": 31, "lo')  # a line that is being written
     page = check(write(copy))
     last = max(path.name for path in (copy / "checkpoints").iterdir())
-    assert f"Training has not finished (running): what is shown is of its last checkpoint, {last}" in page.text
+    assert f"Training has not finished (running). This page shows its last checkpoint, {last}" in page.text
 
 
 def test_a_run_whose_data_are_gone_is_shown_without_them(tmp_path):
     events = np.random.default_rng(0).normal(size=(60, 2))
     run = genzoo.train("gaussian", data=events, out=tmp_path / "memory", training={"max_iter": 5})
     page = check(write(run.path))
-    assert "The data of this run cannot be had" in page.text
+    assert "The data of this run are not available" in page.text
     assert "Samples of the model" in page.text
     assert "coverage" not in page.text
 
 
-def test_a_run_without_test_rows_is_not_judged(tmp_path):
+def test_a_run_without_test_rows_has_no_scores(tmp_path):
     run = genzoo.train("gaussian", data="iris", out=tmp_path / "all", training={"max_iter": 5}, split={"test": 0.0})
     page = check(write(run.path))
-    assert "no test rows, so it is not judged; the real events here are validation rows" in page.text
+    assert "no test rows, so there are no scores. The real data on this page are validation rows" in page.text
     assert "coverage" not in page.text
 
 
@@ -392,13 +393,13 @@ def test_the_command_line_writes_pages(pages, cli, tmp_path):
     code, _, _ = cli("report", pages / "gaussian", "--metric", "recall", "--data", "iris", "--out", "other.html")
     assert code == 0
     page = check((tmp_path / "other.html").read_text(encoding="utf-8"))
-    assert "On 150 rows of iris" in page.text
+    assert "Evaluated on 150 rows of iris" in page.text
     assert "recall" in page.text
     assert "coverage" not in page.text
 
 
 @pytest.mark.precision
-def test_the_command_line_refuses_what_it_cannot_show(pages, cli, tmp_path):
+def test_the_command_line_reports_what_it_cannot_show(pages, cli, tmp_path):
     (tmp_path / "empty").mkdir()
     assert_refused(cli("report", "empty"), 4, "neither a run directory nor the folder of a comparison")
     assert_refused(cli("report", "nowhere"), 4, "neither")
@@ -426,11 +427,38 @@ def test_a_moved_comparison_still_shows_its_best_run(pages, tmp_path):
 def test_a_comparison_from_before_samples_were_kept_says_so(pages, tmp_path):
     shutil.copytree(pages / "images", tmp_path / "old")
     (tmp_path / "old" / "samples.json").unlink()
-    assert "No samples were kept" in check(render_page(comparison_page(tmp_path / "old"))).text
+    assert "No samples of these candidates were kept" in check(render_page(comparison_page(tmp_path / "old"))).text
+
+
+def test_a_report_of_the_first_format_shows_current_names(tmp_path):
+    folder = shutil.copytree(Path(__file__).parent.parent / "data/comparisons/0.1/iris", tmp_path / "old")
+    stored = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    assert [row["id"] for row in stored["rows"]][:2] == ["gmm:components=2", "gmm:components=3"]
+    spec, events = DataSpec((4,), "table", tuple(Feature(name) for name in "abcd")), np.random.rand(60, 4)
+    write_page_samples(folder, PageSamples(spec, events, {row["id"]: events + 1 for row in stored["rows"]}))
+    report = read_report(folder / "report.json")
+    assert [row.id for row in report.rows][:2] == ["gmm:n_components=2", "gmm:n_components=3"]
+    assert report.best == "gmm:n_components=2"
+    assert report.rows[1].options == {"n_components": 3}
+    assert "best by cv, gmm:n_components=3: gmm:n_components=2 with" in " ".join(report.notes)
+    page = check(render_page(comparison_page(folder))).text
+    assert "gmm:components" not in page
+    assert "memorisation" not in page
+    assert page.count("gmm:n_components=3") > 5
+    assert "No samples" not in page
+
+
+def test_former_names_in_groups_of_options_are_translated():
+    options = {"components": 3, "objective": "em", "training": {"passes": 5}}
+    row = {"id": "gmm:components=3,objective=em,training.passes=5", "model": "genzoo-mixture/gmm", "options": options}
+    found = current_report({"rows": [row, {"id": "x:a=1", "model": "no/x", "options": {"a": 1}}], "notes": ["gmm"]})
+    assert found["rows"][0]["id"] == "gmm:n_components=3,objective=em,training.max_iter=5"
+    assert found["rows"][1]["id"] == "x:a=1"
+    assert found["notes"] == ["gmm"]
 
 
 def browse(*options):
-    """What headless Chromium prints."""
+    """Return the output of headless Chromium."""
     flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
     flags += " --disable-component-update --disable-sync --hide-scrollbars"
     with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile:
@@ -439,7 +467,7 @@ def browse(*options):
 
 
 def framed(folder: Path, page: str) -> Path:
-    """A page in two frames, one narrower than any window of Chromium can be, with what a script measures in them."""
+    """Write a file with the page in two frames, and with a script that measures them. Windows cannot be as narrow."""
     path = folder / "frames.html"
     frames = "".join(
         f'<iframe style="border:0;width:{width}px;height:3000px" srcdoc="{markup.escape(page)}"></iframe>'

@@ -307,5 +307,5 @@ def test_a_model_whose_plugin_is_left_out_says_how_to_load_it(monkeypatch):
 
 
 def test_common_settings_that_are_not_a_group_raise():
-    with pytest.raises(genzoo.ConfigError, match="training is a group of settings"):
+    with pytest.raises(genzoo.ConfigError, match="training must be a mapping of settings"):
         genzoo.compare(["gaussian"], "iris", training=3)

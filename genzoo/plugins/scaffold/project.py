@@ -18,19 +18,19 @@ from genzoo.errors import ConfigError
 from genzoo.plugins.registry import Registry
 from genzoo.spec import is_name
 
-_LEARNS = "genzoo train {name}\ngenzoo plugins check {name}   # which promises it keeps"
+_LEARNS = "genzoo train {name}\ngenzoo plugins check {name}   # does it keep genzoo's promises?"
 
 
 @dataclass(frozen=True, slots=True)
 class ScaffoldKind:
-    """What one kind of plugin brings.
+    """One kind of plugin that can be scaffolded.
 
     Arguments:
-        summary: what its templates are, in a few words.
-        kind: of the entry that it registers, as the plural that hooks are named by.
+        summary: what its templates contain, in a few words.
+        kind: kind of the entry that it registers, in the plural, as in the names of hooks.
         dependencies: distributions that its code imports, besides genzoo.
-        contents: where in the package to find what, as half a sentence.
-        trial: commands to try it with; `{name}` is what users type.
+        contents: what the files of the package contain, as half a sentence.
+        trial: commands to try it with; `{name}` is the name of the entry.
     """
 
     summary: str
@@ -45,41 +45,41 @@ _NETWORKS = ("pydantic>=2.7", "torch>=2.6")
 
 KINDS = {
     "likelihood": ScaffoldKind(
-        "Affine coupling flow: an exact likelihood, maximised by gradients",
+        "Affine coupling flow: an exact likelihood, maximized by gradients",
         "models",
         _NETWORKS,
-        "`model.py` is the model, `options.py` what users can set",
+        "`model.py` contains the model and `options.py` its options",
     ),
     "em": ScaffoldKind(
-        "Mixture of t distributions: a likelihood maximised by expectation-maximization",
+        "Mixture of t distributions: a likelihood maximized by expectation-maximization",
         "models",
         _NETWORKS,
-        "`model.py` is the model, `em.py` how it learns, `options.py` what users can set",
+        "`model.py` contains the model, `em.py` its training and `options.py` its options",
     ),
     "gan": ScaffoldKind(
-        "Adversarial network: generator, discriminator and an objective of their own",
+        "Adversarial network: a generator, a discriminator and their own objective",
         "models",
         _NETWORKS,
-        "`model.py` holds both networks, `adversarial.py` how they learn, `options.py` what users can set",
+        "`model.py` contains both networks, `adversarial.py` their training and `options.py` their options",
     ),
     "vae": ScaffoldKind(
-        "Variational autoencoder: a bound of the likelihood, an encoder and a decoder",
+        "Variational autoencoder: a bound on the likelihood, an encoder and a decoder",
         "models",
         _NETWORKS,
-        "`model.py` is the model, `options.py` what users can set",
+        "`model.py` contains the model and `options.py` its options",
     ),
     "metric": ScaffoldKind(
-        "Sliced Wasserstein distance: a metric with its standard error",
+        "Sliced Wasserstein distance: a metric with a standard error",
         "metrics",
         ("numpy>=1.26",),
-        "`metric.py` is the metric",
+        "`metric.py` contains the metric",
         "genzoo train gaussian --out runs/trial\ngenzoo evaluate runs/trial --metric {name}",
     ),
     "dataset": ScaffoldKind(
-        "Two arms of a spiral: a dataset by name",
+        "Two arms of a spiral: a dataset with a name",
         "datasets",
         ("numpy>=1.26",),
-        "`dataset.py` is the dataset",
+        "`dataset.py` contains the dataset",
         "genzoo data {name}\ngenzoo compare gaussian gmm:n_components=2..8 --data {name}",
     ),
 }
@@ -99,60 +99,62 @@ class PluginName:
 
     @property
     def distribution(self) -> str:
-        """What pip installs, `genzoo-my-flow`."""
+        """The name for pip, such as `genzoo-my-flow`."""
         return _PREFIX + self.bare
 
     @property
     def package(self) -> str:
-        """What Python imports, `genzoo_my_flow`: its prefix lets any word follow, a keyword or a digit, too."""
+        """The name for Python, such as `genzoo_my_flow`. Its prefix allows any word, even a keyword."""
         return self.distribution.replace("-", "_")
 
 
 def check_name(text: str, taken: Collection[str] = ()) -> PluginName:
-    """The name that `text` is, without a prefix `genzoo-`.
+    """Check a name for a plugin, with or without the prefix `genzoo-`.
 
     Arguments:
-        taken: names that are not suggested in place of one that cannot be.
+        taken: names that must not be suggested.
 
     Raises:
-        ConfigError: it is not lower-case words joined by hyphens, or too long.
+        ConfigError: it is not lower-case words joined by hyphens, or it is too long.
     """
     bare = text.removeprefix(_PREFIX)
     if not is_name(bare):
         near = _nearest(text)
         free = near and near not in taken and not _is_installed(PluginName(near))
-        hint = f" Try {near!r}." if free else " Such as 'my-flow'."
-        raise ConfigError(f"A plugin's name is lower-case words joined by hyphens, and {text!r} was given.{hint}")
+        hint = f" Try {near!r}." if free else ""
+        raise ConfigError(
+            f"A plugin's name consists of lower-case words joined by hyphens, such as 'my-flow', not {text!r}.{hint}"
+        )
     if len(bare) > _LONGEST:
-        raise ConfigError(f"A plugin's name has at most {_LONGEST} characters, and {bare!r} has {len(bare)}.")
+        raise ConfigError(f"A plugin's name has at most {_LONGEST} characters, but {bare!r} has {len(bare)}.")
     return PluginName(bare)
 
 
 def _nearest(text: str) -> str:
-    """A name that looks like `text`: MyFlow, my_flow and 'my flow' are my-flow; empty where none does."""
+    """Return a valid name that looks like `text`, or an empty text: MyFlow, my_flow and 'my flow' become my-flow."""
     parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", text).casefold()
     parted = "".join(c for c in unicodedata.normalize("NFKD", parted) if not unicodedata.combining(c))
-    if any(c.isalpha() and not c.isascii() for c in parted):  # what is left of it would be another word
+    if any(c.isalpha() and not c.isascii() for c in parted):  # without these letters it would be another word
         return ""
     words = "-".join(re.findall(r"[a-z0-9]+", parted))
     return words.removeprefix(_PREFIX)[:_LONGEST].rstrip("-") if words != "genzoo" else ""
 
 
 def refuse_taken(name: PluginName, kind: str, registry: Registry) -> None:
-    """Refuse a name that something installed has.
+    """Check that nothing installed has this name.
 
     Arguments:
-        kind: of the entry that would be registered, as the plural that hooks are named by.
+        kind: kind of the new entry, in the plural, as in the names of hooks.
 
     Raises:
-        ConfigError: an entry of that kind has it, or a distribution or package.
+        ConfigError: an entry of that kind, a distribution or a package has it.
     """
     table = registry.table(kind)
     for entry in table:
         if entry.spec.name == name.bare:
             raise ConfigError(
-                f"There is a {table.kind} {name.bare!r} already, {entry.id}; with another, neither could be called by "
-                f"that name alone. Choose another name."
+                f"There is already a {table.kind} {name.bare!r} ({entry.id}). With a second one, the name would be "
+                f"ambiguous. Choose another name."
             )
     if _is_installed(name):
         raise ConfigError(f"A package {name.distribution!r} is installed already. Choose another name.")
@@ -170,7 +172,7 @@ _SUFFIX = ".template"
 
 
 def render(name: PluginName, kind: str, about: ScaffoldKind) -> dict[PurePosixPath, str]:
-    """The files of a new distribution by their path in its folder."""
+    """Return the files of a new plugin, by their path in its folder."""
     words = {
         "name": name.bare,
         "distribution": name.distribution,
@@ -190,7 +192,7 @@ def render(name: PluginName, kind: str, about: ScaffoldKind) -> dict[PurePosixPa
 
 
 def _walk(folder: Traversable, below: PurePosixPath) -> Iterator[tuple[PurePosixPath, Traversable]]:
-    """Every template below a folder, with the path of the file that it makes."""
+    """Yield every template below a folder, with the path of the file that it becomes."""
     for item in sorted(folder.iterdir(), key=lambda item: item.name):
         if item.is_dir():
             yield from _walk(item, below / item.name)
@@ -199,13 +201,13 @@ def _walk(folder: Traversable, below: PurePosixPath) -> Iterator[tuple[PurePosix
 
 
 def write_project(files: dict[PurePosixPath, str], out: Path) -> None:
-    """Write files to a new folder, whole or not at all.
+    """Write files to a new folder, all or none.
 
     Raises:
         ConfigError: the folder exists.
     """
     if out.exists() or out.is_symlink():
-        raise ConfigError(f"{out} exists already, and nothing is overwritten. Choose another name, or --out.")
+        raise ConfigError(f"{out} exists already and is not overwritten. Choose another name, or --out.")
     out.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
@@ -213,7 +215,7 @@ def write_project(files: dict[PurePosixPath, str], out: Path) -> None:
             file = beside / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8")
-        beside.chmod(0o755)  # a temporary folder is its maker's alone
+        beside.chmod(0o755)  # only the owner can read a temporary folder
         beside.rename(out)
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)

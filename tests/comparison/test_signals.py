@@ -1,11 +1,11 @@
-"""A process that was started for a task does not outlive the one that started it."""
+"""Worker processes end with the process that started them."""
 
 import subprocess
 import sys
 
 CHILD = """
 import os, sys, time
-from genzoo.comparison.workers import exit_with_parent
+from genzoo.comparison.signals import exit_with_parent
 
 exit_with_parent(int(sys.argv[1]))
 print("watches", flush=True)
@@ -23,7 +23,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 def test_a_process_ends_when_its_parent_is_killed():
     parent = subprocess.Popen([sys.executable, "-c", PARENT, CHILD], stderr=subprocess.PIPE, text=True)
-    _, err = parent.communicate(timeout=120)  # until the last process that could write there has ended
+    _, err = parent.communicate(timeout=120)  # returns when the last process with this pipe has ended
     assert (parent.returncode, err) == (-9, "")
 
 
