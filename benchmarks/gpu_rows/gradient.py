@@ -19,8 +19,9 @@ from genzoo.engine.schedule import Budget
 from genzoo.models.factory import build_model
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.device import Runtime, resolve_runtime
+from genzoo.training.run_training import LOSS_BLOCK
 from genzoo.training.setup import build_setup
-from genzoo.training.trainer import LOSS_BLOCK, Trainer
+from genzoo.training.trainer import Trainer
 from gpu_rows.limits import Work, count_gradient_work
 from gpu_rows.row import Contender, Place, Row
 

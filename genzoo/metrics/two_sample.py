@@ -7,11 +7,13 @@ References:
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.adamw import adamw
 
 from genzoo.errors import DataError
 from genzoo.features.extractor import Features
@@ -33,6 +35,17 @@ _EPOCHS = 30
 
 _UPDATES = 200, 1_000
 """Smallest and largest number of updates; `_EPOCHS` decides in between."""
+
+
+_ADAMW: Mapping[str, Any] = {
+    "lr": 2e-3,
+    "weight_decay": 1e-2,
+    "beta1": 0.9,
+    "beta2": 0.999,
+    "eps": 1e-8,
+    "amsgrad": False,
+    "maximize": False,
+}
 
 
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
@@ -117,14 +130,18 @@ def _classified(events: Features, drawn: Flags, train: Flags, updates: int, seed
 def _trained(x: Tensor, y: Tensor, updates: int) -> nn.Module:
     network = nn.Sequential(nn.Linear(x.shape[1], _HIDDEN), nn.ReLU(), nn.Dropout(0.2), nn.Linear(_HIDDEN, 1))
     weights = torch.where(y > 0, 0.5 / y.mean(), 0.5 / (1 - y.mean()))  # real events and samples count alike
-    optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-2)
+    parameters: list[Tensor] = list(network.parameters())
+    first, second = ([torch.zeros_like(parameter) for parameter in parameters] for _ in range(2))
+    steps = [torch.zeros(()) for _ in parameters]
     for _ in range(updates):
         rows = torch.randint(len(x), (min(_BATCH, len(x)),))
-        optimizer.zero_grad()
         logits = network(x[rows]).squeeze(1)
         loss = nn.functional.binary_cross_entropy_with_logits(logits, y[rows], weight=weights[rows])
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
+        gradients = list(torch.autograd.grad(loss, parameters))
+        # `torch.optim.AdamW` is this function in a class, and the class imports torch's compiler. That would add one to
+        # two seconds to every `genzoo evaluate` and `genzoo compare`.
+        with torch.no_grad():
+            adamw(parameters, gradients, first, second, [], steps, **_ADAMW)
     return network.eval()
 
 

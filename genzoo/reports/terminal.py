@@ -88,17 +88,15 @@ def print_report(report: Report, console: Console) -> None:
 
 
 def _fitting(report: Report, width: int) -> tuple[list[ReportColumn], list[ReportColumn]]:
-    """Return the columns that fit the width, and the columns left out, the least important first."""
-    shown = report_columns(report)
-    left_out = [column for column in shown if column.rank >= SPARE]
-    shown = [column for column in shown if column.rank < SPARE]
+    """Return the columns that fit the width, and the columns left out, each in the order of the report."""
+    columns = report_columns(report)
+    shown = [column for column in columns if column.rank < SPARE]
     while sum(_width(report, column) for column in shown) > width:
         least = max(shown, key=lambda column: column.rank)
         if least.rank == 0:
             break
         shown.remove(least)
-        left_out.append(least)
-    return shown, left_out
+    return shown, [column for column in columns if column not in shown]
 
 
 def _width(report: Report, column: ReportColumn) -> int:

@@ -21,7 +21,7 @@ from genzoo.training.resume import ResumePoint
 from genzoo.training.setup import RunCallback, TrainingSetup
 from genzoo.training.trainer import Callback, FunctionCallback, Step, Trainer
 
-_LOSS_BLOCK = 25
+LOSS_BLOCK = 25
 """Steps whose losses leave the device together."""
 
 AnyCallback = Callback | Callable[[Step], object]
@@ -49,7 +49,7 @@ def run_training(
         GenzooError: the disk is full or read-only.
     """
     start = start or ResumePoint()
-    losses = LossBuffer(setup.runtime.device, _LOSS_BLOCK)
+    losses = LossBuffer(setup.runtime.device, LOSS_BLOCK)
     trainer = _make_trainer(setup, start, losses)
     hint = f"Go on with: {launch_command(setup.processes.count)} train --resume {shlex.quote(str(run.path))}"
     with _explained(run, hint), contextlib.ExitStack() as stack:
@@ -83,7 +83,7 @@ def train_in_memory(setup: TrainingSetup, callbacks: Sequence[AnyCallback] = ())
             watching.append(BestWeights(setup.engine.trained, early_stopping))
     watching.append(KeepBestRestart(setup.engine))
     with setup.runtime.matmul():
-        _make_trainer(setup, start, LossBuffer(setup.runtime.device, _LOSS_BLOCK)).fit(watching)
+        _make_trainer(setup, start, LossBuffer(setup.runtime.device, LOSS_BLOCK)).fit(watching)
     return setup.trained_model
 
 

@@ -225,7 +225,7 @@ def test_an_exact_probability_is_not_claimed():
     model = grid_model()
     assert model.capabilities == {"likelihood-bound"}
     assert (kind_of(model), measure_of(model)) == ("lower bound (64 draws)", "mass")
-    with pytest.raises(ConfigError, match=r"lower bound only. Ask for log_prob_bound"):
+    with pytest.raises(ConfigError, match=r"only a lower bound for the probability of a point. Ask for log_prob_bound"):
         model.log_prob(np.zeros((1, 2)))
     with pytest.raises(ConfigError, match="whole number of at least 1"):
         model.log_prob_bound(np.zeros((1, 2)), draws=0)

@@ -96,7 +96,7 @@ def test_patience_watches_the_objective_unless_a_rule_names_a_metric(tmp_path):
     ("model", "training", "message"),
     [
         ("dcgan", {"patience": 2}, "Name a metric"),
-        ("dcgan", {"monitor": "objective", "metrics": ["coverage"]}, "nothing to watch itself"),
+        ("dcgan", {"monitor": "objective", "metrics": ["coverage"]}, "has no monitor of its own"),
         ("dcgan", {"metrics": ["covrage"]}, "covrage"),
         ("dcgan", {"metrics": ["coverage"], "features": "nothing"}, "nothing"),
         ("gmm", {"metrics": ["coverage"]}, "has no setting training.metrics"),
