@@ -365,7 +365,7 @@ def test_a_damaged_checkpoint_is_reported_and_an_earlier_one_used(tmp_path):
     assert start.step == 10
     assert "step-000012" in start.notes[0]
     assert "step-000010" in start.notes[0]
-    with pytest.warns(UserWarning, match="Going on from step-000010 instead"):
+    with pytest.warns(UserWarning, match="Continuing from step-000010 instead"):
         resumed = genzoo.resume(run.path)
     assert contents(resumed) == contents(whole)
 

@@ -325,7 +325,7 @@ def test_patience_stops_and_keeps_the_best_step(tmp_path):
 
 
 def test_patience_raises_if_nothing_can_be_watched(tmp_path):
-    with pytest.raises(ConfigError, match="nothing to watch"):
+    with pytest.raises(ConfigError, match="nothing to monitor"):
         genzoo.train("dcgan", out=tmp_path / "run", training={"patience": 2})
     assert not (tmp_path / "run").exists()
 
@@ -433,7 +433,7 @@ def test_unsuitable_data_raise_before_anything_is_written(tmp_path):
     rows[3, 1] = np.nan
     with pytest.raises(DataError, match=r"'toy' does not accept them.*--drop-missing"):
         genzoo.train("toy", data=rows, out=tmp_path / "run")
-    with pytest.raises(ConfigError, match="gradients, which take no weights"):
+    with pytest.raises(ConfigError, match="gradients and does not support weighted rows"):
         genzoo.train("toy", data=np.nan_to_num(rows), weights=np.ones(60), out=tmp_path / "run")
     with pytest.raises(ConfigError, match="'weight'"):
         genzoo.train("gmm", data="iris", weights=np.ones(150), out=tmp_path / "run")
