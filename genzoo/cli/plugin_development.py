@@ -133,7 +133,7 @@ def _check(name: str, kind: str, asked: dict[str, Any]) -> tuple[Outcome, ...]:
             click.echo(f"\r\x1b[K{name}: {promise.name}", err=True, nl=False)
 
     try:
-        return check_promises(name, kind=kind, watch=show, **asked)  # type: ignore[arg-type]
+        return check_promises(name, kind=kind, callback=show, **asked)  # type: ignore[arg-type]
     finally:
         if shown:
             click.echo("\r\x1b[K", err=True, nl=False)

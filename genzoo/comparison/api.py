@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from genzoo.comparison.candidate import Candidate, candidates, distinct
-from genzoo.comparison.comparison import Comparison, Watcher
+from genzoo.comparison.comparison import Comparison, FitCallback
 from genzoo.comparison.fit import prepare_features, sample_metrics
 from genzoo.comparison.splits import SplitPlan
 from genzoo.comparison.store import ResultStore, StoreHeader
@@ -19,6 +19,7 @@ from genzoo.data.loading import anchor, given_data, open_dataset
 from genzoo.errors import ConfigError, did_you_mean
 from genzoo.metrics.evaluator import find_extractor
 from genzoo.metrics.information_criteria import CRITERIA
+from genzoo.plugins.api1 import former_keywords
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Registry, refuse_without_extra
 from genzoo.reports.result import Report
@@ -38,6 +39,7 @@ R's mclust uses about the same value.
 """
 
 
+@former_keywords(watcher="callback")
 def compare(
     candidates: Sequence[str | Mapping[str, Any]],
     data: str | Path | Array | Dataset | Mapping[str, Any],
@@ -55,7 +57,7 @@ def compare(
     threads: int = 1,
     out: str | Path | None = None,
     features: str | None = None,
-    watcher: Watcher | None = None,
+    callback: FitCallback | None = None,
 ) -> Report:
     """Fit several models to the same data, and rank them.
 
@@ -80,7 +82,7 @@ def compare(
         threads: CPU threads of each fit. Defaults to 1.
         out: folder for the report and for finished candidates. The same call resumes from there.
         features: feature extractor of sample metrics, `NAME` or `NAME=FILE`. Defaults to the rows themselves.
-        watcher: called after every fit.
+        callback: called after every fit.
 
     Returns:
         The report. A candidate that fails is a row of it, with the reason.
@@ -101,7 +103,7 @@ def compare(
         out=out,
         features=features,
     )
-    report = comparison.run(watcher)
+    report = comparison.run(callback)
     try:
         return comparison.keep_best(report)
     finally:

@@ -60,14 +60,14 @@ def train_best(path: Path, fit: RunConfig, dataset: Dataset, division: SplitPlan
     watched = selects(fit.training)
     split = split_settings(division.settings, everything=everything, watched=watched)
     rows = division.split(everything=everything, watched=watched)
-    prepared = build_setup(fit.model_copy(update={"split": split}), dataset, rows)
-    config = prepared.config.model_copy(update={"data_digest": dataset.digest()})
+    setup = build_setup(fit.model_copy(update={"split": split}), dataset, rows)
+    config = setup.config.model_copy(update={"data_digest": dataset.digest()})
     if (path / "run.json").exists() and _is_of(Run(path), config):
         return
     temporary = path.with_name(f".{path.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
-        run_training(prepared, start_run(prepared, temporary))
+        run_training(setup, start_run(setup, temporary))
         put_in_place(temporary, path)
     except OSError as error:
         raise GenzooError(f"Cannot write {path}: {error.strerror}.") from error
@@ -86,7 +86,7 @@ TOLERANCE_OF_SUM = 0.01
 _LEAST_TOLERANCE = 1e-12
 
 
-Watcher = Callable[[int, int, str], None]
+FitCallback = Callable[[int, int, str], None]
 """Called after every fit with the number of finished fits, the number of all fits, and the candidate's id."""
 
 
@@ -122,7 +122,7 @@ class Comparison:
         """Return the candidate with this id, or `None`."""
         return next((candidate for candidate in self.candidates if candidate.id == name), None)
 
-    def run(self, watcher: Watcher | None = None) -> Report:
+    def run(self, callback: FitCallback | None = None) -> Report:
         """Fit the candidates that are not stored yet, rank all, and write the report if there is a folder.
 
         Raises:
@@ -131,12 +131,12 @@ class Comparison:
             GenzooError: a worker process died, or the disk is full. Finished candidates are stored.
         """
         with contextlib.nullcontext() if self.kept is None else self.kept.locked():
-            return self._run(watcher)
+            return self._run(callback)
 
-    def _run(self, watcher: Watcher | None) -> Report:
+    def _run(self, callback: FitCallback | None) -> Report:
         found = {} if self.kept is None else self._found(self.kept)
         with contextlib.nullcontext() if self.kept is None else explained(functools.partial(self._progress, found)):
-            self._fit(found, watcher)
+            self._fit(found, callback)
         report = self._report([found[candidate.id] for candidate in self.candidates])
         if self.kept is not None:
             write_report(self.kept.path, report)
@@ -197,7 +197,7 @@ class Comparison:
         known = {candidate.id: kept.find(candidate) for candidate in self.candidates}
         return {name: result for name, result in known.items() if result is not None}
 
-    def _fit(self, found: dict[str, CandidateResult], watcher: Watcher | None) -> None:
+    def _fit(self, found: dict[str, CandidateResult], callback: FitCallback | None) -> None:
         """Fit the candidates that are not in `found`, and add their results to it."""
         evidence = Evidence.of(self.dataset, self.division)
         trials = [t for i, c in enumerate(self.candidates) if c.id not in found for t in self._trials(i, c)]
@@ -212,8 +212,8 @@ class Comparison:
             number = outcome.trial.candidate
             candidate = self.candidates[number]
             arrived[number].append(outcome)
-            if watcher is not None:
-                watcher(done, len(trials), candidate.id)
+            if callback is not None:
+                callback(done, len(trials), candidate.id)
             if len(arrived[number]) == waiting[number]:
                 result = aggregate_results(candidate, arrived.pop(number), evidence)
                 if self.kept is not None:

@@ -135,12 +135,12 @@ def _criteria(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
     reason = _without_criteria(trial.config, dataset)
     if reason is not None:
         return FitResult(trial, time.perf_counter() - begun, criteria=no_criteria(reason))
-    prepared = _prepare(trial, dataset, division.split(everything=True, watched=selects(trial.config.training)))
-    reason = _without_criteria_once_built(prepared)
+    setup = _setup_of(trial, dataset, division.split(everything=True, watched=selects(trial.config.training)))
+    reason = _without_criteria_once_built(setup)
     if reason is not None:
         return FitResult(trial, time.perf_counter() - begun, criteria=no_criteria(reason))
-    fitted = train_in_memory(prepared)
-    found = _judge_fit(prepared, fitted, dataset, division.rows)
+    fitted = train_in_memory(setup)
+    found = _judge_fit(setup, fitted, dataset, division.rows)
     return FitResult(
         trial,
         time.perf_counter() - begun,
@@ -149,7 +149,7 @@ def _criteria(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
         dimensions_of(fitted),
         degrees_of_freedom(fitted.generator),
         criteria=found,
-        resolution=_resolution(prepared),
+        resolution=_resolution(setup),
     )
 
 
@@ -167,18 +167,18 @@ def _without_criteria(config: RunConfig, dataset: Dataset) -> str | None:
     return None
 
 
-def _without_criteria_once_built(prepared: TrainingSetup) -> str | None:
+def _without_criteria_once_built(setup: TrainingSetup) -> str | None:
     """Return why a model, once built, has no information criteria for these data; otherwise `None`."""
-    if prepared.dequantizer is not None:
+    if setup.dequantizer is not None:
         return "the data lie on a grid, where the model's density only bounds the likelihood"
-    if degrees_of_freedom(prepared.engine.trained) is None:
+    if degrees_of_freedom(setup.engine.trained) is None:
         return "its degrees of freedom are not defined"
     return None
 
 
-def _judge_fit(prepared: TrainingSetup, fitted: TrainedModel, dataset: Dataset, rows: Rows) -> Criteria:
+def _judge_fit(setup: TrainingSetup, fitted: TrainedModel, dataset: Dataset, rows: Rows) -> Criteria:
     """Compute the information criteria of a fit to `rows`."""
-    engine = prepared.engine
+    engine = setup.engine
     assert isinstance(engine, EMEngine)
     assert engine.kept is not None
     if not engine.converged:
@@ -188,7 +188,7 @@ def _judge_fit(prepared: TrainingSetup, fitted: TrainedModel, dataset: Dataset, 
     degrees = degrees_of_freedom(fitted.generator)
     assert degrees is not None
     weights = np.ones(len(rows)) if dataset.weights is None else dataset.weights[rows]
-    total = float(log_likelihoods(fitted, dataset, rows, prepared.config.seed) @ weights)
+    total = float(log_likelihoods(fitted, dataset, rows, setup.config.seed) @ weights)
     assigned = None  # of ICL (Biernacki, Celeux and Govaert, 2000): log-posterior of each row's likeliest component
     if isinstance(fitted.generator, Components):
         surest = [fitted.log_posterior(block).max(axis=1) for block in dataset.blocks(rows)]
@@ -196,13 +196,13 @@ def _judge_fit(prepared: TrainingSetup, fitted: TrainedModel, dataset: Dataset, 
     return criteria(total, degrees, float(weights.sum()), assigned)
 
 
-def _resolution(prepared: TrainingSetup) -> float:
+def _resolution(setup: TrainingSetup) -> float:
     """Return the smallest meaningful difference of log-likelihoods, nats per row.
 
     EM stops when one pass changes the mean by less than `tol`. If it converges slowly, the distance to the maximum is a
     multiple of that last change. Ten times `tol` is a cautious value.
     """
-    training = prepared.config.training
+    training = setup.config.training
     return 10 * training.tol if isinstance(training, EMTraining) else 0.0
 
 
@@ -210,8 +210,8 @@ def _held_out(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
     """Fit the training rows, and evaluate the model on the test rows."""
     begun = time.perf_counter()
     split = division.split(everything=False, watched=selects(trial.config.training))
-    prepared = _prepare(trial, dataset, split)
-    fitted = train_in_memory(prepared)
+    setup = _setup_of(trial, dataset, split)
+    fitted = train_in_memory(setup)
     seed = trial.config.seed
     kind = kind_of(fitted)
     train = scores = None
@@ -235,7 +235,7 @@ def _held_out(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
         measure_of(fitted),
         dimensions_of(fitted),
         degrees_of_freedom(fitted.generator),
-        resolution=_resolution(prepared),
+        resolution=_resolution(setup),
         train=train,
         scores=scores,
         metrics=metrics,
@@ -296,7 +296,7 @@ def _fold(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult:
     """Fit all rows except one fold, and compute the log-likelihoods of that fold."""
     begun = time.perf_counter()
     split = division.without(trial.fold, watched=selects(trial.config.training))
-    fitted = train_in_memory(_prepare(trial, dataset, split))
+    fitted = train_in_memory(_setup_of(trial, dataset, split))
     scores = None
     if kind_of(fitted) != "none":
         scores = log_likelihoods(fitted, dataset, split.test, trial.config.seed)
@@ -306,7 +306,7 @@ def _fold(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult:
 _PURPOSES = {"criteria": _criteria, "held-out": _held_out, "fold": _fold}
 
 
-def _prepare(trial: FitJob, dataset: Dataset, split: Split) -> TrainingSetup:
+def _setup_of(trial: FitJob, dataset: Dataset, split: Split) -> TrainingSetup:
     config = trial.config
     if trial.repeat:
         config = config.model_copy(update={"seed": config.seed + trial.repeat})

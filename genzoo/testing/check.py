@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from genzoo.errors import ConfigError, did_you_mean
-from genzoo.plugins.api1 import rename_keyword
+from genzoo.plugins.api1 import former_keywords, rename_keyword
 from genzoo.testing.checks.accelerator import PROMISES as ACCELERATOR
 from genzoo.testing.checks.bound import PROMISES as BOUND
 from genzoo.testing.checks.building import PROMISES as BUILDING
@@ -102,6 +102,7 @@ def check_promise(promise: Promise, subject: Any) -> None:
     promise.check(subject)
 
 
+@former_keywords(watch="callback")
 def check_promises(
     name: str,
     *,
@@ -109,7 +110,7 @@ def check_promises(
     options: Mapping[str, Any] | None = None,
     training: Mapping[str, Any] | None = None,
     objective: str | Mapping[str, Any] | None = None,
-    watch: Callable[[Promise], None] | None = None,
+    callback: Callable[[Promise], None] | None = None,
     **former: Any,
 ) -> tuple[Outcome, ...]:
     """Check a model, metric or dataset against all promises of its kind.
@@ -118,7 +119,7 @@ def check_promises(
         name: name or id of what is checked.
         kind: `model | metric | dataset`. Defaults to `model`.
         options, training, objective: settings of a model, as for `genzoo.train`.
-        watch: called with each promise before it is checked.
+        callback: called with each promise before it is checked.
 
     Returns:
         One outcome for each promise, in order.
@@ -133,8 +134,8 @@ def check_promises(
         subject.check_names()
     outcomes = []
     for promise in promises(kind):
-        if watch is not None:
-            watch(promise)
+        if callback is not None:
+            callback(promise)
         outcomes.append(_outcome(promise, subject))
     return tuple(outcomes)
 

@@ -210,7 +210,7 @@ class Case:
         with random_scope(0, "build"):
             return build_model(self.subject.entry, self.subject.options, self.data)
 
-    def prepared(self, *, brief: bool = False, **training: Any) -> TrainingSetup:
+    def setup(self, *, brief: bool = False, **training: Any) -> TrainingSetup:
         """Prepare a training run; takes the same arguments as `Subject.configuration`."""
         config = self.subject.configuration(brief=brief, **training)
         content = config.model_copy(update={"data": config.data.model_copy(update={"source": self.name})})
@@ -220,7 +220,7 @@ class Case:
     def fitted(self) -> TrainedModel:
         """The trained model, in float32; an untrained one if training failed."""
         try:
-            return train_in_memory(self.prepared(brief=self not in self.subject.principal))
+            return train_in_memory(self.setup(brief=self not in self.subject.principal))
         except Exception as error:
             self.failure = error
         entry = self.subject.entry
@@ -230,7 +230,7 @@ class Case:
     def transform(self) -> AffineTransform:
         """The transform to model space, fitted to the training rows; to all rows if training cannot be prepared."""
         try:
-            return self.prepared(brief=True).transform
+            return self.setup(brief=True).transform
         except Exception:
             space = self.subject.entry.spec.input_of(self.data.modality)
             return fit_transform(space, self.data, [np.asarray(self.dataset.events, np.float64)])

@@ -252,7 +252,7 @@ def test_a_resumed_comparison_finds_its_samples(pages, tmp_path):
         "digits",
         out=again,
         by="coverage",
-        watcher=lambda *told: seen.append(told),
+        callback=lambda *told: seen.append(told),
     )
     after = read_page_samples(again)
     assert not seen  # nothing was fitted again

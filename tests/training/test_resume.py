@@ -494,7 +494,7 @@ def test_a_killed_comparison_does_not_refit_finished_candidates(tmp_path, jobs):
     kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "part/rows").glob("*.json")}
     assert len(kept) == 2
     fits = []
-    report = genzoo.compare(wanted, data="iris", out=tmp_path / "part", watcher=lambda *seen: fits.append(seen))
+    report = genzoo.compare(wanted, data="iris", out=tmp_path / "part", callback=lambda *seen: fits.append(seen))
     assert len(fits) == 2, "one candidate, fitted to all rows and without the test rows"
     assert {name: (tmp_path / "part/rows" / name).stat().st_mtime_ns for name in kept} == kept
     figures = [[(row.id, row.bic, row.verdict) for row in found.rows] for found in (whole, report)]

@@ -75,7 +75,7 @@ def same_seed(subject: Subject) -> None:
 def _weights(case: Case, seed: int) -> dict[str, Tensor]:
     """Train with the global generators of NumPy and Python seeded by `seed`, and return the weights."""
     with chance(seed):
-        return train_in_memory(case.prepared()).generator.state_dict()
+        return train_in_memory(case.setup()).generator.state_dict()
 
 
 def _draws(case: Case) -> Iterator[tuple[str, Callable[[], Tensor]]]:

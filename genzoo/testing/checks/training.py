@@ -31,17 +31,17 @@ def training_improves(subject: Subject) -> None:
         trained = case.fitted.generator
         if case.failure is not None:
             raise case.failure
-        prepared = case.prepared()
-        if isinstance(prepared.engine, GradientEngine):
-            what, before, after = _by_gradient(case, prepared, trained)
+        setup = case.setup()
+        if isinstance(setup.engine, GradientEngine):
+            what, before, after = _by_gradient(case, setup, trained)
         else:
             what, before, after = _by_em(case, trained)
         expect(after < before, f"On {case.name}, {what} is {before:.4g} before training and {after:.4g} after it.")
 
 
-def _by_gradient(case: Case, prepared: TrainingSetup, trained: Generator) -> tuple[str, float, float]:
-    assert isinstance(prepared.engine, GradientEngine)
-    objective, whole = prepared.engine.objective, prepared.engine.model
+def _by_gradient(case: Case, setup: TrainingSetup, trained: Generator) -> tuple[str, float, float]:
+    assert isinstance(setup.engine, GradientEngine)
+    objective, whole = setup.engine.objective, setup.engine.model
     results = []
     for generator in (whole.generator, trained):
         model = whole.with_generator(generator).eval()
@@ -78,8 +78,8 @@ def _energy(case: Case, generator: Generator) -> float:
 def saves_and_loads(subject: Subject) -> None:
     """A model gives bit-identical results and samples after it was saved and loaded."""
     for case in subject.principal:
-        with _trained_on_disk(case) as (prepared, run):
-            before, after = prepared.trained_model.generator.eval(), load_model(run.model, get_registry()).generator
+        with _trained_on_disk(case) as (setup, run):
+            before, after = setup.trained_model.generator.eval(), load_model(run.model, get_registry()).generator
             for name, value in after.state_dict().items():
                 same = torch.equal(value, before.state_dict()[name])
                 expect(same, f"On {case.name}, {name!r} changes when the model is saved and loaded.")
@@ -113,10 +113,10 @@ def resumes(subject: Subject) -> None:
 def _trained_on_disk(case: Case) -> Iterator[tuple[TrainingSetup, Run]]:
     """Yield a finished run in a temporary folder, with the setup that trained it."""
     with tempfile.TemporaryDirectory() as folder, chance(0):
-        prepared = case.prepared(sample_every=10**6)
-        run = start_run(prepared, Path(folder) / "whole")
-        run_training(prepared, run)
-        yield prepared, run
+        setup = case.setup(sample_every=10**6)
+        run = start_run(setup, Path(folder) / "whole")
+        run_training(setup, run)
+        yield setup, run
 
 
 def _interrupted(case: Case, path: Path, half: int) -> Run:
@@ -127,10 +127,10 @@ def _interrupted(case: Case, path: Path, half: int) -> Run:
             raise KeyboardInterrupt
 
     with chance(0):
-        prepared = case.prepared(sample_every=10**6, checkpoint_every=half)
-        run = start_run(prepared, path)
+        setup = case.setup(sample_every=10**6, checkpoint_every=half)
+        run = start_run(setup, path)
         with contextlib.suppress(Interrupted):
-            run_training(prepared, run, [interrupt])
+            run_training(setup, run, [interrupt])
     return resume(path, case.dataset)
 
 
