@@ -68,7 +68,7 @@ class LostProcessError(GenzooError):
 
 
 class Interrupted(GenzooError):  # noqa: N818 - an interruption is not an error
-    """A signal ended the run; everything up to the last complete step is saved."""
+    """A signal ended the run. Everything up to the last step is saved, unless a second signal came."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)

@@ -36,7 +36,7 @@ _COMMON = frozenset({"options", "split", "training"})
 @click.option(
     "--by",
     metavar="CRITERION",
-    help="Rank by bic, aic, aicc, icl, test, cv or a metric.  [default: bic if all models have it]",
+    help="Rank by bic, aic, aicc, icl, test, cv or a metric.  [default: bic if every model with a likelihood has it]",
 )
 @click.option(
     "--folds",
@@ -72,7 +72,7 @@ _COMMON = frozenset({"options", "split", "training"})
     "options",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Set training.NAME or split.NAME of all models; may be repeated.",
+    help="Set split.NAME, or training.NAME of the models that have it; may be repeated.",
 )
 @features_option
 @seed_option("splits, fits and metrics")

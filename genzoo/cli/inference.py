@@ -89,7 +89,7 @@ def embed_command(run: str, out: Path | None, device: str, as_json: bool, **give
     type=click.Path(path_type=Path),
     required=True,
     metavar="FILE",
-    help="Output file: .csv, .tsv, .parquet, .arrow, .npy or .npz.",
+    help="Output file: .csv, .tsv, .parquet, .arrow, .feather, .npy or .npz.",
 )
 @click.option("--draws", is_flag=True, help="Draw missing values instead of filling in the mean or most probable one.")
 @seed_option("--draws")
@@ -146,7 +146,7 @@ def score_command(
 ) -> None:
     """Compute the log-likelihood of every row of DATA under the model in RUN.
 
-    Values are in nats, for data in their own units.
+    Log-likelihoods are in nats, and refer to the data in their own units.
 
     \b
     genzoo score RUN --data new.csv --threshold 0.01 --out scores.csv
@@ -178,7 +178,7 @@ def _summary(scored: ScoreResult) -> dict[str, Any]:
 
 
 def _lines(scored: ScoreResult) -> list[str]:
-    from genzoo.metrics.likelihood import named_rows
+    from genzoo.metrics.row_likelihoods import named_rows
 
     count = len(scored.log_likelihood) - len(scored.unobserved)
     average = "" if scored.mean is None else f", {scored.mean:.4f} nats per event on average ({scored.kind})"

@@ -163,7 +163,7 @@ samples_option = click.option(
     "--samples",
     type=click.IntRange(1),
     metavar="N",
-    help="Number of samples, and most real rows to compare them with.  [default: one per row, at most 10,000]",
+    help="Number of samples, and largest number of real rows to compare with.  [default: one per row, at most 10,000]",
 )
 
 
@@ -176,7 +176,7 @@ rows_option = click.option(
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Output file: .csv, .tsv, .parquet, .arrow or .npy.  [default: CSV on stdout]",
+    help="Output file: .csv, .tsv, .parquet, .arrow, .feather or .npy.  [default: CSV on stdout]",
 )
 
 

@@ -116,7 +116,7 @@ def _run_page(path: str, seed: int, given: dict[str, Any]) -> tuple[Path, Page]:
     from genzoo.cli.rows import open_data
     from genzoo.errors import ArtifactError
     from genzoo.metrics.evaluator import find_extractor, find_metrics
-    from genzoo.metrics.likelihood import DRAWS
+    from genzoo.metrics.row_likelihoods import DRAWS
     from genzoo.reports.run_page import EvaluationTerms, run_page
     from genzoo.runs.run import load, open_run
 

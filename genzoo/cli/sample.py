@@ -40,8 +40,8 @@ _LONGEST_ROW = 16
     "--out",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="Output: a .png grid, a folder of PNG files (no suffix), or .csv, .tsv, .parquet, .arrow, .npy or .npz.  "
-    "[default: .png or .csv in the current folder]",
+    help="Output: a .png grid, a folder of PNG files (no suffix), or .csv, .tsv, .parquet, .arrow, .feather, .npy "
+    "or .npz.  [default: .png or .csv in the current folder]",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Random seed for sampling.")
 @click.option("--traverse", is_flag=True, help="Vary one latent dimension at a time: one row each, at most 16.")

@@ -13,7 +13,7 @@ from genzoo.comparison.fit import FitResult
 from genzoo.comparison.splits import Folds, SplitPlan
 from genzoo.data.dataset import Dataset
 from genzoo.metrics.information_criteria import CRITERIA, no_criteria
-from genzoo.metrics.likelihood import bits_per_dim
+from genzoo.metrics.row_likelihoods import bits_per_dim
 from genzoo.metrics.statistics import Estimate, are_frequencies, estimate, paired_difference
 from genzoo.reports.result import CrossValidation, LogLikelihood, Row
 from genzoo.typing import Array

@@ -17,7 +17,8 @@ from genzoo.errors import GenzooError
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.evaluator import Chosen, compute_metrics, find_extractor, find_metrics, make_reference
 from genzoo.metrics.information_criteria import Criteria, criteria, no_criteria
-from genzoo.metrics.likelihood import (
+from genzoo.metrics.metric import Metric, Score
+from genzoo.metrics.row_likelihoods import (
     degrees_of_freedom,
     dimensions_of,
     kind_of,
@@ -26,7 +27,6 @@ from genzoo.metrics.likelihood import (
     named_rows,
     uncovered,
 )
-from genzoo.metrics.metric import Metric, Score
 from genzoo.metrics.statistics import are_frequencies
 from genzoo.models.base import Components
 from genzoo.models.factory import build_objective

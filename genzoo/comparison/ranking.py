@@ -1,7 +1,8 @@
 """Rank candidates, and give each a verdict relative to the best.
 
 A verdict comes from the paired difference of held-out log-likelihoods, because information criteria have no standard
-error. A candidate is "worse" only if the 95 % interval of its difference from the best excludes 0.
+error. A candidate is "worse" if the 95 % interval of its difference from the best excludes 0. Without such a
+difference, a gap between criteria decides, or the verdict says that there is no interval.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import numpy as np
 from genzoo.config.settings import SplitSettings
 from genzoo.data.dataset import Dataset, Rows, Split
 from genzoo.errors import ConfigError
-from genzoo.metrics.likelihood import observed_rows
+from genzoo.metrics.row_likelihoods import observed_rows
 from genzoo.runtime.seeding import derive
 
 Folds = np.ndarray[Any, np.dtype[np.int64]]

@@ -24,6 +24,9 @@ from genzoo.runtime.device import Runtime
 class GradientEngine:
     """Gradient training of one model under one objective.
 
+    The objective yields losses, one for each group of parameters to update. After each yield the engine backpropagates
+    them and steps the optimizers of these groups, so an objective can update a discriminator before the generator.
+
     Arguments:
         model: the model, on the runtime's device and in its number type.
         objective: yields the losses.
@@ -125,14 +128,14 @@ class GradientEngine:
         self.progress.step.fill_(step)
         self.progress.fraction.fill_(fraction)
         factor = lr_factor(self._training.schedule, step, fraction)
-        losses = self._stages(batch, factor)
+        losses = self._update_groups(batch, factor)
         if not losses:
             raise PluginError("The objective yields no loss, so there is nothing to minimize.")
         if self.ema is not None:
             self.ema.update(step)
         return self._processes.means({name: torch.stack(values).mean() for name, values in losses.items()})
 
-    def _stages(self, batch: Batch, factor: float) -> dict[str, list[Tensor]]:
+    def _update_groups(self, batch: Batch, factor: float) -> dict[str, list[Tensor]]:
         """Run the objective over all parts of the batch in lockstep.
 
         With gradient accumulation, all parts yield a loss before its group is stepped, so each yield is one update by

@@ -40,7 +40,10 @@ class Budget:
 
 
 def lr_factor(schedule: ScheduleConfig, step: int, fraction: float) -> float:
-    """Return the factor of the learning rate at `step` (from 1), after `fraction` of the budget is spent."""
+    """Return the factor of the learning rate at `step` (from 1), after `fraction` of the budget is spent.
+
+    `ParameterGroup.step` in `optim.py` applies it. It is not a torch scheduler, because it depends on the budget.
+    """
     rise = min(1.0, step / schedule.warmup) if schedule.warmup else 1.0
     fall = {
         "constant": 1.0,

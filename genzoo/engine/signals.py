@@ -60,6 +60,11 @@ class Signals:
         return self.stop_requested() and self._processes.count == 1
 
     @property
+    def word(self) -> str:
+        """First word of the message about the signal."""
+        return "Terminated" if self.received == signal.SIGTERM else "Interrupted"
+
+    @property
     def exit_code(self) -> int:
         """Exit code of a process that stops because of the signal."""
         return 128 + (self.received or signal.SIGINT)

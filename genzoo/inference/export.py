@@ -22,7 +22,7 @@ _SMALLEST_SIDE = 48
 
 
 _GRID_LIMIT = 1024
-"""Largest number of images in one grid; more belong into a folder or an array."""
+"""Largest number of images in one grid; more belong in a folder or an array."""
 
 
 _SUFFIXES = {

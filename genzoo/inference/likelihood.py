@@ -18,8 +18,8 @@ from torch import Tensor
 
 from genzoo.data.dequantize import Dequantizer
 from genzoo.errors import ConfigError
+from genzoo.inference.data_units import CHUNK, DataUnits, Events, pad, to_host
 from genzoo.inference.sampling import GROUP
-from genzoo.inference.units import CHUNK, DataUnits, Events, pad, to_host
 from genzoo.models.base import Likelihood, LikelihoodBound
 from genzoo.models.measure import measures_of, on_grid, places_of
 from genzoo.runtime.seeding import random_scope

@@ -8,13 +8,13 @@ from torch import Tensor
 
 from genzoo.errors import ConfigError
 from genzoo.inference.blame import blame_file
-from genzoo.inference.units import CHUNK, DataUnits, Events, to_host
+from genzoo.inference.data_units import CHUNK, DataUnits, Events, to_host
 from genzoo.models.base import Decoder
 from genzoo.runtime.seeding import random_scope
 from genzoo.typing import Array
 
 GROUP = 64
-"""Events drawn at a time, each group in its own random scope. What a seed means depends on it.
+"""Events drawn at a time, each group in its own random scope. Another number would change what a seed draws.
 
 A group is always drawn whole and cut, because draws depend on how many are made at once.
 """

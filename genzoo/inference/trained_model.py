@@ -10,7 +10,7 @@ import torch
 from genzoo.data.transforms import AffineTransform, observed
 from genzoo.errors import ConfigError
 from genzoo.inference import likelihood, sampling
-from genzoo.inference.units import CHUNK, DataUnits, Events, pad, to_host
+from genzoo.inference.data_units import CHUNK, DataUnits, Events, pad, to_host
 from genzoo.models.base import (
     Components,
     Encoder,
@@ -30,7 +30,7 @@ from genzoo.typing import Array
 @with_former_names
 @dataclass(frozen=True, slots=True)
 class TrainedModel:
-    """A trained generator. Every method takes and returns data units, on the host.
+    """A trained generator. Methods take and return events in data units, and latent vectors, on the host.
 
     Arguments:
         model: id of the zoo entry, `distribution/name`.
@@ -222,7 +222,7 @@ class TrainedModel:
         return self._units.by_chunk(len(checked), compute)
 
     def to(self, device: torch.device) -> TrainedModel:
-        """Return the same model on another device. This one moves along, because modules move in place."""
+        """Move the model to a device, in place, and return it."""
         self.generator.to(device)
         self.transform.to(device, widest(device))
         return self

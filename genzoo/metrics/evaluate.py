@@ -12,8 +12,8 @@ from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import ConfigError
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.evaluator import MOST_EVENTS, Chosen, compute_metrics, find_extractor, make_reference
-from genzoo.metrics.likelihood import DRAWS, kind_of, log_likelihoods, measure_of, named_rows, uncovered
 from genzoo.metrics.metric import Metric, Score
+from genzoo.metrics.row_likelihoods import DRAWS, kind_of, log_likelihoods, measure_of, named_rows, uncovered
 from genzoo.models.base import Outliers
 from genzoo.plugins.manager import get_registry
 from genzoo.typing import Array

@@ -17,8 +17,8 @@ from genzoo.data.dataset import BLOCK, Dataset, Rows
 from genzoo.errors import ConfigError, DataError, PluginError, did_you_mean
 from genzoo.features.extractor import Extractor, Features, Material
 from genzoo.inference.trained_model import TrainedModel
-from genzoo.metrics.likelihood import DRAWS, kind_of, log_likelihoods, measure_of, observed_rows
 from genzoo.metrics.metric import Metric, MetricInput, Need, Score
+from genzoo.metrics.row_likelihoods import DRAWS, kind_of, log_likelihoods, measure_of, observed_rows
 from genzoo.plugins.registry import Entry, Registry, blame, resolve
 from genzoo.spec import DataSpec, ExtractorSpec, MetricSpec
 from genzoo.typing import Array

@@ -20,9 +20,10 @@ GROUPS = 20
 def standard_error(statistic: Callable[[Array, Array], float], x: Array, y: Array, seed: int) -> float:
     """Return the jackknife standard error of `statistic(x, y)` for independent events `x (N, ...)` and `y (M, ...)`.
 
-    Leave-one-out needs only the statistic itself, not a formula for its variance, which a Wasserstein distance or a
-    mean of absolute correlations does not have. Whole groups are left out, so the statistic is computed `GROUPS`
-    times, not `N` times. Real events and samples are independent, so their variances add.
+    The jackknife needs only the statistic itself, not a formula for its variance, which a Wasserstein distance or a
+    mean of absolute correlations does not have. It leaves out one group of events at a time, so the statistic is
+    computed `GROUPS` times for each of `x` and `y`, not once per event. Real events and samples are independent, so
+    their variances add.
 
     Arguments:
         seed: seed of the groups.
@@ -174,9 +175,9 @@ def paired_difference(
 def chance_of_a_false_difference(count: int) -> float:
     """Return the probability that at least one of `count` equal models seems to differ from the best one.
 
-    Each interval alone is wrong in 5 % of cases, but the best of equal models is the luckiest one, and it is compared
-    with all others. The probability is the tail of the studentized range at the reach of one interval. It is exact if
-    the models' errors are normal, independent and equally large.
+    Each 95 % interval misses in 5 % of cases. If several models are equally good, the best of them is partly lucky, and
+    it is compared with all others, so a false difference is more frequent. The probability comes from the studentized
+    range. It is exact if the models' errors are normal, independent and of equal variance.
 
     Examples:
         >>> round(chance_of_a_false_difference(2), 3)

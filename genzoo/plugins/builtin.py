@@ -32,11 +32,11 @@ _OBJECTIVES = (
 
 
 _METRICS = (
-    ("log-likelihood", "held-out log-likelihood, nats per event in data units", "log_likelihood:log_likelihood"),
+    ("log-likelihood", "held-out log-likelihood, nats per event in data units", "likelihood_metrics:log_likelihood"),
     (
         "bits-per-dim",
         "bits per pixel and channel that a lossless code needs for an image",
-        "log_likelihood:bits_per_dim_metric",
+        "likelihood_metrics:bits_per_dim_metric",
     ),
     (
         "frechet-distance",

@@ -14,8 +14,8 @@ from genzoo.errors import ConfigError, DataError, GenzooError
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.evaluate import Evaluation, evaluate
 from genzoo.metrics.evaluator import Chosen
-from genzoo.metrics.likelihood import DRAWS
 from genzoo.metrics.metric import Metric
+from genzoo.metrics.row_likelihoods import DRAWS
 from genzoo.plugins.manager import get_registry
 from genzoo.reports.page import Block, Facts, Page, Section, Text
 from genzoo.reports.sections import (

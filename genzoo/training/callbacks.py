@@ -100,7 +100,7 @@ class MetricsLogger(Callback):
         self.losses(losses)
         self._sync()
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Write every loss so far to the disk. A checkpoint must never be ahead of the log."""
         self.losses(self._losses.flush())
         self._sync()
@@ -180,7 +180,7 @@ class CheckpointSaver(Callback):
         transform: part of each checkpoint.
         cadence: decides when to save. The last step, the best one, and one that ends training are always saved.
         keep: how many of the last checkpoints to keep.
-        settle: writes the log to the disk; a checkpoint must not be ahead of it.
+        flush_log: writes the log to the disk; a checkpoint must not be ahead of it.
         early_stopping: knows the best step. Defaults to `None`.
         resumed: what the early stopping remembered in the checkpoint that training resumes from. Defaults to `None`,
             a new training.
@@ -193,7 +193,7 @@ class CheckpointSaver(Callback):
         transform: AffineTransform,
         cadence: Cadence,
         keep: int,
-        settle: Callable[[], None],
+        flush_log: Callable[[], None],
         early_stopping: EarlyStopping | None = None,
         resumed: MonitorState | None = None,
     ) -> None:
@@ -202,7 +202,7 @@ class CheckpointSaver(Callback):
         self._transform = transform
         self._cadence = cadence
         self._keep = keep
-        self._settle = settle
+        self._flush_log = flush_log
         self._early_stopping = early_stopping
         self._resumed = resumed
         self._saved = 0
@@ -226,7 +226,7 @@ class CheckpointSaver(Callback):
             self._save(step.number, step.seconds, pending=not complete)
 
     def _save(self, step: int, seconds: float, *, pending: bool = False) -> None:
-        self._settle()
+        self._flush_log()
         tensors = self._engine.tensors()
         tensors |= {f"transform.{name}": value for name, value in self._transform.state_dict().items()}
         state = MonitorState() if self._early_stopping is None else self._early_stopping.state

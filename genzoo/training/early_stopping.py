@@ -29,12 +29,14 @@ Evaluation = tuple[Mapping[str, float], Mapping[str, str]]
 class EarlyStopping(Callback):
     """Evaluates validation rows every so many steps, and stops training when they no longer improve.
 
+    Only training by gradients is stopped early. EM stops when its likelihood converges (`engine/em.py`).
+
     Arguments:
         rule: which value selects the best step.
         evaluate: computes the values.
         every: steps between evaluations.
-        patience: evaluations without improvement after which training stops. Defaults to `None`, never.
-        settled: share of the budget before which no step counts as the best, because the objective still changes.
+        patience: evaluations without improvement after which training stops. `None` stands for never.
+        warmup: share of the budget, 0 to 1, in which no step can be the best because the objective still changes.
         state: what an earlier attempt remembered.
         processes: processes that train together; the first one evaluates.
         write: takes a line for the log after each evaluation. Defaults to none.
@@ -47,7 +49,7 @@ class EarlyStopping(Callback):
         *,
         every: int,
         patience: int | None,
-        settled: float,
+        warmup: float,
         state: MonitorState,
         processes: Processes,
         write: Callable[[Mapping[str, Any]], None] | None = None,
@@ -59,7 +61,7 @@ class EarlyStopping(Callback):
         """Whether the last step is the best so far."""
         self._evaluate = evaluate
         self._patience = patience
-        self._settled = settled
+        self._warmup = warmup
         self._processes = processes
         self._write = write
         self._before = self.state
@@ -70,7 +72,7 @@ class EarlyStopping(Callback):
         return self._patience is not None and self.state.waited >= self._patience
 
     def on_update(self, step: Step) -> None:
-        """Begin a step."""
+        """Remember the state before this step's evaluation."""
         self.improved, self._before = False, self.state
 
     def on_step(self, step: Step) -> None:
@@ -81,20 +83,20 @@ class EarlyStopping(Callback):
         """
         if step.number % self.every and not step.last:
             return
-        # An evaluation that takes place only because the budget is spent: a run with a larger budget would skip it, so
-        # a resumed run goes back to the state before it.
+        # The last step is always evaluated, also off schedule. A run with a larger budget would not evaluate here, so
+        # resuming with one goes back to the state before.
         former = self.state.model_copy(update={"former": None}) if step.number % self.every else None
         values, reasons = self._processes.of_first(self._evaluate)
         if self._write is not None:
             self._write({"step": step.number, "epoch": step.epoch, **_line(values, reasons)})
         state = self.state.model_copy(update={"former": former})
-        if step.fraction >= self._settled or step.last:
+        if step.fraction >= self._warmup or step.last:
             state = self._judged(state, step, values.get(self.rule.by), reasons)
         self.improved = state.best_step == step.number
         self.state = state
 
     def _judged(self, state: MonitorState, step: Step, value: float | None, reasons: Mapping[str, str]) -> MonitorState:
-        """Return the state after an evaluation: a better best step, or one more evaluation waited."""
+        """Return the state after an evaluation: either a new best step, or `waited` increased by one."""
         if value is None and state.best is None:
             reason = reasons.get(self.rule.by, "it gave no number")
             raise DataError(
@@ -210,7 +212,7 @@ def make_early_stopping(
         Validation(rule, engine, setup.trained_model, rows, reference, seed=seed, average=setup.config.ema),
         every=training.eval_steps or max(1, round((training.eval_every or 1.0) * setup.loader.steps_per_epoch)),
         patience=training.patience,
-        settled=engine.objective.settled,
+        warmup=engine.objective.settled,
         state=state,
         processes=setup.processes,
         write=write,

@@ -17,7 +17,7 @@ from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.loss_buffer import LossRecord
 from genzoo.errors import DivergenceError, GenzooError
 from genzoo.inference.trained_model import TrainedModel
-from genzoo.metrics.likelihood import kind_of, log_likelihoods
+from genzoo.metrics.row_likelihoods import kind_of, log_likelihoods
 from genzoo.models.state_dict import load_tensors, strip_prefix
 from genzoo.runs.checkpoint import checkpoint_name, load_checkpoint
 from genzoo.runs.model_folder import save_model

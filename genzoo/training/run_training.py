@@ -43,7 +43,8 @@ def run_training(
 
     Raises:
         DivergenceError: a number is not finite; the last good checkpoint stays.
-        Interrupted: a signal came; everything up to the last step is saved.
+        Interrupted: a signal came; everything up to the last step is saved. A second Ctrl-C ends at once, and the
+            steps since the last checkpoint are lost.
         LostProcessError: another process of this training is gone; the last checkpoint stays.
         ArtifactError: another process trains into the directory.
         GenzooError: the disk is full or read-only.
@@ -62,7 +63,7 @@ def run_training(
         with setup.signals, setup.runtime.matmul():
             outcome = trainer.fit(watching)
     if outcome == "interrupted":
-        raise Interrupted(f"Interrupted. {hint}", setup.signals.exit_code)
+        raise Interrupted(f"{setup.signals.word}. {hint}", setup.signals.exit_code)
 
 
 def train_in_memory(setup: TrainingSetup, callbacks: Sequence[AnyCallback] = ()) -> TrainedModel:
@@ -121,7 +122,7 @@ def _writing_callbacks(
         setup.transform,
         Cadence(training.checkpoint_every, spent),
         training.keep_checkpoints,
-        log.settle,
+        log.flush,
         early_stopping,
         None if start.state is None else start.state.monitor,
     )
@@ -142,7 +143,10 @@ def _writing_callbacks(
 def _following_callbacks(
     setup: TrainingSetup, run: Run, start: ResumePoint, same_weights: SameWeights
 ) -> list[AnyCallback]:
-    """Return what the other processes do at the same time as the one that writes, because it waits for them."""
+    """Return the callbacks of the processes that write nothing.
+
+    Each collective operation of the first process's callbacks has its counterpart here.
+    """
     early_stopping = make_early_stopping(setup, start.monitor)
     return [
         *([] if early_stopping is None else [early_stopping]),
@@ -157,7 +161,7 @@ def _make_trainer(setup: TrainingSetup, start: ResumePoint, losses: LossBuffer) 
         setup.loader,
         setup.budget,
         seed=setup.config.seed,
-        done=start.step,
+        steps_before=start.step,
         seconds=start.seconds,
         incomplete=start.pending,
         losses=losses,
@@ -180,7 +184,9 @@ def _explained(run: Run, hint: str) -> Iterator[None]:
     except DivergenceError as error:
         raise DivergenceError(f"{error} The last good state is kept in {run.path}.") from error
     except KeyboardInterrupt:
-        raise Interrupted(f"Interrupted. {hint}", 130) from None
+        saved = checkpoints(run.checkpoints)
+        kept = f"Only {saved[-1].name} is saved" if saved else "Nothing is saved"
+        raise Interrupted(f"Interrupted at once. {kept}. {hint}", 130) from None
 
 
 def _of_plugin(callback: RunCallback, run: Run) -> Callback:

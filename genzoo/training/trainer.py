@@ -38,7 +38,7 @@ class Step:
         seconds: time since training began, summed over all resumes.
         ends_epoch: whether this is the last step of its epoch.
         last: whether the budget ends with this step.
-        losses: losses that have reached the host since the step before. On CUDA they arrive in blocks, so they may
+        losses: losses that have reached the host since the step before. On a GPU they arrive in blocks, so they may
             belong to earlier steps. Each step's losses arrive once.
     """
 
@@ -69,13 +69,16 @@ class Callback:
         """Run right after the model is updated. Ctrl-C waits for it, so keep it short."""
 
     def on_step(self, step: Step) -> None:
-        """Run after each step. Ctrl-C cuts it short; a resumed training then runs it again for the same step."""
+        """Run after each step. Ctrl-C cuts it short; a resumed training then runs it again for the same step.
+
+        With several processes Ctrl-C waits for it, because the others would wait for this one.
+        """
 
     def on_step_end(self, step: Step, *, stopping: bool) -> None:
         """Run after every callback's `on_step`.
 
         Arguments:
-            stopping: whether training ends here for another reason than a spent budget.
+            stopping: whether training stops here before its budget is used up.
         """
 
     def on_interrupt(self, step: Step, *, complete: bool) -> None:
@@ -133,14 +136,14 @@ class Engine(Protocol[ItemT_contra]):
 
 
 class Trainer(Generic[ItemT]):
-    """Trains a model: one loop for every engine, with callbacks for all that happens beside the updates.
+    """Trains a model: one loop for every engine, with callbacks for everything besides the updates.
 
     Arguments:
         engine: updates the model.
         loader: yields what each step consumes, a batch or all blocks of a pass.
         budget: when training ends.
         seed: names the random scope of each step.
-        done: number of steps taken before, by a run that is resumed. Defaults to 0.
+        steps_before: number of steps taken before, by a run that is resumed. Defaults to 0.
         seconds: time that those steps took. Defaults to 0.
         incomplete: whether the callbacks of the last of those steps are still to run. Defaults to false.
         losses: carries losses from the device to the host. Defaults to a buffer that reads each step's losses at once.
@@ -160,7 +163,7 @@ class Trainer(Generic[ItemT]):
         budget: Budget,
         *,
         seed: int,
-        done: int = 0,
+        steps_before: int = 0,
         seconds: float = 0.0,
         incomplete: bool = False,
         losses: LossBuffer | None = None,
@@ -171,7 +174,7 @@ class Trainer(Generic[ItemT]):
         self._loader = loader
         self._budget = budget
         self._seed = seed
-        self._number = done
+        self._number = steps_before
         self._seconds = seconds
         self._incomplete = incomplete
         self._losses = losses or LossBuffer(loader.device, 1)

@@ -18,7 +18,7 @@ from genzoo.errors import ConfigError, PluginError
 from genzoo.metrics.evaluate import score
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.measure import measures_of, places_of
-from genzoo.metrics.likelihood import bits_per_dim, dimensions_of, kind_of, log_likelihoods, measure_of
+from genzoo.metrics.row_likelihoods import bits_per_dim, dimensions_of, kind_of, log_likelihoods, measure_of
 from genzoo.runtime.seeding import derive
 from genzoo.data.transforms import AffineTransform
 

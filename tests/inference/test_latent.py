@@ -13,10 +13,10 @@ import genzoo
 from genzoo.data.dataset import Dataset
 from genzoo.data.transforms import AffineTransform
 from genzoo.errors import ConfigError
+from genzoo.inference.data_units import CHUNK
 from genzoo.inference.export import grid, save_traversal
 from genzoo.inference.latent import find_prior, interpolate, latent_of_rows, latent_of_samples, traverse
 from genzoo.inference.trained_model import TrainedModel
-from genzoo.inference.units import CHUNK
 from genzoo.spec import DataSpec, Feature
 
 WEIGHT = np.array([[1.0, 0.0, 0.0], [0.0, 5.0, 0.0], [0.0, 0.0, 0.1]])

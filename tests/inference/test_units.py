@@ -12,7 +12,7 @@ from genzoo.data.builtin import breast_cancer
 from genzoo.data.dataset import Dataset
 from genzoo.data.transforms import AffineTransform
 from genzoo.inference.trained_model import TrainedModel
-from genzoo.metrics.likelihood import kind_of, log_likelihoods
+from genzoo.metrics.row_likelihoods import kind_of, log_likelihoods
 from genzoo.plugins.manager import get_registry
 
 OF_TABLES = [

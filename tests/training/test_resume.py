@@ -507,3 +507,14 @@ def test_two_comparisons_do_not_work_in_one_folder(tmp_path):
     genzoo.compare(["gaussian"], data="iris", out=tmp_path / "out")
     with exclusive_lock(tmp_path / "out"), pytest.raises(ArtifactError, match=f"in use by process {os.getpid()}"):
         genzoo.compare(["gaussian"], data="iris", out=tmp_path / "out")
+
+
+@pytest.mark.precision
+def test_a_second_interrupt_says_what_is_saved(tmp_path):
+    def interrupt_twice(step):
+        if step.number == 6:
+            raise KeyboardInterrupt  # as the second Ctrl-C does
+
+    with pytest.raises(Interrupted, match=r"Interrupted at once. Only step-000005 is saved. Go on with: genzoo train"):
+        genzoo.train("toy", out=tmp_path / "run", training={**BASE, "checkpoint_every": 5}, callbacks=[interrupt_twice])
+    assert genzoo.Run(tmp_path / "run").record["status"] == "interrupted"

@@ -119,21 +119,21 @@ def test_training_ends_when_the_engine_has_finished():
 
 def test_a_training_continues_with_the_next_step_and_its_item():
     engine, notes = Counting(), []
-    trainer(6, engine, done=4).fit([Noting(notes)])
+    trainer(6, engine, steps_before=4).fit([Noting(notes)])
     assert engine.taken == [(5, 5, 4 / 6), (6, 6, 5 / 6)]
     assert notes[1] == ("update", 5)
 
 
 def test_callbacks_that_were_cut_short_run_again_before_the_next_step():
     engine, notes = Counting(), []
-    trainer(5, engine, done=4, incomplete=True).fit([Noting(notes)])
+    trainer(5, engine, steps_before=4, incomplete=True).fit([Noting(notes)])
     assert [note for note in notes if note[0] == "step"] == [("step", 4), ("step", 5)]
     assert [step for _, step, _ in engine.taken] == [5]
 
 
 def test_nothing_is_trained_if_a_callback_has_stopped_before():
     engine, notes = Counting(), []
-    assert trainer(5, engine, done=4).fit([Noting(notes, at=("start",), do=stop)]) == "finished"
+    assert trainer(5, engine, steps_before=4).fit([Noting(notes, at=("start",), do=stop)]) == "finished"
     assert not engine.taken
     assert notes == [("start",), ("end", "finished")]
 

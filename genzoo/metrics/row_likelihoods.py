@@ -8,8 +8,8 @@ import numpy as np
 
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import ArtifactError, DivergenceError
+from genzoo.inference.data_units import any_observed
 from genzoo.inference.trained_model import TrainedModel
-from genzoo.inference.units import any_observed
 from genzoo.models.base import Generator, Likelihood, Outliers
 from genzoo.models.measure import measures_of, on_grid
 from genzoo.runtime.seeding import derive

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from genzoo.errors import DataError
-from genzoo.metrics.log_likelihood import mean_log_likelihood
+from genzoo.metrics.likelihood_metrics import mean_log_likelihood
 from genzoo.metrics.metric import MetricInput
 
 EVENTS = -np.random.default_rng(0).exponential(size=50)

@@ -1,4 +1,7 @@
-"""Move events between data units and the space a generator computes in."""
+"""Move events between data units and the space a generator computes in.
+
+`likelihood.py` changes the units of log-likelihoods.
+"""
 
 from __future__ import annotations
 
@@ -79,17 +82,17 @@ class DataUnits:
         return next((tensor.dtype for tensor in tensors if tensor.is_floating_point()), torch.float32)
 
     def require(self, capability: type[CapabilityT]) -> CapabilityT:
-        """Return the generator as one with a capability.
+        """Return the generator, typed as one with a capability such as `Decoder`.
 
         Raises:
-            ConfigError: it has not.
+            ConfigError: it lacks the capability.
         """
         if isinstance(self.generator, capability):
             return self.generator
         raise ConfigError(f"Model {self.model!r} cannot do this: it has no {capability_name(capability)!r}.")
 
     def check(self, x: Events) -> CheckedEvents:
-        """Check that the model can be asked about events.
+        """Check that events suit the model.
 
         Raises:
             DataError: they are not numbers, have another shape than the training data, or are infinite; or some are
