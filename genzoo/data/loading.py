@@ -12,6 +12,7 @@ from torch import Tensor
 
 from genzoo.config.settings import DataSettings
 from genzoo.data.dataset import Dataset, usable
+from genzoo.data.frames import is_frame
 from genzoo.data.readers.numpy_files import array_dataset
 from genzoo.errors import ConfigError, DataError, PluginError
 from genzoo.plugins.registry import Registry, blame, resolve
@@ -49,7 +50,7 @@ def _named(data: str | Path | Array | Dataset | Mapping[str, Any] | None) -> tup
         return None, {"source": str(data)}
     if isinstance(data, Mapping):
         return None, dict(data)
-    if hasattr(data, "__arrow_c_stream__"):  # a table of pyarrow, pandas or polars
+    if is_frame(data):
         # Imported here, because arrays need no pyarrow.
         from genzoo.data.table import table_dataset
         from genzoo.data.table_source import ArrowTableSource

@@ -71,7 +71,7 @@ class ArrowTableSource(TableSource):
             DataError: the export fails.
         """
         try:
-            return ArrowTableSource("The table", pa.table(exporter))
+            return ArrowTableSource("The table", _without_views(pa.table(exporter)))
         except (pa.ArrowException, TypeError, ValueError) as error:
             raise DataError(f"The table cannot be read as Arrow columns: {error}.") from error
 
@@ -81,6 +81,14 @@ class ArrowTableSource(TableSource):
 
 PANDAS_INDEX = "__index_level_"
 """Prefix of the columns in which pandas stores a table's index; they are skipped."""
+
+
+def _without_views(table: Any) -> Any:
+    """Return a table whose texts have a type that Arrow computes with; polars exports views of texts."""
+    for place, column in enumerate(table.schema):
+        if pa.types.is_string_view(column.type):
+            table = table.set_column(place, column.name, table.column(place).cast(pa.large_string()))
+    return table
 
 
 def numbered(count: int) -> list[str]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from genzoo.data.dataset import check_values
+from genzoo.data.frames import frame_events, is_frame
 from genzoo.data.transforms import AffineTransform, observed, place_on_grid
 from genzoo.errors import ConfigError, DataError
 from genzoo.inference.blame import blame_file
@@ -22,7 +23,8 @@ from genzoo.models.base import Generator, capability_name
 from genzoo.spec import DataSpec
 from genzoo.typing import Array
 
-Events = Array | Tensor
+Events = Array | Tensor | Any
+"""Events in data units: an array, a tensor, or a table of pandas, polars or pyarrow."""
 
 CapabilityT = TypeVar("CapabilityT")
 
@@ -94,11 +96,14 @@ class DataUnits:
     def check(self, x: Events) -> CheckedEvents:
         """Check that events suit the model.
 
+        The columns of a table of pandas, polars or pyarrow are found by name. An array has the columns of training, in
+        their order.
+
         Raises:
             DataError: they are not numbers, have another shape than the training data, or are infinite; or some are
                 missing and the model does not accept that.
         """
-        events = x.detach().cpu().numpy() if isinstance(x, Tensor) else x if hasattr(x, "dtype") else np.asarray(x)
+        events = _as_array(x, self.data)
         if events.dtype.kind not in "buif":
             raise DataError(f"Events must be numbers, and these are of type {events.dtype}.")
         if events.shape[1:] != self.data.event_shape:
@@ -162,6 +167,14 @@ class DataUnits:
             return _stored(to_host(place_on_grid(x, self.data)), self.data.storage)
         # Neither a bound nor an integer may hide a number that is not finite: the caller can count them.
         return to_host(torch.where(finite, place_on_grid(x, self.data), x))
+
+
+def _as_array(x: Events, data: DataSpec) -> Array:
+    if isinstance(x, Tensor):
+        return np.asarray(x.detach().cpu().numpy())
+    if is_frame(x):
+        return frame_events(x, data)
+    return x if hasattr(x, "dtype") and hasattr(x, "shape") else np.asarray(x)  # rows of a file are read when indexed
 
 
 def to_host(x: Tensor) -> Array:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
+from genzoo.data.frames import fill_frame, is_frame
 from genzoo.data.transforms import AffineTransform, observed
 from genzoo.errors import ConfigError
 from genzoo.inference import likelihood, sampling
@@ -31,6 +33,9 @@ from genzoo.typing import Array
 @dataclass(frozen=True, slots=True)
 class TrainedModel:
     """A trained generator. Methods take and return events in data units, and latent vectors, on the host.
+
+    Events are arrays `(N, *event)`, with NaN for a missing value, or tables of pandas, polars or pyarrow. Columns of a
+    table are found by name, in any order.
 
     Arguments:
         model: id of the zoo entry, `distribution/name`.
@@ -136,8 +141,11 @@ class TrainedModel:
 
         return self._units.by_chunk(len(checked), compute)
 
-    def impute(self, x: Events, *, draw: bool = False, seed: int = 0) -> Array:
-        """Fill in the missing values (NaN) of events `x (N, *event)`; the others stay as they are.
+    def impute(self, x: Events, *, draw: bool = False, seed: int = 0) -> Any:
+        """Fill in the missing values of events `x (N, *event)`; the others stay as they are.
+
+        Missing values are NaN in an array, and also null in a table. A table of pandas, polars or pyarrow comes back as
+        such a table, with all its columns, their types and a pandas index.
 
         Arguments:
             draw: draw from the distribution given the observed values, instead of its mean or most probable category.
@@ -161,7 +169,8 @@ class TrainedModel:
                 filled = units.to_data(module.impute(y, missing, draw=draw)[: len(events)])
             return np.where(np.isnan(events), filled.astype(events.dtype), events)
 
-        return units.by_chunk(len(checked), compute)
+        events = units.by_chunk(len(checked), compute)
+        return fill_frame(x, self.data, events) if is_frame(x) else events
 
     def log_prob(self, x: Events) -> Array:
         """Return the log-density of events `x (N, *event)` in nats, `(N,)` float64.

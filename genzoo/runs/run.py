@@ -20,6 +20,7 @@ from genzoo.data.dataset import Dataset
 from genzoo.data.download import without_fetching
 from genzoo.data.loading import open_dataset
 from genzoo.errors import ArtifactError, ConfigError, GenzooError, did_you_mean
+from genzoo.inference.data_units import Events
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.plugins.api1 import with_former_names
 from genzoo.plugins.manager import get_registry
@@ -241,11 +242,11 @@ class Run:
         """Call `TrainedModel.sample` of the trained model."""
         return self.load().sample(n, seed=seed)
 
-    def log_prob(self, x: Array) -> Array:
+    def log_prob(self, x: Events) -> Array:
         """Call `TrainedModel.log_prob` of the trained model."""
         return self.load().log_prob(x)
 
-    def encode(self, x: Array, *, seed: int = 0) -> Array:
+    def encode(self, x: Events, *, seed: int = 0) -> Array:
         """Call `TrainedModel.encode` of the trained model."""
         return self.load().encode(x, seed=seed)
 
@@ -253,19 +254,19 @@ class Run:
         """Call `TrainedModel.decode` of the trained model."""
         return self.load().decode(z)
 
-    def reconstruct(self, x: Array) -> Array:
+    def reconstruct(self, x: Events) -> Array:
         """Call `TrainedModel.reconstruct` of the trained model."""
         return self.load().reconstruct(x)
 
-    def log_prob_bound(self, x: Array, *, draws: int = 1, seed: int = 0) -> Array:
+    def log_prob_bound(self, x: Events, *, draws: int = 1, seed: int = 0) -> Array:
         """Call `TrainedModel.log_prob_bound` of the trained model."""
         return self.load().log_prob_bound(x, draws=draws, seed=seed)
 
-    def log_posterior(self, x: Array) -> Array:
+    def log_posterior(self, x: Events) -> Array:
         """Call `TrainedModel.log_posterior` of the trained model."""
         return self.load().log_posterior(x)
 
-    def impute(self, x: Array, *, draw: bool = False, seed: int = 0) -> Array:
+    def impute(self, x: Events, *, draw: bool = False, seed: int = 0) -> Any:
         """Call `TrainedModel.impute` of the trained model."""
         return self.load().impute(x, draw=draw, seed=seed)
 
