@@ -6,7 +6,7 @@ import contextlib
 import gc
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -107,7 +107,7 @@ def measure(row: Row, place: Place, limits: Limits, deadline: float) -> Result:
 
 
 @contextlib.contextmanager
-def _noting(name: str, result: Result, running: dict[str, _Warm]) -> object:
+def _noting(name: str, result: Result, running: dict[str, _Warm]) -> Iterator[None]:
     """Note why a contender failed, and leave it out from there on."""
     try:
         yield

@@ -64,7 +64,7 @@ class _Models(click.Group):
             if error.option_name not in _names_of_options():
                 raise
             raise click.UsageError(
-                f"{error.option_name} belongs after a model's name, as in genzoo train gmm {error.option_name} ...; "
+                f"{error.option_name} belongs after a model's name, as in genzoo train MODEL {error.option_name} ...; "
                 f"a resumed run keeps its settings, and accepts only a larger budget.",
                 ctx,
             ) from error

@@ -234,8 +234,8 @@ def _simplest(results: Sequence[CandidateResult], evidence: Evidence) -> tuple[s
     """Apply the one-standard-error rule, with the paired error, to exact log-likelihoods.
 
     The rule takes the simplest model whose figure is within one standard error of the best ("Classification and
-    Regression Trees", Breiman et al., 1984). The error
-    used here belongs to the paired difference, and not to the best figure.
+    Regression Trees", Breiman et al., 1984). The error used here belongs to the paired difference, and not to the best
+    figure.
     """
     exact = [result for result in results if result.row.log_likelihood.exact]
     for figure in ("cv", "test"):

@@ -115,7 +115,7 @@ class GradientTraining(TrainingSettings):
         None, ge=1, description="evaluations on validation rows without improvement before training stops"
     )
     eval_every: Annotated[float | None, Flag("--eval-every", metavar="EPOCHS")] = Field(
-        None, gt=0, description="epochs between evaluations on validation rows; by default 1"
+        None, gt=0, description="epochs between evaluations on validation rows; by default 1, unless eval_steps is set"
     )
     eval_steps: int | None = Field(
         None, ge=1, description="steps between evaluations on validation rows, instead of eval_every"

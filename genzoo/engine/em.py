@@ -123,6 +123,8 @@ class EMEngine:
             DivergenceError: the log-likelihood is not finite.
             Abandoned: SIGINT or SIGTERM came; with several processes, to any of them.
         """
+        if not self._signals.handled:
+            return self._pass_over(blocks, step)
         tensors = {name: value.clone() for name, value in self.tensors().items()}
         numbers = self.numbers()
         try:

@@ -16,6 +16,10 @@ class Abandoned(BaseException):
     """SIGINT or SIGTERM came during work that can be left undone. Raised within `Signals.abandonable`."""
 
 
+_STOP = 1_000
+"""Larger than the number of any signal."""
+
+
 class Signals:
     """Turns the first SIGINT or SIGTERM into a flag; a second SIGINT interrupts at once.
 
@@ -35,6 +39,7 @@ class Signals:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
+        self.received = None
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._before[number] = signal.signal(number, self._note)
@@ -44,11 +49,24 @@ class Signals:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def pending(self) -> bool:
-        """Return whether any process has received a signal. All processes must ask at the same time."""
-        received = self._processes.largest(self.received or 0)
+    @property
+    def handled(self) -> bool:
+        """Whether signals are turned into a flag now, in this thread."""
+        return bool(self._before)
+
+    def pending(self, *, stop: bool = False) -> tuple[bool, bool]:
+        """Return whether any process has received a signal, and whether any wants to stop for another reason.
+
+        All processes must ask at the same time, and get the same answer.
+
+        Arguments:
+            stop: whether this process wants to stop. Defaults to false.
+        """
+        # One number for both: the largest holds a wish to stop of any process, and a signal of the same process.
+        largest = self._processes.largest(_STOP * stop + (self.received or 0))
+        stop, received = largest >= _STOP, largest % _STOP
         self.received = received or self.received
-        return received != 0
+        return received != 0, stop
 
     def stop_requested(self) -> bool:
         """Return whether this process has received a signal."""

@@ -50,7 +50,8 @@ class Run:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._loaded: dict[tuple[tuple[int | None, ...], torch.device | None], TrainedModel] = {}
+        self._loaded: TrainedModel | None = None
+        self._loaded_stamp: tuple[int | None, ...] = ()
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
@@ -130,7 +131,8 @@ class Run:
     def load(self, device: torch.device | None = None) -> TrainedModel:
         """Return the trained model, or the last checkpoint's if training has not finished.
 
-        The files are read once: later calls return the same object until training has replaced them.
+        The files are read once: later calls, and methods such as `sample`, use the same object until training has
+        replaced the files. To change a model, take one of your own with `genzoo.load`.
 
         Arguments:
             device: where it computes. Defaults to the host.
@@ -138,17 +140,24 @@ class Run:
         Raises:
             ArtifactError: the run holds neither, or it is damaged.
         """
-        key = self._stamp(), device
-        if key not in self._loaded:
-            self._loaded = {key: self._read(device)}
-        return self._loaded[key]
+        stamp, loaded = self._stamp(), self._loaded
+        if loaded is None or self._loaded_stamp != stamp or not _is_on(loaded.device, device or torch.device("cpu")):
+            self._loaded = loaded = self._read(device)
+            self._loaded_stamp = stamp
+        return loaded
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path, "_loaded": None, "_loaded_stamp": ()}
 
     def _stamp(self) -> tuple[int | None, ...]:
         """Return when the files were last written that decide what `load` returns."""
-        return tuple(
-            path.stat().st_mtime_ns if path.exists() else None
-            for path in (self.path / "run.json", self.checkpoints, self.model)
-        )
+        stamps: list[int | None] = []
+        for path in (self.path / "run.json", self.checkpoints, self.model):
+            try:
+                stamps.append(path.stat().st_mtime_ns)
+            except OSError:  # not there, or just being replaced
+                stamps.append(None)
+        return tuple(stamps)
 
     def _read(self, device: torch.device | None) -> TrainedModel:
         saved = checkpoints(self.checkpoints)
@@ -269,6 +278,10 @@ class Run:
     def impute(self, x: Events, *, draw: bool = False, seed: int = 0) -> Any:
         """Call `TrainedModel.impute` of the trained model."""
         return self.load().impute(x, draw=draw, seed=seed)
+
+
+def _is_on(here: torch.device, wanted: torch.device) -> bool:
+    return here.type == wanted.type and wanted.index in (None, here.index)
 
 
 def _environment() -> dict[str, Any]:

@@ -19,8 +19,9 @@ from genzoo.runs.format1 import current_layers
 from genzoo.runs.run import Run, run_name
 from genzoo.training.processes import check_same_start
 from genzoo.training.resume import prepare_resume
-from genzoo.training.run_training import AnyCallback, run_training
+from genzoo.training.run_training import run_training
 from genzoo.training.setup import TrainingSetup, build_setup
+from genzoo.training.trainer import AnyCallback, as_callbacks
 from genzoo.typing import Array
 
 
@@ -89,6 +90,7 @@ def train(
     Raises:
         GenzooError: see `genzoo.errors`.
     """
+    callbacks = as_callbacks(callbacks)
     asked: dict[str, Any] = {"seed": seed, "device": device, "precision": precision, "training": training or {}}
     dataset, asked["data"] = given_data(data, weights)
     if split is not None:
@@ -134,6 +136,7 @@ def resume(
         UserWarning: the result will differ from a run with the larger budget from the start; or the last checkpoint
             is damaged, and training continues from an earlier one.
     """
+    callbacks = as_callbacks(callbacks)
     dataset = None if data is None else given_data(data)[0]
     budget = {"epochs": epochs, "steps": steps, "minutes": minutes}
     with join_processes() as processes:

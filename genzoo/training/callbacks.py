@@ -1,4 +1,4 @@
-"""What a training does beside updating its model: log, samples, checkpoints, records."""
+"""What a training does besides updating its model: log, samples, checkpoints."""
 
 from __future__ import annotations
 

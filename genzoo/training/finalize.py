@@ -103,7 +103,7 @@ class ModelSaver(Callback):
 class RunRecord(Callback):
     """Writes in `run.json` how a training begins and ends, also if it fails.
 
-    Use it as a context around `Trainer.fit`, and as the last of its callbacks.
+    Use it as a context around `Trainer.fit`, and as one of its callbacks, after those that save.
 
     Arguments:
         setup: training that begins.
@@ -120,7 +120,7 @@ class RunRecord(Callback):
         self._run = run
         self._early_stopping = early_stopping
         self._done = {"steps": step, "seconds": round(seconds, 3)}
-        self._outcome: Outcome = "interrupted"  # until every other callback has ended
+        self._closed = False
 
     def __enter__(self) -> Self:
         beginning: dict[str, Any] = {
@@ -139,18 +139,23 @@ class RunRecord(Callback):
         self._done = {"steps": step.number, "seconds": round(step.seconds, 3)}
 
     def on_end(self, outcome: Outcome, losses: Sequence[LossRecord]) -> None:
-        """Note the outcome."""
-        self._outcome = outcome
+        """Write the outcome, when every other callback of genzoo has ended."""
+        self._close(outcome)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        status = self._outcome if error is None else _status(error)
-        engine = self._setup.engine
-        restarts = {"restarts": engine.ended, "kept": engine.kept} if isinstance(engine, EMEngine) else {}
+        if self._closed:
+            return
         # A full disk must not hide why the run ended.
         with contextlib.suppress(GenzooError) if error is not None else contextlib.nullcontext():
-            self._run.update(status=status, **self._done, **restarts)
+            self._close("interrupted" if error is None else _status(error))
+
+    def _close(self, status: str) -> None:
+        engine = self._setup.engine
+        restarts = {"restarts": engine.ended, "kept": engine.kept} if isinstance(engine, EMEngine) else {}
+        self._run.update(status=status, **self._done, **restarts)
+        self._closed = True
 
 
 def _status(error: BaseException) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from genzoo.engine.loss_buffer import LossBuffer
@@ -19,13 +19,10 @@ from genzoo.training.finalize import KeepBestRestart, ModelSaver, RunRecord
 from genzoo.training.processes import SameWeights
 from genzoo.training.resume import ResumePoint
 from genzoo.training.setup import RunCallback, TrainingSetup
-from genzoo.training.trainer import Callback, FunctionCallback, Step, Trainer
+from genzoo.training.trainer import AnyCallback, Callback, FunctionCallback, Trainer
 
 LOSS_BLOCK = 25
 """Steps whose losses leave the device together."""
-
-AnyCallback = Callback | Callable[[Step], object]
-"""A callback, or a plain function that is called after each step."""
 
 
 def run_training(
@@ -77,12 +74,12 @@ def train_in_memory(setup: TrainingSetup, callbacks: Sequence[AnyCallback] = ())
         DivergenceError: a number is not finite.
     """
     start = ResumePoint()
-    watching: list[AnyCallback] = [*callbacks]
+    watching: list[AnyCallback] = []
     if early_stopping := make_early_stopping(setup, start.monitor):
         watching.append(early_stopping)
         if early_stopping.rule.selects:
             watching.append(BestWeights(setup.engine.trained, early_stopping))
-    watching.append(KeepBestRestart(setup.engine))
+    watching += [KeepBestRestart(setup.engine), *callbacks]
     with setup.runtime.matmul():
         _make_trainer(setup, start, LossBuffer(setup.runtime.device, LOSS_BLOCK)).fit(watching)
     return setup.trained_model
@@ -129,14 +126,15 @@ def _writing_callbacks(
     return [
         log,
         SampleWriter(run, setup.trained_model, Cadence(training.sample_every, spent), setup.config.seed),
-        *(_of_plugin(callback, run) for callback in setup.callbacks),
-        *callbacks,
         *([] if early_stopping is None else [early_stopping]),
         saver,
         same_weights,
         KeepBestRestart(setup.engine),
         ModelSaver(setup, run, start.step, early_stopping),
         record,
+        # Last, so that an error in one of them loses nothing.
+        *(_of_plugin(callback, run) for callback in setup.callbacks),
+        *callbacks,
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import abc
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,6 +16,7 @@ from genzoo.engine.distributed import SINGLE_PROCESS, Processes
 from genzoo.engine.loss_buffer import LossBuffer, LossRecord
 from genzoo.engine.schedule import Budget
 from genzoo.engine.signals import Abandoned, Signals
+from genzoo.errors import ConfigError
 from genzoo.models.base import Generator, Model
 
 ItemT = TypeVar("ItemT")
@@ -55,18 +57,24 @@ class Callback:
     """Watches a training. Derive from it and override the hooks you need.
 
     Hooks run in this order: `on_start`; then `on_update`, `on_step` and `on_step_end` for each step; then `on_end`.
-    All callbacks run one hook before any runs the next. A plain function of a `Step` serves as a callback, too: it is
-    called as `on_step`.
+    All callbacks run one hook before any runs the next, genzoo's own first: when yours run, the checkpoint or the model
+    is saved. A plain function of a `Step` serves as a callback, too: it is called as `on_step`.
     """
 
     stop: bool = False
-    """Whether to end the training after this step. Set it in `on_step`."""
+    """Set it to true in `on_step` to end the training after this step. `fit` sets it back at the beginning.
+
+    The step is saved, but as it is not the last of the budget, it is evaluated and sampled only if it is time.
+    """
 
     def on_start(self) -> None:
         """Run before the first step."""
 
     def on_update(self, step: Step) -> None:
-        """Run right after the model is updated. Ctrl-C waits for it, so keep it short."""
+        """Run right after the model is updated. Ctrl-C waits for it, so keep it short.
+
+        If `on_step` was cut short, a resumed training runs this again as well, with no losses.
+        """
 
     def on_step(self, step: Step) -> None:
         """Run after each step. Ctrl-C cuts it short; a resumed training then runs it again for the same step.
@@ -90,7 +98,7 @@ class Callback:
         """
 
     def on_end(self, outcome: Outcome, losses: Sequence[LossRecord]) -> None:
-        """Run when training has ended without an error. Ctrl-C cuts it short.
+        """Run when training has finished, or was interrupted. Ctrl-C cuts it short if training has finished.
 
         Arguments:
             outcome: how training ended.
@@ -107,6 +115,10 @@ class FunctionCallback(Callback):
     def on_step(self, step: Step) -> None:
         """Call the function."""
         self._function(step)
+
+
+AnyCallback = Callback | Callable[[Step], object]
+"""A callback, or a plain function that is called after each step."""
 
 
 class Engine(Protocol[ItemT_contra]):
@@ -183,6 +195,7 @@ class Trainer(Generic[ItemT]):
         self._events = None if loader.share is None else loader.share.events
         self._items: abc.Generator[ItemT, None, None] | None = None
         self._began = 0.0
+        self._stopped = False
 
     @property
     def fraction(self) -> float:
@@ -194,20 +207,23 @@ class Trainer(Generic[ItemT]):
         """Whether the budget is spent, or another step would change nothing."""
         return self.fraction >= 1.0 or self._engine.finished
 
-    def fit(self, callbacks: Iterable[Callback | Callable[[Step], object]] = ()) -> Outcome:
+    def fit(self, callbacks: Iterable[AnyCallback] = ()) -> Outcome:
         """Train until the budget is spent, a callback stops it, or SIGINT or SIGTERM comes.
 
         Global random generators are left as they were.
 
         Raises:
+            ConfigError: a callback is neither a `Callback` nor a function.
             DivergenceError: a loss is not finite.
         """
-        watching = [each if isinstance(each, Callback) else FunctionCallback(each) for each in callbacks]
+        watching = as_callbacks(callbacks)
         for callback in watching:
+            vars(callback).pop("stop", None)  # set in an earlier training
             callback.on_start()
         last, interrupted = None, False
+        _, self._stopped = self._signals.pending(stop=_wants_to_stop(watching))
         try:
-            while (self._incomplete or not self.done) and not (interrupted or _stopped(watching)):
+            while (self._incomplete or not self.done) and not (interrupted or self._stopped):
                 last = self._current_step() if self._incomplete else self.train_step()
                 self._incomplete = False
                 interrupted = self._run_callbacks(last, watching)
@@ -219,7 +235,7 @@ class Trainer(Generic[ItemT]):
                     callback.on_interrupt(last, complete=True)
         finally:
             self.close()
-        return self._end(watching, "interrupted" if interrupted and not _stopped(watching) else "finished")
+        return self._end(watching, "interrupted" if interrupted and not self._stopped else "finished")
 
     def train_step(self) -> Step:
         """Take one step.
@@ -261,17 +277,19 @@ class Trainer(Generic[ItemT]):
             for callback in callbacks:
                 callback.on_interrupt(step, complete=False)
             return True
-        interrupted = self._signals.pending()
-        stopping = interrupted or _stopped(callbacks)
+        # Processes must agree: only the first runs the callbacks of users, and if it stopped alone, the others would
+        # wait for its gradients.
+        interrupted, self._stopped = self._signals.pending(stop=_wants_to_stop(callbacks))
         for callback in callbacks:
-            callback.on_step_end(step, stopping=stopping)
+            callback.on_step_end(step, stopping=interrupted or self._stopped)
         return interrupted
 
     def _end(self, callbacks: Sequence[Callback], outcome: Outcome) -> Outcome:
         """Run `on_end`. Return how the training has ended after it."""
         losses = self._losses.flush()
         try:
-            with self._signals.abandonable:
+            # A signal that has ended the training does not end this, too.
+            with self._signals.abandonable if outcome == "finished" else contextlib.nullcontext():
                 for callback in callbacks:
                     callback.on_end(outcome, losses)
         except Abandoned:
@@ -279,5 +297,19 @@ class Trainer(Generic[ItemT]):
         return outcome
 
 
-def _stopped(callbacks: Iterable[Callback]) -> bool:
+def as_callbacks(callbacks: Iterable[AnyCallback]) -> list[Callback]:
+    """Return callbacks, with each plain function turned into one.
+
+    Raises:
+        ConfigError: one is neither a `Callback` nor a function.
+    """
+    found = []
+    for callback in callbacks:
+        if isinstance(callback, type) or not (isinstance(callback, Callback) or callable(callback)):
+            raise ConfigError(f"{callback!r} is neither a genzoo.Callback nor a function of a Step.")
+        found.append(callback if isinstance(callback, Callback) else FunctionCallback(callback))
+    return found
+
+
+def _wants_to_stop(callbacks: Iterable[Callback]) -> bool:
     return any(callback.stop for callback in callbacks)

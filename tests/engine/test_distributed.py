@@ -20,6 +20,7 @@ from together import (
     leave,
     normalize,
     step_in_fp16,
+    stop_early,
     talk,
     to_normalize,
     together,
@@ -493,3 +494,10 @@ def test_two_gpus_train_as_one_does(tmp_path):
     assert _torchrun(*words, "--out", tmp_path / "two").returncode == 0
     command(*words, "--out", tmp_path / "one")
     assert_alike(tmp_path / "one", tmp_path / "two", 1e-8)
+
+
+def test_processes_stop_together_if_a_callback_of_the_first_stops(tmp_path):
+    ended = together(tmp_path / "logs", 2, stop_early, 5, str(tmp_path / "run"))
+    assert ended.codes == [0, 0], ended.err
+    assert ended.told == [[5], [5]]
+    assert genzoo.Run(tmp_path / "run").record["status"] == "finished"

@@ -274,3 +274,15 @@ def disagree() -> object:
         except GenzooError as error:
             return [type(error).__name__, str(error), error.exit_code]
     return None
+
+
+def stop_early(after: int, out: str) -> object:
+    """Train with a callback that stops after a step; return how many steps the run took."""
+
+    class Stop(genzoo.Callback):
+        def on_step(self, step: genzoo.Step) -> None:
+            self.stop = step.number == after
+
+    settings = {"steps": 9, "batch_size": 16}
+    run = genzoo.train("toy", "iris", out=out, precision="fp32", training=settings, callbacks=[Stop()])
+    return [run.record["steps"]]

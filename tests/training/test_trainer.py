@@ -1,6 +1,7 @@
 """The loop and its callbacks, with an engine that only counts."""
 
 import os
+import pickle
 import signal
 
 import pytest
@@ -8,9 +9,15 @@ import torch
 
 import genzoo
 import genzoo.runs.run as run_module
+from genzoo.config.resolve import layer, resolve_config
 from genzoo.engine.dataloader import DataLoader
 from genzoo.engine.schedule import Budget
 from genzoo.engine.signals import Abandoned, Signals
+from genzoo.plugins.manager import get_registry
+from genzoo.runs.checkpoint import checkpoints
+from genzoo.training.api import start_run
+from genzoo.training.run_training import run_training
+from genzoo.training.setup import build_setup
 from genzoo.training.trainer import Callback, Trainer
 
 
@@ -141,9 +148,9 @@ def test_nothing_is_trained_if_a_callback_has_stopped_before():
 @pytest.mark.parametrize(
     ("at", "ending"),
     [
-        (("update", 2), [("update", 2), ("interrupt", 2, False)]),
-        (("step", 2), [("step", 2), ("interrupt", 2, False)]),
-        (("step_end", 2), [("step_end", 2, False), ("update", 3), ("interrupt", 3, False)]),
+        (("update", 2), [("update", 2), ("interrupt", 2, False), ("end", "interrupted")]),
+        (("step", 2), [("step", 2), ("interrupt", 2, False), ("end", "interrupted")]),
+        (("step_end", 2), [("step_end", 2, False), ("update", 3), ("interrupt", 3, False), ("end", "interrupted")]),
         (("end", "finished"), [("step_end", 3, False), ("end", "finished")]),
     ],
 )
@@ -203,3 +210,80 @@ def test_the_former_name_of_callbacks_still_works(tmp_path):
     assert run.fitted() is run.load()
     with pytest.raises(genzoo.ConfigError, match="watchers is the former name of callbacks"):
         genzoo.resume(run.path, watchers=[], callbacks=[])
+
+
+def test_a_callback_can_be_used_again():
+    stopping = Noting([], at=("step", 2), do=stop)
+    for _ in range(2):
+        engine = Counting()
+        trainer(9, engine).fit([stopping])
+        assert len(engine.taken) == 2
+
+
+@pytest.mark.parametrize("wrong", [Callback, Noting, 3, object()])
+def test_what_is_no_callback_raises_before_a_run_exists(tmp_path, wrong):
+    with pytest.raises(genzoo.ConfigError, match=r"neither a genzoo.Callback nor a function of a Step"):
+        genzoo.train("gaussian", "iris", out=tmp_path / "run", callbacks=[wrong])
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_run_is_finished_when_the_callbacks_of_users_end(tmp_path):
+    seen = []
+
+    class Looks(Callback):
+        def on_end(self, outcome, losses):
+            run = genzoo.Run(tmp_path / "run")
+            seen.append((outcome, run.record["status"], run.load().generator.state_dict()))
+            raise RuntimeError("after all")
+
+    with pytest.raises(RuntimeError, match="after all"):
+        genzoo.train("gmm", "iris", out=tmp_path / "run", training={"n_init": 3}, callbacks=[Looks()])
+    outcome, status, weights = seen[0]
+    assert (outcome, status) == ("finished", "finished")
+    run = genzoo.Run(tmp_path / "run")
+    assert run.record["status"] == "finished"
+    assert all(torch.equal(value, run.load().generator.state_dict()[name]) for name, value in weights.items())
+
+
+def test_a_failing_on_interrupt_loses_no_step(tmp_path):
+    class Fails(Callback):
+        def on_step(self, step):
+            if step.number == 3:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        def on_interrupt(self, step, *, complete):
+            raise RuntimeError("cannot tell")
+
+    training = {"steps": 9, "batch_size": 16, "checkpoint_every": 100}
+    with pytest.raises(RuntimeError, match="cannot tell"):
+        genzoo.train("toy", "iris", out=tmp_path / "run", precision="fp32", training=training, callbacks=[Fails()])
+    assert checkpoints(tmp_path / "run" / "checkpoints")[-1].name == "step-000003"
+    assert genzoo.resume(tmp_path / "run").record["steps"] == 9
+
+
+def test_a_setup_can_be_trained_again_after_a_signal(tmp_path):
+    config = {"training": {"steps": 5, "batch_size": 16}, "precision": "fp32", "data": {"source": "iris"}}
+    setup = build_setup(resolve_config(get_registry(), "toy", layer(config)))
+
+    def terminate(step):
+        if step.number == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(genzoo.Interrupted, match=r"^Terminated"):
+        run_training(setup, start_run(setup, tmp_path / "one"), [terminate])
+    run = start_run(setup, tmp_path / "two")
+    run_training(setup, run)
+    assert run.record["status"] == "finished"
+
+
+def test_a_run_gives_a_model_on_the_host_wherever_the_last_one_went(tmp_path):
+    run = genzoo.train("gaussian", "iris", out=tmp_path / "run")
+    run.load().to(torch.device("meta"))
+    assert run.load().device == torch.device("cpu")
+    assert len(pickle.dumps(run)) < 1000
+
+
+def test_a_run_can_be_loaded_while_its_files_are_replaced(tmp_path, monkeypatch):
+    run = genzoo.train("gaussian", "iris", out=tmp_path / "run")
+    monkeypatch.setattr("pathlib.Path.stat", lambda *_, **__: (_ for _ in ()).throw(FileNotFoundError("just replaced")))
+    assert run._stamp() == (None, None, None)

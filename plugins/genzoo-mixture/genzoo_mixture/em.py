@@ -27,7 +27,7 @@ _CACHE = 2**19
 matrix products with few rows are slow."""
 
 _MOST = 2**25
-"""Largest number of numbers that an E-step computes for a block, so that they fit in memory."""
+"""Limit of the numbers that an E-step computes for a block, so that they fit in memory."""
 
 
 class MixtureEM(EMObjective):

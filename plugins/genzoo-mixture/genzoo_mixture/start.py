@@ -100,7 +100,7 @@ def _seeds(x: Tensor, weight: Tensor, count: int) -> Tensor:
 
 
 def _lloyd(x: Tensor, weight: Tensor, centers: Tensor) -> Tensor:
-    """Run k-means (Lloyd's algorithm) from some centers until no label changes, and return the final centers."""
+    """Run k-means (Lloyd's algorithm) from some centers until no label changes, at most `_LLOYD` times."""
     labels = torch.full((len(x),), -1, device=x.device)
     for _ in range(_LLOYD):
         new = _squares(x, centers).argmin(1)
