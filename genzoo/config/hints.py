@@ -7,7 +7,7 @@ import itertools
 import shlex
 from collections.abc import Iterable, Sequence
 
-from genzoo.config.resolve import options_class, setting_places, training_class
+from genzoo.config.resolve import flag_of, options_class, setting_places, training_class
 from genzoo.plugins.registry import Entry, Registry
 from genzoo.spec import ModelSpec
 
@@ -17,7 +17,7 @@ _OWNERS = {"objective": "objective", "training": "training", "split": "split of 
 def explain_flag(
     entry: Entry[ModelSpec], registry: Registry, flag: str, words: Sequence[str], flags: Iterable[str]
 ) -> str | None:
-    """Explain how an unknown flag is given with `-o`; return None if nothing has such a name.
+    """Explain what an unknown flag may mean; return None if nothing has such a name.
 
     Arguments:
         flag: the flag, such as `--n-components`.
@@ -26,9 +26,13 @@ def explain_flag(
     """
     places = _places(entry, registry, words)
     name = _key(flag)
-    near = next(iter(difflib.get_close_matches(name, [*places, *map(_key, flags)], 1, cutoff=0.8)), None)
-    if near not in places:
+    known = {_key(option): option for option in flags}
+    near = next(iter(difflib.get_close_matches(name, [*places, *known], 1, cutoff=0.8)), None)
+    if near is None:
         return None
+    option = known.get(near) or flag_of(places[near])
+    if option is not None:
+        return f"No such option {flag!r}. Did you mean {option!r}?"
     place, value = places[near], _value_of(flag, words)
     if name != near:
         return f"No such option {flag!r}. Did you mean -o {place}={value}?"

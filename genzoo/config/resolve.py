@@ -159,16 +159,16 @@ def _check_misplaced(
         for name in given:
             close = [] if name in own else difflib.get_close_matches(name, [*own, *places], 1)
             if close and close[0] not in own:
+                place = places[close[0]]
+                flag = f" ({flag_of(place)})" if flag_of(place) else ""
                 raise ConfigError(
-                    f"Model {entry.spec.name!r} has no option {prefix + name!r}. "
-                    f"Did you mean {_with_flag(places[close[0]])}?"
+                    f"Model {entry.spec.name!r} has no option {prefix + name!r}. Did you mean {place!r}{flag}?"
                 )
 
 
-def _with_flag(place: str) -> str:
-    """Name a setting by its full name, with its command-line option if it has one."""
-    flag = next((setting.option for setting in flagged_settings(RunConfig) if ".".join(setting.path) == place), None)
-    return f"{place!r}" if flag is None else f"{place!r} ({flag})"
+def flag_of(place: str) -> str | None:
+    """Return the command-line option of a setting, given by its full name; None if it has none."""
+    return next((setting.option for setting in flagged_settings(RunConfig) if ".".join(setting.path) == place), None)
 
 
 def layer(assignments: Mapping[str, Any], *, file: bool = False) -> dict[str, Any]:
