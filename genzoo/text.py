@@ -1,4 +1,4 @@
-"""Make text safe to print in a terminal, and safe to open in a spreadsheet."""
+"""Count things in words, and make text safe to print in a terminal or to open in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -17,6 +17,26 @@ def guarded(text: str) -> str:
         ("'=1+1", '1+1')
     """
     return f"'{text}" if text.startswith(_FIRST) else text
+
+
+def counted(count: int, noun: str) -> str:
+    """Write a number of things.
+
+    Examples:
+        >>> counted(1, "row"), counted(2, "pass"), counted(10_000, "row")
+        ('1 row', '2 passes', '10000 rows')
+    """
+    return f"{count} {noun}{'' if count == 1 else 'es' if noun.endswith('s') else 's'}"
+
+
+def with_period(text: str) -> str:
+    """End a sentence with a period if it has no end yet.
+
+    Examples:
+        >>> with_period("Leave it out"), with_period("Leave it out.")
+        ('Leave it out.', 'Leave it out.')
+    """
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def printable(text: str) -> str:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import os
+import shlex
 import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from genzoo.errors import ConfigError, FormerNameWarning, did_you_mean
+from genzoo.storage.paths import TABLE_SUFFIXES
 
 if TYPE_CHECKING:
     from click.parser import _OptionParser
@@ -117,8 +121,31 @@ class Option(click.Option):
         return self._former_values.get(value, value) if isinstance(value, str) else value
 
 
+def _names_data(word: str) -> bool:
+    """Return whether a word is the name of a dataset, or of a file or folder."""
+    from genzoo.plugins.manager import get_registry  # help does not need it
+
+    path = Path(word)
+    known = bool(get_registry().datasets.candidates_for(word))
+    return known or os.path.lexists(path) or path.suffix.lower() in (*TABLE_SUFFIXES, ".npy", ".npz")
+
+
 class Command(click.Command):
     """A command that lists its options under headings; its own options come first."""
+
+    allow_extra_args = True  # parse_args explains them
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        rest = super().parse_args(ctx, args)
+        if rest and not ctx.resilient_parsing:
+            raise click.UsageError(self.explain_extra(ctx, rest), ctx)
+        return rest
+
+    def explain_extra(self, ctx: click.Context, words: Sequence[str]) -> str:
+        """Explain that a command line has words that no option or argument takes."""
+        if ctx.params.get("data", "") is None and _names_data(words[0]):
+            return f"Unexpected {words[0]!r}. Did you mean --data {shlex.quote(words[0])}?"
+        return f"Got unexpected extra argument{'s' if len(words) > 1 else ''} ({' '.join(words)})."
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for heading in self._sections(ctx):

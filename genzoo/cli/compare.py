@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,6 +92,7 @@ def compare_command(
     \b
     genzoo compare gaussian 'gmm:n_components=1..9,covariance_type=full|tied' --data iris --folds 10 --jobs 2
     """
+    _check_separated(models)
     from genzoo.comparison.gate import check, parse_expected, parse_gates
 
     zoo = get_registry()
@@ -117,6 +119,21 @@ def compare_command(
     if report.conflict is not None and given["by"] is not None:
         raise ConfigError(report.conflict)
     check(report, required, comparison.candidate(report.best), expected)
+
+
+def _check_separated(models: Sequence[str]) -> None:
+    """Check that no argument names several models, as `gmm,gaussian` does.
+
+    Raises:
+        ConfigError: one does.
+    """
+    names = [model.partition(":")[0] for model in models]
+    if any("," in name for name in names):
+        words = [
+            model.replace(",", " ") if model == name else f"{name.replace(',', ' ')}{model[len(name) :]}"
+            for model, name in zip(models, names, strict=True)
+        ]
+        raise ConfigError(f"Separate models by spaces: genzoo compare {' '.join(words)}.")
 
 
 def _data(given: dict[str, Any]) -> dict[str, Any]:

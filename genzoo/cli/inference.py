@@ -18,6 +18,7 @@ from genzoo.cli.options import (
     with_data_options,
 )
 from genzoo.cli.output import print_line
+from genzoo.text import counted
 
 if TYPE_CHECKING:
     from genzoo.metrics.evaluate import ScoreResult
@@ -38,17 +39,18 @@ def cluster_command(run: str, out: Path | None, device: str, as_json: bool, **gi
     \b
     genzoo cluster RUN --data new.csv --out clusters.csv
     """
-    from genzoo.cli.rows import check_destination, open_data, show_columns
+    from genzoo.cli.rows import check_capable, check_destination, open_data, show_columns
     from genzoo.metrics.evaluate import cluster
     from genzoo.runs.run import load
 
     check_destination(out)
     fitted = load(run, device)
+    check_capable(fitted, "cluster", "components")
     clusters = cluster(fitted, open_data(fitted, given))
     columns = {"cluster": clusters.label, "probability": clusters.probability}
     summary = {"rows": len(clusters.label), "sizes": clusters.sizes, "adjusted_rand_index": clusters.rand_index}
     sizes = ", ".join(f"{label}: {count}" for label, count in clusters.sizes.items())
-    lines = [f"{len(clusters.label)} rows, sizes {sizes}"]
+    lines = [f"{counted(len(clusters.label), 'row')}, sizes {sizes}"]
     if clusters.rand_index is not None:
         lines.append(f"adjusted Rand index against the labels: {clusters.rand_index:.4f}")
     show_columns(out, columns, summary if as_json else None, lines)
@@ -69,16 +71,17 @@ def embed_command(run: str, out: Path | None, device: str, as_json: bool, **give
     \b
     genzoo embed RUN --data photos --out latent.csv
     """
-    from genzoo.cli.rows import check_destination, open_data, show_columns
+    from genzoo.cli.rows import check_capable, check_destination, open_data, show_columns
     from genzoo.metrics.evaluate import embed
     from genzoo.runs.run import load
 
     check_destination(out)
     fitted = load(run, device)
+    check_capable(fitted, "embed", "encoder")
     z = embed(fitted, open_data(fitted, given))
     columns = {f"z{dimension}": z[:, dimension] for dimension in range(z.shape[1])}
     summary = {"rows": len(z), "latent": z.shape[1]} if as_json else None
-    show_columns(out, columns, summary, [f"{len(z)} rows, {z.shape[1]} latent dimensions"])
+    show_columns(out, columns, summary, [f"{counted(len(z), 'row')}, {counted(z.shape[1], 'latent dimension')}"])
 
 
 @click.command("impute", cls=Command)
@@ -111,12 +114,13 @@ def impute_command(
     """
     import numpy as np
 
-    from genzoo.cli.rows import open_data, write_filled
+    from genzoo.cli.rows import check_capable, open_data, write_filled
     from genzoo.inference.export import check_suffix
     from genzoo.runs.run import load
     from genzoo.storage.json_files import to_json
 
     fitted = load(run, device)
+    check_capable(fitted, "impute", "imputation")
     dataset = open_data(fitted, given)
     check_suffix(out, len(dataset), fitted.data)
     events = np.asarray(dataset.events[:])
@@ -128,7 +132,7 @@ def impute_command(
         click.echo(to_json({"out": str(out), "rows": len(events), "filled": filled}, indent=2))
         return
     counts = ", ".join(f"{name} {count}" for name, count in filled.items()) or "none was missing"
-    print_line(f"{missing.sum()} values filled in ({counts}): {out}")
+    print_line(f"{counted(missing.sum(), 'value')} filled in ({counts}): {out}")
 
 
 @click.command("score", cls=Command)
@@ -151,12 +155,13 @@ def score_command(
     \b
     genzoo score RUN --data new.csv --threshold 0.01 --out scores.csv
     """
-    from genzoo.cli.rows import check_destination, open_data, show_columns
+    from genzoo.cli.rows import check_capable, check_destination, open_data, show_columns
     from genzoo.metrics.evaluate import score
     from genzoo.runs.run import load
 
     check_destination(out)
     fitted = load(run, device)
+    check_capable(fitted, "score", "likelihood", "likelihood-bound")
     scored = score(fitted, open_data(fitted, given), threshold)
     columns = {"log_likelihood": scored.log_likelihood}
     if scored.flagged is not None:
@@ -182,7 +187,7 @@ def _lines(scored: ScoreResult) -> list[str]:
 
     count = len(scored.log_likelihood) - len(scored.unobserved)
     average = "" if scored.mean is None else f", {scored.mean:.4f} nats per event on average ({scored.kind})"
-    lines = [f"{count} rows{average}"]
+    lines = [f"{counted(count, 'row')}{average}"]
     flagged = scored.flagged
     if flagged is not None:
         lines.append(f"{flagged.sum()} of {count} rows are flagged: they score below {scored.threshold:.4f}")

@@ -17,7 +17,7 @@ import click
 from genzoo.cli.command import LazyGroup
 from genzoo.cli.signals import Stop, forget_interrupt
 from genzoo.errors import FormerNameWarning, GenzooError, Interrupted, LostProcessError
-from genzoo.text import printable
+from genzoo.text import printable, with_period
 
 _COMMANDS = {
     "models": "List the models of the zoo, or describe one.",
@@ -158,7 +158,7 @@ def _fail_once(message: str, code: int, debug: bool) -> int:
 def _fail(message: str, code: int, debug: bool) -> int:
     if debug:
         traceback.print_exc()
-    paragraph = " ".join(printable(message).split())
+    paragraph = with_period(" ".join(printable(message).split()))
     click.echo(textwrap.fill(f"Error: {paragraph}", 100, break_long_words=False, break_on_hyphens=False), err=True)
     return code
 

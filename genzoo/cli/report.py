@@ -120,10 +120,12 @@ def _run_page(path: str, seed: int, given: dict[str, Any]) -> tuple[Path, Page]:
     from genzoo.reports.run_page import EvaluationTerms, run_page
     from genzoo.runs.run import load, open_run
 
-    zoo = get_registry()
+    zoo, place = get_registry(), user_path(path)
     try:
         run = open_run(path)
     except ArtifactError as error:
+        if not place.exists():
+            raise
         raise ArtifactError(f"{path} is neither a run directory nor the folder of a comparison.") from error
     chosen = find_metrics(zoo, given["metrics"] or None)
     fitted = load(str(run.path), given["device"])

@@ -18,6 +18,7 @@ from genzoo.cli.options import (
 )
 from genzoo.cli.output import print_line
 from genzoo.errors import ConfigError
+from genzoo.text import counted
 
 if TYPE_CHECKING:
     from genzoo.data.dataset import Dataset
@@ -115,7 +116,7 @@ def _sample(
     events = _finite(fitted, fitted.sample(count, seed=seed))
     save_events(out, events, fitted.data, escape_formulas=escape_formulas)
     content = {"out": str(out), "count": count, "seed": seed}
-    return content, f"{count} samples ({fitted.data.describe()}): {out}"
+    return content, f"{counted(count, 'sample')} ({fitted.data.describe()}): {out}"
 
 
 def _finite(fitted: TrainedModel, events: Array) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from genzoo.cli.command import Command, Option
 from genzoo.cli.options import READING_DATA, json_option, objective_rows, setting_option, setting_text, settings_rows
 from genzoo.config.explain import describe_fields
 from genzoo.config.flags import FlaggedSetting, flagged_settings, settings_layer
+from genzoo.config.hints import explain_flag, explain_words
 from genzoo.config.layers import parse_assignments, read_config_file
 from genzoo.config.resolve import CALLED, layer, resolve_config, training_class
 from genzoo.config.settings import BUDGETS, RunConfig
@@ -23,6 +25,7 @@ from genzoo.plugins.registry import Entry
 from genzoo.runs.format1 import current_layers, upgrade_config
 from genzoo.runtime.launch import launch_command, require_single_process
 from genzoo.spec import ModelSpec
+from genzoo.text import counted
 
 if TYPE_CHECKING:
     from genzoo.runs.run import Run
@@ -103,15 +106,26 @@ def train_command(ctx: click.Context, /, resume: str | None, as_json: bool, **bu
     """
     given = [name for name in BUDGETS if budget[name] is not None]
     if ctx.invoked_subcommand is not None:
-        if resume is not None or given or as_json:
-            raise click.UsageError("Options come after the model's name: genzoo train MODEL --epochs 50.", ctx)
+        if resume is not None:
+            raise click.UsageError(f"--resume takes no model's name: genzoo train --resume {shlex.quote(resume)}.", ctx)
+        if given or as_json:
+            example = f"--{given[0]} {_number(budget[given[0]])}" if given else "--json"
+            raise click.UsageError(
+                f"Options come after the model's name: genzoo train {ctx.invoked_subcommand} {example}.", ctx
+            )
         return
     if resume is None:
         if given:
             raise click.UsageError("Name a model to train, such as: genzoo train dcgan --epochs 50.", ctx)
         click.echo(ctx.get_help())
         return
+    settings_layer(_SETTINGS, budget)  # checks the values
     _resume(resume, budget, as_json)
+
+
+def _number(value: float) -> str:
+    """Write a number as it is typed: `50` rather than `50.0`."""
+    return f"{value:.15g}"
 
 
 def _resume(path: str, budget: dict[str, Any], as_json: bool) -> None:
@@ -146,6 +160,20 @@ class _ModelCommand(Command):
         super().__init__(name, callback=self._train, params=parameters, help=entry.spec.summary)
         self._model = name
         self._entry = entry
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        words = list(args)  # the parser takes words out of args
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            hint = explain_flag(self._entry, get_registry(), error.option_name, words, _names_of_options())
+            if hint is None:
+                raise
+            raise click.UsageError(hint, ctx) from error
+
+    def explain_extra(self, ctx: click.Context, words: Sequence[str]) -> str:
+        hint = explain_words(self._entry, get_registry(), words, ctx.params["options"])
+        return hint or super().explain_extra(ctx, words)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         self.format_section(ctx, formatter, "Options")
@@ -258,7 +286,7 @@ def _layers(given: dict[str, Any]) -> list[dict[str, Any]]:
     path = given["config_file"]
     file = {} if path is None else layer(_config_file(path), file=True)
     options = layer(parse_assignments(given["options"]))
-    return [file, settings_layer(environment, given), options, settings_layer(flags, given)]
+    return [file, settings_layer(environment, given, environment=True), options, settings_layer(flags, given)]
 
 
 def _config_file(path: Path) -> dict[str, Any]:
@@ -288,7 +316,7 @@ def _restarts(record: dict[str, Any]) -> list[str]:
     ended = "converged" if best["converged"] else "did NOT converge: allow more passes with -o training.max_iter=N"
     lines = [
         f"restart {restarts.index(best) + 1} of {len(restarts)} is kept: {best['log_likelihood']:.6g} nats per event "
-        f"after {best['passes']} passes, {ended}"
+        f"after {counted(best['passes'], 'pass')}, {ended}"
     ]
     return lines if best["fault"] is None else [*lines, f"look at: {best['fault']}"]
 
@@ -309,15 +337,17 @@ def _report(run: Run, as_json: bool, *, converged: bool) -> None:
     if as_json:
         click.echo(json.dumps(result, indent=2))
         return
-    click.echo(f"Trained {result['steps']} steps in {record.get('seconds', 0):.0f} s.")
+    click.echo(f"Trained {counted(result['steps'], 'step')} in {record.get('seconds', 0):.0f} s.")
     for line in _restarts(record):
         click.echo(line)
     click.echo(f"samples:  {result['samples']}")
     click.echo(f"model:    {run.model}")
     click.echo(f"log:      {run.log}")
     click.echo("next:")
-    few = "grid.png" if run.data.modality == "image" else "samples.csv"
-    click.echo(f"  genzoo sample {run.path} -n 64 --out {few}")
-    click.echo(f"  genzoo sample {run.path} -n 1000 --out samples.npz")
+    if run.data.modality == "image":
+        click.echo(f"  genzoo sample {run.path} -n 64 --out grid.png")
+        click.echo(f"  genzoo sample {run.path} -n 1000 --out samples.npz")
+    else:
+        click.echo(f"  genzoo sample {run.path} -n 1000 --out samples.csv")
     if not converged:
         click.echo(f"  {launch_command(record.get('processes', 1))} train --resume {run.path} --epochs N")

@@ -36,6 +36,7 @@ from genzoo.reports.samples import PageSamples, write_page_samples
 from genzoo.reports.sections import evenly, how_many
 from genzoo.runs.run import Run
 from genzoo.storage.atomic import put_in_place
+from genzoo.text import counted
 from genzoo.training.api import start_run
 from genzoo.training.model_selection import selects
 from genzoo.training.run_training import run_training
@@ -269,7 +270,8 @@ class Comparison:
         text = f"Information criteria come from fits to all {len(self.division.rows)} rows. "
         columns = "train and test" if self.division.fold is None else "train, test and cv"
         text += f"The columns {columns} are mean log-likelihoods in nats per row; higher is better. "
-        text += f"Fits for train and test use {len(split.train)} rows, and are tested on {len(split.test)} others."
+        rows, others = counted(len(split.train), "row"), counted(len(split.test), "other")
+        text += f"Fits for train and test use {rows}, and are tested on {others}."
         if self.seeds > 1:
             text += f" They are means over {self.seeds} seeds. Metrics of samples use the first seed."
         return text

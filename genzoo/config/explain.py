@@ -17,33 +17,106 @@ _MANY = 1_000
 _LONGEST_SHOWN = 200
 
 
+_LARGEST_WHOLE = 1e15
+
+
+_NUMBER, _WHOLE, _SWITCH = "a number", "a whole number", "true or false"
+_RULES = {
+    "greater_than": "above {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "below {lt}",
+    "less_than_equal": "at most {le}",
+    "int_parsing": _WHOLE,
+    "int_type": _WHOLE,
+    "int_from_float": _WHOLE,
+    "float_parsing": _NUMBER,
+    "float_type": _NUMBER,
+    "finite_number": "a finite number",
+    "bool_parsing": _SWITCH,
+    "bool_type": _SWITCH,
+    "string_type": "a text",
+    "literal_error": "{expected}",
+    "list_type": "a list, such as [1, 2]",
+    "tuple_type": "a list, such as [1, 2]",
+    "dict_type": "a group of settings",
+    "model_type": "a group of settings",
+}
+"""What a value must be, by pydantic's type of the error."""
+
+
 _SHOWN = reprlib.Repr()
 _SHOWN.maxstring = _SHOWN.maxother = _SHOWN.maxlong = _LONGEST_SHOWN // 2
 _SHOWN.maxlist = _SHOWN.maxtuple = _SHOWN.maxdict = 40
 """Shows a wrong value; cuts a large one short."""
 
 
-def explain_validation_error(error: ValidationError, cls: type[BaseModel], owner: str) -> str:
-    """Explain a validation error to the user who typed the value."""
+def explain_validation_error(error: ValidationError, cls: type[BaseModel], owner: str, section: str = "") -> str:
+    """Explain a validation error to the user who typed the value.
+
+    Arguments:
+        owner: what the settings belong to, as the reader knows it: `"Model 'dcgan'"`.
+        section: name of the settings among the owner's, such as `training`. Defaults to none.
+    """
     first = _first(error)
-    where = ".".join(map(str, first["loc"]))
+    prefix = f"{section}." if section else ""
+    where = prefix + ".".join(map(str, first["loc"]))
     more = f" ({error.error_count() - 1} more like it.)" if error.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":
-        known = _fields_at(cls, first["loc"][:-1])
-        return f"{owner} has no option {where!r}. {did_you_mean(str(first['loc'][-1]), known)}{more}"
+        group, dot, name = where.rpartition(".")
+        hint = did_you_mean(name, _fields_at(cls, first["loc"][:-1])).replace("mean '", f"mean '{group}{dot}", 1)
+        return f"{owner} has no option {where!r}. {hint}{more}"
     if first["type"] == "missing":
         return f"{owner} needs the option {where!r}, which was not given.{more}"
+    shown = _shown(first["input"]) if "input" in first else ""
+    fits = 0 < len(shown) <= _LONGEST_SHOWN
+    if first["loc"] and (rule := _rule(first)):
+        return f"{owner}: {where} must be {rule}{f', not {shown}' if fits else ''}.{more}"
     message = first["msg"].removeprefix("Value error, ")
-    shown = _SHOWN.repr(first["input"]) if "input" in first else ""
-    seen = f" is {shown}" if 0 < len(shown) <= _LONGEST_SHOWN else ""
-    about = f"option {where!r}{seen}" if where else "options do not fit together"
+    seen = f" is {shown}" if fits else ""
+    about = f"option {where!r}{seen}" if first["loc"] else f"{section} options do not fit together".lstrip()
     return f"{owner}: {about}: {message[0].lower()}{message[1:]}.{more}"
+
+
+def explain_value(error: ValidationError, name: str, *, part: str = "value") -> str:
+    """Explain why the value of one command-line option is wrong.
+
+    Arguments:
+        name: the option as typed, such as `--lr`.
+        part: what the value of `COL=VALUE` is called, for an option that takes such pairs.
+    """
+    first = _first(error)
+    shown, rule = _shown(first["input"]), _rule(first)
+    if first["loc"] and rule:
+        value = first["input"] if isinstance(first["input"], str) else shown
+        return f"{name} {first['loc'][0]}={value}: the {part} must be {rule}."
+    if rule:
+        return f"{name} must be {rule}, not {shown}."
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{name} {shown}: {message[0].lower()}{message[1:]}."
+
+
+def _rule(first: Any) -> str:
+    """Say in plain words what the value of an error must be; empty for an error of another type."""
+    context = {name: _shown(item) if isinstance(item, float) else item for name, item in first.get("ctx", {}).items()}
+    try:
+        return _RULES.get(first["type"], "").format(**context).replace("'", "")
+    except KeyError:  # the context was left out
+        return ""
+
+
+def _shown(value: Any) -> str:
+    """Show a value as it is typed: `null`, `true`, and `1` rather than `1.0`."""
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) < _LARGEST_WHOLE:
+        return str(int(value))
+    return _SHOWN.repr(value)
 
 
 def _first(error: ValidationError) -> Any:
     """Return the first error; without its value if there are very many, which could take more memory than the file."""
     if error.error_count() <= _MANY:
-        return error.errors(include_url=False, include_context=False)[0]
+        return error.errors(include_url=False)[0]
     text = error.json(include_url=False, include_context=False, include_input=False)
     return json.JSONDecoder().raw_decode(text, 1)[0]
 

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from genzoo.config.explain import explain_value
 from genzoo.errors import ConfigError
 
 
@@ -77,12 +78,27 @@ class FlaggedSetting:
         """Convert what was typed to what the field takes.
 
         Raises:
-            ConfigError: a value lacks the `=KIND` of `COL=KIND`.
+            ConfigError: the value is out of range, or lacks the `=KIND` of `COL=KIND`.
         """
+        return self._parse(value, self.option)
+
+    def parse_variable(self, value: Any) -> Any:
+        """Convert the value of the environment variable, as `parse` does; errors name the variable."""
+        return self._parse(value, self.flag.envvar or self.option)
+
+    def _parse(self, value: Any, name: str) -> Any:
         if self.flag.path:
             return str(Path(value).absolute())
         if get_origin(self.field.annotation) is dict:
-            return dict(map(self._pair, value))
+            value = dict(map(self._pair, value))
+        elif isinstance(value, str):
+            return value  # what a text may be is checked where all settings are known
+        field: Any = Annotated[self.field.annotation, self.field]
+        try:
+            TypeAdapter(field, config=ConfigDict(allow_inf_nan=False)).validate_python(value)
+        except ValidationError as error:
+            part = str(self.flag.metavar or "").rpartition("=")[2].lower() or "value"
+            raise ConfigError(explain_value(error, name, part=part)) from error
         return value
 
     def _pair(self, text: str) -> tuple[str, str]:
@@ -114,15 +130,18 @@ def _walk(cls: type[BaseModel], path: tuple[str, ...]) -> Iterator[FlaggedSettin
                 yield from _walk(member, (*path, name))
 
 
-def settings_layer(settings: Iterable[FlaggedSetting], values: Mapping[str, Any]) -> dict[str, Any]:
+def settings_layer(
+    settings: Iterable[FlaggedSetting], values: Mapping[str, Any], *, environment: bool = False
+) -> dict[str, Any]:
     """Arrange the values of options as nested settings.
 
     Arguments:
         settings: the settings to read; values of other options are ignored.
         values: what was typed, by `FlaggedSetting.key`; `None` and `()` stand for an option that was not given.
+        environment: whether the values come from environment variables, which errors then name. Defaults to false.
 
     Raises:
-        ConfigError: a value is not of the form that its option takes.
+        ConfigError: a value is out of range, or not of the form that its option takes.
     """
     layer: dict[str, Any] = {}
     for setting in settings:
@@ -132,5 +151,5 @@ def settings_layer(settings: Iterable[FlaggedSetting], values: Mapping[str, Any]
         section = layer
         for name in setting.path[:-1]:
             section = section.setdefault(name, {})
-        section[setting.path[-1]] = setting.parse(value)
+        section[setting.path[-1]] = setting.parse_variable(value) if environment else setting.parse(value)
     return layer

@@ -11,6 +11,9 @@ from typing import Any
 from genzoo.config.settings import _RHYTHMS, BUDGETS
 from genzoo.errors import ConfigError
 
+SECTIONS = ("objective", "training", "data", "split")
+"""Groups of settings beside the options of the model."""
+
 
 def parse_assignments(pairs: Iterable[str]) -> dict[str, Any]:
     """Parse `key=value` pairs into nested settings.
@@ -32,7 +35,8 @@ def parse_assignments(pairs: Iterable[str]) -> dict[str, Any]:
         if path == ["objective"]:
             path.append("name")
         if not equals or not all(path):
-            raise ConfigError(f"Option {pair!r} is not of the form key=value, such as latent=64.")
+            example = f"{pair}=3" if pair.isidentifier() and pair not in SECTIONS else "latent=64"
+            raise ConfigError(f"-o {pair} is not of the form NAME=VALUE, such as -o {example}.")
         node = tree
         for name in path[:-1]:
             node = node.setdefault(name, {})

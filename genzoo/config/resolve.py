@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from genzoo.config.flags import flagged_settings
-from genzoo.config.layers import merge, merge_training
+from genzoo.config.layers import SECTIONS, merge, merge_training
 from genzoo.config.settings import (
     TRAINING_CLASSES,
     DataSettings,
@@ -25,9 +25,6 @@ from genzoo.errors import ConfigError, PluginError, did_you_mean
 from genzoo.plugins.api1 import find_objective_kind
 from genzoo.plugins.registry import Entry, Registry, blame, extra_named, resolve
 from genzoo.spec import ModelSpec, ObjectiveSpec
-
-_SECTIONS = ("objective", "training", "data", "split")
-
 
 _PLAIN = ("seed", "device", "precision", "preset", "warm_start")
 
@@ -123,28 +120,55 @@ def _check_kind(entry: Entry[ModelSpec], settings: type[BaseModel], wanted: Mapp
     )
 
 
-def _check_misplaced(
-    entry: Entry[ModelSpec], objective: Entry[ObjectiveSpec], settings: type[BaseModel], options: Mapping[str, Any]
-) -> None:
-    """Check that no option belongs to another part of the run, as `log_every` does to the training.
+def setting_places(objective: Entry[ObjectiveSpec], settings: type[BaseModel]) -> dict[str, str]:
+    """Return the full names of the settings of a run, such as `training.ema`, by their last part.
 
-    Raises:
-        ConfigError: one does; the message gives its full name.
+    Options of the model have no other name and are not included.
+
+    Arguments:
+        objective: objective to train with.
+        settings: settings class of the training.
     """
-    own = options_class(entry).model_fields
-    unknown = [name for name in options if name not in own]
-    if not unknown:
-        return
     places = {name: f"split.{name}" for name in SplitSettings.model_fields}
     places |= {name: f"data.{name}" for name in DataSettings.model_fields}
     if "optimizer" in settings.model_fields:
         places |= {name: f"training.optimizer.{name}" for name in OptimizerConfig.model_fields if name != "name"}
     places |= {name: f"training.{name}" for name in settings.model_fields if name != "kind"}
-    places |= {name: f"objective.{name}" for name in options_class(objective).model_fields}
-    for name in unknown:
-        close = difflib.get_close_matches(name, [*own, *places], 1)
-        if close and close[0] not in own:
-            raise ConfigError(f"Model {entry.spec.name!r} has no option {name!r}. Did you mean {places[close[0]]!r}?")
+    return places | {name: f"objective.{name}" for name in options_class(objective).model_fields}
+
+
+def _check_misplaced(
+    entry: Entry[ModelSpec],
+    objective: Entry[ObjectiveSpec],
+    settings: type[BaseModel],
+    options: Mapping[str, Any],
+    training: Mapping[str, Any],
+) -> None:
+    """Check that no option belongs to another part of the run, as `log_every` does to the training.
+
+    Arguments:
+        options: options given for the model.
+        training: settings given for the training.
+
+    Raises:
+        ConfigError: one does; the message gives its full name.
+    """
+    places = setting_places(objective, settings)
+    groups = {"": (options, options_class(entry).model_fields), "training.": (training, settings.model_fields)}
+    for prefix, (given, own) in groups.items():
+        for name in given:
+            close = [] if name in own else difflib.get_close_matches(name, [*own, *places], 1)
+            if close and close[0] not in own:
+                place = places[close[0]]
+                flag = f" ({flag_of(place)})" if flag_of(place) else ""
+                raise ConfigError(
+                    f"Model {entry.spec.name!r} has no option {prefix + name!r}. Did you mean {place!r}{flag}?"
+                )
+
+
+def flag_of(place: str) -> str | None:
+    """Return the command-line option of a setting, given by its full name; None if it has none."""
+    return next((setting.option for setting in flagged_settings(RunConfig) if ".".join(setting.path) == place), None)
 
 
 def layer(assignments: Mapping[str, Any], *, file: bool = False) -> dict[str, Any]:
@@ -165,7 +189,7 @@ def layer(assignments: Mapping[str, Any], *, file: bool = False) -> dict[str, An
             sections["objective"] = {"name": value}
         elif key == "objective" and isinstance(value, Mapping):
             sections["objective"] = _objective_layer(value)
-        elif key in _SECTIONS or key == "options":
+        elif key in SECTIONS or key == "options":
             if not isinstance(value, Mapping):
                 raise ConfigError(f"Option {key!r} is a group of settings; set one of them, such as {key}.NAME=VALUE.")
             sections[key] = merge(sections.get(key, {}), value)
@@ -208,11 +232,13 @@ def resolve_config(registry: Registry, model: str, *layers: Mapping[str, Any]) -
     merged = merge({"options": entry.spec.options}, preset, asked)
     wanted = [part.get("training", {}) for part in layers]
     _check_kind(entry, settings, merge(*wanted))
-    _check_misplaced(entry, objective, settings, merged["options"])
+    _check_misplaced(entry, objective, settings, merged["options"], merge(*wanted))
     recipe = [_of_kind(settings, part) for part in (entry.spec.training, preset.get("training", {}))]
-    training = validate(settings, merge_training(*recipe, *wanted), f"Model {entry.spec.name!r} in 'training'")
+    training = validate(settings, merge_training(*recipe, *wanted), f"Model {entry.spec.name!r}", "training")
     for name in training.callbacks:
         registry.callbacks.get(name)
+    if isinstance(training, GradientTraining) and training.monitor is not None:
+        _check_monitor(registry, training.monitor)
     options = model_options(entry, merged["options"])
     with extra_named(entry):
         objective_settings = objective_options(objective, given)
@@ -232,6 +258,20 @@ def resolve_config(registry: Registry, model: str, *layers: Mapping[str, Any]) -
         "warm_start": asked.get("warm_start"),
     }
     return validate(RunConfig, content, "The run")
+
+
+def _check_monitor(registry: Registry, name: str) -> None:
+    """Check that a score to monitor is the objective, or a metric.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    metrics = registry.metrics
+    if name == "objective" or metrics.candidates_for(name):
+        return
+    metrics.refuse_failed(name)
+    word = "objective" if "loss" in name.lower() else name
+    raise ConfigError(f"There is no metric {name!r} to monitor. {metrics.hint(word, 'objective')}")
 
 
 def chosen_objective(

@@ -312,11 +312,12 @@ class RunConfig(Settings):
         return self.training.ema or None if isinstance(self.training, GradientTraining) else None
 
 
-def validate(cls: type[SettingsT], values: Mapping[str, Any], owner: str) -> SettingsT:
+def validate(cls: type[SettingsT], values: Mapping[str, Any], owner: str, section: str = "") -> SettingsT:
     """Build `cls` from `values`, or explain the first error in one paragraph.
 
     Arguments:
         owner: what the settings belong to, as the reader knows it: `"Model 'dcgan'"`.
+        section: name of the settings among the owner's, such as `training`. Defaults to none.
 
     Raises:
         ConfigError: an unknown key, a wrong type or a value out of range.
@@ -324,7 +325,7 @@ def validate(cls: type[SettingsT], values: Mapping[str, Any], owner: str) -> Set
     try:
         return cls.model_validate(dict(values))
     except ValidationError as error:
-        raise ConfigError(explain_validation_error(error, cls, owner)) from error
+        raise ConfigError(explain_validation_error(error, cls, owner, section)) from error
 
 
 def runs_folder() -> Path:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,6 +62,10 @@ def _named(data: str | Path | Array | Dataset | Mapping[str, Any] | None) -> tup
         array = data.detach().cpu().numpy() if isinstance(data, Tensor) else np.asarray(data)
         data = array_dataset("array", array)
     return data, {"source": data.name}
+
+
+_MOST_FILES = 10_000
+"""Files of a folder that are searched for a similar name."""
 
 
 READ_SUFFIXES = (*TABLE_SUFFIXES, ".ipc")
@@ -184,9 +190,19 @@ def _open_whole(settings: DataSettings, registry: Registry) -> Dataset:
         return usable(dataset, entry.id)
     if not path.exists():
         registry.datasets.refuse_failed(source)
-        hint = registry.datasets.hint(source)
+        hint = _similar_file(path, registry) or registry.datasets.hint(source)
         raise DataError(f"Data {source!r} is neither a built-in name nor an existing path. {hint}")
     return _read_file(path, settings)
+
+
+def _similar_file(path: Path, registry: Registry) -> str:
+    """Return a hint at a file with a similar name in the same folder, unless a built-in name is more similar."""
+    try:
+        files = [entry.name for entry in itertools.islice(path.parent.iterdir(), _MOST_FILES)]
+    except OSError:
+        return ""
+    near = difflib.get_close_matches(path.name, [*files, *registry.datasets.names()], 1)
+    return f"Did you mean {str(path.with_name(near[0]))!r}?" if near and near[0] in files else ""
 
 
 def _select(dataset: Dataset, settings: DataSettings) -> Dataset:

@@ -11,8 +11,10 @@ from genzoo.errors import ConfigError, DataError, PluginError
 from genzoo.models.base import Parts
 from genzoo.models.objective import EMObjective, Objective
 from genzoo.plugins.api1 import adapt_objective
+from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry, blame, extra_named, resolve
 from genzoo.spec import DataSpec, Feature, ModelSpec, ObjectiveSpec
+from genzoo.text import with_period
 
 
 def check_data(entry: Entry[ModelSpec], data: DataSpec) -> None:
@@ -37,11 +39,22 @@ def check_data(entry: Entry[ModelSpec], data: DataSpec) -> None:
 
 def _other_kind(spec: ModelSpec, data: DataSpec, feature: Feature) -> str:
     wanted = " or ".join(spec.kinds)
+    zoo = get_registry().models
+    fitting = [
+        name
+        for name in zoo.names()
+        if data.modality in (other := zoo.get(name).spec).modalities
+        and all(known.kind in other.kinds for known in data.features)
+    ]
+    others = f"a model that takes it ({', '.join(fitting)})" if fitting else "a model that takes it"
     if data.modality == "image":
-        return f"The pixels of these images are {feature.kind}, and model {spec.name!r} takes {wanted} pixels."
+        return (
+            f"The pixels of these images are {feature.kind}, and model {spec.name!r} takes {wanted} pixels. Use "
+            f"{others}."
+        )
     return (
         f"Column {feature.name!r} is {feature.kind}, and model {spec.name!r} takes {wanted} columns. Leave it out with "
-        f"--drop {shlex.quote(feature.name)}, set its kind with --kind, or use a model that takes it."
+        f"--drop {shlex.quote(feature.name)}, set its kind with --kind, or use {others}."
     )
 
 
@@ -61,7 +74,8 @@ def build_model(entry: Entry[ModelSpec], options: Mapping[str, Any], data: DataS
         try:
             parts = builder(config, data)
         except ValueError as error:
-            raise ConfigError(f"Model {entry.spec.name!r} cannot be built for {data.describe()}: {error}") from error
+            reason = with_period(str(error))
+            raise ConfigError(f"Model {entry.spec.name!r} cannot be built for {data.describe()}: {reason}") from error
     if not isinstance(parts, Parts):
         raise PluginError(f"The builder of {entry.id!r} returned {type(parts).__name__} instead of Parts.")
     return parts

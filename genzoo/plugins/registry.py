@@ -35,6 +35,21 @@ from genzoo.spec import (
 SpecT = TypeVar("SpecT", ModelSpec, ObjectiveSpec, DatasetSpec, MetricSpec, ExtractorSpec, CallbackSpec)
 
 
+_OTHER_NAMES = {
+    "bpd": "bits-per-dim",
+    "c2st": "classifier-two-sample",
+    "emd": "wasserstein",
+    "fd": "frechet-distance",
+    "fid": "frechet-distance",
+    "kd": "kernel-distance",
+    "kid": "kernel-distance",
+    "loglik": "log-likelihood",
+    "nll": "log-likelihood",
+    "tv": "total-variation",
+}
+"""Names of metrics in genzoo by their usual abbreviations, for hints."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry(Generic[SpecT]):
     """A spec and the distribution that registered it."""
@@ -134,10 +149,17 @@ class SpecTable(Generic[SpecT]):
             raise ConfigError(f"There is no {self.kind} {name!r}. {self.hint(name)}")
         return found[0]
 
-    def hint(self, name: str) -> str:
-        """Return advice after an unknown name: the nearest name, and the plugins that might provide it."""
+    def hint(self, name: str, *others: str) -> str:
+        """Return advice after an unknown name: the nearest name, and the plugins that might provide it.
+
+        Arguments:
+            others: names that can be used as well.
+        """
+        names = [*self.names(), *others]
+        usual = _OTHER_NAMES.get(name.lower())
+        near = did_you_mean(usual if usual in names else name, names)
         failed = f"These plugins failed to load: {', '.join(sorted(self._failures))}; see: genzoo plugins."
-        words = [did_you_mean(name, self.names()), failed if self._failures else "", self.left_out]
+        words = [near, failed if self._failures else "", self.left_out]
         return " ".join(filter(None, words))
 
     @property

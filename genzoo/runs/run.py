@@ -304,8 +304,22 @@ def open_run(path: str) -> Run:
     for place in (user_path(path), runs_folder() / path):
         if contains(place, "config.json", "run.json"):
             return Run(place)
-    names = [entry.name for entry in runs_folder().glob("*") if entry.is_dir()]
-    raise ArtifactError(f"{path} is not a run directory. {did_you_mean(path, names)}")
+    raise ArtifactError(_not_a_run(path))
+
+
+def _not_a_run(path: str) -> str:
+    """Explain why there is no run at a path, and name a similar run."""
+    folder, place = runs_folder(), user_path(path)
+    names = [entry.name for entry in folder.glob("*") if contains(entry, "config.json", "run.json")]
+    hint = did_you_mean(path, names) if names else ""
+    where = str(folder) if str(folder).endswith(os.sep) else f"{folder}{os.sep}"
+    if place.is_dir():
+        return f"{path} is not a run directory: it has no config.json and run.json. {hint}".rstrip()
+    if os.path.lexists(place):
+        return f"{path} is a file, not a run directory."
+    if not names:
+        return f"There is no folder {path!r}, and no runs in {where}."
+    return f"There is no folder {path!r}, and no such run in {where}. {hint}"
 
 
 def is_model_folder(path: str | Path) -> bool:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from genzoo.config.settings import Precision, ResolvedPrecision
 from genzoo.errors import ConfigError
+from genzoo.text import counted
 
 _AUTOCAST: dict[str, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -141,4 +142,4 @@ def describe_device(device: torch.device) -> str:
     """Name a device with its hardware, such as `cuda:0 (NVIDIA H100)` or `cpu (2 threads)`."""
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
-    return f"cpu ({torch.get_num_threads()} threads)" if device.type == "cpu" else str(device)
+    return f"cpu ({counted(torch.get_num_threads(), 'thread')})" if device.type == "cpu" else str(device)

@@ -92,7 +92,7 @@ def prepare_resume(
         raise ArtifactError(f"{checkpoint} does not fit its run: {type(error).__name__}: {error}.") from error
     changed = _has_other_budget(config, setup, state)
     start = _start(setup, state, (*notes, *(_notes_on_budget(setup) if changed else ())))
-    _check_budget(run, setup, start, changed=changed)
+    _check_budget(run, setup, start, given, changed=changed)
     return run, setup, dataclasses.replace(start, found=names)
 
 
@@ -170,17 +170,30 @@ def _check_processes(run: Run, record: Mapping[str, Any], processes: Processes) 
         )
 
 
-def _check_budget(run: Run, setup: TrainingSetup, start: ResumePoint, *, changed: bool) -> None:
-    """Check that a run has something left to train, also under a budget that has `changed`."""
+def _check_budget(
+    run: Run, setup: TrainingSetup, start: ResumePoint, given: Mapping[str, float | int], *, changed: bool
+) -> None:
+    """Check that a run has something left to train, also under a `given` budget that has `changed` it."""
     if run.record.get("status") == "finished":
         _check_unfinished(run, setup, start)
     elif not changed:  # callbacks of the last step may still have to run
         return
-    if setup.budget.spent(start.step, start.seconds) >= 1.0:
-        raise ConfigError(
-            f"{run.path} has spent its budget: {start.step} steps in {start.seconds:.0f} s. "
-            f"Give a larger budget with --epochs, --steps or --minutes."
-        )
+    if setup.budget.spent(start.step, start.seconds) < 1.0:
+        return
+    if len(given) == 1:
+        (name, value), *_ = given.items()
+        epochs = value * start.step / (setup.budget.steps or 1)
+        taken = {"steps": start.step, "minutes": start.seconds / 60, "epochs": epochs}[name]
+        before = f"{_number(taken)} {name if taken != 1 else name.removesuffix('s')}"
+        raise ConfigError(f"--{name} {_number(value)} is not more than the {before} already taken.")
+    raise ConfigError(
+        f"{run.path} has spent its budget: {start.step} steps in {start.seconds:.0f} s. "
+        f"Give a larger budget with --epochs, --steps or --minutes."
+    )
+
+
+def _number(value: float) -> str:
+    return f"{round(value, 2):.15g}"
 
 
 def _check_unfinished(run: Run, setup: TrainingSetup, start: ResumePoint) -> None:

@@ -221,7 +221,10 @@ def test_a_runs_own_config_trains_the_same_model_again(cli, digits_run):
 @pytest.mark.precision
 def test_fewer_options_than_flags_is_fine_and_resume_takes_only_a_budget(cli, digits_run):
     assert_refused(cli("train", "--steps", 5), 2, "Name a model")
-    assert_refused(cli("train", "--resume", "run", "dcgan"), 2, "after the model's name")
+    assert_refused(
+        cli("train", "--resume", "run", "dcgan"), 2, "--resume takes no model's name: genzoo train --resume run."
+    )
+    assert_refused(cli("train", "--steps", 5, "toy"), 2, "after the model's name: genzoo train toy --steps 5.")
     assert_refused(cli("train", "--resume", "run", "--lr", 1), 2, "--lr", "larger budget")
     assert_refused(cli("train", "--resume", "run", "--lrr", 1), 2, "No such option '--lrr'")
     assert_refused(cli("train", "--resume", "nowhere"), 4, "nowhere")
@@ -236,11 +239,11 @@ def test_fewer_options_than_flags_is_fine_and_resume_takes_only_a_budget(cli, di
         (["models", "dcgn"], 2, ["Did you mean 'dcgan'"]),
         (["train", "dcgan", "--epoch", "3"], 2, ["--epoch"]),
         (["train", "dcgan", "-o", "latnt=3"], 2, ["latnt", "Did you mean 'latent'"]),
-        (["train", "dcgan", "-o", "latent"], 2, ["key=value"]),
+        (["train", "dcgan", "-o", "latent"], 2, ["-o latent is not of the form NAME=VALUE, such as -o latent=3."]),
         (["train", "dcgan", "-o", "latent=many"], 2, ["latent", "'many'"]),
-        (["train", "dcgan", "-o", "latent=0"], 2, ["latent", "greater than or equal to 1"]),
+        (["train", "dcgan", "-o", "latent=0"], 2, ["latent must be at least 1, not 0."]),
         (["train", "dcgan", "-o", "latent=1.5"], 2, ["latent"]),
-        (["train", "dcgan", "-o", "dropout=1.5"], 2, ["dropout", "less than 1"]),
+        (["train", "dcgan", "-o", "dropout=1.5"], 2, ["dropout must be below 1, not 1.5."]),
         (["train", "dcgan", "-o", "kernel=4"], 2, ["kernel", "odd"]),
         (["train", "dcgan", "-o", "generator_widths=[1,2]"], 2, ["generator_widths"]),
         (["train", "dcgan", "-o", "objective=hing"], 2, ["hing", "Did you mean 'hinge'"]),
@@ -248,15 +251,15 @@ def test_fewer_options_than_flags_is_fine_and_resume_takes_only_a_budget(cli, di
         (["train", "dcgan", "-o", "objective.gamma=-1"], 2, ["gamma"]),
         (["train", "dcgan", "-o", "preset=fast"], 2, ["fast", "tutorial"]),
         (["train", "dcgan", "-o", "preset=[1]"], 2, ["preset", "tutorial"]),
-        (["train", "dcgan", "-o", "training.batchsize=1"], 2, ["batchsize", "Did you mean 'batch_size'"]),
+        (["train", "dcgan", "-o", "training.batchsize=1"], 2, ["batchsize", "Did you mean 'training.batch_size'"]),
         (["train", "dcgan", "-o", "training=3"], 2, ["training.NAME=VALUE"]),
         (["train", "dcgan", "--callback", "none-such"], 2, ["none-such"]),
-        (["train", "dcgan", "--batch-size", "0"], 2, ["batch_size"]),
+        (["train", "dcgan", "--batch-size", "0"], 2, ["--batch-size must be at least 1, not 0."]),
         (["train", "dcgan", "--batch-size", "x"], 2, ["--batch-size"]),
         (["train", "dcgan", "--batch-size", "2000"], 2, ["1257 training rows", "--batch-size"]),
-        (["train", "dcgan", "--epochs", "-1"], 2, ["epochs"]),
-        (["train", "dcgan", "--epochs", "nan"], 2, ["epochs"]),
-        (["train", "dcgan", "--lr", "0"], 2, ["optimizer.lr"]),
+        (["train", "dcgan", "--epochs", "-1"], 2, ["--epochs must be above 0, not -1."]),
+        (["train", "dcgan", "--epochs", "nan"], 2, ["--epochs must be a finite number"]),
+        (["train", "dcgan", "--lr", "0"], 2, ["--lr must be above 0, not 0."]),
         (["train", "dcgan", "--seed", "-1"], 2, ["seed"]),
         (["train", "dcgan", "--seed", "99999999999999999999"], 2, ["seed"]),
         (["train", "dcgan", "--size", "2", "--data", "."], 2, ["size"]),
@@ -383,8 +386,10 @@ def test_another_objective_than_the_config_files_takes_none_of_its_options(cli, 
 
 @pytest.mark.precision
 def test_what_is_left_of_a_run_is_told_when_nothing_is(cli, digits_run):
-    for words in ([], ["--steps", 4], ["--steps", 2]):
-        assert_refused(cli("train", "--resume", "run", *words), 2, "spent its budget", "4 steps")
+    assert_refused(cli("train", "--resume", "run"), 2, "spent its budget", "4 steps")
+    for steps in (4, 2):
+        words = f"--steps {steps} is not more than the 4 steps already taken."
+        assert_refused(cli("train", "--resume", "run", "--steps", steps), 2, words)
     assert json.loads(Path("run/model/config.json").read_text(encoding="utf-8"))["training"]["steps"] == 4
     assert cli("train", "--resume", "run", "--steps", 5)[0] == 0
     assert_refused(cli("train", "--resume", "run"), 2, "5 steps")

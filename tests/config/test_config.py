@@ -47,8 +47,8 @@ def test_later_layers_win_and_a_named_budget_replaces_all_others():
     [
         ({"batchsize": 3}, ["batchsize", "Did you mean 'batch_size'?"]),
         ({"optimizer": {"learning_rate": 3}}, ["optimizer.learning_rate"]),
-        ({"batch_size": 0}, ["batch_size", "greater than or equal to 1"]),
-        ({"batch_size": "many"}, ["batch_size", "'many'"]),
+        ({"batch_size": 0}, ["batch_size must be at least 1, not 0."]),
+        ({"batch_size": "many"}, ["batch_size must be a whole number, not 'many'."]),
         ({"batch_size": 10, "grad_accumulation": 3}, ["does not divide"]),
         ({"ema": float("nan")}, ["ema"]),
         ({"optimizer": {"betas": [1.5, 0.9]}}, ["betas"]),
@@ -132,10 +132,10 @@ def test_each_kind_of_training_has_settings_of_its_own():
         ("vae -o log_every=5", ("Did you mean 'training.log_every'?",)),
         ("gmm -o log_every=5", ("Did you mean 'training.log_every'?",)),
         ("gmm -o n_init=5", ("Did you mean 'training.n_init'?",)),
-        ("dcgan -o lr=5", ("Did you mean 'training.optimizer.lr'?",)),
+        ("dcgan -o lr=5", ("Did you mean 'training.optimizer.lr' (--lr)?",)),
         ("dcgan -o gama=0.5", ("Did you mean 'objective.gamma'?",)),
         ("gmm -o n_component=5", ("Did you mean 'n_components'?",)),
-        ("gmm -o drop_missing=true", ("Did you mean 'data.drop_missing'?",)),
+        ("gmm -o drop_missing=true", ("Did you mean 'data.drop_missing' (--drop-missing)?",)),
     ],
 )
 def test_a_setting_that_means_nothing_here_is_an_error_that_says_what_does(cli, words, told):

@@ -70,7 +70,7 @@ def test_a_model_of_grey_is_not_asked_about_black_and_white(cli, tmp_path):
 def test_a_gaussian_of_two_levels_is_refused_in_one_paragraph(cli):
     for model in ("gaussian", "gmm"):
         refused = cli("train", model, "--data", "digits", "--binarize")
-        assert_refused(refused, 2, "their pixels are binary", "train naive-bayes or vae")
+        assert_refused(refused, 4, "The pixels of these images are binary", "naive-bayes", "vae")
 
 
 def test_tables_have_no_black_and_white(cli, tmp_path):

@@ -528,7 +528,7 @@ def test_table_options_stand_wherever_data_stand(cli, tmp_path):
     assert '"table 1, float64"' in out
     assert_refused(cli(*words, "--drop", "d"), 2, "no column 'd'", "a, b, c")
     assert_refused(cli(*words, "--kind", "b"), 2, "COL=KIND")
-    assert_refused(cli(*words, "--kind", "b=integer"), 2, "kinds.b", "continuous")
+    assert_refused(cli(*words, "--kind", "b=integer"), 2, "--kind b=integer: the kind must be continuous,")
     assert_refused(cli("train", "toy", "--data", "a.csv", "--columns", "a", "--weight", "b"), 2, "does not support weighted rows")
     (tmp_path / "b.csv").write_text("a,b\n1,2\n3,four\n5,6\n7,8\n", encoding="utf-8")
     assert_refused(cli("train", "gaussian", "--data", "b.csv"), 4, "b.csv", "'b'", "'four'", "line 3", "b=categorical")

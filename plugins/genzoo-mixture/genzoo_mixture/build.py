@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Any
 
 from genzoo import DataSpec, Feature, Parts
@@ -42,17 +41,6 @@ def _columns(data: DataSpec) -> tuple[Feature, ...]:
 
 
 def _gaussian(config: GaussianOptions, components: int, data: DataSpec, added: Added) -> tuple[Emission[Any], range]:
-    if data.modality == "image" and data.features[0].kind != "continuous":
-        raise ValueError(
-            f"their pixels are {data.features[0].kind}, and a Gaussian needs continuous ones; train naive-bayes or "
-            f"vae, which accept both"
-        )
-    for feature in data.features:
-        if feature.kind != "continuous":
-            raise ValueError(
-                f"column {feature.name!r} is {feature.kind}, and a Gaussian needs continuous columns; leave it out "
-                f"with --drop {shlex.quote(feature.name)}, or train naive-bayes"
-            )
     columns = data.size
     return COVARIANCES[config.covariance_type](components, columns, added), range(columns)
 

@@ -1,0 +1,104 @@
+"""Hints for words of `genzoo train MODEL` that no option takes, such as options of the model written as flags."""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import shlex
+from collections.abc import Iterable, Sequence
+
+from genzoo.config.resolve import flag_of, options_class, setting_places, training_class
+from genzoo.plugins.registry import Entry, Registry
+from genzoo.spec import ModelSpec
+
+_OWNERS = {"objective": "objective", "training": "training", "split": "split of the rows", "data": "data"}
+
+
+def explain_flag(
+    entry: Entry[ModelSpec], registry: Registry, flag: str, words: Sequence[str], flags: Iterable[str]
+) -> str | None:
+    """Explain what an unknown flag may mean; return None if nothing has such a name.
+
+    Arguments:
+        flag: the flag, such as `--n-components`.
+        words: all words after the model's name.
+        flags: the flags that there are.
+    """
+    places = _places(entry, registry, words)
+    name = _key(flag)
+    known = {_key(option): option for option in flags}
+    near = next(iter(difflib.get_close_matches(name, [*places, *known], 1, cutoff=0.8)), None)
+    if near is None:
+        return None
+    option = known.get(near) or flag_of(places[near])
+    if option is not None:
+        return f"No such option {flag!r}. Did you mean {option!r}?"
+    place, value = places[near], _value_of(flag, words)
+    if name != near:
+        return f"No such option {flag!r}. Did you mean -o {place}={value}?"
+    owner = _OWNERS.get(place.partition("=")[0].partition(".")[0], "model")
+    return f"{flag} is an option of the {owner}: write -o {place}={value}."
+
+
+def explain_words(
+    entry: Entry[ModelSpec], registry: Registry, words: Sequence[str], options: Sequence[str]
+) -> str | None:
+    """Explain what words without an option may mean; return None if nothing is known about them.
+
+    Arguments:
+        words: the words that no option takes.
+        options: the values of `-o`.
+    """
+    values = [word for word in words if word != "="]
+    unfinished = [option for option in options if not option.partition("=")[2]]
+    if unfinished and values:
+        name = unfinished[-1].removesuffix("=")
+        return f"-o takes NAME=VALUE as one word. Write -o {name}={shlex.quote(values[0])}."
+    name, equals, _ = words[0].partition("=")
+    if equals and name in _places(entry, registry, []):
+        return f"Unexpected {words[0]!r}. Did you mean -o {shlex.quote(words[0])}?"
+    if registry.models.candidates_for(words[0]):
+        models = f"{entry.spec.name} {words[0]}"
+        return f"genzoo train takes one model. To compare models: genzoo compare {models} --data DATA."
+    return None
+
+
+def _key(flag: str) -> str:
+    return flag.lstrip("-").replace("-", "_")
+
+
+def _places(entry: Entry[ModelSpec], registry: Registry, words: Sequence[str]) -> dict[str, str]:
+    """Return what `-o` calls each setting of a training of a model, by the last part of its name.
+
+    Arguments:
+        words: words of the command line, which may name the objective.
+    """
+    objectives = [registry.objective_of(entry, name) for name in entry.spec.objectives]
+    named = [word.partition("=")[2] for word in words if word.startswith(("objective=", "objective.name="))]
+    chosen = registry.objective_of(entry, named[-1]) if named else objectives[0]
+    places: dict[str, str] = {}
+    for other in reversed(objectives):  # options of another objective need that objective
+        name = other.spec.name
+        places |= {field: f"objective={name} -o objective.{field}" for field in options_class(other).model_fields}
+    training = training_class(chosen, entry.spec.objective_options.get(chosen.spec.name))
+    places |= setting_places(chosen, training)
+    return places | {name: name for name in options_class(entry).model_fields}
+
+
+def _value_of(flag: str, words: Sequence[str]) -> str:
+    """Return the value that follows a flag, or `VALUE` if there is none."""
+    for word, following in itertools.pairwise([*words, "--"]):
+        name, equals, value = word.partition("=")
+        if name == flag and equals:
+            return shlex.quote(value)
+        if name == flag and (not following.startswith("-") or _is_number(following)):
+            return shlex.quote(following)
+    return "VALUE"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
