@@ -232,7 +232,8 @@ def resolve_config(registry: Registry, model: str, *layers: Mapping[str, Any]) -
     merged = merge({"options": entry.spec.options}, preset, asked)
     wanted = [part.get("training", {}) for part in layers]
     _check_kind(entry, settings, merge(*wanted))
-    _check_misplaced(entry, objective, settings, merged["options"], merge(*wanted))
+    with extra_named(entry):
+        _check_misplaced(entry, objective, settings, merged["options"], merge(*wanted))
     recipe = [_of_kind(settings, part) for part in (entry.spec.training, preset.get("training", {}))]
     training = validate(settings, merge_training(*recipe, *wanted), f"Model {entry.spec.name!r}", "training")
     for name in training.callbacks:
