@@ -149,7 +149,7 @@ def _open_table(settings: DataSettings, registry: Registry) -> TableSource | Non
     if is_registered(settings.source, registry) or not path.is_file() or path.suffix.lower() not in READ_SUFFIXES:
         return None
     _refuse_given(settings, ("size", "color", "skip_bad"), "folders of images")
-    _refuse_given(settings, ("binarize",), "images")
+    _refuse_given(settings, ("range", "binarize"), "images")
     if path.suffix.lower() in TEXT_SUFFIXES:
         from genzoo.data.readers.csv_files import CsvSource
 
@@ -161,12 +161,20 @@ def _open_table(settings: DataSettings, registry: Registry) -> TableSource | Non
 
 
 def _open_other(settings: DataSettings, registry: Registry) -> Dataset:
-    dataset = _open_whole(settings, registry)
+    dataset = _with_range(_open_whole(settings, registry), settings)
     if not settings.binarize:
         return dataset
     from genzoo.data.images import binarize
 
     return binarize(dataset)
+
+
+def _with_range(dataset: Dataset, settings: DataSettings) -> Dataset:
+    if settings.range is None:
+        return dataset
+    from genzoo.data.value_range import overrule_range
+
+    return overrule_range(dataset, settings.range)
 
 
 def _open_whole(settings: DataSettings, registry: Registry) -> Dataset:

@@ -134,7 +134,7 @@ def build_setup(
     # 2. Data, and which rows to train on.
     config, dataset = _opened(config, dataset, zoo)
     if resumed is not None:
-        resumed.check_same_data(dataset, "Restore the data, or train a new run.")
+        dataset = resumed.check_same_data(dataset, "Restore the data, or train a new run.")
     check_data(entry, dataset.spec)
     split = dataset.split(config.split, config.seed) if split is None else split
     if dataset.weights is not None and not dataset.weights[split.train].any():
