@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
-from genzoo.config.settings import DataSettings
+from genzoo.config.settings import DataSettings, validate
 from genzoo.data.dataset import Dataset, usable
 from genzoo.data.readers.numpy_files import array_dataset
 from genzoo.errors import ConfigError, DataError, PluginError
@@ -48,7 +48,7 @@ def _named(data: str | Path | Array | Dataset | Mapping[str, Any] | None) -> tup
     if isinstance(data, str | Path):
         return None, {"source": str(data)}
     if isinstance(data, Mapping):
-        return None, dict(data)
+        return _mapped(data)
     if hasattr(data, "__arrow_c_stream__"):  # a table of pyarrow, pandas or polars
         # Imported here, because arrays need no pyarrow.
         from genzoo.data.table import table_dataset
@@ -59,6 +59,19 @@ def _named(data: str | Path | Array | Dataset | Mapping[str, Any] | None) -> tup
         array = data.detach().cpu().numpy() if isinstance(data, Tensor) else np.asarray(data)
         data = array_dataset("array", array)
     return data, {"source": data.name}
+
+
+def _mapped(data: Mapping[str, Any]) -> tuple[Dataset | None, dict[str, Any]]:
+    """Return settings as they are, or with an array as their source: `{"source": x, "range": (0, 255)}`."""
+    source = data.get("source")
+    if source is None or isinstance(source, str | Path):
+        return None, dict(data)
+    dataset, named = _named(source)
+    settings = {**data, **named}
+    if dataset is None:
+        return None, settings
+    checked = validate(DataSettings, settings, "Data")
+    return _select(_as_stated(dataset, checked), checked), settings
 
 
 READ_SUFFIXES = (*TABLE_SUFFIXES, ".ipc")
@@ -161,20 +174,20 @@ def _open_table(settings: DataSettings, registry: Registry) -> TableSource | Non
 
 
 def _open_other(settings: DataSettings, registry: Registry) -> Dataset:
-    dataset = _with_range(_open_whole(settings, registry), settings)
-    if not settings.binarize:
-        return dataset
-    from genzoo.data.images import binarize
-
-    return binarize(dataset)
+    return _as_stated(_open_whole(settings, registry), settings)
 
 
-def _with_range(dataset: Dataset, settings: DataSettings) -> Dataset:
-    if settings.range is None:
-        return dataset
-    from genzoo.data.value_range import overrule_range
+def _as_stated(dataset: Dataset, settings: DataSettings) -> Dataset:
+    """Apply the settings of images in any source: their range, and the conversion to 0 and 1."""
+    if settings.range is not None:
+        from genzoo.data.value_range import overrule_range
 
-    return overrule_range(dataset, settings.range)
+        dataset = overrule_range(dataset, settings.range)
+    if settings.binarize:
+        from genzoo.data.images import binarize
+
+        dataset = binarize(dataset)
+    return dataset
 
 
 def _open_whole(settings: DataSettings, registry: Registry) -> Dataset:

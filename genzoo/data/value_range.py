@@ -19,9 +19,9 @@ only changes the contrast of what you see, and an error names later values outsi
 | fractions from 0 to 255, with the largest above 200 | 0 to 255 | none |
 | other fractions | the smallest to the largest value, rounded outward | none |
 
-"Many images" are at least half of them, and there are at least 20. Whole values of a floating-point type follow the rows
-of whole values, unless all lie in -1 to 1. Whole values from 256 to 65535 are rounded outward instead if the smallest is
-above half of the largest.
+"Many images" are at least half of them, and there are at least 20. Whole values of a floating-point type follow the
+rows of whole values, unless all lie in -1 to 1. Whole values from 256 to 65535 are rounded outward instead if the
+smallest is above half of the largest.
 """
 
 from __future__ import annotations
@@ -303,3 +303,38 @@ def _alternative(bounds: Bounds | None, quantum: float | None) -> str:
         return "LOW..HIGH"
     wider = next((float(end) for end in (_BYTE, _DEPTHS[-1]) if bounds[1] < end), None)
     return "LOW..HIGH" if wider is None or bounds[1] == _BYTE else range_text((0.0, wider))
+
+
+def range_remarks(dataset: Dataset) -> list[str]:
+    """Return what may be wrong with a range that was found in the data, and the option that corrects it."""
+    bounds = dataset.spec.bounds
+    if dataset.range_from != "data" or bounds is None or dataset.spec.features[0].discrete:
+        return []
+    values = Values.of(dataset.events)
+    if bounds[0] == 0 and 0 < values.high < bounds[1] / 2:
+        stated = range_text((0.0, values.high))
+        return [
+            f"the values reach only {values.high:.10g} of {bounds[1]:.10g}; if this is the largest possible value, "
+            f"--range {stated}"
+        ]
+    if len(dataset) > 1 and _two_values(dataset, values):
+        return [f"all values are {values.low:.10g} or {values.high:.10g}; for images of 0 and 1, --binarize"]
+    return []
+
+
+def _two_values(dataset: Dataset, values: Values) -> bool:
+    blocks = (dataset.events[start : start + BLOCK] for start in range(0, len(dataset), BLOCK))
+    ends = np.array([values.low, values.high], dataset.events.dtype)
+    return values.low < values.high and all(bool(np.isin(block, ends).all()) for block in blocks)
+
+
+def reading_notes(dataset: Dataset) -> list[str]:
+    """Return what a training reports about how its images were read, as sentences without their full stop."""
+    notes = list(dataset.notes)
+    if dataset.skipped:
+        plural = "file is" if dataset.skipped == 1 else "files are"
+        notes.append(f"{dataset.skipped} unreadable {plural} left out")
+    if dataset.spec.modality == "image" and dataset.range_from != "declared":
+        notes.append(f"pixels in {describe_range(dataset)}")
+        notes += range_remarks(dataset)
+    return notes
