@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from genzoo.config.settings import DataSettings
 from genzoo.data.value_range import Values
@@ -17,7 +17,7 @@ from genzoo.errors import DataError
 from genzoo.typing import Array
 
 
-class UnreadableImage(DataError):
+class UnreadableImageError(DataError):
     """A file that cannot be read as an image.
 
     Arguments:
@@ -31,7 +31,7 @@ class UnreadableImage(DataError):
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ImagePage:
     """One image of a file.
 
     Arguments:
@@ -59,22 +59,24 @@ class Page:
 _GRAY_MODES = frozenset({"1", "L", "LA", "La"})
 
 
-def read_pages(file: Path, settings: DataSettings) -> list[Page]:
+def read_pages(file: Path, settings: DataSettings) -> list[ImagePage]:
     """Read all pages of a file, turned upright and resized as the settings say.
 
     Raises:
-        UnreadableImage: the file is damaged, too large or of another type, or holds a value that is not finite.
+        UnreadableImageError: the file is damaged, too large or of another type, or holds a value that is not finite.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(file) as opened:
                 return list(_pages(file, opened, settings))
+    except UnidentifiedImageError as error:
+        raise UnreadableImageError(file, "its content is no image of a known format") from error
     except (OSError, SyntaxError, ValueError, EOFError, Warning, Image.DecompressionBombError) as error:
-        raise UnreadableImage(file, str(error) or type(error).__name__) from error
+        raise UnreadableImageError(file, str(error) or type(error).__name__) from error
 
 
-def _pages(file: Path, opened: Image.Image, settings: DataSettings) -> Iterator[Page]:
+def _pages(file: Path, opened: Image.Image, settings: DataSettings) -> Iterator[ImagePage]:
     # The further pictures of a camera's MPO file are previews of the first.
     count = 1 if opened.format == "MPO" else getattr(opened, "n_frames", 1)
     for number in range(count):
@@ -99,7 +101,7 @@ def _pages(file: Path, opened: Image.Image, settings: DataSettings) -> Iterator[
         values = Values.of(pixels[None])
         if settings.size is not None:
             pixels = np.stack([_fitted(channel, settings.size) for channel in pixels])
-        yield Page(file, number, count > 1, pixels, values, shortened)
+        yield ImagePage(file, number, count > 1, pixels, values, shortened)
 
 
 def _fitted(channel: Array, size: int) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 
 from genzoo.config.settings import DataSettings
 from genzoo.data.dataset import Dataset
-from genzoo.data.readers.image_files import Page, UnreadableImage, read_pages
+from genzoo.data.readers.image_files import ImagePage, UnreadableImageError, read_pages
 from genzoo.data.value_range import Values, check_stated, find_range, found_spec
 from genzoo.errors import DataError
 from genzoo.typing import Array
@@ -44,12 +44,12 @@ def read_folder(path: Path, settings: DataSettings) -> Dataset:
         raise DataError(
             f"Folder {path} holds no images ({others.total()} other files). Known: {' '.join(sorted(SUFFIXES))}."
         )
-    pages: list[Page] = []
-    bad: list[UnreadableImage] = []
+    pages: list[ImagePage] = []
+    bad: list[UnreadableImageError] = []
     for file in files:
         try:
             pages += read_pages(file, settings)
-        except UnreadableImage as error:
+        except UnreadableImageError as error:
             bad.append(error)
     _check_readable(path, pages, bad, settings)
     events, values = _stack(path.resolve().name, pages, settings)
@@ -67,7 +67,9 @@ def read_folder(path: Path, settings: DataSettings) -> Dataset:
     )
 
 
-def _check_readable(path: Path, pages: Sequence[Page], bad: Sequence[UnreadableImage], settings: DataSettings) -> None:
+def _check_readable(
+    path: Path, pages: Sequence[ImagePage], bad: Sequence[UnreadableImageError], settings: DataSettings
+) -> None:
     if not pages:
         raise DataError(f"None of the {len(bad)} images in {path} can be read: {'; '.join(_listed(path, bad, 20))}.")
     if bad and not settings.skip_bad:
@@ -78,27 +80,27 @@ def _check_readable(path: Path, pages: Sequence[Page], bad: Sequence[UnreadableI
         )
 
 
-def _listed(path: Path, bad: Sequence[UnreadableImage], most: int = _MOST_LISTED) -> tuple[str, ...]:
+def _listed(path: Path, bad: Sequence[UnreadableImageError], most: int = _MOST_LISTED) -> tuple[str, ...]:
     """Return the unreadable files with the reasons, and the number of those beyond `most`."""
     listed = [f"{error.file.relative_to(path)}: {error.reason}" for error in bad[:most]]
     return (*listed, *[f"and {len(bad) - most} more"] * (len(bad) > most))
 
 
-def _notes(pages: Sequence[Page], others: Counter[str]) -> list[str]:
+def _notes(pages: Sequence[ImagePage], others: Counter[str]) -> list[str]:
     notes = []
     several = Counter(page.file for page in pages if page.of_several)
     if several:
-        plural = "file holds" if len(several) == 1 else "files hold"
-        notes.append(f"{len(several)} {plural} several pages or frames: each of their {several.total()} is an image")
+        plural = "1 file" if len(several) == 1 else f"{len(several)} files"
+        notes.append(f"{several.total()} of the images are pages or frames of {plural}")
     if shortened := sum(page.shortened for page in pages):
         notes.append(f"{shortened} images have 16-bit colors and are read with 8 bits, because of their format")
     if others:
         suffixes = " ".join(suffix or "no suffix" for suffix, _ in others.most_common(5))
-        notes.append(f"{others.total()} files of other types are left out: {suffixes}")
+        notes.append(f"files of other types left out: {others.total()} ({suffixes})")
     return notes
 
 
-def _stack(name: str, pages: Sequence[Page], settings: DataSettings) -> tuple[Array, Values]:
+def _stack(name: str, pages: Sequence[ImagePage], settings: DataSettings) -> tuple[Array, Values]:
     """Return the images as one array, and the facts about their values before they were resized."""
     first = pages[0]
     for page in pages:
@@ -125,11 +127,11 @@ def _stack(name: str, pages: Sequence[Page], settings: DataSettings) -> tuple[Ar
     return events, values
 
 
-def _size_text(page: Page) -> str:
+def _size_text(page: ImagePage) -> str:
     return f"{page.pixels.shape[2]}×{page.pixels.shape[1]}"
 
 
-def _stored(pages: Sequence[Page], values: Values) -> np.dtype[np.generic]:
+def _stored(pages: Sequence[ImagePage], values: Values) -> np.dtype[np.generic]:
     if values.type.kind == "f":
         return values.type
     if all(page.values.type == np.uint8 for page in pages):
@@ -137,13 +139,13 @@ def _stored(pages: Sequence[Page], values: Values) -> np.dtype[np.generic]:
     return np.dtype(np.int32 if max(-values.low, values.high) < 2**31 else np.int64)
 
 
-def _check_one_type(pages: Sequence[Page]) -> None:
+def _check_one_type(pages: Sequence[ImagePage]) -> None:
     """Check that all images may have one range: 8-bit levels do not compare with 12 bits or with fractions.
 
     Raises:
         DataError: they do not.
     """
-    kinds: dict[str, list[Page]] = {}
+    kinds: dict[str, list[ImagePage]] = {}
     for page in pages:
         kinds.setdefault(_kind(page.values), []).append(page)
     if len(kinds) < 2:
