@@ -93,7 +93,9 @@ def _pages(file: Path, opened: Image.Image, settings: DataSettings) -> Iterator[
             if settings.color == "rgb":
                 pixels = pixels.repeat(3, axis=0)
         else:
-            image = _as_bytes(upright, opened.format, settings)
+            # Palettes, frames of a GIF and 16-bit gray with transparency come as colors, even if all are gray.
+            unsure = opened.mode in ("P", "PA") or opened.format == "GIF" or _raw_mode(opened) == "LA;16B"
+            image = _as_bytes(upright, unsure, settings)
             pixels = np.asarray(image)
             pixels = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
         if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
@@ -127,14 +129,17 @@ def _tiff_type(opened: Image.Image) -> tuple[int, int]:
     return int(tags.get(258, (1,))[0]), int(tags.get(339, (1,))[0])
 
 
-def _as_bytes(image: Image.Image, format_name: str | None, settings: DataSettings) -> Image.Image:
-    """Return an 8-bit image as gray or RGB, on white if it is transparent."""
-    from_palette = image.mode in ("P", "PA") or format_name == "GIF"
+def _as_bytes(image: Image.Image, unsure: bool, settings: DataSettings) -> Image.Image:
+    """Return an 8-bit image as gray or RGB, on white if it is transparent.
+
+    Arguments:
+        unsure: whether the pixels decide if the image is gray, not its mode.
+    """
     gray = image.mode in _GRAY_MODES
     if image.has_transparency_data:
         paper = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(paper, image.convert("RGBA"))
-    if from_palette and not gray:
+    if unsure and not gray:
         image = image.convert("RGB")
         red, green, blue = (np.asarray(channel) for channel in image.split())
         gray = np.array_equal(red, green) and np.array_equal(red, blue)

@@ -93,7 +93,7 @@ def _notes(pages: Sequence[ImagePage], others: Counter[str]) -> list[str]:
         plural = "1 file" if len(several) == 1 else f"{len(several)} files"
         notes.append(f"{several.total()} of the images are pages or frames of {plural}")
     if shortened := sum(page.shortened for page in pages):
-        notes.append(f"{shortened} images have 16-bit colors and are read with 8 bits, because of their format")
+        notes.append(f"images with 16-bit colors that are read with 8 bits: {shortened}; 16-bit RGB .png keeps all")
     if others:
         suffixes = " ".join(suffix or "no suffix" for suffix, _ in others.most_common(5))
         notes.append(f"files of other types left out: {others.total()} ({suffixes})")
