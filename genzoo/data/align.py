@@ -19,6 +19,9 @@ from genzoo.spec import DataSpec, Feature
 from genzoo.text import guarded
 from genzoo.typing import Array
 
+_OFF_GRID = 1e-3
+"""Distance from the grid, in steps, that rounding may cause."""
+
 
 def match_table(name: str, source: TableSource, settings: DataSettings, spec: DataSpec) -> Dataset:
     """Read a table as events of `spec`, with the kinds and codes of training.
@@ -98,14 +101,17 @@ def _check_both_binary(dataset: Dataset, spec: DataSpec) -> None:
 
 
 def _check_grid(dataset: Dataset, spec: DataSpec) -> None:
-    """Raise if the model's images are whole numbers and the dataset's are fractions in another unit."""
-    if spec.quantum != 1.0 or dataset.spec.quantum is not None or dataset.events.dtype.kind != "f":
+    """Raise if a value lies between the steps of the model's images: it is probably in another unit."""
+    step, origin = spec.quantum, spec.bounds[0] if spec.bounds else 0.0
+    if step is None or (step == 1 and origin.is_integer() and dataset.events.dtype.kind != "f"):
         return
-    if any((block != np.floor(block)).any() for block in _blocks(dataset)):
-        raise DataError(
-            f"The model was trained on {spec.describe()}, and {dataset.name} holds fractions "
-            f"({Values.of(dataset.events).describe()}). Bring the images to the range and step of the model first."
-        )
+    for block in _blocks(dataset):
+        places = (block.astype(np.float64) - origin) / step
+        if (abs(places - np.rint(places)) > _OFF_GRID).any():
+            raise DataError(
+                f"The model was trained on {spec.describe()}, and {dataset.name} holds values between the steps "
+                f"({Values.of(dataset.events).describe()}). Bring the images to the range and step of the model first."
+            )
 
 
 def _blocks(dataset: Dataset) -> Iterator[Array]:

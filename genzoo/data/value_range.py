@@ -22,6 +22,11 @@ only changes the contrast of what you see, and an error names later values outsi
 "Many images" are at least half of them, and there are at least 20. Whole values of a floating-point type follow the
 rows of whole values, unless all lie in -1 to 1. Whole values from 256 to 65535 are rounded outward instead if the
 smallest is above half of the largest.
+
+The step is larger than 1 if all values are multiples of it, there are at least three of them up to the end of the
+range, and it is a common one: it divides the end, as 17 does for 4 bits that were stretched to 0..255, or it is a power
+of 2 in values of more than 8 bits, as 16 is for 12 bits at the upper end of 16. Resized images have the step 1, and so
+do whole numbers with a stated range.
 """
 
 from __future__ import annotations
@@ -75,6 +80,7 @@ class Values:
         low: smallest value.
         high: largest value.
         whole: whether all values are whole numbers.
+        step: largest whole number that divides all values, 1 if they are not whole.
         type: number type as the source declares it, such as `uint8`.
         peaks: largest value of each image, `(N,)`.
     """
@@ -82,6 +88,7 @@ class Values:
     low: float
     high: float
     whole: bool
+    step: int
     type: np.dtype[np.generic]
     peaks: Array
 
@@ -92,8 +99,11 @@ class Values:
         Arguments:
             declared: number type of the source. Defaults to the type of the images.
         """
-        blocks = (events[start : start + BLOCK] for start in range(0, len(events), BLOCK))
-        return Values.merged([_values_of(block, declared or events.dtype) for block in blocks])
+        parts: list[Values] = []
+        for start in range(0, len(events), BLOCK):
+            before = parts[-1].step if parts else 0
+            parts.append(_values_of(events[start : start + BLOCK], declared or events.dtype, before))
+        return Values.merged(parts)
 
     @staticmethod
     def merged(parts: Iterable[Values]) -> Values:
@@ -103,6 +113,7 @@ class Values:
             min(part.low for part in parts),
             max(part.high for part in parts),
             all(part.whole for part in parts),
+            math.gcd(*(part.step for part in parts)),
             np.result_type(*{part.type for part in parts}),
             np.concatenate([part.peaks for part in parts]),
         )
@@ -120,10 +131,22 @@ class Values:
         return f"values from {self.low:.10g} to {self.high:.10g}"
 
 
-def _values_of(block: Array, declared: np.dtype[np.generic]) -> Values:
+def _values_of(block: Array, declared: np.dtype[np.generic], step: int) -> Values:
+    """Measure a block of images.
+
+    Arguments:
+        step: a multiple of the common step of all values, 0 if nothing is known; at 1 the values are not examined.
+    """
     peaks = block.reshape(len(block), -1).max(axis=1)
+    low, high = float(block.min()), float(peaks.max())
     whole = block.dtype.kind != "f" or bool((block == np.floor(block)).all())
-    return Values(float(block.min()), float(peaks.max()), whole, declared, np.asarray(peaks, np.float64))
+    if not whole or max(-low, high) >= _EXACT_FLOATS:
+        step = 1
+    for row in block:
+        if step == 1:  # almost always in the first image
+            break
+        step = math.gcd(step, int(np.gcd.reduce(row.astype(np.int64), axis=None)))
+    return Values(low, high, whole, step, declared, np.asarray(peaks, np.float64))
 
 
 def find_range(values: Values) -> tuple[Bounds | None, float | None]:
@@ -137,6 +160,13 @@ def find_range(values: Values) -> tuple[Bounds | None, float | None]:
     bounds = _levels(values)
     if bounds is None or bounds[1] - bounds[0] >= _WIDEST_GRID:
         return None, 1.0
+    end, step = bounds[1], values.step
+    if bounds[0] != 0 or end < _BYTE or step < 2 or 2 * step > end:
+        return bounds, 1.0
+    if end % step == 0:
+        return bounds, float(step)
+    if end > _BYTE and step & (step - 1) == 0:
+        return (0.0, end // step * step), float(step)
     return bounds, 1.0
 
 
@@ -230,6 +260,8 @@ def overrule_range(dataset: Dataset, bounds: Bounds) -> Dataset:
     if dataset.spec.features[0].discrete and bounds == (0.0, 1.0):
         return dataclasses.replace(dataset, range_from="setting")
     quantum = dataset.spec.quantum if whole else None
+    if quantum is not None and dataset.range_from == "data":
+        quantum = 1.0
     if quantum is not None and bounds[1] - bounds[0] >= _WIDEST_GRID:
         raise ConfigError(f"--range {range_text(bounds)} is too wide for images on a grid.")
     return dataclasses.replace(dataset, spec=image_spec(dataset.events, bounds, quantum), range_from="setting")

@@ -22,6 +22,7 @@ from genzoo.data.value_range import Values, find_range
 from genzoo.errors import ConfigError, DataError
 from genzoo.plugins.manager import get_registry
 
+FP32 = ("--precision", "fp32")
 RNG = np.random.default_rng(0)
 DIGITS = load_digits().images
 
@@ -85,6 +86,13 @@ def full(low, high, dtype, n=40):
         (images(0, 60_000, np.uint16), (0, 65_535), 1),
         (images(27_000, 31_111, np.uint16), (27_000, 31_200), 1),
         (images(0, 123_456, np.int32), (0, 130_000), 1),
+        # levels that were stretched
+        (full(0, 15, np.uint8) * 17, (0, 255), 17),
+        (full(0, 3, np.uint8) * 85, (0, 255), 85),
+        (images(0, 255, np.uint16) * 257, (0, 65_535), 257),
+        (images(0, 4095, np.uint16) * 16, (0, 65_520), 16),
+        (images(0, 1, np.uint8) * 255, (0, 255), 1),
+        (full(0, 4, np.uint8) * 60, (0, 255), 1),
         # negative whole numbers
         (images(-1, 1, np.int8), (-1, 1), 1),
         (images(-100, 90, np.int8), (-128, 127), 1),
@@ -300,11 +308,11 @@ def test_the_range_is_said_and_where_it_comes_from(cli, tmp_path):
     assert "range: 0..16, step 1 (found in the data; overrule with --range 0..255)" in cli("data", "a.npy")[1]
     assert "range: 0..255, step 1 (set by --range)" in cli("data", "a.npy", "--range", "0..255")[1]
     assert "range: 0..16, step 1\n" in cli("data", "digits")[1]
-    code, _, err = cli("train", "dcgan", "--data", "a.npy", "--epochs", "0.1", "--out", "run")
+    code, _, err = cli("train", "dcgan", "--data", "a.npy", "--epochs", "0.1", *FP32, "--out", "run")
     assert code == 0
     assert "Note: pixels in 0..16, step 1 (found in the data; overrule with --range 0..255)." in err
-    assert genzoo.Run("run").data.bounds == (0, 16)
-    code, _, err = cli("train", "dcgan", "--dry-run", "--data", "a.npy", "--range", "0..255")
+    assert genzoo.Run(tmp_path / "run").data.bounds == (0, 16)
+    code, _, err = cli("train", "dcgan", "--dry-run", *FP32, "--data", "a.npy", "--range", "0..255")
     assert "Note: pixels in 0..255, step 1 (set by --range)." in err
 
 
@@ -316,11 +324,11 @@ def test_a_range_that_may_be_wrong_is_pointed_out(cli, tmp_path):
     masks = array_dataset("x", images(0, 1, np.uint8) * 255)
     assert "all values are 0 or 255; for images of 0 and 1, --binarize" in inspect(masks).remarks
     with pytest.warns(UserWarning, match="reach only 50 of 255"):
-        genzoo.train("dcgan", data=dark, training={"steps": 1}, out=tmp_path / "run")
+        genzoo.train("dcgan", data=dark, training={"steps": 1}, precision="fp32", out=tmp_path / "run")
     stated = {"source": images(0, 50, np.uint8, n=120), "range": (0, 50)}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        run = genzoo.train("dcgan", data=stated, training={"steps": 1}, out=tmp_path / "other")
+        run = genzoo.train("dcgan", data=stated, training={"steps": 1}, precision="fp32", out=tmp_path / "other")
     assert run.data.bounds == (0, 50)
     assert genzoo.resume(run.path, stated["source"], steps=2).data.bounds == (0, 50)
 
@@ -361,6 +369,12 @@ def test_a_stated_range_reads_alike_in_every_form():
     assert np.array_equal(read("digits", range="0..20", binarize=True).events, digits().events > 10)
 
 
+def test_a_stated_range_has_the_step_1(tmp_path):
+    np.save(tmp_path / "a.npy", full(0, 15, np.uint8) * 17)
+    assert read(tmp_path / "a.npy").spec.quantum == 17
+    assert read(tmp_path / "a.npy", range="0..255").spec.quantum == 1
+
+
 def test_masks_with_a_stated_range_are_levels(tmp_path):
     np.save(tmp_path / "a.npy", images(0, 1, np.uint8))
     found = read(tmp_path / "a.npy", range="0..255")
@@ -374,7 +388,7 @@ def test_new_images_outside_the_range_are_an_error_not_clipped(cli, tmp_path):
     for name, values, words in (
         ("a.npy", images(0, 17, np.uint8), ("in 0..16", "values from 0 to 17")),
         ("b.npy", images(-1, 16, np.int16), ("in 0..16", "values from -1 to 16")),
-        ("c.npy", DIGITS[:5] / 16, ("fractions", "values from 0 to 1")),
+        ("c.npy", DIGITS[:5] / 16, ("values between the steps", "values from 0 to 1")),
     ):
         np.save(tmp_path / name, values)
         assert_refused(cli("score", "run", "--data", name), 4, *words)
@@ -393,7 +407,7 @@ def test_new_images_outside_the_range_are_an_error_not_clipped(cli, tmp_path):
 
 def test_samples_of_a_model_can_be_given_back_to_it(tmp_path):
     x = images(-0.7, 2.3, np.float32, n=400)
-    run = genzoo.train("vae", data=x, training={"steps": 2}, out=tmp_path / "run")
+    run = genzoo.train("vae", data=x, training={"steps": 2}, precision="fp32", out=tmp_path / "run")
     samples = run.sample(20)
     assert samples.dtype == np.float32
     extremes = np.where(samples > samples.mean(), *np.float32(run.data.bounds)[::-1]).astype(np.float32)
@@ -405,7 +419,7 @@ def test_an_earlier_run_keeps_the_range_it_was_trained_on(tmp_path, values):
     found = array_dataset("x", values)
     former = (0.0, 255.0) if values.dtype == np.uint8 else None
     before = dataclasses.replace(found, spec=dataclasses.replace(found.spec, bounds=former), range_from="declared")
-    run = genzoo.train("dcgan", data=before, training={"steps": 1}, out=tmp_path / "run")
+    run = genzoo.train("dcgan", data=before, training={"steps": 1}, precision="fp32", out=tmp_path / "run")
     assert genzoo.resume(run.path, values, steps=2).data.bounds == former
     other = values.copy()
     other[0, 0, 0] = 1
@@ -415,7 +429,7 @@ def test_an_earlier_run_keeps_the_range_it_was_trained_on(tmp_path, values):
 
 def test_an_earlier_run_on_a_file_opens_it_with_its_range(cli, tmp_path):
     np.save(tmp_path / "a.npy", DIGITS.astype(np.uint8))
-    assert cli("train", "dcgan", "--data", "a.npy", "--steps", "2", "--range", "0..255", "--out", "run")[0] == 0
+    assert cli("train", "dcgan", "--data", "a.npy", "--steps", "2", "--range", "0..255", *FP32, "--out", "run")[0] == 0
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert config["data"]["range"] == [0, 255]
     del config["data"]["range"]  # as earlier versions wrote it

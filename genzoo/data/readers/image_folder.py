@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -112,6 +113,8 @@ def _stack(name: str, pages: Sequence[ImagePage], settings: DataSettings) -> tup
     if settings.range is None:
         _check_one_type(pages)
     values = Values.merged([page.values for page in pages])
+    if settings.size is not None:
+        values = dataclasses.replace(values, step=1)
     if settings.range is not None:
         check_stated(name, values, settings.range)
     channels = max(len(page.pixels) for page in pages)
