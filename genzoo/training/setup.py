@@ -15,6 +15,7 @@ from genzoo.data.dataset import Dataset, Rows, Split, usable
 from genzoo.data.dequantize import Dequantizer
 from genzoo.data.loading import anchor, open_dataset
 from genzoo.data.transforms import AffineTransform, fit_transform
+from genzoo.data.value_range import check_inside
 from genzoo.engine.dataloader import DataLoader, PassLoader, make_block_loader, make_loader
 from genzoo.engine.distributed import SINGLE_PROCESS, Processes
 from genzoo.engine.em import EMEngine
@@ -241,6 +242,7 @@ def _warm_start(config: RunConfig, dataset: Dataset) -> TrainedModel | None:
 
     Raises:
         ConfigError: it is another model, or has other columns.
+        DataError: images lie outside the range that it was trained on.
     """
     if config.warm_start is None:
         return None
@@ -251,6 +253,7 @@ def _warm_start(config: RunConfig, dataset: Dataset) -> TrainedModel | None:
         )
     if found.data.event_shape != dataset.spec.event_shape or found.data.features != dataset.spec.features:
         raise ConfigError(f"{config.warm_start} was trained on other columns or shapes than {dataset.name} has.")
+    check_inside(str(config.warm_start), dataset.name, dataset.events, found.data)
     return found
 
 

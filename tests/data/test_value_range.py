@@ -209,6 +209,25 @@ def test_colors_of_16_bits_keep_both_bytes(tmp_path):
     assert np.array_equal(gray, np.rint(colors @ [0.299, 0.587, 0.114]))
 
 
+@pytest.mark.parametrize(
+    ("pixels", "sample_format", "bounds"),
+    [
+        (images(-100, 90, np.int8, n=1)[0], 2, (-128, 127)),
+        (images(-100, 90, np.int16, n=1)[0], 2, (-100, 90)),
+        (images(0, 2**32 - 1, np.uint32, n=1)[0], 1, (0, 4.3e9)),
+    ],
+)
+def test_types_that_pillow_lacks_keep_their_values(tmp_path, pixels, sample_format, bounds):
+    values = (8, 8, 8 * pixels.itemsize, 1, 1, 8, 1, 8, pixels.nbytes, sample_format)
+    tags = zip((256, 257, 258, 259, 262, 273, 277, 278, 279, 339), values, strict=True)
+    directory = struct.pack("<H", 10) + b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    header = b"II*\0" + struct.pack("<I", 8 + pixels.nbytes)
+    (tmp_path / "a.tif").write_bytes(header + pixels.tobytes() + directory + bytes(4))
+    found = read(tmp_path)
+    assert np.array_equal(found.events[0, 0], pixels)
+    assert found.spec.bounds == bounds
+
+
 def test_number_types_with_different_ranges_are_not_mixed(tmp_path):
     save(tmp_path, images(0, 255, np.uint8, n=2))
     Image.fromarray(images(0, 4095, np.uint16, n=1)[0]).save(tmp_path / "z.png")
@@ -286,7 +305,7 @@ def test_data_lists_every_unreadable_file_with_its_reason(cli, tmp_path):
     (tmp_path / "photos" / "z.heic").write_bytes(b"")
     code, out, _ = cli("data", tmp_path / "photos")
     assert code == 0
-    assert "unreadable: x.png: its content is no image of a known format\n" in out
+    assert "unreadable: x.png: its content is not an image that Pillow can read\n" in out
     assert "unreadable: deep/y.png: " in out
     assert "unreadable files left out: 2" in out
     assert "files of other types left out: 1 (.heic)" in out

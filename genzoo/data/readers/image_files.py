@@ -71,7 +71,7 @@ def read_pages(file: Path, settings: DataSettings) -> list[ImagePage]:
             with Image.open(file) as opened:
                 return list(_pages(file, opened, settings))
     except UnidentifiedImageError as error:
-        raise UnreadableImageError(file, "its content is no image of a known format") from error
+        raise UnreadableImageError(file, "its content is not an image that Pillow can read") from error
     except (OSError, SyntaxError, ValueError, EOFError, Warning, Image.DecompressionBombError) as error:
         raise UnreadableImageError(file, str(error) or type(error).__name__) from error
 
@@ -88,7 +88,7 @@ def _pages(file: Path, opened: Image.Image, settings: DataSettings) -> Iterator[
             pixels = _upright(wide, opened)
             if settings.color == "gray":
                 pixels = _luma(pixels)
-        elif upright.mode == "F" or upright.mode.startswith("I"):
+        elif upright.mode == "F" or upright.mode.startswith("I") or _is_signed(opened):
             pixels = _deep(upright, opened)[None]
             if settings.color == "rgb":
                 pixels = pixels.repeat(3, axis=0)
@@ -112,13 +112,17 @@ def _fitted(channel: Array, size: int) -> Array:
 
 
 def _deep(upright: Image.Image, opened: Image.Image) -> Array:
-    """Return the pixels of a gray image of more than 8 bits, in its own number type."""
+    """Return the pixels of a gray image in their own number type, which is not unsigned bytes."""
     pixels = np.asarray(upright)
     pixels = pixels.astype(pixels.dtype.newbyteorder("="))
-    bits, sample_format = _tiff_type(opened)
-    if pixels.dtype == np.int32 and (bits, sample_format) == (32, 1):
+    if pixels.dtype == np.int32 and _tiff_type(opened) == (32, 1):
         return pixels.view(np.uint32).astype(np.int64)  # Pillow has no unsigned type of 32 bits
-    return pixels
+    return pixels.view(np.int8) if _is_signed(opened) else pixels
+
+
+def _is_signed(opened: Image.Image) -> bool:
+    """Return whether an image has signed values of 8 bits, which Pillow reads as unsigned ones."""
+    return opened.mode == "L" and _tiff_type(opened) == (8, 2)
 
 
 def _tiff_type(opened: Image.Image) -> tuple[int, int]:
