@@ -127,4 +127,4 @@ def with_former_range(dataset: Dataset, before: DataSpec) -> Dataset:
         events = events.repeat(3, axis=1)
     if events.dtype.name != before.storage:
         return dataset
-    return dataclasses.replace(dataset, spec=before, events=events)
+    return dataclasses.replace(dataset, spec=before, events=events, range_from="declared")

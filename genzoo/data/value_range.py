@@ -27,6 +27,10 @@ The step is larger than 1 if all values are multiples of it, there are at least 
 range, and it is a common one: it divides the end, as 17 does for 4 bits that were stretched to 0..255, or it is a power
 of 2 in values of more than 8 bits, as 16 is for 12 bits at the upper end of 16. Resized images have the step 1, and so
 do whole numbers with a stated range.
+
+Fractions that are rounded outward have only measured bounds. They limit samples, and do not scale the training rows:
+held-out rows have no influence on a transform. The bounds of whole numbers scale them, because some likelihoods count
+the levels of a pixel.
 """
 
 from __future__ import annotations
@@ -168,6 +172,17 @@ def find_range(values: Values) -> tuple[Bounds | None, float | None]:
     if end > _BYTE and step & (step - 1) == 0:
         return (0.0, end // step * step), float(step)
     return bounds, 1.0
+
+
+_CONVENTIONS = ((0.0, 1.0), (-1.0, 1.0), (0.0, float(_BYTE)))
+
+
+def scaling_spec(dataset: Dataset) -> DataSpec:
+    """Return the spec that a transform is fitted by: without bounds if they were only measured, on all rows."""
+    spec = dataset.spec
+    if dataset.range_from != "data" or spec.quantum is not None or spec.bounds in _CONVENTIONS:
+        return spec
+    return dataclasses.replace(spec, bounds=None)
 
 
 def found_spec(events: Array, values: Values) -> DataSpec:

@@ -15,7 +15,7 @@ from genzoo.data.dataset import Dataset, Rows, Split, usable
 from genzoo.data.dequantize import Dequantizer
 from genzoo.data.loading import anchor, open_dataset
 from genzoo.data.transforms import AffineTransform, fit_transform
-from genzoo.data.value_range import check_inside
+from genzoo.data.value_range import check_inside, scaling_spec
 from genzoo.engine.dataloader import DataLoader, PassLoader, make_block_loader, make_loader
 from genzoo.engine.distributed import SINGLE_PROCESS, Processes
 from genzoo.engine.em import EMEngine
@@ -155,7 +155,8 @@ def build_setup(
         transform = warm.transform
     else:
         space = entry.spec.input_of(dataset.spec.modality)
-        transform = fit_transform(space, dataset.spec, _training_blocks(dataset, split.train, dequantizer))
+        blocks = _training_blocks(dataset, split.train, dequantizer)
+        transform = fit_transform(space, scaling_spec(dataset), blocks)
     transform = transform.to(runtime.device, runtime.wide)
 
     # 4. What is watched, and the engine that trains.

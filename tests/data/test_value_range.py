@@ -18,7 +18,7 @@ from genzoo.data.builtin import digits
 from genzoo.data.inspect import inspect
 from genzoo.data.loading import open_dataset
 from genzoo.data.readers.numpy_files import array_dataset
-from genzoo.data.value_range import Values, find_range
+from genzoo.data.value_range import Values, find_range, overrule_range, scaling_spec
 from genzoo.errors import ConfigError, DataError
 from genzoo.plugins.manager import get_registry
 
@@ -431,6 +431,18 @@ def test_samples_of_a_model_can_be_given_back_to_it(tmp_path):
     assert samples.dtype == np.float32
     extremes = np.where(samples > samples.mean(), *np.float32(run.data.bounds)[::-1]).astype(np.float32)
     assert np.isfinite(run.encode(extremes)).all()
+
+
+def test_measured_bounds_limit_samples_and_do_not_scale_rows():
+    for values, bounds in (
+        (images(-2.37, 3.81, np.float64), None),
+        (images(0, 0.9, np.float64), (0, 1)),
+        (images(-1024, 3071, np.int16), (-1100, 3100)),
+        (DIGITS, (0, 16)),
+    ):
+        assert scaling_spec(array_dataset("x", values)).bounds == bounds
+    stated = overrule_range(array_dataset("x", images(-2.37, 3.81, np.float64)), (-3.0, 4.0))
+    assert scaling_spec(stated).bounds == (-3, 4)
 
 
 @pytest.mark.parametrize("values", [images(0, 16, np.uint8, n=120), images(0, 300, np.int16, n=120), images(-3, 9, np.float32, n=120)])
