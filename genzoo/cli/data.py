@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -43,12 +42,10 @@ def data_command(data: str | None, as_json: bool, **given: Any) -> None:
         return
     from genzoo.config.settings import DataSettings, validate
     from genzoo.data.inspect import inspect
-    from genzoo.data.loading import open_dataset
+    from genzoo.data.loading import open_readable
 
     settings = validate(DataSettings, data_layer(data, given), "Data")
-    if Path(settings.source).expanduser().is_dir():  # an inspection lists unreadable files instead of stopping
-        settings = settings.model_copy(update={"skip_bad": True})
-    inspection = inspect(open_dataset(settings, get_registry()))
+    inspection = inspect(open_readable(settings, get_registry()))
     if as_json:
         click.echo(json.dumps(inspection.as_dict(), indent=2))
         return

@@ -108,6 +108,13 @@ def open_dataset(settings: DataSettings, registry: Registry) -> Dataset:
     return table_dataset(_path(settings).stem, tabular, settings)
 
 
+def open_readable(settings: DataSettings, registry: Registry) -> Dataset:
+    """Open a dataset as `open_dataset` does, but list unreadable files in `Dataset.unreadable` instead of stopping."""
+    if _path(settings).is_dir():
+        settings = settings.model_copy(update={"skip_bad": True})
+    return open_dataset(settings, registry)
+
+
 def open_matching(settings: DataSettings, spec: DataSpec, registry: Registry) -> Dataset:
     """Open a dataset by name or path, in the form that a model was trained on.
 
