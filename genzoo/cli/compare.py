@@ -19,7 +19,7 @@ from genzoo.cli.options import (
     seed_option,
     with_data_options,
 )
-from genzoo.cli.output import terminal_width
+from genzoo.cli.output import show_notes, terminal_width
 from genzoo.config.layers import parse_assignments
 from genzoo.config.resolve import layer
 from genzoo.errors import ConfigError, GenzooError
@@ -101,10 +101,12 @@ def compare_command(
     expected = () if expect is None else parse_expected(expect, zoo, {**common, "data": _data(given)})
     from genzoo.cli.progress import Counter  # torch is needed from here on
     from genzoo.comparison.api import prepare_comparison
+    from genzoo.data.value_range import reading_notes
 
     settings = {name: given[name] for name in ("by", "folds", "seeds", "jobs", "threads", "out", "features")}
     with Counter("reading the data") as counter:
         comparison = prepare_comparison(models, (None, _data(given)), common, **settings)
+        show_notes(reading_notes(comparison.dataset))
         report = comparison.run(counter)
         stopped: GenzooError | None = None
         try:

@@ -19,7 +19,8 @@ from genzoo.plugins.manager import get_registry
 def data_command(data: str | None, as_json: bool, **given: Any) -> None:
     """List built-in data, or inspect DATA, a built-in name or a path.
 
-    An inspection prints the columns, their kinds and missing values, and what looks wrong.
+    An inspection prints the columns, their kinds and missing values, and what looks wrong. For images, it prints the
+    range of their values and every file that cannot be read.
 
     \b
     genzoo data iris
@@ -41,15 +42,17 @@ def data_command(data: str | None, as_json: bool, **given: Any) -> None:
         return
     from genzoo.config.settings import DataSettings, validate
     from genzoo.data.inspect import inspect
-    from genzoo.data.loading import open_dataset
+    from genzoo.data.loading import open_readable
 
     settings = validate(DataSettings, data_layer(data, given), "Data")
-    inspection = inspect(open_dataset(settings, get_registry()))
+    inspection = inspect(open_readable(settings, get_registry()))
     if as_json:
         click.echo(json.dumps(inspection.as_dict(), indent=2))
         return
     for key, value in inspection.facts.items():
-        print_line(f"{key}: {value}")
+        print_line(f"{key}: {'; '.join(value) if isinstance(value, list) else value}")
+    for file in inspection.unreadable:
+        print_line(f"unreadable: {file}")
     if inspection.columns:
         missing = any(column.missing for column in inspection.columns)
         header = ["column", "type", "kind", "values", *["missing"] * missing]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import click
 
@@ -26,3 +26,9 @@ def show_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, err: boo
 def print_line(line: str, *, err: bool = False) -> None:
     """Print a line that may hold names from data or files."""
     click.echo(printable(line), err=err)
+
+
+def show_notes(notes: Iterable[str]) -> None:
+    """Print notes about the data on stderr, one on each line."""
+    for note in notes:
+        print_line(f"Note: {note}.", err=True)

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from genzoo.cli.command import Command, Option
 from genzoo.cli.options import READING_DATA, json_option, objective_rows, setting_option, setting_text, settings_rows
+from genzoo.cli.output import show_notes
 from genzoo.config.explain import describe_fields
 from genzoo.config.flags import FlaggedSetting, flagged_settings, settings_layer
 from genzoo.config.hints import explain_flag, explain_words
@@ -200,6 +201,7 @@ class _ModelCommand(Command):
 
     def _train(self, dry_run: bool, as_json: bool, out: str | None, **given: Any) -> None:
         from genzoo.cli.progress import Display  # torch is needed from here on
+        from genzoo.data.value_range import reading_notes
         from genzoo.engine.distributed import join_processes
         from genzoo.training.api import start_run
         from genzoo.training.run_training import run_training
@@ -212,11 +214,13 @@ class _ModelCommand(Command):
             display.phase("preparing")
             setup = processes.agreed(lambda: build_setup(config, processes=processes))
             if dry_run:
+                show_notes(reading_notes(setup.dataset))
                 _show_plan(setup.summary(), config.model_dump(mode="json"), as_json)
                 return
             run = start_run(setup, None if out is None else Path(out))
             if processes.first:
                 click.echo(_heading(setup.summary(), run), err=True)
+                show_notes(reading_notes(setup.dataset))
             display.training(setup.budget)
             run_training(setup, run, [display])
         if processes.first:

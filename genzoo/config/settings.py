@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -208,6 +209,9 @@ class DataSettings(Settings):
     skip_bad: Annotated[bool, Flag("--skip-bad")] = Field(
         False, description="leave unreadable files out and count them, instead of stopping"
     )
+    range: Annotated[tuple[float, float] | None, Flag("--range", metavar="LOW..HIGH")] = Field(
+        None, description="smallest and largest possible value of a pixel, such as 0..255; by default found in the data"
+    )
     binarize: Annotated[bool, Flag("--binarize", former=("--binarise",))] = Field(
         False, description="turn images into black (0) and white (1) at the middle of their range"
     )
@@ -238,6 +242,21 @@ class DataSettings(Settings):
     def _split_names(cls, value: Any) -> Any:
         """Accept names as one text, `a,b,"c, d"`."""
         return next(csv.reader([value], skipinitialspace=True), []) if isinstance(value, str) else value
+
+    @field_validator("range", mode="before")
+    @classmethod
+    def _split_range(cls, value: Any) -> Any:
+        """Accept a range as one text, `0..255`."""
+        if value is None:
+            return None
+        ends = value.split("..") if isinstance(value, str) else value
+        try:
+            low, high = map(float, ends)
+        except (TypeError, ValueError, OverflowError):
+            low = high = math.nan
+        if not low < high or math.isinf(high - low):
+            raise ValueError("a range is two increasing numbers, such as 0..255")
+        return low, high
 
     def given(self, *names: str) -> str | None:
         """Return the command-line option of the first of these settings that is not at its default, or None."""

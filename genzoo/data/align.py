@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+import numpy as np
 import pyarrow as pa
 
 from genzoo.config.settings import DataSettings
 from genzoo.data.column import Column
-from genzoo.data.dataset import Dataset
+from genzoo.data.dataset import BLOCK, Dataset
 from genzoo.data.table import EventTable, chosen_columns, fill_column, one_column, read_columns, streamed, take_columns
 from genzoo.data.table_source import TableSource, numbered
+from genzoo.data.value_range import Values, check_inside
 from genzoo.errors import ConfigError, DataError, did_you_mean
 from genzoo.spec import DataSpec, Feature
 from genzoo.text import guarded
 from genzoo.typing import Array
+
+_OFF_GRID = 1e-3
+"""Distance from the grid, in steps, that rounding may cause."""
 
 
 def match_table(name: str, source: TableSource, settings: DataSettings, spec: DataSpec) -> Dataset:
@@ -55,7 +60,8 @@ def match_dataset(dataset: Dataset, spec: DataSpec) -> Dataset:
     """Return a dataset as events of `spec`, with columns matched as in `match_table`.
 
     Raises:
-        DataError: the events have another modality, shape or set of columns.
+        DataError: the events have another modality, shape or set of columns; or images lie outside the range of the
+            model, or off its grid.
     """
     if dataset.spec.modality != spec.modality or (
         spec.modality == "image" and dataset.spec.event_shape != spec.event_shape
@@ -65,7 +71,9 @@ def match_dataset(dataset: Dataset, spec: DataSpec) -> Dataset:
         )
     if spec.modality == "image":
         _check_both_binary(dataset, spec)
-        return dataset
+        _check_grid(dataset, spec)
+        check_inside("The model", dataset.name, dataset.events, spec)
+        return dataclasses.replace(dataset, spec=dataclasses.replace(spec, storage=dataset.spec.storage))
     names = [feature.name for feature in dataset.spec.features]
     if _found(dataset.name, names, spec.features) == names and _alike(dataset.spec.features, spec.features):
         same = dataclasses.replace(spec, storage=dataset.spec.storage, missing=dataset.spec.missing)
@@ -78,6 +86,8 @@ def match_dataset(dataset: Dataset, spec: DataSpec) -> Dataset:
 def _check_both_binary(dataset: Dataset, spec: DataSpec) -> None:
     """Raise if one of model and dataset has binary images and the other has not."""
     wanted, given = (one.features[0].kind == "binary" for one in (spec, dataset.spec))
+    if wanted != given and dataset.range_from == "data" and not any(block.any() for block in _blocks(dataset)):
+        return  # black images are black in any range
     if wanted and not given:
         raise DataError(
             f"The model was trained on images of 0 and 1, and {dataset.name} holds {dataset.spec.describe()}. "
@@ -88,6 +98,24 @@ def _check_both_binary(dataset: Dataset, spec: DataSpec) -> None:
             f"The model was trained on {spec.describe()}, and {dataset.name} holds images of 0 and 1. Leave "
             f"--binarize out, or use the original images."
         )
+
+
+def _check_grid(dataset: Dataset, spec: DataSpec) -> None:
+    """Raise if a value lies between the steps of the model's images: it is probably in another unit."""
+    step, origin = spec.quantum, spec.bounds[0] if spec.bounds else 0.0
+    if step is None or (step == 1 and origin.is_integer() and dataset.events.dtype.kind != "f"):
+        return
+    for block in _blocks(dataset):
+        places = (block.astype(np.float64) - origin) / step
+        if (abs(places - np.rint(places)) > _OFF_GRID).any():
+            raise DataError(
+                f"The model was trained on {spec.describe()}, and {dataset.name} holds values between the steps "
+                f"({Values.of(dataset.events).describe()}). Bring the images to the range and step of the model first."
+            )
+
+
+def _blocks(dataset: Dataset) -> Iterator[Array]:
+    return (dataset.events[start : start + BLOCK] for start in range(0, len(dataset), BLOCK))
 
 
 def filled_table(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from typing import Any
 
@@ -109,3 +110,21 @@ def data_difference(before: DataSpec | None, now: DataSpec | None, *, rows_befor
     if rows_before is not None and rows_before != rows:
         return f"there were {rows_before} rows, and there are {rows}"
     return f"the number of rows is the same, {rows}, and some values differ"
+
+
+def with_former_range(dataset: Dataset, before: DataSpec) -> Dataset:
+    """Return images with the range of an earlier spec, if they are of its form; other datasets are unchanged.
+
+    Gray images become color images if they were read as such before.
+    """
+    shape, former = dataset.spec.event_shape, before.event_shape
+    if dataset.spec.modality != "image" or before.modality != "image" or shape[1:] != former[1:]:
+        return dataset
+    events = dataset.events
+    if shape[0] != former[0]:
+        if (shape[0], former[0]) != (1, 3):
+            return dataset
+        events = events.repeat(3, axis=1)
+    if events.dtype.name != before.storage:
+        return dataset
+    return dataclasses.replace(dataset, spec=before, events=events, range_from="declared")

@@ -7,7 +7,7 @@ import hashlib
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -47,6 +47,10 @@ class Dataset:
         weights: weight of each event, `(N,)` float64. Defaults to `None`, equal weights.
         dropped: number of rows left out for missing values. Defaults to 0.
         ignored: columns of the source that were not used. Defaults to none.
+        unreadable: each unreadable file that was left out, with the reason. Defaults to none.
+        range_from: where the range of images comes from: the dataset declares it, it was found in the data, or the
+            user set it. Defaults to `declared`.
+        notes: further facts about how the source was read, as clauses. Defaults to none.
     """
 
     name: str
@@ -58,6 +62,9 @@ class Dataset:
     weights: Array | None = None
     dropped: int = 0
     ignored: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
+    range_from: Literal["declared", "data", "setting"] = "declared"
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if tuple(self.events.shape[1:]) != tuple(self.spec.event_shape):

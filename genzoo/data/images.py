@@ -15,7 +15,7 @@ from genzoo.typing import Array
 def binarize(dataset: Dataset) -> Dataset:
     """Return the images as bytes: 1 above the middle of their range, and 0 elsewhere.
 
-    The range is the declared bounds, or the smallest and largest value if no bounds are declared. Binary images are
+    The range is the spec's bounds, or the smallest and largest value if it has none. Binary images are
     returned unchanged.
 
     Raises:
@@ -30,7 +30,7 @@ def binarize(dataset: Dataset) -> Dataset:
     events = np.empty(dataset.events.shape, np.uint8)
     for start in range(0, len(dataset), BLOCK):
         np.greater(dataset.events[start : start + BLOCK], (low + high) / 2, out=events[start : start + BLOCK])
-    return dataclasses.replace(dataset, spec=binary_spec(events), events=events)
+    return dataclasses.replace(dataset, spec=binary_spec(events), events=events, range_from="declared")
 
 
 def _range_of(dataset: Dataset) -> tuple[float, float]:

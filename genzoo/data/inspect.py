@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from genzoo.data.dataset import BLOCK, Dataset
+from genzoo.data.value_range import describe_range, range_remarks
 from genzoo.spec import DataSpec
 from genzoo.typing import Array
 
@@ -44,16 +45,18 @@ class ColumnFacts:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """Facts about a dataset and the columns of a table, and remarks on what looks wrong."""
+    """Facts about a dataset and the columns of a table, remarks on what looks wrong, and unreadable files."""
 
     facts: dict[str, Any]
     remarks: list[str]
     columns: list[ColumnFacts] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the findings as plain values for JSON."""
         columns = {"columns": [asdict(column) for column in self.columns]} if self.columns else {}
-        return {**self.facts, **columns, "remarks": self.remarks}
+        unreadable = {"unreadable": self.unreadable} if self.unreadable else {}
+        return {**self.facts, **columns, **unreadable, "remarks": self.remarks}
 
 
 def inspect(dataset: Dataset) -> Findings:
@@ -68,12 +71,16 @@ def inspect(dataset: Dataset) -> Findings:
         facts["weights"] = f"{dataset.weights.min():g} to {dataset.weights.max():g}, sum {dataset.weights.sum():g}"
     if dataset.skipped:
         facts["unreadable files left out"] = dataset.skipped
+    for note in dataset.notes:
+        facts.setdefault("notes", []).append(note)
     if dataset.dropped:
         facts["rows with missing values left out"] = dataset.dropped
     if dataset.spec.modality == "image":
+        facts["range"] = describe_range(dataset)
         facts["values"] = f"{rows.min():g} to {rows.max():g}, mean {rows.mean(dtype=np.float64):.4g}"
         facts["sha256"] = dataset.digest()
-        return Findings(facts, [*_common_remarks(dataset, rows), *_pixel_remarks(rows)])
+        remarks = [*_common_remarks(dataset, rows), *_pixel_remarks(rows), *range_remarks(dataset)]
+        return Findings(facts, remarks, unreadable=list(dataset.unreadable))
     facts["sha256"] = dataset.digest()
     columns, empty = _columns(dataset)
     remarks = _common_remarks(dataset, rows)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
-from genzoo.config.settings import DataSettings
+from genzoo.config.settings import DataSettings, validate
 from genzoo.data.dataset import Dataset, usable
 from genzoo.data.frames import is_frame
 from genzoo.data.readers.numpy_files import array_dataset
@@ -51,7 +51,7 @@ def _named(data: str | Path | Array | Dataset | Mapping[str, Any] | None) -> tup
     if isinstance(data, str | Path):
         return None, {"source": str(data)}
     if isinstance(data, Mapping):
-        return None, dict(data)
+        return _mapped(data)
     if is_frame(data):
         # Imported here, because arrays need no pyarrow.
         from genzoo.data.table import table_dataset
@@ -66,6 +66,19 @@ def _named(data: str | Path | Array | Dataset | Mapping[str, Any] | None) -> tup
 
 _MOST_FILES = 10_000
 """Files of a folder that are searched for a similar name."""
+
+
+def _mapped(data: Mapping[str, Any]) -> tuple[Dataset | None, dict[str, Any]]:
+    """Return settings as they are, or with an array as their source: `{"source": x, "range": (0, 255)}`."""
+    source = data.get("source")
+    if source is None or isinstance(source, str | Path):
+        return None, dict(data)
+    dataset, named = _named(source)
+    settings = {**data, **named}
+    if dataset is None:
+        return None, settings
+    checked = validate(DataSettings, settings, "Data")
+    return _select(_as_stated(dataset, checked), checked), settings
 
 
 READ_SUFFIXES = (*TABLE_SUFFIXES, ".ipc")
@@ -100,6 +113,13 @@ def open_dataset(settings: DataSettings, registry: Registry) -> Dataset:
     from genzoo.data.table import table_dataset
 
     return table_dataset(_path(settings).stem, tabular, settings)
+
+
+def open_readable(settings: DataSettings, registry: Registry) -> Dataset:
+    """Open a dataset as `open_dataset` does, but list unreadable files in `Dataset.unreadable` instead of stopping."""
+    if _path(settings).is_dir():
+        settings = settings.model_copy(update={"skip_bad": True})
+    return open_dataset(settings, registry)
 
 
 def open_matching(settings: DataSettings, spec: DataSpec, registry: Registry) -> Dataset:
@@ -156,7 +176,7 @@ def _open_table(settings: DataSettings, registry: Registry) -> TableSource | Non
     if is_registered(settings.source, registry) or not path.is_file() or path.suffix.lower() not in READ_SUFFIXES:
         return None
     _refuse_given(settings, ("size", "color", "skip_bad"), "folders of images")
-    _refuse_given(settings, ("binarize",), "images")
+    _refuse_given(settings, ("range", "binarize"), "images")
     if path.suffix.lower() in TEXT_SUFFIXES:
         from genzoo.data.readers.csv_files import CsvSource
 
@@ -168,12 +188,20 @@ def _open_table(settings: DataSettings, registry: Registry) -> TableSource | Non
 
 
 def _open_other(settings: DataSettings, registry: Registry) -> Dataset:
-    dataset = _open_whole(settings, registry)
-    if not settings.binarize:
-        return dataset
-    from genzoo.data.images import binarize
+    return _as_stated(_open_whole(settings, registry), settings)
 
-    return binarize(dataset)
+
+def _as_stated(dataset: Dataset, settings: DataSettings) -> Dataset:
+    """Apply the settings of images in any source: their range, and the conversion to 0 and 1."""
+    if settings.range is not None:
+        from genzoo.data.value_range import overrule_range
+
+        dataset = overrule_range(dataset, settings.range)
+    if settings.binarize:
+        from genzoo.data.images import binarize
+
+        dataset = binarize(dataset)
+    return dataset
 
 
 def _open_whole(settings: DataSettings, registry: Registry) -> Dataset:

@@ -17,6 +17,7 @@ from torch import Tensor
 from genzoo.data.dataset import check_values
 from genzoo.data.frames import frame_events, is_frame
 from genzoo.data.transforms import AffineTransform, observed, place_on_grid
+from genzoo.data.value_range import check_inside
 from genzoo.errors import ConfigError, DataError
 from genzoo.inference.blame import blame_file
 from genzoo.models.base import Generator, capability_name
@@ -100,8 +101,8 @@ class DataUnits:
         their order.
 
         Raises:
-            DataError: they are not numbers, have another shape than the training data, or are infinite; or some are
-                missing and the model does not accept that.
+            DataError: they are not numbers, have another shape than the training data, or are infinite; some are
+                missing and the model does not accept that; or images lie outside the range of the training data.
         """
         events = _as_array(x, self.data)
         if events.dtype.kind not in "buif":
@@ -120,6 +121,7 @@ class DataUnits:
             )
         if self.data.modality == "image" and self.data.features[0].kind == "binary":
             _check_black_and_white(self.model, events)
+        check_inside(f"Model {self.model!r}", "the array", events, self.data)
         return CheckedEvents(events, missing)
 
     @torch.no_grad()

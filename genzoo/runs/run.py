@@ -15,7 +15,7 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 
 from genzoo.config.settings import DataForm, RunConfig, runs_folder
-from genzoo.data.checks import data_difference
+from genzoo.data.checks import data_difference, with_former_range
 from genzoo.data.dataset import Dataset
 from genzoo.data.download import without_fetching
 from genzoo.data.loading import open_dataset
@@ -223,11 +223,12 @@ class Run:
                 dataset = open_dataset(config.data, get_registry())
         except ConfigError as error:
             raise ArtifactError(f"{self.path} has settings that do not suit its data: {error}") from error
-        self.check_same_data(dataset, "Restore them, or name other data with --data.")
-        return dataset
+        return self.check_same_data(dataset, "Restore them, or name other data with --data.")
 
-    def check_same_data(self, dataset: Dataset, remedy: str) -> None:
-        """Check that a dataset is the one the run was trained on.
+    def check_same_data(self, dataset: Dataset, remedy: str) -> Dataset:
+        """Return the dataset that the run was trained on, after checking that this is it.
+
+        The range of images is the run's own, even if other rules would now find another range in the same images.
 
         Arguments:
             remedy: what to do if it is not, as a sentence.
@@ -237,11 +238,15 @@ class Run:
         """
         config, record = self.config, self.record
         if dataset.digest() == config.data_digest:
-            return
+            return dataset
         try:
             before = self.data
         except ArtifactError:
             before = None
+        if before is not None:
+            dataset = with_former_range(dataset, before)
+            if dataset.digest() == config.data_digest:
+                return dataset
         difference = data_difference(before, dataset.spec, rows_before=record.get("events"), rows=len(dataset))
         raise ArtifactError(
             f"{self.path} was trained on other data than {config.data.source!r} holds now: {difference}. {remedy}"

@@ -12,6 +12,7 @@ from genzoo.config.resolve import layer, resolve_config
 from genzoo.config.settings import RunConfig, runs_folder
 from genzoo.data.dataset import Dataset
 from genzoo.data.loading import given_data
+from genzoo.data.value_range import range_remarks
 from genzoo.engine.distributed import join_processes
 from genzoo.plugins.api1 import former_keywords
 from genzoo.plugins.manager import get_registry
@@ -89,6 +90,9 @@ def train(
 
     Raises:
         GenzooError: see `genzoo.errors`.
+
+    Warns:
+        UserWarning: the range that was found in images may be wrong; the `range` of `data` states another one.
     """
     callbacks = as_callbacks(callbacks)
     asked: dict[str, Any] = {"seed": seed, "device": device, "precision": precision, "training": training or {}}
@@ -106,6 +110,8 @@ def train(
     config = resolve_config(registry, model, *layers)
     with join_processes() as processes:
         setup = processes.agreed(lambda: build_setup(config, dataset, processes=processes))
+        for remark in range_remarks(setup.dataset) if processes.first else ():
+            warnings.warn(f"{setup.dataset.name}: {remark}", stacklevel=2)
         run = start_run(setup, None if out is None else Path(out))
         run_training(setup, run, callbacks)
     return run

@@ -15,6 +15,7 @@ from genzoo.data.dataset import Dataset, Rows, Split, usable
 from genzoo.data.dequantize import Dequantizer
 from genzoo.data.loading import anchor, open_dataset
 from genzoo.data.transforms import AffineTransform, fit_transform
+from genzoo.data.value_range import check_inside, scaling_spec
 from genzoo.engine.dataloader import DataLoader, PassLoader, make_block_loader, make_loader
 from genzoo.engine.distributed import SINGLE_PROCESS, Processes
 from genzoo.engine.em import EMEngine
@@ -134,7 +135,7 @@ def build_setup(
     # 2. Data, and which rows to train on.
     config, dataset = _opened(config, dataset, zoo)
     if resumed is not None:
-        resumed.check_same_data(dataset, "Restore the data, or train a new run.")
+        dataset = resumed.check_same_data(dataset, "Restore the data, or train a new run.")
     check_data(entry, dataset.spec)
     split = dataset.split(config.split, config.seed) if split is None else split
     if dataset.weights is not None and not dataset.weights[split.train].any():
@@ -154,7 +155,8 @@ def build_setup(
         transform = warm.transform
     else:
         space = entry.spec.input_of(dataset.spec.modality)
-        transform = fit_transform(space, dataset.spec, _training_blocks(dataset, split.train, dequantizer))
+        blocks = _training_blocks(dataset, split.train, dequantizer)
+        transform = fit_transform(space, scaling_spec(dataset), blocks)
     transform = transform.to(runtime.device, runtime.wide)
 
     # 4. What is watched, and the engine that trains.
@@ -241,6 +243,7 @@ def _warm_start(config: RunConfig, dataset: Dataset) -> TrainedModel | None:
 
     Raises:
         ConfigError: it is another model, or has other columns.
+        DataError: images lie outside the range that it was trained on.
     """
     if config.warm_start is None:
         return None
@@ -251,6 +254,7 @@ def _warm_start(config: RunConfig, dataset: Dataset) -> TrainedModel | None:
         )
     if found.data.event_shape != dataset.spec.event_shape or found.data.features != dataset.spec.features:
         raise ConfigError(f"{config.warm_start} was trained on other columns or shapes than {dataset.name} has.")
+    check_inside(str(config.warm_start), dataset.name, dataset.events, found.data)
     return found
 
 

@@ -1,5 +1,7 @@
 """Images of 0 and 1."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from refusals import assert_refused
@@ -27,8 +29,10 @@ def test_what_lies_above_the_middle_of_the_range_is_white():
 
 def test_the_range_is_that_of_the_values_where_no_bounds_are_declared():
     x = np.random.default_rng(0).normal(3.0, 2.0, (5000, 4, 4))
-    data = binarize(array_dataset("x", x))
+    whole = array_dataset("x", x)
+    data = binarize(dataclasses.replace(whole, spec=dataclasses.replace(whole.spec, bounds=None)))
     assert np.array_equal(data.events[:, 0], x > (x.min() + x.max()) / 2)
+    assert np.array_equal(binarize(whole).events[:, 0], x > sum(whole.spec.bounds) / 2)
 
 
 def test_two_levels_are_recognised_and_stay():

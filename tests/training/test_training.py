@@ -246,7 +246,7 @@ def test_buffers_that_are_not_saved_are_computed_again(tmp_path, monkeypatch):
 
 def test_an_objective_and_data_may_be_given_as_settings(tmp_path):
     for i in range(40):
-        Image.new("L", (9, 8), i).save(tmp_path / f"{i}.png")
+        Image.new("L", (9, 8), 6 * i).save(tmp_path / f"{i}.png")
     run = genzoo.train(
         "dcgan",
         {"source": str(tmp_path), "size": 8},

@@ -13,6 +13,7 @@ import numpy as np
 from genzoo.data.dataset import Dataset, check_values
 from genzoo.data.images import bytes_spec
 from genzoo.data.readers.numpy_files import check_unpacked
+from genzoo.data.value_range import Values, found_spec
 from genzoo.errors import DataError
 from genzoo.typing import Array
 
@@ -57,7 +58,8 @@ def read_idx(path: Path) -> Dataset:
     """
     images, labels = _read_pair(path)
     check_values(str(path), images)
-    return Dataset(path.name.split("-")[0], bytes_spec(images), images, labels)
+    spec = found_spec(images, Values.of(images))
+    return Dataset(path.name.split("-")[0], spec, images, labels, range_from="data")
 
 
 def read_idx_pair(name: str, train: Path, test: Path) -> Dataset:

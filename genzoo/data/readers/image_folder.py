@@ -2,95 +2,167 @@
 
 from __future__ import annotations
 
-import warnings
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from genzoo.config.settings import DataSettings
 from genzoo.data.dataset import Dataset
-from genzoo.data.images import bytes_spec
+from genzoo.data.readers.image_files import ImagePage, UnreadableImageError, read_pages
+from genzoo.data.value_range import Values, check_stated, find_range, found_spec
 from genzoo.errors import DataError
 from genzoo.typing import Array
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
 
 
-_GRAY_MODES = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L"})
+_MOST_LISTED = 100
+"""Largest number of unreadable files that a dataset lists."""
+
+
+_BYTE = 255
 
 
 def read_folder(path: Path, settings: DataSettings) -> Dataset:
-    """Read every image in a folder and its subfolders, as 8-bit gray or RGB images of one size.
+    """Read every image in a folder and its subfolders, as gray or RGB images of one size.
 
-    Images stay gray if all of them are. One color image makes all of them RGB, unless `color` is set. With `size`,
-    the shorter side of each image is resized to `size`, and the center square is cut out.
+    Every page of a file is an image. Images stay gray if all of them are. One color image makes all of them RGB, unless
+    `color` is set. With `size`, the shorter side of each image is resized to `size`, and the center square is cut out.
+    The range is found in the values of all images, before they are resized.
 
     Raises:
-        DataError: there is no image, one cannot be read (unless `skip_bad` is set), or sizes differ and `size` is not
-            set.
+        ConfigError: a value lies outside the stated range.
+        DataError: there is no image, one cannot be read (unless `skip_bad` is set), sizes differ and `size` is not
+            set, or number types with different ranges are mixed and no range is stated.
     """
-    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    others = Counter(file.suffix.lower() for file in files if file.suffix.lower() not in SUFFIXES)
+    files = [file for file in files if file.suffix.lower() in SUFFIXES]
     if not files:
-        others = sum(1 for file in path.rglob("*") if file.is_file())
-        raise DataError(f"Folder {path} holds no images ({others} other files). Known: {' '.join(sorted(SUFFIXES))}.")
-    images, kept, skipped = [], [], 0
+        raise DataError(
+            f"Folder {path} holds no images ({others.total()} other files). Known: {' '.join(sorted(SUFFIXES))}."
+        )
+    pages: list[ImagePage] = []
+    bad: list[UnreadableImageError] = []
     for file in files:
         try:
-            images.append(_read_image(file, settings))
-            kept.append(file)
-        except DataError:
-            if not settings.skip_bad:
-                raise
-            skipped += 1
-    if not images:
-        raise DataError(f"None of the {skipped} images in {path} can be read.")
-    events = _stack(images, kept)
-    parents = sorted({file.parent for file in kept})
-    labels = np.array([parents.index(file.parent) for file in kept]) if len(parents) > 1 else None
-    return Dataset(path.resolve().name, bytes_spec(events), events, labels, skipped=skipped)
+            pages += read_pages(file, settings)
+        except UnreadableImageError as error:
+            bad.append(error)
+    _check_readable(path, pages, bad, settings)
+    events, values = _stack(path.resolve().name, pages, settings)
+    parents = sorted({page.file.parent for page in pages})
+    labels = np.array([parents.index(page.file.parent) for page in pages]) if len(parents) > 1 else None
+    return Dataset(
+        path.resolve().name,
+        found_spec(events, values),
+        events,
+        labels,
+        skipped=len(bad),
+        unreadable=_listed(path, bad),
+        range_from="data",
+        notes=tuple(_notes(pages, others)),
+    )
 
 
-def _read_image(file: Path, settings: DataSettings) -> Array:
-    """Read one image as `(C, H, W)` bytes."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file) as opened:
-                image = ImageOps.exif_transpose(opened)
-                image = _convert(image, settings)
-                if settings.size is not None:
-                    image = ImageOps.fit(image, (settings.size, settings.size), Image.Resampling.LANCZOS)
-                pixels = np.asarray(image)
-    except (OSError, SyntaxError, ValueError, EOFError, Warning, Image.DecompressionBombError) as error:
+def _check_readable(
+    path: Path, pages: Sequence[ImagePage], bad: Sequence[UnreadableImageError], settings: DataSettings
+) -> None:
+    if not pages:
+        raise DataError(f"None of the {len(bad)} images in {path} can be read: {'; '.join(_listed(path, bad, 20))}.")
+    if bad and not settings.skip_bad:
+        others = f" So {'are' if len(bad) > 2 else 'is'} {len(bad) - 1} more; genzoo data {path} lists them."
         raise DataError(
-            f"{file} cannot be read as an image: {error}. Remove it, or leave such files out with --skip-bad."
-        ) from error
-    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+            f"{bad[0].file} cannot be read as an image: {bad[0].reason}. Remove it, or leave such files out with "
+            f"--skip-bad.{others if len(bad) > 1 else ''}"
+        )
 
 
-def _convert(image: Image.Image, settings: DataSettings) -> Image.Image:
-    if image.mode.startswith("I"):  # 16-bit gray comes as I or I;16; Pillow would clip it to 255
-        image = Image.fromarray((np.asarray(image, np.int64) // 257).clip(0, 255).astype(np.uint8))
-    elif image.mode == "F":
-        image = Image.fromarray((np.asarray(image, np.float64).clip(0, 1) * 255).round().astype(np.uint8))
-    gray = image.mode in _GRAY_MODES if settings.color == "auto" else settings.color == "gray"
-    if image.has_transparency_data:
-        paper = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(paper, image.convert("RGBA"))
-    return image.convert("L" if gray else "RGB")
+def _listed(path: Path, bad: Sequence[UnreadableImageError], most: int = _MOST_LISTED) -> tuple[str, ...]:
+    """Return the unreadable files with the reasons, and the number of those beyond `most`."""
+    listed = [f"{error.file.relative_to(path)}: {error.reason}" for error in bad[:most]]
+    return (*listed, *[f"and {len(bad) - most} more"] * (len(bad) > most))
 
 
-def _stack(images: list[Array], files: list[Path]) -> Array:
-    channels = max(len(image) for image in images)
-    first = images[0].shape[1:]
-    for image, file in zip(images, files, strict=True):
-        if image.shape[1:] != first:
+def _notes(pages: Sequence[ImagePage], others: Counter[str]) -> list[str]:
+    notes = []
+    several = Counter(page.file for page in pages if page.of_several)
+    if several:
+        plural = "1 file" if len(several) == 1 else f"{len(several)} files"
+        notes.append(f"{several.total()} of the images are pages or frames of {plural}")
+    if shortened := sum(page.shortened for page in pages):
+        notes.append(f"images with 16-bit colors that are read with 8 bits: {shortened}; 16-bit RGB .png keeps all")
+    if others:
+        suffixes = " ".join(suffix or "no suffix" for suffix, _ in others.most_common(5))
+        notes.append(f"files of other types left out: {others.total()} ({suffixes})")
+    return notes
+
+
+def _stack(name: str, pages: Sequence[ImagePage], settings: DataSettings) -> tuple[Array, Values]:
+    """Return the images as one array, and the facts about their values before they were resized."""
+    first = pages[0]
+    for page in pages:
+        if page.pixels.shape[1:] != first.pixels.shape[1:]:
             raise DataError(
-                f"{file} is {image.shape[2]}×{image.shape[1]} pixels and {files[0]} is {first[1]}×{first[0]}. "
+                f"{page.shown} is {_size_text(page)} pixels and {first.shown} is {_size_text(first)}. "
                 f"Bring all images to one size with --size N."
             )
-    events = np.empty((len(images), channels, *first), np.uint8)
-    for row, image in enumerate(images):
-        events[row] = image
-    return events
+    if settings.range is None:
+        _check_one_type(pages)
+    values = Values.merged([page.values for page in pages])
+    if settings.size is not None:
+        values = dataclasses.replace(values, step=1)
+    if settings.range is not None:
+        check_stated(name, values, settings.range)
+    channels = max(len(page.pixels) for page in pages)
+    dtype = _stored(pages, values)
+    events = np.empty((len(pages), channels, *first.pixels.shape[1:]), dtype)
+    low, high = settings.range or find_range(values)[0] or (values.low, values.high)
+    for row, page in enumerate(pages):
+        pixels = page.pixels
+        if settings.size is not None:  # resizing overshoots at edges
+            pixels = pixels if dtype.kind == "f" else np.rint(pixels)
+            pixels = pixels.clip(low, high)
+        events[row] = pixels
+    return events, values
+
+
+def _size_text(page: ImagePage) -> str:
+    return f"{page.pixels.shape[2]}×{page.pixels.shape[1]}"
+
+
+def _stored(pages: Sequence[ImagePage], values: Values) -> np.dtype[np.generic]:
+    if values.type.kind == "f":
+        return values.type
+    if all(page.values.type == np.uint8 for page in pages):
+        return np.dtype(np.uint8)
+    return np.dtype(np.int32 if max(-values.low, values.high) < 2**31 else np.int64)
+
+
+def _check_one_type(pages: Sequence[ImagePage]) -> None:
+    """Check that all images may have one range: 8-bit levels do not compare with 12 bits or with fractions.
+
+    Raises:
+        DataError: they do not.
+    """
+    kinds: dict[str, list[ImagePage]] = {}
+    for page in pages:
+        kinds.setdefault(_kind(page.values), []).append(page)
+    if len(kinds) < 2:
+        return
+    (one, first), (two, second) = list(kinds.items())[:2]
+    if all(page.values.type.kind != "f" and 0.0 <= page.values.low <= page.values.high <= _BYTE for page in pages):
+        return
+    raise DataError(
+        f"{first[0].shown} holds {one} and {second[0].shown} holds {two}, which have different ranges. Convert the "
+        f"images to one number type, or state the range that they share with --range LOW..HIGH."
+    )
+
+
+def _kind(values: Values) -> str:
+    if values.type.kind == "f":
+        return "floating-point numbers"
+    return "8-bit values" if values.type == np.uint8 else "whole numbers of more than 8 bits"

@@ -10,9 +10,10 @@ from typing import Any, get_args
 import numpy as np
 
 from genzoo.data.dataset import Dataset, check_values, spec_of, usable
-from genzoo.data.images import binary_spec, bytes_spec, channels_first, image_spec
+from genzoo.data.images import channels_first
+from genzoo.data.value_range import Values, found_spec
 from genzoo.errors import DataError
-from genzoo.spec import ColumnType, DataSpec, Feature
+from genzoo.spec import ColumnType, Feature
 from genzoo.typing import Array
 
 LARGEST = 2**33
@@ -120,6 +121,7 @@ def array_dataset(name: str, events: Array, labels: Array | None = None, shown: 
         raise DataError(f"{shown} has shape {events.shape}; images are (N, H, W) or (N, H, W, C), tables (N, columns).")
     if events.dtype == np.uint64 and len(events) and events.max() > np.iinfo(np.int64).max:
         raise DataError(f"{shown} holds whole numbers beyond 2^63; store them as floating point.")
+    declared = events.dtype
     kind = _TYPES.get(events.dtype.name, "float64")
     stored = _STORED.get(events.dtype.name)
     if events.dtype.itemsize == 2 and events.dtype.kind == "f":
@@ -131,7 +133,8 @@ def array_dataset(name: str, events: Array, labels: Array | None = None, shown: 
     if events.ndim > 2:
         events = channels_first(shown, events)
         check_values(shown, events)
-        return Dataset(name, _image_spec(events), events, labels)
+        spec = found_spec(events, Values.of(events, declared))
+        return Dataset(name, spec, events, labels, range_from="data")
     if not events.size:
         raise DataError(f"{shown} holds no events.")
     features = tuple(Feature(f"x{i}", type=kind) for i in range(events.shape[1]))
@@ -139,17 +142,3 @@ def array_dataset(name: str, events: Array, labels: Array | None = None, shown: 
     return usable(
         Dataset(name, spec_of(shown, (events.shape[1],), "table", features, storage=storage), events, labels), shown
     )
-
-
-def _image_spec(events: Array) -> DataSpec:
-    if events.dtype == np.uint8 and events.max() > 1:
-        return bytes_spec(events)
-    low, high = float(events.min()), float(events.max())
-    quantum = None if events.dtype.kind == "f" else 1.0
-    if quantum is not None and low >= 0 and high <= 1:
-        return binary_spec(events)
-    for bounds in ((0.0, 1.0), (-1.0, 1.0)):
-        if bounds[0] <= low and high <= bounds[1]:
-            return image_spec(events, bounds, quantum)
-    # Bounds are left undeclared: the transform measures them, on the training rows only.
-    return image_spec(events, None, quantum)
