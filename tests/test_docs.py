@@ -106,7 +106,9 @@ def run(command: str, folder: Path, forked: Warm) -> str:
         ended = forked("command", words, folder=folder, PYTHONPATH=os.environ.get("PYTHONPATH", ""))
         code, shown = ended.code, ended.shown
     else:
-        done = subprocess.run(["/bin/sh", "-c", command], cwd=folder, capture_output=True, text=True)
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # where `python` is this one
+        variables = {**os.environ, "PATH": path}
+        done = subprocess.run(["/bin/sh", "-c", command], cwd=folder, env=variables, capture_output=True, text=True)
         code, shown = done.returncode, done.stdout + done.stderr
     assert code == 0, f"{command}\n{shown}"
     return shown
