@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,7 +125,7 @@ def _run_page(path: str, seed: int, given: dict[str, Any]) -> tuple[Path, Page]:
     try:
         run = open_run(path)
     except ArtifactError as error:
-        if not place.exists():
+        if not os.path.lexists(place):  # false, too, for a name that is too long
             raise
         raise ArtifactError(f"{path} is neither a run directory nor the folder of a comparison.") from error
     chosen = find_metrics(zoo, given["metrics"] or None)

@@ -318,7 +318,7 @@ def _not_a_run(path: str) -> str:
     names = [entry.name for entry in folder.glob("*") if contains(entry, "config.json", "run.json")]
     hint = did_you_mean(path, names) if names else ""
     where = str(folder) if str(folder).endswith(os.sep) else f"{folder}{os.sep}"
-    if place.is_dir():
+    if os.path.isdir(place):  # noqa: PTH112 - false, too, for a name that is too long
         return f"{path} is not a run directory: it has no config.json and run.json. {hint}".rstrip()
     if os.path.lexists(place):
         return f"{path} is a file, not a run directory."

@@ -402,7 +402,7 @@ def test_the_command_line_writes_pages(pages, cli, tmp_path):
 def test_the_command_line_reports_what_it_cannot_show(pages, cli, tmp_path):
     (tmp_path / "empty").mkdir()
     assert_refused(cli("report", "empty"), 4, "neither a run directory nor the folder of a comparison")
-    assert_refused(cli("report", "nowhere"), 4, "neither")
+    assert_refused(cli("report", "nowhere"), 4, "There is no folder 'nowhere'")
     assert_refused(cli("report", pages / "gaussian", "--metric", "coverag"), 2, "coverage")
     assert_refused(cli("report", pages / "gaussian", "--out", "page.pdf"), 2, "page.pdf", ".html")
     assert_refused(cli("report", pages / "gaussian", "--out", "no/page.html"), 2, "does not exist")

@@ -135,10 +135,10 @@ def test_few_events_of_a_component_make_no_singular_covariance(tmp_path):
     assert held_out["nothing"] < -10_000
 
 
-@pytest.mark.parametrize("builder", [build_gaussian, build_mixture])
-def test_a_gaussian_raises_for_binary_images(builder):
-    with pytest.raises(ValueError, match="train naive-bayes or vae"):
-        builder(MixtureOptions(), BINARY)
+@pytest.mark.parametrize("model", ["gaussian", "gmm"])
+def test_a_gaussian_raises_for_binary_images(model, tmp_path):
+    with pytest.raises(genzoo.DataError, match=r"takes continuous pixels. Use a model that takes it .*naive-bayes"):
+        genzoo.train(model, {"source": "digits", "binarize": True}, out=tmp_path / "run")
 
 
 def test_latent_classes_of_binary_images_are_products_of_bernoullis(tmp_path):
