@@ -37,6 +37,8 @@ def open_data(fitted: TrainedModel, given: Mapping[str, Any]) -> Dataset:
         ConfigError, DataError: as `open_matching`.
     """
     dataset = open_matching(_settings(given), fitted.data, get_registry())
+    for note in dataset.notes:
+        print_line(f"Note: {note}", err=True)
     if dataset.ignored:
         print_line(f"columns that the model does not use: {', '.join(dataset.ignored)}", err=True)
     return dataset

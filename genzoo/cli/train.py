@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from genzoo.cli.command import Command, Option
 from genzoo.cli.options import READING_DATA, json_option, objective_rows, setting_option, setting_text, settings_rows
+from genzoo.cli.output import print_line
 from genzoo.config.explain import describe_fields
 from genzoo.config.flags import FlaggedSetting, flagged_settings, settings_layer
 from genzoo.config.layers import parse_assignments, read_config_file
@@ -189,6 +190,8 @@ class _ModelCommand(Command):
             run = start_run(setup, None if out is None else Path(out))
             if processes.first:
                 click.echo(_heading(setup.summary(), run), err=True)
+                for note in setup.dataset.notes:
+                    print_line(f"Note: {note}", err=True)
             display.training(setup.budget)
             run_training(setup, run, [display])
         if processes.first:

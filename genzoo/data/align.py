@@ -10,6 +10,7 @@ import pyarrow as pa
 from genzoo.config.settings import DataSettings
 from genzoo.data.column import Column
 from genzoo.data.dataset import Dataset
+from genzoo.data.marks import without_marks
 from genzoo.data.table import EventTable, chosen_columns, fill_column, one_column, read_columns, streamed, take_columns
 from genzoo.data.table_source import TableSource, numbered
 from genzoo.errors import ConfigError, DataError, did_you_mean
@@ -112,7 +113,7 @@ def filled_table(
     names = [name for name in source.names if name not in dropped]
     texts = {column for column, feature in zip(columns, features, strict=True) if _read_as_text(feature)}
     others = set(names) - set(columns) if as_written else set()
-    table = source.read(names, texts | others)
+    table = without_marks(source.read(names, texts | others), settings, source.names)
     filled = dict(zip(names, table.columns, strict=True))
     for place, (name, feature) in enumerate(zip(columns, features, strict=True)):
         column = one_column(source, table, name)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import shlex
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,8 @@ class Dataset:
         weights: weight of each event, `(N,)` float64. Defaults to `None`, equal weights.
         dropped: number of rows left out for missing values. Defaults to 0.
         ignored: columns of the source that were not used. Defaults to none.
+        facts: how the source was read, in words. Defaults to none.
+        notes: decisions in reading it about which the user should know, in sentences. Defaults to none.
     """
 
     name: str
@@ -58,6 +60,8 @@ class Dataset:
     weights: Array | None = None
     dropped: int = 0
     ignored: tuple[str, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if tuple(self.events.shape[1:]) != tuple(self.spec.event_shape):

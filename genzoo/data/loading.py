@@ -61,8 +61,20 @@ def _named(data: str | Path | Array | Dataset | Mapping[str, Any] | None) -> tup
     return data, {"source": data.name}
 
 
-READ_SUFFIXES = (*TABLE_SUFFIXES, ".ipc")
+_CSV_SUFFIXES = (*TEXT_SUFFIXES, *(f"{suffix}.gz" for suffix in TEXT_SUFFIXES))
+_JSON_SUFFIXES = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz")
+
+
+READ_SUFFIXES = (*TABLE_SUFFIXES, ".ipc", ".csv.gz", ".tsv.gz", ".xlsx", *_JSON_SUFFIXES)
 """Suffixes of the tables that are read."""
+
+
+STANDARD_INPUT = "-"
+"""Source that stands for standard input."""
+
+
+_OF_TEXTS = ("header", "separator", "decimal", "thousands")
+_TEXTS = ".csv and .tsv files"
 
 
 def is_registered(source: str, registry: Registry) -> bool:
@@ -92,7 +104,7 @@ def open_dataset(settings: DataSettings, registry: Registry) -> Dataset:
         return _select(_open_other(settings, registry), settings)
     from genzoo.data.table import table_dataset
 
-    return table_dataset(_path(settings).stem, tabular, settings)
+    return table_dataset(_name(settings), tabular, settings)
 
 
 def open_matching(settings: DataSettings, spec: DataSpec, registry: Registry) -> Dataset:
@@ -110,7 +122,7 @@ def open_matching(settings: DataSettings, spec: DataSpec, registry: Registry) ->
     tabular = _open_table(settings, registry)
     if tabular is None:
         return match_dataset(_select(_open_other(settings, registry), settings), spec)
-    return match_table(_path(settings).stem, tabular, settings, spec)
+    return match_table(_name(settings), tabular, settings, spec)
 
 
 def open_source(settings: DataSettings, registry: Registry) -> TableSource | None:
@@ -146,18 +158,58 @@ def _path(settings: DataSettings) -> Path:
 def _open_table(settings: DataSettings, registry: Registry) -> TableSource | None:
     """Open the source's columns if it is a file of a table; `None` otherwise."""
     path = _path(settings)
-    if is_registered(settings.source, registry) or not path.is_file() or path.suffix.lower() not in READ_SUFFIXES:
+    piped = settings.source == STANDARD_INPUT
+    suffix = _suffix(path)
+    if not piped and (is_registered(settings.source, registry) or not path.is_file() or suffix not in READ_SUFFIXES):
         return None
     _refuse_given(settings, ("size", "color", "skip_bad"), "folders of images")
     _refuse_given(settings, ("binarize",), "images")
-    if path.suffix.lower() in TEXT_SUFFIXES:
+    if piped:
+        return _piped(settings)
+    if suffix in _CSV_SUFFIXES:
         from genzoo.data.readers.csv_files import CsvSource
 
-        return CsvSource(path, settings.header)
-    _refuse_given(settings, ("header",), ".csv and .tsv files")
+        return CsvSource(path, settings)
+    if suffix == ".xlsx":
+        from genzoo.data.readers.spreadsheet import spreadsheet
+
+        _refuse_given(settings, ("separator",), _TEXTS)
+        return spreadsheet(path, settings)
+    _refuse_given(settings, _OF_TEXTS, _TEXTS)
+    if suffix in _JSON_SUFFIXES:
+        from genzoo.data.readers.json_files import JsonSource
+
+        return JsonSource(path, settings)
     from genzoo.data.readers.parquet import ArrowFileSource
 
     return ArrowFileSource(path)
+
+
+def _name(settings: DataSettings) -> str:
+    """Return the name of a dataset in a file."""
+    if settings.source == STANDARD_INPUT:
+        return "stdin"
+    path = _path(settings)
+    return Path(path.stem).stem if path.suffix.lower() == ".gz" else path.stem
+
+
+def _suffix(path: Path) -> str:
+    """Return the suffix in lower case; both of a compressed file: `.csv.gz`."""
+    suffix = path.suffix.lower()
+    return Path(path.stem).suffix.lower() + suffix if suffix == ".gz" else suffix
+
+
+def _piped(settings: DataSettings) -> TableSource:
+    """Open the table on standard input: CSV, or JSON if it begins like that."""
+    from genzoo.data.readers.csv_files import CsvSource
+    from genzoo.data.readers.json_files import JsonSource
+    from genzoo.data.readers.text_input import standard_input
+
+    content = standard_input()
+    if content.lstrip()[:1] in (b"[", b"{"):
+        _refuse_given(settings, _OF_TEXTS, _TEXTS)
+        return JsonSource(content, settings, "Standard input")
+    return CsvSource(content, settings, "Standard input")
 
 
 def _open_other(settings: DataSettings, registry: Registry) -> Dataset:
@@ -171,7 +223,7 @@ def _open_other(settings: DataSettings, registry: Registry) -> Dataset:
 
 def _open_whole(settings: DataSettings, registry: Registry) -> Dataset:
     source, path = settings.source, _path(settings)
-    _refuse_given(settings, ("header",), ".csv and .tsv files")
+    _refuse_given(settings, _OF_TEXTS, _TEXTS)
     if not path.is_dir():
         _refuse_given(settings, ("size", "color", "skip_bad"), "folders of images")
     if is_registered(source, registry):
@@ -190,7 +242,7 @@ def _open_whole(settings: DataSettings, registry: Registry) -> Dataset:
 
 def _select(dataset: Dataset, settings: DataSettings) -> Dataset:
     """Apply the settings of tables: columns, kinds, labels, weights and missing values."""
-    given = settings.given("columns", "drop", "kinds", "label", "weight", "drop_missing")
+    given = settings.given("columns", "drop", "kinds", "label", "weight", "drop_missing", "missing")
     if given is None:
         return dataset
     if dataset.spec.modality != "table":

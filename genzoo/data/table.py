@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from genzoo.config.settings import DataSettings
 from genzoo.data.column import LARGEST_WHOLE, Column
 from genzoo.data.dataset import BLOCK, Dataset, check_values, empty_column, refuse_empty_columns, spec_of, usable
+from genzoo.data.marks import without_marks
 from genzoo.data.table_source import TableSource
 from genzoo.errors import ConfigError, DataError, did_you_mean
 from genzoo.spec import MOST_NAMES, DataSpec, Feature
@@ -53,7 +54,7 @@ def streamed(name: str, source: TableSource, settings: DataSettings, columns: Se
     Raises:
         DataError: a value cannot be used.
     """
-    events = None if settings.drop_missing else source.stream(columns)
+    events = None if settings.drop_missing or settings.missing else source.stream(columns)
     if events is None:
         return None
     empty = events.schema.empty_table()
@@ -100,7 +101,7 @@ def _stretch(dataset: Dataset, source: TableSource, settings: DataSettings) -> D
     kept = chosen_columns(source, settings)
     first = source.names.index(kept[0])
     places = slice(first, first + len(kept))
-    if settings.kinds or source.names[places] != kept:
+    if settings.kinds or settings.missing or source.names[places] != kept:
         return None
     table = read_columns(source, settings, [], set())
     spec = dataclasses.replace(
@@ -145,7 +146,8 @@ def read_columns(source: TableSource, settings: DataSettings, kept: Sequence[str
     """Read the columns to learn from, and the columns of labels and weights."""
     apart = [name for name in (settings.label, settings.weight) if name is not None]
     as_written = (texts | {settings.label}) - {settings.weight, None}
-    return source.read(list(dict.fromkeys([*kept, *apart])), [name for name in as_written if name is not None])
+    table = source.read(list(dict.fromkeys([*kept, *apart])), [name for name in as_written if name is not None])
+    return without_marks(table, settings, source.names)
 
 
 def one_column(source: TableSource, table: pa.Table, name: str) -> Column:
@@ -170,7 +172,7 @@ def take_columns(
         missing |= bool(np.isnan(values).any())
     labels, weights = labels_and_weights(source, settings, table)
     spec = dataclasses.replace(spec, missing=missing)
-    dataset = Dataset(name, spec, events, labels, weights=weights)
+    dataset = Dataset(name, spec, events, labels, weights=weights, facts=dict(source.facts), notes=tuple(source.notes))
     return complete(dataset) if settings.drop_missing else dataset
 
 

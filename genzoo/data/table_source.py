@@ -26,6 +26,8 @@ class TableSource(ABC):
 
     def __init__(self, shown: str, names: Sequence[str]) -> None:
         self.shown = shown
+        self.facts: dict[str, str] = {}  # how the table was read, in words
+        self.notes: tuple[str, ...] = ()  # decisions about which the user should know, in sentences
         self.names = list(names)
         twins = sorted(name for name, count in Counter(self.names).items() if count > 1)
         if twins:
