@@ -12,6 +12,7 @@ import numpy as np
 
 from genzoo.data.dataset import BLOCK, Dataset
 from genzoo.data.marks import MARKS, missing_option
+from genzoo.data.readers.dialect import FORMS, kind_of
 from genzoo.spec import DataSpec
 from genzoo.typing import Array
 
@@ -156,7 +157,7 @@ def _column_remarks(column: ColumnFacts, sample: Array) -> list[str]:
 
 def _measured(levels: Sequence[str]) -> bool:
     """Return whether most texts have a digit first, as measurements that were read as text do."""
-    digits = sum(level.lstrip("+-<>~($€£ ")[:1].isdigit() for level in levels)
+    digits = sum(level.lstrip("+-<>~($€£ ")[:1].isdigit() and kind_of(level, FORMS) != "date" for level in levels)
     return digits * 2 > len(levels)
 
 
@@ -167,8 +168,8 @@ def _missing_remarks(column: ColumnFacts, sample: Array) -> list[str]:
         if column.kind == "binary" or not len(values):
             return []
         return [
-            f"column {column.name!r} holds {mark:.15g} in {count} of the first {len(sample)} rows, far from all other values; if it means a "
-            f"missing value, {missing_option(f'{mark:.15g}', column.name)}"
+            f"column {column.name!r} holds {mark:.15g} in {count} of the first {len(sample)} rows, far from all "
+            f"other values; if it means a missing value, {missing_option(f'{mark:.15g}', column.name)}"
             for mark, count in _spikes(values)
         ]
     found = []
@@ -176,8 +177,8 @@ def _missing_remarks(column: ColumnFacts, sample: Array) -> list[str]:
         count = int((values == code).sum())
         if level in MARKS and count and len(column.levels) > 2:
             found.append(
-                f"column {column.name!r} holds {level!r} in {count} of the first {len(sample)} rows; if it means a missing value, "
-                f"{missing_option(level)}"
+                f"column {column.name!r} holds {level!r} in {count} of the first {len(sample)} rows; if it means a "
+                f"missing value, {missing_option(level)}"
             )
     others = [level for level in column.levels if level not in MARKS]
     if not found and len(others) > 20 and _measured(others):

@@ -88,6 +88,9 @@ def train(
 
     Raises:
         GenzooError: see `genzoo.errors`.
+
+    Warns:
+        UserWarning: a first line of numbers was read as column names.
     """
     asked: dict[str, Any] = {"seed": seed, "device": device, "precision": precision, "training": training or {}}
     dataset, asked["data"] = given_data(data, weights)
@@ -104,6 +107,8 @@ def train(
     config = resolve_config(registry, model, *layers)
     with join_processes() as processes:
         setup = processes.agreed(lambda: build_setup(config, dataset, processes=processes))
+        for note in setup.dataset.notes if processes.first else ():
+            warnings.warn(note, stacklevel=2)
         run = start_run(setup, None if out is None else Path(out))
         run_training(setup, run, callbacks)
     return run

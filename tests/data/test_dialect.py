@@ -69,6 +69,7 @@ HEADERS = {
     "years": ("region,2001,2002\nnorth,5,6\nsouth,7,9\nwest,1,3\n", ["region", "2001", "2002"]),
     "one year": ("region,2001\nnorth,5\nsouth,7\n", ["region", "2001"]),
     "years behind an empty name": (",1990,1995\nBonn,5,6\nUlm,7,9\n", ["x0", "1990", "1995"]),
+    "years and decimal commas": ("L;2001;2002\nA;1,5;2,5\nB;3,5;4,5\n", ["L", "2001", "2002"]),
     "steps": ("probe,400,450,500\na,.1,.2,.3\nb,.2,.2,.5\n", ["probe", "400", "450", "500"]),
     "rows with years": ("Bonn,1989\nUlm,2001\nJena,1995\n", None),
     "text that comes again": ("x,1\ny,2\nx,3\n", None),
@@ -94,7 +95,7 @@ def test_a_header_is_told_from_rows(tmp_path, case):
     text, names = HEADERS[case]
     (tmp_path / "a.csv").write_text(text)
     source = open_source(settings_of(tmp_path / "a.csv", missing="?"), get_registry())
-    rows = list(csv.reader(io.StringIO(text)))
+    rows = list(csv.reader(io.StringIO(text), delimiter=";" if ";" in text else ","))
     assert source.names == (names or [f"x{i}" for i in range(len(rows[0]))])
     assert source.read(source.names).num_rows == len(rows) - bool(names)
     assert source.facts["header"] == ("first line names the columns" if names else "none, first line is data")
@@ -150,6 +151,9 @@ FILES = {
     "a separator behind rows only": ("a;b\n1;2;\n3;4;\n", ["a", "b"], [[1, 2], [3, 4]]),
     "a separator behind the header only": ("a,b,\n1,2\n3,4\n", ["a", "b"], [[1, 2], [3, 4]]),
     "three separators behind every row": ("a,b,,,\n1,2,,,\n3,4,,,\n", ["a", "b"], [[1, 2], [3, 4]]),
+    "a frame of bars": ("| a | b |\n| 1 | 2 |\n| 3 | 4 |\n", ["a", "b"], [[1, 2], [3, 4]]),
+    "a column without name or values": ("a,,b\n1,,2\n3,,4\n", ["a", "b"], [[1, 2], [3, 4]]),
+    "true minus signs": ("a,b\n−1.5,2\n2.5,3\n", ["a", "b"], [[-1.5, 2], [2.5, 3]]),
     "padded texts": ("a, b\n1, x-y\n2, z\n3,z\n", ["a", "b"], [[1, "x-y"], [2, "z"], [3, "z"]]),
     "padded and quoted": ('a, b\n1, "x, y"\n2, "z"\n', ["a", "b"], [[1, "x, y"], [2, "z"]]),
     "padded missing values": ("a,b\n1 , NA\n NA,3\n2, 4\n", ["a", "b"], [[1, None], [None, 3], [2, 4]]),
@@ -194,7 +198,7 @@ def test_a_file_may_change_its_ways_below_the_lines_examined(table, end, setting
 def test_a_fault_below_the_lines_examined_is_named(table):
     with pytest.raises(DataError, match="line 30002 has 3 fields"):
         table(LATE + "2,y,z\n")
-    with pytest.raises(DataError, match="behind the last column"):
+    with pytest.raises(DataError, match="without a name that is empty above"):
         table("a,b,\n" + "1,x,\n" * 300 + "1,2,3\n")
 
 

@@ -17,7 +17,7 @@ from genzoo.data.readers.dialect import CURRENCY, FORMS, Numbers, number_pattern
 from genzoo.errors import DataError
 
 _LIKE_A_NUMBER = (
-    rf"^[(+-]?\s?(?:{CURRENCY}\s?)?[+-]?[\d.,'’ \x{{a0}}\x{{202f}}\x{{2009}}]+(?:[eE][+-]?\d+)?"
+    rf"^[(+−-]?\s?(?:{CURRENCY}\s?)?[+−-]?[\d.,'’ \x{{a0}}\x{{202f}}\x{{2009}}]+(?:[eE][+-]?\d+)?"
     rf"(?:\s?{CURRENCY}|\s?%)?\)?$|^[+-]?[Ii][Nn][Ff]"
 )
 _TRUTHS = pa.array(["true", "True", "TRUE", "false", "False", "FALSE"])
@@ -149,6 +149,7 @@ def _parsed(texts: Any, form: Numbers) -> Any:
             bare = pc.replace_substring(bare, mark, "")
     if form.decimal != ".":
         bare = pc.replace_substring(bare, form.decimal, ".")
+    bare = pc.replace_substring(bare, "−", "-")
     negative = pc.match_substring_regex(texts, r"^\(")
     bare = pc.if_else(negative, pc.binary_join_element_wise("-", bare, ""), bare)
     whole = pc.all(pc.match_substring_regex(bare, r"^-?\d{1,15}$")).as_py()

@@ -54,8 +54,9 @@ class CsvSource(TableSource):
         self._dialect = sniff(self._text.first_lines(), settings, tabs=tabs, shown=shown)
         if not self._dialect.names:
             raise DataError(f"{shown} holds no rows.")
-        super().__init__(shown, [name or f"x{i}" for i, name in enumerate(self._dialect.names)])
-        self._places = {name: place for place, name in enumerate(self.names)}
+        named = [(name or f"x{i}", i) for i, name in enumerate(self._dialect.names) if i not in self._dialect.void]
+        super().__init__(shown, [name for name, _ in named])
+        self._places = dict(named)
         self.notes = self._dialect.notes
         self.facts = dict(self._dialect.facts)
         if self._dialect.header and next(self._rows(), None) is None:
@@ -98,12 +99,12 @@ class CsvSource(TableSource):
 
     def _read_whole(self, text: TextInput | bytes, columns: Sequence[str], texts: Collection[str]) -> pa.Table:
         dialect, raw = self._dialect, isinstance(text, TextInput)
-        names = list(map(str, range(dialect.width)))
+        names = list(map(str, range(len(dialect.names))))
         chosen = [names[self._places[name]] for name in columns]
-        behind = names[len(self.names) :] if raw else []
+        void = [names[place] for place in sorted(dialect.void)]
         common, _ = marks_of(self._settings, self.names)
         convert = arrow_csv.ConvertOptions(
-            include_columns=[*chosen, *behind],
+            include_columns=[*chosen, *void],
             column_types={place: pa.string() for place, name in zip(chosen, columns, strict=True) if name in texts},
             null_values=[*MISSING, *common],
             strings_can_be_null=True,
@@ -141,7 +142,7 @@ class CsvSource(TableSource):
                 break
             self._text.fall_back("a text column holds other bytes")
         if any(column.null_count < len(column) for column in table.columns[len(columns) :]):
-            raise DataError(f"{self.shown} has a text behind the last column, in a field without a name. Name it.")
+            raise DataError(f"{self.shown} has a value in a column without a name that is empty above. Name it.")
         return table
 
     def _skip_comment(self, row: Any) -> str:
@@ -153,7 +154,7 @@ class CsvSource(TableSource):
         Raises:
             DataError: a row has too many or too few fields.
         """
-        width, text = self._dialect.width, io.StringIO()
+        width, text = len(self._dialect.names), io.StringIO()
         write = csv.writer(text, lineterminator="\n").writerow
         for record in self._rows():
             if len(record.fields) != width:
@@ -174,7 +175,7 @@ class CsvSource(TableSource):
             for record in itertools.islice(table, dialect.head, None):
                 if record.comment:
                     fields = next(csv.reader(record.fields, delimiter=dialect.separator))
-                    if len(fields) == dialect.width > 1 and not record.fields[0].startswith("# "):
+                    if len(fields) == len(dialect.names) > 1 and not record.fields[0].startswith("# "):
                         yield record._replace(fields=fields, comment=False)  # a text that begins with #
                 elif not record.blank:
                     yield record

@@ -22,7 +22,7 @@ _DATE = re.compile(
     r"\d{4}[-/]\d{1,2}[-/]\d{1,2}([T ]\d.*)?|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}( \d.*)?|\d{1,2}:\d{2}(:\d{2}.*)?"
 )
 _PLAIN = re.compile(r"-?\d+(?:\.\d+)?")
-_NUMBER_BEGINS = frozenset("0123456789+-(.,iI$€£¥₹₽₩UEGCJ")
+_NUMBER_BEGINS = frozenset("0123456789+-−(.,iI$€£¥₹₽₩UEGCJ")
 _TRUTHS = frozenset({"true", "false"})
 _UNIT = re.compile(
     r"[\[(].*[\])]|%|°[CF]?|(?:[kmMGhcdnµuμ]?(?:g|m|s|Pa|bar|mol|V|A|W|Wh|J|N|Hz|l|L|B|eV)|kg|mmHg|lb|lbs|ft|in|min|h|hr"
@@ -41,10 +41,10 @@ def number_pattern(decimal: str, thousands: str | None) -> str:
     mark = re.escape(decimal)
     group = {None: "", " ": r"[ \x{a0}\x{202f}\x{2009}]", "'": r"['’]"}.get(thousands, re.escape(thousands or ""))
     whole = rf"(?:\d{{1,3}}(?:{group}\d{{3}})+|\d+)" if thousands else r"\d+"
-    bare = rf"(?:{whole}(?:{mark}\d*)?|{mark}\d+)(?:[eE][+-]?\d+)?"
+    bare = rf"(?:{whole}(?:{mark}\d*)?|{mark}\d+)(?:[eE][+−-]?\d+)?"
     return (
-        rf"[+-]?\s?(?:{CURRENCY}\s?)?[+-]?{bare}(?:\s?{CURRENCY}|\s?%)?"
-        rf"|\((?:{CURRENCY}\s?)?{bare}(?:\s?{CURRENCY}|\s?%)?\)|[+-]?(?:inf|Inf|INF|[Ii]nfinity)"
+        rf"[+−-]?\s?(?:{CURRENCY}\s?)?[+−-]?{bare}(?:\s?{CURRENCY}|\s?%)?"
+        rf"|\((?:{CURRENCY}\s?)?{bare}(?:\s?{CURRENCY}|\s?%)?\)|[+−-]?(?:inf|Inf|INF|[Ii]nfinity)"
     )
 
 
@@ -96,7 +96,7 @@ class Dialect:
         header: whether a line of the file names the columns.
         skipped: number of lines above the header, or above the first row if there is none.
         head: number of records from there to the first row: the header and the line of units.
-        extra: number of empty fields at the end of every row.
+        void: places of fields without a name that are empty in every row, as a last separator leaves them.
         comments: whether lines that begin with # are comments.
         line_by_line: whether the rows must be read one by one, for comments, blanks or quotes behind a blank.
         notes: decisions on which the file gives little evidence, in sentences.
@@ -109,16 +109,11 @@ class Dialect:
     header: bool
     skipped: int = 0
     head: int = 0
-    extra: int = 0
+    void: frozenset[int] = frozenset()
     comments: bool = True
     line_by_line: bool = False
     notes: tuple[str, ...] = ()
     facts: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def width(self) -> int:
-        """Number of fields of a row."""
-        return len(self.names) + self.extra
 
 
 class Record(NamedTuple):
@@ -229,7 +224,8 @@ class _Try:
     def of(cls, lines: Sequence[str], separator: str) -> _Try:
         try:
             found = list(records(lines, separator))
-            comments = sum(record.comment for record in found) * 2 <= sum(not record.blank for record in found)
+            texts = sum(record.comment and not record.fields[0].startswith("# ") for record in found)
+            comments = texts * 2 <= sum(not record.blank for record in found)
             if not comments:  # a column of texts such as #ff0000
                 found = list(records(lines, separator, comments=False))
         except csv.Error:
@@ -309,8 +305,7 @@ def _layout(best: _Try, decimal: str, settings: DataSettings, shown: str) -> Dia
         units, body = body[0], body[1:]
     if not header and not commented:
         names = [""] * len(names)
-    extra = _extra(names, body)
-    used = tuple(names[: len(names) - extra])
+    void = _void(names, body, anywhere=bool(header or commented))
     facts = {"separator": SEPARATORS.get(best.separator, repr(best.separator))} if len(names) > 1 else {}
     if decimal == ",":
         facts["decimal mark"] = "comma"
@@ -318,16 +313,16 @@ def _layout(best: _Try, decimal: str, settings: DataSettings, shown: str) -> Dia
     if start:
         facts["lines above the table"] = " / ".join(" ".join(filter(None, r.fields))[:60] for r in rows[:start])
     if units is not None:
-        facts["units"] = ", ".join(f"{name} {unit}" for name, unit in zip(used, units.fields, strict=False) if unit)
+        facts["units"] = ", ".join(f"{name} {unit}" for name, unit in zip(names, units.fields, strict=False) if unit)
     end = body[0].first if body else best.records[-1].last + 1
     return Dialect(
         best.separator,
         decimal,
-        used,
+        tuple(names),
         header or commented is not None,
         skipped=top.first - 1,
         head=sum(top.first <= record.first < end for record in best.records),
-        extra=extra,
+        void=void,
         comments=best.comments,
         line_by_line=best.separator == " " or any(r.comment and r.first > top.first for r in best.records),
         notes=() if doubt is None else (f"{shown}: {doubt}",),
@@ -415,15 +410,20 @@ def _commented(best: _Try, rows: Sequence[Record], judge: _Judge) -> list[str] |
     return found.fields if judge.header(found.fields, rows)[0] else None
 
 
-def _extra(names: Sequence[str], rows: Sequence[Record]) -> int:
-    """Return the number of empty fields without a name at the end of every row."""
-    extra = 0
-    while rows and extra < len(names) - 1 and not names[-1 - extra]:
-        place = len(names) - 1 - extra
-        if any(len(record.fields) <= place or record.fields[place] for record in rows):
-            break
-        extra += 1
-    return extra
+def _void(names: Sequence[str], rows: Sequence[Record], *, anywhere: bool) -> frozenset[int]:
+    """Return the places of fields without a name that are empty in every row.
+
+    Arguments:
+        anywhere: whether to look at all places, or only at the end.
+    """
+    if not rows:
+        return frozenset()
+    filled = {place for record in rows for place, text in enumerate(record.fields) if text}
+    empty = [place for place, name in enumerate(names) if not name and place not in filled]
+    if not anywhere:
+        last = max(filled, default=0)
+        empty = [place for place in empty if place > last]
+    return frozenset(empty if len(empty) < len(names) else empty[1:])
 
 
 def is_header(
@@ -500,7 +500,7 @@ def _name_like(
     numbers = [place for place, kind in enumerate(kinds) if kind == "number"]
     try:
         values = [float(names[place]) for place in numbers]
-        below = [[float(text) for text in columns[place] if kind_of(text, FORMS[:1]) == "number"] for place in numbers]
+        below = [[_value(text) for text in columns[place] if kind_of(text, FORMS) == "number"] for place in numbers]
     except ValueError:
         return False
     if len(set(values)) < len(values):
@@ -514,6 +514,11 @@ def _name_like(
     recurring = any(len(set(columns[place])) < len(columns[place]) for place in texts)
     margin = 0.0 if recurring and len(values) > 1 else 1.0
     return all(_outside(value, column, margin) for value, column in zip(values, below, strict=True))
+
+
+def _value(text: str) -> float:
+    """Return a number, read as roughly as a comparison of ranges needs."""
+    return float(re.sub(r"[^\d.eE+-]", "", text.replace(",", ".")))
 
 
 def _is_year(value: float) -> bool:

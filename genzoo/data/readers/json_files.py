@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ class JsonSource(TableSource):
         if nested is not None:
             raise DataError(
                 f"{self.shown}: column {name!r} holds a list or an object in {self.where(nested)}, and no single "
-                f"value. Leave it out with --drop {name!r}."
+                f"value. Leave it out with --drop {shlex.quote(name)}."
             )
         if not any(isinstance(value, str) for value in values):
             try:
