@@ -70,7 +70,7 @@ def write_filled(
     """
     settings = _settings(given)
     suffix = out.suffix.lower()
-    source = open_source(settings, get_registry()) if suffix in TABLE_SUFFIXES else None
+    source = open_source(settings, get_registry(), fitted.data) if suffix in TABLE_SUFFIXES else None
     if source is None:
         save_events(out, events, fitted.data, escape_formulas=escape_formulas)
         return

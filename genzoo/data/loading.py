@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,19 +119,22 @@ def open_matching(settings: DataSettings, spec: DataSpec, registry: Registry) ->
     """
     from genzoo.data.align import match_dataset, match_table
 
-    tabular = _open_table(settings, registry)
+    tabular = _open_table(settings, registry, _names(spec))
     if tabular is None:
         return match_dataset(_select(_open_other(settings, registry), settings), spec)
     return match_table(_name(settings), tabular, settings, spec)
 
 
-def open_source(settings: DataSettings, registry: Registry) -> TableSource | None:
+def open_source(settings: DataSettings, registry: Registry, spec: DataSpec | None = None) -> TableSource | None:
     """Open all columns of a table by name or path, also those the settings leave out; `None` for images.
+
+    Arguments:
+        spec: form that a model was trained on, if the table is for it. Defaults to `None`.
 
     Raises:
         ConfigError, DataError: as `open_dataset`.
     """
-    tabular = _open_table(settings, registry)
+    tabular = _open_table(settings, registry, () if spec is None else _names(spec))
     if tabular is not None:
         return tabular
     from genzoo.data.table import EventTable
@@ -155,8 +158,19 @@ def _path(settings: DataSettings) -> Path:
     return path
 
 
-def _open_table(settings: DataSettings, registry: Registry) -> TableSource | None:
-    """Open the source's columns if it is a file of a table; `None` otherwise."""
+def _names(spec: DataSpec) -> tuple[str, ...]:
+    """Return the names of the columns that a model was trained on; none if they are just numbered."""
+    names = tuple(feature.name for feature in spec.features)
+    plain = spec.modality != "table" or names == tuple(f"x{place}" for place in range(len(names)))
+    return () if plain else names
+
+
+def _open_table(settings: DataSettings, registry: Registry, expected: Collection[str] = ()) -> TableSource | None:
+    """Open the source's columns if it is a file of a table; `None` otherwise.
+
+    Arguments:
+        expected: names of columns; a line of text that holds all of them is a header. Defaults to none.
+    """
     path = _path(settings)
     piped = settings.source == STANDARD_INPUT
     suffix = _suffix(path)
@@ -165,16 +179,16 @@ def _open_table(settings: DataSettings, registry: Registry) -> TableSource | Non
     _refuse_given(settings, ("size", "color", "skip_bad"), "folders of images")
     _refuse_given(settings, ("binarize",), "images")
     if piped:
-        return _piped(settings)
+        return _piped(settings, expected)
     if suffix in _CSV_SUFFIXES:
         from genzoo.data.readers.csv_files import CsvSource
 
-        return CsvSource(path, settings)
+        return CsvSource(path, settings, expected=expected)
     if suffix == ".xlsx":
         from genzoo.data.readers.spreadsheet import spreadsheet
 
         _refuse_given(settings, ("separator",), _TEXTS)
-        return spreadsheet(path, settings)
+        return spreadsheet(path, settings, expected)
     _refuse_given(settings, _OF_TEXTS, _TEXTS)
     if suffix in _JSON_SUFFIXES:
         from genzoo.data.readers.json_files import JsonSource
@@ -199,7 +213,7 @@ def _suffix(path: Path) -> str:
     return Path(path.stem).suffix.lower() + suffix if suffix == ".gz" else suffix
 
 
-def _piped(settings: DataSettings) -> TableSource:
+def _piped(settings: DataSettings, expected: Collection[str]) -> TableSource:
     """Open the table on standard input: CSV, or JSON if it begins like that."""
     from genzoo.data.readers.csv_files import CsvSource
     from genzoo.data.readers.json_files import JsonSource
@@ -209,7 +223,7 @@ def _piped(settings: DataSettings) -> TableSource:
     if content.lstrip()[:1] in (b"[", b"{"):
         _refuse_given(settings, _OF_TEXTS, _TEXTS)
         return JsonSource(content, settings, "Standard input")
-    return CsvSource(content, settings, "Standard input")
+    return CsvSource(content, settings, "Standard input", expected=expected)
 
 
 def _open_other(settings: DataSettings, registry: Registry) -> Dataset:

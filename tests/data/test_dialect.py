@@ -282,6 +282,13 @@ def test_spikes_at_impossible_values_are_remarked(table, mark, count, option):
     assert (option in found) if option else ("--missing" not in found)
 
 
+def test_names_of_training_are_a_header_of_new_data(table, tmp_path):
+    spec = table("0,1\n1,0\n0,0\n1,1\n", header=True).spec
+    (tmp_path / "b.csv").write_text("0,1\n1,0\n0,1\n")
+    assert len(read(tmp_path / "b.csv")) == 3
+    assert open_matching(settings_of(tmp_path / "b.csv"), spec, get_registry()).events.tolist() == [[1, 0], [0, 1]]
+
+
 def test_classes_below_zero_are_no_spike(table):
     assert "--missing" not in remarks(table("a,b\n" + "".join(f"{i % 2 * 2 - 1},{i}.5\n" for i in range(50))))
     assert "--missing" not in remarks(table("a,b\n" + "".join(f"{i % 9 - 1},{i}.5\n" for i in range(90))))

@@ -38,20 +38,26 @@ class CsvSource(TableSource):
         settings: how to read it.
         shown: name of the table, for messages. Defaults to the path.
         line: what a line is called. Defaults to `line`.
+        expected: names of columns; a line that holds all of them is a header. Defaults to none.
 
     Raises:
         DataError: the file cannot be read, or holds no rows.
     """
 
     def __init__(
-        self, content: Path | bytes, settings: DataSettings, shown: str | None = None, line: str = "line"
+        self,
+        content: Path | bytes,
+        settings: DataSettings,
+        shown: str | None = None,
+        line: str = "line",
+        expected: Collection[str] = (),
     ) -> None:
         shown = shown or str(content)
         self._settings = settings
         self._line = line
         self._text = TextInput(content, shown)
         tabs = isinstance(content, Path) and content.name.lower().endswith((".tsv", ".tsv.gz"))
-        self._dialect = sniff(self._text.first_lines(), settings, tabs=tabs, shown=shown)
+        self._dialect = sniff(self._text.first_lines(), settings, tabs=tabs, shown=shown, expected=expected)
         if not self._dialect.names:
             raise DataError(f"{shown} holds no rows.")
         named = [(name or f"x{i}", i) for i, name in enumerate(self._dialect.names) if i not in self._dialect.void]

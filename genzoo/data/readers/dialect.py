@@ -180,7 +180,14 @@ class _Lines:
         return line.replace("\t", " ").strip() + "\n" if self._blanks else line
 
 
-def sniff(lines: Sequence[str], settings: DataSettings, *, tabs: bool = False, shown: str = "The table") -> Dialect:
+def sniff(
+    lines: Sequence[str],
+    settings: DataSettings,
+    *,
+    tabs: bool = False,
+    shown: str = "The table",
+    expected: Collection[str] = (),
+) -> Dialect:
     """Find the dialect of the first lines of a file.
 
     Arguments:
@@ -188,6 +195,7 @@ def sniff(lines: Sequence[str], settings: DataSettings, *, tabs: bool = False, s
         settings: what the user declares wins over what the lines show.
         tabs: whether the separator is the tab, unless it is declared. Defaults to false.
         shown: name of the table, for notes.
+        expected: names of columns; a line that holds all of them is a header. Defaults to none.
     """
     skipped, declared = _declaration(lines)
     declared = settings.separator or declared or ("\t" if tabs else None)
@@ -199,7 +207,7 @@ def sniff(lines: Sequence[str], settings: DataSettings, *, tabs: bool = False, s
         best = _Try.of(lines[skipped:], plain)
     decimal = settings.decimal or {",": ".", ".": ","}.get(settings.thousands or "")
     decimal = decimal or _decimal(best.cells, best.separator)
-    found = _layout(best, decimal, settings, shown)
+    found = _layout(best, _Judge(settings, decimal, frozenset(expected)), shown)
     return replace(found, skipped=found.skipped + skipped)
 
 
@@ -287,17 +295,16 @@ def _decimal(cells: Iterable[str], separator: str) -> str:
     return "," if comma > point else "."
 
 
-def _layout(best: _Try, decimal: str, settings: DataSettings, shown: str) -> Dialect:
+def _layout(best: _Try, judge: _Judge, shown: str) -> Dialect:
     """Find titles, header, units and empty fields at the ends of the rows."""
     rows = [record for record in best.records if not record.blank and not record.comment]
     if not rows:
-        return Dialect(best.separator, decimal, (), header=False)
-    judge = _Judge(settings, decimal)
-    start = _titles(rows, best.width, judge) if settings.header is not False else 0
+        return Dialect(best.separator, judge.decimal, (), header=False)
+    start = _titles(rows, best.width, judge)
     top, below = rows[start], rows[start + 1 :]
     names = _named_fields(top.fields, below, best, judge)
     header, doubt = judge.header(names, below)
-    commented = None if header or settings.header is False else _commented(best, rows[start:], judge)
+    commented = None if header or judge.settings.header is False else _commented(best, rows[start:], judge)
     body = below if header else rows[start:]
     names = commented or names
     units = None
@@ -307,7 +314,7 @@ def _layout(best: _Try, decimal: str, settings: DataSettings, shown: str) -> Dia
         names = [""] * len(names)
     void = _void(names, body, anywhere=bool(header or commented))
     facts = {"separator": SEPARATORS.get(best.separator, repr(best.separator))} if len(names) > 1 else {}
-    if decimal == ",":
+    if judge.decimal == ",":
         facts["decimal mark"] = "comma"
     facts["header"] = _decision(top.first, header, commented is not None)
     if start:
@@ -317,7 +324,7 @@ def _layout(best: _Try, decimal: str, settings: DataSettings, shown: str) -> Dia
     end = body[0].first if body else best.records[-1].last + 1
     return Dialect(
         best.separator,
-        decimal,
+        judge.decimal,
         tuple(names),
         header or commented is not None,
         skipped=top.first - 1,
@@ -336,6 +343,7 @@ class _Judge:
 
     settings: DataSettings
     decimal: str
+    expected: frozenset[str]
 
     @property
     def known(self) -> list[Numbers]:
@@ -351,6 +359,8 @@ class _Judge:
         return self.evident(names, below)
 
     def evident(self, names: Sequence[str], below: Sequence[Record]) -> tuple[bool, str | None]:
+        if self.expected and self.expected.issubset(names):
+            return True, None
         return is_header(names, [record.fields for record in below], self.known, self.marks)
 
 
@@ -459,7 +469,7 @@ def is_header(
     if not below or not names_them:
         return False, None
     shown = ", ".join(names[:6]) + (" ..." if len(names) > 6 else "")
-    return True, f"its first line ({shown}) was read as column names. If it is a row, say --no-header."
+    return True, f"{shown!r} was read as column names. If it is a row of data, use --no-header."
 
 
 def _columns(rows: Sequence[Sequence[str]], width: int, marks: Collection[str]) -> list[list[str]]:

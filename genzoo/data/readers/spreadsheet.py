@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime
 import io
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from genzoo.data.readers.csv_files import CsvSource
 from genzoo.errors import DataError
 
 
-def spreadsheet(path: Path, settings: DataSettings) -> CsvSource:
-    """Return the first sheet of a spreadsheet, read as a text file is.
+def spreadsheet(path: Path, settings: DataSettings, expected: Collection[str] = ()) -> CsvSource:
+    """Return the first sheet of a spreadsheet, read as a text file is; the arguments are those for `CsvSource`.
 
     Raises:
         DataError: openpyxl is not installed, or the file cannot be read.
@@ -36,7 +37,7 @@ def spreadsheet(path: Path, settings: DataSettings) -> CsvSource:
     except Exception as error:  # openpyxl raises what its parsers of zip and XML raise
         raise DataError(f"{path} cannot be read as a spreadsheet: {error}.") from error
     plain = settings.model_copy(update={"separator": ","})
-    source = CsvSource(text.getvalue().encode(), plain, str(path), "row")
+    source = CsvSource(text.getvalue().encode(), plain, str(path), "row", expected)
     source.facts.pop("separator", None)
     if len(sheets) > 1:
         source.facts["sheet"] = f"{sheets[0]}, the first of {len(sheets)}"
