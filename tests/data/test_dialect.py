@@ -154,6 +154,10 @@ FILES = {
     "a frame of bars": ("| a | b |\n| 1 | 2 |\n| 3 | 4 |\n", ["a", "b"], [[1, 2], [3, 4]]),
     "a column without name or values": ("a,,b\n1,,2\n3,,4\n", ["a", "b"], [[1, 2], [3, 4]]),
     "true minus signs": ("a,b\n−1.5,2\n2.5,3\n", ["a", "b"], [[-1.5, 2], [2.5, 3]]),
+    "groups as in India": ('a,b\n"12,34,567",1\n"1,23,456",2\n', ["a", "b"], [[1234567, 1], [123456, 2]]),
+    "crowns": ("a;b\n12,50 kr;1\n3 kr;2\n", ["a", "b"], [[12.5, 1], [3, 2]]),
+    "a title as wide as the table": ("X\nLat 5, Lon 6\na,b\n1,2\n3,4\n", ["a", "b"], [[1, 2], [3, 4]]),
+    "a title wider than the table": ("A, B, C\na,b\n1,2\n3,4\n5,6\n", ["a", "b"], [[1, 2], [3, 4], [5, 6]]),
     "padded texts": ("a, b\n1, x-y\n2, z\n3,z\n", ["a", "b"], [[1, "x-y"], [2, "z"], [3, "z"]]),
     "padded and quoted": ('a, b\n1, "x, y"\n2, "z"\n', ["a", "b"], [[1, "x, y"], [2, "z"]]),
     "padded missing values": ("a,b\n1 , NA\n NA,3\n2, 4\n", ["a", "b"], [[1, None], [None, 3], [2, 4]]),
@@ -195,6 +199,10 @@ def test_a_file_may_change_its_ways_below_the_lines_examined(table, end, setting
     assert contents(table(LATE.encode() + end, **settings))[1][-1] == row
 
 
+def test_a_field_may_be_long(table):
+    assert contents(table("a,b\n" + "x" * 200_000 + ",1\ny,2\n"))[1][1] == ["y", 2]
+
+
 def test_a_fault_below_the_lines_examined_is_named(table):
     with pytest.raises(DataError, match="line 30002 has 3 fields"):
         table(LATE + "2,y,z\n")
@@ -219,9 +227,9 @@ def test_what_is_declared_wins(table):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("a,b\n1,2\n3,?\n5,6\n", r"holds '\?' in line 3\. If it means a missing value, say --missing '\?'"),
-        ("a,b\n1,2\n3,unknown\n5,6\n", r"say --missing unknown"),
-        ("a,b\n1,2\n3,-\n5,6\n", r"say --missing=-\."),
+        ("a,b\n1,2\n3,?\n5,6\n", r"holds '\?' in line 3\. Say --missing '\?' if it means a missing value"),
+        ("a,b\n1,2\n3,unknown\n5,6\n", r"Say --missing unknown if"),
+        ("a,b\n1,2\n3,-\n5,6\n", r"Say --missing=- if"),
         ("a,b\n1,5%\n3,7%\n5,6\n", r"holds '5%' in line 2"),
         ("a,b\n1,$5\n3,$7\n5,€6\n", r"holds '€6' in line 4"),
     ],
@@ -233,7 +241,7 @@ def test_text_among_numbers_is_an_error_with_the_option_that_fits(table, text, w
 
 
 def test_numbers_written_in_another_way_name_the_option(table):
-    with pytest.raises(DataError, match=r"say --decimal ,"):
+    with pytest.raises(DataError, match=r"Say --decimal , if"):
         table("a;b\n1.5;2\n2.5;3\n3,5;4\n", decimal=".")
 
 

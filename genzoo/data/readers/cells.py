@@ -110,11 +110,11 @@ class Cells:
                 option = f"--decimal {shlex.quote(form.decimal)}"
                 if form.thousands is not None:
                     option = f"--thousands {shlex.quote(form.thousands)}"
-                return f"If it is a number written that way, say {option}. "
+                return f"Say {option} if that is how numbers are written. "
         if any(re.search(r"\d", text) for text in others) or len(others) > 3:
             return ""
         options = " ".join(missing_option(text) for text in others)
-        return f"If it means a missing value, say {options}. "
+        return f"Say {options} if it means a missing value. "
 
 
 def trimmed(texts: Any, marks: Sequence[str]) -> Any:

@@ -17,16 +17,21 @@ SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "spa
 """Separators by preference, with their names."""
 
 
-CURRENCY = r"(?:[$€£¥₹₽₩]|USD|EUR|GBP|CHF|JPY)"
+csv.field_size_limit(2**31 - 1)  # the usual limit is 131,072 characters
+
+
+CURRENCY = (
+    r"(?:R?\$|[€£¥₹₽₩₺₪₫]|USD|EUR|GBP|CHF|JPY|CAD|AUD|NZD|CNY|INR|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|ZAR|kr\.?|zł|Kč)"
+)
 _DATE = re.compile(
     r"\d{4}[-/]\d{1,2}[-/]\d{1,2}([T ]\d.*)?|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}( \d.*)?|\d{1,2}:\d{2}(:\d{2}.*)?"
 )
 _PLAIN = re.compile(r"-?\d+(?:\.\d+)?")
-_NUMBER_BEGINS = frozenset("0123456789+-−(.,iI$€£¥₹₽₩UEGCJ")
+_NUMBER_BEGINS = frozenset("0123456789+-−(.,iI$€£¥₹₽₩₺₪₫UEGCJANISDPHBMZRKkz")
 _TRUTHS = frozenset({"true", "false"})
 _UNIT = re.compile(
     r"[\[(].*[\])]|%|°[CF]?|(?:[kmMGhcdnµuμ]?(?:g|m|s|Pa|bar|mol|V|A|W|Wh|J|N|Hz|l|L|B|eV)|kg|mmHg|lb|lbs|ft|in|min|h|hr"
-    r"|hours?|days?|d|yr|years?|months?|K|C|F|deg|rad|ppm|ppb|USD|EUR|GBP|\$|€|£|dB|t|mph|kmh|rpm|count|units?)"
+    r"|hours?|days?|d|yr|years?|months?|K|C|F|deg[CFK]?|rad|ppm|ppb|USD|EUR|GBP|\$|€|£|dB|t|mph|kmh|rpm|count|units?)"
     r"(?:\^?-?[0-9²³])?(?:[/·* ].*)?"
 )
 
@@ -40,7 +45,8 @@ def number_pattern(decimal: str, thousands: str | None) -> str:
     """
     mark = re.escape(decimal)
     group = {None: "", " ": r"[ \x{a0}\x{202f}\x{2009}]", "'": r"['’]"}.get(thousands, re.escape(thousands or ""))
-    whole = rf"(?:\d{{1,3}}(?:{group}\d{{3}})+|\d+)" if thousands else r"\d+"
+    # 1,234,567, or 12,34,567 as in India
+    whole = rf"(?:\d{{1,3}}(?:{group}\d{{2,3}})*{group}\d{{3}}|\d+)" if thousands else r"\d+"
     bare = rf"(?:{whole}(?:{mark}\d*)?|{mark}\d+)(?:[eE][+−-]?\d+)?"
     return (
         rf"[+−-]?\s?(?:{CURRENCY}\s?)?[+−-]?{bare}(?:\s?{CURRENCY}|\s?%)?"
@@ -394,15 +400,29 @@ def _titles(rows: Sequence[Record], width: int, judge: _Judge) -> int:
     for place, record in enumerate(rows[:20]):
         filled = sum(map(bool, record.fields))
         if len(record.fields) == width and (filled > 1 or width < 3):
-            apart = place and record.first > rows[place - 1].last + 1
-            names = place and judge.evident(record.fields, rows[place + 1 :])[0]
-            return place if apart or names else 0
+            if not place:
+                return 0
+            if _above_names(rows[place:], judge):
+                continue
+            shorter = all(len(above.fields) <= width for above in rows[:place])
+            apart = shorter and record.first > rows[place - 1].last + 1
+            return place if apart or judge.evident(record.fields, rows[place + 1 :])[0] else 0
         nearly = place == 0 and len(record.fields) == filled == width - 1 > 1  # R's header, or a row lacks a field
         if nearly and not (len(rows) > 1 and judge.evident(rows[1].fields, rows[2:]) == (True, None)):
             return 0
-        if len(record.fields) > width or (filled and all(map(_looks_numeric, filter(None, record.fields)))):
+        if filled and all(map(_looks_numeric, filter(None, record.fields))):
             return 0
     return 0
+
+
+def _above_names(rows: Sequence[Record], judge: _Judge) -> bool:
+    """Return whether the first of the rows is a title, such as "Lat: 5, Lon: 6", and the second names the columns."""
+    if len(rows) < 3 or not any(re.search(r"\d|:", text) for text in rows[0].fields):
+        return False
+    names = rows[1].fields
+    if any(not text or _looks_numeric(text) for text in names) or all(map(_UNIT.fullmatch, names)):
+        return False
+    return judge.evident(names, rows[2:]) == (True, None)
 
 
 def _looks_numeric(text: str) -> bool:
@@ -555,4 +575,7 @@ def _is_units(fields: Sequence[str], below: Sequence[Record], judge: _Judge) -> 
     others = [text for place, text in enumerate(fields) if place not in typed]
     if not texts or any(text in column for text, column in zip(fields, columns, strict=True)):
         return False
-    return all(map(_UNIT.fullmatch, texts)) or (len(texts) == len(typed) > 1 and all(text in marks for text in others))
+    if all(map(_UNIT.fullmatch, texts)):
+        return True
+    lone = bool(others) and not any(others) and all(len(text) <= 8 for text in texts)
+    return lone or (len(texts) == len(typed) > 1 and all(text in marks for text in others))
