@@ -183,7 +183,7 @@ class CsvSource(TableSource):
                     fields = next(csv.reader(record.fields, delimiter=dialect.separator))
                     if len(fields) == len(dialect.names) > 1 and not record.fields[0].startswith("# "):
                         yield record._replace(fields=fields, comment=False)  # a text that begins with #
-                elif not record.blank:
+                elif not record.blank and (record.fields != [""] or len(dialect.names) == 1):
                     yield record
         except csv.Error as error:
             raise DataError(f"{self.shown} cannot be read as a table: {error}.") from error

@@ -132,8 +132,8 @@ class Record(NamedTuple):
 
     @property
     def blank(self) -> bool:
-        """True if the record has no field with a character."""
-        return not any(self.fields) and len(self.fields) < 2
+        """True if the record is an empty line. A quoted empty field is none."""
+        return not self.fields
 
 
 def records(lines: Iterable[str], separator: str, *, comments: bool = True) -> Iterator[Record]:
@@ -209,8 +209,8 @@ def sniff(
     tries = [_Try.of(lines[skipped:], separator) for separator in ([declared] if declared else usual or [","])]
     best = max(tries, key=lambda one: one.score)  # the first of equals
     if declared is None and (best.score <= 0 or best.one_column_of_decimals()):
-        plain = ";" if any("," in line for line in lines[skipped:]) else ","
-        best = _Try.of(lines[skipped:], plain)
+        whole = (_Try.of(lines[skipped:], mark) for mark in ",;\t|")
+        best = next((one for one in whole if one.width < 2 and one.share in (0, 1)), tries[0])
     decimal = settings.decimal or {",": ".", ".": ","}.get(settings.thousands or "")
     decimal = decimal or _decimal(best.cells, best.separator)
     found = _layout(best, _Judge(settings, decimal, frozenset(expected)), shown)
