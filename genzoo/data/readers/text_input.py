@@ -7,6 +7,7 @@ import functools
 import gzip
 import io
 import itertools
+import mmap
 import re
 import sys
 import zlib
@@ -97,6 +98,9 @@ class TextInput:
         """Return whether a line other than the first begins with #."""
         width = 2 if self.encoding.startswith("utf-16") else 1
         mark = "#".encode("utf-16-le" if width == 2 else "ascii")
+        if isinstance(self._content, Path) and not self._packed and width == 1:
+            with self._content.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
+                return whole.find(b"#") >= 0 and re.search(rb"[\r\n]#", whole) is not None
         with self._binary() as file:
             last = b""
             while block := file.read(8 << 20):
