@@ -31,4 +31,4 @@ def print_line(line: str, *, err: bool = False) -> None:
 def show_notes(notes: Iterable[str]) -> None:
     """Print notes about the data on stderr, one on each line."""
     for note in notes:
-        print_line(f"Note: {note}.", err=True)
+        print_line(f"Note: {note.removesuffix('.')}.", err=True)

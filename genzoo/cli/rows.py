@@ -55,6 +55,8 @@ def open_data(fitted: TrainedModel, given: Mapping[str, Any]) -> Dataset:
         ConfigError, DataError: as `open_matching`.
     """
     dataset = open_matching(_settings(given), fitted.data, get_registry())
+    for note in dataset.notes:
+        print_line(f"Note: {note}", err=True)
     if dataset.ignored:
         print_line(f"columns that the model does not use: {', '.join(dataset.ignored)}", err=True)
     return dataset
@@ -86,7 +88,7 @@ def write_filled(
     """
     settings = _settings(given)
     suffix = out.suffix.lower()
-    source = open_source(settings, get_registry()) if suffix in TABLE_SUFFIXES else None
+    source = open_source(settings, get_registry(), fitted.data) if suffix in TABLE_SUFFIXES else None
     if source is None:
         save_events(out, events, fitted.data, escape_formulas=escape_formulas)
         return

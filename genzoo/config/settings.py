@@ -218,6 +218,18 @@ class DataSettings(Settings):
     header: Annotated[Literal["auto"] | bool, Flag("--header/--no-header")] = Field(
         "auto", description="whether the first row of a .csv or .tsv file holds column names; by default detected"
     )
+    separator: Annotated[str | None, Flag("--separator", metavar="MARK")] = Field(
+        None, description="mark between the fields of a text file: , ; | tab or space; by default detected"
+    )
+    decimal: Annotated[Literal[".", ","] | None, Flag("--decimal", metavar="MARK")] = Field(
+        None, description="decimal mark of the numbers in a text file: . or a comma; by default detected"
+    )
+    thousands: Annotated[str | None, Flag("--thousands", metavar="MARK")] = Field(
+        None, description="mark between groups of three digits in a text file: , . ' or space; by default detected"
+    )
+    missing: Annotated[tuple[str, ...], Flag("--missing", metavar="[COL=]MARK", repeat=True)] = Field(
+        (), description="text or number that means a missing value, such as ? or -999, in all columns or in one"
+    )
     columns: Annotated[tuple[str, ...] | None, Flag("--columns", metavar="A,B")] = Field(
         None, description="columns of a table to keep, in this order"
     )
@@ -257,6 +269,40 @@ class DataSettings(Settings):
         if not low < high or math.isinf(high - low):
             raise ValueError("a range is two increasing numbers, such as 0..255")
         return low, high
+
+    @field_validator("separator")
+    @classmethod
+    def _check_separator(cls, value: str | None) -> str | None:
+        mark = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";"}.get(value or "", value)
+        if mark is not None and (len(mark) != 1 or mark in '"\r\n#'):
+            raise ValueError(f"{value!r} is not one character, tab or space")
+        return mark
+
+    @field_validator("thousands")
+    @classmethod
+    def _check_thousands(cls, value: str | None) -> str | None:
+        mark = " " if value == "space" else value
+        if mark not in (None, ",", ".", "'", " "):
+            raise ValueError(f"{value!r} is not , . ' or space")
+        return mark
+
+    @field_validator("missing", mode="before")
+    @classmethod
+    def _list_marks(cls, value: Any) -> Any:
+        """Accept one mark alone, and numbers."""
+        if isinstance(value, str | int | float):
+            value = [value]
+        return (
+            [str(mark) if isinstance(mark, int | float) else mark for mark in value]
+            if isinstance(value, list | tuple)
+            else value
+        )
+
+    @model_validator(mode="after")
+    def _check_marks(self) -> Self:
+        if self.decimal is not None and self.decimal == self.thousands:
+            raise ValueError("decimal and thousands are the same mark")
+        return self
 
     def given(self, *names: str) -> str | None:
         """Return the command-line option of the first of these settings that is not at its default, or None."""

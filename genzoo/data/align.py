@@ -11,6 +11,7 @@ import pyarrow as pa
 from genzoo.config.settings import DataSettings
 from genzoo.data.column import Column
 from genzoo.data.dataset import BLOCK, Dataset
+from genzoo.data.marks import without_marks
 from genzoo.data.table import EventTable, chosen_columns, fill_column, one_column, read_columns, streamed, take_columns
 from genzoo.data.table_source import TableSource, numbered
 from genzoo.data.value_range import Values, check_inside
@@ -136,15 +137,16 @@ def filled_table(
     """
     features = spec.features
     columns = _found(source.shown, chosen_columns(source, settings), features)
-    names = [name for name in source.names if name not in settings.drop]
+    dropped = set(settings.drop)
+    names = [name for name in source.names if name not in dropped]
     texts = {column for column, feature in zip(columns, features, strict=True) if _read_as_text(feature)}
     others = set(names) - set(columns) if as_written else set()
-    table = source.read(names, texts | others)
+    table = without_marks(source.read(names, texts | others), settings, source.names)
+    filled = dict(zip(names, table.columns, strict=True))
     for place, (name, feature) in enumerate(zip(columns, features, strict=True)):
         column = one_column(source, table, name)
-        filled = fill_column(column, events[:, place], _spelt_as_in(column, feature))
-        table = table.set_column(names.index(name), name, filled)
-    return table
+        filled[name] = fill_column(column, events[:, place], _spelt_as_in(column, feature))
+    return pa.table(list(filled.values()), names=names)
 
 
 def _found(shown: str, names: Sequence[str], features: Sequence[Feature]) -> list[str]:
@@ -158,8 +160,9 @@ def _found(shown: str, names: Sequence[str], features: Sequence[Feature]) -> lis
     nameless = [part == numbered(len(part)) for part in (list(names), wanted)]
     escaped = [guarded(name) for name in wanted]  # as --escape-formulas writes them
     pairs = zip(wanted, escaped, strict=True)
-    columns = [name if name in names or other in wanted else other for name, other in pairs]
-    absent = [name for name, column in zip(wanted, columns, strict=True) if column not in names]
+    here, trained = set(names), set(wanted)
+    columns = [name if name in here or other in trained else other for name, other in pairs]
+    absent = [name for name, column in zip(wanted, columns, strict=True) if column not in here]
     if all(nameless) or (any(nameless) and absent):
         if len(names) != len(wanted):
             raise DataError(

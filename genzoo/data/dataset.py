@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import shlex
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -50,7 +50,8 @@ class Dataset:
         unreadable: each unreadable file that was left out, with the reason. Defaults to none.
         range_from: where the range of images comes from: the dataset declares it, it was found in the data, or the
             user set it. Defaults to `declared`.
-        notes: further facts about how the source was read, as clauses. Defaults to none.
+        facts: how the source was read, in words. Defaults to none.
+        notes: decisions in reading it about which the user should know, as clauses. Defaults to none.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Dataset:
     ignored: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
     range_from: Literal["declared", "data", "setting"] = "declared"
+    facts: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

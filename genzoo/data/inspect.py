@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from genzoo.data.dataset import BLOCK, Dataset
+from genzoo.data.marks import MARKS, missing_option
+from genzoo.data.readers.dialect import FORMS, kind_of
 from genzoo.data.value_range import describe_range, range_remarks
 from genzoo.spec import DataSpec
 from genzoo.typing import Array
@@ -19,6 +23,10 @@ _SAMPLE = 20_000
 
 _FEW = 10
 """Largest number of distinct whole numbers in a column that may be categories."""
+
+
+_CODED = re.compile(r"1|9+|[7-9]{2,}|(.)\1{2,}")
+"""Digits of numbers that often mean a missing value, such as 1, 99 and 888."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +79,24 @@ def inspect(dataset: Dataset) -> Findings:
         facts["weights"] = f"{dataset.weights.min():g} to {dataset.weights.max():g}, sum {dataset.weights.sum():g}"
     if dataset.skipped:
         facts["unreadable files left out"] = dataset.skipped
-    for note in dataset.notes:
-        facts.setdefault("notes", []).append(note)
     if dataset.dropped:
         facts["rows with missing values left out"] = dataset.dropped
     if dataset.spec.modality == "image":
+        if dataset.notes:
+            facts["notes"] = list(dataset.notes)
         facts["range"] = describe_range(dataset)
         facts["values"] = f"{rows.min():g} to {rows.max():g}, mean {rows.mean(dtype=np.float64):.4g}"
         facts["sha256"] = dataset.digest()
         remarks = [*_common_remarks(dataset, rows), *_pixel_remarks(rows), *range_remarks(dataset)]
         return Findings(facts, remarks, unreadable=list(dataset.unreadable))
+    facts |= dataset.facts
     facts["sha256"] = dataset.digest()
     columns, empty = _columns(dataset)
-    remarks = _common_remarks(dataset, rows)
+    remarks = [*dataset.notes, *_common_remarks(dataset, rows)]
     if empty:
         remarks.append(f"rows without any value: {empty}")
     for place, column in enumerate(columns):
-        remarks += _column_remarks(column, rows[:, place])
+        remarks += [*_column_remarks(column, rows[:, place]), *_missing_remarks(column, rows[:, place])]
     return Findings(facts, [*remarks, *_twin_remarks(dataset.spec, rows)], columns)
 
 
@@ -138,7 +147,7 @@ def _column_remarks(column: ColumnFacts, sample: Array) -> list[str]:
     if len(different) < 2:
         return [f"column {column.name!r} never changes; {drop}"]
     if column.levels is not None:
-        many = len(different) > max(20, len(values) / 2)
+        many = len(different) > max(20, len(values) / 2) and not _measured(column.levels)
         return [f"column {column.name!r} has {len(different)} different texts in {len(values)} rows; {drop}"] * many
     if column.kind != "continuous" or (different != np.floor(different)).any():
         return []
@@ -151,6 +160,62 @@ def _column_remarks(column: ColumnFacts, sample: Array) -> list[str]:
     return [
         f"column {column.name!r} holds only {len(different)} whole numbers; if they are categories, --kind {option}"
     ]
+
+
+def _measured(levels: Sequence[str]) -> bool:
+    """Return whether most texts have a digit first, as measurements that were read as text do."""
+    digits = sum(level.lstrip("+-<>~($€£ ")[:1].isdigit() and kind_of(level, FORMS) != "date" for level in levels)
+    return digits * 2 > len(levels)
+
+
+def _missing_remarks(column: ColumnFacts, sample: Array) -> list[str]:
+    """Return a remark on each text or number that may mean a missing value, with the option that declares it."""
+    values = sample[~np.isnan(sample)]
+    if column.levels is None:
+        if column.kind == "binary" or not len(values):
+            return []
+        return [
+            f"column {column.name!r} holds {mark:.15g} in {count} of the first {len(sample)} rows, far from all "
+            f"other values; if it means a missing value, {missing_option(f'{mark:.15g}', column.name)}"
+            for mark, count in _spikes(values)
+        ]
+    found = []
+    for code, level in enumerate(column.levels):
+        count = int((values == code).sum())
+        if level in MARKS and count and len(column.levels) > 2:
+            found.append(
+                f"column {column.name!r} holds {level!r} in {count} of the first {len(sample)} rows; if it means a "
+                f"missing value, {missing_option(level)}"
+            )
+    others = [level for level in column.levels if level not in MARKS]
+    if not found and len(others) > 20 and _measured(others):
+        found.append(
+            f"column {column.name!r} holds measurements that were read as text, such as {others[0]!r}; if they are "
+            f"numbers, correct them or declare how they are written with --decimal, --thousands or --missing"
+        )
+    return found
+
+
+def _spikes(values: Array) -> list[tuple[float, int]]:
+    """Return the smallest and the largest value, with their counts, if they look like a mark and not a measurement."""
+    found = []
+    for mark, sign in ((values.min(), 1.0), (values.max(), -1.0)):
+        rest = values[values != mark]
+        count = len(values) - len(rest)
+        different = np.unique(rest)
+        if len(different) < 5 or mark != np.floor(mark):
+            continue
+        coded = _CODED.fullmatch(f"{abs(mark):.0f}") is not None
+        spread = different[-1] - different[0]
+        far = sign * (different[0 if sign > 0 else -1] - mark) > spread
+        alone = sign > 0 and mark < 0 <= different[0]
+        usual = len(rest) / len(different)
+        several = count >= 3 and count > 2 * usual
+        if (far and (several or (coded and (count > 1 or mark < 0)))) or (
+            alone and (several or (coded and (count > max(1.0, 2 * usual) or mark <= -99)))
+        ):
+            found.append((float(mark), count))
+    return found
 
 
 def _twin_remarks(data: DataSpec, rows: Array) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import itertools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,8 +81,20 @@ def _mapped(data: Mapping[str, Any]) -> tuple[Dataset | None, dict[str, Any]]:
     return _select(_as_stated(dataset, checked), checked), settings
 
 
-READ_SUFFIXES = (*TABLE_SUFFIXES, ".ipc")
+_CSV_SUFFIXES = (*TEXT_SUFFIXES, *(f"{suffix}.gz" for suffix in TEXT_SUFFIXES))
+_JSON_SUFFIXES = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz")
+
+
+READ_SUFFIXES = (*TABLE_SUFFIXES, ".ipc", ".csv.gz", ".tsv.gz", ".xlsx", *_JSON_SUFFIXES)
 """Suffixes of the tables that are read."""
+
+
+STANDARD_INPUT = "-"
+"""Source that stands for standard input."""
+
+
+_OF_TEXTS = ("header", "separator", "decimal", "thousands")
+_TEXTS = ".csv and .tsv files"
 
 
 def is_registered(source: str, registry: Registry) -> bool:
@@ -112,7 +124,7 @@ def open_dataset(settings: DataSettings, registry: Registry) -> Dataset:
         return _select(_open_other(settings, registry), settings)
     from genzoo.data.table import table_dataset
 
-    return table_dataset(_path(settings).stem, tabular, settings)
+    return table_dataset(_name(settings), tabular, settings)
 
 
 def open_readable(settings: DataSettings, registry: Registry) -> Dataset:
@@ -134,19 +146,22 @@ def open_matching(settings: DataSettings, spec: DataSpec, registry: Registry) ->
     """
     from genzoo.data.align import match_dataset, match_table
 
-    tabular = _open_table(settings, registry)
+    tabular = _open_table(settings, registry, _names(spec))
     if tabular is None:
         return match_dataset(_select(_open_other(settings, registry), settings), spec)
-    return match_table(_path(settings).stem, tabular, settings, spec)
+    return match_table(_name(settings), tabular, settings, spec)
 
 
-def open_source(settings: DataSettings, registry: Registry) -> TableSource | None:
+def open_source(settings: DataSettings, registry: Registry, spec: DataSpec | None = None) -> TableSource | None:
     """Open all columns of a table by name or path, also those the settings leave out; `None` for images.
+
+    Arguments:
+        spec: form that a model was trained on, if the table is for it. Defaults to `None`.
 
     Raises:
         ConfigError, DataError: as `open_dataset`.
     """
-    tabular = _open_table(settings, registry)
+    tabular = _open_table(settings, registry, () if spec is None else _names(spec))
     if tabular is not None:
         return tabular
     from genzoo.data.table import EventTable
@@ -170,21 +185,72 @@ def _path(settings: DataSettings) -> Path:
     return path
 
 
-def _open_table(settings: DataSettings, registry: Registry) -> TableSource | None:
-    """Open the source's columns if it is a file of a table; `None` otherwise."""
+def _names(spec: DataSpec) -> tuple[str, ...]:
+    """Return the names of the columns that a model was trained on; none if they are just numbered."""
+    names = tuple(feature.name for feature in spec.features)
+    plain = spec.modality != "table" or names == tuple(f"x{place}" for place in range(len(names)))
+    return () if plain else names
+
+
+def _open_table(settings: DataSettings, registry: Registry, expected: Collection[str] = ()) -> TableSource | None:
+    """Open the source's columns if it is a file of a table; `None` otherwise.
+
+    Arguments:
+        expected: names of columns; a line of text that holds all of them is a header. Defaults to none.
+    """
     path = _path(settings)
-    if is_registered(settings.source, registry) or not path.is_file() or path.suffix.lower() not in READ_SUFFIXES:
+    piped = settings.source == STANDARD_INPUT
+    suffix = _suffix(path)
+    if not piped and (is_registered(settings.source, registry) or not path.is_file() or suffix not in READ_SUFFIXES):
         return None
     _refuse_given(settings, ("size", "color", "skip_bad"), "folders of images")
     _refuse_given(settings, ("range", "binarize"), "images")
-    if path.suffix.lower() in TEXT_SUFFIXES:
+    if piped:
+        return _piped(settings, expected)
+    if suffix in _CSV_SUFFIXES:
         from genzoo.data.readers.csv_files import CsvSource
 
-        return CsvSource(path, settings.header)
-    _refuse_given(settings, ("header",), ".csv and .tsv files")
+        return CsvSource(path, settings, expected=expected)
+    if suffix == ".xlsx":
+        from genzoo.data.readers.spreadsheet import spreadsheet
+
+        _refuse_given(settings, ("separator",), _TEXTS)
+        return spreadsheet(path, settings, expected)
+    _refuse_given(settings, _OF_TEXTS, _TEXTS)
+    if suffix in _JSON_SUFFIXES:
+        from genzoo.data.readers.json_files import JsonSource
+
+        return JsonSource(path, settings)
     from genzoo.data.readers.parquet import ArrowFileSource
 
     return ArrowFileSource(path)
+
+
+def _name(settings: DataSettings) -> str:
+    """Return the name of a dataset in a file."""
+    if settings.source == STANDARD_INPUT:
+        return "stdin"
+    path = _path(settings)
+    return Path(path.stem).stem if path.suffix.lower() == ".gz" else path.stem
+
+
+def _suffix(path: Path) -> str:
+    """Return the suffix in lower case; both of a compressed file: `.csv.gz`."""
+    suffix = path.suffix.lower()
+    return Path(path.stem).suffix.lower() + suffix if suffix == ".gz" else suffix
+
+
+def _piped(settings: DataSettings, expected: Collection[str]) -> TableSource:
+    """Open the table on standard input: CSV, or JSON if it begins like that."""
+    from genzoo.data.readers.csv_files import CsvSource
+    from genzoo.data.readers.json_files import JsonSource
+    from genzoo.data.readers.text_input import standard_input
+
+    content = standard_input()
+    if content.lstrip()[:1] in (b"[", b"{"):
+        _refuse_given(settings, _OF_TEXTS, _TEXTS)
+        return JsonSource(content, settings, "Standard input")
+    return CsvSource(content, settings, "Standard input", expected=expected)
 
 
 def _open_other(settings: DataSettings, registry: Registry) -> Dataset:
@@ -206,7 +272,7 @@ def _as_stated(dataset: Dataset, settings: DataSettings) -> Dataset:
 
 def _open_whole(settings: DataSettings, registry: Registry) -> Dataset:
     source, path = settings.source, _path(settings)
-    _refuse_given(settings, ("header",), ".csv and .tsv files")
+    _refuse_given(settings, _OF_TEXTS, _TEXTS)
     if not path.is_dir():
         _refuse_given(settings, ("size", "color", "skip_bad"), "folders of images")
     if is_registered(source, registry):
@@ -235,7 +301,7 @@ def _similar_file(path: Path, registry: Registry) -> str:
 
 def _select(dataset: Dataset, settings: DataSettings) -> Dataset:
     """Apply the settings of tables: columns, kinds, labels, weights and missing values."""
-    given = settings.given("columns", "drop", "kinds", "label", "weight", "drop_missing")
+    given = settings.given("columns", "drop", "kinds", "label", "weight", "drop_missing", "missing")
     if given is None:
         return dataset
     if dataset.spec.modality != "table":

@@ -13,9 +13,10 @@ import pyarrow.compute as pc
 from genzoo.config.settings import DataSettings
 from genzoo.data.column import LARGEST_WHOLE, Column
 from genzoo.data.dataset import BLOCK, Dataset, check_values, empty_column, refuse_empty_columns, spec_of, usable
+from genzoo.data.marks import without_marks
 from genzoo.data.table_source import TableSource
 from genzoo.errors import ConfigError, DataError, did_you_mean
-from genzoo.spec import DataSpec, Feature
+from genzoo.spec import MOST_NAMES, DataSpec, Feature
 from genzoo.typing import Array
 
 
@@ -27,8 +28,9 @@ def table_dataset(name: str, source: TableSource, settings: DataSettings) -> Dat
         DataError: a column cannot be used.
     """
     kept = chosen_columns(source, settings)
+    known = dict.fromkeys(kept)
     for column in settings.kinds:
-        _check_column(column, kept, source.shown)
+        _check_column(column, known, source.shown)
     large = None if settings.kinds else streamed(name, source, settings, kept)
     if large is not None:
         if large.spec.missing:
@@ -52,7 +54,7 @@ def streamed(name: str, source: TableSource, settings: DataSettings, columns: Se
     Raises:
         DataError: a value cannot be used.
     """
-    events = None if settings.drop_missing else source.stream(columns)
+    events = None if settings.drop_missing or settings.missing else source.stream(columns)
     if events is None:
         return None
     empty = events.schema.empty_table()
@@ -73,8 +75,9 @@ class EventTable(TableSource):
 
     def read(self, columns: Sequence[str], texts: Collection[str] = ()) -> pa.Table:
         events, features = self._dataset.events[:], self._dataset.spec.features
-        places = [self.names.index(name) for name in columns]
-        return pa.table([_arrow(events[:, i], features[i]) for i in places], names=list(columns))
+        places = {name: place for place, name in enumerate(self.names)}
+        arrays = [_arrow(events[:, places[name]], features[places[name]]) for name in columns]
+        return pa.table(arrays, names=list(columns))
 
 
 def select(dataset: Dataset, settings: DataSettings) -> Dataset:
@@ -98,7 +101,7 @@ def _stretch(dataset: Dataset, source: TableSource, settings: DataSettings) -> D
     kept = chosen_columns(source, settings)
     first = source.names.index(kept[0])
     places = slice(first, first + len(kept))
-    if settings.kinds or source.names[places] != kept:
+    if settings.kinds or settings.missing or source.names[places] != kept:
         return None
     table = read_columns(source, settings, [], set())
     spec = dataclasses.replace(
@@ -113,20 +116,28 @@ def chosen_columns(source: TableSource, settings: DataSettings) -> list[str]:
 
     Raises:
         ConfigError: a name is unknown or appears twice, or no column is left.
+        DataError: there are too many columns.
     """
     kept = source.names if settings.columns is None else list(settings.columns)
     apart = [name for name in (settings.label, settings.weight) if name is not None]
+    known = dict.fromkeys(source.names)
     for name in [*kept, *settings.drop, *apart]:
-        _check_column(name, source.names, source.shown)
+        _check_column(name, known, source.shown)
     if len(set(kept)) < len(kept):
         raise ConfigError("--columns names a column twice.")
-    kept = [name for name in kept if name not in (*settings.drop, *apart)]
+    removed = {*settings.drop, *apart}
+    kept = [name for name in kept if name not in removed]
     if not kept:
         raise ConfigError(f"{source.shown}: no column is left to learn from.")
+    if len(kept) > MOST_NAMES:
+        raise DataError(
+            f"{source.shown} has {len(kept)} columns to learn from, and a table has at most {MOST_NAMES}. Choose some "
+            f"with --columns."
+        )
     return kept
 
 
-def _check_column(name: str, known: Sequence[str], shown: str) -> None:
+def _check_column(name: str, known: Collection[str], shown: str) -> None:
     if name not in known:
         raise ConfigError(f"{shown} has no column {name!r}. {did_you_mean(name, known)}")
 
@@ -135,7 +146,8 @@ def read_columns(source: TableSource, settings: DataSettings, kept: Sequence[str
     """Read the columns to learn from, and the columns of labels and weights."""
     apart = [name for name in (settings.label, settings.weight) if name is not None]
     as_written = (texts | {settings.label}) - {settings.weight, None}
-    return source.read(list(dict.fromkeys([*kept, *apart])), [name for name in as_written if name is not None])
+    table = source.read(list(dict.fromkeys([*kept, *apart])), [name for name in as_written if name is not None])
+    return without_marks(table, settings, source.names)
 
 
 def one_column(source: TableSource, table: pa.Table, name: str) -> Column:
@@ -160,7 +172,7 @@ def take_columns(
         missing |= bool(np.isnan(values).any())
     labels, weights = labels_and_weights(source, settings, table)
     spec = dataclasses.replace(spec, missing=missing)
-    dataset = Dataset(name, spec, events, labels, weights=weights)
+    dataset = Dataset(name, spec, events, labels, weights=weights, facts=dict(source.facts), notes=tuple(source.notes))
     return complete(dataset) if settings.drop_missing else dataset
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -25,8 +26,10 @@ class TableSource(ABC):
 
     def __init__(self, shown: str, names: Sequence[str]) -> None:
         self.shown = shown
+        self.facts: dict[str, str] = {}  # how the table was read, in words
+        self.notes: tuple[str, ...] = ()  # decisions about which the user should know, in sentences
         self.names = list(names)
-        twins = sorted({name for name in self.names if self.names.count(name) > 1})
+        twins = sorted(name for name, count in Counter(self.names).items() if count > 1)
         if twins:
             raise DataError(f"{shown} has several columns named {', '.join(map(repr, twins))}. Rename all but one.")
 

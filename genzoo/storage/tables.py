@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -73,7 +74,8 @@ def without_formulas(table: pa.Table) -> pa.Table:
     """
     columns = [_guarded(_decoded(column)) for column in table.columns]
     names = [guarded(name) for name in table.column_names]
-    if twins := [name for name in table.column_names if names.count(guarded(name)) > 1]:
+    counts = Counter(names)
+    if twins := [name for name, other in zip(table.column_names, names, strict=True) if counts[other] > 1]:
         raise ConfigError(
             f"With --escape-formulas, columns {' and '.join(map(repr, twins[:2]))} would have the same name. "
             f"Write .parquet, or leave the option out."

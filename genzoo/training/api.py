@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,13 @@ def start_run(setup: TrainingSetup, out: Path | None) -> Run:
     config = setup.config.model_copy(update={"data_digest": setup.dataset.digest()})
     check_same_start(setup, str(config.data_digest))
     return Run(Path(setup.processes.of_first(lambda: str(_create(config, out).path))))
+
+
+def _remarks(dataset: Dataset) -> Iterable[str]:
+    """Return what may be wrong with how a dataset was read."""
+    if dataset.spec.modality == "table":
+        return dataset.notes
+    return (f"{dataset.name}: {remark}" for remark in range_remarks(dataset))
 
 
 def _create(config: RunConfig, out: Path | None) -> Run:
@@ -92,7 +99,8 @@ def train(
         GenzooError: see `genzoo.errors`.
 
     Warns:
-        UserWarning: the range that was found in images may be wrong; the `range` of `data` states another one.
+        UserWarning: the range that was found in images may be wrong, and the `range` of `data` states another one; or a
+            first line of numbers was read as column names.
     """
     callbacks = as_callbacks(callbacks)
     asked: dict[str, Any] = {"seed": seed, "device": device, "precision": precision, "training": training or {}}
@@ -110,8 +118,8 @@ def train(
     config = resolve_config(registry, model, *layers)
     with join_processes() as processes:
         setup = processes.agreed(lambda: build_setup(config, dataset, processes=processes))
-        for remark in range_remarks(setup.dataset) if processes.first else ():
-            warnings.warn(f"{setup.dataset.name}: {remark}", stacklevel=2)
+        for remark in _remarks(setup.dataset) if processes.first else ():
+            warnings.warn(remark, stacklevel=2)
         run = start_run(setup, None if out is None else Path(out))
         run_training(setup, run, callbacks)
     return run

@@ -306,6 +306,39 @@ def test_cuda_without_a_gpu_is_an_error(cli, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+SALES = "Sales\n\nregion;2001;2002\n" + "".join(f"{'nsw'[i % 3]};{i % 7},5;{i % 5 or '?'}\n" for i in range(40))
+
+
+def test_a_table_is_read_alike_in_training_resume_and_scores(cli, tmp_path):
+    (tmp_path / "a.csv").write_text(SALES)
+    words = ("--data", tmp_path / "a.csv", "--missing", "?")
+    code, out, err = cli("train", "naive-bayes", *words, "--steps", 2, "--out", tmp_path / "run")
+    assert code == 0, err
+    assert err.count("Note: ") == 1
+    assert "--no-header" in err
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["data"]["missing"] == ["?"]
+    code, _, err = cli("train", "--resume", tmp_path / "run", "--steps", 4)
+    assert code == 0, err
+    code, out, err = cli("score", tmp_path / "run", *words)
+    assert code == 0, err
+    assert out.count("\n") == 41
+    assert cli("train", "naive-bayes", *words, "--header", "--dry-run")[2].count("Note: ") == 0
+    code, _, err = cli("score", tmp_path / "run", "--data", tmp_path / "a.csv")
+    assert code == 4
+    assert "--missing '?'" in " ".join(err.split())
+
+
+def test_data_from_standard_input_are_inspected(tmp_path):
+    words = [sys.executable, "-m", "genzoo", "data", "-", "--missing", "?", "--json"]
+    done = subprocess.run(words, input=SALES.encode(), capture_output=True, cwd=tmp_path, check=True)
+    found = json.loads(done.stdout)
+    assert (found["name"], found["events"], found["header"]) == ("stdin", 40, "line 3 names the columns")
+    done = subprocess.run(words, input=b"", capture_output=True, cwd=tmp_path, check=False)
+    assert done.returncode == 4
+    assert b"it is empty" in b" ".join(done.stderr.split())
+
+
 @pytest.mark.precision
 def test_data_that_cannot_be_used_are_explained_and_nothing_is_written(cli, tmp_path):
     folder = tmp_path / "pictures"

@@ -1,166 +1,212 @@
-"""Read `.csv` and `.tsv` files."""
+"""Read text files that hold one row a line, such as `.csv` and `.tsv`."""
 
 from __future__ import annotations
 
 import csv
+import io
 import itertools
 import re
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
-from genzoo.data.column import LARGEST_WHOLE, Column, inexact, is_number
-from genzoo.data.table_source import TableSource, numbered
+from genzoo.config.settings import DataSettings
+from genzoo.data.column import LARGEST_WHOLE, inexact
+from genzoo.data.marks import MISSING, marks_of
+from genzoo.data.readers.cells import Cells, trimmed
+from genzoo.data.readers.dialect import Record, forms, records, sniff
+from genzoo.data.readers.text_input import TextInput
+from genzoo.data.table_source import TableSource
 from genzoo.errors import DataError
-
-MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "null", "NULL", "None", "<NA>", "#N/A")
-"""Texts that mean a missing value."""
-
-
-_LOOKED_AT = 100
-"""Number of rows that are examined to detect a header."""
-
 
 _LONG_WHOLE = re.compile(r"\s*[+-]?\d{16,}\s*")
 
 
 class CsvSource(TableSource):
-    """A text file with one row a line.
+    """A text with one row a line.
 
-    The separator of a `.tsv` file is the tab. In other files it is the comma, or the semicolon or tab if the first row
-    has no comma.
+    The first lines decide on the separator, the decimal mark and the header, unless the settings declare them. The
+    separator of a `.tsv` file is the tab.
 
     Arguments:
-        path: the file.
-        header: whether the first row names the columns. Defaults to `auto`: it does if it holds only text and either
-            a column below it has a number or all its names differ.
+        content: the file, or its bytes.
+        settings: how to read it.
+        shown: name of the table, for messages. Defaults to the path.
+        line: what a line is called. Defaults to `line`.
+        expected: names of columns; a line that holds all of them is a header. Defaults to none.
 
     Raises:
         DataError: the file cannot be read, or holds no rows.
     """
 
-    def __init__(self, path: Path, header: Literal["auto"] | bool = "auto") -> None:
-        self._path = path
-        tabs = path.suffix.lower() == ".tsv"
-        self._delimiter = "\t" if tabs else ","
-        rows = self._look()
-        if not tabs and len(rows[0]) == 1:
-            other = next((mark for mark in ";\t" if mark in rows[0][0]), None)
-            if other is not None:
-                self._delimiter = other
-                rows = self._look()
-        self._header = _is_header(rows) if header == "auto" else header
-        if self._header and len(rows) == 1:
-            raise DataError(f"{path} holds the names of columns and no rows.")
-        self._raw = rows[0] if self._header else numbered(len(rows[0]))
-        super().__init__(str(path), [name.strip() or f"x{i}" for i, name in enumerate(self._raw)])
+    def __init__(
+        self,
+        content: Path | bytes,
+        settings: DataSettings,
+        shown: str | None = None,
+        line: str = "line",
+        expected: Collection[str] = (),
+    ) -> None:
+        shown = shown or str(content)
+        self._settings = settings
+        self._line = line
+        self._text = TextInput(content, shown)
+        tabs = isinstance(content, Path) and content.name.lower().endswith((".tsv", ".tsv.gz"))
+        self._dialect = sniff(self._text.first_lines(), settings, tabs=tabs, shown=shown, expected=expected)
+        if not self._dialect.names:
+            raise DataError(f"{shown} holds no rows.")
+        named = [(name or f"x{i}", i) for i, name in enumerate(self._dialect.names) if i not in self._dialect.void]
+        super().__init__(shown, [name for name, _ in named])
+        self._places = dict(named)
+        self.notes = self._dialect.notes
+        self.facts = dict(self._dialect.facts)
+        if self._dialect.header and next(self._rows(), None) is None:
+            raise DataError(f"{shown} holds the names of columns and no rows.")
 
     def read(self, columns: Sequence[str], texts: Collection[str] = ()) -> pa.Table:
-        raw = {name: self._raw[self.names.index(name)] for name in columns}
-        convert = arrow_csv.ConvertOptions(
-            include_columns=list(raw.values()),
-            column_types={raw[name]: pa.string() for name in columns if name in texts},
-            null_values=MISSING,
-            strings_can_be_null=True,
-        )
-        try:
-            found = arrow_csv.read_csv(
-                self._path,
-                read_options=arrow_csv.ReadOptions(column_names=None if self._header else self._raw),
-                parse_options=arrow_csv.ParseOptions(delimiter=self._delimiter, newlines_in_values=True),
-                convert_options=convert,
-            )
-        except (pa.ArrowException, OSError) as error:
-            self._check_fields()  # names the line, if a line is the cause
-            raise DataError(f"{self._path} cannot be read as a table: {error}.") from error
-        settle = {name: self._settled_text if name in texts else self._settled for name in columns}
-        return pa.table({name: settle[name](name, found.column(raw[name])) for name in columns})
+        texts = set(texts)
+        table = self._table(columns, texts)
+        if self._text.encoding not in ("utf-8", "utf-8-sig"):
+            self.facts["encoding"] = self._text.encoding.upper().replace("CP1252", "Windows-1252")
+        cells = Cells(self.shown, self.where, forms(self._settings, self._dialect.decimal), self.facts)
+        common, own = marks_of(self._settings, self.names)
+        settled = []
+        for name, values in zip(columns, table.columns, strict=False):
+            marks = [*common, *own.get(name, ())]
+            if name in texts:
+                settled.append(_settled_text(values, marks))
+            elif pa.types.is_string(values.type):
+                settled.append(cells.settled(name, values, marks))
+            else:
+                if pa.types.is_floating(values.type):
+                    self._check_exact(name, values)
+                settled.append(values)
+        return pa.table(settled, names=list(columns))
 
     def where(self, row: int) -> str:
-        return f"line {next(itertools.islice(self._rows(), row, None))[0]}"
+        return f"{self._line} {next(itertools.islice(self._rows(), row, None)).last}"
 
-    def _look(self) -> list[list[str]]:
-        rows = [fields for _, fields in itertools.islice(self._records(), _LOOKED_AT + 1)]
-        if not rows:
-            raise DataError(f"{self._path} holds no rows.")
-        return rows
-
-    def _records(self) -> Iterator[tuple[int, list[str]]]:
-        """Yield every row that is not blank, with the number of its last line, from 1."""
+    def _table(self, columns: Sequence[str], texts: Collection[str]) -> pa.Table:
+        """Return the columns as pyarrow reads them; a text that it cannot divide is read line by line."""
+        if not self._dialect.line_by_line and not (self._dialect.comments and self._text.has_comments()):
+            try:
+                return self._read_whole(self._text, columns, texts)
+            except (pa.ArrowException, csv.Error):
+                pass  # a comment, or a quote behind a blank; the next try names the line if it is at fault
         try:
-            with self._path.open(encoding="utf-8-sig", newline="") as file:
-                reader = csv.reader(file, delimiter=self._delimiter)
-                for fields in reader:
-                    if fields:
-                        yield reader.line_num, fields
-        except UnicodeDecodeError as error:
-            raise DataError(f"{self._path} is not UTF-8 text: {error.reason}. Store it as UTF-8.") from error
-        except csv.Error as error:
-            raise DataError(f"{self._path} cannot be read as a table: {error}.") from error
-        except OSError as error:
-            raise DataError(f"{self._path} cannot be read: {error.strerror}.") from error
+            return self._read_whole(self._divided(), columns, texts)
+        except (pa.ArrowException, csv.Error) as error:
+            raise DataError(f"{self.shown} cannot be read as a table: {error}.") from error
 
-    def _rows(self) -> Iterator[tuple[int, list[str]]]:
-        """Yield the records below the header."""
-        return itertools.islice(self._records(), int(self._header), None)
-
-    def _check_fields(self) -> None:
-        for line, fields in self._records():
-            if len(fields) != len(self._raw):
-                raise DataError(
-                    f"{self._path}: line {line} has {len(fields)} fields, and the first row has {len(self._raw)}. "
-                    f"Correct that line."
+    def _read_whole(self, text: TextInput | bytes, columns: Sequence[str], texts: Collection[str]) -> pa.Table:
+        dialect, raw = self._dialect, isinstance(text, TextInput)
+        names = list(map(str, range(len(dialect.names))))
+        chosen = [names[self._places[name]] for name in columns]
+        void = [names[place] for place in sorted(dialect.void)]
+        common, _ = marks_of(self._settings, self.names)
+        convert = arrow_csv.ConvertOptions(
+            include_columns=[*chosen, *void],
+            column_types={place: pa.string() for place, name in zip(chosen, columns, strict=True) if name in texts},
+            null_values=[*MISSING, *common],
+            strings_can_be_null=True,
+            decimal_point=dialect.decimal,
+        )
+        while True:
+            try:
+                table = arrow_csv.read_csv(
+                    text.arrow() if isinstance(text, TextInput) else pa.BufferReader(text),
+                    read_options=arrow_csv.ReadOptions(
+                        column_names=names,
+                        skip_rows=dialect.skipped if raw else 0,
+                        skip_rows_after_names=dialect.head if raw else 0,
+                        block_size=self._text.size,
+                        encoding=self._text.encoding.removesuffix("-sig") if raw else "utf-8",
+                    ),
+                    parse_options=arrow_csv.ParseOptions(
+                        delimiter=dialect.separator if raw else ",",
+                        newlines_in_values=True,
+                        invalid_row_handler=self._skip_comment,
+                    ),
+                    convert_options=convert,
                 )
+            except UnicodeDecodeError as error:
+                self._text.fall_back(error)
+                continue
+            except pa.ArrowInvalid as error:
+                if "invalid UTF8" not in str(error):
+                    raise
+                self._text.fall_back("a text column holds other bytes")
+                continue
+            except OSError as error:
+                raise DataError(f"{self.shown} cannot be read: {error}.") from error
+            if not any(pa.types.is_binary(column.type) for column in table.columns):
+                break
+            self._text.fall_back("a text column holds other bytes")
+        if any(column.null_count < len(column) for column in table.columns[len(columns) :]):
+            raise DataError(f"{self.shown} has a value in a column without a name that is empty above. Name it.")
+        return table
 
-    def _settled(self, name: str, values: Any) -> Any:
-        """Return a column of inferred type; if most of its texts are numbers, all must be numbers.
+    def _skip_comment(self, row: Any) -> str:
+        return "skip" if self._dialect.comments and (row.text or "").startswith("#") else "error"
+
+    def _divided(self) -> bytes:
+        """Return the rows as plain UTF-8 text with commas.
 
         Raises:
-            DataError: a text is not a number in a column of numbers, or a whole number is too large to be exact.
+            DataError: a row has too many or too few fields.
         """
-        if pa.types.is_floating(values.type):
-            self._check_exact(name, values)
-        if not pa.types.is_string(values.type):
-            return values
-        counted = pc.value_counts(values.drop_null())
-        numeric = [is_number(text) for text in counted.field("values").to_pylist()]
-        counts = np.asarray(counted.field("counts"))
-        if counts[numeric].sum() * 2 <= counts.sum():
-            return values
-        if all(numeric):
-            return pa.chunked_array([[None if text is None else float(text) for text in values.to_pylist()]])
-        Column(name, values, self.shown, self.where).numbers()  # raises, and names the text
-        return values
+        width, text = len(self._dialect.names), io.StringIO()
+        write = csv.writer(text, lineterminator="\n").writerow
+        for record in self._rows():
+            if len(record.fields) != width:
+                count = "1 field" if len(record.fields) == 1 else f"{len(record.fields)} fields"
+                raise DataError(
+                    f"{self.shown}: {self._line} {record.last} has {count}, and the first row has {width}. Correct "
+                    f"that line, or name the mark between fields with --separator."
+                )
+            write(record.fields)
+        return text.getvalue().encode()
 
-    def _settled_text(self, name: str, values: Any) -> Any:
-        """Return a column read as text, as int64 if all its texts are plain whole numbers; 007 is not one."""
-        whole = all(re.fullmatch(r"0|-?[1-9]\d{0,14}", text) for text in values.drop_null().unique().to_pylist())
-        return values.cast(pa.int64()) if whole else values
+    def _rows(self) -> Iterator[Record]:
+        """Yield the records that are rows."""
+        dialect = self._dialect
+        try:
+            found = records(self._text.lines(), dialect.separator, comments=dialect.comments)
+            table = itertools.dropwhile(lambda record: record.first <= dialect.skipped, found)
+            for record in itertools.islice(table, dialect.head, None):
+                if record.comment:
+                    fields = next(csv.reader(record.fields, delimiter=dialect.separator))
+                    if len(fields) == len(dialect.names) > 1 and not record.fields[0].startswith("# "):
+                        yield record._replace(fields=fields, comment=False)  # a text that begins with #
+                elif not record.blank and (record.fields != [""] or len(dialect.names) == 1):
+                    yield record
+        except csv.Error as error:
+            raise DataError(f"{self.shown} cannot be read as a table: {error}.") from error
 
     def _check_exact(self, name: str, values: Any) -> None:
         """Raise if a whole number is so large that it was read as floating point."""
         largest = pc.max(pc.abs(values)).as_py()
         if largest is None or largest <= LARGEST_WHOLE:
             return
-        place = self.names.index(name)
-        for line, fields in self._rows():
-            text = fields[place]
+        place = self._places[name]
+        for record in self._rows():
+            text = record.fields[place]
             if _LONG_WHOLE.fullmatch(text) and abs(int(text)) > LARGEST_WHOLE:
-                raise inexact(self.shown, name, text, f"line {line}")
+                raise inexact(self.shown, name, text, f"{self._line} {record.last}")
 
 
-def _is_header(rows: list[list[str]]) -> bool:
-    """Return whether the first row names the columns."""
-    names, below = rows[0], rows[1:]
-    spelt = [name.strip() for name in (names if names[0].strip() else names[1:])]  # R and pandas leave the first empty
-    if any(is_number(name) or name in MISSING for name in spelt):
-        return False
-    columns = itertools.zip_longest(*below, fillvalue="")
-    if any(any(is_number(text) for text in column) for column in columns):
-        return True
-    return len(set(names)) == len(names)
+def _settled_text(values: Any, marks: Sequence[str]) -> Any:
+    """Return a column read as text, as int64 if all its texts are plain whole numbers; 007 is not one."""
+    coded = values.combine_chunks().dictionary_encode()
+    texts = trimmed(coded.dictionary, marks)
+    whole = pc.all(pc.match_substring_regex(texts, r"^(?:0|-?[1-9]\d{0,14})$")).as_py()
+    if whole is not False and np.asarray(texts.is_valid()).any():
+        texts = texts.cast(pa.int64())
+    elif texts.equals(coded.dictionary):
+        return values
+    return pa.chunked_array([texts.take(coded.indices)])

@@ -1,0 +1,101 @@
+"""Texts and numbers that the user declares to mean a missing value."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from genzoo.config.settings import DataSettings
+from genzoo.errors import ConfigError, did_you_mean
+
+MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "null", "NULL", "None", "<NA>", "#N/A")
+"""Texts that mean a missing value."""
+
+
+MARKS = frozenset(
+    {"?", "-", "--", "---", ".", "..", "*", "x", "X", "na", "n.a.", "N.A.", "nil", "none", "missing", "unknown", "NR"}
+)
+"""Texts that often mean a missing value, and that are proposed for `--missing`."""
+
+
+def missing_option(text: str, column: str | None = None) -> str:
+    """Return the option that declares a text to be a missing value, as typed.
+
+    Examples:
+        >>> missing_option("?"), missing_option("-999"), missing_option("-1", "age")
+        ("--missing '?'", '--missing=-999', '--missing age=-1')
+    """
+    mark = shlex.quote(text if column is None else f"{column}={text}")
+    return f"--missing={mark}" if mark.startswith("-") else f"--missing {mark}"
+
+
+def marks_of(settings: DataSettings, names: Collection[str]) -> tuple[list[str], dict[str, list[str]]]:
+    """Return the marks for all columns, and the marks for single columns by name.
+
+    Arguments:
+        names: the columns of the table.
+
+    Raises:
+        ConfigError: a mark is for a column that the table does not have.
+    """
+    common: list[str] = []
+    own: dict[str, list[str]] = {}
+    for text in settings.missing:
+        column, equals, mark = text.rpartition("=")
+        if not equals or not column:
+            common.append(text)
+        elif column in names:
+            own.setdefault(column, []).append(mark)
+        else:
+            raise ConfigError(f"--missing {text!r} is for column {column!r}. {did_you_mean(column, names)}")
+    return common, own
+
+
+def without_marks(table: pa.Table, settings: DataSettings, names: Collection[str]) -> pa.Table:
+    """Return a table with null for every declared mark, as a text or as a number.
+
+    Arguments:
+        names: the columns of the source, which may have more than the table.
+
+    Raises:
+        ConfigError: as `marks_of`.
+    """
+    if not settings.missing:
+        return table
+    common, own = marks_of(settings, names)
+    columns = [
+        _marked(column, [*common, *own.get(name, ())])
+        for name, column in zip(table.column_names, table.columns, strict=True)
+    ]
+    return pa.table(columns, names=table.column_names)
+
+
+def _marked(column: Any, marks: list[str]) -> Any:
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _marked(column.cast(kind.value_type), marks).dictionary_encode() if marks else column
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        numbers = [number for number in map(_number, marks) if number is not None]
+        if pa.types.is_integer(kind):
+            numbers = [int(number) for number in numbers if number.is_integer() and abs(number) < 2**53]
+        for number in numbers:
+            column = pc.if_else(pc.equal(column.cast(pa.float64()), float(number)), None, column)
+        return column
+    if pa.types.is_boolean(kind):
+        marked = pc.is_in(column.cast(pa.string()), pa.array([mark.lower() for mark in marks], pa.string()))
+    elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        marked = pc.is_in(column, pa.array(marks, kind))
+    else:
+        return column
+    return pc.if_else(marked, None, column)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

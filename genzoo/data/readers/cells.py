@@ -1,0 +1,160 @@
+"""Columns of text: trimmed, their missing values marked, and converted to numbers if most of them are."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from genzoo.data.marks import MISSING, missing_option
+from genzoo.data.readers.dialect import CURRENCY, FORMS, Numbers, number_pattern
+from genzoo.errors import DataError
+
+_LIKE_A_NUMBER = (
+    rf"^[(+−-]?\s?(?:{CURRENCY}\s?)?[+−-]?[\d.,'’ \x{{a0}}\x{{202f}}\x{{2009}}]+(?:[eE][+-]?\d+)?"
+    rf"(?:\s?{CURRENCY}|\s?%)?\)?$|^[+-]?[Ii][Nn][Ff]"
+)
+_TRUTHS = pa.array(["true", "True", "TRUE", "false", "False", "FALSE"])
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """How the texts of a table are read.
+
+    Arguments:
+        shown: name of the table, for messages.
+        where: returns the position of a row, for messages.
+        forms: the ways to write numbers, by preference.
+        facts: gains an entry for each column whose numbers are written in an unusual way.
+    """
+
+    shown: str
+    where: Callable[[int], str]
+    forms: Sequence[Numbers]
+    facts: dict[str, str]
+
+    def settled(self, name: str, values: Any, marks: Sequence[str]) -> Any:
+        """Return a column of texts as numbers, if most are numbers; else as trimmed texts.
+
+        Arguments:
+            name: name of the column.
+            values: a `pyarrow.ChunkedArray` of strings.
+            marks: texts that mean a missing value in this column.
+
+        Raises:
+            DataError: a text is not a number in a column of numbers.
+        """
+        coded = values.dictionary_encode().combine_chunks()
+        if isinstance(coded, pa.ChunkedArray):
+            coded = coded.unify_dictionaries().combine_chunks()
+        texts = trimmed(coded.dictionary, marks)
+        counts = np.bincount(np.asarray(coded.indices.drop_null()), minlength=len(texts))
+        counts[np.asarray(texts.is_null())] = 0
+        numbers = self._numbers(name, values, texts, counts)
+        if numbers is not None:
+            return _taken(numbers, coded.indices)
+        plain = texts.drop_null()
+        if len(plain) and pc.all(pc.is_in(plain, _TRUTHS)).as_py():
+            return _taken(pc.utf8_lower(texts).cast(pa.bool_()), coded.indices)
+        return values if texts.equals(coded.dictionary) else _taken(texts, coded.indices)
+
+    def _numbers(self, name: str, values: Any, texts: Any, counts: Any) -> Any:
+        """Return the number of each distinct text; None if most of the rows are no numbers."""
+        total = counts.sum()
+        like = pc.match_substring_regex(texts, _LIKE_A_NUMBER).fill_null(False)
+        if not total or counts[np.asarray(like)].sum() * 2 <= total:
+            return None
+        best, most = None, total // 2
+        for form in self.forms:
+            match = np.asarray(_matches(texts, form))
+            share = counts[match].sum()
+            if share > most:
+                best, most = form, share
+            if share == total:
+                break
+        if best is None:
+            return None
+        others = texts.filter(pc.and_(texts.is_valid(), pc.invert(_matches(texts, best)))).to_pylist()
+        mixed = _mixed(texts.drop_null())
+        if others or mixed:
+            raise self._not_numbers(name, values, others or mixed)
+        self._remember(name, texts, best)
+        return _parsed(texts, best)
+
+    def _remember(self, name: str, texts: Any, form: Numbers) -> None:
+        """Note the numbers whose reading a user may want to check."""
+        plain = pc.match_substring_regex(texts, r"^[+-]?\d*\.?\d*(?:[eE][+-]?\d+)?$|^[+-]?[Ii]nf").fill_null(True)
+        odd = texts.filter(pc.invert(plain))
+        if len(odd):
+            value = _parsed(odd.slice(0, 1), form)[0].as_py()
+            self.facts[f"numbers of {name}"] = f"{odd[0].as_py()!r} is {value:.15g}"
+
+    def _not_numbers(self, name: str, values: Any, others: Sequence[str]) -> DataError:
+        row = next(row for row, text in enumerate(values.to_pylist()) if text is not None and text.strip() == others[0])
+        kind = shlex.quote(f"{name}=categorical")
+        return DataError(
+            f"{self.shown}: column {name!r} must hold numbers, and holds {others[0]!r} in {self.where(row)}. "
+            f"{self._remedy(name, others)}Correct it, or train with the column as categories: --kind {kind}."
+        )
+
+    def _remedy(self, name: str, others: Sequence[str]) -> str:
+        """Return the options that read the texts, as a sentence."""
+        for form in FORMS:
+            if form not in self.forms and all(form.matches(text) for text in others):
+                option = f"--decimal {shlex.quote(form.decimal)}"
+                if form.thousands is not None:
+                    option = f"--thousands {shlex.quote(form.thousands)}"
+                return f"Say {option} if that is how numbers are written. "
+        if any(re.search(r"\d", text) for text in others) or len(others) > 3:
+            return ""
+        options = " ".join(missing_option(text) for text in others)
+        return f"Say {options} if it means a missing value. "
+
+
+def trimmed(texts: Any, marks: Sequence[str]) -> Any:
+    """Return texts without blanks at their ends; those that mean a missing value become null."""
+    plain = pc.utf8_trim_whitespace(texts)
+    return pc.if_else(pc.is_in(plain, pa.array([*MISSING, *marks], plain.type)), None, plain)
+
+
+def _matches(texts: Any, form: Numbers) -> Any:
+    pattern = f"^(?:{number_pattern(form.decimal, form.thousands)})$"
+    return pc.match_substring_regex(texts, pattern).fill_null(False)
+
+
+def _mixed(texts: Any) -> list[str]:
+    """Return a text if some numbers have a percent or currency sign that others lack; empty if none has."""
+    percent = pc.match_substring(texts, "%")
+    some = pc.sum(percent).as_py() or 0
+    bare_zero = pc.match_substring_regex(texts, r"^[+-]?0[.,]?0*$")
+    if some and not pc.all(pc.or_(percent, bare_zero)).as_py():
+        return [texts.filter(percent)[0].as_py()]
+    signs = pc.extract_regex(texts, rf"(?P<sign>{CURRENCY})").field("sign").drop_null().unique()
+    if len(signs) > 1:
+        return [texts.filter(pc.match_substring(texts, signs[1].as_py()))[0].as_py()]
+    return []
+
+
+def _parsed(texts: Any, form: Numbers) -> Any:
+    """Return the numbers that texts of one form are; whole numbers as int64."""
+    bare = pc.replace_substring_regex(texts, rf"^\+|{CURRENCY}\s?\+?|[\s%()\x{{a0}}\x{{202f}}\x{{2009}}]", "")
+    if form.thousands is not None and form.thousands != " ":
+        for mark in (form.thousands, "’"):
+            bare = pc.replace_substring(bare, mark, "")
+    if form.decimal != ".":
+        bare = pc.replace_substring(bare, form.decimal, ".")
+    bare = pc.replace_substring(bare, "−", "-")
+    negative = pc.match_substring_regex(texts, r"^\(")
+    bare = pc.if_else(negative, pc.binary_join_element_wise("-", bare, ""), bare)
+    whole = pc.all(pc.match_substring_regex(bare, r"^-?\d{1,15}$")).as_py()
+    return bare.cast(pa.int64()) if whole else bare.cast(pa.float64())
+
+
+def _taken(dictionary: Any, indices: Any) -> Any:
+    return pa.chunked_array([dictionary.take(indices)])

@@ -1,0 +1,112 @@
+"""Read `.json` files with a list of records, and `.jsonl` files with one record a line."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from genzoo.config.settings import DataSettings
+from genzoo.data.marks import marks_of
+from genzoo.data.readers.cells import Cells, trimmed
+from genzoo.data.readers.dialect import FORMS
+from genzoo.data.readers.text_input import TextInput
+from genzoo.data.table_source import TableSource
+from genzoo.errors import DataError
+
+
+class JsonSource(TableSource):
+    """Records with named values. A name that a record lacks is a missing value.
+
+    Arguments:
+        content: the file, or its bytes.
+        settings: how to read it.
+        shown: name of the table, for messages. Defaults to the path.
+
+    Raises:
+        DataError: the file cannot be read, or holds something other than records.
+    """
+
+    def __init__(self, content: Path | bytes, settings: DataSettings, shown: str | None = None) -> None:
+        shown = shown or str(content)
+        text = TextInput(content, shown)
+        if text.encoding == "utf-8":
+            text.encoding = "utf-8-sig"
+        self._records = _records("".join(text.lines()), shown)
+        super().__init__(shown, list(dict.fromkeys(name for record in self._records for name in record)))
+        self._settings = settings
+
+    def read(self, columns: Sequence[str], texts: Collection[str] = ()) -> pa.Table:
+        return pa.table([self._column(name, name in texts) for name in columns], names=list(columns))
+
+    def where(self, row: int) -> str:
+        return f"record {row + 1}"
+
+    def _column(self, name: str, as_text: bool) -> Any:
+        values = [record.get(name) for record in self._records]
+        nested = next((row for row, value in enumerate(values) if isinstance(value, list | dict)), None)
+        if nested is not None:
+            raise DataError(
+                f"{self.shown}: column {name!r} holds a list or an object in {self.where(nested)}, and no single "
+                f"value. Leave it out with --drop {shlex.quote(name)}."
+            )
+        if not any(isinstance(value, str) for value in values):
+            try:
+                return pa.chunked_array([pa.array(_alike(values), from_pandas=True)])
+            except (pa.ArrowException, OverflowError) as error:
+                raise DataError(f"{self.shown}: column {name!r} cannot be read: {error}.") from error
+        column = pa.chunked_array([pa.array([_text(value) for value in values], pa.string())])
+        common, own = marks_of(self._settings, self.names)
+        marks = [*common, *own.get(name, ())]
+        if as_text:
+            return pa.chunked_array([trimmed(column.combine_chunks(), marks)])
+        return Cells(self.shown, self.where, FORMS, self.facts).settled(name, column, marks)
+
+
+def _records(text: str, shown: str) -> list[dict[str, Any]]:
+    """Return the records of a text: a list, or one record a line."""
+    try:
+        found: list[Any] = json.loads(text) if text.lstrip().startswith("[") else _from_lines(text)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{shown} is not valid JSON: {error}.") from error
+    except RecursionError as error:
+        raise DataError(f"{shown} is nested too deeply to be a table.") from error
+    for place, record in enumerate(found):
+        if not isinstance(record, dict):
+            raise DataError(
+                f"{shown}: record {place + 1} is a {type(record).__name__}. A table in JSON is a list of objects, "
+                f"or one object a line."
+            )
+    if not found:
+        raise DataError(f"{shown} holds no rows.")
+    return found
+
+
+def _from_lines(text: str) -> list[Any]:
+    """Return one value for each line; or the values of a single object that spans lines."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    try:
+        return [json.loads(line) for line in lines]
+    except json.JSONDecodeError:
+        if len(lines) < 2 or lines[0].strip() != "{":
+            raise
+        whole = json.loads(text)
+        return [whole]
+
+
+def _alike(values: list[Any]) -> list[Any]:
+    """Return numbers of one type, if some are whole and some are not; booleans stay if all are."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds <= {int} or kinds <= {bool}:
+        return values
+    return [None if value is None else float(value) for value in values]
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,170 @@
+"""The text of a file or of standard input: its compression, its encoding and its lines."""
+
+from __future__ import annotations
+
+import codecs
+import functools
+import gzip
+import io
+import itertools
+import mmap
+import re
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from genzoo.errors import DataError
+
+_HEAD = 1 << 20
+"""Number of bytes that are examined to detect the encoding."""
+
+
+_ROWS = 200
+"""Number of lines that are examined to detect the dialect."""
+
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+class TextInput:
+    """A text, in a file or in memory.
+
+    Arguments:
+        content: the file, compressed if its name ends in `.gz`; or the bytes.
+        shown: name of the text, for messages.
+
+    Raises:
+        DataError: the file cannot be read, or is no text.
+    """
+
+    def __init__(self, content: Path | bytes, shown: str) -> None:
+        self._content = content
+        self._shown = shown
+        self._packed = isinstance(content, Path) and content.suffix.lower() == ".gz"
+        try:
+            with self._binary() as file:
+                self._head = file.read(_HEAD)
+        except (OSError, EOFError, zlib.error) as error:
+            raise self._unreadable(error) from error
+        if self._head[:4] == b"PK\x03\x04":
+            raise DataError(f"{shown} is a zip archive or a spreadsheet, and not text. Unpack it, or name it .xlsx.")
+        self.encoding = self._encoding()
+
+    @property
+    def size(self) -> int:
+        """Size of one block to read at a time, in bytes: several of the longest lines examined."""
+        longest = max((len(line) for line in self.first_lines()), default=0)
+        return max(_HEAD, 8 * longest)
+
+    def first_lines(self) -> list[str]:
+        """Return the lines to examine; at least three, if there are so many."""
+        found: list[str] = []
+        size = 0
+        for line in itertools.islice(self.lines(), _ROWS):
+            found.append(line)
+            size += len(line)
+            if size > _HEAD and len(found) > 2:
+                break
+        return found
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines, each with its end. An encoding that turns out to be wrong is replaced by the next.
+
+        Raises:
+            DataError: the file cannot be read.
+        """
+        done = 0
+        while True:
+            try:
+                with self._binary() as binary, io.TextIOWrapper(binary, self.encoding, newline="") as file:
+                    for line in itertools.islice(file, done, None):
+                        yield line
+                        done += 1
+                return
+            except UnicodeDecodeError as error:
+                self.fall_back(error)
+            except (OSError, EOFError, zlib.error) as error:
+                raise self._unreadable(error) from error
+
+    def has_comments(self) -> bool:
+        """Return whether a line other than the first begins with #."""
+        width = 2 if self.encoding.startswith("utf-16") else 1
+        mark = "#".encode("utf-16-le" if width == 2 else "ascii")
+        if isinstance(self._content, Path) and not self._packed and width == 1:
+            with self._content.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
+                return whole.find(b"#") >= 0 and re.search(rb"[\r\n]#", whole) is not None
+        with self._binary() as file:
+            last = b""
+            while block := file.read(8 << 20):
+                block = last + block
+                if mark in block and re.search(rb"[\r\n]\0?#" if width == 2 else rb"[\r\n]#", block):
+                    return True
+                last = block[-4:]
+        return False
+
+    def arrow(self) -> Any:
+        """Return the text for readers of pyarrow."""
+        if isinstance(self._content, bytes):
+            return pa.BufferReader(self._content)
+        return pa.input_stream(str(self._content), compression="gzip") if self._packed else self._content
+
+    def fall_back(self, error: object) -> None:
+        """Replace the encoding by Windows-1252, or that by Latin-1, in which every byte is a character.
+
+        Raises:
+            DataError: the text is UTF-8 but for some bytes, or UTF-16.
+        """
+        damaged = self.encoding.startswith("utf-8") and not self._head.isascii() and self._decodes("utf-8")
+        if damaged or self.encoding.startswith(("utf-8-", "utf-16")):
+            name = self.encoding.removesuffix("-sig").upper()
+            reason = error.reason if isinstance(error, UnicodeDecodeError) else error
+            raise DataError(f"{self._shown} is not {name} text throughout: {reason}. Store it as UTF-8.")
+        self.encoding = "cp1252" if self.encoding == "utf-8" else "latin-1"
+
+    def _binary(self) -> Any:
+        if isinstance(self._content, bytes):
+            return io.BytesIO(self._content)
+        return gzip.open(self._content, "rb") if self._packed else self._content.open("rb")
+
+    def _encoding(self) -> str:
+        for mark, name in _MARKS:
+            if self._head.startswith(mark):
+                return name
+        for name, zeros in (("utf-16-le", self._head[1:2000:2]), ("utf-16-be", self._head[:2000:2])):
+            if len(zeros) > 1 and zeros.count(0) * 2 > len(zeros):
+                return name
+        return next((name for name in ("utf-8", "cp1252") if self._decodes(name)), "latin-1")
+
+    def _decodes(self, encoding: str) -> bool:
+        try:
+            codecs.getincrementaldecoder(encoding)().decode(self._head)
+        except UnicodeDecodeError:
+            return False
+        return True
+
+    def _unreadable(self, error: Exception) -> DataError:
+        reason = getattr(error, "strerror", None) or error
+        return DataError(f"{self._shown} cannot be read: {reason}.")
+
+
+@functools.cache
+def standard_input() -> bytes:
+    """Return everything on standard input; it is read only once.
+
+    Raises:
+        DataError: standard input is a terminal, or empty.
+    """
+    if sys.stdin is None or sys.stdin.isatty():
+        raise DataError("Data '-' is standard input, and nothing is piped into it.")
+    content = sys.stdin.buffer.read()
+    if not content:
+        raise DataError("Data '-' is standard input, and it is empty. It can be read only once.")
+    return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
