@@ -17,8 +17,9 @@ An error message is one paragraph: what genzoo expected, what it found, and what
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 
 class GenzooError(Exception):
@@ -73,6 +74,25 @@ class Interrupted(GenzooError):  # noqa: N818 - an interruption is not an error
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+@contextlib.contextmanager
+def explain_interruption(message: Callable[[], str]) -> Iterator[None]:
+    """Say what an interruption inside leaves behind.
+
+    Arguments:
+        message: gives the message. It is called after the interruption, so it can look at what is done.
+
+    Raises:
+        Interrupted: SIGINT or SIGTERM came. A training inside raises `Interrupted` with its exit code, which is kept,
+            and with a message about its own run, which is replaced.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(message(), 130) from None
+    except Interrupted as error:
+        raise Interrupted(message(), error.exit_code) from None
 
 
 class FormerNameWarning(FutureWarning):

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from genzoo.cli.options import data_layer
-from genzoo.cli.output import print_line
+from genzoo.cli.output import print_line, show_notes
 from genzoo.config.settings import DataSettings, validate
 from genzoo.data.align import filled_table
 from genzoo.data.dataset import Dataset
@@ -55,8 +55,7 @@ def open_data(fitted: TrainedModel, given: Mapping[str, Any]) -> Dataset:
         ConfigError, DataError: as `open_matching`.
     """
     dataset = open_matching(_settings(given), fitted.data, get_registry())
-    for note in dataset.notes:
-        print_line(f"Note: {note}", err=True)
+    show_notes(dataset.notes)
     if dataset.ignored:
         print_line(f"columns that the model does not use: {', '.join(dataset.ignored)}", err=True)
     return dataset

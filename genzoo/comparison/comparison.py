@@ -18,13 +18,12 @@ from genzoo.comparison.aggregate import CandidateResult, Evidence, aggregate_res
 from genzoo.comparison.candidate import Candidate
 from genzoo.comparison.fit import FitJob, FitResult
 from genzoo.comparison.ranking import Ranking, default_figure, rank
-from genzoo.comparison.signals import explained
 from genzoo.comparison.splits import SplitPlan, split_settings
 from genzoo.comparison.store import ResultStore
 from genzoo.comparison.workers import run_fit_jobs, with_threads
 from genzoo.config.settings import DataSettings, EMTraining, RunConfig
 from genzoo.data.dataset import Dataset
-from genzoo.errors import DivergenceError, GenzooError
+from genzoo.errors import DivergenceError, GenzooError, explain_interruption
 from genzoo.metrics.information_criteria import CRITERIA
 from genzoo.metrics.metric import Score
 from genzoo.metrics.protocol import measured_otherwise, same_protocol
@@ -136,7 +135,8 @@ class Comparison:
 
     def _run(self, callback: FitCallback | None) -> Report:
         found = {} if self.kept is None else self._found(self.kept)
-        with contextlib.nullcontext() if self.kept is None else explained(functools.partial(self._progress, found)):
+        progress = functools.partial(self._progress, found)
+        with contextlib.nullcontext() if self.kept is None else explain_interruption(progress):
             self._fit(found, callback)
         report = self._report([found[candidate.id] for candidate in self.candidates])
         if self.kept is not None:
@@ -181,7 +181,8 @@ class Comparison:
         what = f"training the best candidate, {best.id}, in {self.kept.path}"
         fit = self._for_criteria(best) if report.by in CRITERIA else best.config
         everything = report.by in (*CRITERIA, "cv")
-        with explained(lambda: f"Interrupted while {what}. The report is kept. Run the same command to continue."):
+        message = f"Interrupted while {what}. The report is kept. Run the same command to continue."
+        with explain_interruption(lambda: message):
             try:
                 with self.kept.locked(), with_threads(self.threads):
                     train_best(path, fit, self.dataset, self.division, everything=everything)

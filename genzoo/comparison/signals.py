@@ -1,38 +1,15 @@
-"""What an interruption means to a comparison and to the worker processes that it starts."""
+"""What an interruption means to the worker processes of a comparison."""
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-
-from genzoo.errors import Interrupted
 
 _EVERY = 0.5
 """Seconds between two checks that the parent is alive."""
-
-
-@contextlib.contextmanager
-def explained(words: Callable[[], str]) -> Iterator[None]:
-    """Say what an interruption inside leaves behind.
-
-    Arguments:
-        words: gives the message. It is called after the interruption, so it can count what is done.
-
-    Raises:
-        Interrupted: SIGINT or SIGTERM arrived. A training inside raises `Interrupted` with its exit code, which is
-            kept. Its own message is not: it names a run directory that the comparison removes.
-    """
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise Interrupted(words(), 130) from None
-    except Interrupted as error:
-        raise Interrupted(words(), error.exit_code) from None
 
 
 def leave_signals_to(parent: int) -> None:

@@ -2,8 +2,8 @@
 
 A file rarely says which values are possible: an 8-bit array may hold 16 gray levels, and a 16-bit PNG 12-bit values.
 A range that is much too wide makes images faint, so that models by gradients hardly learn. A range that is too narrow
-only changes the contrast of what you see, and an error names later values outside it. Dark photographs are common, so
-8-bit values above 16 count as photographs.
+only changes the contrast, and later values outside it raise an error. Dark photographs are common, so 8-bit values
+above 16 count as photographs.
 
 | values | range | step |
 |---|---|---|

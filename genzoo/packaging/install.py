@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from genzoo.errors import PluginError, did_you_mean
+from genzoo.errors import PluginError, did_you_mean, explain_interruption
 from genzoo.packaging.freeze import frozen_digest, frozen_line, note_origin, read_line
 from genzoo.packaging.pins import core_packages, required_by, unrequired
 from genzoo.packaging.pip import Pip, check_environment, pip_for
@@ -28,7 +28,6 @@ from genzoo.packaging.plan import (
     read_pip_report,
     versions_of,
 )
-from genzoo.packaging.signals import explained
 from genzoo.packaging.subprocess_probe import probe
 from genzoo.packaging.wheel import read_wheel, refuse_strangers_files
 from genzoo.plugins.discovery import bundled_plugins, installed_plugins, normalize_name
@@ -56,7 +55,7 @@ class InstallPlan:
                 environment is as before, or the message says what is not.
             Interrupted: the user interrupted it. The message says what is installed.
         """
-        with explained(lambda: f"Interrupted while installing. {self._state()}"):
+        with explain_interruption(lambda: f"Interrupted while installing. {self._state()}"):
             wheels = self._gather()
             self._refuse(wheels)
             return self._install(wheels)
@@ -178,7 +177,7 @@ def planned(requests: Sequence[Request], *, upgrade: bool = False) -> Iterator[I
         options = ("--upgrade",) if upgrade else ()
         editable = [word for request in requests if request.editable for word in request.words]
         others = [word for request in requests if not request.editable for word in request.words]
-        with explained(lambda: "Interrupted while resolving. Nothing was changed."):
+        with explain_interruption(lambda: "Interrupted while resolving. Nothing was changed."):
             items = read_pip_report(pip.resolve(*options, *editable, "--", *others))
             known = {normalize_name(item.name) for item in items}
             if rebuilt := [request.text for request in requests if _is_rebuilt(request, known)]:

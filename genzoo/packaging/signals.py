@@ -1,4 +1,4 @@
-"""What an interruption means to an installation, and to the pip that runs it."""
+"""What an interruption means to the pip that an installation runs."""
 
 from __future__ import annotations
 
@@ -7,28 +7,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
-
-from genzoo.errors import Interrupted
+from collections.abc import Callable, Mapping
 
 PATIENCE = 30
 """Seconds that an interrupted pip gets to undo what it has begun."""
-
-
-@contextlib.contextmanager
-def explained(words: Callable[[], str]) -> Iterator[None]:
-    """Say what an interruption inside leaves behind.
-
-    Arguments:
-        words: gives the message. It is called after the interruption, so it can look at the environment.
-
-    Raises:
-        Interrupted: SIGINT or SIGTERM arrived.
-    """
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise Interrupted(words(), 130) from None
 
 
 def run_interruptible(command: list[str], environment: Mapping[str, str]) -> tuple[int, str]:

@@ -116,7 +116,7 @@ def check_promises(
     """Check a model, metric or dataset against all promises of its kind.
 
     Arguments:
-        name: name or id of what is checked.
+        name: name or id of the model, metric or dataset.
         kind: `model | metric | dataset`. Defaults to `model`.
         options, training, objective: settings of a model, as for `genzoo.train`.
         callback: called with each promise before it is checked.

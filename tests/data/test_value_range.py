@@ -1,4 +1,4 @@
-"""The range and the grid of images: which rule finds them, who is told, and how to state others."""
+"""The range and the grid of images: which rule finds them, where they are printed, and how to state others."""
 
 import dataclasses
 import json

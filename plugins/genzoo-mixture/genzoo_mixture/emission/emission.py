@@ -34,7 +34,7 @@ class Emission(nn.Module, ABC, Generic[SeenT]):
     """The distributions p(x | k) of C columns, given each of K components.
 
     Results for components and events are `(K, N)`: with events last, sums over columns and components run along
-    contiguous memory. `SeenT` is the type of what an E-step keeps for the M-step.
+    contiguous memory. `SeenT` is the type that an E-step keeps for the M-step.
 
     Arguments:
         components: K.
