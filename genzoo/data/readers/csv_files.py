@@ -19,7 +19,9 @@ from genzoo.config.settings import DataSettings
 from genzoo.data.column import LARGEST_WHOLE, inexact
 from genzoo.data.marks import MISSING, marks_of
 from genzoo.data.readers.cells import Cells, trimmed
-from genzoo.data.readers.dialect import Record, forms, records, sniff
+from genzoo.data.readers.number_formats import forms
+from genzoo.data.readers.records import Record, records
+from genzoo.data.readers.sniffing import sniff
 from genzoo.data.readers.text_input import TextInput
 from genzoo.data.table_source import TableSource
 from genzoo.errors import DataError
