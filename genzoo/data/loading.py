@@ -81,11 +81,12 @@ def _mapped(data: Mapping[str, Any]) -> tuple[Dataset | None, dict[str, Any]]:
     return _select(_as_stated(dataset, checked), checked), settings
 
 
-_CSV_SUFFIXES = (*TEXT_SUFFIXES, *(f"{suffix}.gz" for suffix in TEXT_SUFFIXES))
+_PLAIN = (*TEXT_SUFFIXES, ".data", ".dat", ".tab")
+_CSV_SUFFIXES = (*_PLAIN, *(f"{suffix}.gz" for suffix in _PLAIN))
 _JSON_SUFFIXES = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz")
 
 
-READ_SUFFIXES = (*TABLE_SUFFIXES, ".ipc", ".csv.gz", ".tsv.gz", ".xlsx", *_JSON_SUFFIXES)
+READ_SUFFIXES = (*TABLE_SUFFIXES, ".ipc", *_CSV_SUFFIXES[len(TEXT_SUFFIXES) :], ".xlsx", *_JSON_SUFFIXES)
 """Suffixes of the tables that are read."""
 
 

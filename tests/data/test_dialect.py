@@ -175,6 +175,23 @@ FILES = {
     "old Mac lines": ("a,b\r1,x\r2,y\r", ["a", "b"], [[1, "x"], [2, "y"]]),
     "lines in quotes": ('a,b\n1,"x\n# y"\n2,z\n', ["a", "b"], [[1, "x\n# y"], [2, "z"]]),
     "exponents and signs": ("a,b\n+1.5e+3,1\n-2E-2,2\n", ["a", "b"], [[1500, 1], [-0.02, 2]]),
+    "a note below": ('a,b\n1,2\n3,4\n\n"Source: me, 2020"\n(2 rows)\n', ["a", "b"], [[1, 2], [3, 4]]),
+    "an end-of-file mark": ("a,b\n1,2\n3,4\n\x1a", ["a", "b"], [[1, 2], [3, 4]]),
+    "names that recur": ("a,a,a.1,b\n1,2,3,4\n5,6,7,8\n", ["a", "a.2", "a.1", "b"], [[1, 2, 3, 4], [5, 6, 7, 8]]),
+    "single quotes": ("name,a\n'x, y',1\n'z; w','2'\n", ["name", "a"], [["x, y", 1], ["z; w", 2]]),
+    "apostrophes": ("name,a\nO'Neil,1\nit's,2\n'n,3\n", ["name", "a"], [["O'Neil", 1], ["it's", 2], ["'n", 3]]),
+    "Markdown": ("| a | b |\n|--:|:--|\n| 1 | x |\n| 2 | y |\n", ["a", "b"], [[1, "x"], [2, "y"]]),
+    "psql": (" a | b \n---+---\n 1 | x\n 2 | y\n(2 rows)\n", ["a", "b"], [[1, "x"], [2, "y"]]),
+    "mysql": ("+---+---+\n| a | b |\n+---+---+\n| 1 | 2 |\n| 3 | 5 |\n+---+---+\n", ["a", "b"], [[1, 2], [3, 5]]),
+    "names in two lines": (
+        ",2001,,2002,\ncity,m,f,m,f\nBonn,1,2,3,4\nUlm,5,6,7,8\n",
+        ["city", "2001 m", "2001 f", "2002 m", "2002 f"],
+        [["Bonn", 1, 2, 3, 4], ["Ulm", 5, 6, 7, 8]],
+    ),
+    "repeated names above others": ("a,a,b,b\nx,y,x,y\n1,2,3,4\n5,6,7,8\n", ["a x", "a y", "b x", "b y"], [[1, 2, 3, 4], [5, 6, 7, 8]]),
+    "a unit in every cell": ("a,b\n1,5.5kg\n2,7 kg\n3,\n", ["a", "b"], [[1, 5.5], [2, 7], [3, None]]),
+    "units that differ": ("a,b\n1,5 kg\n2,7 lb\n", ["a", "b"], [[1, "5 kg"], [2, "7 lb"]]),
+    "letters behind numbers": ("a,flat\n1,12A\n2,12B\n", ["a", "flat"], [[1, "12A"], [2, "12B"]]),
     "signs on a comma": ("a;b\n+1,5e+3;1\n-2,5;2\n", ["a", "b"], [[1500, 1], [-2.5, 2]]),
 }
 
@@ -200,6 +217,19 @@ LATE = "a,b\n" + "1,x\n" * 30_000
 )
 def test_a_file_may_change_its_ways_below_the_lines_examined(table, end, settings, row):
     assert contents(table(LATE.encode() + end, **settings))[1][-1] == row
+
+
+def test_a_file_that_breaks_off_in_a_row_is_an_error(table):
+    with pytest.raises(DataError, match="line 4 has 1 field"):
+        table("name,b\nxx,2\nyy,3\nyz")
+    with pytest.raises(DataError, match="line 3 has 1 field"):
+        table("name,b\nxx,2\nnote\nyy,3\n")
+    assert table("name,b\nxx,2\nyy,3\nnote\n").facts["lines below the table"] == "note"
+
+
+@pytest.mark.parametrize("name", ["a.data", "a.dat", "a.tab"])
+def test_other_endings_of_text_files_are_read(table, name):
+    assert contents(table("39, State-gov\n50, Private\n", name))[1] == [[39, "State-gov"], [50, "Private"]]
 
 
 def test_a_field_may_be_long(table):

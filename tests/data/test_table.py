@@ -118,7 +118,6 @@ def test_tabs_separate_a_tsv_file(table):
         ("a,b\n1,12345678901234567890\n", r"column 'b' holds 12345678901234567890 in line 2"),
         ("a,b\n1,2\n3\n", r"line 3 has 1 field, .* 2"),
         ("a,b\n1,2\n3,4,5\n", r"line 3 has 3 fields.* 2"),
-        ("a,b,a\n1,2,3\n", r"several columns named 'a'"),
         ("a,b\n1,\n2,NA\n", r"column 'b' has no value at all.*--drop b"),
         ("a,b\n", r"no rows"),
         ("", r"no rows"),

@@ -20,6 +20,7 @@ _LIKE_A_NUMBER = (
     rf"^[(+−-]?\s?(?:{CURRENCY}\s?)?[+−-]?[\d.,'’ \x{{a0}}\x{{202f}}\x{{2009}}]+(?:[eE][+-]?\d+)?"
     rf"(?:\s?{CURRENCY}|\s?%)?\)?$|^[+-]?[Ii][Nn][Ff]"
 )
+_WITH_UNIT = r"^(?P<number>[+−-]?\d[\d.,' \x{a0}]*?)[\s\x{a0}]?(?P<unit>[^\d\s.,:/'()+−-][^\d\s]{0,11}?[²³23]?)$"
 _TRUTHS = pa.array(["true", "True", "TRUE", "false", "False", "FALSE"])
 
 
@@ -67,6 +68,7 @@ class Cells:
     def _numbers(self, name: str, values: Any, texts: Any, counts: Any) -> Any:
         """Return the number of each distinct text; None if most of the rows are no numbers."""
         total = counts.sum()
+        texts, unit = _without_unit(texts)
         like = pc.match_substring_regex(texts, _LIKE_A_NUMBER).fill_null(False)
         if not total or counts[np.asarray(like)].sum() * 2 <= total:
             return None
@@ -84,6 +86,8 @@ class Cells:
         mixed = _mixed(texts.drop_null())
         if others or mixed:
             raise self._not_numbers(name, values, others or mixed)
+        if unit:
+            self.facts[f"unit of {name}"] = unit
         self._remember(name, texts, best)
         return _parsed(texts, best)
 
@@ -121,6 +125,18 @@ def trimmed(texts: Any, marks: Sequence[str]) -> Any:
     """Return texts without blanks at their ends; those that mean a missing value become null."""
     plain = pc.utf8_trim_whitespace(texts)
     return pc.if_else(pc.is_in(plain, pa.array([*MISSING, *marks], plain.type)), None, plain)
+
+
+def _without_unit(texts: Any) -> tuple[Any, str]:
+    """Return texts without the unit that all share, such as kg in 5 kg and 7.5 kg, and the unit; empty if none."""
+    plain = texts.drop_null()
+    parts = pc.extract_regex(plain, _WITH_UNIT)
+    if len(plain) < 2 or parts.null_count:
+        return texts, ""
+    units = parts.field("unit").unique()
+    if len(units) > 1 or pc.all(pc.match_substring_regex(units, rf"^(?:{CURRENCY}|%)$")).as_py():
+        return texts, ""
+    return pc.extract_regex(texts, _WITH_UNIT).field("number"), units[0].as_py()
 
 
 def _matches(texts: Any, form: Numbers) -> Any:

@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,15 @@ from genzoo.data.column import LARGEST_WHOLE, inexact
 from genzoo.data.marks import MISSING, marks_of
 from genzoo.data.readers.cells import Cells, trimmed
 from genzoo.data.readers.number_formats import forms
-from genzoo.data.readers.records import Record, records
+from genzoo.data.readers.records import Footer, Record, records
 from genzoo.data.readers.sniffing import sniff
 from genzoo.data.readers.text_input import TextInput
 from genzoo.data.table_source import TableSource
 from genzoo.errors import DataError
+
+_END_OF_FILE = "\x1a"
+"""The character that old programs write behind the last line."""
+
 
 _LONG_WHOLE = re.compile(r"\s*[+-]?\d{16,}\s*")
 
@@ -63,9 +68,14 @@ class CsvSource(TableSource):
         if not self._dialect.names:
             raise DataError(f"{shown} holds no rows.")
         named = [(name or f"x{i}", i) for i, name in enumerate(self._dialect.names) if i not in self._dialect.void]
-        super().__init__(shown, [name for name, _ in named])
-        self._places = dict(named)
+        names = [name for name, _ in named]
+        unique = _unique(names)
+        super().__init__(shown, unique)
+        self._places = dict(zip(unique, [place for _, place in named], strict=True))
         self.notes = self._dialect.notes
+        if unique != names:
+            renamed = ", ".join(name for name, own in zip(unique, names, strict=True) if name != own)
+            self.notes += (f"{shown}: columns of the same name were numbered: {renamed}.",)
         self.facts = dict(self._dialect.facts)
         if self._dialect.header and next(self._rows(), None) is None:
             raise DataError(f"{shown} holds the names of columns and no rows.")
@@ -131,6 +141,7 @@ class CsvSource(TableSource):
                     ),
                     parse_options=arrow_csv.ParseOptions(
                         delimiter=dialect.separator if raw else ",",
+                        quote_char=dialect.quote if raw else '"',
                         newlines_in_values=True,
                         invalid_row_handler=self._skip_comment,
                     ),
@@ -176,16 +187,27 @@ class CsvSource(TableSource):
 
     def _rows(self) -> Iterator[Record]:
         """Yield the records that are rows."""
+        footer = Footer(len(self._dialect.names))
+        yield from footer.strip(self._above_footer(), lambda: self._text.complete)
+        if footer.lines:
+            self.facts["lines below the table"] = " / ".join(text[:60] for text in footer.lines)
+
+    def _above_footer(self) -> Iterator[Record]:
+        """Yield the records that are rows or stand below the last row."""
         dialect = self._dialect
         try:
-            found = records(self._text.lines(), dialect.separator, comments=dialect.comments)
+            found = records(self._text.lines(), dialect.separator, quote=dialect.quote, comments=dialect.comments)
             table = itertools.dropwhile(lambda record: record.first <= dialect.skipped, found)
             for record in itertools.islice(table, dialect.head, None):
                 if record.comment:
-                    fields = next(csv.reader(record.fields, delimiter=dialect.separator))
+                    fields = next(csv.reader(record.fields, delimiter=dialect.separator, quotechar=dialect.quote))
                     if len(fields) == len(dialect.names) > 1 and not record.fields[0].startswith("# "):
                         yield record._replace(fields=fields, comment=False)  # a text that begins with #
-                elif not record.blank and (record.fields != [""] or len(dialect.names) == 1):
+                elif (
+                    not record.blank
+                    and record.fields != [_END_OF_FILE]
+                    and (record.fields != [""] or len(dialect.names) == 1)
+                ):
                     yield record
         except csv.Error as error:
             raise DataError(f"{self.shown} cannot be read as a table: {error}.") from error
@@ -200,6 +222,21 @@ class CsvSource(TableSource):
             text = record.fields[place]
             if _LONG_WHOLE.fullmatch(text) and abs(int(text)) > LARGEST_WHOLE:
                 raise inexact(self.shown, name, text, f"{self._line} {record.last}")
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    """Return the names with numbers behind those that came before, as pandas writes them: a, a.1, a.2."""
+    taken, unique = set(names), []
+    counts: Counter[str] = Counter()
+    for name in names:
+        new = name
+        while counts[name] and (new == name or new in taken):
+            new = f"{name}.{counts[name]}"
+            counts[name] += new in taken
+        counts[name] += 1
+        taken.add(new)
+        unique.append(new)
+    return unique
 
 
 def _settled_text(values: Any, marks: Sequence[str]) -> Any:

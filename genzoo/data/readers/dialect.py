@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,14 +10,8 @@ from dataclasses import dataclass, field
 from genzoo.config.settings import DataSettings
 from genzoo.data.marks import MARKS, MISSING
 from genzoo.data.readers.header import columns_of, is_header, type_of
-from genzoo.data.readers.number_formats import Numbers, forms, kind_of, looks_numeric
-from genzoo.data.readers.records import SEPARATORS, DividedLines, Record, records
-
-_UNIT = re.compile(
-    r"[\[(].*[\])]|%|°[CF]?|(?:[kmMGhcdnµuμ]?(?:g|m|s|Pa|bar|mol|V|A|W|Wh|J|N|Hz|l|L|B|eV)|kg|mmHg|lb|lbs|ft|in|min|h|hr"
-    r"|hours?|days?|d|yr|years?|months?|K|C|F|deg[CFK]?|rad|ppm|ppb|USD|EUR|GBP|\$|€|£|dB|t|mph|kmh|rpm|count|units?)"
-    r"(?:\^?-?[0-9²³])?(?:[/·* ].*)?"
-)
+from genzoo.data.readers.number_formats import UNIT, Numbers, forms, kind_of, looks_numeric
+from genzoo.data.readers.records import SEPARATORS, DividedLines, Record, is_rule, records
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +20,7 @@ class Dialect:
 
     Arguments:
         separator: the character between fields; a space stands for one or more blanks.
+        quote: the character around a field that holds a separator.
         decimal: the decimal mark.
         names: name of each field, as it is written; empty for a field without a name.
         header: whether a line of the file names the columns.
@@ -38,6 +34,7 @@ class Dialect:
     """
 
     separator: str
+    quote: str
     decimal: str
     names: tuple[str, ...]
     header: bool
@@ -84,50 +81,108 @@ class Judge:
 def find_layout(best: DividedLines, judge: Judge, shown: str) -> Dialect:
     """Find titles, header, units and empty fields at the ends of the rows."""
     rows = [record for record in best.records if not record.blank and not record.comment]
+    rows = [record for place, record in enumerate(rows) if place > _MOST_ABOVE or not is_rule(record.fields)]
     if not rows:
-        return Dialect(best.separator, judge.decimal, (), header=False)
+        return Dialect(best.separator, best.quote, judge.decimal, (), header=False)
     start = _titles(rows, best.width, judge)
-    top, below = rows[start], rows[start + 1 :]
-    names = _named_fields(top.fields, below, best, judge)
-    header, doubt = judge.header(names, below)
-    commented = None if header or judge.settings.header is False else _commented(best, rows[start:], judge)
-    body = below if header else rows[start:]
-    names = commented or names
-    units = None
-    if (header or commented) and len(body) > 1 and _is_units(body[0].fields, body[1:], judge):
-        units, body = body[0], body[1:]
-    if not header and not commented:
-        names = [""] * len(names)
-    void = _void(names, body, anywhere=bool(header or commented))
-    facts = {"separator": SEPARATORS.get(best.separator, repr(best.separator))} if len(names) > 1 else {}
+    top = rows[start]
+    heading = _Heading.of(best, rows[start:], judge)
+    facts = {"separator": SEPARATORS.get(best.separator, repr(best.separator))} if len(heading.names) > 1 else {}
+    if best.quote != '"':
+        facts["quotes"] = "single"
     if judge.decimal == ",":
         facts["decimal mark"] = "comma"
-    facts["header"] = _decision(top.first, header, commented is not None)
+    facts["header"] = heading.decision
     if start:
         facts["lines above the table"] = " / ".join(" ".join(filter(None, r.fields))[:60] for r in rows[:start])
-    if units is not None:
-        facts["units"] = ", ".join(f"{name} {unit}" for name, unit in zip(names, units.fields, strict=False) if unit)
-    end = body[0].first if body else best.records[-1].last + 1
+    if heading.units:
+        named = zip(heading.names, heading.units, strict=False)
+        facts["units"] = ", ".join(f"{name} {unit}" for name, unit in named if unit)
+    end = heading.body[0].first if heading.body else best.records[-1].last + 1
     return Dialect(
         best.separator,
+        best.quote,
         judge.decimal,
-        tuple(names),
-        header or commented is not None,
+        tuple(heading.names),
+        heading.found,
         skipped=top.first - 1,
         head=sum(top.first <= record.first < end for record in best.records),
-        void=void,
+        void=_void(heading.names, heading.body, anywhere=heading.found),
         comments=best.comments,
         line_by_line=best.separator == " " or any(r.comment and r.first > top.first for r in best.records),
-        notes=() if doubt is None else (f"{shown}: {doubt}",),
+        notes=() if heading.doubt is None else (f"{shown}: {heading.doubt}",),
         facts=facts,
     )
 
 
-def _decision(line: int, header: bool, commented: bool) -> str:
-    place = "first line" if line == 1 else f"line {line}"
-    if commented:
-        return "a comment names the columns"
-    return f"{place} names the columns" if header else f"none, {place} is data"
+@dataclass(frozen=True, slots=True)
+class _Heading:
+    """What stands above the rows.
+
+    Arguments:
+        names: name of each field; empty for a field without a name.
+        found: whether a line names the columns.
+        decision: what was found, in words.
+        doubt: a sentence if there is little evidence.
+        units: the unit of each field; empty if no line holds units.
+        body: the records of the rows.
+    """
+
+    names: list[str]
+    found: bool
+    decision: str
+    doubt: str | None
+    units: list[str]
+    body: Sequence[Record]
+
+    @classmethod
+    def of(cls, best: DividedLines, rows: Sequence[Record], judge: Judge) -> _Heading:
+        """Find the names and units in the first of the records."""
+        top, below = rows[0], rows[1:]
+        place = "first line" if top.first == 1 else f"line {top.first}"
+        doubt = None
+        if (joined := _joined_names(rows, judge)) is not None:
+            names, body = joined, below[1:]
+            decision = f"lines {top.first} and {below[0].last} name the columns"
+        else:
+            names, body = _named_fields(top.fields, below, best, judge), below
+            found, doubt = judge.header(names, below)
+            decision = f"{place} names the columns"
+            if not found:
+                above = None if judge.settings.header is False else _commented(best, rows, judge)
+                decision = "a comment names the columns" if above else f"none, {place} is data"
+                if above is None:
+                    return cls([""] * len(names), False, decision, doubt, [], rows)
+                names, body = above, rows
+        if len(body) > 1 and _is_units(body[0].fields, body[1:], judge):
+            return cls(names, True, decision, doubt, body[0].fields, body[1:])
+        return cls(names, True, decision, doubt, [], body)
+
+
+def _joined_names(rows: Sequence[Record], judge: Judge) -> list[str] | None:
+    """Return the names in two lines, such as years above sexes; None if the first line alone names the columns.
+
+    The first line leaves fields empty or repeats a name. Each of its names holds up to the next one.
+    """
+    if judge.settings.header is False or len(rows) < 4 or len(rows[0].fields) != len(rows[1].fields):
+        return None
+    upper, lower, body = rows[0].fields, rows[1].fields, rows[2:]
+    groups: list[str] = []
+    for text in upper:
+        groups.append(text or (groups[-1] if groups else ""))
+    repeats = any(before and before == after for before, after in itertools.pairwise(groups))
+    texts = all(text and not looks_numeric(text) for text in lower)
+    names = [f"{group} {name}".strip() for group, name in zip(groups, lower, strict=True)]
+    if not repeats or not texts or len(set(names)) < len(names) or all(map(UNIT.fullmatch, lower)):
+        return None
+    columns = columns_of([record.fields for record in body], len(names), judge.marks)
+    if not any(type_of(column, judge.known) == "number" for column in columns):
+        return None
+    return names if judge.evident(lower, body)[0] else None
+
+
+_MOST_ABOVE = 22
+"""Number of first records among which lines are drawn, such as |---|---| below the names."""
 
 
 def _named_fields(names: list[str], below: Sequence[Record], best: DividedLines, judge: Judge) -> list[str]:
@@ -173,7 +228,7 @@ def _above_names(rows: Sequence[Record], judge: Judge) -> bool:
     if len(rows) < 3 or not any(re.search(r"\d|:", text) for text in rows[0].fields):
         return False
     names = rows[1].fields
-    if any(not text or looks_numeric(text) for text in names) or all(map(_UNIT.fullmatch, names)):
+    if any(not text or looks_numeric(text) for text in names) or all(map(UNIT.fullmatch, names)):
         return False
     return judge.evident(names, rows[2:]) == (True, None)
 
@@ -183,7 +238,7 @@ def _commented(best: DividedLines, rows: Sequence[Record], judge: Judge) -> list
     above = [record for record in best.records if record.comment and record.last < rows[0].first]
     if not above or best.width < 2:
         return None
-    found = next(records([above[-1].fields[0].lstrip("# \t")], best.separator), None)
+    found = next(records([above[-1].fields[0].lstrip("# \t")], best.separator, quote=best.quote), None)
     if found is None or len(found.fields) != best.width:
         return None
     return found.fields if judge.header(found.fields, rows)[0] else None
@@ -216,7 +271,7 @@ def _is_units(fields: Sequence[str], below: Sequence[Record], judge: Judge) -> b
     others = [text for place, text in enumerate(fields) if place not in typed]
     if not texts or any(text in column for text, column in zip(fields, columns, strict=True)):
         return False
-    if all(map(_UNIT.fullmatch, texts)):
+    if all(map(UNIT.fullmatch, texts)):
         return True
     lone = bool(others) and not any(others) and all(len(text) <= 8 for text in texts)
     return lone or (len(texts) == len(typed) > 1 and all(text in marks for text in others))

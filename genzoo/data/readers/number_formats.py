@@ -25,6 +25,11 @@ _NUMBER_BEGINS = frozenset("0123456789+-−(.,iI$€£¥₹₽₩₺₪₫UEGCJA
 
 
 _TRUTHS = frozenset({"true", "false"})
+UNIT = re.compile(
+    r"[\[(].*[\])]|%|°[CF]?|(?:[kmMGhcdnµuμ]?(?:g|m|s|Pa|bar|mol|V|A|W|Wh|J|N|Hz|l|L|B|eV)|kg|mmHg|lb|lbs|ft|in|min|h|hr"
+    r"|hours?|days?|d|yr|years?|months?|K|C|F|deg[CFK]?|rad|ppm|ppb|USD|EUR|GBP|\$|€|£|dB|t|mph|kmh|rpm|count|units?)"
+    r"(?:\^?-?[0-9²³])?(?:[/·* ].*)?"
+)
 
 
 def number_pattern(decimal: str, thousands: str | None) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import itertools
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from genzoo.data.readers.number_formats import FORMS, kind_of
+from genzoo.data.readers.number_formats import FORMS, kind_of, looks_numeric
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "space"}
 """Separators by preference, with their names."""
@@ -32,17 +33,23 @@ class Record(NamedTuple):
         return not self.fields
 
 
-def records(lines: Iterable[str], separator: str, *, comments: bool = True) -> Iterator[Record]:
+def records(lines: Iterable[str], separator: str, *, quote: str = '"', comments: bool = True) -> Iterator[Record]:
     """Yield every record with its first and last line, from 1; fields are stripped.
 
     A line that begins with # is one field, unless it is inside quotes, or there are no comments.
+
+    Arguments:
+        lines: the lines, each with its end.
+        separator: the character between fields; a space stands for one or more blanks.
+        quote: the character around a field that holds a separator. Defaults to the double quote.
+        comments: whether lines that begin with # are comments. Defaults to true.
 
     Raises:
         csv.Error: a field is too long.
     """
     source = _Lines(lines, separator == " ", comments)
     # A quote inside a tab-separated field is just a character, and the csv module agrees.
-    reader = csv.reader(source, delimiter=separator, skipinitialspace=separator != "\t")
+    reader = csv.reader(source, delimiter=separator, quotechar=quote, skipinitialspace=separator != "\t")
     while True:
         source.begin()
         fields = next(reader, None)
@@ -88,6 +95,7 @@ class DividedLines:
 
     Arguments:
         separator: the character between fields.
+        quote: the character around a field that holds a separator.
         records: all records, blank lines and comments too.
         rows: fields of each record that is neither.
         width: usual number of fields.
@@ -96,6 +104,7 @@ class DividedLines:
     """
 
     separator: str
+    quote: str
     records: list[Record]
     rows: list[list[str]]
     width: int
@@ -105,18 +114,20 @@ class DividedLines:
     @classmethod
     def of(cls, lines: Sequence[str], separator: str) -> DividedLines:
         """Divide lines by a separator."""
+        quote = find_quote(lines, separator)
         try:
-            found = list(records(lines, separator))
+            found = list(records(lines, separator, quote=quote))
             texts = sum(record.comment and not record.fields[0].startswith("# ") for record in found)
             comments = texts * 2 <= sum(not record.blank for record in found)
             if not comments:  # a column of texts such as #ff0000
-                found = list(records(lines, separator, comments=False))
+                found = list(records(lines, separator, quote=quote, comments=False))
         except csv.Error:
             found, comments = [], True
-        rows = [record.fields for record in found if not record.blank and not record.comment]
+        plain = (record.fields for record in found if not record.blank and not record.comment)
+        rows = [fields for fields in plain if not is_rule(fields)]
         counts = Counter(map(len, rows))
         width, count = max(counts.items(), key=lambda pair: (pair[1], pair[0])) if counts else (0, 0)
-        return cls(separator, found, rows, width, count / len(rows) if rows else 0.0, comments)
+        return cls(separator, quote, found, rows, width, count / len(rows) if rows else 0.0, comments)
 
     @property
     def cells(self) -> list[str]:
@@ -144,3 +155,63 @@ class DividedLines:
         if self.separator != "," or self.width != 2 or len(self.rows[0]) != 1 or len(self.rows) < 3:
             return False
         return all(len(row) == 2 and all(text.lstrip("-").isdecimal() for text in row) for row in self.rows[1:])
+
+
+def find_quote(lines: Sequence[str], separator: str) -> str:
+    """Return the single quote if most lines put a field between two of them and none has a double quote."""
+    if any('"' in line for line in lines):
+        return '"'
+    mark = re.escape(separator)
+    quoted = re.compile(rf"(?:^|{mark})\s*'[^']*'\s*(?:$|{mark})")
+    rows = [line.strip() for line in lines if line.strip()]
+    single = sum(quoted.search(row) is not None and row.count("'") % 2 == 0 for row in rows)
+    return "'" if rows and single * 2 > len(rows) else '"'
+
+
+_MOST_BELOW = 20
+"""Largest number of lines below a table that are left out."""
+
+
+class Footer:
+    """Leaves out lines below the last row, such as a source or a note.
+
+    Such a line has one field, which is no number. A file that breaks off in a row, without the end of its last line,
+    looks alike; then the line stays, and the reader finds that it lacks fields.
+
+    Arguments:
+        width: number of fields of a row.
+    """
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+        self.lines: list[str] = []
+
+    def strip(self, rows: Iterable[Record], complete: Callable[[], bool]) -> Iterator[Record]:
+        """Yield the records that are rows.
+
+        Arguments:
+            rows: records without blank lines.
+            complete: returns whether the last line read has an end.
+        """
+        held: list[Record] = []
+        last = 0
+        for record in rows:
+            if self._is_note(record) and len(held) < _MOST_BELOW:
+                held.append(record)
+                continue
+            yield from held
+            held, last = [], record.last
+            yield record
+        if held and (complete() or held[0].first > last + 1):
+            self.lines = [record.fields[0] for record in held]
+        else:
+            yield from held
+
+    def _is_note(self, record: Record) -> bool:
+        return self._width > 1 and len(record.fields) == 1 and not looks_numeric(record.fields[0])
+
+
+def is_rule(fields: Sequence[str]) -> bool:
+    """Return whether a record is a drawn line."""
+    filled = [text for text in fields if text]
+    return bool(filled) and all(re.fullmatch(r":?[-=+|]{2,}:?", text) for text in filled)

@@ -48,6 +48,8 @@ class TextInput:
     def __init__(self, content: Path | bytes, shown: str) -> None:
         self._content = content
         self._shown = shown
+        self.complete = True
+        """Whether the line that was yielded last has an end."""
         self._packed = isinstance(content, Path) and content.suffix.lower() == ".gz"
         try:
             with self._binary() as file:
@@ -86,6 +88,7 @@ class TextInput:
             try:
                 with self._binary() as binary, io.TextIOWrapper(binary, self.encoding, newline="") as file:
                     for line in itertools.islice(file, done, None):
+                        self.complete = line.endswith(("\n", "\r"))
                         yield line
                         done += 1
                 return
