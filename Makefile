@@ -81,6 +81,7 @@ benchmark: install
 	$(BIN)/python benchmarks/selection.py
 	$(BIN)/python benchmarks/evaluate.py
 	$(BIN)/python benchmarks/vae.py
+	$(BIN)/python benchmarks/tables.py
 	@if $(BIN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then $(MAKE) gpu; fi
 
 # About 8 minutes on one GPU; writes docs/performance.md.

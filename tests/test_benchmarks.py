@@ -19,6 +19,7 @@ SHORTEST = {
     "scale": "--rows 1 2 --passes 4",
     "selection": "--repeats 2 --jobs 2",
     "startup": "--rounds 1",
+    "tables": "--gigabytes 0.001 --rounds 1",
     "vae": "digits --seeds 1 -o training.epochs=1",
 }
 
