@@ -113,7 +113,7 @@ def _sample(
 
     out = out or _default(fitted, f"{count}-seed{seed}")
     check_suffix(out, count, fitted.data)
-    events = _finite(fitted, fitted.sample(count, seed=seed))
+    events = _finite(fitted, fitted.sample(count, seed=seed, output="array"))
     save_events(out, events, fitted.data, escape_formulas=escape_formulas)
     content = {"out": str(out), "count": count, "seed": seed}
     return content, f"{counted(count, 'sample')} ({fitted.data.describe()}): {out}"

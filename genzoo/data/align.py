@@ -41,7 +41,7 @@ def match_table(name: str, source: TableSource, settings: DataSettings, spec: Da
         raise DataError(f"The model was trained on {spec.describe()}, and {source.shown} is a table.")
     kept = chosen_columns(source, settings)
     features = spec.features
-    columns = _found(source.shown, kept, features)
+    columns = found_columns(source.shown, kept, features)
     texts = {column for column, feature in zip(columns, features, strict=True) if _read_as_text(feature)}
     known = {*columns, *settings.drop, settings.label, settings.weight}
     ignored = tuple(column for column in source.names if column not in known)
@@ -76,7 +76,7 @@ def match_dataset(dataset: Dataset, spec: DataSpec) -> Dataset:
         check_inside("The model", dataset.name, dataset.events, spec)
         return dataclasses.replace(dataset, spec=dataclasses.replace(spec, storage=dataset.spec.storage))
     names = [feature.name for feature in dataset.spec.features]
-    if _found(dataset.name, names, spec.features) == names and _alike(dataset.spec.features, spec.features):
+    if found_columns(dataset.name, names, spec.features) == names and _alike(dataset.spec.features, spec.features):
         same = dataclasses.replace(spec, storage=dataset.spec.storage, missing=dataset.spec.missing)
         return dataclasses.replace(dataset, spec=same)
     matched = match_table(dataset.name, EventTable(dataset), DataSettings(source=dataset.name), spec)
@@ -136,7 +136,7 @@ def filled_table(
         ConfigError, DataError: as `match_table`.
     """
     features = spec.features
-    columns = _found(source.shown, chosen_columns(source, settings), features)
+    columns = found_columns(source.shown, chosen_columns(source, settings), features)
     dropped = set(settings.drop)
     names = [name for name in source.names if name not in dropped]
     texts = {column for column, feature in zip(columns, features, strict=True) if _read_as_text(feature)}
@@ -149,7 +149,7 @@ def filled_table(
     return pa.table(list(filled.values()), names=names)
 
 
-def _found(shown: str, names: Sequence[str], features: Sequence[Feature]) -> list[str]:
+def found_columns(shown: str, names: Sequence[str], features: Sequence[Feature]) -> list[str]:
     """Return the name of the column of each feature.
 
     Arguments:
