@@ -20,14 +20,14 @@ from genzoo.errors import ConfigError, DataError, PluginError
 from genzoo.plugins.registry import Registry, blame, resolve
 from genzoo.spec import DataSpec
 from genzoo.storage.paths import TABLE_SUFFIXES, TEXT_SUFFIXES
-from genzoo.typing import Array
+from genzoo.typing import Array, Frame
 
 if TYPE_CHECKING:
     from genzoo.data.table_source import TableSource
 
 
 def given_data(
-    data: str | Path | Array | Dataset | Mapping[str, Any] | None, weights: Array | None = None
+    data: str | Path | Array | Frame | Dataset | Mapping[str, Any] | None, weights: Array | None = None
 ) -> tuple[Dataset | None, dict[str, Any]]:
     """Return the dataset, if the data are in memory, and the settings that name the data.
 
@@ -45,7 +45,9 @@ def given_data(
     return dataclasses.replace(dataset, weights=np.asarray(weights)), settings
 
 
-def _named(data: str | Path | Array | Dataset | Mapping[str, Any] | None) -> tuple[Dataset | None, dict[str, Any]]:
+def _named(
+    data: str | Path | Array | Frame | Dataset | Mapping[str, Any] | None,
+) -> tuple[Dataset | None, dict[str, Any]]:
     if data is None:
         return None, {}
     if isinstance(data, str | Path):
