@@ -43,7 +43,7 @@ def people():
 
 def trained(folder, data, model="naive-bayes", **options):
     options = {"n_components": 2} if model == "naive-bayes" else options
-    return genzoo.train(model, data, out=folder / "run", **options)
+    return genzoo.train(model, data, out=folder / "run", precision="fp32", **options)
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,7 @@ class FrameSource(TableSource):
             _check_labels(labels)
         self.frame = frame
         super().__init__(_SHOWN, [str(label) for label in labels])
-        self._places = {name: place for place, name in enumerate(self.names)}
+        self.place_of = {name: place for place, name in enumerate(self.names)}
 
     @property
     def rows(self) -> int:
@@ -54,7 +54,7 @@ class FrameSource(TableSource):
 
     def series(self, name: str) -> Any:
         """Return a column as its library has it."""
-        place = self._places[name]
+        place = self.place_of[name]
         if self.library == "pandas":
             return self.frame.iloc[:, place]
         return self.frame.get_column(name) if self.library == "polars" else self.frame.column(name)
@@ -167,7 +167,7 @@ def _pandas_like(source: FrameSource, table: pa.Table) -> Any:
             if hasattr(column, "cat"):  # a category of training may be new to this column
                 new = [value for value in values[holes].unique() if value not in column.cat.categories]
                 column, values = column.cat.add_categories(new), values.astype(object)
-            filled.isetitem(source.names.index(name), column.where(~holes, values))
+            filled.isetitem(source.place_of[name], column.where(~holes, values))
     return filled
 
 
@@ -175,12 +175,12 @@ def _polars_like(source: FrameSource, table: pa.Table) -> Any:
     """Put filled columns into a polars frame, in their own types if these can hold the new values."""
     import polars
 
-    filled = source.frame
+    filled = []
     for name in table.column_names:
-        column, new = source.series(name), polars.Series(name, polars.from_arrow(table.column(name)))
-        cast = new.cast(column.dtype, strict=False)
-        filled = filled.with_columns(cast if cast.null_count() == new.null_count() else new)
-    return filled
+        new = polars.Series(name, polars.from_arrow(table.column(name)))
+        cast = new.cast(source.series(name).dtype, strict=False)
+        filled.append(cast if cast.null_count() == new.null_count() else new)
+    return source.frame.with_columns(filled)
 
 
 def in_one_piece(frame: Any) -> Any:
