@@ -10,6 +10,6 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Frame(Protocol):
-    """A table in memory that exports Arrow columns, such as those of pandas, polars and pyarrow."""
+    """A table in memory that exports Arrow columns, such as a DataFrame of pandas or polars."""
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any: ...

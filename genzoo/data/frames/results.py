@@ -138,10 +138,14 @@ def _installed(library: Library) -> Any:
     Raises:
         ConfigError: it is not installed.
     """
-    import importlib
-
     try:
-        return importlib.import_module(library)
+        if library == "pandas":
+            import pandas as found
+        elif library == "polars":
+            import polars as found
+        else:
+            import pyarrow as found
+        return found
     except ImportError as error:
         raise ConfigError(
             f"The result is a table of {library}, as the training data were, and {library} is not installed. Install "
