@@ -140,17 +140,20 @@ def _installed(library: Library) -> Any:
     """
     try:
         if library == "pandas":
-            import pandas as found
-        elif library == "polars":
-            import polars as found
-        else:
-            import pyarrow as found
-        return found
+            import pandas
+
+            return pandas
+        if library == "polars":
+            import polars
+
+            return polars
+        import pyarrow
     except ImportError as error:
         raise ConfigError(
             f"The result is a table of {library}, as the training data were, and {library} is not installed. Install "
             f"it, or ask for an array: sample(n, output='array')."
         ) from error
+    return pyarrow
 
 
 def without_frame(data: DataSpec) -> DataSpec:
