@@ -181,7 +181,7 @@ def filled_table(
 def _as_written(before: Any, written: Any, filled: Any) -> Any:
     """Return a column of numbers with the text found in the file wherever no value was missing.
 
-    Numbers with a decimal comma, thousands marks or signs of currency are not kept, because numbers that are filled in have none.
+    Numbers with a decimal comma, thousands marks or signs of currency are not kept, because filled numbers have none.
 
     Arguments:
         before: the column with missing values.
