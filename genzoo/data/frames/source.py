@@ -79,7 +79,7 @@ class FrameSource(TableSource):
             ) from error
 
     def form(self, data: DataSpec) -> FrameForm:
-        """Return the kind of table, with the types of the columns of `data` that its features do not tell."""
+        """Return the kind of table, with the types of its columns that the features of `data` do not have."""
         types = ((feature.name, feature.stored, _type_of(self.series(feature.name))) for feature in data.features)
         # In pandas, `string` is not the usual type of texts.
         told = {name: own for name, stored, own in types if own != stored or own == "string"}
