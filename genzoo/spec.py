@@ -37,6 +37,9 @@ InputSpace = Literal["raw", "centered", "standardized", "unit", "signed-unit"]
 StorageType = Literal["uint8", "int16", "int32", "int64", "float32", "float64"]
 
 
+Library = Literal["pandas", "polars", "pyarrow"]
+
+
 ColumnType = Literal[
     "bool",
     "int8",
@@ -117,6 +120,24 @@ class Feature:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameForm:
+    """The kind of table in memory that a model was trained on, and that its samples come back as.
+
+    Arguments:
+        library: `pandas | polars | pyarrow`.
+        types: types that do not follow from the features, by the name of the column, as the library names them.
+            Defaults to none.
+        numbered: whether the columns have whole numbers as names, as pandas allows. Defaults to false.
+    """
+
+    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
+
+    library: Library
+    types: Mapping[str, str] = field(default_factory=dict)
+    numbered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class DataSpec:
     """The shape, kind and range of one event: an image, or a row of a table.
 
@@ -128,6 +149,7 @@ class DataSpec:
         quantum: step of the grid that values lie on, in data units (1 for 8-bit pixels). Defaults to `None`: no grid.
         storage: number type of events and samples. Defaults to `float32`.
         missing: whether values may be missing. Defaults to false.
+        frame: kind of table in memory that the data came from; not compared. Defaults to `None`: an array or a file.
     """
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
@@ -139,6 +161,7 @@ class DataSpec:
     quantum: float | None = None
     storage: StorageType = "float32"
     missing: bool = False
+    frame: FrameForm | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         rank = 3 if self.modality == "image" else 1

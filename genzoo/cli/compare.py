@@ -16,6 +16,7 @@ from genzoo.cli.options import (
     features_option,
     json_option,
     precision_option,
+    run_layer,
     seed_option,
     with_data_options,
 )
@@ -146,7 +147,7 @@ def _common(given: dict[str, Any]) -> dict[str, Any]:
     """Return the settings that all candidates share.
 
     Raises:
-        ConfigError: an option belongs to a single candidate.
+        ConfigError: an option belongs to a single candidate, or is out of range.
     """
     sections = layer(parse_assignments(given["options"]))
     strange = sorted({*(set(sections) - _COMMON), *sections.pop("options")})
@@ -155,7 +156,7 @@ def _common(given: dict[str, Any]) -> dict[str, Any]:
             f"Option {strange[0]!r} cannot be set for all models, only training.NAME and split.NAME can. Set it with "
             f"one model: MODEL:{strange[0]}=VALUE."
         )
-    return {**sections, **{name: given[name] for name in ("seed", "device", "precision")}}
+    return {**sections, **run_layer(("seed", "device", "precision"), given)}
 
 
 def _show(report: Report, as_json: bool, out: Path | None) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from genzoo.cli.command import Option
 from genzoo.config.explain import as_sentence, describe_fields
@@ -198,6 +199,22 @@ def data_layer(source: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
         ConfigError: `--kind` without a kind.
     """
     return settings_layer([_SOURCE, *_READING], {**given, _SOURCE.key: source})
+
+
+def run_layer(names: Sequence[str], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Arrange options that a run has, too, such as `--seed`, as settings.
+
+    Arguments:
+        names: their names among `given`.
+
+    Raises:
+        ConfigError: a value is out of range; the message names the option, or the variable that it comes from.
+    """
+    found: dict[str, Any] = {}
+    for name in names:
+        variable = click.get_current_context().get_parameter_source(name) is ParameterSource.ENVIRONMENT
+        found |= settings_layer([_OF_A_RUN[name]], given, environment=variable)
+    return found
 
 
 def check_data_given(given: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ from genzoo.cli.options import (
     device_option,
     formulas_option,
     json_option,
+    seed_option,
     with_data_options,
 )
 from genzoo.cli.output import print_line
@@ -44,7 +45,7 @@ _LONGEST_ROW = 16
     help="Output: a .png grid, a folder of PNG files (no suffix), or .csv, .tsv, .parquet, .arrow, .feather, .npy "
     "or .npz.  [default: .png or .csv in the current folder]",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Random seed for sampling.")
+@seed_option("sampling")
 @click.option("--traverse", is_flag=True, help="Vary one latent dimension at a time: one row each, at most 16.")
 @click.option(
     "--interpolate",
@@ -113,7 +114,7 @@ def _sample(
 
     out = out or _default(fitted, f"{count}-seed{seed}")
     check_suffix(out, count, fitted.data)
-    events = _finite(fitted, fitted.sample(count, seed=seed))
+    events = _finite(fitted, fitted.sample(count, seed=seed, output="array"))
     save_events(out, events, fitted.data, escape_formulas=escape_formulas)
     content = {"out": str(out), "count": count, "seed": seed}
     return content, f"{counted(count, 'sample')} ({fitted.data.describe()}): {out}"

@@ -26,7 +26,7 @@ from genzoo.reports.result import Report
 from genzoo.runs.format1 import current_metric
 from genzoo.runtime.device import resolve_device
 from genzoo.runtime.launch import require_single_process
-from genzoo.typing import Array
+from genzoo.typing import Array, Frame
 
 RESTARTS = 5
 """EM starts of a candidate, unless its settings say more."""
@@ -42,7 +42,7 @@ R's mclust uses about the same value.
 @former_keywords(watcher="callback")
 def compare(
     candidates: Sequence[str | Mapping[str, Any]],
-    data: str | Path | Array | Dataset | Mapping[str, Any],
+    data: str | Path | Array | Frame | Dataset | Mapping[str, Any],
     *,
     by: str | None = None,
     folds: int = 0,

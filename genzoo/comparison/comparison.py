@@ -40,9 +40,18 @@ from genzoo.training.api import start_run
 from genzoo.training.model_selection import selects
 from genzoo.training.run_training import run_training
 from genzoo.training.setup import build_setup
+from genzoo.typing import Array
 
 
-def train_best(path: Path, fit: RunConfig, dataset: Dataset, division: SplitPlan, *, everything: bool) -> None:
+def train_best(
+    path: Path,
+    fit: RunConfig,
+    dataset: Dataset,
+    division: SplitPlan,
+    *,
+    everything: bool,
+    held_out: Array | None = None,
+) -> None:
     """Train a run with the first seed as the comparison fitted it, unless the run exists already.
 
     Cross-validation and repeated seeds make many fits. The run equals none of the folds, and the first of the seeds.
@@ -52,6 +61,8 @@ def train_best(path: Path, fit: RunConfig, dataset: Dataset, division: SplitPlan
         fit: settings of the fit.
         division: which rows the comparison used.
         everything: train on all rows, not only on the rows before the test set.
+        held_out: log-likelihoods of the rows that the comparison's fits held out, `(N,)`, to find unlikely rows with.
+            Defaults to `None`.
 
     Raises:
         DivergenceError, Interrupted: as for any training. Nothing is left at `path`.
@@ -67,7 +78,7 @@ def train_best(path: Path, fit: RunConfig, dataset: Dataset, division: SplitPlan
     temporary = path.with_name(f".{path.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
-        run_training(setup, start_run(setup, temporary))
+        run_training(dataclasses.replace(setup, held_out=held_out), start_run(setup, temporary))
         put_in_place(temporary, path)
     except OSError as error:
         raise GenzooError(f"Cannot write {path}: {error.strerror}.") from error
@@ -181,11 +192,12 @@ class Comparison:
         what = f"training the best candidate, {best.id}, in {self.kept.path}"
         fit = self._for_criteria(best) if report.by in CRITERIA else best.config
         everything = report.by in (*CRITERIA, "cv")
+        scores = self._held_out(best)
         message = f"Interrupted while {what}. The report is kept. Run the same command to continue."
         with explain_interruption(lambda: message):
             try:
                 with self.kept.locked(), with_threads(self.threads):
-                    train_best(path, fit, self.dataset, self.division, everything=everything)
+                    train_best(path, fit, self.dataset, self.division, everything=everything, held_out=scores)
             except DivergenceError as error:
                 # The error itself names a folder of checkpoints, which is deleted here. Its cause does not.
                 message = f"{error.__cause__ or error} This happened while {what}. The report is kept."
@@ -194,6 +206,14 @@ class Comparison:
         report = dataclasses.replace(report, rows=tuple(rows))
         write_report(self.kept.path, report)
         return report
+
+    def _held_out(self, candidate: Candidate) -> Array | None:
+        """Return log-likelihoods of rows that fits of a stored candidate held out: of as many rows as there are."""
+        result = None if self.kept is None else self.kept.find(candidate)
+        if result is None:
+            return None
+        scores = result.test if result.cv is None else result.cv
+        return None if scores is None else scores[0]
 
     def _found(self, kept: ResultStore) -> dict[str, CandidateResult]:
         known = {candidate.id: kept.find(candidate) for candidate in self.candidates}

@@ -225,7 +225,7 @@ def _held_out(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
     metrics: Mapping[str, Score] = {}
     samples = None
     if trial.repeat == 0:
-        samples = _finite(fitted.sample(how_many(fitted.data), seed=seed))
+        samples = _finite(fitted.sample(how_many(fitted.data), seed=seed, output="array"))
         metrics, missing = _sample_metrics(fitted, dataset, division, trial)
         reasons |= missing
     return FitResult(

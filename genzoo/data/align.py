@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from genzoo.config.settings import DataSettings
 from genzoo.data.column import Column
 from genzoo.data.dataset import BLOCK, Dataset
 from genzoo.data.marks import without_marks
-from genzoo.data.table import EventTable, chosen_columns, fill_column, one_column, read_columns, streamed, take_columns
+from genzoo.data.table import (
+    EventTable,
+    chosen_columns,
+    fill_column,
+    labels_and_weights,
+    one_column,
+    read_columns,
+    streamed,
+    take_columns,
+)
 from genzoo.data.table_source import TableSource, numbered
 from genzoo.data.value_range import Values, check_inside
 from genzoo.errors import ConfigError, DataError, did_you_mean
@@ -39,9 +50,13 @@ def match_table(name: str, source: TableSource, settings: DataSettings, spec: Da
         raise ConfigError("--kind is for training; a trained model knows the kinds of its columns. Leave it out.")
     if spec.modality != "table":
         raise DataError(f"The model was trained on {spec.describe()}, and {source.shown} is a table.")
+    own = _without_own(source, settings, spec)
+    if own != settings:
+        labels, weights = labels_and_weights(source, settings, read_columns(source, settings, [], set()))
+        return dataclasses.replace(match_table(name, source, own, spec), labels=labels, weights=weights)
     kept = chosen_columns(source, settings)
     features = spec.features
-    columns = _found(source.shown, kept, features)
+    columns = found_columns(source.shown, kept, features)
     texts = {column for column, feature in zip(columns, features, strict=True) if _read_as_text(feature)}
     known = {*columns, *settings.drop, settings.label, settings.weight}
     ignored = tuple(column for column in source.names if column not in known)
@@ -55,6 +70,15 @@ def match_table(name: str, source: TableSource, settings: DataSettings, spec: Da
     values = [one_column(source, table, column).match(feature) for column, feature in pairs]
     dataset = take_columns(name, source, settings, spec, table, values)
     return dataclasses.replace(dataset, ignored=ignored)
+
+
+def _without_own(source: TableSource, settings: DataSettings, spec: DataSpec) -> DataSettings:
+    """Return the settings without a label or weight that the model was trained on as a column."""
+    trained = {feature.name for feature in spec.features}
+    if not source.named:
+        return settings
+    own = [name for name in ("label", "weight") if getattr(settings, name) in trained]
+    return settings.model_copy(update=dict.fromkeys(own))
 
 
 def match_dataset(dataset: Dataset, spec: DataSpec) -> Dataset:
@@ -76,7 +100,7 @@ def match_dataset(dataset: Dataset, spec: DataSpec) -> Dataset:
         check_inside("The model", dataset.name, dataset.events, spec)
         return dataclasses.replace(dataset, spec=dataclasses.replace(spec, storage=dataset.spec.storage))
     names = [feature.name for feature in dataset.spec.features]
-    if _found(dataset.name, names, spec.features) == names and _alike(dataset.spec.features, spec.features):
+    if found_columns(dataset.name, names, spec.features) == names and _alike(dataset.spec.features, spec.features):
         same = dataclasses.replace(spec, storage=dataset.spec.storage, missing=dataset.spec.missing)
         return dataclasses.replace(dataset, spec=same)
     matched = match_table(dataset.name, EventTable(dataset), DataSettings(source=dataset.name), spec)
@@ -130,13 +154,14 @@ def filled_table(
     Arguments:
         source: the table with missing values.
         events: its events with the missing values filled in, `(N, C)`, columns as in `spec`.
-        as_written: keep columns that the model does not use as the text found in the file, not parsed.
+        as_written: keep values that were not missing as the text found in the file, if it is plain: `4.00`, not `4`.
 
     Raises:
         ConfigError, DataError: as `match_table`.
     """
     features = spec.features
-    columns = _found(source.shown, chosen_columns(source, settings), features)
+    chosen = chosen_columns(source, _without_own(source, settings, spec))
+    columns = found_columns(source.shown, chosen, features)
     dropped = set(settings.drop)
     names = [name for name in source.names if name not in dropped]
     texts = {column for column, feature in zip(columns, features, strict=True) if _read_as_text(feature)}
@@ -146,10 +171,34 @@ def filled_table(
     for place, (name, feature) in enumerate(zip(columns, features, strict=True)):
         column = one_column(source, table, name)
         filled[name] = fill_column(column, events[:, place], _spelt_as_in(column, feature))
+    if as_written:
+        numeric = [name for name in columns if pa.types.is_primitive(filled[name].type)]
+        written = source.read(numeric, numeric)
+        filled |= {name: _as_written(table.column(name), written.column(name), filled[name]) for name in numeric}
     return pa.table(list(filled.values()), names=names)
 
 
-def _found(shown: str, names: Sequence[str], features: Sequence[Feature]) -> list[str]:
+def _as_written(before: Any, written: Any, filled: Any) -> Any:
+    """Return a column of numbers with the text found in the file wherever no value was missing.
+
+    Numbers with a decimal comma, thousands marks or signs of currency are not kept, because filled numbers have none.
+
+    Arguments:
+        before: the column with missing values.
+        written: the same column as text, or parsed if the source has no texts.
+        filled: the column without missing values.
+    """
+    if pa.types.is_primitive(written.type):
+        return filled
+    gone = pc.is_null(before, nan_is_null=True)
+    try:
+        pc.if_else(gone, None, written).cast(pa.float64())
+    except pa.ArrowInvalid:
+        return filled
+    return pc.if_else(gone, filled.cast(written.type), written)
+
+
+def found_columns(shown: str, names: Sequence[str], features: Sequence[Feature]) -> list[str]:
     """Return the name of the column of each feature.
 
     Arguments:

@@ -14,20 +14,20 @@ from torch import Tensor
 
 from genzoo.config.settings import DataSettings, validate
 from genzoo.data.dataset import Dataset, usable
-from genzoo.data.frames import is_frame
+from genzoo.data.frames.kinds import is_frame
 from genzoo.data.readers.numpy_files import array_dataset
 from genzoo.errors import ConfigError, DataError, PluginError
 from genzoo.plugins.registry import Registry, blame, resolve
 from genzoo.spec import DataSpec
 from genzoo.storage.paths import TABLE_SUFFIXES, TEXT_SUFFIXES
-from genzoo.typing import Array
+from genzoo.typing import Array, Frame
 
 if TYPE_CHECKING:
     from genzoo.data.table_source import TableSource
 
 
 def given_data(
-    data: str | Path | Array | Dataset | Mapping[str, Any] | None, weights: Array | None = None
+    data: str | Path | Array | Frame | Dataset | Mapping[str, Any] | None, weights: Array | None = None
 ) -> tuple[Dataset | None, dict[str, Any]]:
     """Return the dataset, if the data are in memory, and the settings that name the data.
 
@@ -45,7 +45,9 @@ def given_data(
     return dataclasses.replace(dataset, weights=np.asarray(weights)), settings
 
 
-def _named(data: str | Path | Array | Dataset | Mapping[str, Any] | None) -> tuple[Dataset | None, dict[str, Any]]:
+def _named(
+    data: str | Path | Array | Frame | Dataset | Mapping[str, Any] | None,
+) -> tuple[Dataset | None, dict[str, Any]]:
     if data is None:
         return None, {}
     if isinstance(data, str | Path):
@@ -53,11 +55,9 @@ def _named(data: str | Path | Array | Dataset | Mapping[str, Any] | None) -> tup
     if isinstance(data, Mapping):
         return _mapped(data)
     if is_frame(data):
-        # Imported here, because arrays need no pyarrow.
-        from genzoo.data.table import table_dataset
-        from genzoo.data.table_source import ArrowTableSource
+        from genzoo.data.frames.source import frame_dataset  # imported here, because arrays need no pyarrow
 
-        data = table_dataset("table", ArrowTableSource.of(data), DataSettings(source="table"))
+        data = frame_dataset(data)
     if not isinstance(data, Dataset):
         array = data.detach().cpu().numpy() if isinstance(data, Tensor) else np.asarray(data)
         data = array_dataset("array", array)
@@ -69,10 +69,16 @@ _MOST_FILES = 10_000
 
 
 def _mapped(data: Mapping[str, Any]) -> tuple[Dataset | None, dict[str, Any]]:
-    """Return settings as they are, or with an array as their source: `{"source": x, "range": (0, 255)}`."""
+    """Return settings as they are, or with an array or table as their source: `{"source": x, "range": (0, 255)}`."""
     source = data.get("source")
     if source is None or isinstance(source, str | Path):
         return None, dict(data)
+    if is_frame(source):
+        from genzoo.data.frames.source import frame_dataset
+
+        settings = {**data, "source": "table"}
+        checked = validate(DataSettings, settings, "Data")
+        return _as_stated(frame_dataset(source, checked), checked), settings
     dataset, named = _named(source)
     settings = {**data, **named}
     if dataset is None:

@@ -59,35 +59,12 @@ class TableSource(ABC):
         return f"row {row}"
 
 
-class ArrowTableSource(TableSource):
-    """A table in memory."""
-
-    def __init__(self, shown: str, table: Any) -> None:
-        super().__init__(shown, [name for name in table.column_names if not name.startswith(PANDAS_INDEX)])
-        self._table = table
-
-    @staticmethod
-    def of(exporter: Any) -> ArrowTableSource:
-        """Return the table of an object that exports Arrow columns.
-
-        Raises:
-            DataError: the export fails.
-        """
-        try:
-            return ArrowTableSource("The table", _without_views(pa.table(exporter)))
-        except (pa.ArrowException, TypeError, ValueError) as error:
-            raise DataError(f"The table cannot be read as Arrow columns: {error}.") from error
-
-    def read(self, columns: Sequence[str], texts: Collection[str] = ()) -> pa.Table:
-        return self._table.select(columns)
-
-
 PANDAS_INDEX = "__index_level_"
 """Prefix of the columns in which pandas stores a table's index; they are skipped."""
 
 
-def _without_views(table: Any) -> Any:
-    """Return a table whose texts have a type that Arrow computes with; polars exports views of texts."""
+def without_views(table: Any) -> Any:
+    """Return a pyarrow table whose texts have a type that Arrow computes with; polars exports views of texts."""
     for place, column in enumerate(table.schema):
         if pa.types.is_string_view(column.type):
             table = table.set_column(place, column.name, table.column(place).cast(pa.large_string()))

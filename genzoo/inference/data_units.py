@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from genzoo.data.dataset import check_values
-from genzoo.data.frames import frame_events, is_frame
+from genzoo.data.frames.kinds import is_frame
 from genzoo.data.transforms import AffineTransform, observed, place_on_grid
 from genzoo.data.value_range import check_inside
 from genzoo.errors import ConfigError, DataError
@@ -175,6 +175,8 @@ def _as_array(x: Events, data: DataSpec) -> Array:
     if isinstance(x, Tensor):
         return np.asarray(x.detach().cpu().numpy())
     if is_frame(x):
+        from genzoo.data.frames.source import frame_events  # imported here, because arrays need no pyarrow
+
         return frame_events(x, data)
     return x if hasattr(x, "dtype") and hasattr(x, "shape") else np.asarray(x)  # rows of a file are read when indexed
 

@@ -143,7 +143,7 @@ def traverse(fitted: TrainedModel, *, steps: int = 7, most: int = 16, seed: int 
     values = np.linspace(prior.low[chosen], prior.high[chosen], steps, axis=1)  # (R, S)
     z = np.tile(prior.center, (len(chosen), steps, 1))  # (R, S, L)
     z[np.arange(len(chosen))[:, None], np.arange(steps), chosen[:, None]] = values
-    events = fitted.decode(z.reshape(len(chosen) * steps, -1))
+    events = fitted.decode(z.reshape(len(chosen) * steps, -1), output="array")
     return Traversal(chosen, values, events.reshape(len(chosen), steps, *events.shape[1:]))
 
 
@@ -157,7 +157,7 @@ def _movement(fitted: TrainedModel, prior: PriorSummary) -> Array:
         for end in (prior.low, prior.high):
             z = np.tile(prior.center, (len(dimensions), 1))
             z[np.arange(len(dimensions)), dimensions] = end[dimensions]
-            ends.append(fitted.decode(z).astype(np.float64).reshape(len(z), -1))
+            ends.append(fitted.decode(z, output="array").astype(np.float64).reshape(len(z), -1))
         with np.errstate(over="ignore", invalid="ignore"):  # events may be absurdly far away
             change = np.abs(ends[1] - ends[0]) / spread
         found.append(np.nan_to_num(change).mean(axis=1))
@@ -166,7 +166,7 @@ def _movement(fitted: TrainedModel, prior: PriorSummary) -> Array:
 
 def _spread(fitted: TrainedModel, prior: PriorSummary) -> Array:
     """Return the standard deviation of decoded events: for each column of a table, or for all pixels together."""
-    events = fitted.decode(prior.draws[:_DECODED]).astype(np.float64).reshape(_DECODED, -1)
+    events = fitted.decode(prior.draws[:_DECODED], output="array").astype(np.float64).reshape(_DECODED, -1)
     axis = 0 if fitted.data.modality == "table" else None
     with np.errstate(over="ignore", invalid="ignore"):
         spread = np.nan_to_num(events.std(axis=axis))
@@ -201,7 +201,7 @@ def interpolate(fitted: TrainedModel, ends: Array, *, steps: int = 10, seed: int
     else:
         walked = (1 - share) * first + share * last
     z = walked * scale + prior.center
-    return LatentPath(z, fitted.decode(z), bool(spherical))
+    return LatentPath(z, fitted.decode(z, output="array"), bool(spherical))
 
 
 def latent_of_rows(fitted: TrainedModel, dataset: Dataset, rows: tuple[int, int]) -> Array:
@@ -213,7 +213,8 @@ def latent_of_rows(fitted: TrainedModel, dataset: Dataset, rows: tuple[int, int]
     for row in rows:
         if not 0 <= row < len(dataset):
             raise ConfigError(f"{dataset.name} has no row {row}; its rows are 0 to {len(dataset) - 1}.")
-    return fitted.encode(np.concatenate([np.asarray(dataset.events[row : row + 1]) for row in rows]))
+    ends: Array = np.concatenate([np.asarray(dataset.events[row : row + 1]) for row in rows])
+    return fitted.encode(ends)
 
 
 def latent_of_samples(fitted: TrainedModel, numbers: tuple[int, int], *, seed: int) -> Array:

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, overload
 
-import numpy as np
 import torch
+from torch import Tensor
 
-from genzoo.data.frames import fill_frame, is_frame
-from genzoo.data.transforms import AffineTransform, observed
-from genzoo.errors import ConfigError
-from genzoo.inference import likelihood, sampling
-from genzoo.inference.data_units import CHUNK, DataUnits, Events, pad, to_host
-from genzoo.models.base import (
-    Components,
-    Encoder,
-    Generator,
-    Imputation,
-    Outliers,
-    Reconstruction,
-    capabilities_of,
+from genzoo.data.frames.kinds import is_frame
+from genzoo.data.transforms import AffineTransform
+from genzoo.inference import encoding, likelihood, sampling
+from genzoo.inference.answers import (
+    Output,
+    answer,
+    answer_latent,
+    as_components,
+    as_events,
+    as_filled,
+    as_latent,
+    as_series,
+    choose_output,
+    present_events,
 )
+from genzoo.inference.data_units import DataUnits, Events
+from genzoo.models.base import Generator, capabilities_of
 from genzoo.plugins.api1 import with_former_names
 from genzoo.runtime.device import widest
-from genzoo.runtime.seeding import random_scope
 from genzoo.spec import DataSpec
 from genzoo.typing import Array
 
@@ -35,7 +37,8 @@ class TrainedModel:
     """A trained generator. Methods take and return events in data units, and latent vectors, on the host.
 
     Events are arrays `(N, *event)`, with NaN for a missing value, or tables of pandas, polars or pyarrow. Columns of a
-    table are found by name, in any order.
+    table are found by name, in any order. Methods answer in kind: arrays for arrays, and for a table of N rows a
+    Series, pyarrow array or table of N rows, with the index of pandas. A table may have no rows.
 
     Arguments:
         model: id of the zoo entry, `distribution/name`.
@@ -74,28 +77,52 @@ class TrainedModel:
         """Whether the data lie on a grid and the generator is a density, which bounds the probability of a point."""
         return likelihood.is_density_on_grid(self._units)
 
-    def sample(self, n: int, *, seed: int = 0) -> Array:
+    @overload
+    def sample(self, n: int, *, seed: int = 0, output: Literal["array"]) -> Array: ...
+
+    @overload
+    def sample(self, n: int, *, seed: int = 0, output: Output | None = None) -> Any: ...
+
+    def sample(self, n: int, *, seed: int = 0, output: Output | None = None) -> Any:
         """Draw events.
 
         Arguments:
             n: number of events, at least 1.
             seed: the same seed gives the same events on the same machine; fewer events are the first of more.
+            output: `array | pandas | polars | pyarrow`. Defaults to the kind of table that the model was trained on in
+                Python, and to `array` if it was trained on an array or a file.
 
         Returns:
-            Events on the data's grid and of its type, `(n, *event)`.
+            Events on the data's grid and of its type, `(n, *event)`. An array holds the codes of categories; a table
+            has the columns of training, with their names, types and categories.
 
         Raises:
-            ConfigError: `n` is not a number of events.
+            ConfigError: `n` is not a number of events, or the library of `output` is not installed.
         """
-        return sampling.sample(self._units, n, seed)
+        form = choose_output(output, self.data)
+        return present_events(sampling.sample(self._units, n, seed), self.data, form)
 
-    def decode(self, z: Events) -> Array:
+    @overload
+    def decode(self, z: Events, *, output: Literal["array"]) -> Array: ...
+
+    @overload
+    def decode(self, z: Events, *, output: Output | None = None) -> Any: ...
+
+    def decode(self, z: Events, *, output: Output | None = None) -> Any:
         """Return the events of latent vectors `z (N, L)`, `(N, *event)`.
+
+        Arguments:
+            z: an array, or a table with columns z0, z1 ... as `encode` returns it.
+            output: as for `sample`. Defaults to the kind of table that `z` is, and as for `sample` if it is none.
 
         Raises:
             ConfigError: the model has no decoder, or the vectors have another shape.
         """
-        return sampling.decode(self._units, z)
+        form = choose_output(output, self.data)
+        present = as_events(self.data) if output is None else lambda _, events: present_events(events, self.data, form)
+        if is_frame(z):
+            return answer_latent(self._units, z, lambda latent: sampling.decode(self._units, latent), present)
+        return present_events(sampling.decode(self._units, z), self.data, form)
 
     def prior_sample(self, n: int, *, seed: int = 0, first: int = 0) -> Array:
         """Draw latent vectors from the prior, `(n, L)`.
@@ -110,36 +137,45 @@ class TrainedModel:
         """
         return sampling.prior_sample(self._units, n, seed, first)
 
-    def encode(self, x: Events, *, seed: int = 0) -> Array:
+    @overload
+    def encode(self, x: Array | Tensor, *, seed: int = 0) -> Array: ...
+
+    @overload
+    def encode(self, x: Events, *, seed: int = 0) -> Any: ...
+
+    def encode(self, x: Events, *, seed: int = 0) -> Any:
         """Return the posterior means of the latent vectors of events `x (N, *event)`, `(N, L)`.
+
+        For a table, they are a table with columns z0, z1 ...
 
         Raises:
             ConfigError: the model has no encoder.
             DataError: the events do not fit the model.
         """
-        encoder = self._units.require(Encoder)
-        checked = self._units.check(x)
+        return answer(self._units, x, lambda events: encoding.encode(self._units, events, seed), as_latent)
 
-        def compute(number: int, start: int) -> Array:
-            with random_scope(seed, "encode", number):
-                return to_host(encoder.encode(*self._units.chunk_to_model(checked, start)))
+    @overload
+    def reconstruct(self, x: Array | Tensor) -> Array: ...
 
-        return self._units.by_chunk(len(checked), compute)
+    @overload
+    def reconstruct(self, x: Events) -> Any: ...
 
-    def reconstruct(self, x: Events) -> Array:
+    def reconstruct(self, x: Events) -> Any:
         """Return the model's own version of events `x (N, *event)`.
+
+        For a table, it is a table with the columns of training, their names and categories.
 
         Raises:
             ConfigError: the model cannot reconstruct.
             DataError: the events do not fit the model.
         """
-        module = self._units.require(Reconstruction)
-        checked = self._units.check(x)
+        return answer(self._units, x, lambda events: encoding.reconstruct(self._units, events), as_events(self.data))
 
-        def compute(_: int, start: int) -> Array:
-            return self._units.to_data(module.reconstruct(*self._units.chunk_to_model(checked, start)))
+    @overload
+    def impute(self, x: Array | Tensor, *, draw: bool = False, seed: int = 0) -> Array: ...
 
-        return self._units.by_chunk(len(checked), compute)
+    @overload
+    def impute(self, x: Events, *, draw: bool = False, seed: int = 0) -> Any: ...
 
     def impute(self, x: Events, *, draw: bool = False, seed: int = 0) -> Any:
         """Fill in the missing values of events `x (N, *event)`; the others stay as they are.
@@ -155,24 +191,17 @@ class TrainedModel:
             ConfigError: the model cannot impute.
             DataError: the events do not fit the model.
         """
-        units = self._units
-        module = units.require(Imputation)
-        if self.data.modality == "image":
-            raise ConfigError("Images have no missing values to fill in; only tables have.")
-        checked = units.check(x)
+        return answer(
+            self._units, x, lambda events: encoding.impute(self._units, events, draw, seed), as_filled(self.data)
+        )
 
-        def compute(number: int, start: int) -> Array:
-            events = checked.chunk(start)
-            y, missing = observed(units.transform(pad(units.to_device(events), CHUNK)).to(units.dtype), missing=True)
-            assert missing is not None
-            with random_scope(seed, "impute", number):
-                filled = units.to_data(module.impute(y, missing, draw=draw)[: len(events)])
-            return np.where(np.isnan(events), filled.astype(events.dtype), events)
+    @overload
+    def log_prob(self, x: Array | Tensor) -> Array: ...
 
-        events = units.by_chunk(len(checked), compute)
-        return fill_frame(x, self.data, events) if is_frame(x) else events
+    @overload
+    def log_prob(self, x: Events) -> Any: ...
 
-    def log_prob(self, x: Events) -> Array:
+    def log_prob(self, x: Events) -> Any:
         """Return the log-density of events `x (N, *event)` in nats, `(N,)` float64.
 
         Missing values are marginalized. Values that the model measures as probability masses count with their
@@ -182,9 +211,15 @@ class TrainedModel:
             ConfigError: the model has no likelihood, or is a density of data on a grid, which only bounds it.
             DataError: the events do not fit the model.
         """
-        return likelihood.log_prob(self._units, x)
+        return answer(self._units, x, lambda events: likelihood.log_prob(self._units, events), as_series("log_prob"))
 
-    def log_prob_bound(self, x: Events, *, draws: int = 1, seed: int = 0) -> Array:
+    @overload
+    def log_prob_bound(self, x: Array | Tensor, *, draws: int = 1, seed: int = 0) -> Array: ...
+
+    @overload
+    def log_prob_bound(self, x: Events, *, draws: int = 1, seed: int = 0) -> Any: ...
+
+    def log_prob_bound(self, x: Events, *, draws: int = 1, seed: int = 0) -> Any:
         """Return a lower bound of the log-density of events `x (N, *event)` in nats, `(N,)` float64.
 
         If the model is a density and the data lie on a grid, the bound is for the log-probability of the grid point.
@@ -198,37 +233,44 @@ class TrainedModel:
             ConfigError: the model has no such bound, or `draws` is not a positive integer.
             DataError: the events do not fit the model.
         """
-        return likelihood.log_prob_bound(self._units, x, draws, seed)
 
-    def log_posterior(self, x: Events) -> Array:
+        def compute(events: Events) -> Array:
+            return likelihood.log_prob_bound(self._units, events, draws, seed)
+
+        return answer(self._units, x, compute, as_series("log_prob_bound"))
+
+    @overload
+    def log_posterior(self, x: Array | Tensor) -> Array: ...
+
+    @overload
+    def log_posterior(self, x: Events) -> Any: ...
+
+    def log_posterior(self, x: Events) -> Any:
         """Return the log-probability of each component given events `x (N, *event)`, `(N, K)`.
+
+        For a table, they are a table with columns named 0, 1 ... as text, or `outliers`.
 
         Raises:
             ConfigError: the model has no components.
             DataError: the events do not fit the model.
         """
-        module = self._units.require(Components)
-        checked = self._units.check(x)
+        units = self._units
+        return answer(units, x, lambda events: encoding.log_posterior(units, events), as_components(units))
 
-        def compute(_: int, start: int) -> Array:
-            return to_host(module.log_posterior(*self._units.chunk_to_model(checked, start)))
+    @overload
+    def covers(self, x: Array | Tensor) -> Array: ...
 
-        return self._units.by_chunk(len(checked), compute)
+    @overload
+    def covers(self, x: Events) -> Any: ...
 
-    def covers(self, x: Events) -> Array:
+    def covers(self, x: Events) -> Any:
         """Return whether the component of outliers has any density at events `x (N, *event)`, `(N,)` bool.
 
         Raises:
             ConfigError: the model has no component of outliers.
             DataError: the events do not fit the model.
         """
-        module = self._units.require(Outliers)
-        checked = self._units.check(x)
-
-        def compute(_: int, start: int) -> Array:
-            return to_host(module.covers(*self._units.chunk_to_model(checked, start)))
-
-        return self._units.by_chunk(len(checked), compute)
+        return answer(self._units, x, lambda events: encoding.covers(self._units, events), as_series("covers"))
 
     def to(self, device: torch.device) -> TrainedModel:
         """Move the model to a device, in place, and return it."""

@@ -334,7 +334,7 @@ def _metric_input(
     needs: frozenset[Need] = frozenset().union(*(metric.needs for metric in metrics))
     drawn = features = values = weights = None
     if needs - _LIKELIHOOD:
-        drawn = fitted.sample(samples or len(reference.real), seed=seed)
+        drawn = fitted.sample(samples or len(reference.real), seed=seed, output="array")
         if reference.extractor is not None:
             with blame("The extractor of features"), np.errstate(invalid="ignore"):
                 features = reference.extractor(drawn)

@@ -188,7 +188,7 @@ def _evaluated(fitted: TrainedModel, held: EvaluationEvents, terms: EvaluationTe
 
 def _samples(fitted: TrainedModel, real: Array | None, held: EvaluationEvents, seed: int) -> Iterator[Section]:
     data = fitted.data
-    samples = fitted.sample(how_many(data), seed=seed)
+    samples = fitted.sample(how_many(data), seed=seed, output="array")
     yield Section("Samples", tuple(side_by_side(real, samples, data, held.where)))
     if data.modality == "table" and real is not None:
         about = Text(

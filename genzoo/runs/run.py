@@ -20,6 +20,7 @@ from genzoo.data.dataset import Dataset
 from genzoo.data.download import without_fetching
 from genzoo.data.loading import open_dataset
 from genzoo.errors import ArtifactError, ConfigError, GenzooError, did_you_mean
+from genzoo.inference.answers import Output
 from genzoo.inference.data_units import Events
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.plugins.api1 import with_former_names
@@ -34,7 +35,6 @@ from genzoo.storage.atomic import recover_folders, sync
 from genzoo.storage.json_files import read_json, read_settings, write_json
 from genzoo.storage.lock import exclusive_lock
 from genzoo.storage.paths import check_inside, contains, user_path
-from genzoo.typing import Array
 from genzoo.version import version
 
 _DATA: TypeAdapter[DataSpec] = TypeAdapter(DataForm)
@@ -252,33 +252,39 @@ class Run:
             f"{self.path} was trained on other data than {config.data.source!r} holds now: {difference}. {remedy}"
         )
 
-    def sample(self, n: int, *, seed: int = 0) -> Array:
-        """Call `TrainedModel.sample` of the trained model."""
-        return self.load().sample(n, seed=seed)
+    # Each answers in the form of what it is given: arrays for arrays, tables for tables.
 
-    def log_prob(self, x: Events) -> Array:
+    def sample(self, n: int, *, seed: int = 0, output: Output | None = None) -> Any:
+        """Call `TrainedModel.sample` of the trained model."""
+        return self.load().sample(n, seed=seed, output=output)
+
+    def log_prob(self, x: Events) -> Any:
         """Call `TrainedModel.log_prob` of the trained model."""
         return self.load().log_prob(x)
 
-    def encode(self, x: Events, *, seed: int = 0) -> Array:
+    def encode(self, x: Events, *, seed: int = 0) -> Any:
         """Call `TrainedModel.encode` of the trained model."""
         return self.load().encode(x, seed=seed)
 
-    def decode(self, z: Array) -> Array:
+    def decode(self, z: Events, *, output: Output | None = None) -> Any:
         """Call `TrainedModel.decode` of the trained model."""
-        return self.load().decode(z)
+        return self.load().decode(z, output=output)
 
-    def reconstruct(self, x: Events) -> Array:
+    def reconstruct(self, x: Events) -> Any:
         """Call `TrainedModel.reconstruct` of the trained model."""
         return self.load().reconstruct(x)
 
-    def log_prob_bound(self, x: Events, *, draws: int = 1, seed: int = 0) -> Array:
+    def log_prob_bound(self, x: Events, *, draws: int = 1, seed: int = 0) -> Any:
         """Call `TrainedModel.log_prob_bound` of the trained model."""
         return self.load().log_prob_bound(x, draws=draws, seed=seed)
 
-    def log_posterior(self, x: Events) -> Array:
+    def log_posterior(self, x: Events) -> Any:
         """Call `TrainedModel.log_posterior` of the trained model."""
         return self.load().log_posterior(x)
+
+    def covers(self, x: Events) -> Any:
+        """Call `TrainedModel.covers` of the trained model."""
+        return self.load().covers(x)
 
     def impute(self, x: Events, *, draw: bool = False, seed: int = 0) -> Any:
         """Call `TrainedModel.impute` of the trained model."""

@@ -125,13 +125,13 @@ def check_promises(
         One outcome for each promise, in order.
 
     Raises:
-        ConfigError: there is nothing of that name, or a setting is given under both its former and its current name.
+        ConfigError: there is nothing of that name, or a setting that was given is invalid.
     """
     kind = rename_keyword(former, kind, "model")
     subject = subject_of(name, kind, options, training, objective)
     _ = subject.entry
     if kind == "model":
-        subject.check_names()
+        subject.check_settings()
     outcomes = []
     for promise in promises(kind):
         if callback is not None:

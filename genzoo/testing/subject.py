@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 from collections.abc import Callable, Mapping
@@ -15,7 +16,7 @@ from genzoo.config.resolve import layer, resolve_config, training_class
 from genzoo.config.settings import RunConfig
 from genzoo.data.dataset import Dataset
 from genzoo.data.transforms import AffineTransform, fit_transform, observed
-from genzoo.errors import DataError, GenzooError
+from genzoo.errors import DataError, GenzooError, PluginError
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import Generator, Measure, Parts
 from genzoo.models.factory import build_model, check_data
@@ -76,16 +77,20 @@ class Subject:
         """
         return get_registry().models.get(self.name)
 
-    def check_names(self) -> None:
-        """Check that no setting is given under both its former and its current name.
+    def check_settings(self) -> None:
+        """Check the settings that were given: their mistakes are the caller's, not the model's.
 
         Raises:
-            ConfigError: one is, with different values.
+            ConfigError: a setting is unknown, out of range, or given under both its former and its current name with
+                different values.
         """
         given: dict[str, Any] = {"options": self._options, "training": self._training}
         if self._objective is not None:
             given["objective"] = self._objective
         current_layers(get_registry(), self.name, layer(given))
+        if any(given.values()):
+            with contextlib.suppress(PluginError):  # which the promises report
+                self.configuration()
 
     @functools.cached_property
     def options(self) -> dict[str, Any]:

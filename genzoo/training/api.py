@@ -23,7 +23,7 @@ from genzoo.training.resume import prepare_resume
 from genzoo.training.run_training import run_training
 from genzoo.training.setup import TrainingSetup, build_setup
 from genzoo.training.trainer import AnyCallback, as_callbacks
-from genzoo.typing import Array
+from genzoo.typing import Array, Frame
 
 
 def start_run(setup: TrainingSetup, out: Path | None) -> Run:
@@ -56,7 +56,7 @@ def _create(config: RunConfig, out: Path | None) -> Run:
 @former_keywords(watchers="callbacks")
 def train(
     model: str,
-    data: str | Path | Array | Dataset | Mapping[str, Any] | None = None,
+    data: str | Path | Array | Frame | Dataset | Mapping[str, Any] | None = None,
     *,
     objective: str | Mapping[str, Any] | None = None,
     preset: str | None = None,
@@ -76,7 +76,8 @@ def train(
     Arguments:
         model: its name, `"dcgan"`, or id, `"genzoo-gan/dcgan"`.
         data: a built-in name, a path, an array `(N, *event)`, a table of pyarrow, pandas or polars, a `Dataset`, or
-            settings such as `{"source": "photos", "size": 32}`. Defaults to the model's own choice.
+            settings such as `{"source": "photos", "size": 32}`, whose source may be an array or table. Defaults to the
+            model's own choice. A model trained on a table in memory samples such tables.
         objective: an objective of the model, or its settings such as `{"name": "hinge", "margin": 2.0}`. Defaults to
             the model's first.
         preset: a named alternative recipe of the model.
@@ -128,7 +129,7 @@ def train(
 @former_keywords(watchers="callbacks")
 def resume(
     path: str | Path,
-    data: Array | Dataset | None = None,
+    data: Array | Frame | Dataset | None = None,
     *,
     epochs: float | None = None,
     steps: int | None = None,
@@ -139,7 +140,7 @@ def resume(
 
     Arguments:
         path: the run directory.
-        data: the data it was trained on, if they were in memory.
+        data: the data it was trained on, if they were in memory. A table may be of another library.
         epochs, steps, minutes: a larger budget. Defaults to the run's own.
         callbacks: watch the training; each is a `Callback`, or a function that takes a `Step`.
 

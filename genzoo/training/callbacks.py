@@ -163,7 +163,7 @@ class SampleWriter(Callback):
         """Save samples if it is time."""
         if self._cadence.due(step):
             suffix = "png" if self._model.data.modality == "image" else "csv"
-            samples = self._model.sample(_GRID_SAMPLES, seed=self._seed)
+            samples = self._model.sample(_GRID_SAMPLES, seed=self._seed, output="array")
             if not self._run.samples.is_dir():
                 raise _removed(self._run.samples)
             save_events(self._run.samples / f"step-{step.number:06d}.{suffix}", samples, self._model.data)

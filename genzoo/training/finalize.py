@@ -85,6 +85,8 @@ class ModelSaver(Callback):
         }
         model = setup.trained_model
         scores = _validation_scores(model, setup.dataset, setup.split.validation)
+        if scores is None and setup.held_out is not None:
+            scores = _in_order(setup.held_out[_evenly(len(setup.held_out), MOST_SCORES)])
         model = dataclasses.replace(model, validation_scores=scores)
         self._run.update(weights=save_model(self._run.model, model, config.options, training))
 
@@ -173,12 +175,19 @@ def _validation_scores(model: TrainedModel, dataset: Dataset, rows: Rows) -> Arr
     if not len(rows) or kind == "none":
         return None
     most = MOST_SCORES if kind == "exact" else _MOST_BOUNDS
-    if len(rows) > most:
-        rows = rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
+    rows = rows[_evenly(len(rows), most)]
     try:
-        scores = log_likelihoods(model, dataset, rows, seed=0)
+        return _in_order(log_likelihoods(model, dataset, rows, seed=0))
     except DivergenceError:  # the model is of use without them
         return None
+
+
+def _evenly(count: int, most: int) -> Rows:
+    """Return evenly spaced places among `count`; all if there are at most `most`."""
+    return np.arange(count) if count <= most else np.linspace(0, count - 1, most).astype(np.int64)
+
+
+def _in_order(scores: Array) -> Array | None:
     known = np.sort(scores[~np.isnan(scores)])
     # The file of tensors holds finite numbers only.
     return np.maximum(known, np.finfo(np.float64).min) if len(known) and np.isfinite(known[-1]) else None

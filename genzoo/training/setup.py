@@ -60,6 +60,8 @@ class TrainingSetup:
         rule: what is evaluated on validation rows. `None` if nothing is.
         processes: processes that train together.
         signals: says whether SIGINT or SIGTERM has come, once entered.
+        held_out: log-likelihoods of rows that earlier fits with these settings held out, `(N,)`. They are kept with a
+            model that has no validation rows. Defaults to `None`.
     """
 
     config: RunConfig
@@ -75,6 +77,7 @@ class TrainingSetup:
     rule: SelectionRule | None
     processes: Processes
     signals: Signals
+    held_out: Array | None = None
 
     @property
     def trained_model(self) -> TrainedModel:

@@ -135,9 +135,89 @@ def test_a_model_of_images_does_not_take_a_frame(tmp_path):
         model.log_prob_bound(pa.table({"a": [1.0]}))
 
 
-def test_a_column_of_pandas_is_no_table(gaussian):
-    with pytest.raises(genzoo.DataError, match=r"events of shape \(2,\)"):
-        gaussian.log_prob(pandas.Series([1.0, 2.0]))
+@pytest.mark.parametrize(
+    "column", [pandas.Series([1.0]), polars.Series([1.0]), pa.array([1.0]), pa.chunked_array([[1.0]])]
+)
+def test_a_single_column_is_no_table(gaussian, column, tmp_path):
+    for ask in (gaussian.log_prob, lambda x: genzoo.train("gaussian", x, out=tmp_path / "run")):
+        with pytest.raises(genzoo.DataError, match="is one column, and a table is needed"):
+            ask(column)
+
+
+def test_a_query_of_polars_has_no_rows_yet(gaussian, numeric):
+    with pytest.raises(genzoo.DataError, match=r"frame\.collect\(\)"):
+        gaussian.log_prob(polars.LazyFrame(numeric))
+
+
+def test_columns_that_the_model_does_not_use_may_hold_anything(gaussian, numeric):
+    given = pandas.DataFrame(numeric).assign(thing=[object()] * 400, mixed=[1, "a"] * 200)
+    assert np.array_equal(gaussian.log_prob(given), gaussian.log_prob(pandas.DataFrame(numeric)))
+
+
+def test_a_column_of_several_types_raises_with_its_name(classes, columns):
+    with pytest.raises(genzoo.DataError, match="column 'group' mixes values of several types"):
+        classes.log_prob(pandas.DataFrame(columns).assign(group=[1, "left"] * 200))
+
+
+@pytest.mark.parametrize(
+    "spell", [lambda x: x.astype("string"), lambda x: x.astype(object), lambda x: x.astype("category")]
+)
+def test_texts_of_pandas_may_have_any_type(classes, columns, spell):
+    given = pandas.DataFrame(columns)
+    spelt = given.assign(group=spell(given["group"]))
+    assert np.array_equal(classes.log_prob(spelt), classes.log_prob(given))
+
+
+@pytest.mark.parametrize("kind", [polars.Categorical, polars.Enum(["right", "other", "left"])])
+def test_texts_of_polars_may_be_categories(classes, columns, kind):
+    given = polars.DataFrame(columns)
+    assert np.array_equal(classes.log_prob(given.cast({"group": kind})), classes.log_prob(given))
+
+
+def test_an_index_of_pandas_is_no_column(numeric, tmp_path):
+    given = pandas.DataFrame(numeric, index=pandas.Index(range(400), name="id"))
+    assert [f.name for f in genzoo.train("gaussian", given, out=tmp_path / "run").data.features] == ["age", "income"]
+
+
+def test_whole_numbers_may_name_columns(numeric, tmp_path):
+    given = pandas.DataFrame(np.column_stack([numeric["age"], numeric["income"]]))
+    model = genzoo.train("gaussian", given, out=tmp_path / "run").load()
+    assert np.array_equal(model.log_prob(given[[1, 0]]), model.log_prob(given.to_numpy()))
+    assert list(model.sample(2).columns) == [0, 1]
+    assert list(model.impute(given[[1, 0]].mask(given[[1, 0]] > 60)).columns) == [1, 0]
+
+
+@pytest.mark.parametrize("names", [[("a", 1), ("b", 2)], ["a", 1]])
+def test_other_names_of_columns_raise(names, tmp_path):
+    given = pandas.DataFrame(np.random.default_rng(0).normal(size=(40, 2)))
+    given.columns = pandas.MultiIndex.from_tuples(names) if isinstance(names[0], tuple) else names
+    with pytest.raises(genzoo.DataError, match="Names of columns must be texts"):
+        genzoo.train("gaussian", given, out=tmp_path / "run")
+
+
+def test_a_stream_of_batches_can_be_read_once(gaussian, numeric):
+    table = pa.table(numeric)
+    expected = gaussian.log_prob(table)
+    assert gaussian.log_prob(table.to_reader(100)) == expected
+    assert gaussian.log_prob(table.to_batches()[0]) == expected
+    assert gaussian.impute(table.to_reader(100)) == table
+
+
+def test_settings_choose_columns_of_a_frame(columns, tmp_path):
+    given = pandas.DataFrame(columns).assign(day=pandas.Timedelta("1s"), count=[1, 2, 3, 4] * 100)
+    settings = {"source": given, "drop": ["day"], "kinds": {"count": "count"}, "label": "group"}
+    found = genzoo.train("naive-bayes", settings, n_components=2, out=tmp_path / "run").data
+    assert [(f.name, f.kind) for f in found.features] == [
+        ("age", "continuous"),
+        ("income", "continuous"),
+        ("count", "count"),
+    ]
+
+
+def test_a_sparse_column_is_a_column(gaussian, numeric):
+    given = pandas.DataFrame(numeric)
+    sparse = given.assign(age=given["age"].astype(pandas.SparseDtype("float64", 0.0)))
+    assert np.array_equal(gaussian.log_prob(sparse), gaussian.log_prob(given))
 
 
 def test_frames_train_whatever_their_library(numeric, tmp_path):

@@ -1,0 +1,216 @@
+"""Read tables in memory: as data to train on, as events of a trained model, and to fill their holes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from genzoo.config.settings import DataSettings
+from genzoo.data.align import filled_table, found_columns, match_table
+from genzoo.data.dataset import Dataset
+from genzoo.data.frames.kinds import library_of
+from genzoo.data.table import table_dataset
+from genzoo.data.table_source import PANDAS_INDEX, TableSource, without_views
+from genzoo.errors import DataError
+from genzoo.spec import DataSpec, FrameForm, Library
+from genzoo.typing import Array
+
+_SHOWN = "The table"
+
+
+class FrameSource(TableSource):
+    """A table in memory, whose columns are converted when they are read.
+
+    Columns that nobody asks for may hold anything. An index of pandas is no column.
+
+    Arguments:
+        frame: table that `is_frame` accepts.
+
+    Raises:
+        DataError: the names of its columns are neither texts nor whole numbers, or the table cannot be read.
+    """
+
+    def __init__(self, frame: Any) -> None:
+        self.library: Library = library_of(frame)
+        labels = list(frame.columns) if self.library in ("pandas", "polars") else None
+        self.numbered = bool(labels) and all(_is_whole(label) for label in labels or ())
+        if labels is None:
+            frame = _as_arrow(frame)
+            labels = [name for name in frame.column_names if not name.startswith(PANDAS_INDEX)]
+        elif not self.numbered:
+            _check_labels(labels)
+        self.frame = frame
+        super().__init__(_SHOWN, [str(label) for label in labels])
+        self.place_of = {name: place for place, name in enumerate(self.names)}
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self.frame)
+
+    def series(self, name: str) -> Any:
+        """Return a column as its library has it."""
+        place = self.place_of[name]
+        if self.library == "pandas":
+            return self.frame.iloc[:, place]
+        return self.frame.get_column(name) if self.library == "polars" else self.frame.column(name)
+
+    def read(self, columns: Sequence[str], texts: Collection[str] = ()) -> pa.Table:
+        if self.library == "pandas":
+            return pa.table([self._converted(name) for name in columns], names=list(columns))
+        chosen = self.frame.select(list(columns))
+        return without_views(chosen if self.library == "pyarrow" else _as_arrow(chosen))
+
+    def _converted(self, name: str) -> Any:
+        series = self.series(name)
+        if hasattr(series, "sparse"):
+            series = series.sparse.to_dense()
+        try:
+            return pa.array(series, from_pandas=True)
+        except (pa.ArrowException, TypeError, ValueError) as error:
+            raise DataError(
+                f"{_SHOWN}: column {name!r} mixes values of several types, or holds a type that no model takes "
+                f"({series.dtype}). Convert it, such as frame[{name!r}] = frame[{name!r}].astype(str), or leave it "
+                f"out. ({error})"
+            ) from error
+
+    def form(self, data: DataSpec) -> FrameForm:
+        """Return the kind of table, with the types of its columns that the features of `data` do not have."""
+        types = ((feature.name, feature.stored, _type_of(self.series(feature.name))) for feature in data.features)
+        # In pandas, `string` is not the usual type of texts.
+        told = {name: own for name, stored, own in types if own != stored or own == "string"}
+        return FrameForm(self.library, told, self.numbered)
+
+
+def frame_dataset(frame: Any, settings: DataSettings | None = None) -> Dataset:
+    """Return a table in memory as a dataset that remembers its kind.
+
+    Raises:
+        ConfigError: a setting names an unknown column.
+        DataError: a column cannot be used.
+    """
+    source = FrameSource(frame)
+    dataset = table_dataset("table", source, settings or DataSettings(source="table"))
+    spec = dataclasses.replace(dataset.spec, frame=source.form(dataset.spec))
+    return dataclasses.replace(dataset, spec=spec)
+
+
+def frame_events(frame: Any, data: DataSpec) -> Array:
+    """Return the rows of a table as events of a trained model, `(N, C)`; there may be none.
+
+    Columns are found by name, in any order; columns that the model does not use are ignored. Categories get the codes
+    of training.
+
+    Arguments:
+        frame: table that `is_frame` accepts.
+        data: describes the training data.
+
+    Raises:
+        DataError: a column is missing, or holds a value that the model cannot take.
+    """
+    if data.modality != "table":
+        raise DataError(f"The model was trained on {data.describe()}, and these data are a table.")
+    source = FrameSource(frame)
+    if not source.rows:
+        found_columns(source.shown, source.names, data.features)
+        return np.empty((0, *data.event_shape))
+    return match_table("table", source, DataSettings(source="table"), data).events
+
+
+def frame_latent(frame: Any, size: int) -> Array:
+    """Return latent vectors from the columns z0, z1 ... of a table, `(N, size)`.
+
+    Raises:
+        DataError: a column is missing, or holds no numbers.
+    """
+    source = FrameSource(frame)
+    names = [f"z{dimension}" for dimension in range(size)]
+    if absent := [name for name in names if name not in source.names]:
+        raise DataError(f"Latent vectors of this model have {size} columns, z0 to z{size - 1}; {absent[0]} is missing.")
+    columns = source.read(names)
+    return np.column_stack([np.asarray(columns.column(name), np.float64) for name in names])
+
+
+def fill_frame(frame: Any, data: DataSpec, events: Array) -> Any:
+    """Return a table like `frame` with the missing values of the model's columns filled in.
+
+    Other columns, their order, all types and a pandas index stay.
+
+    Arguments:
+        frame: table with missing values.
+        data: describes the training data.
+        events: rows of the table with the missing values filled in, `(N, C)`.
+    """
+    source = FrameSource(frame)
+    used = set(found_columns(source.shown, source.names, data.features))
+    others = [] if source.library == "pyarrow" else [name for name in source.names if name not in used]
+    settings = DataSettings(source="table", drop=tuple(others))  # which may hold anything
+    table = filled_table(source, settings, data, events, as_written=False)
+    if source.library == "pyarrow":
+        return table
+    return _pandas_like(source, table) if source.library == "pandas" else _polars_like(source, table)
+
+
+def _pandas_like(source: FrameSource, table: pa.Table) -> Any:
+    """Fill the holes of a pandas frame, column by column, so that its index and types stay."""
+    filled = source.frame.copy()
+    for name in table.column_names:
+        column = source.series(name)
+        holes = column.isna()
+        if holes.any():
+            values = table.column(name).to_pandas()
+            values.index = column.index
+            if hasattr(column, "cat"):  # a category of training may be new to this column
+                new = [value for value in values[holes].unique() if value not in column.cat.categories]
+                column, values = column.cat.add_categories(new), values.astype(object)
+            filled.isetitem(source.place_of[name], column.where(~holes, values))
+    return filled
+
+
+def _polars_like(source: FrameSource, table: pa.Table) -> Any:
+    """Put filled columns into a polars frame, in their own types if these can hold the new values."""
+    import polars
+
+    filled = []
+    for name in table.column_names:
+        new = polars.Series(name, polars.from_arrow(table.column(name)))
+        cast = new.cast(source.series(name).dtype, strict=False)
+        filled.append(cast if cast.null_count() == new.null_count() else new)
+    return source.frame.with_columns(filled)
+
+
+def in_one_piece(frame: Any) -> Any:
+    """Return a table that can be read several times: pandas and polars as they are, others as a table of pyarrow."""
+    return frame if library_of(frame) in ("pandas", "polars") else _as_arrow(frame)
+
+
+def _as_arrow(exporter: Any) -> pa.Table:
+    try:
+        return pa.table(exporter)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise DataError(f"The table cannot be read as Arrow columns: {error}.") from error
+
+
+def _is_whole(label: object) -> bool:
+    return isinstance(label, int | np.integer) and not isinstance(label, bool)
+
+
+def _check_labels(labels: Sequence[object]) -> None:
+    strange = [label for label in labels if not isinstance(label, str)]
+    if strange:
+        raise DataError(
+            f"Names of columns must be texts, or all whole numbers, and this table has a column {strange[0]!r}. "
+            f"Rename its columns first, such as frame.columns = [str(name) for name in frame.columns]."
+        )
+
+
+def _type_of(series: Any) -> str:
+    """Return the type of a column as its library names it."""
+    kind = series.type if hasattr(series, "type") else series.dtype
+    if library_of(series) == "polars":
+        return str(kind.base_type().__name__).lower()
+    return "ordered category" if str(kind) == "category" and series.cat.ordered else str(kind)

@@ -1,0 +1,116 @@
+"""Answer questions in the form in which they came: tables for tables, arrays for arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+
+from genzoo.data.frames.kinds import is_frame
+from genzoo.data.frames.results import events_frame, matrix_like, rows_like, table_like
+from genzoo.errors import ConfigError
+from genzoo.inference.data_units import DataUnits, Events, to_host
+from genzoo.models.base import Decoder, Outliers
+from genzoo.spec import DataSpec
+from genzoo.typing import Array
+
+Output = Literal["array", "pandas", "polars", "pyarrow"]
+"""Form of sampled events."""
+
+Present = Callable[[Any, Array], Any]
+"""Takes a table and results for its rows; returns the results as the table's library has them."""
+
+
+def answer(units: DataUnits, x: Events, compute: Callable[[Events], Array], present: Present) -> Any:
+    """Return what `compute` finds for events, as an array for an array and like the table for a table.
+
+    A table may have no rows; its result has none, either.
+    """
+    if not is_frame(x):
+        return compute(x)
+    from genzoo.data.frames.source import frame_events, in_one_piece
+
+    frame = in_one_piece(x)
+    events = frame_events(frame, units.data)
+    return present(frame, compute(events) if len(events) else compute(_stand_in(units))[:0])
+
+
+def answer_latent(units: DataUnits, z: Any, compute: Callable[[Array], Array], present: Present) -> Any:
+    """Return what `compute` finds for latent vectors in the columns z0, z1 ... of a table, which may have no rows.
+
+    Raises:
+        ConfigError: the model has no decoder.
+        DataError: a column is missing.
+    """
+    from genzoo.data.frames.source import frame_latent, in_one_piece
+
+    frame, size = in_one_piece(z), units.require(Decoder).latent
+    latent = frame_latent(frame, size)
+    return present(frame, compute(latent) if len(latent) else compute(np.zeros((1, size)))[:0])
+
+
+def _stand_in(units: DataUnits) -> Array:
+    """Return one event in the middle of the training data, `(1, C)`: results for it have the form of any results."""
+    middle = np.broadcast_to(to_host(units.transform.shift), units.data.event_shape).copy()
+    middle[list(units.data.discrete)] = 0
+    return middle[None]
+
+
+def as_series(name: str) -> Present:
+    """Return a `Present` for one value per row."""
+    return lambda frame, values: rows_like(frame, name, values)
+
+
+def as_latent(frame: Any, values: Array) -> Any:
+    """Return latent vectors `(N, L)` as a table with columns z0, z1 ..."""
+    return matrix_like(frame, [f"z{dimension}" for dimension in range(values.shape[1])], values)
+
+
+def as_components(units: DataUnits) -> Present:
+    """Return a `Present` for values `(N, K)` of components: columns 0, 1 ... as text, and `outliers`."""
+    outlier = units.generator.outlier if isinstance(units.generator, Outliers) else None
+
+    def present(frame: Any, values: Array) -> Any:
+        names = ["outliers" if component == outlier else str(component) for component in range(values.shape[1])]
+        return matrix_like(frame, names, values)
+
+    return present
+
+
+def as_events(data: DataSpec) -> Present:
+    """Return a `Present` for events of a model `(N, C)`."""
+    return lambda frame, events: table_like(frame, data, events)
+
+
+def as_filled(data: DataSpec) -> Present:
+    """Return a `Present` for rows of a table with their missing values filled in, `(N, C)`."""
+
+    def present(frame: Any, events: Array) -> Any:
+        from genzoo.data.frames.source import fill_frame
+
+        return fill_frame(frame, data, events)
+
+    return present
+
+
+def choose_output(output: Output | None, data: DataSpec) -> Output:
+    """Return the form of sampled events: as asked, or else as the training data were.
+
+    Raises:
+        ConfigError: there is no such form, or images were asked for as a table.
+    """
+    if output is None:
+        return "array" if data.frame is None else data.frame.library
+    if output not in ("array", "pandas", "polars", "pyarrow"):
+        raise ConfigError(f"output is {output!r}; it can be 'array', 'pandas', 'polars' or 'pyarrow'.")
+    if output != "array" and data.modality == "image":
+        raise ConfigError(f"output is {output!r}, and images are no table. Leave it out.")
+    return output
+
+
+def present_events(events: Array, data: DataSpec, output: Output) -> Any:
+    """Return events of a model in a form that `choose_output` returned."""
+    if output == "array":
+        return events
+    return events_frame(events, data, output)
