@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
-from genzoo.config.settings import DataSettings, validate
+from genzoo.config.settings import DataSettings, SplitSettings, validate
 from genzoo.data.dataset import Dataset, usable
 from genzoo.data.frames import is_frame
 from genzoo.data.readers.numpy_files import array_dataset
@@ -110,10 +110,14 @@ def anchor(settings: DataSettings, registry: Registry) -> DataSettings:
     return settings.model_copy(update={"source": str(path.resolve())})
 
 
-def open_dataset(settings: DataSettings, registry: Registry) -> Dataset:
+def open_dataset(settings: DataSettings, registry: Registry, split: SplitSettings | None = None) -> Dataset:
     """Open a dataset by its registered name or its path.
 
     A registered name wins over a file of the same name; write `./digits` for the file.
+
+    Arguments:
+        split: names the columns that divide the rows. They are not among the columns to learn from, unless
+            `settings.columns` names them. Defaults to none.
 
     Raises:
         ConfigError: a setting does not suit the data.
@@ -121,17 +125,17 @@ def open_dataset(settings: DataSettings, registry: Registry) -> Dataset:
     """
     tabular = _open_table(settings, registry)
     if tabular is None:
-        return _select(_open_other(settings, registry), settings)
-    from genzoo.data.table import table_dataset
+        return _select(_open_other(settings, registry), settings, split)
+    from genzoo.data.splits.columns import read_divided
 
-    return table_dataset(_name(settings), tabular, settings)
+    return read_divided(_name(settings), tabular, settings, split or SplitSettings())
 
 
-def open_readable(settings: DataSettings, registry: Registry) -> Dataset:
+def open_readable(settings: DataSettings, registry: Registry, split: SplitSettings | None = None) -> Dataset:
     """Open a dataset as `open_dataset` does, but list unreadable files in `Dataset.unreadable` instead of stopping."""
     if _path(settings).is_dir():
         settings = settings.model_copy(update={"skip_bad": True})
-    return open_dataset(settings, registry)
+    return open_dataset(settings, registry, split)
 
 
 def open_matching(settings: DataSettings, spec: DataSpec, registry: Registry) -> Dataset:
@@ -299,16 +303,18 @@ def _similar_file(path: Path, registry: Registry) -> str:
     return f"Did you mean {str(path.with_name(near[0]))!r}?" if near and near[0] in files else ""
 
 
-def _select(dataset: Dataset, settings: DataSettings) -> Dataset:
-    """Apply the settings of tables: columns, kinds, labels, weights and missing values."""
+def _select(dataset: Dataset, settings: DataSettings, split: SplitSettings | None = None) -> Dataset:
+    """Apply the settings of tables: columns, kinds, labels, weights, missing values, and what divides the rows."""
+    split = split or SplitSettings()
     given = settings.given("columns", "drop", "kinds", "label", "weight", "drop_missing", "missing")
-    if given is None:
+    divided = "--split time" if split.time is not None else "--split-by" if split.by else None
+    if given is None and divided is None:
         return dataset
     if dataset.spec.modality != "table":
-        raise ConfigError(f"{given} is for tables, and {settings.source!r} holds images. Leave it out.")
-    from genzoo.data.table import select
+        raise ConfigError(f"{given or divided} is for tables, and {settings.source!r} holds images. Leave it out.")
+    from genzoo.data.splits.columns import select_divided
 
-    return select(dataset, settings)
+    return select_divided(dataset, settings, split)
 
 
 def _refuse_given(settings: DataSettings, names: tuple[str, ...], what: str) -> None:

@@ -205,7 +205,7 @@ def _opened(config: RunConfig, dataset: Dataset | None, zoo: Registry) -> tuple[
     if dataset is not None:
         return config, usable(dataset, dataset.name)
     config = config.model_copy(update={"data": anchor(config.data, zoo)})
-    return config, open_dataset(config.data, zoo)
+    return config, open_dataset(config.data, zoo, config.split)
 
 
 def _training_blocks(dataset: Dataset, rows: Rows, dequantizer: Dequantizer | None) -> Iterator[Array]:
