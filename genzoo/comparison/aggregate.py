@@ -65,9 +65,10 @@ class Evidence:
         separate standard errors would hide real differences. See "Likelihood Ratio Tests for Model Selection and
         Non-Nested Hypotheses" (Vuong, 1989).
 
-        Rows of one fold share a fitted model, so their errors are not independent. `estimate` therefore also computes
-        the spread between folds, and takes the larger error. Rows of one group are treated alike. No estimator is unbiased here: "No Unbiased Estimator of
-        the Variance of K-Fold Cross-Validation" (Bengio and Grandvalet, 2004).
+        Rows of one fold share a fitted model, so their errors are not independent, and rows of one group are alike.
+        `estimate` therefore also computes the spread between folds and between groups, and takes the largest error. No
+        estimator is unbiased here: "No Unbiased Estimator of the Variance of K-Fold Cross-Validation" (Bengio and
+        Grandvalet, 2004).
 
         Arguments:
             scores, best: log-likelihoods of the same rows, `(R, N)`, one row for each seed.

@@ -9,7 +9,7 @@ import numpy as np
 
 from genzoo.config.settings import SplitSettings
 from genzoo.data.dataset import Dataset, Rows, Split
-from genzoo.data.splits.dividers import Divider, RandomRows
+from genzoo.data.splits.dividers import Divider
 from genzoo.errors import ConfigError
 from genzoo.metrics.row_likelihoods import observed_rows
 from genzoo.runtime.seeding import derive
@@ -33,7 +33,7 @@ class SplitPlan:
         held_out: splits for fits that keep the test rows aside: without validation rows, and with them.
         fold: for each of `rows`, the number of the fold that holds it out, `(N,)`; `None` without cross-validation.
         settings, seed: split settings and seed of the comparison.
-        divider: the rule by which rows are held out. Defaults to random rows.
+        divider: the rule by which rows are held out.
     """
 
     whole: tuple[Split, Split]
@@ -41,7 +41,7 @@ class SplitPlan:
     fold: Folds | None
     settings: SplitSettings
     seed: int
-    divider: Divider = RandomRows()
+    divider: Divider
 
     @staticmethod
     def of(dataset: Dataset, settings: SplitSettings, seed: int, folds: int) -> SplitPlan:

@@ -221,8 +221,8 @@ class SplitSettings(Settings):
         grouped = "duplicates_together" if self.duplicates_together else "by" if self.by else None
         if self.method != "random" and grouped is not None:
             raise ValueError(
-                f"split.{grouped} keeps groups together, and a group may lie on both sides of a point in the order that "
-                f"split.method={self.method} cuts at; use one of the two"
+                f"split.{grouped} keeps groups of rows together, and split.method={self.method} cuts an order of rows, "
+                f"where a group may lie on both sides; use one of the two"
             )
         return self
 

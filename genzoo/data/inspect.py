@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from genzoo.config.settings import SplitSettings
 from genzoo.data.dataset import BLOCK, Dataset
 from genzoo.data.marks import MARKS, missing_option
 from genzoo.data.readers.dialect import FORMS, kind_of
+from genzoo.data.splits.notes import inspected_split
 from genzoo.data.value_range import describe_range, range_remarks
 from genzoo.spec import DataSpec
 from genzoo.typing import Array
@@ -67,8 +69,12 @@ class Findings:
         return {**self.facts, **columns, **unreadable, "remarks": self.remarks}
 
 
-def inspect(dataset: Dataset) -> Findings:
-    """Describe a dataset: its columns from all rows, its remarks from the first rows."""
+def inspect(dataset: Dataset, split: SplitSettings | None = None) -> Findings:
+    """Describe a dataset: its columns from all rows, its remarks from the first rows.
+
+    Arguments:
+        split: how a training would divide the rows. Defaults to the default split.
+    """
     rows = np.asarray(dataset.events[:_SAMPLE])
     facts: dict[str, Any] = {"name": dataset.name, "events": len(dataset), "event": dataset.spec.describe()}
     if dataset.test_rows:
@@ -87,12 +93,12 @@ def inspect(dataset: Dataset) -> Findings:
         facts["range"] = describe_range(dataset)
         facts["values"] = f"{rows.min():g} to {rows.max():g}, mean {rows.mean(dtype=np.float64):.4g}"
         facts["sha256"] = dataset.digest()
-        remarks = [*_common_remarks(dataset, rows), *_pixel_remarks(rows), *range_remarks(dataset)]
+        remarks = [*_common_remarks(dataset, split), *_pixel_remarks(rows), *range_remarks(dataset)]
         return Findings(facts, remarks, unreadable=list(dataset.unreadable))
     facts |= dataset.facts
     facts["sha256"] = dataset.digest()
     columns, empty = _columns(dataset)
-    remarks = [*dataset.notes, *_common_remarks(dataset, rows)]
+    remarks = [*dataset.notes, *_common_remarks(dataset, split)]
     if empty:
         remarks.append(f"rows without any value: {empty}")
     for place, column in enumerate(columns):
@@ -123,11 +129,8 @@ def _columns(dataset: Dataset) -> tuple[list[ColumnFacts], int]:
     return facts, empty
 
 
-def _common_remarks(dataset: Dataset, rows: Array) -> list[str]:
-    remarks = []
-    distinct = len({row.tobytes() for row in rows})
-    if distinct < len(rows):
-        remarks.append(f"{len(rows) - distinct} of the first {len(rows)} events repeat another exactly")
+def _common_remarks(dataset: Dataset, split: SplitSettings | None) -> list[str]:
+    remarks = inspected_split(dataset, split or SplitSettings())
     if len(dataset) < 100:
         remarks.append(f"{len(dataset)} events are few to learn a distribution from")
     return remarks

@@ -27,58 +27,86 @@ if TYPE_CHECKING:
 
 
 def given_data(
-    data: str | Path | Array | Dataset | Mapping[str, Any] | None, weights: Array | None = None
+    data: str | Path | Array | Dataset | Mapping[str, Any] | None,
+    weights: Array | None = None,
+    split: SplitSettings | None = None,
+    groups: Array | None = None,
 ) -> tuple[Dataset | None, dict[str, Any]]:
     """Return the dataset, if the data are in memory, and the settings that name the data.
 
+    Arguments:
+        split: names the columns that divide the rows. Defaults to none.
+        groups: number of each row's group, `(N,)`. Defaults to `None`.
+
     Raises:
-        ConfigError: the weights are in memory and the data are not.
+        ConfigError: weights or groups are in memory and the data are not.
     """
-    dataset, settings = _named(data)
-    if weights is None:
-        return dataset, settings
-    if dataset is None:
+    dataset, settings = _named(data, split or SplitSettings())
+    if dataset is None and weights is not None:
         raise ConfigError(
             "Weights in memory belong to data in memory; for data in a file, name the column that holds them, "
             "such as data={'source': 'a.csv', 'weight': 'w'}."
         )
-    return dataclasses.replace(dataset, weights=np.asarray(weights)), settings
+    if dataset is None and groups is not None:
+        raise ConfigError(
+            "Groups in memory belong to data in memory; for data in a file, name the column that holds them, such as "
+            "split_by='customer_id'."
+        )
+    given = {"weights": None if weights is None else np.asarray(weights), "groups": groups}
+    changes: dict[str, Any] = {name: values for name, values in given.items() if values is not None}
+    return None if dataset is None else dataclasses.replace(dataset, **changes), settings
 
 
-def _named(data: str | Path | Array | Dataset | Mapping[str, Any] | None) -> tuple[Dataset | None, dict[str, Any]]:
+def _named(
+    data: str | Path | Array | Dataset | Mapping[str, Any] | None, split: SplitSettings
+) -> tuple[Dataset | None, dict[str, Any]]:
     if data is None:
         return None, {}
     if isinstance(data, str | Path):
         return None, {"source": str(data)}
     if isinstance(data, Mapping):
-        return _mapped(data)
+        return _mapped(data, split)
     if is_frame(data):
-        # Imported here, because arrays need no pyarrow.
-        from genzoo.data.table import table_dataset
-        from genzoo.data.table_source import ArrowTableSource
-
-        data = table_dataset("table", ArrowTableSource.of(data), DataSettings(source="table"))
+        dataset = _of_frame(data, DataSettings(source="table"), split)
+        return dataset, {"source": dataset.name}
     if not isinstance(data, Dataset):
         array = data.detach().cpu().numpy() if isinstance(data, Tensor) else np.asarray(data)
         data = array_dataset("array", array)
-    return data, {"source": data.name}
+    return _select(data, DataSettings(source=data.name), split), {"source": data.name}
+
+
+def _of_frame(frame: Any, settings: DataSettings, split: SplitSettings) -> Dataset:
+    # Imported here, because arrays need no pyarrow.
+    from genzoo.data.splits.columns import read_divided
+    from genzoo.data.table_source import ArrowTableSource
+
+    return read_divided("table", ArrowTableSource.of(frame), settings, split)
 
 
 _MOST_FILES = 10_000
 """Files of a folder that are searched for a similar name."""
 
 
-def _mapped(data: Mapping[str, Any]) -> tuple[Dataset | None, dict[str, Any]]:
+def _mapped(data: Mapping[str, Any], split: SplitSettings) -> tuple[Dataset | None, dict[str, Any]]:
     """Return settings as they are, or with an array as their source: `{"source": x, "range": (0, 255)}`."""
     source = data.get("source")
     if source is None or isinstance(source, str | Path):
         return None, dict(data)
-    dataset, named = _named(source)
+    if is_frame(source):
+        settings = {**data, "source": "table"}
+        return _of_frame(source, _checked_for_frames(settings), split), settings
+    dataset, named = _named(source, SplitSettings())
     settings = {**data, **named}
     if dataset is None:
         return None, settings
     checked = validate(DataSettings, settings, "Data")
-    return _select(_as_stated(dataset, checked), checked), settings
+    return _select(_as_stated(dataset, checked), checked, split), settings
+
+
+def _checked_for_frames(settings: Mapping[str, Any]) -> DataSettings:
+    checked = validate(DataSettings, settings, "Data")
+    _refuse_given(checked, ("range", "binarize"), "images")
+    return checked
 
 
 _CSV_SUFFIXES = (*TEXT_SUFFIXES, *(f"{suffix}.gz" for suffix in TEXT_SUFFIXES))

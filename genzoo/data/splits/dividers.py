@@ -95,9 +95,7 @@ class WholeGroups(Divider):
     def hold_out(self, rows: Indices, count: int, rng: np.random.Generator) -> tuple[Indices, Indices]:
         return self._hold_out(rows, count, rng, 1)
 
-    def _hold_out(
-        self, rows: Indices, count: int, rng: np.random.Generator, keep: int
-    ) -> tuple[Indices, Indices]:
+    def _hold_out(self, rows: Indices, count: int, rng: np.random.Generator, keep: int) -> tuple[Indices, Indices]:
         """Hold out groups with `count` rows together, as nearly as groups allow; at least `keep` groups are kept."""
         if not count:
             return rows, rows[:0]
@@ -137,7 +135,7 @@ def _filled(sizes: Sequence[int], wanted: int, most: int) -> list[int]:
             left -= size
         elif skipped is None or size < sizes[skipped]:
             skipped = place
-    # A group too large to fit may still come nearer to the wanted number than none. Without it, nothing may be held out.
+    # A group that is too large may still come nearer to the wanted number than none, and something must be held out.
     if skipped is not None and len(chosen) < most and (not chosen or sizes[skipped] - left < left):
         chosen.append(skipped)
     return chosen
@@ -161,9 +159,7 @@ class InOrder(Divider):
     def hold_out(self, rows: Indices, count: int, rng: np.random.Generator) -> tuple[Indices, Indices]:
         return self._hold_out(rows, count, rng, 1)
 
-    def _hold_out(
-        self, rows: Indices, count: int, rng: np.random.Generator, keep: int
-    ) -> tuple[Indices, Indices]:
+    def _hold_out(self, rows: Indices, count: int, rng: np.random.Generator, keep: int) -> tuple[Indices, Indices]:
         """Hold out the last `count` rows, as nearly as ties allow; at least `keep` different times are kept."""
         if not count:
             return rows, rows[:0]

@@ -20,8 +20,8 @@ _HALF = np.uint64(32)
 def same_rows(events: Array) -> np.ndarray[Any, np.dtype[np.int64]]:
     """Number the rows so that exactly equal rows, and no others, have the same number.
 
-    Missing values are equal to each other, and 0 equals -0. Rows are read in blocks and compared by 64-bit hashes: among
-    a million different rows, two get the same hash with a probability of 3e-8.
+    Missing values are equal to each other, and 0 equals -0. Rows are read in blocks and compared by 64-bit hashes:
+    among a million different rows, two get the same hash with a probability of 3e-8.
 
     Arguments:
         events: `(N, *event)`; may be mapped from a file, or read from it when indexed.

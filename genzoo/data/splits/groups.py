@@ -46,4 +46,5 @@ def joined(one: Groups, other: Groups) -> Groups:
     first = int(one.max(initial=-1)) + 1
     size = first + int(other.max(initial=-1)) + 1
     links = coo_array((np.ones(len(one), bool), (one, other + first)), shape=(size, size))
-    return connected_components(links, directed=False)[1][one].astype(np.int64)
+    components: Groups = connected_components(links, directed=False)[1].astype(np.int64)
+    return components[one]
