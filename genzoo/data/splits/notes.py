@@ -10,7 +10,6 @@ import numpy as np
 from genzoo.config.settings import SplitSettings
 from genzoo.data.dataset import Dataset, Split
 from genzoo.data.splits.duplicates import repeated, same_rows
-from genzoo.errors import DataError
 from genzoo.text import counted
 
 MOST_BYTES = 2**32
@@ -23,11 +22,12 @@ def split_notes(dataset: Dataset, split: Split, settings: SplitSettings) -> list
     Arguments:
         split: the rows, as `settings` divide them.
     """
-    return [
-        *_about_groups(dataset, split, settings),
-        *_about_order(dataset, split, settings),
-        *repeats(dataset, split, settings),
-    ]
+    return [*how_divided(dataset, split, settings), *repeats(dataset, split, settings)]
+
+
+def how_divided(dataset: Dataset, split: Split, settings: SplitSettings) -> list[str]:
+    """Return how the rows of a dataset are divided, as sentences; none if at random."""
+    return [*_about_groups(dataset, split, settings), *_about_order(dataset, split, settings)]
 
 
 def _parts(split: Split) -> dict[str, np.ndarray]:
@@ -73,7 +73,7 @@ def _about_features(dataset: Dataset, columns: Sequence[str]) -> list[str]:
     return [
         f"the model learns from {name}, too"
         if name in names
-        else f"the model does not see {name}; --columns can name it"
+        else f"the model does not see {name}, unless --columns names it"
         for name in columns
     ]
 
@@ -128,12 +128,3 @@ def repeats(dataset: Dataset, split: Split, settings: SplitSettings) -> list[str
 
 def _listed(words: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else ""
-
-
-def inspected_split(dataset: Dataset, settings: SplitSettings) -> list[str]:
-    """Return the notes on the split that a training with seed 0 would use, or why it could not divide the rows."""
-    try:
-        split = dataset.split(settings, 0)
-    except DataError as error:
-        return [str(error)]
-    return split_notes(dataset, split, settings)
