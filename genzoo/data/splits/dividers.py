@@ -215,7 +215,7 @@ def _one_after_another(
     """
     names = ["training", *["validation"] * (validation > 0), *["test"] * (test > 0)]
     _check_enough(units, len(names), unit, f"{', '.join(names[:-1])} and {names[-1]} rows")
-    # Room is left for validation rows even if there are none: the test rows are the same with and without them.
+    # Room is left for validation rows even if there are none: the test rows do not depend on them.
     others, held_out = divider._hold_out(rows, test, rng, min(2, units - 1))
     train, watched = divider._hold_out(others, validation, rng, 1)
     return train, watched, held_out

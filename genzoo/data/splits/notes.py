@@ -101,7 +101,7 @@ def count_repeats(dataset: Dataset, split: Split) -> Repeats:
 
 
 def repeats(dataset: Dataset, split: Split, settings: SplitSettings) -> list[str]:
-    """Return a sentence about exactly equal rows; none if there are none, or if they are to be expected.
+    """Return a sentence about exactly equal rows; none if there are none, or if they are no surprise.
 
     Rows of a table without continuous columns repeat because there are few different ones.
     """
