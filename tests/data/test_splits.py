@@ -74,6 +74,16 @@ def test_groups_of_one_size_meet_the_fractions_exactly():
     assert [len(part) for part in parts_of(split)] == [600, 100, 300]
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_one_group_with_most_rows_leaves_others_in_every_part(seed):
+    groups = np.random.default_rng(seed).permutation(np.concatenate([np.zeros(900, int), 1 + np.arange(100) // 3]))
+    split = dataset_with(groups=groups).split(SplitSettings(), seed)
+    found = [set(groups[part]) for part in parts_of(split)]
+    assert 0 in found[0]
+    assert min(map(len, found)) >= 7
+    assert 40 <= len(split.test) <= 60
+
+
 def test_the_seed_decides_which_groups_are_held_out():
     data = dataset_with(groups=groups_like(0))
     one, again, other = (data.split(SplitSettings(), seed).test for seed in (0, 0, 1))

@@ -101,6 +101,10 @@ class WholeGroups(Divider):
             return rows, rows[:0]
         _, group, sizes = np.unique(self.groups[rows], return_inverse=True, return_counts=True)
         _check_enough(len(sizes), keep + 1, "group", "the rows to keep and the rows to hold out")
+        largest = int(sizes.max())
+        if largest > max(len(rows) / 2, count):
+            # One group dominates and is kept. Half of the others is held out at most, or one part would take them all.
+            count = min(count, max(1, (len(rows) - largest) // 2))
         order = rng.permutation(len(sizes))
         held = np.zeros(len(sizes), bool)
         held[order[_filled(sizes[order].tolist(), count, len(sizes) - keep)]] = True
