@@ -82,8 +82,8 @@ _COMMON = frozenset({"options", "split", "training"})
 @device_option
 @precision_option
 @json_option
-@with_data_options
 @with_split_options
+@with_data_options
 def compare_command(
     models: tuple[str, ...], gates: tuple[str, ...], expect: str | None, as_json: bool, **given: Any
 ) -> None:

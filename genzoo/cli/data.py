@@ -15,8 +15,8 @@ from genzoo.plugins.manager import get_registry
 @click.command("data", cls=Command)
 @click.argument("data", required=False)
 @json_option
-@with_data_options
 @with_split_options
+@with_data_options
 def data_command(data: str | None, as_json: bool, **given: Any) -> None:
     """List built-in data, or inspect DATA, a built-in name or a path.
 

@@ -205,8 +205,8 @@ class _ModelCommand(Command):
                         if name != "kind"
                     ]
                 )
-        self.format_section(ctx, formatter, READING_DATA)
         self.format_section(ctx, formatter, HOLDING_OUT)
+        self.format_section(ctx, formatter, READING_DATA)
 
     def _train(self, dry_run: bool, as_json: bool, out: str | None, **given: Any) -> None:
         from genzoo.cli.progress import Display  # torch is needed from here on

@@ -487,7 +487,7 @@ def test_a_run_keeps_its_split_and_is_evaluated_and_resumed_with_it(sales, tmp_p
     groups = sales.shop.to_numpy()
     x = sales[["sales", "heat"]].to_numpy()
     training = {"batch_size": 16, "schedule": {"name": "constant"}, "steps": 4}
-    genzoo.train("vae", x, out=tmp_path / "run", training=training, split_by=groups)
+    genzoo.train("vae", x, out=tmp_path / "run", training=training, split_by=groups, precision="fp32")
     with pytest.raises(genzoo.GenzooError, match="other data"):
         genzoo.resume(tmp_path / "run", x, steps=6)
     with pytest.warns(UserWarning, match="share of the budget"):
