@@ -18,10 +18,12 @@ from genzoo.cli.options import (
     precision_option,
     run_layer,
     seed_option,
+    split_layer,
     with_data_options,
+    with_split_options,
 )
 from genzoo.cli.output import show_notes, terminal_width
-from genzoo.config.layers import parse_assignments
+from genzoo.config.layers import merge, parse_assignments
 from genzoo.config.resolve import layer
 from genzoo.errors import ConfigError, GenzooError
 from genzoo.plugins.manager import get_registry
@@ -81,6 +83,7 @@ _COMMON = frozenset({"options", "split", "training"})
 @device_option
 @precision_option
 @json_option
+@with_split_options
 @with_data_options
 def compare_command(
     models: tuple[str, ...], gates: tuple[str, ...], expect: str | None, as_json: bool, **given: Any
@@ -156,6 +159,7 @@ def _common(given: dict[str, Any]) -> dict[str, Any]:
             f"Option {strange[0]!r} cannot be set for all models, only training.NAME and split.NAME can. Set it with "
             f"one model: MODEL:{strange[0]}=VALUE."
         )
+    sections["split"] = merge(sections.get("split", {}), split_layer(given))
     return {**sections, **run_layer(("seed", "device", "precision"), given)}
 
 

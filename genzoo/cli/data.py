@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from genzoo.cli.command import Command
-from genzoo.cli.options import data_layer, json_option, with_data_options
+from genzoo.cli.options import data_layer, json_option, split_layer, with_data_options, with_split_options
 from genzoo.cli.output import print_line, show_table
 from genzoo.plugins.manager import get_registry
 
@@ -15,6 +15,7 @@ from genzoo.plugins.manager import get_registry
 @click.command("data", cls=Command)
 @click.argument("data", required=False)
 @json_option
+@with_split_options
 @with_data_options
 def data_command(data: str | None, as_json: bool, **given: Any) -> None:
     """List built-in data, or inspect DATA, a built-in name or a path.
@@ -40,12 +41,13 @@ def data_command(data: str | None, as_json: bool, **given: Any) -> None:
             table = [[e.spec.name, e.spec.modality, e.spec.summary] for e in entries]
             show_table(["name", "modality", "summary"], table)
         return
-    from genzoo.config.settings import DataSettings, validate
+    from genzoo.config.settings import DataSettings, SplitSettings, validate
     from genzoo.data.inspect import inspect
     from genzoo.data.loading import open_readable
 
     settings = validate(DataSettings, data_layer(data, given), "Data")
-    inspection = inspect(open_readable(settings, get_registry()))
+    split = validate(SplitSettings, split_layer(given), "The split")
+    inspection = inspect(open_readable(settings, get_registry(), split), split)
     if as_json:
         click.echo(json.dumps(inspection.as_dict(), indent=2))
         return

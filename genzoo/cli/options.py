@@ -14,13 +14,17 @@ from genzoo.cli.command import Option
 from genzoo.config.explain import as_sentence, describe_fields
 from genzoo.config.flags import FlaggedSetting, flagged_settings, settings_layer
 from genzoo.config.resolve import options_class
-from genzoo.config.settings import DataSettings, RunConfig
+from genzoo.config.settings import DataSettings, RunConfig, SplitSettings
 from genzoo.errors import ConfigError
 from genzoo.plugins.registry import Entry, Registry
 from genzoo.spec import ModelSpec, ObjectiveSpec
 
 READING_DATA = "Reading data"
 """Heading of the options that say how data are read."""
+
+
+HOLDING_OUT = "Holding rows out"
+"""Heading of the options that say which rows are held out."""
 
 
 def settings_rows(entry: Entry[ModelSpec] | Entry[ObjectiveSpec], prefix: str = "") -> list[list[str]]:
@@ -107,6 +111,7 @@ def with_options(*options: click.Option) -> Callable[[CommandT], CommandT]:
 
 
 _SOURCE, *_READING = flagged_settings(DataSettings)
+_HELD_OUT = flagged_settings(SplitSettings)
 _OF_A_RUN = {setting.key: setting for setting in flagged_settings(RunConfig)}
 
 
@@ -115,6 +120,10 @@ data_option = with_options(setting_option(_SOURCE, required=True))
 
 with_data_options = with_options(*(setting_option(setting, section=READING_DATA) for setting in _READING))
 """A decorator that adds the options that say how `--data` is read."""
+
+
+with_split_options = with_options(*(setting_option(setting, section=HOLDING_OUT) for setting in _HELD_OUT))
+"""A decorator that adds the options that say which rows are held out."""
 
 
 device_option = with_options(setting_option(_OF_A_RUN["device"], default="auto", shown_default="auto"))
@@ -215,6 +224,11 @@ def run_layer(names: Sequence[str], given: Mapping[str, Any]) -> dict[str, Any]:
         variable = click.get_current_context().get_parameter_source(name) is ParameterSource.ENVIRONMENT
         found |= settings_layer([_OF_A_RUN[name]], given, environment=variable)
     return found
+
+
+def split_layer(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Arrange the values of `with_split_options` as settings; empty if none was given."""
+    return settings_layer(_HELD_OUT, given)
 
 
 def check_data_given(given: Mapping[str, Any]) -> None:

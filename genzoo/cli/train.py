@@ -13,7 +13,15 @@ from click.core import ParameterSource
 from pydantic import BaseModel
 
 from genzoo.cli.command import Command, Option
-from genzoo.cli.options import READING_DATA, json_option, objective_rows, setting_option, setting_text, settings_rows
+from genzoo.cli.options import (
+    HOLDING_OUT,
+    READING_DATA,
+    json_option,
+    objective_rows,
+    setting_option,
+    setting_text,
+    settings_rows,
+)
 from genzoo.cli.output import show_notes
 from genzoo.config.explain import describe_fields
 from genzoo.config.flags import FlaggedSetting, flagged_settings, settings_layer
@@ -197,11 +205,11 @@ class _ModelCommand(Command):
                         if name != "kind"
                     ]
                 )
+        self.format_section(ctx, formatter, HOLDING_OUT)
         self.format_section(ctx, formatter, READING_DATA)
 
     def _train(self, dry_run: bool, as_json: bool, out: str | None, **given: Any) -> None:
         from genzoo.cli.progress import Display  # torch is needed from here on
-        from genzoo.data.value_range import reading_notes
         from genzoo.engine.distributed import join_processes
         from genzoo.training.api import start_run
         from genzoo.training.run_training import run_training
@@ -214,13 +222,13 @@ class _ModelCommand(Command):
             display.phase("preparing")
             setup = processes.agreed(lambda: build_setup(config, processes=processes))
             if dry_run:
-                show_notes(reading_notes(setup.dataset))
+                show_notes(setup.notes())
                 _show_plan(setup.summary(), config.model_dump(mode="json"), as_json)
                 return
             run = start_run(setup, None if out is None else Path(out))
             if processes.first:
                 click.echo(_heading(setup.summary(), run), err=True)
-                show_notes(reading_notes(setup.dataset))
+                show_notes(setup.notes())
             display.training(setup.budget)
             run_training(setup, run, [display])
         if processes.first:
@@ -259,6 +267,8 @@ def _option(setting: FlaggedSetting, spec: ModelSpec, trainings: Sequence[type[B
         return setting_option(setting, shown_default=spec.data)
     if setting.path[0] == "data":
         return setting_option(setting, section=READING_DATA)
+    if setting.path[0] == "split":
+        return setting_option(setting, section=HOLDING_OUT)
     if setting.path[0] == "training":
         known = {name for training in trainings for name in training.model_fields}
         default = _default(setting, spec.training)

@@ -30,6 +30,8 @@ class Evidence:
         frequencies: whether weights are counts. All rows decide this together: test rows alone may be whole numbers
             by chance.
         events: number of rows behind the information criteria, or the sum of their weights.
+        test_groups, cv_groups: numbers of the groups of the test rows and of the rows of cross-validation, which stay
+            together; `None` if each row is on its own.
     """
 
     fold: Folds | None = None
@@ -37,20 +39,23 @@ class Evidence:
     cv_weights: Array | None = None
     frequencies: bool = True
     events: float = 0.0
+    test_groups: Folds | None = None
+    cv_groups: Folds | None = None
 
     @staticmethod
     def of(dataset: Dataset, division: SplitPlan) -> Evidence:
         """Collect weights and folds of a dataset under a split."""
-        weights = dataset.weights
+        weights, groups = dataset.weights, division.divider.groups
+        together = (None, None) if groups is None else (groups[division.test_rows], groups[division.rows])
         if weights is None:
-            return Evidence(division.fold, events=len(division.rows))
+            return Evidence(division.fold, None, None, True, len(division.rows), *together)
         own = weights[division.rows]
         counts = are_frequencies(weights)
-        return Evidence(division.fold, weights[division.test_rows], own, counts, float(own.sum()))
+        return Evidence(division.fold, weights[division.test_rows], own, counts, float(own.sum()), *together)
 
     def mean(self, figure: str, scores: Array) -> Estimate:
         """Return the mean of the log-likelihoods `scores (R, N)` behind `test` or `cv`, with its standard error."""
-        return estimate(scores, *self._about(figure), frequencies=self.frequencies)
+        return estimate(scores, *self._about(figure), frequencies=self.frequencies, groups=self._groups(figure))
 
     def difference(self, figure: str, scores: Array, best: Array) -> Estimate:
         """Return the paired difference of the log-likelihoods behind `test` or `cv` from the best model's.
@@ -60,14 +65,16 @@ class Evidence:
         separate standard errors would hide real differences. See "Likelihood Ratio Tests for Model Selection and
         Non-Nested Hypotheses" (Vuong, 1989).
 
-        Rows of one fold share a fitted model, so their errors are not independent. `estimate` therefore also computes
-        the spread between folds, and takes the larger error. No estimator is unbiased here: "No Unbiased Estimator of
-        the Variance of K-Fold Cross-Validation" (Bengio and Grandvalet, 2004).
+        Rows of one fold share a fitted model, so their errors are not independent, and rows of one group are alike.
+        `estimate` therefore also computes the spread between folds and between groups, and takes the largest error. No
+        estimator is unbiased here: "No Unbiased Estimator of the Variance of K-Fold Cross-Validation" (Bengio and
+        Grandvalet, 2004).
 
         Arguments:
             scores, best: log-likelihoods of the same rows, `(R, N)`, one row for each seed.
         """
-        return paired_difference(scores, best, *self._about(figure), frequencies=self.frequencies)
+        groups = self._groups(figure)
+        return paired_difference(scores, best, *self._about(figure), frequencies=self.frequencies, groups=groups)
 
     def counts_nothing(self, figure: str) -> bool:
         """Return whether all rows behind `test` or `cv` have weight 0."""
@@ -76,6 +83,9 @@ class Evidence:
 
     def _about(self, figure: str) -> tuple[Array | None, Folds | None]:
         return (self.cv_weights, self.fold) if figure == "cv" else (self.test_weights, None)
+
+    def _groups(self, figure: str) -> Folds | None:
+        return self.cv_groups if figure == "cv" else self.test_groups
 
 
 @dataclass(frozen=True, slots=True)

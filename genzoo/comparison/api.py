@@ -13,9 +13,10 @@ from genzoo.comparison.fit import prepare_features, sample_metrics
 from genzoo.comparison.splits import SplitPlan
 from genzoo.comparison.store import ResultStore, StoreHeader
 from genzoo.comparison.workers import available_cores
-from genzoo.config.settings import EMTraining, RunConfig
+from genzoo.config.settings import EMTraining, RunConfig, SplitSettings, validate
 from genzoo.data.dataset import Dataset, usable
 from genzoo.data.loading import anchor, given_data, open_dataset
+from genzoo.data.splits.given import given_split
 from genzoo.errors import ConfigError, did_you_mean
 from genzoo.metrics.evaluator import find_extractor
 from genzoo.metrics.information_criteria import CRITERIA
@@ -48,7 +49,8 @@ def compare(
     folds: int = 0,
     seeds: int = 1,
     seed: int = 0,
-    split: Mapping[str, Any] | None = None,
+    split: str | Mapping[str, Any] | None = None,
+    split_by: str | Sequence[str] | Array | None = None,
     training: Mapping[str, Any] | None = None,
     weights: Array | None = None,
     device: str = "auto",
@@ -74,7 +76,7 @@ def compare(
         folds: number of folds of cross-validation. Defaults to 0, which means none.
         seeds: number of seeds for the held-out fits. Defaults to 1.
         seed: first seed. It also divides the rows. Defaults to 0.
-        split: fractions of rows, such as `{"test": 0.3}`.
+        split, split_by: as for `train`. Folds keep groups together, and are blocks of ordered data.
         training: training settings of all candidates. A candidate's own settings come first.
         weights: row weights for data in memory, `(N,)`.
         device, precision: as for `train`.
@@ -90,10 +92,12 @@ def compare(
     Raises:
         GenzooError: see `genzoo.errors`.
     """
-    common = {"split": split or {}, "training": training or {}, "seed": seed, "device": device, "precision": precision}
+    division, groups = given_split(split, split_by)
+    checked = validate(SplitSettings, division, "The run", "split")
+    common = {"split": division, "training": training or {}, "seed": seed, "device": device, "precision": precision}
     comparison = prepare_comparison(
         candidates,
-        given_data(data, weights),
+        given_data(data, weights, checked, groups),
         common,
         by=by,
         folds=folds,
@@ -150,7 +154,7 @@ def prepare_comparison(
     settings = None
     if dataset is None:
         settings = anchor(shared.data, zoo)
-        dataset = open_dataset(settings, zoo)
+        dataset = open_dataset(settings, zoo, shared.split)
         found = tuple(_with_config(one, data=settings) for one in found)
     else:
         dataset = usable(dataset, dataset.name)

@@ -21,8 +21,10 @@ from genzoo.comparison.ranking import Ranking, default_figure, rank
 from genzoo.comparison.splits import SplitPlan, split_settings
 from genzoo.comparison.store import ResultStore
 from genzoo.comparison.workers import run_fit_jobs, with_threads
+from genzoo.config.explain import as_sentence
 from genzoo.config.settings import DataSettings, EMTraining, RunConfig
 from genzoo.data.dataset import Dataset
+from genzoo.data.splits.notes import split_notes
 from genzoo.errors import DivergenceError, GenzooError, explain_interruption
 from genzoo.metrics.information_criteria import CRITERIA
 from genzoo.metrics.metric import Score
@@ -275,7 +277,7 @@ class Comparison:
         if by is None:
             by, note = default_figure(results, folds=self.division.fold is not None)
         ranking: Ranking = rank(results, by, Evidence.of(self.dataset, self.division))
-        notes = (note, *ranking.notes, *self._about_equals(), self._about_rows())
+        notes = (note, *ranking.notes, *self._about_equals(), self._about_rows(), *self._about_split())
         return Report(self._about_data(), by, ranking.best, ranking.simplest, ranking.rows, notes, ranking.conflict)
 
     def _about_equals(self) -> list[str]:
@@ -296,6 +298,17 @@ class Comparison:
         if self.seeds > 1:
             text += f" They are means over {self.seeds} seeds. Metrics of samples use the first seed."
         return text
+
+    def _about_split(self) -> list[str]:
+        """Return sentences on groups, on order, and on rows that are exactly equal."""
+        settings = self.division.settings
+        split = self.division.split(everything=False, watched=False)
+        notes = [as_sentence(note) for note in split_notes(self.dataset, split, settings)]
+        if settings.method != "random" and self.division.fold is not None:
+            notes.append(
+                "Folds are blocks of neighbors in that order, so cv also predicts rows from later ones; test does not."
+            )
+        return notes
 
     def _about_data(self) -> dict[str, Any]:
         fold, seed = self.division.fold, self.division.seed

@@ -9,6 +9,7 @@ import numpy as np
 
 from genzoo.config.settings import SplitSettings
 from genzoo.data.dataset import Dataset, Rows, Split
+from genzoo.data.splits.dividers import Divider
 from genzoo.errors import ConfigError
 from genzoo.metrics.row_likelihoods import observed_rows
 from genzoo.runtime.seeding import derive
@@ -22,13 +23,17 @@ class SplitPlan:
 
     A test set that came with the data is used for test figures only. Information criteria and folds use all other rows.
     Rows without any observed value are left out everywhere. A candidate that monitors validation rows takes them from
-    its training rows. Other candidates train on all of them.
+    its training rows. Other candidates train on all of them. Groups stay together in all of this.
+
+    Each row is held out by one fold, so that candidates can be compared row by row. Folds of ordered data are therefore
+    blocks of neighbors, and all but the last are predicted from later rows, too.
 
     Arguments:
         whole: splits for fits to all rows: without validation rows, and with them.
         held_out: splits for fits that keep the test rows aside: without validation rows, and with them.
         fold: for each of `rows`, the number of the fold that holds it out, `(N,)`; `None` without cross-validation.
-        settings, seed: split fractions and seed of the comparison.
+        settings, seed: split settings and seed of the comparison.
+        divider: the rule by which rows are held out.
     """
 
     whole: tuple[Split, Split]
@@ -36,14 +41,15 @@ class SplitPlan:
     fold: Folds | None
     settings: SplitSettings
     seed: int
+    divider: Divider
 
     @staticmethod
     def of(dataset: Dataset, settings: SplitSettings, seed: int, folds: int) -> SplitPlan:
         """Divide the rows of a dataset.
 
         Raises:
-            ConfigError: there is one fold only, or more folds than rows.
-            DataError: no row is left to train on.
+            ConfigError: there is one fold only, or more folds than rows or groups.
+            DataError: no row is left to train on, or there are fewer groups than parts.
         """
 
         def split(everything: bool, watched: bool) -> Split:
@@ -57,12 +63,9 @@ class SplitPlan:
             raise ConfigError(
                 f"--folds {folds} is not possible with {len(rows)} rows. Give a number from 2 to {len(rows)}."
             )
-        fold = None
-        if folds:
-            order = np.random.default_rng(derive(seed, "folds")).permutation(len(rows))
-            fold = np.empty(len(rows), np.int64)
-            fold[order] = np.arange(len(rows)) * folds // len(rows)
-        return SplitPlan(whole, (split(False, False), split(False, True)), fold, settings, seed)
+        divider = dataset.divider(settings)
+        fold = divider.folds(rows, folds, np.random.default_rng(derive(seed, "folds"))) if folds else None
+        return SplitPlan(whole, (split(False, False), split(False, True)), fold, settings, seed, divider)
 
     @property
     def rows(self) -> Rows:
@@ -95,10 +98,11 @@ class SplitPlan:
         if not watched:
             return Split(train, train[:0], test)
         count = min(round(self.settings.validation * len(train)), len(train) - 1)
-        order = np.random.default_rng(derive(self.seed, "watched", number)).permutation(len(train))
-        return Split(np.sort(train[order[count:]]), np.sort(train[order[:count]]), test)
+        rng = np.random.default_rng(derive(self.seed, "watched", number))
+        return Split(*self.divider.hold_out(train, count, rng), test)
 
 
 def split_settings(settings: SplitSettings, *, everything: bool, watched: bool) -> SplitSettings:
     """Return the settings with which a run divides its rows as `SplitPlan.split` does."""
-    return SplitSettings(validation=settings.validation if watched else 0.0, test=0.0 if everything else settings.test)
+    fractions = {} if watched else {"validation": 0.0}
+    return settings.model_copy(update={**fractions, **({"test": 0.0} if everything else {})})

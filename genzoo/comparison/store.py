@@ -198,12 +198,13 @@ def _version(distribution: str) -> str | None:
 
 
 def _refuse_other(path: Path, known: StoreHeader, shared: StoreHeader) -> None:
-    if known.data != shared.data:
+    if known.data != shared.data and known.split == shared.split:
         change = data_difference(known.event, shared.event, rows_before=known.events, rows=shared.events)
         raise ArtifactError(
             f"{path} contains a comparison of other data: {change}. Restore the data, or choose another --out."
         )
-    for name in [name for name in StoreHeader.model_fields if name not in ("format", "event", "events")]:
+    # Groups and times are part of the data, so another split comes first.
+    for name in ["split", *(name for name in StoreHeader.model_fields if name not in ("format", "event", "events"))]:
         before, now = getattr(known, name), getattr(shared, name)
         if before != now:
             raise ConfigError(

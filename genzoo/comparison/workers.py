@@ -52,23 +52,28 @@ class DataLocation:
     folds: int
 
 
+_BESIDE = ("weights", "groups", "times")
+"""Arrays of a dataset in memory, besides its events, that a worker needs."""
+
+
 # A worker runs many fits of one comparison: it opens the data once.
 @functools.lru_cache(maxsize=1)
 def _open(place: DataLocation) -> tuple[Dataset, SplitPlan]:
+    split = SplitSettings.model_validate_json(place.split)
     if place.settings is not None:
-        dataset = open_dataset(DataSettings.model_validate_json(place.settings), get_registry())
+        dataset = open_dataset(DataSettings.model_validate_json(place.settings), get_registry(), split)
     else:
         assert place.folder is not None
         events = np.load(Path(place.folder) / "events.npy", mmap_mode="r")
-        weights = Path(place.folder) / "weights.npy"
+        found = {name: Path(place.folder) / f"{name}.npy" for name in _BESIDE}
         dataset = Dataset(
             place.name,
             place.spec,
             events if place.mapped else np.asarray(events),
             test_rows=place.test_rows,
-            weights=np.load(weights) if weights.exists() else None,
+            **{name: np.load(path) for name, path in found.items() if path.exists()},
         )
-    return dataset, SplitPlan.of(dataset, SplitSettings.model_validate_json(place.split), place.seed, place.folds)
+    return dataset, SplitPlan.of(dataset, split, place.seed, place.folds)
 
 
 def _work(place: DataLocation, trial: FitJob, threads: int, parent: int) -> FitResult:
@@ -130,8 +135,9 @@ def run_fit_jobs(
         )
         if settings is None:
             np.save(Path(folder) / "events.npy", dataset.events[:])
-            if dataset.weights is not None:
-                np.save(Path(folder) / "weights.npy", dataset.weights)
+            for name in _BESIDE:
+                if (values := getattr(dataset, name)) is not None:
+                    np.save(Path(folder) / f"{name}.npy", values)
         yield from _at_once(place, trials, jobs, threads)
 
 

@@ -179,19 +179,68 @@ TRAINING_CLASSES: dict[str, type[GradientTraining] | type[EMTraining]] = {
 """Settings of a training by the kind of its objective."""
 
 
+_METHODS = ("random", "contiguous", "time=COL")
+
+
+def split_names(value: Any) -> Any:
+    """Return names that were given as one text, `a,b,"c, d"`; other values as they are."""
+    return next(csv.reader([value], skipinitialspace=True), []) if isinstance(value, str) else value
+
+
 class SplitSettings(Settings):
-    """Fractions of rows to hold out; a dataset that brings its own test rows keeps them."""
+    """Which rows to hold out; a dataset that brings its own test rows keeps them."""
 
     validation: float = Field(
         0.15, ge=0, lt=1, description="fraction of rows for early stopping and the best checkpoint"
     )
     test: float = Field(0.15, ge=0, lt=1, description="fraction of rows for the final scores")
+    method: Annotated[str, Flag("--split", metavar="random|contiguous|time=COL")] = Field(
+        "random", description="hold out rows at random, the last rows of the file, or the latest rows by a column"
+    )
+    by: Annotated[tuple[str, ...], Flag("--split-by", metavar="A,B")] = Field(
+        (), description="columns, such as customer_id, whose equal values stay on one side of the split and in one fold"
+    )
+    duplicates_together: Annotated[bool, Flag("--keep-duplicates-together")] = Field(
+        False, description="keep exactly equal rows on one side of the split and in one fold"
+    )
+
+    @field_validator("by", mode="before")
+    @classmethod
+    def _split_names(cls, value: Any) -> Any:
+        return split_names(value)
+
+    @field_validator("method")
+    @classmethod
+    def _check_method(cls, value: str) -> str:
+        if value not in _METHODS[:2] and not (value.startswith("time=") and value != "time="):
+            raise ValueError(f"give {', '.join(_METHODS[:2])} or {_METHODS[2]}")
+        return value
+
+    @model_validator(mode="after")
+    def _check_groups(self) -> Self:
+        grouped = "duplicates_together" if self.duplicates_together else "by" if self.by else None
+        if self.method != "random" and grouped is not None:
+            raise ValueError(
+                f"split.{grouped} keeps groups of rows together, and split.method={self.method} cuts an order of rows, "
+                f"where a group may lie on both sides; use one of the two"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_sum(self) -> Self:
         if self.validation + self.test >= 1:
             raise ValueError("validation and test leave no row to train on")
         return self
+
+    @property
+    def time(self) -> str | None:
+        """Name of the column that orders the rows, or None."""
+        return self.method.removeprefix("time=") if self.method.startswith("time=") else None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns that divide the rows."""
+        return self.by if self.time is None else (*self.by, self.time)
 
 
 class DataSettings(Settings):
@@ -252,8 +301,7 @@ class DataSettings(Settings):
     @field_validator("columns", "drop", mode="before")
     @classmethod
     def _split_names(cls, value: Any) -> Any:
-        """Accept names as one text, `a,b,"c, d"`."""
-        return next(csv.reader([value], skipinitialspace=True), []) if isinstance(value, str) else value
+        return split_names(value)
 
     @field_validator("range", mode="before")
     @classmethod

@@ -12,6 +12,9 @@ from typing import Any, Literal
 import numpy as np
 
 from genzoo.config.settings import SplitSettings
+from genzoo.data.splits.dividers import Divider, InOrder, RandomRows, WholeGroups
+from genzoo.data.splits.duplicates import same_rows
+from genzoo.data.splits.groups import joined
 from genzoo.errors import DataError
 from genzoo.spec import DataSpec, Feature, Modality
 from genzoo.typing import Array
@@ -52,6 +55,8 @@ class Dataset:
             user set it. Defaults to `declared`.
         facts: how the source was read, in words. Defaults to none.
         notes: decisions in reading it about which the user should know, as clauses. Defaults to none.
+        groups: number of each event's group, `(N,)`; a random split keeps groups together. Defaults to `None`.
+        times: what `--split time` orders the events by, `(N,)`: numbers or datetime64. Defaults to `None`.
     """
 
     name: str
@@ -67,12 +72,17 @@ class Dataset:
     range_from: Literal["declared", "data", "setting"] = "declared"
     facts: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    groups: Array | None = None
+    times: Array | None = None
 
     def __post_init__(self) -> None:
         if tuple(self.events.shape[1:]) != tuple(self.spec.event_shape):
             raise DataError(f"{self.name}: events of shape {self.events.shape[1:]} are not {self.spec.describe()}.")
         if self.labels is not None and len(self.labels) != len(self.events):
             raise DataError(f"{self.name} holds {len(self.events)} events and {len(self.labels)} labels.")
+        for name, values in (("groups", self.groups), ("times", self.times)):
+            if values is not None and values.shape != (len(self.events),):
+                raise DataError(f"{self.name} holds {len(self.events)} events and {name} of shape {values.shape}.")
         if self.weights is not None:
             object.__setattr__(self, "weights", _checked_weights(self.name, self.weights, len(self.events)))
 
@@ -80,23 +90,44 @@ class Dataset:
         return len(self.events)
 
     def split(self, settings: SplitSettings, seed: int) -> Split:
-        """Split the rows at random; the same seed gives the same split.
+        """Divide the rows into training, validation and test rows; the same seed gives the same split.
 
         Raises:
-            DataError: no row is left to train on.
+            DataError: no row is left to train on; there are fewer groups than parts; or the settings need groups or
+                times that the dataset does not have.
         """
         own = len(self) - self.test_rows
-        order = np.random.default_rng(seed).permutation(own).astype(np.int64, copy=False)
         test = 0 if self.test_rows else round(own * settings.test)
         validation = round(own * settings.validation)
-        train = own - test - validation
-        if train < 1:
+        if own - test - validation < 1:
             raise DataError(f"{self.name}: {len(self)} events leave none to train on after the split.")
-        parts = np.split(order, [train, train + validation])
-        for part in parts:
-            part.sort()  # in place: row numbers of a large dataset take much memory themselves
+        rows = np.arange(own, dtype=np.int64)
+        parts = self.divider(settings).parts(rows, validation, test, np.random.default_rng(seed))
         held_out = np.arange(own, len(self), dtype=np.int64) if self.test_rows else parts[2]
         return Split(parts[0], parts[1], held_out)
+
+    def divider(self, settings: SplitSettings) -> Divider:
+        """Return the rule by which rows are held out.
+
+        Raises:
+            DataError: the settings need groups or times that the dataset does not have, or exclude its groups.
+        """
+        groups = self.groups
+        if (settings.by and groups is None) or (settings.time is not None and self.times is None):
+            raise DataError(
+                f"{self.name} was opened without the column {settings.columns[0]!r} that its rows are divided by."
+            )
+        if settings.method != "random":
+            if groups is not None:
+                raise DataError(
+                    f"{self.name} has groups of rows that stay together, and a group may lie on both sides of a point "
+                    f"in the order that --split {settings.method} cuts at. Use one of the two."
+                )
+            return InOrder(self.times if settings.time is not None else None)
+        if settings.duplicates_together:
+            same = same_rows(self.events)
+            groups = same if groups is None else joined(groups, same)
+        return RandomRows() if groups is None else WholeGroups(groups)
 
     def blocks(self, rows: Rows) -> Iterator[Array]:
         """Yield the events of increasing `rows` in blocks of `(n, *event)`."""
@@ -104,12 +135,16 @@ class Dataset:
             yield self.events[rows[start : start + BLOCK]]
 
     def digest(self) -> str:
-        """Return the SHA-256 digest of the spec, the events and the weights."""
+        """Return the SHA-256 digest of the spec, the events and the weights, and of groups and times if any."""
         digest = hashlib.sha256(f"{self.spec}{self.events.dtype.str}{self.events.shape}".encode())
         for start in range(0, len(self), BLOCK):
             digest.update(np.ascontiguousarray(self.events[start : start + BLOCK]).data)
         if self.weights is not None:
             digest.update(self.weights.data)
+        for name, values in (("groups", self.groups), ("times", self.times)):
+            if values is not None:
+                digest.update(f"{name}{values.dtype.str}".encode())
+                digest.update(np.ascontiguousarray(values).view(np.uint8).data)
         return digest.hexdigest()
 
 

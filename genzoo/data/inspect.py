@@ -10,10 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from genzoo.config.settings import SplitSettings
 from genzoo.data.dataset import BLOCK, Dataset
 from genzoo.data.marks import MARKS, missing_option
 from genzoo.data.readers.number_formats import FORMS, kind_of
+from genzoo.data.splits.notes import how_divided, repeats
 from genzoo.data.value_range import describe_range, range_remarks
+from genzoo.errors import DataError
 from genzoo.spec import DataSpec
 from genzoo.typing import Array
 
@@ -67,8 +70,12 @@ class Findings:
         return {**self.facts, **columns, **unreadable, "remarks": self.remarks}
 
 
-def inspect(dataset: Dataset) -> Findings:
-    """Describe a dataset: its columns from all rows, its remarks from the first rows."""
+def inspect(dataset: Dataset, split: SplitSettings | None = None) -> Findings:
+    """Describe a dataset: its columns from all rows, its remarks from the first rows.
+
+    Arguments:
+        split: how a training would divide the rows. Defaults to the default split.
+    """
     rows = np.asarray(dataset.events[:_SAMPLE])
     facts: dict[str, Any] = {"name": dataset.name, "events": len(dataset), "event": dataset.spec.describe()}
     if dataset.test_rows:
@@ -81,18 +88,20 @@ def inspect(dataset: Dataset) -> Findings:
         facts["unreadable files left out"] = dataset.skipped
     if dataset.dropped:
         facts["rows with missing values left out"] = dataset.dropped
+    divided, repeated = _held_out(dataset, split or SplitSettings())
+    facts |= divided
     if dataset.spec.modality == "image":
         if dataset.notes:
             facts["notes"] = list(dataset.notes)
         facts["range"] = describe_range(dataset)
         facts["values"] = f"{rows.min():g} to {rows.max():g}, mean {rows.mean(dtype=np.float64):.4g}"
         facts["sha256"] = dataset.digest()
-        remarks = [*_common_remarks(dataset, rows), *_pixel_remarks(rows), *range_remarks(dataset)]
+        remarks = [*repeated, *_common_remarks(dataset), *_pixel_remarks(rows), *range_remarks(dataset)]
         return Findings(facts, remarks, unreadable=list(dataset.unreadable))
     facts |= dataset.facts
     facts["sha256"] = dataset.digest()
     columns, empty = _columns(dataset)
-    remarks = [*dataset.notes, *_common_remarks(dataset, rows)]
+    remarks = [*dataset.notes, *repeated, *_common_remarks(dataset)]
     if empty:
         remarks.append(f"rows without any value: {empty}")
     for place, column in enumerate(columns):
@@ -123,14 +132,21 @@ def _columns(dataset: Dataset) -> tuple[list[ColumnFacts], int]:
     return facts, empty
 
 
-def _common_remarks(dataset: Dataset, rows: Array) -> list[str]:
+def _common_remarks(dataset: Dataset) -> list[str]:
     remarks = []
-    distinct = len({row.tobytes() for row in rows})
-    if distinct < len(rows):
-        remarks.append(f"{len(rows) - distinct} of the first {len(rows)} events repeat another exactly")
     if len(dataset) < 100:
         remarks.append(f"{len(dataset)} events are few to learn a distribution from")
     return remarks
+
+
+def _held_out(dataset: Dataset, settings: SplitSettings) -> tuple[dict[str, list[str]], list[str]]:
+    """Return facts about the split that a training with seed 0 would use, and remarks on it."""
+    try:
+        split = dataset.split(settings, 0)
+    except DataError as error:
+        return {}, [str(error)]
+    how = how_divided(dataset, split, settings)
+    return {"held out": how} if how else {}, repeats(dataset, split, settings)
 
 
 def _pixel_remarks(rows: Array) -> list[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
-from genzoo.config.settings import DataSettings, validate
+from genzoo.config.settings import DataSettings, SplitSettings, validate
 from genzoo.data.dataset import Dataset, usable
 from genzoo.data.frames.kinds import is_frame
 from genzoo.data.readers.numpy_files import array_dataset
@@ -27,48 +27,61 @@ if TYPE_CHECKING:
 
 
 def given_data(
-    data: str | Path | Array | Frame | Dataset | Mapping[str, Any] | None, weights: Array | None = None
+    data: str | Path | Array | Frame | Dataset | Mapping[str, Any] | None,
+    weights: Array | None = None,
+    split: SplitSettings | None = None,
+    groups: Array | None = None,
 ) -> tuple[Dataset | None, dict[str, Any]]:
     """Return the dataset, if the data are in memory, and the settings that name the data.
 
+    Arguments:
+        split: names the columns that divide the rows. Defaults to none.
+        groups: number of each row's group, `(N,)`. Defaults to `None`.
+
     Raises:
-        ConfigError: the weights are in memory and the data are not.
+        ConfigError: weights or groups are in memory and the data are not.
     """
-    dataset, settings = _named(data)
-    if weights is None:
-        return dataset, settings
-    if dataset is None:
+    dataset, settings = _named(data, split or SplitSettings())
+    if dataset is None and weights is not None:
         raise ConfigError(
             "Weights in memory belong to data in memory; for data in a file, name the column that holds them, "
             "such as data={'source': 'a.csv', 'weight': 'w'}."
         )
-    return dataclasses.replace(dataset, weights=np.asarray(weights)), settings
+    if dataset is None and groups is not None:
+        raise ConfigError(
+            "Groups in memory belong to data in memory; for data in a file, name the column that holds them, such as "
+            "split_by='customer_id'."
+        )
+    given = {"weights": None if weights is None else np.asarray(weights), "groups": groups}
+    changes: dict[str, Any] = {name: values for name, values in given.items() if values is not None}
+    return None if dataset is None else dataclasses.replace(dataset, **changes), settings
 
 
 def _named(
-    data: str | Path | Array | Frame | Dataset | Mapping[str, Any] | None,
+    data: str | Path | Array | Frame | Dataset | Mapping[str, Any] | None, split: SplitSettings
 ) -> tuple[Dataset | None, dict[str, Any]]:
     if data is None:
         return None, {}
     if isinstance(data, str | Path):
         return None, {"source": str(data)}
     if isinstance(data, Mapping):
-        return _mapped(data)
+        return _mapped(data, split)
     if is_frame(data):
         from genzoo.data.frames.source import frame_dataset  # imported here, because arrays need no pyarrow
 
-        data = frame_dataset(data)
+        dataset = frame_dataset(data, split=split)
+        return dataset, {"source": dataset.name}
     if not isinstance(data, Dataset):
         array = data.detach().cpu().numpy() if isinstance(data, Tensor) else np.asarray(data)
         data = array_dataset("array", array)
-    return data, {"source": data.name}
+    return _select(data, DataSettings(source=data.name), split), {"source": data.name}
 
 
 _MOST_FILES = 10_000
 """Files of a folder that are searched for a similar name."""
 
 
-def _mapped(data: Mapping[str, Any]) -> tuple[Dataset | None, dict[str, Any]]:
+def _mapped(data: Mapping[str, Any], split: SplitSettings) -> tuple[Dataset | None, dict[str, Any]]:
     """Return settings as they are, or with an array or table as their source: `{"source": x, "range": (0, 255)}`."""
     source = data.get("source")
     if source is None or isinstance(source, str | Path):
@@ -78,13 +91,13 @@ def _mapped(data: Mapping[str, Any]) -> tuple[Dataset | None, dict[str, Any]]:
 
         settings = {**data, "source": "table"}
         checked = validate(DataSettings, settings, "Data")
-        return _as_stated(frame_dataset(source, checked), checked), settings
-    dataset, named = _named(source)
+        return _as_stated(frame_dataset(source, checked, split), checked), settings
+    dataset, named = _named(source, SplitSettings())
     settings = {**data, **named}
     if dataset is None:
         return None, settings
     checked = validate(DataSettings, settings, "Data")
-    return _select(_as_stated(dataset, checked), checked), settings
+    return _select(_as_stated(dataset, checked), checked, split), settings
 
 
 _PLAIN = (*TEXT_SUFFIXES, ".data", ".dat", ".tab")
@@ -117,10 +130,14 @@ def anchor(settings: DataSettings, registry: Registry) -> DataSettings:
     return settings.model_copy(update={"source": str(path.resolve())})
 
 
-def open_dataset(settings: DataSettings, registry: Registry) -> Dataset:
+def open_dataset(settings: DataSettings, registry: Registry, split: SplitSettings | None = None) -> Dataset:
     """Open a dataset by its registered name or its path.
 
     A registered name wins over a file of the same name; write `./digits` for the file.
+
+    Arguments:
+        split: names the columns that divide the rows. They are not among the columns to learn from, unless
+            `settings.columns` names them. Defaults to none.
 
     Raises:
         ConfigError: a setting does not suit the data.
@@ -128,17 +145,17 @@ def open_dataset(settings: DataSettings, registry: Registry) -> Dataset:
     """
     tabular = _open_table(settings, registry)
     if tabular is None:
-        return _select(_open_other(settings, registry), settings)
-    from genzoo.data.table import table_dataset
+        return _select(_open_other(settings, registry), settings, split)
+    from genzoo.data.splits.columns import read_divided
 
-    return table_dataset(_name(settings), tabular, settings)
+    return read_divided(_name(settings), tabular, settings, split or SplitSettings())
 
 
-def open_readable(settings: DataSettings, registry: Registry) -> Dataset:
+def open_readable(settings: DataSettings, registry: Registry, split: SplitSettings | None = None) -> Dataset:
     """Open a dataset as `open_dataset` does, but list unreadable files in `Dataset.unreadable` instead of stopping."""
     if _path(settings).is_dir():
         settings = settings.model_copy(update={"skip_bad": True})
-    return open_dataset(settings, registry)
+    return open_dataset(settings, registry, split)
 
 
 def open_matching(settings: DataSettings, spec: DataSpec, registry: Registry) -> Dataset:
@@ -306,16 +323,18 @@ def _similar_file(path: Path, registry: Registry) -> str:
     return f"Did you mean {str(path.with_name(near[0]))!r}?" if near and near[0] in files else ""
 
 
-def _select(dataset: Dataset, settings: DataSettings) -> Dataset:
-    """Apply the settings of tables: columns, kinds, labels, weights and missing values."""
+def _select(dataset: Dataset, settings: DataSettings, split: SplitSettings | None = None) -> Dataset:
+    """Apply the settings of tables: columns, kinds, labels, weights, missing values, and what divides the rows."""
+    split = split or SplitSettings()
     given = settings.given("columns", "drop", "kinds", "label", "weight", "drop_missing", "missing")
-    if given is None:
+    divided = "--split time" if split.time is not None else "--split-by" if split.by else None
+    if given is None and divided is None:
         return dataset
     if dataset.spec.modality != "table":
-        raise ConfigError(f"{given} is for tables, and {settings.source!r} holds images. Leave it out.")
-    from genzoo.data.table import select
+        raise ConfigError(f"{given or divided} is for tables, and {settings.source!r} holds images. Leave it out.")
+    from genzoo.data.splits.columns import select_divided
 
-    return select(dataset, settings)
+    return select_divided(dataset, settings, split)
 
 
 def _refuse_given(settings: DataSettings, names: tuple[str, ...], what: str) -> None:

@@ -14,6 +14,7 @@ from genzoo.config.settings import DataSettings
 from genzoo.data.column import LARGEST_WHOLE, Column
 from genzoo.data.dataset import BLOCK, Dataset, check_values, empty_column, refuse_empty_columns, spec_of, usable
 from genzoo.data.marks import without_marks
+from genzoo.data.splits.times import without_time
 from genzoo.data.table_source import TableSource
 from genzoo.errors import ConfigError, DataError, did_you_mean
 from genzoo.spec import MOST_NAMES, DataSpec, Feature
@@ -93,6 +94,7 @@ def select(dataset: Dataset, settings: DataSettings) -> Dataset:
     labels = dataset.labels if chosen.labels is None else chosen.labels
     weights = dataset.weights if chosen.weights is None else chosen.weights
     chosen = dataclasses.replace(chosen, labels=labels, weights=weights, test_rows=dataset.test_rows)
+    chosen = dataclasses.replace(chosen, groups=dataset.groups, times=dataset.times)
     return complete(chosen) if settings.drop_missing else chosen
 
 
@@ -198,6 +200,8 @@ def complete(dataset: Dataset) -> Dataset:
     whole = np.concatenate(
         [~np.isnan(dataset.events[i : i + BLOCK]).any(axis=1) for i in range(0, len(dataset), BLOCK)]
     )
+    if dataset.times is not None:
+        whole &= ~without_time(dataset.times)
     if whole.all():
         return dataset
     if not whole.any():
@@ -208,6 +212,8 @@ def complete(dataset: Dataset) -> Dataset:
         events=dataset.events[whole],
         labels=None if dataset.labels is None else dataset.labels[whole],
         weights=None if dataset.weights is None else dataset.weights[whole],
+        groups=None if dataset.groups is None else dataset.groups[whole],
+        times=None if dataset.times is None else dataset.times[whole],
         test_rows=int(whole[len(dataset) - dataset.test_rows :].sum()),
         dropped=int((~whole).sum()),
     )

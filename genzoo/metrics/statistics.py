@@ -84,7 +84,12 @@ def are_frequencies(weights: Values) -> bool:
 
 
 def estimate(
-    scores: Values, weights: Values | None = None, folds: Folds | None = None, *, frequencies: bool | None = None
+    scores: Values,
+    weights: Values | None = None,
+    folds: Folds | None = None,
+    *,
+    frequencies: bool | None = None,
+    groups: Folds | None = None,
 ) -> Estimate:
     """Estimate the mean of `scores` per event, with its standard error.
 
@@ -96,6 +101,8 @@ def estimate(
         weights: weights of the events, `(N,)`, not all 0. Defaults to equal weights.
         folds: the fold that held each event out, `(N,)`. Defaults to `None`: one fit scored all events.
         frequencies: whether the weights count events. Defaults to whether all are whole numbers.
+        groups: number of each event's group, `(N,)`, if only groups are independent, and not the events in them.
+            Defaults to `None`.
 
     References:
         "An Approximate Distribution of Estimates of Variance Components" (Satterthwaite, 1946).
@@ -106,17 +113,21 @@ def estimate(
     else:
         counted = weights > 0  # a fold may hold nothing but events of weight 0, and would count as a fold
         counts = are_frequencies(weights) if frequencies is None else frequencies
-        scores, w, folds = scores[:, counted], weights[counted], None if folds is None else folds[counted]
+        scores, w = scores[:, counted], weights[counted]
+        folds, groups = (None if units is None else units[counted] for units in (folds, groups))
     total = float(w.sum())
     values = scores.mean(axis=0)
     mean = float(values @ w / total)
     names, cluster = np.unique(np.zeros(len(w), np.int64) if folds is None else folds, return_inverse=True)
-    groups = len(names)
-    events, freedom = _within(values - mean, w, cluster, groups, counts)
-    # All events of a fold were scored by the same fit, so they share its luck and are not independent. The spread of
-    # the folds' sums includes that shared part. It is itself uncertain with few folds, so the larger variance is used.
-    if groups > 1 and (between := _between(values - mean, w, cluster, groups)) > events:
-        events, freedom = between, groups - 1.0
+    events, freedom = _within(values - mean, w, cluster, len(names), counts)
+    # All events of a fold were scored by the same fit, so they share its luck and are not independent; events of a
+    # group are alike. The spread of the sums of folds or groups includes the shared part. It is itself uncertain if
+    # they are few, so the larger variance is used.
+    for units in (folds, groups):
+        if units is not None and (between := _between(values - mean, w, units))[0] > events:
+            events, freedom = between
+    if groups is not None and (groups == groups[0]).all():
+        events = math.nan  # a single group says nothing about the spread between groups
     seeds = float((scores @ w / total).var(ddof=1) / repeats) if repeats > 1 else 0.0
     variance = events + seeds
     if not variance > 0:
@@ -144,14 +155,20 @@ def _within(deviations: Values, w: Values, cluster: Folds, groups: int, frequenc
     return spread / (count - groups), count - groups
 
 
-def _between(deviations: Values, w: Values, cluster: Folds, groups: int) -> float:
-    """Return the variance of the mean if only the folds are independent, and not the events in them.
+def _between(deviations: Values, w: Values, units: Folds) -> tuple[float, float]:
+    """Return the variance of the mean if only folds or groups are independent, and its degrees of freedom.
+
+    One fold or group alone shows no variance.
 
     References:
         "Longitudinal Data Analysis Using Generalized Linear Models" (Liang and Zeger, 1986).
     """
-    sums = np.bincount(cluster, deviations * w, groups)
-    return float(sums @ sums) / float(w.sum()) ** 2 * groups / (groups - 1)
+    names, cluster = np.unique(units, return_inverse=True)
+    count = len(names)
+    if count < 2:
+        return 0.0, 1.0
+    sums = np.bincount(cluster, deviations * w, count)
+    return float(sums @ sums) / float(w.sum()) ** 2 * count / (count - 1), count - 1.0
 
 
 def paired_difference(
@@ -161,6 +178,7 @@ def paired_difference(
     folds: Folds | None = None,
     *,
     frequencies: bool | None = None,
+    groups: Folds | None = None,
 ) -> Estimate:
     """Estimate the mean difference between `scores` and the scores of the `best` model on the same events.
 
@@ -169,7 +187,7 @@ def paired_difference(
     can be detected.
     """
     with np.errstate(invalid="ignore"):  # both models may give an event minus infinity
-        return estimate(scores - best, weights, folds, frequencies=frequencies)
+        return estimate(scores - best, weights, folds, frequencies=frequencies, groups=groups)
 
 
 def chance_of_a_false_difference(count: int) -> float:

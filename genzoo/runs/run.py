@@ -220,7 +220,7 @@ class Run:
         config = self.config
         try:
             with without_fetching():
-                dataset = open_dataset(config.data, get_registry())
+                dataset = open_dataset(config.data, get_registry(), config.split)
         except ConfigError as error:
             raise ArtifactError(f"{self.path} has settings that do not suit its data: {error}") from error
         return self.check_same_data(dataset, "Restore them, or name other data with --data.")

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from genzoo.config.resolve import layer, resolve_config
-from genzoo.config.settings import RunConfig, runs_folder
+from genzoo.config.settings import RunConfig, SplitSettings, runs_folder, validate
 from genzoo.data.dataset import Dataset
 from genzoo.data.loading import given_data
+from genzoo.data.splits.given import given_split
 from genzoo.data.value_range import range_remarks
 from genzoo.engine.distributed import join_processes
 from genzoo.plugins.api1 import former_keywords
 from genzoo.plugins.manager import get_registry
 from genzoo.runs.format1 import current_layers
-from genzoo.runs.run import Run, run_name
+from genzoo.runs.run import Run, open_run, run_name
 from genzoo.training.processes import check_same_start
 from genzoo.training.resume import prepare_resume
 from genzoo.training.run_training import run_training
@@ -65,7 +66,8 @@ def train(
     precision: str = "auto",
     out: str | Path | None = None,
     training: Mapping[str, Any] | None = None,
-    split: Mapping[str, float] | None = None,
+    split: str | Mapping[str, Any] | None = None,
+    split_by: str | Sequence[str] | Array | None = None,
     warm_start: str | Path | None = None,
     weights: Array | None = None,
     callbacks: Sequence[AnyCallback] = (),
@@ -86,7 +88,10 @@ def train(
         precision: `auto | fp64 | fp32 | tf32 | bf16 | fp16`.
         out: the run directory. Defaults to a new one in `runs`.
         training: settings such as `{"epochs": 50, "batch_size": 64}`.
-        split: shares of the rows held out, such as `{"validation": 0.2, "test": 0.0}`.
+        split: which rows are held out: `"random"`, `"contiguous"` (the last rows) or `"time=COL"` (the latest), or
+            settings such as `{"validation": 0.2, "test": 0.0}`.
+        split_by: columns whose equal values stay on one side of the split, or an array of one group for each row of
+            data in memory, `(N,)`.
         warm_start: a run or model folder of the same model. Training starts from its weights and transform.
         weights: how much each event of data in memory counts, `(N,)`, for models that learn by
             expectation-maximization. Defaults to 1 each.
@@ -105,9 +110,9 @@ def train(
     """
     callbacks = as_callbacks(callbacks)
     asked: dict[str, Any] = {"seed": seed, "device": device, "precision": precision, "training": training or {}}
-    dataset, asked["data"] = given_data(data, weights)
-    if split is not None:
-        asked["split"] = dict(split)
+    asked["split"], groups = given_split(split, split_by)
+    checked = validate(SplitSettings, asked["split"], "The run", "split")
+    dataset, asked["data"] = given_data(data, weights, checked, groups)
     if objective is not None:
         asked["objective"] = objective
     if warm_start is not None:
@@ -131,6 +136,7 @@ def resume(
     path: str | Path,
     data: Array | Frame | Dataset | None = None,
     *,
+    split_by: Array | None = None,
     epochs: float | None = None,
     steps: int | None = None,
     minutes: float | None = None,
@@ -141,6 +147,7 @@ def resume(
     Arguments:
         path: the run directory.
         data: the data it was trained on, if they were in memory. A table may be of another library.
+        split_by: the groups of their rows, `(N,)`, if it was trained with them.
         epochs, steps, minutes: a larger budget. Defaults to the run's own.
         callbacks: watch the training; each is a `Callback`, or a function that takes a `Step`.
 
@@ -152,7 +159,8 @@ def resume(
             is damaged, and training continues from an earlier one.
     """
     callbacks = as_callbacks(callbacks)
-    dataset = None if data is None else given_data(data)[0]
+    groups = given_split(None, split_by)[1]
+    dataset = None if data is None else given_data(data, None, open_run(str(path)).config.split, groups)[0]
     budget = {"epochs": epochs, "steps": steps, "minutes": minutes}
     with join_processes() as processes:
         run, setup, start = processes.agreed(lambda: prepare_resume(str(path), budget, dataset, processes))

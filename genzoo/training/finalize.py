@@ -133,7 +133,9 @@ class RunRecord(Callback):
         if self._early_stopping is not None:
             beginning["watch"] = self._early_stopping.record()
         data = self._setup.dataset
-        self._run.update(status="running", data=data.spec.as_dict(), events=len(data), **beginning)
+        self._run.update(
+            status="running", data=data.spec.as_dict(), events=len(data), notes=self._setup.notes(), **beginning
+        )
         return self
 
     def on_update(self, step: Step) -> None:

@@ -14,8 +14,9 @@ from genzoo.data.checks import refuse_degenerate
 from genzoo.data.dataset import Dataset, Rows, Split, usable
 from genzoo.data.dequantize import Dequantizer
 from genzoo.data.loading import anchor, open_dataset
+from genzoo.data.splits.notes import split_notes
 from genzoo.data.transforms import AffineTransform, fit_transform
-from genzoo.data.value_range import check_inside, scaling_spec
+from genzoo.data.value_range import check_inside, reading_notes, scaling_spec
 from genzoo.engine.dataloader import DataLoader, PassLoader, make_block_loader, make_loader
 from genzoo.engine.distributed import SINGLE_PROCESS, Processes
 from genzoo.engine.em import EMEngine
@@ -84,6 +85,10 @@ class TrainingSetup:
         """The model with its present weights, in data units."""
         accepts = get_registry().models.get(self.config.model).spec.missing
         return TrainedModel(self.config.model, self.engine.trained, self.transform, self.dataset.spec, accepts)
+
+    def notes(self) -> list[str]:
+        """Return what the user should know about how the data were read and divided, as sentences."""
+        return [*reading_notes(self.dataset), *split_notes(self.dataset, self.split, self.config.split)]
 
     def summary(self) -> dict[str, Any]:
         """Return what will be trained, for people and for `--dry-run --json`."""
@@ -208,7 +213,7 @@ def _opened(config: RunConfig, dataset: Dataset | None, zoo: Registry) -> tuple[
     if dataset is not None:
         return config, usable(dataset, dataset.name)
     config = config.model_copy(update={"data": anchor(config.data, zoo)})
-    return config, open_dataset(config.data, zoo)
+    return config, open_dataset(config.data, zoo, config.split)
 
 
 def _training_blocks(dataset: Dataset, rows: Rows, dequantizer: Dequantizer | None) -> Iterator[Array]:

@@ -112,7 +112,7 @@ def test_data_are_listed_and_inspected(cli, tmp_path):
     assert {"digits", "moons"} <= {row["name"] for row in json.loads(cli("data", "--json")[1])}
     assert json.loads(cli("data", "digits", "--json")[1])["events"] == 1797
     np.save("a.npy", np.zeros((3, 4, 4), np.uint8))
-    assert "repeat another exactly" in cli("data", "a.npy")[1]
+    assert "repeat an earlier image exactly" in cli("data", "a.npy")[1]
     assert "nothing looks wrong" in cli("data", "iris")[1] or "repeat" in cli("data", "iris")[1]
 
 

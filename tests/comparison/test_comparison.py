@@ -280,7 +280,7 @@ def test_the_best_run_equals_the_fit_it_was_ranked_by(tmp_path):
     assert held.mean() == pytest.approx(row.log_likelihood.test, rel=1e-12)
     assert genzoo.load(tmp_path / "a" / "best").sample(3).shape == (3, 4)
     config = json.loads((tmp_path / "a" / "best" / "config.json").read_text(encoding="utf-8"))
-    assert config["split"] == {"validation": 0.0, "test": 0.0}
+    assert config["split"] == SplitSettings(validation=0.0, test=0.0).model_dump(mode="json")
 
 
 def test_another_best_replaces_the_first(tmp_path):

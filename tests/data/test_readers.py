@@ -357,7 +357,7 @@ def test_inspection_finds_what_looks_wrong():
     events[:, 0, 0] = 0
     found = inspect(array_dataset("x", events))
     text = " ".join(found.remarks)
-    assert "2 of the first 3 events repeat" in text
+    assert "2 of 3 images repeat an earlier image exactly" in text
     assert "64 of 64 pixels never change" in text
     table = inspect(array_dataset("x", np.stack([np.arange(200.0), np.ones(200)], axis=1)))
     assert table.remarks == [

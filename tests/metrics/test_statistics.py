@@ -116,3 +116,36 @@ def test_whether_weights_are_frequencies_can_be_said():
 def test_equal_models_differ_as_often_as_the_studentized_range_says(count):
     expected = stats.studentized_range.sf(math.sqrt(2) * stats.norm.ppf(0.975), count, np.inf)
     assert chance_of_a_false_difference(count) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_rows_repeated_in_a_group_add_no_certainty(weighted):
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(1, 40))
+    weights = rng.integers(1, 3, 40).astype(float) if weighted else None
+    groups = np.arange(40)
+    once = estimate(scores, weights, groups=groups)
+    three = None if weights is None else np.repeat(weights, 3)
+    thrice = estimate(np.repeat(scores, 3, axis=1), three, groups=np.repeat(groups, 3))
+    assert thrice.mean == pytest.approx(once.mean)
+    assert thrice.freedom == 39
+    if weighted:
+        assert thrice.se > 1.5 * estimate(np.repeat(scores, 3, axis=1), three).se
+    else:
+        assert thrice.se == pytest.approx(scores.std(ddof=1) / np.sqrt(40))
+        assert once.se == pytest.approx(thrice.se)
+
+
+def test_errors_of_groups_that_are_alike_cover_the_truth():
+    rng = np.random.default_rng(1)
+    inside = 0
+    for _ in range(400):
+        groups = np.repeat(np.arange(30), rng.integers(1, 8, 30))
+        scores = rng.normal(size=30)[groups] + 0.1 * rng.normal(size=len(groups))
+        low, high = estimate(scores[None], groups=groups).interval
+        inside += low <= 0 <= high
+    assert inside / 400 == pytest.approx(0.94, abs=0.035)  # the usual formula is slightly too narrow for few groups
+
+
+def test_one_group_alone_has_no_standard_error():
+    assert np.isnan(estimate(np.arange(5.0)[None], groups=np.zeros(5, np.int64)).se)

@@ -139,7 +139,7 @@ def test_a_former_name_works_on_the_command_line_with_a_note(cli, words, notes):
         json.loads(out)
     for note in notes:
         assert note in err
-    assert len([line for line in err.splitlines() if line.startswith("Note:")]) == len(notes)
+    assert len([line for line in err.splitlines() if line.startswith("Note:") and "repeat" not in line]) == len(notes)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_both_names_with_one_value_are_one_setting(cli):
 def test_current_names_cause_no_note(cli):
     code, _, err = cli("train", "gmm", "-o", "n_components=3", "-o", "covariance_type=diag", "--dry-run")
     assert code == 0
-    assert "Note" not in err
+    assert "is now called" not in err
 
 
 def test_the_command_line_overrides_a_file_with_former_names(cli, tmp_path):
@@ -214,7 +214,7 @@ def test_a_value_spelled_like_a_former_flag_stays_a_value(cli, tmp_path):
     code, out, err = cli("train", "toy", "--steps", 1, "--precision", "fp32", "--out", "--keep", "--json")
     assert code == 0, err
     assert json.loads(out)["run"] == "--keep"
-    assert "Note" not in err
+    assert "is now called" not in err
 
 
 def test_words_after_two_dashes_are_no_flags(cli):

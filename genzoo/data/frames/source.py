@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from genzoo.config.settings import DataSettings
+from genzoo.config.settings import DataSettings, SplitSettings
 from genzoo.data.align import filled_table, found_columns, match_table
 from genzoo.data.dataset import Dataset
 from genzoo.data.frames.kinds import library_of
-from genzoo.data.table import table_dataset
+from genzoo.data.splits.columns import read_divided
 from genzoo.data.table_source import PANDAS_INDEX, TableSource, without_views
 from genzoo.errors import DataError
 from genzoo.spec import DataSpec, FrameForm, Library
@@ -86,15 +86,18 @@ class FrameSource(TableSource):
         return FrameForm(self.library, told, self.numbered)
 
 
-def frame_dataset(frame: Any, settings: DataSettings | None = None) -> Dataset:
+def frame_dataset(frame: Any, settings: DataSettings | None = None, split: SplitSettings | None = None) -> Dataset:
     """Return a table in memory as a dataset that remembers its kind.
+
+    Arguments:
+        split: names the columns that divide the rows. Defaults to none.
 
     Raises:
         ConfigError: a setting names an unknown column.
         DataError: a column cannot be used.
     """
     source = FrameSource(frame)
-    dataset = table_dataset("table", source, settings or DataSettings(source="table"))
+    dataset = read_divided("table", source, settings or DataSettings(source="table"), split or SplitSettings())
     spec = dataclasses.replace(dataset.spec, frame=source.form(dataset.spec))
     return dataclasses.replace(dataset, spec=spec)
 
