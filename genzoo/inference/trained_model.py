@@ -13,6 +13,8 @@ from genzoo.data.transforms import AffineTransform, observed
 from genzoo.errors import ConfigError
 from genzoo.inference import likelihood, sampling
 from genzoo.inference.data_units import CHUNK, DataUnits, Events, pad, to_host
+from genzoo.inference.description.describe import UNLIKELY, describe, samples_for
+from genzoo.inference.description.figures import Description
 from genzoo.models.base import (
     Components,
     Encoder,
@@ -229,6 +231,30 @@ class TrainedModel:
             return to_host(module.covers(*self._units.chunk_to_model(checked, start)))
 
         return self._units.by_chunk(len(checked), compute)
+
+    def describe(
+        self, x: Events | None = None, *, weights: Array | None = None, rows: int = UNLIKELY, seed: int = 0
+    ) -> Description:
+        """Describe what the model says about data: components, dependencies, the least likely rows, latent space.
+
+        Arguments:
+            x: events, `(N, *event)`. Defaults to `None`: samples of the model are described instead.
+            weights: weights of the events, `(N,)`. Defaults to equal weights.
+            rows: number of least likely rows to explain. Defaults to 5.
+            seed: seed of samples, and of draws of a lower bound.
+
+        Raises:
+            ConfigError: there are not as many weights as events, or `rows` is negative.
+            DataError: the events do not fit the model.
+        """
+        units = self._units
+        checked = None if x is None else units.check(x)
+        if weights is not None and (checked is None or np.shape(weights) != (len(checked),)):
+            raise ConfigError(f"weights of shape {np.shape(weights)} are not one weight for each event.")
+        if not isinstance(rows, int) or rows < 0:
+            raise ConfigError(f"{rows!r} rows cannot be explained; ask for a whole number of at least 0.")
+        samples = sampling.sample(units, samples_for(self), seed)
+        return describe(self, samples, checked, weights, rows, seed)
 
     def to(self, device: torch.device) -> TrainedModel:
         """Move the model to a device, in place, and return it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import platform
 import shutil
@@ -21,6 +22,8 @@ from genzoo.data.download import without_fetching
 from genzoo.data.loading import open_dataset
 from genzoo.errors import ArtifactError, ConfigError, GenzooError, did_you_mean
 from genzoo.inference.data_units import Events
+from genzoo.inference.description.describe import UNLIKELY
+from genzoo.inference.description.figures import Description
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.plugins.api1 import with_former_names
 from genzoo.plugins.manager import get_registry
@@ -283,6 +286,33 @@ class Run:
     def impute(self, x: Events, *, draw: bool = False, seed: int = 0) -> Any:
         """Call `TrainedModel.impute` of the trained model."""
         return self.load().impute(x, draw=draw, seed=seed)
+
+    def describe(
+        self,
+        x: Events | None = None,
+        *,
+        weights: Array | None = None,
+        rows: int = UNLIKELY,
+        seed: int = 0,
+        device: torch.device | None = None,
+    ) -> Description:
+        """Call `TrainedModel.describe` of the trained model.
+
+        Arguments:
+            x, weights: events and their weights. By default, all data of the run, held-out rows included. If they
+                have changed or cannot be found, samples of the model are described, and a note says so.
+            rows, seed: as for `TrainedModel.describe`.
+            device: where the model computes. Defaults to the host.
+        """
+        model = self.load(device)
+        if x is not None:
+            return model.describe(x, weights=weights, rows=rows, seed=seed)
+        try:
+            dataset = self.open_data()
+        except GenzooError as error:
+            found = model.describe(rows=rows, seed=seed)
+            return dataclasses.replace(found, notes=(f"The data of the run are not available: {error}", *found.notes))
+        return model.describe(dataset.events, weights=dataset.weights, rows=rows, seed=seed)
 
 
 def _is_on(here: torch.device, wanted: torch.device) -> bool:
