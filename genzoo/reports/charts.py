@@ -58,10 +58,10 @@ def curves(series: Mapping[str, tuple[Array, Array]], title: str) -> bytes:
     for place, (name, (steps, values)) in enumerate(series.items()):
         color, style = COLORS[place % len(COLORS)], _STYLES[place // len(COLORS) % len(_STYLES)]
         mark = "o" if len(steps) == 1 else ""
-        axes.plot(steps, values, color=color, linestyle=style, marker=mark, linewidth=1.4, label=short_label(name))
+        axes.plot(steps, values, color=color, linestyle=style, marker=mark, linewidth=1.4, label=_label(name))
     axes.ticklabel_format(axis="y", useOffset=False)
     axes.set_xlabel("step")
-    axes.set_ylabel(short_label(title), parse_math=False)
+    axes.set_ylabel(_label(title), parse_math=False)
     if len(series) > 1:
         legend = axes.legend(frameon=False)
         for text in legend.get_texts():
@@ -89,7 +89,7 @@ def draw_marginal(axes: Axes, found: Marginal) -> None:
         axes.barh(
             place + 0.2, found.sampled, 0.38, label="sampled", edgecolor=COLORS[1], facecolor="none", hatch="////"
         )
-        axes.set_yticks(place, [short_label(level) for level in found.levels], parse_math=False)
+        axes.set_yticks(place, [_label(level) for level in found.levels], parse_math=False)
         axes.invert_yaxis()
         axes.set_xlabel("share")
 
@@ -107,10 +107,10 @@ def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def short_label(text: str, longest: int = _LONGEST_LABEL) -> str:
+def _label(text: str) -> str:
     """Shorten a text to fit beside an axis, and replace characters that XML does not allow."""
     shown = "".join(letter if letter.isprintable() else " " for letter in text)
-    return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
+    return shown if len(shown) <= _LONGEST_LABEL else f"{shown[: _LONGEST_LABEL - 1]}…"
 
 
 def _svg(figure: Figure) -> bytes:

@@ -15,7 +15,7 @@ from genzoo.inference.description.figures import (
 )
 from genzoo.reports.columns import DASH
 from genzoo.reports.page import Block, Section, Table, Text
-from genzoo.text import counted
+from genzoo.text import counted, shortened
 
 _MOST_COMPONENTS = 6
 """Largest number of components in a table, so that it fits a terminal."""
@@ -31,6 +31,10 @@ _MOST_PAIRS = 8
 
 
 _MOST_CONTRIBUTIONS = 4
+
+
+_LONGEST = 60
+"""Characters of a name or category that are shown."""
 
 
 _VERY = 1.0
@@ -105,10 +109,10 @@ def _component_name(component: ComponentFigures) -> str:
 
 def _words(one: Distinction) -> str:
     if one.level is not None:
-        return f"{one.column} {one.level} {_percent(one.here)} (overall {_percent(one.overall)})"
+        return f"{_name(one.column)} {_name(one.level)} {_percent(one.here)} (overall {_percent(one.overall)})"
     word = "high" if one.effect > 0 else "low"
     very = "very " if abs(one.effect) >= _VERY else ""
-    return f"{one.column} {very}{word} ({number(one.here)}, overall {number(one.overall)})"
+    return f"{_name(one.column)} {very}{word} ({number(one.here)}, overall {number(one.overall)})"
 
 
 def _component_tables(found: Description, width: int) -> list[Block]:
@@ -116,11 +120,12 @@ def _component_tables(found: Description, width: int) -> list[Block]:
     names = _order(found)[:_MOST_COLUMNS]
     overall = {match.model.name: match.data or match.model for match in found.columns}
     parts = [("overall", [overall[name] for name in names])]
-    for component in reversed(found.components[:_MOST_COMPONENTS]):
+    shown = found.components[:_MOST_COMPONENTS] if len(found.components) > 1 else ()
+    for component in reversed(shown):
         own = {column.name: column for column in component.columns}
         parts.insert(0, (_component_name(component).lower(), [own[name] for name in names]))
     texts = [[title, *map(figures_text, columns)] for title, columns in parts]
-    first = ["column", *names]
+    first = ["column", *map(_name, names)]
     tables: list[Block] = []
     while texts:
         count, used = 1, _widest(first) + _GAP + _widest(texts[0])
@@ -154,7 +159,7 @@ def _about_columns(found: Description) -> list[Block]:
 def _separation(found: Description) -> Section | None:
     if not found.separation:
         return None
-    rows = tuple((name, f"{value:.1%}") for name, value in found.separation[:_MOST_COLUMNS])
+    rows = tuple((_name(name), f"{value:.1%}") for name, value in found.separation[:_MOST_COLUMNS])
     table = Table("Share of a column's variance that lies between the components (η²)", ("column", "share"), rows)
     return Section("Columns that separate the components", (table,))
 
@@ -178,7 +183,7 @@ def _dependencies(found: Description) -> Section | None:
 def _pair_table(caption: str, pairs: tuple[Dependency, ...]) -> Table:
     rows = tuple(
         (
-            " – ".join(pair.columns),
+            " – ".join(map(_name, pair.columns)),
             DASH if pair.data is None else _strength(pair.data, pair),
             _strength(pair.model, pair),
             pair.measure,
@@ -202,7 +207,7 @@ def _columns(found: Description) -> Section | None:
         text = f"Means in samples of the model are within {_FAR} standard deviations of the data for all columns, and "
         return Section("Data and samples", (Text(f"{text}shares of categories within {_FAR:.0%} in total."),))
     rows = tuple(
-        (match.model.name, figures_text(match.data), figures_text(match.model), f"{match.distance:.2f}")
+        (_name(match.model.name), figures_text(match.data), figures_text(match.model), f"{match.distance:.2f}")
         for match in far[:_MOST_PAIRS]
         if match.data is not None
     )
@@ -231,7 +236,7 @@ def _row_blocks(row: UnlikelyRow) -> Iterator[Block]:
         return
     rows = tuple(
         (
-            one.column,
+            _name(one.column),
             value_text(one.value),
             DASH if one.expected is None else value_text(one.expected),
             _nats(one.surprise),
@@ -258,6 +263,10 @@ def _latent(found: Description) -> Section | None:
         rows, header = tuple(row[:2] for row in rows), header[:2]  # type: ignore[misc, assignment]
         caption = "Variance over images, as a share of the prior's"
     return Section("Latent space", (Text(text), Table(caption, header, rows)))
+
+
+def _name(text: str) -> str:
+    return shortened(text, _LONGEST)
 
 
 def number(value: float) -> str:
@@ -291,12 +300,12 @@ def figures_text(column: ColumnFigures) -> str:
     if column.mean is not None and column.sd is not None:
         return mean_and_sd(column.mean, column.sd)
     top = sorted(column.levels.items(), key=lambda pair: -pair[1])[:_MOST_LEVELS]
-    return ", ".join(f"{level} {_percent(share)}" for level, share in top) or DASH
+    return ", ".join(f"{_name(level)} {_percent(share)}" for level, share in top) or DASH
 
 
 def value_text(value: float | str) -> str:
     """Return a value of a row."""
-    return value if isinstance(value, str) else number(value)
+    return _name(value) if isinstance(value, str) else number(value)
 
 
 def _percent(share: float) -> str:

@@ -16,9 +16,10 @@ import numpy as np
 
 from genzoo.inference.description.figures import ColumnFigures, ComponentFigures, Description
 from genzoo.inference.export import grid, png
-from genzoo.reports.charts import COLORS, Shares, draw_marginal, short_label
+from genzoo.reports.charts import COLORS, Shares, draw_marginal
 from genzoo.reports.sections import MOST_LEVELS, marginal_of
 from genzoo.storage.atomic import write_bytes
+from genzoo.text import printable, shortened
 from genzoo.typing import Array
 
 if TYPE_CHECKING:
@@ -28,15 +29,12 @@ if TYPE_CHECKING:
 _MOST_COLUMNS, _MOST_COMPONENTS, _MARGINALS, _ACROSS = 30, 12, 6, 3
 
 
-_LONGEST = 36
+_LONGEST = 50
 """Characters of the name of a column that are shown."""
 
 
-_LINE, _MARGIN, _LETTER = 0.24, 0.9, 0.075
-"""Inches per column of a matrix, around a panel, and per letter of a name."""
-
-
-_WIDTH = 11.0
+_LINE, _MARGIN, _LETTER, _WIDTH = 0.22, 0.9, 0.07, 9.0
+"""Inches per column of a matrix, around a panel, per letter of a name, and of the figure beside names."""
 
 
 def write_picture(path: Path, found: Description) -> None:
@@ -59,14 +57,15 @@ def _table_picture(found: Description) -> bytes:
     from matplotlib.figure import Figure
 
     columns = min(len(found.columns), _MOST_COLUMNS)
+    width = _WIDTH + _LETTER * max(map(len, _names(found)))
     panels = []
     if len(found.components) > 1:
         panels.append((_MARGIN + _LINE * columns, _draw_components))
     if columns > 1 and found.drawn.model_strength is not None:
-        panels.append((_MARGIN + _LINE * columns + _LETTER * max(map(len, _names(found))), _draw_strengths))
+        panels.append((_MARGIN + min(max(_LINE * columns, 2.0), _WIDTH / 2 - _MARGIN), _draw_strengths))
     panels.append((sum(_row_heights(found)) + 0.3, _draw_marginals))
     heights = [max(height, 2.2) for height, _ in panels]
-    figure = Figure(figsize=(_WIDTH, sum(heights)), layout="constrained", dpi=110)
+    figure = Figure(figsize=(width, sum(heights)), layout="constrained", dpi=110)
     FigureCanvasAgg(figure)
     parts = np.atleast_1d(figure.subfigures(len(panels), 1, height_ratios=heights))
     for part, (_, draw) in zip(parts, panels, strict=True):
@@ -85,9 +84,13 @@ def _shown_columns(found: Description) -> list[int]:
     return order[:_MOST_COLUMNS]
 
 
+def _label(text: str) -> str:
+    return shortened(printable(text), _LONGEST)
+
+
 def _names(found: Description) -> list[str]:
     """Return the names of the columns that are drawn, in the order of the table."""
-    return [short_label(found.columns[number].model.name, _LONGEST) for number in sorted(_shown_columns(found))]
+    return [_label(found.columns[number].model.name) for number in sorted(_shown_columns(found))]
 
 
 def _draw_components(part: SubFigure, found: Description) -> None:
@@ -123,7 +126,7 @@ def _effects(found: Description, shown: tuple[ComponentFigures, ...], columns: l
         match = found.columns[number]
         level, values = _effect(match.data or match.model, [one.columns[number] for one in shown])
         name = match.model.name if level is None else f"{match.model.name} {level}"
-        labels.append(short_label(name, _LONGEST))
+        labels.append(_label(name))
         lines.append(values)
     return labels, np.array(lines)
 
@@ -143,17 +146,19 @@ def _effect(overall: ColumnFigures, parts: list[ColumnFigures]) -> tuple[str | N
 def _draw_strengths(part: SubFigure, found: Description) -> None:
     """Draw the matrices of dependencies in the data and in the model beside each other."""
     columns = sorted(_shown_columns(found))
-    labels = _names(found)
+    labels = [f"{name} ({number})" for name, number in zip(_names(found), columns, strict=True)]
     pairs = [("data", found.drawn.data_strength), ("model", found.drawn.model_strength)]
     known = [(title, values) for title, values in pairs if values is not None]
     axes = np.atleast_1d(part.subplots(1, len(known), sharey=True))
     for one, (title, values) in zip(axes, known, strict=True):
-        image = one.imshow(values[np.ix_(columns, columns)], cmap="RdBu_r", vmin=-1, vmax=1)
-        one.set_xticks(np.arange(len(labels)), labels, rotation=90, parse_math=False)
+        image = one.imshow(values[np.ix_(columns, columns)], cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
+        one.set_xticks(np.arange(len(labels)), list(map(str, columns)))
         one.set_yticks(np.arange(len(labels)), labels, parse_math=False)
         one.set_title(f"Dependencies in the {title}", fontsize=10)
     part.colorbar(image, ax=list(axes), shrink=0.8).ax.tick_params(labelsize=8)
     _small(*axes)
+    for one in axes:
+        one.tick_params(axis="x", labelsize=6 if len(columns) > _MOST_COLUMNS / 2 else 8)
 
 
 def _draw_marginals(part: SubFigure, found: Description) -> None:
@@ -181,7 +186,7 @@ def _draw_marginal(axes: Axes, found: Description, number: int) -> None:
     sampled = found.drawn.samples[:, number].astype(np.float64)
     real = sampled if found.drawn.rows is None else found.drawn.rows[:, number].astype(np.float64)
     real = real[np.isfinite(real)]
-    axes.set_title(short_label(found.columns[number].model.name, _LONGEST), fontsize=9, parse_math=False)
+    axes.set_title(_label(found.columns[number].model.name), fontsize=9, parse_math=False)
     axes.spines[["top", "right"]].set_visible(False)
     if len(real):
         drawn = marginal_of(real, sampled, found.data.features[number])
