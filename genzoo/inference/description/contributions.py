@@ -19,8 +19,12 @@ from genzoo.models.base import Measure
 from genzoo.spec import DataSpec, Feature
 from genzoo.typing import Array
 
-BOUND_DRAWS = 512
-"""Draws of a lower bound from which contributions are computed; few rows need them."""
+_DRAWS, _USUAL_DRAWS = 1024, 128
+"""Draws of a lower bound for contributions to the least likely rows, and to the rows that say what is usual."""
+
+
+_VARIANT_NUMBERS = 4_000_000
+"""Largest number of values in rows that each leave out one value, at a time."""
 
 
 _GRID = 513
@@ -31,8 +35,9 @@ _COARSE = 0.5
 """Largest share of an integral that one value of the grid may have."""
 
 
-_USUAL, _LEAST_USUAL, _USUAL_NUMBERS = 200, 20, 20_000
-"""Most and fewest rows that say what is usual, and about how many values of theirs are left out in turn."""
+_USUAL, _LEAST_USUAL, _USUAL_NUMBERS, _USUAL_BOUNDS = 200, 20, 20_000, 50
+"""Most and fewest rows that say what is usual, about how many of their values are left out in turn, and most rows of
+a model with a lower bound, which is slow."""
 
 
 class RowModel(Protocol):
@@ -82,13 +87,13 @@ def unlikely_rows(
     lowest = known[np.argsort(scores[known], kind="stable")[:count]]
     if no_contributions(model) is not None:
         return tuple(UnlikelyRow(int(row), float(scores[row]), ()) for row in lowest)
-    most = int(np.clip(_USUAL_NUMBERS // model.data.size, _LEAST_USUAL, _USUAL))
+    limit = _USUAL if "likelihood" in model.capabilities else _USUAL_BOUNDS
+    most = int(np.clip(_USUAL_NUMBERS // model.data.size, _LEAST_USUAL, limit))
     others = known[np.unique(np.linspace(0, len(known) - 1, min(most, len(known))).astype(np.int64))]
     rows, usual = (np.asarray(events[np.sort(places)], np.float64) for places in (lowest, others))
     rows = rows[np.argsort(np.argsort(lowest))]  # files are read in increasing order
-    conditional = _condition(model, np.concatenate([rows, usual]), measures, seed)
-    with np.errstate(invalid="ignore"):
-        typical = _medians(conditional.log_prob[len(rows) :])
+    conditional = _condition(model, rows, measures, seed, _DRAWS)
+    typical = _medians(_condition(model, usual, measures, seed, _USUAL_DRAWS).log_prob)
     return tuple(
         UnlikelyRow(int(row), float(scores[row]), _contributions(model.data, rows[i], conditional, i, typical))
         for i, row in enumerate(lowest)
@@ -121,26 +126,32 @@ def _contributions(
     return tuple(sorted(found, key=lambda one: -one.surprise))
 
 
-def _condition(model: RowModel, rows: Array, measures: tuple[Measure, ...], seed: int) -> _Conditional:
+def _condition(model: RowModel, rows: Array, measures: tuple[Measure, ...], seed: int, draws: int) -> _Conditional:
     """Return the distribution of every value of rows `(n, C)` given the rest of its row."""
     if "likelihood" in model.capabilities:
         score = model.log_prob
     else:
 
         def score(x: Array) -> Array:
-            return model.log_prob_bound(x, draws=BOUND_DRAWS, seed=seed)
+            return model.log_prob_bound(x, draws=draws, seed=seed)
 
-    if not model.missing:
-        return _integrated(score, model.data, rows, measures)
-    whole = score(rows)
+    return _marginalized(model, score, rows) if model.missing else _integrated(score, model.data, rows, measures)
+
+
+def _marginalized(model: RowModel, score: Callable[[Array], Array], rows: Array) -> _Conditional:
+    """Leave out one value at a time."""
+    count, width = rows.shape
     found = _Conditional(np.full(rows.shape, np.nan), np.full(rows.shape, np.nan))
+    whole = score(rows)
     alone = (~np.isnan(rows)).sum(axis=1) == 1  # nothing remains if the only value is left out
-    for column in range(rows.shape[1]):
-        rest = rows.copy()
-        rest[:, column] = np.nan
-        found.log_prob[:, column] = whole - np.where(alone, 0.0, score(rest))
+    for columns in np.array_split(np.arange(width), int(np.ceil(count * width**2 / _VARIANT_NUMBERS))):
+        rest = np.repeat(rows[:, None], len(columns), axis=1)  # (n, some of C, C)
+        rest[:, np.arange(len(columns)), columns] = np.nan
+        flat = rest.reshape(-1, width)
+        found.log_prob[:, columns] = whole[:, None] - np.where(alone[:, None], 0.0, score(flat).reshape(count, -1))
         if "imputation" in model.capabilities:
-            found.expected[:, column] = model.impute(rest)[:, column]
+            filled = model.impute(flat).reshape(rest.shape)
+            found.expected[:, columns] = filled[:, np.arange(len(columns)), columns]
     found.log_prob[np.isnan(rows)] = np.nan
     return found
 
