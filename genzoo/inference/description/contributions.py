@@ -7,7 +7,7 @@ p(x_rest) is the integral of p(x) over x_j, or a sum over its categories, comput
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,7 +27,7 @@ _VARIANT_NUMBERS = 4_000_000
 """Largest number of values in rows that each leave out one value, at a time."""
 
 
-_GRID = 513
+_GRID = 1025
 """Values of a column of numbers over which a density is integrated."""
 
 
@@ -35,9 +35,9 @@ _COARSE = 0.5
 """Largest share of an integral that one value of the grid may have."""
 
 
-_USUAL, _LEAST_USUAL, _USUAL_NUMBERS, _USUAL_BOUNDS = 200, 20, 20_000, 50
+_USUAL, _LEAST_USUAL, _USUAL_NUMBERS, _SLOW_USUAL = 200, 20, 20_000, 50
 """Most and fewest rows that say what is usual, about how many of their values are left out in turn, and most rows of
-a model with a lower bound, which is slow."""
+a model with a lower bound or without missing values, which is slow."""
 
 
 class RowModel(Protocol):
@@ -60,6 +60,14 @@ class _Conditional:
 
     log_prob: Array
     expected: Array
+
+
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """Values of a column to sum over, and the step between them."""
+
+    values: Array
+    step: float
 
 
 def no_contributions(model: RowModel) -> str | None:
@@ -87,13 +95,14 @@ def unlikely_rows(
     lowest = known[np.argsort(scores[known], kind="stable")[:count]]
     if no_contributions(model) is not None:
         return tuple(UnlikelyRow(int(row), float(scores[row]), ()) for row in lowest)
-    limit = _USUAL if "likelihood" in model.capabilities else _USUAL_BOUNDS
+    limit = _USUAL if model.missing and "likelihood" in model.capabilities else _SLOW_USUAL
     most = int(np.clip(_USUAL_NUMBERS // model.data.size, _LEAST_USUAL, limit))
     others = known[np.unique(np.linspace(0, len(known) - 1, min(most, len(known))).astype(np.int64))]
     rows, usual = (np.asarray(events[np.sort(places)], np.float64) for places in (lowest, others))
     rows = rows[np.argsort(np.argsort(lowest))]  # files are read in increasing order
-    conditional = _condition(model, rows, measures, seed, _DRAWS)
-    typical = _medians(_condition(model, usual, measures, seed, _USUAL_DRAWS).log_prob)
+    values = _values_of(model.data, np.concatenate([rows, usual]), measures)
+    conditional = _condition(model, rows, values, seed, _DRAWS)
+    typical = _medians(_condition(model, usual, values, seed, _USUAL_DRAWS).log_prob)
     return tuple(
         UnlikelyRow(int(row), float(scores[row]), _contributions(model.data, rows[i], conditional, i, typical))
         for i, row in enumerate(lowest)
@@ -126,7 +135,7 @@ def _contributions(
     return tuple(sorted(found, key=lambda one: -one.surprise))
 
 
-def _condition(model: RowModel, rows: Array, measures: tuple[Measure, ...], seed: int, draws: int) -> _Conditional:
+def _condition(model: RowModel, rows: Array, values: Sequence[_Values | None], seed: int, draws: int) -> _Conditional:
     """Return the distribution of every value of rows `(n, C)` given the rest of its row."""
     if "likelihood" in model.capabilities:
         score = model.log_prob
@@ -135,7 +144,7 @@ def _condition(model: RowModel, rows: Array, measures: tuple[Measure, ...], seed
         def score(x: Array) -> Array:
             return model.log_prob_bound(x, draws=draws, seed=seed)
 
-    return _marginalized(model, score, rows) if model.missing else _integrated(score, model.data, rows, measures)
+    return _marginalized(model, score, rows) if model.missing else _integrated(score, model.data, rows, values)
 
 
 def _marginalized(model: RowModel, score: Callable[[Array], Array], rows: Array) -> _Conditional:
@@ -157,35 +166,43 @@ def _marginalized(model: RowModel, score: Callable[[Array], Array], rows: Array)
 
 
 def _integrated(
-    score: Callable[[Array], Array], data: DataSpec, rows: Array, measures: tuple[Measure, ...]
+    score: Callable[[Array], Array], data: DataSpec, rows: Array, values: Sequence[_Values | None]
 ) -> _Conditional:
+    """Sum over the values of one column at a time."""
     found = _Conditional(np.full(rows.shape, np.nan), np.full(rows.shape, np.nan))
     whole = score(rows)
-    for column, (feature, measure) in enumerate(zip(data.features, measures, strict=True)):
-        if feature.kind == "continuous" and measure == "mass":
-            continue  # the grid of such values is the model's own
-        values, step = _values(rows[:, column], feature)
-        varied = np.repeat(rows, len(values), axis=0)
-        varied[:, column] = np.tile(values, len(rows))
-        scores = score(varied).reshape(len(rows), len(values))
+    for column, (feature, grid) in enumerate(zip(data.features, values, strict=True)):
+        if grid is None:
+            continue
+        varied = np.repeat(rows, len(grid.values), axis=0)
+        varied[:, column] = np.tile(grid.values, len(rows))
+        scores = score(varied).reshape(len(rows), -1)
         total = logsumexp(scores, axis=1)
-        found.log_prob[:, column] = whole - total - np.log(step)
+        found.log_prob[:, column] = whole - total - np.log(grid.step)
         shares = np.exp(scores - total[:, None])
-        best = values[scores.argmax(axis=1)]
-        found.expected[:, column] = best if feature.levels is not None else shares @ values
+        best = grid.values[scores.argmax(axis=1)]
+        found.expected[:, column] = best if feature.levels is not None else shares @ grid.values
         if feature.kind == "continuous":  # a density that fits between two values of the grid has no integral on it
             found.log_prob[shares.max(axis=1) > _COARSE, column] = np.nan
     return found
 
 
-def _values(column: Array, feature: Feature) -> tuple[Array, float]:
-    """Return the values to sum a density or mass over, and the step between them."""
+def _values_of(data: DataSpec, rows: Array, measures: tuple[Measure, ...]) -> list[_Values | None]:
+    """Return the values of each column to sum a density or mass over, from the range of some rows."""
+    found: list[_Values | None] = []
+    for column, feature, measure in zip(rows.T, data.features, measures, strict=True):
+        own_grid = feature.kind == "continuous" and measure == "mass"  # only the model knows its values
+        found.append(None if own_grid or np.isnan(column).all() else _values(column, feature))
+    return found
+
+
+def _values(column: Array, feature: Feature) -> _Values:
     if feature.levels is not None:
-        return np.arange(len(feature.levels), dtype=np.float64), 1.0
-    low, high = float(column.min()), float(column.max())
-    reach = (high - low or max(abs(high), 1.0)) / 2
+        return _Values(np.arange(len(feature.levels), dtype=np.float64), 1.0)
+    low, high = float(np.nanmin(column)), float(np.nanmax(column))
+    reach = high - low or max(abs(high), 1.0)
     if feature.kind == "count":
         step = max(1.0, np.ceil((high + reach) / _GRID))  # counts beyond the grid's number of values are thinned out
-        return np.arange(0.0, high + reach + 1, step), float(step)
+        return _Values(np.arange(0.0, high + reach + 1, step), float(step))
     values = np.linspace(low - reach, high + reach, _GRID)
-    return values, float(values[1] - values[0])
+    return _Values(values, float(values[1] - values[0]))
