@@ -68,7 +68,7 @@ def description_sections(
 
 
 def _lead(found: Description, where: str | None, summary: str | None) -> str:
-    name = found.model if summary is None else f"{found.model} ({summary})"
+    name = found.model if summary is None else f"{found.model}: {summary},"
     inside = f"{counted(len(found.components), 'component')} and " if found.components else ""
     table = found.data.modality == "table"
     text = f"{name} with {inside}{counted(found.parameters, 'parameter')}, described by "

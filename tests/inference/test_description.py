@@ -74,7 +74,7 @@ def test_contributions_are_conditional_densities_of_a_mixture(missing):
             assert columns[name].log_prob == pytest.approx(expected[row, place], abs=1e-6)
 
 
-def test_usual_contributions_are_medians_and_the_most_surprising_comes_first():
+def test_usual_is_a_median_and_the_most_surprising_comes_first():
     x = drawn(150)
     found = normal_mixture().describe(x, rows=2)
     usual = np.median(conditionals(x), axis=0)
@@ -119,7 +119,7 @@ def test_a_density_between_two_values_of_the_grid_has_no_contribution():
     assert model.describe(np.random.default_rng(0).normal(size=(40, 2)), rows=1).unlikely[0].contributions == ()
 
 
-def test_missing_values_have_no_contribution_and_rows_without_values_no_score():
+def test_missing_values_have_no_contribution_and_empty_rows_no_score():
     x = drawn(60)
     x[3] = np.nan
     x[4, :2] = [1e4, np.nan]
