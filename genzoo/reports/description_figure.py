@@ -67,7 +67,7 @@ def _table_picture(found: Description) -> bytes:
     heights = [max(height, 2.2) for height, _ in panels]
     figure = Figure(figsize=(width, sum(heights)), layout="constrained", dpi=110)
     FigureCanvasAgg(figure)
-    parts = np.atleast_1d(figure.subfigures(len(panels), 1, height_ratios=heights))
+    parts = figure.subfigures(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
     for part, (_, draw) in zip(parts, panels, strict=True):
         draw(part, found)
     buffer = io.BytesIO()
@@ -198,5 +198,5 @@ def _draw_marginal(axes: Axes, found: Description, number: int) -> None:
 def _small(*axes: Axes) -> None:
     for one in axes:
         one.tick_params(labelsize=8)
-        one.xaxis.label.set_size(8)
-        one.yaxis.label.set_size(8)
+        one.xaxis.label.set_fontsize(8)
+        one.yaxis.label.set_fontsize(8)
