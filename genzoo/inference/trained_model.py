@@ -244,13 +244,17 @@ class TrainedModel:
             seed: seed of samples, and of draws of a lower bound.
 
         Raises:
-            ConfigError: there are not as many weights as events, or `rows` is negative.
+            ConfigError: there are not as many weights as events, or they are unusable; or `rows` is negative.
             DataError: the events do not fit the model.
         """
         units = self._units
         checked = None if x is None else units.check(x)
-        if weights is not None and (checked is None or np.shape(weights) != (len(checked),)):
-            raise ConfigError(f"weights of shape {np.shape(weights)} are not one weight for each event.")
+        if weights is not None:
+            weights = np.asarray(weights, np.float64)
+            if checked is None or weights.shape != (len(checked),):
+                raise ConfigError(f"weights of shape {weights.shape} are not one weight for each event.")
+            if not (np.isfinite(weights) & (weights >= 0)).all() or not weights.any():
+                raise ConfigError("weights must be finite and at least 0, and not all 0.")
         if not isinstance(rows, int) or rows < 0:
             raise ConfigError(f"{rows!r} rows cannot be explained; ask for a whole number of at least 0.")
         samples = sampling.sample(units, samples_for(self), seed)

@@ -342,7 +342,12 @@ def test_figures_become_plain_json():
 
 @pytest.mark.parametrize(
     ("given", "words"),
-    [({"weights": np.ones(3)}, "weights"), ({"rows": -1}, "rows"), ({"rows": 2.5}, "rows")],
+    [
+        ({"weights": [1.0] * 3}, "weights"),
+        ({"weights": [-1.0] * 10}, "weights"),
+        ({"rows": -1}, "rows"),
+        ({"rows": 2.5}, "rows"),
+    ],
 )
 def test_wrong_arguments_of_describe_are_named(given, words):
     with pytest.raises(genzoo.ConfigError, match=words):

@@ -70,17 +70,16 @@ def describe(
         samples: `samples_for(model)` samples, `(M, *event)`.
         rows: rows of data, or `None`: the samples are described instead.
         weights: weights of the rows, `(N,)`, or `None`.
-        unlikely: number of least likely rows.
-        seed: seed of draws.
+        unlikely, seed: number of least likely rows, and seed of draws.
     """
     samples = samples[np.isfinite(samples.reshape(len(samples), -1)).all(axis=1)]
     described = CheckedEvents(samples, False) if rows is None else rows
     shown = None if rows is None else _some(rows.events)
-    features = model.data.features
-    coding = ColumnCoding.of(features, _some(described.events)) if model.data.modality == "table" else None
+    table = model.data.modality == "table"
+    coding = ColumnCoding.of(model.data.features, _some(described.events)) if table else None
     sums = sum_rows(model, described, weights, coding, seed, scored=rows is not None)
     strengths = _strengths(samples, None if rows is None else sums, coding)
-    pairs = _pairs(features, *strengths, 0 if rows is None else sums.product_rows, len(samples))
+    pairs = _pairs(model.data.features, *strengths, 0 if rows is None else sums.product_rows, len(samples))
     scores = np.concatenate(sums.scores) if sums.scores else np.zeros(0)
     return Description(
         model=model.model,
