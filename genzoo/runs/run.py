@@ -311,7 +311,8 @@ class Run:
             dataset = self.open_data()
         except GenzooError as error:
             found = model.describe(rows=rows, seed=seed)
-            return dataclasses.replace(found, notes=(f"The data of the run are not available: {error}", *found.notes))
+            note = f"The data of the run are not available. Give data to describe (--data on a command line). {error}"
+            return dataclasses.replace(found, notes=(note, *found.notes))
         return model.describe(dataset.events, weights=dataset.weights, rows=rows, seed=seed)
 
 
