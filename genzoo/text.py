@@ -49,3 +49,14 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(" " if letter.isspace() else letter if letter.isprintable() else "\ufffd" for letter in text)
+
+
+def shortened(text: str, longest: int) -> str:
+    """Leave out the middle of a long text: names often begin alike.
+
+    Examples:
+        >>> shortened("concentration_of_chlorides", 15), shortened("pH", 15)
+        ('concent…lorides', 'pH')
+    """
+    half = (longest - 1) // 2
+    return text if len(text) <= longest else f"{text[: longest - 1 - half]}…{text[-half:]}"

@@ -30,6 +30,7 @@ _COMMANDS = {
     "embed": "Compute the latent vector of every row with a trained model.",
     "impute": "Fill in missing values with a trained model.",
     "compare": "Fit several models to the same data and rank them.",
+    "describe": "Describe what a trained model says about its data.",
     "report": "Write one HTML page about a run or a comparison.",
     "plugins": "List, test, create, freeze and restore plugins.",
     "install": "Install plugins without changing genzoo.",
@@ -39,6 +40,7 @@ _COMMANDS = {
 
 _FILES = {
     **dict.fromkeys(("score", "cluster", "embed", "impute"), "inference"),
+    "describe": "report",
     "uninstall": "install",
 }
 

@@ -1,4 +1,4 @@
-"""`genzoo report`."""
+"""`genzoo report` and `describe`."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ from genzoo.plugins.manager import get_registry
 from genzoo.storage.paths import contains, user_path
 
 if TYPE_CHECKING:
+    from genzoo.inference.description.figures import Description
+    from genzoo.inference.trained_model import TrainedModel
     from genzoo.reports.page import Page
 
 
@@ -135,3 +137,122 @@ def _run_page(path: str, seed: int, given: dict[str, Any]) -> tuple[Path, Page]:
     dataset = None if given["data"] is None else open_data(fitted, given)
     terms = EvaluationTerms(chosen, extractor, given["samples"], given["draws"] or DRAWS, seed)
     return run.path, run_page(run, fitted, terms, dataset)
+
+
+@click.command("describe", cls=Command)
+@click.argument("run", metavar="RUN|COMPARISON")
+@click.option("--data", metavar="DATA", help="Describe all rows of this dataset instead of the run's own data.")
+@click.option(
+    "--rows",
+    type=click.IntRange(0),
+    default=5,
+    show_default=True,
+    metavar="N",
+    help="Number of least likely rows to explain.",
+)
+@click.option(
+    "--out",
+    "--output",
+    "out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Also draw the description: .png.  [default: no picture]",
+)
+@seed_option("samples of the model")
+@device_option
+@json_option
+@with_data_options
+def describe_command(
+    run: str, rows: int, out: Path | None, seed: int, device: str, as_json: bool, **given: Any
+) -> None:
+    """Describe what the model in RUN says about its data, in words and figures.
+
+    The description lists the components and what makes them different, the columns that separate them, the
+    dependencies between columns, and the least likely rows with the values that make them unlikely. For the folder of a
+    comparison, it describes the best model. Without its data, samples of the model are described.
+
+    \b
+    genzoo describe RUN
+    genzoo describe RUN --data new.csv --rows 10 --out picture.png
+    """
+    from genzoo.runs.run import load
+    from genzoo.storage.json_files import to_json
+
+    if out is not None:
+        _check_picture(out)
+    check_data_given(given)
+    run = _best_of(run)
+    model = load(run, device)
+    found, where = _described(run, model, given, rows, seed)
+    if out is not None:
+        from genzoo.reports.description_figure import write_picture
+
+        write_picture(out, found)
+    if as_json:
+        click.echo(to_json({**found.as_dict(), "out": None if out is None else str(out)}, indent=2))
+        return
+    _print_description(found, where)
+    if out is not None:
+        click.echo(f"picture: {out}")
+
+
+def _check_picture(out: Path) -> None:
+    if out.suffix.lower() != ".png":
+        raise ConfigError(f"A picture cannot be written as {out.name!r}. Known: .png.")
+    if not out.parent.is_dir():
+        raise ConfigError(f"{out} is in a folder that does not exist: {out.parent}.")
+
+
+def _best_of(path: str) -> str:
+    """Return the path of a run, or the run of the best model if the path is the folder of a comparison.
+
+    Raises:
+        ArtifactError: the comparison has no best model.
+    """
+    from genzoo.errors import ArtifactError
+
+    place = user_path(path)
+    if not contains(place, "comparison.json"):
+        return path
+    if not contains(place / "best", "config.json"):
+        raise ArtifactError(f"The comparison in {path} has no best model yet. Run it to its end first.")
+    return str(place / "best")
+
+
+def _described(
+    path: str, model: TrainedModel, given: dict[str, Any], rows: int, seed: int
+) -> tuple[Description, str | None]:
+    """Return the description, and what the described rows are; `None` if these are samples of the model."""
+    from genzoo.cli.rows import open_data
+    from genzoo.runs.run import is_model_folder, open_run
+
+    if given["data"] is not None:
+        dataset = open_data(model, given)
+        return model.describe(dataset.events, weights=dataset.weights, rows=rows, seed=seed), dataset.name
+    if is_model_folder(path):
+        return model.describe(rows=rows, seed=seed), None
+    opened = open_run(path)
+    found = opened.describe(rows=rows, seed=seed, device=model.device)
+    return found, Path(opened.config.data.source).name if found.rows else None
+
+
+def _print_description(found: Description, where: str | None) -> None:
+    import textwrap
+
+    from genzoo.cli.output import print_line, show_table, terminal_width
+    from genzoo.reports.description import description_sections
+    from genzoo.reports.page import Table, Text
+
+    zoo = get_registry().models
+    summary = next((zoo.get(name).spec.summary for name in zoo.names() if zoo.get(name).id == found.model), None)
+    for place, section in enumerate(description_sections(found, where, summary, terminal_width())):
+        if place:
+            click.echo()
+        print_line(section.title.upper())
+        for block in section.blocks:
+            if isinstance(block, Text):
+                for line in textwrap.wrap(block.text, terminal_width(), break_long_words=False):
+                    print_line(line)
+            elif isinstance(block, Table):
+                print_line(f"{block.caption}:")
+                show_table(block.header, block.rows)

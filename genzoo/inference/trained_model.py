@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, overload
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from genzoo.data.frames.kinds import is_frame
 from genzoo.data.transforms import AffineTransform
+from genzoo.errors import ConfigError
 from genzoo.inference import encoding, likelihood, sampling
 from genzoo.inference.answers import (
     Output,
@@ -24,6 +26,8 @@ from genzoo.inference.answers import (
     present_events,
 )
 from genzoo.inference.data_units import DataUnits, Events
+from genzoo.inference.description.describe import UNLIKELY, describe, samples_for
+from genzoo.inference.description.figures import Description
 from genzoo.models.base import Generator, capabilities_of
 from genzoo.plugins.api1 import with_former_names
 from genzoo.runtime.device import widest
@@ -271,6 +275,34 @@ class TrainedModel:
             DataError: the events do not fit the model.
         """
         return answer(self._units, x, lambda events: encoding.covers(self._units, events), as_series("covers"))
+
+    def describe(
+        self, x: Events | None = None, *, weights: Array | None = None, rows: int = UNLIKELY, seed: int = 0
+    ) -> Description:
+        """Describe what the model says about data: components, dependencies, the least likely rows, latent space.
+
+        Arguments:
+            x: events, `(N, *event)`. Defaults to `None`: samples of the model are described instead.
+            weights: weights of the events, `(N,)`. Defaults to equal weights.
+            rows: number of least likely rows to explain. Defaults to 5.
+            seed: seed of samples, and of draws of a lower bound.
+
+        Raises:
+            ConfigError: there are not as many weights as events, or they are unusable; or `rows` is negative.
+            DataError: the events do not fit the model.
+        """
+        units = self._units
+        checked = None if x is None else units.check(x)
+        if weights is not None:
+            weights = np.asarray(weights, np.float64)
+            if checked is None or weights.shape != (len(checked),):
+                raise ConfigError(f"weights of shape {weights.shape} are not one weight for each event.")
+            if not (np.isfinite(weights) & (weights >= 0)).all() or not weights.any():
+                raise ConfigError("weights must be finite and at least 0, and not all 0.")
+        if not isinstance(rows, int) or rows < 0:
+            raise ConfigError(f"{rows!r} rows cannot be explained; ask for a whole number of at least 0.")
+        samples = sampling.sample(units, samples_for(self), seed)
+        return describe(self, samples, checked, weights, rows, seed)
 
     def to(self, device: torch.device) -> TrainedModel:
         """Move the model to a device, in place, and return it."""

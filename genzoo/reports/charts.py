@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 """Colors that color-blind readers can distinguish (Okabe and Ito, 2008), the darker ones first."""
 
 
@@ -56,7 +56,7 @@ def curves(series: Mapping[str, tuple[Array, Array]], title: str) -> bytes:
     """
     figure, axes = _canvas(5.2, 3.0)
     for place, (name, (steps, values)) in enumerate(series.items()):
-        color, style = _COLORS[place % len(_COLORS)], _STYLES[place // len(_COLORS) % len(_STYLES)]
+        color, style = COLORS[place % len(COLORS)], _STYLES[place // len(COLORS) % len(_STYLES)]
         mark = "o" if len(steps) == 1 else ""
         axes.plot(steps, values, color=color, linestyle=style, marker=mark, linewidth=1.4, label=_label(name))
     axes.ticklabel_format(axis="y", useOffset=False)
@@ -71,23 +71,27 @@ def curves(series: Mapping[str, tuple[Array, Array]], title: str) -> bytes:
 
 def marginal(found: Marginal) -> bytes:
     """Draw one column: real rows filled, samples as a line or hatched."""
+    figure, axes = _canvas(3.6, 2.1 if isinstance(found, Histogram) else 0.9 + 0.32 * len(found.levels))
+    draw_marginal(axes, found)
+    figure.legend(loc="outside upper right", ncols=2, frameon=False, fontsize=8)
+    return _svg(figure)
+
+
+def draw_marginal(axes: Axes, found: Marginal) -> None:
+    """Draw one column into axes, with labels for a legend."""
     if isinstance(found, Histogram):
-        figure, axes = _canvas(3.6, 2.1)
-        axes.stairs(found.real, found.edges, fill=True, color=_COLORS[0], alpha=0.45, label="real")
-        axes.stairs(found.sampled, found.edges, color=_COLORS[1], linewidth=1.6, label="sampled")
+        axes.stairs(found.real, found.edges, fill=True, color=COLORS[0], alpha=0.45, label="real")
+        axes.stairs(found.sampled, found.edges, color=COLORS[1], linewidth=1.6, label="sampled")
         axes.set_yticks([])
     else:
-        figure, axes = _canvas(3.6, 0.9 + 0.32 * len(found.levels))
         place = np.arange(len(found.levels))
-        axes.barh(place - 0.2, found.real, 0.38, color=_COLORS[0], alpha=0.6, label="real")
+        axes.barh(place - 0.2, found.real, 0.38, color=COLORS[0], alpha=0.6, label="real")
         axes.barh(
-            place + 0.2, found.sampled, 0.38, label="sampled", edgecolor=_COLORS[1], facecolor="none", hatch="////"
+            place + 0.2, found.sampled, 0.38, label="sampled", edgecolor=COLORS[1], facecolor="none", hatch="////"
         )
         axes.set_yticks(place, [_label(level) for level in found.levels], parse_math=False)
         axes.invert_yaxis()
         axes.set_xlabel("share")
-    figure.legend(loc="outside upper right", ncols=2, frameon=False, fontsize=8)
-    return _svg(figure)
 
 
 def _canvas(width: float, height: float) -> tuple[Figure, Axes]:

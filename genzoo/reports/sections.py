@@ -134,7 +134,7 @@ _LEAST = {"image": 4, "table": 50}
 _MOST_ROWS = 6
 
 
-_MOST_LEVELS = 12
+MOST_LEVELS = 12
 
 
 _MOST_BINS = 30
@@ -214,7 +214,7 @@ def marginals(real: Array, samples: Array, data: DataSpec, most: int = MOST_COLU
 
 
 def _marginal(real: Array, sampled: Array, feature: Feature) -> Picture:
-    drawn = _shares(real, sampled, feature) if feature.levels is not None else _histogram(real, sampled, feature)
+    drawn = marginal_of(real, sampled, feature)
     text = ", ".join(
         f"{name} {_marginal_note(values, feature)}" for name, values in (("real", real), ("sampled", sampled))
     )
@@ -229,6 +229,11 @@ def _marginal_note(values: Array, feature: Feature) -> str:
             return f"{values.mean():.4g} ± {values.std():.3g}"
     counts = np.bincount(values.astype(np.int64), minlength=len(feature.levels))
     return f"{feature.levels[int(counts.argmax())]} {counts.max() / len(values):.0%}"
+
+
+def marginal_of(real: Array, sampled: Array, feature: Feature) -> Marginal:
+    """Return the distribution of a column in real rows and samples, given its values without missing ones."""
+    return _shares(real, sampled, feature) if feature.levels is not None else _histogram(real, sampled, feature)
 
 
 def _histogram(real: Array, sampled: Array, feature: Feature) -> Marginal:
@@ -251,9 +256,9 @@ def _shares(real: Array, sampled: Array, feature: Feature) -> Marginal:
     """Return the shares of the levels that are most frequent in real rows, and of all others together."""
     assert feature.levels is not None
     counts = [np.bincount(v.astype(np.int64), minlength=len(feature.levels)) / len(v) for v in (real, sampled)]
-    if len(feature.levels) <= _MOST_LEVELS:
+    if len(feature.levels) <= MOST_LEVELS:
         return Shares(feature.levels, *counts)
-    order = np.argsort(-counts[0], kind="stable")[: _MOST_LEVELS - 1]
+    order = np.argsort(-counts[0], kind="stable")[: MOST_LEVELS - 1]
     shown = [np.append(share[order], 1 - share[order].sum()) for share in counts]
     return Shares((*(feature.levels[i] for i in order), "all others"), *shown)
 

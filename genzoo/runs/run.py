@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import platform
 import shutil
@@ -22,6 +23,8 @@ from genzoo.data.loading import open_dataset
 from genzoo.errors import ArtifactError, ConfigError, GenzooError, did_you_mean
 from genzoo.inference.answers import Output
 from genzoo.inference.data_units import Events
+from genzoo.inference.description.describe import UNLIKELY
+from genzoo.inference.description.figures import Description
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.plugins.api1 import with_former_names
 from genzoo.plugins.manager import get_registry
@@ -35,6 +38,7 @@ from genzoo.storage.atomic import recover_folders, sync
 from genzoo.storage.json_files import read_json, read_settings, write_json
 from genzoo.storage.lock import exclusive_lock
 from genzoo.storage.paths import check_inside, contains, user_path
+from genzoo.typing import Array
 from genzoo.version import version
 
 _DATA: TypeAdapter[DataSpec] = TypeAdapter(DataForm)
@@ -289,6 +293,34 @@ class Run:
     def impute(self, x: Events, *, draw: bool = False, seed: int = 0) -> Any:
         """Call `TrainedModel.impute` of the trained model."""
         return self.load().impute(x, draw=draw, seed=seed)
+
+    def describe(
+        self,
+        x: Events | None = None,
+        *,
+        weights: Array | None = None,
+        rows: int = UNLIKELY,
+        seed: int = 0,
+        device: torch.device | None = None,
+    ) -> Description:
+        """Call `TrainedModel.describe` of the trained model.
+
+        Arguments:
+            x, weights: events and their weights. By default, all data of the run, held-out rows included. If they
+                have changed or cannot be found, samples of the model are described, and a note says so.
+            rows, seed: as for `TrainedModel.describe`.
+            device: where the model computes. Defaults to the host.
+        """
+        model = self.load(device)
+        if x is not None:
+            return model.describe(x, weights=weights, rows=rows, seed=seed)
+        try:
+            dataset = self.open_data()
+        except GenzooError as error:
+            found = model.describe(rows=rows, seed=seed)
+            note = f"The data of the run are not available. Give data to describe (--data on a command line). {error}"
+            return dataclasses.replace(found, notes=(note, *found.notes))
+        return model.describe(dataset.events, weights=dataset.weights, rows=rows, seed=seed)
 
 
 def _is_on(here: torch.device, wanted: torch.device) -> bool:

@@ -52,7 +52,8 @@ def test_help_is_there_for_everything(cli, words):
 
 
 @pytest.mark.parametrize(
-    "words", ["data", "train vae", "sample", "evaluate", "score", "cluster", "embed", "impute", "compare", "report"]
+    "words",
+    ["data", "train vae", "sample", "evaluate", "score", "cluster", "embed", "impute", "compare", "describe", "report"],
 )
 def test_help_lists_the_options_that_say_how_data_are_read_last(cli, words):
     _, out, _ = cli(*words.split(), "--help")

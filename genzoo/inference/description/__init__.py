@@ -1,0 +1,1 @@
+"""Describe what a trained model says about the data, in figures."""

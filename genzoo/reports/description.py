@@ -1,0 +1,319 @@
+"""Put a description of a trained model into words: sections of sentences and small tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from genzoo.inference.description.figures import (
+    ColumnFigures,
+    ComponentFigures,
+    Dependency,
+    Description,
+    Distinction,
+    UnlikelyRow,
+)
+from genzoo.reports.columns import DASH
+from genzoo.reports.page import Block, Section, Table, Text
+from genzoo.text import counted, shortened
+
+_MOST_COMPONENTS = 6
+"""Largest number of components in a table, so that it fits a terminal."""
+
+
+_MOST_COLUMNS, _GAP = 12, 2
+
+
+_MOST_WORDS, _MOST_LEVELS = 4, 2
+
+
+_MOST_PAIRS = 8
+
+
+_MOST_CONTRIBUTIONS = 4
+
+
+_LONGEST = 60
+"""Characters of a name or category that are shown."""
+
+
+_VERY = 1.0
+"""Difference of means, in standard deviations, that counts as very high or low."""
+
+
+_FAR = 0.1
+"""Distance of a column in the data and in samples that is worth mentioning."""
+
+
+def description_sections(
+    found: Description, where: str | None, summary: str | None = None, width: int = 140
+) -> tuple[Section, ...]:
+    """Return a description as sections of text.
+
+    Arguments:
+        where: what the described rows are, such as `wine.csv`; `None` if samples are described.
+        summary: what the model is, in a few words. Defaults to `None`: unknown.
+        width: characters in a line of a table.
+    """
+    sections = [
+        Section("Model", (Text(_lead(found, where, summary)), *(Text(note) for note in found.notes))),
+        _components(found, width),
+        _separation(found),
+        _dependencies(found),
+        _columns(found),
+        _unlikely(found),
+        _latent(found),
+    ]
+    return tuple(section for section in sections if section is not None)
+
+
+def _lead(found: Description, where: str | None, summary: str | None) -> str:
+    name = found.model if summary is None else f"{found.model}: {summary},"
+    inside = f"{counted(len(found.components), 'component')} and " if found.components else ""
+    table = found.data.modality == "table"
+    text = f"{name} with {inside}{counted(found.parameters, 'parameter')}, described by "
+    text += "samples" if where is None else f"{counted(found.rows, 'row' if table else 'image')} of {where}"
+    text += f" with {counted(len(found.columns), 'column')}." if table else f" ({found.data.describe()})."
+    if found.log_likelihood is not None:
+        text += (
+            f" Mean log-likelihood: {found.log_likelihood:.4f} nats per {'row' if table else 'image'} ({found.kind})."
+        )
+    if not table and found.drawn.rows is not None:
+        real, samples = (mean_and_sd(float(x.mean()), float(x.std())) for x in (found.drawn.rows, found.drawn.samples))
+        text += f" Values of pixels: {real} in the images, {samples} in samples."
+    return text
+
+
+def _components(found: Description, width: int) -> Section | None:
+    if not found.components:
+        return None
+    lines = [Text(_component_line(component, found)) for component in found.components[:_MOST_COMPONENTS]]
+    blocks: list[Block] = [*lines]
+    if len(found.components) > _MOST_COMPONENTS:
+        blocks.append(Text(f"The {_MOST_COMPONENTS} largest of {len(found.components)} components are shown."))
+    if found.columns:
+        blocks += _component_tables(found, width)
+        blocks += _about_columns(found)
+    return Section("Components", tuple(blocks))
+
+
+def _component_line(component: ComponentFigures, found: Description) -> str:
+    rows = f", most probable for {counted(component.rows, 'row')}" if found.rows else ""
+    text = f"{_component_name(component)}: share {component.share:.1%}{rows}"
+    words = ", ".join(_words(one) for one in component.distinctions[:_MOST_WORDS])
+    if not found.columns or len(found.components) == 1:
+        return f"{text}."
+    return f"{text}; {words or 'close to the average of all rows'}."
+
+
+def _component_name(component: ComponentFigures) -> str:
+    return "Outliers" if component.outliers else f"Component {component.component}"
+
+
+def _words(one: Distinction) -> str:
+    if one.level is not None:
+        return f"{_name(one.column)} {_name(one.level)} {_percent(one.here)} (overall {_percent(one.overall)})"
+    word = "high" if one.effect > 0 else "low"
+    very = "very " if abs(one.effect) >= _VERY else ""
+    return f"{_name(one.column)} {very}{word} ({number(one.here)}, overall {number(one.overall)})"
+
+
+def _component_tables(found: Description, width: int) -> list[Block]:
+    """Return tables with one row per column and one column per component, as many as fit the width."""
+    names = _order(found)[:_MOST_COLUMNS]
+    overall = {match.model.name: match.data or match.model for match in found.columns}
+    parts = [("overall", [overall[name] for name in names])]
+    shown = found.components[:_MOST_COMPONENTS] if len(found.components) > 1 else ()
+    for component in reversed(shown):
+        own = {column.name: column for column in component.columns}
+        parts.insert(0, (_component_name(component).lower(), [own[name] for name in names]))
+    texts = [[title, *map(figures_text, columns)] for title, columns in parts]
+    first = ["column", *map(_name, names)]
+    tables: list[Block] = []
+    while texts:
+        count, used = 1, _widest(first) + _GAP + _widest(texts[0])
+        while count < len(texts) and used + _GAP + _widest(texts[count]) <= width:
+            used += _GAP + _widest(texts[count])
+            count += 1
+        header, *rows = zip(first, *texts[:count], strict=True)
+        caption = "Mean ± standard deviation, or the most probable categories"
+        tables.append(Table(f"{caption}, continued" if tables else caption, header, tuple(rows)))
+        texts = texts[count:]
+    return tables
+
+
+def _widest(texts: list[str]) -> int:
+    return max(map(len, texts))
+
+
+def _order(found: Description) -> list[str]:
+    """Return the names of the columns, those that separate the components most first."""
+    return [name for name, _ in found.separation] or [match.model.name for match in found.columns]
+
+
+def _about_columns(found: Description) -> list[Block]:
+    count = len(found.columns)
+    if count <= _MOST_COLUMNS:
+        return []
+    which = f"The {_MOST_COLUMNS} columns that separate the components most" if found.separation else "The first"
+    return [Text(f"{which} are shown, of {count}.")]
+
+
+def _separation(found: Description) -> Section | None:
+    if not found.separation:
+        return None
+    rows = tuple((_name(name), f"{value:.1%}") for name, value in found.separation[:_MOST_COLUMNS])
+    table = Table("Share of a column's variance that lies between the components (η²)", ("column", "share"), rows)
+    return Section("Columns that separate the components", (table,))
+
+
+def _dependencies(found: Description) -> Section | None:
+    if len(found.columns) < 2 or (found.drawn.model_strength is None):
+        return None
+    if not found.dependencies:
+        return Section("Dependencies between columns", (Text("No two columns depend on each other in the model."),))
+    shown = found.dependencies[:_MOST_PAIRS]
+    blocks: list[Block] = [_pair_table("Strongest dependencies in the model", shown)]
+    if found.disagreements:
+        count = f"{found.disagreeing_pairs} of {counted(found.pairs, 'pair')}"
+        caption = f"Model and data differ by more than three standard errors for {count} of columns, most for these"
+        blocks.append(_pair_table(caption, found.disagreements[:_MOST_PAIRS]))
+    elif found.rows:
+        blocks.append(Text("Model and data agree on all pairs of columns, within three standard errors."))
+    return Section("Dependencies between columns", tuple(blocks))
+
+
+def _pair_table(caption: str, pairs: tuple[Dependency, ...]) -> Table:
+    rows = tuple(
+        (
+            " – ".join(map(_name, pair.columns)),
+            DASH if pair.data is None else _strength(pair.data, pair),
+            _strength(pair.model, pair),
+            pair.measure,
+        )
+        for pair in pairs
+    )
+    return Table(caption, ("columns", "data", "model", "measure"), rows)
+
+
+def _strength(value: float, pair: Dependency) -> str:
+    return f"{value:+.2f}" if pair.measure == "correlation" else f"{value:.2f}"
+
+
+def _columns(found: Description) -> Section | None:
+    """Return the columns whose distributions in the data and in samples differ most."""
+    if not found.rows or not found.columns:
+        return None
+    known = [match for match in found.columns if match.distance is not None and match.data is not None]
+    far = sorted((match for match in known if (match.distance or 0) > _FAR), key=lambda one: -(one.distance or 0))
+    if not far:
+        text = f"Means in samples of the model are within {_FAR} standard deviations of the data for all columns, and "
+        return Section("Data and samples", (Text(f"{text}shares of categories within {_FAR:.0%} in total."),))
+    rows = tuple(
+        (_name(match.model.name), figures_text(match.data), figures_text(match.model), f"{match.distance:.2f}")
+        for match in far[:_MOST_PAIRS]
+        if match.data is not None
+    )
+    caption = "Columns whose samples differ most: standard deviations between means, or total variation of categories"
+    return Section("Data and samples", (Table(caption, ("column", "data", "samples", "distance"), rows),))
+
+
+def _unlikely(found: Description) -> Section | None:
+    if not found.unlikely:
+        return None
+    blocks: list[Block] = []
+    if any(row.contributions for row in found.unlikely):
+        about = "Each value is compared with what the model expects given the rest of the row. Surprise is how many "
+        about += "nats less likely it is than usual for its column. Rows count from 0."
+        rough = "" if found.kind == "exact" else " Contributions are estimated from lower bounds."
+        blocks.append(Text(f"{about}{rough}"))
+    for row in found.unlikely:
+        blocks += _row_blocks(row)
+    return Section("Least likely rows", tuple(blocks))
+
+
+def _row_blocks(row: UnlikelyRow) -> Iterator[Block]:
+    caption = f"Row {row.row}: log-likelihood {row.log_likelihood:.2f}"
+    if not row.contributions:
+        yield Text(f"{caption}.")
+        return
+    rows = tuple(
+        (
+            _name(one.column),
+            value_text(one.value),
+            DASH if one.expected is None else value_text(one.expected),
+            _nats(one.surprise),
+        )
+        for one in row.contributions[:_MOST_CONTRIBUTIONS]
+    )
+    yield Table(caption, ("column", "value", "expected", "surprise"), rows)
+
+
+def _latent(found: Description) -> Section | None:
+    latent = found.latent
+    if latent is None:
+        return None
+    text = f"{len(latent.active)} of {counted(len(latent.determined), 'latent dimension')} differ between rows."
+    if not latent.active:
+        return Section("Latent space", (Text(f"{text} The model ignores its latent space."),))
+    rows = tuple(
+        (f"z{dimension}", f"{latent.determined[dimension]:.0%}", ", ".join(f"{n} {v:+.2f}" for n, v in names) or DASH)
+        for dimension, names in list(zip(latent.active, latent.columns, strict=True))[:_MOST_COLUMNS]
+    )
+    caption = "Variance over rows, as a share of the prior's, and the strongest correlations"
+    header = ("dimension", "share", "columns")
+    if not found.columns:
+        rows, header = tuple(row[:2] for row in rows), header[:2]  # type: ignore[misc, assignment]
+        caption = "Variance over images, as a share of the prior's"
+    return Section("Latent space", (Text(text), Table(caption, header, rows)))
+
+
+def _name(text: str) -> str:
+    return shortened(text, _LONGEST)
+
+
+def number(value: float) -> str:
+    """Return a number with four significant digits, in plain notation if it is not too long.
+
+    Examples:
+        >>> number(189778.4), number(10.4229), number(0.0000123), number(0.0)
+        ('189778', '10.42', '1.23e-05', '0')
+    """
+    return f"{value:.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
+
+
+def mean_and_sd(mean: float, sd: float) -> str:
+    """Return a mean and a standard deviation, both to two significant digits of the latter.
+
+    Examples:
+        >>> mean_and_sd(0.99674, 0.00188), mean_and_sd(189778.4, 105549.9), mean_and_sd(3.0, 0.0)
+        ('0.9967 ± 0.0019', '189778 ± 105550', '3')
+    """
+    if not sd > 0 or not math.isfinite(sd):
+        return number(mean)
+    digits = 1 - math.floor(math.log10(sd))
+    if digits > 8 or abs(mean) >= 1e15 or sd >= 1e15:
+        return f"{number(mean)} ± {sd:.2g}"
+    places = max(0, digits)
+    return f"{mean:.{places}f} ± {sd:.{places}f}"
+
+
+def figures_text(column: ColumnFigures) -> str:
+    """Return the distribution of a column: mean ± standard deviation, or the most probable categories."""
+    if column.mean is not None and column.sd is not None:
+        return mean_and_sd(column.mean, column.sd)
+    top = sorted(column.levels.items(), key=lambda pair: -pair[1])[:_MOST_LEVELS]
+    return ", ".join(f"{_name(level)} {_percent(share)}" for level, share in top) or DASH
+
+
+def value_text(value: float | str) -> str:
+    """Return a value of a row."""
+    return _name(value) if isinstance(value, str) else number(value)
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.01 or share == 0 else f"{share:.2%}"
+
+
+def _nats(value: float) -> str:
+    return f"{value:.1f}" if math.isfinite(value) else "∞"
