@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from genzoo.data.dataset import BLOCK, Dataset
+from genzoo.data.degenerate.remarks import degenerate_remarks
 from genzoo.data.marks import MARKS, missing_option
 from genzoo.data.readers.dialect import FORMS, kind_of
 from genzoo.data.value_range import describe_range, range_remarks
@@ -95,9 +96,13 @@ def inspect(dataset: Dataset) -> Findings:
     remarks = [*dataset.notes, *_common_remarks(dataset, rows)]
     if empty:
         remarks.append(f"rows without any value: {empty}")
+    known = set()
     for place, column in enumerate(columns):
-        remarks += [*_column_remarks(column, rows[:, place]), *_missing_remarks(column, rows[:, place])]
-    return Findings(facts, [*remarks, *_twin_remarks(dataset.spec, rows)], columns)
+        own = [*_column_remarks(column, rows[:, place]), *_missing_remarks(column, rows[:, place])]
+        known |= {column.name} if own else set()
+        remarks += own
+    remarks += [*_twin_remarks(dataset.spec, rows), *degenerate_remarks(dataset, known)]
+    return Findings(facts, remarks, columns)
 
 
 def _columns(dataset: Dataset) -> tuple[list[ColumnFacts], int]:
