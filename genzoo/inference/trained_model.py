@@ -11,11 +11,12 @@ import torch
 from genzoo.data.frames import fill_frame, is_frame
 from genzoo.data.transforms import AffineTransform, observed
 from genzoo.errors import ConfigError
-from genzoo.inference import likelihood, sampling
+from genzoo.inference import floors, likelihood, sampling
 from genzoo.inference.data_units import CHUNK, DataUnits, Events, pad, to_host
 from genzoo.models.base import (
     Components,
     Encoder,
+    Floor,
     Generator,
     Imputation,
     Outliers,
@@ -229,6 +230,17 @@ class TrainedModel:
             return to_host(module.covers(*self._units.chunk_to_model(checked, start)))
 
         return self._units.by_chunk(len(checked), compute)
+
+    def floors(self, x: Events) -> list[Floor]:
+        """Return where the density of events rests on a setting, such as the variance that `reg_covar` adds.
+
+        Directions are coefficients of the values in data units. The list is empty if the density rests on nothing but
+        the data.
+
+        Raises:
+            DataError: the events do not fit the model.
+        """
+        return floors.floors(self._units, x)
 
     def to(self, device: torch.device) -> TrainedModel:
         """Move the model to a device, in place, and return it."""
