@@ -8,7 +8,7 @@ would rise by ln(100) / 2 nats in each such direction.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,14 +75,17 @@ def resting_on(fitted: TrainedModel, dataset: Dataset, rows: Rows) -> Resting | 
     touched.sort(key=lambda pair: -float(pair[1].sum()))
     flat = events.reshape(len(events), -1).astype(np.float64)
     names = _names(dataset)
-    relations: dict[str, Relation] = {}
+    relations: dict[str, str] = {}
     for floor, share in touched[: 4 * _MOST]:
         directions = floor.directions.flatten(1).cpu().numpy()
+        if 1 < len(directions) == flat.shape[1]:
+            relations.setdefault("a row that repeats", "leave out repeated rows")
+            continue
         for relation in _relations(directions, flat, share, names):
-            relations.setdefault(relation.formula, relation)
+            relations.setdefault(relation.formula, relation.advice)
     setting = ", ".join(dict.fromkeys(floor.setting for floor, _ in touched))
     resting = np.minimum(sum(share for _, share in touched), 1.0).sum()
-    return Resting(_reason(setting, list(relations.values()), float(resting), len(events)), gain)
+    return Resting(_reason(setting, relations, float(resting), len(events)), gain)
 
 
 def _names(dataset: Dataset) -> list[str]:
@@ -92,12 +95,17 @@ def _names(dataset: Dataset) -> list[str]:
     return [f"pixel {tuple(map(int, place))}" for place in np.ndindex(dataset.spec.event_shape)]
 
 
-def _reason(setting: str, relations: Sequence[Relation], resting: float, rows: int) -> str:
-    shown = ", ".join(relation.formula for relation in relations[:_MOST])
+def _reason(setting: str, relations: Mapping[str, str], resting: float, rows: int) -> str:
+    """Return the reason as a clause.
+
+    Arguments:
+        relations: formulas, each with its advice.
+        resting: number of rows at which the density rests on the setting.
+    """
+    shown = ", ".join(list(relations)[:_MOST])
     more = f" and {len(relations) - _MOST} more" if len(relations) > _MOST else ""
-    where = "" if resting > 0.99 * rows else f" for {resting:.0f} of {rows} rows"
-    advice = f"; {relations[0].advice}" if relations else ""
-    return f"its density rests on {setting}{where}: {shown}{more}{advice}"
+    where = "" if resting > 0.99 * rows else f" for {max(resting, 1.0):.0f} of {rows} rows"
+    return f"its density rests on {setting}{where}: {shown}{more}; {next(iter(relations.values()))}"
 
 
 def _relations(directions: Array, events: Array, share: Array, names: Sequence[str]) -> list[Relation]:
