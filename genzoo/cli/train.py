@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from genzoo.cli.command import Command, Option
 from genzoo.cli.options import READING_DATA, json_option, objective_rows, setting_option, setting_text, settings_rows
-from genzoo.cli.output import show_notes
+from genzoo.cli.output import print_line, show_notes
 from genzoo.config.explain import describe_fields
 from genzoo.config.flags import FlaggedSetting, flagged_settings, settings_layer
 from genzoo.config.hints import explain_flag, explain_words
@@ -214,13 +214,13 @@ class _ModelCommand(Command):
             display.phase("preparing")
             setup = processes.agreed(lambda: build_setup(config, processes=processes))
             if dry_run:
-                show_notes(reading_notes(setup.dataset))
+                show_notes([*reading_notes(setup.dataset), *setup.density_remarks()])
                 _show_plan(setup.summary(), config.model_dump(mode="json"), as_json)
                 return
             run = start_run(setup, None if out is None else Path(out))
             if processes.first:
                 click.echo(_heading(setup.summary(), run), err=True)
-                show_notes(reading_notes(setup.dataset))
+                show_notes([*reading_notes(setup.dataset), *setup.density_remarks()])
             display.training(setup.budget)
             run_training(setup, run, [display])
         if processes.first:
@@ -337,6 +337,7 @@ def _report(run: Run, as_json: bool, *, converged: bool) -> None:
         "samples": str(pictures[-1]) if pictures else None,
         "weights": record.get("weights"),
         "restarts": record.get("restarts"),
+        "density_rests_on": record.get("density_rests_on"),
     }
     if as_json:
         click.echo(json.dumps(result, indent=2))
@@ -344,6 +345,8 @@ def _report(run: Run, as_json: bool, *, converged: bool) -> None:
     click.echo(f"Trained {counted(result['steps'], 'step')} in {record.get('seconds', 0):.0f} s.")
     for line in _restarts(record):
         click.echo(line)
+    if record.get("density_rests_on"):
+        print_line(f"look at: {record['density_rests_on']}")
     click.echo(f"samples:  {result['samples']}")
     click.echo(f"model:    {run.model}")
     click.echo(f"log:      {run.log}")

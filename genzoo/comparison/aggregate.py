@@ -161,7 +161,7 @@ def not_ranked(row: Row, reasons: Mapping[str, str]) -> Row:
 
 def _resting(whole: Sequence[FitResult], held_out: Sequence[FitResult], folds: Sequence[FitResult]) -> dict[str, str]:
     """Return by figure what the likelihood behind it rests on, other than the data."""
-    found = {}
+    found: dict[str, str] = {}
     for names, fits in ((CRITERIA, whole), (("test",), held_out), (("cv",), folds)):
         reason = next((fit.resting for fit in fits if fit.resting is not None), None)
         if reason is not None:

@@ -309,8 +309,8 @@ def _without_density(results: Sequence[CandidateResult], dataset: Dataset) -> tu
         for result in results
     ]
     sentences = [
-        f"{stated(relation)}, so no density of all columns has a largest likelihood, and likelihoods are not ranked. To "
-        f"rank them, {relation.advice}."
+        f"{stated(relation)}, so no density of all columns has a largest likelihood, and likelihoods are not ranked. "
+        f"To rank them, {relation.advice}."
         for relation in found
     ]
     return marked, sentences

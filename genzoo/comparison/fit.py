@@ -97,7 +97,7 @@ class FitResult:
         metrics: scores of sample metrics, by name.
         samples: a few samples for the report, `(M, *event)`; `None` if any is not finite.
         reasons: why other figures are missing, by name.
-        resting: what the log-likelihood of the rows it is evaluated on rests on, other than the data; `None` if nothing.
+        resting: why the log-likelihood of the rows it is evaluated on says nothing about the data; `None` if it does.
         failure: error message, if the fit failed.
         exit_code: exit code for the failure on a command line.
     """
@@ -195,8 +195,8 @@ def _judge_fit(
     if not engine.converged:
         return no_criteria(f"not converged after {engine.kept['passes']} passes (training.max_iter allows more)")
     if engine.kept["fault"] is not None:
-        fault = engine.kept["fault"] if resting is None else resting.reason
-        return no_criteria(f"no proper maximum of the likelihood: {fault}")
+        where = "" if resting is None else f"; {resting.reason}"
+        return no_criteria(f"no proper maximum of the likelihood: {engine.kept['fault']}{where}")
     degrees = degrees_of_freedom(fitted.generator)
     assert degrees is not None
     weights = np.ones(len(rows)) if dataset.weights is None else dataset.weights[rows]

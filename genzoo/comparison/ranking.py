@@ -163,7 +163,8 @@ def _difference(result: CandidateResult, best: CandidateResult, by: str, evidenc
     # Cross-validation scores every row once, and the test set only a part of them.
     for figure in ("test",) if by == "test" else ("cv", "test"):
         scores, others = result.scores(figure), best.scores(figure)
-        if scores is not None and others is not None:
+        rests = _rests(result.row, figure) or _rests(best.row, figure)
+        if scores is not None and others is not None and not rests:
             found = evidence.difference(figure, scores, others)
             return _as_difference(figure, found, max(result.resolution, best.resolution))
     return None

@@ -104,8 +104,8 @@ def _reason(setting: str, relations: Mapping[str, str], resting: float, rows: in
     """
     shown = ", ".join(list(relations)[:_MOST])
     more = f" and {len(relations) - _MOST} more" if len(relations) > _MOST else ""
-    where = "" if resting > 0.99 * rows else f" for {max(resting, 1.0):.0f} of {rows} rows"
-    return f"its density rests on {setting}{where}: {shown}{more}; {next(iter(relations.values()))}"
+    where = "" if resting > 0.99 * rows else f" in {max(resting, 1.0):.0f} of {rows} rows"
+    return f"its density rests on {setting}: {shown}{more}{where}; {next(iter(relations.values()))}"
 
 
 def _relations(directions: Array, events: Array, share: Array, names: Sequence[str]) -> list[Relation]:

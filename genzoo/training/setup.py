@@ -12,6 +12,7 @@ import torch
 from genzoo.config.settings import EMTraining, GradientTraining, RunConfig
 from genzoo.data.checks import refuse_degenerate
 from genzoo.data.dataset import Dataset, Rows, Split, usable
+from genzoo.data.degenerate.remarks import degenerate_remarks
 from genzoo.data.dequantize import Dequantizer
 from genzoo.data.loading import anchor, open_dataset
 from genzoo.data.transforms import AffineTransform, fit_transform
@@ -81,6 +82,13 @@ class TrainingSetup:
         """The model with its present weights, in data units."""
         accepts = get_registry().models.get(self.config.model).spec.missing
         return TrainedModel(self.config.model, self.engine.trained, self.transform, self.dataset.spec, accepts)
+
+    def density_remarks(self) -> list[str]:
+        """Return remarks on columns that have no joint density, if the model is a density of them."""
+        able = get_registry().models.get(self.config.model).spec.capabilities
+        if self.dequantizer is not None or not able & {"likelihood", "likelihood-bound"}:
+            return []
+        return degenerate_remarks(self.dataset)
 
     def summary(self) -> dict[str, Any]:
         """Return what will be trained, for people and for `--dry-run --json`."""

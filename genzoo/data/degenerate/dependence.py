@@ -159,8 +159,8 @@ def _subsets(sample: Array) -> Iterator[tuple[Array, Array]]:
 
 
 def _whole(gone: Array, columns: Array) -> Array:
-    whole: Array = ~gone[:, columns].any(axis=1)
-    return whole
+    """Return the rows in which none of some columns is missing, `(n,)` bool."""
+    return np.asarray(~gone[:, columns].any(axis=1))
 
 
 def _known_together(gone: Array, first: Array) -> Array:
