@@ -59,6 +59,10 @@ _SEEN = 1000
 """Rows that show to which step a column is rounded."""
 
 
+_UNSURE = 1e-12
+"""Squared residual, for coefficients of size 1, below which correlations may hold too few digits."""
+
+
 _TERMS = 40
 """Largest number of columns of a relation that is made shorter one by one."""
 
@@ -78,16 +82,21 @@ class _Columns:
     Arguments:
         places: their places in the table.
         mean, deviation, step: moments of each, and the step of its rounding, `(C,)`.
+        unit: the standardized values, `(n, C)`.
         correlation: `(C, C)`.
-        rows: number of rows.
     """
 
     places: Array
     mean: Array
     deviation: Array
     step: Array
+    unit: Array
     correlation: Array
-    rows: int
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self.unit)
 
 
 def find_dependence(dataset: Dataset) -> Dependence:
@@ -120,10 +129,10 @@ def find_dependence(dataset: Dataset) -> Dependence:
 
 
 def _unsearched(rows: int, columns: int, found: int) -> str | None:
-    if rows < columns + _SPARE:
+    if rows <= columns:
         return (
-            f"{rows} rows are few for {columns} continuous columns: a covariance of all of them cannot be learned, and "
-            f"not all were searched for linear relations"
+            f"{rows} rows are fewer than needed for {columns} continuous columns: their covariance cannot be learned, "
+            f"and not all were searched for linear relations"
         )
     return f"there are more than {MOST_RELATIONS} linear relations" if found > MOST_RELATIONS else None
 
@@ -191,9 +200,7 @@ def _columns(values: Array, places: Array, precision: float) -> _Columns:
     varied = deviation > 4 * precision * largest
     unit = centered[:, varied] / deviation[varied]
     steps = np.array([_step(column, precision) for column in values[:, varied].T])
-    return _Columns(
-        places[varied], mean[varied], deviation[varied], steps, unit.T @ unit / max(len(unit), 1), len(values)
-    )
+    return _Columns(places[varied], mean[varied], deviation[varied], steps, unit, unit.T @ unit / max(len(unit), 1))
 
 
 def _step(values: Array, precision: float) -> float:
@@ -232,16 +239,36 @@ def _relations(columns: _Columns) -> Iterator[tuple[Array, Array]]:
         left = max(1.0 - float(projected @ projected), 0.0)
         if left * columns.rows <= ROUGH**2 * spare:
             weights = projected @ root
+            if left <= _UNSURE * (1.0 + float(weights @ weights)):
+                weights, left = _refined(columns, basis, column, weights, root.T @ root)
             if _explained(weights, left * columns.rows / spare, rounding[basis], rounding[column]):
                 kept = _shortest(columns, basis, weights, column, rounding)
                 if kept is not None:
                     yield kept
                     continue
-        if left <= EXACT**2:  # it would make the factor singular
-            continue
+            if left <= EXACT**2:  # it would make the factor singular
+                continue
         inverse[count, :count] = -(projected @ root) / np.sqrt(left)
         inverse[count, count] = 1.0 / np.sqrt(left)
         basis.append(column)
+
+
+def _refined(
+    columns: _Columns, others: Sequence[int], column: int, weights: Array, inverse: Array
+) -> tuple[Array, float]:
+    """Return the coefficients of a column, and its mean squared residual, to more digits than correlations hold.
+
+    Arguments:
+        others: the columns that it is regressed on.
+        weights: first coefficients.
+        inverse: inverse of the correlations of `others`.
+    """
+    known = columns.unit[:, others]
+    for _ in range(2):
+        residual = columns.unit[:, column] - known @ weights
+        weights = weights + inverse @ (known.T @ residual) / columns.rows
+    residual = columns.unit[:, column] - known @ weights
+    return weights, float(residual @ residual) / columns.rows
 
 
 def _explained(weights: Array, residual: float, rounding: Array, own: float) -> bool:
@@ -288,7 +315,10 @@ def _regression(columns: _Columns, others: Sequence[int], column: int, rounding:
     """Return the coefficients of a column given others; `None` if the residual is not explained."""
     matrix, own = columns.correlation[np.ix_(others, others)], columns.correlation[others, column]
     weights: Array = np.linalg.solve(matrix, own)
-    residual = max(1.0 - float(weights @ own), 0.0) * columns.rows / max(columns.rows - len(others) - 1, 1)
+    residual = max(1.0 - float(weights @ own), 0.0)
+    if residual <= _UNSURE * (1.0 + float(weights @ weights)):
+        weights, residual = _refined(columns, others, column, weights, np.linalg.inv(matrix))
+    residual *= columns.rows / max(columns.rows - len(others) - 1, 1)
     return weights if _explained(weights, residual, rounding[others], rounding[column]) else None
 
 

@@ -120,5 +120,6 @@ def forms(coefficients: Array, constant: float) -> list[tuple[int, Array, float]
 def digits_of(coefficients: Sequence[float], constant: float) -> tuple[int, int]:
     """Return how long a formula is and how many minus signs it has: of two formulas, the smaller one reads better."""
     lengths = (len(f"{abs(value):.12g}".replace(".", "").strip("0")) for value in (*coefficients, constant))
-    signs = sum(value < 0 for value in itertools.islice(coefficients, 1, None)) + (constant > 0)
+    signs = sum(value < 0 for value in itertools.islice(coefficients, 1, None))
+    signs += constant > 0 if coefficients[0] < 0 else constant < 0
     return sum(lengths), signs
