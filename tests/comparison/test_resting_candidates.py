@@ -64,11 +64,11 @@ def test_rounded_measurements_stay_ranked_by_their_likelihood(data):
     assert not any("rests on" in reason for row in report.rows for reason in row.reasons.values())
 
 
-def result(name, test, **reasons):
-    scores = np.full((1, 50), test) + np.linspace(-1, 1, 50)
-    likelihood = LogLikelihood(test, test, 0.1, "exact", "density")
-    row = Row(name, f"x/{name}", degrees_of_freedom=3, log_likelihood=likelihood, aic=-test, bic=-test, reasons=reasons)
-    row = dataclasses.replace(row, cv=CrossValidation(test, 0.1))
+def result(name, value, **reasons):
+    scores = np.full((1, 50), value) + np.linspace(-1, 1, 50)
+    likelihood = LogLikelihood(value, value, 0.1, "exact", "density")
+    row = Row(name, f"x/{name}", degrees_of_freedom=3, log_likelihood=likelihood, aic=-value, bic=-value, reasons=reasons)
+    row = dataclasses.replace(row, cv=CrossValidation(value, 0.1))
     return CandidateResult(row, test=scores, cv=scores)
 
 

@@ -114,10 +114,10 @@ def test_images_on_a_grid_rest_on_the_width_of_its_cells(tmp_path):
 
 def test_a_decoder_at_its_least_scale_is_recognized(tmp_path):
     data = table(flat=np.where(np.arange(ROWS) % 2, 5.0, -5.0), w=A)
-    run = genzoo.train("vae", data, out=tmp_path / "run", least_scale=0.5, training={"epochs": 60})
+    run = genzoo.train("vae", data, out=tmp_path / "run", precision="fp32", least_scale=0.5, training={"epochs": 60})
     found = resting_on(run.load(), data, np.arange(ROWS))
     assert found.reason.startswith("its density rests on least_scale: flat = ")
-    free = genzoo.train("vae", table(a=A, b=B), out=tmp_path / "free", training={"epochs": 5})
+    free = genzoo.train("vae", table(a=A, b=B), out=tmp_path / "free", precision="fp32", training={"epochs": 5})
     assert resting_on(free.load(), table(a=A, b=B), np.arange(ROWS)) is None
 
 

@@ -37,7 +37,7 @@ class Atom:
     Arguments:
         column: its name.
         value: the value at which many rows lie; `None` if the column has few different values.
-        share: share of the rows at the value; 1 without one.
+        share: share of the rows at the value; 1 if there is no single value.
         different: number of different values.
         whole: whether all values are whole numbers of at least 0.
     """
