@@ -31,6 +31,10 @@ _ROWS = 4096
 """Largest number of rows that are examined."""
 
 
+_SHARE = 1e-3
+"""Number of rows below which a part of the density does not count."""
+
+
 _NOTHING = 1e-3
 """Share of a direction's largest term below which a column does not belong to it."""
 
@@ -69,8 +73,9 @@ def resting_on(fitted: TrainedModel, dataset: Dataset, rows: Rows) -> Resting | 
         return None
     events = np.concatenate([np.asarray(block) for block in dataset.blocks(rows)])
     touched = [(floor, floor.share.numpy()) for floor in fitted.floors(events)]
+    touched = [(floor, share) for floor, share in touched if share.sum() > _SHARE]
     gain = _GAIN * sum(len(floor.directions) * float(share.sum()) for floor, share in touched) / len(events)
-    if gain == 0.0:
+    if not touched:
         return None
     touched.sort(key=lambda pair: -float(pair[1].sum()))
     flat = events.reshape(len(events), -1).astype(np.float64)

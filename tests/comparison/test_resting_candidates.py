@@ -67,7 +67,9 @@ def test_rounded_measurements_stay_ranked_by_their_likelihood(data):
 def result(name, value, **reasons):
     scores = np.full((1, 50), value) + np.linspace(-1, 1, 50)
     likelihood = LogLikelihood(value, value, 0.1, "exact", "density")
-    row = Row(name, f"x/{name}", degrees_of_freedom=3, log_likelihood=likelihood, aic=-value, bic=-value, reasons=reasons)
+    row = Row(
+        name, f"x/{name}", degrees_of_freedom=3, log_likelihood=likelihood, aic=-value, bic=-value, reasons=reasons
+    )
     row = dataclasses.replace(row, cv=CrossValidation(value, 0.1))
     return CandidateResult(row, test=scores, cv=scores)
 

@@ -62,9 +62,9 @@ class Atom:
         if self.whole and self.different <= _FEW:
             kinds.append(f"--kind {shlex.quote(f'{self.column}=categorical')}")
         spike = "a density can put a spike on " + ("each of them" if self.value is None else "it")
-        return (
-            f"{found}; {spike}. Measure it as a probability, or leave it out: {', '.join([*kinds, f'--drop {name}'])}"
-        )
+        drop = f"leave it out with --drop {name}"
+        instead = f"measure it as a probability with {' or '.join(kinds)}, or " if kinds else ""
+        return f"{found}; {spike}; {instead}{drop}"
 
 
 def find_atoms(dataset: Dataset) -> Iterator[Atom]:
