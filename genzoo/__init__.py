@@ -48,6 +48,7 @@ _HOME = {
         "Decoder",
         "Discriminator",
         "Encoder",
+        "Floor",
         "Generator",
         "Imputation",
         "Likelihood",

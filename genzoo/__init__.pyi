@@ -26,6 +26,7 @@ from genzoo.models.base import Components as Components
 from genzoo.models.base import Decoder as Decoder
 from genzoo.models.base import Discriminator as Discriminator
 from genzoo.models.base import Encoder as Encoder
+from genzoo.models.base import Floor as Floor
 from genzoo.models.base import Generator as Generator
 from genzoo.models.base import Imputation as Imputation
 from genzoo.models.base import Likelihood as Likelihood

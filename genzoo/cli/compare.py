@@ -105,12 +105,13 @@ def compare_command(
     expected = () if expect is None else parse_expected(expect, zoo, {**common, "data": _data(given)})
     from genzoo.cli.progress import Counter  # torch is needed from here on
     from genzoo.comparison.api import prepare_comparison
+    from genzoo.data.degenerate.remarks import degenerate_remarks
     from genzoo.data.value_range import reading_notes
 
     settings = {name: given[name] for name in ("by", "folds", "seeds", "jobs", "threads", "out", "features")}
     with Counter("reading the data") as counter:
         comparison = prepare_comparison(models, (None, _data(given)), common, **settings)
-        show_notes(reading_notes(comparison.dataset))
+        show_notes([*reading_notes(comparison.dataset), *degenerate_remarks(comparison.dataset)])
         report = comparison.run(counter)
         stopped: GenzooError | None = None
         try:

@@ -149,6 +149,8 @@ def _show(evaluation: Evaluation, model: str, data: str | None, as_json: bool) -
 
         print_line(f"left out, because all their values are missing: {named_rows(evaluation.unobserved)}")
     print_scores(evaluation.scores, evaluation.reasons, terminal_width())
+    if evaluation.density_rests_on is not None:
+        print_line(f"look at the log-likelihood: {evaluation.density_rests_on}")
 
 
 def _as_dict(evaluation: Evaluation, model: str) -> dict[str, Any]:
@@ -165,4 +167,5 @@ def _as_dict(evaluation: Evaluation, model: str) -> dict[str, Any]:
         "metrics": {name: dataclasses.asdict(score) for name, score in evaluation.scores.items()},
         "reasons": dict(evaluation.reasons),
         "unobserved": evaluation.unobserved.tolist(),
+        "density_rests_on": evaluation.density_rests_on,
     }

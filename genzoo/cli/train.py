@@ -22,7 +22,7 @@ from genzoo.cli.options import (
     setting_text,
     settings_rows,
 )
-from genzoo.cli.output import show_notes
+from genzoo.cli.output import print_line, show_notes
 from genzoo.config.explain import describe_fields
 from genzoo.config.flags import FlaggedSetting, flagged_settings, settings_layer
 from genzoo.config.hints import explain_flag, explain_words
@@ -347,6 +347,7 @@ def _report(run: Run, as_json: bool, *, converged: bool) -> None:
         "samples": str(pictures[-1]) if pictures else None,
         "weights": record.get("weights"),
         "restarts": record.get("restarts"),
+        "density_rests_on": record.get("density_rests_on"),
     }
     if as_json:
         click.echo(json.dumps(result, indent=2))
@@ -354,6 +355,8 @@ def _report(run: Run, as_json: bool, *, converged: bool) -> None:
     click.echo(f"Trained {counted(result['steps'], 'step')} in {record.get('seconds', 0):.0f} s.")
     for line in _restarts(record):
         click.echo(line)
+    if record.get("density_rests_on"):
+        print_line(f"look at: {record['density_rests_on']}")
     click.echo(f"samples:  {result['samples']}")
     click.echo(f"model:    {run.model}")
     click.echo(f"log:      {run.log}")

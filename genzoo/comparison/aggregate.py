@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -153,8 +154,29 @@ def aggregate_results(candidate: Candidate, outcomes: Sequence[FitResult], evide
         seconds=seconds,
         reasons=reasons,
     )
+    row = not_ranked(row, _resting(whole, held_out, folds))
     slack = 2 * evidence.events * whole[0].resolution  # criteria are -2 log L, summed over rows
     return CandidateResult(row, first.resolution, test, cv, slack, whole=not broken, samples=first.samples)
+
+
+def not_ranked(row: Row, reasons: Mapping[str, str]) -> Row:
+    """Note why figures of a row, which are shown, are not ranked; figures without a value keep their reason.
+
+    Arguments:
+        reasons: reasons by figure.
+    """
+    own = {name: reason for name, reason in reasons.items() if row.figure(name) is not None}
+    return dataclasses.replace(row, reasons={**own, **row.reasons})
+
+
+def _resting(whole: Sequence[FitResult], held_out: Sequence[FitResult], folds: Sequence[FitResult]) -> dict[str, str]:
+    """Return by figure what the likelihood behind it rests on, other than the data."""
+    found: dict[str, str] = {}
+    for names, fits in ((CRITERIA, whole), (("test",), held_out), (("cv",), folds)):
+        reason = next((fit.resting for fit in fits if fit.resting is not None), None)
+        if reason is not None:
+            found |= dict.fromkeys(names, reason)
+    return found
 
 
 def _by_purpose(outcomes: Sequence[FitResult]) -> tuple[list[FitResult], list[FitResult], list[FitResult]]:

@@ -14,16 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from genzoo.comparison.aggregate import CandidateResult, Evidence, aggregate_results
+from genzoo.comparison.aggregate import CandidateResult, Evidence, aggregate_results, not_ranked
 from genzoo.comparison.candidate import Candidate
 from genzoo.comparison.fit import FitJob, FitResult
-from genzoo.comparison.ranking import Ranking, default_figure, rank
+from genzoo.comparison.ranking import LIKELIHOOD_FIGURES, Ranking, default_figure, rank
 from genzoo.comparison.splits import SplitPlan, split_settings
 from genzoo.comparison.store import ResultStore
 from genzoo.comparison.workers import run_fit_jobs, with_threads
 from genzoo.config.explain import as_sentence
 from genzoo.config.settings import DataSettings, EMTraining, RunConfig
 from genzoo.data.dataset import Dataset
+from genzoo.data.degenerate.dependence import find_dependence
+from genzoo.data.degenerate.remarks import stated
 from genzoo.data.splits.notes import split_notes
 from genzoo.errors import DivergenceError, GenzooError, explain_interruption
 from genzoo.metrics.information_criteria import CRITERIA
@@ -272,12 +274,12 @@ class Comparison:
     def _report(self, results: Sequence[CandidateResult]) -> Report:
         if self.by is not None:
             same_protocol(_scores(results, self.by))
-        results = _measured_alike(results)
+        results, dependent = _without_density(_measured_alike(results), self.dataset)
         by, note = self.by, f"Ranked by {self.by}."
         if by is None:
             by, note = default_figure(results, folds=self.division.fold is not None)
         ranking: Ranking = rank(results, by, Evidence.of(self.dataset, self.division))
-        notes = (note, *ranking.notes, *self._about_equals(), self._about_rows(), *self._about_split())
+        notes = (note, *dependent, *ranking.notes, *self._about_equals(), self._about_rows(), *self._about_split())
         return Report(self._about_data(), by, ranking.best, ranking.simplest, ranking.rows, notes, ranking.conflict)
 
     def _about_equals(self) -> list[str]:
@@ -323,6 +325,32 @@ class Comparison:
             "seed": seed,
             "seeds": self.seeds,
         }
+
+
+def _without_density(results: Sequence[CandidateResult], dataset: Dataset) -> tuple[list[CandidateResult], list[str]]:
+    """Take all densities out of the ranking by likelihood if the columns of the data depend on each other.
+
+    Returns:
+        The candidates, and a sentence on each relation between columns.
+    """
+    found = find_dependence(dataset).relations
+    if not found or not any(_is_density(result) for result in results):
+        return list(results), []
+    reasons = dict.fromkeys(LIKELIHOOD_FIGURES, f"no density: {stated(found[0])}; {found[0].advice}")
+    marked = [
+        dataclasses.replace(result, row=not_ranked(result.row, reasons)) if _is_density(result) else result
+        for result in results
+    ]
+    sentences = [
+        f"{stated(relation)}, so no density of all columns has a largest likelihood, and likelihoods are not ranked. "
+        f"To rank them, {relation.advice}."
+        for relation in found
+    ]
+    return marked, sentences
+
+
+def _is_density(result: CandidateResult) -> bool:
+    return "density" in (result.row.log_likelihood.measure or "")
 
 
 def _scores(results: Sequence[CandidateResult], metric: str) -> dict[str, Score]:

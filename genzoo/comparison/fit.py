@@ -18,6 +18,7 @@ from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.evaluator import Chosen, compute_metrics, find_extractor, find_metrics, make_reference
 from genzoo.metrics.information_criteria import Criteria, criteria, no_criteria
 from genzoo.metrics.metric import Metric, Score
+from genzoo.metrics.resting import Resting, resting_on
 from genzoo.metrics.row_likelihoods import (
     degrees_of_freedom,
     dimensions_of,
@@ -96,6 +97,7 @@ class FitResult:
         metrics: scores of sample metrics, by name.
         samples: a few samples for the report, `(M, *event)`; `None` if any is not finite.
         reasons: why other figures are missing, by name.
+        resting: why the log-likelihood of the rows it is evaluated on says nothing about the data; `None` if it does.
         failure: error message, if the fit failed.
         exit_code: exit code for the failure on a command line.
     """
@@ -113,6 +115,7 @@ class FitResult:
     metrics: Mapping[str, Score] = field(default_factory=dict)
     samples: Array | None = None
     reasons: Mapping[str, str] = field(default_factory=dict)
+    resting: str | None = None
     failure: str | None = None
     exit_code: int = 0
 
@@ -140,7 +143,8 @@ def _criteria(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
     if reason is not None:
         return FitResult(trial, time.perf_counter() - begun, criteria=no_criteria(reason))
     fitted = train_in_memory(setup)
-    found = _judge_fit(setup, fitted, dataset, division.rows)
+    resting = resting_on(fitted, dataset, division.rows)
+    found = _judge_fit(setup, fitted, dataset, division.rows, resting)
     return FitResult(
         trial,
         time.perf_counter() - begun,
@@ -150,6 +154,7 @@ def _criteria(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
         degrees_of_freedom(fitted.generator),
         criteria=found,
         resolution=_resolution(setup),
+        resting=None if resting is None else resting.reason,
     )
 
 
@@ -176,15 +181,22 @@ def _without_criteria_once_built(setup: TrainingSetup) -> str | None:
     return None
 
 
-def _judge_fit(setup: TrainingSetup, fitted: TrainedModel, dataset: Dataset, rows: Rows) -> Criteria:
-    """Compute the information criteria of a fit to `rows`."""
+def _judge_fit(
+    setup: TrainingSetup, fitted: TrainedModel, dataset: Dataset, rows: Rows, resting: Resting | None
+) -> Criteria:
+    """Compute the information criteria of a fit to `rows`.
+
+    Arguments:
+        resting: what its density rests on, other than the data.
+    """
     engine = setup.engine
     assert isinstance(engine, EMEngine)
     assert engine.kept is not None
     if not engine.converged:
         return no_criteria(f"not converged after {engine.kept['passes']} passes (training.max_iter allows more)")
     if engine.kept["fault"] is not None:
-        return no_criteria(f"no proper maximum of the likelihood: {engine.kept['fault']}")
+        where = "" if resting is None else f"; {resting.reason}"
+        return no_criteria(f"no proper maximum of the likelihood: {engine.kept['fault']}{where}")
     degrees = degrees_of_freedom(fitted.generator)
     assert degrees is not None
     weights = np.ones(len(rows)) if dataset.weights is None else dataset.weights[rows]
@@ -241,7 +253,14 @@ def _held_out(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
         metrics=metrics,
         samples=samples,
         reasons=reasons,
+        resting=_resting(fitted, dataset, split.test),
     )
+
+
+def _resting(fitted: TrainedModel, dataset: Dataset, rows: Rows) -> str | None:
+    """Return what the mean log-likelihood of rows rests on, if that matters."""
+    found = resting_on(fitted, dataset, rows)
+    return found.reason if found is not None and found.material else None
 
 
 def _sample_metrics(
@@ -300,7 +319,8 @@ def _fold(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult:
     scores = None
     if kind_of(fitted) != "none":
         scores = log_likelihoods(fitted, dataset, split.test, trial.config.seed)
-    return FitResult(trial, time.perf_counter() - begun, scores=scores)
+    resting = _resting(fitted, dataset, split.test)
+    return FitResult(trial, time.perf_counter() - begun, scores=scores, resting=resting)
 
 
 _PURPOSES = {"criteria": _criteria, "held-out": _held_out, "fold": _fold}

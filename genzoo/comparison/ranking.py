@@ -53,16 +53,19 @@ def default_figure(results: Sequence[CandidateResult], *, folds: bool) -> tuple[
     """Choose the figure to rank by, and return it with a sentence that says why."""
     rows = [result.row for result in results if result.row.status == "ok"]
     known = [row for row in rows if row.log_likelihood.kind != "none"]
+    figure = "cv" if folds else "test"
     if not rows:
         return "bic", "Nothing is ranked: every candidate failed."
     if not known:
         return "coverage", "Ranked by coverage: no candidate has a likelihood."
-    judged = {row.model for row in known if row.bic is not None}
+    known = [row for row in known if row.figure(figure) is None or row.ranked_by(figure) is not None]
+    if not known:
+        return "coverage", "Ranked by coverage: no candidate has a likelihood that says something about the data."
+    judged = {row.model for row in known if row.ranked_by("bic") is not None}
     # A model counts as having BIC if any of its candidates has it: one fit that did not converge changes nothing.
     without = next((row for row in known if row.model not in judged), None)
     if without is None:
         return "bic", "Ranked by bic, which every model with a likelihood has; lower is better."
-    figure = "cv" if folds else "test"
     return figure, f"Ranked by {figure}, because {without.id} has no bic: {without.reasons['bic']}."
 
 
@@ -75,11 +78,13 @@ def rank(results: Sequence[CandidateResult], by: str, evidence: Evidence) -> Ran
         evidence: weights and folds of the held-out rows.
     """
     alike, conflict = _of_one_measure(results, by)
-    together = {result.row.id for result in alike}
-    ordered = sorted((result for result in alike if result.row.figure(by) is not None), key=lambda r: _order(r.row, by))
+    ordered = sorted(
+        (result for result in alike if result.row.ranked_by(by) is not None), key=lambda r: _order(r.row, by)
+    )
     if not ordered:
         return Ranking(_ordered([_unranked(result, by, None) for result in results], []), None, None, (), conflict)
     best = _best(ordered, by, evidence)
+    together = {result.row.id for result in alike if not _rests(result.row, by)}
     ranked = [best.row.id, *(result.row.id for result in ordered if result is not best)]
     rows = []
     for result in results:
@@ -100,6 +105,11 @@ def rank(results: Sequence[CandidateResult], by: str, evidence: Evidence) -> Ran
         notes,
         conflict,
     )
+
+
+def _rests(row: Row, by: str) -> bool:
+    """Return whether a figure is shown, but says nothing about the data."""
+    return row.figure(by) is not None and row.ranked_by(by) is None
 
 
 def _of_one_measure(results: Sequence[CandidateResult], by: str) -> tuple[list[CandidateResult], str | None]:
@@ -153,7 +163,8 @@ def _difference(result: CandidateResult, best: CandidateResult, by: str, evidenc
     # Cross-validation scores every row once, and the test set only a part of them.
     for figure in ("test",) if by == "test" else ("cv", "test"):
         scores, others = result.scores(figure), best.scores(figure)
-        if scores is not None and others is not None:
+        rests = _rests(result.row, figure) or _rests(best.row, figure)
+        if scores is not None and others is not None and not rests:
             found = evidence.difference(figure, scores, others)
             return _as_difference(figure, found, max(result.resolution, best.resolution))
     return None
@@ -226,7 +237,12 @@ def _unranked(result: CandidateResult, by: str, gap: Difference | None) -> Row:
     row = result.row
     if row.status == "failed":
         return dataclasses.replace(row, verdict="failed")
-    lacks = f"no {by}" if row.figure(by) is None else f"its likelihood is a {row.log_likelihood.measure}"
+    if row.figure(by) is None:
+        lacks = f"no {by}"
+    elif _rests(row, by):
+        lacks = row.reasons[by].partition(":")[0]
+    else:
+        lacks = f"its likelihood is a {row.log_likelihood.measure}"
     return dataclasses.replace(row, difference=gap, verdict=f"not ranked: {lacks}")
 
 
@@ -239,7 +255,7 @@ def _simplest(results: Sequence[CandidateResult], evidence: Evidence) -> tuple[s
     """
     exact = [result for result in results if result.row.log_likelihood.exact]
     for figure in ("cv", "test"):
-        known = [result for result in exact if result.scores(figure) is not None]
+        known = [result for result in exact if result.scores(figure) is not None and not _rests(result.row, figure)]
         if not known:
             continue
         best = max(known, key=lambda result: _value(result.row, figure))
@@ -277,7 +293,8 @@ def _parameters(row: Row, figure: str) -> tuple[float, float]:
 
 def _weighted(rows: Sequence[Row], together: set[str]) -> list[Row]:
     """Add Akaike weights (Burnham and Anderson, 2002) to the rows that can be ranked together."""
-    values = {row.id: row.aic for row in rows if row.aic is not None and row.id in together}
+    values = {row.id: row.ranked_by("aic") for row in rows if row.id in together}
+    values = {name: value for name, value in values.items() if value is not None}
     if not values:
         return list(rows)
     weights = dict(zip(values, akaike_weights([value for value in values.values() if value is not None]), strict=True))

@@ -12,6 +12,7 @@ import numpy as np
 
 from genzoo.config.settings import SplitSettings
 from genzoo.data.dataset import BLOCK, Dataset
+from genzoo.data.degenerate.remarks import degenerate_remarks
 from genzoo.data.marks import MARKS, missing_option
 from genzoo.data.readers.number_formats import FORMS, kind_of
 from genzoo.data.splits.notes import how_divided, repeats
@@ -104,9 +105,13 @@ def inspect(dataset: Dataset, split: SplitSettings | None = None) -> Findings:
     remarks = [*dataset.notes, *repeated, *_common_remarks(dataset)]
     if empty:
         remarks.append(f"rows without any value: {empty}")
+    known = set()
     for place, column in enumerate(columns):
-        remarks += [*_column_remarks(column, rows[:, place]), *_missing_remarks(column, rows[:, place])]
-    return Findings(facts, [*remarks, *_twin_remarks(dataset.spec, rows)], columns)
+        own = [*_column_remarks(column, rows[:, place]), *_missing_remarks(column, rows[:, place])]
+        known |= {column.name} if own else set()
+        remarks += own
+    remarks += [*_twin_remarks(dataset.spec, rows), *degenerate_remarks(dataset, known)]
+    return Findings(facts, remarks, columns)
 
 
 def _columns(dataset: Dataset) -> tuple[list[ColumnFacts], int]:

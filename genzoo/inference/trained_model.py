@@ -12,7 +12,7 @@ from torch import Tensor
 from genzoo.data.frames.kinds import is_frame
 from genzoo.data.transforms import AffineTransform
 from genzoo.errors import ConfigError
-from genzoo.inference import encoding, likelihood, sampling
+from genzoo.inference import encoding, floors, likelihood, sampling
 from genzoo.inference.answers import (
     Output,
     answer,
@@ -28,7 +28,7 @@ from genzoo.inference.answers import (
 from genzoo.inference.data_units import DataUnits, Events
 from genzoo.inference.description.describe import UNLIKELY, describe, samples_for
 from genzoo.inference.description.figures import Description
-from genzoo.models.base import Generator, capabilities_of
+from genzoo.models.base import Floor, Generator, capabilities_of
 from genzoo.plugins.api1 import with_former_names
 from genzoo.runtime.device import widest
 from genzoo.spec import DataSpec
@@ -303,6 +303,17 @@ class TrainedModel:
             raise ConfigError(f"{rows!r} rows cannot be explained; ask for a whole number of at least 0.")
         samples = sampling.sample(units, samples_for(self), seed)
         return describe(self, samples, checked, weights, rows, seed)
+
+    def floors(self, x: Events) -> list[Floor]:
+        """Return where the density of events rests on a setting, such as the variance that `reg_covar` adds.
+
+        Directions are coefficients of the values in data units. The list is empty if the density rests on nothing but
+        the data.
+
+        Raises:
+            DataError: the events do not fit the model.
+        """
+        return floors.floors(self._units, x)
 
     def to(self, device: torch.device) -> TrainedModel:
         """Move the model to a device, in place, and return it."""

@@ -13,6 +13,7 @@ from genzoo.errors import ConfigError
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.evaluator import MOST_EVENTS, Chosen, compute_metrics, find_extractor, make_reference
 from genzoo.metrics.metric import Metric, Score
+from genzoo.metrics.resting import resting_on
 from genzoo.metrics.row_likelihoods import DRAWS, kind_of, log_likelihoods, measure_of, named_rows, uncovered
 from genzoo.models.base import Outliers
 from genzoo.plugins.manager import get_registry
@@ -147,6 +148,7 @@ class Evaluation:
         reasons: why other scores are missing, by the name of the metric. The key `uncovered` lists rows outside the
             box of the model's outlier component, which has no density there.
         unobserved: rows without any value, which were left out.
+        density_rests_on: why the log-likelihood says nothing about the data; `None` if it does.
     """
 
     events: int
@@ -155,6 +157,7 @@ class Evaluation:
     scores: Mapping[str, Score]
     reasons: Mapping[str, str]
     unobserved: Rows
+    density_rests_on: str | None = None
 
 
 def evaluate(
@@ -207,4 +210,13 @@ def evaluate(
     if len(beyond := uncovered(fitted, dataset, observed)):
         reasons["uncovered"] = f"outside the box that holds the training rows: {named_rows(beyond)}"
     unobserved = np.setdiff1d(rows, observed)
-    return Evaluation(len(observed), kind_of(fitted, draws), measure_of(fitted), results.scores, reasons, unobserved)
+    resting = resting_on(fitted, dataset, observed)
+    return Evaluation(
+        len(observed),
+        kind_of(fitted, draws),
+        measure_of(fitted),
+        results.scores,
+        reasons,
+        unobserved,
+        None if resting is None or not resting.material else resting.reason,
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -18,6 +19,24 @@ from genzoo.plugins.api1 import with_former_names
 
 Measure = Literal["density", "mass"]
 """What a likelihood measures: a density in data units, or the probability of a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """Directions in which a fitted density is no wider than a setting makes it.
+
+    The likelihood of events there depends on the setting, and says nothing about the data. A comparison does not rank
+    it.
+
+    Arguments:
+        setting: name of the option that sets the smallest width, such as `reg_covar`.
+        directions: coefficients of the values of an event in model space, `(D, *event)`: their sums hardly vary.
+        share: share of each event's density that has this width, `(N,)`, from 0 to 1.
+    """
+
+    setting: str
+    directions: Tensor
+    share: Tensor
 
 
 @with_former_names
@@ -55,6 +74,17 @@ class Generator(nn.Module, ABC):
         Returns:
             Events in model space, `(n, *event)`.
         """
+
+    def floors(self, x: Tensor, missing: Tensor | None = None) -> Sequence[Floor]:
+        """Return where the density of events rests on a smallest width of the model's own.
+
+        Override it if a setting limits how narrow a density can become. Defaults to none.
+
+        Arguments:
+            x: events in model space, `(N, *event)`; 0 at missing values.
+            missing: mask of missing values, `(N, *event)`. Defaults to `None`: nothing is missing.
+        """
+        return ()
 
 
 class Discriminator(nn.Module, ABC):

@@ -88,8 +88,8 @@ class Row:
         id: its name in this report, such as `gmm:n_components=3`.
         model: id of the zoo entry.
         options: the options that were given, by name.
-        reasons: why figures are `None`, by their name; under `status`, why the candidate failed; under `uncovered`, the
-            test rows for which its outlier component has no density.
+        reasons: why figures are `None` or not ranked, by their name; under `status`, why the candidate failed; under
+            `uncovered`, the test rows for which its outlier component has no density.
         run: run directory of this candidate, if it was kept.
         exit_code: exit code of a failed candidate's error on a command line.
     """
@@ -125,6 +125,10 @@ class Row:
             return None if found is None else float(found)
         score = self.metrics.get(name)
         return None if score is None else score.value
+
+    def ranked_by(self, name: str) -> float | None:
+        """Return a figure that can be ranked; `None` if there is none, or a reason not to compare it."""
+        return None if name in self.reasons else self.figure(name)
 
 
 FIGURES = ("bic", "aic", "aicc", "icl", "test", "cv", "train", "akaike_weight", "degrees_of_freedom", "seconds")

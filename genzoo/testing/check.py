@@ -14,6 +14,7 @@ from genzoo.testing.checks.capabilities import ANSWER, COMPONENT, IMPUTATION, LA
 from genzoo.testing.checks.configuration import PROMISES as CONFIGURATION
 from genzoo.testing.checks.dataset import PROMISES as DATASET
 from genzoo.testing.checks.dataset import DatasetSubject
+from genzoo.testing.checks.floors import PROMISES as FLOORS
 from genzoo.testing.checks.likelihood import PROMISES as DENSITY
 from genzoo.testing.checks.metric import PROMISES as METRIC
 from genzoo.testing.checks.metric import MetricSubject
@@ -34,6 +35,7 @@ _ALL = (
     *TRAINING,
     *ANSWER,
     *DENSITY,
+    *FLOORS,
     *BOUND,
     *LATENT,
     *COMPONENT,

@@ -17,6 +17,7 @@ from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.loss_buffer import LossRecord
 from genzoo.errors import DivergenceError, GenzooError
 from genzoo.inference.trained_model import TrainedModel
+from genzoo.metrics.resting import resting_on
 from genzoo.metrics.row_likelihoods import kind_of, log_likelihoods
 from genzoo.models.state_dict import load_tensors, strip_prefix
 from genzoo.runs.checkpoint import checkpoint_name, load_checkpoint
@@ -88,7 +89,9 @@ class ModelSaver(Callback):
         if scores is None and setup.held_out is not None:
             scores = _in_order(setup.held_out[_evenly(len(setup.held_out), MOST_SCORES)])
         model = dataclasses.replace(model, validation_scores=scores)
-        self._run.update(weights=save_model(self._run.model, model, config.options, training))
+        resting = resting_on(model, setup.dataset, setup.split.train)
+        note = {} if resting is None else {"density_rests_on": resting.reason}
+        self._run.update(weights=save_model(self._run.model, model, config.options, training), **note)
 
     def _load_best(self) -> int:
         """Load the weights to keep. Return the step they are from."""

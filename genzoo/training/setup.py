@@ -12,6 +12,7 @@ import torch
 from genzoo.config.settings import EMTraining, GradientTraining, RunConfig
 from genzoo.data.checks import refuse_degenerate
 from genzoo.data.dataset import Dataset, Rows, Split, usable
+from genzoo.data.degenerate.remarks import degenerate_remarks
 from genzoo.data.dequantize import Dequantizer
 from genzoo.data.loading import anchor, open_dataset
 from genzoo.data.splits.notes import split_notes
@@ -87,8 +88,18 @@ class TrainingSetup:
         return TrainedModel(self.config.model, self.engine.trained, self.transform, self.dataset.spec, accepts)
 
     def notes(self) -> list[str]:
-        """Return what the user should know about how the data were read and divided, as sentences."""
-        return [*reading_notes(self.dataset), *split_notes(self.dataset, self.split, self.config.split)]
+        """Return what the user should know about the data before training, as sentences.
+
+        It is how they were read and divided, and which columns have no joint density, if the model is a density.
+        """
+        read = [*reading_notes(self.dataset), *split_notes(self.dataset, self.split, self.config.split)]
+        return [*read, *self._density_remarks()]
+
+    def _density_remarks(self) -> list[str]:
+        able = get_registry().models.get(self.config.model).spec.capabilities
+        if self.dequantizer is not None or not able & {"likelihood", "likelihood-bound"}:
+            return []
+        return degenerate_remarks(self.dataset)
 
     def summary(self) -> dict[str, Any]:
         """Return what will be trained, for people and for `--dry-run --json`."""

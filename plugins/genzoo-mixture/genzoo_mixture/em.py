@@ -79,7 +79,10 @@ class MixtureEM(EMObjective):
     def fault(self, model: Model) -> str | None:
         report, components = self.report(model), _mixture(model).components
         if len(report["collapsed"]) == components:
-            return "variances are no larger than reg_covar, which is in squared data units; lower it"
+            return (
+                "every component is only as wide as reg_covar makes it, so the likelihood depends on reg_covar; leave "
+                "out columns that others determine, or give the columns in larger units"
+            )
         if report["collapsed"]:
             return f"{_name(report['collapsed'])} collapsed to a point; use fewer components, or more restarts"
         return f"{_name(report['empty'])} ran out of events; use fewer components" if report["empty"] else None

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from genzoo import Components, DataError, Decoder, Encoder, Generator, Imputation, Likelihood, Outliers
+from genzoo import Components, DataError, Decoder, Encoder, Floor, Generator, Imputation, Likelihood, Outliers
 from genzoo_mixture.emission import Diagonal, Full
 from genzoo_mixture.emission.emission import EMPTY, Emission
 
@@ -153,6 +153,18 @@ class Mixture(Generator, Likelihood, Components, Imputation):
     def log_posterior(self, x: Tensor, missing: Tensor | None = None) -> Tensor:
         joint, _ = self._joint(x.flatten(1), _flat(missing), careful=True)
         return (joint + self.log_weights[:, None]).log_softmax(0).T
+
+    def floors(self, x: Tensor, missing: Tensor | None = None) -> list[Floor]:
+        weights = self.log_weights.double().exp()[: self.components]
+        share = self.log_posterior(x, missing).exp()
+        found = []
+        for emission, columns in self.parts:
+            for component in emission.collapsed(weights).nonzero()[:, 0].tolist():
+                narrow = emission.narrow(component, weights)
+                directions = narrow.new_zeros(len(narrow), self.columns)
+                directions[:, list(columns)] = narrow
+                found.append(Floor("reg_covar", directions.view(-1, *self.event_shape), share[:, component]))
+        return found
 
     def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:
         columns = self._draw_from(torch.multinomial(self.log_weights.exp(), max(n, 1), replacement=True)[:n])

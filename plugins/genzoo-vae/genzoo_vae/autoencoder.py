@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from genzoo import Decoder, Encoder, Generator, Imputation, LikelihoodBound, Reconstruction, full_precision
+from genzoo import Decoder, Encoder, Floor, Generator, Imputation, LikelihoodBound, Reconstruction, full_precision
 from genzoo_vae.observation import Observation
 from genzoo_vae.prior import Prior
 
@@ -144,6 +144,19 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
             z = torch.cat([posterior.draw(1) for _ in range(min(some, draws - start))])
             total = torch.logaddexp(total, self.log_weights(x, missing, z, posterior).logsumexp(0))
         return total - math.log(draws)
+
+    def floors(self, x: Tensor, missing: Tensor | None = None) -> list[Floor]:
+        """Return the values whose deviation, given the posterior mean, is about `least_scale`."""
+        narrow = self.observation.narrow(self.parameters_of(self.encode(x, missing)))
+        if narrow is None:
+            return []
+        narrow = narrow if missing is None else narrow & ~missing.flatten(1)
+        found = []
+        for place in narrow.any(0).nonzero()[:, 0].tolist():
+            direction = x.new_zeros(1, narrow.shape[1], dtype=torch.float64)
+            direction[0, place] = 1.0
+            found.append(Floor("least_scale", direction.view(1, *self._event_shape), narrow[:, place].double()))
+        return found
 
     def prior_sample(self, n: int) -> Tensor:
         return self.prior.sample(n)

@@ -128,6 +128,13 @@ class Attribute(Right):
         return super().sample(n) + self.shift
 
 
+class Doubled(Right):
+    """Rests on a setting with twice the density that it has."""
+
+    def floors(self, x, missing=None):
+        return [genzoo.Floor("share", torch.eye(len(self.mean), dtype=x.dtype)[:1], torch.full_like(x[:, 0], 2.0))]
+
+
 class CenteredEncoder(Right):
     def encode(self, x):
         return super().encode(x - x.mean(0))

@@ -75,6 +75,7 @@ WRONG = {
     "log-prob-agrees-with-samples/shift": (NORMAL, "Shifted"),
     "degrees-of-freedom": (NORMAL, "Miscounted"),
     "missing-values-are-integrated-out": (OUTLIERS, "Unmasked"),
+    "floors-fit-events": (NORMAL, "Doubled"),
     "bound-shape": (FACTOR, "Ragged"),
     "bound-lies-below": (FACTOR, "Above"),
     "bound-lies-below/lopsided": (FACTOR, "Lopsided"),

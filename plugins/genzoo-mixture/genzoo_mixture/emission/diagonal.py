@@ -147,5 +147,12 @@ class Diagonal(Emission[Seen]):
         return torch.where(missing, self.sample(component), x)
 
     def collapsed(self, weights: Tensor) -> Tensor:
+        return self._shrunk(weights).any(-1)
+
+    def narrow(self, component: int, weights: Tensor) -> Tensor:
+        return self._shrunk(weights)[component].double().diag()[self._shrunk(weights)[component]]
+
+    def _shrunk(self, weights: Tensor) -> Tensor:
+        """Return the columns in which each component has no more variance than was added, `(K, C)` bool."""
         means, variances = self.means.double(), self._deviations().double().square()
         return shrunk(variances, means, self._common(self.added.least(overall(weights[:, None], means, variances))))

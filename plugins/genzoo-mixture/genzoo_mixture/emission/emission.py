@@ -116,6 +116,15 @@ class Emission(nn.Module, ABC, Generic[SeenT]):
     def collapsed(self, weights: Tensor) -> Tensor:
         """Return which components, with `weights (K,)`, collapsed to a point, `(K,)` bool."""
 
+    def narrow(self, component: int, weights: Tensor) -> Tensor:
+        """Return the directions in which a collapsed component does not vary, `(D, C)` float64; none for masses.
+
+        Arguments:
+            component: its number.
+            weights: weights of all components, `(K,)`.
+        """
+        return weights.new_zeros(0, self.columns, dtype=torch.float64)
+
 
 def middle(low: Tensor, high: Tensor) -> Tensor:
     """Return the value nearest to 0 in each range, as events are centered at 0; 0 for an empty range."""
@@ -169,9 +178,8 @@ class Added:
 
 
 def shrunk(variances: Tensor, means: Tensor, least: Tensor) -> Tensor:
-    """Return which components have a variance `(K, C)` of at most `least (C,)` or of the size of rounding, `(K,)`."""
-    least = torch.maximum(ROUNDING * means.double().square(), least)
-    return (variances <= least).any(-1)
+    """Return where variances `(K, C)` are at most `least (C,)` or of the size of rounding, `(K, C)` bool."""
+    return variances <= torch.maximum(ROUNDING * means.double().square(), least)
 
 
 def expandable(terms: Tensor, dtype: torch.dtype) -> bool:

@@ -22,6 +22,9 @@ from genzoo_mixture.emission.emission import (
     shrunk,
 )
 
+_FLAT = 2 * ROUNDING
+"""Largest eigenvalue of a correlation matrix that may be nothing but rounding errors."""
+
 _CHUNK = 2**22
 """Largest number of entries in the matrices of missing-value patterns that are solved together."""
 
@@ -279,17 +282,33 @@ class Full(Emission[Whitened | Expanded]):
         return torch.where(missing, self.decode(coordinates, component), x)
 
     def collapsed(self, weights: Tensor) -> Tensor:
-        scale, means = self.scale.double(), self.means.double()
-        deviations = scale.norm(dim=-1)
-        least = self.added.least(overall(weights[:, None], means, deviations.square()))
+        deviations, least = self._spread_of(weights)
         # A covariance can be singular while no column has a small variance. Squared singular values of L are
         # eigenvalues of Sigma: with rows divided by deviations, of the correlation matrix; with rows divided by the
         # root of `least`, variances in units of `least`.
-        spreads = torch.linalg.svdvals(scale / deviations[..., None])
-        flat: Tensor = spreads[..., -1].square() <= 2 * ROUNDING
-        thin: Tensor = torch.linalg.svdvals(scale / least.sqrt()[:, None])[..., -1].square() <= 1
-        collapsed: Tensor = flat | thin | shrunk(deviations.square(), means, least)
+        spreads = torch.linalg.svdvals(self.scale.double() / deviations[..., None])
+        flat: Tensor = spreads[..., -1].square() <= _FLAT
+        thin: Tensor = torch.linalg.svdvals(self.scale.double() / least.sqrt()[:, None])[..., -1].square() <= 1
+        small = shrunk(deviations.square(), self.means.double(), least).any(-1)
+        collapsed: Tensor = flat | thin | small
         return collapsed.expand(self.components)
+
+    def narrow(self, component: int, weights: Tensor) -> Tensor:
+        deviations, least = self._spread_of(weights)
+        scale = self.scale.double().expand(self.components, -1, -1)[component]
+        own = deviations.expand(self.components, -1)[component]
+        for unit, limit in ((least.sqrt(), 1.0), (own, _FLAT)):
+            left, spreads, _ = torch.linalg.svd(scale / unit[:, None])
+            found: Tensor = left.mT[spreads.square() <= limit] / unit  # u^T D^-1 x hardly varies
+            if len(found):
+                return found
+        small = shrunk(own.square(), self.means.double()[component], least)
+        return small.double().diag()[small]
+
+    def _spread_of(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the deviations of every component, `(K, C)` or `(C,)`, and the least variances, `(C,)`."""
+        means, deviations = self.means.double(), self.scale.double().norm(dim=-1)
+        return deviations, self.added.least(overall(weights[:, None], means, deviations.square()))
 
 
 def _factor(within: Tensor, floor: Tensor) -> Tensor:

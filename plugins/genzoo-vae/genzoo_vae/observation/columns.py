@@ -54,6 +54,12 @@ class Columns(Observation):
         shares = zip(self.parts, self._divide(x), self._share(given), strict=True)
         return self._join([part.log_prob(values, parameters) for part, values, parameters in shares])
 
+    def narrow(self, given: Tensor) -> Tensor:
+        shares = zip(self.parts, self._share(given), strict=True)
+        found = [(part, part.narrow(parameters)) for part, parameters in shares]
+        nowhere = torch.zeros_like(given[:, :1], dtype=torch.bool)
+        return self._join([nowhere.expand(-1, part.places) if mask is None else mask for part, mask in found])
+
     def sample(self, given: Tensor) -> Tensor:
         return self._join(
             [part.sample(parameters) for part, parameters in zip(self.parts, self._share(given), strict=True)]

@@ -13,6 +13,9 @@ from genzoo_vae.options import SpreadName
 
 _HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 
+_NEAR = 0.5 * math.log(2.0)
+"""How far above the lower limit a log-deviation still depends on it: up to twice the smallest variance."""
+
 _ABOVE = 2.0
 """Smallest ratio of the first standard deviation to the least one."""
 
@@ -45,6 +48,10 @@ class GaussianObservation(Observation):
     def log_prob(self, x: Tensor, given: Tensor) -> Tensor:
         mean, log_scale = self._split(given)
         return -0.5 * ((x - mean) * (-log_scale).exp()).square() - (log_scale + _HALF_LOG_TWO_PI)
+
+    def narrow(self, given: Tensor) -> Tensor:
+        _, log_scale = self._split(given)
+        return (log_scale <= self.spread.log_least + _NEAR).expand(len(given), self.places)
 
     def sample(self, given: Tensor) -> Tensor:
         mean, log_scale = self._split(given)

@@ -44,6 +44,13 @@ class Observation(nn.Module, ABC):
     def log_prob(self, x: Tensor, given: Tensor) -> Tensor:
         """Compute the log-density or log-probability of each value of `x (N, D)`, `(..., D)`."""
 
+    def narrow(self, given: Tensor) -> Tensor | None:
+        """Return where a density is about as narrow as `least_scale` allows, for `given (N, width)`, `(N, D)` bool.
+
+        Returns `None` if no value has such a density.
+        """
+        return None
+
     @abstractmethod
     def sample(self, given: Tensor) -> Tensor:
         """Sample one event for each `given (..., width)`, `(..., D)`."""

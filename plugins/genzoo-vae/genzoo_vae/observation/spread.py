@@ -23,7 +23,7 @@ class Spread(nn.Module):
 
     def __init__(self, places: int, learned: SpreadName, first: float, least: float) -> None:
         super().__init__()
-        self._log_least = math.log(least)
+        self.log_least = math.log(least)
         self._start = math.log(math.expm1(math.log(first / least)))  # softplus(start) = log(first / least)
         self.width = places if learned == "network" else 0
         free = {"shared": 1, "place": places, "network": 0}[learned]
@@ -31,4 +31,4 @@ class Spread(nn.Module):
 
     def forward(self, given: Tensor) -> Tensor:
         """Return log-scales, `(..., D)`, `(D,)` or `(1,)`, from the decoder's outputs `given (..., width)`."""
-        return F.softplus((given if self.raw is None else self.raw) + self._start) + self._log_least
+        return F.softplus((given if self.raw is None else self.raw) + self._start) + self.log_least
