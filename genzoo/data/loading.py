@@ -93,6 +93,10 @@ STANDARD_INPUT = "-"
 """Source that stands for standard input."""
 
 
+_OF_TABLES = (
+    *("columns", "drop", "kinds", "label", "weight", "drop_missing", "missing"),
+    *("date_formats", "bounds", "whole"),
+)
 _OF_TEXTS = ("header", "separator", "decimal", "thousands")
 _TEXTS = ".csv and .tsv files"
 
@@ -301,7 +305,7 @@ def _similar_file(path: Path, registry: Registry) -> str:
 
 def _select(dataset: Dataset, settings: DataSettings) -> Dataset:
     """Apply the settings of tables: columns, kinds, labels, weights and missing values."""
-    given = settings.given("columns", "drop", "kinds", "label", "weight", "drop_missing", "missing")
+    given = settings.given(*_OF_TABLES)
     if given is None:
         return dataset
     if dataset.spec.modality != "table":

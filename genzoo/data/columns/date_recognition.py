@@ -30,7 +30,7 @@ _SHAPES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
 """Dates by shape, with their format; the day is taken to come before the month."""
 
 _CLOCK = re.compile(
-    rf"(.*?)(T| |, ?)?(\d{{1,2}}):(\d{{2}})(?::(\d{{2}})(?:([.,])(\d{{1,9}}))?)?( ?[AaPp][Mm])?( ?(?:{ZONE}))?"
+    r"(.*?)(T| |, ?)?(\d{1,2}):(\d{2})(?::(\d{2})(?:([.,])(\d{1,9}))?)?( ?[AaPp][Mm])?" + rf"( ?(?:{ZONE}))?"
 )
 
 
@@ -120,7 +120,7 @@ def _base(form: str) -> str:
 
 
 def _settled(forms: Sequence[str]) -> Form:
-    """Return the form that holds all others: the longest, without leading zeros or with a zone of its own if need be."""
+    """Return a form that holds all others: the longest, in UTC if they have different zones."""
     longest = max(forms, key=lambda form: (form.count("%"), len(form)))
     zones = {zone for form in forms if (zone := Form(form).zone)}
     if len(zones) > 1:

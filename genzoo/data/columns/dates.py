@@ -72,6 +72,8 @@ def read_times(values: Any, format_: str | None = None) -> Times | None:
     if pa.types.is_temporal(values.type) and _ARROW_TYPE.fullmatch(str(values.type)):
         return Times(_type_of(values.type), str(values.type), _numbers(values))
     if format_ is not None:
+        if pa.types.is_floating(values.type):  # 20240131 in a column with missing values
+            values = values.cast(pa.int64(), safe=False)
         coded = _coded(values.cast(pa.string()))
         return _from_texts(coded, *_by_format(coded.dictionary, format_))
     if not is_text(values.type) or not len(values):
@@ -136,7 +138,7 @@ def _numbers(values: Any) -> Array:
     return numbers / (DAY * 1000 if pa.types.is_date64(kind) else _PER_SECOND[kind.unit])
 
 
-def match_times(values: Any, feature: Feature) -> Array | None:
+def match_times(values: Any, feature: Feature, format_: str | None = None) -> Array | None:
     """Return a column as numbers of a feature; `None` if it holds no dates or times of that sort.
 
     A column of dates also serves as one of timestamps, at midnight, and the other way round. Texts are read in the
@@ -145,13 +147,14 @@ def match_times(values: Any, feature: Feature) -> Array | None:
     Arguments:
         values: a `pyarrow.ChunkedArray`; null becomes NaN.
         feature: describes the column that a model was trained on.
+        format_: how the texts are written. Defaults to `None`: as in training, or recognized.
     """
     if pa.types.is_null(values.type):
         return np.full(len(values), np.nan)
     found = None
     form = feature.form or ""
-    if is_text(values.type) and "%" in form:
-        found = read_times(values, form)
+    if format_ is not None or (is_text(values.type) and "%" in form):
+        found = read_times(values, format_ or form)
         if found is not None and (np.isnan(found.numbers) & ~_missing(values)).any():
             found = None
     found = read_times(values) if found is None else found
@@ -160,22 +163,25 @@ def match_times(values: Any, feature: Feature) -> Array | None:
     if found.type == feature.stored:
         same_zone = found.type != "timestamp" or _zoned(found.form) == _zoned(form)
         return found.numbers if same_zone else None
-    if _zoned(found.form) or _zoned(form):
-        return None
-    factor = {("date", "timestamp"): DAY, ("timestamp", "date"): 1 / DAY, ("time", "duration"): 1}
-    scale = factor.get((found.type, feature.stored))
-    return None if scale is None else found.numbers * scale
+    return None if _zoned(found.form) or _zoned(form) else converted(found.numbers, found.type, feature.stored)
+
+
+def converted(numbers: Array, given: ColumnType, wanted: ColumnType) -> Array | None:
+    """Return numbers of one type as numbers of another: a date is the timestamp of midnight; `None` if there is no way.
+
+    Arguments:
+        given, wanted: the types.
+    """
+    factors = {("date", "timestamp"): DAY, ("timestamp", "date"): 1 / DAY, ("time", "duration"): 1}
+    factor = 1 if given == wanted else factors.get((given, wanted))
+    return None if factor is None else numbers * factor
 
 
 def _missing(values: Any) -> Array:
     gone = np.asarray(values.is_null())
     if not is_text(values.type):
         return gone
-    return (
-        gone | np.asarray(pc.equal(pc.utf8_trim_whitespace(values), "").fill_null(True))
-        if is_text(values.type)
-        else gone
-    )
+    return np.asarray(gone | np.asarray(pc.equal(pc.utf8_trim_whitespace(values), "").fill_null(True)))
 
 
 def _zoned(form: str) -> bool:
@@ -256,6 +262,5 @@ def parse_time(text: str, feature: Feature) -> float:
     found = read_times(values)
     if found is None:
         return math.nan
-    scale = {("date", "timestamp"): DAY, ("timestamp", "date"): 1 / DAY, ("time", "duration"): 1}
-    factor = 1 if found.type == feature.stored else scale.get((found.type, feature.stored), math.nan)
-    return float(found.numbers[0] * factor)
+    numbers = converted(found.numbers, found.type, feature.stored)
+    return math.nan if numbers is None else float(numbers[0])

@@ -64,7 +64,8 @@ class JsonSource(TableSource):
         marks = [*common, *own.get(name, ())]
         if as_text:
             return pa.chunked_array([trimmed(column.combine_chunks(), marks)])
-        return Cells(self.shown, self.where, FORMS, self.facts).settled(name, column, marks)
+        numeric = [name for name, kind in self._settings.kinds.items() if kind in ("continuous", "count")]
+        return Cells(self.shown, self.where, FORMS, self.facts, numeric).settled(name, column, marks)
 
 
 def _records(text: str, shown: str) -> list[dict[str, Any]]:
