@@ -12,7 +12,7 @@ import numpy as np
 
 from genzoo.data.dataset import BLOCK, Dataset
 from genzoo.data.marks import MARKS, missing_option
-from genzoo.data.readers.dialect import FORMS, kind_of
+from genzoo.data.readers.number_formats import FORMS, kind_of
 from genzoo.data.value_range import describe_range, range_remarks
 from genzoo.spec import DataSpec
 from genzoo.typing import Array

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from genzoo.data.columns.ids import has_codes
 from genzoo.data.marks import MISSING, missing_option
-from genzoo.data.readers.dialect import CURRENCY, FORMS, Numbers, number_pattern
+from genzoo.data.readers.number_formats import CURRENCY, FORMS, Numbers, number_pattern
 from genzoo.errors import DataError
 
 _LIKE_A_NUMBER = (

@@ -21,7 +21,9 @@ from genzoo.data.columns.date_recognition import format_of
 from genzoo.data.columns.ids import has_codes
 from genzoo.data.marks import MISSING, marks_of
 from genzoo.data.readers.cells import Cells, trimmed
-from genzoo.data.readers.dialect import Record, forms, records, sniff
+from genzoo.data.readers.number_formats import forms
+from genzoo.data.readers.records import Record, records
+from genzoo.data.readers.sniffing import sniff
 from genzoo.data.readers.text_input import TextInput
 from genzoo.data.table_source import TableSource
 from genzoo.errors import DataError

@@ -13,7 +13,7 @@ import pyarrow as pa
 from genzoo.config.settings import DataSettings
 from genzoo.data.marks import marks_of
 from genzoo.data.readers.cells import Cells, trimmed
-from genzoo.data.readers.dialect import FORMS
+from genzoo.data.readers.number_formats import FORMS
 from genzoo.data.readers.text_input import TextInput
 from genzoo.data.table_source import TableSource
 from genzoo.errors import DataError
