@@ -23,6 +23,7 @@ from genzoo.storage.paths import TABLE_SUFFIXES, TEXT_SUFFIXES
 from genzoo.typing import Array
 
 if TYPE_CHECKING:
+    from genzoo.data.columns.listing import Listing
     from genzoo.data.table_source import TableSource
 
 
@@ -131,8 +132,16 @@ def open_dataset(settings: DataSettings, registry: Registry) -> Dataset:
     return table_dataset(_name(settings), tabular, settings)
 
 
-def open_readable(settings: DataSettings, registry: Registry) -> Dataset:
-    """Open a dataset as `open_dataset` does, but list unreadable files in `Dataset.unreadable` instead of stopping."""
+def open_readable(settings: DataSettings, registry: Registry) -> Dataset | Listing:
+    """Open a dataset as `open_dataset` does, but list what cannot be used instead of stopping.
+
+    Unreadable files of a folder are in `Dataset.unreadable`, and a table in a file is a `Listing` of its columns.
+    """
+    tabular = _open_table(settings, registry)
+    if tabular is not None:
+        from genzoo.data.columns.listing import list_table
+
+        return list_table(_name(settings), tabular, settings)
     if _path(settings).is_dir():
         settings = settings.model_copy(update={"skip_bad": True})
     return open_dataset(settings, registry)

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from genzoo.config.settings import DataSettings
 from genzoo.data.column import LARGEST_WHOLE, Column
 from genzoo.data.columns.dates import converted, show_time, times_column
+from genzoo.data.columns.ids import id_advice, id_note
 from genzoo.data.dataset import BLOCK, Dataset, check_values, empty_column, refuse_empty_columns, spec_of, usable
 from genzoo.data.marks import without_marks
 from genzoo.data.table_source import TableSource
@@ -42,6 +43,7 @@ def table_dataset(name: str, source: TableSource, settings: DataSettings) -> Dat
     table = read_columns(source, settings, kept, texts)
     described = [described_column(source, settings, table, column) for column in kept]
     features = tuple(feature for feature, _ in described)
+    _check_texts(source.shown, features, table.num_rows)
     storage: Any = "float32" if all(feature.stored == "float32" for feature in features) else "float64"
     spec = spec_of(source.shown, (len(kept),), "table", features, storage=storage)
     return take_columns(name, source, settings, spec, table, [values for _, values in described])
@@ -166,6 +168,7 @@ def described_column(source: TableSource, settings: DataSettings, table: pa.Tabl
     gone = np.isnan(values)
     if len(values) and gone.all():
         raise empty_column(source.shown, name)
+    _note(source, id_note(source.shown, feature, values))
     times = column.times() if feature.temporal else None
     if times is None or "%" not in times.form or not len(values):
         return feature, values
@@ -174,8 +177,28 @@ def described_column(source: TableSource, settings: DataSettings, table: pa.Tabl
     if text != shown and not text.startswith(shown[:5]):
         source.facts[f"dates of {name}"] = f"{text!r} is {shown}"
     if times.doubtful:
-        source.notes += (doubt(source.shown, name, times.form),)
+        _note(source, doubt(source.shown, name, times.form))
     return feature, values
+
+
+def _note(source: TableSource, note: str | None) -> None:
+    if note is not None and note not in source.notes:
+        source.notes += (note,)
+
+
+def _check_texts(shown: str, features: Sequence[Feature], rows: int) -> None:
+    """Raise for the column with most categories, if there are too many in all."""
+    if len(features) + sum(len(feature.levels or ()) for feature in features) > MOST_NAMES:
+        raise too_many_texts(shown, max(features, key=lambda feature: len(feature.levels or ())), rows)
+
+
+def too_many_texts(shown: str, feature: Feature, rows: int) -> DataError:
+    """Return the error for a column with too many categories."""
+    advice = id_advice(feature.name)
+    return DataError(
+        f"{shown}: column {feature.name!r} has {len(feature.levels or ())} different texts in {rows} rows, and the "
+        f"columns and categories of a table are at most {MOST_NAMES}. Leave it out with {advice}."
+    )
 
 
 def doubt(shown: str, name: str, form: str) -> str:

@@ -238,6 +238,7 @@ def show_time(number: float, feature: Feature) -> str:
     """Return a number of a feature as people write it."""
     if not math.isfinite(number):
         return str(number)
+    number = float(round(number)) if feature.stored == "date" else number
     column = times_column(np.array([number]), feature)
     if not is_text(column.type):
         text = _USUAL_TEXT[feature.stored]

@@ -95,19 +95,15 @@ class CsvSource(TableSource):
         settled = []
         for name, values in zip(columns, table.columns, strict=False):
             marks = [*common, *own.get(name, ())]
-            if name in texts:
-                settled.append(_settled_text(values, marks))
-                continue
-            if name in dates:
-                settled.append(_chunked(trimmed(values, marks)))
-                continue
-            numbers = self._whole_numbers(name, values) if name in whole else None
-            values = values if numbers is None else numbers
-            if pa.types.is_string(values.type):
-                settled.append(cells.settled(name, values, marks))
-            else:
-                if pa.types.is_floating(values.type):
-                    self._check_exact(name, values)
+            try:
+                if name in texts:
+                    settled.append(_settled_text(values, marks))
+                elif name in dates:
+                    settled.append(_chunked(trimmed(values, marks)))
+                else:
+                    settled.append(self._numbers(name, values, cells, marks, whole=name in whole))
+            except DataError as error:
+                self.at_fault(name, error)
                 settled.append(values)
         return pa.table(settled, names=list(columns))
 
@@ -129,6 +125,20 @@ class CsvSource(TableSource):
     def _numeric(self) -> frozenset[str]:
         """Columns that the user declared to hold numbers."""
         return frozenset(name for name, kind in self._settings.kinds.items() if kind in ("continuous", "count"))
+
+    def _numbers(self, name: str, values: Any, cells: Cells, marks: Sequence[str], *, whole: bool) -> Any:
+        """Return a column as numbers, if it holds numbers, else as texts.
+
+        Raises:
+            DataError: some of its texts are no numbers, or a number is not exact.
+        """
+        numbers = self._whole_numbers(name, values) if whole else None
+        values = values if numbers is None else numbers
+        if pa.types.is_string(values.type):
+            return cells.settled(name, values, marks)
+        if pa.types.is_floating(values.type):
+            self._check_exact(name, values)
+        return values
 
     def _whole_numbers(self, name: str, values: Any) -> Any:
         """Return a column of texts as numbers, as pyarrow reads them; None if some are codes or something else."""
