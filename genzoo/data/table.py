@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from genzoo.config.settings import DataSettings
 from genzoo.data.column import LARGEST_WHOLE, Column
+from genzoo.data.columns.date_forms import DAY
 from genzoo.data.columns.dates import converted, show_time, times_column
 from genzoo.data.columns.ids import id_advice, id_note
 from genzoo.data.dataset import BLOCK, Dataset, check_values, empty_column, refuse_empty_columns, spec_of, usable
@@ -172,13 +173,23 @@ def described_column(source: TableSource, settings: DataSettings, table: pa.Tabl
     times = column.times() if feature.temporal else None
     if times is None or "%" not in times.form or not len(values):
         return feature, values
-    row = int(np.nanargmax(values))
-    text, shown = column.values[row].as_py(), show_time(float(values[row]), dataclasses.replace(feature, form=None))
+    row = _telling_row(values, times.type)
+    text, shown = (
+        str(column.values[row].as_py()),
+        show_time(float(values[row]), dataclasses.replace(feature, form=None)),
+    )
     if text != shown and not text.startswith(shown[:5]):
         source.facts[f"dates of {name}"] = f"{text!r} is {shown}"
     if times.doubtful:
         _note(source, doubt(source.shown, name, times.form))
     return feature, values
+
+
+def _telling_row(values: Array, type_: str) -> int:
+    """Return a row whose date shows best which part is the day: the last day of a month."""
+    first = np.nan_to_num(values[:1000]) / (1 if type_ == "date" else DAY)
+    days = np.floor(first).astype(np.int64).astype("datetime64[D]")
+    return int(np.where(np.isnan(values[:1000]), -1, (days - days.astype("datetime64[M]")).astype(np.int64)).argmax())
 
 
 def _note(source: TableSource, note: str | None) -> None:

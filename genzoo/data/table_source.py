@@ -52,7 +52,7 @@ class TableSource(ABC):
         """
 
     def at_fault(self, name: str, error: DataError) -> None:
-        """Raise the fault of a column, or keep it if faults are to be listed."""
+        """Raise the fault of a column, or keep it to be listed."""
         if self.faults is None:
             raise error
         self.faults.setdefault(name, error)

@@ -140,7 +140,7 @@ def _swapped(form: Form) -> Form | None:
 
 
 def _ordered(form: Form, numbers: Array, texts: Any) -> tuple[Form, Array]:
-    """Return the form with the day or the month first, whichever more texts have, and the numbers of the texts.
+    """Return the form with the day or the month first, as more texts have it, and the numbers of the texts.
 
     Arguments:
         numbers: the numbers of the texts if the day comes first.

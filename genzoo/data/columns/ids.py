@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,9 @@ import pyarrow.compute as pc
 
 from genzoo.spec import Feature
 from genzoo.typing import Array
+
+_CODE = re.compile(r"[\d./-]+|[0-9a-fA-F-]{32,36}")
+
 
 _LEAST_ROWS = 20
 """Number of rows from which on different values mean something."""
@@ -35,12 +40,18 @@ def identifies_rows(feature: Feature, values: Array) -> str | None:
     if len(values) < _LEAST_ROWS or feature.temporal or feature.kind == "count":
         return None
     if feature.levels is not None:
-        return "every text is different" if len(feature.levels) == len(values) else None
+        different = len(feature.levels) == len(values) and not _measured(feature.levels)
+        return "every text is different" if different else None
     low, high = values.min(), values.max()
     if high - low != len(values) - 1 or (values != np.floor(values)).any():
         return None
     places = (values - low).astype(np.int64)
     return "its whole numbers count the rows" if (np.bincount(places, minlength=len(values)) == 1).all() else None
+
+
+def _measured(levels: Sequence[str]) -> bool:
+    """Return whether most texts are measurements that were read as text, such as 5 kg, and no codes."""
+    return sum(level.lstrip()[:1].isdigit() and not _CODE.fullmatch(level) for level in levels) * 2 > len(levels)
 
 
 def id_advice(name: str) -> str:

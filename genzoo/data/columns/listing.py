@@ -57,8 +57,9 @@ class Listing:
         if self.dataset is None:
             return "no column can be used as read; correct the table, or declare how it is written"
         names = ",".join(f'"{name}"' if "," in name else name for name in self.faults)
-        plural = "column cannot" if len(self.faults) == 1 else "columns cannot"
-        return f"{len(self.faults)} {plural} be used as read; to go on without, --drop {shlex.quote(names)}"
+        some, them = ("column", "it") if len(self.faults) == 1 else ("columns", "them")
+        drop = f"--drop {shlex.quote(names)}"
+        return f"{len(self.faults)} {some} cannot be used as read; correct {them}, or leave {them} out with {drop}"
 
 
 def list_table(name: str, source: TableSource, settings: DataSettings) -> Listing:
