@@ -17,11 +17,12 @@ from genzoo.data.columns.date_recognition import format_of, recognize
 from genzoo.data.columns.dates import parse_time, read_times, show_time, times_column
 from genzoo.data.inspect import inspect
 from genzoo.data.loading import open_dataset
-from genzoo.data.table import table_of
+from genzoo.data.table import table_dataset, table_of
 from genzoo.data.table_source import ArrowTableSource
 from genzoo.errors import ConfigError, DataError
 from genzoo.plugins.manager import get_registry
 from genzoo.spec import DataSpec, Feature
+from genzoo.storage.tables import write_table
 
 DAYS = pd.date_range("1899-12-28", periods=70_000, freq="D")
 MOMENTS = pd.to_datetime(np.random.default_rng(0).integers(-(10**9), 2 * 10**9, 3000), unit="s")
@@ -205,8 +206,6 @@ def test_typed_columns_are_days_and_seconds_from_1970():
 
 
 def open_frame(frame):
-    from genzoo.data.table import table_dataset
-
     return table_dataset("t", ArrowTableSource.of(frame), DataSettings(source="t")).events
 
 
@@ -251,8 +250,6 @@ def test_zoned_times_are_not_mixed_with_local_ones():
     naive = pa.table({"t": pa.array([0, 60], pa.timestamp("s")), "x": [1.0, 2.0]})
     zoned = pa.table({"t": pa.array([0, 60], pa.timestamp("s", "UTC")), "x": [1.0, 2.0]})
     settings = DataSettings(source="t")
-    from genzoo.data.table import table_dataset
-
     for one, two in ((naive, zoned), (zoned, naive)):
         spec = table_dataset("t", ArrowTableSource.of(one), settings).spec
         with pytest.raises(DataError, match="time zone"):
@@ -323,6 +320,17 @@ def test_a_million_dates_are_read_fast():
     times = read_times(pa.chunked_array([pa.array(texts, pa.string())]))
     assert len(times.numbers) == 10**6
     assert time.process_time() - begun < 2
+
+
+@pytest.mark.parametrize("name", ARROW)
+def test_typed_columns_are_read_again_from_text(tmp_path, name):
+    frame = pa.table({"t": ARROW[name], "x": [1.0, 2.0, 3.0]})
+    source = ArrowTableSource("t", frame)
+    spec = table_dataset("t", source, DataSettings(source="t"))
+    write_table(tmp_path / "a.csv", table_of(spec.events, spec.spec))
+    again = match((tmp_path / "a.csv").read_text(), spec.spec)
+    accuracy = 1e-6 if name.endswith("ns") else 1e-9  # seconds
+    assert np.allclose(again.events, spec.events, rtol=0, atol=accuracy, equal_nan=True)
 
 
 def test_words_and_numbers_have_no_format():

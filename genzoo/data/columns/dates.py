@@ -23,8 +23,8 @@ import pyarrow.compute as pc
 
 from genzoo.data.columns.date_forms import DAY, Form
 from genzoo.data.columns.date_recognition import recognize
-from genzoo.data.columns.durations import IN_HOURS, WITH_DAYS, parse_durations, recognize_durations, write_durations
 from genzoo.spec import ColumnType, Feature
+from genzoo.storage.durations import IN_HOURS, WITH_DAYS, parse_durations, recognize_durations, write_durations
 from genzoo.typing import Array
 
 UNITS = {

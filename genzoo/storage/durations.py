@@ -69,5 +69,13 @@ def write_durations(numbers: Array, form: str) -> Any:
     return pc.if_else(pa.array(gone), pa.scalar(None, pa.string()), texts)
 
 
+def duration_texts(column: Any) -> Any:
+    """Return a column of Arrow's durations as texts, as pandas writes them."""
+    scale = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[column.type.unit]
+    counts = column.cast(pa.int64())
+    seconds = np.array(counts.cast(pa.float64(), safe=False)) / scale
+    return write_durations(seconds, WITH_DAYS)
+
+
 def _text(numbers: Array, width: int) -> Any:
     return pc.utf8_lpad(pa.array(numbers).cast(pa.string()), width, "0")
