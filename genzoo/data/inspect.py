@@ -212,7 +212,7 @@ def _column_remarks(column: ColumnFacts, sample: Array) -> list[str]:
         return [f"column {column.name!r} has {len(different)} different texts in {len(values)} rows; {advice}"] * many
     if column.kind != "continuous" or column.unit is not None or (different != np.floor(different)).any():
         return []
-    if len(different) == len(values) and (np.diff(values) == 1).all():
+    if len(different) == len(values) > _FEW // 2 and (np.diff(values) == 1).all():
         return [f"column {column.name!r} counts the rows; leave it out with {id_advice(column.name)}"]
     if len(different) > _FEW or len(different) * 2 > len(values):
         return []
