@@ -54,7 +54,15 @@ ColumnType = Literal[
     "float64",
     "string",
     "dictionary",
+    "date",
+    "timestamp",
+    "time",
+    "duration",
 ]
+
+
+TEMPORAL = ("date", "timestamp", "time", "duration")
+"""Types of columns that hold dates or times, which models see as days or seconds."""
 
 
 CAPABILITIES = frozenset(
@@ -88,6 +96,10 @@ class Feature:
         levels: the categories in the order of their codes, for a categorical or binary feature.
         type: type of the stored column, in the source and in files of samples; not compared. Defaults to `string` for
             a feature with levels, and `float64` for others.
+        form: how a column of dates or times is stored: a type of Arrow, such as `timestamp[us, tz=UTC]`, or the format
+            of its texts, such as `%d.%m.%Y`; not compared. Defaults to `None`.
+        low, high: smallest and largest value in samples; not compared. Default to `None`: not limited.
+        step: samples are whole multiples of it; not compared. Defaults to `None`: any number.
     """
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
@@ -96,6 +108,10 @@ class Feature:
     kind: Kind = "continuous"
     levels: tuple[str, ...] | None = None
     type: ColumnType | None = field(default=None, repr=False, compare=False)
+    form: str | None = field(default=None, repr=False, compare=False)
+    low: float | None = field(default=None, repr=False, compare=False)
+    high: float | None = field(default=None, repr=False, compare=False)
+    step: float | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         named = self.kind in ("binary", "categorical")
@@ -107,11 +123,21 @@ class Feature:
             raise ValueError(f"Feature {self.name!r} is binary and has {len(self.levels)} levels.")
         if self.levels is not None and not all(_could_be(self.stored, level) for level in self.levels):
             raise ValueError(f"The levels of feature {self.name!r} do not have its type, {self.type}.")
+        if self.form is not None and self.type not in TEMPORAL:
+            raise ValueError(f"Feature {self.name!r} is {self.stored} and has no form; only dates and times have one.")
+        if self.temporal and self.kind != "continuous":
+            raise ValueError(f"Feature {self.name!r} is {self.kind}, and dates and times are continuous.")
+        _check_placing(self)
 
     @property
     def stored(self) -> ColumnType:
         """Type of the stored column."""
         return self.type or ("float64" if self.levels is None else "string")
+
+    @property
+    def temporal(self) -> bool:
+        """True if the feature holds dates or times, in days or seconds."""
+        return self.type in TEMPORAL
 
     @property
     def discrete(self) -> bool:
@@ -206,9 +232,20 @@ class DataSpec:
         return text + (", values may be missing" if self.missing else "")
 
 
+def _check_placing(feature: Feature) -> None:
+    """Check the range and the step of a feature's samples."""
+    ends = [end for end in (feature.low, feature.high) if end is not None]
+    if not all(map(math.isfinite, ends)) or (len(ends) == 2 and ends[0] > ends[1]):
+        raise ValueError(f"The range {feature.low} to {feature.high} of feature {feature.name!r} is none.")
+    if feature.step is not None and not (math.isfinite(feature.step) and feature.step > 0):
+        raise ValueError(f"The step {feature.step} of feature {feature.name!r} is not a positive number.")
+
+
 def _could_be(stored: ColumnType, level: str) -> bool:
     if stored in ("string", "dictionary"):
         return True
+    if stored in TEMPORAL:
+        return False
     if stored == "bool":
         return level in ("false", "true")
     try:

@@ -57,8 +57,19 @@ def data_command(data: str | None, as_json: bool, **given: Any) -> None:
         print_line(f"unreadable: {file}")
     if inspection.columns:
         missing = any(column.missing for column in inspection.columns)
-        header = ["column", "type", "kind", "values", *["missing"] * missing]
-        cells = [[c.name, c.type, c.kind, c.values, *[str(c.missing)] * missing] for c in inspection.columns]
+        todo = any(column.todo for column in inspection.columns)
+        header = ["column", "type", "kind", "values", *["missing"] * missing, *["to do"] * todo]
+        cells = [
+            [
+                c.name,
+                c.type if c.unit is None else f"{c.type} ({c.unit})",
+                c.kind,
+                c.values,
+                *[str(c.missing)] * missing,
+                *[c.todo or ""] * todo,
+            ]
+            for c in inspection.columns
+        ]
         click.echo()
         show_table(header, cells)
         click.echo()

@@ -35,6 +35,9 @@ _FEATURE = frozenset(Feature.__slots__)
 _KINDS = get_args(Kind)
 
 
+_LONGEST_FORM = 100
+
+
 _STORED = (*get_args(ColumnType), None)
 
 
@@ -276,6 +279,9 @@ class DataSettings(Settings):
     thousands: Annotated[str | None, Flag("--thousands", metavar="MARK")] = Field(
         None, description="mark between groups of three digits in a text file: , . ' or space; by default detected"
     )
+    date_formats: Annotated[dict[str, str], Flag("--date-format", metavar="COL=FORMAT", repeat=True)] = Field(
+        {}, description="format of the dates in a column, such as day=%m/%d/%Y; by default recognized"
+    )
     missing: Annotated[tuple[str, ...], Flag("--missing", metavar="[COL=]MARK", repeat=True)] = Field(
         (), description="text or number that means a missing value, such as ? or -999, in all columns or in one"
     )
@@ -287,6 +293,16 @@ class DataSettings(Settings):
     )
     kinds: Annotated[dict[str, Kind], Flag("--kind", metavar="COL=KIND", repeat=True)] = Field(
         {}, description="kind of a column, such as grade=categorical: continuous, binary, categorical or count"
+    )
+    bounds: Annotated[tuple[str, ...], Flag("--bounds", metavar="COL=LOW..HIGH", repeat=True)] = Field(
+        (),
+        description="smallest and largest value of a column in samples, such as age=0.. or day=2020-01-01..; none, or "
+        "COL=none, for no limit; by default as in the training rows",
+    )
+    whole: Annotated[bool, Flag("--whole/--no-whole")] = Field(
+        True,
+        description="whether samples have whole numbers in a column of whole numbers, and whole days or seconds in one "
+        "of times; yes by default",
     )
     label: Annotated[str | None, Flag("--label", metavar="COL")] = Field(
         None, description="column used only in reports, not in training"
@@ -346,6 +362,29 @@ class DataSettings(Settings):
             else value
         )
 
+    @field_validator("bounds", mode="before")
+    @classmethod
+    def _list_bounds(cls, value: Any) -> Any:
+        """Accept one text alone, and a mapping: `{"age": (0, None), "day": "2020-01-01.."}`."""
+        if isinstance(value, str):
+            return [value]
+        if not isinstance(value, Mapping):
+            return value
+        ends = {name: end if isinstance(end, list | tuple) else (end,) for name, end in value.items()}
+        return [
+            f"{name}={'none' if end == (None,) else '..'.join('' if part is None else str(part) for part in end)}"
+            for name, end in ends.items()
+        ]
+
+    @field_validator("bounds")
+    @classmethod
+    def _check_bounds(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            name, _, ends = text.rpartition("=")
+            if text != "none" and (not name or (ends != "none" and ".." not in ends)):
+                raise ValueError(f"{text!r} is not COL=LOW..HIGH, COL=none or none")
+        return value
+
     @model_validator(mode="after")
     def _check_marks(self) -> Self:
         if self.decimal is not None and self.decimal == self.thousands:
@@ -378,10 +417,14 @@ def _feature(place: int, content: Any) -> Feature:
         raise ValueError(f"number {place} of its features is none")
     name, kind, levels = content.get("name"), content.get("kind", "continuous"), content.get("levels")
     texts = levels is None or (isinstance(levels, list) and all(isinstance(level, str) for level in levels))
-    stored = content.get("type")
-    if not texts or not isinstance(name, str) or kind not in _KINDS or stored not in _STORED:
+    stored, form = content.get("type"), content.get("form")
+    placing = [content.get(part) for part in ("low", "high", "step")]
+    numbers = all(part is None or (isinstance(part, int | float) and not isinstance(part, bool)) for part in placing)
+    if not texts or not isinstance(name, str) or kind not in _KINDS or stored not in _STORED or not numbers:
         raise ValueError(f"number {place} of its features is none")
-    return Feature(name, kind, None if levels is None else tuple(levels), stored)
+    if form is not None and not (isinstance(form, str) and form.isprintable() and len(form) <= _LONGEST_FORM):
+        raise ValueError(f"number {place} of its features is none")
+    return Feature(name, kind, None if levels is None else tuple(levels), stored, form, *placing)
 
 
 DataForm = Annotated[DataSpec, BeforeValidator(_read_features)]

@@ -46,8 +46,8 @@ def match_table(name: str, source: TableSource, settings: DataSettings, spec: Da
         ConfigError: a setting names an unknown column, or sets kinds, which the model already knows.
         DataError: a column is missing, or holds a value that the model cannot take.
     """
-    if settings.kinds:
-        raise ConfigError("--kind is for training; a trained model knows the kinds of its columns. Leave it out.")
+    if given := settings.given("kinds", "bounds", "whole"):
+        raise ConfigError(f"{given} is for training; a trained model knows its columns. Leave it out.")
     if spec.modality != "table":
         raise DataError(f"The model was trained on {spec.describe()}, and {source.shown} is a table.")
     own = _without_own(source, settings, spec)
@@ -61,13 +61,15 @@ def match_table(name: str, source: TableSource, settings: DataSettings, spec: Da
     known = {*columns, *settings.drop, settings.label, settings.weight}
     ignored = tuple(column for column in source.names if column not in known)
     large = None if spec.discrete else streamed(name, source, settings, columns)
-    if large is not None:
+    if large is not None and _alike(large.spec.features, features):
         storage, missing = large.spec.storage, large.spec.missing
         same = dataclasses.replace(spec, storage=storage, missing=missing)
         return dataclasses.replace(large, spec=same, ignored=ignored)
     table = read_columns(source, settings, columns, texts)
     pairs = zip(columns, features, strict=True)
-    values = [one_column(source, table, column).match(feature) for column, feature in pairs]
+    values = [
+        one_column(source, table, column, settings.date_formats.get(column)).match(feature) for column, feature in pairs
+    ]
     dataset = take_columns(name, source, settings, spec, table, values)
     return dataclasses.replace(dataset, ignored=ignored)
 
@@ -169,7 +171,7 @@ def filled_table(
     table = without_marks(source.read(names, texts | others), settings, source.names)
     filled = dict(zip(names, table.columns, strict=True))
     for place, (name, feature) in enumerate(zip(columns, features, strict=True)):
-        column = one_column(source, table, name)
+        column = one_column(source, table, name, settings.date_formats.get(name))
         filled[name] = fill_column(column, events[:, place], _spelt_as_in(column, feature))
     if as_written:
         numeric = [name for name in columns if pa.types.is_primitive(filled[name].type)]
@@ -242,4 +244,9 @@ def _read_as_text(feature: Feature) -> bool:
 
 
 def _alike(features: Sequence[Feature], wanted: Sequence[Feature]) -> bool:
-    return all((one.kind, one.levels) == (two.kind, two.levels) for one, two in zip(features, wanted, strict=True))
+    """Return whether the numbers of features mean the same."""
+
+    def meaning(feature: Feature) -> tuple[object, ...]:
+        return feature.kind, feature.levels, (feature.type, feature.form) if feature.temporal else None
+
+    return all(meaning(one) == meaning(two) for one, two in zip(features, wanted, strict=True))

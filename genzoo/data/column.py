@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from genzoo.errors import DataError
+from genzoo.data.columns.date_forms import FormError
+from genzoo.data.columns.dates import Times, is_text, match_times, read_times, show_time
+from genzoo.data.marks import missing_option
+from genzoo.errors import ConfigError, DataError
 from genzoo.spec import ColumnType, Feature, Kind
 from genzoo.text import guarded
 from genzoo.typing import Array
@@ -35,23 +38,29 @@ class Column:
         values: a `pyarrow.ChunkedArray`.
         shown: name of the table, for messages.
         where: returns the position of a row in the source, for messages.
+        date_format: how its dates are written. Defaults to `None`: recognized.
     """
 
     name: str
     values: Any
     shown: str
     where: Callable[[int], str]
+    date_format: str | None = None
+    _times: list[Times | None] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def describe(self, kind: Kind | None) -> tuple[Feature, Array]:
         """Return the column's feature and its numbers or codes, float64 `(N,)` with NaN for missing values.
 
         Arguments:
-            kind: kind of the column. Defaults to the usual kind of its type: numbers are continuous, text is
-                categorical, booleans are binary.
+            kind: kind of the column. Defaults to the usual kind of its type: numbers, dates and times are continuous,
+                other text is categorical, booleans are binary.
 
         Raises:
             DataError: the values are not of that kind, or no model takes a column of that type.
         """
+        times = self.times() if kind in (None, "continuous") else None
+        if times is not None:
+            return Feature(self.name, type=times.type, form=times.form), self._complete(times)
         kind = kind or self._usual()
         if kind in ("continuous", "count"):
             return Feature(self.name, kind, type=self._type()), self._counts() if kind == "count" else self.numbers()
@@ -70,6 +79,8 @@ class Column:
         Raises:
             DataError: the column holds an unknown category, or text instead of a number.
         """
+        if feature.temporal:
+            return self._matching_times(feature)
         if feature.levels is None:
             return self._counts() if feature.kind == "count" else self.numbers()
         if pa.types.is_null(self.values.type):
@@ -89,6 +100,48 @@ class Column:
             )
         return matched
 
+    def times(self) -> Times | None:
+        """Return the column as dates or times; `None` if it holds something else.
+
+        Raises:
+            ConfigError: the format is none.
+        """
+        if not self._times:
+            try:
+                self._times.append(read_times(self.values, self.date_format))
+            except FormError as error:
+                raise ConfigError(f"--date-format for column {self.name!r}: {error}") from error
+        return self._times[0]
+
+    def _complete(self, times: Times) -> Array:
+        """Return the numbers of dates or times, after checking that no text is of another form."""
+        bad = np.isnan(times.numbers) & np.asarray(self.values.is_valid())
+        for row in map(int, np.flatnonzero(bad)):
+            text = str(self.values[row].as_py())
+            if text.strip():
+                good = np.flatnonzero(~np.isnan(times.numbers))
+                written = f", such as {self.values[int(good[0])].as_py()!r}" if len(good) else ""
+                raise DataError(
+                    f"{self.shown}: column {self.name!r} holds {times.type}s{written}, and {text!r} in "
+                    f"{self.where(row)}. Say {missing_option(text, self.name)} if it means a missing value, "
+                    f"--date-format {shlex.quote(f'{self.name}=FORMAT')} if it is written in another way, or train "
+                    f"with the column as categories: {self._option('categorical')}."
+                )
+        return times.numbers
+
+    def _matching_times(self, feature: Feature) -> Array:
+        numbers = match_times(self.values, feature, self.date_format)
+        if numbers is not None:
+            return numbers
+        times = self.times()
+        self._complete(times) if times is not None else None
+        zone = " with a time zone" if times is None or times.type == feature.stored else ""
+        example = show_time(0.0, feature)
+        raise DataError(
+            f"{self.shown}: column {self.name!r} holds {self.values.type if times is None else f'{times.type}s'}, and "
+            f"the model was trained on {feature.stored}s{zone}, written as {example!r}. Convert it first."
+        )
+
     def numbers(self) -> Array:
         """Return the column as float64 `(N,)`, with NaN for missing values.
 
@@ -97,9 +150,11 @@ class Column:
         """
         kind = self._value_type()
         values = self.values.cast(kind)
+        if pa.types.is_temporal(kind) and (times := self.times()) is not None:
+            return times.numbers
         if pa.types.is_null(kind):
             return np.full(len(values), np.nan)
-        if _is_text(kind):
+        if is_text(kind):
             raise self._text()
         if pa.types.is_boolean(kind):
             values = values.cast(pa.uint8())
@@ -131,12 +186,14 @@ class Column:
     def _encoded(self) -> Any:
         """Return the column in one piece as a `pyarrow.DictionaryArray`."""
         values, kind = self.values, self._value_type()
-        if not _is_text(kind) and not pa.types.is_boolean(kind):
+        if pa.types.is_temporal(kind):
+            values, kind = values.cast(kind).cast(pa.string()), pa.string()
+        if not is_text(kind) and not pa.types.is_boolean(kind):
             self._check_numeric(kind)
         if pa.types.is_floating(kind):
             values = values.cast(kind)
             values = pc.if_else(pc.is_nan(values), None, values)
-        elif kind == self.values.type and _is_text(kind):
+        elif kind == self.values.type and is_text(kind):
             values = values.cast(pa.large_string())  # more than 2 GB of text in one piece
         coded = pa.types.is_dictionary(values.type)
         return (values.unify_dictionaries() if coded else values.dictionary_encode()).combine_chunks()
@@ -156,11 +213,13 @@ class Column:
         kind = self.values.type
         if pa.types.is_boolean(kind):
             return "binary"
-        return "categorical" if _is_text(kind) or pa.types.is_dictionary(kind) else "continuous"
+        return "categorical" if is_text(kind) or pa.types.is_dictionary(kind) else "continuous"
 
     def _type(self) -> ColumnType:
         kind = self._value_type()
-        if _is_text(kind):
+        if pa.types.is_temporal(kind):
+            return "string"  # dates as categories
+        if is_text(kind):
             return "string" if kind == self.values.type else "dictionary"
         return _TYPES.get(str(kind), "float64")
 
@@ -190,9 +249,8 @@ class Column:
 
     def _check_numeric(self, kind: Any) -> None:
         if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
-            what = "dates or times" if pa.types.is_temporal(kind) else "values"
             raise DataError(
-                f"{self.shown}: column {self.name!r} holds {what} of type {kind}, which no model takes. Leave it out "
+                f"{self.shown}: column {self.name!r} holds values of type {kind}, which no model takes. Leave it out "
                 f"with --drop {shlex.quote(self.name)}."
             )
 
@@ -229,10 +287,6 @@ def is_number(text: str) -> bool:
         return "_" not in text and not math.isnan(float(text))
     except ValueError:
         return False
-
-
-def _is_text(kind: Any) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def _level(value: object) -> str:

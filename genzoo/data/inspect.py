@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from genzoo.config.settings import SplitSettings
+from genzoo.data.columns.dates import UNITS, show_time
+from genzoo.data.columns.ids import id_advice
+from genzoo.data.columns.listing import Fault, Listing
 from genzoo.data.dataset import BLOCK, Dataset
 from genzoo.data.degenerate.remarks import degenerate_remarks
 from genzoo.data.marks import MARKS, missing_option
@@ -18,7 +21,7 @@ from genzoo.data.readers.number_formats import FORMS, kind_of
 from genzoo.data.splits.notes import how_divided, repeats
 from genzoo.data.value_range import describe_range, range_remarks
 from genzoo.errors import DataError
-from genzoo.spec import DataSpec
+from genzoo.spec import DataSpec, Feature
 from genzoo.typing import Array
 
 _SAMPLE = 20_000
@@ -35,7 +38,19 @@ _CODED = re.compile(r"1|9+|[7-9]{2,}|(.)\1{2,}")
 
 @dataclass(frozen=True, slots=True)
 class ColumnFacts:
-    """Type, range or levels, and number of missing values of one column of a table."""
+    """Facts about one column of a table.
+
+    Arguments:
+        name: name of the column.
+        type: type of the stored column.
+        kind: kind of the column; `none` if it cannot be used.
+        levels: its categories; `None` if it has none.
+        low, high, mean: of its numbers; `None` if it has none.
+        missing: number of missing values.
+        unit: unit and origin of the numbers of dates and times. Defaults to `None`.
+        dates: low, high and mean of dates and times, as text. Defaults to `None`.
+        todo: what to do about it. Defaults to `None`: nothing.
+    """
 
     name: str
     type: str
@@ -45,13 +60,20 @@ class ColumnFacts:
     high: float | None
     mean: float | None
     missing: int
+    unit: str | None = None
+    dates: tuple[str, str, str] | None = None
+    todo: str | None = None
 
     @property
     def values(self) -> str:
         """The categories, or the range, in words."""
+        if self.dates is not None:
+            return "{} to {}, mean {}".format(*self.dates)
         if self.levels is not None:
             shown = ", ".join(self.levels[:6]) + (" ..." if len(self.levels) > 6 else "")
             return f"{len(self.levels)}: {shown}"
+        if self.low is None:
+            return ""
         return f"{self.low:g} to {self.high:g}, mean {self.mean:.4g}"
 
 
@@ -71,12 +93,30 @@ class Findings:
         return {**self.facts, **columns, **unreadable, "remarks": self.remarks}
 
 
-def inspect(dataset: Dataset, split: SplitSettings | None = None) -> Findings:
-    """Describe a dataset: its columns from all rows, its remarks from the first rows.
+def inspect(data: Dataset | Listing, split: SplitSettings | None = None) -> Findings:
+    """Describe a dataset, or all columns of a table, also those that cannot be used.
 
     Arguments:
         split: how a training would divide the rows. Defaults to the default split.
     """
+    split = split or SplitSettings()
+    if isinstance(data, Dataset):
+        return _inspect(data, split)
+    empty = Findings({"name": data.name, "events": data.rows, **data.facts}, [])
+    found = empty if data.dataset is None else _inspect(data.dataset, split)
+    if not data.faults:
+        return found
+    known = {column.name: column for column in found.columns}
+    columns = [known.get(name) or _faulty(data.faults[name]) for name in data.columns]
+    return Findings(found.facts, [data.remedy, *found.remarks], columns)
+
+
+def _faulty(fault: Fault) -> ColumnFacts:
+    return ColumnFacts(fault.name, fault.type, "none", None, None, None, None, fault.missing, todo=fault.advice)
+
+
+def _inspect(dataset: Dataset, split: SplitSettings) -> Findings:
+    """Describe a dataset: its columns from all rows, its remarks from the first rows."""
     rows = np.asarray(dataset.events[:_SAMPLE])
     facts: dict[str, Any] = {"name": dataset.name, "events": len(dataset), "event": dataset.spec.describe()}
     if dataset.test_rows:
@@ -89,7 +129,7 @@ def inspect(dataset: Dataset, split: SplitSettings | None = None) -> Findings:
         facts["unreadable files left out"] = dataset.skipped
     if dataset.dropped:
         facts["rows with missing values left out"] = dataset.dropped
-    divided, repeated = _held_out(dataset, split or SplitSettings())
+    divided, repeated = _held_out(dataset, split)
     facts |= divided
     if dataset.spec.modality == "image":
         if dataset.notes:
@@ -107,11 +147,19 @@ def inspect(dataset: Dataset, split: SplitSettings | None = None) -> Findings:
         remarks.append(f"rows without any value: {empty}")
     known = set()
     for place, column in enumerate(columns):
-        own = [*_column_remarks(column, rows[:, place]), *_missing_remarks(column, rows[:, place])]
-        known |= {column.name} if own else set()
+        noted = [note for note in dataset.notes if f"column {column.name!r} looks like an id" in note]
+        own = [] if noted else _column_remarks(column, rows[:, place])
+        own += _missing_remarks(column, rows[:, place])
+        known |= {column.name} if own or noted else set()
         remarks += own
+        columns[place] = replace(column, todo="; ".join(map(_advice, [*noted, *own])) or None)
     remarks += [*_twin_remarks(dataset.spec, rows), *degenerate_remarks(dataset, known)]
     return Findings(facts, remarks, columns)
+
+
+def _advice(remark: str) -> str:
+    """Return what to do from a remark, which says it after what is the case."""
+    return re.split(r"; |: (?=every|its)", remark, maxsplit=1)[-1]
 
 
 def _columns(dataset: Dataset) -> tuple[list[ColumnFacts], int]:
@@ -133,8 +181,20 @@ def _columns(dataset: Dataset) -> tuple[list[ColumnFacts], int]:
         if feature.levels is None and count[place]:
             numbers = (float(low[place]), float(high[place]), float(total[place] / count[place]))
         missing = len(dataset) - int(count[place])
-        facts.append(ColumnFacts(feature.name, feature.stored, feature.kind, feature.levels, *numbers, missing))
+        unit = UNITS[feature.stored] if feature.temporal else None
+        dates = _shown_dates(feature, numbers) if feature.temporal else None
+        about = (feature.name, feature.stored, feature.kind, feature.levels)
+        facts.append(ColumnFacts(*about, *numbers, missing, unit, dates))
     return facts, empty
+
+
+def _shown_dates(
+    feature: Feature, numbers: tuple[float | None, float | None, float | None]
+) -> tuple[str, str, str] | None:
+    low, high, mean = numbers
+    if low is None or high is None or mean is None:
+        return None
+    return show_time(low, feature), show_time(high, feature), show_time(mean, feature)
 
 
 def _common_remarks(dataset: Dataset) -> list[str]:
@@ -169,11 +229,12 @@ def _column_remarks(column: ColumnFacts, sample: Array) -> list[str]:
         return [f"column {column.name!r} never changes; {drop}"]
     if column.levels is not None:
         many = len(different) > max(20, len(values) / 2) and not _measured(column.levels)
-        return [f"column {column.name!r} has {len(different)} different texts in {len(values)} rows; {drop}"] * many
-    if column.kind != "continuous" or (different != np.floor(different)).any():
+        advice = f"leave it out with {id_advice(column.name)}" if len(different) == len(values) else drop
+        return [f"column {column.name!r} has {len(different)} different texts in {len(values)} rows; {advice}"] * many
+    if column.kind != "continuous" or column.unit is not None or (different != np.floor(different)).any():
         return []
-    if len(different) == len(values) and (np.diff(values) == 1).all():
-        return [f"column {column.name!r} counts the rows; {drop}"]
+    if len(different) == len(values) > _FEW // 2 and (np.diff(values) == 1).all():
+        return [f"column {column.name!r} counts the rows; leave it out with {id_advice(column.name)}"]
     if len(different) > _FEW or len(different) * 2 > len(values):
         return []
     kind = "binary" if len(different) == 2 else "categorical"
@@ -193,7 +254,7 @@ def _missing_remarks(column: ColumnFacts, sample: Array) -> list[str]:
     """Return a remark on each text or number that may mean a missing value, with the option that declares it."""
     values = sample[~np.isnan(sample)]
     if column.levels is None:
-        if column.kind == "binary" or not len(values):
+        if column.unit is not None or column.kind == "binary" or not len(values):
             return []
         return [
             f"column {column.name!r} holds {mark:.15g} in {count} of the first {len(sample)} rows, far from all "

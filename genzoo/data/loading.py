@@ -23,6 +23,7 @@ from genzoo.storage.paths import TABLE_SUFFIXES, TEXT_SUFFIXES
 from genzoo.typing import Array, Frame
 
 if TYPE_CHECKING:
+    from genzoo.data.columns.listing import Listing
     from genzoo.data.table_source import TableSource
 
 
@@ -113,6 +114,10 @@ STANDARD_INPUT = "-"
 """Source that stands for standard input."""
 
 
+_OF_TABLES = (
+    *("columns", "drop", "kinds", "label", "weight", "drop_missing", "missing"),
+    *("date_formats", "bounds", "whole"),
+)
 _OF_TEXTS = ("header", "separator", "decimal", "thousands")
 _TEXTS = ".csv and .tsv files"
 
@@ -151,8 +156,16 @@ def open_dataset(settings: DataSettings, registry: Registry, split: SplitSetting
     return read_divided(_name(settings), tabular, settings, split or SplitSettings())
 
 
-def open_readable(settings: DataSettings, registry: Registry, split: SplitSettings | None = None) -> Dataset:
-    """Open a dataset as `open_dataset` does, but list unreadable files in `Dataset.unreadable` instead of stopping."""
+def open_readable(settings: DataSettings, registry: Registry, split: SplitSettings | None = None) -> Dataset | Listing:
+    """Open a dataset as `open_dataset` does, but list what cannot be used instead of stopping.
+
+    Unreadable files of a folder are in `Dataset.unreadable`, and a table in a file is a `Listing` of its columns.
+    """
+    tabular = _open_table(settings, registry)
+    if tabular is not None:
+        from genzoo.data.columns.listing import list_table
+
+        return list_table(_name(settings), tabular, settings, split or SplitSettings())
     if _path(settings).is_dir():
         settings = settings.model_copy(update={"skip_bad": True})
     return open_dataset(settings, registry, split)
@@ -326,7 +339,7 @@ def _similar_file(path: Path, registry: Registry) -> str:
 def _select(dataset: Dataset, settings: DataSettings, split: SplitSettings | None = None) -> Dataset:
     """Apply the settings of tables: columns, kinds, labels, weights, missing values, and what divides the rows."""
     split = split or SplitSettings()
-    given = settings.given("columns", "drop", "kinds", "label", "weight", "drop_missing", "missing")
+    given = settings.given(*_OF_TABLES)
     divided = "--split time" if split.time is not None else "--split-by" if split.by else None
     if given is None and divided is None:
         return dataset

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Collection, Sequence
 from typing import Any, cast
 
@@ -12,6 +13,9 @@ import pyarrow.compute as pc
 
 from genzoo.config.settings import DataSettings
 from genzoo.data.column import LARGEST_WHOLE, Column
+from genzoo.data.columns.date_forms import DAY
+from genzoo.data.columns.dates import converted, show_time, times_column
+from genzoo.data.columns.ids import id_advice, id_note
 from genzoo.data.dataset import BLOCK, Dataset, check_values, empty_column, refuse_empty_columns, spec_of, usable
 from genzoo.data.marks import without_marks
 from genzoo.data.splits.times import without_time
@@ -30,7 +34,7 @@ def table_dataset(name: str, source: TableSource, settings: DataSettings) -> Dat
     """
     kept = chosen_columns(source, settings)
     known = dict.fromkeys(kept)
-    for column in settings.kinds:
+    for column in [*settings.kinds, *settings.date_formats]:
         _check_column(column, known, source.shown)
     large = None if settings.kinds else streamed(name, source, settings, kept)
     if large is not None:
@@ -39,11 +43,9 @@ def table_dataset(name: str, source: TableSource, settings: DataSettings) -> Dat
         return large
     texts = {column for column, kind in settings.kinds.items() if kind in ("binary", "categorical")}
     table = read_columns(source, settings, kept, texts)
-    described = [one_column(source, table, column).describe(settings.kinds.get(column)) for column in kept]
-    for feature, values in described:
-        if len(values) and np.isnan(values).all():
-            raise empty_column(source.shown, feature.name)
+    described = [described_column(source, settings, table, column) for column in kept]
     features = tuple(feature for feature, _ in described)
+    _check_texts(source.shown, features, table.num_rows)
     storage: Any = "float32" if all(feature.stored == "float32" for feature in features) else "float64"
     spec = spec_of(source.shown, (len(kept),), "table", features, storage=storage)
     return take_columns(name, source, settings, spec, table, [values for _, values in described])
@@ -55,7 +57,8 @@ def streamed(name: str, source: TableSource, settings: DataSettings, columns: Se
     Raises:
         DataError: a value cannot be used.
     """
-    events = None if settings.drop_missing or settings.missing else source.stream(columns)
+    changed = settings.drop_missing or settings.missing or settings.date_formats
+    events = None if changed else source.stream(columns)
     if events is None:
         return None
     empty = events.schema.empty_table()
@@ -103,7 +106,7 @@ def _stretch(dataset: Dataset, source: TableSource, settings: DataSettings) -> D
     kept = chosen_columns(source, settings)
     first = source.names.index(kept[0])
     places = slice(first, first + len(kept))
-    if settings.kinds or settings.missing or source.names[places] != kept:
+    if settings.kinds or settings.missing or settings.date_formats or source.names[places] != kept:
         return None
     table = read_columns(source, settings, [], set())
     spec = dataclasses.replace(
@@ -147,14 +150,80 @@ def _check_column(name: str, known: Collection[str], shown: str) -> None:
 def read_columns(source: TableSource, settings: DataSettings, kept: Sequence[str], texts: set[str]) -> pa.Table:
     """Read the columns to learn from, and the columns of labels and weights."""
     apart = [name for name in (settings.label, settings.weight) if name is not None]
-    as_written = (texts | {settings.label}) - {settings.weight, None}
+    as_written = (texts | {settings.label} | settings.date_formats.keys()) - {settings.weight, None}
     table = source.read(list(dict.fromkeys([*kept, *apart])), [name for name in as_written if name is not None])
     return without_marks(table, settings, source.names)
 
 
-def one_column(source: TableSource, table: pa.Table, name: str) -> Column:
+def one_column(source: TableSource, table: pa.Table, name: str, date_format: str | None = None) -> Column:
     """Return one column of a table that was read."""
-    return Column(name, table.column(name), source.shown, source.where)
+    return Column(name, table.column(name), source.shown, source.where, date_format)
+
+
+def described_column(source: TableSource, settings: DataSettings, table: pa.Table, name: str) -> tuple[Feature, Array]:
+    """Return the feature and the numbers of a column, and note in the source how its dates were read.
+
+    Raises:
+        DataError: the column cannot be used, or has no value.
+    """
+    column = one_column(source, table, name, settings.date_formats.get(name))
+    feature, values = column.describe(settings.kinds.get(name))
+    gone = np.isnan(values)
+    if len(values) and gone.all():
+        raise empty_column(source.shown, name)
+    _note(source, id_note(source.shown, feature, values))
+    times = column.times() if feature.temporal else None
+    if times is None or "%" not in times.form or not len(values):
+        return feature, values
+    row = _telling_row(values, times.type)
+    text, shown = (
+        str(column.values[row].as_py()),
+        show_time(float(values[row]), dataclasses.replace(feature, form=None)),
+    )
+    if text != shown and not text.startswith(shown[:5]):
+        source.facts[f"dates of {name}"] = f"{text!r} is {shown}"
+    if times.doubtful:
+        _note(source, doubt(source.shown, name, times.form))
+    return feature, values
+
+
+def _telling_row(values: Array, type_: str) -> int:
+    """Return a row whose date shows best which part is the day: the last day of a month."""
+    first = np.nan_to_num(values[:1000]) / (1 if type_ == "date" else DAY)
+    days = np.floor(first).astype(np.int64).astype("datetime64[D]")
+    return int(np.where(np.isnan(values[:1000]), -1, (days - days.astype("datetime64[M]")).astype(np.int64)).argmax())
+
+
+def _note(source: TableSource, note: str | None) -> None:
+    if note is not None and note not in source.notes:
+        source.notes += (note,)
+
+
+def _check_texts(shown: str, features: Sequence[Feature], rows: int) -> None:
+    """Raise for the column with most categories, if there are too many in all."""
+    if len(features) + sum(len(feature.levels or ()) for feature in features) > MOST_NAMES:
+        raise too_many_texts(shown, max(features, key=lambda feature: len(feature.levels or ())), rows)
+
+
+def too_many_texts(shown: str, feature: Feature, rows: int) -> DataError:
+    """Return the error for a column with too many categories."""
+    advice = id_advice(feature.name)
+    return DataError(
+        f"{shown}: column {feature.name!r} has {len(feature.levels or ())} different texts in {rows} rows, and the "
+        f"columns and categories of a table are at most {MOST_NAMES}. Leave it out with {advice}."
+    )
+
+
+def doubt(shown: str, name: str, form: str) -> str:
+    """Return the note on a column in which nothing shows if the day or the month comes first."""
+    day_first = form.replace("%-", "%").index("%d") < form.replace("%-", "%").index("%m")
+    first, second = ("day", "month") if day_first else ("month", "day")
+    other = form.translate(str.maketrans("dm", "md"))
+    option = shlex.quote(f"{name}={other}")
+    return (
+        f"{shown}: nothing in column {name!r} shows if the day or the month comes first; it was read as {first} before "
+        f"{second}. If the {second} comes first, use --date-format {option}."
+    )
 
 
 def take_columns(
@@ -255,9 +324,21 @@ def fill_column(column: Column, values: Array, feature: Feature) -> Any:
     if pa.types.is_dictionary(kind):
         return _fill_coded(column.values, values, feature)
     holes = pc.is_null(column.values, nan_is_null=True)
+    if feature.temporal:
+        return _fill_times(column, values, feature, holes)
     if feature.levels is None:  # rounded into the range of the column's own type
         feature = column.describe("continuous")[0]
     return pc.if_else(holes, _plain(_arrow(values, feature)).cast(kind), column.values)
+
+
+def _fill_times(column: Column, values: Array, feature: Feature, holes: Any) -> Any:
+    """Fill a column of dates or times, in its own form."""
+    own = column.times()
+    if own is not None:
+        numbers = converted(values, feature.stored, own.type)
+        assert numbers is not None  # as the column was matched with the feature
+        values, feature = numbers, Feature(feature.name, type=own.type, form=own.form)
+    return pc.if_else(holes, times_column(values, feature).cast(column.values.type), column.values)
 
 
 def _fill_coded(column: Any, values: Array, feature: Feature) -> Any:
@@ -277,6 +358,8 @@ def _plain(values: Any) -> Any:
 
 
 def _arrow(values: Array, feature: Feature) -> Any:
+    if feature.temporal:
+        return times_column(np.asarray(values, np.float64), feature)
     gone = np.isnan(values)
     if feature.levels is not None:
         codes = pa.array(np.where(gone, 0, values).astype(np.int32), mask=gone)

@@ -28,6 +28,7 @@ class TableSource(ABC):
         self.shown = shown
         self.facts: dict[str, str] = {}  # how the table was read, in words
         self.notes: tuple[str, ...] = ()  # decisions about which the user should know, in sentences
+        self.faults: dict[str, DataError] | None = None  # faults of columns, if they are listed and not raised
         self.names = list(names)
         twins = sorted(name for name, count in Counter(self.names).items() if count > 1)
         if twins:
@@ -49,6 +50,12 @@ class TableSource(ABC):
         Raises:
             DataError: the columns cannot be read.
         """
+
+    def at_fault(self, name: str, error: DataError) -> None:
+        """Raise the fault of a column, or keep it to be listed."""
+        if self.faults is None:
+            raise error
+        self.faults.setdefault(name, error)
 
     def stream(self, columns: Sequence[str]) -> RowGroupEvents | None:
         """Return columns as events that are read when indexed; `None` if they fit in memory."""

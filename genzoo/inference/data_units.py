@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from genzoo.data.columns.limits import within_limits
 from genzoo.data.dataset import check_values
 from genzoo.data.frames.kinds import is_frame
 from genzoo.data.transforms import AffineTransform, observed, place_on_grid
@@ -162,13 +163,16 @@ class DataUnits:
         return self.to_model(self.to_device(checked.chunk(start)), checked.missing)
 
     def to_data(self, y: Tensor) -> Array:
-        """Return events of the generator's space in data units, on the data's grid and in its type, on the host."""
+        """Return events of the generator's space in data units, in the data's limits and type, on the host."""
         x = self.transform.inverse(y.to(self.transform.shift.dtype))
         finite = x.isfinite()
         if finite.all():
-            return _stored(to_host(place_on_grid(x, self.data)), self.data.storage)
+            return _stored(self._limited(to_host(place_on_grid(x, self.data))), self.data.storage)
         # Neither a bound nor an integer may hide a number that is not finite: the caller can count them.
-        return to_host(torch.where(finite, place_on_grid(x, self.data), x))
+        return self._limited(to_host(torch.where(finite, place_on_grid(x, self.data), x)))
+
+    def _limited(self, x: Array) -> Array:
+        return within_limits(x, self.data.features) if self.data.modality == "table" else x
 
 
 def _as_array(x: Events, data: DataSpec) -> Array:

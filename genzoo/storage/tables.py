@@ -15,6 +15,7 @@ from pyarrow import parquet
 
 from genzoo.errors import ConfigError
 from genzoo.storage.atomic import atomic_write
+from genzoo.storage.durations import duration_texts
 from genzoo.storage.paths import ARROW_SUFFIXES, TABLE_SUFFIXES, TEXT_SUFFIXES
 from genzoo.text import PATTERN, guarded
 
@@ -91,7 +92,19 @@ def _guarded(column: Any) -> Any:
 
 
 def _decoded(column: Any) -> Any:
-    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+    """Return a column as it is written: categories by name, durations as text, and times without fractions of 0."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return column.cast(kind.value_type)
+    if pa.types.is_duration(kind):
+        return duration_texts(column)
+    if pa.types.is_timestamp(kind):
+        for unit in ("s", "ms", "us"):
+            try:
+                return column.cast(pa.timestamp(unit, kind.tz))
+            except pa.ArrowInvalid:  # it would lose digits
+                continue
+    return column
 
 
 def _is_text(column: Any) -> bool:

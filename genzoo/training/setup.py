@@ -11,6 +11,7 @@ import torch
 
 from genzoo.config.settings import EMTraining, GradientTraining, RunConfig
 from genzoo.data.checks import refuse_degenerate
+from genzoo.data.columns.limits import with_limits
 from genzoo.data.dataset import Dataset, Rows, Split, usable
 from genzoo.data.degenerate.remarks import degenerate_remarks
 from genzoo.data.dequantize import Dequantizer
@@ -159,6 +160,7 @@ def build_setup(
     split = dataset.split(config.split, config.seed) if split is None else split
     if dataset.weights is not None and not dataset.weights[split.train].any():
         raise DataError(f"{dataset.name}: every training row has the weight 0, so there is nothing to learn from.")
+    dataset = with_limits(dataset, split.train, config.data)
 
     # 3. The model, and the transform between data units and its own.
     with random_scope(config.seed, "build"):

@@ -361,7 +361,7 @@ def test_inspection_finds_what_looks_wrong():
     assert "64 of 64 pixels never change" in text
     table = inspect(array_dataset("x", np.stack([np.arange(200.0), np.ones(200)], axis=1)))
     assert table.remarks == [
-        "column 'x0' counts the rows; leave it out with --drop x0",
+        "column 'x0' counts the rows; leave it out with --drop x0 or --label x0",
         "column 'x1' never changes; leave it out with --drop x1",
     ]
     assert inspect(read("iris")).facts["events"] == 150

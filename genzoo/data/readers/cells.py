@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from genzoo.data.columns.ids import has_codes
 from genzoo.data.marks import MISSING, missing_option
 from genzoo.data.readers.number_formats import CURRENCY, FORMS, Numbers, number_pattern
 from genzoo.errors import DataError
@@ -33,12 +34,14 @@ class Cells:
         where: returns the position of a row, for messages.
         forms: the ways to write numbers, by preference.
         facts: gains an entry for each column whose numbers are written in an unusual way.
+        numeric: columns that hold numbers even if these begin with 0, as 05412. Defaults to none.
     """
 
     shown: str
     where: Callable[[int], str]
     forms: Sequence[Numbers]
     facts: dict[str, str]
+    numeric: Collection[str] = ()
 
     def settled(self, name: str, values: Any, marks: Sequence[str]) -> Any:
         """Return a column of texts as numbers, if most are numbers; else as trimmed texts.
@@ -57,7 +60,8 @@ class Cells:
         texts = trimmed(coded.dictionary, marks)
         counts = np.bincount(np.asarray(coded.indices.drop_null()), minlength=len(texts))
         counts[np.asarray(texts.is_null())] = 0
-        numbers = self._numbers(name, values, texts, counts)
+        codes = name not in self.numeric and has_codes(texts)
+        numbers = None if codes else self._numbers(name, values, texts, counts)
         if numbers is not None:
             return _taken(numbers, coded.indices)
         plain = texts.drop_null()

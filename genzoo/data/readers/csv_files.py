@@ -18,6 +18,8 @@ from pyarrow import csv as arrow_csv
 
 from genzoo.config.settings import DataSettings
 from genzoo.data.column import LARGEST_WHOLE, inexact
+from genzoo.data.columns.date_recognition import format_of
+from genzoo.data.columns.ids import has_codes
 from genzoo.data.marks import MISSING, marks_of
 from genzoo.data.readers.cells import Cells, trimmed
 from genzoo.data.readers.number_formats import forms
@@ -29,6 +31,16 @@ from genzoo.errors import DataError
 
 _END_OF_FILE = "\x1a"
 """The character that old programs write behind the last line."""
+
+
+_WHOLE = re.compile(r"[+-]?\d{1,18}")
+
+
+_EXAMINED = 100
+"""Number of rows in which columns of whole numbers and of dates are looked for; they are read as text first."""
+
+
+_MOST_CELLS = 200_000
 
 
 _LONG_WHOLE = re.compile(r"\s*[+-]?\d{16,}\s*")
@@ -82,26 +94,72 @@ class CsvSource(TableSource):
 
     def read(self, columns: Sequence[str], texts: Collection[str] = ()) -> pa.Table:
         texts = set(texts)
-        table = self._table(columns, texts)
+        first = self._first_cells(columns)
+        whole = {name for name, cells in first.items() if all(map(_WHOLE.fullmatch, cells))} - texts
+        dates = {name for name, cells in first.items() if _are_dates(cells)} - texts
+        table = self._table(columns, texts | whole | dates)
         if self._text.encoding not in ("utf-8", "utf-8-sig"):
             self.facts["encoding"] = self._text.encoding.upper().replace("CP1252", "Windows-1252")
-        cells = Cells(self.shown, self.where, forms(self._settings, self._dialect.decimal), self.facts)
+        cells = Cells(self.shown, self.where, forms(self._settings, self._dialect.decimal), self.facts, self._numeric)
         common, own = marks_of(self._settings, self.names)
         settled = []
         for name, values in zip(columns, table.columns, strict=False):
             marks = [*common, *own.get(name, ())]
-            if name in texts:
-                settled.append(_settled_text(values, marks))
-            elif pa.types.is_string(values.type):
-                settled.append(cells.settled(name, values, marks))
-            else:
-                if pa.types.is_floating(values.type):
-                    self._check_exact(name, values)
+            try:
+                if name in texts:
+                    settled.append(_settled_text(values, marks))
+                elif name in dates:
+                    settled.append(_chunked(trimmed(values, marks)))
+                else:
+                    settled.append(self._numbers(name, values, cells, marks, whole=name in whole))
+            except DataError as error:
+                self.at_fault(name, error)
                 settled.append(values)
         return pa.table(settled, names=list(columns))
 
     def where(self, row: int) -> str:
         return f"{self._line} {next(itertools.islice(self._rows(), row, None)).last}"
+
+    def _first_cells(self, columns: Sequence[str]) -> dict[str, list[str]]:
+        """Return the texts of each column in the first rows; columns without any are left out."""
+        rows = max(2, min(_EXAMINED, _MOST_CELLS // max(1, len(columns))))
+        marks = {*MISSING, *self._settings.missing}
+        found = [record.fields for record in itertools.islice(self._rows(), rows)]
+        cells = {
+            name: [fields[place] for fields in found if place < len(fields) and fields[place] not in marks]
+            for name, place in ((name, self._places[name]) for name in columns)
+        }
+        return {name: texts for name, texts in cells.items() if texts}
+
+    @property
+    def _numeric(self) -> frozenset[str]:
+        """Columns that the user declared to hold numbers."""
+        return frozenset(name for name, kind in self._settings.kinds.items() if kind in ("continuous", "count"))
+
+    def _numbers(self, name: str, values: Any, cells: Cells, marks: Sequence[str], *, whole: bool) -> Any:
+        """Return a column as numbers, if it holds numbers, else as texts.
+
+        Raises:
+            DataError: some of its texts are no numbers, or a number is not exact.
+        """
+        numbers = self._whole_numbers(name, values) if whole else None
+        values = values if numbers is None else numbers
+        if pa.types.is_string(values.type):
+            return cells.settled(name, values, marks)
+        if pa.types.is_floating(values.type):
+            self._check_exact(name, values)
+        return values
+
+    def _whole_numbers(self, name: str, values: Any) -> Any:
+        """Return a column of texts as numbers, as pyarrow reads them; None if some are codes or something else."""
+        if name not in self._numeric and has_codes(values):
+            return None
+        for kind in (pa.int64(), *[pa.float64()] * (self._dialect.decimal == ".")):
+            try:
+                return values.cast(kind)
+            except pa.ArrowInvalid:  # a text that is no such number
+                continue
+        return None
 
     def _table(self, columns: Sequence[str], texts: Collection[str]) -> pa.Table:
         """Return the columns as pyarrow reads them; a text that it cannot divide is read line by line."""
@@ -237,6 +295,14 @@ def _unique(names: Sequence[str]) -> list[str]:
         taken.add(new)
         unique.append(new)
     return unique
+
+
+def _are_dates(texts: Sequence[str]) -> bool:
+    return any(map(format_of, texts[:3])) and sum(format_of(text) is not None for text in texts) * 2 > len(texts)
+
+
+def _chunked(values: Any) -> Any:
+    return values if isinstance(values, pa.ChunkedArray) else pa.chunked_array([values])
 
 
 def _settled_text(values: Any, marks: Sequence[str]) -> Any:

@@ -41,7 +41,14 @@ class JsonSource(TableSource):
         self._settings = settings
 
     def read(self, columns: Sequence[str], texts: Collection[str] = ()) -> pa.Table:
-        return pa.table([self._column(name, name in texts) for name in columns], names=list(columns))
+        return pa.table([self._settled(name, name in texts) for name in columns], names=list(columns))
+
+    def _settled(self, name: str, as_text: bool) -> Any:
+        try:
+            return self._column(name, as_text)
+        except DataError as error:
+            self.at_fault(name, error)
+            return pa.chunked_array([pa.array([_text(record.get(name)) for record in self._records], pa.string())])
 
     def where(self, row: int) -> str:
         return f"record {row + 1}"
@@ -64,7 +71,8 @@ class JsonSource(TableSource):
         marks = [*common, *own.get(name, ())]
         if as_text:
             return pa.chunked_array([trimmed(column.combine_chunks(), marks)])
-        return Cells(self.shown, self.where, FORMS, self.facts).settled(name, column, marks)
+        numeric = [name for name, kind in self._settings.kinds.items() if kind in ("continuous", "count")]
+        return Cells(self.shown, self.where, FORMS, self.facts, numeric).settled(name, column, marks)
 
 
 def _records(text: str, shown: str) -> list[dict[str, Any]]:

@@ -50,6 +50,21 @@ def select_divided(dataset: Dataset, settings: DataSettings, split: SplitSetting
     return complete(chosen) if settings.drop_missing else chosen
 
 
+def without_split_columns(source: TableSource, settings: DataSettings, split: SplitSettings) -> DataSettings:
+    """Return settings that leave out the columns that only divide the rows.
+
+    Raises:
+        ConfigError: there is no such column.
+    """
+    for name in split.columns:
+        if name not in source.names:
+            hint = did_you_mean(name, source.names)
+            raise ConfigError(f"{source.shown} has no column {name!r} to divide the rows by. {hint}")
+    apart = [name for name in split.columns if name not in (settings.columns or ())]
+    forms = {name: form for name, form in settings.date_formats.items() if name not in apart}
+    return settings.model_copy(update={"drop": tuple(dict.fromkeys([*settings.drop, *apart])), "date_formats": forms})
+
+
 class _WithSplitColumns(TableSource):
     """A table that keeps the columns that divide its rows whenever other columns are read.
 
@@ -68,18 +83,15 @@ class _WithSplitColumns(TableSource):
         self._split = split
         self._partial = settings.drop_missing
         self._table: pa.Table | None = None
-        for name in split.columns:
-            if name not in source.names:
-                hint = did_you_mean(name, source.names)
-                raise ConfigError(f"{source.shown} has no column {name!r} to divide the rows by. {hint}")
-        apart = [name for name in split.columns if name not in (settings.columns or ())]
+        self._date_format = settings.date_formats.get(split.time or "")
         # Rows are dropped when their groups and times are known, so that these are dropped, too.
-        changes = {"drop": tuple(dict.fromkeys([*settings.drop, *apart])), "drop_missing": False}
-        self.settings = settings.model_copy(update=changes)
+        apart = without_split_columns(source, settings, split)
+        self.settings = apart.model_copy(update={"drop_missing": False})
 
     def read(self, columns: Sequence[str], texts: Collection[str] = ()) -> pa.Table:
         # Groups are compared as they are written: 007 is not 7.
         written = [name for name in self._split.by if name not in columns]
+        written += [self._split.time] if self._date_format and self._split.time else []
         names = list(dict.fromkeys([*columns, *self._split.columns]))
         table = self._source.read(names, [*texts, *written])
         self.facts, self.notes = self._source.facts, self._source.notes
@@ -101,8 +113,9 @@ class _WithSplitColumns(TableSource):
             groups = functools.reduce(joined, [group for group, _ in found])
             notes += [_ungrouped(name, gone) for name, (_, gone) in zip(self._split.by, found, strict=True) if gone]
         if self._split.time is not None:
-            column = one_column(self, self._table, self._split.time)
-            times = times_of(column)
+            column = one_column(self, self._table, self._split.time, self._date_format)
+            times, doubts = times_of(column)
+            notes += doubts
             if not self._partial:
                 check_times(column, times)
         return dataclasses.replace(dataset, groups=groups, times=times, notes=tuple(notes))

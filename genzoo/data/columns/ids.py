@@ -1,0 +1,67 @@
+"""Columns that identify rows or things: codes such as 05412, and values that are all different."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+
+from genzoo.spec import Feature
+from genzoo.typing import Array
+
+_CODE = re.compile(r"[\d./-]+|[0-9a-fA-F-]{32,36}")
+
+
+_LEAST_ROWS = 20
+"""Number of rows from which on different values mean something."""
+
+
+def has_codes(texts: Any) -> bool:
+    """Return whether a text is a code of digits whose first zero or plus sign counts: 05412, +4917112345.
+
+    Arguments:
+        texts: a `pyarrow` array of strings.
+    """
+    return bool(pc.any(pc.match_substring_regex(texts, r"^\s*(?:0\d+|\+\d{8,})\s*$")).as_py())
+
+
+def identifies_rows(feature: Feature, values: Array) -> str | None:
+    """Return what makes a column look like an identifier of the rows, as a clause; `None` if nothing does.
+
+    Text is one if all values differ, and whole numbers if they also follow each other. Measurements may all differ.
+
+    Arguments:
+        values: numbers or codes of the column, `(N,)`.
+    """
+    if len(values) < _LEAST_ROWS or feature.temporal or feature.kind == "count":
+        return None
+    if feature.levels is not None:
+        different = len(feature.levels) == len(values) and not _measured(feature.levels)
+        return "every text is different" if different else None
+    low, high = values.min(), values.max()
+    if high - low != len(values) - 1 or (values != np.floor(values)).any():
+        return None
+    places = (values - low).astype(np.int64)
+    return "its whole numbers count the rows" if (np.bincount(places, minlength=len(values)) == 1).all() else None
+
+
+def _measured(levels: Sequence[str]) -> bool:
+    """Return whether most texts are measurements that were read as text, such as 5 kg, and no codes."""
+    return sum(level.lstrip()[:1].isdigit() and not _CODE.fullmatch(level) for level in levels) * 2 > len(levels)
+
+
+def id_advice(name: str) -> str:
+    """Return the options for a column of identifiers."""
+    return f"--drop {shlex.quote(name)} or --label {shlex.quote(name)}"
+
+
+def id_note(shown: str, feature: Feature, values: Array) -> str | None:
+    """Return the remark on a column of identifiers, as a sentence; `None` for other columns."""
+    reason = identifies_rows(feature, values)
+    if reason is None:
+        return None
+    return f"{shown}: column {feature.name!r} looks like an id: {reason}. Leave it out with {id_advice(feature.name)}."

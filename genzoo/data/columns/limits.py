@@ -1,0 +1,153 @@
+"""Limits of samples: whole numbers stay whole, and no value lies outside the range of the training rows.
+
+Limits are part of the spec of a trained model. They place its samples, and have no influence on likelihoods.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Collection, Iterable, Sequence
+
+import numpy as np
+
+from genzoo.config.settings import DataSettings
+from genzoo.data.columns.dates import parse_time
+from genzoo.data.dataset import Dataset, Rows
+from genzoo.errors import ConfigError, did_you_mean
+from genzoo.spec import DataSpec, Feature
+from genzoo.typing import Array
+
+_STEPS = (86_400.0, 3600.0, 60.0, 1.0)
+"""Steps of times, in seconds, that are looked for: days, hours, minutes and seconds."""
+
+Ends = tuple[float | None, float | None]
+
+
+def stated_bounds(texts: Sequence[str], features: Sequence[Feature]) -> tuple[bool, dict[str, Ends]]:
+    """Return whether columns without bounds of their own have none, and the bounds that the user states by column.
+
+    Arguments:
+        texts: the values of `--bounds`; a later one wins.
+        features: the columns.
+
+    Raises:
+        ConfigError: there is no such column, it has no numbers, or an end is none.
+    """
+    known = {feature.name: feature for feature in features}
+    found: dict[str, Ends] = {}
+    for text in texts:
+        name, _, ends = text.rpartition("=")
+        if text == "none":
+            continue
+        if name not in known:
+            raise ConfigError(f"--bounds {text!r} is for column {name!r}. {did_you_mean(name, known)}")
+        if known[name].levels is not None:
+            raise ConfigError(f"--bounds {text!r}: column {name!r} holds categories, which have no bounds.")
+        low, _, high = ("" if ends == "none" else ends).partition("..")
+        found[name] = _end(text, low, known[name]), _end(text, high, known[name])
+        if _inverted(*found[name]):
+            raise ConfigError(f"--bounds {text!r}: the first end is above the second.")
+    return "none" in texts, found
+
+
+def _inverted(low: float | None, high: float | None) -> bool:
+    return low is not None and high is not None and low > high
+
+
+def _end(option: str, text: str, feature: Feature) -> float | None:
+    if not text.strip():
+        return None
+    if feature.temporal and math.isfinite(number := parse_time(text.strip(), feature)):
+        return number
+    try:
+        number = math.nan if feature.temporal else float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        what = feature.stored if feature.temporal else "number"
+        raise ConfigError(f"--bounds {option!r}: {text!r} is not a {what}, and column {feature.name!r} holds {what}s.")
+    return number
+
+
+def with_limits(dataset: Dataset, rows: Rows, settings: DataSettings) -> Dataset:
+    """Return a dataset whose spec limits samples, by its training rows and by what the user states.
+
+    Arguments:
+        rows: the training rows.
+
+    Raises:
+        ConfigError: as `stated_bounds`; or bounds are stated for images.
+    """
+    spec = dataset.spec
+    if spec.modality != "table":
+        if settings.bounds:
+            raise ConfigError(f"--bounds is for tables, and {dataset.name!r} holds images. Leave it out.")
+        return dataset
+    free, stated = stated_bounds(settings.bounds, spec.features)
+    low, high, step = _observed(spec, dataset.blocks(rows))
+    features = []
+    for place, feature in enumerate(spec.features):
+        ends: Ends = (None, None) if free or feature.discrete else (_known(low[place]), _known(high[place]))
+        own = float(step[place]) if settings.whole and step[place] and not feature.discrete else None
+        features.append(_limited(feature, stated.get(feature.name, ends), own))
+    return dataclasses.replace(dataset, spec=dataclasses.replace(spec, features=tuple(features)))
+
+
+def _known(end: float) -> float | None:
+    return float(end) if math.isfinite(end) else None
+
+
+def _limited(feature: Feature, ends: Ends, step: float | None) -> Feature:
+    """Return a feature with limits; the ends move inward to multiples of the step."""
+    low, high = ends
+    if step is not None:
+        inner = (
+            None if low is None else math.ceil(low / step) * step,
+            None if high is None else math.floor(high / step) * step,
+        )
+        (low, high), step = (ends, None) if _inverted(*inner) else (inner, step)
+    return dataclasses.replace(feature, low=low, high=high, step=step)
+
+
+def _observed(spec: DataSpec, blocks: Iterable[Array]) -> tuple[Array, Array, Array]:
+    """Return the smallest and the largest value and the common step of each column, `(C,)`; 0 for no step."""
+    size = len(spec.features)
+    low, high = np.full(size, np.inf), np.full(size, -np.inf)
+    whole = np.ones(size, bool)
+    coarse = {place: len(_STEPS) * [True] for place, f in enumerate(spec.features) if f.temporal and f.stored != "date"}
+    for block in blocks:
+        values = np.asarray(block, np.float64)
+        low, high = np.fmin(low, np.fmin.reduce(values)), np.fmax(high, np.fmax.reduce(values))
+        if whole.any():
+            here = values[:, whole]
+            whole[whole] = (np.isnan(here) | (here == np.floor(here))).all(axis=0)
+        for place, fits in coarse.items():
+            column = values[~np.isnan(values[:, place]), place]
+            coarse[place] = [fit and bool((column % step == 0).all()) for fit, step in zip(fits, _STEPS, strict=True)]
+    steps = np.where(whole, 1.0, 0.0)
+    for place, fits in coarse.items():
+        steps[place] = next((step for fit, step in zip(fits, _STEPS, strict=True) if fit), 0.0)
+    return low, high, steps
+
+
+def within_limits(events: Array, features: Sequence[Feature]) -> Array:
+    """Return events of a table within the limits of their columns: rounded to the step, then clipped to the range.
+
+    Values that are not finite stay as they are, so that they can be counted.
+
+    Arguments:
+        events: `(N, C)`, floating point.
+        features: one for each column.
+    """
+    step = _array([feature.step for feature in features], 0.0)
+    low = _array([feature.low for feature in features], -np.inf)
+    high = _array([feature.high for feature in features], np.inf)
+    if not step.any() and np.isinf(low).all() and np.isinf(high).all():
+        return events
+    placed = np.where(step > 0, np.rint(events / np.where(step > 0, step, 1.0)) * step, events)
+    return np.where(np.isfinite(events), placed.clip(low, high), events)
+
+
+def _array(values: Collection[float | None], absent: float) -> Array:
+    return np.array([absent if value is None else value for value in values])
