@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 from collections.abc import Collection, Sequence
 from typing import Any, cast
 
@@ -14,7 +13,7 @@ import pyarrow.compute as pc
 from genzoo.config.settings import DataSettings
 from genzoo.data.column import LARGEST_WHOLE, Column
 from genzoo.data.columns.date_forms import DAY
-from genzoo.data.columns.dates import converted, show_time, times_column
+from genzoo.data.columns.dates import converted, doubt, show_time, times_column
 from genzoo.data.columns.ids import id_advice, id_note
 from genzoo.data.dataset import BLOCK, Dataset, check_values, empty_column, refuse_empty_columns, spec_of, usable
 from genzoo.data.marks import without_marks
@@ -211,18 +210,6 @@ def too_many_texts(shown: str, feature: Feature, rows: int) -> DataError:
     return DataError(
         f"{shown}: column {feature.name!r} has {len(feature.levels or ())} different texts in {rows} rows, and the "
         f"columns and categories of a table are at most {MOST_NAMES}. Leave it out with {advice}."
-    )
-
-
-def doubt(shown: str, name: str, form: str) -> str:
-    """Return the note on a column in which nothing shows if the day or the month comes first."""
-    day_first = form.replace("%-", "%").index("%d") < form.replace("%-", "%").index("%m")
-    first, second = ("day", "month") if day_first else ("month", "day")
-    other = form.translate(str.maketrans("dm", "md"))
-    option = shlex.quote(f"{name}={other}")
-    return (
-        f"{shown}: nothing in column {name!r} shows if the day or the month comes first; it was read as {first} before "
-        f"{second}. If the {second} comes first, use --date-format {option}."
     )
 
 

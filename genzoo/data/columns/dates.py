@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -103,6 +104,18 @@ def _from_texts(coded: Any, form: str, numbers: Array, doubtful: bool) -> Times:
 def _coded(values: Any) -> Any:
     coded = values.cast(pa.large_string()).dictionary_encode().combine_chunks()
     return coded.unify_dictionaries().combine_chunks() if isinstance(coded, pa.ChunkedArray) else coded
+
+
+def doubt(shown: str, name: str, form: str) -> str:
+    """Return the note on a column in which nothing shows if the day or the month comes first."""
+    day_first = form.replace("%-", "%").index("%d") < form.replace("%-", "%").index("%m")
+    first, second = ("day", "month") if day_first else ("month", "day")
+    other = form.translate(str.maketrans("dm", "md"))
+    option = shlex.quote(f"{name}={other}")
+    return (
+        f"{shown}: nothing in column {name!r} shows if the day or the month comes first; it was read as {first} before "
+        f"{second}. If the {second} comes first, use --date-format {option}."
+    )
 
 
 def is_text(kind: Any) -> bool:

@@ -8,8 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from genzoo.data.column import Column
-from genzoo.data.columns.dates import is_text
-from genzoo.data.table import doubt
+from genzoo.data.columns.dates import doubt, is_text
 from genzoo.errors import DataError
 from genzoo.typing import Array
 
