@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import numpy as np
@@ -22,6 +23,9 @@ from genzoo.data.table_source import TableSource
 from genzoo.errors import ConfigError, DataError, did_you_mean
 from genzoo.spec import MOST_NAMES, DataSpec, Feature
 from genzoo.typing import Array
+
+_CACHED = 1 << 15
+"""Number of values that fit a fast cache."""
 
 
 def table_dataset(name: str, source: TableSource, settings: DataSettings) -> Dataset:
@@ -42,7 +46,12 @@ def table_dataset(name: str, source: TableSource, settings: DataSettings) -> Dat
         return large
     texts = {column for column, kind in settings.kinds.items() if kind in ("binary", "categorical")}
     table = read_columns(source, settings, kept, texts)
-    described = [described_column(source, settings, table, column) for column in kept]
+    columns = [one_column(source, table, column, settings.date_formats.get(column)) for column in kept]
+    with ThreadPoolExecutor() as pool:  # arithmetic of numpy and pyarrow, which runs beside other threads
+        found = list(pool.map(lambda column: column.describe(settings.kinds.get(column.name)), columns))
+    described = [
+        _checked(source, column, feature, values) for column, (feature, values) in zip(columns, found, strict=True)
+    ]
     features = tuple(feature for feature, _ in described)
     _check_texts(source.shown, features, table.num_rows)
     storage: Any = "float32" if all(feature.stored == "float32" for feature in features) else "float64"
@@ -166,9 +175,12 @@ def described_column(source: TableSource, settings: DataSettings, table: pa.Tabl
         DataError: the column cannot be used, or has no value.
     """
     column = one_column(source, table, name, settings.date_formats.get(name))
-    feature, values = column.describe(settings.kinds.get(name))
-    gone = np.isnan(values)
-    if len(values) and gone.all():
+    return _checked(source, column, *column.describe(settings.kinds.get(name)))
+
+
+def _checked(source: TableSource, column: Column, feature: Feature, values: Array) -> tuple[Feature, Array]:
+    name = column.name
+    if len(values) and np.isnan(values[0]) and np.isnan(values).all():
         raise empty_column(source.shown, name)
     _note(source, id_note(source.shown, feature, values))
     times = column.times() if feature.temporal else None
@@ -223,15 +235,25 @@ def take_columns(
     """
     if not table.num_rows:
         raise DataError(f"{source.shown} holds no rows.")
-    events = np.empty((table.num_rows, len(columns)), spec.storage)
-    missing = False
-    for place, values in enumerate(columns):
-        events[:, place] = values
-        missing |= bool(np.isnan(values).any())
+    events = _side_by_side(columns, np.empty((table.num_rows, len(columns)), spec.storage))
+    missing = any(bool(np.isnan(values).any()) for values in columns)
     labels, weights = labels_and_weights(source, settings, table)
     spec = dataclasses.replace(spec, missing=missing)
     dataset = Dataset(name, spec, events, labels, weights=weights, facts=dict(source.facts), notes=tuple(source.notes))
     return complete(dataset) if settings.drop_missing else dataset
+
+
+def _side_by_side(columns: Sequence[Array], events: Array) -> Array:
+    """Fill `events (N, C)` with its columns, a block of rows that fits the cache at a time."""
+    rows = max(1, _CACHED // max(1, len(columns)))
+
+    def fill(start: int) -> None:
+        for place, values in enumerate(columns):
+            events[start : start + rows, place] = values[start : start + rows]
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(fill, range(0, len(events), rows)))
+    return events
 
 
 def labels_and_weights(

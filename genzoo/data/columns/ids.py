@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shlex
 from collections.abc import Sequence
@@ -26,7 +27,10 @@ def has_codes(texts: Any) -> bool:
     Arguments:
         texts: a `pyarrow` array of strings.
     """
-    return bool(pc.any(pc.match_substring_regex(texts, r"^\s*(?:0\d+|\+\d{8,})\s*$")).as_py())
+    # Most texts begin with another digit, which is found much faster than the expression runs.
+    begins = functools.reduce(pc.or_, [pc.starts_with(texts, mark) for mark in ("0", "+", " ")])
+    candidates = texts.filter(begins)
+    return bool(pc.any(pc.match_substring_regex(candidates, r"^\s*(?:0\d+|\+\d{8,})\s*$")).as_py())
 
 
 def identifies_rows(feature: Feature, values: Array) -> str | None:
