@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 Groups = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -43,6 +41,10 @@ def joined(one: Groups, other: Groups) -> Groups:
     Arguments:
         one, other: numbers of the groups, at least 0, `(N,)`.
     """
+    # Imported here, because every command reads this file and few join groups.
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     first = int(one.max(initial=-1)) + 1
     size = first + int(other.max(initial=-1)) + 1
     links = coo_array((np.ones(len(one), bool), (one, other + first)), shape=(size, size))
