@@ -16,6 +16,7 @@ from genzoo.data.columns.ids import id_advice
 from genzoo.data.columns.listing import Fault, Listing
 from genzoo.data.dataset import BLOCK, Dataset
 from genzoo.data.degenerate.remarks import degenerate_remarks
+from genzoo.data.degenerate.totals import total_columns
 from genzoo.data.marks import MARKS, missing_option
 from genzoo.data.readers.number_formats import FORMS, kind_of
 from genzoo.data.splits.notes import how_divided, repeats
@@ -199,6 +200,9 @@ def _shown_dates(
 
 def _common_remarks(dataset: Dataset) -> list[str]:
     remarks = []
+    if totals := total_columns(dataset):
+        some = ", ".join(map(repr, totals[:4])) + (" ..." if len(totals) > 4 else "")
+        remarks.append(f"the last row holds the sum of the rows above it in {some}; remove it from the file")
     if len(dataset) < 100:
         remarks.append(f"{len(dataset)} events are few to learn a distribution from")
     return remarks
@@ -262,9 +266,10 @@ def _missing_remarks(column: ColumnFacts, sample: Array) -> list[str]:
             for mark, count in _spikes(values)
         ]
     found = []
+    letters = sum(len(level) == 1 and level.isalpha() for level in column.levels) > 1  # x is one of them
     for code, level in enumerate(column.levels):
         count = int((values == code).sum())
-        if level in MARKS and count and len(column.levels) > 2:
+        if level in MARKS and count and len(column.levels) > 2 and not (letters and level.isalpha()):
             found.append(
                 f"column {column.name!r} holds {level!r} in {count} of the first {len(sample)} rows; if it means a "
                 f"missing value, {missing_option(level)}"

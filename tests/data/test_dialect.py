@@ -440,3 +440,15 @@ def test_adult_is_read_as_the_csv_module_reads_it(name):
     assert len(rows) == len(lines)
     for row, line in zip(rows, lines, strict=True):
         assert row == [None if text == "?" else float(text) if text.isdecimal() else text for text in line]
+
+
+def test_a_row_of_totals_is_remarked(table):
+    text = "region,a,b\nn,1,2.25\ns,3,-4.5\ne,5,6\nall,9,3.75\n"
+    assert any("last row holds the sum" in remark for remark in inspect(table(text)).remarks)
+    for other in (text.replace("9,3.75", "9,3.5"), text.replace("9,3.75", "8,3.75"), "a\n1\n2\n3\n7\n"):
+        assert not any("last row" in remark for remark in inspect(table(other)).remarks)
+
+
+def test_a_letter_among_letters_is_no_mark(table):
+    assert not any("--missing" in remark for remark in inspect(table("a,b\n1,x\n2,y\n3,z\n")).remarks)
+    assert any("--missing x" in remark for remark in inspect(table("a,b\n1,x\n2,yes\n3,no\n")).remarks)
