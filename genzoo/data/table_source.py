@@ -73,8 +73,12 @@ PANDAS_INDEX = "__index_level_"
 def without_views(table: Any) -> Any:
     """Return a pyarrow table whose texts have a type that Arrow computes with; polars exports views of texts."""
     for place, column in enumerate(table.schema):
-        if pa.types.is_string_view(column.type):
+        kind = column.type
+        if pa.types.is_string_view(kind):
             table = table.set_column(place, column.name, table.column(place).cast(pa.large_string()))
+        elif pa.types.is_dictionary(kind) and pa.types.is_string_view(kind.value_type):
+            coded = pa.dictionary(kind.index_type, pa.large_string(), kind.ordered)
+            table = table.set_column(place, column.name, table.column(place).cast(coded))
     return table
 
 

@@ -246,3 +246,14 @@ def test_a_run_resumes_with_another_kind_of_table(tmp_path):
     with pytest.warns(UserWarning, match="schedule|share of the budget"):
         again = genzoo.resume(run.path, polars.from_pandas(data), steps=5)
     assert isinstance(again.sample(2), polars.DataFrame)
+
+
+@pytest.mark.parametrize("kind", [polars.Categorical, polars.Enum(["lo", "mid", "hi"])], ids=["categorical", "enum"])
+def test_a_polars_frame_with_categories_is_filled(tmp_path, kind):
+    frame = polars.DataFrame({"age": AGES, "group": polars.Series(GROUPS.tolist(), dtype=kind)})
+    run = trained(tmp_path, frame)
+    holes = frame.with_columns(polars.when(polars.int_range(ROWS) > 2).then(polars.col("group")).alias("group"))
+    filled = run.impute(holes)
+    assert filled.schema == frame.schema
+    assert filled["group"].null_count() == 0
+    assert filled[3:].equals(frame[3:])
