@@ -419,7 +419,7 @@ def test_rows_without_a_group_are_said_and_rows_without_a_time_refused(sales):
 def test_times_that_are_no_dates_are_named(sales):
     sales["date"] = ["soon", *sales.date[1:]]
     sales.to_csv("soon.csv", index=False)
-    with pytest.raises(DataError, match="column 'date' holds 'soon' in line 2"):
+    with pytest.raises(DataError, match="column 'date' holds dates.* and 'soon' in line 2"):
         opened("soon.csv", SplitSettings(method="time=date"), drop="shop")
 
 
@@ -442,6 +442,19 @@ def test_numbers_dates_and_times_order_the_rows(values):
     table = pa.table({"t": values, "x": [1.0, 2.0, 3.0]})
     data, _ = given_data(table, None, SplitSettings(method="time=t"))
     assert np.argsort(data.times).tolist() == [1, 2, 0]
+
+
+@pytest.mark.parametrize(
+    ("texts", "ends"),
+    [
+        (["31/01/2020", "29/02/2020", "15/03/2020", "01/04/2020"], "training 2020-01-31 to 2020-02-29"),
+        (["2020-01-31 10:05", "2020-02-01", "2020-02-02", "2020-02-03"], "training 2020-01-31 10:05:00 to 2020-02-01"),
+    ],
+)
+def test_times_of_texts_are_said_as_dates(texts, ends):
+    settings = SplitSettings(method="time=t", validation=0.25, test=0.25)
+    data, _ = given_data(pa.table({"t": texts, "x": [1.0, 2.0, 3.0, 4.0]}), None, settings)
+    assert ends in split_notes(data, data.split(settings, 0), settings)[0]
 
 
 def test_an_unknown_column_to_divide_by_is_an_error_with_a_hint(sales):

@@ -64,7 +64,13 @@ def _about_order(dataset: Dataset, split: Split, settings: SplitSettings) -> lis
 
 
 def _span(times: np.ndarray) -> str:
-    return f"{times.min()} to {times.max()}"
+    ends = np.array([times.min(), times.max()])
+    if ends.dtype.kind != "M":
+        return f"{ends[0]:.15g} to {ends[1]:.15g}"
+    seconds = ends.astype("datetime64[s]")
+    exact = seconds if (seconds == ends).all() else ends
+    first, last = np.datetime_as_string(ends if ends.dtype == "datetime64[D]" else exact)
+    return f"{first} to {last}".replace("T", " ")
 
 
 def _about_features(dataset: Dataset, columns: Sequence[str]) -> list[str]:

@@ -16,20 +16,39 @@ _NO_WHOLE = np.iinfo(np.int64).min
 
 
 def times_of(column: Column) -> tuple[Array, list[str]]:
-    """Return numbers that can be compared, float64 or int64 `(N,)`, and a sentence if texts were read with a doubt.
+    """Return dates, times or numbers that can be compared, `(N,)`, and a sentence if texts were read with a doubt.
+
+    Returns:
+        datetime64 for dates and times, float64 or int64 for others; and the sentences.
 
     Raises:
         DataError: the column holds something else.
     """
     times = column.times()
     if times is not None:
-        return column.describe(None)[1], [doubt(column.shown, column.name, times.form)] if times.doubtful else []
+        doubts = [doubt(column.shown, column.name, times.form)] if times.doubtful else []
+        if pa.types.is_timestamp(column.values.type):
+            exact: Array = column.values.cast(pa.timestamp(column.values.type.unit)).to_numpy()
+            return exact, doubts
+        feature, numbers = column.describe(None)
+        return _as_dates(numbers, feature.stored), doubts
     values = column.values
     if is_text(values.type):
         raise _not_times(column, int(np.asarray(values.is_valid()).argmax()))
     if pa.types.is_integer(values.type) and values.type != pa.uint64():
         return np.asarray(values.cast(pa.int64()).fill_null(_NO_WHOLE), np.int64), []
     return column.numbers(), []
+
+
+def _as_dates(numbers: Array, stored: str) -> Array:
+    """Return days or seconds since 1970 as datetime64; other numbers stay."""
+    if stored not in ("date", "timestamp"):
+        return numbers
+    unit, scale = ("D", 1.0) if stored == "date" else ("us", 1e6)
+    gone = np.isnan(numbers)
+    dates: Array = np.rint(np.where(gone, 0.0, numbers) * scale).astype(np.int64).astype(f"datetime64[{unit}]")
+    dates[gone] = np.datetime64("NaT")
+    return dates
 
 
 def without_time(times: Array) -> Array:
@@ -41,7 +60,7 @@ def without_time(times: Array) -> Array:
     if times.dtype.kind == "i":
         missing: Array = times == _NO_WHOLE
         return missing
-    return np.isnan(times)
+    return np.isnat(times) if times.dtype.kind == "M" else np.isnan(times)
 
 
 def check_times(column: Column, times: Array) -> None:
