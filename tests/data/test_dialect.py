@@ -452,3 +452,34 @@ def test_a_row_of_totals_is_remarked(table):
 def test_a_letter_among_letters_is_no_mark(table):
     assert not any("--missing" in remark for remark in inspect(table("a,b\n1,x\n2,y\n3,z\n")).remarks)
     assert any("--missing x" in remark for remark in inspect(table("a,b\n1,x\n2,yes\n3,no\n")).remarks)
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("weight\n5 kg\n7.5 kg\n6 kg\n", [5.0, 7.5, 6.0]),
+        ("sum\n$ 5.5\n$ 7\n$ 6\n", [5.5, 7.0, 6.0]),
+        ("people\n1 234\n345\n12 345\n7 891\n", [1234.0, 345.0, 12345.0, 7891.0]),
+        ("when\n2020-01-02 10:00\n2020-01-03 11:00\n", [1577959200.0, 1578049200.0]),
+    ],
+)
+def test_one_name_above_blanks_names_one_column(table, text, values):
+    data = table(text)
+    assert [feature.name for feature in data.spec.features] == [text.split("\n", 1)[0]]
+    assert data.events[:, 0].tolist() == values
+
+
+@pytest.mark.parametrize(("mark", "end"), [(".", "\n"), (",", "\n"), (".", ";x\n")])
+def test_three_digits_behind_a_mark_are_remarked(table, mark, end):
+    texts = ["345", "1.234", "12.345", "17", "7.891"]
+    text = f"people{end}" + "".join(text.replace(".", mark) + end for text in texts)
+    data = table(text)
+    assert data.events[1, 0] == 1.234
+    assert [f"Use --thousands {mark} if it is 1234" in note for note in data.notes] == [True]
+    assert table(text, thousands=mark).events[:, 0].tolist() == [345, 1234, 12345, 17, 7891]
+    assert table(text, decimal=mark).notes == ()
+
+
+def test_measurements_with_three_decimals_are_not_remarked(table):
+    assert table("a;b\n1.234;0.5\n12.345;1\n7.891;2\n").notes == ()
+    assert table("a;b\n1.234;0\n12.345;1\n17;2\n0.345;2\n5;1\n").notes == ()

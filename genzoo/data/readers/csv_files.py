@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 import re
+import shlex
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ from genzoo.data.columns.date_recognition import format_of
 from genzoo.data.columns.ids import has_codes
 from genzoo.data.marks import MISSING, marks_of
 from genzoo.data.readers.cells import Cells, trimmed
-from genzoo.data.readers.number_formats import forms
+from genzoo.data.readers.number_formats import forms, may_be_thousands
 from genzoo.data.readers.records import Footer, Record, records
 from genzoo.data.readers.sniffing import sniff
 from genzoo.data.readers.text_input import TextInput
@@ -112,6 +113,7 @@ class CsvSource(TableSource):
                     settled.append(_chunked(trimmed(values, marks)))
                 else:
                     settled.append(self._numbers(name, values, cells, marks, whole=name in whole))
+                    self._note_thousands(name, first.get(name, ()), settled[-1])
             except DataError as error:
                 self.at_fault(name, error)
                 settled.append(values)
@@ -149,6 +151,19 @@ class CsvSource(TableSource):
         if pa.types.is_floating(values.type):
             self._check_exact(name, values)
         return values
+
+    def _note_thousands(self, name: str, texts: Sequence[str], values: Any) -> None:
+        """Note numbers such as 1.234 beside 345, which may be 1234."""
+        mark = self._dialect.decimal
+        if self._settings.decimal or self._settings.thousands or not pa.types.is_floating(values.type):
+            return
+        text = may_be_thousands(texts, mark)
+        if text is None or not pc.all(pc.equal(pc.round(values, 3), values)).as_py():
+            return
+        self.notes += (
+            f"{self.shown}: numbers of column {name!r} were read with a decimal mark: {text!r} is "
+            f"{float(text.replace(mark, '.')):g}. Use --thousands {shlex.quote(mark)} if it is {text.replace(mark, '')}.",
+        )
 
     def _whole_numbers(self, name: str, values: Any) -> Any:
         """Return a column of texts as numbers, as pyarrow reads them; None if some are codes or something else."""

@@ -101,3 +101,24 @@ def kind_of(text: str, known: Sequence[Numbers]) -> str:
 def looks_numeric(text: str) -> bool:
     """Return whether a text is a number in any form."""
     return any(form.matches(text) for form in FORMS)
+
+
+_LEAST_MARKED = 2
+
+
+def may_be_thousands(texts: Sequence[str], decimal: str) -> str | None:
+    """Return a number whose decimal mark may stand between groups of three digits; None if nothing hints at it.
+
+    All numbers with the mark have three digits behind it, and others have no mark and at most three digits: 345, 1.234
+    and 12.345. Measurements with three decimals have a mark in every number.
+
+    Arguments:
+        texts: some texts of a column.
+        decimal: the decimal mark.
+    """
+    grouped = re.compile(rf"[+-]?[1-9]\d{{0,2}}{re.escape(decimal)}\d{{3}}")
+    marked = [text for text in texts if decimal in text]
+    bare = [text for text in texts if decimal not in text]
+    if len(set(marked)) < _LEAST_MARKED or len(set(bare)) < _LEAST_MARKED or not all(map(grouped.fullmatch, marked)):
+        return None
+    return marked[0] if all(re.fullmatch(r"[+-]?\d{1,3}", text) for text in bare) else None

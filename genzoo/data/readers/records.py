@@ -148,6 +148,8 @@ class DividedLines:
             return 0.0
         if self.separator == " " and len(self.rows[0]) not in (self.width, self.width - 1):
             return 0.0
+        if self.separator == " " and len(self.rows[0]) == 1 and any(kind_of(t, FORMS) != "text" for t in self.rows[1]):
+            return 0.0  # one name above 5 kg or 2024-01-31 10:00 stands above one column
         return self.share + typed - mixed
 
     def one_column_of_decimals(self) -> bool:
