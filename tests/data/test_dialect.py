@@ -376,6 +376,34 @@ def test_json_that_is_no_table_is_refused(tmp_path, text, words):
         read(tmp_path / "a.json")
 
 
+@pytest.mark.parametrize("orient", ["records", "columns", "index", "split", "list"])
+def test_json_of_pandas_is_a_table(tmp_path, orient):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"a": [1, 2, 4], "b": ["x", None, "y"]}, index=[0, 3, 11])
+    text = json.dumps(frame.replace({None: "?"}).to_dict("list")) if orient == "list" else frame.to_json(orient=orient)
+    (tmp_path / "a.json").write_text(text)
+    assert contents(read(tmp_path / "a.json", missing="?")) == (["a", "b"], [[1, "x"], [2, None], [4, "y"]])
+
+
+def test_objects_that_may_be_rows_or_columns_are_refused(tmp_path):
+    (tmp_path / "a.json").write_text('{"p": {"q": 1, "r": 2}, "s": {"q": 3, "r": 4}}')
+    with pytest.raises(DataError, match="holds a list or an object"):
+        read(tmp_path / "a.json")
+
+
+def test_compressed_files_need_no_ending(tmp_path):
+    (tmp_path / "a.csv").write_bytes(gzip.compress(b"a,b\n1,2.5\n3,4.5\n"))
+    assert contents(read(tmp_path / "a.csv")) == (["a", "b"], [[1, 2.5], [3, 4.5]])
+
+
+def test_faults_of_spreadsheets_and_joined_files_are_explained(table):
+    rows = "1,2\n3,4\n5,6\n"
+    with pytest.raises(DataError, match="Say --missing '#DIV/0!' if it means a missing value"):
+        table(f"a,b\n{rows}7,#DIV/0!\n")
+    with pytest.raises(DataError, match="line 5 repeats its name.*Delete such lines"):
+        table(f"a,b\n{rows}a,b\n{rows}")
+
+
 def test_a_spreadsheet_is_read_like_a_text(tmp_path):
     openpyxl = pytest.importorskip("openpyxl")
     book = openpyxl.Workbook()

@@ -106,6 +106,11 @@ class Cells:
     def _not_numbers(self, name: str, values: Any, others: Sequence[str]) -> DataError:
         row = next(row for row, text in enumerate(values.to_pylist()) if text is not None and text.strip() == others[0])
         kind = shlex.quote(f"{name}=categorical")
+        if others[0] == name:
+            return DataError(
+                f"{self.shown}: column {name!r} must hold numbers, and {self.where(row)} repeats its name, as in files "
+                f"that were joined. Delete such lines."
+            )
         return DataError(
             f"{self.shown}: column {name!r} must hold numbers, and holds {others[0]!r} in {self.where(row)}. "
             f"{self._remedy(name, others)}Correct it, or train with the column as categories: --kind {kind}."
@@ -119,7 +124,8 @@ class Cells:
                 if form.thousands is not None:
                     option = f"--thousands {shlex.quote(form.thousands)}"
                 return f"Say {option} if that is how numbers are written. "
-        if any(re.search(r"\d", text) for text in others) or len(others) > 3:
+        faulty = re.compile(r"#\w+(/\w+)?[!?]?")  # as spreadsheets write what they cannot compute
+        if any(re.search(r"\d", text) and not faulty.fullmatch(text) for text in others) or len(others) > 3:
             return ""
         options = " ".join(missing_option(text) for text in others)
         return f"Say {options} if it means a missing value. "

@@ -160,9 +160,10 @@ class CsvSource(TableSource):
         text = may_be_thousands(texts, mark)
         if text is None or not pc.all(pc.equal(pc.round(values, 3), values)).as_py():
             return
+        number, whole = float(text.replace(mark, ".")), text.replace(mark, "")
         self.notes += (
-            f"{self.shown}: numbers of column {name!r} were read with a decimal mark: {text!r} is "
-            f"{float(text.replace(mark, '.')):g}. Use --thousands {shlex.quote(mark)} if it is {text.replace(mark, '')}.",
+            f"{self.shown}: numbers of column {name!r} were read with a decimal mark: {text!r} is {number:g}. Use "
+            f"--thousands {shlex.quote(mark)} if it is {whole}.",
         )
 
     def _whole_numbers(self, name: str, values: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Read `.json` files with a list of records, and `.jsonl` files with one record a line."""
+"""Read `.json` files with a list of records or of columns, and `.jsonl` files with one record a line."""
 
 from __future__ import annotations
 
@@ -79,6 +79,8 @@ def _records(text: str, shown: str) -> list[dict[str, Any]]:
     """Return the records of a text: a list, or one record a line."""
     try:
         found: list[Any] = json.loads(text) if text.lstrip().startswith("[") else _from_lines(text)
+        if len(found) == 1 and isinstance(found[0], dict) and text.lstrip().startswith("{"):
+            found = _from_columns(found[0]) or found
     except json.JSONDecodeError as error:
         raise DataError(f"{shown} is not valid JSON: {error}.") from error
     except RecursionError as error:
@@ -104,6 +106,31 @@ def _from_lines(text: str) -> list[Any]:
             raise
         whole = json.loads(text)
         return [whole]
+
+
+def _from_columns(whole: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """Return the records of a table written by columns, as `DataFrame.to_json` does; None if it is none.
+
+    Each column is a list of its values, or an object with a value for each row number, or the other way round; or the
+    names of the columns and the rows stand under `columns` and `data`.
+    """
+    if isinstance(names := whole.get("columns"), list) and isinstance(rows := whole.get("data"), list):
+        whole_rows = all(isinstance(row, list) and len(row) == len(names) for row in rows)
+        if whole_rows and names and all(isinstance(name, str) for name in names):
+            return [dict(zip(names, row, strict=True)) for row in rows]
+        return None
+    columns = list(whole.values())
+    if columns and all(isinstance(column, dict) for column in columns):
+        places = list(dict.fromkeys(place for column in columns for place in column))
+        if all(map(str.isdecimal, whole)) and not any(map(str.isdecimal, places)):
+            return columns
+        if not places or not all(map(str.isdecimal, places)) or any(map(str.isdecimal, whole)):
+            return None  # nothing tells rows from columns
+        return [{name: column.get(place) for name, column in whole.items()} for place in places]
+    lists = all(isinstance(column, list) and len(column) == len(columns[0]) for column in columns)
+    if not columns or not lists:
+        return None
+    return [dict(zip(whole, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def _alike(values: list[Any]) -> list[Any]:

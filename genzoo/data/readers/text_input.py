@@ -34,11 +34,15 @@ _MARKS = (
 )
 
 
+_PACKED = b"\x1f\x8b"
+"""The first bytes of text compressed by gzip."""
+
+
 class TextInput:
     """A text, in a file or in memory.
 
     Arguments:
-        content: the file, compressed if its name ends in `.gz`; or the bytes.
+        content: the file, which may be compressed by gzip, whatever its name; or the bytes.
         shown: name of the text, for messages.
 
     Raises:
@@ -50,8 +54,8 @@ class TextInput:
         self._shown = shown
         self.complete = True
         """Whether the line that was yielded last has an end."""
-        self._packed = isinstance(content, Path) and content.suffix.lower() == ".gz"
         try:
+            self._packed = isinstance(content, Path) and _is_packed(content)
             with self._binary() as file:
                 self._head = file.read(_HEAD)
         except (OSError, EOFError, zlib.error) as error:
@@ -158,6 +162,11 @@ class TextInput:
         return DataError(f"{self._shown} cannot be read: {reason}.")
 
 
+def _is_packed(path: Path) -> bool:
+    with path.open("rb") as file:
+        return path.suffix.lower() == ".gz" or file.read(2) == _PACKED
+
+
 @functools.cache
 def standard_input() -> bytes:
     """Return everything on standard input; it is read only once.
@@ -170,4 +179,4 @@ def standard_input() -> bytes:
     content = sys.stdin.buffer.read()
     if not content:
         raise DataError("Data '-' is standard input, and it is empty. It can be read only once.")
-    return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+    return gzip.decompress(content) if content[:2] == _PACKED else content
