@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -12,13 +11,12 @@ import numpy as np
 
 from genzoo.config.settings import SplitSettings
 from genzoo.data.columns.dates import UNITS, show_time
-from genzoo.data.columns.ids import id_advice
+from genzoo.data.columns.ids import dated, id_advice, measured
 from genzoo.data.columns.listing import Fault, Listing
 from genzoo.data.dataset import BLOCK, Dataset
 from genzoo.data.degenerate.remarks import degenerate_remarks
 from genzoo.data.degenerate.totals import total_columns
 from genzoo.data.marks import MARKS, missing_option
-from genzoo.data.readers.number_formats import FORMS, kind_of
 from genzoo.data.splits.notes import how_divided, repeats
 from genzoo.data.value_range import describe_range, range_remarks
 from genzoo.errors import DataError
@@ -232,7 +230,7 @@ def _column_remarks(column: ColumnFacts, sample: Array) -> list[str]:
     if len(different) < 2:
         return [f"column {column.name!r} never changes; {drop}"]
     if column.levels is not None:
-        many = len(different) > max(20, len(values) / 2) and not _measured(column.levels)
+        many = len(different) > max(20, len(values) / 2) and not (measured(column.levels) or dated(column.levels))
         advice = f"leave it out with {id_advice(column.name)}" if len(different) == len(values) else drop
         return [f"column {column.name!r} has {len(different)} different texts in {len(values)} rows; {advice}"] * many
     if column.kind != "continuous" or column.unit is not None or (different != np.floor(different)).any():
@@ -246,12 +244,6 @@ def _column_remarks(column: ColumnFacts, sample: Array) -> list[str]:
     return [
         f"column {column.name!r} holds only {len(different)} whole numbers; if they are categories, --kind {option}"
     ]
-
-
-def _measured(levels: Sequence[str]) -> bool:
-    """Return whether most texts have a digit first, as measurements that were read as text do."""
-    digits = sum(level.lstrip("+-<>~($€£ ")[:1].isdigit() and kind_of(level, FORMS) != "date" for level in levels)
-    return digits * 2 > len(levels)
 
 
 def _missing_remarks(column: ColumnFacts, sample: Array) -> list[str]:
@@ -275,10 +267,16 @@ def _missing_remarks(column: ColumnFacts, sample: Array) -> list[str]:
                 f"missing value, {missing_option(level)}"
             )
     others = [level for level in column.levels if level not in MARKS]
-    if not found and len(others) > 20 and _measured(others):
+    if not found and len(others) > 20 and measured(others):
         found.append(
             f"column {column.name!r} holds measurements that were read as text, such as {others[0]!r}; if they are "
             f"numbers, correct them or declare how they are written with --decimal, --thousands or --missing"
+        )
+    if not found and len(others) > 10 and dated(others):
+        option = shlex.quote(f"{column.name}=FORMAT")
+        found.append(
+            f"column {column.name!r} holds dates or times that were read as text, such as {others[0]!r}; write all in "
+            f"one form, such as 2021-03-04, or declare the form with --date-format {option}"
         )
     return found
 

@@ -348,6 +348,39 @@ def test_measurements_that_are_texts_are_not_advised_to_be_dropped(table):
     assert "--missing=-" in remarks(table("a,b\n" + mostly))
 
 
+@pytest.mark.parametrize("text", ["<{}", "{}-", "1D{}", "1_{:03d}", "~{}.5"])
+def test_measurements_in_any_form_are_no_ids(table, text):
+    data = table("a,b\n" + "".join(f"{i % 7}.5,{text.format(i)}\n" for i in range(1, 40)))
+    assert "--drop b" not in remarks(data)
+    assert "column 'b' holds measurements that were read as text" in remarks(data)
+
+
+@pytest.mark.parametrize("text", ["0{:02d}", "192.168.{}.1", "{}-17", "{:032x}"])
+def test_codes_are_ids_and_no_measurements(table, text):
+    data = table("a,b\n" + "".join(f"{i % 7}.5,{text.format(i)}\n" for i in range(1, 40)))
+    assert "column 'b' looks like an id" in remarks(data)
+    assert "measurements" not in remarks(data)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [f"{i:02d}/01/2020" if i % 2 else f"2020-01-{i:02d}" for i in range(1, 29)],
+        [f"2020-W{i:02d}" for i in range(1, 29)],
+        [f"PT{i}H5M" for i in range(28)],
+        [f"{i}. März 2020" for i in range(1, 29)],
+        [f"Mon Jan {i} 10:00:00 2020" for i in range(1, 29)],
+        [f"2020-03-29 02:{i:02d}:00 CET" for i in range(28)],
+        [f"Jan-{i}" for i in range(10, 38)],
+    ],
+    ids=lambda texts: texts[1].replace(" ", "_"),
+)
+def test_dates_that_are_texts_are_not_advised_to_be_dropped(table, texts):
+    data = table("when,b\n" + "".join(f"{text},{i % 7}.5\n" for i, text in enumerate(texts)))
+    assert "--date-format when=FORMAT" in remarks(data)
+    assert "--drop when" not in remarks(data)
+
+
 def test_compressed_files_and_records_are_read(tmp_path):
     rows = [{"a": 1, "b": "x", "c": True}, {"a": 2.5, "b": None, "c": False}, {"a": 3, "c": True}]
     want = (["a", "b", "c"], [[1, "x", "true"], [2.5, None, "false"], [3, None, "true"]])

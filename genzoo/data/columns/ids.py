@@ -14,7 +14,14 @@ import pyarrow.compute as pc
 from genzoo.spec import Feature
 from genzoo.typing import Array
 
-_CODE = re.compile(r"[\d./-]+|[0-9a-fA-F-]{32,36}")
+_CODE = re.compile(r"[\d./-]*\d|[0-9a-fA-F-]{32,36}")
+_NUMBER = re.compile(r"[+-]?\d*[.,]\d+")
+_DATED = re.compile(
+    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}\b.*|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}\b.*|\d{1,2}:\d{2}(:\d{2})?\b.*"
+    r"|.*\b\d{1,2}:\d{2}:\d{2}\b.*|(?:\w+ )?\d{1,2}\.? ?[^\W\d_]{3,9}\.?,? \d{4}|[^\W\d_]{3,9}[-' ]\d{2}"
+    r"|\d{4}-?W\d{2}(-?\d)?|\d{4}[- ]?Q[1-4]|Q[1-4][- ]\d{4}|P(?=[\dT])(\d+[YMWD])*(T(\d+([.,]\d+)?[HMS])+)?"
+)
+"""Texts that write a date, a time, a week, a quarter or a duration."""
 
 
 _LEAST_ROWS = 20
@@ -44,7 +51,7 @@ def identifies_rows(feature: Feature, values: Array) -> str | None:
     if len(values) < _LEAST_ROWS or feature.temporal or feature.kind == "count":
         return None
     if feature.levels is not None:
-        different = len(feature.levels) == len(values) and not _measured(feature.levels)
+        different = len(feature.levels) == len(values) and not (measured(feature.levels) or dated(feature.levels))
         return "every text is different" if different else None
     low, high = values.min(), values.max()
     if high - low != len(values) - 1 or (values != np.floor(values)).any():
@@ -53,9 +60,17 @@ def identifies_rows(feature: Feature, values: Array) -> str | None:
     return "its whole numbers count the rows" if (np.bincount(places, minlength=len(values)) == 1).all() else None
 
 
-def _measured(levels: Sequence[str]) -> bool:
-    """Return whether most texts are measurements that were read as text, such as 5 kg, and no codes."""
-    return sum(level.lstrip()[:1].isdigit() and not _CODE.fullmatch(level) for level in levels) * 2 > len(levels)
+def measured(levels: Sequence[str]) -> bool:
+    """Return whether most texts are measurements that were read as text, such as 5 kg, and neither codes nor dates."""
+    plain = (level.lstrip("+-<>≤≥~±($€£ ") for level in levels)
+    digits = [level for level, bare in zip(levels, plain, strict=True) if bare[:1].isdigit()]
+    found = [level for level in digits if _NUMBER.fullmatch(level) or not _CODE.fullmatch(level)]
+    return sum(not _DATED.fullmatch(level) for level in found) * 2 > len(levels)
+
+
+def dated(levels: Sequence[str]) -> bool:
+    """Return whether most texts are dates or times."""
+    return sum(_DATED.fullmatch(level) is not None for level in levels) * 2 > len(levels)
 
 
 def id_advice(name: str) -> str:
