@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from genzoo.data.columns.date_forms import FormError
-from genzoo.data.columns.dates import Times, is_text, match_times, read_times, show_time
+from genzoo.data.columns.dates import Times, is_text, match_times, read_times, show_time, zoned
 from genzoo.data.marks import missing_option
 from genzoo.errors import ConfigError, DataError
 from genzoo.spec import ColumnType, Feature, Kind
@@ -135,7 +135,9 @@ class Column:
             return numbers
         times = self.times()
         self._complete(times) if times is not None else None
-        zone = " with a time zone" if times is None or times.type == feature.stored else ""
+        zone = ""
+        if times is not None and times.type == feature.stored == "timestamp":
+            zone = f" with{'' if zoned(feature.form or '') else 'out'} a time zone"
         example = show_time(0.0, feature)
         raise DataError(
             f"{self.shown}: column {self.name!r} holds {self.values.type if times is None else f'{times.type}s'}, and "

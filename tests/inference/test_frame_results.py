@@ -257,3 +257,12 @@ def test_a_polars_frame_with_categories_is_filled(tmp_path, kind):
     assert filled.schema == frame.schema
     assert filled["group"].null_count() == 0
     assert filled[3:].equals(frame[3:])
+
+
+@pytest.mark.parametrize(("own", "given", "words"), [(None, "UTC", "without a"), ("UTC", None, "with a")])
+def test_times_with_and_without_a_zone_are_told_apart(tmp_path, own, given, words):
+    days = pandas.date_range("2020-01-01", periods=ROWS, freq="h")
+    frame = pandas.DataFrame({"age": AGES, "when": days.tz_localize(own)})
+    run = trained(tmp_path, frame, "gaussian")
+    with pytest.raises(genzoo.DataError, match=f"trained on timestamps {words} time zone"):
+        run.log_prob(frame.assign(when=days.tz_localize(given)))

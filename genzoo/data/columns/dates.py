@@ -174,9 +174,9 @@ def match_times(values: Any, feature: Feature, format_: str | None = None) -> Ar
     if found is None or (np.isnan(found.numbers) & ~_missing(values)).any():
         return None
     if found.type == feature.stored:
-        same_zone = found.type != "timestamp" or _zoned(found.form) == _zoned(form)
+        same_zone = found.type != "timestamp" or zoned(found.form) == zoned(form)
         return found.numbers if same_zone else None
-    return None if _zoned(found.form) or _zoned(form) else converted(found.numbers, found.type, feature.stored)
+    return None if zoned(found.form) or zoned(form) else converted(found.numbers, found.type, feature.stored)
 
 
 def converted(numbers: Array, given: ColumnType, wanted: ColumnType) -> Array | None:
@@ -197,7 +197,8 @@ def _missing(values: Any) -> Array:
     return np.asarray(gone | np.asarray(pc.equal(pc.utf8_trim_whitespace(values), "").fill_null(True)))
 
 
-def _zoned(form: str) -> bool:
+def zoned(form: str) -> bool:
+    """Return whether a form has a time zone."""
     return ", tz=" in form or ("%" in form and form not in (WITH_DAYS, IN_HOURS) and Form(form).zone is not None)
 
 
@@ -257,7 +258,7 @@ def show_time(number: float, feature: Feature) -> str:
         text = _USUAL_TEXT[feature.stored]
         if feature.stored == "duration":
             return str(write_durations(np.array([round(number)]), text)[0])
-        text = text + ("Z" if _zoned(feature.form or "") else "")
+        text = text + ("Z" if zoned(feature.form or "") else "")
         return str(Form(text).write(np.array([number]))[0])
     return str(column[0])
 
