@@ -237,6 +237,12 @@ def _column_remarks(column: ColumnFacts, sample: Array) -> list[str]:
         return []
     if len(different) == len(values) > _FEW // 2 and (np.diff(values) == 1).all():
         return [f"column {column.name!r} counts the rows; leave it out with {id_advice(column.name)}"]
+    if _are_days(different):
+        option = shlex.quote(f"{column.name}=%Y%m%d")
+        return [
+            f"column {column.name!r} holds numbers that may be dates, such as {different[0]:.0f}; if they are, "
+            f"--date-format {option}"
+        ]
     if len(different) > _FEW or len(different) * 2 > len(values):
         return []
     kind = "binary" if len(different) == 2 else "categorical"
@@ -244,6 +250,13 @@ def _column_remarks(column: ColumnFacts, sample: Array) -> list[str]:
     return [
         f"column {column.name!r} holds only {len(different)} whole numbers; if they are categories, --kind {option}"
     ]
+
+
+def _are_days(numbers: Array) -> bool:
+    """Return whether different whole numbers are days written as 20200131, in more than one month."""
+    year, month, day = numbers // 10_000, numbers // 100 % 100, numbers % 100
+    valid = (1800 <= year) & (year <= 2200) & (1 <= month) & (month <= 12) & (1 <= day) & (day <= 31)
+    return bool(valid.all()) and len(np.unique(numbers // 100)) > 1
 
 
 def _missing_remarks(column: ColumnFacts, sample: Array) -> list[str]:

@@ -544,3 +544,33 @@ def test_three_digits_behind_a_mark_are_remarked(table, mark, end):
 def test_measurements_with_three_decimals_are_not_remarked(table):
     assert table("a;b\n1.234;0.5\n12.345;1\n7.891;2\n").notes == ()
     assert table("a;b\n1.234;0\n12.345;1\n17;2\n0.345;2\n5;1\n").notes == ()
+
+
+@pytest.mark.parametrize(
+    ("above", "name"),
+    [
+        ("city,2019,2019,2020,2020\n,m,f,m,f\n", "city"),
+        (",2019,2019,2020,2020\nsex,m,f,m,f\ncity,,,,\n", "city"),
+        (",2019,2019,2020,2020\n,m,f,m,f\n", "x0"),
+    ],
+    ids=["first line", "index of pandas", "no name"],
+)
+def test_names_in_two_lines_may_leave_the_first_column_out(table, above, name):
+    names, rows = contents(table(above + "Bonn,1,2,3,4\nUlm,5,6,7,8\nJena,9,8,7,5\n"))
+    assert names == [name, "2019 m", "2019 f", "2020 m", "2020 f"]
+    assert rows[0][1:] == [1, 2, 3, 4] and len(rows) == 3
+
+
+@pytest.mark.parametrize("title", ["Sales,\n", "Sales,\n,\n", "Sales,\n\n"])
+def test_a_title_as_wide_as_two_columns_is_no_row(table, title):
+    assert contents(table(title + "a,b\n1,2.5\n3,4.5\n")) == (["a", "b"], [[1, 2.5], [3, 4.5]])
+    assert contents(table("a,\n1,2.5\n3,4.5\n"))[1] == [[1, 2.5], [3, 4.5]]
+
+
+def test_days_that_are_written_as_digits_are_remarked(table):
+    days = np.arange("2020-01-20", "2020-03-20", dtype="datetime64[D]").astype(str)
+    text = "day,b\n" + "".join(f"{day.replace('-', '')},{i % 7}.5\n" for i, day in enumerate(days))
+    assert "--date-format day=%Y%m%d" in remarks(table(text))
+    assert "dates" not in remarks(table("a,b\n" + "".join(f"{20200131 + 7 * i},{i % 7}.5\n" for i in range(60))))
+    dates = table(text, date_formats={"day": "%Y%m%d"}).events[:, 0]
+    assert dates.tolist() == days.astype("datetime64[D]").astype(int).tolist()

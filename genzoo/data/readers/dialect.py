@@ -94,7 +94,9 @@ def find_layout(best: DividedLines, judge: Judge, shown: str) -> Dialect:
         facts["decimal mark"] = "comma"
     facts["header"] = heading.decision
     if start:
-        facts["lines above the table"] = " / ".join(" ".join(filter(None, r.fields))[:60] for r in rows[:start])
+        facts["lines above the table"] = " / ".join(
+            " ".join(filter(None, r.fields))[:60] for r in rows[:start] if any(r.fields)
+        )
     if heading.units:
         named = zip(heading.names, heading.units, strict=False)
         facts["units"] = ", ".join(f"{name} {unit}" for name, unit in named if unit)
@@ -142,8 +144,8 @@ class _Heading:
         place = "first line" if top.first == 1 else f"line {top.first}"
         doubt = None
         if (joined := _joined_names(rows, judge)) is not None:
-            names, body = joined, below[1:]
-            decision = f"lines {top.first} and {below[0].last} name the columns"
+            names, body = _with_index_name(joined, below[1:])
+            decision = f"lines {top.first} and {rows[len(rows) - len(body) - 1].last} name the columns"
         else:
             names, body = _named_fields(top.fields, below, best, judge), below
             found, doubt = judge.header(names, below)
@@ -171,7 +173,8 @@ def _joined_names(rows: Sequence[Record], judge: Judge) -> list[str] | None:
     for text in upper:
         groups.append(text or (groups[-1] if groups else ""))
     repeats = any(before and before == after for before, after in itertools.pairwise(groups))
-    texts = all(text and not looks_numeric(text) for text in lower)
+    texts = all(lower[place] or upper[place] or not place for place in range(len(lower)))  # an index has no name
+    texts = texts and not any(map(looks_numeric, lower))
     names = [f"{group} {name}".strip() for group, name in zip(groups, lower, strict=True)]
     if not repeats or not texts or len(set(names)) < len(names) or all(map(UNIT.fullmatch, lower)):
         return None
@@ -179,6 +182,14 @@ def _joined_names(rows: Sequence[Record], judge: Judge) -> list[str] | None:
     if not any(type_of(column, judge.known) == "number" for column in columns):
         return None
     return names if judge.evident(lower, body)[0] else None
+
+
+def _with_index_name(names: list[str], body: Sequence[Record]) -> tuple[list[str], Sequence[Record]]:
+    """Return names and rows without the line in which pandas names the index: region,,, below two lines of names."""
+    first = body[0].fields
+    if len(body) < 3 or not first[0] or any(first[1:]) or not all(any(record.fields[1:]) for record in body[1:3]):
+        return names, body
+    return [first[0], *names[1:]], body[1:]
 
 
 _MOST_ABOVE = 22
@@ -207,7 +218,7 @@ def _titles(rows: Sequence[Record], width: int, judge: Judge) -> int:
         return 0
     for place, record in enumerate(rows[:20]):
         filled = sum(map(bool, record.fields))
-        if len(record.fields) == width and (filled > 1 or width < 3):
+        if len(record.fields) == width and (filled > 1 or (width < 3 and filled and not _titled(rows[place:], judge))):
             if not place:
                 return 0
             if _above_names(rows[place:], judge):
@@ -221,6 +232,15 @@ def _titles(rows: Sequence[Record], width: int, judge: Judge) -> int:
         if filled and all(map(looks_numeric, filter(None, record.fields))):
             return 0
     return 0
+
+
+def _titled(rows: Sequence[Record], judge: Judge) -> bool:
+    """Return whether the first of the rows is a title with an empty field behind it, above names and numbers."""
+    title, names = rows[0].fields, rows[1].fields if len(rows) > 1 else []
+    named = (record for record in rows[1:3] if all(record.fields) and not any(map(looks_numeric, record.fields)))
+    if not title[0] or any(title[1:]) or not names or (record := next(named, None)) is None:
+        return False
+    return judge.evident(record.fields, rows[rows.index(record) + 1 :]) == (True, None)
 
 
 def _above_names(rows: Sequence[Record], judge: Judge) -> bool:
