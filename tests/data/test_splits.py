@@ -507,7 +507,8 @@ def test_a_run_keeps_its_split_and_is_evaluated_and_resumed_with_it(sales, tmp_p
         longer = genzoo.resume(tmp_path / "run", x, split_by=groups, steps=6)
     assert longer.record["steps"] == 6
     assert any("whole groups: 20 groups" in note for note in longer.record["notes"])
-    run = genzoo.train("gaussian", "sales.csv", split="time=date", out=tmp_path / "timed", split_by=None)
+    timed = {"source": "sales.csv", "drop": "shop"}
+    run = genzoo.train("gaussian", timed, split="time=date", out=tmp_path / "timed", split_by=None)
     data = run.open_data()
     assert run.config.split.method == "time=date"
     split = data.split(run.config.split, run.config.seed)
