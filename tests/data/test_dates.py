@@ -18,7 +18,7 @@ from genzoo.data.columns.dates import parse_time, read_times, show_time, times_c
 from genzoo.data.inspect import inspect
 from genzoo.data.loading import open_dataset
 from genzoo.data.table import table_dataset, table_of
-from genzoo.data.table_source import ArrowTableSource
+from genzoo.data.frames.source import FrameSource
 from genzoo.errors import ConfigError, DataError
 from genzoo.plugins.manager import get_registry
 from genzoo.spec import DataSpec, Feature
@@ -206,7 +206,7 @@ def test_typed_columns_are_days_and_seconds_from_1970():
 
 
 def open_frame(frame):
-    return table_dataset("t", ArrowTableSource.of(frame), DataSettings(source="t")).events
+    return table_dataset("t", FrameSource(frame), DataSettings(source="t")).events
 
 
 def test_text_dates_in_csv_json_and_frames_are_alike(tmp_path, table):
@@ -251,9 +251,9 @@ def test_zoned_times_are_not_mixed_with_local_ones():
     zoned = pa.table({"t": pa.array([0, 60], pa.timestamp("s", "UTC")), "x": [1.0, 2.0]})
     settings = DataSettings(source="t")
     for one, two in ((naive, zoned), (zoned, naive)):
-        spec = table_dataset("t", ArrowTableSource.of(one), settings).spec
+        spec = table_dataset("t", FrameSource(one), settings).spec
         with pytest.raises(DataError, match="time zone"):
-            match_table("t", ArrowTableSource.of(two), settings, spec)
+            match_table("t", FrameSource(two), settings, spec)
 
 
 def test_inspection_shows_dates_with_unit_and_range(table, cli, tmp_path):
@@ -325,7 +325,7 @@ def test_a_million_dates_are_read_fast():
 @pytest.mark.parametrize("name", ARROW)
 def test_typed_columns_are_read_again_from_text(tmp_path, name):
     frame = pa.table({"t": ARROW[name], "x": [1.0, 2.0, 3.0]})
-    source = ArrowTableSource("t", frame)
+    source = FrameSource(frame)
     spec = table_dataset("t", source, DataSettings(source="t"))
     write_table(tmp_path / "a.csv", table_of(spec.events, spec.spec))
     again = match((tmp_path / "a.csv").read_text(), spec.spec)

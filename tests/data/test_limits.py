@@ -98,7 +98,7 @@ def test_the_limits_are_those_of_the_training_rows(events):
 def test_samples_and_filled_values_stay_whole_and_in_range(tmp_path):
     frame = ages()
     model = train(frame, tmp_path)
-    samples = model.sample(5000)
+    samples = model.sample(5000, output="array")
     assert samples[:, 0].min() == 0
     assert 0.2 < (samples[:, 0] == 0).mean() < 0.7
     assert np.array_equal(samples[:, 1], np.rint(samples[:, 1]))
@@ -112,13 +112,13 @@ def test_samples_and_filled_values_stay_whole_and_in_range(tmp_path):
 
 def test_limits_are_switched_off_or_stated(tmp_path):
     frame = ages()
-    free = train(frame, tmp_path, bounds="none", whole=False).sample(2000)
+    free = train(frame, tmp_path, bounds="none", whole=False).sample(2000, output="array")
     assert free[:, 0].min() < 0
     assert not np.array_equal(free[:, 1], np.rint(free[:, 1]))
-    whole = train(frame, tmp_path, bounds="none").sample(2000)
+    whole = train(frame, tmp_path, bounds="none").sample(2000, output="array")
     assert whole[:, 1].min() < 0
     assert np.array_equal(whole[:, 1], np.rint(whole[:, 1]))
-    stated = train(frame, tmp_path, bounds={"age": (10.5, None), "income": None, "x": "..1"}).sample(2000)
+    stated = train(frame, tmp_path, bounds={"age": (10.5, None), "income": None, "x": "..1"}).sample(2000, output="array")
     assert stated[:, 1].min() == 11
     assert stated[:, 0].min() < 0
     assert stated[:, 2].max() == 1
@@ -138,14 +138,14 @@ def test_the_limits_travel_with_the_model_and_old_models_have_none(tmp_path):
     without = tuple(dataclasses.replace(f, low=None, high=None, step=None) for f in model.data.features)
     old = dataclasses.replace(model, data=dataclasses.replace(model.data, features=without))
     assert old.data == model.data
-    assert old.sample(2000)[:, 0].min() < 0
+    assert old.sample(2000, output="array")[:, 0].min() < 0
 
 
 def test_decoded_and_reconstructed_rows_stay_in_range(tmp_path):
     frame = ages().fillna(40.0)
     run = genzoo.train("vae", frame, out=tmp_path / "run", training={"steps": 5}, precision="fp32")
     model = genzoo.load(run.path)
-    for events in (model.decode(model.prior_sample(64, seed=0) * 100), model.reconstruct(frame)):
+    for events in (model.decode(model.prior_sample(64, seed=0) * 100, output="array"), model.reconstruct(frame.to_numpy())):
         assert (events >= frame.min().to_numpy()).all()
         assert (events <= frame.max().to_numpy()).all()
         assert np.array_equal(events[:, 1], np.rint(events[:, 1]))
@@ -181,7 +181,7 @@ def test_times_on_the_hour_stay_on_the_hour(tmp_path):
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"t": pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 500, 300), "h"),
                           "d": pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 500, 300), "D")})
-    samples = train(frame, tmp_path, "gaussian").sample(500)
+    samples = train(frame, tmp_path, "gaussian").sample(500, output="array")
     assert (samples[:, 0] % 3600 == 0).all()
     assert (samples[:, 0] % 86_400 != 0).any()
     assert (samples[:, 1] % 86_400 == 0).all()

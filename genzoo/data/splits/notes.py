@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -115,7 +116,7 @@ def repeats(dataset: Dataset, split: Split, settings: SplitSettings) -> list[str
     if table and len(dataset.spec.discrete) == len(dataset.spec.features):
         return []
     what = "row" if table else "image"
-    if dataset.events.size * dataset.events.dtype.itemsize > MOST_BYTES:
+    if math.prod(dataset.events.shape) * dataset.events.dtype.itemsize > MOST_BYTES:
         return [f"equal {what}s were not counted, because the data are larger than {MOST_BYTES / 2**30:g} GiB"]
     found = count_repeats(dataset, split)
     if not found.rows:
