@@ -170,10 +170,9 @@ def _separation(found: Description) -> Section | None:
 def _dependencies(found: Description) -> Section | None:
     if len(found.columns) < 2 or (found.drawn.model_strength is None):
         return None
-    if not found.dependencies:
-        return Section("Dependencies between columns", (Text("No two columns depend on each other in the model."),))
-    shown = found.dependencies[:_MOST_PAIRS]
-    blocks: list[Block] = [_pair_table("Strongest dependencies in the model", shown)]
+    blocks: list[Block] = [Text("No two columns depend on each other in the model.")]
+    if found.dependencies:
+        blocks = [_pair_table("Strongest dependencies in the model", found.dependencies[:_MOST_PAIRS])]
     if found.disagreements:
         count = f"{found.disagreeing_pairs} of {counted(found.pairs, 'pair')}"
         caption = f"Model and data differ by more than three standard errors for {count} of columns, most for these"

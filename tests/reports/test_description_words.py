@@ -4,6 +4,7 @@ import dataclasses
 import io
 
 import numpy as np
+import pandas
 import pytest
 from PIL import Image
 
@@ -91,6 +92,15 @@ def test_a_comparison_with_the_data_is_a_sentence_if_they_agree():
     found = described(3)
     agreed = dataclasses.replace(found, disagreements=(), disagreeing_pairs=0)
     assert "agree on all pairs" in texts(description_sections(agreed, "x"))
+
+
+def test_dependencies_that_the_model_misses_are_named():
+    rng = np.random.default_rng(0)
+    one = rng.normal(size=400)
+    frame = pandas.DataFrame({"a": one, "b": one + rng.normal(size=400) / 9, "c": rng.choice(["x", "y"], 400)})
+    sections = description_sections(genzoo.train("naive-bayes", frame, n_components=1).describe(frame), "x")
+    assert "No two columns depend on each other in the model" in texts(sections)
+    assert any("Model and data differ" in (table.caption or "") for table in tables(sections))
 
 
 @pytest.mark.parametrize(
