@@ -148,8 +148,8 @@ def _inspect(dataset: Dataset, split: SplitSettings) -> Findings:
     for place, column in enumerate(columns):
         noted = [note for note in dataset.notes if f"column {column.name!r} looks like an id" in note]
         own = [] if noted else _column_remarks(column, rows[:, place])
-        own += _missing_remarks(column, rows[:, place])
         known |= {column.name} if own or noted else set()
+        own += _missing_remarks(column, rows[:, place])
         remarks += own
         columns[place] = replace(column, todo="; ".join(map(_advice, [*noted, *own])) or None)
     remarks += [*_twin_remarks(dataset.spec, rows), *degenerate_remarks(dataset, known)]

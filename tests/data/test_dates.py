@@ -274,7 +274,7 @@ def test_timestamps_a_second_apart_keep_their_seconds(tmp_path):
     run = genzoo.train("gaussian", frame, out=tmp_path / "run")
     model = genzoo.load(run.path)
     split = np.sort(seconds)
-    samples = model.sample(4000)[:, 0]
+    samples = model.sample(4000, output="array")[:, 0]
     assert split[0] <= samples.min() < samples.max() <= split[-1]
     assert np.array_equal(samples, np.rint(samples))
     assert samples.std() == pytest.approx(seconds.std(), rel=0.15)

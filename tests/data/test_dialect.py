@@ -190,6 +190,8 @@ FILES = {
     ),
     "repeated names above others": ("a,a,b,b\nx,y,x,y\n1,2,3,4\n5,6,7,8\n", ["a x", "a y", "b x", "b y"], [[1, 2, 3, 4], [5, 6, 7, 8]]),
     "a unit in every cell": ("a,b\n1,5.5kg\n2,7 kg\n3,\n", ["a", "b"], [[1, 5.5], [2, 7], [3, None]]),
+    "a number in the unit": ("a,b\n1,1D2\n2,4D2\n", ["a", "b"], [[1, "1D2"], [2, "4D2"]]),
+    "square meters": ("a,b\n1,5 m2\n2,7.5 m2\n", ["a", "b"], [[1, 5], [2, 7.5]]),
     "units that differ": ("a,b\n1,5 kg\n2,7 lb\n", ["a", "b"], [[1, "5 kg"], [2, "7 lb"]]),
     "letters behind numbers": ("a,flat\n1,12A\n2,12B\n", ["a", "flat"], [[1, "12A"], [2, "12B"]]),
     "signs on a comma": ("a;b\n+1,5e+3;1\n-2,5;2\n", ["a", "b"], [[1500, 1], [-2.5, 2]]),

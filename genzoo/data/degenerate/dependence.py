@@ -232,7 +232,7 @@ def _relations(columns: _Columns) -> Iterator[tuple[Array, Array]]:
     for column in range(size):
         count = len(basis)
         spare = columns.rows - count - 1
-        if spare < min(_SPARE, columns.rows - 3):
+        if spare < max(1, min(_SPARE, columns.rows - 3)):
             return
         root = inverse[:count, :count]
         projected = root @ columns.correlation[basis, column]

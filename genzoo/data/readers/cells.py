@@ -21,7 +21,10 @@ _LIKE_A_NUMBER = (
     rf"^[(+−-]?\s?(?:{CURRENCY}\s?)?[+−-]?[\d.,'’ \x{{a0}}\x{{202f}}\x{{2009}}]+(?:[eE][+-]?\d+)?"
     rf"(?:\s?{CURRENCY}|\s?%)?\)?$|^[+-]?[Ii][Nn][Ff]"
 )
-_WITH_UNIT = r"^(?P<number>[+−-]?\d[\d.,' \x{a0}]*?)[\s\x{a0}]?(?P<unit>[^\d\s.,:/'()+−-][^\d\s]{0,11}?[²³23]?)$"
+_WITH_UNIT = (
+    r"^(?P<number>[+−-]?\d[\d.,' \x{a0}]*?)[\s\x{a0}]?"
+    r"(?P<unit>[^\d\s.,:/'()+−\x{00}-\x{1f}-][^\d\s\x{00}-\x{1f}]{0,11}|[a-zµ]{0,2}m[23])$"
+)
 _TRUTHS = pa.array(["true", "True", "TRUE", "false", "False", "FALSE"])
 
 
