@@ -73,6 +73,7 @@ class EMEngine:
         self._last = -math.inf
         self._change = 0.0
         self._kept: dict[str, Tensor] = {}
+        self._start: dict[str, Any] = {}
         self._signals = signals or Signals(processes)
         types = [value.dtype for value in model.state_dict().values() if value.is_floating_point()]
         self._unit = max((torch.finfo(dtype).eps for dtype in types), default=0.0)
@@ -176,16 +177,17 @@ class EMEngine:
 
     def _begin(self, blocks: Iterable[Batch]) -> None:
         """Initialize a restart from all training events."""
+        self._start = {}
         if self._warm and not self.ended:
             self.objective.adapt(self.model, blocks)
             return
         with random_scope(self._seed, "initialise", len(self.ended)):
-            self.objective.initialize(self.model, blocks)
+            self._start = dict(self.objective.initialize(self.model, blocks) or {})
 
     def _end(self, converged: bool) -> None:
         fault = self.objective.fault(self.model)
         ended = {"log_likelihood": self._last, "passes": self._pass, "converged": converged, "fault": fault}
-        self.ended.append({**ended, **self.objective.report(self.model)})
+        self.ended.append({**ended, **self.objective.report(self.model), **self._start})
         if self.kept is self.ended[-1]:
             self._kept = {name: value.clone() for name, value in self.model.state_dict().items()}
         self._pass, self._last, self._change = 0, -math.inf, 0.0
@@ -204,6 +206,7 @@ class EMEngine:
             "pass": self._pass,
             "last": last,
             "change": self._change,
+            "start": dict(self._start),
             "ended": [dict(restart) for restart in self.ended],
         }
 
@@ -218,6 +221,7 @@ class EMEngine:
         self._pass = int(numbers["pass"])
         self._last = -math.inf if numbers["last"] is None else float(numbers["last"])
         self._change = float(numbers["change"])
+        self._start = dict(numbers.get("start", {}))  # checkpoints of earlier versions have none
         self.ended = [dict(restart) for restart in numbers["ended"]]
 
 
