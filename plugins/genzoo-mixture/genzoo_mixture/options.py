@@ -43,6 +43,10 @@ class MixtureOptions(GaussianOptions):
     )
     noise_share: float = Field(0.1, gt=0, lt=1, description="share of every row that the noise has when EM starts")
 
+    @property
+    def tries_several_starts(self) -> bool:
+        return self.init_params == "several"
+
 
 class ClassOptions(Settings):
     """Options of `naive-bayes`."""

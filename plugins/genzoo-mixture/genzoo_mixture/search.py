@@ -54,7 +54,7 @@ _SHORT, _LONG = 20, 150
 _KEPT = 0.25
 """Share of the starts that get the further passes, at least 2."""
 
-_BUDGET = 2e9
+_BUDGET = 6e8
 """Roughly how many multiplications half a search may take."""
 
 _MONOMIALS = 2**23
