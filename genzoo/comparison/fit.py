@@ -146,7 +146,7 @@ def _criteria(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
     if reason is not None:
         return FitResult(trial, time.perf_counter() - begun, criteria=no_criteria(reason))
     fitted = train_in_memory(setup)
-    settle(setup)
+    settle(setup, len(division.rows) if dataset.weights is None else float(dataset.weights[division.rows].sum()))
     resting = resting_on(fitted, dataset, division.rows)
     found = _judge_fit(setup, fitted, dataset, division.rows, resting)
     return FitResult(

@@ -15,6 +15,9 @@ from genzoo.models.base import Components
 from genzoo.models.objective import Batch
 from genzoo.training.setup import TrainingSetup
 
+TOLERANCE_OF_SUM = 0.01
+"""Change of the log-likelihood of all rows, in nats, at which EM has converged in a fit for information criteria."""
+
 _WITHIN = 2.5e-3
 """Largest error of ICL, half of what would change the second decimal."""
 
@@ -25,8 +28,14 @@ _SLOWEST = 0.999
 """Largest share of its last change that a pass is taken to change ICL by."""
 
 
-def settle(setup: TrainingSetup) -> None:
+def settle(setup: TrainingSetup, events: float) -> None:
     """Take further passes from the best restart until ICL has converged, at most `max_iter`.
+
+    EM with a coarser tolerance than that of information criteria was asked to stop early, and is left as it is.
+
+    Arguments:
+        setup: training that has ended.
+        events: number of training rows, or the sum of their weights.
 
     Changes shrink by a constant factor from pass to pass as EM converges (Böhning et al., 1994). Their sum estimates
     how far ICL still has to go.
@@ -34,6 +43,8 @@ def settle(setup: TrainingSetup) -> None:
     engine, generator = setup.engine, setup.engine.trained
     training = setup.config.training
     if not isinstance(engine, EMEngine) or not isinstance(generator, Components) or training.kind != "em":
+        return
+    if not engine.converged or training.tol * events > 2 * TOLERANCE_OF_SUM:
         return
     blocks = next(setup.loader.items(1))
     last = change = float("inf")

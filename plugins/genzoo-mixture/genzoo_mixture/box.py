@@ -27,7 +27,9 @@ def principal_box(blocks: Iterable[Batch]) -> tuple[Tensor, Tensor, Tensor] | No
         rounding = 1e3 * torch.finfo(batch.x.dtype).eps
         x, own = _counted(batch)
         sums = own.sum(), own @ x, (x * own[:, None]).T @ x
-        weight, first, second = (old + new if len(first) else new for old, new in zip((weight, first, second), sums))
+        weight, first, second = (
+            old + new if len(first) else new for old, new in zip((weight, first, second), sums, strict=True)
+        )
     mean = first / weight
     axes = torch.linalg.eigh(second / weight - mean[:, None] * mean)[1]
     low, high = torch.full_like(mean, torch.inf), torch.full_like(mean, -torch.inf)

@@ -44,7 +44,7 @@ def _limits(points: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
     reached = share.gather(0, order).cumsum(0)
     total = reached[-1]
     count = (share > 0).sum(0)
-    tail = torch.where(count < _FEWEST, 0.0, (1.0 / count).clamp(min=_TAIL)) * total
+    tail = torch.where(count < _FEWEST, 0.0, (1 / count.to(total)).clamp(min=_TAIL)) * total
     first = (reached <= tail).sum(0).clamp(max=len(points) - 1)
     last = (reached < (total - tail) * (1 - _SAME)).sum(0).clamp(max=len(points) - 1)
     return ordered.gather(0, first[None])[0], ordered.gather(0, last[None])[0]

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from genzoo_mixture.emission import Diagonal, Emission, Full
 from genzoo_mixture.kmeans import distances, draw, lloyd, seeds
 from genzoo_mixture.mixture import Mixture, NoisyMixture
 from genzoo_mixture.points import Points
@@ -39,7 +40,7 @@ _WARDS = 4
 _LLOYD = 10
 """Number of k-means iterations of a start."""
 
-_MOST, _FEWEST = 60, 6
+_MOST, _FEWEST = 100, 6
 """Largest and smallest number of starts."""
 
 _PLAIN = 7
@@ -99,9 +100,9 @@ class Search:
         constraint, correlated = found
         self._mixture = mixture
         self._points = points
-        ridge = RIDGE + emission.added_to(points.scale.square()) / points.scale.square()
+        ridge = RIDGE + _added(emission, points.scale.square()) / points.scale.square()
         self._family = Family(constraint, correlated, points.scale, ridge, _log_volume(mixture, points.scale))
-        self._least = 2.0 * (len(points.scale) + 1) if correlated and not emission.shared else 2.0
+        self._least = 1.0 * (len(points.scale) + 2) if correlated and not emission.shared else 2.0
         self._products = self._family.products(points.sample)
         cost = self._products.numel() * mixture.components
         self._count = int(min(_MOST, max(_FEWEST, _BUDGET / (_SHORT * cost))))
@@ -162,8 +163,8 @@ class Search:
         The likelihood of a component with hardly more events than columns is high for any data, and says nothing.
         """
         scale = self._points.weight.mean()
-        odd = (fitted.least < self._least * scale) | fitted.thin
-        return likelihood.nan_to_num(-1e12, posinf=-1e12, neginf=-1e12) - 1e9 * odd
+        odd = 1e9 * (fitted.least < self._least * scale) + 1e10 * fitted.thin
+        return likelihood.nan_to_num(-1e12, posinf=-1e12, neginf=-1e12) - odd
 
     def _share(self, labels: Tensor) -> Tensor:
         """Return the shares of components in points with these labels; -1 means none."""
@@ -187,6 +188,12 @@ class Search:
             if way == 0:
                 centers = lloyd(view, weight, centers, _LLOYD)
             yield distances(view, centers).argmin(1)
+
+
+def _added(emission: Emission[Any], variances: Tensor) -> Tensor:
+    """Return the variance that the model adds to columns."""
+    assert isinstance(emission, Full | Diagonal)
+    return emission.added_to(variances)
 
 
 def _log_volume(mixture: Mixture, scale: Tensor) -> Tensor | None:

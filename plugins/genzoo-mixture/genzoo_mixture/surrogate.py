@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -41,11 +42,11 @@ Constraint = Callable[[Moments, Tensor], Tensor]
 """Computes the likeliest covariances of a family from the moments, and the scale of the columns, `(D,)`."""
 
 
-def _free(moments: Moments, scale: Tensor) -> Tensor:
+def _free(moments: Moments, _: Tensor) -> Tensor:
     return moments.scatter
 
 
-def _tied(moments: Moments, scale: Tensor) -> Tensor:
+def _tied(moments: Moments, _: Tensor) -> Tensor:
     share = moments.counts / moments.counts.sum(1, keepdim=True)
     pooled = (share[:, :, None, None] * moments.scatter).sum(1, keepdim=True)
     return pooled.expand_as(moments.scatter)
@@ -56,7 +57,7 @@ def _spherical(moments: Moments, scale: Tensor) -> Tensor:
     return (moments.scatter * units).mean(2, keepdim=True) / units
 
 
-_CONSTRAINTS: tuple[tuple[type[Emission], Constraint, bool], ...] = (
+_CONSTRAINTS: tuple[tuple[type[Emission[Any]], Constraint, bool], ...] = (
     (Tied, _tied, True),
     (Full, _free, True),
     (Spherical, _spherical, False),
@@ -65,7 +66,7 @@ _CONSTRAINTS: tuple[tuple[type[Emission], Constraint, bool], ...] = (
 """For each kind of emission, the first that fits: its constraint, and whether columns may be correlated."""
 
 
-def find_family(emission: Emission) -> tuple[Constraint, bool] | None:
+def find_family(emission: Emission[Any]) -> tuple[Constraint, bool] | None:
     """Return the constraint of an emission's covariances, and whether columns may be correlated; `None` for others."""
     return next((rest for kind, *rest in _CONSTRAINTS if isinstance(emission, kind)), None)  # type: ignore[return-value]
 
@@ -147,7 +148,9 @@ class Family:
         precision, log_det, variance = self._invert(self._constraint(moments, self._scale))
         total = moments.counts.sum(1) if noise is None else moments.counts.sum(1) + noise
         weight = (moments.counts / total[:, None]).log()
-        log_noise = None if noise is None else ((noise / total).log() - self._log_volume)[:, None]
+        log_noise = None
+        if noise is not None and self._log_volume is not None:
+            log_noise = ((noise / total).log() - self._log_volume)[:, None]
         thin = (variance <= _THIN).flatten(1).any(1)
         return Fitted(
             self._expand(precision, moments.means, weight - 0.5 * log_det), log_noise, moments.counts.amin(1), thin
@@ -174,7 +177,9 @@ class Family:
             return 1 / variance, variance.log().sum(-1), variance / self._ridge
         factor, info = torch.linalg.cholesky_ex(covariance + self._ridge.diag())
         eye = torch.eye(len(self._ridge), dtype=factor.dtype, device=factor.device)
-        factor = torch.where((info > 0)[..., None, None], self._ridge.sqrt().diag(), factor)  # rounding made it singular
+        factor = torch.where(
+            (info > 0)[..., None, None], self._ridge.sqrt().diag(), factor
+        )  # rounding made it singular
         whitener = torch.linalg.solve_triangular(factor, eye.expand_as(factor), upper=False)
         diagonal = factor.diagonal(dim1=-2, dim2=-1)
         return whitener.mT @ whitener, 2 * diagonal.log().sum(-1), diagonal.square() / self._ridge

@@ -34,7 +34,7 @@ def ward(points: Tensor, weight: Tensor, count: int) -> Tensor:
     for _, a, b in merges[: max(0, len(points) - count)]:
         parent[_root(parent, a)] = _root(parent, b)
     roots = torch.tensor([_root(parent, i) for i in range(len(points))], device=points.device)
-    found: Tensor = roots.unique(return_inverse=True)[1]
+    found: Tensor = torch.unique(roots, return_inverse=True)[1]
     return found
 
 

@@ -16,7 +16,7 @@ EMPTY = 10 * torch.finfo(torch.float64).eps
 """Added to the event counts of components, as scikit-learn does, so that no division is by zero."""
 
 FLOOR = 1e-24
-"""Smallest variance if `reg_covar` is 0, as a share of the column's variance: far below any measurement, but positive."""
+"""Smallest variance if `reg_covar` is 0, as a share of the column's variance: positive, and below any measurement."""
 
 SHARE = 1e-9
 """Variance added to components by default, as a share of the column's robust variance. It is small enough for clusters
