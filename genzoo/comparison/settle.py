@@ -31,7 +31,7 @@ _SLOWEST = 0.999
 def settle(setup: TrainingSetup, events: float) -> None:
     """Take further passes from the best restart until ICL has converged, at most `max_iter`.
 
-    EM with a coarser tolerance than that of information criteria was asked to stop early, and is left as it is.
+    EM with a coarser tolerance was asked to stop early, and is left as it is.
 
     Arguments:
         setup: training that has ended.

@@ -30,7 +30,7 @@ _SETTLED = 10
 """EM may stop this many times `tol` below a maximum."""
 
 _SAME = 1e-6
-"""Smallest difference of mean log-likelihoods, in nats, that tells two maxima apart."""
+"""Largest difference of mean log-likelihoods, in nats, of ends at the same maximum."""
 
 LOSS = "negative_log_likelihood"
 """Name of an EM step's loss: mean over events, nats, under the parameters at the start of the pass."""

@@ -32,7 +32,7 @@ def check_tensors(module: nn.Module, tensors: Mapping[str, Tensor], *, exact: bo
         ArtifactError: a tensor is missing or left over, or has another shape or type.
     """
     own = module.state_dict()
-    if odd := own.keys() ^ tensors.keys() - (_newer(module) - tensors.keys()):
+    if odd := (own.keys() ^ tensors.keys()) - (_newer(module) - tensors.keys()):
         raise ArtifactError(f"The saved tensors and the model do not match: {min(odd)!r} is only in one of them.")
     for name, saved in tensors.items():
         value = own[name]

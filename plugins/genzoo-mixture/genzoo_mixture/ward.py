@@ -19,7 +19,7 @@ def ward(points: Tensor, weight: Tensor, count: int) -> Tensor:
     """Merge points until `count` clusters remain, each time so that the sum of squares within clusters grows least.
 
     It takes O(n²) time and memory. A chain of nearest neighbors finds all merges, and the `n - count` cheapest are
-    made: Ward's distance never falls along the hierarchy, so their order is that of the merges.
+    made: Ward's distance never falls along the hierarchy, so the merges are in its order.
 
     Arguments:
         points: the points, `(n, D)`.

@@ -193,7 +193,7 @@ def shrunk(variances: Tensor, means: Tensor, least: Tensor) -> Tensor:
 
 
 def robust(unit: Tensor, whole: Tensor) -> Tensor:
-    """Return the measured variances of columns, `(C,)` float64; where there is none, the `whole` variance.
+    """Return the measured variances of columns, `(C,)` float64, or the `whole` variance if none was measured.
 
     The whole variance can be the work of one outlier. A model of an earlier version has no other.
     """
