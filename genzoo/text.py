@@ -29,6 +29,18 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 'es' if noun.endswith('s') else 's'}"
 
 
+def about_starts(tried: int, agreed: int) -> str:
+    """Say how many starts of EM led to the best maximum found, as a clause.
+
+    Examples:
+        >>> about_starts(60, 15)
+        '15 of 60 starts led to the best maximum found'
+    """
+    if agreed == 1:
+        return f"only 1 of {tried} starts led to the best maximum found; a larger training.n_init may find a better one"
+    return f"{agreed} of {tried} starts led to the best maximum found"
+
+
 def with_period(text: str) -> str:
     """End a sentence with a period if it has no end yet.
 

@@ -34,7 +34,7 @@ from genzoo.plugins.registry import Entry
 from genzoo.runs.format1 import current_layers, upgrade_config
 from genzoo.runtime.launch import launch_command, require_single_process
 from genzoo.spec import ModelSpec
-from genzoo.text import counted
+from genzoo.text import about_starts, counted
 
 if TYPE_CHECKING:
     from genzoo.runs.run import Run
@@ -332,6 +332,9 @@ def _restarts(record: dict[str, Any]) -> list[str]:
         f"restart {restarts.index(best) + 1} of {len(restarts)} is kept: {best['log_likelihood']:.6g} nats per event "
         f"after {counted(best['passes'], 'pass')}, {ended}"
     ]
+    starts = record.get("starts")
+    if starts is not None:
+        lines.append(("look at: " if starts["agreed"] == 1 else "") + about_starts(**starts))
     return lines if best["fault"] is None else [*lines, f"look at: {best['fault']}"]
 
 
@@ -347,6 +350,7 @@ def _report(run: Run, as_json: bool, *, converged: bool) -> None:
         "samples": str(pictures[-1]) if pictures else None,
         "weights": record.get("weights"),
         "restarts": record.get("restarts"),
+        "starts": record.get("starts"),
         "density_rests_on": record.get("density_rests_on"),
     }
     if as_json:

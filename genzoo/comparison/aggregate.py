@@ -17,6 +17,7 @@ from genzoo.metrics.information_criteria import CRITERIA, no_criteria
 from genzoo.metrics.row_likelihoods import bits_per_dim
 from genzoo.metrics.statistics import Estimate, are_frequencies, estimate, paired_difference
 from genzoo.reports.result import CrossValidation, LogLikelihood, Row
+from genzoo.text import about_starts
 from genzoo.typing import Array
 
 
@@ -138,6 +139,8 @@ def aggregate_results(candidate: Candidate, outcomes: Sequence[FitResult], evide
     folded = [_of_all_folds(outcomes, evidence.fold, o.trial.repeat) for o in held_out]
     cv = None if "cv" in broken else _scores("cv", folded, first.kind, evidence, reasons)
     reasons |= broken
+    if (starts := first.starts if whole[0].starts is None else whole[0].starts) is not None:
+        reasons["starts"] = about_starts(**starts)
     if first.kind == "none":
         reasons["train"] = "no likelihood"
     if first.degrees_of_freedom is None:

@@ -13,7 +13,8 @@ from genzoo.comparison.fit import prepare_features, sample_metrics
 from genzoo.comparison.splits import SplitPlan
 from genzoo.comparison.store import ResultStore, StoreHeader
 from genzoo.comparison.workers import available_cores
-from genzoo.config.settings import EMTraining, RunConfig, SplitSettings, validate
+from genzoo.config.resolve import options_class
+from genzoo.config.settings import EMTraining, RunConfig, Settings, SplitSettings, validate
 from genzoo.data.dataset import Dataset, usable
 from genzoo.data.loading import anchor, given_data, open_dataset
 from genzoo.data.splits.given import given_split
@@ -196,13 +197,16 @@ def _settings_of_fits(candidate: Candidate) -> tuple[str, bool]:
 def _tuned(candidate: Candidate) -> Candidate:
     """Adapt the defaults of EM to a comparison. Settings that were given stay as they are.
 
-    EM starts several times, because information criteria need the global maximum. It computes in float64, because
-    they are sums over all rows. It stops at a tolerance that float64 resolves for any number of columns.
+    EM starts several times, because information criteria need the global maximum, unless the model tries several
+    starts itself. EM computes in float64, because they are sums over all rows. It stops at a tolerance that float64
+    resolves for any number of columns.
     """
     config = candidate.config
     if not isinstance(config.training, EMTraining):
         return candidate
-    training = {"n_init": max(RESTARTS, config.training.n_init), "tol": max(TOLERANCE, config.training.tol)}
+    options = options_class(get_registry().models.get(config.model)).model_validate(config.options)
+    restarts = 1 if isinstance(options, Settings) and options.tries_several_starts else RESTARTS
+    training = {"n_init": max(restarts, config.training.n_init), "tol": max(TOLERANCE, config.training.tol)}
     defaults = {name: value for name, value in training.items() if name not in candidate.explicit}
     changed: dict[str, Any] = {"training": config.training.model_copy(update=defaults)}
     if config.precision == "auto" and not config.device.startswith("mps"):  # it has no float64

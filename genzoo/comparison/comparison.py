@@ -18,6 +18,7 @@ from genzoo.comparison.aggregate import CandidateResult, Evidence, aggregate_res
 from genzoo.comparison.candidate import Candidate
 from genzoo.comparison.fit import FitJob, FitResult
 from genzoo.comparison.ranking import LIKELIHOOD_FIGURES, Ranking, default_figure, rank
+from genzoo.comparison.settle import TOLERANCE_OF_SUM
 from genzoo.comparison.splits import SplitPlan, split_settings
 from genzoo.comparison.store import ResultStore
 from genzoo.comparison.workers import run_fit_jobs, with_threads
@@ -92,10 +93,6 @@ def train_best(
 
 def _is_of(run: Run, config: RunConfig) -> bool:
     return run.record.get("status") == "finished" and run.config == config
-
-
-TOLERANCE_OF_SUM = 0.01
-"""Change of EM's summed log-likelihood, in nats, at which a fit for information criteria counts as converged."""
 
 
 _LEAST_TOLERANCE = 1e-12

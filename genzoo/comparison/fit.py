@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from genzoo.comparison.settle import settle
 from genzoo.comparison.splits import SplitPlan
 from genzoo.config.settings import EMTraining, RunConfig
 from genzoo.data.dataset import Dataset, Rows, Split
@@ -97,6 +98,7 @@ class FitResult:
         metrics: scores of sample metrics, by name.
         samples: a few samples for the report, `(M, *event)`; `None` if any is not finite.
         reasons: why other figures are missing, by name.
+        starts: how many starts of EM were `tried`, and how many `agreed` on the best maximum; `None` if there was one.
         resting: why the log-likelihood of the rows it is evaluated on says nothing about the data; `None` if it does.
         failure: error message, if the fit failed.
         exit_code: exit code for the failure on a command line.
@@ -115,6 +117,7 @@ class FitResult:
     metrics: Mapping[str, Score] = field(default_factory=dict)
     samples: Array | None = None
     reasons: Mapping[str, str] = field(default_factory=dict)
+    starts: Mapping[str, int] | None = None
     resting: str | None = None
     failure: str | None = None
     exit_code: int = 0
@@ -143,6 +146,7 @@ def _criteria(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
     if reason is not None:
         return FitResult(trial, time.perf_counter() - begun, criteria=no_criteria(reason))
     fitted = train_in_memory(setup)
+    settle(setup, len(division.rows) if dataset.weights is None else float(dataset.weights[division.rows].sum()))
     resting = resting_on(fitted, dataset, division.rows)
     found = _judge_fit(setup, fitted, dataset, division.rows, resting)
     return FitResult(
@@ -154,6 +158,7 @@ def _criteria(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
         degrees_of_freedom(fitted.generator),
         criteria=found,
         resolution=_resolution(setup),
+        starts=_starts(setup),
         resting=None if resting is None else resting.reason,
     )
 
@@ -218,6 +223,10 @@ def _resolution(setup: TrainingSetup) -> float:
     return 10 * training.tol if isinstance(training, EMTraining) else 0.0
 
 
+def _starts(setup: TrainingSetup) -> Mapping[str, int] | None:
+    return setup.engine.starts if isinstance(setup.engine, EMEngine) else None
+
+
 def _held_out(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult:
     """Fit the training rows, and evaluate the model on the test rows."""
     begun = time.perf_counter()
@@ -248,6 +257,7 @@ def _held_out(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
         dimensions_of(fitted),
         degrees_of_freedom(fitted.generator),
         resolution=_resolution(setup),
+        starts=_starts(setup),
         train=train,
         scores=scores,
         metrics=metrics,

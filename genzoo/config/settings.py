@@ -46,6 +46,11 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    @property
+    def tries_several_starts(self) -> bool:
+        """Whether a model with these options tries several starts itself, so that EM need not start again."""
+        return False
+
 
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
 

@@ -26,6 +26,12 @@ _ROUNDING = 32
 """Largest decrease of the mean log-likelihood that counts as rounding, in units of machine epsilon."""
 
 
+_SETTLED = 10
+"""EM may stop this many times `tol` below a maximum."""
+
+_SAME = 1e-6
+"""Largest difference of mean log-likelihoods, in nats, of ends at the same maximum."""
+
 LOSS = "negative_log_likelihood"
 """Name of an EM step's loss: mean over events, nats, under the parameters at the start of the pass."""
 
@@ -73,6 +79,7 @@ class EMEngine:
         self._last = -math.inf
         self._change = 0.0
         self._kept: dict[str, Tensor] = {}
+        self._start: dict[str, Any] = {}
         self._signals = signals or Signals(processes)
         types = [value.dtype for value in model.state_dict().values() if value.is_floating_point()]
         self._unit = max((torch.finfo(dtype).eps for dtype in types), default=0.0)
@@ -93,6 +100,25 @@ class EMEngine:
     def kept(self) -> dict[str, Any] | None:
         """Facts about the best of the ended restarts; `None` if none has ended."""
         return max(self.ended, key=_merit, default=None)
+
+    @property
+    def starts(self) -> dict[str, int] | None:
+        """How many starts were `tried`, and how many `agreed`: led to the maximum of the best restart.
+
+        `None` if there was only one. A start that the objective gave up early counts as one that did not agree.
+        """
+        best = self.kept
+        if best is None:
+            return None
+        within = max(_SETTLED * self._training.tol, _SAME)
+        alike = [
+            restart
+            for restart in self.ended
+            if (restart["fault"] is None) == (best["fault"] is None)
+            and abs(best["log_likelihood"] - restart["log_likelihood"]) <= within
+        ]
+        tried = sum(restart.get("starts", 1) for restart in self.ended)
+        return {"tried": tried, "agreed": sum(restart.get("agreed", 1) for restart in alike)} if tried > 1 else None
 
     @property
     def trained(self) -> Generator:
@@ -164,28 +190,48 @@ class EMEngine:
         try:
             if self._pass == 0:
                 self._begin(StopCheck(blocks if self._events is None else self._events, self._signals))
-            self.objective.prepare_pass(self.model)
-            for batch in StopCheck(blocks, self._signals):
-                for name, value in self.objective.statistics(self.model, batch).items():
-                    total[name] = total[name] + value if name in total else value
+            total = self._sums(StopCheck(blocks, self._signals))
         except Abandoned:
             stopped = True
         if self._processes.largest(stopped):
             raise Abandoned
         return total
 
+    def _sums(self, blocks: Iterable[Batch]) -> dict[str, Tensor]:
+        total: dict[str, Tensor] = {}
+        self.objective.prepare_pass(self.model)
+        for batch in blocks:
+            for name, value in self.objective.statistics(self.model, batch).items():
+                total[name] = total[name] + value if name in total else value
+        return total
+
+    @torch.no_grad()
+    def refine(self, blocks: Iterable[Batch]) -> float:
+        """Take one more pass after training has ended, in a single process.
+
+        Arguments:
+            blocks: all training events.
+
+        Returns:
+            The log-likelihood of all events before it, in nats.
+        """
+        total = self._sums(blocks)
+        self.objective.maximize(self.model, total)
+        return float(total["log_likelihood"])
+
     def _begin(self, blocks: Iterable[Batch]) -> None:
         """Initialize a restart from all training events."""
+        self._start = {}
         if self._warm and not self.ended:
             self.objective.adapt(self.model, blocks)
             return
         with random_scope(self._seed, "initialise", len(self.ended)):
-            self.objective.initialize(self.model, blocks)
+            self._start = dict(self.objective.initialize(self.model, blocks) or {})
 
     def _end(self, converged: bool) -> None:
         fault = self.objective.fault(self.model)
         ended = {"log_likelihood": self._last, "passes": self._pass, "converged": converged, "fault": fault}
-        self.ended.append({**ended, **self.objective.report(self.model)})
+        self.ended.append({**ended, **self.objective.report(self.model), **self._start})
         if self.kept is self.ended[-1]:
             self._kept = {name: value.clone() for name, value in self.model.state_dict().items()}
         self._pass, self._last, self._change = 0, -math.inf, 0.0
@@ -204,6 +250,7 @@ class EMEngine:
             "pass": self._pass,
             "last": last,
             "change": self._change,
+            "start": dict(self._start),
             "ended": [dict(restart) for restart in self.ended],
         }
 
@@ -218,6 +265,7 @@ class EMEngine:
         self._pass = int(numbers["pass"])
         self._last = -math.inf if numbers["last"] is None else float(numbers["last"])
         self._change = float(numbers["change"])
+        self._start = dict(numbers.get("start", {}))  # checkpoints of earlier versions have none
         self.ended = [dict(restart) for restart in numbers["ended"]]
 
 

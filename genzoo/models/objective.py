@@ -127,8 +127,12 @@ class EMObjective(Objective):
         return 8192
 
     @abstractmethod
-    def initialize(self, model: Model, blocks: Iterable[Batch]) -> None:
-        """Initialize the model's parameters; may iterate over `blocks` more than once, and draw random numbers."""
+    def initialize(self, model: Model, blocks: Iterable[Batch]) -> Mapping[str, Any] | None:
+        """Initialize the model's parameters; may iterate over `blocks` more than once, and draw random numbers.
+
+        It may return facts about the start for the run's record, as plain values for JSON. If it tried several starts,
+        `starts` is their number, and `agreed` how many led to the best maximum found.
+        """
 
     def adapt(self, model: Model, blocks: Iterable[Batch]) -> None:
         """Set what a warm start does not take over with the parameters, such as constants measured on the events."""

@@ -14,8 +14,16 @@ def strip_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
+def _newer(module: nn.Module) -> set[str]:
+    """Return the names of tensors that files of earlier versions lack: `newer_tensors` of the module and its parts."""
+    named = ((prefix, getattr(part, "newer_tensors", ())) for prefix, part in module.named_modules())
+    return {f"{prefix}.{name}".removeprefix(".") for prefix, names in named for name in names}
+
+
 def check_tensors(module: nn.Module, tensors: Mapping[str, Tensor], *, exact: bool = True) -> None:
     """Check that tensors have the names, shapes and types of a module's own tensors.
+
+    A module may name tensors in `newer_tensors` that it has only since some version. Files may lack these.
 
     Arguments:
         exact: whether types must be equal. If not, both need only be floating-point, or neither. Defaults to true.
@@ -24,11 +32,10 @@ def check_tensors(module: nn.Module, tensors: Mapping[str, Tensor], *, exact: bo
         ArtifactError: a tensor is missing or left over, or has another shape or type.
     """
     own = module.state_dict()
-    if own.keys() != tensors.keys():
-        odd = min(own.keys() ^ tensors.keys())
-        raise ArtifactError(f"The saved tensors and the model do not match: {odd!r} is only in one of them.")
-    for name, value in own.items():
-        saved = tensors[name]
+    if odd := (own.keys() ^ tensors.keys()) - (_newer(module) - tensors.keys()):
+        raise ArtifactError(f"The saved tensors and the model do not match: {min(odd)!r} is only in one of them.")
+    for name, saved in tensors.items():
+        value = own[name]
         alike = value.is_floating_point() == saved.is_floating_point()
         if value.shape != saved.shape or not alike or (exact and value.dtype != saved.dtype):
             raise ArtifactError(
@@ -40,6 +47,8 @@ def check_tensors(module: nn.Module, tensors: Mapping[str, Tensor], *, exact: bo
 def load_tensors(module: nn.Module, tensors: Mapping[str, Tensor], *, assign: bool = False) -> None:
     """Load tensors into a module with the same names, shapes and types.
 
+    Of `newer_tensors` that are not given, the module keeps its own.
+
     Arguments:
         assign: use the tensors themselves, types included, instead of copying their values. Defaults to false.
 
@@ -47,4 +56,4 @@ def load_tensors(module: nn.Module, tensors: Mapping[str, Tensor], *, assign: bo
         ArtifactError: the tensors do not match the module.
     """
     check_tensors(module, tensors, exact=not assign)
-    module.load_state_dict(dict(tensors), assign=assign)
+    module.load_state_dict({**module.state_dict(), **tensors}, assign=assign)

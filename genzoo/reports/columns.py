@@ -70,12 +70,12 @@ def _all(report: Report) -> list[ReportColumn]:
 
 
 def report_reasons(report: Report) -> list[str]:
-    """Return why figures are missing: one sentence per reason, with the candidates it concerns."""
+    """Return why figures are missing or doubtful: one sentence per reason, with the candidates it concerns."""
     found: dict[tuple[str, str], list[str]] = {}
     names = [column.name for column in _all(report) if column.name != "cv" or report.data.get("folds")]
-    for name in [*names, "uncovered"]:
+    for name in [*names, "uncovered", "starts"]:
         for row in report.rows:
-            if row.status == "ok" and name in row.reasons:
+            if row.status == "ok" and name in row.reasons and not _reassuring(name, row.reasons[name]):
                 found.setdefault((name, row.reasons[name]), []).append(row.id)
     merged: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for (name, reason), ids in found.items():
@@ -84,6 +84,11 @@ def report_reasons(report: Report) -> list[str]:
     return whole + [
         f"{row.id} failed: {row.reasons.get('status', '')}" for row in report.rows if row.status == "failed"
     ]
+
+
+def _reassuring(name: str, reason: str) -> bool:
+    """Return whether a reason says that several starts of EM agreed."""
+    return name == "starts" and not reason.startswith("only")
 
 
 def _few(ids: tuple[str, ...]) -> str:

@@ -160,7 +160,9 @@ class RunRecord(Callback):
 
     def _close(self, status: str) -> None:
         engine = self._setup.engine
-        restarts = {"restarts": engine.ended, "kept": engine.kept} if isinstance(engine, EMEngine) else {}
+        restarts: dict[str, Any] = {}
+        if isinstance(engine, EMEngine):
+            restarts = {"restarts": engine.ended, "kept": engine.kept, "starts": engine.starts}
         self._run.update(status=status, **self._done, **restarts)
         self._closed = True
 

@@ -54,7 +54,7 @@ def test_an_expected_candidate_is_matched_by_what_it_says():
         "gmm",
         "genzoo-mixture/gmm",
         "gmm:n_components=3",
-        "gmm:covariance_type=tied,init_params=kmeans",
+        "gmm:covariance_type=tied,init_params=several",
         "gmm:objective=em",
     ):
         assert all(best.matches(other) for other in candidates(get_registry(), [text], COMMON))

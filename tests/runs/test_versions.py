@@ -49,7 +49,8 @@ def test_an_old_interrupted_run_ends_like_an_uninterrupted_one(version, tmp_path
     run = genzoo.resume(tmp_path / "run")
     found = read_numbers(run.model / "model.safetensors")
     expected = read_numbers(RUNS / version / "gmm" / "model" / "model.safetensors")
-    assert found.keys() == expected.keys()
+    assert found.keys() - expected.keys() <= {"generator.emissions.0.unit"}, "a tensor that came later"
+    assert not expected.keys() - found.keys()
     for name, tensor in expected.items():
         np.testing.assert_allclose(found[name].numpy(), tensor.numpy(), rtol=1e-4, atol=1e-5)
 

@@ -18,8 +18,11 @@ import torch
 from torch import Tensor
 
 from genzoo import Batch, EMObjective, Model
-from genzoo_mixture.mixture import Mixture
+from genzoo_mixture.box import principal_box
+from genzoo_mixture.mixture import Mixture, NoisyMixture
 from genzoo_mixture.options import EMOptions
+from genzoo_mixture.points import SAMPLE, draw_events
+from genzoo_mixture.scale import robust_deviation
 from genzoo_mixture.start import STARTS
 
 _CACHE = 2**19
@@ -43,22 +46,30 @@ class MixtureEM(EMObjective):
             return most
         return min(max(_CACHE // width, 1024), most, 16_384)
 
-    def initialize(self, model: Model, blocks: Iterable[Batch]) -> None:
-        """Take the shares from the model's start, and run one M-step on them."""
+    def initialize(self, model: Model, blocks: Iterable[Batch]) -> Mapping[str, Any]:
+        """Take the shares from the model's start, and run one M-step on them.
+
+        Returns:
+            Facts of the start for the run's record: of a search, how many starts it tried, and how many agreed.
+        """
         mixture = _mixture(model)
-        low, high = _ranges(blocks)
-        mixture.prepare(low, high)
+        mixture.prepare(*_ranges(blocks))
+        _measure(mixture, blocks)
+        start = STARTS[mixture.start](mixture, blocks)
         total: dict[str, Tensor] = {}
-        for batch, share in STARTS[mixture.start](mixture, blocks):
+        for batch, share in start.shares:
             expected = mixture.expect(
                 batch.x, batch.missing, careful=True
             )  # only what it says of missing values is used
             for name, value in mixture.sums(replace(expected, share=_weighted(share, batch))).items():
                 total[name] = total[name] + value if name in total else value
         mixture.maximize(total)
+        return start.facts
 
     def adapt(self, model: Model, blocks: Iterable[Batch]) -> None:
-        _mixture(model).enclose(*_ranges(blocks))
+        mixture = _mixture(model)
+        mixture.enclose(*_ranges(blocks))
+        _measure(mixture, blocks)
 
     def prepare_pass(self, model: Model) -> None:
         for emission, _ in _mixture(model).parts:
@@ -116,6 +127,20 @@ def _mixture(model: Model) -> Mixture:
 
 def _weighted(share: Tensor, batch: Batch) -> Tensor:
     return share if batch.weight is None else share * batch.weight.to(share.dtype)
+
+
+def _measure(mixture: Mixture, blocks: Iterable[Batch]) -> None:
+    """Measure on the events what EM does not change: the deviations of columns, and the box of the noise."""
+    keys = torch.Generator().manual_seed(0)  # the same rows for every restart
+    mixture.measure(robust_deviation(*draw_events(_observed, blocks, SAMPLE, keys)))
+    if isinstance(mixture, NoisyMixture) and (box := principal_box(blocks)) is not None:
+        mixture.turn(*box)
+
+
+def _observed(batch: Batch) -> Tensor:
+    """Return the values of events, `(N, C)` float64; NaN if they are missing."""
+    x = batch.x.flatten(1).double()
+    return x if batch.missing is None else x.masked_fill(batch.missing.flatten(1), torch.nan)
 
 
 def _ranges(blocks: Iterable[Batch]) -> tuple[Tensor, Tensor]:

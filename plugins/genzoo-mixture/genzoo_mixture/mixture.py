@@ -202,6 +202,16 @@ class Mixture(Generator, Likelihood, Components, Imputation):
     def enclose(self, low: Tensor, high: Tensor) -> None:
         """Take the range of every column of new data, `(C,)` each, and keep the parameters."""
 
+    def measure(self, deviations: Tensor) -> None:
+        """Take the robust standard deviation of every column, `(C,)`."""
+        for emission, columns in self.parts:
+            emission.measure(deviations[list(columns)])
+
+    @property
+    def has_units(self) -> bool:
+        """Whether points of `embed` need scales: some column has a unit, or columns are of different kinds."""
+        return len(self.parts) > 1 or self.parts[0][0].has_units
+
     def embed(self, x: Tensor, missing: Tensor | None = None) -> Tensor:
         """Map events to points for k-means, `(N, D)` float64; NaN marks missing values."""
         points = []
@@ -218,17 +228,30 @@ def _flat(missing: Tensor | None) -> Tensor | None:
 
 
 class NoisyMixture(Mixture, Outliers):
-    """A mixture with one more component for outliers, uniform over the box around the training events.
+    """A mixture with one more component for outliers, uniform over a box around the training events.
 
-    Its weight is the last one. Outside the box its density is 0.
+    The box is the smaller of two, as in mclust: one along the columns, and one along the principal components of the
+    training events. With missing values among them it is the first. The weight of the noise is the last one. Outside
+    the box its density is 0.
+
+    Events with missing values are measured against the box along the columns, as the marginal densities of the other
+    one have no simple form.
+
+    The buffers `low` and `high (C,)` are the box along the columns. `axes (C, C)` are the principal components in
+    columns, and `turned_low` and `turned_high (C,)` the box along them; `axes` is 0 if the first box is smaller.
 
     Arguments:
         first_share: share of every event that the noise has before the first pass of EM.
         names: names of the columns, for messages.
     """
 
+    newer_tensors = ("axes", "turned_low", "turned_high")
+
     low: Tensor
     high: Tensor
+    axes: Tensor
+    turned_low: Tensor
+    turned_high: Tensor
 
     def __init__(
         self,
@@ -244,6 +267,9 @@ class NoisyMixture(Mixture, Outliers):
         self.names = tuple(names)
         self.register_buffer("low", torch.zeros(self.columns))
         self.register_buffer("high", torch.ones(self.columns))
+        self.register_buffer("axes", torch.zeros(self.columns, self.columns))
+        self.register_buffer("turned_low", torch.zeros(self.columns))
+        self.register_buffer("turned_high", torch.ones(self.columns))
 
     @property
     def classes(self) -> int:
@@ -271,11 +297,35 @@ class NoisyMixture(Mixture, Outliers):
             )
         self.low.copy_(low)
         self.high.copy_(high)
+        self.axes.zero_()
+
+    def turn(self, axes: Tensor, low: Tensor, high: Tensor) -> None:
+        """Take the box along principal components, `axes (C, C)` in columns, if it is the smaller one."""
+        if (high - low).log().sum() < self.log_volume:
+            self.axes.copy_(axes)
+            self.turned_low.copy_(low)
+            self.turned_high.copy_(high)
+
+    @property
+    def _turned(self) -> Tensor:
+        """Whether the box lies along principal components, `()` bool."""
+        return self.axes.any()
+
+    @property
+    def log_volume(self) -> Tensor:
+        """The log of the volume of the box, `()` float64."""
+        straight = (self.high.double() - self.low.double()).log().sum()
+        turned = (self.turned_high.double() - self.turned_low.double()).log().sum()
+        return torch.where(self._turned, turned, straight)
 
     def covers(self, x: Tensor, missing: Tensor | None = None) -> Tensor:
-        edge, x, missing = _EDGE * (self.high - self.low), x.flatten(1), _flat(missing)
-        inside = (x >= self.low - edge) & (x <= self.high + edge)
-        return (inside if missing is None else inside | missing).all(1)
+        x, missing = x.flatten(1), _flat(missing)
+        straight = _within(x, self.low, self.high)
+        turned = _within(x.double() @ self.axes.double(), self.turned_low, self.turned_high).all(1)
+        if missing is None:
+            return torch.where(self._turned, turned, straight.all(1))
+        complete = ~missing.any(1)
+        return torch.where(self._turned & complete, turned, (straight | missing).all(1))
 
     def _joint(self, x: Tensor, missing: Tensor | None, careful: bool) -> tuple[Tensor, tuple[Any, ...]]:
         joint, seen = super()._joint(x, missing, careful)
@@ -284,8 +334,11 @@ class NoisyMixture(Mixture, Outliers):
 
     def _log_noise(self, x: Tensor, missing: Tensor | None) -> Tensor:
         """Return the log-density of the noise at the observed values of events, taken to lie in the box, `(N,)`."""
-        sides = (self.high - self.low).log().expand_as(x)
-        return -(sides if missing is None else sides.masked_fill(missing, 0.0)).sum(1)
+        whole = -self.log_volume.expand(len(x))
+        if missing is None:
+            return whole
+        sides = (self.high.double() - self.low.double()).log().expand_as(x)
+        return torch.where(missing.any(1), -sides.masked_fill(missing, 0.0).sum(1), whole)
 
     def log_posterior(self, x: Tensor, missing: Tensor | None = None) -> Tensor:
         # Outside the box the noise has density 0, and the nearest Gaussian would claim the most distant outliers. Here
@@ -298,20 +351,26 @@ class NoisyMixture(Mixture, Outliers):
     def _draw_from(self, component: Tensor) -> Tensor:
         noise = component == self.components
         x = super()._draw_from(component.masked_fill(noise, 0))
-        return torch.where(noise[:, None], self._draw_noise(len(x)), x)
-
-    def _draw_noise(self, n: int) -> Tensor:
-        share = torch.rand(n, self.columns, device=self.low.device, dtype=self.low.dtype)
-        return self.low + share * (self.high - self.low)
+        share = torch.rand_like(x)
+        turned = (self.turned_low + share * (self.turned_high - self.turned_low)) @ self.axes.T
+        drawn = torch.where(self._turned, turned, self.low + share * (self.high - self.low))
+        return torch.where(noise[:, None], drawn, x)
 
     def _complete(self, x: Tensor, missing: Tensor, component: Tensor) -> Tensor:
         if component.ndim == 1:
             noise = component == self.components
             filled = super()._complete(x, missing, component.masked_fill(noise, 0))
-            return torch.where(missing & noise[:, None], self._draw_noise(len(x)), filled)
+            drawn = self.low + torch.rand_like(x) * (self.high - self.low)
+            return torch.where(missing & noise[:, None], drawn, filled)
         filled = super()._complete(x, missing, component[:-1])
         middle = component[-1][:, None] * (self.low + self.high) / 2  # share times the mean of the uniform
         return torch.where(missing, filled + middle, x)
+
+
+def _within(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """Return which values `(N, C)` lie in ranges `(C,)`, up to rounding."""
+    edge = _EDGE * (high - low)
+    return (x >= low - edge) & (x <= high + edge)
 
 
 class Gaussian(Mixture, Decoder, Encoder):

@@ -13,10 +13,11 @@ CovarianceName = Annotated[
     Literal["full", "tied", "diagonal", "spherical"],
     BeforeValidator(lambda name: "diagonal" if name == "diag" else name),
 ]
-StartName = Literal["kmeans", "k-means++", "random", "random_from_data"]
+StartName = Literal["several", "kmeans", "k-means++", "random", "random_from_data"]
 
-_REG_COVAR = "added to every variance, in squared data units; by default 1e-9 times the variance of the column"
+_REG_COVAR = "added to every variance, in squared data units; by default 1e-9 times the robust variance of the column"
 _START = "how EM starts: from k-means, from k-means++ seeds, with random shares of every row, or from random rows"
+_SEVERAL = f"{_START}; or from the best of several starts, tried in short runs on a sample of rows"
 
 
 class GaussianOptions(Settings):
@@ -36,11 +37,15 @@ class MixtureOptions(GaussianOptions):
         description=f"{_REG_COVAR}, or for data on a grid the variance of a uniform value in a cell",
     )
     n_components: int = Field(2, ge=1, le=10_000, description="number of Gaussians")
-    init_params: StartName = Field("kmeans", description=_START)
+    init_params: StartName = Field("several", description=_SEVERAL)
     noise: bool = Field(
-        False, description="add a component for outliers, uniform over the box around the training rows"
+        False, description="add a component for outliers, uniform over the smallest box around the training rows"
     )
     noise_share: float = Field(0.1, gt=0, lt=1, description="share of every row that the noise has when EM starts")
+
+    @property
+    def tries_several_starts(self) -> bool:
+        return self.init_params == "several"
 
 
 class ClassOptions(Settings):
@@ -48,7 +53,7 @@ class ClassOptions(Settings):
 
     n_components: int = Field(2, ge=1, le=10_000, description="number of latent classes")
     reg_covar: float | None = Field(None, ge=0, le=1e12, description=_REG_COVAR)
-    init_params: StartName = Field("k-means++", description=_START)
+    init_params: Literal["kmeans", "k-means++", "random", "random_from_data"] = Field("k-means++", description=_START)
 
 
 class EMOptions(Settings):

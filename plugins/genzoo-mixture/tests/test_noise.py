@@ -1,6 +1,8 @@
 """The uniform component for outliers."""
 
 import math
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -8,10 +10,12 @@ import torch
 from mixture_cases import OBJECTIVE, begin, blocks, knock_out, mixture, random_parameters, run_passes, set_parameters
 from scipy import stats
 from scipy.special import logsumexp
+from sklearn.datasets import load_iris
 
 import genzoo
 from genzoo.config.settings import EMTraining
 from genzoo.engine.em import EMEngine
+from genzoo_mixture.box import principal_box
 
 NAMES = ["full", "tied", "diagonal", "spherical"]
 
@@ -178,3 +182,80 @@ def test_the_extreme_training_events_lie_inside_the_box_in_float32():
     begin(generator, blocks(x.astype(np.float32)))
     assert generator.covers(torch.as_tensor(x.astype(np.float32))).all()
     assert generator.covers(torch.as_tensor(x)).all()
+
+
+def tilted(n=500, columns=3, seed=0):
+    """Draw events near a line that lies across the columns, so that the box along it is the smaller one."""
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, 1)) * np.arange(1, columns + 1) + 0.1 * rng.normal(size=(n, columns))
+
+
+def boxed(x, missing=None):
+    return begin(mixture("full", 2, x.shape[1], noise=True), blocks(x, missing, count=3))
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-3])
+def test_the_volume_is_that_of_the_smaller_box(unit):
+    x = tilted() * unit
+    centered = x - x.mean(0)
+    turned = centered @ np.linalg.svd(centered, full_matrices=False)[2].T
+    straight, along = (np.log(np.ptp(z, axis=0)).sum() for z in (x, turned))
+    assert along < straight - 1
+    assert boxed(x).log_volume.item() == pytest.approx(along, abs=1e-9)
+    square = np.random.default_rng(0).uniform(-1, 1, (500, 2))
+    assert boxed(square).log_volume.item() == pytest.approx(np.log(np.ptp(square, axis=0)).sum(), abs=1e-12)
+
+
+def test_the_volume_for_iris_is_hypvol_of_mclust():
+    """mclust 6.0.0 prints 27.2412."""
+    assert boxed(load_iris().data).log_volume.exp().item() == pytest.approx(27.2412, abs=5e-5)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seed", range(5))
+def test_the_volume_equals_hypvol_of_mclust(tmp_path, seed):
+    program = shutil.which("Rscript")
+    if program is None or subprocess.run([program, "-e", "library(mclust)"], capture_output=True).returncode:
+        pytest.skip("there is no R with mclust")
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(80, 4)) @ rng.normal(size=(4, 4))
+    np.savetxt(tmp_path / "x.csv", x, delimiter=",", fmt="%.17g")
+    code = (
+        f"suppressMessages(library(mclust)); cat(sprintf('%.12f', log(hypvol(read.csv('{tmp_path}/x.csv', header=F)))))"
+    )
+    found = subprocess.run([program, "-e", code], capture_output=True, text=True, check=True).stdout
+    assert boxed(x).log_volume.item() == pytest.approx(float(found), abs=1e-9)
+
+
+def test_a_turned_box_holds_the_training_events_and_all_samples():
+    x = tilted(columns=2)
+    generator = boxed(x)
+    assert generator.covers(torch.as_tensor(x)).all()
+    corner = torch.as_tensor([[x[:, 0].min(), x[:, 1].max()]])
+    assert not generator.covers(corner).any(), "the box along the columns would hold it"
+    generator.log_weights.copy_(torch.tensor([1e-300, 1e-300, 1.0], dtype=torch.float64).log())  # noise alone
+    torch.manual_seed(0)
+    drawn = generator.sample(20_000)
+    assert generator.covers(drawn).all()
+    axes, low, high = principal_box(blocks(x))
+    share = ((drawn @ axes - low) / (high - low)).numpy()
+    for column in share.T:
+        assert stats.kstest(column, stats.uniform.cdf).pvalue > 1e-4
+    axis = torch.linspace(-14, 14, 2801, dtype=torch.float64)
+    total = generator.log_prob(torch.cartesian_prod(axis, axis)).exp().sum().item() / 100**2
+    assert total == pytest.approx(1, abs=5e-3)
+
+
+def test_rows_that_miss_values_use_the_box_along_the_columns():
+    x = tilted()
+    missing = np.zeros(x.shape, bool)
+    missing[3, 1] = True
+    kept = np.where(missing, np.nan, x)
+    expected = np.log(np.nanmax(kept, 0) - np.nanmin(kept, 0)).sum()
+    assert boxed(x, missing).log_volume.item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_events_in_a_plane_have_the_box_along_the_columns():
+    x = tilted(columns=2)
+    x = np.column_stack([x, x.sum(1)])
+    assert boxed(x).log_volume.item() == pytest.approx(np.log(np.ptp(x, axis=0)).sum(), abs=1e-12)

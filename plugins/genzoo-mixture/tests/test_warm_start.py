@@ -19,6 +19,7 @@ def losses(run):
 
 def trained(path, x, components=3, model="gmm", training=None, **options):
     training = {"log_every": 1, "max_iter": 4, "tol": 1e-12} | (training or {})
+    options.setdefault("init_params", "random_from_data")
     return genzoo.train(model, x, n_components=components, out=path, seed=0, training=training, **options)
 
 

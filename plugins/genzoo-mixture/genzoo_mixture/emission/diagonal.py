@@ -9,7 +9,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from genzoo_mixture.emission.emission import EMPTY, Added, Emission, deviation, expandable, middle, overall, shrunk
+from genzoo_mixture.emission.emission import (
+    EMPTY,
+    Added,
+    Emission,
+    deviation,
+    expandable,
+    middle,
+    overall,
+    robust,
+    shrunk,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +56,22 @@ class Diagonal(Emission[Seen]):
         components: K.
         columns: C.
         added: what is added to every variance.
+
+    The buffer `unit (C,)` holds the robust variance of each column, 0 if it was not measured.
     """
+
+    has_units = True
+    newer_tensors = ("unit",)
 
     means: Tensor
     scale: Tensor
+    unit: Tensor
 
     def __init__(self, components: int, columns: int, added: Added) -> None:
         super().__init__(components, columns)
         self.added = added
         self.quadratic: Coefficients | None = None
+        self.register_buffer("unit", torch.zeros(columns))
         self.register_buffer("means", torch.zeros(components, columns))
         self.register_buffer("scale", torch.ones(self._shape()))
 
@@ -78,6 +95,13 @@ class Diagonal(Emission[Seen]):
         self.means.copy_(middle(low, high))
         square = deviation(low, high).square().double()[None]
         self.scale.copy_(self._variance(square, torch.ones_like(square)).sqrt())
+
+    def measure(self, deviations: Tensor) -> None:
+        self.unit.copy_(deviations.square())
+
+    def added_to(self, whole: Tensor) -> Tensor:
+        """Return the variance added to each column, given their variances if none was measured, `(C,)`."""
+        return self._common(self.added.of(robust(self.unit, whole)))
 
     def settle(self) -> None:
         """Expand the log-densities in the dtype of the parameters, or in float64 if the former is inaccurate."""
@@ -114,8 +138,8 @@ class Diagonal(Emission[Seen]):
         mean = sums["first"] / present
         squares = (sums["second"] - present * mean.square()).clamp_min(0.0)  # sum r (x - mean)², up to rounding
         filled = sums["present"] > EMPTY
-        added = self.added.of(overall(present, mean, squares / present))
-        scale = (self._variance(squares, present) + self._common(added)).sqrt()
+        added = self.added_to(overall(present, mean, squares / present))
+        scale = (self._variance(squares, present) + added).sqrt()
         self.scale.copy_(torch.where(filled.any(1) if self.scale.ndim == 1 else filled, scale, self.scale.double()))
         self.means.copy_(torch.where(filled, mean, self.means.double()))
 
@@ -155,4 +179,5 @@ class Diagonal(Emission[Seen]):
     def _shrunk(self, weights: Tensor) -> Tensor:
         """Return the columns in which each component has no more variance than was added, `(K, C)` bool."""
         means, variances = self.means.double(), self._deviations().double().square()
-        return shrunk(variances, means, self._common(self.added.least(overall(weights[:, None], means, variances))))
+        unit = robust(self.unit, overall(weights[:, None], means, variances))
+        return shrunk(variances, means, self._common(self.added.least(unit)))

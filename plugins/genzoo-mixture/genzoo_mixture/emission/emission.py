@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,11 +16,11 @@ EMPTY = 10 * torch.finfo(torch.float64).eps
 """Added to the event counts of components, as scikit-learn does, so that no division is by zero."""
 
 FLOOR = 1e-24
-"""Smallest variance if `reg_covar` is 0, in squared data units: far below any measurement, but positive."""
+"""Smallest variance if `reg_covar` is 0, as a share of the column's variance: positive, and below any measurement."""
 
 SHARE = 1e-9
-"""Variance added to components by default, as a share of the column's variance. It is small enough for clusters with a
-thousandth of the column's standard deviation, and well above rounding errors."""
+"""Variance added to components by default, as a share of the column's robust variance. It is small enough for clusters
+with a thousandth of the column's standard deviation, and well above rounding errors."""
 
 ROUNDING = 1e-13
 """Variances below this share of a squared mean, or of a column's whole variance, may be nothing but rounding errors."""
@@ -41,6 +41,12 @@ class Emission(nn.Module, ABC, Generic[SeenT]):
         columns: C.
     """
 
+    has_units: ClassVar[bool] = False
+    """Whether its columns are measured in some unit."""
+
+    shared: ClassVar[bool] = False
+    """Whether all components share one covariance matrix."""
+
     def __init__(self, components: int, columns: int) -> None:
         super().__init__()
         self.components = components
@@ -60,6 +66,9 @@ class Emission(nn.Module, ABC, Generic[SeenT]):
         Arguments:
             low, high: range of each column, `(C,)` each. If a column has no observed values, `low` is above `high`.
         """
+
+    def measure(self, deviations: Tensor) -> None:
+        """Take robust standard deviations of the columns `(C,)`, which do not depend on the components."""
 
     def settle(self) -> None:
         """Make decisions that depend on the parameters' values, once before a pass. Not traced."""
@@ -168,18 +177,27 @@ class Added:
     meant: bool = False
 
     def of(self, columns: Tensor) -> Tensor:
-        """Return the variance added to each column, at least `FLOOR`, given the variances of columns `(C,)`."""
+        """Return the variance added to each column, given the variances of columns `(C,)`; never 0."""
+        floor = torch.where(columns > 0, FLOOR * columns, FLOOR)
         added = SHARE * columns if self.amount is None else torch.full_like(columns, self.amount)
-        return added.clamp_min(FLOOR)
+        return torch.maximum(added, floor)
 
     def least(self, columns: Tensor) -> Tensor:
         """Return the largest variance of a collapsed component, given the variances of columns `(C,)`."""
-        return torch.full_like(columns, FLOOR) if self.meant else 2 * self.of(columns)
+        return torch.where(columns > 0, FLOOR * columns, FLOOR) if self.meant else 2 * self.of(columns)
 
 
 def shrunk(variances: Tensor, means: Tensor, least: Tensor) -> Tensor:
     """Return where variances `(K, C)` are at most `least (C,)` or of the size of rounding, `(K, C)` bool."""
     return variances <= torch.maximum(ROUNDING * means.double().square(), least)
+
+
+def robust(unit: Tensor, whole: Tensor) -> Tensor:
+    """Return the measured variances of columns, `(C,)` float64, or the `whole` variance if none was measured.
+
+    The whole variance can be the work of one outlier. A model of an earlier version has no other.
+    """
+    return torch.where(unit > 0, unit.double(), whole)
 
 
 def expandable(terms: Tensor, dtype: torch.dtype) -> bool:

@@ -19,6 +19,7 @@ from genzoo_mixture.emission.emission import (
     expandable,
     middle,
     overall,
+    robust,
     shrunk,
 )
 
@@ -71,16 +72,23 @@ class Full(Emission[Whitened | Expanded]):
         components: K.
         columns: C.
         added: what is added to every variance.
+
+    The buffer `unit (C,)` holds the robust variance of each column, 0 if it was not measured.
     """
+
+    has_units = True
+    newer_tensors = ("unit",)
 
     means: Tensor
     scale: Tensor
+    unit: Tensor
     whitener: Tensor
 
     def __init__(self, components: int, columns: int, added: Added) -> None:
         super().__init__(components, columns)
         self.added = added
         self.quadratic: Tensor | None = None
+        self.register_buffer("unit", torch.zeros(columns))
         self.register_buffer("means", torch.zeros(components, columns))
         self.register_buffer("scale", self._identity())
         self.register_buffer("whitener", self._identity())
@@ -111,6 +119,13 @@ class Full(Emission[Whitened | Expanded]):
     def _log_normalizer(self) -> Tensor:
         half_log_det = self.scale.diagonal(dim1=-2, dim2=-1).log().sum(-1)
         return -half_log_det - 0.5 * self.columns * math.log(2 * math.pi)
+
+    def measure(self, deviations: Tensor) -> None:
+        self.unit.copy_(deviations.square())
+
+    def added_to(self, whole: Tensor) -> Tensor:
+        """Return the variance added to each column, given their variances if none was measured, `(C,)`."""
+        return self.added.of(robust(self.unit, whole))
 
     def settle(self) -> None:
         """Set `quadratic (K, D)` to the coefficients of expanded log-densities; to `None` if these are inaccurate."""
@@ -223,7 +238,7 @@ class Full(Emission[Whitened | Expanded]):
         within = scale @ self._within(scatter, counts, shift) @ scale.mT
         means = self.means.double() + (scale @ shift[:, :, None])[:, :, 0]
         variances = within.diagonal(dim1=-2, dim2=-1)
-        added = self.added.of(overall(counts[:, None], means, variances))
+        added = self.added_to(overall(counts[:, None], means, variances))
         variances.add_(added)
         factor = self._where_not_empty(sums["counts"], _factor(within, added), scale)
         self.means.copy_(means)
@@ -308,7 +323,7 @@ class Full(Emission[Whitened | Expanded]):
     def _spread_of(self, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Return the deviations of every component, `(K, C)` or `(C,)`, and the least variances, `(C,)`."""
         means, deviations = self.means.double(), self.scale.double().norm(dim=-1)
-        return deviations, self.added.least(overall(weights[:, None], means, deviations.square()))
+        return deviations, self.added.least(robust(self.unit, overall(weights[:, None], means, deviations.square())))
 
 
 def _factor(within: Tensor, floor: Tensor) -> Tensor:

@@ -14,6 +14,8 @@ class Tied(Full):
     subtracted.
     """
 
+    shared = True
+
     def _shape(self) -> tuple[int, ...]:
         return (self.columns, self.columns)
 

@@ -1,0 +1,196 @@
+"""Many mixtures of Gaussians on one sample of points at once, for short runs of EM.
+
+EM of a small table takes longer to call its operations than to compute. Here each operation computes S mixtures: log-
+densities are quadratic in a point, so both steps are one matrix product with the monomials of all points.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from genzoo_mixture.emission import Diagonal, Emission, Full, Spherical, Tied
+
+RIDGE = 1e-6
+"""Variance added in every direction, in squared deviations of a column."""
+
+_THIN = 4.0
+"""Components with a smaller variance than this many ridges have collapsed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Moments of the components of S mixtures on points of D columns.
+
+    Arguments:
+        counts: weighted number of points, `(S, K)`.
+        means: `(S, K, D)`.
+        scatter: covariances `(S, K, D, D)`, or variances `(S, K, D)`.
+    """
+
+    counts: Tensor
+    means: Tensor
+    scatter: Tensor
+
+
+Constraint = Callable[[Moments, Tensor], Tensor]
+"""Computes the likeliest covariances of a family from the moments, and the scale of the columns, `(D,)`."""
+
+
+def _free(moments: Moments, _: Tensor) -> Tensor:
+    return moments.scatter
+
+
+def _tied(moments: Moments, _: Tensor) -> Tensor:
+    share = moments.counts / moments.counts.sum(1, keepdim=True)
+    pooled = (share[:, :, None, None] * moments.scatter).sum(1, keepdim=True)
+    return pooled.expand_as(moments.scatter)
+
+
+def _spherical(moments: Moments, scale: Tensor) -> Tensor:
+    units = scale.square() / scale.square().mean()  # one variance for all columns in the units of the data
+    return (moments.scatter * units).mean(2, keepdim=True) / units
+
+
+_CONSTRAINTS: tuple[tuple[type[Emission[Any]], Constraint, bool], ...] = (
+    (Tied, _tied, True),
+    (Full, _free, True),
+    (Spherical, _spherical, False),
+    (Diagonal, _free, False),
+)
+"""For each kind of emission, the first that fits: its constraint, and whether columns may be correlated."""
+
+
+def find_family(emission: Emission[Any]) -> tuple[Constraint, bool] | None:
+    """Return the constraint of an emission's covariances, and whether columns may be correlated; `None` for others."""
+    return next((rest for kind, *rest in _CONSTRAINTS if isinstance(emission, kind)), None)  # type: ignore[return-value]
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """S mixtures.
+
+    Arguments:
+        coefficients: of the monomials in the log of a component's weight times its density, `(S, K, M)`.
+        log_noise: log of the noise's weight times its density, `(S, 1)`; `None` without noise.
+        least: smallest weighted number of points of a component, `(S,)`.
+        thin: whether a component has collapsed, `(S,)` bool.
+    """
+
+    coefficients: Tensor
+    log_noise: Tensor | None
+    least: Tensor
+    thin: Tensor
+
+    def of(self, chosen: Tensor) -> Fitted:
+        """Return some of the mixtures, `chosen (T,)`."""
+        noise = None if self.log_noise is None else self.log_noise[chosen]
+        return Fitted(self.coefficients[chosen], noise, self.least[chosen], self.thin[chosen])
+
+    def expect(self, products: Tensor, sharpness: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return log-densities `(S, n)`, and shares `(S, K, n)` or, with noise last, `(S, K + 1, n)`.
+
+        Arguments:
+            products: the monomials of points, `(M, n)`.
+            sharpness: powers, from 0 to 1, to which shares are raised before they are normalized, `(S,)`. Defaults to
+                `None`: 1.
+        """
+        mixtures, components, width = self.coefficients.shape
+        joint = (self.coefficients.view(-1, width) @ products).view(mixtures, components, -1)
+        if self.log_noise is not None:
+            joint = torch.cat([joint, self.log_noise[:, :, None].expand(-1, 1, joint.shape[2])], 1)
+        density = joint.logsumexp(1)
+        if sharpness is None:
+            return density, (joint - density[:, None]).exp()
+        return density, (joint * sharpness[:, None, None]).softmax(1)
+
+
+class Family:
+    """A kind of mixture, whose M-step is done for S mixtures at once.
+
+    Arguments:
+        constraint: makes its covariances of the moments.
+        correlated: whether columns may be correlated.
+        scale: what each column of the points was divided by, `(D,)`.
+        ridge: variance added to every column, `(D,)`.
+        log_volume: log of the volume of the noise, in the units of the points; `None` without noise.
+    """
+
+    def __init__(
+        self, constraint: Constraint, correlated: bool, scale: Tensor, ridge: Tensor, log_volume: Tensor | None
+    ) -> None:
+        self._constraint = constraint
+        self._correlated = correlated
+        self._scale = scale
+        self._ridge = ridge
+        self._log_volume = log_volume
+        self._rows, self._columns = torch.triu_indices(len(scale), len(scale), device=scale.device)
+
+    def products(self, points: Tensor) -> Tensor:
+        """Compute the monomials of points `(n, D)`: products of columns (or squares), the columns, and 1, `(M, n)`."""
+        x = points.T
+        squares = x[self._rows] * x[self._columns] if self._correlated else x.square()
+        return torch.cat([squares, x, torch.ones_like(x[:1])])
+
+    def maximize(self, products: Tensor, share: Tensor) -> Fitted:
+        """Run the M-step from shares `(S, K, n)`, which may contain weights of events; noise comes last."""
+        noise = None
+        if self._log_volume is not None:
+            share, noise = share[:, :-1], share[:, -1].sum(1)
+        mixtures, components, n = share.shape
+        sums = (share.reshape(-1, n) @ products.T).view(mixtures, components, -1)
+        moments = self._moments(sums)
+        precision, log_det, variance = self._invert(self._constraint(moments, self._scale))
+        total = moments.counts.sum(1) if noise is None else moments.counts.sum(1) + noise
+        weight = (moments.counts / total[:, None]).log()
+        log_noise = None
+        if noise is not None and self._log_volume is not None:
+            log_noise = ((noise / total).log() - self._log_volume)[:, None]
+        thin = (variance <= _THIN).flatten(1).any(1)
+        return Fitted(
+            self._expand(precision, moments.means, weight - 0.5 * log_det), log_noise, moments.counts.amin(1), thin
+        )
+
+    def _moments(self, sums: Tensor) -> Moments:
+        d = len(self._scale)
+        counts = sums[..., -1].clamp_min(1e-10)
+        means, squares = sums[..., -1 - d : -1] / counts[..., None], sums[..., : -1 - d] / counts[..., None]
+        if not self._correlated:
+            return Moments(counts, means, (squares - means.square()).clamp_min(0.0))
+        second = squares.new_empty(*squares.shape[:-1], d, d)
+        second[..., self._rows, self._columns] = squares
+        second[..., self._columns, self._rows] = squares
+        return Moments(counts, means, second - means[..., :, None] * means[..., None, :])
+
+    def _invert(self, covariance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the inverse and log-determinant of covariances plus the ridge, and variances in units of the ridge.
+
+        Variances are conditional on earlier columns, so that they show any direction without variance.
+        """
+        if not self._correlated:
+            variance = covariance + self._ridge
+            return 1 / variance, variance.log().sum(-1), variance / self._ridge
+        factor, info = torch.linalg.cholesky_ex(covariance + self._ridge.diag())
+        eye = torch.eye(len(self._ridge), dtype=factor.dtype, device=factor.device)
+        factor = torch.where(
+            (info > 0)[..., None, None], self._ridge.sqrt().diag(), factor
+        )  # rounding made it singular
+        whitener = torch.linalg.solve_triangular(factor, eye.expand_as(factor), upper=False)
+        diagonal = factor.diagonal(dim1=-2, dim2=-1)
+        return whitener.mT @ whitener, 2 * diagonal.log().sum(-1), diagonal.square() / self._ridge
+
+    def _expand(self, precision: Tensor, means: Tensor, constant: Tensor) -> Tensor:
+        """Return the coefficients of the monomials, given the precision, the means and what else is constant."""
+        if self._correlated:
+            half = torch.where(self._rows == self._columns, 0.5, 1.0).to(precision)  # x_i x_j stands for x_j x_i, too
+            squares = -half * precision[..., self._rows, self._columns]
+            linear = (precision @ means[..., None])[..., 0]
+        else:
+            squares, linear = -0.5 * precision, precision * means
+        whole = constant - 0.5 * (linear * means).sum(-1) - 0.5 * len(self._scale) * math.log(2 * math.pi)
+        return torch.cat([squares, linear, whole[..., None]], -1)
