@@ -1,7 +1,7 @@
 """Measure reading a large CSV file beside other readers, and the commands that a new user types on files of tables.
 
 The large file has six columns of decimals, three of whole numbers and two of texts. Each reader reads it in a process
-of its own, and they take turns. The time is that of reading, without imports. pyarrow, pandas and polars return a
+of its own, and they take turns. Only reading is timed, without imports. pyarrow, pandas and polars return a
 table; genzoo goes on to an array of numbers and codes, with missing values marked.
 
     python benchmarks/tables.py [--gigabytes 1] [--rounds 3] [--folder DIR] [--files FILE ...]

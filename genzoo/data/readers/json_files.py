@@ -125,7 +125,7 @@ def _from_columns(whole: dict[str, Any]) -> list[dict[str, Any]] | None:
         if all(map(str.isdecimal, whole)) and not any(map(str.isdecimal, places)):
             return columns
         if not places or not all(map(str.isdecimal, places)) or any(map(str.isdecimal, whole)):
-            return None  # nothing tells rows from columns
+            return None  # rows and columns look alike
         return [{name: column.get(place) for name, column in whole.items()} for place in places]
     lists = all(isinstance(column, list) and len(column) == len(columns[0]) for column in columns)
     if not columns or not lists:

@@ -42,7 +42,7 @@ class TextInput:
     """A text, in a file or in memory.
 
     Arguments:
-        content: the file, which may be compressed by gzip, whatever its name; or the bytes.
+        content: the file, which may be compressed by gzip under any name; or the bytes.
         shown: name of the text, for messages.
 
     Raises:
