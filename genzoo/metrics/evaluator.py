@@ -17,8 +17,10 @@ from genzoo.data.dataset import BLOCK, Dataset, Rows
 from genzoo.errors import ConfigError, DataError, PluginError, did_you_mean
 from genzoo.features.extractor import Extractor, Features, Material
 from genzoo.inference.trained_model import TrainedModel
+from genzoo.metrics.half_samples import same_squares
 from genzoo.metrics.metric import Metric, MetricInput, Need, Score
 from genzoo.metrics.row_likelihoods import DRAWS, kind_of, log_likelihoods, measure_of, observed_rows
+from genzoo.metrics.statistics import are_frequencies
 from genzoo.plugins.registry import Entry, Registry, blame, resolve
 from genzoo.spec import DataSpec, ExtractorSpec, MetricSpec
 from genzoo.typing import Array
@@ -29,6 +31,10 @@ MOST_EVENTS = 10_000
 
 MOST_TRAINING = 100_000
 """Largest number of training events that are searched for copies."""
+
+
+MOST_REPEATED = 1_000_000
+"""Largest number of rows that weights as counts repeat; of more, evenly spaced ones are used."""
 
 
 _LIKELIHOOD: frozenset[Need] = frozenset({"likelihood"})
@@ -84,6 +90,7 @@ class _Named(Metric):
 
     def __init__(self, name: str, metric: Metric) -> None:
         self.name = name
+        self.weighted = metric.weighted
         self.direction = metric.direction
         self.needs = metric.needs
         self.modalities = metric.modalities
@@ -151,6 +158,8 @@ class Reference:
         split: name of the rows.
         digest: digest of `real` and of the spec.
         looked_at: the number of training events with features, and the number of all complete training events.
+        weights: weights of `real`, as in `MetricInput.real_weights`; `None` if all count once.
+        complete, incomplete: numbers of evaluated rows without and with missing values; `real` has only the former.
     """
 
     dataset: Dataset
@@ -163,6 +172,9 @@ class Reference:
     split: str
     digest: str
     looked_at: tuple[int, int] | None = None
+    weights: Array | None = None
+    complete: int = 0
+    incomplete: int = 0
 
 
 def make_reference(
@@ -192,17 +204,20 @@ def make_reference(
     Raises:
         GenzooError: the extractor cannot be built.
     """
-    real = _events(dataset, _thinned(_whole(dataset, rows), most))
+    whole = _whole(dataset, rows)
+    chosen = _thinned(repeated(dataset, whole), most)
+    real = _events(dataset, chosen)
     needs: frozenset[Need] = frozenset().union(*(metric.needs for metric in metrics))
     built = real_features = train_features = looked_at = None
     if len(real) and needs & {"features", "training"}:
         built = extractor.build(dataset, real, str(device))
         real_features = _features(built, extractor, real)
         if trained_on is not None and "training" in needs:
-            known, train = trained_on[0], _whole(*trained_on)
-            chosen = _thinned(train, MOST_TRAINING)
-            train_features = _features(built, extractor, _events(known, chosen))
-            looked_at = len(chosen), len(train)
+            known, train = trained_on[0], repeated(trained_on[0], _whole(*trained_on))
+            searched = _thinned(train, MOST_TRAINING)
+            train_features = _features(built, extractor, _events(known, searched))
+            looked_at = len(searched), len(train)
+    weights = _fractional(dataset, chosen)
     protocol: dict[str, Any] = {"split": split}
     if built is not None:
         protocol |= {"features": extractor.entry.spec.name, **built.protocol}
@@ -215,8 +230,11 @@ def make_reference(
         train_features,
         protocol,
         split,
-        _digest(dataset.spec, real),
+        _digest(dataset.spec, real, weights),
         looked_at,
+        weights,
+        len(whole),
+        len(rows) - len(whole),
     )
 
 
@@ -229,6 +247,33 @@ def _whole(dataset: Dataset, rows: Rows) -> Rows:
     return complete
 
 
+def repeated(dataset: Dataset, rows: Rows) -> Rows:
+    """Return the rows as often as their weights count them; rows of weight 0 are left out.
+
+    Weights that are not whole numbers repeat nothing. All rows of the dataset decide whether weights are counts.
+    """
+    if dataset.weights is None:
+        return rows
+    own = dataset.weights[rows]
+    if not are_frequencies(dataset.weights):
+        kept: Rows = rows[own > 0]
+        return kept
+    # Huge counts would not fit in memory. Evenly spaced rows in the order of the counts are the same as thinned ones.
+    ends = np.cumsum(own)
+    total = int(ends[-1]) if len(ends) else 0
+    places = np.arange(total) if total <= MOST_REPEATED else np.linspace(0, total - 1, MOST_REPEATED).astype(np.int64)
+    counted: Rows = rows[np.searchsorted(ends, places, side="right")]
+    return counted
+
+
+def _fractional(dataset: Dataset, rows: Rows) -> Array | None:
+    """Return the weights of rows for metrics; `None` if they are equal, or counts that repeat the rows."""
+    if dataset.weights is None or are_frequencies(dataset.weights) or not len(rows):
+        return None
+    own = dataset.weights[rows]
+    return None if (own == own[0]).all() else same_squares(own)
+
+
 def _thinned(rows: Rows, most: int) -> Rows:
     """Return the rows, or `most` evenly spaced ones if there are more."""
     return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
@@ -238,11 +283,13 @@ def _events(dataset: Dataset, rows: Rows) -> Array:
     return np.asarray(dataset.events[rows])
 
 
-def _digest(data: DataSpec, real: Array) -> str:
-    """Return a short digest of the spec and of events in data units; it does not depend on the stored type."""
+def _digest(data: DataSpec, real: Array, weights: Array | None) -> str:
+    """Return a short digest of the spec, of events in data units and of weights; the stored type does not matter."""
     digest = hashlib.sha256(f"{data.modality}{data.features}{data.event_shape}{data.bounds}{data.quantum}".encode())
     for start in range(0, len(real), BLOCK):
         digest.update(np.ascontiguousarray(real[start : start + BLOCK], np.float64).data)
+    if weights is not None:
+        digest.update(weights.data)
     return digest.hexdigest()[:16]
 
 
@@ -322,7 +369,11 @@ def _reason(metric: Metric, fitted: TrainedModel, reference: Reference) -> str |
             return f"there are no {reference.split} rows"
     if metric.needs - _LIKELIHOOD and not len(reference.real):
         some = len(reference.rows)
+        if some > reference.incomplete:
+            return f"every {reference.split} row without missing values has weight 0"
         return f"every {reference.split} row has missing values" if some else f"there are no {reference.split} rows"
+    if metric.needs - _LIKELIHOOD and reference.weights is not None and not metric.weighted:
+        return "it cannot use weights, and the rows have weights that are not whole numbers"
     if "training" in metric.needs and reference.train_features is None:
         return "the model's training data are not known here"
     return None
@@ -354,17 +405,24 @@ def _metric_input(
         measure_of(fitted),
         kind_of(fitted, draws),
         seed,
+        reference.weights,
     )
 
 
 def _notes(metric: Metric, reference: Reference) -> tuple[str, ...]:
-    """Return a note if only some of the training events were searched for copies."""
-    if "training" not in metric.needs or reference.looked_at is None:
-        return ()
-    looked, there = reference.looked_at
-    if looked == there:
-        return ()
-    return (f"only {looked} of {there} training events ({looked / there:.0%}) were searched for copies.",)
+    """Return notes if only some of the rows were compared with samples, or searched for copies."""
+    notes = []
+    if metric.needs - _LIKELIHOOD and reference.incomplete:
+        rows = reference.incomplete + reference.complete
+        notes.append(
+            f"compares samples only with the {reference.complete} of {rows} {reference.split} rows that have no missing "
+            f"values; the others may differ."
+        )
+    if "training" in metric.needs and reference.looked_at is not None:
+        looked, there = reference.looked_at
+        if looked != there:
+            notes.append(f"only {looked} of {there} training events ({looked / there:.0%}) were searched for copies.")
+    return tuple(notes)
 
 
 def _protocol(metric: Metric, given: MetricInput, reference: Reference, average: float | None) -> dict[str, Any]:
