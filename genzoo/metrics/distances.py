@@ -246,8 +246,8 @@ class Neighborhoods:
             distance = _exact(sample_set.rows, real_set.rows, i.numpy() + start, j.numpy())
             in_real[i, j] = torch.from_numpy(distance <= columns[j.numpy()])
             in_sample[i, j] = torch.from_numpy(distance <= rows[part][i.numpy()])
-            weights = torch.from_numpy(real_set.counts).to(torch.float32)  # exact up to 2^24 events
-            holding[part] = (in_real.to(torch.float32) @ weights).round().to(torch.int64).numpy()
+            counts = torch.from_numpy(real_set.counts).to(torch.float32)  # exact up to 2^24 events
+            holding[part] = (in_real.to(torch.float32) @ counts).round().to(torch.int64).numpy()
             covered |= in_real.any(dim=0).numpy()
             reached |= in_sample.any(dim=0).numpy()
         return Neighborhoods(holding[sample_set.inverse], covered[real_set.inverse], reached[real_set.inverse])

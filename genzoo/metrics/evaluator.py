@@ -17,10 +17,9 @@ from genzoo.data.dataset import BLOCK, Dataset, Rows
 from genzoo.errors import ConfigError, DataError, PluginError, did_you_mean
 from genzoo.features.extractor import Extractor, Features, Material
 from genzoo.inference.trained_model import TrainedModel
-from genzoo.metrics.half_samples import same_squares
 from genzoo.metrics.metric import Metric, MetricInput, Need, Score
 from genzoo.metrics.row_likelihoods import DRAWS, kind_of, log_likelihoods, measure_of, observed_rows
-from genzoo.metrics.statistics import are_frequencies
+from genzoo.metrics.weighting import fractional, repeated
 from genzoo.plugins.registry import Entry, Registry, blame, resolve
 from genzoo.spec import DataSpec, ExtractorSpec, MetricSpec
 from genzoo.typing import Array
@@ -31,10 +30,6 @@ MOST_EVENTS = 10_000
 
 MOST_TRAINING = 100_000
 """Largest number of training events that are searched for copies."""
-
-
-MOST_REPEATED = 1_000_000
-"""Largest number of rows that weights as counts repeat; of more, evenly spaced ones are used."""
 
 
 _LIKELIHOOD: frozenset[Need] = frozenset({"likelihood"})
@@ -217,7 +212,7 @@ def make_reference(
             searched = _thinned(train, MOST_TRAINING)
             train_features = _features(built, extractor, _events(known, searched))
             looked_at = len(searched), len(train)
-    weights = _fractional(dataset, chosen)
+    weights = fractional(dataset, chosen)
     protocol: dict[str, Any] = {"split": split}
     if built is not None:
         protocol |= {"features": extractor.entry.spec.name, **built.protocol}
@@ -245,33 +240,6 @@ def _whole(dataset: Dataset, rows: Rows) -> Rows:
     known = [np.isfinite(block).reshape(len(block), -1).all(axis=1) for block in dataset.blocks(rows)]
     complete: Rows = rows[np.concatenate(known)]
     return complete
-
-
-def repeated(dataset: Dataset, rows: Rows) -> Rows:
-    """Return the rows as often as their weights count them; rows of weight 0 are left out.
-
-    Weights that are not whole numbers repeat nothing. All rows of the dataset decide whether weights are counts.
-    """
-    if dataset.weights is None:
-        return rows
-    own = dataset.weights[rows]
-    if not are_frequencies(dataset.weights):
-        kept: Rows = rows[own > 0]
-        return kept
-    # Huge counts would not fit in memory. Evenly spaced rows in the order of the counts are the same as thinned ones.
-    ends = np.cumsum(own)
-    total = int(ends[-1]) if len(ends) else 0
-    places = np.arange(total) if total <= MOST_REPEATED else np.linspace(0, total - 1, MOST_REPEATED).astype(np.int64)
-    counted: Rows = rows[np.searchsorted(ends, places, side="right")]
-    return counted
-
-
-def _fractional(dataset: Dataset, rows: Rows) -> Array | None:
-    """Return the weights of rows for metrics; `None` if they are equal, or counts that repeat the rows."""
-    if dataset.weights is None or are_frequencies(dataset.weights) or not len(rows):
-        return None
-    own = dataset.weights[rows]
-    return None if (own == own[0]).all() else same_squares(own)
 
 
 def _thinned(rows: Rows, most: int) -> Rows:
@@ -415,8 +383,8 @@ def _notes(metric: Metric, reference: Reference) -> tuple[str, ...]:
     if metric.needs - _LIKELIHOOD and reference.incomplete:
         rows = reference.incomplete + reference.complete
         notes.append(
-            f"compares samples only with the {reference.complete} of {rows} {reference.split} rows that have no missing "
-            f"values; the others may differ."
+            f"compares samples only with the {reference.complete} of {rows} {reference.split} rows that have no "
+            f"missing values; the others may differ."
         )
     if "training" in metric.needs and reference.looked_at is not None:
         looked, there = reference.looked_at

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from genzoo.features.extractor import Features
-from genzoo.metrics.half_samples import FLOORS, between_halves, in_groups, same_squares
+from genzoo.metrics.half_samples import FLOORS, between_halves, in_groups
 from genzoo.metrics.metric import Direction, Metric, MetricInput, Score, feature_pair
+from genzoo.metrics.weighting import same_squares
 
 
 @dataclass(frozen=True, slots=True)

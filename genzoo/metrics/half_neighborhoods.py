@@ -163,7 +163,7 @@ class _Nearest:
 
 
 def _squares(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """Return the squared distances of `a (N, F)` to `b (M, F)`, `(N, M)`, rounded so that equal ones compare as equal."""
+    """Return the squared distances of `a (N, F)` to `b (M, F)`, `(N, M)`, rounded so that equal ones stay equal."""
     own, theirs = (a * a).sum(dim=1, keepdim=True), (b * b).sum(dim=1)
     squares = torch.addmm(theirs, a, b.T, alpha=-2).add_(own)
     # Products leave rounding errors of about this size where events are equal.

@@ -42,7 +42,7 @@ Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class HalfSpread:
     """How much a score varies.
 
     Arguments:
@@ -55,7 +55,7 @@ class Spread:
     shared: tuple[float, ...]
 
     @staticmethod
-    def of(first: Array, second: Array, blocks: int = 1) -> Spread:
+    def of(first: Array, second: Array, blocks: int = 1) -> HalfSpread:
         """Return the spread of a score from its values in both halves of each split, `(S,)`.
 
         Arguments:
@@ -63,7 +63,7 @@ class Spread:
                 their mean does. Defaults to 1.
         """
         shared = (np.asarray(first) - np.asarray(second)) * _MANY / (2 * math.sqrt(len(first) * blocks))
-        return Spread(math.sqrt(float(shared @ shared)), tuple(shared.tolist()))
+        return HalfSpread(math.sqrt(float(shared @ shared)), tuple(shared.tolist()))
 
 
 def random_halves(count: int, seed: int, part: int, splits: int = SPLITS) -> Flags:
@@ -81,7 +81,7 @@ WeightedStatistic = Callable[[Array, Array], float]
 """A comparison of fixed events `x (N, ...)` and `y (M, ...)`: takes their weights, `(N,)` and `(M,)`."""
 
 
-def half_sample_spread(statistic: WeightedStatistic, weights: Array, count: int, seed: int) -> Spread:
+def half_sample_spread(statistic: WeightedStatistic, weights: Array, count: int, seed: int) -> HalfSpread:
     """Return the spread of a comparison of real events and samples.
 
     Arguments:
@@ -89,9 +89,9 @@ def half_sample_spread(statistic: WeightedStatistic, weights: Array, count: int,
         count: number of samples.
     """
     pairs = zip(random_halves(len(weights), seed, 0), random_halves(count, seed, 1), strict=True)
-    both = [(statistic(weights * u, v), statistic(weights * ~u, ~v)) for u, v in pairs]
+    both = [(statistic(weights * u, 1.0 * v), statistic(weights * ~u, 1.0 * ~v)) for u, v in pairs]
     first, second = np.array(both, np.float64).T
-    return Spread.of(first, second)
+    return HalfSpread.of(first, second)
 
 
 def between_halves(statistic: WeightedStatistic, weights: Array, seed: int, splits: int = FLOORS) -> float:
@@ -115,13 +115,3 @@ def in_groups(parts: Array, seed: int) -> tuple[float, ...]:
     size = float(sums @ sums)
     scale = math.sqrt(float(parts @ parts) / size) if size > 0 else 0.0
     return tuple((sums * scale).tolist())
-
-
-def same_squares(weights: Array) -> Array:
-    """Scale weights so that their sum is the sum of their squares.
-
-    The sum is then the number of equally weighted events that tell as much as the weighted ones ("Survey Sampling",
-    Kish, 1965).
-    """
-    scaled: Array = weights * (weights.sum() / (weights @ weights))
-    return scaled

@@ -67,8 +67,8 @@ def error_of_difference(one: Score, other: Score) -> float | None:
     mine, theirs = np.array(one.shared), np.array(other.shared)
     if not len(mine) or len(mine) != len(theirs):
         return math.hypot(one.error, other.error)
-    own = [max(score.error**2 - float(part @ part), 0.0) for score, part in ((one, mine), (other, theirs))]
-    return math.sqrt(float((mine - theirs) @ (mine - theirs)) + sum(own))
+    own = max(one.error**2 - float(mine @ mine), 0.0) + max(other.error**2 - float(theirs @ theirs), 0.0)
+    return math.sqrt(float((mine - theirs) @ (mine - theirs)) + own)
 
 
 @dataclass(frozen=True)

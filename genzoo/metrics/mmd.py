@@ -18,8 +18,9 @@ from torch import Tensor
 
 from genzoo.errors import DataError
 from genzoo.features.extractor import Features
-from genzoo.metrics.half_samples import in_groups, same_squares
+from genzoo.metrics.half_samples import in_groups
 from genzoo.metrics.metric import Direction, Metric, MetricInput, Score, feature_pair
+from genzoo.metrics.weighting import same_squares
 
 Kernel = Callable[[Tensor, Tensor], Tensor]
 """Takes `x (N, F)` and `y (M, F)`, and returns `(N, M)`."""
@@ -111,7 +112,7 @@ def _chance(means: Features, weights: Features, each: float, variance: float) ->
         weights: weights of the events, `(N,)`.
         each, variance: the variance with pairs counted twice, and the variance; parts shrink in the same ratio.
     """
-    parts = 2 * weights / weights.sum() * (means - np.average(means, weights=weights))
+    parts: Features = 2 * weights / weights.sum() * (means - np.average(means, weights=weights))
     return parts * math.sqrt(variance / each) if each > 0 else parts
 
 

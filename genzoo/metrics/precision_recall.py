@@ -15,23 +15,26 @@ import numpy as np
 
 from genzoo.metrics.distances import Neighborhoods
 from genzoo.metrics.half_neighborhoods import HalfNeighborhoods
-from genzoo.metrics.half_samples import Spread
+from genzoo.metrics.half_samples import HalfSpread
 from genzoo.metrics.metric import Direction, Metric, MetricInput, Score, feature_pair
 from genzoo.typing import Array
 
 Values = np.ndarray[Any, np.dtype[Any]]
 
 
-_PART = 0.25
-"""Part of an event that is added to either kind; found by simulation."""
+_PART = 0.3
+"""Part of an event by which a share is uncertain beyond its spread over halves; found by simulation."""
+
+
+_TOGETHER = 4.0
+"""Largest number of events whose values are taken to change together."""
 
 
 class NeighborMetric(Metric):
     """Mean over events of a value that neighborhoods give to each event.
 
     The standard error comes from half-sampling: neighborhoods overlap, so values of nearby events depend on each other.
-    A share is treated like a share of fewer, independent events, to which a part of an event of either kind is added.
-    A share of 0 or 1 would otherwise have an error of 0.
+    A share of 0 or 1 that no half contradicts has an error by the rule of three.
 
     Arguments:
         name: name of the metric.
@@ -40,7 +43,7 @@ class NeighborMetric(Metric):
         k: a neighborhood reaches to the `k`-th nearest event. Defaults to 5.
 
     References:
-        "Approximate Is Better than Exact for Interval Estimation of Binomial Proportions" (Agresti and Coull, 1998).
+        "If Nothing Goes Wrong, Is Everything All Right?" (Hanley and Lippman-Hand, 1983), for the rule of three.
     """
 
     direction: Direction = "higher"
@@ -70,10 +73,11 @@ class NeighborMetric(Metric):
         values = self._per_event(near, k)
         simple = float(values.std()) / math.sqrt(count)
         if halves is None:
-            spread = Spread(simple, ())
+            spread = HalfSpread(simple, ())
         else:
             means = np.array([[self._mean(half.near, half.weights) for half in pair] for pair in halves.pairs])
-            spread = Spread.of(means[:, 0], means[:, 1], halves.blocks)
+            scale = _scale(value, means, count) if values.dtype == np.bool_ else 1.0
+            spread = HalfSpread.of(scale * means[:, 0], scale * means[:, 1], halves.blocks)
         error = spread.error
         if values.dtype == np.bool_:
             error = _error_of_share(value, spread.error, count)
@@ -86,19 +90,32 @@ class NeighborMetric(Metric):
         return float(np.average(values, weights=weights))
 
 
-def _error_of_share(share: float, error: float, count: float) -> float:
-    """Return the standard error of a share, with a part of an event of either kind added.
+def _scale(share: float, halves: Array, count: float) -> float:
+    """Return the factor from the standard error of a share with halves to the error with all events.
+
+    The share itself differs with the number of events. What stays is how many events change together, so the variance
+    is proportional to `share (1 - share)`. Its root is used, because the share is itself known only up to its error:
+    an error that is small wherever the share is close to 1 by chance misses too often.
 
     Arguments:
-        error: its standard error without these; it says how many independent events the events are worth.
+        halves: the share in each half, `(S, 2)`.
+    """
+    least = 0.5 / count
+    ratio = (share * (1 - share) + least) / (float((halves * (1 - halves)).mean()) + least)
+    return float(np.clip(ratio, 0.5, 2.0)) ** 0.25
+
+
+def _error_of_share(share: float, error: float, count: float) -> float:
+    """Return the standard error of a share, which is never 0.
+
+    Arguments:
+        error: its standard error by half-sampling.
         count: number of events.
     """
-    # Half-sampling has seen some spread, unless it is 0. A whole event is added only then, as Agresti and Coull do.
-    added = _PART if error > 0 else 1.0
-    least = 1 / count**2
-    worth = count * (share * (1 - share) / count + least) / (error**2 + least)
-    around = (share * worth + added) / (worth + 2 * added)
-    return math.sqrt(around * (1 - around) / (worth + 2 * added - 1))
+    if error == 0:  # no half differs from another: the rule of three
+        return 1.5 / count
+    together = float(np.clip(error**2 * count / max(share * (1 - share), 1 / count), 1.0, _TOGETHER))
+    return math.hypot(error, _PART * together / count)
 
 
 precision = NeighborMetric("precision", "samples", lambda near, _: near.holding > 0)

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import wasserstein_distance
 
 from genzoo.errors import DataError
-from genzoo.metrics.half_samples import Spread, between_halves, half_sample_spread
+from genzoo.metrics.half_samples import HalfSpread, between_halves, half_sample_spread
 from genzoo.metrics.metric import Direction, Metric, MetricInput, Need, Score, check_events
 from genzoo.spec import DataSpec, Feature, Kind, Modality
 from genzoo.typing import Array
@@ -194,7 +194,7 @@ class Marginal(Metric):
         )
 
 
-def _spread(known: dict[int, Distance], real: Array, samples: Array, given: MetricInput) -> tuple[Spread, float]:
+def _spread(known: dict[int, Distance], real: Array, samples: Array, given: MetricInput) -> tuple[HalfSpread, float]:
     """Return the spread of the mean distance of some columns, and the mean distance between halves of real events."""
     apart = [distance.between(real[:, i], samples[:, i]) for i, distance in known.items()]
     among = [distance.between(real[:, i], real[:, i]) for i, distance in known.items()]
