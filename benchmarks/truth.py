@@ -3,8 +3,8 @@
 Each pair draws real rows and the samples of two equal generators. The truth of a metric is its mean over all pairs, at
 these numbers of rows. Printed for each metric: the mean; its standard deviation over pairs; the root of the mean
 squared standard error; the coverage of value ± 1.96 errors (95 % is right); and the false-difference rate: how often
-1.96 errors of the difference do not hold 0 (5 % is right, less is cautious). Cases are Gaussians of 2 and 8 columns, with
-generators that are right, and generators that are shifted by half a deviation.
+1.96 errors of the difference do not hold 0 (5 % is right, less is cautious). Cases are Gaussians; the generators are
+right, or shifted by a number of deviations.
 
     python benchmarks/truth.py [--pairs 2000] [--rows 200 1000] [--columns 2 8] [--shifts 0 0.5]
 

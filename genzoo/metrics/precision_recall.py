@@ -102,7 +102,7 @@ def _scale(share: float, halves: Array, count: float) -> float:
     """
     least = 0.5 / count
     ratio = (share * (1 - share) + least) / (float((halves * (1 - halves)).mean()) + least)
-    return float(np.clip(ratio, 0.5, 2.0)) ** 0.25
+    return math.sqrt(math.sqrt(min(max(ratio, 0.5), 2.0)))
 
 
 def _error_of_share(share: float, error: float, count: float) -> float:

@@ -1,4 +1,4 @@
-"""Distances between the columns of real and sampled tables, and between their correlations."""
+"""Distances between the columns of real and sampled tables."""
 
 from __future__ import annotations
 
@@ -11,93 +11,8 @@ from scipy.stats import wasserstein_distance
 from genzoo.errors import DataError
 from genzoo.metrics.half_samples import HalfSpread, between_halves, half_sample_spread
 from genzoo.metrics.metric import Direction, Metric, MetricInput, Need, Score, check_events
-from genzoo.spec import DataSpec, Feature, Kind, Modality
+from genzoo.spec import Feature, Kind, Modality
 from genzoo.typing import Array
-
-
-class CorrelationDifference(Metric):
-    """Mean absolute difference of the Pearson correlations over pairs of columns.
-
-    Each category is a column of 0 and 1. The part of a column is the mean over pairs with that column. Columns that
-    are constant in the samples have correlations of 0. Even between samples of the same distribution it is above 0, so
-    `real_halves` is the value between two halves of the real events.
-    """
-
-    name = "correlation-difference"
-    direction: Direction = "lower"
-    needs: frozenset[Need] = frozenset({"samples"})
-    modalities: tuple[Modality, ...] = ("table",)
-    weighted = True
-
-    def score(self, given: MetricInput) -> Score:
-        assert given.data is not None
-        real, samples = table_pair(given)
-        (x, owners), (y, _) = (_indicators(given.data, events) for events in (real, samples))
-        changing = np.ptp(x, axis=0) > 0
-        x, y, owners = x[:, changing], y[:, changing], owners[changing]
-        pairs = owners[:, None] != owners
-        if not pairs.any():
-            raise DataError("Correlations need two columns that change in the real events.")
-        gaps = np.abs(_correlations(x, given.real_weights) - _correlations(y))
-        names = [feature.name for feature in given.data.features]
-        parts = {names[c]: float(gaps[(owners == c)[:, None] & pairs].mean()) for c in dict.fromkeys(owners.tolist())}
-
-        def among(u: Array, v: Array) -> float:
-            return float(np.abs(_correlations(x, u) - _correlations(x, v))[pairs].mean())
-
-        def mean(u: Array, v: Array) -> float:
-            return float(np.abs(_correlations(x, u) - _correlations(y, v))[pairs].mean())
-
-        left_out = [name for name in names if name not in parts]
-        notes = (f"left out: {', '.join(left_out)} never change in the real events.",) if left_out else ()
-        protocol = {"unit": "Pearson correlation", "columns": len(parts)}
-        weights = given.weights_of_real
-        spread = half_sample_spread(mean, weights, len(y), given.seed)
-        return Score(
-            self.name,
-            float(gaps[pairs].mean()),
-            self.direction,
-            spread.error,
-            protocol,
-            notes=notes,
-            parts=parts,
-            real_halves=between_halves(among, weights, given.seed),
-            shared=spread.shared,
-        )
-
-
-def _indicators(data: DataSpec, events: Array) -> tuple[Array, Array]:
-    """Return the columns, with one indicator column for each category, and the source column of each.
-
-    The first category is left out, because the other indicators determine it.
-    """
-    parts, owners = [], []
-    for column, feature in enumerate(data.features):
-        values = events[:, column : column + 1]
-        if feature.kind == "categorical" and feature.levels:
-            values = (values == np.arange(1, max(2, len(feature.levels)))).astype(np.float64)
-        parts.append(values)
-        owners += [column] * values.shape[1]
-    return np.concatenate(parts, axis=1), np.array(owners)
-
-
-def _correlations(events: Array, weights: Array | None = None) -> Array:
-    """Return the correlations of the columns of `events (N, C)` under `weights (N,)`."""
-    if weights is None:
-        centered = events - events.mean(axis=0)
-    else:
-        events, weights = events[weights > 0], weights[weights > 0]
-        mean = weights @ events / weights.sum()
-        centered = (events - mean) * np.sqrt(weights)[:, None]
-        centered[:, np.ptp(events, axis=0) == 0] = 0.0  # the mean of equal values may be off by rounding
-    length = np.sqrt((centered**2).sum(axis=0))
-    scaled = centered / np.where(length > 0, length, 1.0)
-    correlations: Array = scaled.T @ scaled
-    return correlations
-
-
-correlation_difference = CorrelationDifference()
-
 
 _LEAST = 20
 """Smallest number of events, one for each group of the jackknife."""
