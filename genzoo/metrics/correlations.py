@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from genzoo.errors import DataError
-from genzoo.metrics.half_samples import HalfSpread, between_halves
+from genzoo.metrics.halves.half_samples import HalfSpread, between_halves
 from genzoo.metrics.metric import Direction, Metric, MetricInput, Need, Score
 from genzoo.metrics.tabular import table_pair
 from genzoo.runtime.seeding import derive

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from genzoo.features.extractor import Features
-from genzoo.metrics.half_samples import FLOORS, between_halves, in_groups
+from genzoo.metrics.halves.half_samples import FLOORS, between_halves, in_groups
 from genzoo.metrics.metric import Direction, Metric, MetricInput, Score, feature_pair
 from genzoo.metrics.weighting import same_squares
 

@@ -84,7 +84,7 @@ class MetricInput:
             for events at which the model has no density.
         weights: weights of those events, `(L,)`. Defaults to `None`: equal weights.
         real_weights: weights of the `real` events, `(N,)`, all above 0, scaled so that their squares have the same sum:
-            the number of equally weighted events that tell as much. Defaults to `None`: equal weights. Weights that
+            the effective number of events. Defaults to `None`: equal weights. Weights that
             are whole numbers are repeated events instead.
         measure: what the log-likelihoods measure: `density`, `mass`, or both, by column.
         kind: kind of the log-likelihoods: `exact` or `lower bound (N draws)`.

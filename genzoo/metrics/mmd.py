@@ -18,7 +18,7 @@ from torch import Tensor
 
 from genzoo.errors import DataError
 from genzoo.features.extractor import Features
-from genzoo.metrics.half_samples import in_groups
+from genzoo.metrics.halves.half_samples import in_groups
 from genzoo.metrics.metric import Direction, Metric, MetricInput, Score, feature_pair
 from genzoo.metrics.weighting import same_squares
 
@@ -112,14 +112,15 @@ def _chance(means: Features, weights: Features, each: float, variance: float) ->
         weights: weights of the events, `(N,)`.
         each, variance: the variance with pairs counted twice, and the variance; parts shrink in the same ratio.
     """
-    parts: Features = 2 * weights / weights.sum() * (means - np.average(means, weights=weights))
+    total = float(weights.sum())
+    parts: Features = 2 * weights / math.sqrt(total * (total - 1)) * (means - np.average(means, weights=weights))
     return parts * math.sqrt(variance / each) if each > 0 else parts
 
 
 def _weighted(kernel: Kernel, x: Features, y: Features, weights: Features) -> tuple[float, float, Features]:
     """Return the same as `_compared` for weighted events; sums over events become weighted sums.
 
-    The part of pairs in the variance is as for the number of equally weighted events that tell as much.
+    The part of pairs in the variance is as for the effective number of equally weighted events.
     """
     w = torch.from_numpy(same_squares(weights))
     one = torch.ones(len(y), dtype=torch.float64)

@@ -14,8 +14,8 @@ from typing import Any, Literal
 import numpy as np
 
 from genzoo.metrics.distances import Neighborhoods
-from genzoo.metrics.half_neighborhoods import HalfNeighborhoods
-from genzoo.metrics.half_samples import HalfSpread
+from genzoo.metrics.halves.half_neighborhoods import HalfNeighborhoods
+from genzoo.metrics.halves.half_samples import HalfSpread
 from genzoo.metrics.metric import Direction, Metric, MetricInput, Score, feature_pair
 from genzoo.typing import Array
 

@@ -1,7 +1,7 @@
 """Weights of real events in metrics of samples.
 
-Weights that are whole numbers count equal events, so the events are repeated. Other weights say how much more an event
-tells about the distribution that the model learns, as importance weights do. Metrics use these weights.
+Weights that are whole numbers count equal events, so the events are repeated. Other weights say how much an event
+counts in the distribution that the model learns, as importance weights do. Metrics use these weights.
 """
 
 from __future__ import annotations
@@ -46,8 +46,7 @@ def fractional(dataset: Dataset, rows: Rows) -> Array | None:
 def same_squares(weights: Array) -> Array:
     """Scale weights so that their sum is the sum of their squares.
 
-    The sum is then the number of equally weighted events that tell as much as the weighted ones ("Survey Sampling",
-    Kish, 1965).
+    The sum is then the effective number of events ("Survey Sampling", Kish, 1965).
     """
     scaled: Array = weights * (weights.sum() / (weights @ weights))
     return scaled
@@ -56,7 +55,7 @@ def same_squares(weights: Array) -> Array:
 def spread_evenly(values: Array, weights: Array | None) -> Array:
     """Return equally weighted values with the same quantiles as weighted `values (N,)`; NaN are left out.
 
-    There are as many as the weighted values tell, or fewer: at evenly spaced places of the weighted distribution.
+    They lie at evenly spaced places of the weighted distribution. Their number is the effective number of `values`.
 
     Arguments:
         weights: `(N,)`, with the same sum as their squares. Defaults to `None`: the values themselves.

@@ -175,8 +175,8 @@ def _status(error: BaseException) -> str:
 def _validation_scores(model: TrainedModel, dataset: Dataset, rows: Rows) -> Array | None:
     """Return log-likelihoods of validation rows in increasing order, of evenly spaced rows if there are many.
 
-    Rows without any value have none. Rows of weighted data come as often as they weigh, so that quantiles are those of
-    the weighted rows. Lower bounds take as many draws as `genzoo score` does by default.
+    Rows without any value have none. Rows of weighted data come as often as they weigh, so that quantiles count
+    weights. Lower bounds take as many draws as `genzoo score` does by default.
     """
     kind = kind_of(model)
     if not len(rows) or kind == "none":

@@ -15,7 +15,7 @@ import torch
 
 from genzoo.features.extractor import Features
 from genzoo.metrics.distances import Index, Neighborhoods
-from genzoo.metrics.half_samples import SPLITS, Flags, random_halves
+from genzoo.metrics.halves.half_samples import SPLITS, Flags, random_halves
 from genzoo.runtime.seeding import derive
 from genzoo.typing import Array
 
