@@ -71,3 +71,11 @@ def spread_evenly(values: Array, weights: Array | None) -> Array:
     places = np.searchsorted(mass, (np.arange(count) + 0.5) / count * mass[-1])
     even: Array = values[order[np.minimum(places, len(order) - 1)]]
     return even
+
+
+def counted_values(dataset: Dataset, rows: Rows, values: Array) -> Array:
+    """Return `values (N,)` of increasing `rows` as often as the rows' weights count them."""
+    if dataset.weights is None:
+        return values
+    counted = repeated(dataset, rows)
+    return spread_evenly(values[np.searchsorted(rows, counted)], fractional(dataset, counted))

@@ -18,7 +18,7 @@ from genzoo.metrics.mmd import kernel_distance, mmd
 from genzoo.metrics.precision_recall import coverage, density, precision, recall
 from genzoo.metrics.tabular import total_variation, wasserstein
 from genzoo.metrics.two_sample import classifier_two_sample
-from genzoo.metrics.weighting import repeated, same_squares, spread_evenly
+from genzoo.metrics.weighting import counted_values, repeated, same_squares, spread_evenly
 from genzoo.plugins.manager import get_registry
 
 COLUMNS = (genzoo.Feature("a"), genzoo.Feature("b"), genzoo.Feature("c", "categorical", ("x", "y", "z")))
@@ -71,6 +71,12 @@ def test_counts_too_large_to_repeat_are_thinned_evenly(monkeypatch):
     monkeypatch.setattr("genzoo.metrics.weighting.MOST_REPEATED", 100)
     data = Dataset("w", TABLE, rows_of(np.random.default_rng(0), 3), weights=np.array([5e8, 0.0, 1.5e9]))
     assert np.bincount(repeated(data, np.arange(3))).tolist() == [25, 0, 75]
+
+
+def test_values_of_counted_rows_are_repeated():
+    data = Dataset("w", TABLE, np.zeros((4, 3)), weights=np.array([2.0, 9.0, 0.0, 1.0]))
+    found = counted_values(data, np.array([0, 2, 3]), np.array([5.0, 6.0, 7.0]))
+    assert found.tolist() == [5.0, 5.0, 7.0]
 
 
 def literal(weights, values):
