@@ -24,6 +24,7 @@ from genzoo.plugins.manager import get_registry
 if TYPE_CHECKING:
     from genzoo.data.dataset import Dataset, Rows
     from genzoo.metrics.evaluate import Evaluation
+    from genzoo.metrics.metric import Score
     from genzoo.runs.run import Run
 
 
@@ -164,8 +165,15 @@ def _as_dict(evaluation: Evaluation, model: str) -> dict[str, Any]:
             "kind": evaluation.kind,
             "measure": evaluation.measure,
         },
-        "metrics": {name: dataclasses.asdict(score) for name, score in evaluation.scores.items()},
+        "metrics": {name: _score(score) for name, score in evaluation.scores.items()},
         "reasons": dict(evaluation.reasons),
         "unobserved": evaluation.unobserved.tolist(),
         "density_rests_on": evaluation.density_rests_on,
     }
+
+
+def _score(score: Score) -> dict[str, Any]:
+    """Return a score for JSON, without the parts of its error, which only a comparison needs."""
+    plain = dataclasses.asdict(score)
+    del plain["shared"]
+    return plain

@@ -32,6 +32,7 @@ from genzoo.errors import DivergenceError, GenzooError, explain_interruption
 from genzoo.metrics.information_criteria import CRITERIA
 from genzoo.metrics.metric import Score
 from genzoo.metrics.protocol import measured_otherwise, same_protocol
+from genzoo.metrics.weighting import counted_values
 from genzoo.reports.comparison_page import comparison_page
 from genzoo.reports.formats import write_report
 from genzoo.reports.html import write_page
@@ -209,12 +210,16 @@ class Comparison:
         return report
 
     def _held_out(self, candidate: Candidate) -> Array | None:
-        """Return log-likelihoods of rows that fits of a stored candidate held out: of as many rows as there are."""
+        """Return log-likelihoods of rows that fits of a stored candidate held out, as often as weights count the rows.
+
+        There are as many rows as possible.
+        """
         result = None if self.kept is None else self.kept.find(candidate)
         if result is None:
             return None
         scores = result.test if result.cv is None else result.cv
-        return None if scores is None else scores[0]
+        rows = self.division.test_rows if result.cv is None else self.division.rows
+        return None if scores is None else counted_values(self.dataset, rows, scores[0])
 
     def _found(self, kept: ResultStore) -> dict[str, CandidateResult]:
         known = {candidate.id: kept.find(candidate) for candidate in self.candidates}

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from genzoo.comparison.aggregate import CandidateResult, Evidence
 from genzoo.metrics.information_criteria import CRITERIA, akaike_weights
+from genzoo.metrics.metric import error_of_difference
 from genzoo.metrics.protocol import differing
 from genzoo.metrics.statistics import Estimate, chance_of_a_false_difference
 from genzoo.reports.result import Difference, Row
@@ -184,17 +185,14 @@ def _as_difference(figure: str, found: Estimate, resolution: float) -> Differenc
 
 
 def _difference_of_metric(row: Row, best: Row, by: str) -> Difference | None:
-    """Return the difference of two scores, with an error as if they were independent.
-
-    Both scores use the same real rows, so their errors are positively correlated. The interval is wider than
-    needed, so no difference is claimed too early.
-    """
+    """Return the difference of two scores on the same real rows, with its standard error."""
     one, other = row.metrics.get(by), best.metrics.get(by)
     if one is None or other is None or differing(one, other) is not None:
         return None
-    if one.error is None or other.error is None:
+    error = error_of_difference(one, other)
+    if error is None:
         return None
-    found = Estimate(one.value - other.value, math.hypot(one.error, other.error), math.inf)
+    found = Estimate(one.value - other.value, error, math.inf)
     return Difference(by, found.mean, found.se, *found.interval)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.spatial.distance import cdist
 from torch import Tensor
 
 from genzoo.features.extractor import Features
@@ -208,18 +209,25 @@ class Neighborhoods:
     The neighborhood of an event is a ball; it reaches to the `k`-th nearest event of the same kind.
 
     Arguments:
-        holding: for each sample, the number of real neighborhoods it lies in, `(M,)`.
+        holding: for each sample, the number of real neighborhoods it lies in, or their weight, `(M,)`.
         covered: for each real event, whether a sample lies in its neighborhood, `(N,)`.
         reached: for each real event, whether it lies in the neighborhood of a sample, `(N,)`.
     """
 
-    holding: Index
+    holding: Index | Features
     covered: Index
     reached: Index
 
     @staticmethod
-    def of(real: Features, samples: Features, k: int) -> Neighborhoods:
-        """Compare `real (N, F)` with `samples (M, F)`, by balls that reach to the `k`-th nearest event."""
+    def of(real: Features, samples: Features, k: int, weights: Features | None = None) -> Neighborhoods:
+        """Compare `real (N, F)` with `samples (M, F)`, by balls that reach to the `k`-th nearest event.
+
+        Arguments:
+            weights: weights of the real events, `(N,)`. A ball around one of them then reaches as far as its neighbors
+                weigh `k`. Defaults to `None`: equal weights.
+        """
+        if weights is not None:
+            return _weighted(real, samples, k, weights)
         unit = _unit(samples, real)
         if unit != 1:
             return Neighborhoods.of(real / unit, samples / unit, k)
@@ -238,8 +246,39 @@ class Neighborhoods:
             distance = _exact(sample_set.rows, real_set.rows, i.numpy() + start, j.numpy())
             in_real[i, j] = torch.from_numpy(distance <= columns[j.numpy()])
             in_sample[i, j] = torch.from_numpy(distance <= rows[part][i.numpy()])
-            weights = torch.from_numpy(real_set.counts).to(torch.float32)  # exact up to 2^24 events
-            holding[part] = (in_real.to(torch.float32) @ weights).round().to(torch.int64).numpy()
+            counts = torch.from_numpy(real_set.counts).to(torch.float32)  # exact up to 2^24 events
+            holding[part] = (in_real.to(torch.float32) @ counts).round().to(torch.int64).numpy()
             covered |= in_real.any(dim=0).numpy()
             reached |= in_sample.any(dim=0).numpy()
         return Neighborhoods(holding[sample_set.inverse], covered[real_set.inverse], reached[real_set.inverse])
+
+
+def _weighted(real: Features, samples: Features, k: int, weights: Features) -> Neighborhoods:
+    """Return neighborhoods of weighted real events, from all distances."""
+    own, rows = _weighted_radii(real, weights, k), radii(samples, k)
+    holding, covered, reached = np.zeros(len(samples)), np.zeros(len(real), bool), np.zeros(len(real), bool)
+    step = max(1, _PAIRS // len(real))
+    for start in range(0, len(samples), step):
+        part = slice(start, start + step)
+        apart = cdist(samples[part], real)
+        inside = apart <= own
+        holding[part] = inside @ weights
+        covered |= inside.any(axis=0)
+        reached |= (apart <= rows[part, None]).any(axis=0)
+    return Neighborhoods(holding, covered, reached)
+
+
+def _weighted_radii(events: Features, weights: Features, k: int) -> Features:
+    """Return the distance of each of `events (N, F)` within which the others weigh `k`, `(N,)`."""
+    reach = np.zeros(len(events))
+    step = max(1, _PAIRS // len(events))
+    for start in range(0, len(events), step):
+        apart = cdist(events[start : start + step], events)
+        place = np.arange(len(apart))
+        apart[place, start + place] = np.inf
+        order = apart.argsort(axis=1)
+        met = np.cumsum(weights[order], axis=1) >= k * (1 - 1e-9)
+        # The last of the order is the event itself. Light events may not weigh `k` together.
+        last = np.where(met[:, :-1].any(axis=1), met.argmax(axis=1), len(events) - 2)
+        reach[start : start + step] = apart[place, order[place, last]]
+    return reach

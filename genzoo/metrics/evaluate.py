@@ -29,12 +29,14 @@ class ScoreResult:
         kind: `exact` or `lower bound (N draws)`.
         threshold: log-likelihood below which rows are flagged, or `None`.
         uncovered: rows outside the box of the model's outlier component.
+        weights: weights of the rows, `(N,)`. Defaults to `None`: equal weights.
     """
 
     log_likelihood: Array
     kind: str
     threshold: float | None
     uncovered: Rows
+    weights: Array | None = None
 
     @property
     def flagged(self) -> Array | None:
@@ -48,9 +50,12 @@ class ScoreResult:
 
     @property
     def mean(self) -> float | None:
-        """Mean log-likelihood of the rows that have a value; `None` if there are none."""
-        known = self.log_likelihood[~np.isnan(self.log_likelihood)]
-        return float(known.mean()) if len(known) else None
+        """Mean log-likelihood of the rows that have a value, by weight; `None` if there are none."""
+        known = ~np.isnan(self.log_likelihood)
+        if self.weights is None:
+            return float(self.log_likelihood[known].mean()) if known.any() else None
+        known &= self.weights > 0
+        return float(np.average(self.log_likelihood[known], weights=self.weights[known])) if known.any() else None
 
 
 def score(fitted: TrainedModel, dataset: Dataset, quantile: float | None = None) -> ScoreResult:
@@ -70,7 +75,7 @@ def score(fitted: TrainedModel, dataset: Dataset, quantile: float | None = None)
     threshold = None if quantile is None else _threshold(fitted, quantile)
     rows = np.arange(len(dataset))
     values = log_likelihoods(fitted, dataset, rows, seed=0)
-    return ScoreResult(values, kind, threshold, uncovered(fitted, dataset, rows))
+    return ScoreResult(values, kind, threshold, uncovered(fitted, dataset, rows), dataset.weights)
 
 
 def _threshold(fitted: TrainedModel, quantile: float) -> float:

@@ -19,6 +19,7 @@ from genzoo.features.extractor import Extractor, Features, Material
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.metric import Metric, MetricInput, Need, Score
 from genzoo.metrics.row_likelihoods import DRAWS, kind_of, log_likelihoods, measure_of, observed_rows
+from genzoo.metrics.weighting import fractional, repeated
 from genzoo.plugins.registry import Entry, Registry, blame, resolve
 from genzoo.spec import DataSpec, ExtractorSpec, MetricSpec
 from genzoo.typing import Array
@@ -84,6 +85,7 @@ class _Named(Metric):
 
     def __init__(self, name: str, metric: Metric) -> None:
         self.name = name
+        self.weighted = metric.weighted
         self.direction = metric.direction
         self.needs = metric.needs
         self.modalities = metric.modalities
@@ -151,6 +153,8 @@ class Reference:
         split: name of the rows.
         digest: digest of `real` and of the spec.
         looked_at: the number of training events with features, and the number of all complete training events.
+        weights: weights of `real`, as in `MetricInput.real_weights`; `None` if all count once.
+        complete, incomplete: numbers of evaluated rows without and with missing values; `real` has only the former.
     """
 
     dataset: Dataset
@@ -163,6 +167,9 @@ class Reference:
     split: str
     digest: str
     looked_at: tuple[int, int] | None = None
+    weights: Array | None = None
+    complete: int = 0
+    incomplete: int = 0
 
 
 def make_reference(
@@ -192,17 +199,20 @@ def make_reference(
     Raises:
         GenzooError: the extractor cannot be built.
     """
-    real = _events(dataset, _thinned(_whole(dataset, rows), most))
+    whole = _whole(dataset, rows)
+    chosen = _thinned(repeated(dataset, whole), most)
+    real = _events(dataset, chosen)
     needs: frozenset[Need] = frozenset().union(*(metric.needs for metric in metrics))
     built = real_features = train_features = looked_at = None
     if len(real) and needs & {"features", "training"}:
         built = extractor.build(dataset, real, str(device))
         real_features = _features(built, extractor, real)
         if trained_on is not None and "training" in needs:
-            known, train = trained_on[0], _whole(*trained_on)
-            chosen = _thinned(train, MOST_TRAINING)
-            train_features = _features(built, extractor, _events(known, chosen))
-            looked_at = len(chosen), len(train)
+            known, train = trained_on[0], repeated(trained_on[0], _whole(*trained_on))
+            searched = _thinned(train, MOST_TRAINING)
+            train_features = _features(built, extractor, _events(known, searched))
+            looked_at = len(searched), len(train)
+    weights = fractional(dataset, chosen)
     protocol: dict[str, Any] = {"split": split}
     if built is not None:
         protocol |= {"features": extractor.entry.spec.name, **built.protocol}
@@ -215,8 +225,11 @@ def make_reference(
         train_features,
         protocol,
         split,
-        _digest(dataset.spec, real),
+        _digest(dataset.spec, real, weights),
         looked_at,
+        weights,
+        len(whole),
+        len(rows) - len(whole),
     )
 
 
@@ -238,11 +251,13 @@ def _events(dataset: Dataset, rows: Rows) -> Array:
     return np.asarray(dataset.events[rows])
 
 
-def _digest(data: DataSpec, real: Array) -> str:
-    """Return a short digest of the spec and of events in data units; it does not depend on the stored type."""
+def _digest(data: DataSpec, real: Array, weights: Array | None) -> str:
+    """Return a short digest of the spec, of events in data units and of weights; the stored type does not matter."""
     digest = hashlib.sha256(f"{data.modality}{data.features}{data.event_shape}{data.bounds}{data.quantum}".encode())
     for start in range(0, len(real), BLOCK):
         digest.update(np.ascontiguousarray(real[start : start + BLOCK], np.float64).data)
+    if weights is not None:
+        digest.update(weights.data)
     return digest.hexdigest()[:16]
 
 
@@ -322,7 +337,11 @@ def _reason(metric: Metric, fitted: TrainedModel, reference: Reference) -> str |
             return f"there are no {reference.split} rows"
     if metric.needs - _LIKELIHOOD and not len(reference.real):
         some = len(reference.rows)
+        if some > reference.incomplete:
+            return f"every {reference.split} row without missing values has weight 0"
         return f"every {reference.split} row has missing values" if some else f"there are no {reference.split} rows"
+    if metric.needs - _LIKELIHOOD and reference.weights is not None and not metric.weighted:
+        return "it cannot use weights, and the rows have weights that are not whole numbers"
     if "training" in metric.needs and reference.train_features is None:
         return "the model's training data are not known here"
     return None
@@ -354,17 +373,24 @@ def _metric_input(
         measure_of(fitted),
         kind_of(fitted, draws),
         seed,
+        reference.weights,
     )
 
 
 def _notes(metric: Metric, reference: Reference) -> tuple[str, ...]:
-    """Return a note if only some of the training events were searched for copies."""
-    if "training" not in metric.needs or reference.looked_at is None:
-        return ()
-    looked, there = reference.looked_at
-    if looked == there:
-        return ()
-    return (f"only {looked} of {there} training events ({looked / there:.0%}) were searched for copies.",)
+    """Return notes if only some of the rows were compared with samples, or searched for copies."""
+    notes = []
+    if metric.needs - _LIKELIHOOD and reference.incomplete:
+        rows = reference.incomplete + reference.complete
+        notes.append(
+            f"compares samples only with the {reference.complete} of {rows} {reference.split} rows that have no "
+            f"missing values; the others may differ."
+        )
+    if "training" in metric.needs and reference.looked_at is not None:
+        looked, there = reference.looked_at
+        if looked != there:
+            notes.append(f"only {looked} of {there} training events ({looked / there:.0%}) were searched for copies.")
+    return tuple(notes)
 
 
 def _protocol(metric: Metric, given: MetricInput, reference: Reference, average: float | None) -> dict[str, Any]:

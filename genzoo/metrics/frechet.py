@@ -17,43 +17,75 @@ from dataclasses import dataclass
 import numpy as np
 
 from genzoo.features.extractor import Features
+from genzoo.metrics.halves.half_samples import FLOORS, between_halves, in_groups
 from genzoo.metrics.metric import Direction, Metric, MetricInput, Score, feature_pair
+from genzoo.metrics.weighting import same_squares
 
 
 @dataclass(frozen=True, slots=True)
 class _Moments:
-    """Mean of features, scaled deviations from it, and a triangular root: `rootᵀ root` is the covariance."""
+    """Mean of features, scaled deviations from it, and a triangular root: `rootᵀ root` is the covariance.
+
+    Arguments:
+        mean: `(F,)`.
+        deviations: `(N, F)`, scaled so that the covariance is the sum of their products.
+        root: `(min(N, F), F)`.
+        weights: weights of the events, `(N,)`, with the same sum as their squares.
+    """
 
     mean: Features
     deviations: Features
     root: Features
+    weights: Features
 
     @staticmethod
-    def of(features: Features) -> _Moments:
-        mean = features.mean(axis=0)
-        deviations = (features - mean) / math.sqrt(len(features) - 1)
-        return _Moments(mean, deviations, np.asarray(np.linalg.qr(deviations, mode="r")))
+    def of(features: Features, weights: Features | None = None) -> _Moments:
+        if weights is None:
+            mean, scale = features.mean(axis=0), math.sqrt(len(features) - 1)
+            deviations, w = (features - mean) / scale, np.ones(len(features))
+        else:
+            w = same_squares(weights)
+            mean = np.average(features, axis=0, weights=w)
+            deviations = (features - mean) * np.sqrt(w / (w.sum() - 1))[:, None]
+        return _Moments(mean, deviations, np.asarray(np.linalg.qr(deviations, mode="r")), w)
+
+    @property
+    def degrees(self) -> float:
+        """Degrees of freedom of the covariance."""
+        return float(self.weights.sum()) - 1
 
 
-def frechet_distance(x: Features, y: Features) -> tuple[float, float]:
+def frechet_distance(x: Features, y: Features, weights: Features | None = None) -> tuple[float, float]:
     """Return the distance of `x (N, F)` and `y (M, F)`, at least 2 events each, and its standard error.
 
     The standard error comes from the infinitesimal jackknife: from the derivative of the distance with respect to the
     weight of each event.
+
+    Arguments:
+        weights: weights of `x`, `(N,)`. Defaults to `None`: equal weights.
     """
-    a, b = _Moments.of(x), _Moments.of(y)
+    value, mine, theirs = _compared(x, y, weights)
+    return value, math.sqrt(float(mine @ mine) + float(theirs @ theirs))
+
+
+def _compared(x: Features, y: Features, weights: Features | None) -> tuple[float, Features, Features]:
+    """Return the distance, and what each event of `x` and of `y` adds to it by chance, `(N,)` and `(M,)`.
+
+    The variance is the sum of the squares of these parts.
+    """
+    a, b = _Moments.of(x, weights), _Moments.of(y)
     left, singular, right = np.linalg.svd(a.root @ b.root.T, full_matrices=False)
     gap = a.mean - b.mean
     traces = (a.deviations**2).sum() + (b.deviations**2).sum()
     value = float(gap @ gap + traces - 2 * singular.sum())
     kept = singular > singular[0] * 1e-12  # the slopes divide by them, and the rest is rounding error
-    variance = _variance(a, gap, b.root.T @ right.T[:, kept], singular[kept])
-    variance += _variance(b, -gap, a.root.T @ left[:, kept], singular[kept])
-    return max(value, 0.0), math.sqrt(variance)
+    mine = _chance(a, gap, b.root.T @ right.T[:, kept], singular[kept])
+    theirs = _chance(b, -gap, a.root.T @ left[:, kept], singular[kept])
+    return max(value, 0.0), mine, theirs
 
 
-def _variance(own: _Moments, gap: Features, directions: Features, singular: Features) -> float:
-    """Return the part of the variance that comes from one of the two sets of events.
+def _chance(own: _Moments, gap: Features, directions: Features, singular: Features) -> Features:
+    """Return what each event of one of the two sets adds by chance, `(N,)`.
 
     Arguments:
         own: moments of this set.
@@ -62,10 +94,11 @@ def _variance(own: _Moments, gap: Features, directions: Features, singular: Feat
             `i` have the length of singular value `i`.
         singular: the singular values.
     """
-    n = len(own.deviations)
-    slope = 2 * own.deviations @ gap * math.sqrt(n - 1) / n + (own.deviations**2).sum(axis=1)
+    w = own.weights
+    slope = 2 * own.deviations @ gap * np.sqrt(w * own.degrees) / w.sum() + (own.deviations**2).sum(axis=1)
     slope -= ((own.deviations @ directions) ** 2) @ (1 / singular)
-    return float(slope.var(ddof=1)) * n
+    part: Features = (slope - slope.sum() * w / w.sum()) * math.sqrt(1 + 1 / own.degrees)
+    return part
 
 
 class FrechetDistance(Metric):
@@ -73,10 +106,12 @@ class FrechetDistance(Metric):
 
     name = "frechet-distance"
     direction: Direction = "lower"
+    weighted = True
 
     def score(self, given: MetricInput) -> Score:
         real, samples = feature_pair(given, 2)
-        value, error = frechet_distance(real, samples)
+        value, mine, theirs = _compared(real, samples, given.real_weights)
+        error = math.sqrt(float(mine @ mine) + float(theirs @ theirs))
         width = real.shape[1]
         notes: tuple[str, ...] = ()
         if min(len(real), len(samples)) <= width:
@@ -84,7 +119,39 @@ class FrechetDistance(Metric):
                 f"{len(real)} real events and {len(samples)} samples do not fill {width} dimensions: their covariances "
                 f"are singular and the distance is biased upwards. Compare it only with distances of the same numbers.",
             )
-        return Score(self.name, value, self.direction, error, {"dimension": width}, notes=notes)
+        return Score(
+            self.name,
+            value,
+            self.direction,
+            error,
+            {"dimension": width},
+            notes=notes,
+            real_halves=_between_halves(real, given.real_weights, given.seed),
+            shared=in_groups(mine, given.seed),
+        )
+
+
+def _between_halves(real: Features, weights: Features | None, seed: int) -> float | None:
+    """Return the mean distance of one half of the real events from the other; `None` if there are too few.
+
+    One split is enough if there are many features, and saves time.
+    """
+    if len(real) < 4:
+        return None
+    w = np.ones(len(real)) if weights is None else weights
+
+    def distance(u: Features, v: Features) -> float:
+        a, b = (_Moments.of(real[part > 0], None if weights is None else part[part > 0]) for part in (u, v))
+        gap = a.mean - b.mean
+        traces = (a.deviations**2).sum() + (b.deviations**2).sum()
+        nuclear = np.linalg.svd(a.root @ b.root.T, compute_uv=False).sum()
+        return max(float(gap @ gap + traces - 2 * nuclear), 0.0)
+
+    return between_halves(distance, w, seed, FLOORS if real.shape[1] <= _NARROW else 1)
+
+
+_NARROW = 64
+"""Number of features up to which several splits of the real events are compared."""
 
 
 frechet = FrechetDistance()

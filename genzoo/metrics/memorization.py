@@ -50,6 +50,8 @@ class Memorization(Metric):
     name = "memorization"
     direction: Direction = "lower"
     needs: frozenset[Need] = frozenset({"features", "training"})
+    # Labels stay exchangeable in unweighted pools: training events and held-out ones have the same weights.
+    weighted = True
 
     def score(self, given: MetricInput) -> Score:
         real, samples = feature_pair(given, _LEAST)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -36,6 +37,10 @@ class Score:
         low, high: 95 % interval, for metrics that have one instead of a standard error.
         notes: sentences on findings, or on the limits of the value.
         parts: values that the score is composed of, by name, such as one for each column of a table.
+        real_halves: the value between two random halves of the real events, for metrics that are biased at these
+            numbers of events. A perfect model does not reach 0 either.
+        shared: the part of the error that scores on the same real events and of the same seed share, as numbers whose
+            squares add up to a variance. `error_of_difference` pairs them.
     """
 
     metric: str
@@ -47,6 +52,23 @@ class Score:
     high: float | None = None
     notes: tuple[str, ...] = ()
     parts: Mapping[str, float] = field(default_factory=dict)
+    real_halves: float | None = None
+    shared: tuple[float, ...] = ()
+
+
+def error_of_difference(one: Score, other: Score) -> float | None:
+    """Return the standard error of the difference of two scores on the same real events; `None` if unknown.
+
+    Real events that are hard for one model are hard for the other, too, and this part cancels. Scores that do not know
+    which part they share are treated as independent, and the error is then larger than needed.
+    """
+    if one.error is None or other.error is None:
+        return None
+    mine, theirs = np.array(one.shared), np.array(other.shared)
+    if not len(mine) or len(mine) != len(theirs):
+        return math.hypot(one.error, other.error)
+    own = max(one.error**2 - float(mine @ mine), 0.0) + max(other.error**2 - float(theirs @ theirs), 0.0)
+    return math.sqrt(float((mine - theirs) @ (mine - theirs)) + own)
 
 
 @dataclass(frozen=True)
@@ -61,6 +83,9 @@ class MetricInput:
         log_likelihoods: log-likelihoods of all real events with any value, nats in data units, `(L,)`; minus infinity
             for events at which the model has no density.
         weights: weights of those events, `(L,)`. Defaults to `None`: equal weights.
+        real_weights: weights of the `real` events, `(N,)`, all above 0, scaled so that their squares have the same sum:
+            the effective number of events. Defaults to `None`: equal weights. Weights that
+            are whole numbers are repeated events instead.
         measure: what the log-likelihoods measure: `density`, `mass`, or both, by column.
         kind: kind of the log-likelihoods: `exact` or `lower bound (N draws)`.
         seed: seed for all random numbers of a metric. Defaults to 0.
@@ -78,7 +103,17 @@ class MetricInput:
     measure: str | None = None
     kind: str | None = None
     seed: int = 0
+    real_weights: Array | None = None
     shared: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def weights_of_real(self) -> Array:
+        """Weights of the real events, `(N,)`; all 1 if they are equal."""
+        if self.real_weights is not None:
+            return self.real_weights
+        events = self.real_features if self.real is None else self.real
+        assert events is not None
+        return np.ones(len(events))
 
     def once(self, name: str, compute: Callable[[], FoundT]) -> FoundT:
         """Return the result of `compute`, which runs only for the first metric that asks for `name`."""
@@ -95,12 +130,15 @@ class Metric(ABC):
         direction: whether `higher` or `lower` is better.
         needs: the parts of `MetricInput` it uses; `features` and `training` imply samples. Defaults to `features`.
         modalities: the kinds of data it supports. Defaults to images and tables.
+        weighted: whether it uses `real_weights`. If not, it has no score for events with fractional weights. Defaults
+            to false.
     """
 
     name: str
     direction: Direction
     needs: frozenset[Need] = frozenset({"features"})
     modalities: tuple[Modality, ...] = ("image", "table")
+    weighted: bool = False
 
     @abstractmethod
     def score(self, given: MetricInput) -> Score:

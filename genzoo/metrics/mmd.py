@@ -18,7 +18,9 @@ from torch import Tensor
 
 from genzoo.errors import DataError
 from genzoo.features.extractor import Features
+from genzoo.metrics.halves.half_samples import in_groups
 from genzoo.metrics.metric import Direction, Metric, MetricInput, Score, feature_pair
+from genzoo.metrics.weighting import same_squares
 
 Kernel = Callable[[Tensor, Tensor], Tensor]
 """Takes `x (N, F)` and `y (M, F)`, and returns `(N, M)`."""
@@ -64,13 +66,24 @@ def _between(kernel: Kernel, x: Tensor, y: Tensor) -> _Sums:
     return _Sums(rows, columns, squares)
 
 
-def mmd_squared(kernel: Kernel, x: Features, y: Features) -> tuple[float, float]:
+def mmd_squared(kernel: Kernel, x: Features, y: Features, weights: Features | None = None) -> tuple[float, float]:
     """Return the unbiased squared discrepancy of `x (N, F)` and `y (M, F)`, and its standard error.
 
     It estimates `E k(x, x') + E k(y, y') - 2 E k(x, y)` for independent `x`, `x'`, `y` and `y'`. Pairs of an event with
     itself are left out, because they would make the estimate too large, by more the fewer events there are. In
     exchange, it can be negative. Both need at least 2 events.
+
+    Arguments:
+        weights: weights of `x`, `(N,)`. Defaults to `None`: equal weights.
     """
+    value, error, _ = _compared(kernel, x, y, weights)
+    return value, error
+
+
+def _compared(kernel: Kernel, x: Features, y: Features, weights: Features | None) -> tuple[float, float, Features]:
+    """Return the discrepancy, its standard error, and what each event of `x` adds to it by chance, `(N,)`."""
+    if weights is not None:
+        return _weighted(kernel, x, y, weights)
     a, b = torch.from_numpy(x), torch.from_numpy(y)
     n, m = len(a), len(b)
     own, theirs, cross = _within(kernel, a), _within(kernel, b), _between(kernel, a, b)
@@ -87,7 +100,72 @@ def mmd_squared(kernel: Kernel, x: Features, y: Features) -> tuple[float, float]
     # An event's mean kernel is itself estimated from pairs, so `each` contains the part of pairs twice, and the
     # variance contains it once. The difference is unbiased, but may be tiny or negative by chance. The variance is
     # therefore kept at half the part of pairs or more.
-    return value, math.sqrt(max(each - pairs, pairs / 2))
+    variance = max(each - pairs, pairs / 2)
+    return value, math.sqrt(variance), _chance((means[0] - means[2]).numpy(), np.ones(n), each, variance)
+
+
+def _chance(means: Features, weights: Features, each: float, variance: float) -> Features:
+    """Return what each real event adds to the discrepancy by chance, `(N,)`.
+
+    Arguments:
+        means: the event's mean kernel with real events minus with samples.
+        weights: weights of the events, `(N,)`.
+        each, variance: the variance with pairs counted twice, and the variance; parts shrink in the same ratio.
+    """
+    total = float(weights.sum())
+    parts: Features = 2 * weights / math.sqrt(total * (total - 1)) * (means - np.average(means, weights=weights))
+    return parts * math.sqrt(variance / each) if each > 0 else parts
+
+
+def _weighted(kernel: Kernel, x: Features, y: Features, weights: Features) -> tuple[float, float, Features]:
+    """Return the same as `_compared` for weighted events; sums over events become weighted sums.
+
+    The part of pairs in the variance is as for the effective number of equally weighted events.
+    """
+    w = torch.from_numpy(same_squares(weights))
+    one = torch.ones(len(y), dtype=torch.float64)
+    a, b = torch.from_numpy(x), torch.from_numpy(y)
+    own, theirs, cross = _moments(kernel, a, a, w, w), _moments(kernel, b, b, one, one), _moments(kernel, a, b, w, one)
+    n, m = float(w.sum()), float(len(y))
+    inside = float((w * own.rows).sum() / ((w * (n - w)).sum()))
+    value = inside + float(theirs.rows.sum() / (m * (m - 1)) - 2 * (w * cross.rows).sum() / (n * m))
+    first = (own.rows / (n - w) - cross.rows / m).numpy()
+    second = (theirs.rows / (m - 1) - cross.columns / n).numpy()
+    mine = _chance(first, w.numpy(), 1.0, 1.0)
+    each = float(mine @ mine) + 4 * float(second.var(ddof=1)) / m
+    pairs = (
+        2 * _spread(own, n - w, n - w, w, w) / (n * (n - 1))
+        + 2 * _spread(theirs, (m - 1) * one, (m - 1) * one, one, one) / (m * (m - 1))
+        + 4 * _spread(cross, m + 0 * w, n * one, w, one) / (n * m)
+    )
+    variance = max(each - pairs, pairs / 2)
+    return value, math.sqrt(variance), _chance(first, w.numpy(), each, variance)
+
+
+def _moments(kernel: Kernel, x: Tensor, y: Tensor, u: Tensor, v: Tensor) -> _Sums:
+    """Return weighted sums of a kernel: over columns for each row, over rows for each column, and of all squares.
+
+    If `x` is `y`, pairs of an event with itself are left out.
+    """
+    rows, columns, squares = torch.zeros_like(u), torch.zeros_like(v), 0.0
+    for i in range(0, len(x), _BLOCK):
+        block = kernel(x[i : i + _BLOCK], y)
+        if x is y:
+            place = torch.arange(len(block))
+            block[place, place + i] = 0.0
+        rows[i : i + _BLOCK] = block @ v
+        columns += u[i : i + _BLOCK] @ block
+        squares += float(u[i : i + _BLOCK] @ block.square() @ v)
+    return _Sums(rows, columns, squares)
+
+
+def _spread(sums: _Sums, by_row: Tensor, by_column: Tensor, u: Tensor, v: Tensor) -> float:
+    """Return the weighted mean square of the kernel after its row means and column means are subtracted."""
+    rows, columns = sums.rows / by_row, sums.columns / by_column
+    whole = float((u * by_row).sum())
+    mean = float((u * rows).sum() / u.sum())
+    means = float((u * rows.square()).sum() / u.sum() + (v * columns.square()).sum() / v.sum())
+    return max(sums.squares / whole - means + mean**2, 0.0)
 
 
 def _residual(sums: _Sums, rows: Tensor, columns: Tensor, count: int) -> float:
@@ -109,11 +187,19 @@ class KernelDistance(Metric):
 
     name = "kernel-distance"
     direction: Direction = "lower"
+    weighted = True
 
     def score(self, given: MetricInput) -> Score:
         real, samples = feature_pair(given, _LEAST)
-        value, error = mmd_squared(_polynomial, real, samples)
-        return Score(self.name, value, self.direction, error, {"kernel": "(x·y/F + 1)³, unbiased"})
+        value, error, parts = _compared(_polynomial, real, samples, given.real_weights)
+        return Score(
+            self.name,
+            value,
+            self.direction,
+            error,
+            {"kernel": "(x·y/F + 1)³, unbiased"},
+            shared=in_groups(parts, given.seed),
+        )
 
 
 class MaximumMeanDiscrepancy(Metric):
@@ -121,14 +207,17 @@ class MaximumMeanDiscrepancy(Metric):
 
     name = "mmd"
     direction: Direction = "lower"
+    weighted = True
 
     def score(self, given: MetricInput) -> Score:
         real, samples = feature_pair(given, _LEAST)
-        bandwidth = median_distance(real)
+        bandwidth = median_distance(real, given.real_weights)
         center = real.mean(axis=0)
-        value, error = mmd_squared(_gaussian, (real - center) / bandwidth, (samples - center) / bandwidth)
+        value, error, parts = _compared(
+            _gaussian, (real - center) / bandwidth, (samples - center) / bandwidth, given.real_weights
+        )
         protocol = {"kernel": "Gaussian, unbiased", "bandwidth": bandwidth, "bandwidth_rule": "median distance"}
-        return Score(self.name, value, self.direction, error, protocol)
+        return Score(self.name, value, self.direction, error, protocol, shared=in_groups(parts, given.seed))
 
 
 def _polynomial(x: Tensor, y: Tensor) -> Tensor:
@@ -142,14 +231,25 @@ def _gaussian(x: Tensor, y: Tensor) -> Tensor:
     return torch.addmm(-theirs, x, y.T).sub_(own).clamp_(max=0).exp_()
 
 
-def median_distance(real: Features) -> float:
+def median_distance(real: Features, weights: Features | None = None) -> float:
     """Return the median distance of pairs of real events; of many events, evenly spaced ones are used.
+
+    Arguments:
+        weights: weights of the events, `(N,)`. Pairs then weigh the product of their weights. Defaults to `None`: equal
+            weights.
 
     Raises:
         DataError: the median is 0.
     """
-    chosen = real[np.linspace(0, len(real) - 1, min(len(real), _FOR_MEDIAN)).astype(np.int64)]
-    median = float(np.median(pdist(chosen)))
+    rows = np.linspace(0, len(real) - 1, min(len(real), _FOR_MEDIAN)).astype(np.int64)
+    apart = pdist(real[rows])
+    if weights is None:
+        median = float(np.median(apart))
+    else:
+        order = apart.argsort()
+        one, other = np.triu_indices(len(rows), 1)
+        mass = np.cumsum((weights[rows][one] * weights[rows][other])[order])
+        median = float(apart[order[np.searchsorted(mass, mass[-1] / 2)]])
     if not median > 0:
         raise DataError("Most real events have the same features, so there is no distance to scale a kernel by.")
     return median

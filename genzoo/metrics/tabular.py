@@ -1,83 +1,18 @@
-"""Distances between the columns of real and sampled tables, and between their correlations."""
+"""Distances between the columns of real and sampled tables."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import wasserstein_distance
 
 from genzoo.errors import DataError
+from genzoo.metrics.halves.half_samples import HalfSpread, between_halves, half_sample_spread
 from genzoo.metrics.metric import Direction, Metric, MetricInput, Need, Score, check_events
-from genzoo.metrics.statistics import standard_error
-from genzoo.spec import DataSpec, Feature, Kind, Modality
+from genzoo.spec import Feature, Kind, Modality
 from genzoo.typing import Array
-
-
-class CorrelationDifference(Metric):
-    """Mean absolute difference of the Pearson correlations over pairs of columns.
-
-    Each category is a column of 0 and 1. The part of a column is the mean over pairs with that column. Columns that
-    are constant in the samples have correlations of 0. If real and sampled correlations hardly differ, the standard
-    error tends to be too large, because it ignores that absolute differences cannot be negative.
-    """
-
-    name = "correlation-difference"
-    direction: Direction = "lower"
-    needs: frozenset[Need] = frozenset({"samples"})
-    modalities: tuple[Modality, ...] = ("table",)
-
-    def score(self, given: MetricInput) -> Score:
-        assert given.data is not None
-        real, samples = table_pair(given)
-        (x, owners), (y, _) = (_indicators(given.data, events) for events in (real, samples))
-        changing = np.ptp(x, axis=0) > 0
-        x, y, owners = x[:, changing], y[:, changing], owners[changing]
-        pairs = owners[:, None] != owners
-        if not pairs.any():
-            raise DataError("Correlations need two columns that change in the real events.")
-        gaps = np.abs(_correlations(x) - _correlations(y))
-        names = [feature.name for feature in given.data.features]
-        parts = {names[c]: float(gaps[(owners == c)[:, None] & pairs].mean()) for c in dict.fromkeys(owners.tolist())}
-
-        def mean(a: Array, b: Array) -> float:
-            return float(np.abs(_correlations(a) - _correlations(b))[pairs].mean())
-
-        left_out = [name for name in names if name not in parts]
-        notes = (f"left out: {', '.join(left_out)} never change in the real events.",) if left_out else ()
-        protocol = {"unit": "Pearson correlation", "columns": len(parts)}
-        error = standard_error(mean, x, y, given.seed)
-        return Score(self.name, float(gaps[pairs].mean()), self.direction, error, protocol, notes=notes, parts=parts)
-
-
-def _indicators(data: DataSpec, events: Array) -> tuple[Array, Array]:
-    """Return the columns, with one indicator column for each category, and the source column of each.
-
-    The first category is left out, because the other indicators determine it.
-    """
-    parts, owners = [], []
-    for column, feature in enumerate(data.features):
-        values = events[:, column : column + 1]
-        if feature.kind == "categorical" and feature.levels:
-            values = (values == np.arange(1, max(2, len(feature.levels)))).astype(np.float64)
-        parts.append(values)
-        owners += [column] * values.shape[1]
-    return np.concatenate(parts, axis=1), np.array(owners)
-
-
-def _correlations(events: Array) -> Array:
-    centered = events - events.mean(axis=0)
-    length = np.sqrt((centered**2).sum(axis=0))
-    scaled = centered / np.where(length > 0, length, 1.0)
-    correlations: Array = scaled.T @ scaled
-    return correlations
-
-
-correlation_difference = CorrelationDifference()
-
-
-Distance = Callable[[Array, Array], float]
-
 
 _LEAST = 20
 """Smallest number of events, one for each group of the jackknife."""
@@ -97,13 +32,29 @@ def table_pair(given: MetricInput) -> tuple[Array, Array]:
     return real, samples
 
 
+@dataclass(frozen=True, slots=True)
+class Distance:
+    """A distance between the values of one column.
+
+    Arguments:
+        value: takes real values `(N,)`, their weights or `None`, and samples `(M,)`; returns the distance.
+        between: takes real values and others; returns the distance as a function of weights of both, `(N,)` and `(M,)`.
+    """
+
+    value: Callable[[Array, Array | None, Array], float]
+    between: Callable[[Array, Array], Callable[[Array, Array], float]]
+
+
 class Marginal(Metric):
     """Mean over columns of a distance between real and sampled values; each distance is a part of the score.
+
+    Even between samples of the same distribution it is above 0, so `real_halves` is the value between two halves of
+    the real events.
 
     Arguments:
         name: name of the metric.
         kinds: the kinds of columns it applies to.
-        of: returns the distance function of a column for its real values, or `None` if the column has none.
+        of: returns the distance of a column for its real values and their weights, or `None` if the column has none.
         unit: unit of the distance.
         excuse: reason that a column has no distance, for messages.
     """
@@ -111,12 +62,13 @@ class Marginal(Metric):
     direction: Direction = "lower"
     needs: frozenset[Need] = frozenset({"samples"})
     modalities: tuple[Modality, ...] = ("table",)
+    weighted = True
 
     def __init__(
         self,
         name: str,
         kinds: tuple[Kind, ...],
-        of: Callable[[Array, Feature], Distance | None],
+        of: Callable[[Array, Array | None, Feature], Distance | None],
         unit: str,
         excuse: str,
     ) -> None:
@@ -132,39 +84,77 @@ class Marginal(Metric):
         if not columns:
             raise DataError(f"The table has no {' or '.join(self._kinds)} column.")
         real, samples = table_pair(given)
-        distances = {i: self._of(real[:, i], given.data.features[i]) for i in columns}
+        weights = given.real_weights
+        distances = {i: self._of(real[:, i], weights, given.data.features[i]) for i in columns}
         known = {i: distance for i, distance in distances.items() if distance is not None}
         names = {i: given.data.features[i].name for i in columns}
         left_out = [names[i] for i in columns if i not in known]
         if not known:
             raise DataError(f"There is nothing to measure: {', '.join(left_out)} {self._excuse}.")
-
-        def mean(x: Array, y: Array) -> float:
-            return float(np.mean([distance(x[:, i], y[:, i]) for i, distance in known.items()]))
-
-        parts = {names[i]: distance(real[:, i], samples[:, i]) for i, distance in known.items()}
+        parts = {names[i]: distance.value(real[:, i], weights, samples[:, i]) for i, distance in known.items()}
         notes = (f"left out: {', '.join(left_out)} {self._excuse}.",) if left_out else ()
-        error = standard_error(mean, real, samples, given.seed)
         value = float(np.mean(list(parts.values())))
         protocol = {"unit": self._unit, "columns": len(known)}
-        return Score(self.name, value, self.direction, error, protocol, notes=notes, parts=parts)
+        spread, floor = _spread(known, real, samples, given)
+        return Score(
+            self.name,
+            value,
+            self.direction,
+            spread.error,
+            protocol,
+            notes=notes,
+            parts=parts,
+            real_halves=floor,
+            shared=spread.shared,
+        )
 
 
-def _wasserstein(real: Array, _: Feature) -> Distance | None:
+def _spread(known: dict[int, Distance], real: Array, samples: Array, given: MetricInput) -> tuple[HalfSpread, float]:
+    """Return the spread of the mean distance of some columns, and the mean distance between halves of real events."""
+    apart = [distance.between(real[:, i], samples[:, i]) for i, distance in known.items()]
+    among = [distance.between(real[:, i], real[:, i]) for i, distance in known.items()]
+    weights = given.weights_of_real
+    spread = half_sample_spread(
+        lambda u, v: float(np.mean([column(u, v) for column in apart])), weights, len(samples), given.seed
+    )
+    floor = between_halves(lambda u, v: float(np.mean([column(u, v) for column in among])), weights, given.seed)
+    return spread, floor
+
+
+def _wasserstein(real: Array, weights: Array | None, _: Feature) -> Distance | None:
     if not np.ptp(real) > 0:
         return None
-    scale = float(real.std())
-    return lambda x, y: float(wasserstein_distance(x, y)) / scale
+    scale = float(real.std() if weights is None else np.sqrt(np.cov(real, aweights=weights, ddof=0)))
+
+    def value(x: Array, w: Array | None, y: Array) -> float:
+        return float(wasserstein_distance(x, y, w)) / scale
+
+    def between(x: Array, y: Array) -> Callable[[Array, Array], float]:
+        order = np.concatenate([x, y]).argsort()
+        steps = np.diff(np.concatenate([x, y])[order])
+
+        def of(u: Array, v: Array) -> float:
+            # The area between the distribution functions; sorting once serves all weights.
+            gaps = np.cumsum(np.concatenate([u / u.sum(), -v / v.sum()])[order])[:-1]
+            return float(np.abs(gaps) @ steps) / scale
+
+        return of
+
+    return Distance(value, between)
 
 
-def _total_variation(_: Array, feature: Feature) -> Distance:
+def _total_variation(_: Array, __: Array | None, feature: Feature) -> Distance:
     assert feature.levels is not None
     count = len(feature.levels)
 
-    def shares(values: Array) -> Array:
-        return np.bincount(values.astype(np.int64), minlength=count) / len(values)
+    def shares(values: Array, weights: Array | None = None) -> Array:
+        total = len(values) if weights is None else weights.sum()
+        return np.bincount(values.astype(np.int64), weights, count) / total
 
-    return lambda x, y: float(np.abs(shares(x) - shares(y)).sum() / 2)
+    def between(x: Array, y: Array) -> Callable[[Array, Array], float]:
+        return lambda u, v: float(np.abs(shares(x, u) - shares(y, v)).sum() / 2)
+
+    return Distance(lambda x, w, y: float(np.abs(shares(x, w) - shares(y)).sum() / 2), between)
 
 
 wasserstein = Marginal(

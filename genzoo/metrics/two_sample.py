@@ -60,6 +60,7 @@ class ClassifierTwoSample(Metric):
 
     name = "classifier-two-sample"
     direction: Direction = "lower"
+    weighted = True
 
     def score(self, given: MetricInput) -> Score:
         real, samples = feature_pair(given, _LEAST)
@@ -68,16 +69,24 @@ class ClassifierTwoSample(Metric):
         train = halves(events, drawn, given.seed)
         rates, errors = [], []
         updates = int(np.clip(_EPOCHS * len(events) / 2 / _BATCH, *_UPDATES))
-        right = _classified(events, drawn, train, updates, given.seed)
+        weights = np.concatenate([given.weights_of_real, np.ones(len(samples))])
+        right = _classified(events, drawn, train, updates, given.seed, weights)
         for kind in (False, True):
-            own = right[(drawn == kind) & ~train]
-            rate = float(own.mean())
+            tested = (drawn == kind) & ~train
+            rate, variance = _share(right[tested], weights[tested])
             rates.append(rate)
-            errors.append(rate * (1 - rate) / (len(own) - 1))
+            errors.append(variance)
         protocol = {"classifier": f"{_HIDDEN} hidden units, {updates} updates of {_BATCH}, half of the events"}
         parts = {"real": rates[0], "samples": rates[1]}
         error = math.sqrt(sum(errors)) / 2
         return Score(self.name, sum(rates) / 2, self.direction, error, protocol, parts=parts)
+
+
+def _share(right: Flags, weights: Features) -> tuple[float, float]:
+    """Return the weighted share of events that are classified correctly, and its variance."""
+    share = float(np.average(right, weights=weights))
+    w = weights / weights.sum()
+    return share, float((w**2) @ (right - share) ** 2) / (1 - float(w @ w))
 
 
 def halves(events: Features, drawn: Flags, seed: int) -> Flags:
@@ -111,7 +120,7 @@ def halves(events: Features, drawn: Flags, seed: int) -> Flags:
     return train
 
 
-def _classified(events: Features, drawn: Flags, train: Flags, updates: int, seed: int) -> Flags:
+def _classified(events: Features, drawn: Flags, train: Flags, updates: int, seed: int, weights: Features) -> Flags:
     """Train the classifier on the events in `train`, and return for every event whether it is classified correctly."""
     center, deviation = events[train].mean(axis=0), events[train].std(axis=0)
     changing = np.ptp(events[train], axis=0) > 0
@@ -119,7 +128,9 @@ def _classified(events: Features, drawn: Flags, train: Flags, updates: int, seed
     x = torch.from_numpy(scaled).to(torch.float32)
     y = torch.from_numpy(drawn).to(torch.float32)
     with random_scope(seed, "two-sample"):
-        network = _trained(x[torch.from_numpy(train)], y[torch.from_numpy(train)], updates)
+        network = _trained(
+            x[torch.from_numpy(train)], y[torch.from_numpy(train)], torch.from_numpy(weights[train]).float(), updates
+        )
     with torch.no_grad():
         predicted = network(x).squeeze(1).numpy() > 0
     correct: Flags = predicted == drawn
@@ -127,9 +138,10 @@ def _classified(events: Features, drawn: Flags, train: Flags, updates: int, seed
 
 
 @torch.enable_grad()
-def _trained(x: Tensor, y: Tensor, updates: int) -> nn.Module:
+def _trained(x: Tensor, y: Tensor, own: Tensor, updates: int) -> nn.Module:
     network = nn.Sequential(nn.Linear(x.shape[1], _HIDDEN), nn.ReLU(), nn.Dropout(0.2), nn.Linear(_HIDDEN, 1))
-    weights = torch.where(y > 0, 0.5 / y.mean(), 0.5 / (1 - y.mean()))  # real events and samples count alike
+    own = own / own[y == 0].mean()  # real events and samples count alike, and so they weigh 1 in the mean
+    weights = torch.where(y > 0, 0.5 / y.mean(), 0.5 * own / (1 - y.mean()))
     parameters: list[Tensor] = list(network.parameters())
     first, second = ([torch.zeros_like(parameter) for parameter in parameters] for _ in range(2))
     steps = [torch.zeros(()) for _ in parameters]

@@ -64,7 +64,7 @@ _METRICS = (
     (
         "correlation-difference",
         "mean absolute difference of correlations between columns",
-        "tabular:correlation_difference",
+        "correlations:correlation_difference",
     ),
 )
 

@@ -15,7 +15,7 @@ from genzoo.metrics.metric import Score
 from genzoo.models.base import Components, Decoder, Outliers, Reconstruction
 from genzoo.reports.charts import Histogram, Marginal, Shares, curves, marginal
 from genzoo.reports.page import Block, Facts, Notes, Picture, Pictures, Section, Table, Text
-from genzoo.reports.terminal import score_text
+from genzoo.reports.terminal import halves_text, score_text
 from genzoo.runs.format1 import current_line, former_metrics
 from genzoo.runs.run import Run
 from genzoo.spec import DataSpec, Feature
@@ -386,9 +386,9 @@ def score_blocks(scores: Mapping[str, Score], reasons: Mapping[str, str]) -> lis
     """Return a table of the scores of one model, their notes, and the protocol of each."""
     blocks: list[Block] = []
     if scores:
-        rows = tuple((name, score_text(score), score.direction) for name, score in scores.items())
-        caption = "Scores, ± standard error or [95 % interval]"
-        blocks.append(Table(caption, ("metric", "score", "better"), rows, words=frozenset({2})))
+        rows = tuple((name, score_text(score), halves_text(score), score.direction) for name, score in scores.items())
+        caption = "Scores, ± standard error or [95 % interval], beside the score between two halves of the real rows"
+        blocks.append(Table(caption, ("metric", "score", "real halves", "better"), rows, words=frozenset({3})))
     lines = [f"{name}: {note}" for name, score in scores.items() for note in score.notes]
     lines += [f"no {name}: {reason}" for name, reason in reasons.items()]
     if lines:

@@ -26,11 +26,15 @@ def print_scores(scores: Mapping[str, Score], reasons: Mapping[str, str], width:
     common = in_common(scores.values())
     if scores:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-        for title, right in (("metric", False), ("value", True), ("better", False), ("settings", False)):
+        halves = any(score.real_halves is not None for score in scores.values())
+        titles = ["metric", "value", *(["real halves"] if halves else []), "better", "settings"]
+        for title, right in ((title, title in ("value", "real halves")) for title in titles):
             table.add_column(title, justify="right" if right else "left", no_wrap=title != "settings")
         for name, score in scores.items():
             own = {key: value for key, value in score.protocol.items() if key not in common}
-            cells = (name, score_text(score), score.direction, _listed(own))
+            cells = [name, score_text(score), score.direction, _listed(own)]
+            if halves:
+                cells.insert(2, halves_text(score))
             table.add_row(*(Text(printable(cell)) for cell in cells))
         console.print(table)
         console.print(Text(printable(f"protocol: {_listed(common)}")))
@@ -48,6 +52,11 @@ def score_text(score: Score) -> str:
     if score.low is not None and score.high is not None:
         return f"{_number(score.value)} [{_number(score.low)}, {_number(score.high)}]"
     return _number(score.value)
+
+
+def halves_text(score: Score) -> str:
+    """Return the value between two halves of the real events as text; empty if the metric does not need one."""
+    return "" if score.real_halves is None else _number(score.real_halves)
 
 
 def _number(value: float) -> str:

@@ -19,6 +19,7 @@ from genzoo.errors import DivergenceError, GenzooError
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.resting import resting_on
 from genzoo.metrics.row_likelihoods import kind_of, log_likelihoods
+from genzoo.metrics.weighting import fractional, repeated, spread_evenly
 from genzoo.models.state_dict import load_tensors, strip_prefix
 from genzoo.runs.checkpoint import checkpoint_name, load_checkpoint
 from genzoo.runs.model_folder import save_model
@@ -176,17 +177,20 @@ def _status(error: BaseException) -> str:
 def _validation_scores(model: TrainedModel, dataset: Dataset, rows: Rows) -> Array | None:
     """Return log-likelihoods of validation rows in increasing order, of evenly spaced rows if there are many.
 
-    Rows without any value have none. Lower bounds take as many draws as `genzoo score` does by default.
+    Rows without any value have none. Rows of weighted data come as often as they weigh, so that quantiles count
+    weights. Lower bounds take as many draws as `genzoo score` does by default.
     """
     kind = kind_of(model)
     if not len(rows) or kind == "none":
         return None
     most = MOST_SCORES if kind == "exact" else _MOST_BOUNDS
-    rows = rows[_evenly(len(rows), most)]
+    counted = repeated(dataset, rows)
+    counted = counted[_evenly(len(counted), most)]
     try:
-        return _in_order(log_likelihoods(model, dataset, rows, seed=0))
+        scores = log_likelihoods(model, dataset, counted, seed=0)
     except DivergenceError:  # the model is of use without them
         return None
+    return _in_order(spread_evenly(scores, fractional(dataset, counted)))
 
 
 def _evenly(count: int, most: int) -> Rows:

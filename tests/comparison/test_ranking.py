@@ -208,3 +208,15 @@ def test_three_candidates_bring_a_note_on_multiple_comparisons():
     many = [result(str(seed), events(seed=seed)) for seed in range(10)]
     assert "Even if all 10 candidates were equally good" in " ".join(rank(many, "test", Evidence()).notes)
     assert "equally good" not in " ".join(rank(many[:2], "test", Evidence()).notes)
+
+
+def test_metrics_of_samples_are_paired_on_their_real_rows():
+    """Two errors of 0.05 hide a difference of 0.05, unless most of both is the same."""
+
+    def score(value, shared):
+        return {"coverage": Score("coverage", value, "higher", 0.05, shared=shared)}
+
+    alone = [result("a", metrics=score(0.80, ())), result("b", metrics=score(0.85, ()))]
+    assert verdicts(alone, "coverage") == {"b": "best", "a": "no difference"}
+    paired = [result("a", metrics=score(0.80, (0.03, 0.04))), result("b", metrics=score(0.85, (0.04, 0.03)))]
+    assert verdicts(paired, "coverage") == {"b": "best", "a": "worse"}

@@ -1,0 +1,144 @@
+"""Difference between the correlations of real and sampled tables."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from genzoo.errors import DataError
+from genzoo.metrics.halves.half_samples import HalfSpread, between_halves
+from genzoo.metrics.metric import Direction, Metric, MetricInput, Need, Score
+from genzoo.metrics.tabular import table_pair
+from genzoo.runtime.seeding import derive
+from genzoo.spec import DataSpec, Modality
+from genzoo.typing import Array
+
+_DRAWS = 96
+"""Number of simulated differences."""
+
+
+class CorrelationDifference(Metric):
+    """Mean absolute difference of the Pearson correlations over pairs of columns.
+
+    Each category is a column of 0 and 1. The part of a column is the mean over pairs with that column. Columns that
+    are constant in the samples have correlations of 0. Even between samples of the same distribution it is above 0, so
+    `real_halves` is the value between two halves of the real events. The standard error is simulated: differences of
+    correlations are normal, but their absolute values are not.
+    """
+
+    name = "correlation-difference"
+    direction: Direction = "lower"
+    needs: frozenset[Need] = frozenset({"samples"})
+    modalities: tuple[Modality, ...] = ("table",)
+    weighted = True
+
+    def score(self, given: MetricInput) -> Score:
+        assert given.data is not None
+        real, samples = table_pair(given)
+        (x, owners), (y, _) = (_indicators(given.data, events) for events in (real, samples))
+        changing = np.ptp(x, axis=0) > 0
+        x, y, owners = x[:, changing], y[:, changing], owners[changing]
+        pairs = owners[:, None] != owners
+        if not pairs.any():
+            raise DataError("Correlations need two columns that change in the real events.")
+        gaps = np.abs(_correlations(x, given.real_weights) - _correlations(y))
+        names = [feature.name for feature in given.data.features]
+        parts = {names[c]: float(gaps[(owners == c)[:, None] & pairs].mean()) for c in dict.fromkeys(owners.tolist())}
+
+        def among(u: Array, v: Array) -> float:
+            return float(np.abs(_correlations(x, u) - _correlations(x, v))[pairs].mean())
+
+        left_out = [name for name in names if name not in parts]
+        notes = (f"left out: {', '.join(left_out)} never change in the real events.",) if left_out else ()
+        protocol = {"unit": "Pearson correlation", "columns": len(parts)}
+        weights = given.weights_of_real
+        spread = _spread(x, y, pairs, weights, given.seed)
+        return Score(
+            self.name,
+            float(gaps[pairs].mean()),
+            self.direction,
+            spread.error,
+            protocol,
+            notes=notes,
+            parts=parts,
+            real_halves=between_halves(among, weights, given.seed),
+            shared=spread.shared,
+        )
+
+
+def _indicators(data: DataSpec, events: Array) -> tuple[Array, Array]:
+    """Return the columns, with one indicator column for each category, and the source column of each.
+
+    The first category is left out, because the other indicators determine it.
+    """
+    parts, owners = [], []
+    for column, feature in enumerate(data.features):
+        values = events[:, column : column + 1]
+        if feature.kind == "categorical" and feature.levels:
+            values = (values == np.arange(1, max(2, len(feature.levels)))).astype(np.float64)
+        parts.append(values)
+        owners += [column] * values.shape[1]
+    return np.concatenate(parts, axis=1), np.array(owners)
+
+
+def _correlations(events: Array, weights: Array | None = None) -> Array:
+    """Return the correlations of the columns of `events (N, C)` under `weights (N,)`."""
+    if weights is None:
+        centered = events - events.mean(axis=0)
+    else:
+        events, weights = events[weights > 0], weights[weights > 0]
+        mean = weights @ events / weights.sum()
+        centered = (events - mean) * np.sqrt(weights)[:, None]
+        centered[:, np.ptp(events, axis=0) == 0] = 0.0  # the mean of equal values may be off by rounding
+    length = np.sqrt((centered**2).sum(axis=0))
+    scaled = centered / np.where(length > 0, length, 1.0)
+    correlations: Array = scaled.T @ scaled
+    return correlations
+
+
+def _spread(x: Array, y: Array, pairs: Array, weights: Array, seed: int) -> HalfSpread:
+    """Return the spread of the mean absolute difference of correlations, by a multiplier bootstrap.
+
+    The difference of each pair of columns is normal, with a variance that follows from the events' influence on it. Its
+    true value is estimated by shrinkage: in the mean, the square of the measured one is too large by the variance.
+
+    Arguments:
+        x, y: real events and samples, `(N, C)` and `(M, C)`.
+        pairs: which pairs of columns count, `(C, C)`.
+        weights: weights of the real events, `(N,)`.
+
+    References:
+        "Gaussian Approximations and Multiplier Bootstrap for Maxima of Sums of High-Dimensional Random Vectors"
+        (Chernozhukov et al., 2013).
+    """
+    pairs = np.triu(pairs)
+    gaps = (_correlations(x, weights) - _correlations(y))[pairs]
+    noise = _noise(x, weights, pairs, derive(seed, "multipliers", 0))
+    noise -= _noise(y, np.ones(len(y)), pairs, derive(seed, "multipliers", 1))
+    variance, squares = (noise**2).mean(axis=0), gaps**2
+    each = np.maximum(1 - variance / np.maximum(squares, 1e-300), 0.0)
+    together = max(1 - float(variance.sum()) / max(float(squares.sum()), 1e-300), 0.0)
+    values = np.abs(gaps * np.sqrt(np.minimum(each, together)) + noise).mean(axis=1)
+    shared = (values - values.mean()) / math.sqrt(_DRAWS - 1)
+    return HalfSpread(math.sqrt(float(shared @ shared)), tuple(shared.tolist()))
+
+
+def _noise(events: Array, weights: Array, pairs: Array, seed: int) -> Array:
+    """Return random errors of the correlations of `pairs`, `(_DRAWS, P)`, with their covariances."""
+    w = weights / weights.sum()
+    z = events - w @ events
+    length = np.sqrt(w @ z**2)
+    z = np.where(length > 1e-12 * np.abs(events).max(axis=0), z / np.where(length > 0, length, 1.0), 0.0)
+    correlations = (z * w[:, None]).T @ z
+    rng = np.random.default_rng(seed)
+    found = np.empty((_DRAWS, int(pairs.sum())))
+    for draw in found:
+        # The influence of an event on a correlation r is ab - r (a² + b²) / 2, for standardized values a and b.
+        products = (z * (w * rng.normal(size=len(w)))[:, None]).T @ z
+        own = np.diag(products)
+        draw[:] = (products - correlations * (own[:, None] + own) / 2)[pairs]
+    return found
+
+
+correlation_difference = CorrelationDifference()

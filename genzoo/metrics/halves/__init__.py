@@ -1,0 +1,1 @@
+"""Standard errors from random halves of the events."""
