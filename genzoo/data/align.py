@@ -28,6 +28,7 @@ from genzoo.data.table_source import TableSource, numbered
 from genzoo.data.value_range import Values, check_inside
 from genzoo.errors import ConfigError, DataError, did_you_mean
 from genzoo.spec import DataSpec, Feature
+from genzoo.storage.tables import NUMBERS
 from genzoo.text import guarded
 from genzoo.typing import Array
 
@@ -177,7 +178,12 @@ def filled_table(
         numeric = [name for name in columns if pa.types.is_primitive(filled[name].type)]
         written = source.read(numeric, numeric)
         filled |= {name: _as_written(table.column(name), written.column(name), filled[name]) for name in numeric}
-    return pa.table(list(filled.values()), names=names)
+    else:
+        numeric = []
+    fields = [
+        pa.field(name, column.type, metadata=NUMBERS if name in numeric else None) for name, column in filled.items()
+    ]
+    return pa.table(list(filled.values()), schema=pa.schema(fields))
 
 
 def _as_written(before: Any, written: Any, filled: Any) -> Any:

@@ -19,6 +19,9 @@ from genzoo.storage.durations import duration_texts
 from genzoo.storage.paths import ARROW_SUFFIXES, TABLE_SUFFIXES, TEXT_SUFFIXES
 from genzoo.text import PATTERN, guarded
 
+NUMBERS = {b"genzoo": b"numbers"}
+"""Metadata of a text column that holds numbers as they were written."""
+
 
 def write_table(path: Path, table: pa.Table, *, escape_formulas: bool = False) -> None:
     """Write a table atomically, in the format of the suffix of `path`.
@@ -73,7 +76,10 @@ def without_formulas(table: pa.Table) -> pa.Table:
     Raises:
         ConfigError: two columns would have the same name.
     """
-    columns = [_guarded(_decoded(column)) for column in table.columns]
+    columns = [
+        _decoded(column) if field.metadata == NUMBERS else _guarded(_decoded(column))
+        for field, column in zip(table.schema, table.columns, strict=True)
+    ]
     names = [guarded(name) for name in table.column_names]
     counts = Counter(names)
     if twins := [name for name, other in zip(table.column_names, names, strict=True) if counts[other] > 1]:
