@@ -195,6 +195,7 @@ class CsvSource(TableSource):
         chosen = [names[self._places[name]] for name in columns]
         void = [names[place] for place in sorted(dialect.void)]
         common, _ = marks_of(self._settings, self.names)
+        quoted = not isinstance(text, TextInput) or text.may_hold(dialect.quote)  # pyarrow is faster without
         convert = arrow_csv.ConvertOptions(
             include_columns=[*chosen, *void],
             column_types={place: pa.string() for place, name in zip(chosen, columns, strict=True) if name in texts},
@@ -216,7 +217,7 @@ class CsvSource(TableSource):
                     parse_options=arrow_csv.ParseOptions(
                         delimiter=dialect.separator if raw else ",",
                         quote_char=dialect.quote if raw else '"',
-                        newlines_in_values=True,
+                        newlines_in_values=quoted,
                         invalid_row_handler=self._skip_comment,
                     ),
                     convert_options=convert,
@@ -288,8 +289,8 @@ class CsvSource(TableSource):
 
     def _check_exact(self, name: str, values: Any) -> None:
         """Raise if a whole number is so large that it was read as floating point."""
-        largest = pc.max(pc.abs(values)).as_py()
-        if largest is None or largest <= LARGEST_WHOLE:
+        ends = pc.min_max(values).as_py()
+        if ends["min"] is None or max(-ends["min"], ends["max"]) <= LARGEST_WHOLE:
             return
         place = self._places[name]
         for record in self._rows():

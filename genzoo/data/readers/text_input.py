@@ -101,6 +101,13 @@ class TextInput:
             except (OSError, EOFError, zlib.error) as error:
                 raise self._unreadable(error) from error
 
+    def may_hold(self, mark: str) -> bool:
+        """Return whether an ASCII character may be in the text; only plain files are searched."""
+        if not isinstance(self._content, Path) or self._packed or self.encoding.startswith("utf-16"):
+            return True
+        with self._content.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
+            return whole.find(mark.encode()) >= 0
+
     def has_comments(self) -> bool:
         """Return whether a line other than the first begins with #."""
         width = 2 if self.encoding.startswith("utf-16") else 1
