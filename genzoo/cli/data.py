@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,6 +11,9 @@ from genzoo.cli.command import Command
 from genzoo.cli.options import data_layer, json_option, split_layer, with_data_options, with_split_options
 from genzoo.cli.output import print_line, show_table
 from genzoo.plugins.manager import get_registry
+
+if TYPE_CHECKING:
+    from genzoo.data.inspect import ColumnFacts
 
 
 @click.command("data", cls=Command)
@@ -56,24 +60,28 @@ def data_command(data: str | None, as_json: bool, **given: Any) -> None:
     for file in inspection.unreadable:
         print_line(f"unreadable: {file}")
     if inspection.columns:
-        missing = any(column.missing for column in inspection.columns)
-        todo = any(column.todo for column in inspection.columns)
-        header = ["column", "type", "kind", "values", *["missing"] * missing, *["to do"] * todo]
-        cells = [
-            [
-                c.name,
-                c.type if c.unit is None else f"{c.type} ({c.unit})",
-                c.kind,
-                c.values,
-                *[str(c.missing)] * missing,
-                *[c.todo or ""] * todo,
-            ]
-            for c in inspection.columns
-        ]
-        click.echo()
-        show_table(header, cells)
-        click.echo()
+        _show_columns(inspection.columns)
     for remark in inspection.remarks:
         print_line(f"look at: {remark}")
     if not inspection.remarks:
         click.echo("nothing looks wrong")
+
+
+def _show_columns(columns: Sequence[ColumnFacts]) -> None:
+    missing = any(column.missing for column in columns)
+    todo = any(column.todo for column in columns)
+    header = ["column", "type", "kind", "values", *["missing"] * missing, *["to do"] * todo]
+    cells = [
+        [
+            c.name,
+            c.type if c.unit is None else f"{c.type} ({c.unit})",
+            c.kind,
+            c.values,
+            *[str(c.missing)] * missing,
+            *[c.todo or ""] * todo,
+        ]
+        for c in columns
+    ]
+    click.echo()
+    show_table(header, cells)
+    click.echo()

@@ -222,13 +222,13 @@ class _ModelCommand(Command):
             display.phase("preparing")
             setup = processes.agreed(lambda: build_setup(config, processes=processes))
             if dry_run:
-                show_notes(setup.notes())
+                show_notes(setup.notes)
                 _show_plan(setup.summary(), config.model_dump(mode="json"), as_json)
                 return
             run = start_run(setup, None if out is None else Path(out))
             if processes.first:
                 click.echo(_heading(setup.summary(), run), err=True)
-                show_notes(setup.notes())
+                show_notes(setup.notes)
             display.training(setup.budget)
             run_training(setup, run, [display])
         if processes.first:

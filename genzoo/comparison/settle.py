@@ -19,7 +19,7 @@ TOLERANCE_OF_SUM = 0.01
 """Change of the log-likelihood of all rows, in nats, at which EM has converged in a fit for information criteria."""
 
 _WITHIN = 2.5e-3
-"""Largest error of ICL, half of what would change the second decimal."""
+"""Largest error of ICL: a quarter of a step in the second decimal."""
 
 _ROUNDING = 1e-11
 """Changes of ICL below this share of it may be nothing but rounding errors of its sums."""

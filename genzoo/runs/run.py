@@ -256,7 +256,7 @@ class Run:
             f"{self.path} was trained on other data than {config.data.source!r} holds now: {difference}. {remedy}"
         )
 
-    # Each answers in the form of what it is given: arrays for arrays, tables for tables.
+    # Each returns arrays for arrays, and tables for tables.
 
     def sample(self, n: int, *, seed: int = 0, output: Output | None = None) -> Any:
         """Call `TrainedModel.sample` of the trained model."""

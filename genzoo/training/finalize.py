@@ -138,7 +138,7 @@ class RunRecord(Callback):
             beginning["watch"] = self._early_stopping.record()
         data = self._setup.dataset
         self._run.update(
-            status="running", data=data.spec.as_dict(), events=len(data), notes=self._setup.notes(), **beginning
+            status="running", data=data.spec.as_dict(), events=len(data), notes=self._setup.notes, **beginning
         )
         return self
 

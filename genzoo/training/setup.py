@@ -45,7 +45,7 @@ RunCallback = Callable[[Step, Run], None]
 """A callback that a plugin registers: it is called after every step."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots, for cached_property
 class TrainingSetup:
     """A training that is ready to begin: everything is built and checked, nothing is written.
 
@@ -88,8 +88,9 @@ class TrainingSetup:
         accepts = get_registry().models.get(self.config.model).spec.missing
         return TrainedModel(self.config.model, self.engine.trained, self.transform, self.dataset.spec, accepts)
 
+    @functools.cached_property
     def notes(self) -> list[str]:
-        """Return what the user should know about the data before training, as sentences.
+        """Sentences about the data that the user should read before training.
 
         It is how they were read and divided, and which columns have no joint density, if the model is a density.
         """

@@ -195,7 +195,7 @@ class CsvSource(TableSource):
         chosen = [names[self._places[name]] for name in columns]
         void = [names[place] for place in sorted(dialect.void)]
         common, _ = marks_of(self._settings, self.names)
-        quoted = not isinstance(text, TextInput) or text.may_hold(dialect.quote)  # pyarrow is faster without
+        quoted = not isinstance(text, TextInput) or text.may_hold(dialect.quote)  # pyarrow reads unquoted text faster
         convert = arrow_csv.ConvertOptions(
             include_columns=[*chosen, *void],
             column_types={place: pa.string() for place, name in zip(chosen, columns, strict=True) if name in texts},

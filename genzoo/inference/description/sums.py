@@ -89,7 +89,7 @@ def sum_rows(
     Arguments:
         weights: weights of the rows, `(N,)`, or `None`.
         coding: coding of the columns; `None` for images.
-        seed: seed of what the model draws.
+        seed: seed of the model's draws.
         scored: whether to compute log-likelihoods.
     """
     sums = RowSums()
