@@ -68,10 +68,10 @@ def match_table(name: str, source: TableSource, settings: DataSettings, spec: Da
         return dataclasses.replace(large, spec=same, ignored=ignored)
     table = read_columns(source, settings, columns, texts)
     pairs = zip(columns, features, strict=True)
-    values = [
+    pieces = [
         one_column(source, table, column, settings.date_formats.get(column)).match(feature) for column, feature in pairs
     ]
-    dataset = take_columns(name, source, settings, spec, table, values)
+    dataset = take_columns(name, source, settings, spec, table, pieces)
     return dataclasses.replace(dataset, ignored=ignored)
 
 

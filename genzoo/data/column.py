@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from genzoo.data.columns.date_forms import FormError
 from genzoo.data.columns.dates import Times, is_text, match_times, read_times, show_time, zoned
+from genzoo.data.columns.pieces import Pieces, in_one_piece
 from genzoo.data.marks import missing_option
 from genzoo.errors import ConfigError, DataError
 from genzoo.spec import ColumnType, Feature, Kind
@@ -35,36 +36,53 @@ class Column:
 
     Arguments:
         name: name of the column.
-        values: a `pyarrow.ChunkedArray`.
+        stored: a `pyarrow.ChunkedArray`.
         shown: name of the table, for messages.
         where: returns the position of a row in the source, for messages.
         date_format: how its dates are written. Defaults to `None`: recognized.
+        compact: whether a dictionary holds plain texts, and is no type of its own. Defaults to `False`.
     """
 
     name: str
-    values: Any
+    stored: Any
     shown: str
     where: Callable[[int], str]
     date_format: str | None = None
+    compact: bool = False
     _times: list[Times | None] = field(default_factory=list, init=False, repr=False, compare=False)
 
-    def describe(self, kind: Kind | None) -> tuple[Feature, Array]:
-        """Return the column's feature and its numbers or codes, float64 `(N,)` with NaN for missing values.
+    @property
+    def values(self) -> Any:
+        """The values as a `pyarrow.ChunkedArray` of the column's own type."""
+        return self.stored.cast(self.stored.type.value_type) if self._decoded else self.stored
+
+    @property
+    def _decoded(self) -> bool:
+        """Whether the column holds plain texts, and they are stored in a dictionary."""
+        return self.compact and pa.types.is_dictionary(self.stored.type)
+
+    @property
+    def _own_type(self) -> Any:
+        return self.stored.type.value_type if self._decoded else self.stored.type
+
+    def describe(self, kind: Kind | None) -> tuple[Feature, Pieces]:
+        """Return the column's feature and its numbers or codes.
 
         Arguments:
             kind: kind of the column. Defaults to the usual kind of its type: numbers, dates and times are continuous,
                 other text is categorical, booleans are binary.
 
         Raises:
-            DataError: the values are not of that kind, or no model takes a column of that type.
+            DataError: the values are not of that kind, or no model takes a column of that type. A single number that
+                cannot be used raises when it is converted.
         """
         times = self.times() if kind in (None, "continuous") else None
         if times is not None:
-            return Feature(self.name, type=times.type, form=times.form), self._complete(times)
+            return Feature(self.name, type=times.type, form=times.form), in_one_piece(self._complete(times))
         kind = kind or self._usual()
         if kind in ("continuous", "count"):
-            return Feature(self.name, kind, type=self._type()), self._counts() if kind == "count" else self.numbers()
-        levels, codes = self.coded()
+            return Feature(self.name, kind, type=self._type()), self._numbers(counts=kind == "count")
+        levels, codes = self._coded()
         if kind == "binary" and len(levels) != 2:
             some = ", ".join(levels[:4]) + (" ..." if len(levels) > 4 else "")
             raise DataError(
@@ -73,27 +91,31 @@ class Column:
             )
         return Feature(self.name, kind, tuple(levels), self._type()), codes
 
-    def match(self, feature: Feature) -> Array:
+    def match(self, feature: Feature) -> Pieces:
         """Return the column's numbers or codes, encoded as a feature that a model was trained on.
 
         Raises:
-            DataError: the column holds an unknown category, or text instead of a number.
+            DataError: the column holds an unknown category, or text instead of a number. A single number that cannot
+                be used raises when it is converted.
         """
         if feature.temporal:
-            return self._matching_times(feature)
+            return in_one_piece(self._matching_times(feature))
         if feature.levels is None:
-            return self._counts() if feature.kind == "count" else self.numbers()
-        if pa.types.is_null(self.values.type):
-            return np.full(len(self.values), np.nan)
+            return self._numbers(counts=feature.kind == "count")
+        return in_one_piece(self._matching_codes(feature, feature.levels))
+
+    def _matching_codes(self, feature: Feature, wanted: Sequence[str]) -> Array:
+        if pa.types.is_null(self.stored.type):
+            return np.full(len(self.stored), np.nan)
         levels, codes = self.coded()
-        codes_of = {level: float(code) for code, level in enumerate(feature.levels)}
+        codes_of = {level: float(code) for code, level in enumerate(wanted)}
         escaped = {guarded(level): code for level, code in codes_of.items()}  # as --escape-formulas writes them
         known = escaped | codes_of
         table = np.array([known.get(_spelling(level, feature), -1.0) for level in levels] or [np.nan])
         matched = np.where(np.isnan(codes), np.nan, table[np.nan_to_num(codes).astype(np.int64)])
         if (matched < 0).any():
             row = int((matched < 0).argmax())
-            some = ", ".join(feature.levels[:6]) + (" ..." if len(feature.levels) > 6 else "")
+            some = ", ".join(wanted[:6]) + (" ..." if len(wanted) > 6 else "")
             raise DataError(
                 f"{self.shown}: column {self.name!r} holds {levels[int(codes[row])]!r} in {self.where(row)}, a "
                 f"category that the model never saw. It was trained on: {some}. Leave such rows out or train with them."
@@ -106,12 +128,17 @@ class Column:
         Raises:
             ConfigError: the format is none.
         """
+        if not self._times and self.date_format is None and self._decoded and not self._has_digits():
+            self._times.append(None)  # no date is written without digits, and the texts need not be decoded
         if not self._times:
             try:
                 self._times.append(read_times(self.values, self.date_format))
             except FormError as error:
                 raise ConfigError(f"--date-format for column {self.name!r}: {error}") from error
         return self._times[0]
+
+    def _has_digits(self) -> bool:
+        return any(pc.any(pc.match_substring_regex(part.dictionary, r"\d")).as_py() for part in self.stored.chunks)
 
     def _complete(self, times: Times) -> Array:
         """Return the numbers of dates or times, after checking that no text is of another form."""
@@ -150,23 +177,34 @@ class Column:
         Raises:
             DataError: it holds text, dates, infinite numbers, or whole numbers too large to be exact.
         """
+        return self._numbers(counts=False).all
+
+    def _numbers(self, *, counts: bool) -> Pieces:
         kind = self._value_type()
         values = self.values.cast(kind)
         if pa.types.is_temporal(kind) and (times := self.times()) is not None:
-            return times.numbers
+            return in_one_piece(times.numbers)
         if pa.types.is_null(kind):
-            return np.full(len(values), np.nan)
+            return Pieces(len(values), lambda start, stop: np.full(stop - start, np.nan))
         if is_text(kind):
             raise self._text()
-        if pa.types.is_boolean(kind):
-            values = values.cast(pa.uint8())
-        else:
+        if not pa.types.is_boolean(kind):
             self._check_numeric(kind)
         if pa.types.is_integer(kind) and kind.bit_width == 64:
             self._check_exact(values)
-        numbers = np.array(values.cast(pa.float64()), np.float64)
-        self._check_none(np.isinf(numbers), "Values must be finite: correct or leave out such rows first.")
-        return numbers
+
+        def convert(start: int, stop: int) -> Array:
+            part = values.slice(start, stop - start)
+            part = part.cast(pa.uint8()) if pa.types.is_boolean(kind) else part
+            numbers = np.asarray(part.cast(pa.float64()), np.float64)
+            self._check_none(np.isinf(numbers), start, "Values must be finite: correct or leave out such rows first.")
+            if counts:
+                with np.errstate(invalid="ignore"):
+                    bad = (numbers < 0) | (numbers != np.floor(numbers))
+                self._check_none(bad & ~np.isnan(numbers), start, "Counts are whole numbers of at least 0.")
+            return numbers
+
+        return Pieces(len(values), convert)
 
     def coded(self) -> tuple[list[str], Array]:
         """Return the categories in order, and each row's index as float64 `(N,)`, with NaN for missing values.
@@ -176,18 +214,26 @@ class Column:
         Raises:
             DataError: the column's type has no categories, such as dates.
         """
+        levels, codes = self._coded()
+        return levels, codes.all
+
+    def _coded(self) -> tuple[list[str], Pieces]:
         encoded = self._encoded()
         values = encoded.dictionary.to_pylist()
         names = [None if value is None else _level(value) for value in values]
         levels = self._levels(names, values)
         places: dict[str | None, float] = {level: float(place) for place, level in enumerate(levels)}
-        codes = np.array([places.get(name, np.nan) for name in names] or [np.nan])
-        gone = np.asarray(encoded.indices.is_null())
-        return levels, np.where(gone, np.nan, codes[np.asarray(encoded.indices.fill_null(0), np.int64)])
+        codes = np.array([places.get(name, np.nan) for name in names] + [np.nan])
+        indices = encoded.indices
+
+        def convert(start: int, stop: int) -> Array:
+            return codes[np.asarray(indices.slice(start, stop - start).fill_null(len(names)), np.int64)]
+
+        return levels, Pieces(len(indices), convert)
 
     def _encoded(self) -> Any:
         """Return the column in one piece as a `pyarrow.DictionaryArray`."""
-        values, kind = self.values, self._value_type()
+        values, kind = self.stored, self._value_type()
         if pa.types.is_temporal(kind):
             values, kind = values.cast(kind).cast(pa.string()), pa.string()
         if not is_text(kind) and not pa.types.is_boolean(kind):
@@ -195,7 +241,7 @@ class Column:
         if pa.types.is_floating(kind):
             values = values.cast(kind)
             values = pc.if_else(pc.is_nan(values), None, values)
-        elif kind == self.values.type and is_text(kind):
+        elif kind == values.type and is_text(kind):
             values = values.cast(pa.large_string())  # more than 2 GB of text in one piece
         coded = pa.types.is_dictionary(values.type)
         return (values.unify_dictionaries() if coded else values.dictionary_encode()).combine_chunks()
@@ -204,15 +250,15 @@ class Column:
         if pa.types.is_boolean(self._value_type()):
             return ["false", "true"]
         used = {name: value for name, value in zip(names, values, strict=True) if name is not None}
-        own = pa.types.is_dictionary(self.values.type) and len(used) == len(names)
+        own = pa.types.is_dictionary(self._own_type) and len(used) == len(names)
         return list(used) if own else sorted(used, key=used.__getitem__)
 
     def _value_type(self) -> Any:
-        kind = self.values.type
+        kind = self.stored.type
         return kind.value_type if pa.types.is_dictionary(kind) else kind
 
     def _usual(self) -> Kind:
-        kind = self.values.type
+        kind = self._own_type
         if pa.types.is_boolean(kind):
             return "binary"
         return "categorical" if is_text(kind) or pa.types.is_dictionary(kind) else "continuous"
@@ -222,19 +268,12 @@ class Column:
         if pa.types.is_temporal(kind):
             return "string"  # dates as categories
         if is_text(kind):
-            return "string" if kind == self.values.type else "dictionary"
+            return "string" if kind == self._own_type else "dictionary"
         return _TYPES.get(str(kind), "float64")
 
-    def _counts(self) -> Array:
-        numbers = self.numbers()
-        with np.errstate(invalid="ignore"):
-            bad = (numbers < 0) | (numbers != np.floor(numbers))
-        self._check_none(bad & ~np.isnan(numbers), "Counts are whole numbers of at least 0.")
-        return numbers
-
-    def _check_none(self, bad: Array, why: str) -> None:
+    def _check_none(self, bad: Array, start: int, why: str) -> None:
         if bad.any():
-            row = int(bad.argmax())
+            row = start + int(bad.argmax())
             raise DataError(
                 f"{self.shown}: column {self.name!r} holds {self.values[row].as_py()} in {self.where(row)}. {why}"
             )

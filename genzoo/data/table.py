@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
@@ -16,6 +17,7 @@ from genzoo.data.column import LARGEST_WHOLE, Column
 from genzoo.data.columns.date_forms import DAY
 from genzoo.data.columns.dates import converted, doubt, show_time, times_column
 from genzoo.data.columns.ids import id_advice, id_note
+from genzoo.data.columns.pieces import Extent, Pieces, extent, side_by_side
 from genzoo.data.dataset import BLOCK, Dataset, check_values, empty_column, refuse_empty_columns, spec_of, usable
 from genzoo.data.marks import without_marks
 from genzoo.data.splits.times import without_time
@@ -23,9 +25,6 @@ from genzoo.data.table_source import TableSource
 from genzoo.errors import ConfigError, DataError, did_you_mean
 from genzoo.spec import MOST_NAMES, DataSpec, Feature
 from genzoo.typing import Array
-
-_CACHED = 1 << 15
-"""Number of values that fit a fast cache."""
 
 
 def table_dataset(name: str, source: TableSource, settings: DataSettings) -> Dataset:
@@ -48,15 +47,12 @@ def table_dataset(name: str, source: TableSource, settings: DataSettings) -> Dat
     table = read_columns(source, settings, kept, texts)
     columns = [one_column(source, table, column, settings.date_formats.get(column)) for column in kept]
     with ThreadPoolExecutor() as pool:  # arithmetic of numpy and pyarrow, which runs beside other threads
-        found = list(pool.map(lambda column: column.describe(settings.kinds.get(column.name)), columns))
-    described = [
-        _checked(source, column, feature, values) for column, (feature, values) in zip(columns, found, strict=True)
-    ]
+        described = list(pool.map(lambda column: column.describe(settings.kinds.get(column.name)), columns))
     features = tuple(feature for feature, _ in described)
     _check_texts(source.shown, features, table.num_rows)
     storage: Any = "float32" if all(feature.stored == "float32" for feature in features) else "float64"
     spec = spec_of(source.shown, (len(kept),), "table", features, storage=storage)
-    return take_columns(name, source, settings, spec, table, [values for _, values in described])
+    return take_columns(name, source, settings, spec, table, [pieces for _, pieces in described], columns)
 
 
 def streamed(name: str, source: TableSource, settings: DataSettings, columns: Sequence[str]) -> Dataset | None:
@@ -165,7 +161,7 @@ def read_columns(source: TableSource, settings: DataSettings, kept: Sequence[str
 
 def one_column(source: TableSource, table: pa.Table, name: str, date_format: str | None = None) -> Column:
     """Return one column of a table that was read."""
-    return Column(name, table.column(name), source.shown, source.where, date_format)
+    return Column(name, table.column(name), source.shown, source.where, date_format, compact=source.compact_texts)
 
 
 def described_column(source: TableSource, settings: DataSettings, table: pa.Table, name: str) -> tuple[Feature, Array]:
@@ -175,17 +171,21 @@ def described_column(source: TableSource, settings: DataSettings, table: pa.Tabl
         DataError: the column cannot be used, or has no value.
     """
     column = one_column(source, table, name, settings.date_formats.get(name))
-    return _checked(source, column, *column.describe(settings.kinds.get(name)))
+    feature, pieces = column.describe(settings.kinds.get(name))
+    values = pieces.all
+    _examine(source, column, feature, values, extent(values))
+    return feature, values
 
 
-def _checked(source: TableSource, column: Column, feature: Feature, values: Array) -> tuple[Feature, Array]:
+def _examine(source: TableSource, column: Column, feature: Feature, values: Array, found: Extent) -> None:
+    """Raise if a column holds nothing, and note what a user should know of it."""
     name = column.name
-    if len(values) and np.isnan(values[0]) and np.isnan(values).all():
+    if found.missing and math.isnan(found.low):
         raise empty_column(source.shown, name)
-    _note(source, id_note(source.shown, feature, values))
+    _note(source, id_note(source.shown, feature, values, found))
     times = column.times() if feature.temporal else None
     if times is None or "%" not in times.form or not len(values):
-        return feature, values
+        return
     row = _telling_row(values, times.type)
     text, shown = (
         str(column.values[row].as_py()),
@@ -195,7 +195,6 @@ def _checked(source: TableSource, column: Column, feature: Feature, values: Arra
         source.facts[f"dates of {name}"] = f"{text!r} is {shown}"
     if times.doubtful:
         _note(source, doubt(source.shown, name, times.form))
-    return feature, values
 
 
 def _telling_row(values: Array, type_: str) -> int:
@@ -226,34 +225,34 @@ def too_many_texts(shown: str, feature: Feature, rows: int) -> DataError:
 
 
 def take_columns(
-    name: str, source: TableSource, settings: DataSettings, spec: DataSpec, table: pa.Table, columns: Sequence[Array]
+    name: str,
+    source: TableSource,
+    settings: DataSettings,
+    spec: DataSpec,
+    table: pa.Table,
+    pieces: Sequence[Pieces],
+    examined: Sequence[Column] = (),
 ) -> Dataset:
     """Return a dataset of columns in order, with the labels and weights that the settings name.
 
+    Arguments:
+        pieces: numbers or codes of each column.
+        examined: the columns as they were read, if the source shall note what a user should know of them. Defaults to
+            none.
+
     Raises:
-        DataError: there are no rows, or a weight is missing.
+        DataError: there are no rows, a value cannot be used, a column holds nothing, or a weight is missing.
     """
     if not table.num_rows:
         raise DataError(f"{source.shown} holds no rows.")
-    events = _side_by_side(columns, np.empty((table.num_rows, len(columns)), spec.storage))
-    missing = any(bool(np.isnan(values).any()) for values in columns)
+    events = np.empty((table.num_rows, len(pieces)), spec.storage)
+    extents = side_by_side(pieces, events)
+    for place, column in enumerate(examined):
+        _examine(source, column, spec.features[place], events[:, place], extents[place])
     labels, weights = labels_and_weights(source, settings, table)
-    spec = dataclasses.replace(spec, missing=missing)
+    spec = dataclasses.replace(spec, missing=any(found.missing for found in extents))
     dataset = Dataset(name, spec, events, labels, weights=weights, facts=dict(source.facts), notes=tuple(source.notes))
     return complete(dataset) if settings.drop_missing else dataset
-
-
-def _side_by_side(columns: Sequence[Array], events: Array) -> Array:
-    """Fill `events (N, C)` with its columns, a block of rows that fits the cache at a time."""
-    rows = max(1, _CACHED // max(1, len(columns)))
-
-    def fill(start: int) -> None:
-        for place, values in enumerate(columns):
-            events[start : start + rows, place] = values[start : start + rows]
-
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(fill, range(0, len(events), rows)))
-    return events
 
 
 def labels_and_weights(

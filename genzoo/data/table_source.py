@@ -24,6 +24,9 @@ class TableSource(ABC):
         DataError: two columns have the same name.
     """
 
+    compact_texts = False
+    """Whether a dictionary column holds plain texts, and is no type of its own."""
+
     def __init__(self, shown: str, names: Sequence[str]) -> None:
         self.shown = shown
         self.facts: dict[str, str] = {}  # how the table was read, in words

@@ -35,17 +35,6 @@ def read(source, **settings):
     return open_dataset(settings_of(source, **settings), get_registry())
 
 
-@pytest.fixture
-def table(tmp_path):
-    """Write a text and read it, with settings."""
-
-    def make(text, name="a.csv", **settings):
-        (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
-        return read(tmp_path / name, **settings)
-
-    return make
-
-
 def contents(data):
     """Names of the columns, and rows as numbers or texts."""
     features = data.spec.features

@@ -28,17 +28,6 @@ def read(source, **settings):
     return open_dataset(DataSettings(source=str(source), **settings), get_registry())
 
 
-@pytest.fixture
-def table(tmp_path):
-    """Read a text as a table."""
-
-    def make(text, name="a.csv", **settings):
-        (tmp_path / name).write_text(text, encoding="utf-8")
-        return read(tmp_path / name, **settings)
-
-    return make
-
-
 def ages(rows=400):
     """A table with many zeros, whole numbers with holes, and fractions."""
     rng = np.random.default_rng(0)

@@ -33,17 +33,6 @@ def matching(source, spec, **settings):
     return open_matching(DataSettings(source=str(source), **settings), spec, get_registry())
 
 
-@pytest.fixture
-def table(tmp_path):
-    """Write a text and read it, with settings."""
-
-    def make(text, name="a.csv", **settings):
-        (tmp_path / name).write_text(text, encoding="utf-8")
-        return read(tmp_path / name, **settings)
-
-    return make
-
-
 MIXED = """age,city,member,score,visits
 31,Bonn,true,1.5,3
 NA,Aachen,false,,0

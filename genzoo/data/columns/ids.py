@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
+from genzoo.data.columns.pieces import Extent
 from genzoo.spec import Feature
 from genzoo.typing import Array
 
@@ -40,23 +41,23 @@ def has_codes(texts: Any) -> bool:
     return bool(pc.any(pc.match_substring_regex(candidates, r"^\s*(?:0\d+|\+\d{8,})\s*$")).as_py())
 
 
-def identifies_rows(feature: Feature, values: Array) -> str | None:
+def identifies_rows(feature: Feature, values: Array, found: Extent) -> str | None:
     """Return what makes a column look like an identifier of the rows, as a clause; `None` if nothing does.
 
     Text is one if all values differ, and whole numbers if they also follow each other. Measurements may all differ.
 
     Arguments:
         values: numbers or codes of the column, `(N,)`.
+        found: their range.
     """
     if len(values) < _LEAST_ROWS or feature.temporal or feature.kind == "count":
         return None
     if feature.levels is not None:
         different = len(feature.levels) == len(values) and not (measured(feature.levels) or dated(feature.levels))
         return "every text is different" if different else None
-    low, high = values.min(), values.max()
-    if high - low != len(values) - 1 or (values != np.floor(values)).any():
+    if found.missing or found.high - found.low != len(values) - 1 or (values != np.floor(values)).any():
         return None
-    places = (values - low).astype(np.int64)
+    places = (values - found.low).astype(np.int64)
     return "its whole numbers count the rows" if (np.bincount(places, minlength=len(values)) == 1).all() else None
 
 
@@ -78,9 +79,9 @@ def id_advice(name: str) -> str:
     return f"--drop {shlex.quote(name)} or --label {shlex.quote(name)}"
 
 
-def id_note(shown: str, feature: Feature, values: Array) -> str | None:
+def id_note(shown: str, feature: Feature, values: Array, found: Extent) -> str | None:
     """Return the remark on a column of identifiers, as a sentence; `None` for other columns."""
-    reason = identifies_rows(feature, values)
+    reason = identifies_rows(feature, values, found)
     if reason is None:
         return None
     return f"{shown}: column {feature.name!r} looks like an id: {reason}. Leave it out with {id_advice(feature.name)}."

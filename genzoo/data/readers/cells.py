@@ -47,17 +47,18 @@ class Cells:
     numeric: Collection[str] = ()
 
     def settled(self, name: str, values: Any, marks: Sequence[str]) -> Any:
-        """Return a column of texts as numbers, if most are numbers; else as trimmed texts.
+        """Return a column of texts as numbers, if most are numbers; else as trimmed texts, of either type.
 
         Arguments:
             name: name of the column.
-            values: a `pyarrow.ChunkedArray` of strings.
+            values: a `pyarrow.ChunkedArray` of strings, or of a dictionary of strings.
             marks: texts that mean a missing value in this column.
 
         Raises:
             DataError: a text is not a number in a column of numbers.
         """
-        coded = values.dictionary_encode().combine_chunks()
+        compact = pa.types.is_dictionary(values.type)
+        coded = (values.unify_dictionaries() if compact else values.dictionary_encode()).combine_chunks()
         if isinstance(coded, pa.ChunkedArray):
             coded = coded.unify_dictionaries().combine_chunks()
         texts = trimmed(coded.dictionary, marks)
@@ -70,7 +71,9 @@ class Cells:
         plain = texts.drop_null()
         if len(plain) and pc.all(pc.is_in(plain, _TRUTHS)).as_py():
             return _taken(pc.utf8_lower(texts).cast(pa.bool_()), coded.indices)
-        return values if texts.equals(coded.dictionary) else _taken(texts, coded.indices)
+        if not texts.equals(coded.dictionary):
+            return _taken(texts, coded.indices)
+        return pa.chunked_array([coded]) if compact else values
 
     def _numbers(self, name: str, values: Any, texts: Any, counts: Any) -> Any:
         """Return the number of each distinct text; None if most of the rows are no numbers."""

@@ -9,6 +9,7 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,8 @@ class CsvSource(TableSource):
         DataError: the file cannot be read, or holds no rows.
     """
 
+    compact_texts = True
+
     def __init__(
         self,
         content: Path | bytes,
@@ -97,25 +100,35 @@ class CsvSource(TableSource):
         texts = set(texts)
         first = self._first_cells(columns)
         whole = {name for name, cells in first.items() if all(map(_WHOLE.fullmatch, cells))} - texts
+        if not self._text.may_hold_codes(self._dialect.separator):
+            whole = set()  # pyarrow reads them as numbers, which is faster
         dates = {name for name, cells in first.items() if _are_dates(cells)} - texts
-        table = self._table(columns, texts | whole | dates)
+        words = {name for name, cells in first.items() if all(text[0].isalpha() for text in cells)} - texts - dates
+        table = self._table(columns, texts | whole | dates, words)
         if self._text.encoding not in ("utf-8", "utf-8-sig"):
             self.facts["encoding"] = self._text.encoding.upper().replace("CP1252", "Windows-1252")
-        cells = Cells(self.shown, self.where, forms(self._settings, self._dialect.decimal), self.facts, self._numeric)
         common, own = marks_of(self._settings, self.names)
-        settled = []
-        for name, values in zip(columns, table.columns, strict=False):
-            marks = [*common, *own.get(name, ())]
+
+        def settle(name: str, values: Any) -> tuple[Any, dict[str, str], DataError | None]:
+            marks, facts = [*common, *own.get(name, ())], dict[str, str]()
+            cells = Cells(self.shown, self.where, forms(self._settings, self._dialect.decimal), facts, self._numeric)
             try:
                 if name in texts:
-                    settled.append(_settled_text(values, marks))
-                elif name in dates:
-                    settled.append(_chunked(trimmed(values, marks)))
-                else:
-                    settled.append(self._numbers(name, values, cells, marks, whole=name in whole))
-                    self._note_thousands(name, first.get(name, ()), settled[-1])
+                    return _settled_text(values, marks), facts, None
+                if name in dates:
+                    return _chunked(trimmed(values, marks)), facts, None
+                return self._numbers(name, values, cells, marks, whole=name in whole), facts, None
             except DataError as error:
-                self.at_fault(name, error)
+                return values, facts, error
+
+        settled = []
+        with ThreadPoolExecutor() as pool:
+            for name, (values, facts, error) in zip(columns, pool.map(settle, columns, table.columns), strict=False):
+                self.facts |= facts
+                if error is not None:
+                    self.at_fault(name, error)
+                elif name not in texts | dates:
+                    self._note_thousands(name, first.get(name, ()), values)
                 settled.append(values)
         return pa.table(settled, names=list(columns))
 
@@ -146,7 +159,7 @@ class CsvSource(TableSource):
         """
         numbers = self._whole_numbers(name, values) if whole else None
         values = values if numbers is None else numbers
-        if pa.types.is_string(values.type):
+        if pa.types.is_string(values.type) or pa.types.is_dictionary(values.type):
             return cells.settled(name, values, marks)
         if pa.types.is_floating(values.type):
             self._check_exact(name, values)
@@ -177,28 +190,37 @@ class CsvSource(TableSource):
                 continue
         return None
 
-    def _table(self, columns: Sequence[str], texts: Collection[str]) -> pa.Table:
-        """Return the columns as pyarrow reads them; a text that it cannot divide is read line by line."""
+    def _table(self, columns: Sequence[str], texts: Collection[str], words: Collection[str]) -> pa.Table:
+        """Return the columns as pyarrow reads them; a text that it cannot divide is read line by line.
+
+        Arguments:
+            columns: names of the columns.
+            texts: those to read as texts.
+            words: those to read as texts in a dictionary.
+        """
         if not self._dialect.line_by_line and not (self._dialect.comments and self._text.has_comments()):
             try:
-                return self._read_whole(self._text, columns, texts)
+                return self._read_whole(self._text, columns, texts, words)
             except (pa.ArrowException, csv.Error):
                 pass  # a comment, or a quote behind a blank; the next try names the line if it is at fault
         try:
-            return self._read_whole(self._divided(), columns, texts)
+            return self._read_whole(self._divided(), columns, texts, words)
         except (pa.ArrowException, csv.Error) as error:
             raise DataError(f"{self.shown} cannot be read as a table: {error}.") from error
 
-    def _read_whole(self, text: TextInput | bytes, columns: Sequence[str], texts: Collection[str]) -> pa.Table:
+    def _read_whole(
+        self, text: TextInput | bytes, columns: Sequence[str], texts: Collection[str], words: Collection[str]
+    ) -> pa.Table:
         dialect, raw = self._dialect, isinstance(text, TextInput)
         names = list(map(str, range(len(dialect.names))))
         chosen = [names[self._places[name]] for name in columns]
         void = [names[place] for place in sorted(dialect.void)]
         common, _ = marks_of(self._settings, self.names)
         quoted = not isinstance(text, TextInput) or text.may_hold(dialect.quote)  # pyarrow reads unquoted text faster
+        types = dict.fromkeys(texts, pa.string()) | dict.fromkeys(words, pa.dictionary(pa.int32(), pa.string()))
         convert = arrow_csv.ConvertOptions(
             include_columns=[*chosen, *void],
-            column_types={place: pa.string() for place, name in zip(chosen, columns, strict=True) if name in texts},
+            column_types={place: types[name] for place, name in zip(chosen, columns, strict=True) if name in types},
             null_values=[*MISSING, *common],
             strings_can_be_null=True,
             decimal_point=dialect.decimal,

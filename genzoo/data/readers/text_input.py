@@ -12,15 +12,25 @@ import re
 import sys
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from genzoo.errors import DataError
 
 _HEAD = 1 << 20
 """Number of bytes that are examined to detect the encoding."""
+
+
+_SEARCHED = 1 << 18
+"""Number of bytes that are searched at a time, which fit a fast cache."""
+
+
+_PART = 1 << 26
+"""Number of bytes that one thread searches at a time."""
 
 
 _ROWS = 200
@@ -108,6 +118,19 @@ class TextInput:
         with self._content.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
             return whole.find(mark.encode()) >= 0
 
+    def may_hold_codes(self, separator: str) -> bool:
+        """Return whether a field may begin with a zero before another digit, as 05412; only plain files are searched.
+
+        Arguments:
+            separator: the character between fields.
+        """
+        if not isinstance(self._content, Path) or self._packed or self.encoding.startswith("utf-16"):
+            return True
+        content = self._content
+        with ThreadPoolExecutor() as pool:  # each part begins with the last characters of the one before
+            parts = range(0, content.stat().st_size, _PART)
+            return any(pool.map(lambda start: _may_hold_codes(content, max(0, start - 2), separator), parts))
+
     def has_comments(self) -> bool:
         """Return whether a line other than the first begins with #."""
         width = 2 if self.encoding.startswith("utf-16") else 1
@@ -167,6 +190,31 @@ class TextInput:
     def _unreadable(self, error: Exception) -> DataError:
         reason = getattr(error, "strerror", None) or error
         return DataError(f"{self._shown} cannot be read: {reason}.")
+
+
+def _may_hold_codes(path: Path, start: int, separator: str) -> bool:
+    """Return whether a zero stands before another digit and behind what can stand before a field.
+
+    Arguments:
+        path: the file.
+        start: the first byte of the part to search.
+        separator: the character between fields.
+    """
+    # Most characters up to the comma can stand before a field, and no digit, point or minus sign is among them.
+    last = ord(",") if separator == "," else ord("+")
+    block = np.full(_SEARCHED + 2, ord("1" if start else "\n"), np.uint8)
+    with path.open("rb") as file:
+        file.seek(start)
+        for _ in range(0, _PART + 2, _SEARCHED):
+            size = file.readinto(block[2:].data)
+            before, first, second = block[:size], block[1 : 1 + size], block[2 : 2 + size]
+            found = (before <= last) | (before == ord(separator))
+            found &= first == ord("0")
+            found &= second - np.uint8(ord("0")) < 10  # what is below 0 wraps round
+            if found.any():
+                return True
+            block[:2] = block[size : 2 + size]
+    return False
 
 
 def _is_packed(path: Path) -> bool:

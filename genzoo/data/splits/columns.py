@@ -79,6 +79,7 @@ class _WithSplitColumns(TableSource):
 
     def __init__(self, source: TableSource, settings: DataSettings, split: SplitSettings) -> None:
         super().__init__(source.shown, source.names)
+        self.compact_texts = source.compact_texts
         self._source = source
         self._split = split
         self._partial = settings.drop_missing

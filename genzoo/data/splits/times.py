@@ -30,8 +30,8 @@ def times_of(column: Column) -> tuple[Array, list[str]]:
         if pa.types.is_timestamp(column.values.type):
             exact: Array = column.values.cast(pa.timestamp(column.values.type.unit)).to_numpy()
             return exact, doubts
-        feature, numbers = column.describe(None)
-        return _as_dates(numbers, feature.stored), doubts
+        feature, pieces = column.describe(None)
+        return _as_dates(pieces.all, feature.stored), doubts
     values = column.values
     if is_text(values.type):
         raise _not_times(column, int(np.asarray(values.is_valid()).argmax()))

@@ -1,0 +1,102 @@
+"""What makes large text files quick to read changes nothing: parts, pieces and dictionaries of texts."""
+
+import random
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from genzoo import DataError
+from genzoo.data.columns import pieces
+from genzoo.data.columns.pieces import Pieces, extent, in_one_piece, side_by_side
+from genzoo.data.readers import text_input
+from genzoo.data.readers.text_input import TextInput
+
+
+@pytest.fixture
+def small_pieces(monkeypatch):
+    """Convert seven rows at a time."""
+    monkeypatch.setattr(pieces, "_CACHED", 1)
+    monkeypatch.setattr(pieces, "_LEAST_ROWS", 7)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "|", "\t"])
+def test_codes_are_found_wherever_they_stand(tmp_path, monkeypatch, separator):
+    monkeypatch.setattr(text_input, "_SEARCHED", 16)
+    monkeypatch.setattr(text_input, "_PART", 64)
+    chosen, path, seen = random.Random(1), tmp_path / "a.csv", {True: 0, False: 0}
+    for _ in range(800):
+        text = "".join(chosen.choice(f"1234567899999{separator}\n.-a") for _ in range(chosen.randint(1, 300)))
+        if chosen.random() < 0.5:
+            place = chosen.randrange(len(text))
+            text = f"{text[:place]}{chosen.choice(chr(34) + separator + '.-9')}0{text[place:]}"
+        path.write_text(text)
+        expected = re.search(rf"(?:^|[\n\"{re.escape(separator)}])0\d", text) is not None
+        assert TextInput(path, "a").may_hold_codes(separator) == expected, text
+        seen[expected] += 1
+    assert min(seen.values()) > 50
+
+
+def test_whole_numbers_and_codes_as_pandas_reads_them(table, monkeypatch):
+    monkeypatch.setattr(text_input, "_SEARCHED", 64)
+    monkeypatch.setattr(text_input, "_PART", 256)
+    rows = [f"{i},{i * 7 % 11},{i / 4}" for i in range(1, 900)]
+    text = "a,b,c\n" + "\n".join(rows) + "\n"
+    found = table(text)
+    expected = pd.read_csv(pd.io.common.StringIO(text))
+    np.testing.assert_array_equal(found.events, expected.to_numpy(np.float64))
+    assert [feature.type for feature in found.spec.features] == ["int64", "int64", "float64"]
+    coded = table(text.replace("\n700,", "\n0700,"))
+    assert coded.spec.features[0].levels is not None
+    assert [feature.type for feature in coded.spec.features[1:]] == ["int64", "float64"]
+
+
+def test_texts_are_the_same_however_they_are_stored(table):
+    words = ["Ulm ", "Bonn", "x", "Kiel", "", "NA", "Zürich"]
+    rows = [f"{words[i % 7]},{'yes' if i % 3 else 'no'},{'True' if i % 2 else 'False'},{i}" for i in range(300)]
+    text = "city,member,late,n\n" + "\n".join(rows) + "\n"
+    found = table(text)
+    city, member, late, _ = found.spec.features
+    assert city.levels == ("Bonn", "Kiel", "Ulm", "Zürich", "x")
+    assert (city.stored, member.levels, late.levels) == ("string", ("no", "yes"), ("false", "true"))
+    expected = pd.read_csv(pd.io.common.StringIO(text))
+    codes = pd.Categorical(expected["city"].str.strip(), categories=list(city.levels)).codes.astype(float)
+    np.testing.assert_array_equal(found.events[:, 0], np.where(codes < 0, np.nan, codes))
+    assert table(text, missing=["x"]).spec.features[0].levels == city.levels[:-1]
+    assert table(text, kinds={"city": "categorical"}).spec.features[0].levels == city.levels
+
+
+def test_numbers_and_dates_below_words_are_still_found(table):
+    months = [f"{m} {d}, 2024" for m in ("Jan", "Feb", "Mar") for d in range(1, 29)]
+    dated = table("day,x\n" + "".join(f'"{day}",{i}\n' for i, day in enumerate(months * 2)))
+    assert dated.spec.features[0].stored == "date"
+    late = "x\n" + "none\n" * 120 + "".join(f"{i}.5\n" for i in range(400))
+    with pytest.raises(DataError, match="holds 'none' in line 2.*--missing none"):
+        table(late)
+    assert table(late, missing=["none"]).events[120:].ravel().tolist() == [i + 0.5 for i in range(400)]
+
+
+def test_a_fault_in_a_later_piece_is_named_by_its_line(table, small_pieces):
+    rows = "".join(f"{i},{i}.5\n" for i in range(40))
+    with pytest.raises(DataError, match="'b' holds inf in line 42"):
+        table("a,b\n" + rows + "40,inf\n")
+    with pytest.raises(DataError, match="'b' holds 0.5 in line 2"):
+        table("a,b\n" + rows, kinds={"b": "count"})
+
+
+def test_pieces_are_put_together_in_order(small_pieces):
+    rng = np.random.default_rng(0)
+    columns = [rng.normal(size=50) for _ in range(4)]
+    columns[1][::3] = np.nan
+    columns[2][:] = np.nan
+    columns[3][:10] = np.nan  # a whole piece
+    events = np.empty((50, 4))
+    found = side_by_side([Pieces(50, lambda start, stop, c=c: c[start:stop]) for c in columns], events)
+    np.testing.assert_array_equal(events, np.column_stack(columns))
+    for column, one in zip(columns, found, strict=True):
+        whole = extent(column)
+        assert one.missing == whole.missing == np.isnan(column).any()
+        finite = column[~np.isnan(column)]
+        ends = (finite.min(), finite.max()) if len(finite) else (np.nan, np.nan)
+        np.testing.assert_array_equal([(one.low, one.high), (whole.low, whole.high)], [ends, ends])
