@@ -13,7 +13,7 @@ from __future__ import annotations
 from torch import Tensor, nn, randn
 from torch.nn import functional as F
 
-from genzoo import DataSpec, Decoder, Discriminator, Generator, Parts
+from genzoo import DataSpec, Decoder, Discriminator, Generator, Parts, full_precision
 from genzoo_gan.options import DCGANOptions
 
 
@@ -112,7 +112,9 @@ class ConvDiscriminator(Discriminator):
     def forward(self, x: Tensor) -> Tensor:
         if any(self._padding):
             x = F.pad(x, self._padding)
-        logits: Tensor = self.linear(self.convolutions(x))
+        features: Tensor = self.convolutions(x)
+        with full_precision(x):  # differences of logits near each other would be lost in bfloat16
+            logits: Tensor = self.linear(features.to(self.linear.weight.dtype))
         return logits[:, 0]
 
 

@@ -115,18 +115,18 @@ class Adversarial(GradientObjective):
 
     def generator_loss(self, model: Model, real: Tensor) -> Tensor:
         """Compute the generator's loss on as many samples as `real (N, *event)` has events."""
-        logits = model.discriminator(model.generator.sample(len(real)))
+        logits = _logits(model.discriminator, model.generator.sample(len(real)), real)
         if not self.game.paired:
             return self.game.generator(logits)
         with torch.no_grad():
-            partners = model.discriminator(real)
+            partners = _logits(model.discriminator, real, real)
         return self.game.generator(logits - partners)
 
     def both_losses(self, model: Model, real: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the losses of discriminator and generator from the same samples and the same logits."""
         samples = model.generator.sample(len(real)).to(real.dtype)
         # Two forward passes rather than one over both: the generator's backward pass then skips the real events.
-        real_logits, sample_logits = model.discriminator(real), model.discriminator(samples)
+        real_logits, sample_logits = (_logits(model.discriminator, x, real) for x in (real, samples))
         generator = self.game.generator(sample_logits - real_logits if self.game.paired else sample_logits)
         if self.penalties == Penalties():
             return self.game.discriminator(real_logits, sample_logits), generator
@@ -140,7 +140,7 @@ class Adversarial(GradientObjective):
             at_real, at_samples = squared.chunk(2)
             penalty = 0.5 * (weights.r1 * at_real.mean() + weights.r2 * at_samples.mean())
         else:
-            logits, penalty = discriminator(both), real.new_zeros(())
+            logits, penalty = _logits(discriminator, both, real), real.new_zeros(())
         if weights.between:
             # A discriminator optimal for the Wasserstein distance has gradient norm 1 on the lines between optimally
             # coupled data and samples. Lines between random pairs stand in for these.
@@ -151,6 +151,12 @@ class Adversarial(GradientObjective):
             penalty = penalty + weights.between * excess.square().mean()
         real_logits, sample_logits = logits.chunk(2)
         return self.game.discriminator(real_logits, sample_logits) + penalty
+
+
+def _logits(discriminator: Discriminator, x: Tensor, real: Tensor) -> Tensor:
+    """Compute the logits of `x`, in the dtype of real events, so that no loss is computed in half precision."""
+    logits: Tensor = discriminator(x)
+    return logits.to(real.dtype)
 
 
 def logits_and_squared_gradients(discriminator: Discriminator, x: Tensor) -> tuple[Tensor, Tensor]:

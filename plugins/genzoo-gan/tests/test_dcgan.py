@@ -235,6 +235,28 @@ def test_simultaneous_losses_come_in_one_yield_from_the_same_samples():
     assert objective.penalties == Penalties()
 
 
+@pytest.mark.parametrize(
+    "objective",
+    [
+        relativistic(RelativisticOptions()),
+        non_saturating(NonSaturatingOptions(r1=1.0)),
+        hinge(HingeOptions()),
+        least_squares(LeastSquaresOptions(simultaneous=True)),
+        wasserstein_gp(WassersteinOptions()),
+    ],
+)
+def test_losses_in_half_precision_are_computed_in_single(objective):
+    torch.manual_seed(0)
+    options = DCGANOptions(latent=4, generator_widths=(8, 8, 4), discriminator_widths=(4, 8), dropout=0.0)
+    model = genzoo.Model(genzoo.Parts(ConvGenerator(options, (1, 8, 8)), ConvDiscriminator(options, (1, 8, 8))))
+    x = torch.rand(10, 1, 8, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = model.discriminator(x)
+        for losses in objective.losses(model, genzoo.Batch(x), genzoo.Progress.start(x.device)):
+            assert {loss.dtype for loss in losses.values()} == {torch.float32}
+    assert (logits != logits.bfloat16().float()).any(), "the last layer is not rounded"
+
+
 def test_the_discriminator_loss_gives_the_generator_no_gradient():
     x = torch.randn(4, 1, 2, 2, dtype=torch.float64)
     for objective in (relativistic(RelativisticOptions()), hinge(HingeOptions(r1=1.0))):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from genzoo import full_precision
 from genzoo_vae.options import ActivationName, VAEOptions
 
 _ACTIVATIONS: dict[ActivationName, type[nn.Module]] = {
@@ -22,13 +23,43 @@ _ACTIVATIONS: dict[ActivationName, type[nn.Module]] = {
 }
 
 
-def mlp(inputs: int, outputs: int, widths: Sequence[int], activation: ActivationName, dropout: float) -> nn.Sequential:
-    """Build linear layers with an activation between them; a single linear layer if `widths` is empty."""
+class PreciseLinear(nn.Linear):
+    """A linear layer that autocast does not round: in bfloat16, a center of 200 would move by a whole gray level."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        with full_precision(x):
+            return super().forward(x.to(self.weight.dtype))
+
+
+class PreciseConv2d(nn.Conv2d):
+    """A convolution that autocast does not round."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        with full_precision(x):
+            return super().forward(x.to(self.weight.dtype))
+
+
+def mlp(
+    inputs: int,
+    outputs: int,
+    widths: Sequence[int],
+    activation: ActivationName,
+    dropout: float,
+    last: type[nn.Linear] = PreciseLinear,
+) -> nn.Sequential:
+    """Build linear layers with an activation between them; a single linear layer if `widths` is empty.
+
+    Arguments:
+        inputs, outputs: widths of the first layer's input and the last layer's output.
+        widths: widths of the inner layers.
+        activation, dropout: what follows each inner layer.
+        last: the last layer. Defaults to one that autocast does not round.
+    """
     layers: list[nn.Module] = []
     for width in widths:
         layers += [nn.Linear(inputs, width), *_after(activation, dropout)]
         inputs = width
-    return nn.Sequential(*layers, nn.Linear(inputs, outputs))
+    return nn.Sequential(*layers, last(inputs, outputs))
 
 
 def _after(activation: ActivationName, dropout: float) -> list[nn.Module]:
@@ -91,11 +122,11 @@ class ConvDecoder(nn.Module):
         self._start = (widths[0], rows, columns)
         flat = widths[0] * rows * columns
         self.sizes = [width * rows * columns * 4**place for place, width in enumerate(widths)]
-        self.linear = mlp(latent, flat, [config.dense], config.activation, config.decoder_dropout)
+        self.linear = mlp(latent, flat, [config.dense], config.activation, config.decoder_dropout, nn.Linear)
         layers: list[nn.Module] = _after(config.activation, config.decoder_dropout)
         for inputs, outputs in itertools.pairwise(widths):
             layers += [nn.ConvTranspose2d(inputs, outputs, 4, 2, 1), *_after(config.activation, 0.0)]
-        self.convolutions = nn.Sequential(*layers, nn.Conv2d(widths[-1], numbers * channels, 3, 1, 1))
+        self.convolutions = nn.Sequential(*layers, PreciseConv2d(widths[-1], numbers * channels, 3, 1, 1))
 
     def forward(self, z: Tensor) -> Tensor:
         parameters: Tensor = self.convolutions(self.linear(z).view(-1, *self._start))  # (N, P * C, >= H, >= W)

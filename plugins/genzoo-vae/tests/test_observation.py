@@ -1,5 +1,7 @@
 """Every distribution p(x | z) compared with scipy's: it sums to one, and its samples and mean agree with it."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -60,6 +62,17 @@ def test_gradients_of_a_narrow_logistic_stay_finite_far_away():
     given = torch.tensor([40.0, -40.0, 0.0, 0.3, -50.0, -50.0, 50.0, 0.0], requires_grad=True)
     observation.log_prob(torch.tensor([[0.0, 1.0, 0.5, 1.0]]), given).sum().backward()
     assert torch.isfinite(given.grad).all()
+
+
+def test_a_logistic_far_too_wide_is_flat_and_finite():
+    observation = DiscretizedLogistic(3, 256, "network")
+    given = torch.tensor([0.3, -1.0, 0.5, 40.0, 120.0, 1e6], requires_grad=True)
+    found = observation.log_prob(torch.full((1, 3), 100 / 255), given)
+    log_scale = observation.spread(given[3:]).detach()
+    # Around its center a logistic of scale s has the density 1 / (4 s).
+    assert np.allclose(found.detach(), -math.log(255) - math.log(4) - log_scale, rtol=1e-6)
+    found.sum().backward()
+    assert np.allclose(given.grad[3:], -1.0)
 
 
 def test_the_scale_of_a_gaussian_never_falls_below_its_least():

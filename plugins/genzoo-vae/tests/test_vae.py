@@ -117,6 +117,34 @@ def test_mixed_precision_changes_the_loss_by_little(objective, settings):
     assert found[0] == pytest.approx(found[1], rel=5e-3)
 
 
+@pytest.mark.parametrize(("objective", "settings"), [(elbo, ELBOOptions()), (iwae, IWAEOptions(draws=4))])
+@pytest.mark.parametrize("likelihood", ["discretized-logistic", "categorical", "gaussian", "bernoulli", "mixed"])
+def test_losses_stay_finite_if_outputs_are_far_too_large(likelihood, objective, settings):
+    torch.manual_seed(0)
+    data = {"bernoulli": BINARY, "mixed": MIXED}.get(likelihood, IMAGE)
+    options = {} if data is not IMAGE else {"likelihood": likelihood}
+    vae = build(VAEOptions(**options), data).generator
+    with torch.no_grad():
+        for body in (vae.encoder, vae.decoder):
+            body[-1].weight.mul_(3000.0)
+    x = torch.randint(0, 2, (64, *data.event_shape)).float()
+    model = genzoo.Model(genzoo.Parts(vae))
+    with torch.autocast("cpu", torch.bfloat16):
+        ((losses),) = objective(settings).losses(model, genzoo.Batch(x), genzoo.Progress.start(torch.device("cpu")))
+    losses["generator"].backward()
+    assert torch.isfinite(losses["generator"])
+    assert all(torch.isfinite(p.grad).all() for p in vae.parameters() if p.grad is not None)
+
+
+def test_the_last_layers_do_not_round_in_half_precision():
+    vae = build(VAEOptions(network="convolutional", encoder_dropout=0.0, decoder_dropout=0.0), IMAGE).generator
+    x = torch.randint(0, 17, (8, 1, 4, 4)) / 16
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        for found in (vae.encoder(x.flatten(1)), vae.decoder(vae.prior_sample(8))):
+            assert found.dtype == torch.float32
+            assert (found != found.bfloat16().float()).float().mean() > 0.9
+
+
 def test_many_draws_of_many_pixels_fit_in_little_memory():
     data = dataclasses.replace(IMAGE, event_shape=(1, 28, 28))
     vae = build(VAEOptions(network="mlp", widths=(32,), latent=4, spread="place"), data).generator.eval()

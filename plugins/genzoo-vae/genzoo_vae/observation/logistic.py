@@ -6,6 +6,8 @@ References:
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -22,6 +24,10 @@ _BEYOND = 0.1
 
 _LEAST = 1 / 32
 """Smallest scale, in steps of the grid. A logistic centered on a level then has all but 2e-7 of its mass there."""
+
+
+_TINY = 1e-30
+"""Width of a cell, in scales, below which the density is flat in it."""
 
 
 class DiscretizedLogistic(Observation):
@@ -63,7 +69,10 @@ class DiscretizedLogistic(Observation):
         # in the tails; the logarithms of the three factors on the right do not.
         below = F.logsigmoid(distance + half)
         above = F.logsigmoid(half - distance)
-        within = (-torch.expm1(-2 * half)).log()
+        # log(1 - exp(-2 half)) = log(2 half) + log((1 - exp(-2 half)) / (2 half)). Taken apart, both stay finite for a
+        # scale that is far too large, of which a network that starts to diverge could not find back from infinity.
+        ratio = -torch.expm1(-2 * half) / (2 * half).clamp_min(_TINY)
+        within = math.log(self.step) - log_scale + torch.where(half > _TINY, ratio, 1.0).log()
         first, last = x < 0.5 * self.step, x > 1 - 0.5 * self.step
         ends = first | last
         return below.masked_fill(last, 0.0) + above.masked_fill(first, 0.0) + within.masked_fill(ends, 0.0)
