@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from genzoo.comparison.cells import too_many_parameters
 from genzoo.comparison.settle import settle
 from genzoo.comparison.splits import SplitPlan
 from genzoo.config.settings import EMTraining, RunConfig
@@ -148,7 +149,7 @@ def _criteria(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
     if reason is not None:
         return FitResult(trial, time.perf_counter() - begun, criteria=no_criteria(reason))
     setup = _setup_of(trial, dataset, division.split(everything=True, watched=selects(trial.config.training)))
-    reason = _without_criteria_once_built(setup)
+    reason = _without_criteria_once_built(setup, dataset, division.rows)
     if reason is not None:
         return FitResult(trial, time.perf_counter() - begun, criteria=no_criteria(reason))
     fitted = train_in_memory(setup)
@@ -184,13 +185,14 @@ def _without_criteria(config: RunConfig, dataset: Dataset) -> str | None:
     return None
 
 
-def _without_criteria_once_built(setup: TrainingSetup) -> str | None:
+def _without_criteria_once_built(setup: TrainingSetup, dataset: Dataset, rows: Rows) -> str | None:
     """Return why a model, once built, has no information criteria for these data; otherwise `None`."""
     if setup.dequantizer is not None:
         return "the data lie on a grid, where the model's density only bounds the likelihood"
-    if degrees_of_freedom(setup.engine.trained) is None:
+    degrees = degrees_of_freedom(setup.engine.trained)
+    if degrees is None:
         return "its degrees of freedom are not defined"
-    return None
+    return too_many_parameters(setup.engine.trained, degrees, dataset, rows)
 
 
 def _judge_fit(
