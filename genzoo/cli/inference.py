@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,7 +140,10 @@ def impute_command(
 @click.argument("run")
 @data_option
 @click.option(
-    "--threshold", type=float, metavar="Q", help="Flag rows that score below quantile Q of the validation rows."
+    "--threshold",
+    type=float,
+    metavar="Q",
+    help="Flag unusual rows: at most a share Q of rows like the held-out ones, whose scores are kept with the model.",
 )
 @rows_option
 @device_option
@@ -170,12 +174,13 @@ def score_command(
 
 
 def _summary(scored: ScoreResult) -> dict[str, Any]:
-    flagged = scored.flagged
+    flagged, cut = scored.flagged, scored.threshold
     return {
         "rows": len(scored.log_likelihood),
         "mean": scored.mean,
         "kind": scored.kind,
-        "threshold": scored.threshold,
+        "threshold": None if cut is None else cut.value,
+        "calibration": None if cut is None else {"rows": cut.rows, "by": cut.calibration, "warning": cut.warning},
         "count_flagged": None if flagged is None else int(flagged.sum()),
         "uncovered": scored.uncovered.tolist(),
         "unobserved": scored.unobserved.tolist(),
@@ -188,9 +193,13 @@ def _lines(scored: ScoreResult) -> list[str]:
     count = len(scored.log_likelihood) - len(scored.unobserved)
     average = "" if scored.mean is None else f", {scored.mean:.4f} nats per event on average ({scored.kind})"
     lines = [f"{counted(count, 'row')}{average}"]
-    flagged = scored.flagged
-    if flagged is not None:
-        lines.append(f"{flagged.sum()} of {count} rows are flagged: they score below {scored.threshold:.4f}")
+    flagged, threshold = scored.flagged, scored.threshold
+    if flagged is not None and threshold is not None:
+        below = f": they score below {threshold.value:.4f}" if math.isfinite(threshold.value) else ""
+        lines.append(f"{flagged.sum()} of {count} rows are flagged{below}")
+        lines.append(threshold.describe())
+        if threshold.warning is not None:
+            lines.append(f"look at: {threshold.warning}")
     if len(scored.uncovered):
         lines.append(f"outside the box that holds the training rows: {named_rows(scored.uncovered)}")
     if len(scored.unobserved):

@@ -15,6 +15,7 @@ from genzoo.metrics.evaluator import MOST_EVENTS, Chosen, compute_metrics, find_
 from genzoo.metrics.metric import Metric, Score
 from genzoo.metrics.resting import resting_on
 from genzoo.metrics.row_likelihoods import DRAWS, kind_of, log_likelihoods, measure_of, named_rows, uncovered
+from genzoo.metrics.threshold import Threshold, conformal_threshold
 from genzoo.models.base import Outliers
 from genzoo.plugins.manager import get_registry
 from genzoo.typing import Array
@@ -27,21 +28,21 @@ class ScoreResult:
     Arguments:
         log_likelihood: nats, in data units, `(N,)`; NaN for rows without any value.
         kind: `exact` or `lower bound (N draws)`.
-        threshold: log-likelihood below which rows are flagged, or `None`.
+        threshold: what rows are flagged by, or `None`.
         uncovered: rows outside the box of the model's outlier component.
         weights: weights of the rows, `(N,)`. Defaults to `None`: equal weights.
     """
 
     log_likelihood: Array
     kind: str
-    threshold: float | None
+    threshold: Threshold | None
     uncovered: Rows
     weights: Array | None = None
 
     @property
     def flagged(self) -> Array | None:
         """True for rows below the threshold, `(N,)` bool; rows without any value are not flagged."""
-        return None if self.threshold is None else self.log_likelihood < self.threshold
+        return None if self.threshold is None else self.log_likelihood < self.threshold.value
 
     @property
     def unobserved(self) -> Rows:
@@ -62,8 +63,8 @@ def score(fitted: TrainedModel, dataset: Dataset, quantile: float | None = None)
     """Compute the log-likelihood of every row.
 
     Arguments:
-        quantile: flag rows below this quantile of the validation scores that are stored with the model. Defaults to
-            `None`: no row is flagged.
+        quantile: flag at most this share of new rows, by the scores of held-out rows that are stored with the model.
+            Defaults to `None`: no row is flagged.
 
     Raises:
         ConfigError: the model has no likelihood, or no stored validation scores.
@@ -78,7 +79,7 @@ def score(fitted: TrainedModel, dataset: Dataset, quantile: float | None = None)
     return ScoreResult(values, kind, threshold, uncovered(fitted, dataset, rows), dataset.weights)
 
 
-def _threshold(fitted: TrainedModel, quantile: float) -> float:
+def _threshold(fitted: TrainedModel, quantile: float) -> Threshold:
     if not 0 < quantile < 1:
         raise ConfigError(f"--threshold {quantile:g} is not a quantile. Use a number between 0 and 1, such as 0.01.")
     if fitted.validation_scores is None:
@@ -86,7 +87,7 @@ def _threshold(fitted: TrainedModel, quantile: float) -> float:
             f"--threshold needs scores of validation rows, and this {fitted.model!r} model has none stored. "
             f"Train it with validation rows (-o split.validation=0.15)."
         )
-    return float(np.quantile(fitted.validation_scores, quantile))
+    return conformal_threshold(fitted.validation_scores, quantile, fitted.calibration)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from genzoo.engine.em import EMEngine
 from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.loss_buffer import LossRecord
 from genzoo.errors import DivergenceError, GenzooError
-from genzoo.inference.trained_model import TrainedModel
+from genzoo.inference.trained_model import Calibration, TrainedModel
 from genzoo.metrics.resting import resting_on
 from genzoo.metrics.row_likelihoods import kind_of, log_likelihoods
 from genzoo.metrics.weighting import fractional, repeated, spread_evenly
@@ -87,9 +87,15 @@ class ModelSaver(Callback):
         }
         model = setup.trained_model
         scores = _validation_scores(model, setup.dataset, setup.split.validation)
+        calibration: Calibration = "validation"
+        if self._early_stopping is not None and self._early_stopping.rule.selects:
+            calibration = "selection"
         if scores is None and setup.held_out is not None:
+            calibration = "comparison"
             scores = _in_order(setup.held_out[_evenly(len(setup.held_out), MOST_SCORES)])
-        model = dataclasses.replace(model, validation_scores=scores)
+        if scores is not None:
+            training["calibration"] = calibration
+        model = dataclasses.replace(model, validation_scores=scores, calibration=calibration)
         resting = resting_on(model, setup.dataset, setup.split.train)
         note = {} if resting is None else {"density_rests_on": resting.reason}
         self._run.update(weights=save_model(self._run.model, model, config.options, training), **note)
