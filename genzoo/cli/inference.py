@@ -95,7 +95,7 @@ def embed_command(run: str, out: Path | None, device: str, as_json: bool, **give
     metavar="FILE",
     help="Output file: .csv, .tsv, .parquet, .arrow, .feather, .npy or .npz.",
 )
-@click.option("--draws", is_flag=True, help="Draw missing values instead of filling in the mean or most probable one.")
+@click.option("--draws", is_flag=True, help="Draw missing values instead of filling in their means. Drawn counts are whole.")
 @seed_option("--draws")
 @formulas_option
 @device_option
@@ -106,9 +106,12 @@ def impute_command(
 ) -> None:
     """Fill in the missing values of DATA with the model in RUN.
 
-    A missing value becomes its mean given the observed values of the row, or its most probable category. All columns
-    keep their order and type, including those that the model does not use. Columns named by --drop are removed. An
-    array (.npy, .npz) holds only the columns of the model.
+    A missing value becomes its mean given the observed values of the row, or its most probable category. The mean of a
+    count need not be whole, and turns a column of integers into fractions; --draws fills in whole counts. Numbers of
+    other columns of whole numbers are rounded, unless the model was trained with --no-whole.
+
+    All columns keep their order and otherwise their type, including those that the model does not use. Columns named
+    by --drop are removed. An array (.npy, .npz) holds only the columns of the model.
 
     \b
     genzoo impute RUN --data holes.csv --out whole.csv

@@ -195,6 +195,7 @@ class TrainedModel:
 
         Arguments:
             draw: draw from the distribution given the observed values, instead of its mean or most probable category.
+                Means of counts need not be whole, and turn a column of integers into fractions; drawn counts are whole.
             seed: seed of the draws. Those for an event depend on the seed and its position, not on later events.
 
         Raises:
