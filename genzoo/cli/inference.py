@@ -18,7 +18,7 @@ from genzoo.cli.options import (
     seed_option,
     with_data_options,
 )
-from genzoo.cli.output import print_line
+from genzoo.cli.output import print_line, show_unfinished
 from genzoo.text import counted
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def cluster_command(run: str, out: Path | None, device: str, as_json: bool, **gi
     from genzoo.runs.run import load
 
     check_destination(out)
+    show_unfinished(run)
     fitted = load(run, device)
     check_capable(fitted, "cluster", "components")
     clusters = cluster(fitted, open_data(fitted, given))
@@ -77,6 +78,7 @@ def embed_command(run: str, out: Path | None, device: str, as_json: bool, **give
     from genzoo.runs.run import load
 
     check_destination(out)
+    show_unfinished(run)
     fitted = load(run, device)
     check_capable(fitted, "embed", "encoder")
     z = embed(fitted, open_data(fitted, given))
@@ -95,7 +97,9 @@ def embed_command(run: str, out: Path | None, device: str, as_json: bool, **give
     metavar="FILE",
     help="Output file: .csv, .tsv, .parquet, .arrow, .feather, .npy or .npz.",
 )
-@click.option("--draws", is_flag=True, help="Draw missing values instead of filling in their means. Drawn counts are whole.")
+@click.option(
+    "--draws", is_flag=True, help="Draw missing values instead of filling in their means. Drawn counts are whole."
+)
 @seed_option("--draws")
 @formulas_option
 @device_option
@@ -123,6 +127,7 @@ def impute_command(
     from genzoo.runs.run import load
     from genzoo.storage.json_files import to_json
 
+    show_unfinished(run)
     fitted = load(run, device)
     check_capable(fitted, "impute", "imputation")
     dataset = open_data(fitted, given)
@@ -167,6 +172,7 @@ def score_command(
     from genzoo.runs.run import load
 
     check_destination(out)
+    show_unfinished(run)
     fitted = load(run, device)
     check_capable(fitted, "score", "likelihood", "likelihood-bound")
     scored = score(fitted, open_data(fitted, given), threshold)
