@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -108,7 +108,7 @@ class ModelSaver(Callback):
         step = stopping.state.best_step
         state, tensors = load_checkpoint(self._run.checkpoints / checkpoint_name(step))
         load_tensors(self._setup.engine.trained, strip_prefix(state.kept(tensors), "generator."))
-        self._run.update(best={"by": stopping.rule.by, "value": stopping.state.best, "step": step})
+        self._run.update(best={"by": stopping.rule.by, "value": stopping.best, "step": step})
         return step
 
 
@@ -169,9 +169,16 @@ class RunRecord(Callback):
         engine = self._setup.engine
         restarts: dict[str, Any] = {}
         if isinstance(engine, EMEngine):
-            restarts = {"restarts": engine.ended, "kept": engine.kept, "starts": engine.starts}
+            ended = [_in_data_units(restart, self._setup.offset) for restart in engine.ended]
+            kept = None if engine.kept is None else _in_data_units(engine.kept, self._setup.offset)
+            restarts = {"restarts": ended, "kept": kept, "starts": engine.starts}
         self._run.update(status=status, **self._done, **restarts)
         self._closed = True
+
+
+def _in_data_units(restart: Mapping[str, Any], offset: float) -> dict[str, Any]:
+    """Return the facts about a restart with its log-likelihood in the units of the data."""
+    return {**restart, "log_likelihood": restart["log_likelihood"] - offset}
 
 
 def _status(error: BaseException) -> str:
