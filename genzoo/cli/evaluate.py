@@ -155,6 +155,10 @@ def _show(evaluation: Evaluation, model: str, data: str | None, run: Run | None,
 
         print_line(f"left out, because all their values are missing: {named_rows(evaluation.unobserved)}")
     print_scores(evaluation.scores, evaluation.reasons, terminal_width())
+    if evaluation.unseen:
+        from genzoo.metrics.unseen import about_unseen
+
+        print_line(f"look at: {about_unseen(evaluation.unseen)}")
     if evaluation.density_rests_on is not None:
         print_line(f"look at the log-likelihood: {evaluation.density_rests_on}")
 
@@ -174,6 +178,7 @@ def _as_dict(evaluation: Evaluation, model: str) -> dict[str, Any]:
         "reasons": dict(evaluation.reasons),
         "unobserved": evaluation.unobserved.tolist(),
         "density_rests_on": evaluation.density_rests_on,
+        "unseen": {str(row): text for row, text in evaluation.unseen.items()},
     }
 
 

@@ -124,6 +124,7 @@ def impute_command(
 
     from genzoo.cli.rows import check_capable, open_data, write_filled
     from genzoo.inference.export import check_suffix
+    from genzoo.metrics.unseen import about_unseen, unseen_levels
     from genzoo.runs.run import load
     from genzoo.storage.json_files import to_json
 
@@ -136,12 +137,15 @@ def impute_command(
     write_filled(out, fitted, given, fitted.impute(events, draw=draws, seed=seed), escape_formulas=escape_formulas)
     missing = np.isnan(events).reshape(len(events), -1)
     names = [feature.name for feature in fitted.data.features]
+    unseen = unseen_levels(fitted.data, dataset, np.flatnonzero(missing.any(axis=1)))
     filled = {name: int(count) for name, count in zip(names, missing.sum(axis=0), strict=False) if count}
     if as_json:
-        click.echo(to_json({"out": str(out), "rows": len(events), "filled": filled}, indent=2))
+        click.echo(to_json({"out": str(out), "rows": len(events), "filled": filled, "unseen": unseen}, indent=2))
         return
     counts = ", ".join(f"{name} {count}" for name, count in filled.items()) or "none was missing"
     print_line(f"{counted(missing.sum(), 'value')} filled in ({counts}): {out}")
+    if unseen:
+        print_line(f"look at: {about_unseen(unseen)}")
 
 
 @click.command("score", cls=Command)
@@ -167,6 +171,8 @@ def score_command(
     \b
     genzoo score RUN --data new.csv --threshold 0.01 --out scores.csv
     """
+    import numpy as np
+
     from genzoo.cli.rows import check_capable, check_destination, open_data, show_columns
     from genzoo.metrics.evaluate import score
     from genzoo.runs.run import load
@@ -179,6 +185,8 @@ def score_command(
     columns = {"log_likelihood": scored.log_likelihood}
     if scored.flagged is not None:
         columns["flagged"] = scored.flagged
+    if scored.unseen:
+        columns["unseen"] = np.array([scored.unseen.get(row) for row in range(len(scored.log_likelihood))], object)
     show_columns(out, columns, _summary(scored) if as_json else None, _lines(scored))
 
 
@@ -193,11 +201,13 @@ def _summary(scored: ScoreResult) -> dict[str, Any]:
         "count_flagged": None if flagged is None else int(flagged.sum()),
         "uncovered": scored.uncovered.tolist(),
         "unobserved": scored.unobserved.tolist(),
+        "count_unseen": len(scored.unseen),
     }
 
 
 def _lines(scored: ScoreResult) -> list[str]:
     from genzoo.metrics.row_likelihoods import named_rows
+    from genzoo.metrics.unseen import about_unseen
 
     count = len(scored.log_likelihood) - len(scored.unobserved)
     average = "" if scored.mean is None else f", {scored.mean:.4f} nats per event on average ({scored.kind})"
@@ -211,6 +221,8 @@ def _lines(scored: ScoreResult) -> list[str]:
             lines.append(f"look at: {threshold.warning}")
     if len(scored.uncovered):
         lines.append(f"outside the box that holds the training rows: {named_rows(scored.uncovered)}")
+    if scored.unseen:
+        lines.append(f"look at: {about_unseen(scored.unseen)}")
     if len(scored.unobserved):
         lines.append(f"no score, because all values are missing: {named_rows(scored.unobserved)}")
     return lines

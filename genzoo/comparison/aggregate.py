@@ -133,7 +133,8 @@ def aggregate_results(candidate: Candidate, outcomes: Sequence[FitResult], evide
         return CandidateResult(row)
     first = whole[0] if held_out[0].failure is not None else held_out[0]
     found = whole[0].criteria or no_criteria("not computed")
-    reasons = {**first.reasons, **found.reasons}
+    strange = next((fit.reasons for fit in folds if "unseen" in fit.reasons), {})
+    reasons = {**strange, **first.reasons, **found.reasons}
     broken = _broken(held_out, folds)
     test = None if "test" in broken else _scores("test", [o.scores for o in held_out], first.kind, evidence, reasons)
     folded = [_of_all_folds(outcomes, evidence.fold, o.trial.repeat) for o in held_out]

@@ -31,6 +31,7 @@ from genzoo.metrics.row_likelihoods import (
     uncovered,
 )
 from genzoo.metrics.statistics import are_frequencies
+from genzoo.metrics.unseen import about_unseen, unseen_levels
 from genzoo.models.base import Components
 from genzoo.models.factory import build_objective
 from genzoo.models.objective import EMObjective
@@ -260,6 +261,8 @@ def _held_out(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
     reasons: dict[str, str] = {}
     if len(beyond := uncovered(fitted, dataset, split.test)):
         reasons["uncovered"] = f"outside the box that holds the training rows: {named_rows(beyond)}"
+    if unseen := unseen_levels(fitted.data, dataset, split.test):
+        reasons["unseen"] = about_unseen(unseen)
     if kind != "none":
         known = log_likelihoods(fitted, dataset, split.train, seed)
         train = float(np.average(known, weights=None if dataset.weights is None else dataset.weights[split.train]))
@@ -353,10 +356,12 @@ def _fold(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult:
     if kind_of(fitted) != "none":
         scores = log_likelihoods(fitted, dataset, split.test, trial.config.seed)
     resting = resting_on(fitted, dataset, split.test)
+    unseen = unseen_levels(fitted.data, dataset, split.test)
     return FitResult(
         trial,
         time.perf_counter() - begun,
         scores=scores,
+        reasons={"unseen": f"in fold {trial.fold}, {about_unseen(unseen)}"} if unseen else {},
         fault=_fault(setup, resting),
         resting=_material(resting),
     )

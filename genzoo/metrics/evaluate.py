@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from sklearn.metrics import adjusted_rand_score
@@ -16,6 +16,7 @@ from genzoo.metrics.metric import Metric, Score
 from genzoo.metrics.resting import resting_on
 from genzoo.metrics.row_likelihoods import DRAWS, kind_of, log_likelihoods, measure_of, named_rows, uncovered
 from genzoo.metrics.threshold import Threshold, conformal_threshold
+from genzoo.metrics.unseen import unseen_levels
 from genzoo.models.base import Outliers
 from genzoo.plugins.manager import get_registry
 from genzoo.typing import Array
@@ -31,6 +32,7 @@ class ScoreResult:
         threshold: what rows are flagged by, or `None`.
         uncovered: rows outside the box of the model's outlier component.
         weights: weights of the rows, `(N,)`. Defaults to `None`: equal weights.
+        unseen: columns and levels that no training row has, by row. Defaults to none.
     """
 
     log_likelihood: Array
@@ -38,6 +40,7 @@ class ScoreResult:
     threshold: Threshold | None
     uncovered: Rows
     weights: Array | None = None
+    unseen: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def flagged(self) -> Array | None:
@@ -76,7 +79,8 @@ def score(fitted: TrainedModel, dataset: Dataset, quantile: float | None = None)
     threshold = None if quantile is None else _threshold(fitted, quantile)
     rows = np.arange(len(dataset))
     values = log_likelihoods(fitted, dataset, rows, seed=0)
-    return ScoreResult(values, kind, threshold, uncovered(fitted, dataset, rows), dataset.weights)
+    unseen = unseen_levels(fitted.data, dataset, rows)
+    return ScoreResult(values, kind, threshold, uncovered(fitted, dataset, rows), dataset.weights, unseen)
 
 
 def _threshold(fitted: TrainedModel, quantile: float) -> Threshold:
@@ -155,6 +159,7 @@ class Evaluation:
             box of the model's outlier component, which has no density there.
         unobserved: rows without any value, which were left out.
         density_rests_on: why the log-likelihood says nothing about the data; `None` if it does.
+        unseen: columns and levels that no training row has, by row. Defaults to none.
     """
 
     events: int
@@ -164,6 +169,7 @@ class Evaluation:
     reasons: Mapping[str, str]
     unobserved: Rows
     density_rests_on: str | None = None
+    unseen: Mapping[int, str] = field(default_factory=dict)
 
 
 def evaluate(
@@ -225,4 +231,5 @@ def evaluate(
         reasons,
         unobserved,
         None if resting is None or not resting.material else resting.reason,
+        unseen_levels(fitted.data, dataset, observed),
     )
