@@ -166,7 +166,8 @@ def score_command(
 ) -> None:
     """Compute the log-likelihood of every row of DATA under the model in RUN.
 
-    Log-likelihoods are in nats, and refer to the data in their own units.
+    Log-likelihoods are in nats, and refer to the data in their own units. A category that the model does not know has
+    the log-likelihood -inf. The column "unseen" names it, and categories that no training row had.
 
     \b
     genzoo score RUN --data new.csv --threshold 0.01 --out scores.csv
@@ -181,7 +182,7 @@ def score_command(
     show_unfinished(run)
     fitted = load(run, device)
     check_capable(fitted, "score", "likelihood", "likelihood-bound")
-    scored = score(fitted, open_data(fitted, given), threshold)
+    scored = score(fitted, open_data(fitted, given, keep_unknown=True), threshold)
     columns = {"log_likelihood": scored.log_likelihood}
     if scored.flagged is not None:
         columns["flagged"] = scored.flagged

@@ -73,8 +73,12 @@ class Column:
             )
         return Feature(self.name, kind, tuple(levels), self._type()), codes
 
-    def match(self, feature: Feature) -> Array:
+    def match(self, feature: Feature, unknown: dict[int, str] | None = None) -> Array:
         """Return the column's numbers or codes, encoded as a feature that a model was trained on.
+
+        Arguments:
+            unknown: takes the unknown categories, as `color = red`, by row; their code is then 0. Defaults to `None`:
+                they are an error.
 
         Raises:
             DataError: the column holds an unknown category, or text instead of a number.
@@ -91,6 +95,11 @@ class Column:
         known = escaped | codes_of
         table = np.array([known.get(_spelling(level, feature), -1.0) for level in levels] or [np.nan])
         matched = np.where(np.isnan(codes), np.nan, table[np.nan_to_num(codes).astype(np.int64)])
+        if unknown is not None:
+            for row in map(int, np.flatnonzero(matched < 0)):
+                text = f"{self.name} = {levels[int(codes[row])]}"
+                unknown[row] = f"{unknown[row]}, {text}" if row in unknown else text
+            return np.where(matched < 0, 0.0, matched)
         if (matched < 0).any():
             row = int((matched < 0).argmax())
             some = ", ".join(feature.levels[:6]) + (" ..." if len(feature.levels) > 6 else "")

@@ -27,7 +27,8 @@ class ScoreResult:
     """Log-likelihoods of rows.
 
     Arguments:
-        log_likelihood: nats, in data units, `(N,)`; NaN for rows without any value.
+        log_likelihood: nats, in data units, `(N,)`; NaN for rows without any value, and minus infinity for rows with a
+            category that the model does not know.
         kind: `exact` or `lower bound (N draws)`.
         threshold: what rows are flagged by, or `None`.
         uncovered: rows outside the box of the model's outlier component.
@@ -79,6 +80,7 @@ def score(fitted: TrainedModel, dataset: Dataset, quantile: float | None = None)
     threshold = None if quantile is None else _threshold(fitted, quantile)
     rows = np.arange(len(dataset))
     values = log_likelihoods(fitted, dataset, rows, seed=0)
+    values[list(dataset.unknown)] = -np.inf
     unseen = unseen_levels(fitted.data, dataset, rows)
     return ScoreResult(values, kind, threshold, uncovered(fitted, dataset, rows), dataset.weights, unseen)
 

@@ -30,9 +30,9 @@ def unseen_levels(spec: DataSpec, dataset: Dataset, rows: Rows) -> dict[int, str
         for place, feature in enumerate(spec.features)
         if feature.unseen and spec.modality == "table"
     }
-    found: dict[int, str] = {}
+    found = {row: dataset.unknown[row] for row in map(int, rows) if row in dataset.unknown} if dataset.unknown else {}
     if not strange:
-        return found
+        return dict(sorted(found.items()))
     start = 0
     for block in dataset.blocks(rows):
         for place, codes in strange.items():

@@ -116,3 +116,24 @@ def test_many_rows_are_counted():
     text = about_unseen(dict.fromkeys(range(9), "color = red"))
     assert text.startswith("9 rows hold a level")
     assert text.endswith("row 4: color = red; and 4 more)")
+
+
+def test_a_category_that_the_model_does_not_know_scores_minus_infinity(cli):
+    with_rare_level(held_out_row()).to_csv("people.csv", index=False)
+    assert cli("train", "naive-bayes", "--data", "people.csv", "--out", "run")[0] == 0
+    Path("new.csv").write_text(
+        "age,color,shape\n30,mauve,disk\n31,blue,disk\n32,red,cube\n33,blue,\n", encoding="utf-8"
+    )
+    code, out, err = cli("score", "run", "--data", "new.csv", "--threshold", 0.2, "--out", "scores.csv")
+    assert code == 0, err
+    assert "2 rows hold a level that no training row has" in out + err
+    scores = pandas.read_csv("scores.csv")
+    assert np.isneginf(scores["log_likelihood"]).tolist() == [True, False, True, False]
+    assert scores["unseen"].fillna("").tolist() == ["color = mauve", "", "shape = cube, color = red", ""]
+    assert scores["flagged"].tolist()[0]
+    known = genzoo.load("run").log_prob(pandas.DataFrame({"age": [31], "color": ["blue"], "shape": ["disk"]}))
+    assert scores["log_likelihood"][1] == pytest.approx(known.iloc[0], rel=1e-6)
+    for words in (("cluster",), ("impute", "--out", "whole.csv"), ("evaluate",)):
+        code, _, err = cli(words[0], "run", "--data", "new.csv", *words[1:])
+        assert code == 4, "other answers about such a row would be made up"
+        assert "'mauve' in " in err
