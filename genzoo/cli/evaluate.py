@@ -156,7 +156,7 @@ def _show(evaluation: Evaluation, model: str, data: str | None, run: Run | None,
         print_line(f"left out, because all their values are missing: {named_rows(evaluation.unobserved)}")
     print_scores(evaluation.scores, evaluation.reasons, terminal_width())
     if evaluation.unseen:
-        from genzoo.metrics.unseen import about_unseen
+        from genzoo.data.columns.unseen import about_unseen
 
         print_line(f"look at: {about_unseen(evaluation.unseen)}")
     if evaluation.density_rests_on is not None:

@@ -123,8 +123,8 @@ def impute_command(
     import numpy as np
 
     from genzoo.cli.rows import check_capable, open_data, write_filled
+    from genzoo.data.columns.unseen import about_unseen, unseen_levels
     from genzoo.inference.export import check_suffix
-    from genzoo.metrics.unseen import about_unseen, unseen_levels
     from genzoo.runs.run import load
     from genzoo.storage.json_files import to_json
 
@@ -207,8 +207,8 @@ def _summary(scored: ScoreResult) -> dict[str, Any]:
 
 
 def _lines(scored: ScoreResult) -> list[str]:
+    from genzoo.data.columns.unseen import about_unseen
     from genzoo.metrics.row_likelihoods import named_rows
-    from genzoo.metrics.unseen import about_unseen
 
     count = len(scored.log_likelihood) - len(scored.unobserved)
     average = "" if scored.mean is None else f", {scored.mean:.4f} nats per event on average ({scored.kind})"

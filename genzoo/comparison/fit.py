@@ -13,6 +13,7 @@ from genzoo.comparison.cells import too_many_parameters
 from genzoo.comparison.settle import settle
 from genzoo.comparison.splits import SplitPlan
 from genzoo.config.settings import EMTraining, RunConfig
+from genzoo.data.columns.unseen import about_unseen, unseen_levels
 from genzoo.data.dataset import Dataset, Rows, Split
 from genzoo.engine.em import EMEngine
 from genzoo.errors import GenzooError
@@ -31,7 +32,6 @@ from genzoo.metrics.row_likelihoods import (
     uncovered,
 )
 from genzoo.metrics.statistics import are_frequencies
-from genzoo.metrics.unseen import about_unseen, unseen_levels
 from genzoo.models.base import Components
 from genzoo.models.factory import build_objective
 from genzoo.models.objective import EMObjective

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
+from genzoo.data.columns.unseen import unseen_levels
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import ConfigError
 from genzoo.inference.trained_model import TrainedModel
@@ -16,7 +17,6 @@ from genzoo.metrics.metric import Metric, Score
 from genzoo.metrics.resting import resting_on
 from genzoo.metrics.row_likelihoods import DRAWS, kind_of, log_likelihoods, measure_of, named_rows, uncovered
 from genzoo.metrics.threshold import Threshold, conformal_threshold
-from genzoo.metrics.unseen import unseen_levels
 from genzoo.models.base import Outliers
 from genzoo.plugins.manager import get_registry
 from genzoo.typing import Array

@@ -92,7 +92,7 @@ class TrainingSetup:
 
     @functools.cached_property
     def offset(self) -> float:
-        """What a minus log-likelihood in data units adds to one in model space, a mean over training rows, nats.
+        """Difference of minus log-likelihoods in data units and in model space, a mean over training rows, nats.
 
         It is 0 if the objective's losses are no likelihoods.
         """
@@ -109,7 +109,7 @@ class TrainingSetup:
 
     @property
     def loss_offsets(self) -> dict[str, float]:
-        """What to add to losses so that they are in the units of the data, by name."""
+        """Numbers to add to losses, by name, so that these are in the units of the data."""
         objective = self.engine.objective
         names = (LOSS,) if isinstance(objective, EMObjective) else objective.likelihood_losses
         return dict.fromkeys(names, self.offset)

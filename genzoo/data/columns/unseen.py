@@ -1,7 +1,7 @@
 """Name the levels of categories that rows hold and no training row has.
 
 A model has learned nothing about such a level. Its probability is what the model gives to levels it never saw: the
-smallest one, such as 1e-12 in latent classes, or whatever a network extrapolates.
+smallest one, such as 1e-12 in latent classes, or what a network extrapolates.
 """
 
 from __future__ import annotations

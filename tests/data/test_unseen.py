@@ -8,7 +8,7 @@ import pandas
 import pytest
 
 import genzoo
-from genzoo.metrics.unseen import about_unseen, unseen_levels
+from genzoo.data.columns.unseen import about_unseen, unseen_levels
 
 pytestmark = pytest.mark.precision
 
