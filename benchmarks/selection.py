@@ -2,7 +2,7 @@
 
 1. BIC picks the true K among 1..7, on 1,000 events from mixtures of K = 2..5 Gaussians in the plane. Any two means are
    at least 5 apart in Mahalanobis distance.
-2. The verdict on two models that are equally good by construction is "no difference". The models are two fixed
+2. The verdict on two models that are equally good by construction is "not told apart". The models are two fixed
    densities on either side of the truth (by 500 test events and by 10-fold cross-validation), and one mixture from two
    starts with the same optimum.
 3. Of two fixed densities with a true gap of 4 standard errors of the paired difference, the better one is best and the
@@ -143,22 +143,22 @@ def bic(repeats: int, jobs: int) -> None:
 
 
 def equal(repeats: int, jobs: int) -> None:
-    """Check claim 2: equal models have no difference."""
+    """Check claim 2: equal models are not told apart."""
     fixed = ["fixed:mean=0.1", "fixed:mean=-0.1"]
     for folds, how in ((0, "test rows"), (FOLDS, "cross-validation")):
         right = 0
         for seed in range(repeats):
             data = np.random.default_rng(seed).normal(size=(EVENTS, 1))
             report = genzoo.compare(fixed, data, seed=seed, folds=folds, by="cv" if folds else "test", split=HALF)
-            right += report.rows[1].verdict == "no difference"
-        show(f"no difference, fixed densities, {how}", right, repeats, 90)
+            right += report.rows[1].verdict == "not told apart"
+        show(f"not told apart, fixed densities, {how}", right, repeats, 90)
     right = 0
     for seed in range(repeats):
         data = mixture(3, np.random.default_rng(seed))
         starts = ["gmm:n_components=3,init_params=kmeans|k-means++"]
         report = genzoo.compare(starts, data, seed=seed, by="test", split=HALF, jobs=jobs)
-        right += report.rows[1].verdict == "no difference"
-    show("no difference, one mixture from two starts", right, repeats, 90)
+        right += report.rows[1].verdict == "not told apart"
+    show("not told apart, one mixture from two starts", right, repeats, 90)
 
 
 def gap(repeats: int, _: int) -> None:

@@ -100,6 +100,7 @@ class Feature:
             of its texts, such as `%d.%m.%Y`; not compared. Defaults to `None`.
         low, high: smallest and largest value in samples; not compared. Default to `None`: not limited.
         step: samples are whole multiples of it; not compared. Defaults to `None`: any number.
+        unseen: levels that no training row of a model has; not compared. Defaults to none.
     """
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
@@ -112,6 +113,7 @@ class Feature:
     low: float | None = field(default=None, repr=False, compare=False)
     high: float | None = field(default=None, repr=False, compare=False)
     step: float | None = field(default=None, repr=False, compare=False)
+    unseen: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
     def __post_init__(self) -> None:
         named = self.kind in ("binary", "categorical")
@@ -123,6 +125,8 @@ class Feature:
             raise ValueError(f"Feature {self.name!r} is binary and has {len(self.levels)} levels.")
         if self.levels is not None and not all(_could_be(self.stored, level) for level in self.levels):
             raise ValueError(f"The levels of feature {self.name!r} do not have its type, {self.type}.")
+        if not set(self.unseen) <= set(self.levels or ()):
+            raise ValueError(f"Feature {self.name!r} names unseen levels that are none of its levels.")
         if self.form is not None and self.type not in TEMPORAL:
             raise ValueError(f"Feature {self.name!r} is {self.stored} and has no form; only dates and times have one.")
         if self.temporal and self.kind != "continuous":

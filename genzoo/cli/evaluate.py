@@ -94,7 +94,7 @@ def evaluate_command(
         draws=draws or DRAWS,
         average=None if opened is None else opened.config.ema,
     )
-    _show(evaluation, fitted.model, given["data"], as_json)
+    _show(evaluation, fitted.model, given["data"], opened, as_json)
     asked = [metric.name for metric in chosen if metrics and metric.name in evaluation.reasons]
     if asked:
         from genzoo.errors import DataError
@@ -135,14 +135,19 @@ def _training_rows(run: Run) -> tuple[Dataset, Rows] | None:
     return dataset, train
 
 
-def _show(evaluation: Evaluation, model: str, data: str | None, as_json: bool) -> None:
+def _show(evaluation: Evaluation, model: str, data: str | None, run: Run | None, as_json: bool) -> None:
+    unfinished = None if run is None else run.unfinished
     if as_json:
         from genzoo.storage.json_files import to_json
 
-        click.echo(to_json(_as_dict(evaluation, model), indent=2, ascii_only=True))
+        status = None if run is None else run.record.get("status")
+        content = {"status": status, "unfinished": unfinished, **_as_dict(evaluation, model)}
+        click.echo(to_json(content, indent=2, ascii_only=True))
         return
     from genzoo.reports.terminal import print_scores
 
+    if run is not None and unfinished is not None:
+        print_line(f"look at: {run.path}: {unfinished}")
     events = "test events, which it was not trained on" if data is None else f"events of {data}"
     print_line(f"{model} on {evaluation.events} {events}")
     if len(evaluation.unobserved):
@@ -150,6 +155,10 @@ def _show(evaluation: Evaluation, model: str, data: str | None, as_json: bool) -
 
         print_line(f"left out, because all their values are missing: {named_rows(evaluation.unobserved)}")
     print_scores(evaluation.scores, evaluation.reasons, terminal_width())
+    if evaluation.unseen:
+        from genzoo.data.columns.unseen import about_unseen
+
+        print_line(f"look at: {about_unseen(evaluation.unseen)}")
     if evaluation.density_rests_on is not None:
         print_line(f"look at the log-likelihood: {evaluation.density_rests_on}")
 
@@ -169,6 +178,7 @@ def _as_dict(evaluation: Evaluation, model: str) -> dict[str, Any]:
         "reasons": dict(evaluation.reasons),
         "unobserved": evaluation.unobserved.tolist(),
         "density_rests_on": evaluation.density_rests_on,
+        "unseen": {str(row): text for row, text in evaluation.unseen.items()},
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from genzoo.cli.options import (
     seed_option,
     with_data_options,
 )
-from genzoo.cli.output import print_line
+from genzoo.cli.output import print_line, show_unfinished
 from genzoo.text import counted
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def cluster_command(run: str, out: Path | None, device: str, as_json: bool, **gi
     from genzoo.runs.run import load
 
     check_destination(out)
+    show_unfinished(run)
     fitted = load(run, device)
     check_capable(fitted, "cluster", "components")
     clusters = cluster(fitted, open_data(fitted, given))
@@ -76,6 +78,7 @@ def embed_command(run: str, out: Path | None, device: str, as_json: bool, **give
     from genzoo.runs.run import load
 
     check_destination(out)
+    show_unfinished(run)
     fitted = load(run, device)
     check_capable(fitted, "embed", "encoder")
     z = embed(fitted, open_data(fitted, given))
@@ -94,7 +97,9 @@ def embed_command(run: str, out: Path | None, device: str, as_json: bool, **give
     metavar="FILE",
     help="Output file: .csv, .tsv, .parquet, .arrow, .feather, .npy or .npz.",
 )
-@click.option("--draws", is_flag=True, help="Draw missing values instead of filling in the mean or most probable one.")
+@click.option(
+    "--draws", is_flag=True, help="Draw missing values instead of filling in their means. Drawn counts are whole."
+)
 @seed_option("--draws")
 @formulas_option
 @device_option
@@ -105,9 +110,12 @@ def impute_command(
 ) -> None:
     """Fill in the missing values of DATA with the model in RUN.
 
-    A missing value becomes its mean given the observed values of the row, or its most probable category. All columns
-    keep their order and type, including those that the model does not use. Columns named by --drop are removed. An
-    array (.npy, .npz) holds only the columns of the model.
+    A missing value becomes its mean given the observed values of the row, or its most probable category. The mean of a
+    count need not be whole, and turns a column of integers into fractions; --draws fills in whole counts. Numbers of
+    other columns of whole numbers are rounded, unless the model was trained with --no-whole.
+
+    All columns keep their order and otherwise their type, including those that the model does not use. Columns named
+    by --drop are removed. An array (.npy, .npz) holds only the columns of the model.
 
     \b
     genzoo impute RUN --data holes.csv --out whole.csv
@@ -115,10 +123,12 @@ def impute_command(
     import numpy as np
 
     from genzoo.cli.rows import check_capable, open_data, write_filled
+    from genzoo.data.columns.unseen import about_unseen, unseen_levels
     from genzoo.inference.export import check_suffix
     from genzoo.runs.run import load
     from genzoo.storage.json_files import to_json
 
+    show_unfinished(run)
     fitted = load(run, device)
     check_capable(fitted, "impute", "imputation")
     dataset = open_data(fitted, given)
@@ -127,19 +137,25 @@ def impute_command(
     write_filled(out, fitted, given, fitted.impute(events, draw=draws, seed=seed), escape_formulas=escape_formulas)
     missing = np.isnan(events).reshape(len(events), -1)
     names = [feature.name for feature in fitted.data.features]
+    unseen = unseen_levels(fitted.data, dataset, np.flatnonzero(missing.any(axis=1)))
     filled = {name: int(count) for name, count in zip(names, missing.sum(axis=0), strict=False) if count}
     if as_json:
-        click.echo(to_json({"out": str(out), "rows": len(events), "filled": filled}, indent=2))
+        click.echo(to_json({"out": str(out), "rows": len(events), "filled": filled, "unseen": unseen}, indent=2))
         return
     counts = ", ".join(f"{name} {count}" for name, count in filled.items()) or "none was missing"
     print_line(f"{counted(missing.sum(), 'value')} filled in ({counts}): {out}")
+    if unseen:
+        print_line(f"look at: {about_unseen(unseen)}")
 
 
 @click.command("score", cls=Command)
 @click.argument("run")
 @data_option
 @click.option(
-    "--threshold", type=float, metavar="Q", help="Flag rows that score below quantile Q of the validation rows."
+    "--threshold",
+    type=float,
+    metavar="Q",
+    help="Flag unusual rows: at most a share Q of rows like the held-out ones, whose scores are kept with the model.",
 )
 @rows_option
 @device_option
@@ -150,49 +166,64 @@ def score_command(
 ) -> None:
     """Compute the log-likelihood of every row of DATA under the model in RUN.
 
-    Log-likelihoods are in nats, and refer to the data in their own units.
+    Log-likelihoods are in nats, and refer to the data in their own units. A category that the model does not know has
+    the log-likelihood -inf. The column "unseen" names it, and categories that no training row had.
 
     \b
     genzoo score RUN --data new.csv --threshold 0.01 --out scores.csv
     """
+    import numpy as np
+
     from genzoo.cli.rows import check_capable, check_destination, open_data, show_columns
     from genzoo.metrics.evaluate import score
     from genzoo.runs.run import load
 
     check_destination(out)
+    show_unfinished(run)
     fitted = load(run, device)
     check_capable(fitted, "score", "likelihood", "likelihood-bound")
-    scored = score(fitted, open_data(fitted, given), threshold)
+    scored = score(fitted, open_data(fitted, given, keep_unknown=True), threshold)
     columns = {"log_likelihood": scored.log_likelihood}
     if scored.flagged is not None:
         columns["flagged"] = scored.flagged
+    if scored.unseen:
+        columns["unseen"] = np.array([scored.unseen.get(row) for row in range(len(scored.log_likelihood))], object)
     show_columns(out, columns, _summary(scored) if as_json else None, _lines(scored))
 
 
 def _summary(scored: ScoreResult) -> dict[str, Any]:
-    flagged = scored.flagged
+    flagged, cut = scored.flagged, scored.threshold
     return {
         "rows": len(scored.log_likelihood),
         "mean": scored.mean,
         "kind": scored.kind,
-        "threshold": scored.threshold,
+        "threshold": None if cut is None else cut.value,
+        "calibration": None if cut is None else {"rows": cut.rows, "by": cut.calibration, "warning": cut.warning},
         "count_flagged": None if flagged is None else int(flagged.sum()),
         "uncovered": scored.uncovered.tolist(),
         "unobserved": scored.unobserved.tolist(),
+        "count_unseen": len(scored.unseen),
     }
 
 
 def _lines(scored: ScoreResult) -> list[str]:
+    from genzoo.data.columns.unseen import about_unseen
     from genzoo.metrics.row_likelihoods import named_rows
 
     count = len(scored.log_likelihood) - len(scored.unobserved)
     average = "" if scored.mean is None else f", {scored.mean:.4f} nats per event on average ({scored.kind})"
     lines = [f"{counted(count, 'row')}{average}"]
-    flagged = scored.flagged
-    if flagged is not None:
-        lines.append(f"{flagged.sum()} of {count} rows are flagged: they score below {scored.threshold:.4f}")
+    flagged, threshold = scored.flagged, scored.threshold
+    if flagged is not None and threshold is not None:
+        below = f": they score below {threshold.value:.4f}" if math.isfinite(threshold.value) else ""
+        lines.append(f"{flagged.sum()} of {count} rows are flagged{below}")
+        lines.append(threshold.describe())
+        if threshold.warning is not None:
+            lines.append(f"look at: {threshold.warning}")
     if len(scored.uncovered):
         lines.append(f"outside the box that holds the training rows: {named_rows(scored.uncovered)}")
+    if scored.unseen:
+        lines.append(f"look at: {about_unseen(scored.unseen)}")
     if len(scored.unobserved):
         lines.append(f"no score, because all values are missing: {named_rows(scored.unobserved)}")
     return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Iterable, Sequence
 
@@ -32,3 +33,16 @@ def show_notes(notes: Iterable[str]) -> None:
     """Print notes about the data on stderr, one on each line."""
     for note in notes:
         print_line(f"Note: {note.removesuffix('.')}.", err=True)
+
+
+def show_unfinished(path: str) -> None:
+    """Print a note on stderr if the run at a path has diverged or has not finished; model folders have no such note."""
+    from genzoo.errors import ArtifactError
+    from genzoo.runs.run import is_model_folder, open_run
+
+    if is_model_folder(path):
+        return
+    with contextlib.suppress(ArtifactError):  # loading the model reports it
+        unfinished = open_run(path).unfinished
+        if unfinished is not None:
+            print_line(f"Note: {path}: {unfinished}", err=True)

@@ -175,6 +175,7 @@ def describe_command(
     genzoo describe RUN
     genzoo describe RUN --data new.csv --rows 10 --out picture.png
     """
+    from genzoo.cli.output import show_unfinished
     from genzoo.runs.run import load
     from genzoo.storage.json_files import to_json
 
@@ -182,6 +183,7 @@ def describe_command(
         _check_picture(out)
     check_data_given(given)
     run = _best_of(run)
+    show_unfinished(run)
     model = load(run, device)
     found, where = _described(run, model, given, rows, seed)
     if out is not None:

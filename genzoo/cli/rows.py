@@ -47,14 +47,17 @@ def check_capable(fitted: TrainedModel, verb: str, *capabilities: str) -> None:
     raise ConfigError(f"Model {model!r} cannot {verb}. Models that can: {', '.join(names) or 'none is installed'}.")
 
 
-def open_data(fitted: TrainedModel, given: Mapping[str, Any]) -> Dataset:
+def open_data(fitted: TrainedModel, given: Mapping[str, Any], *, keep_unknown: bool = False) -> Dataset:
     """Open the data that a command line names, in the form that a model was trained on.
+
+    Arguments:
+        keep_unknown: keep rows with categories that the model does not know. Defaults to false: they are an error.
 
     Raises:
         ConfigError: `--drop-missing` is given.
         ConfigError, DataError: as `open_matching`.
     """
-    dataset = open_matching(_settings(given), fitted.data, get_registry())
+    dataset = open_matching(_settings(given), fitted.data, get_registry(), keep_unknown=keep_unknown)
     show_notes(dataset.notes)
     if dataset.ignored:
         print_line(f"columns that the model does not use: {', '.join(dataset.ignored)}", err=True)

@@ -17,7 +17,7 @@ from genzoo.cli.options import (
     seed_option,
     with_data_options,
 )
-from genzoo.cli.output import print_line
+from genzoo.cli.output import print_line, show_unfinished
 from genzoo.errors import ConfigError
 from genzoo.text import counted
 
@@ -82,6 +82,7 @@ def sample_command(
     _check(traverse, ends, given)
     from genzoo.runs.run import load
 
+    show_unfinished(run)
     fitted = load(run, device)
     if traverse:
         content, line = _traverse(fitted, 7 if count is None else count, out, seed, escape_formulas)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from genzoo.comparison.candidate import Candidate
-from genzoo.comparison.fit import FitResult
+from genzoo.comparison.fit import NO_MAXIMUM, FitResult
 from genzoo.comparison.splits import Folds, SplitPlan
 from genzoo.data.dataset import Dataset
 from genzoo.metrics.information_criteria import CRITERIA, no_criteria
@@ -133,7 +133,8 @@ def aggregate_results(candidate: Candidate, outcomes: Sequence[FitResult], evide
         return CandidateResult(row)
     first = whole[0] if held_out[0].failure is not None else held_out[0]
     found = whole[0].criteria or no_criteria("not computed")
-    reasons = {**first.reasons, **found.reasons}
+    strange = next((fit.reasons for fit in folds if "unseen" in fit.reasons), {})
+    reasons = {**strange, **first.reasons, **found.reasons}
     broken = _broken(held_out, folds)
     test = None if "test" in broken else _scores("test", [o.scores for o in held_out], first.kind, evidence, reasons)
     folded = [_of_all_folds(outcomes, evidence.fold, o.trial.repeat) for o in held_out]
@@ -173,13 +174,27 @@ def not_ranked(row: Row, reasons: Mapping[str, str]) -> Row:
 
 
 def _resting(whole: Sequence[FitResult], held_out: Sequence[FitResult], folds: Sequence[FitResult]) -> dict[str, str]:
-    """Return by figure what the likelihood behind it rests on, other than the data."""
+    """Return by figure why the likelihood behind it is not ranked: the fit degenerated, or rests on a setting.
+
+    A candidate whose fit to all rows degenerated is not ranked by any likelihood. That fit is the one to be used.
+    """
     found: dict[str, str] = {}
     for names, fits in ((CRITERIA, whole), (("test",), held_out), (("cv",), folds)):
-        reason = next((fit.resting for fit in fits if fit.resting is not None), None)
+        reason = next((_no_maximum(fit) for fit in fits if fit.fault is not None), None)
+        reason = reason or next((fit.resting for fit in fits if fit.resting is not None), None)
         if reason is not None:
             found |= dict.fromkeys(names, reason)
+    if (degenerate := next((fit for fit in whole if fit.fault is not None), None)) is not None:
+        found = dict.fromkeys(("test", "cv"), _no_maximum(degenerate)) | found
     return found
+
+
+_FITS = {"criteria": "the fit to all rows", "held-out": "the fit without the test rows"}
+
+
+def _no_maximum(fit: FitResult) -> str:
+    """Return why the likelihood of a degenerate fit is not ranked."""
+    return f"{NO_MAXIMUM}: in {_FITS.get(fit.trial.purpose, f'the fit without fold {fit.trial.fold}')}, {fit.fault}"
 
 
 def _by_purpose(outcomes: Sequence[FitResult]) -> tuple[list[FitResult], list[FitResult], list[FitResult]]:

@@ -9,9 +9,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from genzoo.comparison.cells import too_many_parameters
 from genzoo.comparison.settle import settle
 from genzoo.comparison.splits import SplitPlan
 from genzoo.config.settings import EMTraining, RunConfig
+from genzoo.data.columns.unseen import about_unseen, unseen_levels
 from genzoo.data.dataset import Dataset, Rows, Split
 from genzoo.engine.em import EMEngine
 from genzoo.errors import GenzooError
@@ -42,6 +44,10 @@ from genzoo.training.setup import TrainingSetup, build_setup
 from genzoo.typing import Array
 
 Purpose = Literal["criteria", "held-out", "fold"]
+
+
+NO_MAXIMUM = "no proper maximum of the likelihood"
+"""Beginning of the reason why figures of a degenerate fit are missing or not ranked."""
 
 
 MOST_EVENTS = 2_000
@@ -99,6 +105,7 @@ class FitResult:
         samples: a few samples for the report, `(M, *event)`; `None` if any is not finite.
         reasons: why other figures are missing, by name.
         starts: how many starts of EM were `tried`, and how many `agreed` on the best maximum; `None` if there was one.
+        fault: why the fit is no proper maximum of the likelihood, such as a component that collapsed; `None` if it is.
         resting: why the log-likelihood of the rows it is evaluated on says nothing about the data; `None` if it does.
         failure: error message, if the fit failed.
         exit_code: exit code for the failure on a command line.
@@ -118,6 +125,7 @@ class FitResult:
     samples: Array | None = None
     reasons: Mapping[str, str] = field(default_factory=dict)
     starts: Mapping[str, int] | None = None
+    fault: str | None = None
     resting: str | None = None
     failure: str | None = None
     exit_code: int = 0
@@ -142,7 +150,7 @@ def _criteria(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
     if reason is not None:
         return FitResult(trial, time.perf_counter() - begun, criteria=no_criteria(reason))
     setup = _setup_of(trial, dataset, division.split(everything=True, watched=selects(trial.config.training)))
-    reason = _without_criteria_once_built(setup)
+    reason = _without_criteria_once_built(setup, dataset, division.rows)
     if reason is not None:
         return FitResult(trial, time.perf_counter() - begun, criteria=no_criteria(reason))
     fitted = train_in_memory(setup)
@@ -159,6 +167,7 @@ def _criteria(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
         criteria=found,
         resolution=_resolution(setup),
         starts=_starts(setup),
+        fault=_fault(setup, resting),
         resting=None if resting is None else resting.reason,
     )
 
@@ -177,13 +186,14 @@ def _without_criteria(config: RunConfig, dataset: Dataset) -> str | None:
     return None
 
 
-def _without_criteria_once_built(setup: TrainingSetup) -> str | None:
+def _without_criteria_once_built(setup: TrainingSetup, dataset: Dataset, rows: Rows) -> str | None:
     """Return why a model, once built, has no information criteria for these data; otherwise `None`."""
     if setup.dequantizer is not None:
         return "the data lie on a grid, where the model's density only bounds the likelihood"
-    if degrees_of_freedom(setup.engine.trained) is None:
+    degrees = degrees_of_freedom(setup.engine.trained)
+    if degrees is None:
         return "its degrees of freedom are not defined"
-    return None
+    return too_many_parameters(setup.engine.trained, degrees, dataset, rows)
 
 
 def _judge_fit(
@@ -199,9 +209,9 @@ def _judge_fit(
     assert engine.kept is not None
     if not engine.converged:
         return no_criteria(f"not converged after {engine.kept['passes']} passes (training.max_iter allows more)")
-    if engine.kept["fault"] is not None:
-        where = "" if resting is None else f"; {resting.reason}"
-        return no_criteria(f"no proper maximum of the likelihood: {engine.kept['fault']}{where}")
+    fault = _fault(setup, resting)
+    if fault is not None:
+        return no_criteria(f"{NO_MAXIMUM}: {fault}")
     degrees = degrees_of_freedom(fitted.generator)
     assert degrees is not None
     weights = np.ones(len(rows)) if dataset.weights is None else dataset.weights[rows]
@@ -211,6 +221,18 @@ def _judge_fit(
         surest = [fitted.log_posterior(block).max(axis=1) for block in dataset.blocks(rows)]
         assigned = float(np.concatenate(surest).astype(np.float64) @ weights)
     return criteria(total, degrees, float(weights.sum()), assigned)
+
+
+def _fault(setup: TrainingSetup, resting: Resting | None) -> str | None:
+    """Return why a fit by EM is no proper maximum of the likelihood, as a clause; `None` if it is, and for other fits.
+
+    Arguments:
+        resting: what its density rests on, other than the data.
+    """
+    engine = setup.engine
+    if not isinstance(engine, EMEngine) or engine.kept is None or engine.kept["fault"] is None:
+        return None
+    return str(engine.kept["fault"]) + ("" if resting is None else f"; {resting.reason}")
 
 
 def _resolution(setup: TrainingSetup) -> float:
@@ -239,12 +261,15 @@ def _held_out(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
     reasons: dict[str, str] = {}
     if len(beyond := uncovered(fitted, dataset, split.test)):
         reasons["uncovered"] = f"outside the box that holds the training rows: {named_rows(beyond)}"
+    if unseen := unseen_levels(fitted.data, dataset, split.test):
+        reasons["unseen"] = about_unseen(unseen)
     if kind != "none":
         known = log_likelihoods(fitted, dataset, split.train, seed)
         train = float(np.average(known, weights=None if dataset.weights is None else dataset.weights[split.train]))
         scores = log_likelihoods(fitted, dataset, split.test, seed) if len(split.test) else None
     metrics: Mapping[str, Score] = {}
     samples = None
+    resting = resting_on(fitted, dataset, split.test)
     if trial.repeat == 0:
         samples = _finite(fitted.sample(how_many(fitted.data), seed=seed, output="array"))
         metrics, missing = _sample_metrics(fitted, dataset, division, trial)
@@ -263,14 +288,14 @@ def _held_out(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
         metrics=metrics,
         samples=samples,
         reasons=reasons,
-        resting=_resting(fitted, dataset, split.test),
+        fault=_fault(setup, resting),
+        resting=_material(resting),
     )
 
 
-def _resting(fitted: TrainedModel, dataset: Dataset, rows: Rows) -> str | None:
-    """Return what the mean log-likelihood of rows rests on, if that matters."""
-    found = resting_on(fitted, dataset, rows)
-    return found.reason if found is not None and found.material else None
+def _material(resting: Resting | None) -> str | None:
+    """Return what a mean log-likelihood rests on, if that matters."""
+    return resting.reason if resting is not None and resting.material else None
 
 
 def _sample_metrics(
@@ -325,12 +350,21 @@ def _fold(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult:
     """Fit all rows except one fold, and compute the log-likelihoods of that fold."""
     begun = time.perf_counter()
     split = division.without(trial.fold, watched=selects(trial.config.training))
-    fitted = train_in_memory(_setup_of(trial, dataset, split))
+    setup = _setup_of(trial, dataset, split)
+    fitted = train_in_memory(setup)
     scores = None
     if kind_of(fitted) != "none":
         scores = log_likelihoods(fitted, dataset, split.test, trial.config.seed)
-    resting = _resting(fitted, dataset, split.test)
-    return FitResult(trial, time.perf_counter() - begun, scores=scores, resting=resting)
+    resting = resting_on(fitted, dataset, split.test)
+    unseen = unseen_levels(fitted.data, dataset, split.test)
+    return FitResult(
+        trial,
+        time.perf_counter() - begun,
+        scores=scores,
+        reasons={"unseen": f"in fold {trial.fold}, {about_unseen(unseen)}"} if unseen else {},
+        fault=_fault(setup, resting),
+        resting=_material(resting),
+    )
 
 
 _PURPOSES = {"criteria": _criteria, "held-out": _held_out, "fold": _fold}

@@ -97,7 +97,7 @@ def rank(results: Sequence[CandidateResult], by: str, evidence: Evidence) -> Ran
         else:
             rows.append(_unranked(result, by, gap))
     comparable = alike if by in LIKELIHOOD_FIGURES else _of_one_measure(results, "test")[0]
-    simplest, note = _simplest(comparable, evidence)
+    simplest, note = _simplest(comparable, best, evidence)
     notes = tuple(filter(None, [_how(best, rows), _one_by_one(rows), note]))
     return Ranking(
         _ordered(_weighted(rows, {result.row.id for result in comparable}), ranked),
@@ -218,7 +218,7 @@ def _compared(result: CandidateResult, best: CandidateResult, gap: Difference | 
     row = result.row
     if gap is not None and gap.has_interval:
         if gap.undecided:
-            return "no difference"
+            return "not told apart"
         score = row.metrics.get(by)
         lower = by not in LIKELIHOOD_FIGURES and score is not None and score.direction == "lower"
         return "better held out" if (gap.low > 0) != lower else "worse"
@@ -226,7 +226,7 @@ def _compared(result: CandidateResult, best: CandidateResult, gap: Difference | 
         mine, least = row.figure(by), best.row.figure(by)
         assert mine is not None
         assert least is not None
-        return "worse" if mine - least >= max(_CLOSE, result.slack, best.slack) else "no difference"
+        return "worse" if mine - least >= max(_CLOSE, result.slack, best.slack) else "not told apart"
     return "worse: no interval"
 
 
@@ -244,26 +244,37 @@ def _unranked(result: CandidateResult, by: str, gap: Difference | None) -> Row:
     return dataclasses.replace(row, difference=gap, verdict=f"not ranked: {lacks}")
 
 
-def _simplest(results: Sequence[CandidateResult], evidence: Evidence) -> tuple[str | None, str | None]:
+def _simplest(
+    results: Sequence[CandidateResult], best: CandidateResult, evidence: Evidence
+) -> tuple[str | None, str | None]:
     """Apply the one-standard-error rule, with the paired error, to exact log-likelihoods.
 
     The rule takes the simplest model whose figure is within one standard error of the best ("Classification and
     Regression Trees", Breiman et al., 1984). The error used here belongs to the paired difference, and not to the best
-    figure.
+    figure. It never takes a model with more parameters than the best of the comparison.
+
+    Arguments:
+        best: the best candidate of the comparison, perhaps by another figure.
     """
     exact = [result for result in results if result.row.log_likelihood.exact]
     for figure in ("cv", "test"):
         known = [result for result in exact if result.scores(figure) is not None and not _rests(result.row, figure)]
         if not known:
             continue
-        best = max(known, key=lambda result: _value(result.row, figure))
-        near = [result for result in known if _within_one_error(result, best, figure, evidence)]
+        first = max(known, key=lambda result: _value(result.row, figure))
+        near = [result for result in known if _within_one_error(result, first, figure, evidence)]
         counted = [result for result in near if result.row.degrees_of_freedom is not None]
         if not counted:
-            return None, f"No model within one standard error of {best.row.id} has a known number of free parameters."
+            return None, f"No model within one standard error of {first.row.id} has a known number of free parameters."
         found = min(counted, key=lambda result: _parameters(result.row, figure)).row
+        own = best.row.degrees_of_freedom
+        if own is not None and own < (found.degrees_of_freedom or 0):
+            return best.row.id, (
+                f"Simplest: {best.row.id}, the best, with {own} free parameters. Every model within one paired "
+                f"standard error of the best by {figure} ({first.row.id}) has more."
+            )
         return found.id, (
-            f"Simplest within one paired standard error of the best by {figure} ({best.row.id}): {found.id}, with "
+            f"Simplest within one paired standard error of the best by {figure} ({first.row.id}): {found.id}, with "
             f"{found.degrees_of_freedom} free parameters."
         )
     return None, None

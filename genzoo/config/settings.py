@@ -421,7 +421,8 @@ def _feature(place: int, content: Any) -> Feature:
     if not isinstance(content, Mapping) or not content.keys() <= _FEATURE:
         raise ValueError(f"number {place} of its features is none")
     name, kind, levels = content.get("name"), content.get("kind", "continuous"), content.get("levels")
-    texts = levels is None or (isinstance(levels, list) and all(isinstance(level, str) for level in levels))
+    unseen = content.get("unseen", [])
+    texts = (levels is None or _all_texts(levels)) and _all_texts(unseen)
     stored, form = content.get("type"), content.get("form")
     placing = [content.get(part) for part in ("low", "high", "step")]
     numbers = all(part is None or (isinstance(part, int | float) and not isinstance(part, bool)) for part in placing)
@@ -429,7 +430,13 @@ def _feature(place: int, content: Any) -> Feature:
         raise ValueError(f"number {place} of its features is none")
     if form is not None and not (isinstance(form, str) and form.isprintable() and len(form) <= _LONGEST_FORM):
         raise ValueError(f"number {place} of its features is none")
-    return Feature(name, kind, None if levels is None else tuple(levels), stored, form, *placing)
+    low, high, step = placing
+    known = None if levels is None else tuple(levels)
+    return Feature(name, kind, known, stored, form, low, high, step, tuple(unseen))
+
+
+def _all_texts(content: Any) -> bool:
+    return isinstance(content, list | tuple) and all(isinstance(item, str) for item in content)
 
 
 DataForm = Annotated[DataSpec, BeforeValidator(_read_features)]

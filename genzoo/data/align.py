@@ -36,12 +36,18 @@ _OFF_GRID = 1e-3
 """Distance from the grid, in steps, that rounding may cause."""
 
 
-def match_table(name: str, source: TableSource, settings: DataSettings, spec: DataSpec) -> Dataset:
+def match_table(
+    name: str, source: TableSource, settings: DataSettings, spec: DataSpec, *, keep_unknown: bool = False
+) -> Dataset:
     """Read a table as events of `spec`, with the kinds and codes of training.
 
     Columns are found by name, in any order. They are matched by position if the table or the training data had no
     column names. Names and categories may carry the apostrophe that `--escape-formulas` adds. Columns that the model
     does not use are listed in `Dataset.ignored`.
+
+    Arguments:
+        keep_unknown: keep rows with categories that the spec does not have, and list these in `Dataset.unknown`.
+            Defaults to false: they are an error.
 
     Raises:
         ConfigError: a setting names an unknown column, or sets kinds, which the model already knows.
@@ -54,7 +60,9 @@ def match_table(name: str, source: TableSource, settings: DataSettings, spec: Da
     own = _without_own(source, settings, spec)
     if own != settings:
         labels, weights = labels_and_weights(source, settings, read_columns(source, settings, [], set()))
-        return dataclasses.replace(match_table(name, source, own, spec), labels=labels, weights=weights)
+        return dataclasses.replace(
+            match_table(name, source, own, spec, keep_unknown=keep_unknown), labels=labels, weights=weights
+        )
     kept = chosen_columns(source, settings)
     features = spec.features
     columns = found_columns(source.shown, kept, features)
@@ -68,11 +76,15 @@ def match_table(name: str, source: TableSource, settings: DataSettings, spec: Da
         return dataclasses.replace(large, spec=same, ignored=ignored)
     table = read_columns(source, settings, columns, texts)
     pairs = zip(columns, features, strict=True)
+    unknown: dict[int, str] = {}
     pieces = [
-        one_column(source, table, column, settings.date_formats.get(column)).match(feature) for column, feature in pairs
+        one_column(source, table, column, settings.date_formats.get(column)).match(
+            feature, unknown if keep_unknown else None
+        )
+        for column, feature in pairs
     ]
     dataset = take_columns(name, source, settings, spec, table, pieces)
-    return dataclasses.replace(dataset, ignored=ignored)
+    return dataclasses.replace(dataset, ignored=ignored, unknown=unknown)
 
 
 def _without_own(source: TableSource, settings: DataSettings, spec: DataSpec) -> DataSettings:

@@ -91,8 +91,12 @@ class Column:
             )
         return Feature(self.name, kind, tuple(levels), self._type()), codes
 
-    def match(self, feature: Feature) -> Pieces:
+    def match(self, feature: Feature, unknown: dict[int, str] | None = None) -> Pieces:
         """Return the column's numbers or codes, encoded as a feature that a model was trained on.
+
+        Arguments:
+            unknown: takes the unknown categories, as `color = red`, by row; their code is then 0. Defaults to `None`:
+                they are an error.
 
         Raises:
             DataError: the column holds an unknown category, or text instead of a number. A single number that cannot
@@ -102,9 +106,9 @@ class Column:
             return in_one_piece(self._matching_times(feature))
         if feature.levels is None:
             return self._numbers(counts=feature.kind == "count")
-        return in_one_piece(self._matching_codes(feature, feature.levels))
+        return in_one_piece(self._matching_codes(feature, feature.levels, unknown))
 
-    def _matching_codes(self, feature: Feature, wanted: Sequence[str]) -> Array:
+    def _matching_codes(self, feature: Feature, wanted: Sequence[str], unknown: dict[int, str] | None) -> Array:
         if pa.types.is_null(self.stored.type):
             return np.full(len(self.stored), np.nan)
         levels, codes = self.coded()
@@ -113,6 +117,11 @@ class Column:
         known = escaped | codes_of
         table = np.array([known.get(_spelling(level, feature), -1.0) for level in levels] or [np.nan])
         matched = np.where(np.isnan(codes), np.nan, table[np.nan_to_num(codes).astype(np.int64)])
+        if unknown is not None:
+            for row in map(int, np.flatnonzero(matched < 0)):
+                text = f"{self.name} = {levels[int(codes[row])]}"
+                unknown[row] = f"{unknown[row]}, {text}" if row in unknown else text
+            return np.where(matched < 0, 0.0, matched)
         if (matched < 0).any():
             row = int((matched < 0).argmax())
             some = ", ".join(wanted[:6]) + (" ..." if len(wanted) > 6 else "")

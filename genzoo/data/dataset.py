@@ -57,6 +57,7 @@ class Dataset:
         notes: decisions in reading it about which the user should know, as clauses. Defaults to none.
         groups: number of each event's group, `(N,)`; a random split keeps groups together. Defaults to `None`.
         times: what `--split time` orders the events by, `(N,)`: numbers or datetime64. Defaults to `None`.
+        unknown: categories that the spec does not have, as `color = red`, by row; their code is 0. Defaults to none.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     groups: Array | None = None
     times: Array | None = None
+    unknown: Mapping[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if tuple(self.events.shape[1:]) != tuple(self.spec.event_shape):

@@ -171,11 +171,14 @@ def open_readable(settings: DataSettings, registry: Registry, split: SplitSettin
     return open_dataset(settings, registry, split)
 
 
-def open_matching(settings: DataSettings, spec: DataSpec, registry: Registry) -> Dataset:
+def open_matching(settings: DataSettings, spec: DataSpec, registry: Registry, *, keep_unknown: bool = False) -> Dataset:
     """Open a dataset by name or path, in the form that a model was trained on.
 
     Columns of a table are found by name, in any order. Columns the model does not use are in `Dataset.ignored`.
     Values may be missing.
+
+    Arguments:
+        keep_unknown: as for `match_table`; only files of tables can have such rows. Defaults to false.
 
     Raises:
         ConfigError: a setting does not suit the data.
@@ -186,7 +189,7 @@ def open_matching(settings: DataSettings, spec: DataSpec, registry: Registry) ->
     tabular = _open_table(settings, registry, _names(spec))
     if tabular is None:
         return match_dataset(_select(_open_other(settings, registry), settings), spec)
-    return match_table(_name(settings), tabular, settings, spec)
+    return match_table(_name(settings), tabular, settings, spec, keep_unknown=keep_unknown)
 
 
 def open_source(settings: DataSettings, registry: Registry, spec: DataSpec | None = None) -> TableSource | None:

@@ -325,8 +325,15 @@ def table_of(events: Array, data: DataSpec) -> pa.Table:
 
 
 def fill_column(column: Column, values: Array, feature: Feature) -> Any:
-    """Fill the missing values of a column from `values`, numbers or codes of `feature`, and keep its type."""
+    """Fill the missing values of a column from `values`, numbers or codes of `feature`, and keep its type.
+
+    A column of integers becomes one of fractions if a mean of counts is filled in.
+    """
     kind = column.values.type
+    fractions = feature.kind == "count" and bool((values != np.rint(values))[~np.isnan(values)].any())
+    if fractions and (pa.types.is_null(kind) or pa.types.is_integer(kind)):
+        holes = pc.is_null(column.values)
+        return pc.if_else(holes, pa.array(np.asarray(values, np.float64)), column.values.cast(pa.float64()))
     if pa.types.is_null(kind):
         return _arrow(values, feature)
     if pa.types.is_dictionary(kind):

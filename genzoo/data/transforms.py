@@ -207,13 +207,18 @@ def _check_changing(data: DataSpec, spread: Any) -> None:
     )
 
 
-def place_on_grid(x: Tensor, data: DataSpec) -> Tensor:
-    """Return values in data units rounded to the data's grid, levels and bounds."""
+def place_on_grid(x: Tensor, data: DataSpec, *, whole_counts: bool = True) -> Tensor:
+    """Return values in data units rounded to the data's grid, levels and bounds.
+
+    Arguments:
+        whole_counts: whether counts are rounded; the mean of counts need not be whole. Defaults to true.
+    """
     if data.quantum is not None:
         origin = data.bounds[0] if data.bounds else 0.0
         x = ((x - origin) / data.quantum).round() * data.quantum + origin
     x = x.clone() if data.discrete else x
     for column in data.discrete:
         levels = data.features[column].levels
-        x[:, column] = x[:, column].round().clamp(0, None if levels is None else len(levels) - 1)
+        placed = x[:, column].round() if whole_counts or levels is not None else x[:, column]
+        x[:, column] = placed.clamp(0, None if levels is None else len(levels) - 1)
     return x.clamp(*data.bounds) if data.bounds else x

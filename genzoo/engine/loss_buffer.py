@@ -31,9 +31,11 @@ class LossBuffer:
     Arguments:
         device: device of the losses.
         block: number of steps per block. On the CPU, every step is read at once.
+        offsets: what to add to losses when they are read, by name. Defaults to nothing.
     """
 
-    def __init__(self, device: torch.device, block: int) -> None:
+    def __init__(self, device: torch.device, block: int, offsets: Mapping[str, float] | None = None) -> None:
+        self._offsets = dict(offsets or {})
         self._block = block if device.type in ("cuda", "mps") else 1
         self._device = device
         self._dtype = widest(device)
@@ -87,7 +89,11 @@ class LossBuffer:
             event.synchronize()
         self._traveling = None
         rows = host.tolist()
-        records = [LossRecord(first + i, dict(zip(self._names, row, strict=True))) for i, row in enumerate(rows)]
+        shifts = [self._offsets.get(name, 0.0) for name in self._names]
+        records = [
+            LossRecord(first + i, {n: value + s for n, value, s in zip(self._names, row, shifts, strict=True)})
+            for i, row in enumerate(rows)
+        ]
         for record in records:
             _check_finite(record)
         return records

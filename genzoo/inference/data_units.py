@@ -162,14 +162,19 @@ class DataUnits:
         """Return what the generator's methods take of the chunk that begins at `start`."""
         return self.to_model(self.to_device(checked.chunk(start)), checked.missing)
 
-    def to_data(self, y: Tensor) -> Array:
-        """Return events of the generator's space in data units, in the data's limits and type, on the host."""
+    def to_data(self, y: Tensor, *, whole_counts: bool = True) -> Array:
+        """Return events of the generator's space in data units, in the data's limits and type, on the host.
+
+        Arguments:
+            whole_counts: as for `place_on_grid`. Defaults to true.
+        """
         x = self.transform.inverse(y.to(self.transform.shift.dtype))
         finite = x.isfinite()
+        placed = place_on_grid(x, self.data, whole_counts=whole_counts)
         if finite.all():
-            return _stored(self._limited(to_host(place_on_grid(x, self.data))), self.data.storage)
+            return _stored(self._limited(to_host(placed)), self.data.storage)
         # Neither a bound nor an integer may hide a number that is not finite: the caller can count them.
-        return self._limited(to_host(torch.where(finite, place_on_grid(x, self.data), x)))
+        return self._limited(to_host(torch.where(finite, placed, x)))
 
     def _limited(self, x: Array) -> Array:
         return within_limits(x, self.data.features) if self.data.modality == "table" else x

@@ -47,7 +47,7 @@ def impute(units: DataUnits, x: Events, draw: bool, seed: int) -> Array:
         y, missing = observed(units.transform(pad(units.to_device(events), CHUNK)).to(units.dtype), missing=True)
         assert missing is not None
         with random_scope(seed, "impute", number):
-            filled = units.to_data(module.impute(y, missing, draw=draw)[: len(events)])
+            filled = units.to_data(module.impute(y, missing, draw=draw)[: len(events)], whole_counts=draw)
         return np.where(np.isnan(events), filled.astype(events.dtype), events)
 
     return units.by_chunk(len(checked), compute)

@@ -9,7 +9,7 @@ bounds it from below ("A note on the evaluation of generative models", Theis, va
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,6 +102,17 @@ def _in_data_units(units: DataUnits, x: Events, compute: Callable[[_Chunk], Tens
         return to_host(inner + _change_of_units(units, wide)).astype(np.float64)
 
     return units.by_chunk(len(checked), work, size)
+
+
+def mean_change_of_units(units: DataUnits, blocks: Iterable[Array], weights: Array | None) -> float:
+    """Return what a mean log-likelihood in data units adds to one in the generator's space, nats per event.
+
+    Arguments:
+        blocks: events in data units, `(n, *event)` each.
+        weights: weights of all events, `(N,)`; `None` if all count once.
+    """
+    changes = [to_host(_change_of_units(units, units.to_device(np.asarray(block)))) for block in blocks]
+    return float(np.average(np.concatenate(changes).astype(np.float64), weights=weights))
 
 
 def _change_of_units(units: DataUnits, x: Tensor) -> Tensor:

@@ -34,6 +34,10 @@ from genzoo.runtime.device import widest
 from genzoo.spec import DataSpec
 from genzoo.typing import Array
 
+Calibration = Literal["validation", "selection", "comparison"]
+"""Rows whose scores are kept with a model: validation rows; validation rows that chose the best step, too; or rows that
+fits of a comparison held out."""
+
 
 @with_former_names
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class TrainedModel:
         missing: whether the generator accepts missing values, which are NaN. Defaults to false.
         validation_scores: log-likelihoods of validation rows in increasing order, or evenly spaced ones of them.
             Defaults to `None`.
+        calibration: which rows these are. Defaults to "validation".
         origin: path it was loaded from. Errors of the generator then name this file. Defaults to `None`.
     """
 
@@ -62,6 +67,7 @@ class TrainedModel:
     missing: bool = False
     validation_scores: Array | None = None
     origin: str | None = None
+    calibration: Calibration = "validation"
 
     @property
     def device(self) -> torch.device:
@@ -189,6 +195,7 @@ class TrainedModel:
 
         Arguments:
             draw: draw from the distribution given the observed values, instead of its mean or most probable category.
+                Means of counts need not be whole, and turn a column of integers into fractions; drawn counts are whole.
             seed: seed of the draws. Those for an event depend on the seed and its position, not on later events.
 
         Raises:

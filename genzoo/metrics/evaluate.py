@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
+from genzoo.data.columns.unseen import unseen_levels
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import ConfigError
 from genzoo.inference.trained_model import TrainedModel
@@ -15,6 +16,7 @@ from genzoo.metrics.evaluator import MOST_EVENTS, Chosen, compute_metrics, find_
 from genzoo.metrics.metric import Metric, Score
 from genzoo.metrics.resting import resting_on
 from genzoo.metrics.row_likelihoods import DRAWS, kind_of, log_likelihoods, measure_of, named_rows, uncovered
+from genzoo.metrics.threshold import Threshold, conformal_threshold
 from genzoo.models.base import Outliers
 from genzoo.plugins.manager import get_registry
 from genzoo.typing import Array
@@ -25,23 +27,26 @@ class ScoreResult:
     """Log-likelihoods of rows.
 
     Arguments:
-        log_likelihood: nats, in data units, `(N,)`; NaN for rows without any value.
+        log_likelihood: nats, in data units, `(N,)`; NaN for rows without any value, and minus infinity for rows with a
+            category that the model does not know.
         kind: `exact` or `lower bound (N draws)`.
-        threshold: log-likelihood below which rows are flagged, or `None`.
+        threshold: what rows are flagged by, or `None`.
         uncovered: rows outside the box of the model's outlier component.
         weights: weights of the rows, `(N,)`. Defaults to `None`: equal weights.
+        unseen: columns and levels that no training row has, by row. Defaults to none.
     """
 
     log_likelihood: Array
     kind: str
-    threshold: float | None
+    threshold: Threshold | None
     uncovered: Rows
     weights: Array | None = None
+    unseen: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def flagged(self) -> Array | None:
         """True for rows below the threshold, `(N,)` bool; rows without any value are not flagged."""
-        return None if self.threshold is None else self.log_likelihood < self.threshold
+        return None if self.threshold is None else self.log_likelihood < self.threshold.value
 
     @property
     def unobserved(self) -> Rows:
@@ -62,8 +67,8 @@ def score(fitted: TrainedModel, dataset: Dataset, quantile: float | None = None)
     """Compute the log-likelihood of every row.
 
     Arguments:
-        quantile: flag rows below this quantile of the validation scores that are stored with the model. Defaults to
-            `None`: no row is flagged.
+        quantile: flag at most this share of new rows, by the scores of held-out rows that are stored with the model.
+            Defaults to `None`: no row is flagged.
 
     Raises:
         ConfigError: the model has no likelihood, or no stored validation scores.
@@ -75,10 +80,12 @@ def score(fitted: TrainedModel, dataset: Dataset, quantile: float | None = None)
     threshold = None if quantile is None else _threshold(fitted, quantile)
     rows = np.arange(len(dataset))
     values = log_likelihoods(fitted, dataset, rows, seed=0)
-    return ScoreResult(values, kind, threshold, uncovered(fitted, dataset, rows), dataset.weights)
+    values[list(dataset.unknown)] = -np.inf
+    unseen = unseen_levels(fitted.data, dataset, rows)
+    return ScoreResult(values, kind, threshold, uncovered(fitted, dataset, rows), dataset.weights, unseen)
 
 
-def _threshold(fitted: TrainedModel, quantile: float) -> float:
+def _threshold(fitted: TrainedModel, quantile: float) -> Threshold:
     if not 0 < quantile < 1:
         raise ConfigError(f"--threshold {quantile:g} is not a quantile. Use a number between 0 and 1, such as 0.01.")
     if fitted.validation_scores is None:
@@ -86,7 +93,7 @@ def _threshold(fitted: TrainedModel, quantile: float) -> float:
             f"--threshold needs scores of validation rows, and this {fitted.model!r} model has none stored. "
             f"Train it with validation rows (-o split.validation=0.15)."
         )
-    return float(np.quantile(fitted.validation_scores, quantile))
+    return conformal_threshold(fitted.validation_scores, quantile, fitted.calibration)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +161,7 @@ class Evaluation:
             box of the model's outlier component, which has no density there.
         unobserved: rows without any value, which were left out.
         density_rests_on: why the log-likelihood says nothing about the data; `None` if it does.
+        unseen: columns and levels that no training row has, by row. Defaults to none.
     """
 
     events: int
@@ -163,6 +171,7 @@ class Evaluation:
     reasons: Mapping[str, str]
     unobserved: Rows
     density_rests_on: str | None = None
+    unseen: Mapping[int, str] = field(default_factory=dict)
 
 
 def evaluate(
@@ -224,4 +233,5 @@ def evaluate(
         reasons,
         unobserved,
         None if resting is None or not resting.material else resting.reason,
+        unseen_levels(fitted.data, dataset, observed),
     )

@@ -37,6 +37,14 @@ LEVEL = 0.01
 _LEAST = 10
 
 
+MOSTLY, PARTLY = 0.5, 0.2
+"""Shares of copies among the samples from which a model is said to copy its training set, or parts of it."""
+
+
+_SPREAD = 1.96
+"""Standard errors of a 95 % interval, to either side."""
+
+
 _AT_ONE = 1 / 3
 """A sample lies at one event if its distance is below this share of the distance to the second nearest."""
 
@@ -113,28 +121,51 @@ def _equal_note(copied: Flags, seen: Flags) -> tuple[str, ...]:
     if fisher_exact(table, alternative="greater").pvalue >= LEVEL:
         return ()
     return (
-        f"the model copies its training set: {copies} of {len(copied)} samples equal a training event, and {same} "
-        f"of {len(seen)} held-out events do.",
+        f"{_graded(copies / len(copied) - same / len(seen))}: {copies} of {len(copied)} samples equal a training "
+        f"event, and {same} of {len(seen)} held-out events do.",
     )
 
 
 def _near_notes(value: float, error: float, trained: Features, nearest: Nearest) -> tuple[str, ...]:
     farthest = norm.isf(LEVEL)
+    notes = []
+    low = 2 * (value - _SPREAD * error) - 1
     if value - 0.5 > farthest * error:
-        return (
-            f"the model copies its training set: {value:.0%} of samples lie nearest to a training event, although "
-            f"there are as many held-out events, which are assumed to follow the same distribution.",
-        )
+        notes.append(_nearer(value, error))
     close = nearest.place[nearest.ratio < _AT_ONE]
-    if len(close):
+    if len(close) and low < MOSTLY:
         part, deviation = share(trained, nearest.inverse, close)
         if part - 0.5 > farthest * deviation:
-            return (
-                f"the model copies parts of its training set: {len(close)} of {len(nearest.place)} samples lie very "
-                f"close to one event, and for {part:.0%} of these it is a training event, although there are as many "
-                f"held-out events.",
+            notes.append(
+                f"{_graded(len(close) / len(nearest.place) * (2 * part - 1))}: {len(close)} of {len(nearest.place)} "
+                f"samples lie very close to one event, and for {part:.0%} of these it is a training event, although "
+                f"there are as many held-out events."
             )
-    return ()
+    return tuple(notes)
+
+
+def _graded(copies: float) -> str:
+    """Return in words how much of the samples is copied, given the share of copies among them."""
+    if copies >= MOSTLY:
+        return "the model copies its training set"
+    return "the model copies parts of its training set" if copies >= PARTLY else "a few samples are copies"
+
+
+def _nearer(value: float, error: float) -> str:
+    """Return a sentence on samples that lie nearer to training events, in words that fit the size of the share.
+
+    If a share c of the samples are copies, and the others lie equally often near either kind, (1 + c) / 2 of all
+    samples lie nearest to a training event. The words follow the low end of the 95 % interval of c.
+    """
+    ends = [min(max(2 * end - 1, 0.0), 1.0) for end in (value - _SPREAD * error, value, value + _SPREAD * error)]
+    grade = "samples lie somewhat nearer to training events than to held-out ones"
+    if ends[0] >= PARTLY:
+        grade = _graded(ends[0])
+    return (
+        f"{grade}: {value:.0%} ± {error:.0%} lie nearest to a training event, and 50% would if nothing were copied, "
+        f"as if {ends[1]:.0%} [{ends[0]:.0%}, {ends[2]:.0%}] of them were copies. Held-out events are assumed to "
+        f"follow the same distribution."
+    )
 
 
 memorization = Memorization()

@@ -22,6 +22,7 @@ class MaximumBound(GradientObjective):
     """
 
     stages: ClassVar[tuple[str, ...]] = ("loss",)
+    likelihood_losses: ClassVar[tuple[str, ...]] = ("generator",)
 
     def __init__(self, draws: int) -> None:
         self.draws = draws
@@ -53,6 +54,7 @@ class MaximumLikelihood(GradientObjective):
     """Minimize minus the mean exact log-likelihood of observed values, in full precision."""
 
     stages: ClassVar[tuple[str, ...]] = ("loss",)
+    likelihood_losses: ClassVar[tuple[str, ...]] = ("generator",)
 
     def losses(self, model: Model, batch: Batch, progress: Progress) -> Iterator[Mapping[str, Tensor]]:
         yield {"generator": self.loss(model, batch.x, batch.missing)}

@@ -73,11 +73,14 @@ class Objective(ABC):  # noqa: B024 - each kind of objective has its own abstrac
     """The base class of all objectives.
 
     `needs_discriminator` is true if the objective needs a discriminator. `stages` names methods that are pure functions
-    of tensors and modules; the engine may compile them as a whole.
+    of tensors and modules; the engine may compile them as a whole. `likelihood_losses` names losses that are minus a
+    mean log-likelihood, or a bound of it, in nats per event; the value of `monitor` is one, too, if there are any. They
+    are printed and logged in the units of the data.
     """
 
     needs_discriminator: ClassVar[bool] = False
     stages: ClassVar[tuple[str, ...]] = ()
+    likelihood_losses: ClassVar[tuple[str, ...]] = ()
     settled: float = 0.0
     """Share of the budget after which the loss no longer changes its definition, such as by a warm-up of a weight.
 

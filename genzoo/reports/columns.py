@@ -73,7 +73,7 @@ def report_reasons(report: Report) -> list[str]:
     """Return why figures are missing or doubtful: one sentence per reason, with the candidates it concerns."""
     found: dict[tuple[str, str], list[str]] = {}
     names = [column.name for column in _all(report) if column.name != "cv" or report.data.get("folds")]
-    for name in [*names, "uncovered", "starts"]:
+    for name in [*names, "uncovered", "unseen", "starts"]:
         for row in report.rows:
             if row.status == "ok" and name in row.reasons and not _reassuring(name, row.reasons[name]):
                 found.setdefault((name, row.reasons[name]), []).append(row.id)

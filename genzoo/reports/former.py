@@ -65,6 +65,8 @@ def _current_row(row: Any, ids: Mapping[str, str], metrics: Mapping[str, str]) -
     gap = row.get("difference")
     if isinstance(gap, Mapping) and _is_text(gap, "figure"):
         found["difference"] = {**gap, "figure": metrics.get(gap["figure"], gap["figure"])}
+    if _is_text(row, "verdict"):
+        found["verdict"] = row["verdict"].replace("no difference", "not told apart")
     options = _current_options(str(row.get("model")), row["options"])
     return {**found, "id": ids[row["id"]], "options": options}
 

@@ -89,8 +89,8 @@ class Row:
         model: id of the zoo entry.
         options: the options that were given, by name.
         reasons: why figures are `None` or not ranked, by their name; under `status`, why the candidate failed; under
-            `uncovered`, the test rows for which its outlier component has no density; under `starts`, how many starts
-            of EM led to the maximum.
+            `uncovered`, the test rows for which its outlier component has no density; under `unseen`, the held-out rows
+            with a level that no training row has; under `starts`, how many starts of EM led to the maximum.
         run: run directory of this candidate, if it was kept.
         exit_code: exit code of a failed candidate's error on a command line.
     """

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from pydantic import Field
 
 from genzoo.config.settings import DataForm, Settings
-from genzoo.inference.trained_model import TrainedModel
+from genzoo.inference.trained_model import Calibration, TrainedModel
 from genzoo.plugins.registry import Registry
 from genzoo.runs.format1 import upgrade_model
 from genzoo.runs.safe_build import SCORES, StoredWeights, build_from_file
@@ -85,7 +86,9 @@ def load_model(folder: Path, registry: Registry, device: torch.device | None = N
         {name: place.outline() for name, place in layout.items()},
         lambda: read_tensors(path, content.tied, content.tensors),
     )
-    return build_from_file(content.model, content.options, content.data, weights, registry, device)
+    fitted = build_from_file(content.model, content.options, content.data, weights, registry, device)
+    known = [name for name in get_args(Calibration) if name == content.training.get("calibration")]
+    return dataclasses.replace(fitted, calibration=known[0]) if known else fitted
 
 
 def _card(content: ModelFile) -> str:

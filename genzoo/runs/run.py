@@ -123,6 +123,25 @@ class Run:
             shutil.rmtree(fresh, ignore_errors=True)
         return Run(path)
 
+    @property
+    def unfinished(self) -> str | None:
+        """Why the model is not the end of a completed training, and what it is instead; `None` if it is."""
+        record = self.record
+        status = record.get("status")
+        if status == "finished":
+            kept = record.get("kept")
+            if not isinstance(kept, dict) or kept.get("converged", True):
+                return None
+            return f"Its training ended before EM converged, after {kept.get('passes')} passes of the kept restart."
+        saved = checkpoints(self.checkpoints)
+        words = {
+            "diverged": "diverged",
+            "running": "has not finished; it may still go on",
+            "interrupted": "was interrupted",
+        }
+        where = f"of its last checkpoint, {saved[-1].name}" if saved else "of the model in its folder"
+        return f"Its training {words.get(str(status), f'has not finished ({status})')}. This is the model {where}."
+
     def configure(self, config: RunConfig) -> None:
         """Write the settings, such as those with a larger budget."""
         write_json(self.path / "config.json", config.model_dump(mode="json"))

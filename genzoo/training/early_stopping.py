@@ -40,6 +40,7 @@ class EarlyStopping(Callback):
         state: what an earlier attempt remembered.
         processes: processes that train together; the first one evaluates.
         write: takes a line for the log after each evaluation. Defaults to none.
+        offset: what to add to the objective's value in the log, so that it is in the units of the data. Defaults to 0.
     """
 
     def __init__(
@@ -53,7 +54,9 @@ class EarlyStopping(Callback):
         state: MonitorState,
         processes: Processes,
         write: Callable[[Mapping[str, Any]], None] | None = None,
+        offset: float = 0.0,
     ) -> None:
+        self.offset = offset
         self.rule = rule
         self.every = every
         self.state = state.model_copy(update={"former": None})
@@ -88,7 +91,7 @@ class EarlyStopping(Callback):
         former = self.state.model_copy(update={"former": None}) if step.number % self.every else None
         values, reasons = self._processes.of_first(self._evaluate)
         if self._write is not None:
-            self._write({"step": step.number, "epoch": step.epoch, **_line(values, reasons)})
+            self._write({"step": step.number, "epoch": step.epoch, **_line(values, reasons, self.offset)})
         state = self.state.model_copy(update={"former": former})
         if step.fraction >= self._warmup or step.last:
             state = self._judged(state, step, values.get(self.rule.by), reasons)
@@ -106,6 +109,12 @@ class EarlyStopping(Callback):
         if value is not None and math.isfinite(value) and self.rule.better(value, state.best):
             return state.model_copy(update={"best": value, "best_step": step.number, "waited": 0})
         return state.model_copy(update={"waited": state.waited + 1})
+
+    @property
+    def best(self) -> float | None:
+        """The best value so far, in the units of the data; `None` if there is none."""
+        value = self.state.best
+        return value if value is None or self.rule.by != OBJECTIVE else value + self.offset
 
     def on_interrupt(self, step: Step, *, complete: bool) -> None:
         """Forget an evaluation whose step will be seen again."""
@@ -216,11 +225,12 @@ def make_early_stopping(
         state=state,
         processes=setup.processes,
         write=write,
+        offset=setup.offset,
     )
 
 
-def _line(values: Mapping[str, float], reasons: Mapping[str, str]) -> dict[str, Any]:
+def _line(values: Mapping[str, float], reasons: Mapping[str, str], offset: float) -> dict[str, Any]:
     """Return one evaluation as a line of the log."""
     metrics = {name: value for name, value in values.items() if name != OBJECTIVE}
-    line: dict[str, Any] = {"validation": values[OBJECTIVE]} if OBJECTIVE in values else {}
+    line: dict[str, Any] = {"validation": values[OBJECTIVE] + offset} if OBJECTIVE in values else {}
     return line | ({"metrics": metrics | dict.fromkeys(reasons)} if metrics or reasons else {})

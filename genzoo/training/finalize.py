@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,7 +16,7 @@ from genzoo.engine.em import EMEngine
 from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.loss_buffer import LossRecord
 from genzoo.errors import DivergenceError, GenzooError
-from genzoo.inference.trained_model import TrainedModel
+from genzoo.inference.trained_model import Calibration, TrainedModel
 from genzoo.metrics.resting import resting_on
 from genzoo.metrics.row_likelihoods import kind_of, log_likelihoods
 from genzoo.metrics.weighting import fractional, repeated, spread_evenly
@@ -87,9 +87,15 @@ class ModelSaver(Callback):
         }
         model = setup.trained_model
         scores = _validation_scores(model, setup.dataset, setup.split.validation)
+        calibration: Calibration = "validation"
+        if self._early_stopping is not None and self._early_stopping.rule.selects:
+            calibration = "selection"
         if scores is None and setup.held_out is not None:
+            calibration = "comparison"
             scores = _in_order(setup.held_out[_evenly(len(setup.held_out), MOST_SCORES)])
-        model = dataclasses.replace(model, validation_scores=scores)
+        if scores is not None:
+            training["calibration"] = calibration
+        model = dataclasses.replace(model, validation_scores=scores, calibration=calibration)
         resting = resting_on(model, setup.dataset, setup.split.train)
         note = {} if resting is None else {"density_rests_on": resting.reason}
         self._run.update(weights=save_model(self._run.model, model, config.options, training), **note)
@@ -102,7 +108,7 @@ class ModelSaver(Callback):
         step = stopping.state.best_step
         state, tensors = load_checkpoint(self._run.checkpoints / checkpoint_name(step))
         load_tensors(self._setup.engine.trained, strip_prefix(state.kept(tensors), "generator."))
-        self._run.update(best={"by": stopping.rule.by, "value": stopping.state.best, "step": step})
+        self._run.update(best={"by": stopping.rule.by, "value": stopping.best, "step": step})
         return step
 
 
@@ -163,9 +169,16 @@ class RunRecord(Callback):
         engine = self._setup.engine
         restarts: dict[str, Any] = {}
         if isinstance(engine, EMEngine):
-            restarts = {"restarts": engine.ended, "kept": engine.kept, "starts": engine.starts}
+            ended = [_in_data_units(restart, self._setup.offset) for restart in engine.ended]
+            kept = None if engine.kept is None else _in_data_units(engine.kept, self._setup.offset)
+            restarts = {"restarts": ended, "kept": kept, "starts": engine.starts}
         self._run.update(status=status, **self._done, **restarts)
         self._closed = True
+
+
+def _in_data_units(restart: Mapping[str, Any], offset: float) -> dict[str, Any]:
+    """Return the facts about a restart with its log-likelihood in the units of the data."""
+    return {**restart, "log_likelihood": restart["log_likelihood"] - offset}
 
 
 def _status(error: BaseException) -> str:

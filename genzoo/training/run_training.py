@@ -47,7 +47,7 @@ def run_training(
         GenzooError: the disk is full or read-only.
     """
     start = start or ResumePoint()
-    losses = LossBuffer(setup.runtime.device, LOSS_BLOCK)
+    losses = LossBuffer(setup.runtime.device, LOSS_BLOCK, setup.loss_offsets)
     trainer = _make_trainer(setup, start, losses)
     hint = f"Go on with: {launch_command(setup.processes.count)} train --resume {shlex.quote(str(run.path))}"
     with _explained(run, hint), contextlib.ExitStack() as stack:
@@ -81,7 +81,7 @@ def train_in_memory(setup: TrainingSetup, callbacks: Sequence[AnyCallback] = ())
             watching.append(BestWeights(setup.engine.trained, early_stopping))
     watching += [KeepBestRestart(setup.engine), *callbacks]
     with setup.runtime.matmul():
-        _make_trainer(setup, start, LossBuffer(setup.runtime.device, LOSS_BLOCK)).fit(watching)
+        _make_trainer(setup, start, LossBuffer(setup.runtime.device, LOSS_BLOCK, setup.loss_offsets)).fit(watching)
     return setup.trained_model
 
 

@@ -21,11 +21,13 @@ from genzoo.data.transforms import AffineTransform, fit_transform
 from genzoo.data.value_range import check_inside, reading_notes, scaling_spec
 from genzoo.engine.dataloader import DataLoader, PassLoader, make_block_loader, make_loader
 from genzoo.engine.distributed import SINGLE_PROCESS, Processes
-from genzoo.engine.em import EMEngine
+from genzoo.engine.em import LOSS, EMEngine
 from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.schedule import Budget
 from genzoo.engine.signals import Signals
 from genzoo.errors import ConfigError, DataError, PluginError
+from genzoo.inference.data_units import DataUnits
+from genzoo.inference.likelihood import mean_change_of_units
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import Generator, Likelihood, Model
 from genzoo.models.factory import build_model, build_objective, check_data
@@ -87,6 +89,30 @@ class TrainingSetup:
         """The model with its present weights, in data units."""
         accepts = get_registry().models.get(self.config.model).spec.missing
         return TrainedModel(self.config.model, self.engine.trained, self.transform, self.dataset.spec, accepts)
+
+    @functools.cached_property
+    def offset(self) -> float:
+        """Difference of minus log-likelihoods in data units and in model space, a mean over training rows, nats.
+
+        It is 0 if the objective's losses are no likelihoods.
+        """
+        objective = self.engine.objective
+        if not isinstance(objective, EMObjective) and not objective.likelihood_losses:
+            return 0.0
+        rows, weights = self.split.train, self.dataset.weights
+        if not self.dataset.spec.missing:
+            rows = rows[:1]  # all events change alike
+        model = self.trained_model
+        units = DataUnits(model.model, model.generator, model.transform, model.data, model.missing, model.origin)
+        own = None if weights is None or not weights[rows].any() else weights[rows]
+        return -mean_change_of_units(units, self.dataset.blocks(rows), own)
+
+    @property
+    def loss_offsets(self) -> dict[str, float]:
+        """Numbers to add to losses, by name, so that these are in the units of the data."""
+        objective = self.engine.objective
+        names = (LOSS,) if isinstance(objective, EMObjective) else objective.likelihood_losses
+        return dict.fromkeys(names, self.offset)
 
     @functools.cached_property
     def notes(self) -> list[str]:

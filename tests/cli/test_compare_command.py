@@ -107,18 +107,28 @@ def test_scores_are_the_models_own(cli, run, tmp_path):
     assert json.loads(cli("score", "run", "--data", "iris", "--json")[1])["mean"] == pytest.approx(expected.mean())
 
 
-def test_the_threshold_is_a_quantile_of_the_validation_scores(cli, run):
+def test_the_threshold_is_one_of_the_validation_scores(cli, run):
     rows = iris().split(Run(Path("run")).config.split, 0).validation
     own = np.sort(run.log_prob(load_iris().data[rows]))
     assert np.array_equal(run.validation_scores, own)
-    cut = np.quantile(own, 0.1)
+    cut = own[int(0.1 * (len(own) + 1)) - 1]
     code, out, _ = cli("score", "run", "--data", "iris", "--threshold", 0.1, "--json")
     found = json.loads(out)
     assert code == 0
     assert found["threshold"] == pytest.approx(cut)
     assert found["flagged"] == (run.log_prob(load_iris().data) < cut).tolist()
     assert found["count_flagged"] == sum(found["flagged"])
-    assert "rows are flagged" in cli("score", "run", "--data", "iris", "--threshold", 0.1)[2]
+    assert found["calibration"] == {"rows": len(own), "by": "validation", "warning": None}
+    err = cli("score", "run", "--data", "iris", "--threshold", 0.1)[2]
+    assert "rows are flagged" in err
+    assert f"calibrated on {len(own)} rows: the validation rows" in err
+    err = cli("score", "run", "--data", "iris", "--threshold", 0.001)[2]
+    assert "0 of 150 rows are flagged" in err
+    assert "look at" in err
+    assert "needs 1000, so no row is flagged" in err
+    found = json.loads(cli("score", "run", "--data", "iris", "--threshold", 0.001, "--json")[1])
+    assert found["threshold"] is None
+    assert found["count_flagged"] == 0
     assert_refused(cli("score", "run", "--data", "iris", "--threshold", 1.5), 2, "between 0 and 1")
     assert cli("train", "gaussian", "-o", "split.validation=0", "--data", "iris", "--out", "bare")[0] == 0
     assert_refused(cli("score", "bare", "--data", "iris", "--threshold", 0.1), 2, "validation rows")

@@ -31,10 +31,10 @@ def events(mean=0.0, n=400, seed=0):
 
 
 def test_a_model_and_its_twin_do_not_differ():
-    assert verdicts([result("a", events()), result("b", events())]) == {"a": "best", "b": "no difference"}
+    assert verdicts([result("a", events()), result("b", events())]) == {"a": "best", "b": "not told apart"}
 
 
-@pytest.mark.parametrize(("errors", "told"), [(1.5, "no difference"), (4.0, "worse")])
+@pytest.mark.parametrize(("errors", "told"), [(1.5, "not told apart"), (4.0, "worse")])
 def test_a_difference_is_judged_by_its_paired_error(errors, told):
     shared = 50 * events(seed=1)  # rows that are hard for both models cancel
     gap = events(errors / math.sqrt(400), seed=2)
@@ -50,14 +50,14 @@ def test_folds_that_disagree_give_no_difference():
     fold = np.repeat(np.arange(5), 80)
     moved = np.array([-0.9, -0.6, 0.1, 0.3, 0.2])[fold]
     a, b = events(seed=1), events(seed=1) + moved
-    assert verdicts([result("a", cv=a), result("b", cv=b)], "cv", Evidence(fold))["b"] == "no difference"
+    assert verdicts([result("a", cv=a), result("b", cv=b)], "cv", Evidence(fold))["b"] == "not told apart"
     assert verdicts([result("a", test=a), result("b", test=b)], "test", Evidence())["b"] == "worse"
 
 
 def test_a_gap_below_the_resolution_is_no_difference():
     a, b = events(), events() - 1e-5
     assert verdicts([result("a", a), result("b", b)])["b"] == "worse"
-    assert verdicts([result("a", a, resolution=1e-4), result("b", b)])["b"] == "no difference"
+    assert verdicts([result("a", a, resolution=1e-4), result("b", b)])["b"] == "not told apart"
 
 
 def test_criteria_rank_and_held_out_rows_give_verdicts():
@@ -66,7 +66,7 @@ def test_criteria_rank_and_held_out_rows_give_verdicts():
         [result("a", close, bic=10.0), result("b", far, bic=30.0), result("c", close, bic=11.0)], "bic", Evidence()
     )
     assert [row.id for row in found.rows] == ["a", "c", "b"]
-    assert [row.verdict for row in found.rows] == ["best", "no difference", "worse"]
+    assert [row.verdict for row in found.rows] == ["best", "not told apart", "worse"]
     better = rank([result("a", far, bic=10.0), result("b", close, bic=30.0)], "bic", Evidence())
     assert (better.best, better.rows[1].verdict) == ("a", "better held out")
 
@@ -74,7 +74,7 @@ def test_criteria_rank_and_held_out_rows_give_verdicts():
 def test_without_held_out_rows_two_points_of_a_criterion_decide():
     assert verdicts([result("a", bic=10.0), result("b", bic=11.9), result("c", bic=12.1)], "bic") == {
         "a": "best",
-        "b": "no difference",
+        "b": "not told apart",
         "c": "worse",
     }
 
@@ -104,7 +104,7 @@ def test_a_metric_of_samples_ranks_models_of_any_measure():
         result("m", events(), measure="mass", metrics=score(0.895)),
     ]
     ranking = rank(results, "coverage", Evidence())
-    assert [(row.id, row.verdict) for row in ranking.rows] == [("g", "best"), ("m", "no difference"), ("a", "worse")]
+    assert [(row.id, row.verdict) for row in ranking.rows] == [("g", "best"), ("m", "not told apart"), ("a", "worse")]
     assert ranking.conflict is None
 
 
@@ -185,7 +185,7 @@ def test_akaike_weights_sum_to_one_within_a_measure():
 
 def test_criteria_that_stopping_leaves_open_are_no_difference():
     a, b = result("a", bic=10.0), dataclasses.replace(result("b", bic=15.0), slack=6.0)
-    assert verdicts([a, b], "bic")["b"] == "no difference"
+    assert verdicts([a, b], "bic")["b"] == "not told apart"
     assert verdicts([a, dataclasses.replace(b, slack=4.0)], "bic")["b"] == "worse"
 
 
@@ -201,7 +201,7 @@ def test_one_test_row_decides_nothing():
     assert not found.rows[1].difference.has_interval
     assert found.simplest == "a"
     by_bic = rank([result("a", [-1.0], bic=1.0), result("b", [-2.0], bic=2.0)], "bic", Evidence())
-    assert by_bic.rows[1].verdict == "no difference"
+    assert by_bic.rows[1].verdict == "not told apart"
 
 
 def test_three_candidates_bring_a_note_on_multiple_comparisons():
@@ -217,6 +217,6 @@ def test_metrics_of_samples_are_paired_on_their_real_rows():
         return {"coverage": Score("coverage", value, "higher", 0.05, shared=shared)}
 
     alone = [result("a", metrics=score(0.80, ())), result("b", metrics=score(0.85, ()))]
-    assert verdicts(alone, "coverage") == {"b": "best", "a": "no difference"}
+    assert verdicts(alone, "coverage") == {"b": "best", "a": "not told apart"}
     paired = [result("a", metrics=score(0.80, (0.03, 0.04))), result("b", metrics=score(0.85, (0.04, 0.03)))]
     assert verdicts(paired, "coverage") == {"b": "best", "a": "worse"}

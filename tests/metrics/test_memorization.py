@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from genzoo.errors import DataError
-from genzoo.metrics.memorization import memorization
+from genzoo.metrics.memorization import _nearer, memorization
 from genzoo.metrics.metric import MetricInput
 from genzoo.spec import DataSpec, Feature
 
@@ -116,3 +116,61 @@ def test_in_data_of_few_values_equality_is_called_no_sign_of_copying():
     given = MetricInput(table, real_features=real, sample_features=samples, train_features=train)
     with pytest.raises(DataError, match="in such discrete data, equal rows are no sign of copying"):
         memorization.score(given)
+
+
+def partly_copied(share, n=300, seed=0, noise=0.02):
+    """Score samples of which a share are noisy copies of training events."""
+    rng = np.random.default_rng(seed)
+    train, samples = draw(rng, n), draw(rng, n)
+    copied = rng.random(n) < share
+    samples[copied] = train[rng.integers(0, n, copied.sum())] + noise * draw(rng, int(copied.sum()))
+    return score(samples, draw(rng, n), train)
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [
+        (1.0, "the model copies its training set:"),
+        (0.85, "the model copies its training set:"),
+        (0.45, "the model copies parts of its training set:"),
+        (0.2, "samples lie somewhat nearer to training events than to held-out ones:"),
+    ],
+)
+def test_the_sentence_fits_the_size_of_the_share(share, words):
+    said = [partly_copied(share, seed=seed).notes for seed in range(20)]
+    assert sum(bool(notes) and notes[0].startswith(words) for notes in said) >= 16
+    if share < 0.5:
+        assert not any("the model copies its training set" in note for notes in said for note in notes)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.6, 0.9])
+def test_the_stated_share_of_copies_is_about_the_true_one(share):
+    """The interval between the brackets is checked against the share that was copied."""
+    held = []
+    for seed in range(60):
+        found = partly_copied(share, seed=seed)
+        low, high = (2 * (found.value + sign * 1.96 * found.error) - 1 for sign in (-1, 1))
+        held.append(low <= share <= high)
+    assert np.mean(held) >= 0.85
+
+
+def test_a_share_little_above_a_half_is_not_called_copying():
+    """0.61 ± 0.04."""
+    sentence = _nearer(0.61, 0.04)
+    assert "copies its training set" not in sentence
+    assert "copies parts" not in sentence
+    assert "61% ± 4%" in sentence
+    assert "as if 22% [6%, 38%] of them were copies" in sentence
+
+
+def test_a_few_equal_samples_are_called_a_few():
+    rng = np.random.default_rng(8)
+    train, samples = draw(rng, 2_000), draw(rng, 1_000)
+    for count, words in (
+        (12, "a few samples are copies"),
+        (300, "copies parts of its"),
+        (700, "copies its training set"),
+    ):
+        mixed = samples.copy()
+        mixed[:count] = train[:count]
+        assert words in score(mixed, draw(rng, 1_000), train).notes[0]

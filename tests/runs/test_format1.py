@@ -81,7 +81,8 @@ def test_malformed_files_are_left_to_the_later_checks(upgrade, strange):
 def test_an_old_comparison_is_found_and_nothing_is_fitted_again(tmp_path):
     shutil.copytree(IRIS, tmp_path / "iris")
     store = ResultStore(tmp_path / "iris")
-    wanted = ["gaussian", "gmm:n_components=2..3,init_params=kmeans", "naive-bayes"]  # the start that was the default
+    # With the starts that were the defaults.
+    wanted = ["gaussian", "gmm:n_components=2..3,init_params=kmeans", "naive-bayes:init_params=k-means++"]
     # As `compare` has them tuned: five starts, a tolerance for sums, float64.
     known = {
         (row["candidate"]["model"], row["candidate"]["options"].get("n_components")): row
@@ -104,12 +105,12 @@ def test_an_old_comparison_continues_with_the_same_versions(tmp_path, monkeypatc
     monkeypatch.setattr("genzoo.comparison.store.version", lambda: versions["genzoo"])
     monkeypatch.setattr("genzoo.comparison.store._version", lambda name: versions[name])
     monkeypatch.setattr("genzoo.comparison.workers.run_fit_job", lambda *_: pytest.fail("a candidate is fitted again"))
-    models = ["gaussian", "gmm:components=2..3,init_params=kmeans", "naive-bayes"]
+    models = ["gaussian", "gmm:components=2..3,init_params=kmeans", "naive-bayes:init_params=k-means++"]
     with pytest.warns(FormerNameWarning, match="components is now called n_components"):
         report = genzoo.compare(models, "iris", folds=2, out=tmp_path / "iris")
     assert [row.status for row in report.rows] == ["ok"] * 4
     mixtures = {f"gmm:init_params=kmeans,n_components={k}" for k in (2, 3)}
-    assert {row.id for row in report.rows} == {"gaussian", "naive-bayes", *mixtures}
+    assert {row.id for row in report.rows} == {"gaussian", "naive-bayes:init_params=k-means++", *mixtures}
     assert all("memorization" in row.metrics for row in report.rows)
 
 

@@ -1,6 +1,7 @@
 """Limits of samples: whole numbers stay whole, and no value lies outside the range of the training rows.
 
-Limits are part of the spec of a trained model. They place its samples, and have no influence on likelihoods.
+Levels of categories that no training row has are noted with them. Limits are part of the spec of a trained model. They
+place its samples, and have no influence on likelihoods.
 """
 
 from __future__ import annotations
@@ -86,8 +87,10 @@ def with_limits(dataset: Dataset, rows: Rows, settings: DataSettings) -> Dataset
         return dataset
     free, stated = stated_bounds(settings.bounds, spec.features)
     low, high, step = _observed(spec, dataset.blocks(rows))
+    unseen = _unseen(dataset, rows)
     features = []
     for place, feature in enumerate(spec.features):
+        feature = dataclasses.replace(feature, unseen=unseen.get(place, ()))
         ends: Ends = (None, None) if free or feature.discrete else (_known(low[place]), _known(high[place]))
         own = float(step[place]) if settings.whole and step[place] and not feature.discrete else None
         features.append(_limited(feature, stated.get(feature.name, ends), own))
@@ -129,6 +132,24 @@ def _observed(spec: DataSpec, blocks: Iterable[Array]) -> tuple[Array, Array, Ar
     for place, fits in coarse.items():
         steps[place] = next((step for fit, step in zip(fits, _STEPS, strict=True) if fit), 0.0)
     return low, high, steps
+
+
+def _unseen(dataset: Dataset, rows: Rows) -> dict[int, tuple[str, ...]]:
+    """Return the levels that no row has, by the number of the column; rows of weight 0 do not count."""
+    levels = {place: feature.levels for place, feature in enumerate(dataset.spec.features) if feature.levels}
+    if not levels:
+        return {}
+    if dataset.weights is not None:
+        rows = rows[dataset.weights[rows] > 0]
+    count = {place: np.zeros(len(own), np.int64) for place, own in levels.items()}
+    for block in dataset.blocks(rows):
+        for place, own in count.items():
+            codes = block[:, place]
+            own += np.bincount(codes[~np.isnan(codes)].astype(np.int64), minlength=len(own))
+    return {
+        place: tuple(level for level, seen in zip(levels[place], own, strict=True) if not seen)
+        for place, own in count.items()
+    }
 
 
 def within_limits(events: Array, features: Sequence[Feature]) -> Array:

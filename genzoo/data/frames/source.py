@@ -170,6 +170,8 @@ def _pandas_like(source: FrameSource, table: pa.Table) -> Any:
             if hasattr(column, "cat"):  # a category of training may be new to this column
                 new = [value for value in values[holes].unique() if value not in column.cat.categories]
                 column, values = column.cat.add_categories(new), values.astype(object)
+            elif values.dtype.kind == "f" and column.dtype.kind in "iu":
+                column = column.astype("Float64")  # an integer type with missing values cannot hold a mean of counts
             filled.isetitem(source.place_of[name], column.where(~holes, values))
     return filled
 
@@ -182,7 +184,8 @@ def _polars_like(source: FrameSource, table: pa.Table) -> Any:
     for name in table.column_names:
         new = polars.Series(name, polars.from_arrow(table.column(name)))
         cast = new.cast(source.series(name).dtype, strict=False)
-        filled.append(cast if cast.null_count() == new.null_count() else new)
+        rounds = new.dtype.is_float() and cast.dtype.is_integer()  # it cannot hold a mean of counts
+        filled.append(new if rounds or cast.null_count() > new.null_count() else cast)
     return source.frame.with_columns(filled)
 
 

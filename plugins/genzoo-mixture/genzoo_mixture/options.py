@@ -53,7 +53,11 @@ class ClassOptions(Settings):
 
     n_components: int = Field(2, ge=1, le=10_000, description="number of latent classes")
     reg_covar: float | None = Field(None, ge=0, le=1e12, description=_REG_COVAR)
-    init_params: Literal["kmeans", "k-means++", "random", "random_from_data"] = Field("k-means++", description=_START)
+    init_params: StartName = Field("several", description=_SEVERAL)
+
+    @property
+    def tries_several_starts(self) -> bool:
+        return self.init_params == "several"
 
 
 class EMOptions(Settings):

@@ -64,7 +64,7 @@ def register_models(register: Callable[[genzoo.ModelSpec], None]) -> None:
             config="genzoo_mixture.options:ClassOptions",
             capabilities=_BASIC,
             input={"table": "centered", "image": "raw"},  # the pixels of binary images are codes
-            training={"max_iter": 2000, "tol": 1e-6, "n_init": 5},
+            training={"max_iter": 2000, "tol": 1e-6},
             reference="The Logical and Mathematical Foundation of Latent Structure Analysis (Lazarsfeld, 1950)",
             renamed=_COMPONENTS,
             **_COMMON,

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from genzoo import Batch
+from genzoo_mixture.class_search import ClassSearch, can_search_classes
 from genzoo_mixture.kmeans import distances, draw, lloyd, seeds
 from genzoo_mixture.mixture import Mixture, NoisyMixture
 from genzoo_mixture.points import Points
@@ -90,6 +91,9 @@ def several(mixture: Mixture, blocks: Iterable[Batch]) -> Start:
 
     One component, or events too wide for such a search, start from k-means.
     """
+    if can_search_classes(mixture):
+        found = ClassSearch(mixture, blocks)
+        return Start(((batch, found.shares(batch).to(batch.x.dtype)) for batch in blocks), found.facts)
     if not can_search(mixture):
         return k_means(mixture, blocks)
     points = Points(mixture, blocks, SAMPLE)

@@ -19,7 +19,7 @@ from genzoo_mixture.emission import Diagonal, Emission, Full, Spherical, Tied
 RIDGE = 1e-6
 """Variance added in every direction, in squared deviations of a column."""
 
-_THIN = 4.0
+THIN = 4.0
 """Components with a smaller variance than this many ridges have collapsed."""
 
 
@@ -151,7 +151,7 @@ class Family:
         log_noise = None
         if noise is not None and self._log_volume is not None:
             log_noise = ((noise / total).log() - self._log_volume)[:, None]
-        thin = (variance <= _THIN).flatten(1).any(1)
+        thin = (variance <= THIN).flatten(1).any(1)
         return Fitted(
             self._expand(precision, moments.means, weight - 0.5 * log_det), log_noise, moments.counts.amin(1), thin
         )

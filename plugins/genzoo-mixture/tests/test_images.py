@@ -158,7 +158,7 @@ def test_levels_are_encoded_the_same_together_and_by_column():
     alike = build_classes(ClassOptions(n_components=2), BINARY).generator.double().emissions[0]
     x = torch.as_tensor(np.random.default_rng(0).integers(0, 2, (20, 6))).double()
     missing = torch.as_tensor(np.random.default_rng(1).random((20, 6)) < 0.3)
-    found = alike._indicate(x, missing).view(20, 6, 2)
+    found = alike.indicate(x, missing).view(20, 6, 2)
     for row, column in np.ndindex(20, 6):
         expected = np.zeros(2) if missing[row, column] else np.eye(2)[int(x[row, column])]
         assert found[row, column].tolist() == expected.tolist()

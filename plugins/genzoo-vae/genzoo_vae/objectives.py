@@ -38,6 +38,7 @@ class ELBO(GradientObjective):
     """
 
     stages: ClassVar[tuple[str, ...]] = ("loss",)
+    likelihood_losses: ClassVar[tuple[str, ...]] = ("generator",)
 
     def __init__(self, options: ELBOOptions) -> None:
         self.options = options
@@ -98,6 +99,7 @@ class IWAE(GradientObjective):
     """
 
     stages: ClassVar[tuple[str, ...]] = ("loss",)
+    likelihood_losses: ClassVar[tuple[str, ...]] = ("generator",)
 
     def __init__(self, options: IWAEOptions) -> None:
         self.draws = options.draws

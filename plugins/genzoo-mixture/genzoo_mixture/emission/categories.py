@@ -10,7 +10,7 @@ from torch import Tensor
 
 from genzoo_mixture.emission.emission import EMPTY, Emission
 
-_LEAST = 1e-12
+LEAST_PROBABILITY = 1e-12
 """Smallest probability of a category: one that a component never saw is improbable, not impossible."""
 
 
@@ -45,7 +45,7 @@ class Categories(Emission[Tensor]):
         for part, count in zip(self._parts(), self.levels, strict=True):
             part.fill_(-math.log(count))
 
-    def _indicate(self, x: Tensor, missing: Tensor | None) -> Tensor:
+    def indicate(self, x: Tensor, missing: Tensor | None) -> Tensor:
         """Encode levels one-hot, `(N, D)`. A missing value is all 0, and so adds nothing to log-densities or sums."""
         if len(set(self.levels)) == 1:  # all columns at once, as an image may have thousands
             same = (x[:, :, None] == torch.arange(self.levels[0], device=x.device)).to(x.dtype)
@@ -57,7 +57,7 @@ class Categories(Emission[Tensor]):
         return torch.cat(parts, 1)
 
     def expect(self, x: Tensor, missing: Tensor | None, *, careful: bool = False) -> tuple[Tensor, Tensor]:
-        one_hot = self._indicate(x, missing)
+        one_hot = self.indicate(x, missing)
         return self.log_probability @ one_hot.T, one_hot
 
     def sums(self, seen: Tensor, share: Tensor) -> dict[str, Tensor]:
@@ -67,7 +67,7 @@ class Categories(Emission[Tensor]):
         parts = []
         for counts, old in zip(torch.split(sums["levels"], self.levels, 1), self._parts(), strict=True):
             total = counts.sum(1, keepdim=True)
-            new = (counts / (total + EMPTY)).clamp_min(_LEAST)
+            new = (counts / (total + EMPTY)).clamp_min(LEAST_PROBABILITY)
             parts.append(torch.where(total > EMPTY, (new / new.sum(1, keepdim=True)).log(), old.double()))
         self.log_probability.copy_(torch.cat(parts, 1))
 
@@ -87,7 +87,7 @@ class Categories(Emission[Tensor]):
         return torch.where(missing, self.sample(component), x)
 
     def embed(self, x: Tensor, missing: Tensor | None) -> Tensor:
-        points = self._indicate(x, None).double()
+        points = self.indicate(x, None).double()
         if missing is None:
             return points
         levels = torch.tensor(self.levels, device=x.device)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from genzoo_mixture.emission.emission import EMPTY, Emission
 
-_LEAST = 1e-12
+LEAST_RATE = 1e-12
 """Smallest rate: if a component saw only zeros, a positive count is improbable, not impossible."""
 
 
@@ -31,7 +31,7 @@ class Counts(Emission[tuple[Tensor, Tensor]]):
         return 3 * self.columns + self.components
 
     def spread(self, low: Tensor, high: Tensor) -> None:
-        self.rate.copy_(torch.where(low <= high, (low + high) / 2, 1.0).clamp_min(_LEAST))
+        self.rate.copy_(torch.where(low <= high, (low + high) / 2, 1.0).clamp_min(LEAST_RATE))
 
     def expect(
         self, x: Tensor, missing: Tensor | None, *, careful: bool = False
@@ -47,7 +47,7 @@ class Counts(Emission[tuple[Tensor, Tensor]]):
         return {"total": share.double() @ x.double(), "present": (share @ present).double()}
 
     def maximize(self, sums: Mapping[str, Tensor]) -> None:
-        rate = (sums["total"] / (sums["present"] + EMPTY)).clamp_min(_LEAST)
+        rate = (sums["total"] / (sums["present"] + EMPTY)).clamp_min(LEAST_RATE)
         self.rate.copy_(torch.where(sums["present"] > EMPTY, rate, self.rate.double()))
 
     def sample(self, component: Tensor) -> Tensor:

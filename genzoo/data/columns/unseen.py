@@ -1,0 +1,56 @@
+"""Name the levels of categories that rows hold and no training row has.
+
+A model has learned nothing about such a level. Its probability is what the model gives to levels it never saw: the
+smallest one, such as 1e-12 in latent classes, or what a network extrapolates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from genzoo.data.dataset import Dataset, Rows
+from genzoo.spec import DataSpec
+from genzoo.text import counted
+
+_NAMED = 5
+"""Largest number of rows that a sentence lists."""
+
+
+def unseen_levels(spec: DataSpec, dataset: Dataset, rows: Rows) -> dict[int, str]:
+    """Return the columns and levels that no training row has, such as `color = red`, by the number of the row.
+
+    Arguments:
+        spec: describes the training data of the model.
+        rows: increasing.
+    """
+    strange = {
+        place: [(feature.levels or ()).index(level) for level in feature.unseen]
+        for place, feature in enumerate(spec.features)
+        if feature.unseen and spec.modality == "table"
+    }
+    found = {row: dataset.unknown[row] for row in map(int, rows) if row in dataset.unknown} if dataset.unknown else {}
+    if not strange:
+        return dict(sorted(found.items()))
+    start = 0
+    for block in dataset.blocks(rows):
+        for place, codes in strange.items():
+            feature = spec.features[place]
+            for row in np.flatnonzero(np.isin(block[:, place], codes)):
+                text = f"{feature.name} = {(feature.levels or ())[int(block[row, place])]}"
+                number = int(rows[start + row])
+                found[number] = f"{found[number]}, {text}" if number in found else text
+        start += len(block)
+    return dict(sorted(found.items()))
+
+
+def about_unseen(found: Mapping[int, str]) -> str:
+    """Return a clause on the rows that `unseen_levels` found."""
+    shown = "; ".join(f"row {row}: {text}" for row, text in list(found.items())[:_NAMED])
+    more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    verb = "holds" if len(found) == 1 else "hold"
+    return (
+        f"{counted(len(found), 'row')} {verb} a level that no training row has, so the model's probability of it means "
+        f"little ({shown}{more})"
+    )
