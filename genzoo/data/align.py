@@ -17,6 +17,7 @@ from genzoo.data.marks import without_marks
 from genzoo.data.table import (
     EventTable,
     chosen_columns,
+    complete,
     fill_column,
     labels_and_weights,
     one_column,
@@ -83,8 +84,9 @@ def match_table(
         )
         for column, feature in pairs
     ]
-    dataset = take_columns(name, source, settings, spec, table, pieces)
-    return dataclasses.replace(dataset, ignored=ignored, unknown=unknown)
+    dataset = take_columns(name, source, settings.model_copy(update={"drop_missing": False}), spec, table, pieces)
+    dataset = dataclasses.replace(dataset, ignored=ignored, unknown=unknown)
+    return complete(dataset) if settings.drop_missing else dataset
 
 
 def _without_own(source: TableSource, settings: DataSettings, spec: DataSpec) -> DataSettings:

@@ -283,6 +283,7 @@ def complete(dataset: Dataset) -> Dataset:
         return dataset
     if not whole.any():
         raise DataError(f"{dataset.name}: every row has a missing value, so --drop-missing leaves none.")
+    places = whole.cumsum() - 1
     return dataclasses.replace(
         dataset,
         spec=dataclasses.replace(dataset.spec, missing=False),
@@ -291,6 +292,7 @@ def complete(dataset: Dataset) -> Dataset:
         weights=None if dataset.weights is None else dataset.weights[whole],
         groups=None if dataset.groups is None else dataset.groups[whole],
         times=None if dataset.times is None else dataset.times[whole],
+        unknown={int(places[row]): text for row, text in dataset.unknown.items() if whole[row]},
         test_rows=int(whole[len(dataset) - dataset.test_rows :].sum()),
         dropped=int((~whole).sum()),
     )

@@ -69,8 +69,8 @@ class DiscretizedLogistic(Observation):
         # in the tails; the logarithms of the three factors on the right do not.
         below = F.logsigmoid(distance + half)
         above = F.logsigmoid(half - distance)
-        # log(1 - exp(-2 half)) = log(2 half) + log((1 - exp(-2 half)) / (2 half)). Taken apart, both stay finite for a
-        # scale that is far too large, of which a network that starts to diverge could not find back from infinity.
+        # log(1 - exp(-2 half)) = log(2 half) + log((1 - exp(-2 half)) / (2 half)). Taken apart, both stay finite if a
+        # network that starts to diverge gives a scale that is far too large, and training can go on.
         ratio = -torch.expm1(-2 * half) / (2 * half).clamp_min(_TINY)
         within = math.log(self.step) - log_scale + torch.where(half > _TINY, ratio, 1.0).log()
         first, last = x < 0.5 * self.step, x > 1 - 0.5 * self.step
