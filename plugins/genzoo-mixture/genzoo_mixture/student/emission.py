@@ -35,7 +35,7 @@ from genzoo_mixture.student.degrees import likeliest, log_constants, log_means, 
 _FIRST = 10.0
 """Degrees of freedom before the first pass, if they are estimated."""
 
-_WORTH = 1e-5
+_WORTH = 1e-6
 """Smallest gain of the mean log-likelihood, in nats, for which proposed degrees of freedom are taken."""
 
 
