@@ -52,7 +52,7 @@ class StudentOptions(GaussianOptions):
     df: Literal["free", "shared"] | Annotated[float, Field(ge=0.5, le=1e6)] = Field(
         "free",
         description="degrees of freedom: estimated for each component (free), estimated and the same for all (shared), "
-        "or a number; estimates lie between 0.5 and 10,000, where it is a normal",
+        "or a number; estimates lie between 0.5 and 10,000, which is practically normal",
     )
     init_params: StartName = Field("several", description=_SEVERAL)
 

@@ -66,7 +66,7 @@ def register_models(register: Callable[[genzoo.ModelSpec], None]) -> None:
             kinds=("continuous",),
             input="centered",
             training={"max_iter": 2000, "tol": 1e-7},
-            reference="Robust mixture modelling using the t distribution (Peel and McLachlan, 2000)",
+            reference="Finite Mixture Models (McLachlan and Peel, 2000)",
             **_COMMON,
         )
     )

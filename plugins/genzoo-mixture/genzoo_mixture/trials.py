@@ -77,7 +77,7 @@ class Trial:
 
     @property
     def merit(self) -> tuple[bool, float]:
-        """Sort key of trials, larger is better: proper maxima before those of components that collapsed."""
+        """Sort key of trials, larger is better: fits with a collapsed component come last."""
         weights = self.mixture.log_weights.exp()
         collapsed = any(bool(emission.collapsed(weights).any()) for emission, _ in self.mixture.parts)
         return not collapsed and self.last == self.last, self.last

@@ -202,7 +202,7 @@ class Full(Emission[Whitened | Expanded]):
 
         Arguments:
             seen, log_density: what `expect` returned.
-            careful: whether the distances are float64, in which those of remote events do not overflow.
+            careful: whether the distances are float64, so that the squares of remote events do not overflow.
 
         Returns:
             The distance of the observed values of each event, `(K, N)`. The log-normalizer, which is the log-density

@@ -5,7 +5,7 @@ freedom. EM takes u for a missing value: u is small for outliers, which then har
 
 EM alone approaches the degrees of freedom slowly, the more so the larger they are. Each M-step therefore proposes
 others, by a longer step. The next pass computes how likely these are, and if they are better it takes them, instead of
-the M-step of the component: whichever of the two is taken, the likelihood never falls.
+the M-step of the component. Neither lowers the likelihood.
 
 The M-step is the one of parameter-expanded EM: covariances are divided by the sum of precisions rather than by the
 number of events. The maximum is the same, the likelihood never falls, and it takes fewer passes.
