@@ -97,7 +97,7 @@ class FactorMixtureOptions(FactorOptions):
 
     n_components: int = Field(2, ge=1, le=10_000, description="number of factor models")
     n_factors: int = Field(
-        2, ge=1, le=10_000, description="number of factors of each component, less than the number of columns"
+        1, ge=1, le=10_000, description="number of factors of each component, less than the number of columns"
     )
     isotropic: bool = Field(
         False,

@@ -72,7 +72,7 @@ def can_search(mixture: Mixture) -> bool:
     """Return whether a search helps a mixture, and takes a reasonable time."""
     emission, columns = mixture.parts[0]
     family = find_family(emission)
-    if mixture.components == 1 or len(mixture.parts) > 1 or family is None:
+    if mixture.components == 1 or len(mixture.parts) > 1 or family is None or emission.needs_trials:
         return False
     return _monomials(len(columns), correlated=family[1]) * SAMPLE <= _MONOMIALS
 

@@ -11,11 +11,11 @@ References:
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
@@ -33,11 +33,11 @@ _MOST, _FEWEST = 40, 6
 _SHORT, _LONG = 12, 100
 """Largest number of passes from every start, and of further passes from the best ones."""
 
-_KEPT = 6
-"""Number of the best starts that get the further passes."""
+_KEPT, _SHARE = 6, 3
+"""Largest number of the best starts that get the further passes; no more than one start in so many."""
 
-_BUDGET = 1.5e9
-"""Roughly how many numbers all short runs may compute."""
+_BUDGET = 5e8
+"""Roughly how many numbers all short runs may compute, and all longer ones."""
 
 _WIDEST = 2**23
 """Largest number of numbers that a pass over the sample may compute, so that they fit in memory."""
@@ -60,8 +60,8 @@ class Trial:
     """
 
     mixture: Mixture
-    last: float = -torch.inf
-    change: float = torch.inf
+    last: float = -math.inf
+    change: float = math.inf
 
     def run(self, batch: Batch, weight: Tensor, most: int) -> None:
         """Run passes of EM on the events until they converge, at most `most`."""
@@ -77,10 +77,13 @@ class Trial:
 
     @property
     def merit(self) -> tuple[bool, float]:
-        """Sort key of trials, larger is better: fits with a collapsed component come last."""
+        """Sort key of trials, larger is better: those without a fault first, as the engine prefers restarts."""
         weights = self.mixture.log_weights.exp()
-        collapsed = any(bool(emission.collapsed(weights).any()) for emission, _ in self.mixture.parts)
-        return not collapsed and self.last == self.last, self.last
+        faulty = any(
+            bool(emission.collapsed(weights).any()) or emission.fault() is not None
+            for emission, _ in self.mixture.parts
+        )
+        return not faulty and not math.isnan(self.last), -math.inf if math.isnan(self.last) else self.last
 
 
 def can_try(mixture: Mixture) -> bool:
@@ -103,14 +106,14 @@ def try_starts(mixture: Mixture, blocks: Iterable[Batch]) -> tuple[Mixture, dict
     missing = values.isnan()
     batch = Batch(values.nan_to_num(), missing if bool(missing.any()) else None, weight)
     points = Points(mixture, [batch])
-    width = mixture.parts[0][0].width * len(values)
-    count = int(min(_MOST, max(_FEWEST, _BUDGET / (_SHORT * width * mixture.components))))
+    cost = mixture.parts[0][0].width * len(values) * mixture.components
+    count = int(min(_MOST, max(_FEWEST, _BUDGET / (_SHORT * cost))))
     trials = [_begin(mixture, batch, labels) for labels in find_clusters(points, mixture.components, count)]
     for trial in trials:
         trial.run(batch, weight, _SHORT)
-    kept = sorted(trials, key=lambda trial: trial.merit, reverse=True)[:_KEPT]
+    kept = sorted(trials, key=lambda trial: trial.merit, reverse=True)[: min(_KEPT, count // _SHARE)]
     for trial in kept:
-        trial.run(batch, weight, _LONG)
+        trial.run(batch, weight, int(min(_LONG, max(_SHORT, _BUDGET / (len(kept) * cost)))))
     best = max(kept, key=lambda trial: trial.merit)
     if best.change >= _TOLERANCE:
         return best.mixture, {}

@@ -80,7 +80,7 @@ def test_ppca_with_one_component(promise):
     promise()
 
 
-@keeps_promises("mfa", options={"n_factors": 1})
+@keeps_promises("mfa")
 def test_mfa(promise):
     promise()
 

@@ -210,7 +210,7 @@ def test_units_change_the_likelihood_by_the_log_determinant(name, columns):
     x, scale = x - x.mean(0), np.ones(3)
     scale[columns] = 1000.0
     found = [len(x) * fit(part, components=3, name=name, tol=1e-7).kept["log_likelihood"] for part in (x, x * scale)]
-    assert found[1] == pytest.approx(found[0] - len(x) * np.log(scale).sum(), abs=1e-5)
+    assert found[1] == pytest.approx(found[0] - len(x) * np.log(scale).sum(), abs=5e-7)  # half a BIC
 
 
 @pytest.mark.parametrize(("df", "shared", "more"), [(None, False, 3), (None, True, 1), (4.0, False, 0)])

@@ -64,9 +64,18 @@ class Factors(Full):
     @property
     def degrees_of_freedom(self) -> int:
         """Means, loadings up to a rotation, and noise; never more than a full covariance has."""
+        return self.components * (self.columns + min(self._own_parameters, self._most_parameters))
+
+    @property
+    def _own_parameters(self) -> int:
+        """Number of parameters of a covariance matrix."""
         rotations = self.factors * (self.factors - 1) // 2
-        own = self.columns * self.factors - rotations + self.noise.shape[1]
-        return self.components * (self.columns + min(own, self.columns * (self.columns + 1) // 2))
+        return self.columns * self.factors - rotations + self.noise.shape[1]
+
+    @property
+    def _most_parameters(self) -> int:
+        """Number of parameters of any covariance matrix."""
+        return self.columns * (self.columns + 1) // 2
 
     def spread(self, low: Tensor, high: Tensor) -> None:
         super().spread(low, high)
@@ -110,12 +119,8 @@ class Factors(Full):
         self._derive()
 
     def sample(self, component: Tensor) -> Tensor:
-        z = torch.randn(len(component), self.factors, device=self.means.device, dtype=self.means.dtype)
-        return self.compose(z, component) + self._draw_noise(component)
-
-    def _draw_noise(self, component: Tensor) -> Tensor:
-        noise = torch.randn(len(component), self.columns, device=self.means.device, dtype=self.means.dtype)
-        return noise * self.noise.sqrt().expand(-1, self.columns)[component]
+        self._derive()
+        return super().sample(component)
 
     def compose(self, z: Tensor, component: Tensor) -> Tensor:
         """Return the expected events, `(N, C)`, of factors `z (N, q)` under `component (N,)`."""
@@ -160,6 +165,7 @@ class Factors(Full):
         return {"noiseless": {str(component): columns for component, columns in self._heywood().items()}}
 
     def tables(self) -> Iterator[ParameterTable]:
+        doubt = "" if self._own_parameters <= self._most_parameters else "; not unique, as there are too many factors"
         header = ("column", *(f"z{number}" for number in range(self.factors)), "noise")
         variances = self._noise() + self.loadings.double().square().sum(2)
         for component in range(self.components):
@@ -168,7 +174,8 @@ class Factors(Full):
             shares = torch.cat([loadings, (self._noise()[component] / whole)[:, None]], 1).tolist()
             of = f" of component {component}" if self.components > 1 else ""
             yield ParameterTable(
-                f"Loadings{of}: correlation of each column with each factor, and share of its variance that is noise",
+                f"Loadings{of}: correlation of each column with each factor, and share of its variance that is noise"
+                f"{doubt}",
                 header,
                 tuple((name, tuple(row)) for name, row in zip(self.names, shares, strict=True)),
             )

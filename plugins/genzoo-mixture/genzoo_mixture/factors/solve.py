@@ -16,11 +16,18 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-_STEPS = 8
-"""Steps of Newton's method in an M-step. The next M-step continues, so they need not converge."""
+_STEPS, _FEW = 8, 3
+"""Steps of Newton's method in an M-step of one component, and of several. The next M-step continues, so they need not
+converge: one component has converged after two or three M-steps, and several need more for their shares of events."""
 
 _DAMPING, _STRONGEST = 1e-4, 1e6
 """First damping of Newton's steps, as a share of the second derivatives, and the largest."""
+
+_ROUNDING = 1e-14
+"""Largest relative change of the value that may be nothing but rounding."""
+
+_FLATTEST = 1e-8
+"""Smallest second derivative, as a share of the largest; flatter directions matter little, and follow rounding."""
 
 _FARTHEST = 3.0
 """Largest change of the log of a variance in one step."""
@@ -68,15 +75,19 @@ def fit_factors(covariance: Tensor, noise: Tensor, factors: int, floor: Tensor) 
     least = (floor / unit.square()).log()
     theta = torch.maximum((noise / unit.square()).log().clamp_max(0.0), least)
     here = _profile(correlation, theta, factors)
-    theta, here = _better(theta, here, *_propose(correlation, least, factors))
+    guess, there = _propose(correlation, least, factors)
+    theta, here = _choose(there.value < here.value, theta, here, guess, there)
     damping = torch.full_like(here.value, _DAMPING)
-    for _ in range(_STEPS):
+    for _ in range(_STEPS if len(theta) == 1 else _FEW):
         new = _step(theta, here, damping, least, factors)
         there = _profile(correlation, new, factors)
-        damping = torch.where(there.value <= here.value, damping / 10, damping * 10).clamp(_DAMPING**3, _STRONGEST)
-        theta, here = _better(theta, here, new, there)
+        # Near the minimum, steps change the value by less than rounding, and yet bring theta closer.
+        better = there.value <= here.value + _ROUNDING * (1 + here.value.abs())
+        damping = torch.where(better, damping / 10, damping * 10).clamp(_DAMPING**3, _STRONGEST)
+        theta, here = _choose(better, theta, here, new, there)
     new = torch.where((here.slope > 0) & (theta.exp() < _SMALL), least, theta)
-    theta, here = _better(theta, here, new, _profile(correlation, new, factors))
+    there = _profile(correlation, new, factors)
+    theta, here = _choose(there.value < here.value, theta, here, new, there)
     loadings = _loadings(theta, here, factors)
     return unit[:, :, None] * loadings, theta.exp() * unit.square()
 
@@ -104,9 +115,8 @@ def _propose(correlation: Tensor, least: Tensor, factors: int) -> tuple[Tensor, 
     return theta, _profile(correlation, theta, factors)
 
 
-def _better(theta: Tensor, here: Profile, new: Tensor, there: Profile) -> tuple[Tensor, Profile]:
-    """Return the parameters of the smaller value, for each component."""
-    better = there.value < here.value
+def _choose(better: Tensor, theta: Tensor, here: Profile, new: Tensor, there: Profile) -> tuple[Tensor, Profile]:
+    """Return the new parameters of the components for which they are better, `(K,)` bool, and else the old ones."""
 
     def chosen(old: Tensor, other: Tensor) -> Tensor:
         return torch.where(better.view(-1, *[1] * (old.ndim - 1)), other, old)
@@ -123,7 +133,7 @@ def _step(theta: Tensor, here: Profile, damping: Tensor, least: Tensor, factors:
     size = diagonal.abs().amax(1, keepdim=True).clamp_min(1e-12)
     added = torch.where(free, damping[:, None] * size, size)
     values, vectors = torch.linalg.eigh(curvature + added.diag_embed())
-    values = torch.maximum(values.abs(), 1e-10 * size)  # the function is not convex far from its minimum
+    values = torch.maximum(values.abs(), _FLATTEST * size)  # the function is not convex far from its minimum
     moved = (vectors @ ((vectors.mT @ slope[:, :, None]) / values[:, :, None]))[:, :, 0]
     new = theta - moved.clamp(-_FARTHEST, _FARTHEST)
     return torch.maximum(new, least).clamp_max(0.0)
