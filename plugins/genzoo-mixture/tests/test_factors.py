@@ -290,7 +290,7 @@ def test_units_change_the_likelihood_by_the_log_determinant(components, columns)
     x, _ = grouped(300)
     scale = np.ones(6)
     scale[columns] = 1000.0
-    plain, scaled = fit(x, 0, components), fit(x * scale, 0, components)
+    plain, scaled = (fit(part, 0, components, 1) for part in (x, x * scale))
     shift = len(x) * np.log(scale).sum()
     found = [len(x) * engine.kept["log_likelihood"] for engine in (plain, scaled)]
     assert found[1] == pytest.approx(found[0] - shift, abs=5e-7)  # half a BIC
