@@ -407,3 +407,14 @@ def test_problem_of_three_columns_has_one_factor():
     generator = begin(factors(1, 3, 1), blocks(x))
     run_passes(generator, blocks(x), 10)
     assert np.allclose(covariance(generator), np.cov(x.T, bias=True), atol=1e-6)
+
+
+def test_the_command_prints_the_loadings(tmp_path, capsys):
+    from genzoo.cli.main import main
+
+    run = trained("factor-analysis", WINE, tmp_path, n_factors=2)
+    assert main(["describe", str(run.path), "--rows", "0"]) in (0, None)
+    text = capsys.readouterr().out
+    section = text[text.index("PARAMETERS") :].splitlines()
+    assert section[2].split() == ["column", "z0", "z1", "noise"]
+    assert section[3].split()[0] == "x0"
