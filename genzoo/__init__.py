@@ -55,6 +55,7 @@ _HOME = {
         "LikelihoodBound",
         "Model",
         "Outliers",
+        "ParameterTable",
         "Parts",
         "Reconstruction",
     ),

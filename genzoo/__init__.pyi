@@ -33,6 +33,7 @@ from genzoo.models.base import Likelihood as Likelihood
 from genzoo.models.base import LikelihoodBound as LikelihoodBound
 from genzoo.models.base import Model as Model
 from genzoo.models.base import Outliers as Outliers
+from genzoo.models.base import ParameterTable as ParameterTable
 from genzoo.models.base import Parts as Parts
 from genzoo.models.base import Reconstruction as Reconstruction
 from genzoo.models.objective import Batch as Batch

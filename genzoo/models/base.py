@@ -39,6 +39,25 @@ class Floor:
     share: Tensor
 
 
+@dataclass(frozen=True, slots=True)
+class ParameterTable:
+    """Parameters of a fitted model that have a meaning of their own, such as loadings, for a description.
+
+    Arguments:
+        caption: what the numbers are.
+        header: names of the columns of the table; the first is about the names of the rows.
+        rows: the name of each row, and its numbers, which must not depend on units.
+    """
+
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[float, ...]], ...]
+
+    def __post_init__(self) -> None:
+        if any(len(numbers) + 1 != len(self.header) for _, numbers in self.rows):
+            raise ValueError(f"Table {self.caption!r} has rows whose length differs from the header's.")
+
+
 @with_former_names
 class Generator(nn.Module, ABC):
     """A distribution over events."""
@@ -83,6 +102,13 @@ class Generator(nn.Module, ABC):
         Arguments:
             x: events in model space, `(N, *event)`; 0 at missing values.
             missing: mask of missing values, `(N, *event)`. Defaults to `None`: nothing is missing.
+        """
+        return ()
+
+    def tables(self) -> Sequence[ParameterTable]:
+        """Return parameters that have a meaning of their own, for `genzoo describe`.
+
+        Defaults to none.
         """
         return ()
 

@@ -33,6 +33,10 @@ _MOST_PAIRS = 8
 _MOST_CONTRIBUTIONS = 4
 
 
+_MOST_ROWS = 60
+"""Largest number of rows of a table of parameters."""
+
+
 _LONGEST = 60
 """Characters of a name or category that are shown."""
 
@@ -63,6 +67,7 @@ def description_sections(
         _columns(found),
         _unlikely(found),
         _latent(found),
+        _parameters(found),
     ]
     return tuple(section for section in sections if section is not None)
 
@@ -265,6 +270,19 @@ def _latent(found: Description) -> Section | None:
         rows, header = tuple(row[:2] for row in rows), header[:2]  # type: ignore[misc, assignment]
         caption = "Variance over images, as a share of the prior's"
     return Section("Latent space", (Text(text), Table(caption, header, rows)))
+
+
+def _parameters(found: Description) -> Section | None:
+    """Return the tables of parameters that a model gives."""
+    if not found.tables:
+        return None
+    blocks: list[Block] = []
+    for table in found.tables:
+        rows = tuple((_name(name), *(f"{value:.4g}" for value in numbers)) for name, numbers in table.rows)
+        blocks.append(Table(table.caption, table.header, rows[:_MOST_ROWS]))
+        if len(rows) > _MOST_ROWS:
+            blocks.append(Text(f"The first {_MOST_ROWS} of {len(rows)} rows are shown."))
+    return Section("Parameters", tuple(blocks))
 
 
 def _name(text: str) -> str:

@@ -96,8 +96,12 @@ def test_data_that_do_not_suit_the_model_exit_4(cli, tmp_path, model):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("cluster vae", "Model 'vae' cannot cluster. Models that can: gaussian, gmm, naive-bayes."),
-        ("embed gmm", "Model 'gmm' cannot embed. Models that can: gaussian, vae."),
+        (
+            "cluster vae",
+            "Model 'vae' cannot cluster. "
+            "Models that can: factor-analysis, gaussian, gmm, mfa, naive-bayes, ppca, t-mixture.",
+        ),
+        ("embed gmm", "Model 'gmm' cannot embed. Models that can: factor-analysis, gaussian, mfa, ppca, vae."),
     ],
 )
 def test_a_command_that_the_model_cannot_do_names_models_that_can(cli, runs, monkeypatch, words, expected):

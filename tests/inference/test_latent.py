@@ -224,7 +224,9 @@ def test_the_command_line_raises_for_impossible_walks(runs, cli, tmp_path):
     assert cli("train", "toy", "--out", tmp_path / "toy")[0] == 0
     assert_refused(cli("sample", tmp_path / "toy", "--traverse"), 2, "no 'decoder'", "dcgan", "gaussian")
     assert_refused(
-        cli("embed", image_run, "--data", "digits"), 2, "Model 'dcgan' cannot embed. Models that can: gaussian, vae."
+        cli("embed", image_run, "--data", "digits"),
+        2,
+        "Model 'dcgan' cannot embed. Models that can: factor-analysis, gaussian, mfa, ppca, vae.",
     )
 
 

@@ -97,6 +97,7 @@ def describe(
         disagreements=_disagreements(pairs),
         unlikely=_unlikely(model, rows, scores, unlikely, seed),
         latent=latent_figures(model, sums, coding, seed),
+        tables=tuple(model.generator.tables()),
         notes=tuple(_notes(model, rows, strengths[1])),
         drawn=Drawn(shown, samples, *strengths, mean_images(sums)),
     )

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from genzoo.models.base import ParameterTable
 from genzoo.spec import DataSpec, Feature
 from genzoo.typing import Array
 
@@ -201,6 +202,7 @@ class Description:
         disagreements: pairs for which model and data differ most, the largest difference first; at most 10.
         unlikely: rows with the lowest log-likelihoods, the lowest first.
         latent: use of the latent dimensions, or `None` if the model has no encoder.
+        tables: parameters of the model that have a meaning of their own, such as loadings.
         notes: what could not be said, and why.
         drawn: what pictures need.
     """
@@ -220,6 +222,7 @@ class Description:
     disagreements: tuple[Dependency, ...]
     unlikely: tuple[UnlikelyRow, ...]
     latent: LatentFigures | None
+    tables: tuple[ParameterTable, ...]
     notes: tuple[str, ...]
     drawn: Drawn = field(repr=False, compare=False)
 

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from genzoo import DataSpec, Feature, Parts
-from genzoo_mixture.emission import COVARIANCES, Diagonal, Emission
+from genzoo import ConfigError, DataSpec, Feature, Parts
+from genzoo_mixture.emission import COVARIANCES, Diagonal, Emission, Full
 from genzoo_mixture.emission.categories import Categories
 from genzoo_mixture.emission.counts import Counts
 from genzoo_mixture.emission.emission import Added
+from genzoo_mixture.factors.emission import Factors
+from genzoo_mixture.factors.model import FactorMixture, FactorModel
 from genzoo_mixture.mixture import Gaussian, Mixture, NoisyMixture
-from genzoo_mixture.options import ClassOptions, GaussianOptions, MixtureOptions
+from genzoo_mixture.options import (
+    ClassOptions,
+    FactorMixtureOptions,
+    FactorOptions,
+    GaussianOptions,
+    MixtureOptions,
+    PrincipalOptions,
+    StudentOptions,
+)
+from genzoo_mixture.student.emission import Student
 
 
 def build_gaussian(config: GaussianOptions, data: DataSpec) -> Parts:
@@ -21,18 +32,22 @@ def build_gaussian(config: GaussianOptions, data: DataSpec) -> Parts:
 
 def build_mixture(config: MixtureOptions, data: DataSpec) -> Parts:
     """Build a mixture of Gaussians over the columns of the data."""
-    added = Added(config.reg_covar)
-    if config.reg_covar is None and data.quantum is not None:
-        # A component with fewer events than pixels has no variance in some directions, where dequantization noise
-        # should be. It is uniform over a cell of the grid, and has the variance quantum² / 12.
-        added = Added(data.quantum**2 / 12, meant=True)
-    emission, places = _gaussian(config, config.n_components, data, added)
+    emission, places = _gaussian(config, config.n_components, data, _added(config, data))
     if config.noise:
         names = [feature.name for feature in _columns(data)]
         return Parts(
             NoisyMixture([emission], [places], config.init_params, config.noise_share, names, data.event_shape)
         )
     return Parts(Mixture([emission], [places], config.init_params, data.event_shape))
+
+
+def _added(config: GaussianOptions, data: DataSpec) -> Added:
+    """Return what is added to the variances of a mixture."""
+    if config.reg_covar is None and data.quantum is not None:
+        # A component with fewer events than pixels has no variance in some directions, where dequantization noise
+        # should be. It is uniform over a cell of the grid, and has the variance quantum² / 12.
+        return Added(data.quantum**2 / 12, meant=True)
+    return Added(config.reg_covar)
 
 
 def _columns(data: DataSpec) -> tuple[Feature, ...]:
@@ -43,6 +58,46 @@ def _columns(data: DataSpec) -> tuple[Feature, ...]:
 def _gaussian(config: GaussianOptions, components: int, data: DataSpec, added: Added) -> tuple[Emission[Any], range]:
     columns = data.size
     return COVARIANCES[config.covariance_type](components, columns, added), range(columns)
+
+
+def build_students(config: StudentOptions, data: DataSpec) -> Parts:
+    """Build a mixture of multivariate t distributions over the columns of the data."""
+    normal, places = _gaussian(config, config.n_components, data, _added(config, data))
+    assert isinstance(normal, Full | Diagonal)
+    emission = Student(normal, config.df == "shared", None if isinstance(config.df, str) else config.df)
+    return Parts(Mixture([emission], [places], config.init_params, data.event_shape))
+
+
+def build_factor_analysis(config: FactorOptions, data: DataSpec) -> Parts:
+    """Build a factor model over the columns of the data."""
+    return Parts(FactorModel(*_factors(config, 1, data), "random", data.event_shape))
+
+
+def build_principal(config: PrincipalOptions, data: DataSpec) -> Parts:
+    """Build a factor model with the same noise in all columns of the data."""
+    return Parts(FactorModel(*_factors(config, 1, data, isotropic=True), "random", data.event_shape))
+
+
+def build_factor_mixture(config: FactorMixtureOptions, data: DataSpec) -> Parts:
+    """Build a mixture of factor models over the columns of the data."""
+    parts = _factors(config, config.n_components, data, isotropic=config.isotropic)
+    return Parts(FactorMixture(*parts, config.init_params, data.event_shape))
+
+
+def _factors(
+    config: FactorOptions, components: int, data: DataSpec, *, isotropic: bool = False
+) -> tuple[list[Emission[Any]], list[range]]:
+    if config.n_factors >= data.size:
+        things = "continuous columns" if data.modality == "table" else "pixels"
+        raise ConfigError(
+            f"n_factors={config.n_factors} needs at least {config.n_factors + 1} {things}, and the data have "
+            f"{data.size}. Set a smaller n_factors."
+        )
+    names = [feature.name for feature in _columns(data)]
+    if data.modality == "image":
+        names = [f"pixel {number}" for number in range(data.size)]
+    emission = Factors(components, names, config.n_factors, isotropic, config.min_uniqueness)
+    return [emission], [range(data.size)]
 
 
 def build_classes(config: ClassOptions, data: DataSpec) -> Parts:

@@ -21,7 +21,7 @@ from genzoo import Batch, EMObjective, Model
 from genzoo_mixture.box import principal_box
 from genzoo_mixture.mixture import Mixture, NoisyMixture
 from genzoo_mixture.options import EMOptions
-from genzoo_mixture.points import SAMPLE, draw_events
+from genzoo_mixture.points import SAMPLE, draw_events, observed_values
 from genzoo_mixture.scale import robust_deviation
 from genzoo_mixture.start import STARTS
 
@@ -56,6 +56,9 @@ class MixtureEM(EMObjective):
         mixture.prepare(*_ranges(blocks))
         _measure(mixture, blocks)
         start = STARTS[mixture.start](mixture, blocks)
+        if start.mixture is not None:
+            mixture.load_state_dict(start.mixture.state_dict())
+            return start.facts
         total: dict[str, Tensor] = {}
         for batch, share in start.shares:
             expected = mixture.expect(
@@ -64,6 +67,8 @@ class MixtureEM(EMObjective):
             for name, value in mixture.sums(replace(expected, share=_weighted(share, batch))).items():
                 total[name] = total[name] + value if name in total else value
         mixture.maximize(total)
+        for emission, _ in mixture.parts:
+            emission.launch()
         return start.facts
 
     def adapt(self, model: Model, blocks: Iterable[Batch]) -> None:
@@ -88,15 +93,18 @@ class MixtureEM(EMObjective):
         _mixture(model).maximize(statistics)
 
     def fault(self, model: Model) -> str | None:
-        report, components = self.report(model), _mixture(model).components
+        mixture, report = _mixture(model), self.report(model)
+        components, setting = mixture.components, mixture.parts[0][0].setting
         if len(report["collapsed"]) == components:
             return (
-                "every component is only as wide as reg_covar makes it, so the likelihood depends on reg_covar; leave "
+                f"every component is only as wide as {setting} makes it, so the likelihood depends on {setting}; leave "
                 "out columns that others determine, or give the columns in larger units"
             )
         if report["collapsed"]:
             return f"{_name(report['collapsed'])} collapsed to a point; use fewer components, or more restarts"
-        return f"{_name(report['empty'])} ran out of events; use fewer components" if report["empty"] else None
+        if report["empty"]:
+            return f"{_name(report['empty'])} ran out of events; use fewer components"
+        return next((fault for emission, _ in mixture.parts if (fault := emission.fault()) is not None), None)
 
     def report(self, model: Model) -> dict[str, Any]:
         """Return the weights, and the indices of components that collapsed to a point or ran out of events."""
@@ -108,7 +116,7 @@ class MixtureEM(EMObjective):
             "weights": weights.tolist(),
             "collapsed": collapsed.nonzero()[:, 0].tolist(),
             "empty": (weights[: mixture.components] < 1e-12).nonzero()[:, 0].tolist(),
-        }
+        } | {name: fact for emission, _ in mixture.parts for name, fact in emission.facts().items()}
 
 
 def _name(components: list[int]) -> str:
@@ -132,15 +140,9 @@ def _weighted(share: Tensor, batch: Batch) -> Tensor:
 def _measure(mixture: Mixture, blocks: Iterable[Batch]) -> None:
     """Measure on the events what EM does not change: the deviations of columns, and the box of the noise."""
     keys = torch.Generator().manual_seed(0)  # the same rows for every restart
-    mixture.measure(robust_deviation(*draw_events(_observed, blocks, SAMPLE, keys)))
+    mixture.measure(robust_deviation(*draw_events(observed_values, blocks, SAMPLE, keys)))
     if isinstance(mixture, NoisyMixture) and (box := principal_box(blocks)) is not None:
         mixture.turn(*box)
-
-
-def _observed(batch: Batch) -> Tensor:
-    """Return the values of events, `(N, C)` float64; NaN if they are missing."""
-    x = batch.x.flatten(1).double()
-    return x if batch.missing is None else x.masked_fill(batch.missing.flatten(1), torch.nan)
 
 
 def _ranges(blocks: Iterable[Batch]) -> tuple[Tensor, Tensor]:

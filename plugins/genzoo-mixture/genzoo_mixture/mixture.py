@@ -19,7 +19,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from genzoo import Components, DataError, Decoder, Encoder, Floor, Generator, Imputation, Likelihood, Outliers
+from genzoo import (
+    Components,
+    DataError,
+    Decoder,
+    Encoder,
+    Floor,
+    Generator,
+    Imputation,
+    Likelihood,
+    Outliers,
+    ParameterTable,
+)
 from genzoo_mixture.emission import Diagonal, Full
 from genzoo_mixture.emission.emission import EMPTY, Emission
 
@@ -163,8 +174,11 @@ class Mixture(Generator, Likelihood, Components, Imputation):
                 narrow = emission.narrow(component, weights)
                 directions = narrow.new_zeros(len(narrow), self.columns)
                 directions[:, list(columns)] = narrow
-                found.append(Floor("reg_covar", directions.view(-1, *self.event_shape), share[:, component]))
+                found.append(Floor(emission.setting, directions.view(-1, *self.event_shape), share[:, component]))
         return found
+
+    def tables(self) -> list[ParameterTable]:
+        return [table for emission, _ in self.parts for table in emission.tables()]
 
     def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:
         columns = self._draw_from(torch.multinomial(self.log_weights.exp(), max(n, 1), replacement=True)[:n])

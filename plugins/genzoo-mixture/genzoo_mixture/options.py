@@ -16,6 +16,7 @@ CovarianceName = Annotated[
 StartName = Literal["several", "kmeans", "k-means++", "random", "random_from_data"]
 
 _REG_COVAR = "added to every variance, in squared data units; by default 1e-9 times the robust variance of the column"
+_REG_COVAR_ON_GRID = f"{_REG_COVAR}, or for data on a grid the variance of a uniform value in a cell"
 _START = "how EM starts: from k-means, from k-means++ seeds, with random shares of every row, or from random rows"
 _SEVERAL = f"{_START}; or from the best of several starts, tried in short runs on a sample of rows"
 
@@ -30,18 +31,80 @@ class GaussianOptions(Settings):
 class MixtureOptions(GaussianOptions):
     """Options of `gmm`."""
 
-    reg_covar: float | None = Field(
-        None,
-        ge=0,
-        le=1e12,
-        description=f"{_REG_COVAR}, or for data on a grid the variance of a uniform value in a cell",
-    )
+    reg_covar: float | None = Field(None, ge=0, le=1e12, description=_REG_COVAR_ON_GRID)
     n_components: int = Field(2, ge=1, le=10_000, description="number of Gaussians")
     init_params: StartName = Field("several", description=_SEVERAL)
     noise: bool = Field(
         False, description="add a component for outliers, uniform over the smallest box around the training rows"
     )
     noise_share: float = Field(0.1, gt=0, lt=1, description="share of every row that the noise has when EM starts")
+
+    @property
+    def tries_several_starts(self) -> bool:
+        return self.init_params == "several"
+
+
+class StudentOptions(GaussianOptions):
+    """Options of `t-mixture`."""
+
+    reg_covar: float | None = Field(None, ge=0, le=1e12, description=_REG_COVAR_ON_GRID)
+    n_components: int = Field(2, ge=1, le=10_000, description="number of t distributions")
+    df: Literal["free", "shared"] | Annotated[float, Field(ge=0.5, le=1e6)] = Field(
+        "free",
+        description="degrees of freedom: estimated for each component (free), estimated and the same for all (shared), "
+        "or a number; estimates lie between 0.5 and 10,000, which is practically normal",
+    )
+    init_params: StartName = Field("several", description=_SEVERAL)
+
+    @property
+    def tries_several_starts(self) -> bool:
+        return self.init_params == "several"
+
+
+class FactorOptions(Settings):
+    """Options of `factor-analysis`."""
+
+    n_factors: int = Field(2, ge=1, le=10_000, description="number of factors, less than the number of columns")
+    min_uniqueness: float = Field(
+        1e-6,
+        ge=1e-9,
+        le=0.5,
+        description="smallest noise variance of a column, as a share of its robust variance; with less, it is a "
+        "Heywood case, which has no AIC or BIC",
+    )
+
+
+class PrincipalOptions(FactorOptions):
+    """Options of `ppca`."""
+
+    n_factors: int = Field(
+        2,
+        ge=1,
+        le=10_000,
+        description="number of principal components, less than the number of columns; all columns have the same noise, "
+        "so results depend on their units: scale columns in different units first, or use factor-analysis",
+    )
+    min_uniqueness: float = Field(
+        1e-6,
+        ge=1e-9,
+        le=0.5,
+        description="smallest noise variance, as a share of the robust variance of the narrowest column",
+    )
+
+
+class FactorMixtureOptions(FactorOptions):
+    """Options of `mfa`."""
+
+    n_components: int = Field(2, ge=1, le=10_000, description="number of factor models")
+    n_factors: int = Field(
+        1, ge=1, le=10_000, description="number of factors of each component, less than the number of columns"
+    )
+    isotropic: bool = Field(
+        False,
+        description="the same noise variance for all columns: a mixture of probabilistic principal components, whose "
+        "results depend on the units of columns",
+    )
+    init_params: StartName = Field("several", description=_SEVERAL)
 
     @property
     def tries_several_starts(self) -> bool:

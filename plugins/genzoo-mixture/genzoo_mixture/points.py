@@ -74,6 +74,12 @@ def _middle(kept: Tensor, scale: Tensor) -> Tensor:
     return ((kept / scale).nanmean(0).nan_to_num() * scale).to(kept.dtype)
 
 
+def observed_values(batch: Batch) -> Tensor:
+    """Return the values of events, `(N, C)` float64; NaN if they are missing."""
+    x = batch.x.flatten(1).double()
+    return x if batch.missing is None else x.masked_fill(batch.missing.flatten(1), torch.nan)
+
+
 def draw_events(
     read: Callable[[Batch], Tensor], blocks: Iterable[Batch], most: int, generator: torch.Generator | None = None
 ) -> tuple[Tensor, Tensor]:

@@ -72,7 +72,7 @@ def can_search(mixture: Mixture) -> bool:
     """Return whether a search helps a mixture, and takes a reasonable time."""
     emission, columns = mixture.parts[0]
     family = find_family(emission)
-    if mixture.components == 1 or len(mixture.parts) > 1 or family is None:
+    if mixture.components == 1 or len(mixture.parts) > 1 or family is None or emission.needs_trials:
         return False
     return _monomials(len(columns), correlated=family[1]) * SAMPLE <= _MONOMIALS
 
@@ -118,7 +118,8 @@ class Search:
     def _run(self, kept: int) -> tuple[Fitted, dict[str, Any]]:
         """Run all starts, continue the best `kept`, and return the best one."""
         weight = self._points.weight
-        share = torch.stack([self._share(labels) for labels in self._labels()])
+        found = find_clusters(self._points, self._mixture.components, self._count)
+        share = torch.stack([self._share(labels) for labels in found])
         fitted = self._anneal(self._family.maximize(self._products, share * weight))
         fitted, likelihood, _ = self._passes(fitted, self._short - round(_ANNEALED * self._short))
         order = self._merit(fitted, likelihood).argsort(descending=True, stable=True)
@@ -174,20 +175,24 @@ class Search:
         first = self._mixture.first_share
         return torch.cat([share * (1 - first), torch.full_like(share[:1], first)])
 
-    def _labels(self) -> Iterator[Tensor]:
-        """Yield the clusters of each start, `(n,)`."""
-        views, weight, k = self._points.views(), self._points.weight, self._mixture.components
-        some = draw((weight > 0).double(), _WARD)
-        for view in (views[0], views[2], views[1], views[2])[:_WARDS]:
-            labels = torch.full((len(weight),), -1, device=weight.device)
-            labels[some] = ward(view[some], weight[some], k)
-            yield labels
-        for number in range(self._count - _WARDS):
-            view, way = views[number % 3], number // 3 % 3
-            centers = view[draw(weight, k)] if way == 2 else seeds(view, weight, k)
-            if way == 0:
-                centers = lloyd(view, weight, centers, _LLOYD)
-            yield distances(view, centers).argmin(1)
+
+def find_clusters(points: Points, k: int, count: int) -> Iterator[Tensor]:
+    """Yield `k` clusters of the points in `count` ways: the cluster of each point, `(n,)`; -1 means none.
+
+    They are found by Ward's hierarchy, by k-means, around seeds of k-means++ and around random points.
+    """
+    views, weight = points.views(), points.weight
+    some = draw((weight > 0).double(), _WARD)
+    for view in (views[0], views[2], views[1], views[2])[: min(_WARDS, count)]:
+        labels = torch.full((len(weight),), -1, device=weight.device)
+        labels[some] = ward(view[some], weight[some], k)
+        yield labels
+    for number in range(count - _WARDS):
+        view, way = views[number % 3], number // 3 % 3
+        centers = view[draw(weight, k)] if way == 2 else seeds(view, weight, k)
+        if way == 0:
+            centers = lloyd(view, weight, centers, _LLOYD)
+        yield distances(view, centers).argmin(1)
 
 
 def _added(emission: Emission[Any], variances: Tensor) -> Tensor:

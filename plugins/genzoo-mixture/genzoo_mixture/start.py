@@ -23,6 +23,7 @@ from genzoo_mixture.kmeans import distances, draw, lloyd, seeds
 from genzoo_mixture.mixture import Mixture, NoisyMixture
 from genzoo_mixture.points import Points
 from genzoo_mixture.search import SAMPLE, Search, can_search
+from genzoo_mixture.trials import can_try, try_starts
 
 Shares = Iterator[tuple[Batch, Tensor]]
 
@@ -34,10 +35,12 @@ class Start:
     Arguments:
         shares: blocks of events, each with the first shares of the components, `(K, N)`.
         facts: facts for the run's record. Defaults to none.
+        mixture: a mixture with the first parameters. Defaults to `None`: they follow from the shares.
     """
 
     shares: Shares
     facts: Mapping[str, Any] = field(default_factory=dict)
+    mixture: Mixture | None = None
 
 
 def _nearest(mixture: Mixture, points: Points, blocks: Iterable[Batch], centers: Tensor) -> Shares:
@@ -87,10 +90,13 @@ def random(mixture: Mixture, blocks: Iterable[Batch]) -> Start:
 
 
 def several(mixture: Mixture, blocks: Iterable[Batch]) -> Start:
-    """Try many starts in short runs of EM on a sample of the events, and take the shares at the end of the best one.
+    """Try many starts in short runs of EM on a sample of the events, and continue from the end of the best one.
 
     One component, or events too wide for such a search, start from k-means.
     """
+    if can_try(mixture):
+        best, facts = try_starts(mixture, blocks)
+        return Start(iter(()), facts, best)
     if can_search_classes(mixture):
         found = ClassSearch(mixture, blocks)
         return Start(((batch, found.shares(batch).to(batch.x.dtype)) for batch in blocks), found.facts)

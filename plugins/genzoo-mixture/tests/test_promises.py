@@ -38,3 +38,53 @@ def test_gmm_with_noise(promise):
 @keeps_promises("naive-bayes")
 def test_naive_bayes(promise):
     promise()
+
+
+@keeps_promises("t-mixture")
+def test_t_mixture(promise):
+    promise()
+
+
+@keeps_promises("t-mixture", options={"covariance_type": "tied", "df": "shared", "n_components": 3})
+def test_t_mixture_with_one_covariance_and_equal_tails(promise):
+    promise()
+
+
+@keeps_promises("t-mixture", options={"covariance_type": "diagonal", "df": 4.0, "init_params": "kmeans"})
+def test_t_mixture_with_diagonal_covariances_and_fixed_tails(promise):
+    promise()
+
+
+@keeps_promises("t-mixture", options={"covariance_type": "spherical"})
+def test_t_mixture_with_spherical_covariances(promise):
+    promise()
+
+
+@keeps_promises("factor-analysis")
+def test_factor_analysis(promise):
+    promise()
+
+
+@keeps_promises("factor-analysis", options={"n_factors": 1})
+def test_factor_analysis_with_one_factor(promise):
+    promise()
+
+
+@keeps_promises("ppca")
+def test_ppca(promise):
+    promise()
+
+
+@keeps_promises("ppca", options={"n_factors": 1})
+def test_ppca_with_one_component(promise):
+    promise()
+
+
+@keeps_promises("mfa")
+def test_mfa(promise):
+    promise()
+
+
+@keeps_promises("mfa", options={"n_factors": 1, "isotropic": True})
+def test_mfa_with_equal_noise(promise):
+    promise()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -124,14 +125,25 @@ class Diagonal(Emission[Seen]):
             log_density.addmm_(own.constant, seen.present.T)
         return log_density.to(x.dtype), seen
 
-    def sums(self, seen: Seen, share: Tensor) -> dict[str, Tensor]:
+    def distances(self, seen: Any, log_density: Tensor, *, careful: bool) -> tuple[Tensor, Tensor]:
+        """See `Full.distances`."""
+        constants = -self._deviations().double().log() - 0.5 * math.log(2 * math.pi)
+        if seen.present is None:
+            constant = constants.sum(1, keepdim=True).to(log_density.dtype)
+        else:
+            constant = (constants @ seen.present.double().T).to(log_density.dtype)
+        return 2 * (constant - log_density).clamp_min(0.0), constant
+
+    def sums(self, seen: Seen, share: Tensor, precision: Tensor | None = None) -> dict[str, Tensor]:
+        """Return the sums of `Emission.sums`; see `Full.sums` for `precision`."""
         share = share.to(seen.x.dtype)
-        present = share.sum(1, keepdim=True) if seen.present is None else share @ seen.present
-        return {
-            "first": (share @ seen.x).double(),
-            "second": (share @ seen.squares).double(),
-            "present": present.double(),
+        exact = share if precision is None else share * precision.to(share.dtype)
+        sums = {
+            "first": (exact @ seen.x).double(),
+            "second": (exact @ seen.squares).double(),
+            "present": _count(exact, seen.present),
         }
+        return sums if precision is None else sums | {"values": _count(share, seen.present)}
 
     def maximize(self, sums: Mapping[str, Tensor]) -> None:
         present = sums["present"] + EMPTY
@@ -139,7 +151,8 @@ class Diagonal(Emission[Seen]):
         squares = (sums["second"] - present * mean.square()).clamp_min(0.0)  # sum r (x - mean)², up to rounding
         filled = sums["present"] > EMPTY
         added = self.added_to(overall(present, mean, squares / present))
-        scale = (self._variance(squares, present) + added).sqrt()
+        values = sums["values"] + EMPTY if "values" in sums else present
+        scale = (self._variance(squares, values) + added).sqrt()
         self.scale.copy_(torch.where(filled.any(1) if self.scale.ndim == 1 else filled, scale, self.scale.double()))
         self.means.copy_(torch.where(filled, mean, self.means.double()))
 
@@ -181,3 +194,9 @@ class Diagonal(Emission[Seen]):
         means, variances = self.means.double(), self._deviations().double().square()
         unit = robust(self.unit, overall(weights[:, None], means, variances))
         return shrunk(variances, means, self._common(self.added.least(unit)))
+
+
+def _count(share: Tensor, present: Tensor | None) -> Tensor:
+    """Return the weighted number of values of each column, `(K, C)` float64, or `(K, 1)` if nothing is missing."""
+    counts = share.sum(1, keepdim=True) if present is None else share @ present
+    return counts.double()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
+
+from genzoo import ParameterTable
 
 SeenT = TypeVar("SeenT")
 
@@ -47,6 +49,12 @@ class Emission(nn.Module, ABC, Generic[SeenT]):
     shared: ClassVar[bool] = False
     """Whether all components share one covariance matrix."""
 
+    needs_trials: ClassVar[bool] = False
+    """Whether a search for starts needs EM of the emission itself, because normal distributions are too far from it."""
+
+    setting: ClassVar[str] = "reg_covar"
+    """Name of the option that sets the smallest variance."""
+
     def __init__(self, components: int, columns: int) -> None:
         super().__init__()
         self.components = components
@@ -66,6 +74,9 @@ class Emission(nn.Module, ABC, Generic[SeenT]):
         Arguments:
             low, high: range of each column, `(C,)` each. If a column has no observed values, `low` is above `high`.
         """
+
+    def launch(self) -> None:
+        """Set parameters that the first M-step cannot estimate."""
 
     def measure(self, deviations: Tensor) -> None:
         """Take robust standard deviations of the columns `(C,)`, which do not depend on the components."""
@@ -134,6 +145,18 @@ class Emission(nn.Module, ABC, Generic[SeenT]):
         """
         return weights.new_zeros(0, self.columns, dtype=torch.float64)
 
+    def fault(self) -> str | None:
+        """Return why the parameters are no proper maximum, if no component collapsed; `None` if they are one."""
+        return None
+
+    def facts(self) -> dict[str, Any]:
+        """Return facts for the record of a restart, as plain values for JSON."""
+        return {}
+
+    def tables(self) -> Iterator[ParameterTable]:
+        """Yield parameters that have a meaning of their own, for a description."""
+        return iter(())
+
 
 def middle(low: Tensor, high: Tensor) -> Tensor:
     """Return the value nearest to 0 in each range, as events are centered at 0; 0 for an empty range."""
@@ -167,19 +190,21 @@ class Added:
     added variance bounds it, and `least` finds components that would collapse.
 
     Arguments:
-        amount: added variance in squared data units, the same for every column. `None` adds the share `SHARE` of each
+        amount: added variance in squared data units, the same for every column. `None` adds a `share` of each
             column's own variance, so that units do not matter.
         meant: whether components this narrow are legitimate. Otherwise one with no more variance than was added has
             collapsed to a point. Defaults to False.
+        share: what is added if `amount` is `None`. Defaults to `SHARE`.
     """
 
     amount: float | None
     meant: bool = False
+    share: float = SHARE
 
     def of(self, columns: Tensor) -> Tensor:
         """Return the variance added to each column, given the variances of columns `(C,)`; never 0."""
         floor = torch.where(columns > 0, FLOOR * columns, FLOOR)
-        added = SHARE * columns if self.amount is None else torch.full_like(columns, self.amount)
+        added = self.share * columns if self.amount is None else torch.full_like(columns, self.amount)
         return torch.maximum(added, floor)
 
     def least(self, columns: Tensor) -> Tensor:

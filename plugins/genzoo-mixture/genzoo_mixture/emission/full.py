@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -39,12 +40,18 @@ class Whitened:
         order: index of the event at each position of `y`, `(N,)`; `None` if `y` has the order of the events.
         patterns: the patterns of missing values, `(P, C)` bool; `None` if nothing is missing.
         sizes: number of events of each pattern; events of a pattern are contiguous in `y`.
+        constants: log-normalizer of each pattern, `(K, P)` float64; `None` if nothing is missing.
     """
 
     y: Tensor
     order: Tensor | None = None
     patterns: Tensor | None = None
     sizes: list[int] = field(default_factory=list)
+    constants: Tensor | None = None
+
+    def in_order(self, values: Tensor) -> Tensor:
+        """Return values `(..., N)`, which have the order of `y`, in the order of the events."""
+        return values if self.order is None else torch.empty_like(values).index_copy_(-1, self.order, values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +97,9 @@ class Full(Emission[Whitened | Expanded]):
         self.quadratic: Tensor | None = None
         self.register_buffer("unit", torch.zeros(columns))
         self.register_buffer("means", torch.zeros(components, columns))
+        self._register_covariances()
+
+    def _register_covariances(self) -> None:
         self.register_buffer("scale", self._identity())
         self.register_buffer("whitener", self._identity())
 
@@ -174,7 +184,7 @@ class Full(Emission[Whitened | Expanded]):
         patterns, which, counts = torch.unique(missing, dim=0, return_inverse=True, return_counts=True)
         order = which.argsort(stable=True)
         sizes = counts.tolist()
-        rows, y, log_density, start = x[order], [], [], 0
+        rows, y, log_density, constants, start = x[order], [], [], [], 0
         for number, (matrix, _, half_log_det) in enumerate(self._conditioned(patterns)):
             part = rows[start : start + sizes[number]]
             start += sizes[number]
@@ -182,11 +192,31 @@ class Full(Emission[Whitened | Expanded]):
             part_y = self._project(part, matrix.to(x.dtype), self.means * observed)
             constant = -half_log_det - 0.5 * observed.sum(dtype=torch.float64) * math.log(2 * math.pi)
             y.append(part_y)
+            constants.append(constant)
             log_density.append(constant.to(x.dtype)[:, None] - 0.5 * part_y.square().sum(1))
-        sorted_density = torch.cat(log_density, 1)
-        return torch.empty_like(sorted_density).index_copy_(1, order, sorted_density), Whitened(
-            torch.cat(y, 2), order, patterns, sizes
-        )
+        seen = Whitened(torch.cat(y, 2), order, patterns, sizes, torch.stack(constants, 1))
+        return seen.in_order(torch.cat(log_density, 1)), seen
+
+    def distances(self, seen: Any, log_density: Tensor, *, careful: bool) -> tuple[Tensor, Tensor]:
+        """Split the log-densities of events into squared Mahalanobis distances and log-normalizers.
+
+        Arguments:
+            seen, log_density: what `expect` returned.
+            careful: whether the distances are float64, so that the squares of remote events do not overflow.
+
+        Returns:
+            The distance of the observed values of each event, `(K, N)`. The log-normalizer, which is the log-density
+            at distance 0, `(K, 1)` or `(K, N)`.
+        """
+        if isinstance(seen, Expanded):
+            constant = self._log_normalizer().expand(self.components)[:, None]
+            return 2 * (constant - log_density).clamp_min(0.0), constant
+        y = seen.y.double() if careful else seen.y
+        distance = seen.in_order(y.square().sum(1))
+        if seen.constants is None:
+            return distance, self._log_normalizer().expand(self.components)[:, None]
+        sizes = torch.tensor(seen.sizes, device=y.device)
+        return distance, seen.in_order(seen.constants.repeat_interleave(sizes, 1)).to(y.dtype)
 
     def _conditioned(self, patterns: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Condition the whitened coordinates on observed values, for each of `patterns (P, C)`; float64.
@@ -206,17 +236,25 @@ class Full(Emission[Whitened | Expanded]):
             # For missing columns R has zero rows, so the matrix has zero columns. Ones on the diagonal make R R^T
             # invertible at size C, and change no determinant.
             within = root @ root.mT + (1 - observed) * identity
-            factor = _factor(within, torch.full_like(within[0, 0, 0], FLOOR))
+            factor = factorize(within, torch.full_like(within[0, 0, 0], FLOOR))
             matrix = torch.cholesky_solve(root, factor).mT
             remaining = identity - matrix @ root
             yield from zip(matrix, remaining, factor.diagonal(dim1=-2, dim2=-1).log().sum(-1), strict=True)
 
-    def sums(self, seen: Whitened | Expanded, share: Tensor) -> dict[str, Tensor]:
+    def sums(self, seen: Whitened | Expanded, share: Tensor, precision: Tensor | None = None) -> dict[str, Tensor]:
+        """Return the sums of `Emission.sums`.
+
+        Arguments:
+            seen, share: as there.
+            precision: how many times smaller the covariance of each event is under each component, `(K, N)`. Defaults
+                to `None`: 1.
+        """
+        exact = share if precision is None else share * precision
         if isinstance(seen, Expanded):
-            return {"products": (seen.products @ share.T).T.double()}
+            return {"products": (seen.products @ exact.T).T.double()}
         if seen.order is not None:
-            share = share[:, seen.order]
-        weighted = seen.y * share[:, None]
+            share, exact = share[:, seen.order], exact[:, seen.order]
+        weighted = seen.y * exact[:, None]
         scatter = self._gather(torch.bmm(weighted, seen.y.mT).double())
         if seen.patterns is not None:
             parts = zip(self._conditioned(seen.patterns), torch.split(share, seen.sizes, 1), strict=True)
@@ -229,6 +267,17 @@ class Full(Emission[Whitened | Expanded]):
         return scatter
 
     def maximize(self, sums: Mapping[str, Tensor]) -> None:
+        means, within = self._moments(sums)
+        variances = within.diagonal(dim1=-2, dim2=-1)
+        added = self.added_to(overall(sums["counts"][:, None] + EMPTY, means, variances))
+        variances.add_(added)
+        factor = self._where_not_empty(sums["counts"], factorize(within, added), self.scale.double())
+        self.means.copy_(means)
+        self.scale.copy_(factor)
+        self.whitener.copy_(inverse(factor))
+
+    def _moments(self, sums: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Return the likeliest means, `(K, C)`, and covariances, of the shape of `scale`, in float64."""
         counts = sums["counts"] + EMPTY
         scale = self.scale.double()
         first, scatter = self._whiten(sums) if "products" in sums else (sums["first"], sums["scatter"])
@@ -236,15 +285,7 @@ class Full(Emission[Whitened | Expanded]):
         # EM converges, S approaches I, so it keeps its digits even if Sigma is badly conditioned.
         shift = first / counts[:, None]
         within = scale @ self._within(scatter, counts, shift) @ scale.mT
-        means = self.means.double() + (scale @ shift[:, :, None])[:, :, 0]
-        variances = within.diagonal(dim1=-2, dim2=-1)
-        added = self.added_to(overall(counts[:, None], means, variances))
-        variances.add_(added)
-        factor = self._where_not_empty(sums["counts"], _factor(within, added), scale)
-        self.means.copy_(means)
-        self.scale.copy_(factor)
-        identity = torch.eye(self.columns, dtype=factor.dtype, device=factor.device).expand_as(factor)
-        self.whitener.copy_(torch.linalg.solve_triangular(factor, identity, upper=False))
+        return self.means.double() + (scale @ shift[:, :, None])[:, :, 0], within
 
     def _whiten(self, sums: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Convert sums of monomials to the sums of y, `(K, C)`, and of y y^T, `(K, C, C)`."""
@@ -277,8 +318,7 @@ class Full(Emission[Whitened | Expanded]):
         """Return the expected standard normal coordinates of events `(N, C)` under each component, `(K, N, C)`."""
         _, seen = self.expect(x, missing, careful=True)
         assert isinstance(seen, Whitened)
-        y = seen.y.transpose(1, 2)
-        return y if seen.order is None else torch.empty_like(y).index_copy_(1, seen.order, y)
+        return seen.in_order(seen.y).transpose(1, 2)
 
     def fill(self, x: Tensor, missing: Tensor, share: Tensor) -> Tensor:
         scale = self.scale.expand(self.components, -1, -1)
@@ -326,10 +366,17 @@ class Full(Emission[Whitened | Expanded]):
         return deviations, self.added.least(robust(self.unit, overall(weights[:, None], means, deviations.square())))
 
 
-def _factor(within: Tensor, floor: Tensor) -> Tensor:
+def inverse(factor: Tensor) -> Tensor:
+    """Invert lower triangular matrices `(..., C, C)`."""
+    identity = torch.eye(factor.shape[-1], dtype=factor.dtype, device=factor.device).expand_as(factor)
+    inverted: Tensor = torch.linalg.solve_triangular(factor, identity, upper=False)
+    return inverted
+
+
+def factorize(within: Tensor, floor: Tensor) -> Tensor:
     """Compute lower Cholesky factors of matrices `(..., C, C)`, with a fallback for matrices that have none.
 
-    Rounding can make a matrix indefinite. Its diagonal is then raised to at least `floor (C,)` and by a share of
+    Rounding can make a matrix indefinite. Its diagonal is then raised to at least `floor (..., C)` and by a share of
     `ROUNDING`. If that is not enough, only the diagonal is kept.
     """
     diagonal = within.diagonal(dim1=-2, dim2=-1).clamp_min(floor).diag_embed()

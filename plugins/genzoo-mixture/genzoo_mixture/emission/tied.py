@@ -25,5 +25,10 @@ class Tied(Full):
     def _within(self, scatter: Tensor, counts: Tensor, shift: Tensor) -> Tensor:
         return (scatter - (shift * counts[:, None]).mT @ shift) / counts.sum()
 
+    def stretch(self, factor: Tensor) -> None:
+        """Multiply all deviations by a factor, `()`."""
+        self.scale.mul_(factor.to(self.scale.dtype))
+        self.whitener.div_(factor.to(self.scale.dtype))
+
     def _where_not_empty(self, counts: Tensor, new: Tensor, old: Tensor) -> Tensor:
         return new

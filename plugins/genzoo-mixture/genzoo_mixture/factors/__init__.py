@@ -1,0 +1,1 @@
+"""Factor analysis, probabilistic principal components, and mixtures of them."""

@@ -1,0 +1,1 @@
+"""Mixtures of multivariate Student t distributions."""
