@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
 from genzoo import Settings
 
-# scikit-learn's "diag" is accepted, too.
-CovarianceName = Annotated[
-    Literal["full", "tied", "diagonal", "spherical"],
-    BeforeValidator(lambda name: "diagonal" if name == "diag" else name),
-]
+_ALSO = {"diag": "diagonal", "VVV": "full", "EEE": "tied", "VVI": "diagonal", "VII": "spherical"}
+"""Other names of covariance types: of scikit-learn, and of mclust."""
+
+
+def _usual(name: Any) -> Any:
+    return _ALSO.get(name, name) if isinstance(name, str) else name
+
+
+CovarianceName = Annotated[Literal["full", "tied", "diagonal", "spherical"], BeforeValidator(_usual)]
+FamilyName = Annotated[
+    Literal[
+        "full", "tied", "diagonal", "spherical",
+        "EII", "EEI", "VEI", "EVI", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV",
+    ],
+    BeforeValidator(_usual),
+]  # fmt: skip
 StartName = Literal["several", "kmeans", "k-means++", "random", "random_from_data"]
 
 _REG_COVAR = "added to every variance, in squared data units; by default 1e-9 times the robust variance of the column"
@@ -30,6 +41,11 @@ class GaussianOptions(Settings):
 class MixtureOptions(GaussianOptions):
     """Options of `gmm`."""
 
+    covariance_type: FamilyName = Field(
+        "full",
+        description="form of the covariance matrices, also by mclust's names: full is VVV, tied EEE, diagonal (or "
+        "diag) VVI, and spherical VII",
+    )
     reg_covar: float | None = Field(
         None,
         ge=0,

@@ -21,11 +21,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from genzoo_mixture.emission import Diagonal, Emission, Full
+from genzoo_mixture.emission import Diagonal, Full
 from genzoo_mixture.kmeans import distances, draw, lloyd, seeds
 from genzoo_mixture.mixture import Mixture, NoisyMixture
 from genzoo_mixture.points import Points
-from genzoo_mixture.surrogate import RIDGE, Family, Fitted, find_family
+from genzoo_mixture.surrogate import RIDGE, Family, Fitted
 from genzoo_mixture.ward import ward
 
 SAMPLE = 2_000
@@ -71,10 +71,9 @@ _SAME = 1e-3
 def can_search(mixture: Mixture) -> bool:
     """Return whether a search helps a mixture, and takes a reasonable time."""
     emission, columns = mixture.parts[0]
-    family = find_family(emission)
-    if mixture.components == 1 or len(mixture.parts) > 1 or family is None:
+    if mixture.components == 1 or len(mixture.parts) > 1 or not isinstance(emission, Full | Diagonal):
         return False
-    return _monomials(len(columns), correlated=family[1]) * SAMPLE <= _MONOMIALS
+    return _monomials(len(columns), correlated=emission.family.correlated) * SAMPLE <= _MONOMIALS
 
 
 def _monomials(columns: int, *, correlated: bool) -> int:
@@ -95,14 +94,13 @@ class Search:
 
     def __init__(self, mixture: Mixture, points: Points) -> None:
         emission, _ = mixture.parts[0]
-        found = find_family(emission)
-        assert found is not None
-        constraint, correlated = found
+        assert isinstance(emission, Full | Diagonal)
+        family = emission.family
         self._mixture = mixture
         self._points = points
-        ridge = RIDGE + _added(emission, points.scale.square()) / points.scale.square()
-        self._family = Family(constraint, correlated, points.scale, ridge, _log_volume(mixture, points.scale))
-        self._least = 1.0 * (len(points.scale) + 2) if correlated and not emission.shared else 2.0
+        ridge = RIDGE + emission.added_to(points.scale.square()) / points.scale.square()
+        self._family = Family(family, points.scale, ridge, _log_volume(mixture, points.scale))
+        self._least = 1.0 * (len(points.scale) + 2) if family.correlated and family.free else 2.0
         self._products = self._family.products(points.sample)
         cost = self._products.numel() * mixture.components
         self._count = int(min(_MOST, max(_FEWEST, _BUDGET / (_SHORT * cost))))
@@ -137,7 +135,7 @@ class Search:
         for number in range(passes):
             sharpness = torch.where(plain, 1.0, _DULL + (1 - _DULL) * number / passes).to(fitted.least)
             _, share = fitted.expect(self._products, sharpness)
-            fitted = self._family.maximize(self._products, share * self._points.weight)
+            fitted = self._family.maximize(self._products, share * self._points.weight, fitted)
         return fitted
 
     def _passes(self, fitted: Fitted, most: int) -> tuple[Fitted, Tensor, Tensor]:
@@ -154,7 +152,7 @@ class Search:
             change, last = (mean - last).abs(), mean
             if (change < _TOLERANCE).all():
                 break
-            fitted = self._family.maximize(self._products, share * weight)
+            fitted = self._family.maximize(self._products, share * weight, fitted)
         return fitted, last, change
 
     def _merit(self, fitted: Fitted, likelihood: Tensor) -> Tensor:
@@ -188,12 +186,6 @@ class Search:
             if way == 0:
                 centers = lloyd(view, weight, centers, _LLOYD)
             yield distances(view, centers).argmin(1)
-
-
-def _added(emission: Emission[Any], variances: Tensor) -> Tensor:
-    """Return the variance that the model adds to columns."""
-    assert isinstance(emission, Full | Diagonal)
-    return emission.added_to(variances)
 
 
 def _log_volume(mixture: Mixture, scale: Tensor) -> Tensor | None:

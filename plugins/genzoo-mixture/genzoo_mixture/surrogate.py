@@ -7,20 +7,21 @@ densities are quadratic in a point, so both steps are one matrix product with th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from genzoo_mixture.emission import Diagonal, Emission, Full, Spherical, Tied
+from genzoo_mixture.emission.families import CovarianceFamily, Guess
 
 RIDGE = 1e-6
 """Variance added in every direction, in squared deviations of a column."""
 
 _THIN = 4.0
 """Components with a smaller variance than this many ridges have collapsed."""
+
+_INNER = 3
+"""Largest number of iterations of an M-step. Each begins where the last M-step ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,39 +39,6 @@ class Moments:
     scatter: Tensor
 
 
-Constraint = Callable[[Moments, Tensor], Tensor]
-"""Computes the likeliest covariances of a family from the moments, and the scale of the columns, `(D,)`."""
-
-
-def _free(moments: Moments, _: Tensor) -> Tensor:
-    return moments.scatter
-
-
-def _tied(moments: Moments, _: Tensor) -> Tensor:
-    share = moments.counts / moments.counts.sum(1, keepdim=True)
-    pooled = (share[:, :, None, None] * moments.scatter).sum(1, keepdim=True)
-    return pooled.expand_as(moments.scatter)
-
-
-def _spherical(moments: Moments, scale: Tensor) -> Tensor:
-    units = scale.square() / scale.square().mean()  # one variance for all columns in the units of the data
-    return (moments.scatter * units).mean(2, keepdim=True) / units
-
-
-_CONSTRAINTS: tuple[tuple[type[Emission[Any]], Constraint, bool], ...] = (
-    (Tied, _tied, True),
-    (Full, _free, True),
-    (Spherical, _spherical, False),
-    (Diagonal, _free, False),
-)
-"""For each kind of emission, the first that fits: its constraint, and whether columns may be correlated."""
-
-
-def find_family(emission: Emission[Any]) -> tuple[Constraint, bool] | None:
-    """Return the constraint of an emission's covariances, and whether columns may be correlated; `None` for others."""
-    return next((rest for kind, *rest in _CONSTRAINTS if isinstance(emission, kind)), None)  # type: ignore[return-value]
-
-
 @dataclass(frozen=True, slots=True)
 class Fitted:
     """S mixtures.
@@ -80,17 +48,20 @@ class Fitted:
         log_noise: log of the noise's weight times its density, `(S, 1)`; `None` without noise.
         least: smallest weighted number of points of a component, `(S,)`.
         thin: whether a component has collapsed, `(S,)` bool.
+        guess: where the next M-step begins; `None` if that makes no difference.
     """
 
     coefficients: Tensor
     log_noise: Tensor | None
     least: Tensor
     thin: Tensor
+    guess: Guess | None
 
     def of(self, chosen: Tensor) -> Fitted:
         """Return some of the mixtures, `chosen (T,)`."""
         noise = None if self.log_noise is None else self.log_noise[chosen]
-        return Fitted(self.coefficients[chosen], noise, self.least[chosen], self.thin[chosen])
+        guess = None if self.guess is None else self.guess.of(chosen)
+        return Fitted(self.coefficients[chosen], noise, self.least[chosen], self.thin[chosen], guess)
 
     def expect(self, products: Tensor, sharpness: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return log-densities `(S, n)`, and shares `(S, K, n)` or, with noise last, `(S, K + 1, n)`.
@@ -114,21 +85,22 @@ class Family:
     """A kind of mixture, whose M-step is done for S mixtures at once.
 
     Arguments:
-        constraint: makes its covariances of the moments.
-        correlated: whether columns may be correlated.
+        covariance: the family of its covariances.
         scale: what each column of the points was divided by, `(D,)`.
         ridge: variance added to every column, `(D,)`.
         log_volume: log of the volume of the noise, in the units of the points; `None` without noise.
     """
 
     def __init__(
-        self, constraint: Constraint, correlated: bool, scale: Tensor, ridge: Tensor, log_volume: Tensor | None
+        self, covariance: CovarianceFamily, scale: Tensor, ridge: Tensor, log_volume: Tensor | None
     ) -> None:
-        self._constraint = constraint
-        self._correlated = correlated
+        self._covariance = covariance
+        self._correlated = covariance.correlated
         self._scale = scale
         self._ridge = ridge
         self._log_volume = log_volume
+        units = scale / scale.log().mean().exp()  # most families are for columns in the units of the data
+        self._units = units[:, None] * units if covariance.correlated else units.square()
         self._rows, self._columns = torch.triu_indices(len(scale), len(scale), device=scale.device)
 
     def products(self, points: Tensor) -> Tensor:
@@ -137,15 +109,22 @@ class Family:
         squares = x[self._rows] * x[self._columns] if self._correlated else x.square()
         return torch.cat([squares, x, torch.ones_like(x[:1])])
 
-    def maximize(self, products: Tensor, share: Tensor) -> Fitted:
-        """Run the M-step from shares `(S, K, n)`, which may contain weights of events; noise comes last."""
+    def maximize(self, products: Tensor, share: Tensor, last: Fitted | None = None) -> Fitted:
+        """Run the M-step from shares `(S, K, n)`, which may contain weights of events; noise comes last.
+
+        Arguments:
+            products: the monomials of points, `(M, n)`.
+            share: shares of components in points.
+            last: the mixtures that the shares are from. Defaults to none.
+        """
         noise = None
         if self._log_volume is not None:
             share, noise = share[:, :-1], share[:, -1].sum(1)
         mixtures, components, n = share.shape
         sums = (share.reshape(-1, n) @ products.T).view(mixtures, components, -1)
         moments = self._moments(sums)
-        precision, log_det, variance = self._invert(self._constraint(moments, self._scale))
+        covariance, guess = self._constrain(moments, None if last is None else last.guess)
+        precision, log_det, variance = self._invert(covariance)
         total = moments.counts.sum(1) if noise is None else moments.counts.sum(1) + noise
         weight = (moments.counts / total[:, None]).log()
         log_noise = None
@@ -153,8 +132,17 @@ class Family:
             log_noise = ((noise / total).log() - self._log_volume)[:, None]
         thin = (variance <= _THIN).flatten(1).any(1)
         return Fitted(
-            self._expand(precision, moments.means, weight - 0.5 * log_det), log_noise, moments.counts.amin(1), thin
+            self._expand(precision, moments.means, weight - 0.5 * log_det), log_noise, moments.counts.amin(1), thin, guess
         )
+
+    def _constrain(self, moments: Moments, guess: Guess | None) -> tuple[Tensor, Guess | None]:
+        """Return the likeliest covariances of the family, plus the ridge, and where to begin the next time."""
+        scatter = moments.scatter + (self._ridge.diag() if self._correlated else self._ridge)
+        if self._covariance.name[:2] == "VV" and not self._covariance.axes_are_shared:
+            return scatter, None
+        share = moments.counts / moments.counts.sum(1, keepdim=True)
+        found, guess = self._covariance.fit(scatter * self._units, share, guess, _INNER)
+        return found / self._units, guess
 
     def _moments(self, sums: Tensor) -> Moments:
         d = len(self._scale)
@@ -168,14 +156,13 @@ class Family:
         return Moments(counts, means, second - means[..., :, None] * means[..., None, :])
 
     def _invert(self, covariance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the inverse and log-determinant of covariances plus the ridge, and variances in units of the ridge.
+        """Return the inverse and log-determinant of covariances, and variances in units of the ridge.
 
         Variances are conditional on earlier columns, so that they show any direction without variance.
         """
         if not self._correlated:
-            variance = covariance + self._ridge
-            return 1 / variance, variance.log().sum(-1), variance / self._ridge
-        factor, info = torch.linalg.cholesky_ex(covariance + self._ridge.diag())
+            return 1 / covariance, covariance.log().sum(-1), covariance / self._ridge
+        factor, info = torch.linalg.cholesky_ex(covariance)
         eye = torch.eye(len(self._ridge), dtype=factor.dtype, device=factor.device)
         factor = torch.where(
             (info > 0)[..., None, None], self._ridge.sqrt().diag(), factor

@@ -44,9 +44,6 @@ class Emission(nn.Module, ABC, Generic[SeenT]):
     has_units: ClassVar[bool] = False
     """Whether its columns are measured in some unit."""
 
-    shared: ClassVar[bool] = False
-    """Whether all components share one covariance matrix."""
-
     def __init__(self, components: int, columns: int) -> None:
         super().__init__()
         self.components = components

@@ -22,6 +22,7 @@ from genzoo_mixture.emission.emission import (
     robust,
     shrunk,
 )
+from genzoo_mixture.emission.families import FAMILIES, CovarianceFamily
 
 _FLAT = 2 * ROUNDING
 """Largest eigenvalue of a correlation matrix that may be nothing but rounding errors."""
@@ -78,6 +79,7 @@ class Full(Emission[Whitened | Expanded]):
 
     has_units = True
     newer_tensors = ("unit",)
+    family: CovarianceFamily = FAMILIES["VVV"]
 
     means: Tensor
     scale: Tensor
@@ -105,7 +107,7 @@ class Full(Emission[Whitened | Expanded]):
 
     @property
     def degrees_of_freedom(self) -> int:
-        return self.means.numel() + self.scale.numel() // self.columns * (self.columns + 1) // 2
+        return self.means.numel() + self.family.count_parameters(self.components, self.columns)
 
     @property
     def width(self) -> int:
@@ -206,7 +208,7 @@ class Full(Emission[Whitened | Expanded]):
             # For missing columns R has zero rows, so the matrix has zero columns. Ones on the diagonal make R R^T
             # invertible at size C, and change no determinant.
             within = root @ root.mT + (1 - observed) * identity
-            factor = _factor(within, torch.full_like(within[0, 0, 0], FLOOR))
+            factor = factorize(within, torch.full_like(within[0, 0, 0], FLOOR))
             matrix = torch.cholesky_solve(root, factor).mT
             remaining = identity - matrix @ root
             yield from zip(matrix, remaining, factor.diagonal(dim1=-2, dim2=-1).log().sum(-1), strict=True)
@@ -240,7 +242,8 @@ class Full(Emission[Whitened | Expanded]):
         variances = within.diagonal(dim1=-2, dim2=-1)
         added = self.added_to(overall(counts[:, None], means, variances))
         variances.add_(added)
-        factor = self._where_not_empty(sums["counts"], _factor(within, added), scale)
+        factor = self._constrain(factorize(within, added), counts, added)
+        factor = self._where_not_empty(sums["counts"], factor, scale)
         self.means.copy_(means)
         self.scale.copy_(factor)
         identity = torch.eye(self.columns, dtype=factor.dtype, device=factor.device).expand_as(factor)
@@ -260,6 +263,14 @@ class Full(Emission[Whitened | Expanded]):
 
     def _within(self, scatter: Tensor, counts: Tensor, shift: Tensor) -> Tensor:
         return scatter / counts[:, None, None] - shift[:, :, None] * shift[:, None, :]
+
+    def _constrain(self, factor: Tensor, counts: Tensor, added: Tensor) -> Tensor:
+        """Return Cholesky factors of the family's likeliest covariances, given those of each component's events."""
+        return factor
+
+    def _own_scale(self) -> Tensor:
+        """Return Cholesky factors of the covariances of each component's events, float64."""
+        return self.scale.double()
 
     def _where_not_empty(self, counts: Tensor, new: Tensor, old: Tensor) -> Tensor:
         return torch.where((counts > EMPTY)[:, None, None], new, old)
@@ -301,16 +312,16 @@ class Full(Emission[Whitened | Expanded]):
         # A covariance can be singular while no column has a small variance. Squared singular values of L are
         # eigenvalues of Sigma: with rows divided by deviations, of the correlation matrix; with rows divided by the
         # root of `least`, variances in units of `least`.
-        spreads = torch.linalg.svdvals(self.scale.double() / deviations[..., None])
+        spreads = torch.linalg.svdvals(self._own_scale() / deviations[..., None])
         flat: Tensor = spreads[..., -1].square() <= _FLAT
-        thin: Tensor = torch.linalg.svdvals(self.scale.double() / least.sqrt()[:, None])[..., -1].square() <= 1
+        thin: Tensor = torch.linalg.svdvals(self._own_scale() / least.sqrt()[:, None])[..., -1].square() <= 1
         small = shrunk(deviations.square(), self.means.double(), least).any(-1)
         collapsed: Tensor = flat | thin | small
         return collapsed.expand(self.components)
 
     def narrow(self, component: int, weights: Tensor) -> Tensor:
         deviations, least = self._spread_of(weights)
-        scale = self.scale.double().expand(self.components, -1, -1)[component]
+        scale = self._own_scale().expand(self.components, -1, -1)[component]
         own = deviations.expand(self.components, -1)[component]
         for unit, limit in ((least.sqrt(), 1.0), (own, _FLAT)):
             left, spreads, _ = torch.linalg.svd(scale / unit[:, None])
@@ -322,11 +333,11 @@ class Full(Emission[Whitened | Expanded]):
 
     def _spread_of(self, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Return the deviations of every component, `(K, C)` or `(C,)`, and the least variances, `(C,)`."""
-        means, deviations = self.means.double(), self.scale.double().norm(dim=-1)
+        means, deviations = self.means.double(), self._own_scale().norm(dim=-1)
         return deviations, self.added.least(robust(self.unit, overall(weights[:, None], means, deviations.square())))
 
 
-def _factor(within: Tensor, floor: Tensor) -> Tensor:
+def factorize(within: Tensor, floor: Tensor) -> Tensor:
     """Compute lower Cholesky factors of matrices `(..., C, C)`, with a fallback for matrices that have none.
 
     Rounding can make a matrix indefinite. Its diagonal is then raised to at least `floor (C,)` and by a share of

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from genzoo_mixture.emission.families import FAMILIES
 from genzoo_mixture.emission.full import Full
 
 
@@ -14,7 +15,7 @@ class Tied(Full):
     subtracted.
     """
 
-    shared = True
+    family = FAMILIES["EEE"]
 
     def _shape(self) -> tuple[int, ...]:
         return (self.columns, self.columns)
