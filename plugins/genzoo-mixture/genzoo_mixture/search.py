@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from genzoo_mixture.emission import Diagonal, Full
-from genzoo_mixture.kmeans import distances, draw, lloyd, seeds
+from genzoo_mixture.kmeans import distances, draw, lloyd, seeds, take
 from genzoo_mixture.mixture import Mixture, NoisyMixture
 from genzoo_mixture.points import Points
 from genzoo_mixture.surrogate import RIDGE, Family, Fitted
@@ -49,11 +49,11 @@ _PLAIN = 7
 _DULL, _ANNEALED = 0.3, 0.75
 """Sharpness in the first pass of an annealed run, and share of its short passes until the sharpness is 1."""
 
-_SHORT, _LONG = 20, 150
-"""Largest number of passes from every start, and of further passes from the best ones."""
+_STAGES = ((1.0, 12), (0.3, 12), (0.1, 300))
+"""Shares of the starts that are left in each stage, at least 2, and the largest number of passes there."""
 
-_KEPT = 0.25
-"""Share of the starts that get the further passes, at least 2."""
+_BLOCK = 20
+"""Number of passes after which runs that have converged leave the last stage."""
 
 _BUDGET = 6e8
 """Roughly how many multiplications half a search may take."""
@@ -100,69 +100,74 @@ class Search:
         self._points = points
         ridge = RIDGE + emission.added_to(points.scale.square()) / points.scale.square()
         self._family = Family(family, points.scale, ridge, _log_volume(mixture, points.scale))
-        self._least = 1.0 * (len(points.scale) + 2) if family.correlated and family.free else 2.0
+        self._least = family.fewest_events(len(points.scale))
         self._products = self._family.products(points.sample)
         cost = self._products.numel() * mixture.components
-        self._count = int(min(_MOST, max(_FEWEST, _BUDGET / (_SHORT * cost))))
-        self._short = int(min(_SHORT, max(4, _BUDGET / (self._count * cost))))
-        kept = max(2, round(_KEPT * self._count))
-        self._long = int(min(_LONG, max(2, _BUDGET / (kept * cost))))
-        self._best, self.facts = self._run(kept)
+        self._count = int(min(_MOST, max(_FEWEST, _BUDGET / (_STAGES[0][1] * cost))))
+        self._stages = []
+        for share, passes in _STAGES:
+            kept = max(2, round(share * self._count))
+            self._stages.append((kept, int(min(passes, max(4, _BUDGET / (kept * cost))))))
+        self._best, self.facts = self._run()
 
     def shares(self, points: Tensor) -> Tensor:
         """Return the shares of the components in points `(N, D)`, `(K, N)`; with noise, it comes last."""
         return self._best.expect(self._family.products(points))[1][0]
 
-    def _run(self, kept: int) -> tuple[Fitted, dict[str, Any]]:
-        """Run all starts, continue the best `kept`, and return the best one."""
-        weight = self._points.weight
+    def _run(self) -> tuple[Fitted, dict[str, Any]]:
+        """Run all starts, in every stage the best of the last one, and return the best one."""
+        (_, first), (second, more), (last, most) = self._stages
         share = torch.stack([self._share(labels) for labels in self._labels()])
-        fitted = self._anneal(self._family.maximize(self._products, share * weight))
-        fitted, likelihood, _ = self._passes(fitted, self._short - round(_ANNEALED * self._short))
-        order = self._merit(fitted, likelihood).argsort(descending=True, stable=True)
-        fitted, likelihood, change = self._passes(fitted.of(order[:kept]), self._long)
-        merit = self._merit(fitted, likelihood)
+        fitted = self._anneal(self._family.maximize(self._products, share * self._points.weight), first)
+        fitted = self._passes(self._best_of(fitted, second), more)
+        fitted = self._finish(self._best_of(fitted, last), most)
+        merit = self._merit(fitted)
         best = merit.argmax()
         facts: dict[str, Any] = {}
-        if change[best] < _TOLERANCE:
+        if fitted.change[best] < _TOLERANCE:
             facts = {"starts": self._count, "agreed": int((merit >= merit[best] - _SAME).sum())}
         return fitted.of(best[None]), facts
 
-    def _anneal(self, fitted: Fitted) -> Fitted:
-        """Run passes whose shares sharpen."""
-        passes = round(_ANNEALED * self._short)
+    def _best_of(self, fitted: Fitted, count: int) -> Fitted:
+        return fitted.of(self._merit(fitted).argsort(descending=True, stable=True)[:count])
+
+    def _anneal(self, fitted: Fitted, most: int) -> Fitted:
+        """Run passes whose shares sharpen, and then some that are not annealed."""
+        passes = round(_ANNEALED * most)
         plain = torch.arange(self._count, device=fitted.least.device) % _PLAIN == _WARDS - 1
         for number in range(passes):
             sharpness = torch.where(plain, 1.0, _DULL + (1 - _DULL) * number / passes).to(fitted.least)
-            _, share = fitted.expect(self._products, sharpness)
-            fitted = self._family.maximize(self._products, share * self._points.weight, fitted)
+            fitted = self._family.step(self._products, self._points.weight, fitted, sharpness)
+        return self._passes(fitted, most - passes)
+
+    def _passes(self, fitted: Fitted, most: int) -> Fitted:
+        """Run passes of EM until all mixtures have converged, at most `most`."""
+        for _ in range(most):
+            fitted = self._family.step(self._products, self._points.weight, fitted)
+            if bool((fitted.change < _TOLERANCE).all()):
+                break
         return fitted
 
-    def _passes(self, fitted: Fitted, most: int) -> tuple[Fitted, Tensor, Tensor]:
-        """Run passes of EM until all mixtures have converged, at most `most`.
-
-        Returns:
-            The mixtures, their mean log-likelihoods before the last pass, and how much that pass changed them, `(S,)`.
-        """
-        weight = self._points.weight
-        last = change = torch.full_like(fitted.least, torch.inf)
-        for _ in range(most):
-            density, share = fitted.expect(self._products)
-            mean = (density @ weight) / weight.sum()
-            change, last = (mean - last).abs(), mean
-            if (change < _TOLERANCE).all():
+    def _finish(self, fitted: Fitted, most: int) -> Fitted:
+        """Run passes of EM until each mixture has converged, at most `most`."""
+        ended = []
+        for first in range(0, most, _BLOCK):
+            fitted = self._passes(fitted, min(_BLOCK, most - first))
+            settled = fitted.change < _TOLERANCE
+            ended.append(fitted.of(settled.nonzero()[:, 0]))
+            fitted = fitted.of((~settled).nonzero()[:, 0])
+            if not len(fitted.least):
                 break
-            fitted = self._family.maximize(self._products, share * weight, fitted)
-        return fitted, last, change
+        return Fitted.join([*ended, fitted])
 
-    def _merit(self, fitted: Fitted, likelihood: Tensor) -> Tensor:
+    def _merit(self, fitted: Fitted) -> Tensor:
         """Return the log-likelihoods, minus a large number for components of too few events or no variance.
 
         The likelihood of a component with hardly more events than columns is high for any data, and says nothing.
         """
         scale = self._points.weight.mean()
         odd = 1e9 * (fitted.least < self._least * scale) + 1e10 * fitted.thin
-        return likelihood.nan_to_num(-1e12, posinf=-1e12, neginf=-1e12) - odd
+        return fitted.likelihood.nan_to_num(-1e12, posinf=-1e12, neginf=-1e12) - odd
 
     def _share(self, labels: Tensor) -> Tensor:
         """Return the shares of components in points with these labels; -1 means none."""
@@ -176,16 +181,26 @@ class Search:
         """Yield the clusters of each start, `(n,)`."""
         views, weight, k = self._points.views(), self._points.weight, self._mixture.components
         some = draw((weight > 0).double(), _WARD)
-        for view in (views[0], views[2], views[1], views[2])[:_WARDS]:
+        found = [ward(view[some], weight[some], k) for view in views]
+        for number in (0, 2, 1, 2)[:_WARDS]:
             labels = torch.full((len(weight),), -1, device=weight.device)
-            labels[some] = ward(view[some], weight[some], k)
+            labels[some] = found[number]
             yield labels
-        for number in range(self._count - _WARDS):
-            view, way = views[number % 3], number // 3 % 3
-            centers = view[draw(weight, k)] if way == 2 else seeds(view, weight, k)
-            if way == 0:
-                centers = lloyd(view, weight, centers, _LLOYD)
-            yield distances(view, centers).argmin(1)
+        view = torch.arange(self._count - _WARDS) % 3
+        way = torch.arange(self._count - _WARDS) // 3 % 3
+        for number, kind in enumerate((self._around_means, self._around_seeds, self._around_points)):
+            if len(chosen := view[way == number]):
+                x = views[chosen]
+                yield from distances(x, kind(x, weight)).argmin(-1)
+
+    def _around_means(self, x: Tensor, weight: Tensor) -> Tensor:
+        return lloyd(x, weight, self._around_seeds(x, weight), _LLOYD)
+
+    def _around_seeds(self, x: Tensor, weight: Tensor) -> Tensor:
+        return seeds(x, weight, self._mixture.components)
+
+    def _around_points(self, x: Tensor, weight: Tensor) -> Tensor:
+        return take(x, draw(weight.expand(x.shape[:-1]), self._mixture.components))
 
 
 def _log_volume(mixture: Mixture, scale: Tensor) -> Tensor | None:

@@ -7,7 +7,8 @@ densities are quadratic in a point, so both steps are one matrix product with th
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -20,8 +21,8 @@ RIDGE = 1e-6
 _THIN = 4.0
 """Components with a smaller variance than this many ridges have collapsed."""
 
-_INNER = 3
-"""Largest number of iterations of an M-step. Each begins where the last M-step ended."""
+_INNER = 1
+"""Number of iterations of an M-step. Each begins where the last M-step ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class Fitted:
         least: smallest weighted number of points of a component, `(S,)`.
         thin: whether a component has collapsed, `(S,)` bool.
         guess: where the next M-step begins; `None` if that makes no difference.
+        likelihood: mean log-likelihood before the last step, `(S,)`; minus infinity if that step was annealed.
+        change: how much the step before changed it, `(S,)`.
     """
 
     coefficients: Tensor
@@ -56,29 +59,51 @@ class Fitted:
     least: Tensor
     thin: Tensor
     guess: Guess | None
+    likelihood: Tensor
+    change: Tensor
 
     def of(self, chosen: Tensor) -> Fitted:
         """Return some of the mixtures, `chosen (T,)`."""
-        noise = None if self.log_noise is None else self.log_noise[chosen]
-        guess = None if self.guess is None else self.guess.of(chosen)
-        return Fitted(self.coefficients[chosen], noise, self.least[chosen], self.thin[chosen], guess)
+        return self._each(lambda value: value[chosen])
+
+    @staticmethod
+    def join(parts: Sequence[Fitted]) -> Fitted:
+        """Return the mixtures of all parts."""
+        first, *others = parts
+        rest = [iter(other._tensors()) for other in others]
+        return first._each(lambda value: torch.cat([value, *map(next, rest)]))
+
+    def _tensors(self) -> list[Tensor]:
+        found: list[Tensor] = []
+        self._each(lambda value: found.append(value) or value)
+        return found
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Fitted:
+        """Return a copy with a function applied to every tensor, in a fixed order."""
+        noise = None if self.log_noise is None else change(self.log_noise)
+        guess = None if self.guess is None else self.guess.each(change)
+        rest = map(change, (self.coefficients, self.least, self.thin, self.likelihood, self.change))
+        coefficients, least, thin, likelihood, changed = rest
+        return Fitted(coefficients, noise, least, thin, guess, likelihood, changed)
 
     def expect(self, products: Tensor, sharpness: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return log-densities `(S, n)`, and shares `(S, K, n)` or, with noise last, `(S, K + 1, n)`.
 
         Arguments:
             products: the monomials of points, `(M, n)`.
-            sharpness: powers, from 0 to 1, to which shares are raised before they are normalized, `(S,)`. Defaults to
-                `None`: 1.
+            sharpness: powers, from 0 to 1, to which shares are raised before they are normalized, `(S,)`. The
+                log-densities then are of no use. Defaults to `None`: 1.
         """
         mixtures, components, width = self.coefficients.shape
         joint = (self.coefficients.view(-1, width) @ products).view(mixtures, components, -1)
         if self.log_noise is not None:
             joint = torch.cat([joint, self.log_noise[:, :, None].expand(-1, 1, joint.shape[2])], 1)
-        density = joint.logsumexp(1)
-        if sharpness is None:
-            return density, (joint - density[:, None]).exp()
-        return density, (joint * sharpness[:, None, None]).softmax(1)
+        if sharpness is not None:
+            joint.mul_(sharpness[:, None, None])
+        peak = joint.amax(1)
+        share = joint.sub_(peak[:, None]).exp_()
+        total = share.sum(1)
+        return peak.add_(total.log()), share.mul_(total.reciprocal_()[:, None])
 
 
 class Family:
@@ -109,6 +134,22 @@ class Family:
         squares = x[self._rows] * x[self._columns] if self._correlated else x.square()
         return torch.cat([squares, x, torch.ones_like(x[:1])])
 
+    def step(self, products: Tensor, weight: Tensor, last: Fitted, sharpness: Tensor | None = None) -> Fitted:
+        """Run a pass of EM.
+
+        Arguments:
+            products: the monomials of points, `(M, n)`.
+            weight: weights of points, `(n,)`.
+            last: the mixtures before.
+            sharpness: as for `Fitted.expect`.
+        """
+        density, share = last.expect(products, sharpness)
+        fitted = self.maximize(products, share.mul_(weight), last)
+        if sharpness is not None:
+            return fitted
+        likelihood = (density @ weight) / weight.sum()
+        return replace(fitted, likelihood=likelihood, change=(likelihood - last.likelihood).abs())
+
     def maximize(self, products: Tensor, share: Tensor, last: Fitted | None = None) -> Fitted:
         """Run the M-step from shares `(S, K, n)`, which may contain weights of events; noise comes last.
 
@@ -123,26 +164,29 @@ class Family:
         mixtures, components, n = share.shape
         sums = (share.reshape(-1, n) @ products.T).view(mixtures, components, -1)
         moments = self._moments(sums)
-        covariance, guess = self._constrain(moments, None if last is None else last.guess)
+        covariance, guess, own = self._constrain(moments, None if last is None else last.guess)
         precision, log_det, variance = self._invert(covariance)
+        if own is not None:
+            variance = variance * own[..., None]
         total = moments.counts.sum(1) if noise is None else moments.counts.sum(1) + noise
         weight = (moments.counts / total[:, None]).log()
         log_noise = None
         if noise is not None and self._log_volume is not None:
             log_noise = ((noise / total).log() - self._log_volume)[:, None]
         thin = (variance <= _THIN).flatten(1).any(1)
-        return Fitted(
-            self._expand(precision, moments.means, weight - 0.5 * log_det), log_noise, moments.counts.amin(1), thin, guess
-        )
+        coefficients = self._expand(precision, moments.means, weight - 0.5 * log_det)
+        unknown = torch.full_like(log_det[:, 0], -torch.inf)
+        return Fitted(coefficients, log_noise, moments.counts.amin(1), thin, guess, unknown, -unknown)
 
-    def _constrain(self, moments: Moments, guess: Guess | None) -> tuple[Tensor, Guess | None]:
-        """Return the likeliest covariances of the family, plus the ridge, and where to begin the next time."""
+    def _constrain(self, moments: Moments, guess: Guess | None) -> tuple[Tensor, Guess | None, Tensor | None]:
+        """Return the likeliest covariances of the family, where to begin the next time, and `own_volumes`."""
         scatter = moments.scatter + (self._ridge.diag() if self._correlated else self._ridge)
         if self._covariance.name[:2] == "VV" and not self._covariance.axes_are_shared:
-            return scatter, None
+            return scatter, None, None
         share = moments.counts / moments.counts.sum(1, keepdim=True)
-        found, guess = self._covariance.fit(scatter * self._units, share, guess, _INNER)
-        return found / self._units, guess
+        scatter = scatter * self._units
+        found, guess = self._covariance.fit(scatter, share, guess, _INNER)
+        return found / self._units, guess, self._covariance.own_volumes(scatter, found)
 
     def _moments(self, sums: Tensor) -> Moments:
         d = len(self._scale)

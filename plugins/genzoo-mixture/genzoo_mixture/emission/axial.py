@@ -41,8 +41,8 @@ class Axial(Diagonal):
         counts = present.expand_as(scatter)[:, 0]
         volumes = self.scale.double().log().mul(2).mean(1).exp()
         found, _ = self.family.fit(scatter, counts / counts.sum(), Guess(volumes))
-        if self.family.volume_is_shared:
-            self.own.copy_((scatter / found).mean(1))
+        if (own := self.family.own_volumes(scatter, found)) is not None:
+            self.own.copy_(own)
         return found
 
     def _common(self, added: Tensor) -> Tensor:

@@ -13,7 +13,8 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -22,8 +23,8 @@ from torch import Tensor
 _SETTLED = 1e-11
 """Relative change of all volumes at which an iteration has converged."""
 
-_TURNED = 1e-8
-"""Sine of the largest angle of a sweep at which common axes have converged. The likelihood is flat in the angle."""
+_TURNED = 1e-13
+"""Gain of a sweep, in nats per event, at which common axes have converged."""
 
 _MOST = 200
 """Largest number of iterations of one M-step. Each starts where the last M-step ended, and no iteration lowers the
@@ -45,9 +46,9 @@ class Guess:
     volumes: Tensor
     axes: Tensor | None = None
 
-    def of(self, chosen: Tensor) -> Guess:
-        """Return some of the guesses of many mixtures, `chosen (T,)`."""
-        return Guess(self.volumes[chosen], None if self.axes is None else self.axes[chosen])
+    def each(self, change: Callable[[Tensor], Tensor]) -> Guess:
+        """Return a copy with a function applied to every tensor."""
+        return Guess(change(self.volumes), None if self.axes is None else change(self.axes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,24 +72,37 @@ class CovarianceFamily:
         return self.name[1] == "I"
 
     @property
-    def volume_is_shared(self) -> bool:
-        """Whether a component that collapses in one direction has to grow in others."""
-        return self.name[:2] == "EV"
-
-    @property
     def axes_are_shared(self) -> bool:
         """Whether the components share axes that the M-step has to search."""
         return self.name in {"EVE", "VVE"}
 
-    @property
-    def free(self) -> bool:
-        """Whether every component has a shape and an orientation of its own."""
-        return self.name[1:] == "VV"
+    def fewest_events(self, columns: int) -> float:
+        """Return how many events a component needs, so that its likelihood is no accident of where they lie.
+
+        A component that shares its volume and its shape with others needs no events of its own.
+        """
+        if self.name[1] == "V":  # any axis can lie across the plane of fewer events
+            return columns + 2.0 if self.correlated else 2.0
+        return 1.5 if self.name[0] == "V" else 0.5
 
     def count_parameters(self, components: int, columns: int) -> int:
         """Return the number of free parameters in the covariances of all components, as mclust counts them."""
         volume, shape, orientation = ({"E": 1, "V": components, "I": 0}[letter] for letter in self.name)
         return volume + shape * (columns - 1) + orientation * columns * (columns - 1) // 2
+
+    def own_volumes(self, scatter: Tensor, covariances: Tensor) -> Tensor | None:
+        """Return what factor the scatter of each component is of its covariance, `(..., K)`; `None` if it is 1.
+
+        Components that share a volume are as large as the others, even if their events lie in a plane.
+
+        Arguments:
+            scatter, covariances: as `fit` takes and returns them.
+        """
+        if self.name[:2] != "EV":
+            return None
+        if self.correlated:
+            scatter, covariances = (value.diagonal(dim1=-2, dim2=-1) for value in (scatter, covariances))
+        return scatter.sum(-1) / covariances.sum(-1)
 
     def fit(
         self, scatter: Tensor, share: Tensor, guess: Guess | None = None, most: int = _MOST
@@ -173,33 +187,34 @@ class CovarianceFamily:
         assert axes is not None
         for _ in range(most):
             turned = axes.mT[..., None, :, :] @ scatter @ axes[..., None, :, :]
-            largest = 0.0
+            gain = 0.0
             for i, j in _planes(scatter.shape[-1]):
-                rotation, sine = self._rotate(turned, share, i, j)
+                rotation, more = self._rotate(turned, share, i, j)
                 axes, turned = axes @ rotation, rotation.mT[..., None, :, :] @ turned @ rotation[..., None, :, :]
-                largest = max(largest, float(sine.abs().amax()))
-            if largest < _TURNED:
+                gain += float(more.amax())
+            if gain < _TURNED:
                 break
         along = turned.diagonal(dim1=-2, dim2=-1).clamp_min(_TINY)
         found = self._variances(along, share, guess.volumes, most)
         return _turn(axes[..., None, :, :], found), Guess(_volumes(found), axes)
 
-    def _rotate(self, turned: Tensor, share: Tensor, i: Tensor, j: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the likeliest rotation in the planes of axes `i` and `j (P,)`, `(..., C, C)`, and its sines."""
+    def _rotate(self, turned: Tensor, share: Tensor, i: list[int], j: list[int]) -> tuple[Tensor, Tensor]:
+        """Return the likeliest rotation in the planes of axes `i` and `j`, `(..., C, C)`, and what it gains in nats."""
         along = turned.diagonal(dim1=-2, dim2=-1).clamp_min(_TINY)
         weight = share[..., None] / self._variances(along, share, share, 1)
         gap = weight[..., i] - weight[..., j]
         # The angle t changes the sum to minimize by p cos 2t + q sin 2t.
         p = (gap * (along[..., i] - along[..., j])).sum(-2) / 2
         q = (gap * turned[..., i, j]).sum(-2)
-        angle = torch.atan2(-q, -p) / 2
-        angle = torch.where((p == 0) & (q == 0), 0.0, angle)
+        length = torch.hypot(p, q)
+        angle = torch.where(length > 0, torch.atan2(-q, -p) / 2, 0.0)
+        gain = torch.where(length > p, q.square() / (length - p), 0.0)  # p + length, without cancellation
         cosine, sine = angle.cos(), angle.sin()
         columns = turned.shape[-1]
         rotation = torch.zeros(*turned.shape[:-3], columns, columns, dtype=turned.dtype, device=turned.device)
         rotation.diagonal(dim1=-2, dim2=-1).fill_(1.0)
         rotation[..., i, i], rotation[..., j, j], rotation[..., j, i], rotation[..., i, j] = cosine, cosine, sine, -sine
-        return rotation, sine
+        return rotation, gain.sum(-1)
 
 
 NAMES = ("EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV")
@@ -233,12 +248,17 @@ def _turn(axes: Tensor, variances: Tensor) -> Tensor:
     return (axes * variances[..., None, :]) @ axes.mT
 
 
-def _planes(columns: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield all pairs of axes in rounds, so that no axis is twice in a round: a round-robin tournament."""
+@functools.cache
+def _planes(columns: int) -> tuple[tuple[list[int], list[int]], ...]:
+    """Return all pairs of axes in rounds, so that no axis is twice in a round: a round-robin tournament."""
     order = list(range(columns + columns % 2))
+    half, rounds = len(order) // 2, []
     for _ in range(len(order) - 1):
-        half = len(order) // 2
-        pairs = [(a, b) for a, b in zip(order[:half], order[: half - 1 : -1], strict=True) if max(a, b) < columns]
-        if pairs:
-            yield tuple(torch.tensor(side) for side in zip(*pairs, strict=True))
+        pairs = zip(order[:half], order[: half - 1 : -1], strict=True)
+        rounds.append(([], []))
+        for pair in pairs:
+            if max(pair) < columns:  # an odd number of axes has one that waits
+                for side, axis in zip(rounds[-1], pair, strict=True):
+                    side.append(axis)
         order.insert(1, order.pop())
+    return tuple(sides for sides in rounds if sides[0])

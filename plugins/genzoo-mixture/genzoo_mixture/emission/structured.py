@@ -34,8 +34,8 @@ class Structured(Full):
     def _constrain(self, factor: Tensor, counts: Tensor, added: Tensor) -> Tensor:
         within = factor @ factor.mT
         found, guess = self.family.fit(within, counts / counts.sum(), self._guess())
-        if self.family.volume_is_shared:
-            self.own.copy_(torch.linalg.solve(found, within).diagonal(dim1=-2, dim2=-1).mean(-1))
+        if (own := self.family.own_volumes(within, found)) is not None:
+            self.own.copy_(own)
         if guess.axes is not None:
             self.axes.copy_(guess.axes)
         return factorize(found, added)
