@@ -40,7 +40,7 @@ _WARDS = 4
 _LLOYD = 10
 """Number of k-means iterations of a start."""
 
-_MOST, _FEWEST = 100, 6
+_MOST, _FEWEST = 64, 6
 """Largest and smallest number of starts."""
 
 _PLAIN = 7
@@ -49,7 +49,7 @@ _PLAIN = 7
 _DULL, _ANNEALED = 0.3, 0.75
 """Sharpness in the first pass of an annealed run, and share of its short passes until the sharpness is 1."""
 
-_STAGES = ((1.0, 12), (0.3, 12), (0.1, 300))
+_STAGES = ((1.0, 12), (0.3, 10), (0.15, 300))
 """Shares of the starts that are left in each stage, at least 2, and the largest number of passes there."""
 
 _BLOCK = 20
@@ -161,12 +161,12 @@ class Search:
         return Fitted.join([*ended, fitted])
 
     def _merit(self, fitted: Fitted) -> Tensor:
-        """Return the log-likelihoods, minus a large number for components of too few events or no variance.
+        """Return the log-likelihoods, minus a large number for each event that a component lacks, or if it collapsed.
 
         The likelihood of a component with hardly more events than columns is high for any data, and says nothing.
         """
-        scale = self._points.weight.mean()
-        odd = 1e9 * (fitted.least < self._least * scale) + 1e10 * fitted.thin
+        lacking = (self._least - fitted.least / self._points.weight.mean()).clamp_min(0.0).ceil()
+        odd = 1e9 * lacking + 1e11 * fitted.thin
         return fitted.likelihood.nan_to_num(-1e12, posinf=-1e12, neginf=-1e12) - odd
 
     def _share(self, labels: Tensor) -> Tensor:

@@ -20,15 +20,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_SETTLED = 1e-11
+_SETTLED = 1e-10
 """Relative change of all volumes at which an iteration has converged."""
 
 _TURNED = 1e-13
 """Gain of a sweep, in nats per event, at which common axes have converged."""
 
-_MOST = 200
-"""Largest number of iterations of one M-step. Each starts where the last M-step ended, and no iteration lowers the
-likelihood, so EM converges even if this is too few."""
+_MOST, _SWEEPS = 50, 3
+"""Largest number of iterations, and of turns of all axes, of one M-step. Each starts where the last M-step ended and
+does not lower the likelihood, so EM converges even if this is too few."""
 
 _TINY = 1e-300
 """Smallest variance, so that no logarithm is infinite."""
@@ -185,7 +185,7 @@ class CovarianceFamily:
         """
         axes = guess.axes
         assert axes is not None
-        for _ in range(most):
+        for _ in range(min(most, _SWEEPS)):
             turned = axes.mT[..., None, :, :] @ scatter @ axes[..., None, :, :]
             gain = 0.0
             for i, j in _planes(scatter.shape[-1]):
