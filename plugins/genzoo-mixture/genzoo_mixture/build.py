@@ -40,7 +40,9 @@ def _columns(data: DataSpec) -> tuple[Feature, ...]:
     return data.features if data.modality == "table" else data.features * data.size
 
 
-def _gaussian(config: GaussianOptions, components: int, data: DataSpec, added: Added) -> tuple[Emission[Any], range]:
+def _gaussian(
+    config: GaussianOptions | MixtureOptions, components: int, data: DataSpec, added: Added
+) -> tuple[Emission[Any], range]:
     columns = data.size
     return COVARIANCES[config.covariance_type](components, columns, added), range(columns)
 

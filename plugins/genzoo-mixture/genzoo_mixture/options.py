@@ -38,7 +38,7 @@ class GaussianOptions(Settings):
     reg_covar: float | None = Field(None, ge=0, le=1e12, description=_REG_COVAR)
 
 
-class MixtureOptions(GaussianOptions):
+class MixtureOptions(Settings):
     """Options of `gmm`."""
 
     covariance_type: FamilyName = Field(

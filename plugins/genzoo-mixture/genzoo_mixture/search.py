@@ -40,8 +40,12 @@ _WARDS = 4
 _LLOYD = 10
 """Number of k-means iterations of a start."""
 
-_MOST, _FEWEST = 64, 6
+_MOST, _FEWEST = 100, 6
 """Largest and smallest number of starts."""
+
+_BASE, _FULL = 8, 20
+"""A search for C columns takes (_BASE + C) / _FULL of the starts and of the passes, at most all: the more columns, the
+more poor maxima there are."""
 
 _PLAIN = 7
 """One start in so many is not annealed. The first of them is the last from the hierarchy."""
@@ -49,7 +53,7 @@ _PLAIN = 7
 _DULL, _ANNEALED = 0.3, 0.75
 """Sharpness in the first pass of an annealed run, and share of its short passes until the sharpness is 1."""
 
-_STAGES = ((1.0, 12), (0.3, 10), (0.15, 300))
+_STAGES = ((1.0, 20), (0.4, 12), (0.25, 300))
 """Shares of the starts that are left in each stage, at least 2, and the largest number of passes there."""
 
 _BLOCK = 20
@@ -103,9 +107,12 @@ class Search:
         self._least = family.fewest_events(len(points.scale))
         self._products = self._family.products(points.sample)
         cost = self._products.numel() * mixture.components
-        self._count = int(min(_MOST, max(_FEWEST, _BUDGET / (_STAGES[0][1] * cost))))
+        effort = min(1.0, (_BASE + len(points.scale)) / _FULL)
+        (_, first), (more, second), (last, most) = _STAGES
+        first = round(effort * first)
+        self._count = int(min(effort * _MOST, max(_FEWEST, _BUDGET / (first * cost))))
         self._stages = []
-        for share, passes in _STAGES:
+        for share, passes in ((1.0, first), (more, second), (effort * last, most)):
             kept = max(2, round(share * self._count))
             self._stages.append((kept, int(min(passes, max(4, _BUDGET / (kept * cost))))))
         self._best, self.facts = self._run()

@@ -75,7 +75,12 @@ class Fitted:
 
     def _tensors(self) -> list[Tensor]:
         found: list[Tensor] = []
-        self._each(lambda value: found.append(value) or value)
+
+        def keep(value: Tensor) -> Tensor:
+            found.append(value)
+            return value
+
+        self._each(keep)
         return found
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Fitted:
@@ -116,9 +121,7 @@ class Family:
         log_volume: log of the volume of the noise, in the units of the points; `None` without noise.
     """
 
-    def __init__(
-        self, covariance: CovarianceFamily, scale: Tensor, ridge: Tensor, log_volume: Tensor | None
-    ) -> None:
+    def __init__(self, covariance: CovarianceFamily, scale: Tensor, ridge: Tensor, log_volume: Tensor | None) -> None:
         self._covariance = covariance
         self._correlated = covariance.correlated
         self._scale = scale

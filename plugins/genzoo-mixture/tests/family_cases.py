@@ -19,7 +19,8 @@ def sizes(name, components, columns):
     """Return how many volumes, free shape parameters and angles a family has."""
     count = {"E": 1, "V": components, "I": 0}
     return tuple(
-        count[letter] * width for letter, width in zip(name, (1, columns - 1, columns * (columns - 1) // 2), strict=True)
+        count[letter] * width
+        for letter, width in zip(name, (1, columns - 1, columns * (columns - 1) // 2), strict=True)
     )
 
 

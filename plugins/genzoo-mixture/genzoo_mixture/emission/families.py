@@ -252,7 +252,8 @@ def _turn(axes: Tensor, variances: Tensor) -> Tensor:
 def _planes(columns: int) -> tuple[tuple[list[int], list[int]], ...]:
     """Return all pairs of axes in rounds, so that no axis is twice in a round: a round-robin tournament."""
     order = list(range(columns + columns % 2))
-    half, rounds = len(order) // 2, []
+    half = len(order) // 2
+    rounds: list[tuple[list[int], list[int]]] = []
     for _ in range(len(order) - 1):
         pairs = zip(order[:half], order[: half - 1 : -1], strict=True)
         rounds.append(([], []))
