@@ -148,7 +148,7 @@ def of_mclust(table: str, scaled: bool, most: int) -> tuple[np.ndarray, list[dic
 
 
 def agree(table: str, scaled: bool, most: int) -> None:
-    """Fit a table with all families, and print how often the BIC is that of mclust or better."""
+    """Fit a table with all families, and print how often our BIC is as low as in mclust."""
     x, expected = of_mclust(table, scaled, most)
     begun = time.perf_counter()
     report = genzoo.compare([f"gmm:covariance_type=all,n_components=1..{len(expected)}"], x)

@@ -49,7 +49,7 @@ def test_all_works_in_mappings_and_for_switches_and_former_names():
     assert len(found({"model": "gmm", "covariance_type": "all", "noise": "all"})) == 28
     with pytest.warns(genzoo.FormerNameWarning):
         assert len(found("gmm:covariance=all")) == 14
-    assert [one.id for one in found("gaussian:covariance_type=all|VVV")][0] == "gaussian:covariance_type=full"
+    assert found("gaussian:covariance_type=all|VVV")[0].id == "gaussian:covariance_type=full"
 
 
 def test_other_names_of_a_family_are_the_same_candidate():

@@ -1,4 +1,4 @@
-"""The fourteen families of covariances: the likeliest ones, whole fits, missing values, weights, and mclust's values."""
+"""The fourteen families of covariances: M-steps, fits, missing values, weights, and the values of mclust."""
 
 import csv
 import shutil

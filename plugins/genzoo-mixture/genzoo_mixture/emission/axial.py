@@ -13,7 +13,7 @@ from genzoo_mixture.emission.families import CovarianceFamily, Guess
 class Axial(Diagonal):
     """Normal distributions with `means (K, C)` and standard deviations `scale (K, C)` of a family.
 
-    Values are taken to be missing at random. Their squared deviations are those that the last parameters lead to expect.
+    Values are taken to be missing at random. They count with the squared deviations that the last parameters expect.
 
     Arguments:
         family: one whose columns are not correlated.

@@ -265,7 +265,7 @@ class Full(Emission[Whitened | Expanded]):
         return scatter / counts[:, None, None] - shift[:, :, None] * shift[:, None, :]
 
     def _constrain(self, factor: Tensor, counts: Tensor, added: Tensor) -> Tensor:
-        """Return Cholesky factors of the family's likeliest covariances, given those of each component's events."""
+        """Return factors of the family's likeliest covariances, given `factor` of the covariance of each component."""
         return factor
 
     def _own_scale(self) -> Tensor:
