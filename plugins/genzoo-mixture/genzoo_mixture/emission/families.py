@@ -82,7 +82,7 @@ class CovarianceFamily:
         A component that shares its volume and its shape with others needs no events of its own.
         """
         if self.name[1] == "V":  # any axis can lie across the plane of fewer events
-            return columns + (0.5 if self.name[0] == "E" else 2.0) if self.correlated else 2.0
+            return columns + (0.5 if self.name[0] == "E" else 1.2) if self.correlated else 2.0
         return 1.5 if self.name[0] == "V" else 0.5
 
     def count_parameters(self, components: int, columns: int) -> int:
