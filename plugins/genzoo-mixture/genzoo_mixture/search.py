@@ -65,7 +65,7 @@ _BUDGET = 6e8
 _MONOMIALS = 2**23
 """Largest number of monomials of all points of a sample, so that they fit in memory."""
 
-_TOLERANCE = 1e-5
+_TOLERANCE = 1e-6
 """Change of the mean log-likelihood in a pass, in nats, at which a run has converged."""
 
 _SAME = 1e-3
