@@ -43,7 +43,7 @@ _LLOYD = 10
 _MOST, _FEWEST = 100, 6
 """Largest and smallest number of starts."""
 
-_BASE, _FULL = 8, 20
+_BASE, _FULL = 12, 20
 """A search for C columns takes (_BASE + C) / _FULL of the starts and of the passes, at most all: the more columns, the
 more poor maxima there are."""
 
