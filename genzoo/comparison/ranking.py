@@ -133,7 +133,7 @@ def _cheapest(rows: Sequence[Row], best: str, by: str) -> tuple[str, list[Row], 
     tied = [row for row in rows if row.id == best or row.verdict.startswith(NOT_TOLD_APART)]
     found = min(tied, key=lambda row: (row.cost.seconds, row.id != best))
     if found.id == best:
-        others = "all others are told apart from it" if len(tied) == 1 else "no candidate like it is cheaper"
+        others = "all others differ from it" if len(tied) == 1 else "no candidate like it is cheaper"
         return best, list(rows), f"{best} is the best by {by}, and {others}."
     verdicts = {found.id: "best: cheapest", best: NOT_TOLD_APART}
     changed = [dataclasses.replace(row, verdict=verdicts.get(row.id, row.verdict)) for row in rows]

@@ -257,4 +257,4 @@ def test_the_best_stays_the_best_if_nothing_like_it_is_cheaper():
     assert found.best == "best"
     assert found.notes[-1] == "best is the best by test, and no candidate like it is cheaper."
     alone = rank([candidates()[0], candidates()[4]], "test", Evidence(), cheapest=True)
-    assert alone.notes[-1] == "best is the best by test, and all others are told apart from it."
+    assert alone.notes[-1] == "best is the best by test, and all others differ from it."
