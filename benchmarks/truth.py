@@ -9,16 +9,27 @@ right, or shifted by a number of deviations.
     python benchmarks/truth.py [--pairs 2000] [--rows 200 1000] [--columns 2 8] [--shifts 0 0.5]
 
 `classifier-two-sample` trains a network for each score, so it gets a twentieth of the pairs.
+
+With `--mclust`, compare the BIC of mixtures with R's mclust instead: every family of covariances with 1 to 9 components
+(5 for fewer than 100 rows), on tables of R and scikit-learn as they are and scaled. Printed for each table and family:
+how many fits mclust has a value for, and in how many of them ours is higher by more than 0.01.
+
+    python benchmarks/truth.py --mclust [--tables iris wine] [--most 9]
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import subprocess
+import tempfile
 import time
 from collections import defaultdict
+from pathlib import Path
 
 import numpy as np
 import torch
+from sklearn.datasets import load_wine
 
 import genzoo
 from genzoo.metrics.evaluator import find_metrics
@@ -26,6 +37,44 @@ from genzoo.metrics.metric import Metric, MetricInput, Score, error_of_differenc
 from genzoo.plugins.manager import get_registry
 
 REACH = 1.959964
+
+TABLES = {
+    "iris": "iris[, 1:4]",
+    "faithful": "faithful",
+    "diabetes": "{data(diabetes); diabetes[, 2:4]}",
+    "wine": None,
+    "banknote": "{data(banknote); banknote[, -1]}",
+    "thyroid": "{data(thyroid); thyroid[, -1]}",
+    "USArrests": "USArrests",
+    "swiss": "swiss",
+    "trees": "trees",
+    "EuroUnemployment": "{data(EuroUnemployment); EuroUnemployment}",
+    "airquality": "na.omit(airquality)[, 1:4]",
+    "rock": "rock",
+    "LifeCycleSavings": "LifeCycleSavings",
+    "stackloss": "stackloss",
+    "attitude": "attitude",
+}
+"""Tables in R, and scikit-learn's wine."""
+
+SMALL = 100
+"""Tables of fewer rows get at most 5 components."""
+
+CLOSE = 1e-2
+
+USUAL = {"VVV": "full", "EEE": "tied", "VVI": "diagonal", "VII": "spherical"}
+
+MCLUST = """
+suppressMessages(library(mclust))
+words <- commandArgs(trailingOnly = TRUE)
+x <- if (words[1] == "") read.csv(words[2]) else as.data.frame(eval(parse(text = words[1])))
+write.csv(x, words[2], row.names = FALSE)
+if (words[4] == "TRUE") x <- scale(x)
+most <- min(as.integer(words[5]), if (nrow(x) < as.integer(words[6])) 5 else 9)
+bic <- mclustBIC(x, G = 1:most, modelNames = mclust.options("emModelNames"), verbose = FALSE)
+class(bic) <- "matrix"
+write.csv(matrix(bic, ncol = 14, dimnames = list(NULL, mclust.options("emModelNames"))), words[3], row.names = FALSE)
+"""
 
 SLOW = {"classifier-two-sample": 20}
 
@@ -82,6 +131,50 @@ def calibrate(metrics: list[Metric], case: tuple[int, int, float], pairs: int) -
         )
 
 
+def of_mclust(table: str, scaled: bool, most: int) -> tuple[np.ndarray, list[dict[str, str]]]:
+    """Return a table, and the BIC of mclust for each number of components, by the name of the family."""
+    with tempfile.TemporaryDirectory() as folder:
+        data, bic = Path(folder, "data.csv"), Path(folder, "bic.csv")
+        code = TABLES[table]
+        if code is None:
+            x = load_wine().data
+            header = ",".join(f"x{i}" for i in range(x.shape[1]))
+            np.savetxt(data, x, delimiter=",", header=header, comments="", fmt="%.17g")
+        words = [code or "", str(data), str(bic), str(scaled).upper(), str(most), str(SMALL)]
+        subprocess.run(["Rscript", "-e", MCLUST, *words], check=True, capture_output=True)
+        x = np.loadtxt(data, delimiter=",", skiprows=1)
+        with bic.open(encoding="utf-8") as file:
+            return (x - x.mean(0)) / x.std(0, ddof=1) if scaled else x, list(csv.DictReader(file))
+
+
+def agree(table: str, scaled: bool, most: int) -> None:
+    """Fit a table with all families, and print how often our BIC is as low as in mclust."""
+    x, expected = of_mclust(table, scaled, most)
+    begun = time.perf_counter()
+    report = genzoo.compare([f"gmm:covariance_type=all,n_components=1..{len(expected)}"], x)
+    found = {row.id: row for row in report.rows}
+    known, beaten, worse, missing = (dict.fromkeys(expected[0], 0) for _ in range(4))
+    for components, line in enumerate(expected, 1):
+        for name, value in line.items():
+            row = found[f"gmm:covariance_type={USUAL.get(name, name)},n_components={components}"]
+            if value == "NA":
+                continue
+            known[name] += 1
+            missing[name] += row.bic is None
+            worse[name] += row.bic is not None and row.bic > CLOSE - float(value)
+            beaten[name] += row.bic is not None and row.bic < -CLOSE - float(value)
+    rows, columns = x.shape
+    how = ", scaled" if scaled else ""
+    total = sum(known.values())
+    print(f"\n{table}{how}: {rows} rows, {columns} columns, {total} fits, {time.perf_counter() - begun:.0f} s")
+    best = min(-float(value) for line in expected for value in line.values() if value != "NA")
+    ours = min((row.bic for row in report.rows if row.bic is not None), default=float("nan"))
+    print(f"best BIC {ours:.2f}, mclust {best:.2f}")
+    print(f"{'':8}" + "".join(f"{name:>5}" for name in [*known, "all"]))
+    for what, counts in (("fits", known), ("better", beaten), ("worse", worse), ("none", missing)):
+        print(f"{what:8}" + "".join(f"{count:5}" for count in [*counts.values(), sum(counts.values())]), flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=2000)
@@ -89,8 +182,16 @@ def main() -> None:
     parser.add_argument("--columns", type=int, nargs="+", default=[2, 8])
     parser.add_argument("--shifts", type=float, nargs="+", default=[0.0])
     parser.add_argument("--metrics", nargs="+")
+    parser.add_argument("--mclust", action="store_true")
+    parser.add_argument("--tables", nargs="+", choices=TABLES, default=list(TABLES))
+    parser.add_argument("--most", type=int, default=9)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    if arguments.mclust:
+        for table in arguments.tables:
+            for scaled in (False, True):
+                agree(table, scaled, arguments.most)
+        return
     metrics = list(find_metrics(get_registry(), arguments.metrics))
     metrics = [metric for metric in metrics if metric.name not in LEFT_OUT]
     for rows in arguments.rows:

@@ -98,8 +98,9 @@ def compare_command(
 ) -> None:
     """Fit every MODEL to the same rows and rank them in one table.
 
-    KEY=A|B tries both values, KEY=1..9 all integers from 1 to 9. Quote such arguments for the shell. Information
-    criteria come from fits to all rows, test scores from fits without the test rows.
+    KEY=A|B tries both values, KEY=1..9 all integers from 1 to 9, and KEY=all all choices of an option. Quote such
+    arguments for the shell. Information criteria come from fits to all rows, test scores from fits without the test
+    rows.
 
     \b
     genzoo compare gaussian 'gmm:n_components=1..9,covariance_type=full|tied' --data iris --folds 10 --jobs 2

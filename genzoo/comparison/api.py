@@ -69,8 +69,8 @@ def compare(
     Cross-validation fits all rows except one fold, once for each fold. All candidates share rows and seeds.
 
     Arguments:
-        candidates: models with options and grids, such as `"gmm:n_components=1..9,covariance_type=full|tied"`, or
-            mappings such as `{"model": "gmm", "n_components": 3}`.
+        candidates: models with options and grids, such as `"gmm:n_components=1..9,covariance_type=full|tied"` or
+            `"gmm:covariance_type=all"`, or mappings such as `{"model": "gmm", "n_components": 3}`.
         data: as for `train`.
         by: figure to rank by: `bic | aic | aicc | icl | test | cv` or a metric's name. Defaults to `bic` if every
             model with a likelihood has it, otherwise to `cv` with folds and `test` without folds; to `coverage` if no

@@ -11,8 +11,16 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from genzoo.config.flags import choices_of
 from genzoo.config.layers import parse_assignments
-from genzoo.config.resolve import chosen_objective, layer, preset_layer, resolve_config, training_class
+from genzoo.config.resolve import (
+    chosen_objective,
+    layer,
+    options_class,
+    preset_layer,
+    resolve_config,
+    training_class,
+)
 from genzoo.config.settings import RunConfig
 from genzoo.errors import ConfigError
 from genzoo.plugins.registry import Registry
@@ -23,6 +31,10 @@ _RANGE = re.compile(r"(-?\d{1,9})\.\.(-?\d{1,9})(?:\.\.(-?\d{1,9}))?")
 
 
 _MOST = 10_000
+
+
+_ALL = "all"
+"""Value of an option of a candidate that stands for every choice."""
 
 
 _SECTIONS = frozenset({"options", "objective", "training", "preset"})
@@ -58,7 +70,8 @@ class Candidate:
 def expand(wanted: str | Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """Expand one argument into models and their options: the product of its grids.
 
-    `key=a|b` tries several values, `key=1..9` whole numbers, and `key=1..9..2` every second one.
+    `key=a|b` tries several values, `key=1..9` whole numbers, and `key=1..9..2` every second one. `candidates` expands
+    `key=all`, which depends on the model.
 
     Raises:
         ConfigError: the argument has another form, or describes too many candidates.
@@ -81,6 +94,29 @@ def expand(wanted: str | Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     if count > _MOST:
         raise ConfigError(f"Candidate {wanted!r} describes {count} models, more than {_MOST}. Use a smaller grid.")
     return [(model.strip(), parse_assignments(pairs)) for pairs in itertools.product(*axes)]
+
+
+def _with_all(registry: Registry, wanted: str | Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Expand one argument, and every model option that is `all` in it to the choices of that option.
+
+    Raises:
+        ConfigError: as for `expand`, or there is no such model.
+    """
+    found = []
+    for model, assigned in expand(wanted):
+        choices: dict[str, tuple[Any, ...]] = {}
+        for key in [key for key, value in assigned.items() if value == _ALL]:
+            entry = registry.models.get(model)
+            values = choices_of(options_class(entry), entry.spec.renamed.get(key, key))
+            if values and _ALL not in values:
+                choices[key] = values
+        found += [
+            (model, {**assigned, **dict(zip(choices, values, strict=True))})
+            for values in itertools.product(*choices.values())
+        ]
+    if len(found) > _MOST:
+        raise ConfigError(f"Candidate {wanted!r} describes {len(found)} models, more than {_MOST}. Use a smaller grid.")
+    return found
 
 
 def _cut(text: str, mark: str) -> list[str]:
@@ -129,12 +165,12 @@ def candidates(
         registry: the zoo.
         wanted: arguments, as for `expand`.
         common: settings that all candidates share, such as data, split, seed and device. A candidate's own options come
-            first.
+            first. An option `all` tries every choice that the model has for it.
 
     Raises:
         ConfigError: an unknown model or option, a value out of range, or no candidate.
     """
-    asked = [pair for argument in wanted for pair in expand(argument)]
+    asked = [pair for argument in wanted for pair in _with_all(registry, argument)]
     settings = [_training_class(registry, model, common, assigned) for model, assigned in asked]
     found = distinct(
         (

@@ -70,8 +70,8 @@ class FlaggedSetting:
         kinds = [kind for kind in _members(self.field.annotation) if kind is not NoneType]
         if bool in kinds:
             return bool
-        if get_origin(kinds[0]) is Literal:
-            return get_args(kinds[0])
+        if choices := _literals(kinds[0]):
+            return choices
         return kinds[0] if kinds[0] in (int, float) else str
 
     def parse(self, value: Any) -> Any:
@@ -108,6 +108,18 @@ class FlaggedSetting:
                 f"{self.option} {text!r} is not of the form {self.flag.metavar}. It sets the {self.field.description}."
             )
         return name, value
+
+
+def choices_of(cls: type[BaseModel], name: str) -> tuple[Any, ...]:
+    """Return the values that a setting chooses from, in their order; none if it is no such setting, or unknown."""
+    if name not in cls.model_fields:
+        return ()
+    kinds = _members(cls.model_fields[name].annotation)
+    return (False, True) if bool in kinds else tuple(x for kind in kinds for x in _literals(kind))
+
+
+def _literals(annotation: Any) -> tuple[Any, ...]:
+    return get_args(annotation) if get_origin(annotation) is Literal else ()
 
 
 def _members(annotation: Any) -> tuple[Any, ...]:

@@ -14,6 +14,7 @@ from genzoo_mixture.factors.model import FactorMixture, FactorModel
 from genzoo_mixture.mixture import Gaussian, Mixture, NoisyMixture
 from genzoo_mixture.options import (
     ClassOptions,
+    ClusterOptions,
     FactorMixtureOptions,
     FactorOptions,
     GaussianOptions,
@@ -41,7 +42,7 @@ def build_mixture(config: MixtureOptions, data: DataSpec) -> Parts:
     return Parts(Mixture([emission], [places], config.init_params, data.event_shape))
 
 
-def _added(config: GaussianOptions, data: DataSpec) -> Added:
+def _added(config: ClusterOptions, data: DataSpec) -> Added:
     """Return what is added to the variances of a mixture."""
     if config.reg_covar is None and data.quantum is not None:
         # A component with fewer events than pixels has no variance in some directions, where dequantization noise
@@ -55,7 +56,9 @@ def _columns(data: DataSpec) -> tuple[Feature, ...]:
     return data.features if data.modality == "table" else data.features * data.size
 
 
-def _gaussian(config: GaussianOptions, components: int, data: DataSpec, added: Added) -> tuple[Emission[Any], range]:
+def _gaussian(
+    config: GaussianOptions | ClusterOptions, components: int, data: DataSpec, added: Added
+) -> tuple[Full | Diagonal, range]:
     columns = data.size
     return COVARIANCES[config.covariance_type](components, columns, added), range(columns)
 
@@ -63,7 +66,6 @@ def _gaussian(config: GaussianOptions, components: int, data: DataSpec, added: A
 def build_students(config: StudentOptions, data: DataSpec) -> Parts:
     """Build a mixture of multivariate t distributions over the columns of the data."""
     normal, places = _gaussian(config, config.n_components, data, _added(config, data))
-    assert isinstance(normal, Full | Diagonal)
     emission = Student(normal, config.df == "shared", None if isinstance(config.df, str) else config.df)
     return Parts(Mixture([emission], [places], config.init_params, data.event_shape))
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from genzoo_mixture.emission import Diagonal, Emission
 from genzoo_mixture.emission.categories import LEAST_PROBABILITY, Categories
 from genzoo_mixture.emission.counts import LEAST_RATE, Counts
-from genzoo_mixture.surrogate import RIDGE, THIN, Fitted
+from genzoo_mixture.surrogate import RIDGE, THIN, Fitted, Surrogate
 
 _NONE = 1e-10
 """Weighted number of events that stands for none, so that no division is by zero."""
@@ -84,8 +84,8 @@ def _never(sums: Tensor) -> Tensor:
 _Part = _Levels | _Counts | _Numbers
 
 
-class ClassFamily:
-    """The M-step of S mixtures of independent columns at once.
+class ClassFamily(Surrogate):
+    """Mixtures of independent columns.
 
     Arguments:
         parts: each emission with its columns.
@@ -107,8 +107,7 @@ class ClassFamily:
         self._widths = [each.shape[1] for each in found]
         return torch.cat([*found, torch.ones_like(wide[:, :1])], 1).T.contiguous()
 
-    def maximize(self, products: Tensor, share: Tensor) -> Fitted:
-        """Run the M-step from shares `(S, K, n)`, which contain the weights of events."""
+    def maximize(self, products: Tensor, share: Tensor, last: Fitted | None = None) -> Fitted:
         mixtures, components, n = share.shape
         sums = (share.reshape(-1, n) @ products.T).view(mixtures, components, -1)
         counts = sums[..., -1].clamp_min(_NONE)
@@ -119,7 +118,8 @@ class ClassFamily:
             thin = thin | collapsed
         weight = (counts / counts.sum(1, keepdim=True)).log()
         whole = torch.cat([*coefficients, weight[..., None]], -1)
-        return Fitted(whole, None, counts.amin(1), thin.any(1))
+        unknown = torch.full_like(counts[:, 0], -torch.inf)
+        return Fitted(whole, None, counts.amin(1), thin.any(1), None, unknown, -unknown)
 
 
 def _part(emission: Emission[Any], center: Tensor, scale: Tensor) -> _Part:

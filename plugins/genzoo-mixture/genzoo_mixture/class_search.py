@@ -106,34 +106,18 @@ class ClassSearch:
         """
         share = torch.stack([self._share(number) for number in range(self._count)])
         fitted = self._family.maximize(self._products, share * self._weight)
-        merit = change = torch.zeros_like(fitted.least)
+        merit = _merit(fitted, least)
         for share_kept, most in _STAGES:
             kept = max(_KEPT, round(share_kept * self._count))
             fitted = fitted.of(merit.argsort(descending=True, stable=True)[:kept])
             budget = max(_SHORTEST, int(_BUDGET / (kept * self._cost)))
-            fitted, likelihood, change = self._passes(fitted, min(most, budget))
-            merit = _merit(fitted, likelihood, least)
+            fitted = self._family.run(self._products, self._weight, fitted, min(most, budget), _TOLERANCE)
+            merit = _merit(fitted, least)
         best = merit.argmax()
         facts: dict[str, Any] = {}
-        if change[best] < _SAME:
+        if fitted.change[best] < _SAME:
             facts = {"starts": self._count, "agreed": int((merit >= merit[best] - _SAME).sum())}
         return fitted.of(best[None]), facts
-
-    def _passes(self, fitted: Fitted, most: int) -> tuple[Fitted, Tensor, Tensor]:
-        """Run passes of EM until all mixtures have converged, at most `most`.
-
-        Returns:
-            The mixtures, their mean log-likelihoods before the last pass, and how much that pass changed them, `(S,)`.
-        """
-        last = change = torch.full_like(fitted.least, -torch.inf)
-        for _ in range(most):
-            density, share = fitted.expect(self._products)
-            mean = (density @ self._weight) / self._weight.sum()
-            change, last = (mean - last).abs(), mean
-            if (change < _TOLERANCE).all():
-                break
-            fitted = self._family.maximize(self._products, share * self._weight)
-        return fitted, last, change
 
     def _share(self, number: int) -> Tensor:
         """Return the shares of a start, `(K, n)`: of random profiles, or 1 for the class of the nearest center."""
@@ -147,10 +131,10 @@ class ClassSearch:
         return one_hot(distances(points, centers).argmin(1), k).T.to(points.dtype)
 
 
-def _merit(fitted: Fitted, likelihood: Tensor, least: float) -> Tensor:
+def _merit(fitted: Fitted, least: float) -> Tensor:
     """Return the log-likelihoods, minus a large number for classes of too few events or no variance."""
     odd = 1e9 * (fitted.least < least) + 1e10 * fitted.thin
-    return likelihood.nan_to_num(-1e12, posinf=-1e12, neginf=-1e12) - odd
+    return fitted.likelihood.nan_to_num(-1e12, posinf=-1e12, neginf=-1e12) - odd
 
 
 def _has_numbers(mixture: Mixture) -> bool:

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
 from genzoo import Settings
 
-# scikit-learn's "diag" is accepted, too.
-CovarianceName = Annotated[
-    Literal["full", "tied", "diagonal", "spherical"],
-    BeforeValidator(lambda name: "diagonal" if name == "diag" else name),
-]
+_ALSO = {"diag": "diagonal", "VVV": "full", "EEE": "tied", "VVI": "diagonal", "VII": "spherical"}
+"""Other names of covariance types: of scikit-learn, and of mclust."""
+
+
+def _usual(name: Any) -> Any:
+    return _ALSO.get(name, name) if isinstance(name, str) else name
+
+
+CovarianceName = Annotated[Literal["full", "tied", "diagonal", "spherical"], BeforeValidator(_usual)]
+FamilyName = Annotated[
+    Literal[
+        "full", "tied", "diagonal", "spherical",
+        "EII", "EEI", "VEI", "EVI", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV",
+    ],
+    BeforeValidator(_usual),
+]  # fmt: skip
 StartName = Literal["several", "kmeans", "k-means++", "random", "random_from_data"]
 
 _REG_COVAR = "added to every variance, in squared data units; by default 1e-9 times the robust variance of the column"
-_REG_COVAR_ON_GRID = f"{_REG_COVAR}, or for data on a grid the variance of a uniform value in a cell"
 _START = "how EM starts: from k-means, from k-means++ seeds, with random shares of every row, or from random rows"
 _SEVERAL = f"{_START}; or from the best of several starts, tried in short runs on a sample of rows"
 
@@ -28,37 +38,47 @@ class GaussianOptions(Settings):
     reg_covar: float | None = Field(None, ge=0, le=1e12, description=_REG_COVAR)
 
 
-class MixtureOptions(GaussianOptions):
-    """Options of `gmm`."""
+class ClusterOptions(Settings):
+    """Options that `gmm` and `t-mixture` have in common."""
 
-    reg_covar: float | None = Field(None, ge=0, le=1e12, description=_REG_COVAR_ON_GRID)
-    n_components: int = Field(2, ge=1, le=10_000, description="number of Gaussians")
-    init_params: StartName = Field("several", description=_SEVERAL)
-    noise: bool = Field(
-        False, description="add a component for outliers, uniform over the smallest box around the training rows"
+    covariance_type: FamilyName = Field(
+        "full",
+        description="form of the covariance matrices, also by mclust's names: full is VVV, tied EEE, diagonal (or "
+        "diag) VVI, and spherical VII",
     )
-    noise_share: float = Field(0.1, gt=0, lt=1, description="share of every row that the noise has when EM starts")
+    reg_covar: float | None = Field(
+        None,
+        ge=0,
+        le=1e12,
+        description=f"{_REG_COVAR}, or for data on a grid the variance of a uniform value in a cell",
+    )
+    n_components: int = Field(2, ge=1, le=10_000, description="number of clusters")
+    init_params: StartName = Field("several", description=_SEVERAL)
 
     @property
     def tries_several_starts(self) -> bool:
         return self.init_params == "several"
 
 
-class StudentOptions(GaussianOptions):
+class MixtureOptions(ClusterOptions):
+    """Options of `gmm`."""
+
+    n_components: int = Field(2, ge=1, le=10_000, description="number of Gaussians")
+    noise: bool = Field(
+        False, description="add a component for outliers, uniform over the smallest box around the training rows"
+    )
+    noise_share: float = Field(0.1, gt=0, lt=1, description="share of every row that the noise has when EM starts")
+
+
+class StudentOptions(ClusterOptions):
     """Options of `t-mixture`."""
 
-    reg_covar: float | None = Field(None, ge=0, le=1e12, description=_REG_COVAR_ON_GRID)
     n_components: int = Field(2, ge=1, le=10_000, description="number of t distributions")
     df: Literal["free", "shared"] | Annotated[float, Field(ge=0.5, le=1e6)] = Field(
         "free",
         description="degrees of freedom: estimated for each component (free), estimated and the same for all (shared), "
         "or a number; estimates lie between 0.5 and 10,000, which is practically normal",
     )
-    init_params: StartName = Field("several", description=_SEVERAL)
-
-    @property
-    def tries_several_starts(self) -> bool:
-        return self.init_params == "several"
 
 
 class FactorOptions(Settings):

@@ -54,8 +54,8 @@ class Points:
         centered = (torch.where(points.isnan(), self._mean, points) - self._mean) / self.scale
         return (centered * _GRID).round() / _GRID
 
-    def views(self) -> list[Tensor]:
-        """Return the sample `(n, D)` as it is, with columns decorrelated, and decorrelated half the way.
+    def views(self) -> Tensor:
+        """Return the sample as it is, with columns decorrelated, and decorrelated half the way, `(3, n, D)`.
 
         Half the way, principal components are divided by the root of their deviation, as mclust does (Scrucca and
         Raftery, 2015).
@@ -66,7 +66,7 @@ class Points:
         deviations = deviations.sqrt()
         deviations = torch.where(deviations > _FLAT * deviations.max(), deviations, 1.0)
         turned = (self.sample - mean) @ axes
-        return [self.sample, turned / deviations, turned / deviations.sqrt()]
+        return torch.stack([self.sample, turned / deviations, turned / deviations.sqrt()])
 
 
 def _middle(kept: Tensor, scale: Tensor) -> Tensor:

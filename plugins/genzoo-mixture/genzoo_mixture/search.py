@@ -21,11 +21,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from genzoo_mixture.emission import Diagonal, Emission, Full
-from genzoo_mixture.kmeans import distances, draw, lloyd, seeds
+from genzoo_mixture.emission import Diagonal, Full
+from genzoo_mixture.kmeans import distances, draw, lloyd, seeds, take
 from genzoo_mixture.mixture import Mixture, NoisyMixture
 from genzoo_mixture.points import Points
-from genzoo_mixture.surrogate import RIDGE, Family, Fitted, find_family
+from genzoo_mixture.surrogate import RIDGE, Family, Fitted
 from genzoo_mixture.ward import ward
 
 SAMPLE = 2_000
@@ -43,17 +43,21 @@ _LLOYD = 10
 _MOST, _FEWEST = 100, 6
 """Largest and smallest number of starts."""
 
+_BASE, _FULL = 12, 20
+"""A search for C columns takes (_BASE + C) / _FULL of the starts and of the passes, at most all: the more columns, the
+more poor maxima there are."""
+
 _PLAIN = 7
 """One start in so many is not annealed. The first of them is the last from the hierarchy."""
 
 _DULL, _ANNEALED = 0.3, 0.75
 """Sharpness in the first pass of an annealed run, and share of its short passes until the sharpness is 1."""
 
-_SHORT, _LONG = 20, 150
-"""Largest number of passes from every start, and of further passes from the best ones."""
+_STAGES = ((1.0, 20), (0.4, 12), (0.25, 300))
+"""Shares of the starts that are left in each stage, at least 2, and the largest number of passes there."""
 
-_KEPT = 0.25
-"""Share of the starts that get the further passes, at least 2."""
+_BLOCK = 20
+"""Number of passes after which runs that have converged leave the last stage."""
 
 _BUDGET = 6e8
 """Roughly how many multiplications half a search may take."""
@@ -61,7 +65,7 @@ _BUDGET = 6e8
 _MONOMIALS = 2**23
 """Largest number of monomials of all points of a sample, so that they fit in memory."""
 
-_TOLERANCE = 1e-5
+_TOLERANCE = 1e-6
 """Change of the mean log-likelihood in a pass, in nats, at which a run has converged."""
 
 _SAME = 1e-3
@@ -71,10 +75,11 @@ _SAME = 1e-3
 def can_search(mixture: Mixture) -> bool:
     """Return whether a search helps a mixture, and takes a reasonable time."""
     emission, columns = mixture.parts[0]
-    family = find_family(emission)
-    if mixture.components == 1 or len(mixture.parts) > 1 or family is None or emission.needs_trials:
+    if not isinstance(emission, Full | Diagonal) or emission.needs_trials:
         return False
-    return _monomials(len(columns), correlated=family[1]) * SAMPLE <= _MONOMIALS
+    if mixture.components == 1 or len(mixture.parts) > 1:
+        return False
+    return _monomials(len(columns), correlated=emission.family.correlated) * SAMPLE <= _MONOMIALS
 
 
 def _monomials(columns: int, *, correlated: bool) -> int:
@@ -95,77 +100,79 @@ class Search:
 
     def __init__(self, mixture: Mixture, points: Points) -> None:
         emission, _ = mixture.parts[0]
-        found = find_family(emission)
-        assert found is not None
-        constraint, correlated = found
+        assert isinstance(emission, Full | Diagonal)
+        family = emission.family
         self._mixture = mixture
         self._points = points
-        ridge = RIDGE + _added(emission, points.scale.square()) / points.scale.square()
-        self._family = Family(constraint, correlated, points.scale, ridge, _log_volume(mixture, points.scale))
-        self._least = 1.0 * (len(points.scale) + 2) if correlated and not emission.shared else 2.0
+        ridge = RIDGE + emission.added_to(points.scale.square()) / points.scale.square()
+        self._family = Family(family, points.scale, ridge, _log_volume(mixture, points.scale))
+        self._least = family.fewest_events(len(points.scale))
         self._products = self._family.products(points.sample)
         cost = self._products.numel() * mixture.components
-        self._count = int(min(_MOST, max(_FEWEST, _BUDGET / (_SHORT * cost))))
-        self._short = int(min(_SHORT, max(4, _BUDGET / (self._count * cost))))
-        kept = max(2, round(_KEPT * self._count))
-        self._long = int(min(_LONG, max(2, _BUDGET / (kept * cost))))
-        self._best, self.facts = self._run(kept)
+        effort = min(1.0, (_BASE + len(points.scale)) / _FULL)
+        (_, first), (more, second), (last, most) = _STAGES
+        first = round(effort * first)
+        self._count = int(min(effort * _MOST, max(_FEWEST, _BUDGET / (first * cost))))
+        self._stages = []
+        for share, passes in ((1.0, first), (more, second), (effort * last, most)):
+            kept = max(2, round(share * self._count))
+            self._stages.append((kept, int(min(passes, max(4, _BUDGET / (kept * cost))))))
+        self._best, self.facts = self._run()
 
     def shares(self, points: Tensor) -> Tensor:
         """Return the shares of the components in points `(N, D)`, `(K, N)`; with noise, it comes last."""
         return self._best.expect(self._family.products(points))[1][0]
 
-    def _run(self, kept: int) -> tuple[Fitted, dict[str, Any]]:
-        """Run all starts, continue the best `kept`, and return the best one."""
-        weight = self._points.weight
+    def _run(self) -> tuple[Fitted, dict[str, Any]]:
+        """Run all starts, in every stage the best of the last one, and return the best one."""
+        (_, first), (second, more), (last, most) = self._stages
         found = find_clusters(self._points, self._mixture.components, self._count)
         share = torch.stack([self._share(labels) for labels in found])
-        fitted = self._anneal(self._family.maximize(self._products, share * weight))
-        fitted, likelihood, _ = self._passes(fitted, self._short - round(_ANNEALED * self._short))
-        order = self._merit(fitted, likelihood).argsort(descending=True, stable=True)
-        fitted, likelihood, change = self._passes(fitted.of(order[:kept]), self._long)
-        merit = self._merit(fitted, likelihood)
+        fitted = self._anneal(self._family.maximize(self._products, share * self._points.weight), first)
+        fitted = self._passes(self._best_of(fitted, second), more)
+        fitted = self._finish(self._best_of(fitted, last), most)
+        merit = self._merit(fitted)
         best = merit.argmax()
         facts: dict[str, Any] = {}
-        if change[best] < _TOLERANCE:
+        if fitted.change[best] < _TOLERANCE:
             facts = {"starts": self._count, "agreed": int((merit >= merit[best] - _SAME).sum())}
         return fitted.of(best[None]), facts
 
-    def _anneal(self, fitted: Fitted) -> Fitted:
-        """Run passes whose shares sharpen."""
-        passes = round(_ANNEALED * self._short)
+    def _best_of(self, fitted: Fitted, count: int) -> Fitted:
+        return fitted.of(self._merit(fitted).argsort(descending=True, stable=True)[:count])
+
+    def _anneal(self, fitted: Fitted, most: int) -> Fitted:
+        """Run passes whose shares sharpen, and then some that are not annealed."""
+        passes = round(_ANNEALED * most)
         plain = torch.arange(self._count, device=fitted.least.device) % _PLAIN == _WARDS - 1
         for number in range(passes):
             sharpness = torch.where(plain, 1.0, _DULL + (1 - _DULL) * number / passes).to(fitted.least)
-            _, share = fitted.expect(self._products, sharpness)
-            fitted = self._family.maximize(self._products, share * self._points.weight)
-        return fitted
+            fitted = self._family.step(self._products, self._points.weight, fitted, sharpness)
+        return self._passes(fitted, most - passes)
 
-    def _passes(self, fitted: Fitted, most: int) -> tuple[Fitted, Tensor, Tensor]:
-        """Run passes of EM until all mixtures have converged, at most `most`.
+    def _passes(self, fitted: Fitted, most: int) -> Fitted:
+        return self._family.run(self._products, self._points.weight, fitted, most, _TOLERANCE)
 
-        Returns:
-            The mixtures, their mean log-likelihoods before the last pass, and how much that pass changed them, `(S,)`.
-        """
-        weight = self._points.weight
-        last = change = torch.full_like(fitted.least, torch.inf)
-        for _ in range(most):
-            density, share = fitted.expect(self._products)
-            mean = (density @ weight) / weight.sum()
-            change, last = (mean - last).abs(), mean
-            if (change < _TOLERANCE).all():
+    def _finish(self, fitted: Fitted, most: int) -> Fitted:
+        """Run passes of EM until each mixture has converged, at most `most`."""
+        ended = []
+        for first in range(0, most, _BLOCK):
+            fitted = self._passes(fitted, min(_BLOCK, most - first))
+            settled = fitted.change < _TOLERANCE
+            ended.append(fitted.of(settled.nonzero()[:, 0]))
+            fitted = fitted.of((~settled).nonzero()[:, 0])
+            if not len(fitted.least):
                 break
-            fitted = self._family.maximize(self._products, share * weight)
-        return fitted, last, change
+        return Fitted.join([*ended, fitted])
 
-    def _merit(self, fitted: Fitted, likelihood: Tensor) -> Tensor:
-        """Return the log-likelihoods, minus a large number for components of too few events or no variance.
+    def _merit(self, fitted: Fitted) -> Tensor:
+        """Return the log-likelihoods, minus a large number for each event that a component lacks, or if it collapsed.
 
         The likelihood of a component with hardly more events than columns is high for any data, and says nothing.
         """
-        scale = self._points.weight.mean()
-        odd = 1e9 * (fitted.least < self._least * scale) + 1e10 * fitted.thin
-        return likelihood.nan_to_num(-1e12, posinf=-1e12, neginf=-1e12) - odd
+        lacking = (self._least - fitted.least / self._points.weight.mean()).clamp_min(0.0).ceil()
+        odd = 1e9 * lacking + 1e11 * fitted.thin
+        return fitted.likelihood.nan_to_num(-1e12, posinf=-1e12, neginf=-1e12) - odd
 
     def _share(self, labels: Tensor) -> Tensor:
         """Return the shares of components in points with these labels; -1 means none."""
@@ -183,22 +190,24 @@ def find_clusters(points: Points, k: int, count: int) -> Iterator[Tensor]:
     """
     views, weight = points.views(), points.weight
     some = draw((weight > 0).double(), _WARD)
-    for view in (views[0], views[2], views[1], views[2])[: min(_WARDS, count)]:
+    found = [ward(view[some], weight[some], k) for view in views]
+    for view in (0, 2, 1, 2)[:_WARDS]:
         labels = torch.full((len(weight),), -1, device=weight.device)
-        labels[some] = ward(view[some], weight[some], k)
+        labels[some] = found[view]
         yield labels
-    for number in range(count - _WARDS):
-        view, way = views[number % 3], number // 3 % 3
-        centers = view[draw(weight, k)] if way == 2 else seeds(view, weight, k)
-        if way == 0:
-            centers = lloyd(view, weight, centers, _LLOYD)
-        yield distances(view, centers).argmin(1)
+    number = torch.arange(count - _WARDS)
+    for way, place in enumerate((_centers_of_means, seeds, _centers_at_points)):
+        if len(chosen := number[number // 3 % 3 == way] % 3):
+            x = views[chosen]
+            yield from distances(x, place(x, weight, k)).argmin(-1)
 
 
-def _added(emission: Emission[Any], variances: Tensor) -> Tensor:
-    """Return the variance that the model adds to columns."""
-    assert isinstance(emission, Full | Diagonal)
-    return emission.added_to(variances)
+def _centers_of_means(x: Tensor, weight: Tensor, count: int) -> Tensor:
+    return lloyd(x, weight, seeds(x, weight, count), _LLOYD)
+
+
+def _centers_at_points(x: Tensor, weight: Tensor, count: int) -> Tensor:
+    return take(x, draw(weight.expand(x.shape[:-1]), count))
 
 
 def _log_volume(mixture: Mixture, scale: Tensor) -> Tensor | None:

@@ -7,20 +7,24 @@ densities are quadratic in a point, so both steps are one matrix product with th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from genzoo_mixture.emission import Diagonal, Emission, Full, Spherical, Tied
+from genzoo_mixture.emission.families import CovarianceFamily, Guess
+from genzoo_mixture.emission.full import inverse
 
 RIDGE = 1e-6
 """Variance added in every direction, in squared deviations of a column."""
 
 THIN = 4.0
 """Components with a smaller variance than this many ridges have collapsed."""
+
+_INNER = 1
+"""Number of iterations of an M-step. Each begins where the last M-step ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,39 +42,6 @@ class Moments:
     scatter: Tensor
 
 
-Constraint = Callable[[Moments, Tensor], Tensor]
-"""Computes the likeliest covariances of a family from the moments, and the scale of the columns, `(D,)`."""
-
-
-def _free(moments: Moments, _: Tensor) -> Tensor:
-    return moments.scatter
-
-
-def _tied(moments: Moments, _: Tensor) -> Tensor:
-    share = moments.counts / moments.counts.sum(1, keepdim=True)
-    pooled = (share[:, :, None, None] * moments.scatter).sum(1, keepdim=True)
-    return pooled.expand_as(moments.scatter)
-
-
-def _spherical(moments: Moments, scale: Tensor) -> Tensor:
-    units = scale.square() / scale.square().mean()  # one variance for all columns in the units of the data
-    return (moments.scatter * units).mean(2, keepdim=True) / units
-
-
-_CONSTRAINTS: tuple[tuple[type[Emission[Any]], Constraint, bool], ...] = (
-    (Tied, _tied, True),
-    (Full, _free, True),
-    (Spherical, _spherical, False),
-    (Diagonal, _free, False),
-)
-"""For each kind of emission, the first that fits: its constraint, and whether columns may be correlated."""
-
-
-def find_family(emission: Emission[Any]) -> tuple[Constraint, bool] | None:
-    """Return the constraint of an emission's covariances, and whether columns may be correlated; `None` for others."""
-    return next((rest for kind, *rest in _CONSTRAINTS if isinstance(emission, kind)), None)  # type: ignore[return-value]
-
-
 @dataclass(frozen=True, slots=True)
 class Fitted:
     """S mixtures.
@@ -80,55 +51,124 @@ class Fitted:
         log_noise: log of the noise's weight times its density, `(S, 1)`; `None` without noise.
         least: smallest weighted number of points of a component, `(S,)`.
         thin: whether a component has collapsed, `(S,)` bool.
+        guess: where the next M-step begins; `None` if that makes no difference.
+        likelihood: mean log-likelihood before the last step, `(S,)`; minus infinity if that step was annealed.
+        change: how much the step before changed it, `(S,)`.
     """
 
     coefficients: Tensor
     log_noise: Tensor | None
     least: Tensor
     thin: Tensor
+    guess: Guess | None
+    likelihood: Tensor
+    change: Tensor
 
     def of(self, chosen: Tensor) -> Fitted:
         """Return some of the mixtures, `chosen (T,)`."""
-        noise = None if self.log_noise is None else self.log_noise[chosen]
-        return Fitted(self.coefficients[chosen], noise, self.least[chosen], self.thin[chosen])
+        return self._each(lambda value: value[chosen])
+
+    @staticmethod
+    def join(parts: Sequence[Fitted]) -> Fitted:
+        """Return the mixtures of all parts."""
+        first, *others = parts
+        rest = [iter(other._tensors()) for other in others]
+        return first._each(lambda value: torch.cat([value, *map(next, rest)]))
+
+    def _tensors(self) -> list[Tensor]:
+        found: list[Tensor] = []
+
+        def keep(value: Tensor) -> Tensor:
+            found.append(value)
+            return value
+
+        self._each(keep)
+        return found
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Fitted:
+        """Return a copy with a function applied to every tensor, in a fixed order."""
+        noise = None if self.log_noise is None else change(self.log_noise)
+        guess = None if self.guess is None else self.guess.each(change)
+        rest = map(change, (self.coefficients, self.least, self.thin, self.likelihood, self.change))
+        coefficients, least, thin, likelihood, changed = rest
+        return Fitted(coefficients, noise, least, thin, guess, likelihood, changed)
 
     def expect(self, products: Tensor, sharpness: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return log-densities `(S, n)`, and shares `(S, K, n)` or, with noise last, `(S, K + 1, n)`.
 
         Arguments:
             products: the monomials of points, `(M, n)`.
-            sharpness: powers, from 0 to 1, to which shares are raised before they are normalized, `(S,)`. Defaults to
-                `None`: 1.
+            sharpness: powers, from 0 to 1, to which shares are raised before they are normalized, `(S,)`. The
+                log-densities then are of no use. Defaults to `None`: 1.
         """
         mixtures, components, width = self.coefficients.shape
         joint = (self.coefficients.view(-1, width) @ products).view(mixtures, components, -1)
         if self.log_noise is not None:
             joint = torch.cat([joint, self.log_noise[:, :, None].expand(-1, 1, joint.shape[2])], 1)
-        density = joint.logsumexp(1)
-        if sharpness is None:
-            return density, (joint - density[:, None]).exp()
-        return density, (joint * sharpness[:, None, None]).softmax(1)
+        if sharpness is not None:
+            joint.mul_(sharpness[:, None, None])
+        peak = joint.amax(1)
+        share = joint.sub_(peak[:, None]).exp_()
+        total = share.sum(1)
+        return peak.add_(total.log()), share.mul_(total.reciprocal_()[:, None])
 
 
-class Family:
-    """A kind of mixture, whose M-step is done for S mixtures at once.
+class Surrogate(ABC):
+    """A kind of mixture, whose steps are done for S mixtures at once."""
+
+    @abstractmethod
+    def maximize(self, products: Tensor, share: Tensor, last: Fitted | None = None) -> Fitted:
+        """Run the M-step from shares `(S, K, n)`, which may contain weights of events; noise comes last.
+
+        Arguments:
+            products: the monomials of points, `(M, n)`.
+            share: shares of components in points.
+            last: the mixtures that the shares are from. Defaults to none.
+        """
+
+    def step(self, products: Tensor, weight: Tensor, last: Fitted, sharpness: Tensor | None = None) -> Fitted:
+        """Run a pass of EM.
+
+        Arguments:
+            products: the monomials of points, `(M, n)`.
+            weight: weights of points, `(n,)`.
+            last: the mixtures before.
+            sharpness: as for `Fitted.expect`.
+        """
+        density, share = last.expect(products, sharpness)
+        fitted = self.maximize(products, share.mul_(weight), last)
+        if sharpness is not None:
+            return fitted
+        likelihood = (density @ weight) / weight.sum()
+        return replace(fitted, likelihood=likelihood, change=(likelihood - last.likelihood).abs())
+
+    def run(self, products: Tensor, weight: Tensor, fitted: Fitted, most: int, tolerance: float) -> Fitted:
+        """Run passes of EM, as `step`, until all mixtures change by less than the tolerance, at most `most`."""
+        for _ in range(most):
+            fitted = self.step(products, weight, fitted)
+            if bool((fitted.change < tolerance).all()):
+                break
+        return fitted
+
+
+class Family(Surrogate):
+    """Mixtures of Gaussians whose covariances belong to one family.
 
     Arguments:
-        constraint: makes its covariances of the moments.
-        correlated: whether columns may be correlated.
+        covariance: the family of its covariances.
         scale: what each column of the points was divided by, `(D,)`.
         ridge: variance added to every column, `(D,)`.
         log_volume: log of the volume of the noise, in the units of the points; `None` without noise.
     """
 
-    def __init__(
-        self, constraint: Constraint, correlated: bool, scale: Tensor, ridge: Tensor, log_volume: Tensor | None
-    ) -> None:
-        self._constraint = constraint
-        self._correlated = correlated
+    def __init__(self, covariance: CovarianceFamily, scale: Tensor, ridge: Tensor, log_volume: Tensor | None) -> None:
+        self._covariance = covariance
+        self._correlated = covariance.correlated
         self._scale = scale
         self._ridge = ridge
         self._log_volume = log_volume
+        units = scale / scale.log().mean().exp()  # most families are for columns in the units of the data
+        self._units = units[:, None] * units if covariance.correlated else units.square()
         self._rows, self._columns = torch.triu_indices(len(scale), len(scale), device=scale.device)
 
     def products(self, points: Tensor) -> Tensor:
@@ -137,24 +177,36 @@ class Family:
         squares = x[self._rows] * x[self._columns] if self._correlated else x.square()
         return torch.cat([squares, x, torch.ones_like(x[:1])])
 
-    def maximize(self, products: Tensor, share: Tensor) -> Fitted:
-        """Run the M-step from shares `(S, K, n)`, which may contain weights of events; noise comes last."""
+    def maximize(self, products: Tensor, share: Tensor, last: Fitted | None = None) -> Fitted:
         noise = None
         if self._log_volume is not None:
             share, noise = share[:, :-1], share[:, -1].sum(1)
         mixtures, components, n = share.shape
         sums = (share.reshape(-1, n) @ products.T).view(mixtures, components, -1)
         moments = self._moments(sums)
-        precision, log_det, variance = self._invert(self._constraint(moments, self._scale))
+        covariance, guess, own = self._constrain(moments, None if last is None else last.guess)
+        precision, log_det, variance = self._invert(covariance)
+        if own is not None:
+            variance = variance * own[..., None]
         total = moments.counts.sum(1) if noise is None else moments.counts.sum(1) + noise
         weight = (moments.counts / total[:, None]).log()
         log_noise = None
         if noise is not None and self._log_volume is not None:
             log_noise = ((noise / total).log() - self._log_volume)[:, None]
         thin = (variance <= THIN).flatten(1).any(1)
-        return Fitted(
-            self._expand(precision, moments.means, weight - 0.5 * log_det), log_noise, moments.counts.amin(1), thin
-        )
+        coefficients = self._expand(precision, moments.means, weight - 0.5 * log_det)
+        unknown = torch.full_like(log_det[:, 0], -torch.inf)
+        return Fitted(coefficients, log_noise, moments.counts.amin(1), thin, guess, unknown, -unknown)
+
+    def _constrain(self, moments: Moments, guess: Guess | None) -> tuple[Tensor, Guess | None, Tensor | None]:
+        """Return the likeliest covariances of the family, where to begin the next time, and `own_volumes`."""
+        scatter = moments.scatter + (self._ridge.diag() if self._correlated else self._ridge)
+        if self._covariance.name[:2] == "VV" and not self._covariance.axes_are_shared:
+            return scatter, None, None
+        share = moments.counts / moments.counts.sum(1, keepdim=True)
+        scatter = scatter * self._units
+        found, guess = self._covariance.fit(scatter, share, guess, _INNER)
+        return found / self._units, guess, self._covariance.own_volumes(scatter, found)
 
     def _moments(self, sums: Tensor) -> Moments:
         d = len(self._scale)
@@ -168,19 +220,17 @@ class Family:
         return Moments(counts, means, second - means[..., :, None] * means[..., None, :])
 
     def _invert(self, covariance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the inverse and log-determinant of covariances plus the ridge, and variances in units of the ridge.
+        """Return the inverse and log-determinant of covariances, and variances in units of the ridge.
 
         Variances are conditional on earlier columns, so that they show any direction without variance.
         """
         if not self._correlated:
-            variance = covariance + self._ridge
-            return 1 / variance, variance.log().sum(-1), variance / self._ridge
-        factor, info = torch.linalg.cholesky_ex(covariance + self._ridge.diag())
-        eye = torch.eye(len(self._ridge), dtype=factor.dtype, device=factor.device)
+            return 1 / covariance, covariance.log().sum(-1), covariance / self._ridge
+        factor, info = torch.linalg.cholesky_ex(covariance)
         factor = torch.where(
             (info > 0)[..., None, None], self._ridge.sqrt().diag(), factor
         )  # rounding made it singular
-        whitener = torch.linalg.solve_triangular(factor, eye.expand_as(factor), upper=False)
+        whitener = inverse(factor)
         diagonal = factor.diagonal(dim1=-2, dim2=-1)
         return whitener.mT @ whitener, 2 * diagonal.log().sum(-1), diagonal.square() / self._ridge
 

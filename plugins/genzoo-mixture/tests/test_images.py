@@ -124,10 +124,8 @@ def test_few_events_of_a_component_make_no_singular_covariance(tmp_path):
     """There are forty components with 31 events each on average, in 64 dimensions."""
     data, held_out = digits(), {}
     for name, added in (("noise", None), ("nothing", 1e-6)):
-        training = {"max_iter": 5}
-        run = genzoo.train(
-            "gmm", "digits", n_components=40, precision="fp64", reg_covar=added, training=training, out=tmp_path / name
-        )
+        options = {"n_components": 40, "init_params": "kmeans", "reg_covar": added, "training": {"max_iter": 5}}
+        run = genzoo.train("gmm", "digits", precision="fp64", out=tmp_path / name, **options)
         test = data.split(run.config.split, 0).test
         held_out[name] = run.load().log_prob_bound(data.events[test], draws=2).mean()
         assert (run.record["kept"]["fault"] is None) == (name == "noise")

@@ -16,9 +16,9 @@ import genzoo
 from genzoo.cli.main import main
 from genzoo.config.settings import EMTraining
 from genzoo.engine.em import EMEngine
-from genzoo_mixture.emission import Spherical
+from genzoo_mixture.emission import COVARIANCES
 from genzoo_mixture.scale import robust_deviation
-from genzoo_mixture.surrogate import Family, find_family
+from genzoo_mixture.surrogate import Family
 from genzoo_mixture.ward import ward
 
 DIABETES = Path(__file__).parent / "diabetes.csv"
@@ -168,14 +168,14 @@ def test_the_robust_deviation_of_odd_columns():
     assert found[4] == pytest.approx(found[2], rel=0.02)
 
 
-@pytest.mark.parametrize("name", ["full", "tied", "diagonal", "spherical"])
-def test_a_pass_of_many_mixtures_equals_a_pass_of_each(name):
+@pytest.mark.parametrize("name", COVARIANCES)
+def test_a_pass_of_many_mixtures_equals_a_pass_of_each(name, monkeypatch):
+    monkeypatch.setattr("genzoo_mixture.surrogate._INNER", 50)  # a search iterates only once in an M-step
     x = problem()
     x -= x.mean(0)
     generator = mixture(name, 3, 3, reg_covar=0.0)
-    constraint, correlated = find_family(generator.emissions[0])
     scale, ridge = torch.ones(3).double(), torch.full((3,), 1e-12).double()
-    family = Family(constraint, correlated, scale, ridge, None)
+    family = Family(generator.emissions[0].family, scale, ridge, None)
     products = family.products(torch.as_tensor(x))
     torch.manual_seed(0)
     share = torch.rand(4, 3, 600).double()
@@ -188,4 +188,3 @@ def test_a_pass_of_many_mixtures_equals_a_pass_of_each(name):
         result = expected.expect(torch.as_tensor(x), careful=True)
         assert torch.allclose(density[number], result.log_density, atol=1e-8)
         assert torch.allclose(after[number], result.share, atol=1e-8)
-    assert isinstance(generator.emissions[0], Spherical) == (name == "spherical")

@@ -21,6 +21,7 @@ from genzoo_mixture.emission.emission import (
     robust,
     shrunk,
 )
+from genzoo_mixture.emission.families import FAMILIES, CovarianceFamily
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Diagonal(Emission[Seen]):
 
     has_units = True
     newer_tensors = ("unit",)
+    family: CovarianceFamily = FAMILIES["VVI"]
 
     means: Tensor
     scale: Tensor
@@ -82,7 +84,7 @@ class Diagonal(Emission[Seen]):
 
     @property
     def degrees_of_freedom(self) -> int:
-        return self.means.numel() + self.scale.numel()
+        return self.means.numel() + self.family.count_parameters(self.components, self.columns)
 
     def _deviations(self) -> Tensor:
         """Return the standard deviation of every component and column, `(K, C)`."""
@@ -95,7 +97,7 @@ class Diagonal(Emission[Seen]):
     def spread(self, low: Tensor, high: Tensor) -> None:
         self.means.copy_(middle(low, high))
         square = deviation(low, high).square().double()[None]
-        self.scale.copy_(self._variance(square, torch.ones_like(square)).sqrt())
+        self.scale.copy_(self._variance(square, torch.ones_like(square), square.new_zeros(())).sqrt())
 
     def measure(self, deviations: Tensor) -> None:
         self.unit.copy_(deviations.square())
@@ -146,19 +148,37 @@ class Diagonal(Emission[Seen]):
         return sums if precision is None else sums | {"values": _count(share, seen.present)}
 
     def maximize(self, sums: Mapping[str, Tensor]) -> None:
+        """See `Full.maximize`."""
         present = sums["present"] + EMPTY
         mean = sums["first"] / present
         squares = (sums["second"] - present * mean.square()).clamp_min(0.0)  # sum r (x - mean)², up to rounding
         filled = sums["present"] > EMPTY
         added = self.added_to(overall(present, mean, squares / present))
         values = sums["values"] + EMPTY if "values" in sums else present
-        scale = (self._variance(squares, values) + added).sqrt()
-        self.scale.copy_(torch.where(filled.any(1) if self.scale.ndim == 1 else filled, scale, self.scale.double()))
+        squares, values = self._completed(squares, values, sums["counts"])
+        if "expansion" in sums:
+            squares = squares / sums["expansion"][:, None]
+        scale = self._variance(squares, values, added).sqrt()
+        self.scale.copy_(torch.where(self._renewed(filled), scale, self.scale.double()))
         self.means.copy_(torch.where(filled, mean, self.means.double()))
 
-    def _variance(self, squares: Tensor, present: Tensor) -> Tensor:
-        """Compute variances from sums of squared deviations `(K, C)` and numbers of values, `(K, C)` or `(K, 1)`."""
-        return squares / present
+    def _renewed(self, filled: Tensor) -> Tensor:
+        """Return which entries of `scale` to renew, given which components have values in which columns, `(K, C)`."""
+        return filled
+
+    def _completed(self, squares: Tensor, present: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+        """Return sums of squared deviations and numbers of values for `_variance`, given the numbers of events."""
+        return squares, present
+
+    def _variance(self, squares: Tensor, present: Tensor, added: Tensor) -> Tensor:
+        """Compute `scale` squared.
+
+        Arguments:
+            squares: sums of squared deviations, `(K, C)`.
+            present: numbers of values, `(K, C)` or `(K, 1)`.
+            added: what is added to variances, `(C,)` or `()`.
+        """
+        return squares / present + added
 
     def _common(self, added: Tensor) -> Tensor:
         """Return what is added to `scale` squared, given what each column alone would get, `(C,)`."""
@@ -189,9 +209,13 @@ class Diagonal(Emission[Seen]):
     def narrow(self, component: int, weights: Tensor) -> Tensor:
         return self._shrunk(weights)[component].double().diag()[self._shrunk(weights)[component]]
 
+    def _own_variances(self) -> Tensor:
+        """Return the variances of the events of every component, `(K, C)` float64."""
+        return self._deviations().double().square()
+
     def _shrunk(self, weights: Tensor) -> Tensor:
         """Return the columns in which each component has no more variance than was added, `(K, C)` bool."""
-        means, variances = self.means.double(), self._deviations().double().square()
+        means, variances = self.means.double(), self._own_variances()
         unit = robust(self.unit, overall(weights[:, None], means, variances))
         return shrunk(variances, means, self._common(self.added.least(unit)))
 

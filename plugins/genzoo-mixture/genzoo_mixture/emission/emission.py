@@ -46,9 +46,6 @@ class Emission(nn.Module, ABC, Generic[SeenT]):
     has_units: ClassVar[bool] = False
     """Whether its columns are measured in some unit."""
 
-    shared: ClassVar[bool] = False
-    """Whether all components share one covariance matrix."""
-
     needs_trials: ClassVar[bool] = False
     """Whether a search for starts needs EM of the emission itself, because normal distributions are too far from it."""
 

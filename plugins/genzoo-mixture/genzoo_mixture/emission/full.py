@@ -23,6 +23,7 @@ from genzoo_mixture.emission.emission import (
     robust,
     shrunk,
 )
+from genzoo_mixture.emission.families import FAMILIES, CovarianceFamily
 
 _FLAT = 2 * ROUNDING
 """Largest eigenvalue of a correlation matrix that may be nothing but rounding errors."""
@@ -85,6 +86,7 @@ class Full(Emission[Whitened | Expanded]):
 
     has_units = True
     newer_tensors = ("unit",)
+    family: CovarianceFamily = FAMILIES["VVV"]
 
     means: Tensor
     scale: Tensor
@@ -115,7 +117,7 @@ class Full(Emission[Whitened | Expanded]):
 
     @property
     def degrees_of_freedom(self) -> int:
-        return self.means.numel() + self.scale.numel() // self.columns * (self.columns + 1) // 2
+        return self.means.numel() + self.family.count_parameters(self.components, self.columns)
 
     @property
     def width(self) -> int:
@@ -267,24 +269,33 @@ class Full(Emission[Whitened | Expanded]):
         return scatter
 
     def maximize(self, sums: Mapping[str, Tensor]) -> None:
+        """Set the parameters to their most likely values.
+
+        Arguments:
+            sums: as for `Emission.maximize`. If `sums` had precisions, also their sums, `precision (K,)`, and a divisor
+                of the covariance of each component, `expansion (K,)`.
+        """
         means, within = self._moments(sums)
+        counts = sums["counts"] + EMPTY
         variances = within.diagonal(dim1=-2, dim2=-1)
-        added = self.added_to(overall(sums["counts"][:, None] + EMPTY, means, variances))
+        added = self.added_to(overall(counts[:, None], means, variances))
         variances.add_(added)
-        factor = self._where_not_empty(sums["counts"], factorize(within, added), self.scale.double())
+        factor = self._constrain(factorize(within, added), counts, added)
+        factor = self._where_not_empty(_weights(sums), factor, self.scale.double())
         self.means.copy_(means)
         self.scale.copy_(factor)
         self.whitener.copy_(inverse(factor))
 
     def _moments(self, sums: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Return the likeliest means, `(K, C)`, and covariances, of the shape of `scale`, in float64."""
-        counts = sums["counts"] + EMPTY
+        weights = _weights(sums) + EMPTY
+        divisors = sums["counts"] * sums["expansion"] + EMPTY if "expansion" in sums else weights
         scale = self.scale.double()
         first, scatter = self._whiten(sums) if "products" in sums else (sums["first"], sums["scatter"])
         # With m the mean of y and S its covariance, both weighted by shares: mu <- mu + L m, and Sigma <- L S L^T. As
         # EM converges, S approaches I, so it keeps its digits even if Sigma is badly conditioned.
-        shift = first / counts[:, None]
-        within = scale @ self._within(scatter, counts, shift) @ scale.mT
+        shift = first / weights[:, None]
+        within = scale @ self._within(scatter, weights, divisors, shift) @ scale.mT
         return self.means.double() + (scale @ shift[:, :, None])[:, :, 0], within
 
     def _whiten(self, sums: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
@@ -294,13 +305,23 @@ class Full(Emission[Whitened | Expanded]):
         second = pairs.new_zeros(self.components, self.columns, self.columns)
         second[:, rows, columns] = pairs
         second[:, columns, rows] = pairs
-        mean, whitener, counts = self.means.double()[:, :, None], self.whitener.double(), sums["counts"][:, None, None]
+        mean, whitener, weights = self.means.double()[:, :, None], self.whitener.double(), _weights(sums)[:, None, None]
         first = first[:, :, None]
-        scatter = second - first @ mean.mT - mean @ first.mT + counts * (mean @ mean.mT)
-        return (whitener @ (first - counts * mean))[:, :, 0], self._gather(whitener @ scatter @ whitener.mT)
+        scatter = second - first @ mean.mT - mean @ first.mT + weights * (mean @ mean.mT)
+        return (whitener @ (first - weights * mean))[:, :, 0], self._gather(whitener @ scatter @ whitener.mT)
 
-    def _within(self, scatter: Tensor, counts: Tensor, shift: Tensor) -> Tensor:
-        return scatter / counts[:, None, None] - shift[:, :, None] * shift[:, None, :]
+    def _within(self, scatter: Tensor, weights: Tensor, divisors: Tensor, shift: Tensor) -> Tensor:
+        """Return the covariances of y around its means `shift (K, C)`; `divisors (K,)` stand for numbers of events."""
+        around = scatter / weights[:, None, None] - shift[:, :, None] * shift[:, None, :]
+        return around * (weights / divisors)[:, None, None]
+
+    def _constrain(self, factor: Tensor, counts: Tensor, added: Tensor) -> Tensor:
+        """Return factors of the family's likeliest covariances, given `factor` of the covariance of each component."""
+        return factor
+
+    def _own_scale(self) -> Tensor:
+        """Return Cholesky factors of the covariances of each component's events, float64."""
+        return self.scale.double()
 
     def _where_not_empty(self, counts: Tensor, new: Tensor, old: Tensor) -> Tensor:
         return torch.where((counts > EMPTY)[:, None, None], new, old)
@@ -341,16 +362,16 @@ class Full(Emission[Whitened | Expanded]):
         # A covariance can be singular while no column has a small variance. Squared singular values of L are
         # eigenvalues of Sigma: with rows divided by deviations, of the correlation matrix; with rows divided by the
         # root of `least`, variances in units of `least`.
-        spreads = torch.linalg.svdvals(self.scale.double() / deviations[..., None])
+        spreads = torch.linalg.svdvals(self._own_scale() / deviations[..., None])
         flat: Tensor = spreads[..., -1].square() <= _FLAT
-        thin: Tensor = torch.linalg.svdvals(self.scale.double() / least.sqrt()[:, None])[..., -1].square() <= 1
+        thin: Tensor = torch.linalg.svdvals(self._own_scale() / least.sqrt()[:, None])[..., -1].square() <= 1
         small = shrunk(deviations.square(), self.means.double(), least).any(-1)
         collapsed: Tensor = flat | thin | small
         return collapsed.expand(self.components)
 
     def narrow(self, component: int, weights: Tensor) -> Tensor:
         deviations, least = self._spread_of(weights)
-        scale = self.scale.double().expand(self.components, -1, -1)[component]
+        scale = self._own_scale().expand(self.components, -1, -1)[component]
         own = deviations.expand(self.components, -1)[component]
         for unit, limit in ((least.sqrt(), 1.0), (own, _FLAT)):
             left, spreads, _ = torch.linalg.svd(scale / unit[:, None])
@@ -362,8 +383,13 @@ class Full(Emission[Whitened | Expanded]):
 
     def _spread_of(self, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Return the deviations of every component, `(K, C)` or `(C,)`, and the least variances, `(C,)`."""
-        means, deviations = self.means.double(), self.scale.double().norm(dim=-1)
+        means, deviations = self.means.double(), self._own_scale().norm(dim=-1)
         return deviations, self.added.least(robust(self.unit, overall(weights[:, None], means, deviations.square())))
+
+
+def _weights(sums: Mapping[str, Tensor]) -> Tensor:
+    """Return the sums of weights of all components, `(K,)`: of precisions, if events have any, or else of events."""
+    return sums.get("precision", sums["counts"])
 
 
 def inverse(factor: Tensor) -> Tensor:

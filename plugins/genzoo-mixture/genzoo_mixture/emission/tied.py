@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from genzoo_mixture.emission.families import FAMILIES
 from genzoo_mixture.emission.full import Full
 
 
@@ -14,7 +15,7 @@ class Tied(Full):
     subtracted.
     """
 
-    shared = True
+    family = FAMILIES["EEE"]
 
     def _shape(self) -> tuple[int, ...]:
         return (self.columns, self.columns)
@@ -22,13 +23,8 @@ class Tied(Full):
     def _gather(self, scatter: Tensor) -> Tensor:
         return scatter.sum(0)
 
-    def _within(self, scatter: Tensor, counts: Tensor, shift: Tensor) -> Tensor:
-        return (scatter - (shift * counts[:, None]).mT @ shift) / counts.sum()
-
-    def stretch(self, factor: Tensor) -> None:
-        """Multiply all deviations by a factor, `()`."""
-        self.scale.mul_(factor.to(self.scale.dtype))
-        self.whitener.div_(factor.to(self.scale.dtype))
+    def _within(self, scatter: Tensor, weights: Tensor, divisors: Tensor, shift: Tensor) -> Tensor:
+        return (scatter - (shift * weights[:, None]).mT @ shift) / divisors.sum()
 
     def _where_not_empty(self, counts: Tensor, new: Tensor, old: Tensor) -> Tensor:
         return new

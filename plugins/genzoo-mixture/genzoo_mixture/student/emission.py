@@ -28,7 +28,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from genzoo import ParameterTable
-from genzoo_mixture.emission import Diagonal, Full, Tied
+from genzoo_mixture.emission import Diagonal, Full
 from genzoo_mixture.emission.emission import EMPTY, Emission
 from genzoo_mixture.student.degrees import likeliest, log_constants, log_means, propose
 
@@ -147,15 +147,10 @@ class Student(Emission[Precisions]):
         taken = self._taken(counts, sums.get("gain"))
         before = [value.clone() for value in self.normal.buffers()]
         expansion = self._expansion(counts, precision)
-        own = {**sums, "counts": precision}
-        if "values" in sums:
-            own["values"] = sums["values"] * expansion[:, None]
-        self.normal.maximize(own)
-        if isinstance(self.normal, Tied):
-            # The covariance was divided by the sum of all precisions, and should be by the expansion times the counts.
-            self.normal.stretch((precision.sum() / ((expansion * counts).sum() + EMPTY)).sqrt())
+        self.normal.maximize({**sums, "expansion": expansion})
         if self.fixed is None:
-            self._hold(taken, before)
+            held = self._hold(taken, before)
+            expansion = torch.where(held, 1.0, expansion)
             self._maximize_df(taken, counts, expansion, precision, sums["log_precision"])
 
     def _taken(self, counts: Tensor, gain: Tensor | None) -> Tensor:
@@ -167,23 +162,28 @@ class Student(Emission[Precisions]):
         better = gain > 0
         return better & ((gain * better).sum() > _WORTH * counts.sum())
 
-    def _hold(self, taken: Tensor, before: list[Tensor]) -> None:
-        """Give back the parameters of the normal distributions to components that take the proposed values."""
+    def _hold(self, taken: Tensor, before: list[Tensor]) -> Tensor:
+        """Give back the parameters of the normal distributions to components that take the proposed values.
+
+        Returns:
+            The components that got theirs back, `(K,)` bool: all, if their covariances depend on each other.
+        """
         held = taken.expand(self.components)
-        if self.normal.shared:
+        if self.normal.family.is_coupled:
             held = held.any().expand(self.components)
         for value, old in zip(self.normal.buffers(), before, strict=True):
-            own = held.any() if len(value) != self.components or self.normal.shared else held
+            own = held if len(value) == self.components else held.any()
             value.copy_(torch.where(own.view(-1, *[1] * (value.ndim - 1)), old, value))
+        return held
 
     def _expansion(self, counts: Tensor, precision: Tensor) -> Tensor:
         """Return the scale of precisions that is most likely with the parameters so far, `(K,)`.
 
-        With one covariance for all components there is one scale for all. If their degrees of freedom differ, it has
-        no simple form, and is left at 1, as in plain EM.
+        With one volume for all components there is one scale for all. If their degrees of freedom differ, it has no
+        simple form, and is left at 1, as in plain EM.
         """
-        if not self.normal.shared:
-            return torch.where(counts > EMPTY, precision / (counts + EMPTY), 1.0)
+        if self.normal.family.volumes_vary:
+            return torch.where(precision > EMPTY, precision / (counts + EMPTY), 1.0)
         if self.df.numel() > 1:
             return torch.ones_like(counts)
         return (precision.sum() / counts.sum()).expand(self.components)

@@ -1,0 +1,275 @@
+"""The fourteen families of covariance matrices of mclust, and the likeliest covariances of each.
+
+Every covariance has a volume, a shape and an orientation: Sigma_k = lambda_k D_k A_k D_k^T, where |A_k| = 1 and D_k is
+orthogonal. The three letters of a name are for them, in this order. `E` means equal for all components, `V` means
+varying, and `I` the identity: the shape of a sphere, or axes along the columns.
+
+References:
+    "Gaussian parsimonious clustering models" (Celeux and Govaert, 1995), for the M-steps.
+    "An Algorithm for Simultaneous Orthogonal Transformation of Several Positive Definite Symmetric Matrices to Nearly
+    Diagonal Form" (Flury and Gautschi, 1986), for EVE and VVE.
+    "Estimating common principal components in high dimensions" (Browne and McNicholas, 2014), for the same problem.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+_SETTLED = 1e-10
+"""Relative change of all volumes at which an iteration has converged."""
+
+_TURNED = 1e-13
+"""Gain of a sweep, in nats per event, at which common axes have converged."""
+
+_MOST, _SWEEPS = 50, 3
+"""Largest number of iterations, and of turns of all axes, of one M-step. Each starts where the last M-step ended and
+does not lower the likelihood, so EM converges even if this is too few."""
+
+_TINY = 1e-300
+"""Smallest variance, so that no logarithm is infinite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """Where an iteration begins: the last covariances, as far as it needs them.
+
+    Arguments:
+        volumes: lambda of every component, `(..., K)`.
+        axes: the common orientation D, `(..., C, C)`; `None` if the family has none.
+    """
+
+    volumes: Tensor
+    axes: Tensor | None = None
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Guess:
+        """Return a copy with a function applied to every tensor."""
+        return Guess(change(self.volumes), None if self.axes is None else change(self.axes))
+
+
+@dataclass(frozen=True, slots=True)
+class CovarianceFamily:
+    """One of the families, known by the name that mclust gives it.
+
+    Its M-step maximizes -sum_k share_k (log |Sigma_k| + tr(S_k Sigma_k^-1)), where S_k is the scatter of the events of
+    component k, divided by their number. Any leading dimensions, such as many mixtures at once, are computed together.
+    """
+
+    name: str
+
+    @property
+    def correlated(self) -> bool:
+        """Whether columns may be correlated; if not, scatter and covariances are only variances, `(..., K, C)`."""
+        return self.name[2] != "I"
+
+    @property
+    def round(self) -> bool:
+        """Whether a component has the same variance in all directions."""
+        return self.name[1] == "I"
+
+    @property
+    def axes_are_shared(self) -> bool:
+        """Whether the components share axes that the M-step has to search."""
+        return self.name in {"EVE", "VVE"}
+
+    @property
+    def volumes_vary(self) -> bool:
+        """Whether each component has its own volume."""
+        return self.name[0] == "V"
+
+    @property
+    def is_coupled(self) -> bool:
+        """Whether the covariance of a component depends on the others'."""
+        return "E" in self.name
+
+    def fewest_events(self, columns: int) -> float:
+        """Return how many events a component needs, so that its likelihood is no accident of where they lie.
+
+        A component that shares its volume and its shape with others needs no events of its own.
+        """
+        if self.name[1] == "V":  # any axis can lie across the plane of fewer events
+            return columns + (0.5 if self.name[0] == "E" else 1.2) if self.correlated else 2.0
+        return 1.5 if self.name[0] == "V" else 0.5
+
+    def count_parameters(self, components: int, columns: int) -> int:
+        """Return the number of free parameters in the covariances of all components, as mclust counts them."""
+        volume, shape, orientation = ({"E": 1, "V": components, "I": 0}[letter] for letter in self.name)
+        return volume + shape * (columns - 1) + orientation * columns * (columns - 1) // 2
+
+    def own_volumes(self, scatter: Tensor, covariances: Tensor) -> Tensor | None:
+        """Return what factor the scatter of each component is of its covariance, `(..., K)`; `None` if it is 1.
+
+        Components that share a volume are as large as the others, even if their events lie in a plane.
+
+        Arguments:
+            scatter, covariances: as `fit` takes and returns them.
+        """
+        if self.name[:2] != "EV":
+            return None
+        if self.correlated:
+            scatter, covariances = (value.diagonal(dim1=-2, dim2=-1) for value in (scatter, covariances))
+        return scatter.sum(-1) / covariances.sum(-1)
+
+    def fit(
+        self, scatter: Tensor, share: Tensor, guess: Guess | None = None, most: int = _MOST
+    ) -> tuple[Tensor, Guess]:
+        """Return the likeliest covariances, and where to begin the next time.
+
+        Arguments:
+            scatter: the S_k, positive definite, `(..., K, C, C)`; their diagonals, `(..., K, C)`, if columns are not
+                `correlated`.
+            share: weights of components, `(..., K)`, whose sum is 1.
+            guess: where to begin. Defaults to what the scatter suggests.
+            most: largest number of iterations.
+        """
+        if guess is None:
+            guess = self._guess(scatter, share)
+        if not self.correlated:
+            found = self._variances(scatter, share, guess.volumes, most)
+            return found, Guess(_volumes(found))
+        if self.axes_are_shared:
+            return self._on_common_axes(scatter, share, guess, most)
+        if self.name in {"EEV", "VEV"}:
+            spreads, axes = torch.linalg.eigh(scatter)
+            found = self._variances(spreads.clamp_min(_TINY), share, guess.volumes, most)
+            return _turn(axes, found), Guess(_volumes(found))
+        return self._matrices(scatter, share, guess.volumes, most)
+
+    def _guess(self, scatter: Tensor, share: Tensor) -> Guess:
+        if not self.correlated:
+            return Guess(_volumes(scatter))
+        axes = torch.linalg.eigh(_pool(scatter, share))[1][..., 0, :, :] if self.axes_are_shared else None
+        return Guess(scatter.diagonal(dim1=-2, dim2=-1).mean(-1).clamp_min(_TINY), axes)
+
+    def _variances(self, scatter: Tensor, share: Tensor, volumes: Tensor, most: int) -> Tensor:
+        """Return the likeliest variances along axes that are known, given the scatter along them, `(..., K, C)`."""
+        if self.round:
+            scatter = scatter.mean(-1, keepdim=True).expand_as(scatter)
+        match "".join(self.name[:2]).replace("I", self.name[0]):
+            case "EE":
+                return _pool(scatter, share).expand_as(scatter)
+            case "VE":
+                for _ in range(most):
+                    shape = _pool(scatter, share / volumes)
+                    shape = shape / _volumes(shape)[..., None]
+                    last, volumes = volumes, (scatter / shape).mean(-1)
+                    if _settled(last, volumes):
+                        break
+                return volumes[..., None] * shape
+            case "EV":
+                own = _volumes(scatter)
+                return scatter * ((share * own).sum(-1, keepdim=True) / own)[..., None]
+        return scatter
+
+    def _matrices(self, scatter: Tensor, share: Tensor, volumes: Tensor, most: int) -> tuple[Tensor, Guess]:
+        """Do the same for families that are the same in any units of the columns, without finding axes."""
+        match self.name[:2]:
+            case "EE":
+                found = _pool(scatter, share).expand_as(scatter)
+            case "VE":
+                for _ in range(most):
+                    shape = _pool(scatter, share / volumes)
+                    shape = shape / _volume(shape)[..., None, None]
+                    precision = torch.cholesky_inverse(torch.linalg.cholesky_ex(shape)[0])
+                    last, volumes = volumes, (scatter * precision).sum((-2, -1)) / scatter.shape[-1]
+                    if _settled(last, volumes):
+                        break
+                found = volumes[..., None, None] * shape
+            case "EV":
+                own = _volume(scatter)
+                volumes = (share * own).sum(-1, keepdim=True)
+                found = scatter * (volumes / own)[..., None, None]
+            case _:
+                found = scatter
+        return found, Guess(volumes.expand(scatter.shape[:-2]))
+
+    def _on_common_axes(self, scatter: Tensor, share: Tensor, guess: Guess, most: int) -> tuple[Tensor, Guess]:
+        """Turn the axes in one plane after another, and take the likeliest variances along them.
+
+        With the variances held, the likeliest angle in a plane has a closed form. Planes that have no axis in common
+        are turned together.
+        """
+        axes = guess.axes
+        assert axes is not None
+        for _ in range(min(most, _SWEEPS)):
+            turned = axes.mT[..., None, :, :] @ scatter @ axes[..., None, :, :]
+            gain = 0.0
+            for i, j in _planes(scatter.shape[-1]):
+                rotation, more = self._rotate(turned, share, i, j)
+                axes, turned = axes @ rotation, rotation.mT[..., None, :, :] @ turned @ rotation[..., None, :, :]
+                gain += float(more.amax())
+            if gain < _TURNED:
+                break
+        along = turned.diagonal(dim1=-2, dim2=-1).clamp_min(_TINY)
+        found = self._variances(along, share, guess.volumes, most)
+        return _turn(axes[..., None, :, :], found), Guess(_volumes(found), axes)
+
+    def _rotate(self, turned: Tensor, share: Tensor, i: list[int], j: list[int]) -> tuple[Tensor, Tensor]:
+        """Return the likeliest rotation in the planes of axes `i` and `j`, `(..., C, C)`, and what it gains in nats."""
+        along = turned.diagonal(dim1=-2, dim2=-1).clamp_min(_TINY)
+        weight = share[..., None] / self._variances(along, share, share, 1)
+        gap = weight[..., i] - weight[..., j]
+        # The angle t changes the sum to minimize by p cos 2t + q sin 2t.
+        p = (gap * (along[..., i] - along[..., j])).sum(-2) / 2
+        q = (gap * turned[..., i, j]).sum(-2)
+        length = torch.hypot(p, q)
+        angle = torch.where(length > 0, torch.atan2(-q, -p) / 2, 0.0)
+        gain = torch.where(length > p, q.square() / (length - p), 0.0)  # p + length, without cancellation
+        cosine, sine = angle.cos(), angle.sin()
+        columns = turned.shape[-1]
+        rotation = torch.zeros(*turned.shape[:-3], columns, columns, dtype=turned.dtype, device=turned.device)
+        rotation.diagonal(dim1=-2, dim2=-1).fill_(1.0)
+        rotation[..., i, i], rotation[..., j, j], rotation[..., j, i], rotation[..., i, j] = cosine, cosine, sine, -sine
+        return rotation, gain.sum(-1)
+
+
+NAMES = ("EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV")
+"""The names, in the order of mclust."""
+
+FAMILIES = {name: CovarianceFamily(name) for name in NAMES}
+
+
+def _pool(scatter: Tensor, share: Tensor) -> Tensor:
+    """Return the weighted sum over components, with their dimension kept."""
+    weight = share.view(*share.shape, *[1] * (scatter.ndim - share.ndim))
+    return (weight * scatter).sum(share.ndim - 1, keepdim=True)
+
+
+def _volumes(variances: Tensor) -> Tensor:
+    """Return the geometric mean of variances `(..., C)`."""
+    return variances.clamp_min(_TINY).log().mean(-1).exp()
+
+
+def _volume(matrices: Tensor) -> Tensor:
+    """Return |M|^(1/C) of positive definite matrices `(..., C, C)`."""
+    return _volumes(torch.linalg.cholesky_ex(matrices)[0].diagonal(dim1=-2, dim2=-1).square())
+
+
+def _settled(last: Tensor, volumes: Tensor) -> bool:
+    return bool(((last - volumes).abs() <= _SETTLED * volumes).all())
+
+
+def _turn(axes: Tensor, variances: Tensor) -> Tensor:
+    """Return covariances with variances `(..., K, C)` along axes, the columns of `axes (..., C, C)`."""
+    return (axes * variances[..., None, :]) @ axes.mT
+
+
+@functools.cache
+def _planes(columns: int) -> tuple[tuple[list[int], list[int]], ...]:
+    """Return all pairs of axes in rounds, so that no axis is twice in a round: a round-robin tournament."""
+    order = list(range(columns + columns % 2))
+    half = len(order) // 2
+    rounds: list[tuple[list[int], list[int]]] = []
+    for _ in range(len(order) - 1):
+        pairs = zip(order[:half], order[: half - 1 : -1], strict=True)
+        rounds.append(([], []))
+        for pair in pairs:
+            if max(pair) < columns:  # an odd number of axes has one that waits
+                for side, axis in zip(rounds[-1], pair, strict=True):
+                    side.append(axis)
+        order.insert(1, order.pop())
+    return tuple(sides for sides in rounds if sides[0])
