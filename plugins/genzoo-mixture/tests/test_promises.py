@@ -60,11 +60,6 @@ def test_t_mixture_with_spherical_covariances(promise):
     promise()
 
 
-@keeps_promises("t-mixture", options={"covariance_type": "VVE"})
-def test_t_mixture_with_common_axes(promise):
-    promise()
-
-
 @keeps_promises("factor-analysis")
 def test_factor_analysis(promise):
     promise()
