@@ -102,7 +102,7 @@ def walk(path: Path, folder: Path) -> None:
         "read": ["data", str(path)],
         "compare": ["compare", "gaussian", "gmm:n_components=3", "naive-bayes", *data, "--out", str(out)],
         "train": ["train", "naive-bayes", *data, "--out", str(run)],
-        "sample": ["sample", str(run), "--n", "1000", "--out", str(folder / f"{path.stem}-samples.csv")],
+        "sample": ["sample", str(run), "-n", "1000", "--out", str(folder / f"{path.stem}-samples.csv")],
         "impute": ["impute", str(run), "--data", str(holes), "--out", str(folder / f"{path.stem}-filled.csv")],
         "describe": ["describe", str(run)],
     }

@@ -43,6 +43,14 @@ _COMMON = frozenset({"options", "split", "training"})
     help="Rank by bic, aic, aicc, icl, test, cv or a metric.  [default: bic if every model with a likelihood has it]",
 )
 @click.option(
+    "--tie",
+    type=click.Choice(["figure", "cheapest"]),
+    default="figure",
+    show_default=True,
+    help="Of the candidates that are not told apart from the best, take the one with the best figure, or the one that "
+    "trains and samples fastest.",
+)
+@click.option(
     "--folds",
     type=int,
     default=0,
@@ -109,7 +117,7 @@ def compare_command(
     from genzoo.data.degenerate.remarks import degenerate_remarks
     from genzoo.data.value_range import reading_notes
 
-    settings = {name: given[name] for name in ("by", "folds", "seeds", "jobs", "threads", "out", "features")}
+    settings = {name: given[name] for name in ("by", "tie", "folds", "seeds", "jobs", "threads", "out", "features")}
     with Counter("reading the data") as counter:
         comparison = prepare_comparison(models, (None, _data(given)), common, **settings)
         show_notes([*reading_notes(comparison.dataset), *degenerate_remarks(comparison.dataset)])

@@ -156,6 +156,7 @@ def aggregate_results(candidate: Candidate, outcomes: Sequence[FitResult], evide
         cv=CrossValidation() if cv is None else _cross_validation(evidence.mean("cv", cv)),
         metrics=first.metrics,
         seconds=seconds,
+        cost=held_out[0].cost,
         reasons=reasons,
     )
     row = not_ranked(row, _resting(whole, held_out, folds))

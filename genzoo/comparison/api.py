@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from genzoo.comparison.candidate import Candidate, candidates, distinct
-from genzoo.comparison.comparison import Comparison, FitCallback
+from genzoo.comparison.comparison import Comparison, FitCallback, Tie
 from genzoo.comparison.fit import prepare_features, sample_metrics
 from genzoo.comparison.splits import SplitPlan
 from genzoo.comparison.store import ResultStore, StoreHeader
@@ -47,6 +47,7 @@ def compare(
     data: str | Path | Array | Frame | Dataset | Mapping[str, Any],
     *,
     by: str | None = None,
+    tie: Tie = "figure",
     folds: int = 0,
     seeds: int = 1,
     seed: int = 0,
@@ -74,6 +75,8 @@ def compare(
         by: figure to rank by: `bic | aic | aicc | icl | test | cv` or a metric's name. Defaults to `bic` if every
             model with a likelihood has it, otherwise to `cv` with folds and `test` without folds; to `coverage` if no
             model has a likelihood.
+        tie: `cheapest` takes, of the candidates that are not told apart from the best by the figure, the one that
+            trains and draws 1,000 samples fastest. Defaults to `figure`: the best is the one with the best figure.
         folds: number of folds of cross-validation. Defaults to 0, which means none.
         seeds: number of seeds for the held-out fits. Defaults to 1.
         seed: first seed. It also divides the rows. Defaults to 0.
@@ -101,6 +104,7 @@ def compare(
         given_data(data, weights, checked, groups),
         common,
         by=by,
+        tie=tie,
         folds=folds,
         seeds=seeds,
         jobs=jobs,
@@ -121,6 +125,7 @@ def prepare_comparison(
     common: Mapping[str, Any],
     *,
     by: str | None,
+    tie: Tie = "figure",
     folds: int,
     seeds: int,
     jobs: int,
@@ -145,6 +150,8 @@ def prepare_comparison(
     by = None if by is None else current_metric(by)
     _check_numbers(folds, seeds, jobs, threads)
     _check_figure(zoo, by, folds)
+    if tie not in get_args(Tie):
+        raise ConfigError(f"A tie cannot go to {tie!r}. {did_you_mean(tie, get_args(Tie))}")
 
     # 2. The candidates, and what they share.
     dataset, source = data
@@ -169,7 +176,7 @@ def prepare_comparison(
 
     # 6. EM's defaults. Candidates that are equal now are fitted once.
     found = distinct(map(_tuned, found), _settings_of_fits)
-    return Comparison(found, dataset, settings, division, by, seeds, jobs, threads, kept, features)
+    return Comparison(found, dataset, settings, division, by, tie, seeds, jobs, threads, kept, features)
 
 
 def _checked_candidates(

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -99,6 +99,10 @@ def _is_of(run: Run, config: RunConfig) -> bool:
 _LEAST_TOLERANCE = 1e-12
 
 
+Tie = Literal["figure", "cheapest"]
+"""Which of the candidates that are not told apart is the best: the one with the best figure, or the cheapest."""
+
+
 FitCallback = Callable[[int, int, str], None]
 """Called after every fit with the number of finished fits, the number of all fits, and the candidate's id."""
 
@@ -113,6 +117,7 @@ class Comparison:
         settings: settings that any process can open the data from; `None` if they exist in memory only.
         division: which rows each fit uses.
         by: figure to rank by, or `None` for the default.
+        tie: which of the candidates that are not told apart from the best is the best.
         seeds: number of seeds of the held-out fits.
         jobs: number of fits at a time.
         threads: CPU threads of each fit.
@@ -125,6 +130,7 @@ class Comparison:
     settings: DataSettings | None
     division: SplitPlan
     by: str | None
+    tie: Tie
     seeds: int
     jobs: int
     threads: int
@@ -280,7 +286,7 @@ class Comparison:
         by, note = self.by, f"Ranked by {self.by}."
         if by is None:
             by, note = default_figure(results, folds=self.division.fold is not None)
-        ranking: Ranking = rank(results, by, Evidence.of(self.dataset, self.division))
+        ranking: Ranking = rank(results, by, Evidence.of(self.dataset, self.division), cheapest=self.tie == "cheapest")
         notes = (note, *dependent, *ranking.notes, *self._about_equals(), self._about_rows(), *self._about_split())
         return Report(self._about_data(), by, ranking.best, ranking.simplest, ranking.rows, notes, ranking.conflict)
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from genzoo.comparison.cells import too_many_parameters
+from genzoo.comparison.cost import train_with_cost
 from genzoo.comparison.settle import settle
 from genzoo.comparison.splits import SplitPlan
 from genzoo.config.settings import EMTraining, RunConfig
@@ -37,6 +38,7 @@ from genzoo.models.factory import build_objective
 from genzoo.models.objective import EMObjective
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Registry, blame
+from genzoo.reports.result import Cost
 from genzoo.reports.sections import how_many
 from genzoo.training.model_selection import selects
 from genzoo.training.run_training import train_in_memory
@@ -104,6 +106,7 @@ class FitResult:
         metrics: scores of sample metrics, by name.
         samples: a few samples for the report, `(M, *event)`; `None` if any is not finite.
         reasons: why other figures are missing, by name.
+        cost: what the fit cost; only known of held-out fits.
         starts: how many starts of EM were `tried`, and how many `agreed` on the best maximum; `None` if there was one.
         fault: why the fit is no proper maximum of the likelihood, such as a component that collapsed; `None` if it is.
         resting: why the log-likelihood of the rows it is evaluated on says nothing about the data; `None` if it does.
@@ -124,6 +127,7 @@ class FitResult:
     metrics: Mapping[str, Score] = field(default_factory=dict)
     samples: Array | None = None
     reasons: Mapping[str, str] = field(default_factory=dict)
+    cost: Cost = field(default_factory=Cost)
     starts: Mapping[str, int] | None = None
     fault: str | None = None
     resting: str | None = None
@@ -254,7 +258,7 @@ def _held_out(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
     begun = time.perf_counter()
     split = division.split(everything=False, watched=selects(trial.config.training))
     setup = _setup_of(trial, dataset, split)
-    fitted = train_in_memory(setup)
+    fitted, cost = train_with_cost(setup)
     seed = trial.config.seed
     kind = kind_of(fitted)
     train = scores = None
@@ -288,6 +292,7 @@ def _held_out(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
         metrics=metrics,
         samples=samples,
         reasons=reasons,
+        cost=cost,
         fault=_fault(setup, resting),
         resting=_material(resting),
     )

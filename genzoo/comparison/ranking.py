@@ -24,6 +24,10 @@ LIKELIHOOD_FIGURES = (*CRITERIA, "test", "cv")
 """Figures that are comparable only among likelihoods of the same measure, such as two densities."""
 
 
+NOT_TOLD_APART = "not told apart"
+"""The verdict on a candidate whose difference from the best may be chance."""
+
+
 _CLOSE = 2.0
 """Smallest difference of information criteria that makes a candidate "worse" if there are no held-out rows.
 
@@ -70,13 +74,15 @@ def default_figure(results: Sequence[CandidateResult], *, folds: bool) -> tuple[
     return figure, f"Ranked by {figure}, because {without.id} has no bic: {without.reasons['bic']}."
 
 
-def rank(results: Sequence[CandidateResult], by: str, evidence: Evidence) -> Ranking:
+def rank(results: Sequence[CandidateResult], by: str, evidence: Evidence, *, cheapest: bool = False) -> Ranking:
     """Rank candidates by a figure, and compare each with the best.
 
     Arguments:
         results: results of all candidates, in the order they were named.
         by: `bic | aic | aicc | icl | test | cv` or the name of a metric.
         evidence: weights and folds of the held-out rows.
+        cheapest: whether, of the candidates that are not told apart from the best by the figure, the cheapest one is
+            the best. Defaults to `False`.
     """
     alike, conflict = _of_one_measure(results, by)
     ordered = sorted(
@@ -99,12 +105,46 @@ def rank(results: Sequence[CandidateResult], by: str, evidence: Evidence) -> Ran
     comparable = alike if by in LIKELIHOOD_FIGURES else _of_one_measure(results, "test")[0]
     simplest, note = _simplest(comparable, best, evidence)
     notes = tuple(filter(None, [_how(best, rows), _one_by_one(rows), note]))
+    chosen = best.row.id
+    if cheapest:
+        chosen, rows, about = _cheapest(rows, best.row.id, by)
+        ranked = [chosen, *(name for name in ranked if name != chosen)]
+        notes = (*notes, about)
     return Ranking(
         _ordered(_weighted(rows, {result.row.id for result in comparable}), ranked),
-        best.row.id,
+        chosen,
         simplest,
         notes,
         conflict,
+    )
+
+
+def _cheapest(rows: Sequence[Row], best: str, by: str) -> tuple[str, list[Row], str]:
+    """Choose the cheapest of the candidates that are not told apart from the best by the figure.
+
+    Arguments:
+        rows: rows with verdicts.
+        best: id of the best by the figure.
+        by: the figure.
+
+    Returns:
+        Its id, the rows with their new verdicts, and a sentence.
+    """
+    tied = [row for row in rows if row.id == best or row.verdict.startswith(NOT_TOLD_APART)]
+    found = min(tied, key=lambda row: (row.cost.seconds, row.id != best))
+    if found.id == best:
+        others = "all others differ from it" if len(tied) == 1 else "no candidate like it is cheaper"
+        return best, list(rows), f"{best} is the best by {by}, and {others}."
+    verdicts = {found.id: "best: cheapest", best: NOT_TOLD_APART}
+    changed = [dataclasses.replace(row, verdict=verdicts.get(row.id, row.verdict)) for row in rows]
+    (first,) = (row for row in rows if row.id == best)
+    return (
+        found.id,
+        changed,
+        (
+            f"{found.id} is the cheapest of {len(tied)} that are not told apart by {by}: training it and drawing 1,000 "
+            f"samples took {found.cost.seconds:.2g} s, and with {best}, the best by {by}, {first.cost.seconds:.2g} s."
+        ),
     )
 
 
@@ -218,7 +258,7 @@ def _compared(result: CandidateResult, best: CandidateResult, gap: Difference | 
     row = result.row
     if gap is not None and gap.has_interval:
         if gap.undecided:
-            return "not told apart"
+            return NOT_TOLD_APART
         score = row.metrics.get(by)
         lower = by not in LIKELIHOOD_FIGURES and score is not None and score.direction == "lower"
         return "better held out" if (gap.low > 0) != lower else "worse"
@@ -226,7 +266,7 @@ def _compared(result: CandidateResult, best: CandidateResult, gap: Difference | 
         mine, least = row.figure(by), best.row.figure(by)
         assert mine is not None
         assert least is not None
-        return "worse" if mine - least >= max(_CLOSE, result.slack, best.slack) else "not told apart"
+        return "worse" if mine - least >= max(_CLOSE, result.slack, best.slack) else NOT_TOLD_APART
     return "worse: no interval"
 
 

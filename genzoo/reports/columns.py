@@ -52,7 +52,7 @@ def report_columns(report: Report) -> list[ReportColumn]:
 def _all(report: Report) -> list[ReportColumn]:
     return [
         ReportColumn("id", "candidate", lambda row: row.id, 0),
-        ReportColumn("degrees_of_freedom", "params", _whole, 3),
+        ReportColumn("parameters", "params", _parameters, 3),
         ReportColumn("train", "train", lambda row: _nats(row.log_likelihood.train), 8),
         ReportColumn("test", "test", lambda row: _with_error(row.log_likelihood.test, row.log_likelihood.se), 4),
         ReportColumn("bits_per_dim", "bits/dim", lambda row: _short(row.log_likelihood.bits_per_dim), 6),
@@ -64,7 +64,10 @@ def _all(report: Report) -> list[ReportColumn]:
         ReportColumn("akaike_weight", "Akaike weight", lambda row: _short(row.akaike_weight), 10),
         ReportColumn("difference", "vs best [95 %]", _difference, 2),
         *(_metric(name, _RANKS.get(name, SPARE)) for name in metric_names(report)),
-        ReportColumn("seconds", "seconds", lambda row: _seconds(row.seconds), 8),
+        ReportColumn("training_seconds", "training", lambda row: _seconds(row.cost.training_seconds), 7),
+        ReportColumn("sampling_seconds", "1,000 samples", lambda row: _seconds(row.cost.sampling_seconds), 7),
+        ReportColumn("peak_memory", "memory", lambda row: _memory(row.cost.peak_memory), 7),
+        ReportColumn("seconds", "all fits", lambda row: _seconds(row.seconds), 10),
         ReportColumn("verdict", "verdict", lambda row: row.verdict, 0),
     ]
 
@@ -108,8 +111,9 @@ def _metric(name: str, rank: int) -> ReportColumn:
     return ReportColumn(name, name, text, rank)
 
 
-def _whole(row: Row) -> str | None:
-    return None if row.degrees_of_freedom is None else str(row.degrees_of_freedom)
+def _parameters(row: Row) -> str | None:
+    found = row.degrees_of_freedom if row.cost.parameters is None else row.cost.parameters
+    return None if found is None else f"{found:,}" if found >= 10_000 else str(found)
 
 
 def _nats(value: float | None) -> str | None:
@@ -125,7 +129,14 @@ def _point(value: float | None) -> str | None:
 
 
 def _seconds(value: float | None) -> str | None:
-    return None if value is None else f"{value:.2f}"
+    """Return a duration with its unit, in two or three digits."""
+    if value is None:
+        return None
+    return f"{value * 1000:.2g} ms" if value < 0.0995 else f"{value:.2g} s" if value < 9.95 else f"{value:.0f} s"
+
+
+def _memory(value: int | None) -> str | None:
+    return None if value is None else f"{value / 1e6:.0f} MB" if value < 1e9 else f"{value / 1e9:.1f} GB"
 
 
 def _with_error(value: float | None, error: float | None) -> str | None:

@@ -123,6 +123,7 @@ def _row(row: Row) -> dict[str, Any]:
         "difference": None if row.difference is None else asdict(row.difference),
         "metrics": {name: asdict(score) for name, score in row.metrics.items()},
         "seconds": row.seconds,
+        "cost": asdict(row.cost),
         "verdict": row.verdict,
         "run": row.run,
         "reasons": dict(row.reasons),

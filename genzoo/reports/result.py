@@ -81,6 +81,29 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What a model costs; `None` for what is not known.
+
+    Arguments:
+        training_seconds: duration of training on the training rows.
+        sampling_seconds: duration of drawing 1,000 samples.
+        peak_memory: bytes that training took at most, beyond what was in use before.
+        parameters: degrees of freedom if they are defined, else the number of learned numbers of the generator.
+    """
+
+    training_seconds: float | None = None
+    sampling_seconds: float | None = None
+    peak_memory: int | None = None
+    parameters: int | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Duration of training and of drawing 1,000 samples; infinite if it is not known."""
+        parts = (self.training_seconds, self.sampling_seconds)
+        return math.inf if None in parts else sum(part for part in parts if part is not None)
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One candidate of a report.
 
@@ -91,6 +114,8 @@ class Row:
         reasons: why figures are `None` or not ranked, by their name; under `status`, why the candidate failed; under
             `uncovered`, the test rows for which its outlier component has no density; under `unseen`, the held-out rows
             with a level that no training row has; under `starts`, how many starts of EM led to the maximum.
+        seconds: duration of all its fits and evaluations.
+        cost: what one fit of the model costs.
         run: run directory of this candidate, if it was kept.
         exit_code: exit code of a failed candidate's error on a command line.
     """
@@ -110,19 +135,20 @@ class Row:
     difference: Difference | None = None
     metrics: Mapping[str, Score] = field(default_factory=dict)
     seconds: float | None = None
+    cost: Cost = Cost()
     verdict: str = ""
     run: str | None = None
     reasons: Mapping[str, str] = field(default_factory=dict)
     exit_code: int = 0
 
     def figure(self, name: str) -> float | None:
-        """Return a figure by name: a criterion, `train`, `test`, `cv`, `seconds`, `degrees_of_freedom` or a metric."""
+        """Return a figure by name: one of `FIGURES`, or a metric."""
         if name in ("train", "test"):
             return self.log_likelihood.train if name == "train" else self.log_likelihood.test
         if name == "cv":
             return self.cv.mean
         if name in FIGURES:
-            found = getattr(self, name)
+            found = getattr(self.cost if name in COSTS else self, name)
             return None if found is None else float(found)
         score = self.metrics.get(name)
         return None if score is None else score.value
@@ -132,7 +158,12 @@ class Row:
         return None if name in self.reasons else self.figure(name)
 
 
-FIGURES = ("bic", "aic", "aicc", "icl", "test", "cv", "train", "akaike_weight", "degrees_of_freedom", "seconds")
+COSTS = tuple(Cost.__dataclass_fields__)
+"""Names of the figures of a cost."""
+
+
+_OF_ROWS = ("bic", "aic", "aicc", "icl", "test", "cv", "train", "akaike_weight", "degrees_of_freedom", "seconds")
+FIGURES = (*_OF_ROWS, *COSTS)
 """Names that `Row.figure` accepts, besides metrics."""
 
 

@@ -35,6 +35,7 @@ def timeless(report):
     content = report_as_dict(report)
     for row in content["rows"]:
         row.pop("seconds")
+        row.pop("cost")
         row.pop("run")
     return content
 

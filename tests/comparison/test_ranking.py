@@ -9,7 +9,7 @@ import pytest
 from genzoo.comparison.aggregate import CandidateResult, Evidence
 from genzoo.comparison.ranking import default_figure, rank
 from genzoo.metrics.metric import Score
-from genzoo.reports.result import CrossValidation, LogLikelihood, Row
+from genzoo.reports.result import Cost, CrossValidation, LogLikelihood, Row
 
 
 def result(name, test=None, *, cv=None, degrees=3, kind="exact", measure="density", resolution=0.0, **figures):
@@ -220,3 +220,41 @@ def test_metrics_of_samples_are_paired_on_their_real_rows():
     assert verdicts(alone, "coverage") == {"b": "best", "a": "not told apart"}
     paired = [result("a", metrics=score(0.80, (0.03, 0.04))), result("b", metrics=score(0.85, (0.04, 0.03)))]
     assert verdicts(paired, "coverage") == {"b": "best", "a": "worse"}
+
+
+def at(cost, found):
+    return dataclasses.replace(found, row=dataclasses.replace(found.row, cost=cost))
+
+
+def candidates():
+    """The best and two that are not told apart from it, one of them cheap, and a cheap one that is worse."""
+    noise = [events(0.0, seed=seed) * 0.5 for seed in (1, 2, 3)]
+    return [
+        at(Cost(9.0, 1.0), result("best", events() + 0.02)),
+        at(Cost(0.2, 0.1), result("cheap", events() + noise[0])),
+        at(Cost(0.1, 9.0), result("slow to sample", events() + noise[1])),
+        at(Cost(), result("unknown", events() + noise[2])),
+        at(Cost(0.01, 0.01), result("worse", events() - 1.0)),
+    ]
+
+
+def test_a_tie_goes_to_the_cheapest_of_those_not_told_apart():
+    found = rank(candidates(), "test", Evidence(), cheapest=True)
+    assert found.best == "cheap"
+    assert [row.id for row in found.rows][:2] == ["cheap", "best"]
+    verdicts = {row.id: row.verdict for row in found.rows}
+    assert (verdicts["cheap"], verdicts["best"], verdicts["worse"]) == ("best: cheapest", "not told apart", "worse")
+    assert found.notes[-1] == (
+        "cheap is the cheapest of 4 that are not told apart by test: training it and drawing 1,000 samples took 0.3 s, "
+        "and with best, the best by test, 10 s."
+    )
+    assert rank(candidates(), "test", Evidence()).best == "best"
+
+
+def test_the_best_stays_the_best_if_nothing_like_it_is_cheaper():
+    some = [one for one in candidates() if one.row.id in ("best", "worse", "unknown")]
+    found = rank(some, "test", Evidence(), cheapest=True)
+    assert found.best == "best"
+    assert found.notes[-1] == "best is the best by test, and no candidate like it is cheaper."
+    alone = rank([candidates()[0], candidates()[4]], "test", Evidence(), cheapest=True)
+    assert alone.notes[-1] == "best is the best by test, and all others differ from it."

@@ -7,6 +7,7 @@ from types import ModuleType
 
 import pytest
 import torch
+from long_kinds import long_in_full
 from refusals import assert_refused
 from torch import nn
 
@@ -48,7 +49,7 @@ def test_there_is_a_fixture_of_every_kind():
 
 
 @pytest.mark.xdist_group("warm")
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", long_in_full(KINDS))
 def test_it_passes_its_own_tests_and_keeps_its_promises(projects, kind, forked):
     project = projects / "plugins" / f"genzoo-first-{kind}"
     ended = forked("own_tests", [str(project), str(projects / "installed")], ["-q"], folder=project)

@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from long_kinds import long_in_full
 from refusals import assert_refused
 
 from genzoo.cli.main import main
@@ -62,7 +63,7 @@ def test_the_written_files_are_listed_in_json(cli, tmp_path):
 
 
 @pytest.mark.xdist_group("warm")
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", long_in_full(KINDS))
 def test_it_passes_its_own_tests(projects, kind, forked):
     path = [str(projects[kind]), str(projects[kind].parent / "installed")]
     ended = forked("own_tests", path, ["-q"], folder=projects[kind])
