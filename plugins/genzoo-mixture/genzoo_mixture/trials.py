@@ -106,7 +106,8 @@ def try_starts(mixture: Mixture, blocks: Iterable[Batch]) -> tuple[Mixture, dict
     missing = values.isnan()
     batch = Batch(values.nan_to_num(), missing if bool(missing.any()) else None, weight)
     points = Points(mixture, [batch])
-    cost = mixture.parts[0][0].width * len(values) * mixture.components
+    emission, _ = mixture.parts[0]
+    cost = emission.width * len(values) * mixture.components + emission.effort
     count = int(min(_MOST, max(_FEWEST, _BUDGET / (_SHORT * cost))))
     trials = [_begin(mixture, batch, labels) for labels in find_clusters(points, mixture.components, count)]
     for trial in trials:

@@ -58,6 +58,11 @@ class Emission(nn.Module, ABC, Generic[SeenT]):
         self.columns = columns
 
     @property
+    def effort(self) -> float:
+        """Roughly how many numbers of a pass over events take as long as an M-step; 0 if it takes no time beside one."""
+        return 0.0
+
+    @property
     @abstractmethod
     def degrees_of_freedom(self) -> int:
         """Number of free parameters of all components together."""

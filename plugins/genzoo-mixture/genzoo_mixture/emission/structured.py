@@ -31,6 +31,11 @@ class Structured(Full):
         if family.axes_are_shared:
             self.register_buffer("axes", torch.zeros(columns, columns))
 
+    @property
+    def effort(self) -> float:
+        # Many small operations, about as many as there are columns.
+        return 5e5 * self.columns if self.family.axes_are_shared else 0.0
+
     def _constrain(self, factor: Tensor, counts: Tensor, added: Tensor) -> Tensor:
         within = factor @ factor.mT
         found, guess = self.family.fit(within, counts / counts.sum(), self._guess())

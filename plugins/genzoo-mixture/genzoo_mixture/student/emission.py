@@ -89,6 +89,10 @@ class Student(Emission[Precisions]):
     def width(self) -> int:
         return self.normal.width + 3 * self.components
 
+    @property
+    def effort(self) -> float:
+        return self.normal.effort
+
     def spread(self, low: Tensor, high: Tensor) -> None:
         self.normal.spread(low, high)
         self.launch()
