@@ -59,7 +59,7 @@ class Emission(nn.Module, ABC, Generic[SeenT]):
 
     @property
     def effort(self) -> float:
-        """Roughly how many numbers of a pass over events take as long as an M-step; 0 if it takes no time beside one."""
+        """Number of values that a pass over events computes in the time of an M-step, roughly; 0 if that is short."""
         return 0.0
 
     @property
