@@ -144,6 +144,9 @@ def impute_command(
         return
     counts = ", ".join(f"{name} {count}" for name, count in filled.items()) or "none was missing"
     print_line(f"{counted(missing.sum(), 'value')} filled in ({counts}): {out}")
+    means = [feature.name for feature in fitted.data.features if feature.kind == "count" and feature.name in filled]
+    if means and not draws:
+        print_line(f"means were filled into counts, which need not be whole ({', '.join(means)}); --draws gives counts")
     if unseen:
         print_line(f"look at: {about_unseen(unseen)}")
 

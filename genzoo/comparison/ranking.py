@@ -18,7 +18,7 @@ from genzoo.metrics.information_criteria import CRITERIA, akaike_weights
 from genzoo.metrics.metric import error_of_difference
 from genzoo.metrics.protocol import differing
 from genzoo.metrics.statistics import Estimate, chance_of_a_false_difference
-from genzoo.reports.result import Difference, Row
+from genzoo.reports.result import CHEAPEST, Difference, Row
 
 LIKELIHOOD_FIGURES = (*CRITERIA, "test", "cv")
 """Figures that are comparable only among likelihoods of the same measure, such as two densities."""
@@ -107,7 +107,7 @@ def rank(results: Sequence[CandidateResult], by: str, evidence: Evidence, *, che
     notes = tuple(filter(None, [_how(best, rows), _one_by_one(rows), note]))
     chosen = best.row.id
     if cheapest:
-        chosen, rows, about = _cheapest(rows, best.row.id, by)
+        chosen, rows, about = _cheapest(rows, best.row, by)
         ranked = [chosen, *(name for name in ranked if name != chosen)]
         notes = (*notes, about)
     return Ranking(
@@ -119,33 +119,43 @@ def rank(results: Sequence[CandidateResult], by: str, evidence: Evidence, *, che
     )
 
 
-def _cheapest(rows: Sequence[Row], best: str, by: str) -> tuple[str, list[Row], str]:
+def _cheapest(rows: Sequence[Row], first: Row, by: str) -> tuple[str, list[Row], str]:
     """Choose the cheapest of the candidates that are not told apart from the best by the figure.
+
+    If an information criterion ranks, their criterion must be close to the best one, too.
 
     Arguments:
         rows: rows with verdicts.
-        best: id of the best by the figure.
+        first: the best by the figure.
         by: the figure.
 
     Returns:
         Its id, the rows with their new verdicts, and a sentence.
     """
-    tied = [row for row in rows if row.id == best or row.verdict.startswith(NOT_TOLD_APART)]
+    best = first.id
+    like = [row for row in rows if row.verdict.startswith(NOT_TOLD_APART) and _is_close(row, first, by)]
+    tied = [row for row in rows if row.id == best or row in like]
     found = min(tied, key=lambda row: (row.cost.seconds, row.id != best))
     if found.id == best:
         others = "all others differ from it" if len(tied) == 1 else "no candidate like it is cheaper"
         return best, list(rows), f"{best} is the best by {by}, and {others}."
-    verdicts = {found.id: "best: cheapest", best: NOT_TOLD_APART}
+    verdicts = {found.id: CHEAPEST, best: NOT_TOLD_APART}
     changed = [dataclasses.replace(row, verdict=verdicts.get(row.id, row.verdict)) for row in rows]
-    (first,) = (row for row in rows if row.id == best)
     return (
         found.id,
         changed,
         (
-            f"{found.id} is the cheapest of {len(tied)} that are not told apart by {by}: training it and drawing 1,000 "
-            f"samples took {found.cost.seconds:.2g} s, and with {best}, the best by {by}, {first.cost.seconds:.2g} s."
+            f"{found.id} is the cheapest of {len(tied)} candidates: {best}, the best by {by}, and those like it. "
+            f"Training it and drawing 1,000 samples took {found.cost.seconds:.2g} s, and {first.cost.seconds:.2g} s "
+            f"with {best}."
         ),
     )
+
+
+def _is_close(row: Row, first: Row, by: str) -> bool:
+    """Return whether a figure is close to the best one, if it is an information criterion."""
+    mine, least = row.figure(by), first.figure(by)
+    return by not in CRITERIA or (mine is not None and least is not None and mine - least < _CLOSE)
 
 
 def _rests(row: Row, by: str) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from genzoo.reports.result import Report, Row
+from genzoo.reports.result import CHEAPEST, Report, Row
 
 _RANKS = {"coverage": 7, "frechet-distance": 8, "classifier-two-sample": 9, "memorization": 10}
 
@@ -42,6 +43,9 @@ class ReportColumn:
 def report_columns(report: Report) -> list[ReportColumn]:
     """Return the columns that have a figure in any row. The one that ranks comes second, after the names."""
     shown = [column for column in _all(report) if any(column.text(row) for row in report.rows)]
+    if any(row.verdict == CHEAPEST for row in report.rows):
+        first_two = ("training_seconds", "sampling_seconds")
+        shown = [dataclasses.replace(column, rank=1) if column.name in first_two else column for column in shown]
     first = next((column for column in shown if column.name == report.by), None)
     if first is not None:
         shown.remove(first)

@@ -158,6 +158,10 @@ class Row:
         return None if name in self.reasons else self.figure(name)
 
 
+CHEAPEST = "best: cheapest"
+"""The verdict on a candidate that is not told apart from the one with the best figure, and is cheaper."""
+
+
 COSTS = tuple(Cost.__dataclass_fields__)
 """Names of the figures of a cost."""
 

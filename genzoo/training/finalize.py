@@ -198,6 +198,8 @@ def _validation_scores(model: TrainedModel, dataset: Dataset, rows: Rows) -> Arr
         return None
     most = MOST_SCORES if kind == "exact" else _MOST_BOUNDS
     counted = repeated(dataset, rows)
+    if not len(counted):  # none of them has a weight
+        return None
     counted = counted[_evenly(len(counted), most)]
     try:
         scores = log_likelihoods(model, dataset, counted, seed=0)

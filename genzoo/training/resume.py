@@ -16,6 +16,7 @@ from genzoo.config.settings import BUDGETS, GradientTraining, RunConfig, validat
 from genzoo.data.dataset import Dataset
 from genzoo.data.download import without_fetching
 from genzoo.engine.distributed import SINGLE_PROCESS, Processes
+from genzoo.engine.em import EMEngine
 from genzoo.errors import ArtifactError, ConfigError
 from genzoo.models.state_dict import load_tensors, strip_prefix
 from genzoo.runs.checkpoint import CheckpointState, MonitorState, checkpoints, load_checkpoint
@@ -198,6 +199,11 @@ def _number(value: float) -> str:
 
 def _check_unfinished(run: Run, setup: TrainingSetup, start: ResumePoint) -> None:
     """Check that a larger budget would change anything."""
+    if isinstance(setup.engine, EMEngine) and setup.engine.finished and not setup.engine.converged:
+        raise ConfigError(
+            f"{run.path} ended after {start.step} passes, as many as training.max_iter allows, before EM converged. "
+            f"Train again with a larger training.max_iter."
+        )
     if setup.engine.finished:
         raise ConfigError(f"{run.path} has already converged after {start.step} passes; nothing is left to train.")
     training = setup.config.training

@@ -24,7 +24,6 @@ def test_a_comparison_measures_what_each_candidate_costs(tmp_path):
     assert vae.parameters == sum(value.numel() for value in fitted.generator.parameters())
     for cost in (vae, gaussian):
         assert cost.seconds == cost.training_seconds + cost.sampling_seconds > 0
-    assert vae.training_seconds > gaussian.training_seconds
     stored = read_report(tmp_path / "out" / "report.json")
     assert stored["gaussian"].cost == gaussian
     again = genzoo.compare(["gaussian"], "iris", by="test", out=tmp_path / "out")

@@ -245,8 +245,8 @@ def test_a_tie_goes_to_the_cheapest_of_those_not_told_apart():
     verdicts = {row.id: row.verdict for row in found.rows}
     assert (verdicts["cheap"], verdicts["best"], verdicts["worse"]) == ("best: cheapest", "not told apart", "worse")
     assert found.notes[-1] == (
-        "cheap is the cheapest of 4 that are not told apart by test: training it and drawing 1,000 samples took 0.3 s, "
-        "and with best, the best by test, 10 s."
+        "cheap is the cheapest of 4 candidates: best, the best by test, and those like it. Training it and drawing "
+        "1,000 samples took 0.3 s, and 10 s with best."
     )
     assert rank(candidates(), "test", Evidence()).best == "best"
 
@@ -258,3 +258,12 @@ def test_the_best_stays_the_best_if_nothing_like_it_is_cheaper():
     assert found.notes[-1] == "best is the best by test, and no candidate like it is cheaper."
     alone = rank([candidates()[0], candidates()[4]], "test", Evidence(), cheapest=True)
     assert alone.notes[-1] == "best is the best by test, and all others differ from it."
+
+
+@pytest.mark.parametrize(("gap", "chosen"), [(1.5, "cheap"), (30.0, "best")])
+def test_a_criterion_that_is_clearly_lower_is_no_tie(gap, chosen):
+    some = [
+        at(Cost(9.0, 1.0), result("best", events(), bic=100.0)),
+        at(Cost(0.2, 0.1), result("cheap", events(), bic=100.0 + gap)),
+    ]
+    assert rank(some, "bic", Evidence(), cheapest=True).best == chosen

@@ -38,6 +38,13 @@ def test_codes_are_found_wherever_they_stand(tmp_path, monkeypatch, separator):
     assert min(seen.values()) > 50
 
 
+def test_a_code_behind_the_mark_of_an_encoding_stays_text(table):
+    text = "05412,3.5\n10115,2.5\n80331,2.25\n10116,2.0\n"
+    for content in (text.encode(), text.encode("utf-8-sig"), text.encode("utf-16")):
+        found = table(content, header=False)
+        assert found.spec.features[0].levels == ("05412", "10115", "10116", "80331")
+
+
 def test_whole_numbers_and_codes_as_pandas_reads_them(table, monkeypatch):
     monkeypatch.setattr(text_input, "_SEARCHED", 64)
     monkeypatch.setattr(text_input, "_PART", 256)

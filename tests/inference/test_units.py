@@ -60,6 +60,8 @@ def test_a_fitted_model_scores_metres_and_millimetres_alike(tmp_path, model, opt
 @pytest.mark.parametrize("holes", [False, True])
 def test_models_trained_in_units_apart_by_1024_agree(tmp_path, model, holes):
     spec = get_registry().models.get(model).spec
+    if spec.name == "mfa":
+        pytest.skip("rounding moves it along flat directions of data without factors; see its own tests of units")
     if holes and not spec.missing:
         pytest.skip("takes no missing values")
     x = table()

@@ -129,7 +129,9 @@ class TextInput:
         content = self._content
         with ThreadPoolExecutor() as pool:  # each part begins with the last characters of the one before
             parts = range(0, content.stat().st_size, _PART)
-            return any(pool.map(lambda start: _may_hold_codes(content, max(0, start - 2), separator), parts))
+            begin = len(codecs.BOM_UTF8) if self.encoding == "utf-8-sig" else 0
+            starts = [begin, *(start - 2 for start in parts[1:])]
+            return any(pool.map(lambda start: _may_hold_codes(content, start, separator, begin), starts))
 
     def has_comments(self) -> bool:
         """Return whether a line other than the first begins with #."""
@@ -192,17 +194,18 @@ class TextInput:
         return DataError(f"{self._shown} cannot be read: {reason}.")
 
 
-def _may_hold_codes(path: Path, start: int, separator: str) -> bool:
+def _may_hold_codes(path: Path, start: int, separator: str, begin: int) -> bool:
     """Return whether a zero stands before another digit and behind what can stand before a field.
 
     Arguments:
         path: the file.
         start: the first byte of the part to search.
         separator: the character between fields.
+        begin: the first byte of the text.
     """
     # Most characters up to the comma can stand before a field, and no digit, point or minus sign is among them.
     last = ord(",") if separator == "," else ord("+")
-    block = np.full(_SEARCHED + 2, ord("1" if start else "\n"), np.uint8)
+    block = np.full(_SEARCHED + 2, ord("1" if start > begin else "\n"), np.uint8)
     with path.open("rb") as file:
         file.seek(start)
         for _ in range(0, _PART + 2, _SEARCHED):
