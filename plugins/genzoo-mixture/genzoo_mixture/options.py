@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
 from genzoo import Settings
 
@@ -70,9 +70,14 @@ class MixtureOptions(ClusterOptions):
     noise_share: float = Field(0.1, gt=0, lt=1, description="share of every row that the noise has when EM starts")
 
 
-def _checked_df(value: str | float) -> str | float:
-    if isinstance(value, float) and not 0.5 <= value <= 1e6:
-        raise ValueError(f"{value:g} is neither free nor shared nor a number from 0.5 to 1,000,000")
+def _checked_df(value: Any) -> Any:
+    """Refuse other values in plain words; the message of a union would name its parts."""
+    try:
+        known = value in ("free", "shared") or 0.5 <= float(value) <= 1e6
+    except (TypeError, ValueError):
+        known = False
+    if not known:
+        raise ValueError("it is free, shared, or a number from 0.5 to 1,000,000")
     return value
 
 
@@ -80,10 +85,12 @@ class StudentOptions(ClusterOptions):
     """Options of `t-mixture`."""
 
     n_components: int = Field(2, ge=1, le=10_000, description="number of t distributions")
-    df: Annotated[Literal["free", "shared"] | float, AfterValidator(_checked_df)] = Field(
-        "free",
-        description="degrees of freedom: estimated for each component (free), estimated and the same for all (shared), "
-        "or a number; estimates lie between 0.5 and 10,000, which is practically normal",
+    df: Annotated[Literal["free", "shared"] | Annotated[float, Field(ge=0.5, le=1e6)], BeforeValidator(_checked_df)] = (
+        Field(
+            "free",
+            description="degrees of freedom: estimated for each component (free), estimated and the same for all "
+            "(shared), or a number; estimates lie between 0.5 and 10,000, which is practically normal",
+        )
     )
 
 
