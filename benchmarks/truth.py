@@ -67,13 +67,13 @@ USUAL = {"VVV": "full", "EEE": "tied", "VVI": "diagonal", "VII": "spherical"}
 MCLUST = """
 suppressMessages(library(mclust))
 words <- commandArgs(trailingOnly = TRUE)
-x <- if (words[1] == "") read.csv(words[2]) else as.data.frame(eval(parse(text = words[1])))
-write.csv(x, words[2], row.names = FALSE)
-if (words[4] == "TRUE") x <- scale(x)
-most <- min(as.integer(words[5]), if (nrow(x) < as.integer(words[6])) 5 else 9)
+x <- as.data.frame(TABLE)
+write.csv(x, words[1], row.names = FALSE)
+if (words[3] == "TRUE") x <- scale(x)
+most <- min(as.integer(words[4]), if (nrow(x) < as.integer(words[5])) 5 else 9)
 bic <- mclustBIC(x, G = 1:most, modelNames = mclust.options("emModelNames"), verbose = FALSE)
 class(bic) <- "matrix"
-write.csv(matrix(bic, ncol = 14, dimnames = list(NULL, mclust.options("emModelNames"))), words[3], row.names = FALSE)
+write.csv(matrix(bic, ncol = 14, dimnames = list(NULL, mclust.options("emModelNames"))), words[2], row.names = FALSE)
 """
 
 SLOW = {"classifier-two-sample": 20}
@@ -140,8 +140,9 @@ def of_mclust(table: str, scaled: bool, most: int) -> tuple[np.ndarray, list[dic
             x = load_wine().data
             header = ",".join(f"x{i}" for i in range(x.shape[1]))
             np.savetxt(data, x, delimiter=",", header=header, comments="", fmt="%.17g")
-        words = [code or "", str(data), str(bic), str(scaled).upper(), str(most), str(SMALL)]
-        subprocess.run(["Rscript", "-e", MCLUST, *words], check=True, capture_output=True)
+        script = MCLUST.replace("TABLE", code or "read.csv(words[1])")
+        words = [str(data), str(bic), str(scaled).upper(), str(most), str(SMALL)]
+        subprocess.run(["Rscript", "-e", script, *words], check=True, capture_output=True)
         x = np.loadtxt(data, delimiter=",", skiprows=1)
         with bic.open(encoding="utf-8") as file:
             return (x - x.mean(0)) / x.std(0, ddof=1) if scaled else x, list(csv.DictReader(file))

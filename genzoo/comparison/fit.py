@@ -106,7 +106,7 @@ class FitResult:
         metrics: scores of sample metrics, by name.
         samples: a few samples for the report, `(M, *event)`; `None` if any is not finite.
         reasons: why other figures are missing, by name.
-        cost: what the fit cost; only known of held-out fits.
+        cost: what the fit cost; only known of the first held-out fit.
         starts: how many starts of EM were `tried`, and how many `agreed` on the best maximum; `None` if there was one.
         fault: why the fit is no proper maximum of the likelihood, such as a component that collapsed; `None` if it is.
         resting: why the log-likelihood of the rows it is evaluated on says nothing about the data; `None` if it does.
@@ -258,7 +258,8 @@ def _held_out(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
     begun = time.perf_counter()
     split = division.split(everything=False, watched=selects(trial.config.training))
     setup = _setup_of(trial, dataset, split)
-    fitted, cost = train_with_cost(setup)
+    # Repetitions have other seeds, and cost the same.
+    fitted, cost = (train_in_memory(setup), Cost()) if trial.repeat else train_with_cost(setup)
     seed = trial.config.seed
     kind = kind_of(fitted)
     train = scores = None

@@ -30,12 +30,18 @@ def test_codes_are_found_wherever_they_stand(tmp_path, monkeypatch, separator):
         text = "".join(chosen.choice(f"1234567899999{separator}\n.-a") for _ in range(chosen.randint(1, 300)))
         if chosen.random() < 0.5:
             place = chosen.randrange(len(text))
-            text = f"{text[:place]}{chosen.choice(chr(34) + separator + '.-9')}0{text[place:]}"
+            text = f"{text[:place]}{chosen.choice(chr(34) + separator + '.-9e')}{chosen.choice('0+')}{text[place:]}"
         path.write_text(text)
-        expected = re.search(rf"(?:^|[\n\"{re.escape(separator)}])0\d", text) is not None
+        expected = re.search(rf"(?:^|[\n\"{re.escape(separator)}])[0+]\d", text) is not None
         assert TextInput(path, "a").may_hold_codes(separator) == expected, text
         seen[expected] += 1
     assert min(seen.values()) > 50
+
+
+def test_telephone_numbers_stay_text(table):
+    found = table("phone,x\n+4917112345,1.5\n+4917112346,2.5\n+4930123456,3\n", columns=["phone"])
+    assert found.spec.features[0].levels == ("+4917112345", "+4917112346", "+4930123456")
+    assert table("change,x\n+5,1e+05\n-3,2.5\n").spec.features[0].levels is None
 
 
 def test_a_code_behind_the_mark_of_an_encoding_stays_text(table):

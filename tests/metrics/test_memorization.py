@@ -119,7 +119,7 @@ def test_in_data_of_few_values_equality_is_called_no_sign_of_copying():
 
 
 def partly_copied(share, n=300, seed=0, noise=0.02):
-    """Score samples of which a share are noisy copies of training events."""
+    """Score samples, a share of them noisy copies of training events."""
     rng = np.random.default_rng(seed)
     train, samples = draw(rng, n), draw(rng, n)
     copied = rng.random(n) < share

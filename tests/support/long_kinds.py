@@ -11,5 +11,5 @@ _LONG = {"gan", "likelihood", "vae"}
 
 
 def long_in_full(kinds: Iterable[str]) -> list[Any]:
-    """Return parameters of a test; those of kinds whose promises take long to check are left to `make full`."""
+    """Return one parameter for each kind. Kinds whose checks take long are marked for `make full`."""
     return [pytest.param(kind, marks=[pytest.mark.full] * (kind in _LONG)) for kind in kinds]

@@ -100,7 +100,7 @@ class CsvSource(TableSource):
         texts = set(texts)
         first = self._first_cells(columns)
         whole = {name for name, cells in first.items() if all(map(_WHOLE.fullmatch, cells))} - texts
-        if not self._text.may_hold_codes(self._dialect.separator):
+        if whole and not self._text.may_hold_codes(self._dialect.separator):
             whole = set()  # pyarrow reads them as numbers, which is faster
         dates = {name for name, cells in first.items() if _are_dates(cells)} - texts
         words = {name for name, cells in first.items() if all(text[0].isalpha() for text in cells)} - texts - dates

@@ -119,7 +119,7 @@ class TextInput:
             return whole.find(mark.encode()) >= 0
 
     def may_hold_codes(self, separator: str) -> bool:
-        """Return whether a field may begin with a zero before another digit, as 05412; only plain files are searched.
+        """Return whether a field may begin with a zero or plus sign before a digit; only plain files are searched.
 
         Arguments:
             separator: the character between fields.
@@ -195,7 +195,7 @@ class TextInput:
 
 
 def _may_hold_codes(path: Path, start: int, separator: str, begin: int) -> bool:
-    """Return whether a zero stands before another digit and behind what can stand before a field.
+    """Return whether a zero or plus sign stands before a digit and behind what can stand before a field.
 
     Arguments:
         path: the file.
@@ -212,7 +212,7 @@ def _may_hold_codes(path: Path, start: int, separator: str, begin: int) -> bool:
             size = file.readinto(block[2:].data)
             before, first, second = block[:size], block[1 : 1 + size], block[2 : 2 + size]
             found = (before <= last) | (before == ord(separator))
-            found &= first == ord("0")
+            found &= (first == ord("0")) | (first == ord("+"))
             found &= second - np.uint8(ord("0")) < 10  # what is below 0 wraps round
             if found.any():
                 return True

@@ -71,7 +71,7 @@ class MixtureOptions(ClusterOptions):
 
 
 def _checked_df(value: Any) -> Any:
-    """Refuse other values in plain words; the message of a union would name its parts."""
+    """Check a value, in plain words: the message of a union would name its parts."""
     try:
         known = value in ("free", "shared") or 0.5 <= float(value) <= 1e6
     except (TypeError, ValueError):
