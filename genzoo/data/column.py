@@ -141,7 +141,7 @@ class Column:
             self._times.append(None)  # no date is written without digits, and the texts need not be decoded
         if not self._times:
             try:
-                self._times.append(read_times(self.values, self.date_format))
+                self._times.append(read_times(self.stored, self.date_format, compact=self._decoded))
             except FormError as error:
                 raise ConfigError(f"--date-format for column {self.name!r}: {error}") from error
         return self._times[0]

@@ -65,6 +65,51 @@ def test_whole_numbers_and_codes_as_pandas_reads_them(table, monkeypatch):
     assert [feature.type for feature in coded.spec.features[1:]] == ["int64", "float64"]
 
 
+@pytest.fixture
+def looked_through(monkeypatch):
+    """Take every file for a large one, in which lines at eight places suggest types."""
+    monkeypatch.setattr(text_input, "_LARGE", 1)
+    monkeypatch.setattr(text_input, "_PLACES", 8)
+    monkeypatch.setattr(text_input, "_SEARCHED", 8 * 64)
+
+
+def test_lines_throughout_a_file_are_whole(tmp_path, looked_through):
+    lines = [f"{i},{'x' * (i % 7)}" for i in range(400)]
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
+    found = TextInput(tmp_path / "a.csv", "a").lines_throughout()
+    assert 8 < len(found) < 100
+    assert set(found) <= set(lines)
+
+
+@pytest.mark.parametrize("late", ["2.5", "-1e-3", "99999999999999999999.5", "", "NA", "12"])
+@pytest.mark.parametrize("place", [150, 333, 998])
+def test_a_type_that_the_lines_suggest_is_only_a_guess(table, looked_through, late, place):
+    rows = [[str(i * 7 % 50), f"{i / 8}", "Bonn" if i % 3 else "Ulm"] for i in range(1000)]
+    rows[place][:2] = late, late
+    text = "a,b,c\n" + "\n".join(map(",".join, rows)) + "\n"
+    found, expected = table(text), pd.read_csv(pd.io.common.StringIO(text))
+    np.testing.assert_array_equal(found.events[:, :2], expected[["a", "b"]].to_numpy(np.float64))
+    np.testing.assert_array_equal(found.events[:, 2], expected["c"] == "Ulm")
+
+
+def test_a_late_text_among_numbers_is_named_or_read(table, looked_through):
+    rows = [f"{i},{i}.5" for i in range(900)]
+    rows[700] = "x,700.5"
+    with pytest.raises(DataError, match="'a' must hold numbers, and holds 'x' in line 702"):
+        table("a,b\n" + "\n".join(rows) + "\n")
+    rows[700] = '"1,700",1e3'
+    assert table("a,b\n" + "\n".join(rows) + "\n", thousands=",").events[700].tolist() == [1700, 1000]
+    rows[700] = "1,2,3"
+    with pytest.raises(DataError, match="line 702 has 3 fields"):
+        table("a,b\n" + "\n".join(rows) + "\n")
+
+
+def test_quoted_lines_do_not_mislead(table, looked_through):
+    rows = "".join(f'{i},"first\n{i},{i}\n",{i}.5\n' for i in range(300))
+    found = table("a,b,c\n" + rows, columns=["a", "c"])
+    np.testing.assert_array_equal(found.events, [[i, i + 0.5] for i in range(300)])
+
+
 def test_texts_are_the_same_however_they_are_stored(table):
     words = ["Ulm ", "Bonn", "x", "Kiel", "", "NA", "Zürich"]
     rows = [f"{words[i % 7]},{'yes' if i % 3 else 'no'},{'True' if i % 2 else 'False'},{i}" for i in range(300)]

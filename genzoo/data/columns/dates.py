@@ -58,12 +58,13 @@ class Times:
     doubtful: bool = False
 
 
-def read_times(values: Any, format_: str | None = None) -> Times | None:
+def read_times(values: Any, format_: str | None = None, *, compact: bool = False) -> Times | None:
     """Return a column as dates or times; `None` if it holds something else.
 
     Arguments:
         values: a `pyarrow.ChunkedArray` of any type. Texts are dates if most of them are.
         format_: how the texts are written. Defaults to `None`: recognized.
+        compact: whether a dictionary holds plain texts, and is no type of its own. Defaults to false.
 
     Raises:
         FormError: the format holds something other than known directives and text.
@@ -77,9 +78,10 @@ def read_times(values: Any, format_: str | None = None) -> Times | None:
             values = values.cast(pa.int64(), safe=False)
         coded = _coded(values.cast(pa.string()))
         return _from_texts(coded, *_by_format(coded.dictionary, format_))
-    if not is_text(values.type) or not len(values):
+    kind = values.type.value_type if compact else values.type
+    if not is_text(kind) or not len(values):
         return None
-    if not pc.any(pc.match_substring_regex(values.drop_null().slice(0, 1000), r"\d")).as_py():
+    if not pc.any(pc.match_substring_regex(values.drop_null().slice(0, 1000).cast(kind), r"\d")).as_py():
         return None
     coded = _coded(values)
     counts = np.bincount(np.asarray(coded.indices.drop_null()), minlength=len(coded.dictionary))
@@ -102,7 +104,9 @@ def _from_texts(coded: Any, form: str, numbers: Array, doubtful: bool) -> Times:
 
 
 def _coded(values: Any) -> Any:
-    coded = values.cast(pa.large_string()).dictionary_encode().combine_chunks()
+    compact = pa.types.is_dictionary(values.type)
+    values = values.unify_dictionaries() if compact else values.cast(pa.large_string()).dictionary_encode()
+    coded = values.combine_chunks()
     return coded.unify_dictionaries().combine_chunks() if isinstance(coded, pa.ChunkedArray) else coded
 
 

@@ -62,10 +62,8 @@ class Cells:
         if isinstance(coded, pa.ChunkedArray):
             coded = coded.unify_dictionaries().combine_chunks()
         texts = trimmed(coded.dictionary, marks)
-        counts = np.bincount(np.asarray(coded.indices.drop_null()), minlength=len(texts))
-        counts[np.asarray(texts.is_null())] = 0
         codes = name not in self.numeric and has_codes(texts)
-        numbers = None if codes else self._numbers(name, values, texts, counts)
+        numbers = None if codes else self._numbers(name, values, texts, coded.indices)
         if numbers is not None:
             return _taken(numbers, coded.indices)
         plain = texts.drop_null()
@@ -75,11 +73,15 @@ class Cells:
             return _taken(texts, coded.indices)
         return pa.chunked_array([coded]) if compact else values
 
-    def _numbers(self, name: str, values: Any, texts: Any, counts: Any) -> Any:
+    def _numbers(self, name: str, values: Any, texts: Any, indices: Any) -> Any:
         """Return the number of each distinct text; None if most of the rows are no numbers."""
-        total = counts.sum()
+        present = np.asarray(texts.is_valid())
         texts, unit = _without_unit(texts)
         like = pc.match_substring_regex(texts, _LIKE_A_NUMBER).fill_null(False)
+        if not pc.any(like).as_py():
+            return None  # without a count of the rows, which takes longer
+        counts = np.bincount(np.asarray(indices.drop_null()), minlength=len(texts)) * present
+        total = counts.sum()
         if not total or counts[np.asarray(like)].sum() * 2 <= total:
             return None
         best, most = None, total // 2

@@ -8,7 +8,7 @@ import itertools
 import re
 import shlex
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,10 @@ from pyarrow import csv as arrow_csv
 
 from genzoo.config.settings import DataSettings
 from genzoo.data.column import LARGEST_WHOLE, inexact
-from genzoo.data.columns.date_recognition import format_of
 from genzoo.data.columns.ids import has_codes
 from genzoo.data.marks import MISSING, marks_of
 from genzoo.data.readers.cells import Cells, trimmed
+from genzoo.data.readers.likely_types import are_dates, are_whole, are_words, number_type
 from genzoo.data.readers.number_formats import forms, may_be_thousands
 from genzoo.data.readers.records import Footer, Record, records
 from genzoo.data.readers.sniffing import sniff
@@ -33,9 +33,6 @@ from genzoo.errors import DataError
 
 _END_OF_FILE = "\x1a"
 """The character that old programs write behind the last line."""
-
-
-_WHOLE = re.compile(r"[+-]?\d{1,18}")
 
 
 _EXAMINED = 100
@@ -99,12 +96,14 @@ class CsvSource(TableSource):
     def read(self, columns: Sequence[str], texts: Collection[str] = ()) -> pa.Table:
         texts = set(texts)
         first = self._first_cells(columns)
-        whole = {name for name, cells in first.items() if all(map(_WHOLE.fullmatch, cells))} - texts
+        whole = {name for name, cells in first.items() if are_whole(cells)} - texts
         if whole and not self._text.may_hold_codes(self._dialect.separator):
             whole = set()  # pyarrow reads them as numbers, which is faster
-        dates = {name for name, cells in first.items() if _are_dates(cells)} - texts
-        words = {name for name, cells in first.items() if all(text[0].isalpha() for text in cells)} - texts - dates
-        table = self._table(columns, texts | whole | dates, words)
+        dates = {name for name, cells in first.items() if are_dates(cells)} - texts
+        words = {name for name, cells in first.items() if are_words(cells)} - texts - dates
+        types = dict.fromkeys(texts | whole | dates, pa.string())
+        types |= dict.fromkeys(words, pa.dictionary(pa.int32(), pa.string()))
+        table = self._table(columns, types, self._number_types(first, types))
         if self._text.encoding not in ("utf-8", "utf-8-sig"):
             self.facts["encoding"] = self._text.encoding.upper().replace("CP1252", "Windows-1252")
         common, own = marks_of(self._settings, self.names)
@@ -145,6 +144,26 @@ class CsvSource(TableSource):
             for name, place in ((name, self._places[name]) for name in columns)
         }
         return {name: texts for name, texts in cells.items() if texts}
+
+    def _number_types(self, first: Mapping[str, Sequence[str]], others: Collection[str]) -> dict[str, Any]:
+        """Return the types of columns of numbers, as rows in all parts of a large file suggest.
+
+        pyarrow keeps the text of a column without a type to the end, because it may have to convert it again.
+
+        Arguments:
+            first: texts of each column in the first rows.
+            others: names of columns that have a type.
+        """
+        dialect, marks = self._dialect, {*MISSING, *self._settings.missing}
+        lines = self._text.lines_throughout()
+        rows = [next(csv.reader([line], delimiter=dialect.separator, quotechar=dialect.quote)) for line in lines]
+        rows = [row for row in rows if len(row) == len(dialect.names)]
+        types = {}
+        for name in first.keys() - others if rows else ():
+            place = self._places[name]
+            cells = [*first[name], *(row[place] for row in rows if row[place] not in marks)]
+            types[name] = number_type(cells, dialect.decimal)
+        return {name: kind for name, kind in types.items() if kind is not None}
 
     @property
     def _numeric(self) -> frozenset[str]:
@@ -190,34 +209,33 @@ class CsvSource(TableSource):
                 continue
         return None
 
-    def _table(self, columns: Sequence[str], texts: Collection[str], words: Collection[str]) -> pa.Table:
+    def _table(self, columns: Sequence[str], types: Mapping[str, Any], likely: Mapping[str, Any]) -> pa.Table:
         """Return the columns as pyarrow reads them; a text that it cannot divide is read line by line.
 
         Arguments:
             columns: names of the columns.
-            texts: those to read as texts.
-            words: those to read as texts in a dictionary.
+            types: types of some columns.
+            likely: types that others probably have.
         """
         if not self._dialect.line_by_line and not (self._dialect.comments and self._text.has_comments()):
-            try:
-                return self._read_whole(self._text, columns, texts, words)
-            except (pa.ArrowException, csv.Error):
-                pass  # a comment, or a quote behind a blank; the next try names the line if it is at fault
+            for tried in ({**types, **likely}, types):
+                try:
+                    return self._read_whole(self._text, columns, tried)
+                except (pa.ArrowException, csv.Error) as error:
+                    if "conversion error" not in str(error):
+                        break  # a comment, or a quote behind a blank; the next try names the line if it is at fault
         try:
-            return self._read_whole(self._divided(), columns, texts, words)
+            return self._read_whole(self._divided(), columns, types)
         except (pa.ArrowException, csv.Error) as error:
             raise DataError(f"{self.shown} cannot be read as a table: {error}.") from error
 
-    def _read_whole(
-        self, text: TextInput | bytes, columns: Sequence[str], texts: Collection[str], words: Collection[str]
-    ) -> pa.Table:
+    def _read_whole(self, text: TextInput | bytes, columns: Sequence[str], types: Mapping[str, Any]) -> pa.Table:
         dialect, raw = self._dialect, isinstance(text, TextInput)
         names = list(map(str, range(len(dialect.names))))
         chosen = [names[self._places[name]] for name in columns]
         void = [names[place] for place in sorted(dialect.void)]
         common, _ = marks_of(self._settings, self.names)
         quoted = not isinstance(text, TextInput) or text.may_hold(dialect.quote)  # pyarrow reads unquoted text faster
-        types = dict.fromkeys(texts, pa.string()) | dict.fromkeys(words, pa.dictionary(pa.int32(), pa.string()))
         convert = arrow_csv.ConvertOptions(
             include_columns=[*chosen, *void],
             column_types={place: types[name] for place, name in zip(chosen, columns, strict=True) if name in types},
@@ -334,10 +352,6 @@ def _unique(names: Sequence[str]) -> list[str]:
         taken.add(new)
         unique.append(new)
     return unique
-
-
-def _are_dates(texts: Sequence[str]) -> bool:
-    return any(map(format_of, texts[:3])) and sum(format_of(text) is not None for text in texts) * 2 > len(texts)
 
 
 def _chunked(values: Any) -> Any:
