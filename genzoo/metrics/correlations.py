@@ -101,7 +101,9 @@ def _spread(x: Array, y: Array, pairs: Array, weights: Array, seed: int) -> Half
     """Return the spread of the mean absolute difference of correlations, by a multiplier bootstrap.
 
     The difference of each pair of columns is normal, with a variance that follows from the events' influence on it. Its
-    true value is estimated by shrinkage: in the mean, the square of the measured one is too large by the variance.
+    true value is estimated by shrinkage: in the mean, the square of the measured one is too large by the variance. No
+    symmetric interval around an absolute value is right everywhere. This one is up to an eighth too wide for equal
+    correlations, and up to a tenth too narrow for differences of about two standard errors.
 
     Arguments:
         x, y: real events and samples, `(N, C)` and `(M, C)`.
@@ -116,10 +118,9 @@ def _spread(x: Array, y: Array, pairs: Array, weights: Array, seed: int) -> Half
     gaps = (_correlations(x, weights) - _correlations(y))[pairs]
     noise = _noise(x, weights, pairs, derive(seed, "multipliers", 0))
     noise -= _noise(y, np.ones(len(y)), pairs, derive(seed, "multipliers", 1))
-    variance, squares = (noise**2).mean(axis=0), gaps**2
-    each = np.maximum(1 - variance / np.maximum(squares, 1e-300), 0.0)
-    together = max(1 - float(variance.sum()) / max(float(squares.sum()), 1e-300), 0.0)
-    values = np.abs(gaps * np.sqrt(np.minimum(each, together)) + noise).mean(axis=1)
+    # All pairs shrink alike: to shrink small ones more would lose the sign that errors of large ones share.
+    real = max(1 - float((noise**2).mean(axis=0).sum()) / max(float((gaps**2).sum()), 1e-300), 0.0)
+    values = np.abs(gaps * math.sqrt(real) + noise).mean(axis=1)
     shared = (values - values.mean()) / math.sqrt(_DRAWS - 1)
     return HalfSpread(math.sqrt(float(shared @ shared)), tuple(shared.tolist()))
 
