@@ -44,6 +44,8 @@ full: install oracles
 	$(MAKE) precision
 	@echo '== slow tests: clean installs, oracles, benchmarks in their shortest form'
 	$(PYTEST) -m full
+	@echo '== every objective in both precisions'
+	$(BIN)/python benchmarks/precision.py --seeds 1
 	@echo '== damaged folders'
 	$(MAKE) fuzz
 	@echo '== killed and starved runs'

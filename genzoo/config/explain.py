@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+import re
 import reprlib
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -70,7 +72,7 @@ def explain_validation_error(error: ValidationError, cls: type[BaseModel], owner
     shown = _shown(first["input"]) if "input" in first else ""
     fits = 0 < len(shown) <= _LONGEST_SHOWN
     if first["loc"] and (rule := _rule(first)):
-        return f"{owner}: {where} must be {rule}{f', not {shown}' if fits else ''}.{more}"
+        return f"{owner}: {where} must be {rule}{f', not {shown}' if fits else ''}.{_choice_hint(first, section)}{more}"
     message = first["msg"].removeprefix("Value error, ")
     seen = f" is {shown}" if fits else ""
     about = f"option {where!r}{seen}" if first["loc"] else f"{section} options do not fit together".lstrip()
@@ -102,6 +104,18 @@ def _rule(first: Any) -> str:
         return _RULES.get(first["type"], "").format(**context).replace("'", "")
     except KeyError:  # the context was left out
         return ""
+
+
+def _choice_hint(first: Any, section: str) -> str:
+    """Return a hint at the choice that a word resembles, as another sentence; empty if there is none."""
+    word = first.get("input")
+    if first["type"] != "literal_error" or not isinstance(word, str):
+        return ""
+    if word == "all" and not section and len(first["loc"]) == 1:
+        return " Only genzoo compare takes 'all', and tries each."
+    choices = {choice.lower(): choice for choice in re.findall(r"'([^']*)'", first["ctx"]["expected"])}
+    near = difflib.get_close_matches(word.lower(), choices, n=1, cutoff=0.8)
+    return f" Did you mean {choices[near[0]]!r}?" if near else ""
 
 
 def _shown(value: Any) -> str:
