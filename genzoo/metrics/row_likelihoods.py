@@ -98,14 +98,28 @@ def log_likelihoods(fitted: TrainedModel, dataset: Dataset, rows: Rows, seed: in
             for place, block in enumerate(dataset.blocks(rows))
         ]
     )
-    bad = np.isnan(values) | np.isposinf(values)
-    if bad.any():
-        problem = f"The log-likelihood of {bad.sum()} of {len(values)} rows is not a finite number"
-        if fitted.origin is not None:
-            raise ArtifactError(f"{problem} with the weights in {fitted.origin}. The model cannot be used.")
-        raise DivergenceError(f"{problem}.")
+    check_finite(fitted, np.isnan(values) | np.isposinf(values), "log-likelihood")
     values[~np.isin(rows, observed_rows(dataset, rows))] = np.nan
     return values
+
+
+def check_finite(fitted: TrainedModel, bad: Array, name: str) -> None:
+    """Check that no row has a bad score.
+
+    Arguments:
+        bad: which rows have, `(n,)` bool.
+        name: what the score is, for the message.
+
+    Raises:
+        DivergenceError: a row has.
+        ArtifactError: the same, for a model that was loaded from a file.
+    """
+    if not bad.any():
+        return
+    problem = f"The {name} of {bad.sum()} of {len(bad)} rows is not a finite number"
+    if fitted.origin is not None:
+        raise ArtifactError(f"{problem} with the weights in {fitted.origin}. The model cannot be used.")
+    raise DivergenceError(f"{problem}.")
 
 
 def observed_rows(dataset: Dataset, rows: Rows) -> Rows:

@@ -8,9 +8,9 @@ from vae_cases import Factors, table
 
 import genzoo
 from genzoo_vae import autoencoder
-from genzoo_vae.autoencoder import VAE, Posterior
 from genzoo_vae.objectives import elbo, iwae
 from genzoo_vae.options import ELBOOptions, IWAEOptions
+from genzoo_vae.vae import VAE, Posterior
 
 CPU = genzoo.Progress.start(torch.device("cpu"))
 
@@ -221,7 +221,7 @@ def test_the_bound_does_not_depend_on_the_split_of_draws(monkeypatch):
     vae, x = truth.autoencoder(widen=2.0), torch.as_tensor(truth.sample(7))
     found = []
     for numbers in (2**22, 100, 1):
-        monkeypatch.setattr("genzoo_vae.autoencoder._NUMBERS", numbers)
+        monkeypatch.setattr("genzoo_vae.vae._NUMBERS", numbers)
         torch.manual_seed(0)
         found.append(vae.log_prob_bound(x, draws=9))
     for other in found[1:]:
