@@ -262,8 +262,11 @@ def _lines(scored: ScoreResult) -> list[str]:
     from genzoo.metrics.row_likelihoods import named_rows
 
     count = len(scored.values) - len(scored.unobserved)
-    unit = "nats per event on average" if scored.name == "log_likelihood" else "anomaly score on average"
-    average = "" if scored.mean is None else f", {scored.mean:.4f} {unit} ({scored.kind})"
+    average = ""
+    if scored.mean is not None and scored.name == "log_likelihood":
+        average = f", {scored.mean:.4f} nats per event on average ({scored.kind})"
+    elif scored.mean is not None:
+        average = f", anomaly score {scored.mean:.4f} on average ({scored.kind})"
     lines = [f"{counted(count, 'row')}{average}"]
     flagged, threshold = scored.flagged, scored.threshold
     if flagged is not None and threshold is not None:

@@ -25,7 +25,7 @@ from genzoo.typing import Array
 
 _ROWS: dict[Calibration, str] = {
     "validation": "the validation rows, which the model was not trained on",
-    "selection": "the validation rows, which also chose the model's best step and so score a little too high",
+    "selection": "the validation rows, which also chose the model's best step and so look a little too usual",
     "comparison": "rows that fits of a comparison held out",
 }
 

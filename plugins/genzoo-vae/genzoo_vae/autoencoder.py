@@ -155,7 +155,9 @@ def _pixels(data: DataSpec) -> Head:
     kind = data.features[0].kind
     if kind == "binary":
         return Bernoulli(data.size)
-    return categorical_pixels(data) if kind == "categorical" else SquaredError(data.size)
+    if kind == "categorical":
+        return categorical_pixels(data)
+    return SquaredError(data.size, bounded=data.bounds is not None)
 
 
 def _columns(data: DataSpec) -> Head:
@@ -180,12 +182,12 @@ def _part(kind: str, levels: int, places: int) -> Head:
 def _meaning(data: DataSpec) -> str:
     """Say what the reconstruction error is, with its unit."""
     kinds = {feature.kind for feature in data.features}
+    image = data.modality == "image"
     parts = []
     if "continuous" in kinds:
-        unit = "the range of pixels" if data.modality == "image" else "each column's standard deviation"
-        parts.append(f"squared error in units of {unit}")
+        parts.append(f"squared errors of {'pixels from 0 to 1' if image else 'numbers in standard deviations'}")
     if kinds & {"binary", "categorical"}:
-        parts.append("cross-entropy of categories in nats")
+        parts.append(f"cross-entropies of {'pixels' if image else 'categories'} in nats")
     if "count" in kinds:
-        parts.append("squared error of log(1 + count)")
-    return f"reconstruction error, a mean over the row's values: {'; '.join(parts)}"
+        parts.append("squared errors of log(1 + count)")
+    return f"reconstruction error, the mean of {', '.join(parts)}"

@@ -30,7 +30,7 @@ class NetworkOptions(Settings):
     widths: tuple[Width, ...] = Field(
         (256, 256),
         max_length=32,
-        description="widths of an mlp's inner layers, from data to latent vector; empty for a linear encoder and decoder",
+        description="widths of an mlp's inner layers, from data to latent vector; empty for linear networks",
     )
     channels: tuple[Width, ...] = Field(
         (16, 32),

@@ -105,7 +105,17 @@ class LatentDensity(nn.Module):
 
     def sample(self, n: int) -> Tensor:
         """Sample latent vectors `(n, L)`."""
+        mean, variance = self._moments()
+        return torch.addcmul(mean, (variance + self.standardize.eps).sqrt(), self.mixture.sample(n))
+
+    def _moments(self) -> tuple[Tensor, Tensor]:
+        """Return the mean and variance of encodings, `(L,)` each, as weighted means over the latest batches alone."""
         mean, variance = self.standardize.running_mean, self.standardize.running_var
+        batches = self.standardize.num_batches_tracked
         assert mean is not None
         assert variance is not None
-        return torch.addcmul(mean, (variance + self.standardize.eps).sqrt(), self.mixture.sample(n))
+        assert batches is not None
+        # After few batches, running moments still hold a share of the values that they start with, 0 and 1.
+        start = (1 - _MOMENTUM) ** batches.to(mean.dtype)
+        known = (1 - start).clamp_min(_MOMENTUM)
+        return mean / known, torch.where(batches > 0, (variance - start).clamp_min(0.0) / known, variance)

@@ -9,7 +9,17 @@ from genzoo_vae.observation.poisson import LARGEST_LOG_MEAN
 
 
 class SquaredError(Head):
-    """Continuous values. The decoder gives the values."""
+    """Continuous values. The decoder gives the values.
+
+    Arguments:
+        places: D.
+        bounded: whether values lie between 0 and 1. Outputs beyond are then cut off, except in the error. Defaults to
+            False.
+    """
+
+    def __init__(self, places: int, *, bounded: bool = False) -> None:
+        super().__init__(places)
+        self.bounded = bounded
 
     @property
     def width(self) -> int:
@@ -19,10 +29,10 @@ class SquaredError(Head):
         return (x - given).square()
 
     def sample(self, given: Tensor) -> Tensor:
-        return given
+        return self.expectation(given)
 
     def expectation(self, given: Tensor) -> Tensor:
-        return given
+        return given.clamp(0.0, 1.0) if self.bounded else given
 
 
 class SquaredLogError(Head):
