@@ -114,7 +114,8 @@ def test_scores_of_a_mixed_table_are_the_errors_computed_by_hand():
         (table(2), "squared errors of numbers in standard deviations"),
         (
             MIXED,
-            "squared errors of numbers in standard deviations, cross-entropies of categories in nats, squared errors of log(1 + count)",
+            "squared errors of numbers in standard deviations, cross-entropies of categories in nats, "
+            "squared errors of log(1 + count)",
         ),
     ],
 )
