@@ -32,7 +32,7 @@ def meaning_of(fitted: TrainedModel) -> str:
 
 
 def row_scores(fitted: TrainedModel, dataset: Dataset, rows: Rows, seed: int, draws: int = DRAWS) -> Array:
-    """Compute the scores of rows by which `score_of` says, `(n,)`; NaN for rows without any value.
+    """Compute the scores of rows by which `score_of` says, `(n,)`; NaN for rows with no value.
 
     Arguments:
         seed, draws: seed and number of draws of a lower bound of a log-likelihood.

@@ -111,7 +111,7 @@ class Autoencoder(Generator, Decoder, Encoder, Reconstruction, AnomalyScore):
         """Compute the reconstruction error of events `x (N, *event)` from codes `z (N, L)`, `(N,)`.
 
         It is the mean over the observed values of an event, so that events with holes can be compared with others. An
-        event without any value has an error of 0.
+        event with no value has an error of 0.
         """
         outputs = self._outputs(z)
         with full_precision(x):

@@ -7,7 +7,7 @@ from sklearn.decomposition import FactorAnalysis
 from vae_cases import Factors, table
 
 import genzoo
-from genzoo_vae import autoencoder
+from genzoo_vae import vae as vae_module
 from genzoo_vae.objectives import elbo, iwae
 from genzoo_vae.options import ELBOOptions, IWAEOptions
 from genzoo_vae.vae import VAE, Posterior
@@ -28,7 +28,7 @@ def loss_of(objective, vae, x, missing=None, progress=CPU):
 @pytest.mark.parametrize("widen", [1.0, 1.5])
 @pytest.mark.parametrize("numbers", [2**22, 500])
 def test_the_bound_of_500_draws_is_exact_to_a_fiftieth_of_a_nat(widen, numbers, monkeypatch):
-    monkeypatch.setattr(autoencoder, "_NUMBERS", numbers)
+    monkeypatch.setattr(vae_module, "_NUMBERS", numbers)
     truth = Factors()
     x = truth.sample(400)
     torch.manual_seed(0)
