@@ -15,8 +15,17 @@ from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.evaluator import MOST_EVENTS, Chosen, compute_metrics, find_extractor, make_reference
 from genzoo.metrics.metric import Metric, Score
 from genzoo.metrics.resting import resting_on
-from genzoo.metrics.row_likelihoods import DRAWS, kind_of, measure_of, named_rows, uncovered
-from genzoo.metrics.row_scores import ScoreName, meaning_of, row_scores, score_of
+from genzoo.metrics.row_likelihoods import (
+    DRAWS,
+    ScoreName,
+    kind_of,
+    meaning_of,
+    measure_of,
+    named_rows,
+    row_scores,
+    score_of,
+    uncovered,
+)
 from genzoo.metrics.threshold import Threshold, conformal_threshold
 from genzoo.models.base import Outliers
 from genzoo.plugins.manager import get_registry

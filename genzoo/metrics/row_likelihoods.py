@@ -1,8 +1,9 @@
-"""Log-likelihoods of rows: exact or a lower bound, of a density or of a probability mass."""
+"""Log-likelihoods of rows, exact or a lower bound, of a density or of a probability mass; or else anomaly scores."""
 
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import ArtifactError, DivergenceError
 from genzoo.inference.data_units import any_observed
 from genzoo.inference.trained_model import TrainedModel
-from genzoo.models.base import Generator, Likelihood, Outliers
+from genzoo.models.base import AnomalyScore, Generator, Likelihood, Outliers
 from genzoo.models.measure import measures_of, on_grid
 from genzoo.runtime.seeding import derive
 from genzoo.typing import Array
@@ -21,6 +22,10 @@ _NAMED = 10
 
 DRAWS = 64
 """Default number of draws for a lower bound."""
+
+
+ScoreName = Literal["log_likelihood", "anomaly_score"]
+"""What scores are: a low log-likelihood is unusual, and so is a high anomaly score."""
 
 
 def kind_of(fitted: TrainedModel, draws: int = DRAWS) -> str:
@@ -98,12 +103,45 @@ def log_likelihoods(fitted: TrainedModel, dataset: Dataset, rows: Rows, seed: in
             for place, block in enumerate(dataset.blocks(rows))
         ]
     )
-    check_finite(fitted, np.isnan(values) | np.isposinf(values), "log-likelihood")
+    _check_finite(fitted, np.isnan(values) | np.isposinf(values), "log-likelihood")
     values[~np.isin(rows, observed_rows(dataset, rows))] = np.nan
     return values
 
 
-def check_finite(fitted: TrainedModel, bad: Array, name: str) -> None:
+def score_of(fitted: TrainedModel) -> ScoreName | None:
+    """Return what a model scores rows by; `None` if it has neither."""
+    if kind_of(fitted) != "none":
+        return "log_likelihood"
+    return "anomaly_score" if "anomaly-score" in fitted.capabilities else None
+
+
+def meaning_of(fitted: TrainedModel) -> str:
+    """Return what a model's scores are: the kind of its log-likelihoods, or what its anomaly score measures."""
+    generator = fitted.generator
+    if score_of(fitted) == "anomaly_score" and isinstance(generator, AnomalyScore):
+        return generator.score_meaning
+    return kind_of(fitted)
+
+
+def row_scores(fitted: TrainedModel, dataset: Dataset, rows: Rows, seed: int, draws: int = DRAWS) -> Array:
+    """Compute the scores of rows by which `score_of` says, `(n,)`; NaN for rows with no value.
+
+    Arguments:
+        seed, draws: seed and number of draws of a lower bound of a log-likelihood.
+
+    Raises:
+        DivergenceError: a score is not finite.
+        ArtifactError: the same, for a model that was loaded from a file.
+    """
+    if score_of(fitted) == "log_likelihood":
+        return log_likelihoods(fitted, dataset, rows, seed, draws)
+    values = np.concatenate([fitted.anomaly_score(block) for block in dataset.blocks(rows)])
+    _check_finite(fitted, ~np.isfinite(values), "anomaly score")
+    values[~np.isin(rows, observed_rows(dataset, rows))] = np.nan
+    return values
+
+
+def _check_finite(fitted: TrainedModel, bad: Array, name: str) -> None:
     """Check that no row has a bad score.
 
     Arguments:

@@ -18,8 +18,7 @@ from genzoo.engine.loss_buffer import LossRecord
 from genzoo.errors import DivergenceError, GenzooError
 from genzoo.inference.trained_model import Calibration, TrainedModel
 from genzoo.metrics.resting import resting_on
-from genzoo.metrics.row_likelihoods import kind_of
-from genzoo.metrics.row_scores import row_scores, score_of
+from genzoo.metrics.row_likelihoods import kind_of, row_scores, score_of
 from genzoo.metrics.weighting import fractional, repeated, spread_evenly
 from genzoo.models.state_dict import load_tensors, strip_prefix
 from genzoo.runs.checkpoint import checkpoint_name, load_checkpoint
