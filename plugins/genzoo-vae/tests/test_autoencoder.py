@@ -204,6 +204,7 @@ def test_rows_with_holes_are_scored_and_rows_with_nothing_are_not(tmp_path):
     assert np.isfinite(fitted.reconstruct(x)).all()
 
 
+@pytest.mark.precision
 def test_commands_of_a_run(capsys, tmp_path):
     def cli(*words):
         code = main([str(word) for word in words])
@@ -225,6 +226,7 @@ def test_commands_of_a_run(capsys, tmp_path):
     assert (tmp_path / "scores.csv").read_text("utf-8").startswith("row,anomaly_score,flagged\n")
 
 
+@pytest.mark.precision
 def test_a_comparison_shows_no_likelihood_of_it():
     report = genzoo.compare(["autoencoder:latent=1,training.steps=40", "gaussian"], data="iris")
     row = report["autoencoder:latent=1,training.steps=40"]
@@ -235,6 +237,7 @@ def test_a_comparison_shows_no_likelihood_of_it():
     assert report.best == "gaussian"
 
 
+@pytest.mark.precision
 def test_weighted_rows_and_imputation_are_errors(tmp_path):
     data = genzoo.Dataset("t", table(2), np.random.default_rng(0).normal(size=(50, 2)), weights=np.ones(50))
     with pytest.raises(genzoo.ConfigError, match="weighted rows"):
