@@ -44,6 +44,7 @@ _HOME = {
     ),
     "genzoo.metrics.statistics": ("standard_error",),
     "genzoo.models.base": (
+        "AnomalyScore",
         "Components",
         "Decoder",
         "Discriminator",

@@ -22,6 +22,7 @@ from genzoo.metrics.metric import MetricInput as MetricInput
 from genzoo.metrics.metric import Score as Score
 from genzoo.metrics.metric import feature_pair as feature_pair
 from genzoo.metrics.statistics import standard_error as standard_error
+from genzoo.models.base import AnomalyScore as AnomalyScore
 from genzoo.models.base import Components as Components
 from genzoo.models.base import Decoder as Decoder
 from genzoo.models.base import Discriminator as Discriminator

@@ -72,6 +72,7 @@ CAPABILITIES = frozenset(
         "decoder",
         "encoder",
         "reconstruction",
+        "anomaly-score",
         "components",
         "outliers",
         "imputation",

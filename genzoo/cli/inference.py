@@ -1,4 +1,4 @@
-"""`genzoo score`, `cluster`, `embed` and `impute`."""
+"""`genzoo score`, `cluster`, `embed`, `reconstruct` and `impute`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from genzoo.text import counted
 
 if TYPE_CHECKING:
     from genzoo.metrics.evaluate import ScoreResult
+    from genzoo.typing import Array
 
 
 @click.command("cluster", cls=Command)
@@ -68,7 +69,8 @@ def cluster_command(run: str, out: Path | None, device: str, as_json: bool, **gi
 def embed_command(run: str, out: Path | None, device: str, as_json: bool, **given: Any) -> None:
     """Compute the latent vector of every row of DATA with the model in RUN.
 
-    Columns z0, z1 ... hold the posterior means. The model needs an encoder; genzoo models lists what each can do.
+    Columns z0, z1 ... hold the posterior means, or the codes of an autoencoder. The model needs an encoder; genzoo
+    models lists what each can do.
 
     \b
     genzoo embed RUN --data photos --out latent.csv
@@ -85,6 +87,48 @@ def embed_command(run: str, out: Path | None, device: str, as_json: bool, **give
     columns = {f"z{dimension}": z[:, dimension] for dimension in range(z.shape[1])}
     summary = {"rows": len(z), "latent": z.shape[1]} if as_json else None
     show_columns(out, columns, summary, [f"{counted(len(z), 'row')}, {counted(z.shape[1], 'latent dimension')}"])
+
+
+@click.command("reconstruct", cls=Command)
+@click.argument("run")
+@data_option
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="Output file: .csv, .tsv, .parquet, .arrow, .feather, .npy or .npz; for images .png, .npy, .npz or a folder.",
+)
+@formulas_option
+@device_option
+@json_option
+@with_data_options
+def reconstruct_command(run: str, out: Path, escape_formulas: bool, device: str, as_json: bool, **given: Any) -> None:
+    """Write the model's own version of every row of DATA: encoded, and decoded again.
+
+    A row keeps its place and its columns of the model, in the units of the data; other columns are left out. Missing
+    values have a reconstruction, too. A .png is one grid of images.
+
+    \b
+    genzoo reconstruct RUN --data photos --out again.npz
+    """
+    from genzoo.cli.rows import check_capable, open_data
+    from genzoo.inference.export import check_suffix, save_events
+    from genzoo.metrics.evaluate import reconstruct
+    from genzoo.runs.run import load
+    from genzoo.storage.json_files import to_json
+
+    show_unfinished(run)
+    fitted = load(run, device)
+    check_capable(fitted, "reconstruct", "reconstruction")
+    dataset = open_data(fitted, given)
+    check_suffix(out, len(dataset), fitted.data)
+    events = reconstruct(fitted, dataset)
+    save_events(out, events, fitted.data, escape_formulas=escape_formulas)
+    if as_json:
+        click.echo(to_json({"out": str(out), "rows": len(events)}, indent=2))
+        return
+    print_line(f"{counted(len(events), 'row' if fitted.data.modality == 'table' else 'image')} reconstructed: {out}")
 
 
 @click.command("impute", cls=Command)
@@ -167,10 +211,13 @@ def impute_command(
 def score_command(
     run: str, threshold: float | None, out: Path | None, device: str, as_json: bool, **given: Any
 ) -> None:
-    """Compute the log-likelihood of every row of DATA under the model in RUN.
+    """Compute the log-likelihood, or the anomaly score, of every row of DATA under the model in RUN.
 
     Log-likelihoods are in nats, and refer to the data in their own units. A category that the model does not know has
     the log-likelihood -inf. The column "unseen" names it, and categories that no training row had.
+
+    A model without a likelihood may have an anomaly score: an autoencoder has its reconstruction error. A higher
+    anomaly score is more unusual, and a category that the model does not know has the score inf. Its unit is printed.
 
     \b
     genzoo score RUN --data new.csv --threshold 0.01 --out scores.csv
@@ -184,20 +231,21 @@ def score_command(
     check_destination(out)
     show_unfinished(run)
     fitted = load(run, device)
-    check_capable(fitted, "score", "likelihood", "likelihood-bound")
+    check_capable(fitted, "score", "likelihood", "likelihood-bound", "anomaly-score")
     scored = score(fitted, open_data(fitted, given, keep_unknown=True), threshold)
-    columns = {"log_likelihood": scored.log_likelihood}
+    columns: dict[str, Array] = {scored.name: scored.values}
     if scored.flagged is not None:
         columns["flagged"] = scored.flagged
     if scored.unseen:
-        columns["unseen"] = np.array([scored.unseen.get(row) for row in range(len(scored.log_likelihood))], object)
+        columns["unseen"] = np.array([scored.unseen.get(row) for row in range(len(scored.values))], object)
     show_columns(out, columns, _summary(scored) if as_json else None, _lines(scored))
 
 
 def _summary(scored: ScoreResult) -> dict[str, Any]:
     flagged, cut = scored.flagged, scored.threshold
     return {
-        "rows": len(scored.log_likelihood),
+        "rows": len(scored.values),
+        "score": scored.name,
         "mean": scored.mean,
         "kind": scored.kind,
         "threshold": None if cut is None else cut.value,
@@ -213,13 +261,17 @@ def _lines(scored: ScoreResult) -> list[str]:
     from genzoo.data.columns.unseen import about_unseen
     from genzoo.metrics.row_likelihoods import named_rows
 
-    count = len(scored.log_likelihood) - len(scored.unobserved)
-    average = "" if scored.mean is None else f", {scored.mean:.4f} nats per event on average ({scored.kind})"
+    count = len(scored.values) - len(scored.unobserved)
+    average = ""
+    if scored.mean is not None and scored.name == "log_likelihood":
+        average = f", {scored.mean:.4f} nats per event on average ({scored.kind})"
+    elif scored.mean is not None:
+        average = f", anomaly score {scored.mean:.4f} on average ({scored.kind})"
     lines = [f"{counted(count, 'row')}{average}"]
     flagged, threshold = scored.flagged, scored.threshold
     if flagged is not None and threshold is not None:
-        below = f": they score below {threshold.value:.4f}" if math.isfinite(threshold.value) else ""
-        lines.append(f"{flagged.sum()} of {count} rows are flagged{below}")
+        beyond = f": they score {threshold.side} {threshold.value:.4f}" if math.isfinite(threshold.value) else ""
+        lines.append(f"{flagged.sum()} of {count} rows are flagged{beyond}")
         lines.append(threshold.describe())
         if threshold.warning is not None:
             lines.append(f"look at: {threshold.warning}")

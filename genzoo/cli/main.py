@@ -25,9 +25,10 @@ _COMMANDS = {
     "train": "Train a model by its name, or continue a run.",
     "sample": "Draw samples from a trained model.",
     "evaluate": "Score a trained model on its test rows, or on other data.",
-    "score": "Compute the log-likelihood of every row under a trained model.",
+    "score": "Compute the log-likelihood, or the anomaly score, of every row.",
     "cluster": "Assign every row to a component of a trained model.",
     "embed": "Compute the latent vector of every row with a trained model.",
+    "reconstruct": "Encode and decode every row with a trained model.",
     "impute": "Fill in missing values with a trained model.",
     "compare": "Fit several models to the same data and rank them.",
     "describe": "Describe what a trained model says about its data.",
@@ -39,7 +40,7 @@ _COMMANDS = {
 
 
 _FILES = {
-    **dict.fromkeys(("score", "cluster", "embed", "impute"), "inference"),
+    **dict.fromkeys(("score", "cluster", "embed", "reconstruct", "impute"), "inference"),
     "describe": "report",
     "uninstall": "install",
 }

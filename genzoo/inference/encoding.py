@@ -1,4 +1,4 @@
-"""Encode, reconstruct, impute and assign events, in data units."""
+"""Encode, reconstruct, impute and assign events, and score how unusual they are, in data units."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from genzoo.data.transforms import observed
 from genzoo.errors import ConfigError
 from genzoo.inference.data_units import CHUNK, DataUnits, Events, pad, to_host
-from genzoo.models.base import Components, Encoder, Imputation, Outliers, Reconstruction
+from genzoo.models.base import AnomalyScore, Components, Encoder, Imputation, Outliers, Reconstruction
 from genzoo.runtime.seeding import random_scope
 from genzoo.typing import Array
 
@@ -31,6 +31,17 @@ def reconstruct(units: DataUnits, x: Events) -> Array:
 
     def compute(_: int, start: int) -> Array:
         return units.to_data(module.reconstruct(*units.chunk_to_model(checked, start)))
+
+    return units.by_chunk(len(checked), compute)
+
+
+def anomaly_score(units: DataUnits, x: Events) -> Array:
+    """See `TrainedModel.anomaly_score`."""
+    module = units.require(AnomalyScore)
+    checked = units.check(x)
+
+    def compute(_: int, start: int) -> Array:
+        return to_host(module.anomaly_score(*units.chunk_to_model(checked, start))).astype(np.float64)
 
     return units.by_chunk(len(checked), compute)
 

@@ -54,8 +54,8 @@ class TrainedModel:
         transform: maps data units to the generator's space.
         data: describes one event: a row of a table, or an image.
         missing: whether the generator accepts missing values, which are NaN. Defaults to false.
-        validation_scores: log-likelihoods of validation rows in increasing order, or evenly spaced ones of them.
-            Defaults to `None`.
+        validation_scores: log-likelihoods, or anomaly scores, of validation rows in increasing order, or evenly spaced
+            ones of them. Defaults to `None`.
         calibration: which rows these are. Defaults to "validation".
         origin: path it was loaded from. Errors of the generator then name this file. Defaults to `None`.
     """
@@ -180,6 +180,25 @@ class TrainedModel:
             DataError: the events do not fit the model.
         """
         return answer(self._units, x, lambda events: encoding.reconstruct(self._units, events), as_events(self.data))
+
+    @overload
+    def anomaly_score(self, x: Array | Tensor) -> Array: ...
+
+    @overload
+    def anomaly_score(self, x: Events) -> Any: ...
+
+    def anomaly_score(self, x: Events) -> Any:
+        """Return how unusual events `x (N, *event)` are, `(N,)` float64; higher is more unusual.
+
+        `generator.score_meaning` says what the score is, with its unit.
+
+        Raises:
+            ConfigError: the model has no anomaly score. Take minus the log-likelihood if it has a likelihood.
+            DataError: the events do not fit the model.
+        """
+        return answer(
+            self._units, x, lambda events: encoding.anomaly_score(self._units, events), as_series("anomaly_score")
+        )
 
     @overload
     def impute(self, x: Array | Tensor, *, draw: bool = False, seed: int = 0) -> Array: ...

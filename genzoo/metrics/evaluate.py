@@ -1,4 +1,4 @@
-"""Score, cluster, embed and evaluate rows with a trained model."""
+"""Score, cluster, embed, reconstruct and evaluate rows with a trained model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,17 @@ from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.evaluator import MOST_EVENTS, Chosen, compute_metrics, find_extractor, make_reference
 from genzoo.metrics.metric import Metric, Score
 from genzoo.metrics.resting import resting_on
-from genzoo.metrics.row_likelihoods import DRAWS, kind_of, log_likelihoods, measure_of, named_rows, uncovered
+from genzoo.metrics.row_likelihoods import (
+    DRAWS,
+    ScoreName,
+    kind_of,
+    meaning_of,
+    measure_of,
+    named_rows,
+    row_scores,
+    score_of,
+    uncovered,
+)
 from genzoo.metrics.threshold import Threshold, conformal_threshold
 from genzoo.models.base import Outliers
 from genzoo.plugins.manager import get_registry
@@ -24,19 +34,22 @@ from genzoo.typing import Array
 
 @dataclass(frozen=True, slots=True)
 class ScoreResult:
-    """Log-likelihoods of rows.
+    """Scores of rows: log-likelihoods, or anomaly scores.
 
     Arguments:
-        log_likelihood: nats, in data units, `(N,)`; NaN for rows without any value, and minus infinity for rows with a
-            category that the model does not know.
-        kind: `exact` or `lower bound (N draws)`.
+        name: which of them.
+        values: log-likelihoods in nats, in data units, or anomaly scores, `(N,)`. NaN for rows without any value. Rows
+            with a category that the model does not know have a log-likelihood of minus infinity, or an infinite
+            anomaly score.
+        kind: `exact` or `lower bound (N draws)`; or what the anomaly score is, with its unit.
         threshold: what rows are flagged by, or `None`.
         uncovered: rows outside the box of the model's outlier component.
         weights: weights of the rows, `(N,)`. Defaults to `None`: equal weights.
         unseen: columns and levels that no training row has, by row. Defaults to none.
     """
 
-    log_likelihood: Array
+    name: ScoreName
+    values: Array
     kind: str
     threshold: Threshold | None
     uncovered: Rows
@@ -45,47 +58,52 @@ class ScoreResult:
 
     @property
     def flagged(self) -> Array | None:
-        """True for rows below the threshold, `(N,)` bool; rows without any value are not flagged."""
-        return None if self.threshold is None else self.log_likelihood < self.threshold.value
+        """True for rows beyond the threshold, `(N,)` bool; rows without any value are not flagged."""
+        return None if self.threshold is None else self.threshold.flags(self.values)
 
     @property
     def unobserved(self) -> Rows:
         """Rows without any value."""
-        return np.flatnonzero(np.isnan(self.log_likelihood))
+        return np.flatnonzero(np.isnan(self.values))
 
     @property
     def mean(self) -> float | None:
-        """Mean log-likelihood of the rows that have a value, by weight; `None` if there are none."""
-        known = ~np.isnan(self.log_likelihood)
+        """Mean score of the rows that have a value, by weight; `None` if there are none."""
+        known = ~np.isnan(self.values)
         if self.weights is None:
-            return float(self.log_likelihood[known].mean()) if known.any() else None
+            return float(self.values[known].mean()) if known.any() else None
         known &= self.weights > 0
-        return float(np.average(self.log_likelihood[known], weights=self.weights[known])) if known.any() else None
+        return float(np.average(self.values[known], weights=self.weights[known])) if known.any() else None
 
 
 def score(fitted: TrainedModel, dataset: Dataset, quantile: float | None = None) -> ScoreResult:
-    """Compute the log-likelihood of every row.
+    """Compute the log-likelihood of every row; for a model without a likelihood, its anomaly score.
 
     Arguments:
         quantile: flag at most this share of new rows, by the scores of held-out rows that are stored with the model.
             Defaults to `None`: no row is flagged.
 
     Raises:
-        ConfigError: the model has no likelihood, or no stored validation scores.
+        ConfigError: the model has neither, or no stored validation scores.
         DataError: the rows do not match the model's training data.
     """
-    kind = kind_of(fitted)
-    if kind == "none":
-        raise ConfigError(f"Model {fitted.model!r} cannot do this: it has no 'likelihood'.")
-    threshold = None if quantile is None else _threshold(fitted, quantile)
+    name = score_of(fitted)
+    if name is None:
+        raise ConfigError(
+            f"Model {fitted.model!r} cannot do this: it has neither a 'likelihood' nor an 'anomaly-score'."
+        )
+    above = name == "anomaly_score"
+    threshold = None if quantile is None else _threshold(fitted, quantile, above)
     rows = np.arange(len(dataset))
-    values = log_likelihoods(fitted, dataset, rows, seed=0)
-    values[list(dataset.unknown)] = -np.inf
+    values = row_scores(fitted, dataset, rows, seed=0)
+    values[list(dataset.unknown)] = np.inf if above else -np.inf
     unseen = unseen_levels(fitted.data, dataset, rows)
-    return ScoreResult(values, kind, threshold, uncovered(fitted, dataset, rows), dataset.weights, unseen)
+    return ScoreResult(
+        name, values, meaning_of(fitted), threshold, uncovered(fitted, dataset, rows), dataset.weights, unseen
+    )
 
 
-def _threshold(fitted: TrainedModel, quantile: float) -> Threshold:
+def _threshold(fitted: TrainedModel, quantile: float, above: bool) -> Threshold:
     if not 0 < quantile < 1:
         raise ConfigError(f"--threshold {quantile:g} is not a quantile. Use a number between 0 and 1, such as 0.01.")
     if fitted.validation_scores is None:
@@ -93,7 +111,7 @@ def _threshold(fitted: TrainedModel, quantile: float) -> Threshold:
             f"--threshold needs scores of validation rows, and this {fitted.model!r} model has none stored. "
             f"Train it with validation rows (-o split.validation=0.15)."
         )
-    return conformal_threshold(fitted.validation_scores, quantile, fitted.calibration)
+    return conformal_threshold(fitted.validation_scores, quantile, fitted.calibration, above=above)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +158,23 @@ def _assigned(fitted: TrainedModel, events: Array) -> tuple[Array, Array]:
 
 
 def embed(fitted: TrainedModel, dataset: Dataset) -> Array:
-    """Return the posterior mean of the latent vector of every row, `(N, L)`.
+    """Return the latent vector of every row, a posterior mean or a code, `(N, L)`.
 
     Raises:
         ConfigError: the model has no encoder.
         DataError: the rows do not match the model's training data.
     """
     return np.concatenate([fitted.encode(block) for block in dataset.blocks(np.arange(len(dataset)))])
+
+
+def reconstruct(fitted: TrainedModel, dataset: Dataset) -> Array:
+    """Return the reconstruction of every row, `(N, *event)`.
+
+    Raises:
+        ConfigError: the model cannot reconstruct.
+        DataError: the rows do not match the model's training data.
+    """
+    return np.concatenate([fitted.reconstruct(block) for block in dataset.blocks(np.arange(len(dataset)))])
 
 
 @dataclass(frozen=True, slots=True)

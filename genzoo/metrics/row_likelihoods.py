@@ -1,8 +1,9 @@
-"""Log-likelihoods of rows: exact or a lower bound, of a density or of a probability mass."""
+"""Log-likelihoods of rows, exact or a lower bound, of a density or of a probability mass; or else anomaly scores."""
 
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import ArtifactError, DivergenceError
 from genzoo.inference.data_units import any_observed
 from genzoo.inference.trained_model import TrainedModel
-from genzoo.models.base import Generator, Likelihood, Outliers
+from genzoo.models.base import AnomalyScore, Generator, Likelihood, Outliers
 from genzoo.models.measure import measures_of, on_grid
 from genzoo.runtime.seeding import derive
 from genzoo.typing import Array
@@ -21,6 +22,10 @@ _NAMED = 10
 
 DRAWS = 64
 """Default number of draws for a lower bound."""
+
+
+ScoreName = Literal["log_likelihood", "anomaly_score"]
+"""What scores are: a low log-likelihood is unusual, and so is a high anomaly score."""
 
 
 def kind_of(fitted: TrainedModel, draws: int = DRAWS) -> str:
@@ -98,14 +103,61 @@ def log_likelihoods(fitted: TrainedModel, dataset: Dataset, rows: Rows, seed: in
             for place, block in enumerate(dataset.blocks(rows))
         ]
     )
-    bad = np.isnan(values) | np.isposinf(values)
-    if bad.any():
-        problem = f"The log-likelihood of {bad.sum()} of {len(values)} rows is not a finite number"
-        if fitted.origin is not None:
-            raise ArtifactError(f"{problem} with the weights in {fitted.origin}. The model cannot be used.")
-        raise DivergenceError(f"{problem}.")
+    _check_finite(fitted, np.isnan(values) | np.isposinf(values), "log-likelihood")
     values[~np.isin(rows, observed_rows(dataset, rows))] = np.nan
     return values
+
+
+def score_of(fitted: TrainedModel) -> ScoreName | None:
+    """Return what a model scores rows by; `None` if it has neither."""
+    if kind_of(fitted) != "none":
+        return "log_likelihood"
+    return "anomaly_score" if "anomaly-score" in fitted.capabilities else None
+
+
+def meaning_of(fitted: TrainedModel) -> str:
+    """Return what a model's scores are: the kind of its log-likelihoods, or what its anomaly score measures."""
+    generator = fitted.generator
+    if score_of(fitted) == "anomaly_score" and isinstance(generator, AnomalyScore):
+        return generator.score_meaning
+    return kind_of(fitted)
+
+
+def row_scores(fitted: TrainedModel, dataset: Dataset, rows: Rows, seed: int, draws: int = DRAWS) -> Array:
+    """Compute the scores of rows by which `score_of` says, `(n,)`; NaN for rows with no value.
+
+    Arguments:
+        seed, draws: seed and number of draws of a lower bound of a log-likelihood.
+
+    Raises:
+        DivergenceError: a score is not finite.
+        ArtifactError: the same, for a model that was loaded from a file.
+    """
+    if score_of(fitted) == "log_likelihood":
+        return log_likelihoods(fitted, dataset, rows, seed, draws)
+    values = np.concatenate([fitted.anomaly_score(block) for block in dataset.blocks(rows)])
+    _check_finite(fitted, ~np.isfinite(values), "anomaly score")
+    values[~np.isin(rows, observed_rows(dataset, rows))] = np.nan
+    return values
+
+
+def _check_finite(fitted: TrainedModel, bad: Array, name: str) -> None:
+    """Check that no row has a bad score.
+
+    Arguments:
+        bad: which rows have, `(n,)` bool.
+        name: what the score is, for the message.
+
+    Raises:
+        DivergenceError: a row has.
+        ArtifactError: the same, for a model that was loaded from a file.
+    """
+    if not bad.any():
+        return
+    problem = f"The {name} of {bad.sum()} of {len(bad)} rows is not a finite number"
+    if fitted.origin is not None:
+        raise ArtifactError(f"{problem} with the weights in {fitted.origin}. The model cannot be used.")
+    raise DivergenceError(f"{problem}.")
 
 
 def observed_rows(dataset: Dataset, rows: Rows) -> Rows:

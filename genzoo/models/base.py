@@ -179,6 +179,19 @@ class Reconstruction(ABC):
         """Return reconstructions of `x (N, *event)`, in the same shape."""
 
 
+class AnomalyScore(ABC):
+    """A model that says how unusual events are, with no likelihood."""
+
+    @property
+    @abstractmethod
+    def score_meaning(self) -> str:
+        """The meaning of the score with its unit, for output, such as `reconstruction error, squared ...`."""
+
+    @abstractmethod
+    def anomaly_score(self, x: Tensor) -> Tensor:
+        """Return the scores of `x (N, *event)`, `(N,)`; higher is more unusual."""
+
+
 class Components(ABC):
     """A generator made of components, such as a mixture."""
 
@@ -222,6 +235,7 @@ CAPABILITIES: tuple[type, ...] = (
     Decoder,
     Encoder,
     Reconstruction,
+    AnomalyScore,
     Components,
     Outliers,
     Imputation,

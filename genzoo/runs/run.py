@@ -297,6 +297,10 @@ class Run:
         """Call `TrainedModel.reconstruct` of the trained model."""
         return self.load().reconstruct(x)
 
+    def anomaly_score(self, x: Events) -> Any:
+        """Call `TrainedModel.anomaly_score` of the trained model."""
+        return self.load().anomaly_score(x)
+
     def log_prob_bound(self, x: Events, *, draws: int = 1, seed: int = 0) -> Any:
         """Call `TrainedModel.log_prob_bound` of the trained model."""
         return self.load().log_prob_bound(x, draws=draws, seed=seed)

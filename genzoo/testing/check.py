@@ -8,6 +8,7 @@ from typing import Any
 from genzoo.errors import ConfigError, did_you_mean
 from genzoo.plugins.api1 import former_keywords, rename_keyword
 from genzoo.testing.checks.accelerator import PROMISES as ACCELERATOR
+from genzoo.testing.checks.anomaly import ANOMALY
 from genzoo.testing.checks.bound import PROMISES as BOUND
 from genzoo.testing.checks.building import PROMISES as BUILDING
 from genzoo.testing.checks.capabilities import ANSWER, COMPONENT, IMPUTATION, LATENT
@@ -38,6 +39,7 @@ _ALL = (
     *FLOORS,
     *BOUND,
     *LATENT,
+    *ANOMALY,
     *COMPONENT,
     *IMPUTATION,
     *METRIC,

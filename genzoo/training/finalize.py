@@ -18,7 +18,7 @@ from genzoo.engine.loss_buffer import LossRecord
 from genzoo.errors import DivergenceError, GenzooError
 from genzoo.inference.trained_model import Calibration, TrainedModel
 from genzoo.metrics.resting import resting_on
-from genzoo.metrics.row_likelihoods import kind_of, log_likelihoods
+from genzoo.metrics.row_likelihoods import kind_of, row_scores, score_of
 from genzoo.metrics.weighting import fractional, repeated, spread_evenly
 from genzoo.models.state_dict import load_tensors, strip_prefix
 from genzoo.runs.checkpoint import checkpoint_name, load_checkpoint
@@ -188,21 +188,20 @@ def _status(error: BaseException) -> str:
 
 
 def _validation_scores(model: TrainedModel, dataset: Dataset, rows: Rows) -> Array | None:
-    """Return log-likelihoods of validation rows in increasing order, of evenly spaced rows if there are many.
+    """Return scores of validation rows in increasing order, of evenly spaced rows if there are many.
 
     Rows without any value have none. Rows of weighted data come as often as they weigh, so that quantiles count
     weights. Lower bounds take as many draws as `genzoo score` does by default.
     """
-    kind = kind_of(model)
-    if not len(rows) or kind == "none":
+    if not len(rows) or score_of(model) is None:
         return None
-    most = MOST_SCORES if kind == "exact" else _MOST_BOUNDS
+    most = _MOST_BOUNDS if kind_of(model).startswith("lower bound") else MOST_SCORES
     counted = repeated(dataset, rows)
     if not len(counted):  # none of them has a weight
         return None
     counted = counted[_evenly(len(counted), most)]
     try:
-        scores = log_likelihoods(model, dataset, counted, seed=0)
+        scores = row_scores(model, dataset, counted, seed=0)
     except DivergenceError:  # the model is of use without them
         return None
     return _in_order(spread_evenly(scores, fractional(dataset, counted)))

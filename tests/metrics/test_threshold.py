@@ -54,3 +54,24 @@ def test_rows_that_calibrate_it_are_named():
 def test_a_density_of_zero_is_below_no_other_one():
     scores = np.array([np.finfo(np.float64).min] * 3 + [-1.0] * 16)
     assert not (np.array([-math.inf, -1.0]) < conformal_threshold(scores, 0.1, "validation").value).any()
+
+
+@pytest.mark.parametrize("q", [0.01, 0.05, 0.29])
+def test_new_rows_have_a_higher_anomaly_score_as_rarely_as_stated(q):
+    rng, n = np.random.default_rng(1), 99
+    found = np.array(
+        [conformal_threshold(rng.standard_exponential(n), q, "validation", above=True).value for _ in range(20_000)]
+    )
+    above = np.exp(-found)  # probability that an exponential is larger
+    assert above.mean() == pytest.approx(q, abs=4 * above.std() / math.sqrt(len(above)))
+
+
+def test_high_anomaly_scores_are_flagged_and_the_sentences_say_so():
+    scores = np.arange(19.0)
+    found = conformal_threshold(scores, 0.1, "validation", above=True)
+    assert found.value == 17.0, "the second largest of 19"
+    assert found.flags(np.array([16.0, 17.0, 18.0, np.nan, math.inf])).tolist() == [False, False, True, False, True]
+    assert "score above it" in found.describe()
+    few = conformal_threshold(scores, 0.04, "validation", above=True)
+    assert few.value == math.inf
+    assert "no row is flagged" in few.warning

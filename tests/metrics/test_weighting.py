@@ -218,5 +218,5 @@ def test_evenly_spread_values_have_the_weighted_quantiles():
 
 def test_the_mean_score_of_weighted_rows_is_weighted():
     values = np.array([1.0, 3.0, np.nan, -np.inf])
-    result = ScoreResult(values, "exact", None, np.array([]), np.array([1.0, 3.0, 5.0, 0.0]))
+    result = ScoreResult("log_likelihood", values, "exact", None, np.array([]), np.array([1.0, 3.0, 5.0, 0.0]))
     assert result.mean == pytest.approx(2.5)

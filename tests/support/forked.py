@@ -34,6 +34,7 @@ _WARM = (
     "genzoo_gan.objectives",
     "genzoo_mixture.build",
     "genzoo_mixture.em",
+    "genzoo_vae.autoencoder",
     "genzoo_vae.build",
     "genzoo_vae.objectives",
 )

@@ -194,7 +194,8 @@ def _notes(model: Describable, rows: CheckedEvents | None, strengths: Array | No
     if "components" not in model.capabilities:
         yield "The model has no components, so it does not divide the rows into groups."
     if kind_of_scores(model) == "none":
-        yield "The model has no likelihood, so no row is more or less likely than another."
+        score = " genzoo score prints its anomaly score." if "anomaly-score" in model.capabilities else ""
+        yield f"The model has no likelihood, so no row is more or less likely than another.{score}"
     elif rows is not None and (reason := no_contributions(model)) is not None:
         yield f"The least likely rows are not explained: {reason}."
     if model.data.modality == "table" and strengths is None:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from genzoo.models.base import (
+    AnomalyScore,
     Components,
     Decoder,
     Encoder,
@@ -72,6 +73,7 @@ QUESTIONS = (
     Question("encode", Encoder, lambda generator, given: generator.encode(*given)),
     Question("decode", Decoder, lambda generator, given: generator.decode(*given), latent=True),
     Question("reconstruct", Reconstruction, lambda generator, given: generator.reconstruct(*given)),
+    Question("anomaly_score", AnomalyScore, lambda generator, given: generator.anomaly_score(*given)),
     Question("log_posterior", Components, lambda generator, given: generator.log_posterior(*given)),
     Question("covers", Outliers, lambda generator, given: generator.covers(*given)),
     Question("impute", Imputation, lambda generator, given: generator.impute(*holed(given)), chance=True),

@@ -1,1 +1,1 @@
-"""Variational autoencoders for genzoo."""
+"""Autoencoders for genzoo: `vae` is variational, `autoencoder` deterministic."""

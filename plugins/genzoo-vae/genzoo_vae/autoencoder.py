@@ -1,197 +1,193 @@
-"""The variational autoencoder (VAE) as a distribution of events.
+"""The autoencoder: a network that compresses an event to a few numbers, and another that restores it.
 
-A latent vector z ~ p(z) is decoded to the parameters of p(x | z). The density p(x), an integral over z, has no closed
-form. The encoder approximates p(z | x) by q(z | x) = N(mu(x), diag(sigma²(x))). With K draws z_k from q(z | x),
+The encoder maps an event x to a code z, a vector of few numbers, and the decoder maps z to a reconstruction. Both are
+trained to make the reconstruction error small. With no inner layers and squared errors, codes span the space of the
+first principal components ("Neural Networks and Principal Component Analysis", Baldi and Hornik, 1989).
 
-    log p(x) >= E log(1/K sum_k w_k),    w_k = p(x | z_k) p(z_k) / q(z_k | x).
-
-The bound is the ELBO for K = 1, and tightens as K grows.
+There is no distribution of events, and so no likelihood. `genzoo_vae.vae` is the autoencoder that has one.
 
 References:
-    "Auto-Encoding Variational Bayes" (Kingma and Welling, 2013);
-    "Importance Weighted Autoencoders" (Burda, Grosse and Salakhutdinov, 2015), for the bound of K draws;
-    "MIWAE: Deep Generative Modelling and Imputation of Incomplete Data Sets" (Mattei and Frellsen, 2019), for missing
-    values.
+    "Learning Representations by Back-Propagating Errors" (Rumelhart, Hinton and Williams, 1986);
+    "Reducing the Dimensionality of Data with Neural Networks" (Hinton and Salakhutdinov, 2006).
 """
 
 from __future__ import annotations
 
-import math
-from typing import NamedTuple
-
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from genzoo import Decoder, Encoder, Floor, Generator, Imputation, LikelihoodBound, Reconstruction, full_precision
-from genzoo_vae.observation import Observation
-from genzoo_vae.prior import Prior
-
-_NUMBERS = 2**22
-"""Largest number of outputs of a layer at once; more draws are split."""
-
-_LOG_VARIANCES = (-16.0, 8.0)
-"""Range of the logarithm of a posterior variance."""
-
-
-class Posterior(NamedTuple):
-    """The approximate posteriors q(z | x) of N events: normals with `mean (N, L)` and `log_variance (N, L)`."""
-
-    mean: Tensor
-    log_variance: Tensor
-
-    def draw(self, draws: int) -> Tensor:
-        """Draw K latent vectors for each event, `(K, N, L)`; z = mu + sigma e is differentiable in mu and sigma."""
-        noise = torch.randn(draws, *self.mean.shape, device=self.mean.device, dtype=self.mean.dtype)
-        return torch.addcmul(self.mean, (0.5 * self.log_variance).exp(), noise)
-
-    def log_prob(self, z: Tensor) -> Tensor:
-        """Compute log q(z | x) of `z (K, N, L)`, up to the constant -L log(2 pi) / 2, `(K, N)`.
-
-        `Prior.log_prob` leaves out the same constant, so it cancels in log p(z) - log q(z | x).
-        """
-        scaled = (z - self.mean) * (-0.5 * self.log_variance).exp()
-        return -0.5 * (scaled.square() + self.log_variance).sum(-1)
-
-    def divergence(self) -> Tensor:
-        """Compute the KL divergence of q(z | x) from N(0, I) in each latent dimension, `(N, L)` nats."""
-        return 0.5 * (self.mean.square() + self.log_variance.exp() - 1.0 - self.log_variance)
+from genzoo import (
+    AnomalyScore,
+    DataSpec,
+    Decoder,
+    Encoder,
+    Feature,
+    Generator,
+    Parts,
+    Reconstruction,
+    full_precision,
+)
+from genzoo_vae.build import categorical_pixels
+from genzoo_vae.network import build_networks, encoder_view
+from genzoo_vae.observation import (
+    Bernoulli,
+    Categorical,
+    ColumnHeads,
+    Group,
+    Head,
+    SquaredError,
+    SquaredLogError,
+    group_columns,
+)
+from genzoo_vae.options import AutoencoderOptions
+from genzoo_vae.prior import LatentDensity
 
 
-class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputation):
-    """A variational autoencoder.
+class Autoencoder(Generator, Decoder, Encoder, Reconstruction, AnomalyScore):
+    """A deterministic autoencoder.
 
     Arguments:
-        encoder: maps the encoder's view of events, `(N, shown)`, to mean and log-variance of q(z | x), `(N, 2 L)`. With
-            `sees_missing`, the mask of missing values follows in more columns.
-        decoder: maps z `(N, L)` to the parameters of p(x | z), `(N, width)`.
-        observation: p(x | z) given these parameters.
-        prior: p(z).
+        encoder: maps the encoder's view of events, `(N, shown)`, to codes `(N, L)`. With `sees_missing`, the mask of
+            missing values follows in more columns.
+        decoder: maps codes `(N, L)` to the head's parameters, `(N, width)`.
+        head: what these parameters mean.
+        density: where samples take their codes from.
         event_shape: shape of one event.
         latent: L.
+        meaning: what the anomaly score is, with its unit.
         sees_missing: whether the encoder also sees which values are missing. Defaults to False.
         hidden: dropout rate of the encoder's input in training. Defaults to 0.
-        largest: number of outputs, for one latent vector, of the decoder's largest inner layer. Defaults to 1.
-        imputation_draws: latent vectors drawn for each event to impute. Defaults to 100.
     """
 
     def __init__(
         self,
         encoder: nn.Module,
         decoder: nn.Module,
-        observation: Observation,
-        prior: Prior,
+        head: Head,
+        density: LatentDensity,
         event_shape: tuple[int, ...],
         latent: int,
+        meaning: str,
         *,
         sees_missing: bool = False,
         hidden: float = 0.0,
-        largest: int = 1,
-        imputation_draws: int = 100,
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
-        self.observation = observation
-        self.prior = prior
+        self.head = head
+        self.density = density
         self._event_shape = event_shape
         self._latent = latent
+        self._meaning = meaning
         self._sees_missing = sees_missing
         self._hidden = hidden
-        self._largest = max(largest, observation.width)
-        self._imputation_draws = imputation_draws
 
     @property
     def latent(self) -> int:
         return self._latent
 
-    def posterior(self, x: Tensor, missing: Tensor | None = None) -> Posterior:
-        """Compute q(z | x) of events `x (N, *event)`."""
-        flat, gone = x.flatten(1), None if missing is None else missing.flatten(1)
-        shown = F.dropout(self.observation.show(flat, gone), self._hidden, self.training)
-        if self._sees_missing:
-            mask = torch.zeros_like(flat) if gone is None else gone.to(flat.dtype)
-            shown = torch.cat([shown, mask], 1)
-        mean, log_variance = self.encoder(shown).to(x.dtype).chunk(2, -1)
-        return Posterior(mean, log_variance.clamp(*_LOG_VARIANCES))
-
-    def parameters_of(self, z: Tensor) -> Tensor:
-        """Decode latent vectors `z (..., L)` to the parameters of p(x | z), `(..., width)`, in the dtype of `z`."""
-        parameters: Tensor = self.decoder(z.flatten(0, -2))
-        return parameters.to(z.dtype).view(*z.shape[:-1], self.observation.width)
-
-    def log_likelihood(self, x: Tensor, missing: Tensor | None, z: Tensor) -> Tensor:
-        """Compute log p(x | z) of the observed values of `x (N, *event)`, given `z (K, N, L)`, `(K, N)` nats."""
-        parameters = self.parameters_of(z)
-        with full_precision(x):
-            return self._observed(x, missing, parameters)
-
-    def _observed(self, x: Tensor, missing: Tensor | None, parameters: Tensor) -> Tensor:
-        # Values are independent given z, so the integral over missing ones leaves their terms out.
-        each = self.observation.log_prob(x.flatten(1), parameters)
-        return (each if missing is None else each.masked_fill(missing.flatten(1), 0.0)).sum(-1)
-
-    def log_weights(self, x: Tensor, missing: Tensor | None, z: Tensor, posterior: Posterior) -> Tensor:
-        """Compute log w = log p(x, z) - log q(z | x) of draws `z (K, N, L)` from q(z | x), `(K, N)` nats."""
-        return self.log_likelihood(x, missing, z) + self.prior.log_prob(z) - posterior.log_prob(z)
-
-    def log_prob_bound(self, x: Tensor, missing: Tensor | None = None, *, draws: int = 1) -> Tensor:
-        posterior = self.posterior(x, missing)
-        some = max(1, _NUMBERS // max(1, len(x) * self._largest))
-        total = x.new_full((len(x),), -math.inf)
-        for start in range(0, draws, some):
-            # Drawn one at a time, so that the numbers do not depend on how many fit in memory.
-            z = torch.cat([posterior.draw(1) for _ in range(min(some, draws - start))])
-            total = torch.logaddexp(total, self.log_weights(x, missing, z, posterior).logsumexp(0))
-        return total - math.log(draws)
-
-    def floors(self, x: Tensor, missing: Tensor | None = None) -> list[Floor]:
-        """Return the values whose deviation, given the posterior mean, is about `least_scale`."""
-        narrow = self.observation.narrow(self.parameters_of(self.encode(x, missing)))
-        if narrow is None:
-            return []
-        narrow = narrow if missing is None else narrow & ~missing.flatten(1)
-        found = []
-        for place in narrow.any(0).nonzero()[:, 0].tolist():
-            direction = x.new_zeros(1, narrow.shape[1], dtype=torch.float64)
-            direction[0, place] = 1.0
-            found.append(Floor("least_scale", direction.view(1, *self._event_shape), narrow[:, place].double()))
-        return found
-
-    def prior_sample(self, n: int) -> Tensor:
-        return self.prior.sample(n)
-
-    def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:
-        """Draw x ~ p(x | z) for z ~ p(z): samples include the noise of the observation."""
-        return self.observation.sample(self.parameters_of(self.prior_sample(n))).view(-1, *self._event_shape)
-
-    def decode(self, z: Tensor) -> Tensor:
-        """Return the expected events given `z (N, L)`; for categories, the most probable one."""
-        expectation = self.observation.expectation(self.parameters_of(z))
-        return self.observation.conclude(expectation).view(-1, *self._event_shape)
+    @property
+    def score_meaning(self) -> str:
+        return self._meaning
 
     def encode(self, x: Tensor, missing: Tensor | None = None) -> Tensor:
-        return self.posterior(x, missing).mean
+        """Return the codes of events."""
+        hidden = self._hidden if self.training else 0.0
+        z: Tensor = self.encoder(encoder_view(self.head, x, missing, sees_missing=self._sees_missing, hidden=hidden))
+        return z.to(x.dtype)
+
+    def _outputs(self, z: Tensor) -> Tensor:
+        outputs: Tensor = self.decoder(z)
+        return outputs.to(z.dtype)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return the events of codes; for categories, the most probable one."""
+        return self.head.conclude(self.head.expectation(self._outputs(z))).view(-1, *self._event_shape)
 
     def reconstruct(self, x: Tensor, missing: Tensor | None = None) -> Tensor:
-        """Decode the posterior mean."""
         return self.decode(self.encode(x, missing))
 
-    def impute(self, x: Tensor, missing: Tensor, *, draw: bool = False) -> Tensor:
-        some = max(1, _NUMBERS // (self._imputation_draws * self._largest))
-        parts = zip(torch.split(x, some), torch.split(missing, some), strict=True)
-        return torch.cat([self._impute(*part, draw) for part in parts])
+    def error(self, x: Tensor, missing: Tensor | None, z: Tensor) -> Tensor:
+        """Compute the reconstruction error of events `x (N, *event)` from codes `z (N, L)`, `(N,)`.
 
-    def _impute(self, x: Tensor, missing: Tensor, draw: bool) -> Tensor:
-        """Impute by importance sampling: draws from q(z | x), weighted by w, stand for draws from p(z | x)."""
-        posterior = self.posterior(x, missing)
-        z = posterior.draw(self._imputation_draws)
-        parameters = self.parameters_of(z)
-        log_weights = self._observed(x, missing, parameters) + self.prior.log_prob(z) - posterior.log_prob(z)
-        share = log_weights.softmax(0)  # (K, N)
-        if draw:
-            chosen = torch.multinomial(share.T, 1)[:, 0]
-            filled = self.observation.sample(parameters[chosen, torch.arange(len(x), device=x.device)])
-        else:
-            filled = self.observation.conclude((share[..., None] * self.observation.expectation(parameters)).sum(0))
-        return torch.where(missing, filled.view(-1, *self._event_shape), x)
+        It is the mean over the observed values of an event, so that events with holes can be compared with others. An
+        event with no value has an error of 0.
+        """
+        outputs = self._outputs(z)
+        with full_precision(x):
+            each = self.head.error(x.flatten(1), outputs)
+            if missing is None:
+                return each.mean(1)
+            known = ~missing.flatten(1)
+            return (each * known).sum(1) / known.sum(1).clamp_min(1)
+
+    def anomaly_score(self, x: Tensor, missing: Tensor | None = None) -> Tensor:
+        """Return the reconstruction error."""
+        return self.error(x, missing, self.encode(x, missing))
+
+    def prior_sample(self, n: int) -> Tensor:
+        return self.density.sample(n)
+
+    def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:
+        """Decode codes drawn from the mixture; categories are drawn from their probabilities, numbers have no noise."""
+        return self.head.sample(self._outputs(self.prior_sample(n))).view(-1, *self._event_shape)
+
+
+def build(config: AutoencoderOptions, data: DataSpec) -> Parts:
+    """Build an autoencoder for images or tables."""
+    head = _pixels(data) if data.modality == "image" else _columns(data)
+    encoder, decoder = build_networks(config, data, head, config.latent)
+    generator = Autoencoder(
+        encoder,
+        decoder,
+        head,
+        LatentDensity(config.latent, config.n_components),
+        data.event_shape,
+        config.latent,
+        _meaning(data),
+        sees_missing=data.missing,
+        hidden=config.input_dropout,
+    )
+    return Parts(generator)
+
+
+def _pixels(data: DataSpec) -> Head:
+    kind = data.features[0].kind
+    if kind == "binary":
+        return Bernoulli(data.size)
+    if kind == "categorical":
+        return categorical_pixels(data)
+    return SquaredError(data.size, bounded=data.bounds is not None)
+
+
+def _columns(data: DataSpec) -> Head:
+    """Build the head of a table: one part for each kind of column and, for categories, number of levels."""
+    groups = group_columns(data, _group)
+    parts = [_part(kind, levels, len(places)) for (kind, levels), places in groups.items()]
+    return parts[0] if len(parts) == 1 else ColumnHeads(parts, list(groups.values()))
+
+
+def _group(feature: Feature) -> Group:
+    return feature.kind, len(feature.levels or ()) if feature.kind == "categorical" else 0
+
+
+def _part(kind: str, levels: int, places: int) -> Head:
+    if kind == "categorical":
+        return Categorical(places, levels)
+    if kind == "binary":
+        return Bernoulli(places)
+    return SquaredLogError(places) if kind == "count" else SquaredError(places)
+
+
+def _meaning(data: DataSpec) -> str:
+    """Say what the reconstruction error is, with its unit."""
+    kinds = {feature.kind for feature in data.features}
+    image = data.modality == "image"
+    parts = []
+    if "continuous" in kinds:
+        parts.append(f"squared errors of {'pixels from 0 to 1' if image else 'numbers in standard deviations'}")
+    if kinds & {"binary", "categorical"}:
+        parts.append(f"cross-entropies of {'pixels' if image else 'categories'} in nats")
+    if "count" in kinds:
+        parts.append("squared errors of log(1 + count)")
+    return f"reconstruction error, the mean of {', '.join(parts)}"

@@ -1,30 +1,28 @@
-"""Builder: make an autoencoder from its options and the spec of the data."""
+"""Builder of `vae`: make a variational autoencoder from its options and the spec of the data."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable
 
 from torch import nn
 
-from genzoo import DataSpec, Parts
-from genzoo_vae.autoencoder import VAE
-from genzoo_vae.network import ConvDecoder, ConvEncoder, mlp
+from genzoo import DataSpec, Feature, Parts
+from genzoo_vae.network import ConvDecoder, build_networks
 from genzoo_vae.observation import (
     Bernoulli,
     Categorical,
     Columns,
     DiscretizedLogistic,
     GaussianObservation,
+    Group,
     NegativeBinomial,
     Observation,
     Poisson,
+    group_columns,
 )
 from genzoo_vae.options import VAEOptions
 from genzoo_vae.prior import MixturePrior, Normal
-
-_LARGE = 1024
-"""Smallest number of pixels (times channels) for which networks are convolutional by default."""
+from genzoo_vae.vae import VAE
 
 _MOST_LEVELS = 256
 """Largest number of levels of a pixel with a categorical likelihood."""
@@ -34,10 +32,10 @@ _FIRST_COLUMN, _FIRST_PIXEL = 0.5, 0.2
 
 
 def build(config: VAEOptions, data: DataSpec) -> Parts:
-    """Build an autoencoder for images or tables."""
+    """Build a variational autoencoder for images or tables."""
     image = data.modality == "image"
     observation = _IMAGES[_likelihood(config, data)](config, data) if image else _columns(config, data)
-    encoder, decoder = _networks(config, data, observation)
+    encoder, decoder = build_networks(config, data, observation, 2 * config.latent)
     generator = VAE(
         encoder,
         decoder,
@@ -54,22 +52,6 @@ def build(config: VAEOptions, data: DataSpec) -> Parts:
         generator.measures = ("density",) if isinstance(observation, GaussianObservation) else ("mass",)
     generator.dequantized = isinstance(observation, GaussianObservation) and data.quantum is not None
     return Parts(generator)
-
-
-def _networks(config: VAEOptions, data: DataSpec, observation: Observation) -> tuple[nn.Module, nn.Module]:
-    """Build the encoder and the decoder."""
-    image = data.modality == "image"
-    if config.network == "convolutional" and not image:
-        raise ValueError("network=convolutional needs images, and this is a table; use network=mlp")
-    if config.network == "convolutional" or (config.network == "auto" and image and data.size >= _LARGE):
-        numbers = observation.width // data.size
-        encoder = ConvEncoder(data.event_shape, 2 * config.latent, config)
-        return encoder, ConvDecoder(data.event_shape, config.latent, numbers, config)
-    inputs = observation.shown + (data.size if data.missing else 0)
-    return (
-        mlp(inputs, 2 * config.latent, config.widths, config.activation, config.encoder_dropout),
-        mlp(config.latent, observation.width, config.widths[::-1], config.activation, config.decoder_dropout),
-    )
 
 
 def _largest(config: VAEOptions, decoder: nn.Module) -> int:
@@ -119,7 +101,12 @@ def _bernoulli(_: VAEOptions, data: DataSpec) -> Observation:
     return Bernoulli(data.size)
 
 
-def _categorical(_: VAEOptions, data: DataSpec) -> Observation:
+def categorical_pixels(data: DataSpec) -> Categorical:
+    """Build a distribution of the levels of each pixel.
+
+    Raises:
+        ValueError: the pixels lie on no grid, or have too many levels.
+    """
     levels = _levels(data, "categorical")
     if levels > _MOST_LEVELS:
         raise ValueError(
@@ -131,7 +118,7 @@ def _categorical(_: VAEOptions, data: DataSpec) -> Observation:
 
 _IMAGES: dict[str, Callable[[VAEOptions, DataSpec], Observation]] = {
     "bernoulli": _bernoulli,
-    "categorical": _categorical,
+    "categorical": lambda _, data: categorical_pixels(data),
     "discretized-logistic": _logistic,
     "gaussian": _gaussian,
 }
@@ -149,16 +136,17 @@ def _columns(config: VAEOptions, data: DataSpec) -> Observation:
     """Build the distribution of a table: one part for each kind of column and, for categories, number of levels."""
     if config.likelihood not in _SUITED:
         raise ValueError(f"likelihood={config.likelihood} is for images, and this is a table; use auto")
-    groups: dict[tuple[str, int], list[int]] = defaultdict(list)
-    for place, feature in enumerate(data.features):
+
+    def group(feature: Feature) -> Group:
         if feature.kind not in _SUITED[config.likelihood]:
             raise ValueError(
                 f"column {feature.name!r} is {feature.kind}, and likelihood={config.likelihood} accepts only "
                 f"{' and '.join(_SUITED[config.likelihood])} columns; use auto"
             )
         soft = feature.kind == "categorical" or config.likelihood == "categorical"
-        levels = len(feature.levels or ()) if soft else 0
-        groups["categorical" if soft else feature.kind, levels].append(place)
+        return "categorical" if soft else feature.kind, len(feature.levels or ()) if soft else 0
+
+    groups = group_columns(data, group)
     parts = [_column_part(config, kind, levels, len(places)) for (kind, levels), places in groups.items()]
     return parts[0] if len(parts) == 1 else Columns(parts, list(groups.values()))
 

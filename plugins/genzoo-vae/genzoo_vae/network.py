@@ -8,10 +8,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from genzoo import full_precision
-from genzoo_vae.options import ActivationName, VAEOptions
+from genzoo import DataSpec, full_precision
+from genzoo_vae.observation import Head
+from genzoo_vae.options import ActivationName, NetworkOptions
+
+_LARGE = 1024
+"""Smallest number of pixels (times channels) for which networks are convolutional by default."""
 
 _ACTIVATIONS: dict[ActivationName, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -21,6 +27,45 @@ _ACTIVATIONS: dict[ActivationName, type[nn.Module]] = {
     "silu": nn.SiLU,
     "tanh": nn.Tanh,
 }
+
+
+def build_networks(config: NetworkOptions, data: DataSpec, head: Head, outputs: int) -> tuple[nn.Module, nn.Module]:
+    """Build an encoder of what `encoder_view` returns, and the decoder of a head.
+
+    Arguments:
+        outputs: number of the encoder's outputs.
+
+    Raises:
+        ValueError: the options ask for convolutions of a table.
+    """
+    image = data.modality == "image"
+    if config.network == "convolutional" and not image:
+        raise ValueError("network=convolutional needs images, and this is a table; use network=mlp")
+    if config.network == "convolutional" or (config.network == "auto" and image and data.size >= _LARGE):
+        numbers = head.width // data.size
+        encoder = ConvEncoder(data.event_shape, outputs, config)
+        return encoder, ConvDecoder(data.event_shape, config.latent, numbers, config)
+    inputs = head.shown + (data.size if data.missing else 0)
+    return (
+        mlp(inputs, outputs, config.widths, config.activation, config.encoder_dropout),
+        mlp(config.latent, head.width, config.widths[::-1], config.activation, config.decoder_dropout),
+    )
+
+
+def encoder_view(head: Head, x: Tensor, missing: Tensor | None, *, sees_missing: bool, hidden: float) -> Tensor:
+    """Convert events `x (N, *event)` to the encoder's inputs, `(N, shown)`; with `sees_missing`, `(N, shown + D)`.
+
+    Arguments:
+        head: how the encoder sees values.
+        missing: mask of missing values, `(N, *event)`, or `None`.
+        sees_missing: whether the mask follows in more columns.
+        hidden: share of the inputs to hide.
+    """
+    flat, gone = x.flatten(1), None if missing is None else missing.flatten(1)
+    shown = F.dropout(head.show(flat, gone), hidden, hidden > 0)
+    if not sees_missing:
+        return shown
+    return torch.cat([shown, torch.zeros_like(flat) if gone is None else gone.to(flat.dtype)], 1)
 
 
 class PreciseLinear(nn.Linear):
@@ -80,7 +125,7 @@ class ConvEncoder(nn.Module):
         `x (N, C * H * W)` to `(N, outputs)`.
     """
 
-    def __init__(self, event_shape: tuple[int, ...], outputs: int, config: VAEOptions) -> None:
+    def __init__(self, event_shape: tuple[int, ...], outputs: int, config: NetworkOptions) -> None:
         super().__init__()
         self._event_shape = event_shape
         layers: list[nn.Module] = []
@@ -114,7 +159,7 @@ class ConvDecoder(nn.Module):
         sizes: number of inputs of each convolution for one latent vector.
     """
 
-    def __init__(self, event_shape: tuple[int, ...], latent: int, numbers: int, config: VAEOptions) -> None:
+    def __init__(self, event_shape: tuple[int, ...], latent: int, numbers: int, config: NetworkOptions) -> None:
         super().__init__()
         channels, self._height, self._width = event_shape
         rows, columns = _smallest(event_shape, config)
@@ -133,7 +178,7 @@ class ConvDecoder(nn.Module):
         return parameters[:, :, : self._height, : self._width].flatten(1)
 
 
-def _smallest(event_shape: tuple[int, ...], config: VAEOptions) -> tuple[int, int]:
+def _smallest(event_shape: tuple[int, ...], config: NetworkOptions) -> tuple[int, int]:
     """Return the sides of an image after all halvings, rounded up."""
     _, height, width = event_shape
     part = 2 ** (len(config.channels) - 1)

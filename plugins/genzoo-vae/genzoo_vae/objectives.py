@@ -1,7 +1,8 @@
-"""Objectives of variational autoencoders: lower bounds of the log-likelihood.
+"""Objectives of variational autoencoders, which are lower bounds of the log-likelihood, and of autoencoders.
 
     elbo    E log p(x | z) - beta KL(q(z | x) || p(z)),    z ~ q(z | x)
     iwae    E log(1/K sum_k w_k),    w_k = p(x, z_k) / q(z_k | x)
+    reconstruction-error    the error of the decoded code of x, a mean over its values
 
 References:
     "Auto-Encoding Variational Bayes" (Kingma and Welling, 2013);
@@ -22,9 +23,10 @@ import torch
 from torch import Tensor
 
 from genzoo import Batch, GradientObjective, Model, Progress
-from genzoo_vae.autoencoder import VAE, Posterior
-from genzoo_vae.options import ELBOOptions, IWAEOptions
+from genzoo_vae.autoencoder import Autoencoder
+from genzoo_vae.options import ELBOOptions, IWAEOptions, ReconstructionErrorOptions
 from genzoo_vae.prior import Normal
+from genzoo_vae.vae import VAE, Posterior
 
 _MONITOR_DRAWS = 4
 """Latent vectors drawn for each validation event of `elbo`, whose mean does not depend on their number."""
@@ -141,6 +143,35 @@ class IWAE(GradientObjective):
         return -_vae(model).log_prob_bound(batch.x, batch.missing, draws=self.draws).mean()
 
 
+class ReconstructionError(GradientObjective):
+    """The mean reconstruction error of events, for an autoencoder.
+
+    The density of its codes learns beside it, and changes nothing else.
+    """
+
+    stages: ClassVar[tuple[str, ...]] = ("loss",)
+    least_events: ClassVar[int] = 2
+
+    def losses(self, model: Model, batch: Batch, progress: Progress) -> Iterator[Mapping[str, Tensor]]:
+        yield {"generator": self.loss(model, batch.x, batch.missing)}
+
+    def loss(self, model: Model, x: Tensor, missing: Tensor | None) -> Tensor:
+        """Compute the loss of events `x (N, *event)`, `()`."""
+        autoencoder = _autoencoder(model)
+        z = autoencoder.encode(x, missing)
+        beside = autoencoder.density.loss(z)
+        # Subtracting the density's loss from itself leaves its gradient, and the reconstruction error as the value.
+        return autoencoder.error(x, missing, z).mean() + (beside - beside.detach())
+
+    def monitor(self, model: Model, batch: Batch) -> Tensor:
+        return _autoencoder(model).anomaly_score(batch.x, batch.missing).mean()
+
+
+def _autoencoder(model: Model) -> Autoencoder:
+    assert isinstance(model.generator, Autoencoder)
+    return model.generator
+
+
 def _vae(model: Model) -> VAE:
     assert isinstance(model.generator, VAE)
     return model.generator
@@ -154,3 +185,8 @@ def elbo(options: ELBOOptions) -> ELBO:
 def iwae(options: IWAEOptions) -> IWAE:
     """Build the objective `iwae`."""
     return IWAE(options)
+
+
+def reconstruction_error(_: ReconstructionErrorOptions) -> ReconstructionError:
+    """Build the objective `reconstruction-error`."""
+    return ReconstructionError()

@@ -19,22 +19,18 @@ GradientName = Literal["standard", "doubly-reparameterized"]
 Width = Annotated[int, Field(ge=1, le=65_536)]
 
 
-class VAEOptions(Settings):
-    """Options of `vae`."""
+class NetworkOptions(Settings):
+    """Options of encoder and decoder, for every model of this distribution."""
 
     network: NetworkName = Field(
         "auto",
         description="type of encoder and decoder; auto is convolutional for images with 1,024 or more values",
     )
     latent: int = Field(12, ge=1, le=65_536, description="dimensions of the latent vector")
-    prior: PriorName = Field(
-        "mixture", description="distribution of latent vectors: a standard normal, or a learned mixture of normals"
-    )
-    n_components: int = Field(50, ge=1, le=10_000, description="number of normals in the mixture")
     widths: tuple[Width, ...] = Field(
         (256, 256),
         max_length=32,
-        description="widths of an mlp's inner layers, from data to latent vector; empty for a linear encoder",
+        description="widths of an mlp's inner layers, from data to latent vector; empty for linear networks",
     )
     channels: tuple[Width, ...] = Field(
         (16, 32),
@@ -53,6 +49,23 @@ class VAEOptions(Settings):
     input_dropout: float = Field(
         0.0, ge=0, lt=1, description="share of a row's values hidden from the encoder while training"
     )
+
+
+class AutoencoderOptions(NetworkOptions):
+    """Options of `autoencoder`."""
+
+    n_components: int = Field(
+        10, ge=1, le=10_000, description="number of normals in the mixture that samples of latent vectors come from"
+    )
+
+
+class VAEOptions(NetworkOptions):
+    """Options of `vae`."""
+
+    prior: PriorName = Field(
+        "mixture", description="distribution of latent vectors: a standard normal, or a learned mixture of normals"
+    )
+    n_components: int = Field(50, ge=1, le=10_000, description="number of normals in the mixture")
     likelihood: LikelihoodName = Field(
         "auto", description="distribution of the data given a latent vector; auto follows the kind of data"
     )
@@ -70,6 +83,10 @@ class VAEOptions(Settings):
     imputation_draws: int = Field(
         100, ge=1, le=10_000, description="latent vectors drawn for each row with missing values to fill in"
     )
+
+
+class ReconstructionErrorOptions(Settings):
+    """Options of `reconstruction-error`: none."""
 
 
 class ELBOOptions(Settings):

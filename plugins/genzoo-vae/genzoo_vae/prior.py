@@ -74,3 +74,48 @@ class MixturePrior(Prior):
         chosen = torch.multinomial(self.logits.softmax(0), max(n, 1), replacement=True)[:n]
         deviations = (0.5 * self.log_variances.clamp(*_LOG_VARIANCES)).exp()
         return torch.addcmul(self.means[chosen], deviations[chosen], torch.randn_like(self.means[chosen]))
+
+
+_MOMENTUM = 0.02
+"""Weight of a new batch in the running mean and variance of encodings."""
+
+
+class LatentDensity(nn.Module):
+    """A mixture of normals that follows the encodings of an autoencoder with no prior of its own.
+
+    Encodings can have any scale, so the mixture is one of encodings standardized by running moments. It learns from
+    encodings without gradients to the encoder: it changes nothing in the autoencoder.
+
+    Arguments:
+        latent: L.
+        components: number of normals, C.
+
+    References:
+        "From Variational to Deterministic Autoencoders" (Ghosh et al., 2020), for samples from such a density.
+    """
+
+    def __init__(self, latent: int, components: int) -> None:
+        super().__init__()
+        self.standardize = nn.BatchNorm1d(latent, affine=False, momentum=_MOMENTUM)
+        self.mixture = MixturePrior(latent, components)
+
+    def loss(self, z: Tensor) -> Tensor:
+        """Compute minus the mean log-density of encodings `z (N, L)`, up to a constant, `()` nats."""
+        return -self.mixture.log_prob(self.standardize(z.detach())).mean()
+
+    def sample(self, n: int) -> Tensor:
+        """Sample latent vectors `(n, L)`."""
+        mean, variance = self._moments()
+        return torch.addcmul(mean, (variance + self.standardize.eps).sqrt(), self.mixture.sample(n))
+
+    def _moments(self) -> tuple[Tensor, Tensor]:
+        """Return the mean and variance of encodings, `(L,)` each, as weighted means over the latest batches alone."""
+        mean, variance = self.standardize.running_mean, self.standardize.running_var
+        batches = self.standardize.num_batches_tracked
+        assert mean is not None
+        assert variance is not None
+        assert batches is not None
+        # After few batches, running moments still hold a share of the values that they start with, 0 and 1.
+        start = (1 - _MOMENTUM) ** batches.to(mean.dtype)
+        known = (1 - start).clamp_min(_MOMENTUM)
+        return mean / known, torch.where(batches > 0, (variance - start).clamp_min(0.0) / known, variance)

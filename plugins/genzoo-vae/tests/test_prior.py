@@ -10,10 +10,10 @@ from torch import distributions as D
 from vae_cases import Factors
 
 import genzoo
-from genzoo_vae.autoencoder import Posterior
 from genzoo_vae.objectives import elbo
 from genzoo_vae.options import ELBOOptions
 from genzoo_vae.prior import MixturePrior, Normal
+from genzoo_vae.vae import Posterior
 
 
 def mixture(latent, components=5, seed=0):

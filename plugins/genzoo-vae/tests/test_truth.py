@@ -7,10 +7,10 @@ from sklearn.decomposition import FactorAnalysis
 from vae_cases import Factors, table
 
 import genzoo
-from genzoo_vae import autoencoder
-from genzoo_vae.autoencoder import VAE, Posterior
+from genzoo_vae import vae as vae_module
 from genzoo_vae.objectives import elbo, iwae
 from genzoo_vae.options import ELBOOptions, IWAEOptions
+from genzoo_vae.vae import VAE, Posterior
 
 CPU = genzoo.Progress.start(torch.device("cpu"))
 
@@ -28,7 +28,7 @@ def loss_of(objective, vae, x, missing=None, progress=CPU):
 @pytest.mark.parametrize("widen", [1.0, 1.5])
 @pytest.mark.parametrize("numbers", [2**22, 500])
 def test_the_bound_of_500_draws_is_exact_to_a_fiftieth_of_a_nat(widen, numbers, monkeypatch):
-    monkeypatch.setattr(autoencoder, "_NUMBERS", numbers)
+    monkeypatch.setattr(vae_module, "_NUMBERS", numbers)
     truth = Factors()
     x = truth.sample(400)
     torch.manual_seed(0)
@@ -221,7 +221,7 @@ def test_the_bound_does_not_depend_on_the_split_of_draws(monkeypatch):
     vae, x = truth.autoencoder(widen=2.0), torch.as_tensor(truth.sample(7))
     found = []
     for numbers in (2**22, 100, 1):
-        monkeypatch.setattr("genzoo_vae.autoencoder._NUMBERS", numbers)
+        monkeypatch.setattr("genzoo_vae.vae._NUMBERS", numbers)
         torch.manual_seed(0)
         found.append(vae.log_prob_bound(x, draws=9))
     for other in found[1:]:

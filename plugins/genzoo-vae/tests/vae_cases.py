@@ -8,11 +8,11 @@ from scipy import stats
 from torch import nn
 
 import genzoo
-from genzoo_vae.autoencoder import VAE
 from genzoo_vae.build import build
 from genzoo_vae.observation import GaussianObservation
 from genzoo_vae.options import VAEOptions
 from genzoo_vae.prior import Normal
+from genzoo_vae.vae import VAE
 
 IMAGE = genzoo.DataSpec((1, 4, 4), "image", (genzoo.Feature("pixel"),), (0.0, 16.0), 1.0, "uint8")
 BINARY = genzoo.DataSpec((1, 4, 4), "image", (genzoo.Feature("pixel", "binary", ("0", "1")),), (0.0, 1.0), 1.0, "uint8")

@@ -233,3 +233,17 @@ class LongCode(Right):
 class Standing(Right):
     def reconstruct(self, x):
         return super().reconstruct(x)[:, :, None]
+
+
+class Surprised(Right, genzoo.AnomalyScore):
+    @property
+    def score_meaning(self):
+        return "minus the log-density in nats"
+
+    def anomaly_score(self, x):
+        return -self.density(x)
+
+
+class UpsideDown(Surprised):
+    def anomaly_score(self, x):
+        return self.density(x)

@@ -21,6 +21,12 @@ NORMAL = genzoo.ModelSpec(
 IMPLICIT = dataclasses.replace(
     NORMAL, name="right-implicit", builder="wrong_models.builders:normal_Implicit", capabilities={"decoder"}
 )
+ANOMALY = dataclasses.replace(
+    NORMAL,
+    name="right-anomaly",
+    builder="wrong_models.builders:normal_Surprised",
+    capabilities={*NORMAL.capabilities, "anomaly-score"},
+)
 OUTLIERS = dataclasses.replace(
     NORMAL,
     name="right-outliers",
@@ -34,7 +40,7 @@ FACTOR = dataclasses.replace(
     builder="wrong_models.builders:factor_Right",
     capabilities={"likelihood-bound", "decoder", "encoder"},
 )
-RIGHT = (NORMAL, IMPLICIT, OUTLIERS, FACTOR)
+RIGHT = (NORMAL, IMPLICIT, ANOMALY, OUTLIERS, FACTOR)
 
 WRONG = {
     "recipe-holds": (NORMAL, {"presets": {"quick": {"training": {"batch_sizes": 3}}}}),
@@ -83,6 +89,7 @@ WRONG = {
     "decode-shape": (IMPLICIT, "LongPrior"),
     "encode-shape": (NORMAL, "LongCode"),
     "reconstruct-shape": (NORMAL, "Standing"),
+    "anomalies-score-higher": (ANOMALY, "UpsideDown"),
     "posterior-sums-to-one": (OUTLIERS, "Joint"),
     "outliers-have-a-component": (OUTLIERS, "Misnamed"),
     "imputation-keeps-observed": (OUTLIERS, "Overwriting"),

@@ -1,0 +1,53 @@
+"""Promises about anomaly scores."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from genzoo.models.base import AnomalyScore
+from genzoo.testing.promise import Promise, expect
+from genzoo.testing.subject import Case, Subject, copied, scoped
+
+_FAR = 1e3
+"""How far events are moved from the data, in units of the data's largest values."""
+
+
+def anomalies_score_higher(subject: Subject) -> None:
+    """`anomaly_score` returns a finite number per event, higher for events far from all data; its meaning is stated."""
+    for case in subject.having(AnomalyScore):
+        module = case.wide
+        assert isinstance(module, AnomalyScore)
+        expect(bool(module.score_meaning.strip()), f"On {case.name}, score_meaning is empty.")
+        given = case.given()
+        usual = _scores(module, given)
+        expect(
+            tuple(usual.shape) == (len(given[0]),),
+            f"On {case.name}, anomaly_score of {len(given[0])} events has shape {tuple(usual.shape)}.",
+        )
+        expect(bool(usual.isfinite().all()), f"On {case.name}, anomaly_score returns numbers that are not finite.")
+        continuous = _continuous(case)
+        if not continuous.any():
+            continue
+        moved = given[0] + torch.where(continuous, _FAR * (1.0 + given[0].abs().amax(0)), 0.0)
+        if len(given) == 2:
+            moved = moved.masked_fill(given[1], 0.0)
+        far = _scores(module, (moved, *given[1:]))
+        expect(
+            bool(far.median() > usual.median()),
+            f"On {case.name}, events far from all data have a median anomaly score of {far.median():.4g}, which is not "
+            f"above the data's, {usual.median():.4g}.",
+        )
+
+
+def _scores(module: AnomalyScore, given: tuple[Tensor, ...]) -> Tensor:
+    return scoped(lambda: module.anomaly_score(*copied(given)))
+
+
+def _continuous(case: Case) -> Tensor:
+    """Return which values of an event are continuous, `(*event)` bool."""
+    kinds = [feature.kind == "continuous" for feature in case.data.features]
+    return torch.tensor(kinds) if case.data.modality == "table" else torch.full(case.data.event_shape, kinds[0])
+
+
+ANOMALY = (Promise.of(anomalies_score_higher, "anomaly-score"),)
