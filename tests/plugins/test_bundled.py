@@ -103,10 +103,10 @@ def test_a_zoo_without_plugins_says_why_and_how_to_get_them_back(monkeypatch, cl
     monkeypatch.setenv("GENZOO_LOAD_PLUGINS", "genzoo-vae")
     some = loaded()
     monkeypatch.setattr(plugins_module, "get_manager", lambda: some)
-    assert_refused(cli("train", "dcgan"), 2, "Known: vae", "leaves out genzoo-gan, genzoo-mixture:")
+    assert_refused(cli("train", "dcgan"), 2, "Known: autoencoder, vae", "leaves out genzoo-gan, genzoo-mixture:")
 
 
 @pytest.mark.parametrize("name", ["genzoo-vae", "vae", "genzoo-vae:genzoo-vae"])
 def test_a_plugin_is_loaded_by_any_of_its_names(monkeypatch, name):
     monkeypatch.setenv("GENZOO_LOAD_PLUGINS", name)
-    assert loaded().registry.models.names() == ["vae"]
+    assert loaded().registry.models.names() == ["autoencoder", "vae"]
