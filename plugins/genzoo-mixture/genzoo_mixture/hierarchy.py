@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -126,20 +126,33 @@ def normal(points: Numbers, weight: Numbers) -> Merges:
     """Merge clusters, each time so that the likelihood of normal distributions with own covariances falls least.
 
     A cluster of weight w and scatter W counts w log(|W / w| + (tr W + a) / w), where a is the variance of all points.
-    The second term is for clusters that are flat, as all are at first.
+    The second term is for clusters that are flat, as all are at first. Equal points merge before all others.
 
     Arguments, and returns: as `ward`. It takes O(n² D³) time and O(n² + n D²) memory.
     """
     clusters = _Clusters(points, weight)
+    found = list(_copies(points))
+    for b, a in found:
+        clusters.merge(a, b)
     cost = clusters.all_pairs()
-    found = []
-    for _ in range(len(points) - 1):
+    for b, _ in found:
+        cost[b] = cost[:, b] = np.inf
+    for _ in range(len(points) - 1 - len(found)):
         a, b = divmod(int(cost.argmin()), len(cost))
         found.append((b, a))
         clusters.merge(a, b)
         cost[b] = cost[:, b] = np.inf
         cost[a] = cost[:, a] = clusters.costs(a, np.isfinite(cost[a]))
     return found
+
+
+def _copies(points: Numbers) -> Iterator[tuple[int, int]]:
+    """Yield each point that equals an earlier one, and the first of these."""
+    first: dict[bytes, int] = {}
+    for number, point in enumerate(points + 0.0):  # no negative zeros
+        before = first.setdefault(point.tobytes(), number)
+        if before != number:
+            yield number, before
 
 
 class _Clusters:
@@ -159,7 +172,7 @@ class _Clusters:
         return np.asarray(weight * np.log((trace + self.added) / weight + determinant))
 
     def all_pairs(self) -> Numbers:
-        """Return the cost of merging any two single points, `(n, n)`; infinite on the diagonal."""
+        """Return the cost of merging any two clusters of equal points, `(n, n)`; infinite on the diagonal."""
         weight = self.weight[:, None] + self.weight
         trace = self.weight[:, None] * self.weight / weight * _squares(self.mean)
         determinant = trace / weight if self.mean.shape[1] == 1 else np.zeros_like(trace)
