@@ -232,9 +232,8 @@ class Family(Surrogate):
         if not self._correlated:
             return 1 / covariance, covariance.log().sum(-1), covariance / self._ridge
         factor, info = torch.linalg.cholesky_ex(covariance)
-        factor = torch.where(
-            (info > 0)[..., None, None], self._ridge.sqrt().diag(), factor
-        )  # rounding made it singular
+        if bool(info.any()):  # rounding made it singular
+            factor = torch.where((info > 0)[..., None, None], self._ridge.sqrt().diag(), factor)
         whitener = inverse(factor)
         diagonal = factor.diagonal(dim1=-2, dim2=-1)
         return whitener.mT @ whitener, 2 * diagonal.log().sum(-1), diagonal.square() / self._ridge
