@@ -190,10 +190,10 @@ class _Clusters:
     def costs(self, a: int, others: npt.NDArray[np.bool_]) -> Numbers:
         """Return the cost of merging cluster `a` with each of the others, `(n,)`; infinite for the rest."""
         cost = np.full(len(self.mean), np.inf)
-        others = others.nonzero()[0]
-        weight, _, scatter = self._joined(a, others)
-        count = self.count[a] + self.count[others]
-        cost[others] = self._score(weight, scatter, count) - self.term[a] - self.term[others]
+        chosen = others.nonzero()[0]
+        weight, _, scatter = self._joined(a, chosen)
+        count = self.count[a] + self.count[chosen]
+        cost[chosen] = self._score(weight, scatter, count) - self.term[a] - self.term[chosen]
         return cost
 
     def _joined(self, a: int, others: npt.NDArray[np.intp]) -> tuple[Numbers, Numbers, Numbers]:
