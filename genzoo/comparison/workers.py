@@ -159,7 +159,7 @@ def _in_turn(dataset: Dataset, division: SplitPlan, trials: Sequence[FitJob], th
 
 @contextlib.contextmanager
 def _modules_apart() -> Iterator[None]:
-    """Keep the garbage collector from looking through all objects that exist before, mostly those of modules.
+    """Keep the garbage collector from looking through the objects of all imported modules.
 
     Memory is measured from a clean state, so each candidate needs a collection. With these objects, one takes longer
     than EM of a small table.
