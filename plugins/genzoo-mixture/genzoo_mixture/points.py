@@ -60,13 +60,25 @@ class Points:
         Half the way, principal components are divided by the root of their deviation, as mclust does (Scrucca and
         Raftery, 2015).
         """
-        mean = (self.weight @ self.sample) / self.weight.sum()
-        around = (self.sample - mean) * (self.weight / self.weight.sum()).sqrt()[:, None]
-        axes, deviations, _ = torch.linalg.svd(around.T @ around)
-        deviations = deviations.sqrt()
-        deviations = torch.where(deviations > _FLAT * deviations.max(), deviations, 1.0)
-        turned = (self.sample - mean) @ axes
+        turned, deviations = principal_axes(self.sample, self.weight)
         return torch.stack([self.sample, turned / deviations, turned / deviations.sqrt()])
+
+
+def principal_axes(points: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Return points turned to their principal components, `(n, D)`, and the deviation along each, `(D,)`.
+
+    Where points hardly vary, the deviation is 1.
+
+    Arguments:
+        points: the points, `(n, D)`.
+        weight: their weights, `(n,)`.
+    """
+    mean = (weight @ points) / weight.sum()
+    around = (points - mean) * (weight / weight.sum()).sqrt()[:, None]
+    axes, deviations, _ = torch.linalg.svd(around.T @ around)
+    deviations = deviations.sqrt()
+    deviations = torch.where(deviations > _FLAT * deviations.max(), deviations, 1.0)
+    return (points - mean) @ axes, deviations
 
 
 def _middle(kept: Tensor, scale: Tensor) -> Tensor:

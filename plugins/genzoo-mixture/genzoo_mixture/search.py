@@ -2,7 +2,8 @@
 
 The starts of the runs are clusters of the points as they are, decorrelated, and decorrelated half the way: clusters
 found by Ward's hierarchy, by k-means, around seeds of k-means++ and around random points. Most short runs are annealed:
-components share points evenly at first, and the shares sharpen from pass to pass, which leads past poor maxima.
+components share points evenly at first, and the shares sharpen from pass to pass, which leads past poor maxima. One
+more start is the only one of mclust, clusters in a hierarchy of normal distributions, and its run goes on to the end.
 
 References:
     "Choosing starting values for the EM algorithm for getting the highest likelihood in multivariate Gaussian mixture
@@ -21,24 +22,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from genzoo_mixture.clusters import LAST_OF_WARD, find_clusters, find_normal_clusters
 from genzoo_mixture.emission import Diagonal, Full
-from genzoo_mixture.kmeans import distances, draw, lloyd, seeds, take
 from genzoo_mixture.mixture import Mixture, NoisyMixture
 from genzoo_mixture.points import Points
 from genzoo_mixture.surrogate import RIDGE, Family, Fitted
-from genzoo_mixture.ward import ward
 
 SAMPLE = 2_000
 """Largest number of events of the short runs; of more events, a uniform random sample is used."""
-
-_WARD = 500
-"""Largest number of points of the hierarchy."""
-
-_WARDS = 4
-"""Number of starts from the hierarchy."""
-
-_LLOYD = 10
-"""Number of k-means iterations of a start."""
 
 _MOST, _FEWEST = 100, 6
 """Largest and smallest number of starts."""
@@ -48,7 +39,7 @@ _BASE, _FULL = 12, 20
 more poor maxima there are."""
 
 _PLAIN = 7
-"""One start in so many is not annealed. The first of them is the last from the hierarchy."""
+"""One start in so many is not annealed. The first of them is the last from Ward's hierarchy."""
 
 _DULL, _ANNEALED = 0.3, 0.75
 """Sharpness in the first pass of an annealed run, and share of its short passes until the sharpness is 1."""
@@ -126,8 +117,7 @@ class Search:
     def _run(self) -> tuple[Fitted, dict[str, Any]]:
         """Run all starts, in every stage the best of the last one, and return the best one."""
         (_, first), (second, more), (last, most) = self._stages
-        found = find_clusters(self._points, self._mixture.components, self._count)
-        share = torch.stack([self._share(labels) for labels in found])
+        share = torch.stack([self._share(labels) for labels in self._labels()])
         fitted = self._anneal(self._family.maximize(self._products, share * self._points.weight), first)
         fitted = self._passes(self._best_of(fitted, second), more)
         fitted = self._finish(self._best_of(fitted, last), most)
@@ -135,18 +125,30 @@ class Search:
         best = merit.argmax()
         facts: dict[str, Any] = {}
         if fitted.change[best] < _TOLERANCE:
-            facts = {"starts": self._count, "agreed": int((merit >= merit[best] - _SAME).sum())}
+            facts = {"starts": len(share), "agreed": int((merit >= merit[best] - _SAME).sum())}
         return fitted.of(best[None]), facts
 
+    def _labels(self) -> Iterator[Tensor]:
+        """Yield the clusters of all starts, `(n,)` each; those that mclust starts from come first, if there are any."""
+        number = self._mixture.components
+        others = [*find_clusters(self._points, number, self._count)]
+        normals = [*find_normal_clusters(self._points, number)]
+        self._normals = len(normals)
+        yield from (*normals, *others)
+
     def _best_of(self, fitted: Fitted, count: int) -> Fitted:
-        return fitted.of(self._merit(fitted).argsort(descending=True, stable=True)[:count])
+        """Return the best mixtures, `count` of them, after those from the hierarchy of normal distributions."""
+        order = self._merit(fitted).argsort(descending=True, stable=True)
+        others = order[order >= self._normals][:count]
+        return fitted.of(torch.cat([torch.arange(self._normals, device=order.device), others]))
 
     def _anneal(self, fitted: Fitted, most: int) -> Fitted:
         """Run passes whose shares sharpen, and then some that are not annealed."""
         passes = round(_ANNEALED * most)
-        plain = torch.arange(self._count, device=fitted.least.device) % _PLAIN == _WARDS - 1
-        for number in range(passes):
-            sharpness = torch.where(plain, 1.0, _DULL + (1 - _DULL) * number / passes).to(fitted.least)
+        number = torch.arange(len(fitted.least), device=fitted.least.device) - self._normals
+        plain = (number < 0) | (number % _PLAIN == LAST_OF_WARD)
+        for passed in range(passes):
+            sharpness = torch.where(plain, 1.0, _DULL + (1 - _DULL) * passed / passes).to(fitted.least)
             fitted = self._family.step(self._products, self._points.weight, fitted, sharpness)
         return self._passes(fitted, most - passes)
 
@@ -181,33 +183,6 @@ class Search:
             return share
         first = self._mixture.first_share
         return torch.cat([share * (1 - first), torch.full_like(share[:1], first)])
-
-
-def find_clusters(points: Points, k: int, count: int) -> Iterator[Tensor]:
-    """Yield `k` clusters of the points in `count` ways: the cluster of each point, `(n,)`; -1 means none.
-
-    They are found by Ward's hierarchy, by k-means, around seeds of k-means++ and around random points.
-    """
-    views, weight = points.views(), points.weight
-    some = draw((weight > 0).double(), _WARD)
-    found = [ward(view[some], weight[some], k) for view in views]
-    for view in (0, 2, 1, 2)[:_WARDS]:
-        labels = torch.full((len(weight),), -1, device=weight.device)
-        labels[some] = found[view]
-        yield labels
-    number = torch.arange(count - _WARDS)
-    for way, place in enumerate((_centers_of_means, seeds, _centers_at_points)):
-        if len(chosen := number[number // 3 % 3 == way] % 3):
-            x = views[chosen]
-            yield from distances(x, place(x, weight, k)).argmin(-1)
-
-
-def _centers_of_means(x: Tensor, weight: Tensor, count: int) -> Tensor:
-    return lloyd(x, weight, seeds(x, weight, count), _LLOYD)
-
-
-def _centers_at_points(x: Tensor, weight: Tensor, count: int) -> Tensor:
-    return take(x, draw(weight.expand(x.shape[:-1]), count))
 
 
 def _log_volume(mixture: Mixture, scale: Tensor) -> Tensor | None:

@@ -169,7 +169,14 @@ class Family(Surrogate):
         self._log_volume = log_volume
         units = scale / scale.log().mean().exp()  # most families are for columns in the units of the data
         self._units = units[:, None] * units if covariance.correlated else units.square()
-        self._rows, self._columns = torch.triu_indices(len(scale), len(scale), device=scale.device)
+        d = len(scale)
+        self._rows, self._columns = torch.triu_indices(d, d, device=scale.device)
+        self._upper = self._rows * d + self._columns
+        whole = torch.zeros(d, d, dtype=torch.long, device=scale.device)
+        whole[self._rows, self._columns] = whole[self._columns, self._rows] = torch.arange(len(self._rows)).to(whole)
+        self._whole = whole.view(-1)
+        # x_i x_j stands for x_j x_i, too.
+        self._half = torch.where(self._rows == self._columns, -0.5, -1.0).to(scale)
 
     def products(self, points: Tensor) -> Tensor:
         """Compute the monomials of points `(n, D)`: products of columns (or squares), the columns, and 1, `(M, n)`."""
@@ -214,9 +221,7 @@ class Family(Surrogate):
         means, squares = sums[..., -1 - d : -1] / counts[..., None], sums[..., : -1 - d] / counts[..., None]
         if not self._correlated:
             return Moments(counts, means, (squares - means.square()).clamp_min(0.0))
-        second = squares.new_empty(*squares.shape[:-1], d, d)
-        second[..., self._rows, self._columns] = squares
-        second[..., self._columns, self._rows] = squares
+        second = squares.index_select(-1, self._whole).view(*squares.shape[:-1], d, d)
         return Moments(counts, means, second - means[..., :, None] * means[..., None, :])
 
     def _invert(self, covariance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -227,9 +232,8 @@ class Family(Surrogate):
         if not self._correlated:
             return 1 / covariance, covariance.log().sum(-1), covariance / self._ridge
         factor, info = torch.linalg.cholesky_ex(covariance)
-        factor = torch.where(
-            (info > 0)[..., None, None], self._ridge.sqrt().diag(), factor
-        )  # rounding made it singular
+        if bool(info.any()):  # rounding made it singular
+            factor = torch.where((info > 0)[..., None, None], self._ridge.sqrt().diag(), factor)
         whitener = inverse(factor)
         diagonal = factor.diagonal(dim1=-2, dim2=-1)
         return whitener.mT @ whitener, 2 * diagonal.log().sum(-1), diagonal.square() / self._ridge
@@ -237,8 +241,7 @@ class Family(Surrogate):
     def _expand(self, precision: Tensor, means: Tensor, constant: Tensor) -> Tensor:
         """Return the coefficients of the monomials, given the precision, the means and what else is constant."""
         if self._correlated:
-            half = torch.where(self._rows == self._columns, 0.5, 1.0).to(precision)  # x_i x_j stands for x_j x_i, too
-            squares = -half * precision[..., self._rows, self._columns]
+            squares = self._half * precision.flatten(-2).index_select(-1, self._upper)
             linear = (precision @ means[..., None])[..., 0]
         else:
             squares, linear = -0.5 * precision, precision * means

@@ -20,9 +20,9 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from genzoo import Batch
+from genzoo_mixture.clusters import find_clusters
 from genzoo_mixture.mixture import Mixture
 from genzoo_mixture.points import Points, draw_events, observed_values
-from genzoo_mixture.search import find_clusters
 
 _SAMPLE = 2_000
 """Largest number of events of the short runs."""

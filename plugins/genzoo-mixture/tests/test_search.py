@@ -16,10 +16,12 @@ import genzoo
 from genzoo.cli.main import main
 from genzoo.config.settings import EMTraining
 from genzoo.engine.em import EMEngine
+from genzoo_mixture.clusters import find_normal_clusters
 from genzoo_mixture.emission import COVARIANCES
+from genzoo_mixture.hierarchy import Hierarchies, Hierarchy, normal, ward
+from genzoo_mixture.points import Points
 from genzoo_mixture.scale import robust_deviation
 from genzoo_mixture.surrogate import Family
-from genzoo_mixture.ward import ward
 
 DIABETES = Path(__file__).parent / "diabetes.csv"
 """Glucose, insulin and SSPG of 145 people (Reaven and Miller, 1979)."""
@@ -130,7 +132,7 @@ def test_a_maximum_that_one_start_found_is_a_warning():
 @pytest.mark.parametrize("n", [2, 3, 10, 60, 200])
 def test_wards_clusters_equal_scipys(n):
     x = np.random.default_rng(n).normal(size=(n, 3))
-    found = ward(torch.as_tensor(x), torch.ones(n).double(), 4)
+    found = Hierarchy(n, ward(x, np.ones(n))).cut(4)
     assert adjusted_rand_score(fcluster(linkage(x, "ward"), 4, "maxclust"), found) == 1
     assert len(found.unique()) == min(n, 4)
 
@@ -139,8 +141,57 @@ def test_weights_of_wards_points_are_repetitions():
     rng = np.random.default_rng(0)
     x, weight = rng.normal(size=(40, 2)), rng.integers(1, 4, 40)
     repeated = np.repeat(x, weight, 0)
-    found = ward(torch.as_tensor(x), torch.as_tensor(weight).double(), 3).numpy().repeat(weight)
+    found = Hierarchy(40, ward(x, weight.astype(float))).cut(3).numpy().repeat(weight)
     assert adjusted_rand_score(fcluster(linkage(repeated, "ward"), 3, "maxclust"), found) == 1
+
+
+def classification(x, clusters):
+    """Return minus twice the classification likelihood that a hierarchy of normal distributions maximizes."""
+    added, total = ((x - x.mean(0)) ** 2).sum() / x.size, 0.0
+    for own in clusters:
+        around = x[own] - x[own].mean(0)
+        scatter = around.T @ around / len(own)
+        volume = np.linalg.det(scatter) if len(own) > x.shape[1] else 0.0
+        total += len(own) * np.log(volume + np.trace(scatter) + added / len(own))
+    return total
+
+
+@pytest.mark.parametrize(("n", "columns"), [(12, 1), (25, 2), (25, 4)])
+def test_each_merge_of_normal_clusters_is_the_likeliest(n, columns):
+    x = np.random.default_rng(n).normal(size=(n, columns)) ** 3
+    clusters = [[i] for i in range(n)]
+    for a, b in normal(x, np.ones(n)):
+        pairs = [(i, j) for i in range(len(clusters)) for j in range(i)]
+        left = [[c for k, c in enumerate(clusters) if k not in pair] for pair in pairs]
+        merged = [[*rest, clusters[i] + clusters[j]] for rest, (i, j) in zip(left, pairs, strict=True)]
+        best = min(classification(x, one) for one in merged)
+        (i,) = (k for k, own in enumerate(clusters) if a in own)
+        (j,) = (k for k, own in enumerate(clusters) if b in own)
+        clusters = [c for k, c in enumerate(clusters) if k not in (i, j)] + [clusters[i] + clusters[j]]
+        assert classification(x, clusters) == pytest.approx(best, rel=1e-10)
+    assert len(clusters) == 1
+
+
+def test_a_start_of_mclust_is_found_in_any_units():
+    """The sizes are those of hclass(hc(x, modelName = "VVV", use = "SVD")) in mclust 6.0.0."""
+    for scale in (np.ones(3), np.array([1e-3, 1.0, 1e4])):
+        x = diabetes() * scale
+        generator = mixture("full", 3, 3)
+        (labels,) = find_normal_clusters(Points(generator, blocks(x - x.mean(0))), 3)
+        assert sorted(labels.bincount().tolist()) == [32, 56, 57]
+
+
+def test_equal_points_share_one_hierarchy():
+    merges = []
+
+    def merge(points, weight):
+        merges.append(len(points))
+        return ward(points, weight)
+
+    known, x = Hierarchies(merge), torch.rand(20, 2).double()
+    for points in (x, x.clone(), x + 1, x):
+        assert known.of(points, torch.ones(20).double()).cut(3).max() == 2
+    assert merges == [20, 20]
 
 
 @pytest.mark.parametrize("n", [20, 145, 1000])

@@ -14,7 +14,8 @@ References:
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -195,36 +196,74 @@ class CovarianceFamily:
         """
         axes = guess.axes
         assert axes is not None
-        for _ in range(min(most, _SWEEPS)):
+        sweeps = min(most, _SWEEPS)
+        planes = _planes(scatter.shape[-1], scatter.dtype, scatter.device)
+        for sweep in range(sweeps):
             turned = axes.mT[..., None, :, :] @ scatter @ axes[..., None, :, :]
-            gain = 0.0
-            for i, j in _planes(scatter.shape[-1]):
-                rotation, more = self._rotate(turned, share, i, j)
+            gains = []
+            for some in planes:
+                rotation, more = self._rotate(turned, share, some)
                 axes, turned = axes @ rotation, rotation.mT[..., None, :, :] @ turned @ rotation[..., None, :, :]
-                gain += float(more.amax())
-            if gain < _TURNED:
+                gains.append(more)
+            if sweep + 1 < sweeps and sum(float(more.amax()) for more in gains) < _TURNED:
                 break
         along = turned.diagonal(dim1=-2, dim2=-1).clamp_min(_TINY)
         found = self._variances(along, share, guess.volumes, most)
         return _turn(axes[..., None, :, :], found), Guess(_volumes(found), axes)
 
-    def _rotate(self, turned: Tensor, share: Tensor, i: list[int], j: list[int]) -> tuple[Tensor, Tensor]:
-        """Return the likeliest rotation in the planes of axes `i` and `j`, `(..., C, C)`, and what it gains in nats."""
+    def _rotate(self, turned: Tensor, share: Tensor, planes: Planes) -> tuple[Tensor, Tensor]:
+        """Return the likeliest rotation in some planes, `(..., C, C)`, and what it gains in nats, `(...)`."""
         along = turned.diagonal(dim1=-2, dim2=-1).clamp_min(_TINY)
         weight = share[..., None] / self._variances(along, share, share, 1)
-        gap = weight[..., i] - weight[..., j]
+        gap = planes.differences(weight)
         # The angle t changes the sum to minimize by p cos 2t + q sin 2t.
-        p = (gap * (along[..., i] - along[..., j])).sum(-2) / 2
-        q = (gap * turned[..., i, j]).sum(-2)
+        p = (gap * planes.differences(along)).sum(-2) / 2
+        q = (gap * turned.flatten(-2).index_select(-1, planes.corner)).sum(-2)
         length = torch.hypot(p, q)
         angle = torch.where(length > 0, torch.atan2(-q, -p) / 2, 0.0)
         gain = torch.where(length > p, q.square() / (length - p), 0.0)  # p + length, without cancellation
-        cosine, sine = angle.cos(), angle.sin()
-        columns = turned.shape[-1]
-        rotation = torch.zeros(*turned.shape[:-3], columns, columns, dtype=turned.dtype, device=turned.device)
-        rotation.diagonal(dim1=-2, dim2=-1).fill_(1.0)
-        rotation[..., i, i], rotation[..., j, j], rotation[..., j, i], rotation[..., i, j] = cosine, cosine, sine, -sine
-        return rotation, gain.sum(-1)
+        return planes.rotation(angle), gain.sum(-1)
+
+
+@dataclass(frozen=True, slots=True)
+class Planes:
+    """Planes of two axes each that have no axis in common, P of them.
+
+    Arguments:
+        i, j: the axes of each, `(P,)`.
+        corner: where entry (i, j) of a flat matrix is, `(P,)`.
+        rest: a flat matrix with 1 on the diagonal for axes in none of the planes, `(C²,)`.
+        cosines, sines: where the cosine and the sine of each angle belong in a flat matrix, `(P, C²)`.
+    """
+
+    i: Tensor
+    j: Tensor
+    corner: Tensor
+    rest: Tensor
+    cosines: Tensor
+    sines: Tensor
+
+    @staticmethod
+    def of(pairs: Sequence[tuple[int, int]], columns: int, dtype: torch.dtype, device: torch.device) -> Planes:
+        """Return the planes of some pairs of axes."""
+        i, j = (torch.tensor(side, device=device) for side in zip(*pairs, strict=True))
+        plane = torch.arange(len(pairs), device=device)
+        rest = torch.eye(columns, dtype=dtype, device=device)
+        cosines, sines = (torch.zeros(len(pairs), columns, columns, dtype=dtype, device=device) for _ in range(2))
+        rest[i, i] = rest[j, j] = 0.0
+        cosines[plane, i, i] = cosines[plane, j, j] = sines[plane, j, i] = 1.0
+        sines[plane, i, j] = -1.0
+        return Planes(i, j, i * columns + j, rest.view(-1), cosines.flatten(1), sines.flatten(1))
+
+    def differences(self, values: Tensor) -> Tensor:
+        """Return by how much values along axes `(..., C)` differ in each plane, `(..., P)`."""
+        return values.index_select(-1, self.i) - values.index_select(-1, self.j)
+
+    def rotation(self, angle: Tensor) -> Tensor:
+        """Return the matrix that rotates each plane by its angle `(..., P)`, `(..., C, C)`."""
+        columns = math.isqrt(len(self.rest))
+        flat = angle.cos() @ self.cosines + angle.sin() @ self.sines + self.rest
+        return flat.view(*angle.shape[:-1], columns, columns)
 
 
 NAMES = ("EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV")
@@ -258,18 +297,16 @@ def _turn(axes: Tensor, variances: Tensor) -> Tensor:
     return (axes * variances[..., None, :]) @ axes.mT
 
 
-@functools.cache
-def _planes(columns: int) -> tuple[tuple[list[int], list[int]], ...]:
+@functools.lru_cache(maxsize=8)
+def _planes(columns: int, dtype: torch.dtype, device: torch.device) -> tuple[Planes, ...]:
     """Return all pairs of axes in rounds, so that no axis is twice in a round: a round-robin tournament."""
     order = list(range(columns + columns % 2))
     half = len(order) // 2
-    rounds: list[tuple[list[int], list[int]]] = []
+    rounds: list[Planes] = []
     for _ in range(len(order) - 1):
         pairs = zip(order[:half], order[: half - 1 : -1], strict=True)
-        rounds.append(([], []))
-        for pair in pairs:
-            if max(pair) < columns:  # an odd number of axes has one that waits
-                for side, axis in zip(rounds[-1], pair, strict=True):
-                    side.append(axis)
+        both = [pair for pair in pairs if max(pair) < columns]  # an odd number of axes has one that waits
+        if both:
+            rounds.append(Planes.of(both, columns, dtype, device))
         order.insert(1, order.pop())
-    return tuple(sides for sides in rounds if sides[0])
+    return tuple(rounds)
