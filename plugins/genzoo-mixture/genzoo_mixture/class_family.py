@@ -119,7 +119,7 @@ class ClassFamily(Surrogate):
         weight = (counts / counts.sum(1, keepdim=True)).log()
         whole = torch.cat([*coefficients, weight[..., None]], -1)
         unknown = torch.full_like(counts[:, 0], -torch.inf)
-        return Fitted(whole, None, counts.amin(1), thin.any(1), None, unknown, -unknown)
+        return Fitted(whole, None, counts, thin.any(1), None, unknown, -unknown)
 
 
 def _part(emission: Emission[Any], center: Tensor, scale: Tensor) -> _Part:

@@ -133,7 +133,7 @@ class ClassSearch:
 
 def _merit(fitted: Fitted, least: float) -> Tensor:
     """Return the log-likelihoods, minus a large number for classes of too few events or no variance."""
-    odd = 1e9 * (fitted.least < least) + 1e10 * fitted.thin
+    odd = 1e9 * (fitted.counts.amin(1) < least) + 1e10 * fitted.thin
     return fitted.likelihood.nan_to_num(-1e12, posinf=-1e12, neginf=-1e12) - odd
 
 

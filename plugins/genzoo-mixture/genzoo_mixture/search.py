@@ -15,6 +15,7 @@ References:
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -97,7 +98,7 @@ class Search:
         self._points = points
         ridge = RIDGE + emission.added_to(points.scale.square()) / points.scale.square()
         self._family = Family(family, points.scale, ridge, _log_volume(mixture, points.scale))
-        self._least = family.fewest_events(len(points.scale))
+        self._lacking = functools.partial(family.lacking, columns=len(points.scale))
         self._products = self._family.products(points.sample)
         cost = self._products.numel() * mixture.components
         effort = min(1.0, (_BASE + len(points.scale)) / _FULL)
@@ -145,10 +146,10 @@ class Search:
     def _anneal(self, fitted: Fitted, most: int) -> Fitted:
         """Run passes whose shares sharpen, and then some that are not annealed."""
         passes = round(_ANNEALED * most)
-        number = torch.arange(len(fitted.least), device=fitted.least.device) - self._normals
+        number = torch.arange(len(fitted.thin), device=fitted.thin.device) - self._normals
         plain = (number < 0) | (number % _PLAIN == LAST_OF_WARD)
         for passed in range(passes):
-            sharpness = torch.where(plain, 1.0, _DULL + (1 - _DULL) * passed / passes).to(fitted.least)
+            sharpness = torch.where(plain, 1.0, _DULL + (1 - _DULL) * passed / passes).to(fitted.counts)
             fitted = self._family.step(self._products, self._points.weight, fitted, sharpness)
         return self._passes(fitted, most - passes)
 
@@ -163,7 +164,7 @@ class Search:
             settled = fitted.change < _TOLERANCE
             ended.append(fitted.of(settled.nonzero()[:, 0]))
             fitted = fitted.of((~settled).nonzero()[:, 0])
-            if not len(fitted.least):
+            if not len(fitted.thin):
                 break
         return Fitted.join([*ended, fitted])
 
@@ -172,7 +173,7 @@ class Search:
 
         The likelihood of a component with hardly more events than columns is high for any data, and says nothing.
         """
-        lacking = (self._least - fitted.least / self._points.weight.mean()).clamp_min(0.0).ceil()
+        lacking = self._lacking(fitted.counts / self._points.weight.mean()).ceil()
         odd = 1e9 * lacking + 1e11 * fitted.thin
         return fitted.likelihood.nan_to_num(-1e12, posinf=-1e12, neginf=-1e12) - odd
 

@@ -49,7 +49,7 @@ class Fitted:
     Arguments:
         coefficients: of the monomials in the log of a component's weight times its density, `(S, K, M)`.
         log_noise: log of the noise's weight times its density, `(S, 1)`; `None` without noise.
-        least: smallest weighted number of points of a component, `(S,)`.
+        counts: weighted number of points of each component, `(S, K)`.
         thin: whether a component has collapsed, `(S,)` bool.
         guess: where the next M-step begins; `None` if that makes no difference.
         likelihood: mean log-likelihood before the last step, `(S,)`; minus infinity if that step was annealed.
@@ -58,7 +58,7 @@ class Fitted:
 
     coefficients: Tensor
     log_noise: Tensor | None
-    least: Tensor
+    counts: Tensor
     thin: Tensor
     guess: Guess | None
     likelihood: Tensor
@@ -89,9 +89,9 @@ class Fitted:
         """Return a copy with a function applied to every tensor, in a fixed order."""
         noise = None if self.log_noise is None else change(self.log_noise)
         guess = None if self.guess is None else self.guess.each(change)
-        rest = map(change, (self.coefficients, self.least, self.thin, self.likelihood, self.change))
-        coefficients, least, thin, likelihood, changed = rest
-        return Fitted(coefficients, noise, least, thin, guess, likelihood, changed)
+        rest = map(change, (self.coefficients, self.counts, self.thin, self.likelihood, self.change))
+        coefficients, counts, thin, likelihood, changed = rest
+        return Fitted(coefficients, noise, counts, thin, guess, likelihood, changed)
 
     def expect(self, products: Tensor, sharpness: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return log-densities `(S, n)`, and shares `(S, K, n)` or, with noise last, `(S, K + 1, n)`.
@@ -203,7 +203,7 @@ class Family(Surrogate):
         thin = (variance <= THIN).flatten(1).any(1)
         coefficients = self._expand(precision, moments.means, weight - 0.5 * log_det)
         unknown = torch.full_like(log_det[:, 0], -torch.inf)
-        return Fitted(coefficients, log_noise, moments.counts.amin(1), thin, guess, unknown, -unknown)
+        return Fitted(coefficients, log_noise, moments.counts, thin, guess, unknown, -unknown)
 
     def _constrain(self, moments: Moments, guess: Guess | None) -> tuple[Tensor, Guess | None, Tensor | None]:
         """Return the likeliest covariances of the family, where to begin the next time, and `own_volumes`."""

@@ -87,14 +87,23 @@ class CovarianceFamily:
         """Whether the covariance of a component depends on the others'."""
         return "E" in self.name
 
-    def fewest_events(self, columns: int) -> float:
-        """Return how many events a component needs, so that its likelihood is no accident of where they lie.
+    def lacking(self, counts: Tensor, columns: int) -> Tensor:
+        """Return how many events a mixture lacks, so that its likelihood is no accident of where they lie, `(S,)`.
 
-        A component that shares its volume and its shape with others needs no events of its own.
+        Arguments:
+            counts: number of events of each component, `(S, K)`.
+            columns: number of columns.
         """
+        fewest = 1.5 if self.volumes_vary else 0.5
         if self.name[1] == "V":  # any axis can lie across the plane of fewer events
-            return columns + (0.5 if self.name[0] == "E" else 1.2) if self.correlated else 2.0
-        return 1.5 if self.name[0] == "V" else 0.5
+            fewest = columns + (1.2 if self.volumes_vary else 0.5) if self.correlated else 2.0
+        lacking = (fewest - counts.amin(-1)).clamp_min(0.0)
+        if self.name not in {"EEV", "VEV"}:
+            return lacking
+        # The smallest of the variances that all share is measured by the events beyond the number of columns. Where a
+        # component has no more events than columns, its own axes lie in their plane, and none varies across it.
+        beyond = (counts - columns).clamp_min(0.0).sum(-1)
+        return torch.maximum(lacking, (1.2 * counts.shape[-1] - beyond).clamp_min(0.0))
 
     def count_parameters(self, components: int, columns: int) -> int:
         """Return the number of free parameters in the covariances of all components, as mclust counts them."""
