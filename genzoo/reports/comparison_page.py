@@ -9,16 +9,15 @@ from pathlib import Path
 from genzoo.metrics.metric import Score
 from genzoo.metrics.protocol import differing
 from genzoo.reports.columns import ReportColumn, metric_names, report_columns, report_reasons
-from genzoo.reports.formats import read_report
+from genzoo.reports.formats import read_plain_report, read_report
 from genzoo.reports.former import current_ids
 from genzoo.reports.page import Block, Facts, Heading, Notes, Page, Pictures, Section, Table, Text
-from genzoo.reports.result import SCHEMA, Report
+from genzoo.reports.result import Report
 from genzoo.reports.run_page import origin
 from genzoo.reports.samples import PageSamples, read_page_samples
 from genzoo.reports.sections import as_text, curve_section, event_grid, inside_sections, marginals, protocol_lines
 from genzoo.reports.terminal import score_text
 from genzoo.runs.run import Run
-from genzoo.storage.json_files import read_json
 from genzoo.storage.paths import check_inside
 
 _CRITERIA = frozenset({"bic", "aic", "aicc", "icl", "akaike_weight"})
@@ -77,7 +76,7 @@ def _samples_of(folder: Path) -> PageSamples | None:
     shown = read_page_samples(folder)
     if shown is None:
         return None
-    ids = current_ids(read_json(folder / "report.json", SCHEMA, "schema"))
+    ids = current_ids(read_plain_report(folder / "report.json"))
     return dataclasses.replace(shown, samples={ids.get(name, name): x for name, x in shown.samples.items()})
 
 

@@ -13,12 +13,17 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from genzoo.errors import ArtifactError
+from genzoo.metrics.metric import Score
 from genzoo.reports.columns import report_columns, report_reasons
 from genzoo.reports.former import current_report
 from genzoo.reports.result import FIGURES, SCHEMA, Report, Row
 from genzoo.storage.atomic import write_bytes
 from genzoo.storage.json_files import read_json, refuse_crowded, write_json
 from genzoo.text import guarded, printable
+
+_FACTOR = 8
+"""How many times larger than other files a report may be: it may have a row for each of 10,000 candidates."""
+
 
 _ESCAPED = "\\`*_{}[]<>|#"
 
@@ -121,13 +126,20 @@ def _row(row: Row) -> dict[str, Any]:
         "akaike_weight": row.akaike_weight,
         "cv": asdict(row.cv),
         "difference": None if row.difference is None else asdict(row.difference),
-        "metrics": {name: asdict(score) for name, score in row.metrics.items()},
+        "metrics": {name: _score_as_dict(score) for name, score in row.metrics.items()},
         "seconds": row.seconds,
         "cost": asdict(row.cost),
         "verdict": row.verdict,
         "run": row.run,
         "reasons": dict(row.reasons),
     }
+
+
+def _score_as_dict(score: Score) -> dict[str, Any]:
+    """Return a score without the parts of its error that a difference of scores needs, which files of rows keep."""
+    content = asdict(score)
+    del content["shared"]
+    return content
 
 
 def read_report(path: Path) -> Report:
@@ -138,16 +150,30 @@ def read_report(path: Path) -> Report:
     Raises:
         ArtifactError: the file is missing, damaged or of another version.
     """
-    content = read_json(path, SCHEMA, "schema")
-    refuse_crowded(path, content)
+    content = read_plain_report(path)
     if content.get("schema") != SCHEMA:
         raise ArtifactError(f"{path} is not a report of schema {SCHEMA}, which this genzoo reads. Compare again.")
     try:
         current = current_report(content)
-        plain = {**current, "rows": [_with_nan(row) for row in current["rows"]]}
-        return TypeAdapter(Report).validate_python(plain)
+        one = TypeAdapter(Row)  # a wrong row ends it, where all at once would build errors for each wrong one
+        rows = [one.validate_python(_with_nan(row)) for row in current["rows"]]
+        return TypeAdapter(Report).validate_python({**current, "rows": rows})
     except (ValidationError, KeyError, TypeError) as error:
         raise ArtifactError(f"{path} is damaged. Compare again.") from error
+
+
+def read_plain_report(path: Path) -> dict[str, Any]:
+    """Read the content of a report's JSON file, which may have many rows.
+
+    Raises:
+        ArtifactError: the file is missing or damaged, or holds more than any report.
+    """
+    content = read_json(path, SCHEMA, "schema", factor=_FACTOR)
+    rows = content.get("rows")
+    refuse_crowded(path, {**content, "rows": []})
+    for row in rows if isinstance(rows, list) else ():
+        refuse_crowded(path, {"row": row})
+    return content
 
 
 def _with_nan(content: Any) -> Any:

@@ -55,19 +55,20 @@ def write_json(path: Path, content: Any) -> None:
     write_bytes(path, (to_json(content, indent=2) + "\n").encode(errors="surrogatepass"))
 
 
-def read_json(path: Path, known: int = 1, name: str = "format") -> dict[str, Any]:
+def read_json(path: Path, known: int = 1, name: str = "format", *, factor: int = 1) -> dict[str, Any]:
     """Read the object in a JSON file.
 
     Arguments:
         known: the newest format version that this genzoo reads. Defaults to 1. The caller checks for old versions.
         name: key of the format version. Defaults to "format".
+        factor: how many times the usual size and memory the file may take. Defaults to 1.
 
     Raises:
         ArtifactError: the file is missing or too large, is not a JSON object, has a duplicate key, or has a newer or
             an invalid format version.
     """
     try:
-        content = parse_json(read_regular(path, _LARGEST_JSON))
+        content = parse_json(read_regular(path, factor * _LARGEST_JSON), factor=factor)
     except (ValueError, RecursionError) as error:
         raise ArtifactError(f"{path} cannot be read: {error}.") from error
     if not isinstance(content, dict):
@@ -145,14 +146,17 @@ _CONTAINER, _SCALAR = 240, 72
 _BRACKET = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+"?)*+([\[\]{}]|\Z)', re.DOTALL)
 
 
-def parse_json(content: bytes) -> Any:
+def parse_json(content: bytes, *, factor: int = 1) -> Any:
     """Parse JSON text.
+
+    Arguments:
+        factor: how many times the usual memory it may take. Defaults to 1.
 
     Raises:
         ValueError: the text is not JSON in UTF-8, has a duplicate key, holds a number that is not finite or is absurdly
             large, is nested too deeply, or would take too much memory.
     """
-    _check_cost(content)
+    _check_cost(content, factor * _MEMORY)
     return json.loads(
         content.decode("utf-8", "surrogatepass"),
         object_pairs_hook=_object,
@@ -162,7 +166,7 @@ def parse_json(content: bytes) -> Any:
     )
 
 
-def _check_cost(content: bytes) -> None:
+def _check_cost(content: bytes, most: int) -> None:
     """Check an upper bound of the memory of the parsed value, before the parser allocates any."""
     width = 1 if content.isascii() and b"\\u" not in content else 4
     memory = 2 * width * len(content) + _SCALAR * content.count(b",")
@@ -175,7 +179,7 @@ def _check_cost(content: bytes) -> None:
                 raise ValueError(f"it is nested more than {_DEEPEST} deep")
         elif bracket[1]:
             depth -= 1
-        if memory > _MEMORY + 2 * len(content):
+        if memory > most + 2 * len(content):
             raise ValueError("it holds more values than any file that genzoo writes")
 
 

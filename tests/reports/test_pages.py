@@ -1,6 +1,7 @@
 """Pages escape all data, load nothing, and can be read in a browser."""
 
 import base64
+import dataclasses
 import html as markup
 import json
 import shutil
@@ -16,17 +17,19 @@ from refusals import assert_refused
 
 import genzoo
 from genzoo.errors import ArtifactError
+from genzoo.metrics.metric import Score
 from genzoo.reports.charts import Histogram, curves, marginal
 from genzoo.reports.comparison_page import comparison_page
 from genzoo.reports.formats import read_report, report_as_dict
 from genzoo.reports.former import current_report
 from genzoo.reports.html import render_page
 from genzoo.reports.page import Facts, Heading, Notes, Page, Picture, Pictures, Section, Table, Text
-from genzoo.reports.result import Difference, Report, Row
+from genzoo.reports.result import SCHEMA, Difference, Report, Row
 from genzoo.reports.run_page import EvaluationTerms, run_page
 from genzoo.reports.samples import PageSamples, read_page_samples, write_page_samples
 from genzoo.reports.sections import how_many, inside_sections, marginals
 from genzoo.spec import DataSpec, Feature
+from genzoo.storage.json_files import read_json, write_json
 
 EVIL = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7 * 7 }} & $x_1$", "ε 中 \u202e |*_")
 VOID = {"meta", "link", "img", "br"}
@@ -282,12 +285,31 @@ def test_a_report_without_an_error_of_a_difference_reads_back(tmp_path):
     gap = Difference("test", -1.5, float("nan"), float("nan"), float("nan"))
     row = Row("gmm", "genzoo-mixture/gmm", {"n_components": 3}, difference=gap, reasons={"bic": "why"})
     report = Report({"name": "x", "events": 5}, "test", "gmm", None, (row,), ("a note",))
-    from genzoo.storage.json_files import write_json
-
     write_json(tmp_path / "report.json", report_as_dict(report))
     found = read_report(tmp_path / "report.json")
     assert str(found) == str(report)  # NaN does not equal itself, but has the same text
     assert not found.rows[0].difference.has_interval
+
+
+def test_a_report_of_thousands_of_candidates_reads_back(tmp_path):
+    parts = {f"column {i}": i / 7 for i in range(40)}
+    score = Score("recall", 0.5, "higher", 0.1, {"real": 22}, parts=parts, shared=tuple(np.linspace(0, 1, 96)))
+    rows = [
+        Row(
+            f"gmm:n_components={i}",
+            "genzoo-mixture/gmm",
+            {"n_components": i},
+            metrics={f"m{j}": score for j in range(8)},
+        )
+        for i in range(1, 1501)
+    ]
+    report = Report({"name": "x", "events": 5}, "test", rows[0].id, None, tuple(rows), ())
+    write_json(tmp_path / "report.json", report_as_dict(report))
+    found = read_report(tmp_path / "report.json")
+    assert [row.id for row in found.rows] == [row.id for row in rows]
+    assert found.rows[-1].metrics["m7"] == dataclasses.replace(score, metric="m7", shared=())
+    with pytest.raises(ArtifactError, match="larger than any|holds more values"):
+        read_json(tmp_path / "report.json", SCHEMA, "schema")
 
 
 def test_marginals_are_densities_and_shares_of_what_was_observed():
