@@ -16,6 +16,12 @@ from genzoo.spec import DataSpec, InputSpace
 _WIDEST = 1e15
 """Largest standard deviation, in data units, that the `centered` space accepts."""
 
+_NARROWEST = 1e-18
+"""Smallest standard deviation that it accepts, other than 0."""
+
+_ROUNDED = 1e-12
+"""Standard deviations of at most this share of the mean may be rounding errors of a constant."""
+
 
 NumberArray = np.ndarray[Any, np.dtype[Any]]
 
@@ -91,13 +97,13 @@ def fit_transform(space: InputSpace, data: DataSpec, blocks: Iterable[NumberArra
         blocks: the training rows in data units, `(n, *event)` each, NaN for missing values; iterated over once.
 
     Raises:
-        DataError: a column to be scaled is constant, has no value, or spreads too widely.
+        DataError: a column to be scaled is constant, has no value, or spreads too widely or too little.
     """
     if space == "raw":
         return _fit_affine(data, 0.0, 1.0)
     if space == "centered":
         mean, deviation = _moments(data, blocks)
-        _check_spread(data, deviation)
+        _check_spread(data, mean, deviation)
         return _fit_affine(data, mean, 1.0)
     if space == "standardized":
         mean, deviation = _moments(data, blocks)
@@ -165,9 +171,12 @@ def _observed_moments(x: NumberArray) -> tuple[Any, NumberArray, NumberArray]:
     return n, mean, np.where(gone, 0.0, (x - mean) ** 2).sum(axis=0)
 
 
-def _check_spread(data: DataSpec, deviation: NumberArray) -> None:
+def _check_spread(data: DataSpec, mean: NumberArray, deviation: NumberArray) -> None:
     problem = f"spreads over more than {_WIDEST:g}, so float32 cannot sum its squares. Store it in a larger unit."
     _check_none(data, deviation > _WIDEST, problem)
+    narrow = (deviation < _NARROWEST) & (deviation > _ROUNDED * np.abs(mean))
+    problem = f"spreads over less than {_NARROWEST:g}, so float32 cannot hold its squares. Store it in a smaller unit."
+    _check_none(data, narrow, problem)
 
 
 def _check_none(data: DataSpec, bad: NumberArray, problem: str) -> None:

@@ -645,8 +645,11 @@ def test_unsigned_numbers_beyond_what_floats_hold_are_refused(cli):
     assert_refused(cli("train", "gmm", "--data", "big.parquet"), 4, "'a'", str(2**63 + 1))
 
 
-@pytest.mark.parametrize(("unit", "words"), [(1e30, ("'a'", "larger unit")), (1e200, ("'a'", "overflow"))])
-def test_numbers_whose_squares_overflow_are_refused_by_column(cli, unit, words):
+@pytest.mark.parametrize(
+    ("unit", "words"),
+    [(1e30, ("'a'", "larger unit")), (1e200, ("'a'", "overflow")), (1e-20, ("'a'", "smaller unit"))],
+)
+def test_numbers_whose_squares_no_float_holds_are_refused_by_column(cli, unit, words):
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(50, 2)) * (unit, 1)
     Path("wide.csv").write_text("a,b\n" + "\n".join(f"{a!r},{b!r}" for a, b in rows.tolist()), encoding="utf-8")

@@ -80,7 +80,7 @@ def _leaves(weight: Tensor) -> Tensor:
 
 
 def _placed(labels: Tensor, some: Tensor, weight: Tensor) -> Tensor:
-    """Return labels of all points, `(n,)`, given those of some; -1 for the others."""
+    """Return labels of all points, `(n,)`, given the labels of some; -1 for the others."""
     placed = torch.full((len(weight),), -1, device=weight.device)
     placed[some] = labels.to(weight.device)
     return placed

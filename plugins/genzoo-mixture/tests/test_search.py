@@ -173,7 +173,7 @@ def test_each_merge_of_normal_clusters_is_the_likeliest(n, columns):
 
 
 def test_a_start_of_mclust_is_found_in_any_units():
-    """The sizes are those of hclass(hc(x, modelName = "VVV", use = "SVD")) in mclust 6.0.0."""
+    """The sizes equal hclass(hc(x, modelName = "VVV", use = "SVD")) in mclust 6.0.0."""
     for scale in (np.ones(3), np.array([1e-3, 1.0, 1e4])):
         x = diabetes() * scale
         generator = mixture("full", 3, 3)
