@@ -130,13 +130,13 @@ def row_scores(fitted: TrainedModel, dataset: Dataset, rows: Rows, seed: int, dr
         seed, draws: seed and number of draws of a lower bound of a log-likelihood.
 
     Raises:
-        DivergenceError: a score is not finite.
+        DivergenceError: a score is NaN, or infinite on the side of usual rows.
         ArtifactError: the same, for a model that was loaded from a file.
     """
     if score_of(fitted) == "log_likelihood":
         return log_likelihoods(fitted, dataset, rows, seed, draws)
     values = np.concatenate([fitted.anomaly_score(block) for block in dataset.blocks(rows)])
-    _check_finite(fitted, ~np.isfinite(values), "anomaly score")
+    _check_finite(fitted, np.isnan(values) | np.isneginf(values), "anomaly score")
     values[~np.isin(rows, observed_rows(dataset, rows))] = np.nan
     return values
 

@@ -264,11 +264,12 @@ def _latent(found: Description) -> Section | None:
         (f"z{dimension}", f"{latent.determined[dimension]:.0%}", ", ".join(f"{n} {v:+.2f}" for n, v in names) or DASH)
         for dimension, names in list(zip(latent.active, latent.columns, strict=True))[:_MOST_COLUMNS]
     )
-    caption = "Variance over rows, as a share of the prior's, and the strongest correlations"
+    whole = "100 % is a variance of 1" if found.kind == "none" else "as a share of the prior's"
+    caption = f"Variance over rows, {whole}, and the strongest correlations"
     header = ("dimension", "share", "columns")
     if not found.columns:
         rows, header = tuple(row[:2] for row in rows), header[:2]  # type: ignore[misc, assignment]
-        caption = "Variance over images, as a share of the prior's"
+        caption = f"Variance over images, {whole}"
     return Section("Latent space", (Text(text), Table(caption, header, rows)))
 
 

@@ -21,7 +21,7 @@ from genzoo.storage.atomic import write_bytes
 from genzoo.storage.json_files import read_json, refuse_crowded, write_json
 from genzoo.text import guarded, printable
 
-_FACTOR = 8
+_FACTOR = 32
 """How many times larger than other files a report may be: it may have a row for each of 10,000 candidates."""
 
 

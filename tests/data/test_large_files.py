@@ -8,9 +8,11 @@ import pandas as pd
 import pytest
 
 from genzoo import DataError
+from genzoo.config.settings import DataSettings
 from genzoo.data.columns import pieces
 from genzoo.data.columns.pieces import Pieces, extent, in_one_piece, side_by_side
 from genzoo.data.readers import text_input
+from genzoo.data.readers.csv_files import CsvSource
 from genzoo.data.readers.text_input import TextInput
 
 
@@ -102,6 +104,13 @@ def test_a_late_text_among_numbers_is_named_or_read(table, looked_through):
     rows[700] = "1,2,3"
     with pytest.raises(DataError, match="line 702 has 3 fields"):
         table("a,b\n" + "\n".join(rows) + "\n")
+
+
+def test_nanoseconds_stay_whole_numbers(tmp_path, looked_through):
+    times = [1_700_000_000_000_000_000 + i * 10**6 for i in range(900)]
+    (tmp_path / "a.csv").write_text("t,a\n" + "".join(f"{t},{i}.5\n" for i, t in enumerate(times)))
+    settings = DataSettings(source=str(tmp_path / "a.csv"))
+    assert CsvSource(tmp_path / "a.csv", settings).read(["t"]).column("t").to_pylist() == times
 
 
 def test_quoted_lines_do_not_mislead(table, looked_through):

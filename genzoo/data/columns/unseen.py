@@ -51,6 +51,6 @@ def about_unseen(found: Mapping[int, str]) -> str:
     more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     verb = "holds" if len(found) == 1 else "hold"
     return (
-        f"{counted(len(found), 'row')} {verb} a level that no training row has, so the model's probability of it means "
+        f"{counted(len(found), 'row')} {verb} a level that no training row has, so what the model says of it means "
         f"little ({shown}{more})"
     )

@@ -29,7 +29,7 @@ def are_words(cells: Sequence[str]) -> bool:
 
 
 def number_type(cells: Sequence[str], decimal: str) -> Any:
-    """Return the type in which pyarrow reads a column of such cells; `None` if a cell is no number.
+    """Return the type in which pyarrow reads a column of such cells; `None` if that is open.
 
     Arguments:
         cells: texts of the column.
@@ -42,4 +42,6 @@ def number_type(cells: Sequence[str], decimal: str) -> Any:
     number = re.compile(rf"-?\d*{re.escape(decimal)}?\d+(?:[eE][+-]?\d+)?")
     if not all(map(number.fullmatch, cells)):
         return None
-    return pa.int64() if are_whole(cells) else pa.float64()
+    if not all(cell.lstrip("-").isdecimal() for cell in cells):
+        return pa.float64()
+    return pa.int64() if are_whole(cells) else None  # longer ones may not be exact as either

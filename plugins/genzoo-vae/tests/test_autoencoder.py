@@ -224,6 +224,12 @@ def test_commands_of_a_run(capsys, tmp_path):
     assert code == 0
     assert "rows are flagged: they score above" in out
     assert (tmp_path / "scores.csv").read_text("utf-8").startswith("row,anomaly_score,flagged\n")
+    absurd = np.array([[1e20, 3.5, 1.4, 0.2], *load_iris().data[:2]])
+    np.save(tmp_path / "absurd.npy", absurd)
+    code, out = cli("score", run, "--data", tmp_path / "absurd.npy", "--threshold", "0.1", "--json")
+    found = json.loads(out)
+    assert (code, found["flagged"][0], found["anomaly_score"][0]) == (0, True, None)
+    assert np.allclose(found["anomaly_score"][1:], genzoo.load(run).anomaly_score(absurd)[1:])
 
 
 @pytest.mark.precision
