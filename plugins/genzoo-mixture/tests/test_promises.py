@@ -1,5 +1,7 @@
 """The promises of every plugin, for the mixtures."""
 
+import pytest
+
 from genzoo.testing.keeping import keeps_promises
 
 COUNTED = "as in mclust, the volume of the noise's box is counted, but it changes the density just as its weight does"
@@ -45,6 +47,7 @@ def test_t_mixture(promise):
     promise()
 
 
+@pytest.mark.full  # each of its many fits searches for a start
 @keeps_promises("t-mixture", options={"covariance_type": "tied", "df": "shared", "n_components": 3})
 def test_t_mixture_with_one_covariance_and_equal_tails(promise):
     promise()
@@ -55,6 +58,7 @@ def test_t_mixture_with_diagonal_covariances_and_fixed_tails(promise):
     promise()
 
 
+@pytest.mark.full  # each of its many fits searches for a start
 @keeps_promises("t-mixture", options={"covariance_type": "spherical"})
 def test_t_mixture_with_spherical_covariances(promise):
     promise()
@@ -85,6 +89,7 @@ def test_mfa(promise):
     promise()
 
 
+@pytest.mark.full  # each of its many fits searches for a start
 @keeps_promises("mfa", options={"n_factors": 1, "isotropic": True})
 def test_mfa_with_equal_noise(promise):
     promise()
