@@ -22,7 +22,9 @@ from hatchling.builders.wheel import WheelBuilder
 import genzoo
 
 pytestmark = [pytest.mark.full, pytest.mark.xdist_group("clean")]
-MODELS = {"dcgan", "gaussian", "gmm", "naive-bayes", "vae"}
+MODELS = {
+    *("autoencoder", "dcgan", "factor-analysis", "gaussian", "gmm", "mfa", "naive-bayes", "ppca", "t-mixture", "vae"),
+}
 
 
 class Clean:
