@@ -83,6 +83,20 @@ def test_lines_throughout_a_file_are_whole(tmp_path, looked_through):
     assert set(found) <= set(lines)
 
 
+def test_types_of_numbers_are_given_to_pyarrow(table, looked_through, monkeypatch):
+    given, whole = [], CsvSource._read_whole
+
+    def watched(source, text, columns, types):
+        given.append({name: str(kind) for name, kind in types.items()})
+        return whole(source, text, columns, types)
+
+    monkeypatch.setattr(CsvSource, "_read_whole", watched)
+    rows = [f"{i + 1},{i}.5,{'Bonn' if i % 2 else 'Ulm'}" for i in range(400)]
+    table("a,b,c\n" + "\n".join(rows) + "\n")
+    words = "dictionary<values=string, indices=int32, ordered=0>"
+    assert given == [{"a": "int64", "b": "double", "c": words}]
+
+
 @pytest.mark.parametrize("late", ["2.5", "-1e-3", "99999999999999999999.5", "", "NA", "12"])
 @pytest.mark.parametrize("place", [150, 333, 998])
 def test_a_type_that_the_lines_suggest_is_only_a_guess(table, looked_through, late, place):

@@ -218,7 +218,7 @@ class CsvSource(TableSource):
             likely: types that others probably have.
         """
         if not self._dialect.line_by_line and not (self._dialect.comments and self._text.has_comments()):
-            for tried in ({**types, **likely}, types):
+            for tried in ({**types, **likely}, types) if likely else (types,):
                 try:
                     return self._read_whole(self._text, columns, tried)
                 except (pa.ArrowException, csv.Error) as error:

@@ -297,3 +297,12 @@ def test_every_family_is_as_likely_as_in_mclust(table, tmp_path):
             if line[name] != "NA":
                 mine = ours[f"gmm:covariance_type={covariance_type(name)},n_components={components}"]
                 assert mine <= -float(line[name]) + 1e-2, (name, components)
+
+
+def test_a_common_shape_lacks_events_beyond_the_columns():
+    counts = torch.tensor([[3.0, 7.0, 7.0, 10.0, 3.0], [6.0, 6.0, 6.0, 6.0, 6.0], [13.0, 7.0, 7.0, 7.0, 7.0]])
+    for name in ("EEV", "VEV"):  # 5 components need 1.2 events each beyond 7 columns, 6 in all
+        assert FAMILIES[name].lacking(counts, 7).tolist() == pytest.approx([3.0, 6.0, 0.0])
+    assert FAMILIES["VVV"].lacking(counts, 7).tolist() == pytest.approx([5.2, 2.2, 1.2])
+    assert FAMILIES["EEE"].lacking(counts, 7).tolist() == [0.0, 0.0, 0.0]
+    assert FAMILIES["VVI"].lacking(torch.tensor([[1.5, 9.0]]), 7).tolist() == [0.5]
