@@ -189,8 +189,12 @@ def _stored_settings(candidate: Candidate) -> dict[str, Any]:
     return {**settings, "versions": {"genzoo": version(), **versions}}
 
 
+@functools.cache
 def _version(distribution: str) -> str | None:
-    """Return the version of an installed plugin, or `None` for one that no distribution provides."""
+    """Return the version of an installed plugin, or `None` for one that no distribution provides.
+
+    Looking a version up reads a file, and a comparison of many candidates asks hundreds of times.
+    """
     try:
         return importlib.metadata.version(distribution_of(distribution))
     except importlib.metadata.PackageNotFoundError:

@@ -124,6 +124,7 @@ def halves(events: Features, drawn: Flags, seed: int) -> Flags:
     return train
 
 
+@torch.inference_mode()
 def _classified(events: Features, drawn: Flags, train: Flags, updates: int, seed: int, weights: Features) -> Flags:
     """Train the classifier on the events in `train`, and return for every event whether it is classified correctly."""
     center, deviation = events[train].mean(axis=0), events[train].std(axis=0)
@@ -135,13 +136,11 @@ def _classified(events: Features, drawn: Flags, train: Flags, updates: int, seed
         network = _trained(
             x[torch.from_numpy(train)], y[torch.from_numpy(train)], torch.from_numpy(weights[train]).float(), updates
         )
-    with torch.no_grad():
-        predicted = network(x).squeeze(1).numpy() > 0
+    predicted = network(x).squeeze(1).numpy() > 0
     correct: Flags = predicted == drawn
     return correct
 
 
-@torch.no_grad()
 def _trained(x: Tensor, y: Tensor, own: Tensor, updates: int) -> nn.Module:
     """Train the network; gradients are written out, because autograd takes longer than so small a network."""
     network = nn.Sequential(nn.Linear(x.shape[1], _HIDDEN), nn.ReLU(), nn.Dropout(_DROPPED), nn.Linear(_HIDDEN, 1))

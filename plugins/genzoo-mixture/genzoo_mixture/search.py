@@ -90,6 +90,7 @@ class Search:
             Of a run that did not converge nothing is said.
     """
 
+    @torch.inference_mode()  # a search of a small table takes longer to call its operations than to compute
     def __init__(self, mixture: Mixture, points: Points) -> None:
         emission, _ = mixture.parts[0]
         assert isinstance(emission, Full | Diagonal)

@@ -307,6 +307,7 @@ def _turn(axes: Tensor, variances: Tensor) -> Tensor:
 
 
 @functools.lru_cache(maxsize=8)
+@torch.inference_mode(False)  # kept for callers outside of inference mode, too
 def _planes(columns: int, dtype: torch.dtype, device: torch.device) -> tuple[Planes, ...]:
     """Return all pairs of axes in rounds, so that no axis is twice in a round: a round-robin tournament."""
     order = list(range(columns + columns % 2))
