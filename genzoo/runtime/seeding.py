@@ -3,6 +3,8 @@
 Model code draws from torch's global generators. A scope is named after its own purpose, such as step 500. Earlier
 draws do not matter, so step 500 of a resumed run draws the same numbers as step 500 of an uninterrupted one.
 
+Torch's generators belong to the whole process, so only one thread at a time is in a scope. The others wait.
+
 Never rename a scope: under another name it draws other numbers for the same seed.
 """
 
@@ -10,9 +12,18 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
+import threading
 from collections.abc import Iterator
 
 import torch
+
+_ONE_THREAD = threading.RLock()
+
+if hasattr(os, "register_at_fork"):  # a fork in the middle of a scope of another thread would never get the lock
+    os.register_at_fork(
+        before=_ONE_THREAD.acquire, after_in_parent=_ONE_THREAD.release, after_in_child=_ONE_THREAD.release
+    )
 
 
 def derive(seed: int, purpose: str, *place: int) -> int:
@@ -30,20 +41,24 @@ def derive(seed: int, purpose: str, *place: int) -> int:
 
 @contextlib.contextmanager
 def random_scope(seed: int, purpose: str, *place: int) -> Iterator[None]:
-    """Seed the generators of every device by `(seed, purpose, *place)`, and restore them afterwards."""
-    host = torch.get_rng_state()
-    on_cuda = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
-    devices = torch.cuda.get_rng_state_all() if on_cuda else []
-    mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
-    _seed(derive(seed, purpose, *place), on_cuda=on_cuda, on_mps=mps is not None)
-    try:
-        yield
-    finally:
-        torch.set_rng_state(host)
-        if on_cuda:
-            torch.cuda.set_rng_state_all(devices)
-        if mps is not None:
-            torch.mps.set_rng_state(mps)
+    """Seed the generators of every device by `(seed, purpose, *place)`, and restore them afterwards.
+
+    Other threads that enter a scope wait until this one is left. A thread may enter a scope inside another.
+    """
+    with _ONE_THREAD:
+        host = torch.get_rng_state()
+        on_cuda = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+        devices = torch.cuda.get_rng_state_all() if on_cuda else []
+        mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
+        _seed(derive(seed, purpose, *place), on_cuda=on_cuda, on_mps=mps is not None)
+        try:
+            yield
+        finally:
+            torch.set_rng_state(host)
+            if on_cuda:
+                torch.cuda.set_rng_state_all(devices)
+            if mps is not None:
+                torch.mps.set_rng_state(mps)
 
 
 def _seed(number: int, *, on_cuda: bool, on_mps: bool) -> None:

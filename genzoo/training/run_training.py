@@ -57,7 +57,7 @@ def run_training(
             watching = _writing_callbacks(stack, setup, run, callbacks, start, losses, same_weights)
         else:
             watching = _following_callbacks(setup, run, start, same_weights)
-        with setup.signals, setup.runtime.matmul():
+        with setup.signals:
             outcome = trainer.fit(watching)
     if outcome == "interrupted":
         raise Interrupted(f"{setup.signals.word}. {hint}", setup.signals.exit_code)
@@ -80,8 +80,7 @@ def train_in_memory(setup: TrainingSetup, callbacks: Sequence[AnyCallback] = ())
         if early_stopping.rule.selects:
             watching.append(BestWeights(setup.engine.trained, early_stopping))
     watching += [KeepBestRestart(setup.engine), *callbacks]
-    with setup.runtime.matmul():
-        _make_trainer(setup, start, LossBuffer(setup.runtime.device, LOSS_BLOCK, setup.loss_offsets)).fit(watching)
+    _make_trainer(setup, start, LossBuffer(setup.runtime.device, LOSS_BLOCK, setup.loss_offsets)).fit(watching)
     return setup.trained_model
 
 
@@ -164,6 +163,7 @@ def _make_trainer(setup: TrainingSetup, start: ResumePoint, losses: LossBuffer) 
         incomplete=start.pending,
         losses=losses,
         processes=setup.processes,
+        runtime=setup.runtime,
         signals=setup.signals,
     )
 

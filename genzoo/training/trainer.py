@@ -18,6 +18,7 @@ from genzoo.engine.schedule import Budget
 from genzoo.engine.signals import Abandoned, Signals
 from genzoo.errors import ConfigError
 from genzoo.models.base import Generator, Model
+from genzoo.runtime.device import Runtime
 
 ItemT = TypeVar("ItemT")
 
@@ -160,6 +161,7 @@ class Trainer(Generic[ItemT]):
         incomplete: whether the callbacks of the last of those steps are still to run. Defaults to false.
         losses: carries losses from the device to the host. Defaults to a buffer that reads each step's losses at once.
         processes: processes that train together and take the same steps. Defaults to this one alone.
+        runtime: the precision of matrix products in a step. Defaults to the process's own.
         signals: says whether SIGINT or SIGTERM has come. Defaults to never.
 
     Examples:
@@ -180,6 +182,7 @@ class Trainer(Generic[ItemT]):
         incomplete: bool = False,
         losses: LossBuffer | None = None,
         processes: Processes = SINGLE_PROCESS,
+        runtime: Runtime | None = None,
         signals: Signals | None = None,
     ) -> None:
         self._engine = engine
@@ -191,6 +194,7 @@ class Trainer(Generic[ItemT]):
         self._incomplete = incomplete
         self._losses = losses or LossBuffer(loader.device, 1)
         self._processes = processes
+        self._matmul = contextlib.nullcontext if runtime is None else runtime.matmul
         self._signals = signals or Signals(processes)
         self._events = None if loader.share is None else loader.share.events
         self._items: abc.Generator[ItemT, None, None] | None = None
@@ -247,7 +251,9 @@ class Trainer(Generic[ItemT]):
             self._items = self._loader.items(self._number + 1)
             self._began = time.monotonic() - self._seconds
         number = self._number + 1
-        with self._processes.scope(self._seed, number, self._events):
+        # The precision of matrix products belongs to the whole process, as its random numbers do, so it is set in the
+        # scope: trainings in two threads may differ in it.
+        with self._processes.scope(self._seed, number, self._events), self._matmul():
             losses = self._engine.update(next(self._items), number, self.fraction)
         self._number = number
         self._seconds = self._processes.clock(time.monotonic() - self._began)

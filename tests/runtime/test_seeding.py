@@ -1,7 +1,11 @@
 import ast
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import threads
 import torch
 
 import genzoo
@@ -59,6 +63,59 @@ def test_scopes_leave_nothing_behind():
         with random_scope(0, "step", place):
             torch.rand(1)
     assert [len(module._queued_calls) for module in (torch.cuda, torch.xpu, torch.mtia)] == before
+
+
+def test_scopes_of_many_threads_draw_what_each_would_draw_alone():
+    def draws(place: int) -> list[float]:
+        found = []
+        for step in range(200):
+            with random_scope(place, "step", step):
+                found += [float(torch.rand(())), float(torch.rand(()))]
+        return found
+
+    alone = [draws(place) for place in range(4)]
+    before = torch.get_rng_state()
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(draws, range(4))) == alone
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_thread_may_enter_a_scope_inside_another():
+    with random_scope(0, "step", 1):
+        with random_scope(0, "step", 2):
+            pass
+        inside = torch.rand(5)
+    with random_scope(0, "step", 1):
+        assert torch.equal(torch.rand(5), inside)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_fork_beside_a_scope_of_another_thread_can_enter_scopes():
+    inside, leave = threading.Event(), threading.Event()
+
+    def stay() -> None:
+        with random_scope(0, "step", 1):
+            inside.set()
+            leave.wait(10)
+
+    thread = threading.Thread(target=stay)
+    thread.start()
+    inside.wait(10)
+    threading.Timer(0.1, leave.set).start()
+    child = os.fork()
+    if not child:
+        with random_scope(0, "step", 2):
+            os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    thread.join()
+
+
+@pytest.mark.long
+def test_trainings_and_samples_in_many_threads_get_the_bits_they_get_alone(tmp_path):
+    count, differ = threads.tried(tmp_path, 1)
+    assert count > 50
+    assert not differ
 
 
 PURPOSES = {
