@@ -96,7 +96,7 @@ class ClassSearch:
     def shares(self, batch: Batch) -> Tensor:
         """Return the shares of the classes in events, `(K, N)`."""
         missing = None if batch.missing is None else batch.missing.flatten(1)
-        return self._best.expect(self._family.products(batch.x.flatten(1), missing))[1][0]
+        return self._best.shares(self._family.products(batch.x.flatten(1), missing))
 
     def _run(self, least: float) -> tuple[Fitted, dict[str, Any]]:
         """Run all starts, continue the best, and return the best one with the facts.

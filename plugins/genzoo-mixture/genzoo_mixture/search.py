@@ -114,7 +114,7 @@ class Search:
 
     def shares(self, points: Tensor) -> Tensor:
         """Return the shares of the components in points `(N, D)`, `(K, N)`; with noise, it comes last."""
-        return self._best.expect(self._family.products(points))[1][0]
+        return self._best.shares(self._family.products(points))
 
     def _run(self) -> tuple[Fitted, dict[str, Any]]:
         """Run all starts, in every stage the best of the last one, and return the best one."""

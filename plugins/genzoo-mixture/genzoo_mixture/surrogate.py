@@ -93,6 +93,18 @@ class Fitted:
         coefficients, counts, thin, likelihood, changed = rest
         return Fitted(coefficients, noise, counts, thin, guess, likelihood, changed)
 
+    def shares(self, products: Tensor) -> Tensor:
+        """Return the shares of the only mixture here, `(K, n)`, the largest component first; noise comes last.
+
+        Which start wins may depend on how a machine rounds, and so would the numbers of the components.
+
+        Arguments:
+            products: the monomials of points, `(M, n)`.
+        """
+        share = self.expect(products)[1][0]
+        order = self.counts[0].argsort(descending=True, stable=True)
+        return torch.cat([share[order], share[len(order) :]])
+
     def expect(self, products: Tensor, sharpness: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return log-densities `(S, n)`, and shares `(S, K, n)` or, with noise last, `(S, K + 1, n)`.
 

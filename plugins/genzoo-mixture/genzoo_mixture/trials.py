@@ -126,6 +126,7 @@ def _begin(mixture: Mixture, batch: Batch, labels: Tensor) -> Trial:
     """Start a trial from the clusters of the points; -1 means none."""
     own = copy.deepcopy(mixture).double()
     share = one_hot(labels.clamp_min(0), own.components).T.to(batch.x.dtype) * (labels >= 0)
+    share = share[share.sum(1).argsort(descending=True, stable=True)]  # see `Fitted.shares`
     expected = own.expect(batch.x, batch.missing, careful=True)
     own.maximize(own.sums(replace(expected, share=share if batch.weight is None else share * batch.weight)))
     for emission, _ in own.parts:
