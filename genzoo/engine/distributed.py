@@ -21,6 +21,7 @@ from torch.distributed.distributed_c10d import Store
 from torch.distributed.rendezvous import rendezvous
 
 from genzoo import errors
+from genzoo.engine.heartbeat import Heartbeat, connect
 from genzoo.engine.sharded_noise import SlicedNoise
 from genzoo.engine.sync_batchnorm import convert_batchnorm
 from genzoo.errors import ConfigError, GenzooError, Interrupted, LostProcessError
@@ -37,6 +38,10 @@ _LONGEST_WAIT = timedelta(minutes=30)
 
 _LONGEST_START = timedelta(minutes=5)
 """How long a process waits for the others at the start."""
+
+
+_LOOK = timedelta(seconds=2)
+"""How often a process that waits for the others looks whether one of them is frozen."""
 
 
 _BUCKET = 2**22
@@ -161,12 +166,14 @@ class ProcessGroup(Processes):
     Arguments:
         rank, count: rank and size of the group.
         store: key-value store in which a failing process leaves its error. Defaults to `None`.
+        heartbeat: finds frozen processes. Defaults to `None`: a frozen process is noticed after half an hour.
     """
 
-    def __init__(self, rank: int, count: int, store: Store | None = None) -> None:
+    def __init__(self, rank: int, count: int, store: Store | None = None, heartbeat: Heartbeat | None = None) -> None:
         self.rank = rank
         self.count = count
         self._store = store
+        self._heartbeat = heartbeat
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ProcessGroup:
         """Return the same object: a copied module belongs to the same processes."""
@@ -196,8 +203,30 @@ class ProcessGroup(Processes):
     def add(self, x: Tensor) -> Tensor:
         """Replace `x` by its sum over all processes, and return it."""
         with self._together():
-            distributed.all_reduce(x)
+            work = distributed.all_reduce(x, async_op=True)
+            assert work is not None
+            if self._heartbeat is None or x.is_cuda:
+                work.wait()  # on a GPU, only the device waits
+            else:
+                while not self._completed(work, self._heartbeat):
+                    pass
         return x
+
+    def _completed(self, work: distributed.Work, heartbeat: Heartbeat) -> bool:
+        """Wait for communication. Return false after a while, to be called again.
+
+        Raises:
+            LostProcessError: a process is frozen.
+        """
+        try:
+            work.wait(_LOOK)
+        except RuntimeError:
+            if work.is_completed():
+                raise
+            if heartbeat.frozen is not None:
+                raise LostProcessError(self._lost(heartbeat.frozen)) from None
+            return False
+        return True
 
     def average_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
         for bucket in _buckets(parameters):
@@ -288,12 +317,15 @@ class ProcessGroup(Processes):
         try:
             yield
         except RuntimeError as error:
-            raise LostProcessError(
-                f"Rank {self.rank} of {self.count} processes lost another one. {self._word()}"
-            ) from error
+            raise LostProcessError(self._lost(self._word())) from error
+
+    def _lost(self, why: str) -> str:
+        return f"Rank {self.rank} of {self.count} processes lost another one. {why}"
 
     def _word(self) -> str:
-        """Return the reason that a failed process has stored."""
+        """Return the reason that a failed process has stored, or that one is frozen."""
+        if self._heartbeat is not None and self._heartbeat.found is not None:
+            return self._heartbeat.found
         with contextlib.suppress(RuntimeError):
             if self._store is not None and self._store.check([_WORD]):
                 return str(self._store.get(_WORD), "utf-8")
@@ -341,16 +373,20 @@ def join_processes() -> Iterator[Processes]:
     if distributed.is_initialized():  # by the caller, who also destroys the group
         yield ProcessGroup(distributed.get_rank(), distributed.get_world_size())
         return
-    processes = _join()
+    store, rank, count = _join()
+    heartbeat = Heartbeat(connect(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])), rank, count)
+    processes = ProcessGroup(rank, count, store, heartbeat)
     try:
-        yield processes
+        with heartbeat.beating():
+            yield processes
     except BaseException as error:
         processes.leave_word(error)
         raise
     distributed.destroy_process_group()  # not after an error: it might wait for a lost process
 
 
-def _join() -> ProcessGroup:
+def _join() -> tuple[Store, int, int]:
+    """Join torch's process group; return its store, and the rank and number of processes."""
     cuda = torch.cuda.is_available() and distributed.is_nccl_available()
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)) % torch.cuda.device_count())
@@ -365,4 +401,4 @@ def _join() -> ProcessGroup:
             f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}. Launch them with torchrun; to train in one "
             f"process, unset WORLD_SIZE."
         ) from error
-    return ProcessGroup(rank, count, store)
+    return store, rank, count

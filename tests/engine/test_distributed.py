@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from together import (
     disagree,
     fail,
+    freeze,
     kill,
     leave,
     normalize,
@@ -192,6 +193,34 @@ def test_a_killed_process_ends_the_other_clearly_and_the_run_resumes(tmp_path):
     assert record(cut)["weights"] == record(whole)["weights"]
     assert all(torch.equal(value, state(cut)[name]) for name, value in state(whole).items())
     assert [line["step"] for line in lines(cut)] == [line["step"] for line in lines(whole)]
+
+
+@pytest.mark.parametrize("victim", [0, 1, 2])
+def test_a_frozen_process_is_named_by_all_others(tmp_path, victim):
+    words = ["train", "vae", "--data", "iris", "--steps", 40, "--batch-size", 30, "--device", "cpu"]
+    words += ["--precision", "fp32", "--out", tmp_path / "run"]
+    ended = together(tmp_path / "logs", 3, freeze, victim, 5, words)
+    for rank in {0, 1, 2} - {victim}:
+        assert ended.codes[rank] == 1
+        word = said(ended.err[rank])
+        named = f"Rank {victim} (process" in word or (victim == 0 and "Rank 0 or its launcher has not" in word)
+        assert named
+        assert "has not answered for 2 s." in word
+        assert "--resume" in word
+
+
+def test_a_process_that_is_stuck_ends_if_another_is_frozen(tmp_path):
+    words = ["train", "vae", "--data", "iris", "--steps", 40, "--batch-size", 30, "--device", "cpu"]
+    words += ["--precision", "fp32", "--out", tmp_path / "run"]
+    ended = together(tmp_path / "logs", 3, freeze, 1, 5, words, 0.0, 2)
+    assert ended.codes == [1, -SIGKILL, 1]
+    assert "Error: Rank 1 (process" in ended.err[2]
+
+
+def test_a_process_that_computes_for_long_is_not_frozen(tmp_path):
+    words = ["train", "vae", "--data", "iris", "--steps", 10, "--batch-size", 30, "--device", "cpu"]
+    words += ["--precision", "fp32", "--out", tmp_path / "run"]
+    assert together(tmp_path / "logs", 2, freeze, 1, 5, words, 4.0).codes == [0, 0]
 
 
 @pytest.mark.precision

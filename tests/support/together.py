@@ -8,8 +8,10 @@ import os
 import secrets
 import signal
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import torch
@@ -20,6 +22,7 @@ from torch import nn
 import genzoo
 from genzoo.config.resolve import layer, resolve_config
 from genzoo.config.settings import GradientTraining
+from genzoo.engine import distributed, heartbeat
 from genzoo.engine.distributed import Processes, join_processes
 from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.sync_batchnorm import convert_batchnorm
@@ -121,6 +124,37 @@ def kill(victim: int, number: int, after: int, words: list[str]) -> int:
 
     callbacks.MetricsLogger.on_update = watched
     return command(*words)
+
+
+def freeze(victim: int, after: int, words: list[str], busy: float = 0.0, stuck: int | None = None) -> int:
+    """Run a command line; after a given step, the process `victim` is stopped, or busy for some seconds.
+
+    A process counts as frozen after two seconds here. Another process kills the stopped one at the end.
+
+    Arguments:
+        stuck: rank of a process that does not come back from its next step. Defaults to none.
+    """
+    from genzoo.training import trainer
+
+    heartbeat._GRACE = 1.0
+    heartbeat._EVERY, heartbeat._LIMIT, distributed._LOOK = 0.2, 2.0, timedelta(seconds=0.2)
+    rank, take = int(os.environ["RANK"]), trainer.Trainer.train_step
+
+    def stopping(self: trainer.Trainer) -> object:
+        if rank == victim and self._number == after:
+            time.sleep(busy)
+            if not busy:
+                os.kill(os.getpid(), signal.SIGSTOP)
+        if rank == stuck and self._number == after:
+            time.sleep(600)
+        return take(self)
+
+    trainer.Trainer.train_step = stopping
+    code = command(*words)
+    if not busy:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(Path(os.environ[FOLDER], f"{victim}.pid").read_text(encoding="utf-8")), signal.SIGKILL)
+    return code
 
 
 def leave(victim: int, after: int, words: list[str]) -> int:

@@ -243,10 +243,10 @@ def test_a_pass_of_many_mixtures_equals_a_pass_of_each(name, monkeypatch):
 
 @pytest.mark.parametrize("model", ["gmm", "t-mixture", "naive-bayes"])
 @pytest.mark.parametrize("sizes", [(60, 240, 120), (240, 120, 60)])
-def test_components_are_numbered_from_the_largest_to_the_smallest(model, sizes):
+def test_components_are_numbered_from_the_largest_to_the_smallest(model, sizes, tmp_path):
     chance = np.random.default_rng(3)
     centers = (-20.0, 0.0, 20.0)
     x = np.concatenate([chance.normal(center, 1, (n, 2)) for n, center in zip(sizes, centers, strict=True)])
-    fitted = genzoo.train(model, data=x, n_components=3).load()
+    fitted = genzoo.train(model, data=x, n_components=3, out=tmp_path / "run").load()
     first = fitted.log_posterior(np.array(centers)[:, None].repeat(2, 1)).argmax(1)
     assert first.tolist() == np.argsort(np.argsort(sizes)[::-1]).tolist()
