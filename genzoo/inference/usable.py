@@ -57,7 +57,7 @@ def check_usable(fitted: Usable, bad: Array, name: str, bad_of: Callable[[Array]
         return
     ordinary = _ordinary_events(fitted)
     if np.isfinite(ordinary).all() and not bad_of(ordinary).any():
-        return  # the events are far from those of training
+        return  # such events are far from training
     raise unusable(fitted, bad, name)
 
 
