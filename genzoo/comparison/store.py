@@ -88,11 +88,14 @@ class ResultStore:
         if path.exists() and (not path.is_dir() or any(not _is_beginning(entry) for entry in path.iterdir())):
             raise ConfigError(f"{path} exists already and contains no comparison. Choose another --out.")
         try:
-            (path / "rows").mkdir(parents=True, exist_ok=True)
+            path.mkdir(parents=True, exist_ok=True)
+            with exclusive_lock(path):
+                (path / "rows").mkdir(exist_ok=True)
+                if not (path / _HEADER).exists():
+                    write_json(path / _HEADER, shared.model_dump(mode="json"))
         except OSError as error:
             raise GenzooError(f"Cannot create {path}: {error.strerror}.") from error
-        write_json(path / _HEADER, shared.model_dump(mode="json"))
-        return ResultStore(path)
+        return ResultStore.open(path, shared)  # another process may have been quicker
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

@@ -23,6 +23,8 @@ _STOP = 1_000
 class Signals:
     """Turns the first SIGINT or SIGTERM into a flag; a second SIGINT interrupts at once.
 
+    A signal that is ignored stays ignored: `nohup`, and `&` in a script, protect a training from them.
+
     Run work that changes nothing, or that can be undone, `with signals.abandonable:`. There the first signal raises
     `Abandoned`, however long the work would take. With several processes it does not, because the others would wait
     for this one forever: long work then asks `stop_requested` between its parts.
@@ -42,7 +44,8 @@ class Signals:
         self.received = None
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._note)
+                if signal.getsignal(number) != signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(self, *_: object) -> None:

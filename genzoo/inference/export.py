@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import io
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from genzoo.errors import ConfigError, GenzooError
+from genzoo.errors import ConfigError
 from genzoo.inference.latent import Traversal
 from genzoo.spec import DataSpec
-from genzoo.storage.atomic import atomic_write, write_bytes
+from genzoo.storage.atomic import atomic_write, new_folder, sync, write_bytes
 from genzoo.storage.paths import TABLE_SUFFIXES
 from genzoo.typing import Array
 
@@ -102,8 +103,8 @@ def check_suffix(path: Path, n: int, data: DataSpec) -> None:
         raise ConfigError(f"Events of modality {data.modality!r} cannot be written as {path.name!r}. Known: {names}.")
     if suffix == ".png" and n > _GRID_LIMIT:
         raise ConfigError(f"{n} images are too many for one grid of at most {_GRID_LIMIT}. Write .npz or a folder.")
-    if not suffix and path.exists():
-        raise ConfigError(f"{path} exists already; name a new folder for the images.")
+    if not suffix and os.path.lexists(path):
+        raise _taken(path)
     if not path.parent.is_dir():
         raise ConfigError(f"{path} lies in a folder that does not exist: {path.parent}.")
 
@@ -174,9 +175,15 @@ def png(image: Image.Image) -> bytes:
 
 
 def _save_folder(path: Path, events: Array, data: DataSpec) -> None:
-    try:
-        path.mkdir()
-    except OSError as error:
-        raise GenzooError(f"Folder {path} could not be made: {error.strerror}.") from error
-    for i, image in enumerate(to_bytes(events, data)):
-        write_bytes(path / f"{i:06d}.png", png(Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)))
+    def fill(fresh: Path) -> None:
+        for i, image in enumerate(to_bytes(events, data)):
+            file = fresh / f"{i:06d}.png"
+            file.write_bytes(png(Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)))
+            sync(file)
+
+    if not new_folder(path, fill):
+        raise _taken(path)
+
+
+def _taken(path: Path) -> ConfigError:
+    return ConfigError(f"{path} exists already; name a new folder for the images.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +12,7 @@ from genzoo.data.columns.unseen import unseen_levels
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import ConfigError
 from genzoo.inference.trained_model import TrainedModel
+from genzoo.inference.usable import check_usable
 from genzoo.metrics.evaluator import MOST_EVENTS, Chosen, compute_metrics, find_extractor, make_reference
 from genzoo.metrics.metric import Metric, Score
 from genzoo.metrics.resting import resting_on
@@ -139,10 +140,14 @@ def cluster(fitted: TrainedModel, dataset: Dataset) -> ClusterResult:
     """Assign every row to its most probable component.
 
     Raises:
+        ArtifactError, DivergenceError: the weights are unusable.
         ConfigError: the model has no components.
         DataError: the rows do not match the model's training data.
     """
-    blocks = [_assigned(fitted, block) for block in dataset.blocks(np.arange(len(dataset)))]
+    rows = np.arange(len(dataset))
+    blocks = [_assigned(fitted, block) for block in dataset.blocks(rows)]
+    if all((part[1] == part[1][0]).all() or np.isnan(part[1]).any() for part in blocks) and kind_of(fitted) != "none":
+        row_scores(fitted, dataset, rows, seed=0)  # raises if no row is possible, which gives all the same posterior
     label = np.concatenate([part[0] for part in blocks])
     if isinstance(fitted.generator, Outliers):
         label = np.where(label == fitted.generator.outlier, -1, label)
@@ -161,20 +166,33 @@ def embed(fitted: TrainedModel, dataset: Dataset) -> Array:
     """Return the latent vector of every row, a posterior mean or a code, `(N, L)`.
 
     Raises:
+        ArtifactError, DivergenceError: the weights are unusable.
         ConfigError: the model has no encoder.
         DataError: the rows do not match the model's training data.
     """
-    return np.concatenate([fitted.encode(block) for block in dataset.blocks(np.arange(len(dataset)))])
+    return _usable(fitted, dataset, fitted.encode, "latent vector")
 
 
 def reconstruct(fitted: TrainedModel, dataset: Dataset) -> Array:
     """Return the reconstruction of every row, `(N, *event)`.
 
     Raises:
+        ArtifactError, DivergenceError: the weights are unusable.
         ConfigError: the model cannot reconstruct.
         DataError: the rows do not match the model's training data.
     """
-    return np.concatenate([fitted.reconstruct(block) for block in dataset.blocks(np.arange(len(dataset)))])
+    return _usable(fitted, dataset, fitted.reconstruct, "reconstruction")
+
+
+def _usable(fitted: TrainedModel, dataset: Dataset, compute: Callable[[Array], Array], name: str) -> Array:
+    """Compute an answer for every row, and check that it does not fail for all because of the weights."""
+
+    def bad(answers: Array) -> Array:
+        return np.asarray(~np.isfinite(answers.reshape(len(answers), -1)).all(axis=1))
+
+    answers = np.concatenate([compute(block) for block in dataset.blocks(np.arange(len(dataset)))])
+    check_usable(fitted, bad(answers), name, lambda events: bad(compute(events)))
+    return answers
 
 
 @dataclass(frozen=True, slots=True)

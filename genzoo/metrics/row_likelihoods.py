@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 
 from genzoo.data.dataset import Dataset, Rows
-from genzoo.errors import ArtifactError, DivergenceError
 from genzoo.inference.data_units import any_observed
 from genzoo.inference.trained_model import TrainedModel
+from genzoo.inference.usable import check_usable, impossible, unusable
 from genzoo.models.base import AnomalyScore, Generator, Likelihood, Outliers
 from genzoo.models.measure import measures_of, on_grid
 from genzoo.runtime.seeding import derive
@@ -91,20 +91,22 @@ def log_likelihoods(fitted: TrainedModel, dataset: Dataset, rows: Rows, seed: in
         seed, draws: seed and number of draws of a lower bound.
 
     Raises:
-        DivergenceError: a log-likelihood is NaN or plus infinity.
+        DivergenceError: a log-likelihood is NaN or plus infinity; or all are minus infinity, and ordinary rows' are,
+            too.
         ArtifactError: the same, for a model that was loaded from a file.
     """
     exact = kind_of(fitted) == "exact"
-    values = np.concatenate(
-        [
-            fitted.log_prob(block)
-            if exact
-            else fitted.log_prob_bound(block, draws=draws, seed=derive(seed, "block", place))
-            for place, block in enumerate(dataset.blocks(rows))
-        ]
-    )
+
+    def compute(block: Array, place: int) -> Array:
+        if exact:
+            return fitted.log_prob(block)
+        return fitted.log_prob_bound(block, draws=draws, seed=derive(seed, "block", place))
+
+    values = np.concatenate([compute(block, place) for place, block in enumerate(dataset.blocks(rows))])
     _check_finite(fitted, np.isnan(values) | np.isposinf(values), "log-likelihood")
-    values[~np.isin(rows, observed_rows(dataset, rows))] = np.nan
+    known = np.isin(rows, observed_rows(dataset, rows))
+    check_usable(fitted, impossible(values[known]), "log-likelihood", lambda events: impossible(compute(events, 0)))
+    values[~known] = np.nan
     return values
 
 
@@ -137,7 +139,11 @@ def row_scores(fitted: TrainedModel, dataset: Dataset, rows: Rows, seed: int, dr
         return log_likelihoods(fitted, dataset, rows, seed, draws)
     values = np.concatenate([fitted.anomaly_score(block) for block in dataset.blocks(rows)])
     _check_finite(fitted, np.isnan(values) | np.isneginf(values), "anomaly score")
-    values[~np.isin(rows, observed_rows(dataset, rows))] = np.nan
+    known = np.isin(rows, observed_rows(dataset, rows))
+    check_usable(
+        fitted, impossible(-values[known]), "anomaly score", lambda events: impossible(-fitted.anomaly_score(events))
+    )
+    values[~known] = np.nan
     return values
 
 
@@ -152,12 +158,8 @@ def _check_finite(fitted: TrainedModel, bad: Array, name: str) -> None:
         DivergenceError: a row has.
         ArtifactError: the same, for a model that was loaded from a file.
     """
-    if not bad.any():
-        return
-    problem = f"The {name} of {bad.sum()} of {len(bad)} rows is not a finite number"
-    if fitted.origin is not None:
-        raise ArtifactError(f"{problem} with the weights in {fitted.origin}. The model cannot be used.")
-    raise DivergenceError(f"{problem}.")
+    if bad.any():
+        raise unusable(fitted, bad, name)
 
 
 def observed_rows(dataset: Dataset, rows: Rows) -> Rows:

@@ -94,7 +94,7 @@ def _plain(value: object) -> str:
         return ""
     if isinstance(value, float):
         return repr(value) if math.isfinite(value) else ""
-    return guarded(str(value))
+    return guarded(printable(str(value)))
 
 
 def report_as_dict(report: Report) -> dict[str, Any]:

@@ -9,19 +9,26 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from genzoo.reports.page import Page, Picture
 from genzoo.storage.atomic import write_bytes
+from genzoo.text import printable
 
 
 def render_page(page: Page) -> str:
-    """Return the page as HTML. All its texts are escaped."""
+    """Return the page as HTML. All its texts are escaped, and characters that cannot be shown are replaced."""
     shelf = Environment(
         loader=PackageLoader("genzoo.reports", "templates"),
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     shelf.filters["data_uri"] = _data_uri
     return shelf.get_template("page.html").render(page=page)
+
+
+def _shown(value: object) -> object:
+    """Return a text as it can be shown; other values, and HTML that templates made of texts, as they are."""
+    return printable(value) if type(value) is str else value
 
 
 def _data_uri(picture: Picture) -> str:

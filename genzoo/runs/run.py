@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import os
 import platform
-import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,10 +34,11 @@ from genzoo.runs.model_folder import load_model
 from genzoo.runs.safe_build import StoredWeights, build_from_file
 from genzoo.runtime.device import resolve_device
 from genzoo.spec import DataSpec
-from genzoo.storage.atomic import recover_folders, sync
+from genzoo.storage.atomic import new_folder, recover_folders
 from genzoo.storage.json_files import read_json, read_settings, write_json
 from genzoo.storage.lock import exclusive_lock
 from genzoo.storage.paths import check_inside, contains, user_path
+from genzoo.storage.temporary import remove_abandoned
 from genzoo.typing import Array
 from genzoo.version import version
 
@@ -100,28 +101,29 @@ class Run:
         return read_json(self.path / "run.json")
 
     @staticmethod
-    def create(path: Path, config: RunConfig) -> Run:
+    def create(path: Path, config: RunConfig, *, numbered: bool = False) -> Run:
         """Make a run directory.
+
+        Arguments:
+            numbered: if the name is taken, add the first number that makes it free: `NAME-2`. Defaults to false.
 
         Raises:
             ConfigError: it already exists; runs are never overwritten.
             GenzooError: the directory cannot be made.
         """
-        if path.exists():
-            raise ConfigError(f"{path} exists already, and runs are never overwritten. Choose another --out.")
-        fresh = path.with_name(f".{path.name}.tmp")
-        try:
-            shutil.rmtree(fresh, ignore_errors=True)
-            fresh.mkdir(parents=True)
+
+        def fill(fresh: Path) -> None:
             Run(fresh).configure(config)
             Run(fresh).update(status="created")
-            fresh.rename(path)  # also fails if another process was quicker
-            sync(path.parent)
-        except OSError as error:
-            raise GenzooError(f"{path} could not be made: {error.strerror}.") from error
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
-        return Run(path)
+
+        free = path
+        for number in itertools.count(2):
+            if new_folder(free, fill):
+                break
+            if not numbered:
+                raise ConfigError(f"{path} exists already, and runs are never overwritten. Choose another --out.")
+            free = path.with_name(f"{path.name}-{number}")
+        return Run(free)
 
     @property
     def unfinished(self) -> str | None:
@@ -215,6 +217,7 @@ class Run:
         """
         for folder in (self.model, self.checkpoints, self.samples):
             check_inside(folder, self.path)
+        remove_abandoned(self.path.parent)
         with exclusive_lock(self.path):
             recover_folders(self.path, self.model.name)
             recover_folders(self.checkpoints, CHECKPOINTS)

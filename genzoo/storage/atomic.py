@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fnmatch
 import os
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from genzoo.errors import GenzooError
+from genzoo.storage.temporary import remove_abandoned, temporary_folder
 
 ResultT = TypeVar("ResultT")
 
@@ -19,53 +20,76 @@ ResultT = TypeVar("ResultT")
 ThingT = TypeVar("ThingT")
 
 
-_OLD, _NEW = ".old", ".tmp"
+_OLD = ".old"
 
 
-_BEGUN = re.compile(r"\..+\.\d+\.tmp(\.[^.]+)?|\.tmp[A-Za-z0-9]{6}")
-"""Temporary files that `atomic_write` and the tensor library fill before renaming them."""
+_TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 
 
 def atomic_write(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary file in the same folder, flush it to disk, and rename it to `path`.
+    """Let `write` fill a temporary file, flush it to disk, and rename it to `path`.
 
     Raises:
         GenzooError: the disk is full or read-only; no partial file is left.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp{path.suffix}")
     try:
-        temporary.unlink(missing_ok=True)  # if it were a link, writing would follow it
-        write(temporary)
-        sync(temporary)
-        temporary.replace(path)
-        sync(path.parent)
+        with temporary_folder(path.parent) as folder:
+            temporary = folder / path.name
+            write(temporary)
+            sync(temporary)
+            temporary.replace(path)
+            sync(path.parent)
     except OSError as error:
         raise GenzooError(f"{path} could not be written: {error.strerror or error}.") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def atomic_folder(path: Path, fill: Callable[[Path], ResultT]) -> ResultT:
-    """Let `fill` fill a new folder, and rename it to `path` once it is on disk.
+    """Let `fill` fill a new folder, and rename it to `path` once it is on disk. It replaces an earlier one.
 
-    If the process is killed in between, hidden folders are left; `recover_folders` cleans them up.
+    Only one process at a time may write to `path`. If it is killed, `recover_folders` cleans up.
 
     Raises:
         GenzooError: the disk is full or read-only; `path` is unchanged.
     """
-    fresh = path.with_name(f".{path.name}{_NEW}")
     try:
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(parents=True)
-        result = fill(fresh)
-        sync(fresh)
-        put_in_place(fresh, path)
+        with temporary_folder(path.parent) as folder:
+            fresh = folder / path.name
+            fresh.mkdir()
+            result = fill(fresh)
+            sync(fresh)
+            put_in_place(fresh, path)
     except OSError as error:
         raise GenzooError(f"{path} could not be written: {error.strerror or error}.") from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
     return result
+
+
+def new_folder(path: Path, fill: Callable[[Path], object]) -> bool:
+    """Let `fill` fill a new folder, and rename it to `path` once it is on disk, unless that name is taken.
+
+    `path` is whole or absent, also if the process is killed. Of several processes that want the name, one gets it.
+
+    Returns:
+        Whether the folder was made; false if the name is taken.
+
+    Raises:
+        GenzooError: the disk is full or read-only; nothing is left.
+    """
+    if os.path.lexists(path):
+        return False
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary_folder(path.parent) as folder:
+            fresh = folder / path.name
+            fresh.mkdir()
+            fill(fresh)
+            sync(fresh)
+            fresh.rename(path)
+            sync(path.parent)
+    except OSError as error:
+        if error.errno in _TAKEN and os.path.lexists(path):
+            return False
+        raise GenzooError(f"{path} could not be written: {error.strerror or error}.") from error
+    return True
 
 
 def put_in_place(fresh: Path, path: Path) -> None:
@@ -90,16 +114,15 @@ def recover_folders(folder: Path, *folders: str) -> None:
         folder: the folder to clean up.
         folders: patterns for the names of the folders that `atomic_folder` writes there.
     """
-    for left in folder.glob(".*"):
-        name, _, end = left.name.removeprefix(".").rpartition(".")
-        is_folder = f".{end}" in (_OLD, _NEW) and any(fnmatch.fnmatchcase(name, pattern) for pattern in folders)
+    remove_abandoned(folder)
+    for left in folder.glob(f".*{_OLD}"):
+        name = left.name.removeprefix(".").removesuffix(_OLD)
+        if not any(fnmatch.fnmatchcase(name, pattern) for pattern in folders):
+            continue
         if left.is_symlink():
-            if is_folder:
-                left.unlink(missing_ok=True)
-        elif is_folder:
-            recover_folder(left) if left.name.endswith(_OLD) else remove_folder(left)
-        elif _BEGUN.fullmatch(left.name) and left.is_file():
             left.unlink(missing_ok=True)
+        else:
+            recover_folder(left)
 
 
 def recover_folder(old: Path) -> None:
@@ -111,11 +134,11 @@ def recover_folder(old: Path) -> None:
 
 
 def remove_folder(path: Path) -> None:
-    """Remove a folder; it is renamed first, so that readers see all of it or nothing. Errors are ignored."""
-    hidden = path if path.name.startswith(".") else path.with_name(f".{path.name}{_NEW}")
-    with contextlib.suppress(OSError):
-        path = path.replace(hidden)
-    shutil.rmtree(path, ignore_errors=True)
+    """Remove a folder; it is moved away first, so that readers see all of it or nothing. Errors are ignored."""
+    with contextlib.suppress(OSError), temporary_folder(path.parent) as folder:
+        path.replace(folder / path.name)
+        return
+    shutil.rmtree(path, ignore_errors=True)  # a full disk has no room for the temporary folder
 
 
 def sync(path: Path) -> None:

@@ -6,17 +6,13 @@ import contextlib
 import json
 import os
 import socket
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from genzoo.errors import ArtifactError, GenzooError
 from genzoo.storage.json_files import to_json
-
-if sys.platform != "win32":
-    import fcntl
-
+from genzoo.storage.temporary import take_lock
 
 NAME = ".lock"
 """Name of the lock file in a folder."""
@@ -46,16 +42,11 @@ def exclusive_lock(folder: Path) -> Iterator[None]:
 
 
 def _take(descriptor: int, folder: Path) -> None:
-    if sys.platform == "win32":
+    locked = take_lock(descriptor)
+    if locked is None:
         return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise ArtifactError(
-            f"{folder} is in use by {_holder(descriptor)}. Wait until it has ended, or stop it."
-        ) from None
-    except OSError:  # the file system does not support locks
-        return
+    if not locked:
+        raise ArtifactError(f"{folder} is in use by {_holder(descriptor)}. Wait until it has ended, or stop it.")
     since = datetime.now(UTC).isoformat(timespec="seconds")
     note = to_json({"pid": os.getpid(), "host": socket.gethostname(), "since": since}).encode()
     with contextlib.suppress(OSError):  # the lock works without the note, such as on a full disk

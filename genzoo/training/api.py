@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -47,11 +46,7 @@ def _remarks(dataset: Dataset) -> Iterable[str]:
 
 
 def _create(config: RunConfig, out: Path | None) -> Run:
-    if out is not None:
-        return Run.create(out, config)
-    base = runs_folder() / run_name(config)
-    names = itertools.chain([base], (base.with_name(f"{base.name}-{n}") for n in itertools.count(2)))
-    return Run.create(next(path for path in names if not path.exists()), config)
+    return Run.create(runs_folder() / run_name(config) if out is None else out, config, numbered=out is None)
 
 
 @former_keywords(watchers="callbacks")

@@ -367,14 +367,14 @@ def test_outliers_are_minus_one_and_rows_outside_their_box_are_named(cli):
 
 def test_the_table_is_shown_where_the_best_cannot_be_trained(cli, monkeypatch):
     def broken(*_):
-        raise DivergenceError("EM diverged. The last good state is kept in found/.best.tmp.") from DivergenceError(
+        raise DivergenceError("EM diverged. The last good state is kept in found/.genzoo/best.") from DivergenceError(
             "EM diverged."
         )
 
     monkeypatch.setattr("genzoo.comparison.comparison.run_training", broken)
     done = cli("compare", "gaussian", "gmm", "--data", "iris", "--out", "found")
     assert_refused(done, 6, "EM diverged", "The report is kept")
-    assert ".best.tmp" not in done[2]
+    assert ".genzoo" not in done[2]
     assert "Ranked by bic" in done[1]
     assert "report.md" in done[1]
     assert "genzoo sample" not in done[1]

@@ -27,6 +27,7 @@ from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry
 from genzoo.runs.model_folder import save_model
 from genzoo.runs.run import Run
+from genzoo.storage import temporary
 
 RUNS = fuzz_folders.RUNS
 MEBIBYTE = 2**20
@@ -302,8 +303,7 @@ def test_a_run_whose_settings_do_not_suit_its_data_is_at_fault_itself(tmp_path, 
 def test_a_report_is_not_written_through_links(tmp_path, cli):
     shutil.copytree(RUNS / "gmm", tmp_path / "run")
     (tmp_path / "mine").write_text("mine", encoding="utf-8")
-    for name in ("report.html", f".report.html.{os.getpid()}.tmp.html"):
-        (tmp_path / "run" / name).symlink_to(tmp_path / "mine")
+    (tmp_path / "run" / "report.html").symlink_to(tmp_path / "mine")
     assert cli("report", "run", "--metric", "log-likelihood")[0] == 0
     assert (tmp_path / "mine").read_text(encoding="utf-8") == "mine"
     assert "<html" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
@@ -365,12 +365,15 @@ def test_a_million_layers_are_cut_short(tmp_path, model, monkeypatch, cli):
     assert_refused(cli("sample", model), 4, "layers", "far fewer")
 
 
+ABANDONED = f"{temporary._PREFIX}0123456789abcdef.tmp"
+
+
 def stranger(folder, name="gmm-interrupted"):
     """A run of somebody else's, and a folder of the user's own with what looks like leftovers; gives both."""
     run, own = folder / "run", folder / "own"
     shutil.copytree(RUNS / name, run)
-    files = {".photos.old/a.png": b"a", "photos/b.png": b"b", ".draft.tmp": b"c", ".tmpabcdef": b"d"}
-    write_files(own, {**files, ".step-000001.tmp/e": b"e", ".x.json.7.tmp.json": b"f", "step-000009/g": b"g"})
+    files = {".photos.old/a.png": b"a", "photos/b.png": b"b", ".draft.tmp": b"c", ".genzoo-mine.tmp/d": b"d"}
+    write_files(own, {**files, f"{ABANDONED}/e": b"e", ".step-000009.old/f": b"f", "step-000009/g": b"g"})
     return run, own
 
 
@@ -399,13 +402,14 @@ def test_going_on_with_a_comparison_removes_nothing_behind_links(part, tmp_path)
 
 def test_what_a_user_hid_in_a_run_stays_there(tmp_path):
     run, own = stranger(tmp_path)
-    kept = {".photos.old/a.png", "photos/b.png", ".draft.tmp", "step-000009/g"}
+    kept = {".photos.old/a.png", "photos/b.png", ".draft.tmp", ".genzoo-mine.tmp/d", "step-000009/g"}
     for folder in (run / "samples", run / "checkpoints"):
         shutil.copytree(own, folder, dirs_exist_ok=True)
     with Run(run).locked():
-        assert kept | {".step-000001.tmp/e"} == set(read_files(run / "samples"))
+        assert kept | {".step-000009.old/f"} == set(read_files(run / "samples"))
         assert kept < set(read_files(run / "checkpoints"))
-        assert not (run / "checkpoints" / ".step-000001.tmp").exists()
+        assert not (run / "checkpoints" / ".step-000009.old").exists()
+        assert not (run / "checkpoints" / ABANDONED).exists()
 
 
 def test_an_enormous_file_of_tensors_is_refused_by_its_size(model, monkeypatch, cli):

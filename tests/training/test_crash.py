@@ -12,8 +12,9 @@ FAMILIES = ["gmm", "vae", "dcgan"]
 
 @pytest.mark.precision
 @pytest.mark.long
-def test_resume_after_kill_gives_the_same_run():
-    words = ["-m", "crash", "--kills", "12", "--every", "83", *(f"--family={family}" for family in FAMILIES)]
+def test_killed_starved_and_simultaneous_commands_lose_nothing():
+    families = [f"--family={family}" for family in FAMILIES]
+    words = ["-m", "crash", "--kills", "12", "--every", "83", "--rounds", "2", *families]
     here = Path(__file__).parents[1] / "support"  # where `crash` is found
     ended = subprocess.run([sys.executable, *words], cwd=here, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -22,3 +23,4 @@ def test_resume_after_kill_gives_the_same_run():
         assert rows[0][1:] == ("4", "4")
         assert all(tried == survived for _, tried, survived in rows)
         assert len(rows) == 9 or "no C compiler" in ended.stdout
+    assert re.search(r"start at once, 2 times +gaussian +16 +16$", ended.stdout, re.MULTILINE)

@@ -166,7 +166,8 @@ def within_limits(events: Array, features: Sequence[Feature]) -> Array:
     high = _array([feature.high for feature in features], np.inf)
     if not step.any() and np.isinf(low).all() and np.isinf(high).all():
         return events
-    placed = np.where(step > 0, np.rint(events / np.where(step > 0, step, 1.0)) * step, events)
+    with np.errstate(invalid="ignore"):  # what is not finite stays as it is
+        placed = np.where(step > 0, np.rint(events / np.where(step > 0, step, 1.0)) * step, events)
     return np.where(np.isfinite(events), placed.clip(low, high), events)
 
 

@@ -23,7 +23,7 @@ from genzoo.inference.description.figures import (
     UnlikelyRow,
 )
 from genzoo.inference.description.moments import ColumnCoding, measure_of_pair, pair_strengths
-from genzoo.inference.description.sums import Describable, RowSums, kind_of_scores, sum_rows
+from genzoo.inference.description.sums import Describable, RowSums, check_scores, kind_of_scores, sum_rows
 from genzoo.models.base import Generator, Likelihood
 from genzoo.models.measure import measures_of
 from genzoo.spec import Feature
@@ -81,6 +81,7 @@ def describe(
     strengths = _strengths(samples, None if rows is None else sums, coding)
     pairs = _pairs(model.data.features, *strengths, 0 if rows is None else sums.product_rows, len(samples))
     scores = np.concatenate(sums.scores) if sums.scores else np.zeros(0)
+    check_scores(model, scores)
     return Description(
         model=model.model,
         data=model.data,

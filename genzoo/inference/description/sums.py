@@ -11,7 +11,7 @@ import numpy as np
 from genzoo.inference.data_units import CheckedEvents, any_observed
 from genzoo.inference.description.contributions import RowModel
 from genzoo.inference.description.moments import ColumnCoding
-from genzoo.models.base import Generator
+from genzoo.inference.usable import Usable, check_usable, impossible
 from genzoo.runtime.seeding import derive
 from genzoo.typing import Array
 
@@ -27,13 +27,9 @@ BOUND_DRAWS = 16
 """Draws of a lower bound that rank rows."""
 
 
-class Describable(RowModel, Protocol):
+class Describable(RowModel, Usable, Protocol):
     """What a description needs of a trained model; `TrainedModel` has it all."""
 
-    @property
-    def model(self) -> str: ...
-    @property
-    def generator(self) -> Generator: ...
     def log_posterior(self, x: Array) -> Array: ...
     def encode(self, x: Array, *, seed: int = 0) -> Array: ...
     def prior_sample(self, n: int, *, seed: int = 0, first: int = 0) -> Array: ...
@@ -148,7 +144,8 @@ def _add_events(sums: RowSums, events: Array, coded: Array | None, weighted: Arr
 def _add_latent(sums: RowSums, latent: Array, coded: Array, weight: Array) -> None:
     z = latent.astype(np.float64)
     weighted = z * weight[:, None]
-    found = LatentSums(weighted.sum(axis=0), (weighted * z).sum(axis=0), weighted.T @ coded)
+    with np.errstate(all="ignore"):  # `check_scores` judges what is not finite
+        found = LatentSums(weighted.sum(axis=0), (weighted * z).sum(axis=0), weighted.T @ coded)
     if sums.latent is not None:
         before = sums.latent
         found = LatentSums(before.total + found.total, before.square + found.square, before.products + found.products)
@@ -169,3 +166,14 @@ def _scores(model: Describable, events: Array, seed: int) -> Array:
     exact = kind == "exact"
     scores = model.log_prob(events) if exact else model.log_prob_bound(events, draws=BOUND_DRAWS, seed=seed)
     return np.where(any_observed(events), scores, np.nan)
+
+
+def check_scores(model: Describable, scores: Array) -> None:
+    """Check that log-likelihoods of rows, `(N,)`, are not all impossible because of the weights.
+
+    Raises:
+        ArtifactError, DivergenceError: they are.
+    """
+    if kind_of_scores(model) != "none":
+        bad = impossible(scores)
+        check_usable(model, bad, "log-likelihood", lambda events: impossible(_scores(model, events, 0)))

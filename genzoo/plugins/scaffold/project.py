@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import shutil
-import tempfile
 import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from string import Template
 
 from genzoo.errors import ConfigError
@@ -198,25 +196,3 @@ def _walk(folder: Traversable, below: PurePosixPath) -> Iterator[tuple[PurePosix
             yield from _walk(item, below / item.name)
         elif item.name.endswith(_SUFFIX):
             yield below / item.name.removesuffix(_SUFFIX), item
-
-
-def write_project(files: dict[PurePosixPath, str], out: Path) -> None:
-    """Write files to a new folder, all or none.
-
-    Raises:
-        ConfigError: the folder exists.
-    """
-    if out.exists() or out.is_symlink():
-        raise ConfigError(f"{out} exists already and is not overwritten. Choose another name, or --out.")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    try:
-        for path, text in files.items():
-            file = beside / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8")
-        beside.chmod(0o755)  # only the owner can read a temporary folder
-        beside.rename(out)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise

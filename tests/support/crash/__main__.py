@@ -11,6 +11,7 @@ from pathlib import Path
 from crash import fault
 
 KILLS = 210
+ROUNDS = 20
 
 
 def main() -> int:
@@ -18,6 +19,8 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=KILLS, help="SIGKILLs at random moments, over all families")
     parser.add_argument("--every", type=int, default=1, help="strike every N-th call of the sweeps; 0 for none")
     parser.add_argument("--family", action="append", help="only these families")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="times that 8 trainings start at once")
+    parser.add_argument("--only", choices=["starts", "outputs"], help="only this part")
     given = parser.parse_args()
     struck = bool(given.every) and fault.preload()
     with tempfile.TemporaryDirectory(prefix="genzoo-crash-") as folder:
@@ -27,17 +30,26 @@ def main() -> int:
 def _try(given: argparse.Namespace, folder: Path, struck: bool) -> int:
     import bf16  # this and those import torch
 
-    from crash import case, sweep
+    from crash import case, outputs, starts, sweep
 
     bf16.force()
+    rows = [] if given.only == "outputs" else list(_shown(starts.starts(folder / "starts", given.rounds)))
+    if struck and given.only != "starts":
+        rows += _shown(outputs.outputs(folder / "outputs", given.every))
+    if given.only:
+        return _summary(rows)
     names = given.family or list(case.FAMILIES)
     trials = {name: sweep.Trial(name, folder / "whole") for name in names}
-    rows = list(_shown(sweep.kills(trials, range(given.kills))))
+    rows += _shown(sweep.kills(trials, range(given.kills)))
     if struck:
         swept = [sweep.Trial(name, folder / "short", short=True) for name in names]
         rows += [row for trial in swept for row in _shown(sweep.sweeps(trial, given.every))]
     elif given.every:
         print("There is no C compiler, so calls of the file system were not struck.")
+    return _summary(rows)
+
+
+def _summary(rows: list) -> int:
     tried, failed = sum(row.tried for row in rows), sum(len(row.failures) for row in rows)
     print(f"\n{tried} faults tried, {tried - failed} survived, {failed} not.")
     return 1 if failed else 0

@@ -62,6 +62,23 @@ def run_signalled(words: Sequence[str], log: Path, after: float, number: int = s
     return _ended(child, log, began)
 
 
+def run_together(words: Sequence[Sequence[str]], folder: Path, *, before: Callable[[], object]) -> list[Ended]:
+    """Run command lines at the same time, each with a log in a folder. They wait for each other to start."""
+    began = time.monotonic()
+    waiting, gate = os.pipe()
+
+    def start() -> None:
+        os.close(gate)
+        os.read(waiting, 1)  # returns when the parent closes the gate
+        before()
+
+    logs = [folder / f"{number}.log" for number in range(len(words))]
+    children = [_fork(line, log, start, None) for line, log in zip(words, logs, strict=True)]
+    os.close(gate)
+    os.close(waiting)
+    return [_ended(child, log, began) for child, log in zip(children, logs, strict=True)]
+
+
 def _fork(
     words: Sequence[str], log: Path, before: Callable[[], object] | None, after: Callable[[], object] | None
 ) -> int:

@@ -76,7 +76,7 @@ class Trial:
         if how in (How.KILL_BEFORE, How.KILL_AFTER):
             if ended.code != -signal.SIGKILL:
                 return f"was not killed: {ended.code} {ended.said}"
-        elif wrong := _wrong_end(ended):
+        elif wrong := wrong_end(ended):
             return wrong
         return self._recovered() if ended.code else self._judge()
 
@@ -110,7 +110,7 @@ class Trial:
         return f"left {', '.join(left)}" if left else None
 
 
-def _wrong_end(ended: child.Ended) -> str | None:
+def wrong_end(ended: child.Ended) -> str | None:
     """Return what is wrong with the end of a command after a file system error."""
     if ended.code not in (0, 1):
         return f"exits with {ended.code}: {ended.said}"
@@ -126,7 +126,7 @@ def kills(trials: dict[str, Trial], seeds: range) -> Iterator[Row]:
     rows = {name: Row("SIGKILL at a random moment", name) for name in trials}
     for seed in seeds:
         name = list(trials)[seed % len(trials)]
-        _note(rows[name], f"seed {seed}", trials[name].killed(seed))
+        note(rows[name], f"seed {seed}", trials[name].killed(seed))
     yield from rows.values()
 
 
@@ -147,11 +147,12 @@ def sweeps(trial: Trial, every: int = 1) -> Iterator[Row]:
     for name, calls, how, error in SWEEPS:
         row = Row(name, trial.family)
         for place in range(1, trial.calls(calls) + 1, every):
-            _note(row, f"call {place}", trial.struck(place, calls, how, error))
+            note(row, f"call {place}", trial.struck(place, calls, how, error))
         yield row
 
 
-def _note(row: Row, what: str, wrong: Any) -> None:
+def note(row: Row, what: str, wrong: Any) -> None:
+    """Count a trial, and keep what is wrong with it."""
     row.tried += 1
     if wrong:
         row.failures.append(f"{what}: {wrong}")

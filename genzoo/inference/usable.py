@@ -1,0 +1,88 @@
+"""Tell weights with which no answer makes sense from data that are unlike anything the model was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from genzoo.data.transforms import AffineTransform
+from genzoo.errors import ArtifactError, DivergenceError
+from genzoo.inference.data_units import DataUnits
+from genzoo.inference.sampling import GROUP, sample
+from genzoo.models.base import Generator
+from genzoo.spec import DataSpec
+from genzoo.typing import Array
+
+_LOWEST = float(np.finfo(np.float32).min)
+
+
+class Usable(Protocol):
+    """What the check needs of a trained model; `TrainedModel` has it all."""
+
+    @property
+    def model(self) -> str: ...
+    @property
+    def generator(self) -> Generator: ...
+    @property
+    def transform(self) -> AffineTransform: ...
+    @property
+    def data(self) -> DataSpec: ...
+    @property
+    def missing(self) -> bool: ...
+    @property
+    def origin(self) -> str | None: ...
+
+
+def impossible(log_likelihood: Array) -> Array:
+    """Return which log-likelihoods are NaN or infinite, `(N,)`. A model may clip minus infinity to the lowest float."""
+    return ~(np.isfinite(log_likelihood) & (log_likelihood > _LOWEST))
+
+
+def check_usable(fitted: Usable, bad: Array, name: str, bad_of: Callable[[Array], Array]) -> None:
+    """Check that a model has usable answers for ordinary events, if it has none for any of the given ones.
+
+    Arguments:
+        bad: which events have an unusable answer, `(N,)` bool. Nothing is checked unless all have.
+        name: what the answer is, for the message.
+        bad_of: returns the same for other events, `(M, *event)`.
+
+    Raises:
+        DivergenceError: it has no usable answer for some ordinary event.
+        ArtifactError: the same, for a model that was loaded from a file.
+    """
+    if not len(bad) or not bad.all():
+        return
+    ordinary = _ordinary_events(fitted)
+    if np.isfinite(ordinary).all() and not bad_of(ordinary).any():
+        return  # such events are far from training
+    raise unusable(fitted, bad, name)
+
+
+def unusable(fitted: Usable, bad: Array, name: str) -> ArtifactError | DivergenceError:
+    """Return the error for unusable answers.
+
+    Arguments:
+        bad: which events have one, `(N,)` bool.
+        name: what the answer is.
+    """
+    problem = f"The {name} of {bad.sum()} of {len(bad)} rows is not a finite number"
+    if fitted.origin is not None:
+        return ArtifactError(f"{problem} with the weights in {fitted.origin}. The model cannot be used.")
+    return DivergenceError(f"{problem}.")
+
+
+@torch.no_grad()
+def _ordinary_events(fitted: Usable) -> Array:
+    """Return events with the mean of training in each numeric column, and one standard deviation to either side.
+
+    The values of other columns are from samples of the model. Images are of one shade each.
+    """
+    units = DataUnits(fitted.model, fitted.generator, fitted.transform, fitted.data, fitted.missing, fitted.origin)
+    y = units.transform(units.to_device(sample(units, GROUP, 0)))
+    numeric = torch.tensor([feature.kind in ("continuous", "count") for feature in fitted.data.features])
+    places = numeric.to(y.device).expand(fitted.data.event_shape)
+    steps = (torch.arange(GROUP, device=y.device) % 3 - 1).to(y.dtype)
+    return units.to_data(torch.where(places, steps.reshape(-1, *(1 for _ in fitted.data.event_shape)), y))

@@ -1,0 +1,65 @@
+"""Weights with which no row is possible, and rows that are unlike anything with good weights."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from refusals import assert_refused
+
+import genzoo
+from genzoo import DivergenceError
+from genzoo.data.readers.numpy_files import array_dataset
+from genzoo.inference.usable import impossible
+from genzoo.metrics.evaluate import cluster, score
+from genzoo.runs.model_folder import save_model
+
+RUNS = Path(__file__).parents[1] / "data" / "runs" / "0.1"
+
+
+def spoilt(folder, name, part, number):
+    """A model folder in which all numbers of some tensors are one finite number."""
+    fitted = genzoo.load(RUNS / name / "model")
+    for key, tensor in fitted.generator.state_dict().items():
+        if part in key:
+            tensor.fill_(number)
+    content = json.loads((RUNS / name / "model" / "config.json").read_text(encoding="utf-8"))
+    save_model(folder / "bad", fitted, content["options"], content["training"])
+    return folder / "bad"
+
+
+@pytest.mark.parametrize("number", [1e30, -1e38])
+@pytest.mark.parametrize("words", ["score", "cluster", "evaluate", "describe"])
+def test_weights_that_make_every_row_impossible_are_an_artifact_error(tmp_path, cli, number, words):
+    model = spoilt(tmp_path, "gmm", "means", number)
+    assert_refused(cli(words, model, "--data", "iris"), 4, "log-likelihood of 150 of 150 rows", "cannot be used")
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        ("score --data digits", "log-likelihood"),
+        ("embed --data digits", "latent vector"),
+        ("reconstruct --data digits --out OUT/again.npz", "reconstruction"),
+    ],
+)
+def test_weights_that_overflow_are_an_artifact_error(tmp_path, cli, words, what):
+    command, *more = words.replace("OUT", str(tmp_path)).split()
+    model = spoilt(tmp_path, "vae", "", 3e38)
+    assert_refused(cli(command, model, *more), 4, what, "cannot be used")
+    assert not (tmp_path / "again.npz").exists()
+
+
+def test_rows_far_from_training_are_not_the_fault_of_the_weights():
+    fitted = genzoo.load(RUNS / "gmm" / "model")
+    far = array_dataset("far", np.full((3, 4), 1e30))
+    assert impossible(score(fitted, far).values).all()
+    assert len(cluster(fitted, far).label) == 3
+    assert not impossible(score(fitted, array_dataset("one", np.zeros((1, 4)))).values).any()
+
+
+def test_weights_that_come_from_no_file_have_diverged(tmp_path):
+    fitted = dataclasses.replace(genzoo.load(spoilt(tmp_path, "gmm", "means", 1e30)), origin=None)
+    with pytest.raises(DivergenceError, match="log-likelihood of 2 of 2 rows"):
+        score(fitted, array_dataset("near", np.ones((2, 4))))
