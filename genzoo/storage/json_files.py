@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -69,7 +68,7 @@ def read_json(path: Path, known: int = 1, name: str = "format", *, factor: int =
     """
     try:
         content = parse_json(read_regular(path, factor * _LARGEST_JSON), factor=factor)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ArtifactError(f"{path} cannot be read: {error}.") from error
     if not isinstance(content, dict):
         raise ArtifactError(f"{path} holds {type(content).__name__}, not an object.")
@@ -134,16 +133,8 @@ _DEEPEST = 64
 _LARGEST_NUMBER = 2**256
 
 
-_MEMORY = 64 * 2**20
-
-
-# Bytes of memory in CPython, rounded up: an empty object in a list, and a string or number of its own.
-_CONTAINER, _SCALAR = 240, 72
-
-
-# Matches up to the next bracket outside a string, or the end. Possessive quantifiers prevent backtracking, which could
-# take quadratic time on hostile text.
-_BRACKET = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+"?)*+([\[\]{}]|\Z)', re.DOTALL)
+_MOST_MARKS = 400_000
+"""Largest number of commas and opening brackets: their values take about 64 MB in CPython."""
 
 
 def parse_json(content: bytes, *, factor: int = 1) -> Any:
@@ -156,31 +147,31 @@ def parse_json(content: bytes, *, factor: int = 1) -> Any:
         ValueError: the text is not JSON in UTF-8, has a duplicate key, holds a number that is not finite or is absurdly
             large, is nested too deeply, or would take too much memory.
     """
-    _check_cost(content, factor * _MEMORY)
-    return json.loads(
-        content.decode("utf-8", "surrogatepass"),
-        object_pairs_hook=_object,
-        parse_constant=_no_constant,
-        parse_int=_whole,
-        parse_float=_finite,
-    )
+    if sum(content.count(mark) for mark in (b",", b"[", b"{")) > factor * _MOST_MARKS:
+        raise ValueError("it holds more values than any file that genzoo writes")
+    try:
+        value = json.loads(
+            content.decode("utf-8", "surrogatepass"),
+            object_pairs_hook=_object,
+            parse_constant=_no_constant,
+            parse_int=_whole,
+            parse_float=_finite,
+        )
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [part for inner in level if isinstance(inner, dict | list) for part in _parts(inner)]
+    if any(isinstance(part, dict | list) for part in level):
+        raise ValueError(_TOO_DEEP)
+    return value
 
 
-def _check_cost(content: bytes, most: int) -> None:
-    """Check an upper bound of the memory of the parsed value, before the parser allocates any."""
-    width = 1 if content.isascii() and b"\\u" not in content else 4
-    memory = 2 * width * len(content) + _SCALAR * content.count(b",")
-    depth = 0
-    for bracket in _BRACKET.finditer(content):
-        if bracket[1] in (b"[", b"{"):
-            memory += _CONTAINER
-            depth += 1
-            if depth > _DEEPEST:
-                raise ValueError(f"it is nested more than {_DEEPEST} deep")
-        elif bracket[1]:
-            depth -= 1
-        if memory > most + 2 * len(content):
-            raise ValueError("it holds more values than any file that genzoo writes")
+_TOO_DEEP = f"it is nested more than {_DEEPEST} deep"
+
+
+def _parts(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

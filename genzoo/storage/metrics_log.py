@@ -59,7 +59,7 @@ def _parsed(text: bytes) -> dict[str, Any] | None:
         return None
     try:
         line = parse_json(text)
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
     return line if isinstance(line, dict) and type(line.get("step")) is int else None
 
