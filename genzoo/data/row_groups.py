@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from genzoo.data.column import Column
-from genzoo.errors import DataError
+from genzoo.errors import DataError, pass_out_of_memory
 from genzoo.typing import Array
 
 
@@ -39,6 +39,11 @@ class RowGroupEvents:
         self.dtype = np.dtype(np.float32 if narrow else np.float64)
         self.shape = (int(self._starts[-1]), len(columns))
         self._last: tuple[int, Array] | None = None
+
+    @property
+    def most_rows(self) -> int:
+        """Number of rows of the largest row group."""
+        return int(np.diff(self._starts).max(initial=0))
 
     @property
     def nbytes(self) -> int:
@@ -87,9 +92,12 @@ class RowGroupEvents:
             with parquet.ParquetFile(self._path, metadata=self._metadata) as file:
                 for place, name in enumerate(self._columns):
                     values = file.read_row_group(number, columns=[name], use_threads=False).column(0)
+                    if len(values) != len(events):
+                        raise DataError(f"{self._path} is damaged: row group {number} lacks rows of column {name!r}.")
                     column = Column(name, values, str(self._path), lambda row: f"row {first + row}")
                     events[:, place] = column.numbers()
         except (pa.ArrowException, OSError) as error:
+            pass_out_of_memory(error)
             raise DataError(f"{self._path} cannot be read as a table: {error}.") from error
         events.flags.writeable = False
         self._last = (number, events)

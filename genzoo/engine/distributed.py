@@ -23,7 +23,7 @@ from torch.distributed.rendezvous import rendezvous
 from genzoo import errors
 from genzoo.engine.sharded_noise import SlicedNoise
 from genzoo.engine.sync_batchnorm import convert_batchnorm
-from genzoo.errors import ConfigError, GenzooError, Interrupted, LostProcessError
+from genzoo.errors import ConfigError, GenzooError, Interrupted, LostProcessError, pass_out_of_memory
 from genzoo.runtime.device import widest
 from genzoo.runtime.launch import process_count
 from genzoo.runtime.seeding import derive, random_scope
@@ -288,6 +288,7 @@ class ProcessGroup(Processes):
         try:
             yield
         except RuntimeError as error:
+            pass_out_of_memory(error)
             raise LostProcessError(
                 f"Rank {self.rank} of {self.count} processes lost another one. {self._word()}"
             ) from error

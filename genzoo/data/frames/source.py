@@ -15,7 +15,7 @@ from genzoo.data.dataset import Dataset
 from genzoo.data.frames.kinds import library_of
 from genzoo.data.splits.columns import read_divided
 from genzoo.data.table_source import PANDAS_INDEX, TableSource, without_views
-from genzoo.errors import DataError
+from genzoo.errors import DataError, pass_out_of_memory
 from genzoo.spec import DataSpec, FrameForm, Library
 from genzoo.typing import Array
 
@@ -72,6 +72,7 @@ class FrameSource(TableSource):
         try:
             return pa.array(series, from_pandas=True)
         except (pa.ArrowException, TypeError, ValueError) as error:
+            pass_out_of_memory(error)
             raise DataError(
                 f"{_SHOWN}: column {name!r} mixes values of several types, or holds a type that no model takes "
                 f"({series.dtype}). Convert it, such as frame[{name!r}] = frame[{name!r}].astype(str), or leave it "
@@ -198,6 +199,7 @@ def _as_arrow(exporter: Any) -> pa.Table:
     try:
         return pa.table(exporter)
     except (pa.ArrowException, TypeError, ValueError) as error:
+        pass_out_of_memory(error)
         raise DataError(f"The table cannot be read as Arrow columns: {error}.") from error
 
 

@@ -1,20 +1,32 @@
-"""Read Parquet and Arrow files."""
+"""Read Parquet and Arrow files, which may come from anybody."""
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import parquet
 
+from genzoo.data.readers.arrow_messages import declared
+from genzoo.data.readers.unpacked import HARMLESS, check_unpacked
 from genzoo.data.row_groups import RowGroupEvents
-from genzoo.data.table_source import PANDAS_INDEX, TableSource
-from genzoo.errors import DataError
+from genzoo.data.table_source import PANDAS_INDEX, TableSource, check_whole, without_views
+from genzoo.errors import DataError, pass_out_of_memory
 
 LARGE = 2**28
 """Size of the array, in bytes, above which a Parquet file is read one row group at a time."""
+
+
+_NUMBER = 8
+"""Bytes that a value takes as a number."""
+
+
+_MAGIC = b"ARROW1"
+"""The first bytes of Arrow's file format, which is a stream between them and an index."""
 
 
 class ArrowFileSource(TableSource):
@@ -26,49 +38,105 @@ class ArrowFileSource(TableSource):
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        names = self._try(self._schema).names
+        self._is_parquet = path.suffix.lower() == ".parquet"
+        names = self._try(self._names)
         super().__init__(str(path), [name for name in names if not name.startswith(PANDAS_INDEX)])
 
     def read(self, columns: Sequence[str], texts: Collection[str] = ()) -> pa.Table:
-        return self._try(lambda: self._read(columns))
+        table = self._try(lambda: self._read(list(columns)))
+        check_whole(table, self.shown)
+        return self._try(lambda: without_views(table))
 
     def stream(self, columns: Sequence[str]) -> RowGroupEvents | None:
-        if self._path.suffix.lower() != ".parquet":
+        if not self._is_parquet:
             return None
-        schema = self._try(self._schema)
+        return self._try(lambda: self._stream(columns))
+
+    def _stream(self, columns: Sequence[str]) -> RowGroupEvents | None:
+        schema = parquet.read_schema(self._path)
         if not all(_is_plain(schema.field(name).type) for name in columns):
             return None
         events = RowGroupEvents(self._path, columns)
-        return events if events.nbytes > LARGE else None
+        if events.nbytes <= LARGE:
+            return None
+        self._check(events.most_rows * len(columns) * _NUMBER)
+        return events
 
-    def _schema(self) -> Any:
-        if self._path.suffix.lower() == ".parquet":
-            return parquet.read_schema(self._path)
+    def _names(self) -> list[str]:
+        if self._is_parquet:
+            return list(parquet.read_schema(self._path).names)
         with pa.memory_map(str(self._path)) as file:
-            return _open_arrow(file).schema
+            return list(pa.ipc.open_stream(_stream_of(file)).schema.names)
 
-    def _read(self, columns: Sequence[str]) -> Any:
-        if self._path.suffix.lower() == ".parquet":
-            with parquet.ParquetFile(self._path) as file:
-                return file.read(columns=list(columns)).select(list(columns))
+    def _read(self, columns: list[str]) -> Any:
+        if self._is_parquet:
+            return self._read_parquet(columns)
         with pa.memory_map(str(self._path)) as file:
-            return _open_arrow(file).read_all().select(list(columns))
+            rows = unpacked = 0
+            for message in pa.ipc.MessageReader.open_stream(_stream_of(file)):
+                more = declared(message)
+                rows, unpacked = rows + more[0], unpacked + more[1]
+            self._check(unpacked)
+            self._check(rows * len(columns) * _NUMBER)
+            return pa.ipc.open_stream(_stream_of(file)).read_all().select(columns)
+
+    def _read_parquet(self, columns: list[str]) -> Any:
+        metadata = parquet.read_metadata(self._path)
+        chunks = [chunk for chunk in _chunks(metadata) if chunk.path_in_schema.partition(".")[0] in columns]
+        self._check(max(metadata.num_rows * len(columns), sum(chunk.num_values for chunk in chunks)) * _NUMBER)
+        schema = metadata.schema.to_arrow_schema()
+        coded = [name for name in columns if _is_text(schema.field(name).type)]
+        coded = [
+            name
+            for name in coded
+            if sum(chunk.num_values * chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema == name)
+            > HARMLESS
+        ]
+        with parquet.ParquetFile(self._path, read_dictionary=coded) as file:
+            table = file.read(columns=columns).select(columns)
+        check_whole(table, self.shown)
+        for name in coded:  # a text of a dictionary may recur in every row
+            self._check(sum(map(_text_bytes, table.column(name).chunks)))
+            plain = table.column(name).cast(schema.field(name).type)
+            table = table.set_column(table.column_names.index(name), schema.field(name), plain)
+        return table
+
+    def _check(self, size: int) -> None:
+        check_unpacked(self._path, self._path.stat().st_size, size)
 
     def _try(self, work: Callable[[], Any]) -> Any:
         try:
             return work()
-        except (pa.ArrowException, OSError, KeyError) as error:
-            raise DataError(f"{self._path} cannot be read as a table: {error}.") from error
+        except (pa.ArrowException, OSError, LookupError, ValueError, OverflowError, struct.error) as error:
+            pass_out_of_memory(error)
+            reason = str(error).strip().removesuffix(".") or type(error).__name__
+            raise DataError(f"{self._path} cannot be read as a table: {reason}.") from error
 
 
 def _is_plain(kind: Any) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
 
 
-def _open_arrow(file: Any) -> Any:
-    """Open Arrow's file or stream format."""
-    try:
-        return pa.ipc.open_file(file)
-    except pa.ArrowInvalid:
-        file.seek(0)
-        return pa.ipc.open_stream(file)
+def _is_text(kind: Any) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind))
+
+
+def _chunks(metadata: Any) -> list[Any]:
+    """Return the column chunks of all row groups."""
+    groups = map(metadata.row_group, range(metadata.num_row_groups))
+    return [group.column(place) for group in groups for place in range(group.num_columns)]
+
+
+def _text_bytes(coded: Any) -> int:
+    """Return the size of a dictionary column as plain text."""
+    return pc.sum(pc.binary_length(coded.dictionary).take(coded.indices).cast(pa.int64())).as_py() or 0
+
+
+def _stream_of(file: Any) -> Any:
+    """Return an Arrow file at the beginning of its stream.
+
+    A file is always read as a stream. The index at its end only names places of the messages, and may lie.
+    """
+    file.seek(0)
+    file.seek(8 if file.read(len(_MAGIC)) == _MAGIC else 0)
+    return file
