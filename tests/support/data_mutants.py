@@ -271,7 +271,7 @@ def jsonl(draw: random.Random) -> tuple[str, bytes]:
     if draw.random() < 0.2:
         text = text.replace("2", draw.choice(["9" * 5000, "1e999", "-", "NaN", "1e-999", "9" * 400]), 1)
     content = text.encode()
-    content = hostile.text_mutant(content, draw) if draw.random() < 0.4 else content
+    content = hostile.text_mutant(content, draw) if len(content) > 40 and draw.random() < 0.4 else content
     content = changed(content, draw) if draw.random() < 0.3 else content
     suffix = ".jsonl" if lines else ".json"
     return (f"{suffix}.gz", gzip.compress(content)) if draw.random() < 0.1 else (suffix, content)

@@ -39,8 +39,8 @@ def read_idx_array(path: Path) -> Array:
                 raise DataError(f"{path} is not an idx file of unsigned bytes (its first bytes are {magic.hex()}).")
             rank = magic[3]
             shape = struct.unpack(f">{rank}I", file.read(4 * rank))
+            check_unpacked(path, path.stat().st_size, math.prod(max(1, length) for length in shape))
             count = math.prod(shape)
-            check_unpacked(path, path.stat().st_size, count)
             content = file.read(count + 1)
     except (OSError, EOFError, zlib.error, struct.error) as error:
         pass_out_of_memory(error)

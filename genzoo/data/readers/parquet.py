@@ -82,18 +82,18 @@ class ArrowFileSource(TableSource):
 
     def _read_parquet(self, columns: list[str]) -> Any:
         metadata = parquet.read_metadata(self._path)
-        chunks = [chunk for chunk in _chunks(metadata) if chunk.path_in_schema.partition(".")[0] in columns]
-        self._check(max(metadata.num_rows * len(columns), sum(chunk.num_values for chunk in chunks)) * _NUMBER)
         schema = metadata.schema.to_arrow_schema()
-        coded = [name for name in columns if _is_text(schema.field(name).type)]
-        coded = [
-            name
-            for name in coded
-            if sum(chunk.num_values * chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema == name)
-            > HARMLESS
-        ]
+        self._check(metadata.num_rows * len(columns) * _NUMBER)
+        # pyarrow ends the process when it is asked about a damaged column chunk, so only groups are looked at.
+        groups = map(metadata.row_group, range(metadata.num_row_groups))
+        longest = sum(group.num_rows * group.total_byte_size for group in groups)
+        coded = [name for name in columns if longest > HARMLESS and _is_text(schema.field(name).type)]
+        nested = [name for name in columns if pa.types.is_nested(schema.field(name).type)]
         with parquet.ParquetFile(self._path, read_dictionary=coded) as file:
-            table = file.read(columns=columns).select(columns)
+            table = file.read(columns=[name for name in columns if name not in nested])
+        for name in nested:  # no model takes it, and a row may hold any number of values
+            table = table.append_column(schema.field(name), pa.nulls(metadata.num_rows, schema.field(name).type))
+        table = table.select(columns)
         check_whole(table, self.shown)
         for name in coded:  # a text of a dictionary may recur in every row
             self._check(sum(map(_text_bytes, table.column(name).chunks)))
@@ -119,12 +119,6 @@ def _is_plain(kind: Any) -> bool:
 
 def _is_text(kind: Any) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind))
-
-
-def _chunks(metadata: Any) -> list[Any]:
-    """Return the column chunks of all row groups."""
-    groups = map(metadata.row_group, range(metadata.num_row_groups))
-    return [group.column(place) for group in groups for place in range(group.num_columns)]
 
 
 def _text_bytes(coded: Any) -> int:

@@ -186,13 +186,16 @@ class TextInput:
         if isinstance(self._content, Path) and not self._packed and width == 1:
             with self._content.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
                 return whole.find(b"#") >= 0 and re.search(rb"[\r\n]#", whole) is not None
-        with self._binary() as file:
-            last = b""
-            while block := file.read(8 << 20):
-                block = last + block
-                if mark in block and re.search(rb"[\r\n]\0?#" if width == 2 else rb"[\r\n]#", block):
-                    return True
-                last = block[-4:]
+        try:
+            with self._binary() as file:
+                last = b""
+                while block := file.read(8 << 20):
+                    block = last + block
+                    if mark in block and re.search(rb"[\r\n]\0?#" if width == 2 else rb"[\r\n]#", block):
+                        return True
+                    last = block[-4:]
+        except OSError as error:
+            raise self._unreadable(error) from error
         return False
 
     def arrow(self) -> Any:
