@@ -12,6 +12,7 @@ from pyarrow import parquet
 
 from genzoo.data.column import Column
 from genzoo.errors import DataError, pass_out_of_memory
+from genzoo.storage.paths import for_arrow
 from genzoo.typing import Array
 
 
@@ -30,7 +31,7 @@ class RowGroupEvents:
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
         self._path = path
         self._columns = list(columns)
-        self._metadata = parquet.read_metadata(path)
+        self._metadata = parquet.read_metadata(for_arrow(path))
         counts = [self._metadata.row_group(i).num_rows for i in range(self._metadata.num_row_groups)]
         self._starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
         schema = self._metadata.schema.to_arrow_schema()
@@ -89,7 +90,7 @@ class RowGroupEvents:
         first = int(self._starts[number])
         events = np.empty((int(self._starts[number + 1]) - first, len(self._columns)), self.dtype)
         try:
-            with parquet.ParquetFile(self._path, metadata=self._metadata) as file:
+            with parquet.ParquetFile(for_arrow(self._path), metadata=self._metadata) as file:
                 for place, name in enumerate(self._columns):
                     values = file.read_row_group(number, columns=[name], use_threads=False).column(0)
                     if len(values) != len(events):

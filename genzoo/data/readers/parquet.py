@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import struct
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from genzoo.data.readers.unpacked import HARMLESS, check_unpacked
 from genzoo.data.row_groups import RowGroupEvents
 from genzoo.data.table_source import PANDAS_INDEX, TableSource, check_whole, without_views
 from genzoo.errors import DataError, pass_out_of_memory
+from genzoo.storage.paths import for_arrow
 
 LARGE = 2**28
 """Size of the array, in bytes, above which a Parquet file is read one row group at a time."""
@@ -53,35 +55,34 @@ class ArrowFileSource(TableSource):
         return self._try(lambda: self._stream(columns))
 
     def _stream(self, columns: Sequence[str]) -> RowGroupEvents | None:
-        schema = parquet.read_schema(self._path)
+        schema = parquet.read_schema(for_arrow(self._path))
         if not all(_is_plain(schema.field(name).type) for name in columns):
             return None
         events = RowGroupEvents(self._path, columns)
         if events.nbytes <= LARGE:
             return None
         self._check(events.most_rows * len(columns) * _NUMBER)
+        self._check(events.nbytes, streamed=True)
         return events
 
     def _names(self) -> list[str]:
         if self._is_parquet:
-            return list(parquet.read_schema(self._path).names)
-        with pa.memory_map(str(self._path)) as file:
-            return list(pa.ipc.open_stream(_stream_of(file)).schema.names)
+            return list(parquet.read_schema(for_arrow(self._path)).names)
+        return list(pa.ipc.open_stream(self._messages()).schema.names)
 
     def _read(self, columns: list[str]) -> Any:
         if self._is_parquet:
             return self._read_parquet(columns)
-        with pa.memory_map(str(self._path)) as file:
-            rows = unpacked = 0
-            for message in pa.ipc.MessageReader.open_stream(_stream_of(file)):
-                more = declared(message)
-                rows, unpacked = rows + more[0], unpacked + more[1]
-            self._check(unpacked)
-            self._check(rows * len(columns) * _NUMBER)
-            return pa.ipc.open_stream(_stream_of(file)).read_all().select(columns)
+        rows = unpacked = 0
+        for message in pa.ipc.MessageReader.open_stream(self._messages()):
+            more = declared(message)
+            rows, unpacked = rows + more[0], unpacked + more[1]
+        self._check(unpacked)
+        self._check(rows * len(columns) * _NUMBER)
+        return pa.ipc.open_stream(self._messages()).read_all().select(columns)
 
     def _read_parquet(self, columns: list[str]) -> Any:
-        metadata = parquet.read_metadata(self._path)
+        metadata = parquet.read_metadata(for_arrow(self._path))
         schema = metadata.schema.to_arrow_schema()
         self._check(metadata.num_rows * len(columns) * _NUMBER)
         # pyarrow ends the process when it is asked about a damaged column chunk, so only groups are looked at.
@@ -89,7 +90,7 @@ class ArrowFileSource(TableSource):
         longest = sum(group.num_rows * group.total_byte_size for group in groups)
         coded = [name for name in columns if longest > HARMLESS and _is_text(schema.field(name).type)]
         nested = [name for name in columns if pa.types.is_nested(schema.field(name).type)]
-        with parquet.ParquetFile(self._path, read_dictionary=coded) as file:
+        with parquet.ParquetFile(for_arrow(self._path), read_dictionary=coded) as file:
             table = file.read(columns=[name for name in columns if name not in nested])
         for name in nested:  # no model takes it, and a row may hold any number of values
             table = table.append_column(schema.field(name), pa.nulls(metadata.num_rows, schema.field(name).type))
@@ -101,8 +102,18 @@ class ArrowFileSource(TableSource):
             table = table.set_column(table.column_names.index(name), schema.field(name), plain)
         return table
 
-    def _check(self, size: int) -> None:
-        check_unpacked(self._path, self._path.stat().st_size, size)
+    def _messages(self) -> Any:
+        """Return an Arrow file at the beginning of its stream, mapped into memory.
+
+        A file is always read as a stream. The index at its end only names places of the messages, and may lie.
+        """
+        with self._path.open("rb") as file:
+            content = pa.py_buffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        begin = 8 if content[: len(_MAGIC)].to_pybytes() == _MAGIC else 0
+        return pa.BufferReader(content[begin:])
+
+    def _check(self, size: int, *, streamed: bool = False) -> None:
+        check_unpacked(self._path, self._path.stat().st_size, size, streamed=streamed)
 
     def _try(self, work: Callable[[], Any]) -> Any:
         try:
@@ -124,13 +135,3 @@ def _is_text(kind: Any) -> bool:
 def _text_bytes(coded: Any) -> int:
     """Return the size of a dictionary column as plain text."""
     return pc.sum(pc.binary_length(coded.dictionary).take(coded.indices).cast(pa.int64())).as_py() or 0
-
-
-def _stream_of(file: Any) -> Any:
-    """Return an Arrow file at the beginning of its stream.
-
-    A file is always read as a stream. The index at its end only names places of the messages, and may lie.
-    """
-    file.seek(0)
-    file.seek(8 if file.read(len(_MAGIC)) == _MAGIC else 0)
-    return file

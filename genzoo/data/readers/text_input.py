@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from genzoo.data.readers.unpacked import unpacked
 from genzoo.errors import DataError, pass_out_of_memory
+from genzoo.storage.paths import for_arrow
 
 _HEAD = 1 << 20
 """Number of bytes that are examined to detect the encoding."""
@@ -202,7 +203,7 @@ class TextInput:
         """Return the text for readers of pyarrow."""
         if isinstance(self._content, bytes):
             return pa.BufferReader(self._content)
-        return pa.PythonFile(self._binary(), mode="r") if self._packed else self._content
+        return pa.PythonFile(self._binary(), mode="r") if self._packed else for_arrow(self._content)
 
     def fall_back(self, error: object) -> None:
         """Replace the encoding by Windows-1252, or that by Latin-1, in which every byte is a character.

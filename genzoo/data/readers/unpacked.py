@@ -26,18 +26,19 @@ _READ = 2**20
 """Number of bytes that are unpacked at a time."""
 
 
-def check_unpacked(path: Path | str, packed: int, unpacked: int) -> None:
+def check_unpacked(path: Path | str, packed: int, unpacked: int, *, streamed: bool = False) -> None:
     """Check how many bytes a file takes in memory.
 
     Arguments:
         path: the file, or what it is called.
         packed: its size.
         unpacked: what it unpacks to, or what its rows and columns take as numbers.
+        streamed: whether it is read in parts, so that it may be larger than memory. Defaults to false.
 
     Raises:
         DataError: it unpacks to more than `LARGEST` bytes, or to more than `HARMLESS` and `_STEEPEST` times its size.
     """
-    if unpacked > LARGEST or (unpacked > HARMLESS and unpacked > _STEEPEST * packed):
+    if (unpacked > LARGEST and not streamed) or (unpacked > HARMLESS and unpacked > _STEEPEST * packed):
         raise DataError(
             f"{path} would unpack from {packed} to {unpacked} bytes, which genzoo does not do. If you trust the file, "
             f"unpack it yourself to .npy."
