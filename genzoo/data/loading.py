@@ -217,7 +217,8 @@ def open_source(settings: DataSettings, registry: Registry, spec: DataSpec | Non
 
 def _reading(settings: DataSettings) -> contextlib.AbstractContextManager[None]:
     return explain_out_of_memory(
-        f"{settings.source!r} was read", "use fewer rows or --columns, or store it as .npy or .parquet, which are streamed"
+        f"{settings.source!r} was read",
+        "use fewer rows or --columns, or store it as .npy or .parquet, which are streamed",
     )
 
 

@@ -313,7 +313,10 @@ def compute_metrics(
     for metric in usable:
         try:
             remedy = "leave it out, or evaluate fewer rows or samples"
-            with explain_out_of_memory(f"metric {metric.name!r} was computed", remedy), blame(f"Metric {metric.name!r}"):
+            with (
+                explain_out_of_memory(f"metric {metric.name!r} was computed", remedy),
+                blame(f"Metric {metric.name!r}"),
+            ):
                 score = metric.score(given)
         except (DataError, PluginError) as error:
             reasons[metric.name] = str(error).rstrip(".")

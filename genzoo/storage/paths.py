@@ -24,18 +24,6 @@ def user_path(path: str | Path) -> Path:
     return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises if there is no such home
 
 
-def for_arrow(path: Path) -> Path | io.BufferedReader:
-    """Return a file as pyarrow reads it: by its path, which is faster, or opened if its name is not UTF-8.
-
-    The caller need not close it; it is closed when nothing refers to it any more.
-    """
-    try:
-        os.fspath(path).encode()
-    except UnicodeEncodeError:
-        return path.open("rb")
-    return path
-
-
 def contains(folder: Path, *names: str) -> bool:
     """Return whether a folder has entries of all these names, of any kind; false if it is not a folder."""
     return all(os.path.lexists(folder / name) for name in names)

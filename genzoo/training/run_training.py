@@ -8,7 +8,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from genzoo.engine.loss_buffer import LossBuffer
-from genzoo.errors import ArtifactError, DivergenceError, GenzooError, Interrupted, LostProcessError, explain_out_of_memory
+from genzoo.errors import (
+    ArtifactError,
+    DivergenceError,
+    GenzooError,
+    Interrupted,
+    LostProcessError,
+    explain_out_of_memory,
+)
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.runs.checkpoint import checkpoints, discard_after
 from genzoo.runs.run import Run

@@ -83,7 +83,9 @@ def _column(draw: random.Random) -> pa.Array:
         array = pa.array(texts, draw.choice([pa.string(), pa.large_string(), pa.binary(), pa.string()]))
         return _buffer(array, draw) if draw.random() < 0.7 else array
     if kind < 6:
-        codes = [draw.choice([0, 1, 2, *draw.sample(INTEGERS, 1)] if draw.random() < 0.05 else [0, 1, 2]) for _ in texts]
+        codes = [
+            draw.choice([0, 1, 2, *draw.sample(INTEGERS, 1)] if draw.random() < 0.05 else [0, 1, 2]) for _ in texts
+        ]
         codes = pa.array(np.array(codes, np.int64).astype(draw.choice([np.int8, np.int32, np.int64])))
         names = pa.array(draw.choice([["a", "b", "c"], ["a", "a", None], ["a"], []]), pa.string())
         if draw.random() < 0.3:
@@ -161,8 +163,35 @@ def parquet_file(draw: random.Random) -> tuple[str, bytes]:
 
 _CELLS = (
     *("1", "-2.5", "1e400", "9" * 5000, "00012", "", "NA", "nan", "red", "2024-01-31", "31.01.2024 10:00", '"', "'"),
-    *("#", "\x00", "\x1a", "é", "\ud800", "1,5", "1.234,5", "$5", "5 %", "-inf", "=1+1", "a\tb", "\ufeff", "x" * 70_000),
-    *('"a\nb"', "true", "5 kg", "()", "1_000", "0x10", "\u202e", "10000-01-01", "1970-13-45", "1e5", "9007199254740993"),
+    *(
+        "#",
+        "\x00",
+        "\x1a",
+        "é",
+        "\ud800",
+        "1,5",
+        "1.234,5",
+        "$5",
+        "5 %",
+        "-inf",
+        "=1+1",
+        "a\tb",
+        "\ufeff",
+        "x" * 70_000,
+    ),
+    *(
+        '"a\nb"',
+        "true",
+        "5 kg",
+        "()",
+        "1_000",
+        "0x10",
+        "\u202e",
+        "10000-01-01",
+        "1970-13-45",
+        "1e5",
+        "9007199254740993",
+    ),
 )
 
 
@@ -248,8 +277,20 @@ def numpy(draw: random.Random) -> tuple[str, bytes]:
     content = sink.getvalue()
     if draw.random() < 0.5:
         old = str(array.shape).encode()
-        lie = draw.choice([b"(10**12,)", b"(-1, 3)", b"(99999999999, 3)", b"(20, 3, )", b"[20, 3]", b"(2**70,)", b"(4611686018427387904, 4)"])
-        content = content.replace(old + b", }", (lie + b", }").ljust(len(old) + 3)[: len(old) + 3] if draw.random() < 0.3 else lie + b", }")
+        lie = draw.choice(
+            [
+                b"(10**12,)",
+                b"(-1, 3)",
+                b"(99999999999, 3)",
+                b"(20, 3, )",
+                b"[20, 3]",
+                b"(2**70,)",
+                b"(4611686018427387904, 4)",
+            ]
+        )
+        content = content.replace(
+            old + b", }", (lie + b", }").ljust(len(old) + 3)[: len(old) + 3] if draw.random() < 0.3 else lie + b", }"
+        )
     content = changed(content, draw) if draw.random() < 0.6 else content
     if draw.random() < 0.5:
         return ".npy", content
@@ -294,7 +335,9 @@ def xlsx(draw: random.Random) -> tuple[str, bytes]:
         return ".xlsx", changed(_WORKBOOK, draw)
     sink = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(_WORKBOOK)) as whole, zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
-        victim = draw.choice([name for name in whole.namelist() if "sheet1" in name or "shared" in name or draw.random() < 0.2])
+        victim = draw.choice(
+            [name for name in whole.namelist() if "sheet1" in name or "shared" in name or draw.random() < 0.2]
+        )
         for name in whole.namelist():
             content = whole.read(name)
             if name == victim:

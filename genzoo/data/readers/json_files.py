@@ -39,7 +39,7 @@ class JsonSource(TableSource):
         self._records = _records(text.whole(), shown)
         names = list(dict.fromkeys(name for record in self._records for name in record))
         if odd := [name for name in names if not _is_text(name)]:
-            raise DataError(f"{shown}: the name {ascii(odd[0])} holds half a character, which no text may. Rename it.")
+            raise DataError(f"{shown}: the name {odd[0]!a} holds half a character, which no text may. Rename it.")
         super().__init__(shown, names)
         self._settings = settings
 
@@ -52,7 +52,9 @@ class JsonSource(TableSource):
         except DataError as error:
             self.at_fault(name, error)
             shown = (_text(record.get(name)) for record in self._records)
-            return pa.chunked_array([pa.array([text and text.encode(errors="replace") for text in shown]).cast("string")])
+            return pa.chunked_array(
+                [pa.array([text and text.encode(errors="replace") for text in shown]).cast("string")]
+            )
 
     def where(self, row: int) -> str:
         return f"record {row + 1}"
@@ -68,7 +70,7 @@ class JsonSource(TableSource):
         half = next((row for row, value in enumerate(values) if isinstance(value, str) and not _is_text(value)), None)
         if half is not None:
             raise DataError(
-                f"{self.shown}: column {name!r} holds half a character in {self.where(half)}: {ascii(values[half])}. "
+                f"{self.shown}: column {name!r} holds half a character in {self.where(half)}: {values[half]!a}. "
                 f"Correct it, or leave the column out with --drop {shlex.quote(name)}."
             )
         if not any(isinstance(value, str) for value in values):

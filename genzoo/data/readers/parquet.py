@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import struct
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
@@ -12,12 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 
+from genzoo.data.readers.arrow_input import for_arrow, mapped
 from genzoo.data.readers.arrow_messages import declared
 from genzoo.data.readers.unpacked import HARMLESS, check_unpacked
 from genzoo.data.row_groups import RowGroupEvents
 from genzoo.data.table_source import PANDAS_INDEX, TableSource, check_whole, without_views
 from genzoo.errors import DataError, pass_out_of_memory
-from genzoo.storage.paths import for_arrow
 
 LARGE = 2**28
 """Size of the array, in bytes, above which a Parquet file is read one row group at a time."""
@@ -107,8 +106,7 @@ class ArrowFileSource(TableSource):
 
         A file is always read as a stream. The index at its end only names places of the messages, and may lie.
         """
-        with self._path.open("rb") as file:
-            content = pa.py_buffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        content = mapped(self._path)
         begin = 8 if content[: len(_MAGIC)].to_pybytes() == _MAGIC else 0
         return pa.BufferReader(content[begin:])
 

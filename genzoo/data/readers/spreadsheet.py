@@ -14,7 +14,6 @@ from genzoo.data.readers.csv_files import CsvSource
 from genzoo.data.readers.unpacked import check_archive
 from genzoo.errors import DataError, pass_out_of_memory
 
-
 _MOST_PADDED, _LONGEST_CELLS = 2**24, 4
 """Characters that a sheet may have as text: so many, and so many for each byte of the unpacked file."""
 

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from genzoo.data.readers.arrow_input import for_arrow
 from genzoo.data.readers.unpacked import unpacked
 from genzoo.errors import DataError, pass_out_of_memory
-from genzoo.storage.paths import for_arrow
 
 _HEAD = 1 << 20
 """Number of bytes that are examined to detect the encoding."""
