@@ -111,7 +111,7 @@ _MEMORY = re.compile(
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Check whether an error means that memory ran out, whichever library raised it.
+    """Check whether an error means that memory ran out, in the words of any library.
 
     Examples:
         >>> is_out_of_memory(RuntimeError("could not create a primitive")), is_out_of_memory(RuntimeError("no"))

@@ -26,9 +26,12 @@ SHORTAGES = [
 @pytest.mark.parametrize("error", SHORTAGES, ids=lambda error: type(error).__name__)
 def test_every_library_s_error_is_recognized(error):
     assert is_out_of_memory(error)
-    with pytest.raises(OutOfMemoryError, match="Memory ran out while a model was trained; lower its size"):
-        with explain_out_of_memory("a model was trained", "lower its size"), blame("The objective"):
-            raise error
+    with (
+        pytest.raises(OutOfMemoryError, match="Memory ran out while a model was trained; lower its size"),
+        explain_out_of_memory("a model was trained", "lower its size"),
+        blame("The objective"),
+    ):
+        raise error
     with pytest.raises(OutOfMemoryError, match="model 'gmm'"), blame_file("model.safetensors", "gmm"):
         raise error
 

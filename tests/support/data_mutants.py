@@ -97,8 +97,7 @@ def _column(draw: random.Random) -> pa.Array:
         when = pa.array([draw.choice(INTEGERS) for _ in numbers], pa.int64())
         return when.view(draw.choice([pa.timestamp("us"), pa.timestamp("ns"), pa.date64(), pa.duration("s")]))
     if kind == 8:
-        array = pa.array([[1, 2]] * ROWS, draw.choice([pa.list_(pa.int32()), pa.list_(pa.int32(), 2)]))
-        return array
+        return pa.array([[1, 2]] * ROWS, draw.choice([pa.list_(pa.int32()), pa.list_(pa.int32(), 2)]))
     if kind == 9:
         wide = draw.choice([pa.decimal128(30, 3), pa.float16(), pa.string_view(), pa.uint64()])
         return pa.array(texts, wide) if wide == pa.string_view() else pa.array([1] * ROWS, pa.int64()).cast(wide)
@@ -312,7 +311,7 @@ def jsonl(draw: random.Random) -> tuple[str, bytes]:
     if draw.random() < 0.2:
         text = text.replace("2", draw.choice(["9" * 5000, "1e999", "-", "NaN", "1e-999", "9" * 400]), 1)
     content = text.encode()
-    content = hostile.text_mutant(content, draw) if len(content) > 40 and draw.random() < 0.4 else content
+    content = hostile.text_mutant(content, draw) if len(content) > 100 and draw.random() < 0.4 else content
     content = changed(content, draw) if draw.random() < 0.3 else content
     suffix = ".jsonl" if lines else ".json"
     return (f"{suffix}.gz", gzip.compress(content)) if draw.random() < 0.1 else (suffix, content)

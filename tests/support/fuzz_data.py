@@ -3,8 +3,8 @@
 Usage: python tests/support/fuzz_data.py [MUTANTS [SEED [FORMAT ...]]].
 
 Every mutant is read as `genzoo data` and a training read it, in a process of limited memory. It must be used, or
-refused in words with exit code 4, or 2 if nothing is left of it. A traceback, another exception, a crash or five seconds of work is a failure. It is
-reported with the number that makes the same mutant again.
+refused in words with exit code 4, or 2 if nothing is left of it. A traceback, another exception, a crash or five
+seconds of work is a failure. It is reported with the number that makes the same mutant again.
 """
 
 from __future__ import annotations

@@ -73,7 +73,8 @@ def child(spare: int, words: Sequence[str]) -> int:
     from genzoo.cli.main import main
     from genzoo.plugins.manager import get_registry
 
-    assert scipy.optimize and genzoo.data.inspect
+    assert scipy.optimize
+    assert genzoo.data.inspect
     torch.set_num_threads(1)
     for name in get_registry().models.names():
         get_registry().models.get(name)

@@ -14,7 +14,7 @@ from genzoo.data.align import filled_table, found_columns, match_table
 from genzoo.data.dataset import Dataset
 from genzoo.data.frames.kinds import library_of
 from genzoo.data.splits.columns import read_divided
-from genzoo.data.table_source import PANDAS_INDEX, TableSource, without_views
+from genzoo.data.table_source import PANDAS_INDEX, TableSource, check_whole, without_views
 from genzoo.errors import DataError, pass_out_of_memory
 from genzoo.spec import DataSpec, FrameForm, Library
 from genzoo.typing import Array
@@ -63,6 +63,8 @@ class FrameSource(TableSource):
         if self.library == "pandas":
             return pa.table([self._converted(name) for name in columns], names=list(columns))
         chosen = self.frame.select(list(columns))
+        if self.library == "pyarrow":  # which may come from a file that lies
+            check_whole(chosen, _SHOWN)
         return without_views(chosen if self.library == "pyarrow" else _as_arrow(chosen))
 
     def _converted(self, name: str) -> Any:

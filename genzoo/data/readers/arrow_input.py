@@ -20,7 +20,7 @@ def for_arrow(path: Path) -> Any:
 
 
 def mapped(path: Path) -> Any:
-    """Return the content of a file as a `pyarrow.Buffer` that is read from disk where it is used.
+    """Return the content of a file as a `pyarrow.Buffer` that is read from disk when it is used.
 
     Raises:
         OSError, ValueError: the file cannot be read, or is empty.

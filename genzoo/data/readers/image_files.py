@@ -71,7 +71,7 @@ def read_pages(file: Path, settings: DataSettings) -> list[ImagePage]:
         UnreadableImageError: the file is damaged, too large or of another type, or holds a value that is not finite.
     """
     try:
-        content = file.read_bytes()  # from a file, Pillow would allocate whatever number of bytes a part declares
+        content = file.read_bytes()  # from a file, Pillow would allocate as many bytes as a part declares
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about odd metadata
             warnings.simplefilter("error", Image.DecompressionBombWarning)

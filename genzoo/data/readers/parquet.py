@@ -51,7 +51,8 @@ class ArrowFileSource(TableSource):
     def stream(self, columns: Sequence[str]) -> RowGroupEvents | None:
         if not self._is_parquet:
             return None
-        return self._try(lambda: self._stream(columns))
+        events: RowGroupEvents | None = self._try(lambda: self._stream(columns))
+        return events
 
     def _stream(self, columns: Sequence[str]) -> RowGroupEvents | None:
         schema = parquet.read_schema(for_arrow(self._path))
