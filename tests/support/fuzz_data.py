@@ -28,8 +28,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 SECONDS = 5.0
-SPARE = 3 * 2**29
-"""Bytes of memory that a mutant may take, beyond what the process has before."""
+SPARE = 3 * 2**30
+"""Bytes of memory that a mutant may take, beyond what the process has before: a page of Parquet may declare 2 GiB."""
 
 
 class Hang(BaseException):

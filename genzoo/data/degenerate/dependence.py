@@ -274,7 +274,8 @@ def _refined(
 
 def _explained(weights: Array, residual: float, rounding: Array, own: float) -> bool:
     """Return whether a mean squared residual, in units of the column's variance, is exact or explained by rounding."""
-    allowed = (float(np.square(weights * rounding).sum()) + own**2) / 12
+    with np.errstate(over="ignore"):
+        allowed = (float(np.square(weights * rounding).sum()) + own**2) / 12
     return residual <= EXACT**2 or residual <= min(1.5 * allowed, ROUGH**2)
 
 
