@@ -46,7 +46,7 @@ full: install oracles
 	$(PYTEST) -m full
 	@echo '== every objective in both precisions'
 	$(BIN)/python benchmarks/precision.py --seeds 1
-	@echo '== damaged folders'
+	@echo '== damaged folders and data files'
 	$(MAKE) fuzz
 	@echo '== killed and starved runs'
 	$(MAKE) crash
@@ -63,6 +63,7 @@ oracles: install
 # about half an hour.
 crash: install
 	PYTHONPATH=tests/support $(BIN)/python -m crash
+	$(BIN)/python tests/support/starved.py
 
 check: install
 	$(BIN)/ruff check .
@@ -91,9 +92,10 @@ benchmark: install
 gpu: install
 	$(BIN)/python benchmarks/gpu.py
 
-# 20,000 mutants of model folders, runs and comparisons: loaded, sampled and scored, or refused in words.
+# 20,000 mutants of model folders, runs and comparisons, and 2,000 data files of each format: used, or refused in words.
 fuzz: install
 	$(BIN)/python tests/support/fuzz_folders.py 20000
+	$(BIN)/python tests/support/fuzz_data.py 2000
 
 clean:
 	rm -rf .venv

@@ -10,6 +10,7 @@
     ├── CheckError         5  a check or gate failed
     ├── DivergenceError    6  training produced a number that is not finite
     ├── LostProcessError   1  another process of the same training is gone
+    ├── OutOfMemoryError   1  memory ran out
     └── Interrupted      130  interrupted (143 when terminated)
 
 An error message is one paragraph: what genzoo expected, what it found, and what you can do.
@@ -19,6 +20,8 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
+import re
 from collections.abc import Callable, Iterable, Iterator
 
 
@@ -68,6 +71,10 @@ class LostProcessError(GenzooError):
     """Another process of the same training was killed, failed or cannot be reached."""
 
 
+class OutOfMemoryError(GenzooError, MemoryError):
+    """Memory ran out: of the machine, of the GPU, or what a limit of the system leaves."""
+
+
 class Interrupted(GenzooError):  # noqa: N818 - an interruption is not an error
     """A signal ended the run. Everything up to the last step is saved, unless a second signal came."""
 
@@ -93,6 +100,54 @@ def explain_interruption(message: Callable[[], str]) -> Iterator[None]:
         raise Interrupted(message(), 130) from None
     except Interrupted as error:
         raise Interrupted(message(), error.exit_code) from None
+
+
+_MEMORY = re.compile(
+    r"(?:can't|cannot) allocate memory|out of memory|bad_alloc|bad allocation|could not create a (?:primitive|memory)"
+    r"|failed to map segment|can't start new thread|unable to mmap",
+    re.IGNORECASE,
+)
+"""What libraries write if memory ran out and their error has no class of its own: torch, oneDNN, the loader of C."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Check whether an error means that memory ran out, in the words of any library.
+
+    Examples:
+        >>> is_out_of_memory(RuntimeError("could not create a primitive")), is_out_of_memory(RuntimeError("no"))
+        (True, False)
+    """
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    known = isinstance(error, RuntimeError | ImportError | SystemError) and _MEMORY.search(str(error)) is not None
+    return isinstance(error, MemoryError) or known
+
+
+def pass_out_of_memory(error: BaseException) -> None:
+    """Raise an error again if memory ran out, before it is reported as the fault of a file or a plugin."""
+    if is_out_of_memory(error):
+        raise error
+
+
+@contextlib.contextmanager
+def explain_out_of_memory(work: str, remedy: str) -> Iterator[None]:
+    """Say what was being done when memory ran out inside, and what to lower.
+
+    Arguments:
+        work: what is done inside, such as `"'a.csv' was read"`.
+        remedy: what to lower, as a clause that begins with a verb.
+
+    Raises:
+        OutOfMemoryError: memory ran out. The innermost explanation is kept.
+    """
+    try:
+        yield
+    except OutOfMemoryError:
+        raise
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OutOfMemoryError(f"Memory ran out while {work}; {remedy}.") from error
 
 
 class FormerNameWarning(FutureWarning):

@@ -12,6 +12,7 @@ def test_every_error_has_the_exit_code_that_the_tree_draws():
         "CheckError": 5,
         "DivergenceError": 6,
         "LostProcessError": 1,
+        "OutOfMemoryError": 1,
     }
     for name, code in codes.items():
         line = next(line for line in errors.__doc__.splitlines() if name in line)

@@ -16,7 +16,14 @@ import click
 
 from genzoo.cli.command import LazyGroup
 from genzoo.cli.signals import Stop, forget_interrupt
-from genzoo.errors import ConfigError, FormerNameWarning, GenzooError, Interrupted, LostProcessError
+from genzoo.errors import (
+    ConfigError,
+    FormerNameWarning,
+    GenzooError,
+    Interrupted,
+    LostProcessError,
+    is_out_of_memory,
+)
 from genzoo.text import printable, with_period
 
 _COMMANDS = {
@@ -111,12 +118,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except BrokenPipeError:
             sys.stderr.close()
             return 1
-        except OSError as error:
-            where = f" ({error.filename})" if error.filename else ""
-            return _fail(f"The operating system reported: {error.strerror or error}{where}.", 1, debug)
         except Exception as error:
-            text = f"{type(error).__name__}: {error}"
-            return _fail(f"genzoo met an error of its own: {text}. Run `genzoo --debug ...` for details.", 1, debug)
+            return _fail(_unforeseen(error, words), 1, debug)
+
+
+def _unforeseen(error: Exception, words: Sequence[str]) -> str:
+    """Return the message of an error that no command expected."""
+    if is_out_of_memory(error):
+        command = next((word for word in words if word in _COMMANDS), "")
+        lower = "use fewer rows, columns or samples, a smaller model, or a machine with more"
+        return f"Memory ran out during `{f'genzoo {command}'.rstrip()}`; {lower}."
+    if isinstance(error, OSError):
+        where = f" ({error.filename})" if error.filename else ""
+        return f"The operating system reported: {error.strerror or error}{where}."
+    return f"genzoo met an error of its own: {type(error).__name__}: {error}. Run `genzoo --debug ...` for details."
 
 
 def _check_folder() -> None:

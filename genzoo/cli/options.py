@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -207,7 +208,7 @@ def data_layer(source: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigError: `--kind` without a kind.
     """
-    return settings_layer([_SOURCE, *_READING], {**given, _SOURCE.key: source})
+    return settings_layer([_SOURCE, *_READING], {**_as_utf8(given), _SOURCE.key: source})
 
 
 def run_layer(names: Sequence[str], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -228,7 +229,16 @@ def run_layer(names: Sequence[str], given: Mapping[str, Any]) -> dict[str, Any]:
 
 def split_layer(given: Mapping[str, Any]) -> dict[str, Any]:
     """Arrange the values of `with_split_options` as settings; empty if none was given."""
-    return settings_layer(_HELD_OUT, given)
+    return settings_layer(_HELD_OUT, _as_utf8(given))
+
+
+def _as_utf8(value: Any) -> Any:
+    """Return words of the command line as UTF-8, as names of columns are, also if the locale takes them for ASCII."""
+    if isinstance(value, str):
+        return os.fsencode(value).decode("utf-8", "surrogateescape")
+    if isinstance(value, Mapping):
+        return {name: _as_utf8(one) for name, one in value.items()}
+    return [_as_utf8(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def check_data_given(given: Mapping[str, Any]) -> None:

@@ -18,7 +18,7 @@ from genzoo.config.settings import DataSettings, validate
 from genzoo.data.align import filled_table
 from genzoo.data.dataset import Dataset
 from genzoo.data.loading import open_matching, open_source
-from genzoo.errors import ConfigError
+from genzoo.errors import ConfigError, pass_out_of_memory
 from genzoo.inference.export import save_events
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import capabilities_of
@@ -98,6 +98,7 @@ def write_filled(
     try:
         write_table(out, table, escape_formulas=escape_formulas)
     except pa.ArrowException as error:
+        pass_out_of_memory(error)
         raise ConfigError(f"The table cannot be written as {out.name!r}: {error}. Write .parquet.") from error
 
 

@@ -17,7 +17,7 @@ from genzoo.config.settings import EMTraining, RunConfig
 from genzoo.data.columns.unseen import about_unseen, unseen_levels
 from genzoo.data.dataset import Dataset, Rows, Split
 from genzoo.engine.em import EMEngine
-from genzoo.errors import GenzooError
+from genzoo.errors import GenzooError, explain_out_of_memory
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.evaluator import Chosen, compute_metrics, find_extractor, find_metrics, make_reference
 from genzoo.metrics.information_criteria import Criteria, criteria, no_criteria
@@ -139,12 +139,16 @@ def run_fit_job(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResu
     """Run one fit. An error becomes a result with a `failure`."""
     begun = time.perf_counter()
     try:
-        with blame(f"Model {trial.config.model!r}"):
+        with (
+            explain_out_of_memory(
+                f"model {trial.config.model!r} was fitted",
+                "lower its size or training.batch_size, run fewer --jobs, or use fewer rows",
+            ),
+            blame(f"Model {trial.config.model!r}"),
+        ):
             return _PURPOSES[trial.purpose](dataset, division, trial)
-    except (GenzooError, MemoryError) as error:
-        text = str(error) or type(error).__name__
-        code = error.exit_code if isinstance(error, GenzooError) else 1
-        return FitResult(trial, time.perf_counter() - begun, failure=text, exit_code=code)
+    except GenzooError as error:
+        return FitResult(trial, time.perf_counter() - begun, failure=str(error), exit_code=error.exit_code)
 
 
 def _criteria(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult:

@@ -253,6 +253,8 @@ class Column:
         elif kind == values.type and is_text(kind):
             values = values.cast(pa.large_string())  # more than 2 GB of text in one piece
         coded = pa.types.is_dictionary(values.type)
+        if coded and any(chunk.dictionary.null_count for chunk in values.chunks):  # Arrow cannot unify them
+            values, coded = values.cast(values.type.value_type), False
         return (values.unify_dictionaries() if coded else values.dictionary_encode()).combine_chunks()
 
     def _levels(self, names: list[str | None], values: list[Any]) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from genzoo.data.dataset import Dataset
 from genzoo.data.readers.idx import read_idx_pair
-from genzoo.errors import DataError
+from genzoo.errors import DataError, pass_out_of_memory
 
 _TRAIN, _TEST = "train-images-idx3-ubyte.gz", "t10k-images-idx3-ubyte.gz"
 
@@ -100,6 +100,7 @@ def _fetch(name: str, sums: dict[str, str], base: str) -> Path:
         for file, checksum in sums.items():
             pooch.retrieve(base + file, known_hash=f"md5:{checksum}", fname=file, path=folder)
     except Exception as error:
+        pass_out_of_memory(error)
         raise DataError(
             f"Dataset {name!r} is not on this machine and could not be downloaded ({type(error).__name__}). Put "
             f"{', '.join(sums)} into {folder}, or into a folder {name} inside the folder that GENZOO_DATA names."

@@ -254,6 +254,7 @@ def _column_remarks(column: ColumnFacts, sample: Array) -> list[str]:
 
 def _are_days(numbers: Array) -> bool:
     """Return whether different whole numbers are days written as 20200131, in more than one month."""
+    numbers = numbers.astype(np.float64)
     year, month, day = numbers // 10_000, numbers // 100 % 100, numbers % 100
     valid = (year >= 1800) & (year <= 2200) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
     return bool(valid.all()) and len(np.unique(numbers // 100)) > 1

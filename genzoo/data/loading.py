@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import itertools
@@ -16,7 +17,7 @@ from genzoo.config.settings import DataSettings, SplitSettings, validate
 from genzoo.data.dataset import Dataset, usable
 from genzoo.data.frames.kinds import is_frame
 from genzoo.data.readers.numpy_files import array_dataset
-from genzoo.errors import ConfigError, DataError, PluginError
+from genzoo.errors import ConfigError, DataError, PluginError, explain_out_of_memory
 from genzoo.plugins.registry import Registry, blame, resolve
 from genzoo.spec import DataSpec
 from genzoo.storage.paths import TABLE_SUFFIXES, TEXT_SUFFIXES
@@ -148,12 +149,13 @@ def open_dataset(settings: DataSettings, registry: Registry, split: SplitSetting
         ConfigError: a setting does not suit the data.
         DataError: there is no such name or path, or the file cannot be used.
     """
-    tabular = _open_table(settings, registry)
-    if tabular is None:
-        return _select(_open_other(settings, registry), settings, split)
-    from genzoo.data.splits.columns import read_divided
+    with _reading(settings):
+        tabular = _open_table(settings, registry)
+        if tabular is None:
+            return _select(_open_other(settings, registry), settings, split)
+        from genzoo.data.splits.columns import read_divided
 
-    return read_divided(_name(settings), tabular, settings, split or SplitSettings())
+        return read_divided(_name(settings), tabular, settings, split or SplitSettings())
 
 
 def open_readable(settings: DataSettings, registry: Registry, split: SplitSettings | None = None) -> Dataset | Listing:
@@ -161,11 +163,12 @@ def open_readable(settings: DataSettings, registry: Registry, split: SplitSettin
 
     Unreadable files of a folder are in `Dataset.unreadable`, and a table in a file is a `Listing` of its columns.
     """
-    tabular = _open_table(settings, registry)
-    if tabular is not None:
-        from genzoo.data.columns.listing import list_table
+    with _reading(settings):
+        tabular = _open_table(settings, registry)
+        if tabular is not None:
+            from genzoo.data.columns.listing import list_table
 
-        return list_table(_name(settings), tabular, settings, split or SplitSettings())
+            return list_table(_name(settings), tabular, settings, split or SplitSettings())
     if _path(settings).is_dir():
         settings = settings.model_copy(update={"skip_bad": True})
     return open_dataset(settings, registry, split)
@@ -186,10 +189,11 @@ def open_matching(settings: DataSettings, spec: DataSpec, registry: Registry, *,
     """
     from genzoo.data.align import match_dataset, match_table
 
-    tabular = _open_table(settings, registry, _names(spec))
-    if tabular is None:
-        return match_dataset(_select(_open_other(settings, registry), settings), spec)
-    return match_table(_name(settings), tabular, settings, spec, keep_unknown=keep_unknown)
+    with _reading(settings):
+        tabular = _open_table(settings, registry, _names(spec))
+        if tabular is None:
+            return match_dataset(_select(_open_other(settings, registry), settings), spec)
+        return match_table(_name(settings), tabular, settings, spec, keep_unknown=keep_unknown)
 
 
 def open_source(settings: DataSettings, registry: Registry, spec: DataSpec | None = None) -> TableSource | None:
@@ -201,13 +205,21 @@ def open_source(settings: DataSettings, registry: Registry, spec: DataSpec | Non
     Raises:
         ConfigError, DataError: as `open_dataset`.
     """
-    tabular = _open_table(settings, registry, () if spec is None else _names(spec))
-    if tabular is not None:
-        return tabular
-    from genzoo.data.table import EventTable
+    with _reading(settings):
+        tabular = _open_table(settings, registry, () if spec is None else _names(spec))
+        if tabular is not None:
+            return tabular
+        from genzoo.data.table import EventTable
 
-    dataset = _open_other(settings, registry)
+        dataset = _open_other(settings, registry)
     return EventTable(dataset) if dataset.spec.modality == "table" else None
+
+
+def _reading(settings: DataSettings) -> contextlib.AbstractContextManager[None]:
+    return explain_out_of_memory(
+        f"{settings.source!r} was read",
+        "use fewer rows or --columns, or store it as .npy or .parquet, which are streamed",
+    )
 
 
 def _path(settings: DataSettings) -> Path:

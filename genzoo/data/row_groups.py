@@ -11,7 +11,8 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from genzoo.data.column import Column
-from genzoo.errors import DataError
+from genzoo.data.readers.arrow_input import for_arrow
+from genzoo.errors import DataError, pass_out_of_memory
 from genzoo.typing import Array
 
 
@@ -30,7 +31,7 @@ class RowGroupEvents:
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
         self._path = path
         self._columns = list(columns)
-        self._metadata = parquet.read_metadata(path)
+        self._metadata = parquet.read_metadata(for_arrow(path))
         counts = [self._metadata.row_group(i).num_rows for i in range(self._metadata.num_row_groups)]
         self._starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
         schema = self._metadata.schema.to_arrow_schema()
@@ -39,6 +40,11 @@ class RowGroupEvents:
         self.dtype = np.dtype(np.float32 if narrow else np.float64)
         self.shape = (int(self._starts[-1]), len(columns))
         self._last: tuple[int, Array] | None = None
+
+    @property
+    def most_rows(self) -> int:
+        """Number of rows of the largest row group."""
+        return int(np.diff(self._starts).max(initial=0))
 
     @property
     def nbytes(self) -> int:
@@ -84,12 +90,15 @@ class RowGroupEvents:
         first = int(self._starts[number])
         events = np.empty((int(self._starts[number + 1]) - first, len(self._columns)), self.dtype)
         try:
-            with parquet.ParquetFile(self._path, metadata=self._metadata) as file:
+            with parquet.ParquetFile(for_arrow(self._path), metadata=self._metadata) as file:
                 for place, name in enumerate(self._columns):
                     values = file.read_row_group(number, columns=[name], use_threads=False).column(0)
+                    if len(values) != len(events):
+                        raise DataError(f"{self._path} is damaged: row group {number} lacks rows of column {name!r}.")
                     column = Column(name, values, str(self._path), lambda row: f"row {first + row}")
                     events[:, place] = column.numbers()
         except (pa.ArrowException, OSError) as error:
+            pass_out_of_memory(error)
             raise DataError(f"{self._path} cannot be read as a table: {error}.") from error
         events.flags.writeable = False
         self._last = (number, events)

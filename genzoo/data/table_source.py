@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -10,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from genzoo.data.row_groups import RowGroupEvents
-from genzoo.errors import DataError
+from genzoo.errors import DataError, pass_out_of_memory
 
 
 class TableSource(ABC):
@@ -71,6 +72,26 @@ class TableSource(ABC):
 
 PANDAS_INDEX = "__index_level_"
 """Prefix of the columns in which pandas stores a table's index; they are skipped."""
+
+
+def check_whole(table: Any, shown: str) -> None:
+    """Check every value of a pyarrow table: offsets, indices of dictionaries, and the encoding of texts.
+
+    pyarrow reads outside its memory otherwise.
+
+    Raises:
+        DataError: a column is damaged.
+    """
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        try:
+            column.validate(full=True)
+        except pa.ArrowException as error:
+            pass_out_of_memory(error)
+            reason = str(error).rpartition("Invalid: ")[2].strip().removesuffix(".")
+            raise DataError(
+                f"{shown}: column {name!r} is damaged: {reason}. Write the file again, or leave the column out with "
+                f"--drop {shlex.quote(name)}."
+            ) from error
 
 
 def without_views(table: Any) -> Any:

@@ -24,7 +24,7 @@ from genzoo import errors
 from genzoo.engine.heartbeat import Heartbeat, connect
 from genzoo.engine.sharded_noise import SlicedNoise
 from genzoo.engine.sync_batchnorm import convert_batchnorm
-from genzoo.errors import ConfigError, GenzooError, Interrupted, LostProcessError
+from genzoo.errors import ConfigError, GenzooError, Interrupted, LostProcessError, pass_out_of_memory
 from genzoo.runtime.device import widest
 from genzoo.runtime.launch import process_count
 from genzoo.runtime.seeding import derive, random_scope
@@ -317,6 +317,7 @@ class ProcessGroup(Processes):
         try:
             yield
         except RuntimeError as error:
+            pass_out_of_memory(error)
             raise LostProcessError(self._lost(self._word())) from error
 
     def _lost(self, why: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from genzoo.errors import ArtifactError, GenzooError
+from genzoo.errors import ArtifactError, GenzooError, explain_out_of_memory
 
 
 @contextlib.contextmanager
@@ -20,11 +20,15 @@ def blame_file(origin: str | None, model: str) -> Iterator[None]:
 
     Raises:
         ArtifactError: the model failed.
+        OutOfMemoryError: memory ran out, which is no fault of the file.
     """
     try:
-        yield
+        with explain_out_of_memory(
+            f"model {model!r} computed", "ask for fewer rows or samples at a time, or use a smaller model"
+        ):
+            yield
     except Exception as error:
-        if origin is None or isinstance(error, GenzooError | MemoryError):
+        if origin is None or isinstance(error, GenzooError):
             raise
         first_line = str(error).partition("\n")[0]
         raise ArtifactError(

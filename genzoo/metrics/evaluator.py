@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from genzoo.data.dataset import BLOCK, Dataset, Rows
-from genzoo.errors import ConfigError, DataError, PluginError, did_you_mean
+from genzoo.errors import ConfigError, DataError, PluginError, did_you_mean, explain_out_of_memory
 from genzoo.features.extractor import Extractor, Features, Material
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.metric import Metric, MetricInput, Need, Score
@@ -312,7 +312,11 @@ def compute_metrics(
     given = _metric_input(fitted, reference, usable, seed, samples, draws)
     for metric in usable:
         try:
-            with blame(f"Metric {metric.name!r}"):
+            remedy = "leave it out, or evaluate fewer rows or samples"
+            with (
+                explain_out_of_memory(f"metric {metric.name!r} was computed", remedy),
+                blame(f"Metric {metric.name!r}"),
+            ):
                 score = metric.score(given)
         except (DataError, PluginError) as error:
             reasons[metric.name] = str(error).rstrip(".")

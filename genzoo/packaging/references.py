@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from genzoo.config.resolve import options_class, resolve_config
-from genzoo.errors import GenzooError
+from genzoo.errors import GenzooError, pass_out_of_memory
 from genzoo.plugins.manager import describe_error
 from genzoo.plugins.registry import Entry, MissingExtraError, Registry, extra_named, resolve
 
@@ -49,6 +49,7 @@ def findings(registry: Registry, brought: Iterable[tuple[str, str]]) -> list[str
             except MissingExtraError:  # an extra is optional, so its absence is no fault
                 continue
             except Exception as error:
+                pass_out_of_memory(error)
                 found.append(
                     f"{subject.words}: {str(error) if isinstance(error, GenzooError) else describe_error(error)}"
                 )

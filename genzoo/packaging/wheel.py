@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from genzoo.errors import PluginError
+from genzoo.errors import PluginError, pass_out_of_memory
 from genzoo.plugins.discovery import CORE, normalize_name
 from genzoo.plugins.hookspecs import GROUP
 
@@ -63,6 +63,7 @@ def read_wheel(path: Path) -> WheelFile:
                 for entry in importlib.metadata.PathDistribution(zipfile.Path(archive, f"{folder}/")).entry_points
             ]
     except Exception as error:  # damaged archives and metadata raise errors of many classes
+        pass_out_of_memory(error)
         raise PluginError(f"{path.name} cannot be read as a wheel: {error}. Build or fetch it again.") from error
     scripts = Path(sysconfig.get_path("scripts"))
     commands = {scripts / entry.name for entry in entries if entry.group in ("console_scripts", "gui_scripts")}

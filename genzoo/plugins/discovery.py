@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from genzoo.errors import pass_out_of_memory
 from genzoo.plugins.hookspecs import GROUP
 
 CORE = "genzoo"
@@ -77,6 +78,7 @@ def installed_plugins() -> list[InstalledPlugin]:
             found += _plugins_of(distribution, folder)
             whole.add(key)
         except Exception as error:
+            pass_out_of_memory(error)
             if isinstance(error, _NotWhole) or _mentions_group(folder):
                 problem = str(error) if isinstance(error, _NotWhole) else f"{type(error).__name__}: {error}"
                 text = f"its installation is damaged: {problem}"

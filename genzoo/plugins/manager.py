@@ -17,7 +17,7 @@ from typing import Literal
 
 import pluggy
 
-from genzoo.errors import Interrupted, PluginError, did_you_mean
+from genzoo.errors import Interrupted, PluginError, did_you_mean, is_out_of_memory
 from genzoo.plugins import builtin, hookspecs
 from genzoo.plugins.discovery import CORE, InstalledPlugin, installed_plugins, normalize_name
 from genzoo.plugins.isolation import capture_output, keep_stdout_clean, preserve_process_state
@@ -211,7 +211,7 @@ def describe_error(error: BaseException) -> str:
         words = str(error)
     except Exception:
         words = "(its message cannot be shown)"
-    kind = type(error).__name__
+    kind = "Memory ran out" if is_out_of_memory(error) else type(error).__name__
     return shortened(words if isinstance(error, PluginError) else f"{kind}: {words}" if words else kind)
 
 

@@ -23,7 +23,7 @@ from torch.nn.modules.module import (
 
 from genzoo.config.resolve import options_class
 from genzoo.data.transforms import AffineTransform
-from genzoo.errors import ArtifactError, GenzooError
+from genzoo.errors import ArtifactError, GenzooError, is_out_of_memory, pass_out_of_memory
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import Generator, Parts
 from genzoo.models.factory import build_model
@@ -147,8 +147,13 @@ def _check_fit(
     numbers = sum(outline.numel() for outline in outlines.values())
     if data.size > _SIZE_PER_NUMBER * numbers + _SIZE_BESIDES:
         raise ArtifactError(f"events of {data.size} numbers are too large for a model whose weights are {numbers}")
-    with _options_at_fault(), torch.device("meta"), _limit(_PER_WEIGHT * len(outlines) + _BESIDES):
-        parts = build_model(entry, options, data)
+    try:
+        with _options_at_fault(), torch.device("meta"), _limit(_PER_WEIGHT * len(outlines) + _BESIDES):
+            parts = build_model(entry, options, data)
+    except Exception as error:
+        if is_out_of_memory(error):  # weights take none here, and what a builder needs besides follows its options
+            raise ArtifactError("its options ask for more memory than there is") from error
+        raise
     check_tensors(parts.generator, outlines, exact=False)
     _check_types(parts.generator, outlines)
     if _besides(parts) > sum(outline.nbytes for outline in outlines.values()) + _SPARE:
@@ -172,9 +177,8 @@ def _options_at_fault() -> Iterator[None]:
     try:
         yield
     except GenzooError as error:
+        pass_out_of_memory(error)
         raise ArtifactError(str(error)) from error
-    except MemoryError as error:
-        raise ArtifactError("its options ask for more memory than there is") from error
 
 
 def _check_scores(outline: Tensor | None) -> None:

@@ -50,10 +50,14 @@ def recognize_durations(texts: Any, counts: Array | None = None) -> tuple[str, A
     return (WITH_DAYS if days.any() else IN_HOURS), np.where(like, numbers, np.nan)
 
 
+_MOST = 9.2e18
+"""Largest number of microseconds that is written; about the largest of 64 bits."""
+
+
 def write_durations(numbers: Array, form: str) -> Any:
     """Return seconds as texts of a form; NaN becomes null."""
     gone = np.isnan(numbers)
-    micros = np.rint(np.where(gone, 0, numbers) * 1e6).astype(np.int64)
+    micros = np.rint(np.where(gone, 0, numbers) * 1e6).clip(-_MOST, _MOST).astype(np.int64)
     fraction = bool((micros % 10**6).any())
     if form == WITH_DAYS:
         days, rest = np.divmod(micros, 86_400 * 10**6)

@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from genzoo.errors import ArtifactError, GenzooError
+from genzoo.errors import ArtifactError, GenzooError, explain_out_of_memory
 from genzoo.storage.atomic import ThingT, atomic_write
 from genzoo.storage.json_files import parse_json
 from genzoo.storage.paths import open_regular
@@ -207,10 +207,8 @@ def is_finite(tensor: Tensor) -> bool:
 
 def _whole(path: Path, file: io.BufferedReader) -> bytearray:
     size = os.fstat(file.fileno()).st_size
-    try:
+    with explain_out_of_memory(f"the {size} bytes of {path} were read", "use a smaller model, or a machine with more"):
         content = bytearray(size)
-    except MemoryError as error:
-        raise ArtifactError(f"{path} is larger than the memory of this machine.") from error
     file.seek(0)
     if file.readinto(content) != size:
         raise ArtifactError(f"{path} cannot be read as tensors: it changed while it was read.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from genzoo.errors import ConfigError, did_you_mean
+from genzoo.errors import ConfigError, did_you_mean, pass_out_of_memory
 from genzoo.plugins.api1 import former_keywords, rename_keyword
 from genzoo.testing.checks.accelerator import PROMISES as ACCELERATOR
 from genzoo.testing.checks.anomaly import ANOMALY
@@ -152,5 +152,6 @@ def _outcome(promise: Promise, subject: Any) -> Outcome:
     except BrokenPromise as broken:
         return Outcome(promise, "broken", str(broken))
     except (Exception, SystemExit) as error:
+        pass_out_of_memory(error)
         return Outcome(promise, "broken", f"{type(error).__name__}: {error}")
     return Outcome(promise, "kept")

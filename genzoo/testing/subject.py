@@ -16,7 +16,7 @@ from genzoo.config.resolve import layer, resolve_config, training_class
 from genzoo.config.settings import RunConfig
 from genzoo.data.dataset import Dataset
 from genzoo.data.transforms import AffineTransform, fit_transform, observed
-from genzoo.errors import DataError, GenzooError, PluginError
+from genzoo.errors import DataError, GenzooError, PluginError, pass_out_of_memory
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import Generator, Measure, Parts
 from genzoo.models.factory import build_model, check_data
@@ -227,6 +227,7 @@ class Case:
         try:
             return train_in_memory(self.setup(brief=self not in self.subject.principal))
         except Exception as error:
+            pass_out_of_memory(error)
             self.failure = error
         entry = self.subject.entry
         return TrainedModel(entry.id, self.parts().generator.eval(), self.transform, self.data, entry.spec.missing)

@@ -8,7 +8,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from genzoo.engine.loss_buffer import LossBuffer
-from genzoo.errors import ArtifactError, DivergenceError, GenzooError, Interrupted, LostProcessError
+from genzoo.errors import (
+    ArtifactError,
+    DivergenceError,
+    GenzooError,
+    Interrupted,
+    LostProcessError,
+    explain_out_of_memory,
+)
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.runs.checkpoint import checkpoints, discard_after
 from genzoo.runs.run import Run
@@ -175,8 +182,10 @@ def _explained(run: Run, hint: str) -> Iterator[None]:
     Arguments:
         hint: how to continue, as a sentence.
     """
+    lower = "lower training.batch_size, the size of the model, or the number of rows"
     try:
-        yield
+        with explain_out_of_memory(f"model {run.config.model!r} was trained", f"{lower}. {hint}"):
+            yield
     except LostProcessError as error:
         raise LostProcessError(f"{error} {hint}") from error
     except DivergenceError as error:

@@ -25,7 +25,7 @@ from genzoo.engine.em import LOSS, EMEngine
 from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.schedule import Budget
 from genzoo.engine.signals import Signals
-from genzoo.errors import ConfigError, DataError, PluginError
+from genzoo.errors import ConfigError, DataError, PluginError, explain_out_of_memory
 from genzoo.inference.data_units import DataUnits
 from genzoo.inference.likelihood import mean_change_of_units
 from genzoo.inference.trained_model import TrainedModel
@@ -151,6 +151,7 @@ class TrainingSetup:
         }
 
 
+@explain_out_of_memory("the training was prepared", "use a smaller model, or fewer rows or columns")
 def build_setup(
     config: RunConfig,
     dataset: Dataset | None = None,

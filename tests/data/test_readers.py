@@ -447,7 +447,7 @@ def test_archives_and_idx_files_that_unpack_to_too_much_are_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "b.npz", "w") as archive:
         for number in range(1_100):
             archive.writestr(f"{number}.npy", b"")
-    with pytest.raises(DataError, match="1100 arrays"):
+    with pytest.raises(DataError, match="1100 members"):
         read_array(tmp_path / "b.npz")
     header = b"\0\0\x08\x03" + struct.pack(">3I", 600, 1_000, 1_000)
     (tmp_path / "a-ubyte.gz").write_bytes(gzip.compress(header + bytes(10**6)))

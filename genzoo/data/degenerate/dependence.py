@@ -195,9 +195,10 @@ def _columns(values: Array, places: Array, precision: float) -> _Columns:
     mean = values.mean(axis=0)
     centered = values - mean
     centered -= centered.mean(axis=0)  # the first mean of large values is rounded
-    deviation = np.sqrt(np.square(centered).mean(axis=0))
+    with np.errstate(over="ignore"):
+        deviation = np.sqrt(np.square(centered).mean(axis=0))
     largest = np.abs(values).max(axis=0, initial=0.0)
-    varied = deviation > 4 * precision * largest
+    varied = (deviation > 4 * precision * largest) & np.isfinite(deviation)
     unit = centered[:, varied] / deviation[varied]
     steps = np.array([_step(column, precision) for column in values[:, varied].T])
     return _Columns(places[varied], mean[varied], deviation[varied], steps, unit, unit.T @ unit / max(len(unit), 1))
@@ -273,7 +274,8 @@ def _refined(
 
 def _explained(weights: Array, residual: float, rounding: Array, own: float) -> bool:
     """Return whether a mean squared residual, in units of the column's variance, is exact or explained by rounding."""
-    allowed = (float(np.square(weights * rounding).sum()) + own**2) / 12
+    with np.errstate(over="ignore"):
+        allowed = (float(np.square(weights * rounding).sum()) + own**2) / 12
     return residual <= EXACT**2 or residual <= min(1.5 * allowed, ROUGH**2)
 
 

@@ -14,8 +14,8 @@ from genzoo.data.align import filled_table, found_columns, match_table
 from genzoo.data.dataset import Dataset
 from genzoo.data.frames.kinds import library_of
 from genzoo.data.splits.columns import read_divided
-from genzoo.data.table_source import PANDAS_INDEX, TableSource, without_views
-from genzoo.errors import DataError
+from genzoo.data.table_source import PANDAS_INDEX, TableSource, check_whole, without_views
+from genzoo.errors import DataError, pass_out_of_memory
 from genzoo.spec import DataSpec, FrameForm, Library
 from genzoo.typing import Array
 
@@ -63,6 +63,8 @@ class FrameSource(TableSource):
         if self.library == "pandas":
             return pa.table([self._converted(name) for name in columns], names=list(columns))
         chosen = self.frame.select(list(columns))
+        if self.library == "pyarrow":  # which may come from a file that lies
+            check_whole(chosen, _SHOWN)
         return without_views(chosen if self.library == "pyarrow" else _as_arrow(chosen))
 
     def _converted(self, name: str) -> Any:
@@ -72,6 +74,7 @@ class FrameSource(TableSource):
         try:
             return pa.array(series, from_pandas=True)
         except (pa.ArrowException, TypeError, ValueError) as error:
+            pass_out_of_memory(error)
             raise DataError(
                 f"{_SHOWN}: column {name!r} mixes values of several types, or holds a type that no model takes "
                 f"({series.dtype}). Convert it, such as frame[{name!r}] = frame[{name!r}].astype(str), or leave it "
@@ -198,6 +201,7 @@ def _as_arrow(exporter: Any) -> pa.Table:
     try:
         return pa.table(exporter)
     except (pa.ArrowException, TypeError, ValueError) as error:
+        pass_out_of_memory(error)
         raise DataError(f"The table cannot be read as Arrow columns: {error}.") from error
 
 

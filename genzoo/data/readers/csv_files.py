@@ -29,7 +29,7 @@ from genzoo.data.readers.records import Footer, Record, records
 from genzoo.data.readers.sniffing import sniff
 from genzoo.data.readers.text_input import TextInput
 from genzoo.data.table_source import TableSource
-from genzoo.errors import DataError
+from genzoo.errors import DataError, pass_out_of_memory
 
 _END_OF_FILE = "\x1a"
 """The character that old programs write behind the last line."""
@@ -222,11 +222,13 @@ class CsvSource(TableSource):
                 try:
                     return self._read_whole(self._text, columns, tried)
                 except (pa.ArrowException, csv.Error) as error:
+                    pass_out_of_memory(error)
                     if "conversion error" not in str(error):
                         break  # a comment, or a quote behind a blank; the next try names the line if it is at fault
         try:
             return self._read_whole(self._divided(), columns, types)
         except (pa.ArrowException, csv.Error) as error:
+            pass_out_of_memory(error)
             raise DataError(f"{self.shown} cannot be read as a table: {error}.") from error
 
     def _read_whole(self, text: TextInput | bytes, columns: Sequence[str], types: Mapping[str, Any]) -> pa.Table:
@@ -271,6 +273,7 @@ class CsvSource(TableSource):
                 self._text.fall_back("a text column holds other bytes")
                 continue
             except OSError as error:
+                pass_out_of_memory(error)
                 raise DataError(f"{self.shown} cannot be read: {error}.") from error
             if not any(pa.types.is_binary(column.type) for column in table.columns):
                 break
@@ -335,8 +338,13 @@ class CsvSource(TableSource):
         place = self._places[name]
         for record in self._rows():
             text = record.fields[place]
-            if _LONG_WHOLE.fullmatch(text) and abs(int(text)) > LARGEST_WHOLE:
+            if _LONG_WHOLE.fullmatch(text) and _leading(text) > LARGEST_WHOLE:
                 raise inexact(self.shown, name, text, f"{self._line} {record.last}")
+
+
+def _leading(text: str) -> int:
+    """Return the first 20 digits of a whole number, without its sign; Python converts only some thousand digits."""
+    return int(text.strip().lstrip("+-0")[:20] or "0")
 
 
 def _unique(names: Sequence[str]) -> list[str]:

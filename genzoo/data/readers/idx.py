@@ -12,9 +12,9 @@ import numpy as np
 
 from genzoo.data.dataset import Dataset, check_values
 from genzoo.data.images import bytes_spec
-from genzoo.data.readers.numpy_files import check_unpacked
+from genzoo.data.readers.unpacked import check_unpacked
 from genzoo.data.value_range import Values, found_spec
-from genzoo.errors import DataError
+from genzoo.errors import DataError, pass_out_of_memory
 from genzoo.typing import Array
 
 _UNSIGNED_BYTE = 0x08
@@ -39,10 +39,11 @@ def read_idx_array(path: Path) -> Array:
                 raise DataError(f"{path} is not an idx file of unsigned bytes (its first bytes are {magic.hex()}).")
             rank = magic[3]
             shape = struct.unpack(f">{rank}I", file.read(4 * rank))
+            check_unpacked(path, path.stat().st_size, math.prod(max(1, length) for length in shape))
             count = math.prod(shape)
-            check_unpacked(path, path.stat().st_size, count)
             content = file.read(count + 1)
     except (OSError, EOFError, zlib.error, struct.error) as error:
+        pass_out_of_memory(error)
         raise DataError(f"{path} cannot be read as an idx file: {error}.") from error
     if len(content) != count:
         held = "more" if len(content) > count else f"only {len(content)}"

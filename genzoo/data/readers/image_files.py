@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from genzoo.config.settings import DataSettings
 from genzoo.data.value_range import Values
-from genzoo.errors import DataError
+from genzoo.errors import DataError, pass_out_of_memory
 from genzoo.typing import Array
 
 
@@ -56,6 +57,10 @@ class ImagePage:
         return f"{self.file}, page {self.number + 1}," if self.of_several else str(self.file)
 
 
+_MOST_PIXELS, _STEEPEST = 2**25, 200
+"""Pixels in one file: so many, or so many for each of its bytes."""
+
+
 _GRAY_MODES = frozenset({"1", "L", "LA", "La"})
 
 
@@ -66,22 +71,26 @@ def read_pages(file: Path, settings: DataSettings) -> list[ImagePage]:
         UnreadableImageError: the file is damaged, too large or of another type, or holds a value that is not finite.
     """
     try:
+        content = file.read_bytes()  # from a file, Pillow would allocate as many bytes as a part declares
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about odd metadata
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file) as opened:
-                return list(_pages(file, opened, settings))
+            with Image.open(io.BytesIO(content)) as opened:
+                return list(_pages(file, content, opened, settings))
     except UnidentifiedImageError as error:
         raise UnreadableImageError(file, "its content is not an image that Pillow can read") from error
-    except (OSError, SyntaxError, ValueError, EOFError, Warning, Image.DecompressionBombError) as error:
+    except Exception as error:  # a damaged file makes Pillow raise nearly anything
+        pass_out_of_memory(error)
         raise UnreadableImageError(file, str(error) or type(error).__name__) from error
 
 
-def _pages(file: Path, opened: Image.Image, settings: DataSettings) -> Iterator[ImagePage]:
+def _pages(file: Path, content: bytes, opened: Image.Image, settings: DataSettings) -> Iterator[ImagePage]:
     # The further pictures of a camera's MPO file are previews of the first.
     count = 1 if opened.format == "MPO" else getattr(opened, "n_frames", 1)
+    _check_pixels(len(content), count * opened.width * opened.height)
     for number in range(count):
         opened.seek(number)
-        wide = _wide_colors(file, opened) if number == 0 and count == 1 else None
+        wide = _wide_colors(content, opened) if number == 0 and count == 1 else None
         shortened = wide is None and _is_wide(opened)
         upright = ImageOps.exif_transpose(opened)
         if wide is not None:
@@ -104,6 +113,16 @@ def _pages(file: Path, opened: Image.Image, settings: DataSettings) -> Iterator[
         if settings.size is not None:
             pixels = np.stack([_fitted(channel, settings.size) for channel in pixels])
         yield ImagePage(file, number, count > 1, pixels, values, shortened)
+
+
+def _check_pixels(size: int, pixels: int) -> None:
+    """Check that a file does not hold far more pixels than bytes.
+
+    Raises:
+        ValueError: it does.
+    """
+    if pixels > _MOST_PIXELS and pixels > _STEEPEST * size:
+        raise ValueError(f"it would unpack from {size} bytes to {pixels} pixels, which genzoo does not do")
 
 
 def _fitted(channel: Array, size: int) -> Array:
@@ -165,7 +184,7 @@ def _raw_mode(opened: Image.Image) -> str:
     return arguments if isinstance(arguments, str) else str(arguments[0]) if arguments else ""
 
 
-def _wide_colors(file: Path, opened: Image.Image) -> Array | None:
+def _wide_colors(content: bytes, opened: Image.Image) -> Array | None:
     """Return the colors of a 16-bit PNG as `(3, H, W)`; `None` for other images.
 
     Pillow keeps the first of the two bytes of each value. Read as little-endian numbers, the same file gives the other.
@@ -175,7 +194,7 @@ def _wide_colors(file: Path, opened: Image.Image) -> Array | None:
         return None
     halves = []
     for order in ("B", "L"):
-        with Image.open(file) as again:
+        with Image.open(io.BytesIO(content)) as again:
             tile: Any = again.tile[0]
             again.tile = [tile._replace(args=raw[:-1] + order)]
             halves.append(np.asarray(again).astype(np.uint16))

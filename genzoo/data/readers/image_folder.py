@@ -12,6 +12,7 @@ import numpy as np
 from genzoo.config.settings import DataSettings
 from genzoo.data.dataset import Dataset
 from genzoo.data.readers.image_files import ImagePage, UnreadableImageError, read_pages
+from genzoo.data.readers.unpacked import check_unpacked
 from genzoo.data.value_range import Values, check_stated, find_range, found_spec
 from genzoo.errors import DataError
 from genzoo.typing import Array
@@ -47,9 +48,13 @@ def read_folder(path: Path, settings: DataSettings) -> Dataset:
         )
     pages: list[ImagePage] = []
     bad: list[UnreadableImageError] = []
+    packed = kept = 0
     for file in files:
         try:
-            pages += read_pages(file, settings)
+            found = read_pages(file, settings)
+            packed, kept = packed + file.stat().st_size, kept + sum(page.pixels.nbytes for page in found)
+            check_unpacked(path, packed, kept)
+            pages += found
         except UnreadableImageError as error:
             bad.append(error)
     _check_readable(path, pages, bad, settings)

@@ -16,7 +16,7 @@ from genzoo.data.readers.cells import Cells, trimmed
 from genzoo.data.readers.number_formats import FORMS
 from genzoo.data.readers.text_input import TextInput
 from genzoo.data.table_source import TableSource
-from genzoo.errors import DataError
+from genzoo.errors import DataError, pass_out_of_memory
 
 
 class JsonSource(TableSource):
@@ -36,8 +36,11 @@ class JsonSource(TableSource):
         text = TextInput(content, shown)
         if text.encoding == "utf-8":
             text.encoding = "utf-8-sig"
-        self._records = _records("".join(text.lines()), shown)
-        super().__init__(shown, list(dict.fromkeys(name for record in self._records for name in record)))
+        self._records = _records(text.whole(), shown)
+        names = list(dict.fromkeys(name for record in self._records for name in record))
+        if odd := [name for name in names if not _is_text(name)]:
+            raise DataError(f"{shown}: the name {odd[0]!a} holds half a character, which no text may. Rename it.")
+        super().__init__(shown, names)
         self._settings = settings
 
     def read(self, columns: Sequence[str], texts: Collection[str] = ()) -> pa.Table:
@@ -48,7 +51,10 @@ class JsonSource(TableSource):
             return self._column(name, as_text)
         except DataError as error:
             self.at_fault(name, error)
-            return pa.chunked_array([pa.array([_text(record.get(name)) for record in self._records], pa.string())])
+            shown = (_text(record.get(name)) for record in self._records)
+            return pa.chunked_array(
+                [pa.array([text and text.encode(errors="replace") for text in shown]).cast("string")]
+            )
 
     def where(self, row: int) -> str:
         return f"record {row + 1}"
@@ -61,10 +67,17 @@ class JsonSource(TableSource):
                 f"{self.shown}: column {name!r} holds a list or an object in {self.where(nested)}, and no single "
                 f"value. Leave it out with --drop {shlex.quote(name)}."
             )
+        half = next((row for row, value in enumerate(values) if isinstance(value, str) and not _is_text(value)), None)
+        if half is not None:
+            raise DataError(
+                f"{self.shown}: column {name!r} holds half a character in {self.where(half)}: {values[half]!a}. "
+                f"Correct it, or leave the column out with --drop {shlex.quote(name)}."
+            )
         if not any(isinstance(value, str) for value in values):
             try:
                 return pa.chunked_array([pa.array(_alike(values), from_pandas=True)])
             except (pa.ArrowException, OverflowError) as error:
+                pass_out_of_memory(error)
                 raise DataError(f"{self.shown}: column {name!r} cannot be read: {error}.") from error
         column = pa.chunked_array([pa.array([_text(value) for value in values], pa.string())])
         common, own = marks_of(self._settings, self.names)
@@ -83,6 +96,8 @@ def _records(text: str, shown: str) -> list[dict[str, Any]]:
             found = _from_columns(found[0]) or found
     except json.JSONDecodeError as error:
         raise DataError(f"{shown} is not valid JSON: {error}.") from error
+    except ValueError as error:  # Python converts no more digits, because that takes long
+        raise DataError(f"{shown} holds a whole number of thousands of digits, which no model takes.") from error
     except RecursionError as error:
         raise DataError(f"{shown} is nested too deeply to be a table.") from error
     for place, record in enumerate(found):
@@ -139,6 +154,11 @@ def _alike(values: list[Any]) -> list[Any]:
     if kinds <= {int} or kinds <= {bool}:
         return values
     return [None if value is None else float(value) for value in values]
+
+
+def _is_text(text: str) -> bool:
+    """Return whether a text can be encoded; JSON can name halves of a surrogate pair on their own."""
+    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _text(value: Any) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 import zipfile
 from pathlib import Path
@@ -11,47 +12,11 @@ import numpy as np
 
 from genzoo.data.dataset import Dataset, check_values, spec_of, usable
 from genzoo.data.images import channels_first
+from genzoo.data.readers.unpacked import check_archive
 from genzoo.data.value_range import Values, found_spec
-from genzoo.errors import DataError
+from genzoo.errors import DataError, pass_out_of_memory
 from genzoo.spec import ColumnType, Feature
 from genzoo.typing import Array
-
-LARGEST = 2**33
-"""Largest number of bytes that a file may unpack to."""
-
-
-_MOST_MEMBERS = 1_000
-
-
-_HARMLESS, _STEEPEST = 2**28, 200
-
-
-def check_unpacked(path: Path, packed: int, unpacked: int) -> None:
-    """Check how many bytes a file unpacks to.
-
-    Raises:
-        DataError: it unpacks to more than `LARGEST` bytes, or compresses so well that it is probably a zip bomb.
-    """
-    if unpacked > LARGEST or (unpacked > _HARMLESS and unpacked > _STEEPEST * packed):
-        raise DataError(
-            f"{path} would unpack from {packed} to {unpacked} bytes, which genzoo does not do. If you trust the file, "
-            f"unpack it yourself to .npy."
-        )
-
-
-def check_archive(path: Path) -> None:
-    """Check the size and the number of members of a zip archive, such as `.npz`.
-
-    Raises:
-        DataError: as `check_unpacked`; or it has too many members.
-        OSError, zipfile.BadZipFile: the file is not a zip archive.
-    """
-    with zipfile.ZipFile(path) as archive:
-        members = archive.infolist()
-    if len(members) > _MOST_MEMBERS:
-        raise DataError(f"{path} holds {len(members)} arrays, and genzoo reads at most {_MOST_MEMBERS}.")
-    check_unpacked(path, path.stat().st_size, sum(member.file_size for member in members))
-
 
 _EVENT_KEYS = ("x", "X", "data", "images", "events", "arr_0")
 
@@ -81,6 +46,7 @@ def read_array(path: Path) -> Dataset:
             warnings.simplefilter("error")  # if a size overflows, NumPy only warns
             if path.suffix == ".npz" and zipfile.is_zipfile(path):
                 check_archive(path)
+                _check_members(path)
             loaded = np.load(path, mmap_mode="r" if path.suffix == ".npy" else None, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
                 arrays = {"x": loaded}
@@ -90,12 +56,37 @@ def read_array(path: Path) -> Dataset:
     except DataError:
         raise
     except Exception as error:  # a damaged file makes NumPy raise nearly anything
+        pass_out_of_memory(error)
         raise DataError(
             f"{path} cannot be read as a NumPy file of numbers: {str(error) or type(error).__name__}."
         ) from error
     if not all(isinstance(array, np.ndarray) for array in arrays.values()):
         raise DataError(f"{path} holds members that are not arrays.")
     return _choose(path, arrays)
+
+
+def _check_members(path: Path) -> None:
+    """Check that no array of an archive declares more bytes than its member holds; NumPy would allocate them first.
+
+    Raises:
+        DataError: one does.
+        ValueError: a member is no array of this format.
+    """
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            with archive.open(member) as file:
+                if file.read(len(np.lib.format.MAGIC_PREFIX)) != np.lib.format.MAGIC_PREFIX:
+                    continue
+                file.seek(0)
+                first = np.lib.format.read_magic(file) == (1, 0)
+                read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
+                shape, _, kind = read(file)
+            size = math.prod(shape) * kind.itemsize
+            if size > member.file_size:
+                raise DataError(
+                    f"{path}: array {member.filename.removesuffix('.npy')!r} declares {size} bytes, and its member "
+                    f"holds {member.file_size}. The file is damaged."
+                )
 
 
 def _choose(path: Path, arrays: dict[str, Array]) -> Dataset:

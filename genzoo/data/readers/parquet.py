@@ -1,20 +1,33 @@
-"""Read Parquet and Arrow files."""
+"""Read Parquet and Arrow files, which may come from anybody."""
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import parquet
 
+from genzoo.data.readers.arrow_input import for_arrow, mapped
+from genzoo.data.readers.arrow_messages import declared
+from genzoo.data.readers.unpacked import HARMLESS, check_unpacked
 from genzoo.data.row_groups import RowGroupEvents
-from genzoo.data.table_source import PANDAS_INDEX, TableSource
-from genzoo.errors import DataError
+from genzoo.data.table_source import PANDAS_INDEX, TableSource, check_whole, without_views
+from genzoo.errors import DataError, pass_out_of_memory
 
 LARGE = 2**28
 """Size of the array, in bytes, above which a Parquet file is read one row group at a time."""
+
+
+_NUMBER = 8
+"""Bytes that a value takes as a number."""
+
+
+_MAGIC = b"ARROW1"
+"""The first bytes of Arrow's file format, which is a stream between them and an index."""
 
 
 class ArrowFileSource(TableSource):
@@ -26,49 +39,98 @@ class ArrowFileSource(TableSource):
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        names = self._try(self._schema).names
+        self._is_parquet = path.suffix.lower() == ".parquet"
+        names = self._try(self._names)
         super().__init__(str(path), [name for name in names if not name.startswith(PANDAS_INDEX)])
 
     def read(self, columns: Sequence[str], texts: Collection[str] = ()) -> pa.Table:
-        return self._try(lambda: self._read(columns))
+        table = self._try(lambda: self._read(list(columns)))
+        check_whole(table, self.shown)
+        return self._try(lambda: without_views(table))
 
     def stream(self, columns: Sequence[str]) -> RowGroupEvents | None:
-        if self._path.suffix.lower() != ".parquet":
+        if not self._is_parquet:
             return None
-        schema = self._try(self._schema)
+        events: RowGroupEvents | None = self._try(lambda: self._stream(columns))
+        return events
+
+    def _stream(self, columns: Sequence[str]) -> RowGroupEvents | None:
+        schema = parquet.read_schema(for_arrow(self._path))
         if not all(_is_plain(schema.field(name).type) for name in columns):
             return None
         events = RowGroupEvents(self._path, columns)
-        return events if events.nbytes > LARGE else None
+        if events.nbytes <= LARGE:
+            return None
+        self._check(events.most_rows * len(columns) * _NUMBER)
+        self._check(events.nbytes, streamed=True)
+        return events
 
-    def _schema(self) -> Any:
-        if self._path.suffix.lower() == ".parquet":
-            return parquet.read_schema(self._path)
-        with pa.memory_map(str(self._path)) as file:
-            return _open_arrow(file).schema
+    def _names(self) -> list[str]:
+        if self._is_parquet:
+            return list(parquet.read_schema(for_arrow(self._path)).names)
+        return list(pa.ipc.open_stream(self._messages()).schema.names)
 
-    def _read(self, columns: Sequence[str]) -> Any:
-        if self._path.suffix.lower() == ".parquet":
-            with parquet.ParquetFile(self._path) as file:
-                return file.read(columns=list(columns)).select(list(columns))
-        with pa.memory_map(str(self._path)) as file:
-            return _open_arrow(file).read_all().select(list(columns))
+    def _read(self, columns: list[str]) -> Any:
+        if self._is_parquet:
+            return self._read_parquet(columns)
+        rows = unpacked = 0
+        for message in pa.ipc.MessageReader.open_stream(self._messages()):
+            more = declared(message)
+            rows, unpacked = rows + more[0], unpacked + more[1]
+        self._check(unpacked)
+        self._check(rows * len(columns) * _NUMBER)
+        return pa.ipc.open_stream(self._messages()).read_all().select(columns)
+
+    def _read_parquet(self, columns: list[str]) -> Any:
+        metadata = parquet.read_metadata(for_arrow(self._path))
+        schema = metadata.schema.to_arrow_schema()
+        self._check(metadata.num_rows * len(columns) * _NUMBER)
+        # pyarrow ends the process when it is asked about a damaged column chunk, so only groups are looked at.
+        groups = map(metadata.row_group, range(metadata.num_row_groups))
+        longest = sum(group.num_rows * group.total_byte_size for group in groups)
+        coded = [name for name in columns if longest > HARMLESS and _is_text(schema.field(name).type)]
+        nested = [name for name in columns if pa.types.is_nested(schema.field(name).type)]
+        with parquet.ParquetFile(for_arrow(self._path), read_dictionary=coded) as file:
+            table = file.read(columns=[name for name in columns if name not in nested])
+        for name in nested:  # no model takes it, and a row may hold any number of values
+            table = table.append_column(schema.field(name), pa.nulls(metadata.num_rows, schema.field(name).type))
+        table = table.select(columns)
+        check_whole(table, self.shown)
+        for name in coded:  # a text of a dictionary may recur in every row
+            self._check(sum(map(_text_bytes, table.column(name).chunks)))
+            plain = table.column(name).cast(schema.field(name).type)
+            table = table.set_column(table.column_names.index(name), schema.field(name), plain)
+        return table
+
+    def _messages(self) -> Any:
+        """Return an Arrow file at the beginning of its stream, mapped into memory.
+
+        A file is always read as a stream. The index at its end only names places of the messages, and may lie.
+        """
+        content = mapped(self._path)
+        begin = 8 if content[: len(_MAGIC)].to_pybytes() == _MAGIC else 0
+        return pa.BufferReader(content[begin:])
+
+    def _check(self, size: int, *, streamed: bool = False) -> None:
+        check_unpacked(self._path, self._path.stat().st_size, size, streamed=streamed)
 
     def _try(self, work: Callable[[], Any]) -> Any:
         try:
             return work()
-        except (pa.ArrowException, OSError, KeyError) as error:
-            raise DataError(f"{self._path} cannot be read as a table: {error}.") from error
+        except (pa.ArrowException, OSError, LookupError, ValueError, OverflowError, struct.error) as error:
+            pass_out_of_memory(error)
+            reason = str(error).strip().removesuffix(".") or type(error).__name__
+            raise DataError(f"{self._path} cannot be read as a table: {reason}.") from error
 
 
 def _is_plain(kind: Any) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
 
 
-def _open_arrow(file: Any) -> Any:
-    """Open Arrow's file or stream format."""
-    try:
-        return pa.ipc.open_file(file)
-    except pa.ArrowInvalid:
-        file.seek(0)
-        return pa.ipc.open_stream(file)
+def _is_text(kind: Any) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind))
+
+
+def _text_bytes(coded: Any) -> int:
+    """Return the size of a dictionary column as plain text."""
+    return pc.sum(pc.binary_length(coded.dictionary).take(coded.indices).cast(pa.int64())).as_py() or 0

@@ -16,7 +16,7 @@ SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "spa
 """Separators by preference, with their names."""
 
 
-csv.field_size_limit(2**31 - 1)  # the usual limit is 131,072 characters
+csv.field_size_limit(2**26)  # the usual limit is 131,072 characters
 
 
 class Record(NamedTuple):

@@ -11,7 +11,11 @@ from typing import Any
 
 from genzoo.config.settings import DataSettings
 from genzoo.data.readers.csv_files import CsvSource
-from genzoo.errors import DataError
+from genzoo.data.readers.unpacked import check_archive
+from genzoo.errors import DataError, pass_out_of_memory
+
+_MOST_PADDED, _LONGEST_CELLS = 2**24, 4
+"""Characters that a sheet may have as text: so many, and so many for each byte of the unpacked file."""
 
 
 def spreadsheet(path: Path, settings: DataSettings, expected: Collection[str] = ()) -> CsvSource:
@@ -29,12 +33,18 @@ def spreadsheet(path: Path, settings: DataSettings, expected: Collection[str] = 
     text = io.StringIO()
     write = csv.writer(text, lineterminator="\n").writerow
     try:
+        most = _MOST_PADDED + _LONGEST_CELLS * check_archive(path)
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         for row in book.worksheets[0].iter_rows(values_only=True):
             write(map(_text, row))
+            if text.tell() > most:
+                raise DataError(f"{path} repeats texts or empty cells out of proportion to its size. Save it as .csv.")
         sheets = [sheet.title for sheet in book.worksheets]
         book.close()
+    except DataError:
+        raise
     except Exception as error:  # openpyxl raises what its parsers of zip and XML raise
+        pass_out_of_memory(error)
         raise DataError(f"{path} cannot be read as a spreadsheet: {error}.") from error
     plain = settings.model_copy(update={"separator": ","})
     source = CsvSource(text.getvalue().encode(), plain, str(path), "row", expected)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import codecs
 import functools
-import gzip
 import io
 import itertools
 import mmap
 import re
 import sys
-import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,7 +17,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from genzoo.errors import DataError
+from genzoo.data.readers.arrow_input import for_arrow
+from genzoo.data.readers.unpacked import unpacked
+from genzoo.errors import DataError, pass_out_of_memory
 
 _HEAD = 1 << 20
 """Number of bytes that are examined to detect the encoding."""
@@ -43,6 +43,10 @@ _PLACES = 32
 
 _ROWS = 200
 """Number of lines that are examined to detect the dialect."""
+
+
+_LONGEST = 1 << 26
+"""Largest number of characters in one line."""
 
 
 _MARKS = (
@@ -76,7 +80,7 @@ class TextInput:
             self._packed = isinstance(content, Path) and _is_packed(content)
             with self._binary() as file:
                 self._head = file.read(_HEAD)
-        except (OSError, EOFError, zlib.error) as error:
+        except OSError as error:
             raise self._unreadable(error) from error
         if self._head[:4] == b"PK\x03\x04":
             raise DataError(f"{shown} is a zip archive or a spreadsheet, and not text. Unpack it, or name it .xlsx.")
@@ -109,14 +113,35 @@ class TextInput:
         while True:
             try:
                 with self._binary() as binary, io.TextIOWrapper(binary, self.encoding, newline="") as file:
-                    for line in itertools.islice(file, done, None):
+                    some = iter(functools.partial(file.readline, _LONGEST + 1), "")
+                    for line in itertools.islice(some, done, None):
+                        if len(line) > _LONGEST:
+                            raise DataError(
+                                f"{self._shown}: line {done + 1} has more than {_LONGEST} characters, which is no row "
+                                f"of a table. Put each row on a line of its own."
+                            )
                         self.complete = line.endswith(("\n", "\r"))
                         yield line
                         done += 1
                 return
             except UnicodeDecodeError as error:
                 self.fall_back(error)
-            except (OSError, EOFError, zlib.error) as error:
+            except OSError as error:
+                raise self._unreadable(error) from error
+
+    def whole(self) -> str:
+        """Return the text as one string.
+
+        Raises:
+            DataError: the file cannot be read.
+        """
+        while True:
+            try:
+                with self._binary() as binary, io.TextIOWrapper(binary, self.encoding, newline="") as file:
+                    return file.read()
+            except UnicodeDecodeError as error:
+                self.fall_back(error)
+            except OSError as error:
                 raise self._unreadable(error) from error
 
     def lines_throughout(self) -> list[str]:
@@ -162,20 +187,23 @@ class TextInput:
         if isinstance(self._content, Path) and not self._packed and width == 1:
             with self._content.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
                 return whole.find(b"#") >= 0 and re.search(rb"[\r\n]#", whole) is not None
-        with self._binary() as file:
-            last = b""
-            while block := file.read(8 << 20):
-                block = last + block
-                if mark in block and re.search(rb"[\r\n]\0?#" if width == 2 else rb"[\r\n]#", block):
-                    return True
-                last = block[-4:]
+        try:
+            with self._binary() as file:
+                last = b""
+                while block := file.read(8 << 20):
+                    block = last + block
+                    if mark in block and re.search(rb"[\r\n]\0?#" if width == 2 else rb"[\r\n]#", block):
+                        return True
+                    last = block[-4:]
+        except OSError as error:
+            raise self._unreadable(error) from error
         return False
 
     def arrow(self) -> Any:
         """Return the text for readers of pyarrow."""
         if isinstance(self._content, bytes):
             return pa.BufferReader(self._content)
-        return pa.input_stream(str(self._content), compression="gzip") if self._packed else self._content
+        return pa.PythonFile(self._binary(), mode="r") if self._packed else for_arrow(self._content)
 
     def fall_back(self, error: object) -> None:
         """Replace the encoding by Windows-1252, or that by Latin-1, in which every byte is a character.
@@ -193,7 +221,7 @@ class TextInput:
     def _binary(self) -> Any:
         if isinstance(self._content, bytes):
             return io.BytesIO(self._content)
-        return gzip.open(self._content, "rb") if self._packed else self._content.open("rb")
+        return unpacked(self._content, self._shown) if self._packed else self._content.open("rb")
 
     def _encoding(self) -> str:
         for mark, name in _MARKS:
@@ -211,8 +239,9 @@ class TextInput:
             return False
         return True
 
-    def _unreadable(self, error: Exception) -> DataError:
-        reason = getattr(error, "strerror", None) or error
+    def _unreadable(self, error: OSError) -> DataError:
+        pass_out_of_memory(error)
+        reason = error.strerror or error
         return DataError(f"{self._shown} cannot be read: {reason}.")
 
 
@@ -259,4 +288,9 @@ def standard_input() -> bytes:
     content = sys.stdin.buffer.read()
     if not content:
         raise DataError("Data '-' is standard input, and it is empty. It can be read only once.")
-    return gzip.decompress(content) if content[:2] == _PACKED else content
+    if content[:2] != _PACKED:
+        return content
+    try:
+        return unpacked(content, "Standard input").read()
+    except OSError as error:
+        raise DataError(f"Standard input cannot be unpacked: {error}.") from error

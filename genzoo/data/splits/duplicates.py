@@ -41,7 +41,8 @@ def _hashed(block: Array) -> Array:
     """Return a hash of each row, `(n,)` uint64."""
     rows = block.reshape(len(block), -1)
     if rows.dtype.kind == "f":
-        rows = np.where(np.isnan(rows), rows.dtype.type(np.nan), rows + rows.dtype.type(0))
+        with np.errstate(invalid="ignore"):  # of signaling NaN
+            rows = np.where(np.isnan(rows), rows.dtype.type(np.nan), rows + rows.dtype.type(0))
     words = _words(np.ascontiguousarray(rows))
     found = np.zeros(len(rows), np.uint64)
     for place in range(words.shape[1]):

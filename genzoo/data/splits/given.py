@@ -10,7 +10,7 @@ import pyarrow as pa
 from torch import Tensor
 
 from genzoo.data.splits.groups import groups_of
-from genzoo.errors import DataError
+from genzoo.errors import DataError, pass_out_of_memory
 from genzoo.typing import Array
 
 
@@ -36,4 +36,5 @@ def given_split(
         values = pa.chunked_array([pa.array(given if hasattr(given, "__arrow_array__") else np.asarray(given))])
         return settings, groups_of(values)[0]
     except (pa.ArrowException, TypeError, ValueError) as error:
+        pass_out_of_memory(error)
         raise DataError(f"split_by takes names of columns, or one group for each row: {error}.") from error

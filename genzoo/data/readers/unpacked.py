@@ -1,0 +1,109 @@
+"""How much memory a file may take: one rule for everything that unpacks to more than it is."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zipfile
+import zlib
+from pathlib import Path
+from typing import BinaryIO
+
+from genzoo.errors import DataError
+
+LARGEST = 2**33
+"""Largest number of bytes that a file may unpack to."""
+
+
+HARMLESS, _STEEPEST = 2**28, 200
+"""Bytes that any file may unpack to, and how many times its size a file may unpack to beyond that."""
+
+
+_MOST_MEMBERS = 1_000
+
+
+_READ = 2**20
+"""Number of bytes that are unpacked at a time."""
+
+
+def check_unpacked(path: Path | str, packed: int, unpacked: int, *, streamed: bool = False) -> None:
+    """Check how many bytes a file takes in memory.
+
+    Arguments:
+        path: the file, or what it is called.
+        packed: its size.
+        unpacked: what it unpacks to, or what its rows and columns take as numbers.
+        streamed: whether it is read in parts, so that it may be larger than memory. Defaults to false.
+
+    Raises:
+        DataError: it unpacks to more than `LARGEST` bytes, or to more than `HARMLESS` and `_STEEPEST` times its size.
+    """
+    if (unpacked > LARGEST and not streamed) or (unpacked > HARMLESS and unpacked > _STEEPEST * packed):
+        raise DataError(
+            f"{path} would unpack from {packed} to {unpacked} bytes, which genzoo does not do. If you trust the file, "
+            f"unpack it yourself to .npy."
+        )
+
+
+def check_archive(path: Path) -> int:
+    """Check the size and the number of members of a zip archive, such as `.npz`; return the size unpacked.
+
+    Raises:
+        DataError: as `check_unpacked`; or it has too many members.
+        OSError, zipfile.BadZipFile: the file is not a zip archive.
+    """
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+    if len(members) > _MOST_MEMBERS:
+        raise DataError(f"{path} holds {len(members)} members, and genzoo reads at most {_MOST_MEMBERS}.")
+    size = sum(member.file_size for member in members)
+    check_unpacked(path, path.stat().st_size, size)
+    return size
+
+
+def unpacked(content: Path | bytes, shown: str) -> io.BufferedReader:
+    """Open content that is compressed by gzip, to be read within the limits of `check_unpacked`.
+
+    Arguments:
+        content: the file, or its bytes.
+        shown: name of the file, for messages.
+    """
+    if isinstance(content, bytes):
+        return io.BufferedReader(_GzipReader(io.BytesIO(content), shown, len(content)), _READ)
+    return io.BufferedReader(_GzipReader(content.open("rb"), shown, content.stat().st_size), _READ)
+
+
+class _GzipReader(io.RawIOBase):
+    """A file compressed by gzip, unpacked while it is read.
+
+    Arguments:
+        file: the compressed file. It is closed with this one.
+        shown: name of the file, for messages.
+        size: its size in bytes.
+
+    Raises:
+        DataError: it has unpacked to more than `check_unpacked` allows.
+        OSError: it is damaged.
+    """
+
+    def __init__(self, file: BinaryIO, shown: str, size: int) -> None:
+        self._file, self._unpacked = file, gzip.GzipFile(fileobj=file)
+        self._shown, self._size, self._done = shown, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        try:
+            count = self._unpacked.readinto(memoryview(buffer)[:_READ])
+        except (EOFError, zlib.error) as error:
+            raise OSError(str(error)) from error
+        self._done += count
+        check_unpacked(self._shown, self._size, self._done)
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            self._unpacked.close()
+            self._file.close()
+        super().close()

@@ -1,0 +1,187 @@
+"""Data files that lie: they are used, or refused in words, and never end the process."""
+
+import gzip
+import json
+import os
+import shlex
+import struct
+import subprocess
+import sys
+import zipfile
+
+import fuzz_data
+import numpy as np
+import openpyxl
+import pyarrow as pa
+import pytest
+from PIL import Image
+from pyarrow import parquet
+
+from genzoo.config.settings import DataSettings
+from genzoo.data.loading import open_dataset
+from genzoo.data.readers import text_input
+from genzoo.errors import DataError
+from genzoo.plugins.manager import get_registry
+
+
+def opened(path, **settings):
+    return open_dataset(DataSettings(source=str(path), **settings), get_registry())
+
+
+def write_arrow(path, table, compression=None):
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    with pa.ipc.new_file(path, table.schema, options=options) as writer:
+        writer.write_table(table)
+
+
+@pytest.mark.parametrize("name", ["arrow", "parquet", "csv", "images", "idx", "numpy", "json", "xlsx"])
+def test_mutants_of_data_files_are_used_or_refused(name):
+    tally = fuzz_data.fuzz(name, 25, 7)
+    assert not tally.failures
+    assert sum(tally.ends.values()) == 25
+
+
+def test_string_offsets_out_of_range_are_a_data_error(tmp_path):
+    texts = pa.array(["red", "green", "blue"] * 20)
+    write_arrow(tmp_path / "a.arrow", pa.table({"color": texts, "x": np.arange(60.0)}))
+    offsets = texts.buffers()[1].to_pybytes()
+    lying = offsets[:80] + struct.pack("<i", 2**30) + offsets[84:]
+    content = (tmp_path / "a.arrow").read_bytes()
+    assert offsets in content
+    (tmp_path / "a.arrow").write_bytes(content.replace(offsets, lying))
+    with pytest.raises(DataError, match=r"a\.arrow: column 'color' is damaged: Offset invariant failure"):
+        opened(tmp_path / "a.arrow")
+    assert len(opened(tmp_path / "a.arrow", drop=("color",))) == 60
+
+
+def test_indices_out_of_a_dictionary_are_a_data_error(tmp_path):
+    codes = pa.array(np.array([0, 1, 2, 50] * 10, np.int32))
+    coded = pa.DictionaryArray.from_arrays(codes, pa.array(["a", "b", "c"]), safe=False)
+    write_arrow(tmp_path / "a.arrow", pa.table({"c": coded, "x": np.arange(40.0)}))
+    with pytest.raises(DataError, match=r"a\.arrow: column 'c' is damaged: Value at position 3 out of bounds: 50"):
+        opened(tmp_path / "a.arrow")
+
+
+@pytest.mark.parametrize("suffix", ["arrow", "parquet"])
+def test_texts_that_are_not_utf8_are_a_data_error(tmp_path, suffix):
+    texts = pa.array([b"red", b"\xff\xfe"] * 20, pa.binary()).view(pa.string())
+    table, path = pa.table({"c": texts, "x": np.arange(40.0)}), tmp_path / f"a.{suffix}"
+    write_arrow(path, table) if suffix == "arrow" else parquet.write_table(table, path)
+    with pytest.raises(DataError, match=rf"a\.{suffix}: column 'c' is damaged: .*UTF8"):
+        opened(path)
+
+
+def test_a_name_of_a_column_that_is_not_utf8_is_a_data_error(tmp_path):
+    write_arrow(tmp_path / "a.arrow", pa.table({"size_of_it": np.arange(40.0)}))
+    content = (tmp_path / "a.arrow").read_bytes()
+    (tmp_path / "a.arrow").write_bytes(content.replace(b"size_of_it", b"size\xffof_it"))
+    with pytest.raises(DataError, match="cannot be read as a table"):
+        opened(tmp_path / "a.arrow")
+
+
+def test_small_tables_that_unpack_to_too_much_are_refused(tmp_path):
+    rows = pa.table({"x": np.zeros(35_000_000)})
+    parquet.write_table(rows, tmp_path / "a.parquet", compression="zstd", row_group_size=len(rows))
+    parquet.write_table(rows, tmp_path / "groups.parquet", compression="zstd", row_group_size=1_000_000)
+    write_arrow(tmp_path / "a.arrow", rows, "zstd")
+    coded = pa.DictionaryArray.from_arrays(np.zeros(200_000, np.int32), pa.array(["x" * 2_000]))
+    parquet.write_table(pa.table({"s": coded, "x": np.arange(200_000) % 7}), tmp_path / "s.parquet", store_schema=False)
+    nothing = pa.record_batch([pa.nulls(2 * 10**9)], ["n"])
+    write_arrow(tmp_path / "n.arrow", pa.Table.from_batches([nothing]))
+    for name in ("a.parquet", "groups.parquet", "a.arrow", "s.parquet", "n.arrow"):
+        with pytest.raises(DataError, match=f"{name} would unpack"):
+            opened(tmp_path / name)
+
+
+def test_dictionaries_of_large_parquet_files_become_texts(tmp_path, monkeypatch):
+    monkeypatch.setattr("genzoo.data.readers.parquet.HARMLESS", 0)
+    table = pa.table({"s": ["red", "green", None] * 20, "x": np.arange(60.0)})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    assert [feature.levels for feature in opened(tmp_path / "a.parquet").spec.features][0] == ("green", "red")
+
+
+def test_lines_without_end_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(text_input, "_LONGEST", 1_000)
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n" + "1," * 5_000, encoding="utf-8")
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"x" * 5_000))
+    for name in ("a.csv", "a.csv.gz"):
+        with pytest.raises(DataError, match="characters, which is no row"):
+            opened(tmp_path / name)
+
+
+def test_compressed_texts_that_unpack_to_too_much_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("genzoo.data.readers.unpacked.HARMLESS", 2**20)
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"1,2\n" * 2**20))
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(b'{"a": 1}\n' * 2**19))
+    for name in ("a.csv.gz", "a.jsonl.gz"):
+        with pytest.raises(DataError, match="would unpack"):
+            opened(tmp_path / name)
+
+
+def test_a_sheet_of_padding_is_refused(tmp_path):
+    book = openpyxl.Workbook()
+    book.active.append([1, 2])
+    book.active["XFD2000"] = 3
+    book.save(tmp_path / "a.xlsx")
+    with pytest.raises(DataError, match="out of proportion"):
+        opened(tmp_path / "a.xlsx")
+
+
+def test_arrays_that_declare_more_than_there_is_are_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive, archive.open("x.npy", "w") as member:
+        header = {"descr": "<f8", "fortran_order": False, "shape": (10**12, 2)}
+        np.lib.format.write_array_header_1_0(member, header)
+    with pytest.raises(DataError, match="'x' declares 16000000000000 bytes"):
+        opened(tmp_path / "a.npz")
+    (tmp_path / "a-ubyte").write_bytes(b"\0\0\x08\x03" + struct.pack(">3I", 0, 2**32 - 1, 2**32 - 1))
+    with pytest.raises(DataError, match="would unpack"):
+        opened(tmp_path / "a-ubyte")
+
+
+def test_large_empty_pictures_are_refused(tmp_path):
+    Image.new("L", (8190, 8190)).save(tmp_path / "a.png")
+    with pytest.raises(DataError, match="from 65[0-9]{3} bytes to 67076100 pixels"):
+        opened(tmp_path)
+
+
+def test_numbers_of_thousands_of_digits_are_read_or_refused(tmp_path):
+    digits = "9" * 5_000
+    (tmp_path / "a.csv").write_text("a,b\n" + "".join(f"{k},{k}.5\n" for k in range(50)) + f"{digits},1.5\n")
+    with pytest.raises(DataError, match="column 'a'"):
+        opened(tmp_path / "a.csv")
+    (tmp_path / "a.json").write_text(f'[{{"a": {digits}}}]')
+    with pytest.raises(DataError, match="thousands of digits"):
+        opened(tmp_path / "a.json")
+
+
+def test_halves_of_characters_in_json_are_a_data_error(tmp_path):
+    (tmp_path / "a.json").write_text('[{"a": "\\ud800"}, {"a": "x"}]')
+    with pytest.raises(DataError, match="half a character in record 1"):
+        opened(tmp_path / "a.json")
+    (tmp_path / "a.json").write_text('[{"\\ud800": 1}]')
+    with pytest.raises(DataError, match="half a character"):
+        opened(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("kind", ["csv", "arrow", "parquet"])
+def test_files_whose_names_are_not_utf8_are_read(tmp_path, kind):
+    table, plain = pa.table({"x": np.arange(40.0), "y": np.arange(40.0) ** 2}), tmp_path / f"a.{kind}"
+    if kind == "csv":
+        table.to_pandas().to_csv(plain, index=False)
+    else:
+        write_arrow(plain, table) if kind == "arrow" else parquet.write_table(table, plain)
+    odd = os.fsdecode(os.fsencode(tmp_path) + f"/\udcff.{kind}".encode("utf-8", "surrogateescape"))
+    os.rename(plain, odd)
+    np.testing.assert_array_equal(opened(odd).events[:][:, 1], np.arange(40.0) ** 2)
+
+
+def test_names_of_columns_are_understood_in_an_ascii_locale(tmp_path):
+    (tmp_path / "größe.csv").write_text("größe,b\n" + "".join(f"{k},{k * k % 7}\n" for k in range(40)), "utf-8")
+    changes = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
+    words = [sys.executable, "-m", "genzoo", "data", "größe.csv", "--columns", "größe", "--json"]
+    command = shlex.join(words).encode()
+    ended = subprocess.run(
+        ["/bin/sh", "-c", command], cwd=tmp_path, env=os.environ | changes, capture_output=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert [column["name"] for column in json.loads(ended.stdout)["columns"]] == ["größe"]
