@@ -14,7 +14,7 @@ FAMILIES = ["gmm", "vae", "dcgan"]
 @pytest.mark.long
 def test_killed_starved_and_simultaneous_commands_lose_nothing():
     families = [f"--family={family}" for family in FAMILIES]
-    words = ["-m", "crash", "--kills", "12", "--every", "83", "--rounds", "2", *families]
+    words = ["-m", "crash", "--kills", "12", "--every", "83", "--rounds", "2", "--together", "0", *families]
     here = Path(__file__).parents[1] / "support"  # where `crash` is found
     ended = subprocess.run([sys.executable, *words], cwd=here, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr

@@ -12,6 +12,7 @@ from crash import fault
 
 KILLS = 210
 ROUNDS = 20
+TOGETHER = 12
 
 
 def main() -> int:
@@ -20,7 +21,8 @@ def main() -> int:
     parser.add_argument("--every", type=int, default=1, help="strike every N-th call of the sweeps; 0 for none")
     parser.add_argument("--family", action="append", help="only these families")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="times that 8 trainings start at once")
-    parser.add_argument("--only", choices=["starts", "outputs"], help="only this part")
+    parser.add_argument("--together", type=int, default=TOGETHER, help="frozen processes, and rounds of threads")
+    parser.add_argument("--only", choices=["starts", "outputs", "together"], help="only this part")
     given = parser.parse_args()
     struck = bool(given.every) and fault.preload()
     with tempfile.TemporaryDirectory(prefix="genzoo-crash-") as folder:
@@ -30,11 +32,16 @@ def main() -> int:
 def _try(given: argparse.Namespace, folder: Path, struck: bool) -> int:
     import bf16  # this and those import torch
 
-    from crash import case, outputs, starts, sweep
+    from crash import case, outputs, starts, sweep, together_rows
 
     bf16.force()
-    rows = [] if given.only == "outputs" else list(_shown(starts.starts(folder / "starts", given.rounds)))
-    if struck and given.only != "starts":
+    rows: list[sweep.Row] = []
+    if given.only in (None, "starts"):
+        rows += _shown(starts.starts(folder / "starts", given.rounds))
+    if given.only in (None, "together"):
+        rows += _shown(together_rows.frozen(folder / "together", given.together))
+        rows += _shown(together_rows.beside(folder / "together", given.together))
+    if struck and given.only in (None, "outputs"):
         rows += _shown(outputs.outputs(folder / "outputs", given.every))
     if given.only:
         return _summary(rows)
