@@ -28,19 +28,19 @@ demo: install
 
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --quiet --numprocesses 2 --dist loadgroup
 
+# As on a CPU that has native bfloat16, whether or not this one has.
 test: install
-	$(PYTEST)
+	GENZOO_TEST_BF16=on $(PYTEST)
 
-# What could depend on the CPU's bfloat16, as on a CPU that has it and as on one that has not.
+# The tests whose outcome could depend on it, as on a CPU that has not.
 precision: install
-	GENZOO_TEST_BF16=on $(PYTEST) -m 'precision and not full'
 	GENZOO_TEST_BF16=off $(PYTEST) -m 'precision and not full'
 
 # All tests, and what takes longer; ends at the first part that fails.
 full: install oracles
 	@echo '== tests'
 	$(MAKE) test
-	@echo '== both precisions'
+	@echo '== the other precision'
 	$(MAKE) precision
 	@echo '== slow tests: clean installs, oracles, benchmarks in their shortest form'
 	$(PYTEST) -m full
