@@ -102,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in words[:1]
     with Stop() as stop:
         try:
-            with stop.work, _former_names_noted():
+            with stop.work, _former_names_noted(), _memory_kept():
                 if words and not {"-h", "--help", "--version"}.intersection(words):
                     _check_folder()
                 result = root.main(words, prog_name="genzoo", standalone_mode=False)
@@ -144,6 +144,16 @@ def _check_folder() -> None:
         os.getcwd()  # noqa: PTH109 - as light as possible
     except FileNotFoundError:
         raise ConfigError("The current folder was deleted. Change to a folder that exists, and try again.") from None
+
+
+@contextlib.contextmanager
+def _memory_kept() -> Iterator[None]:
+    """Keep some memory for the message, in case it runs out inside."""
+    kept = bytearray(4 * 2**20)  # pages that nothing is written to cost nothing
+    try:
+        yield
+    finally:
+        kept.clear()
 
 
 @contextlib.contextmanager
