@@ -71,6 +71,8 @@ class ResultStore:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        # Looking a version up reads a file, and a comparison of many candidates asks hundreds of times.
+        self._version_of = functools.cache(_version)
 
     @staticmethod
     def open(path: Path, shared: StoreHeader) -> ResultStore:
@@ -153,7 +155,7 @@ class ResultStore:
         scores = {"test": result.test, "cv": result.cv, "samples": result.samples}
         write_tensors(tensors, {name: torch.from_numpy(s) for name, s in scores.items() if s is not None})
         content = RowFile(
-            candidate=_stored_settings(candidate),
+            candidate=self._settings_of(candidate),
             row=dataclasses.asdict(result.row),
             resolution=result.resolution,
             slack=result.slack,
@@ -163,7 +165,7 @@ class ResultStore:
 
     def _former_place(self, candidate: Candidate) -> Path | None:
         """Return the file of a candidate that was stored while its settings had other names, and so another digest."""
-        wanted = _stored_settings(candidate)
+        wanted = self._settings_of(candidate)
         return next((place for place, settings in self._found_before if settings == wanted), None)
 
     @functools.cached_property
@@ -173,8 +175,18 @@ class ResultStore:
         return [(place, upgrade_candidate(read_json(place, 2)).get("candidate")) for place in places]
 
     def _place(self, candidate: Candidate) -> Path:
-        text = json.dumps(_stored_settings(candidate), sort_keys=True)
+        text = json.dumps(self._settings_of(candidate), sort_keys=True)
         return self.path / "rows" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+
+    def _settings_of(self, candidate: Candidate) -> dict[str, Any]:
+        """Return the settings that a stored result belongs to, with the versions of what computed it."""
+        config = candidate.config
+        zoo = get_registry()
+        model = zoo.models.get(config.model)
+        objective = zoo.objective_of(model, config.objective.name)
+        versions = {name: self._version_of(name) for name in {model.distribution, objective.distribution}}
+        settings = config.model_dump(mode="json", include={"model", "options", "objective", "training"})
+        return {**settings, "versions": {"genzoo": version(), **versions}}
 
 
 def _is_beginning(entry: Path) -> bool:
@@ -182,22 +194,8 @@ def _is_beginning(entry: Path) -> bool:
     return entry.name.startswith(".") or (entry.name == "rows" and entry.is_dir() and not any(entry.iterdir()))
 
 
-def _stored_settings(candidate: Candidate) -> dict[str, Any]:
-    config = candidate.config
-    zoo = get_registry()
-    model = zoo.models.get(config.model)
-    objective = zoo.objective_of(model, config.objective.name)
-    versions = {name: _version(name) for name in {model.distribution, objective.distribution}}
-    settings = config.model_dump(mode="json", include={"model", "options", "objective", "training"})
-    return {**settings, "versions": {"genzoo": version(), **versions}}
-
-
-@functools.cache
 def _version(distribution: str) -> str | None:
-    """Return the version of an installed plugin, or `None` for one that no distribution provides.
-
-    Looking a version up reads a file, and a comparison of many candidates asks hundreds of times.
-    """
+    """Return the version of an installed plugin, or `None` for one that no distribution provides."""
     try:
         return importlib.metadata.version(distribution_of(distribution))
     except importlib.metadata.PackageNotFoundError:

@@ -22,7 +22,7 @@ def main() -> int:
     parser.add_argument("--family", action="append", help="only these families")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="times that 8 trainings start at once")
     parser.add_argument("--together", type=int, default=TOGETHER, help="frozen processes, and rounds of threads")
-    parser.add_argument("--only", choices=["starts", "outputs", "together"], help="only this part")
+    parser.add_argument("--only", choices=["starts", "outputs", "together", "runs"], help="only this part")
     given = parser.parse_args()
     struck = bool(given.every) and fault.preload()
     with tempfile.TemporaryDirectory(prefix="genzoo-crash-") as folder:
@@ -43,7 +43,7 @@ def _try(given: argparse.Namespace, folder: Path, struck: bool) -> int:
         rows += _shown(together_rows.beside(folder / "together", given.together))
     if struck and given.only in (None, "outputs"):
         rows += _shown(outputs.outputs(folder / "outputs", given.every))
-    if given.only:
+    if given.only not in (None, "runs"):
         return _summary(rows)
     names = given.family or list(case.FAMILIES)
     trials = {name: sweep.Trial(name, folder / "whole") for name in names}
