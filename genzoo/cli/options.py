@@ -238,7 +238,7 @@ def _as_utf8(value: Any) -> Any:
         return os.fsencode(value).decode("utf-8", "surrogateescape")
     if isinstance(value, Mapping):
         return {name: _as_utf8(one) for name, one in value.items()}
-    return [_as_utf8(one) for one in value] if isinstance(value, list | tuple) else value
+    return type(value)(map(_as_utf8, value)) if isinstance(value, list | tuple) else value
 
 
 def check_data_given(given: Mapping[str, Any]) -> None:

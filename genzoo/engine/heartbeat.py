@@ -48,7 +48,7 @@ class Heartbeat:
         self._ended = threading.Event()
         self._found: str | None = None
         self._known_since = 0.0
-        self._last_round = time.monotonic()
+        self._last_round = self._last_look = self._stuck_since = time.monotonic()
 
     @contextlib.contextmanager
     def beating(self) -> Iterator[None]:
@@ -73,7 +73,11 @@ class Heartbeat:
     @property
     def found(self) -> str | None:
         """The same, at once."""
-        if self._found is None and not self._ended.is_set() and time.monotonic() - self._last_round > _LIMIT:
+        now = time.monotonic()
+        awake, self._last_look = now - self._last_look < 3 * _EVERY, now
+        if now - self._last_round <= _LIMIT or not awake:
+            self._stuck_since = now
+        elif self._found is None and not self._ended.is_set() and now - self._stuck_since > 2 * _EVERY:
             # The thread itself waits for the store, which lives in the process of rank 0 or in its launcher.
             self._find(f"Rank 0 or its launcher has not answered for {_LIMIT:.0f} s. It is stopped, or hangs.")
         return self._found

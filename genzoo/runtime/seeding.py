@@ -18,12 +18,17 @@ from collections.abc import Iterator
 
 import torch
 
-_ONE_THREAD = threading.RLock()
+_one_thread = threading.RLock()
 
-if hasattr(os, "register_at_fork"):  # a fork in the middle of a scope of another thread would never get the lock
-    os.register_at_fork(
-        before=_ONE_THREAD.acquire, after_in_parent=_ONE_THREAD.release, after_in_child=_ONE_THREAD.release
-    )
+
+def _renew_lock() -> None:
+    """Replace the lock in a forked process, where the thread that held it does not exist."""
+    global _one_thread
+    _one_thread = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 def derive(seed: int, purpose: str, *place: int) -> int:
@@ -43,9 +48,10 @@ def derive(seed: int, purpose: str, *place: int) -> int:
 def random_scope(seed: int, purpose: str, *place: int) -> Iterator[None]:
     """Seed the generators of every device by `(seed, purpose, *place)`, and restore them afterwards.
 
-    Other threads that enter a scope wait until this one is left. A thread may enter a scope inside another.
+    Other threads that enter a scope wait until this one is left. A thread may enter a scope inside another. It must not
+    wait inside for another thread that enters one: both would wait forever.
     """
-    with _ONE_THREAD:
+    with _one_thread:
         host = torch.get_rng_state()
         on_cuda = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
         devices = torch.cuda.get_rng_state_all() if on_cuda else []

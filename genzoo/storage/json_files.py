@@ -17,7 +17,7 @@ from genzoo.storage.atomic import write_bytes
 from genzoo.storage.paths import read_regular
 from genzoo.version import version
 
-_LARGEST_JSON = 16 * 2**20
+_LARGEST_JSON = 32 * 2**20
 
 
 _MOST_VALUES = 60_000
@@ -133,8 +133,9 @@ _DEEPEST = 64
 _LARGEST_NUMBER = 2**256
 
 
-_MOST_MARKS = 400_000
-"""Largest number of commas and opening brackets: their values take about 64 MB in CPython."""
+_MOST_MARKS = 1_500_000
+"""Largest number of commas and opening brackets: enough to describe 100,000 columns. Their values take at most about
+250 MB in CPython."""
 
 
 def parse_json(content: bytes, *, factor: int = 1) -> Any:

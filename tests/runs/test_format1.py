@@ -9,7 +9,7 @@ from refusals import assert_refused
 
 import genzoo
 from genzoo.comparison.candidate import candidates
-from genzoo.comparison.store import ResultStore, _stored_settings
+from genzoo.comparison.store import ResultStore
 from genzoo.errors import FormerNameWarning
 from genzoo.plugins.manager import PluginManager, get_registry
 from genzoo.runs.format1 import (
@@ -91,7 +91,7 @@ def test_an_old_comparison_is_found_and_nothing_is_fitted_again(tmp_path):
     assert len(known) == 4
     for candidate in candidates(get_registry(), wanted, {"data": {"source": "iris"}}):
         row = known[candidate.config.model, candidate.config.options.get("n_components")]
-        stored = {**_stored_settings(candidate), "versions": None, "training": None}
+        stored = {**store._settings_of(candidate), "versions": None, "training": None}
         assert {**row["candidate"], "versions": None, "training": None} == stored
         assert set(row["candidate"]["training"]) == set(candidate.config.training.model_dump())
     assert store._former_place(candidates(get_registry(), ["gmm:n_components=9"], {})[0]) is None

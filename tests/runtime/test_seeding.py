@@ -1,4 +1,5 @@
 import ast
+import contextlib
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -91,24 +92,28 @@ def test_a_thread_may_enter_a_scope_inside_another():
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_a_fork_beside_a_scope_of_another_thread_can_enter_scopes():
+@pytest.mark.parametrize("own", [False, True])
+def test_a_fork_beside_or_inside_a_scope_can_enter_scopes(own):
     inside, leave = threading.Event(), threading.Event()
 
     def stay() -> None:
         with random_scope(0, "step", 1):
             inside.set()
-            leave.wait(10)
+            leave.wait(60)
 
     thread = threading.Thread(target=stay)
-    thread.start()
-    inside.wait(10)
-    threading.Timer(0.1, leave.set).start()
-    child = os.fork()
-    if not child:
-        with random_scope(0, "step", 2):
-            os._exit(0)
-    assert os.waitpid(child, 0)[1] == 0
-    thread.join()
+    if not own:
+        thread.start()
+        inside.wait(60)
+    with random_scope(0, "step", 3) if own else contextlib.nullcontext():
+        child = os.fork()
+        if not child:
+            with random_scope(0, "step", 2):
+                os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+    if not own:
+        leave.set()
+        thread.join()
 
 
 @pytest.mark.long
