@@ -31,7 +31,7 @@ def test_killed_and_starved_runs_resume_to_the_same_bits(family):
     assert len(rows) == 9 or not struck
 
 
-@pytest.mark.long
+@pytest.mark.full
 def test_outputs_of_killed_and_starved_commands_are_whole_or_absent():
     rows, struck = crash("--every", "139", "--only", "outputs")
     assert len(rows) >= 4 or not struck

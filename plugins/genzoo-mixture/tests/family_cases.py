@@ -8,6 +8,9 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal, multivariate_t
 
+QUICK = ("VII", "EVI", "EVE", "VEV", "VVV")
+"""The names that are tried in every test run where all take long; `make full` tries all."""
+
 NAMES = ("EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV")
 MCLUST = {"VVV": "full", "EEE": "tied", "VVI": "diagonal", "VII": "spherical"}
 """The `covariance_type` of families that have another name in genzoo."""

@@ -128,6 +128,7 @@ def shortfall(x, levels, components):
     return best_of_random(x, levels, components).max() - found
 
 
+@pytest.mark.full
 def test_simulated_tables_reach_the_best_of_200_random_starts():
     short = [shortfall(*make(np.random.default_rng(seed), n)) for make, n, seed in SIMULATED]
     assert len(short) >= 30

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from family_cases import NAMES, covariance_type, free_parameters, loss, minimum, sizes
+from family_cases import NAMES, QUICK, covariance_type, free_parameters, loss, minimum, sizes
 from mixture_cases import OBJECTIVE, begin, blocks, knock_out, mixture, problem, run_passes
 from mixture_cases import covariances as covariances_of
 from scipy.optimize import minimize
@@ -154,7 +154,13 @@ def test_weights_of_events_are_repetitions(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "hidden"), [*((name, False) for name in NAMES), ("EVI", True), ("VEE", True), ("VVE", True)]
+    ("name", "hidden"),
+    [
+        *(pytest.param(name, False, marks=() if name in QUICK else pytest.mark.full) for name in NAMES),
+        ("EVI", True),
+        ("VVE", True),
+        pytest.param("VEE", True, marks=pytest.mark.full),
+    ],
 )
 def test_an_optimizer_finds_nothing_likelier_near_a_fit(name, hidden):
     """The likelihood of a small table is maximized numerically from where EM ended."""
@@ -195,7 +201,7 @@ def test_units_of_columns_matter_to_the_others():
         assert abs(other - one - 2 * 145 * np.log(scale).sum()) > 1
 
 
-@pytest.mark.parametrize("unit", [1e-3, 1e4])
+@pytest.mark.parametrize("unit", [1e-3, pytest.param(1e4, marks=pytest.mark.full)])
 @pytest.mark.parametrize("name", NAMES)
 def test_one_unit_for_all_columns_never_matters(name, unit):
     x = np.loadtxt(DIABETES, delimiter=",", skiprows=1)

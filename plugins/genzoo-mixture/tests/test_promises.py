@@ -42,8 +42,14 @@ def test_naive_bayes(promise):
     promise()
 
 
-@keeps_promises("t-mixture")
+@keeps_promises("t-mixture", options={"init_params": "kmeans"})
 def test_t_mixture(promise):
+    promise()
+
+
+@pytest.mark.full  # each of its many fits searches for a start
+@keeps_promises("t-mixture")
+def test_t_mixture_from_many_starts(promise):
     promise()
 
 
@@ -84,8 +90,14 @@ def test_ppca_with_one_component(promise):
     promise()
 
 
-@keeps_promises("mfa")
+@keeps_promises("mfa", options={"init_params": "kmeans"})
 def test_mfa(promise):
+    promise()
+
+
+@pytest.mark.full  # each of its many fits searches for a start
+@keeps_promises("mfa")
+def test_mfa_from_many_starts(promise):
     promise()
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from family_cases import NAMES as FAMILIES
-from family_cases import covariance_type, free_parameters, loss
+from family_cases import QUICK, covariance_type, free_parameters, loss
 from mixture_cases import COVARIANCES, OBJECTIVE, Added, begin, blocks, collect, knock_out, problem, run_passes
 from scipy import integrate, optimize, special, stats
 from sklearn.metrics import adjusted_rand_score
@@ -91,7 +91,14 @@ def test_the_likelihood_never_falls(name, df, shared, hidden):
 
 @pytest.mark.parametrize(
     ("name", "hidden", "shared"),
-    [*((name, False, name[0] == "E") for name in FAMILIES), ("VEI", True, False), ("VVE", True, True)],
+    [
+        *(
+            pytest.param(name, False, name[0] == "E", marks=() if name in QUICK else pytest.mark.full)
+            for name in FAMILIES
+        ),
+        ("VEI", True, False),
+        pytest.param("VVE", True, True, marks=pytest.mark.full),
+    ],
 )
 def test_an_optimizer_finds_nothing_likelier_near_a_fit(name, hidden, shared):
     rng = np.random.default_rng(0)

@@ -57,7 +57,9 @@ def weights(network):
     return layer.weight.detach().numpy(), layer.bias.detach().numpy()
 
 
-@pytest.mark.parametrize(("data", "latent"), [("iris", 1), ("iris", 3), ("wine", 2), ("digits", 10)])
+@pytest.mark.parametrize(
+    ("data", "latent"), [("iris", 1), ("iris", 3), ("wine", 2), pytest.param("digits", 10, marks=pytest.mark.full)]
+)
 def test_a_linear_autoencoder_finds_the_principal_components(data, latent, tmp_path):
     x = {"iris": load_iris, "wine": load_wine, "digits": load_digits}[data]().data
     scaled = x / 16 if data == "digits" else standardized(x)
@@ -133,6 +135,7 @@ def test_pixels_on_a_grid_of_categories_have_a_cross_entropy():
     assert (model.anomaly_score(drawn) > 0).all()
 
 
+@pytest.mark.full
 def test_outliers_are_found_as_by_principal_components(tmp_path):
     x = load_breast_cancer().data
     rng = np.random.default_rng(0)
@@ -148,6 +151,7 @@ def test_outliers_are_found_as_by_principal_components(tmp_path):
     assert roc_auc_score(label, deep.anomaly_score(both)) > expected - 0.02
 
 
+@pytest.mark.full
 def test_two_dimensions_keep_digits_apart_better_than_principal_components(tmp_path):
     x, digit = load_digits(return_X_y=True)
     z = trained("digits", tmp_path, latent=2).encode(x.reshape(-1, 1, 8, 8))
