@@ -5,6 +5,7 @@
     GenzooError            1  the run failed (full disk, read-only folder ...)
     ├── ConfigError        2  usage, options, settings, an existing directory
     ├── PluginError        3  a plugin, or its installation
+    │   └── HarmfulPluginError  importing it would end or hang the process
     ├── DataError          4  data that cannot be read or used
     ├── ArtifactError      4  a run, model folder or checkpoint that cannot be used
     ├── CheckError         5  a check or gate failed
@@ -38,6 +39,18 @@ class PluginError(GenzooError):
     """A plugin cannot be loaded, or does not behave as its interface requires."""
 
     exit_code = 3
+
+
+class HarmfulPluginError(PluginError):
+    """Importing a plugin would end or hang the process.
+
+    Arguments:
+        remedy: what to do about it.
+    """
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.remedy = remedy
 
 
 class DataError(GenzooError):
@@ -97,6 +110,10 @@ def explain_interruption(message: Callable[[], str]) -> Iterator[None]:
 
 class FormerNameWarning(FutureWarning):
     """An option or setting was used under its name from an earlier version."""
+
+
+class PluginLeftOutWarning(UserWarning):
+    """A plugin is not imported, because that would end or hang the process."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
