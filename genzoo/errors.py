@@ -5,7 +5,6 @@
     GenzooError            1  the run failed (full disk, read-only folder ...)
     ├── ConfigError        2  usage, options, settings, an existing directory
     ├── PluginError        3  a plugin, or its installation
-    │   └── HarmfulPluginError  importing it would end or hang the process
     ├── DataError          4  data that cannot be read or used
     ├── ArtifactError      4  a run, model folder or checkpoint that cannot be used
     ├── CheckError         5  a check or gate failed
@@ -36,19 +35,15 @@ class ConfigError(GenzooError):
 
 
 class PluginError(GenzooError):
-    """A plugin cannot be loaded, or does not behave as its interface requires."""
+    """A plugin cannot be loaded, or does not behave as its interface requires.
+
+    Arguments:
+        remedy: what to do about it, if that is not part of the message.
+    """
 
     exit_code = 3
 
-
-class HarmfulPluginError(PluginError):
-    """Importing a plugin would end or hang the process.
-
-    Arguments:
-        remedy: what to do about it.
-    """
-
-    def __init__(self, message: str, remedy: str) -> None:
+    def __init__(self, message: str = "", remedy: str = "") -> None:
         super().__init__(message)
         self.remedy = remedy
 

@@ -20,7 +20,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from genzoo.errors import HarmfulPluginError, PluginLeftOutWarning
+from genzoo.errors import PluginError, PluginLeftOutWarning
 from genzoo.plugins.discovery import InstalledPlugin
 
 SECONDS = 10
@@ -138,7 +138,7 @@ def guarded_import(plugin: InstalledPlugin) -> Iterator[None]:
     """Import a plugin inside only if that neither ends nor hangs the process.
 
     Raises:
-        HarmfulPluginError: it would. A warning says so, too.
+        PluginError: it would. A warning says so, too.
     """
     notes = _Notes(plugin)
     notes.forget_ended_imports()
@@ -162,7 +162,7 @@ def noted_import(plugin: InstalledPlugin, *, again: bool = False) -> Iterator[No
         again: also try a plugin that is known to end or hang its process.
 
     Raises:
-        HarmfulPluginError: it is known to.
+        PluginError: it is known to.
     """
     notes = _Notes(plugin)
     if not again and notes.harm:
@@ -171,9 +171,9 @@ def noted_import(plugin: InstalledPlugin, *, again: bool = False) -> Iterator[No
     notes.note("")
 
 
-def _left_out(plugin: InstalledPlugin, harm: str) -> HarmfulPluginError:
+def _left_out(plugin: InstalledPlugin, harm: str) -> PluginError:
     name = plugin.distribution
-    return HarmfulPluginError(
+    return PluginError(
         f"Plugin {name!r} was left out: importing it {harm}.",
         f"Remove it with `genzoo uninstall {name}`, or try it again with `genzoo plugins doctor {name}`.",
     )

@@ -19,7 +19,7 @@ from typing import Literal
 
 import pluggy
 
-from genzoo.errors import HarmfulPluginError, Interrupted, PluginError, did_you_mean
+from genzoo.errors import Interrupted, PluginError, did_you_mean
 from genzoo.plugins import builtin, hookspecs
 from genzoo.plugins.discovery import CORE, InstalledPlugin, installed_plugins, normalize_name
 from genzoo.plugins.isolation import capture_output, empty_stdin, keep_stdout_clean, preserve_process_state
@@ -247,7 +247,7 @@ def displacement_of(plugin: InstalledPlugin) -> tuple[str, str]:
 
 def _failure(plugin: InstalledPlugin, error: BaseException, output: str) -> PluginState:
     reason, remedy = describe_error(error), remedy_for(plugin)
-    if isinstance(error, HarmfulPluginError):
+    if isinstance(error, PluginError) and error.remedy:
         remedy = error.remedy
     elif isinstance(error, ModuleNotFoundError) and error.name:
         reason, remedy = _missing_module(plugin, error.name)
