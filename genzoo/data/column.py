@@ -252,8 +252,9 @@ class Column:
             values = pc.if_else(pc.is_nan(values), None, values)
         elif kind == values.type and is_text(kind):
             values = values.cast(pa.large_string())  # more than 2 GB of text in one piece
-        coded = pa.types.is_dictionary(values.type)
-        return (values.unify_dictionaries() if coded else values.dictionary_encode()).combine_chunks()
+        coded = values.unify_dictionaries() if pa.types.is_dictionary(values.type) else values.dictionary_encode()
+        # Older versions of pyarrow cannot combine no chunks of this type.
+        return coded.combine_chunks() if coded.num_chunks else pa.nulls(0, coded.type)
 
     def _levels(self, names: list[str | None], values: list[Any]) -> list[str]:
         if pa.types.is_boolean(self._value_type()):
