@@ -57,7 +57,7 @@ full: install oracles
 	$(MAKE) test
 	@echo '== both precisions'
 	$(MAKE) precision
-	@echo '== slow tests: clean installs, oracles, benchmarks in their shortest form'
+	@echo '== slow tests: clean installs, oldest versions, oracles, benchmarks in their shortest form'
 	$(PYTEST) -m full
 	@echo '== every objective in both precisions'
 	$(BIN)/python benchmarks/precision.py --seeds 1
