@@ -3,24 +3,39 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
-.PHONY: install demo test precision full oracles crash check format benchmark gpu fuzz clean
+.PHONY: install lock demo test precision full oracles crash check format benchmark gpu fuzz clean
+
+PIP := $(BIN)/python -m pip install --disable-pip-version-check
 
 install: .venv/installed
 
 # What pip prints is shown only if it fails.
-.venv/installed: pyproject.toml constraints.txt
+.venv/installed: pyproject.toml constraints.txt requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit("genzoo needs Python 3.11 or later") if sys.version_info < (3, 11) else None'
 	@echo 'Installing genzoo and its tools into .venv. This takes a few minutes if torch has to be fetched.'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@# Environments from before have the plugins as distributions of their own.
 	@$(BIN)/python -m pip uninstall --yes --quiet genzoo-gan genzoo-mixture genzoo-vae >.venv/install.log 2>&1
-	@$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable '.[dev]' \
-		>.venv/install.log 2>&1 || { cat .venv/install.log; exit 1; }
+	@# torch comes last and has no hash, because its wheels differ by platform.
+	@{ $(PIP) --no-deps --require-hashes --requirement requirements.lock \
+		&& $(PIP) --constraint constraints.txt torch \
+		&& $(PIP) --no-deps --no-build-isolation --editable . \
+		&& $(BIN)/python -m pip check; } >.venv/install.log 2>&1 || { cat .venv/install.log; exit 1; }
 	@touch $@
 	@printf '%s\n' 'Installed. What to type next:' \
 		'  . .venv/bin/activate' \
 		'  genzoo models          # who is in the zoo' \
 		'  genzoo train dcgan     # a first model, on handwritten digits'
+
+# Renews requirements.lock after a change to constraints.txt or to the dependencies in pyproject.toml.
+lock:
+	rm -rf .venv/lock
+	$(PYTHON) -m venv .venv/lock
+	.venv/lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	sed '/^    "torch[>=]/d' pyproject.toml >.venv/lock/pyproject.toml
+	.venv/lock/bin/uv pip compile .venv/lock/pyproject.toml --extra dev --constraint constraints.txt --universal \
+		--python-version 3.11 --upgrade --generate-hashes --no-header --no-annotate --quiet \
+		--output-file requirements.lock
 
 # The default recipe, cut short where the machine is slow.
 demo: install
@@ -42,7 +57,7 @@ full: install oracles
 	$(MAKE) test
 	@echo '== the other precision'
 	$(MAKE) precision
-	@echo '== slow tests: clean installs, oracles, benchmarks in their shortest form'
+	@echo '== slow tests: clean installs, oldest versions, oracles, benchmarks in their shortest form'
 	$(PYTEST) -m full
 	@echo '== every objective in both precisions'
 	$(BIN)/python benchmarks/precision.py --seeds 1

@@ -38,9 +38,17 @@ class ConfigError(GenzooError):
 
 
 class PluginError(GenzooError):
-    """A plugin cannot be loaded, or does not behave as its interface requires."""
+    """A plugin cannot be loaded, or does not behave as its interface requires.
+
+    Arguments:
+        remedy: what to do about it, if that is not part of the message.
+    """
 
     exit_code = 3
+
+    def __init__(self, message: str = "", remedy: str = "") -> None:
+        super().__init__(message)
+        self.remedy = remedy
 
 
 class DataError(GenzooError):
@@ -152,6 +160,10 @@ def explain_out_of_memory(work: str, remedy: str) -> Iterator[None]:
 
 class FormerNameWarning(FutureWarning):
     """An option or setting was used under its name from an earlier version."""
+
+
+class PluginLeftOutWarning(UserWarning):
+    """A plugin is not imported, because that would end or hang the process."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

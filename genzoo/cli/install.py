@@ -12,7 +12,7 @@ import click
 
 from genzoo.cli.options import json_option, yes_option
 from genzoo.cli.output import show_table
-from genzoo.errors import PluginError
+from genzoo.errors import ConfigError, PluginError
 from genzoo.packaging.install import InstallPlan, planned, removable, uninstall
 from genzoo.packaging.plan import PlannedPackage, parse_request
 from genzoo.packaging.subprocess_probe import probe
@@ -117,11 +117,16 @@ def apply_plan(plan: InstallPlan, *, yes: bool) -> dict[str, Any]:
         What a new process then found, as `InstallPlan.carry_out` returns it.
 
     Raises:
+        ConfigError: there is no terminal to confirm it on, and no `--yes`.
         PluginError: pip failed, or a requested package is no plugin.
         click.Abort: the answer was no.
     """
     show_plan(plan, err=True)
-    if not yes and sys.stdin.isatty() and sys.stderr.isatty():
+    if not yes:
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise ConfigError(
+                "Nothing was installed: there is no terminal to confirm it on. Check the list above, and add --yes."
+            )
         click.confirm("Install this?", default=True, abort=True, err=True)
     return plan.carry_out()
 
@@ -172,7 +177,12 @@ def uninstall_command(packages: tuple[str, ...], yes: bool, as_json: bool) -> No
     names = removable(packages)
     if not yes and sys.stdin.isatty() and sys.stderr.isatty():
         click.confirm(f"Remove {', '.join(names)}?", default=True, abort=True, err=True)
-    left = uninstall(names)
+    left, kept = uninstall(names)
+    if kept:
+        files = ", ".join(map(repr, kept[:5])) + (f" and {len(kept) - 5} more" if len(kept) > 5 else "")
+        click.echo(
+            f"Warning: {', '.join(names)} claimed {files}, which belong to others. They were left alone.", err=True
+        )
     if as_json:
         import json
 

@@ -22,6 +22,7 @@ from genzoo.errors import (
     GenzooError,
     Interrupted,
     LostProcessError,
+    PluginLeftOutWarning,
     is_out_of_memory,
 )
 from genzoo.text import printable, with_period
@@ -102,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in words[:1]
     with Stop() as stop:
         try:
-            with stop.work, _former_names_noted(), _memory_kept():
+            with stop.work, _warnings_noted(), _memory_kept():
                 if words and not {"-h", "--help", "--version"}.intersection(words):
                     _check_folder()
                 result = root.main(words, prog_name="genzoo", standalone_mode=False)
@@ -146,6 +147,9 @@ def _check_folder() -> None:
         raise ConfigError("The current folder was deleted. Change to a folder that exists, and try again.") from None
 
 
+_NOTED = (FormerNameWarning, PluginLeftOutWarning)
+
+
 @contextlib.contextmanager
 def _memory_kept() -> Iterator[None]:
     """Keep some memory for the message, in case it runs out inside."""
@@ -157,8 +161,8 @@ def _memory_kept() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _former_names_noted() -> Iterator[None]:
-    """Print one note per option given under a former name."""
+def _warnings_noted() -> Iterator[None]:
+    """Print one note per option given under a former name, and per plugin that is left out."""
     noted: set[str] = set()
     shown = warnings.showwarning
 
@@ -170,14 +174,15 @@ def _former_names_noted() -> Iterator[None]:
         file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
-        if not issubclass(category, FormerNameWarning):
+        if not issubclass(category, _NOTED):
             shown(message, category, filename, lineno, file, line)
         elif str(message) not in noted:
             noted.add(str(message))
             click.echo(f"Note: {printable(str(message))}", err=True)
 
     with warnings.catch_warnings():
-        warnings.simplefilter("always", FormerNameWarning)
+        for category in _NOTED:
+            warnings.simplefilter("always", category)
         warnings.showwarning = show
         yield
 

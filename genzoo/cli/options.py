@@ -151,7 +151,7 @@ def seed_option(purpose: str) -> Callable[[CommandT], CommandT]:
 
 
 yes_option = click.option(
-    "--yes", "-y", is_flag=True, help="Do not ask for confirmation. Without a terminal, there is no question."
+    "--yes", "-y", is_flag=True, help="Do not ask for confirmation. Needed to install without a terminal."
 )
 
 

@@ -255,7 +255,9 @@ class Column:
         coded = pa.types.is_dictionary(values.type)
         if coded and any(chunk.dictionary.null_count for chunk in values.chunks):  # Arrow cannot unify them
             values, coded = values.cast(values.type.value_type), False
-        return (values.unify_dictionaries() if coded else values.dictionary_encode()).combine_chunks()
+        codes = values.unify_dictionaries() if coded else values.dictionary_encode()
+        # Older versions of pyarrow cannot combine no chunks of this type.
+        return codes.combine_chunks() if codes.num_chunks else pa.nulls(0, codes.type)
 
     def _levels(self, names: list[str | None], values: list[Any]) -> list[str]:
         if pa.types.is_boolean(self._value_type()):

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from genzoo.errors import ConfigError, DataError
 from genzoo.packaging.plan import NothingThereError, Request, parse_request
 from genzoo.plugins.discovery import CORE, installed_plugins
+from genzoo.storage.atomic import atomic_text
 
 
 def frozen_lines() -> dict[str, str]:
@@ -111,9 +112,9 @@ def note_origin(name: str, origin: Mapping[str, Any]) -> None:
     )
     if record is None:
         return
-    (record.parent / "direct_url.json").write_text(json.dumps(origin), encoding="utf-8")
-    with record.open("a", encoding="utf-8", newline="") as file:
-        file.write(f"{record.parent.name}/direct_url.json,,\n")
+    # If this is interrupted between the two, the record lists a file too many, which pip ignores.
+    atomic_text(record, f"{record.read_text(encoding='utf-8')}{record.parent.name}/direct_url.json,,\n")
+    atomic_text(record.parent / "direct_url.json", json.dumps(origin))
 
 
 def read_line(text: str) -> Request:

@@ -17,6 +17,7 @@ from typing import Any
 
 from genzoo.errors import PluginError, did_you_mean, explain_interruption
 from genzoo.packaging.freeze import frozen_digest, frozen_line, note_origin, read_line
+from genzoo.packaging.ownership import keep_strangers_files, refuse_strangers_files
 from genzoo.packaging.pins import core_packages, required_by, unrequired
 from genzoo.packaging.pip import Pip, check_environment, pip_for
 from genzoo.packaging.plan import (
@@ -29,7 +30,7 @@ from genzoo.packaging.plan import (
     versions_of,
 )
 from genzoo.packaging.subprocess_probe import probe
-from genzoo.packaging.wheel import read_wheel, refuse_strangers_files
+from genzoo.packaging.wheel import read_wheel
 from genzoo.plugins.discovery import bundled_plugins, installed_plugins, normalize_name
 
 
@@ -72,7 +73,10 @@ class InstallPlan:
             self.pip.run(*built, "--require-hashes", "--requirement", str(lines))
         if sources := [item.words[0] for item in items if item.digest is None]:
             self.pip.run(*built, "--", *sources)
-        return {normalize_name(path.name.partition("-")[0]): path for path in sorted(folder.glob("*.whl"))}
+        wheels = {normalize_name(path.name.partition("-")[0]): path for path in sorted(folder.glob("*.whl"))}
+        if others := sorted({normalize_name(item.name) for item in items} ^ wheels.keys()):
+            raise PluginError(f"The build of {others[0]} gave a wheel of another name. Nothing was changed.")
+        return wheels
 
     def _refuse(self, wheels: Mapping[str, Path]) -> None:
         """Check all wheels before any of them is installed."""
@@ -81,10 +85,12 @@ class InstallPlan:
             wheel = found.get(normalize_name(item.name))
             if item.requested and wheel is not None and not wheel.plugin:
                 raise no_plugin(f"{item.name} {item.version}")
-        refuse_strangers_files(found.values(), self.pip.pins)
+        refuse_strangers_files(found.values())
 
     def _install(self, wheels: Mapping[str, Path]) -> dict[str, Any]:
         former = {name: frozen_line(name, old) for name, old in self.before.items() if old is not None}
+        for name in former:  # pip removes the former version by its own record
+            keep_strangers_files(name)
         try:
             self._install_wheels(wheels)
             for item in self.items:
@@ -226,14 +232,19 @@ def removable(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def uninstall(names: Sequence[str]) -> list[str]:
-    """Remove distributions that `removable` returned; return their dependencies that nothing requires any more.
+def uninstall(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Remove distributions that `removable` returned.
+
+    Returns:
+        Their dependencies that nothing requires any more, and files that they list but that belong to others. These
+        stay.
 
     Raises:
         PluginError: pip failed, or cannot remove a distribution outside this environment.
     """
     check_environment(shlex.join(names), removing=True)
     required = required_by(names)
+    kept = [file for name in names for file in keep_strangers_files(name)]
     with pip_for({}) as pip:
         output = pip.run("uninstall", "--yes", *names)
     importlib.invalidate_caches()
@@ -242,4 +253,4 @@ def uninstall(names: Sequence[str]) -> list[str]:
         name, folder = next(iter(left.items()))
         outside = "it is outside this environment" if "outside environment" in output else "pip did not remove it"
         raise PluginError(f"{name} is still installed: {outside}, in {Path(folder).parent}.")
-    return unrequired(required)
+    return unrequired(required), kept

@@ -5,6 +5,7 @@ A plugin may print, change global state, or end the process. In a process of its
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import json
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import genzoo
 from genzoo.errors import PluginError
 from genzoo.packaging.references import findings
 from genzoo.plugins.discovery import InstalledPlugin, installed_plugins
+from genzoo.plugins.first_import import noted_import
 from genzoo.plugins.manager import core_only_manager, shortened
 from genzoo.plugins.registry import KINDS, Registry
 
@@ -99,14 +101,21 @@ def _environment(only: Sequence[str] | None) -> dict[str, str]:
     return found
 
 
-def _note(result: Path, plugin: InstalledPlugin) -> None:
-    """Write down which plugin is loaded next, in case it ends the process."""
-    result.write_text(json.dumps({"loading": plugin.distribution}), encoding="utf-8")
+@contextlib.contextmanager
+def _noted(result: Path, plugin: InstalledPlugin, *, again: bool = False) -> Iterator[None]:
+    """Write down which plugin is loaded, in case it ends the process.
+
+    Arguments:
+        again: also load a plugin that is known to end or hang its process.
+    """
+    with contextlib.nullcontext() if plugin.bundled else noted_import(plugin, again=again):
+        result.write_text(json.dumps({"loading": plugin.distribution}), encoding="utf-8")
+        yield
 
 
 def _look_at_all(result: Path) -> dict[str, Any]:
     zoo = core_only_manager()
-    zoo.load_entry_points(functools.partial(_note, result))
+    zoo.load_entry_points(functools.partial(_noted, result))
     models = [
         {"id": e.id, "name": name, "distribution": e.distribution, "family": e.spec.family, "summary": e.spec.summary}
         for name, e in zip(zoo.registry.models.names(), zoo.registry.models, strict=True)
@@ -123,9 +132,8 @@ def _look_at(result: Path, label: str) -> dict[str, Any]:
     (wanted,) = [plugin for plugin in installed_plugins() if plugin.label == label and not plugin.displaced]
     zoo = core_only_manager()
     before, known = set(sys.modules), _ids(zoo.registry)
-    _note(result, wanted)
     begun = time.perf_counter()
-    zoo.load(wanted)
+    zoo.load(wanted, functools.partial(_noted, result, again=True))
     milliseconds = (time.perf_counter() - begun) * 1e3
     imported = sorted({name.partition(".")[0] for name in set(sys.modules) - before})
     return {
@@ -139,7 +147,7 @@ def _look_at(result: Path, label: str) -> dict[str, Any]:
 def _find_faults(result: Path, labels: list[str]) -> dict[str, Any]:
     """Return what is wrong with the registered entries of some plugins, by label."""
     zoo = core_only_manager()
-    zoo.load_entry_points(functools.partial(_note, result))
+    zoo.load_entry_points(functools.partial(_noted, result))
     return {
         f"{state.distribution}:{state.name}": findings(zoo.registry, _ids(zoo.brought(state)))
         for state in zoo.states

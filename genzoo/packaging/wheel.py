@@ -1,4 +1,4 @@
-"""Look into a wheel before it is installed: which files it adds, and whether they belong to other packages."""
+"""Look into a wheel before it is installed, without unpacking it."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ import importlib.metadata
 import sys
 import sysconfig
 import zipfile
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from genzoo.errors import PluginError, pass_out_of_memory
-from genzoo.plugins.discovery import CORE, normalize_name
+from genzoo.plugins.discovery import normalize_name
 from genzoo.plugins.hookspecs import GROUP
 
-STARTED_WITH = frozenset({"sitecustomize", "usercustomize"})
-"""Modules that Python imports at every start. A plugin with one of them would run code in every program."""
 
-
-_SCHEMES = ("purelib", "platlib", "scripts", "headers", "data")
+class WheelError(PluginError):
+    """A wheel contains something that genzoo does not install."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,38 +42,123 @@ class WheelFile:
     @property
     def tops(self) -> frozenset[str]:
         """The top-level names that can be imported from it."""
-        return frozenset(_top(file) for file in self.modules)
+        return frozenset(top_level(file) for file in self.modules)
+
+    @property
+    def label(self) -> str:
+        """Its name and version."""
+        return f"{self.name} {self.version}"
 
 
 def read_wheel(path: Path) -> WheelFile:
     """Look into a wheel.
 
     Raises:
-        PluginError: the file is not a wheel.
+        PluginError: the file is not a wheel, or it contains files that could harm the environment.
     """
-    name, version = path.name.split("-")[:2]
     try:
+        name, version = path.name.split("-")[:2]
         with zipfile.ZipFile(path) as archive:
-            files = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
-            folders = {file.partition("/")[0] for file in files if _among_metadata(file)}
-            entries = [
-                entry
-                for folder in folders
-                for entry in importlib.metadata.PathDistribution(zipfile.Path(archive, f"{folder}/")).entry_points
-            ]
+            return _examined(archive, normalize_name(name), version)
+    except WheelError:
+        raise
     except Exception as error:  # damaged archives and metadata raise errors of many classes
         pass_out_of_memory(error)
         raise PluginError(f"{path.name} cannot be read as a wheel: {error}. Build or fetch it again.") from error
-    scripts = Path(sysconfig.get_path("scripts"))
-    commands = {scripts / entry.name for entry in entries if entry.group in ("console_scripts", "gui_scripts")}
-    modules = {_below_modules(file) for file in files if _elsewhere(file) is None and not _among_metadata(file)}
+
+
+def _examined(archive: zipfile.ZipFile, name: str, version: str) -> WheelFile:
+    label = f"{name} {version}"
+    files = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
+    _check_paths(label, [entry.orig_filename for entry in archive.infolist()])
+    file, times = Counter(files).most_common(1)[0] if files else ("", 0)
+    if times > 1:
+        raise _refused(label, f"contains {file!r} twice")
+    info = _metadata_folder(label, files)
+    metadata = importlib.metadata.PathDistribution(zipfile.Path(archive, f"{info}/"))
+    if normalize_name(stated := str(metadata.metadata["Name"])) != name:
+        raise _refused(label, f"calls itself {stated!r} in its metadata")
+    _check_record(label, metadata, files)
+    modules = frozenset(_below_modules(file) for file in files if _elsewhere(file, name) is None)
+    for file in sorted(modules):
+        _check_module(label, file, modules, info)
+    entries = metadata.entry_points
+    scripts = [_script(label, entry.name) for entry in entries if entry.group in ("console_scripts", "gui_scripts")]
+    others = [found for file in files if (found := _elsewhere(file, name)) is not None]
+    for file in files:
+        _check_data(label, file)
     return WheelFile(
-        normalize_name(name),
+        name,
         version,
-        frozenset(modules),
-        frozenset(place for place in (*map(_elsewhere, files), *commands) if place is not None),
+        frozenset(file for file in modules if not _among_metadata(file)),
+        frozenset([*others, *scripts]),
         any(entry.group == GROUP for entry in entries),
     )
+
+
+def _refused(label: str, what: str) -> WheelError:
+    return WheelError(f"{label} {what}, which genzoo does not install. Ask its author about it. Nothing was changed.")
+
+
+def _check_paths(label: str, paths: Iterable[str]) -> None:
+    """Check that every path stays below the folder that it is unpacked to."""
+    for path in paths:
+        if "\0" in path or "\\" in path or ":" in path or path.startswith("/") or ".." in path.split("/"):
+            raise _refused(label, f"contains the path {path!r}, which leads out of its folder")
+
+
+def _metadata_folder(label: str, files: Iterable[str]) -> str:
+    folders = sorted({file.partition("/")[0] for file in files if _among_metadata(file)})
+    if len(folders) != 1:
+        raise _refused(label, f"has metadata of {len(folders)} packages: {', '.join(folders[:3]) or 'none'}")
+    owner = normalize_name(folders[0].partition("-")[0])
+    if owner != label.partition(" ")[0]:
+        raise _refused(label, f"has the metadata of {owner}")
+    return folders[0]
+
+
+def _check_record(label: str, metadata: importlib.metadata.Distribution, files: Collection[str]) -> None:
+    """Check that a wheel lists no file that it does not contain: pip would delete it with the package."""
+    known = set(files)
+    for row in csv.reader((metadata.read_text("RECORD") or "").splitlines()):
+        if row and row[0] not in known:
+            raise _refused(label, f"lists {row[0]!r} as its own, but does not contain it")
+
+
+def _check_module(label: str, file: str, modules: Collection[str], info: str) -> None:
+    """Check that a file in site-packages runs no code at start-up, and poses as nobody else's."""
+    first, _, rest = file.partition("/")
+    if not rest and first.lower().endswith((".pth", ".egg-link")):
+        raise _refused(label, f"contains {file!r}, which every start of Python would run or follow")
+    if rest and first.lower().endswith((".dist-info", ".egg-info", ".egg")) and first != info:
+        raise _refused(label, f"contains {file!r}, which are the metadata of another package")
+    folder = PurePosixPath(file).parent
+    if folder.name == "__pycache__":
+        source = (folder.parent / PurePosixPath(file).name.partition(".")[0]).as_posix()
+        if f"{source}.py" not in modules:
+            raise _refused(label, f"contains {file!r}, which is compiled from no file of its own")
+
+
+def _script(label: str, name: str) -> Path:
+    """Return the path of a script."""
+    if not name or name != PurePosixPath(name).name or "\\" in name or name in (".", ".."):
+        raise _refused(label, f"has a command with the name {name!r}, which is a path")
+    return Path(sysconfig.get_path("scripts"), name)
+
+
+def _check_data(label: str, file: str) -> None:
+    """Check that a file which is not a module changes no program."""
+    first, _, rest = file.partition("/")
+    scheme, _, below = rest.partition("/")
+    if not first.endswith(".data"):
+        return
+    if scheme not in _SCHEMES or (scheme == "data" and not below.startswith("share/")):
+        raise _refused(label, f"contains the data file {rest!r}, which is not below 'data/share/'")
+    if scheme == "scripts" and "/" in below:
+        raise _refused(label, f"contains the script {below!r}, which is a path")
+
+
+_SCHEMES = ("purelib", "platlib", "scripts", "headers", "data")
 
 
 def _parts(file: str) -> tuple[str, PurePosixPath] | None:
@@ -84,13 +168,18 @@ def _parts(file: str) -> tuple[str, PurePosixPath] | None:
     return (scheme, PurePosixPath(below)) if first.endswith(".data") and scheme in _SCHEMES else None
 
 
-def _elsewhere(file: str) -> Path | None:
+def _elsewhere(file: str, name: str) -> Path | None:
     """Return where a file is installed that is not a module, or `None`."""
     found = _parts(file)
     if found is None or found[0] in ("purelib", "platlib"):
         return None
     scheme, below = found
-    return Path(sysconfig.get_path("include" if scheme == "headers" else scheme), below)
+    return Path(_headers(name) if scheme == "headers" else sysconfig.get_path(scheme), below)
+
+
+def _headers(name: str) -> Path:
+    """Return the folder for C headers of a distribution, which pip makes."""
+    return Path(sys.prefix, "include", "site", f"python{sys.version_info.major}.{sys.version_info.minor}", name)
 
 
 def _below_modules(file: str) -> str:
@@ -102,62 +191,15 @@ def _among_metadata(file: str) -> bool:
     return file.partition("/")[0].endswith(".dist-info")
 
 
-def _top(file: str) -> str:
+def top_level(file: str) -> str:
+    """Return the name that a module's file, relative to site-packages, is imported under."""
     return file.partition("/")[0].partition(".")[0]
 
 
-def refuse_strangers_files(wheels: Collection[WheelFile], pins: Collection[str]) -> None:
-    """Check that wheels replace no file of another distribution, and hide no module of genzoo's packages.
-
-    Arguments:
-        wheels: all wheels to be installed together. They may replace files of distributions with the same names.
-        pins: normalized names of genzoo's packages.
-
-    Raises:
-        PluginError: a wheel does.
-    """
-    replaced = {wheel.name for wheel in wheels}
-    taken = dict.fromkeys(sys.stdlib_module_names | STARTED_WITH, "Python itself") | {CORE: CORE}
-    files: dict[str | Path, str] = {}
-    for distribution in importlib.metadata.distributions():
-        owner = normalize_name(distribution.name or "")
-        if owner in replaced:
-            continue
-        for file in _files(distribution):
-            files.setdefault(file, owner)
-            if owner in pins and isinstance(file, str) and _makes_whole(file):
-                taken.setdefault(_top(file), owner)
-    for wheel in wheels:
-        for top in sorted(wheel.tops & taken.keys()):
-            raise PluginError(
-                f"{wheel.name} {wheel.version} contains a module {top!r}, which belongs to {taken[top]}. Plugins may "
-                f"not change what genzoo runs on. Ask its author to leave it out. Nothing was changed."
-            )
-        for found in sorted((wheel.modules | wheel.others) & files.keys(), key=str):
-            raise PluginError(
-                f"{wheel.name} {wheel.version} would overwrite {str(found)!r}, which belongs to {files[found]}. Ask "
-                f"its author to leave it out. Nothing was changed."
-            )
-
-
-def _makes_whole(file: str) -> bool:
-    """Return whether a file makes its top-level name a module or package that others cannot add files to."""
-    parts = file.split("/")
-    if len(parts) == 1:
-        return parts[0].endswith((".py", ".so", ".pyd"))
-    return len(parts) == 2 and parts[1].partition(".")[0] == "__init__"
-
-
-def _files(distribution: importlib.metadata.Distribution) -> Iterator[str | Path]:
-    """Yield the installed files of a distribution: modules relative to site-packages, other files as absolute paths."""
+def recorded(distribution: importlib.metadata.Distribution) -> Iterator[str]:
+    """Yield the paths that an installed distribution lists as its own, relative to site-packages or absolute."""
     try:
         record = distribution.read_text("RECORD") or ""
     except (OSError, UnicodeDecodeError):
         return
-    for row in csv.reader(record.splitlines()):
-        if not row or _among_metadata(row[0]):
-            continue
-        if row[0].startswith(("../", "/")):
-            yield Path(str(distribution.locate_file(row[0]))).resolve()
-        elif "__pycache__/" not in row[0]:
-            yield row[0]
+    yield from (row[0] for row in csv.reader(record.splitlines()) if row)

@@ -47,6 +47,27 @@ def keep_stdout_clean() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def empty_stdin() -> Iterator[None]:
+    """Let standard input be at its end inside, so that no plugin waits for an answer."""
+    stream = sys.stdin
+    with open(os.devnull, encoding="utf-8") as empty:  # noqa: PTH123 - as light as possible
+        try:
+            kept = os.dup(0) if stream.fileno() == 0 else None
+        except (OSError, ValueError, AttributeError):
+            kept = None
+        try:
+            if kept is not None:
+                os.dup2(empty.fileno(), 0)
+            sys.stdin = empty
+            yield
+        finally:
+            sys.stdin = stream
+            if kept is not None:
+                os.dup2(kept, 0)
+                os.close(kept)
+
+
+@contextlib.contextmanager
 def preserve_process_state() -> Iterator[list[int]]:
     """Restore the working folder, the import path, the recursion limit and the signal handlers afterwards.
 

@@ -6,11 +6,13 @@ other plugins still load. `PluginManager.states` has the outcome for each.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import importlib.metadata
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Literal
@@ -20,7 +22,7 @@ import pluggy
 from genzoo.errors import Interrupted, PluginError, did_you_mean, is_out_of_memory
 from genzoo.plugins import builtin, hookspecs
 from genzoo.plugins.discovery import CORE, InstalledPlugin, installed_plugins, normalize_name
-from genzoo.plugins.isolation import capture_output, keep_stdout_clean, preserve_process_state
+from genzoo.plugins.isolation import capture_output, empty_stdin, keep_stdout_clean, preserve_process_state
 from genzoo.plugins.registry import KINDS, Registry
 from genzoo.plugins.signals import is_interruption
 from genzoo.plugins.validation import HOOKS, check_module
@@ -30,6 +32,10 @@ _SPECS = ModuleType("genzoo.plugins.hookspecs")
 
 
 vars(_SPECS).update({name: getattr(hookspecs, name) for name in HOOKS})
+
+
+Around = Callable[[InstalledPlugin], AbstractContextManager[object]]
+"""What is done around the import of each plugin."""
 
 
 LONGEST = 600
@@ -95,25 +101,23 @@ class PluginManager:
         self._brought[f"{distribution}:{name}"] = staged
         self.states.append(PluginState(distribution, version, name, "loaded", output=output, bundled=bundled))
 
-    def load_entry_points(self, before: Callable[[InstalledPlugin], object] | None = None) -> None:
+    def load_entry_points(self, around: Around = contextlib.nullcontext) -> None:
         """Load every installed plugin that `GENZOO_LOAD_PLUGINS` allows. A failure becomes a state.
 
         Arguments:
-            before: called with each plugin before it is loaded.
+            around: see `load`.
 
         Raises:
             PluginError: a plugin failed, and `GENZOO_STRICT_PLUGINS=1`.
         """
         plugins = installed_plugins()
         wanted = _wanted()
-        with keep_stdout_clean():
+        with keep_stdout_clean(), empty_stdin():
             for plugin in plugins:
                 if plugin.displaced:
                     self.states.append(_displaced(plugin))
                 elif wanted is None or wanted & _names(plugin):
-                    if before is not None:
-                        before(plugin)
-                    self.load(plugin)
+                    self.load(plugin, around)
                 else:
                     self._leave_out(plugin)
         self._report_clashes()
@@ -123,8 +127,11 @@ class PluginManager:
             reason = "GENZOO_LOAD_PLUGINS names it, but it is not installed."
             self.states.append(PluginState(missing, "", "", "not installed", reason, help_text))
 
-    def load(self, plugin: InstalledPlugin) -> None:
+    def load(self, plugin: InstalledPlugin, around: Around = contextlib.nullcontext) -> None:
         """Import one installed plugin, and let it register. A failure becomes its state.
+
+        Arguments:
+            around: returns a context for each plugin. It may raise a `PluginError` instead of letting it load.
 
         Raises:
             PluginError: it failed, and `GENZOO_STRICT_PLUGINS=1`.
@@ -134,13 +141,14 @@ class PluginManager:
             try:
                 if plugin.entry is None:
                     raise PluginError(plugin.problem)
-                with capture_output() as text:
-                    try:
-                        module = plugin.entry.load()
-                    finally:
-                        output = shortened(text.getvalue())
-                about = (plugin.version, plugin.name, output)
-                self.add(plugin.distribution, module, *about, bundled=plugin.bundled)
+                with around(plugin):
+                    with capture_output() as text:
+                        try:
+                            module = plugin.entry.load()
+                        finally:
+                            output = shortened(text.getvalue())
+                    about = (plugin.version, plugin.name, output)
+                    self.add(plugin.distribution, module, *about, bundled=plugin.bundled)
             except BaseException as error:
                 # BaseException, because plugin code may also call `sys.exit` or raise `KeyboardInterrupt`. One bad
                 # plugin must not end every command. Only an interruption by a signal goes on.
@@ -239,7 +247,9 @@ def displacement_of(plugin: InstalledPlugin) -> tuple[str, str]:
 
 def _failure(plugin: InstalledPlugin, error: BaseException, output: str) -> PluginState:
     reason, remedy = describe_error(error), remedy_for(plugin)
-    if isinstance(error, ModuleNotFoundError) and error.name:
+    if isinstance(error, PluginError) and error.remedy:
+        remedy = error.remedy
+    elif isinstance(error, ModuleNotFoundError) and error.name:
         reason, remedy = _missing_module(plugin, error.name)
     reason = reason if reason.endswith((".", "!", "?", "…")) else f"{reason}."
     about = (plugin.distribution, plugin.version, plugin.name)
@@ -276,8 +286,28 @@ def remedy_for(plugin: InstalledPlugin) -> str:
 def get_manager() -> PluginManager:
     """Return the plugin manager of this process. The first call loads all installed plugins."""
     found = core_only_manager()
-    found.load_entry_points()
+    found.load_entry_points(_guarded)
     return found
+
+
+def _guarded(plugin: InstalledPlugin) -> AbstractContextManager[None]:
+    """Return a context that lets a plugin load if that neither ends nor hangs this process."""
+    if plugin.bundled:
+        return contextlib.nullcontext()
+    from genzoo.plugins.first_import import guarded_import  # imports subprocess, which nothing else needs at start-up
+
+    return guarded_import(plugin)
+
+
+def load_alone(label: str) -> None:
+    """Load one installed plugin into a manager that is thrown away.
+
+    Arguments:
+        label: its `distribution:name`.
+    """
+    for plugin in installed_plugins():
+        if plugin.label == label and not plugin.displaced:
+            core_only_manager().load(plugin)
 
 
 def core_only_manager() -> PluginManager:

@@ -358,10 +358,19 @@ def _environment() -> dict[str, Any]:
         "genzoo": version(),
         "torch": torch.__version__,
         "python": platform.python_version(),
-        "platform": platform.platform(),
+        "platform": _platform(),
         "threads": torch.get_num_threads(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _platform() -> str:
+    """Return the system, its release, the machine and the C library, as `platform.platform` on Linux.
+
+    That function starts `uname -p` in a process of its own.
+    """
+    libc = "".join(platform.libc_ver())
+    return "-".join(filter(None, [platform.system(), platform.release(), platform.machine(), libc and f"with-{libc}"]))
 
 
 def open_run(path: str) -> Run:

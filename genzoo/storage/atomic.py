@@ -43,6 +43,19 @@ def atomic_write(path: Path, write: Callable[[Path], None]) -> None:
         raise GenzooError(f"{path} could not be written: {error.strerror or error}.") from error
 
 
+def atomic_text(path: Path, text: str) -> None:
+    """Write a text file, as `atomic_write` does.
+
+    Raises:
+        GenzooError: the disk is full or read-only; no partial file is left.
+    """
+
+    def write(temporary: Path) -> None:
+        temporary.write_text(text, encoding="utf-8", newline="")
+
+    atomic_write(path, write)
+
+
 def atomic_folder(path: Path, fill: Callable[[Path], ResultT]) -> ResultT:
     """Let `fill` fill a new folder, and rename it to `path` once it is on disk. It replaces an earlier one.
 

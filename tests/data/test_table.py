@@ -224,7 +224,7 @@ ARROW = pa.table(
         "single": pa.array([0.5, None, NAN], pa.float32()),
         "grade": pa.array(["low", "high", None]).dictionary_encode(),
         "name": pa.array(["b", "a", "b"], pa.large_string()),
-        "half": pa.array([1.0, 2.0, 3.0], pa.float16()),
+        "half": pa.array(np.float16([1, 2, 3])),
         "price": pa.array([1, 2, 3], pa.decimal128(5, 2)),
     }
 )

@@ -57,7 +57,16 @@ def test_the_source_distribution_holds_all_that_belongs_and_no_strays(sdist):
     found = files(sdist)
     assert {name.partition("/")[0] for name in found} == {
         *("genzoo", "plugins", "tests", "benchmarks", "docs", ".gitignore", "PKG-INFO"),
-        *("CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "constraints.txt", "pyproject.toml"),
+        *(
+            "CHANGELOG.md",
+            "CONTRIBUTING.md",
+            "LICENSE",
+            "Makefile",
+            "README.md",
+            "constraints.txt",
+            "pyproject.toml",
+            "requirements.lock",
+        ),
     }
     assert not found & set(STRAYS)
     assert not [name for name in found if ".hypothesis" in name or "__pycache__" in name]

@@ -55,6 +55,7 @@ class Environment:
             **{key: value for key, value in os.environ.items() if not key.startswith(("PIP_", "GENZOO_"))},
             "PYTHONPATH": os.pathsep.join([str(ROOT), *plugins]),
             "PYTHONDONTWRITEBYTECODE": "1",
+            "GENZOO_CACHE": str(folder / "cache"),
             "PIP_NO_INDEX": "1",
             "PIP_FIND_LINKS": self.index.as_uri(),
             "PIP_CONFIG_FILE": os.devnull,
@@ -63,7 +64,8 @@ class Environment:
         self.warm = Warm(self.python, LIGHT, self.variables)
 
     def genzoo(self, *words: object, **variables: str) -> tuple[int, str, str]:
-        done = self.warm("command", [str(word) for word in words], folder=self.folder, **variables)
+        """Run genzoo without a terminal, where installations need a confirmation."""
+        done = self.warm("command", [*map(str, words), *_confirmed(words)], folder=self.folder, **variables)
         return done.code, done.out, done.err
 
     def genzoo_anew(self, *words: object, **variables: str) -> tuple[int, str, str]:
@@ -86,6 +88,10 @@ class Environment:
 
     def models(self) -> set[str]:
         return {model["id"] for model in json.loads(self.genzoo("models", "--json")[1])}
+
+
+def _confirmed(words):
+    return ["--yes"] if {"install", "restore"} & set(words[:2]) and "--dry-run" not in words else []
 
 
 @pytest.fixture(scope="module")
@@ -175,10 +181,45 @@ def test_a_conflict_with_the_core_is_an_error_that_changes_nothing(environment, 
     refused_unchanged(environment, 3, ["install", words], *expected)
 
 
+def test_nothing_is_installed_without_a_terminal_or_a_confirmation(environment, tmp_path):
+    before = environment.content()
+    result = environment.warm("command", ["install", "genzoo-theirs"], folder=environment.folder)
+    assert_refused((result.code, result.out, result.err), 2, "no terminal to confirm it on", "--yes")
+    (tmp_path / "plugins.txt").write_text("genzoo-theirs==1.0\n", encoding="utf-8")
+    result = environment.warm(
+        "command", ["plugins", "restore", str(tmp_path / "plugins.txt")], folder=environment.folder
+    )
+    assert (result.code, result.out) == (2, "")
+    assert environment.content() == before
+
+
+def test_neither_an_upgrade_nor_a_removal_deletes_files_of_others(environment, tmp_path):
+    vital = [environment.folder / "env" / "pyvenv.cfg", environment.python, environment.site / "parent.pth"]
+    for command in (["uninstall", "genzoo-greedy"], ["install", "--upgrade", "genzoo-greedy"]):
+        unpack(environment.site, "genzoo-greedy", plugin_files("genzoo_greedy", "greedy"), version="0.9")
+        with (environment.site / "genzoo_greedy-0.9.dist-info" / "RECORD").open("a", encoding="utf-8") as record:
+            record.write("../../../pyvenv.cfg,,\n../../../bin/python,,\n")
+        build_wheel(environment.index, "genzoo-greedy", plugin_files("genzoo_greedy", "greedy"))
+        code, _, err = environment.genzoo(*command)
+        assert code == 0, err
+        assert all(path.exists() for path in vital)
+        assert not (environment.site / "genzoo_greedy-0.9.dist-info").exists()
+        assert ("'../../../bin/python', '../../../pyvenv.cfg', which belong to others" in err) == (len(command) == 2)
+
+
+def test_a_wheel_with_a_harmful_file_is_not_installed(environment, tmp_path):
+    data = "genzoo_harm-1.0.data/data"
+    for file in (f"{data}/pyvenv.cfg", f"{data}/bin/python", "harm.pth", "genzoo_gan/__init__.py"):
+        wheel = build_wheel(tmp_path, "genzoo-harm", {**plugin_files("genzoo_harm", "harm"), file: ""})
+        refused_unchanged(environment, 3, ["install", wheel], "genzoo-harm 1.0 contains", "Nothing was changed")
+
+
 @pytest.mark.skipif(not importlib.util.find_spec("setuptools"), reason="setuptools is not installed")
 def test_a_package_of_the_core_is_not_installed(environment, tmp_path):
     wheel = build_wheel(tmp_path, "genzoo", plugin_files("genzoo", "mine"), version="99")
     refused_unchanged(environment, 3, ["install", wheel], "genzoo's own packages")
+    for place in (build_wheel(tmp_path, "genzoo-gan", plugin_files("mine", "mine")), source(tmp_path, "genzoo-vae")):
+        refused_unchanged(environment, 3, ["install", place], "comes with genzoo", PIP_NO_BUILD_ISOLATION="0")
     before = environment.content()
     result = environment.genzoo("install", "-e", source(tmp_path, "pluggy"), PIP_NO_BUILD_ISOLATION="0")
     assert_refused(result, 3, "pluggy==")
@@ -512,7 +553,7 @@ def test_an_interrupted_installation_says_what_is_installed(environment, tmp_pat
     )
     (tmp_path / "temporary").mkdir()
     variables = {**environment.variables, "PIP_NO_BUILD_ISOLATION": "0", "TMPDIR": str(tmp_path / "temporary")}
-    command = [str(environment.python), "-P", "-m", "genzoo", "install", str(folder)]
+    command = [str(environment.python), "-P", "-m", "genzoo", "install", "--yes", str(folder)]
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=variables, start_new_session=True
     )
@@ -541,7 +582,7 @@ def hooked(shared):
     return shared
 
 
-@pytest.mark.parametrize("version", ["==1.4.0", ""], ids=["oldest", "newest"])
+@pytest.mark.parametrize("version", ["==1.5.0", ""], ids=["oldest", "newest"])
 def test_plugins_load_with_the_oldest_and_the_newest_pluggy(hooked, tmp_path, version):
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(tmp_path / "pluggy")]
     done = subprocess.run([*command, f"pluggy{version}"], capture_output=True, text=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 PLUGIN = '''"""A plugin."""
@@ -124,8 +124,13 @@ def unpack(folder: Path, name: str, files: Mapping[str, str], **options) -> None
 def build_wheel(folder: Path, name: str, files: Mapping[str, str], *, version: str = "1.0", **options) -> Path:
     """Write a wheel to a folder, which pip's `--find-links` can use."""
     path = folder / f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
+    return write_wheel(path, contents(name, files, version=version, **options).items())
+
+
+def write_wheel(path: Path, members: Iterable[tuple[str, str]]) -> Path:
+    """Write the members of a wheel as they are, even if no honest tool would."""
     with zipfile.ZipFile(path, "w") as archive:
-        for member, text in contents(name, files, version=version, **options).items():
+        for member, text in members:
             archive.writestr(member, text)
     return path
 

@@ -47,6 +47,8 @@ def joined(one: Groups, other: Groups) -> Groups:
 
     first = int(one.max(initial=-1)) + 1
     size = first + int(other.max(initial=-1)) + 1
-    links = coo_array((np.ones(len(one), bool), (one, other + first)), shape=(size, size))
+    # Older versions of scipy read these numbers as if they had 32 bits.
+    ends = one.astype(np.int32), (other + first).astype(np.int32)
+    links = coo_array((np.ones(len(one), bool), ends), shape=(size, size))
     components: Groups = connected_components(links, directed=False)[1].astype(np.int64)
     return components[one]
