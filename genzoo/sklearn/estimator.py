@@ -19,7 +19,7 @@ from genzoo.metrics import information_criteria
 from genzoo.metrics.row_likelihoods import DRAWS, degrees_of_freedom
 from genzoo.models.base import Outliers
 from genzoo.runs.model_folder import save_model
-from genzoo.sklearn.fitting import Fitted, checked_events, fit_in_memory, seed_of
+from genzoo.sklearn.fitting import FitOutcome, checked_events, fit_in_memory, seed_of
 from genzoo.sklearn.parameters import SettingParameter, layer_of
 from genzoo.sklearn.storing import EstimatorFile, save_folder, storable, write_file
 from genzoo.spec import ModelSpec
@@ -58,7 +58,7 @@ class ModelEstimator(BaseEstimator):  # type: ignore[misc]
     preset: ClassVar[str | None]
     parameters: ClassVar[tuple[SettingParameter, ...]]
     beneath: ClassVar[Mapping[str, Any]]
-    """Settings beneath those of the parameters."""
+    """Settings that the parameters are laid over."""
     weighted: ClassVar[bool]
     """Whether the model learns by expectation-maximization, which takes weights."""
     rebuild: ClassVar[Callable[[str, str | None], Self]]
@@ -94,7 +94,7 @@ class ModelEstimator(BaseEstimator):  # type: ignore[misc]
             self.labels_ = self._labels(events)
         return self
 
-    def _take(self, fitted: Fitted) -> None:
+    def _take(self, fitted: FitOutcome) -> None:
         """Set the attributes that a fit has."""
         self.model_, self.n_iter_, self._record = fitted.model, fitted.steps, fitted
         if fitted.converged is not None:
@@ -184,7 +184,7 @@ class ModelEstimator(BaseEstimator):  # type: ignore[misc]
         )
         write_file(folder, content)
 
-    def restore(self, fitted: Fitted, columns: Sequence[str] | None) -> None:
+    def restore(self, fitted: FitOutcome, columns: Sequence[str] | None) -> None:
         """Set the attributes that `fit` sets, from a folder.
 
         Arguments:
@@ -218,7 +218,8 @@ class Scoring:
 
         For a model that only has an anomaly score, it is minus this score.
         """
-        return self._scores(self._events(X))
+        scores: Array = self._scores(self._events(X))
+        return scores
 
     def _scores(self: Any, events: Any) -> Array:
         model, able = self.model_, self.model_.capabilities

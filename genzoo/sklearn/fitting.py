@@ -22,6 +22,7 @@ from genzoo.inference.trained_model import TrainedModel
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import blame
 from genzoo.spec import ModelSpec
+from genzoo.text import counted
 from genzoo.training.run_training import train_in_memory
 from genzoo.training.setup import TrainingSetup, build_setup
 from genzoo.training.trainer import Step
@@ -30,7 +31,7 @@ _LARGEST_SEED = 2**31
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
+class FitOutcome:
     """A model that was trained in memory.
 
     Arguments:
@@ -62,7 +63,7 @@ def checked_events(estimator: Any, x: Any, spec: ModelSpec, *, reset: bool, fram
         A table as it is, or an array.
 
     Raises:
-        ValueError: the events are no table, or have other columns than those of `fit`.
+        ValueError: the events are no table, or their columns are not as in `fit`.
     """
     if is_frame(x) and (reset or framed):
         return validate_data(estimator, x, reset=reset, skip_check_array=True)
@@ -85,7 +86,7 @@ def seed_of(random_state: Any) -> int:
     return int(check_random_state(random_state).randint(_LARGEST_SEED))
 
 
-def fit_in_memory(model: str, settings: dict[str, Any], x: Any, sample_weight: Any, random_state: Any) -> Fitted:
+def fit_in_memory(model: str, settings: dict[str, Any], x: Any, sample_weight: Any, random_state: Any) -> FitOutcome:
     """Train a model on events in memory. Nothing is printed, and nothing is written.
 
     Arguments:
@@ -110,7 +111,7 @@ def fit_in_memory(model: str, settings: dict[str, Any], x: Any, sample_weight: A
         return _trained(setup)
 
 
-def _trained(setup: TrainingSetup) -> Fitted:
+def _trained(setup: TrainingSetup) -> FitOutcome:
     taken = 0
 
     def count(step: Step) -> None:
@@ -129,18 +130,19 @@ def _trained(setup: TrainingSetup) -> Fitted:
         "average": config.ema,
     }
     if not isinstance(engine, EMEngine):
-        return Fitted(model, config.options, record, taken)
+        return FitOutcome(model, config.options, record, taken)
     kept = engine.kept
     assert kept is not None
     _warn(kept)
     bound = float(kept["log_likelihood"] - setup.offset)
-    return Fitted(model, config.options, record, kept["passes"], bool(kept["converged"]), bound)
+    return FitOutcome(model, config.options, record, kept["passes"], bool(kept["converged"]), bound)
 
 
 def _warn(kept: Mapping[str, Any]) -> None:
     """Warn if the best start of EM, whose facts are given, did not reach a proper maximum."""
     if not kept["converged"]:
-        text = f"EM has not converged after {kept['passes']} passes. Raise max_iter or tol, or scale the columns."
+        passes = counted(kept["passes"], "pass")
+        text = f"EM has not converged after {passes}. Raise max_iter or tol, or scale the columns."
     elif kept["fault"] is not None:
         text = f"The fit is no proper maximum of the likelihood: {kept['fault']}."
     else:

@@ -12,7 +12,7 @@ from genzoo.runs.model_folder import ModelFile
 from genzoo.runs.run import load as load_model
 from genzoo.sklearn.estimator import ModelEstimator
 from genzoo.sklearn.factory import estimator
-from genzoo.sklearn.fitting import Fitted
+from genzoo.sklearn.fitting import FitOutcome
 from genzoo.sklearn.imputer import Imputer
 from genzoo.sklearn.inner import set_columns
 from genzoo.sklearn.outliers import OutlierDetector
@@ -61,7 +61,7 @@ def _load_model(folder: Path, content: EstimatorFile, device: str) -> ModelEstim
         raise ArtifactError(f"{folder} names {len(columns)} columns, and its model has {model.data.event_shape[0]}.")
     made: ModelEstimator = _with_parameters(cls, content, folder)
     steps = (content.steps, content.converged, content.lower_bound)
-    made.restore(Fitted(model, described.options, described.training, *steps), columns)
+    made.restore(FitOutcome(model, described.options, described.training, *steps), columns)
     return made
 
 

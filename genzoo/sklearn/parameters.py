@@ -79,7 +79,7 @@ def parameters_of(
 
 
 def beneath(registry: Registry, entry: Entry[ModelSpec], preset: str | None) -> dict[str, Any]:
-    """Return the settings that estimators have in place of genzoo's own defaults.
+    """Return the settings of estimators that differ from genzoo's own defaults.
 
     Whoever uses scikit-learn holds rows out himself, so only early stopping does here. EM computes in float64, as
     scikit-learn does.
