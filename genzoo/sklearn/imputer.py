@@ -11,7 +11,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from genzoo.sklearn.fitting import seed_of
-from genzoo.sklearn.inner import accepts_missing, made, set_columns, write_inner
+from genzoo.sklearn.inner import accepts_missing, made, set_columns, weights_for, write_inner
 from genzoo.sklearn.storing import EstimatorFile, save_folder, storable, write_file
 
 
@@ -47,8 +47,7 @@ class Imputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: i
         """
         self._seed = seed_of(self.random_state)
         inner = made(self.estimator, self._seed, "impute")
-        given = {} if sample_weight is None else {"sample_weight": sample_weight}
-        self.estimator_ = inner.fit(X, **given)
+        self.estimator_ = inner.fit(X, **weights_for(inner, sample_weight))
         set_columns(self, self.estimator_)
         return self
 

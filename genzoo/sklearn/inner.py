@@ -6,7 +6,9 @@ import inspect
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from sklearn.base import clone
+from sklearn.utils.validation import has_fit_parameter
 
 from genzoo.errors import ConfigError
 from genzoo.sklearn.estimator import ModelEstimator
@@ -34,6 +36,19 @@ def made(given: Any, random_state: Any, method: str) -> Any:
         name = repr(given) if isinstance(given, str) else type(given).__name__
         raise ConfigError(f"{name} has no method {method!r}, which is needed here. Choose another model.")
     return inner
+
+
+def weights_for(inner: Any, sample_weight: Any) -> dict[str, Any]:
+    """Return the arguments of `fit` that hand weights to an estimator; none if there are no weights.
+
+    Raises:
+        ConfigError: it takes no weights.
+    """
+    if sample_weight is None:
+        return {}
+    if not has_fit_parameter(inner, "sample_weight"):
+        raise ConfigError(f"{type(inner).__name__} takes no sample_weight. Leave it out, or use another model.")
+    return {"sample_weight": np.asarray(sample_weight, np.float64)}
 
 
 def accepts_missing(given: Any) -> bool:

@@ -17,7 +17,7 @@ from genzoo.metrics.statistics import are_frequencies
 from genzoo.metrics.threshold import conformal_threshold
 from genzoo.metrics.weighting import same_squares, spread_evenly
 from genzoo.sklearn.fitting import seed_of
-from genzoo.sklearn.inner import accepts_missing, made, set_columns, write_inner
+from genzoo.sklearn.inner import accepts_missing, made, set_columns, weights_for, write_inner
 from genzoo.sklearn.storing import EstimatorFile, save_folder, storable, write_file
 from genzoo.typing import Array
 
@@ -78,8 +78,8 @@ class OutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             raise ConfigError(f"threshold and contamination are shares between 0 and 1, and {share!r} is none.")
         seed = seed_of(self.random_state)
         inner = made(self.estimator, seed, "score_samples")
-        weights = None if sample_weight is None else np.asarray(sample_weight, np.float64)
-        given = {} if weights is None else {"sample_weight": weights}
+        given = weights_for(inner, sample_weight)
+        weights = given.get("sample_weight")
         if self.contamination is not None:
             self.estimator_ = inner.fit(X, **given)
             scores = _counted(np.asarray(inner.score_samples(X)), weights)

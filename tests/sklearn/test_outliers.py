@@ -76,3 +76,8 @@ def test_frames_pipelines_and_parameters_of_the_estimator_work():
 def test_invalid_parameters_are_value_errors(bad):
     with pytest.raises(ConfigError):
         OutlierDetector(**bad).fit(X)
+
+
+def test_weights_for_a_model_that_takes_none_are_value_errors():
+    with pytest.raises(ConfigError, match="no sample_weight"):
+        OutlierDetector("autoencoder").fit(X, sample_weight=np.ones(len(X)))
