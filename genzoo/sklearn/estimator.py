@@ -20,7 +20,7 @@ from genzoo.metrics.row_likelihoods import DRAWS, degrees_of_freedom
 from genzoo.models.base import Outliers
 from genzoo.runs.model_folder import save_model
 from genzoo.sklearn.fitting import FitOutcome, checked_events, fit_in_memory, seed_of
-from genzoo.sklearn.parameters import SettingParameter, layer_of
+from genzoo.sklearn.parameters import SettingParameter, in_words_of, layer_of
 from genzoo.sklearn.storing import EstimatorFile, save_folder, storable, write_file
 from genzoo.spec import ModelSpec
 from genzoo.typing import Array
@@ -89,7 +89,8 @@ class ModelEstimator(BaseEstimator):  # type: ignore[misc]
         events = checked_events(self, x, self.spec, reset=True, framed=False)
         values = {parameter.name: getattr(self, parameter.name) for parameter in self.parameters}
         layer = layer_of(self.parameters, values, self.beneath)
-        self._take(fit_in_memory(self.model_id, layer, events, sample_weight, self.random_state))
+        with in_words_of(self.parameters):
+            self._take(fit_in_memory(self.model_id, layer, events, sample_weight, self.random_state))
         if isinstance(self, ClusterMixin):
             self.labels_ = self._labels(events)
         return self

@@ -17,7 +17,7 @@ from genzoo.data.dataset import Dataset
 from genzoo.data.frames.kinds import is_frame
 from genzoo.data.loading import given_data
 from genzoo.engine.em import EMEngine
-from genzoo.errors import explain_out_of_memory
+from genzoo.errors import ConfigError, explain_out_of_memory
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import blame
@@ -27,7 +27,7 @@ from genzoo.training.run_training import train_in_memory
 from genzoo.training.setup import TrainingSetup, build_setup
 from genzoo.training.trainer import Step
 
-_LARGEST_SEED = 2**31
+_SEEDS = 2**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +80,17 @@ def checked_events(estimator: Any, x: Any, spec: ModelSpec, *, reset: bool, fram
 
 
 def seed_of(random_state: Any) -> int:
-    """Return the seed that `random_state` stands for: a whole number itself, or one drawn from a generator."""
+    """Return the seed that `random_state` stands for: a whole number itself, or one drawn from a generator.
+
+    Raises:
+        ConfigError: the number is negative, or too large for a seed.
+        ValueError: it is neither.
+    """
     if isinstance(random_state, int | np.integer) and not isinstance(random_state, bool):
+        if not 0 <= random_state < _SEEDS:
+            raise ConfigError(f"random_state is {random_state}; it must be at least 0 and below 2**63.")
         return int(random_state)
-    return int(check_random_state(random_state).randint(_LARGEST_SEED))
+    return int(check_random_state(random_state).randint(2**31))
 
 
 def fit_in_memory(model: str, settings: dict[str, Any], x: Any, sample_weight: Any, random_state: Any) -> FitOutcome:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +14,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from genzoo.config.layers import merge, merge_training
-from genzoo.config.resolve import layer, options_class, preset_layer, training_class
+from genzoo.config.resolve import flag_of, layer, options_class, preset_layer, training_class
 from genzoo.config.settings import EMTraining, OptimizerConfig, RunConfig, ScheduleConfig, SplitSettings
+from genzoo.errors import ConfigError, DataError
 from genzoo.plugins.registry import Entry, Registry
 from genzoo.spec import ModelSpec
 
@@ -110,6 +113,32 @@ def layer_of(
         if parameter.given(value):
             asked = merge(asked, _nested(parameter.path, _of_python(value)))
     return layer(asked)
+
+
+@contextlib.contextmanager
+def in_words_of(parameters: tuple[SettingParameter, ...]) -> Iterator[None]:
+    """Let errors inside name parameters instead of settings and command-line options.
+
+    Raises:
+        ConfigError, DataError: the same, with other words.
+    """
+    try:
+        yield
+    except (ConfigError, DataError) as error:
+        raise type(error)(_reworded(str(error), parameters)) from error
+
+
+def _reworded(text: str, parameters: tuple[SettingParameter, ...]) -> str:
+    """Return a message with parameters for settings, such as `batch_size` for `--batch-size` and `training.batch_size`.
+
+    A value of a command line becomes one of Python: `-o training.patience=null` is `patience=None`.
+    """
+    names = {".".join(parameter.path): parameter.name for parameter in parameters if len(parameter.path) > 1}
+    flags = {flag_of(".".join(parameter.path)): parameter.name for parameter in parameters}
+    known = {**names, **{flag: name for flag, name in flags.items() if flag is not None}}
+    longest = "|".join(re.escape(word) for word in sorted(known, key=len, reverse=True))
+    text = re.sub(rf"(?<![\w.-])(?:-o )?({longest})(?![\w-])", lambda found: known[found[1]], text)
+    return re.sub(r"\b(\w+) (\S+) \(\1=\2\)", r"\1=\2", text).replace("=null", "=None")
 
 
 def _settings(registry: Registry, entry: Entry[ModelSpec]) -> Iterator[tuple[str, tuple[str, ...], FieldInfo]]:

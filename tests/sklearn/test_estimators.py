@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import inspect
 import pickle
+import re
 import sys
 import types
 
@@ -72,6 +73,22 @@ def test_invalid_values_are_value_errors_of_fit():
     assert isinstance(caught.value, ConfigError)
     with pytest.raises(DataError):
         estimator("dcgan")(steps=1, precision="fp32").fit(X)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"batch_size": 1000}, r"Use batch_size=170 or less"),
+        ({"lr": -1}, r"'vae': lr must be above 0"),
+        ({"validation_fraction": 0.0}, r"^patience needs .*validation_fraction is 0.*: patience=None eval_steps=None"),
+        ({"objective_draws": 0}, r"draws must be at least 1"),
+        ({"random_state": -1}, r"random_state is -1"),
+    ],
+)
+def test_errors_name_parameters_and_no_flags(given, words):
+    with pytest.raises(ConfigError, match=words) as caught:
+        genzoo.sklearn.VAE(precision="fp32", **given).fit(X)
+    assert not re.search(r"--\w|-o |training\.", str(caught.value))
 
 
 @pytest.mark.parametrize(
