@@ -13,6 +13,9 @@
     ├── OutOfMemoryError   1  memory ran out
     └── Interrupted      130  interrupted (143 when terminated)
 
+`ConfigError` and `DataError` are also `ValueError`s, as other libraries expect, and `OutOfMemoryError` is also a
+`MemoryError`.
+
 An error message is one paragraph: what genzoo expected, what it found, and what you can do.
 """
 
@@ -31,7 +34,7 @@ class GenzooError(Exception):
     exit_code = 1
 
 
-class ConfigError(GenzooError):
+class ConfigError(GenzooError, ValueError):
     """A command, option or setting is invalid."""
 
     exit_code = 2
@@ -51,7 +54,7 @@ class PluginError(GenzooError):
         self.remedy = remedy
 
 
-class DataError(GenzooError):
+class DataError(GenzooError, ValueError):
     """Data cannot be read, or the model cannot use them."""
 
     exit_code = 4

@@ -28,7 +28,7 @@ ORDER = (
     ("metrics",),
     ("training",),
     ("reports",),
-    ("comparison", "testing"),
+    ("comparison", "sklearn", "testing"),
     ("packaging",),
     ("cli",),
 )

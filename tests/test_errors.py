@@ -24,3 +24,8 @@ def test_did_you_mean_names_the_nearest_or_all():
     assert errors.did_you_mean("dcgn", ["dcgan", "gmm"]) == "Did you mean 'dcgan'?"
     assert errors.did_you_mean("zzz", ["dcgan", "gmm"]) == "Known: dcgan, gmm."
     assert errors.did_you_mean("zzz", []) == "None is known."
+
+
+def test_settings_and_data_are_also_value_errors():
+    also = {cls.__name__ for cls in errors.GenzooError.__subclasses__() if issubclass(cls, ValueError)}
+    assert also == {"ConfigError", "DataError"}

@@ -164,7 +164,7 @@ def _checked_weights(name: str, weights: Array, count: int) -> Array:
         row = int(bad.argmax())
         raise DataError(f"{name}: the weight of event {row} is {checked[row]}. Weights are finite and at least 0.")
     if not checked.any():
-        raise DataError(f"{name}: every weight is 0, so there is nothing to learn from.")
+        raise DataError(f"{name}: every weight is zero, so there is nothing to learn from.")
     return checked
 
 

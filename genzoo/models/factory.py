@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from genzoo.config.resolve import model_options, objective_options
-from genzoo.errors import ConfigError, DataError, PluginError
+from genzoo.errors import ConfigError, DataError, GenzooError, PluginError
 from genzoo.models.base import Parts
 from genzoo.models.objective import EMObjective, Objective
 from genzoo.plugins.api1 import adapt_objective
@@ -73,6 +73,8 @@ def build_model(entry: Entry[ModelSpec], options: Mapping[str, Any], data: DataS
     with extra_named(entry), blame(f"The builder of {entry.id!r}"):
         try:
             parts = builder(config, data)
+        except GenzooError:  # some are ValueErrors, too
+            raise
         except ValueError as error:
             reason = with_period(str(error))
             raise ConfigError(f"Model {entry.spec.name!r} cannot be built for {data.describe()}: {reason}") from error

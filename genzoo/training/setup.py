@@ -187,7 +187,7 @@ def build_setup(
     check_data(entry, dataset.spec)
     split = dataset.split(config.split, config.seed) if split is None else split
     if dataset.weights is not None and not dataset.weights[split.train].any():
-        raise DataError(f"{dataset.name}: every training row has the weight 0, so there is nothing to learn from.")
+        raise DataError(f"{dataset.name}: every training row has zero weight, so there is nothing to learn from.")
     dataset = with_limits(dataset, split.train, config.data)
 
     # 3. The model, and the transform between data units and its own.

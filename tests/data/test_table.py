@@ -201,7 +201,7 @@ def test_kinds_are_as_they_are_told(table):
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("x,w\n1,1\n2,-1\n", "-1 in line 3"), ("x,w\n1,1\n2,\n", "no weight in line 3"), ("x,w\n1,0\n2,0\n", "is 0")],
+    [("x,w\n1,1\n2,-1\n", "-1 in line 3"), ("x,w\n1,1\n2,\n", "no weight in line 3"), ("x,w\n1,0\n2,0\n", "is zero")],
 )
 def test_bad_weights_are_refused(table, text, words):
     with pytest.raises(DataError, match=words):

@@ -61,6 +61,19 @@ def test_events_may_be_a_view_in_reverse():
     assert np.allclose(model.log_prob(x[:, ::-1]), model.log_prob(x[:, ::-1].copy()))
 
 
+def test_events_and_latent_vectors_may_be_read_only():
+    x = np.random.default_rng(0).normal(size=(5, 2))
+    x.flags.writeable = False
+    torch.set_warn_always(True)  # otherwise it warns once in a process
+    try:
+        assert fitted().log_prob(x).shape == (5,)
+        lines = Lines((2,), 0.0).double()
+        model = TrainedModel("test/lines", lines, AffineTransform(torch.zeros(2), torch.ones(2)), TABLE)
+        assert np.array_equal(model.decode(x), x)
+    finally:
+        torch.set_warn_always(False)
+
+
 def test_a_missing_capability_raises_with_its_name():
     with pytest.raises(ConfigError, match="'encoder'"):
         fitted().encode(np.zeros((1, 2)))

@@ -1,11 +1,13 @@
 """Which data a model takes is said by its spec, and others are refused by name."""
 
 import dataclasses
+import sys
+import types
 
 import pytest
 
 import genzoo
-from genzoo.models.factory import check_data
+from genzoo.models.factory import build_model, check_data
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry
 
@@ -36,3 +38,14 @@ def test_another_kind_is_refused_with_the_way_out(data, words):
 def test_kinds_that_do_not_exist_are_refused(kinds):
     with pytest.raises(ValueError, match="kinds"):
         entry(kinds=kinds)
+
+
+@pytest.mark.parametrize(("error", "seen"), [(genzoo.DataError, genzoo.DataError), (ValueError, genzoo.ConfigError)])
+def test_errors_of_genzoo_in_a_builder_stay_as_they_are(error, seen, monkeypatch):
+    def build(config, data):
+        raise error("three towns are too few")
+
+    monkeypatch.setitem(sys.modules, "failing", types.SimpleNamespace(build=build))
+    with pytest.raises(seen, match="three towns are too few") as caught:
+        build_model(entry(builder="failing:build"), {}, TOWNS)
+    assert ("cannot be built" in str(caught.value)) == (seen is genzoo.ConfigError)

@@ -117,6 +117,8 @@ class ArrowFileSource(TableSource):
     def _try(self, work: Callable[[], Any]) -> Any:
         try:
             return work()
+        except DataError:  # a ValueError, too
+            raise
         except (pa.ArrowException, OSError, LookupError, ValueError, OverflowError, struct.error) as error:
             pass_out_of_memory(error)
             reason = str(error).strip().removesuffix(".") or type(error).__name__
