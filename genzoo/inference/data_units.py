@@ -147,7 +147,7 @@ class DataUnits:
     def to_device(self, x: Array) -> Tensor:
         """Put events on the device in the transform's own precision, so that large offsets do not round."""
         # Torch warns of arrays that cannot be written to, such as columns of pandas and files that are mapped.
-        return torch.as_tensor(np.require(x, requirements="CW")).to(self.device, self.transform.shift.dtype)
+        return torch.as_tensor(np.require(x, requirements=("C", "W"))).to(self.device, self.transform.shift.dtype)
 
     def to_model(self, x: Tensor, missing: bool) -> tuple[Tensor, ...]:
         """Return what the generator's methods take: events in its space and, if any value is missing, the mask.

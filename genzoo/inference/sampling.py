@@ -36,7 +36,7 @@ def sample(units: DataUnits, n: int, seed: int) -> Array:
 def decode(units: DataUnits, z: Events) -> Array:
     """See `TrainedModel.decode`."""
     decoder = units.require(Decoder)
-    latent = z if isinstance(z, Tensor) else torch.as_tensor(np.require(z, requirements="CW"))
+    latent = z if isinstance(z, Tensor) else torch.as_tensor(np.require(z, requirements=("C", "W")))
     if latent.ndim != 2 or latent.shape[1] != decoder.latent:
         raise ConfigError(f"Latent vectors have the shape (N, {decoder.latent}), not {tuple(latent.shape)}.")
 
