@@ -54,6 +54,38 @@ def test_string_offsets_out_of_range_are_a_data_error(tmp_path):
     assert len(opened(tmp_path / "a.arrow", drop=("color",))) == 60
 
 
+@pytest.mark.parametrize("compression", ["uncompressed", "lz4", "zstd"])
+@pytest.mark.parametrize("oldest", [False, True])
+def test_arrow_files_of_polars_are_read(tmp_path, compression, oldest):
+    polars = pytest.importorskip("polars")
+    colors = ["red", "green", "blue", "red"] * 10
+    frame = polars.DataFrame({"x": np.arange(40.0), "s": colors, "c": polars.Series(colors, dtype=polars.Categorical)})
+    level = polars.CompatLevel.oldest() if oldest else None
+    frame.write_ipc(tmp_path / "a.arrow", compression=compression, compat_level=level)
+    polars.concat([frame, frame]).lazy().sink_ipc(tmp_path / "b.arrow", compression=compression, compat_level=level)
+    for name, rows in (("a.arrow", 40), ("b.arrow", 80)):
+        found = opened(tmp_path / name)
+        assert [sorted(feature.levels or ()) for feature in found.spec.features] == [[]] + [sorted(set(colors))] * 2
+        np.testing.assert_array_equal(found.events[:][:, 0], np.arange(rows) % 40)
+
+
+@pytest.mark.parametrize("size", [0, 7, 9, 300, -1])
+def test_arrow_files_that_were_cut_are_a_data_error(tmp_path, size):
+    write_arrow(tmp_path / "a.arrow", pa.table({"x": np.arange(40.0)}))
+    (tmp_path / "a.arrow").write_bytes((tmp_path / "a.arrow").read_bytes()[:size])
+    with pytest.raises(DataError, match="cannot be read as a table"):
+        opened(tmp_path / "a.arrow")
+
+
+def test_arrow_files_whose_footer_names_no_message_are_a_data_error(tmp_path):
+    write_arrow(tmp_path / "a.arrow", pa.table({"x": np.arange(40.0)}))
+    content = (tmp_path / "a.arrow").read_bytes()
+    place = content.index(b"\xff" * 4, content.index(b"\xff" * 4) + 4) + 4
+    (tmp_path / "a.arrow").write_bytes(content[:place] + bytes(4) + content[place + 4 :])
+    with pytest.raises(DataError, match=r"a\.arrow cannot be read as a table"):
+        opened(tmp_path / "a.arrow")
+
+
 def test_indices_out_of_a_dictionary_are_a_data_error(tmp_path):
     codes = pa.array(np.array([0, 1, 2, 50] * 10, np.int32))
     coded = pa.DictionaryArray.from_arrays(codes, pa.array(["a", "b", "c"]), safe=False)
