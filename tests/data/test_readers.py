@@ -281,6 +281,14 @@ def test_a_folder_of_grey_images_stays_grey_and_folders_are_labels(tmp_path):
     assert found.labels.tolist() == [0, 0, 0, 1, 1, 1]
 
 
+def test_hidden_files_and_folders_are_no_images(tmp_path):
+    for name in ("a.png", ".b.png", ".a-1.tmp/new/c.png", "more/.left/d.png"):
+        picture(tmp_path / ".here" / name, GRAY[0])
+    found = read(tmp_path / ".here")
+    assert len(found) == 1
+    assert found.labels is None
+
+
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "CMYK", "LA", "1", "I;16"])
 def test_images_of_any_mode_are_read(tmp_path, mode):
     if mode == "I;16":
