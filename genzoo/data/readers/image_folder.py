@@ -12,7 +12,7 @@ import numpy as np
 from genzoo.config.settings import DataSettings
 from genzoo.data.dataset import Dataset
 from genzoo.data.readers.image_files import ImagePage, UnreadableImageError, read_pages
-from genzoo.data.readers.unpacked import check_unpacked
+from genzoo.data.readers.unpacked import LARGEST, check_unpacked
 from genzoo.data.value_range import Values, check_stated, find_range, found_spec
 from genzoo.errors import DataError
 from genzoo.typing import Array
@@ -54,7 +54,7 @@ def read_folder(path: Path, settings: DataSettings) -> Dataset:
         try:
             found = read_pages(file, settings)
             packed, kept = packed + file.stat().st_size, kept + sum(page.pixels.nbytes for page in found)
-            check_unpacked(path, packed, kept)
+            check_unpacked(path, packed, kept, "make its images smaller with --size N", harmless=LARGEST)
             pages += found
         except UnreadableImageError as error:
             bad.append(error)

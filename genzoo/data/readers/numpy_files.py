@@ -45,7 +45,7 @@ def read_array(path: Path) -> Dataset:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # if a size overflows, NumPy only warns
             if path.suffix == ".npz" and zipfile.is_zipfile(path):
-                check_archive(path)
+                check_archive(path, "save its array as .npy")
                 _check_members(path)
             loaded = np.load(path, mmap_mode="r" if path.suffix == ".npy" else None, allow_pickle=False)
             if isinstance(loaded, np.ndarray):

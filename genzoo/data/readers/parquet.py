@@ -57,8 +57,8 @@ class ArrowFileSource(TableSource):
         events = RowGroupEvents(self._path, columns)
         if events.nbytes <= LARGE:
             return None
-        self._check(events.most_rows * len(columns) * _NUMBER)
-        self._check(events.nbytes, streamed=True)
+        self._check(events.most_rows * len(columns) * _NUMBER, "write it again in smaller row groups")
+        self._check(len(events) * _NUMBER)  # rows are shuffled by their numbers
         return events
 
     def _names(self) -> list[str]:
@@ -107,8 +107,8 @@ class ArrowFileSource(TableSource):
         stream = pa.ipc.MessageReader.open_stream(pa.BufferReader(content))
         return pa.ipc.open_stream(pa.BufferReader(content)), stream
 
-    def _check(self, size: int, *, streamed: bool = False) -> None:
-        check_unpacked(self._path, self._path.stat().st_size, size, streamed=streamed)
+    def _check(self, size: int, remedy: str = "write it again in several files, or choose fewer --columns") -> None:
+        check_unpacked(self._path, self._path.stat().st_size, size, remedy)
 
     def _try(self, work: Callable[[], Any]) -> Any:
         try:

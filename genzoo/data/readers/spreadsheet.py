@@ -33,7 +33,7 @@ def spreadsheet(path: Path, settings: DataSettings, expected: Collection[str] = 
     text = io.StringIO()
     write = csv.writer(text, lineterminator="\n").writerow
     try:
-        most = _MOST_PADDED + _LONGEST_CELLS * check_archive(path)
+        most = _MOST_PADDED + _LONGEST_CELLS * check_archive(path, "save it as .csv")
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         for row in book.worksheets[0].iter_rows(values_only=True):
             write(map(_text, row))
