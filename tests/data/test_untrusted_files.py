@@ -206,6 +206,18 @@ def test_arrays_that_declare_more_than_there_is_are_refused(tmp_path):
         opened(tmp_path / "a-ubyte")
 
 
+@pytest.mark.parametrize("labels", [np.array(3), np.zeros((50, 2))])
+def test_labels_that_are_no_list_are_a_data_error(tmp_path, labels):
+    np.savez(tmp_path / "a.npz", x=np.random.default_rng(0).normal(size=(50, 3)), y=labels)
+    with pytest.raises(DataError, match="a holds 50 events and labels of shape"):
+        opened(tmp_path / "a.npz")
+
+
+def test_labels_may_be_a_column(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.random.default_rng(0).normal(size=(50, 3)), y=np.arange(50)[:, None])
+    assert opened(tmp_path / "a.npz").labels.tolist() == list(range(50))
+
+
 def test_large_empty_pictures_are_scaled_down_or_refused(tmp_path):
     Image.new("L", (8190, 8190)).save(tmp_path / "a.png")
     assert opened(tmp_path, size=64).spec.event_shape == (1, 64, 64)
