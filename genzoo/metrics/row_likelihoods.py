@@ -152,7 +152,7 @@ def row_scores(fitted: TrainedModel, dataset: Dataset, rows: Rows, seed: int, dr
 
 
 def _checked(fitted: TrainedModel, usual: Array, name: str, compute: Callable[[Array], Array]) -> Array:
-    """Return scores `(n,)`, minus infinity in place of NaN, after a check of the weights.
+    """Check scores `(n,)`, and return them with NaN turned into minus infinity.
 
     Arguments:
         usual: scores that are low for unusual rows.

@@ -38,7 +38,7 @@ def check_unpacked(path: Path | str, packed: int, unpacked: int, remedy: str, *,
         packed: its size.
         unpacked: what it unpacks to, or what its rows and columns take as numbers.
         remedy: what to do about a file that is no attack, as a clause.
-        harmless: number of bytes that are no harm, whatever the size of the file. Defaults to `HARMLESS`.
+        harmless: number of bytes that a file of any size may unpack to. Defaults to `HARMLESS`.
 
     Raises:
         DataError: it unpacks to more than it may.
@@ -50,11 +50,11 @@ def check_unpacked(path: Path | str, packed: int, unpacked: int, remedy: str, *,
         )
 
 
-def check_archive(path: Path, remedy: str) -> int:
+def check_archive(path: Path, remedy: str, *, harmless: int = HARMLESS) -> int:
     """Check the size and the number of members of a zip archive, such as `.npz`; return the size unpacked.
 
     Arguments:
-        remedy: as for `check_unpacked`.
+        remedy, harmless: as for `check_unpacked`.
 
     Raises:
         DataError: as `check_unpacked`; or it has too many members.
@@ -65,7 +65,7 @@ def check_archive(path: Path, remedy: str) -> int:
     if len(members) > _MOST_MEMBERS:
         raise DataError(f"{path} holds {len(members)} members, and genzoo reads at most {_MOST_MEMBERS}.")
     size = sum(member.file_size for member in members)
-    check_unpacked(path, path.stat().st_size, size, remedy)
+    check_unpacked(path, path.stat().st_size, size, remedy, harmless=harmless)
     return size
 
 
