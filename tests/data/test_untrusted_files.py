@@ -178,7 +178,8 @@ def test_lines_without_end_are_refused(tmp_path, monkeypatch):
 
 
 def test_compressed_texts_that_unpack_to_too_much_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("genzoo.data.readers.unpacked._HARMLESS_TEXT", 2**20)
+    monkeypatch.setattr(text_input.TextInput.__init__, "__kwdefaults__", {"harmless": 2**20})
+    monkeypatch.setattr("genzoo.data.readers.json_files._HARMLESS", 2**20)
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"1,2\n" * 2**20))
     (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(b'{"a": 1}\n' * 2**19))
     for name in ("a.csv.gz", "a.jsonl.gz"):

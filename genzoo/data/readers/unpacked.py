@@ -15,7 +15,7 @@ HARMLESS, LARGEST = 2**30, 2**33
 """Bytes that any file may unpack to, and that many files may unpack to together."""
 
 
-_HARMLESS_TEXT = 3 * 2**27
+HARMLESS_TEXT = 3 * 2**27
 """The same for text: a number of one digit may take a dozen times its size."""
 
 
@@ -69,16 +69,17 @@ def check_archive(path: Path, remedy: str, *, harmless: int = HARMLESS) -> int:
     return size
 
 
-def unpacked(content: Path | bytes, shown: str) -> io.BufferedReader:
+def unpacked(content: Path | bytes, shown: str, harmless: int = HARMLESS_TEXT) -> io.BufferedReader:
     """Open content that is compressed by gzip, to be read within the limits of `check_unpacked`.
 
     Arguments:
         content: the file, or its bytes.
         shown: name of the file, for messages.
+        harmless: as for `check_unpacked`. Defaults to `HARMLESS_TEXT`.
     """
     if isinstance(content, bytes):
-        return io.BufferedReader(_GzipReader(io.BytesIO(content), shown, len(content)), _READ)
-    return io.BufferedReader(_GzipReader(content.open("rb"), shown, content.stat().st_size), _READ)
+        return io.BufferedReader(_GzipReader(io.BytesIO(content), shown, len(content), harmless), _READ)
+    return io.BufferedReader(_GzipReader(content.open("rb"), shown, content.stat().st_size, harmless), _READ)
 
 
 class _GzipReader(io.RawIOBase):
@@ -88,15 +89,16 @@ class _GzipReader(io.RawIOBase):
         file: the compressed file. It is closed with this one.
         shown: name of the file, for messages.
         size: its size in bytes.
+        harmless: as for `check_unpacked`.
 
     Raises:
         DataError: it has unpacked to more than `check_unpacked` allows.
         OSError: it is damaged.
     """
 
-    def __init__(self, file: BinaryIO, shown: str, size: int) -> None:
+    def __init__(self, file: BinaryIO, shown: str, size: int, harmless: int) -> None:
         self._file, self._unpacked = file, gzip.GzipFile(fileobj=file)
-        self._shown, self._size, self._done = shown, size, 0
+        self._shown, self._size, self._harmless, self._done = shown, size, harmless, 0
 
     def readable(self) -> bool:
         return True
@@ -108,7 +110,7 @@ class _GzipReader(io.RawIOBase):
             raise OSError(str(error)) from error
         self._done += count
         remedy = "unpack it with gunzip first"
-        check_unpacked(self._shown, self._size, self._done, remedy, harmless=_HARMLESS_TEXT)
+        check_unpacked(self._shown, self._size, self._done, remedy, harmless=self._harmless)
         return count
 
     def close(self) -> None:
