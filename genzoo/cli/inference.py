@@ -19,9 +19,11 @@ from genzoo.cli.options import (
     with_data_options,
 )
 from genzoo.cli.output import print_line, show_unfinished
+from genzoo.errors import DataError
 from genzoo.text import counted
 
 if TYPE_CHECKING:
+    from genzoo.inference.trained_model import TrainedModel
     from genzoo.metrics.evaluate import ScoreResult
     from genzoo.typing import Array
 
@@ -169,7 +171,6 @@ def impute_command(
     from genzoo.cli.rows import check_capable, open_data, write_filled
     from genzoo.data.columns.unseen import about_unseen, unseen_levels
     from genzoo.inference.export import check_suffix
-    from genzoo.inference.usable import unusable
     from genzoo.runs.run import load
     from genzoo.storage.json_files import to_json
 
@@ -182,7 +183,7 @@ def impute_command(
     filled = fitted.impute(events, draw=draws, seed=seed)
     bad = ~np.isfinite(filled.reshape(len(filled), -1)).all(axis=1)
     if bad.any():
-        raise unusable(fitted, bad, "filled-in value")
+        _check_imputed(fitted, events, bad)
     write_filled(out, fitted, given, filled, escape_formulas=escape_formulas)
     missing = np.isnan(events).reshape(len(events), -1)
     names = [feature.name for feature in fitted.data.features]
@@ -198,6 +199,26 @@ def impute_command(
         print_line(f"means were filled into counts, which need not be whole ({', '.join(means)}); --draws gives counts")
     if unseen:
         print_line(f"look at: {about_unseen(unseen)}")
+
+
+def _check_imputed(fitted: TrainedModel, events: Array, bad: Array) -> None:
+    """Raise an error for rows whose filled-in values are not finite: the weights' or the rows' fault."""
+    import numpy as np
+
+    from genzoo.inference.usable import check_weights
+    from genzoo.metrics.row_likelihoods import named_rows
+
+    missing = np.isnan(events[bad][0])
+
+    def fails(ordinary: Array) -> Array:
+        filled = fitted.impute(np.where(missing, np.nan, ordinary))
+        return np.asarray(~np.isfinite(filled).all(axis=1))
+
+    check_weights(fitted, bad, "filled-in value", fails)
+    raise DataError(
+        f"The values missing from {named_rows(np.flatnonzero(bad))} cannot be filled in: the rest is too far from the "
+        f"training rows to compute with. Correct or remove these rows."
+    )
 
 
 @click.command("score", cls=Command)
@@ -218,11 +239,12 @@ def score_command(
 ) -> None:
     """Compute the log-likelihood, or the anomaly score, of every row of DATA under the model in RUN.
 
-    Log-likelihoods are in nats, and refer to the data in their own units. A category that the model does not know has
-    the log-likelihood -inf. The column "unseen" names it, and categories that no training row had.
+    Log-likelihoods are in nats, and refer to the data in their own units. A row that is impossible under the model, or
+    has a category that the model does not know, has the log-likelihood -inf. The column "unseen" names such categories,
+    and those that no training row had.
 
     A model without a likelihood may have an anomaly score: an autoencoder has its reconstruction error. A higher
-    anomaly score is more unusual, and a category that the model does not know has the score inf. Its unit is printed.
+    anomaly score is more unusual, and such rows have the score inf. Its unit is printed.
 
     \b
     genzoo score RUN --data new.csv --threshold 0.01 --out scores.csv
@@ -267,11 +289,10 @@ def _lines(scored: ScoreResult) -> list[str]:
     from genzoo.metrics.row_likelihoods import named_rows
 
     count = len(scored.values) - len(scored.unobserved)
-    average = ""
-    if scored.mean is not None and scored.name == "log_likelihood":
-        average = f", {scored.mean:.4f} nats per event on average ({scored.kind})"
-    elif scored.mean is not None:
-        average = f", anomaly score {scored.mean:.4f} on average ({scored.kind})"
+    likelihood, average = scored.name == "log_likelihood", ""
+    if scored.mean is not None and math.isfinite(scored.mean):
+        mean = f"{scored.mean:.4f} nats per event" if likelihood else f"anomaly score {scored.mean:.4f}"
+        average = f", {mean} on average ({scored.kind})"
     lines = [f"{counted(count, 'row')}{average}"]
     flagged, threshold = scored.flagged, scored.threshold
     if flagged is not None and threshold is not None:
@@ -280,6 +301,9 @@ def _lines(scored: ScoreResult) -> list[str]:
         lines.append(threshold.describe())
         if threshold.warning is not None:
             lines.append(f"look at: {threshold.warning}")
+    if len(scored.impossible):
+        what = "impossible under the model" if likelihood else "too far from the training rows for a score"
+        lines.append(f"{what}: {named_rows(scored.impossible)}")
     if len(scored.uncovered):
         lines.append(f"outside the box that holds the training rows: {named_rows(scored.uncovered)}")
     if scored.unseen:

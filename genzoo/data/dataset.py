@@ -80,9 +80,7 @@ class Dataset:
     def __post_init__(self) -> None:
         if tuple(self.events.shape[1:]) != tuple(self.spec.event_shape):
             raise DataError(f"{self.name}: events of shape {self.events.shape[1:]} are not {self.spec.describe()}.")
-        if self.labels is not None and len(self.labels) != len(self.events):
-            raise DataError(f"{self.name} holds {len(self.events)} events and {len(self.labels)} labels.")
-        for name, values in (("groups", self.groups), ("times", self.times)):
+        for name, values in (("labels", self.labels), ("groups", self.groups), ("times", self.times)):
             if values is not None and values.shape != (len(self.events),):
                 raise DataError(f"{self.name} holds {len(self.events)} events and {name} of shape {values.shape}.")
         if self.weights is not None:

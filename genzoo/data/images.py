@@ -60,7 +60,8 @@ def bytes_spec(events: Array) -> DataSpec:
 def binary_spec(events: Array) -> DataSpec:
     """Return the `DataSpec` of images `(N, C, H, W)` of 0 and 1."""
     storage: StorageType = events.dtype.name  # type: ignore[assignment]
-    return DataSpec(tuple(map(int, events.shape[1:])), "image", _TWO_LEVELS, (0.0, 1.0), 1.0, storage)
+    shape = tuple(map(int, events.shape[1:]))
+    return spec_of("The images", shape, "image", _TWO_LEVELS, (0.0, 1.0), 1.0, storage)
 
 
 def channels_first(name: str, images: Array) -> Array:

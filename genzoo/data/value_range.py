@@ -76,6 +76,10 @@ _EXACT_FLOATS = 2**24
 _WIDEST_GRID = 2**52
 
 
+_PART = 2**20
+"""Number of values of a large image that are widened at a time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Values:
     """Facts about the values of all images.
@@ -149,8 +153,18 @@ def _values_of(block: Array, declared: np.dtype[np.generic], step: int) -> Value
     for row in block:
         if step == 1:  # almost always in the first image
             break
-        step = math.gcd(step, int(np.gcd.reduce(row.astype(np.int64), axis=None)))
+        step = _common_step(row, step)
     return Values(low, high, whole, step, declared, np.asarray(peaks, np.float64))
+
+
+def _common_step(image: Array, step: int) -> int:
+    """Return the largest whole number that divides `step` and all values of an image; large ones are read in parts."""
+    flat = image.reshape(-1)
+    for start in range(0, len(flat), _PART):
+        step = math.gcd(step, int(np.gcd.reduce(flat[start : start + _PART].astype(np.int64))))
+        if step == 1:
+            break
+    return step
 
 
 def find_range(values: Values) -> tuple[Bounds | None, float | None]:

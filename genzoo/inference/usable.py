@@ -53,12 +53,22 @@ def check_usable(fitted: Usable, bad: Array, name: str, bad_of: Callable[[Array]
         DivergenceError: it has no usable answer for some ordinary event.
         ArtifactError: the same, for a model that was loaded from a file.
     """
-    if not len(bad) or not bad.all():
-        return
+    if len(bad) and bad.all():
+        check_weights(fitted, bad, name, bad_of)
+
+
+def check_weights(fitted: Usable, bad: Array, name: str, bad_of: Callable[[Array], Array]) -> None:
+    """Check that a model has usable answers for ordinary events, so that unusable ones are the fault of the data.
+
+    Arguments:
+        bad, name, bad_of: as for `check_usable`.
+
+    Raises:
+        ArtifactError, DivergenceError: as `check_usable`.
+    """
     ordinary = _ordinary_events(fitted)
-    if np.isfinite(ordinary).all() and not bad_of(ordinary).any():
-        return  # such events are far from training
-    raise unusable(fitted, bad, name)
+    if not np.isfinite(ordinary).all() or bad_of(ordinary).any():
+        raise unusable(fitted, bad, name)  # else such events are far from training
 
 
 def unusable(fitted: Usable, bad: Array, name: str) -> ArtifactError | DivergenceError:

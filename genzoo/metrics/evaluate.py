@@ -12,7 +12,7 @@ from genzoo.data.columns.unseen import unseen_levels
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import ConfigError
 from genzoo.inference.trained_model import TrainedModel
-from genzoo.inference.usable import check_usable
+from genzoo.inference.usable import check_usable, impossible
 from genzoo.metrics.evaluator import MOST_EVENTS, Chosen, compute_metrics, find_extractor, make_reference
 from genzoo.metrics.metric import Metric, Score
 from genzoo.metrics.resting import resting_on
@@ -40,8 +40,8 @@ class ScoreResult:
     Arguments:
         name: which of them.
         values: log-likelihoods in nats, in data units, or anomaly scores, `(N,)`. NaN for rows without any value. Rows
-            with a category that the model does not know have a log-likelihood of minus infinity, or an infinite
-            anomaly score.
+            that are impossible under the model or too far away to compute with, and rows with a category that the
+            model does not know, have a log-likelihood of minus infinity, or an infinite anomaly score.
         kind: `exact` or `lower bound (N draws)`; or what the anomaly score is, with its unit.
         threshold: what rows are flagged by, or `None`.
         uncovered: rows outside the box of the model's outlier component.
@@ -66,6 +66,11 @@ class ScoreResult:
     def unobserved(self) -> Rows:
         """Rows without any value."""
         return np.flatnonzero(np.isnan(self.values))
+
+    @property
+    def impossible(self) -> Rows:
+        """Rows with an infinite score."""
+        return np.flatnonzero(np.isinf(self.values))
 
     @property
     def mean(self) -> float | None:
@@ -97,7 +102,9 @@ def score(fitted: TrainedModel, dataset: Dataset, quantile: float | None = None)
     threshold = None if quantile is None else _threshold(fitted, quantile, above)
     rows = np.arange(len(dataset))
     values = row_scores(fitted, dataset, rows, seed=0)
-    values[list(dataset.unknown)] = np.inf if above else -np.inf
+    worst = np.inf if above else -np.inf
+    values[impossible(-values if above else values) & ~np.isnan(values)] = worst
+    values[list(dataset.unknown)] = worst
     unseen = unseen_levels(fitted.data, dataset, rows)
     return ScoreResult(
         name, values, meaning_of(fitted), threshold, uncovered(fitted, dataset, rows), dataset.weights, unseen

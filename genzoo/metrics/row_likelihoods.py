@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.inference.data_units import any_observed
 from genzoo.inference.trained_model import TrainedModel
-from genzoo.inference.usable import check_usable, impossible, unusable
+from genzoo.inference.usable import check_usable, check_weights, impossible, unusable
 from genzoo.models.base import AnomalyScore, Generator, Likelihood, Outliers
 from genzoo.models.measure import measures_of, on_grid
 from genzoo.runtime.seeding import derive
@@ -87,12 +88,14 @@ def degrees_of_freedom(generator: Generator) -> int | None:
 def log_likelihoods(fitted: TrainedModel, dataset: Dataset, rows: Rows, seed: int, draws: int = DRAWS) -> Array:
     """Compute log-likelihoods of rows, or lower bounds, `(n,)` nats; NaN for rows without any value.
 
+    A row that is too far from the training rows to compute with has minus infinity.
+
     Arguments:
         seed, draws: seed and number of draws of a lower bound.
 
     Raises:
-        DivergenceError: a log-likelihood is NaN or plus infinity; or all are minus infinity, and ordinary rows' are,
-            too.
+        DivergenceError: a log-likelihood is plus infinity; or one is NaN or all are minus infinity, and ordinary rows'
+            are, too.
         ArtifactError: the same, for a model that was loaded from a file.
     """
     exact = kind_of(fitted) == "exact"
@@ -103,9 +106,8 @@ def log_likelihoods(fitted: TrainedModel, dataset: Dataset, rows: Rows, seed: in
         return fitted.log_prob_bound(block, draws=draws, seed=derive(seed, "block", place))
 
     values = np.concatenate([compute(block, place) for place, block in enumerate(dataset.blocks(rows))])
-    _check_finite(fitted, np.isnan(values) | np.isposinf(values), "log-likelihood")
     known = np.isin(rows, observed_rows(dataset, rows))
-    check_usable(fitted, impossible(values[known]), "log-likelihood", lambda events: impossible(compute(events, 0)))
+    values[known] = _checked(fitted, values[known], "log-likelihood", lambda events: compute(events, 0))
     values[~known] = np.nan
     return values
 
@@ -128,38 +130,47 @@ def meaning_of(fitted: TrainedModel) -> str:
 def row_scores(fitted: TrainedModel, dataset: Dataset, rows: Rows, seed: int, draws: int = DRAWS) -> Array:
     """Compute the scores of rows by which `score_of` says, `(n,)`; NaN for rows with no value.
 
+    A row that is too far from the training rows to compute with has an infinite score, on the side of unusual rows.
+
     Arguments:
         seed, draws: seed and number of draws of a lower bound of a log-likelihood.
 
     Raises:
-        DivergenceError: a score is NaN, or infinite on the side of usual rows.
+        DivergenceError: a score is infinite on the side of usual rows; or one is NaN or all are infinite, and ordinary
+            rows' are, too.
         ArtifactError: the same, for a model that was loaded from a file.
     """
     if score_of(fitted) == "log_likelihood":
         return log_likelihoods(fitted, dataset, rows, seed, draws)
     values = np.concatenate([fitted.anomaly_score(block) for block in dataset.blocks(rows)])
-    _check_finite(fitted, np.isnan(values) | np.isneginf(values), "anomaly score")
     known = np.isin(rows, observed_rows(dataset, rows))
-    check_usable(
-        fitted, impossible(-values[known]), "anomaly score", lambda events: impossible(-fitted.anomaly_score(events))
+    values[known] = -_checked(
+        fitted, -values[known], "anomaly score", lambda events: -np.asarray(fitted.anomaly_score(events))
     )
     values[~known] = np.nan
     return values
 
 
-def _check_finite(fitted: TrainedModel, bad: Array, name: str) -> None:
-    """Check that no row has a bad score.
+def _checked(fitted: TrainedModel, usual: Array, name: str, compute: Callable[[Array], Array]) -> Array:
+    """Check scores `(n,)`, and return them with NaN turned into minus infinity.
 
     Arguments:
-        bad: which rows have, `(n,)` bool.
+        usual: scores that are low for unusual rows.
         name: what the score is, for the message.
+        compute: returns such scores of other events.
 
     Raises:
-        DivergenceError: a row has.
+        DivergenceError: a score is plus infinity; or one is NaN or all are minus infinity, and ordinary rows' are, too.
         ArtifactError: the same, for a model that was loaded from a file.
     """
-    if bad.any():
-        raise unusable(fitted, bad, name)
+    if np.isposinf(usual).any():
+        raise unusable(fitted, np.isposinf(usual), name)
+    far = np.isnan(usual)
+    if far.any():
+        check_weights(fitted, far, name, lambda events: impossible(compute(events)))
+    else:
+        check_usable(fitted, impossible(usual), name, lambda events: impossible(compute(events)))
+    return np.where(far, -np.inf, usual)
 
 
 def observed_rows(dataset: Dataset, rows: Rows) -> Rows:

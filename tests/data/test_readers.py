@@ -175,7 +175,7 @@ def test_a_dataset_that_contradicts_itself_is_refused():
     spec = DataSpec((2,), "table", (Feature("a"), Feature("b")))
     with pytest.raises(DataError, match="shape"):
         Dataset("x", spec, np.zeros((5, 3)))
-    with pytest.raises(DataError, match="7 labels"):
+    with pytest.raises(DataError, match=r"5 events and labels of shape \(7,\)"):
         Dataset("x", spec, np.zeros((5, 2)), np.zeros(7))
 
 
@@ -200,7 +200,7 @@ def test_an_archive_of_several_arrays_must_say_which_is_meant(tmp_path):
     with pytest.raises(DataError, match="one, two"):
         read(tmp_path / "a.npz")
     np.savez(tmp_path / "b.npz", x=GRAY, y=np.arange(3))
-    with pytest.raises(DataError, match="3 labels"):
+    with pytest.raises(DataError, match=r"6 events and labels of shape \(3,\)"):
         read(tmp_path / "b.npz")
 
 
@@ -279,6 +279,14 @@ def test_a_folder_of_grey_images_stays_grey_and_folders_are_labels(tmp_path):
     assert found.spec.event_shape == (1, 8, 8)
     assert np.array_equal(found.events[:, 0], GRAY[[3, 4, 5, 0, 1, 2]])
     assert found.labels.tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_hidden_files_and_folders_are_no_images(tmp_path):
+    for name in ("a.png", ".b.png", ".a-1.tmp/new/c.png", "more/.left/d.png"):
+        picture(tmp_path / ".here" / name, GRAY[0])
+    found = read(tmp_path / ".here")
+    assert len(found) == 1
+    assert found.labels is None
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "CMYK", "LA", "1", "I;16"])
@@ -440,18 +448,18 @@ def test_archives_and_idx_files_that_unpack_to_too_much_are_refused(tmp_path):
         zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive,
         archive.open("x.npy", "w") as member,
     ):
-        for _ in range(300):
-            member.write(bytes(2**20))
-    with pytest.raises(DataError, match="unpack"):
+        for _ in range(18):
+            member.write(bytes(2**26))
+    with pytest.raises(DataError, match=r"unpack .* save its array as \.npy"):
         read_array(tmp_path / "a.npz")
     with zipfile.ZipFile(tmp_path / "b.npz", "w") as archive:
         for number in range(1_100):
             archive.writestr(f"{number}.npy", b"")
     with pytest.raises(DataError, match="1100 members"):
         read_array(tmp_path / "b.npz")
-    header = b"\0\0\x08\x03" + struct.pack(">3I", 600, 1_000, 1_000)
+    header = b"\0\0\x08\x03" + struct.pack(">3I", 1_100, 1_000, 1_000)
     (tmp_path / "a-ubyte.gz").write_bytes(gzip.compress(header + bytes(10**6)))
-    with pytest.raises(DataError, match="unpack"):
+    with pytest.raises(DataError, match="unpack .* gunzip"):
         read_idx(tmp_path / "a-ubyte.gz")
 
 

@@ -1,5 +1,6 @@
 """Data files that lie: they are used, or refused in words, and never end the process."""
 
+import contextlib
 import gzip
 import json
 import os
@@ -20,6 +21,7 @@ from pyarrow import parquet
 from genzoo.config.settings import DataSettings
 from genzoo.data.loading import open_dataset
 from genzoo.data.readers import text_input
+from genzoo.data.readers.unpacked import check_unpacked
 from genzoo.errors import DataError
 from genzoo.plugins.manager import get_registry
 
@@ -54,6 +56,38 @@ def test_string_offsets_out_of_range_are_a_data_error(tmp_path):
     assert len(opened(tmp_path / "a.arrow", drop=("color",))) == 60
 
 
+@pytest.mark.parametrize("compression", ["uncompressed", "lz4", "zstd"])
+@pytest.mark.parametrize("oldest", [False, True])
+def test_arrow_files_of_polars_are_read(tmp_path, compression, oldest):
+    polars = pytest.importorskip("polars")
+    colors = ["red", "green", "blue", "red"] * 10
+    frame = polars.DataFrame({"x": np.arange(40.0), "s": colors, "c": polars.Series(colors, dtype=polars.Categorical)})
+    level = polars.CompatLevel.oldest() if oldest else None
+    frame.write_ipc(tmp_path / "a.arrow", compression=compression, compat_level=level)
+    polars.concat([frame, frame]).lazy().sink_ipc(tmp_path / "b.arrow", compression=compression, compat_level=level)
+    for name, rows in (("a.arrow", 40), ("b.arrow", 80)):
+        found = opened(tmp_path / name)
+        assert [sorted(feature.levels or ()) for feature in found.spec.features] == [[]] + [sorted(set(colors))] * 2
+        np.testing.assert_array_equal(found.events[:][:, 0], np.arange(rows) % 40)
+
+
+@pytest.mark.parametrize("size", [0, 7, 9, 300, -1])
+def test_arrow_files_that_were_cut_are_a_data_error(tmp_path, size):
+    write_arrow(tmp_path / "a.arrow", pa.table({"x": np.arange(40.0)}))
+    (tmp_path / "a.arrow").write_bytes((tmp_path / "a.arrow").read_bytes()[:size])
+    with pytest.raises(DataError, match="cannot be read as a table"):
+        opened(tmp_path / "a.arrow")
+
+
+def test_arrow_files_whose_footer_names_no_message_are_a_data_error(tmp_path):
+    write_arrow(tmp_path / "a.arrow", pa.table({"x": np.arange(40.0)}))
+    content = (tmp_path / "a.arrow").read_bytes()
+    place = content.index(b"\xff" * 4, content.index(b"\xff" * 4) + 4) + 4
+    (tmp_path / "a.arrow").write_bytes(content[:place] + bytes(4) + content[place + 4 :])
+    with pytest.raises(DataError, match=r"a\.arrow cannot be read as a table"):
+        opened(tmp_path / "a.arrow")
+
+
 def test_indices_out_of_a_dictionary_are_a_data_error(tmp_path):
     codes = pa.array(np.array([0, 1, 2, 50] * 10, np.int32))
     coded = pa.DictionaryArray.from_arrays(codes, pa.array(["a", "b", "c"]), safe=False)
@@ -80,17 +114,51 @@ def test_a_name_of_a_column_that_is_not_utf8_is_a_data_error(tmp_path):
 
 
 def test_small_tables_that_unpack_to_too_much_are_refused(tmp_path):
-    rows = pa.table({"x": np.zeros(35_000_000)})
-    parquet.write_table(rows, tmp_path / "a.parquet", compression="zstd", row_group_size=len(rows))
+    rows = pa.table({"x": np.zeros(140_000_000, np.int8)})
+    wide = pa.table({name: rows["x"][:35_000_000] for name in "abcd"})
+    parquet.write_table(wide, tmp_path / "a.parquet", compression="zstd", row_group_size=len(wide))
     parquet.write_table(rows, tmp_path / "groups.parquet", compression="zstd", row_group_size=1_000_000)
     write_arrow(tmp_path / "a.arrow", rows, "zstd")
-    coded = pa.DictionaryArray.from_arrays(np.zeros(200_000, np.int32), pa.array(["x" * 2_000]))
-    parquet.write_table(pa.table({"s": coded, "x": np.arange(200_000) % 7}), tmp_path / "s.parquet", store_schema=False)
+    coded = pa.DictionaryArray.from_arrays(np.zeros(600_000, np.int32), pa.array(["x" * 2_000]))
+    parquet.write_table(pa.table({"s": coded, "x": np.arange(600_000) % 7}), tmp_path / "s.parquet", store_schema=False)
     nothing = pa.record_batch([pa.nulls(2 * 10**9)], ["n"])
     write_arrow(tmp_path / "n.arrow", pa.Table.from_batches([nothing]))
-    for name in ("a.parquet", "groups.parquet", "a.arrow", "s.parquet", "n.arrow"):
-        with pytest.raises(DataError, match=f"{name} would unpack"):
+    for name, remedy in (
+        ("a.parquet", "in smaller row groups"),
+        ("groups.parquet", "in several files, or choose fewer --columns"),
+        ("a.arrow", "in several files"),
+        ("s.parquet", "in several files"),
+        ("n.arrow", "in several files"),
+    ):
+        with pytest.raises(DataError, match=f"{name} would unpack .* write it again {remedy}"):
             opened(tmp_path / name)
+
+
+def test_tables_that_repeat_themselves_are_read(tmp_path):
+    zeros = np.zeros(600_000, np.int8)
+    parquet.write_table(pa.table({f"x{k}": zeros for k in range(100)}), tmp_path / "hot.parquet")
+    same = pa.DictionaryArray.from_arrays(np.zeros(7_000_000, np.int32), pa.array(["x" * 42]))
+    parquet.write_table(pa.table({"s": same}), tmp_path / "s.parquet", store_schema=False)
+    row = b"1,%s\n" % (b"x" * 4_000)
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(row * 67_500, 1))
+    for name, rows in (("hot.parquet", 600_000), ("s.parquet", 7_000_000), ("a.csv.gz", 67_500)):
+        assert len(opened(tmp_path / name)) == rows
+
+
+@pytest.mark.parametrize(
+    ("packed", "unpacked", "fine"),
+    [
+        (4_800_000_000, 9_600_000_000, True),  # float32 as it is written by Arrow, counted as float64
+        (1_200_000_000, 9_000_000_000, True),
+        (10_000_000, 1_900_000_000, True),
+        (4_000, 1_500_000_000, False),
+        (65_000, 2_000_000_000, False),
+        (60_000_000, 9_000_000_000, False),
+    ],
+)
+def test_files_may_unpack_in_proportion_to_their_size(packed, unpacked, fine):
+    with contextlib.nullcontext() if fine else pytest.raises(DataError, match="trust the file, try that"):
+        check_unpacked("a", packed, unpacked, "try that")
 
 
 def test_dictionaries_of_large_parquet_files_become_texts(tmp_path, monkeypatch):
@@ -110,11 +178,12 @@ def test_lines_without_end_are_refused(tmp_path, monkeypatch):
 
 
 def test_compressed_texts_that_unpack_to_too_much_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("genzoo.data.readers.unpacked.HARMLESS", 2**20)
+    monkeypatch.setattr(text_input.TextInput.__init__, "__kwdefaults__", {"harmless": 2**20})
+    monkeypatch.setattr("genzoo.data.readers.json_files._HARMLESS", 2**20)
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"1,2\n" * 2**20))
     (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(b'{"a": 1}\n' * 2**19))
     for name in ("a.csv.gz", "a.jsonl.gz"):
-        with pytest.raises(DataError, match="would unpack"):
+        with pytest.raises(DataError, match="would unpack .* gunzip"):
             opened(tmp_path / name)
 
 
@@ -138,9 +207,37 @@ def test_arrays_that_declare_more_than_there_is_are_refused(tmp_path):
         opened(tmp_path / "a-ubyte")
 
 
-def test_large_empty_pictures_are_refused(tmp_path):
+@pytest.mark.parametrize("labels", [np.array(3), np.zeros((50, 2))])
+def test_labels_that_are_no_list_are_a_data_error(tmp_path, labels):
+    np.savez(tmp_path / "a.npz", x=np.random.default_rng(0).normal(size=(50, 3)), y=labels)
+    with pytest.raises(DataError, match="a holds 50 events and labels of shape"):
+        opened(tmp_path / "a.npz")
+
+
+def test_labels_may_be_a_column(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.random.default_rng(0).normal(size=(50, 3)), y=np.arange(50)[:, None])
+    assert opened(tmp_path / "a.npz").labels.tolist() == list(range(50))
+
+
+def test_large_empty_pictures_are_scaled_down_or_refused(tmp_path):
     Image.new("L", (8190, 8190)).save(tmp_path / "a.png")
-    with pytest.raises(DataError, match="from 65[0-9]{3} bytes to 67076100 pixels"):
+    assert opened(tmp_path, size=64).spec.event_shape == (1, 64, 64)
+    Image.new("RGBA", (8200, 8200)).save(tmp_path / "a.png")
+    with pytest.raises(DataError, match="to 268960000 bytes of pixels; scale it down"):
+        opened(tmp_path, size=64)
+
+
+def test_folders_of_large_empty_masks_are_read(tmp_path):
+    Image.new("L", (2048, 2048)).save(tmp_path / "0.png")
+    for number in range(1, 70):
+        os.link(tmp_path / "0.png", tmp_path / f"{number}.png")
+    assert len(opened(tmp_path)) == 70
+
+
+@pytest.mark.parametrize("color", ["black", "red"])
+def test_pictures_too_large_for_a_model_are_a_data_error(tmp_path, color):
+    Image.new("RGB", (4800, 4800), color).save(tmp_path / "a.png")
+    with pytest.raises(DataError, match="at most 67108864 numbers"):
         opened(tmp_path)
 
 

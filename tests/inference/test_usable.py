@@ -59,6 +59,52 @@ def test_rows_far_from_training_are_not_the_fault_of_the_weights():
     assert not impossible(score(fitted, array_dataset("one", np.zeros((1, 4)))).values).any()
 
 
+@pytest.fixture
+def far(tmp_path):
+    """A table with a row of 1e200 and a missing value in it."""
+    x = np.random.default_rng(0).normal(size=(40, 3)).round(3)
+    x[7] = 1e200
+    lines = [",".join(map(str, row)) for row in x]
+    lines[7] = "1e200,1e200,"
+    (tmp_path / "far.csv").write_text("a,b,c\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    (tmp_path / "near.csv").write_text("a,b,c\n,0,1\n" + "\n".join(lines[:7] + lines[8:]) + "\n", encoding="utf-8")
+    return tmp_path / "far.csv"
+
+
+def trained(cli, far, model):
+    more = ["--steps", "5", "--batch-size", "8"] if model in ("vae", "autoencoder") else []
+    words = ["--data", far.parent / "near.csv", "--out", far.parent / "run", "--precision", "fp32", *more]
+    code, _, err = cli("train", model, *words)
+    assert code == 0, err
+    return far.parent / "run"
+
+
+@pytest.mark.parametrize(
+    ("model", "what"),
+    [
+        ("vae", "impossible under the model"),
+        ("gmm", "impossible under the model"),
+        ("autoencoder", "too far from the training rows for a score"),
+    ],
+)
+def test_one_row_too_far_to_compute_with_has_an_infinite_score(cli, far, model, what):
+    run = trained(cli, far, model)
+    code, out, err = cli("score", run, "--data", far, "--out", far.parent / "scores.csv")
+    assert code == 0, err
+    assert f"40 rows\n{what}: 1 row (7)\n" in out
+    lines = (far.parent / "scores.csv").read_text(encoding="utf-8").splitlines()[1:]
+    values = np.array([float(line.split(",")[1]) for line in lines])
+    assert np.flatnonzero(~np.isfinite(values)).tolist() == [7]
+    assert values[7] == (np.inf if model == "autoencoder" else -np.inf)
+
+
+def test_rows_too_far_to_fill_in_are_a_data_error(cli, far):
+    run = trained(cli, far, "vae")
+    out = far.parent / "out.csv"
+    assert_refused(cli("impute", run, "--data", far, "--out", out), 4, "missing from 1 row (7) cannot be filled in")
+    assert not out.exists()
+
+
 def test_weights_that_come_from_no_file_have_diverged(tmp_path):
     fitted = dataclasses.replace(genzoo.load(spoilt(tmp_path, "gmm", "means", 1e30)), origin=None)
     with pytest.raises(DivergenceError, match="log-likelihood of 2 of 2 rows"):

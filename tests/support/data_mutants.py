@@ -15,6 +15,7 @@ from collections.abc import Callable
 import hostile
 import numpy as np
 import openpyxl
+import polars
 import pyarrow as pa
 from PIL import Image
 from pyarrow import parquet
@@ -124,8 +125,25 @@ def _whole(draw: random.Random) -> pa.Table:
             return table
 
 
+def _of_polars(draw: random.Random) -> bytes:
+    """Return an Arrow file of polars, whose schema stands in the footer only."""
+    codes = [draw.choice("uvw") for _ in range(ROWS)]
+    columns = {"a": [draw.gauss(0, 1) for _ in codes], "b": codes, "c": polars.Series(codes, dtype=polars.Categorical)}
+    names = draw.sample(sorted(columns), draw.randrange(1, 4))
+    sink = io.BytesIO()
+    polars.DataFrame({name: columns[name] for name in names}).write_ipc(
+        sink,
+        compression=draw.choice(["uncompressed", "lz4", "zstd"]),
+        compat_level=draw.choice([None, polars.CompatLevel.oldest()]),
+    )
+    return sink.getvalue()
+
+
 def arrow(draw: random.Random) -> tuple[str, bytes]:
     table, sink = _whole(draw), io.BytesIO()
+    if draw.random() < 0.3:
+        content = _of_polars(draw)
+        return ".arrow", content if draw.random() < 0.1 else changed(content, draw)
     opened = draw.choice([pa.ipc.new_file, pa.ipc.new_stream])
     options = pa.ipc.IpcWriteOptions(compression=draw.choice([None, "lz4", "zstd"]))
     with opened(sink, table.schema, options=options) as writer:

@@ -1,16 +1,28 @@
-"""Sizes that the messages of an Arrow file declare, read before anything is unpacked.
+"""The messages of an Arrow file, and the sizes that they declare, read before anything is unpacked.
 
 pyarrow allocates what a compressed buffer declares and gives no access to that number. It is at the beginning of the
-buffer, whose place is in the message: a FlatBuffer, as "Apache Arrow Columnar Format" describes it.
+buffer, whose place is in the message: a FlatBuffer, as "Apache Arrow Columnar Format" describes it. So is the footer of
+a file, which names the places of the messages.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from typing import Any
+
+import pyarrow as pa
+
+MAGIC = b"ARROW1"
+"""The first and the last bytes of Arrow's file format."""
+
 
 _DICTIONARY, _BATCH = 2, 3
 """Types of messages that have a body."""
+
+
+_BLOCK = "<qi4xq"
+"""The place of a message in a file, and the sizes of its two parts."""
 
 
 class _Table:
@@ -40,16 +52,37 @@ class _Table:
         place = self._find(field)
         return _Table(self._content, place + self._read("<I", place)) if place else None
 
-    def pairs(self, field: int) -> list[tuple[int, int]]:
-        """Return a vector of pairs of 64-bit numbers."""
+    def structs(self, field: int, form: str) -> list[tuple[int, ...]]:
+        """Return a vector of structs of whole numbers."""
         place = self._find(field)
         if not place:
             return []
         place += self._read("<I", place)
-        end = place + 4 + 16 * self._read("<I", place)
+        end = place + 4 + struct.calcsize(form) * self._read("<I", place)
         if end > len(self._content):
             raise struct.error("a vector beyond the end")
-        return list(struct.iter_unpack("<qq", self._content[place + 4 : end]))
+        return list(struct.iter_unpack(form, self._content[place + 4 : end]))
+
+
+def listed(content: Any) -> Iterator[Any]:
+    """Yield the messages that the footer of an Arrow file names: dictionaries, then batches.
+
+    Messages need not follow each other, and the schema need not be among them.
+
+    Arguments:
+        content: a file that `pyarrow.ipc.open_file` opens, as a `pyarrow.Buffer`.
+
+    Raises:
+        struct.error, EOFError, OSError, pyarrow.ArrowException: the footer is damaged, or names what is no message.
+    """
+    end = content.size - len(MAGIC) - 4
+    (size,) = struct.unpack("<i", content[end : end + 4].to_pybytes())
+    footer = content[end - size : end].to_pybytes()
+    index = _Table(footer, struct.unpack_from("<I", footer)[0])
+    for place, *_ in index.structs(2, _BLOCK) + index.structs(3, _BLOCK):
+        if not 0 <= place < end:
+            raise struct.error("a message beyond the file")
+        yield pa.ipc.read_message(content[place:end])
 
 
 def declared(message: Any) -> tuple[int, int]:
@@ -72,5 +105,5 @@ def declared(message: Any) -> tuple[int, int]:
     if batch.table(3) is None:
         return rows, 0
     body = memoryview(message.body)
-    places = [place for place, size in batch.pairs(2) if size >= 8]
+    places = [place for place, size in batch.structs(2, "<qq") if size >= 8]
     return rows, sum(max(0, struct.unpack_from("<q", body, place)[0]) for place in places)

@@ -39,7 +39,9 @@ def read_idx_array(path: Path) -> Array:
                 raise DataError(f"{path} is not an idx file of unsigned bytes (its first bytes are {magic.hex()}).")
             rank = magic[3]
             shape = struct.unpack(f">{rank}I", file.read(4 * rank))
-            check_unpacked(path, path.stat().st_size, math.prod(max(1, length) for length in shape))
+            size = math.prod(max(1, length) for length in shape)
+            remedy = "unpack it with gunzip first" if path.suffix == ".gz" else "write it again"
+            check_unpacked(path, path.stat().st_size, size, remedy)
             count = math.prod(shape)
             content = file.read(count + 1)
     except (OSError, EOFError, zlib.error, struct.error) as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageMode, ImageOps, UnidentifiedImageError
 
 from genzoo.config.settings import DataSettings
 from genzoo.data.value_range import Values
@@ -57,8 +57,8 @@ class ImagePage:
         return f"{self.file}, page {self.number + 1}," if self.of_several else str(self.file)
 
 
-_MOST_PIXELS, _STEEPEST = 2**25, 200
-"""Pixels in one file: so many, or so many for each of its bytes."""
+_MOST_BYTES, _STEEPEST = 2**28, 200
+"""Bytes of the pixels of one file: so many, or so many for each of its own bytes."""
 
 
 _GRAY_MODES = frozenset({"1", "L", "LA", "La"})
@@ -87,7 +87,7 @@ def read_pages(file: Path, settings: DataSettings) -> list[ImagePage]:
 def _pages(file: Path, content: bytes, opened: Image.Image, settings: DataSettings) -> Iterator[ImagePage]:
     # The further pictures of a camera's MPO file are previews of the first.
     count = 1 if opened.format == "MPO" else getattr(opened, "n_frames", 1)
-    _check_pixels(len(content), count * opened.width * opened.height)
+    _check_pixels(len(content), count * opened.width * opened.height * _pixel_bytes(opened))
     for number in range(count):
         opened.seek(number)
         wide = _wide_colors(content, opened) if number == 0 and count == 1 else None
@@ -115,14 +115,21 @@ def _pages(file: Path, content: bytes, opened: Image.Image, settings: DataSettin
         yield ImagePage(file, number, count > 1, pixels, values, shortened)
 
 
-def _check_pixels(size: int, pixels: int) -> None:
-    """Check that a file does not hold far more pixels than bytes.
+def _pixel_bytes(opened: Image.Image) -> int:
+    """Return how many bytes a pixel takes, perhaps only while it is put on white."""
+    mode = ImageMode.getmode(opened.mode)
+    own = len(mode.bands) * np.dtype(mode.typestr).itemsize * (2 if _is_wide(opened) else 1)
+    return max(own, 4 if opened.has_transparency_data else 1)
+
+
+def _check_pixels(size: int, unpacked: int) -> None:
+    """Check that a file does not unpack to far more bytes of pixels than it has itself.
 
     Raises:
         ValueError: it does.
     """
-    if pixels > _MOST_PIXELS and pixels > _STEEPEST * size:
-        raise ValueError(f"it would unpack from {size} bytes to {pixels} pixels, which genzoo does not do")
+    if unpacked > _MOST_BYTES and unpacked > _STEEPEST * size:
+        raise ValueError(f"it would unpack from {size} to {unpacked} bytes of pixels; scale it down, or remove it")
 
 
 def _fitted(channel: Array, size: int) -> Array:
@@ -198,12 +205,15 @@ def _wide_colors(content: bytes, opened: Image.Image) -> Array | None:
             tile: Any = again.tile[0]
             again.tile = [tile._replace(args=raw[:-1] + order)]
             halves.append(np.asarray(again).astype(np.uint16))
-    colors = (halves[0] << 8) | halves[1]
+    colors = halves.pop(0)
+    colors <<= 8
+    colors |= halves.pop()
     if colors.shape[2] == 4:
-        alpha = colors[:, :, 3:] / 65535.0
         paper = 65535.0
-        colors = np.rint(colors[:, :, :3] * alpha + paper * (1 - alpha)).astype(np.uint16)
-    return colors.transpose(2, 0, 1)
+        alpha = colors[:, :, 3] / paper
+        for place in range(3):  # one color at a time, to save memory
+            colors[:, :, place] = np.rint(colors[:, :, place] * alpha + paper * (1 - alpha))
+    return colors[:, :, :3].transpose(2, 0, 1)
 
 
 def _upright(pixels: Array, opened: Image.Image) -> Array:

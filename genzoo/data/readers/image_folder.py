@@ -12,7 +12,7 @@ import numpy as np
 from genzoo.config.settings import DataSettings
 from genzoo.data.dataset import Dataset
 from genzoo.data.readers.image_files import ImagePage, UnreadableImageError, read_pages
-from genzoo.data.readers.unpacked import check_unpacked
+from genzoo.data.readers.unpacked import LARGEST, check_unpacked
 from genzoo.data.value_range import Values, check_stated, find_range, found_spec
 from genzoo.errors import DataError
 from genzoo.typing import Array
@@ -30,6 +30,7 @@ _BYTE = 255
 def read_folder(path: Path, settings: DataSettings) -> Dataset:
     """Read every image in a folder and its subfolders, as gray or RGB images of one size.
 
+    Files and folders whose name begins with a dot are left out: programs keep unfinished and internal files there.
     Every page of a file is an image. Images stay gray if all of them are. One color image makes all of them RGB, unless
     `color` is set. With `size`, the shorter side of each image is resized to `size`, and the center square is cut out.
     The range is found in the values of all images, before they are resized.
@@ -39,7 +40,7 @@ def read_folder(path: Path, settings: DataSettings) -> Dataset:
         DataError: there is no image, one cannot be read (unless `skip_bad` is set), sizes differ and `size` is not
             set, or number types with different ranges are mixed and no range is stated.
     """
-    files = sorted(file for file in path.rglob("*") if file.is_file())
+    files = sorted(file for file in path.rglob("*") if file.is_file() and not _is_hidden(file.relative_to(path)))
     others = Counter(file.suffix.lower() for file in files if file.suffix.lower() not in SUFFIXES)
     files = [file for file in files if file.suffix.lower() in SUFFIXES]
     if not files:
@@ -53,7 +54,7 @@ def read_folder(path: Path, settings: DataSettings) -> Dataset:
         try:
             found = read_pages(file, settings)
             packed, kept = packed + file.stat().st_size, kept + sum(page.pixels.nbytes for page in found)
-            check_unpacked(path, packed, kept)
+            check_unpacked(path, packed, kept, "make its images smaller with --size N", harmless=LARGEST)
             pages += found
         except UnreadableImageError as error:
             bad.append(error)
@@ -71,6 +72,10 @@ def read_folder(path: Path, settings: DataSettings) -> Dataset:
         range_from="data",
         notes=tuple(_notes(pages, others)),
     )
+
+
+def _is_hidden(file: Path) -> bool:
+    return any(part.startswith(".") for part in file.parts)
 
 
 def _check_readable(

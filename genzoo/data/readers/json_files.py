@@ -18,6 +18,9 @@ from genzoo.data.readers.text_input import TextInput
 from genzoo.data.table_source import TableSource
 from genzoo.errors import DataError, pass_out_of_memory
 
+_HARMLESS = 2**27
+"""Bytes that any compressed file may unpack to. A short record takes thirty times its size."""
+
 
 class JsonSource(TableSource):
     """Records with named values. A name that a record lacks is a missing value.
@@ -33,7 +36,7 @@ class JsonSource(TableSource):
 
     def __init__(self, content: Path | bytes, settings: DataSettings, shown: str | None = None) -> None:
         shown = shown or str(content)
-        text = TextInput(content, shown)
+        text = TextInput(content, shown, harmless=_HARMLESS)
         if text.encoding == "utf-8":
             text.encoding = "utf-8-sig"
         self._records = _records(text.whole(), shown)

@@ -45,7 +45,7 @@ def read_array(path: Path) -> Dataset:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # if a size overflows, NumPy only warns
             if path.suffix == ".npz" and zipfile.is_zipfile(path):
-                check_archive(path)
+                check_archive(path, "save its array as .npy")
                 _check_members(path)
             loaded = np.load(path, mmap_mode="r" if path.suffix == ".npy" else None, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
@@ -97,6 +97,8 @@ def _choose(path: Path, arrays: dict[str, Array]) -> Dataset:
         names = ", ".join(arrays) or "none"
         raise DataError(f"{path} holds the arrays {names}. Name the array of events 'x', and the array of labels 'y'.")
     labels = next((arrays[key] for key in _LABEL_KEYS if key in arrays), None)
+    if labels is not None and labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
     return array_dataset(path.stem, arrays[known[0] if known else wide[0]], labels, str(path))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from pyarrow import parquet
 
 from genzoo.data.readers.arrow_input import for_arrow, mapped
-from genzoo.data.readers.arrow_messages import declared
+from genzoo.data.readers.arrow_messages import MAGIC, declared, listed
 from genzoo.data.readers.unpacked import HARMLESS, check_unpacked
 from genzoo.data.row_groups import RowGroupEvents
 from genzoo.data.table_source import PANDAS_INDEX, TableSource, check_whole, without_views
@@ -24,10 +24,6 @@ LARGE = 2**28
 
 _NUMBER = 8
 """Bytes that a value takes as a number."""
-
-
-_MAGIC = b"ARROW1"
-"""The first bytes of Arrow's file format, which is a stream between them and an index."""
 
 
 class ArrowFileSource(TableSource):
@@ -61,25 +57,26 @@ class ArrowFileSource(TableSource):
         events = RowGroupEvents(self._path, columns)
         if events.nbytes <= LARGE:
             return None
-        self._check(events.most_rows * len(columns) * _NUMBER)
-        self._check(events.nbytes, streamed=True)
+        self._check(events.most_rows * len(columns) * _NUMBER, "write it again in smaller row groups")
+        self._check(len(events) * _NUMBER)  # rows are shuffled by their numbers
         return events
 
     def _names(self) -> list[str]:
         if self._is_parquet:
             return list(parquet.read_schema(for_arrow(self._path)).names)
-        return list(pa.ipc.open_stream(self._messages()).schema.names)
+        return list(self._open()[0].schema.names)
 
     def _read(self, columns: list[str]) -> Any:
         if self._is_parquet:
             return self._read_parquet(columns)
+        reader, messages = self._open()
         rows = unpacked = 0
-        for message in pa.ipc.MessageReader.open_stream(self._messages()):
+        for message in messages:
             more = declared(message)
             rows, unpacked = rows + more[0], unpacked + more[1]
         self._check(unpacked)
         self._check(rows * len(columns) * _NUMBER)
-        return pa.ipc.open_stream(self._messages()).read_all().select(columns)
+        return reader.read_all().select(columns)
 
     def _read_parquet(self, columns: list[str]) -> Any:
         metadata = parquet.read_metadata(for_arrow(self._path))
@@ -102,24 +99,23 @@ class ArrowFileSource(TableSource):
             table = table.set_column(table.column_names.index(name), schema.field(name), plain)
         return table
 
-    def _messages(self) -> Any:
-        """Return an Arrow file at the beginning of its stream, mapped into memory.
-
-        A file is always read as a stream. The index at its end only names places of the messages, and may lie.
-        """
+    def _open(self) -> tuple[Any, Iterable[Any]]:
+        """Return a reader of an Arrow file or stream, mapped into memory, and the messages that it reads."""
         content = mapped(self._path)
-        begin = 8 if content[: len(_MAGIC)].to_pybytes() == _MAGIC else 0
-        return pa.BufferReader(content[begin:])
+        if content[: len(MAGIC)].to_pybytes() == MAGIC:
+            return pa.ipc.open_file(pa.BufferReader(content)), listed(content)
+        stream = pa.ipc.MessageReader.open_stream(pa.BufferReader(content))
+        return pa.ipc.open_stream(pa.BufferReader(content)), stream
 
-    def _check(self, size: int, *, streamed: bool = False) -> None:
-        check_unpacked(self._path, self._path.stat().st_size, size, streamed=streamed)
+    def _check(self, size: int, remedy: str = "write it again in several files, or choose fewer --columns") -> None:
+        check_unpacked(self._path, self._path.stat().st_size, size, remedy)
 
     def _try(self, work: Callable[[], Any]) -> Any:
         try:
             return work()
         except DataError:  # a ValueError, too
             raise
-        except (pa.ArrowException, OSError, LookupError, ValueError, OverflowError, struct.error) as error:
+        except (pa.ArrowException, OSError, EOFError, LookupError, ValueError, OverflowError, struct.error) as error:
             pass_out_of_memory(error)
             reason = str(error).strip().removesuffix(".") or type(error).__name__
             raise DataError(f"{self._path} cannot be read as a table: {reason}.") from error

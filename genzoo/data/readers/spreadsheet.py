@@ -18,6 +18,10 @@ _MOST_PADDED, _LONGEST_CELLS = 2**24, 4
 """Characters that a sheet may have as text: so many, and so many for each byte of the unpacked file."""
 
 
+_HARMLESS = 2**28
+"""Bytes that any spreadsheet may unpack to."""
+
+
 def spreadsheet(path: Path, settings: DataSettings, expected: Collection[str] = ()) -> CsvSource:
     """Return the first sheet of a spreadsheet, read as a text file is; the arguments are those for `CsvSource`.
 
@@ -33,7 +37,7 @@ def spreadsheet(path: Path, settings: DataSettings, expected: Collection[str] = 
     text = io.StringIO()
     write = csv.writer(text, lineterminator="\n").writerow
     try:
-        most = _MOST_PADDED + _LONGEST_CELLS * check_archive(path)
+        most = _MOST_PADDED + _LONGEST_CELLS * check_archive(path, "save it as .csv", harmless=_HARMLESS)
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         for row in book.worksheets[0].iter_rows(values_only=True):
             write(map(_text, row))

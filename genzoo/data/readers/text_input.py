@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from genzoo.data.readers.arrow_input import for_arrow
-from genzoo.data.readers.unpacked import unpacked
+from genzoo.data.readers.unpacked import HARMLESS_TEXT, unpacked
 from genzoo.errors import DataError, pass_out_of_memory
 
 _HEAD = 1 << 20
@@ -66,13 +66,15 @@ class TextInput:
     Arguments:
         content: the file, which may be compressed by gzip under any name; or the bytes.
         shown: name of the text, for messages.
+        harmless: number of bytes that a compressed file of any size may unpack to. Defaults to 400 MB.
 
     Raises:
         DataError: the file cannot be read, or is no text.
     """
 
-    def __init__(self, content: Path | bytes, shown: str) -> None:
+    def __init__(self, content: Path | bytes, shown: str, *, harmless: int = HARMLESS_TEXT) -> None:
         self._content = content
+        self._harmless = harmless
         self._shown = shown
         self.complete = True
         """Whether the line that was yielded last has an end."""
@@ -221,7 +223,7 @@ class TextInput:
     def _binary(self) -> Any:
         if isinstance(self._content, bytes):
             return io.BytesIO(self._content)
-        return unpacked(self._content, self._shown) if self._packed else self._content.open("rb")
+        return unpacked(self._content, self._shown, self._harmless) if self._packed else self._content.open("rb")
 
     def _encoding(self) -> str:
         for mark, name in _MARKS:
