@@ -22,7 +22,7 @@ A group is always drawn whole and cut, because draws depend on how many are made
 
 def sample(units: DataUnits, n: int, seed: int) -> Array:
     """See `TrainedModel.sample`."""
-    if not isinstance(n, int) or n < 1:
+    if not isinstance(n, int | np.integer) or n < 1:
         raise ConfigError(f"{n!r} events cannot be sampled; ask for a whole number of at least 1.")
 
     def draw(number: int, start: int) -> Array:

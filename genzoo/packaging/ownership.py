@@ -198,8 +198,8 @@ def keep_strangers_files(name: str) -> list[str]:
         if normalize_name(other.name or "") != normalize_name(name)
         for file in _located_files(other)
     }
-    foreign = {
-        file for place, file in _located_files(distribution).items() if _is_foreign(place, folder.parent, others)
+    foreign = {  # every spelling of a path counts, because pip deletes by any of them
+        file for file in recorded(distribution) if _is_foreign(_real(folder.parent / file), folder.parent, others)
     }
     if foreign:
         rows = csv.reader(record.read_text(encoding="utf-8").splitlines())

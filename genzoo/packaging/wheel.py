@@ -101,8 +101,13 @@ def _refused(label: str, what: str) -> WheelError:
 
 
 def _check_paths(label: str, paths: Iterable[str]) -> None:
-    """Check that every path stays below the folder that it is unpacked to."""
+    """Check that every path stays below the folder that it is unpacked to, and has one spelling.
+
+    pip drops empty parts and dots: it would install `./evil.pth` as `evil.pth`.
+    """
     for path in paths:
+        if {"", "."} & set(path.removesuffix("/").split("/")):
+            raise _refused(label, f"contains the path {path!r}, which pip would write in another way")
         if "\0" in path or "\\" in path or ":" in path or path.startswith("/") or ".." in path.split("/"):
             raise _refused(label, f"contains the path {path!r}, which leads out of its folder")
 
@@ -130,8 +135,10 @@ def _check_module(label: str, file: str, modules: Collection[str], info: str) ->
     first, _, rest = file.partition("/")
     if not rest and first.lower().endswith((".pth", ".egg-link")):
         raise _refused(label, f"contains {file!r}, which every start of Python would run or follow")
-    if rest and first.lower().endswith((".dist-info", ".egg-info", ".egg")) and first != info:
+    if first.lower().endswith((".dist-info", ".egg-info", ".egg")) and first != info:
         raise _refused(label, f"contains {file!r}, which are the metadata of another package")
+    if first == info and rest == "direct_url.json":
+        raise _refused(label, f"contains {file!r}, which only an installer may write")
     folder = PurePosixPath(file).parent
     if folder.name == "__pycache__":
         source = (folder.parent / PurePosixPath(file).name.partition(".")[0]).as_posix()

@@ -88,7 +88,9 @@ class _Notes:
     def forget_ended_imports(self) -> None:
         """If a process ended while it imported the plugin, count the plugin as unknown again."""
         for path in self._folder.glob(f"{self._key}.importing-*") if self._folder is not None else ():
-            if not _is_alive(path.name.rpartition("-")[2]):
+            process = path.name.rpartition("-")[2]
+            # This process has not begun: an earlier one had its number, as the first one of every container does.
+            if process == str(os.getpid()) or not _is_alive(process):
                 self.remove("harmless")
                 with contextlib.suppress(OSError):
                     path.unlink()

@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import importlib.metadata
 import os
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -282,9 +283,18 @@ def remedy_for(plugin: InstalledPlugin) -> str:
     return f"Update it with `genzoo install --upgrade {name}`, or remove it with `genzoo uninstall {name}`."
 
 
-@functools.cache
+_loading = threading.RLock()
+"""Held while plugins load, which redirects the streams of the process: two threads at once would not restore them."""
+
+
 def get_manager() -> PluginManager:
     """Return the plugin manager of this process. The first call loads all installed plugins."""
+    with _loading:
+        return _loaded_manager()
+
+
+@functools.cache
+def _loaded_manager() -> PluginManager:
     found = core_only_manager()
     found.load_entry_points(_guarded)
     return found

@@ -23,6 +23,7 @@ from genzoo.sklearn.fitting import FitOutcome, checked_events, fit_in_memory, se
 from genzoo.sklearn.parameters import SettingParameter, in_words_of, layer_of
 from genzoo.sklearn.storing import EstimatorFile, save_folder, storable, write_file
 from genzoo.spec import ModelSpec
+from genzoo.storage.paths import user_path
 from genzoo.typing import Array
 
 OUTLIER = -1
@@ -115,7 +116,8 @@ class ModelEstimator(BaseEstimator):  # type: ignore[misc]
             random_state: a whole number, a generator of NumPy, or `None` for the estimator's own.
 
         Returns:
-            A table of the kind and with the columns and types of training, or an array `(n_samples, C)`.
+            A table of the kind and with the columns and types of training, or an array `(n_samples, C)`. It is no pair
+            with the numbers of components, which scikit-learn's `GaussianMixture` returns; `predict` finds them.
         """
         check_is_fitted(self, "model_")
         return self.model_.sample(n_samples, seed=seed_of(self.random_state if random_state is None else random_state))
@@ -168,7 +170,7 @@ class ModelEstimator(BaseEstimator):  # type: ignore[misc]
         Its subfolder `model` is a model folder of genzoo. An existing estimator in that place is replaced.
         """
         check_is_fitted(self, "model_")
-        save_folder(Path(path), self.write)
+        save_folder(user_path(path), self.write)
 
     def write(self, folder: Path) -> None:
         """Write the fitted estimator into an empty folder."""
@@ -275,8 +277,11 @@ class Encoding(TransformerMixin):  # type: ignore[misc]
 def constructor(signature: inspect.Signature) -> Callable[..., None]:
     """Return an `__init__` with a signature, which stores each argument under its name, as scikit-learn asks."""
 
-    def __init__(self: Any, **given: Any) -> None:  # noqa: N807
-        bound = signature.bind(self, **given)
+    def __init__(self: Any, *placed: Any, **given: Any) -> None:  # noqa: N807
+        try:
+            bound = signature.bind(self, *placed, **given)
+        except TypeError as error:
+            raise TypeError(f"{type(self).__name__}: {error}") from error
         bound.apply_defaults()
         values: Mapping[str, Any] = {name: value for name, value in bound.arguments.items() if name != "self"}
         for name, value in values.items():

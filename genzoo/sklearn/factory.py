@@ -113,6 +113,6 @@ def _documentation(entry: Entry[ModelSpec], parameters: tuple[SettingParameter, 
     lines = [f"{entry.spec.summary}.", "", "Parameters", "----------"]
     for parameter in parameters:
         lines += [f"{parameter.name} : default={parameter.default!r}", f"    {parameter.description}."]
-    lines += ["random_state : int, RandomState or None, default=0"]
+    lines += ["random_state : int, Generator, RandomState or None, default=0"]
     lines += ["    Seed; an equal one gives equal results. None draws one."]
     return "\n".join(lines) + "\n"

@@ -83,14 +83,19 @@ def seed_of(random_state: Any) -> int:
     """Return the seed that `random_state` stands for: a whole number itself, or one drawn from a generator.
 
     Raises:
-        ConfigError: the number is negative, or too large for a seed.
-        ValueError: it is neither.
+        ConfigError: the number is negative, or too large for a seed; or it is neither.
     """
     if isinstance(random_state, int | np.integer) and not isinstance(random_state, bool):
         if not 0 <= random_state < _SEEDS:
             raise ConfigError(f"random_state is {random_state}; it must be at least 0 and below 2**63.")
         return int(random_state)
-    return int(check_random_state(random_state).randint(2**31))
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**31))
+    try:
+        return int(check_random_state(random_state).randint(2**31))
+    except ValueError as error:
+        wanted = "a whole number, a Generator or RandomState of NumPy, or None"
+        raise ConfigError(f"random_state is {random_state!r}; it must be {wanted}.") from error
 
 
 def fit_in_memory(model: str, settings: dict[str, Any], x: Any, sample_weight: Any, random_state: Any) -> FitOutcome:

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from genzoo.sklearn.fitting import seed_of
 from genzoo.sklearn.inner import accepts_missing, made, set_columns, weights_for, write_inner
 from genzoo.sklearn.storing import EstimatorFile, save_folder, storable, write_file
+from genzoo.storage.paths import user_path
 
 
 class Imputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -62,7 +63,7 @@ class Imputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: i
     def save(self, path: str | Path) -> None:
         """Save the fitted imputer as a folder that holds no code; `genzoo.sklearn.load` reads it."""
         check_is_fitted(self, "estimator_")
-        save_folder(Path(path), self._write)
+        save_folder(user_path(path), self._write)
 
     def _write(self, folder: Path) -> None:
         write_inner(self.estimator_, folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from numbers import Real
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,6 +20,7 @@ from genzoo.metrics.weighting import same_squares, spread_evenly
 from genzoo.sklearn.fitting import seed_of
 from genzoo.sklearn.inner import accepts_missing, made, set_columns, weights_for, write_inner
 from genzoo.sklearn.storing import EstimatorFile, save_folder, storable, write_file
+from genzoo.storage.paths import user_path
 from genzoo.typing import Array
 
 
@@ -74,8 +76,10 @@ class OutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             UserWarning: too few rows are held out for the threshold.
         """
         share = self.threshold if self.contamination is None else self.contamination
-        if not 0 < share < 1:
-            raise ConfigError(f"threshold and contamination are shares between 0 and 1, and {share!r} is none.")
+        limit = "threshold" if self.contamination is None else "contamination"
+        for name, value in ((limit, share), ("calibration_fraction", self.calibration_fraction)):
+            if not (isinstance(value, Real) and 0 < value < 1):
+                raise ConfigError(f"{name} is {value!r}; it must be a share between 0 and 1.")
         seed = seed_of(self.random_state)
         inner = made(self.estimator, seed, "score_samples")
         given = weights_for(inner, sample_weight)
@@ -119,7 +123,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     def save(self, path: str | Path) -> None:
         """Save the fitted detector as a folder that holds no code; `genzoo.sklearn.load` reads it."""
         check_is_fitted(self, "estimator_")
-        save_folder(Path(path), self._write)
+        save_folder(user_path(path), self._write)
 
     def _write(self, folder: Path) -> None:
         write_inner(self.estimator_, folder)

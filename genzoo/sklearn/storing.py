@@ -47,7 +47,9 @@ def storable(estimator: Any) -> dict[str, Any]:
 def _plain(name: str, value: Any) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
-    if isinstance(value, np.random.RandomState | BaseEstimator):  # an inner estimator has a folder of its own
+    if isinstance(
+        value, np.random.RandomState | np.random.Generator | BaseEstimator
+    ):  # an inner estimator has a folder of its own
         return None
     if value is None or isinstance(value, bool | int | float | str):
         return value

@@ -17,6 +17,7 @@ INFO = "genzoo_greedy-1.0.dist-info"
 OWN = ("genzoo_greedy/__init__.py", "genzoo_greedy.pth", "../bin/greedy", "../share/greedy.txt")
 FOREIGN = (
     *("../pyvenv.cfg", "../bin/python", "../bin/pip3", "../bin/activate", "../lib/os.py", "../../outside.txt"),
+    *("theirs//data.txt", "./theirs/data.txt", "../site/theirs/data.txt", "theirs/data.txt"),
     *("/etc/hostname", "theirs.py", "theirs", "../bin/theirs", "..", "", "theirs-1.0.dist-info/METADATA"),
 )
 

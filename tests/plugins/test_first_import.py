@@ -119,6 +119,33 @@ def test_a_known_plugin_that_ends_a_process_later_is_left_out_by_the_next(site, 
     assert not list(cache.glob("*.importing-*"))
 
 
+def test_an_unfinished_import_by_a_process_of_the_same_number_counts(site, cache):
+    put(site, "")
+    assert loaded().state == "loaded"
+    (harmless,) = cache.glob("*.harmless")
+    harmless.with_suffix(f".importing-{os.getpid()}").touch()
+    first_import._Notes(odd()).forget_ended_imports()
+    assert not list(cache.iterdir())
+
+
+def test_the_first_use_from_several_threads_keeps_the_streams(site, cache):
+    put(site, "import time\ntime.sleep(0.2)\n")
+    run = """
+import sys, threading
+sys.path[:] = sys.argv[1].split(":")
+from genzoo.plugins.manager import get_manager
+before, found = (sys.stdin, sys.stdout, sys.stderr), []
+threads = [threading.Thread(target=lambda: found.append(get_manager())) for _ in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+assert before == (sys.stdin, sys.stdout, sys.stderr)
+print(sys.stdin.read(), len(set(map(id, found))))
+"""
+    command = [sys.executable, "-c", run, ":".join(sys.path)]
+    done = subprocess.run(command, input="typed", capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("typed 1\n", 0)
+
+
 def test_a_known_plugin_that_hangs_is_tried_out_after_an_interruption(site, cache):
     put(site, "")
     assert loaded().state == "loaded"
@@ -132,10 +159,12 @@ def test_a_known_plugin_that_hangs_is_tried_out_after_an_interruption(site, cach
 def test_the_import_of_another_living_process_is_no_reason_for_doubt(site, cache, monkeypatch):
     put(site, "")
     with guarded_import(odd()):
-        monkeypatch.setattr(subprocess, "Popen", never)
-        assert list(cache.glob(f"*.importing-{os.getpid()}"))
-        with guarded_import(odd()):
-            pass
+        (own,) = cache.glob(f"*.importing-{os.getpid()}")
+    other = own.with_suffix(f".importing-{os.getppid()}")
+    other.touch()
+    monkeypatch.setattr(subprocess, "Popen", never)
+    with guarded_import(odd()):
+        assert other.exists()
 
 
 def test_a_plugin_that_was_repaired_is_loaded_after_a_diagnosis(site, cache, monkeypatch, tmp_path):

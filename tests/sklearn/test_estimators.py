@@ -63,8 +63,10 @@ def test_parameters_are_seen_by_get_set_clone_and_repr():
     assert given.set_params(tol=1e-3).tol == 1e-3
     with pytest.raises(ValueError, match="Invalid parameter 'lr'"):
         given.set_params(lr=1.0)
-    with pytest.raises(TypeError, match="lr"):
+    with pytest.raises(TypeError, match=r"GMM: .*lr"):
         GMM(lr=1.0)
+    with pytest.raises(TypeError, match=r"GMM: .*positional"):
+        GMM(3)
 
 
 def test_invalid_values_are_value_errors_of_fit():
@@ -83,6 +85,7 @@ def test_invalid_values_are_value_errors_of_fit():
         ({"validation_fraction": 0.0}, r"^patience needs .*validation_fraction is 0.*: patience=None eval_steps=None"),
         ({"objective_draws": 0}, r"draws must be at least 1"),
         ({"random_state": -1}, r"random_state is -1"),
+        ({"random_state": "x"}, r"random_state is 'x'; it must be a whole number"),
     ],
 )
 def test_errors_name_parameters_and_no_flags(given, words):
@@ -208,8 +211,9 @@ def test_random_states_are_seeds_generators_and_none():
     fitted = GMM().fit(X)
     assert (fitted.sample(3) == fitted.sample(3)).all()
     assert (fitted.sample(3, random_state=1) != fitted.sample(3)).any()
-    drawn = np.random.RandomState(0)
-    assert (fitted.sample(3, random_state=drawn) != fitted.sample(3, random_state=drawn)).any()
+    for drawn in (np.random.RandomState(0), np.random.default_rng(0)):
+        assert (fitted.sample(3, random_state=drawn) != fitted.sample(3, random_state=drawn)).any()
+    assert (fitted.sample(np.int64(3)) == fitted.sample(3)).all()
     assert GMM(random_state=None).fit(X).score(X) == pytest.approx(fitted.score(X), abs=1e-3)
 
 

@@ -52,6 +52,15 @@ def test_detectors_and_imputers_come_back(given, tmp_path):
     assert repr(load(tmp_path / "imputer")) == repr(imputer)
 
 
+def test_a_path_in_the_home_folder_is_written_where_it_is_read(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    imputer = Imputer(estimator("gaussian")(random_state=np.random.default_rng(0))).fit(FRAME)
+    for made in (imputer, imputer.estimator_, OutlierDetector("gaussian").fit(FRAME)):
+        made.save("~/kept")
+        assert (tmp_path / "kept").is_dir()
+        assert repr(load("~/kept").fit(FRAME))
+
+
 def test_nothing_else_is_overwritten_and_only_plain_values_are_stored(tmp_path):
     (tmp_path / "taken").mkdir()
     with pytest.raises(ConfigError, match="no folder of an estimator"):

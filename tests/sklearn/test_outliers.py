@@ -72,9 +72,20 @@ def test_frames_pipelines_and_parameters_of_the_estimator_work():
     assert (cross_val_score(steps, X, labels, scoring="accuracy", cv=3) > 0.8).all()
 
 
-@pytest.mark.parametrize("bad", [{"threshold": 0}, {"contamination": 1.5}, {"estimator": 3}, {"estimator": "dcgan"}])
-def test_invalid_parameters_are_value_errors(bad):
-    with pytest.raises(ConfigError):
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        ({"threshold": 0}, "threshold is 0"),
+        ({"threshold": "0.1"}, "threshold is '0.1'"),
+        ({"contamination": 1.5}, "contamination is 1.5"),
+        ({"contamination": "auto"}, "contamination is 'auto'; it must be a share"),
+        ({"calibration_fraction": 0.0}, "calibration_fraction is 0.0"),
+        ({"estimator": 3}, "estimator is 3"),
+        ({"estimator": "dcgan"}, "no method 'score_samples'"),
+    ],
+)
+def test_invalid_parameters_are_value_errors(bad, words):
+    with pytest.raises(ConfigError, match=words):
         OutlierDetector(**bad).fit(X)
 
 
