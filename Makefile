@@ -33,7 +33,8 @@ lock:
 	$(PYTHON) -m venv .venv/lock
 	.venv/lock/bin/python -m pip install --quiet --disable-pip-version-check uv
 	sed '/^    "torch[>=]/d' pyproject.toml >.venv/lock/pyproject.toml
-	.venv/lock/bin/uv pip compile .venv/lock/pyproject.toml --extra dev --constraint constraints.txt --universal \
+	sed '/^torch==/d' constraints.txt >.venv/lock/constraints.in
+	.venv/lock/bin/uv pip compile .venv/lock/pyproject.toml .venv/lock/constraints.in --extra dev --universal \
 		--python-version 3.11 --upgrade --generate-hashes --no-header --no-annotate --quiet \
 		--output-file requirements.lock
 

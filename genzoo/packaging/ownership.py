@@ -174,8 +174,10 @@ def _owner_of_command(name: str) -> str | None:
     """Return whom a command belongs to that a new script would replace or hide."""
     if _ENVIRONMENTS.fullmatch(name):
         return "this environment"
-    system = [Path(folder, name) for folder in os.defpath.split(os.pathsep)]
-    return "the operating system" if any(path.is_file() for path in system) else None
+    own = os.path.realpath(sysconfig.get_path("scripts"))
+    folders = [*os.defpath.split(os.pathsep), *os.get_exec_path()]
+    others = [Path(folder, name) for folder in folders if os.path.realpath(folder) != own]
+    return "another program of this machine" if any(path.is_file() for path in others) else None
 
 
 def keep_strangers_files(name: str) -> list[str]:

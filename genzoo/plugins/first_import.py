@@ -1,8 +1,9 @@
 """Keep plugins that end or hang a process at import from doing so in every command.
 
 A plugin that pip installed is unknown. It is first imported in a process of its own, with a time limit. If that process
-ends or hangs, the plugin is left out from then on. Otherwise it is imported here, now and later. While that happens, a
-file names it. A process that ends leaves this file behind, and the next one then tries the plugin again as above.
+ends, the plugin is left out from then on; if it hangs, for a day, because the machine may have been busy. Otherwise it
+is imported here, now and later. While that happens, a file names it. A process that ends leaves this file behind, and
+the next one then tries the plugin again as above.
 
 All of this is noted in files of at most one sentence, in the user's cache folder. Several processes may do so at once.
 """
@@ -12,19 +13,38 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import platform
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 import warnings
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from genzoo.errors import PluginError, PluginLeftOutWarning
 from genzoo.plugins.discovery import InstalledPlugin
 
-SECONDS = 10
+if sys.platform != "win32":
+    import fcntl
+
+SECONDS = 60
 """Time that an unknown plugin gets to be imported, and to register."""
+
+
+_SILENT = 5
+"""Seconds after which a message says what takes so long."""
+
+
+_DAY = 86_400.0
+
+
+_HOST = f"{zlib.crc32(platform.node().encode(errors='replace')):08x}"
+
+
+_TOO_LONG = "took longer than"
 
 
 _UNHARMED = 93
@@ -32,7 +52,9 @@ _UNHARMED = 93
 
 
 _PROGRAM = f"""
-import os, sys
+import os, signal, sys
+if hasattr(signal, "alarm"):
+    signal.alarm({SECONDS + 5})  # if the process that waits for this one is killed
 sys.path[:] = sys.argv[1].split(os.pathsep)
 from genzoo.plugins.manager import load_alone
 load_alone(sys.argv[2])
@@ -71,9 +93,11 @@ class _Notes:
         """What importing it does to a process; empty if that is not known."""
         path = self._path("harmful")
         try:
-            return path.read_text(encoding="utf-8") if path is not None else ""
+            harm = path.read_text(encoding="utf-8") if path is not None else ""
+            expired = path is not None and harm.startswith(_TOO_LONG) and _age(path) > _DAY
         except (OSError, UnicodeDecodeError):
             return ""
+        return "" if expired else harm
 
     @property
     def is_harmless(self) -> bool:
@@ -88,17 +112,30 @@ class _Notes:
     def forget_ended_imports(self) -> None:
         """If a process ended while it imported the plugin, count the plugin as unknown again."""
         for path in self._folder.glob(f"{self._key}.importing-*") if self._folder is not None else ():
-            process = path.name.rpartition("-")[2]
-            # This process has not begun: an earlier one had its number, as the first one of every container does.
-            if process == str(os.getpid()) or not _is_alive(process):
-                self.remove("harmless")
-                with contextlib.suppress(OSError):
+            _, host, process = path.name.rsplit("-", 2)
+            with contextlib.suppress(OSError):
+                # This process has not begun: an earlier one had its number, as the first one of every container does.
+                own = process == str(os.getpid())
+                # The folder may be shared by machines, and those know nothing of each other's processes.
+                if _age(path) > _DAY if host != _HOST else own or not _is_alive(process):
+                    self.remove("harmless")
                     path.unlink()
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let one process at a time try the plugin out; the others wait."""
+        path = self._path("trying")
+        with contextlib.ExitStack() as stack:
+            if path is not None and sys.platform != "win32":
+                with contextlib.suppress(OSError):
+                    file = stack.enter_context(path.open("w"))
+                    fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     @contextlib.contextmanager
     def importing(self) -> Iterator[None]:
         """Leave a file behind if the process ends inside."""
-        suffix = f"importing-{os.getpid()}"
+        suffix = f"importing-{_HOST}-{os.getpid()}"
         self._write(suffix)
         try:
             yield
@@ -107,6 +144,10 @@ class _Notes:
             raise
         finally:
             self.remove(suffix)
+
+
+def _age(path: Path) -> float:
+    return time.time() - path.stat().st_mtime
 
 
 def _is_alive(process: str) -> bool:
@@ -146,8 +187,11 @@ def guarded_import(plugin: InstalledPlugin) -> Iterator[None]:
     notes.forget_ended_imports()
     harm = notes.harm
     if not harm and not notes.is_harmless:
-        harm = _try_out(plugin)
-        notes.note(harm)
+        with notes.alone():
+            harm = notes.harm  # another process may have tried it meanwhile
+            if not harm and not notes.is_harmless:
+                harm = _try_out(plugin)
+                notes.note(harm)
     if harm:
         error = _left_out(plugin, harm)
         warnings.warn(f"{error} {error.remedy}", PluginLeftOutWarning, stacklevel=2)
@@ -193,9 +237,17 @@ def _try_out(plugin: InstalledPlugin) -> str:
         start_new_session=True,
     )
     try:
-        code = process.wait(SECONDS)
+        try:
+            code = process.wait(_SILENT)
+        except subprocess.TimeoutExpired:
+            if sys.__stderr__ is not None:
+                message = (
+                    f"Plugin {plugin.distribution!r} is new, and is imported for the first time. This is done once."
+                )
+                print(message, file=sys.__stderr__, flush=True)
+            code = process.wait(SECONDS - _SILENT)
     except subprocess.TimeoutExpired:
-        return f"took longer than {SECONDS} seconds"
+        return f"{_TOO_LONG} {SECONDS} seconds"
     finally:
         with contextlib.suppress(OSError):
             if sys.platform == "win32":

@@ -74,7 +74,7 @@ def with_command(folder, name):
         ("pip3", "pip"),
         ("genzoo", "genzoo"),
         ("activate", "this environment"),
-        ("sh", "the operating system"),
+        ("sh", "another program of this machine"),
     ],
 )
 def test_a_wheel_with_a_command_of_others_is_an_error(tmp_path, beside, name, owner):

@@ -62,6 +62,7 @@ def test_a_plugin_that_ends_or_hangs_the_process_is_left_out(site, cache, monkey
     put(site, prologue)
     if "longer" in harm:
         monkeypatch.setattr(first_import, "SECONDS", 2)
+        monkeypatch.setattr(first_import, "_SILENT", 1)
     for _ in range(2):
         with pytest.warns(PluginLeftOutWarning, match=rf"'genzoo-odd' was left out: importing it {harm}.*uninstall"):
             state = loaded()
@@ -123,9 +124,47 @@ def test_an_unfinished_import_by_a_process_of_the_same_number_counts(site, cache
     put(site, "")
     assert loaded().state == "loaded"
     (harmless,) = cache.glob("*.harmless")
-    harmless.with_suffix(f".importing-{os.getpid()}").touch()
+    harmless.with_suffix(f".importing-{first_import._HOST}-{os.getpid()}").touch()
     first_import._Notes(odd()).forget_ended_imports()
-    assert not list(cache.iterdir())
+    assert {path.suffix for path in cache.iterdir()} == {".trying"}
+
+
+def test_unfinished_imports_of_other_machines_count_after_a_day(site, cache):
+    put(site, "")
+    assert loaded().state == "loaded"
+    (harmless,) = cache.glob("*.harmless")
+    other = harmless.with_suffix(".importing-0badcafe-1")
+    other.touch()
+    first_import._Notes(odd()).forget_ended_imports()
+    assert other.exists()
+    assert harmless.exists()
+    os.utime(other, (0, 0))
+    first_import._Notes(odd()).forget_ended_imports()
+    assert not other.exists()
+    assert not harmless.exists()
+
+
+def test_a_plugin_that_took_too_long_gets_another_try_after_a_day(site, cache):
+    put(site, "")
+    notes = first_import._Notes(odd())
+    notes.note("took longer than 60 seconds")
+    assert notes.harm
+    (harmful,) = cache.glob("*.harmful")
+    os.utime(harmful, (0, 0))
+    assert loaded().state == "loaded"
+
+
+def test_processes_that_start_together_try_a_plugin_once(site, cache, tmp_path):
+    tries = tmp_path / "tries"
+    put(
+        site,
+        f"import os, time\nif os.getsid(0) == os.getpid():\n    open({str(tries)!r}, 'a').write('x')\ntime.sleep(0.5)\n",
+    )
+    run = "import sys; sys.path[:] = sys.argv[1].split(':'); import genzoo.plugins.manager as m; m.get_manager()"
+    command = [sys.executable, "-c", run, ":".join(sys.path)]
+    started = [subprocess.Popen(command) for _ in range(3)]
+    assert [process.wait() for process in started] == [0, 0, 0]
+    assert tries.read_text() == "x"
 
 
 def test_the_first_use_from_several_threads_keeps_the_streams(site, cache):
@@ -159,8 +198,8 @@ def test_a_known_plugin_that_hangs_is_tried_out_after_an_interruption(site, cach
 def test_the_import_of_another_living_process_is_no_reason_for_doubt(site, cache, monkeypatch):
     put(site, "")
     with guarded_import(odd()):
-        (own,) = cache.glob(f"*.importing-{os.getpid()}")
-    other = own.with_suffix(f".importing-{os.getppid()}")
+        (own,) = cache.glob(f"*.importing-{first_import._HOST}-{os.getpid()}")
+    other = own.with_suffix(f".importing-{first_import._HOST}-{os.getppid()}")
     other.touch()
     monkeypatch.setattr(subprocess, "Popen", never)
     with guarded_import(odd()):
