@@ -156,10 +156,8 @@ def test_a_plugin_that_took_too_long_gets_another_try_after_a_day(site, cache):
 
 def test_processes_that_start_together_try_a_plugin_once(site, cache, tmp_path):
     tries = tmp_path / "tries"
-    put(
-        site,
-        f"import os, time\nif os.getsid(0) == os.getpid():\n    open({str(tries)!r}, 'a').write('x')\ntime.sleep(0.5)\n",
-    )
+    mark = f"if os.getsid(0) == os.getpid():\n    open({str(tries)!r}, 'a').write('x')\n"
+    put(site, f"import os, time\n{mark}time.sleep(0.5)\n")
     run = "import sys; sys.path[:] = sys.argv[1].split(':'); import genzoo.plugins.manager as m; m.get_manager()"
     command = [sys.executable, "-c", run, ":".join(sys.path)]
     started = [subprocess.Popen(command) for _ in range(3)]
