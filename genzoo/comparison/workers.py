@@ -199,7 +199,8 @@ def _at_once(place: DataLocation, trials: Sequence[FitJob], jobs: int, threads: 
     processes = min(jobs, len(trials))
     # loky starts fresh processes. Forked ones would inherit this process's threads and GPU in an unusable state.
     with joblib.parallel_config(backend="loky", n_jobs=processes, inner_max_num_threads=threads):
-        pool = joblib.Parallel(return_as="generator_unordered", max_nbytes=None)
+        # Batches of several fits would start more of them before a failure is known.
+        pool = joblib.Parallel(return_as="generator_unordered", max_nbytes=None, batch_size=1)
     try:
         for outcome in pool(tasks()):
             if outcome.failure is not None:

@@ -183,7 +183,7 @@ def filled_table(
     names = [name for name in source.names if name not in dropped]
     texts = {column for column, feature in zip(columns, features, strict=True) if _read_as_text(feature)}
     others = set(names) - set(columns) if as_written else set()
-    table = without_marks(source.read(names, texts | others), settings, source.names)
+    table = source.with_nested(without_marks(source.read(names, texts | others), settings, source.names))
     filled = dict(zip(names, table.columns, strict=True))
     for place, (name, feature) in enumerate(zip(columns, features, strict=True)):
         column = one_column(source, table, name, settings.date_formats.get(name))

@@ -55,6 +55,14 @@ class TableSource(ABC):
             DataError: the columns cannot be read.
         """
 
+    def with_nested(self, table: pa.Table) -> pa.Table:
+        """Return a table that `read` returned with the values of nested columns, which `read` may leave null.
+
+        Raises:
+            DataError: the columns cannot be read.
+        """
+        return table
+
     def at_fault(self, name: str, error: DataError) -> None:
         """Raise the fault of a column, or keep it to be listed."""
         if self.faults is None:

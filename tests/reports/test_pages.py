@@ -29,6 +29,7 @@ from genzoo.reports.run_page import EvaluationTerms, run_page
 from genzoo.reports.samples import PageSamples, read_page_samples, write_page_samples
 from genzoo.reports.sections import how_many, inside_sections, marginals
 from genzoo.spec import DataSpec, Feature
+from genzoo.storage import json_files
 from genzoo.storage.json_files import read_json, write_json
 from genzoo.text import printable
 
@@ -300,7 +301,8 @@ def test_a_report_without_an_error_of_a_difference_reads_back(tmp_path):
     assert not found.rows[0].difference.has_interval
 
 
-def test_a_report_of_thousands_of_candidates_reads_back(tmp_path):
+def test_a_report_of_thousands_of_candidates_reads_back(tmp_path, monkeypatch):
+    monkeypatch.setattr(json_files, "_MOST_MARKS", 400_000)
     parts = {f"column {i}": i / 7 for i in range(40)}
     score = Score("recall", 0.5, "higher", 0.1, {"real": 22}, parts=parts, shared=tuple(np.linspace(0, 1, 96)))
     rows = [

@@ -44,6 +44,19 @@ class ArrowFileSource(TableSource):
         check_whole(table, self.shown)
         return self._try(lambda: without_views(table))
 
+    def with_nested(self, table: Any) -> Any:
+        if not self._is_parquet:
+            return table
+        names = [field.name for field in table.schema if pa.types.is_nested(field.type)]
+        if not names:
+            return table
+        with self._try(lambda: parquet.ParquetFile(for_arrow(self._path))) as file:
+            found = self._try(lambda: file.read(columns=names))
+        check_whole(found, self.shown)
+        for name in names:
+            table = table.set_column(table.column_names.index(name), name, found.column(name))
+        return table
+
     def stream(self, columns: Sequence[str]) -> RowGroupEvents | None:
         if not self._is_parquet:
             return None
@@ -89,7 +102,7 @@ class ArrowFileSource(TableSource):
         nested = [name for name in columns if pa.types.is_nested(schema.field(name).type)]
         with parquet.ParquetFile(for_arrow(self._path), read_dictionary=coded) as file:
             table = file.read(columns=[name for name in columns if name not in nested])
-        for name in nested:  # no model takes it, and a row may hold any number of values
+        for name in nested:  # no model takes it, and a row may hold any number of values: see `with_nested`
             table = table.append_column(schema.field(name), pa.nulls(metadata.num_rows, schema.field(name).type))
         table = table.select(columns)
         check_whole(table, self.shown)
