@@ -115,10 +115,11 @@ def explain_interruption(message: Callable[[], str]) -> Iterator[None]:
 
 _MEMORY = re.compile(
     r"(?:can't|cannot) allocate memory|out of memory|bad_alloc|bad allocation|could not create a (?:primitive|memory)"
-    r"|failed to map segment|can't start new thread|unable to mmap",
+    r"|failed to map segment|can't start new thread|failed to launch worker thread|unable to mmap",
     re.IGNORECASE,
 )
-"""What libraries write if memory ran out and their error has no class of its own: torch, oneDNN, the loader of C."""
+"""What libraries write if memory ran out and their error has no class of its own: torch, oneDNN, pyarrow, the loader
+of C."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -130,8 +131,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     """
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    known = isinstance(error, RuntimeError | ImportError | SystemError) and _MEMORY.search(str(error)) is not None
-    return isinstance(error, MemoryError) or known
+    foreign = type(error).__module__.startswith("pyarrow")
+    spoken = foreign or isinstance(error, RuntimeError | ImportError | SystemError)
+    return isinstance(error, MemoryError) or (spoken and _MEMORY.search(str(error)) is not None)
 
 
 def pass_out_of_memory(error: BaseException) -> None:

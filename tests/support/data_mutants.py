@@ -322,7 +322,7 @@ def jsonl(draw: random.Random) -> tuple[str, bytes]:
     rows = [{"a": draw.gauss(0, 1), "b": draw.choice("xyz"), "c": place} for place in range(20)]
     if draw.random() < 0.5:
         hostile.mutated_tree(rows, draw)
-    if draw.random() < 0.3:
+    if rows and draw.random() < 0.3:
         rows[draw.randrange(len(rows))] = {draw.choice(["a", "é", ""]): draw.choice(hostile.VALUES)}
     lines = draw.random() < 0.5
     text = "\n".join(map(json.dumps, rows)) if lines else json.dumps(rows)
