@@ -12,6 +12,7 @@ def note(event, details):
     if event in STARTS:
         print("started:", event, details[:2], file=sys.stderr, flush=True)
 
+import torch  # a build for CUDA looks for its libraries
 sys.addaudithook(note)
 from genzoo.cli.main import main
 
