@@ -179,7 +179,7 @@ class ResultStore:
         return self.path / "rows" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
 
     def _settings_of(self, candidate: Candidate) -> dict[str, Any]:
-        """Return the settings that a stored result belongs to, with the versions of what computed it."""
+        """Return the settings that a stored result belongs to, and the versions of the plugins."""
         config = candidate.config
         zoo = get_registry()
         model = zoo.models.get(config.model)

@@ -33,6 +33,10 @@ _GRACE = 10.0
 _FROZEN = "genzoo/frozen"
 
 
+_LEFT = "left"
+"""Last beat of a process that is done."""
+
+
 class Heartbeat:
     """The beats of one process, and its watch over the process of the next rank.
 
@@ -60,6 +64,9 @@ class Heartbeat:
         finally:
             self._ended.set()
             thread.join(_EVERY)
+            if not thread.is_alive():  # else the store does not answer
+                with contextlib.suppress(RuntimeError):
+                    self._store.set(f"genzoo/beat/{self._rank}", _LEFT)
 
     @property
     def frozen(self) -> str | None:
@@ -101,8 +108,9 @@ class Heartbeat:
                     break
                 name = f"genzoo/beat/{self._next}"
                 found = self._store.get(name) if self._store.check([name]) else b""
-                # After a sleep of its own, this process knows nothing of the others.
-                if found != seen or slept > 3 * _EVERY:
+                # After a sleep of its own, this process knows nothing of the others. One that has left is no longer
+                # needed, even if this one still saves or evaluates for long.
+                if found != seen or found == _LEFT.encode() or slept > 3 * _EVERY:
                     since, seen = now, found
                 elif now - since > _LIMIT:
                     sentence = self._sentence(found)

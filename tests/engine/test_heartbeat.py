@@ -40,6 +40,15 @@ def test_two_processes_that_beat_are_alive():
         assert second.found is None
 
 
+def test_a_process_that_is_done_is_not_frozen():
+    store = HashStore()
+    first = Heartbeat(store, 0, 2)
+    with first.beating():
+        with Heartbeat(store, 1, 2).beating():
+            assert look(first, 0.3) is None
+        assert look(first, 2) is None
+
+
 def test_a_store_that_does_not_answer_is_named_only_after_a_while_awake():
     watch = Heartbeat(HashStore(), 0, 2)  # its thread never runs, as if it waited for the store
     time.sleep(1.0)  # like a process that was stopped and continued

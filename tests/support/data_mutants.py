@@ -1,4 +1,4 @@
-"""Mutants of data files: whole files, some parts of which lie, and files with changed bytes."""
+"""Mutants of data files: files whose sizes and offsets are wrong, and files with changed bytes."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def changed(content: bytes, draw: random.Random) -> bytes:
 
 
 def _buffer(array: pa.Array, draw: random.Random) -> pa.Array:
-    """Return an array, one buffer of which lies."""
+    """Return an array with changed bytes in one buffer."""
     buffers = array.buffers()
     known = [place for place, buffer in enumerate(buffers) if buffer is not None and buffer.size]
     if not known:

@@ -1,4 +1,4 @@
-"""Trainings in several processes of which one freezes, and trainings and samples in many threads."""
+"""Trainings with a frozen process, and trainings and samples in many threads."""
 
 from __future__ import annotations
 
