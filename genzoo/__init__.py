@@ -69,7 +69,7 @@ _HOME = {
     ),
     "genzoo.plugins.hookspecs": ("hookimpl",),
     "genzoo.reports.result": ("Report",),
-    "genzoo.runs.run": (
+    "genzoo.persistence.run": (
         "Run",
         "load",
     ),

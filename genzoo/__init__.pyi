@@ -42,10 +42,10 @@ from genzoo.models.objective import EMObjective as EMObjective
 from genzoo.models.objective import GradientObjective as GradientObjective
 from genzoo.models.objective import Objective as Objective
 from genzoo.models.objective import Progress as Progress
+from genzoo.persistence.run import Run as Run
+from genzoo.persistence.run import load as load
 from genzoo.plugins.hookspecs import hookimpl as hookimpl
 from genzoo.reports.result import Report as Report
-from genzoo.runs.run import Run as Run
-from genzoo.runs.run import load as load
 from genzoo.runtime.device import full_precision as full_precision
 from genzoo.spec import CallbackSpec as CallbackSpec
 from genzoo.spec import DatasetSpec as DatasetSpec

@@ -24,7 +24,7 @@ ORDER = (
     ("data",),
     ("inference",),
     ("features", "engine"),
-    ("runs",),
+    ("persistence",),
     ("metrics",),
     ("training",),
     ("reports",),

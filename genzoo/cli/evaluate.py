@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from genzoo.data.dataset import Dataset, Rows
     from genzoo.metrics.evaluate import Evaluation
     from genzoo.metrics.metric import Score
-    from genzoo.runs.run import Run
+    from genzoo.persistence.run import Run
 
 
 @click.command("evaluate", cls=Command)
@@ -63,7 +63,7 @@ def evaluate_command(
     from genzoo.metrics.evaluate import evaluate
     from genzoo.metrics.evaluator import find_extractor, find_metrics
     from genzoo.metrics.row_likelihoods import DRAWS
-    from genzoo.runs.run import load, open_run
+    from genzoo.persistence.run import load, open_run
 
     zoo = get_registry()
     chosen = find_metrics(zoo, metrics or None)
@@ -105,7 +105,7 @@ def evaluate_command(
 def _open(path: str) -> Run | None:
     """Open the run at a path; return None for a model folder."""
     from genzoo.errors import ArtifactError
-    from genzoo.runs.run import open_run
+    from genzoo.persistence.run import open_run
 
     try:
         return open_run(path)

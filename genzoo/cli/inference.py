@@ -45,7 +45,7 @@ def cluster_command(run: str, out: Path | None, device: str, as_json: bool, **gi
     """
     from genzoo.cli.rows import check_capable, check_destination, open_data, show_columns
     from genzoo.metrics.evaluate import cluster
-    from genzoo.runs.run import load
+    from genzoo.persistence.run import load
 
     check_destination(out)
     show_unfinished(run)
@@ -79,7 +79,7 @@ def embed_command(run: str, out: Path | None, device: str, as_json: bool, **give
     """
     from genzoo.cli.rows import check_capable, check_destination, open_data, show_columns
     from genzoo.metrics.evaluate import embed
-    from genzoo.runs.run import load
+    from genzoo.persistence.run import load
 
     check_destination(out)
     show_unfinished(run)
@@ -117,7 +117,7 @@ def reconstruct_command(run: str, out: Path, escape_formulas: bool, device: str,
     from genzoo.cli.rows import check_capable, open_data
     from genzoo.inference.export import check_suffix, save_events
     from genzoo.metrics.evaluate import reconstruct
-    from genzoo.runs.run import load
+    from genzoo.persistence.run import load
     from genzoo.storage.json_files import to_json
 
     show_unfinished(run)
@@ -171,7 +171,7 @@ def impute_command(
     from genzoo.cli.rows import check_capable, open_data, write_filled
     from genzoo.data.columns.unseen import about_unseen, unseen_levels
     from genzoo.inference.export import check_suffix
-    from genzoo.runs.run import load
+    from genzoo.persistence.run import load
     from genzoo.storage.json_files import to_json
 
     show_unfinished(run)
@@ -253,7 +253,7 @@ def score_command(
 
     from genzoo.cli.rows import check_capable, check_destination, open_data, show_columns
     from genzoo.metrics.evaluate import score
-    from genzoo.runs.run import load
+    from genzoo.persistence.run import load
 
     check_destination(out)
     show_unfinished(run)

@@ -120,8 +120,8 @@ def _run_page(path: str, seed: int, given: dict[str, Any]) -> tuple[Path, Page]:
     from genzoo.errors import ArtifactError
     from genzoo.metrics.evaluator import find_extractor, find_metrics
     from genzoo.metrics.row_likelihoods import DRAWS
+    from genzoo.persistence.run import load, open_run
     from genzoo.reports.run_page import EvaluationTerms, run_page
-    from genzoo.runs.run import load, open_run
 
     zoo, place = get_registry(), user_path(path)
     try:
@@ -176,7 +176,7 @@ def describe_command(
     genzoo describe RUN --data new.csv --rows 10 --out picture.png
     """
     from genzoo.cli.output import show_unfinished
-    from genzoo.runs.run import load
+    from genzoo.persistence.run import load
     from genzoo.storage.json_files import to_json
 
     if out is not None:
@@ -226,7 +226,7 @@ def _described(
 ) -> tuple[Description, str | None]:
     """Return the description, and what the described rows are; `None` if these are samples of the model."""
     from genzoo.cli.rows import open_data
-    from genzoo.runs.run import is_model_folder, open_run
+    from genzoo.persistence.run import is_model_folder, open_run
 
     if given["data"] is not None:
         dataset = open_data(model, given)

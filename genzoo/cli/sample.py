@@ -80,7 +80,7 @@ def sample_command(
     genzoo sample RUN --interpolate 3 17 --out path.png    walk from row 3 to row 17
     """
     _check(traverse, ends, given)
-    from genzoo.runs.run import load
+    from genzoo.persistence.run import load
 
     show_unfinished(run)
     fitted = load(run, device)
@@ -204,7 +204,7 @@ def _dataset(run: str, fitted: TrainedModel, given: dict[str, Any]) -> Dataset:
         ConfigError: `--data` was not given, and a model folder does not name its data.
     """
     from genzoo.cli.rows import open_data
-    from genzoo.runs.run import is_model_folder, open_run
+    from genzoo.persistence.run import is_model_folder, open_run
 
     if given["data"] is not None:
         return open_data(fitted, given)

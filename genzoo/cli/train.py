@@ -29,15 +29,15 @@ from genzoo.config.hints import explain_flag, explain_words
 from genzoo.config.layers import parse_assignments, read_config_file
 from genzoo.config.resolve import CALLED, layer, resolve_config, training_class
 from genzoo.config.settings import BUDGETS, RunConfig
+from genzoo.persistence.format1 import current_layers, upgrade_config
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry
-from genzoo.runs.format1 import current_layers, upgrade_config
 from genzoo.runtime.launch import launch_command, require_single_process
 from genzoo.spec import ModelSpec
 from genzoo.text import about_starts, counted
 
 if TYPE_CHECKING:
-    from genzoo.runs.run import Run
+    from genzoo.persistence.run import Run
 
 _SETTINGS = tuple(flagged_settings(RunConfig))
 """Settings of a run that have an option of their own."""

@@ -21,11 +21,11 @@ from genzoo.data.splits.given import given_split
 from genzoo.errors import ConfigError, did_you_mean
 from genzoo.metrics.evaluator import find_extractor
 from genzoo.metrics.information_criteria import CRITERIA
+from genzoo.persistence.format1 import current_metric
 from genzoo.plugins.api1 import former_keywords
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Registry, refuse_without_extra
 from genzoo.reports.result import Report
-from genzoo.runs.format1 import current_metric
 from genzoo.runtime.device import resolve_device
 from genzoo.runtime.launch import require_single_process
 from genzoo.typing import Array, Frame

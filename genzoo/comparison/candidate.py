@@ -23,9 +23,9 @@ from genzoo.config.resolve import (
 )
 from genzoo.config.settings import RunConfig
 from genzoo.errors import ConfigError
+from genzoo.persistence.format1 import current_layers
 from genzoo.plugins.registry import Registry
 from genzoo.reports.result import candidate_id, leaves
-from genzoo.runs.format1 import current_layers
 
 _RANGE = re.compile(r"(-?\d{1,9})\.\.(-?\d{1,9})(?:\.\.(-?\d{1,9}))?")
 

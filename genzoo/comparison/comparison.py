@@ -32,13 +32,13 @@ from genzoo.metrics.information_criteria import CRITERIA
 from genzoo.metrics.metric import Score
 from genzoo.metrics.protocol import measured_otherwise, same_protocol
 from genzoo.metrics.weighting import counted_values
+from genzoo.persistence.run import Run
 from genzoo.reports.comparison_page import comparison_page
 from genzoo.reports.formats import write_report
 from genzoo.reports.html import write_page
 from genzoo.reports.result import Report
 from genzoo.reports.samples import PageSamples, write_page_samples
 from genzoo.reports.sections import evenly, how_many
-from genzoo.runs.run import Run
 from genzoo.storage.atomic import put_in_place
 from genzoo.storage.temporary import temporary_folder
 from genzoo.text import counted

@@ -14,9 +14,9 @@ from typing import Any
 from genzoo.comparison.candidate import Candidate, candidates
 from genzoo.config.resolve import layer
 from genzoo.errors import CheckError, ConfigError, did_you_mean
+from genzoo.persistence.format1 import current_metric
 from genzoo.plugins.registry import Registry
 from genzoo.reports.result import FIGURES, Report
-from genzoo.runs.format1 import current_metric
 
 _SIGNS: Mapping[str, Callable[[float, float], bool]] = {
     "<=": operator.le,

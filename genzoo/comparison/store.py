@@ -20,10 +20,10 @@ from genzoo.comparison.candidate import Candidate
 from genzoo.config.settings import DataForm, Precision, Settings, SplitSettings
 from genzoo.data.checks import data_difference
 from genzoo.errors import ArtifactError, ConfigError, GenzooError
+from genzoo.persistence.format1 import upgrade_candidate
 from genzoo.plugins.discovery import distribution_of
 from genzoo.plugins.manager import get_registry
 from genzoo.reports.result import Row
-from genzoo.runs.format1 import upgrade_candidate
 from genzoo.storage.atomic import recover_folders
 from genzoo.storage.json_files import read_json, read_settings, write_json
 from genzoo.storage.lock import exclusive_lock

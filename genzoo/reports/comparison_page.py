@@ -8,6 +8,7 @@ from pathlib import Path
 
 from genzoo.metrics.metric import Score
 from genzoo.metrics.protocol import differing
+from genzoo.persistence.run import Run
 from genzoo.reports.columns import ReportColumn, metric_names, report_columns, report_reasons
 from genzoo.reports.formats import read_plain_report, read_report
 from genzoo.reports.former import current_ids
@@ -17,7 +18,6 @@ from genzoo.reports.run_page import origin
 from genzoo.reports.samples import PageSamples, read_page_samples
 from genzoo.reports.sections import as_text, curve_section, event_grid, inside_sections, marginals, protocol_lines
 from genzoo.reports.terminal import score_text
-from genzoo.runs.run import Run
 from genzoo.storage.paths import check_inside
 
 _CRITERIA = frozenset({"bic", "aic", "aicc", "icl", "akaike_weight"})

@@ -8,9 +8,9 @@ from typing import Any
 
 from genzoo.config.resolve import layer
 from genzoo.errors import ConfigError
+from genzoo.persistence.format1 import former_metrics, upgrade_candidate
 from genzoo.plugins.manager import get_registry
 from genzoo.reports.result import candidate_id
-from genzoo.runs.format1 import former_metrics, upgrade_candidate
 
 
 def current_report(content: Mapping[str, Any]) -> dict[str, Any]:

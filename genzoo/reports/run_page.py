@@ -16,6 +16,8 @@ from genzoo.metrics.evaluate import Evaluation, evaluate
 from genzoo.metrics.evaluator import Chosen
 from genzoo.metrics.metric import Metric
 from genzoo.metrics.row_likelihoods import DRAWS
+from genzoo.persistence.checkpoint import checkpoints
+from genzoo.persistence.run import Run
 from genzoo.plugins.manager import get_registry
 from genzoo.reports.page import Block, Facts, Page, Section, Text
 from genzoo.reports.sections import (
@@ -29,8 +31,6 @@ from genzoo.reports.sections import (
     score_blocks,
     side_by_side,
 )
-from genzoo.runs.checkpoint import checkpoints
-from genzoo.runs.run import Run
 from genzoo.typing import Array
 
 _RECORDED = ("genzoo", "torch", "python", "platform", "threads", "started", "device", "precision", "seconds", "steps")

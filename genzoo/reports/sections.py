@@ -13,11 +13,11 @@ from genzoo.inference.latent import traverse
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.metric import Score
 from genzoo.models.base import Components, Decoder, Outliers, Reconstruction
+from genzoo.persistence.format1 import current_line, former_metrics
+from genzoo.persistence.run import Run
 from genzoo.reports.charts import Histogram, Marginal, Shares, curves, marginal
 from genzoo.reports.page import Block, Facts, Notes, Picture, Pictures, Section, Table, Text
 from genzoo.reports.terminal import halves_text, score_text
-from genzoo.runs.format1 import current_line, former_metrics
-from genzoo.runs.run import Run
 from genzoo.spec import DataSpec, Feature
 from genzoo.storage.metrics_log import read_log
 from genzoo.typing import Array

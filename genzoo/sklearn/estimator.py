@@ -18,7 +18,7 @@ from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics import information_criteria
 from genzoo.metrics.row_likelihoods import DRAWS, degrees_of_freedom
 from genzoo.models.base import Outliers
-from genzoo.runs.model_folder import save_model
+from genzoo.persistence.model_folder import save_model
 from genzoo.sklearn.fitting import FitOutcome, checked_events, fit_in_memory, seed_of
 from genzoo.sklearn.parameters import SettingParameter, in_words_of, layer_of
 from genzoo.sklearn.storing import EstimatorFile, save_folder, storable, write_file

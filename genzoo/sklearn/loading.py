@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from genzoo.errors import ArtifactError, ConfigError
-from genzoo.runs.format1 import upgrade_model
-from genzoo.runs.model_folder import ModelFile
-from genzoo.runs.run import load as load_model
+from genzoo.persistence.format1 import upgrade_model
+from genzoo.persistence.model_folder import ModelFile
+from genzoo.persistence.run import load as load_model
 from genzoo.sklearn.estimator import ModelEstimator
 from genzoo.sklearn.factory import estimator
 from genzoo.sklearn.fitting import FitOutcome

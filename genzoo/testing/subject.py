@@ -22,9 +22,9 @@ from genzoo.models.base import Generator, Measure, Parts
 from genzoo.models.factory import build_model, check_data
 from genzoo.models.measure import measures_of
 from genzoo.models.objective import Batch
+from genzoo.persistence.format1 import current_layers
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry
-from genzoo.runs.format1 import current_layers
 from genzoo.runtime.seeding import random_scope
 from genzoo.spec import DataSpec, ModelSpec
 from genzoo.testing.promise import DoesNotApply

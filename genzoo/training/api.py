@@ -14,10 +14,10 @@ from genzoo.data.loading import given_data
 from genzoo.data.splits.given import given_split
 from genzoo.data.value_range import range_remarks
 from genzoo.engine.distributed import join_processes
+from genzoo.persistence.format1 import current_layers
+from genzoo.persistence.run import Run, open_run, run_name
 from genzoo.plugins.api1 import former_keywords
 from genzoo.plugins.manager import get_registry
-from genzoo.runs.format1 import current_layers
-from genzoo.runs.run import Run, open_run, run_name
 from genzoo.training.processes import check_same_start
 from genzoo.training.resume import prepare_resume
 from genzoo.training.run_training import run_training

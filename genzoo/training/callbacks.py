@@ -17,8 +17,8 @@ from genzoo.errors import GenzooError
 from genzoo.inference.export import save_events
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.state_dict import load_tensors
-from genzoo.runs.checkpoint import MonitorState, prune, save_checkpoint
-from genzoo.runs.run import Run
+from genzoo.persistence.checkpoint import MonitorState, prune, save_checkpoint
+from genzoo.persistence.run import Run
 from genzoo.storage.metrics_log import append_lines, keep_lines_until
 from genzoo.training.early_stopping import EarlyStopping
 from genzoo.training.trainer import Callback, Engine, Outcome, Step

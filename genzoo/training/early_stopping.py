@@ -13,7 +13,7 @@ from genzoo.engine.gradient import GradientEngine
 from genzoo.errors import DataError
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.evaluator import Reference, compute_metrics, make_reference
-from genzoo.runs.checkpoint import MonitorState
+from genzoo.persistence.checkpoint import MonitorState
 from genzoo.runtime.seeding import random_scope
 from genzoo.training.model_selection import OBJECTIVE, SelectionRule
 from genzoo.training.setup import TrainingSetup

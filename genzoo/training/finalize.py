@@ -21,10 +21,10 @@ from genzoo.metrics.resting import resting_on
 from genzoo.metrics.row_likelihoods import kind_of, row_scores, score_of
 from genzoo.metrics.weighting import fractional, repeated, spread_evenly
 from genzoo.models.state_dict import load_tensors, strip_prefix
-from genzoo.runs.checkpoint import checkpoint_name, load_checkpoint
-from genzoo.runs.model_folder import save_model
-from genzoo.runs.run import Run
-from genzoo.runs.safe_build import MOST_SCORES
+from genzoo.persistence.checkpoint import checkpoint_name, load_checkpoint
+from genzoo.persistence.model_folder import save_model
+from genzoo.persistence.run import Run
+from genzoo.persistence.safe_build import MOST_SCORES
 from genzoo.runtime.device import describe_device
 from genzoo.training.early_stopping import EarlyStopping
 from genzoo.training.setup import TrainingSetup

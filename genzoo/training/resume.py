@@ -19,8 +19,8 @@ from genzoo.engine.distributed import SINGLE_PROCESS, Processes
 from genzoo.engine.em import EMEngine
 from genzoo.errors import ArtifactError, ConfigError
 from genzoo.models.state_dict import load_tensors, strip_prefix
-from genzoo.runs.checkpoint import CheckpointState, MonitorState, checkpoints, load_checkpoint
-from genzoo.runs.run import Run, open_run
+from genzoo.persistence.checkpoint import CheckpointState, MonitorState, checkpoints, load_checkpoint
+from genzoo.persistence.run import Run, open_run
 from genzoo.runtime.launch import launch_command
 from genzoo.storage.paths import check_inside
 from genzoo.training.setup import TrainingSetup, build_setup

@@ -17,8 +17,8 @@ from genzoo.errors import (
     explain_out_of_memory,
 )
 from genzoo.inference.trained_model import TrainedModel
-from genzoo.runs.checkpoint import checkpoints, discard_after
-from genzoo.runs.run import Run
+from genzoo.persistence.checkpoint import checkpoints, discard_after
+from genzoo.persistence.run import Run
 from genzoo.runtime.launch import launch_command
 from genzoo.training.callbacks import BestWeights, Cadence, CheckpointSaver, MetricsLogger, SampleWriter
 from genzoo.training.early_stopping import make_early_stopping

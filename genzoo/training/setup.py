@@ -33,10 +33,10 @@ from genzoo.models.base import Generator, Likelihood, Model
 from genzoo.models.factory import build_model, build_objective, check_data
 from genzoo.models.objective import EMObjective, GradientObjective, Objective
 from genzoo.models.state_dict import load_tensors
+from genzoo.persistence.run import Run, load
 from genzoo.plugins.api1 import adapt_step
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Registry, blame, extra_named, refuse_without_extra, resolve
-from genzoo.runs.run import Run, load
 from genzoo.runtime.device import Runtime, describe_device, resolve_runtime
 from genzoo.runtime.seeding import random_scope
 from genzoo.training.model_selection import SelectionRule, find_selection_rule

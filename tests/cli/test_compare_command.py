@@ -21,7 +21,7 @@ from genzoo.config.settings import SplitSettings
 from genzoo.data.builtin import iris
 from genzoo.data.readers.numpy_files import array_dataset
 from genzoo.errors import DivergenceError
-from genzoo.runs.run import Run
+from genzoo.persistence.run import Run
 
 
 @pytest.fixture

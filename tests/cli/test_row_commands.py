@@ -10,7 +10,7 @@ from refusals import assert_refused
 from sklearn.metrics import adjusted_rand_score
 
 import genzoo
-from genzoo.runs.run import Run
+from genzoo.persistence.run import Run
 
 ROWS = 200
 

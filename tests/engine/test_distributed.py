@@ -36,8 +36,8 @@ from genzoo.data.transforms import AffineTransform
 from genzoo.engine.dataloader import ProcessShare, ResidentLoader, Sampler, StreamingLoader
 from genzoo.engine.distributed import ProcessGroup
 from genzoo.errors import ConfigError
+from genzoo.persistence.checkpoint import checkpoints
 from genzoo.plugins.manager import get_registry
-from genzoo.runs.checkpoint import checkpoints
 from genzoo.runtime.device import Runtime
 from genzoo.runtime.launch import process_count
 from genzoo.runtime.seeding import random_scope

@@ -15,11 +15,11 @@ TOOLS = ("hypothesis", "openpyxl", "pandas", "polars", "pytest", "pytest-xdist")
 """Packages of the extra `dev` that tests import."""
 
 
-PART = ("tests/config", "tests/data", "tests/inference", "tests/runs", "tests/storage")
+PART = ("tests/config", "tests/data", "tests/inference", "tests/persistence", "tests/storage")
 """Folders of tests that use every dependency."""
 
 
-LEFT_OUT = ("--ignore", "tests/runs/test_processes.py")
+LEFT_OUT = ("--ignore", "tests/persistence/test_processes.py")
 """Old versions of joblib start `lscpu`."""
 
 

@@ -19,11 +19,11 @@ from genzoo.cli import plugins
 from genzoo.errors import ConfigError, PluginError
 from genzoo.metrics.evaluator import find_metrics
 from genzoo.packaging.references import findings
+from genzoo.persistence.safe_build import find_entry
 from genzoo.plugins import manager as plugins_module
 from genzoo.plugins.builtin import GENZOO_API
 from genzoo.plugins.manager import LONGEST, PluginManager, core_only_manager, get_registry
 from genzoo.plugins.registry import KINDS
-from genzoo.runs.safe_build import find_entry
 
 
 def module(**content):

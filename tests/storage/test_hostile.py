@@ -23,10 +23,10 @@ from genzoo.comparison.store import ResultStore
 from genzoo.data.transforms import AffineTransform
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.factory import build_model
+from genzoo.persistence.model_folder import save_model
+from genzoo.persistence.run import Run
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry
-from genzoo.runs.model_folder import save_model
-from genzoo.runs.run import Run
 from genzoo.storage import temporary
 
 RUNS = fuzz_folders.RUNS

@@ -6,8 +6,8 @@ import os
 import pytest
 
 from genzoo import ArtifactError
+from genzoo.persistence.run import Run
 from genzoo.reports.sections import curve_section
-from genzoo.runs.run import Run
 from genzoo.storage.metrics_log import keep_lines_until, read_log
 
 

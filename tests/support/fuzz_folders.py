@@ -31,9 +31,9 @@ import torch
 
 import genzoo
 from genzoo.cli.main import main
+from genzoo.persistence.run import Run
 from genzoo.reports.formats import read_report
 from genzoo.reports.samples import read_page_samples
-from genzoo.runs.run import Run
 
 RUNS = Path(__file__).parents[1] / "data" / "runs" / "0.1"
 SECONDS = 5.0

@@ -20,7 +20,7 @@ import toy_plugin
 
 import genzoo
 from genzoo.errors import ArtifactError, ConfigError, DataError, GenzooError, Interrupted
-from genzoo.runs.checkpoint import checkpoints
+from genzoo.persistence.checkpoint import checkpoints
 from genzoo.storage.lock import exclusive_lock
 from genzoo.training.resume import prepare_resume
 

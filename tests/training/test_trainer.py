@@ -8,13 +8,13 @@ import pytest
 import torch
 
 import genzoo
-import genzoo.runs.run as run_module
+import genzoo.persistence.run as run_module
 from genzoo.config.resolve import layer, resolve_config
 from genzoo.engine.dataloader import DataLoader
 from genzoo.engine.schedule import Budget
 from genzoo.engine.signals import Abandoned, Signals
+from genzoo.persistence.checkpoint import checkpoints
 from genzoo.plugins.manager import get_registry
-from genzoo.runs.checkpoint import checkpoints
 from genzoo.training.api import start_run
 from genzoo.training.run_training import run_training
 from genzoo.training.setup import build_setup

@@ -19,8 +19,8 @@ from genzoo.config.resolve import resolve_config
 from genzoo.data.dataset import Split
 from genzoo.data.loading import open_dataset
 from genzoo.errors import ArtifactError, ConfigError, DataError, DivergenceError, GenzooError, Interrupted, PluginError
+from genzoo.persistence.checkpoint import checkpoints
 from genzoo.plugins.manager import get_registry
-from genzoo.runs.checkpoint import checkpoints
 from genzoo.runtime.device import has_native_bf16, resolve_device
 from genzoo.training.resume import prepare_resume
 from genzoo.training.run_training import run_training, train_in_memory

@@ -12,9 +12,9 @@ import torch
 from genzoo.engine.gradient import GradientEngine
 from genzoo.errors import Interrupted
 from genzoo.models.base import Generator, Likelihood
+from genzoo.persistence.model_folder import load_model
+from genzoo.persistence.run import Run
 from genzoo.plugins.manager import get_registry
-from genzoo.runs.model_folder import load_model
-from genzoo.runs.run import Run
 from genzoo.testing.checks.capabilities import answer, material, questions
 from genzoo.testing.checks.randomness import chance
 from genzoo.testing.promise import DoesNotApply, Promise, expect

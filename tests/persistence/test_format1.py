@@ -11,8 +11,7 @@ import genzoo
 from genzoo.comparison.candidate import candidates
 from genzoo.comparison.store import ResultStore
 from genzoo.errors import FormerNameWarning
-from genzoo.plugins.manager import PluginManager, get_registry
-from genzoo.runs.format1 import (
+from genzoo.persistence.format1 import (
     current_line,
     former_metrics,
     upgrade_candidate,
@@ -20,7 +19,8 @@ from genzoo.runs.format1 import (
     upgrade_config,
     upgrade_model,
 )
-from genzoo.runs.model_folder import load_model
+from genzoo.persistence.model_folder import load_model
+from genzoo.plugins.manager import PluginManager, get_registry
 
 DATA = Path(__file__).parents[1] / "data"
 RUNS = DATA / "runs" / "0.1"

@@ -26,12 +26,12 @@ from genzoo.inference.data_units import Events
 from genzoo.inference.description.describe import UNLIKELY
 from genzoo.inference.description.figures import Description
 from genzoo.inference.trained_model import TrainedModel
+from genzoo.persistence.checkpoint import CHECKPOINTS, checkpoints, load_checkpoint
+from genzoo.persistence.format1 import upgrade_config
+from genzoo.persistence.model_folder import load_model
+from genzoo.persistence.safe_build import StoredWeights, build_from_file
 from genzoo.plugins.api1 import with_former_names
 from genzoo.plugins.manager import get_registry
-from genzoo.runs.checkpoint import CHECKPOINTS, checkpoints, load_checkpoint
-from genzoo.runs.format1 import upgrade_config
-from genzoo.runs.model_folder import load_model
-from genzoo.runs.safe_build import StoredWeights, build_from_file
 from genzoo.runtime.device import resolve_device
 from genzoo.spec import DataSpec
 from genzoo.storage.atomic import new_folder, recover_folders

@@ -11,9 +11,9 @@ from pydantic import Field
 
 from genzoo.config.settings import DataForm, Settings
 from genzoo.inference.trained_model import Calibration, TrainedModel
+from genzoo.persistence.format1 import upgrade_model
+from genzoo.persistence.safe_build import SCORES, StoredWeights, build_from_file
 from genzoo.plugins.registry import Registry
-from genzoo.runs.format1 import upgrade_model
-from genzoo.runs.safe_build import SCORES, StoredWeights, build_from_file
 from genzoo.storage.atomic import atomic_folder, write_bytes
 from genzoo.storage.json_files import read_settings, write_json
 from genzoo.storage.tensors import digest, read_layout, read_tensors, with_tied, write_tensors

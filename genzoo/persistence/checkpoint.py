@@ -12,7 +12,7 @@ from torch import Tensor
 from genzoo.config.settings import Settings
 from genzoo.errors import DivergenceError
 from genzoo.models.state_dict import strip_prefix
-from genzoo.runs.format1 import current_tensors, upgrade_checkpoint
+from genzoo.persistence.format1 import current_tensors, upgrade_checkpoint
 from genzoo.storage.atomic import atomic_folder, remove_folder
 from genzoo.storage.json_files import read_settings, write_json
 from genzoo.storage.tensors import digest, is_finite, read_tensors, write_tensors
