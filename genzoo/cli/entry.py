@@ -13,6 +13,11 @@ def start() -> None:
     """Run the command line of this process."""
     exit_on_signals()
     _open_streams()
+    if "_GENZOO_COMPLETE" in os.environ:
+        from genzoo.cli.complete import answer_shell  # does not import click
+
+        answer_shell()
+        return
     from genzoo.cli.main import run as run_command  # imports click
 
     run_command()

@@ -44,6 +44,7 @@ _COMMANDS = {
     "plugins": "List, test, create, freeze and restore plugins.",
     "install": "Install plugins without changing genzoo.",
     "uninstall": "Remove plugins.",
+    "completion": "Let the Tab key complete commands, options and names.",
 }
 
 

@@ -13,10 +13,10 @@ from genzoo.spec import Kind, ModelSpec
 
 
 @click.command("models")
-@click.argument("name", required=False)
+@click.argument("name", required=False, metavar="[MODEL]")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def models_command(name: str | None, as_json: bool) -> None:
-    """List the models of the zoo, or describe model NAME and its options.
+    """List the models of the zoo, or describe MODEL and its options.
 
     \b
     genzoo models

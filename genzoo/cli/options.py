@@ -159,13 +159,13 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print the re
 
 
 metric_option = click.option(
-    "--metric", "metrics", multiple=True, metavar="NAME", help="Compute only this metric; may be repeated."
+    "--metric", "metrics", multiple=True, metavar="METRIC", help="Compute only this metric; may be repeated."
 )
 
 
 features_option = click.option(
     "--features",
-    metavar="NAME[=FILE]",
+    metavar="EXTRACTOR[=FILE]",
     help="Feature extractor of the metrics, such as pixels, columns, classifier, efficientnet-lite0 or inception=FILE.",
 )
 

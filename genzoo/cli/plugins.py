@@ -24,10 +24,10 @@ from genzoo.plugins.validation import unresolved_references
 
 
 @click.command("doctor")
-@click.argument("name", required=False)
+@click.argument("name", required=False, metavar="[PLUGIN]")
 @json_option
 def doctor_command(name: str | None, as_json: bool) -> None:
-    """Diagnose all installed plugins, or only distribution NAME; exit with 5 if there is a problem.
+    """Diagnose all installed plugins, or only distribution PLUGIN; exit with 5 if there is a problem.
 
     Each plugin is imported in a new process, and the import timed. Problems are: it imports torch or prints, a
     reference in its specs is missing or of the wrong kind, or a requirement is not installed.

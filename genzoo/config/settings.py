@@ -95,7 +95,7 @@ class TrainingSettings(Settings):
     keep_checkpoints: Annotated[int, Flag("--keep-checkpoints", former=("--keep",))] = Field(
         1, ge=1, description="number of recent checkpoints to keep, besides the best"
     )
-    callbacks: Annotated[tuple[str, ...], Flag("--callback", metavar="NAME", repeat=True)] = Field(
+    callbacks: Annotated[tuple[str, ...], Flag("--callback", metavar="CALLBACK", repeat=True)] = Field(
         (), description="registered callbacks to run"
     )
 
@@ -129,15 +129,15 @@ class GradientTraining(TrainingSettings):
     eval_steps: int | None = Field(
         None, ge=1, description="steps between evaluations on validation rows, instead of eval_every"
     )
-    metrics: Annotated[tuple[str, ...], Flag("--metric", metavar="NAME", repeat=True)] = Field(
+    metrics: Annotated[tuple[str, ...], Flag("--metric", metavar="METRIC", repeat=True)] = Field(
         (), description="metrics to record at every evaluation on validation rows"
     )
-    monitor: Annotated[str | None, Flag("--monitor", metavar="NAME", former=("--watch",))] = Field(
+    monitor: Annotated[str | None, Flag("--monitor", metavar="METRIC", former=("--watch",))] = Field(
         None,
         description="score that decides early stopping and the best checkpoint: objective, or a metric; by default "
         "the objective's own if it has one, else the first metric",
     )
-    features: Annotated[str | None, Flag("--features", metavar="NAME[=FILE]")] = Field(
+    features: Annotated[str | None, Flag("--features", metavar="EXTRACTOR[=FILE]")] = Field(
         None, description="feature extractor of the metrics; by default pixels or columns"
     )
     compile: bool | None = Field(None, description="torch.compile; by default on CUDA only")
