@@ -73,6 +73,7 @@ _HOME = {
         "Run",
         "load",
     ),
+    "genzoo.persistence.run_list": ("runs",),
     "genzoo.runtime.device": ("full_precision",),
     "genzoo.spec": (
         "CallbackSpec",

@@ -44,6 +44,7 @@ from genzoo.models.objective import Objective as Objective
 from genzoo.models.objective import Progress as Progress
 from genzoo.persistence.run import Run as Run
 from genzoo.persistence.run import load as load
+from genzoo.persistence.run_list import runs as runs
 from genzoo.plugins.hookspecs import hookimpl as hookimpl
 from genzoo.reports.result import Report as Report
 from genzoo.runtime.device import full_precision as full_precision

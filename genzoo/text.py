@@ -72,3 +72,34 @@ def shortened(text: str, longest: int) -> str:
     """
     half = (longest - 1) // 2
     return text if len(text) <= longest else f"{text[: longest - 1 - half]}…{text[-half:]}"
+
+
+def seconds_text(seconds: float) -> str:
+    """Return a duration with its unit, in two or three digits.
+
+    Examples:
+        >>> [seconds_text(value) for value in (0.0123, 0.5, 12.4, 150, 8000)]
+        ['12 ms', '0.5 s', '12 s', '2 min 30 s', '2 h 13 min']
+    """
+    if seconds < 0.0995:
+        return f"{seconds * 1000:.2g} ms"
+    if seconds < 9.95:
+        return f"{seconds:.2g} s"
+    whole = round(seconds)
+    if whole < 100:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def size_text(size: int) -> str:
+    """Return a size in bytes with its unit, in few digits.
+
+    Examples:
+        >>> [size_text(value) for value in (512, 20_480, 3_400_000, 5_100_000_000)]
+        ['512 B', '20 kB', '3 MB', '5.1 GB']
+    """
+    for unit, least in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= least:
+            return f"{size / least:.{1 if unit == 'GB' else 0}f} {unit}"
+    return f"{size} B"

@@ -14,7 +14,7 @@ def start() -> None:
     exit_on_signals()
     _open_streams()
     if "_GENZOO_COMPLETE" in os.environ:
-        from genzoo.cli.complete import answer_shell  # does not import click
+        from genzoo.cli.completion.answer import answer_shell  # does not import click
 
         answer_shell()
         return

@@ -41,6 +41,7 @@ _COMMANDS = {
     "compare": "Fit several models to the same data and rank them.",
     "describe": "Describe what a trained model says about its data.",
     "report": "Write one HTML page about a run or a comparison.",
+    "runs": "List, show, compare and remove runs.",
     "plugins": "List, test, create, freeze and restore plugins.",
     "install": "Install plugins without changing genzoo.",
     "uninstall": "Remove plugins.",
@@ -51,7 +52,9 @@ _COMMANDS = {
 _FILES = {
     **dict.fromkeys(("score", "cluster", "embed", "reconstruct", "impute"), "inference"),
     "describe": "report",
-    "uninstall": "install",
+    **dict.fromkeys(("install", "uninstall"), "plugins.install"),
+    "plugins": "plugins.command",
+    "completion": "completion.command",
 }
 
 

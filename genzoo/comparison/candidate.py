@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from genzoo.config.flags import choices_of
-from genzoo.config.layers import parse_assignments
+from genzoo.config.layers import leaves, parse_assignments
 from genzoo.config.resolve import (
     chosen_objective,
     layer,
@@ -25,7 +25,7 @@ from genzoo.config.settings import RunConfig
 from genzoo.errors import ConfigError
 from genzoo.persistence.format1 import current_layers
 from genzoo.plugins.registry import Registry
-from genzoo.reports.result import candidate_id, leaves
+from genzoo.reports.result import candidate_id
 
 _RANGE = re.compile(r"(-?\d{1,9})\.\.(-?\d{1,9})(?:\.\.(-?\d{1,9}))?")
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from genzoo.reports.result import CHEAPEST, Report, Row
+from genzoo.text import seconds_text, size_text
 
 _RANKS = {"coverage": 7, "frechet-distance": 8, "classifier-two-sample": 9, "memorization": 10}
 
@@ -133,14 +134,11 @@ def _point(value: float | None) -> str | None:
 
 
 def _seconds(value: float | None) -> str | None:
-    """Return a duration with its unit, in two or three digits."""
-    if value is None:
-        return None
-    return f"{value * 1000:.2g} ms" if value < 0.0995 else f"{value:.2g} s" if value < 9.95 else f"{value:.0f} s"
+    return None if value is None else seconds_text(value)
 
 
 def _memory(value: int | None) -> str | None:
-    return None if value is None else f"{value / 1e6:.0f} MB" if value < 1e9 else f"{value / 1e9:.1f} GB"
+    return None if value is None else size_text(value)
 
 
 def _with_error(value: float | None, error: float | None) -> str | None:

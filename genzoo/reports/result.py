@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from genzoo.config.layers import leaves
 from genzoo.metrics.metric import Score
 
 SCHEMA = 1
@@ -207,15 +208,6 @@ def candidate_id(model: str, options: Mapping[str, Any]) -> str:
     """
     pairs = ",".join(f"{_key(path)}={_text(value)}" for path, value in leaves(options))
     return f"{model}:{pairs}" if pairs else model
-
-
-def leaves(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Yield the path and the value of everything in nested mappings."""
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from leaves(value, (*path, str(key)))
-        else:
-            yield (*path, str(key)), value
 
 
 def _key(path: tuple[str, ...]) -> str:

@@ -41,6 +41,19 @@ def exclusive_lock(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def is_locked(folder: Path) -> bool:
+    """Return whether a process holds the lock of a folder."""
+    try:
+        descriptor = os.open(folder / NAME, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+    except OSError:
+        return False
+    try:
+        # A lock that was released has no note, so that looking does not get in the way of a process that starts.
+        return os.fstat(descriptor).st_size > 0 and take_lock(descriptor) is False
+    finally:
+        os.close(descriptor)
+
+
 def _take(descriptor: int, folder: Path) -> None:
     locked = take_lock(descriptor)
     if locked is None:

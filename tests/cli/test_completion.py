@@ -9,9 +9,9 @@ import sys
 import click
 import pytest
 
-from genzoo.cli import complete_table
-from genzoo.cli.complete import complete, words_of
-from genzoo.cli.complete_table import current_table, make_table
+from genzoo.cli.completion import table as table_module
+from genzoo.cli.completion.answer import complete, words_of
+from genzoo.cli.completion.table import current_table, make_table
 from genzoo.cli.main import main, root
 from genzoo.plugins.manager import get_registry
 
@@ -142,7 +142,7 @@ def test_an_answer_imports_nothing_slow_once_the_table_is_kept():
 
 def test_the_table_is_made_again_if_a_source_file_or_a_package_changes(tmp_path, monkeypatch):
     made = []
-    monkeypatch.setattr(complete_table, "make_table", lambda: made.append(1) or {"made": len(made)})
+    monkeypatch.setattr(table_module, "make_table", lambda: made.append(1) or {"made": len(made)})
     assert [current_table()["made"] for _ in range(2)] == [1, 1]
     source = tmp_path / "source.py"
     source.write_text("")
@@ -164,7 +164,7 @@ def test_the_table_is_made_again_if_a_source_file_or_a_package_changes(tmp_path,
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"key": 1}', "null"])
 def test_a_damaged_table_is_made_again(damage, tmp_path, monkeypatch):
-    monkeypatch.setattr(complete_table, "make_table", lambda: {"made": 1})
+    monkeypatch.setattr(table_module, "make_table", lambda: {"made": 1})
     current_table()
     (kept,) = (tmp_path / "cache" / "genzoo").glob("completion-*.json")
     kept.write_text(damage)
@@ -172,7 +172,7 @@ def test_a_damaged_table_is_made_again(damage, tmp_path, monkeypatch):
 
 
 def test_a_home_that_cannot_be_written_to_only_makes_answers_slower(tmp_path, monkeypatch):
-    monkeypatch.setattr(complete_table, "make_table", lambda: {"made": 1})
+    monkeypatch.setattr(table_module, "make_table", lambda: {"made": 1})
     (tmp_path / "cache").write_text("a file")
     assert current_table() == {"made": 1}
 

@@ -66,7 +66,7 @@ def test_the_bundled_plugin_wins_over_a_distribution_of_its_name(site, monkeypat
     assert (own.state, own.version) == ("not loaded", "0.0.9")
     assert "pip uninstall genzoo-gan" in own.findings[0]
     assert "genzoo-gan" not in frozen_lines()
-    monkeypatch.setattr("genzoo.cli.plugins.get_manager", lambda: zoo)
+    monkeypatch.setattr("genzoo.cli.plugins.command.get_manager", lambda: zoo)
     assert cli("plugins")[1].count("pip uninstall genzoo-gan") == 1
     assert_refused(cli("uninstall", "genzoo-gan"), 3, "comes with genzoo", "installed, too; see: genzoo plugins")
 

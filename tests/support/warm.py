@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-LIGHT = ("genzoo.cli.main", "genzoo.cli.install", "genzoo.cli.models", "genzoo.cli.plugins", "genzoo.cli.install")
+LIGHT = ("genzoo.cli.main", "genzoo.cli.models", "genzoo.cli.plugins.command", "genzoo.cli.plugins.install")
 HEAVY = ("torch._dynamo", "sklearn.datasets", "genzoo.testing", "genzoo.cli.train", "genzoo.cli.progress", *LIGHT)
 
 

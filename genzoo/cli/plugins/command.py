@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 
 from genzoo.cli.command import LazyGroup
-from genzoo.cli.install import apply_plan, plan_content, show_brought
 from genzoo.cli.options import json_option, yes_option
 from genzoo.cli.output import show_table
+from genzoo.cli.plugins.install import apply_plan, plan_content, show_brought
 from genzoo.errors import CheckError, PluginError
 from genzoo.packaging.doctor import Diagnosis, environment_findings, examine
 from genzoo.packaging.freeze import frozen_lines, header, read_frozen
@@ -145,8 +145,8 @@ _COMMANDS = {
 
 
 _FILES = {
-    **dict.fromkeys(("list", "doctor", "freeze", "restore"), "plugins"),
-    **dict.fromkeys(("check", "new"), "plugin_development"),
+    **dict.fromkeys(("list", "doctor", "freeze", "restore"), "plugins.command"),
+    **dict.fromkeys(("check", "new"), "plugins.development"),
 }
 
 

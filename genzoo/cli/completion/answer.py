@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from genzoo.cli.complete_table import Table, current_table
+from genzoo.cli.completion.table import Table, current_table
 
 ASKED = "_GENZOO_COMPLETE"
 """Environment variable that holds the shell's name if a shell asks for completions."""

@@ -31,7 +31,11 @@ def completion_command(shell: str | None, install: bool, as_json: bool) -> None:
     source <(genzoo completion bash)                       for this shell only
     """
     chosen = _chosen(shell)
-    script = importlib.resources.files("genzoo.cli").joinpath(f"shells/genzoo.{chosen}").read_text(encoding="utf-8")
+    script = (
+        importlib.resources.files("genzoo.cli.completion")
+        .joinpath(f"shells/genzoo.{chosen}")
+        .read_text(encoding="utf-8")
+    )
     if not install:
         click.echo(json.dumps({"shell": chosen, "script": script}, indent=2) if as_json else script, nl=as_json)
         return

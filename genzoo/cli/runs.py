@@ -1,0 +1,193 @@
+"""`genzoo runs`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from genzoo.cli.command import Command, LazyGroup, Option
+from genzoo.cli.options import json_option, with_options
+from genzoo.cli.output import print_line, show_table
+from genzoo.config.settings import runs_folder
+from genzoo.errors import ConfigError
+from genzoo.persistence.listing import (
+    STATUSES,
+    RunSummary,
+    describe_run,
+    differences,
+    find_run,
+    list_runs,
+    remove_run,
+    summary_rows,
+)
+from genzoo.storage.json_files import to_json
+from genzoo.text import counted, seconds_text, shortened, size_text
+
+_with_filters = with_options(
+    Option(["--model", "models"], multiple=True, metavar="MODEL", help="List only this model; may be repeated."),
+    Option(["--data", "sources"], multiple=True, metavar="DATA", help="List only these data; may be repeated."),
+    Option(
+        ["--status", "statuses"],
+        multiple=True,
+        type=click.Choice(STATUSES),
+        help="List only runs with this status; may be repeated.",
+    ),
+    Option(
+        ["--folder"],
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Folder to look in.  [default: GENZOO_RUNS, or runs]",
+    ),
+)
+
+
+_COMMANDS = {
+    "list": "List runs and comparisons, the newest first.",
+    "show": "Show how a run was trained and how that ended.",
+    "compare": "Show the settings and results in which runs differ.",
+    "remove": "Remove runs and comparisons with all their files.",
+}
+
+
+@click.group(
+    "runs", cls=LazyGroup, lines=_COMMANDS, files=dict.fromkeys(_COMMANDS, "runs"), invoke_without_command=True
+)
+@_with_filters
+@json_option
+@click.pass_context
+def runs_command(ctx: click.Context, /, as_json: bool, **filters: Any) -> None:
+    """List runs and comparisons, the newest first; show, compare or remove them.
+
+    A run is named by its folder, or by its name in the folder of runs.
+
+    \b
+    genzoo runs --model gmm --status finished
+    genzoo runs show RUN
+    genzoo runs compare RUN RUN
+    genzoo runs remove RUN
+    """
+    if ctx.invoked_subcommand is None:
+        _list(filters, as_json)
+    elif as_json or any(filters.values()):
+        raise click.UsageError(f"Options belong after {ctx.invoked_subcommand!r}.", ctx)
+
+
+@click.command("list", cls=Command)
+@_with_filters
+@json_option
+def list_command(as_json: bool, **filters: Any) -> None:
+    """List runs and comparisons, the newest first."""
+    _list(filters, as_json)
+
+
+def _list(filters: dict[str, Any], as_json: bool) -> None:
+    folder = filters["folder"]
+    found = list_runs(folder, models=filters["models"], data=filters["sources"], statuses=filters["statuses"])
+    if as_json:
+        click.echo(to_json([summary.as_dict() for summary in found], indent=2))
+        return
+    if not found:
+        fitting = " fits" if any(filters[name] for name in ("models", "sources", "statuses")) else ""
+        click.echo(f"No run in {runs_folder() if folder is None else folder}{fitting}.")
+        return
+    header, *rows = summary_rows(found)
+    show_table(header, rows)
+
+
+@click.command("show", cls=Command)
+@click.argument("run")
+@json_option
+def show_command(run: str, as_json: bool) -> None:
+    """Show how RUN was trained and how that ended."""
+    summary = find_run(run)
+    described = describe_run(summary)
+    if as_json:
+        click.echo(to_json(described, indent=2))
+        return
+    record = described["record"]
+    facts = {
+        "run": str(summary.path),
+        "model": f"{summary.model} ({described['config'].get('model')})",
+        "data": described["config"].get("data", {}).get("source"),
+        "status": summary.status,
+        "steps": summary.steps,
+        "time": None if summary.seconds is None else seconds_text(summary.seconds),
+        "started": record.get("started"),
+        "loss": ", ".join(f"{name} {value:.6g}" for name, value in (described["loss"] or {}).items()),
+        "computed on": ", ".join(str(record[name]) for name in ("device", "precision") if record.get(name)),
+        "versions": ", ".join(f"{name} {record[name]}" for name in ("genzoo", "torch", "python") if record.get(name)),
+        "size": size_text(summary.bytes),
+    }
+    for name, value in facts.items():
+        if value not in (None, ""):
+            print_line(f"{name}: {value}")
+    for part in ("options", "objective", "training", "split"):
+        content = described["config"].get(part) or {}
+        print_line(f"{part}: {json.dumps({name: value for name, value in content.items() if value not in (None, [])})}")
+
+
+@click.command("compare", cls=Command)
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@click.option("--all", "everything", is_flag=True, help="Show what is equal, too.")
+@json_option
+def compare_command(runs: Sequence[str], everything: bool, as_json: bool) -> None:
+    """Show the settings and results in which runs differ, side by side.
+
+    To find out which model is better, fit them to the same rows with genzoo compare.
+    """
+    if len(runs) < 2:
+        raise ConfigError("Name at least two runs to compare.")
+    summaries = [find_run(run) for run in runs]
+    found = differences([describe_run(summary) for summary in summaries], everything=everything)
+    if as_json:
+        click.echo(to_json({"runs": [str(one.path) for one in summaries], "differences": found}, indent=2))
+        return
+    rows = [[name, *map(_cell, values)] for name, values in found.items()]
+    show_table(["", *(summary.name for summary in summaries)], rows)
+    if not found:
+        click.echo("They have the same settings and results.")
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return shortened(value, 40) if isinstance(value, str) else json.dumps(value)
+
+
+@click.command("remove", cls=Command)
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation. Needed without a terminal.")
+@json_option
+def remove_command(runs: Sequence[str], yes: bool, as_json: bool) -> None:
+    """Remove runs and comparisons with all their files. A run that is being trained is left alone."""
+    summaries = list({summary.path.resolve(): summary for summary in map(find_run, runs)}.values())
+    if not yes:
+        _confirm(summaries)
+    for summary in summaries:
+        remove_run(summary)
+        if not as_json:
+            print_line(f"removed {summary.path}")
+    if as_json:
+        click.echo(to_json({"removed": [str(summary.path) for summary in summaries]}, indent=2))
+
+
+def _confirm(summaries: Sequence[RunSummary]) -> None:
+    """Ask whether to remove.
+
+    Raises:
+        ConfigError: nobody can answer.
+        Abort: the answer is no.
+    """
+    for summary in summaries:
+        what = f"{summary.model or summary.kind} on {summary.data}" if summary.data else summary.kind
+        print_line(f"{summary.path}: {what}, {summary.status}, {size_text(summary.bytes)}", err=True)
+    if not sys.stdin.isatty():
+        raise ConfigError("Removing runs needs a confirmation, and there is no terminal to ask on. Add --yes.")
+    click.confirm(f"Remove {counted(len(summaries), 'folder')}?", abort=True, err=True)
