@@ -60,9 +60,9 @@ def evaluate_command(
     genzoo evaluate RUN --metric coverage --metric recall
     """
     from genzoo.cli.rows import open_data
+    from genzoo.inference.row_likelihoods import DRAWS
     from genzoo.metrics.evaluate import evaluate
     from genzoo.metrics.evaluator import find_extractor, find_metrics
-    from genzoo.metrics.row_likelihoods import DRAWS
     from genzoo.persistence.run import load, open_run
 
     zoo = get_registry()
@@ -151,7 +151,7 @@ def _show(evaluation: Evaluation, model: str, data: str | None, run: Run | None,
     events = "test events, which it was not trained on" if data is None else f"events of {data}"
     print_line(f"{model} on {evaluation.events} {events}")
     if len(evaluation.unobserved):
-        from genzoo.metrics.row_likelihoods import named_rows
+        from genzoo.inference.row_likelihoods import named_rows
 
         print_line(f"left out, because all their values are missing: {named_rows(evaluation.unobserved)}")
     print_scores(evaluation.scores, evaluation.reasons, terminal_width())

@@ -13,8 +13,8 @@ from genzoo.comparison.candidate import Candidate
 from genzoo.comparison.fit import NO_MAXIMUM, FitResult
 from genzoo.comparison.splits import Folds, SplitPlan
 from genzoo.data.dataset import Dataset
+from genzoo.inference.row_likelihoods import bits_per_dim
 from genzoo.metrics.information_criteria import CRITERIA, no_criteria
-from genzoo.metrics.row_likelihoods import bits_per_dim
 from genzoo.metrics.statistics import Estimate, are_frequencies, estimate, paired_difference
 from genzoo.reports.result import CrossValidation, LogLikelihood, Row
 from genzoo.text import about_starts

@@ -18,12 +18,7 @@ from genzoo.data.columns.unseen import about_unseen, unseen_levels
 from genzoo.data.dataset import Dataset, Rows, Split
 from genzoo.engine.em import EMEngine
 from genzoo.errors import GenzooError, explain_out_of_memory
-from genzoo.inference.trained_model import TrainedModel
-from genzoo.metrics.evaluator import Chosen, compute_metrics, find_extractor, find_metrics, make_reference
-from genzoo.metrics.information_criteria import Criteria, criteria, no_criteria
-from genzoo.metrics.metric import Metric, Score
-from genzoo.metrics.resting import Resting, resting_on
-from genzoo.metrics.row_likelihoods import (
+from genzoo.inference.row_likelihoods import (
     degrees_of_freedom,
     dimensions_of,
     kind_of,
@@ -32,6 +27,11 @@ from genzoo.metrics.row_likelihoods import (
     named_rows,
     uncovered,
 )
+from genzoo.inference.trained_model import TrainedModel
+from genzoo.metrics.evaluator import Chosen, compute_metrics, find_extractor, find_metrics, make_reference
+from genzoo.metrics.information_criteria import Criteria, criteria, no_criteria
+from genzoo.metrics.metric import Metric, Score
+from genzoo.metrics.resting import Resting, resting_on
 from genzoo.metrics.statistics import are_frequencies
 from genzoo.models.base import Components
 from genzoo.models.factory import build_objective

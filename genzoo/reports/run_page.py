@@ -11,11 +11,11 @@ import numpy as np
 from genzoo.config.settings import RunConfig
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import ConfigError, DataError, GenzooError
+from genzoo.inference.row_likelihoods import DRAWS
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.evaluate import Evaluation, evaluate
 from genzoo.metrics.evaluator import Chosen
 from genzoo.metrics.metric import Metric
-from genzoo.metrics.row_likelihoods import DRAWS
 from genzoo.persistence.checkpoint import checkpoints
 from genzoo.persistence.run import Run
 from genzoo.plugins.manager import get_registry

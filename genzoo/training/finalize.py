@@ -16,9 +16,10 @@ from genzoo.engine.em import EMEngine
 from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.loss_buffer import LossRecord
 from genzoo.errors import DivergenceError, GenzooError
-from genzoo.inference.trained_model import Calibration, TrainedModel
+from genzoo.inference.row_likelihoods import kind_of, row_scores, score_of
+from genzoo.inference.threshold import Calibration
+from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.resting import resting_on
-from genzoo.metrics.row_likelihoods import kind_of, row_scores, score_of
 from genzoo.metrics.weighting import fractional, repeated, spread_evenly
 from genzoo.models.state_dict import load_tensors, strip_prefix
 from genzoo.persistence.checkpoint import checkpoint_name, load_checkpoint

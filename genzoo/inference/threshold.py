@@ -16,12 +16,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal
 
 import numpy as np
 
-from genzoo.inference.trained_model import Calibration
 from genzoo.text import counted
 from genzoo.typing import Array
+
+Calibration = Literal["validation", "selection", "comparison"]
+"""Rows whose scores are kept with a model: validation rows; validation rows that chose the best step, too; or rows that
+fits of a comparison held out."""
+
 
 _ROWS: dict[Calibration, str] = {
     "validation": "the validation rows, which the model was not trained on",
