@@ -82,9 +82,11 @@ class Threshold:
             return None
         extreme = "largest" if self.above else "smallest"
         outcome = "no row is flagged" if not self.place else f"the threshold is the {extreme} score of all"
+        more = "compare with cross-validation, which holds out every row"
+        remedy = more if self.calibration == "comparison" else "hold out more rows"
         return (
             f"{counted(self.rows, 'row')} are too few for a threshold of {self.quantile:g}, which needs {needed}, so "
-            f"{outcome}; hold out more rows, or use a larger one"
+            f"{outcome}; {remedy}, or use a larger one"
         )
 
 

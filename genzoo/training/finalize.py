@@ -87,13 +87,14 @@ class ModelSaver(Callback):
             "average": config.ema,
         }
         model = setup.trained_model
-        scores = _validation_scores(model, setup.dataset, setup.split.validation)
         calibration: Calibration = "validation"
-        if self._early_stopping is not None and self._early_stopping.rule.selects:
-            calibration = "selection"
-        if scores is None and setup.held_out is not None:
+        if setup.held_out is not None:  # rows that chose the best step would look a little too usual
             calibration = "comparison"
             scores = _in_order(setup.held_out[_evenly(len(setup.held_out), MOST_SCORES)])
+        else:
+            if self._early_stopping is not None and self._early_stopping.rule.selects:
+                calibration = "selection"
+            scores = _validation_scores(model, setup.dataset, setup.split.validation)
         if scores is not None:
             training["calibration"] = calibration
         model = dataclasses.replace(model, validation_scores=scores, calibration=calibration)
@@ -215,5 +216,5 @@ def _evenly(count: int, most: int) -> Rows:
 
 def _in_order(scores: Array) -> Array | None:
     known = np.sort(scores[~np.isnan(scores)])
-    # The file of tensors holds finite numbers only.
-    return np.maximum(known, np.finfo(np.float64).min) if len(known) and np.isfinite(known[-1]) else None
+    ends = np.finfo(np.float64)  # the file of tensors holds finite numbers only
+    return known.clip(ends.min, ends.max) if len(known) else None
