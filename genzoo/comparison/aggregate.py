@@ -103,6 +103,7 @@ class CandidateResult:
         slack: smallest meaningful difference of its information criteria, for the same reason.
         whole: whether no fit failed.
         samples: a few samples of the held-out fit, for the report, `(M, *event)`.
+        means: whether these are means, as in `FitResult`. Defaults to false.
         held_out: scores of held-out rows of the first seed, by `test` or `cv`, `(N,)` each: log-likelihoods, which may
             be minus infinity, or anomaly scores. Thresholds of unusual rows come from them. Defaults to none.
     """
@@ -114,6 +115,7 @@ class CandidateResult:
     slack: float = 0.0
     whole: bool = True
     samples: Array | None = None
+    means: bool = False
     held_out: Mapping[str, Array] = field(default_factory=dict)
 
     def held_out_scores(self, figure: str) -> Array | None:
@@ -175,7 +177,15 @@ def aggregate_results(candidate: Candidate, outcomes: Sequence[FitResult], evide
     }
     known = {figure: scores for figure, scores in kept.items() if scores is not None}
     return CandidateResult(
-        row, first.resolution, test, cv, slack, whole=not broken, samples=first.samples, held_out=known
+        row,
+        first.resolution,
+        test,
+        cv,
+        slack,
+        whole=not broken,
+        samples=first.samples,
+        means=first.means,
+        held_out=known,
     )
 
 

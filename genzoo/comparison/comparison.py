@@ -184,7 +184,8 @@ class Comparison:
         rows = self.division.test_rows if len(self.division.test_rows) else self.division.rows
         real = np.asarray(self.dataset.events[evenly(rows, how_many(self.dataset.spec))])
         samples = {name: result.samples for name, result in found.items() if result.samples is not None}
-        return PageSamples(self.dataset.spec, real, samples)
+        means = frozenset(name for name, result in found.items() if result.means)
+        return PageSamples(self.dataset.spec, real, samples, means)
 
     def keep_best(self, report: Report) -> Report:
         """Train the best candidate as a run in the folder, and return the report with the path of the run.

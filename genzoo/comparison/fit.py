@@ -108,6 +108,7 @@ class FitResult:
         held_out: the same or, for a model without a likelihood, anomaly scores, `(N,)`; `None` if it has neither.
         metrics: scores of sample metrics, by name.
         samples: a few samples for the report, `(M, *event)`; `None` if any is not finite.
+        means: whether these are means, without the noise that the model adds to images. Defaults to false.
         reasons: why other figures are missing, by name.
         cost: what the fit cost; only known of the first held-out fit.
         starts: how many starts of EM were `tried`, and how many `agreed` on the best maximum; `None` if there was one.
@@ -130,6 +131,7 @@ class FitResult:
     held_out: Array | None = None
     metrics: Mapping[str, Score] = field(default_factory=dict)
     samples: Array | None = None
+    means: bool = False
     reasons: Mapping[str, str] = field(default_factory=dict)
     cost: Cost = field(default_factory=Cost)
     starts: Mapping[str, int] | None = None
@@ -281,10 +283,11 @@ def _held_out(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
         train = float(np.average(known, weights=None if dataset.weights is None else dataset.weights[split.train]))
     held_out = _scores_of(fitted, dataset, split.test, seed)
     metrics: Mapping[str, Score] = {}
-    samples = None
+    samples, means = None, False
     resting = resting_on(fitted, dataset, split.test)
     if trial.repeat == 0:
-        samples = _finite(fitted.sample(how_many(fitted.data), seed=seed, output="array"))
+        drawn, means = fitted.sample_shown(how_many(fitted.data), seed=seed)
+        samples = _finite(drawn)
         metrics, missing = _sample_metrics(fitted, dataset, division, trial)
         reasons |= missing
     return FitResult(
@@ -301,6 +304,7 @@ def _held_out(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
         held_out=held_out,
         metrics=metrics,
         samples=samples,
+        means=means,
         reasons=reasons,
         cost=cost,
         fault=_fault(setup, resting),

@@ -145,7 +145,8 @@ class ResultStore:
             scores.get("test"),
             scores.get("cv"),
             content.slack,
-            samples=scores.get("samples"),
+            samples=scores.get("means", scores.get("samples")),
+            means="means" in scores,
             held_out={name: scores[_HELD_OUT + name] for name in ("test", "cv") if _HELD_OUT + name in scores},
         )
 
@@ -159,7 +160,7 @@ class ResultStore:
             return
         place = self._place(candidate)
         tensors = place.with_suffix(".safetensors")
-        scores = {"test": result.test, "cv": result.cv, "samples": result.samples}
+        scores = {"test": result.test, "cv": result.cv, "means" if result.means else "samples": result.samples}
         # The file of tensors holds finite numbers only.
         scores |= {_HELD_OUT + name: np.clip(own, *_RANGE) for name, own in result.held_out.items()}
         write_tensors(tensors, {name: torch.from_numpy(s) for name, s in scores.items() if s is not None})

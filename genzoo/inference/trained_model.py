@@ -88,12 +88,12 @@ class TrainedModel:
         return likelihood.is_density_on_grid(self._units)
 
     @overload
-    def sample(self, n: int, *, seed: int = 0, output: Literal["array"]) -> Array: ...
+    def sample(self, n: int, *, seed: int = 0, output: Literal["array"], mean: bool = False) -> Array: ...
 
     @overload
-    def sample(self, n: int, *, seed: int = 0, output: Output | None = None) -> Any: ...
+    def sample(self, n: int, *, seed: int = 0, output: Output | None = None, mean: bool = False) -> Any: ...
 
-    def sample(self, n: int, *, seed: int = 0, output: Output | None = None) -> Any:
+    def sample(self, n: int, *, seed: int = 0, output: Output | None = None, mean: bool = False) -> Any:
         """Draw events.
 
         Arguments:
@@ -101,16 +101,33 @@ class TrainedModel:
             seed: the same seed gives the same events on the same machine; fewer events are the first of more.
             output: `array | pandas | polars | pyarrow`. Defaults to the kind of table that the model was trained on in
                 Python, and to `array` if it was trained on an array or a file.
+            mean: return the mean of the events of each latent vector, or its most probable categories, instead of a
+                draw: what the model decodes, without noise. Latent vectors are drawn either way. Defaults to false.
 
         Returns:
             Events on the data's grid and of its type, `(n, *event)`. An array holds the codes of categories; a table
             has the columns of training, with their names, types and categories.
 
         Raises:
-            ConfigError: `n` is not a number of events, or the library of `output` is not installed.
+            ConfigError: `n` is not a number of events, or the library of `output` is not installed; or `mean` of a
+                model without a decoder.
         """
         form = choose_output(output, self.data)
-        return present_events(sampling.sample(self._units, n, seed), self.data, form)
+        return present_events(sampling.sample(self._units, n, seed, mean=mean), self.data, form)
+
+    @property
+    def adds_noise(self) -> bool:
+        """Whether samples are more than what the model decodes: a draw of each value around it, as of a VAE."""
+        return sampling.adds_noise(self._units)
+
+    def sample_shown(self, n: int, *, seed: int = 0) -> tuple[Array, bool]:
+        """Draw events for a picture or page, and return whether they are means.
+
+        Images of a model that adds noise are means, because a grid of noisy images hides what was learned. A table of
+        means would hide how rows vary, so rows are draws.
+        """
+        mean = self.data.modality == "image" and self.adds_noise
+        return self.sample(n, seed=seed, output="array", mean=mean), mean
 
     @overload
     def decode(self, z: Events, *, output: Literal["array"]) -> Array: ...

@@ -281,9 +281,9 @@ class Run:
 
     # Each returns arrays for arrays, and tables for tables.
 
-    def sample(self, n: int, *, seed: int = 0, output: Output | None = None) -> Any:
+    def sample(self, n: int, *, seed: int = 0, output: Output | None = None, mean: bool = False) -> Any:
         """Call `TrainedModel.sample` of the trained model."""
-        return self.load().sample(n, seed=seed, output=output)
+        return self.load().sample(n, seed=seed, output=output, mean=mean)
 
     def log_prob(self, x: Events) -> Any:
         """Call `TrainedModel.log_prob` of the trained model."""
