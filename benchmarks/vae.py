@@ -42,8 +42,8 @@ from genzoo.data.builtin import digits
 from genzoo.data.download import fashion_mnist
 from genzoo.data.images import binarize
 from genzoo.errors import GenzooError
+from genzoo.inference.row_likelihoods import kind_of, log_likelihoods
 from genzoo.metrics.precision_recall import coverage, precision, recall
-from genzoo.metrics.row_likelihoods import kind_of, log_likelihoods
 
 EVENTS = 500
 WIDTH, LATENT, BATCH, RATE = 400, 16, 128, 1e-3

@@ -9,6 +9,7 @@
     ├── ArtifactError      4  a run, model folder or checkpoint that cannot be used
     ├── CheckError         5  a check or gate failed
     ├── DivergenceError    6  training produced a number that is not finite
+    ├── IncompleteError    7  some candidates of a comparison failed, and the others did not
     ├── LostProcessError   1  another process of the same training is gone
     ├── OutOfMemoryError   1  memory ran out
     └── Interrupted      130  interrupted (143 when terminated)
@@ -76,6 +77,12 @@ class DivergenceError(GenzooError):
     """Training produced a loss or a weight that is not finite."""
 
     exit_code = 6
+
+
+class IncompleteError(GenzooError):
+    """Some candidates of a comparison failed, and the others did not. Only the command line raises it."""
+
+    exit_code = 7
 
 
 class LostProcessError(GenzooError):

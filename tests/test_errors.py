@@ -11,6 +11,7 @@ def test_every_error_has_the_exit_code_that_the_tree_draws():
         "ArtifactError": 4,
         "CheckError": 5,
         "DivergenceError": 6,
+        "IncompleteError": 7,
         "LostProcessError": 1,
         "OutOfMemoryError": 1,
     }

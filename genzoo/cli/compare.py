@@ -25,8 +25,9 @@ from genzoo.cli.options import (
 from genzoo.cli.output import show_notes, terminal_width
 from genzoo.config.layers import merge, parse_assignments
 from genzoo.config.resolve import layer
-from genzoo.errors import ConfigError, GenzooError
+from genzoo.errors import ConfigError, GenzooError, IncompleteError
 from genzoo.plugins.manager import get_registry
+from genzoo.text import counted
 
 if TYPE_CHECKING:
     from genzoo.reports.result import Report
@@ -102,6 +103,9 @@ def compare_command(
     arguments for the shell. Information criteria come from fits to all rows, test scores from fits without the test
     rows.
 
+    Exits with 7 if some candidates failed and others did not. If all failed, the exit code is the code of the
+    first failure. A gate that does not hold exits with 5 in any case.
+
     \b
     genzoo compare gaussian 'gmm:n_components=1..9,covariance_type=full|tied' --data iris --folds 10 --jobs 2
     """
@@ -135,6 +139,7 @@ def compare_command(
     if report.conflict is not None and given["by"] is not None:
         raise ConfigError(report.conflict)
     check(report, required, comparison.candidate(report.best), expected)
+    _check_none_failed(report)
 
 
 def _check_separated(models: Sequence[str]) -> None:
@@ -191,6 +196,21 @@ def _show(report: Report, as_json: bool, out: Path | None) -> None:
     click.echo(f"report:   {out / 'report.html'}, report.md, report.csv, report.json")
     if report.best is not None and report[report.best].run is not None:
         click.echo(f"best:     genzoo sample {out / 'best'} -n 64")
+
+
+def _check_none_failed(report: Report) -> None:
+    """Raise an error if some candidates failed; the table says why.
+
+    Raises:
+        IncompleteError: some failed.
+    """
+    failed = [row.id for row in report.rows if row.status == "failed"]
+    if failed:
+        names = ", ".join(failed[:3]) + (" ..." if len(failed) > 3 else "")
+        raise IncompleteError(
+            f"{len(failed)} of {counted(len(report.rows), 'candidate')} failed: {names}. The reasons are above; "
+            f"the result holds for the others."
+        )
 
 
 def _check_not_all_failed(report: Report) -> None:

@@ -9,6 +9,7 @@ import click
 
 from genzoo.cli.command import Command
 from genzoo.cli.options import (
+    check_data_given,
     device_option,
     draws_option,
     features_option,
@@ -24,6 +25,7 @@ from genzoo.plugins.manager import get_registry
 if TYPE_CHECKING:
     from genzoo.data.dataset import Dataset, Rows
     from genzoo.metrics.evaluate import Evaluation
+    from genzoo.metrics.held_out import HeldOutScores
     from genzoo.metrics.metric import Score
     from genzoo.persistence.run import Run
 
@@ -53,16 +55,17 @@ def evaluate_command(
     """Compute the log-likelihood and the sample metrics of RUN, a run directory or a model folder.
 
     Rows are the run's test rows, which the model was not trained on, or all rows of --data. Samples are compared with
-    at most 10,000 real rows; larger sets are subsampled evenly.
+    at most 10,000 real rows; larger sets are subsampled evenly. The best model of a comparison may be trained on all
+    rows. The scores of its fit without the test rows, which the comparison kept, are then printed.
 
     \b
     genzoo evaluate RUN
     genzoo evaluate RUN --metric coverage --metric recall
     """
     from genzoo.cli.rows import open_data
+    from genzoo.inference.row_likelihoods import DRAWS
     from genzoo.metrics.evaluate import evaluate
     from genzoo.metrics.evaluator import find_extractor, find_metrics
-    from genzoo.metrics.row_likelihoods import DRAWS
     from genzoo.persistence.run import load, open_run
 
     zoo = get_registry()
@@ -71,7 +74,13 @@ def evaluate_command(
     extractor = find_extractor(zoo, features, fitted.data)
     opened = _open(run)
     if given["data"] is None:
-        dataset, train, rows = _rows(opened or open_run(run))
+        opened = opened or open_run(run)
+        kept = _kept_by_comparison(opened)
+        if kept is not None:
+            _check_no_choices(given, features, samples, draws)
+            _show_kept(kept, fitted.model, opened, metrics, as_json)
+            return
+        dataset, train, rows = _rows(opened)
         trained_on: tuple[Dataset, Rows] | None = (dataset, train)
         split = "test"
     else:
@@ -100,6 +109,71 @@ def evaluate_command(
         from genzoo.errors import DataError
 
         raise DataError(f"Metric {asked[0]!r} has no score: {evaluation.reasons[asked[0]]}.")
+
+
+def _kept_by_comparison(run: Run) -> HeldOutScores | None:
+    """Return the scores that a comparison kept with its best model, if the model itself has no test rows."""
+    from genzoo.errors import GenzooError
+    from genzoo.metrics.held_out import HeldOutScores
+
+    kept = HeldOutScores.of(run)
+    if kept is None:
+        return None
+    try:
+        return None if len(_rows(run)[2]) else kept
+    except GenzooError:  # the data are gone, or were in memory
+        return kept
+
+
+def _check_no_choices(given: dict[str, Any], features: str | None, samples: int | None, draws: int | None) -> None:
+    """Check that no option was given that says how to evaluate: kept scores cannot be computed in another way.
+
+    Raises:
+        ConfigError: one was given.
+    """
+    from genzoo.errors import ConfigError
+
+    check_data_given(given)
+    chosen = {"--features": features, "--samples": samples, "--draws": draws}
+    for option, value in chosen.items():
+        if value is not None:
+            raise ConfigError(
+                f"{option} says how to evaluate rows, and the run has no test rows: it was trained on all of them. "
+                f"Name other rows with --data, or leave the option out for the scores that its comparison kept."
+            )
+
+
+def _show_kept(kept: HeldOutScores, model: str, run: Run, metrics: tuple[str, ...], as_json: bool) -> None:
+    """Print the scores that a comparison kept.
+
+    Raises:
+        DataError: a metric that was asked for has no score.
+    """
+    import numpy as np
+
+    from genzoo.errors import DataError
+    from genzoo.metrics.evaluate import Evaluation
+
+    scores = {name: score for name, score in kept.scores.items() if not metrics or name in metrics}
+    reasons = {name: reason for name, reason in kept.reasons.items() if not metrics or name in metrics}
+    none = np.zeros(0, np.int64)
+    evaluation = Evaluation(kept.rows, kept.kind, kept.measure, scores, reasons, none)
+    if as_json:
+        from genzoo.storage.json_files import to_json
+
+        fit = {"by": "comparison", "train_rows": kept.train_rows, "folds": kept.folds}
+        state = {"status": run.record.get("status"), "unfinished": run.unfinished}
+        content = {**state, **_as_dict(evaluation, model), "fit": fit}
+        click.echo(to_json(content, indent=2, ascii_only=True))
+    else:
+        from genzoo.reports.terminal import print_scores
+
+        print_line(f"{model} has no test rows: it was trained on all rows. {kept.describe()}")
+        print_scores(scores, reasons, terminal_width())
+    if absent := [name for name in metrics if name not in scores]:
+        raise DataError(
+            f"Metric {absent[0]!r} has no score: {reasons.get(absent[0], 'the comparison did not compute it')}."
+        )
 
 
 def _open(path: str) -> Run | None:
@@ -151,7 +225,7 @@ def _show(evaluation: Evaluation, model: str, data: str | None, run: Run | None,
     events = "test events, which it was not trained on" if data is None else f"events of {data}"
     print_line(f"{model} on {evaluation.events} {events}")
     if len(evaluation.unobserved):
-        from genzoo.metrics.row_likelihoods import named_rows
+        from genzoo.inference.row_likelihoods import named_rows
 
         print_line(f"left out, because all their values are missing: {named_rows(evaluation.unobserved)}")
     print_scores(evaluation.scores, evaluation.reasons, terminal_width())

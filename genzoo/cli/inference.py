@@ -1,8 +1,7 @@
-"""`genzoo score`, `cluster`, `embed`, `reconstruct` and `impute`."""
+"""`genzoo cluster`, `embed`, `reconstruct` and `impute`."""
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from genzoo.cli.options import (
     device_option,
     formulas_option,
     json_option,
+    keep_option,
     rows_option,
     seed_option,
     with_data_options,
@@ -24,41 +24,45 @@ from genzoo.text import counted
 
 if TYPE_CHECKING:
     from genzoo.inference.trained_model import TrainedModel
-    from genzoo.metrics.evaluate import ScoreResult
     from genzoo.typing import Array
 
 
 @click.command("cluster", cls=Command)
 @click.argument("run")
 @data_option
+@keep_option
 @rows_option
+@formulas_option
 @device_option
 @json_option
 @with_data_options
-def cluster_command(run: str, out: Path | None, device: str, as_json: bool, **given: Any) -> None:
+def cluster_command(
+    run: str, keep: tuple[str, ...], out: Path | None, escape_formulas: bool, device: str, as_json: bool, **given: Any
+) -> None:
     """Assign every row of DATA to the most probable component of the model in RUN.
 
     Outliers get the number -1. With --label COL, the adjusted Rand index against that column is printed, too.
 
     \b
-    genzoo cluster RUN --data new.csv --out clusters.csv
+    genzoo cluster RUN --data new.csv --keep customer_id --out clusters.csv
     """
-    from genzoo.cli.rows import check_capable, check_destination, open_data, show_columns
-    from genzoo.metrics.evaluate import cluster
+    from genzoo.cli.rows import check_capable, check_destination, kept_columns, open_data, show_columns
+    from genzoo.inference.scoring import CLUSTER_COLUMNS, cluster
     from genzoo.persistence.run import load
 
-    check_destination(out)
+    check_destination(out, keep)
     show_unfinished(run)
     fitted = load(run, device)
     check_capable(fitted, "cluster", "components")
-    clusters = cluster(fitted, open_data(fitted, given))
-    columns = {"cluster": clusters.label, "probability": clusters.probability}
+    kept = kept_columns(fitted, given, keep, CLUSTER_COLUMNS)
+    clusters = cluster(fitted, open_data(fitted, given, keep=keep))
     summary = {"rows": len(clusters.label), "sizes": clusters.sizes, "adjusted_rand_index": clusters.rand_index}
     sizes = ", ".join(f"{label}: {count}" for label, count in clusters.sizes.items())
     lines = [f"{counted(len(clusters.label), 'row')}, sizes {sizes}"]
     if clusters.rand_index is not None:
         lines.append(f"adjusted Rand index against the labels: {clusters.rand_index:.4f}")
-    show_columns(out, columns, summary if as_json else None, lines)
+    columns = {**kept, **clusters.columns()}
+    show_columns(out, columns, summary if as_json else None, lines, escape_formulas=escape_formulas)
 
 
 @click.command("embed", cls=Command)
@@ -205,8 +209,8 @@ def _check_imputed(fitted: TrainedModel, events: Array, bad: Array) -> None:
     """Raise an error for rows whose filled-in values are not finite: the weights' or the rows' fault."""
     import numpy as np
 
+    from genzoo.inference.row_likelihoods import named_rows
     from genzoo.inference.usable import check_weights
-    from genzoo.metrics.row_likelihoods import named_rows
 
     missing = np.isnan(events[bad][0])
 
@@ -219,95 +223,3 @@ def _check_imputed(fitted: TrainedModel, events: Array, bad: Array) -> None:
         f"The values missing from {named_rows(np.flatnonzero(bad))} cannot be filled in: the rest is too far from the "
         f"training rows to compute with. Correct or remove these rows."
     )
-
-
-@click.command("score", cls=Command)
-@click.argument("run")
-@data_option
-@click.option(
-    "--threshold",
-    type=float,
-    metavar="Q",
-    help="Flag unusual rows: at most a share Q of rows like the held-out ones, whose scores are kept with the model.",
-)
-@rows_option
-@device_option
-@json_option
-@with_data_options
-def score_command(
-    run: str, threshold: float | None, out: Path | None, device: str, as_json: bool, **given: Any
-) -> None:
-    """Compute the log-likelihood, or the anomaly score, of every row of DATA under the model in RUN.
-
-    Log-likelihoods are in nats, and refer to the data in their own units. A row that is impossible under the model, or
-    has a category that the model does not know, has the log-likelihood -inf. The column "unseen" names such categories,
-    and those that no training row had.
-
-    A model without a likelihood may have an anomaly score: an autoencoder has its reconstruction error. A higher
-    anomaly score is more unusual, and such rows have the score inf. Its unit is printed.
-
-    \b
-    genzoo score RUN --data new.csv --threshold 0.01 --out scores.csv
-    """
-    import numpy as np
-
-    from genzoo.cli.rows import check_capable, check_destination, open_data, show_columns
-    from genzoo.metrics.evaluate import score
-    from genzoo.persistence.run import load
-
-    check_destination(out)
-    show_unfinished(run)
-    fitted = load(run, device)
-    check_capable(fitted, "score", "likelihood", "likelihood-bound", "anomaly-score")
-    scored = score(fitted, open_data(fitted, given, keep_unknown=True), threshold)
-    columns: dict[str, Array] = {scored.name: scored.values}
-    if scored.flagged is not None:
-        columns["flagged"] = scored.flagged
-    if scored.unseen:
-        columns["unseen"] = np.array([scored.unseen.get(row) for row in range(len(scored.values))], object)
-    show_columns(out, columns, _summary(scored) if as_json else None, _lines(scored))
-
-
-def _summary(scored: ScoreResult) -> dict[str, Any]:
-    flagged, cut = scored.flagged, scored.threshold
-    return {
-        "rows": len(scored.values),
-        "score": scored.name,
-        "mean": scored.mean,
-        "kind": scored.kind,
-        "threshold": None if cut is None else cut.value,
-        "calibration": None if cut is None else {"rows": cut.rows, "by": cut.calibration, "warning": cut.warning},
-        "count_flagged": None if flagged is None else int(flagged.sum()),
-        "uncovered": scored.uncovered.tolist(),
-        "unobserved": scored.unobserved.tolist(),
-        "count_unseen": len(scored.unseen),
-    }
-
-
-def _lines(scored: ScoreResult) -> list[str]:
-    from genzoo.data.columns.unseen import about_unseen
-    from genzoo.metrics.row_likelihoods import named_rows
-
-    count = len(scored.values) - len(scored.unobserved)
-    likelihood, average = scored.name == "log_likelihood", ""
-    if scored.mean is not None and math.isfinite(scored.mean):
-        mean = f"{scored.mean:.4f} nats per event" if likelihood else f"anomaly score {scored.mean:.4f}"
-        average = f", {mean} on average ({scored.kind})"
-    lines = [f"{counted(count, 'row')}{average}"]
-    flagged, threshold = scored.flagged, scored.threshold
-    if flagged is not None and threshold is not None:
-        beyond = f": they score {threshold.side} {threshold.value:.4f}" if math.isfinite(threshold.value) else ""
-        lines.append(f"{flagged.sum()} of {count} rows are flagged{beyond}")
-        lines.append(threshold.describe())
-        if threshold.warning is not None:
-            lines.append(f"look at: {threshold.warning}")
-    if len(scored.impossible):
-        what = "impossible under the model" if likelihood else "too far from the training rows for a score"
-        lines.append(f"{what}: {named_rows(scored.impossible)}")
-    if len(scored.uncovered):
-        lines.append(f"outside the box that holds the training rows: {named_rows(scored.uncovered)}")
-    if scored.unseen:
-        lines.append(f"look at: {about_unseen(scored.unseen)}")
-    if len(scored.unobserved):
-        lines.append(f"no score, because all values are missing: {named_rows(scored.unobserved)}")
-    return lines

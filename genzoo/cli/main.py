@@ -50,7 +50,7 @@ _COMMANDS = {
 
 
 _FILES = {
-    **dict.fromkeys(("score", "cluster", "embed", "reconstruct", "impute"), "inference"),
+    **dict.fromkeys(("cluster", "embed", "reconstruct", "impute"), "inference"),
     "describe": "report",
     **dict.fromkeys(("install", "uninstall"), "plugins.install"),
     "plugins": "plugins.command",
@@ -98,7 +98,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code.
 
     0 is success, 1 a failed run, 2 wrong usage or settings, 3 a plugin, 4 data, a model folder or a checkpoint, 5 a
-    failed check, 6 diverged training, 130 an interrupt (SIGINT) and 143 a termination (SIGTERM).
+    failed check, 6 diverged training, 7 a comparison in which some candidates failed, 130 an interrupt (SIGINT) and
+    143 a termination (SIGTERM).
 
     Arguments:
         arguments: words of the command line. Defaults to `sys.argv`.

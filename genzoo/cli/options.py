@@ -191,6 +191,14 @@ rows_option = click.option(
 )
 
 
+keep_option = click.option(
+    "--keep",
+    multiple=True,
+    metavar="COL",
+    help="Copy this column of the data to the output, to join rows by; may be repeated.",
+)
+
+
 formulas_option = click.option(
     "--escape-formulas",
     is_flag=True,

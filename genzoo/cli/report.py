@@ -24,7 +24,7 @@ from genzoo.cli.options import (
 )
 from genzoo.errors import ConfigError
 from genzoo.plugins.manager import get_registry
-from genzoo.storage.paths import contains, user_path
+from genzoo.storage.paths import user_path
 
 if TYPE_CHECKING:
     from genzoo.inference.description.figures import Description
@@ -57,11 +57,11 @@ def report_command(run: str, out: Path | None, seed: int, as_json: bool, **given
     \b
     genzoo report RUN --out report.html
     """
+    from genzoo.persistence.run import is_comparison
     from genzoo.reports.html import write_page
 
     place = user_path(run)
-    compared = contains(place, "comparison.json")
-    if compared:
+    if is_comparison(place):
         _check_no_choices(given)
         folder, page = place, _comparison_page(place, seed)
     else:
@@ -118,8 +118,8 @@ def _run_page(path: str, seed: int, given: dict[str, Any]) -> tuple[Path, Page]:
     """
     from genzoo.cli.rows import open_data
     from genzoo.errors import ArtifactError
+    from genzoo.inference.row_likelihoods import DRAWS
     from genzoo.metrics.evaluator import find_extractor, find_metrics
-    from genzoo.metrics.row_likelihoods import DRAWS
     from genzoo.persistence.run import load, open_run
     from genzoo.reports.run_page import EvaluationTerms, run_page
 
@@ -182,7 +182,6 @@ def describe_command(
     if out is not None:
         _check_picture(out)
     check_data_given(given)
-    run = _best_of(run)
     show_unfinished(run)
     model = load(run, device)
     found, where = _described(run, model, given, rows, seed)
@@ -203,22 +202,6 @@ def _check_picture(out: Path) -> None:
         raise ConfigError(f"A picture cannot be written as {out.name!r}. Known: .png.")
     if not out.parent.is_dir():
         raise ConfigError(f"{out} is in a folder that does not exist: {out.parent}.")
-
-
-def _best_of(path: str) -> str:
-    """Return the path of a run, or the run of the best model if the path is the folder of a comparison.
-
-    Raises:
-        ArtifactError: the comparison has no best model.
-    """
-    from genzoo.errors import ArtifactError
-
-    place = user_path(path)
-    if not contains(place, "comparison.json"):
-        return path
-    if not contains(place / "best", "config.json"):
-        raise ArtifactError(f"The comparison in {path} has no best model yet. Run it to its end first.")
-    return str(place / "best")
 
 
 def _described(

@@ -6,7 +6,7 @@ import io
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import click
 import numpy as np
@@ -18,6 +18,7 @@ from genzoo.config.settings import DataSettings, validate
 from genzoo.data.align import filled_table
 from genzoo.data.dataset import Dataset
 from genzoo.data.loading import open_matching, open_source
+from genzoo.data.table import kept_names
 from genzoo.errors import ConfigError, pass_out_of_memory
 from genzoo.inference.export import save_events
 from genzoo.inference.trained_model import TrainedModel
@@ -26,7 +27,7 @@ from genzoo.plugins.manager import get_registry
 from genzoo.storage.atomic import atomic_write
 from genzoo.storage.json_files import to_json
 from genzoo.storage.paths import TABLE_SUFFIXES, TEXT_SUFFIXES
-from genzoo.storage.tables import write_table, write_text
+from genzoo.storage.tables import without_formulas, write_table, write_text
 from genzoo.typing import Array
 
 
@@ -47,11 +48,14 @@ def check_capable(fitted: TrainedModel, verb: str, *capabilities: str) -> None:
     raise ConfigError(f"Model {model!r} cannot {verb}. Models that can: {', '.join(names) or 'none is installed'}.")
 
 
-def open_data(fitted: TrainedModel, given: Mapping[str, Any], *, keep_unknown: bool = False) -> Dataset:
+def open_data(
+    fitted: TrainedModel, given: Mapping[str, Any], *, keep_unknown: bool = False, keep: Sequence[str] = ()
+) -> Dataset:
     """Open the data that a command line names, in the form that a model was trained on.
 
     Arguments:
         keep_unknown: keep rows with categories that the model does not know. Defaults to false: they are an error.
+        keep: columns that are of use though the model does not use them. Defaults to none.
 
     Raises:
         ConfigError: `--drop-missing` is given.
@@ -59,8 +63,8 @@ def open_data(fitted: TrainedModel, given: Mapping[str, Any], *, keep_unknown: b
     """
     dataset = open_matching(_settings(given), fitted.data, get_registry(), keep_unknown=keep_unknown)
     show_notes(dataset.notes)
-    if dataset.ignored:
-        print_line(f"columns that the model does not use: {', '.join(dataset.ignored)}", err=True)
+    if ignored := [name for name in dataset.ignored if name not in keep]:
+        print_line(f"columns that the model does not use: {', '.join(ignored)}", err=True)
     return dataset
 
 
@@ -71,6 +75,28 @@ def _settings(given: Mapping[str, Any]) -> DataSettings:
             "from the data."
         )
     return validate(DataSettings, data_layer(given["data"], given), "Data")
+
+
+def kept_columns(
+    fitted: TrainedModel, given: Mapping[str, Any], keep: Sequence[str], taken: Sequence[str]
+) -> dict[str, pa.ChunkedArray]:
+    """Return columns of the data that a command line names, by name, as they were written.
+
+    Arguments:
+        keep: their names; the model need not use them, and `--drop` does not matter.
+        taken: names of the result's own columns.
+
+    Raises:
+        ConfigError: a name is unknown or taken, or the data are images.
+        DataError: a column cannot be read.
+    """
+    if not keep:
+        return {}
+    source = open_source(_settings(given), get_registry(), fitted.data)
+    if source is None:
+        raise ConfigError("--keep names columns of a table, and these data are images. Leave it out.")
+    names = kept_names(source.shown, source.names, keep, ("row", *taken))
+    return dict(zip(names, source.with_nested(source.read(names, names)).columns, strict=True))
 
 
 def write_filled(
@@ -102,11 +128,14 @@ def write_filled(
         raise ConfigError(f"The table cannot be written as {out.name!r}: {error}. Write .parquet.") from error
 
 
-def check_destination(out: Path | None) -> None:
+def check_destination(out: Path | None, keep: Sequence[str] = ()) -> None:
     """Check that `show_columns` can write a file, before anything is computed.
 
+    Arguments:
+        keep: columns of the data to copy. Defaults to none.
+
     Raises:
-        ConfigError: the suffix is unknown, or the folder does not exist.
+        ConfigError: the suffix is unknown or does not suit columns of the data, or the folder does not exist.
     """
     if out is None:
         return
@@ -114,26 +143,39 @@ def check_destination(out: Path | None) -> None:
         raise ConfigError(
             f"Results by row cannot be written as {out.name!r}. Known: {', '.join(TABLE_SUFFIXES)}, .npy."
         )
+    if keep and out.suffix.lower() == ".npy":
+        raise ConfigError(f"{out.name} can hold numbers only, and --keep copies columns. Write .csv or .parquet.")
     if not out.parent.is_dir():
         raise ConfigError(f"{out} is in a folder that does not exist: {out.parent}.")
 
 
+RowColumn: TypeAlias = Any
+"""A column of results: an array, or a column of pyarrow."""
+
+
 def show_columns(
-    out: Path | None, columns: Mapping[str, Array], summary: Mapping[str, Any] | None, lines: Sequence[str]
+    out: Path | None,
+    columns: Mapping[str, RowColumn],
+    summary: Mapping[str, Any] | None,
+    lines: Sequence[str],
+    *,
+    escape_formulas: bool = False,
 ) -> None:
     """Write columns to a file, or else to stdout, and print a summary.
 
     Arguments:
+        columns: columns by name; arrays of objects hold texts, and `None` for nothing.
         summary: summary to print as JSON, with the columns if there is no file. None prints `lines` instead.
         lines: summary as text; on stderr if stdout has the columns.
+        escape_formulas: as for `write_table`. Defaults to false.
 
     Raises:
         GenzooError: the disk is full or read-only.
     """
     if out is not None or summary is None:
-        _write_columns(out, columns)
+        _write_columns(out, columns, escape_formulas=escape_formulas)
     if summary is not None:
-        rows = {} if out is not None else {name: column.tolist() for name, column in columns.items()}
+        rows = {} if out is not None else {name: _listed(column) for name, column in columns.items()}
         click.echo(to_json({**summary, "out": None if out is None else str(out), **rows}, indent=2))
         return
     for line in lines:
@@ -142,21 +184,36 @@ def show_columns(
         click.echo(f"rows: {out}")
 
 
-def _write_columns(out: Path | None, columns: Mapping[str, Array]) -> None:
+def _listed(column: RowColumn) -> list[Any]:
+    """Return the values of a column for JSON: numbers, truth values, texts and `None`."""
+    if not isinstance(column, pa.ChunkedArray):
+        return list(column.tolist())
+    values = column.to_pylist()
+    return [value if isinstance(value, bool | int | float | str | None) else str(value) for value in values]
+
+
+def _write_columns(out: Path | None, columns: Mapping[str, RowColumn], *, escape_formulas: bool) -> None:
     """Write one line per row, with its number from 0, by the suffix of `out`; CSV to stdout if it is None.
 
-    NaN becomes an empty cell, and stays NaN in `.npy`.
+    NaN becomes an empty cell, and stays NaN in `.npy`, which has no columns of text.
     """
     count = len(next(iter(columns.values())))
     whole = {"row": np.arange(count), **columns}
     if out is not None and out.suffix.lower() == ".npy":
-        matrix = np.stack([np.asarray(column, np.float64) for column in whole.values()], axis=1)
+        numbers = [np.asarray(column, np.float64) for column in whole.values() if column.dtype != object]
+        matrix = np.stack(numbers, axis=1)
         atomic_write(out, lambda temporary: np.save(temporary, matrix))
         return
-    table = pa.table({name: pa.array(column, from_pandas=True) for name, column in whole.items()})
+    table = pa.table({name: _as_arrow(column) for name, column in whole.items()})
     if out is not None:
-        write_table(out, table)
+        write_table(out, table, escape_formulas=escape_formulas)
         return
     text = io.BytesIO()
-    write_text(text, table)
+    write_text(text, without_formulas(table) if escape_formulas else table)
     sys.stdout.write(text.getvalue().decode())
+
+
+def _as_arrow(column: RowColumn) -> Any:
+    if isinstance(column, pa.ChunkedArray):
+        return column
+    return pa.array(column, pa.string() if column.dtype == object else None, from_pandas=True)

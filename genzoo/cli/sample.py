@@ -55,6 +55,12 @@ _LONGEST_ROW = 16
     metavar="A B",
     help="Interpolate between rows A and B of --data. Without an encoder, A and B number the model's own samples.",
 )
+@click.option(
+    "--mean",
+    is_flag=True,
+    help="Show the mean of each value, or the most probable category, instead of a draw. --traverse and --interpolate "
+    "always do.",
+)
 @click.option("--data", metavar="DATA", help="Data that --interpolate takes rows from.  [default: the run's own]")
 @formulas_option
 @device_option
@@ -67,6 +73,7 @@ def sample_command(
     seed: int,
     traverse: bool,
     ends: tuple[int, int] | None,
+    mean: bool,
     escape_formulas: bool,
     device: str,
     as_json: bool,
@@ -76,6 +83,7 @@ def sample_command(
 
     \b
     genzoo sample RUN -n 64 --out grid.png
+    genzoo sample RUN -n 64 --mean --out means.png         without the noise that a VAE adds to what it decodes
     genzoo sample RUN --traverse --out traversal.png       show what each latent dimension does
     genzoo sample RUN --interpolate 3 17 --out path.png    walk from row 3 to row 17
     """
@@ -91,7 +99,7 @@ def sample_command(
             run, fitted, ends, 10 if count is None else count, out, seed, escape_formulas, given
         )
     else:
-        content, line = _sample(fitted, 64 if count is None else count, out, seed, escape_formulas)
+        content, line = _sample(fitted, 64 if count is None else count, out, seed, escape_formulas, mean)
     print_line(json.dumps({**content, "event": fitted.data.describe()}) if as_json else line)
 
 
@@ -109,16 +117,21 @@ def _default(fitted: TrainedModel, name: str) -> Path:
 
 
 def _sample(
-    fitted: TrainedModel, count: int, out: Path | None, seed: int, escape_formulas: bool
+    fitted: TrainedModel, count: int, out: Path | None, seed: int, escape_formulas: bool, mean: bool
 ) -> tuple[dict[str, Any], str]:
     from genzoo.inference.export import check_suffix, save_events
 
-    out = out or _default(fitted, f"{count}-seed{seed}")
+    if mean and "decoder" not in fitted.capabilities:
+        raise ConfigError(f"Model {fitted.model!r} has no latent space to decode, so its samples have no means.")
+    out = out or _default(fitted, f"{count}-seed{seed}{'-mean' if mean else ''}")
     check_suffix(out, count, fitted.data)
-    events = _finite(fitted, fitted.sample(count, seed=seed, output="array"))
+    events = _finite(fitted, fitted.sample(count, seed=seed, output="array", mean=mean))
     save_events(out, events, fitted.data, escape_formulas=escape_formulas)
-    content = {"out": str(out), "count": count, "seed": seed}
-    return content, f"{counted(count, 'sample')} ({fitted.data.describe()}): {out}"
+    content = {"out": str(out), "count": count, "seed": seed, "mean": mean}
+    kind = "mean" if mean else "sample"
+    noisy = not mean and fitted.data.modality == "image" and fitted.adds_noise
+    hint = "; they include the noise of each pixel, and --mean leaves it out" if noisy else ""
+    return content, f"{counted(count, kind)} ({fitted.data.describe()}): {out}{hint}"
 
 
 def _finite(fitted: TrainedModel, events: Array) -> Array:

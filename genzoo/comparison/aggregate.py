@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,8 +13,8 @@ from genzoo.comparison.candidate import Candidate
 from genzoo.comparison.fit import NO_MAXIMUM, FitResult
 from genzoo.comparison.splits import Folds, SplitPlan
 from genzoo.data.dataset import Dataset
+from genzoo.inference.row_likelihoods import bits_per_dim
 from genzoo.metrics.information_criteria import CRITERIA, no_criteria
-from genzoo.metrics.row_likelihoods import bits_per_dim
 from genzoo.metrics.statistics import Estimate, are_frequencies, estimate, paired_difference
 from genzoo.reports.result import CrossValidation, LogLikelihood, Row
 from genzoo.text import about_starts
@@ -103,6 +103,9 @@ class CandidateResult:
         slack: smallest meaningful difference of its information criteria, for the same reason.
         whole: whether no fit failed.
         samples: a few samples of the held-out fit, for the report, `(M, *event)`.
+        means: whether these are means, as in `FitResult`. Defaults to false.
+        held_out: scores of held-out rows of the first seed, by `test` or `cv`, `(N,)` each: log-likelihoods, which may
+            be minus infinity, or anomaly scores. Thresholds of unusual rows come from them. Defaults to none.
     """
 
     row: Row
@@ -112,6 +115,13 @@ class CandidateResult:
     slack: float = 0.0
     whole: bool = True
     samples: Array | None = None
+    means: bool = False
+    held_out: Mapping[str, Array] = field(default_factory=dict)
+
+    def held_out_scores(self, figure: str) -> Array | None:
+        """Return scores of the rows held out for `test` or `cv`, of the first seed, `(N,)`."""
+        ranked = self.scores(figure)  # all that former versions stored
+        return self.held_out.get(figure, None if ranked is None else ranked[0])
 
     def scores(self, figure: str) -> Array | None:
         """Return the log-likelihoods behind `test` or `cv`."""
@@ -137,7 +147,7 @@ def aggregate_results(candidate: Candidate, outcomes: Sequence[FitResult], evide
     reasons = {**strange, **first.reasons, **found.reasons}
     broken = _broken(held_out, folds)
     test = None if "test" in broken else _scores("test", [o.scores for o in held_out], first.kind, evidence, reasons)
-    folded = [_of_all_folds(outcomes, evidence.fold, o.trial.repeat) for o in held_out]
+    folded = [_of_all_folds(folds, [fit.scores for fit in folds], evidence.fold, o.trial.repeat) for o in held_out]
     cv = None if "cv" in broken else _scores("cv", folded, first.kind, evidence, reasons)
     reasons |= broken
     if (starts := first.starts if whole[0].starts is None else whole[0].starts) is not None:
@@ -161,7 +171,22 @@ def aggregate_results(candidate: Candidate, outcomes: Sequence[FitResult], evide
     )
     row = not_ranked(row, _resting(whole, held_out, folds))
     slack = 2 * evidence.events * whole[0].resolution  # criteria are -2 log L, summed over rows
-    return CandidateResult(row, first.resolution, test, cv, slack, whole=not broken, samples=first.samples)
+    kept = {
+        "test": None if "test" in broken else held_out[0].held_out,
+        "cv": None if "cv" in broken else _of_all_folds(folds, [fit.held_out for fit in folds], evidence.fold, 0),
+    }
+    known = {figure: scores for figure, scores in kept.items() if scores is not None}
+    return CandidateResult(
+        row,
+        first.resolution,
+        test,
+        cv,
+        slack,
+        whole=not broken,
+        samples=first.samples,
+        means=first.means,
+        held_out=known,
+    )
 
 
 def not_ranked(row: Row, reasons: Mapping[str, str]) -> Row:
@@ -228,16 +253,22 @@ def _broken(held_out: Sequence[FitResult], folds: Sequence[FitResult]) -> dict[s
     return {} if failed is None else {"cv": f"fold {failed.trial.fold} failed: {failed.failure}"}
 
 
-def _of_all_folds(outcomes: Sequence[FitResult], fold: Folds | None, repeat: int) -> Array | None:
-    """Return the log-likelihoods of all rows under one seed, each from the fit that held the row out, `(N,)`."""
+def _of_all_folds(
+    folds: Sequence[FitResult], found: Sequence[Array | None], fold: Folds | None, repeat: int
+) -> Array | None:
+    """Return the scores of all rows under one seed, each from the fit that held the row out, `(N,)`.
+
+    Arguments:
+        found: the scores of the rows that each of `folds` held out.
+    """
     if fold is None:
         return None
     scores = np.empty(len(fold))
-    for outcome in outcomes:
-        if outcome.trial.purpose == "fold" and outcome.trial.repeat == repeat:
-            if outcome.scores is None:
+    for fit, own in zip(folds, found, strict=True):
+        if fit.trial.repeat == repeat:
+            if own is None:
                 return None
-            scores[fold == outcome.trial.fold] = outcome.scores
+            scores[fold == fit.trial.fold] = own
     return scores
 
 

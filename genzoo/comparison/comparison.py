@@ -28,15 +28,17 @@ from genzoo.data.degenerate.dependence import find_dependence
 from genzoo.data.degenerate.remarks import stated
 from genzoo.data.splits.notes import split_notes
 from genzoo.errors import DivergenceError, GenzooError, explain_interruption
+from genzoo.metrics.held_out import HeldOutScores
 from genzoo.metrics.information_criteria import CRITERIA
 from genzoo.metrics.metric import Score
 from genzoo.metrics.protocol import measured_otherwise, same_protocol
 from genzoo.metrics.weighting import counted_values
 from genzoo.persistence.run import Run
+from genzoo.plugins.manager import get_registry
 from genzoo.reports.comparison_page import comparison_page
 from genzoo.reports.formats import write_report
 from genzoo.reports.html import write_page
-from genzoo.reports.result import Report
+from genzoo.reports.result import Report, Row, likelihood_scores
 from genzoo.reports.samples import PageSamples, write_page_samples
 from genzoo.reports.sections import evenly, how_many
 from genzoo.storage.atomic import put_in_place
@@ -67,7 +69,7 @@ def train_best(
         fit: settings of the fit.
         division: which rows the comparison used.
         everything: train on all rows, not only on the rows before the test set.
-        held_out: log-likelihoods of the rows that the comparison's fits held out, `(N,)`, to find unlikely rows with.
+        held_out: scores of the rows that the comparison's fits held out, `(N,)`, to find unlikely rows with.
             Defaults to `None`.
 
     Raises:
@@ -182,7 +184,8 @@ class Comparison:
         rows = self.division.test_rows if len(self.division.test_rows) else self.division.rows
         real = np.asarray(self.dataset.events[evenly(rows, how_many(self.dataset.spec))])
         samples = {name: result.samples for name, result in found.items() if result.samples is not None}
-        return PageSamples(self.dataset.spec, real, samples)
+        means = frozenset(name for name, result in found.items() if result.means)
+        return PageSamples(self.dataset.spec, real, samples, means)
 
     def keep_best(self, report: Report) -> Report:
         """Train the best candidate as a run in the folder, and return the report with the path of the run.
@@ -208,22 +211,36 @@ class Comparison:
                 # The error itself names a folder of checkpoints, which is deleted here. Its cause does not.
                 message = f"{error.__cause__ or error} This happened while {what}. The report is kept."
                 raise DivergenceError(message) from error
+        Run(path).update(held_out=self._held_out_scores(report[best.id]).as_record())
         rows = [dataclasses.replace(row, run=str(path)) if row.id == best.id else row for row in report.rows]
         report = dataclasses.replace(report, rows=tuple(rows))
         write_report(self.kept.path, report)
         return report
 
     def _held_out(self, candidate: Candidate) -> Array | None:
-        """Return log-likelihoods of rows that fits of a stored candidate held out, as often as weights count the rows.
+        """Return scores of rows that fits of a stored candidate held out, as often as weights count the rows.
 
         There are as many rows as possible.
         """
         result = None if self.kept is None else self.kept.find(candidate)
-        if result is None:
-            return None
-        scores = result.test if result.cv is None else result.cv
-        rows = self.division.test_rows if result.cv is None else self.division.rows
-        return None if scores is None else counted_values(self.dataset, rows, scores[0])
+        for figure, rows in (("cv", self.division.rows), ("test", self.division.test_rows)):
+            if result is not None and (scores := result.held_out_scores(figure)) is not None:
+                return counted_values(self.dataset, rows, scores)
+        return None
+
+    def _held_out_scores(self, row: Row) -> HeldOutScores:
+        """Return the scores of a candidate's fits on the rows that they held out."""
+        split, fold = self.division.split(everything=False, watched=False), self.division.fold
+        likelihood = row.log_likelihood
+        return HeldOutScores(
+            train_rows=len(split.train),
+            rows=len(split.test),
+            folds=0 if fold is None else int(fold.max()) + 1,
+            kind=likelihood.kind,
+            measure=likelihood.measure,
+            scores={**likelihood_scores(row), **row.metrics},
+            reasons={name: row.reasons[name] for name in row.reasons if name in get_registry().metrics.names()},
+        )
 
     def _found(self, kept: ResultStore) -> dict[str, CandidateResult]:
         known = {candidate.id: kept.find(candidate) for candidate in self.candidates}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
+from genzoo.inference.row_likelihoods import degrees_of_freedom
 from genzoo.inference.trained_model import TrainedModel
-from genzoo.metrics.row_likelihoods import degrees_of_freedom
 from genzoo.reports.result import Cost
 from genzoo.runtime.memory import peak_memory
 from genzoo.training.run_training import train_in_memory

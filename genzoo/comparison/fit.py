@@ -17,21 +17,23 @@ from genzoo.config.settings import EMTraining, RunConfig
 from genzoo.data.columns.unseen import about_unseen, unseen_levels
 from genzoo.data.dataset import Dataset, Rows, Split
 from genzoo.engine.em import EMEngine
-from genzoo.errors import GenzooError, explain_out_of_memory
-from genzoo.inference.trained_model import TrainedModel
-from genzoo.metrics.evaluator import Chosen, compute_metrics, find_extractor, find_metrics, make_reference
-from genzoo.metrics.information_criteria import Criteria, criteria, no_criteria
-from genzoo.metrics.metric import Metric, Score
-from genzoo.metrics.resting import Resting, resting_on
-from genzoo.metrics.row_likelihoods import (
+from genzoo.errors import DivergenceError, GenzooError, explain_out_of_memory
+from genzoo.inference.row_likelihoods import (
     degrees_of_freedom,
     dimensions_of,
     kind_of,
     log_likelihoods,
     measure_of,
     named_rows,
+    row_scores,
+    score_of,
     uncovered,
 )
+from genzoo.inference.trained_model import TrainedModel
+from genzoo.metrics.evaluator import Chosen, compute_metrics, find_extractor, find_metrics, make_reference
+from genzoo.metrics.information_criteria import Criteria, criteria, no_criteria
+from genzoo.metrics.metric import Metric, Score
+from genzoo.metrics.resting import Resting, resting_on
 from genzoo.metrics.statistics import are_frequencies
 from genzoo.models.base import Components
 from genzoo.models.factory import build_objective
@@ -103,8 +105,10 @@ class FitResult:
             stopped. 0 for models that EM does not train.
         train: mean log-likelihood of the training rows, nats per row.
         scores: log-likelihoods of the test rows, `(N,)`.
+        held_out: the same or, for a model without a likelihood, anomaly scores, `(N,)`; `None` if it has neither.
         metrics: scores of sample metrics, by name.
         samples: a few samples for the report, `(M, *event)`; `None` if any is not finite.
+        means: whether these are means, without the noise that the model adds to images. Defaults to false.
         reasons: why other figures are missing, by name.
         cost: what the fit cost; only known of the first held-out fit.
         starts: how many starts of EM were `tried`, and how many `agreed` on the best maximum; `None` if there was one.
@@ -124,8 +128,10 @@ class FitResult:
     resolution: float = 0.0
     train: float | None = None
     scores: Array | None = None
+    held_out: Array | None = None
     metrics: Mapping[str, Score] = field(default_factory=dict)
     samples: Array | None = None
+    means: bool = False
     reasons: Mapping[str, str] = field(default_factory=dict)
     cost: Cost = field(default_factory=Cost)
     starts: Mapping[str, int] | None = None
@@ -266,7 +272,7 @@ def _held_out(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
     fitted, cost = (train_in_memory(setup), Cost()) if trial.repeat else train_with_cost(setup)
     seed = trial.config.seed
     kind = kind_of(fitted)
-    train = scores = None
+    train = None
     reasons: dict[str, str] = {}
     if len(beyond := uncovered(fitted, dataset, split.test)):
         reasons["uncovered"] = f"outside the box that holds the training rows: {named_rows(beyond)}"
@@ -275,12 +281,13 @@ def _held_out(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
     if kind != "none":
         known = log_likelihoods(fitted, dataset, split.train, seed)
         train = float(np.average(known, weights=None if dataset.weights is None else dataset.weights[split.train]))
-        scores = log_likelihoods(fitted, dataset, split.test, seed) if len(split.test) else None
+    held_out = _scores_of(fitted, dataset, split.test, seed)
     metrics: Mapping[str, Score] = {}
-    samples = None
+    samples, means = None, False
     resting = resting_on(fitted, dataset, split.test)
     if trial.repeat == 0:
-        samples = _finite(fitted.sample(how_many(fitted.data), seed=seed, output="array"))
+        drawn, means = fitted.sample_shown(how_many(fitted.data), seed=seed)
+        samples = _finite(drawn)
         metrics, missing = _sample_metrics(fitted, dataset, division, trial)
         reasons |= missing
     return FitResult(
@@ -293,14 +300,28 @@ def _held_out(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
         resolution=_resolution(setup),
         starts=_starts(setup),
         train=train,
-        scores=scores,
+        scores=None if kind == "none" else held_out,
+        held_out=held_out,
         metrics=metrics,
         samples=samples,
+        means=means,
         reasons=reasons,
         cost=cost,
         fault=_fault(setup, resting),
         resting=_material(resting),
     )
+
+
+def _scores_of(fitted: TrainedModel, dataset: Dataset, rows: Rows, seed: int) -> Array | None:
+    """Return log-likelihoods of rows, or else anomaly scores; `None` if the model has neither or there are no rows."""
+    if not len(rows) or score_of(fitted) is None:
+        return None
+    try:
+        return row_scores(fitted, dataset, rows, seed)
+    except DivergenceError:
+        if kind_of(fitted) != "none":
+            raise
+        return None  # the comparison does not rank by anomaly scores
 
 
 def _material(resting: Resting | None) -> str | None:
@@ -362,15 +383,14 @@ def _fold(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult:
     split = division.without(trial.fold, watched=selects(trial.config.training))
     setup = _setup_of(trial, dataset, split)
     fitted = train_in_memory(setup)
-    scores = None
-    if kind_of(fitted) != "none":
-        scores = log_likelihoods(fitted, dataset, split.test, trial.config.seed)
+    held_out = _scores_of(fitted, dataset, split.test, trial.config.seed)
     resting = resting_on(fitted, dataset, split.test)
     unseen = unseen_levels(fitted.data, dataset, split.test)
     return FitResult(
         trial,
         time.perf_counter() - begun,
-        scores=scores,
+        scores=None if kind_of(fitted) == "none" else held_out,
+        held_out=held_out,
         reasons={"unseen": f"in fold {trial.fold}, {about_unseen(unseen)}"} if unseen else {},
         fault=_fault(setup, resting),
         resting=_material(resting),

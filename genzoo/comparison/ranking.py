@@ -319,14 +319,19 @@ def _simplest(
         found = min(counted, key=lambda result: _parameters(result.row, figure)).row
         own = best.row.degrees_of_freedom
         if own is not None and own < (found.degrees_of_freedom or 0):
-            return best.row.id, (
-                f"Simplest: {best.row.id}, the best, with {own} free parameters. Every model within one paired "
-                f"standard error of the best by {figure} ({first.row.id}) has more."
+            found = best.row
+        if found.id not in (first.row.id, best.row.id):
+            return found.id, (
+                f"Simplest within one paired standard error of the best by {figure} ({first.row.id}): {found.id}, with "
+                f"{found.degrees_of_freedom} free parameters."
             )
-        return found.id, (
-            f"Simplest within one paired standard error of the best by {figure} ({first.row.id}): {found.id}, with "
-            f"{found.degrees_of_freedom} free parameters."
-        )
+        if len(known) == 1:
+            return found.id, None
+        count = f"with {found.degrees_of_freedom} free parameters"
+        best_of = f"is within one standard error of {first.row.id}, the best by {figure}"
+        if found.id == first.row.id:
+            return found.id, f"No simpler model {best_of}, {count}."
+        return found.id, f"No simpler model than {found.id}, {count}, {best_of}."
     return None, None
 
 

@@ -11,7 +11,7 @@ from genzoo.config.settings import SplitSettings
 from genzoo.data.dataset import Dataset, Rows, Split
 from genzoo.data.splits.dividers import Divider
 from genzoo.errors import ConfigError
-from genzoo.metrics.row_likelihoods import observed_rows
+from genzoo.inference.row_likelihoods import observed_rows
 from genzoo.runtime.seeding import derive
 
 Folds = np.ndarray[Any, np.dtype[np.int64]]

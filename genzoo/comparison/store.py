@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -32,6 +33,11 @@ from genzoo.storage.tensors import digest, read_tensors, write_tensors
 from genzoo.version import version
 
 _HEADER = "comparison.json"
+
+_HELD_OUT = "held_out."
+"""Prefix of the tensors of held-out scores."""
+
+_RANGE = (np.finfo(np.float64).min, np.finfo(np.float64).max)
 
 
 class StoreHeader(Settings):
@@ -139,7 +145,9 @@ class ResultStore:
             scores.get("test"),
             scores.get("cv"),
             content.slack,
-            samples=scores.get("samples"),
+            samples=scores.get("means", scores.get("samples")),
+            means="means" in scores,
+            held_out={name: scores[_HELD_OUT + name] for name in ("test", "cv") if _HELD_OUT + name in scores},
         )
 
     def add(self, candidate: Candidate, result: CandidateResult) -> None:
@@ -152,7 +160,9 @@ class ResultStore:
             return
         place = self._place(candidate)
         tensors = place.with_suffix(".safetensors")
-        scores = {"test": result.test, "cv": result.cv, "samples": result.samples}
+        scores = {"test": result.test, "cv": result.cv, "means" if result.means else "samples": result.samples}
+        # The file of tensors holds finite numbers only.
+        scores |= {_HELD_OUT + name: np.clip(own, *_RANGE) for name, own in result.held_out.items()}
         write_tensors(tensors, {name: torch.from_numpy(s) for name, s in scores.items() if s is not None})
         content = RowFile(
             candidate=self._settings_of(candidate),

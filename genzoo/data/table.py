@@ -146,6 +146,25 @@ def chosen_columns(source: TableSource, settings: DataSettings) -> list[str]:
     return kept
 
 
+def kept_names(shown: str, known: Sequence[str], keep: Sequence[str], taken: Collection[str]) -> list[str]:
+    """Return the names of columns to copy to a result, each once.
+
+    Arguments:
+        shown: name of the table, for messages.
+        known: columns of the table.
+        keep: columns to copy.
+        taken: names of the columns that the result has itself.
+
+    Raises:
+        ConfigError: a name is unknown, or the result has such a column itself.
+    """
+    for name in keep:
+        _check_column(name, dict.fromkeys(known), shown)
+        if name in taken:
+            raise ConfigError(f"Column {name!r} cannot be kept: the result has a column of that name. Rename it.")
+    return list(dict.fromkeys(keep))
+
+
 def _check_column(name: str, known: Collection[str], shown: str) -> None:
     if name not in known:
         raise ConfigError(f"{shown} has no column {name!r}. {did_you_mean(name, known)}")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal
+import dataclasses
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 
+from genzoo.data.dataset import Dataset
 from genzoo.data.frames.kinds import is_frame
 from genzoo.data.frames.results import events_frame, matrix_like, rows_like, table_like
-from genzoo.errors import ConfigError
+from genzoo.errors import ConfigError, DataError
 from genzoo.inference.data_units import DataUnits, Events, to_host
 from genzoo.models.base import Decoder, Outliers
 from genzoo.spec import DataSpec
@@ -34,6 +36,59 @@ def answer(units: DataUnits, x: Events, compute: Callable[[Events], Array], pres
     frame = in_one_piece(x)
     events = frame_events(frame, units.data)
     return present(frame, compute(events) if len(events) else compute(_stand_in(units))[:0])
+
+
+class RowResult(Protocol):
+    """An answer with several columns."""
+
+    def columns(self) -> dict[str, Array]: ...
+
+
+ResultT = TypeVar("ResultT", bound=RowResult)
+
+
+def answer_rows(
+    units: DataUnits,
+    x: Events,
+    keep: Sequence[object],
+    taken: Collection[str],
+    compute: Callable[[Dataset], ResultT],
+    *,
+    keep_unknown: bool = False,
+) -> ResultT | Any:
+    """Return what `compute` finds for events: its result for an array, and for a table a table of its columns.
+
+    Arguments:
+        keep: columns of the table to copy.
+        taken: names of the result's own columns.
+        keep_unknown: as for `match_table`. Defaults to false.
+
+    Raises:
+        ConfigError: a column to keep is unknown, or `x` is no table.
+        DataError: the events do not fit the model, or there are none.
+    """
+    if isinstance(keep, str):
+        raise ConfigError(f"keep is a list of names of columns, such as [{keep!r}].")
+    if not is_frame(x):
+        if keep:
+            raise ConfigError("keep names columns of a table, and these data are an array. Hand over a table.")
+        return compute(_as_dataset(units, x))
+    from genzoo.data.frames.source import frame_events, frame_rows, in_one_piece, kept_of_frame, with_columns
+
+    frame = in_one_piece(x)
+    kept = kept_of_frame(frame, keep, taken)
+    if len(frame):
+        return with_columns(frame, kept, compute(frame_rows(frame, units.data, keep_unknown=keep_unknown)).columns())
+    frame_events(frame, units.data)  # checks its columns
+    columns = compute(_as_dataset(units, _stand_in(units))).columns()
+    return with_columns(frame, kept, {name: values[:0] for name, values in columns.items()})
+
+
+def _as_dataset(units: DataUnits, x: Events) -> Dataset:
+    checked = units.check(x)
+    if not len(checked):
+        raise DataError("The data hold no rows.")
+    return Dataset("the array", dataclasses.replace(units.data, missing=checked.missing), checked.events)
 
 
 def answer_latent(units: DataUnits, z: Any, compute: Callable[[Array], Array], present: Present) -> Any:

@@ -20,17 +20,25 @@ A group is always drawn whole and cut, because draws depend on how many are made
 """
 
 
-def sample(units: DataUnits, n: int, seed: int) -> Array:
+def sample(units: DataUnits, n: int, seed: int, *, mean: bool = False) -> Array:
     """See `TrainedModel.sample`."""
+    decoder = units.require(Decoder) if mean else None
     if not isinstance(n, int | np.integer) or n < 1:
         raise ConfigError(f"{n!r} events cannot be sampled; ask for a whole number of at least 1.")
 
     def draw(number: int, start: int) -> Array:
         with random_scope(seed, "sample", number):
-            y = units.generator.sample(GROUP)
+            y = units.generator.sample(GROUP) if decoder is None else decoder.decode(decoder.prior_sample(GROUP))
         return units.to_data(y[: n - start])
 
     return units.by_chunk(n, draw, GROUP)
+
+
+def adds_noise(units: DataUnits) -> bool:
+    """Return whether samples differ from decoded latent vectors: the model adds noise to what it decodes."""
+    if not isinstance(units.generator, Decoder):
+        return False
+    return not np.array_equal(sample(units, GROUP, 0), sample(units, GROUP, 0, mean=True), equal_nan=True)
 
 
 def decode(units: DataUnits, z: Events) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, overload
 
@@ -9,14 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from genzoo.data.dataset import Dataset
 from genzoo.data.frames.kinds import is_frame
 from genzoo.data.transforms import AffineTransform
 from genzoo.errors import ConfigError
-from genzoo.inference import encoding, floors, likelihood, sampling
+from genzoo.inference import encoding, floors, likelihood, sampling, scoring
 from genzoo.inference.answers import (
     Output,
     answer,
     answer_latent,
+    answer_rows,
     as_components,
     as_events,
     as_filled,
@@ -28,15 +31,12 @@ from genzoo.inference.answers import (
 from genzoo.inference.data_units import DataUnits, Events
 from genzoo.inference.description.describe import UNLIKELY, describe, samples_for
 from genzoo.inference.description.figures import Description
+from genzoo.inference.threshold import Calibration
 from genzoo.models.base import Floor, Generator, capabilities_of
 from genzoo.plugins.api1 import with_former_names
 from genzoo.runtime.device import widest
 from genzoo.spec import DataSpec
 from genzoo.typing import Array
-
-Calibration = Literal["validation", "selection", "comparison"]
-"""Rows whose scores are kept with a model: validation rows; validation rows that chose the best step, too; or rows that
-fits of a comparison held out."""
 
 
 @with_former_names
@@ -88,12 +88,12 @@ class TrainedModel:
         return likelihood.is_density_on_grid(self._units)
 
     @overload
-    def sample(self, n: int, *, seed: int = 0, output: Literal["array"]) -> Array: ...
+    def sample(self, n: int, *, seed: int = 0, output: Literal["array"], mean: bool = False) -> Array: ...
 
     @overload
-    def sample(self, n: int, *, seed: int = 0, output: Output | None = None) -> Any: ...
+    def sample(self, n: int, *, seed: int = 0, output: Output | None = None, mean: bool = False) -> Any: ...
 
-    def sample(self, n: int, *, seed: int = 0, output: Output | None = None) -> Any:
+    def sample(self, n: int, *, seed: int = 0, output: Output | None = None, mean: bool = False) -> Any:
         """Draw events.
 
         Arguments:
@@ -101,16 +101,33 @@ class TrainedModel:
             seed: the same seed gives the same events on the same machine; fewer events are the first of more.
             output: `array | pandas | polars | pyarrow`. Defaults to the kind of table that the model was trained on in
                 Python, and to `array` if it was trained on an array or a file.
+            mean: return the mean of the events of each latent vector, or its most probable categories, instead of a
+                draw: what the model decodes, without noise. Latent vectors are drawn either way. Defaults to false.
 
         Returns:
             Events on the data's grid and of its type, `(n, *event)`. An array holds the codes of categories; a table
             has the columns of training, with their names, types and categories.
 
         Raises:
-            ConfigError: `n` is not a number of events, or the library of `output` is not installed.
+            ConfigError: `n` is not a number of events, or the library of `output` is not installed; or `mean` of a
+                model without a decoder.
         """
         form = choose_output(output, self.data)
-        return present_events(sampling.sample(self._units, n, seed), self.data, form)
+        return present_events(sampling.sample(self._units, n, seed, mean=mean), self.data, form)
+
+    @property
+    def adds_noise(self) -> bool:
+        """Whether samples are more than what the model decodes: a draw of each value around it, as of a VAE."""
+        return sampling.adds_noise(self._units)
+
+    def sample_shown(self, n: int, *, seed: int = 0) -> tuple[Array, bool]:
+        """Draw events for a picture or page, and return whether they are means.
+
+        Images of a model that adds noise are means, because a grid of noisy images hides what was learned. A table of
+        means would hide how rows vary, so rows are draws.
+        """
+        mean = self.data.modality == "image" and self.adds_noise
+        return self.sample(n, seed=seed, output="array", mean=mean), mean
 
     @overload
     def decode(self, z: Events, *, output: Literal["array"]) -> Array: ...
@@ -301,6 +318,72 @@ class TrainedModel:
             DataError: the events do not fit the model.
         """
         return answer(self._units, x, lambda events: encoding.covers(self._units, events), as_series("covers"))
+
+    @overload
+    def score(
+        self, x: Array | Tensor, *, threshold: float | None = None, keep: Sequence[object] = (), explained: int = 10
+    ) -> scoring.ScoreResult: ...
+
+    @overload
+    def score(
+        self, x: Events, *, threshold: float | None = None, keep: Sequence[object] = (), explained: int = 10
+    ) -> Any: ...
+
+    def score(
+        self,
+        x: Events,
+        *,
+        threshold: float | None = None,
+        keep: Sequence[object] = (),
+        explained: int = scoring.EXPLAINED,
+    ) -> Any:
+        """Score events by their log-likelihood or, for a model without one, by their anomaly score.
+
+        Arguments:
+            x: events, `(N, *event)`. A table may hold categories that the model does not know.
+            threshold: flag at most this share of new rows, by scores of held-out rows that are stored with the model.
+                Defaults to `None`: no row is flagged.
+            keep: columns of the table to copy to the result. Defaults to none.
+            explained: number of least likely rows to explain. Defaults to 10. Up to 1,000 flagged rows are explained,
+                too, if the likelihood is exact and the model accepts missing values.
+
+        Returns:
+            A `ScoreResult` for an array. For a table a table: the kept columns, `log_likelihood` or `anomaly_score`,
+            `flagged`, the columns `because` of which explained rows are unlikely, and levels `unseen` in training.
+
+        Raises:
+            ConfigError: the model cannot score, or has no scores of held-out rows; or a column to keep is unknown.
+            DataError: the events do not fit the model, or there are none.
+        """
+
+        def compute(dataset: Dataset) -> scoring.ScoreResult:
+            return scoring.score(self, dataset, threshold, explained)
+
+        return answer_rows(self._units, x, keep, scoring.SCORE_COLUMNS, compute, keep_unknown=True)
+
+    @overload
+    def cluster(self, x: Array | Tensor, *, keep: Sequence[object] = ()) -> scoring.ClusterResult: ...
+
+    @overload
+    def cluster(self, x: Events, *, keep: Sequence[object] = ()) -> Any: ...
+
+    def cluster(self, x: Events, *, keep: Sequence[object] = ()) -> Any:
+        """Assign events to their most probable component; outliers get −1.
+
+        Arguments:
+            x: events, `(N, *event)`.
+            keep: columns of the table to copy to the result. Defaults to none.
+
+        Returns:
+            A `ClusterResult` for an array. For a table a table: the kept columns, `cluster` and `probability`.
+
+        Raises:
+            ConfigError: the model has no components, or a column to keep is unknown.
+            DataError: the events do not fit the model, or there are none.
+        """
+        return answer_rows(
+            self._units, x, keep, scoring.CLUSTER_COLUMNS, lambda dataset: scoring.cluster(self, dataset)
+        )
 
     def describe(
         self, x: Events | None = None, *, weights: Array | None = None, rows: int = UNLIKELY, seed: int = 0

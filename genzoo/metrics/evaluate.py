@@ -1,4 +1,4 @@
-"""Score, cluster, embed, reconstruct and evaluate rows with a trained model."""
+"""Embed, reconstruct and evaluate rows with a trained model."""
 
 from __future__ import annotations
 
@@ -6,167 +6,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from sklearn.metrics import adjusted_rand_score
 
 from genzoo.data.columns.unseen import unseen_levels
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import ConfigError
+from genzoo.inference.row_likelihoods import (
+    DRAWS,
+    kind_of,
+    measure_of,
+    named_rows,
+    uncovered,
+)
 from genzoo.inference.trained_model import TrainedModel
-from genzoo.inference.usable import check_usable, impossible
+from genzoo.inference.usable import check_usable
 from genzoo.metrics.evaluator import MOST_EVENTS, Chosen, compute_metrics, find_extractor, make_reference
 from genzoo.metrics.metric import Metric, Score
 from genzoo.metrics.resting import resting_on
-from genzoo.metrics.row_likelihoods import (
-    DRAWS,
-    ScoreName,
-    kind_of,
-    meaning_of,
-    measure_of,
-    named_rows,
-    row_scores,
-    score_of,
-    uncovered,
-)
-from genzoo.metrics.threshold import Threshold, conformal_threshold
-from genzoo.models.base import Outliers
 from genzoo.plugins.manager import get_registry
 from genzoo.typing import Array
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreResult:
-    """Scores of rows: log-likelihoods, or anomaly scores.
-
-    Arguments:
-        name: which of them.
-        values: log-likelihoods in nats, in data units, or anomaly scores, `(N,)`. NaN for rows without any value. Rows
-            that are impossible under the model or too far away to compute with, and rows with a category that the
-            model does not know, have a log-likelihood of minus infinity, or an infinite anomaly score.
-        kind: `exact` or `lower bound (N draws)`; or what the anomaly score is, with its unit.
-        threshold: what rows are flagged by, or `None`.
-        uncovered: rows outside the box of the model's outlier component.
-        weights: weights of the rows, `(N,)`. Defaults to `None`: equal weights.
-        unseen: columns and levels that no training row has, by row. Defaults to none.
-    """
-
-    name: ScoreName
-    values: Array
-    kind: str
-    threshold: Threshold | None
-    uncovered: Rows
-    weights: Array | None = None
-    unseen: Mapping[int, str] = field(default_factory=dict)
-
-    @property
-    def flagged(self) -> Array | None:
-        """True for rows beyond the threshold, `(N,)` bool; rows without any value are not flagged."""
-        return None if self.threshold is None else self.threshold.flags(self.values)
-
-    @property
-    def unobserved(self) -> Rows:
-        """Rows without any value."""
-        return np.flatnonzero(np.isnan(self.values))
-
-    @property
-    def impossible(self) -> Rows:
-        """Rows with an infinite score."""
-        return np.flatnonzero(np.isinf(self.values))
-
-    @property
-    def mean(self) -> float | None:
-        """Mean score of the rows that have a value, by weight; `None` if there are none."""
-        known = ~np.isnan(self.values)
-        if self.weights is None:
-            return float(self.values[known].mean()) if known.any() else None
-        known &= self.weights > 0
-        return float(np.average(self.values[known], weights=self.weights[known])) if known.any() else None
-
-
-def score(fitted: TrainedModel, dataset: Dataset, quantile: float | None = None) -> ScoreResult:
-    """Compute the log-likelihood of every row; for a model without a likelihood, its anomaly score.
-
-    Arguments:
-        quantile: flag at most this share of new rows, by the scores of held-out rows that are stored with the model.
-            Defaults to `None`: no row is flagged.
-
-    Raises:
-        ConfigError: the model has neither, or no stored validation scores.
-        DataError: the rows do not match the model's training data.
-    """
-    name = score_of(fitted)
-    if name is None:
-        raise ConfigError(
-            f"Model {fitted.model!r} cannot do this: it has neither a 'likelihood' nor an 'anomaly-score'."
-        )
-    above = name == "anomaly_score"
-    threshold = None if quantile is None else _threshold(fitted, quantile, above)
-    rows = np.arange(len(dataset))
-    values = row_scores(fitted, dataset, rows, seed=0)
-    worst = np.inf if above else -np.inf
-    values[impossible(-values if above else values) & ~np.isnan(values)] = worst
-    values[list(dataset.unknown)] = worst
-    unseen = unseen_levels(fitted.data, dataset, rows)
-    return ScoreResult(
-        name, values, meaning_of(fitted), threshold, uncovered(fitted, dataset, rows), dataset.weights, unseen
-    )
-
-
-def _threshold(fitted: TrainedModel, quantile: float, above: bool) -> Threshold:
-    if not 0 < quantile < 1:
-        raise ConfigError(f"--threshold {quantile:g} is not a quantile. Use a number between 0 and 1, such as 0.01.")
-    if fitted.validation_scores is None:
-        raise ConfigError(
-            f"--threshold needs scores of validation rows, and this {fitted.model!r} model has none stored. "
-            f"Train it with validation rows (-o split.validation=0.15)."
-        )
-    return conformal_threshold(fitted.validation_scores, quantile, fitted.calibration, above=above)
-
-
-@dataclass(frozen=True, slots=True)
-class ClusterResult:
-    """The component of every row.
-
-    Arguments:
-        label: the most probable component, `(N,)`; −1 for the outlier component.
-        probability: posterior probability of that component, `(N,)`.
-        rand_index: adjusted Rand index against the labels of the data; `None` if the data have no labels.
-    """
-
-    label: Array
-    probability: Array
-    rand_index: float | None
-
-    @property
-    def sizes(self) -> dict[int, int]:
-        """Number of rows of each component."""
-        labels, counts = np.unique(self.label, return_counts=True)
-        return {int(label): int(count) for label, count in zip(labels, counts, strict=True)}
-
-
-def cluster(fitted: TrainedModel, dataset: Dataset) -> ClusterResult:
-    """Assign every row to its most probable component.
-
-    Raises:
-        ArtifactError, DivergenceError: the weights are unusable.
-        ConfigError: the model has no components.
-        DataError: the rows do not match the model's training data.
-    """
-    rows = np.arange(len(dataset))
-    blocks = [_assigned(fitted, block) for block in dataset.blocks(rows)]
-    if all((part[1] == part[1][0]).all() or np.isnan(part[1]).any() for part in blocks) and kind_of(fitted) != "none":
-        row_scores(fitted, dataset, rows, seed=0)  # raises if no row is possible, which gives all the same posterior
-    label = np.concatenate([part[0] for part in blocks])
-    if isinstance(fitted.generator, Outliers):
-        label = np.where(label == fitted.generator.outlier, -1, label)
-    agreement = None
-    if dataset.labels is not None:
-        agreement = float(adjusted_rand_score(dataset.labels.astype(str), label))
-    return ClusterResult(label, np.concatenate([part[1] for part in blocks]), agreement)
-
-
-def _assigned(fitted: TrainedModel, events: Array) -> tuple[Array, Array]:
-    posterior = fitted.log_posterior(events)
-    return posterior.argmax(axis=1), np.exp(posterior.max(axis=1).astype(np.float64))
 
 
 def embed(fitted: TrainedModel, dataset: Dataset) -> Array:

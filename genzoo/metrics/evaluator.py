@@ -16,9 +16,9 @@ import torch
 from genzoo.data.dataset import BLOCK, Dataset, Rows
 from genzoo.errors import ConfigError, DataError, PluginError, did_you_mean, explain_out_of_memory
 from genzoo.features.extractor import Extractor, Features, Material
+from genzoo.inference.row_likelihoods import DRAWS, kind_of, log_likelihoods, measure_of, observed_rows
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.metric import Metric, MetricInput, Need, Score
-from genzoo.metrics.row_likelihoods import DRAWS, kind_of, log_likelihoods, measure_of, observed_rows
 from genzoo.metrics.weighting import fractional, repeated
 from genzoo.plugins.registry import Entry, Registry, blame, resolve
 from genzoo.spec import DataSpec, ExtractorSpec, MetricSpec

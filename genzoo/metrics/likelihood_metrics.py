@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from genzoo.errors import DataError
+from genzoo.inference.row_likelihoods import bits_per_dim
 from genzoo.metrics.metric import Direction, Metric, MetricInput, Need, Score
-from genzoo.metrics.row_likelihoods import bits_per_dim
 from genzoo.metrics.statistics import Estimate, estimate
 from genzoo.spec import Modality
 from genzoo.typing import Array

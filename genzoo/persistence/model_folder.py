@@ -10,7 +10,8 @@ import torch
 from pydantic import Field
 
 from genzoo.config.settings import DataForm, Settings
-from genzoo.inference.trained_model import Calibration, TrainedModel
+from genzoo.inference.threshold import Calibration
+from genzoo.inference.trained_model import TrainedModel
 from genzoo.persistence.format1 import upgrade_model
 from genzoo.persistence.safe_build import SCORES, StoredWeights, build_from_file
 from genzoo.plugins.registry import Registry

@@ -7,7 +7,7 @@ import dataclasses
 import itertools
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from genzoo.inference.answers import Output
 from genzoo.inference.data_units import Events
 from genzoo.inference.description.describe import UNLIKELY
 from genzoo.inference.description.figures import Description
+from genzoo.inference.scoring import EXPLAINED
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.persistence.checkpoint import CHECKPOINTS, checkpoints, load_checkpoint
 from genzoo.persistence.format1 import upgrade_config
@@ -280,9 +281,9 @@ class Run:
 
     # Each returns arrays for arrays, and tables for tables.
 
-    def sample(self, n: int, *, seed: int = 0, output: Output | None = None) -> Any:
+    def sample(self, n: int, *, seed: int = 0, output: Output | None = None, mean: bool = False) -> Any:
         """Call `TrainedModel.sample` of the trained model."""
-        return self.load().sample(n, seed=seed, output=output)
+        return self.load().sample(n, seed=seed, output=output, mean=mean)
 
     def log_prob(self, x: Events) -> Any:
         """Call `TrainedModel.log_prob` of the trained model."""
@@ -315,6 +316,21 @@ class Run:
     def covers(self, x: Events) -> Any:
         """Call `TrainedModel.covers` of the trained model."""
         return self.load().covers(x)
+
+    def score(
+        self,
+        x: Events,
+        *,
+        threshold: float | None = None,
+        keep: Sequence[object] = (),
+        explained: int = EXPLAINED,
+    ) -> Any:
+        """Call `TrainedModel.score` of the trained model."""
+        return self.load().score(x, threshold=threshold, keep=keep, explained=explained)
+
+    def cluster(self, x: Events, *, keep: Sequence[object] = ()) -> Any:
+        """Call `TrainedModel.cluster` of the trained model."""
+        return self.load().cluster(x, keep=keep)
 
     def impute(self, x: Events, *, draw: bool = False, seed: int = 0) -> Any:
         """Call `TrainedModel.impute` of the trained model."""
@@ -373,8 +389,13 @@ def _platform() -> str:
     return "-".join(filter(None, [platform.system(), platform.release(), platform.machine(), libc and f"with-{libc}"]))
 
 
+def is_comparison(place: Path) -> bool:
+    """Return whether a folder is what a comparison keeps."""
+    return contains(place, "comparison.json")
+
+
 def open_run(path: str) -> Run:
-    """Open the run at a path, or with that name in the folder of runs.
+    """Open the run at a path, or with that name in the folder of runs. The folder of a comparison means its best model.
 
     Raises:
         ArtifactError: there is no such run.
@@ -382,6 +403,13 @@ def open_run(path: str) -> Run:
     for place in (user_path(path), runs_folder() / path):
         if contains(place, "config.json", "run.json"):
             return Run(place)
+        if is_comparison(place):
+            if contains(place / "best", "config.json", "run.json"):
+                return Run(place / "best")
+            raise ArtifactError(
+                f"The comparison in {path} has no best model: it has not ended yet, or no candidate could be ranked. "
+                f"Its report.json says which. Run the same command again to continue it."
+            )
     raise ArtifactError(_not_a_run(path))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -89,9 +90,25 @@ def report_reasons(report: Report) -> list[str]:
     for (name, reason), ids in found.items():
         merged.setdefault((reason, tuple(ids)), []).append(name)
     whole = [f"{', '.join(names)}: {reason} ({_few(ids)})" for (reason, ids), names in merged.items()]
-    return whole + [
-        f"{row.id} failed: {row.reasons.get('status', '')}" for row in report.rows if row.status == "failed"
-    ]
+    return whole + _refusals(report)
+
+
+_OWN = re.compile(r"'[^']*'|\d+")
+"""What differs between the errors of candidates that fail in the same way: names and numbers."""
+
+
+def _refusals(report: Report) -> list[str]:
+    """Return why candidates failed, one sentence for all that failed in the same way."""
+    alike: dict[str, list[Row]] = {}
+    for row in report.rows:
+        if row.status == "failed":
+            alike.setdefault(_OWN.sub("", row.reasons.get("status", "")), []).append(row)
+    found = []
+    for rows in alike.values():
+        reasons = [row.reasons.get("status", "") for row in rows]
+        of_first = "" if len(set(reasons)) == 1 else f" in the same way. {rows[0].id}"
+        found.append(f"{_few(tuple(row.id for row in rows))} failed{of_first}: {reasons[0]}")
+    return found
 
 
 def _reassuring(name: str, reason: str) -> bool:

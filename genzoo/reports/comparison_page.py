@@ -77,7 +77,8 @@ def _samples_of(folder: Path) -> PageSamples | None:
     if shown is None:
         return None
     ids = current_ids(read_plain_report(folder / "report.json"))
-    return dataclasses.replace(shown, samples={ids.get(name, name): x for name, x in shown.samples.items()})
+    samples = {ids.get(name, name): x for name, x in shown.samples.items()}
+    return dataclasses.replace(shown, samples=samples, means=frozenset(ids.get(name, name) for name in shown.means))
 
 
 def _best_run(folder: Path, report: Report) -> Run | None:
@@ -170,7 +171,10 @@ def _samples(report: Report, shown: PageSamples | None) -> Iterator[Block]:
         return
     owners = [row.id for row in report.rows if row.id in shown.samples][:_MOST_CANDIDATES]
     if shown.data.modality == "image":
-        pictures = [event_grid(shown.samples[name], shown.data, f"samples of {name}") for name in owners]
+        kinds = dict.fromkeys(shown.means, "samples (means, without the noise of pixels)")
+        pictures = [
+            event_grid(shown.samples[name], shown.data, f"{kinds.get(name, 'samples')} of {name}") for name in owners
+        ]
         yield Pictures((event_grid(shown.real, shown.data, "real images"), *pictures))
     else:
         yield from _columns(shown, owners)

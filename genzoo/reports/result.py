@@ -159,6 +159,22 @@ class Row:
         return None if name in self.reasons else self.figure(name)
 
 
+def likelihood_scores(row: Row) -> dict[str, Score]:
+    """Return the held-out log-likelihoods of a row as scores of metrics, by name."""
+    own, folded = row.log_likelihood, row.cv
+    found: dict[str, Score] = {}
+    if own.test is not None:
+        found["log-likelihood"] = Score("log-likelihood", own.test, "higher", own.se, _PER_EVENT)
+    if folded.mean is not None:
+        found["cross-validation"] = Score("log-likelihood", folded.mean, "higher", folded.se, _PER_EVENT)
+    if own.bits_per_dim is not None:
+        found["bits-per-dim"] = Score("bits-per-dim", own.bits_per_dim, "lower")
+    return found
+
+
+_PER_EVENT = {"unit": "nats per event"}
+
+
 CHEAPEST = "best: cheapest"
 """The verdict on a candidate that is not told apart from the one with the best figure, and is cheaper."""
 

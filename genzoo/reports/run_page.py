@@ -11,11 +11,11 @@ import numpy as np
 from genzoo.config.settings import RunConfig
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import ConfigError, DataError, GenzooError
+from genzoo.inference.row_likelihoods import DRAWS
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.evaluate import Evaluation, evaluate
 from genzoo.metrics.evaluator import Chosen
 from genzoo.metrics.metric import Metric
-from genzoo.metrics.row_likelihoods import DRAWS
 from genzoo.persistence.checkpoint import checkpoints
 from genzoo.persistence.run import Run
 from genzoo.plugins.manager import get_registry
@@ -32,6 +32,8 @@ from genzoo.reports.sections import (
     side_by_side,
 )
 from genzoo.typing import Array
+
+_MEANS = "These are means: what the model decodes, without the noise of each pixel that its samples have."
 
 _RECORDED = ("genzoo", "torch", "python", "platform", "threads", "started", "device", "precision", "seconds", "steps")
 
@@ -188,8 +190,9 @@ def _evaluated(fitted: TrainedModel, held: EvaluationEvents, terms: EvaluationTe
 
 def _samples(fitted: TrainedModel, real: Array | None, held: EvaluationEvents, seed: int) -> Iterator[Section]:
     data = fitted.data
-    samples = fitted.sample(how_many(data), seed=seed, output="array")
-    yield Section("Samples", tuple(side_by_side(real, samples, data, held.where)))
+    samples, means = fitted.sample_shown(how_many(data), seed=seed)
+    note = (Text(_MEANS),) if means else ()
+    yield Section("Samples", (*note, *side_by_side(real, samples, data, held.where)))
     if data.modality == "table" and real is not None:
         about = Text(
             f"Distribution of each column in {len(real)} {held.where} and {len(samples)} samples, with mean ± standard "

@@ -21,7 +21,8 @@ from genzoo.typing import Array
 _HEADER, _TENSORS = "samples.json", "samples.safetensors"
 
 
-_REAL, _MISSING = "real", "missing"
+_REAL, _MISSING, _DRAWS, _MEANS = "real", "missing", "candidate-", "means-"
+"""Names of tensors, and beginnings of the names of candidates' tensors."""
 
 
 _MOST = 10_000
@@ -35,11 +36,13 @@ class PageSamples:
         data: form of one row or image.
         real: rows that no candidate was trained on, `(N, *event)`; NaN if a value is missing.
         samples: samples by candidate, `(M, *event)`.
+        means: candidates whose samples are means, without the noise that the model adds to images. Defaults to none.
     """
 
     data: DataSpec
     real: Array
     samples: Mapping[str, Array]
+    means: frozenset[str] = frozenset()
 
 
 class PageSamplesFile(Settings):
@@ -57,7 +60,8 @@ def write_page_samples(folder: Path, shown: PageSamples) -> None:
     Raises:
         GenzooError: the disk is full or read-only.
     """
-    names = {candidate: f"candidate-{number}" for number, candidate in enumerate(shown.samples)}
+    kinds = {candidate: _MEANS if candidate in shown.means else _DRAWS for candidate in shown.samples}
+    names = {candidate: f"{kinds[candidate]}{number}" for number, candidate in enumerate(shown.samples)}
     tensors = {names[candidate]: torch.from_numpy(events) for candidate, events in shown.samples.items()}
     missing = np.isnan(shown.real)
     tensors |= {_REAL: torch.from_numpy(np.where(missing, 0, shown.real)), _MISSING: torch.from_numpy(missing)}
@@ -83,4 +87,6 @@ def read_page_samples(folder: Path) -> PageSamples | None:
     real = tensors[_REAL]
     if tensors[_MISSING].any():
         real = np.where(tensors[_MISSING], np.nan, real)
-    return PageSamples(content.data, real, {candidate: tensors[name] for candidate, name in content.candidates.items()})
+    samples = {candidate: tensors[name] for candidate, name in content.candidates.items()}
+    means = frozenset(candidate for candidate, name in content.candidates.items() if name.startswith(_MEANS))
+    return PageSamples(content.data, real, samples, means)

@@ -14,9 +14,9 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from genzoo.errors import ConfigError
+from genzoo.inference.row_likelihoods import DRAWS, degrees_of_freedom
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics import information_criteria
-from genzoo.metrics.row_likelihoods import DRAWS, degrees_of_freedom
 from genzoo.models.base import Outliers
 from genzoo.persistence.model_folder import save_model
 from genzoo.sklearn.fitting import FitOutcome, checked_events, fit_in_memory, seed_of

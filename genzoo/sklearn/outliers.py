@@ -14,8 +14,8 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from genzoo.errors import ConfigError
+from genzoo.inference.threshold import conformal_threshold
 from genzoo.metrics.statistics import are_frequencies
-from genzoo.metrics.threshold import conformal_threshold
 from genzoo.metrics.weighting import same_squares, spread_evenly
 from genzoo.sklearn.fitting import seed_of
 from genzoo.sklearn.inner import accepts_missing, made, set_columns, weights_for, write_inner

@@ -150,7 +150,7 @@ def _removed(path: Path) -> GenzooError:
 class SampleWriter(Callback):
     """Saves samples from the same latent draws each time, so that you see them change.
 
-    Images go into a PNG grid, rows of a table into a CSV file.
+    Images go into a PNG grid, rows of a table into a CSV file. Images are means if the model adds noise to them.
     """
 
     def __init__(self, run: Run, model: TrainedModel, cadence: Cadence, seed: int) -> None:
@@ -163,7 +163,7 @@ class SampleWriter(Callback):
         """Save samples if it is time."""
         if self._cadence.due(step):
             suffix = "png" if self._model.data.modality == "image" else "csv"
-            samples = self._model.sample(_GRID_SAMPLES, seed=self._seed, output="array")
+            samples, _ = self._model.sample_shown(_GRID_SAMPLES, seed=self._seed)
             if not self._run.samples.is_dir():
                 raise _removed(self._run.samples)
             save_events(self._run.samples / f"step-{step.number:06d}.{suffix}", samples, self._model.data)

@@ -16,9 +16,10 @@ from genzoo.engine.em import EMEngine
 from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.loss_buffer import LossRecord
 from genzoo.errors import DivergenceError, GenzooError
-from genzoo.inference.trained_model import Calibration, TrainedModel
+from genzoo.inference.row_likelihoods import kind_of, row_scores, score_of
+from genzoo.inference.threshold import Calibration
+from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.resting import resting_on
-from genzoo.metrics.row_likelihoods import kind_of, row_scores, score_of
 from genzoo.metrics.weighting import fractional, repeated, spread_evenly
 from genzoo.models.state_dict import load_tensors, strip_prefix
 from genzoo.persistence.checkpoint import checkpoint_name, load_checkpoint
@@ -86,13 +87,14 @@ class ModelSaver(Callback):
             "average": config.ema,
         }
         model = setup.trained_model
-        scores = _validation_scores(model, setup.dataset, setup.split.validation)
         calibration: Calibration = "validation"
-        if self._early_stopping is not None and self._early_stopping.rule.selects:
-            calibration = "selection"
-        if scores is None and setup.held_out is not None:
+        if setup.held_out is not None:  # rows that chose the best step would look a little too usual
             calibration = "comparison"
             scores = _in_order(setup.held_out[_evenly(len(setup.held_out), MOST_SCORES)])
+        else:
+            if self._early_stopping is not None and self._early_stopping.rule.selects:
+                calibration = "selection"
+            scores = _validation_scores(model, setup.dataset, setup.split.validation)
         if scores is not None:
             training["calibration"] = calibration
         model = dataclasses.replace(model, validation_scores=scores, calibration=calibration)
@@ -214,5 +216,5 @@ def _evenly(count: int, most: int) -> Rows:
 
 def _in_order(scores: Array) -> Array | None:
     known = np.sort(scores[~np.isnan(scores)])
-    # The file of tensors holds finite numbers only.
-    return np.maximum(known, np.finfo(np.float64).min) if len(known) and np.isfinite(known[-1]) else None
+    ends = np.finfo(np.float64)  # the file of tensors holds finite numbers only
+    return known.clip(ends.min, ends.max) if len(known) else None

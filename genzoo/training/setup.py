@@ -65,8 +65,8 @@ class TrainingSetup:
         rule: what is evaluated on validation rows. `None` if nothing is.
         processes: processes that train together.
         signals: says whether SIGINT or SIGTERM has come, once entered.
-        held_out: log-likelihoods of rows that earlier fits with these settings held out, `(N,)`. They are kept with a
-            model that has no validation rows. Defaults to `None`.
+        held_out: scores of rows that earlier fits with these settings held out, `(N,)`. They are kept with the
+            model instead of scores of validation rows. Defaults to `None`.
     """
 
     config: RunConfig

@@ -21,7 +21,7 @@ import genzoo
 from genzoo.cli.main import _COMMANDS, main
 from genzoo.config.flags import flagged_settings
 from genzoo.config.settings import DataSettings
-from genzoo.metrics.row_likelihoods import DRAWS
+from genzoo.inference.row_likelihoods import DRAWS
 
 QUICK = ("--steps", 4, "--batch-size", 16)
 

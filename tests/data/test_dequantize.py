@@ -15,10 +15,10 @@ from genzoo.data.dequantize import Dequantizer, hashed
 from genzoo.runtime.device import Runtime
 from genzoo.engine.dataloader import BlockLoader, Sampler, ResidentLoader, StreamingLoader
 from genzoo.errors import ConfigError, PluginError
-from genzoo.metrics.evaluate import score
+from genzoo.inference.scoring import score
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.measure import measures_of, places_of
-from genzoo.metrics.row_likelihoods import bits_per_dim, dimensions_of, kind_of, log_likelihoods, measure_of
+from genzoo.inference.row_likelihoods import bits_per_dim, dimensions_of, kind_of, log_likelihoods, measure_of
 from genzoo.runtime.seeding import derive
 from genzoo.data.transforms import AffineTransform
 

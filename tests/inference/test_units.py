@@ -11,8 +11,8 @@ from genzoo import DataSpec, Feature
 from genzoo.data.builtin import breast_cancer
 from genzoo.data.dataset import Dataset
 from genzoo.data.transforms import AffineTransform
+from genzoo.inference.row_likelihoods import kind_of, log_likelihoods
 from genzoo.inference.trained_model import TrainedModel
-from genzoo.metrics.row_likelihoods import kind_of, log_likelihoods
 from genzoo.plugins.manager import get_registry
 
 OF_TABLES = [

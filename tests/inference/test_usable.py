@@ -11,8 +11,8 @@ from refusals import assert_refused
 import genzoo
 from genzoo import DivergenceError
 from genzoo.data.readers.numpy_files import array_dataset
+from genzoo.inference.scoring import cluster, score
 from genzoo.inference.usable import impossible
-from genzoo.metrics.evaluate import cluster, score
 from genzoo.persistence.model_folder import save_model
 
 RUNS = Path(__file__).parents[1] / "data" / "runs" / "0.1"

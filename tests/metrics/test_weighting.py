@@ -9,8 +9,8 @@ import torch
 import genzoo
 from genzoo.data.dataset import Dataset
 from genzoo.data.transforms import AffineTransform
+from genzoo.inference.scoring import ScoreResult
 from genzoo.metrics.correlations import correlation_difference
-from genzoo.metrics.evaluate import ScoreResult
 from genzoo.metrics.evaluator import compute_metrics, find_extractor, find_metrics, make_reference
 from genzoo.metrics.frechet import frechet, frechet_distance
 from genzoo.metrics.metric import Metric, MetricInput, Score

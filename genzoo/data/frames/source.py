@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from genzoo.data.align import filled_table, found_columns, match_table
 from genzoo.data.dataset import Dataset
 from genzoo.data.frames.kinds import library_of
 from genzoo.data.splits.columns import read_divided
+from genzoo.data.table import kept_names
 from genzoo.data.table_source import PANDAS_INDEX, TableSource, check_whole, without_views
 from genzoo.errors import DataError, pass_out_of_memory
 from genzoo.spec import DataSpec, FrameForm, Library
@@ -125,6 +126,50 @@ def frame_events(frame: Any, data: DataSpec) -> Array:
         found_columns(source.shown, source.names, data.features)
         return np.empty((0, *data.event_shape))
     return match_table("table", source, DataSettings(source="table"), data).events
+
+
+def frame_rows(frame: Any, data: DataSpec, *, keep_unknown: bool) -> Dataset:
+    """Return the rows of a table as a dataset that suits a trained model.
+
+    Arguments:
+        keep_unknown: as for `match_table`.
+
+    Raises:
+        DataError: a column is missing, or holds a value that the model cannot take; or there are no rows.
+    """
+    return match_table("table", FrameSource(frame), DataSettings(source="table"), data, keep_unknown=keep_unknown)
+
+
+def kept_of_frame(frame: Any, keep: Sequence[object], taken: Collection[str]) -> list[str]:
+    """Return the names of columns of a table to copy to a result, as `kept_names` does."""
+    source = FrameSource(frame)
+    return kept_names(source.shown, source.names, [str(name) for name in keep], taken)
+
+
+def with_columns(frame: Any, kept: Sequence[str], columns: Mapping[str, Array]) -> Any:
+    """Return a table of the same library and index: some columns of a table, and new ones.
+
+    Arguments:
+        kept: columns of `frame`, which keep their type.
+        columns: new columns, `(N,)` each; arrays of objects hold texts, and `None` for nothing.
+    """
+    source = FrameSource(frame)
+    if source.library == "pandas":
+        made = source.frame.iloc[:, [source.place_of[name] for name in kept]].copy()
+        for name, values in columns.items():
+            made[name] = values
+        return made
+    arrow = {
+        name: pa.array(values, pa.string() if values.dtype == object else None) for name, values in columns.items()
+    }
+    made = source.frame.select(list(kept))
+    if source.library == "polars":
+        import polars
+
+        return made.with_columns([polars.Series(name, polars.from_arrow(values)) for name, values in arrow.items()])
+    for name, values in arrow.items():
+        made = made.append_column(name, values)
+    return made
 
 
 def frame_latent(frame: Any, size: int) -> Array:

@@ -3,6 +3,8 @@
 The contribution of column j to row x is log p(x_j | x_rest) = log p(x) − log p(x_rest). A model that marginalizes
 missing values gives log p(x_rest) as the log-likelihood of the row without x_j. For other exact likelihoods,
 p(x_rest) is the integral of p(x) over x_j, or a sum over its categories, computed on a grid of values.
+
+For a model without a likelihood, minus its anomaly score takes the place of log p.
 """
 
 from __future__ import annotations
@@ -51,6 +53,7 @@ class RowModel(Protocol):
     def capabilities(self) -> frozenset[str]: ...
     def log_prob(self, x: Array) -> Array: ...
     def log_prob_bound(self, x: Array, *, draws: int = 1, seed: int = 0) -> Array: ...
+    def anomaly_score(self, x: Array) -> Array: ...
     def impute(self, x: Array, *, draw: bool = False, seed: int = 0) -> Array: ...
 
 
@@ -76,11 +79,23 @@ def no_contributions(model: RowModel) -> str | None:
         return "contributions are for columns of tables, and these are images"
     if "likelihood" in model.capabilities or model.missing:
         return None
-    return "the model has only a lower bound of its likelihood, and accepts no missing values to leave a column out"
+    return "the model has no exact likelihood, and accepts no missing values to leave a column out"
+
+
+def usual_count(model: RowModel) -> int:
+    """Return the largest number of rows that say what is usual."""
+    limit = _USUAL if model.missing and "likelihood" in model.capabilities else _SLOW_USUAL
+    return int(np.clip(_USUAL_NUMBERS // model.data.size, _LEAST_USUAL, limit))
 
 
 def unlikely_rows(
-    model: RowModel, events: Array, scores: Array, count: int, measures: tuple[Measure, ...], seed: int
+    model: RowModel,
+    events: Array,
+    scores: Array,
+    count: int,
+    measures: tuple[Measure, ...],
+    seed: int,
+    usual: Array | None = None,
 ) -> tuple[UnlikelyRow, ...]:
     """Return the rows with the lowest log-likelihoods.
 
@@ -90,15 +105,17 @@ def unlikely_rows(
         count: number of rows to return.
         measures: what the likelihood measures in each column.
         seed: seed of the draws of a lower bound.
+        usual: rows that say what is usual, `(M, *event)`. Defaults to `None`: evenly spaced ones of `events`.
     """
     known = np.flatnonzero(~np.isnan(scores))
     lowest = known[np.argsort(scores[known], kind="stable")[:count]]
     if no_contributions(model) is not None:
         return tuple(UnlikelyRow(int(row), float(scores[row]), ()) for row in lowest)
-    limit = _USUAL if model.missing and "likelihood" in model.capabilities else _SLOW_USUAL
-    most = int(np.clip(_USUAL_NUMBERS // model.data.size, _LEAST_USUAL, limit))
-    others = known[np.unique(np.linspace(0, len(known) - 1, min(most, len(known))).astype(np.int64))]
-    rows, usual = (np.asarray(events[np.sort(places)], np.float64) for places in (lowest, others))
+    if usual is None:
+        most = min(usual_count(model), len(known))
+        others = known[np.unique(np.linspace(0, len(known) - 1, most).astype(np.int64))]
+        usual = np.asarray(events[others], np.float64)
+    rows = np.asarray(events[np.sort(lowest)], np.float64)
     rows = rows[np.argsort(np.argsort(lowest))]  # files are read in increasing order
     values = _values_of(model.data, np.concatenate([rows, usual]), measures)
     conditional = _condition(model, rows, values, seed, _DRAWS)
@@ -137,14 +154,17 @@ def _contributions(
 
 def _condition(model: RowModel, rows: Array, values: Sequence[_Values | None], seed: int, draws: int) -> _Conditional:
     """Return the distribution of every value of rows `(n, C)` given the rest of its row."""
-    if "likelihood" in model.capabilities:
-        score = model.log_prob
-    else:
+    able = model.capabilities
 
-        def score(x: Array) -> Array:
+    def score(x: Array) -> Array:
+        if "likelihood" in able:
+            return model.log_prob(x)
+        if "likelihood-bound" in able:
             return model.log_prob_bound(x, draws=draws, seed=seed)
+        return -model.anomaly_score(x)
 
-    return _marginalized(model, score, rows) if model.missing else _integrated(score, model.data, rows, values)
+    with np.errstate(invalid="ignore"):  # the contribution to a row of density 0 may be unknown
+        return _marginalized(model, score, rows) if model.missing else _integrated(score, model.data, rows, values)
 
 
 def _marginalized(model: RowModel, score: Callable[[Array], Array], rows: Array) -> _Conditional:

@@ -16,12 +16,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal
 
 import numpy as np
 
-from genzoo.inference.trained_model import Calibration
 from genzoo.text import counted
 from genzoo.typing import Array
+
+Calibration = Literal["validation", "selection", "comparison"]
+"""Rows whose scores are kept with a model: validation rows; validation rows that chose the best step, too; or rows that
+fits of a comparison held out."""
+
 
 _ROWS: dict[Calibration, str] = {
     "validation": "the validation rows, which the model was not trained on",
@@ -77,9 +82,11 @@ class Threshold:
             return None
         extreme = "largest" if self.above else "smallest"
         outcome = "no row is flagged" if not self.place else f"the threshold is the {extreme} score of all"
+        more = "compare with cross-validation, which holds out every row"
+        remedy = more if self.calibration == "comparison" else "hold out more rows"
         return (
             f"{counted(self.rows, 'row')} are too few for a threshold of {self.quantile:g}, which needs {needed}, so "
-            f"{outcome}; hold out more rows, or use a larger one"
+            f"{outcome}; {remedy}, or use a larger one"
         )
 
 

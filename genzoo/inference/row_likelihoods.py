@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.inference.data_units import any_observed
-from genzoo.inference.trained_model import TrainedModel
-from genzoo.inference.usable import check_usable, check_weights, impossible, unusable
+from genzoo.inference.description.contributions import RowModel
+from genzoo.inference.usable import Usable, check_usable, check_weights, impossible, unusable
 from genzoo.models.base import AnomalyScore, Generator, Likelihood, Outliers
 from genzoo.models.measure import measures_of, on_grid
 from genzoo.runtime.seeding import derive
@@ -29,7 +29,13 @@ ScoreName = Literal["log_likelihood", "anomaly_score"]
 """What scores are: a low log-likelihood is unusual, and so is a high anomaly score."""
 
 
-def kind_of(fitted: TrainedModel, draws: int = DRAWS) -> str:
+class Scorable(RowModel, Usable, Protocol):
+    """What scoring rows needs of a trained model; `TrainedModel` has it all."""
+
+    def covers(self, x: Array) -> Array: ...
+
+
+def kind_of(fitted: Scorable, draws: int = DRAWS) -> str:
     """Return the kind of a model's log-likelihoods: `exact`, `lower bound (N draws)` or `none`.
 
     If the data lie on a grid, a density gives only a lower bound.
@@ -40,7 +46,7 @@ def kind_of(fitted: TrainedModel, draws: int = DRAWS) -> str:
     return f"lower bound ({draws} draw{'s'[: draws != 1]})" if "likelihood-bound" in able else "none"
 
 
-def measure_of(fitted: TrainedModel) -> str | None:
+def measure_of(fitted: Scorable) -> str | None:
     """Return what a model's log-likelihoods measure, by column, such as `density of a; mass of b, c`."""
     if kind_of(fitted) == "none":
         return None
@@ -55,13 +61,13 @@ def measure_of(fitted: TrainedModel) -> str | None:
     return "; ".join(parts)
 
 
-def _measured(fitted: TrainedModel) -> tuple[str, ...]:
+def _measured(fitted: Scorable) -> tuple[str, ...]:
     """Return `density` or `mass` for each feature; features on a grid always have a mass."""
     pairs = zip(measures_of(fitted.generator, fitted.data), on_grid(fitted.generator, fitted.data), strict=True)
     return tuple("mass" if spread else measure for measure, spread in pairs)
 
 
-def dimensions_of(fitted: TrainedModel) -> int | None:
+def dimensions_of(fitted: Scorable) -> int | None:
     """Return the number of values of an image, if the model's log-likelihoods can be given in bits per dimension.
 
     Returns `None` for tables, and for models whose log-likelihood is not a probability mass.
@@ -85,7 +91,7 @@ def degrees_of_freedom(generator: Generator) -> int | None:
     return generator.degrees_of_freedom if isinstance(generator, Likelihood) else None
 
 
-def log_likelihoods(fitted: TrainedModel, dataset: Dataset, rows: Rows, seed: int, draws: int = DRAWS) -> Array:
+def log_likelihoods(fitted: Scorable, dataset: Dataset, rows: Rows, seed: int, draws: int = DRAWS) -> Array:
     """Compute log-likelihoods of rows, or lower bounds, `(n,)` nats; NaN for rows without any value.
 
     A row that is too far from the training rows to compute with has minus infinity.
@@ -112,14 +118,14 @@ def log_likelihoods(fitted: TrainedModel, dataset: Dataset, rows: Rows, seed: in
     return values
 
 
-def score_of(fitted: TrainedModel) -> ScoreName | None:
+def score_of(fitted: Scorable) -> ScoreName | None:
     """Return what a model scores rows by; `None` if it has neither."""
     if kind_of(fitted) != "none":
         return "log_likelihood"
     return "anomaly_score" if "anomaly-score" in fitted.capabilities else None
 
 
-def meaning_of(fitted: TrainedModel) -> str:
+def meaning_of(fitted: Scorable) -> str:
     """Return what a model's scores are: the kind of its log-likelihoods, or what its anomaly score measures."""
     generator = fitted.generator
     if score_of(fitted) == "anomaly_score" and isinstance(generator, AnomalyScore):
@@ -127,7 +133,7 @@ def meaning_of(fitted: TrainedModel) -> str:
     return kind_of(fitted)
 
 
-def row_scores(fitted: TrainedModel, dataset: Dataset, rows: Rows, seed: int, draws: int = DRAWS) -> Array:
+def row_scores(fitted: Scorable, dataset: Dataset, rows: Rows, seed: int, draws: int = DRAWS) -> Array:
     """Compute the scores of rows by which `score_of` says, `(n,)`; NaN for rows with no value.
 
     A row that is too far from the training rows to compute with has an infinite score, on the side of unusual rows.
@@ -151,7 +157,7 @@ def row_scores(fitted: TrainedModel, dataset: Dataset, rows: Rows, seed: int, dr
     return values
 
 
-def _checked(fitted: TrainedModel, usual: Array, name: str, compute: Callable[[Array], Array]) -> Array:
+def _checked(fitted: Scorable, usual: Array, name: str, compute: Callable[[Array], Array]) -> Array:
     """Check scores `(n,)`, and return them with NaN turned into minus infinity.
 
     Arguments:
@@ -181,7 +187,7 @@ def observed_rows(dataset: Dataset, rows: Rows) -> Rows:
     return observed
 
 
-def uncovered(fitted: TrainedModel, dataset: Dataset, rows: Rows) -> Rows:
+def uncovered(fitted: Scorable, dataset: Dataset, rows: Rows) -> Rows:
     """Return the rows outside the box of the model's outlier component; none if the model has no such component."""
     if not isinstance(fitted.generator, Outliers):
         return rows[:0]

@@ -1,0 +1,314 @@
+"""Score rows, flag unusual ones and say which columns make them so, and assign rows to components."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+
+from genzoo.data.columns.unseen import unseen_levels
+from genzoo.data.dataset import Dataset, Rows
+from genzoo.errors import ConfigError
+from genzoo.inference.description.contributions import no_contributions, unlikely_rows, usual_count
+from genzoo.inference.description.figures import Contribution
+from genzoo.inference.row_likelihoods import (
+    Scorable,
+    ScoreName,
+    kind_of,
+    meaning_of,
+    row_scores,
+    score_of,
+    uncovered,
+)
+from genzoo.inference.threshold import Calibration, Threshold, conformal_threshold
+from genzoo.inference.usable import impossible
+from genzoo.models.base import Outliers
+from genzoo.models.measure import measures_of
+from genzoo.typing import Array
+
+SCORE_COLUMNS = ("log_likelihood", "anomaly_score", "flagged", "because", "unseen")
+"""Columns that the scores of rows may have."""
+
+CLUSTER_COLUMNS = ("cluster", "probability")
+"""Columns of the components of rows."""
+
+EXPLAINED = 10
+"""Default number of least likely rows that are explained."""
+
+_MOST_FLAGGED = 1_000
+"""Largest number of flagged rows that are explained, if leaving out a column is cheap."""
+
+_COLUMNS = 3
+"""Largest number of columns that are named for a row."""
+
+_STANDS_OUT, _SHARE = 1.0, 0.25
+"""Smallest surprise of a column that is named, in nats of a likelihood, and as a share of the row's largest one."""
+
+
+class Scored(Scorable, Protocol):
+    """What `score` and `cluster` need of a trained model; `TrainedModel` has it all."""
+
+    @property
+    def validation_scores(self) -> Array | None: ...
+    @property
+    def calibration(self) -> Calibration: ...
+    def log_posterior(self, x: Array) -> Array: ...
+    def sample(self, n: int, *, seed: int = 0, output: Literal["array"]) -> Array: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedRow:
+    """An unlikely row, and the columns that make it so.
+
+    Arguments:
+        row: its number, from 0.
+        score: its log-likelihood, or its anomaly score.
+        columns: the columns whose values are more surprising than usual given the rest of the row, the most surprising
+            first; none if no column stands out, or the model cannot say.
+        unseen: levels that no training row has, such as `color = red`. Defaults to `None`.
+    """
+
+    row: int
+    score: float
+    columns: tuple[Contribution, ...]
+    unseen: str | None = None
+
+    @property
+    def because(self) -> str | None:
+        """The names of the columns, or else the levels that no training row has; `None` if there are neither."""
+        return "; ".join(one.column for one in self.columns) or self.unseen
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreResult:
+    """Scores of rows: log-likelihoods, or anomaly scores.
+
+    Arguments:
+        name: which of them.
+        values: log-likelihoods in nats, in data units, or anomaly scores, `(N,)`. NaN for rows without any value. Rows
+            that are impossible under the model or too far away to compute with, and rows with a category that the
+            model does not know, have a log-likelihood of minus infinity, or an infinite anomaly score.
+        kind: `exact` or `lower bound (N draws)`; or what the anomaly score is, with its unit.
+        threshold: what rows are flagged by, or `None`.
+        uncovered: rows outside the box of the model's outlier component.
+        weights: weights of the rows, `(N,)`. Defaults to `None`: equal weights.
+        unseen: columns and levels that no training row has, by row. Defaults to none.
+        unlikely: the least likely rows, the least likely first. Defaults to none.
+        unexplained: why no columns are named for them; `None` if they are.
+    """
+
+    name: ScoreName
+    values: Array
+    kind: str
+    threshold: Threshold | None
+    uncovered: Rows
+    weights: Array | None = None
+    unseen: Mapping[int, str] = field(default_factory=dict)
+    unlikely: tuple[ExplainedRow, ...] = ()
+    unexplained: str | None = None
+
+    @property
+    def flagged(self) -> Array | None:
+        """True for rows beyond the threshold, `(N,)` bool; rows without any value are not flagged."""
+        return None if self.threshold is None else self.threshold.flags(self.values)
+
+    @property
+    def unobserved(self) -> Rows:
+        """Rows without any value."""
+        return np.flatnonzero(np.isnan(self.values))
+
+    @property
+    def impossible(self) -> Rows:
+        """Rows with an infinite score."""
+        return np.flatnonzero(np.isinf(self.values))
+
+    @property
+    def mean(self) -> float | None:
+        """Mean score of the rows that have a value, by weight; `None` if there are none."""
+        known = ~np.isnan(self.values)
+        if self.weights is None:
+            return float(self.values[known].mean()) if known.any() else None
+        known &= self.weights > 0
+        return float(np.average(self.values[known], weights=self.weights[known])) if known.any() else None
+
+    def columns(self) -> dict[str, Array]:
+        """Return what there is to say about each row, by name: its score, and if known `flagged`, `because`, `unseen`.
+
+        Texts are arrays of objects, with `None` for nothing.
+        """
+        found: dict[str, Array] = {self.name: self.values}
+        if self.flagged is not None:
+            found["flagged"] = self.flagged
+        if self.unlikely and self.unexplained is None:
+            found["because"] = _texts({one.row: one.because for one in self.unlikely}, len(self.values))
+        if self.unseen:
+            found["unseen"] = _texts(self.unseen, len(self.values))
+        return found
+
+
+def _texts(by_row: Mapping[int, str | None], count: int) -> Array:
+    column = np.full(count, None, object)
+    for row, text in by_row.items():
+        column[row] = text
+    return column
+
+
+def score(fitted: Scored, dataset: Dataset, quantile: float | None = None, explained: int = EXPLAINED) -> ScoreResult:
+    """Compute the log-likelihood of every row; for a model without a likelihood, its anomaly score.
+
+    Arguments:
+        quantile: flag at most this share of new rows, by the scores of held-out rows that are stored with the model.
+            Defaults to `None`: no row is flagged.
+        explained: number of least likely rows to explain. If the model leaves out columns at little cost, flagged rows
+            are explained, too.
+
+    Raises:
+        ConfigError: the model has neither, or no stored scores of held-out rows; or `explained` is negative.
+        DataError: the rows do not match the model's training data.
+    """
+    name = score_of(fitted)
+    if name is None:
+        raise ConfigError(
+            f"Model {fitted.model!r} cannot do this: it has neither a 'likelihood' nor an 'anomaly-score'."
+        )
+    if explained < 0:
+        raise ConfigError(f"{explained} rows cannot be explained; ask for a whole number of at least 0.")
+    above = name == "anomaly_score"
+    threshold = None if quantile is None else threshold_of(fitted, quantile)
+    rows = np.arange(len(dataset))
+    values = row_scores(fitted, dataset, rows, seed=0)
+    worst = np.inf if above else -np.inf
+    values[impossible(-values if above else values) & ~np.isnan(values)] = worst
+    values[list(dataset.unknown)] = worst
+    unseen = unseen_levels(fitted.data, dataset, rows)
+    flagged = 0 if threshold is None else int(threshold.flags(values).sum())
+    most = max(explained, min(flagged, _MOST_FLAGGED)) if explained and _is_cheap(fitted) else explained
+    return ScoreResult(
+        name,
+        values,
+        meaning_of(fitted),
+        threshold,
+        uncovered(fitted, dataset, rows),
+        dataset.weights,
+        unseen,
+        _explained(fitted, dataset, values, unseen, most),
+        no_contributions(fitted),
+    )
+
+
+def _is_cheap(fitted: Scored) -> bool:
+    return fitted.missing and "likelihood" in fitted.capabilities
+
+
+def _explained(
+    fitted: Scored, dataset: Dataset, values: Array, unseen: Mapping[int, str], most: int
+) -> tuple[ExplainedRow, ...]:
+    """Return the `most` least likely rows with the columns that make them so."""
+    usual = -values if score_of(fitted) == "anomaly_score" else values
+    known = np.flatnonzero(~np.isnan(usual))
+    lowest = known[np.argsort(usual[known], kind="stable")[:most]]
+    columns: dict[int, tuple[Contribution, ...]] = {}
+    plain = [int(row) for row in lowest if int(row) not in dataset.unknown]  # unknown categories have a stand-in's code
+    if plain and no_contributions(fitted) is None:
+        chosen = np.full(len(usual), np.nan)
+        chosen[plain] = usual[plain]
+        found = unlikely_rows(
+            fitted, dataset.events, chosen, len(plain), measures_of(fitted.generator, fitted.data), 0, _typical(fitted)
+        )
+        least = 0.0 if score_of(fitted) == "anomaly_score" else _STANDS_OUT
+        columns = {row.row: _standing_out(row.contributions, least) for row in found}
+    return tuple(
+        ExplainedRow(int(row), float(values[row]), columns.get(int(row), ()), unseen.get(int(row))) for row in lowest
+    )
+
+
+def _typical(fitted: Scored) -> Array:
+    """Return samples of the model: rows to score may all be unusual, or a single one."""
+    samples = np.asarray(fitted.sample(usual_count(fitted), seed=0, output="array"), np.float64)
+    return samples[np.isfinite(samples).all(axis=1)]
+
+
+def _standing_out(contributions: Sequence[Contribution], least: float) -> tuple[Contribution, ...]:
+    """Return the contributions that make a row unlikely, of all in the order of their surprise.
+
+    Arguments:
+        least: smallest surprise.
+    """
+    if not contributions:
+        return ()
+    limit = max(least, _SHARE * contributions[0].surprise)
+    return tuple(one for one in contributions[:_COLUMNS] if one.surprise > 0 and one.surprise >= limit)
+
+
+def threshold_of(fitted: Scored, quantile: float) -> Threshold:
+    """Return the score beyond which at most a share `quantile` of new rows lie, by the stored scores of held-out rows.
+
+    Raises:
+        ConfigError: it is no share, or the model has no such scores.
+    """
+    if not 0 < quantile < 1:
+        raise ConfigError(f"A threshold of {quantile:g} is not a share. Use a number between 0 and 1, such as 0.01.")
+    if fitted.validation_scores is None:
+        raise ConfigError(
+            f"A threshold needs scores of rows that were held out, and this {fitted.model!r} model has none stored. "
+            f"Train it with validation rows (-o split.validation=0.15), or compare models with --folds 5."
+        )
+    above = score_of(fitted) == "anomaly_score"
+    return conformal_threshold(fitted.validation_scores, quantile, fitted.calibration, above=above)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterResult:
+    """The component of every row.
+
+    Arguments:
+        label: the most probable component, `(N,)`; −1 for the outlier component.
+        probability: posterior probability of that component, `(N,)`.
+        rand_index: adjusted Rand index against the labels of the data; `None` if the data have no labels.
+    """
+
+    label: Array
+    probability: Array
+    rand_index: float | None
+
+    @property
+    def sizes(self) -> dict[int, int]:
+        """Number of rows of each component."""
+        labels, counts = np.unique(self.label, return_counts=True)
+        return {int(label): int(count) for label, count in zip(labels, counts, strict=True)}
+
+    def columns(self) -> dict[str, Array]:
+        """Return what there is to say about each row, by name."""
+        return {"cluster": self.label, "probability": self.probability}
+
+
+def cluster(fitted: Scored, dataset: Dataset) -> ClusterResult:
+    """Assign every row to its most probable component.
+
+    Raises:
+        ArtifactError, DivergenceError: the weights are unusable.
+        ConfigError: the model has no components.
+        DataError: the rows do not match the model's training data.
+    """
+    rows = np.arange(len(dataset))
+    blocks = [_assigned(fitted, block) for block in dataset.blocks(rows)]
+    if all((part[1] == part[1][0]).all() or np.isnan(part[1]).any() for part in blocks) and kind_of(fitted) != "none":
+        row_scores(fitted, dataset, rows, seed=0)  # raises if no row is possible, which gives all the same posterior
+    label = np.concatenate([part[0] for part in blocks])
+    if isinstance(fitted.generator, Outliers):
+        label = np.where(label == fitted.generator.outlier, -1, label)
+    agreement = None if dataset.labels is None else _agreement(dataset.labels, label)
+    return ClusterResult(label, np.concatenate([part[1] for part in blocks]), agreement)
+
+
+def _assigned(fitted: Scored, events: Array) -> tuple[Array, Array]:
+    posterior = fitted.log_posterior(events)
+    return posterior.argmax(axis=1), np.exp(posterior.max(axis=1).astype(np.float64))
+
+
+def _agreement(labels: Array, clusters: Array) -> float:
+    from sklearn.metrics import adjusted_rand_score  # imported here, because loading a model needs no scikit-learn
+
+    return float(adjusted_rand_score(labels.astype(str), clusters))
