@@ -9,7 +9,7 @@ import click
 
 from genzoo.cli.command import Command
 from genzoo.cli.options import data_layer, json_option, split_layer, with_data_options, with_split_options
-from genzoo.cli.output import print_line, show_table
+from genzoo.cli.output import print_json, print_line, show_table
 from genzoo.plugins.manager import get_registry
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ def data_command(data: str | None, as_json: bool, **given: Any) -> None:
     genzoo data iris
     genzoo data measurements.csv --drop id --kind grade=categorical
     """
-    import json
-
     if data is None:
         entries = list(get_registry().datasets)
         if as_json:
@@ -40,7 +38,7 @@ def data_command(data: str | None, as_json: bool, **given: Any) -> None:
                 {"id": e.id, "name": e.spec.name, "modality": e.spec.modality, "summary": e.spec.summary}
                 for e in entries
             ]
-            click.echo(json.dumps(rows, indent=2))
+            print_json(rows)
         else:
             table = [[e.spec.name, e.spec.modality, e.spec.summary] for e in entries]
             show_table(["name", "modality", "summary"], table)
@@ -53,7 +51,7 @@ def data_command(data: str | None, as_json: bool, **given: Any) -> None:
     split = validate(SplitSettings, split_layer(given), "The split")
     inspection = inspect(open_readable(settings, get_registry(), split), split)
     if as_json:
-        click.echo(json.dumps(inspection.as_dict(), indent=2))
+        print_json(inspection.as_dict())
         return
     for key, value in inspection.facts.items():
         print_line(f"{key}: {'; '.join(value) if isinstance(value, list) else value}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import sys
 import textwrap
@@ -15,6 +16,7 @@ from typing import TextIO
 import click
 
 from genzoo.cli.command import LazyGroup
+from genzoo.cli.output import Output
 from genzoo.cli.signals import Stop, forget_interrupt
 from genzoo.errors import (
     ConfigError,
@@ -94,6 +96,20 @@ def root(ctx: click.Context, /) -> None:
         require_single_process(f"genzoo {ctx.invoked_subcommand}")
 
 
+KINDS = {
+    1: "failed",
+    2: "usage",
+    3: "plugin",
+    4: "data",
+    5: "check",
+    6: "diverged",
+    7: "candidates",
+    130: "interrupted",
+    143: "terminated",
+}
+"""Word for each exit code, in errors that are printed as JSON."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code.
 
@@ -105,27 +121,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: words of the command line. Defaults to `sys.argv`.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in words[:1]
+    output = Output(debug="--debug" in words[:1], as_json="--json" in words)
     with Stop() as stop:
         try:
             with stop.work, _warnings_noted(), _memory_kept():
                 if words and not {"-h", "--help", "--version"}.intersection(words):
                     _check_folder()
-                result = root.main(words, prog_name="genzoo", standalone_mode=False)
+                result = root.main(words, prog_name="genzoo", standalone_mode=False, obj=output)
             return result if isinstance(result, int) else 0
         except LostProcessError as error:
-            return _fail(str(error), error.exit_code, debug)
+            return _fail(str(error), error.exit_code, output)
         except Interrupted as error:
-            return _fail_once(str(error).replace("Interrupted", stop.word, 1), stop.code(error.exit_code), debug)
+            return _fail_once(str(error).replace("Interrupted", stop.word, 1), stop.code(error.exit_code), output)
         except (click.ClickException, GenzooError) as error:
-            return _fail_once(_text(error), error.exit_code, debug)
+            return _fail_once(_text(error), error.exit_code, output)
         except (KeyboardInterrupt, click.Abort):
-            return _fail(f"{stop.word}.", stop.code(130), debug)
+            return _fail(f"{stop.word}.", stop.code(130), output)
         except BrokenPipeError:
             sys.stderr.close()
             return 1
         except Exception as error:
-            return _fail(_unforeseen(error, words), 1, debug)
+            return _fail(_unforeseen(error, words), 1, output)
 
 
 def _unforeseen(error: Exception, words: Sequence[str]) -> str:
@@ -199,18 +215,23 @@ def _text(error: click.ClickException | GenzooError) -> str:
     return error.format_message() + (f" See: {context.command_path} --help" if context is not None else "")
 
 
-def _fail_once(message: str, code: int, debug: bool) -> int:
+def _fail_once(message: str, code: int, output: Output) -> int:
     """Print an error that every process of a launch meets, but only from one process per machine."""
     from genzoo.runtime.launch import process_count  # help does not need it
 
     first = process_count() == 1 or os.environ.get("LOCAL_RANK", "0") == "0"
-    return _fail(message, code, debug) if first else code
+    return _fail(message, code, output) if first else code
 
 
-def _fail(message: str, code: int, debug: bool) -> int:
-    if debug:
+def _fail(message: str, code: int, output: Output) -> int:
+    """Print an error on stderr, and on stdout as JSON if a program waits for JSON and got none."""
+    if output.debug:
         traceback.print_exc()
     paragraph = with_period(" ".join(printable(message).split()))
+    if output.as_json and not output.printed:
+        click.echo(
+            json.dumps({"error": {"code": code, "kind": KINDS.get(code, "failed"), "message": paragraph}}, indent=2)
+        )
     click.echo(textwrap.fill(f"Error: {paragraph}", 100, break_long_words=False, break_on_hyphens=False), err=True)
     return code
 
@@ -233,7 +254,7 @@ def run() -> None:
         code, last = code or 1, os.open(os.devnull, os.O_WRONLY)
     except OSError as error:
         code, last = (
-            _fail(f"The operating system reported: {error.strerror or error}.", 1, False),
+            _fail(f"The operating system reported: {error.strerror or error}.", 1, Output()),
             os.open(os.devnull, os.O_WRONLY),
         )
     with contextlib.suppress(OSError):

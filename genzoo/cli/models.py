@@ -6,7 +6,7 @@ from typing import get_args
 
 import click
 
-from genzoo.cli.output import show_table
+from genzoo.cli.output import print_json, show_table
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry
 from genzoo.spec import Kind, ModelSpec
@@ -25,12 +25,10 @@ def models_command(name: str | None, as_json: bool) -> None:
     zoo = get_registry()
     entries = [zoo.models.get(name)] if name is not None else list(zoo.models)
     if as_json:
-        import json
-
         shown = [_as_dict(entry) for entry in entries]
         if name is not None:
             shown[0]["options"] = _options(entries[0])
-        click.echo(json.dumps(shown, indent=2))
+        print_json(shown)
     elif name is not None:
         _show(entries[0])
     elif not entries:

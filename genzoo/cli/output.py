@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import click
 
@@ -27,6 +29,29 @@ def show_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, err: boo
 def print_line(line: str, *, err: bool = False) -> None:
     """Print a line that may hold names from data or files."""
     click.echo(printable(line), err=err)
+
+
+@dataclass
+class Output:
+    """How a command line prints, and what it has printed. Each command finds it in its click context.
+
+    Arguments:
+        debug: whether errors are printed with their traceback. Defaults to false.
+        as_json: whether the result is wanted as JSON. Defaults to false.
+        printed: whether it was printed. Defaults to false.
+    """
+
+    debug: bool = False
+    as_json: bool = False
+    printed: bool = False
+
+
+def print_json(content: Any) -> None:
+    """Print a result on stdout as JSON. Numbers that are not finite become `null`."""
+    from genzoo.storage.json_files import to_json  # imports pydantic
+
+    click.echo(to_json(content, indent=2, ascii_only=True))
+    click.get_current_context().ensure_object(Output).printed = True
 
 
 def show_notes(notes: Iterable[str]) -> None:

@@ -12,7 +12,7 @@ import click
 
 from genzoo.cli.command import Command, LazyGroup, Option
 from genzoo.cli.options import json_option, with_options
-from genzoo.cli.output import print_line, show_table
+from genzoo.cli.output import print_json, print_line, show_table
 from genzoo.config.settings import runs_folder
 from genzoo.errors import ConfigError
 from genzoo.persistence.listing import (
@@ -25,7 +25,6 @@ from genzoo.persistence.listing import (
     remove_run,
     summary_rows,
 )
-from genzoo.storage.json_files import to_json
 from genzoo.text import counted, seconds_text, shortened, size_text
 
 _with_filters = with_options(
@@ -89,7 +88,7 @@ def _list(filters: dict[str, Any], as_json: bool) -> None:
     folder = filters["folder"]
     found = list_runs(folder, models=filters["models"], data=filters["sources"], statuses=filters["statuses"])
     if as_json:
-        click.echo(to_json([summary.as_dict() for summary in found], indent=2))
+        print_json([summary.as_dict() for summary in found])
         return
     if not found:
         fitting = " fits" if any(filters[name] for name in ("models", "sources", "statuses")) else ""
@@ -107,7 +106,7 @@ def show_command(run: str, as_json: bool) -> None:
     summary = find_run(run)
     described = describe_run(summary)
     if as_json:
-        click.echo(to_json(described, indent=2))
+        print_json(described)
         return
     record = described["record"]
     facts = {
@@ -145,7 +144,7 @@ def compare_command(runs: Sequence[str], everything: bool, as_json: bool) -> Non
     summaries = [find_run(run) for run in runs]
     found = differences([describe_run(summary) for summary in summaries], everything=everything)
     if as_json:
-        click.echo(to_json({"runs": [str(one.path) for one in summaries], "differences": found}, indent=2))
+        print_json({"runs": [str(one.path) for one in summaries], "differences": found})
         return
     rows = [[name, *map(_cell, values)] for name, values in found.items()]
     show_table(["", *(summary.name for summary in summaries)], rows)
@@ -175,7 +174,7 @@ def remove_command(runs: Sequence[str], yes: bool, as_json: bool) -> None:
         if not as_json:
             print_line(f"removed {summary.path}")
     if as_json:
-        click.echo(to_json({"removed": [str(summary.path) for summary in summaries]}, indent=2))
+        print_json({"removed": [str(summary.path) for summary in summaries]})
 
 
 def _confirm(summaries: Sequence[RunSummary]) -> None:

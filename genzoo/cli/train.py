@@ -22,7 +22,7 @@ from genzoo.cli.options import (
     setting_text,
     settings_rows,
 )
-from genzoo.cli.output import print_line, show_notes
+from genzoo.cli.output import print_json, print_line, show_notes
 from genzoo.config.explain import describe_fields
 from genzoo.config.flags import FlaggedSetting, flagged_settings, settings_layer
 from genzoo.config.hints import explain_flag, explain_words
@@ -311,7 +311,7 @@ def _config_file(path: Path) -> dict[str, Any]:
 
 def _show_plan(summary: dict[str, Any], config: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({"plan": summary, "config": config}, indent=2))
+        print_json({"plan": summary, "config": config})
         return
     for key, value in summary.items():
         text = ", ".join(f"{name} {count:,}" for name, count in value.items()) if isinstance(value, dict) else value
@@ -354,7 +354,7 @@ def _report(run: Run, as_json: bool, *, converged: bool) -> None:
         "density_rests_on": record.get("density_rests_on"),
     }
     if as_json:
-        click.echo(json.dumps(result, indent=2))
+        print_json(result)
         return
     click.echo(f"Trained {counted(result['steps'], 'step')} in {record.get('seconds', 0):.0f} s.")
     for line in _restarts(record):

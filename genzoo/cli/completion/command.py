@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib.resources
-import json
 import os
 from pathlib import Path
 
 import click
 
 from genzoo.cli.options import json_option
+from genzoo.cli.output import print_json
 from genzoo.errors import ConfigError, GenzooError
 from genzoo.storage.atomic import atomic_text
 
@@ -37,12 +37,15 @@ def completion_command(shell: str | None, install: bool, as_json: bool) -> None:
         .read_text(encoding="utf-8")
     )
     if not install:
-        click.echo(json.dumps({"shell": chosen, "script": script}, indent=2) if as_json else script, nl=as_json)
+        if as_json:
+            print_json({"shell": chosen, "script": script})
+        else:
+            click.echo(script, nl=False)
         return
     path, startup = _install(chosen, script)
     if as_json:
         facts = {"shell": chosen, "out": str(path), "startup": None if startup is None else str(startup)}
-        click.echo(json.dumps(facts, indent=2))
+        print_json(facts)
         return
     click.echo(f"Wrote {path}{f', which {startup} reads' if startup is not None else ''}.")
     click.echo(f"Start a new {chosen} to use it.")

@@ -10,7 +10,7 @@ import click
 
 from genzoo.cli.command import LazyGroup
 from genzoo.cli.options import json_option, yes_option
-from genzoo.cli.output import show_table
+from genzoo.cli.output import print_json, show_table
 from genzoo.cli.plugins.install import apply_plan, plan_content, show_brought
 from genzoo.errors import CheckError, PluginError
 from genzoo.packaging.doctor import Diagnosis, environment_findings, examine
@@ -35,10 +35,8 @@ def doctor_command(name: str | None, as_json: bool) -> None:
     diagnoses = _examine(name)
     around = environment_findings()
     if as_json:
-        import json
-
         plugins = [dataclasses.asdict(diagnosis) for diagnosis in diagnoses]
-        click.echo(json.dumps({"plugins": plugins, "findings": around}, indent=2))
+        print_json({"plugins": plugins, "findings": around})
     else:
         _show(diagnoses, around)
     count = len(around) + sum(len(diagnosis.findings) for diagnosis in diagnoses)
@@ -89,9 +87,7 @@ def freeze_command(as_json: bool) -> None:
     """
     lines = frozen_lines()
     if as_json:
-        import json
-
-        click.echo(json.dumps([{"distribution": name, "requirement": line} for name, line in lines.items()], indent=2))
+        print_json([{"distribution": name, "requirement": line} for name, line in lines.items()])
         return
     click.echo("\n".join([header(), *lines.values()]))
 
@@ -107,9 +103,7 @@ def show_states(as_json: bool) -> None:
     """Print the state of every installed plugin."""
     states = [_with_references(get_manager(), state) for state in get_manager().states]
     if as_json:
-        import json
-
-        click.echo(json.dumps([dataclasses.asdict(state) for state in states], indent=2))
+        print_json([dataclasses.asdict(state) for state in states])
         return
     show_table(
         ["distribution", "version", "plugin", "state"],

@@ -10,7 +10,7 @@ import click
 
 from genzoo.cli.command import Command, Option
 from genzoo.cli.options import json_option, with_options
-from genzoo.cli.output import show_table
+from genzoo.cli.output import print_json, show_table
 from genzoo.config.layers import parse_assignments
 from genzoo.errors import CheckError, ConfigError
 from genzoo.plugins.manager import get_registry
@@ -44,9 +44,7 @@ def new_command(name: str, kind: str, out: Path | None, as_json: bool) -> None:
     _write_project(files, folder)
     steps = f"cd {folder}\ngenzoo install -e .\npython -m pytest\n{about.trial.format(name=checked.bare)}".splitlines()
     if as_json:
-        import json
-
-        click.echo(json.dumps({"folder": str(folder), "files": sorted(map(str, files)), "next": steps}, indent=2))
+        print_json({"folder": str(folder), "files": sorted(map(str, files)), "next": steps})
         return
     click.echo(f"{about.summary}.")
     click.echo(f"Wrote {len(files)} files to {folder}.")
@@ -121,11 +119,7 @@ def check_command(names: tuple[str, ...], kind: str, options: tuple[str, ...], l
         _ = subject_of(name, kind).entry  # type: ignore[arg-type]
     results = {name: _check(name, kind, asked) for name in names}
     if as_json:
-        import json
-
-        click.echo(
-            json.dumps({name: [_as_dict(one) for one in outcomes] for name, outcomes in results.items()}, indent=2)
-        )
+        print_json({name: [_as_dict(one) for one in outcomes] for name, outcomes in results.items()})
     else:
         for name, outcomes in results.items():
             _show(name, outcomes)
@@ -166,9 +160,7 @@ def _as_dict(outcome: Outcome) -> dict[str, str]:
 
 def _list(known: tuple[Promise, ...], as_json: bool) -> None:
     if as_json:
-        import json
-
-        click.echo(json.dumps([{"promise": one.name, "sentence": one.sentence} for one in known], indent=2))
+        print_json([{"promise": one.name, "sentence": one.sentence} for one in known])
     else:
         show_table(["promise", "meaning"], [[one.name, one.sentence] for one in known])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from typing import Any
 import click
 
 from genzoo.cli.options import json_option, yes_option
-from genzoo.cli.output import show_table
+from genzoo.cli.output import print_json, show_table
 from genzoo.errors import ConfigError, PluginError
 from genzoo.packaging.install import InstallPlan, planned, removable, uninstall
 from genzoo.packaging.plan import PlannedPackage, parse_request
@@ -74,7 +73,7 @@ def install_command(
 
 def _show_dry(plan: InstallPlan, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({"would_install": plan_content(plan)}, indent=2))
+        print_json({"would_install": plan_content(plan)})
     elif plan.items:
         show_plan(plan, err=False)
     else:
@@ -147,7 +146,7 @@ def show_brought(names: Sequence[str], seen: dict[str, Any], content: dict[str, 
     models = [model for model in seen["models"] if normalize_name(model["distribution"]) in wanted]
     others = [other for other in seen["others"] if normalize_name(other["distribution"]) in wanted]
     if as_json:
-        click.echo(json.dumps({**content, "plugins": states, "models": models, "others": others}, indent=2))
+        print_json({**content, "plugins": states, "models": models, "others": others})
     elif models:
         show_table(["model", "family", "summary"], [[m["name"], m["family"], m["summary"]] for m in models])
     if not as_json and others:
@@ -184,9 +183,7 @@ def uninstall_command(packages: tuple[str, ...], yes: bool, as_json: bool) -> No
             f"Warning: {', '.join(names)} claimed {files}, which belong to others. They were left alone.", err=True
         )
     if as_json:
-        import json
-
-        click.echo(json.dumps({"removed": list(names), "no_longer_required": list(left)}, indent=2))
+        print_json({"removed": list(names), "no_longer_required": list(left)})
         return
     click.echo(f"Removed: {', '.join(names)}")
     if left:
