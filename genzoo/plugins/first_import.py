@@ -25,6 +25,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from genzoo.errors import PluginError, PluginLeftOutWarning
+from genzoo.plugins.cache import cache_home
 from genzoo.plugins.discovery import InstalledPlugin
 
 if sys.platform != "win32":
@@ -162,10 +163,9 @@ def _is_alive(process: str) -> bool:
 
 def _folder() -> Path | None:
     """Return the folder for notes, or `None` if there is none to write to."""
-    home = os.environ.get("GENZOO_CACHE") or f"{os.environ.get('XDG_CACHE_HOME') or '~/.cache'}/genzoo"
-    for parent in (home, None):
+    for home in (cache_home, lambda: Path(tempfile.gettempdir(), f"genzoo-{_user()}")):
         with contextlib.suppress(OSError, RuntimeError):  # there may be no home folder, and no temporary one
-            folder = Path(parent or f"{tempfile.gettempdir()}/genzoo-{_user()}", "plugins").expanduser()
+            folder = home() / "plugins"
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if os.access(folder, os.W_OK) and folder.stat().st_uid == _user() == folder.parent.stat().st_uid:
                 return folder

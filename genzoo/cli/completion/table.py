@@ -13,6 +13,8 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from genzoo.plugins.cache import cache_home
+
 if TYPE_CHECKING:
     import click
     from pydantic import BaseModel
@@ -31,7 +33,10 @@ _FORMAT = 1
 def current_table() -> Table:
     """Return the table of what is installed now, from its file if that is up to date."""
     key = _key()
-    path = _file()
+    try:
+        path = _file()
+    except RuntimeError:  # there is no home folder
+        return make_table()
     try:
         kept = json.loads(path.read_bytes())
         if kept["key"] == key and all(_stamp(Path(name)) == stamp for name, stamp in kept["files"].items()):
@@ -63,9 +68,8 @@ def _key() -> list[Any]:
 
 def _file() -> Path:
     """Return the file of the table, one for each environment."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     about = repr([sys.prefix, os.environ.get("GENZOO_LOAD_PLUGINS")])
-    return Path(home) / "genzoo" / f"completion-{zlib.crc32(about.encode()):08x}.json"
+    return cache_home() / f"completion-{zlib.crc32(about.encode()):08x}.json"
 
 
 def _stamp(path: Path) -> int | None:
