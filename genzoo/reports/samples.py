@@ -24,6 +24,10 @@ _HEADER, _TENSORS = "samples.json", "samples.safetensors"
 _REAL, _MISSING = "real", "missing"
 
 
+_ALL, _ALL_MISSING = "all", "all-missing"
+"""Tensors that earlier versions did not write, and do not read."""
+
+
 _MOST = 10_000
 
 
@@ -35,11 +39,14 @@ class PageSamples:
         data: form of one row or image.
         real: rows that no candidate was trained on, `(N, *event)`; NaN if a value is missing.
         samples: samples by candidate, `(M, *event)`.
+        all: some of all rows of a table, which the best candidate may have been trained on, `(K, *event)`. Defaults to
+            `None`: not kept.
     """
 
     data: DataSpec
     real: Array
     samples: Mapping[str, Array]
+    all: Array | None = None
 
 
 class PageSamplesFile(Settings):
@@ -59,11 +66,17 @@ def write_page_samples(folder: Path, shown: PageSamples) -> None:
     """
     names = {candidate: f"candidate-{number}" for number, candidate in enumerate(shown.samples)}
     tensors = {names[candidate]: torch.from_numpy(events) for candidate, events in shown.samples.items()}
-    missing = np.isnan(shown.real)
-    tensors |= {_REAL: torch.from_numpy(np.where(missing, 0, shown.real)), _MISSING: torch.from_numpy(missing)}
+    tensors |= _with_missing(shown.real, _REAL, _MISSING)
+    if shown.all is not None:
+        tensors |= _with_missing(shown.all, _ALL, _ALL_MISSING)
     write_tensors(folder / _TENSORS, tensors)
     content = PageSamplesFile(data=shown.data, candidates=names, tensors=digest(folder / _TENSORS))
     write_json(folder / _HEADER, content.model_dump(mode="json"))
+
+
+def _with_missing(events: Array, name: str, missing: str) -> dict[str, torch.Tensor]:
+    lacking = np.isnan(events)
+    return {name: torch.from_numpy(np.where(lacking, 0, events)), missing: torch.from_numpy(lacking)}
 
 
 def read_page_samples(folder: Path) -> PageSamples | None:
@@ -77,10 +90,14 @@ def read_page_samples(folder: Path) -> PageSamples | None:
     content = read_settings(folder / _HEADER, PageSamplesFile)
     found = read_tensors(folder / _TENSORS, {}, content.tensors)
     tensors = {name: value.numpy() for name, value in found.items() if value.dtype != torch.bfloat16}
-    for name in (_REAL, _MISSING, *content.candidates.values()):
+    more = (_ALL, _ALL_MISSING) if _ALL in tensors else ()
+    for name in (_REAL, _MISSING, *more, *content.candidates.values()):
         if name not in tensors or tensors[name].shape[1:] != content.data.event_shape or len(tensors[name]) > _MOST:
             raise ArtifactError(f"{folder / _TENSORS} lacks samples that {_HEADER} lists. Run the comparison again.")
-    real = tensors[_REAL]
-    if tensors[_MISSING].any():
-        real = np.where(tensors[_MISSING], np.nan, real)
-    return PageSamples(content.data, real, {candidate: tensors[name] for candidate, name in content.candidates.items()})
+    samples = {candidate: tensors[name] for candidate, name in content.candidates.items()}
+    real = _with_gaps(tensors[_REAL], tensors[_MISSING])
+    return PageSamples(content.data, real, samples, _with_gaps(tensors[_ALL], tensors[_ALL_MISSING]) if more else None)
+
+
+def _with_gaps(events: Array, missing: Array) -> Array:
+    return np.where(missing, np.nan, events) if missing.any() else events

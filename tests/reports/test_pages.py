@@ -34,7 +34,7 @@ from genzoo.storage.json_files import read_json, write_json
 from genzoo.text import printable
 
 EVIL = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7 * 7 }} & $x_1$", "ε 中 \u202e |*_")
-VOID = {"meta", "link", "img", "br"}
+VOID = {"meta", "link", "img", "br", "wbr"}
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PHONE, DESK = 390, 1200
 pytestmark = pytest.mark.xdist_group("pages")  # the pages are made once for all tests
