@@ -103,7 +103,7 @@ def _of_the_best(
     """Yield the components of the best candidate over the data, and its samples beside real rows."""
     if shown is None or shown.data.modality != "table":
         return
-    if fitted is not None:
+    if fitted is not None and fitted.data.event_shape == shown.data.event_shape:
         rows, what = (shown.real, "held-out row") if shown.all is None else (shown.all, "row")
         over = components_picture(fitted, rows, seed, what)
         yield from [] if over is None else [over]
@@ -213,7 +213,9 @@ def _samples(report: Report, shown: PageSamples | None) -> Iterator[Block]:
         yield Text("No samples of these candidates were kept.")
         return
     owners = [row.id for row in report.rows if row.id in shown.samples][:_MOST_CANDIDATES]
-    if shown.data.modality == "image":
+    if not owners:
+        yield Text("No samples of these candidates were kept.")
+    elif shown.data.modality == "image":
         pictures = [event_grid(shown.samples[name], shown.data, f"samples of {name}") for name in owners]
         yield Pictures((event_grid(shown.real, shown.data, "real images"), *pictures))
     else:

@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
 
 from genzoo.errors import GenzooError
 from genzoo.metrics.information_criteria import CRITERIA
@@ -16,8 +15,7 @@ from genzoo.storage.atomic import write_bytes
 from genzoo.storage.paths import check_inside
 from genzoo.text import printable
 
-
-_ENDS = re.compile(r"([,:=_])(?=\w)")
+_ENDS = re.compile(r"(?<=[,:=_])(?=\w)")
 """Ends of the parts of a name such as `gmm:n_components=3,covariance_type=full`."""
 
 
@@ -32,7 +30,7 @@ def render_page(page: Page) -> str:
         lstrip_blocks=True,
     )
     shelf.filters["data_uri"] = _data_uri
-    shelf.filters["breakable"] = _breakable
+    shelf.filters["parts"] = _parts
     return shelf.get_template("page.html").render(page=page)
 
 
@@ -41,9 +39,9 @@ def _shown(value: object) -> object:
     return printable(value) if type(value) is str else value
 
 
-def _breakable(text: str) -> Markup:
-    """Return a text as HTML that a narrow screen may break between the parts of a candidate's name."""
-    return Markup(_ENDS.sub(r"\1<wbr>", str(escape(printable(text)))))
+def _parts(text: str) -> list[str]:
+    """Return a text in parts between which a narrow screen may break it."""
+    return _ENDS.split(printable(text))
 
 
 def _data_uri(picture: Picture) -> str:

@@ -64,13 +64,15 @@ def forest_picture(found: Forest) -> Picture:
     axes.set_xlim(*found.limits)
     axes.set_ylim(count - 0.4, -0.75)
     axes.set_yticks([])
+    axes.locator_params(axis="x", nbins=6)
+    axes.ticklabel_format(axis="x", useOffset=False, scilimits=(-3, 5))
     axes.spines["left"].set_visible(False)
     axes.set_xlabel(f"difference in {found.figure}", fontsize=FONT, parse_math=False)
     _forest_legend(axes, {"best", *(line.verdict for line in found.lines)})
     more = f" {found.left_out} more candidates are in the table only." if found.left_out else ""
     caption = (
         f"Difference of each candidate from {found.best} with its 95 % interval, paired row by row; "
-        f"{found.direction}. An interval that holds 0 does not tell the two apart.{more}"
+        f"{found.direction}. An interval that holds 0 leaves open which of the two is better.{more}"
     )
     text = "; ".join(f"{line.id} {line.text}, {line.verdict}" for line in found.lines)
     return Picture(

@@ -21,6 +21,10 @@ MOST_REFERENCES = 3
 """Largest number of candidates that a picture of criteria draws as a level, because they lack its option."""
 
 
+_HUGE, _LARGEST = 1e100, 2**31
+"""Figures and values of options from here on cannot be drawn."""
+
+
 _FAR, _TALL = 6.0, 6.0
 """How many times farther than usual a difference, or a criterion, may be before a picture leaves it out."""
 
@@ -43,7 +47,7 @@ class ForestLine:
     @property
     def ends(self) -> tuple[float, float]:
         """The interval, or the mean twice if there is no interval."""
-        known = math.isfinite(self.low) and math.isfinite(self.high)
+        known = abs(self.low) < _HUGE and abs(self.high) < _HUGE
         return (self.low, self.high) if known else (self.mean, self.mean)
 
     @property
@@ -82,7 +86,7 @@ class Forest:
 
 def forest(report: Report) -> Forest | None:
     """Return the differences of a report, or `None` if there is none."""
-    apart = [row for row in report.rows if row.difference is not None and math.isfinite(row.difference.mean)]
+    apart = [row for row in report.rows if row.difference is not None and abs(row.difference.mean) < _HUGE]
     if report.best is None or not apart:
         return None
     figures = dict.fromkeys(row.difference.figure for row in apart if row.difference is not None)
@@ -104,7 +108,7 @@ def _line(row: Row) -> ForestLine:
 def _limits(lines: Sequence[ForestLine]) -> tuple[float, float]:
     """Return the ends of the axis: beyond all intervals, unless a few reach many times farther than the others."""
     reach = sorted(max(map(abs, line.ends)) for line in lines)
-    usual = reach[(len(reach) - 1) // 2]
+    usual = reach[len(reach) // 2]
     cut = reach[-1] if reach[-1] <= _FAR * usual or usual == 0 else max(r for r in reach if r <= _FAR * usual)
     low = min((max(line.ends[0], -cut) for line in lines), default=0.0)
     high = max((min(line.ends[1], cut) for line in lines), default=0.0)
@@ -199,11 +203,11 @@ def _value(row: Row, name: str) -> float:
 
 
 def _known(row: Row, name: str) -> bool:
-    return math.isfinite(_value(row, name))
+    return abs(_value(row, name)) < _HUGE
 
 
 def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST
 
 
 def _option(rows: Sequence[Row]) -> tuple[str, ...] | None:

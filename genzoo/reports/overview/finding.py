@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from genzoo.metrics.evaluate import Evaluation
 from genzoo.metrics.information_criteria import CRITERIA
-from genzoo.reports.columns import figure_text
+from genzoo.reports.columns import figure_text, score_text
 from genzoo.reports.result import CHEAPEST, Report, Row
 from genzoo.text import counted, with_period
 
@@ -60,6 +61,34 @@ def finding(report: Report) -> tuple[str, ...]:
     return (first, *_more(report, others))
 
 
+_CHANCE = 0.5
+"""Accuracy of a classifier to which samples look like real rows."""
+
+
+_REACH = 1.96
+
+
+def finding_of_scores(found: Evaluation, where: str) -> str:
+    """Say in one sentence how good a model is, and how sure that is; empty if it has no score.
+
+    Arguments:
+        where: what the rows are, such as `test rows`.
+    """
+    scores = found.scores
+    parts = []
+    if (likelihood := scores.get("log-likelihood")) is not None:
+        of = "" if found.kind == "exact" else ", a lower bound"
+        parts.append(f"the log-likelihood is {score_text(likelihood)} nats per row{of}")
+    if (two := scores.get("classifier-two-sample")) is not None:
+        sure = two.error is not None and two.value - _REACH * two.error > _CHANCE
+        verb = "separates" if sure else "cannot separate"
+        parts.append(f"a classifier {verb} its samples from real rows (accuracy {score_text(two)}; 0.5 is chance)")
+    if not parts and scores:
+        name, score = next(iter(scores.items()))
+        parts.append(f"{name} is {score_text(score)}; {score.direction} is better")
+    return f"On {found.events} {where}, {', and '.join(parts)}." if parts else ""
+
+
 def _nothing(report: Report) -> str:
     failed = [row for row in report.rows if row.status == "failed"]
     if failed and len(failed) == len(report.rows):
@@ -84,7 +113,7 @@ def _how_sure(others: Sequence[Row], by: str) -> str:
         return f", but this is not certain: {apart}{_and_rest(worse, undecided)}."
     if undecided:
         return f", but {_of(undecided, ranked)} {_are(undecided)} undecided: a likelihood is only bounded."
-    all_of_them = "the other one is" if len(ranked) == 1 else f"all {len(ranked)} others are"
+    all_of_them = "the other one is" if len(ranked) == 1 else f"{_all(ranked)} are"
     unsure = [row for row in worse if row.difference is None or not row.difference.has_interval]
     if not unsure:
         where = " on held-out rows, too" if by in CRITERIA else ""
@@ -101,7 +130,11 @@ def _with(rows: Sequence[Row], verdict: str) -> list[Row]:
 def _of(rows: Sequence[Row], ranked: Sequence[Row]) -> str:
     if len(ranked) == 1:
         return "the other one"
-    return f"all {len(rows)} others" if len(rows) == len(ranked) else f"{len(rows)} of {len(ranked)} others"
+    return _all(rows) if len(rows) == len(ranked) else f"{len(rows)} of {len(ranked)} others"
+
+
+def _all(rows: Sequence[Row]) -> str:
+    return "both others" if len(rows) == 2 else f"all {len(rows)} others"
 
 
 def _are(rows: Sequence[Row]) -> str:

@@ -21,8 +21,12 @@ from genzoo.typing import Array
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_SAMPLES = 4_000
-"""Samples of a model that show where its components lie."""
+_SAMPLES, _LEAST_SAMPLES, _NUMBERS = 4_000, 200, 4_000_000
+"""Samples of a model that show where its components lie: fewer of a wide table."""
+
+
+_HUGE = 1e100
+"""Values from here on cannot be drawn."""
 
 
 _MOST_COMPONENTS = 14
@@ -73,14 +77,14 @@ def number_columns(rows: Array, data: DataSpec) -> tuple[int, ...]:
     for column, feature in enumerate(data.features):
         values = rows[:, column].astype(np.float64)
         values = values[np.isfinite(values)]
-        if feature.levels is None and len(values) > 1 and np.abs(values).max() < 1e150 and values.std() > 0:
+        if feature.levels is None and len(values) > 1 and np.abs(values).max() < _HUGE and values.std() > 0:
             known.append(column)
     return tuple(known)
 
 
 def complete(rows: Array, columns: Sequence[int]) -> Array:
-    """Return the rows that lack no value of these columns."""
-    return rows[np.isfinite(rows[:, list(columns)].astype(np.float64)).all(axis=1)]
+    """Return the rows whose values in these columns are known and can be drawn."""
+    return rows[(np.abs(rows[:, list(columns)].astype(np.float64)) < _HUGE).all(axis=1)]
 
 
 def plane_of(rows: Array, data: DataSpec) -> Plane | None:
@@ -180,7 +184,8 @@ def components_picture(fitted: TrainedModel, real: Array, seed: int, what: str) 
 
 
 def _drawn(fitted: TrainedModel, rows: Array, plane: Plane, seed: int) -> _Drawn:
-    samples = complete(fitted.sample(_SAMPLES, seed=seed, output="array"), plane.columns)
+    count = max(_LEAST_SAMPLES, min(_SAMPLES, _NUMBERS // fitted.data.size))
+    samples = complete(fitted.sample(count, seed=seed, output="array"), plane.columns)
     posterior = np.exp(fitted.log_posterior(samples).astype(np.float64))  # (N, K)
     owner = fitted.log_posterior(rows).argmax(axis=1)
     generator = fitted.generator
@@ -205,12 +210,12 @@ def _unlikely(fitted: TrainedModel, rows: Array, samples: Array) -> Array:
 
 
 def _about_components(drawn: _Drawn, what: str, lacking: int) -> str:
-    where = "in their two columns of numbers" if len(drawn.plane.columns) == 2 else "by their column of numbers"
+    where = "in their two columns of numbers"
     if len(drawn.plane.columns) > 2:
         where = f"on their two principal axes, which hold {drawn.plane.share:.0%} of the spread"
-    text = f"{counted(len(drawn.rows), what)} {where}, marked by their most probable component."
-    if drawn.rows.shape[1] == 2:
-        text += " Each ellipse holds 95 % of a component."
+    marked = f"{where}, marked by their most probable component. Each ellipse holds 95 % of a component."
+    one_column = "by their only column of numbers, with the share of each component as a line."
+    text = f"{counted(len(drawn.rows), what)} {one_column if len(drawn.plane.columns) == 1 else marked}"
     count = int(drawn.outliers.sum())
     text += f" Crosses mark {counted(count, 'outlier')}." if count else " No row is an outlier."
     hidden = drawn.posterior.shape[1] - len(drawn.shown)
@@ -238,9 +243,8 @@ def _draw_scatter(axes: Axes, drawn: _Drawn) -> None:
             Patch(tuple(found.center), width, height, angle=angle, fill=False, edgecolor=color, linewidth=1.6)
         )
         if many:
-            text = axes.text(
-                *found.center, str(k), color=color, fontsize=11, fontweight="bold", ha="center", va="center"
-            )
+            x, y = map(float, found.center)
+            text = axes.text(x, y, str(k), color=color, fontsize=11, fontweight="bold", ha="center", va="center")
             text.set_path_effects([patheffects.withStroke(linewidth=3, foreground="white")])
     rest = ~np.isin(drawn.owner, drawn.shown) & ~drawn.outliers
     if rest.any():
@@ -254,7 +258,7 @@ def _draw_line(axes: Axes, drawn: _Drawn) -> None:
     rows, samples = drawn.rows[:, 0], drawn.samples[:, 0]
     edges = np.linspace(rows.min(), rows.max(), max(10, min(40, round(len(rows) ** 0.5 * 2))) + 1)
     width = edges[1] - edges[0]
-    axes.hist(rows, edges, color="#BBBBBB", label="rows")
+    axes.hist(rows, edges.tolist(), color="#BBBBBB", label="rows")
     for place, k in enumerate(drawn.shown):
         height = np.histogram(samples, edges, weights=drawn.posterior[:, k])[0] * len(rows) / max(len(samples), 1)
         color = COLORS[place % len(COLORS)]
