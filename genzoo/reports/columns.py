@@ -72,7 +72,7 @@ def _all(report: Report) -> list[ReportColumn]:
         *(_metric(name, _RANKS.get(name, SPARE)) for name in metric_names(report)),
         ReportColumn("training_seconds", "training", lambda row: _seconds(row.cost.training_seconds), 7),
         ReportColumn("sampling_seconds", "1,000 samples", lambda row: _seconds(row.cost.sampling_seconds), 7),
-        ReportColumn("peak_memory", "memory", lambda row: _memory(row.cost.peak_memory), 7),
+        ReportColumn("peak_memory", "memory", lambda row: _memory(row.cost.peak_memory), 8),
         ReportColumn("seconds", "all fits", lambda row: _seconds(row.seconds), 10),
         ReportColumn("verdict", "verdict", lambda row: row.verdict, 0),
     ]

@@ -111,7 +111,7 @@ def criterion_text(found: CriterionLines, width: int) -> Iterator[str]:
         yield f"without {found.option}: {name} {value:.2f}"
     if found.left_out:
         yield f"{found.left_out} more candidates lack {found.option}; see the table."
-    if max(values) > high:
+    if any(point.value > high for point in found.points):
         yield "The top line holds all that is higher, too."
     if found.best is not None:
         yield f"lowest: {found.best}"
