@@ -17,6 +17,10 @@ SPARE = 11
 """Columns of this rank or more are never printed on a terminal. Files have all columns."""
 
 
+_USUAL = 0.1
+"""Largest error of a training figure, nats: a few test rows far from all others enlarge the error of a test figure."""
+
+
 DASH = "–"
 """Text of a figure that does not apply."""
 
@@ -157,9 +161,9 @@ def _parameters(row: Row) -> str | None:
 
 
 def _train(row: Row) -> str | None:
-    """Return the training figure to the digits of the test figure, whose error is about the same."""
+    """Return the training figure to the digits of the test figure: two or more, as its own error is no larger."""
     found = row.log_likelihood
-    return None if found.train is None else rounded(found.train, found.se)
+    return None if found.train is None else rounded(found.train, found.se and min(found.se, _USUAL))
 
 
 def _bits(row: Row) -> str | None:

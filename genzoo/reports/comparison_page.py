@@ -68,12 +68,15 @@ def comparison_page(folder: Path, *, seed: int = 0) -> Page:
     best = _best_run(folder, report)
     fitted = None if best is None else best.load()
     drawn = [*_overview(report), *_of_the_best(report, fitted, shown, seed)]
+    beside = Section("Samples and real data", tuple(_samples(report, shown)))
+    images = shown is not None and shown.data.modality == "image"
     sections = [
         *([Section("Pictures", (Pictures(tuple(drawn)),))] if drawn else []),
+        *([beside] if images else []),
         Section("Ranking", tuple(_ranking(report))),
         *_criteria(report),
         *_metrics(report),
-        Section("Samples and real data", tuple(_samples(report, shown))),
+        *([] if images else [beside]),
         *([] if best is None or fitted is None else _best(best, fitted, shown, seed)),
         Section("Data", (Facts(tuple((_NAMES.get(key, key), as_text(x)) for key, x in report.data.items())),)),
     ]

@@ -96,11 +96,13 @@ def run_page(run: Run, fitted: TrainedModel, terms: EvaluationTerms, dataset: Da
     real, more = (_events(held, most(fitted.data)) for most in (how_many, how_many_inside))
     samples = fitted.sample(how_many(fitted.data), seed=seed, output="array")
     scores, blocks = _scores(fitted, held, terms, config)
+    beside, images = list(_samples(fitted.data, real, samples, held)), fitted.data.modality == "image"
     pictures = tuple(_pictures(fitted, real, samples, held, seed))
     sections = [
         Section("Pictures", (Pictures(pictures),)) if pictures else None,
+        *(beside if images else []),
         Section("Scores", blocks),
-        *_samples(fitted.data, real, samples, held),
+        *([] if images else beside),
         curve_section(run),
         *inside_sections(fitted, more, seed),
         Section("How it was trained", tuple(_facts(run, config, held, seed))),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -288,7 +289,8 @@ def pairs_picture(real: Array, sampled: Array, data: DataSpec, what: str) -> Pic
         for j in range(count):
             _draw_pair(grid[i, j], parts, (i, j), limits, least)
     for place, column in enumerate(columns):
-        name = label(data.features[column].name, _LETTERS // count)
+        lines = textwrap.wrap(label(data.features[column].name), _LETTERS // count)
+        name = "\n".join(lines[:2]) + ("…" if len(lines) > 2 else "")
         grid[-1, place].set_xlabel(name, fontsize=FONT, parse_math=False)
         grid[place, 0].set_ylabel(name, fontsize=FONT, parse_math=False)
     handles, _ = grid[0, 0].get_legend_handles_labels()
