@@ -229,6 +229,8 @@ def test_any_figure_can_be_drawn(value):
 
 
 def test_a_report_with_nothing_to_draw_has_no_pictures():
+    assert forest(report(row("b", -1.0), best="not there")) is None
+    assert finding(report(row("b", -1.0), best="not there")) == ("No candidate could be ranked by BIC.",)
     alone = report(row("a", bic=1.0, verdict="best"))
     assert forest(alone) is None
     assert criterion_lines(alone) is None

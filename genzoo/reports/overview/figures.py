@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from genzoo.metrics.information_criteria import CRITERIA
-from genzoo.reports.overview.finding import figure_name
+from genzoo.reports.overview.finding import best_row, figure_name
 from genzoo.reports.result import Report, Row, candidate_id, leaves
 from genzoo.reports.rounding import with_interval
 
@@ -87,16 +87,17 @@ class Forest:
 def forest(report: Report) -> Forest | None:
     """Return the differences of a report, or `None` if there is none."""
     apart = [row for row in report.rows if row.difference is not None and abs(row.difference.mean) < _HUGE]
-    if report.best is None or not apart:
+    best = best_row(report)
+    if best is None or not apart:
         return None
     figures = dict.fromkeys(row.difference.figure for row in apart if row.difference is not None)
-    score = report[report.best].metrics.get(next(iter(figures)))
+    score = best.metrics.get(next(iter(figures)))
     lines = tuple(_line(row) for row in apart[:MOST_LINES])
     words = " or ".join(map(figure_name, figures))
     if score is None:
         words += ", nats per row"
     lower = score is not None and score.direction == "lower"
-    return Forest(report.best, words, lower, lines, len(apart) - len(lines), _limits(lines))
+    return Forest(best.id, words, lower, lines, len(apart) - len(lines), _limits(lines))
 
 
 def _line(row: Row) -> ForestLine:

@@ -45,9 +45,9 @@ def finding(report: Report) -> tuple[str, ...]:
         >>> finding(Report({}, "bic", "a", None, (best, other)))[0]
         'a is the best of 2 candidates by BIC (5.00); the other one is worse, but there is no interval.'
     """
-    if report.best is None:
+    best = best_row(report)
+    if best is None:
         return (_nothing(report),)
-    best = report[report.best]
     others = [row for row in report.rows if row is not best]
     value = figure_text(best, report.by)
     about = f" ({value})" if value else ""
@@ -59,6 +59,11 @@ def finding(report: Report) -> tuple[str, ...]:
         first = f"{best.id} is the best of {len(report.rows)} candidates"
     first += f" by {figure_name(report.by)}{about}{_how_sure(others, report.by)}"
     return (first, *_more(report, others))
+
+
+def best_row(report: Report) -> Row | None:
+    """Return the row of the best candidate; `None` if there is none, or a damaged report lacks it."""
+    return next((row for row in report.rows if row.id == report.best), None)
 
 
 _CHANCE = 0.5
