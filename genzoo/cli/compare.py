@@ -87,6 +87,11 @@ _COMMON = frozenset({"options", "split", "training"})
     metavar="NAME=VALUE",
     help="Set split.NAME, or training.NAME of the models that have it; may be repeated.",
 )
+@click.option(
+    "--plot",
+    is_flag=True,
+    help="Also draw the differences from the best, and BIC by number of components, in the terminal.",
+)
 @features_option
 @seed_option("splits, fits and metrics")
 @device_option
@@ -95,7 +100,7 @@ _COMMON = frozenset({"options", "split", "training"})
 @with_split_options
 @with_data_options
 def compare_command(
-    models: tuple[str, ...], gates: tuple[str, ...], expect: str | None, as_json: bool, **given: Any
+    models: tuple[str, ...], gates: tuple[str, ...], expect: str | None, plot: bool, as_json: bool, **given: Any
 ) -> None:
     """Fit every MODEL to the same rows and rank them in one table.
 
@@ -110,6 +115,8 @@ def compare_command(
     genzoo compare gaussian 'gmm:n_components=1..9,covariance_type=full|tied' --data iris --folds 10 --jobs 2
     """
     _check_separated(models)
+    if plot and as_json:
+        raise ConfigError("--json prints data for a program, and --plot draws for a reader. Leave one of them out.")
     from genzoo.comparison.gate import check, parse_expected, parse_gates
 
     zoo = get_registry()
@@ -132,7 +139,7 @@ def compare_command(
         except GenzooError as error:  # raised below the table, which is complete
             stopped = error
         comparison.write_page()
-    _show(report, as_json, given["out"])
+    _show(report, as_json, plot, given["out"])
     if stopped is not None:
         raise stopped
     _check_not_all_failed(report)
@@ -178,7 +185,7 @@ def _common(given: dict[str, Any]) -> dict[str, Any]:
     return {**sections, **run_layer(("seed", "device", "precision"), given)}
 
 
-def _show(report: Report, as_json: bool, out: Path | None) -> None:
+def _show(report: Report, as_json: bool, plot: bool, out: Path | None) -> None:
     if as_json:
         from genzoo.reports.formats import report_as_dict
         from genzoo.storage.json_files import to_json
@@ -187,13 +194,19 @@ def _show(report: Report, as_json: bool, out: Path | None) -> None:
         return
     from rich.console import Console
 
+    from genzoo.reports.overview.terminal import print_overview
     from genzoo.reports.terminal import print_report
 
-    print_report(report, Console(width=terminal_width(), highlight=False, soft_wrap=False))
+    console = Console(width=terminal_width(), highlight=False, soft_wrap=False)
+    if plot:
+        print_overview(report, console)
+    print_report(report, console)
     if out is None:
         click.echo("Nothing was saved; --out DIR saves the report and a run of the best model, ready to sample.")
         return
     click.echo(f"report:   {out / 'report.html'}, report.md, report.csv, report.json")
+    if any((out / "pictures").glob("*.png")):
+        click.echo(f"pictures: {out / 'pictures'}")
     if report.best is not None and report[report.best].run is not None:
         click.echo(f"best:     genzoo sample {out / 'best'} -n 64")
 

@@ -37,7 +37,7 @@ from genzoo.persistence.run import Run
 from genzoo.plugins.manager import get_registry
 from genzoo.reports.comparison_page import comparison_page
 from genzoo.reports.formats import write_report
-from genzoo.reports.html import write_page
+from genzoo.reports.html import write_page, write_pictures
 from genzoo.reports.result import Report, Row, likelihood_scores
 from genzoo.reports.samples import PageSamples, write_page_samples
 from genzoo.reports.sections import evenly, how_many
@@ -171,21 +171,25 @@ class Comparison:
         )
 
     def write_page(self) -> None:
-        """Write the report as an HTML page, if there is a folder.
+        """Write the report as an HTML page, and its pictures as files, if there is a folder.
 
         Raises:
             GenzooError: the disk is full or read-only.
         """
         if self.kept is not None:
-            write_page(self.kept.path / "report.html", comparison_page(self.kept.path))
+            page = comparison_page(self.kept.path)
+            write_page(self.kept.path / "report.html", page)
+            write_pictures(self.kept.path, page)
 
     def _shown(self, found: Mapping[str, CandidateResult]) -> PageSamples:
         """Return real rows (test rows if there are any) and the samples of all candidates."""
         rows = self.division.test_rows if len(self.division.test_rows) else self.division.rows
-        real = np.asarray(self.dataset.events[evenly(rows, how_many(self.dataset.spec))])
+        most, table = how_many(self.dataset.spec), self.dataset.spec.modality == "table"
+        real = np.asarray(self.dataset.events[evenly(rows, most)])
         samples = {name: result.samples for name, result in found.items() if result.samples is not None}
         means = frozenset(name for name, result in found.items() if result.means)
-        return PageSamples(self.dataset.spec, real, samples, means)
+        some = np.asarray(self.dataset.events[evenly(self.division.rows, most)]) if table else None
+        return PageSamples(self.dataset.spec, real, samples, means, some)
 
     def keep_best(self, report: Report) -> Report:
         """Train the best candidate as a run in the folder, and return the report with the path of the run.

@@ -26,6 +26,10 @@ _STYLES = ("-", "--", "-.", ":")
 _LONGEST_LABEL = 18
 
 
+_DPI = 150
+"""Pixels per inch of PNG files, and of dense points in SVG."""
+
+
 @dataclass(frozen=True, slots=True)
 class Histogram:
     """Distributions of real rows and samples over one column of numbers: densities between edges, `(B + 1,)`."""
@@ -54,7 +58,7 @@ def curves(series: Mapping[str, tuple[Array, Array]], title: str) -> bytes:
         series: steps and values, by name.
         title: name of the values.
     """
-    figure, axes = _canvas(5.2, 3.0)
+    figure, axes = canvas(5.2, 3.0)
     for place, (name, (steps, values)) in enumerate(series.items()):
         color, style = COLORS[place % len(COLORS)], _STYLES[place // len(COLORS) % len(_STYLES)]
         mark = "o" if len(steps) == 1 else ""
@@ -66,15 +70,15 @@ def curves(series: Mapping[str, tuple[Array, Array]], title: str) -> bytes:
         legend = axes.legend(frameon=False)
         for text in legend.get_texts():
             text.set_parse_math(False)
-    return _svg(figure)
+    return svg_of(figure)
 
 
 def marginal(found: Marginal) -> bytes:
     """Draw one column: real rows filled, samples as a line or hatched."""
-    figure, axes = _canvas(3.6, 2.1 if isinstance(found, Histogram) else 0.9 + 0.32 * len(found.levels))
+    figure, axes = canvas(3.6, 2.1 if isinstance(found, Histogram) else 0.9 + 0.32 * len(found.levels))
     draw_marginal(axes, found)
     figure.legend(loc="outside upper right", ncols=2, frameon=False, fontsize=8)
-    return _svg(figure)
+    return svg_of(figure)
 
 
 def draw_marginal(axes: Axes, found: Marginal) -> None:
@@ -94,7 +98,8 @@ def draw_marginal(axes: Axes, found: Marginal) -> None:
         axes.set_xlabel("share")
 
 
-def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
+def canvas(width: float, height: float) -> tuple[Figure, Axes]:
+    """Return a figure of this size in inches, with axes."""
     # Imported here because it is slow, and fits of a comparison and pages of images do not need it.
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
@@ -113,11 +118,22 @@ def _label(text: str) -> str:
     return shown if len(shown) <= _LONGEST_LABEL else f"{shown[: _LONGEST_LABEL - 1]}…"
 
 
-def _svg(figure: Figure) -> bytes:
+def svg_of(figure: Figure) -> bytes:
+    """Return a figure as SVG, whose letters stay text."""
     import matplotlib as mpl
 
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "genzoo"}):
+        return _saved(figure, "svg", {"Date": None, "Creator": None})
+
+
+def png_of(figure: Figure) -> bytes:
+    """Return a figure as PNG."""
+    return _saved(figure, "png", {"Software": None})
+
+
+def _saved(figure: Figure, form: str, metadata: dict[str, str | None]) -> bytes:
     buffer = io.BytesIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "genzoo"}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph")  # the browser's fonts have the letters missing here
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # a browser's fonts have letters that are missing here
+        figure.savefig(buffer, format=form, dpi=_DPI, metadata=metadata)
     return buffer.getvalue()

@@ -7,7 +7,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from genzoo.metrics.metric import Score
 from genzoo.reports.result import CHEAPEST, Report, Row
+from genzoo.reports.rounding import error_of_interval, rounded, with_error, with_interval, without_error
 from genzoo.text import seconds_text, size_text
 
 _RANKS = {"coverage": 7, "frechet-distance": 8, "classifier-two-sample": 9, "memorization": 10}
@@ -15,6 +17,10 @@ _RANKS = {"coverage": 7, "frechet-distance": 8, "classifier-two-sample": 9, "mem
 
 SPARE = 11
 """Columns of this rank or more are never printed on a terminal. Files have all columns."""
+
+
+_USUAL = 0.1
+"""Largest error of a training figure, nats: a few test rows far from all others enlarge the error of a test figure."""
 
 
 DASH = "–"
@@ -59,20 +65,20 @@ def _all(report: Report) -> list[ReportColumn]:
     return [
         ReportColumn("id", "candidate", lambda row: row.id, 0),
         ReportColumn("parameters", "params", _parameters, 3),
-        ReportColumn("train", "train", lambda row: _nats(row.log_likelihood.train), 8),
-        ReportColumn("test", "test", lambda row: _with_error(row.log_likelihood.test, row.log_likelihood.se), 4),
-        ReportColumn("bits_per_dim", "bits/dim", lambda row: _short(row.log_likelihood.bits_per_dim), 6),
-        ReportColumn("cv", "cv", lambda row: _with_error(row.cv.mean, row.cv.se), 2),
-        ReportColumn("bic", "BIC", lambda row: _point(row.bic), 1),
-        ReportColumn("aic", "AIC", lambda row: _point(row.aic), 6),
-        ReportColumn("aicc", "AICc", lambda row: _point(row.aicc), 9),
-        ReportColumn("icl", "ICL", lambda row: _point(row.icl), 5),
+        ReportColumn("train", "train", _train, 8),
+        ReportColumn("test", "test", lambda row: figure_text(row, "test"), 4),
+        ReportColumn("bits_per_dim", "bits/dim", _bits, 6),
+        ReportColumn("cv", "cv", lambda row: figure_text(row, "cv"), 2),
+        ReportColumn("bic", "BIC", lambda row: figure_text(row, "bic"), 1),
+        ReportColumn("aic", "AIC", lambda row: figure_text(row, "aic"), 6),
+        ReportColumn("aicc", "AICc", lambda row: figure_text(row, "aicc"), 9),
+        ReportColumn("icl", "ICL", lambda row: figure_text(row, "icl"), 5),
         ReportColumn("akaike_weight", "Akaike weight", lambda row: _short(row.akaike_weight), 10),
-        ReportColumn("difference", "vs best [95 %]", _difference, 2),
+        ReportColumn("difference", "vs best [95 %]", difference_text, 2),
         *(_metric(name, _RANKS.get(name, SPARE)) for name in metric_names(report)),
         ReportColumn("training_seconds", "training", lambda row: _seconds(row.cost.training_seconds), 7),
         ReportColumn("sampling_seconds", "1,000 samples", lambda row: _seconds(row.cost.sampling_seconds), 7),
-        ReportColumn("peak_memory", "memory", lambda row: _memory(row.cost.peak_memory), 7),
+        ReportColumn("peak_memory", "memory", lambda row: _memory(row.cost.peak_memory), 8),
         ReportColumn("seconds", "all fits", lambda row: _seconds(row.seconds), 10),
         ReportColumn("verdict", "verdict", lambda row: row.verdict, 0),
     ]
@@ -125,10 +131,44 @@ def metric_names(report: Report) -> list[str]:
     return list(dict.fromkeys(name for row in report.rows for name in row.metrics))
 
 
+def figure_text(row: Row, name: str) -> str | None:
+    """Return a figure that ranks as text, with its error if it has one; `None` if it has no value."""
+    if name in row.metrics:
+        return score_text(row.metrics[name])
+    value = row.figure(name)
+    if value is None:
+        return None
+    if name in ("test", "cv"):
+        return with_error(value, row.log_likelihood.se if name == "test" else row.cv.se)
+    return f"{value:.2f}"
+
+
+def score_text(score: Score) -> str:
+    """Return a score as text, with its standard error or its interval if it has one."""
+    if score.error is None and score.low is not None and score.high is not None:
+        return with_interval(score.value, score.low, score.high)
+    return with_error(score.value, score.error)
+
+
+def error_of_score(score: Score) -> float | None:
+    """Return the standard error of a score, or the one that its interval stands for; `None` if it has neither."""
+    return error_of_interval(score.low, score.high) if score.error is None else score.error
+
+
+def difference_text(row: Row) -> str | None:
+    """Return the difference from the best with its interval, or `None`."""
+    gap = row.difference
+    if gap is None:
+        return None
+    if not gap.has_interval:
+        return f"{gap.mean:+.4g}"
+    return with_interval(gap.mean, gap.low, gap.high, gap.se, signed=True)
+
+
 def _metric(name: str, rank: int) -> ReportColumn:
     def text(row: Row) -> str | None:
         score = row.metrics.get(name)
-        return None if score is None else f"{score.value:.3f}" if abs(score.value) >= 0.01 else f"{score.value:.2g}"
+        return None if score is None else rounded(score.value, error_of_score(score))
 
     return ReportColumn(name, name, text, rank)
 
@@ -138,16 +178,23 @@ def _parameters(row: Row) -> str | None:
     return None if found is None else f"{found:,}" if found >= 10_000 else str(found)
 
 
-def _nats(value: float | None) -> str | None:
-    return None if value is None else f"{value:.4f}"
+def _train(row: Row) -> str | None:
+    """Return the training figure to the digits of the test figure: two or more, as its own error is no larger."""
+    found = row.log_likelihood
+    return None if found.train is None else rounded(found.train, found.se and min(found.se, _USUAL))
+
+
+def _bits(row: Row) -> str | None:
+    found = row.log_likelihood
+    if found.bits_per_dim is None:
+        return None
+    if not found.test or found.se is None:
+        return without_error(found.bits_per_dim)
+    return rounded(found.bits_per_dim, abs(found.se * found.bits_per_dim / found.test))
 
 
 def _short(value: float | None) -> str | None:
     return None if value is None else f"{value:.3f}"
-
-
-def _point(value: float | None) -> str | None:
-    return None if value is None else f"{value:.2f}"
 
 
 def _seconds(value: float | None) -> str | None:
@@ -156,16 +203,3 @@ def _seconds(value: float | None) -> str | None:
 
 def _memory(value: int | None) -> str | None:
     return None if value is None else size_text(value)
-
-
-def _with_error(value: float | None, error: float | None) -> str | None:
-    if value is None:
-        return None
-    return f"{value:.4f}" if error is None else f"{value:.4f} ± {error:.4f}"
-
-
-def _difference(row: Row) -> str | None:
-    gap = row.difference
-    if gap is None:
-        return None
-    return f"{gap.mean:+.4f}" + (f" [{gap.low:+.4f}, {gap.high:+.4f}]" if gap.has_interval else "")

@@ -6,24 +6,33 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.metric import Score
 from genzoo.metrics.protocol import differing
 from genzoo.persistence.run import Run
-from genzoo.reports.columns import ReportColumn, metric_names, report_columns, report_reasons
+from genzoo.reports.columns import ReportColumn, metric_names, report_columns, report_reasons, score_text
 from genzoo.reports.formats import read_plain_report, read_report
 from genzoo.reports.former import current_ids
-from genzoo.reports.page import Block, Facts, Heading, Notes, Page, Pictures, Section, Table, Text
+from genzoo.reports.overview.drawing import criterion_picture, forest_picture
+from genzoo.reports.overview.figures import criterion_lines, forest
+from genzoo.reports.overview.finding import finding
+from genzoo.reports.overview.plane import components_picture, pairs_picture
+from genzoo.reports.page import Block, Facts, Heading, Notes, Page, Picture, Pictures, Section, Table, Text
 from genzoo.reports.result import Report
 from genzoo.reports.run_page import origin
 from genzoo.reports.samples import PageSamples, read_page_samples
 from genzoo.reports.sections import as_text, curve_section, event_grid, inside_sections, marginals, protocol_lines
-from genzoo.reports.terminal import score_text
 from genzoo.storage.paths import check_inside
+from genzoo.text import counted
 
 _CRITERIA = frozenset({"bic", "aic", "aicc", "icl", "akaike_weight"})
 
 
 _MOST_CANDIDATES = 12
+
+
+_FEW_ROWS = 100
+"""With fewer held-out rows, all rows are drawn beside samples."""
 
 
 _MOST_PICTURES = 24
@@ -57,18 +66,56 @@ def comparison_page(folder: Path, *, seed: int = 0) -> Page:
     report = read_report(folder / "report.json")
     shown = _samples_of(folder)
     best = _best_run(folder, report)
+    fitted = None if best is None else best.load()
+    drawn = [*_overview(report), *_of_the_best(report, fitted, shown, seed)]
+    beside = Section("Samples and real data", tuple(_samples(report, shown)))
+    images = shown is not None and shown.data.modality == "image"
     sections = [
+        *([Section("Pictures", (Pictures(tuple(drawn)),))] if drawn else []),
+        *([beside] if images else []),
         Section("Ranking", tuple(_ranking(report))),
         *_criteria(report),
         *_metrics(report),
-        Section("Samples and real data", tuple(_samples(report, shown))),
-        *([] if best is None else _best(best, shown, seed)),
+        *([] if images else [beside]),
+        *([] if best is None or fitted is None else _best(best, fitted, shown, seed)),
         Section("Data", (Facts(tuple((_NAMES.get(key, key), as_text(x)) for key, x in report.data.items())),)),
     ]
-    lead = f"{len(report.rows)} candidates, ranked by {report.by}. "
-    lead += f"Best: {report.best}." if report.best is not None else "No candidate could be ranked."
+    first, *more = finding(report)
+    lead = " ".join([*more, f"{counted(len(report.rows), 'candidate')} on {_about_data(report)}."])
     foot = "Comparison by genzoo." if best is None else f"Comparison by genzoo. {origin(best)}"
-    return Page(f"Comparison on {report.data.get('name', 'data')}", lead, tuple(sections), foot)
+    return Page(f"Comparison on {report.data.get('name', 'data')}", lead, tuple(sections), foot, first)
+
+
+def _about_data(report: Report) -> str:
+    rows, form = report.data.get("events"), report.data.get("event")
+    return f"{report.data.get('name', 'data')}" + (f": {rows} rows, {form}" if rows and form else "")
+
+
+def _overview(report: Report) -> Iterator[Picture]:
+    """Yield the differences from the best, and a criterion by number of components."""
+    differences, lines = forest(report), criterion_lines(report)
+    if differences is not None:
+        yield forest_picture(differences)
+    if lines is not None:
+        yield criterion_picture(lines)
+
+
+def _of_the_best(
+    report: Report, fitted: TrainedModel | None, shown: PageSamples | None, seed: int
+) -> Iterator[Picture]:
+    """Yield the components of the best candidate over the data, and its samples beside real rows."""
+    if shown is None or shown.data.modality != "table":
+        return
+    if fitted is not None and fitted.data.event_shape == shown.data.event_shape:
+        rows, what = (shown.real, "held-out row") if shown.all is None else (shown.all, "row")
+        over = components_picture(fitted, rows, seed, what)
+        yield from [] if over is None else [over]
+    samples = shown.samples.get(report.best or "")
+    if samples is not None:
+        few = shown.all is not None and len(shown.real) < _FEW_ROWS
+        real, what = (shown.all, "rows") if few and shown.all is not None else (shown.real, "held-out rows")
+        pairs = pairs_picture(real, samples, shown.data, what)
+        yield from [] if pairs is None else [pairs]
 
 
 def _samples_of(folder: Path) -> PageSamples | None:
@@ -170,7 +217,9 @@ def _samples(report: Report, shown: PageSamples | None) -> Iterator[Block]:
         yield Text("No samples of these candidates were kept.")
         return
     owners = [row.id for row in report.rows if row.id in shown.samples][:_MOST_CANDIDATES]
-    if shown.data.modality == "image":
+    if not owners:
+        yield Text("No samples of these candidates were kept.")
+    elif shown.data.modality == "image":
         kinds = dict.fromkeys(shown.means, "samples (means, without the noise of pixels)")
         pictures = [
             event_grid(shown.samples[name], shown.data, f"{kinds.get(name, 'samples')} of {name}") for name in owners
@@ -192,9 +241,8 @@ def _columns(shown: PageSamples, owners: Sequence[str]) -> Iterator[Block]:
         yield from marginals(shown.real, shown.samples[name], shown.data, most)
 
 
-def _best(run: Run, shown: PageSamples | None, seed: int) -> Iterator[Section]:
+def _best(run: Run, fitted: TrainedModel, shown: PageSamples | None, seed: int) -> Iterator[Section]:
     """Yield curves, latent space and components of the best candidate."""
-    fitted = run.load()
     curve = curve_section(run)
     found = inside_sections(fitted, None if shown is None else shown.real, seed)
     for section in [*([] if curve is None else [curve]), *found]:

@@ -15,6 +15,7 @@ from genzoo.inference.description.figures import (
 )
 from genzoo.reports.columns import DASH
 from genzoo.reports.page import Block, Section, Table, Text
+from genzoo.reports.rounding import mean_and_sd, number
 from genzoo.text import counted, shortened
 
 _MOST_COMPONENTS = 6
@@ -288,32 +289,6 @@ def _parameters(found: Description) -> Section | None:
 
 def _name(text: str) -> str:
     return shortened(text, _LONGEST)
-
-
-def number(value: float) -> str:
-    """Return a number with four significant digits, in plain notation if it is not too long.
-
-    Examples:
-        >>> number(189778.4), number(10.4229), number(0.0000123), number(0.0)
-        ('189778', '10.42', '1.23e-05', '0')
-    """
-    return f"{value:.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
-
-
-def mean_and_sd(mean: float, sd: float) -> str:
-    """Return a mean and a standard deviation, both to two significant digits of the latter.
-
-    Examples:
-        >>> mean_and_sd(0.99674, 0.00188), mean_and_sd(189778.4, 105549.9), mean_and_sd(3.0, 0.0)
-        ('0.9967 ± 0.0019', '189778 ± 105550', '3')
-    """
-    if not sd > 0 or not math.isfinite(sd):
-        return number(mean)
-    digits = 1 - math.floor(math.log10(sd))
-    if digits > 8 or abs(mean) >= 1e15 or sd >= 1e15:
-        return f"{number(mean)} ± {sd:.2g}"
-    places = max(0, digits)
-    return f"{mean:.{places}f} ± {sd:.{places}f}"
 
 
 def figures_text(column: ColumnFigures) -> str:

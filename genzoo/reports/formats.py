@@ -16,6 +16,7 @@ from genzoo.errors import ArtifactError
 from genzoo.metrics.metric import Score
 from genzoo.reports.columns import report_columns, report_reasons
 from genzoo.reports.former import current_report
+from genzoo.reports.overview.finding import finding
 from genzoo.reports.result import FIGURES, SCHEMA, Report, Row
 from genzoo.storage.atomic import write_bytes
 from genzoo.storage.json_files import read_json, refuse_crowded, write_json
@@ -44,6 +45,8 @@ def report_as_markdown(report: Report) -> str:
     shown = report_columns(report)
     lines = [
         f"# Comparison on {_escape(str(report.data['name']))}",
+        "",
+        _escape(" ".join(finding(report))),
         "",
         _escape(f"{report.data['events']} rows ({report.data['event']}). SHA-256 {report.data['sha256']}."),
         "",

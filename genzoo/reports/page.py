@@ -68,12 +68,16 @@ class Picture:
         alt: description for readers who cannot see it.
         kind: media type of the content.
         content: bytes of a file of that type.
+        name: name of the files that the folder of a comparison keeps it in, without a suffix. Defaults to `None`: none.
+        pixels: the same picture as a PNG, if it is kept. Defaults to `None`.
     """
 
     caption: str
     alt: str
     kind: Literal["png", "svg+xml"]
     content: bytes
+    name: str | None = None
+    pixels: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +104,19 @@ class Page:
     """A whole page.
 
     Arguments:
-        lead: paragraph under the title.
+        lead: paragraph about what the page shows.
         origin: footer: the versions that made the page.
+        finding: what was found and how sure it is, above everything else. Defaults to nothing.
     """
 
     title: str
     lead: str
     sections: tuple[Section, ...]
     origin: str
+    finding: str = ""
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """The pictures of all sections."""
+        blocks = [block for section in self.sections for block in section.blocks]
+        return tuple(picture for block in blocks if isinstance(block, Pictures) for picture in block.pictures)

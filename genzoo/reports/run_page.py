@@ -19,7 +19,9 @@ from genzoo.metrics.metric import Metric
 from genzoo.persistence.checkpoint import checkpoints
 from genzoo.persistence.run import Run
 from genzoo.plugins.manager import get_registry
-from genzoo.reports.page import Block, Facts, Page, Section, Text
+from genzoo.reports.overview.finding import finding_of_scores
+from genzoo.reports.overview.plane import components_picture, pairs_picture
+from genzoo.reports.page import Block, Facts, Page, Picture, Pictures, Section, Text
 from genzoo.reports.sections import (
     as_text,
     curve_section,
@@ -31,6 +33,7 @@ from genzoo.reports.sections import (
     score_blocks,
     side_by_side,
 )
+from genzoo.spec import DataSpec
 from genzoo.typing import Array
 
 _MEANS = "These are means: what the model decodes, without the noise of each pixel that its samples have."
@@ -93,10 +96,17 @@ def run_page(run: Run, fitted: TrainedModel, terms: EvaluationTerms, dataset: Da
     held = _held(run, dataset)
     # Means over many rows cost no space on the page, so components are described by more rows than are shown.
     real, more = (_events(held, most(fitted.data)) for most in (how_many, how_many_inside))
+    samples, means = fitted.sample_shown(how_many(fitted.data), seed=seed)
+    scores, blocks = _scores(fitted, held, terms, config)
+    beside = list(_samples(fitted.data, real, samples, held, means=means))
+    images = fitted.data.modality == "image"
+    pictures = tuple(_pictures(fitted, real, samples, held, seed))
     sections = [
-        Section("Scores", tuple(_scores(fitted, held, terms, config))),
+        Section("Pictures", (Pictures(pictures),)) if pictures else None,
+        *(beside if images else []),
+        Section("Scores", blocks),
+        *([] if images else beside),
         curve_section(run),
-        *_samples(fitted, real, held, seed),
         *inside_sections(fitted, more, seed),
         Section("How it was trained", tuple(_facts(run, config, held, seed))),
     ]
@@ -105,7 +115,8 @@ def run_page(run: Run, fitted: TrainedModel, terms: EvaluationTerms, dataset: Da
     title = f"{entry.spec.name} on {name}"
     reference = f" {entry.spec.reference}." if entry.spec.reference else ""
     lead = f"{entry.spec.summary}.{reference} Data: {fitted.data.describe()}. {_status(run)}"
-    return Page(title, lead, tuple(section for section in sections if section is not None), origin(run))
+    shown = tuple(section for section in sections if section is not None)
+    return Page(title, lead, shown, origin(run), "" if scores is None else finding_of_scores(scores, held.where))
 
 
 def origin(run: Run) -> str:
@@ -156,19 +167,36 @@ def _events(held: EvaluationEvents, most: int) -> Array | None:
     return None if held.dataset is None else np.asarray(held.dataset.events[evenly(held.shown, most)])
 
 
-def _scores(fitted: TrainedModel, held: EvaluationEvents, terms: EvaluationTerms, config: RunConfig) -> Iterator[Block]:
-    if held.lack is not None:
-        yield Text(held.lack)
+def _scores(
+    fitted: TrainedModel, held: EvaluationEvents, terms: EvaluationTerms, config: RunConfig
+) -> tuple[Evaluation | None, tuple[Block, ...]]:
+    """Return the scores if there are any, and the blocks that show them or say why there are none."""
+    lack = () if held.lack is None else (Text(held.lack),)
     if held.dataset is None or not len(held.rows):
-        return
+        return None, lack
     try:
         found = _evaluated(fitted, held, terms, config)
     except (ConfigError, DataError) as error:
-        yield Text(f"There are no scores: {error}")
-        return
+        return None, (*lack, Text(f"There are no scores: {error}"))
     measured = f"; it measures {found.measure}" if found.measure else ""
-    yield Text(f"Evaluated on {found.events} {held.where}. Likelihood: {found.kind}{measured}.")
-    yield from score_blocks(found.scores, found.reasons)
+    about = Text(f"Evaluated on {found.events} {held.where}. Likelihood: {found.kind}{measured}.")
+    return found, (*lack, about, *score_blocks(found.scores, found.reasons))
+
+
+def _pictures(
+    fitted: TrainedModel, real: Array | None, samples: Array, held: EvaluationEvents, seed: int
+) -> Iterator[Picture]:
+    """Yield the components over the data, and samples beside real rows, if the data are a table."""
+    if real is None or held.dataset is None or fitted.data.modality != "table":
+        return
+    whole = held.own is not None and held.dataset is held.own[0]
+    rows = np.arange(len(held.dataset)) if whole else held.shown
+    events = np.asarray(held.dataset.events[evenly(rows, how_many(fitted.data))])
+    found = [
+        components_picture(fitted, events, seed, "row"),
+        pairs_picture(real, samples, fitted.data, held.where),
+    ]
+    yield from (picture for picture in found if picture is not None)
 
 
 def _evaluated(fitted: TrainedModel, held: EvaluationEvents, terms: EvaluationTerms, config: RunConfig) -> Evaluation:
@@ -188,9 +216,9 @@ def _evaluated(fitted: TrainedModel, held: EvaluationEvents, terms: EvaluationTe
     )
 
 
-def _samples(fitted: TrainedModel, real: Array | None, held: EvaluationEvents, seed: int) -> Iterator[Section]:
-    data = fitted.data
-    samples, means = fitted.sample_shown(how_many(data), seed=seed)
+def _samples(
+    data: DataSpec, real: Array | None, samples: Array, held: EvaluationEvents, *, means: bool
+) -> Iterator[Section]:
     note = (Text(_MEANS),) if means else ()
     yield Section("Samples", (*note, *side_by_side(real, samples, data, held.where)))
     if data.modality == "table" and real is not None:

@@ -16,8 +16,9 @@ from genzoo.models.base import Components, Decoder, Outliers, Reconstruction
 from genzoo.persistence.format1 import current_line, former_metrics
 from genzoo.persistence.run import Run
 from genzoo.reports.charts import Histogram, Marginal, Shares, curves, marginal
+from genzoo.reports.columns import score_text
 from genzoo.reports.page import Block, Facts, Notes, Picture, Pictures, Section, Table, Text
-from genzoo.reports.terminal import halves_text, score_text
+from genzoo.reports.terminal import halves_text
 from genzoo.spec import DataSpec, Feature
 from genzoo.storage.metrics_log import read_log
 from genzoo.typing import Array

@@ -10,8 +10,9 @@ from rich.text import Text
 
 from genzoo.metrics.metric import Score
 from genzoo.metrics.protocol import in_common
-from genzoo.reports.columns import SPARE, ReportColumn, report_columns, report_reasons
+from genzoo.reports.columns import SPARE, ReportColumn, error_of_score, report_columns, report_reasons, score_text
 from genzoo.reports.result import Report
+from genzoo.reports.rounding import rounded
 from genzoo.text import printable
 
 
@@ -45,23 +46,9 @@ def print_scores(scores: Mapping[str, Score], reasons: Mapping[str, str], width:
         console.print(Text(printable(f"no {name}: {reason}")))
 
 
-def score_text(score: Score) -> str:
-    """Return a score as text, with its standard error or its interval if it has one."""
-    if score.error is not None:
-        return f"{_number(score.value)} ± {_number(score.error)}"
-    if score.low is not None and score.high is not None:
-        return f"{_number(score.value)} [{_number(score.low)}, {_number(score.high)}]"
-    return _number(score.value)
-
-
 def halves_text(score: Score) -> str:
     """Return the value between two halves of the real events as text; empty if the metric does not need one."""
-    return "" if score.real_halves is None else _number(score.real_halves)
-
-
-def _number(value: float) -> str:
-    """Return a number with four decimals, or with three significant digits if it is small."""
-    return f"{value:.4f}" if value == 0 or abs(value) >= 0.01 else f"{value:.3g}"
+    return "" if score.real_halves is None else rounded(score.real_halves, error_of_score(score))
 
 
 def _listed(protocol: Mapping[str, object]) -> str:

@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 
 import genzoo
-from genzoo.reports.description import description_sections, mean_and_sd, number
+from genzoo.reports.description import description_sections
 from genzoo.reports.description_figure import write_picture
 from genzoo.reports.page import Table, Text
+from genzoo.reports.rounding import mean_and_sd, number
 from genzoo.spec import Feature
 
 

@@ -25,6 +25,7 @@ from genzoo.reports.former import current_report
 from genzoo.reports.html import render_page
 from genzoo.reports.page import Facts, Heading, Notes, Page, Picture, Pictures, Section, Table, Text
 from genzoo.reports.result import SCHEMA, Difference, Report, Row
+from genzoo.reports.rounding import with_error
 from genzoo.reports.run_page import EvaluationTerms, run_page
 from genzoo.reports.samples import PageSamples, read_page_samples, write_page_samples
 from genzoo.reports.sections import how_many, inside_sections, marginals
@@ -34,7 +35,7 @@ from genzoo.storage.json_files import read_json, write_json
 from genzoo.text import printable
 
 EVIL = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7 * 7 }} & $x_1$", "ε 中 \u202e |*_")
-VOID = {"meta", "link", "img", "br"}
+VOID = {"meta", "link", "img", "br", "wbr"}
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PHONE, DESK = 390, 1200
 pytestmark = pytest.mark.xdist_group("pages")  # the pages are made once for all tests
@@ -243,8 +244,7 @@ def test_a_comparison_page_shows_all_figures_and_samples(pages):
             assert score["metric"] in page.text
         assert f"samples of {row['id']}" in page.text
         score = row["metrics"]["coverage"]
-        error = f"{score['error']:.4f}" if score["error"] >= 0.01 else f"{score['error']:.3g}"
-        assert f"{score['value']:.4f} ± {error}" in page.text
+        assert with_error(score["value"], score["error"]) in page.text
     assert "real images" in page.text
     best = next(row for row in content["rows"] if row["id"] == content["best"])
     assert best["run"] is not None
@@ -512,6 +512,10 @@ def framed(folder: Path, page: str) -> Path:
         "const d = f.contentDocument, e = d.documentElement, images = [...d.images]; return {inner: e.clientWidth, "
         "scroll: e.scrollWidth, wide: images.filter(i => i.getBoundingClientRect().right > e.clientWidth + 1).length, "
         "blank: images.filter(i => !i.naturalWidth).length, "
+        "hidden: [...d.querySelectorAll('tr')].filter(r => { const b = r.closest('.scroll').getBoundingClientRect(), "
+        "a = r.firstElementChild.getBoundingClientRect(), z = r.lastElementChild.getBoundingClientRect(); "
+        "return a.left < b.left - 1 || z.right > b.right + 1 || (r.children.length > 1 && z.left < a.right - 1); "
+        "}).length, "
         "fetched: f.contentWindow.performance.getEntriesByType('resource').filter(r => !r.name.startsWith('data:'))"
         ".length}; })); };</script>",
         encoding="utf-8",
@@ -530,7 +534,7 @@ def test_a_browser_shows_pages_on_a_phone_on_a_desk_and_on_paper(pages, name, tm
     text = Reader(shown).text
     told = json.JSONDecoder().raw_decode(text[text.index('[{"inner"') :])[0]
     for width, found in zip((PHONE, DESK), told, strict=True):
-        assert found == {"inner": width, "scroll": width, "wide": 0, "blank": 0, "fetched": 0}
+        assert found == {"inner": width, "scroll": width, "wide": 0, "blank": 0, "hidden": 0, "fetched": 0}
     with Image.open(picture) as image:
         pixels = np.asarray(image.convert("L"))[:1500]
     for half in (pixels[:, :PHONE], pixels[:, PHONE : PHONE + DESK]):

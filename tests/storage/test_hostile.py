@@ -27,6 +27,8 @@ from genzoo.persistence.model_folder import save_model
 from genzoo.persistence.run import Run
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry
+from genzoo.reports.html import write_pictures
+from genzoo.reports.page import Page, Picture, Pictures, Section
 from genzoo.storage import temporary
 
 RUNS = fuzz_folders.RUNS
@@ -387,6 +389,24 @@ def test_going_on_with_a_run_removes_and_writes_nothing_behind_links(part, tmp_p
     before = read_files(own)
     assert_refused(cli("train", "--resume", "run"), 4, "leads out of")
     assert read_files(own) == before
+
+
+def test_pictures_of_a_comparison_are_not_written_through_links(tmp_path):
+    _, own = stranger(tmp_path)
+    compared = shutil.copytree(RUNS.parent.parent / "comparisons/0.1/iris", tmp_path / "compared")
+    picture = Picture("", "", "svg+xml", b"new", "differences", b"new")
+    page = Page("", "", (Section("", (Pictures((picture,)),)),), "")
+    (compared / "pictures").symlink_to(own)
+    before = read_files(own)
+    with pytest.raises(ArtifactError, match="leads out of"):
+        write_pictures(compared, page)
+    assert read_files(own) == before
+    (compared / "pictures").unlink()
+    (compared / "pictures").mkdir()
+    (compared / "pictures" / "differences.png").symlink_to(own / "photos" / "b.png")
+    write_pictures(compared, page)
+    assert read_files(own) == before
+    assert (compared / "pictures" / "differences.png").read_bytes() == b"new"
 
 
 @pytest.mark.parametrize("part", ["rows", "best"])
