@@ -48,7 +48,7 @@ _COMMANDS = {
 
 
 _FILES = {
-    **dict.fromkeys(("cluster", "embed", "reconstruct", "impute"), "inference"),
+    **dict.fromkeys(("score", "cluster", "embed", "reconstruct", "impute"), "inference"),
     "describe": "report",
     "uninstall": "install",
 }

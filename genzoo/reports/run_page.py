@@ -15,6 +15,7 @@ from genzoo.inference.row_likelihoods import DRAWS
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.evaluate import Evaluation, evaluate
 from genzoo.metrics.evaluator import Chosen
+from genzoo.metrics.held_out import HeldOutScores
 from genzoo.metrics.metric import Metric
 from genzoo.persistence.checkpoint import checkpoints
 from genzoo.persistence.run import Run
@@ -94,7 +95,7 @@ def run_page(run: Run, fitted: TrainedModel, terms: EvaluationTerms, dataset: Da
     # Means over many rows cost no space on the page, so components are described by more rows than are shown.
     real, more = (_events(held, most(fitted.data)) for most in (how_many, how_many_inside))
     sections = [
-        Section("Scores", tuple(_scores(fitted, held, terms, config))),
+        Section("Scores", tuple(_scores(run, fitted, held, terms))),
         curve_section(run),
         *_samples(fitted, real, held, seed),
         *inside_sections(fitted, more, seed),
@@ -148,7 +149,8 @@ def _held(run: Run, given: Dataset | None) -> EvaluationEvents:
     names = ("test", "validation", "train")
     where = next(name for name in names if len(getattr(split, name)))
     if where != "test":
-        lack = f"The run has no test rows, so there are no scores. The real data on this page are {where} rows."
+        scores = ", so there are no scores" if HeldOutScores.of(run) is None else ""
+        lack = f"The run has no test rows{scores}. The real data on this page are {where} rows."
     return EvaluationEvents(own[0], split.test, getattr(split, where), f"{where} rows", own, lack)
 
 
@@ -156,13 +158,16 @@ def _events(held: EvaluationEvents, most: int) -> Array | None:
     return None if held.dataset is None else np.asarray(held.dataset.events[evenly(held.shown, most)])
 
 
-def _scores(fitted: TrainedModel, held: EvaluationEvents, terms: EvaluationTerms, config: RunConfig) -> Iterator[Block]:
+def _scores(run: Run, fitted: TrainedModel, held: EvaluationEvents, terms: EvaluationTerms) -> Iterator[Block]:
     if held.lack is not None:
         yield Text(held.lack)
     if held.dataset is None or not len(held.rows):
+        if (kept := HeldOutScores.of(run)) is not None:
+            yield Text(kept.describe())
+            yield from score_blocks(kept.scores, kept.reasons)
         return
     try:
-        found = _evaluated(fitted, held, terms, config)
+        found = _evaluated(fitted, held, terms, run.config)
     except (ConfigError, DataError) as error:
         yield Text(f"There are no scores: {error}")
         return
