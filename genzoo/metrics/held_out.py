@@ -54,13 +54,13 @@ class HeldOutScores:
 
     @staticmethod
     def instead_of_test_rows(run: Run) -> HeldOutScores | None:
-        """Return the scores that a comparison kept with a run, if the run itself has no test rows.
+        """Return the scores that a comparison kept with a run, if there are any and the run itself has no test rows.
 
         Raises:
             ArtifactError: the record is damaged.
         """
         kept = HeldOutScores.of(run)
-        if kept is None:
+        if kept is None or not kept.scores:
             return None
         try:
             test = run.open_data().split(run.config.split, run.config.seed).test
@@ -89,8 +89,8 @@ class HeldOutScores:
 
     def describe(self) -> str:
         """Return which rows the scores are from, as sentences."""
-        text = (
-            f"These are scores of the comparison's fit with the same settings to {counted(self.train_rows, 'row')}, on "
-            f"{counted(self.rows, 'other')}."
-        )
-        return f"{text} Cross-validation has {self.folds} folds." if self.folds else text
+        fits = "These are scores of the comparison's fits with the same settings"
+        if not self.rows:
+            return f"{fits}: {self.folds} folds of cross-validation."
+        text = f"{fits}: to {counted(self.train_rows, 'row')}, on {counted(self.rows, 'other')}"
+        return f"{text}; and {self.folds} folds of cross-validation." if self.folds else f"{text}."

@@ -149,7 +149,7 @@ def _held(run: Run, given: Dataset | None) -> EvaluationEvents:
     names = ("test", "validation", "train")
     where = next(name for name in names if len(getattr(split, name)))
     if where != "test":
-        scores = ", so there are no scores" if HeldOutScores.of(run) is None else ""
+        scores = ", so there are no scores" if HeldOutScores.instead_of_test_rows(run) is None else ""
         lack = f"The run has no test rows{scores}. The real data on this page are {where} rows."
     return EvaluationEvents(own[0], split.test, getattr(split, where), f"{where} rows", own, lack)
 
@@ -162,7 +162,7 @@ def _scores(run: Run, fitted: TrainedModel, held: EvaluationEvents, terms: Evalu
     if held.lack is not None:
         yield Text(held.lack)
     if held.dataset is None or not len(held.rows):
-        if (kept := HeldOutScores.of(run)) is not None:
+        if (kept := HeldOutScores.instead_of_test_rows(run)) is not None:
             yield Text(kept.describe())
             yield from score_blocks(kept.scores, kept.reasons)
         return

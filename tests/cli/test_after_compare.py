@@ -29,8 +29,7 @@ def compare(cli, *words):
     assert code == 0
 
 
-@pytest.mark.parametrize("folds", [0, 5])
-@pytest.mark.parametrize("path", ["answer", "answer/best"])
+@pytest.mark.parametrize(("path", "folds"), [("answer", 5), ("answer/best", 0)])
 def test_every_command_takes_the_folder_of_a_comparison(cli, table, path, folds):
     compare(cli, "gaussian", "gmm:n_components=2", "--folds", folds)
     data = ("--data", "new.csv")
@@ -54,10 +53,17 @@ def test_a_best_without_test_rows_is_evaluated_by_its_held_out_fit(cli, table):
     assert found["metrics"]["cross-validation"]["value"] == row["cv"]["mean"]
     assert found["metrics"]["coverage"]["value"] == row["metrics"]["coverage"]["value"]
     out = cli("evaluate", "answer", "--metric", "coverage")[1]
-    assert "the comparison's fit with the same settings to 128 rows, on 22 others" in out
+    assert "to 128 rows, on 22 others; and 3 folds of cross-validation." in out
     assert "recall" not in out
     assert_refused(cli("evaluate", "answer", "--draws", 3), 2, "--draws", "--data")
     assert_refused(cli("evaluate", "answer", "--metric", "bits-per-dim"), 4, "the comparison did not compute it")
+
+
+def test_without_held_out_rows_there_are_neither_scores_nor_thresholds(cli, table):
+    compare(cli, "gaussian", "-o", "split.test=0")
+    assert_refused(cli("evaluate", "answer"), 2, "no test rows")
+    assert_refused(cli("score", "answer", "--data", "new.csv", "--threshold", 0.1), 2, "held out", "--folds 5")
+    assert cli("report", "answer/best")[0] == 0
 
 
 def test_scores_of_a_run_in_memory_are_kept_too(tmp_path):
