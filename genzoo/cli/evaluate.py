@@ -66,6 +66,7 @@ def evaluate_command(
     from genzoo.inference.row_likelihoods import DRAWS
     from genzoo.metrics.evaluate import evaluate
     from genzoo.metrics.evaluator import find_extractor, find_metrics
+    from genzoo.metrics.held_out import HeldOutScores
     from genzoo.persistence.run import load, open_run
 
     zoo = get_registry()
@@ -75,7 +76,7 @@ def evaluate_command(
     opened = _open(run)
     if given["data"] is None:
         opened = opened or open_run(run)
-        kept = _kept_by_comparison(opened)
+        kept = HeldOutScores.instead_of_test_rows(opened)
         if kept is not None:
             _check_no_choices(given, features, samples, draws)
             _show_kept(kept, fitted.model, opened, metrics, as_json)
@@ -111,20 +112,6 @@ def evaluate_command(
         raise DataError(f"Metric {asked[0]!r} has no score: {evaluation.reasons[asked[0]]}.")
 
 
-def _kept_by_comparison(run: Run) -> HeldOutScores | None:
-    """Return the scores that a comparison kept with its best model, if the model itself has no test rows."""
-    from genzoo.errors import GenzooError
-    from genzoo.metrics.held_out import HeldOutScores
-
-    kept = HeldOutScores.of(run)
-    if kept is None:
-        return None
-    try:
-        return None if len(_rows(run)[2]) else kept
-    except GenzooError:  # the data are gone, or were in memory
-        return kept
-
-
 def _check_no_choices(given: dict[str, Any], features: str | None, samples: int | None, draws: int | None) -> None:
     """Check that no option was given that says how to evaluate: kept scores cannot be computed in another way.
 
@@ -138,7 +125,7 @@ def _check_no_choices(given: dict[str, Any], features: str | None, samples: int 
     for option, value in chosen.items():
         if value is not None:
             raise ConfigError(
-                f"{option} says how to evaluate rows, and the run has no test rows: it was trained on all of them. "
+                f"{option} says how to evaluate rows, and the run has no test rows of its own. "
                 f"Name other rows with --data, or leave the option out for the scores that its comparison kept."
             )
 
@@ -149,15 +136,9 @@ def _show_kept(kept: HeldOutScores, model: str, run: Run, metrics: tuple[str, ..
     Raises:
         DataError: a metric that was asked for has no score.
     """
-    import numpy as np
-
     from genzoo.errors import DataError
-    from genzoo.metrics.evaluate import Evaluation
 
-    scores = {name: score for name, score in kept.scores.items() if not metrics or name in metrics}
-    reasons = {name: reason for name, reason in kept.reasons.items() if not metrics or name in metrics}
-    none = np.zeros(0, np.int64)
-    evaluation = Evaluation(kept.rows, kept.kind, kept.measure, scores, reasons, none)
+    evaluation = kept.evaluation(metrics)
     if as_json:
         from genzoo.storage.json_files import to_json
 
@@ -168,12 +149,10 @@ def _show_kept(kept: HeldOutScores, model: str, run: Run, metrics: tuple[str, ..
     else:
         from genzoo.reports.terminal import print_scores
 
-        print_line(f"{model} has no test rows: it was trained on all rows. {kept.describe()}")
-        print_scores(scores, reasons, terminal_width())
-    if absent := [name for name in metrics if name not in scores]:
-        raise DataError(
-            f"Metric {absent[0]!r} has no score: {reasons.get(absent[0], 'the comparison did not compute it')}."
-        )
+        print_line(f"{model} has no test rows of its own. {kept.describe()}")
+        print_scores(evaluation.scores, evaluation.reasons, terminal_width())
+    if absent := [name for name in metrics if name in evaluation.reasons]:
+        raise DataError(f"Metric {absent[0]!r} has no score: {evaluation.reasons[absent[0]]}.")
 
 
 def _open(path: str) -> Run | None:

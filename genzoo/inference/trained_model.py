@@ -337,7 +337,7 @@ class TrainedModel:
         keep: Sequence[object] = (),
         explained: int = scoring.EXPLAINED,
     ) -> Any:
-        """Score events by their log-likelihood or, for a model without one, by their anomaly score.
+        """Score events by their log-likelihood, or by their anomaly score if the model has no likelihood.
 
         Arguments:
             x: events, `(N, *event)`. A table may hold categories that the model does not know.
@@ -349,7 +349,7 @@ class TrainedModel:
 
         Returns:
             A `ScoreResult` for an array. For a table a table: the kept columns, `log_likelihood` or `anomaly_score`,
-            `flagged`, the columns `because` of which explained rows are unlikely, and levels `unseen` in training.
+            `flagged`, `because` with the columns that make explained rows unlikely, and levels `unseen` in training.
 
         Raises:
             ConfigError: the model cannot score, or has no scores of held-out rows; or a column to keep is unknown.

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from genzoo.errors import ArtifactError
+from genzoo.errors import ArtifactError, GenzooError
+from genzoo.metrics.evaluate import Evaluation
 from genzoo.metrics.metric import Score
 from genzoo.persistence.run import Run
 from genzoo.text import counted
@@ -50,6 +52,34 @@ class HeldOutScores:
         except ValidationError as error:
             raise ArtifactError(f"{run.path / 'run.json'} holds damaged scores of held-out rows.") from error
 
+    @staticmethod
+    def instead_of_test_rows(run: Run) -> HeldOutScores | None:
+        """Return the scores that a comparison kept with a run, if there are any and the run itself has no test rows.
+
+        Raises:
+            ArtifactError: the record is damaged.
+        """
+        kept = HeldOutScores.of(run)
+        if kept is None or not kept.scores:
+            return None
+        try:
+            test = run.open_data().split(run.config.split, run.config.seed).test
+        except GenzooError:  # the data are gone, or were in memory
+            return kept
+        return None if len(test) else kept
+
+    def evaluation(self, metrics: Sequence[str] = ()) -> Evaluation:
+        """Return the scores as an evaluation of the rows that were held out.
+
+        Arguments:
+            metrics: names of the scores to return. Defaults to all.
+        """
+        scores = {name: score for name, score in self.scores.items() if not metrics or name in metrics}
+        absent = dict.fromkeys(metrics, "the comparison did not compute it")
+        reasons = {name: why for name, why in {**absent, **self.reasons}.items() if not metrics or name in metrics}
+        reasons = {name: why for name, why in reasons.items() if name not in scores}
+        return Evaluation(self.rows, self.kind, self.measure, scores, reasons, np.zeros(0, np.int64))
+
     def as_record(self) -> dict[str, Any]:
         """Return the scores for the record of a run, without the parts of errors, which only a comparison needs."""
         record = dataclasses.asdict(self)
@@ -59,8 +89,8 @@ class HeldOutScores:
 
     def describe(self) -> str:
         """Return which rows the scores are from, as sentences."""
-        text = (
-            f"These are scores of the comparison's fit with the same settings to {counted(self.train_rows, 'row')}, on "
-            f"{counted(self.rows, 'other')}."
-        )
-        return f"{text} Cross-validation has {self.folds} folds." if self.folds else text
+        fits = "These are scores of the comparison's fits with the same settings"
+        if not self.rows:
+            return f"{fits}: {self.folds} folds of cross-validation."
+        text = f"{fits}: to {counted(self.train_rows, 'row')}, on {counted(self.rows, 'other')}"
+        return f"{text}; and {self.folds} folds of cross-validation." if self.folds else f"{text}."

@@ -15,6 +15,7 @@ from genzoo.inference.row_likelihoods import DRAWS
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.evaluate import Evaluation, evaluate
 from genzoo.metrics.evaluator import Chosen
+from genzoo.metrics.held_out import HeldOutScores
 from genzoo.metrics.metric import Metric
 from genzoo.persistence.checkpoint import checkpoints
 from genzoo.persistence.run import Run
@@ -97,7 +98,7 @@ def run_page(run: Run, fitted: TrainedModel, terms: EvaluationTerms, dataset: Da
     # Means over many rows cost no space on the page, so components are described by more rows than are shown.
     real, more = (_events(held, most(fitted.data)) for most in (how_many, how_many_inside))
     samples, means = fitted.sample_shown(how_many(fitted.data), seed=seed)
-    scores, blocks = _scores(fitted, held, terms, config)
+    scores, blocks = _scores(run, fitted, held, terms)
     beside = list(_samples(fitted.data, real, samples, held, means=means))
     images = fitted.data.modality == "image"
     pictures = tuple(_pictures(fitted, real, samples, held, seed))
@@ -159,7 +160,8 @@ def _held(run: Run, given: Dataset | None) -> EvaluationEvents:
     names = ("test", "validation", "train")
     where = next(name for name in names if len(getattr(split, name)))
     if where != "test":
-        lack = f"The run has no test rows, so there are no scores. The real data on this page are {where} rows."
+        scores = ", so there are no scores" if HeldOutScores.instead_of_test_rows(run) is None else ""
+        lack = f"The run has no test rows{scores}. The real data on this page are {where} rows."
     return EvaluationEvents(own[0], split.test, getattr(split, where), f"{where} rows", own, lack)
 
 
@@ -168,14 +170,16 @@ def _events(held: EvaluationEvents, most: int) -> Array | None:
 
 
 def _scores(
-    fitted: TrainedModel, held: EvaluationEvents, terms: EvaluationTerms, config: RunConfig
+    run: Run, fitted: TrainedModel, held: EvaluationEvents, terms: EvaluationTerms
 ) -> tuple[Evaluation | None, tuple[Block, ...]]:
     """Return the scores if there are any, and the blocks that show them or say why there are none."""
     lack = () if held.lack is None else (Text(held.lack),)
     if held.dataset is None or not len(held.rows):
-        return None, lack
+        kept = HeldOutScores.instead_of_test_rows(run)
+        shown = () if kept is None else (Text(kept.describe()), *score_blocks(kept.scores, kept.reasons))
+        return None, (*lack, *shown)
     try:
-        found = _evaluated(fitted, held, terms, config)
+        found = _evaluated(fitted, held, terms, run.config)
     except (ConfigError, DataError) as error:
         return None, (*lack, Text(f"There are no scores: {error}"))
     measured = f"; it measures {found.measure}" if found.measure else ""

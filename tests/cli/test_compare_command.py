@@ -35,7 +35,7 @@ def run(cli):
 def test_the_table_fits_the_terminal_and_tells_why_figures_are_missing(cli, monkeypatch, width):
     monkeypatch.setenv("COLUMNS", str(width))
     code, out, err = cli("compare", "gaussian", "gmm:n_components=1..3", "dcgan", "--data", "iris", "--folds", 2)
-    assert code == 0
+    assert code == 7
     lines = out.splitlines()
     assert max(len(line) for line in lines[:8]) <= width
     assert lines[0].split()[:2] == ["candidate", "BIC"]
@@ -71,6 +71,22 @@ def test_gates_decide_the_exit_code_after_the_table(cli):
     assert_refused(cli(*words, "--expect", "gaussian"), 5, "expected to be best")
 
 
+def test_failed_candidates_have_an_exit_code_after_gates(cli):
+    words = ("compare", "gaussian", "dcgan", "--data", "iris")
+    assert_refused(cli(*words), 7, "1 of 2 candidates failed: dcgan")
+    assert_refused(cli(*words, "--gate", "bic<1"), 5, "bic<1")
+    assert_refused(cli("compare", "dcgan", "--data", "iris"), 4, "Every candidate failed")
+
+
+def test_candidates_that_fail_alike_share_a_sentence(cli):
+    out = " ".join(
+        cli("compare", "gaussian", "gmm:n_components=200|300", "ppca:n_factors=9", "--data", "iris")[1].split()
+    )
+    assert "gmm:n_components=200, gmm:n_components=300 failed in the same way. gmm:n_components=200: Model 'gmm'" in out
+    assert out.count("training rows, and there are 150") == 1
+    assert "ppca:n_factors=9 failed: n_factors=9 needs" in out
+
+
 @pytest.mark.precision
 @pytest.mark.parametrize(
     ("words", "code", "told"),
@@ -96,7 +112,7 @@ def test_scores_are_the_models_own(cli, run, tmp_path):
     code, out, err = cli("score", "run", "--data", "iris")
     assert code == 0
     lines = out.splitlines()
-    assert lines[0] == "row,log_likelihood"
+    assert lines[0] == "row,log_likelihood,because"
     assert np.allclose([float(line.split(",")[1]) for line in lines[1:]], expected)
     assert "150 rows" in err
     for suffix in (".csv", ".tsv", ".parquet", ".npy"):
@@ -299,7 +315,7 @@ def test_rows_without_any_value_have_no_score_and_count_nowhere(cli):
     assert cli("score", "run", "--data", "x.npy", "--out", "scores.parquet")[0] == 0
     assert parquet.read_table("scores.parquet")["log_likelihood"].to_pylist() == [*scores, *[None] * 50]
     out, err = cli("score", "run", "--data", "x.npy", "--threshold", 0.9)[1:]
-    assert out.splitlines()[151] == "150,,false"
+    assert out.splitlines()[151] == "150,,false,"
     assert "150 rows, " in err
     assert "of 150 rows are flagged" in err
     assert "50 rows (150, 151, " in err
@@ -335,7 +351,7 @@ def test_missing_values_take_part_in_a_comparison(cli):
         "compare", "gaussian", "gmm:n_components=2", "toy", "--data", "holes.csv", "--folds", 2, "--json"
     )
     rows = {row["id"]: row for row in json.loads(out)["rows"]}
-    assert code == 0
+    assert code == 7
     assert rows["toy"]["status"] == "failed"
     assert "missing values" in rows["toy"]["reasons"]["status"]
     assert rows["gmm:n_components=2"]["verdict"] == "best"

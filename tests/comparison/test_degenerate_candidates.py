@@ -116,8 +116,19 @@ def test_the_simplest_never_has_more_parameters_than_the_best():
     rows = [fake("small", -1.0, 3, bic=90.0), fake("middle", 0.0, 8, bic=95.0), fake("large", 0.05, 20, bic=99.0)]
     ranking = rank(rows, "bic", Evidence())
     assert ranking.best == ranking.simplest == "small"
-    assert any(note.startswith("Simplest: small, the best, with 3 free parameters.") for note in ranking.notes)
-    assert rank(rows, "test", Evidence()).simplest == "middle"
+    assert "No simpler model than small, with 3 free parameters, is within one standard error of large" in str(ranking)
+    by_test = rank(rows, "test", Evidence())
+    assert by_test.simplest == "middle"
+    assert "Simplest within one paired standard error of the best by test (large): middle" in str(by_test.notes)
+
+
+def test_a_best_without_a_simpler_like_it_is_said_to_have_none():
+    rows = [fake("small", -1.0, 3), fake("large", 0.05, 20)]
+    ranking = rank(rows, "test", Evidence())
+    assert ranking.simplest == "large"
+    said = "No simpler model is within one standard error of large, the best by test, with 20 free parameters."
+    assert said in ranking.notes
+    assert "standard error" not in str(rank(rows[:1], "test", Evidence()).notes)
 
 
 def test_no_set_of_candidates_has_a_simplest_with_more_parameters():
