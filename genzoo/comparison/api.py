@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,6 +13,7 @@ from genzoo.comparison.fit import prepare_features, sample_metrics
 from genzoo.comparison.splits import SplitPlan
 from genzoo.comparison.store import ResultStore, StoreHeader
 from genzoo.comparison.workers import available_cores
+from genzoo.config.keywords import PLACES, sort_keywords
 from genzoo.config.resolve import options_class
 from genzoo.config.settings import EMTraining, RunConfig, Settings, SplitSettings, validate
 from genzoo.data.dataset import Dataset, usable
@@ -62,6 +63,7 @@ def compare(
     out: str | Path | None = None,
     features: str | None = None,
     callback: FitCallback | None = None,
+    **settings: Any,
 ) -> Report:
     """Fit several models to the same data, and rank them.
 
@@ -89,6 +91,8 @@ def compare(
         out: folder for the report and for finished candidates. The same call resumes from there.
         features: feature extractor of sample metrics, `NAME` or `NAME=FILE`. Defaults to the rows themselves.
         callback: called after every fit.
+        settings: settings of the training, the data and the split, each a keyword under its own name, as for `train`:
+            `max_iter`, `drop`, `validation` ... Options of a model belong to its candidate.
 
     Returns:
         The report. A candidate that fails is a row of it, with the reason.
@@ -96,12 +100,26 @@ def compare(
     Raises:
         GenzooError: see `genzoo.errors`.
     """
+    keywords = sort_keywords(settings)
+    if keywords.options:
+        name = next(iter(keywords.options))
+        raise ConfigError(
+            f"{name!r} is no setting that all candidates share. Options of a model belong to its candidate, such as "
+            f"'gmm:{name}=VALUE'. {did_you_mean(name, PLACES)}"
+        )
     division, groups = given_split(split, split_by)
+    division |= keywords.split
     checked = validate(SplitSettings, division, "The run", "split")
-    common = {"split": division, "training": training or {}, "seed": seed, "device": device, "precision": precision}
+    common = {
+        "split": division,
+        "training": keywords.trained(training),
+        "seed": seed,
+        "device": device,
+        "precision": precision,
+    }
     comparison = prepare_comparison(
         candidates,
-        given_data(data, weights, checked, groups),
+        given_data(keywords.read(data), weights, checked, groups),
         common,
         by=by,
         tie=tie,
@@ -146,6 +164,8 @@ def prepare_comparison(
     """
     # 1. The call itself.
     require_single_process("genzoo.compare")
+    if isinstance(wanted, str | Mapping) or not isinstance(wanted, Iterable):
+        raise ConfigError(f"compare takes a list of candidates, such as ['gmm', 'vae'], not {wanted!r}.")
     zoo = get_registry()
     by = None if by is None else current_metric(by)
     _check_numbers(folds, seeds, jobs, threads)

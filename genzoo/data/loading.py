@@ -87,7 +87,7 @@ def _mapped(data: Mapping[str, Any], split: SplitSettings) -> tuple[Dataset | No
     """Return settings as they are, or with an array or table as their source: `{"source": x, "range": (0, 255)}`."""
     source = data.get("source")
     if source is None or isinstance(source, str | Path):
-        return None, dict(data)
+        return None, dict(data) if source is None else {**data, "source": str(source)}
     if is_frame(source):
         from genzoo.data.frames.source import frame_dataset
 

@@ -406,12 +406,17 @@ def is_model_folder(path: str | Path) -> bool:
     return not contains(place, "run.json") and (contains(place, "config.json") or contains(place, "model.safetensors"))
 
 
-def load(path: str | Path, device: str = "cpu") -> TrainedModel:
+def load(path: str | Path | Run, device: str = "cpu") -> TrainedModel:
     """Load the trained model of a run directory, or a model folder from anywhere.
 
     Raises:
         ArtifactError: the path is neither, or it is damaged.
+        ConfigError: it is no path.
     """
+    if isinstance(path, Run):
+        path = path.path
+    if not isinstance(path, str | os.PathLike):
+        raise ConfigError(f"load takes the path of a run or model folder, and this is a {type(path).__name__}.")
     fitted = load_model(user_path(path), get_registry()) if is_model_folder(path) else open_run(str(path)).load()
     return fitted.to(resolve_device(device, float64=fitted.generator.needs_float64))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from sklearn.base import ClusterMixin, DensityMixin
 
+from genzoo.config.keywords import check_model
 from genzoo.config.resolve import options_class
 from genzoo.config.settings import EMTraining
 from genzoo.plugins.manager import get_registry
@@ -37,7 +38,7 @@ def estimator(model: str, *, preset: str | None = None) -> type[ModelEstimator]:
         1000
     """
     registry = get_registry()
-    return _class_of(registry.models.get(model).id, preset)
+    return _class_of(registry.models.get(check_model(registry, model)).id, preset)
 
 
 @functools.cache
