@@ -61,7 +61,7 @@ class Keywords:
 
     def trained(self, training: Any) -> Any:
         """Return the training settings that a call has as a mapping, with its keywords over them."""
-        known = isinstance(training or {}, Mapping)  # `candidates` and `layer` refuse others
+        known = isinstance(training or {}, Mapping)  # otherwise the settings' own check fails
         return merge_training(training or {}, self.training) if known else training
 
 

@@ -102,7 +102,8 @@ def test_compare_and_resume_take_keywords_that_make_sense(tmp_path):
     with pytest.raises(ConfigError, match="a Linear of torch"):
         genzoo.compare([torch.nn.Linear(1, 1)], "iris")
     run = genzoo.train("vae", "iris", steps=2, schedule={"name": "constant"}, precision="fp32", out=tmp_path / "run")
-    assert genzoo.resume(run, steps=4).record["steps"] == 4
+    with pytest.warns(UserWarning, match="larger budget"):
+        assert genzoo.resume(run, steps=4).record["steps"] == 4
     with pytest.raises(ConfigError, match="not lr"):
         genzoo.resume(run, lr=0.1)
     assert genzoo.load(run).model == genzoo.load(run.path).model
