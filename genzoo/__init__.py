@@ -31,11 +31,13 @@ _HOME = {
         "Extractor",
         "Material",
     ),
+    "genzoo.inference.description.figures": ("Description",),
     "genzoo.inference.latent": (
-        "interpolate",
-        "traverse",
+        "LatentPath",
+        "Traversal",
     ),
     "genzoo.inference.trained_model": ("TrainedModel",),
+    "genzoo.metrics.evaluate": ("Evaluation",),
     "genzoo.metrics.metric": (
         "Metric",
         "MetricInput",
@@ -92,6 +94,19 @@ _HOME = {
         "Callback",
         "Step",
         "Trainer",
+    ),
+    "genzoo.verbs.evaluation": ("evaluate",),
+    "genzoo.verbs.latent": (
+        "interpolate",
+        "traverse",
+    ),
+    "genzoo.verbs.report": (
+        "RunReport",
+        "report",
+    ),
+    "genzoo.verbs.rows": (
+        "embed",
+        "impute",
     ),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

@@ -28,6 +28,7 @@ ORDER = (
     ("metrics",),
     ("training",),
     ("reports",),
+    ("verbs",),
     ("comparison", "sklearn", "testing"),
     ("packaging",),
     ("cli",),

@@ -28,8 +28,12 @@ if TYPE_CHECKING:
     from genzoo.data.table_source import TableSource
 
 
+AnyData = str | Path | Array | Frame | Dataset | Mapping[str, Any]
+"""Data as a call names them: a built-in name, a path, an array, a table, a `Dataset`, or settings with a source."""
+
+
 def given_data(
-    data: str | Path | Array | Frame | Dataset | Mapping[str, Any] | None,
+    data: AnyData | None,
     weights: Array | None = None,
     split: SplitSettings | None = None,
     groups: Array | None = None,
@@ -59,9 +63,7 @@ def given_data(
     return None if dataset is None else dataclasses.replace(dataset, **changes), settings
 
 
-def _named(
-    data: str | Path | Array | Frame | Dataset | Mapping[str, Any] | None, split: SplitSettings
-) -> tuple[Dataset | None, dict[str, Any]]:
+def _named(data: AnyData | None, split: SplitSettings) -> tuple[Dataset | None, dict[str, Any]]:
     if data is None:
         return None, {}
     if isinstance(data, str | Path):
@@ -194,6 +196,55 @@ def open_matching(settings: DataSettings, spec: DataSpec, registry: Registry, *,
         if tabular is None:
             return match_dataset(_select(_open_other(settings, registry), settings), spec)
         return match_table(_name(settings), tabular, settings, spec, keep_unknown=keep_unknown)
+
+
+def matching_settings(data: AnyData) -> DataSettings:
+    """Return how a call says that data for a trained model are read.
+
+    Raises:
+        ConfigError: a setting is only for training.
+    """
+    given = {**data, "source": data.get("source")} if isinstance(data, Mapping) else {"source": data}
+    if not isinstance(given["source"], str | Path):
+        given["source"] = "table" if is_frame(given["source"]) else getattr(given["source"], "name", "array")
+    return check_matching(validate(DataSettings, {**given, "source": str(given["source"])}, "Data"))
+
+
+def check_matching(settings: DataSettings) -> DataSettings:
+    """Return the settings of data for a trained model, after checking that none is only for training.
+
+    Raises:
+        ConfigError: `drop_missing` is set.
+    """
+    if settings.drop_missing:
+        raise ConfigError(
+            "--drop-missing is for training. Here it would change the row numbers; leave it out, or remove such rows "
+            "from the data."
+        )
+    return settings
+
+
+def matching_data(data: AnyData, spec: DataSpec, registry: Registry) -> Dataset:
+    """Return data that a call names, in the form that a model was trained on; see `open_matching`.
+
+    Raises:
+        ConfigError: a setting does not suit the data.
+        DataError: there are no such data, a column is missing, or it holds a value that the model cannot take.
+    """
+    from genzoo.data.align import match_dataset, match_table
+
+    settings = matching_settings(data)
+    source = data.get("source") if isinstance(data, Mapping) else data
+    if isinstance(source, str | Path):
+        return open_matching(settings, spec, registry)
+    if is_frame(source):
+        from genzoo.data.frames.source import FrameSource, in_one_piece
+
+        return match_table("table", FrameSource(in_one_piece(source)), settings, spec)
+    dataset, _ = _named(source, SplitSettings())
+    if dataset is None:
+        raise ConfigError("There is no source of data. Give a path, a built-in name, an array or a table.")
+    return match_dataset(_select(_as_stated(dataset, settings), settings), spec)
 
 
 def open_source(settings: DataSettings, registry: Registry, spec: DataSpec | None = None) -> TableSource | None:

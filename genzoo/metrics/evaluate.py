@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
 from genzoo.data.columns.unseen import unseen_levels
 from genzoo.data.dataset import Dataset, Rows
+from genzoo.data.frames.results import frame_of
 from genzoo.errors import ConfigError
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.inference.usable import check_usable, impossible
@@ -30,6 +34,7 @@ from genzoo.metrics.row_likelihoods import (
 from genzoo.metrics.threshold import Threshold, conformal_threshold
 from genzoo.models.base import Outliers
 from genzoo.plugins.manager import get_registry
+from genzoo.spec import Library
 from genzoo.typing import Array
 
 
@@ -202,7 +207,7 @@ def _usable(fitted: TrainedModel, dataset: Dataset, compute: Callable[[Array], A
     return answers
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Evaluation:
     """Scores of a model on rows of a dataset.
 
@@ -215,6 +220,8 @@ class Evaluation:
         unobserved: rows without any value, which were left out.
         density_rests_on: why the log-likelihood says nothing about the data; `None` if it does.
         unseen: columns and levels that no training row has, by row. Defaults to none.
+        model: id of the model.
+        split: what the rows are: "test", or the name of a dataset.
     """
 
     events: int
@@ -225,6 +232,58 @@ class Evaluation:
     unobserved: Rows
     density_rests_on: str | None = None
     unseen: Mapping[int, str] = field(default_factory=dict)
+    model: str = ""
+    split: str = "test"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        likelihood = self.scores.get("log-likelihood")
+        return {
+            "model": self.model,
+            "events": self.events,
+            "log_likelihood": {
+                "test": None if likelihood is None else likelihood.value,
+                "se": None if likelihood is None else likelihood.error,
+                "kind": self.kind,
+                "measure": self.measure,
+            },
+            "metrics": {name: _score(score) for name, score in self.scores.items()},
+            "reasons": dict(self.reasons),
+            "unobserved": self.unobserved.tolist(),
+            "density_rests_on": self.density_rests_on,
+            "unseen": {str(row): text for row, text in self.unseen.items()},
+        }
+
+    def to_frame(self, library: Library | None = None) -> Any:
+        """Return a table with a row for each metric: its name, value, standard error and better direction.
+
+        Arguments:
+            library: `pandas | polars | pyarrow`. Defaults to the first of them that is installed.
+        """
+        found = self.scores.values()
+        columns = {
+            "metric": list(self.scores),
+            "value": [score.value for score in found],
+            "error": [math.nan if score.error is None else score.error for score in found],
+            "better": [score.direction for score in found],
+        }
+        return frame_of(columns, library)
+
+    def __repr__(self) -> str:
+        rows = "test rows" if self.split == "test" else self.split
+        lines = [f"Evaluation of {self.model} on {self.events} events ({rows})"]
+        width = max(map(len, self.scores), default=0)
+        for name, score in self.scores.items():
+            error = "" if score.error is None else f" ± {score.error:.2g}"
+            lines.append(f"  {name:{width}}  {score.value:.4g}{error}")
+        return "\n".join(lines)
+
+
+def _score(score: Score) -> dict[str, Any]:
+    """Return a score for JSON, without the parts of its error, which only a comparison needs."""
+    plain = dataclasses.asdict(score)
+    del plain["shared"]
+    return plain
 
 
 def evaluate(
@@ -287,4 +346,6 @@ def evaluate(
         unobserved,
         None if resting is None or not resting.material else resting.reason,
         unseen_levels(fitted.data, dataset, observed),
+        fitted.model,
+        split,
     )

@@ -138,6 +138,7 @@ def train(
         for remark in _remarks(setup.dataset) if processes.first else ():
             warnings.warn(remark, stacklevel=2)
         run = start_run(setup, None if out is None else Path(out))
+        run.data_in_memory = None if dataset is None else setup.dataset
         run_training(setup, run, callbacks)
     return run
 
@@ -185,5 +186,6 @@ def resume(
         resumed, setup, start = processes.agreed(lambda: prepare_resume(path, budget, dataset, processes))
         for note in start.notes if processes.first else ():
             warnings.warn(note, stacklevel=2)
+        resumed.data_in_memory = None if dataset is None else setup.dataset
         run_training(setup, resumed, callbacks, start)
     return resumed
