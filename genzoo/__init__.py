@@ -108,6 +108,7 @@ _HOME = {
         "embed",
         "impute",
     ),
+    "genzoo.wording": ("argument",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 

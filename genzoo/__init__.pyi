@@ -72,3 +72,4 @@ from genzoo.verbs.report import RunReport as RunReport
 from genzoo.verbs.report import report as report
 from genzoo.verbs.rows import embed as embed
 from genzoo.verbs.rows import impute as impute
+from genzoo.wording import argument as argument

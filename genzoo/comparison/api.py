@@ -30,6 +30,7 @@ from genzoo.reports.result import Report
 from genzoo.runtime.device import resolve_device
 from genzoo.runtime.launch import require_single_process
 from genzoo.typing import Array, Frame
+from genzoo.wording import argument
 
 RESTARTS = 5
 """EM starts of a candidate, unless its settings say more."""
@@ -268,11 +269,11 @@ def _open_store(
 def _check_numbers(folds: int, seeds: int, jobs: int, threads: int) -> None:
     for name, value, least in (("folds", folds, 0), ("seeds", seeds, 1), ("jobs", jobs, 1), ("threads", threads, 1)):
         if value < least:
-            raise ConfigError(f"--{name} is {value}; give a whole number of at least {least}.")
+            raise ConfigError(f"{argument(name)} is {value}; give a whole number of at least {least}.")
     if threads > 1 and jobs * threads > available_cores():
         raise ConfigError(
             f"{jobs} jobs with {threads} threads each need more than the {available_cores()} CPU cores available. "
-            f"Lower --jobs or --threads."
+            f"Lower {argument('jobs')} or {argument('threads')}."
         )
 
 
@@ -283,4 +284,7 @@ def _check_figure(zoo: Registry, by: str | None, folds: int) -> None:
     if by not in known:
         raise ConfigError(f"Cannot rank candidates by {by!r}. {did_you_mean(by, known)}")
     if by == "cv" and not folds:
-        raise ConfigError("--by cv ranks by cross-validation; give the number of folds, such as --folds 10.")
+        raise ConfigError(
+            f"{argument('by', 'cv')} ranks by cross-validation; give the number of folds, such as "
+            f"{argument('folds', 10)}."
+        )

@@ -22,6 +22,7 @@ from genzoo.plugins.registry import Registry, blame, resolve
 from genzoo.spec import DataSpec
 from genzoo.storage.paths import TABLE_SUFFIXES, TEXT_SUFFIXES
 from genzoo.typing import Array, Frame
+from genzoo.wording import argument
 
 if TYPE_CHECKING:
     from genzoo.data.columns.listing import Listing
@@ -218,7 +219,8 @@ def check_matching(settings: DataSettings) -> DataSettings:
     """
     if settings.drop_missing:
         raise ConfigError(
-            "--drop-missing is for training. Here it would change the row numbers; leave it out, or remove such rows "
+            f"{argument('drop_missing')} is for training. Here it would change the row numbers; leave it out, or "
+            f"remove such rows "
             "from the data."
         )
     return settings
@@ -269,7 +271,7 @@ def open_source(settings: DataSettings, registry: Registry, spec: DataSpec | Non
 def _reading(settings: DataSettings) -> contextlib.AbstractContextManager[None]:
     return explain_out_of_memory(
         f"{settings.source!r} was read",
-        "use fewer rows or --columns, or store it as .npy or .parquet, which are streamed",
+        f"use fewer rows or {argument('columns')}, or store it as .npy or .parquet, which are streamed",
     )
 
 
@@ -406,7 +408,7 @@ def _select(dataset: Dataset, settings: DataSettings, split: SplitSettings | Non
     """Apply the settings of tables: columns, kinds, labels, weights, missing values, and what divides the rows."""
     split = split or SplitSettings()
     given = settings.given(*_OF_TABLES)
-    divided = "--split time" if split.time is not None else "--split-by" if split.by else None
+    divided = argument("split", split.method) if split.time is not None else argument("split_by") if split.by else None
     if given is None and divided is None:
         return dataset
     if dataset.spec.modality != "table":

@@ -36,6 +36,7 @@ from genzoo.models.base import Outliers
 from genzoo.plugins.manager import get_registry
 from genzoo.spec import Library
 from genzoo.typing import Array
+from genzoo.wording import argument
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +119,15 @@ def score(fitted: TrainedModel, dataset: Dataset, quantile: float | None = None)
 
 def _threshold(fitted: TrainedModel, quantile: float, above: bool) -> Threshold:
     if not 0 < quantile < 1:
-        raise ConfigError(f"--threshold {quantile:g} is not a quantile. Use a number between 0 and 1, such as 0.01.")
+        raise ConfigError(
+            f"{argument('threshold', float(f'{quantile:g}'))} is not a quantile. Use a number between 0 and 1, "
+            f"such as 0.01."
+        )
     if fitted.validation_scores is None:
         raise ConfigError(
-            f"--threshold needs scores of validation rows, and this {fitted.model!r} model has none stored. "
-            f"Train it with validation rows (-o split.validation=0.15)."
+            f"{argument('threshold')} needs scores of validation rows, and this {fitted.model!r} model has none "
+            f"stored. "
+            f"Train it with validation rows ({argument('split.validation', 0.15)})."
         )
     return conformal_threshold(fitted.validation_scores, quantile, fitted.calibration, above=above)
 
@@ -327,9 +332,12 @@ def evaluate(
     observed = reference.rows
     if not len(observed):
         if len(rows):
-            raise ConfigError("There are no rows to evaluate on: none has any value. Use other data with --data.")
+            raise ConfigError(
+                f"There are no rows to evaluate on: none has any value. Use other data with {argument('data')}."
+            )
         raise ConfigError(
-            "There are no rows to evaluate on: the run's split has no test rows. Use other data with --data."
+            f"There are no rows to evaluate on: the run's split has no test rows. Use other data with "
+            f"{argument('data')}."
         )
     results = compute_metrics(fitted, reference, metrics, seed=seed, samples=samples, draws=draws, average=average)
     reasons = dict(results.reasons)

@@ -42,6 +42,7 @@ from genzoo.storage.paths import check_inside, contains, user_path
 from genzoo.storage.temporary import remove_abandoned
 from genzoo.typing import Array
 from genzoo.version import version
+from genzoo.wording import argument
 
 _DATA: TypeAdapter[DataSpec] = TypeAdapter(DataForm)
 
@@ -124,7 +125,9 @@ class Run:
             if new_folder(free, fill):
                 break
             if not numbered:
-                raise ConfigError(f"{path} exists already, and runs are never overwritten. Choose another --out.")
+                raise ConfigError(
+                    f"{path} exists already, and runs are never overwritten. Choose another {argument('out')}."
+                )
             free = path.with_name(f"{path.name}-{number}")
         return Run(free)
 
@@ -246,21 +249,29 @@ class Run:
             ArtifactError: the data have changed, or the settings do not suit them.
             DataError: the data cannot be found or read.
         """
-        config, remedy = self.config, "Restore them, or name other data with --data."
+        config, remedy = self.config, f"Restore them, or name other data with {argument('data')}."
         if self.data_in_memory is not None:
             return self.check_same_data(self.data_in_memory, remedy)
-        source = config.data.source
-        if not (os.path.lexists(user_path(source)) or is_registered(source, get_registry()) or os.sep in source):
-            raise DataError(
-                f"{self.path} was trained on data in memory, {source!r}, which it does not hold. Name them, or other "
-                f"data, with --data."
-            )
+        self.check_data_on_disk()
         try:
             with without_fetching():
                 dataset = open_dataset(config.data, get_registry(), config.split)
         except ConfigError as error:
             raise ArtifactError(f"{self.path} has settings that do not suit its data: {error}") from error
         return self.check_same_data(dataset, remedy)
+
+    def check_data_on_disk(self) -> None:
+        """Check that the run was not trained on data in memory, which no other process can open.
+
+        Raises:
+            DataError: it was.
+        """
+        source = self.config.data.source
+        if not (os.path.lexists(user_path(source)) or is_registered(source, get_registry()) or os.sep in source):
+            raise DataError(
+                f"{self.path} was trained on data in memory, {source!r}, which it does not hold. Name them, or other "
+                f"data, with {argument('data')}."
+            )
 
     def check_same_data(self, dataset: Dataset, remedy: str) -> Dataset:
         """Return the dataset that the run was trained on, after checking that this is it.

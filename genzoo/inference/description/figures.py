@@ -11,6 +11,7 @@ from typing import Any
 from genzoo.data.frames.results import frame_of
 from genzoo.models.base import ParameterTable
 from genzoo.spec import DataSpec, Feature, Library
+from genzoo.text import counted
 from genzoo.typing import Array
 
 SCHEMA = 1
@@ -250,9 +251,9 @@ class Description:
         return frame_of(dict(zip(header, map(list, zip(*found, strict=True)), strict=True)), library)
 
     def __repr__(self) -> str:
-        about = f"{self.rows} rows" if self.rows else "its own samples"
-        parts = [f"{len(self.components)} components"] if self.components else []
-        parts += [f"{len(self.columns)} columns"] if self.columns else []
+        about = counted(self.rows, "row") if self.rows else "its own samples"
+        parts = [counted(len(self.components), "component")] if self.components else []
+        parts += [counted(len(self.columns), "column")] if self.columns else []
         parts += [] if self.log_likelihood is None else [f"{self.log_likelihood:.4g} nats per row ({self.kind})"]
         return f"<Description of {self.model} by {about}{''.join(f', {part}' for part in parts)}>"
 
