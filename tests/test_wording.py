@@ -112,6 +112,7 @@ PROVOKED = {
     "a range of a table": train(range=(0, 1)),
     "black and white of a table": train(binarize=True),
     "the size of a table": train(size=16),
+    "marks in a table in memory": train(decimal=","),
     "columns of images": train("vae", IMAGES, drop=["a"], precision="fp32"),
     "a range that leaves values out": train("vae", IMAGES, range=(0, 9), precision="fp32"),
     "a batch that is too large": train("vae", batch_size=1000, precision="fp32"),
@@ -120,6 +121,7 @@ PROVOKED = {
     "a number out of range": train(max_iter=0),
     "a rate out of range": train("vae", lr=-1.0, precision="fp32"),
     "a setting of another training": train(batch_size=3),
+    "a group of another training": train(lr=0.5),
     "a misspelled setting": train("vae", epoch=3, precision="fp32"),
     "a misspelled nested setting": train("vae", training={"optimizer": {"lrr": 1}}),
     "no validation rows": train("vae", patience=3, validation=0.0, steps=2, precision="fp32"),
@@ -184,7 +186,6 @@ def test_no_error_of_a_call_names_a_flag(provoke, name):
 @pytest.mark.parametrize(
     ("name", "python", "shell"),
     [
-        ("missing values", "drop_missing=True", "--drop-missing"),
         ("a constant column", "drop=['d']", "--drop d"),
         ("a column of texts", "kinds", "--kind"),
         ("a batch that is too large", "batch_size=84", "--batch-size 84"),

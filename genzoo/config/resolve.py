@@ -116,7 +116,7 @@ def _check_kind(entry: Entry[ModelSpec], settings: type[BaseModel], wanted: Mapp
     own = [name for name in settings.model_fields if name not in {*TrainingSettings.model_fields, "kind"}]
     raise ConfigError(
         f"Model {entry.spec.name!r} is trained by {CALLED[kind]}, which has no setting "
-        f"{_with_flag(f'training.{foreign}')}. It has {', '.join(setting_name(f'training.{name}') for name in own)}."
+        f"{_named(foreign, wanted[foreign])}. It has {', '.join(setting_name(f'training.{name}') for name in own)}."
     )
 
 
@@ -135,6 +135,13 @@ def setting_places(objective: Entry[ObjectiveSpec], settings: type[BaseModel]) -
         places |= {name: f"training.optimizer.{name}" for name in OptimizerConfig.model_fields if name != "name"}
     places |= {name: f"training.{name}" for name in settings.model_fields if name != "kind"}
     return places | {name: f"objective.{name}" for name in options_class(objective).model_fields}
+
+
+def _named(name: str, value: object) -> str:
+    """Return a setting of a training, or in Python the first that was given of a group, as the reader types it."""
+    if front_end().flags:
+        return f"training.{name} ({FLAGS[name]})" if name in FLAGS else f"training.{name}"
+    return setting_name(".".join(["training", name, *list(value if isinstance(value, Mapping) else ())[:1]]))
 
 
 def _check_misplaced(

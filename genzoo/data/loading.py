@@ -95,14 +95,25 @@ def _mapped(data: Mapping[str, Any], split: SplitSettings) -> tuple[Dataset | No
         from genzoo.data.frames.source import frame_dataset
 
         settings = {**data, "source": "table"}
-        checked = validate(DataSettings, settings, "Data")
+        checked = _in_memory(validate(DataSettings, settings, "Data"))
         return _as_stated(frame_dataset(source, checked, split), checked), settings
     dataset, named = _named(source, SplitSettings())
     settings = {**data, **named}
     if dataset is None:
         return None, settings
-    checked = validate(DataSettings, settings, "Data")
+    checked = _in_memory(validate(DataSettings, settings, "Data"))
     return _select(_as_stated(dataset, checked), checked, split), settings
+
+
+def _in_memory(settings: DataSettings) -> DataSettings:
+    """Return the settings of data in memory, after checking that none is about files.
+
+    Raises:
+        ConfigError: one is.
+    """
+    _refuse_given(settings, ("size", "color", "skip_bad"), "folders of images")
+    _refuse_given(settings, _OF_TEXTS, _TEXTS)
+    return settings
 
 
 _PLAIN = (*TEXT_SUFFIXES, ".data", ".dat", ".tab")
@@ -239,6 +250,7 @@ def matching_data(data: AnyData, spec: DataSpec, registry: Registry) -> Dataset:
     source = data.get("source") if isinstance(data, Mapping) else data
     if isinstance(source, str | Path):
         return open_matching(settings, spec, registry)
+    _in_memory(settings)
     if is_frame(source):
         from genzoo.data.frames.source import FrameSource, in_one_piece
 
