@@ -66,7 +66,7 @@ def find_terms(
     draws: int | None,
     seed: int,
 ) -> EvaluationTerms:
-    """Find metrics and features by their names; the arguments are those of `evaluate`.
+    """Find metrics and features by their names, which are arguments of `evaluate`.
 
     Raises:
         ConfigError: an unknown name, or a number that is none.
