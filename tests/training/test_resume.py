@@ -182,7 +182,7 @@ def test_a_signal_stops_long_work_and_resuming_repeats_it(tmp_path, monkeypatch,
     whole = genzoo.train(model, "iris", out=tmp_path / "whole", training=training)
     with monkeypatch.context() as patch:
         slow = Slow(patch, *owner(where), when=1 if "finalize" in where else 2)
-        with pytest.raises(Interrupted, match="genzoo.resume") as caught:
+        with pytest.raises(Interrupted, match=r"genzoo\.resume") as caught:
             genzoo.train(model, "iris", out=tmp_path / "part", training=training)
         assert slow.left == 0, "the signal came"
         assert slow.ended == (0 if "finalize" in where else 1), "what took long was not waited for"

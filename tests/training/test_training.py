@@ -119,7 +119,7 @@ def test_a_model_folder_samples_on_its_own(tmp_path):
 def test_a_resumed_run_equals_an_uninterrupted_run_bit_for_bit(tmp_path, model, more):
     settings = {**QUICK, "checkpoint_every": 5, "schedule": {"warmup": 4}, "log_every": 2}
     whole = genzoo.train(model, out=tmp_path / "whole", training=settings, **more)
-    with pytest.raises(Interrupted, match="genzoo.resume"):
+    with pytest.raises(Interrupted, match=r"genzoo\.resume"):
         genzoo.train(model, out=tmp_path / "part", training=settings, callbacks=[kill_after(7)], **more)
     part = resume(tmp_path / "part")
     assert bits(part.path) == bits(whole.path)
@@ -157,7 +157,7 @@ def test_an_interrupted_run_says_how_to_resume_and_ends_the_same(tmp_path):
     whole = genzoo.train("toy", out=tmp_path / "whole", training={"steps": 20})
 
     assert threading.current_thread() is threading.main_thread()
-    with pytest.raises(Interrupted, match="genzoo.resume") as caught:
+    with pytest.raises(Interrupted, match=r"genzoo\.resume") as caught:
         genzoo.train("toy", out=tmp_path / "part", training={"steps": 20}, callbacks=[kill_after(7)])
     assert caught.value.exit_code == 143
     part = genzoo.Run(tmp_path / "part")
