@@ -31,11 +31,13 @@ _HOME = {
         "Extractor",
         "Material",
     ),
+    "genzoo.inference.description.figures": ("Description",),
     "genzoo.inference.latent": (
-        "interpolate",
-        "traverse",
+        "LatentPath",
+        "Traversal",
     ),
     "genzoo.inference.trained_model": ("TrainedModel",),
+    "genzoo.metrics.evaluate": ("Evaluation",),
     "genzoo.metrics.metric": (
         "Metric",
         "MetricInput",
@@ -94,6 +96,20 @@ _HOME = {
         "Step",
         "Trainer",
     ),
+    "genzoo.verbs.evaluation": ("evaluate",),
+    "genzoo.verbs.latent": (
+        "interpolate",
+        "traverse",
+    ),
+    "genzoo.verbs.report": (
+        "RunReport",
+        "report",
+    ),
+    "genzoo.verbs.rows": (
+        "embed",
+        "impute",
+    ),
+    "genzoo.wording": ("argument",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 

@@ -14,9 +14,11 @@ from genzoo.errors import Interrupted as Interrupted
 from genzoo.errors import PluginError as PluginError
 from genzoo.features.extractor import Extractor as Extractor
 from genzoo.features.extractor import Material as Material
-from genzoo.inference.latent import interpolate as interpolate
-from genzoo.inference.latent import traverse as traverse
+from genzoo.inference.description.figures import Description as Description
+from genzoo.inference.latent import LatentPath as LatentPath
+from genzoo.inference.latent import Traversal as Traversal
 from genzoo.inference.trained_model import TrainedModel as TrainedModel
+from genzoo.metrics.evaluate import Evaluation as Evaluation
 from genzoo.metrics.metric import Metric as Metric
 from genzoo.metrics.metric import MetricInput as MetricInput
 from genzoo.metrics.metric import Score as Score
@@ -64,3 +66,11 @@ from genzoo.training.trainer import Trainer as Trainer
 
 __all__: list[str]
 __version__: str
+from genzoo.verbs.evaluation import evaluate as evaluate
+from genzoo.verbs.latent import interpolate as interpolate
+from genzoo.verbs.latent import traverse as traverse
+from genzoo.verbs.report import RunReport as RunReport
+from genzoo.verbs.report import report as report
+from genzoo.verbs.rows import embed as embed
+from genzoo.verbs.rows import impute as impute
+from genzoo.wording import argument as argument

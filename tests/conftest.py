@@ -14,6 +14,7 @@ from warm import warm
 
 from genzoo.cli.main import main
 from genzoo.plugins.manager import get_manager
+from genzoo.wording import SHELL, speaking_everywhere
 
 collect_ignore_glob = ["data/plugins/*"]  # test data with their own tests, which run in their own processes
 
@@ -55,6 +56,13 @@ def forked():
     """Yield a function that runs work in a fork of a warm Python; see `warm.Warm`."""
     with warm() as server:
         yield server
+
+
+@pytest.fixture
+def in_a_shell():
+    """Let messages of calls name flags, as the command line does."""
+    with speaking_everywhere(SHELL):
+        yield
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ PLUGINS = ROOT.parent / "plugins"
 
 # A package imports only from packages on lines above its own, and from itself.
 ORDER = (
-    ("errors", "text", "spec", "typing", "version"),
+    ("errors", "text", "spec", "typing", "version", "wording"),
     ("plugins",),
     ("config",),
     ("runtime", "storage"),
@@ -28,6 +28,7 @@ ORDER = (
     ("metrics",),
     ("training",),
     ("reports",),
+    ("verbs",),
     ("comparison", "sklearn", "testing"),
     ("packaging",),
     ("cli",),

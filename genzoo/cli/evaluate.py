@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,14 +18,10 @@ from genzoo.cli.options import (
     seed_option,
     with_data_options,
 )
-from genzoo.cli.output import print_line, terminal_width
-from genzoo.plugins.manager import get_registry
+from genzoo.cli.output import print_json, print_line, terminal_width
 
 if TYPE_CHECKING:
-    from genzoo.data.dataset import Dataset, Rows
     from genzoo.metrics.evaluate import Evaluation
-    from genzoo.metrics.held_out import HeldOutScores
-    from genzoo.metrics.metric import Score
     from genzoo.persistence.run import Run
 
 
@@ -63,146 +58,41 @@ def evaluate_command(
     genzoo evaluate RUN --metric coverage --metric recall
     """
     from genzoo.cli.rows import open_data
-    from genzoo.inference.row_likelihoods import DRAWS
-    from genzoo.metrics.evaluate import evaluate
-    from genzoo.metrics.evaluator import find_extractor, find_metrics
-    from genzoo.metrics.held_out import HeldOutScores
-    from genzoo.persistence.run import load, open_run
+    from genzoo.verbs.evaluation import evaluate_rows, find_terms, kept_scores
+    from genzoo.verbs.given import open_asked
 
-    zoo = get_registry()
-    chosen = find_metrics(zoo, metrics or None)
-    fitted = load(run, device)
-    extractor = find_extractor(zoo, features, fitted.data)
-    opened = _open(run)
+    opened, fitted = open_asked(run, device)
+    terms = find_terms(fitted, metrics, features, samples, draws, seed)
+    evaluation = None
     if given["data"] is None:
-        opened = opened or open_run(run)
-        kept = HeldOutScores.instead_of_test_rows(opened)
-        if kept is not None:
-            _check_no_choices(given, features, samples, draws)
-            _show_kept(kept, fitted.model, opened, metrics, as_json)
-            return
-        dataset, train, rows = _rows(opened)
-        trained_on: tuple[Dataset, Rows] | None = (dataset, train)
-        split = "test"
-    else:
-        import numpy as np
-
-        dataset = open_data(fitted, given)
-        trained_on = None if opened is None else _training_rows(opened)
-        rows = np.arange(len(dataset))
-        split = f"all rows of {given['data']}"
-    evaluation = evaluate(
-        fitted,
-        dataset,
-        rows,
-        chosen,
-        seed=seed,
-        features=extractor,
-        trained_on=trained_on,
-        split=split,
-        samples=samples,
-        draws=draws or DRAWS,
-        average=None if opened is None else opened.config.ema,
-    )
-    _show(evaluation, fitted.model, given["data"], opened, as_json)
-    asked = [metric.name for metric in chosen if metrics and metric.name in evaluation.reasons]
+        check_data_given(given)
+        evaluation = kept_scores(opened, metrics, features=features, samples=samples, draws=draws)
+    if evaluation is None:
+        dataset = None if given["data"] is None else open_data(fitted, given)
+        evaluation = evaluate_rows(opened, fitted, dataset, terms, given["data"])
+    _show(evaluation, given["data"], opened, as_json)
+    asked = [name for name in metrics if name in evaluation.reasons]
     if asked:
         from genzoo.errors import DataError
 
         raise DataError(f"Metric {asked[0]!r} has no score: {evaluation.reasons[asked[0]]}.")
 
 
-def _check_no_choices(given: dict[str, Any], features: str | None, samples: int | None, draws: int | None) -> None:
-    """Check that no option was given that says how to evaluate: kept scores cannot be computed in another way.
-
-    Raises:
-        ConfigError: one was given.
-    """
-    from genzoo.errors import ConfigError
-
-    check_data_given(given)
-    chosen = {"--features": features, "--samples": samples, "--draws": draws}
-    for option, value in chosen.items():
-        if value is not None:
-            raise ConfigError(
-                f"{option} says how to evaluate rows, and the run has no test rows of its own. "
-                f"Name other rows with --data, or leave the option out for the scores that its comparison kept."
-            )
-
-
-def _show_kept(kept: HeldOutScores, model: str, run: Run, metrics: tuple[str, ...], as_json: bool) -> None:
-    """Print the scores that a comparison kept.
-
-    Raises:
-        DataError: a metric that was asked for has no score.
-    """
-    from genzoo.errors import DataError
-
-    evaluation = kept.evaluation(metrics)
-    if as_json:
-        from genzoo.storage.json_files import to_json
-
-        fit = {"by": "comparison", "train_rows": kept.train_rows, "folds": kept.folds}
-        state = {"status": run.record.get("status"), "unfinished": run.unfinished}
-        content = {**state, **_as_dict(evaluation, model), "fit": fit}
-        click.echo(to_json(content, indent=2, ascii_only=True))
-    else:
-        from genzoo.reports.terminal import print_scores
-
-        print_line(f"{model} has no test rows of its own. {kept.describe()}")
-        print_scores(evaluation.scores, evaluation.reasons, terminal_width())
-    if absent := [name for name in metrics if name in evaluation.reasons]:
-        raise DataError(f"Metric {absent[0]!r} has no score: {evaluation.reasons[absent[0]]}.")
-
-
-def _open(path: str) -> Run | None:
-    """Open the run at a path; return None for a model folder."""
-    from genzoo.errors import ArtifactError
-    from genzoo.persistence.run import open_run
-
-    try:
-        return open_run(path)
-    except ArtifactError:
-        return None
-
-
-def _rows(run: Run) -> tuple[Dataset, Rows, Rows]:
-    """Return the data of a run, and the numbers of its training and test rows.
-
-    Raises:
-        ArtifactError: the data have changed.
-    """
-    dataset = run.open_data()
-    split = dataset.split(run.config.split, run.config.seed)
-    return dataset, split.train, split.test
-
-
-def _training_rows(run: Run) -> tuple[Dataset, Rows] | None:
-    """Return the training rows of a run, or None if its data are gone or have changed."""
-    from genzoo.errors import GenzooError
-
-    try:
-        dataset, train, _ = _rows(run)
-    except GenzooError:
-        return None
-    return dataset, train
-
-
-def _show(evaluation: Evaluation, model: str, data: str | None, run: Run | None, as_json: bool) -> None:
+def _show(evaluation: Evaluation, data: str | None, run: Run | None, as_json: bool) -> None:
     unfinished = None if run is None else run.unfinished
     if as_json:
-        from genzoo.storage.json_files import to_json
-
         status = None if run is None else run.record.get("status")
-        content = {"status": status, "unfinished": unfinished, **_as_dict(evaluation, model)}
-        click.echo(to_json(content, indent=2, ascii_only=True))
+        print_json({"status": status, "unfinished": unfinished, **evaluation.as_dict()})
         return
     from genzoo.reports.terminal import print_scores
 
     if run is not None and unfinished is not None:
         print_line(f"look at: {run.path}: {unfinished}")
-    events = "test events, which it was not trained on" if data is None else f"events of {data}"
-    print_line(f"{model} on {evaluation.events} {events}")
+    if evaluation.about:
+        print_line(f"{evaluation.model} has no test rows of its own. {evaluation.about}")
+    else:
+        events = "test events, which it was not trained on" if data is None else f"events of {data}"
+        print_line(f"{evaluation.model} on {evaluation.events} {events}")
     if len(evaluation.unobserved):
         from genzoo.inference.row_likelihoods import named_rows
 
@@ -214,29 +104,3 @@ def _show(evaluation: Evaluation, model: str, data: str | None, run: Run | None,
         print_line(f"look at: {about_unseen(evaluation.unseen)}")
     if evaluation.density_rests_on is not None:
         print_line(f"look at the log-likelihood: {evaluation.density_rests_on}")
-
-
-def _as_dict(evaluation: Evaluation, model: str) -> dict[str, Any]:
-    likelihood = evaluation.scores.get("log-likelihood")
-    return {
-        "model": model,
-        "events": evaluation.events,
-        "log_likelihood": {
-            "test": None if likelihood is None else likelihood.value,
-            "se": None if likelihood is None else likelihood.error,
-            "kind": evaluation.kind,
-            "measure": evaluation.measure,
-        },
-        "metrics": {name: _score(score) for name, score in evaluation.scores.items()},
-        "reasons": dict(evaluation.reasons),
-        "unobserved": evaluation.unobserved.tolist(),
-        "density_rests_on": evaluation.density_rests_on,
-        "unseen": {str(row): text for row, text in evaluation.unseen.items()},
-    }
-
-
-def _score(score: Score) -> dict[str, Any]:
-    """Return a score for JSON, without the parts of its error, which only a comparison needs."""
-    plain = dataclasses.asdict(score)
-    del plain["shared"]
-    return plain

@@ -21,14 +21,11 @@ from genzoo.cli.options import (
     with_data_options,
 )
 from genzoo.cli.output import print_line, show_table, show_unfinished
-from genzoo.errors import DataError
 from genzoo.text import counted
 
 if TYPE_CHECKING:
     from genzoo.inference.description.figures import Contribution
     from genzoo.inference.scoring import ExplainedRow, ScoreResult
-    from genzoo.inference.trained_model import TrainedModel
-    from genzoo.typing import Array
 
 
 @click.command("cluster", cls=Command)
@@ -50,9 +47,10 @@ def cluster_command(
     \b
     genzoo cluster RUN --data new.csv --keep customer_id --out clusters.csv
     """
-    from genzoo.cli.rows import check_capable, check_destination, kept_columns, open_data, show_columns
+    from genzoo.cli.rows import check_destination, kept_columns, open_data, show_columns
     from genzoo.inference.scoring import CLUSTER_COLUMNS, cluster
     from genzoo.persistence.run import load
+    from genzoo.verbs.given import check_capable
 
     check_destination(out, keep)
     show_unfinished(run)
@@ -85,9 +83,10 @@ def embed_command(run: str, out: Path | None, device: str, as_json: bool, **give
     \b
     genzoo embed RUN --data photos --out latent.csv
     """
-    from genzoo.cli.rows import check_capable, check_destination, open_data, show_columns
+    from genzoo.cli.rows import check_destination, open_data, show_columns
     from genzoo.metrics.evaluate import embed
     from genzoo.persistence.run import load
+    from genzoo.verbs.given import check_capable
 
     check_destination(out)
     show_unfinished(run)
@@ -122,11 +121,12 @@ def reconstruct_command(run: str, out: Path, escape_formulas: bool, device: str,
     \b
     genzoo reconstruct RUN --data photos --out again.npz
     """
-    from genzoo.cli.rows import check_capable, open_data
+    from genzoo.cli.rows import open_data
     from genzoo.inference.export import check_suffix, save_events
     from genzoo.metrics.evaluate import reconstruct
     from genzoo.persistence.run import load
     from genzoo.storage.json_files import to_json
+    from genzoo.verbs.given import check_capable
 
     show_unfinished(run)
     fitted = load(run, device)
@@ -176,24 +176,22 @@ def impute_command(
     """
     import numpy as np
 
-    from genzoo.cli.rows import check_capable, open_data, write_filled
+    from genzoo.cli.rows import open_data, write_filled
     from genzoo.data.columns.unseen import about_unseen, unseen_levels
     from genzoo.inference.export import check_suffix
     from genzoo.persistence.run import load
     from genzoo.storage.json_files import to_json
+    from genzoo.verbs.given import check_capable
+    from genzoo.verbs.rows import filled_events
 
     show_unfinished(run)
     fitted = load(run, device)
     check_capable(fitted, "impute", "imputation")
     dataset = open_data(fitted, given)
     check_suffix(out, len(dataset), fitted.data)
-    events = np.asarray(dataset.events[:])
-    filled = fitted.impute(events, draw=draws, seed=seed)
-    bad = ~np.isfinite(filled.reshape(len(filled), -1)).all(axis=1)
-    if bad.any():
-        _check_imputed(fitted, events, bad)
-    write_filled(out, fitted, given, filled, escape_formulas=escape_formulas)
-    missing = np.isnan(events).reshape(len(events), -1)
+    events = filled_events(fitted, dataset, draw=draws, seed=seed)
+    write_filled(out, fitted, given, events, escape_formulas=escape_formulas)
+    missing = np.isnan(np.asarray(dataset.events[:])).reshape(len(events), -1)
     names = [feature.name for feature in fitted.data.features]
     unseen = unseen_levels(fitted.data, dataset, np.flatnonzero(missing.any(axis=1)))
     by_column = {name: int(count) for name, count in zip(names, missing.sum(axis=0), strict=False) if count}
@@ -207,26 +205,6 @@ def impute_command(
         print_line(f"means were filled into counts, which need not be whole ({', '.join(means)}); --draws gives counts")
     if unseen:
         print_line(f"look at: {about_unseen(unseen)}")
-
-
-def _check_imputed(fitted: TrainedModel, events: Array, bad: Array) -> None:
-    """Raise an error for rows whose filled-in values are not finite: the weights' or the rows' fault."""
-    import numpy as np
-
-    from genzoo.inference.row_likelihoods import named_rows
-    from genzoo.inference.usable import check_weights
-
-    missing = np.isnan(events[bad][0])
-
-    def fails(ordinary: Array) -> Array:
-        filled = fitted.impute(np.where(missing, np.nan, ordinary))
-        return np.asarray(~np.isfinite(filled).all(axis=1))
-
-    check_weights(fitted, bad, "filled-in value", fails)
-    raise DataError(
-        f"The values missing from {named_rows(np.flatnonzero(bad))} cannot be filled in: the rest is too far from the "
-        f"training rows to compute with. Correct or remove these rows."
-    )
 
 
 @click.command("score", cls=Command)
@@ -279,9 +257,10 @@ def score_command(
     \b
     genzoo score RUN --data new.csv --threshold 0.01 --keep customer_id --out scores.csv
     """
-    from genzoo.cli.rows import check_capable, check_destination, kept_columns, open_data, show_columns
+    from genzoo.cli.rows import check_destination, kept_columns, open_data, show_columns
     from genzoo.inference.scoring import SCORE_COLUMNS, score
     from genzoo.persistence.run import load
+    from genzoo.verbs.given import check_capable
 
     check_destination(out, keep)
     show_unfinished(run)

@@ -28,6 +28,7 @@ from genzoo.errors import (
     is_out_of_memory,
 )
 from genzoo.text import printable, with_period
+from genzoo.wording import SHELL, speaking_everywhere
 
 _COMMANDS = {
     "models": "List the models of the zoo, or describe one.",
@@ -122,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     output = Output(debug="--debug" in words[:1], as_json="--json" in words)
-    with Stop() as stop:
+    with Stop() as stop, speaking_everywhere(SHELL):
         try:
             with stop.work, _warnings_noted(), _memory_kept():
                 if words and not {"-h", "--help", "--version"}.intersection(words):

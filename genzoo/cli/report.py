@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,25 +57,16 @@ def report_command(run: str, out: Path | None, seed: int, as_json: bool, **given
     genzoo report RUN --out report.html
     """
     from genzoo.persistence.run import is_comparison
-    from genzoo.reports.html import write_page
+    from genzoo.verbs.report import RunReport, page_of_comparison
 
     place = user_path(run)
     if is_comparison(place):
         _check_no_choices(given)
-        folder, page = place, _comparison_page(place, seed)
+        folder, page = place, page_of_comparison(place, seed)
     else:
         folder, page = _run_page(run, seed, given)
-    out = out or folder / "report.html"
-    _check(out)
-    write_page(out, page)
-    click.echo(json.dumps({"out": str(out), "title": page.title}) if as_json else f"report: {out}")
-
-
-def _check(out: Path) -> None:
-    if out.suffix.lower() not in (".html", ".htm"):
-        raise ConfigError(f"A page cannot be written as {out.name!r}. Known: .html.")
-    if not out.parent.is_dir():
-        raise ConfigError(f"{out} is in a folder that does not exist: {out.parent}.")
+    found = RunReport(page).save(out or folder / "report.html")
+    click.echo(json.dumps(found.as_dict()) if as_json else f"report: {found.path}")
 
 
 def _check_no_choices(given: dict[str, Any]) -> None:
@@ -94,22 +84,6 @@ def _check_no_choices(given: dict[str, Any]) -> None:
         )
 
 
-def _comparison_page(folder: Path, seed: int) -> Page:
-    """Build the page of a comparison.
-
-    Raises:
-        ArtifactError: the comparison has not finished, or its files are damaged.
-    """
-    from genzoo.errors import ArtifactError
-    from genzoo.reports.comparison_page import comparison_page
-
-    if not (folder / "report.json").exists():
-        raise ArtifactError(
-            f"The comparison in {folder} has not finished, so it has no report yet. Run it to its end first."
-        )
-    return comparison_page(folder, seed=seed)
-
-
 def _run_page(path: str, seed: int, given: dict[str, Any]) -> tuple[Path, Page]:
     """Return the folder of a run, and its page.
 
@@ -117,25 +91,16 @@ def _run_page(path: str, seed: int, given: dict[str, Any]) -> tuple[Path, Page]:
         ArtifactError: there is no run, or it is damaged.
     """
     from genzoo.cli.rows import open_data
-    from genzoo.errors import ArtifactError
-    from genzoo.inference.row_likelihoods import DRAWS
-    from genzoo.metrics.evaluator import find_extractor, find_metrics
-    from genzoo.persistence.run import load, open_run
-    from genzoo.reports.run_page import EvaluationTerms, run_page
+    from genzoo.reports.run_page import run_page
+    from genzoo.verbs.evaluation import find_terms
+    from genzoo.verbs.given import open_asked
+    from genzoo.verbs.report import find_run
 
-    zoo, place = get_registry(), user_path(path)
-    try:
-        run = open_run(path)
-    except ArtifactError as error:
-        if not os.path.lexists(place):  # false, too, for a name that is too long
-            raise
-        raise ArtifactError(f"{path} is neither a run directory nor the folder of a comparison.") from error
-    chosen = find_metrics(zoo, given["metrics"] or None)
-    fitted = load(str(run.path), given["device"])
-    extractor = find_extractor(zoo, given["features"], fitted.data)
+    run = find_run(path)
+    fitted = open_asked(run, given["device"])[1]
+    terms = find_terms(fitted, given["metrics"], given["features"], given["samples"], given["draws"], seed)
     check_data_given(given)
     dataset = None if given["data"] is None else open_data(fitted, given)
-    terms = EvaluationTerms(chosen, extractor, given["samples"], given["draws"] or DRAWS, seed)
     return run.path, run_page(run, fitted, terms, dataset)
 
 

@@ -17,35 +17,17 @@ from genzoo.cli.output import print_line, show_notes
 from genzoo.config.settings import DataSettings, validate
 from genzoo.data.align import filled_table
 from genzoo.data.dataset import Dataset
-from genzoo.data.loading import open_matching, open_source
+from genzoo.data.loading import check_matching, open_matching, open_source
 from genzoo.data.table import kept_names
 from genzoo.errors import ConfigError, pass_out_of_memory
 from genzoo.inference.export import save_events
 from genzoo.inference.trained_model import TrainedModel
-from genzoo.models.base import capabilities_of
 from genzoo.plugins.manager import get_registry
 from genzoo.storage.atomic import atomic_write
 from genzoo.storage.json_files import to_json
 from genzoo.storage.paths import TABLE_SUFFIXES, TEXT_SUFFIXES
 from genzoo.storage.tables import without_formulas, write_table, write_text
 from genzoo.typing import Array
-
-
-def check_capable(fitted: TrainedModel, verb: str, *capabilities: str) -> None:
-    """Check that a model has one of the capabilities that a command needs.
-
-    Arguments:
-        verb: what the command does: "cluster".
-
-    Raises:
-        ConfigError: it has none; the message lists the models that have.
-    """
-    if not capabilities_of(fitted.generator).isdisjoint(capabilities):
-        return
-    zoo = get_registry().models
-    names = [name for name in zoo.names() if not zoo.get(name).spec.capabilities.isdisjoint(capabilities)]
-    model = next((name for name in zoo.names() if zoo.get(name).id == fitted.model), fitted.model)
-    raise ConfigError(f"Model {model!r} cannot {verb}. Models that can: {', '.join(names) or 'none is installed'}.")
 
 
 def open_data(
@@ -69,12 +51,7 @@ def open_data(
 
 
 def _settings(given: Mapping[str, Any]) -> DataSettings:
-    if given["drop_missing"]:
-        raise ConfigError(
-            "--drop-missing is for training. Here it would change the row numbers; leave it out, or remove such rows "
-            "from the data."
-        )
-    return validate(DataSettings, data_layer(given["data"], given), "Data")
+    return check_matching(validate(DataSettings, data_layer(given["data"], given), "Data"))
 
 
 def kept_columns(

@@ -19,6 +19,7 @@ from genzoo.metrics.statistics import Estimate, are_frequencies, estimate, paire
 from genzoo.reports.result import CrossValidation, LogLikelihood, Row
 from genzoo.text import about_starts
 from genzoo.typing import Array
+from genzoo.wording import argument
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +282,9 @@ def _scores(
         return None
     known = [scores for scores in repeats if scores is not None]
     if len(known) < len(repeats):
-        reasons[figure] = "no cross-validation (see --folds)" if figure == "cv" else "there are no test rows"
+        reasons[figure] = (
+            f"no cross-validation (see {argument('folds')})" if figure == "cv" else "there are no test rows"
+        )
         return None
     if evidence.counts_nothing(figure):
         reasons[figure] = "all held-out rows have weight 0"

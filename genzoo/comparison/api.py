@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,6 +13,7 @@ from genzoo.comparison.fit import prepare_features, sample_metrics
 from genzoo.comparison.splits import SplitPlan
 from genzoo.comparison.store import ResultStore, StoreHeader
 from genzoo.comparison.workers import available_cores
+from genzoo.config.keywords import PLACES, sort_keywords
 from genzoo.config.resolve import options_class
 from genzoo.config.settings import EMTraining, RunConfig, Settings, SplitSettings, validate
 from genzoo.data.dataset import Dataset, usable
@@ -29,6 +30,7 @@ from genzoo.reports.result import Report
 from genzoo.runtime.device import resolve_device
 from genzoo.runtime.launch import require_single_process
 from genzoo.typing import Array, Frame
+from genzoo.wording import argument
 
 RESTARTS = 5
 """EM starts of a candidate, unless its settings say more."""
@@ -62,6 +64,7 @@ def compare(
     out: str | Path | None = None,
     features: str | None = None,
     callback: FitCallback | None = None,
+    **settings: Any,
 ) -> Report:
     """Fit several models to the same data, and rank them.
 
@@ -89,6 +92,8 @@ def compare(
         out: folder for the report and for finished candidates. The same call resumes from there.
         features: feature extractor of sample metrics, `NAME` or `NAME=FILE`. Defaults to the rows themselves.
         callback: called after every fit.
+        settings: settings of the training, the data and the split, each a keyword under its own name, as for `train`:
+            `max_iter`, `drop`, `validation` ... Options of a model belong to its candidate.
 
     Returns:
         The report. A candidate that fails is a row of it, with the reason.
@@ -96,12 +101,26 @@ def compare(
     Raises:
         GenzooError: see `genzoo.errors`.
     """
+    keywords = sort_keywords(settings)
+    if keywords.options:
+        name = next(iter(keywords.options))
+        raise ConfigError(
+            f"{name!r} is no setting that all candidates share. Options of a model belong to its candidate, such as "
+            f"'gmm:{name}=VALUE'. {did_you_mean(name, PLACES)}"
+        )
     division, groups = given_split(split, split_by)
+    division |= keywords.split
     checked = validate(SplitSettings, division, "The run", "split")
-    common = {"split": division, "training": training or {}, "seed": seed, "device": device, "precision": precision}
+    common = {
+        "split": division,
+        "training": keywords.trained(training),
+        "seed": seed,
+        "device": device,
+        "precision": precision,
+    }
     comparison = prepare_comparison(
         candidates,
-        given_data(data, weights, checked, groups),
+        given_data(keywords.read(data), weights, checked, groups),
         common,
         by=by,
         tie=tie,
@@ -146,6 +165,8 @@ def prepare_comparison(
     """
     # 1. The call itself.
     require_single_process("genzoo.compare")
+    if isinstance(wanted, str | Mapping) or not isinstance(wanted, Iterable):
+        raise ConfigError(f"compare takes a list of candidates, such as ['gmm', 'vae'], not {wanted!r}.")
     zoo = get_registry()
     by = None if by is None else current_metric(by)
     _check_numbers(folds, seeds, jobs, threads)
@@ -248,11 +269,11 @@ def _open_store(
 def _check_numbers(folds: int, seeds: int, jobs: int, threads: int) -> None:
     for name, value, least in (("folds", folds, 0), ("seeds", seeds, 1), ("jobs", jobs, 1), ("threads", threads, 1)):
         if value < least:
-            raise ConfigError(f"--{name} is {value}; give a whole number of at least {least}.")
+            raise ConfigError(f"{argument(name)} is {value}; give a whole number of at least {least}.")
     if threads > 1 and jobs * threads > available_cores():
         raise ConfigError(
             f"{jobs} jobs with {threads} threads each need more than the {available_cores()} CPU cores available. "
-            f"Lower --jobs or --threads."
+            f"Lower {argument('jobs')} or {argument('threads')}."
         )
 
 
@@ -263,4 +284,7 @@ def _check_figure(zoo: Registry, by: str | None, folds: int) -> None:
     if by not in known:
         raise ConfigError(f"Cannot rank candidates by {by!r}. {did_you_mean(by, known)}")
     if by == "cv" and not folds:
-        raise ConfigError("--by cv ranks by cross-validation; give the number of folds, such as --folds 10.")
+        raise ConfigError(
+            f"{argument('by', 'cv')} ranks by cross-validation; give the number of folds, such as "
+            f"{argument('folds', 10)}."
+        )

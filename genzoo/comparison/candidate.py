@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from genzoo.config.flags import choices_of
+from genzoo.config.keywords import check_model
 from genzoo.config.layers import leaves, parse_assignments
 from genzoo.config.resolve import (
     chosen_objective,
@@ -103,6 +104,8 @@ def _with_all(registry: Registry, wanted: str | Mapping[str, Any]) -> list[tuple
         ConfigError: as for `expand`, or there is no such model.
     """
     found = []
+    if not isinstance(wanted, Mapping):
+        check_model(registry, wanted)
     for model, assigned in expand(wanted):
         choices: dict[str, tuple[Any, ...]] = {}
         for key in [key for key, value in assigned.items() if value == _ALL]:

@@ -46,6 +46,7 @@ from genzoo.training.model_selection import selects
 from genzoo.training.run_training import train_in_memory
 from genzoo.training.setup import TrainingSetup, build_setup
 from genzoo.typing import Array
+from genzoo.wording import argument, setting_name
 
 Purpose = Literal["criteria", "held-out", "fold"]
 
@@ -148,7 +149,8 @@ def run_fit_job(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResu
         with (
             explain_out_of_memory(
                 f"model {trial.config.model!r} was fitted",
-                "lower its size or training.batch_size, run fewer --jobs, or use fewer rows",
+                f"lower its size or {setting_name('training.batch_size')}, run fewer {argument('jobs')}, or use "
+                f"fewer rows",
             ),
             blame(f"Model {trial.config.model!r}"),
         ):

@@ -19,6 +19,7 @@ from genzoo.metrics.metric import error_of_difference
 from genzoo.metrics.protocol import differing
 from genzoo.metrics.statistics import Estimate, chance_of_a_false_difference
 from genzoo.reports.result import CHEAPEST, Difference, Row
+from genzoo.wording import argument
 
 LIKELIHOOD_FIGURES = (*CRITERIA, "test", "cv")
 """Figures that are comparable only among likelihoods of the same measure, such as two densities."""
@@ -178,7 +179,7 @@ def _of_one_measure(results: Sequence[CandidateResult], by: str) -> tuple[list[C
         parts.append(f"{measure} for {', '.join(names)}")
     return alike, (
         f"Log-likelihoods of different measures cannot be ranked together: {'; '.join(parts)}. Compare candidates with "
-        f"the same measure, or rank by a metric of samples (--by coverage)."
+        f"the same measure, or rank by a metric of samples ({argument('by', 'coverage')})."
     )
 
 

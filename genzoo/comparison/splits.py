@@ -13,6 +13,7 @@ from genzoo.data.splits.dividers import Divider
 from genzoo.errors import ConfigError
 from genzoo.inference.row_likelihoods import observed_rows
 from genzoo.runtime.seeding import derive
+from genzoo.wording import argument
 
 Folds = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -61,7 +62,8 @@ class SplitPlan:
         rows = whole[0].train
         if folds == 1 or folds > len(rows):
             raise ConfigError(
-                f"--folds {folds} is not possible with {len(rows)} rows. Give a number from 2 to {len(rows)}."
+                f"{argument('folds', folds)} is not possible with {len(rows)} rows. Give a number from 2 to "
+                f"{len(rows)}."
             )
         divider = dataset.divider(settings)
         fold = divider.folds(rows, folds, np.random.default_rng(derive(seed, "folds"))) if folds else None

@@ -31,6 +31,7 @@ from genzoo.storage.lock import exclusive_lock
 from genzoo.storage.paths import check_inside
 from genzoo.storage.tensors import digest, read_tensors, write_tensors
 from genzoo.version import version
+from genzoo.wording import argument
 
 _HEADER = "comparison.json"
 
@@ -94,7 +95,7 @@ class ResultStore:
             _refuse_other(path, known, shared)
             return ResultStore(path)
         if path.exists() and (not path.is_dir() or any(not _is_beginning(entry) for entry in path.iterdir())):
-            raise ConfigError(f"{path} exists already and contains no comparison. Choose another --out.")
+            raise ConfigError(f"{path} exists already and contains no comparison. Choose another {argument('out')}.")
         try:
             path.mkdir(parents=True, exist_ok=True)
             with exclusive_lock(path):
@@ -216,7 +217,8 @@ def _refuse_other(path: Path, known: StoreHeader, shared: StoreHeader) -> None:
     if known.data != shared.data and known.split == shared.split:
         change = data_difference(known.event, shared.event, rows_before=known.events, rows=shared.events)
         raise ArtifactError(
-            f"{path} contains a comparison of other data: {change}. Restore the data, or choose another --out."
+            f"{path} contains a comparison of other data: {change}. Restore the data, or choose another "
+            f"{argument('out')}."
         )
     # Groups and times are part of the data, so another split comes first.
     for name in ["split", *(name for name in StoreHeader.model_fields if name not in ("format", "event", "events"))]:
@@ -224,5 +226,5 @@ def _refuse_other(path: Path, known: StoreHeader, shared: StoreHeader) -> None:
         if before != now:
             raise ConfigError(
                 f"{path} contains a comparison with {name} {before}, and now it is {now}. Use the same value, or "
-                f"choose another --out."
+                f"choose another {argument('out')}."
             )

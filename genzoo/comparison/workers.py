@@ -27,6 +27,7 @@ from genzoo.data.loading import open_dataset
 from genzoo.errors import GenzooError
 from genzoo.plugins.manager import get_registry
 from genzoo.spec import DataSpec
+from genzoo.wording import FrontEnd, argument, front_end, speak
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +79,10 @@ def _open(place: DataLocation) -> tuple[Dataset, SplitPlan]:
     return dataset, SplitPlan.of(dataset, split, place.seed, place.folds)
 
 
-def _work(place: DataLocation, trial: FitJob, threads: int, parent: int) -> FitResult:
+def _work(place: DataLocation, trial: FitJob, threads: int, parent: int, to: FrontEnd) -> FitResult:
     """Run one fit in a worker process."""
     leave_signals_to(parent)
+    speak(to)
     torch.set_num_threads(threads)
     return run_fit_job(*_open(place), trial)
 
@@ -192,7 +194,7 @@ def _at_once(place: DataLocation, trials: Sequence[FitJob], jobs: int, threads: 
         for trial in trials:
             outcome = _spared(trial, failed)
             if outcome is None:
-                yield joblib.delayed(_work)(place, trial, threads, os.getpid())
+                yield joblib.delayed(_work)(place, trial, threads, os.getpid(), front_end())
             else:
                 spared.append(outcome)
 
@@ -209,8 +211,9 @@ def _at_once(place: DataLocation, trials: Sequence[FitJob], jobs: int, threads: 
         yield from spared  # joblib yields only what workers returned
     except TerminatedWorkerError as error:
         raise GenzooError(
-            f"One of {jobs} worker processes died, most likely because memory ran out. With --out, finished candidates "
-            f"are kept. Run the same command with fewer --jobs."
+            f"One of {jobs} worker processes died, most likely because memory ran out. With {argument('out')}, "
+            f"finished candidates "
+            f"are kept. Run the same command with fewer {argument('jobs')}."
         ) from error
 
 

@@ -7,11 +7,13 @@ import json
 import re
 import reprlib
 from collections.abc import Iterable, Mapping
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from genzoo.errors import did_you_mean
+from genzoo.wording import setting_name, shown_value
 
 _MANY = 1_000
 
@@ -23,6 +25,7 @@ _LARGEST_WHOLE = 1e15
 
 
 _NUMBER, _WHOLE, _SWITCH = "a number", "a whole number", "true or false"
+_NUMBERS = frozenset({int, float, NoneType})
 _RULES = {
     "greater_than": "above {gt}",
     "greater_than_equal": "at least {ge}",
@@ -61,12 +64,14 @@ def explain_validation_error(error: ValidationError, cls: type[BaseModel], owner
     """
     first = _first(error)
     prefix = f"{section}." if section else ""
-    where = prefix + ".".join(map(str, first["loc"]))
+    place = prefix + ".".join(map(str, first["loc"]))
+    where = setting_name(place)
     more = f" ({error.error_count() - 1} more like it.)" if error.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":
-        group, dot, name = where.rpartition(".")
-        hint = did_you_mean(name, _fields_at(cls, first["loc"][:-1])).replace("mean '", f"mean '{group}{dot}", 1)
-        return f"{owner} has no option {where!r}. {hint}{more}"
+        group, dot, name = place.rpartition(".")
+        hint = did_you_mean(name, _fields_at(cls, first["loc"][:-1]))
+        hint = re.sub("(?<=mean ')[^']*", lambda near: setting_name(f"{group}{dot}{near[0]}"), hint, count=1)
+        return f"{owner} has no option {place!r}. {hint}{more}"
     if first["type"] == "missing":
         return f"{owner} needs the option {where!r}, which was not given.{more}"
     shown = _shown(first["input"]) if "input" in first else ""
@@ -77,6 +82,34 @@ def explain_validation_error(error: ValidationError, cls: type[BaseModel], owner
     seen = f" is {shown}" if fits else ""
     about = f"option {where!r}{seen}" if first["loc"] else f"{section} options do not fit together".lstrip()
     return f"{owner}: {about}: {message[0].lower()}{message[1:]}.{more}"
+
+
+def members(annotation: Any) -> tuple[Any, ...]:
+    """Return the types that a union allows, or the one type that an annotation is."""
+    return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+
+
+def explain_text_for_number(
+    values: Mapping[str, Any], cls: type[BaseModel], owner: str, section: str = ""
+) -> str | None:
+    """Explain a text or a truth value that was given for a number, which pydantic would convert; `None` if none was.
+
+    Arguments:
+        values: values by the name of the setting, groups of settings nested.
+        owner, section: as for `explain_validation_error`.
+    """
+    for name, value in values.items():
+        kinds = members(cls.model_fields[name].annotation) if name in cls.model_fields else ()
+        place = f"{section}.{name}" if section else name
+        if isinstance(value, str | bool) and kinds and _NUMBERS.issuperset(kinds):
+            rule = _NUMBER if float in kinds else _WHOLE
+            return f"{owner}: {setting_name(place)} must be {rule}, not {_shown(value)}."
+        inner = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+        if isinstance(value, Mapping) and inner is not None:
+            found = explain_text_for_number(value, inner, owner, place)
+            if found is not None:
+                return found
+    return None
 
 
 def explain_value(error: ValidationError, name: str, *, part: str = "value") -> str:
@@ -121,7 +154,7 @@ def _choice_hint(first: Any, section: str) -> str:
 def _shown(value: Any) -> str:
     """Show a value as it is typed: `null`, `true`, and `1` rather than `1.0`."""
     if value is None or isinstance(value, bool):
-        return json.dumps(value)
+        return shown_value(value)
     if isinstance(value, float) and value.is_integer() and abs(value) < _LARGEST_WHOLE:
         return str(int(value))
     return _SHOWN.repr(value)

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from types import NoneType
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from genzoo.config.explain import explain_value
+from genzoo.config.explain import explain_value, members
 from genzoo.errors import ConfigError
 
 
@@ -67,7 +67,7 @@ class FlaggedSetting:
     @property
     def value_type(self) -> type | tuple[str, ...]:
         """The type of one value: `bool`, `int`, `float` or `str`, or a tuple of the choices."""
-        kinds = [kind for kind in _members(self.field.annotation) if kind is not NoneType]
+        kinds = [kind for kind in members(self.field.annotation) if kind is not NoneType]
         if bool in kinds:
             return bool
         if choices := _literals(kinds[0]):
@@ -114,16 +114,12 @@ def choices_of(cls: type[BaseModel], name: str) -> tuple[Any, ...]:
     """Return the values that a setting chooses from, in their order; none if it is no such setting, or unknown."""
     if name not in cls.model_fields:
         return ()
-    kinds = _members(cls.model_fields[name].annotation)
+    kinds = members(cls.model_fields[name].annotation)
     return (False, True) if bool in kinds else tuple(x for kind in kinds for x in _literals(kind))
 
 
 def _literals(annotation: Any) -> tuple[Any, ...]:
     return get_args(annotation) if get_origin(annotation) is Literal else ()
-
-
-def _members(annotation: Any) -> tuple[Any, ...]:
-    return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
 
 
 def flagged_settings(cls: type[BaseModel]) -> list[FlaggedSetting]:
@@ -137,7 +133,7 @@ def _walk(cls: type[BaseModel], path: tuple[str, ...]) -> Iterator[FlaggedSettin
         for flag in info.metadata:
             if isinstance(flag, Flag):
                 yield FlaggedSetting((*path, name), flag, info)
-        for member in _members(info.annotation):
+        for member in members(info.annotation):
             if isinstance(member, type) and issubclass(member, BaseModel):
                 yield from _walk(member, (*path, name))
 

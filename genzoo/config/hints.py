@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from genzoo.config.resolve import flag_of, options_class, setting_places, training_class
 from genzoo.plugins.registry import Entry, Registry
 from genzoo.spec import ModelSpec
+from genzoo.wording import Word, argument
 
 _OWNERS = {"objective": "objective", "training": "training", "split": "split of the rows", "data": "data"}
 
@@ -59,7 +60,8 @@ def explain_words(
         return f"Unexpected {words[0]!r}. Did you mean -o {shlex.quote(words[0])}?"
     if registry.models.candidates_for(words[0]):
         models = f"{entry.spec.name} {words[0]}"
-        return f"genzoo train takes one model. To compare models: genzoo compare {models} --data DATA."
+        data = argument("data", Word("DATA"))
+        return f"genzoo train takes one model. To compare models: genzoo compare {models} {data}."
     return None
 
 

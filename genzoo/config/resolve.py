@@ -25,6 +25,7 @@ from genzoo.errors import ConfigError, PluginError, did_you_mean
 from genzoo.plugins.api1 import find_objective_kind
 from genzoo.plugins.registry import Entry, Registry, blame, extra_named, resolve
 from genzoo.spec import ModelSpec, ObjectiveSpec
+from genzoo.wording import front_end, setting_name
 
 _PLAIN = ("seed", "device", "precision", "preset", "warm_start")
 
@@ -112,11 +113,10 @@ def _check_kind(entry: Entry[ModelSpec], settings: type[BaseModel], wanted: Mapp
     if foreign is None:
         return
     kind = settings.model_fields["kind"].default
-    own = [f"training.{name}" for name in settings.model_fields if name not in {*TrainingSettings.model_fields, "kind"}]
-    flag = f" ({FLAGS[foreign]})" if foreign in FLAGS else ""
+    own = [name for name in settings.model_fields if name not in {*TrainingSettings.model_fields, "kind"}]
     raise ConfigError(
-        f"Model {entry.spec.name!r} is trained by {CALLED[kind]}, which has no setting training.{foreign}{flag}. It "
-        f"has {', '.join(own)}."
+        f"Model {entry.spec.name!r} is trained by {CALLED[kind]}, which has no setting "
+        f"{_named(foreign, wanted[foreign])}. It has {', '.join(setting_name(f'training.{name}') for name in own)}."
     )
 
 
@@ -135,6 +135,13 @@ def setting_places(objective: Entry[ObjectiveSpec], settings: type[BaseModel]) -
         places |= {name: f"training.optimizer.{name}" for name in OptimizerConfig.model_fields if name != "name"}
     places |= {name: f"training.{name}" for name in settings.model_fields if name != "kind"}
     return places | {name: f"objective.{name}" for name in options_class(objective).model_fields}
+
+
+def _named(name: str, value: object) -> str:
+    """Return a setting of a training, or in Python the first that was given of a group, as the reader types it."""
+    if front_end().flags:
+        return f"training.{name} ({FLAGS[name]})" if name in FLAGS else f"training.{name}"
+    return setting_name(".".join(["training", name, *list(value if isinstance(value, Mapping) else ())[:1]]))
 
 
 def _check_misplaced(
@@ -159,11 +166,15 @@ def _check_misplaced(
         for name in given:
             close = [] if name in own else difflib.get_close_matches(name, [*own, *places], 1)
             if close and close[0] not in own:
-                place = places[close[0]]
-                flag = f" ({flag_of(place)})" if flag_of(place) else ""
-                raise ConfigError(
-                    f"Model {entry.spec.name!r} has no option {prefix + name!r}. Did you mean {place!r}{flag}?"
-                )
+                wanted = _with_flag(places[close[0]], quoted=True)
+                raise ConfigError(f"Model {entry.spec.name!r} has no option {prefix + name!r}. Did you mean {wanted}?")
+
+
+def _with_flag(place: str, *, quoted: bool = False) -> str:
+    """Return the name of a setting as the reader types it; in a shell, also its flag if it has one."""
+    name = repr(setting_name(place)) if quoted else setting_name(place)
+    flag = flag_of(place) if front_end().flags else None
+    return name if flag is None else f"{name} ({flag})"
 
 
 def flag_of(place: str) -> str | None:

@@ -9,12 +9,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
-from genzoo.config.explain import explain_validation_error
-from genzoo.config.flags import Flag, flagged_settings
+from genzoo.config.explain import explain_text_for_number, explain_validation_error
+from genzoo.config.flags import Flag
 from genzoo.errors import ConfigError
 from genzoo.spec import MOST_NAMES, ColumnType, DataSpec, Feature, Kind
+from genzoo.wording import argument, front_end
 
 Precision = Literal["auto", "fp64", "fp32", "tf32", "bf16", "fp16"]
 
@@ -397,10 +406,9 @@ class DataSettings(Settings):
         return self
 
     def given(self, *names: str) -> str | None:
-        """Return the command-line option of the first of these settings that is not at its default, or None."""
+        """Return the first of these settings that is not at its default, as the reader types it; or None."""
         changed = self.model_dump(include=set(names), exclude_defaults=True)
-        options = {setting.path[-1]: setting.option for setting in flagged_settings(type(self))}
-        return next((options[name] for name in names if name in changed), None)
+        return next((argument(name) for name in names if name in changed), None)
 
 
 def _read_features(content: Any) -> Any:
@@ -488,8 +496,11 @@ def validate(cls: type[SettingsT], values: Mapping[str, Any], owner: str, sectio
         section: name of the settings among the owner's, such as `training`. Defaults to none.
 
     Raises:
-        ConfigError: an unknown key, a wrong type or a value out of range.
+        ConfigError: an unknown key, a wrong type or a value out of range. In Python, a text or a truth value is no
+            number; on a command line and in the environment, numbers are texts.
     """
+    if not front_end().flags and (fault := explain_text_for_number(values, cls, owner, section)) is not None:
+        raise ConfigError(fault)
     try:
         return cls.model_validate(dict(values))
     except ValidationError as error:

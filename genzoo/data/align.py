@@ -32,6 +32,7 @@ from genzoo.spec import DataSpec, Feature
 from genzoo.storage.tables import NUMBERS
 from genzoo.text import guarded
 from genzoo.typing import Array
+from genzoo.wording import argument
 
 _OFF_GRID = 1e-3
 """Distance from the grid, in steps, that rounding may cause."""
@@ -133,12 +134,12 @@ def _check_both_binary(dataset: Dataset, spec: DataSpec) -> None:
     if wanted and not given:
         raise DataError(
             f"The model was trained on images of 0 and 1, and {dataset.name} holds {dataset.spec.describe()}. "
-            f"Convert them with --binarize."
+            f"Convert them with {argument('binarize', True)}."
         )
     if given and not wanted:
         raise DataError(
             f"The model was trained on {spec.describe()}, and {dataset.name} holds images of 0 and 1. Leave "
-            f"--binarize out, or use the original images."
+            f"{argument('binarize', True)} out, or use the original images."
         )
 
 
@@ -238,7 +239,7 @@ def found_columns(shown: str, names: Sequence[str], features: Sequence[Feature])
         if len(names) != len(wanted):
             raise DataError(
                 f"{shown} has {len(names)} columns and the model was trained on {len(wanted)}. Columns without names "
-                f"are matched by position. Choose them with --columns."
+                f"are matched by position. Choose them with {argument('columns')}."
             )
         return list(names)
     if absent:

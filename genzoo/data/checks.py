@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import DataError
 from genzoo.spec import DataSpec
 from genzoo.typing import Array
+from genzoo.wording import argument
 
 _WHOLE = "Store the images as whole numbers, such as 8-bit levels: values on a known grid have probabilities."
 
@@ -49,15 +49,16 @@ def refuse_degenerate(dataset: Dataset, rows: Rows) -> None:
     image = dataset.spec.modality == "image"
     if constant.any():
         name = names[columns[int(constant.argmax())]]
-        cure = _WHOLE if image else f"Leave it out with --drop {shlex.quote(name)}."
+        cure = _WHOLE if image else f"Leave it out with {argument('drop', [name])}."
         raise DataError(
             f"{'Pixel' if image else 'Column'} {name!r} of {dataset.name} never changes in the training rows, so it "
             f"has no density. {cure}"
         )
     one, two = (names[columns[place]] for place in (pairs or [(0, 0)])[0])
+    cure = _WHOLE if image else f"Leave one out with {argument('drop', [two])}."
     raise DataError(
         f"{'Pixels' if image else 'Columns'} {one!r} and {two!r} of {dataset.name} are equal in every training row, "
-        f"so they have no density together. {_WHOLE if image else f'Leave one out with --drop {shlex.quote(two)}.'}"
+        f"so they have no density together. {cure}"
     )
 
 

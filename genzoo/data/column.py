@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args
@@ -20,6 +19,7 @@ from genzoo.errors import ConfigError, DataError
 from genzoo.spec import ColumnType, Feature, Kind
 from genzoo.text import guarded
 from genzoo.typing import Array
+from genzoo.wording import Word, argument
 
 LARGEST_WHOLE = 2**53
 """The largest magnitude up to which float64 holds every whole number exactly."""
@@ -143,7 +143,7 @@ class Column:
             try:
                 self._times.append(read_times(self.stored, self.date_format, compact=self._decoded))
             except FormError as error:
-                raise ConfigError(f"--date-format for column {self.name!r}: {error}") from error
+                raise ConfigError(f"{argument('date_formats')} for column {self.name!r}: {error}") from error
         return self._times[0]
 
     def _has_digits(self) -> bool:
@@ -160,7 +160,8 @@ class Column:
                 raise DataError(
                     f"{self.shown}: column {self.name!r} holds {times.type}s{written}, and {text!r} in "
                     f"{self.where(row)}. Say {missing_option(text, self.name)} if it means a missing value, "
-                    f"--date-format {shlex.quote(f'{self.name}=FORMAT')} if it is written in another way, or train "
+                    f"{argument('date_formats', {self.name: Word('FORMAT')})} if it is written in another way, "
+                    f"or train "
                     f"with the column as categories: {self._option('categorical')}."
                 )
         return times.numbers
@@ -305,7 +306,7 @@ class Column:
         if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
             raise DataError(
                 f"{self.shown}: column {self.name!r} holds values of type {kind}, which no model takes. Leave it out "
-                f"with --drop {shlex.quote(self.name)}."
+                f"with {argument('drop', [self.name])}."
             )
 
     def _text(self) -> DataError:
@@ -319,14 +320,14 @@ class Column:
         return DataError(f"{self.shown}: column {self.name!r} holds numbers as text. Store them as numbers.")
 
     def _option(self, kind: Kind) -> str:
-        return "--kind " + shlex.quote(f"{self.name}={kind}")
+        return argument("kinds", {self.name: kind})
 
 
 def inexact(shown: str, name: str, value: object, where: str) -> DataError:
     """Return the error for a whole number that float64 cannot hold exactly."""
     return DataError(
         f"{shown}: column {name!r} holds {value} in {where}, and whole numbers beyond 2^53 are not exact in floating "
-        f"point. If it is an identifier, leave it out with --drop {shlex.quote(name)}."
+        f"point. If it is an identifier, leave it out with {argument('drop', [name])}."
     )
 
 

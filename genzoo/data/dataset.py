@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -18,6 +17,7 @@ from genzoo.data.splits.groups import joined
 from genzoo.errors import DataError
 from genzoo.spec import DataSpec, Feature, Modality
 from genzoo.typing import Array
+from genzoo.wording import argument
 
 Rows = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -121,7 +121,7 @@ class Dataset:
             if groups is not None:
                 raise DataError(
                     f"{self.name} has groups of rows that stay together, and a group may lie on both sides of a point "
-                    f"in the order that --split {settings.method} cuts at. Use one of the two."
+                    f"in the order that {argument('split', settings.method)} cuts at. Use one of the two."
                 )
             return InOrder(self.times if settings.time is not None else None)
         if settings.duplicates_together:
@@ -250,7 +250,7 @@ def refuse_empty_columns(dataset: Dataset, shown: str) -> None:
 
 def empty_column(shown: str, name: str) -> DataError:
     """Return the error for a column in which every value is missing."""
-    return DataError(f"{shown}: column {name!r} has no value at all. Leave it out with --drop {shlex.quote(name)}.")
+    return DataError(f"{shown}: column {name!r} has no value at all. Leave it out with {argument('drop', [name])}.")
 
 
 def _check_codes(dataset: Dataset, shown: str, column: int, feature: Feature) -> None:

@@ -10,6 +10,7 @@ from genzoo.data.dataset import BLOCK, Dataset, spec_of
 from genzoo.errors import ConfigError, DataError
 from genzoo.spec import DataSpec, Feature, StorageType
 from genzoo.typing import Array
+from genzoo.wording import argument
 
 
 def binarize(dataset: Dataset) -> Dataset:
@@ -23,7 +24,7 @@ def binarize(dataset: Dataset) -> Dataset:
     """
     spec = dataset.spec
     if spec.modality != "image":
-        raise ConfigError(f"--binarize is for images, and {dataset.name!r} is a table. Leave it out.")
+        raise ConfigError(f"{argument('binarize', True)} is for images, and {dataset.name!r} is a table. Leave it out.")
     if spec.features[0].kind == "binary":
         return dataset
     low, high = spec.bounds or _range_of(dataset)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -22,6 +21,7 @@ from genzoo.data.value_range import describe_range, range_remarks
 from genzoo.errors import DataError
 from genzoo.spec import DataSpec, Feature
 from genzoo.typing import Array
+from genzoo.wording import Word, argument
 
 _SAMPLE = 20_000
 """Number of first rows that are examined closely."""
@@ -226,7 +226,7 @@ def _column_remarks(column: ColumnFacts, sample: Array) -> list[str]:
     """Return what looks wrong with a column, and the option that corrects it."""
     values = sample[~np.isnan(sample)]
     different = np.unique(values)
-    drop = f"leave it out with --drop {shlex.quote(column.name)}"
+    drop = f"leave it out with {argument('drop', [column.name])}"
     if len(different) < 2:
         return [f"column {column.name!r} never changes; {drop}"]
     if column.levels is not None:
@@ -238,18 +238,15 @@ def _column_remarks(column: ColumnFacts, sample: Array) -> list[str]:
     if len(different) == len(values) > _FEW // 2 and (np.diff(values) == 1).all():
         return [f"column {column.name!r} counts the rows; leave it out with {id_advice(column.name)}"]
     if _are_days(different):
-        option = shlex.quote(f"{column.name}=%Y%m%d")
+        option = argument("date_formats", {column.name: "%Y%m%d"})
         return [
-            f"column {column.name!r} holds numbers that may be dates, such as {different[0]:.0f}; if they are, "
-            f"--date-format {option}"
+            f"column {column.name!r} holds numbers that may be dates, such as {different[0]:.0f}; if they are, {option}"
         ]
     if len(different) > _FEW or len(different) * 2 > len(values):
         return []
     kind = "binary" if len(different) == 2 else "categorical"
-    option = shlex.quote(f"{column.name}={kind}")
-    return [
-        f"column {column.name!r} holds only {len(different)} whole numbers; if they are categories, --kind {option}"
-    ]
+    option = argument("kinds", {column.name: kind})
+    return [f"column {column.name!r} holds only {len(different)} whole numbers; if they are categories, {option}"]
 
 
 def _are_days(numbers: Array) -> bool:
@@ -284,13 +281,14 @@ def _missing_remarks(column: ColumnFacts, sample: Array) -> list[str]:
     if not found and len(others) > 20 and measured(others):
         found.append(
             f"column {column.name!r} holds measurements that were read as text, such as {others[0]!r}; if they are "
-            f"numbers, correct them or declare how they are written with --decimal, --thousands or --missing"
+            f"numbers, correct them or declare how they are written with {argument('decimal')}, "
+            f"{argument('thousands')} or {argument('missing')}"
         )
     if not found and len(others) > 10 and dated(others):
-        option = shlex.quote(f"{column.name}=FORMAT")
+        option = argument("date_formats", {column.name: Word("FORMAT")})
         found.append(
             f"column {column.name!r} holds dates or times that were read as text, such as {others[0]!r}; write all in "
-            f"one form, such as 2021-03-04, or declare the form with --date-format {option}"
+            f"one form, such as 2021-03-04, or declare the form with {option}"
         )
     return found
 
@@ -324,6 +322,6 @@ def _twin_remarks(data: DataSpec, rows: Array) -> list[str]:
     for place, feature in enumerate(data.features):
         twin = first.setdefault(np.ascontiguousarray(rows[:, place]).tobytes(), feature.name)
         if twin != feature.name:
-            drop = f"leave it out with --drop {shlex.quote(feature.name)}"
+            drop = f"leave it out with {argument('drop', [feature.name])}"
             found.append(f"column {feature.name!r} repeats column {twin!r}; {drop}")
     return found

@@ -22,14 +22,19 @@ from genzoo.plugins.registry import Registry, blame, resolve
 from genzoo.spec import DataSpec
 from genzoo.storage.paths import TABLE_SUFFIXES, TEXT_SUFFIXES
 from genzoo.typing import Array, Frame
+from genzoo.wording import argument
 
 if TYPE_CHECKING:
     from genzoo.data.columns.listing import Listing
     from genzoo.data.table_source import TableSource
 
 
+AnyData = str | Path | Array | Frame | Dataset | Mapping[str, Any]
+"""Data as a call names them: a built-in name, a path, an array, a table, a `Dataset`, or settings with a source."""
+
+
 def given_data(
-    data: str | Path | Array | Frame | Dataset | Mapping[str, Any] | None,
+    data: AnyData | None,
     weights: Array | None = None,
     split: SplitSettings | None = None,
     groups: Array | None = None,
@@ -59,9 +64,7 @@ def given_data(
     return None if dataset is None else dataclasses.replace(dataset, **changes), settings
 
 
-def _named(
-    data: str | Path | Array | Frame | Dataset | Mapping[str, Any] | None, split: SplitSettings
-) -> tuple[Dataset | None, dict[str, Any]]:
+def _named(data: AnyData | None, split: SplitSettings) -> tuple[Dataset | None, dict[str, Any]]:
     if data is None:
         return None, {}
     if isinstance(data, str | Path):
@@ -87,19 +90,30 @@ def _mapped(data: Mapping[str, Any], split: SplitSettings) -> tuple[Dataset | No
     """Return settings as they are, or with an array or table as their source: `{"source": x, "range": (0, 255)}`."""
     source = data.get("source")
     if source is None or isinstance(source, str | Path):
-        return None, dict(data)
+        return None, dict(data) if source is None else {**data, "source": str(source)}
     if is_frame(source):
         from genzoo.data.frames.source import frame_dataset
 
         settings = {**data, "source": "table"}
-        checked = validate(DataSettings, settings, "Data")
+        checked = _in_memory(validate(DataSettings, settings, "Data"))
         return _as_stated(frame_dataset(source, checked, split), checked), settings
     dataset, named = _named(source, SplitSettings())
     settings = {**data, **named}
     if dataset is None:
         return None, settings
-    checked = validate(DataSettings, settings, "Data")
+    checked = _in_memory(validate(DataSettings, settings, "Data"))
     return _select(_as_stated(dataset, checked), checked, split), settings
+
+
+def _in_memory(settings: DataSettings) -> DataSettings:
+    """Return the settings of data in memory, after checking that none is about files.
+
+    Raises:
+        ConfigError: one is.
+    """
+    _refuse_given(settings, ("size", "color", "skip_bad"), "folders of images")
+    _refuse_given(settings, _OF_TEXTS, _TEXTS)
+    return settings
 
 
 _PLAIN = (*TEXT_SUFFIXES, ".data", ".dat", ".tab")
@@ -196,6 +210,57 @@ def open_matching(settings: DataSettings, spec: DataSpec, registry: Registry, *,
         return match_table(_name(settings), tabular, settings, spec, keep_unknown=keep_unknown)
 
 
+def matching_settings(data: AnyData) -> DataSettings:
+    """Return how a call says that data for a trained model are read.
+
+    Raises:
+        ConfigError: a setting is only for training.
+    """
+    given = {**data, "source": data.get("source")} if isinstance(data, Mapping) else {"source": data}
+    if not isinstance(given["source"], str | Path):
+        given["source"] = "table" if is_frame(given["source"]) else getattr(given["source"], "name", "array")
+    return check_matching(validate(DataSettings, {**given, "source": str(given["source"])}, "Data"))
+
+
+def check_matching(settings: DataSettings) -> DataSettings:
+    """Return the settings of data for a trained model, after checking that none is only for training.
+
+    Raises:
+        ConfigError: `drop_missing` is set.
+    """
+    if settings.drop_missing:
+        raise ConfigError(
+            f"{argument('drop_missing')} is for training. Here it would change the row numbers; leave it out, or "
+            f"remove such rows "
+            "from the data."
+        )
+    return settings
+
+
+def matching_data(data: AnyData, spec: DataSpec, registry: Registry) -> Dataset:
+    """Return data that a call names, in the form that a model was trained on; see `open_matching`.
+
+    Raises:
+        ConfigError: a setting does not suit the data.
+        DataError: there are no such data, a column is missing, or it holds a value that the model cannot take.
+    """
+    from genzoo.data.align import match_dataset, match_table
+
+    settings = matching_settings(data)
+    source = data.get("source") if isinstance(data, Mapping) else data
+    if isinstance(source, str | Path):
+        return open_matching(settings, spec, registry)
+    _in_memory(settings)
+    if is_frame(source):
+        from genzoo.data.frames.source import FrameSource, in_one_piece
+
+        return match_table("table", FrameSource(in_one_piece(source)), settings, spec)
+    dataset, _ = _named(source, SplitSettings())
+    if dataset is None:
+        raise ConfigError("There is no source of data. Give a path, a built-in name, an array or a table.")
+    return match_dataset(_select(_as_stated(dataset, settings), settings), spec)
+
+
 def open_source(settings: DataSettings, registry: Registry, spec: DataSpec | None = None) -> TableSource | None:
     """Open all columns of a table by name or path, also those the settings leave out; `None` for images.
 
@@ -218,7 +283,7 @@ def open_source(settings: DataSettings, registry: Registry, spec: DataSpec | Non
 def _reading(settings: DataSettings) -> contextlib.AbstractContextManager[None]:
     return explain_out_of_memory(
         f"{settings.source!r} was read",
-        "use fewer rows or --columns, or store it as .npy or .parquet, which are streamed",
+        f"use fewer rows or {argument('columns')}, or store it as .npy or .parquet, which are streamed",
     )
 
 
@@ -355,7 +420,7 @@ def _select(dataset: Dataset, settings: DataSettings, split: SplitSettings | Non
     """Apply the settings of tables: columns, kinds, labels, weights, missing values, and what divides the rows."""
     split = split or SplitSettings()
     given = settings.given(*_OF_TABLES)
-    divided = "--split time" if split.time is not None else "--split-by" if split.by else None
+    divided = argument("split", split.method) if split.time is not None else argument("split_by") if split.by else None
     if given is None and divided is None:
         return dataset
     if dataset.spec.modality != "table":

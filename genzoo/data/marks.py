@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection
 from typing import Any
 
@@ -11,6 +10,7 @@ import pyarrow.compute as pc
 
 from genzoo.config.settings import DataSettings
 from genzoo.errors import ConfigError, did_you_mean
+from genzoo.wording import argument
 
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "null", "NULL", "None", "<NA>", "#N/A")
 """Texts that mean a missing value."""
@@ -23,14 +23,13 @@ MARKS = frozenset(
 
 
 def missing_option(text: str, column: str | None = None) -> str:
-    """Return the option that declares a text to be a missing value, as typed.
+    """Return the argument that declares a text to be a missing value, as typed.
 
     Examples:
         >>> missing_option("?"), missing_option("-999"), missing_option("-1", "age")
-        ("--missing '?'", '--missing=-999', '--missing age=-1')
+        ("missing=['?']", "missing=['-999']", "missing=['age=-1']")
     """
-    mark = shlex.quote(text if column is None else f"{column}={text}")
-    return f"--missing={mark}" if mark.startswith("-") else f"--missing {mark}"
+    return argument("missing", [text if column is None else f"{column}={text}"])
 
 
 def marks_of(settings: DataSettings, names: Collection[str]) -> tuple[list[str], dict[str, list[str]]]:
@@ -51,7 +50,7 @@ def marks_of(settings: DataSettings, names: Collection[str]) -> tuple[list[str],
         elif column in names:
             own.setdefault(column, []).append(mark)
         else:
-            raise ConfigError(f"--missing {text!r} is for column {column!r}. {did_you_mean(column, names)}")
+            raise ConfigError(f"{argument('missing', [text])} is for column {column!r}. {did_you_mean(column, names)}")
     return common, own
 
 

@@ -25,6 +25,7 @@ from genzoo.data.table_source import TableSource
 from genzoo.errors import ConfigError, DataError, did_you_mean
 from genzoo.spec import MOST_NAMES, DataSpec, Feature
 from genzoo.typing import Array
+from genzoo.wording import argument
 
 
 def table_dataset(name: str, source: TableSource, settings: DataSettings) -> Dataset:
@@ -133,7 +134,7 @@ def chosen_columns(source: TableSource, settings: DataSettings) -> list[str]:
     for name in [*kept, *settings.drop, *apart]:
         _check_column(name, known, source.shown)
     if len(set(kept)) < len(kept):
-        raise ConfigError("--columns names a column twice.")
+        raise ConfigError(f"{argument('columns')} names a column twice.")
     removed = {*settings.drop, *apart}
     kept = [name for name in kept if name not in removed]
     if not kept:
@@ -141,7 +142,7 @@ def chosen_columns(source: TableSource, settings: DataSettings) -> list[str]:
     if len(kept) > MOST_NAMES:
         raise DataError(
             f"{source.shown} has {len(kept)} columns to learn from, and a table has at most {MOST_NAMES}. Choose some "
-            f"with --columns."
+            f"with {argument('columns')}."
         )
     return kept
 
@@ -301,7 +302,7 @@ def complete(dataset: Dataset) -> Dataset:
     if whole.all():
         return dataset
     if not whole.any():
-        raise DataError(f"{dataset.name}: every row has a missing value, so --drop-missing leaves none.")
+        raise DataError(f"{dataset.name}: every row has a missing value, so {argument('drop_missing')} leaves none.")
     places = whole.cumsum() - 1
     return dataclasses.replace(
         dataset,

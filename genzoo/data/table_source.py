@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -12,6 +11,18 @@ import pyarrow as pa
 
 from genzoo.data.row_groups import RowGroupEvents
 from genzoo.errors import DataError, pass_out_of_memory
+from genzoo.wording import argument
+
+
+def check_twins(shown: str, names: Collection[object]) -> None:
+    """Check that no two columns have one name.
+
+    Raises:
+        DataError: two have.
+    """
+    twins = sorted(repr(name) for name, count in Counter(names).items() if count > 1)
+    if twins:
+        raise DataError(f"{shown} has several columns named {', '.join(twins)}. Rename all but one.")
 
 
 class TableSource(ABC):
@@ -34,9 +45,7 @@ class TableSource(ABC):
         self.notes: tuple[str, ...] = ()  # decisions about which the user should know, in sentences
         self.faults: dict[str, DataError] | None = None  # faults of columns, if they are listed and not raised
         self.names = list(names)
-        twins = sorted(name for name, count in Counter(self.names).items() if count > 1)
-        if twins:
-            raise DataError(f"{shown} has several columns named {', '.join(map(repr, twins))}. Rename all but one.")
+        check_twins(shown, self.names)
 
     @property
     def named(self) -> bool:
@@ -98,7 +107,7 @@ def check_whole(table: Any, shown: str) -> None:
             reason = str(error).rpartition("Invalid: ")[2].strip().removesuffix(".")
             raise DataError(
                 f"{shown}: column {name!r} is damaged: {reason}. Write the file again, or leave the column out with "
-                f"--drop {shlex.quote(name)}."
+                f"{argument('drop', [name])}."
             ) from error
 
 

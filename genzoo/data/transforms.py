@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from genzoo.errors import DataError
 from genzoo.spec import DataSpec, InputSpace
+from genzoo.wording import argument
 
 _WIDEST = 1e15
 """Largest standard deviation, in data units, that the `centered` space accepts."""
@@ -200,7 +201,7 @@ def _extremes(data: DataSpec, blocks: Iterable[NumberArray]) -> tuple[Any, Any]:
 def _check_observed(data: DataSpec, observed: NumberArray) -> None:
     if not observed.all():
         column = data.features[int(np.argmin(observed))].name
-        raise DataError(f"Column {column!r} has no value in the training rows. Leave it out with --drop.")
+        raise DataError(f"Column {column!r} has no value in the training rows. Leave it out with {argument('drop')}.")
 
 
 def _check_changing(data: DataSpec, spread: Any) -> None:
@@ -212,7 +213,8 @@ def _check_changing(data: DataSpec, spread: Any) -> None:
         raise DataError("All training images have the same flat color, so there is nothing to learn.")
     column = data.features[int(np.argmin(changes))].name
     raise DataError(
-        f"Column {column!r} never changes in the training rows, so it cannot be scaled. Leave it out with --drop."
+        f"Column {column!r} never changes in the training rows, so it cannot be scaled. Leave it out with "
+        f"{argument('drop')}."
     )
 
 

@@ -48,6 +48,7 @@ from genzoo.data.images import binary_spec, image_spec
 from genzoo.errors import ConfigError, DataError
 from genzoo.spec import DataSpec
 from genzoo.typing import Array
+from genzoo.wording import argument
 
 Bounds = tuple[float, float]
 
@@ -270,20 +271,22 @@ def overrule_range(dataset: Dataset, bounds: Bounds) -> Dataset:
         ConfigError: the dataset is a table, or the range does not suit the images.
     """
     if dataset.spec.modality != "image":
-        raise ConfigError(f"--range is for images, and {dataset.name!r} is a table. Leave it out.")
+        raise ConfigError(f"{argument('range')} is for images, and {dataset.name!r} is a table. Leave it out.")
     check_stated(dataset.name, Values.of(dataset.events), bounds)
     whole = all(end == math.floor(end) for end in bounds)
     stored = dataset.events.dtype
     if stored.kind != "f":
         if not whole:
             raise ConfigError(
-                f"--range {range_text(bounds)} has a fraction, and {dataset.name!r} holds whole numbers. Give whole "
+                f"{argument('range', range_text(bounds))} has a fraction, and {dataset.name!r} holds whole "
+                f"numbers. Give whole "
                 f"numbers."
             )
         limits = np.iinfo(stored)
         if not limits.min <= bounds[0] <= bounds[1] <= limits.max:
             raise ConfigError(
-                f"--range {range_text(bounds)} is wider than {stored}, the type of the images of {dataset.name!r}, "
+                f"{argument('range', range_text(bounds))} is wider than {stored}, the type of the images of "
+                f"{dataset.name!r}, "
                 f"which holds {limits.min} to {limits.max}."
             )
     if dataset.spec.features[0].discrete and bounds == (0.0, 1.0):
@@ -292,7 +295,7 @@ def overrule_range(dataset: Dataset, bounds: Bounds) -> Dataset:
     if quantum is not None and dataset.range_from == "data":
         quantum = 1.0
     if quantum is not None and bounds[1] - bounds[0] >= _WIDEST_GRID:
-        raise ConfigError(f"--range {range_text(bounds)} is too wide for images on a grid.")
+        raise ConfigError(f"{argument('range', range_text(bounds))} is too wide for images on a grid.")
     return dataclasses.replace(dataset, spec=image_spec(dataset.events, bounds, quantum), range_from="setting")
 
 
@@ -304,7 +307,8 @@ def check_stated(name: str, values: Values, bounds: Bounds) -> None:
     """
     if not bounds[0] <= values.low <= values.high <= bounds[1]:
         raise ConfigError(
-            f"--range {range_text(bounds)} leaves values out: {name!r} holds {values.describe()}. State a range that "
+            f"{argument('range', range_text(bounds))} leaves values out: {name!r} holds {values.describe()}. "
+            f"State a range that "
             f"contains them."
         )
 
@@ -352,10 +356,10 @@ def describe_range(dataset: Dataset) -> str:
     text = "not limited" if bounds is None else range_text(bounds)
     text += "" if quantum is None else f", step {quantum:g}"
     if dataset.range_from == "setting":
-        return f"{text} (set by --range)"
+        return f"{text} (set by {argument('range')})"
     if dataset.range_from == "declared":
         return text
-    return f"{text} (found in the data; overrule with --range {_alternative(bounds, quantum)})"
+    return f"{text} (found in the data; overrule with {argument('range', _alternative(bounds, quantum))})"
 
 
 def _alternative(bounds: Bounds | None, quantum: float | None) -> str:
@@ -376,10 +380,13 @@ def range_remarks(dataset: Dataset) -> list[str]:
         stated = range_text((0.0, values.high))
         return [
             f"the values reach only {values.high:.10g} of {bounds[1]:.10g}; if this is the largest possible value, "
-            f"--range {stated}"
+            f"{argument('range', stated)}"
         ]
     if len(dataset) > 1 and _two_values(dataset, values):
-        return [f"all values are {values.low:.10g} or {values.high:.10g}; for images of 0 and 1, --binarize"]
+        return [
+            f"all values are {values.low:.10g} or {values.high:.10g}; for images of 0 and 1, "
+            f"{argument('binarize', True)}"
+        ]
     return []
 
 

@@ -28,6 +28,7 @@ from genzoo.errors import ConfigError, GenzooError, Interrupted, LostProcessErro
 from genzoo.runtime.device import widest
 from genzoo.runtime.launch import process_count
 from genzoo.runtime.seeding import derive, random_scope
+from genzoo.wording import argument
 
 ResultT = TypeVar("ResultT")
 
@@ -184,8 +185,9 @@ class ProcessGroup(Processes):
             return f"cuda:{os.environ.get('LOCAL_RANK', self.rank)}"
         if name not in ("auto", "cpu"):
             raise ConfigError(
-                f"{self.count} processes cannot share device {name!r}. Use --device cuda, which gives each process its "
-                f"own GPU, or --device cpu."
+                f"{self.count} processes cannot share device {name!r}. Use {argument('device', 'cuda')}, which "
+                f"gives each process its "
+                f"own GPU, or {argument('device', 'cpu')}."
             )
         return "cpu"
 

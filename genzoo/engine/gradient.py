@@ -19,6 +19,7 @@ from genzoo.models.objective import Batch, GradientObjective, Progress
 from genzoo.models.state_dict import load_tensors, strip_prefix
 from genzoo.plugins.registry import blame
 from genzoo.runtime.device import Runtime
+from genzoo.wording import argument
 
 
 class GradientEngine:
@@ -64,8 +65,8 @@ class GradientEngine:
         if training.batch_size < least:
             raise ConfigError(
                 f"This objective needs at least {objective.least_events} events at a time, and a batch of "
-                f"{training.batch_size} in {training.grad_accumulation} parts has fewer. Use --batch-size "
-                f"{least} or more."
+                f"{training.batch_size} in {training.grad_accumulation} parts has fewer. Use "
+                f"{argument('batch_size', least)} or more."
             )
         if unknown := set(training.param_groups) - set(self._groups):
             raise ConfigError(f"There is no group of parameters {min(unknown)!r}; this model has {[*self._groups]}.")
@@ -94,7 +95,7 @@ class GradientEngine:
             each = f"{count} processes" if parts == 1 else f"{count} processes of {parts} parts each"
             raise ConfigError(
                 f"A batch of {size} events does not divide among {each}. The batch size counts the events of all "
-                f"processes together. Use --batch-size {whole}."
+                f"processes together. Use {argument('batch_size', whole)}."
             )
         return ProcessShare(self._processes.rank, count, size // (count * parts))
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from genzoo.errors import DivergenceError
 from genzoo.runtime.device import widest
+from genzoo.wording import argument
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,7 @@ def _check_finite(record: LossRecord) -> None:
         if not math.isfinite(value):
             raise DivergenceError(
                 f"Training diverged: the {name} loss was {value} at step {record.step}. Try a smaller learning rate "
-                f"(--lr), clip gradients (-o training.grad_clip=1), or use a more stable objective "
-                f"or precision (--precision fp32)."
+                f"({argument('lr')}), clip gradients ({argument('training.grad_clip', 1)}), or use a more stable "
+                f"objective "
+                f"or precision ({argument('precision', 'fp32')})."
             )

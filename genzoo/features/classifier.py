@@ -25,6 +25,7 @@ from genzoo.runtime.seeding import random_scope
 from genzoo.spec import DataSpec
 from genzoo.storage.tensors import write_tensors
 from genzoo.typing import Array
+from genzoo.wording import argument
 
 NAME = "classifier"
 
@@ -105,7 +106,8 @@ def _labeled(dataset: Dataset) -> tuple[Array, Array]:
     """
     if dataset.labels is None:
         raise DataError(
-            f"Features {NAME!r} need labels, and {dataset.name} has none. Name a column of labels with --label, or "
+            f"Features {NAME!r} need labels, and {dataset.name} has none. Name a column of labels with "
+            f"{argument('label')}, or "
             f"use other features."
         )
     rows = np.arange(len(dataset) - dataset.test_rows)

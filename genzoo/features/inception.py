@@ -21,6 +21,7 @@ from genzoo.errors import ConfigError
 from genzoo.features.extractor import Extractor, Material
 from genzoo.features.networks import RESIZER, NetworkExtractor, check_images, load_network, resized
 from genzoo.typing import Array
+from genzoo.wording import argument
 
 NAME = "inception"
 
@@ -205,7 +206,9 @@ def build_inception(material: Material) -> Extractor:
         ArtifactError: the file is missing or damaged, or holds other tensors.
     """
     if material.file is None:
-        raise ConfigError("Features 'inception' need a file of weights: --features inception=FILE.safetensors.")
+        raise ConfigError(
+            f"Features 'inception' need a file of weights: {argument('features', 'inception=FILE.safetensors')}."
+        )
     check_images(NAME, material.data)
     network = Inception()
     protocol = {

@@ -24,6 +24,7 @@ from genzoo.inference.blame import blame_file
 from genzoo.models.base import Generator, capability_name
 from genzoo.spec import DataSpec
 from genzoo.typing import Array
+from genzoo.wording import argument
 
 Events = Array | Tensor | Any
 """Events in data units: an array, a tensor, or a table of pandas, polars or pyarrow."""
@@ -222,5 +223,5 @@ def _check_black_and_white(model: str, events: Array) -> None:
         if bad.any():
             raise DataError(
                 f"Model {model!r} was trained on images of 0 and 1, and these hold {block[bad][0]:g}. Convert them "
-                f"first; --binarize does it when data are read."
+                f"first; {argument('binarize', True)} does it when data are read."
             )

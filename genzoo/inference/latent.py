@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from genzoo.data.dataset import Dataset
+from genzoo.data.frames.results import frame_of
 from genzoo.errors import ConfigError
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import Decoder, Encoder
 from genzoo.plugins.manager import get_registry
+from genzoo.spec import DataSpec, Library
 from genzoo.typing import Array
 
 _DRAWS = 4_096
@@ -54,7 +58,7 @@ class PriorSummary:
     draws: Array
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Traversal:
     """Events along latent dimensions, with all other dimensions at the center of the prior.
 
@@ -62,14 +66,34 @@ class Traversal:
         dimensions: numbers of the dimensions, `(R,)`; events change most along the first.
         values: values of each dimension, increasing, `(R, S)`.
         events: events in data units, `(R, S, *event)`.
+        data: describes one event.
     """
 
     dimensions: Array
     values: Array
     events: Array
+    data: DataSpec
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON, without the events."""
+        return {"dimensions": self.dimensions.tolist(), "values": self.values.tolist()}
+
+    def to_frame(self, library: Library | None = None) -> Any:
+        """Return a table with a row for each event: its dimension and value, and the columns of a table.
+
+        Arguments:
+            library: `pandas | polars | pyarrow`. Defaults to the first of them that is installed.
+        """
+        rows, steps = self.values.shape
+        place = {"dimension": self.dimensions.repeat(steps), "value": self.values.ravel()}
+        return _placed(self.events.reshape(rows * steps, *self.data.event_shape), self.data, place, library)
+
+    def __repr__(self) -> str:
+        numbers = ", ".join(map(str, self.dimensions))
+        return f"<Traversal of latent dimensions {numbers}, most influential first: {self.values.shape[1]} events each>"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class LatentPath:
     """Events from one latent vector to another, both included.
 
@@ -77,11 +101,40 @@ class LatentPath:
         latent: latent vectors, `(N, L)`.
         events: events in data units, `(N, *event)`.
         spherical: whether the path is an arc, which stays where a normal prior has its mass, instead of a line.
+        data: describes one event.
     """
 
     latent: Array
     events: Array
     spherical: bool
+    data: DataSpec
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON, without the events."""
+        return {"latent": self.latent.tolist(), "path": "spherical" if self.spherical else "straight"}
+
+    def to_frame(self, library: Library | None = None) -> Any:
+        """Return a table with a row for each event: its number, and the columns of a table.
+
+        Arguments:
+            library: `pandas | polars | pyarrow`. Defaults to the first of them that is installed.
+        """
+        return _placed(self.events, self.data, {"step": np.arange(len(self.events))}, library)
+
+    def __repr__(self) -> str:
+        way = "an arc" if self.spherical else "a line"
+        return f"<LatentPath of {len(self.events)} events ({self.data.describe()}) on {way}>"
+
+
+def _placed(events: Array, data: DataSpec, place: Mapping[str, Array], library: Library | None) -> Any:
+    """Return a table of where events lie, followed by their own columns if they are rows of a table."""
+    columns: dict[str, Any] = dict(place)
+    if data.modality == "table":
+        from genzoo.data.table import table_of  # images need no pyarrow
+
+        table = table_of(events, data)
+        columns |= {name: table.column(name).to_numpy() for name in table.column_names}
+    return frame_of(columns, library)
 
 
 def check_decoder(fitted: TrainedModel) -> None:
@@ -144,7 +197,7 @@ def traverse(fitted: TrainedModel, *, steps: int = 7, most: int = 16, seed: int 
     z = np.tile(prior.center, (len(chosen), steps, 1))  # (R, S, L)
     z[np.arange(len(chosen))[:, None], np.arange(steps), chosen[:, None]] = values
     events = fitted.decode(z.reshape(len(chosen) * steps, -1), output="array")
-    return Traversal(chosen, values, events.reshape(len(chosen), steps, *events.shape[1:]))
+    return Traversal(chosen, values, events.reshape(len(chosen), steps, *events.shape[1:]), fitted.data)
 
 
 def _movement(fitted: TrainedModel, prior: PriorSummary) -> Array:
@@ -201,7 +254,7 @@ def interpolate(fitted: TrainedModel, ends: Array, *, steps: int = 10, seed: int
     else:
         walked = (1 - share) * first + share * last
     z = walked * scale + prior.center
-    return LatentPath(z, fitted.decode(z, output="array"), bool(spherical))
+    return LatentPath(z, fitted.decode(z, output="array"), bool(spherical), fitted.data)
 
 
 def latent_of_rows(fitted: TrainedModel, dataset: Dataset, rows: tuple[int, int]) -> Array:

@@ -27,6 +27,7 @@ from genzoo.inference.usable import impossible
 from genzoo.models.base import Outliers
 from genzoo.models.measure import measures_of
 from genzoo.typing import Array
+from genzoo.wording import argument
 
 SCORE_COLUMNS = ("log_likelihood", "anomaly_score", "flagged", "because", "unseen")
 """Columns that the scores of rows may have."""
@@ -253,7 +254,8 @@ def threshold_of(fitted: Scored, quantile: float) -> Threshold:
     if fitted.validation_scores is None:
         raise ConfigError(
             f"A threshold needs scores of rows that were held out, and this {fitted.model!r} model has none stored. "
-            f"Train it with validation rows (-o split.validation=0.15), or compare models with --folds 5."
+            f"Train it with validation rows ({argument('split.validation', 0.15)}), or compare models with "
+            f"{argument('folds', 5)}."
         )
     above = score_of(fitted) == "anomaly_score"
     return conformal_threshold(fitted.validation_scores, quantile, fitted.calibration, above=above)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from genzoo.data.columns.unseen import unseen_levels
 from genzoo.data.dataset import Dataset, Rows
+from genzoo.data.frames.results import frame_of
 from genzoo.errors import ConfigError
 from genzoo.inference.row_likelihoods import (
     DRAWS,
@@ -23,7 +27,9 @@ from genzoo.metrics.evaluator import MOST_EVENTS, Chosen, compute_metrics, find_
 from genzoo.metrics.metric import Metric, Score
 from genzoo.metrics.resting import resting_on
 from genzoo.plugins.manager import get_registry
+from genzoo.spec import Library
 from genzoo.typing import Array
+from genzoo.wording import argument
 
 
 def embed(fitted: TrainedModel, dataset: Dataset) -> Array:
@@ -59,7 +65,7 @@ def _usable(fitted: TrainedModel, dataset: Dataset, compute: Callable[[Array], A
     return answers
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Evaluation:
     """Scores of a model on rows of a dataset.
 
@@ -72,6 +78,11 @@ class Evaluation:
         unobserved: rows without any value, which were left out.
         density_rests_on: why the log-likelihood says nothing about the data; `None` if it does.
         unseen: columns and levels that no training row has, by row. Defaults to none.
+        model: id of the model.
+        split: what the rows are: "test", or the name of a dataset.
+        fit: which fit the scores are of, if a comparison kept them: `by`, `train_rows` and `folds`. Defaults to `None`:
+            the model itself.
+        about: the same as sentences. Defaults to an empty text.
     """
 
     events: int
@@ -82,6 +93,61 @@ class Evaluation:
     unobserved: Rows
     density_rests_on: str | None = None
     unseen: Mapping[int, str] = field(default_factory=dict)
+    model: str = ""
+    split: str = "test"
+    fit: Mapping[str, Any] | None = None
+    about: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        likelihood = self.scores.get("log-likelihood")
+        return {
+            "model": self.model,
+            "events": self.events,
+            "log_likelihood": {
+                "test": None if likelihood is None else likelihood.value,
+                "se": None if likelihood is None else likelihood.error,
+                "kind": self.kind,
+                "measure": self.measure,
+            },
+            "metrics": {name: _score(score) for name, score in self.scores.items()},
+            "reasons": dict(self.reasons),
+            "unobserved": self.unobserved.tolist(),
+            "density_rests_on": self.density_rests_on,
+            "unseen": {str(row): text for row, text in self.unseen.items()},
+            "fit": None if self.fit is None else dict(self.fit),
+        }
+
+    def to_frame(self, library: Library | None = None) -> Any:
+        """Return a table with a row for each metric: its name, value, standard error and better direction.
+
+        Arguments:
+            library: `pandas | polars | pyarrow`. Defaults to the first of them that is installed.
+        """
+        found = self.scores.values()
+        columns = {
+            "metric": list(self.scores),
+            "value": [score.value for score in found],
+            "error": [math.nan if score.error is None else score.error for score in found],
+            "better": [score.direction for score in found],
+        }
+        return frame_of(columns, library)
+
+    def __repr__(self) -> str:
+        rows = "test rows" if self.split == "test" else self.split
+        lines = [f"Evaluation of {self.model} on {self.events} events ({rows})"]
+        width = max(map(len, self.scores), default=0)
+        for name, score in self.scores.items():
+            error = "" if score.error is None else f" ± {score.error:.2g}"
+            lines.append(f"  {name:{width}}  {score.value:.4g}{error}")
+        return "\n".join(lines)
+
+
+def _score(score: Score) -> dict[str, Any]:
+    """Return a score for JSON, without the parts of its error, which only a comparison needs."""
+    plain = dataclasses.asdict(score)
+    del plain["shared"]
+    return plain
 
 
 def evaluate(
@@ -125,9 +191,12 @@ def evaluate(
     observed = reference.rows
     if not len(observed):
         if len(rows):
-            raise ConfigError("There are no rows to evaluate on: none has any value. Use other data with --data.")
+            raise ConfigError(
+                f"There are no rows to evaluate on: none has any value. Use other data with {argument('data')}."
+            )
         raise ConfigError(
-            "There are no rows to evaluate on: the run's split has no test rows. Use other data with --data."
+            f"There are no rows to evaluate on: the run's split has no test rows. Use other data with "
+            f"{argument('data')}."
         )
     results = compute_metrics(fitted, reference, metrics, seed=seed, samples=samples, draws=draws, average=average)
     reasons = dict(results.reasons)
@@ -144,4 +213,6 @@ def evaluate(
         unobserved,
         None if resting is None or not resting.material else resting.reason,
         unseen_levels(fitted.data, dataset, observed),
+        fitted.model,
+        split,
     )

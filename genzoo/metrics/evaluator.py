@@ -23,6 +23,7 @@ from genzoo.metrics.weighting import fractional, repeated
 from genzoo.plugins.registry import Entry, Registry, blame, resolve
 from genzoo.spec import DataSpec, ExtractorSpec, MetricSpec
 from genzoo.typing import Array
+from genzoo.wording import argument
 
 MOST_EVENTS = 10_000
 """Largest number of real events that samples are compared with; the time for distances is quadratic in it."""
@@ -136,7 +137,7 @@ def find_extractor(registry: Registry, text: str | None, data: DataSpec) -> Chos
         )
     if named and not (file and entry.spec.file):
         problem = "need the name of a file after the =" if entry.spec.file else "take no file"
-        raise ConfigError(f"--features {text}: features {name!r} {problem}.")
+        raise ConfigError(f"{argument('features', text)}: features {name!r} {problem}.")
     return Chosen(entry, Path(file).expanduser() if file else None)
 
 

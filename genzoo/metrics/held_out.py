@@ -68,17 +68,22 @@ class HeldOutScores:
             return kept
         return None if len(test) else kept
 
-    def evaluation(self, metrics: Sequence[str] = ()) -> Evaluation:
+    def evaluation(self, model: str, metrics: Sequence[str] = ()) -> Evaluation:
         """Return the scores as an evaluation of the rows that were held out.
 
         Arguments:
+            model: id of the model.
             metrics: names of the scores to return. Defaults to all.
         """
         scores = {name: score for name, score in self.scores.items() if not metrics or name in metrics}
         absent = dict.fromkeys(metrics, "the comparison did not compute it")
         reasons = {name: why for name, why in {**absent, **self.reasons}.items() if not metrics or name in metrics}
         reasons = {name: why for name, why in reasons.items() if name not in scores}
-        return Evaluation(self.rows, self.kind, self.measure, scores, reasons, np.zeros(0, np.int64))
+        fit = {"by": "comparison", "train_rows": self.train_rows, "folds": self.folds}
+        none = np.zeros(0, np.int64)
+        return Evaluation(
+            self.rows, self.kind, self.measure, scores, reasons, none, model=model, fit=fit, about=self.describe()
+        )
 
     def as_record(self) -> dict[str, Any]:
         """Return the scores for the record of a run, without the parts of errors, which only a comparison needs."""

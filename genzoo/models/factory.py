@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry, blame, extra_named, resolve
 from genzoo.spec import DataSpec, Feature, ModelSpec, ObjectiveSpec
 from genzoo.text import with_period
+from genzoo.wording import argument
 
 
 def check_data(entry: Entry[ModelSpec], data: DataSpec) -> None:
@@ -33,7 +33,7 @@ def check_data(entry: Entry[ModelSpec], data: DataSpec) -> None:
     if data.missing and not spec.missing:
         raise DataError(
             f"These data have missing values and model {spec.name!r} does not accept them. Use a model that does, or "
-            f"leave such rows out with --drop-missing."
+            f"leave such rows out with {argument('drop_missing', True)}."
         )
 
 
@@ -54,7 +54,7 @@ def _other_kind(spec: ModelSpec, data: DataSpec, feature: Feature) -> str:
         )
     return (
         f"Column {feature.name!r} is {feature.kind}, and model {spec.name!r} takes {wanted} columns. Leave it out with "
-        f"--drop {shlex.quote(feature.name)}, set its kind with --kind, or use {others}."
+        f"{argument('drop', [feature.name])}, set its kind with {argument('kinds')}, or use {others}."
     )
 
 

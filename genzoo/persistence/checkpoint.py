@@ -16,6 +16,7 @@ from genzoo.persistence.format1 import current_tensors, upgrade_checkpoint
 from genzoo.storage.atomic import atomic_folder, remove_folder
 from genzoo.storage.json_files import read_settings, write_json
 from genzoo.storage.tensors import digest, is_finite, read_tensors, write_tensors
+from genzoo.wording import argument
 
 _PREFIX = "step-"
 
@@ -99,7 +100,8 @@ def save_checkpoint(
         if not is_finite(tensor):
             raise DivergenceError(
                 f"Training diverged: {name} holds numbers that are not finite at step {step}. "
-                f"Try a smaller learning rate (--lr) or clip gradients (-o training.grad_clip=1)."
+                f"Try a smaller learning rate ({argument('lr')}) or clip gradients "
+                f"({argument('training.grad_clip', 1)})."
             )
 
     def fill(fresh: Path) -> None:

@@ -99,7 +99,7 @@ def _card(content: ModelFile) -> str:
     return (
         f"# {content.model}\n\n"
         f"Trained with genzoo {content.genzoo} on data of this form: {content.data.describe()}.\n\n"
-        f"```\ngenzoo sample PATH/TO/THIS/FOLDER -n 64 --out samples.png\n```\n\n"
+        f"```\ngenzoo sample PATH/TO/THIS/FOLDER -n 64\n```\n\n"
         f"```python\nimport genzoo\n\nevents = genzoo.load('PATH/TO/THIS/FOLDER').sample(64)\n```\n\n"
         f"## Training\n\n| | |\n|---|---|\n{rows}\n\n## Options\n\n| option | value |\n|---|---|\n{options}\n\n"
         f"The weights are in `model.safetensors` (SHA-256 {content.tensors}). This folder contains no code.\n"

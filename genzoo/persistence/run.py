@@ -7,7 +7,7 @@ import dataclasses
 import itertools
 import os
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,13 @@ from typing import Any
 import torch
 from pydantic import TypeAdapter, ValidationError
 
+import genzoo
 from genzoo.config.settings import DataForm, RunConfig, runs_folder
 from genzoo.data.checks import data_difference, with_former_range
 from genzoo.data.dataset import Dataset
 from genzoo.data.download import without_fetching
-from genzoo.data.loading import open_dataset
-from genzoo.errors import ArtifactError, ConfigError, GenzooError, did_you_mean
+from genzoo.data.loading import AnyData, is_registered, matching_data, open_dataset
+from genzoo.errors import ArtifactError, ConfigError, DataError, GenzooError, did_you_mean
 from genzoo.inference.answers import Output
 from genzoo.inference.data_units import Events
 from genzoo.inference.description.describe import UNLIKELY
@@ -42,6 +43,7 @@ from genzoo.storage.paths import check_inside, contains, user_path
 from genzoo.storage.temporary import remove_abandoned
 from genzoo.typing import Array
 from genzoo.version import version
+from genzoo.wording import argument
 
 _DATA: TypeAdapter[DataSpec] = TypeAdapter(DataForm)
 
@@ -58,6 +60,8 @@ class Run:
         self.path = path
         self._loaded: TrainedModel | None = None
         self._loaded_stamp: tuple[int | None, ...] = ()
+        self.data_in_memory: Dataset | None = None
+        """The data of a run that was trained here on data in memory, which no file holds."""
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
@@ -122,7 +126,9 @@ class Run:
             if new_folder(free, fill):
                 break
             if not numbered:
-                raise ConfigError(f"{path} exists already, and runs are never overwritten. Choose another --out.")
+                raise ConfigError(
+                    f"{path} exists already, and runs are never overwritten. Choose another {argument('out')}."
+                )
             free = path.with_name(f"{path.name}-{number}")
         return Run(free)
 
@@ -173,7 +179,7 @@ class Run:
         return loaded
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "_loaded": None, "_loaded_stamp": ()}
+        return {"path": self.path, "_loaded": None, "_loaded_stamp": (), "data_in_memory": None}
 
     def _stamp(self) -> tuple[int | None, ...]:
         """Return when the files were last written that decide what `load` returns."""
@@ -244,13 +250,29 @@ class Run:
             ArtifactError: the data have changed, or the settings do not suit them.
             DataError: the data cannot be found or read.
         """
-        config = self.config
+        config, remedy = self.config, f"Restore them, or name other data with {argument('data')}."
+        if self.data_in_memory is not None:
+            return self.check_same_data(self.data_in_memory, remedy)
+        self.check_data_on_disk()
         try:
             with without_fetching():
                 dataset = open_dataset(config.data, get_registry(), config.split)
         except ConfigError as error:
             raise ArtifactError(f"{self.path} has settings that do not suit its data: {error}") from error
-        return self.check_same_data(dataset, "Restore them, or name other data with --data.")
+        return self.check_same_data(dataset, remedy)
+
+    def check_data_on_disk(self) -> None:
+        """Check that the run was not trained on data in memory, which no other process can open.
+
+        Raises:
+            DataError: it was.
+        """
+        source = self.config.data.source
+        if not (os.path.lexists(user_path(source)) or is_registered(source, get_registry()) or os.sep in source):
+            raise DataError(
+                f"{self.path} was trained on data in memory, {source!r}, which it does not hold. Name them, or other "
+                f"data, with {argument('data')}."
+            )
 
     def check_same_data(self, dataset: Dataset, remedy: str) -> Dataset:
         """Return the dataset that the run was trained on, after checking that this is it.
@@ -332,13 +354,37 @@ class Run:
         """Call `TrainedModel.cluster` of the trained model."""
         return self.load().cluster(x, keep=keep)
 
-    def impute(self, x: Events, *, draw: bool = False, seed: int = 0) -> Any:
-        """Call `TrainedModel.impute` of the trained model."""
-        return self.load().impute(x, draw=draw, seed=seed)
+    # The functions of `genzoo` that answer these need packages above this one; the façade imports them on first use.
+
+    def evaluate(self, data: AnyData | None = None, **terms: Any) -> genzoo.Evaluation:
+        """Call `genzoo.evaluate`: the log-likelihood and sample metrics, on the run's test rows or on all of `data`."""
+        return genzoo.evaluate(self, data, **terms)
+
+    def embed(self, data: AnyData | None = None, **terms: Any) -> Any:
+        """Call `genzoo.embed`: the latent vector of each row of the run's own data, or of `data`."""
+        return genzoo.embed(self, data, **terms)
+
+    def impute(self, data: AnyData | None = None, **terms: Any) -> Any:
+        """Call `genzoo.impute`: the run's own data, or `data`, with missing values filled in."""
+        return genzoo.impute(self, data, **terms)
+
+    def report(self, out: str | Path | None = None, data: AnyData | None = None, **terms: Any) -> genzoo.RunReport:
+        """Call `genzoo.report`: one HTML page about the run, written to `out` if it is given."""
+        return genzoo.report(self, out, data, **terms)
+
+    def traverse(self, **terms: Any) -> genzoo.Traversal:
+        """Call `genzoo.traverse`: events along single latent dimensions."""
+        return genzoo.traverse(self, **terms)
+
+    def interpolate(
+        self, ends: tuple[int, int] | Array, data: AnyData | None = None, **terms: Any
+    ) -> genzoo.LatentPath:
+        """Call `genzoo.interpolate`: events on a path between two rows of the run's own data, or of `data`."""
+        return genzoo.interpolate(self, ends, data, **terms)
 
     def describe(
         self,
-        x: Events | None = None,
+        data: AnyData | None = None,
         *,
         weights: Array | None = None,
         rows: int = UNLIKELY,
@@ -348,21 +394,26 @@ class Run:
         """Call `TrainedModel.describe` of the trained model.
 
         Arguments:
-            x, weights: events and their weights. By default, all data of the run, held-out rows included. If they
-                have changed or cannot be found, samples of the model are described, and a note says so.
+            data: as for `train`. By default, all data of the run, held-out rows included. If they have changed or
+                cannot be found, samples of the model are described, and a note says so.
+            weights: weights of events in memory, `(N,)`. Defaults to equal weights.
             rows, seed: as for `TrainedModel.describe`.
             device: where the model computes. Defaults to the host.
         """
         model = self.load(device)
-        if x is not None:
-            return model.describe(x, weights=weights, rows=rows, seed=seed)
-        try:
-            dataset = self.open_data()
-        except GenzooError as error:
-            found = model.describe(rows=rows, seed=seed)
-            note = f"The data of the run are not available. Give data to describe (--data on a command line). {error}"
-            return dataclasses.replace(found, notes=(note, *found.notes))
-        return model.describe(dataset.events, weights=dataset.weights, rows=rows, seed=seed)
+        if isinstance(data, str | Path | Mapping | Dataset):
+            dataset = matching_data(data, model.data, get_registry())
+        elif data is not None:
+            return model.describe(data, weights=weights, rows=rows, seed=seed)
+        else:
+            try:
+                dataset = self.open_data()
+            except GenzooError as error:
+                found = model.describe(rows=rows, seed=seed)
+                note = f"The data of the run are not available. Give data to describe. {error}"
+                return dataclasses.replace(found, notes=(note, *found.notes))
+        own = dataset.weights if weights is None else weights
+        return model.describe(dataset.events, weights=own, rows=rows, seed=seed)
 
 
 def _is_on(here: torch.device, wanted: torch.device) -> bool:
@@ -434,12 +485,17 @@ def is_model_folder(path: str | Path) -> bool:
     return not contains(place, "run.json") and (contains(place, "config.json") or contains(place, "model.safetensors"))
 
 
-def load(path: str | Path, device: str = "cpu") -> TrainedModel:
+def load(path: str | Path | Run, device: str = "cpu") -> TrainedModel:
     """Load the trained model of a run directory, or a model folder from anywhere.
 
     Raises:
         ArtifactError: the path is neither, or it is damaged.
+        ConfigError: it is no path.
     """
+    if isinstance(path, Run):
+        path = path.path
+    if not isinstance(path, str | os.PathLike):
+        raise ConfigError(f"load takes the path of a run or model folder, and this is a {type(path).__name__}.")
     fitted = load_model(user_path(path), get_registry()) if is_model_folder(path) else open_run(str(path)).load()
     return fitted.to(resolve_device(device, float64=fitted.generator.needs_float64))
 

@@ -117,7 +117,13 @@ def run_page(run: Run, fitted: TrainedModel, terms: EvaluationTerms, dataset: Da
     reference = f" {entry.spec.reference}." if entry.spec.reference else ""
     lead = f"{entry.spec.summary}.{reference} Data: {fitted.data.describe()}. {_status(run)}"
     shown = tuple(section for section in sections if section is not None)
-    return Page(title, lead, shown, origin(run), "" if scores is None else finding_of_scores(scores, held.where))
+    return Page(title, lead, shown, origin(run), _finding(scores, held))
+
+
+def _finding(scores: Evaluation | None, held: EvaluationEvents) -> str:
+    if scores is None:
+        return ""
+    return finding_of_scores(scores, held.where if scores.fit is None else "rows that the comparison held out")
 
 
 def origin(run: Run) -> str:
@@ -176,8 +182,10 @@ def _scores(
     lack = () if held.lack is None else (Text(held.lack),)
     if held.dataset is None or not len(held.rows):
         kept = HeldOutScores.instead_of_test_rows(run)
-        shown = () if kept is None else (Text(kept.describe()), *score_blocks(kept.scores, kept.reasons))
-        return None, (*lack, *shown)
+        if kept is None:
+            return None, lack
+        own = kept.evaluation(run.config.model)
+        return own, (*lack, Text(own.about), *score_blocks(own.scores, own.reasons))
     try:
         found = _evaluated(fitted, held, terms, run.config)
     except (ConfigError, DataError) as error:

@@ -14,6 +14,7 @@ from genzoo.reports.columns import SPARE, ReportColumn, error_of_score, report_c
 from genzoo.reports.result import Report
 from genzoo.reports.rounding import rounded
 from genzoo.text import printable
+from genzoo.wording import argument
 
 
 def print_scores(scores: Mapping[str, Score], reasons: Mapping[str, str], width: int) -> None:
@@ -80,7 +81,9 @@ def print_report(report: Report, console: Console) -> None:
         console.print(Text(printable(line)))
     if left_out:
         names = ", ".join(column.title for column in left_out)
-        console.print(Text(f"Not shown: {names}. For all figures, use --json, or --out for a report."))
+        console.print(
+            Text(f"Not shown: {names}. For all figures, use {argument('json')}, or {argument('out')} for a report.")
+        )
 
 
 def _fitting(report: Report, width: int) -> tuple[list[ReportColumn], list[ReportColumn]]:

@@ -12,6 +12,7 @@ from torch import Tensor
 from genzoo.config.settings import Precision, ResolvedPrecision
 from genzoo.errors import ConfigError
 from genzoo.text import counted
+from genzoo.wording import argument
 
 _AUTOCAST: dict[str, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -88,16 +89,25 @@ def resolve_device(name: str, *, float64: bool = False) -> torch.device:
     if device.type == "cuda":
         _check_cuda(device)
     if device.type == "mps" and float64:
-        raise ConfigError("This model computes in float64, which mps does not have. Use --device auto or cpu.")
+        raise ConfigError(
+            f"This model computes in float64, which mps does not have. Use {argument('device', 'auto')} or "
+            f"{argument('device', 'cpu')}."
+        )
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise ConfigError(f"Device {name!r} is not available on this machine. Use --device auto or cpu.")
+        raise ConfigError(
+            f"Device {name!r} is not available on this machine. Use {argument('device', 'auto')} or "
+            f"{argument('device', 'cpu')}."
+        )
     return device
 
 
 def _check_cuda(device: torch.device) -> None:
     if not torch.cuda.is_available():
         built = "torch sees no GPU" if torch.version.cuda else "this torch is built for CPU only"
-        raise ConfigError(f"Device {str(device)!r} is not available: {built}. Use --device auto or --device cpu.")
+        raise ConfigError(
+            f"Device {str(device)!r} is not available: {built}. Use {argument('device', 'auto')} or "
+            f"{argument('device', 'cpu')}."
+        )
     if (device.index or 0) >= torch.cuda.device_count():
         raise ConfigError(
             f"Device {str(device)!r} is not available: the number of GPUs is {torch.cuda.device_count()}."
@@ -128,7 +138,7 @@ def resolve_precision(name: Precision, device: torch.device, *, mixed: bool = Tr
     if name == "tf32" and device.type != "cuda":
         raise ConfigError(f"Precision 'tf32' exists only on CUDA, and the device is {device.type}. Use fp32.")
     if name == "fp64" and device.type == "mps":
-        raise ConfigError("Precision 'fp64' does not exist on mps. Use fp32, or --device cpu.")
+        raise ConfigError(f"Precision 'fp64' does not exist on mps. Use fp32, or {argument('device', 'cpu')}.")
     return name
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from genzoo.errors import ConfigError
+from genzoo.wording import argument
 
 
 def process_count() -> int:
@@ -25,7 +26,7 @@ def require_single_process(what: str) -> None:
     if process_count() > 1:
         raise ConfigError(
             f"{what} runs in one process, and {process_count()} were launched. Only genzoo train runs in several. "
-            f"Leave torchrun out; for comparisons, use --jobs."
+            f"Leave torchrun out; for comparisons, use {argument('jobs')}."
         )
 
 

@@ -20,11 +20,12 @@ from genzoo.metrics import information_criteria
 from genzoo.models.base import Outliers
 from genzoo.persistence.model_folder import save_model
 from genzoo.sklearn.fitting import FitOutcome, checked_events, fit_in_memory, seed_of
-from genzoo.sklearn.parameters import SettingParameter, in_words_of, layer_of
+from genzoo.sklearn.parameters import SettingParameter, layer_of, words_of
 from genzoo.sklearn.storing import EstimatorFile, save_folder, storable, write_file
 from genzoo.spec import ModelSpec
 from genzoo.storage.paths import user_path
 from genzoo.typing import Array
+from genzoo.wording import speaking
 
 OUTLIER = -1
 """Label of rows that the component of outliers claims, as in scikit-learn's DBSCAN."""
@@ -43,7 +44,7 @@ def _can(*capabilities: str) -> Callable[[ModelEstimator], bool]:
 
 
 def _has_criteria(estimator: ModelEstimator) -> bool:
-    return "likelihood" in estimator.spec.capabilities and estimator.weighted
+    return "likelihood" in estimator.spec.capabilities and estimator._weighted
 
 
 class ModelEstimator(BaseEstimator):  # type: ignore[misc]
@@ -57,12 +58,12 @@ class ModelEstimator(BaseEstimator):  # type: ignore[misc]
     model_id: ClassVar[str]
     spec: ClassVar[ModelSpec]
     preset: ClassVar[str | None]
-    parameters: ClassVar[tuple[SettingParameter, ...]]
-    beneath: ClassVar[Mapping[str, Any]]
+    _parameters: ClassVar[tuple[SettingParameter, ...]]
+    _beneath: ClassVar[Mapping[str, Any]]
     """Settings that the parameters are laid over."""
-    weighted: ClassVar[bool]
+    _weighted: ClassVar[bool]
     """Whether the model learns by expectation-maximization, which takes weights."""
-    rebuild: ClassVar[Callable[[str, str | None], Self]]
+    _rebuild: ClassVar[Callable[[str, str | None], Self]]
 
     model_: TrainedModel
     random_state: Any
@@ -75,7 +76,7 @@ class ModelEstimator(BaseEstimator):  # type: ignore[misc]
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The class is made on demand, so a copy in another process finds it by the model's id.
-        return type(self).rebuild, (self.model_id, self.preset), self.__getstate__()
+        return type(self)._rebuild, (self.model_id, self.preset), self.__getstate__()
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803 - as scikit-learn names it
         """Train the model in memory.
@@ -88,9 +89,9 @@ class ModelEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _fit(self, x: Any, sample_weight: Any) -> Self:
         events = checked_events(self, x, self.spec, reset=True, framed=False)
-        values = {parameter.name: getattr(self, parameter.name) for parameter in self.parameters}
-        layer = layer_of(self.parameters, values, self.beneath)
-        with in_words_of(self.parameters):
+        values = {parameter.name: getattr(self, parameter.name) for parameter in self._parameters}
+        layer = layer_of(self._parameters, values, self._beneath)
+        with speaking(words_of(self._parameters)):
             self._take(fit_in_memory(self.model_id, layer, events, sample_weight, self.random_state))
         if isinstance(self, ClusterMixin):
             self.labels_ = self._labels(events)
@@ -170,9 +171,9 @@ class ModelEstimator(BaseEstimator):  # type: ignore[misc]
         Its subfolder `model` is a model folder of genzoo. An existing estimator in that place is replaced.
         """
         check_is_fitted(self, "model_")
-        save_folder(user_path(path), self.write)
+        save_folder(user_path(path), self._write)
 
-    def write(self, folder: Path) -> None:
+    def _write(self, folder: Path) -> None:
         """Write the fitted estimator into an empty folder."""
         fitted = self._record
         save_model(folder / "model", fitted.model, dict(fitted.options), dict(fitted.training))
@@ -187,7 +188,7 @@ class ModelEstimator(BaseEstimator):  # type: ignore[misc]
         )
         write_file(folder, content)
 
-    def restore(self, fitted: FitOutcome, columns: Sequence[str] | None) -> None:
+    def _restore(self, fitted: FitOutcome, columns: Sequence[str] | None) -> None:
         """Set the attributes that `fit` sets, from a folder.
 
         Arguments:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from typing import Any
 
 from sklearn.base import ClusterMixin, DensityMixin
 
+from genzoo.config.keywords import check_model
 from genzoo.config.resolve import options_class
 from genzoo.config.settings import EMTraining
 from genzoo.plugins.manager import get_registry
@@ -37,7 +39,7 @@ def estimator(model: str, *, preset: str | None = None) -> type[ModelEstimator]:
         1000
     """
     registry = get_registry()
-    return _class_of(registry.models.get(model).id, preset)
+    return _class_of(registry.models.get(check_model(registry, model)).id, preset)
 
 
 @functools.cache
@@ -68,10 +70,10 @@ def _class_of(model_id: str, preset: str | None) -> type[ModelEstimator]:
         "model_id": model_id,
         "spec": entry.spec,
         "preset": preset,
-        "parameters": parameters,
-        "beneath": beneath(registry, entry, preset),
-        "weighted": weighted,
-        "rebuild": staticmethod(_rebuild),
+        "_parameters": parameters,
+        "_beneath": beneath(registry, entry, preset),
+        "_weighted": weighted,
+        "_rebuild": staticmethod(_rebuild),
     }
     return type(name, tuple(bases), content)
 
@@ -112,7 +114,8 @@ def _documentation(entry: Entry[ModelSpec], parameters: tuple[SettingParameter, 
     """Return the docstring of a class, in the form that scikit-learn's displays read."""
     lines = [f"{entry.spec.summary}.", "", "Parameters", "----------"]
     for parameter in parameters:
-        lines += [f"{parameter.name} : default={parameter.default!r}", f"    {parameter.description}."]
+        kind = inspect.formatannotation(parameter.annotation)
+        lines += [f"{parameter.name} : {kind}, default={parameter.default!r}", f"    {parameter.description}."]
     lines += ["random_state : int, Generator, RandomState or None, default=0"]
     lines += ["    Seed; an equal one gives equal results. None draws one."]
     return "\n".join(lines) + "\n"

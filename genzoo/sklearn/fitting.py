@@ -16,6 +16,7 @@ from genzoo.config.resolve import resolve_config
 from genzoo.data.dataset import Dataset
 from genzoo.data.frames.kinds import is_frame
 from genzoo.data.loading import given_data
+from genzoo.data.table_source import check_twins
 from genzoo.engine.em import EMEngine
 from genzoo.errors import ConfigError, explain_out_of_memory
 from genzoo.inference.trained_model import TrainedModel
@@ -63,9 +64,14 @@ def checked_events(estimator: Any, x: Any, spec: ModelSpec, *, reset: bool, fram
         A table as it is, or an array.
 
     Raises:
+        DataError: two columns of a table have one name.
         ValueError: the events are no table, or their columns are not as in `fit`.
     """
-    if is_frame(x) and (reset or framed):
+    table = is_frame(x)
+    if table:  # scikit-learn itself fails in a library below it
+        names: Any = getattr(x, "column_names", None) or getattr(x, "columns", ())
+        check_twins("The table", () if callable(names) else names)
+    if table and (reset or framed):
         return validate_data(estimator, x, reset=reset, skip_check_array=True)
     images = "image" in spec.modalities and getattr(x, "ndim", 2) > 2
     return validate_data(

@@ -22,7 +22,8 @@ class Imputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: i
     Arguments:
         estimator: name or id of a model, or an estimator with `impute`, which is cloned.
         draw: draw the values from their distribution, instead of taking its mean or most probable category.
-        random_state: seed of the draws, and of a model that is given by its name.
+        random_state: seed of the draws, and of a model that is given by its name. As in scikit-learn, a whole number
+            gives the same draws in every call of `transform`, and None or a generator of NumPy gives new ones.
 
     Attributes:
         estimator_: the fitted estimator.
@@ -46,8 +47,7 @@ class Imputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: i
             y: ignored.
             sample_weight: how much each row counts, `(N,)`, if the model takes weights. Defaults to 1 each.
         """
-        self._seed = seed_of(self.random_state)
-        inner = made(self.estimator, self._seed, "impute")
+        inner = made(self.estimator, seed_of(self.random_state), "impute")
         self.estimator_ = inner.fit(X, **weights_for(inner, sample_weight))
         set_columns(self, self.estimator_)
         return self
@@ -55,7 +55,7 @@ class Imputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: i
     def transform(self, X: Any) -> Any:  # noqa: N803
         """Return rows with their missing values filled in: a table for a table, and an array for an array."""
         check_is_fitted(self, "estimator_")
-        filled = self.estimator_.impute(X, draw=self.draw, random_state=self._seed)
+        filled = self.estimator_.impute(X, draw=self.draw, random_state=self.random_state if self.draw else 0)
         kind = getattr(X, "dtype", None)
         whole = isinstance(filled, np.ndarray) and kind is not None and np.issubdtype(kind, np.floating)
         return filled.astype(kind) if whole else filled
@@ -68,7 +68,3 @@ class Imputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: i
     def _write(self, folder: Path) -> None:
         write_inner(self.estimator_, folder)
         write_file(folder, EstimatorFile(kind="imputer", parameters=storable(self)))
-
-    def restore(self, content: EstimatorFile) -> None:
-        """Set the attributes that `fit` sets besides the estimator, from a folder."""
-        self._seed = seed_of(self.random_state)

@@ -77,4 +77,4 @@ def write_inner(inner: Any, folder: Path) -> None:
     if not isinstance(inner, ModelEstimator):
         raise ConfigError(f"A {type(inner).__name__} is no estimator of genzoo, and cannot be saved as a folder.")
     (folder / "estimator").mkdir()
-    inner.write(folder / "estimator")
+    inner._write(folder / "estimator")

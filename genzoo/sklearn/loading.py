@@ -9,6 +9,7 @@ from typing import Any
 from genzoo.errors import ArtifactError, ConfigError
 from genzoo.persistence.format1 import upgrade_model
 from genzoo.persistence.model_folder import ModelFile
+from genzoo.persistence.run import is_model_folder
 from genzoo.persistence.run import load as load_model
 from genzoo.sklearn.estimator import ModelEstimator
 from genzoo.sklearn.factory import estimator
@@ -16,9 +17,9 @@ from genzoo.sklearn.fitting import FitOutcome
 from genzoo.sklearn.imputer import Imputer
 from genzoo.sklearn.inner import set_columns
 from genzoo.sklearn.outliers import OutlierDetector
-from genzoo.sklearn.storing import EstimatorFile, read_file
+from genzoo.sklearn.storing import FILE, EstimatorFile, read_file
 from genzoo.storage.json_files import read_settings
-from genzoo.storage.paths import user_path
+from genzoo.storage.paths import contains, user_path
 
 
 def load(path: str | Path, device: str = "cpu") -> Any:
@@ -33,7 +34,13 @@ def load(path: str | Path, device: str = "cpu") -> Any:
     Raises:
         ArtifactError: the folder is damaged, or no installed plugin has its model.
     """
-    folder = user_path(path)
+    folder = user_path(str(path))
+    if not contains(folder, FILE) and contains(folder, "config.json"):
+        kind = "model folder" if is_model_folder(folder) else "run"
+        raise ArtifactError(
+            f"{path} is a {kind} of genzoo, and no estimator. genzoo.load reads its model; estimators are folders that "
+            f"their save has written."
+        )
     content = read_file(folder)
     if content.kind == "model":
         return _load_model(folder, content, device)
@@ -43,7 +50,8 @@ def load(path: str | Path, device: str = "cpu") -> Any:
         made.estimator = type(inner)(**inner.get_params(deep=False))
     made.estimator_ = inner
     set_columns(made, inner)
-    made.restore(content)
+    if isinstance(made, OutlierDetector):
+        made._restore(content)
     return made
 
 
@@ -61,7 +69,7 @@ def _load_model(folder: Path, content: EstimatorFile, device: str) -> ModelEstim
         raise ArtifactError(f"{folder} names {len(columns)} columns, and its model has {model.data.event_shape[0]}.")
     made: ModelEstimator = _with_parameters(cls, content, folder)
     steps = (content.steps, content.converged, content.lower_bound)
-    made.restore(FitOutcome(model, described.options, described.training, *steps), columns)
+    made._restore(FitOutcome(model, described.options, described.training, *steps), columns)
     return made
 
 

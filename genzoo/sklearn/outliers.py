@@ -130,7 +130,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         offset = self.offset_ if np.isfinite(self.offset_) else None
         write_file(folder, EstimatorFile(kind="outlier-detector", parameters=storable(self), offset=offset))
 
-    def restore(self, content: EstimatorFile) -> None:
+    def _restore(self, content: EstimatorFile) -> None:
         """Set the attributes that `fit` sets besides the estimator, from a folder."""
         self.offset_ = -np.inf if content.offset is None else content.offset
 

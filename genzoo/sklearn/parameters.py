@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Optional, Union
 
 import numpy as np
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from genzoo.config.layers import merge, merge_training
-from genzoo.config.resolve import flag_of, layer, options_class, preset_layer, training_class
+from genzoo.config.resolve import layer, options_class, preset_layer, training_class
 from genzoo.config.settings import EMTraining, OptimizerConfig, RunConfig, ScheduleConfig, SplitSettings
-from genzoo.errors import ConfigError, DataError
 from genzoo.plugins.registry import Entry, Registry
 from genzoo.spec import ModelSpec
+from genzoo.wording import FrontEnd
 
 _WITHOUT_RUN = frozenset({"log_every", "sample_every", "checkpoint_every", "keep_checkpoints", "callbacks"})
 """Settings of a training that only a run on disk has."""
@@ -40,12 +38,14 @@ class SettingParameter:
         default: value of the model's recipe; `None` also stands for values that a signature cannot show;
             `inspect.Parameter.empty` if the setting has no default.
         description: what it is.
+        annotation: type of its values.
     """
 
     name: str
     path: tuple[str, ...]
     default: Any
     description: str
+    annotation: Any
 
     def given(self, value: Any) -> bool:
         """Return whether a value differs from the recipe's, so that it has to be passed on."""
@@ -77,7 +77,9 @@ def parameters_of(
         prefix = "option" if path[0] == "options" else path[-2] if len(path) > 1 else "run"
         own = f"{prefix}_{name}" if name in taken else name
         taken.add(own)
-        found.append(SettingParameter(own, path, _default(field, recipe, path), field.description or ""))
+        found.append(
+            SettingParameter(own, path, _default(field, recipe, path), field.description or "", field.annotation)
+        )
     return tuple(found)
 
 
@@ -115,30 +117,14 @@ def layer_of(
     return layer(asked)
 
 
-@contextlib.contextmanager
-def in_words_of(parameters: tuple[SettingParameter, ...]) -> Iterator[None]:
-    """Let errors inside name parameters instead of settings and command-line options.
-
-    Raises:
-        ConfigError, DataError: the same, with other words.
-    """
-    try:
-        yield
-    except (ConfigError, DataError) as error:
-        raise type(error)(_reworded(str(error), parameters)) from error
+_TEMPLATES = {"drop": "X.drop(columns={})", "drop_missing": "X.dropna()", "weight": "sample_weight"}
+"""What users of estimators write for settings of the data."""
 
 
-def _reworded(text: str, parameters: tuple[SettingParameter, ...]) -> str:
-    """Return a message with parameters for settings, such as `batch_size` for `--batch-size` and `training.batch_size`.
-
-    A value of a command line becomes one of Python: `-o training.patience=null` is `patience=None`.
-    """
-    names = {".".join(parameter.path): parameter.name for parameter in parameters if len(parameter.path) > 1}
-    flags = {flag_of(".".join(parameter.path)): parameter.name for parameter in parameters}
-    known = {**names, **{flag: name for flag, name in flags.items() if flag is not None}}
-    longest = "|".join(re.escape(word) for word in sorted(known, key=len, reverse=True))
-    text = re.sub(rf"(?<![\w.-])(?:-o )?({longest})(?![\w-])", lambda found: known[found[1]], text)
-    return re.sub(r"\b(\w+) (\S+) \(\1=\2\)", r"\1=\2", text).replace("=null", "=None")
+def words_of(parameters: tuple[SettingParameter, ...]) -> FrontEnd:
+    """Return the front end of an estimator, whose messages name its parameters."""
+    names = {".".join(parameter.path).removeprefix("options."): parameter.name for parameter in parameters}
+    return FrontEnd(names=names, templates=_TEMPLATES)
 
 
 def _settings(registry: Registry, entry: Entry[ModelSpec]) -> Iterator[tuple[str, tuple[str, ...], FieldInfo]]:
@@ -150,12 +136,18 @@ def _settings(registry: Registry, entry: Entry[ModelSpec]) -> Iterator[tuple[str
     yield (
         "objective",
         ("objective", "name"),
-        FieldInfo(default=entry.spec.objectives[0], description=f"what the model is trained by: {names}"),
+        FieldInfo(
+            annotation=Union[str, dict[str, Any]],  # noqa: UP007 - of another type in mypy's eyes
+            default=entry.spec.objectives[0],
+            description=f"what the model is trained by: {names}",
+        ),
     )
     options = {name: field for known in objectives for name, field in options_class(known).model_fields.items()}
     for name, field in options.items():
         text = f"{field.description or ''}; None for the default of the objective"
-        yield f"objective_{name}", ("objective", name), FieldInfo(default=None, description=text)
+        kind: Any = Optional[field.annotation]  # noqa: UP045 - a type that is known only here
+        info = FieldInfo(annotation=kind, default=None, description=text)
+        yield f"objective_{name}", ("objective", name), info
     trainings = trainings_of(registry, entry)
     fields = {name: field for training in reversed(trainings) for name, field in training.model_fields.items()}
     for name, field in fields.items():
@@ -207,6 +199,6 @@ def _of_python(value: Any) -> Any:
 def signature_of(parameters: tuple[SettingParameter, ...]) -> inspect.Signature:
     """Return the signature of a constructor, with `random_state` as its last parameter."""
     kind = inspect.Parameter.KEYWORD_ONLY
-    own = [inspect.Parameter(each.name, kind, default=each.default) for each in parameters]
+    own = [inspect.Parameter(each.name, kind, default=each.default, annotation=each.annotation) for each in parameters]
     start = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return inspect.Signature([start, *own, inspect.Parameter("random_state", kind, default=0)])

@@ -18,6 +18,7 @@ from genzoo.storage.atomic import atomic_write
 from genzoo.storage.durations import duration_texts
 from genzoo.storage.paths import ARROW_SUFFIXES, TABLE_SUFFIXES, TEXT_SUFFIXES
 from genzoo.text import PATTERN, guarded
+from genzoo.wording import argument
 
 NUMBERS = {b"genzoo": b"numbers"}
 """Metadata of a text column that holds numbers as they were written."""
@@ -84,7 +85,8 @@ def without_formulas(table: pa.Table) -> pa.Table:
     counts = Counter(names)
     if twins := [name for name, other in zip(table.column_names, names, strict=True) if counts[other] > 1]:
         raise ConfigError(
-            f"With --escape-formulas, columns {' and '.join(map(repr, twins[:2]))} would have the same name. "
+            f"With {argument('escape_formulas')}, columns {' and '.join(map(repr, twins[:2]))} would have the "
+            f"same name. "
             f"Write .parquet, or leave the option out."
         )
     return pa.table(columns, names=names)

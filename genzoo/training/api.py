@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from genzoo.config.keywords import check_model, option_names, sort_keywords
 from genzoo.config.resolve import layer, resolve_config
 from genzoo.config.settings import RunConfig, SplitSettings, runs_folder, validate
 from genzoo.data.dataset import Dataset
@@ -14,6 +15,7 @@ from genzoo.data.loading import given_data
 from genzoo.data.splits.given import given_split
 from genzoo.data.value_range import range_remarks
 from genzoo.engine.distributed import join_processes
+from genzoo.errors import ConfigError
 from genzoo.persistence.format1 import current_layers
 from genzoo.persistence.run import Run, open_run, run_name
 from genzoo.plugins.api1 import former_keywords
@@ -66,9 +68,12 @@ def train(
     warm_start: str | Path | None = None,
     weights: Array | None = None,
     callbacks: Sequence[AnyCallback] = (),
-    **options: Any,
+    **settings: Any,
 ) -> Run:
     """Train a model of the zoo.
+
+    Each option of the model and each setting of the training, the data and the split is a keyword under its own name:
+    `train("dcgan", steps=500, lr=1e-4, latent=32)`.
 
     Arguments:
         model: its name, `"dcgan"`, or id, `"genzoo-gan/dcgan"`.
@@ -82,19 +87,26 @@ def train(
         device: `auto | cpu | cuda | cuda:N | mps`.
         precision: `auto | fp64 | fp32 | tf32 | bf16 | fp16`.
         out: the run directory. Defaults to a new one in `runs`.
-        training: settings such as `{"epochs": 50, "batch_size": 64}`.
+        training: settings of the training, such as `{"epochs": 50, "batch_size": 64}`. Keywords come first.
         split: which rows are held out: `"random"`, `"contiguous"` (the last rows) or `"time=COL"` (the latest), or
-            settings such as `{"validation": 0.2, "test": 0.0}`.
+            settings such as `{"validation": 0.2, "test": 0.0}`. Keywords come first.
         split_by: columns whose equal values stay on one side of the split, or an array of one group for each row of
             data in memory, `(N,)`.
         warm_start: a run or model folder of the same model. Training starts from its weights and transform.
         weights: how much each event of data in memory counts, `(N,)`, for models that learn by
             expectation-maximization. Defaults to 1 each.
         callbacks: watch the training; each is a `Callback`, or a function that takes a `Step`.
-        options: the model's own options.
+        settings: options of the model, such as `n_components`; of the training, such as `epochs`, `steps`, `minutes`,
+            `batch_size`, `lr` and `patience`; of the data, such as `size`, `drop` and `kinds`; and of the split, such
+            as `validation` and `test`. A keyword that is an option of the model sets only that, as `-o NAME=VALUE`
+            does; `training`, `data` and `split` take a setting of the same name.
 
     Returns:
         The finished run.
+
+    Examples:
+        >>> train("gmm", "iris", n_components=3, max_iter=50, out="runs/iris")  # doctest: +SKIP
+        Run('runs/iris')
 
     Raises:
         GenzooError: see `genzoo.errors`.
@@ -104,31 +116,36 @@ def train(
             first line of numbers was read as column names.
     """
     callbacks = as_callbacks(callbacks)
+    registry = get_registry()
+    entry = registry.models.get(check_model(registry, model))
+    keywords = sort_keywords(settings, option_names(entry))
     asked: dict[str, Any] = {"seed": seed, "device": device, "precision": precision, "training": training or {}}
     asked["split"], groups = given_split(split, split_by)
+    asked["split"] |= keywords.split
     checked = validate(SplitSettings, asked["split"], "The run", "split")
-    dataset, asked["data"] = given_data(data, weights, checked, groups)
+    dataset, asked["data"] = given_data(keywords.read(data), weights, checked, groups)
     if objective is not None:
         asked["objective"] = objective
     if warm_start is not None:
         asked["warm_start"] = str(Path(warm_start).resolve())
     if preset is not None:
         asked["preset"] = preset
-    registry = get_registry()
-    layers = current_layers(registry, model, layer({"options": options, **asked}))
+    given = [{"options": keywords.options, **asked}, {"training": keywords.training}]
+    layers = current_layers(registry, model, *map(layer, given))
     config = resolve_config(registry, model, *layers)
     with join_processes() as processes:
         setup = processes.agreed(lambda: build_setup(config, dataset, processes=processes))
         for remark in _remarks(setup.dataset) if processes.first else ():
             warnings.warn(remark, stacklevel=2)
         run = start_run(setup, None if out is None else Path(out))
+        run.data_in_memory = None if dataset is None else setup.dataset
         run_training(setup, run, callbacks)
     return run
 
 
-@former_keywords(watchers="callbacks")
+@former_keywords(watchers="callbacks", path="run")
 def resume(
-    path: str | Path,
+    run: str | Path | Run,
     data: Array | Frame | Dataset | None = None,
     *,
     split_by: Array | None = None,
@@ -136,15 +153,17 @@ def resume(
     steps: int | None = None,
     minutes: float | None = None,
     callbacks: Sequence[AnyCallback] = (),
+    **settings: Any,
 ) -> Run:
     """Continue a run from its last checkpoint, as if it had never stopped.
 
     Arguments:
-        path: the run directory.
+        run: the run, or its directory.
         data: the data it was trained on, if they were in memory. A table may be of another library.
         split_by: the groups of their rows, `(N,)`, if it was trained with them.
         epochs, steps, minutes: a larger budget. Defaults to the run's own.
         callbacks: watch the training; each is a `Callback`, or a function that takes a `Step`.
+        settings: must be empty: all other settings stay as they are.
 
     Raises:
         GenzooError: see `genzoo.errors`.
@@ -154,12 +173,19 @@ def resume(
             is damaged, and training continues from an earlier one.
     """
     callbacks = as_callbacks(callbacks)
+    if settings:
+        raise ConfigError(
+            f"A resumed run keeps its settings, and takes only a larger budget: epochs, steps or minutes, not "
+            f"{next(iter(settings))}."
+        )
+    path = str(run.path if isinstance(run, Run) else run)
     groups = given_split(None, split_by)[1]
-    dataset = None if data is None else given_data(data, None, open_run(str(path)).config.split, groups)[0]
+    dataset = None if data is None else given_data(data, None, open_run(path).config.split, groups)[0]
     budget = {"epochs": epochs, "steps": steps, "minutes": minutes}
     with join_processes() as processes:
-        run, setup, start = processes.agreed(lambda: prepare_resume(str(path), budget, dataset, processes))
+        resumed, setup, start = processes.agreed(lambda: prepare_resume(path, budget, dataset, processes))
         for note in start.notes if processes.first else ():
             warnings.warn(note, stacklevel=2)
-        run_training(setup, run, callbacks, start)
-    return run
+        resumed.data_in_memory = None if dataset is None else setup.dataset
+        run_training(setup, resumed, callbacks, start)
+    return resumed

@@ -22,6 +22,7 @@ from genzoo.persistence.run import Run
 from genzoo.storage.metrics_log import append_lines, keep_lines_until
 from genzoo.training.early_stopping import EarlyStopping
 from genzoo.training.trainer import Callback, Engine, Outcome, Step
+from genzoo.wording import argument
 
 _GRID_SAMPLES = 64
 _PARTS = 10
@@ -143,7 +144,8 @@ class MetricsLogger(Callback):
 
 def _removed(path: Path) -> GenzooError:
     return GenzooError(
-        f"{path} was removed while it was written. If anything is left of the run, you can continue it with --resume."
+        f"{path} was removed while it was written. If anything is left of the run, you can continue it with "
+        f"{argument('resume')}."
     )
 
 

@@ -11,6 +11,7 @@ from genzoo.metrics.evaluator import Chosen, find_extractor, find_metrics
 from genzoo.metrics.metric import Direction, Metric
 from genzoo.models.objective import Objective
 from genzoo.plugins.registry import Registry
+from genzoo.wording import argument, setting_name
 
 OBJECTIVE = "objective"
 """Name of the objective's own monitor, where a rule could name a metric."""
@@ -71,12 +72,14 @@ def find_selection_rule(
     if option is not None and not monitored and not named:
         raise ConfigError(
             f"Objective {config.objective.name!r} does not measure quality on validation rows, so {option} has "
-            f"nothing to monitor. Name a metric, such as --metric frechet-distance, or leave {option} out."
+            f"nothing to monitor. Name a metric, such as {argument('metrics', ['frechet-distance'])}, or leave "
+            f"{option} out."
         )
     if option is not None and not len(split.validation):
-        off = " ".join(f"-o training.{name}=null" for name in _asked(training).values() if name != "metrics")
+        off = " ".join(argument(f"training.{name}", None) for name in _asked(training) if name != "metrics")
         raise ConfigError(
-            f"{option} needs validation rows, and the split has none (split.validation is 0). Set it above 0, or leave "
+            f"{option} needs validation rows, and the split has none ({setting_name('split.validation')} is 0). "
+            f"Set it above 0, or leave "
             f"{option} out. If it comes from a recipe: {off}."
         )
     if not (monitored or named) or not len(split.validation):
@@ -107,16 +110,11 @@ def _check_metric(metric: Metric, zoo: Registry, config: RunConfig, dataset: Dat
 
 def _option(training: GradientTraining) -> str | None:
     """Return the first option that asks for evaluations."""
-    return next(iter(_asked(training)), None)
+    asked = next(iter(_asked(training)), None)
+    return None if asked is None else setting_name("training.eval_steps") if asked == "eval_steps" else argument(asked)
 
 
-def _asked(training: GradientTraining) -> dict[str, str]:
-    """Return the options that ask for evaluations, and their settings."""
-    names = {
-        "--patience": "patience",
-        "--metric": "metrics",
-        "--monitor": "monitor",
-        "--eval-every": "eval_every",
-        "training.eval_steps": "eval_steps",
-    }
-    return {option: name for option, name in names.items() if getattr(training, name) not in (None, ())}
+def _asked(training: GradientTraining) -> list[str]:
+    """Return the settings that ask for evaluations."""
+    names = ("patience", "metrics", "monitor", "eval_every", "eval_steps")
+    return [name for name in names if getattr(training, name) not in (None, ())]

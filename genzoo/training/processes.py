@@ -15,6 +15,7 @@ from genzoo.errors import ConfigError, DataError, GenzooError
 from genzoo.training.setup import TrainingSetup
 from genzoo.training.trainer import Callback, Engine, Outcome
 from genzoo.version import version
+from genzoo.wording import argument
 
 _DATA = "data"
 
@@ -80,7 +81,7 @@ class SameWeights(Callback):
             raise GenzooError(
                 f"Rank {apart[0]} holds other weights than rank 0 {moment}, so they no longer train the same model. "
                 f"Are all machines alike? The run keeps its checkpoints. Start a new run from one of them with "
-                f"--warm-start."
+                f"{argument('warm_start')}."
             )
 
     def _digest(self) -> str:

@@ -24,6 +24,7 @@ from genzoo.persistence.run import Run, open_run
 from genzoo.runtime.launch import launch_command
 from genzoo.storage.paths import check_inside
 from genzoo.training.setup import TrainingSetup, build_setup
+from genzoo.wording import Word, argument, resuming
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,8 @@ def prepare_resume(
         ConfigError: nothing is left to train, or the run had another number of processes.
     """
     run = open_run(path)
+    if dataset is None:
+        run.check_data_on_disk()
     # So that this does not read what another process is replacing. Training takes the lock again.
     with run.locked() if processes.first else contextlib.nullcontext():
         names = tuple(path.name for path in checkpoints(run.checkpoints))
@@ -166,8 +169,9 @@ def _check_processes(run: Run, record: Mapping[str, Any], processes: Processes) 
     if had != processes.count:
         raise ConfigError(
             f"{run.path} was trained by {had} {'process' if had == 1 else 'processes'}, and this is one of "
-            f"{processes.count}. Only the same number gives the same result. Use {launch_command(had)} train --resume "
-            f"{run.path}, or start a new run from its weights with --warm-start."
+            f"{processes.count}. Only the same number gives the same result. Use "
+            f"{resuming(launch_command(had), run.path)}, or start a new run from its weights with "
+            f"{argument('warm_start')}."
         )
 
 
@@ -186,10 +190,10 @@ def _check_budget(
         epochs = value * start.step / (setup.budget.steps or 1)
         taken = {"steps": start.step, "minutes": start.seconds / 60, "epochs": epochs}[name]
         before = f"{_number(taken)} {name if taken != 1 else name.removesuffix('s')}"
-        raise ConfigError(f"--{name} {_number(value)} is not more than the {before} already taken.")
+        raise ConfigError(f"{argument(name, Word(_number(value)))} is not more than the {before} already taken.")
     raise ConfigError(
         f"{run.path} has spent its budget: {start.step} steps in {start.seconds:.0f} s. "
-        f"Give a larger budget with --epochs, --steps or --minutes."
+        f"Give a larger budget with {argument('epochs')}, {argument('steps')} or {argument('minutes')}."
     )
 
 

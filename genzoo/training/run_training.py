@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -27,6 +26,7 @@ from genzoo.training.processes import SameWeights
 from genzoo.training.resume import ResumePoint
 from genzoo.training.setup import RunCallback, TrainingSetup
 from genzoo.training.trainer import AnyCallback, Callback, FunctionCallback, Trainer
+from genzoo.wording import resuming
 
 LOSS_BLOCK = 25
 """Steps whose losses leave the device together."""
@@ -56,7 +56,7 @@ def run_training(
     start = start or ResumePoint()
     losses = LossBuffer(setup.runtime.device, LOSS_BLOCK, setup.loss_offsets)
     trainer = _make_trainer(setup, start, losses)
-    hint = f"Go on with: {launch_command(setup.processes.count)} train --resume {shlex.quote(str(run.path))}"
+    hint = f"Go on with: {resuming(launch_command(setup.processes.count), run.path)}"
     with _explained(run, hint), contextlib.ExitStack() as stack:
         same_weights = SameWeights(setup.engine, setup.transform, setup.processes)
         same_weights.check("at the start")

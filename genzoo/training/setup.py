@@ -42,6 +42,7 @@ from genzoo.runtime.seeding import random_scope
 from genzoo.training.model_selection import SelectionRule, find_selection_rule
 from genzoo.training.trainer import Step
 from genzoo.typing import Array
+from genzoo.wording import argument
 
 RunCallback = Callable[[Step, Run], None]
 """A callback that a plugin registers: it is called after every step."""
@@ -283,7 +284,10 @@ def _runtime(config: RunConfig, objective: Objective, processes: Processes) -> R
     if not isinstance(objective, EMObjective):
         return resolve_runtime(device, config.precision)
     if config.precision in ("tf32", "bf16", "fp16"):
-        raise ConfigError(f"EM computes in fp32 or fp64, not in {config.precision}. Use --precision fp32 or fp64.")
+        raise ConfigError(
+            f"EM computes in fp32 or fp64, not in {config.precision}. Use {argument('precision', 'fp32')} or "
+            f"{argument('precision', 'fp64')}."
+        )
     return resolve_runtime(device, config.precision, mixed=False, float64=True)
 
 
@@ -358,7 +362,7 @@ def _by_gradient(
     if source.dataset.weights is not None:
         raise ConfigError(
             f"Objective {config.objective.name!r} learns by gradients and does not support weighted rows. Leave "
-            f"--weight out, or use a model that learns by expectation-maximization."
+            f"{argument('weight')} out, or use a model that learns by expectation-maximization."
         )
     images = source.dataset.spec.modality == "image"
     if images:
@@ -367,9 +371,9 @@ def _by_gradient(
     size = engine.events_per_step
     if len(source.rows) < size:
         most = len(source.rows) // objective.batches_per_step
+        smaller = f"{argument('batch_size', most)} or less, or " if most else ""
         raise ConfigError(
-            f"There are {len(source.rows)} training rows and a step takes {size} events. "
-            f"Use {f'--batch-size {most} (training.batch_size={most}) or less, or ' if most else ''}more data."
+            f"There are {len(source.rows)} training rows and a step takes {size} events. Use {smaller}more data."
         )
     loader = make_loader(
         source.dataset,
@@ -384,7 +388,10 @@ def _by_gradient(
     )
     budget = Budget.of(settings, loader.steps_per_epoch)
     if budget.steps is None and budget.seconds is None:
-        raise ConfigError(f"Model {config.model!r} has no default budget. Give --epochs, --steps or --minutes.")
+        raise ConfigError(
+            f"Model {config.model!r} has no default budget. Give {argument('epochs')}, {argument('steps')} or "
+            f"{argument('minutes')}."
+        )
     return engine, loader, budget
 
 

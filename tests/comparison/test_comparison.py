@@ -378,14 +378,14 @@ def test_the_json_report_has_its_documented_keys():
         assert set(row["cv"]) == {"mean", "se"}
     row = content["rows"][0]
     assert row["cv"]["mean"] is None
-    assert "--folds" in row["reasons"]["cv"]
+    assert "folds" in row["reasons"]["cv"]
 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
         ({"by": "bci"}, "Did you mean 'bic'"),
-        ({"by": "cv"}, "--folds 10"),
+        ({"by": "cv"}, "folds=10"),
         ({"folds": 1}, "from 2 to 150"),
         ({"folds": 151}, "from 2 to 150"),
         ({"folds": -1}, "at least 0"),

@@ -30,7 +30,7 @@ def test_dependent_columns_leave_no_density_to_rank(digits):
     assert any(note.startswith("total = a + b in every row") for note in report.notes)
     for row in report.rows:
         assert row.log_likelihood.test is not None, "the figure is shown"
-        assert "leave out one of a, b, total: --drop total" in row.reasons["test"]
+        assert "leave out one of a, b, total: drop=['total']" in row.reasons["test"]
         assert row.ranked_by("bic") is None
     assert report.simplest is None
 

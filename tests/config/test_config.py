@@ -18,6 +18,8 @@ from genzoo.config.settings import (
 from genzoo.errors import ConfigError
 from genzoo.plugins.manager import get_registry
 
+pytestmark = pytest.mark.usefixtures("in_a_shell")  # whose messages they check
+
 
 def test_assignments_become_a_tree_of_typed_values():
     pairs = ["latent=64", "objective.gamma=0.5", "objective.name=hinge", "widths=[1,2]", "on=true", "word=plain text"]

@@ -24,6 +24,8 @@ from genzoo.plugins.manager import get_registry
 from genzoo.spec import DataSpec, Feature
 from genzoo.storage.tables import write_table
 
+pytestmark = pytest.mark.usefixtures("in_a_shell")  # whose messages they check
+
 DAYS = pd.date_range("1899-12-28", periods=70_000, freq="D")
 MOMENTS = pd.to_datetime(np.random.default_rng(0).integers(-(10**9), 2 * 10**9, 3000), unit="s")
 

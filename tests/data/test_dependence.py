@@ -14,6 +14,8 @@ from genzoo.data.loading import open_dataset, given_data
 from genzoo.config.settings import DataSettings
 from genzoo.plugins.manager import get_registry
 
+pytestmark = pytest.mark.usefixtures("in_a_shell")  # whose messages they check
+
 ROWS = 1000
 
 

@@ -21,6 +21,8 @@ from genzoo.data.loading import open_dataset, open_matching, open_source
 from genzoo.data.readers import text_input
 from genzoo.plugins.manager import get_registry
 
+pytestmark = pytest.mark.usefixtures("in_a_shell")  # whose messages they check
+
 NAN = np.nan
 FOLDERS = [parent / "shared" / "data" for parent in Path(genzoo.__file__).parents]
 SHARED = next((folder for folder in FOLDERS if folder.is_dir()), None)

@@ -15,6 +15,8 @@ from genzoo.data.readers import text_input
 from genzoo.data.readers.csv_files import CsvSource
 from genzoo.data.readers.text_input import TextInput
 
+pytestmark = pytest.mark.usefixtures("in_a_shell")  # whose messages they check
+
 
 @pytest.fixture
 def small_pieces(monkeypatch):

@@ -23,6 +23,8 @@ from genzoo.data.readers.numpy_files import array_dataset
 from genzoo.plugins.manager import get_registry
 from genzoo.spec import Feature
 
+pytestmark = pytest.mark.usefixtures("in_a_shell")  # whose messages they check
+
 
 def read(source, **settings):
     return open_dataset(DataSettings(source=str(source), **settings), get_registry())

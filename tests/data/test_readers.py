@@ -18,6 +18,8 @@ from genzoo.data.inspect import inspect
 from genzoo.data.loading import anchor, open_dataset
 from genzoo.plugins.manager import get_registry
 
+pytestmark = pytest.mark.usefixtures("in_a_shell")  # whose messages they check
+
 
 def read(source, **settings):
     return open_dataset(DataSettings(source=str(source), **settings), get_registry())

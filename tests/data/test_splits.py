@@ -25,6 +25,8 @@ from genzoo.errors import ConfigError, DataError
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.seeding import derive
 
+pytestmark = pytest.mark.usefixtures("in_a_shell")  # whose messages they check
+
 
 def groups_like(seed, rows=1000, groups=60):
     """Groups of very different sizes."""

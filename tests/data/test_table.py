@@ -22,6 +22,8 @@ from genzoo.data.table import fill_column, table_of
 from genzoo.plugins.manager import get_registry
 from genzoo.storage.tables import write_table
 
+pytestmark = pytest.mark.usefixtures("in_a_shell")  # whose messages they check
+
 NAN = np.nan
 
 

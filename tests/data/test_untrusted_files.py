@@ -25,6 +25,8 @@ from genzoo.data.readers.unpacked import check_unpacked
 from genzoo.errors import DataError
 from genzoo.plugins.manager import get_registry
 
+pytestmark = pytest.mark.usefixtures("in_a_shell")  # whose messages they check
+
 
 def opened(path, **settings):
     return open_dataset(DataSettings(source=str(path), **settings), get_registry())

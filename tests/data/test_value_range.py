@@ -22,6 +22,8 @@ from genzoo.data.value_range import Values, find_range, overrule_range, scaling_
 from genzoo.errors import ConfigError, DataError
 from genzoo.plugins.manager import get_registry
 
+pytestmark = pytest.mark.usefixtures("in_a_shell")  # whose messages they check
+
 FP32 = ("--precision", "fp32")
 RNG = np.random.default_rng(0)
 DIGITS = load_digits().images

@@ -461,9 +461,9 @@ def test_processes_are_counted_where_a_launcher_says_all_about_them(monkeypatch)
 
 @pytest.mark.precision
 def test_a_batch_that_does_not_divide_is_refused():
-    with pytest.raises(ConfigError, match=r"batch of 16 events does not divide among 3 processes.*--batch-size 15"):
+    with pytest.raises(ConfigError, match=r"batch of 16 events does not divide among 3 processes.*batch_size=15"):
         build_setup(config(), processes=ProcessGroup(0, 3))
-    with pytest.raises(ConfigError, match=r"3 processes of 2 parts each.*--batch-size 18"):
+    with pytest.raises(ConfigError, match=r"3 processes of 2 parts each.*batch_size=18"):
         build_setup(config(training={"grad_accumulation": 2}), processes=ProcessGroup(0, 3))
     assert build_setup(config(training={"batch_size": 18}), processes=ProcessGroup(2, 3)).loader.share == ProcessShare(
         2, 3, 6

@@ -42,7 +42,9 @@ def test_a_dependent_total_is_named_with_all_its_columns(tmp_path, model):
     name, _, covariance = model.partition(":")
     run = train(tmp_path, name, DEPENDENT, **({"covariance_type": covariance} if covariance else {}))
     found = resting(run, DEPENDENT)
-    assert found.reason == ("its density rests on reg_covar: total = a + b; leave out one of a, b, total: --drop total")
+    assert found.reason == (
+        "its density rests on reg_covar: total = a + b; leave out one of a, b, total: drop=['total']"
+    )
     assert found.material
     assert run.record["density_rests_on"] == found.reason
 
@@ -74,7 +76,7 @@ def test_zeros_in_many_rows_are_named_with_their_number(tmp_path):
     found = resting(train(tmp_path, "gmm", ZEROS), ZEROS)
     zeros = int((RAIN == 0).sum())
     assert found.reason == (
-        f"its density rests on reg_covar: rain = 0 in {zeros} of 400 rows; leave it out with --drop rain"
+        f"its density rests on reg_covar: rain = 0 in {zeros} of 400 rows; leave it out with drop=['rain']"
     )
 
 

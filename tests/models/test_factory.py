@@ -11,6 +11,8 @@ from genzoo.models.factory import build_model, check_data
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry
 
+pytestmark = pytest.mark.usefixtures("in_a_shell")  # whose messages they check
+
 TOWNS = genzoo.DataSpec((2,), "table", (genzoo.Feature("size"), genzoo.Feature("my town", "categorical", ("a", "b"))))
 BINARY = genzoo.DataSpec((1, 8, 8), "image", (genzoo.Feature("pixel", "binary", ("0", "1")),))
 

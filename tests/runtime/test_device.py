@@ -4,6 +4,8 @@ import torch
 from genzoo.errors import ConfigError
 from genzoo.runtime.device import Runtime, has_native_bf16, resolve_device, resolve_precision, resolve_runtime
 
+pytestmark = pytest.mark.usefixtures("in_a_shell")  # whose messages they check
+
 no_cuda = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 
 

@@ -255,3 +255,30 @@ def test_an_option_keeps_its_name_and_settings_of_that_name_get_another(monkeypa
     values = {name: each.default for name, each in found.items()} | {"steps": 9, "training_steps": 5}
     layer = layer_of(tuple(found.values()), values, {})
     assert layer == {"options": {"steps": 9}, "training": {"steps": 5}}
+
+
+def test_help_shows_the_types_of_parameters():
+    text = GMM.__doc__
+    assert "n_components : int, default=2" in text
+    assert "max_iter : int, default=1000" in text
+    assert "n_components: int = 2" in str(inspect.signature(GMM))
+
+
+def test_an_estimator_has_no_public_name_besides_its_interface():
+    own = {name for name in dir(GMM) if not name.startswith("_")}
+    assert not own & {"beneath", "parameters", "rebuild", "restore", "write", "weighted"}
+
+
+def test_a_table_with_two_columns_of_one_name_is_an_error_in_our_words():
+    import pandas as pd
+
+    table = pd.DataFrame(np.zeros((9, 2)), columns=["a", "a"])
+    with pytest.raises(DataError, match="several columns named 'a'"):
+        GMM().fit(table)
+
+
+def test_what_load_cannot_read_is_named(tmp_path):
+    run = genzoo.train("gmm", "iris", out=tmp_path / "run")
+    for path, words in ((run.path, "is a run of genzoo"), (run.model, "is a model folder of genzoo")):
+        with pytest.raises(genzoo.ArtifactError, match=words):
+            genzoo.sklearn.load(path)

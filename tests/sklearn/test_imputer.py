@@ -61,3 +61,13 @@ def test_pipelines_searches_and_column_transformers_work():
 def test_a_model_that_cannot_impute_is_a_value_error():
     with pytest.raises(ConfigError, match="impute"):
         Imputer("autoencoder").fit(X)
+
+
+def test_draws_repeat_only_with_a_whole_number():
+    fixed = Imputer("gaussian", draw=True, random_state=3).fit(X)
+    assert np.array_equal(fixed.transform(X), fixed.transform(X))
+    for state in (None, np.random.RandomState(0), np.random.default_rng(0)):
+        free = Imputer("gaussian", draw=True, random_state=state).fit(X)
+        assert not np.array_equal(free.transform(X), free.transform(X))
+    means = Imputer("gaussian", random_state=None).fit(X)
+    assert np.array_equal(means.transform(X), means.transform(X))

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 import re
-import shlex
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -27,6 +26,7 @@ from genzoo.data.columns.date_recognition import recognize
 from genzoo.spec import ColumnType, Feature
 from genzoo.storage.durations import IN_HOURS, WITH_DAYS, parse_durations, recognize_durations, write_durations
 from genzoo.typing import Array
+from genzoo.wording import argument
 
 UNITS = {
     "date": "days since 1970-01-01",
@@ -115,10 +115,10 @@ def doubt(shown: str, name: str, form: str) -> str:
     day_first = form.replace("%-", "%").index("%d") < form.replace("%-", "%").index("%m")
     first, second = ("day", "month") if day_first else ("month", "day")
     other = form.translate(str.maketrans("dm", "md"))
-    option = shlex.quote(f"{name}={other}")
+    option = argument("date_formats", {name: other})
     return (
         f"{shown}: nothing in column {name!r} shows if the day or the month comes first; it was read as {first} before "
-        f"{second}. If the {second} comes first, use --date-format {option}."
+        f"{second}. If the {second} comes first, use {option}."
     )
 
 

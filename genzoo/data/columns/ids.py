@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import re
-import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ import pyarrow.compute as pc
 from genzoo.data.columns.pieces import Extent
 from genzoo.spec import Feature
 from genzoo.typing import Array
+from genzoo.wording import argument
 
 _CODE = re.compile(r"[\d./-]*\d|[0-9a-fA-F-]{32,36}")
 _NUMBER = re.compile(r"[+-]?\d*[.,]\d+")
@@ -76,7 +76,7 @@ def dated(levels: Sequence[str]) -> bool:
 
 def id_advice(name: str) -> str:
     """Return the options for a column of identifiers."""
-    return f"--drop {shlex.quote(name)} or --label {shlex.quote(name)}"
+    return f"{argument('drop', [name])} or {argument('label', name)}"
 
 
 def id_note(shown: str, feature: Feature, values: Array, found: Extent) -> str | None:

@@ -18,6 +18,7 @@ from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import ConfigError, did_you_mean
 from genzoo.spec import DataSpec, Feature
 from genzoo.typing import Array
+from genzoo.wording import argument
 
 _STEPS = (86_400.0, 3600.0, 60.0, 1.0)
 """Steps of times, in seconds, that are looked for: days, hours, minutes and seconds."""
@@ -42,13 +43,13 @@ def stated_bounds(texts: Sequence[str], features: Sequence[Feature]) -> tuple[bo
         if text == "none":
             continue
         if name not in known:
-            raise ConfigError(f"--bounds {text!r} is for column {name!r}. {did_you_mean(name, known)}")
+            raise ConfigError(f"{argument('bounds', text)} is for column {name!r}. {did_you_mean(name, known)}")
         if known[name].levels is not None:
-            raise ConfigError(f"--bounds {text!r}: column {name!r} holds categories, which have no bounds.")
+            raise ConfigError(f"{argument('bounds', text)}: column {name!r} holds categories, which have no bounds.")
         low, _, high = ("" if ends == "none" else ends).partition("..")
         found[name] = _end(text, low, known[name]), _end(text, high, known[name])
         if _inverted(*found[name]):
-            raise ConfigError(f"--bounds {text!r}: the first end is above the second.")
+            raise ConfigError(f"{argument('bounds', text)}: the first end is above the second.")
     return "none" in texts, found
 
 
@@ -67,7 +68,9 @@ def _end(option: str, text: str, feature: Feature) -> float | None:
         number = math.nan
     if not math.isfinite(number):
         what = feature.stored if feature.temporal else "number"
-        raise ConfigError(f"--bounds {option!r}: {text!r} is not a {what}, and column {feature.name!r} holds {what}s.")
+        raise ConfigError(
+            f"{argument('bounds', option)}: {text!r} is not a {what}, and column {feature.name!r} holds {what}s."
+        )
     return number
 
 
@@ -83,7 +86,7 @@ def with_limits(dataset: Dataset, rows: Rows, settings: DataSettings) -> Dataset
     spec = dataset.spec
     if spec.modality != "table":
         if settings.bounds:
-            raise ConfigError(f"--bounds is for tables, and {dataset.name!r} holds images. Leave it out.")
+            raise ConfigError(f"{argument('bounds')} is for tables, and {dataset.name!r} holds images. Leave it out.")
         return dataset
     free, stated = stated_bounds(settings.bounds, spec.features)
     low, high, step = _observed(spec, dataset.blocks(rows))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from genzoo.data.table import chosen_columns, described_column, read_columns, to
 from genzoo.data.table_source import TableSource
 from genzoo.errors import DataError
 from genzoo.spec import MOST_NAMES, Feature
+from genzoo.wording import argument
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +57,8 @@ class Listing:
         """The remark on the columns that cannot be used."""
         if self.dataset is None:
             return "no column can be used as read; correct the table, or declare how it is written"
-        names = ",".join(f'"{name}"' if "," in name else name for name in self.faults)
         some, them = ("column", "it") if len(self.faults) == 1 else ("columns", "them")
-        drop = f"--drop {shlex.quote(names)}"
+        drop = argument("drop", list(self.faults))
         return f"{len(self.faults)} {some} cannot be used as read; correct {them}, or leave {them} out with {drop}"
 
 

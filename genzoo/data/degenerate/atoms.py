@@ -5,7 +5,6 @@ A density has no upper limit at such a value, because a component can shrink ont
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from genzoo.data.dataset import Dataset
 from genzoo.typing import Array
+from genzoo.wording import argument
 
 _SHARE = 0.1
 """Smallest share of the rows at an atom."""
@@ -51,18 +51,17 @@ class Atom:
     @property
     def remark(self) -> str:
         """What was found, and options that fit."""
-        name = shlex.quote(self.column)
         if self.value is None:
             found = f"column {self.column!r} holds only {self.different} different values"
         else:
             found = f"column {self.column!r} is {self.value:.6g} in {self.share:.0%} of the rows"
         kinds = []
         if self.whole:
-            kinds.append(f"--kind {shlex.quote(f'{self.column}=count')}")
+            kinds.append(argument("kinds", {self.column: "count"}))
         if self.whole and self.different <= _FEW:
-            kinds.append(f"--kind {shlex.quote(f'{self.column}=categorical')}")
+            kinds.append(argument("kinds", {self.column: "categorical"}))
         spike = "a density can put a spike on " + ("each of them" if self.value is None else "it")
-        drop = f"leave it out with --drop {name}"
+        drop = f"leave it out with {argument('drop', [self.column])}"
         instead = f"measure it as a probability with {' or '.join(kinds)}, or " if kinds else ""
         return f"{found}; {spike}; {instead}{drop}"
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import re
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from genzoo.typing import Array
+from genzoo.wording import argument
 
 _PLAIN = re.compile(r"[^\W\d][\w.]*")
 """Names that need no quotes in a formula."""
@@ -57,7 +57,7 @@ class Relation:
     @property
     def advice(self) -> str:
         """What to do, such as `leave out one of a, b, total: --drop total`."""
-        drop = f"--drop {shlex.quote(self.columns[0])}"
+        drop = argument("drop", [self.columns[0]])
         if len(self.columns) == 1:
             return f"leave it out with {drop}"
         names = [*map(_shown, self.columns[1 : _TERMS + 1]), _shown(self.columns[0])]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection
 
 from genzoo.data.dataset import Dataset
@@ -10,6 +9,7 @@ from genzoo.data.degenerate.atoms import find_atoms
 from genzoo.data.degenerate.dependence import Dependence, find_dependence
 from genzoo.data.degenerate.functions import find_determined
 from genzoo.data.degenerate.relation import Relation
+from genzoo.wording import argument
 
 
 def degenerate_remarks(dataset: Dataset, known: Collection[str] = ()) -> list[str]:
@@ -21,7 +21,7 @@ def degenerate_remarks(dataset: Dataset, known: Collection[str] = ()) -> list[st
     determined = find_determined(dataset)
     remarks = [
         f"column {found.column!r} has a single value for each {found.by!r}, so it has no density given that column; "
-        f"leave it out with --drop {shlex.quote(found.column)}"
+        f"leave it out with {argument('drop', [found.column])}"
         for found in determined
     ]
     known = {*known, *(found.column for found in determined)}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,6 +45,34 @@ def matrix_like(frame: Any, names: Sequence[str], values: Array) -> Any:
         return _installed(library).DataFrame(values, index=frame.index, columns=list(names))
     columns = {name: np.ascontiguousarray(values[:, place]) for place, name in enumerate(names)}
     return _installed(library).DataFrame(columns) if library == "polars" else _installed(library).table(columns)
+
+
+def usual_library(data: DataSpec | None = None) -> Library:
+    """Return the library for a table that has no model: the one of the training data, or else one that is installed."""
+    if data is not None and data.frame is not None:
+        return data.frame.library
+    return "pandas" if find_spec("pandas") else "polars" if find_spec("polars") else "pyarrow"
+
+
+def frame_of(columns: Mapping[str, Any], library: Library | None = None) -> Any:
+    """Return columns as a table in memory.
+
+    Arguments:
+        library: defaults to pandas, or polars or pyarrow if it is not installed.
+
+    Raises:
+        ConfigError: the library is not installed.
+    """
+    chosen = library or usual_library()
+    module = _installed(chosen)
+    return module.table(dict(columns)) if chosen == "pyarrow" else module.DataFrame(dict(columns))
+
+
+def frame_from_arrow(table: pa.Table, library: Library) -> Any:
+    """Return a table of pyarrow as one of another library."""
+    if library == "pandas":
+        return table.to_pandas()
+    return _installed(library).from_arrow(table) if library == "polars" else table
 
 
 def table_like(frame: Any, data: DataSpec, events: Array) -> Any:

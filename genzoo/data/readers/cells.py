@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from genzoo.data.columns.ids import has_codes
 from genzoo.data.marks import MISSING, missing_option
 from genzoo.data.readers.number_formats import CURRENCY, FORMS, Numbers, number_pattern
 from genzoo.errors import DataError
+from genzoo.wording import argument
 
 _LIKE_A_NUMBER = (
     rf"^[(+−-]?\s?(?:{CURRENCY}\s?)?[+−-]?[\d.,'’ \x{{a0}}\x{{202f}}\x{{2009}}]+(?:[eE][+-]?\d+)?"
@@ -113,7 +113,7 @@ class Cells:
 
     def _not_numbers(self, name: str, values: Any, others: Sequence[str]) -> DataError:
         row = next(row for row, text in enumerate(values.to_pylist()) if text is not None and text.strip() == others[0])
-        kind = shlex.quote(f"{name}=categorical")
+        kind = argument("kinds", {name: "categorical"})
         if others[0] == name:
             return DataError(
                 f"{self.shown}: column {name!r} must hold numbers, and {self.where(row)} repeats its name, as in files "
@@ -121,16 +121,16 @@ class Cells:
             )
         return DataError(
             f"{self.shown}: column {name!r} must hold numbers, and holds {others[0]!r} in {self.where(row)}. "
-            f"{self._remedy(name, others)}Correct it, or train with the column as categories: --kind {kind}."
+            f"{self._remedy(name, others)}Correct it, or train with the column as categories: {kind}."
         )
 
     def _remedy(self, name: str, others: Sequence[str]) -> str:
         """Return the options that read the texts, as a sentence."""
         for form in FORMS:
             if form not in self.forms and all(form.matches(text) for text in others):
-                option = f"--decimal {shlex.quote(form.decimal)}"
+                option = argument("decimal", form.decimal)
                 if form.thousands is not None:
-                    option = f"--thousands {shlex.quote(form.thousands)}"
+                    option = argument("thousands", form.thousands)
                 return f"Say {option} if that is how numbers are written. "
         faulty = re.compile(r"#\w+(/\w+)?[!?]?")  # as spreadsheets write what they cannot compute
         if any(re.search(r"\d", text) and not faulty.fullmatch(text) for text in others) or len(others) > 3:

@@ -6,7 +6,6 @@ import csv
 import io
 import itertools
 import re
-import shlex
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +29,7 @@ from genzoo.data.readers.sniffing import sniff
 from genzoo.data.readers.text_input import TextInput
 from genzoo.data.table_source import TableSource
 from genzoo.errors import DataError, pass_out_of_memory
+from genzoo.wording import argument
 
 _END_OF_FILE = "\x1a"
 """The character that old programs write behind the last line."""
@@ -195,7 +195,7 @@ class CsvSource(TableSource):
         number, whole = float(text.replace(mark, ".")), text.replace(mark, "")
         self.notes += (
             f"{self.shown}: numbers of column {name!r} were read with a decimal mark: {text!r} is {number:g}. Use "
-            f"--thousands {shlex.quote(mark)} if it is {whole}.",
+            f"{argument('thousands', mark)} if it is {whole}.",
         )
 
     def _whole_numbers(self, name: str, values: Any) -> Any:
@@ -298,7 +298,7 @@ class CsvSource(TableSource):
                 count = "1 field" if len(record.fields) == 1 else f"{len(record.fields)} fields"
                 raise DataError(
                     f"{self.shown}: {self._line} {record.last} has {count}, and the first row has {width}. Correct "
-                    f"that line, or name the mark between fields with --separator."
+                    f"that line, or name the mark between fields with {argument('separator')}."
                 )
             write(record.fields)
         return text.getvalue().encode()

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 from genzoo.data.readers.number_formats import FORMS, Numbers, kind_of
+from genzoo.wording import argument
 
 
 def is_header(
@@ -43,7 +44,7 @@ def is_header(
     if not below or not names_them:
         return False, None
     shown = ", ".join(names[:6]) + (" ..." if len(names) > 6 else "")
-    return True, f"{shown!r} was read as column names. If it is a row of data, use --no-header."
+    return True, f"{shown!r} was read as column names. If it is a row of data, use {argument('header', False)}."
 
 
 def columns_of(rows: Sequence[Sequence[str]], width: int, marks: Collection[str]) -> list[list[str]]:

@@ -16,6 +16,7 @@ from genzoo.data.readers.unpacked import LARGEST, check_unpacked
 from genzoo.data.value_range import Values, check_stated, find_range, found_spec
 from genzoo.errors import DataError
 from genzoo.typing import Array
+from genzoo.wording import Word, argument
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
 
@@ -54,7 +55,9 @@ def read_folder(path: Path, settings: DataSettings) -> Dataset:
         try:
             found = read_pages(file, settings)
             packed, kept = packed + file.stat().st_size, kept + sum(page.pixels.nbytes for page in found)
-            check_unpacked(path, packed, kept, "make its images smaller with --size N", harmless=LARGEST)
+            check_unpacked(
+                path, packed, kept, f"make its images smaller with {argument('size', Word('N'))}", harmless=LARGEST
+            )
             pages += found
         except UnreadableImageError as error:
             bad.append(error)
@@ -87,7 +90,7 @@ def _check_readable(
         others = f" So {'are' if len(bad) > 2 else 'is'} {len(bad) - 1} more; genzoo data {path} lists them."
         raise DataError(
             f"{bad[0].file} cannot be read as an image: {bad[0].reason}. Remove it, or leave such files out with "
-            f"--skip-bad.{others if len(bad) > 1 else ''}"
+            f"{argument('skip_bad', True)}.{others if len(bad) > 1 else ''}"
         )
 
 
@@ -118,7 +121,7 @@ def _stack(name: str, pages: Sequence[ImagePage], settings: DataSettings) -> tup
         if page.pixels.shape[1:] != first.pixels.shape[1:]:
             raise DataError(
                 f"{page.shown} is {_size_text(page)} pixels and {first.shown} is {_size_text(first)}. "
-                f"Bring all images to one size with --size N."
+                f"Bring all images to one size with {argument('size', Word('N'))}."
             )
     if settings.range is None:
         _check_one_type(pages)
@@ -168,7 +171,7 @@ def _check_one_type(pages: Sequence[ImagePage]) -> None:
         return
     raise DataError(
         f"{first[0].shown} holds {one} and {second[0].shown} holds {two}, which have different ranges. Convert the "
-        f"images to one number type, or state the range that they share with --range LOW..HIGH."
+        f"images to one number type, or state the range that they share with {argument('range', Word('LOW..HIGH'))}."
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from genzoo.data.readers.number_formats import FORMS
 from genzoo.data.readers.text_input import TextInput
 from genzoo.data.table_source import TableSource
 from genzoo.errors import DataError, pass_out_of_memory
+from genzoo.wording import argument
 
 _HARMLESS = 2**27
 """Bytes that any compressed file may unpack to. A short record takes thirty times its size."""
@@ -68,13 +68,13 @@ class JsonSource(TableSource):
         if nested is not None:
             raise DataError(
                 f"{self.shown}: column {name!r} holds a list or an object in {self.where(nested)}, and no single "
-                f"value. Leave it out with --drop {shlex.quote(name)}."
+                f"value. Leave it out with {argument('drop', [name])}."
             )
         half = next((row for row, value in enumerate(values) if isinstance(value, str) and not _is_text(value)), None)
         if half is not None:
             raise DataError(
                 f"{self.shown}: column {name!r} holds half a character in {self.where(half)}: {values[half]!a}. "
-                f"Correct it, or leave the column out with --drop {shlex.quote(name)}."
+                f"Correct it, or leave the column out with {argument('drop', [name])}."
             )
         if not any(isinstance(value, str) for value in values):
             try:

@@ -17,6 +17,7 @@ from genzoo.data.readers.unpacked import HARMLESS, check_unpacked
 from genzoo.data.row_groups import RowGroupEvents
 from genzoo.data.table_source import PANDAS_INDEX, TableSource, check_whole, without_views
 from genzoo.errors import DataError, pass_out_of_memory
+from genzoo.wording import argument
 
 LARGE = 2**28
 """Size of the array, in bytes, above which a Parquet file is read one row group at a time."""
@@ -120,7 +121,8 @@ class ArrowFileSource(TableSource):
         stream = pa.ipc.MessageReader.open_stream(pa.BufferReader(content))
         return pa.ipc.open_stream(pa.BufferReader(content)), stream
 
-    def _check(self, size: int, remedy: str = "write it again in several files, or choose fewer --columns") -> None:
+    def _check(self, size: int, remedy: str | None = None) -> None:
+        remedy = remedy or f"write it again in several files, or choose fewer {argument('columns')}"
         check_unpacked(self._path, self._path.stat().st_size, size, remedy)
 
     def _try(self, work: Callable[[], Any]) -> Any:

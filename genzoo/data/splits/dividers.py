@@ -12,6 +12,7 @@ import numpy as np
 from genzoo.errors import ConfigError, DataError
 from genzoo.text import counted
 from genzoo.typing import Array
+from genzoo.wording import argument
 
 Indices = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -236,7 +237,8 @@ def _check_enough(units: int, least: int, unit: str, parts: str) -> None:
 def _check_folds(count: int, units: int, unit: str) -> None:
     if count > units:
         raise ConfigError(
-            f"--folds {count} is not possible: rows of one {unit} stay together, and there {_there_are(units, unit)}."
+            f"{argument('folds', count)} is not possible: rows of one {unit} stay together, and there "
+            f"{_there_are(units, unit)}."
         )
 
 

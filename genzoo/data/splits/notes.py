@@ -12,6 +12,7 @@ from genzoo.config.settings import SplitSettings
 from genzoo.data.dataset import Dataset, Split
 from genzoo.data.splits.duplicates import repeated, same_rows
 from genzoo.text import counted
+from genzoo.wording import argument
 
 MOST_BYTES = 2**32
 """Size of data, in bytes, above which a training does not look for equal rows: it would read all of them once more."""
@@ -80,7 +81,7 @@ def _about_features(dataset: Dataset, columns: Sequence[str]) -> list[str]:
     return [
         f"the model learns from {name}, too"
         if name in names
-        else f"the model does not see {name}, unless --columns names it"
+        else f"the model does not see {name}, unless {argument('columns')} names it"
         for name in columns
     ]
 
@@ -130,7 +131,11 @@ def repeats(dataset: Dataset, split: Split, settings: SplitSettings) -> list[str
     plural = "stands" if sum(sides.values()) == 1 else "stand"
     text += f"; {_listed(counts)} also {plural} in the training {what}s"
     own = dataset.test_rows and not found.validation
-    return [text if own or settings.method != "random" else f"{text}, and --keep-duplicates-together prevents that"]
+    return [
+        text
+        if own or settings.method != "random"
+        else f"{text}, and {argument('duplicates_together', True)} prevents that"
+    ]
 
 
 def _listed(words: Sequence[str]) -> str:

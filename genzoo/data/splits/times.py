@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-
 import numpy as np
 import pyarrow as pa
 
@@ -11,6 +9,7 @@ from genzoo.data.column import Column
 from genzoo.data.columns.dates import doubt, is_text
 from genzoo.errors import DataError
 from genzoo.typing import Array
+from genzoo.wording import argument
 
 _NO_WHOLE = np.iinfo(np.int64).min
 
@@ -73,8 +72,9 @@ def check_times(column: Column, times: Array) -> None:
     if missing.any():
         row = int(missing.argmax())
         raise DataError(
-            f"{column.shown}: column {column.name!r} holds no time in {column.where(row)}, and --split time="
-            f"{shlex.quote(column.name)} orders the rows by it. Leave such rows out with --drop-missing, or correct "
+            f"{column.shown}: column {column.name!r} holds no time in {column.where(row)}, and "
+            f"{argument('split', f'time={column.name}')} orders the rows by it. Leave such rows out with "
+            f"{argument('drop_missing', True)}, or correct "
             f"them."
         )
 
@@ -83,5 +83,5 @@ def _not_times(column: Column, row: int) -> DataError:
     return DataError(
         f"{column.shown}: column {column.name!r} holds {str(column.values[row].as_py())!r} in {column.where(row)}, "
         f"which is not a date or time that orders the rows. Write dates like 2021-03-04 or 2021-03-04 10:30, say how "
-        f"they are written with --date-format, or use numbers."
+        f"they are written with {argument('date_formats')}, or use numbers."
     )

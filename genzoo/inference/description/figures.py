@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from genzoo.data.frames.results import frame_of
 from genzoo.models.base import ParameterTable
-from genzoo.spec import DataSpec, Feature
+from genzoo.spec import DataSpec, Feature, Library
+from genzoo.text import counted
 from genzoo.typing import Array
 
 SCHEMA = 1
@@ -182,7 +184,7 @@ class Drawn:
     means: Array | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Description:
     """What a trained model says about the data. All figures are in data units.
 
@@ -230,6 +232,44 @@ class Description:
         """Return plain values for JSON; docs/formats.md lists the keys. Numbers that are not finite become `None`."""
         kept = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.name != "drawn"}
         return {"schema": SCHEMA, **{name: _plain(value) for name, value in kept.items()}}
+
+    def to_frame(self, library: Library | None = None) -> Any:
+        """Return a table with a row for each column: mean and standard deviation in the data and in the model.
+
+        Categories have a row for each level, whose mean is its probability. Images have a row for each component.
+
+        Arguments:
+            library: `pandas | polars | pyarrow`. Defaults to the first of them that is installed.
+        """
+        if not self.columns:
+            shares = {
+                name: [getattr(each, name) for each in self.components] for name in ("component", "share", "rows")
+            }
+            return frame_of(shares, library)
+        found = [row for match in self.columns for row in _rows(match)]
+        header = ("column", "data", "data_sd", "model", "model_sd")
+        return frame_of(dict(zip(header, map(list, zip(*found, strict=True)), strict=True)), library)
+
+    def __repr__(self) -> str:
+        about = counted(self.rows, "row") if self.rows else "its own samples"
+        parts = [counted(len(self.components), "component")] if self.components else []
+        parts += [counted(len(self.columns), "column")] if self.columns else []
+        parts += [] if self.log_likelihood is None else [f"{self.log_likelihood:.4g} nats per row ({self.kind})"]
+        return f"<Description of {self.model} by {about}{''.join(f', {part}' for part in parts)}>"
+
+
+def _rows(match: ColumnMatch) -> list[tuple[str, float, float, float, float]]:
+    """Return the rows of a table about a column in the data and in the model."""
+    nan, model, data = math.nan, match.model, match.data
+
+    def number(value: float | None) -> float:
+        return nan if value is None else value
+
+    if not model.levels:
+        own = (nan, nan) if data is None else (number(data.mean), number(data.sd))
+        return [(model.name, *own, number(model.mean), number(model.sd))]
+    known = {} if data is None else data.levels
+    return [(f"{model.name}={level}", known.get(level, nan), nan, p, nan) for level, p in model.levels.items()]
 
 
 def _plain(value: Any) -> Any:

@@ -91,7 +91,8 @@ def finding_of_scores(found: Evaluation, where: str) -> str:
     if not parts and scores:
         name, score = next(iter(scores.items()))
         parts.append(f"{name} is {score_text(score)}; {score.direction} is better")
-    return f"On {found.events} {where}, {', and '.join(parts)}." if parts else ""
+    beginning = f"On {found.events} {where}" if found.events else "In cross-validation"
+    return f"{beginning}, {', and '.join(parts)}." if parts else ""
 
 
 def _nothing(report: Report) -> str:

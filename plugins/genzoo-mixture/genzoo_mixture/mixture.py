@@ -11,7 +11,6 @@ References:
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +29,7 @@ from genzoo import (
     Likelihood,
     Outliers,
     ParameterTable,
+    argument,
 )
 from genzoo_mixture.emission import Diagonal, Full
 from genzoo_mixture.emission.emission import EMPTY, Emission
@@ -307,7 +307,7 @@ class NoisyMixture(Mixture, Outliers):
             name = self.names[flat[0]]
             raise DataError(
                 f"Column {name!r} has the same value in all training rows, so the box of the noise has no volume. "
-                f"Leave the column out with --drop {shlex.quote(name)}, or set noise=false."
+                f"Leave the column out with {argument('drop', [name])}, or set noise=false."
             )
         self.low.copy_(low)
         self.high.copy_(high)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from torch import nn
 
-from genzoo import DataSpec, Feature, Parts
+from genzoo import DataSpec, Feature, Parts, argument
 from genzoo_vae.network import ConvDecoder, build_networks
 from genzoo_vae.observation import (
     Bernoulli,
@@ -97,7 +97,10 @@ def _gaussian(config: VAEOptions, data: DataSpec) -> Observation:
 
 def _bernoulli(_: VAEOptions, data: DataSpec) -> Observation:
     if data.features[0].kind != "binary" and _levels(data, "bernoulli") != 2:
-        raise ValueError("likelihood=bernoulli needs pixels that are 0 or 1; use discretized-logistic, or --binarize")
+        raise ValueError(
+            f"likelihood=bernoulli needs pixels that are 0 or 1; use discretized-logistic, or "
+            f"{argument('binarize', True)}"
+        )
     return Bernoulli(data.size)
 
 

@@ -1,0 +1,140 @@
+"""Open what a question is about: a run or a trained model, and rows for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from genzoo.config.settings import DataSettings
+from genzoo.data.dataset import Dataset, Rows
+from genzoo.data.frames.kinds import is_frame
+from genzoo.data.frames.results import frame_of, matrix_like, usual_library
+from genzoo.data.frames.source import in_one_piece
+from genzoo.data.loading import AnyData, matching_data, matching_settings
+from genzoo.errors import ConfigError, GenzooError
+from genzoo.inference.trained_model import TrainedModel
+from genzoo.models.base import capabilities_of
+from genzoo.persistence.run import Run, is_model_folder, load, open_run
+from genzoo.plugins.manager import get_registry
+from genzoo.runtime.device import resolve_device
+from genzoo.typing import Array
+
+Asked = Run | TrainedModel | str | Path
+"""What can be asked: a run, a trained model, or the path of a run or model folder."""
+
+
+def open_asked(asked: Asked, device: str | None = None) -> tuple[Run | None, TrainedModel]:
+    """Return the run, if it is one, and its model.
+
+    Arguments:
+        device: where the model computes: `auto | cpu | cuda | cuda:N | mps`. Defaults to the host for runs and paths.
+
+    Raises:
+        ArtifactError: there is no such run or model folder, or it is damaged.
+        ConfigError: it is something else.
+    """
+    if isinstance(asked, TrainedModel):
+        return None, _on(asked, device)
+    if isinstance(asked, Run):
+        return asked, _on(asked.load(), device)
+    if not isinstance(asked, str | os.PathLike):
+        raise ConfigError(f"A run, a trained model or a path is needed, and this is a {type(asked).__name__}.")
+    run = None if is_model_folder(asked) else open_run(str(asked))
+    return run, _on(load(asked) if run is None else run.load(), device)
+
+
+def _on(fitted: TrainedModel, device: str | None) -> TrainedModel:
+    return fitted if device is None else fitted.to(resolve_device(device, float64=fitted.generator.needs_float64))
+
+
+def check_capable(fitted: TrainedModel, verb: str, *capabilities: str) -> None:
+    """Check that a model has one of the capabilities that a question needs.
+
+    Arguments:
+        verb: what is asked: "cluster".
+
+    Raises:
+        ConfigError: it has none; the message lists the models that have.
+    """
+    if not capabilities_of(fitted.generator).isdisjoint(capabilities):
+        return
+    zoo = get_registry().models
+    names = [name for name in zoo.names() if not zoo.get(name).spec.capabilities.isdisjoint(capabilities)]
+    model = next((name for name in zoo.names() if zoo.get(name).id == fitted.model), fitted.model)
+    raise ConfigError(f"Model {model!r} cannot {verb}. Models that can: {', '.join(names) or 'none is installed'}.")
+
+
+@dataclass(frozen=True, slots=True)
+class GivenRows:
+    """Rows that a model is applied to, and the form of the answer.
+
+    Arguments:
+        dataset: the rows, in the form that the model was trained on.
+        frame: the table in memory that they come from, or `None`.
+        settings: how to open the source by its name or path; `None` if the rows are in memory.
+    """
+
+    dataset: Dataset
+    frame: Any = None
+    settings: DataSettings | None = None
+
+    def answer(self, names: Sequence[str], values: Array) -> Any:
+        """Return values `(N, C)` as a table for a table in memory or in a file, and otherwise as they are."""
+        if self.frame is not None:
+            return matrix_like(self.frame, names, values)
+        if self.settings is None or self.dataset.spec.modality == "image":
+            return values
+        columns = {name: values[:, place] for place, name in enumerate(names)}
+        return frame_of(columns, usual_library(self.dataset.spec))
+
+
+def open_rows(run: Run | None, fitted: TrainedModel, data: AnyData | None) -> GivenRows:
+    """Open the rows that a question is about: `data`, or else all rows of the run's own data.
+
+    Raises:
+        ArtifactError: the data of the run have changed.
+        ConfigError: there are neither; or a setting does not suit the data.
+        DataError: the data cannot be read, or do not fit the model.
+    """
+    if data is None:
+        if run is None:
+            raise ConfigError("A model folder does not name its data. Give the data to use.")
+        own = run.data_in_memory
+        return GivenRows(run.open_data(), settings=run.config.data if own is None else None)
+    source = data.get("source") if isinstance(data, Mapping) else data
+    if isinstance(data, Mapping) and is_frame(source):
+        source = in_one_piece(source)
+        return GivenRows(matching_data({**data, "source": source}, fitted.data, get_registry()), source)
+    named = isinstance(source, str | Path)
+    dataset = matching_data(data, fitted.data, get_registry())
+    return GivenRows(dataset, settings=matching_settings(data) if named else None)
+
+
+def is_array_or_frame(data: object) -> bool:
+    """Return whether data are an array or a table in memory, which `TrainedModel` itself answers for."""
+    return not (data is None or isinstance(data, str | Path | Mapping | Dataset))
+
+
+def own_rows(run: Run) -> tuple[Dataset, Rows, Rows]:
+    """Return the data of a run, and the numbers of its training and test rows.
+
+    Raises:
+        ArtifactError: the data have changed.
+    """
+    dataset = run.open_data()
+    split = dataset.split(run.config.split, run.config.seed)
+    return dataset, split.train, split.test
+
+
+def training_rows(run: Run | None) -> tuple[Dataset, Rows] | None:
+    """Return the training rows of a run, or `None` if its data are gone or have changed."""
+    if run is None:
+        return None
+    try:
+        dataset, train, _ = own_rows(run)
+    except GenzooError:
+        return None
+    return dataset, train

@@ -1,0 +1,116 @@
+"""Answer row by row: latent vectors, reconstructions, and rows without missing values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from genzoo.data.align import filled_table
+from genzoo.data.dataset import Dataset
+from genzoo.data.frames.results import frame_from_arrow, usual_library
+from genzoo.data.frames.source import fill_frame
+from genzoo.data.loading import AnyData, open_source
+from genzoo.errors import DataError
+from genzoo.inference.row_likelihoods import named_rows
+from genzoo.inference.trained_model import TrainedModel
+from genzoo.inference.usable import check_weights
+from genzoo.metrics import evaluate as by_row
+from genzoo.plugins.manager import get_registry
+from genzoo.typing import Array
+from genzoo.verbs.given import Asked, GivenRows, check_capable, is_array_or_frame, open_asked, open_rows
+
+
+def embed(asked: Asked, data: AnyData | None = None, *, device: str | None = None) -> Any:
+    """Return the latent vector of every row: a posterior mean, or the code of an autoencoder.
+
+    Arguments:
+        asked: a run, a trained model, or the path of a run or model folder.
+        data: as for `train`. Defaults to all rows of the run's own data.
+        device: where the model computes. Defaults to the host.
+
+    Returns:
+        A table with columns z0, z1 ... for a table in memory or in a file, and an array `(N, L)` otherwise.
+
+    Raises:
+        ConfigError: the model has no encoder.
+        DataError: the rows do not fit the model.
+    """
+    run, fitted = open_asked(asked, device)
+    check_capable(fitted, "embed", "encoder")
+    if is_array_or_frame(data):
+        return fitted.encode(data)
+    rows = open_rows(run, fitted, data)
+    z = by_row.embed(fitted, rows.dataset)
+    return rows.answer([f"z{dimension}" for dimension in range(z.shape[1])], z)
+
+
+def impute(
+    asked: Asked, data: AnyData | None = None, *, draw: bool = False, seed: int = 0, device: str | None = None
+) -> Any:
+    """Fill in missing values with the model.
+
+    A missing value becomes its mean given the observed values of the row, or its most probable category.
+
+    Arguments:
+        asked: a run, a trained model, or the path of a run or model folder.
+        data: as for `train`. Defaults to all rows of the run's own data.
+        draw: draw values instead. Defaults to false.
+        seed: seed of the draws.
+        device: where the model computes. Defaults to the host.
+
+    Returns:
+        For a table in memory or in a file, a table with all its columns in their order, with their types. Otherwise an
+        array `(N, *event)`.
+
+    Raises:
+        ConfigError: the model cannot impute.
+        DataError: the rows do not fit the model, or are too far from the training rows.
+    """
+    run, fitted = open_asked(asked, device)
+    check_capable(fitted, "impute", "imputation")
+    if is_array_or_frame(data):
+        return fitted.impute(data, draw=draw, seed=seed)
+    rows = open_rows(run, fitted, data)
+    return _table_like(rows, fitted, filled_events(fitted, rows.dataset, draw=draw, seed=seed))
+
+
+def _table_like(rows: GivenRows, fitted: TrainedModel, events: Array) -> Any:
+    """Return the rows of a table in memory or in a file without holes, and other rows as an array."""
+    if rows.frame is not None:
+        return fill_frame(rows.frame, fitted.data, events)
+    source = None if rows.settings is None else open_source(rows.settings, get_registry(), fitted.data)
+    if source is None or rows.settings is None:
+        return events
+    table = filled_table(source, rows.settings, fitted.data, events, as_written=False)
+    return frame_from_arrow(table, usual_library(fitted.data))
+
+
+def filled_events(fitted: TrainedModel, dataset: Dataset, *, draw: bool = False, seed: int = 0) -> Array:
+    """Return the events of a dataset with their missing values filled in, `(N, *event)`.
+
+    Raises:
+        ArtifactError: the weights are unusable.
+        DataError: the rest of a row is too far from the training rows.
+    """
+    events = np.asarray(dataset.events[:])
+    filled: Array = fitted.impute(events, draw=draw, seed=seed)
+    bad: Array = np.asarray(~np.isfinite(filled.reshape(len(filled), -1)).all(axis=1))
+    if bad.any():
+        _check_imputed(fitted, events, bad)
+    return filled
+
+
+def _check_imputed(fitted: TrainedModel, events: Array, bad: Array) -> None:
+    """Raise an error for rows whose filled-in values are not finite: the weights' or the rows' fault."""
+    missing = np.isnan(events[bad][0])
+
+    def fails(ordinary: Array) -> Array:
+        filled = fitted.impute(np.where(missing, np.nan, ordinary))
+        return np.asarray(~np.isfinite(filled).all(axis=1))
+
+    check_weights(fitted, bad, "filled-in value", fails)
+    raise DataError(
+        f"The values missing from {named_rows(np.flatnonzero(bad))} cannot be filled in: the rest is too far from the "
+        f"training rows to compute with. Correct or remove these rows."
+    )

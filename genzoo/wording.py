@@ -1,0 +1,182 @@
+"""Name arguments and settings as the reader of a message types them: flags in a shell, keywords in Python.
+
+`argument("drop", ["age"])` is `--drop age` for a reader in a shell, and `drop=['age']` for one in Python. The command
+line says once, at its entry, that it is a shell, and hands that on to its worker processes. Estimators of scikit-learn
+have names of their own, which hold in the thread that fits one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+_FLAGS = {
+    "kinds": "--kind",
+    "metrics": "--metric",
+    "date_formats": "--date-format",
+    "duplicates_together": "--keep-duplicates-together",
+    "callbacks": "--callback",
+}
+"""Flags that are not called like their settings; a test compares them with the declarations."""
+
+_REPEATED = frozenset({"metrics", "missing", "bounds", "callbacks"})
+"""Flags that are given once for each value. Others join their values by commas."""
+
+_SECTIONS = ("training.optimizer.", "training.", "data.", "split.")
+"""Beginnings of the full names of settings, which are no part of a keyword."""
+
+
+class Word(str):
+    """A placeholder for a value, such as `FILE`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+@dataclass(frozen=True, slots=True)
+class FrontEnd:
+    """Where a message is read.
+
+    Arguments:
+        flags: whether arguments are flags. Defaults to false: they are keywords of Python.
+        names: other names of keywords, by the full name of the setting, such as `training.batch_size`.
+        templates: other expressions for keywords of Python, in which `{}` stands for the value.
+    """
+
+    flags: bool = False
+    names: Mapping[str, str] = field(default_factory=dict)
+    templates: Mapping[str, str] = field(default_factory=dict)
+
+
+PYTHON, SHELL = FrontEnd(), FrontEnd(flags=True)
+
+_of_process = PYTHON
+_of_thread: ContextVar[FrontEnd | None] = ContextVar("front end", default=None)
+
+
+def front_end() -> FrontEnd:
+    """Return the front end that messages are for."""
+    return _of_thread.get() or _of_process
+
+
+def speak(to: FrontEnd) -> None:
+    """Set the front end of this process."""
+    global _of_process
+    _of_process = to
+
+
+@contextlib.contextmanager
+def speaking_everywhere(to: FrontEnd) -> Iterator[None]:
+    """Set the front end of all threads of this process, and restore the former one afterwards."""
+    before = _of_process
+    speak(to)
+    try:
+        yield
+    finally:
+        speak(before)
+
+
+@contextlib.contextmanager
+def speaking(to: FrontEnd) -> Iterator[None]:
+    """Set the front end of this thread."""
+    token = _of_thread.set(to)
+    try:
+        yield
+    finally:
+        _of_thread.reset(token)
+
+
+_NOTHING = object()
+
+
+def argument(name: str, value: object = _NOTHING) -> str:
+    """Return an argument as the reader types it, with a value if one is given.
+
+    Arguments:
+        name: name of the keyword in Python. A full name, such as `training.grad_clip`, is a setting without a flag.
+        value: the value: a text, number, list, mapping, `True` for a switch, or a `Word`.
+
+    Examples:
+        >>> argument("drop", ["a b", "c"]), argument("drop_missing"), argument("size", Word("N"))
+        ("drop=['a b', 'c']", 'drop_missing', 'size=N')
+        >>> with speaking(SHELL):
+        ...     print(argument("drop", ["a b", "c"]), argument("kinds", {"a": "count"}), argument("drop_missing", True))
+        --drop 'a b,c' --kind a=count --drop-missing
+        >>> with speaking(SHELL):
+        ...     print(argument("training.patience", None), argument("missing", ["-1"]), argument("header", False))
+        -o training.patience=null --missing=-1 --no-header
+    """
+    here = front_end()
+    if here.flags:
+        return _flag(name, value)
+    template = here.templates.get(name)
+    if template is not None:
+        return template.partition("(")[0] if value is _NOTHING else template.format(repr(value))
+    full = next((start + name for start in _SECTIONS if start + name in here.names), name)
+    return setting_name(full) if value is _NOTHING else f"{setting_name(full)}={value!r}"
+
+
+def _flag(name: str, value: object) -> str:
+    if "." in name:
+        return f"-o {name}" if value is _NOTHING else f"-o {shlex.quote(f'{name}={_typed(value)}')}"
+    flag = _FLAGS.get(name, f"--{name.replace('_', '-')}")
+    if value is _NOTHING or value is True:
+        return flag
+    if value is False:
+        return flag.replace("--", "--no-", 1)
+    if isinstance(value, Mapping):
+        texts = [f"{key}={item}" for key, item in value.items()]
+    elif isinstance(value, list | tuple):
+        items = list(map(str, value))
+        texts = items if name in _REPEATED else [",".join(f'"{item}"' if "," in item else item for item in items)]
+    else:
+        texts = [str(value)]
+    words = (text if isinstance(value, Word) else shlex.quote(text) for text in texts)
+    return " ".join(f"{flag}={word}" if word.startswith("-") else f"{flag} {word}" for word in words)
+
+
+def _typed(value: object) -> str:
+    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
+
+
+def setting_name(name: str) -> str:
+    """Return the full name of a setting as the reader types it.
+
+    Examples:
+        >>> setting_name("training.batch_size"), setting_name("n_components")
+        ('batch_size', 'n_components')
+        >>> with speaking(SHELL):
+        ...     setting_name("training.batch_size")
+        'training.batch_size'
+    """
+    here = front_end()
+    if here.flags:
+        return name
+    if name in here.names:
+        return here.names[name]
+    section = next((start for start in _SECTIONS if name.startswith(start)), "")
+    short = name.removeprefix(section)
+    return name if "." in short and section == "" else short
+
+
+def shown_value(value: object) -> str:
+    """Return `None`, true or false as the reader types it: `null` in a shell."""
+    return _typed(value) if front_end().flags else repr(value)
+
+
+def resuming(command: str, run: object) -> str:
+    """Return how to resume a run.
+
+    Arguments:
+        command: how the command line starts, such as `genzoo`.
+        run: its path.
+    """
+    if front_end().flags:
+        return f"{command} train --resume {shlex.quote(str(run))}"
+    return f"genzoo.resume({str(run)!r})"

@@ -1,0 +1,132 @@
+"""What runs and models answer in Python: the same as on the command line, in the form that was asked."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import genzoo
+from genzoo.errors import ConfigError, DataError
+
+FAITHFUL = "tests/data/faithful.csv"
+
+
+@pytest.fixture(scope="module")
+def table():
+    frame = pd.read_csv(FAITHFUL)
+    frame.index = [f"r{row}" for row in range(len(frame))]
+    return frame
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return genzoo.train("ppca", FAITHFUL, n_factors=1, out=tmp_path_factory.mktemp("runs") / "ppca")
+
+
+@pytest.fixture(scope="module")
+def mixture(tmp_path_factory, table):
+    return genzoo.train("gmm", table, n_components=2, out=tmp_path_factory.mktemp("runs") / "gmm")
+
+
+def test_evaluate_is_what_the_command_prints(run, capsys):
+    from genzoo.cli.main import main
+
+    found = run.evaluate(metrics="log-likelihood")
+    assert main(["evaluate", str(run.path), "--metric", "log-likelihood", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed.pop("status") == "finished"
+    assert printed.pop("unfinished") is None
+    assert json.loads(json.dumps(found.as_dict())) == printed
+    assert "log-likelihood" in repr(found)
+    assert all(len(line) <= 80 for line in repr(found).splitlines())
+    assert list(found.to_frame("polars").columns) == ["metric", "value", "error", "better"]
+
+
+def test_all_forms_of_the_same_data_give_the_same_score(run, table):
+    forms = (FAITHFUL, table, table.to_numpy(), pl.from_pandas(table), pa.Table.from_pandas(table), {"source": table})
+    values = {run.evaluate(form, metrics=["log-likelihood"]).scores["log-likelihood"].value for form in forms}
+    assert len(values) == 1
+    assert genzoo.evaluate(run.path, FAITHFUL, metrics="log-likelihood").events == len(table)
+    model = genzoo.load(run.model)
+    assert genzoo.evaluate(model, table, metrics="log-likelihood").scores["log-likelihood"].value in values
+
+
+def test_a_run_remembers_the_data_in_memory_that_it_was_trained_on(mixture, table):
+    assert mixture.evaluate(metrics="log-likelihood").split == "test"
+    assert mixture.describe().rows == len(table)
+    assert len(mixture.impute()) == len(table)
+    again = genzoo.Run(mixture.path)
+    with pytest.raises(DataError, match="trained on data in memory"):
+        again.evaluate()
+    assert again.evaluate(table, metrics="log-likelihood").events == len(table)
+
+
+def test_embed_answers_a_table_with_a_table(run, table):
+    found = run.embed(table)
+    assert list(found.columns) == [f"z{place}" for place in range(found.shape[1])]
+    assert list(found.index) == list(table.index)
+    assert isinstance(run.embed(table.to_numpy()), np.ndarray)
+    for given in (None, FAITHFUL):
+        assert np.allclose(run.embed(given), found)
+    with pytest.raises(ConfigError, match="does not name its data"):
+        genzoo.embed(run.model)
+
+
+def test_impute_keeps_all_columns_of_a_table_in_memory_and_in_a_file(mixture, table, tmp_path):
+    holes = table.assign(note="x")
+    holes.loc["r0", "waiting"] = None
+    filled = mixture.impute(holes)
+    assert list(filled.columns) == ["eruptions", "waiting", "note"]
+    assert not filled.isna().any().any()
+    holes.to_csv(tmp_path / "holes.csv", index=False)
+    again = mixture.impute(str(tmp_path / "holes.csv"))
+    assert isinstance(again, pd.DataFrame)
+    assert again["waiting"].tolist() == filled["waiting"].tolist()
+    assert again["note"].tolist() == filled["note"].tolist()
+    with pytest.raises(ConfigError, match="cannot embed"):
+        mixture.embed(table)
+
+
+def test_a_report_is_a_page_that_can_be_written(run, tmp_path):
+    found = run.report(metrics="log-likelihood")
+    assert found.path is None
+    assert found.as_html().startswith("<!doctype html>")
+    assert len(repr(found)) < 120
+    saved = run.report(tmp_path / "page.html", metrics="log-likelihood")
+    assert saved.path.read_text(encoding="utf-8").startswith("<!doctype html>")
+    with pytest.raises(ConfigError, match=r"Known: \.html"):
+        run.report("page.pdf")
+
+
+def test_walks_through_latent_space_have_tables(run):
+    walk = run.traverse(steps=3)
+    assert walk.events.shape[1:] == (3, 2)
+    assert list(walk.to_frame().columns) == ["dimension", "value", "eruptions", "waiting"]
+    path = run.interpolate((0, 1), steps=4)
+    ends = run.load().reconstruct(pd.read_csv(FAITHFUL).head(2)).to_numpy()
+    assert np.allclose(path.events[[0, -1]], ends, rtol=1e-4)
+    assert len(path.to_frame("pyarrow")) == 4
+    assert np.allclose(run.interpolate(path.latent[[0, -1]], steps=4).events, path.events, rtol=1e-4)
+    for ends in ((1.5, 2), (1, 2, 3), "ab", None):
+        with pytest.raises(ConfigError, match="two rows"):
+            run.interpolate(ends)
+    assert len(repr(walk)) < 120
+    assert len(repr(path)) < 120
+
+
+def test_a_description_has_a_table_and_a_short_repr(mixture, run, table):
+    found = mixture.describe(FAITHFUL)
+    assert found.to_frame()["column"].tolist() == ["eruptions", "waiting"]
+    assert len(repr(found)) < 160
+    assert run.describe().rows == run.describe(table).rows == len(table)
+    kinds = genzoo.train("naive-bayes", table.assign(k=["a", "b"] * 136), out=mixture.path.parent / "kinds").describe()
+    assert "k=a" in kinds.to_frame()["column"].tolist()
+
+
+@pytest.mark.parametrize("asked", [None, 3, object()])
+def test_what_cannot_be_asked_is_named(asked):
+    with pytest.raises(ConfigError, match="a trained model or a path"):
+        genzoo.embed(asked)
