@@ -27,6 +27,7 @@ from genzoo.config.layers import merge, parse_assignments
 from genzoo.config.resolve import layer
 from genzoo.errors import ConfigError, GenzooError
 from genzoo.plugins.manager import get_registry
+from genzoo.runtime.progress import Phase
 
 if TYPE_CHECKING:
     from genzoo.reports.result import Report
@@ -112,22 +113,22 @@ def compare_command(
     required = parse_gates(gates, zoo)
     common = _common(given)
     expected = () if expect is None else parse_expected(expect, zoo, {**common, "data": _data(given)})
-    from genzoo.cli.progress import Counter  # torch is needed from here on
-    from genzoo.comparison.api import prepare_comparison
+    from genzoo.comparison.api import prepare_comparison  # torch is needed from here on
     from genzoo.data.degenerate.remarks import degenerate_remarks
     from genzoo.data.value_range import reading_notes
 
     settings = {name: given[name] for name in ("by", "tie", "folds", "seeds", "jobs", "threads", "out", "features")}
-    with Counter("reading the data") as counter:
-        comparison = prepare_comparison(models, (None, _data(given)), common, **settings)
-        show_notes([*reading_notes(comparison.dataset), *degenerate_remarks(comparison.dataset)])
-        report = comparison.run(counter)
-        stopped: GenzooError | None = None
-        try:
-            report = comparison.keep_best(report)
-        except GenzooError as error:  # raised below the table, which is complete
-            stopped = error
-        comparison.write_page()
+    comparison = prepare_comparison(models, (None, _data(given)), common, **settings)
+    with Phase("looking at the data"):
+        notes = [*reading_notes(comparison.dataset), *degenerate_remarks(comparison.dataset)]
+    show_notes(notes)
+    report = comparison.run()
+    stopped: GenzooError | None = None
+    try:
+        report = comparison.keep_best(report)
+    except GenzooError as error:  # raised below the table, which is complete
+        stopped = error
+    comparison.write_page()
     _show(report, as_json, given["out"])
     if stopped is not None:
         raise stopped

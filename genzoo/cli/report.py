@@ -24,6 +24,7 @@ from genzoo.cli.options import (
 )
 from genzoo.errors import ConfigError
 from genzoo.plugins.manager import get_registry
+from genzoo.runtime.progress import Phase
 from genzoo.storage.paths import contains, user_path
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ def report_command(run: str, out: Path | None, seed: int, as_json: bool, **given
     compared = contains(place, "comparison.json")
     if compared:
         _check_no_choices(given)
-        folder, page = place, _comparison_page(place, seed)
+        with Phase("making the report"):
+            folder, page = place, _comparison_page(place, seed)
     else:
         folder, page = _run_page(run, seed, given)
     out = out or folder / "report.html"
@@ -189,7 +191,8 @@ def describe_command(
     if out is not None:
         from genzoo.reports.description_figure import write_picture
 
-        write_picture(out, found)
+        with Phase("drawing"):
+            write_picture(out, found)
     if as_json:
         click.echo(to_json({**found.as_dict(), "out": None if out is None else str(out)}, indent=2))
         return

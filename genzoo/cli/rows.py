@@ -23,6 +23,7 @@ from genzoo.inference.export import save_events
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import capabilities_of
 from genzoo.plugins.manager import get_registry
+from genzoo.runtime.progress import Phase
 from genzoo.storage.atomic import atomic_write
 from genzoo.storage.json_files import to_json
 from genzoo.storage.paths import TABLE_SUFFIXES, TEXT_SUFFIXES
@@ -94,9 +95,10 @@ def write_filled(
     if source is None:
         save_events(out, events, fitted.data, escape_formulas=escape_formulas)
         return
-    table = filled_table(source, settings, fitted.data, events, as_written=suffix in TEXT_SUFFIXES)
     try:
-        write_table(out, table, escape_formulas=escape_formulas)
+        with Phase(f"writing {out.name}"):
+            table = filled_table(source, settings, fitted.data, events, as_written=suffix in TEXT_SUFFIXES)
+            write_table(out, table, escape_formulas=escape_formulas)
     except pa.ArrowException as error:
         pass_out_of_memory(error)
         raise ConfigError(f"The table cannot be written as {out.name!r}: {error}. Write .parquet.") from error
@@ -130,8 +132,11 @@ def show_columns(
     Raises:
         GenzooError: the disk is full or read-only.
     """
-    if out is not None or summary is None:
-        _write_columns(out, columns)
+    if out is not None:
+        with Phase(f"writing {out.name}"):
+            _write_columns(out, columns)
+    elif summary is None:
+        _write_columns(None, columns)
     if summary is not None:
         rows = {} if out is not None else {name: column.tolist() for name, column in columns.items()}
         click.echo(to_json({**summary, "out": None if out is None else str(out), **rows}, indent=2))

@@ -138,18 +138,15 @@ def _number(value: float) -> str:
 
 
 def _resume(path: str, budget: dict[str, Any], as_json: bool) -> None:
-    from genzoo.cli.progress import Display
     from genzoo.engine.distributed import join_processes
     from genzoo.training.resume import prepare_resume
     from genzoo.training.run_training import run_training
 
-    with join_processes() as processes, Display(quiet=not processes.first) as display:
-        display.phase("reading the run")
+    with join_processes() as processes:
         run, setup, start = processes.agreed(lambda: prepare_resume(path, budget, processes=processes))
         for note in start.notes if processes.first else ():
             print_line(f"Note: {note}", err=True)
-        display.training(setup.budget)
-        run_training(setup, run, [display], start)
+        run_training(setup, run, start=start)
     if processes.first:
         _report(run, as_json, converged=setup.engine.finished)
 
@@ -209,8 +206,7 @@ class _ModelCommand(Command):
         self.format_section(ctx, formatter, READING_DATA)
 
     def _train(self, dry_run: bool, as_json: bool, out: str | None, **given: Any) -> None:
-        from genzoo.cli.progress import Display  # torch is needed from here on
-        from genzoo.engine.distributed import join_processes
+        from genzoo.engine.distributed import join_processes  # torch is needed from here on
         from genzoo.training.api import start_run
         from genzoo.training.run_training import run_training
         from genzoo.training.setup import build_setup
@@ -218,8 +214,7 @@ class _ModelCommand(Command):
         if dry_run:
             require_single_process("--dry-run")
         config = self._config(given)
-        with join_processes() as processes, Display(quiet=not processes.first) as display:
-            display.phase("preparing")
+        with join_processes() as processes:
             setup = processes.agreed(lambda: build_setup(config, processes=processes))
             if dry_run:
                 show_notes(setup.notes)
@@ -229,8 +224,7 @@ class _ModelCommand(Command):
             if processes.first:
                 print_line(_heading(setup.summary(), run), err=True)
                 show_notes(setup.notes)
-            display.training(setup.budget)
-            run_training(setup, run, [display])
+            run_training(setup, run)
         if processes.first:
             _report(run, as_json, converged=setup.engine.finished)
 

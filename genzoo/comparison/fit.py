@@ -40,6 +40,7 @@ from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Registry, blame
 from genzoo.reports.result import Cost
 from genzoo.reports.sections import how_many
+from genzoo.runtime.progress import Phase
 from genzoo.training.model_selection import selects
 from genzoo.training.run_training import train_in_memory
 from genzoo.training.setup import TrainingSetup, build_setup
@@ -68,6 +69,7 @@ class FitJob:
         fold: number of the fold.
         repeat: number of the repetition, from 0. Each uses the next seed.
         features: feature extractor of sample metrics, `NAME` or `NAME=FILE`. Defaults to rows as they are.
+        name: id of the candidate, for the display of progress. Defaults to none.
     """
 
     candidate: int
@@ -76,6 +78,13 @@ class FitJob:
     fold: int = 0
     repeat: int = 0
     features: str | None = None
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        """What is fitted, as text."""
+        which = {"fold": f", fold {self.fold + 1}", "criteria": " on all rows"}.get(self.purpose, "")
+        return f"{self.name or self.config.model}{which}{f', seed {self.repeat + 1}' if self.repeat else ''}"
 
     def spares(self, other: FitJob) -> bool:
         """Return whether a failure of this fit makes `other` useless.
@@ -140,6 +149,7 @@ def run_fit_job(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResu
     begun = time.perf_counter()
     try:
         with (
+            Phase(trial.label, 1, part=1),
             explain_out_of_memory(
                 f"model {trial.config.model!r} was fitted",
                 "lower its size or training.batch_size, run fewer --jobs, or use fewer rows",

@@ -30,7 +30,7 @@ def sample(units: DataUnits, n: int, seed: int) -> Array:
             y = units.generator.sample(GROUP)
         return units.to_data(y[: n - start])
 
-    return units.by_chunk(n, draw, GROUP)
+    return units.by_chunk("sampling", n, draw, GROUP)
 
 
 def decode(units: DataUnits, z: Events) -> Array:
@@ -43,7 +43,7 @@ def decode(units: DataUnits, z: Events) -> Array:
     def compute(_: int, start: int) -> Array:
         return units.to_data(decoder.decode(latent[start : start + CHUNK].to(units.device, units.dtype)))
 
-    return units.by_chunk(len(latent), compute)
+    return units.by_chunk("decoding", len(latent), compute)
 
 
 def prior_sample(units: DataUnits, n: int, seed: int, first: int) -> Array:

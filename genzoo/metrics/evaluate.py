@@ -30,6 +30,7 @@ from genzoo.metrics.row_likelihoods import (
 from genzoo.metrics.threshold import Threshold, conformal_threshold
 from genzoo.models.base import Outliers
 from genzoo.plugins.manager import get_registry
+from genzoo.runtime.progress import Phase
 from genzoo.typing import Array
 
 
@@ -152,7 +153,8 @@ def cluster(fitted: TrainedModel, dataset: Dataset) -> ClusterResult:
         DataError: the rows do not match the model's training data.
     """
     rows = np.arange(len(dataset))
-    blocks = [_assigned(fitted, block) for block in dataset.blocks(rows)]
+    with Phase("finding clusters", len(rows), "rows") as phase:
+        blocks = [_assigned(fitted, block) for block in phase.over(dataset.blocks(rows), len)]
     if all((part[1] == part[1][0]).all() or np.isnan(part[1]).any() for part in blocks) and kind_of(fitted) != "none":
         row_scores(fitted, dataset, rows, seed=0)  # raises if no row is possible, which gives all the same posterior
     label = np.concatenate([part[0] for part in blocks])
@@ -197,7 +199,9 @@ def _usable(fitted: TrainedModel, dataset: Dataset, compute: Callable[[Array], A
     def bad(answers: Array) -> Array:
         return np.asarray(~np.isfinite(answers.reshape(len(answers), -1)).all(axis=1))
 
-    answers = np.concatenate([compute(block) for block in dataset.blocks(np.arange(len(dataset)))])
+    with Phase(f"computing each {name}", len(dataset), "rows") as phase:
+        blocks = phase.over(dataset.blocks(np.arange(len(dataset))), len)
+        answers = np.concatenate([compute(block) for block in blocks])
     check_usable(fitted, bad(answers), name, lambda events: bad(compute(events)))
     return answers
 

@@ -14,6 +14,7 @@ from genzoo.inference.trained_model import TrainedModel
 from genzoo.inference.usable import check_usable, check_weights, impossible, unusable
 from genzoo.models.base import AnomalyScore, Generator, Likelihood, Outliers
 from genzoo.models.measure import measures_of, on_grid
+from genzoo.runtime.progress import Phase
 from genzoo.runtime.seeding import derive
 from genzoo.typing import Array
 
@@ -105,7 +106,9 @@ def log_likelihoods(fitted: TrainedModel, dataset: Dataset, rows: Rows, seed: in
             return fitted.log_prob(block)
         return fitted.log_prob_bound(block, draws=draws, seed=derive(seed, "block", place))
 
-    values = np.concatenate([compute(block, place) for place, block in enumerate(dataset.blocks(rows))])
+    with Phase("scoring", len(rows), "rows") as phase:
+        blocks = enumerate(phase.over(dataset.blocks(rows), len))
+        values = np.concatenate([compute(block, place) for place, block in blocks])
     known = np.isin(rows, observed_rows(dataset, rows))
     values[known] = _checked(fitted, values[known], "log-likelihood", lambda events: compute(events, 0))
     values[~known] = np.nan
@@ -142,7 +145,9 @@ def row_scores(fitted: TrainedModel, dataset: Dataset, rows: Rows, seed: int, dr
     """
     if score_of(fitted) == "log_likelihood":
         return log_likelihoods(fitted, dataset, rows, seed, draws)
-    values = np.concatenate([fitted.anomaly_score(block) for block in dataset.blocks(rows)])
+    with Phase("scoring", len(rows), "rows") as phase:
+        blocks = phase.over(dataset.blocks(rows), len)
+        values = np.concatenate([fitted.anomaly_score(block) for block in blocks])
     known = np.isin(rows, observed_rows(dataset, rows))
     values[known] = -_checked(
         fitted, -values[known], "anomaly score", lambda events: -np.asarray(fitted.anomaly_score(events))

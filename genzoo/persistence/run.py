@@ -33,6 +33,7 @@ from genzoo.persistence.safe_build import StoredWeights, build_from_file
 from genzoo.plugins.api1 import with_former_names
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.device import resolve_device
+from genzoo.runtime.progress import Phase
 from genzoo.spec import DataSpec
 from genzoo.storage.atomic import new_folder, recover_folders
 from genzoo.storage.json_files import read_json, read_settings, write_json
@@ -412,7 +413,8 @@ def load(path: str | Path, device: str = "cpu") -> TrainedModel:
     Raises:
         ArtifactError: the path is neither, or it is damaged.
     """
-    fitted = load_model(user_path(path), get_registry()) if is_model_folder(path) else open_run(str(path)).load()
+    with Phase("loading the model"):
+        fitted = load_model(user_path(path), get_registry()) if is_model_folder(path) else open_run(str(path)).load()
     return fitted.to(resolve_device(device, float64=fitted.generator.needs_float64))
 
 

@@ -31,6 +31,7 @@ from genzoo.reports.sections import (
     score_blocks,
     side_by_side,
 )
+from genzoo.runtime.progress import Phase
 from genzoo.typing import Array
 
 _RECORDED = ("genzoo", "torch", "python", "platform", "threads", "started", "device", "precision", "seconds", "steps")
@@ -87,6 +88,11 @@ def run_page(run: Run, fitted: TrainedModel, terms: EvaluationTerms, dataset: Da
     Raises:
         ArtifactError: the run is damaged.
     """
+    with Phase("making the report"):
+        return _page(run, fitted, terms, dataset)
+
+
+def _page(run: Run, fitted: TrainedModel, terms: EvaluationTerms, dataset: Dataset | None) -> Page:
     config, seed = run.config, terms.seed
     held = _held(run, dataset)
     # Means over many rows cost no space on the page, so components are described by more rows than are shown.

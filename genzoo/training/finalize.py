@@ -26,6 +26,7 @@ from genzoo.persistence.model_folder import save_model
 from genzoo.persistence.run import Run
 from genzoo.persistence.safe_build import MOST_SCORES
 from genzoo.runtime.device import describe_device
+from genzoo.runtime.progress import Phase
 from genzoo.training.early_stopping import EarlyStopping
 from genzoo.training.setup import TrainingSetup
 from genzoo.training.trainer import Callback, Outcome, Step
@@ -70,7 +71,8 @@ class ModelSaver(Callback):
     def on_end(self, outcome: Outcome, losses: Sequence[LossRecord]) -> None:
         """Save it. With several processes, the first one does, and the others wait."""
         if outcome == "finished":
-            self._setup.processes.of_first(self._save)
+            with Phase("saving the model"):
+                self._setup.processes.of_first(self._save)
 
     def _save(self) -> None:
         setup, config = self._setup, self._setup.config
