@@ -74,6 +74,7 @@ _HOME = {
         "load",
     ),
     "genzoo.runtime.device": ("full_precision",),
+    "genzoo.runtime.display": ("show_progress",),
     "genzoo.spec": (
         "CallbackSpec",
         "DataSpec",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from genzoo.errors import ConfigError, FormerNameWarning, did_you_mean
+from genzoo.runtime.progress import Phase
 from genzoo.storage.paths import TABLE_SUFFIXES
 
 if TYPE_CHECKING:
@@ -165,3 +166,12 @@ class Command(click.Command):
             if record is not None:
                 sections.setdefault(getattr(parameter, "section", "Options"), []).append(record)
         return sections
+
+
+class ComputingCommand(Command):
+    """A command that computes with a model, and so needs torch, whose import may take long."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with Phase("starting"):
+            importlib.import_module("genzoo.persistence.run")
+        return super().invoke(ctx)

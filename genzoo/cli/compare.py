@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from genzoo.cli.command import Command
+from genzoo.cli.command import ComputingCommand
 from genzoo.cli.options import (
     data_layer,
     data_option,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _COMMON = frozenset({"options", "split", "training"})
 
 
-@click.command("compare", cls=Command)
+@click.command("compare", cls=ComputingCommand)
 @click.argument("models", nargs=-1, required=True, metavar="MODEL[:KEY=V,KEY=A|B,KEY=1..9]...")
 @data_option
 @click.option(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from genzoo.cli.command import Command
+from genzoo.cli.command import ComputingCommand
 from genzoo.cli.options import (
     device_option,
     draws_option,
@@ -19,6 +19,7 @@ from genzoo.cli.options import (
     with_data_options,
 )
 from genzoo.cli.output import print_line, terminal_width
+from genzoo.config.settings import BOUND_DRAWS
 from genzoo.plugins.manager import get_registry
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from genzoo.persistence.run import Run
 
 
-@click.command("evaluate", cls=Command)
+@click.command("evaluate", cls=ComputingCommand)
 @click.argument("run")
 @click.option("--data", metavar="DATA", help="Evaluate on all rows of this dataset instead of the run's test rows.")
 @metric_option
@@ -62,7 +63,6 @@ def evaluate_command(
     from genzoo.cli.rows import open_data
     from genzoo.metrics.evaluate import evaluate
     from genzoo.metrics.evaluator import find_extractor, find_metrics
-    from genzoo.metrics.row_likelihoods import DRAWS
     from genzoo.persistence.run import load, open_run
 
     zoo = get_registry()
@@ -91,7 +91,7 @@ def evaluate_command(
         trained_on=trained_on,
         split=split,
         samples=samples,
-        draws=draws or DRAWS,
+        draws=draws or BOUND_DRAWS,
         average=None if opened is None else opened.config.ema,
     )
     _show(evaluation, fitted.model, given["data"], opened, as_json)

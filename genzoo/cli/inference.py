@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from genzoo.cli.command import Command
+from genzoo.cli.command import ComputingCommand
 from genzoo.cli.options import (
     data_option,
     device_option,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from genzoo.typing import Array
 
 
-@click.command("cluster", cls=Command)
+@click.command("cluster", cls=ComputingCommand)
 @click.argument("run")
 @data_option
 @rows_option
@@ -61,7 +61,7 @@ def cluster_command(run: str, out: Path | None, device: str, as_json: bool, **gi
     show_columns(out, columns, summary if as_json else None, lines)
 
 
-@click.command("embed", cls=Command)
+@click.command("embed", cls=ComputingCommand)
 @click.argument("run")
 @data_option
 @rows_option
@@ -91,7 +91,7 @@ def embed_command(run: str, out: Path | None, device: str, as_json: bool, **give
     show_columns(out, columns, summary, [f"{counted(len(z), 'row')}, {counted(z.shape[1], 'latent dimension')}"])
 
 
-@click.command("reconstruct", cls=Command)
+@click.command("reconstruct", cls=ComputingCommand)
 @click.argument("run")
 @data_option
 @click.option(
@@ -133,7 +133,7 @@ def reconstruct_command(run: str, out: Path, escape_formulas: bool, device: str,
     print_line(f"{counted(len(events), 'row' if fitted.data.modality == 'table' else 'image')} reconstructed: {out}")
 
 
-@click.command("impute", cls=Command)
+@click.command("impute", cls=ComputingCommand)
 @click.argument("run")
 @data_option
 @click.option(
@@ -221,7 +221,7 @@ def _check_imputed(fitted: TrainedModel, events: Array, bad: Array) -> None:
     )
 
 
-@click.command("score", cls=Command)
+@click.command("score", cls=ComputingCommand)
 @click.argument("run")
 @data_option
 @click.option(

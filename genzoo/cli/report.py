@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from genzoo.cli.command import Command
+from genzoo.cli.command import ComputingCommand
 from genzoo.cli.options import (
     check_data_given,
     data_layer,
@@ -22,6 +22,7 @@ from genzoo.cli.options import (
     seed_option,
     with_data_options,
 )
+from genzoo.config.settings import BOUND_DRAWS
 from genzoo.errors import ConfigError
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.progress import Phase
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from genzoo.reports.page import Page
 
 
-@click.command("report", cls=Command)
+@click.command("report", cls=ComputingCommand)
 @click.argument("run", metavar="RUN|DIR")
 @click.option(
     "--out",
@@ -121,7 +122,6 @@ def _run_page(path: str, seed: int, given: dict[str, Any]) -> tuple[Path, Page]:
     from genzoo.cli.rows import open_data
     from genzoo.errors import ArtifactError
     from genzoo.metrics.evaluator import find_extractor, find_metrics
-    from genzoo.metrics.row_likelihoods import DRAWS
     from genzoo.persistence.run import load, open_run
     from genzoo.reports.run_page import EvaluationTerms, run_page
 
@@ -137,11 +137,11 @@ def _run_page(path: str, seed: int, given: dict[str, Any]) -> tuple[Path, Page]:
     extractor = find_extractor(zoo, given["features"], fitted.data)
     check_data_given(given)
     dataset = None if given["data"] is None else open_data(fitted, given)
-    terms = EvaluationTerms(chosen, extractor, given["samples"], given["draws"] or DRAWS, seed)
+    terms = EvaluationTerms(chosen, extractor, given["samples"], given["draws"] or BOUND_DRAWS, seed)
     return run.path, run_page(run, fitted, terms, dataset)
 
 
-@click.command("describe", cls=Command)
+@click.command("describe", cls=ComputingCommand)
 @click.argument("run", metavar="RUN|COMPARISON")
 @click.option("--data", metavar="DATA", help="Describe all rows of this dataset instead of the run's own data.")
 @click.option(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from genzoo.cli.command import Command
+from genzoo.cli.command import ComputingCommand
 from genzoo.cli.options import (
     check_data_given,
     device_option,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _LONGEST_ROW = 16
 
 
-@click.command("sample", cls=Command)
+@click.command("sample", cls=ComputingCommand)
 @click.argument("run")
 @click.option(
     "-n",

@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 from pydantic import BaseModel
 
-from genzoo.cli.command import Command, Option
+from genzoo.cli.command import ComputingCommand, Option
 from genzoo.cli.options import (
     HOLDING_OUT,
     READING_DATA,
@@ -151,7 +151,7 @@ def _resume(path: str, budget: dict[str, Any], as_json: bool) -> None:
         _report(run, as_json, converged=setup.engine.finished)
 
 
-class _ModelCommand(Command):
+class _ModelCommand(ComputingCommand):
     """`genzoo train MODEL`."""
 
     def __init__(self, name: str, entry: Entry[ModelSpec]) -> None:

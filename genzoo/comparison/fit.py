@@ -274,8 +274,8 @@ def _held_out(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
     setup = _setup_of(trial, dataset, split)
     # Repetitions have other seeds, and cost the same.
     fitted, cost = (train_in_memory(setup), Cost()) if trial.repeat else train_with_cost(setup)
-    seed = trial.config.seed
-    kind = kind_of(fitted)
+    seed, draws = trial.config.seed, trial.config.training.bound_draws
+    kind = kind_of(fitted, draws)
     train = scores = None
     reasons: dict[str, str] = {}
     if len(beyond := uncovered(fitted, dataset, split.test)):
@@ -283,9 +283,9 @@ def _held_out(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
     if unseen := unseen_levels(fitted.data, dataset, split.test):
         reasons["unseen"] = about_unseen(unseen)
     if kind != "none":
-        known = log_likelihoods(fitted, dataset, split.train, seed)
+        known = log_likelihoods(fitted, dataset, split.train, seed, draws)
         train = float(np.average(known, weights=None if dataset.weights is None else dataset.weights[split.train]))
-        scores = log_likelihoods(fitted, dataset, split.test, seed) if len(split.test) else None
+        scores = log_likelihoods(fitted, dataset, split.test, seed, draws) if len(split.test) else None
     metrics: Mapping[str, Score] = {}
     samples = None
     resting = resting_on(fitted, dataset, split.test)
@@ -374,7 +374,8 @@ def _fold(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult:
     fitted = train_in_memory(setup)
     scores = None
     if kind_of(fitted) != "none":
-        scores = log_likelihoods(fitted, dataset, split.test, trial.config.seed)
+        config = trial.config
+        scores = log_likelihoods(fitted, dataset, split.test, config.seed, config.training.bound_draws)
     resting = resting_on(fitted, dataset, split.test)
     unseen = unseen_levels(fitted.data, dataset, split.test)
     return FitResult(

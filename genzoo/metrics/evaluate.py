@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
+from genzoo.config.settings import BOUND_DRAWS
 from genzoo.data.columns.unseen import unseen_levels
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import ConfigError
@@ -17,7 +18,6 @@ from genzoo.metrics.evaluator import MOST_EVENTS, Chosen, compute_metrics, find_
 from genzoo.metrics.metric import Metric, Score
 from genzoo.metrics.resting import resting_on
 from genzoo.metrics.row_likelihoods import (
-    DRAWS,
     ScoreName,
     kind_of,
     meaning_of,
@@ -102,14 +102,13 @@ def score(fitted: TrainedModel, dataset: Dataset, quantile: float | None = None)
     above = name == "anomaly_score"
     threshold = None if quantile is None else _threshold(fitted, quantile, above)
     rows = np.arange(len(dataset))
-    values = row_scores(fitted, dataset, rows, seed=0)
+    values = row_scores(fitted, dataset, rows, seed=0, draws=fitted.bound_draws)
     worst = np.inf if above else -np.inf
     values[impossible(-values if above else values) & ~np.isnan(values)] = worst
     values[list(dataset.unknown)] = worst
     unseen = unseen_levels(fitted.data, dataset, rows)
-    return ScoreResult(
-        name, values, meaning_of(fitted), threshold, uncovered(fitted, dataset, rows), dataset.weights, unseen
-    )
+    meaning, outside = meaning_of(fitted, fitted.bound_draws), uncovered(fitted, dataset, rows)
+    return ScoreResult(name, values, meaning, threshold, outside, dataset.weights, unseen)
 
 
 def _threshold(fitted: TrainedModel, quantile: float, above: bool) -> Threshold:
@@ -242,7 +241,7 @@ def evaluate(
     trained_on: tuple[Dataset, Rows] | None = None,
     split: str = "test",
     samples: int | None = None,
-    draws: int = DRAWS,
+    draws: int = BOUND_DRAWS,
     average: float | None = None,
 ) -> Evaluation:
     """Compute metrics of a model on rows of a dataset.
@@ -256,7 +255,7 @@ def evaluate(
         split: name of `rows` in protocols. Defaults to "test".
         samples: number of samples, and largest number of real rows to compare them with. Defaults to the number of
             real rows, at most `MOST_EVENTS`.
-        draws: number of draws for a likelihood bound. Defaults to `DRAWS`.
+        draws: number of draws for a likelihood bound. Defaults to `BOUND_DRAWS`.
         average: as for `compute_metrics`.
 
     Raises:
@@ -265,6 +264,23 @@ def evaluate(
         GenzooError: the extractor cannot be built.
     """
     chosen = features or find_extractor(get_registry(), None, dataset.spec)
+    with Phase("evaluating"):
+        return _evaluated(fitted, dataset, rows, metrics, seed, chosen, trained_on, split, samples, draws, average)
+
+
+def _evaluated(
+    fitted: TrainedModel,
+    dataset: Dataset,
+    rows: Rows,
+    metrics: Sequence[Metric],
+    seed: int,
+    chosen: Chosen,
+    trained_on: tuple[Dataset, Rows] | None,
+    split: str,
+    samples: int | None,
+    draws: int,
+    average: float | None,
+) -> Evaluation:
     most = samples or MOST_EVENTS
     reference = make_reference(
         dataset, rows, metrics, chosen, trained_on=trained_on, split=split, most=most, device=fitted.device

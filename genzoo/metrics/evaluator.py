@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from genzoo.config.settings import BOUND_DRAWS
 from genzoo.data.dataset import BLOCK, Dataset, Rows
 from genzoo.errors import ConfigError, DataError, PluginError, did_you_mean, explain_out_of_memory
 from genzoo.features.extractor import Extractor, Features, Material
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.metric import Metric, MetricInput, Need, Score
-from genzoo.metrics.row_likelihoods import DRAWS, kind_of, log_likelihoods, measure_of, observed_rows
+from genzoo.metrics.row_likelihoods import kind_of, log_likelihoods, measure_of, observed_rows
 from genzoo.metrics.weighting import fractional, repeated
 from genzoo.plugins.registry import Entry, Registry, blame, resolve
 from genzoo.runtime.progress import Phase
@@ -285,7 +286,7 @@ def compute_metrics(
     *,
     seed: int,
     samples: int | None = None,
-    draws: int = DRAWS,
+    draws: int = BOUND_DRAWS,
     average: float | None = None,
 ) -> MetricResults:
     """Compute the metrics of one model.
@@ -295,7 +296,7 @@ def compute_metrics(
         metrics: the metrics to compute.
         seed: seed of the samples and of all other random numbers.
         samples: number of samples. Defaults to the number of real events.
-        draws: number of draws for a likelihood bound. Defaults to `DRAWS`.
+        draws: number of draws for a likelihood bound. Defaults to `BOUND_DRAWS`.
         average: decay of the moving average, if the model's weights are one. Defaults to `None`: none, or unknown.
 
     Raises:

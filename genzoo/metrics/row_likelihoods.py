@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from genzoo.config.settings import BOUND_DRAWS
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.inference.data_units import any_observed
 from genzoo.inference.trained_model import TrainedModel
@@ -22,15 +23,11 @@ _NAMED = 10
 """Largest number of rows that a message lists."""
 
 
-DRAWS = 64
-"""Default number of draws for a lower bound."""
-
-
 ScoreName = Literal["log_likelihood", "anomaly_score"]
 """What scores are: a low log-likelihood is unusual, and so is a high anomaly score."""
 
 
-def kind_of(fitted: TrainedModel, draws: int = DRAWS) -> str:
+def kind_of(fitted: TrainedModel, draws: int = BOUND_DRAWS) -> str:
     """Return the kind of a model's log-likelihoods: `exact`, `lower bound (N draws)` or `none`.
 
     If the data lie on a grid, a density gives only a lower bound.
@@ -86,7 +83,7 @@ def degrees_of_freedom(generator: Generator) -> int | None:
     return generator.degrees_of_freedom if isinstance(generator, Likelihood) else None
 
 
-def log_likelihoods(fitted: TrainedModel, dataset: Dataset, rows: Rows, seed: int, draws: int = DRAWS) -> Array:
+def log_likelihoods(fitted: TrainedModel, dataset: Dataset, rows: Rows, seed: int, draws: int = BOUND_DRAWS) -> Array:
     """Compute log-likelihoods of rows, or lower bounds, `(n,)` nats; NaN for rows without any value.
 
     A row that is too far from the training rows to compute with has minus infinity.
@@ -122,15 +119,15 @@ def score_of(fitted: TrainedModel) -> ScoreName | None:
     return "anomaly_score" if "anomaly-score" in fitted.capabilities else None
 
 
-def meaning_of(fitted: TrainedModel) -> str:
+def meaning_of(fitted: TrainedModel, draws: int = BOUND_DRAWS) -> str:
     """Return what a model's scores are: the kind of its log-likelihoods, or what its anomaly score measures."""
     generator = fitted.generator
     if score_of(fitted) == "anomaly_score" and isinstance(generator, AnomalyScore):
         return generator.score_meaning
-    return kind_of(fitted)
+    return kind_of(fitted, draws)
 
 
-def row_scores(fitted: TrainedModel, dataset: Dataset, rows: Rows, seed: int, draws: int = DRAWS) -> Array:
+def row_scores(fitted: TrainedModel, dataset: Dataset, rows: Rows, seed: int, draws: int = BOUND_DRAWS) -> Array:
     """Compute the scores of rows by which `score_of` says, `(n,)`; NaN for rows with no value.
 
     A row that is too far from the training rows to compute with has an infinite score, on the side of unusual rows.

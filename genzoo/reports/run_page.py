@@ -8,14 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from genzoo.config.settings import RunConfig
+from genzoo.config.settings import BOUND_DRAWS, RunConfig
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import ConfigError, DataError, GenzooError
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.evaluate import Evaluation, evaluate
 from genzoo.metrics.evaluator import Chosen
 from genzoo.metrics.metric import Metric
-from genzoo.metrics.row_likelihoods import DRAWS
 from genzoo.persistence.checkpoint import checkpoints
 from genzoo.persistence.run import Run
 from genzoo.plugins.manager import get_registry
@@ -52,7 +51,7 @@ class EvaluationTerms:
     metrics: Sequence[Metric]
     features: Chosen | None = None
     samples: int | None = None
-    draws: int = DRAWS
+    draws: int = BOUND_DRAWS
     seed: int = 0
 
 

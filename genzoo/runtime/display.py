@@ -150,7 +150,7 @@ class TerminalSurface(Surface):
         if live is not None:
             live.stop()
         if line is not None:
-            self._open_console().print(line, markup=False, highlight=False, no_wrap=True, overflow="ellipsis")
+            self._open_console().print(line, markup=False, highlight=False)
 
     def _open_console(self) -> Any:
         if self._console is None:

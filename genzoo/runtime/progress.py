@@ -1,6 +1,6 @@
-"""Say what goes on: library code opens a phase and counts, and whoever called it decides whether to show it.
+"""Say what goes on: library code opens a phase and counts, and its caller decides whether to show it.
 
-Counting costs one addition. Nothing is formatted, and no clock is read, unless somebody looks.
+Counting costs one addition. Nothing is formatted until a display looks.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class Phase:
         self.done += amount
 
     def describe(self, detail: str | Callable[[], str]) -> None:
-        """Set a text to show beside the counts, or what returns it when somebody looks."""
+        """Set a text to show beside the counts, or a function that returns it when a display looks."""
         self._detail = detail
 
     def over(self, items: Iterable[ItemT], size: Callable[[ItemT], int]) -> Iterator[ItemT]:

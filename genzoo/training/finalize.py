@@ -88,7 +88,8 @@ class ModelSaver(Callback):
             "average": config.ema,
         }
         model = setup.trained_model
-        scores = _validation_scores(model, setup.dataset, setup.split.validation)
+        draws = config.training.bound_draws
+        scores = _validation_scores(model, setup.dataset, setup.split.validation, draws)
         calibration: Calibration = "validation"
         if self._early_stopping is not None and self._early_stopping.rule.selects:
             calibration = "selection"
@@ -97,7 +98,9 @@ class ModelSaver(Callback):
             scores = _in_order(setup.held_out[_evenly(len(setup.held_out), MOST_SCORES)])
         if scores is not None:
             training["calibration"] = calibration
-        model = dataclasses.replace(model, validation_scores=scores, calibration=calibration)
+        if kind_of(model).startswith("lower bound"):
+            training["bound_draws"] = draws
+        model = dataclasses.replace(model, validation_scores=scores, calibration=calibration, bound_draws=draws)
         resting = resting_on(model, setup.dataset, setup.split.train)
         note = {} if resting is None else {"density_rests_on": resting.reason}
         self._run.update(weights=save_model(self._run.model, model, config.options, training), **note)
@@ -189,11 +192,11 @@ def _status(error: BaseException) -> str:
     return "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
 
 
-def _validation_scores(model: TrainedModel, dataset: Dataset, rows: Rows) -> Array | None:
+def _validation_scores(model: TrainedModel, dataset: Dataset, rows: Rows, draws: int) -> Array | None:
     """Return scores of validation rows in increasing order, of evenly spaced rows if there are many.
 
     Rows without any value have none. Rows of weighted data come as often as they weigh, so that quantiles count
-    weights. Lower bounds take as many draws as `genzoo score` does by default.
+    weights. `genzoo score` takes as many draws for a lower bound.
     """
     if not len(rows) or score_of(model) is None:
         return None
@@ -203,7 +206,7 @@ def _validation_scores(model: TrainedModel, dataset: Dataset, rows: Rows) -> Arr
         return None
     counted = counted[_evenly(len(counted), most)]
     try:
-        scores = row_scores(model, dataset, counted, seed=0)
+        scores = row_scores(model, dataset, counted, seed=0, draws=draws)
     except DivergenceError:  # the model is of use without them
         return None
     return _in_order(spread_evenly(scores, fractional(dataset, counted)))
