@@ -106,8 +106,8 @@ class TrainingSettings(Settings):
         BOUND_DRAWS,
         ge=1,
         le=MOST_DRAWS,
-        description="draws for each lower bound of a likelihood, of validation rows after training and in genzoo score; "
-        "fewer draws take less time and give looser bounds",
+        description="draws for each lower bound of a likelihood after training and in genzoo score; fewer take less "
+        "time and give looser bounds",
     )
     callbacks: Annotated[tuple[str, ...], Flag("--callback", metavar="NAME", repeat=True)] = Field(
         (), description="registered callbacks to run"

@@ -264,7 +264,9 @@ class Run:
             ArtifactError: it is not; the message says in what they differ.
         """
         config, record = self.config, self.record
-        if dataset.digest() == config.data_digest:
+        with Phase("checking the data"):
+            same = dataset.digest() == config.data_digest
+        if same:
             return dataset
         try:
             before = self.data

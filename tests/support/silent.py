@@ -26,11 +26,11 @@ GMM = "train gmm --data holes.csv --out gmm -o n_components=8 -o training.tol=0"
 COMMANDS = {
     "train-vae": VAE,
     "train-gmm": f"{GMM} -o training.max_iter=40",
-    "evaluate": "evaluate vae --data images.npy --range 0..255 --samples 3000",
+    "evaluate": "evaluate vae --data images.npy --range 0..255 --samples 2000",
     "evaluate-classifier": "evaluate digits --features classifier",
     "score": "score vae --data images.npy --range 0..255 --out scores.csv",
     "embed": "embed vae --data images.npy --range 0..255 --out latent.npy",
-    "sample": "sample vae -n 60000 --out samples.npz",
+    "sample": "sample vae -n 30000 --out samples.npz",
     "impute": "impute gmm --data holes.csv --out whole.csv",
     "cluster": "cluster gmm --data holes.csv --out clusters.csv",
     "describe": "describe vae --data images.npy --range 0..255",
@@ -51,7 +51,7 @@ BEFORE = {"evaluate-classifier": "train dcgan --data digits --out digits --steps
 def make_data(folder: Path) -> None:
     """Write images, and tables without and with missing values."""
     rng = np.random.default_rng(0)
-    np.save(folder / "images.npy", rng.integers(0, 256, (20_000, 1, 28, 28), dtype=np.uint8))
+    np.save(folder / "images.npy", rng.integers(0, 256, (4_000, 1, 28, 28), dtype=np.uint8))
     centers = 4 * rng.normal(size=(6, 8))
     table = centers[rng.integers(6, size=150_000)] + rng.normal(size=(150_000, 8))
     np.savetxt(folder / "table.csv", table, "%.5f", ",", header="a,b,c,d,e,f,g,h", comments="")
