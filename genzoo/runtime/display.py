@@ -108,6 +108,9 @@ class Surface(ABC):
     every: float = _TICK
     """Seconds between two drawings."""
 
+    keeps_all: bool = False
+    """Whether a line stays of every phase that was not short, also of those that count nothing and succeed."""
+
     @abstractmethod
     def draw(self, status: Status) -> None:
         """Show the present state."""
@@ -120,7 +123,7 @@ class Surface(ABC):
 class LineSurface(Surface):
     """Plain lines on stderr, for files and pipes."""
 
-    patience, every = _SHORT, _EVERY
+    patience, every, keeps_all = _SHORT, _EVERY, True
 
     def draw(self, status: Status) -> None:
         self.finish(status.line())
@@ -306,8 +309,10 @@ class Display:
                 return
             if place == 0:
                 took = self._clock() - self._open[0].begun
-                worth = self._drawn is not None or took >= _SHORT
-                self._finish(_last_line(phase.view(0.0), took, failed=failed) if worth else None)
+                view = phase.view(0.0)
+                worth = failed or view.fraction is not None or self._surface.keeps_all
+                worth = worth and (self._drawn is not None or took >= _SHORT)
+                self._finish(_last_line(view, took, failed=failed) if worth else None)
             del self._open[place:]
 
     def tick(self) -> None:

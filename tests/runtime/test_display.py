@@ -167,6 +167,14 @@ def test_a_terminal_keeps_one_line_of_a_phase_and_no_bar(clock, passing):
     assert file.getvalue().rfind("\x1b[?25h") > file.getvalue().rfind("\x1b[?25l")
 
 
+def test_a_terminal_keeps_no_line_of_what_cannot_be_counted(clock, passing):
+    file, console = terminal(80)
+    with Display(TerminalSurface(console), clock=clock, alone=False) as shown, observed(shown), Phase("starting"):
+        passing(shown, 5)
+    assert "starting" in file.getvalue()
+    assert "took" not in file.getvalue()
+
+
 def test_a_terminal_shows_nothing_of_short_phases(clock):
     file, console = terminal(80)
     with Display(TerminalSurface(console), clock=clock, alone=False) as shown, observed(shown), Phase("sampling"):
