@@ -169,9 +169,17 @@ class Command(click.Command):
 
 
 class ComputingCommand(Command):
-    """A command that computes with a model, and so needs torch, whose import may take long."""
+    """A command that computes with a model, and so needs torch, whose import may take long.
+
+    Arguments:
+        needs: module whose import takes most of that time. Defaults to the one that loads models.
+    """
+
+    def __init__(self, *args: Any, needs: str = "genzoo.persistence.run", **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self._needs = needs
 
     def invoke(self, ctx: click.Context) -> Any:
         with Phase("starting"):
-            importlib.import_module("genzoo.persistence.run")
+            importlib.import_module(self._needs)
         return super().invoke(ctx)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _COMMON = frozenset({"options", "split", "training"})
 
 
-@click.command("compare", cls=ComputingCommand)
+@click.command("compare", cls=ComputingCommand, needs="genzoo.comparison.api")
 @click.argument("models", nargs=-1, required=True, metavar="MODEL[:KEY=V,KEY=A|B,KEY=1..9]...")
 @data_option
 @click.option(

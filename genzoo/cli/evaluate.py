@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from genzoo.persistence.run import Run
 
 
-@click.command("evaluate", cls=ComputingCommand)
+@click.command("evaluate", cls=ComputingCommand, needs="genzoo.metrics.evaluate")
 @click.argument("run")
 @click.option("--data", metavar="DATA", help="Evaluate on all rows of this dataset instead of the run's test rows.")
 @metric_option

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from genzoo.typing import Array
 
 
-@click.command("cluster", cls=ComputingCommand)
+@click.command("cluster", cls=ComputingCommand, needs="genzoo.metrics.evaluate")
 @click.argument("run")
 @data_option
 @rows_option
@@ -61,7 +61,7 @@ def cluster_command(run: str, out: Path | None, device: str, as_json: bool, **gi
     show_columns(out, columns, summary if as_json else None, lines)
 
 
-@click.command("embed", cls=ComputingCommand)
+@click.command("embed", cls=ComputingCommand, needs="genzoo.metrics.evaluate")
 @click.argument("run")
 @data_option
 @rows_option
@@ -91,7 +91,7 @@ def embed_command(run: str, out: Path | None, device: str, as_json: bool, **give
     show_columns(out, columns, summary, [f"{counted(len(z), 'row')}, {counted(z.shape[1], 'latent dimension')}"])
 
 
-@click.command("reconstruct", cls=ComputingCommand)
+@click.command("reconstruct", cls=ComputingCommand, needs="genzoo.metrics.evaluate")
 @click.argument("run")
 @data_option
 @click.option(
@@ -221,7 +221,7 @@ def _check_imputed(fitted: TrainedModel, events: Array, bad: Array) -> None:
     )
 
 
-@click.command("score", cls=ComputingCommand)
+@click.command("score", cls=ComputingCommand, needs="genzoo.metrics.evaluate")
 @click.argument("run")
 @data_option
 @click.option(

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from genzoo.reports.page import Page
 
 
-@click.command("report", cls=ComputingCommand)
+@click.command("report", cls=ComputingCommand, needs="genzoo.reports.run_page")
 @click.argument("run", metavar="RUN|DIR")
 @click.option(
     "--out",

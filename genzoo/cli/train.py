@@ -163,7 +163,13 @@ class _ModelCommand(ComputingCommand):
         ]
         self._trainings = list(dict.fromkeys(trainings))
         parameters = _parameters(entry.spec, self._trainings)
-        super().__init__(name, callback=self._train, params=parameters, help=entry.spec.summary)
+        super().__init__(
+            name,
+            needs="genzoo.training.run_training",
+            callback=self._train,
+            params=parameters,
+            help=entry.spec.summary,
+        )
         self._model = name
         self._entry = entry
 

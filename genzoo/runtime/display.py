@@ -239,7 +239,8 @@ class NotebookSurface(Surface):
     def finish(self, line: str | None) -> None:
         if line is not None or self._handle is not None:
             self._show(line or "")
-        self._handle = None
+        if line is not None:  # else the next phase takes the empty place
+            self._handle = None
 
     def _show(self, text: str) -> None:
         # The kernel brings this library with it. Widgets, which rich would need here, are not installed everywhere.

@@ -199,6 +199,7 @@ def notebook(monkeypatch):
 
     def show(content, raw, display_id):
         assert display_id
+        handle.shown.append("(new)")
         handle.update(content, raw)
         return handle
 
@@ -216,8 +217,18 @@ def test_a_notebook_has_one_output_that_changes(clock, passing, notebook):
     ):
         phase.advance()
         passing(shown, 1)
-    assert notebook[0] == "█████░░░░░░░░░░░░░░░ scoring  25%  1/4 rows  elapsed 0:00  remaining 0:01"
+    assert notebook[1] == "█████░░░░░░░░░░░░░░░ scoring  25%  1/4 rows  elapsed 0:00  remaining 0:01"
     assert notebook[-1] == "scoring  25%  1/4 rows  took 0:01"
+
+
+def test_a_notebook_has_no_empty_outputs_between_phases(clock, passing, notebook):
+    with Display(NotebookSurface(), clock=clock, alone=False) as shown, observed(shown):
+        with Phase("starting"):
+            passing(shown, 1)
+        with Phase("scoring", 1, "rows") as phase:
+            passing(shown, 1)
+            phase.advance()
+    assert notebook.count("(new)") == 1
 
 
 def test_a_notebook_is_recognized_by_its_kernel(monkeypatch, notebook):
