@@ -62,6 +62,8 @@ full: install oracles
 	$(PYTEST) -m full
 	@echo '== every objective in both precisions'
 	$(BIN)/python benchmarks/precision.py --seeds 1
+	@echo '== silent commands'
+	$(BIN)/python tests/support/silent.py
 	@echo '== damaged folders and data files'
 	$(MAKE) fuzz
 	@echo '== killed and starved runs'

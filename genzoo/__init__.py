@@ -77,6 +77,7 @@ _HOME = {
     ),
     "genzoo.persistence.run_list": ("runs",),
     "genzoo.runtime.device": ("full_precision",),
+    "genzoo.runtime.display": ("show_progress",),
     "genzoo.spec": (
         "CallbackSpec",
         "DataSpec",

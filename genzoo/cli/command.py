@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from genzoo.errors import ConfigError, FormerNameWarning, did_you_mean
+from genzoo.runtime.progress import Phase
 from genzoo.storage.paths import TABLE_SUFFIXES
 
 if TYPE_CHECKING:
@@ -165,3 +166,20 @@ class Command(click.Command):
             if record is not None:
                 sections.setdefault(getattr(parameter, "section", "Options"), []).append(record)
         return sections
+
+
+class ComputingCommand(Command):
+    """A command that computes with a model, and so needs torch, whose import may take long.
+
+    Arguments:
+        needs: module whose import takes most of that time. Defaults to the one that loads models.
+    """
+
+    def __init__(self, *args: Any, needs: str = "genzoo.persistence.run", **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self._needs = needs
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with Phase("starting"):
+            importlib.import_module(self._needs)
+        return super().invoke(ctx)

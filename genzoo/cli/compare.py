@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from genzoo.cli.command import Command
+from genzoo.cli.command import ComputingCommand
 from genzoo.cli.options import (
     data_layer,
     data_option,
@@ -22,11 +22,12 @@ from genzoo.cli.options import (
     with_data_options,
     with_split_options,
 )
-from genzoo.cli.output import show_notes, terminal_width
+from genzoo.cli.output import print_json, show_notes, terminal_width
 from genzoo.config.layers import merge, parse_assignments
 from genzoo.config.resolve import layer
 from genzoo.errors import ConfigError, GenzooError, IncompleteError
 from genzoo.plugins.manager import get_registry
+from genzoo.runtime.progress import Phase
 from genzoo.text import counted
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 _COMMON = frozenset({"options", "split", "training"})
 
 
-@click.command("compare", cls=Command)
+@click.command("compare", cls=ComputingCommand, needs="genzoo.comparison.api")
 @click.argument("models", nargs=-1, required=True, metavar="MODEL[:KEY=V,KEY=A|B,KEY=1..9]...")
 @data_option
 @click.option(
@@ -123,22 +124,22 @@ def compare_command(
     required = parse_gates(gates, zoo)
     common = _common(given)
     expected = () if expect is None else parse_expected(expect, zoo, {**common, "data": _data(given)})
-    from genzoo.cli.progress import Counter  # torch is needed from here on
-    from genzoo.comparison.api import prepare_comparison
+    from genzoo.comparison.api import prepare_comparison  # torch is needed from here on
     from genzoo.data.degenerate.remarks import degenerate_remarks
     from genzoo.data.value_range import reading_notes
 
     settings = {name: given[name] for name in ("by", "tie", "folds", "seeds", "jobs", "threads", "out", "features")}
-    with Counter("reading the data") as counter:
-        comparison = prepare_comparison(models, (None, _data(given)), common, **settings)
-        show_notes([*reading_notes(comparison.dataset), *degenerate_remarks(comparison.dataset)])
-        report = comparison.run(counter)
-        stopped: GenzooError | None = None
-        try:
-            report = comparison.keep_best(report)
-        except GenzooError as error:  # raised below the table, which is complete
-            stopped = error
-        comparison.write_page()
+    comparison = prepare_comparison(models, (None, _data(given)), common, **settings)
+    with Phase("looking at the data"):
+        notes = [*reading_notes(comparison.dataset), *degenerate_remarks(comparison.dataset)]
+    show_notes(notes)
+    report = comparison.run()
+    stopped: GenzooError | None = None
+    try:
+        report = comparison.keep_best(report)
+    except GenzooError as error:  # raised below the table, which is complete
+        stopped = error
+    comparison.write_page()
     _show(report, as_json, plot, given["out"])
     if stopped is not None:
         raise stopped
@@ -188,9 +189,8 @@ def _common(given: dict[str, Any]) -> dict[str, Any]:
 def _show(report: Report, as_json: bool, plot: bool, out: Path | None) -> None:
     if as_json:
         from genzoo.reports.formats import report_as_dict
-        from genzoo.storage.json_files import to_json
 
-        click.echo(to_json(report_as_dict(report), indent=2, ascii_only=True))
+        print_json(report_as_dict(report))
         return
     from rich.console import Console
 

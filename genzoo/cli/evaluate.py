@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from genzoo.cli.command import Command
+from genzoo.cli.command import ComputingCommand
 from genzoo.cli.options import (
     check_data_given,
     device_option,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from genzoo.persistence.run import Run
 
 
-@click.command("evaluate", cls=Command)
+@click.command("evaluate", cls=ComputingCommand, needs="genzoo.metrics.evaluate")
 @click.argument("run")
 @click.option("--data", metavar="DATA", help="Evaluate on all rows of this dataset instead of the run's test rows.")
 @metric_option

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from genzoo.cli.command import Command
+from genzoo.cli.command import ComputingCommand
 from genzoo.cli.options import (
     data_option,
     device_option,
@@ -20,7 +20,7 @@ from genzoo.cli.options import (
     seed_option,
     with_data_options,
 )
-from genzoo.cli.output import print_line, show_table, show_unfinished
+from genzoo.cli.output import print_json, print_line, show_table, show_unfinished
 from genzoo.text import counted
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from genzoo.inference.scoring import ExplainedRow, ScoreResult
 
 
-@click.command("cluster", cls=Command)
+@click.command("cluster", cls=ComputingCommand, needs="genzoo.inference.scoring")
 @click.argument("run")
 @data_option
 @keep_option
@@ -67,7 +67,7 @@ def cluster_command(
     show_columns(out, columns, summary if as_json else None, lines, escape_formulas=escape_formulas)
 
 
-@click.command("embed", cls=Command)
+@click.command("embed", cls=ComputingCommand, needs="genzoo.metrics.evaluate")
 @click.argument("run")
 @data_option
 @rows_option
@@ -98,7 +98,7 @@ def embed_command(run: str, out: Path | None, device: str, as_json: bool, **give
     show_columns(out, columns, summary, [f"{counted(len(z), 'row')}, {counted(z.shape[1], 'latent dimension')}"])
 
 
-@click.command("reconstruct", cls=Command)
+@click.command("reconstruct", cls=ComputingCommand, needs="genzoo.metrics.evaluate")
 @click.argument("run")
 @data_option
 @click.option(
@@ -125,7 +125,6 @@ def reconstruct_command(run: str, out: Path, escape_formulas: bool, device: str,
     from genzoo.inference.export import check_suffix, save_events
     from genzoo.metrics.evaluate import reconstruct
     from genzoo.persistence.run import load
-    from genzoo.storage.json_files import to_json
     from genzoo.verbs.given import check_capable
 
     show_unfinished(run)
@@ -136,12 +135,12 @@ def reconstruct_command(run: str, out: Path, escape_formulas: bool, device: str,
     events = reconstruct(fitted, dataset)
     save_events(out, events, fitted.data, escape_formulas=escape_formulas)
     if as_json:
-        click.echo(to_json({"out": str(out), "rows": len(events)}, indent=2))
+        print_json({"out": str(out), "rows": len(events)})
         return
     print_line(f"{counted(len(events), 'row' if fitted.data.modality == 'table' else 'image')} reconstructed: {out}")
 
 
-@click.command("impute", cls=Command)
+@click.command("impute", cls=ComputingCommand, needs="genzoo.verbs.rows")
 @click.argument("run")
 @data_option
 @click.option(
@@ -180,7 +179,6 @@ def impute_command(
     from genzoo.data.columns.unseen import about_unseen, unseen_levels
     from genzoo.inference.export import check_suffix
     from genzoo.persistence.run import load
-    from genzoo.storage.json_files import to_json
     from genzoo.verbs.given import check_capable
     from genzoo.verbs.rows import filled_events
 
@@ -196,7 +194,7 @@ def impute_command(
     unseen = unseen_levels(fitted.data, dataset, np.flatnonzero(missing.any(axis=1)))
     by_column = {name: int(count) for name, count in zip(names, missing.sum(axis=0), strict=False) if count}
     if as_json:
-        click.echo(to_json({"out": str(out), "rows": len(events), "filled": by_column, "unseen": unseen}, indent=2))
+        print_json({"out": str(out), "rows": len(events), "filled": by_column, "unseen": unseen})
         return
     counts = ", ".join(f"{name} {count}" for name, count in by_column.items()) or "none was missing"
     print_line(f"{counted(missing.sum(), 'value')} filled in ({counts}): {out}")
@@ -207,7 +205,7 @@ def impute_command(
         print_line(f"look at: {about_unseen(unseen)}")
 
 
-@click.command("score", cls=Command)
+@click.command("score", cls=ComputingCommand, needs="genzoo.inference.scoring")
 @click.argument("run")
 @data_option
 @click.option(

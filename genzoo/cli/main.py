@@ -27,6 +27,8 @@ from genzoo.errors import (
     PluginLeftOutWarning,
     is_out_of_memory,
 )
+from genzoo.runtime.display import show_progress
+from genzoo.runtime.launch import is_first_process
 from genzoo.text import printable, with_period
 from genzoo.wording import SHELL, speaking_everywhere
 
@@ -125,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     output = Output(debug="--debug" in words[:1], as_json="--json" in words)
     with Stop() as stop, speaking_everywhere(SHELL):
         try:
-            with stop.work, _warnings_noted(), _memory_kept():
+            with stop.work, _warnings_noted(), _memory_kept(), show_progress(is_first_process()):
                 if words and not {"-h", "--help", "--version"}.intersection(words):
                     _check_folder()
                 result = root.main(words, prog_name="genzoo", standalone_mode=False, obj=output)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from genzoo.cli.command import Command
+from genzoo.cli.command import ComputingCommand
 from genzoo.cli.options import (
     check_data_given,
     data_layer,
@@ -23,6 +23,7 @@ from genzoo.cli.options import (
 )
 from genzoo.errors import ConfigError
 from genzoo.plugins.manager import get_registry
+from genzoo.runtime.progress import Phase
 from genzoo.storage.paths import user_path
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from genzoo.reports.page import Page
 
 
-@click.command("report", cls=Command)
+@click.command("report", cls=ComputingCommand, needs="genzoo.reports.run_page")
 @click.argument("run", metavar="RUN|DIR")
 @click.option(
     "--out",
@@ -62,7 +63,8 @@ def report_command(run: str, out: Path | None, seed: int, as_json: bool, **given
     place = user_path(run)
     if is_comparison(place):
         _check_no_choices(given)
-        folder, page = place, page_of_comparison(place, seed)
+        with Phase("making the report"):
+            folder, page = place, page_of_comparison(place, seed)
     else:
         folder, page = _run_page(run, seed, given)
     found = RunReport(page).save(out or folder / "report.html")
@@ -104,7 +106,7 @@ def _run_page(path: str, seed: int, given: dict[str, Any]) -> tuple[Path, Page]:
     return run.path, run_page(run, fitted, terms, dataset)
 
 
-@click.command("describe", cls=Command)
+@click.command("describe", cls=ComputingCommand)
 @click.argument("run", metavar="RUN|COMPARISON")
 @click.option("--data", metavar="DATA", help="Describe all rows of this dataset instead of the run's own data.")
 @click.option(
@@ -142,7 +144,6 @@ def describe_command(
     """
     from genzoo.cli.output import show_unfinished
     from genzoo.persistence.run import load
-    from genzoo.storage.json_files import to_json
 
     if out is not None:
         _check_picture(out)
@@ -153,9 +154,10 @@ def describe_command(
     if out is not None:
         from genzoo.reports.description_figure import write_picture
 
-        write_picture(out, found)
+        with Phase("drawing"):
+            write_picture(out, found)
     if as_json:
-        click.echo(to_json({**found.as_dict(), "out": None if out is None else str(out)}, indent=2))
+        print_json({**found.as_dict(), "out": None if out is None else str(out)})
         return
     _print_description(found, where)
     if out is not None:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from genzoo.cli.options import data_layer
-from genzoo.cli.output import print_line, show_notes
+from genzoo.cli.output import print_json, print_line, show_notes
 from genzoo.config.settings import DataSettings, validate
 from genzoo.data.align import filled_table
 from genzoo.data.dataset import Dataset
@@ -23,8 +23,8 @@ from genzoo.errors import ConfigError, pass_out_of_memory
 from genzoo.inference.export import save_events
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.plugins.manager import get_registry
+from genzoo.runtime.progress import Phase
 from genzoo.storage.atomic import atomic_write
-from genzoo.storage.json_files import to_json
 from genzoo.storage.paths import TABLE_SUFFIXES, TEXT_SUFFIXES
 from genzoo.storage.tables import without_formulas, write_table, write_text
 from genzoo.typing import Array
@@ -97,9 +97,10 @@ def write_filled(
     if source is None:
         save_events(out, events, fitted.data, escape_formulas=escape_formulas)
         return
-    table = filled_table(source, settings, fitted.data, events, as_written=suffix in TEXT_SUFFIXES)
     try:
-        write_table(out, table, escape_formulas=escape_formulas)
+        with Phase(f"writing {out.name}"):
+            table = filled_table(source, settings, fitted.data, events, as_written=suffix in TEXT_SUFFIXES)
+            write_table(out, table, escape_formulas=escape_formulas)
     except pa.ArrowException as error:
         pass_out_of_memory(error)
         raise ConfigError(f"The table cannot be written as {out.name!r}: {error}. Write .parquet.") from error
@@ -149,11 +150,14 @@ def show_columns(
     Raises:
         GenzooError: the disk is full or read-only.
     """
-    if out is not None or summary is None:
-        _write_columns(out, columns, escape_formulas=escape_formulas)
+    if out is not None:
+        with Phase(f"writing {out.name}"):
+            _write_columns(out, columns, escape_formulas=escape_formulas)
+    elif summary is None:
+        _write_columns(None, columns, escape_formulas=escape_formulas)
     if summary is not None:
         rows = {} if out is not None else {name: _listed(column) for name, column in columns.items()}
-        click.echo(to_json({**summary, "out": None if out is None else str(out), **rows}, indent=2))
+        print_json({**summary, "out": None if out is None else str(out), **rows})
         return
     for line in lines:
         print_line(line, err=out is None)

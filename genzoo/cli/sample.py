@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from genzoo.cli.command import Command
+from genzoo.cli.command import ComputingCommand
 from genzoo.cli.options import (
     check_data_given,
     device_option,
@@ -17,7 +16,7 @@ from genzoo.cli.options import (
     seed_option,
     with_data_options,
 )
-from genzoo.cli.output import print_line, show_unfinished
+from genzoo.cli.output import print_json, print_line, show_unfinished
 from genzoo.errors import ConfigError
 from genzoo.text import counted
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 _LONGEST_ROW = 16
 
 
-@click.command("sample", cls=Command)
+@click.command("sample", cls=ComputingCommand)
 @click.argument("run")
 @click.option(
     "-n",
@@ -100,7 +99,10 @@ def sample_command(
         )
     else:
         content, line = _sample(fitted, 64 if count is None else count, out, seed, escape_formulas, mean)
-    print_line(json.dumps({**content, "event": fitted.data.describe()}) if as_json else line)
+    if as_json:
+        print_json({**content, "event": fitted.data.describe()})
+    else:
+        print_line(line)
 
 
 def _check(traverse: bool, ends: tuple[int, int] | None, given: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 from pydantic import BaseModel
 
-from genzoo.cli.command import Command, Option
+from genzoo.cli.command import ComputingCommand, Option
 from genzoo.cli.options import (
     HOLDING_OUT,
     READING_DATA,
@@ -138,23 +138,20 @@ def _number(value: float) -> str:
 
 
 def _resume(path: str, budget: dict[str, Any], as_json: bool) -> None:
-    from genzoo.cli.progress import Display
     from genzoo.engine.distributed import join_processes
     from genzoo.training.resume import prepare_resume
     from genzoo.training.run_training import run_training
 
-    with join_processes() as processes, Display(quiet=not processes.first) as display:
-        display.phase("reading the run")
+    with join_processes() as processes:
         run, setup, start = processes.agreed(lambda: prepare_resume(path, budget, processes=processes))
         for note in start.notes if processes.first else ():
             print_line(f"Note: {note}", err=True)
-        display.training(setup.budget)
-        run_training(setup, run, [display], start)
+        run_training(setup, run, start=start)
     if processes.first:
         _report(run, as_json, converged=setup.engine.finished)
 
 
-class _ModelCommand(Command):
+class _ModelCommand(ComputingCommand):
     """`genzoo train MODEL`."""
 
     def __init__(self, name: str, entry: Entry[ModelSpec]) -> None:
@@ -166,7 +163,13 @@ class _ModelCommand(Command):
         ]
         self._trainings = list(dict.fromkeys(trainings))
         parameters = _parameters(entry.spec, self._trainings)
-        super().__init__(name, callback=self._train, params=parameters, help=entry.spec.summary)
+        super().__init__(
+            name,
+            needs="genzoo.training.run_training",
+            callback=self._train,
+            params=parameters,
+            help=entry.spec.summary,
+        )
         self._model = name
         self._entry = entry
 
@@ -209,8 +212,7 @@ class _ModelCommand(Command):
         self.format_section(ctx, formatter, READING_DATA)
 
     def _train(self, dry_run: bool, as_json: bool, out: str | None, **given: Any) -> None:
-        from genzoo.cli.progress import Display  # torch is needed from here on
-        from genzoo.engine.distributed import join_processes
+        from genzoo.engine.distributed import join_processes  # torch is needed from here on
         from genzoo.training.api import start_run
         from genzoo.training.run_training import run_training
         from genzoo.training.setup import build_setup
@@ -218,8 +220,7 @@ class _ModelCommand(Command):
         if dry_run:
             require_single_process("--dry-run")
         config = self._config(given)
-        with join_processes() as processes, Display(quiet=not processes.first) as display:
-            display.phase("preparing")
+        with join_processes() as processes:
             setup = processes.agreed(lambda: build_setup(config, processes=processes))
             if dry_run:
                 show_notes(setup.notes)
@@ -229,8 +230,7 @@ class _ModelCommand(Command):
             if processes.first:
                 print_line(_heading(setup.summary(), run), err=True)
                 show_notes(setup.notes)
-            display.training(setup.budget)
-            run_training(setup, run, [display])
+            run_training(setup, run)
         if processes.first:
             _report(run, as_json, converged=setup.engine.finished)
 

@@ -28,7 +28,9 @@ from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Registry, refuse_without_extra
 from genzoo.reports.result import Report
 from genzoo.runtime.device import resolve_device
+from genzoo.runtime.display import show_progress
 from genzoo.runtime.launch import require_single_process
+from genzoo.runtime.progress import Phase
 from genzoo.typing import Array, Frame
 from genzoo.wording import argument
 
@@ -64,6 +66,7 @@ def compare(
     out: str | Path | None = None,
     features: str | None = None,
     callback: FitCallback | None = None,
+    progress: bool | None = None,
     **settings: Any,
 ) -> Report:
     """Fit several models to the same data, and rank them.
@@ -94,6 +97,7 @@ def compare(
         callback: called after every fit.
         settings: settings of the training, the data and the split, each a keyword under its own name, as for `train`:
             `max_iter`, `drop`, `validation` ... Options of a model belong to its candidate.
+        progress: as for `train`.
 
     Returns:
         The report. A candidate that fails is a row of it, with the reason.
@@ -111,6 +115,7 @@ def compare(
     division, groups = given_split(split, split_by)
     division |= keywords.split
     checked = validate(SplitSettings, division, "The run", "split")
+    given = given_data(keywords.read(data), weights, checked, groups)
     common = {
         "split": division,
         "training": keywords.trained(training),
@@ -118,24 +123,25 @@ def compare(
         "device": device,
         "precision": precision,
     }
-    comparison = prepare_comparison(
-        candidates,
-        given_data(keywords.read(data), weights, checked, groups),
-        common,
-        by=by,
-        tie=tie,
-        folds=folds,
-        seeds=seeds,
-        jobs=jobs,
-        threads=threads,
-        out=out,
-        features=features,
-    )
-    report = comparison.run(callback)
-    try:
-        return comparison.keep_best(report)
-    finally:
-        comparison.write_page()
+    with show_progress(progress):
+        comparison = prepare_comparison(
+            candidates,
+            given,
+            common,
+            by=by,
+            tie=tie,
+            folds=folds,
+            seeds=seeds,
+            jobs=jobs,
+            threads=threads,
+            out=out,
+            features=features,
+        )
+        report = comparison.run(callback)
+        try:
+            return comparison.keep_best(report)
+        finally:
+            comparison.write_page()
 
 
 def prepare_comparison(
@@ -163,6 +169,23 @@ def prepare_comparison(
         ConfigError: an unknown name or option, or a value out of range.
         DataError: the data cannot be read or used.
     """
+    with Phase("preparing"):
+        return _prepared(wanted, data, common, by, tie, folds, seeds, jobs, threads, out, features)
+
+
+def _prepared(
+    wanted: Sequence[str | Mapping[str, Any]],
+    data: tuple[Dataset | None, Mapping[str, Any]],
+    common: Mapping[str, Any],
+    by: str | None,
+    tie: Tie,
+    folds: int,
+    seeds: int,
+    jobs: int,
+    threads: int,
+    out: str | Path | None,
+    features: str | None,
+) -> Comparison:
     # 1. The call itself.
     require_single_process("genzoo.compare")
     if isinstance(wanted, str | Mapping) or not isinstance(wanted, Iterable):

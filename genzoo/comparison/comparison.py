@@ -41,6 +41,7 @@ from genzoo.reports.html import write_page, write_pictures
 from genzoo.reports.result import Report, Row, likelihood_scores
 from genzoo.reports.samples import PageSamples, write_page_samples
 from genzoo.reports.sections import evenly, how_many
+from genzoo.runtime.progress import Phase
 from genzoo.storage.atomic import put_in_place
 from genzoo.storage.temporary import temporary_folder
 from genzoo.text import counted
@@ -157,10 +158,11 @@ class Comparison:
         progress = functools.partial(self._progress, found)
         with contextlib.nullcontext() if self.kept is None else explain_interruption(progress):
             self._fit(found, callback)
-        report = self._report([found[candidate.id] for candidate in self.candidates])
-        if self.kept is not None:
-            write_report(self.kept.path, report)
-            write_page_samples(self.kept.path, self._shown(found))
+        with Phase("ranking"):
+            report = self._report([found[candidate.id] for candidate in self.candidates])
+            if self.kept is not None:
+                write_report(self.kept.path, report)
+                write_page_samples(self.kept.path, self._shown(found))
         return report
 
     def _progress(self, found: Mapping[str, CandidateResult]) -> str:
@@ -177,9 +179,10 @@ class Comparison:
             GenzooError: the disk is full or read-only.
         """
         if self.kept is not None:
-            page = comparison_page(self.kept.path)
-            write_page(self.kept.path / "report.html", page)
-            write_pictures(self.kept.path, page)
+            with Phase("writing the report"):
+                page = comparison_page(self.kept.path)
+                write_page(self.kept.path / "report.html", page)
+                write_pictures(self.kept.path, page)
 
     def _shown(self, found: Mapping[str, CandidateResult]) -> PageSamples:
         """Return real rows (test rows if there are any) and the samples of all candidates."""
@@ -209,7 +212,7 @@ class Comparison:
         message = f"Interrupted while {what}. The report is kept. Run the same command to continue."
         with explain_interruption(lambda: message):
             try:
-                with self.kept.locked(), with_threads(self.threads):
+                with Phase(f"training {best.id}", 1, part=1), self.kept.locked(), with_threads(self.threads):
                     train_best(path, fit, self.dataset, self.division, everything=everything, held_out=scores)
             except DivergenceError as error:
                 # The error itself names a folder of checkpoints, which is deleted here. Its cause does not.
@@ -258,29 +261,38 @@ class Comparison:
             number: sum(trial.candidate == number for trial in trials) for number in {t.candidate for t in trials}
         }
         arrived: dict[int, list[FitResult]] = defaultdict(list)
-        stream = run_fit_jobs(
-            self.dataset, self.division, trials, settings=self.settings, jobs=self.jobs, threads=self.threads
-        )
-        for done, outcome in enumerate(stream, 1):
-            number = outcome.trial.candidate
-            candidate = self.candidates[number]
-            arrived[number].append(outcome)
-            if callback is not None:
-                callback(done, len(trials), candidate.id)
-            if len(arrived[number]) == waiting[number]:
-                result = aggregate_results(candidate, arrived.pop(number), evidence)
-                if self.kept is not None:
-                    self.kept.add(candidate, result)
-                found[candidate.id] = result
+        with Phase("fitting candidates", len(trials), "fits") as phase:
+            stream = run_fit_jobs(
+                self.dataset,
+                self.division,
+                trials,
+                settings=self.settings,
+                jobs=self.jobs,
+                threads=self.threads,
+                phase=phase,
+            )
+            for done, outcome in enumerate(stream, 1):
+                number = outcome.trial.candidate
+                candidate = self.candidates[number]
+                arrived[number].append(outcome)
+                phase.advance()
+                if callback is not None:
+                    callback(done, len(trials), candidate.id)
+                if len(arrived[number]) == waiting[number]:
+                    result = aggregate_results(candidate, arrived.pop(number), evidence)
+                    if self.kept is not None:
+                        self.kept.add(candidate, result)
+                    found[candidate.id] = result
 
     def _trials(self, number: int, candidate: Candidate) -> list[FitJob]:
         """Return all fits of one candidate."""
         fold = self.division.fold
         folds = 0 if fold is None else int(fold.max()) + 1
-        trials = [FitJob(number, self._for_criteria(candidate), "criteria")]
+        config, name = candidate.config, candidate.id
+        trials = [FitJob(number, self._for_criteria(candidate), "criteria", name=name)]
         for repeat in range(self.seeds):
-            trials.append(FitJob(number, candidate.config, "held-out", repeat=repeat, features=self.features))
-            trials += [FitJob(number, candidate.config, "fold", place, repeat) for place in range(folds)]
+            trials.append(FitJob(number, config, "held-out", repeat=repeat, features=self.features, name=name))
+            trials += [FitJob(number, config, "fold", place, repeat, name=name) for place in range(folds)]
         return trials
 
     def _for_criteria(self, candidate: Candidate) -> RunConfig:

@@ -42,6 +42,7 @@ from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Registry, blame
 from genzoo.reports.result import Cost
 from genzoo.reports.sections import how_many
+from genzoo.runtime.progress import Phase
 from genzoo.training.model_selection import selects
 from genzoo.training.run_training import train_in_memory
 from genzoo.training.setup import TrainingSetup, build_setup
@@ -71,6 +72,7 @@ class FitJob:
         fold: number of the fold.
         repeat: number of the repetition, from 0. Each uses the next seed.
         features: feature extractor of sample metrics, `NAME` or `NAME=FILE`. Defaults to rows as they are.
+        name: id of the candidate, for the display of progress. Defaults to none.
     """
 
     candidate: int
@@ -79,6 +81,13 @@ class FitJob:
     fold: int = 0
     repeat: int = 0
     features: str | None = None
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        """What is fitted, as text."""
+        which = {"fold": f", fold {self.fold + 1}", "criteria": " on all rows"}.get(self.purpose, "")
+        return f"{self.name or self.config.model}{which}{f', seed {self.repeat + 1}' if self.repeat else ''}"
 
     def spares(self, other: FitJob) -> bool:
         """Return whether a failure of this fit makes `other` useless.
@@ -147,6 +156,7 @@ def run_fit_job(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResu
     begun = time.perf_counter()
     try:
         with (
+            Phase(trial.label, 1, part=1),
             explain_out_of_memory(
                 f"model {trial.config.model!r} was fitted",
                 f"lower its size or {setting_name('training.batch_size')}, run fewer {argument('jobs')}, or use "
@@ -272,8 +282,8 @@ def _held_out(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
     setup = _setup_of(trial, dataset, split)
     # Repetitions have other seeds, and cost the same.
     fitted, cost = (train_in_memory(setup), Cost()) if trial.repeat else train_with_cost(setup)
-    seed = trial.config.seed
-    kind = kind_of(fitted)
+    seed, draws = trial.config.seed, trial.config.training.bound_draws
+    kind = kind_of(fitted, draws)
     train = None
     reasons: dict[str, str] = {}
     if len(beyond := uncovered(fitted, dataset, split.test)):
@@ -281,9 +291,9 @@ def _held_out(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
     if unseen := unseen_levels(fitted.data, dataset, split.test):
         reasons["unseen"] = about_unseen(unseen)
     if kind != "none":
-        known = log_likelihoods(fitted, dataset, split.train, seed)
+        known = log_likelihoods(fitted, dataset, split.train, seed, draws)
         train = float(np.average(known, weights=None if dataset.weights is None else dataset.weights[split.train]))
-    held_out = _scores_of(fitted, dataset, split.test, seed)
+    held_out = _scores_of(fitted, dataset, split.test, seed, draws)
     metrics: Mapping[str, Score] = {}
     samples, means = None, False
     resting = resting_on(fitted, dataset, split.test)
@@ -314,12 +324,12 @@ def _held_out(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
     )
 
 
-def _scores_of(fitted: TrainedModel, dataset: Dataset, rows: Rows, seed: int) -> Array | None:
+def _scores_of(fitted: TrainedModel, dataset: Dataset, rows: Rows, seed: int, draws: int) -> Array | None:
     """Return log-likelihoods of rows, or else anomaly scores; `None` if the model has neither or there are no rows."""
     if not len(rows) or score_of(fitted) is None:
         return None
     try:
-        return row_scores(fitted, dataset, rows, seed)
+        return row_scores(fitted, dataset, rows, seed, draws)
     except DivergenceError:
         if kind_of(fitted) != "none":
             raise
@@ -385,7 +395,8 @@ def _fold(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult:
     split = division.without(trial.fold, watched=selects(trial.config.training))
     setup = _setup_of(trial, dataset, split)
     fitted = train_in_memory(setup)
-    held_out = _scores_of(fitted, dataset, split.test, trial.config.seed)
+    config = trial.config
+    held_out = _scores_of(fitted, dataset, split.test, config.seed, config.training.bound_draws)
     resting = resting_on(fitted, dataset, split.test)
     unseen = unseen_levels(fitted.data, dataset, split.test)
     return FitResult(

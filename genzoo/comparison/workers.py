@@ -19,6 +19,7 @@ import torch
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from genzoo.comparison.fit import FitJob, FitResult, run_fit_job
+from genzoo.comparison.relay import read_lanes, relayed
 from genzoo.comparison.signals import leave_signals_to
 from genzoo.comparison.splits import SplitPlan
 from genzoo.config.settings import DataSettings, SplitSettings
@@ -26,6 +27,7 @@ from genzoo.data.dataset import Dataset
 from genzoo.data.loading import open_dataset
 from genzoo.errors import GenzooError
 from genzoo.plugins.manager import get_registry
+from genzoo.runtime.progress import Phase, is_observed
 from genzoo.spec import DataSpec
 from genzoo.wording import FrontEnd, argument, front_end, speak
 
@@ -79,12 +81,20 @@ def _open(place: DataLocation) -> tuple[Dataset, SplitPlan]:
     return dataset, SplitPlan.of(dataset, split, place.seed, place.folds)
 
 
-def _work(place: DataLocation, trial: FitJob, threads: int, parent: int, to: FrontEnd) -> FitResult:
-    """Run one fit in a worker process."""
+def _work(
+    place: DataLocation, trial: FitJob, threads: int, parent: int, to: FrontEnd, reports: str | None
+) -> FitResult:
+    """Run one fit in a worker process.
+
+    Arguments:
+        to: what the messages of errors are written for.
+        reports: folder to report progress into, or `None`.
+    """
     leave_signals_to(parent)
     speak(to)
     torch.set_num_threads(threads)
-    return run_fit_job(*_open(place), trial)
+    with relayed(reports):
+        return run_fit_job(*_open(place), trial)
 
 
 @contextlib.contextmanager
@@ -106,6 +116,7 @@ def run_fit_jobs(
     settings: DataSettings | None,
     jobs: int,
     threads: int,
+    phase: Phase,
 ) -> Iterator[FitResult]:
     """Run all fits, and yield each result when it is ready.
 
@@ -118,11 +129,13 @@ def run_fit_jobs(
         settings: settings that any process can open the data from; `None` if they exist in memory only.
         jobs: number of fits at a time.
         threads: CPU threads of each fit.
+        phase: shows the progress of the fits that go on; the caller counts those that have ended.
 
     Raises:
         GenzooError: a worker process died.
     """
     if jobs == 1 or len(trials) == 1:
+        phase.part = 1
         yield from _in_turn(dataset, division, trials, threads)
         return
     with tempfile.TemporaryDirectory(prefix="genzoo-") as folder:
@@ -142,7 +155,11 @@ def run_fit_jobs(
             for name in _BESIDE:
                 if (values := getattr(dataset, name)) is not None:
                     np.save(Path(folder) / f"{name}.npy", values)
-        yield from _at_once(place, trials, jobs, threads)
+        reports = Path(folder) / "progress" if is_observed() else None
+        if reports is not None:
+            reports.mkdir()
+            phase.lanes = functools.partial(read_lanes, reports)
+        yield from _at_once(place, trials, jobs, threads, None if reports is None else str(reports))
 
 
 def _in_turn(dataset: Dataset, division: SplitPlan, trials: Sequence[FitJob], threads: int) -> Iterator[FitResult]:
@@ -183,7 +200,9 @@ def _spared(trial: FitJob, failed: Sequence[FitResult]) -> FitResult | None:
     return None if before is None else FitResult(trial, failure=before.failure, exit_code=before.exit_code)
 
 
-def _at_once(place: DataLocation, trials: Sequence[FitJob], jobs: int, threads: int) -> Iterator[FitResult]:
+def _at_once(
+    place: DataLocation, trials: Sequence[FitJob], jobs: int, threads: int, reports: str | None
+) -> Iterator[FitResult]:
     """Run several fits at a time. Skip a fit if a failure makes it useless before it starts."""
     failed: list[FitResult] = []
     spared: deque[FitResult] = deque()
@@ -194,7 +213,7 @@ def _at_once(place: DataLocation, trials: Sequence[FitJob], jobs: int, threads: 
         for trial in trials:
             outcome = _spared(trial, failed)
             if outcome is None:
-                yield joblib.delayed(_work)(place, trial, threads, os.getpid(), front_end())
+                yield joblib.delayed(_work)(place, trial, threads, os.getpid(), front_end(), reports)
             else:
                 spared.append(outcome)
 

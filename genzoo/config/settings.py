@@ -35,6 +35,13 @@ BUDGETS = ("epochs", "steps", "minutes")
 """Settings that limit a training."""
 
 
+BOUND_DRAWS = 64
+"""Default number of draws for a lower bound of a likelihood."""
+
+
+MOST_DRAWS = 10**6
+
+
 _RHYTHMS = ("eval_every", "eval_steps")
 
 
@@ -103,6 +110,13 @@ class TrainingSettings(Settings):
     checkpoint_every: int | None = Field(None, ge=1, description="steps between checkpoints; by default ten per run")
     keep_checkpoints: Annotated[int, Flag("--keep-checkpoints", former=("--keep",))] = Field(
         1, ge=1, description="number of recent checkpoints to keep, besides the best"
+    )
+    bound_draws: int = Field(
+        BOUND_DRAWS,
+        ge=1,
+        le=MOST_DRAWS,
+        description="draws for each lower bound of a likelihood after training and in genzoo score; fewer take less "
+        "time and give looser bounds",
     )
     callbacks: Annotated[tuple[str, ...], Flag("--callback", metavar="CALLBACK", repeat=True)] = Field(
         (), description="registered callbacks to run"

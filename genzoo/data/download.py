@@ -11,6 +11,7 @@ from pathlib import Path
 from genzoo.data.dataset import Dataset
 from genzoo.data.readers.idx import read_idx_pair
 from genzoo.errors import DataError, pass_out_of_memory
+from genzoo.runtime.progress import Phase
 
 _TRAIN, _TEST = "train-images-idx3-ubyte.gz", "t10k-images-idx3-ubyte.gz"
 
@@ -87,6 +88,30 @@ def _is_cached(path: Path, checksum: str) -> bool:
     return path.is_file() and pooch.file_hash(str(path), alg="md5") == checksum
 
 
+class _Counter:
+    """What pooch takes for a progress bar; it counts bytes in a phase."""
+
+    def __init__(self, phase: Phase) -> None:
+        self._phase = phase
+
+    @property
+    def total(self) -> float:
+        return 1000 * (self._phase.total or 0)
+
+    @total.setter
+    def total(self, size: float) -> None:
+        self._phase.total = size / 1000
+
+    def update(self, size: int) -> None:
+        self._phase.advance(size / 1000)
+
+    def reset(self) -> None:
+        self._phase.done = 0
+
+    def close(self) -> None:
+        """The phase ends by itself."""
+
+
 def _fetch(name: str, sums: dict[str, str], base: str) -> Path:
     import pooch  # slow to import, and needed only the first time
 
@@ -98,7 +123,11 @@ def _fetch(name: str, sums: dict[str, str], base: str) -> Path:
     pooch.get_logger().setLevel("WARNING")
     try:
         for file, checksum in sums.items():
-            pooch.retrieve(base + file, known_hash=f"md5:{checksum}", fname=file, path=folder)
+            if not _is_cached(folder / file, checksum):
+                with Phase(f"downloading {file}", unit="KB") as phase:
+                    downloader = pooch.HTTPDownloader(progressbar=_Counter(phase))
+                    known = f"md5:{checksum}"
+                    pooch.retrieve(base + file, known_hash=known, fname=file, path=folder, downloader=downloader)
     except Exception as error:
         pass_out_of_memory(error)
         raise DataError(

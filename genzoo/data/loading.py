@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import difflib
 import itertools
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from genzoo.data.frames.kinds import is_frame
 from genzoo.data.readers.numpy_files import array_dataset
 from genzoo.errors import ConfigError, DataError, PluginError, explain_out_of_memory
 from genzoo.plugins.registry import Registry, blame, resolve
+from genzoo.runtime.progress import Phase
 from genzoo.spec import DataSpec
 from genzoo.storage.paths import TABLE_SUFFIXES, TEXT_SUFFIXES
 from genzoo.typing import Array, Frame
@@ -280,11 +281,11 @@ def open_source(settings: DataSettings, registry: Registry, spec: DataSpec | Non
     return EventTable(dataset) if dataset.spec.modality == "table" else None
 
 
-def _reading(settings: DataSettings) -> contextlib.AbstractContextManager[None]:
-    return explain_out_of_memory(
-        f"{settings.source!r} was read",
-        f"use fewer rows or {argument('columns')}, or store it as .npy or .parquet, which are streamed",
-    )
+@contextlib.contextmanager
+def _reading(settings: DataSettings) -> Iterator[None]:
+    lower = f"use fewer rows or {argument('columns')}, or store it as .npy or .parquet, which are streamed"
+    with explain_out_of_memory(f"{settings.source!r} was read", lower), Phase(f"reading {settings.source}"):
+        yield
 
 
 def _path(settings: DataSettings) -> Path:

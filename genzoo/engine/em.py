@@ -20,6 +20,7 @@ from genzoo.errors import DivergenceError
 from genzoo.models.base import Generator, Model
 from genzoo.models.objective import Batch, EMObjective
 from genzoo.models.state_dict import load_tensors, strip_prefix
+from genzoo.runtime.progress import Phase
 from genzoo.runtime.seeding import random_scope
 
 _ROUNDING = 32
@@ -87,9 +88,14 @@ class EMEngine:
         """Facts about each ended restart: log-likelihood per event, passes, convergence, the objective's report."""
 
     @property
+    def n_init(self) -> int:
+        """Number of restarts."""
+        return self._training.n_init
+
+    @property
     def finished(self) -> bool:
         """True if every restart has ended."""
-        return len(self.ended) == self._training.n_init
+        return len(self.ended) == self.n_init
 
     @property
     def converged(self) -> bool:
@@ -199,10 +205,11 @@ class EMEngine:
 
     def _sums(self, blocks: Iterable[Batch]) -> dict[str, Tensor]:
         total: dict[str, Tensor] = {}
-        self.objective.prepare_pass(self.model)
-        for batch in blocks:
-            for name, value in self.objective.statistics(self.model, batch).items():
-                total[name] = total[name] + value if name in total else value
+        with Phase("passing over", unit="rows") as phase:
+            self.objective.prepare_pass(self.model)
+            for batch in phase.over(blocks, len):
+                for name, value in self.objective.statistics(self.model, batch).items():
+                    total[name] = total[name] + value if name in total else value
         return total
 
     @torch.no_grad()
@@ -225,7 +232,7 @@ class EMEngine:
         if self._warm and not self.ended:
             self.objective.adapt(self.model, blocks)
             return
-        with random_scope(self._seed, "initialise", len(self.ended)):
+        with Phase("finding a start"), random_scope(self._seed, "initialise", len(self.ended)):
             self._start = dict(self.objective.initialize(self.model, blocks) or {})
 
     def _end(self, converged: bool) -> None:

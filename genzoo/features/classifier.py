@@ -21,6 +21,7 @@ from genzoo.features import identity
 from genzoo.features.extractor import Extractor, Material
 from genzoo.features.identity import ColumnExtractor, PixelExtractor
 from genzoo.features.networks import NetworkExtractor, cached, load_network
+from genzoo.runtime.progress import Phase
 from genzoo.runtime.seeding import random_scope
 from genzoo.spec import DataSpec
 from genzoo.storage.tensors import write_tensors
@@ -181,10 +182,12 @@ def _trained(
         features = _features(data, width)
         network: Any = nn.Sequential(features, nn.Linear(WIDTH, int(classes.max()) + 1))
         optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
-        for _ in range(_UPDATES):
-            rows = torch.randint(len(events), (min(_BATCH, len(events)),))
-            optimizer.zero_grad()
-            loss = nn.functional.cross_entropy(network(prepare(events[rows.numpy()])), target[rows])
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
+        with Phase("training the classifier of features", _UPDATES, "steps") as phase:
+            for _ in range(_UPDATES):
+                rows = torch.randint(len(events), (min(_BATCH, len(events)),))
+                optimizer.zero_grad()
+                loss = nn.functional.cross_entropy(network(prepare(events[rows.numpy()])), target[rows])
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                phase.advance()
     return features

@@ -16,6 +16,7 @@ from genzoo.errors import ArtifactError, DataError, GenzooError
 from genzoo.features.extractor import Extractor, Features
 from genzoo.models.state_dict import load_tensors
 from genzoo.runtime.device import resolve_device
+from genzoo.runtime.progress import Phase
 from genzoo.spec import DataSpec
 from genzoo.storage.tensors import digest, read_tensors
 from genzoo.typing import Array
@@ -64,12 +65,14 @@ class NetworkExtractor(Extractor):
 
     def __call__(self, events: Array) -> Features:
         parts = []
-        for start in range(0, len(events), _BATCH):
-            x = self._prepare(events[start : start + _BATCH]).to(self._device)
-            finite = x.flatten(1).isfinite().all(dim=1, keepdim=True)
-            with torch.no_grad():
-                features = torch.where(finite, self._network(x), torch.nan)
-            parts.append(features.cpu().numpy().astype(np.float64))
+        with Phase("running the network of features", len(events), "rows") as phase:
+            for start in range(0, len(events), _BATCH):
+                x = self._prepare(events[start : start + _BATCH]).to(self._device)
+                finite = x.flatten(1).isfinite().all(dim=1, keepdim=True)
+                with torch.no_grad():
+                    features = torch.where(finite, self._network(x), torch.nan)
+                parts.append(features.cpu().numpy().astype(np.float64))
+                phase.advance(len(x))
         return np.concatenate(parts)
 
 

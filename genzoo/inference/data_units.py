@@ -22,6 +22,7 @@ from genzoo.data.value_range import check_inside
 from genzoo.errors import ConfigError, DataError
 from genzoo.inference.blame import blame_file
 from genzoo.models.base import Generator, capability_name
+from genzoo.runtime.progress import Phase
 from genzoo.spec import DataSpec
 from genzoo.typing import Array
 from genzoo.wording import argument
@@ -127,10 +128,11 @@ class DataUnits:
         return CheckedEvents(events, missing)
 
     @torch.no_grad()
-    def by_chunk(self, n: int, compute: Callable[[int, int], Array], size: int = CHUNK) -> Array:
+    def by_chunk(self, work: str, n: int, compute: Callable[[int, int], Array], size: int = CHUNK) -> Array:
         """Compute `n` events in chunks, with the generator in evaluation mode.
 
         Arguments:
+            work: what is done, for the display of progress.
             compute: takes the number of a chunk and its first event; returns one result per event.
             size: events in a chunk.
 
@@ -139,9 +141,14 @@ class DataUnits:
         """
         training = self.generator.training
         self.generator.eval()
+        unit = "images" if self.data.modality == "image" else "rows"
         try:
-            with blame_file(self.origin, self.model):
-                return np.concatenate([compute(number, start) for number, start in enumerate(range(0, n, size))])
+            with blame_file(self.origin, self.model), Phase(work, n, unit) as phase:
+                chunks = []
+                for number, start in enumerate(range(0, n, size)):
+                    chunks.append(compute(number, start))
+                    phase.advance(min(size, n - start))
+                return np.concatenate(chunks)
         finally:
             self.generator.train(training)
 

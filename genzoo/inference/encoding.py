@@ -21,7 +21,7 @@ def encode(units: DataUnits, x: Events, seed: int) -> Array:
         with random_scope(seed, "encode", number):
             return to_host(encoder.encode(*units.chunk_to_model(checked, start)))
 
-    return units.by_chunk(len(checked), compute)
+    return units.by_chunk("encoding", len(checked), compute)
 
 
 def reconstruct(units: DataUnits, x: Events) -> Array:
@@ -32,7 +32,7 @@ def reconstruct(units: DataUnits, x: Events) -> Array:
     def compute(_: int, start: int) -> Array:
         return units.to_data(module.reconstruct(*units.chunk_to_model(checked, start)))
 
-    return units.by_chunk(len(checked), compute)
+    return units.by_chunk("reconstructing", len(checked), compute)
 
 
 def anomaly_score(units: DataUnits, x: Events) -> Array:
@@ -43,7 +43,7 @@ def anomaly_score(units: DataUnits, x: Events) -> Array:
     def compute(_: int, start: int) -> Array:
         return to_host(module.anomaly_score(*units.chunk_to_model(checked, start))).astype(np.float64)
 
-    return units.by_chunk(len(checked), compute)
+    return units.by_chunk("computing anomaly scores", len(checked), compute)
 
 
 def impute(units: DataUnits, x: Events, draw: bool, seed: int) -> Array:
@@ -61,7 +61,7 @@ def impute(units: DataUnits, x: Events, draw: bool, seed: int) -> Array:
             filled = units.to_data(module.impute(y, missing, draw=draw)[: len(events)], whole_counts=draw)
         return np.where(np.isnan(events), filled.astype(events.dtype), events)
 
-    return units.by_chunk(len(checked), compute)
+    return units.by_chunk("filling in values", len(checked), compute)
 
 
 def log_posterior(units: DataUnits, x: Events) -> Array:
@@ -72,7 +72,7 @@ def log_posterior(units: DataUnits, x: Events) -> Array:
     def compute(_: int, start: int) -> Array:
         return to_host(module.log_posterior(*units.chunk_to_model(checked, start)))
 
-    return units.by_chunk(len(checked), compute)
+    return units.by_chunk("finding components", len(checked), compute)
 
 
 def covers(units: DataUnits, x: Events) -> Array:
@@ -83,4 +83,4 @@ def covers(units: DataUnits, x: Events) -> Array:
     def compute(_: int, start: int) -> Array:
         return to_host(module.covers(*units.chunk_to_model(checked, start)))
 
-    return units.by_chunk(len(checked), compute)
+    return units.by_chunk("looking for outliers", len(checked), compute)

@@ -13,6 +13,7 @@ from PIL import Image
 
 from genzoo.errors import ConfigError
 from genzoo.inference.latent import Traversal
+from genzoo.runtime.progress import Phase
 from genzoo.spec import DataSpec
 from genzoo.storage.atomic import atomic_write, new_folder, sync, write_bytes
 from genzoo.storage.paths import TABLE_SUFFIXES
@@ -73,6 +74,11 @@ def save_events(
         GenzooError: the disk is full or read-only.
     """
     check_suffix(path, len(events), data)
+    with Phase(f"writing {path.name}"):
+        _write(path, events, data, columns, escape_formulas)
+
+
+def _write(path: Path, events: Array, data: DataSpec, columns: int | None, escape_formulas: bool) -> None:
     suffix = path.suffix.lower()
     if suffix == ".npy":
         atomic_write(path, lambda temporary: np.save(temporary, events))

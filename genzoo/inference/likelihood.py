@@ -23,6 +23,7 @@ from genzoo.inference.sampling import GROUP
 from genzoo.models.base import Likelihood, LikelihoodBound
 from genzoo.models.measure import measures_of, on_grid, places_of
 from genzoo.runtime.seeding import random_scope
+from genzoo.text import counted
 from genzoo.typing import Array
 
 
@@ -66,9 +67,9 @@ def log_prob_bound(units: DataUnits, x: Events, draws: int, seed: int) -> Array:
     dequantizer = Dequantizer.of(units.generator, units.data, seed)
     if dequantizer is None:
         units.require(LikelihoodBound)
-        return _in_data_units(units, x, lambda chunk: _own_bound(units, chunk, chunk.x, draws, seed), GROUP)
+        return _in_data_units(units, x, lambda chunk: _own_bound(units, chunk, chunk.x, draws, seed), GROUP, draws)
     size = CHUNK if isinstance(units.generator, Likelihood) else GROUP
-    return _in_data_units(units, x, lambda chunk: _bound_of_cells(units, chunk, dequantizer, draws), size)
+    return _in_data_units(units, x, lambda chunk: _bound_of_cells(units, chunk, dequantizer, draws), size, draws)
 
 
 def _own_bound(units: DataUnits, chunk: _Chunk, x: Tensor, draws: int, seed: int, *place: int) -> Tensor:
@@ -91,8 +92,14 @@ def _bound_of_cells(units: DataUnits, chunk: _Chunk, dequantizer: Dequantizer, d
     return torch.stack(densities).logsumexp(0) - math.log(draws)
 
 
-def _in_data_units(units: DataUnits, x: Events, compute: Callable[[_Chunk], Tensor], size: int = CHUNK) -> Array:
-    """Return log-likelihoods in data units, from those that `compute` finds in the generator's space."""
+def _in_data_units(
+    units: DataUnits, x: Events, compute: Callable[[_Chunk], Tensor], size: int = CHUNK, draws: int | None = None
+) -> Array:
+    """Return log-likelihoods in data units, from those that `compute` finds in the generator's space.
+
+    Arguments:
+        draws: number of draws, if they are bounds.
+    """
     checked = units.check(x)
 
     def work(number: int, start: int) -> Array:
@@ -101,7 +108,8 @@ def _in_data_units(units: DataUnits, x: Events, compute: Callable[[_Chunk], Tens
         inner = compute(_Chunk(number, wide, index, checked.missing)).to(wide.dtype)
         return to_host(inner + _change_of_units(units, wide)).astype(np.float64)
 
-    return units.by_chunk(len(checked), work, size)
+    name = "computing likelihoods" if draws is None else f"computing likelihood bounds of {counted(draws, 'draw')}"
+    return units.by_chunk(name, len(checked), work, size)
 
 
 def mean_change_of_units(units: DataUnits, blocks: Iterable[Array], weights: Array | None) -> float:

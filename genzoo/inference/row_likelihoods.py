@@ -8,21 +8,19 @@ from typing import Literal, Protocol
 
 import numpy as np
 
+from genzoo.config.settings import BOUND_DRAWS
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.inference.data_units import any_observed
 from genzoo.inference.description.contributions import RowModel
 from genzoo.inference.usable import Usable, check_usable, check_weights, impossible, unusable
 from genzoo.models.base import AnomalyScore, Generator, Likelihood, Outliers
 from genzoo.models.measure import measures_of, on_grid
+from genzoo.runtime.progress import Phase
 from genzoo.runtime.seeding import derive
 from genzoo.typing import Array
 
 _NAMED = 10
 """Largest number of rows that a message lists."""
-
-
-DRAWS = 64
-"""Default number of draws for a lower bound."""
 
 
 ScoreName = Literal["log_likelihood", "anomaly_score"]
@@ -35,7 +33,7 @@ class Scorable(RowModel, Usable, Protocol):
     def covers(self, x: Array) -> Array: ...
 
 
-def kind_of(fitted: Scorable, draws: int = DRAWS) -> str:
+def kind_of(fitted: Scorable, draws: int = BOUND_DRAWS) -> str:
     """Return the kind of a model's log-likelihoods: `exact`, `lower bound (N draws)` or `none`.
 
     If the data lie on a grid, a density gives only a lower bound.
@@ -91,7 +89,7 @@ def degrees_of_freedom(generator: Generator) -> int | None:
     return generator.degrees_of_freedom if isinstance(generator, Likelihood) else None
 
 
-def log_likelihoods(fitted: Scorable, dataset: Dataset, rows: Rows, seed: int, draws: int = DRAWS) -> Array:
+def log_likelihoods(fitted: Scorable, dataset: Dataset, rows: Rows, seed: int, draws: int = BOUND_DRAWS) -> Array:
     """Compute log-likelihoods of rows, or lower bounds, `(n,)` nats; NaN for rows without any value.
 
     A row that is too far from the training rows to compute with has minus infinity.
@@ -111,7 +109,9 @@ def log_likelihoods(fitted: Scorable, dataset: Dataset, rows: Rows, seed: int, d
             return fitted.log_prob(block)
         return fitted.log_prob_bound(block, draws=draws, seed=derive(seed, "block", place))
 
-    values = np.concatenate([compute(block, place) for place, block in enumerate(dataset.blocks(rows))])
+    with Phase("scoring", len(rows), "rows") as phase:
+        blocks = enumerate(phase.over(dataset.blocks(rows), len))
+        values = np.concatenate([compute(block, place) for place, block in blocks])
     known = np.isin(rows, observed_rows(dataset, rows))
     values[known] = _checked(fitted, values[known], "log-likelihood", lambda events: compute(events, 0))
     values[~known] = np.nan
@@ -125,15 +125,15 @@ def score_of(fitted: Scorable) -> ScoreName | None:
     return "anomaly_score" if "anomaly-score" in fitted.capabilities else None
 
 
-def meaning_of(fitted: Scorable) -> str:
+def meaning_of(fitted: Scorable, draws: int = BOUND_DRAWS) -> str:
     """Return what a model's scores are: the kind of its log-likelihoods, or what its anomaly score measures."""
     generator = fitted.generator
     if score_of(fitted) == "anomaly_score" and isinstance(generator, AnomalyScore):
         return generator.score_meaning
-    return kind_of(fitted)
+    return kind_of(fitted, draws)
 
 
-def row_scores(fitted: Scorable, dataset: Dataset, rows: Rows, seed: int, draws: int = DRAWS) -> Array:
+def row_scores(fitted: Scorable, dataset: Dataset, rows: Rows, seed: int, draws: int = BOUND_DRAWS) -> Array:
     """Compute the scores of rows by which `score_of` says, `(n,)`; NaN for rows with no value.
 
     A row that is too far from the training rows to compute with has an infinite score, on the side of unusual rows.
@@ -148,7 +148,9 @@ def row_scores(fitted: Scorable, dataset: Dataset, rows: Rows, seed: int, draws:
     """
     if score_of(fitted) == "log_likelihood":
         return log_likelihoods(fitted, dataset, rows, seed, draws)
-    values = np.concatenate([fitted.anomaly_score(block) for block in dataset.blocks(rows)])
+    with Phase("scoring", len(rows), "rows") as phase:
+        blocks = phase.over(dataset.blocks(rows), len)
+        values = np.concatenate([fitted.anomaly_score(block) for block in blocks])
     known = np.isin(rows, observed_rows(dataset, rows))
     values[known] = -_checked(
         fitted, -values[known], "anomaly score", lambda events: -np.asarray(fitted.anomaly_score(events))

@@ -31,7 +31,7 @@ def sample(units: DataUnits, n: int, seed: int, *, mean: bool = False) -> Array:
             y = units.generator.sample(GROUP) if decoder is None else decoder.decode(decoder.prior_sample(GROUP))
         return units.to_data(y[: n - start])
 
-    return units.by_chunk(n, draw, GROUP)
+    return units.by_chunk("sampling", n, draw, GROUP)
 
 
 def adds_noise(units: DataUnits) -> bool:
@@ -51,7 +51,7 @@ def decode(units: DataUnits, z: Events) -> Array:
     def compute(_: int, start: int) -> Array:
         return units.to_data(decoder.decode(latent[start : start + CHUNK].to(units.device, units.dtype)))
 
-    return units.by_chunk(len(latent), compute)
+    return units.by_chunk("decoding", len(latent), compute)
 
 
 def prior_sample(units: DataUnits, n: int, seed: int, first: int) -> Array:

@@ -26,6 +26,7 @@ from genzoo.inference.threshold import Calibration, Threshold, conformal_thresho
 from genzoo.inference.usable import impossible
 from genzoo.models.base import Outliers
 from genzoo.models.measure import measures_of
+from genzoo.runtime.progress import Phase
 from genzoo.typing import Array
 from genzoo.wording import argument
 
@@ -55,6 +56,8 @@ class Scored(Scorable, Protocol):
     def validation_scores(self) -> Array | None: ...
     @property
     def calibration(self) -> Calibration: ...
+    @property
+    def bound_draws(self) -> int: ...
     def log_posterior(self, x: Array) -> Array: ...
     def sample(self, n: int, *, seed: int = 0, output: Literal["array"]) -> Array: ...
 
@@ -179,7 +182,7 @@ def score(fitted: Scored, dataset: Dataset, quantile: float | None = None, expla
     above = name == "anomaly_score"
     threshold = None if quantile is None else threshold_of(fitted, quantile)
     rows = np.arange(len(dataset))
-    values = row_scores(fitted, dataset, rows, seed=0)
+    values = row_scores(fitted, dataset, rows, seed=0, draws=fitted.bound_draws)
     worst = np.inf if above else -np.inf
     values[impossible(-values if above else values) & ~np.isnan(values)] = worst
     values[list(dataset.unknown)] = worst
@@ -189,7 +192,7 @@ def score(fitted: Scored, dataset: Dataset, quantile: float | None = None, expla
     return ScoreResult(
         name,
         values,
-        meaning_of(fitted),
+        meaning_of(fitted, fitted.bound_draws),
         threshold,
         uncovered(fitted, dataset, rows),
         dataset.weights,
@@ -295,7 +298,8 @@ def cluster(fitted: Scored, dataset: Dataset) -> ClusterResult:
         DataError: the rows do not match the model's training data.
     """
     rows = np.arange(len(dataset))
-    blocks = [_assigned(fitted, block) for block in dataset.blocks(rows)]
+    with Phase("finding clusters", len(rows), "rows") as phase:
+        blocks = [_assigned(fitted, block) for block in phase.over(dataset.blocks(rows), len)]
     if all((part[1] == part[1][0]).all() or np.isnan(part[1]).any() for part in blocks) and kind_of(fitted) != "none":
         row_scores(fitted, dataset, rows, seed=0)  # raises if no row is possible, which gives all the same posterior
     label = np.concatenate([part[0] for part in blocks])

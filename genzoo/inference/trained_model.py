@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from genzoo.config.settings import BOUND_DRAWS
 from genzoo.data.dataset import Dataset
 from genzoo.data.frames.kinds import is_frame
 from genzoo.data.transforms import AffineTransform
@@ -57,6 +58,8 @@ class TrainedModel:
         validation_scores: log-likelihoods, or anomaly scores, of validation rows in increasing order, or evenly spaced
             ones of them. Defaults to `None`.
         calibration: which rows these are. Defaults to "validation".
+        bound_draws: number of draws for each of these scores, if they are lower bounds, and so for scores to compare
+            them with. Defaults to 64.
         origin: path it was loaded from. Errors of the generator then name this file. Defaults to `None`.
     """
 
@@ -68,6 +71,7 @@ class TrainedModel:
     validation_scores: Array | None = None
     origin: str | None = None
     calibration: Calibration = "validation"
+    bound_draws: int = BOUND_DRAWS
 
     @property
     def device(self) -> torch.device:

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from genzoo.config.settings import BOUND_DRAWS
 from genzoo.data.columns.unseen import unseen_levels
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.data.frames.results import frame_of
 from genzoo.errors import ConfigError
 from genzoo.inference.row_likelihoods import (
-    DRAWS,
     kind_of,
     measure_of,
     named_rows,
@@ -27,6 +27,7 @@ from genzoo.metrics.evaluator import MOST_EVENTS, Chosen, compute_metrics, find_
 from genzoo.metrics.metric import Metric, Score
 from genzoo.metrics.resting import resting_on
 from genzoo.plugins.manager import get_registry
+from genzoo.runtime.progress import Phase
 from genzoo.spec import Library
 from genzoo.typing import Array
 from genzoo.wording import argument
@@ -60,7 +61,9 @@ def _usable(fitted: TrainedModel, dataset: Dataset, compute: Callable[[Array], A
     def bad(answers: Array) -> Array:
         return np.asarray(~np.isfinite(answers.reshape(len(answers), -1)).all(axis=1))
 
-    answers = np.concatenate([compute(block) for block in dataset.blocks(np.arange(len(dataset)))])
+    with Phase(f"computing each {name}", len(dataset), "rows") as phase:
+        blocks = phase.over(dataset.blocks(np.arange(len(dataset))), len)
+        answers = np.concatenate([compute(block) for block in blocks])
     check_usable(fitted, bad(answers), name, lambda events: bad(compute(events)))
     return answers
 
@@ -161,7 +164,7 @@ def evaluate(
     trained_on: tuple[Dataset, Rows] | None = None,
     split: str = "test",
     samples: int | None = None,
-    draws: int = DRAWS,
+    draws: int = BOUND_DRAWS,
     average: float | None = None,
 ) -> Evaluation:
     """Compute metrics of a model on rows of a dataset.
@@ -175,7 +178,7 @@ def evaluate(
         split: name of `rows` in protocols. Defaults to "test".
         samples: number of samples, and largest number of real rows to compare them with. Defaults to the number of
             real rows, at most `MOST_EVENTS`.
-        draws: number of draws for a likelihood bound. Defaults to `DRAWS`.
+        draws: number of draws for a likelihood bound. Defaults to `BOUND_DRAWS`.
         average: as for `compute_metrics`.
 
     Raises:
@@ -184,6 +187,23 @@ def evaluate(
         GenzooError: the extractor cannot be built.
     """
     chosen = features or find_extractor(get_registry(), None, dataset.spec)
+    with Phase("evaluating"):
+        return _evaluated(fitted, dataset, rows, metrics, seed, chosen, trained_on, split, samples, draws, average)
+
+
+def _evaluated(
+    fitted: TrainedModel,
+    dataset: Dataset,
+    rows: Rows,
+    metrics: Sequence[Metric],
+    seed: int,
+    chosen: Chosen,
+    trained_on: tuple[Dataset, Rows] | None,
+    split: str,
+    samples: int | None,
+    draws: int,
+    average: float | None,
+) -> Evaluation:
     most = samples or MOST_EVENTS
     reference = make_reference(
         dataset, rows, metrics, chosen, trained_on=trained_on, split=split, most=most, device=fitted.device

@@ -13,14 +13,16 @@ from typing import Any
 import numpy as np
 import torch
 
+from genzoo.config.settings import BOUND_DRAWS
 from genzoo.data.dataset import BLOCK, Dataset, Rows
 from genzoo.errors import ConfigError, DataError, PluginError, did_you_mean, explain_out_of_memory
 from genzoo.features.extractor import Extractor, Features, Material
-from genzoo.inference.row_likelihoods import DRAWS, kind_of, log_likelihoods, measure_of, observed_rows
+from genzoo.inference.row_likelihoods import kind_of, log_likelihoods, measure_of, observed_rows
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.metric import Metric, MetricInput, Need, Score
 from genzoo.metrics.weighting import fractional, repeated
 from genzoo.plugins.registry import Entry, Registry, blame, resolve
+from genzoo.runtime.progress import Phase
 from genzoo.spec import DataSpec, ExtractorSpec, MetricSpec
 from genzoo.typing import Array
 from genzoo.wording import argument
@@ -264,8 +266,10 @@ def _digest(data: DataSpec, real: Array, weights: Array | None) -> str:
 
 def _features(extractor: Extractor, chosen: Chosen, events: Array) -> Features:
     """Compute the features of events in blocks, to save memory."""
-    with blame(f"Extractor {chosen.entry.spec.name!r}"):
-        return np.concatenate([extractor(events[i : i + BLOCK]) for i in range(0, max(len(events), 1), BLOCK)])
+    name = chosen.entry.spec.name
+    with blame(f"Extractor {name!r}"), Phase(f"computing features {name}", len(events), "rows") as phase:
+        blocks = (events[i : i + BLOCK] for i in range(0, max(len(events), 1), BLOCK))
+        return np.concatenate([extractor(block) for block in phase.over(blocks, len)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +287,7 @@ def compute_metrics(
     *,
     seed: int,
     samples: int | None = None,
-    draws: int = DRAWS,
+    draws: int = BOUND_DRAWS,
     average: float | None = None,
 ) -> MetricResults:
     """Compute the metrics of one model.
@@ -293,7 +297,7 @@ def compute_metrics(
         metrics: the metrics to compute.
         seed: seed of the samples and of all other random numbers.
         samples: number of samples. Defaults to the number of real events.
-        draws: number of draws for a likelihood bound. Defaults to `DRAWS`.
+        draws: number of draws for a likelihood bound. Defaults to `BOUND_DRAWS`.
         average: decay of the moving average, if the model's weights are one. Defaults to `None`: none, or unknown.
 
     Raises:
@@ -310,25 +314,34 @@ def compute_metrics(
             reasons[metric.name] = reason
     if not usable:
         return MetricResults(scores, reasons)
-    given = _metric_input(fitted, reference, usable, seed, samples, draws)
-    for metric in usable:
-        try:
-            remedy = "leave it out, or evaluate fewer rows or samples"
-            with (
-                explain_out_of_memory(f"metric {metric.name!r} was computed", remedy),
-                blame(f"Metric {metric.name!r}"),
-            ):
-                score = metric.score(given)
-        except (DataError, PluginError) as error:
-            reasons[metric.name] = str(error).rstrip(".")
-            continue
-        if math.isfinite(score.value):
-            about = _protocol(metric, given, reference, average)
-            notes = (*score.notes, *_notes(metric, reference))
-            scores[metric.name] = dataclasses.replace(score, protocol={**about, **score.protocol}, notes=notes)
-        else:
-            reasons[metric.name] = f"its value is {score.value}"
+    with Phase("preparing metrics"):
+        given = _metric_input(fitted, reference, usable, seed, samples, draws)
+    with Phase("computing metrics", len(usable), "metrics") as phase:
+        for metric in phase.over(usable, lambda _: 1):
+            phase.describe(metric.name)
+            try:
+                score = _score(metric, given)
+            except (DataError, PluginError) as error:
+                reasons[metric.name] = str(error).rstrip(".")
+                continue
+            if math.isfinite(score.value):
+                about = _protocol(metric, given, reference, average)
+                notes = (*score.notes, *_notes(metric, reference))
+                scores[metric.name] = dataclasses.replace(score, protocol={**about, **score.protocol}, notes=notes)
+            else:
+                reasons[metric.name] = f"its value is {score.value}"
     return MetricResults(scores, reasons)
+
+
+def _score(metric: Metric, given: MetricInput) -> Score:
+    """Compute one metric.
+
+    Raises:
+        DataError, PluginError: it cannot be computed.
+    """
+    remedy = "leave it out, or evaluate fewer rows or samples"
+    with explain_out_of_memory(f"metric {metric.name!r} was computed", remedy), blame(f"Metric {metric.name!r}"):
+        return metric.score(given)
 
 
 def _reason(metric: Metric, fitted: TrainedModel, reference: Reference) -> str | None:

@@ -32,6 +32,7 @@ from genzoo.packaging.plan import (
 from genzoo.packaging.subprocess_probe import probe
 from genzoo.packaging.wheel import read_wheel
 from genzoo.plugins.discovery import bundled_plugins, installed_plugins, normalize_name
+from genzoo.runtime.progress import Phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +58,11 @@ class InstallPlan:
             Interrupted: the user interrupted it. The message says what is installed.
         """
         with explain_interruption(lambda: f"Interrupted while installing. {self._state()}"):
-            wheels = self._gather()
-            self._refuse(wheels)
-            return self._install(wheels)
+            with Phase("downloading and building"):
+                wheels = self._gather()
+                self._refuse(wheels)
+            with Phase("installing"):
+                return self._install(wheels)
 
     def _gather(self) -> dict[str, Path]:
         """Download or build the wheels of everything that is not editable; return them by normalized name."""
@@ -183,7 +186,8 @@ def planned(requests: Sequence[Request], *, upgrade: bool = False) -> Iterator[I
         options = ("--upgrade",) if upgrade else ()
         editable = [word for request in requests if request.editable for word in request.words]
         others = [word for request in requests if not request.editable for word in request.words]
-        with explain_interruption(lambda: "Interrupted while resolving. Nothing was changed."):
+        about = "Interrupted while resolving. Nothing was changed."
+        with explain_interruption(lambda: about), Phase("looking for packages"):
             items = read_pip_report(pip.resolve(*options, *editable, "--", *others))
             known = {normalize_name(item.name) for item in items}
             if rebuilt := [request.text for request in requests if _is_rebuilt(request, known)]:
@@ -245,7 +249,7 @@ def uninstall(names: Sequence[str]) -> tuple[list[str], list[str]]:
     check_environment(shlex.join(names), removing=True)
     required = required_by(names)
     kept = [file for name in names for file in keep_strangers_files(name)]
-    with pip_for({}) as pip:
+    with pip_for({}) as pip, Phase("removing"):
         output = pip.run("uninstall", "--yes", *names)
     importlib.invalidate_caches()
     left = {plugin.distribution: plugin.folder for plugin in installed_plugins() if plugin.distribution in names}

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import torch
 from pydantic import Field
 
-from genzoo.config.settings import DataForm, Settings
+from genzoo.config.settings import MOST_DRAWS, DataForm, Settings
 from genzoo.inference.threshold import Calibration
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.persistence.format1 import upgrade_model
@@ -89,7 +89,12 @@ def load_model(folder: Path, registry: Registry, device: torch.device | None = N
     )
     fitted = build_from_file(content.model, content.options, content.data, weights, registry, device)
     known = [name for name in get_args(Calibration) if name == content.training.get("calibration")]
-    return dataclasses.replace(fitted, calibration=known[0]) if known else fitted
+    draws = content.training.get("bound_draws")
+    return dataclasses.replace(
+        fitted,
+        calibration=known[0] if known else fitted.calibration,
+        bound_draws=draws if type(draws) is int and 0 < draws <= MOST_DRAWS else fitted.bound_draws,
+    )
 
 
 def _card(content: ModelFile) -> str:

@@ -35,6 +35,7 @@ from genzoo.persistence.safe_build import StoredWeights, build_from_file
 from genzoo.plugins.api1 import with_former_names
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.device import resolve_device
+from genzoo.runtime.progress import Phase
 from genzoo.spec import DataSpec
 from genzoo.storage.atomic import new_folder, recover_folders
 from genzoo.storage.json_files import read_json, read_settings, write_json
@@ -286,7 +287,9 @@ class Run:
             ArtifactError: it is not; the message says in what they differ.
         """
         config, record = self.config, self.record
-        if dataset.digest() == config.data_digest:
+        with Phase("checking the data"):
+            same = dataset.digest() == config.data_digest
+        if same:
             return dataset
         try:
             before = self.data
@@ -496,7 +499,8 @@ def load(path: str | Path | Run, device: str = "cpu") -> TrainedModel:
         path = path.path
     if not isinstance(path, str | os.PathLike):
         raise ConfigError(f"load takes the path of a run or model folder, and this is a {type(path).__name__}.")
-    fitted = load_model(user_path(path), get_registry()) if is_model_folder(path) else open_run(str(path)).load()
+    with Phase("loading the model"):
+        fitted = load_model(user_path(path), get_registry()) if is_model_folder(path) else open_run(str(path)).load()
     return fitted.to(resolve_device(device, float64=fitted.generator.needs_float64))
 
 

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from genzoo.config.settings import RunConfig
+from genzoo.config.settings import BOUND_DRAWS, RunConfig
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import ConfigError, DataError, GenzooError
-from genzoo.inference.row_likelihoods import DRAWS
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.evaluate import Evaluation, evaluate
 from genzoo.metrics.evaluator import Chosen
@@ -34,6 +33,7 @@ from genzoo.reports.sections import (
     score_blocks,
     side_by_side,
 )
+from genzoo.runtime.progress import Phase
 from genzoo.spec import DataSpec
 from genzoo.typing import Array
 
@@ -57,7 +57,7 @@ class EvaluationTerms:
     metrics: Sequence[Metric]
     features: Chosen | None = None
     samples: int | None = None
-    draws: int = DRAWS
+    draws: int = BOUND_DRAWS
     seed: int = 0
 
 
@@ -93,6 +93,11 @@ def run_page(run: Run, fitted: TrainedModel, terms: EvaluationTerms, dataset: Da
     Raises:
         ArtifactError: the run is damaged.
     """
+    with Phase("making the report"):
+        return _page(run, fitted, terms, dataset)
+
+
+def _page(run: Run, fitted: TrainedModel, terms: EvaluationTerms, dataset: Dataset | None) -> Page:
     config, seed = run.config, terms.seed
     held = _held(run, dataset)
     # Means over many rows cost no space on the page, so components are described by more rows than are shown.

@@ -14,6 +14,11 @@ def process_count() -> int:
     return int(os.environ["WORLD_SIZE"]) if launched and os.environ["WORLD_SIZE"].isdecimal() else 1
 
 
+def is_first_process() -> bool:
+    """Return whether this is the only process of a training, or the one that writes the run."""
+    return process_count() == 1 or os.environ["RANK"] == "0"
+
+
 def require_single_process(what: str) -> None:
     """Check that this is the only process.
 

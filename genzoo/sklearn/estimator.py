@@ -13,8 +13,9 @@ from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from genzoo.config.settings import BOUND_DRAWS
 from genzoo.errors import ConfigError
-from genzoo.inference.row_likelihoods import DRAWS, degrees_of_freedom
+from genzoo.inference.row_likelihoods import degrees_of_freedom
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics import information_criteria
 from genzoo.models.base import Outliers
@@ -230,7 +231,7 @@ class Scoring:
         if "likelihood" in able:
             return np.asarray(model.log_prob(events), np.float64)
         if "likelihood-bound" in able:
-            return np.asarray(model.log_prob_bound(events, draws=DRAWS), np.float64)
+            return np.asarray(model.log_prob_bound(events, draws=BOUND_DRAWS), np.float64)
         return -np.asarray(model.anomaly_score(events), np.float64)
 
     def score(self: Any, X: Any, y: Any = None) -> float:  # noqa: N803

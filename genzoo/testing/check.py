@@ -7,6 +7,7 @@ from typing import Any
 
 from genzoo.errors import ConfigError, did_you_mean, pass_out_of_memory
 from genzoo.plugins.api1 import former_keywords, rename_keyword
+from genzoo.runtime.progress import Phase
 from genzoo.testing.checks.accelerator import PROMISES as ACCELERATOR
 from genzoo.testing.checks.anomaly import ANOMALY
 from genzoo.testing.checks.bound import PROMISES as BOUND
@@ -136,11 +137,13 @@ def check_promises(
     _ = subject.entry
     if kind == "model":
         subject.check_settings()
-    outcomes = []
-    for promise in promises(kind):
-        if callback is not None:
-            callback(promise)
-        outcomes.append(_outcome(promise, subject))
+    outcomes, known = [], promises(kind)
+    with Phase(f"checking {name}", len(known), "promises") as phase:
+        for promise in phase.over(known, lambda _: 1):
+            phase.describe(promise.name)
+            if callback is not None:
+                callback(promise)
+            outcomes.append(_outcome(promise, subject))
     return tuple(outcomes)
 
 

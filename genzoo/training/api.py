@@ -20,6 +20,8 @@ from genzoo.persistence.format1 import current_layers
 from genzoo.persistence.run import Run, open_run, run_name
 from genzoo.plugins.api1 import former_keywords
 from genzoo.plugins.manager import get_registry
+from genzoo.runtime.display import show_progress
+from genzoo.runtime.progress import Phase
 from genzoo.training.processes import check_same_start
 from genzoo.training.resume import prepare_resume
 from genzoo.training.run_training import run_training
@@ -35,8 +37,9 @@ def start_run(setup: TrainingSetup, out: Path | None) -> Run:
         ConfigError: it exists, or the settings of several processes differ.
         DataError: several processes see different data.
     """
-    config = setup.config.model_copy(update={"data_digest": setup.dataset.digest()})
-    check_same_start(setup, str(config.data_digest))
+    with Phase("preparing"):
+        config = setup.config.model_copy(update={"data_digest": setup.dataset.digest()})
+        check_same_start(setup, str(config.data_digest))
     return Run(Path(setup.processes.of_first(lambda: str(_create(config, out).path))))
 
 
@@ -68,6 +71,7 @@ def train(
     warm_start: str | Path | None = None,
     weights: Array | None = None,
     callbacks: Sequence[AnyCallback] = (),
+    progress: bool | None = None,
     **settings: Any,
 ) -> Run:
     """Train a model of the zoo.
@@ -96,6 +100,8 @@ def train(
         weights: how much each event of data in memory counts, `(N,)`, for models that learn by
             expectation-maximization. Defaults to 1 each.
         callbacks: watch the training; each is a `Callback`, or a function that takes a `Step`.
+        progress: whether to show progress on stderr or below the cell of a notebook. Defaults to showing it in a
+            terminal or notebook only.
         settings: options of the model, such as `n_components`; of the training, such as `epochs`, `steps`, `minutes`,
             `batch_size`, `lr` and `patience`; of the data, such as `size`, `drop` and `kinds`; and of the split, such
             as `validation` and `test`. A keyword that is an option of the model sets only that, as `-o NAME=VALUE`
@@ -133,7 +139,7 @@ def train(
     given = [{"options": keywords.options, **asked}, {"training": keywords.training}]
     layers = current_layers(registry, model, *map(layer, given))
     config = resolve_config(registry, model, *layers)
-    with join_processes() as processes:
+    with join_processes() as processes, show_progress(progress if processes.first else False):
         setup = processes.agreed(lambda: build_setup(config, dataset, processes=processes))
         for remark in _remarks(setup.dataset) if processes.first else ():
             warnings.warn(remark, stacklevel=2)
@@ -153,6 +159,7 @@ def resume(
     steps: int | None = None,
     minutes: float | None = None,
     callbacks: Sequence[AnyCallback] = (),
+    progress: bool | None = None,
     **settings: Any,
 ) -> Run:
     """Continue a run from its last checkpoint, as if it had never stopped.
@@ -163,6 +170,7 @@ def resume(
         split_by: the groups of their rows, `(N,)`, if it was trained with them.
         epochs, steps, minutes: a larger budget. Defaults to the run's own.
         callbacks: watch the training; each is a `Callback`, or a function that takes a `Step`.
+        progress: as for `train`.
         settings: must be empty: all other settings stay as they are.
 
     Raises:
@@ -182,7 +190,7 @@ def resume(
     groups = given_split(None, split_by)[1]
     dataset = None if data is None else given_data(data, None, open_run(path).config.split, groups)[0]
     budget = {"epochs": epochs, "steps": steps, "minutes": minutes}
-    with join_processes() as processes:
+    with join_processes() as processes, show_progress(progress if processes.first else False):
         resumed, setup, start = processes.agreed(lambda: prepare_resume(path, budget, dataset, processes))
         for note in start.notes if processes.first else ():
             warnings.warn(note, stacklevel=2)

@@ -7,26 +7,93 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from torch import Tensor, nn
 
 from genzoo.data.transforms import AffineTransform
+from genzoo.engine.em import EMEngine
+from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.loss_buffer import LossBuffer, LossRecord
+from genzoo.engine.schedule import Budget
 from genzoo.errors import GenzooError
 from genzoo.inference.export import save_events
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.state_dict import load_tensors
 from genzoo.persistence.checkpoint import MonitorState, prune, save_checkpoint
 from genzoo.persistence.run import Run
+from genzoo.runtime.progress import Phase
 from genzoo.storage.metrics_log import append_lines, keep_lines_until
 from genzoo.training.early_stopping import EarlyStopping
-from genzoo.training.trainer import Callback, Engine, Outcome, Step
+from genzoo.training.trainer import Callback, Engine, Outcome, Step, Trainer
 from genzoo.wording import argument
 
 _GRID_SAMPLES = 64
 _PARTS = 10
 _LONGEST_WAIT = 600.0
+
+
+class TrainingPhase(Callback):
+    """Counts a training as a phase until its last step. A context around `Trainer.fit`, and its first callback.
+
+    Arguments:
+        trainer: takes the steps.
+        engine: updates the model.
+        budget: when training ends.
+        early: whether it may end before its budget is used up.
+    """
+
+    def __init__(
+        self, trainer: Trainer[Any], engine: GradientEngine | EMEngine, budget: Budget, *, early: bool
+    ) -> None:
+        self._engine = engine
+        self._budget = budget
+        self._step: Step | None = None
+        self._losses = ""
+        em = isinstance(engine, EMEngine)
+        self._phase = Phase("training", 1.0, start=trainer.fraction, at_most=early or em)
+        self._phase.done = trainer.fraction
+        self._phase.describe(self._text)
+
+    def __enter__(self) -> Self:
+        self._phase.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._phase.__exit__(kind, error, trace)
+
+    def on_update(self, step: Step) -> None:
+        """Count."""
+        self._step = step
+        self._phase.done = step.fraction
+        if isinstance(self._engine, EMEngine):  # most starts converge long before their last pass
+            self._phase.done = max(step.fraction, len(self._engine.ended) / self._engine.n_init)
+        if step.losses:
+            values = step.losses[-1].values
+            self._losses = "  ".join(f"{name} {value:.3f}" for name, value in values.items())
+
+    def on_end(self, outcome: Outcome, losses: Sequence[LossRecord]) -> None:
+        """End the phase: what follows is no training."""
+        self._phase.__exit__(None)
+
+    def _text(self) -> str:
+        """Return steps and losses; the limit of the steps only if the percentage counts it.
+
+        A budget may limit both steps and time. If time is the tighter limit, "step 50/1000" beside "90%" would look
+        wrong.
+        """
+        step, engine = self._step, self._engine
+        if step is None:
+            return self._losses
+        if isinstance(engine, EMEngine):
+            start = f"start {min(len(engine.ended) + 1, engine.n_init)}/{engine.n_init}  " if engine.n_init > 1 else ""
+            return f"{start}pass {step.number}  {self._losses}".rstrip()
+        steps = self._budget.steps
+        limit = "" if steps is None or step.number / steps < step.fraction else f"/{steps}"
+        return f"step {step.number}{limit}  epoch {step.epoch}  {self._losses}".rstrip()
 
 
 class Cadence:
@@ -165,7 +232,8 @@ class SampleWriter(Callback):
         """Save samples if it is time."""
         if self._cadence.due(step):
             suffix = "png" if self._model.data.modality == "image" else "csv"
-            samples, _ = self._model.sample_shown(_GRID_SAMPLES, seed=self._seed)
+            with Phase("saving samples"):
+                samples, _ = self._model.sample_shown(_GRID_SAMPLES, seed=self._seed)
             if not self._run.samples.is_dir():
                 raise _removed(self._run.samples)
             save_events(self._run.samples / f"step-{step.number:06d}.{suffix}", samples, self._model.data)
@@ -233,7 +301,8 @@ class CheckpointSaver(Callback):
         tensors |= {f"transform.{name}": value for name, value in self._transform.state_dict().items()}
         state = MonitorState() if self._early_stopping is None else self._early_stopping.state
         folder = self._run.checkpoints
-        save_checkpoint(folder, step, seconds, tensors, self._engine.numbers(), state, pending=pending)
+        with Phase("saving a checkpoint"):
+            save_checkpoint(folder, step, seconds, tensors, self._engine.numbers(), state, pending=pending)
         self._saved = step
         self._prune(state)
 

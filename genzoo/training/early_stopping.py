@@ -14,6 +14,7 @@ from genzoo.errors import DataError
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.evaluator import Reference, compute_metrics, make_reference
 from genzoo.persistence.checkpoint import MonitorState
+from genzoo.runtime.progress import Phase
 from genzoo.runtime.seeding import random_scope
 from genzoo.training.model_selection import OBJECTIVE, SelectionRule
 from genzoo.training.setup import TrainingSetup
@@ -89,7 +90,8 @@ class EarlyStopping(Callback):
         # The last step is always evaluated, also off schedule. A run with a larger budget would not evaluate here, so
         # resuming with one goes back to the state before.
         former = self.state.model_copy(update={"former": None}) if step.number % self.every else None
-        values, reasons = self._processes.of_first(self._evaluate)
+        with Phase("evaluating validation rows"):
+            values, reasons = self._processes.of_first(self._evaluate)
         if self._write is not None:
             self._write({"step": step.number, "epoch": step.epoch, **_line(values, reasons, self.offset)})
         state = self.state.model_copy(update={"former": former})

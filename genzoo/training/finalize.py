@@ -27,6 +27,7 @@ from genzoo.persistence.model_folder import save_model
 from genzoo.persistence.run import Run
 from genzoo.persistence.safe_build import MOST_SCORES
 from genzoo.runtime.device import describe_device
+from genzoo.runtime.progress import Phase
 from genzoo.training.early_stopping import EarlyStopping
 from genzoo.training.setup import TrainingSetup
 from genzoo.training.trainer import Callback, Outcome, Step
@@ -71,7 +72,8 @@ class ModelSaver(Callback):
     def on_end(self, outcome: Outcome, losses: Sequence[LossRecord]) -> None:
         """Save it. With several processes, the first one does, and the others wait."""
         if outcome == "finished":
-            self._setup.processes.of_first(self._save)
+            with Phase("saving the model"):
+                self._setup.processes.of_first(self._save)
 
     def _save(self) -> None:
         setup, config = self._setup, self._setup.config
@@ -87,6 +89,7 @@ class ModelSaver(Callback):
             "average": config.ema,
         }
         model = setup.trained_model
+        draws = config.training.bound_draws
         calibration: Calibration = "validation"
         if setup.held_out is not None:  # rows that chose the best step would look a little too usual
             calibration = "comparison"
@@ -94,10 +97,12 @@ class ModelSaver(Callback):
         else:
             if self._early_stopping is not None and self._early_stopping.rule.selects:
                 calibration = "selection"
-            scores = _validation_scores(model, setup.dataset, setup.split.validation)
+            scores = _validation_scores(model, setup.dataset, setup.split.validation, draws)
         if scores is not None:
             training["calibration"] = calibration
-        model = dataclasses.replace(model, validation_scores=scores, calibration=calibration)
+        if kind_of(model).startswith("lower bound"):
+            training["bound_draws"] = draws
+        model = dataclasses.replace(model, validation_scores=scores, calibration=calibration, bound_draws=draws)
         resting = resting_on(model, setup.dataset, setup.split.train)
         note = {} if resting is None else {"density_rests_on": resting.reason}
         self._run.update(weights=save_model(self._run.model, model, config.options, training), **note)
@@ -189,11 +194,11 @@ def _status(error: BaseException) -> str:
     return "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
 
 
-def _validation_scores(model: TrainedModel, dataset: Dataset, rows: Rows) -> Array | None:
+def _validation_scores(model: TrainedModel, dataset: Dataset, rows: Rows, draws: int) -> Array | None:
     """Return scores of validation rows in increasing order, of evenly spaced rows if there are many.
 
     Rows without any value have none. Rows of weighted data come as often as they weigh, so that quantiles count
-    weights. Lower bounds take as many draws as `genzoo score` does by default.
+    weights. `genzoo score` takes as many draws for a lower bound.
     """
     if not len(rows) or score_of(model) is None:
         return None
@@ -203,7 +208,7 @@ def _validation_scores(model: TrainedModel, dataset: Dataset, rows: Rows) -> Arr
         return None
     counted = counted[_evenly(len(counted), most)]
     try:
-        scores = row_scores(model, dataset, counted, seed=0)
+        scores = row_scores(model, dataset, counted, seed=0, draws=draws)
     except DivergenceError:  # the model is of use without them
         return None
     return _in_order(spread_evenly(scores, fractional(dataset, counted)))

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from genzoo.config.settings import GradientTraining
 from genzoo.engine.loss_buffer import LossBuffer
 from genzoo.errors import (
     ArtifactError,
@@ -19,7 +20,14 @@ from genzoo.inference.trained_model import TrainedModel
 from genzoo.persistence.checkpoint import checkpoints, discard_after
 from genzoo.persistence.run import Run
 from genzoo.runtime.launch import launch_command
-from genzoo.training.callbacks import BestWeights, Cadence, CheckpointSaver, MetricsLogger, SampleWriter
+from genzoo.training.callbacks import (
+    BestWeights,
+    Cadence,
+    CheckpointSaver,
+    MetricsLogger,
+    SampleWriter,
+    TrainingPhase,
+)
 from genzoo.training.early_stopping import make_early_stopping
 from genzoo.training.finalize import KeepBestRestart, ModelSaver, RunRecord
 from genzoo.training.processes import SameWeights
@@ -64,8 +72,9 @@ def run_training(
             watching = _writing_callbacks(stack, setup, run, callbacks, start, losses, same_weights)
         else:
             watching = _following_callbacks(setup, run, start, same_weights)
+        phase = stack.enter_context(_phase(setup, trainer))
         with setup.signals:
-            outcome = trainer.fit(watching)
+            outcome = trainer.fit([phase, *watching])
     if outcome == "interrupted":
         raise Interrupted(f"{setup.signals.word}. {hint}", setup.signals.exit_code)
 
@@ -87,7 +96,9 @@ def train_in_memory(setup: TrainingSetup, callbacks: Sequence[AnyCallback] = ())
         if early_stopping.rule.selects:
             watching.append(BestWeights(setup.engine.trained, early_stopping))
     watching += [KeepBestRestart(setup.engine), *callbacks]
-    _make_trainer(setup, start, LossBuffer(setup.runtime.device, LOSS_BLOCK, setup.loss_offsets)).fit(watching)
+    trainer = _make_trainer(setup, start, LossBuffer(setup.runtime.device, LOSS_BLOCK, setup.loss_offsets))
+    with _phase(setup, trainer) as phase:
+        trainer.fit([phase, *watching])
     return setup.trained_model
 
 
@@ -173,6 +184,12 @@ def _make_trainer(setup: TrainingSetup, start: ResumePoint, losses: LossBuffer) 
         runtime=setup.runtime,
         signals=setup.signals,
     )
+
+
+def _phase(setup: TrainingSetup, trainer: Trainer[Any]) -> TrainingPhase:
+    training = setup.config.training
+    early = isinstance(training, GradientTraining) and training.patience is not None
+    return TrainingPhase(trainer, setup.engine, setup.budget, early=early)
 
 
 @contextlib.contextmanager

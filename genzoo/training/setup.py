@@ -38,6 +38,7 @@ from genzoo.plugins.api1 import adapt_step
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Registry, blame, extra_named, refuse_without_extra, resolve
 from genzoo.runtime.device import Runtime, describe_device, resolve_runtime
+from genzoo.runtime.progress import Phase
 from genzoo.runtime.seeding import random_scope
 from genzoo.training.model_selection import SelectionRule, find_selection_rule
 from genzoo.training.trainer import Step
@@ -152,7 +153,6 @@ class TrainingSetup:
         }
 
 
-@explain_out_of_memory("the training was prepared", "use a smaller model, or fewer rows or columns")
 def build_setup(
     config: RunConfig,
     dataset: Dataset | None = None,
@@ -173,6 +173,14 @@ def build_setup(
     Raises:
         ConfigError, DataError, PluginError, ArtifactError: something does not fit; nothing was written.
     """
+    lower = "use a smaller model, or fewer rows or columns"
+    with Phase("preparing"), explain_out_of_memory("the training was prepared", lower):
+        return _built(config, dataset, split, resumed, processes)
+
+
+def _built(
+    config: RunConfig, dataset: Dataset | None, split: Split | None, resumed: Run | None, processes: Processes
+) -> TrainingSetup:
     # 1. The objective says how to train, hence on which device and in which precision.
     zoo = get_registry()
     entry = zoo.models.get(config.model)

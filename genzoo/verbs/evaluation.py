@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from genzoo.config.settings import BOUND_DRAWS
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.data.loading import AnyData, matching_data
 from genzoo.errors import ConfigError
-from genzoo.inference.row_likelihoods import DRAWS
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.evaluate import Evaluation
 from genzoo.metrics.evaluate import evaluate as evaluate_model
@@ -104,7 +104,7 @@ def find_terms(
             raise ConfigError(f"{name} must be a whole number of at least 1, not {value!r}.")
     zoo = get_registry()
     chosen = find_metrics(zoo, ([metrics] if isinstance(metrics, str) else metrics) or None)
-    return EvaluationTerms(chosen, find_extractor(zoo, features, fitted.data), samples, draws or DRAWS, seed)
+    return EvaluationTerms(chosen, find_extractor(zoo, features, fitted.data), samples, draws or BOUND_DRAWS, seed)
 
 
 def evaluate_rows(

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from genzoo.config.settings import BOUND_DRAWS
 from genzoo.data.loading import AnyData, matching_data
 from genzoo.errors import ArtifactError, ConfigError
-from genzoo.inference.row_likelihoods import DRAWS
 from genzoo.persistence.run import Run, open_run
 from genzoo.plugins.manager import get_registry
 from genzoo.reports.comparison_page import comparison_page
@@ -79,7 +79,7 @@ def report(
     metrics: str | Sequence[str] | None = None,
     features: str | None = None,
     samples: int | None = None,
-    draws: int = DRAWS,
+    draws: int = BOUND_DRAWS,
     seed: int = 0,
     device: str | None = None,
 ) -> RunReport:

@@ -53,7 +53,6 @@ CASES = {
     "plugins doctor": [],
     "plugins new": ["my-flow", "--out", "{}/plugin"],
 }
-OPTIONAL = {"evaluate": {"fit"}}
 
 
 @pytest.mark.precision
@@ -61,7 +60,7 @@ OPTIONAL = {"evaluate": {"fit"}}
 def test_a_command_prints_the_keys_of_the_page(command, place, capsys):
     words = [word.format(place) for word in CASES[command]]
     content = printed(capsys, *command.split(), *words)
-    assert set(content) == documented(command) - OPTIONAL.get(command, set())
+    assert set(content) == documented(command)
 
 
 def test_lists_have_the_keys_of_the_page(place, capsys):

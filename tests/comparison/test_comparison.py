@@ -21,6 +21,7 @@ from genzoo.data.builtin import iris
 from genzoo.data.readers.numpy_files import array_dataset
 from genzoo.errors import ArtifactError, ConfigError, Interrupted
 from genzoo.reports.formats import report_as_csv, report_as_dict, report_as_markdown
+from genzoo.runtime.progress import Phase
 
 ONCE = {"n_init": 1}
 """Training for tests in which one start finds the maximum, or the maximum does not matter."""
@@ -520,7 +521,9 @@ def test_a_failed_candidate_starts_no_further_process():
     settings = DataSettings(source="iris")
     config = prepared("dcgan").candidates[0].config
     trials = [FitJob(0, config, "fold", fold) for fold in range(30)]
-    found = list(workers.run_fit_jobs(iris(), division, trials, settings=settings, jobs=2, threads=1))
+    found = list(
+        workers.run_fit_jobs(iris(), division, trials, settings=settings, jobs=2, threads=1, phase=Phase("fitting"))
+    )
     assert sorted(outcome.trial.fold for outcome in found) == list(range(30))
     assert all(outcome.failure for outcome in found)
     assert sum(outcome.seconds > 0 for outcome in found) < 30  # fits that had started before the failure

@@ -29,7 +29,7 @@ _WARM = (
     "genzoo.storage.tables",
     "genzoo.training.trainer",
     "genzoo.cli.train",
-    "genzoo.cli.progress",
+    "rich.live",
     "genzoo_gan.dcgan",
     "genzoo_gan.objectives",
     "genzoo_mixture.build",

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LIGHT = ("genzoo.cli.main", "genzoo.cli.models", "genzoo.cli.plugins.command", "genzoo.cli.plugins.install")
-HEAVY = ("torch._dynamo", "sklearn.datasets", "genzoo.testing", "genzoo.cli.train", "genzoo.cli.progress", *LIGHT)
+HEAVY = ("torch._dynamo", "sklearn.datasets", "genzoo.testing", "genzoo.cli.train", "rich.live", *LIGHT)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import genzoo
 from genzoo.config.resolve import resolve_config
 from genzoo.data.builtin import digits
 from genzoo.plugins.manager import get_registry
+from genzoo.runtime import display
 from genzoo.training.setup import build_setup
 
 
@@ -98,7 +99,8 @@ def test_losses_that_are_no_likelihoods_stay_as_they_are():
     assert setup.offset == 0.0
 
 
-def test_the_lines_of_a_training_are_in_data_units(cli):
+def test_the_lines_of_a_training_are_in_data_units(cli, monkeypatch):
+    monkeypatch.setattr(display, "_SHORT", 0.0)
     np.save("large.npy", load_iris().data * 1000)
     code, out, err = cli("train", "gmm", "--data", "large.npy", "--out", "run", "--precision", "fp64")
     assert code == 0

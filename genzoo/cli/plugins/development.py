@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -140,17 +139,7 @@ def _asked(options: tuple[str, ...], kind: str) -> dict[str, Any]:
 def _check(name: str, kind: str, asked: dict[str, Any]) -> tuple[Outcome, ...]:
     from genzoo.testing.check import check_promises
 
-    shown = sys.stderr.isatty()
-
-    def show(promise: Promise) -> None:
-        if shown:
-            click.echo(f"\r\x1b[K{name}: {promise.name}", err=True, nl=False)
-
-    try:
-        return check_promises(name, kind=kind, callback=show, **asked)  # type: ignore[arg-type]
-    finally:
-        if shown:
-            click.echo("\r\x1b[K", err=True, nl=False)
+    return check_promises(name, kind=kind, **asked)  # type: ignore[arg-type]
 
 
 def _as_dict(outcome: Outcome) -> dict[str, str]:

@@ -15,6 +15,7 @@ from genzoo.data.readers.image_files import ImagePage, UnreadableImageError, rea
 from genzoo.data.readers.unpacked import LARGEST, check_unpacked
 from genzoo.data.value_range import Values, check_stated, find_range, found_spec
 from genzoo.errors import DataError
+from genzoo.runtime.progress import Phase
 from genzoo.typing import Array
 from genzoo.wording import Word, argument
 
@@ -51,16 +52,16 @@ def read_folder(path: Path, settings: DataSettings) -> Dataset:
     pages: list[ImagePage] = []
     bad: list[UnreadableImageError] = []
     packed = kept = 0
-    for file in files:
-        try:
-            found = read_pages(file, settings)
-            packed, kept = packed + file.stat().st_size, kept + sum(page.pixels.nbytes for page in found)
-            check_unpacked(
-                path, packed, kept, f"make its images smaller with {argument('size', Word('N'))}", harmless=LARGEST
-            )
-            pages += found
-        except UnreadableImageError as error:
-            bad.append(error)
+    lower = f"make its images smaller with {argument('size', Word('N'))}"
+    with Phase("reading images", len(files), "files") as phase:
+        for file in phase.over(files, lambda _: 1):
+            try:
+                found = read_pages(file, settings)
+                packed, kept = packed + file.stat().st_size, kept + sum(page.pixels.nbytes for page in found)
+                check_unpacked(path, packed, kept, lower, harmless=LARGEST)
+                pages += found
+            except UnreadableImageError as error:
+                bad.append(error)
     _check_readable(path, pages, bad, settings)
     events, values = _stack(path.resolve().name, pages, settings)
     parents = sorted({page.file.parent for page in pages})

@@ -26,6 +26,7 @@ from genzoo.inference.description.moments import ColumnCoding, measure_of_pair, 
 from genzoo.inference.description.sums import Describable, RowSums, check_scores, kind_of_scores, sum_rows
 from genzoo.models.base import Generator, Likelihood
 from genzoo.models.measure import measures_of
+from genzoo.runtime.progress import Phase
 from genzoo.spec import Feature
 from genzoo.typing import Array
 
@@ -72,6 +73,13 @@ def describe(
         weights: weights of the rows, `(N,)`, or `None`.
         unlikely, seed: number of least likely rows, and seed of draws.
     """
+    with Phase("describing"):
+        return _described(model, samples, rows, weights, unlikely, seed)
+
+
+def _described(
+    model: Describable, samples: Array, rows: CheckedEvents | None, weights: Array | None, unlikely: int, seed: int
+) -> Description:
     samples = samples[np.isfinite(samples.reshape(len(samples), -1)).all(axis=1)]
     described = CheckedEvents(samples, False) if rows is None else rows
     shown = None if rows is None else _some(rows.events)

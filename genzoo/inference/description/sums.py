@@ -12,6 +12,7 @@ from genzoo.inference.data_units import CheckedEvents, any_observed
 from genzoo.inference.description.contributions import RowModel
 from genzoo.inference.description.moments import ColumnCoding
 from genzoo.inference.usable import Usable, check_usable, impossible
+from genzoo.runtime.progress import Phase
 from genzoo.runtime.seeding import derive
 from genzoo.typing import Array
 
@@ -94,19 +95,20 @@ def sum_rows(
         sums.products = np.zeros((coding.width, coding.width))
         stride = int(np.ceil(len(rows) * coding.width**2 / _PRODUCTS))
     encodes = {"encoder", "decoder"} <= model.capabilities
-    for number, (start, events) in enumerate(_blocks(rows, coding)):
-        weight = np.ones(len(events)) if weights is None else weights[start : start + len(events)]
-        posterior = _posterior(model, events)
-        coded = np.zeros((len(events), 0)) if coding is None else coding.encode(events)
-        _add_components(sums, posterior, weight)
-        _add_events(sums, events, None if coding is None else coded, posterior * weight[:, None])
-        if sums.products is not None and number % stride == 0:
-            sums.products += coded.T @ (coded * weight[:, None])
-            sums.product_rows += len(events)
-        if encodes:
-            _add_latent(sums, model.encode(events, seed=derive(seed, "describe", number)), coded, weight)
-        if scored:
-            sums.scores.append(_scores(model, events, derive(seed, "block", number)))
+    with Phase("summing up", len(rows), "rows") as phase:
+        for number, (start, events) in enumerate(phase.over(_blocks(rows, coding), lambda block: len(block[1]))):
+            weight = np.ones(len(events)) if weights is None else weights[start : start + len(events)]
+            posterior = _posterior(model, events)
+            coded = np.zeros((len(events), 0)) if coding is None else coding.encode(events)
+            _add_components(sums, posterior, weight)
+            _add_events(sums, events, None if coding is None else coded, posterior * weight[:, None])
+            if sums.products is not None and number % stride == 0:
+                sums.products += coded.T @ (coded * weight[:, None])
+                sums.product_rows += len(events)
+            if encodes:
+                _add_latent(sums, model.encode(events, seed=derive(seed, "describe", number)), coded, weight)
+            if scored:
+                sums.scores.append(_scores(model, events, derive(seed, "block", number)))
     return sums
 
 
