@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from genzoo.cli.options import (
     seed_option,
     with_data_options,
 )
+from genzoo.cli.output import print_json, print_line, show_table, show_unfinished, terminal_width
 from genzoo.errors import ConfigError
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.progress import Phase
@@ -68,7 +68,10 @@ def report_command(run: str, out: Path | None, seed: int, as_json: bool, **given
     else:
         folder, page = _run_page(run, seed, given)
     found = RunReport(page).save(out or folder / "report.html")
-    click.echo(json.dumps(found.as_dict()) if as_json else f"report: {found.path}")
+    if as_json:
+        print_json(found.as_dict())
+    else:
+        click.echo(f"report: {found.path}")
 
 
 def _check_no_choices(given: dict[str, Any]) -> None:
@@ -142,7 +145,6 @@ def describe_command(
     genzoo describe RUN
     genzoo describe RUN --data new.csv --rows 10 --out picture.png
     """
-    from genzoo.cli.output import show_unfinished
     from genzoo.persistence.run import load
 
     if out is not None:
@@ -191,7 +193,6 @@ def _described(
 def _print_description(found: Description, where: str | None) -> None:
     import textwrap
 
-    from genzoo.cli.output import print_line, show_table, terminal_width
     from genzoo.reports.description import description_sections
     from genzoo.reports.page import Table, Text
 
