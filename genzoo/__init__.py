@@ -110,6 +110,17 @@ _HOME = {
         "embed",
         "impute",
     ),
+    "genzoo.verbs.scoring": (
+        "cluster",
+        "score",
+    ),
+    "genzoo.verbs.view": (
+        "View",
+        "description_figure",
+        "picture",
+        "report_figure",
+        "view",
+    ),
     "genzoo.wording": ("argument",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

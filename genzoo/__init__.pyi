@@ -74,4 +74,11 @@ from genzoo.verbs.report import RunReport as RunReport
 from genzoo.verbs.report import report as report
 from genzoo.verbs.rows import embed as embed
 from genzoo.verbs.rows import impute as impute
+from genzoo.verbs.scoring import cluster as cluster
+from genzoo.verbs.scoring import score as score
+from genzoo.verbs.view import View as View
+from genzoo.verbs.view import description_figure as description_figure
+from genzoo.verbs.view import picture as picture
+from genzoo.verbs.view import report_figure as report_figure
+from genzoo.verbs.view import view as view
 from genzoo.wording import argument as argument

@@ -139,7 +139,7 @@ PROVOKED = {
     "a run that exists": lambda runs: genzoo.train("gmm", TABLE, out=runs / "gmm"),
     "a spent budget": lambda runs: genzoo.resume(runs / "vae", TABLE, steps=1),
     "a run to resume without its data": lambda runs: genzoo.resume(runs / "vae", steps=9),
-    "a share that is none": lambda runs: genzoo.metrics.evaluate.score(*scored(runs), quantile=3.0),
+    "a share that is none": lambda runs: genzoo.Run(runs / "gmm").score(TABLE, threshold=3.0),
     "a column that is missing": lambda runs: genzoo.Run(runs / "gmm").evaluate(TABLE[["a"]]),
     "data that are gone": lambda runs: genzoo.Run(runs / "gmm").evaluate(),
     "missing rows dropped": lambda runs: genzoo.Run(runs / "gmm").embed({"source": TABLE, "drop_missing": True}),
@@ -149,12 +149,6 @@ PROVOKED = {
     "a folder that is none": lambda runs: genzoo.load(runs / "nothing"),
     "a path between no rows": lambda runs: genzoo.Run(runs / "vae").interpolate((0, 999), TABLE),
 }
-
-
-def scored(runs):
-    from genzoo.data.loading import given_data
-
-    return genzoo.load(runs / "gmm"), given_data(TABLE)[0]
 
 
 @pytest.fixture(scope="module")

@@ -47,16 +47,16 @@ def cluster_command(
     \b
     genzoo cluster RUN --data new.csv --keep customer_id --out clusters.csv
     """
-    from genzoo.cli.rows import check_destination, kept_columns, open_data, show_columns
+    from genzoo.cli.rows import check_destination, open_data, settings_of, show_columns
     from genzoo.inference.scoring import CLUSTER_COLUMNS, cluster
     from genzoo.persistence.run import load
-    from genzoo.verbs.given import check_capable
+    from genzoo.verbs.given import check_capable, kept_columns
 
     check_destination(out, keep)
     show_unfinished(run)
     fitted = load(run, device)
     check_capable(fitted, "cluster", "components")
-    kept = kept_columns(fitted, given, keep, CLUSTER_COLUMNS)
+    kept = kept_columns(settings_of(given), fitted, keep, CLUSTER_COLUMNS)
     clusters = cluster(fitted, open_data(fitted, given, keep=keep))
     summary = {"rows": len(clusters.label), "sizes": clusters.sizes, "adjusted_rand_index": clusters.rand_index}
     sizes = ", ".join(f"{label}: {count}" for label, count in clusters.sizes.items())
@@ -255,16 +255,16 @@ def score_command(
     \b
     genzoo score RUN --data new.csv --threshold 0.01 --keep customer_id --out scores.csv
     """
-    from genzoo.cli.rows import check_destination, kept_columns, open_data, show_columns
+    from genzoo.cli.rows import check_destination, open_data, settings_of, show_columns
     from genzoo.inference.scoring import SCORE_COLUMNS, score
     from genzoo.persistence.run import load
-    from genzoo.verbs.given import check_capable
+    from genzoo.verbs.given import check_capable, kept_columns
 
     check_destination(out, keep)
     show_unfinished(run)
     fitted = load(run, device)
     check_capable(fitted, "score", "likelihood", "likelihood-bound", "anomaly-score")
-    kept = kept_columns(fitted, given, keep, SCORE_COLUMNS)
+    kept = kept_columns(settings_of(given), fitted, keep, SCORE_COLUMNS)
     scored = score(fitted, open_data(fitted, given, keep_unknown=True, keep=keep), threshold, explained)
     shown = scored.unlikely[:explained]
     texts = {name: [str(column[one.row].as_py()) for one in shown] for name, column in kept.items()}

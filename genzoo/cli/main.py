@@ -16,7 +16,7 @@ from typing import TextIO
 import click
 
 from genzoo.cli.command import LazyGroup
-from genzoo.cli.output import Output
+from genzoo.cli.output import CommandOutput
 from genzoo.cli.signals import Stop, forget_interrupt
 from genzoo.errors import (
     ConfigError,
@@ -124,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: words of the command line. Defaults to `sys.argv`.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    output = Output(debug="--debug" in words[:1], as_json="--json" in words)
+    output = CommandOutput(debug="--debug" in words[:1], as_json="--json" in words)
     with Stop() as stop, speaking_everywhere(SHELL):
         try:
             with stop.work, _warnings_noted(), _memory_kept(), show_progress(is_first_process()):
@@ -218,7 +218,7 @@ def _text(error: click.ClickException | GenzooError) -> str:
     return error.format_message() + (f" See: {context.command_path} --help" if context is not None else "")
 
 
-def _fail_once(message: str, code: int, output: Output) -> int:
+def _fail_once(message: str, code: int, output: CommandOutput) -> int:
     """Print an error that every process of a launch meets, but only from one process per machine."""
     from genzoo.runtime.launch import process_count  # help does not need it
 
@@ -226,15 +226,15 @@ def _fail_once(message: str, code: int, output: Output) -> int:
     return _fail(message, code, output) if first else code
 
 
-def _fail(message: str, code: int, output: Output) -> int:
+def _fail(message: str, code: int, output: CommandOutput) -> int:
     """Print an error on stderr, and on stdout as JSON if a program waits for JSON and got none."""
     if output.debug:
         traceback.print_exc()
     paragraph = with_period(" ".join(printable(message).split()))
     if output.as_json and not output.printed:
-        click.echo(
-            json.dumps({"error": {"code": code, "kind": KINDS.get(code, "failed"), "message": paragraph}}, indent=2)
-        )
+        content = {"error": {"code": code, "kind": KINDS.get(code, "failed"), "message": paragraph}}
+        with contextlib.suppress(OSError):  # nobody reads it any more, or the disk is full
+            click.echo(json.dumps(content, indent=2))
     click.echo(textwrap.fill(f"Error: {paragraph}", 100, break_long_words=False, break_on_hyphens=False), err=True)
     return code
 
@@ -257,7 +257,7 @@ def run() -> None:
         code, last = code or 1, os.open(os.devnull, os.O_WRONLY)
     except OSError as error:
         code, last = (
-            _fail(f"The operating system reported: {error.strerror or error}.", 1, Output()),
+            _fail(f"The operating system reported: {error.strerror or error}.", 1, CommandOutput()),
             os.open(os.devnull, os.O_WRONLY),
         )
     with contextlib.suppress(OSError):

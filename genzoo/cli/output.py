@@ -32,7 +32,7 @@ def print_line(line: str, *, err: bool = False) -> None:
 
 
 @dataclass
-class Output:
+class CommandOutput:
     """How a command line prints, and what it has printed. Each command finds it in its click context.
 
     Arguments:
@@ -50,8 +50,9 @@ def print_json(content: Any) -> None:
     """Print a result on stdout as JSON. Numbers that are not finite become `null`."""
     from genzoo.storage.json_files import to_json  # imports pydantic
 
-    click.echo(to_json(content, indent=2, ascii_only=True))
-    click.get_current_context().ensure_object(Output).printed = True
+    text = to_json(content, indent=2, ascii_only=True)
+    click.get_current_context().ensure_object(CommandOutput).printed = True
+    click.echo(text)
 
 
 def show_notes(notes: Iterable[str]) -> None:

@@ -18,7 +18,6 @@ from genzoo.config.settings import DataSettings, validate
 from genzoo.data.align import filled_table
 from genzoo.data.dataset import Dataset
 from genzoo.data.loading import check_matching, open_matching, open_source
-from genzoo.data.table import kept_names
 from genzoo.errors import ConfigError, pass_out_of_memory
 from genzoo.inference.export import save_events
 from genzoo.inference.trained_model import TrainedModel
@@ -43,37 +42,20 @@ def open_data(
         ConfigError: `--drop-missing` is given.
         ConfigError, DataError: as `open_matching`.
     """
-    dataset = open_matching(_settings(given), fitted.data, get_registry(), keep_unknown=keep_unknown)
+    dataset = open_matching(settings_of(given), fitted.data, get_registry(), keep_unknown=keep_unknown)
     show_notes(dataset.notes)
     if ignored := [name for name in dataset.ignored if name not in keep]:
         print_line(f"columns that the model does not use: {', '.join(ignored)}", err=True)
     return dataset
 
 
-def _settings(given: Mapping[str, Any]) -> DataSettings:
-    return check_matching(validate(DataSettings, data_layer(given["data"], given), "Data"))
-
-
-def kept_columns(
-    fitted: TrainedModel, given: Mapping[str, Any], keep: Sequence[str], taken: Sequence[str]
-) -> dict[str, pa.ChunkedArray]:
-    """Return columns of the data that a command line names, by name, as they were written.
-
-    Arguments:
-        keep: their names; the model need not use them, and `--drop` does not matter.
-        taken: names of the result's own columns.
+def settings_of(given: Mapping[str, Any]) -> DataSettings:
+    """Return how a command line says that its data are read.
 
     Raises:
-        ConfigError: a name is unknown or taken, or the data are images.
-        DataError: a column cannot be read.
+        ConfigError: a setting is only for training, or out of range.
     """
-    if not keep:
-        return {}
-    source = open_source(_settings(given), get_registry(), fitted.data)
-    if source is None:
-        raise ConfigError("--keep names columns of a table, and these data are images. Leave it out.")
-    names = kept_names(source.shown, source.names, keep, ("row", *taken))
-    return dict(zip(names, source.with_nested(source.read(names, names)).columns, strict=True))
+    return check_matching(validate(DataSettings, data_layer(given["data"], given), "Data"))
 
 
 def write_filled(
@@ -91,7 +73,7 @@ def write_filled(
         ConfigError: a column of the table cannot be written to such a file.
         GenzooError: the disk is full or read-only.
     """
-    settings = _settings(given)
+    settings = settings_of(given)
     suffix = out.suffix.lower()
     source = open_source(settings, get_registry(), fitted.data) if suffix in TABLE_SUFFIXES else None
     if source is None:

@@ -238,8 +238,11 @@ def check_matching(settings: DataSettings) -> DataSettings:
     return settings
 
 
-def matching_data(data: AnyData, spec: DataSpec, registry: Registry) -> Dataset:
+def matching_data(data: AnyData, spec: DataSpec, registry: Registry, *, keep_unknown: bool = False) -> Dataset:
     """Return data that a call names, in the form that a model was trained on; see `open_matching`.
+
+    Arguments:
+        keep_unknown: as for `match_table`; only tables can have such rows. Defaults to false.
 
     Raises:
         ConfigError: a setting does not suit the data.
@@ -250,12 +253,12 @@ def matching_data(data: AnyData, spec: DataSpec, registry: Registry) -> Dataset:
     settings = matching_settings(data)
     source = data.get("source") if isinstance(data, Mapping) else data
     if isinstance(source, str | Path):
-        return open_matching(settings, spec, registry)
+        return open_matching(settings, spec, registry, keep_unknown=keep_unknown)
     _in_memory(settings)
     if is_frame(source):
         from genzoo.data.frames.source import FrameSource, in_one_piece
 
-        return match_table("table", FrameSource(in_one_piece(source)), settings, spec)
+        return match_table("table", FrameSource(in_one_piece(source)), settings, spec, keep_unknown=keep_unknown)
     dataset, _ = _named(source, SplitSettings())
     if dataset is None:
         raise ConfigError("There is no source of data. Give a path, a built-in name, an array or a table.")

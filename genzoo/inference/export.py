@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,16 +10,13 @@ import numpy as np
 from PIL import Image
 
 from genzoo.errors import ConfigError
+from genzoo.inference.image_grid import grid, png, to_bytes
 from genzoo.inference.latent import Traversal
 from genzoo.runtime.progress import Phase
 from genzoo.spec import DataSpec
 from genzoo.storage.atomic import atomic_write, new_folder, sync, write_bytes
 from genzoo.storage.paths import TABLE_SUFFIXES
 from genzoo.typing import Array
-
-_SMALLEST_SIDE = 48
-"""Pixels to which small images are enlarged in a grid, by whole factors, so that you can see them."""
-
 
 _GRID_LIMIT = 1024
 """Largest number of images in one grid; more belong in a folder or an array."""
@@ -31,33 +26,6 @@ _SUFFIXES = {
     "image": ("", ".png", ".npy", ".npz"),
     "table": (*TABLE_SUFFIXES, ".npy", ".npz"),
 }
-
-
-def to_bytes(events: Array, data: DataSpec) -> Array:
-    """Convert images `(N, C, H, W)` in data units to 8 bits, `(N, H, W, 1 or 3)`.
-
-    If the data have no bounds, the images' own extremes become black and white. Of two channels only the first is
-    shown, of more than three the first three.
-    """
-    low, high = data.bounds or (float(events.min()), float(events.max()))
-    scaled = (events.astype(np.float64) - low) / max(high - low, 1e-12) * 255
-    shown = scaled[:, : 3 if scaled.shape[1] >= 3 else 1]
-    return shown.clip(0, 255).round().astype(np.uint8).transpose(0, 2, 3, 1)
-
-
-def grid(events: Array, data: DataSpec, *, columns: int | None = None, gap: int = 2) -> Image.Image:
-    """Arrange images side by side on light gray, in rows of `columns`. By default, the grid is about square."""
-    pixels = to_bytes(events, data)
-    factor = max(1, math.ceil(_SMALLEST_SIDE / max(pixels.shape[1:3])))
-    pixels = pixels.repeat(factor, axis=1).repeat(factor, axis=2)
-    n, height, width, channels = pixels.shape
-    columns = columns or math.ceil(math.sqrt(n))
-    rows = math.ceil(n / columns)
-    canvas = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, channels), 224, np.uint8)
-    for i, image in enumerate(pixels):
-        top, left = gap + i // columns * (height + gap), gap + i % columns * (width + gap)
-        canvas[top : top + height, left : left + width] = image
-    return Image.fromarray(canvas[:, :, 0] if channels == 1 else canvas)
 
 
 def save_events(
@@ -171,13 +139,6 @@ def check_traversal_suffix(path: Path, n: int, data: DataSpec) -> None:
         names = ", ".join(name for name in _SUFFIXES[data.modality] if name)
         raise ConfigError(f"A traversal is one file, and {path.name!r} has no suffix. Known: {names}.")
     check_suffix(path, n, data)
-
-
-def png(image: Image.Image) -> bytes:
-    """Encode an image as PNG."""
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def _save_folder(path: Path, events: Array, data: DataSpec) -> None:

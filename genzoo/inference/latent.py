@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
+import genzoo
 from genzoo.data.dataset import Dataset
 from genzoo.data.frames.results import frame_of
 from genzoo.errors import ConfigError
+from genzoo.inference.image_grid import grid
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import Decoder, Encoder
 from genzoo.plugins.manager import get_registry
@@ -88,6 +91,18 @@ class Traversal:
         place = {"dimension": self.dimensions.repeat(steps), "value": self.values.ravel()}
         return _placed(self.events.reshape(rows * steps, *self.data.event_shape), self.data, place, library)
 
+    def picture(self) -> Image.Image:
+        """Return the events of images as a grid: one row for each dimension.
+
+        Raises:
+            ConfigError: they are rows of a table.
+        """
+        events = self.events.reshape(-1, *self.data.event_shape)
+        return _picture(events, self.data, self.values.shape[1])
+
+    def _repr_html_(self) -> str:
+        return genzoo.view(self).html
+
     def __repr__(self) -> str:
         numbers = ", ".join(map(str, self.dimensions))
         return f"<Traversal of latent dimensions {numbers}, most influential first: {self.values.shape[1]} events each>"
@@ -121,9 +136,26 @@ class LatentPath:
         """
         return _placed(self.events, self.data, {"step": np.arange(len(self.events))}, library)
 
+    def picture(self) -> Image.Image:
+        """Return the events of images side by side.
+
+        Raises:
+            ConfigError: they are rows of a table.
+        """
+        return _picture(self.events, self.data, len(self.events))
+
+    def _repr_html_(self) -> str:
+        return genzoo.view(self).html
+
     def __repr__(self) -> str:
         way = "an arc" if self.spherical else "a line"
         return f"<LatentPath of {len(self.events)} events ({self.data.describe()}) on {way}>"
+
+
+def _picture(events: Array, data: DataSpec, columns: int) -> Image.Image:
+    if data.modality != "image":
+        raise ConfigError("Rows of a table have no picture. Look at them as a table, with to_frame().")
+    return grid(events, data, columns=columns)
 
 
 def _placed(events: Array, data: DataSpec, place: Mapping[str, Array], library: Library | None) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+import genzoo
 from genzoo.config.settings import BOUND_DRAWS
 from genzoo.data.columns.unseen import unseen_levels
 from genzoo.data.dataset import Dataset, Rows
@@ -135,6 +136,9 @@ class Evaluation:
             "better": [score.direction for score in found],
         }
         return frame_of(columns, library)
+
+    def _repr_html_(self) -> str:
+        return genzoo.view(self).html
 
     def __repr__(self) -> str:
         rows = "test rows" if self.split == "test" else self.split

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from genzoo.config.layers import merge
 from genzoo.config.resolve import training_class
-from genzoo.config.settings import GradientTraining
+from genzoo.config.settings import BOUND_DRAWS, GradientTraining
 from genzoo.errors import ConfigError, FormerNameWarning, PluginError
 from genzoo.plugins.api1 import PARAM_GROUPS, rename_keys, rename_training
 from genzoo.plugins.manager import get_registry
@@ -157,6 +157,10 @@ def current_line(line: Mapping[str, Any], metrics: Mapping[str, str]) -> dict[st
     return found
 
 
+_ADDED = {"bound_draws": BOUND_DRAWS}
+"""Settings of a training that earlier versions did not have, and the values with which they trained."""
+
+
 def upgrade_config(content: dict[str, Any]) -> dict[str, Any]:
     """Return `config.json` of a run as this version would have written it.
 
@@ -182,7 +186,7 @@ def upgrade_config(content: dict[str, Any]) -> dict[str, Any]:
         training = _metrics(rename_training(content["training"], "The run"), _ignore)
         settings = settings or GradientTraining  # the plugin is not installed, which is reported later
         own = {name: value for name, value in training.items() if name in settings.model_fields}
-        found["training"] = {**own, "kind": settings.model_fields["kind"].default}
+        found["training"] = {**_ADDED, **own, "kind": settings.model_fields["kind"].default}
     with _unchanged_if_invalid():
         found["data"] = _data(content["data"], _ignore)
     return _raised(found)
@@ -218,6 +222,7 @@ def upgrade_candidate(content: dict[str, Any]) -> dict[str, Any]:
     with _unchanged_if_invalid():
         candidate = upgrade_config({**content["candidate"], "format": content["format"]})
         found["candidate"] = {key: value for key, value in candidate.items() if key != "format"}
+        found["candidate"]["training"] = {**_ADDED, **candidate["training"]}
         metrics = get_registry().metrics
         known = {name: metrics.get(name).spec.name for name in content["row"]["metrics"]}
         scores = {known[name]: {**score, "metric": known[name]} for name, score in content["row"]["metrics"].items()}

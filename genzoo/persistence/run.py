@@ -7,12 +7,13 @@ import dataclasses
 import itertools
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
 import genzoo
@@ -26,7 +27,6 @@ from genzoo.inference.answers import Output
 from genzoo.inference.data_units import Events
 from genzoo.inference.description.describe import UNLIKELY
 from genzoo.inference.description.figures import Description
-from genzoo.inference.scoring import EXPLAINED
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.persistence.checkpoint import CHECKPOINTS, checkpoints, load_checkpoint
 from genzoo.persistence.format1 import upgrade_config
@@ -63,6 +63,9 @@ class Run:
         self._loaded_stamp: tuple[int | None, ...] = ()
         self.data_in_memory: Dataset | None = None
         """The data of a run that was trained here on data in memory, which no file holds."""
+
+    def _repr_html_(self) -> str:
+        return genzoo.view(self).html
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
@@ -342,26 +345,19 @@ class Run:
         """Call `TrainedModel.covers` of the trained model."""
         return self.load().covers(x)
 
-    def score(
-        self,
-        x: Events,
-        *,
-        threshold: float | None = None,
-        keep: Sequence[object] = (),
-        explained: int = EXPLAINED,
-    ) -> Any:
-        """Call `TrainedModel.score` of the trained model."""
-        return self.load().score(x, threshold=threshold, keep=keep, explained=explained)
-
-    def cluster(self, x: Events, *, keep: Sequence[object] = ()) -> Any:
-        """Call `TrainedModel.cluster` of the trained model."""
-        return self.load().cluster(x, keep=keep)
-
     # The functions of `genzoo` that answer these need packages above this one; the façade imports them on first use.
 
     def evaluate(self, data: AnyData | None = None, **terms: Any) -> genzoo.Evaluation:
         """Call `genzoo.evaluate`: the log-likelihood and sample metrics, on the run's test rows or on all of `data`."""
         return genzoo.evaluate(self, data, **terms)
+
+    def score(self, data: AnyData | None = None, **terms: Any) -> Any:
+        """Call `genzoo.score`: how likely each row of the run's own data, or of `data`, is."""
+        return genzoo.score(self, data, **terms)
+
+    def cluster(self, data: AnyData | None = None, **terms: Any) -> Any:
+        """Call `genzoo.cluster`: the most probable component of each row of the run's own data, or of `data`."""
+        return genzoo.cluster(self, data, **terms)
 
     def embed(self, data: AnyData | None = None, **terms: Any) -> Any:
         """Call `genzoo.embed`: the latent vector of each row of the run's own data, or of `data`."""
@@ -374,6 +370,10 @@ class Run:
     def report(self, out: str | Path | None = None, data: AnyData | None = None, **terms: Any) -> genzoo.RunReport:
         """Call `genzoo.report`: one HTML page about the run, written to `out` if it is given."""
         return genzoo.report(self, out, data, **terms)
+
+    def picture(self, n: int = 64, **terms: Any) -> Image.Image:
+        """Call `genzoo.picture`: images of the model, side by side."""
+        return genzoo.picture(self, n, **terms)
 
     def traverse(self, **terms: Any) -> genzoo.Traversal:
         """Call `genzoo.traverse`: events along single latent dimensions."""

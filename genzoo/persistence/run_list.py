@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, overload
 
+import genzoo
 from genzoo.persistence.listing import RunSummary, list_runs, summary_rows
 from genzoo.persistence.run import Run
 
@@ -33,6 +34,9 @@ class RunList(Sequence[Run]):
         if isinstance(place, slice):
             return RunList(self.summaries[place])
         return Run(self.summaries[place].path)
+
+    def _repr_html_(self) -> str:
+        return genzoo.view(self).html
 
     def __repr__(self) -> str:
         header, *rows = summary_rows(self.summaries)
@@ -67,7 +71,7 @@ def runs(
         ArtifactError: the folder cannot be read.
 
     Examples:
-        >>> genzoo.runs("no such folder")
+        >>> runs("no such folder")
         no runs
     """
     found = list_runs(folder, models=_words(model), data=_words(data), statuses=_words(status))

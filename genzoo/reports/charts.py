@@ -102,9 +102,10 @@ def canvas(width: float, height: float) -> tuple[Figure, Axes]:
     """Return a figure of this size in inches, with axes."""
     # Imported here because it is slow, and fits of a comparison and pages of images do not need it.
     from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    from genzoo.reports.drawn_figure import DrawnFigure
+
+    figure = DrawnFigure(figsize=(width, height), layout="constrained")
     FigureCanvasSVG(figure)
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)

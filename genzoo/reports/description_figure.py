@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genzoo.inference.description.figures import ColumnFigures, ComponentFigures, Description
-from genzoo.inference.export import grid, png
+from genzoo.inference.image_grid import grid, png
 from genzoo.reports.charts import COLORS, Shares, draw_marginal
 from genzoo.reports.sections import MOST_LEVELS, marginal_of
 from genzoo.storage.atomic import write_bytes
@@ -24,7 +24,7 @@ from genzoo.typing import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import SubFigure
+    from matplotlib.figure import Figure, SubFigure
 
 _MOST_COLUMNS, _MOST_COMPONENTS, _MARGINALS, _ACROSS = 30, 12, 6, 3
 
@@ -47,14 +47,19 @@ def write_picture(path: Path, found: Description) -> None:
         images = found.drawn.samples if found.drawn.means is None else found.drawn.means
         write_bytes(path, png(grid(images, found.data)))
     else:
-        write_bytes(path, _table_picture(found))
+        buffer = io.BytesIO()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Glyph")  # letters that the font does not have become boxes
+            table_figure(found).savefig(buffer, format="png", metadata={"Software": None})
+        write_bytes(path, buffer.getvalue())
 
 
-def _table_picture(found: Description) -> bytes:
+def table_figure(found: Description) -> Figure:
     """Draw the panels of a table below each other."""
     # Imported here because it is slow.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+
+    from genzoo.reports.drawn_figure import DrawnFigure
 
     columns = min(len(found.columns), _MOST_COLUMNS)
     width = _WIDTH + _LETTER * max(map(len, _names(found)))
@@ -65,16 +70,12 @@ def _table_picture(found: Description) -> bytes:
         panels.append((_MARGIN + min(max(_LINE * columns, 2.0), _WIDTH / 2 - _MARGIN), _draw_strengths))
     panels.append((sum(_row_heights(found)) + 0.3, _draw_marginals))
     heights = [max(height, 2.2) for height, _ in panels]
-    figure = Figure(figsize=(width, sum(heights)), layout="constrained", dpi=110)
+    figure = DrawnFigure(figsize=(width, sum(heights)), layout="constrained", dpi=110)
     FigureCanvasAgg(figure)
     parts = figure.subfigures(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
     for part, (_, draw) in zip(parts, panels, strict=True):
         draw(part, found)
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph")  # letters that the font does not have become boxes
-        figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+    return figure
 
 
 def _shown_columns(found: Description) -> list[int]:

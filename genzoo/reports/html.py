@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import base64
+import functools
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from genzoo.errors import GenzooError
 from genzoo.metrics.information_criteria import CRITERIA
-from genzoo.reports.page import Page, Picture
+from genzoo.reports.page import Page, Picture, Section
 from genzoo.storage.atomic import write_bytes
 from genzoo.storage.paths import check_inside
 from genzoo.text import printable
@@ -21,6 +23,17 @@ _ENDS = re.compile(r"(?<=[,:=_])(?=\w)")
 
 def render_page(page: Page) -> str:
     """Return the page as HTML. All its texts are escaped, and characters that cannot be shown are replaced."""
+    return _shelf().get_template("page.html").render(page=page)
+
+
+def render_fragment(sections: Sequence[Section]) -> str:
+    """Return sections as HTML for a notebook: without the head of a page."""
+    return _shelf().get_template("fragment.html").render(sections=sections)
+
+
+@functools.cache
+def _shelf() -> Environment:
+    """Return the templates, and how they show texts."""
     shelf = Environment(
         loader=PackageLoader("genzoo.reports", "templates"),
         autoescape=True,
@@ -31,7 +44,7 @@ def render_page(page: Page) -> str:
     )
     shelf.filters["data_uri"] = _data_uri
     shelf.filters["parts"] = _parts
-    return shelf.get_template("page.html").render(page=page)
+    return shelf
 
 
 def _shown(value: object) -> object:

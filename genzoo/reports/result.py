@@ -6,10 +6,17 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
+import genzoo
 from genzoo.config.layers import leaves
+from genzoo.errors import ConfigError
 from genzoo.metrics.metric import Score
+from genzoo.wording import argument
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SCHEMA = 1
 """Version of `report.json`."""
@@ -188,9 +195,9 @@ FIGURES = (*_OF_ROWS, *COSTS)
 """Names that `Row.figure` accepts, besides metrics."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Report:
-    """A whole comparison, with rows in the order of their rank.
+    """A whole comparison, with rows in the order of their rank. A notebook shows it as a table.
 
     Arguments:
         data: name, rows, form and digest of the data, and how rows were divided.
@@ -213,6 +220,40 @@ class Report:
     def __getitem__(self, name: str) -> Row:
         """Return the row with this id."""
         return next(row for row in self.rows if row.id == name)
+
+    @property
+    def best_run(self) -> genzoo.Run:
+        """The run of the best candidate, which can be asked and sampled.
+
+        Raises:
+            ConfigError: the comparison kept none: it had no `out`, or no candidate could be ranked.
+        """
+        path = None if self.best is None else self[self.best].run
+        if path is None:
+            if self.best is None:
+                raise ConfigError("There is no run of the best candidate: no candidate could be ranked.")
+            raise ConfigError(f"The best candidate was not kept. Compare with {argument('out', 'FOLDER')} to keep it.")
+        return genzoo.Run(Path(path))
+
+    # The functions of `genzoo` that show a report need packages above this one; the façade imports them on first use.
+
+    def figure(self, name: str = "differences") -> Figure:
+        """Draw the report.
+
+        Arguments:
+            name: `"differences"` of each candidate from the best, with intervals; or `"criterion"`: BIC, or the
+                criterion that ranks, against an option with several whole numbers.
+
+        Raises:
+            ConfigError: there is nothing of the kind to draw.
+        """
+        return genzoo.report_figure(self, name)
+
+    def __repr__(self) -> str:
+        return genzoo.view(self).text
+
+    def _repr_html_(self) -> str:
+        return genzoo.view(self).html
 
 
 def candidate_id(model: str, options: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from genzoo.inference.export import grid, png
+from genzoo.inference.image_grid import grid, png
 from genzoo.inference.latent import traverse
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.metric import Score

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -67,15 +67,8 @@ _GAP = 2
 
 def print_report(report: Report, console: Console) -> None:
     """Print a report as a table, with its notes and the reasons for missing figures."""
-    shown, left_out = _fitting(report, console.width)
-    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
-    for column in shown:
-        right = column.name not in ("id", "verdict")
-        table.add_column(column.title, justify="right" if right else "left", overflow="fold", no_wrap=right)
-    for row in report.rows:
-        style = "bold" if row.id == report.best else "dim" if row.status == "failed" else ""
-        table.add_row(*(Text(printable(column.cell(row))) for column in shown), style=style)
-    console.print(table)
+    shown, left_out = fitting_columns(report, console.width)
+    print_ranking(report, shown, console)
     console.print()
     for line in [*report.notes, *([report.conflict] if report.conflict else []), *report_reasons(report)]:
         console.print(Text(printable(line)))
@@ -86,7 +79,23 @@ def print_report(report: Report, console: Console) -> None:
         )
 
 
-def _fitting(report: Report, width: int) -> tuple[list[ReportColumn], list[ReportColumn]]:
+def print_ranking(report: Report, shown: Sequence[ReportColumn], console: Console, *, most: int | None = None) -> None:
+    """Print the table of a report.
+
+    Arguments:
+        most: largest number of candidates. Defaults to all.
+    """
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
+    for column in shown:
+        right = column.name not in ("id", "verdict")
+        table.add_column(column.title, justify="right" if right else "left", overflow="fold", no_wrap=right)
+    for row in report.rows[:most]:
+        style = "bold" if row.id == report.best else "dim" if row.status == "failed" else ""
+        table.add_row(*(Text(printable(column.cell(row))) for column in shown), style=style)
+    console.print(table)
+
+
+def fitting_columns(report: Report, width: int) -> tuple[list[ReportColumn], list[ReportColumn]]:
     """Return the columns that fit the width, and the columns left out, each in the order of the report."""
     columns = report_columns(report)
     shown = [column for column in columns if column.rank < SPARE]

@@ -225,24 +225,26 @@ def fitting(facts: Sequence[str], width: int) -> list[str]:
 
 
 class NotebookSurface(Surface):
-    """A line below the cell of a notebook, which changes in place."""
+    """One output below the cell of a notebook, which changes in place: what is done, and what goes on."""
 
     every = 0.5
 
     def __init__(self) -> None:
         self._handle: Any = None
+        self._done: list[str] = []
 
     def draw(self, status: Status) -> None:
         done = "" if status.fraction is None else _blocks(status.fraction)
-        self._show(f"{done}{status.line()}")
+        self._show([*self._done, f"{done}{status.line()}"])
 
     def finish(self, line: str | None) -> None:
+        if line is not None:
+            self._done.append(line)
         if line is not None or self._handle is not None:
-            self._show(line or "")
-        if line is not None:  # else the next phase takes the empty place
-            self._handle = None
+            self._show(self._done)
 
-    def _show(self, text: str) -> None:
+    def _show(self, lines: Sequence[str]) -> None:
+        text = "\n".join(lines)
         # The kernel brings this library with it. Widgets, which rich would need here, are not installed everywhere.
         from IPython.display import display
 
@@ -299,8 +301,13 @@ class Display:
         """Show a phase, once it has lasted a moment."""
         self._open.append(_Open(phase, self._clock()))
         if self._alone and self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="genzoo-progress", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="genzoo-progress", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # there is no memory for one: the work goes on without a display
+                self._alone = False
+            else:
+                self._thread = thread
 
     def end(self, phase: Phase, *, failed: bool) -> None:
         """Forget a phase and those inside it. If it is the outermost, leave a line about it, unless it was short."""

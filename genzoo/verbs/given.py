@@ -8,19 +8,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from genzoo.config.settings import DataSettings
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.data.frames.kinds import is_frame
 from genzoo.data.frames.results import frame_of, matrix_like, usual_library
-from genzoo.data.frames.source import in_one_piece
-from genzoo.data.loading import AnyData, matching_data, matching_settings
+from genzoo.data.frames.source import in_one_piece, kept_of_frame, with_columns
+from genzoo.data.loading import AnyData, matching_data, matching_settings, open_source
+from genzoo.data.table import kept_names
 from genzoo.errors import ConfigError, GenzooError
+from genzoo.inference.answers import ResultT
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import capabilities_of
 from genzoo.persistence.run import Run, is_model_folder, load, open_run
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.device import resolve_device
 from genzoo.typing import Array
+from genzoo.wording import argument
 
 Asked = Run | TrainedModel | str | Path
 """What can be asked: a run, a trained model, or the path of a run or model folder."""
@@ -91,8 +96,33 @@ class GivenRows:
         return frame_of(columns, usual_library(self.dataset.spec))
 
 
-def open_rows(run: Run | None, fitted: TrainedModel, data: AnyData | None) -> GivenRows:
+def kept_columns(
+    settings: DataSettings, fitted: TrainedModel, keep: Sequence[str], taken: Sequence[str]
+) -> dict[str, pa.ChunkedArray]:
+    """Return columns of data with a name or path, by name, as they were written.
+
+    Arguments:
+        keep: their names; the model need not use them, and `drop` does not matter.
+        taken: names of the result's own columns.
+
+    Raises:
+        ConfigError: a name is unknown or taken, or the data are images.
+        DataError: a column cannot be read.
+    """
+    if not keep:
+        return {}
+    source = open_source(settings, get_registry(), fitted.data)
+    if source is None:
+        raise ConfigError(f"{argument('keep')} names columns of a table, and these data are images. Leave it out.")
+    names = kept_names(source.shown, source.names, keep, ("row", *taken))
+    return dict(zip(names, source.with_nested(source.read(names, names)).columns, strict=True))
+
+
+def open_rows(run: Run | None, fitted: TrainedModel, data: AnyData | None, *, keep_unknown: bool = False) -> GivenRows:
     """Open the rows that a question is about: `data`, or else all rows of the run's own data.
+
+    Arguments:
+        keep_unknown: as for `matching_data`. Defaults to false.
 
     Raises:
         ArtifactError: the data of the run have changed.
@@ -107,10 +137,34 @@ def open_rows(run: Run | None, fitted: TrainedModel, data: AnyData | None) -> Gi
     source = data.get("source") if isinstance(data, Mapping) else data
     if isinstance(data, Mapping) and is_frame(source):
         source = in_one_piece(source)
-        return GivenRows(matching_data({**data, "source": source}, fitted.data, get_registry()), source)
+        asked = {**data, "source": source}
+        return GivenRows(matching_data(asked, fitted.data, get_registry(), keep_unknown=keep_unknown), source)
     named = isinstance(source, str | Path)
-    dataset = matching_data(data, fitted.data, get_registry())
+    dataset = matching_data(data, fitted.data, get_registry(), keep_unknown=keep_unknown)
     return GivenRows(dataset, settings=matching_settings(data) if named else None)
+
+
+def answer_columns(
+    rows: GivenRows, fitted: TrainedModel, keep: Sequence[str], taken: Sequence[str], result: ResultT
+) -> ResultT | Any:
+    """Return a result as a table for rows of a table in memory or with a name or path, and otherwise as it is.
+
+    Arguments:
+        keep: columns of the data to copy.
+        taken: names of the result's own columns.
+
+    Raises:
+        ConfigError: a column to keep is unknown, or the rows are no table.
+    """
+    if rows.frame is not None:
+        return with_columns(rows.frame, kept_of_frame(rows.frame, keep, taken), result.columns())
+    if rows.settings is None or rows.dataset.spec.modality == "image":
+        if keep:
+            raise ConfigError("keep names columns of a table, and these data are none. Leave it out.")
+        return result
+    kept = kept_columns(rows.settings, fitted, keep, taken)
+    table = {name: column.to_pylist() for name, column in kept.items()} | dict(result.columns())
+    return frame_of(table, usual_library(fitted.data))
 
 
 def is_array_or_frame(data: object) -> bool:

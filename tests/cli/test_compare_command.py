@@ -71,6 +71,7 @@ def test_gates_decide_the_exit_code_after_the_table(cli):
     assert_refused(cli(*words, "--expect", "gaussian"), 5, "expected to be best")
 
 
+@pytest.mark.precision
 def test_failed_candidates_have_an_exit_code_after_gates(cli):
     words = ("compare", "gaussian", "dcgan", "--data", "iris")
     assert_refused(cli(*words), 7, "1 of 2 candidates failed: dcgan")

@@ -14,7 +14,8 @@ from genzoo.data.dataset import Dataset
 from genzoo.data.transforms import AffineTransform
 from genzoo.errors import ConfigError
 from genzoo.inference.data_units import CHUNK
-from genzoo.inference.export import grid, save_traversal
+from genzoo.inference.export import save_traversal
+from genzoo.inference.image_grid import grid
 from genzoo.inference.latent import find_prior, interpolate, latent_of_rows, latent_of_samples, traverse
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.spec import DataSpec, Feature

@@ -15,7 +15,7 @@ from distributions import plugin_files, unpack
 from refusals import assert_refused
 
 import genzoo
-from genzoo.cli import plugins
+from genzoo.cli.plugins import command as plugins
 from genzoo.errors import ConfigError, PluginError
 from genzoo.metrics.evaluator import find_metrics
 from genzoo.packaging.references import findings

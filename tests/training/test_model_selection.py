@@ -99,7 +99,7 @@ def test_patience_watches_the_objective_unless_a_rule_names_a_metric(tmp_path):
         ("dcgan", {"monitor": "objective", "metrics": ["coverage"]}, "has no monitor of its own"),
         ("dcgan", {"metrics": ["covrage"]}, "covrage"),
         ("dcgan", {"metrics": ["coverage"], "features": "nothing"}, "nothing"),
-        ("gmm", {"metrics": ["coverage"]}, "has no setting training.metrics"),
+        ("gmm", {"metrics": ["coverage"]}, "has no setting metrics"),
         ("dcgan", {"metrics": ["log-likelihood"]}, "has none"),
         ("dcgan", {"metrics": ["total-variation"]}, "is for tables"),
     ],

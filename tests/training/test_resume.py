@@ -515,6 +515,6 @@ def test_a_second_interrupt_says_what_is_saved(tmp_path):
         if step.number == 6:
             raise KeyboardInterrupt  # as the second Ctrl-C does
 
-    with pytest.raises(Interrupted, match=r"Interrupted at once. Only step-000005 is saved. Go on with: genzoo train"):
+    with pytest.raises(Interrupted, match=r"Interrupted at once. Only step-000005 is saved. Go on with: genzoo.resume"):
         genzoo.train("toy", out=tmp_path / "run", training={**BASE, "checkpoint_every": 5}, callbacks=[interrupt_twice])
     assert genzoo.Run(tmp_path / "run").record["status"] == "interrupted"

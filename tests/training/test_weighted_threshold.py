@@ -33,7 +33,7 @@ class Normal(genzoo.Generator, genzoo.Likelihood):
 def scores(events, weights=None):
     model = genzoo.TrainedModel("n", Normal(), AffineTransform(torch.zeros(()), torch.ones(())), TABLE)
     data = Dataset("d", TABLE, events, weights=weights)
-    return _validation_scores(model, data, np.arange(len(events)))
+    return _validation_scores(model, data, np.arange(len(events)), 64)
 
 
 def test_counts_repeat_the_scores_of_validation_rows():

@@ -6,13 +6,17 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import genzoo
 from genzoo.data.frames.results import frame_of
 from genzoo.models.base import ParameterTable
 from genzoo.spec import DataSpec, Feature, Library
 from genzoo.text import counted
 from genzoo.typing import Array
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SCHEMA = 1
 """Version of `Description.as_dict`, and therefore of `genzoo describe --json`."""
@@ -249,6 +253,17 @@ class Description:
         found = [row for match in self.columns for row in _rows(match)]
         header = ("column", "data", "data_sd", "model", "model_sd")
         return frame_of(dict(zip(header, map(list, zip(*found, strict=True)), strict=True)), library)
+
+    def _repr_html_(self) -> str:
+        return genzoo.view(self).html
+
+    def figure(self) -> Figure:
+        """Draw the description of a table: components, dependencies, and the columns that separate them most.
+
+        Raises:
+            ConfigError: images are described; `Run.picture` draws some.
+        """
+        return genzoo.description_figure(self)
 
     def __repr__(self) -> str:
         about = counted(self.rows, "row") if self.rows else "its own samples"

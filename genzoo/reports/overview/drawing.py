@@ -13,6 +13,7 @@ from genzoo.text import printable, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 WIDTH, _LINE, _FRAME = 5.0, 0.42, 1.1
 """Inches: width of a picture, height of one line of a forest, and height of its axis and legend."""
@@ -53,7 +54,7 @@ def label(text: str, longest: int = _LONGEST) -> str:
     return shortened(printable(text), longest)
 
 
-def forest_picture(found: Forest) -> Picture:
+def forest_figure(found: Forest) -> Figure:
     """Draw each candidate's paired difference from the best as a point with its 95 % interval."""
     count = len(found.lines) + 1
     figure, axes = canvas(WIDTH, _FRAME + _LINE * count)
@@ -69,6 +70,12 @@ def forest_picture(found: Forest) -> Picture:
     axes.spines["left"].set_visible(False)
     axes.set_xlabel(f"difference in {found.figure}", fontsize=FONT, parse_math=False)
     _forest_legend(axes, {"best", *(line.verdict for line in found.lines)})
+    return figure
+
+
+def forest_picture(found: Forest) -> Picture:
+    """Return the forest plot as a picture of a page."""
+    figure = forest_figure(found)
     more = f" {found.left_out} more candidates are in the table only." if found.left_out else ""
     caption = (
         f"Difference of each candidate from {found.best} with its 95 % interval, paired row by row; "
@@ -122,7 +129,7 @@ def _forest_legend(axes: Axes, verdicts: set[str]) -> None:
     figure.legend(handles=handles, loc="outside upper center", ncols=min(4, len(handles)), frameon=False, fontsize=FONT)
 
 
-def criterion_picture(found: CriterionLines) -> Picture:
+def criterion_figure(found: CriterionLines) -> Figure:
     """Draw a criterion against the number of components, a line for each choice of the other options."""
     names = list(found.lines)
     entries = [label(name) for name in (*names, *(name for name, _ in found.references))]
@@ -141,17 +148,22 @@ def criterion_picture(found: CriterionLines) -> Picture:
     axes.set_xticks(every if len(every) <= 15 else every[:: math.ceil(len(every) / 15)])
     axes.ticklabel_format(axis="y", useOffset=False, style="plain")
     axes.set_xlabel(label(found.option), fontsize=FONT, parse_math=False)
-    title = figure_name(found.criterion)
-    axes.set_ylabel(f"{title}, lower is better", fontsize=FONT)
-    cut = found.top
-    above = sum(point.value > cut for point in found.points) + sum(value > cut for _, value in found.references)
-    if above:
-        axes.set_ylim(top=cut)
+    axes.set_ylabel(f"{figure_name(found.criterion)}, lower is better", fontsize=FONT)
+    if _above(found):
+        axes.set_ylim(top=found.top)
     _criterion_legend(axes, found.title, columns)
-    return _criterion_picture(found, title, above, svg_of(figure), png_of(figure))
+    return figure
 
 
-def _criterion_picture(found: CriterionLines, title: str, above: int, svg: bytes, pixels: bytes) -> Picture:
+def _above(found: CriterionLines) -> int:
+    """Return how many values lie above the picture."""
+    cut = found.top
+    return sum(point.value > cut for point in found.points) + sum(value > cut for _, value in found.references)
+
+
+def criterion_picture(found: CriterionLines) -> Picture:
+    """Return the lines of a criterion as a picture of a page."""
+    figure, title, above = criterion_figure(found), figure_name(found.criterion), _above(found)
     best = "" if found.best is None else f" The circle marks the lowest: {found.best}."
     if all(point.id != found.best for point in found.points):
         best = "" if found.best is None else f" The lowest is {found.best}, a level."
@@ -168,7 +180,7 @@ def _criterion_picture(found: CriterionLines, title: str, above: int, svg: bytes
         f"{name}: {', '.join(f'{point.value:.2f} at {point.x}' for point in points)}"
         for name, points in found.lines.items()
     )
-    return Picture(caption, f"Lines of {title}: {text}", "svg+xml", svg, found.criterion, pixels)
+    return Picture(caption, f"Lines of {title}: {text}", "svg+xml", svg_of(figure), found.criterion, png_of(figure))
 
 
 def _draw_points(axes: Axes, points: tuple[CriterionPoint, ...], place: int, name: str) -> None:

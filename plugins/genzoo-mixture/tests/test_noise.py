@@ -168,7 +168,7 @@ def test_missing_values_of_outliers_are_filled_from_the_box():
 def test_a_constant_column_raises():
     x, _ = contaminated(n=100)
     x[:, 1] = 7.0
-    with pytest.raises(genzoo.DataError, match=r"Column 'x1' .* --drop x1"):
+    with pytest.raises(genzoo.DataError, match=r"Column 'x1' .* drop=\['x1'\]"):
         begin(mixture("full", 2, 2, noise=True), blocks(x))
     missing = np.zeros(x.shape, bool)
     missing[:, 0] = True

@@ -227,7 +227,7 @@ def test_commands_of_a_run(capsys, tmp_path):
     code, out = cli("score", run, "--data", "iris", "--threshold", "0.1", "--out", tmp_path / "scores.csv")
     assert code == 0
     assert "rows are flagged: they score above" in out
-    assert (tmp_path / "scores.csv").read_text("utf-8").startswith("row,anomaly_score,flagged\n")
+    assert (tmp_path / "scores.csv").read_text("utf-8").startswith("row,anomaly_score,flagged,because\n")
     absurd = np.array([[1e20, 3.5, 1.4, 0.2], *load_iris().data[:2]])
     np.save(tmp_path / "absurd.npy", absurd)
     code, out = cli("score", run, "--data", tmp_path / "absurd.npy", "--threshold", "0.1", "--json")
