@@ -15,6 +15,7 @@ SHORTEST = {
     "gmm": "--rounds 1 --passes 1 --case 3",
     "gpu": "--short",
     "precision": "--model dcgan --data digits --steps 2 --seeds 1",
+    "peers": "",
     "plugins": "--rounds 1 --many 4 --few 2",
     "promises": "gaussian",
     "scale": "--rows 1 2 --passes 4",
