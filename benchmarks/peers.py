@@ -65,7 +65,8 @@ FEATURES: dict[str, tuple[str, dict[str, str]]] = {
     "trained by its name in a shell": (
         "a command of its own trains a model of its own on a CSV file",
         {
-            "genzoo": "import subprocess; frame.to_csv('t.csv', index=False); words = ['train', 'gmm', '--data', 't.csv']; "
+            "genzoo": "import subprocess; frame.to_csv('t.csv', index=False); "
+            "words = ['train', 'gmm', '--data', 't.csv']; "
             "done = subprocess.run([sys.executable, '-m', 'genzoo', *words], capture_output=True); "
             "ok = done.returncode == 0",
             "scikit-learn": "ok = bool(commands('scikit-learn'))",
