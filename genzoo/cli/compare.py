@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,12 +23,13 @@ from genzoo.cli.options import (
     with_data_options,
     with_split_options,
 )
-from genzoo.cli.output import print_json, show_notes, terminal_width
+from genzoo.cli.output import print_json, print_line, show_notes, terminal_width
 from genzoo.config.layers import merge, parse_assignments
 from genzoo.config.resolve import layer
 from genzoo.errors import ConfigError, GenzooError, IncompleteError
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.progress import Phase
+from genzoo.storage.paths import user_path
 from genzoo.text import counted
 
 if TYPE_CHECKING:
@@ -140,7 +142,7 @@ def compare_command(
     except GenzooError as error:  # raised below the table, which is complete
         stopped = error
     comparison.write_page()
-    _show(report, as_json, plot, given["out"])
+    _show(report, as_json, plot, None if given["out"] is None else user_path(given["out"]))
     if stopped is not None:
         raise stopped
     _check_not_all_failed(report)
@@ -204,11 +206,11 @@ def _show(report: Report, as_json: bool, plot: bool, out: Path | None) -> None:
     if out is None:
         click.echo("Nothing was saved; --out DIR saves the report and a run of the best model, ready to sample.")
         return
-    click.echo(f"report:   {out / 'report.html'}, report.md, report.csv, report.json")
+    print_line(f"report:   {out / 'report.html'}, report.md, report.csv, report.json")
     if any((out / "pictures").glob("*.png")):
-        click.echo(f"pictures: {out / 'pictures'}")
+        print_line(f"pictures: {out / 'pictures'}")
     if report.best is not None and report[report.best].run is not None:
-        click.echo(f"best:     genzoo sample {out / 'best'} -n 64")
+        print_line(f"best:     genzoo sample {shlex.quote(str(out / 'best'))} -n 64")
 
 
 def _check_none_failed(report: Report) -> None:

@@ -71,7 +71,7 @@ def report_command(run: str, out: Path | None, seed: int, as_json: bool, **given
     if as_json:
         print_json(found.as_dict())
     else:
-        click.echo(f"report: {found.path}")
+        print_line(f"report: {found.path}")
 
 
 def _check_no_choices(given: dict[str, Any]) -> None:
@@ -163,7 +163,7 @@ def describe_command(
         return
     _print_description(found, where)
     if out is not None:
-        click.echo(f"picture: {out}")
+        print_line(f"picture: {out}")
 
 
 def _check_picture(out: Path) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import click
 import numpy as np
 import pyarrow as pa
 
@@ -144,7 +143,7 @@ def show_columns(
     for line in lines:
         print_line(line, err=out is None)
     if out is not None:
-        click.echo(f"rows: {out}")
+        print_line(f"rows: {out}")
 
 
 def _listed(column: RowColumn) -> list[Any]:

@@ -92,7 +92,7 @@ def _list(filters: dict[str, Any], as_json: bool) -> None:
         return
     if not found:
         fitting = " fits" if any(filters[name] for name in ("models", "sources", "statuses")) else ""
-        click.echo(f"No run in {runs_folder() if folder is None else folder}{fitting}.")
+        print_line(f"No run in {runs_folder() if folder is None else folder}{fitting}.")
         return
     header, *rows = summary_rows(found)
     show_table(header, rows)
@@ -117,7 +117,7 @@ def show_command(run: str, as_json: bool) -> None:
         "steps": summary.steps,
         "time": None if summary.seconds is None else seconds_text(summary.seconds),
         "started": record.get("started"),
-        "loss": ", ".join(f"{name} {value:.6g}" for name, value in (described["loss"] or {}).items()),
+        "loss": ", ".join(f"{name} {_cell(value)}" for name, value in (described["loss"] or {}).items()),
         "computed on": ", ".join(str(record[name]) for name in ("device", "precision") if record.get(name)),
         "versions": ", ".join(f"{name} {record[name]}" for name in ("genzoo", "torch", "python") if record.get(name)),
         "size": size_text(summary.bytes),

@@ -35,6 +35,7 @@ from genzoo.plugins.registry import Entry
 from genzoo.runtime.launch import launch_command, require_single_process
 from genzoo.spec import ModelSpec
 from genzoo.text import about_starts, counted
+from genzoo.wording import resuming
 
 if TYPE_CHECKING:
     from genzoo.persistence.run import Run
@@ -361,14 +362,15 @@ def _report(run: Run, as_json: bool, *, converged: bool) -> None:
         click.echo(line)
     if record.get("density_rests_on"):
         print_line(f"look at: {record['density_rests_on']}")
-    click.echo(f"samples:  {result['samples']}")
-    click.echo(f"model:    {run.model}")
-    click.echo(f"log:      {run.log}")
+    print_line(f"samples:  {result['samples']}")
+    print_line(f"model:    {run.model}")
+    print_line(f"log:      {run.log}")
     click.echo("next:")
+    path = shlex.quote(str(run.path))
     if run.data.modality == "image":
-        click.echo(f"  genzoo sample {run.path} -n 64 --out grid.png")
-        click.echo(f"  genzoo sample {run.path} -n 1000 --out samples.npz")
+        print_line(f"  genzoo sample {path} -n 64 --out grid.png")
+        print_line(f"  genzoo sample {path} -n 1000 --out samples.npz")
     else:
-        click.echo(f"  genzoo sample {run.path} -n 1000 --out samples.csv")
+        print_line(f"  genzoo sample {path} -n 1000 --out samples.csv")
     if not converged:
-        click.echo(f"  {launch_command(record.get('processes', 1))} train --resume {run.path} --epochs N")
+        print_line(f"  {resuming(launch_command(record.get('processes', 1)), run.path)} --epochs N")

@@ -31,6 +31,7 @@ from genzoo.runtime.device import resolve_device
 from genzoo.runtime.display import show_progress
 from genzoo.runtime.launch import require_single_process
 from genzoo.runtime.progress import Phase
+from genzoo.storage.paths import user_path
 from genzoo.typing import Array, Frame
 from genzoo.wording import argument
 
@@ -216,7 +217,7 @@ def _prepared(
     protocol = prepare_features(find_extractor(zoo, features, dataset.spec), dataset, shared.device)
 
     # 5. The folder that earlier results may be in.
-    kept = None if out is None else _open_store(Path(out), dataset, shared, seeds, folds, protocol)
+    kept = None if out is None else _open_store(user_path(out), dataset, shared, seeds, folds, protocol)
 
     # 6. EM's defaults. Candidates that are equal now are fitted once.
     found = distinct(map(_tuned, found), _settings_of_fits)

@@ -523,4 +523,4 @@ def validate(cls: type[SettingsT], values: Mapping[str, Any], owner: str, sectio
 
 def runs_folder() -> Path:
     """Return the default folder of runs: `GENZOO_RUNS`, or `runs` in the current folder."""
-    return Path(os.environ.get("GENZOO_RUNS", "runs"))
+    return Path(os.path.expanduser(os.environ.get("GENZOO_RUNS") or "runs"))  # noqa: PTH111 - raises nothing

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,6 +29,8 @@ STATUSES = ("finished", "running", "stopped", "interrupted", "diverged", "create
 
 _CONFIG_FORMAT = 2
 _TAIL = 2**16
+_MOST = 10**15
+"""Largest number of steps or seconds that is believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class RunSummary:
     @property
     def name(self) -> str:
         """Name of the folder."""
-        return self.path.name
+        return os.path.basename(os.path.abspath(self.path))  # noqa: PTH100, PTH119 - also of "." and "..", as given
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields for JSON."""
@@ -115,7 +116,7 @@ def list_runs(
 def _is(summary: RunSummary, name: str, wanted: Sequence[str]) -> bool:
     if name == "model" and summary.kind == "comparison":
         return False  # it has many models, and this one is only the best
-    return str(getattr(summary, name)) in {one.rpartition("/")[2] for one in wanted}
+    return str(getattr(summary, name)) in {one.rstrip("/").rpartition("/")[2] for one in wanted}
 
 
 def summarize(path: Path) -> RunSummary | None:
@@ -128,22 +129,23 @@ def summarize(path: Path) -> RunSummary | None:
 def _run(path: Path) -> RunSummary:
     try:
         config, record = read_config(path), read_json(path / "run.json")
-        status = str(record.get("status"))
-        if status == "running" and not is_locked(path):
-            status = "stopped"
-        return RunSummary(
-            path,
-            "run",
-            str(config.get("model", "")).rpartition("/")[2],
-            Path(str(config.get("data", {}).get("source", ""))).name,
-            status,
-            record.get("steps", _last_step(path)),
-            record.get("seconds"),
-            _time(record.get("started")),
-            folder_size(path),
-        )
-    except (ArtifactError, AttributeError):
+    except ArtifactError:
         return RunSummary(path, "run", bytes=folder_size(path))
+    status = record.get("status")
+    if status == "running" and not is_locked(path):
+        status = "stopped"
+    source = config.get("data", {}).get("source")
+    return RunSummary(
+        path,
+        "run",
+        _text(config.get("model")).rpartition("/")[2],
+        Path(_text(source)).name,
+        status if status in STATUSES else "damaged",
+        _number(record.get("steps"), int) if "steps" in record else _last_step(path),
+        _number(record.get("seconds"), int, float),
+        _time(record.get("started")),
+        folder_size(path),
+    )
 
 
 def _comparison(path: Path) -> RunSummary:
@@ -153,11 +155,12 @@ def _comparison(path: Path) -> RunSummary:
     except ArtifactError:
         return RunSummary(path, "comparison", bytes=folder_size(path))
     ended = "finished" if report else "stopped"
+    about = report.get("data")
     return RunSummary(
         path,
         "comparison",
-        str(report.get("best") or ""),
-        Path(str((report.get("data") or {}).get("name", ""))).name,
+        _text(report.get("best")),
+        Path(_text(about.get("name") if isinstance(about, dict) else None)).name,
         "running" if is_locked(path) else ended,
         len(list((path / "rows").glob("*.json"))),
         None,
@@ -188,7 +191,11 @@ def read_config(path: Path) -> dict[str, Any]:
         ArtifactError: the file is missing or damaged.
     """
     content = read_json(path / "config.json", _CONFIG_FORMAT)
-    return upgrade_config(content) if content.get("format") == 1 else content
+    content = upgrade_config(content) if content.get("format") == 1 else content
+    for part in ("data", "options", "objective", "training", "split"):
+        if not isinstance(content.get(part, {}), dict):
+            raise ArtifactError(f"{path / 'config.json'} holds {content[part]!r:.40} as {part}, not an object.")
+    return content
 
 
 def last_losses(path: Path) -> dict[str, Any]:
@@ -202,18 +209,27 @@ def last_losses(path: Path) -> dict[str, Any]:
     for line in reversed(lines):
         with contextlib.suppress(ValueError):
             content = parse_json(line)
-            if isinstance(content, dict) and "loss" in content:
+            if isinstance(content, dict) and isinstance(content.get("loss"), dict):
                 return content
     return {}
 
 
 def _last_step(path: Path) -> int | None:
-    step = last_losses(path).get("step")
-    return step if isinstance(step, int) else None
+    step: int | None = _number(last_losses(path).get("step"), int)
+    return step
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _number(value: Any, *kinds: type) -> Any:
+    """Return a number that a run can have counted or measured; `None` for anything else in a damaged file."""
+    return value if type(value) in kinds and 0 <= value < _MOST else None
 
 
 def _time(text: Any) -> datetime | None:
-    with contextlib.suppress(TypeError, ValueError):
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
         return datetime.fromisoformat(text).astimezone()
     return None
 
@@ -241,7 +257,7 @@ def find_run(path: str | Path) -> RunSummary:
     folder = runs_folder()
     names = [entry.name for entry in folder.glob("*") if summarize(entry) is not None]
     hint = did_you_mean(str(path), names) if names else f"{folder} holds none."
-    raise ArtifactError(f"{path} is neither a run nor a comparison, and no run in {folder} has that name. {hint}")
+    raise ArtifactError(f"{str(path)!r} is no run and no comparison, and nothing in {folder} has that name. {hint}")
 
 
 def describe_run(summary: RunSummary) -> dict[str, Any]:
@@ -251,7 +267,9 @@ def describe_run(summary: RunSummary) -> dict[str, Any]:
         ArtifactError: it is a comparison, or its files are damaged.
     """
     if summary.kind == "comparison":
-        raise ArtifactError(f"{summary.path} is the folder of a comparison. Its best model is {summary.path}/best.")
+        best = summary.path / "best"
+        hint = f"Its best model is {best}." if best.exists() else "It has no best model yet."
+        raise ArtifactError(f"{summary.path} is the folder of a comparison. {hint}")
     record = read_json(summary.path / "run.json")
     record.pop("data", None)  # a description of every column, which `genzoo data` shows better
     last = last_losses(summary.path)
@@ -295,10 +313,11 @@ def remove_run(summary: RunSummary) -> None:
         ArtifactError: a process is writing into it.
         GenzooError: it cannot be removed.
     """
-    if summary.path.is_symlink():
+    path = Path(os.path.abspath(summary.path))  # noqa: PTH100 - a link is not followed
+    if path.is_symlink():
         raise GenzooError(f"{summary.path} is a link. Remove the folder that it leads to, or the link, yourself.")
     try:
-        with exclusive_lock(summary.path), temporary_folder(summary.path.parent) as folder:
-            shutil.move(summary.path, folder / summary.name)
+        with exclusive_lock(path), temporary_folder(path.parent) as folder:
+            path.rename(folder / path.name)
     except OSError as error:
-        raise GenzooError(f"{summary.path} cannot be removed: {error.strerror}.") from error
+        raise GenzooError(f"{summary.path} cannot be removed: {error.strerror or error}.") from error

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, overload
 
 import genzoo
-from genzoo.persistence.listing import RunSummary, list_runs, summary_rows
+from genzoo.errors import ConfigError, did_you_mean
+from genzoo.persistence.listing import STATUSES, RunSummary, list_runs, summary_rows
 from genzoo.persistence.run import Run
 
 
@@ -55,7 +56,7 @@ def runs(
     folder: str | Path | None = None,
     *,
     model: str | Iterable[str] = (),
-    data: str | Iterable[str] = (),
+    data: str | Path | Iterable[str | Path] = (),
     status: str | Iterable[str] = (),
 ) -> RunList:
     """List the runs in a folder, the newest first. Comparisons are left out.
@@ -64,19 +65,24 @@ def runs(
         folder: Defaults to the folder of runs: `GENZOO_RUNS`, or `runs` in the current folder.
         model: list only runs of this model, or of these. Defaults to all.
         data: list only runs on this built-in dataset or file, or on these. Defaults to all.
-        status: list only `"finished"`, `"running"`, `"stopped"`, `"interrupted"` or `"diverged"` runs, or several of
-            these. Defaults to all.
+        status: list only `"finished"`, `"running"`, `"stopped"`, `"interrupted"`, `"diverged"`, `"created"` or
+            `"damaged"` runs, or several of these. Defaults to all.
 
     Raises:
         ArtifactError: the folder cannot be read.
+        ConfigError: there is no such status.
 
     Examples:
         >>> runs("no such folder")
         no runs
     """
-    found = list_runs(folder, models=_words(model), data=_words(data), statuses=_words(status))
+    statuses = _words(status)
+    for one in statuses:
+        if one not in STATUSES:
+            raise ConfigError(f"There is no status {one!r}. {did_you_mean(one, STATUSES)}")
+    found = list_runs(folder, models=_words(model), data=_words(data), statuses=statuses)
     return RunList(summary for summary in found if summary.kind == "run")
 
 
-def _words(given: str | Iterable[str]) -> tuple[str, ...]:
-    return (given,) if isinstance(given, str) else tuple(given)
+def _words(given: str | Path | Iterable[str | Path]) -> tuple[str, ...]:
+    return (str(given),) if isinstance(given, str | Path) else tuple(map(str, given))

@@ -22,6 +22,7 @@ from genzoo.plugins.api1 import former_keywords
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.display import show_progress
 from genzoo.runtime.progress import Phase
+from genzoo.storage.paths import user_path
 from genzoo.training.processes import check_same_start
 from genzoo.training.resume import prepare_resume
 from genzoo.training.run_training import run_training
@@ -51,7 +52,7 @@ def _remarks(dataset: Dataset) -> Iterable[str]:
 
 
 def _create(config: RunConfig, out: Path | None) -> Run:
-    return Run.create(runs_folder() / run_name(config) if out is None else out, config, numbered=out is None)
+    return Run.create(runs_folder() / run_name(config) if out is None else user_path(out), config, numbered=out is None)
 
 
 @former_keywords(watchers="callbacks")

@@ -1,5 +1,7 @@
 """Completion in shells: what is offered, that it imports nothing slow, and that it follows what is installed."""
 
+import contextlib
+import importlib.resources
 import json
 import os
 import shutil
@@ -109,6 +111,16 @@ def test_runs_are_offered_by_name_beside_folders(table, tmp_path, monkeypatch):
     assert offered(table, "genzoo train --resume t") == ["two"]
 
 
+def test_comparisons_are_offered_and_names_that_a_shell_could_run_are_not(table, tmp_path, monkeypatch):
+    for name, file in (("a b", "config.json"), ("answer", "comparison.json")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / file).write_text("{}")
+    for name in ("$(touch x)", "`touch x`", "two\nlines"):
+        shutil.copytree(tmp_path / "a b", tmp_path / name)
+    monkeypatch.setenv("GENZOO_RUNS", "~")
+    assert offered(table, "genzoo report ") == ["a b", "answer"]
+
+
 def test_files_are_offered_only_where_a_path_fits(table):
     modes = {
         line: complete(words_of(line), table).mode
@@ -205,6 +217,27 @@ def test_bash_gets_the_completions():
     assert bash("genzoo train gmm --prec", 3) == ["--precision"]
 
 
+def test_bash_quotes_names_of_runs_also_if_there_is_no_such_folder(tmp_path):
+    program = shutil.which("bash")
+    if program is None:
+        pytest.skip("there is no bash")
+    script = importlib.resources.files("genzoo.cli.completion").joinpath("shells/genzoo.bash").read_text()
+    start = tmp_path / "start"
+    start.write_text(f"{script}\ngenzoo() {{ printf 'folders\\na b;c\\n'; }}\nbind 'set bell-style none'\n")
+    outer, inner = os.openpty()
+    words = [program, "--noprofile", "--rcfile", str(start), "-i"]
+    shell = subprocess.Popen(words, stdin=inner, stdout=inner, stderr=inner, cwd=tmp_path, start_new_session=True)
+    os.close(inner)
+    os.write(outer, b"genzoo score a\t\x01printf '<%s>' \rexit\r")  # Ctrl-A: go to the beginning of the line
+    shown = b""
+    with contextlib.suppress(OSError):  # the shell has ended
+        while read := os.read(outer, 1000):
+            shown += read
+    os.close(outer)
+    assert shell.wait() == 0
+    assert b"<genzoo><score><a b;c>" in shown
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_script_of_a_shell_is_printed_whole(shell, capsys):
     assert main(["completion", shell]) == 0
@@ -232,11 +265,22 @@ def test_install_writes_the_script_and_one_line(shell, script, startup, tmp_path
     assert "genzoo" in (tmp_path / script).read_text()
     if startup is not None:
         path = tmp_path / script
-        assert (tmp_path / startup).read_text() == f'alias a=b\n[ -r "{path}" ] && . "{path}"\n'
+        assert (tmp_path / startup).read_text() == f"alias a=b\n[ -r {path} ] && . {path}\n"
     capsys.readouterr()
     assert main(["completion", "--install", "--json"]) == 0
     expected = {"shell": shell, "out": str(tmp_path / script), "startup": startup and str(tmp_path / startup)}
     assert json.loads(capsys.readouterr().out) == expected
+
+
+def test_the_line_of_a_home_with_an_odd_name_runs_nothing(tmp_path, capsys, monkeypatch):
+    home = tmp_path / 'a "$(touch x)" b'
+    monkeypatch.setenv("HOME", str(home))
+    assert main(["completion", "bash", "--install"]) == 0
+    program = shutil.which("bash")
+    if program is not None:
+        line = (home / ".bashrc").read_text()
+        subprocess.run([program, "-c", f"{line}complete -p genzoo"], cwd=tmp_path, check=True, capture_output=True)
+    assert not (tmp_path / "x").exists()
 
 
 def test_an_unknown_shell_is_named_with_those_that_are_known(capsys, monkeypatch):

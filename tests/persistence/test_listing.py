@@ -114,6 +114,63 @@ def test_a_damaged_run_is_listed_and_can_be_removed(folder, name, damage, capsys
     assert not (folder / "two").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("run.json", {"steps": "many", "seconds": "long", "started": 5}),
+        ("run.json", {"steps": [1], "seconds": {}, "started": "9999-12-31T23:59:59-12:00", "status": ["x"]}),
+        ("run.json", {"steps": -1, "seconds": 1e308, "started": "2026-13-13", "kept": 5}),
+        ("config.json", {"model": 5, "data": {"source": ["x"]}}),
+        ("config.json", {"options": [1]}),
+        ("config.json", {"data": None}),
+    ],
+)
+def test_values_of_another_type_spoil_neither_the_list_nor_one_run(folder, name, damage, capsys):
+    path = folder / "two" / name
+    path.write_text(json.dumps(json.loads(path.read_text()) | damage))
+    with (folder / "two" / "metrics.jsonl").open("a") as log:
+        log.write('{"step": 1e999, "loss": 5}\n{"step": 7, "loss": {"all": "x"}}\n')
+    assert main(["runs"]) == 0
+    assert repr(genzoo.runs()).count("\n") == 3
+    assert main(["runs", "compare", "two", "three"]) in (0, 4)
+    assert main(["runs", "show", "two"]) in (0, 4)
+    assert "error of its own" not in capsys.readouterr().err
+
+
+def test_a_folder_of_runs_in_the_home_folder_is_found(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder.parent))
+    monkeypatch.setenv("GENZOO_RUNS", "~/runs")
+    assert names(list_runs()) == names(list_runs("~/runs/")) == {"two", "three", "normal", "answer"}
+    made = genzoo.train("gaussian", "iris", out="~/runs/made", precision="fp32")
+    assert made.path == folder / "made"
+
+
+def test_the_current_folder_is_a_run_like_any_other(folder, monkeypatch):
+    monkeypatch.chdir(folder / "two")
+    found = find_run(".")
+    assert found.name == "two"
+    remove_run(found)
+    assert not (folder / "two").exists()
+
+
+def test_an_unknown_status_is_an_error():
+    with pytest.raises(genzoo.ConfigError, match="Did you mean 'finished'"):
+        genzoo.runs(status="finnished")
+
+
+def test_data_are_found_by_a_path(folder):
+    assert len(genzoo.runs(data=[folder / "iris"])) == len(genzoo.runs(data=folder / "iris")) == 2
+
+
+def test_commands_to_copy_have_their_names_quoted(folder, capsys):
+    path = folder / "my run"
+    assert main(["train", "gaussian", "--data", "iris", "--out", str(path), "--precision", "fp32"]) == 0
+    assert f"genzoo sample '{path}' -n" in capsys.readouterr().out
+    path = folder / "$(touch x)"
+    assert main(["compare", "gaussian", "--data", "iris", "--out", str(path), "--precision", "fp32"]) == 0
+    assert f"genzoo sample '{path}/best' -n" in capsys.readouterr().out
+
+
 def test_python_lists_runs_that_can_be_used(folder):
     found = genzoo.runs(model="gmm")
     assert {run.path.name for run in found} == {"two", "three"}

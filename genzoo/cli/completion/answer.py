@@ -172,14 +172,18 @@ def _values(parameter: dict[str, Any], word: str, path: str, table: Table) -> An
 
 
 def _runs() -> Iterator[str]:
-    """List the runs and comparisons in the folder of runs by name."""
-    folder = Path(os.environ.get("GENZOO_RUNS", "runs"))
+    """List the runs and comparisons in the folder of runs by name.
+
+    Names that a shell could run as a command are left out, because bash does not quote them in every line.
+    """
+    folder = Path(os.path.expanduser(os.environ.get("GENZOO_RUNS") or "runs"))  # noqa: PTH111 - raises nothing
     try:
         places = sorted(folder.iterdir())
     except OSError:
         return
     for place in places:
-        if (place / "config.json").exists():
+        safe = place.name.isprintable() and not set("$`").intersection(place.name)
+        if safe and any((place / name).exists() for name in ("config.json", "comparison.json")):
             yield place.name
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib.resources
 import os
+import shlex
 from pathlib import Path
 
 import click
 
 from genzoo.cli.options import json_option
-from genzoo.cli.output import print_json
+from genzoo.cli.output import print_json, print_line
 from genzoo.errors import ConfigError, GenzooError
 from genzoo.storage.atomic import atomic_text
 
@@ -47,7 +48,7 @@ def completion_command(shell: str | None, install: bool, as_json: bool) -> None:
         facts = {"shell": chosen, "out": str(path), "startup": None if startup is None else str(startup)}
         print_json(facts)
         return
-    click.echo(f"Wrote {path}{f', which {startup} reads' if startup is not None else ''}.")
+    print_line(f"Wrote {path}{f', which {startup} reads' if startup is not None else ''}.")
     click.echo(f"Start a new {chosen} to use it.")
 
 
@@ -78,12 +79,13 @@ def _install(shell: str, script: str) -> tuple[Path, Path | None]:
     else:
         folder = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "genzoo"
         startup = home / ".bashrc" if shell == "bash" else Path(os.environ.get("ZDOTDIR") or home) / ".zshrc"
-    path = folder / f"genzoo.{shell}"
+    path = (folder / f"genzoo.{shell}").absolute()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         atomic_text(path, script)
         if startup is not None:
-            _add_line(startup, f'[ -r "{path}" ] && . "{path}"')
+            quoted = shlex.quote(str(path))
+            _add_line(startup, f"[ -r {quoted} ] && . {quoted}")
     except OSError as error:
         raise GenzooError(f"{error.filename or path} cannot be written: {error.strerror}.") from error
     return path, startup

@@ -9,7 +9,7 @@ import click
 
 from genzoo.cli.command import Command, Option
 from genzoo.cli.options import json_option, with_options
-from genzoo.cli.output import print_json, show_table
+from genzoo.cli.output import print_json, print_line, show_table
 from genzoo.config.layers import parse_assignments
 from genzoo.errors import CheckError, ConfigError
 from genzoo.plugins.manager import get_registry
@@ -46,7 +46,7 @@ def new_command(name: str, kind: str, out: Path | None, as_json: bool) -> None:
         print_json({"folder": str(folder), "files": sorted(map(str, files)), "next": steps})
         return
     click.echo(f"{about.summary}.")
-    click.echo(f"Wrote {len(files)} files to {folder}.")
+    print_line(f"Wrote {len(files)} files to {folder}.")
     click.echo("next:")
     for step in steps:
         click.echo(f"  {step}")

@@ -8,13 +8,21 @@ _genzoo_complete() {
         else
             COMPREPLY+=("$value")
         fi
-    done < <(_GENZOO_COMPLETE=bash _GENZOO_LINE="${COMP_LINE:0:COMP_POINT}" _GENZOO_WORD=$current "$1" 2>/dev/null)
+    done < <(_GENZOO_COMPLETE=bash _GENZOO_LINE="${COMP_LINE:0:COMP_POINT}" _GENZOO_WORD=$current "${1/#\~\//$HOME/}" 2>/dev/null)
     [[ $current == [=:] ]] && current=
     case $mode in
-        files) COMPREPLY+=($(compgen -f -- "$current")) && compopt -o filenames ;;
-        folders) COMPREPLY+=($(compgen -d -- "$current")) && compopt -o filenames ;;
-        open) compopt -o nospace ;;
+        files | folders)
+            # Bash quotes names of files. A run may have a name that it would otherwise run as a command.
+            compopt -o filenames 2>/dev/null
+            [[ $mode == files ]] && mode=file || mode=directory
+            current=${current#[\'\"]} current=${current//\\/}
+            while read -r value; do
+                COMPREPLY+=("$value")
+            done < <(compgen -A "$mode" -- "$current")
+            ;;
+        open) compopt -o nospace 2>/dev/null ;;
     esac
     return 0
 }
-complete -o nosort -F _genzoo_complete genzoo 2>/dev/null || complete -F _genzoo_complete genzoo
+# Bash before 4.4 knows no nosort, and before 4.0 no compopt.
+complete -o nosort -F _genzoo_complete genzoo 2>/dev/null || complete -o filenames -F _genzoo_complete genzoo

@@ -10,7 +10,7 @@ _genzoo() {
             values+=("$value")
             shown+=("${value}${text:+  -- $text}")
         fi
-    done < <(_GENZOO_COMPLETE=zsh _GENZOO_LINE="${(j: :)words[1,CURRENT-1]} $PREFIX" "$words[1]" 2>/dev/null)
+    done < <(_GENZOO_COMPLETE=zsh _GENZOO_LINE="${(j: :)words[1,CURRENT-1]} $PREFIX" "${words[1]/#\~\//$HOME/}" 2>/dev/null)
     [[ $mode == open ]] && rest=(-S '')
     ((${#values})) && compadd -l -V genzoo "${rest[@]}" -d shown -a values
     case $mode in
