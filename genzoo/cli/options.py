@@ -179,7 +179,10 @@ samples_option = click.option(
 
 
 draws_option = click.option(
-    "--draws", type=click.IntRange(1), metavar="N", help="Number of draws for the likelihood bound.  [default: 64]"
+    "--draws",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Number of draws for the likelihood bound.  [default: training.bound_draws of the model]",
 )
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from genzoo.config.settings import BOUND_DRAWS
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.data.loading import AnyData, matching_data
 from genzoo.errors import ConfigError
@@ -43,7 +42,7 @@ def evaluate(
         features: feature extractor of the metrics, `NAME` or `NAME=FILE`. Defaults to pixels or columns.
         samples: number of samples, and largest number of real rows to compare with. Defaults to one per row, at most
             10,000.
-        draws: number of draws for the likelihood bound. Defaults to 64.
+        draws: number of draws for the likelihood bound. Defaults to the model's own, `training.bound_draws`.
         seed: seed of the samples.
         device: where the model computes. Defaults to the host.
 
@@ -104,7 +103,8 @@ def find_terms(
             raise ConfigError(f"{name} must be a whole number of at least 1, not {value!r}.")
     zoo = get_registry()
     chosen = find_metrics(zoo, ([metrics] if isinstance(metrics, str) else metrics) or None)
-    return EvaluationTerms(chosen, find_extractor(zoo, features, fitted.data), samples, draws or BOUND_DRAWS, seed)
+    extractor = find_extractor(zoo, features, fitted.data)
+    return EvaluationTerms(chosen, extractor, samples, draws or fitted.bound_draws, seed)
 
 
 def evaluate_rows(

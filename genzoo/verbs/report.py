@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from genzoo.config.settings import BOUND_DRAWS
 from genzoo.data.loading import AnyData, matching_data
 from genzoo.errors import ArtifactError, ConfigError
 from genzoo.persistence.run import Run, open_run
@@ -79,7 +78,7 @@ def report(
     metrics: str | Sequence[str] | None = None,
     features: str | None = None,
     samples: int | None = None,
-    draws: int = BOUND_DRAWS,
+    draws: int | None = None,
     seed: int = 0,
     device: str | None = None,
 ) -> RunReport:

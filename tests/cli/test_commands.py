@@ -20,7 +20,7 @@ from refusals import assert_refused
 import genzoo
 from genzoo.cli.main import _COMMANDS, main
 from genzoo.config.flags import flagged_settings
-from genzoo.config.settings import BOUND_DRAWS, DataSettings
+from genzoo.config.settings import DataSettings
 
 QUICK = ("--steps", 4, "--batch-size", 16)
 
@@ -68,7 +68,9 @@ def test_help_lists_the_options_that_say_how_data_are_read_last(cli, words):
 
 def test_help_names_the_default_number_of_draws(cli):
     for command in ("evaluate", "report"):
-        assert f"[default: {BOUND_DRAWS}]" in " ".join(cli(command, "--help")[1].partition("--draws")[2].split())
+        assert "[default: training.bound_draws of the model]" in " ".join(
+            cli(command, "--help")[1].partition("--draws")[2].split()
+        )
 
 
 @pytest.mark.parametrize("words", ["--help", "models"])

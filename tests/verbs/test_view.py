@@ -183,3 +183,9 @@ def test_images_have_no_columns_to_keep(images):
     assert re.fullmatch(r"lower bound \(64 draws\)", images.score("digits").kind)
     with pytest.raises(ConfigError, match="keep names columns"):
         images.score("digits", keep=["label"])
+
+
+def test_evaluation_takes_the_draws_of_the_training(folder):
+    run = genzoo.train("vae", "iris", steps=3, batch_size=16, bound_draws=5, out=folder / "five", precision="fp32")
+    assert run.evaluate(metrics="log-likelihood").kind == "lower bound (5 draws)"
+    assert run.evaluate(metrics="log-likelihood", draws=3).kind == "lower bound (3 draws)"

@@ -24,7 +24,7 @@ _WIDEST, _PRODUCTS = 3_000, 2e12
 """Largest number of coded columns with dependencies, and of multiplications to compute them."""
 
 
-BOUND_DRAWS = 16
+DESCRIBED_DRAWS = 16
 """Draws of a lower bound that rank rows."""
 
 
@@ -166,7 +166,7 @@ def _scores(model: Describable, events: Array, seed: int) -> Array:
     if kind == "none":
         return np.full(len(events), np.nan)
     exact = kind == "exact"
-    scores = model.log_prob(events) if exact else model.log_prob_bound(events, draws=BOUND_DRAWS, seed=seed)
+    scores = model.log_prob(events) if exact else model.log_prob_bound(events, draws=DESCRIBED_DRAWS, seed=seed)
     return np.where(any_observed(events), scores, np.nan)
 
 

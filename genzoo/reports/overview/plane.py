@@ -177,7 +177,7 @@ def components_picture(fitted: TrainedModel, real: Array, seed: int, what: str) 
     if handles:
         parent = axes.get_figure()
         assert parent is not None
-        parent.legend(loc="outside lower center", ncols=min(4, len(handles)), frameon=False, fontsize=FONT)
+        parent.legend(loc="outside lower center", ncols=min(3, len(handles)), frameon=False, fontsize=FONT)
     caption = _about_components(drawn, what, len(real) - len(drawn.rows))
     sizes = ", ".join(f"component {k}: {int((drawn.owner == k).sum())} rows" for k in drawn.shown)
     alt = f"{caption} {sizes}."
@@ -327,7 +327,7 @@ def _draw_pair(
     i, j = place
     axes.tick_params(labelsize=8, length=2)
     axes.set_xlim(*limits[j])
-    axes.locator_params(axis="x", nbins=3)
+    axes.locator_params(axis="x", nbins=2)
     if i == j:
         edges = np.linspace(*limits[i], 21)
         real, sampled = (np.histogram(part[:, i], edges)[0] / max(len(part), 1) for part in parts)
