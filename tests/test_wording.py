@@ -245,3 +245,14 @@ def test_only_the_mechanism_and_the_command_line_write_flags():
         if flag in known and "pip install" not in text
     ]
     assert found == []
+
+
+def test_commands_that_overlap_leave_python_as_it_was():
+    with speaking_everywhere(wording.PYTHON):
+        first, second = speaking_everywhere(SHELL), speaking_everywhere(SHELL)
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert argument("drop") == "--drop"
+        second.__exit__(None, None, None)
+        assert argument("drop") == "drop"

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from genzoo.config.counts import check_count
 from genzoo.config.settings import BOUND_DRAWS
 from genzoo.data.dataset import Dataset
 from genzoo.data.frames.kinds import is_frame
@@ -412,8 +413,7 @@ class TrainedModel:
                 raise ConfigError(f"weights of shape {weights.shape} are not one weight for each event.")
             if not (np.isfinite(weights) & (weights >= 0)).all() or not weights.any():
                 raise ConfigError("weights must be finite and at least 0, and not all 0.")
-        if not isinstance(rows, int) or rows < 0:
-            raise ConfigError(f"{rows!r} rows cannot be explained; ask for a whole number of at least 0.")
+        check_count("rows", rows, 0)
         samples = sampling.sample(units, samples_for(self), seed)
         return describe(self, samples, checked, weights, rows, seed)
 
