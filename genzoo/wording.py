@@ -69,13 +69,18 @@ def front_end() -> FrontEnd:
 
 def speak(to: FrontEnd) -> None:
     """Set the front end of this process."""
-    _of_process.insert(0, to)
+    _of_process[:] = [to]
+
+
+def speak_in_thread(to: FrontEnd) -> None:
+    """Set the front end of this thread, which starts with the one of the process."""
+    _of_thread.set(to)
 
 
 @contextlib.contextmanager
 def speaking_everywhere(to: FrontEnd) -> Iterator[None]:
     """Set the front end of all threads of this process, and take it back afterwards."""
-    speak(to)
+    _of_process.insert(0, to)
     try:
         yield
     finally:

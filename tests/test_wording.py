@@ -205,6 +205,8 @@ def test_an_estimator_names_what_its_user_can_change():
         (VAE(batch_size=1000, precision="fp32"), NUMBERS, "batch_size="),
         (VAE(precision="fp32"), TABLE.assign(d=1.0), r"X.drop\(columns=\['d'\]\)"),
         (GMM(n_components="3"), NUMBERS, "n_components must be a whole number"),
+        (GMM(), TABLE.assign(d=[[1]] * 120), r"X.drop\(columns=\['d'\]\)"),  # a message of another thread
+        (GMM(), TABLE.assign(d=["x", "y"] * 60), "set its kind with X.astype"),
     ):
         with pytest.raises(GenzooError, match=words) as found:
             estimator.fit(x)
