@@ -408,7 +408,10 @@ class TrainedModel:
         units = self._units
         checked = None if x is None else units.check(x)
         if weights is not None:
-            weights = np.asarray(weights, np.float64)
+            try:
+                weights = np.asarray(weights, np.float64)
+            except (TypeError, ValueError) as error:
+                raise ConfigError(f"weights must be numbers: {error}.") from error
             if checked is None or weights.shape != (len(checked),):
                 raise ConfigError(f"weights of shape {weights.shape} are not one weight for each event.")
             if not (np.isfinite(weights) & (weights >= 0)).all() or not weights.any():

@@ -41,7 +41,7 @@ from genzoo.storage.paths import check_inside, contains, user_path
 from genzoo.storage.temporary import remove_abandoned
 from genzoo.typing import Array
 from genzoo.version import version
-from genzoo.wording import argument
+from genzoo.wording import Word, argument
 
 _DATA: TypeAdapter[DataSpec] = TypeAdapter(DataForm)
 
@@ -251,7 +251,7 @@ class Run:
             ArtifactError: the data have changed, or the settings do not suit them.
             DataError: the data cannot be found or read.
         """
-        config, remedy = self.config, f"Restore them, or name other data with {argument('data')}."
+        config, remedy = self.config, f"Restore them, or name other data: {argument('data', Word('DATA'))}."
         if self.data_in_memory is not None:
             return self.check_same_data(self.data_in_memory, remedy)
         self.check_data_on_disk()
@@ -272,7 +272,7 @@ class Run:
         if not (os.path.lexists(user_path(source)) or is_registered(source, get_registry()) or os.sep in source):
             raise DataError(
                 f"{self.path} was trained on data in memory, {source!r}, which it does not hold. Name them, or other "
-                f"data, with {argument('data')}."
+                f"data: {argument('data', Word('DATA'))}."
             )
 
     def check_same_data(self, dataset: Dataset, remedy: str) -> Dataset:

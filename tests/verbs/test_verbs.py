@@ -195,9 +195,22 @@ def test_weights_of_rows_that_are_gone_are_no_silent_matter(table, tmp_path):
         (lambda run: run.interpolate(np.zeros((2, 3))), r"\(2, 1\), not \(2, 3\)"),
         (lambda run: run.evaluate(samples="x"), "samples must be a whole number"),
         (lambda run: run.describe(rows="x"), "rows must be a whole number"),
+        (lambda run: run.describe(weights="x"), "weights must be numbers"),
         (lambda run: genzoo.report([run]), "this is of type list"),
     ],
 )
 def test_wrong_arguments_are_named(run, ask, message):
     with pytest.raises(ConfigError, match=message):
         ask(run)
+
+
+def test_a_run_resumes_with_the_table_that_it_was_trained_on(table, tmp_path):
+    groups = np.arange(len(table)) // 2
+    run = genzoo.train("vae", table, steps=2, batch_size=16, split_by=groups, precision="fp32", out=tmp_path / "vae")
+    with pytest.warns(UserWarning, match="budget") as found:
+        longer = genzoo.resume(run, steps=4)
+    assert {one.filename for one in found} == {__file__}  # the line that calls
+    assert longer.record["steps"] == 4
+    assert len(longer.score()) == len(table)
+    with pytest.raises(DataError, match="Name them, or other data: data=DATA"):
+        genzoo.resume(run.path, steps=6)
