@@ -17,6 +17,7 @@ from genzoo.cli.main import root
 from genzoo.config.flags import flagged_settings
 from genzoo.config.settings import RunConfig
 from genzoo.errors import GenzooError
+from genzoo.text import about_starts
 from genzoo.wording import SHELL, FrontEnd, Word, argument, setting_name, speaking, speaking_everywhere
 
 ROOT = Path(genzoo.__file__).parent
@@ -258,3 +259,12 @@ def test_commands_that_overlap_leave_python_as_it_was():
         assert argument("drop") == "--drop"
         second.__exit__(None, None, None)
         assert argument("drop") == "drop"
+
+
+def test_python_reads_about_settings_without_their_section(tmp_path):
+    assert "a larger n_init may" in about_starts(40, 1)
+    with speaking(SHELL):
+        assert "a larger training.n_init may" in about_starts(40, 1)
+    run = genzoo.train("gmm", "iris", n_components=3, max_iter=1, out=tmp_path / "run")
+    with pytest.raises(GenzooError, match=r"with a larger max_iter\."):
+        genzoo.resume(run)
