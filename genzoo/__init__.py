@@ -97,6 +97,7 @@ _HOME = {
         "Step",
         "Trainer",
     ),
+    "genzoo.verbs.description": ("describe",),
     "genzoo.verbs.evaluation": ("evaluate",),
     "genzoo.verbs.latent": (
         "interpolate",

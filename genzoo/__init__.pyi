@@ -67,6 +67,7 @@ from genzoo.training.trainer import Trainer as Trainer
 
 __all__: list[str]
 __version__: str
+from genzoo.verbs.description import describe as describe
 from genzoo.verbs.evaluation import evaluate as evaluate
 from genzoo.verbs.latent import interpolate as interpolate
 from genzoo.verbs.latent import traverse as traverse

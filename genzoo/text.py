@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from genzoo.wording import setting_name
+
 _FIRST = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
@@ -37,7 +39,8 @@ def about_starts(tried: int, agreed: int) -> str:
         '15 of 60 starts led to the best maximum found'
     """
     if agreed == 1:
-        return f"only 1 of {tried} starts led to the best maximum found; a larger training.n_init may find a better one"
+        larger = f"a larger {setting_name('training.n_init')} may find a better one"
+        return f"only 1 of {tried} starts led to the best maximum found; {larger}"
     return f"{agreed} of {tried} starts led to the best maximum found"
 
 

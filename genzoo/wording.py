@@ -56,30 +56,35 @@ class FrontEnd:
 
 PYTHON, SHELL = FrontEnd(), FrontEnd(flags=True)
 
-_of_process = PYTHON
+_of_process: list[FrontEnd] = []
+"""The front ends that were set for all threads, the latest first; commands in several threads may overlap in time."""
+
 _of_thread: ContextVar[FrontEnd | None] = ContextVar("front end", default=None)
 
 
 def front_end() -> FrontEnd:
     """Return the front end that messages are for."""
-    return _of_thread.get() or _of_process
+    return _of_thread.get() or next(iter(_of_process), PYTHON)
 
 
 def speak(to: FrontEnd) -> None:
     """Set the front end of this process."""
-    global _of_process
-    _of_process = to
+    _of_process[:] = [to]
+
+
+def speak_in_thread(to: FrontEnd) -> None:
+    """Set the front end of this thread, which starts with the one of the process."""
+    _of_thread.set(to)
 
 
 @contextlib.contextmanager
 def speaking_everywhere(to: FrontEnd) -> Iterator[None]:
-    """Set the front end of all threads of this process, and restore the former one afterwards."""
-    before = _of_process
-    speak(to)
+    """Set the front end of all threads of this process, and take it back afterwards."""
+    _of_process.insert(0, to)
     try:
         yield
     finally:
-        speak(before)
+        _of_process.remove(to)
 
 
 @contextlib.contextmanager

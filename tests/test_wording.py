@@ -17,6 +17,7 @@ from genzoo.cli.main import root
 from genzoo.config.flags import flagged_settings
 from genzoo.config.settings import RunConfig
 from genzoo.errors import GenzooError
+from genzoo.text import about_starts
 from genzoo.wording import SHELL, FrontEnd, Word, argument, setting_name, speaking, speaking_everywhere
 
 ROOT = Path(genzoo.__file__).parent
@@ -205,6 +206,8 @@ def test_an_estimator_names_what_its_user_can_change():
         (VAE(batch_size=1000, precision="fp32"), NUMBERS, "batch_size="),
         (VAE(precision="fp32"), TABLE.assign(d=1.0), r"X.drop\(columns=\['d'\]\)"),
         (GMM(n_components="3"), NUMBERS, "n_components must be a whole number"),
+        (GMM(), TABLE.assign(d=[[1]] * 120), r"X.drop\(columns=\['d'\]\)"),  # a message of another thread
+        (GMM(), TABLE.assign(d=["x", "y"] * 60), "set its kind with X.astype"),
     ):
         with pytest.raises(GenzooError, match=words) as found:
             estimator.fit(x)
@@ -245,3 +248,23 @@ def test_only_the_mechanism_and_the_command_line_write_flags():
         if flag in known and "pip install" not in text
     ]
     assert found == []
+
+
+def test_commands_that_overlap_leave_python_as_it_was():
+    with speaking_everywhere(wording.PYTHON):
+        first, second = speaking_everywhere(SHELL), speaking_everywhere(SHELL)
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert argument("drop") == "--drop"
+        second.__exit__(None, None, None)
+        assert argument("drop") == "drop"
+
+
+def test_python_reads_about_settings_without_their_section(tmp_path):
+    assert "a larger n_init may" in about_starts(40, 1)
+    with speaking(SHELL):
+        assert "a larger training.n_init may" in about_starts(40, 1)
+    run = genzoo.train("gmm", "iris", n_components=3, max_iter=1, out=tmp_path / "run")
+    with pytest.raises(GenzooError, match=r"with a larger max_iter\."):
+        genzoo.resume(run)

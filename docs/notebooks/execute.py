@@ -28,9 +28,10 @@ def executed(path: Path, folder: str) -> Any:
 
 
 def main() -> None:
-    for path in sorted(FOLDER.glob("*.ipynb")):
-        if sys.argv[1:] and path.stem not in sys.argv[1:]:
-            continue
+    paths = {path.stem: path for path in sorted(FOLDER.glob("*.ipynb"))}
+    if unknown := [name for name in sys.argv[1:] if name not in paths]:
+        sys.exit(f"There is no notebook {unknown[0]!r}. Known: {', '.join(paths)}.")
+    for path in [paths[name] for name in sys.argv[1:]] or paths.values():
         with tempfile.TemporaryDirectory() as folder:
             nbformat.write(executed(path, folder), path)
         print(f"{path.name}: {path.stat().st_size / 1e3:.0f} kB")

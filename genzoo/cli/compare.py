@@ -190,9 +190,7 @@ def _common(given: dict[str, Any]) -> dict[str, Any]:
 
 def _show(report: Report, as_json: bool, plot: bool, out: Path | None) -> None:
     if as_json:
-        from genzoo.reports.formats import report_as_dict
-
-        print_json(report_as_dict(report))
+        print_json(report.as_dict())
         return
     from rich.console import Console
 

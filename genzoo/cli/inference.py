@@ -58,13 +58,12 @@ def cluster_command(
     check_capable(fitted, "cluster", "components")
     kept = kept_columns(settings_of(given), fitted, keep, CLUSTER_COLUMNS)
     clusters = cluster(fitted, open_data(fitted, given, keep=keep))
-    summary = {"rows": len(clusters.label), "sizes": clusters.sizes, "adjusted_rand_index": clusters.rand_index}
     sizes = ", ".join(f"{label}: {count}" for label, count in clusters.sizes.items())
     lines = [f"{counted(len(clusters.label), 'row')}, sizes {sizes}"]
     if clusters.rand_index is not None:
         lines.append(f"adjusted Rand index against the labels: {clusters.rand_index:.4f}")
     columns = {**kept, **clusters.columns()}
-    show_columns(out, columns, summary if as_json else None, lines, escape_formulas=escape_formulas)
+    show_columns(out, columns, clusters.as_dict() if as_json else None, lines, escape_formulas=escape_formulas)
 
 
 @click.command("embed", cls=ComputingCommand, needs="genzoo.metrics.evaluate")
@@ -269,41 +268,16 @@ def score_command(
     shown = scored.unlikely[:explained]
     texts = {name: [str(column[one.row].as_py()) for one in shown] for name, column in kept.items()}
     columns = {**kept, **scored.columns()}
-    summary = {**_summary(scored), "least_likely": _listed(shown, texts)} if as_json else None
+    summary = {**scored.as_dict(), "least_likely": _listed(shown, texts)} if as_json else None
     show_columns(out, columns, summary, _lines(scored), escape_formulas=escape_formulas)
     if shown and not as_json:
         _show_least_likely(scored, shown, texts, err=out is None)
 
 
-def _summary(scored: ScoreResult) -> dict[str, Any]:
-    flagged, cut = scored.flagged, scored.threshold
-    return {
-        "rows": len(scored.values),
-        "score": scored.name,
-        "mean": scored.mean,
-        "kind": scored.kind,
-        "threshold": None if cut is None else cut.value,
-        "calibration": None if cut is None else {"rows": cut.rows, "by": cut.calibration, "warning": cut.warning},
-        "count_flagged": None if flagged is None else int(flagged.sum()),
-        "uncovered": scored.uncovered.tolist(),
-        "unobserved": scored.unobserved.tolist(),
-        "count_unseen": len(scored.unseen),
-    }
-
-
 def _listed(shown: tuple[ExplainedRow, ...], texts: Mapping[str, list[str]]) -> list[dict[str, Any]]:
     """Return the least likely rows for JSON."""
     return [
-        {
-            "row": one.row,
-            "kept": {name: column[place] for name, column in texts.items()},
-            "score": one.score,
-            "because": [
-                {"column": c.column, "value": c.value, "expected": c.expected, "surprise": c.surprise}
-                for c in one.columns
-            ],
-            "unseen": one.unseen,
-        }
+        {"row": one.row, "kept": {name: column[place] for name, column in texts.items()}, **one.as_dict()}
         for place, one in enumerate(shown)
     ]
 

@@ -29,6 +29,7 @@ from genzoo.storage.paths import user_path
 if TYPE_CHECKING:
     from genzoo.inference.description.figures import Description
     from genzoo.inference.trained_model import TrainedModel
+    from genzoo.persistence.run import Run
     from genzoo.reports.page import Page
 
 
@@ -145,14 +146,14 @@ def describe_command(
     genzoo describe RUN
     genzoo describe RUN --data new.csv --rows 10 --out picture.png
     """
-    from genzoo.persistence.run import load
+    from genzoo.verbs.given import open_asked
 
     if out is not None:
         _check_picture(out)
     check_data_given(given)
     show_unfinished(run)
-    model = load(run, device)
-    found, where = _described(run, model, given, rows, seed)
+    opened, model = open_asked(run, device)
+    found, where = _described(opened, model, given, rows, seed)
     if out is not None:
         from genzoo.reports.description_figure import write_picture
 
@@ -174,20 +175,17 @@ def _check_picture(out: Path) -> None:
 
 
 def _described(
-    path: str, model: TrainedModel, given: dict[str, Any], rows: int, seed: int
+    run: Run | None, model: TrainedModel, given: dict[str, Any], rows: int, seed: int
 ) -> tuple[Description, str | None]:
     """Return the description, and what the described rows are; `None` if these are samples of the model."""
     from genzoo.cli.rows import open_data
-    from genzoo.persistence.run import is_model_folder, open_run
+    from genzoo.verbs.description import describe
 
     if given["data"] is not None:
         dataset = open_data(model, given)
         return model.describe(dataset.events, weights=dataset.weights, rows=rows, seed=seed), dataset.name
-    if is_model_folder(path):
-        return model.describe(rows=rows, seed=seed), None
-    opened = open_run(path)
-    found = opened.describe(rows=rows, seed=seed, device=model.device)
-    return found, Path(opened.config.data.source).name if found.rows else None
+    found = describe(run or model, rows=rows, seed=seed)
+    return found, Path(run.config.data.source).name if run is not None and found.rows else None
 
 
 def _print_description(found: Description, where: str | None) -> None:

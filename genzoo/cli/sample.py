@@ -21,8 +21,8 @@ from genzoo.errors import ConfigError
 from genzoo.text import counted
 
 if TYPE_CHECKING:
-    from genzoo.data.dataset import Dataset
     from genzoo.inference.trained_model import TrainedModel
+    from genzoo.persistence.run import Run
     from genzoo.typing import Array
 
 _LONGEST_ROW = 16
@@ -87,15 +87,15 @@ def sample_command(
     genzoo sample RUN --interpolate 3 17 --out path.png    walk from row 3 to row 17
     """
     _check(traverse, ends, given)
-    from genzoo.persistence.run import load
+    from genzoo.verbs.given import open_asked
 
     show_unfinished(run)
-    fitted = load(run, device)
+    opened, fitted = open_asked(run, device)
     if traverse:
         content, line = _traverse(fitted, 7 if count is None else count, out, seed, escape_formulas)
     elif ends is not None:
         content, line = _interpolate(
-            run, fitted, ends, 10 if count is None else count, out, seed, escape_formulas, given
+            opened, fitted, ends, 10 if count is None else count, out, seed, escape_formulas, given
         )
     else:
         content, line = _sample(fitted, 64 if count is None else count, out, seed, escape_formulas, mean)
@@ -178,7 +178,7 @@ def _traverse(
 
 
 def _interpolate(
-    run: str,
+    run: Run | None,
     fitted: TrainedModel,
     ends: tuple[int, int],
     steps: int,
@@ -187,44 +187,26 @@ def _interpolate(
     escape_formulas: bool,
     given: dict[str, Any],
 ) -> tuple[dict[str, Any], str]:
+    from genzoo.cli.rows import open_data
     from genzoo.inference.export import check_suffix, save_events
-    from genzoo.inference.latent import check_decoder, has_encoder, interpolate, latent_of_rows, latent_of_samples
+    from genzoo.inference.latent import check_decoder, interpolate
+    from genzoo.verbs.given import open_rows
+    from genzoo.verbs.latent import latent_ends
 
     check_decoder(fitted)
     out = out or _default(fitted, f"path-{ends[0]}-{ends[1]}")
     check_suffix(out, steps, fitted.data)
-    if has_encoder(fitted):
-        dataset = _dataset(run, fitted, given)
-        latent, between = latent_of_rows(fitted, dataset, ends), f"rows {ends[0]} and {ends[1]} of {dataset.name}"
-    elif given["data"] is not None:
-        raise ConfigError(
-            f"Model {fitted.model!r} has no encoder, so it cannot map rows of data to its latent space. Leave --data "
-            f"out: A and B then number its own samples with --seed."
-        )
-    else:
-        latent = latent_of_samples(fitted, ends, seed=seed)
-        between = f"its own samples {ends[0]} and {ends[1]} with seed {seed}, as it has no encoder"
+    named = given["data"] is not None
+    latent, between = latent_ends(
+        fitted,
+        ends,
+        lambda: open_data(fitted, given) if named else open_rows(run, fitted, None).dataset,
+        named=named,
+        seed=seed,
+    )
     path = interpolate(fitted, latent, steps=steps, seed=seed)
     _finite(fitted, path.events)
     save_events(out, path.events, fitted.data, columns=min(steps, _LONGEST_ROW), escape_formulas=escape_formulas)
     way = "spherical" if path.spherical else "straight"
     content = {"out": str(out), "count": steps, "seed": seed, "ends": list(ends), "between": between, "path": way}
     return content, f"{steps} samples on a {way} path between {between}: {out}"
-
-
-def _dataset(run: str, fitted: TrainedModel, given: dict[str, Any]) -> Dataset:
-    """Open the data whose rows are the ends of a path.
-
-    Raises:
-        ConfigError: `--data` was not given, and a model folder does not name its data.
-    """
-    from genzoo.cli.rows import open_data
-    from genzoo.persistence.run import is_model_folder, open_run
-
-    if given["data"] is not None:
-        return open_data(fitted, given)
-    if is_model_folder(run):
-        raise ConfigError(
-            f"{run} is a model folder, which does not name its data. Name the data to take rows A and B from: --data."
-        )
-    return open_run(run).open_data()

@@ -13,6 +13,7 @@ from genzoo.comparison.fit import prepare_features, sample_metrics
 from genzoo.comparison.splits import SplitPlan
 from genzoo.comparison.store import ResultStore, StoreHeader
 from genzoo.comparison.workers import available_cores
+from genzoo.config.counts import check_count
 from genzoo.config.keywords import PLACES, sort_keywords
 from genzoo.config.resolve import options_class
 from genzoo.config.settings import EMTraining, RunConfig, Settings, SplitSettings, validate
@@ -292,8 +293,7 @@ def _open_store(
 
 def _check_numbers(folds: int, seeds: int, jobs: int, threads: int) -> None:
     for name, value, least in (("folds", folds, 0), ("seeds", seeds, 1), ("jobs", jobs, 1), ("threads", threads, 1)):
-        if value < least:
-            raise ConfigError(f"{argument(name)} is {value}; give a whole number of at least {least}.")
+        check_count(name, value, least)
     if threads > 1 and jobs * threads > available_cores():
         raise ConfigError(
             f"{jobs} jobs with {threads} threads each need more than the {available_cores()} CPU cores available. "

@@ -183,7 +183,7 @@ def candidates(
         lambda candidate: (candidate.config.model_dump_json(), candidate.explicit),
     )
     if not found:
-        raise ConfigError("There is nothing to compare. Name a model, such as: genzoo compare gmm:n_components=1..9.")
+        raise ConfigError("There is nothing to compare. Name a model, such as 'gmm:n_components=1..9'.")
     return found
 
 

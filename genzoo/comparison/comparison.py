@@ -212,7 +212,11 @@ class Comparison:
         message = f"Interrupted while {what}. The report is kept. Run the same command to continue."
         with explain_interruption(lambda: message):
             try:
-                with Phase(f"training {best.id}", 1, part=1), self.kept.locked(), with_threads(self.threads):
+                with (
+                    Phase(f"training {best.id}", 1, part=1, at_most=True),
+                    self.kept.locked(),
+                    with_threads(self.threads),
+                ):
                     train_best(path, fit, self.dataset, self.division, everything=everything, held_out=scores)
             except DivergenceError as error:
                 # The error itself names a folder of checkpoints, which is deleted here. Its cause does not.

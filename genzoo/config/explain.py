@@ -71,7 +71,7 @@ def explain_validation_error(error: ValidationError, cls: type[BaseModel], owner
         group, dot, name = place.rpartition(".")
         hint = did_you_mean(name, _fields_at(cls, first["loc"][:-1]))
         hint = re.sub("(?<=mean ')[^']*", lambda near: setting_name(f"{group}{dot}{near[0]}"), hint, count=1)
-        return f"{owner} has no option {place!r}. {hint}{more}"
+        return f"{owner} has no option {where!r}. {hint}{more}"
     if first["type"] == "missing":
         return f"{owner} needs the option {where!r}, which was not given.{more}"
     shown = _shown(first["input"]) if "input" in first else ""

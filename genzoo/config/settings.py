@@ -244,7 +244,7 @@ class SplitSettings(Settings):
     @classmethod
     def _check_method(cls, value: str) -> str:
         if value not in _METHODS[:2] and not (value.startswith("time=") and value != "time="):
-            raise ValueError(f"give {', '.join(_METHODS[:2])} or {_METHODS[2]}")
+            raise ValueError(f"a split is {', '.join(_METHODS[:2])} or {_METHODS[2]}")
         return value
 
     @model_validator(mode="after")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import numpy as np
@@ -23,6 +22,7 @@ from genzoo.data.marks import without_marks
 from genzoo.data.splits.times import without_time
 from genzoo.data.table_source import TableSource
 from genzoo.errors import ConfigError, DataError, did_you_mean
+from genzoo.runtime.threads import thread_pool
 from genzoo.spec import MOST_NAMES, DataSpec, Feature
 from genzoo.typing import Array
 from genzoo.wording import argument
@@ -47,7 +47,7 @@ def table_dataset(name: str, source: TableSource, settings: DataSettings) -> Dat
     texts = {column for column, kind in settings.kinds.items() if kind in ("binary", "categorical")}
     table = read_columns(source, settings, kept, texts)
     columns = [one_column(source, table, column, settings.date_formats.get(column)) for column in kept]
-    with ThreadPoolExecutor() as pool:  # arithmetic of numpy and pyarrow, which runs beside other threads
+    with thread_pool() as pool:
         described = list(pool.map(lambda column: column.describe(settings.kinds.get(column.name)), columns))
     features = tuple(feature for feature, _ in described)
     _check_texts(source.shown, features, table.num_rows)

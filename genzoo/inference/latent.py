@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 import genzoo
+from genzoo.config.counts import check_count
 from genzoo.data.dataset import Dataset
 from genzoo.data.frames.results import frame_of
 from genzoo.errors import ConfigError
@@ -221,8 +223,8 @@ def traverse(fitted: TrainedModel, *, steps: int = 7, most: int = 16, seed: int 
     Raises:
         ConfigError: the model has no latent space, or there are too few steps.
     """
-    if steps < 2:
-        raise ConfigError(f"A traversal of {steps} events along a dimension shows no change; ask for at least 2.")
+    _check_steps(steps)
+    check_count("most", most)
     prior = find_prior(fitted, seed=seed)
     chosen = np.argsort(-_movement(fitted, prior), kind="stable")[:most]
     values = np.linspace(prior.low[chosen], prior.high[chosen], steps, axis=1)  # (R, S)
@@ -230,6 +232,11 @@ def traverse(fitted: TrainedModel, *, steps: int = 7, most: int = 16, seed: int 
     z[np.arange(len(chosen))[:, None], np.arange(steps), chosen[:, None]] = values
     events = fitted.decode(z.reshape(len(chosen) * steps, -1), output="array")
     return Traversal(chosen, values, events.reshape(len(chosen), steps, *events.shape[1:]), fitted.data)
+
+
+def _check_steps(steps: object) -> None:
+    if not isinstance(steps, numbers.Integral) or steps < 2:
+        raise ConfigError(f"{steps!r} events cannot show a change; ask for a whole number of at least 2.")
 
 
 def _movement(fitted: TrainedModel, prior: PriorSummary) -> Array:
@@ -272,12 +279,16 @@ def interpolate(fitted: TrainedModel, ends: Array, *, steps: int = 10, seed: int
     Raises:
         ConfigError: the model has no latent space, or there are too few steps.
     """
-    if steps < 2:
-        raise ConfigError(f"A path of {steps} events cannot hold both of its ends; ask for at least 2.")
+    _check_steps(steps)
     prior = find_prior(fitted, seed=seed)
+    ends = np.asarray(ends, np.float64)
+    if ends.shape != (2, len(prior.center)):
+        raise ConfigError(
+            f"Two latent vectors of this model have the shape (2, {len(prior.center)}), not {ends.shape}."
+        )
     share = np.linspace(0.0, 1.0, steps)[:, None]
     scale = np.where(prior.spread > 0, prior.spread, 1.0)
-    first, last = (np.asarray(ends, np.float64) - prior.center) / scale
+    first, last = (ends - prior.center) / scale
     lengths = np.linalg.norm(first) * np.linalg.norm(last)
     angle = np.arccos(np.clip(first @ last / lengths, -1, 1)) if lengths > 0 else 0.0
     spherical = prior.normal and np.sin(angle) > _LEAST_SINE  # neither parallel nor opposite

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
+import genzoo
+from genzoo.config.counts import check_count
 from genzoo.data.columns.unseen import unseen_levels
 from genzoo.data.dataset import Dataset, Rows
+from genzoo.data.frames.results import frame_of
 from genzoo.errors import ConfigError
 from genzoo.inference.description.contributions import no_contributions, unlikely_rows, usual_count
 from genzoo.inference.description.figures import Contribution
@@ -27,6 +31,8 @@ from genzoo.inference.usable import impossible
 from genzoo.models.base import Outliers
 from genzoo.models.measure import measures_of
 from genzoo.runtime.progress import Phase
+from genzoo.spec import Library
+from genzoo.text import counted
 from genzoo.typing import Array
 from genzoo.wording import argument
 
@@ -41,6 +47,9 @@ EXPLAINED = 10
 
 _MOST_FLAGGED = 1_000
 """Largest number of flagged rows that are explained, if leaving out a column is cheap."""
+
+_MOST_SHOWN = 8
+"""Largest number of components in a line of text."""
 
 _COLUMNS = 3
 """Largest number of columns that are named for a row."""
@@ -84,8 +93,16 @@ class ExplainedRow:
         """The names of the columns, or else the levels that no training row has; `None` if there are neither."""
         return "; ".join(one.column for one in self.columns) or self.unseen
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        because = [
+            {"column": one.column, "value": one.value, "expected": one.expected, "surprise": one.surprise}
+            for one in self.columns
+        ]
+        return {"row": self.row, "score": self.score, "because": because, "unseen": self.unseen}
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class ScoreResult:
     """Scores of rows: log-likelihoods, or anomaly scores.
 
@@ -151,6 +168,39 @@ class ScoreResult:
             found["unseen"] = _texts(self.unseen, len(self.values))
         return found
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON, without the columns."""
+        flagged, cut = self.flagged, self.threshold
+        return {
+            "rows": len(self.values),
+            "score": self.name,
+            "mean": self.mean,
+            "kind": self.kind,
+            "threshold": None if cut is None else cut.value,
+            "calibration": None if cut is None else {"rows": cut.rows, "by": cut.calibration, "warning": cut.warning},
+            "count_flagged": None if flagged is None else int(flagged.sum()),
+            "uncovered": self.uncovered.tolist(),
+            "unobserved": self.unobserved.tolist(),
+            "count_unseen": len(self.unseen),
+            "least_likely": [one.as_dict() for one in self.unlikely],
+        }
+
+    def to_frame(self, library: Library | None = None) -> Any:
+        """Return the columns as a table with a row for each row.
+
+        Arguments:
+            library: `pandas | polars | pyarrow`. Defaults to the first of them that is installed.
+        """
+        return frame_of(self.columns(), library)
+
+    def _repr_html_(self) -> str:
+        return genzoo.view(self).html
+
+    def __repr__(self) -> str:
+        mean = "" if self.mean is None else f", {self.mean:.4g} on average"
+        flagged = "" if self.flagged is None else f", {self.flagged.sum()} flagged"
+        return f"<ScoreResult of {counted(len(self.values), 'row')}: {self.name} ({self.kind}){mean}{flagged}>"
+
 
 def _texts(by_row: Mapping[int, str | None], count: int) -> Array:
     column = np.full(count, None, object)
@@ -177,8 +227,7 @@ def score(fitted: Scored, dataset: Dataset, quantile: float | None = None, expla
         raise ConfigError(
             f"Model {fitted.model!r} cannot do this: it has neither a 'likelihood' nor an 'anomaly-score'."
         )
-    if explained < 0:
-        raise ConfigError(f"{explained} rows cannot be explained; ask for a whole number of at least 0.")
+    check_count("explained", explained, 0)
     above = name == "anomaly_score"
     threshold = None if quantile is None else threshold_of(fitted, quantile)
     rows = np.arange(len(dataset))
@@ -252,8 +301,8 @@ def threshold_of(fitted: Scored, quantile: float) -> Threshold:
     Raises:
         ConfigError: it is no share, or the model has no such scores.
     """
-    if not 0 < quantile < 1:
-        raise ConfigError(f"A threshold of {quantile:g} is not a share. Use a number between 0 and 1, such as 0.01.")
+    if isinstance(quantile, bool) or not isinstance(quantile, numbers.Real) or not 0 < quantile < 1:
+        raise ConfigError(f"A threshold of {quantile!r} is not a share. Use a number between 0 and 1, such as 0.01.")
     if fitted.validation_scores is None:
         raise ConfigError(
             f"A threshold needs scores of rows that were held out, and this {fitted.model!r} model has none stored. "
@@ -264,7 +313,7 @@ def threshold_of(fitted: Scored, quantile: float) -> Threshold:
     return conformal_threshold(fitted.validation_scores, quantile, fitted.calibration, above=above)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ClusterResult:
     """The component of every row.
 
@@ -287,6 +336,26 @@ class ClusterResult:
     def columns(self) -> dict[str, Array]:
         """Return what there is to say about each row, by name."""
         return {"cluster": self.label, "probability": self.probability}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON, without the columns."""
+        return {"rows": len(self.label), "sizes": self.sizes, "adjusted_rand_index": self.rand_index}
+
+    def to_frame(self, library: Library | None = None) -> Any:
+        """Return the columns as a table with a row for each row.
+
+        Arguments:
+            library: `pandas | polars | pyarrow`. Defaults to the first of them that is installed.
+        """
+        return frame_of(self.columns(), library)
+
+    def _repr_html_(self) -> str:
+        return genzoo.view(self).html
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{label}: {count}" for label, count in list(self.sizes.items())[:_MOST_SHOWN])
+        more = ", ..." if len(self.sizes) > _MOST_SHOWN else ""
+        return f"<ClusterResult of {counted(len(self.label), 'row')}, sizes {sizes}{more}>"
 
 
 def cluster(fitted: Scored, dataset: Dataset) -> ClusterResult:

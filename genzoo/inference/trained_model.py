@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from genzoo.config.counts import check_count
 from genzoo.config.settings import BOUND_DRAWS
 from genzoo.data.dataset import Dataset
 from genzoo.data.frames.kinds import is_frame
@@ -407,13 +408,15 @@ class TrainedModel:
         units = self._units
         checked = None if x is None else units.check(x)
         if weights is not None:
-            weights = np.asarray(weights, np.float64)
+            try:
+                weights = np.asarray(weights, np.float64)
+            except (TypeError, ValueError) as error:
+                raise ConfigError(f"weights must be numbers: {error}.") from error
             if checked is None or weights.shape != (len(checked),):
                 raise ConfigError(f"weights of shape {weights.shape} are not one weight for each event.")
             if not (np.isfinite(weights) & (weights >= 0)).all() or not weights.any():
                 raise ConfigError("weights must be finite and at least 0, and not all 0.")
-        if not isinstance(rows, int) or rows < 0:
-            raise ConfigError(f"{rows!r} rows cannot be explained; ask for a whole number of at least 0.")
+        check_count("rows", rows, 0)
         samples = sampling.sample(units, samples_for(self), seed)
         return describe(self, samples, checked, weights, rows, seed)
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import itertools
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,12 +20,10 @@ from genzoo.config.settings import DataForm, RunConfig, runs_folder
 from genzoo.data.checks import data_difference, with_former_range
 from genzoo.data.dataset import Dataset
 from genzoo.data.download import without_fetching
-from genzoo.data.loading import AnyData, is_registered, matching_data, open_dataset
-from genzoo.errors import ArtifactError, ConfigError, DataError, GenzooError, did_you_mean
+from genzoo.data.loading import AnyData, is_registered, open_dataset
+from genzoo.errors import ArtifactError, ConfigError, DataError, did_you_mean
 from genzoo.inference.answers import Output
 from genzoo.inference.data_units import Events
-from genzoo.inference.description.describe import UNLIKELY
-from genzoo.inference.description.figures import Description
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.persistence.checkpoint import CHECKPOINTS, checkpoints, load_checkpoint
 from genzoo.persistence.format1 import upgrade_config
@@ -44,7 +41,7 @@ from genzoo.storage.paths import check_inside, contains, user_path
 from genzoo.storage.temporary import remove_abandoned
 from genzoo.typing import Array
 from genzoo.version import version
-from genzoo.wording import argument
+from genzoo.wording import Word, argument
 
 _DATA: TypeAdapter[DataSpec] = TypeAdapter(DataForm)
 
@@ -254,7 +251,7 @@ class Run:
             ArtifactError: the data have changed, or the settings do not suit them.
             DataError: the data cannot be found or read.
         """
-        config, remedy = self.config, f"Restore them, or name other data with {argument('data')}."
+        config, remedy = self.config, f"Restore them, or name other data: {argument('data', Word('DATA'))}."
         if self.data_in_memory is not None:
             return self.check_same_data(self.data_in_memory, remedy)
         self.check_data_on_disk()
@@ -275,7 +272,7 @@ class Run:
         if not (os.path.lexists(user_path(source)) or is_registered(source, get_registry()) or os.sep in source):
             raise DataError(
                 f"{self.path} was trained on data in memory, {source!r}, which it does not hold. Name them, or other "
-                f"data, with {argument('data')}."
+                f"data: {argument('data', Word('DATA'))}."
             )
 
     def check_same_data(self, dataset: Dataset, remedy: str) -> Dataset:
@@ -385,38 +382,9 @@ class Run:
         """Call `genzoo.interpolate`: events on a path between two rows of the run's own data, or of `data`."""
         return genzoo.interpolate(self, ends, data, **terms)
 
-    def describe(
-        self,
-        data: AnyData | None = None,
-        *,
-        weights: Array | None = None,
-        rows: int = UNLIKELY,
-        seed: int = 0,
-        device: torch.device | None = None,
-    ) -> Description:
-        """Call `TrainedModel.describe` of the trained model.
-
-        Arguments:
-            data: as for `train`. By default, all data of the run, held-out rows included. If they have changed or
-                cannot be found, samples of the model are described, and a note says so.
-            weights: weights of events in memory, `(N,)`. Defaults to equal weights.
-            rows, seed: as for `TrainedModel.describe`.
-            device: where the model computes. Defaults to the host.
-        """
-        model = self.load(device)
-        if isinstance(data, str | Path | Mapping | Dataset):
-            dataset = matching_data(data, model.data, get_registry())
-        elif data is not None:
-            return model.describe(data, weights=weights, rows=rows, seed=seed)
-        else:
-            try:
-                dataset = self.open_data()
-            except GenzooError as error:
-                found = model.describe(rows=rows, seed=seed)
-                note = f"The data of the run are not available. Give data to describe. {error}"
-                return dataclasses.replace(found, notes=(note, *found.notes))
-        own = dataset.weights if weights is None else weights
-        return model.describe(dataset.events, weights=own, rows=rows, seed=seed)
+    def describe(self, data: AnyData | None = None, **terms: Any) -> genzoo.Description:
+        """Call `genzoo.describe`: what the model says about the run's own data, or about `data`."""
+        return genzoo.describe(self, data, **terms)
 
 
 def _is_on(here: torch.device, wanted: torch.device) -> bool:
@@ -498,7 +466,7 @@ def load(path: str | Path | Run, device: str = "cpu") -> TrainedModel:
     if isinstance(path, Run):
         path = path.path
     if not isinstance(path, str | os.PathLike):
-        raise ConfigError(f"load takes the path of a run or model folder, and this is a {type(path).__name__}.")
+        raise ConfigError(f"load takes the path of a run or model folder, and this is of type {type(path).__name__}.")
     with Phase("loading the model"):
         fitted = load_model(user_path(path), get_registry()) if is_model_folder(path) else open_run(str(path)).load()
     return fitted.to(resolve_device(device, float64=fitted.generator.needs_float64))

@@ -96,14 +96,14 @@ def report_reasons(report: Report) -> list[str]:
     for (name, reason), ids in found.items():
         merged.setdefault((reason, tuple(ids)), []).append(name)
     whole = [f"{', '.join(names)}: {reason} ({_few(ids)})" for (reason, ids), names in merged.items()]
-    return whole + _refusals(report)
+    return whole + report_refusals(report)
 
 
 _OWN = re.compile(r"'[^']*'|\d+")
 """What differs between the errors of candidates that fail in the same way: names and numbers."""
 
 
-def _refusals(report: Report) -> list[str]:
+def report_refusals(report: Report) -> list[str]:
     """Return why candidates failed, one sentence for all that failed in the same way."""
     alike: dict[str, list[Row]] = {}
     for row in report.rows:

@@ -6,18 +6,16 @@ import csv
 import io
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from genzoo.errors import ArtifactError
-from genzoo.metrics.metric import Score
 from genzoo.reports.columns import report_columns, report_reasons
 from genzoo.reports.former import current_report
 from genzoo.reports.overview.finding import finding
-from genzoo.reports.result import FIGURES, SCHEMA, Report, Row
+from genzoo.reports.result import SCHEMA, Report, Row
 from genzoo.storage.atomic import write_bytes
 from genzoo.storage.json_files import read_json, refuse_crowded, write_json
 from genzoo.text import guarded, printable
@@ -35,7 +33,7 @@ def write_report(folder: Path, report: Report) -> None:
     Raises:
         GenzooError: the disk is full or read-only.
     """
-    write_json(folder / "report.json", report_as_dict(report))
+    write_json(folder / "report.json", report.as_dict())
     write_bytes(folder / "report.md", report_as_markdown(report).encode(errors="replace"))
     write_bytes(folder / "report.csv", report_as_csv(report).encode(errors="replace"))
 
@@ -68,27 +66,12 @@ def _escape(text: str) -> str:
 
 def report_as_csv(report: Report) -> str:
     """Return every figure of every row as CSV, at full precision."""
-    metrics = list(dict.fromkeys(name for row in report.rows for name in row.metrics))
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    gap = ("difference", "difference_se", "difference_low", "difference_high")
-    titles = ["id", "model", "status", *FIGURES, "test_se", "cv_se", "bits_per_dim", "kind", "measure", *gap, *metrics]
-    writer.writerow([*titles, "verdict"])
-    for row in report.rows:
-        writer.writerow([_plain(value) for value in _values(row, metrics)])
+    columns = report.columns()
+    writer.writerow(columns)
+    writer.writerows([_plain(value) for value in row] for row in zip(*columns.values(), strict=True))
     return file.getvalue()
-
-
-def _values(row: Row, metrics: list[str]) -> list[object]:
-    likelihood, gap = row.log_likelihood, row.difference
-    apart = (None,) * 4 if gap is None else (gap.mean, gap.se, gap.low, gap.high)
-    return [
-        *(row.id, row.model, row.status),
-        *(row.figure(name) for name in FIGURES),
-        *(likelihood.se, row.cv.se, likelihood.bits_per_dim, likelihood.kind, likelihood.measure, *apart),
-        *(row.figure(name) for name in metrics),
-        row.verdict,
-    ]
 
 
 def _plain(value: object) -> str:
@@ -98,51 +81,6 @@ def _plain(value: object) -> str:
     if isinstance(value, float):
         return repr(value) if math.isfinite(value) else ""
     return guarded(printable(str(value)))
-
-
-def report_as_dict(report: Report) -> dict[str, Any]:
-    """Return the whole report, ready for JSON."""
-    return {
-        "schema": SCHEMA,
-        "data": dict(report.data),
-        "by": report.by,
-        "best": report.best,
-        "simplest": report.simplest,
-        "notes": list(report.notes),
-        "conflict": report.conflict,
-        "rows": [_row(row) for row in report.rows],
-    }
-
-
-def _row(row: Row) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "model": row.model,
-        "options": dict(row.options),
-        "status": row.status,
-        "degrees_of_freedom": row.degrees_of_freedom,
-        "log_likelihood": asdict(row.log_likelihood),
-        "aic": row.aic,
-        "aicc": row.aicc,
-        "bic": row.bic,
-        "icl": row.icl,
-        "akaike_weight": row.akaike_weight,
-        "cv": asdict(row.cv),
-        "difference": None if row.difference is None else asdict(row.difference),
-        "metrics": {name: _score_as_dict(score) for name, score in row.metrics.items()},
-        "seconds": row.seconds,
-        "cost": asdict(row.cost),
-        "verdict": row.verdict,
-        "run": row.run,
-        "reasons": dict(row.reasons),
-    }
-
-
-def _score_as_dict(score: Score) -> dict[str, Any]:
-    """Return a score without the parts of its error that a difference of scores needs, which files of rows keep."""
-    content = asdict(score)
-    del content["shared"]
-    return content
 
 
 def read_report(path: Path) -> Report:

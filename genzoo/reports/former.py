@@ -8,7 +8,7 @@ from typing import Any
 
 from genzoo.config.resolve import layer
 from genzoo.errors import ConfigError
-from genzoo.persistence.format1 import former_metrics, upgrade_candidate
+from genzoo.persistence.format1 import ADDED, former_metrics, upgrade_candidate
 from genzoo.plugins.manager import get_registry
 from genzoo.reports.result import candidate_id
 
@@ -93,8 +93,8 @@ def _current_options(model: str, options: Mapping[str, Any]) -> dict[str, Any]:
         named = {"name": objective["name"]} if "name" in objective else {}
         found["objective"] = {**named, **current["objective"]["options"]}
     if "training" in options:
-        training = current["training"]
-        found["training"] = {name: value for name, value in training.items() if name != "kind"}
+        own = {*current["training"]} - {"kind", *ADDED} | {*sections["training"]} & {*ADDED}
+        found["training"] = {name: value for name, value in current["training"].items() if name in own}
     return found
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import genzoo
 from genzoo.config.layers import leaves
+from genzoo.data.frames.results import frame_of
 from genzoo.errors import ConfigError
 from genzoo.metrics.metric import Score
+from genzoo.spec import Library
 from genzoo.wording import argument
 
 if TYPE_CHECKING:
@@ -161,6 +163,16 @@ class Row:
         score = self.metrics.get(name)
         return None if score is None else score.value
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        content = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "exit_code"}
+        for name in ("log_likelihood", "cv", "cost", "difference"):
+            content[name] = None if content[name] is None else asdict(content[name])
+        metrics = {name: asdict(score) for name, score in self.metrics.items()}
+        for score in metrics.values():
+            del score["shared"]  # a part of errors that a difference of scores needs, which files of rows keep
+        return {**content, "options": dict(self.options), "metrics": metrics, "reasons": dict(self.reasons)}
+
     def ranked_by(self, name: str) -> float | None:
         """Return a figure that can be ranked; `None` if there is none, or a reason not to compare it."""
         return None if name in self.reasons else self.figure(name)
@@ -193,6 +205,10 @@ COSTS = tuple(Cost.__dataclass_fields__)
 _OF_ROWS = ("bic", "aic", "aicc", "icl", "test", "cv", "train", "akaike_weight", "degrees_of_freedom", "seconds")
 FIGURES = (*_OF_ROWS, *COSTS)
 """Names that `Row.figure` accepts, besides metrics."""
+
+
+_TEXTS, _OF_TEST = ("id", "model", "status"), ("bits_per_dim", "kind", "measure")
+"""Fields of a row, and of its log-likelihood, that are columns of a table besides the figures."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -234,6 +250,41 @@ class Report:
                 raise ConfigError("There is no run of the best candidate: no candidate could be ranked.")
             raise ConfigError(f"The best candidate was not kept. Compare with {argument('out', 'FOLDER')} to keep it.")
         return genzoo.Run(Path(path))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `genzoo compare --json` prints."""
+        return {
+            "schema": SCHEMA,
+            "data": dict(self.data),
+            "by": self.by,
+            "best": self.best,
+            "simplest": self.simplest,
+            "notes": list(self.notes),
+            "conflict": self.conflict,
+            "rows": [row.as_dict() for row in self.rows],
+        }
+
+    def columns(self) -> dict[str, list[Any]]:
+        """Return every figure of every candidate, at full precision, by the name of the column."""
+        metrics = list(dict.fromkeys(name for row in self.rows for name in row.metrics))
+        columns: dict[str, list[Any]] = {name: [getattr(row, name) for row in self.rows] for name in _TEXTS}
+        columns |= {name: [row.figure(name) for row in self.rows] for name in FIGURES}
+        columns["test_se"] = [row.log_likelihood.se for row in self.rows]
+        columns["cv_se"] = [row.cv.se for row in self.rows]
+        columns |= {name: [getattr(row.log_likelihood, name) for row in self.rows] for name in _OF_TEST}
+        for gap in ("mean", "se", "low", "high"):
+            name = "difference" if gap == "mean" else f"difference_{gap}"
+            columns[name] = [None if row.difference is None else getattr(row.difference, gap) for row in self.rows]
+        columns |= {name: [row.figure(name) for row in self.rows] for name in metrics}
+        return {**columns, "verdict": [row.verdict for row in self.rows]}
+
+    def to_frame(self, library: Library | None = None) -> Any:
+        """Return a table with a row for each candidate and a column for each figure.
+
+        Arguments:
+            library: `pandas | polars | pyarrow`. Defaults to the first of them that is installed.
+        """
+        return frame_of(self.columns(), library)
 
     # The functions of `genzoo` that show a report need packages above this one; the façade imports them on first use.
 

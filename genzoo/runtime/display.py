@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import sys
 import threading
 import time
@@ -363,6 +364,8 @@ def _remaining(going_on: Sequence[_Open], shown: Sequence[PhaseView], now: float
 
 
 def _last_line(view: PhaseView, took: float, *, failed: bool) -> str:
+    if view.at_most and not failed and view.fraction != 1.0:  # the work is done, and took less than it might have
+        view = dataclasses.replace(view, fraction=None)
     name, *words = _words(view)
     ending = "stopped after" if failed else "took"
     return "  ".join([name, *words, f"{ending} {clock_text(took)}"])

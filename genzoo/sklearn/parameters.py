@@ -117,7 +117,12 @@ def layer_of(
     return layer(asked)
 
 
-_TEMPLATES = {"drop": "X.drop(columns={})", "drop_missing": "X.dropna()", "weight": "sample_weight"}
+_TEMPLATES = {
+    "drop": "X.drop(columns={})",
+    "drop_missing": "X.dropna()",
+    "weight": "sample_weight",
+    "kinds": "X.astype",
+}
 """What users of estimators write for settings of the data."""
 
 

@@ -143,7 +143,7 @@ def train(
     with join_processes() as processes, show_progress(progress if processes.first else False):
         setup = processes.agreed(lambda: build_setup(config, dataset, processes=processes))
         for remark in _remarks(setup.dataset) if processes.first else ():
-            warnings.warn(remark, stacklevel=2)
+            warnings.warn(remark, stacklevel=3)  # the caller of the function that `former_keywords` makes
         run = start_run(setup, None if out is None else Path(out))
         run.data_in_memory = None if dataset is None else setup.dataset
         run_training(setup, run, callbacks)
@@ -167,7 +167,8 @@ def resume(
 
     Arguments:
         run: the run, or its directory.
-        data: the data it was trained on, if they were in memory. A table may be of another library.
+        data: the data it was trained on, if they were in memory. A table may be of another library. The
+            run that `train` returned has them.
         split_by: the groups of their rows, `(N,)`, if it was trained with them.
         epochs, steps, minutes: a larger budget. Defaults to the run's own.
         callbacks: watch the training; each is a `Callback`, or a function that takes a `Step`.
@@ -189,12 +190,15 @@ def resume(
         )
     path = str(run.path if isinstance(run, Run) else run)
     groups = given_split(None, split_by)[1]
-    dataset = None if data is None else given_data(data, None, open_run(path).config.split, groups)[0]
+    if data is None and isinstance(run, Run):
+        dataset = run.data_in_memory
+    else:
+        dataset = None if data is None else given_data(data, None, open_run(path).config.split, groups)[0]
     budget = {"epochs": epochs, "steps": steps, "minutes": minutes}
     with join_processes() as processes, show_progress(progress if processes.first else False):
         resumed, setup, start = processes.agreed(lambda: prepare_resume(path, budget, dataset, processes))
         for note in start.notes if processes.first else ():
-            warnings.warn(note, stacklevel=2)
+            warnings.warn(note, stacklevel=3)
         resumed.data_in_memory = None if dataset is None else setup.dataset
         run_training(setup, resumed, callbacks, start)
     return resumed

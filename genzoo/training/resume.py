@@ -24,7 +24,7 @@ from genzoo.persistence.run import Run, open_run
 from genzoo.runtime.launch import launch_command
 from genzoo.storage.paths import check_inside
 from genzoo.training.setup import TrainingSetup, build_setup
-from genzoo.wording import Word, argument, resuming
+from genzoo.wording import Word, argument, resuming, setting_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,9 +204,10 @@ def _number(value: float) -> str:
 def _check_unfinished(run: Run, setup: TrainingSetup, start: ResumePoint) -> None:
     """Check that a larger budget would change anything."""
     if isinstance(setup.engine, EMEngine) and setup.engine.finished and not setup.engine.converged:
+        limit = setting_name("training.max_iter")
         raise ConfigError(
-            f"{run.path} ended after {start.step} passes, as many as training.max_iter allows, before EM converged. "
-            f"Train again with a larger training.max_iter."
+            f"{run.path} ended after {start.step} passes, as many as {limit} allows, before EM converged. "
+            f"Train again with a larger {limit}."
         )
     if setup.engine.finished:
         raise ConfigError(f"{run.path} has already converged after {start.step} passes; nothing is left to train.")

@@ -34,7 +34,7 @@ from genzoo.training.processes import SameWeights
 from genzoo.training.resume import ResumePoint
 from genzoo.training.setup import RunCallback, TrainingSetup
 from genzoo.training.trainer import AnyCallback, Callback, FunctionCallback, Trainer
-from genzoo.wording import resuming
+from genzoo.wording import resuming, setting_name
 
 LOSS_BLOCK = 25
 """Steps whose losses leave the device together."""
@@ -199,7 +199,7 @@ def _explained(run: Run, hint: str) -> Iterator[None]:
     Arguments:
         hint: how to continue, as a sentence.
     """
-    lower = "lower training.batch_size, the size of the model, or the number of rows"
+    lower = f"lower {setting_name('training.batch_size')}, the size of the model, or the number of rows"
     try:
         with explain_out_of_memory(f"model {run.config.model!r} was trained", f"{lower}. {hint}"):
             yield

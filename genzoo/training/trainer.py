@@ -19,6 +19,7 @@ from genzoo.engine.signals import Abandoned, Signals
 from genzoo.errors import ConfigError
 from genzoo.models.base import Generator, Model
 from genzoo.runtime.device import Runtime
+from genzoo.wording import argument
 
 ItemT = TypeVar("ItemT")
 
@@ -309,6 +310,8 @@ def as_callbacks(callbacks: Iterable[AnyCallback]) -> list[Callback]:
     Raises:
         ConfigError: one is neither a `Callback` nor a function.
     """
+    if not isinstance(callbacks, Iterable):
+        raise ConfigError(f"{argument('callbacks')} is a list, such as [watch]; put {callbacks!r} into one.")
     found = []
     for callback in callbacks:
         if isinstance(callback, type) or not (isinstance(callback, Callback) or callable(callback)):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from genzoo.config.counts import check_count
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.data.loading import AnyData, matching_data
 from genzoo.errors import ConfigError
@@ -99,8 +100,8 @@ def find_terms(
         ConfigError: an unknown name, or a number that is none.
     """
     for name, value in (("samples", samples), ("draws", draws)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1):
-            raise ConfigError(f"{name} must be a whole number of at least 1, not {value!r}.")
+        if value is not None:
+            check_count(name, value)
     zoo = get_registry()
     chosen = find_metrics(zoo, ([metrics] if isinstance(metrics, str) else metrics) or None)
     extractor = find_extractor(zoo, features, fitted.data)

@@ -24,8 +24,9 @@ from genzoo.models.base import capabilities_of
 from genzoo.persistence.run import Run, is_model_folder, load, open_run
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.device import resolve_device
+from genzoo.runtime.progress import Phase
 from genzoo.typing import Array
-from genzoo.wording import argument
+from genzoo.wording import Word, argument
 
 Asked = Run | TrainedModel | str | Path
 """What can be asked: a run, a trained model, or the path of a run or model folder."""
@@ -46,13 +47,16 @@ def open_asked(asked: Asked, device: str | None = None) -> tuple[Run | None, Tra
     if isinstance(asked, Run):
         return asked, _on(asked.load(), device)
     if not isinstance(asked, str | os.PathLike):
-        raise ConfigError(f"A run, a trained model or a path is needed, and this is a {type(asked).__name__}.")
-    run = None if is_model_folder(asked) else open_run(str(asked))
-    return run, _on(load(asked) if run is None else run.load(), device)
+        raise ConfigError(f"A run, a trained model or a path is needed, and this is of type {type(asked).__name__}.")
+    if is_model_folder(asked):
+        return None, _on(load(asked), device)
+    run = open_run(str(asked))
+    with Phase("loading the model"):
+        return run, _on(run.load(), device)
 
 
 def _on(fitted: TrainedModel, device: str | None) -> TrainedModel:
-    return fitted if device is None else fitted.to(resolve_device(device, float64=fitted.generator.needs_float64))
+    return fitted if device is None else fitted.to(resolve_device(str(device), float64=fitted.generator.needs_float64))
 
 
 def check_capable(fitted: TrainedModel, verb: str, *capabilities: str) -> None:
@@ -80,17 +84,19 @@ class GivenRows:
         dataset: the rows, in the form that the model was trained on.
         frame: the table in memory that they come from, or `None`.
         settings: how to open the source by its name or path; `None` if the rows are in memory.
+        tabular: whether the answer is a table. Defaults to false.
     """
 
     dataset: Dataset
     frame: Any = None
     settings: DataSettings | None = None
+    tabular: bool = False
 
     def answer(self, names: Sequence[str], values: Array) -> Any:
         """Return values `(N, C)` as a table for a table in memory or in a file, and otherwise as they are."""
         if self.frame is not None:
             return matrix_like(self.frame, names, values)
-        if self.settings is None or self.dataset.spec.modality == "image":
+        if not self.tabular:
             return values
         columns = {name: values[:, place] for place, name in enumerate(names)}
         return frame_of(columns, usual_library(self.dataset.spec))
@@ -131,17 +137,22 @@ def open_rows(run: Run | None, fitted: TrainedModel, data: AnyData | None, *, ke
     """
     if data is None:
         if run is None:
-            raise ConfigError("A model folder does not name its data. Give the data to use.")
-        own = run.data_in_memory
-        return GivenRows(run.open_data(), settings=run.config.data if own is None else None)
+            raise ConfigError(
+                f"A model folder does not name its data. Name the data to use: {argument('data', Word('DATA'))}."
+            )
+        dataset = run.open_data()
+        if run.data_in_memory is not None:
+            return GivenRows(dataset, tabular=fitted.data.frame is not None)
+        return GivenRows(dataset, settings=run.config.data, tabular=dataset.spec.modality == "table")
     source = data.get("source") if isinstance(data, Mapping) else data
     if isinstance(data, Mapping) and is_frame(source):
         source = in_one_piece(source)
         asked = {**data, "source": source}
         return GivenRows(matching_data(asked, fitted.data, get_registry(), keep_unknown=keep_unknown), source)
-    named = isinstance(source, str | Path)
     dataset = matching_data(data, fitted.data, get_registry(), keep_unknown=keep_unknown)
-    return GivenRows(dataset, settings=matching_settings(data) if named else None)
+    if not isinstance(source, str | Path):
+        return GivenRows(dataset)
+    return GivenRows(dataset, settings=matching_settings(data), tabular=dataset.spec.modality == "table")
 
 
 def answer_columns(
@@ -158,11 +169,15 @@ def answer_columns(
     """
     if rows.frame is not None:
         return with_columns(rows.frame, kept_of_frame(rows.frame, keep, taken), result.columns())
-    if rows.settings is None or rows.dataset.spec.modality == "image":
-        if keep:
-            raise ConfigError("keep names columns of a table, and these data are none. Leave it out.")
+    if keep and (rows.settings is None or not rows.tabular):
+        raise ConfigError(
+            "keep names columns of a table, and only the columns of the model are at hand. Hand over the table."
+            if rows.tabular
+            else "keep names columns of a table, and these data are none. Leave it out."
+        )
+    if not rows.tabular:
         return result
-    kept = kept_columns(rows.settings, fitted, keep, taken)
+    kept = {} if rows.settings is None else kept_columns(rows.settings, fitted, keep, taken)
     table = {name: column.to_pylist() for name, column in kept.items()} | dict(result.columns())
     return frame_of(table, usual_library(fitted.data))
 

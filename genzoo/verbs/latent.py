@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from genzoo.data.dataset import Dataset
 from genzoo.data.loading import AnyData
 from genzoo.errors import ConfigError
 from genzoo.inference import latent
 from genzoo.inference.latent import LatentPath, Traversal
+from genzoo.inference.trained_model import TrainedModel
 from genzoo.typing import Array
 from genzoo.verbs.given import Asked, open_asked, open_rows
+from genzoo.wording import argument
 
 
 def traverse(asked: Asked, *, steps: int = 7, most: int = 16, seed: int = 0, device: str | None = None) -> Traversal:
@@ -58,17 +62,35 @@ def interpolate(
     latent.check_decoder(fitted)
     if np.ndim(ends) == 2:
         return latent.interpolate(fitted, np.asarray(ends), steps=steps, seed=seed)
-    pair = _pair(ends)
-    if latent.has_encoder(fitted):
-        vectors = latent.latent_of_rows(fitted, open_rows(run, fitted, data).dataset, pair)
-    elif data is not None:
-        raise ConfigError(
-            f"Model {fitted.model!r} has no encoder, so it cannot map rows of data to its latent space. Leave the data "
-            f"out: the two numbers are then of its own samples."
-        )
-    else:
-        vectors = latent.latent_of_samples(fitted, pair, seed=seed)
+    vectors, _ = latent_ends(
+        fitted, _pair(ends), lambda: open_rows(run, fitted, data).dataset, named=data is not None, seed=seed
+    )
     return latent.interpolate(fitted, vectors, steps=steps, seed=seed)
+
+
+def latent_ends(
+    fitted: TrainedModel, ends: tuple[int, int], open_data: Callable[[], Dataset], *, named: bool, seed: int
+) -> tuple[Array, str]:
+    """Return the latent vectors `(2, L)` of two rows, or of two of the model's own samples, and what they are.
+
+    Arguments:
+        open_data: opens the data that the rows are from.
+        named: whether the user named these data.
+        seed: seed of the samples.
+
+    Raises:
+        ConfigError: there is no such row; or data were named, and the model has no encoder.
+    """
+    if latent.has_encoder(fitted):
+        dataset = open_data()
+        return latent.latent_of_rows(fitted, dataset, ends), f"rows {ends[0]} and {ends[1]} of {dataset.name}"
+    if named:
+        raise ConfigError(
+            f"Model {fitted.model!r} has no encoder, so it cannot map rows of data to its latent space. Leave "
+            f"{argument('data')} out: the two numbers are then of its own samples, drawn with {argument('seed')}."
+        )
+    found = latent.latent_of_samples(fitted, ends, seed=seed)
+    return found, f"its own samples {ends[0]} and {ends[1]} with seed {seed}, as it has no encoder"
 
 
 def _pair(ends: Any) -> tuple[int, int]:

@@ -95,6 +95,11 @@ def report(
     """
     if out is not None:
         check_page(user_path(str(out)))
+    if not isinstance(asked, Run | str | os.PathLike):
+        raise ConfigError(
+            f"report takes a run, or the path of a run or of the folder of a comparison, and this is of type "
+            f"{type(asked).__name__}."
+        )
     if not isinstance(asked, Run) and is_comparison(user_path(str(asked))):
         page = page_of_comparison(user_path(str(asked)), seed)
     else:

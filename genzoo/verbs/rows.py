@@ -8,7 +8,7 @@ import numpy as np
 
 from genzoo.data.align import filled_table
 from genzoo.data.dataset import Dataset
-from genzoo.data.frames.results import frame_from_arrow, usual_library
+from genzoo.data.frames.results import events_frame, frame_from_arrow, usual_library
 from genzoo.data.frames.source import fill_frame
 from genzoo.data.loading import AnyData, open_source
 from genzoo.errors import DataError
@@ -60,8 +60,8 @@ def impute(
         device: where the model computes. Defaults to the host.
 
     Returns:
-        For a table in memory or in a file, a table with all its columns in their order, with their types. Otherwise an
-        array `(N, *event)`.
+        For a table in memory or in a file, a table with all its columns in their order, with their types. For the run's
+        own table in memory, only the columns of the model. Otherwise an array `(N, *event)`.
 
     Raises:
         ConfigError: the model cannot impute.
@@ -79,9 +79,11 @@ def _table_like(rows: GivenRows, fitted: TrainedModel, events: Array) -> Any:
     """Return the rows of a table in memory or in a file without holes, and other rows as an array."""
     if rows.frame is not None:
         return fill_frame(rows.frame, fitted.data, events)
-    source = None if rows.settings is None else open_source(rows.settings, get_registry(), fitted.data)
-    if source is None or rows.settings is None:
+    if not rows.tabular:
         return events
+    source = None if rows.settings is None else open_source(rows.settings, get_registry(), fitted.data)
+    if source is None or rows.settings is None:  # of the run's own table, only the columns of the model are at hand
+        return events_frame(events, fitted.data, usual_library(fitted.data))
     table = filled_table(source, rows.settings, fitted.data, events, as_written=False)
     return frame_from_arrow(table, usual_library(fitted.data))
 

@@ -13,11 +13,12 @@ from genzoo.errors import ArtifactError, ConfigError, did_you_mean
 from genzoo.inference.description.figures import Description
 from genzoo.inference.image_grid import grid, png
 from genzoo.inference.latent import LatentPath, Traversal
+from genzoo.inference.scoring import ClusterResult, ScoreResult
 from genzoo.metrics.evaluate import Evaluation
 from genzoo.persistence.listing import RunSummary, describe_run, summarize, summary_rows
 from genzoo.persistence.run import Run
 from genzoo.persistence.run_list import RunList
-from genzoo.reports.columns import report_columns, score_text
+from genzoo.reports.columns import report_columns, report_reasons, report_refusals, score_text
 from genzoo.reports.description import description_sections
 from genzoo.reports.description_figure import table_figure
 from genzoo.reports.html import render_fragment
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
 
 _WIDTH, _MOST_ROWS = 100, 15
 """Characters in a line, and candidates in the table, of a report as text."""
+
+
+_MOST_REASONS = 3
+"""Reasons for failures in a report as text; a notebook shows all."""
 
 
 _MOST_IN_A_NOTEBOOK = 30
@@ -62,7 +67,7 @@ def view(result: object) -> View:
     Raises:
         ConfigError: it is no result of genzoo.
     """
-    raise ConfigError(f"view shows results of genzoo, and this is a {type(result).__name__}.")
+    raise ConfigError(f"view shows results of genzoo, and this is of type {type(result).__name__}.")
 
 
 @view.register
@@ -75,7 +80,9 @@ def _(result: Report) -> View:
     print_ranking(result, fitting_columns(result, _WIDTH)[0], console, most=_MOST_ROWS)
     if len(result.rows) > _MOST_ROWS:
         console.print(f"and {len(result.rows) - _MOST_ROWS} more")
-    lines = (*result.notes, *([result.conflict] if result.conflict else []))
+    for reason in report_refusals(result)[:_MOST_REASONS]:
+        console.print(reason, markup=False)
+    lines = (*result.notes, *([result.conflict] if result.conflict else []), *report_reasons(result))
     blocks: list[Block] = [Text(" ".join(said)), _ranking(result), Notes(lines)]
     return View(buffer.getvalue().rstrip(), render_fragment([Section("", tuple(blocks))]))
 
@@ -103,6 +110,22 @@ def _(result: Evaluation) -> View:
     table = Table(repr(result).partition("\n")[0], ("metric", "value", "better"), rows, words=frozenset({0, 2}))
     about = (Text(result.about),) if result.about else ()
     return View(repr(result), render_fragment([Section("", (*about, table, Notes(reasons)))]))
+
+
+@view.register
+def _(result: ScoreResult) -> View:
+    rows = tuple((str(one.row), f"{one.score:.4g}", one.because or "") for one in result.unlikely[:_MOST_ROWS])
+    caption = "least likely rows" if result.name == "log_likelihood" else "most unusual rows"
+    table = Table(caption, ("row", result.name.replace("_", "-"), "because"), rows, words=frozenset({0, 2}))
+    blocks: list[Block] = [Text(repr(result).strip("<>")), *([table] if rows else [])]
+    return View(repr(result), render_fragment([Section("", tuple(blocks))]))
+
+
+@view.register
+def _(result: ClusterResult) -> View:
+    rows = tuple((str(label), f"{count:,}") for label, count in result.sizes.items())
+    table = Table(counted(len(result.label), "row"), ("cluster", "rows"), rows, words=frozenset({0}))
+    return View(repr(result), render_fragment([Section("", (table,))]))
 
 
 @view.register

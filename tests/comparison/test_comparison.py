@@ -20,7 +20,7 @@ from genzoo.config.settings import DataSettings, SplitSettings
 from genzoo.data.builtin import iris
 from genzoo.data.readers.numpy_files import array_dataset
 from genzoo.errors import ArtifactError, ConfigError, Interrupted
-from genzoo.reports.formats import report_as_csv, report_as_dict, report_as_markdown
+from genzoo.reports.formats import report_as_csv, report_as_markdown
 from genzoo.runtime.progress import Phase
 
 ONCE = {"n_init": 1}
@@ -33,7 +33,7 @@ def three(n=400, seed=0):
 
 
 def timeless(report):
-    content = report_as_dict(report)
+    content = report.as_dict()
     for row in content["rows"]:
         row.pop("seconds")
         row.pop("cost")
@@ -357,7 +357,7 @@ def test_equal_settings_are_fitted_once_with_a_note(monkeypatch):
 
 @pytest.mark.precision
 def test_the_json_report_has_its_documented_keys():
-    content = report_as_dict(genzoo.compare(["gaussian", "dcgan"], "iris"))
+    content = genzoo.compare(["gaussian", "dcgan"], "iris").as_dict()
     assert {"schema", "data", "by", "best", "rows"} <= set(content)
     assert content["schema"] == 1
     keys = {
@@ -578,7 +578,7 @@ def test_bounds_on_a_grid_are_compared_as_probabilities():
         assert row.reasons["bic"] == "the data lie on a grid, where the model's density only bounds the likelihood"
         assert row.verdict.endswith(("lower bound", "lower bounds"))
     assert report.rows[0].id == "gmm:n_components=4"
-    told = report_as_dict(report)["rows"][0]["log_likelihood"]
+    told = report.as_dict()["rows"][0]["log_likelihood"]
     assert told["bits_per_dim"] == report.rows[0].log_likelihood.bits_per_dim
     assert "bits/dim" in report_as_markdown(report)
     tables = genzoo.compare(["gaussian"], "iris")

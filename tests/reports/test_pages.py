@@ -20,7 +20,7 @@ from genzoo.errors import ArtifactError
 from genzoo.metrics.metric import Score
 from genzoo.reports.charts import Histogram, curves, marginal
 from genzoo.reports.comparison_page import comparison_page
-from genzoo.reports.formats import read_report, report_as_dict
+from genzoo.reports.formats import read_report
 from genzoo.reports.former import current_report
 from genzoo.reports.html import render_page
 from genzoo.reports.page import Facts, Heading, Notes, Page, Picture, Pictures, Section, Table, Text
@@ -295,7 +295,7 @@ def test_a_report_without_an_error_of_a_difference_reads_back(tmp_path):
     gap = Difference("test", -1.5, float("nan"), float("nan"), float("nan"))
     row = Row("gmm", "genzoo-mixture/gmm", {"n_components": 3}, difference=gap, reasons={"bic": "why"})
     report = Report({"name": "x", "events": 5}, "test", "gmm", None, (row,), ("a note",))
-    write_json(tmp_path / "report.json", report_as_dict(report))
+    write_json(tmp_path / "report.json", report.as_dict())
     found = read_report(tmp_path / "report.json")
     assert str(found) == str(report)  # NaN does not equal itself, but has the same text
     assert not found.rows[0].difference.has_interval
@@ -315,7 +315,7 @@ def test_a_report_of_thousands_of_candidates_reads_back(tmp_path, monkeypatch):
         for i in range(1, 1501)
     ]
     report = Report({"name": "x", "events": 5}, "test", rows[0].id, None, tuple(rows), ())
-    write_json(tmp_path / "report.json", report_as_dict(report))
+    write_json(tmp_path / "report.json", report.as_dict())
     found = read_report(tmp_path / "report.json")
     assert [row.id for row in found.rows] == [row.id for row in rows]
     assert found.rows[-1].metrics["m7"] == dataclasses.replace(score, metric="m7", shared=())

@@ -272,3 +272,11 @@ def test_a_display_looks_by_itself(monkeypatch, capsys):
             pass
     assert shown._thread is not None
     assert not shown._thread.is_alive()
+
+
+def test_work_that_ended_early_leaves_no_percentage(lines, passing):
+    shown, printed = lines
+    with Phase("training", 100, at_most=True) as phase:
+        phase.advance(60)
+        passing(shown, 8)
+    assert printed()[-1] == "training  took 0:08"

@@ -227,6 +227,11 @@ def test_what_is_no_callback_raises_before_a_run_exists(tmp_path, wrong):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_callback_that_is_in_no_list_is_named():
+    with pytest.raises(genzoo.ConfigError, match="callbacks is a list, such as"):
+        genzoo.train("gaussian", "iris", callbacks=print)
+
+
 def test_the_run_is_finished_when_the_callbacks_of_users_end(tmp_path):
     seen = []
 

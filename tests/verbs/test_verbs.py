@@ -130,3 +130,87 @@ def test_a_description_has_a_table_and_a_short_repr(mixture, run, table):
 def test_what_cannot_be_asked_is_named(asked):
     with pytest.raises(ConfigError, match="a trained model or a path"):
         genzoo.embed(asked)
+
+
+def test_a_table_of_polars_gets_any_number_of_columns(mixture, table):
+    frame = pl.from_pandas(table)
+    for given in (frame, frame[:1], frame[:0]):
+        assert mixture.cluster(given).shape == (len(given), 2)
+        assert mixture.score(given).columns == ["log_likelihood", "because"]
+        assert mixture.score(given, keep=["waiting"]).columns == ["waiting", "log_likelihood", "because"]
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.from_pandas, pa.Table.from_pandas])
+def test_a_run_answers_for_its_own_table_with_such_a_table(make, table, tmp_path):
+    frame = make(table.reset_index(drop=True))
+    run = genzoo.train("ppca", frame, n_factors=1, out=tmp_path / "run")
+    for answer in (run.score(), run.embed(), run.impute()):
+        assert type(answer) is type(frame)
+        assert len(answer) == len(frame)
+    with pytest.raises(ConfigError, match="Hand over the table"):
+        run.score(keep=["waiting"])
+
+
+def test_texts_of_a_result_are_texts_in_each_library(run):
+    result = run.score(pd.read_csv(FAITHFUL).to_numpy())
+    assert result.to_frame("polars")["because"].dtype == pl.String
+    assert pa.types.is_string(result.to_frame("pyarrow")["because"].type)
+    assert result.to_frame("pandas")["because"].notna().sum() == sum(bool(one.because) for one in result.unlikely)
+
+
+def test_results_of_rows_are_short_and_ready_for_json(run, mixture):
+    rows = pd.read_csv(FAITHFUL).to_numpy()
+    scored, found = run.score(rows), mixture.cluster(rows)
+    assert json.loads(json.dumps(scored.as_dict()))["rows"] == len(rows)
+    assert json.loads(json.dumps(found.as_dict()))["sizes"] == {str(k): n for k, n in found.sizes.items()}
+    assert repr(scored).startswith("<ScoreResult of 272 rows: log_likelihood (exact)")
+    assert repr(found).startswith("<ClusterResult of 272 rows, sizes 0: ")
+    assert max(len(repr(scored)), len(repr(found))) < 120
+    assert "<table" in scored._repr_html_()
+    assert "<table" in found._repr_html_()
+
+
+def test_a_description_takes_what_other_questions_take(run, table):
+    whole = run.describe(device="cpu")
+    assert repr(genzoo.describe(run.path)) == repr(genzoo.describe(run, table)) == repr(whole)
+    assert genzoo.describe(run.load()).rows == genzoo.describe(run.model).rows == 0
+    assert genzoo.describe(run.load(), FAITHFUL).rows == len(table)
+
+
+def test_weights_of_rows_that_are_gone_are_no_silent_matter(table, tmp_path):
+    run = genzoo.train("ppca", table, n_factors=1, out=tmp_path / "run")
+    again = genzoo.Run(run.path)
+    assert again.describe().rows == 0
+    with pytest.raises(DataError, match="data in memory"):
+        again.describe(weights=np.ones(len(table)))
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda run: run.score(FAITHFUL, threshold="x"), "'x' is not a share"),
+        (lambda run: run.score(FAITHFUL, explained=1.5), "explained must be a whole number"),
+        (lambda run: run.traverse(steps=2.5), "2.5 events cannot show a change"),
+        (lambda run: run.traverse(most=0), "most must be a whole number"),
+        (lambda run: run.interpolate(np.zeros((2, 3))), r"\(2, 1\), not \(2, 3\)"),
+        (lambda run: run.evaluate(samples="x"), "samples must be a whole number"),
+        (lambda run: run.describe(rows="x"), "rows must be a whole number"),
+        (lambda run: run.describe(weights="x"), "weights must be numbers"),
+        (lambda run: genzoo.report([run]), "this is of type list"),
+    ],
+)
+def test_wrong_arguments_are_named(run, ask, message):
+    with pytest.raises(ConfigError, match=message):
+        ask(run)
+
+
+def test_a_run_resumes_with_the_table_that_it_was_trained_on(table, tmp_path):
+    groups = np.arange(len(table)) // 2
+    run = genzoo.train("vae", table, steps=2, batch_size=16, split_by=groups, precision="fp32", out=tmp_path / "vae")
+    with pytest.warns(UserWarning, match="budget") as found:
+        longer = genzoo.resume(run, steps=4)
+    assert {one.filename for one in found} == {__file__}  # the line that calls
+    assert longer.record["steps"] == 4
+    assert len(longer.score()) == len(table)
+    with pytest.raises(DataError, match="Name them, or other data: data=DATA"):
+        genzoo.resume(run.path, steps=6)

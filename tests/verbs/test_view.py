@@ -1,6 +1,7 @@
 """What a notebook and a terminal show of results: tables, pictures, and texts that fit a screen."""
 
 import io
+import json
 import re
 from html.parser import HTMLParser
 
@@ -154,7 +155,7 @@ def test_rows_of_a_table_are_no_pictures(folder):
 
 
 def test_what_is_no_result_has_no_view():
-    with pytest.raises(ConfigError, match="this is a int"):
+    with pytest.raises(ConfigError, match="this is of type int"):
         view(3)
 
 
@@ -189,3 +190,18 @@ def test_evaluation_takes_the_draws_of_the_training(folder):
     run = genzoo.train("vae", "iris", steps=3, batch_size=16, bound_draws=5, out=folder / "five", precision="fp32")
     assert run.evaluate(metrics="log-likelihood").kind == "lower bound (5 draws)"
     assert run.evaluate(metrics="log-likelihood", draws=3).kind == "lower bound (3 draws)"
+
+
+def test_a_report_is_a_table_and_plain_values(report):
+    frame = report.to_frame()
+    assert frame["id"].tolist() == [row.id for row in report.rows]
+    assert frame["bic"].tolist() == [row.bic for row in report.rows]
+    assert json.loads(json.dumps(report.as_dict()))["best"] == report.best
+    assert report.to_frame("pyarrow").column_names == list(frame.columns)
+
+
+def test_a_report_says_why_candidates_failed():
+    failed = Row(id="vae", model="genzoo-vae/vae", status="failed", reasons={"status": "Too <few> rows."})
+    found = Report(data={"name": "x"}, by="bic", best=None, simplest=None, rows=(failed,))
+    assert "vae failed: Too <few> rows." in repr(found)
+    assert "vae failed: Too &lt;few&gt; rows." in found._repr_html_()

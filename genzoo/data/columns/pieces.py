@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
+from genzoo.runtime.threads import thread_pool
 from genzoo.typing import Array
 
 _CACHED = 1 << 19
@@ -82,7 +82,7 @@ def side_by_side(columns: Sequence[Pieces], events: Array) -> list[Extent]:
             found.append(extent(values))
         return found
 
-    with ThreadPoolExecutor() as pool:  # arithmetic of numpy and pyarrow, which runs beside other threads
+    with thread_pool() as pool:
         blocks = list(pool.map(fill, range(0, len(events), rows)))
     return [_together(parts) for parts in zip(*blocks, strict=True)]
 

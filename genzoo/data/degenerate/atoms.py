@@ -62,7 +62,7 @@ class Atom:
             kinds.append(argument("kinds", {self.column: "categorical"}))
         spike = "a density can put a spike on " + ("each of them" if self.value is None else "it")
         drop = f"leave it out with {argument('drop', [self.column])}"
-        instead = f"measure it as a probability with {' or '.join(kinds)}, or " if kinds else ""
+        instead = f"measure it as a probability with {' or '.join(dict.fromkeys(kinds))}, or " if kinds else ""
         return f"{found}; {spike}; {instead}{drop}"
 
 

@@ -58,6 +58,7 @@ def frame_of(columns: Mapping[str, Any], library: Library | None = None) -> Any:
     """Return columns as a table in memory.
 
     Arguments:
+        columns: columns by name; arrays of objects hold texts, and `None` for nothing.
         library: defaults to pandas, or polars or pyarrow if it is not installed.
 
     Raises:
@@ -65,7 +66,15 @@ def frame_of(columns: Mapping[str, Any], library: Library | None = None) -> Any:
     """
     chosen = library or usual_library()
     module = _installed(chosen)
-    return module.table(dict(columns)) if chosen == "pyarrow" else module.DataFrame(dict(columns))
+    if chosen == "pandas":
+        return module.DataFrame(dict(columns))
+    import pyarrow as pa
+
+    arrow = {
+        name: pa.array(column, pa.string()) if isinstance(column, np.ndarray) and column.dtype == object else column
+        for name, column in columns.items()
+    }
+    return frame_from_arrow(pa.table(arrow), chosen)
 
 
 def frame_from_arrow(table: pa.Table, library: Library) -> Any:

@@ -166,7 +166,8 @@ def with_columns(frame: Any, kept: Sequence[str], columns: Mapping[str, Array]) 
     if source.library == "polars":
         import polars
 
-        return made.with_columns([polars.Series(name, polars.from_arrow(values)) for name, values in arrow.items()])
+        own = [polars.Series(name, polars.from_arrow(values)) for name, values in arrow.items()]
+        return polars.DataFrame([*made.get_columns(), *own])  # a frame without columns takes none of other lengths
     for name, values in arrow.items():
         made = made.append_column(name, values)
     return made

@@ -8,7 +8,6 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from genzoo.data.readers.sniffing import sniff
 from genzoo.data.readers.text_input import TextInput
 from genzoo.data.table_source import TableSource
 from genzoo.errors import DataError, pass_out_of_memory
+from genzoo.runtime.threads import thread_pool
 from genzoo.wording import argument
 
 _END_OF_FILE = "\x1a"
@@ -121,7 +121,7 @@ class CsvSource(TableSource):
                 return values, facts, error
 
         settled = []
-        with ThreadPoolExecutor() as pool:
+        with thread_pool() as pool:
             for name, (values, facts, error) in zip(columns, pool.map(settle, columns, table.columns), strict=False):
                 self.facts |= facts
                 if error is not None:

@@ -10,7 +10,6 @@ import mmap
 import re
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ import pyarrow as pa
 from genzoo.data.readers.arrow_input import for_arrow
 from genzoo.data.readers.unpacked import HARMLESS_TEXT, unpacked
 from genzoo.errors import DataError, pass_out_of_memory
+from genzoo.runtime.threads import thread_pool
 
 _HEAD = 1 << 20
 """Number of bytes that are examined to detect the encoding."""
@@ -176,7 +176,7 @@ class TextInput:
         if not isinstance(self._content, Path) or self._packed or self.encoding.startswith("utf-16"):
             return True
         content = self._content
-        with ThreadPoolExecutor() as pool:  # each part begins with the last characters of the one before
+        with thread_pool() as pool:  # each part begins with the last characters of the one before
             parts = range(0, content.stat().st_size, _PART)
             begin = len(codecs.BOM_UTF8) if self.encoding == "utf-8-sig" else 0
             starts = [begin, *(start - 2 for start in parts[1:])]
