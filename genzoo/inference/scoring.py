@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Literal, Protocol
 
 import numpy as np
@@ -177,8 +178,8 @@ def score(fitted: Scored, dataset: Dataset, quantile: float | None = None, expla
         raise ConfigError(
             f"Model {fitted.model!r} cannot do this: it has neither a 'likelihood' nor an 'anomaly-score'."
         )
-    if explained < 0:
-        raise ConfigError(f"{explained} rows cannot be explained; ask for a whole number of at least 0.")
+    if not isinstance(explained, Integral) or explained < 0:
+        raise ConfigError(f"{explained!r} rows cannot be explained; ask for a whole number of at least 0.")
     above = name == "anomaly_score"
     threshold = None if quantile is None else threshold_of(fitted, quantile)
     rows = np.arange(len(dataset))
@@ -252,8 +253,8 @@ def threshold_of(fitted: Scored, quantile: float) -> Threshold:
     Raises:
         ConfigError: it is no share, or the model has no such scores.
     """
-    if not 0 < quantile < 1:
-        raise ConfigError(f"A threshold of {quantile:g} is not a share. Use a number between 0 and 1, such as 0.01.")
+    if not isinstance(quantile, Real) or not 0 < quantile < 1:
+        raise ConfigError(f"A threshold of {quantile!r} is not a share. Use a number between 0 and 1, such as 0.01.")
     if fitted.validation_scores is None:
         raise ConfigError(
             f"A threshold needs scores of rows that were held out, and this {fitted.model!r} model has none stored. "
