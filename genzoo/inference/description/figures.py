@@ -233,6 +233,11 @@ class Description:
     notes: tuple[str, ...]
     drawn: Drawn = field(repr=False, compare=False)
 
+    @property
+    def features(self) -> dict[str, Feature]:
+        """The columns by name."""
+        return {feature.name: feature for feature in self.data.features}
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; docs/formats.md lists the keys. Numbers that are not finite become `None`."""
         kept = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.name != "drawn"}
