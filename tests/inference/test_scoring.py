@@ -43,6 +43,14 @@ def test_a_frame_gives_such_a_frame_with_kept_columns(frame, model):
     assert arrow["because"].to_pylist() == lazy["because"].to_list()
 
 
+@pytest.mark.parametrize("made", [polars.from_pandas, pa.Table.from_pandas])
+def test_no_column_need_be_kept(frame, model, made):
+    table = made(frame)
+    for rows in (table, table[:0]):
+        assert len(model.score(rows, threshold=0.1)) == len(model.cluster(rows)) == len(rows)
+    assert model.score(table)["log_likelihood"].to_numpy() == pytest.approx(model.score(frame)["log_likelihood"])
+
+
 def test_an_array_gives_a_result(frame, model):
     codes = frame.assign(kind=(frame["kind"] == model.data.features[2].levels[1]).astype(float))
     result = model.score(codes[["a", "b", "kind"]].to_numpy(), threshold=0.1, explained=3)

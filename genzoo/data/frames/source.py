@@ -166,7 +166,9 @@ def with_columns(frame: Any, kept: Sequence[str], columns: Mapping[str, Array]) 
     if source.library == "polars":
         import polars
 
-        return made.with_columns([polars.Series(name, polars.from_arrow(values)) for name, values in arrow.items()])
+        # Some versions give a frame without columns no rows, to which no column can be added.
+        new = [polars.Series(name, polars.from_arrow(values)) for name, values in arrow.items()]
+        return polars.DataFrame([*made.get_columns(), *new])
     for name, values in arrow.items():
         made = made.append_column(name, values)
     return made
