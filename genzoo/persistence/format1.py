@@ -157,7 +157,7 @@ def current_line(line: Mapping[str, Any], metrics: Mapping[str, str]) -> dict[st
     return found
 
 
-_ADDED = {"bound_draws": BOUND_DRAWS}
+ADDED = {"bound_draws": BOUND_DRAWS}
 """Settings of a training that earlier versions did not have, and the values with which they trained."""
 
 
@@ -186,7 +186,7 @@ def upgrade_config(content: dict[str, Any]) -> dict[str, Any]:
         training = _metrics(rename_training(content["training"], "The run"), _ignore)
         settings = settings or GradientTraining  # the plugin is not installed, which is reported later
         own = {name: value for name, value in training.items() if name in settings.model_fields}
-        found["training"] = {**_ADDED, **own, "kind": settings.model_fields["kind"].default}
+        found["training"] = {**ADDED, **own, "kind": settings.model_fields["kind"].default}
     with _unchanged_if_invalid():
         found["data"] = _data(content["data"], _ignore)
     return _raised(found)
@@ -222,7 +222,7 @@ def upgrade_candidate(content: dict[str, Any]) -> dict[str, Any]:
     with _unchanged_if_invalid():
         candidate = upgrade_config({**content["candidate"], "format": content["format"]})
         found["candidate"] = {key: value for key, value in candidate.items() if key != "format"}
-        found["candidate"]["training"] = {**_ADDED, **candidate["training"]}
+        found["candidate"]["training"] = {**ADDED, **candidate["training"]}
         metrics = get_registry().metrics
         known = {name: metrics.get(name).spec.name for name in content["row"]["metrics"]}
         scores = {known[name]: {**score, "metric": known[name]} for name, score in content["row"]["metrics"].items()}

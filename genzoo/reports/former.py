@@ -8,7 +8,7 @@ from typing import Any
 
 from genzoo.config.resolve import layer
 from genzoo.errors import ConfigError
-from genzoo.persistence.format1 import former_metrics, upgrade_candidate
+from genzoo.persistence.format1 import ADDED, former_metrics, upgrade_candidate
 from genzoo.plugins.manager import get_registry
 from genzoo.reports.result import candidate_id
 
@@ -94,7 +94,8 @@ def _current_options(model: str, options: Mapping[str, Any]) -> dict[str, Any]:
         found["objective"] = {**named, **current["objective"]["options"]}
     if "training" in options:
         training = current["training"]
-        found["training"] = {name: value for name, value in training.items() if name != "kind"}
+        unnamed = {"kind", *ADDED} - set(options["training"])  # a row has only the settings that its candidate names
+        found["training"] = {name: value for name, value in training.items() if name not in unnamed}
     return found
 
 
