@@ -15,7 +15,7 @@ from genzoo.cli.command import Option
 from genzoo.config.explain import as_sentence, describe_fields
 from genzoo.config.flags import FlaggedSetting, flagged_settings, settings_layer
 from genzoo.config.resolve import options_class
-from genzoo.config.settings import DataSettings, RunConfig, SplitSettings
+from genzoo.config.settings import DataSettings, RunConfig, SplitSettings, split_names
 from genzoo.errors import ConfigError
 from genzoo.plugins.registry import Entry, Registry
 from genzoo.spec import ModelSpec, ObjectiveSpec
@@ -194,11 +194,16 @@ rows_option = click.option(
 )
 
 
+def _split_each(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for value in values for name in split_names(value))
+
+
 keep_option = click.option(
     "--keep",
     multiple=True,
-    metavar="COL",
-    help="Copy this column of the data to the output, to join rows by; may be repeated.",
+    metavar="A,B",
+    callback=_split_each,
+    help="Copy these columns of the data to the output, to join rows by; may be repeated.",
 )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import DataError
 from genzoo.spec import DataSpec
+from genzoo.text import counted
 from genzoo.typing import Array
 from genzoo.wording import argument
 
@@ -33,7 +34,9 @@ def refuse_degenerate(dataset: Dataset, rows: Rows) -> None:
         return
     columns = list(names)
     if len(rows) < 2:
-        raise DataError(f"{dataset.name} leaves {len(rows)} row to train on, and one row has no spread. Add more rows.")
+        raise DataError(
+            f"Only {counted(len(rows), 'row')} of {dataset.name} can be trained on, and a spread needs two. Add more."
+        )
     first: Array = np.full(len(columns), np.nan)
     constant = np.ones(len(columns), bool)
     pairs: list[tuple[int, int]] | None = None

@@ -12,10 +12,12 @@ from genzoo.inference.description.figures import (
     Description,
     Distinction,
     UnlikelyRow,
+    shown_value,
 )
 from genzoo.reports.columns import DASH
 from genzoo.reports.page import Block, Section, Table, Text
 from genzoo.reports.rounding import mean_and_sd, number
+from genzoo.spec import Feature
 from genzoo.text import counted, shortened
 
 _MOST_COMPONENTS = 6
@@ -106,7 +108,7 @@ def _components(found: Description, width: int) -> Section | None:
 def _component_line(component: ComponentFigures, found: Description) -> str:
     rows = f", most probable for {counted(component.rows, 'row')}" if found.rows else ""
     text = f"{_component_name(component)}: share {component.share:.1%}{rows}"
-    words = ", ".join(_words(one) for one in component.distinctions[:_MOST_WORDS])
+    words = ", ".join(_words(one, found.features[one.column]) for one in component.distinctions[:_MOST_WORDS])
     if not found.columns or len(found.components) == 1:
         return f"{text}."
     return f"{text}; {words or 'close to the average of all rows'}."
@@ -116,12 +118,13 @@ def _component_name(component: ComponentFigures) -> str:
     return "Outliers" if component.outliers else f"Component {component.component}"
 
 
-def _words(one: Distinction) -> str:
+def _words(one: Distinction, feature: Feature) -> str:
     if one.level is not None:
         return f"{_name(one.column)} {_name(one.level)} {_percent(one.here)} (overall {_percent(one.overall)})"
     word = "high" if one.effect > 0 else "low"
+    here, overall = (value_text(shown_value(value, feature)) for value in (one.here, one.overall))
     very = "very " if abs(one.effect) >= _VERY else ""
-    return f"{_name(one.column)} {very}{word} ({number(one.here)}, overall {number(one.overall)})"
+    return f"{_name(one.column)} {very}{word} ({here}, overall {overall})"
 
 
 def _component_tables(found: Description, width: int) -> list[Block]:
@@ -133,7 +136,8 @@ def _component_tables(found: Description, width: int) -> list[Block]:
     for component in reversed(shown):
         own = {column.name: column for column in component.columns}
         parts.insert(0, (_component_name(component).lower(), [own[name] for name in names]))
-    texts = [[title, *map(figures_text, columns)] for title, columns in parts]
+    features = found.features
+    texts = [[title, *(figures_text(one, features[one.name]) for one in columns)] for title, columns in parts]
     first = ["column", *map(_name, names)]
     tables: list[Block] = []
     while texts:
@@ -215,7 +219,7 @@ def _columns(found: Description) -> Section | None:
         text = f"Means in samples of the model are within {_FAR} standard deviations of the data for all columns, and "
         return Section("Data and samples", (Text(f"{text}shares of categories within {_FAR:.0%} in total."),))
     rows = tuple(
-        (_name(match.model.name), figures_text(match.data), figures_text(match.model), f"{match.distance:.2f}")
+        (_name(match.model.name), *_both(match.data, match.model, found), f"{match.distance:.2f}")
         for match in far[:_MOST_PAIRS]
         if match.data is not None
     )
@@ -291,12 +295,25 @@ def _name(text: str) -> str:
     return shortened(text, _LONGEST)
 
 
-def figures_text(column: ColumnFigures) -> str:
+def _both(data: ColumnFigures, model: ColumnFigures, found: Description) -> tuple[str, str]:
+    feature = found.features[data.name]
+    return figures_text(data, feature), figures_text(model, feature)
+
+
+def figures_text(column: ColumnFigures, feature: Feature) -> str:
     """Return the distribution of a column: mean ± standard deviation, or the most probable categories."""
     if column.mean is not None and column.sd is not None:
+        if feature.temporal:
+            return f"{shown_value(column.mean, feature)} ± {_span(column.sd, feature)}"
         return mean_and_sd(column.mean, column.sd)
     top = sorted(column.levels.items(), key=lambda pair: -pair[1])[:_MOST_LEVELS]
     return ", ".join(f"{_name(level)} {_percent(share)}" for level, share in top) or DASH
+
+
+def _span(value: float, feature: Feature) -> str:
+    """Return a time between two values of a column of dates or times."""
+    days = value if feature.stored == "date" else value / 86_400
+    return f"{number(days)} days" if days >= 1 else f"{number(days * 86_400)} seconds"
 
 
 def value_text(value: float | str) -> str:
@@ -309,4 +326,4 @@ def _percent(share: float) -> str:
 
 
 def _nats(value: float) -> str:
-    return f"{value:.1f}" if math.isfinite(value) else "∞"
+    return f"{value:z.1f}" if math.isfinite(value) else "∞"

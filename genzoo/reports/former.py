@@ -93,8 +93,9 @@ def _current_options(model: str, options: Mapping[str, Any]) -> dict[str, Any]:
         named = {"name": objective["name"]} if "name" in objective else {}
         found["objective"] = {**named, **current["objective"]["options"]}
     if "training" in options:
-        own = {*current["training"]} - {"kind", *ADDED} | {*sections["training"]} & {*ADDED}
-        found["training"] = {name: value for name, value in current["training"].items() if name in own}
+        training = current["training"]
+        unnamed = {"kind", *ADDED} - set(options["training"])  # a row has only the settings that its candidate names
+        found["training"] = {name: value for name, value in training.items() if name not in unnamed}
     return found
 
 

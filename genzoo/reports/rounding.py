@@ -20,10 +20,10 @@ def number(value: float) -> str:
     """Return a number with four significant digits, in plain notation if it is not too long.
 
     Examples:
-        >>> number(189778.4), number(10.4229), number(0.0000123), number(0.0)
-        ('189778', '10.42', '1.23e-05', '0')
+        >>> number(189778.4), number(9999.6), number(10.4229), number(0.0000123), number(-0.0)
+        ('189778', '10000', '10.42', '1.23e-05', '0')
     """
-    return f"{value:.0f}" if 1e4 <= abs(value) < _HUGE else f"{value:.4g}"
+    return f"{value:.0f}" if 9999.5 <= abs(value) < _HUGE else f"{value:z.4g}"
 
 
 def without_error(value: float) -> str:
@@ -35,7 +35,7 @@ def without_error(value: float) -> str:
     """
     if abs(value) >= 1e6 or not math.isfinite(value):
         return number(value)
-    return f"{value:.4f}" if value == 0 or abs(value) >= 0.01 else f"{value:.3g}"
+    return f"{value:z.4f}" if value == 0 or abs(value) >= 0.01 else f"{value:.3g}"
 
 
 def places(error: float | None) -> int | None:

@@ -104,6 +104,8 @@ def test_kept_columns_are_copied_as_they_were_written(cli, table):
     assert "does not use" not in err
     dropped = cli("score", "answer", "--data", "new.csv", "--keep", "customer_id", "--drop", "customer_id", "--rows", 2)
     assert dropped[1] == out
+    several = cli("score", "answer", "--data", "new.csv", "--keep", "width,customer_id", "--rows", 2)
+    assert several[1].startswith("row,width,customer_id,log_likelihood")
     refused = cli("score", "answer", "--data", "new.csv", "--keep", "custmer_id")
     assert_refused(refused, 2, "Did you mean 'customer_id'")
     assert_refused(cli("score", "answer", "--data", "new.csv", "--keep", "length", "--out", "a.npy"), 2, ".parquet")

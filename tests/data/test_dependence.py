@@ -219,7 +219,7 @@ def test_more_columns_than_rows_are_said_and_not_related():
     found = find_dependence(table(**{f"x{i}": column for i, column in enumerate(normals(30, rows=20))}))
     assert found.relations == ()
     assert found.unsearched is not None
-    assert found.unsearched.startswith("20 rows are fewer than needed for 30 continuous columns")
+    assert found.unsearched.startswith("20 rows cannot determine the covariance of 30 continuous columns")
 
 
 def test_a_very_wide_table_is_not_searched_and_it_is_said():

@@ -43,6 +43,14 @@ def test_a_frame_gives_such_a_frame_with_kept_columns(frame, model):
     assert arrow["because"].to_pylist() == lazy["because"].to_list()
 
 
+@pytest.mark.parametrize("made", [polars.from_pandas, pa.Table.from_pandas])
+def test_no_column_need_be_kept(frame, model, made):
+    table = made(frame)
+    for rows in (table, table[:0]):
+        assert len(model.score(rows, threshold=0.1)) == len(model.cluster(rows)) == len(rows)
+    assert model.score(table)["log_likelihood"].to_numpy() == pytest.approx(model.score(frame)["log_likelihood"])
+
+
 def test_an_array_gives_a_result(frame, model):
     codes = frame.assign(kind=(frame["kind"] == model.data.features[2].levels[1]).astype(float))
     result = model.score(codes[["a", "b", "kind"]].to_numpy(), threshold=0.1, explained=3)
@@ -66,6 +74,28 @@ def test_a_single_row_is_explained_by_the_model_alone(frame, model):
     assert model.score(strange)["because"].iloc[0].startswith("a")
 
 
+def test_the_column_that_breaks_a_relation_comes_first(tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=200)
+    frame = pandas.DataFrame({"x": x, "y": 2 * x + rng.normal(0, 0.1, 200), "z": rng.normal(size=200)})
+    frame.loc[7, "y"] += 3.0  # usual for y, but not given x
+    frame.loc[8, "z"] = 9.0
+    found = genzoo.train("gaussian", frame, out=tmp_path / "run").load().score(frame)
+    assert found["because"].iloc[7].startswith("y")
+    assert found["because"].iloc[8] == "z"
+
+
+def test_a_date_is_shown_as_a_date(tmp_path):
+    rng = np.random.default_rng(0)
+    days = pandas.Series(pandas.date_range("2020-01-01", periods=90)[rng.permutation(90)].date)
+    days[5] = pandas.Timestamp("2031-02-03").date()
+    frame = pandas.DataFrame({"day": days, "x": rng.normal(size=90)})
+    model = genzoo.train("naive-bayes", frame, n_components=1, out=tmp_path / "run").load()
+    (row,) = model.describe(frame, seed=0).unlikely[:1]
+    assert (row.row, row.contributions[0].column, row.contributions[0].value) == (5, "day", "2031-02-03")
+    assert row.contributions[0].expected.startswith("2020-")
+
+
 def test_an_unknown_category_is_the_reason(frame, model):
     found = model.score(frame.assign(kind=frame["kind"].where(frame.index != 1005, "new")), explained=1)
     assert found.loc[1005, "log_likelihood"] == -np.inf
@@ -80,7 +110,9 @@ def test_an_unknown_category_is_the_reason(frame, model):
         ({"keep": ["idd"]}, "Did you mean 'id'"),
         ({"keep": "id"}, "keep is a list"),
         ({"threshold": 2}, "between 0 and 1"),
+        ({"threshold": "0.1"}, "between 0 and 1"),
         ({"explained": -1}, "at least 0"),
+        ({"explained": 1.5}, "whole number"),
     ],
 )
 def test_wrong_arguments_are_one_sentence(frame, model, given, said):

@@ -49,6 +49,19 @@ def test_a_picture_is_as_large_as_its_columns_need(tmp_path, columns, levels):
         assert np.asarray(picture.convert("L")).std() > 10
 
 
+def test_a_column_of_dates_has_a_date_as_its_mean(tmp_path):
+    frame = pandas.DataFrame({"day": pandas.date_range("2020-01-01", periods=91).date, "x": np.arange(91.0) ** 2})
+    found = genzoo.train("naive-bayes", frame, n_components=1, out=tmp_path / "run").load().describe(frame)
+    cells = {
+        row[0]: row[1:]
+        for table in tables(description_sections(found, "x", width=100))
+        if table.caption.startswith("Mean")
+        for row in table.rows
+    }
+    assert cells["day"][0].startswith("2020-02-15 ± 26.")
+    assert cells["day"][0].endswith(" days")
+
+
 def test_tables_of_components_fit_the_width(tmp_path):
     found = described(4, components=6, levels=5)
     for width in (80, 120, 200):

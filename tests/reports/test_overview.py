@@ -7,15 +7,17 @@ import math
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import RendererAgg
 from PIL import Image
 from refusals import assert_refused
 from rich.console import Console
 
 import genzoo
 from genzoo.metrics.metric import Score
+from genzoo.reports.charts import canvas
 from genzoo.reports.comparison_page import comparison_page
 from genzoo.reports.formats import read_report
-from genzoo.reports.overview.drawing import criterion_picture, forest_picture
+from genzoo.reports.overview.drawing import WIDTH, criterion_picture, forest_picture, legend_look
 from genzoo.reports.overview.figures import MOST_LINES, criterion_lines, forest
 from genzoo.reports.overview.finding import finding
 from genzoo.reports.overview.plane import complete, components_picture, ellipse, pairs_picture, plane_of
@@ -166,9 +168,13 @@ CASES = {
         "a is the best of 3 candidates by BIC (1.00); no other candidate could be ranked.",
     ),
     "cheapest": (
-        report(row("a", bic=1.0, verdict="best: cheapest"), row("b", -0.1)),
-        "a is the cheapest of the candidates that are like the best of 2 by BIC (1.00), but this is not certain: the "
-        "other one is not told apart from it.",
+        report(row("a", -0.1, "best: cheapest", bic=2.0), row("b", bic=1.0)),
+        "a is the cheapest of the candidates that are not told apart from b, the best of 2 by BIC (1.00).",
+    ),
+    "lower bounds": (
+        report(row("a", verdict="best: lower bound"), row("b", -3.0, "worse: lower bounds"), by="test"),
+        "a is the best of 2 candidates by test log-likelihood; the other one is worse by lower bounds, so the true "
+        "order may differ.",
     ),
     "nothing": (
         report(row("a", verdict="not ranked: no bic"), best=None),
@@ -191,7 +197,7 @@ def test_more_sentences_name_candidates_that_matter():
     rows = (row("a", bic=1.0, verdict="best"), *(row(f"b{i}", -0.1) for i in range(5)), row("c", verdict="failed"))
     more = " ".join(finding(report(*rows, simplest="b1"))[1:])
     assert "Not told apart: b0, b1, b2 and 2 more." in more
-    assert "The simplest candidate within one standard error is b1." in more
+    assert "The simplest candidate within one standard error of the best score is b1." in more
 
 
 def test_a_far_candidate_does_not_squeeze_the_others():
@@ -201,6 +207,35 @@ def test_a_far_candidate_does_not_squeeze_the_others():
     assert found.lines[-1].mean == -1e6
     assert "-1000000" in forest_picture(found).content.decode()
     assert any("<" in line for line in forest_text(found, 100))
+
+
+def test_differences_are_from_the_best_if_a_cheaper_one_is_chosen():
+    rows = (row("a", -0.1, "best: cheapest"), row("b"), row("c", -2.0, "worse"))
+    found = forest(report(*rows, by="test"))
+    assert (found.best, [line.id for line in found.lines]) == ("b", ["a", "c"])
+    assert "Difference of each candidate from b " in forest_picture(found).caption
+    lines = list(forest_text(found, 100))
+    assert [(line.split()[0], line.split()[-1]) for line in lines[1:3]] == [("b", "best"), ("a", "cheapest")]
+
+
+def test_numbers_below_a_picture_do_not_run_together():
+    rows = [row(f"a{k}", bic=float(k), options={"k": k}) for k in range(1, 43)]
+    *_, numbers, _, _ = criterion_text(criterion_lines(report(*rows, best="a1")), 80)
+    assert [int(x) for x in numbers.split()][:3] == [1, 3, 5]
+    assert max(map(int, numbers.split())) <= 42
+    assert len(numbers) <= 80
+
+
+@pytest.mark.parametrize(
+    "names", [["component 10"] * 9, ["not told apart", "better held out", "worse", "best"], ["a" * 60]]
+)
+def test_a_legend_is_no_wider_than_its_picture(names):
+    figure, axes = canvas(WIDTH, 3.0)
+    for name in names:
+        axes.plot([0, 1], [0, 1], label=name)
+    legend = figure.legend(loc="outside lower center", **legend_look(names))
+    box = legend.get_window_extent(RendererAgg(1, 1, figure.dpi))
+    assert legend_look(names)["ncols"] == 1 or box.width <= figure.bbox.width
 
 
 def test_more_candidates_than_fit_are_counted():
@@ -297,6 +332,18 @@ def test_huge_missing_and_constant_values_are_not_drawn():
     samples = rows.copy()
     samples[5, 0] = 1e308
     assert pairs_picture(rows, samples, spec, "rows") is not None
+
+
+def test_pairs_are_drawn_even_if_no_row_is_complete(drawn):
+    spec = DataSpec((3,), "table", (Feature("a"), Feature("b"), Feature("c")))
+    samples = np.random.default_rng(0).normal(size=(60, 3))
+    rows = samples.copy()
+    rows[np.arange(60), np.arange(60) % 3] = np.nan
+    picture = pairs_picture(rows, samples, spec, "rows")
+    assert "60 real rows" in picture.caption
+    assert "Missing values are not drawn." in picture.caption
+    known = rows[~np.isnan(rows[:, [0, 1]]).any(axis=1)]
+    assert [tuple(known[:, 0]), tuple(known[:, 1])] in drawn
 
 
 def test_the_terminal_shows_the_same_figures(compared, capsys):

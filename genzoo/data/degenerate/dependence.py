@@ -25,6 +25,7 @@ import numpy as np
 
 from genzoo.data.dataset import BLOCK, Dataset
 from genzoo.data.degenerate.relation import Relation, digits_of, forms, short_number
+from genzoo.text import counted
 from genzoo.typing import Array
 
 EXACT = 1e-5
@@ -131,7 +132,7 @@ def find_dependence(dataset: Dataset) -> Dependence:
 def _unsearched(rows: int, columns: int, found: int) -> str | None:
     if rows <= columns:
         return (
-            f"{rows} rows are fewer than needed for {columns} continuous columns: their covariance cannot be learned, "
+            f"{counted(rows, 'row')} cannot determine the covariance of {columns} continuous columns, "
             f"and not all were searched for linear relations"
         )
     return f"there are more than {MOST_RELATIONS} linear relations" if found > MOST_RELATIONS else None

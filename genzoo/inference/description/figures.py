@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import genzoo
+from genzoo.data.columns.dates import show_time
 from genzoo.data.frames.results import frame_of
 from genzoo.models.base import ParameterTable
 from genzoo.spec import DataSpec, Feature, Library
@@ -232,6 +233,11 @@ class Description:
     notes: tuple[str, ...]
     drawn: Drawn = field(repr=False, compare=False)
 
+    @property
+    def features(self) -> dict[str, Feature]:
+        """The columns by name."""
+        return {feature.name: feature for feature in self.data.features}
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; docs/formats.md lists the keys. Numbers that are not finite become `None`."""
         kept = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.name != "drawn"}
@@ -300,5 +306,7 @@ def _plain(value: Any) -> Any:
 
 
 def shown_value(value: float, feature: Feature) -> float | str:
-    """Return a value of a column as a category, or as a number."""
+    """Return a value of a column as a category, a date or time, or a number."""
+    if feature.temporal:
+        return show_time(value, feature)
     return float(value) if feature.levels is None else feature.levels[int(value)]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from genzoo.reports.charts import COLORS, canvas, png_of, svg_of
-from genzoo.reports.overview.figures import CriterionLines, CriterionPoint, Forest, ForestLine
+from genzoo.reports.overview.figures import CHEAPEST_WORD, CriterionLines, CriterionPoint, Forest, ForestLine
 from genzoo.reports.overview.finding import figure_name
 from genzoo.reports.page import Picture
-from genzoo.text import printable, shortened
+from genzoo.text import counted, printable, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,12 +31,17 @@ _LETTERS = 64
 FONT = 9
 
 
+_LETTER, _SPACES, _EMS = 0.62, (1.5, 0.5, 1.0), 38.0
+"""Ems: width of a letter, of the symbol of a legend's entry and the spaces after it and its name, and of a legend."""
+
+
 _LOOKS = {
     "best": ("D", COLORS[6], True),
     "not told apart": ("o", COLORS[0], True),
     "worse": ("s", COLORS[1], True),
     "better held out": ("^", COLORS[2], True),
     "undecided": ("o", COLORS[0], False),
+    CHEAPEST_WORD: ("P", COLORS[6], True),
 }
 """Marker, color and whether it is filled, by verdict: neither color nor shape alone carries the meaning."""
 
@@ -54,29 +60,42 @@ def label(text: str, longest: int = _LONGEST) -> str:
     return shortened(printable(text), longest)
 
 
+def legend_look(names: Sequence[str]) -> dict[str, Any]:
+    """Return how a legend with these names looks: it has as many columns as fit the width of a picture."""
+    entry = _LETTER * max(map(len, names)) + sum(_SPACES)
+    symbol, gap, space = _SPACES
+    return {
+        "ncols": max(1, min(4, len(names), int(_EMS / entry))),
+        "fontsize": FONT,
+        "frameon": False,
+        "handlelength": symbol,
+        "handletextpad": gap,
+        "columnspacing": space,
+    }
+
+
 def forest_figure(found: Forest) -> Figure:
     """Draw each candidate's paired difference from the best as a point with its 95 % interval."""
-    count = len(found.lines) + 1
-    figure, axes = canvas(WIDTH, _FRAME + _LINE * count)
+    lines = (found.reference, *found.lines)
+    figure, axes = canvas(WIDTH, _FRAME + _LINE * len(lines))
     axes.axvline(0.0, color="#888888", linewidth=1.0, zorder=0)
-    _draw_line(axes, 0, ForestLine(found.best, 0.0, 0.0, 0.0, 0.0, "best"), found.limits)
-    for place, line in enumerate(found.lines, 1):
+    for place, line in enumerate(lines):
         _draw_line(axes, place, line, found.limits)
     axes.set_xlim(*found.limits)
-    axes.set_ylim(count - 0.4, -0.75)
+    axes.set_ylim(len(lines) - 0.4, -0.75)
     axes.set_yticks([])
     axes.locator_params(axis="x", nbins=6)
     axes.ticklabel_format(axis="x", useOffset=False, scilimits=(-3, 5))
     axes.spines["left"].set_visible(False)
     axes.set_xlabel(f"difference in {found.figure}", fontsize=FONT, parse_math=False)
-    _forest_legend(axes, {"best", *(line.verdict for line in found.lines)})
+    _forest_legend(axes, {line.verdict for line in lines})
     return figure
 
 
 def forest_picture(found: Forest) -> Picture:
     """Return the forest plot as a picture of a page."""
     figure = forest_figure(found)
-    more = f" {found.left_out} more candidates are in the table only." if found.left_out else ""
+    more = f" Only the table has {counted(found.left_out, 'more candidate')}." if found.left_out else ""
     caption = (
         f"Difference of each candidate from {found.best} with its 95 % interval, paired row by row; "
         f"{found.direction}. An interval that holds 0 leaves open which of the two is better.{more}"
@@ -91,7 +110,7 @@ def _draw_line(axes: Axes, place: int, line: ForestLine, limits: tuple[float, fl
     """Draw a name above an interval; an arrow stands for an end beyond the axis."""
     mark, color, filled = _LOOKS.get(line.verdict, _OTHER)
     low, high = (min(max(end, limits[0]), limits[1]) for end in line.ends)
-    bold = "bold" if line.verdict == "best" else "normal"
+    bold = "bold" if line.verdict in ("best", CHEAPEST_WORD) else "normal"
     where = {
         "transform": axes.get_yaxis_transform(),
         "fontsize": FONT,
@@ -99,7 +118,7 @@ def _draw_line(axes: Axes, place: int, line: ForestLine, limits: tuple[float, fl
         "va": "bottom",
         "parse_math": False,
     }
-    shown = "best" if line.verdict == "best" else line.text
+    shown = line.shown
     longest = max(_LONGEST // 2, min(_LONGEST, _LETTERS - len(shown)))
     axes.text(0.0, place - 0.14, label(line.id, longest), fontweight=bold, **where)  # type: ignore[arg-type]
     axes.text(1.0, place - 0.14, shown, ha="right", **where)  # type: ignore[arg-type]
@@ -126,15 +145,16 @@ def _forest_legend(axes: Axes, verdicts: set[str]) -> None:
     ]
     figure = axes.get_figure()
     assert figure is not None
-    figure.legend(handles=handles, loc="outside upper center", ncols=min(4, len(handles)), frameon=False, fontsize=FONT)
+    shown = [str(handle.get_label()) for handle in handles]
+    figure.legend(handles=handles, loc="outside upper center", **legend_look(shown))
 
 
 def criterion_figure(found: CriterionLines) -> Figure:
     """Draw a criterion against the number of components, a line for each choice of the other options."""
     names = list(found.lines)
     entries = [label(name) for name in (*names, *(name for name, _ in found.references))]
-    columns = 1 if max(map(len, entries)) > 20 else 2 if max(map(len, entries)) > 12 else 4
-    figure, axes = canvas(WIDTH, 3.3 + 0.22 * math.ceil(len(entries) / columns))
+    look = legend_look(entries)
+    figure, axes = canvas(WIDTH, 3.3 + 0.22 * math.ceil(len(entries) / look["ncols"]))
     for place, points in enumerate(found.lines.values()):
         _draw_points(axes, points, place, label(names[place]))
     for place, (name, value) in enumerate(found.references):
@@ -151,7 +171,7 @@ def criterion_figure(found: CriterionLines) -> Figure:
     axes.set_ylabel(f"{figure_name(found.criterion)}, lower is better", fontsize=FONT)
     if _above(found):
         axes.set_ylim(top=found.top)
-    _criterion_legend(axes, found.title, columns)
+    _criterion_legend(axes, found.title, look)
     return figure
 
 
@@ -173,9 +193,9 @@ def criterion_picture(found: CriterionLines) -> Picture:
     if found.references:
         caption += f" Levels are candidates without {found.option}."
     if found.left_out:
-        caption += f" {found.left_out} more of them are in the table only."
+        caption += f" Only the table has {counted(found.left_out, 'more level')}."
     if above:
-        caption += f" {above} values lie above the picture."
+        caption += f" Not shown: {counted(above, 'value')} above the picture."
     text = "; ".join(
         f"{name}: {', '.join(f'{point.value:.2f} at {point.x}' for point in points)}"
         for name, points in found.lines.items()
@@ -199,11 +219,11 @@ def _draw_points(axes: Axes, points: tuple[CriterionPoint, ...], place: int, nam
     )
 
 
-def _criterion_legend(axes: Axes, title: str | None, columns: int) -> None:
+def _criterion_legend(axes: Axes, title: str | None, look: dict[str, Any]) -> None:
     figure = axes.get_figure()
     assert figure is not None
     shown = None if title is None else label(title)
-    legend = figure.legend(loc="outside lower center", ncols=columns, frameon=False, fontsize=FONT, title=shown)
+    legend = figure.legend(loc="outside lower center", title=shown, **look)
     for text in [*legend.get_texts(), legend.get_title()]:
         text.set_parse_math(False)
         text.set_fontsize(FONT)

@@ -10,8 +10,8 @@ from typing import Any
 
 from genzoo.config.layers import leaves
 from genzoo.metrics.information_criteria import CRITERIA
-from genzoo.reports.overview.finding import best_row, figure_name
-from genzoo.reports.result import Report, Row, candidate_id
+from genzoo.reports.overview.finding import figure_name, reference_row
+from genzoo.reports.result import CHEAPEST, Report, Row, candidate_id
 from genzoo.reports.rounding import with_interval
 
 MOST_LINES = 40
@@ -26,6 +26,10 @@ _HUGE, _LARGEST = 1e100, 2**31
 """Figures and values of options from here on cannot be drawn."""
 
 
+CHEAPEST_WORD = CHEAPEST.partition(": ")[2]
+"""Verdict in a forest plot on the candidate that is chosen as the cheapest one."""
+
+
 _FAR, _TALL = 6.0, 6.0
 """How many times farther than usual a difference, or a criterion, may be before a picture leaves it out."""
 
@@ -35,7 +39,7 @@ class ForestLine:
     """One candidate: its paired difference from the best, with its 95 % interval; NaN if it has none.
 
     Arguments:
-        verdict: the verdict without its remark, such as `worse`.
+        verdict: the verdict without its remark, such as `worse`; `best` means the candidate whose difference is 0.
     """
 
     id: str
@@ -58,13 +62,18 @@ class ForestLine:
             return f"{self.mean:+.4g}"
         return with_interval(self.mean, self.low, self.high, self.se, signed=True)
 
+    @property
+    def shown(self) -> str:
+        """The difference, or `best`."""
+        return "best" if self.verdict == "best" else self.text
+
 
 @dataclass(frozen=True, slots=True)
 class Forest:
     """Differences from the best, in the order of the report.
 
     Arguments:
-        best: id of the best candidate, whose difference is 0.
+        best: id of the best candidate by the figure, whose difference is 0.
         figure: what differs, in words.
         lower: whether lower is better, so that candidates on the left are better.
         lines: the other candidates.
@@ -80,6 +89,11 @@ class Forest:
     limits: tuple[float, float]
 
     @property
+    def reference(self) -> ForestLine:
+        """The line of the best candidate."""
+        return ForestLine(self.best, 0.0, 0.0, 0.0, 0.0, "best")
+
+    @property
     def direction(self) -> str:
         """The side of 0 on which candidates are worse, as a clause."""
         return f"{'right' if self.lower else 'left'} of 0 is worse"
@@ -88,7 +102,7 @@ class Forest:
 def forest(report: Report) -> Forest | None:
     """Return the differences of a report, or `None` if there is none."""
     apart = [row for row in report.rows if row.difference is not None and abs(row.difference.mean) < _HUGE]
-    best = best_row(report)
+    best = reference_row(report)
     if best is None or not apart:
         return None
     figures = dict.fromkeys(row.difference.figure for row in apart if row.difference is not None)
@@ -104,7 +118,8 @@ def forest(report: Report) -> Forest | None:
 def _line(row: Row) -> ForestLine:
     gap = row.difference
     assert gap is not None
-    return ForestLine(row.id, gap.mean, gap.se, gap.low, gap.high, row.verdict.partition(":")[0])
+    verdict = CHEAPEST_WORD if row.verdict == CHEAPEST else row.verdict.partition(":")[0]
+    return ForestLine(row.id, gap.mean, gap.se, gap.low, gap.high, verdict)
 
 
 def _limits(lines: Sequence[ForestLine]) -> tuple[float, float]:

@@ -49,21 +49,33 @@ def finding(report: Report) -> tuple[str, ...]:
     if best is None:
         return (_nothing(report),)
     others = [row for row in report.rows if row is not best]
-    value = figure_text(best, report.by)
-    about = f" ({value})" if value else ""
     if not others:
+        value = figure_text(best, report.by)
         return (f"{best.id} is the only candidate, so nothing was compared. Its {figure_name(report.by)} is {value}.",)
-    if best.verdict == CHEAPEST:
-        first = f"{best.id} is the cheapest of the candidates that are like the best of {len(report.rows)}"
-    else:
-        first = f"{best.id} is the best of {len(report.rows)} candidates"
-    first += f" by {figure_name(report.by)}{about}{_how_sure(others, report.by)}"
-    return (first, *_more(report, others))
+    if best.verdict == CHEAPEST and (reference := reference_row(report)) is not None:
+        chosen = f"{best.id} is the cheapest of the candidates that are not told apart from {reference.id}"
+        first = f"{chosen}, the best of {len(report.rows)}{_by_figure(report, reference)}."
+        return (first, *_more(report, [row for row in others if row is not reference]))
+    first = f"{best.id} is the best of {len(report.rows)} candidates{_by_figure(report, best)}"
+    return (first + _how_sure(others, report.by), *_more(report, others))
+
+
+def _by_figure(report: Report, row: Row) -> str:
+    value = figure_text(row, report.by)
+    return f" by {figure_name(report.by)}" + (f" ({value})" if value else "")
 
 
 def best_row(report: Report) -> Row | None:
     """Return the row of the best candidate; `None` if there is none, or a damaged report lacks it."""
     return next((row for row in report.rows if row.id == report.best), None)
+
+
+def reference_row(report: Report) -> Row | None:
+    """Return the row that differences are from: the best by the figure, even if a cheaper one is chosen."""
+    best = best_row(report)
+    if best is None or best.verdict != CHEAPEST:
+        return best
+    return next((row for row in report.rows if row.difference is None and row.verdict == "not told apart"), None)
 
 
 _CHANCE = 0.5
@@ -120,6 +132,8 @@ def _how_sure(others: Sequence[Row], by: str) -> str:
     if undecided:
         return f", but {_of(undecided, ranked)} {_are(undecided)} undecided: a likelihood is only bounded."
     all_of_them = "the other one is" if len(ranked) == 1 else f"{_all(ranked)} are"
+    if _bounded(worse):
+        return f"; {all_of_them} worse by lower bounds, so the true order may differ."
     unsure = [row for row in worse if row.difference is None or not row.difference.has_interval]
     if not unsure:
         where = " on held-out rows, too" if by in CRITERIA else ""
@@ -127,6 +141,10 @@ def _how_sure(others: Sequence[Row], by: str) -> str:
     if len(unsure) == len(worse):
         return f"; {all_of_them} worse, but there is no interval."
     return f"; {all_of_them} worse, but {len(unsure)} of them without an interval."
+
+
+def _bounded(rows: Sequence[Row]) -> bool:
+    return any(row.verdict.endswith("lower bounds") for row in rows)
 
 
 def _with(rows: Sequence[Row], verdict: str) -> list[Row]:
@@ -164,7 +182,7 @@ def _more(report: Report, others: Sequence[Row]) -> list[str]:
         if rows := _with(others, verdict):
             found.append(f"{words}: {_names(rows)}.")
     if report.simplest is not None and report.simplest != report.best:
-        found.append(f"The simplest candidate within one standard error is {report.simplest}.")
+        found.append(f"The simplest candidate within one standard error of the best score is {report.simplest}.")
     if unranked := _with(others, "not ranked"):
         found.append(f"{counted(len(unranked), 'candidate')} could not be ranked: {_names(unranked)}.")
     if failed := [row for row in others if row.status == "failed"]:

@@ -12,7 +12,7 @@ import numpy as np
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import Components, Outliers
 from genzoo.reports.charts import COLORS, canvas, png_of, svg_of
-from genzoo.reports.overview.drawing import FONT, MARKS, WIDTH, label
+from genzoo.reports.overview.drawing import FONT, MARKS, WIDTH, label, legend_look
 from genzoo.reports.page import Picture
 from genzoo.reports.sections import evenly
 from genzoo.spec import DataSpec
@@ -173,11 +173,11 @@ def components_picture(fitted: TrainedModel, real: Array, seed: int, what: str) 
     axes.set_xlabel(label(plane.names[0], 60), fontsize=FONT, parse_math=False)
     if drawn.rows.shape[1] == 2:
         axes.set_ylabel(label(plane.names[1], 54), fontsize=FONT, parse_math=False)
-    handles, _ = axes.get_legend_handles_labels()
-    if handles:
+    _, entries = axes.get_legend_handles_labels()
+    if entries:
         parent = axes.get_figure()
         assert parent is not None
-        parent.legend(loc="outside lower center", ncols=min(3, len(handles)), frameon=False, fontsize=FONT)
+        parent.legend(loc="outside lower center", **legend_look(entries))
     caption = _about_components(drawn, what, len(real) - len(drawn.rows))
     sizes = ", ".join(f"component {k}: {int((drawn.owner == k).sum())} rows" for k in drawn.shown)
     alt = f"{caption} {sizes}."
@@ -272,7 +272,8 @@ def _draw_line(axes: Axes, drawn: _Drawn) -> None:
 def pairs_picture(real: Array, sampled: Array, data: DataSpec, what: str) -> Picture | None:
     """Draw pairs of columns of real rows below the diagonal, and of samples above it; `None` for fewer than two."""
     columns = _most_dependent(real, number_columns(real, data))
-    if len(columns) < 2 or not len(complete(sampled, columns)):
+    parts = tuple(_drawable(rows[:, columns]) for rows in (real, sampled))
+    if len(columns) < 2 or np.isnan(parts[1]).all(axis=0).any():
         return None
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
@@ -281,10 +282,9 @@ def pairs_picture(real: Array, sampled: Array, data: DataSpec, what: str) -> Pic
     figure = Figure(figsize=(WIDTH, 1.25 * count + 0.5), layout="constrained")
     FigureCanvasSVG(figure)
     grid = figure.subplots(count, count, squeeze=False)
-    parts = tuple(complete(rows, columns)[:, columns].astype(np.float64) for rows in (real, sampled))
     # As many points of each kind, so that their densities look alike if they are.
     least = min(map(len, parts))
-    limits = [_limits(parts[0][:, place]) for place in range(count)]
+    limits = [_limits(column) for column in parts[0].T]
     for i in range(count):
         for j in range(count):
             _draw_pair(grid[i, j], parts, (i, j), limits, least)
@@ -301,11 +301,19 @@ def pairs_picture(real: Array, sampled: Array, data: DataSpec, what: str) -> Pic
         f"{len(parts[0])} real {what} below the diagonal, {len(parts[1])} samples above it, and both distributions on "
         f"it: {names}{several}. A good model's samples look like the real rows."
     )
+    if np.isnan(parts[0]).any():
+        caption += " Missing values are not drawn."
     return Picture(caption, caption, "svg+xml", svg_of(figure), "real-and-sampled", png_of(figure))
 
 
+def _drawable(values: Array) -> Array:
+    """Return values as floats, with NaN for those that cannot be drawn."""
+    known = values.astype(np.float64)
+    return np.where(np.abs(known) < _HUGE, known, np.nan)
+
+
 def _limits(values: Array) -> tuple[float, float]:
-    low, high = float(values.min()), float(values.max())
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
     return low - 0.05 * (high - low), high + 0.05 * (high - low)
 
 
@@ -313,10 +321,11 @@ def _most_dependent(rows: Array, columns: tuple[int, ...]) -> tuple[int, ...]:
     """Return up to four columns in their order: those with the largest sums of absolute correlations."""
     if len(columns) <= _MOST_PAIRED:
         return columns
-    known = complete(rows, columns)[:, columns].astype(np.float64)
-    if len(known) < 3 or not (known.std(axis=0) > 0).all():
-        return columns[:_MOST_PAIRED]
-    strength = np.abs(np.corrcoef(known, rowvar=False)).sum(axis=0)
+    values = _drawable(rows[:, columns])
+    known = ~np.isnan(values)
+    scaled = np.where(known, (values - np.nanmean(values, axis=0)) / np.nanstd(values, axis=0), 0.0)
+    both = known.T.astype(np.float64) @ known  # rows that have both columns
+    strength = np.abs(scaled.T @ scaled / np.maximum(both, 1.0)).sum(axis=0)
     return tuple(columns[i] for i in np.sort(np.argsort(-strength, kind="stable")[:_MOST_PAIRED]))
 
 
@@ -330,7 +339,8 @@ def _draw_pair(
     axes.locator_params(axis="x", nbins=2)
     if i == j:
         edges = np.linspace(*limits[i], 21)
-        real, sampled = (np.histogram(part[:, i], edges)[0] / max(len(part), 1) for part in parts)
+        known = [part[~np.isnan(part[:, i]), i] for part in parts]
+        real, sampled = (np.histogram(values, edges)[0] / max(len(values), 1) for values in known)
         axes.stairs(real, edges, fill=True, color=COLORS[0], alpha=0.45, label="real")
         axes.stairs(sampled, edges, color=COLORS[1], linewidth=1.4, label="sampled")
         axes.set_yticks([])
@@ -339,6 +349,7 @@ def _draw_pair(
         axes.set_ylim(*limits[i])
         axes.locator_params(axis="y", nbins=3)
         # A vector for each of thousands of points would make a page of megabytes.
+        part = part[~np.isnan(part[:, [i, j]]).any(axis=1)]
         part = part[evenly(np.arange(len(part)), most)]
         axes.plot(part[:, j], part[:, i], ".", color=color, markersize=2.5, alpha=0.6, rasterized=True)
     if i < len(limits) - 1:

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.text import Text
 
-from genzoo.reports.overview.figures import CriterionLines, Forest, ForestLine, criterion_lines, forest
+from genzoo.reports.overview.figures import CHEAPEST_WORD, CriterionLines, Forest, ForestLine, criterion_lines, forest
 from genzoo.reports.overview.finding import figure_name, finding
 from genzoo.reports.result import Report
-from genzoo.text import printable, shortened
+from genzoo.text import counted, printable, shortened
 
 _HEIGHT, _MARGIN, _MOST_NAME, _LEAST_BAR = 14, 11, 44, 16
 """Lines of a picture of criteria, letters left of it, letters of a name, and letters of an interval at least."""
@@ -45,7 +45,7 @@ def forest_text(found: Forest, width: int, *, plain: bool = False) -> Iterator[s
         width: letters in a line.
         plain: use ASCII only. Defaults to `False`.
     """
-    lines = [ForestLine(found.best, 0.0, 0.0, 0.0, 0.0, "best"), *found.lines]
+    lines = [found.reference, *found.lines]
     texts = max(len(line.text) for line in found.lines)
     shown = [f"{'':{texts}}  best", *(f"{line.text:>{texts}}  {line.verdict}" for line in found.lines)]
     right = max(map(len, shown))
@@ -58,13 +58,14 @@ def forest_text(found: Forest, width: int, *, plain: bool = False) -> Iterator[s
     low, high = (f"{end:+.3g}" for end in found.limits)
     yield f"{'':{names}}  {low}{high:>{max(bar - len(low), 0)}}"
     if found.left_out:
-        yield f"{found.left_out} more candidates have a difference; see the table."
+        yield f"Only the table has {counted(found.left_out, 'more candidate')}."
 
 
 def _bar(line: ForestLine, limits: tuple[float, float], width: int, plain: bool) -> str:
     """Return an interval on an axis, with 0 as a vertical line, and arrows for ends beyond the axis."""
     left, right, middle, zero = "[]-|" if plain else "├┤─│"
-    point = {"best": "*" if plain else "◆", "worse": "x" if plain else "■"}.get(line.verdict, "o" if plain else "●")
+    marks = {"best": "*◆", "worse": "x■", CHEAPEST_WORD: "$✚"}
+    point = marks.get(line.verdict, "o●")[0 if plain else 1]
     cells = [" "] * width
     cells[_cell(0.0, limits, width)] = zero
     low, high = (_cell(end, limits, width) for end in line.ends)
@@ -91,7 +92,7 @@ def criterion_text(found: CriterionLines, width: int) -> Iterator[str]:
         width: letters in a line.
     """
     xs = sorted({point.x for point in found.points})
-    step = max(2, min(10, (width - _MARGIN) // len(xs)))
+    step = max(1, min(10, (width - _MARGIN) // len(xs)))
     values = [point.value for point in found.points] + [value for _, value in found.references]
     low, high = min(values), min(max(values), found.top)
     cells = [[" "] * (step * len(xs)) for _ in range(_HEIGHT)]
@@ -104,13 +105,13 @@ def criterion_text(found: CriterionLines, width: int) -> Iterator[str]:
         value = high - (high - low) * place / (_HEIGHT - 1)
         side = f"{value:>{_MARGIN - 2}.2f}" if place % 3 == 0 or place == _HEIGHT - 1 else " " * (_MARGIN - 2)
         yield f"{side} |{''.join(line)}".rstrip()
-    yield " " * _MARGIN + "".join(str(x).ljust(step) for x in xs).rstrip()
+    yield " " * _MARGIN + _numbers(xs, step)
     title = "" if found.title is None else f"{found.title}: "
     yield title + "  ".join(f"{letters[name]} {name}" for name in found.lines)
     for name, value in found.references:
         yield f"without {found.option}: {name} {value:.2f}"
     if found.left_out:
-        yield f"{found.left_out} more candidates lack {found.option}; see the table."
+        yield f"Only the table has {counted(found.left_out, 'more candidate')} without {found.option}."
     if any(point.value > high for point in found.points):
         yield "The top line holds all that is higher, too."
     if found.best is not None:
@@ -123,10 +124,20 @@ def _row(value: float, low: float, high: float) -> int:
     return round((high - min(value, high)) / (high - low) * (_HEIGHT - 1))
 
 
+def _numbers(xs: list[int], step: int) -> str:
+    """Return the numbers below the columns of a picture, without those that have no room."""
+    line = ""
+    for place, x in enumerate(xs):
+        if len(line) < step * place or not line:
+            line = line.ljust(step * place) + str(x)
+    return line
+
+
 def _put(cells: list[list[str]], row: int, start: int, letter: str, step: int) -> None:
     """Put a letter at its place, or right of letters that fall together with it; `+` stands for those with no room."""
-    for place in range(start, start + step - 1):
+    room = max(1, step - 1)
+    for place in range(start, start + room):
         if cells[row][place] == " ":
             cells[row][place] = letter
             return
-    cells[row][start + step - 2] = "+"
+    cells[row][start + room - 1] = "+"
