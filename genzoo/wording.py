@@ -8,11 +8,9 @@ have names of their own, which hold in the thread that fits one.
 from __future__ import annotations
 
 import contextlib
-import json
 import shlex
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 
 _FLAGS = {
     "kinds": "--kind",
@@ -39,7 +37,6 @@ class Word(str):
         return str(self)
 
 
-@dataclass(frozen=True, slots=True)
 class FrontEnd:
     """Where a message is read.
 
@@ -49,9 +46,10 @@ class FrontEnd:
         templates: other expressions for keywords of Python, in which `{}` stands for the value.
     """
 
-    flags: bool = False
-    names: Mapping[str, str] = field(default_factory=dict)
-    templates: Mapping[str, str] = field(default_factory=dict)
+    def __init__(
+        self, *, flags: bool = False, names: Mapping[str, str] | None = None, templates: Mapping[str, str] | None = None
+    ) -> None:
+        self.flags, self.names, self.templates = flags, names or {}, templates or {}
 
 
 PYTHON, SHELL = FrontEnd(), FrontEnd(flags=True)
@@ -147,7 +145,7 @@ def _flag(name: str, value: object) -> str:
 
 
 def _typed(value: object) -> str:
-    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def setting_name(name: str) -> str:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from genzoo.errors import ConfigError, FormerNameWarning, did_you_mean
-from genzoo.runtime.progress import Phase
 from genzoo.storage.paths import TABLE_SUFFIXES
 
 if TYPE_CHECKING:
@@ -180,6 +179,8 @@ class ComputingCommand(Command):
         self._needs = needs
 
     def invoke(self, ctx: click.Context) -> Any:
+        from genzoo.runtime.progress import Phase  # help does not need it
+
         with Phase("starting"):
             importlib.import_module(self._needs)
         return super().invoke(ctx)

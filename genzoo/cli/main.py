@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import os
 import sys
 import textwrap
-import traceback
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import TextIO
 
 import click
@@ -27,7 +26,6 @@ from genzoo.errors import (
     PluginLeftOutWarning,
     is_out_of_memory,
 )
-from genzoo.runtime.display import show_progress
 from genzoo.runtime.launch import is_first_process
 from genzoo.text import printable, with_period
 from genzoo.wording import SHELL, speaking_everywhere
@@ -127,8 +125,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     output = CommandOutput(debug="--debug" in words[:1], as_json="--json" in words)
     with Stop() as stop, speaking_everywhere(SHELL):
         try:
-            with stop.work, _warnings_noted(), _memory_kept(), show_progress(is_first_process()):
-                if words and not {"-h", "--help", "--version"}.intersection(words):
+            with stop.work, _warnings_noted(), _memory_kept(), _progress_shown(words):
+                if words and not _HELP.intersection(words):
                     _check_folder()
                 result = root.main(words, prog_name="genzoo", standalone_mode=False, obj=output)
             return result if isinstance(result, int) else 0
@@ -169,6 +167,18 @@ def _check_folder() -> None:
         os.getcwd()  # noqa: PTH109 - as light as possible
     except FileNotFoundError:
         raise ConfigError("The current folder was deleted. Change to a folder that exists, and try again.") from None
+
+
+_HELP = frozenset({"-h", "--help", "--version"})
+
+
+def _progress_shown(words: Sequence[str]) -> AbstractContextManager[object]:
+    """Show progress inside, except for help and the list of models, which take less time than importing the display."""
+    if not words or words[0] == "models" or _HELP.intersection(words):
+        return contextlib.nullcontext()
+    from genzoo.runtime.display import show_progress
+
+    return show_progress(is_first_process())
 
 
 _NOTED = (FormerNameWarning, PluginLeftOutWarning)
@@ -229,9 +239,13 @@ def _fail_once(message: str, code: int, output: CommandOutput) -> int:
 def _fail(message: str, code: int, output: CommandOutput) -> int:
     """Print an error on stderr, and on stdout as JSON if a program waits for JSON and got none."""
     if output.debug:
+        import traceback  # help does not need it, and neither the next one
+
         traceback.print_exc()
     paragraph = with_period(" ".join(printable(message).split()))
     if output.as_json and not output.printed:
+        import json
+
         content = {"error": {"code": code, "kind": KINDS.get(code, "failed"), "message": paragraph}}
         with contextlib.suppress(OSError):  # nobody reads it any more, or the disk is full
             click.echo(json.dumps(content, indent=2))

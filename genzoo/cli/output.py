@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -31,19 +30,19 @@ def print_line(line: str, *, err: bool = False) -> None:
     click.echo(printable(line), err=err)
 
 
-@dataclass
 class CommandOutput:
     """How a command line prints, and what it has printed. Each command finds it in its click context.
 
     Arguments:
         debug: whether errors are printed with their traceback. Defaults to false.
         as_json: whether the result is wanted as JSON. Defaults to false.
-        printed: whether it was printed. Defaults to false.
+
+    Attributes:
+        printed: whether it was printed.
     """
 
-    debug: bool = False
-    as_json: bool = False
-    printed: bool = False
+    def __init__(self, *, debug: bool = False, as_json: bool = False) -> None:
+        self.debug, self.as_json, self.printed = debug, as_json, False
 
 
 def print_json(content: Any) -> None:
