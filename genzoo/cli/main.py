@@ -26,7 +26,6 @@ from genzoo.errors import (
     PluginLeftOutWarning,
     is_out_of_memory,
 )
-from genzoo.runtime.launch import is_first_process
 from genzoo.text import printable, with_period
 from genzoo.wording import SHELL, speaking_everywhere
 
@@ -177,6 +176,7 @@ def _progress_shown(words: Sequence[str]) -> AbstractContextManager[object]:
     if not words or words[0] == "models" or _HELP.intersection(words):
         return contextlib.nullcontext()
     from genzoo.runtime.display import show_progress
+    from genzoo.runtime.launch import is_first_process
 
     return show_progress(is_first_process())
 

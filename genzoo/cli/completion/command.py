@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from genzoo.cli.completion.table import current_table
 from genzoo.cli.options import json_option
 from genzoo.cli.output import print_json, print_line
 from genzoo.errors import ConfigError, GenzooError
@@ -44,6 +45,7 @@ def completion_command(shell: str | None, install: bool, as_json: bool) -> None:
             click.echo(script, nl=False)
         return
     path, startup = _install(chosen, script)
+    current_table()  # so that the first answer is quick, too
     if as_json:
         facts = {"shell": chosen, "out": str(path), "startup": None if startup is None else str(startup)}
         print_json(facts)
