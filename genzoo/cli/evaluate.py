@@ -57,7 +57,7 @@ def evaluate_command(
     genzoo evaluate RUN
     genzoo evaluate RUN --metric coverage --metric recall
     """
-    from genzoo.cli.rows import open_data
+    from genzoo.cli.rows import open_data, settings_of
     from genzoo.verbs.evaluation import evaluate_rows, find_terms, kept_scores
     from genzoo.verbs.given import open_asked
 
@@ -68,7 +68,7 @@ def evaluate_command(
         check_data_given(given)
         evaluation = kept_scores(opened, metrics, features=features, samples=samples, draws=draws)
     if evaluation is None:
-        dataset = None if given["data"] is None else open_data(fitted, given)
+        dataset = None if given["data"] is None else open_data(fitted, settings_of(given))
         evaluation = evaluate_rows(opened, fitted, dataset, terms, given["data"])
     _show(evaluation, given["data"], opened, as_json)
     asked = [name for name in metrics if name in evaluation.reasons]

@@ -11,11 +11,11 @@ import click
 
 from genzoo.cli.command import ComputingCommand
 from genzoo.cli.options import (
-    data_option,
     device_option,
     formulas_option,
     json_option,
     keep_option,
+    own_data_option,
     rows_option,
     seed_option,
     with_data_options,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @click.command("cluster", cls=ComputingCommand, needs="genzoo.inference.scoring")
 @click.argument("run")
-@data_option
+@own_data_option
 @keep_option
 @rows_option
 @formulas_option
@@ -56,8 +56,9 @@ def cluster_command(
     show_unfinished(run)
     fitted = load(run, device)
     check_capable(fitted, "cluster", "components")
-    kept = kept_columns(settings_of(given), fitted, keep, CLUSTER_COLUMNS)
-    clusters = cluster(fitted, open_data(fitted, given, keep=keep))
+    settings = settings_of(given, run)
+    kept = kept_columns(settings, fitted, keep, CLUSTER_COLUMNS)
+    clusters = cluster(fitted, open_data(fitted, settings, keep=keep))
     sizes = ", ".join(f"{label}: {count}" for label, count in clusters.sizes.items())
     lines = [f"{counted(len(clusters.label), 'row')}, sizes {sizes}"]
     if clusters.rand_index is not None:
@@ -68,7 +69,7 @@ def cluster_command(
 
 @click.command("embed", cls=ComputingCommand, needs="genzoo.metrics.evaluate")
 @click.argument("run")
-@data_option
+@own_data_option
 @rows_option
 @device_option
 @json_option
@@ -82,7 +83,7 @@ def embed_command(run: str, out: Path | None, device: str, as_json: bool, **give
     \b
     genzoo embed RUN --data photos --out latent.csv
     """
-    from genzoo.cli.rows import check_destination, open_data, show_columns
+    from genzoo.cli.rows import check_destination, open_data, settings_of, show_columns
     from genzoo.metrics.evaluate import embed
     from genzoo.persistence.run import load
     from genzoo.verbs.given import check_capable
@@ -91,7 +92,7 @@ def embed_command(run: str, out: Path | None, device: str, as_json: bool, **give
     show_unfinished(run)
     fitted = load(run, device)
     check_capable(fitted, "embed", "encoder")
-    z = embed(fitted, open_data(fitted, given))
+    z = embed(fitted, open_data(fitted, settings_of(given, run)))
     columns = {f"z{dimension}": z[:, dimension] for dimension in range(z.shape[1])}
     summary = {"rows": len(z), "latent": z.shape[1]} if as_json else None
     show_columns(out, columns, summary, [f"{counted(len(z), 'row')}, {counted(z.shape[1], 'latent dimension')}"])
@@ -99,7 +100,7 @@ def embed_command(run: str, out: Path | None, device: str, as_json: bool, **give
 
 @click.command("reconstruct", cls=ComputingCommand, needs="genzoo.metrics.evaluate")
 @click.argument("run")
-@data_option
+@own_data_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -120,7 +121,7 @@ def reconstruct_command(run: str, out: Path, escape_formulas: bool, device: str,
     \b
     genzoo reconstruct RUN --data photos --out again.npz
     """
-    from genzoo.cli.rows import open_data
+    from genzoo.cli.rows import open_data, settings_of
     from genzoo.inference.export import check_suffix, save_events
     from genzoo.metrics.evaluate import reconstruct
     from genzoo.persistence.run import load
@@ -129,7 +130,7 @@ def reconstruct_command(run: str, out: Path, escape_formulas: bool, device: str,
     show_unfinished(run)
     fitted = load(run, device)
     check_capable(fitted, "reconstruct", "reconstruction")
-    dataset = open_data(fitted, given)
+    dataset = open_data(fitted, settings_of(given, run))
     check_suffix(out, len(dataset), fitted.data)
     events = reconstruct(fitted, dataset)
     save_events(out, events, fitted.data, escape_formulas=escape_formulas)
@@ -141,7 +142,7 @@ def reconstruct_command(run: str, out: Path, escape_formulas: bool, device: str,
 
 @click.command("impute", cls=ComputingCommand, needs="genzoo.verbs.rows")
 @click.argument("run")
-@data_option
+@own_data_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -174,7 +175,7 @@ def impute_command(
     """
     import numpy as np
 
-    from genzoo.cli.rows import open_data, write_filled
+    from genzoo.cli.rows import open_data, settings_of, write_filled
     from genzoo.data.columns.unseen import about_unseen, unseen_levels
     from genzoo.inference.export import check_suffix
     from genzoo.persistence.run import load
@@ -184,10 +185,11 @@ def impute_command(
     show_unfinished(run)
     fitted = load(run, device)
     check_capable(fitted, "impute", "imputation")
-    dataset = open_data(fitted, given)
+    settings = settings_of(given, run)
+    dataset = open_data(fitted, settings)
     check_suffix(out, len(dataset), fitted.data)
     events = filled_events(fitted, dataset, draw=draws, seed=seed)
-    write_filled(out, fitted, given, events, escape_formulas=escape_formulas)
+    write_filled(out, fitted, settings, events, escape_formulas=escape_formulas)
     missing = np.isnan(np.asarray(dataset.events[:])).reshape(len(events), -1)
     names = [feature.name for feature in fitted.data.features]
     unseen = unseen_levels(fitted.data, dataset, np.flatnonzero(missing.any(axis=1)))
@@ -206,7 +208,7 @@ def impute_command(
 
 @click.command("score", cls=ComputingCommand, needs="genzoo.inference.scoring")
 @click.argument("run")
-@data_option
+@own_data_option
 @click.option(
     "--threshold",
     type=float,
@@ -263,8 +265,9 @@ def score_command(
     show_unfinished(run)
     fitted = load(run, device)
     check_capable(fitted, "score", "likelihood", "likelihood-bound", "anomaly-score")
-    kept = kept_columns(settings_of(given), fitted, keep, SCORE_COLUMNS)
-    scored = score(fitted, open_data(fitted, given, keep_unknown=True, keep=keep), threshold, explained)
+    settings = settings_of(given, run)
+    kept = kept_columns(settings, fitted, keep, SCORE_COLUMNS)
+    scored = score(fitted, open_data(fitted, settings, keep_unknown=True, keep=keep), threshold, explained)
     shown = scored.unlikely[:explained]
     texts = {name: [str(column[one.row].as_py()) for one in shown] for name, column in kept.items()}
     columns = {**kept, **scored.columns()}

@@ -119,6 +119,10 @@ _OF_A_RUN = {setting.key: setting for setting in flagged_settings(RunConfig)}
 data_option = with_options(setting_option(_SOURCE, required=True))
 
 
+own_data_option = with_options(setting_option(_SOURCE, shown_default="the run's own"))
+"""A decorator that adds `--data` to a command; by default, it takes all rows of the run's own data."""
+
+
 with_data_options = with_options(*(setting_option(setting, section=READING_DATA) for setting in _READING))
 """A decorator that adds the options that say how `--data` is read."""
 

@@ -96,7 +96,7 @@ def _run_page(path: str, seed: int, given: dict[str, Any]) -> tuple[Path, Page]:
     Raises:
         ArtifactError: there is no run, or it is damaged.
     """
-    from genzoo.cli.rows import open_data
+    from genzoo.cli.rows import open_data, settings_of
     from genzoo.reports.run_page import run_page
     from genzoo.verbs.evaluation import find_terms
     from genzoo.verbs.given import open_asked
@@ -106,7 +106,7 @@ def _run_page(path: str, seed: int, given: dict[str, Any]) -> tuple[Path, Page]:
     fitted = open_asked(run, given["device"])[1]
     terms = find_terms(fitted, given["metrics"], given["features"], given["samples"], given["draws"], seed)
     check_data_given(given)
-    dataset = None if given["data"] is None else open_data(fitted, given)
+    dataset = None if given["data"] is None else open_data(fitted, settings_of(given))
     return run.path, run_page(run, fitted, terms, dataset)
 
 
@@ -178,11 +178,11 @@ def _described(
     run: Run | None, model: TrainedModel, given: dict[str, Any], rows: int, seed: int
 ) -> tuple[Description, str | None]:
     """Return the description, and what the described rows are; `None` if these are samples of the model."""
-    from genzoo.cli.rows import open_data
+    from genzoo.cli.rows import open_data, settings_of
     from genzoo.verbs.description import describe
 
     if given["data"] is not None:
-        dataset = open_data(model, given)
+        dataset = open_data(model, settings_of(given))
         return model.describe(dataset.events, weights=dataset.weights, rows=rows, seed=seed), dataset.name
     found = describe(run or model, rows=rows, seed=seed)
     return found, Path(run.config.data.source).name if run is not None and found.rows else None

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from genzoo.cli.options import data_layer
+from genzoo.cli.options import check_data_given, data_layer
 from genzoo.cli.output import print_json, print_line, show_notes
 from genzoo.config.settings import DataSettings, validate
 from genzoo.data.align import filled_table
@@ -20,6 +20,7 @@ from genzoo.data.loading import check_matching, open_matching, open_source
 from genzoo.errors import ConfigError, pass_out_of_memory
 from genzoo.inference.export import save_events
 from genzoo.inference.trained_model import TrainedModel
+from genzoo.persistence.run import is_model_folder, open_run
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.progress import Phase
 from genzoo.storage.atomic import atomic_write
@@ -29,42 +30,57 @@ from genzoo.typing import Array
 
 
 def open_data(
-    fitted: TrainedModel, given: Mapping[str, Any], *, keep_unknown: bool = False, keep: Sequence[str] = ()
+    fitted: TrainedModel, settings: DataSettings, *, keep_unknown: bool = False, keep: Sequence[str] = ()
 ) -> Dataset:
-    """Open the data that a command line names, in the form that a model was trained on.
+    """Open the data of a command line, in the form that a model was trained on.
 
     Arguments:
+        settings: as `settings_of` returns them.
         keep_unknown: keep rows with categories that the model does not know. Defaults to false: they are an error.
         keep: columns that are of use though the model does not use them. Defaults to none.
 
     Raises:
-        ConfigError: `--drop-missing` is given.
         ConfigError, DataError: as `open_matching`.
     """
-    dataset = open_matching(settings_of(given), fitted.data, get_registry(), keep_unknown=keep_unknown)
+    dataset = open_matching(settings, fitted.data, get_registry(), keep_unknown=keep_unknown)
     show_notes(dataset.notes)
     if ignored := [name for name in dataset.ignored if name not in keep]:
         print_line(f"columns that the model does not use: {', '.join(ignored)}", err=True)
     return dataset
 
 
-def settings_of(given: Mapping[str, Any]) -> DataSettings:
+def settings_of(given: Mapping[str, Any], run: str | None = None) -> DataSettings:
     """Return how a command line says that its data are read.
 
+    Arguments:
+        run: path of the run whose own data are meant if the command line names none. Defaults to `None`: it names some.
+
     Raises:
-        ConfigError: a setting is only for training, or out of range.
+        ArtifactError: the path is no run.
+        ConfigError: a setting is only for training, or out of range; or the path is a model folder.
+        DataError: the run was trained on data in memory.
     """
+    if given["data"] is None and run is not None:
+        check_data_given(given)
+        if is_model_folder(run):
+            raise ConfigError(f"{run} is a model folder, which does not name its data. Give --data.")
+        opened = open_run(run)
+        opened.check_data_on_disk()
+        settings = opened.config.data.model_copy(update={"drop_missing": False})
+        print_line(f"data: all rows of {settings.source}, the run's own", err=True)
+        return settings
     return check_matching(validate(DataSettings, data_layer(given["data"], given), "Data"))
 
 
 def write_filled(
-    out: Path, fitted: TrainedModel, given: Mapping[str, Any], events: Array, *, escape_formulas: bool = False
+    out: Path, fitted: TrainedModel, settings: DataSettings, events: Array, *, escape_formulas: bool = False
 ) -> None:
-    """Write the data that a command line names, with missing values filled in, by the suffix of `out`.
+    """Write the data of a command line, with missing values filled in, by the suffix of `out`.
 
     A table keeps all its columns, their order and types. An array holds the columns of the model.
 
     Arguments:
+        settings: as `settings_of` returns them.
         events: the rows without missing values, `(N, *event)`.
         escape_formulas: as for `write_table`.
 
@@ -72,7 +88,6 @@ def write_filled(
         ConfigError: a column of the table cannot be written to such a file.
         GenzooError: the disk is full or read-only.
     """
-    settings = settings_of(given)
     suffix = out.suffix.lower()
     source = open_source(settings, get_registry(), fitted.data) if suffix in TABLE_SUFFIXES else None
     if source is None:

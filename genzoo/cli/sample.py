@@ -187,7 +187,7 @@ def _interpolate(
     escape_formulas: bool,
     given: dict[str, Any],
 ) -> tuple[dict[str, Any], str]:
-    from genzoo.cli.rows import open_data
+    from genzoo.cli.rows import open_data, settings_of
     from genzoo.inference.export import check_suffix, save_events
     from genzoo.inference.latent import check_decoder, interpolate
     from genzoo.verbs.given import open_rows
@@ -200,7 +200,7 @@ def _interpolate(
     latent, between = latent_ends(
         fitted,
         ends,
-        lambda: open_data(fitted, given) if named else open_rows(run, fitted, None).dataset,
+        lambda: open_data(fitted, settings_of(given)) if named else open_rows(run, fitted, None).dataset,
         named=named,
         seed=seed,
     )

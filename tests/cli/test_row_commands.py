@@ -100,3 +100,26 @@ def test_seeds_name_their_flag_or_variable(cli, table, monkeypatch):
     assert cli("sample", "run", "-n", 3, "--out", "c.csv")[0] == 0
     a, b, c = (Path(f"{name}.csv").read_bytes() for name in "abc")
     assert a == b != c
+
+
+def test_by_default_rows_are_all_of_the_runs_own_data(cli, table):
+    for command, out in (("score", "s.csv"), ("cluster", "c.csv"), ("impute", "i.csv")):
+        code, _, err = cli(command, "run", "--out", out)
+        assert code == 0
+        assert "data: all rows of" in err
+        assert cli(command, "run", "--data", "people.csv", "--drop", "note", "--out", f"same-{out}")[0] == 0
+    for name in ("s.csv", "c.csv"):
+        assert Path(name).read_bytes() == Path(f"same-{name}").read_bytes()
+    assert cli("impute", "run", "--data", "people.csv", "--out", "all-i.csv")[0] == 0
+    own, whole = (Path(name).read_text(encoding="utf-8").splitlines() for name in ("i.csv", "all-i.csv"))
+    assert [line.split(",")[:4] for line in own] == [line.split(",")[:4] for line in whole]
+
+
+def test_own_data_need_a_run_that_has_some(cli, table):
+    assert_refused(cli("score", "run/model"), 2, "--data")
+    assert_refused(cli("score", "run", "--drop", "a"), 2, "--drop")
+    genzoo.train("gaussian", np.random.default_rng(0).normal(size=(30, 2)), out="memory")
+    assert_refused(cli("cluster", "memory"), 4, "--data")
+    assert_refused(cli("score", "memory"), 4, "--data")
+    Path("people.csv").unlink()
+    assert_refused(cli("score", "run"), 4, "people.csv")
