@@ -59,6 +59,7 @@ def report_command(run: str, out: Path | None, seed: int, as_json: bool, **given
     genzoo report RUN --out report.html
     """
     from genzoo.persistence.run import is_comparison
+    from genzoo.reports.html import write_pictures
     from genzoo.verbs.report import RunReport, page_of_comparison
 
     place = user_path(run)
@@ -69,6 +70,8 @@ def report_command(run: str, out: Path | None, seed: int, as_json: bool, **given
     else:
         folder, page = _run_page(run, seed, given)
     found = RunReport(page).save(out or folder / "report.html")
+    if out is None and is_comparison(place):
+        write_pictures(folder, page)
     if as_json:
         print_json(found.as_dict())
     else:

@@ -142,3 +142,15 @@ def test_json_lists_the_least_likely_rows(cli, table):
     assert (first["row"], first["kept"], first["unseen"]) == (7, {"customer_id": "0007"}, None)
     assert first["because"][0]["column"] == "width"
     assert first["because"][0]["surprise"] > 1
+
+
+def test_the_report_of_a_comparison_renews_its_pictures(cli, table):
+    compare(cli, "gaussian", "gmm:n_components=2")
+    (picture, *_) = sorted(Path("answer/pictures").glob("*.png"))
+    before = picture.read_bytes()
+    picture.unlink()
+    assert cli("report", "answer")[0] == 0
+    assert picture.read_bytes() == before
+    picture.unlink()
+    assert cli("report", "answer", "--out", "page.html")[0] == 0
+    assert not picture.exists()

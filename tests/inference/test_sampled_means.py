@@ -42,6 +42,13 @@ def test_a_model_that_only_decodes_adds_no_noise(tmp_path):
     assert np.array_equal(gan.sample(5), gan.sample(5, mean=True))
 
 
+@pytest.mark.parametrize(("name", "options", "noisy"), [("gaussian", {}, False), ("ppca", {"n_factors": 5}, True)])
+def test_a_model_of_the_same_distribution_adds_no_noise(name, options, noisy, tmp_path):
+    run = genzoo.train(name, "digits", precision="fp32", out=tmp_path / name, **options)
+    assert run.load().adds_noise is noisy
+    assert run.load().sample_shown(4)[1] is noisy
+
+
 def test_a_model_without_a_decoder_has_no_means(tmp_path):
     mixture: TrainedModel = genzoo.train("gmm", "iris", n_components=2, out=tmp_path / "gmm").load()
     assert not mixture.adds_noise
