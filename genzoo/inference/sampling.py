@@ -21,8 +21,10 @@ A group is always drawn whole and cut, because draws depend on how many are made
 
 
 _COMPARED, _NOISY = 16 * GROUP, 1.1
-"""Number of events that show whether a model adds noise, and by how much their variance is then larger. The ratio of the
-variances of so many events is known to a few percent."""
+"""Number of events that show whether a model adds noise, and how much larger their variance then is.
+
+So many events give the ratio of variances to a few percent.
+"""
 
 
 def sample(units: DataUnits, n: int, seed: int, *, mean: bool = False) -> Array:
