@@ -31,7 +31,7 @@ from genzoo.reports.result import Report
 from genzoo.runtime.device import resolve_device
 from genzoo.runtime.display import show_progress
 from genzoo.runtime.launch import require_single_process
-from genzoo.runtime.progress import Phase
+from genzoo.runtime.progress import in_phase
 from genzoo.storage.paths import user_path
 from genzoo.typing import Array, Frame
 from genzoo.wording import argument
@@ -146,6 +146,7 @@ def compare(
             comparison.write_page()
 
 
+@in_phase("preparing")
 def prepare_comparison(
     wanted: Sequence[str | Mapping[str, Any]],
     data: tuple[Dataset | None, Mapping[str, Any]],
@@ -171,23 +172,6 @@ def prepare_comparison(
         ConfigError: an unknown name or option, or a value out of range.
         DataError: the data cannot be read or used.
     """
-    with Phase("preparing"):
-        return _prepared(wanted, data, common, by, tie, folds, seeds, jobs, threads, out, features)
-
-
-def _prepared(
-    wanted: Sequence[str | Mapping[str, Any]],
-    data: tuple[Dataset | None, Mapping[str, Any]],
-    common: Mapping[str, Any],
-    by: str | None,
-    tie: Tie,
-    folds: int,
-    seeds: int,
-    jobs: int,
-    threads: int,
-    out: str | Path | None,
-    features: str | None,
-) -> Comparison:
     # 1. The call itself.
     require_single_process("genzoo.compare")
     if isinstance(wanted, str | Mapping) or not isinstance(wanted, Iterable):

@@ -28,7 +28,7 @@ from genzoo.metrics.evaluator import MOST_EVENTS, Chosen, compute_metrics, find_
 from genzoo.metrics.metric import Metric, Score
 from genzoo.metrics.resting import resting_on
 from genzoo.plugins.manager import get_registry
-from genzoo.runtime.progress import Phase
+from genzoo.runtime.progress import Phase, in_phase
 from genzoo.spec import Library
 from genzoo.typing import Array
 from genzoo.wording import argument
@@ -157,6 +157,7 @@ def _score(score: Score) -> dict[str, Any]:
     return plain
 
 
+@in_phase("evaluating")
 def evaluate(
     fitted: TrainedModel,
     dataset: Dataset,
@@ -191,23 +192,6 @@ def evaluate(
         GenzooError: the extractor cannot be built.
     """
     chosen = features or find_extractor(get_registry(), None, dataset.spec)
-    with Phase("evaluating"):
-        return _evaluated(fitted, dataset, rows, metrics, seed, chosen, trained_on, split, samples, draws, average)
-
-
-def _evaluated(
-    fitted: TrainedModel,
-    dataset: Dataset,
-    rows: Rows,
-    metrics: Sequence[Metric],
-    seed: int,
-    chosen: Chosen,
-    trained_on: tuple[Dataset, Rows] | None,
-    split: str,
-    samples: int | None,
-    draws: int,
-    average: float | None,
-) -> Evaluation:
     most = samples or MOST_EVENTS
     reference = make_reference(
         dataset, rows, metrics, chosen, trained_on=trained_on, split=split, most=most, device=fitted.device

@@ -108,9 +108,7 @@ def list_runs(
     asked = [(tuple(wanted), name) for wanted, name in ((models, "model"), (data, "data"), (statuses, "status"))]
     found = [summary for entry in entries if (summary := summarize(entry)) is not None]
     kept = [one for one in found if all(not wanted or _is(one, name, wanted) for wanted, name in asked)]
-    return sorted(
-        kept, key=lambda one: (one.started is not None, one.started and one.started.timestamp()), reverse=True
-    )
+    return sorted(kept, key=lambda one: 0.0 if one.started is None else one.started.timestamp(), reverse=True)
 
 
 def _is(summary: RunSummary, name: str, wanted: Sequence[str]) -> bool:

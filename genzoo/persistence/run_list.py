@@ -10,6 +10,7 @@ import genzoo
 from genzoo.errors import ConfigError, did_you_mean
 from genzoo.persistence.listing import STATUSES, RunSummary, list_runs, summary_rows
 from genzoo.persistence.run import Run
+from genzoo.text import printable
 
 
 class RunList(Sequence[Run]):
@@ -40,7 +41,7 @@ class RunList(Sequence[Run]):
         return genzoo.view(self).html
 
     def __repr__(self) -> str:
-        header, *rows = summary_rows(self.summaries)
+        header, *rows = [[printable(cell) for cell in row] for row in summary_rows(self.summaries)]
         if not rows:
             return "no runs"
         widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]

@@ -6,12 +6,15 @@ Counting costs one addition. Nothing is formatted until a display looks.
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Protocol, Self, TypeVar
+from typing import ParamSpec, Protocol, Self, TypeVar
 
 ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
+Arguments = ParamSpec("Arguments")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +154,20 @@ class Phase:
             return ""
         of = "" if self.total is None else f"/{self.total:,.0f}"
         return f"{self.done:,.0f}{of} {self.unit}"
+
+
+def in_phase(name: str) -> Callable[[Callable[Arguments, ResultT]], Callable[Arguments, ResultT]]:
+    """Return a decorator of functions whose whole work is a phase."""
+
+    def decorate(function: Callable[Arguments, ResultT]) -> Callable[Arguments, ResultT]:
+        @functools.wraps(function)
+        def call(*args: Arguments.args, **settings: Arguments.kwargs) -> ResultT:
+            with Phase(name):
+                return function(*args, **settings)
+
+        return call
+
+    return decorate
 
 
 def views(phases: Sequence[Phase]) -> list[PhaseView]:

@@ -7,22 +7,10 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pooch
 import pytest
+from phases import Watcher
 
 from genzoo.data.download import _fetch
 from genzoo.runtime.progress import observed
-
-
-class Watcher:
-    """Keeps what phases looked like at their end."""
-
-    def __init__(self):
-        self.ended = []
-
-    def begin(self, phase):
-        """Nothing to do yet."""
-
-    def end(self, phase, *, failed):
-        self.ended.append(phase.view(0.0))
 
 
 class Silent(SimpleHTTPRequestHandler):

@@ -32,7 +32,7 @@ NAMES = {"differences", "bic", "components", "real-and-sampled"}
 
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory):
-    """The folder of a comparison of mixtures, one of which failed."""
+    """The folder of a comparison of mixtures with one failure."""
     rng = np.random.default_rng(0)
     events = np.concatenate([rng.normal(0, 1, (90, 3)), rng.normal(4, 1, (60, 3)), [[40.0, -40.0, 40.0]]])
     folder = tmp_path_factory.mktemp("overview") / "compared"

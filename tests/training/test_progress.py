@@ -6,6 +6,7 @@ import types
 import numpy as np
 import pytest
 import torch
+from phases import Watcher
 
 import genzoo
 from genzoo.data.builtin import digits
@@ -21,22 +22,6 @@ from genzoo.training.trainer import Step
 @pytest.fixture(autouse=True)
 def _folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-
-class Watcher:
-    """Keeps every phase that it sees, and what it looked like at its end."""
-
-    def __init__(self):
-        self.ended = []
-
-    def begin(self, phase):
-        """Nothing to do yet."""
-
-    def end(self, phase, *, failed):
-        self.ended.append(phase.view(0.0))
-
-    def names(self):
-        return [view.name for view in self.ended]
 
 
 def shown(budget, step, engine=None):

@@ -31,7 +31,7 @@ _FORMAT = 1
 
 
 def current_table() -> Table:
-    """Return the table of what is installed now, from its file if that is up to date."""
+    """Return the table: from its file, or made again if something that is installed has changed."""
     key = _key()
     try:
         path = _file()
