@@ -78,15 +78,17 @@ _HOME = {
     "genzoo.persistence.run_list": ("runs",),
     "genzoo.runtime.device": ("full_precision",),
     "genzoo.runtime.display": ("show_progress",),
-    "genzoo.spec": (
+    "genzoo.spec.entries": (
         "CallbackSpec",
-        "DataSpec",
         "DatasetSpec",
         "ExtractorSpec",
-        "Feature",
         "MetricSpec",
         "ModelSpec",
         "ObjectiveSpec",
+    ),
+    "genzoo.spec.events": (
+        "DataSpec",
+        "Feature",
     ),
     "genzoo.training.api": (
         "resume",

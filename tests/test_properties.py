@@ -19,7 +19,7 @@ from genzoo.config.layers import merge, parse_assignments
 from genzoo.config.settings import DataForm, GradientTraining, RunConfig
 from genzoo.data.transforms import AffineTransform, fit_transform
 from genzoo.errors import ArtifactError, ConfigError
-from genzoo.spec import DataSpec, Feature
+from genzoo.spec.events import DataSpec, Feature
 from genzoo.storage.json_files import parse_json, read_json, to_json, write_json
 from genzoo.storage.tables import write_table
 from genzoo.storage.tensors import read_numbers, read_tensors, write_tensors

@@ -9,7 +9,8 @@ import click
 from genzoo.cli.output import print_json, show_table
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry
-from genzoo.spec import Kind, ModelSpec
+from genzoo.spec.entries import ModelSpec
+from genzoo.spec.events import Kind
 
 
 @click.command("models")

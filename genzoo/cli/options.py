@@ -18,7 +18,7 @@ from genzoo.config.resolve import options_class
 from genzoo.config.settings import DataSettings, RunConfig, SplitSettings, split_names
 from genzoo.errors import ConfigError
 from genzoo.plugins.registry import Entry, Registry
-from genzoo.spec import ModelSpec, ObjectiveSpec
+from genzoo.spec.entries import ModelSpec, ObjectiveSpec
 
 READING_DATA = "Reading data"
 """Heading of the options that say how data are read."""

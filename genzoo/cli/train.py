@@ -33,7 +33,7 @@ from genzoo.persistence.format1 import current_layers, upgrade_config
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry
 from genzoo.runtime.launch import launch_command, require_single_process
-from genzoo.spec import ModelSpec
+from genzoo.spec.entries import ModelSpec
 from genzoo.text import about_starts, counted
 from genzoo.wording import resuming
 

@@ -17,7 +17,7 @@ import numpy as np
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.models.base import Generator
 from genzoo.models.measure import measures_of
-from genzoo.spec import DataSpec
+from genzoo.spec.events import DataSpec
 
 
 def too_many_parameters(generator: Generator, degrees_of_freedom: int, dataset: Dataset, rows: Rows) -> str | None:

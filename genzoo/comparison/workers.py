@@ -28,7 +28,7 @@ from genzoo.data.loading import open_dataset
 from genzoo.errors import GenzooError
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.progress import Phase, is_observed
-from genzoo.spec import DataSpec
+from genzoo.spec.events import DataSpec
 from genzoo.wording import FrontEnd, argument, front_end, speak
 
 

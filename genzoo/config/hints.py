@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from genzoo.config.resolve import flag_of, options_class, setting_places, training_class
 from genzoo.plugins.registry import Entry, Registry
-from genzoo.spec import ModelSpec
+from genzoo.spec.entries import ModelSpec
 from genzoo.wording import Word, argument
 
 _OWNERS = {"objective": "objective", "training": "training", "split": "split of the rows", "data": "data"}

@@ -15,7 +15,7 @@ from genzoo.config.resolve import options_class
 from genzoo.config.settings import TRAINING_CLASSES, DataSettings, OptimizerConfig, SplitSettings
 from genzoo.errors import ConfigError
 from genzoo.plugins.registry import Entry, Registry
-from genzoo.spec import ModelSpec
+from genzoo.spec.entries import ModelSpec
 
 _ARGUMENTS = frozenset({"kind", "name", "callbacks", "source", "method", "by"})
 """Settings that are no keywords: their words mean something else in a call, or they have an argument of their own."""

@@ -24,7 +24,7 @@ from genzoo.config.settings import (
 from genzoo.errors import ConfigError, PluginError, did_you_mean
 from genzoo.plugins.api1 import find_objective_kind
 from genzoo.plugins.registry import Entry, Registry, blame, extra_named, resolve
-from genzoo.spec import ModelSpec, ObjectiveSpec
+from genzoo.spec.entries import ModelSpec, ObjectiveSpec
 from genzoo.wording import front_end, setting_name
 
 _PLAIN = ("seed", "device", "precision", "preset", "warm_start")

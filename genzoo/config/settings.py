@@ -22,7 +22,7 @@ from pydantic import (
 from genzoo.config.explain import explain_text_for_number, explain_validation_error
 from genzoo.config.flags import Flag
 from genzoo.errors import ConfigError
-from genzoo.spec import MOST_NAMES, ColumnType, DataSpec, Feature, Kind
+from genzoo.spec.events import MOST_NAMES, ColumnType, DataSpec, Feature, Kind
 from genzoo.wording import argument, front_end
 
 Precision = Literal["auto", "fp64", "fp32", "tf32", "bf16", "fp16"]

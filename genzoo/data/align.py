@@ -28,7 +28,7 @@ from genzoo.data.table import (
 from genzoo.data.table_source import TableSource, numbered
 from genzoo.data.value_range import Values, check_inside
 from genzoo.errors import ConfigError, DataError, did_you_mean
-from genzoo.spec import DataSpec, Feature
+from genzoo.spec.events import DataSpec, Feature
 from genzoo.storage.tables import NUMBERS
 from genzoo.text import guarded
 from genzoo.typing import Array

@@ -9,7 +9,7 @@ from sklearn import datasets
 
 from genzoo.data.dataset import Dataset
 from genzoo.data.images import image_spec
-from genzoo.spec import DataSpec, Feature
+from genzoo.spec.events import DataSpec, Feature
 from genzoo.typing import Array
 
 

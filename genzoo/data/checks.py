@@ -9,7 +9,7 @@ import numpy as np
 
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import DataError
-from genzoo.spec import DataSpec
+from genzoo.spec.events import DataSpec
 from genzoo.text import counted
 from genzoo.typing import Array
 from genzoo.wording import argument

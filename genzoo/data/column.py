@@ -16,7 +16,7 @@ from genzoo.data.columns.dates import Times, is_text, match_times, read_times, s
 from genzoo.data.columns.pieces import Pieces, in_one_piece
 from genzoo.data.marks import missing_option
 from genzoo.errors import ConfigError, DataError
-from genzoo.spec import ColumnType, Feature, Kind
+from genzoo.spec.events import ColumnType, Feature, Kind
 from genzoo.text import guarded
 from genzoo.typing import Array
 from genzoo.wording import Word, argument

@@ -15,7 +15,7 @@ from genzoo.data.splits.dividers import Divider, InOrder, RandomRows, WholeGroup
 from genzoo.data.splits.duplicates import same_rows
 from genzoo.data.splits.groups import joined
 from genzoo.errors import DataError
-from genzoo.spec import DataSpec, Feature, Modality
+from genzoo.spec.events import DataSpec, Feature, Modality
 from genzoo.typing import Array
 from genzoo.wording import argument
 

@@ -23,7 +23,7 @@ from genzoo.models.base import Generator
 from genzoo.models.measure import on_grid, places_of
 from genzoo.runtime.device import widest
 from genzoo.runtime.seeding import derive
-from genzoo.spec import DataSpec
+from genzoo.spec.events import DataSpec
 
 _GOLDEN = 0x9E3779B97F4A7C15 - 2**64
 

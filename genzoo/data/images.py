@@ -8,7 +8,7 @@ import numpy as np
 
 from genzoo.data.dataset import BLOCK, Dataset, spec_of
 from genzoo.errors import ConfigError, DataError
-from genzoo.spec import DataSpec, Feature, StorageType
+from genzoo.spec.events import DataSpec, Feature, StorageType
 from genzoo.typing import Array
 from genzoo.wording import argument
 

@@ -19,7 +19,7 @@ from genzoo.data.marks import MARKS, missing_option
 from genzoo.data.splits.notes import how_divided, repeats
 from genzoo.data.value_range import describe_range, range_remarks
 from genzoo.errors import DataError
-from genzoo.spec import DataSpec, Feature
+from genzoo.spec.events import DataSpec, Feature
 from genzoo.typing import Array
 from genzoo.wording import Word, argument
 

@@ -20,7 +20,7 @@ from genzoo.data.readers.numpy_files import array_dataset
 from genzoo.errors import ConfigError, DataError, PluginError, explain_out_of_memory
 from genzoo.plugins.registry import Registry, blame, resolve
 from genzoo.runtime.progress import Phase
-from genzoo.spec import DataSpec
+from genzoo.spec.events import DataSpec
 from genzoo.storage.paths import TABLE_SUFFIXES, TEXT_SUFFIXES
 from genzoo.typing import Array, Frame
 from genzoo.wording import argument

@@ -23,7 +23,7 @@ from genzoo.data.splits.times import without_time
 from genzoo.data.table_source import TableSource
 from genzoo.errors import ConfigError, DataError, did_you_mean
 from genzoo.runtime.threads import thread_pool
-from genzoo.spec import MOST_NAMES, DataSpec, Feature
+from genzoo.spec.events import MOST_NAMES, DataSpec, Feature
 from genzoo.typing import Array
 from genzoo.wording import argument
 

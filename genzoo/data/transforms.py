@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from genzoo.errors import DataError
-from genzoo.spec import DataSpec, InputSpace
+from genzoo.spec.entries import InputSpace
+from genzoo.spec.events import DataSpec
 from genzoo.wording import argument
 
 _WIDEST = 1e15

@@ -46,7 +46,7 @@ import numpy as np
 from genzoo.data.dataset import BLOCK, Dataset
 from genzoo.data.images import binary_spec, image_spec
 from genzoo.errors import ConfigError, DataError
-from genzoo.spec import DataSpec
+from genzoo.spec.events import DataSpec
 from genzoo.typing import Array
 from genzoo.wording import argument
 

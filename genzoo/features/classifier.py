@@ -23,7 +23,7 @@ from genzoo.features.identity import ColumnExtractor, PixelExtractor
 from genzoo.features.networks import NetworkExtractor, cached, load_network
 from genzoo.runtime.progress import Phase
 from genzoo.runtime.seeding import random_scope
-from genzoo.spec import DataSpec
+from genzoo.spec.events import DataSpec
 from genzoo.storage.tensors import write_tensors
 from genzoo.typing import Array
 from genzoo.wording import argument

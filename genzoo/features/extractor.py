@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from genzoo.data.dataset import Dataset
-from genzoo.spec import DataSpec
+from genzoo.spec.events import DataSpec
 from genzoo.typing import Array
 
 Features = np.ndarray[Any, np.dtype[np.float64]]

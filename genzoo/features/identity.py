@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from genzoo.features.extractor import Extractor, Features, Material
-from genzoo.spec import DataSpec
+from genzoo.spec.events import DataSpec
 from genzoo.typing import Array
 
 

@@ -17,7 +17,7 @@ from genzoo.features.extractor import Extractor, Features
 from genzoo.models.state_dict import load_tensors
 from genzoo.runtime.device import resolve_device
 from genzoo.runtime.progress import Phase
-from genzoo.spec import DataSpec
+from genzoo.spec.events import DataSpec
 from genzoo.storage.tensors import digest, read_tensors
 from genzoo.typing import Array
 

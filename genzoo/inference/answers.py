@@ -14,7 +14,7 @@ from genzoo.data.frames.results import events_frame, matrix_like, rows_like, tab
 from genzoo.errors import ConfigError, DataError
 from genzoo.inference.data_units import DataUnits, Events, to_host
 from genzoo.models.base import Decoder, Outliers
-from genzoo.spec import DataSpec
+from genzoo.spec.events import DataSpec
 from genzoo.typing import Array
 
 Output = Literal["array", "pandas", "polars", "pyarrow"]

@@ -23,7 +23,7 @@ from genzoo.errors import ConfigError, DataError
 from genzoo.inference.blame import blame_file
 from genzoo.models.base import Generator, capability_name
 from genzoo.runtime.progress import Phase
-from genzoo.spec import DataSpec
+from genzoo.spec.events import DataSpec
 from genzoo.typing import Array
 from genzoo.wording import argument
 

@@ -13,7 +13,7 @@ from genzoo.errors import ConfigError
 from genzoo.inference.image_grid import grid, png, to_bytes
 from genzoo.inference.latent import Traversal
 from genzoo.runtime.progress import Phase
-from genzoo.spec import DataSpec
+from genzoo.spec.events import DataSpec
 from genzoo.storage.atomic import atomic_write, new_folder, sync, write_bytes
 from genzoo.storage.paths import TABLE_SUFFIXES
 from genzoo.typing import Array

@@ -8,7 +8,7 @@ import math
 import numpy as np
 from PIL import Image
 
-from genzoo.spec import DataSpec
+from genzoo.spec.events import DataSpec
 from genzoo.typing import Array
 
 _SMALLEST_SIDE = 48

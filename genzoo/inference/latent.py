@@ -19,7 +19,7 @@ from genzoo.inference.image_grid import grid
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import Decoder, Encoder
 from genzoo.plugins.manager import get_registry
-from genzoo.spec import DataSpec, Library
+from genzoo.spec.events import DataSpec, Library
 from genzoo.typing import Array
 
 _DRAWS = 4_096

@@ -31,7 +31,7 @@ from genzoo.inference.usable import impossible
 from genzoo.models.base import Outliers
 from genzoo.models.measure import measures_of
 from genzoo.runtime.progress import Phase
-from genzoo.spec import Library
+from genzoo.spec.events import Library
 from genzoo.text import counted
 from genzoo.typing import Array
 from genzoo.wording import argument

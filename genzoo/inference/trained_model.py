@@ -37,7 +37,7 @@ from genzoo.inference.threshold import Calibration
 from genzoo.models.base import Floor, Generator, capabilities_of
 from genzoo.plugins.api1 import with_former_names
 from genzoo.runtime.device import widest
-from genzoo.spec import DataSpec
+from genzoo.spec.events import DataSpec
 from genzoo.typing import Array
 
 

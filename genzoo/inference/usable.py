@@ -13,7 +13,7 @@ from genzoo.errors import ArtifactError, DivergenceError
 from genzoo.inference.data_units import DataUnits
 from genzoo.inference.sampling import GROUP, sample
 from genzoo.models.base import Generator
-from genzoo.spec import DataSpec
+from genzoo.spec.events import DataSpec
 from genzoo.typing import Array
 
 _LOWEST = float(np.finfo(np.float32).min)

@@ -29,7 +29,7 @@ from genzoo.metrics.metric import Metric, Score
 from genzoo.metrics.resting import resting_on
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.progress import Phase, in_phase
-from genzoo.spec import Library
+from genzoo.spec.events import Library
 from genzoo.typing import Array
 from genzoo.wording import argument
 

@@ -23,7 +23,8 @@ from genzoo.metrics.metric import Metric, MetricInput, Need, Score
 from genzoo.metrics.weighting import fractional, repeated
 from genzoo.plugins.registry import Entry, Registry, blame, resolve
 from genzoo.runtime.progress import Phase
-from genzoo.spec import DataSpec, ExtractorSpec, MetricSpec
+from genzoo.spec.entries import ExtractorSpec, MetricSpec
+from genzoo.spec.events import DataSpec
 from genzoo.typing import Array
 from genzoo.wording import argument
 

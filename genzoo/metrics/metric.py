@@ -12,7 +12,7 @@ import numpy as np
 
 from genzoo.errors import DataError
 from genzoo.features.extractor import Features
-from genzoo.spec import DataSpec, Modality
+from genzoo.spec.events import DataSpec, Modality
 from genzoo.typing import Array
 
 Direction = Literal["higher", "lower"]

@@ -12,7 +12,8 @@ from genzoo.models.objective import EMObjective, Objective
 from genzoo.plugins.api1 import adapt_objective
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry, blame, extra_named, resolve
-from genzoo.spec import DataSpec, Feature, ModelSpec, ObjectiveSpec
+from genzoo.spec.entries import ModelSpec, ObjectiveSpec
+from genzoo.spec.events import DataSpec, Feature
 from genzoo.text import with_period
 from genzoo.wording import argument
 

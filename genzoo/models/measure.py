@@ -11,7 +11,7 @@ from torch import Tensor
 
 from genzoo.errors import PluginError
 from genzoo.models.base import Generator, Measure
-from genzoo.spec import DataSpec
+from genzoo.spec.events import DataSpec
 
 
 def measures_of(generator: Generator, data: DataSpec) -> tuple[Measure, ...]:

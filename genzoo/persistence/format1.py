@@ -19,7 +19,7 @@ from genzoo.errors import ConfigError, FormerNameWarning, PluginError
 from genzoo.plugins.api1 import PARAM_GROUPS, rename_keys, rename_training
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry, Registry
-from genzoo.spec import ModelSpec, ObjectiveSpec
+from genzoo.spec.entries import ModelSpec, ObjectiveSpec
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -33,7 +33,7 @@ from genzoo.plugins.api1 import with_former_names
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.device import resolve_device
 from genzoo.runtime.progress import Phase
-from genzoo.spec import DataSpec
+from genzoo.spec.events import DataSpec
 from genzoo.storage.atomic import new_folder, recover_folders
 from genzoo.storage.json_files import read_json, read_settings, write_json
 from genzoo.storage.lock import exclusive_lock

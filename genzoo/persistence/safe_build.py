@@ -30,7 +30,8 @@ from genzoo.models.factory import build_model
 from genzoo.models.state_dict import check_tensors, load_tensors, strip_prefix
 from genzoo.plugins.registry import Entry, Registry, extra_named, resolve
 from genzoo.runtime.seeding import random_scope
-from genzoo.spec import DataSpec, ModelSpec
+from genzoo.spec.entries import ModelSpec
+from genzoo.spec.events import DataSpec
 
 SCORES = "validation_scores"
 """Name of the tensor of validation rows' log-likelihoods."""

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ParamSpec, TypeVar, cast
 
 from genzoo.errors import ConfigError, FormerNameWarning, PluginError
-from genzoo.spec import ModelSpec, ObjectiveKind, ObjectiveSpec, Spec
+from genzoo.spec.entries import ModelSpec, ObjectiveKind, ObjectiveSpec, Spec
 
 SpecT = TypeVar("SpecT", bound=Spec)
 ClassT = TypeVar("ClassT", bound=type)

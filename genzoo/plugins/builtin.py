@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from genzoo.plugins.hookspecs import hookimpl
-from genzoo.spec import API_VERSION, DatasetSpec, ExtractorSpec, MetricSpec, Modality, ObjectiveSpec
+from genzoo.spec.entries import API_VERSION, DatasetSpec, ExtractorSpec, MetricSpec, ObjectiveSpec
+from genzoo.spec.events import Modality
 
 GENZOO_API = API_VERSION
 

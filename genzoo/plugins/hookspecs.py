@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pluggy
 
-from genzoo.spec import CallbackSpec, DatasetSpec, ExtractorSpec, MetricSpec, ModelSpec, ObjectiveSpec
+from genzoo.spec.entries import CallbackSpec, DatasetSpec, ExtractorSpec, MetricSpec, ModelSpec, ObjectiveSpec
 
 GROUP = "genzoo"
 """Name of the pluggy project, and of the entry-point group."""

@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar, get_args
 from genzoo.errors import ConfigError, GenzooError, PluginError, did_you_mean, pass_out_of_memory
 from genzoo.plugins.api1 import translate
 from genzoo.plugins.discovery import CORE, distribution_of, normalize_name
-from genzoo.spec import (
+from genzoo.spec.entries import (
     API_VERSION,
     CallbackSpec,
     DatasetSpec,

@@ -15,7 +15,7 @@ from typing import Any
 from genzoo.errors import PluginError, did_you_mean
 from genzoo.plugins.hookspecs import GROUP
 from genzoo.plugins.registry import KINDS, Registry
-from genzoo.spec import API_VERSION
+from genzoo.spec.entries import API_VERSION
 
 HOOKS = tuple(f"register_{kind}" for kind in KINDS)
 """Names of all hooks."""

@@ -17,7 +17,7 @@ from genzoo.inference.description.figures import (
 from genzoo.reports.columns import DASH
 from genzoo.reports.page import Block, Section, Table, Text
 from genzoo.reports.rounding import mean_and_sd, number
-from genzoo.spec import Feature
+from genzoo.spec.events import Feature
 from genzoo.text import counted, shortened
 
 _MOST_COMPONENTS = 6

@@ -14,7 +14,7 @@ from genzoo.config.layers import leaves
 from genzoo.data.frames.results import frame_of
 from genzoo.errors import ConfigError
 from genzoo.metrics.metric import Score
-from genzoo.spec import Library
+from genzoo.spec.events import Library
 from genzoo.wording import argument
 
 if TYPE_CHECKING:

@@ -34,7 +34,7 @@ from genzoo.reports.sections import (
     side_by_side,
 )
 from genzoo.runtime.progress import Phase
-from genzoo.spec import DataSpec
+from genzoo.spec.events import DataSpec
 from genzoo.typing import Array
 
 _MEANS = "These are means: what the model decodes, without the noise of each pixel that its samples have."

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from genzoo.config.settings import DataForm, Settings
 from genzoo.errors import ArtifactError
-from genzoo.spec import DataSpec
+from genzoo.spec.events import DataSpec
 from genzoo.storage.json_files import read_settings, write_json
 from genzoo.storage.tensors import digest, read_tensors, write_tensors
 from genzoo.typing import Array

@@ -19,7 +19,7 @@ from genzoo.reports.charts import Histogram, Marginal, Shares, curves, marginal
 from genzoo.reports.columns import score_text
 from genzoo.reports.page import Block, Facts, Notes, Picture, Pictures, Section, Table, Text
 from genzoo.reports.terminal import halves_text
-from genzoo.spec import DataSpec, Feature
+from genzoo.spec.events import DataSpec, Feature
 from genzoo.storage.metrics_log import read_log
 from genzoo.typing import Array
 

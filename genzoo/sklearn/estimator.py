@@ -23,7 +23,7 @@ from genzoo.persistence.model_folder import save_model
 from genzoo.sklearn.fitting import FitOutcome, checked_events, fit_in_memory, seed_of
 from genzoo.sklearn.parameters import SettingParameter, layer_of, words_of
 from genzoo.sklearn.storing import EstimatorFile, save_folder, storable, write_file
-from genzoo.spec import ModelSpec
+from genzoo.spec.entries import ModelSpec
 from genzoo.storage.paths import user_path
 from genzoo.typing import Array
 from genzoo.wording import speaking

@@ -15,7 +15,7 @@ from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry
 from genzoo.sklearn.estimator import Encoding, ModelEstimator, Scoring, Weighted, constructor
 from genzoo.sklearn.parameters import SettingParameter, beneath, parameters_of, signature_of, trainings_of
-from genzoo.spec import ModelSpec
+from genzoo.spec.entries import ModelSpec
 
 HOME = "genzoo.sklearn"
 

@@ -22,7 +22,7 @@ from genzoo.errors import ConfigError, explain_out_of_memory
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import blame
-from genzoo.spec import ModelSpec
+from genzoo.spec.entries import ModelSpec
 from genzoo.text import counted
 from genzoo.training.run_training import train_in_memory
 from genzoo.training.setup import TrainingSetup, build_setup

@@ -15,7 +15,7 @@ from genzoo.config.layers import merge, merge_training
 from genzoo.config.resolve import layer, options_class, preset_layer, training_class
 from genzoo.config.settings import EMTraining, OptimizerConfig, RunConfig, ScheduleConfig, SplitSettings
 from genzoo.plugins.registry import Entry, Registry
-from genzoo.spec import ModelSpec
+from genzoo.spec.entries import ModelSpec
 from genzoo.wording import FrontEnd
 
 _WITHOUT_RUN = frozenset({"log_every", "sample_every", "checkpoint_every", "keep_checkpoints", "callbacks"})

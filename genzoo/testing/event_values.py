@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from genzoo.models.base import Likelihood, LikelihoodBound
-from genzoo.spec import Feature
+from genzoo.spec.events import Feature
 from genzoo.testing.subject import Case
 
 

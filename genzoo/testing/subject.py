@@ -26,7 +26,8 @@ from genzoo.persistence.format1 import current_layers
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry
 from genzoo.runtime.seeding import random_scope
-from genzoo.spec import DataSpec, ModelSpec
+from genzoo.spec.entries import ModelSpec
+from genzoo.spec.events import DataSpec
 from genzoo.testing.promise import DoesNotApply
 from genzoo.testing.toys import toys
 from genzoo.training.run_training import train_in_memory

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from genzoo.data.dataset import Dataset
-from genzoo.spec import DataSpec, Feature
+from genzoo.spec.events import DataSpec, Feature
 from genzoo.typing import Array
 
 _ROWS = 240

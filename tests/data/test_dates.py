@@ -21,7 +21,7 @@ from genzoo.data.table import table_dataset, table_of
 from genzoo.data.frames.source import FrameSource
 from genzoo.errors import ConfigError, DataError
 from genzoo.plugins.manager import get_registry
-from genzoo.spec import DataSpec, Feature
+from genzoo.spec.events import DataSpec, Feature
 from genzoo.storage.tables import write_table
 
 pytestmark = pytest.mark.usefixtures("in_a_shell")  # whose messages they check

@@ -21,7 +21,7 @@ from genzoo.data.columns.limits import stated_bounds, with_limits, within_limits
 from genzoo.data.loading import open_dataset
 from genzoo.data.readers.numpy_files import array_dataset
 from genzoo.plugins.manager import get_registry
-from genzoo.spec import Feature
+from genzoo.spec.events import Feature
 
 pytestmark = pytest.mark.usefixtures("in_a_shell")  # whose messages they check
 
@@ -260,7 +260,7 @@ def test_mixed_columns_of_text_are_listed_with_the_fitting_option(tmp_path, cli)
 
 
 def test_too_many_texts_are_named_by_their_column(tmp_path, cli, monkeypatch):
-    for place in ("genzoo.data.table", "genzoo.data.columns.listing", "genzoo.spec"):
+    for place in ("genzoo.data.table", "genzoo.data.columns.listing", "genzoo.spec.events"):
         monkeypatch.setattr(f"{place}.MOST_NAMES", 100)
     pd.DataFrame({"name": [f"n{i}" for i in range(200)], "x": np.arange(200) / 3}).to_csv(tmp_path / "a.csv", index=False)
     with pytest.raises(DataError, match=r"column 'name' has 200 different texts in 200 rows.*--drop name or --label"):

@@ -17,7 +17,7 @@ from genzoo.features.extractor import Material
 from genzoo.features.networks import NetworkExtractor, cached, load_network, resized
 from genzoo.metrics.evaluator import find_extractor
 from genzoo.plugins.manager import get_registry
-from genzoo.spec import DataSpec, Feature
+from genzoo.spec.events import DataSpec, Feature
 
 GRAY = DataSpec((1, 8, 8), "image", (Feature("pixel"),), (0.0, 255.0), 1.0, "uint8")
 

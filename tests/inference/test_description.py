@@ -18,7 +18,7 @@ import genzoo
 from genzoo.data.transforms import AffineTransform
 from genzoo.inference.description.moments import ColumnCoding, pair_strengths
 from genzoo.inference.trained_model import TrainedModel
-from genzoo.spec import DataSpec, Feature
+from genzoo.spec.events import DataSpec, Feature
 
 WEIGHTS = np.array([0.7, 0.3])
 MEANS = np.array([[0.0, 1.0, -1.0], [3.0, -1.0, 2.0]])

@@ -18,7 +18,7 @@ from genzoo.inference.export import save_traversal
 from genzoo.inference.image_grid import grid
 from genzoo.inference.latent import find_prior, interpolate, latent_of_rows, latent_of_samples, traverse
 from genzoo.inference.trained_model import TrainedModel
-from genzoo.spec import DataSpec, Feature
+from genzoo.spec.events import DataSpec, Feature
 
 WEIGHT = np.array([[1.0, 0.0, 0.0], [0.0, 5.0, 0.0], [0.0, 0.0, 0.1]])
 

@@ -11,7 +11,7 @@ from genzoo.metrics.metric import MetricInput, Score, error_of_difference
 from genzoo.metrics.mmd import mmd
 from genzoo.metrics.precision_recall import coverage, density, precision, recall
 from genzoo.metrics.tabular import total_variation, wasserstein
-from genzoo.spec import DataSpec, Feature
+from genzoo.spec.events import DataSpec, Feature
 
 NEIGHBORS = (precision, recall, density, coverage)
 TABLE = DataSpec((3,), "table", tuple(Feature(name) for name in "abc"), storage="float64")

@@ -7,7 +7,7 @@ from scipy.spatial.distance import cdist
 from genzoo.errors import DataError
 from genzoo.metrics.memorization import _nearer, memorization
 from genzoo.metrics.metric import MetricInput
-from genzoo.spec import DataSpec, Feature
+from genzoo.spec.events import DataSpec, Feature
 
 
 def score(samples, real, train):

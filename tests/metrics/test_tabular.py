@@ -9,7 +9,7 @@ from genzoo.metrics.correlations import correlation_difference
 from genzoo.metrics.metric import MetricInput
 from genzoo.metrics.statistics import standard_error
 from genzoo.metrics.tabular import total_variation, wasserstein
-from genzoo.spec import DataSpec, Feature
+from genzoo.spec.events import DataSpec, Feature
 
 COLUMNS = (
     Feature("height"),

@@ -19,7 +19,7 @@ from genzoo.engine.loss_buffer import LossRecord
 from genzoo.models.factory import build_objective
 from genzoo.plugins.api1 import adapt_step, rename_training
 from genzoo.plugins.manager import PluginManager, get_registry
-from genzoo.spec import ModelSpec, ObjectiveSpec
+from genzoo.spec.entries import ModelSpec, ObjectiveSpec
 from genzoo.training.trainer import Step
 
 PLUGINS = Path(__file__).parents[1] / "data" / "plugins" / "api1"

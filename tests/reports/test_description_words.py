@@ -13,7 +13,7 @@ from genzoo.reports.description import description_sections
 from genzoo.reports.description_figure import write_picture
 from genzoo.reports.page import Table, Text
 from genzoo.reports.rounding import mean_and_sd, number
-from genzoo.spec import Feature
+from genzoo.spec.events import Feature
 
 
 def described(columns, components=3, levels=0, names=None):

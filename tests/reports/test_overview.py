@@ -24,7 +24,7 @@ from genzoo.reports.overview.plane import complete, components_picture, ellipse,
 from genzoo.reports.overview.terminal import criterion_text, forest_text, print_overview
 from genzoo.reports.result import Difference, Report, Row
 from genzoo.reports.samples import read_page_samples
-from genzoo.spec import DataSpec, Feature
+from genzoo.spec.events import DataSpec, Feature
 
 pytestmark = pytest.mark.xdist_group("overview")  # the comparison is made once for all tests
 NAMES = {"differences", "bic", "components", "real-and-sampled"}

@@ -29,7 +29,7 @@ from genzoo.reports.rounding import with_error
 from genzoo.reports.run_page import EvaluationTerms, run_page
 from genzoo.reports.samples import PageSamples, read_page_samples, write_page_samples
 from genzoo.reports.sections import how_many, inside_sections, marginals
-from genzoo.spec import DataSpec, Feature
+from genzoo.spec.events import DataSpec, Feature
 from genzoo.storage import json_files
 from genzoo.storage.json_files import read_json, write_json
 from genzoo.text import printable

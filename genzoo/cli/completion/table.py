@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from genzoo.plugins.registry import Entry, Registry
-    from genzoo.spec import ModelSpec
+    from genzoo.spec.entries import ModelSpec
 
 Table = dict[str, Any]
 """`commands`: per command, its subcommands, options and arguments. `settings`: per model, the choices of each setting.

@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 
 from genzoo.data.columns.date_forms import DAY, Form
 from genzoo.data.columns.date_recognition import recognize
-from genzoo.spec import ColumnType, Feature
+from genzoo.spec.events import ColumnType, Feature
 from genzoo.storage.durations import IN_HOURS, WITH_DAYS, parse_durations, recognize_durations, write_durations
 from genzoo.typing import Array
 from genzoo.wording import argument

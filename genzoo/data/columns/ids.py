@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from genzoo.data.columns.pieces import Extent
-from genzoo.spec import Feature
+from genzoo.spec.events import Feature
 from genzoo.typing import Array
 from genzoo.wording import argument
 

@@ -16,7 +16,7 @@ from genzoo.config.settings import DataSettings
 from genzoo.data.columns.dates import parse_time
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import ConfigError, did_you_mean
-from genzoo.spec import DataSpec, Feature
+from genzoo.spec.events import DataSpec, Feature
 from genzoo.typing import Array
 from genzoo.wording import argument
 

@@ -11,7 +11,7 @@ from genzoo.data.splits.columns import read_divided, without_split_columns
 from genzoo.data.table import chosen_columns, described_column, read_columns, too_many_texts
 from genzoo.data.table_source import TableSource
 from genzoo.errors import DataError
-from genzoo.spec import MOST_NAMES, Feature
+from genzoo.spec.events import MOST_NAMES, Feature
 from genzoo.wording import argument
 
 

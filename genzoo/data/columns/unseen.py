@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from genzoo.data.dataset import Dataset, Rows
-from genzoo.spec import DataSpec
+from genzoo.spec.events import DataSpec
 from genzoo.text import counted
 
 _NAMED = 5

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from genzoo.errors import DataError
-from genzoo.spec import Library
+from genzoo.spec.events import Library
 
 _LIBRARIES: dict[str, Library] = {name: name for name in get_args(Library)}
 

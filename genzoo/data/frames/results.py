@@ -12,7 +12,7 @@ import numpy as np
 
 from genzoo.data.frames.kinds import library_of
 from genzoo.errors import ConfigError
-from genzoo.spec import DataSpec, Feature, FrameForm, Library
+from genzoo.spec.events import DataSpec, Feature, FrameForm, Library
 from genzoo.typing import Array
 
 if TYPE_CHECKING:

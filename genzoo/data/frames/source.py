@@ -17,7 +17,7 @@ from genzoo.data.splits.columns import read_divided
 from genzoo.data.table import kept_names
 from genzoo.data.table_source import PANDAS_INDEX, TableSource, check_whole, without_views
 from genzoo.errors import DataError, pass_out_of_memory
-from genzoo.spec import DataSpec, FrameForm, Library
+from genzoo.spec.events import DataSpec, FrameForm, Library
 from genzoo.typing import Array
 
 _SHOWN = "The table"

@@ -15,7 +15,7 @@ from genzoo.data.images import channels_first
 from genzoo.data.readers.unpacked import check_archive
 from genzoo.data.value_range import Values, found_spec
 from genzoo.errors import DataError, pass_out_of_memory
-from genzoo.spec import ColumnType, Feature
+from genzoo.spec.events import ColumnType, Feature
 from genzoo.typing import Array
 
 _EVENT_KEYS = ("x", "X", "data", "images", "events", "arr_0")

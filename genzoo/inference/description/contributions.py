@@ -18,7 +18,7 @@ from scipy.special import logsumexp
 
 from genzoo.inference.description.figures import Contribution, UnlikelyRow, shown_value
 from genzoo.models.base import Measure
-from genzoo.spec import DataSpec, Feature
+from genzoo.spec.events import DataSpec, Feature
 from genzoo.typing import Array
 
 _DRAWS, _USUAL_DRAWS = 1024, 128

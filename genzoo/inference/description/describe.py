@@ -27,7 +27,7 @@ from genzoo.inference.description.sums import Describable, RowSums, check_scores
 from genzoo.models.base import Generator, Likelihood
 from genzoo.models.measure import measures_of
 from genzoo.runtime.progress import Phase
-from genzoo.spec import Feature
+from genzoo.spec.events import Feature
 from genzoo.typing import Array
 
 UNLIKELY = 5

@@ -12,7 +12,7 @@ import genzoo
 from genzoo.data.columns.dates import show_time
 from genzoo.data.frames.results import frame_of
 from genzoo.models.base import ParameterTable
-from genzoo.spec import DataSpec, Feature, Library
+from genzoo.spec.events import DataSpec, Feature, Library
 from genzoo.text import counted
 from genzoo.typing import Array
 

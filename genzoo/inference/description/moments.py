@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from genzoo.inference.description.figures import ColumnFigures
-from genzoo.spec import Feature
+from genzoo.spec.events import Feature
 from genzoo.typing import Array
 
 _ROUNDING = 1e-12

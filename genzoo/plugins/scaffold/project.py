@@ -14,7 +14,7 @@ from string import Template
 
 from genzoo.errors import ConfigError
 from genzoo.plugins.registry import Registry
-from genzoo.spec import is_name
+from genzoo.spec.entries import is_name
 
 _LEARNS = "genzoo train {name}\ngenzoo plugins check {name}   # does it keep genzoo's promises?"
 

@@ -15,7 +15,7 @@ from genzoo.reports.charts import COLORS, canvas, png_of, svg_of
 from genzoo.reports.overview.drawing import FONT, MARKS, WIDTH, label, legend_look
 from genzoo.reports.page import Picture
 from genzoo.reports.sections import evenly
-from genzoo.spec import DataSpec
+from genzoo.spec.events import DataSpec
 from genzoo.text import counted
 from genzoo.typing import Array
 

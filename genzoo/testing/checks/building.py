@@ -12,7 +12,7 @@ from genzoo.models.base import Discriminator, Generator, capabilities_of
 from genzoo.models.factory import build_model
 from genzoo.models.measure import measures_of
 from genzoo.runtime.seeding import random_scope
-from genzoo.spec import DataSpec
+from genzoo.spec.events import DataSpec
 from genzoo.testing.promise import Promise, expect
 from genzoo.testing.subject import Subject
 from genzoo.testing.toys import toys

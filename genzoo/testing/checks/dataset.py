@@ -15,7 +15,7 @@ from genzoo.data.loading import open_dataset
 from genzoo.errors import GenzooError
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry
-from genzoo.spec import DatasetSpec
+from genzoo.spec.entries import DatasetSpec
 from genzoo.testing.checks.randomness import chance
 from genzoo.testing.promise import DoesNotApply, Promise, expect
 

@@ -15,7 +15,8 @@ from genzoo.errors import DataError
 from genzoo.metrics.metric import Direction, Metric, MetricInput, Need, Score
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry, resolve
-from genzoo.spec import DataSpec, MetricSpec
+from genzoo.spec.entries import MetricSpec
+from genzoo.spec.events import DataSpec
 from genzoo.testing.checks.randomness import chance
 from genzoo.testing.promise import Promise, expect
 from genzoo.testing.toys import toys

@@ -135,7 +135,7 @@ def test_ppca_embeds_like_principal_components(tmp_path):
 def test_free_parameters_are_counted(model, options, expected):
     from genzoo.models.factory import build_model
     from genzoo.plugins.manager import get_registry
-    from genzoo.spec import DataSpec, Feature
+    from genzoo.spec.events import DataSpec, Feature
 
     data = DataSpec((13,), "table", tuple(Feature(f"x{i}") for i in range(13)))
     assert build_model(get_registry().models.get(model), options, data).generator.degrees_of_freedom == expected

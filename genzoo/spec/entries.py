@@ -1,68 +1,23 @@
-"""Declarations: the spec of an event, and the entries of the zoo.
+"""The entries of the zoo, as plain data: models, objectives, datasets, metrics, extractors and callbacks.
 
-These are frozen dataclasses that import neither torch nor pydantic, so that listing the zoo is fast. Each one checks
-its fields when it is created, and raises `ValueError` if one is invalid.
+As the specs of events, they import neither torch nor pydantic, and each one checks its fields when it is created.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar, Literal, get_args
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from genzoo.spec.events import Kind, Modality
 
 API_VERSION = 2
 """Version of the plugin API. A plugin module states the version it was written for as `GENZOO_API`."""
 
 
-MOST_NUMBERS = 2**26
-"""Largest number of values in an event: a gray image of 8192 by 8192 pixels."""
-
-
-MOST_NAMES = 100_000
-"""Largest number of columns and categories of a table together; a model's file lists all their names."""
-
-
-Kind = Literal["continuous", "binary", "categorical", "count"]
-
-
-Modality = Literal["image", "table"]
-
-
 ObjectiveKind = Literal["gradient", "em", "direct"]
 InputSpace = Literal["raw", "centered", "standardized", "unit", "signed-unit"]
-
-
-StorageType = Literal["uint8", "int16", "int32", "int64", "float32", "float64"]
-
-
-Library = Literal["pandas", "polars", "pyarrow"]
-
-
-ColumnType = Literal[
-    "bool",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "uint8",
-    "uint16",
-    "uint32",
-    "uint64",
-    "float32",
-    "float64",
-    "string",
-    "dictionary",
-    "date",
-    "timestamp",
-    "time",
-    "duration",
-]
-
-
-TEMPORAL = ("date", "timestamp", "time", "duration")
-"""Types of columns that hold dates or times, which models see as days or seconds."""
 
 
 CAPABILITIES = frozenset(
@@ -85,186 +40,6 @@ _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 _REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
-
-
-@dataclass(frozen=True, slots=True)
-class Feature:
-    """One column of a table, or all pixels of an image.
-
-    Arguments:
-        name: name of the column.
-        kind: `continuous | binary | categorical | count`. Defaults to `continuous`.
-        levels: the categories in the order of their codes, for a categorical or binary feature.
-        type: type of the stored column, in the source and in files of samples; not compared. Defaults to `string` for
-            a feature with levels, and `float64` for others.
-        form: how a column of dates or times is stored: a type of Arrow, such as `timestamp[us, tz=UTC]`, or the format
-            of its texts, such as `%d.%m.%Y`; not compared. Defaults to `None`.
-        low, high: smallest and largest value in samples; not compared. Default to `None`: not limited.
-        step: samples are whole multiples of it; not compared. Defaults to `None`: any number.
-        unseen: levels that no training row of a model has; not compared. Defaults to none.
-    """
-
-    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
-
-    name: str
-    kind: Kind = "continuous"
-    levels: tuple[str, ...] | None = None
-    type: ColumnType | None = field(default=None, repr=False, compare=False)
-    form: str | None = field(default=None, repr=False, compare=False)
-    low: float | None = field(default=None, repr=False, compare=False)
-    high: float | None = field(default=None, repr=False, compare=False)
-    step: float | None = field(default=None, repr=False, compare=False)
-    unseen: tuple[str, ...] = field(default=(), repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        named = self.kind in ("binary", "categorical")
-        if named != (self.levels is not None):
-            raise ValueError(f"Feature {self.name!r} is {self.kind} and {'needs' if named else 'has no'} levels.")
-        if self.levels is not None and len(set(self.levels)) != len(self.levels):
-            raise ValueError(f"Feature {self.name!r} names a level twice.")
-        if self.kind == "binary" and self.levels is not None and len(self.levels) != 2:
-            raise ValueError(f"Feature {self.name!r} is binary and has {len(self.levels)} levels.")
-        if self.levels is not None and not all(_could_be(self.stored, level) for level in self.levels):
-            raise ValueError(f"The levels of feature {self.name!r} do not have its type, {self.type}.")
-        if not set(self.unseen) <= set(self.levels or ()):
-            raise ValueError(f"Feature {self.name!r} names unseen levels that are none of its levels.")
-        if self.form is not None and self.type not in TEMPORAL:
-            raise ValueError(f"Feature {self.name!r} is {self.stored} and has no form; only dates and times have one.")
-        if self.temporal and self.kind != "continuous":
-            raise ValueError(f"Feature {self.name!r} is {self.kind}, and dates and times are continuous.")
-        _check_placing(self)
-
-    @property
-    def stored(self) -> ColumnType:
-        """Type of the stored column."""
-        return self.type or ("float64" if self.levels is None else "string")
-
-    @property
-    def temporal(self) -> bool:
-        """True if the feature holds dates or times, in days or seconds."""
-        return self.type in TEMPORAL
-
-    @property
-    def discrete(self) -> bool:
-        """True if the feature holds codes or counts, which transforms leave unchanged."""
-        return self.kind != "continuous"
-
-
-@dataclass(frozen=True, slots=True)
-class FrameForm:
-    """The kind of table in memory that a model was trained on, and that its samples come back as.
-
-    Arguments:
-        library: `pandas | polars | pyarrow`.
-        types: types that do not follow from the features, by the name of the column, as the library names them.
-            Defaults to none.
-        numbered: whether the columns have whole numbers as names, as pandas allows. Defaults to false.
-    """
-
-    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
-
-    library: Library
-    types: Mapping[str, str] = field(default_factory=dict)
-    numbered: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class DataSpec:
-    """The shape, kind and range of one event: an image, or a row of a table.
-
-    Arguments:
-        event_shape: `(C, H, W)` for an image, `(C,)` for a table of `C` columns.
-        modality: `image | table`.
-        features: one feature for each column of a table, or a single one for all pixels.
-        bounds: smallest and largest possible value, in data units. Defaults to `None`: not declared.
-        quantum: step of the grid that values lie on, in data units (1 for 8-bit pixels). Defaults to `None`: no grid.
-        storage: number type of events and samples. Defaults to `float32`.
-        missing: whether values may be missing. Defaults to false.
-        frame: kind of table in memory that the data came from; not compared. Defaults to `None`: an array or a file.
-    """
-
-    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
-
-    event_shape: tuple[int, ...]
-    modality: Modality
-    features: tuple[Feature, ...]
-    bounds: tuple[float, float] | None = None
-    quantum: float | None = None
-    storage: StorageType = "float32"
-    missing: bool = False
-    frame: FrameForm | None = field(default=None, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        rank = 3 if self.modality == "image" else 1
-        if any(side > MOST_NUMBERS for side in self.event_shape) or self.size > MOST_NUMBERS:
-            raise ValueError(f"An event holds at most {MOST_NUMBERS} numbers.")
-        if len(self.features) + sum(len(feature.levels or ()) for feature in self.features) > MOST_NAMES:
-            raise ValueError(f"A table has at most {MOST_NAMES} columns and categories together.")
-        if len(self.event_shape) != rank or any(side < 1 for side in self.event_shape):
-            raise ValueError(f"An event of modality {self.modality!r} cannot have the shape {self.event_shape}.")
-        if len(self.features) != (1 if self.modality == "image" else self.event_shape[0]):
-            raise ValueError(f"{len(self.features)} features do not describe an event of shape {self.event_shape}.")
-        if self.bounds is not None and not _increasing(self.bounds):
-            raise ValueError(f"The bounds {self.bounds} are not two increasing finite numbers.")
-        if self.quantum is not None and not (math.isfinite(self.quantum) and self.quantum > 0):
-            raise ValueError(f"The quantization step {self.quantum} is not a positive number.")
-        if self.quantum is not None and self.bounds is not None and not _divides(self.quantum, self.bounds):
-            raise ValueError(f"The quantization step {self.quantum} does not fit the range {self.bounds}.")
-
-    @property
-    def size(self) -> int:
-        """Number of values of one event."""
-        return math.prod(self.event_shape)
-
-    @property
-    def discrete(self) -> tuple[int, ...]:
-        """Indices of a table's columns that hold codes or counts."""
-        return tuple(i for i, feature in enumerate(self.features) if self.modality == "table" and feature.discrete)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return asdict(self)
-
-    def describe(self) -> str:
-        """Describe one event in words, such as `image 1×28×28, uint8 in 0..255, step 1`."""
-        text = f"{self.modality} {'×'.join(map(str, self.event_shape))}, {self.storage}"
-        if self.modality == "image" and self.features[0].discrete:
-            text = f"{self.features[0].kind} {text}"
-        if self.bounds is not None:
-            text += f" in {self.bounds[0]:g}..{self.bounds[1]:g}"
-        if self.quantum is not None:
-            text += f", step {self.quantum:g}"
-        return text + (", values may be missing" if self.missing else "")
-
-
-def _check_placing(feature: Feature) -> None:
-    """Check the range and the step of a feature's samples."""
-    ends = [end for end in (feature.low, feature.high) if end is not None]
-    if not all(map(math.isfinite, ends)) or (len(ends) == 2 and ends[0] > ends[1]):
-        raise ValueError(f"The range {feature.low} to {feature.high} of feature {feature.name!r} is none.")
-    if feature.step is not None and not (math.isfinite(feature.step) and feature.step > 0):
-        raise ValueError(f"The step {feature.step} of feature {feature.name!r} is not a positive number.")
-
-
-def _could_be(stored: ColumnType, level: str) -> bool:
-    if stored in ("string", "dictionary"):
-        return True
-    if stored in TEMPORAL:
-        return False
-    if stored == "bool":
-        return level in ("false", "true")
-    try:
-        return math.isfinite(int(level) if "int" in stored else float(level))
-    except (ValueError, OverflowError):
-        return False
-
-
-def _increasing(bounds: tuple[float, float]) -> bool:
-    return all(map(math.isfinite, bounds)) and bounds[0] < bounds[1] and math.isfinite(bounds[1] - bounds[0])
-
-
-def _divides(quantum: float, bounds: tuple[float, float]) -> bool:
-    return quantum <= bounds[1] - bounds[0] < quantum * 2**53
 
 
 def is_name(text: object) -> bool:

@@ -3,9 +3,10 @@ import dataclasses
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from genzoo import DataSpec, Feature, ModelSpec, spec
+from genzoo import DataSpec, Feature, ModelSpec
 from genzoo.models.base import CAPABILITIES, capability_name
 from genzoo.plugins.manager import get_registry
+from genzoo.spec import entries
 
 PIXEL = (Feature("pixel"),)
 
@@ -29,7 +30,7 @@ def test_a_data_spec_that_contradicts_itself_is_refused(fields, word):
 
 
 def test_capabilities_are_the_classes_of_the_model_contract():
-    assert {capability_name(cls) for cls in CAPABILITIES} == spec.CAPABILITIES
+    assert {capability_name(cls) for cls in CAPABILITIES} == entries.CAPABILITIES
 
 
 def test_a_data_spec_survives_json():

@@ -1,0 +1,1 @@
+"""Declarations: the spec of an event, and the entries of the zoo."""
