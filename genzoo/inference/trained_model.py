@@ -14,7 +14,7 @@ from genzoo.config.counts import check_count
 from genzoo.config.settings import BOUND_DRAWS
 from genzoo.data.dataset import Dataset
 from genzoo.data.frames.kinds import is_frame
-from genzoo.data.transforms import AffineTransform
+from genzoo.data.transforms import Transform
 from genzoo.errors import ConfigError
 from genzoo.inference import encoding, floors, likelihood, sampling, scoring
 from genzoo.inference.answers import (
@@ -66,7 +66,7 @@ class TrainedModel:
 
     model: str
     generator: Generator
-    transform: AffineTransform
+    transform: Transform
     data: DataSpec
     missing: bool = False
     validation_scores: Array | None = None
