@@ -109,9 +109,9 @@ _TRANSFORMS = (
     ("standardized", "mean 0 and standard deviation 1", "affine:STANDARDIZED"),
     ("unit", "0 to 1", "affine:UNIT"),
     ("signed-unit", "−1 to 1", "affine:SIGNED_UNIT"),
-    ("log", "logarithm of positive numbers", "functions:Log"),
-    ("logit", "log-odds of numbers between two bounds, 0 and 1 by default", "functions:Logit"),
-    ("marginal", "empirical distribution to standard normal", "marginal:Marginal"),
+    ("log", "logarithm of positive numbers", "functions:LogTransform"),
+    ("logit", "log-odds of numbers between two bounds, 0 and 1 by default", "functions:LogitTransform"),
+    ("marginal", "empirical distribution to standard normal", "marginal:MarginalTransform"),
 )
 
 

@@ -283,7 +283,7 @@ def _training_blocks(dataset: Dataset, rows: Rows, dequantizer: Dequantizer | No
 
 
 def _with_cells(dataset: Dataset, rows: Rows, columns: tuple[int, ...], warm: TrainedModel | None) -> Dataset:
-    """Return a dataset with the cells that its training rows show, or those of the model that training starts from."""
+    """Return a dataset with the cells that its training rows show; a warm start keeps its own."""
     if warm is None:
         return with_cells(dataset, rows, columns)
     pairs = zip(dataset.spec.features, warm.data.features, strict=True)

@@ -18,7 +18,7 @@ from genzoo.typing import Array
 _ROWS = 200_000
 """Training rows that are examined, evenly spaced."""
 
-_DISTINCT = 0.95
+_DISTINCT = 0.99
 """Share of different values from which on a column counts as free of repeated ones."""
 
 _DIGITS = 9

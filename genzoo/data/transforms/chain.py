@@ -256,7 +256,7 @@ def restore_stages(
         stages: empty for a shift and a scale alone.
 
     Raises:
-        ArtifactError: the tensors belong to no fitted transform.
+        ArtifactError: no fitted transform has such tensors.
     """
     try:
         if not stages:

@@ -15,7 +15,7 @@ from genzoo.spec.events import DataSpec
 from genzoo.wording import Word, argument
 
 
-class Log(Transform):
+class LogTransform(Transform):
     """`y = log x`, for positive numbers."""
 
     @classmethod
@@ -23,13 +23,13 @@ class Log(Transform):
         return {}
 
     @classmethod
-    def fit(cls, _: Settings, data: DataSpec, blocks: Iterable[NumberArray]) -> Log:
+    def fit(cls, _: Settings, data: DataSpec, blocks: Iterable[NumberArray]) -> LogTransform:
         size = len(data.features)
         _check_between(data, blocks, np.zeros(size), np.full(size, np.inf), "log")
         return cls()
 
     @classmethod
-    def restore(cls, _: Settings, __: DataSpec, ___: Mapping[str, Tensor]) -> Log:
+    def restore(cls, _: Settings, __: DataSpec, ___: Mapping[str, Tensor]) -> LogTransform:
         return cls()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ class Log(Transform):
         return summed(torch.where(x <= 0, -torch.inf, -x.log()), without)
 
 
-class Logit(Transform):
+class LogitTransform(Transform):
     """`y = log((x - low) / (high - x))`, for numbers between two bounds.
 
     Arguments:
@@ -62,7 +62,7 @@ class Logit(Transform):
         return dict.fromkeys(("low", "high"), (len(data.features),))
 
     @classmethod
-    def fit(cls, _: Settings, data: DataSpec, blocks: Iterable[NumberArray]) -> Logit:
+    def fit(cls, _: Settings, data: DataSpec, blocks: Iterable[NumberArray]) -> LogitTransform:
         ends = data.bounds or (0.0, 1.0)
         low = np.array([ends[0] if feature.low is None else feature.low for feature in data.features])
         high = np.array([ends[1] if feature.high is None else feature.high for feature in data.features])
@@ -73,7 +73,7 @@ class Logit(Transform):
         return cls(torch.from_numpy(low), torch.from_numpy(high))
 
     @classmethod
-    def restore(cls, _: Settings, data: DataSpec, tensors: Mapping[str, Tensor]) -> Logit:
+    def restore(cls, _: Settings, data: DataSpec, tensors: Mapping[str, Tensor]) -> LogitTransform:
         low, high = tensors["low"], tensors["high"]
         if any(part.shape != (len(data.features),) for part in (low, high)) or not (low < high).all():
             raise ValueError("bounds that are not two increasing numbers for each column")

@@ -44,7 +44,7 @@ class MarginalOptions(Settings):
     knots: int = Field(1000, ge=16, le=_MOST_KNOTS, description="largest number of knots of a column")
 
 
-class Marginal(Transform):
+class MarginalTransform(Transform):
     """A piecewise linear, increasing map of each column; images share one.
 
     Arguments:
@@ -66,7 +66,7 @@ class Marginal(Transform):
         return dict.fromkeys("xy", (len(data.features), options.knots))
 
     @classmethod
-    def fit(cls, options: MarginalOptions, data: DataSpec, blocks: Iterable[NumberArray]) -> Marginal:
+    def fit(cls, options: MarginalOptions, data: DataSpec, blocks: Iterable[NumberArray]) -> MarginalTransform:
         rows = _kept(blocks, len(data.features))
         found = []
         for place, feature in enumerate(data.features):
@@ -81,7 +81,7 @@ class Marginal(Transform):
         return cls(*(torch.from_numpy(np.stack(parts)) for parts in zip(*padded, strict=True)))
 
     @classmethod
-    def restore(cls, _: MarginalOptions, data: DataSpec, tensors: Mapping[str, Tensor]) -> Marginal:
+    def restore(cls, _: MarginalOptions, data: DataSpec, tensors: Mapping[str, Tensor]) -> MarginalTransform:
         x, y = tensors["x"], tensors["y"]
         if x.shape != y.shape or x.ndim != 2 or len(x) != len(data.features) or x.shape[1] < 2:
             raise ValueError(f"knots of shapes {tuple(x.shape)} and {tuple(y.shape)}")

@@ -87,11 +87,8 @@ class Transform(nn.Module, ABC):
         """Return the log-determinant of the forward map at `x (N, *event)`, summed over each event, `(N,)` nats.
 
         Add it to a log-density in model space to get the log-density in data units. It is minus infinity for an event
-        with a value outside the support.
-
-        Arguments:
-            without: mask of values to leave out of the sum, `(N, *event)`, because they are missing or measured as a
-                mass. Defaults to `None`: none.
+        with a value outside the support. The mask `without`, `(N, *event)`, marks values to leave out of the sum,
+        because they are missing or measured as a mass.
         """
 
 
@@ -117,7 +114,7 @@ class TransformBuilder(Protocol):
         """Build a fitted transform again, from its tensors in a file that may come from anybody.
 
         Raises:
-            ValueError: such tensors belong to no fitted transform.
+            ValueError: no fitted transform has such tensors.
         """
 
 
