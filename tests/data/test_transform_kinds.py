@@ -14,7 +14,7 @@ import genzoo
 from genzoo import DataSpec, Feature
 from genzoo.config.resolve import resolve_config
 from genzoo.config.settings import Settings
-from genzoo.data.columns.cells import find_cell
+from genzoo.data.columns.cells import find_cell, with_cells
 from genzoo.data.dataset import Split
 from genzoo.data.transforms import Transform
 from genzoo.data.transforms.chain import choose_stages, fit_stages
@@ -232,6 +232,14 @@ def test_cells_are_found_in_rounded_float32_values():
     values = np.round(RNG.normal(5, 1, 400), 1).astype(np.float32)
     found = find_cell(values.astype(np.float64), float(np.finfo(np.float32).eps))
     assert found == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(("quantum", "cell"), [(None, 0.125), (0.5, 0.5)])
+def test_images_of_rounded_values_have_cells_too(quantum, cell):
+    spec = DataSpec((1, 2, 3), "image", (Feature("pixel"),), (0.0, 1.0), quantum, "float64")
+    events = RNG.integers(0, 9, (80, 1, 2, 3)) / 8
+    found = with_cells(genzoo.Dataset("x", spec, events), np.arange(80), (0,))
+    assert found.spec.features[0].cell == cell
 
 
 ROUNDED = pd.DataFrame({"a": np.round(RNG.normal(5, 0.8, 400), 1), "b": RNG.normal(size=400)})

@@ -15,8 +15,8 @@ import numpy as np
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.typing import Array
 
-_ROWS = 200_000
-"""Training rows that are examined, evenly spaced."""
+_NUMBERS, _LEAST_ROWS = 2**22, 1000
+"""Numbers of training rows that are examined, evenly spaced, and the smallest number of rows."""
 
 _DISTINCT = 0.99
 """Share of different values from which on a column counts as free of repeated ones."""
@@ -26,21 +26,24 @@ _DIGITS = 9
 
 
 def with_cells(dataset: Dataset, rows: Rows, columns: Collection[int]) -> Dataset:
-    """Return a dataset whose spec has the cells of those columns whose values repeat in the training rows.
+    """Return a dataset whose spec has the cells of those features whose values repeat in the training rows.
 
     Arguments:
         rows: the training rows.
-        columns: columns of numbers.
+        columns: numbers of continuous features: columns of a table, or 0 for all pixels of images.
     """
     if not columns:
         return dataset
-    if len(rows) > _ROWS:
-        rows = rows[np.unique(np.linspace(0, len(rows) - 1, _ROWS).astype(np.int64))]
+    most = max(_LEAST_ROWS, _NUMBERS // dataset.spec.size)
+    if len(rows) > most:
+        rows = rows[np.unique(np.linspace(0, len(rows) - 1, most).astype(np.int64))]
     values = np.concatenate([np.asarray(block, np.float64) for block in dataset.blocks(rows)])
+    values = values.reshape(-1, len(dataset.spec.features))
     digits = np.finfo(dataset.events.dtype).eps if dataset.events.dtype.kind == "f" else 0.0
     features = list(dataset.spec.features)
     for place in columns:
-        features[place] = dataclasses.replace(features[place], cell=find_cell(values[:, place], float(digits)))
+        cell = dataset.spec.quantum or find_cell(values[:, place], float(digits))
+        features[place] = dataclasses.replace(features[place], cell=cell)
     return dataclasses.replace(dataset, spec=dataclasses.replace(dataset.spec, features=tuple(features)))
 
 

@@ -129,9 +129,7 @@ def _stage(entry: Entry[TransformSpec], columns: tuple[int, ...] | None) -> Stag
 
 
 def scored_by_cells(stages: Iterable[Stage], data: DataSpec, registry: Registry) -> tuple[int, ...]:
-    """Return the continuous columns of a table that a transform adapts to, so that their grid must count."""
-    if data.modality != "table":
-        return ()
+    """Return the continuous features that a transform adapts to, so that their grid must count."""
     found: set[int] = set()
     for stage in stages:
         if registry.transforms.get(stage.id).spec.cells:
