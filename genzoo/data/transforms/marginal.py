@@ -2,7 +2,7 @@
 
 The map is linear between knots and continues with the slope of the first and last piece, so every finite number has a
 positive density, with the tails of a normal distribution. The image of a knot is `Φ⁻¹` of the share of values below
-it, where half a value counts beyond either end. There are about `2 √n` knots: more would follow the noise in the
+it, where half a value counts beyond either end. There are about `√n` knots: more would follow the noise in the
 values, which raises the likelihood of training rows and lowers the likelihood of others.
 
 References:
@@ -156,18 +156,27 @@ def _knots(values: NumberArray, most: int, cell: float | None) -> tuple[NumberAr
         share = (np.searchsorted(values, x) + 0.5) / (n + 1)
     else:
         share = (np.searchsorted(values, x) + np.searchsorted(values, x, "right")) / (2 * n)
-    first = np.append(True, np.diff(share) > 0)
-    x, share = x[first], share[first]
-    if len(x) < 2:
-        x = np.array([values[0], values[-1]])
-        share = np.array([0.5, n - 0.5]) / n
+    apart = _apart(share, min(_IN_TAIL / 2, n / 4) / n)
+    x, share = x[apart], share[apart]
     y = torch.special.ndtri(torch.from_numpy(share)).numpy()
     return x, y
 
 
+def _apart(share: NumberArray, least: float) -> list[int]:
+    """Return the positions of knots with at least so large a share of values between two; both ends are among them.
+
+    Few values close to an end would give the tail a slope that is their chance.
+    """
+    kept = [0]
+    for place in range(1, len(share) - 1):
+        if share[place] - share[kept[-1]] >= least and share[-1] - share[place] >= least:
+            kept.append(place)
+    return [*kept, len(share) - 1]
+
+
 def _levels(n: int, most: int) -> NumberArray:
     """Return the levels of the quantiles that become knots: evenly spaced, and finer toward both ends."""
-    bins = max(2, min(round(2 * math.sqrt(n)), 3 * most // 4))
+    bins = max(2, min(round(math.sqrt(n)), 3 * most // 4))
     tails, level = [0.0], 1 / bins
     while (level := level / 2) * n > _IN_TAIL and len(tails) < most // 8:
         tails.append(level)
