@@ -14,7 +14,7 @@ from genzoo.errors import ArtifactError
 from genzoo.storage.tensors import digest
 
 RNG = np.random.default_rng(0)
-FRAME = pd.DataFrame({"a": RNG.lognormal(size=300), "b": RNG.beta(2, 2, 300)})
+FRAME = pd.DataFrame({"a": RNG.lognormal(size=900), "b": RNG.beta(2, 2, 900)})
 
 
 @pytest.fixture(scope="module")
