@@ -27,6 +27,7 @@ _HOME = {
         "Interrupted",
         "PluginError",
     ),
+    "genzoo.data.transforms.transform": ("Transform",),
     "genzoo.features.extractor": (
         "Extractor",
         "Material",
@@ -85,6 +86,7 @@ _HOME = {
         "MetricSpec",
         "ModelSpec",
         "ObjectiveSpec",
+        "TransformSpec",
     ),
     "genzoo.spec.events": (
         "DataSpec",

@@ -3,6 +3,7 @@
 from genzoo.comparison.api import compare as compare
 from genzoo.config.settings import Settings as Settings
 from genzoo.data.dataset import Dataset as Dataset
+from genzoo.data.transforms.transform import Transform as Transform
 from genzoo.errors import ArtifactError as ArtifactError
 from genzoo.errors import CheckError as CheckError
 from genzoo.errors import ConfigError as ConfigError
@@ -57,6 +58,7 @@ from genzoo.spec.entries import ExtractorSpec as ExtractorSpec
 from genzoo.spec.entries import MetricSpec as MetricSpec
 from genzoo.spec.entries import ModelSpec as ModelSpec
 from genzoo.spec.entries import ObjectiveSpec as ObjectiveSpec
+from genzoo.spec.entries import TransformSpec as TransformSpec
 from genzoo.spec.events import DataSpec as DataSpec
 from genzoo.spec.events import Feature as Feature
 from genzoo.training.api import resume as resume

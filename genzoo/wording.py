@@ -16,6 +16,7 @@ _FLAGS = {
     "kinds": "--kind",
     "metrics": "--metric",
     "date_formats": "--date-format",
+    "transforms": "--transform",
     "duplicates_together": "--keep-duplicates-together",
     "callbacks": "--callback",
 }

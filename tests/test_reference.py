@@ -21,7 +21,7 @@ ROOT = Path(genzoo.__file__).parent
 DOCS = ROOT.parent / "docs"
 REFERENCE = (DOCS / "reference.md").read_text(encoding="utf-8")
 COMMANDS = (DOCS / "commands.md").read_text(encoding="utf-8")
-SPECS = ("ModelSpec", "ObjectiveSpec", "DatasetSpec", "MetricSpec", "ExtractorSpec", "CallbackSpec")
+SPECS = ("ModelSpec", "ObjectiveSpec", "DatasetSpec", "MetricSpec", "ExtractorSpec", "TransformSpec", "CallbackSpec")
 
 
 def section(title: str) -> str:
@@ -48,7 +48,7 @@ def public(cls: type) -> set[str]:
 
 def test_every_hook_is_described():
     found = {name for name, value in vars(hookspecs).items() if hasattr(value, f"{hookspecs.GROUP}_spec")}
-    assert len(found) == 6
+    assert len(found) == 7
     assert set(first_cells(section("Hooks"))) == found
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 from genzoo.cli.options import check_data_given, data_layer
 from genzoo.cli.output import print_json, print_line, show_notes
 from genzoo.config.settings import DataSettings, validate
-from genzoo.data.align import filled_table
+from genzoo.data.align import filled_table, known_to_model
 from genzoo.data.dataset import Dataset
 from genzoo.data.loading import check_matching, open_matching, open_source
 from genzoo.errors import ConfigError, pass_out_of_memory
@@ -66,7 +66,7 @@ def settings_of(given: Mapping[str, Any], run: str | None = None) -> DataSetting
             raise ConfigError(f"{run} is a model folder, which does not name its data. Give --data.")
         opened = open_run(run)
         opened.check_data_on_disk()
-        settings = opened.config.data.model_copy(update={"drop_missing": False})
+        settings = known_to_model(opened.config.data)
         print_line(f"data: all rows of {settings.source}, the run's own", err=True)
         return settings
     return check_matching(validate(DataSettings, data_layer(given["data"], given), "Data"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from genzoo.inference.row_likelihoods import degrees_of_freedom
 from genzoo.inference.trained_model import TrainedModel
+from genzoo.models.base import Likelihood
 from genzoo.reports.result import Cost
 from genzoo.runtime.memory import peak_memory
 from genzoo.training.run_training import train_in_memory
@@ -42,5 +42,6 @@ def _sampling_seconds(fitted: TrainedModel) -> float:
 
 def _parameters(fitted: TrainedModel) -> int:
     """Return the degrees of freedom of a model, or the number of its learned numbers if it has none."""
-    degrees = degrees_of_freedom(fitted.generator)
-    return sum(value.numel() for value in fitted.generator.parameters()) if degrees is None else degrees
+    generator = fitted.generator
+    degrees = generator.degrees_of_freedom if isinstance(generator, Likelihood) else None
+    return sum(value.numel() for value in generator.parameters()) if degrees is None else degrees

@@ -189,7 +189,7 @@ def _criteria(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
         kind_of(fitted),
         measure_of(fitted),
         dimensions_of(fitted),
-        degrees_of_freedom(fitted.generator),
+        degrees_of_freedom(fitted),
         criteria=found,
         resolution=_resolution(setup),
         starts=_starts(setup),
@@ -214,9 +214,11 @@ def _without_criteria(config: RunConfig, dataset: Dataset) -> str | None:
 
 def _without_criteria_once_built(setup: TrainingSetup, dataset: Dataset, rows: Rows) -> str | None:
     """Return why a model, once built, has no information criteria for these data; otherwise `None`."""
+    if setup.transform.degrees_of_freedom is None:
+        return "its transform follows the training rows without a number of parameters"
     if setup.dequantizer is not None:
         return "the data lie on a grid, where the model's density only bounds the likelihood"
-    degrees = degrees_of_freedom(setup.engine.trained)
+    degrees = degrees_of_freedom(setup.trained_model)
     if degrees is None:
         return "its degrees of freedom are not defined"
     return too_many_parameters(setup.engine.trained, degrees, dataset, rows)
@@ -238,7 +240,7 @@ def _judge_fit(
     fault = _fault(setup, resting)
     if fault is not None:
         return no_criteria(f"{NO_MAXIMUM}: {fault}")
-    degrees = degrees_of_freedom(fitted.generator)
+    degrees = degrees_of_freedom(fitted)
     assert degrees is not None
     weights = np.ones(len(rows)) if dataset.weights is None else dataset.weights[rows]
     total = float(log_likelihoods(fitted, dataset, rows, setup.config.seed) @ weights)
@@ -308,7 +310,7 @@ def _held_out(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
         kind,
         measure_of(fitted),
         dimensions_of(fitted),
-        degrees_of_freedom(fitted.generator),
+        degrees_of_freedom(fitted),
         resolution=_resolution(setup),
         starts=_starts(setup),
         train=train,

@@ -24,7 +24,7 @@ from genzoo.config.settings import (
 from genzoo.errors import ConfigError, PluginError, did_you_mean
 from genzoo.plugins.api1 import find_objective_kind
 from genzoo.plugins.registry import Entry, Registry, blame, extra_named, resolve
-from genzoo.spec.entries import ModelSpec, ObjectiveSpec
+from genzoo.spec.entries import ModelSpec, ObjectiveSpec, TransformSpec
 from genzoo.wording import front_end, setting_name
 
 _PLAIN = ("seed", "device", "precision", "preset", "warm_start")
@@ -44,7 +44,7 @@ FLAGS = {setting.path[1]: setting.option for setting in flagged_settings(RunConf
 """Command-line options of settings of a training, by the name of the setting."""
 
 
-def options_class(entry: Entry[ModelSpec] | Entry[ObjectiveSpec]) -> type[BaseModel]:
+def options_class(entry: Entry[ModelSpec] | Entry[ObjectiveSpec] | Entry[TransformSpec]) -> type[BaseModel]:
     """Return the pydantic class of an entry's options.
 
     Raises:

@@ -332,6 +332,11 @@ class DataSettings(Settings):
         description="whether samples have whole numbers in a column of whole numbers, and whole days or seconds in one "
         "of times; yes by default",
     )
+    transforms: Annotated[dict[str, str], Flag("--transform", metavar="COL=TRANSFORM", repeat=True)] = Field(
+        {},
+        description="transform of a column before the model's own scaling, such as price=log: log, logit, marginal or "
+        "one of a plugin",
+    )
     label: Annotated[str | None, Flag("--label", metavar="COL")] = Field(
         None, description="column used only in reports, not in training"
     )
@@ -446,15 +451,15 @@ def _feature(place: int, content: Any) -> Feature:
     unseen = content.get("unseen", [])
     texts = (levels is None or _all_texts(levels)) and _all_texts(unseen)
     stored, form = content.get("type"), content.get("form")
-    placing = [content.get(part) for part in ("low", "high", "step")]
+    placing = [content.get(part) for part in ("low", "high", "step", "cell")]
     numbers = all(part is None or (isinstance(part, int | float) and not isinstance(part, bool)) for part in placing)
     if not texts or not isinstance(name, str) or kind not in _KINDS or stored not in _STORED or not numbers:
         raise ValueError(f"number {place} of its features is none")
     if form is not None and not (isinstance(form, str) and form.isprintable() and len(form) <= _LONGEST_FORM):
         raise ValueError(f"number {place} of its features is none")
-    low, high, step = placing
+    low, high, step, cell = placing
     known = None if levels is None else tuple(levels)
-    return Feature(name, kind, known, stored, form, low, high, step, tuple(unseen))
+    return Feature(name, kind, known, stored, form, low, high, step, tuple(unseen), cell)
 
 
 def _all_texts(content: Any) -> bool:

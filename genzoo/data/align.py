@@ -34,8 +34,17 @@ from genzoo.text import guarded
 from genzoo.typing import Array
 from genzoo.wording import argument
 
+_OF_TRAINING = ("kinds", "bounds", "whole", "transforms")
+"""Settings of columns that a trained model knows."""
+
 _OFF_GRID = 1e-3
 """Distance from the grid, in steps, that rounding may cause."""
+
+
+def known_to_model(settings: DataSettings) -> DataSettings:
+    """Return the settings of a model's own training data as they read all rows for that model."""
+    names = (*_OF_TRAINING, "drop_missing")
+    return settings.model_copy(update={name: DataSettings.model_fields[name].get_default() for name in names})
 
 
 def match_table(
@@ -55,7 +64,7 @@ def match_table(
         ConfigError: a setting names an unknown column, or sets kinds, which the model already knows.
         DataError: a column is missing, or holds a value that the model cannot take.
     """
-    if given := settings.given("kinds", "bounds", "whole"):
+    if given := settings.given(*_OF_TRAINING):
         raise ConfigError(f"{given} is for training; a trained model knows its columns. Leave it out.")
     if not spec.form.columns:
         raise DataError(f"The model was trained on {spec.describe()}, and {source.shown} is a table.")

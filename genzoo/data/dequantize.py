@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from genzoo.models.base import Generator
-from genzoo.models.measure import on_grid, places_of
+from genzoo.models.measure import cell_sides, on_grid
 from genzoo.runtime.device import widest
 from genzoo.runtime.seeding import derive
 from genzoo.spec.events import DataSpec
@@ -66,7 +66,7 @@ class Dequantizer:
     """Noise that spreads values over the cells of their grid; each cell is centered on its value.
 
     Arguments:
-        data: spec of one event; its quantum is the side of a cell.
+        data: spec of one event, with the sides of its cells.
         features: for each feature, whether its values lie on the grid.
         seed: seed of the noise.
     """
@@ -98,7 +98,5 @@ class Dequantizer:
     def _sides(self, device: torch.device) -> Tensor:
         """Return the cell's side at each position of an event, 0 off the grid, `(*event)`; copied to a device once."""
         if device not in self._kept:
-            assert self.data.quantum is not None
-            sides = places_of(self.features, self.data).to(widest(device)) * self.data.quantum
-            self._kept[device] = sides.to(device)
+            self._kept[device] = cell_sides(self.features, self.data).to(device, widest(device))
         return self._kept[device]

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from genzoo.data.dataset import BLOCK, Dataset, Rows
 from genzoo.data.dequantize import Dequantizer
-from genzoo.data.transforms import AffineTransform, observed, to_model_space
+from genzoo.data.transforms import Transform, observed, to_model_space
 from genzoo.models.objective import Batch
 from genzoo.runtime.device import Runtime
 from genzoo.runtime.seeding import derive
@@ -130,7 +130,7 @@ class BatchLoader(DataLoader[Batch]):
         self,
         order: Sampler,
         events: Array,
-        transform: AffineTransform,
+        transform: Transform,
         runtime: Runtime,
         channels_last: bool = False,
         missing: bool = False,
@@ -275,7 +275,7 @@ def make_loader(
     rows: Rows,
     events_per_step: int,
     seed: int,
-    transform: AffineTransform,
+    transform: Transform,
     runtime: Runtime,
     *,
     channels_last: bool = False,
@@ -308,7 +308,7 @@ class BlockLoader:
         dataset: Dataset,
         rows: Rows,
         size: int,
-        transform: AffineTransform,
+        transform: Transform,
         runtime: Runtime,
         dequantizer: Dequantizer | None = None,
     ) -> None:
@@ -350,7 +350,7 @@ def make_block_loader(
     dataset: Dataset,
     rows: Rows,
     size: int,
-    transform: AffineTransform,
+    transform: Transform,
     runtime: Runtime,
     dequantizer: Dequantizer | None = None,
     *,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
+import torch
 
 from genzoo.data.dataset import Dataset
 from genzoo.data.frames.kinds import is_frame
@@ -107,9 +108,10 @@ def answer_latent(units: DataUnits, z: Any, compute: Callable[[Array], Array], p
 
 def _stand_in(units: DataUnits) -> Array:
     """Return one event in the middle of the training data, `(1, C)`: results for it have the form of any results."""
-    middle = np.broadcast_to(to_host(units.transform.shift), units.data.event_shape).copy()
-    middle[list(units.data.discrete)] = 0
-    return middle[None]
+    origin = torch.zeros((1, *units.data.event_shape), dtype=units.transform.dtype, device=units.device)
+    middle = to_host(units.transform.inverse(origin))
+    middle[:, list(units.data.discrete)] = 0
+    return middle
 
 
 def as_series(name: str) -> Present:

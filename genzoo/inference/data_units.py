@@ -17,7 +17,7 @@ from torch import Tensor
 from genzoo.data.columns.limits import within_limits
 from genzoo.data.dataset import check_values
 from genzoo.data.frames.kinds import is_frame
-from genzoo.data.transforms import AffineTransform, observed, place_on_grid
+from genzoo.data.transforms import Transform, observed, place_on_grid
 from genzoo.data.value_range import check_inside
 from genzoo.errors import ConfigError, DataError
 from genzoo.inference.blame import blame_file
@@ -71,7 +71,7 @@ class DataUnits:
 
     model: str
     generator: Generator
-    transform: AffineTransform
+    transform: Transform
     data: DataSpec
     missing: bool
     origin: str | None
@@ -79,7 +79,7 @@ class DataUnits:
     @property
     def device(self) -> torch.device:
         """Where the generator computes."""
-        return self.transform.shift.device
+        return self.transform.device
 
     @property
     def dtype(self) -> torch.dtype:
@@ -154,7 +154,7 @@ class DataUnits:
     def to_device(self, x: Array) -> Tensor:
         """Put events on the device in the transform's own precision, so that large offsets do not round."""
         # Torch warns of arrays that cannot be written to, such as columns of pandas and files that are mapped.
-        return torch.as_tensor(np.require(x, requirements=("C", "W"))).to(self.device, self.transform.shift.dtype)
+        return torch.as_tensor(np.require(x, requirements=("C", "W"))).to(self.device, self.transform.dtype)
 
     def to_model(self, x: Tensor, missing: bool) -> tuple[Tensor, ...]:
         """Return what the generator's methods take: events in its space and, if any value is missing, the mask.
@@ -176,7 +176,7 @@ class DataUnits:
         Arguments:
             whole_counts: as for `place_on_grid`. Defaults to true.
         """
-        x = self.transform.inverse(y.to(self.transform.shift.dtype))
+        x = self.transform.inverse(y.to(self.transform.dtype))
         finite = x.isfinite()
         placed = place_on_grid(x, self.data, whole_counts=whole_counts)
         if finite.all():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from genzoo.data.transforms import AffineTransform
 from genzoo.inference.data_units import CHUNK, DataUnits, Events
 from genzoo.inference.likelihood import is_density_on_grid
 from genzoo.models.base import Floor
@@ -25,8 +26,15 @@ def floors(units: DataUnits, x: Events) -> list[Floor]:
                 _add(found, floor, start, len(checked))
     finally:
         units.generator.train(training)
-    scale = units.transform.scale
-    return [Floor(floor.setting, floor.directions.to(scale) / scale, floor.share) for floor in found.values()]
+    return [_in_data_units(units, floor) for floor in found.values()]
+
+
+def _in_data_units(units: DataUnits, floor: Floor) -> Floor:
+    """Return a floor with directions in data units if the transform is a scale, else of transformed values."""
+    space = units.transform
+    directions = floor.directions.to(space.device, space.dtype)
+    scaled = directions / space.scale if isinstance(space, AffineTransform) else directions
+    return Floor(floor.setting, scaled, floor.share)
 
 
 def _add(found: dict[tuple[str, bytes], Floor], floor: Floor, start: int, events: int) -> None:

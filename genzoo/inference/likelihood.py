@@ -1,6 +1,6 @@
 """Log-likelihoods in data units: what the generator computes in its own space, and the terms that change units.
 
-For a transform `y = (x - shift) / scale`, a density of the data is `log p(x) = log p(y) + log |det dy/dx|`. Values that
+For a transform `y = f(x)`, a density of the data is `log p(x) = log p(y) + log |det dy/dx|`. Values that
 a model measures as probability masses have no such term. If data lie on a grid and the model is a density, the
 probability of a grid point is the integral of the density over its cell. Jensen's inequality
 bounds it from below ("A note on the evaluation of generative models", Theis, van den Oord and Bethge, 2016).
@@ -21,7 +21,7 @@ from genzoo.errors import ConfigError
 from genzoo.inference.data_units import CHUNK, DataUnits, Events, pad, to_host
 from genzoo.inference.sampling import GROUP
 from genzoo.models.base import Likelihood, LikelihoodBound
-from genzoo.models.measure import measures_of, on_grid, places_of
+from genzoo.models.measure import cell_sides, measures_of, on_grid, places_of
 from genzoo.runtime.seeding import random_scope
 from genzoo.text import counted
 from genzoo.typing import Array
@@ -53,11 +53,12 @@ def log_prob(units: DataUnits, x: Events) -> Array:
     """See `TrainedModel.log_prob`."""
     generator = units.require(Likelihood)
     if is_density_on_grid(units):
+        step = units.data.quantum or next(feature.cell for feature in units.data.features if feature.cell)
         raise ConfigError(
-            f"The data lie on a grid of step {units.data.quantum:g} and model {units.model!r} is a density, which "
+            f"The data lie on a grid of step {step:g} and model {units.model!r} is a density, which "
             f"gives only a lower bound for the probability of a point. Ask for log_prob_bound."
         )
-    return _in_data_units(units, x, lambda chunk: generator.log_prob(*units.to_model(chunk.x, chunk.missing)))
+    return _in_data_units(units, x, lambda chunk: _density(units, generator, chunk.x, chunk.missing))
 
 
 def log_prob_bound(units: DataUnits, x: Events, draws: int, seed: int) -> Array:
@@ -72,12 +73,17 @@ def log_prob_bound(units: DataUnits, x: Events, draws: int, seed: int) -> Array:
     return _in_data_units(units, x, lambda chunk: _bound_of_cells(units, chunk, dequantizer, draws), size, draws)
 
 
+def _density(units: DataUnits, generator: Likelihood, x: Tensor, missing: bool) -> Tensor:
+    """Return the log-density in data units of events `x (n, *event)`, `(n,)`."""
+    return generator.log_prob(*units.to_model(x, missing)).to(x.dtype) + _log_det(units, x)
+
+
 def _own_bound(units: DataUnits, chunk: _Chunk, x: Tensor, draws: int, seed: int, *place: int) -> Tensor:
-    """Return the generator's own bound for events `x (n, *event)` of a group, `(n,)`."""
+    """Return the generator's own bound in data units for events `x (n, *event)` of a group, `(n,)`."""
     given = units.to_model(pad(x, GROUP), chunk.missing)
     with random_scope(seed, "bound", chunk.number, *place):
         bound = units.require(LikelihoodBound).log_prob_bound(*given, draws=draws)
-    return bound[: len(x)].to(x.dtype)
+    return bound[: len(x)].to(x.dtype) + _log_det(units, x)
 
 
 def _bound_of_cells(units: DataUnits, chunk: _Chunk, dequantizer: Dequantizer, draws: int) -> Tensor:
@@ -86,7 +92,7 @@ def _bound_of_cells(units: DataUnits, chunk: _Chunk, dequantizer: Dequantizer, d
     for number in range(draws):
         x = dequantizer(chunk.x, chunk.index, number)
         if isinstance(units.generator, Likelihood):
-            densities.append(units.generator.log_prob(*units.to_model(x, chunk.missing)).to(x.dtype))
+            densities.append(_density(units, units.generator, x, chunk.missing))
         else:
             densities.append(_own_bound(units, chunk, x, 1, dequantizer.seed, number))
     return torch.stack(densities).logsumexp(0) - math.log(draws)
@@ -95,7 +101,7 @@ def _bound_of_cells(units: DataUnits, chunk: _Chunk, dequantizer: Dequantizer, d
 def _in_data_units(
     units: DataUnits, x: Events, compute: Callable[[_Chunk], Tensor], size: int = CHUNK, draws: int | None = None
 ) -> Array:
-    """Return log-likelihoods in data units, from those that `compute` finds in the generator's space.
+    """Return log-likelihoods in data units: the log-densities that `compute` finds, and the log-sizes of cells.
 
     Arguments:
         draws: number of draws, if they are bounds.
@@ -106,7 +112,7 @@ def _in_data_units(
         wide = units.to_device(checked.chunk(start, size))
         index = torch.arange(start, start + len(wide), device=wide.device)
         inner = compute(_Chunk(number, wide, index, checked.missing)).to(wide.dtype)
-        return to_host(inner + _change_of_units(units, wide)).astype(np.float64)
+        return to_host(inner + _log_cells(units, wide)).astype(np.float64)
 
     name = "computing likelihoods" if draws is None else f"computing likelihood bounds of {counted(draws, 'draw')}"
     return units.by_chunk(name, len(checked), work, size)
@@ -119,19 +125,23 @@ def mean_change_of_units(units: DataUnits, blocks: Iterable[Array], weights: Arr
         blocks: events in data units, `(n, *event)` each.
         weights: weights of all events, `(N,)`; `None` if all count once.
     """
-    changes = [to_host(_change_of_units(units, units.to_device(np.asarray(block)))) for block in blocks]
+    device = (units.to_device(np.asarray(block)) for block in blocks)
+    changes = [to_host(_log_det(units, x) + _log_cells(units, x)) for x in device]
     return float(np.average(np.concatenate(changes).astype(np.float64), weights=weights))
 
 
-def _change_of_units(units: DataUnits, x: Tensor) -> Tensor:
-    """Return what a log-likelihood in data units adds to one in the generator's space, `(n,)`, for `x (n, *event)`.
+def _log_det(units: DataUnits, x: Tensor) -> Tensor:
+    """Return the log-determinant of the transform at events `x (n, *event)`, for values measured as a density, `(n,)`.
 
-    For each value measured as a density, the log-determinant of the transform; on a grid, the log-size of its cell.
+    Add it to a log-density in the generator's space to get one in data units.
     """
-    known = ~x.isnan()
     dense = tuple(measure == "density" for measure in measures_of(units.generator, units.data))
-    change = units.transform.log_det(x, ~(places_of(dense, units.data).to(x.device) & known))
-    if units.data.quantum is None:
-        return change
-    cells = places_of(on_grid(units.generator, units.data), units.data).to(x.device) & known
-    return change + cells.flatten(1).sum(1, dtype=x.dtype) * math.log(units.data.quantum)
+    return units.transform.log_det(x, ~(places_of(dense, units.data).to(x.device) & ~x.isnan()))
+
+
+def _log_cells(units: DataUnits, x: Tensor) -> Tensor:
+    """Return the log-size of the cell of events `x (n, *event)`, along values that lie on a grid, `(n,)`."""
+    if not is_density_on_grid(units):
+        return x.new_zeros(len(x))
+    sides = cell_sides(on_grid(units.generator, units.data), units.data).to(x.device, x.dtype)
+    return torch.where((sides > 0) & ~x.isnan(), sides, 1.0).log().flatten(1).sum(1)

@@ -13,7 +13,7 @@ from genzoo.data.dataset import Dataset, Rows
 from genzoo.inference.data_units import any_observed
 from genzoo.inference.description.contributions import RowModel
 from genzoo.inference.usable import Usable, check_usable, check_weights, impossible, unusable
-from genzoo.models.base import AnomalyScore, Generator, Likelihood, Outliers
+from genzoo.models.base import AnomalyScore, Likelihood, Outliers
 from genzoo.models.measure import measures_of, on_grid
 from genzoo.runtime.progress import Phase
 from genzoo.runtime.seeding import derive
@@ -84,9 +84,11 @@ def bits_per_dim(log_likelihood: float, dimensions: int) -> float:
     return -log_likelihood / (dimensions * math.log(2.0))
 
 
-def degrees_of_freedom(generator: Generator) -> int | None:
-    """Return a generator's number of free parameters, or `None` if it does not define one."""
-    return generator.degrees_of_freedom if isinstance(generator, Likelihood) else None
+def degrees_of_freedom(fitted: Usable) -> int | None:
+    """Return the number of free parameters of a model and its transform, or `None` if either does not define one."""
+    own = fitted.generator.degrees_of_freedom if isinstance(fitted.generator, Likelihood) else None
+    others = fitted.transform.degrees_of_freedom
+    return None if own is None or others is None else own + others
 
 
 def log_likelihoods(fitted: Scorable, dataset: Dataset, rows: Rows, seed: int, draws: int = BOUND_DRAWS) -> Array:

@@ -14,7 +14,7 @@ from genzoo.config.counts import check_count
 from genzoo.config.settings import BOUND_DRAWS
 from genzoo.data.dataset import Dataset
 from genzoo.data.frames.kinds import is_frame
-from genzoo.data.transforms import AffineTransform
+from genzoo.data.transforms import Transform
 from genzoo.errors import ConfigError
 from genzoo.inference import encoding, floors, likelihood, sampling, scoring
 from genzoo.inference.answers import (
@@ -66,7 +66,7 @@ class TrainedModel:
 
     model: str
     generator: Generator
-    transform: AffineTransform
+    transform: Transform
     data: DataSpec
     missing: bool = False
     validation_scores: Array | None = None
@@ -195,7 +195,8 @@ class TrainedModel:
     def reconstruct(self, x: Events) -> Any:
         """Return the model's own version of events `x (N, *event)`.
 
-        For a table, it is a table with the columns of training, their names and categories.
+        It is found in the space of the model and mapped back. A mean there is no mean in data units behind a transform
+        that bends, such as `log`. For a table, it is a table with the columns of training, their names and categories.
 
         Raises:
             ConfigError: the model cannot reconstruct.
@@ -236,6 +237,7 @@ class TrainedModel:
 
         Arguments:
             draw: draw from the distribution given the observed values, instead of its mean or most probable category.
+                The mean is taken in the space of the model and mapped back: behind `log`, it is a geometric mean.
                 Means of counts need not be whole, and turn a column of integers into fractions; drawn counts are whole.
             seed: seed of the draws. Those for an event depend on the seed and its position, not on later events.
 

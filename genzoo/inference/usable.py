@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from genzoo.data.transforms import AffineTransform
+from genzoo.data.transforms import Transform
 from genzoo.errors import ArtifactError, DivergenceError
 from genzoo.inference.data_units import DataUnits
 from genzoo.inference.sampling import GROUP, sample
@@ -27,7 +27,7 @@ class Usable(Protocol):
     @property
     def generator(self) -> Generator: ...
     @property
-    def transform(self) -> AffineTransform: ...
+    def transform(self) -> Transform: ...
     @property
     def data(self) -> DataSpec: ...
     @property

@@ -32,6 +32,8 @@ def measures_of(generator: Generator, data: DataSpec) -> tuple[Measure, ...]:
 def on_grid(generator: Generator, data: DataSpec) -> tuple[bool, ...]:
     """Return for each feature whether it must be dequantized: it lies on a grid, and the generator is a density there.
 
+    A feature with cells of its own always must.
+
     A density can grow without bound at the points of a grid, which have no volume. With uniform noise over the cells
     of the grid, its mean log-density is a lower bound of the log-probability of the values.
 
@@ -39,7 +41,20 @@ def on_grid(generator: Generator, data: DataSpec) -> tuple[bool, ...]:
         "A note on the evaluation of generative models" (Theis, van den Oord and Bethge, 2016).
     """
     spread = generator.dequantized and data.quantum is not None
-    return tuple(spread and measure == "density" for measure in measures_of(generator, data))
+    pairs = zip(data.features, measures_of(generator, data), strict=True)
+    return tuple((spread or feature.cell is not None) and measure == "density" for feature, measure in pairs)
+
+
+def cell_sides(flags: tuple[bool, ...], data: DataSpec) -> Tensor:
+    """Return the width of the cell at each value of an event, `(*event)` float64.
+
+    Arguments:
+        flags: for each feature, whether it lies on a grid; the width is 0 elsewhere.
+    """
+    pairs = zip(data.features, flags, strict=True)
+    widths = [(feature.cell or data.quantum or 0.0) if spread else 0.0 for feature, spread in pairs]
+    sides = torch.tensor(widths, dtype=torch.float64)
+    return sides if data.form.columns else sides[0].expand(data.event_shape)
 
 
 def places_of(flags: tuple[bool, ...], data: DataSpec) -> Tensor:

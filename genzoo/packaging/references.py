@@ -106,11 +106,18 @@ def _metric(subject: _Subject) -> Iterator[str]:
         yield f"{subject.words} has another name in its class, {found.name!r}."
 
 
+def _transform(subject: _Subject) -> Iterator[str]:
+    builder = subject.refer("builder")
+    if lacking := [name for name in ("outlines", "fit", "restore") if not callable(getattr(builder, name, None))]:
+        yield f"{subject.words}: its builder {subject.entry.spec.builder!r} has no {' and no '.join(lacking)}."
+
+
 _CHECKS: dict[str, tuple[Check, ...]] = {
     "models": (_called("builder"), _options, _recipe, _objectives),
     "objectives": (_called("builder"), _options),
     "datasets": (_called("loader"),),
     "metrics": (_metric,),
     "extractors": (_called("builder"),),
+    "transforms": (_transform, _options),
     "callbacks": (_called("builder"),),
 }

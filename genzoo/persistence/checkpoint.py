@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from genzoo.config.settings import Settings
+from genzoo.data.transforms.transform import Stage
 from genzoo.errors import DivergenceError
 from genzoo.models.state_dict import strip_prefix
 from genzoo.persistence.format1 import current_tensors, upgrade_checkpoint
@@ -45,6 +46,7 @@ class CheckpointState(Settings):
     numbers: dict[str, Any]
     pending: bool = Field(False, description="whether callbacks of the step, such as an evaluation, are still to run")
     monitor: MonitorState = Field(default_factory=MonitorState)
+    transforms: tuple[Stage, ...] = Field((), description="as in a model folder")
     tied: dict[str, str] = Field(default_factory=dict)
     tensors: str = Field(description="SHA-256 of state.safetensors")
 
@@ -79,6 +81,7 @@ def save_checkpoint(
     numbers: dict[str, Any],
     monitor: MonitorState,
     *,
+    transforms: Sequence[Stage] = (),
     pending: bool = False,
 ) -> Path:
     """Write a checkpoint. The folder appears under its name only when everything in it is on the disk.
@@ -90,6 +93,7 @@ def save_checkpoint(
         tensors: tensors of the engine and the transform.
         numbers: other state of the engine.
         monitor: state of early stopping.
+        transforms: what files say about the transform. Defaults to none: a shift and a scale alone.
         pending: whether callbacks of the step, such as an evaluation, are still to run. Defaults to false.
 
     Raises:
@@ -112,6 +116,7 @@ def save_checkpoint(
             numbers=numbers,
             pending=pending,
             monitor=monitor,
+            transforms=tuple(transforms),
             tied=tied,
             tensors=digest(fresh / "state.safetensors"),
         )

@@ -10,6 +10,7 @@ import torch
 from pydantic import Field
 
 from genzoo.config.settings import MOST_DRAWS, DataForm, Settings
+from genzoo.data.transforms.transform import Stage
 from genzoo.inference.threshold import Calibration
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.persistence.format1 import upgrade_model
@@ -32,6 +33,9 @@ class ModelFile(Settings):
     model: str = Field(description="id of the zoo entry")
     options: dict[str, Any]
     data: DataForm
+    transforms: tuple[Stage, ...] = Field(
+        (), description="transforms from data units to the model's space; none for a shift and a scale alone"
+    )
     training: dict[str, Any] = Field(description="how it was trained: objective, seed, steps, precision, average")
     tied: dict[str, str] = Field(default_factory=dict)
     tensors: str = Field(description="SHA-256 of model.safetensors")
@@ -58,6 +62,7 @@ def save_model(folder: Path, fitted: TrainedModel, options: dict[str, Any], trai
             model=fitted.model,
             options=options,
             data=fitted.data,
+            transforms=fitted.transform.stages,
             training=training,
             tied=tied,
             tensors=digest(fresh / "model.safetensors"),
@@ -87,7 +92,9 @@ def load_model(folder: Path, registry: Registry, device: torch.device | None = N
         {name: place.outline() for name, place in layout.items()},
         lambda: read_tensors(path, content.tied, content.tensors),
     )
-    fitted = build_from_file(content.model, content.options, content.data, weights, registry, device)
+    fitted = build_from_file(
+        content.model, content.options, content.data, weights, registry, device, stages=content.transforms
+    )
     known = [name for name in get_args(Calibration) if name == content.training.get("calibration")]
     draws = content.training.get("bound_draws")
     return dataclasses.replace(

@@ -214,7 +214,9 @@ class Run:
         kept = state.kept(tensors)
         outlines = {name: tensor.to("meta") for name, tensor in kept.items()}
         weights = StoredWeights(str(saved[-1]), outlines, lambda: kept)
-        return build_from_file(config.model, config.options, self.data, weights, get_registry(), device)
+        return build_from_file(
+            config.model, config.options, self.data, weights, get_registry(), device, stages=state.transforms
+        )
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,8 @@ from torch.nn.modules.module import (
 )
 
 from genzoo.config.resolve import options_class
-from genzoo.data.transforms import AffineTransform
+from genzoo.data.transforms.chain import check_stages, restore_stages
+from genzoo.data.transforms.transform import Stage
 from genzoo.errors import ArtifactError, GenzooError, is_out_of_memory, pass_out_of_memory
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import Generator, Parts
@@ -75,6 +76,8 @@ def build_from_file(
     weights: StoredWeights,
     registry: Registry,
     device: torch.device | None = None,
+    *,
+    stages: Sequence[Stage] = (),
 ) -> TrainedModel:
     """Check everything that a file says about a model, then build the model with the file's weights.
 
@@ -85,6 +88,7 @@ def build_from_file(
         weights: tensors of the file.
         registry: installed models.
         device: where the model computes. Defaults to the host.
+        stages: its transforms. Defaults to none: a shift and a scale alone.
 
     Raises:
         ArtifactError: the weights do not fit the model, or no installed plugin has it.
@@ -97,11 +101,12 @@ def build_from_file(
         _check_scores(weights.outlines.get(SCORES))
     except ArtifactError as error:
         raise ArtifactError(f"{weights.path} does not fit model {entry.id!r}: {error}") from error
-    _check_transform_form(weights.path, weights.outlines, data)
-    tensors = weights.read()
-    transform = AffineTransform(tensors["transform.shift"], tensors["transform.scale"])
-    if not (transform.scale > 0).all():
-        raise ArtifactError(f"{weights.path}: its transform does not fit events of shape {data.event_shape}.")
+    try:
+        check_stages(stages, data, strip_prefix(weights.outlines, "transform."), registry)
+        tensors = weights.read()
+        transform = restore_stages(stages, data, strip_prefix(tensors, "transform."), registry)
+    except ArtifactError as error:
+        raise ArtifactError(f"{weights.path}: {error}.") from error
     generator = _build_with(entry, options, data, strip_prefix(tensors, "generator."))
     scores = tensors[SCORES].numpy() if SCORES in tensors else None
     trained = TrainedModel(entry.id, generator, transform, data, entry.spec.missing, scores, weights.path)
@@ -189,13 +194,6 @@ def _check_scores(outline: Tensor | None) -> None:
         raise ArtifactError(
             f"its {SCORES} are {tuple(outline.shape)} {outline.dtype}, and not a list of at most {MOST_SCORES} float64"
         )
-
-
-def _check_transform_form(path: str, outlines: Mapping[str, Tensor], data: DataSpec) -> None:
-    allowed = ((), data.event_shape[:1]) if data.form.columns else ((),)
-    parts = [outlines.get(f"transform.{name}") for name in ("shift", "scale")]
-    if any(part is None or tuple(part.shape) not in allowed or not part.is_floating_point() for part in parts):
-        raise ArtifactError(f"{path}: its transform does not fit events of shape {data.event_shape}.")
 
 
 def _check_types(generator: Generator, outlines: Mapping[str, Tensor]) -> None:

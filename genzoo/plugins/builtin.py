@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from genzoo.plugins.hookspecs import hookimpl
-from genzoo.spec.entries import API_VERSION, DatasetSpec, ExtractorSpec, MetricSpec, ObjectiveSpec
+from genzoo.spec.entries import API_VERSION, DatasetSpec, ExtractorSpec, MetricSpec, ObjectiveSpec, TransformSpec
 from genzoo.spec.modality import Modality
 
 GENZOO_API = API_VERSION
@@ -103,6 +103,22 @@ _EXTRACTORS: tuple[tuple[str, str, str, tuple[Modality, ...], bool], ...] = (
 )
 
 
+_TRANSFORMS = (
+    ("raw", "data as they are", "affine:RAW"),
+    ("centered", "mean 0", "affine:CENTERED"),
+    ("standardized", "mean 0 and standard deviation 1", "affine:STANDARDIZED"),
+    ("unit", "0 to 1", "affine:UNIT"),
+    ("signed-unit", "−1 to 1", "affine:SIGNED_UNIT"),
+    ("log", "logarithm of positive numbers", "functions:LogTransform"),
+    ("logit", "log-odds of numbers between two bounds, 0 and 1 by default", "functions:LogitTransform"),
+    ("marginal", "empirical distribution to standard normal", "marginal:MarginalTransform"),
+)
+
+
+INPUTS = tuple(name for name, *_ in _TRANSFORMS)
+"""Names of transforms that a model of any plugin may name as its input."""
+
+
 @hookimpl
 def register_objectives(register: Callable[[ObjectiveSpec], None]) -> None:
     for name, summary, file in _OBJECTIVES:
@@ -129,3 +145,12 @@ def register_metrics(register: Callable[[MetricSpec], None]) -> None:
 def register_extractors(register: Callable[[ExtractorSpec], None]) -> None:
     for name, summary, builder, modalities, file in _EXTRACTORS:
         register(ExtractorSpec(name, summary, f"genzoo.features.{builder}", modalities, file))
+
+
+@hookimpl
+def register_transforms(register: Callable[[TransformSpec], None]) -> None:
+    for name, summary, builder in _TRANSFORMS:
+        options = "genzoo.config.settings:Settings"
+        if name == "marginal":
+            options = "genzoo.data.transforms.marginal:MarginalOptions"
+        register(TransformSpec(name, summary, f"genzoo.data.transforms.{builder}", options, cells=name == "marginal"))

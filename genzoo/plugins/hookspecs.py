@@ -1,4 +1,4 @@
-"""The six hooks of a plugin. Each gets a callback `register`, and calls it once per spec."""
+"""The seven hooks of a plugin. Each gets a callback `register`, and calls it once per spec."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ from collections.abc import Callable
 
 import pluggy
 
-from genzoo.spec.entries import CallbackSpec, DatasetSpec, ExtractorSpec, MetricSpec, ModelSpec, ObjectiveSpec
+from genzoo.spec.entries import (
+    CallbackSpec,
+    DatasetSpec,
+    ExtractorSpec,
+    MetricSpec,
+    ModelSpec,
+    ObjectiveSpec,
+    TransformSpec,
+)
 
 GROUP = "genzoo"
 """Name of the pluggy project, and of the entry-point group."""
@@ -41,6 +49,11 @@ def register_metrics(register: Callable[[MetricSpec], None]) -> None:
 @hookspec
 def register_extractors(register: Callable[[ExtractorSpec], None]) -> None:
     """Register extractors of the features that metrics compare."""
+
+
+@hookspec
+def register_transforms(register: Callable[[TransformSpec], None]) -> None:
+    """Register transforms between data units and the space that models compute in."""
 
 
 @hookspec

@@ -12,7 +12,7 @@ import functools
 import importlib.metadata
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import ModuleType
@@ -27,6 +27,7 @@ from genzoo.plugins.isolation import capture_output, empty_stdin, keep_stdout_cl
 from genzoo.plugins.registry import KINDS, Registry
 from genzoo.plugins.signals import is_interruption
 from genzoo.plugins.validation import HOOKS, check_module
+from genzoo.spec.entries import ModelSpec
 
 _SPECS = ModuleType("genzoo.plugins.hookspecs")
 """The hooks alone, because pluggy inspects every name of this module, once per plugin."""
@@ -212,6 +213,25 @@ def _register(staged: Registry, label: str, distribution: str, module: ModuleTyp
         for kind in KINDS:
             add = functools.partial(staged.table(kind).add, distribution, api=module.GENZOO_API)
             getattr(manager.hook, f"register_{kind}")(register=add)
+    for entry in staged.models:
+        _check_input(entry.spec, {*builtin.INPUTS, *staged.transforms.names()})
+
+
+def _check_input(spec: ModelSpec, names: Collection[str]) -> None:
+    """Check the input of a model.
+
+    An id may belong to a plugin that is loaded later, so it is looked up when the model is built.
+
+    Arguments:
+        names: transforms of genzoo and of the model's own plugin.
+
+    Raises:
+        PluginError: there is no such transform.
+    """
+    for modality in spec.modalities:
+        name = spec.input.get(modality) if isinstance(spec.input, Mapping) else spec.input
+        if name not in names and not (isinstance(name, str) and "/" in name):
+            raise PluginError(f"Model {spec.name!r}: input {name!r} is not one of {', '.join(names)}, nor an id.")
 
 
 def describe_error(error: BaseException) -> str:

@@ -29,11 +29,11 @@ from genzoo.spec.entries import (
     ObjectiveKind,
     ObjectiveSpec,
     Spec,
-    check_input,
+    TransformSpec,
 )
-from genzoo.spec.modality import ModalitySpec
+from genzoo.spec.modality import Modality, ModalitySpec
 
-SpecT = TypeVar("SpecT", ModelSpec, ObjectiveSpec, DatasetSpec, MetricSpec, ExtractorSpec, CallbackSpec)
+SpecT = TypeVar("SpecT", ModelSpec, ObjectiveSpec, DatasetSpec, MetricSpec, ExtractorSpec, TransformSpec, CallbackSpec)
 
 
 _OTHER_NAMES = {
@@ -101,8 +101,6 @@ class SpecTable(Generic[SpecT]):
         try:
             own = dataclasses.replace(spec)  # a copy, which the plugin cannot change, and which is checked again
             own = translate(own) if api == 1 else own
-            if isinstance(own, ModelSpec):
-                check_input(own)
             if isinstance(own, ObjectiveSpec) and own.kind is None and api > 1:
                 raise ValueError(
                     f"Objective {own.name!r} does not state its kind: {', '.join(get_args(ObjectiveKind))}."
@@ -211,6 +209,7 @@ class Registry:
     datasets: SpecTable[DatasetSpec] = field(default_factory=lambda: SpecTable("dataset", DatasetSpec))
     metrics: SpecTable[MetricSpec] = field(default_factory=lambda: SpecTable("metric", MetricSpec))
     extractors: SpecTable[ExtractorSpec] = field(default_factory=lambda: SpecTable("extractor", ExtractorSpec))
+    transforms: SpecTable[TransformSpec] = field(default_factory=lambda: SpecTable("transform", TransformSpec))
     callbacks: SpecTable[CallbackSpec] = field(default_factory=lambda: SpecTable("callback", CallbackSpec))
 
     def table(self, kind: str) -> SpecTable[Any]:
@@ -237,6 +236,17 @@ class Registry:
                 return found
         help_text = did_you_mean(name, model.spec.objectives)
         raise ConfigError(f"Model {model.spec.name!r} cannot be trained with objective {name!r}. {help_text}")
+
+    def input_of(self, model: Entry[ModelSpec], modality: Modality) -> Entry[TransformSpec]:
+        """Return the transform to the space that a model computes in. Its own distribution's comes first.
+
+        Raises:
+            ConfigError: no installed plugin has it.
+            PluginError: its plugin failed to load.
+        """
+        name = model.spec.input_of(modality)
+        own = f"{model.distribution}/{name}"
+        return self.transforms.get(own if own in self.transforms.ids() else name)
 
     def note_failure(self, distribution: str, reason: str) -> None:
         """Remember in all tables that a distribution failed to load, and why."""
@@ -288,7 +298,7 @@ def blame(what: str) -> Iterator[None]:
         raise PluginError(f"{what} failed: {type(error).__name__}: {error}") from error
 
 
-KINDS = ("models", "objectives", "datasets", "metrics", "extractors", "callbacks")
+KINDS = ("models", "objectives", "datasets", "metrics", "extractors", "transforms", "callbacks")
 
 
 def resolve(reference: str, spec: Spec | ModalitySpec) -> Any:

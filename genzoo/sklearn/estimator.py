@@ -252,7 +252,7 @@ class Scoring:
 
     @property
     def _degrees_of_freedom(self: Any) -> int:
-        found = degrees_of_freedom(self.model_.generator)
+        found = degrees_of_freedom(self.model_)
         if found is None:
             raise ConfigError(f"Model {self.model_id!r} with these options has no defined degrees of freedom.")
         return found

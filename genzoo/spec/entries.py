@@ -1,4 +1,4 @@
-"""The entries of the zoo, as plain data: models, objectives, datasets, metrics, extractors and callbacks.
+"""The entries of the zoo, as plain data: models, objectives, datasets, metrics, extractors, transforms and callbacks.
 
 As the specs of events, they import neither torch nor pydantic, and each one checks its fields when it is created.
 """
@@ -18,7 +18,6 @@ API_VERSION = 2
 
 
 ObjectiveKind = Literal["gradient", "em", "direct"]
-InputSpace = Literal["raw", "centered", "standardized", "unit", "signed-unit"]
 
 
 CAPABILITIES = frozenset(
@@ -107,8 +106,8 @@ class ModelSpec:
         config: `"package.module:attribute"` of the pydantic class of its options.
         objectives: names of the objectives it can be trained with, the default first.
         capabilities: names of capability classes in kebab case (`decoder`, `likelihood` ...). Defaults to none.
-        input: the space that events are transformed to, or a mapping from modality to space. Defaults to
-            `standardized`.
+        input: the transform to the space that it computes in: a name of genzoo's or of its own distribution, or an id;
+            or a mapping from modality to such names. Defaults to `standardized`.
         modalities: the kinds of data it accepts. Defaults to images and tables.
         kinds: the kinds of features it accepts. Defaults to all.
         missing: whether it accepts missing values. Defaults to false.
@@ -131,7 +130,7 @@ class ModelSpec:
     config: str
     objectives: tuple[str, ...]
     capabilities: frozenset[str] = frozenset()
-    input: InputSpace | Mapping[Modality, InputSpace] = "standardized"
+    input: str | Mapping[Modality, str] = "standardized"
     modalities: tuple[Modality, ...] = ("image", "table")
     kinds: tuple[Kind, ...] = get_args(Kind)
     missing: bool = False
@@ -164,8 +163,8 @@ class ModelSpec:
         _check_presets(self)
         _check_renamed("Model", self.name, self.renamed)
 
-    def input_of(self, modality: Modality) -> InputSpace:
-        """Return the space to which events of an accepted modality are transformed."""
+    def input_of(self, modality: Modality) -> str:
+        """Return the name of the transform for events of an accepted modality."""
         return self.input[modality] if isinstance(self.input, Mapping) else self.input
 
 
@@ -179,21 +178,6 @@ def _check_choices(spec: ModelSpec) -> None:
         raise ValueError(f"Model {spec.name!r}: unknown modalities {strange}.")
     if strange := sorted(set(spec.kinds).difference(get_args(Kind))):
         raise ValueError(f"Model {spec.name!r}: unknown kinds of features {strange}.")
-
-
-def check_input(spec: ModelSpec) -> None:
-    """Check the input space of a model.
-
-    This happens at registration, not in `ModelSpec`, because registration first translates names of the earlier plugin
-    API.
-
-    Raises:
-        ValueError: there is no such space.
-    """
-    for modality in spec.modalities:
-        space = spec.input.get(modality) if isinstance(spec.input, Mapping) else spec.input
-        if space not in get_args(InputSpace):
-            raise ValueError(f"Model {spec.name!r}: input {spec.input!r} is not one of {get_args(InputSpace)}.")
 
 
 def _check_renamed(owner: str, name: str, renamed: Mapping[str, Any]) -> None:
@@ -309,6 +293,31 @@ class ExtractorSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class TransformSpec:
+    """A transform between data units and model space, as plain data.
+
+    Arguments:
+        name: name of the transform, as users type it.
+        summary: one line.
+        builder: `"package.module:attribute"` of a `TransformBuilder`: `fit`, `restore` and `outlines`.
+        config: `"package.module:attribute"` of the pydantic class of its options.
+        cells: whether it adapts to repeated values, so that a column that lies on a grid is scored by the probability
+            of its cells. Defaults to false: such a column has a density.
+    """
+
+    name: str
+    summary: str
+    builder: str
+    config: str
+    cells: bool = False
+
+    def __post_init__(self) -> None:
+        _check_entry("Transform", self.name, self.summary, builder=self.builder, config=self.config)
+        if not isinstance(self.cells, bool):
+            raise ValueError(f"Transform {self.name!r}: cells is {self.cells!r}, and must be True or False.")
+
+
+@dataclass(frozen=True, slots=True)
 class CallbackSpec:
     """A callback of training steps, as plain data.
 
@@ -326,4 +335,4 @@ class CallbackSpec:
         _check_entry("Callback", self.name, self.summary, builder=self.builder)
 
 
-Spec = ModelSpec | ObjectiveSpec | DatasetSpec | MetricSpec | ExtractorSpec | CallbackSpec
+Spec = ModelSpec | ObjectiveSpec | DatasetSpec | MetricSpec | ExtractorSpec | TransformSpec | CallbackSpec

@@ -70,6 +70,8 @@ class Feature:
         low, high: smallest and largest value in samples; not compared. Default to `None`: not limited.
         step: samples are whole multiples of it; not compared. Defaults to `None`: any number.
         unseen: levels that no training row of a model has; not compared. Defaults to none.
+        cell: width of the cells around its values, whose probability a model of a density is scored by; not compared.
+            Defaults to `None`: it is scored by the density.
     """
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
@@ -83,6 +85,7 @@ class Feature:
     high: float | None = field(default=None, repr=False, compare=False)
     step: float | None = field(default=None, repr=False, compare=False)
     unseen: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    cell: float | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         named = self.kind in ("binary", "categorical")
@@ -101,6 +104,8 @@ class Feature:
         if self.temporal and self.kind != "continuous":
             raise ValueError(f"Feature {self.name!r} is {self.kind}, and dates and times are continuous.")
         _check_placing(self)
+        if self.cell is not None and (self.discrete or not (math.isfinite(self.cell) and self.cell > 0)):
+            raise ValueError(f"The cell {self.cell} of feature {self.name!r} is not a positive width of numbers.")
 
     @property
     def stored(self) -> ColumnType:

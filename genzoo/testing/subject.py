@@ -15,7 +15,8 @@ from torch import Tensor
 from genzoo.config.resolve import layer, resolve_config, training_class
 from genzoo.config.settings import RunConfig
 from genzoo.data.dataset import Dataset
-from genzoo.data.transforms import AffineTransform, fit_transform, observed
+from genzoo.data.transforms import Transform, observed
+from genzoo.data.transforms.chain import choose_stages, fit_stages
 from genzoo.errors import DataError, GenzooError, PluginError, pass_out_of_memory
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import Generator, Measure, Parts
@@ -234,13 +235,14 @@ class Case:
         return TrainedModel(entry.id, self.parts().generator.eval(), self.transform, self.data, entry.spec.missing)
 
     @functools.cached_property
-    def transform(self) -> AffineTransform:
+    def transform(self) -> Transform:
         """The transform to model space, fitted to the training rows; to all rows if training cannot be prepared."""
         try:
             return self.setup(brief=True).transform
         except Exception:
-            space = self.subject.entry.spec.input_of(self.data.modality)
-            return fit_transform(space, self.data, [np.asarray(self.dataset.events, np.float64)])
+            zoo = get_registry()
+            stages = choose_stages(self.subject.entry, self.data, {}, zoo)
+            return fit_stages(stages, self.data, lambda: [np.asarray(self.dataset.events, np.float64)], zoo)
 
     def generator(self, dtype: torch.dtype = torch.float64) -> Generator:
         """Return a copy of the trained generator, in eval mode and in `dtype`."""

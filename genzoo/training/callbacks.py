@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from torch import Tensor, nn
 
-from genzoo.data.transforms import AffineTransform
+from genzoo.data.transforms import Transform
 from genzoo.engine.em import EMEngine
 from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.loss_buffer import LossBuffer, LossRecord
@@ -261,7 +261,7 @@ class CheckpointSaver(Callback):
         self,
         run: Run,
         engine: Engine[Any],
-        transform: AffineTransform,
+        transform: Transform,
         cadence: Cadence,
         keep: int,
         flush_log: Callable[[], None],
@@ -303,7 +303,16 @@ class CheckpointSaver(Callback):
         state = MonitorState() if self._early_stopping is None else self._early_stopping.state
         folder = self._run.checkpoints
         with Phase("saving a checkpoint"):
-            save_checkpoint(folder, step, seconds, tensors, self._engine.numbers(), state, pending=pending)
+            save_checkpoint(
+                folder,
+                step,
+                seconds,
+                tensors,
+                self._engine.numbers(),
+                state,
+                transforms=self._transform.stages,
+                pending=pending,
+            )
         self._saved = step
         self._prune(state)
 

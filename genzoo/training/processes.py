@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from genzoo.data.transforms import AffineTransform
+from genzoo.data.transforms import Transform
 from genzoo.engine.distributed import Processes
 from genzoo.engine.loss_buffer import LossRecord
 from genzoo.errors import ConfigError, DataError, GenzooError
@@ -55,7 +55,7 @@ class SameWeights(Callback):
         processes: processes that train together.
     """
 
-    def __init__(self, engine: Engine[Any], transform: AffineTransform, processes: Processes) -> None:
+    def __init__(self, engine: Engine[Any], transform: Transform, processes: Processes) -> None:
         self._engine = engine
         self._transform = transform
         self._processes = processes

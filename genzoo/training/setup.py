@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,15 +10,17 @@ from typing import Any
 
 import torch
 
-from genzoo.config.settings import EMTraining, GradientTraining, RunConfig
+from genzoo.config.settings import DataSettings, EMTraining, GradientTraining, RunConfig
 from genzoo.data.checks import refuse_degenerate
-from genzoo.data.columns.limits import with_limits
+from genzoo.data.columns.cells import with_cells
+from genzoo.data.columns.limits import stated_bounds, with_limits
 from genzoo.data.dataset import Dataset, Rows, Split, usable
 from genzoo.data.degenerate.remarks import degenerate_remarks
 from genzoo.data.dequantize import Dequantizer
 from genzoo.data.loading import anchor, open_dataset
 from genzoo.data.splits.notes import split_notes
-from genzoo.data.transforms import AffineTransform, fit_transform
+from genzoo.data.transforms import Transform
+from genzoo.data.transforms.chain import choose_stages, fit_stages, scored_by_cells
 from genzoo.data.value_range import check_inside, reading_notes, scaling_spec
 from genzoo.engine.dataloader import DataLoader, PassLoader, make_block_loader, make_loader
 from genzoo.engine.distributed import SINGLE_PROCESS, Processes
@@ -40,6 +43,7 @@ from genzoo.plugins.registry import Registry, blame, extra_named, refuse_without
 from genzoo.runtime.device import Runtime, describe_device, resolve_runtime
 from genzoo.runtime.progress import Phase
 from genzoo.runtime.seeding import random_scope
+from genzoo.spec.events import DataSpec
 from genzoo.training.model_selection import SelectionRule, find_selection_rule
 from genzoo.training.trainer import Step
 from genzoo.typing import Array
@@ -74,7 +78,7 @@ class TrainingSetup:
     config: RunConfig
     dataset: Dataset
     split: Split
-    transform: AffineTransform
+    transform: Transform
     runtime: Runtime
     engine: GradientEngine | EMEngine
     loader: DataLoader[Any]
@@ -102,12 +106,12 @@ class TrainingSetup:
         if not isinstance(objective, EMObjective) and not objective.likelihood_losses:
             return 0.0
         rows, weights = self.split.train, self.dataset.weights
-        if not self.dataset.spec.missing:
+        if self.transform.affine and not self.dataset.spec.missing:
             rows = rows[:1]  # all events change alike
         model = self.trained_model
         units = DataUnits(model.model, model.generator, model.transform, model.data, model.missing, model.origin)
         own = None if weights is None or not weights[rows].any() else weights[rows]
-        return -mean_change_of_units(units, self.dataset.blocks(rows), own)
+        return -mean_change_of_units(units, _training_blocks(self.dataset, rows, self.dequantizer), own)
 
     @property
     def loss_offsets(self) -> dict[str, float]:
@@ -127,7 +131,9 @@ class TrainingSetup:
 
     def _density_remarks(self) -> list[str]:
         able = get_registry().models.get(self.config.model).spec.capabilities
-        if self.dequantizer is not None or not able & {"likelihood", "likelihood-bound"}:
+        if self.dequantizer is not None and self.dataset.spec.quantum is not None:
+            return []
+        if not able & {"likelihood", "likelihood-bound"}:
             return []
         return degenerate_remarks(self.dataset)
 
@@ -198,6 +204,9 @@ def _built(
     if dataset.weights is not None and not dataset.weights[split.train].any():
         raise DataError(f"{dataset.name}: every training row has zero weight, so there is nothing to learn from.")
     dataset = with_limits(dataset, split.train, config.data)
+    warm = None if resumed is not None else _warm_start(config, dataset)
+    stages = choose_stages(entry, dataset.spec, config.data.transforms, zoo)
+    dataset = _with_cells(dataset, split.train, scored_by_cells(stages, dataset.spec, zoo), warm)
 
     # 3. The model, and the transform between data units and its own.
     with random_scope(config.seed, "build"):
@@ -207,14 +216,12 @@ def _built(
     likelihood = entry.spec.capabilities & {"likelihood", "likelihood-bound"}
     if likelihood and _needs_density(model.generator, dataset, dequantizer):
         refuse_degenerate(dataset, split.train)
-    warm = None if resumed is not None else _warm_start(config, dataset)
     if warm is not None:
         _take_over(model.generator, warm.generator.to(runtime.device, runtime.dtype), str(config.warm_start))
         transform = warm.transform
     else:
-        space = entry.spec.input_of(dataset.spec.modality)
-        blocks = _training_blocks(dataset, split.train, dequantizer)
-        transform = fit_transform(space, scaling_spec(dataset), blocks)
+        blocks = functools.partial(_training_blocks, dataset, split.train, dequantizer)
+        transform = fit_stages(stages, _fitting_spec(dataset, config.data), blocks, zoo)
     transform = transform.to(runtime.device, runtime.wide)
 
     # 4. What is watched, and the engine that trains.
@@ -253,7 +260,7 @@ class _Source:
 
     dataset: Dataset
     rows: Rows
-    transform: AffineTransform
+    transform: Transform
     runtime: Runtime
     dequantizer: Dequantizer | None
 
@@ -275,13 +282,34 @@ def _training_blocks(dataset: Dataset, rows: Rows, dequantizer: Dequantizer | No
         yield block if dequantizer is None else dequantizer(torch.from_numpy(block), index).numpy()
 
 
+def _with_cells(dataset: Dataset, rows: Rows, columns: tuple[int, ...], warm: TrainedModel | None) -> Dataset:
+    """Return a dataset with the cells that its training rows show; a warm start keeps its own."""
+    if warm is None:
+        return with_cells(dataset, rows, columns)
+    pairs = zip(dataset.spec.features, warm.data.features, strict=True)
+    features = tuple(dataclasses.replace(feature, cell=before.cell) for feature, before in pairs)
+    return dataclasses.replace(dataset, spec=dataclasses.replace(dataset.spec, features=features))
+
+
+def _fitting_spec(dataset: Dataset, settings: DataSettings) -> DataSpec:
+    """Return the spec that transforms are fitted by: its columns have no bounds but those that the user states."""
+    spec = scaling_spec(dataset)
+    _, stated = stated_bounds(settings.bounds, spec.features)
+    ends = [stated.get(feature.name, (None, None)) for feature in spec.features]
+    pairs = zip(spec.features, ends, strict=True)
+    features = tuple(dataclasses.replace(feature, low=low, high=high) for feature, (low, high) in pairs)
+    return dataclasses.replace(spec, features=features)
+
+
 def _needs_density(generator: Generator, dataset: Dataset, dequantizer: Dequantizer | None) -> bool:
     """Return whether to raise for training rows that have no density, such as a constant column.
 
-    On a grid, the noise gives them one. Images off a grid are checked only if the likelihood is exact: models with a
-    bound have a shared or a smallest deviation, because constant pixels are common.
+    On a grid, the noise gives them one, if all continuous values lie on it. Images off a grid are checked only if the
+    likelihood is exact: models with a bound have a shared or a smallest deviation, because constant pixels are common.
     """
-    if dequantizer is not None:
+    if dequantizer is not None and all(
+        spread or feature.discrete for spread, feature in zip(dequantizer.features, dataset.spec.features, strict=True)
+    ):
         return False
     return dataset.spec.form.columns or (generator.dequantized and isinstance(generator, Likelihood))
 
@@ -303,7 +331,7 @@ def _warm_start(config: RunConfig, dataset: Dataset) -> TrainedModel | None:
     """Return the model to start from, with its transform.
 
     Raises:
-        ConfigError: it is another model, or has other columns.
+        ConfigError: it is another model, has other columns, or the settings choose transforms.
         DataError: images lie outside the range that it was trained on.
     """
     if config.warm_start is None:
@@ -315,6 +343,11 @@ def _warm_start(config: RunConfig, dataset: Dataset) -> TrainedModel | None:
         )
     if found.data.event_shape != dataset.spec.event_shape or found.data.features != dataset.spec.features:
         raise ConfigError(f"{config.warm_start} was trained on other columns or shapes than {dataset.name} has.")
+    if config.data.transforms:
+        raise ConfigError(
+            f"{argument('transforms', config.data.transforms)}: a training that starts from {config.warm_start} keeps "
+            f"the transforms of that model. Leave it out."
+        )
     check_inside(str(config.warm_start), dataset.name, dataset.events, found.data)
     return found
 

@@ -17,7 +17,7 @@ from genzoo.engine.dataloader import BlockLoader, Sampler, ResidentLoader, Strea
 from genzoo.errors import ConfigError, PluginError
 from genzoo.inference.scoring import score
 from genzoo.inference.trained_model import TrainedModel
-from genzoo.models.measure import measures_of, places_of
+from genzoo.models.measure import cell_sides, measures_of
 from genzoo.inference.row_likelihoods import bits_per_dim, dimensions_of, kind_of, log_likelihoods, measure_of
 from genzoo.runtime.seeding import derive
 from genzoo.data.transforms import AffineTransform
@@ -309,9 +309,9 @@ def test_the_sides_of_cells_are_copied_to_a_device_once(monkeypatch):
 
     def counted(flags, data):
         asked.append(flags)
-        return places_of(flags, data)
+        return cell_sides(flags, data)
 
-    monkeypatch.setattr("genzoo.data.dequantize.places_of", counted)
+    monkeypatch.setattr("genzoo.data.dequantize.cell_sides", counted)
     spread = Dequantizer(IMAGE, (True,), 3)
     for number in range(3):
         spread(torch.zeros(2, 1, 4, 5), torch.arange(2), number)

@@ -1,17 +1,19 @@
-"""Invertible maps between data units and model space, with their log-determinants."""
+"""Shifts and scales: the spaces raw, centered, standardized, unit and signed-unit."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from genzoo.config.settings import Settings
+from genzoo.data.transforms.transform import NumberArray, Transform, check_none, summed
 from genzoo.errors import DataError
-from genzoo.spec.entries import InputSpace
 from genzoo.spec.events import DataSpec
 from genzoo.wording import argument
 
@@ -25,19 +27,20 @@ _ROUNDED = 1e-12
 """Standard deviations of at most this share of the mean may be rounding errors of a constant."""
 
 
-NumberArray = np.ndarray[Any, np.dtype[Any]]
+InputSpace = Literal["raw", "centered", "standardized", "unit", "signed-unit"]
 
 
-class AffineTransform(nn.Module):
+class AffineTransform(Transform):
     """`y = (x - shift) / scale`, with one shift and scale for the whole event or one per column.
 
-    The buffers are float64, so that rounding does not depend on the data's unit. The arithmetic is in the type of `x`.
+    The arithmetic is in the type of `x`.
 
     Arguments:
         shift: `()` or `(C,)`, in data units.
         scale: positive, same shape as `shift`, data units per model unit.
     """
 
+    affine = True
     shift: Tensor
     scale: Tensor
 
@@ -47,47 +50,52 @@ class AffineTransform(nn.Module):
         self.register_buffer("scale", scale.double())
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map data units `(N, *event)` to model space."""
         return (x - self.shift.to(x.dtype)) / self.scale.to(x.dtype)
 
     def inverse(self, y: Tensor) -> Tensor:
-        """Map model space `(N, *event)` to data units."""
         return y * self.scale.to(y.dtype) + self.shift.to(y.dtype)
 
     def log_det(self, x: Tensor, without: Tensor | None = None) -> Tensor:
-        """Return the log-determinant of the forward map at `x (N, *event)`, summed over each event, `(N,)` nats.
-
-        Add it to a log-density in model space to get the log-density in data units. The mask `without`, `(N, *event)`,
-        marks values to leave out of the sum, because they are missing or measured as a mass.
-        """
-        per_place = -self.scale.log().expand(x.shape)
-        if without is not None:
-            per_place = per_place.masked_fill(without, 0.0)
-        return per_place.flatten(1).sum(1)
+        return summed(-self.scale.log().expand(x.shape), without)
 
 
-def to_model_space(transform: AffineTransform, events: Tensor, dtype: torch.dtype) -> Tensor:
-    """Map events from data units, in their stored type, to model space in `dtype`.
-
-    Types wider than float32 are rounded after centering. Rounding first would cost digits: three if the mean is 1,000
-    times the deviation.
-    """
-    narrow = events.dtype in (torch.uint8, torch.int16, torch.float16, torch.float32)
-    x: Tensor = transform(events.to(dtype if narrow else torch.promote_types(dtype, transform.shift.dtype)))
-    return x.to(dtype)
-
-
-def observed(x: Tensor, missing: bool) -> tuple[Tensor, Tensor | None]:
-    """Return events with 0 for missing values, and the mask of missing values, both `(N, *event)`.
+@dataclass(frozen=True, slots=True)
+class AffineSpace:
+    """Builds the map to one of the spaces.
 
     Arguments:
-        x: events, with NaN for missing values.
-        missing: whether values may be missing. If not, `x` is returned unchanged and the mask is `None`.
+        name: name of the space.
     """
-    if not missing:
-        return x, None
-    gone = x.isnan()
-    return x.masked_fill(gone, 0.0), gone
+
+    name: InputSpace
+
+    def outlines(self, _: Settings, data: DataSpec) -> dict[str, tuple[int, ...]]:
+        return dict.fromkeys(("shift", "scale"), data.event_shape if data.form.columns else ())
+
+    def fit(self, _: Settings, data: DataSpec, blocks: Iterable[NumberArray]) -> AffineTransform:
+        return fit_transform(self.name, data, blocks)
+
+    def restore(self, _: Settings, data: DataSpec, tensors: Mapping[str, Tensor]) -> AffineTransform:
+        return restore_affine(data, tensors)
+
+
+RAW, CENTERED, STANDARDIZED = AffineSpace("raw"), AffineSpace("centered"), AffineSpace("standardized")
+UNIT, SIGNED_UNIT = AffineSpace("unit"), AffineSpace("signed-unit")
+
+
+def restore_affine(data: DataSpec, tensors: Mapping[str, Tensor]) -> AffineTransform:
+    """Build the map with the tensors `shift` and `scale` of a file.
+
+    Raises:
+        ValueError: they have the wrong shape, or are no shift and scale.
+    """
+    shift, scale = tensors["shift"], tensors["scale"]
+    allowed = ((), data.event_shape) if data.form.columns else ((),)
+    if any(part.shape not in allowed or not part.is_floating_point() for part in (shift, scale)):
+        raise ValueError(f"a shift and a scale of shapes {tuple(shift.shape)} and {tuple(scale.shape)}")
+    if not (scale > 0).all():
+        raise ValueError("a scale that is not positive")
+    return AffineTransform(shift, scale)
 
 
 def fit_transform(space: InputSpace, data: DataSpec, blocks: Iterable[NumberArray]) -> AffineTransform:
@@ -155,7 +163,7 @@ def _moments(data: DataSpec, blocks: Iterable[NumberArray]) -> tuple[NumberArray
     _check_observed(data, count > 0)
     deviation = np.sqrt(squares / count)
     problem = "is so widely spread that its squares overflow. Store it in a larger unit."
-    _check_none(data, ~np.isfinite(deviation), problem)
+    check_none(data, ~np.isfinite(deviation), problem)
     return mean, deviation
 
 
@@ -175,18 +183,10 @@ def _observed_moments(x: NumberArray) -> tuple[Any, NumberArray, NumberArray]:
 
 def _check_spread(data: DataSpec, mean: NumberArray, deviation: NumberArray) -> None:
     problem = f"spreads over more than {_WIDEST:g}, so float32 cannot sum its squares. Store it in a larger unit."
-    _check_none(data, deviation > _WIDEST, problem)
+    check_none(data, deviation > _WIDEST, problem)
     narrow = (deviation < _NARROWEST) & (deviation > _ROUNDED * np.abs(mean))
     problem = f"spreads over less than {_NARROWEST:g}, so float32 cannot hold its squares. Store it in a smaller unit."
-    _check_none(data, narrow, problem)
-
-
-def _check_none(data: DataSpec, bad: NumberArray, problem: str) -> None:
-    """Raise for the first bad column of a table, or for images with a bad value."""
-    if bad.any():
-        column = f"Column {data.features[int(bad.argmax())].name!r}"
-        name = column if data.form.columns else f"The range of the {data.form.events}"
-        raise DataError(f"{name} {problem}")
+    check_none(data, narrow, problem)
 
 
 def _extremes(data: DataSpec, blocks: Iterable[NumberArray]) -> tuple[Any, Any]:
@@ -219,20 +219,3 @@ def _check_changing(data: DataSpec, spread: Any) -> None:
         f"Column {column!r} never changes in the training rows, so it cannot be scaled. Leave it out with "
         f"{argument('drop')}."
     )
-
-
-def place_on_grid(x: Tensor, data: DataSpec, *, whole_counts: bool = True) -> Tensor:
-    """Return values in data units rounded to the data's grid, levels and bounds.
-
-    Arguments:
-        whole_counts: whether counts are rounded; the mean of counts need not be whole. Defaults to true.
-    """
-    if data.quantum is not None:
-        origin = data.bounds[0] if data.bounds else 0.0
-        x = ((x - origin) / data.quantum).round() * data.quantum + origin
-    x = x.clone() if data.discrete else x
-    for column in data.discrete:
-        levels = data.features[column].levels
-        placed = x[:, column].round() if whole_counts or levels is not None else x[:, column]
-        x[:, column] = placed.clamp(0, None if levels is None else len(levels) - 1)
-    return x.clamp(*data.bounds) if data.bounds else x
