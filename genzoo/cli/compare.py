@@ -35,7 +35,7 @@ from genzoo.text import counted
 if TYPE_CHECKING:
     from genzoo.reports.result import Report
 
-_COMMON = frozenset({"options", "split", "training"})
+_COMMON = frozenset({"options", "split", "training", "sampling"})
 
 
 @click.command("compare", cls=ComputingCommand, needs="genzoo.comparison.api")
@@ -88,7 +88,7 @@ _COMMON = frozenset({"options", "split", "training"})
     "options",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Set split.NAME, or training.NAME of the models that have it; may be repeated.",
+    help="Set split.NAME, or training.NAME or sampling.NAME of the models that have it; may be repeated.",
 )
 @click.option(
     "--plot",
@@ -181,8 +181,8 @@ def _common(given: dict[str, Any]) -> dict[str, Any]:
     strange = sorted({*(set(sections) - _COMMON), *sections.pop("options")})
     if strange:
         raise ConfigError(
-            f"Option {strange[0]!r} cannot be set for all models, only training.NAME and split.NAME can. Set it with "
-            f"one model: MODEL:{strange[0]}=VALUE."
+            f"Option {strange[0]!r} cannot be set for all models, only training.NAME, sampling.NAME and split.NAME "
+            f"can. Set it with one model: MODEL:{strange[0]}=VALUE."
         )
     sections["split"] = merge(sections.get("split", {}), split_layer(given))
     return {**sections, **run_layer(("seed", "device", "precision"), given)}

@@ -29,6 +29,7 @@ def models_command(name: str | None, as_json: bool) -> None:
         shown = [_as_dict(entry) for entry in entries]
         if name is not None:
             shown[0]["options"] = _options(entries[0])
+            shown[0]["sampling"] = _sampling(entries[0])
         print_json(shown)
     elif name is not None:
         _show(entries[0])
@@ -66,10 +67,19 @@ def _as_dict(entry: Entry[ModelSpec]) -> dict[str, object]:
     }
 
 
+_HEADER = ("name", "type", "default", "meaning")
+
+
 def _options(entry: Entry[ModelSpec]) -> list[dict[str, str]]:
     from genzoo.cli.options import settings_rows
 
-    return [dict(zip(("name", "type", "default", "meaning"), row, strict=True)) for row in settings_rows(entry)]
+    return [dict(zip(_HEADER, row, strict=True)) for row in settings_rows(entry)]
+
+
+def _sampling(entry: Entry[ModelSpec]) -> list[dict[str, str]]:
+    from genzoo.cli.options import sampling_rows
+
+    return [dict(zip(_HEADER, row, strict=True)) for row in sampling_rows(entry)]
 
 
 def _takes(spec: ModelSpec) -> str:
@@ -80,7 +90,7 @@ def _takes(spec: ModelSpec) -> str:
 
 
 def _show(entry: Entry[ModelSpec]) -> None:
-    from genzoo.cli.options import settings_rows
+    from genzoo.cli.options import sampling_rows, settings_rows
 
     spec = entry.spec
     facts = {
@@ -98,4 +108,9 @@ def _show(entry: Entry[ModelSpec]) -> None:
         if value:
             click.echo(f"{key}: {value}")
     click.echo(f"\nOptions, given as -o NAME=VALUE to: genzoo train {spec.name}")
-    show_table(["name", "type", "default", "meaning"], settings_rows(entry))
+    show_table(_HEADER, settings_rows(entry))
+    if rows := sampling_rows(entry):
+        click.echo(
+            "\nSampling options, given as -o NAME=VALUE to genzoo sample and as -o sampling.NAME=VALUE elsewhere"
+        )
+        show_table(_HEADER, rows)

@@ -18,6 +18,7 @@ from genzoo.cli.options import (
     READING_DATA,
     json_option,
     objective_rows,
+    sampling_rows,
     setting_option,
     setting_text,
     settings_rows,
@@ -193,6 +194,11 @@ class _ModelCommand(ComputingCommand):
         with formatter.section("Options of the model, given as -o NAME=VALUE"):
             rows = settings_rows(self._entry)
             formatter.write_dl([(name, setting_text(text, kind, default)) for name, kind, default, text in rows])
+        if sampling := sampling_rows(self._entry, "sampling."):
+            with formatter.section("Sampling options of the model, given as -o sampling.NAME=VALUE"):
+                formatter.write_dl(
+                    [(name, setting_text(text, kind, default)) for name, kind, default, text in sampling]
+                )
         with formatter.section("Objectives and their options, given as -o NAME=VALUE"):
             formatter.write_dl(objective_rows(self._entry, get_registry()))
         if self._entry.spec.presets:
@@ -319,6 +325,8 @@ def _show_plan(summary: dict[str, Any], config: dict[str, Any], as_json: bool) -
         print_line(f"{key.replace('_', ' ')}: {text}")
     click.echo(f"options: {json.dumps(config['options'])}")
     click.echo(f"objective: {json.dumps(config['objective'])}")
+    if config["sampling"]:
+        click.echo(f"sampling: {json.dumps(config['sampling'])}")
     click.echo("Nothing was written.")
 
 

@@ -61,6 +61,7 @@ def compare(
     split_by: str | Sequence[str] | Array | None = None,
     training: Mapping[str, Any] | None = None,
     weights: Array | None = None,
+    sampling: Mapping[str, Any] | None = None,
     device: str = "auto",
     precision: str = "auto",
     jobs: int = 1,
@@ -91,6 +92,7 @@ def compare(
         split, split_by: as for `train`. Folds keep groups together, and are blocks of ordered data.
         training: training settings of all candidates. A candidate's own settings come first.
         weights: row weights for data in memory, `(N,)`.
+        sampling: sampling options of all candidates that have them. A candidate's own come first.
         device, precision: as for `train`.
         jobs: number of fits at a time, each in a process of its own. Figures do not depend on it. Defaults to 1.
         threads: CPU threads of each fit. Defaults to 1.
@@ -121,6 +123,7 @@ def compare(
     common = {
         "split": division,
         "training": keywords.trained(training),
+        "sampling": sampling or {},
         "seed": seed,
         "device": device,
         "precision": precision,

@@ -22,6 +22,7 @@ from genzoo.config.resolve import (
     resolve_config,
     training_class,
 )
+from genzoo.config.sampling import sampling_class
 from genzoo.config.settings import RunConfig
 from genzoo.errors import ConfigError
 from genzoo.persistence.format1 import current_layers
@@ -38,7 +39,7 @@ _ALL = "all"
 """Value of an option of a candidate that stands for every choice."""
 
 
-_SECTIONS = frozenset({"options", "objective", "training", "preset"})
+_SECTIONS = frozenset({"options", "objective", "training", "preset", "sampling"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +176,13 @@ def candidates(
     """
     asked = [pair for argument in wanted for pair in _with_all(registry, argument)]
     settings = [_training_class(registry, model, common, assigned) for model, assigned in asked]
+    found_samplers = [
+        sampling_class(registry.models.get(model)) for model in dict.fromkeys(model for model, _ in asked)
+    ]
+    samplers = frozenset(name for sampler in found_samplers if sampler is not None for name in sampler.model_fields)
     found = distinct(
         (
-            _candidate(registry, model, assigned, _shared(registry, model, common, own, settings))
+            _candidate(registry, model, assigned, _shared(registry, model, common, own, settings, samplers))
             for (model, assigned), own in zip(asked, settings, strict=True)
         ),
         lambda candidate: (candidate.config.model_dump_json(), candidate.explicit),
@@ -215,15 +220,23 @@ def _shared(
     common: Mapping[str, Any],
     own: type[BaseModel],
     all_of_them: Sequence[type[BaseModel]],
+    samplers: frozenset[str],
 ) -> Mapping[str, Any]:
-    """Return the common settings without training settings that only other candidates have.
+    """Return the common settings without settings of training and sampling that only other candidates have.
+
+    Arguments:
+        all_of_them: settings classes of the trainings of all candidates.
+        samplers: names of the sampling options of all candidates.
 
     A setting that no candidate has is kept, so that `resolve_config` reports it.
     """
     (current,) = current_layers(registry, model, common)
     foreign = {name for settings in all_of_them for name in settings.model_fields} - set(own.model_fields)
     training = {name: value for name, value in current.get("training", {}).items() if name not in foreign}
-    return {**current, "training": training}
+    sampler = sampling_class(registry.models.get(model))
+    known = set() if sampler is None else set(sampler.model_fields)
+    sampling = {name: value for name, value in current.get("sampling", {}).items() if name not in samplers - known}
+    return {**current, "training": training, "sampling": sampling}
 
 
 def _candidate(registry: Registry, model: str, assigned: dict[str, Any], common: Mapping[str, Any]) -> Candidate:

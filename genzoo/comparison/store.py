@@ -197,6 +197,8 @@ class ResultStore:
         objective = zoo.objective_of(model, config.objective.name)
         versions = {name: self._version_of(name) for name in {model.distribution, objective.distribution}}
         settings = config.model_dump(mode="json", include={"model", "options", "objective", "training"})
+        if config.sampling:  # results from before there were sampling options stay valid
+            settings["sampling"] = config.sampling
         return {**settings, "versions": {"genzoo": version(), **versions}}
 
 

@@ -22,6 +22,7 @@ from pydantic import (
 from genzoo.config.explain import explain_text_for_number, explain_validation_error
 from genzoo.config.flags import Flag
 from genzoo.errors import ConfigError
+from genzoo.spec.entries import MOST_SAMPLING_GROUP, SAMPLING_GROUP
 from genzoo.spec.events import MOST_NAMES, ColumnType, DataSpec, Feature, Kind
 from genzoo.wording import argument, front_end
 
@@ -495,6 +496,8 @@ class RunConfig(Settings):
         None, description="run of the same model whose weights training starts from"
     )
     data_digest: str | None = None
+    sampling: dict[str, Any] = Field({}, description="how samples are drawn during training and later")
+    sampling_group: int = Field(SAMPLING_GROUP, ge=1, le=MOST_SAMPLING_GROUP)
 
     @property
     def ema(self) -> float | None:

@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -214,7 +214,16 @@ class Run:
         kept = state.kept(tensors)
         outlines = {name: tensor.to("meta") for name, tensor in kept.items()}
         weights = StoredWeights(str(saved[-1]), outlines, lambda: kept)
-        return build_from_file(config.model, config.options, self.data, weights, get_registry(), device)
+        return build_from_file(
+            config.model,
+            config.options,
+            self.data,
+            weights,
+            get_registry(),
+            device,
+            sampling=config.sampling,
+            sampling_group=config.sampling_group,
+        )
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -306,9 +315,17 @@ class Run:
 
     # Each returns arrays for arrays, and tables for tables.
 
-    def sample(self, n: int, *, seed: int = 0, output: Output | None = None, mean: bool = False) -> Any:
+    def sample(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        output: Output | None = None,
+        mean: bool = False,
+        options: Mapping[str, Any] | None = None,
+    ) -> Any:
         """Call `TrainedModel.sample` of the trained model."""
-        return self.load().sample(n, seed=seed, output=output, mean=mean)
+        return self.load().sample(n, seed=seed, output=output, mean=mean, options=options)
 
     def log_prob(self, x: Events) -> Any:
         """Call `TrainedModel.log_prob` of the trained model."""

@@ -22,6 +22,7 @@ from torch.nn.modules.module import (
 )
 
 from genzoo.config.resolve import options_class
+from genzoo.config.sampling import Sampling
 from genzoo.data.transforms import AffineTransform
 from genzoo.errors import ArtifactError, GenzooError, is_out_of_memory, pass_out_of_memory
 from genzoo.inference.trained_model import TrainedModel
@@ -75,6 +76,9 @@ def build_from_file(
     weights: StoredWeights,
     registry: Registry,
     device: torch.device | None = None,
+    *,
+    sampling: Mapping[str, Any],
+    sampling_group: int,
 ) -> TrainedModel:
     """Check everything that a file says about a model, then build the model with the file's weights.
 
@@ -85,6 +89,7 @@ def build_from_file(
         weights: tensors of the file.
         registry: installed models.
         device: where the model computes. Defaults to the host.
+        sampling, sampling_group: values of the model's sampling options, and number of events of one call of `sample`.
 
     Raises:
         ArtifactError: the weights do not fit the model, or no installed plugin has it.
@@ -95,6 +100,8 @@ def build_from_file(
     try:
         _check_fit(entry, options, data, strip_prefix(weights.outlines, "generator."))
         _check_scores(weights.outlines.get(SCORES))
+        with _options_at_fault():
+            how = Sampling.of(entry, sampling, sampling_group)
     except ArtifactError as error:
         raise ArtifactError(f"{weights.path} does not fit model {entry.id!r}: {error}") from error
     _check_transform_form(weights.path, weights.outlines, data)
@@ -104,7 +111,8 @@ def build_from_file(
         raise ArtifactError(f"{weights.path}: its transform does not fit events of shape {data.event_shape}.")
     generator = _build_with(entry, options, data, strip_prefix(tensors, "generator."))
     scores = tensors[SCORES].numpy() if SCORES in tensors else None
-    trained = TrainedModel(entry.id, generator, transform, data, entry.spec.missing, scores, weights.path)
+    accepts = entry.spec.missing
+    trained = TrainedModel(entry.id, generator, transform, data, accepts, scores, weights.path, sampling=how)
     return trained if device is None else trained.to(device)
 
 

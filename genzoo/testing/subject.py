@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from genzoo.config.resolve import layer, resolve_config, training_class
+from genzoo.config.sampling import Sampling
 from genzoo.config.settings import RunConfig
 from genzoo.data.dataset import Dataset
 from genzoo.data.transforms import AffineTransform, fit_transform, observed
@@ -256,6 +257,15 @@ class Case:
         x = torch.from_numpy(np.array(self.dataset.events, np.float64))  # a copy, as a model may change it in place
         events: Tensor = self.transform(x)
         return events.to(dtype)
+
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
+        """Draw events as the core does, with the defaults of the model's sampling options.
+
+        Arguments:
+            generator: the one to draw from. Defaults to `wide`.
+        """
+        drawn: Tensor = (generator or self.wide).sample(n, **Sampling.of(self.subject.entry, {}).options)
+        return drawn
 
     def batch(self, count: int | None = None, dtype: torch.dtype = torch.float32) -> Batch:
         """Return the first `count` events, or all, as a batch of training."""

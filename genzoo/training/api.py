@@ -71,6 +71,7 @@ def train(
     split_by: str | Sequence[str] | Array | None = None,
     warm_start: str | Path | None = None,
     weights: Array | None = None,
+    sampling: Mapping[str, Any] | None = None,
     callbacks: Sequence[AnyCallback] = (),
     progress: bool | None = None,
     **settings: Any,
@@ -100,6 +101,8 @@ def train(
         warm_start: a run or model folder of the same model. Training starts from its weights and transform.
         weights: how much each event of data in memory counts, `(N,)`, for models that learn by
             expectation-maximization. Defaults to 1 each.
+        sampling: values of the model's sampling options, such as `{"steps": 20}`, for samples during training and of
+            the trained model. Defaults to the model's own.
         callbacks: watch the training; each is a `Callback`, or a function that takes a `Step`.
         progress: whether to show progress on stderr or below the cell of a notebook. Defaults to showing it in a
             terminal or notebook only.
@@ -137,6 +140,8 @@ def train(
         asked["warm_start"] = str(Path(warm_start).resolve())
     if preset is not None:
         asked["preset"] = preset
+    if sampling is not None:
+        asked["sampling"] = sampling
     given = [{"options": keywords.options, **asked}, {"training": keywords.training}]
     layers = current_layers(registry, model, *map(layer, given))
     config = resolve_config(registry, model, *layers)
