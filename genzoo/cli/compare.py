@@ -27,6 +27,7 @@ from genzoo.cli.output import print_json, print_line, show_notes, terminal_width
 from genzoo.config.layers import merge, parse_assignments
 from genzoo.config.resolve import layer
 from genzoo.errors import ConfigError, GenzooError, IncompleteError
+from genzoo.plugins.local import split_candidate
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.progress import Phase
 from genzoo.storage.paths import user_path
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 _COMMON = frozenset({"options", "split", "training", "sampling"})
 
 
-@click.command("compare", cls=ComputingCommand, needs="genzoo.comparison.api")
+@click.command("compare", cls=ComputingCommand, needs="genzoo.comparison.api", loads=False)
 @click.argument("models", nargs=-1, required=True, metavar="MODEL[:KEY=V,KEY=A|B,KEY=1..9]...")
 @data_option
 @click.option(
@@ -158,7 +159,7 @@ def _check_separated(models: Sequence[str]) -> None:
     Raises:
         ConfigError: one does.
     """
-    names = [model.partition(":")[0] for model in models]
+    names = [split_candidate(model)[0] for model in models]
     if any("," in name for name in names):
         words = [
             model.replace(",", " ") if model == name else f"{name.replace(',', ' ')}{model[len(name) :]}"

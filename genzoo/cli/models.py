@@ -7,6 +7,7 @@ from typing import get_args
 import click
 
 from genzoo.cli.output import print_json, show_table
+from genzoo.models.reference import known_name
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry
 from genzoo.spec.entries import ModelSpec
@@ -24,7 +25,7 @@ def models_command(name: str | None, as_json: bool) -> None:
     genzoo models gmm
     """
     zoo = get_registry()
-    entries = [zoo.models.get(name)] if name is not None else list(zoo.models)
+    entries = [zoo.models.get(known_name(name))] if name is not None else list(zoo.models)
     if as_json:
         shown = [_as_dict(entry) for entry in entries]
         if name is not None:
@@ -32,7 +33,7 @@ def models_command(name: str | None, as_json: bool) -> None:
             shown[0]["sampling"] = _sampling(entries[0])
         print_json(shown)
     elif name is not None:
-        _show(entries[0])
+        _show(entries[0], name)
     elif not entries:
         why = zoo.models.left_out or "no plugin with models is loaded. See: genzoo plugins"
         click.echo(f"The zoo is empty: {why}")
@@ -89,7 +90,7 @@ def _takes(spec: ModelSpec) -> str:
     return ", ".join([*words, *(["missing values too"] if spec.missing else [])])
 
 
-def _show(entry: Entry[ModelSpec]) -> None:
+def _show(entry: Entry[ModelSpec], name: str) -> None:
     from genzoo.cli.options import sampling_rows, settings_rows
 
     spec = entry.spec
@@ -107,7 +108,7 @@ def _show(entry: Entry[ModelSpec]) -> None:
     for key, value in facts.items():
         if value:
             click.echo(f"{key}: {value}")
-    click.echo(f"\nOptions, given as -o NAME=VALUE to: genzoo train {spec.name}")
+    click.echo(f"\nOptions, given as -o NAME=VALUE to: genzoo train {spec.name if entry.source is None else name}")
     show_table(_HEADER, settings_rows(entry))
     if rows := sampling_rows(entry):
         click.echo(

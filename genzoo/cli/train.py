@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 from pydantic import BaseModel
 
-from genzoo.cli.command import ComputingCommand, Option
+from genzoo.cli.command import ComputingCommand, Option, model_file_option
 from genzoo.cli.options import (
     HOLDING_OUT,
     READING_DATA,
@@ -30,6 +30,7 @@ from genzoo.config.hints import explain_flag, explain_words
 from genzoo.config.layers import parse_assignments, read_config_file
 from genzoo.config.resolve import CALLED, layer, resolve_config, training_class
 from genzoo.config.settings import BUDGETS, RunConfig
+from genzoo.models.reference import known_name
 from genzoo.persistence.format1 import current_layers, upgrade_config
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry
@@ -87,7 +88,7 @@ class _Models(click.Group):
         return get_registry().models.names()
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command:
-        return _ModelCommand(name, get_registry().models.get(name))
+        return _ModelCommand(name, get_registry().models.get(known_name(name)))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         zoo = get_registry()
@@ -102,6 +103,7 @@ class _Models(click.Group):
     subcommand_metavar="MODEL [OPTIONS]...",
     params=[
         click.Option(["--resume"], metavar="RUN", help="Continue a run from its last checkpoint."),
+        model_file_option(),
         *(setting_option(setting) for setting in _SETTINGS if setting.path[-1] in BUDGETS),
     ],
 )
@@ -168,11 +170,12 @@ class _ModelCommand(ComputingCommand):
         super().__init__(
             name,
             needs="genzoo.training.run_training",
+            loads=False,
             callback=self._train,
             params=parameters,
             help=entry.spec.summary,
         )
-        self._model = name
+        self._model = entry.id
         self._entry = entry
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -49,7 +49,7 @@ R's mclust uses about the same value.
 
 @former_keywords(watcher="callback")
 def compare(
-    candidates: Sequence[str | Mapping[str, Any]],
+    candidates: Sequence[str | Mapping[str, Any] | type],
     data: str | Path | Array | Frame | Dataset | Mapping[str, Any],
     *,
     by: str | None = None,
@@ -79,7 +79,8 @@ def compare(
 
     Arguments:
         candidates: models with options and grids, such as `"gmm:n_components=1..9,covariance_type=full|tied"` or
-            `"gmm:covariance_type=all"`, or mappings such as `{"model": "gmm", "n_components": 3}`.
+            `"gmm:covariance_type=all"`, or mappings such as `{"model": "gmm", "n_components": 3}`. A model may also be
+            a class of yours, or `"./my_model.py:MyModel"`.
         data: as for `train`.
         by: figure to rank by: `bic | aic | aicc | icl | test | cv` or a metric's name. Defaults to `bic` if every
             model with a likelihood has it, otherwise to `cv` with folds and `test` without folds; to `coverage` if no
@@ -151,7 +152,7 @@ def compare(
 
 @in_phase("preparing")
 def prepare_comparison(
-    wanted: Sequence[str | Mapping[str, Any]],
+    wanted: Sequence[str | Mapping[str, Any] | type],
     data: tuple[Dataset | None, Mapping[str, Any]],
     common: Mapping[str, Any],
     *,
@@ -213,7 +214,7 @@ def prepare_comparison(
 
 
 def _checked_candidates(
-    zoo: Registry, wanted: Sequence[str | Mapping[str, Any]], common: Mapping[str, Any]
+    zoo: Registry, wanted: Sequence[str | Mapping[str, Any] | type], common: Mapping[str, Any]
 ) -> tuple[Candidate, ...]:
     """Expand candidates, and check that their packages are installed and their device exists.
 

@@ -199,6 +199,8 @@ class ResultStore:
         settings = config.model_dump(mode="json", include={"model", "options", "objective", "training"})
         if config.sampling:  # results from before there were sampling options stay valid
             settings["sampling"] = config.sampling
+        if config.model_source is not None:
+            settings["model_source"] = config.model_dump(mode="json", include={"model_source"})["model_source"]
         return {**settings, "versions": {"genzoo": version(), **versions}}
 
 

@@ -31,7 +31,7 @@ from genzoo.wording import front_end, setting_name
 _PLAIN = ("seed", "device", "precision", "preset", "warm_start")
 
 
-_OF_A_RUN = ("format", "model", "data_digest", "sampling_group")
+_OF_A_RUN = ("format", "model", "data_digest", "sampling_group", "model_source")
 
 
 _OF_ANY_TRAINING = frozenset(name for settings in TRAINING_CLASSES.values() for name in settings.model_fields)
@@ -274,6 +274,7 @@ def resolve_config(registry: Registry, model: str, *layers: Mapping[str, Any]) -
         "warm_start": asked.get("warm_start"),
         "sampling": sampling.stored,
         "sampling_group": sampling.group,
+        "model_source": entry.source,
     }
     return validate(RunConfig, content, "The run")
 

@@ -14,6 +14,7 @@ from genzoo.inference.threshold import Calibration
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.persistence.format1 import upgrade_model
 from genzoo.persistence.safe_build import SCORES, StoredWeights, build_from_file
+from genzoo.plugins.local import ModelSource
 from genzoo.plugins.registry import Registry
 from genzoo.spec.entries import MOST_SAMPLING_GROUP, SAMPLING_GROUP
 from genzoo.storage.atomic import atomic_folder, write_bytes
@@ -38,10 +39,20 @@ class ModelFile(Settings):
     tensors: str = Field(description="SHA-256 of model.safetensors")
     sampling: dict[str, Any] = Field({}, description="values of the sampling options")
     sampling_group: int = Field(SAMPLING_GROUP, ge=1, le=MOST_SAMPLING_GROUP)
+    model_source: ModelSource | None = Field(None, description="source of a model that is a class of the user's")
 
 
-def save_model(folder: Path, fitted: TrainedModel, options: dict[str, Any], training: dict[str, Any]) -> str:
+def save_model(
+    folder: Path,
+    fitted: TrainedModel,
+    options: dict[str, Any],
+    training: dict[str, Any],
+    source: ModelSource | None = None,
+) -> str:
     """Write a model folder. It replaces an earlier one.
+
+    Arguments:
+        source: source of a model that is a class of the user's. Defaults to `None`: it is a plugin's.
 
     Returns:
         SHA-256 of the weights file.
@@ -66,6 +77,7 @@ def save_model(folder: Path, fitted: TrainedModel, options: dict[str, Any], trai
             tensors=digest(fresh / "model.safetensors"),
             sampling=fitted.sampling.stored,
             sampling_group=fitted.sampling.group,
+            model_source=source,
         )
         write_json(fresh / "config.json", content.model_dump(mode="json"))
         write_bytes(fresh / "README.md", _card(content).encode(errors="replace"))
@@ -99,6 +111,7 @@ def load_model(folder: Path, registry: Registry, device: torch.device | None = N
         weights,
         registry,
         device,
+        source=content.model_source,
         sampling=content.sampling,
         sampling_group=content.sampling_group,
     )
@@ -116,12 +129,14 @@ def _card(content: ModelFile) -> str:
     rows = "\n".join(f"| {name} | {_cell(value)} |" for name, value in content.training.items() if value is not None)
     options = "\n".join(f"| {name} | {_cell(value)} |" for name, value in content.options.items())
     sampling = "\n".join(f"| {name} | {_cell(value)} |" for name, value in content.sampling.items())
+    file = None if content.model_source is None else _cell(content.model_source.file) or "FILE.py"
+    flag, keyword = ("", "") if file is None else (f" --model-file {file}", f", model={file!r}")
     drawn = f"## Sampling\n\n| option | value |\n|---|---|\n{sampling}\n\n" if sampling else ""
     return (
         f"# {content.model}\n\n"
         f"Trained with genzoo {content.genzoo} on data of this form: {content.data.describe()}.\n\n"
-        f"```\ngenzoo sample PATH/TO/THIS/FOLDER -n 64\n```\n\n"
-        f"```python\nimport genzoo\n\nevents = genzoo.load('PATH/TO/THIS/FOLDER').sample(64)\n```\n\n"
+        f"```\ngenzoo sample PATH/TO/THIS/FOLDER -n 64{flag}\n```\n\n"
+        f"```python\nimport genzoo\n\nevents = genzoo.load('PATH/TO/THIS/FOLDER'{keyword}).sample(64)\n```\n\n"
         f"## Training\n\n| | |\n|---|---|\n{rows}\n\n## Options\n\n| option | value |\n|---|---|\n{options}\n\n"
         f"{drawn}"
         f"The weights are in `model.safetensors` (SHA-256 {content.tensors}). This folder contains no code.\n"

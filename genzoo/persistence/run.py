@@ -30,6 +30,7 @@ from genzoo.persistence.format1 import upgrade_config
 from genzoo.persistence.model_folder import load_model
 from genzoo.persistence.safe_build import StoredWeights, build_from_file
 from genzoo.plugins.api1 import with_former_names
+from genzoo.plugins.local import offering
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.device import resolve_device
 from genzoo.runtime.progress import Phase
@@ -221,6 +222,7 @@ class Run:
             weights,
             get_registry(),
             device,
+            source=config.model_source,
             sampling=config.sampling,
             sampling_group=config.sampling_group,
         )
@@ -473,8 +475,14 @@ def is_model_folder(path: str | Path) -> bool:
     return not contains(place, "run.json") and (contains(place, "config.json") or contains(place, "model.safetensors"))
 
 
-def load(path: str | Path | Run, device: str = "cpu") -> TrainedModel:
+def load(path: str | Path | Run, device: str = "cpu", *, model: str | Path | type | None = None) -> TrainedModel:
     """Load the trained model of a run directory, or a model folder from anywhere.
+
+    Arguments:
+        device: where it computes. Defaults to the host.
+        model: the class of a model of your own, or its file, `"my_model.py"`. A run of such a model holds the digest of
+            its source, and this must be the same. Defaults to `None`: the model is one of the zoo, or its class was
+            used in this process before.
 
     Raises:
         ArtifactError: the path is neither, or it is damaged.
@@ -484,7 +492,7 @@ def load(path: str | Path | Run, device: str = "cpu") -> TrainedModel:
         path = path.path
     if not isinstance(path, str | os.PathLike):
         raise ConfigError(f"load takes the path of a run or model folder, and this is of type {type(path).__name__}.")
-    with Phase("loading the model"):
+    with Phase("loading the model"), offering(model):
         fitted = load_model(user_path(path), get_registry()) if is_model_folder(path) else open_run(str(path)).load()
     return fitted.to(resolve_device(device, float64=fitted.generator.needs_float64))
 

@@ -28,7 +28,9 @@ from genzoo.errors import ArtifactError, GenzooError, is_out_of_memory, pass_out
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import Generator, Parts
 from genzoo.models.factory import build_model
+from genzoo.models.local import find_local
 from genzoo.models.state_dict import check_tensors, load_tensors, strip_prefix
+from genzoo.plugins.local import ModelSource, is_local
 from genzoo.plugins.registry import Entry, Registry, extra_named, resolve
 from genzoo.runtime.seeding import random_scope
 from genzoo.spec.entries import ModelSpec
@@ -77,6 +79,7 @@ def build_from_file(
     registry: Registry,
     device: torch.device | None = None,
     *,
+    source: ModelSource | None,
     sampling: Mapping[str, Any],
     sampling_group: int,
 ) -> TrainedModel:
@@ -89,6 +92,7 @@ def build_from_file(
         weights: tensors of the file.
         registry: installed models.
         device: where the model computes. Defaults to the host.
+        source: source of a model that is a class of the user's.
         sampling, sampling_group: values of the model's sampling options, and number of events of one call of `sample`.
 
     Raises:
@@ -96,7 +100,7 @@ def build_from_file(
         PluginError: the plugin failed to load.
     """
     _check_names(weights)
-    entry = find_entry(model, registry, weights.path)
+    entry = find_entry(model, registry, weights.path, source)
     try:
         _check_fit(entry, options, data, strip_prefix(weights.outlines, "generator."))
         _check_scores(weights.outlines.get(SCORES))
@@ -116,13 +120,18 @@ def build_from_file(
     return trained if device is None else trained.to(device)
 
 
-def find_entry(model: str, registry: Registry, path: str) -> Entry[ModelSpec]:
+def find_entry(model: str, registry: Registry, path: str, source: ModelSource | None = None) -> Entry[ModelSpec]:
     """Return the zoo entry of a model id that the file at `path` names.
 
+    Arguments:
+        source: source of a model that is a class of the user's. Defaults to `None`.
+
     Raises:
-        ArtifactError: no installed plugin has it.
+        ArtifactError: no installed plugin has it, or the user has not named the file of its class.
         PluginError: its plugin failed to load.
     """
+    if is_local(model):
+        return find_local(model, source, path)
     if model in registry.models.ids():
         return registry.models.get(model)
     registry.models.refuse_failed(model)

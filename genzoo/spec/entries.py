@@ -36,6 +36,16 @@ CAPABILITIES = frozenset(
 """The capabilities that a generator can have, named after the classes of `genzoo.models.base`, in kebab case."""
 
 
+LOCAL = "local"
+"""What the ids of models in a file of the user's begin with, where those of plugins have their distribution."""
+
+
+class ClassName(str):
+    """The name of a model that is a class in a file of the user's. Models of plugins have lower-case names."""
+
+    __slots__ = ()
+
+
 SAMPLING_GROUP, MOST_SAMPLING_GROUP = 64, 65_536
 """Number of events that one call of `sample` draws, unless a model states another, and the largest such number."""
 
@@ -89,7 +99,8 @@ def _plain_settings(kind: str, name: object, field_name: str, value: object) -> 
 
 def _check_entry(kind: str, name: object, summary: object, **references: object) -> None:
     """Check the fields that every entry has: a name, a summary, and references to objects of its plugin."""
-    _check_name(kind, name)
+    if not isinstance(name, ClassName):
+        _check_name(kind, name)
     if not isinstance(summary, str) or not summary.strip():
         raise ValueError(f"{kind} {name!r} has no summary. Listings need one sentence.")
     _check_line(kind, name, "summary", summary)

@@ -23,6 +23,7 @@ from genzoo.models.base import Generator, Measure, Parts
 from genzoo.models.factory import build_model, check_data
 from genzoo.models.measure import measures_of
 from genzoo.models.objective import Batch
+from genzoo.models.reference import known_name
 from genzoo.persistence.format1 import current_layers
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry
@@ -51,7 +52,7 @@ class Subject:
     """A model with the options it is tested with.
 
     Arguments:
-        name: name or id of the model.
+        name: name or id of the model, or a class of the user's, as for `genzoo.train`.
         options, training, objective: as for `genzoo.train`. Training is short by default.
     """
 
@@ -60,12 +61,12 @@ class Subject:
 
     def __init__(
         self,
-        name: str,
+        name: str | type,
         options: Mapping[str, Any] | None = None,
         training: Mapping[str, Any] | None = None,
         objective: str | Mapping[str, Any] | None = None,
     ) -> None:
-        self.name = name
+        self.name: str = known_name(name)
         self._options = dict(options or {})
         self._training = dict(training or {})
         self._objective = objective
