@@ -27,9 +27,10 @@ from genzoo.cli.output import print_json, print_line, show_notes, terminal_width
 from genzoo.config.layers import merge, parse_assignments
 from genzoo.config.resolve import layer
 from genzoo.errors import ConfigError, GenzooError, IncompleteError
-from genzoo.plugins.local import split_candidate
+from genzoo.plugins.local import split_candidate, split_reference
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.progress import Phase
+from genzoo.spec.entries import LOCAL
 from genzoo.storage.paths import user_path
 from genzoo.text import counted
 
@@ -143,7 +144,7 @@ def compare_command(
     except GenzooError as error:  # raised below the table, which is complete
         stopped = error
     comparison.write_page()
-    _show(report, as_json, plot, None if given["out"] is None else user_path(given["out"]))
+    _show(report, as_json, plot, None if given["out"] is None else user_path(given["out"]), models)
     if stopped is not None:
         raise stopped
     _check_not_all_failed(report)
@@ -189,7 +190,16 @@ def _common(given: dict[str, Any]) -> dict[str, Any]:
     return {**sections, **run_layer(("seed", "device", "precision"), given)}
 
 
-def _show(report: Report, as_json: bool, plot: bool, out: Path | None) -> None:
+def _model_file(report: Report, models: Sequence[str]) -> str:
+    """Return the option that names the file of the best model, if it is a class of the user's."""
+    best = "" if report.best is None else report[report.best].model
+    for file, name in (split_reference(split_candidate(model)[0]) for model in models):
+        if file and best == f"{LOCAL}/{name}":
+            return f" --model-file {shlex.quote(file)}"
+    return ""
+
+
+def _show(report: Report, as_json: bool, plot: bool, out: Path | None, models: Sequence[str]) -> None:
     if as_json:
         print_json(report.as_dict())
         return
@@ -209,7 +219,7 @@ def _show(report: Report, as_json: bool, plot: bool, out: Path | None) -> None:
     if any((out / "pictures").glob("*.png")):
         print_line(f"pictures: {out / 'pictures'}")
     if report.best is not None and report[report.best].run is not None:
-        print_line(f"best:     genzoo sample {shlex.quote(str(out / 'best'))} -n 64")
+        print_line(f"best:     genzoo sample {shlex.quote(str(out / 'best'))} -n 64{_model_file(report, models)}")
 
 
 def _check_none_failed(report: Report) -> None:

@@ -32,6 +32,7 @@ from genzoo.config.resolve import CALLED, layer, resolve_config, training_class
 from genzoo.config.settings import BUDGETS, RunConfig
 from genzoo.models.reference import known_name
 from genzoo.persistence.format1 import current_layers, upgrade_config
+from genzoo.plugins.local import offered_model, split_reference
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry
 from genzoo.runtime.launch import launch_command, require_single_process
@@ -152,7 +153,7 @@ def _resume(path: str, budget: dict[str, Any], as_json: bool) -> None:
             print_line(f"Note: {note}", err=True)
         run_training(setup, run, start=start)
     if processes.first:
-        _report(run, as_json, converged=setup.engine.finished)
+        _report(run, as_json, converged=setup.engine.finished, model=offered_model())
 
 
 class _ModelCommand(ComputingCommand):
@@ -242,7 +243,7 @@ class _ModelCommand(ComputingCommand):
                 show_notes(setup.notes)
             run_training(setup, run)
         if processes.first:
-            _report(run, as_json, converged=setup.engine.finished)
+            _report(run, as_json, converged=setup.engine.finished, model=self.name)
 
     def _config(self, given: dict[str, Any]) -> RunConfig:
         """Return the settings of the training, after every layer."""
@@ -350,7 +351,12 @@ def _restarts(record: dict[str, Any]) -> list[str]:
     return lines if best["fault"] is None else [*lines, f"look at: {best['fault']}"]
 
 
-def _report(run: Run, as_json: bool, *, converged: bool) -> None:
+def _report(run: Run, as_json: bool, *, converged: bool, model: object = None) -> None:
+    """Print what a training has made, and what to do next.
+
+    Arguments:
+        model: the file of the model, if it is a class of the user's.
+    """
     record = run.record
     pictures = run.pictures()
     result = {
@@ -377,11 +383,12 @@ def _report(run: Run, as_json: bool, *, converged: bool) -> None:
     print_line(f"model:    {run.model}")
     print_line(f"log:      {run.log}")
     click.echo("next:")
-    path = shlex.quote(str(run.path))
+    model_file = f" --model-file {shlex.quote(split_reference(str(model))[0])}" if run.config.model_source else ""
+    path = shlex.quote(str(run.path)) + model_file
     if run.data.modality == "image":
         print_line(f"  genzoo sample {path} -n 64 --out grid.png")
         print_line(f"  genzoo sample {path} -n 1000 --out samples.npz")
     else:
         print_line(f"  genzoo sample {path} -n 1000 --out samples.csv")
     if not converged:
-        print_line(f"  {resuming(launch_command(record.get('processes', 1)), run.path)} --epochs N")
+        print_line(f"  {resuming(launch_command(record.get('processes', 1)), run.path)}{model_file} --epochs N")

@@ -144,7 +144,7 @@ def run_fit_jobs(
     Raises:
         GenzooError: a worker process died.
     """
-    if jobs == 1 or len(trials) == 1:
+    if jobs == 1 or len(trials) <= 1:
         phase.part = 1
         yield from _in_turn(dataset, division, trials, threads)
         return

@@ -253,7 +253,7 @@ def _run_file(path: Path) -> tuple[ModuleType, str]:
     if (path, digest) in _files:
         return _files[path, digest], digest
     name = f"_genzoo_file_{path.stem}_{digest[:12]}"
-    spec = importlib.util.spec_from_loader(name, _TheseBytes(path, content), origin=str(path))
+    spec = importlib.util.spec_from_file_location(name, path, loader=_TheseBytes(path, content))
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # which dataclasses and annotations in the file look for

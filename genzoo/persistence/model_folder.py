@@ -22,6 +22,7 @@ from genzoo.storage.json_files import read_settings, write_json
 from genzoo.storage.tensors import digest, read_layout, read_tensors, with_tied, write_tensors
 from genzoo.text import printable
 from genzoo.version import version
+from genzoo.wording import PYTHON, SHELL, Word, argument, speaking
 
 _MARKUP = "\\`*_{}[]<>|#"
 
@@ -129,8 +130,13 @@ def _card(content: ModelFile) -> str:
     rows = "\n".join(f"| {name} | {_cell(value)} |" for name, value in content.training.items() if value is not None)
     options = "\n".join(f"| {name} | {_cell(value)} |" for name, value in content.options.items())
     sampling = "\n".join(f"| {name} | {_cell(value)} |" for name, value in content.sampling.items())
-    file = None if content.model_source is None else _cell(content.model_source.file) or "FILE.py"
-    flag, keyword = ("", "") if file is None else (f" --model-file {file}", f", model={file!r}")
+    flag = keyword = ""
+    if content.model_source is not None:
+        file = content.model_source.file or Word("FILE.py")
+        with speaking(SHELL):
+            flag = f" {argument('model', file)}"
+        with speaking(PYTHON):
+            keyword = f", {argument('model', file)}"
     drawn = f"## Sampling\n\n| option | value |\n|---|---|\n{sampling}\n\n" if sampling else ""
     return (
         f"# {content.model}\n\n"

@@ -37,7 +37,7 @@ CAPABILITIES = frozenset(
 
 
 LOCAL = "local"
-"""What the ids of models in a file of the user's begin with, where those of plugins have their distribution."""
+"""What the ids of models in a file of the user's begin with. Ids of other models begin with a distribution."""
 
 
 class ClassName(str):

@@ -79,7 +79,7 @@ def test_scores_of_samples_say_with_which_options_they_were_drawn(run):
     assert hot.scores["log-likelihood"] == plain.scores["log-likelihood"]
 
 
-def test_stored_options_that_the_model_does_not_have_make_an_artifact_error(run):
+def test_stored_options_that_do_not_fit_the_model_are_an_artifact_error(run):
     path = run.model / "config.json"
     content = json.loads(path.read_text())
     path.write_text(json.dumps({**content, "sampling": {"temperature": -1}}))

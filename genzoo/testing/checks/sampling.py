@@ -52,7 +52,7 @@ def sampling_options(subject: Subject) -> None:
         expect(
             torch.equal(without, with_defaults),
             f"On {case.name}, sample(37) without options draws other events than with the defaults of the sampling "
-            f"options. Objectives call it without them: give both the same defaults.",
+            f"options. Objectives call it like that: give both the same defaults.",
         )
 
 
