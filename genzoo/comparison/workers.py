@@ -245,6 +245,13 @@ def _at_once(
             f"finished candidates "
             f"are kept. Run the same command with fewer {argument('jobs')}."
         ) from error
+    except Exception as error:
+        if type(error).__name__ != "PicklingError":
+            raise
+        raise GenzooError(
+            f"A class of yours cannot be sent to other processes: {error.__cause__ or error}. Save it in a file of its "
+            f"own, as my_model.py:MyModel, or use {argument('jobs', 1)}."
+        ) from error
 
 
 def available_cores() -> int:
