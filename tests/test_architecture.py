@@ -245,7 +245,7 @@ IMPORTERS = (
 """The lazy façade, the one door to what plugins registered, and the commands."""
 
 
-RUNS_A_FILE = ROOT / "models" / "local.py"
+RUNS_A_FILE = ROOT / "models" / "local_file.py"
 """Runs the file of a model that the user has named."""
 
 

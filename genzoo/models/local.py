@@ -6,24 +6,18 @@ the class, and its digest must be the one in the run.
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import importlib.abc
-import importlib.util
 import inspect
 import os
-import sys
-import textwrap
-import traceback
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import ModuleType
 from typing import Any
 
-from genzoo.errors import ArtifactError, ConfigError, PluginError, did_you_mean, pass_out_of_memory
+from genzoo.errors import ArtifactError, ConfigError, PluginError, did_you_mean
 from genzoo.models.base import Generator
+from genzoo.models.local_file import digest_of, digest_of_methods, file_of, read_file, run_file
 from genzoo.models.local_spec import check_class, entries_of
 from genzoo.plugins.local import ModelSource, offered_model, split_reference
 from genzoo.plugins.manager import get_registry
@@ -58,9 +52,6 @@ class LocalModel:
 _known: dict[str, LocalModel] = {}
 """The models of this process, by id."""
 
-_files: dict[tuple[Path, str], ModuleType] = {}
-"""Files that were run, by path and digest, so that a class stays the same class."""
-
 
 def register_reference(text: str) -> str:
     """Enter the class that `FILE.py:CLASS` names in the zoo, and return its id. The file is run.
@@ -71,7 +62,7 @@ def register_reference(text: str) -> str:
     """
     file, name = split_reference(text)
     path = Path(os.path.abspath(os.path.expanduser(file)))  # noqa: PTH100, PTH111 - raise nothing
-    module, digest = _run_file(path)
+    module, digest = run_file(path)
     if not name:
         found = sorted(_models_in(module)) or ["MyModel"]
         raise ConfigError(f"Name the class of the model in {path.name}, too: {file}:{found[0]}.")
@@ -79,7 +70,7 @@ def register_reference(text: str) -> str:
     if cls is None:
         raise ConfigError(f"{path} has no class {name!r}. {did_you_mean(name, _models_in(module))}")
     check_class(cls, name)
-    return _enter(LocalModel(name, cls, path, ModelSource(path.name, digest, "file"), _digest_of_methods(cls)))
+    return _enter(LocalModel(name, cls, path, ModelSource(path.name, digest, "file"), digest_of_methods(cls)))
 
 
 def register_class(cls: type[Any]) -> str:
@@ -92,9 +83,9 @@ def register_class(cls: type[Any]) -> str:
         UserWarning: its source cannot be read, so that a run can hold its name only.
     """
     check_class(cls, cls.__name__)
-    file, methods = _file_of(cls), _digest_of_methods(cls)
+    file, methods = file_of(cls), digest_of_methods(cls)
     if file is not None:
-        source = ModelSource(file.name, _digest(file.read_bytes()), "file")
+        source = ModelSource(file.name, digest_of(file.read_bytes()), "file")
     elif methods:
         source = ModelSource("", methods, "class")
     else:
@@ -124,7 +115,7 @@ def register_again(model: LocalModel) -> None:
     if model.path is None:
         _enter(model)
         return
-    module, digest = _run_file(model.path)
+    module, digest = run_file(model.path)
     if digest != model.source.digest:
         raise PluginError(f"{model.path} has changed since the comparison began. Start it again.")
     _enter(replace(model, cls=getattr(module, model.name)))
@@ -174,8 +165,8 @@ def _take_offer(offered: Any, name: str, source: ModelSource, path: str) -> None
     if named not in ("", name):
         raise ArtifactError(f"{path} holds a model of the class {name!r}, and not of {named!r}.")
     if source.of == "file":
-        content = _read(Path(file).expanduser())
-        _check_same(ModelSource(Path(file).name, _digest(content), "file"), "", source, name, path)
+        content = read_file(Path(file).expanduser())
+        _check_same(ModelSource(Path(file).name, digest_of(content), "file"), "", source, name, path)
     register_reference(f"{file}:{name}")
 
 
@@ -226,112 +217,3 @@ def _models_in(module: ModuleType) -> list[str]:
 
 def _is_model(value: object) -> bool:
     return inspect.isclass(value) and issubclass(value, Generator)
-
-
-class _TheseBytes(importlib.abc.SourceLoader):
-    """Runs exactly the bytes whose digest was taken, without a cache of compiled code."""
-
-    def __init__(self, path: Path, content: bytes) -> None:
-        self._path, self._content = path, content
-
-    def get_filename(self, fullname: str) -> str:
-        return str(self._path)
-
-    def get_data(self, path: Any) -> bytes:
-        return self._content
-
-
-def _run_file(path: Path) -> tuple[ModuleType, str]:
-    """Run a file as a module, once for each content, and return the module and the digest of the file.
-
-    Raises:
-        ConfigError: the file cannot be read.
-        PluginError: it cannot be run; the message names the line.
-    """
-    content = _read(path)
-    digest = _digest(content)
-    if (path, digest) in _files:
-        return _files[path, digest], digest
-    name = f"_genzoo_file_{path.stem}_{digest[:12]}"
-    spec = importlib.util.spec_from_file_location(name, path, loader=_TheseBytes(path, content))
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # which dataclasses and annotations in the file look for
-    try:
-        with _beside(path), contextlib.redirect_stdout(sys.stderr):
-            assert spec.loader is not None
-            spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        pass_out_of_memory(error)
-        raise PluginError(_fault(path, error)) from error
-    _files[path, digest] = module
-    return module, digest
-
-
-def _fault(path: Path, error: BaseException) -> str:
-    """Describe why a file cannot be run, with the line at fault."""
-    if isinstance(error, SyntaxError) and error.filename == str(path):
-        code = f": {error.text.strip()}" if error.text else ""
-        return f"{path}, line {error.lineno}, is not valid Python: {error.msg}{code}"
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-    where = f", line {lines[-1]}," if lines else ""
-    return f"{path}{where} fails when the file is run: {type(error).__name__}: {error}"
-
-
-@contextlib.contextmanager
-def _beside(path: Path) -> Iterator[None]:
-    """Let a file import the files beside it, as a script does."""
-    folder = str(path.parent)
-    sys.path.insert(0, folder)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(ValueError):
-            sys.path.remove(folder)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(f"The model file {path} cannot be read: {reason}.") from error
-
-
-def _digest(content: bytes) -> str:
-    """Return the SHA-256 of a text; line ends do not matter, because version control may change them."""
-    return hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest()
-
-
-def _file_of(cls: type[Any]) -> Path | None:
-    """Return the file of a class; `None` for one of a notebook, and of a script, which holds more than the model."""
-    if cls.__module__ == "__main__":
-        return None
-    try:
-        file = inspect.getsourcefile(cls)
-    except (OSError, TypeError):
-        return None
-    return Path(file) if file is not None and Path(file).is_file() else None
-
-
-def _digest_of_methods(cls: type[Any]) -> str:
-    """Return the SHA-256 of the source of a class's own methods and of its plain attributes.
-
-    Python cannot read the source of a class in a notebook, only of its functions. The text is the same wherever the
-    class stands.
-
-    Returns:
-        An empty text if a source cannot be read.
-    """
-    parts = [" ".join(base.__name__ for base in cls.__bases__)]
-    for name, value in sorted(vars(cls).items()):
-        found = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
-        if isinstance(found, FunctionType):
-            try:
-                parts.append(textwrap.dedent(inspect.getsource(found)))
-            except (OSError, TypeError):
-                return ""
-        elif not name.startswith("__") and isinstance(value, str | int | float | tuple | dict):
-            parts.append(f"{name} = {value!r}")
-    return _digest("\n".join(parts).encode())

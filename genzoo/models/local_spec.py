@@ -101,7 +101,7 @@ def _stated(cls: type[Generator], name: str) -> Any:
 
 def _summary(cls: type[Generator], file: str) -> str:
     text = inspect.cleandoc(cls.__dict__.get("__doc__") or "").partition("\n")[0].strip().rstrip(".")
-    return text or f"{cls.__name__} in {file or 'this session'}"
+    return text or f"{cls.__name__} in {file or 'this process'}"
 
 
 def _training_of(cls: type[Generator]) -> dict[str, Any]:
