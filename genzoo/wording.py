@@ -14,6 +14,7 @@ from contextvars import ContextVar
 
 _FLAGS = {
     "kinds": "--kind",
+    "model": "--model-file",
     "metrics": "--metric",
     "date_formats": "--date-format",
     "transforms": "--transform",

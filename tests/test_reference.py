@@ -146,6 +146,10 @@ def test_every_command_that_a_page_shows_parses(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("settings.toml", "plugins.txt", "config.json"):  # what options that read a file name must exist
         (tmp_path / name).touch()
+    for title, block in re.findall(
+        r'^```python title="([^"/]+)"\n(.*?)^```$', page.read_text("utf-8"), re.MULTILINE | re.DOTALL
+    ):
+        (tmp_path / title).write_text(block, encoding="utf-8")
     for command in shown_commands(page.read_text(encoding="utf-8"), in_sentences=page.name == "README.md"):
         words = shlex.split(command, comments=True)
         known = root.list_commands(click.Context(root))

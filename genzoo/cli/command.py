@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from genzoo.errors import ConfigError, FormerNameWarning, did_you_mean
+from genzoo.plugins.local import offering
 from genzoo.spec.modality import TABLE_SUFFIXES
 
 if TYPE_CHECKING:
@@ -167,16 +168,35 @@ class Command(click.Command):
         return sections
 
 
+def model_file_option() -> click.Option:
+    """Make the option that names the file of a run's model, if that is a class of the user's."""
+
+    def offer(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            ctx.with_resource(offering(value))
+
+    return click.Option(
+        ["--model-file"],
+        metavar="FILE",
+        expose_value=False,
+        callback=offer,
+        help="Python file of the run's model, if it is a class of your own.",
+    )
+
+
 class ComputingCommand(Command):
     """A command that computes with a model, and so needs torch, whose import may take long.
 
     Arguments:
         needs: module whose import takes most of that time. Defaults to the one that loads models.
+        loads: whether it loads a run, whose model may be a class of the user's. Defaults to true.
     """
 
-    def __init__(self, *args: Any, needs: str = "genzoo.persistence.run", **settings: Any) -> None:
+    def __init__(self, *args: Any, needs: str = "genzoo.persistence.run", loads: bool = True, **settings: Any) -> None:
         super().__init__(*args, **settings)
         self._needs = needs
+        if loads:
+            self.params.append(model_file_option())
 
     def invoke(self, ctx: click.Context) -> Any:
         from genzoo.runtime.progress import Phase  # help does not need it

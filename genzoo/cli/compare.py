@@ -27,18 +27,20 @@ from genzoo.cli.output import print_json, print_line, show_notes, terminal_width
 from genzoo.config.layers import merge, parse_assignments
 from genzoo.config.resolve import layer
 from genzoo.errors import ConfigError, GenzooError, IncompleteError
+from genzoo.plugins.local import split_candidate, split_reference
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.progress import Phase
+from genzoo.spec.entries import LOCAL
 from genzoo.storage.paths import user_path
 from genzoo.text import counted
 
 if TYPE_CHECKING:
     from genzoo.reports.result import Report
 
-_COMMON = frozenset({"options", "split", "training"})
+_COMMON = frozenset({"options", "split", "training", "sampling"})
 
 
-@click.command("compare", cls=ComputingCommand, needs="genzoo.comparison.api")
+@click.command("compare", cls=ComputingCommand, needs="genzoo.comparison.api", loads=False)
 @click.argument("models", nargs=-1, required=True, metavar="MODEL[:KEY=V,KEY=A|B,KEY=1..9]...")
 @data_option
 @click.option(
@@ -88,7 +90,7 @@ _COMMON = frozenset({"options", "split", "training"})
     "options",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Set split.NAME, or training.NAME of the models that have it; may be repeated.",
+    help="Set split.NAME, or training.NAME or sampling.NAME of the models that have it; may be repeated.",
 )
 @click.option(
     "--plot",
@@ -142,7 +144,7 @@ def compare_command(
     except GenzooError as error:  # raised below the table, which is complete
         stopped = error
     comparison.write_page()
-    _show(report, as_json, plot, None if given["out"] is None else user_path(given["out"]))
+    _show(report, as_json, plot, None if given["out"] is None else user_path(given["out"]), models)
     if stopped is not None:
         raise stopped
     _check_not_all_failed(report)
@@ -158,7 +160,7 @@ def _check_separated(models: Sequence[str]) -> None:
     Raises:
         ConfigError: one does.
     """
-    names = [model.partition(":")[0] for model in models]
+    names = [split_candidate(model)[0] for model in models]
     if any("," in name for name in names):
         words = [
             model.replace(",", " ") if model == name else f"{name.replace(',', ' ')}{model[len(name) :]}"
@@ -181,14 +183,23 @@ def _common(given: dict[str, Any]) -> dict[str, Any]:
     strange = sorted({*(set(sections) - _COMMON), *sections.pop("options")})
     if strange:
         raise ConfigError(
-            f"Option {strange[0]!r} cannot be set for all models, only training.NAME and split.NAME can. Set it with "
-            f"one model: MODEL:{strange[0]}=VALUE."
+            f"Option {strange[0]!r} cannot be set for all models, only training.NAME, sampling.NAME and split.NAME "
+            f"can. Set it with one model: MODEL:{strange[0]}=VALUE."
         )
     sections["split"] = merge(sections.get("split", {}), split_layer(given))
     return {**sections, **run_layer(("seed", "device", "precision"), given)}
 
 
-def _show(report: Report, as_json: bool, plot: bool, out: Path | None) -> None:
+def _model_file(report: Report, models: Sequence[str]) -> str:
+    """Return the option that names the file of the best model, if it is a class of the user's."""
+    best = "" if report.best is None else report[report.best].model
+    for file, name in (split_reference(split_candidate(model)[0]) for model in models):
+        if file and best == f"{LOCAL}/{name}":
+            return f" --model-file {shlex.quote(file)}"
+    return ""
+
+
+def _show(report: Report, as_json: bool, plot: bool, out: Path | None, models: Sequence[str]) -> None:
     if as_json:
         print_json(report.as_dict())
         return
@@ -208,7 +219,7 @@ def _show(report: Report, as_json: bool, plot: bool, out: Path | None) -> None:
     if any((out / "pictures").glob("*.png")):
         print_line(f"pictures: {out / 'pictures'}")
     if report.best is not None and report[report.best].run is not None:
-        print_line(f"best:     genzoo sample {shlex.quote(str(out / 'best'))} -n 64")
+        print_line(f"best:     genzoo sample {shlex.quote(str(out / 'best'))} -n 64{_model_file(report, models)}")
 
 
 def _check_none_failed(report: Report) -> None:

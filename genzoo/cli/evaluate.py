@@ -15,6 +15,8 @@ from genzoo.cli.options import (
     json_option,
     metric_option,
     samples_option,
+    sampling_layer,
+    sampling_option,
     seed_option,
     with_data_options,
 )
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 @features_option
 @samples_option
 @draws_option
+@sampling_option
 @seed_option("sampling")
 @device_option
 @json_option
@@ -42,6 +45,7 @@ def evaluate_command(
     features: str | None,
     samples: int | None,
     draws: int | None,
+    options: tuple[str, ...],
     seed: int,
     device: str,
     as_json: bool,
@@ -61,12 +65,15 @@ def evaluate_command(
     from genzoo.verbs.evaluation import evaluate_rows, find_terms, kept_scores
     from genzoo.verbs.given import open_asked
 
+    sampling = sampling_layer(options)
     opened, fitted = open_asked(run, device)
+    fitted = fitted.with_sampling(sampling)
     terms = find_terms(fitted, metrics, features, samples, draws, seed)
     evaluation = None
     if given["data"] is None:
         check_data_given(given)
-        evaluation = kept_scores(opened, metrics, features=features, samples=samples, draws=draws)
+        terms_given = {"features": features, "samples": samples, "draws": draws, "sampling": sampling or None}
+        evaluation = kept_scores(opened, metrics, **terms_given)
     if evaluation is None:
         dataset = None if given["data"] is None else open_data(fitted, settings_of(given))
         evaluation = evaluate_rows(opened, fitted, dataset, terms, given["data"])

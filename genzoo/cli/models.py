@@ -7,6 +7,7 @@ from typing import get_args
 import click
 
 from genzoo.cli.output import print_json, show_table
+from genzoo.models.reference import known_name
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry
 from genzoo.spec.entries import ModelSpec
@@ -25,14 +26,15 @@ def models_command(name: str | None, as_json: bool) -> None:
     genzoo models gmm
     """
     zoo = get_registry()
-    entries = [zoo.models.get(name)] if name is not None else list(zoo.models)
+    entries = [zoo.models.get(known_name(name))] if name is not None else list(zoo.models)
     if as_json:
         shown = [_as_dict(entry) for entry in entries]
         if name is not None:
             shown[0]["options"] = _options(entries[0])
+            shown[0]["sampling"] = _sampling(entries[0])
         print_json(shown)
     elif name is not None:
-        _show(entries[0])
+        _show(entries[0], name)
     elif not entries:
         why = zoo.models.left_out or "no plugin with models is loaded. See: genzoo plugins"
         click.echo(f"The zoo is empty: {why}")
@@ -67,10 +69,19 @@ def _as_dict(entry: Entry[ModelSpec]) -> dict[str, object]:
     }
 
 
+_HEADER = ("name", "type", "default", "meaning")
+
+
 def _options(entry: Entry[ModelSpec]) -> list[dict[str, str]]:
     from genzoo.cli.options import settings_rows
 
-    return [dict(zip(("name", "type", "default", "meaning"), row, strict=True)) for row in settings_rows(entry)]
+    return [dict(zip(_HEADER, row, strict=True)) for row in settings_rows(entry)]
+
+
+def _sampling(entry: Entry[ModelSpec]) -> list[dict[str, str]]:
+    from genzoo.cli.options import sampling_rows
+
+    return [dict(zip(_HEADER, row, strict=True)) for row in sampling_rows(entry)]
 
 
 def _takes(spec: ModelSpec) -> str:
@@ -80,8 +91,8 @@ def _takes(spec: ModelSpec) -> str:
     return ", ".join([*words, *(["missing values too"] if spec.missing else [])])
 
 
-def _show(entry: Entry[ModelSpec]) -> None:
-    from genzoo.cli.options import settings_rows
+def _show(entry: Entry[ModelSpec], name: str) -> None:
+    from genzoo.cli.options import sampling_rows, settings_rows
 
     spec = entry.spec
     facts = {
@@ -98,5 +109,10 @@ def _show(entry: Entry[ModelSpec]) -> None:
     for key, value in facts.items():
         if value:
             click.echo(f"{key}: {value}")
-    click.echo(f"\nOptions, given as -o NAME=VALUE to: genzoo train {spec.name}")
-    show_table(["name", "type", "default", "meaning"], settings_rows(entry))
+    click.echo(f"\nOptions, given as -o NAME=VALUE to: genzoo train {spec.name if entry.source is None else name}")
+    show_table(_HEADER, settings_rows(entry))
+    if rows := sampling_rows(entry):
+        click.echo(
+            "\nSampling options, given as -o NAME=VALUE to genzoo sample and as -o sampling.NAME=VALUE elsewhere"
+        )
+        show_table(_HEADER, rows)

@@ -14,7 +14,9 @@ from click.core import ParameterSource
 from genzoo.cli.command import Option
 from genzoo.config.explain import as_sentence, describe_fields
 from genzoo.config.flags import FlaggedSetting, flagged_settings, settings_layer
-from genzoo.config.resolve import options_class
+from genzoo.config.layers import parse_assignments
+from genzoo.config.resolve import layer, options_class
+from genzoo.config.sampling import sampling_class
 from genzoo.config.settings import DataSettings, RunConfig, SplitSettings, split_names
 from genzoo.errors import ConfigError
 from genzoo.plugins.registry import Entry, Registry
@@ -35,6 +37,12 @@ def settings_rows(entry: Entry[ModelSpec] | Entry[ObjectiveSpec], prefix: str = 
         [prefix + name, kind, json.dumps(changed[name]) if name in changed else default, meaning]
         for name, kind, default, meaning in describe_fields(options_class(entry))
     ]
+
+
+def sampling_rows(entry: Entry[ModelSpec], prefix: str = "") -> list[list[str]]:
+    """List name, type, default and description of every sampling option of a model."""
+    sampler = sampling_class(entry)
+    return [] if sampler is None else [[prefix + row[0], *row[1:]] for row in describe_fields(sampler)]
 
 
 def objective_rows(entry: Entry[ModelSpec], registry: Registry) -> list[tuple[str, str]]:
@@ -188,6 +196,34 @@ draws_option = click.option(
     metavar="N",
     help="Number of draws for the likelihood bound.  [default: training.bound_draws of the model]",
 )
+
+
+sampling_option = click.option(
+    "-o",
+    "--option",
+    "options",
+    multiple=True,
+    metavar="sampling.NAME=VALUE",
+    help="Set a sampling option of the model, such as sampling.steps=20; may be repeated.",
+)
+
+
+def sampling_layer(given: Sequence[str]) -> dict[str, Any]:
+    """Return the sampling options that `-o sampling.NAME=VALUE` sets.
+
+    Raises:
+        ConfigError: another option is set, which the model took when it was trained.
+    """
+    sections = layer(parse_assignments(given))
+    options = sections.pop("options")
+    sampling: dict[str, Any] = sections.pop("sampling", {})
+    strange = next(iter([*options, *sections]), None)
+    if strange is not None:
+        raise ConfigError(
+            f"-o {strange} cannot be set for a trained model, only -o sampling.NAME=VALUE can: the sampling options "
+            f"that `genzoo models` lists."
+        )
+    return sampling
 
 
 rows_option = click.option(

@@ -17,6 +17,8 @@ from genzoo.cli.options import (
     json_option,
     metric_option,
     samples_option,
+    sampling_layer,
+    sampling_option,
     seed_option,
     with_data_options,
 )
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 @features_option
 @samples_option
 @draws_option
+@sampling_option
 @seed_option("sampling and metrics")
 @device_option
 @json_option
@@ -86,6 +89,7 @@ def _check_no_choices(given: dict[str, Any]) -> None:
     """
     chosen = ["--data"] if data_layer(given["data"], given) else []
     chosen += ["--metric"] if given["metrics"] else []
+    chosen += ["-o"] if given["options"] else []
     chosen += [f"--{name}" for name in ("features", "samples", "draws") if given[name] is not None]
     if chosen:
         raise ConfigError(
@@ -106,7 +110,7 @@ def _run_page(path: str, seed: int, given: dict[str, Any]) -> tuple[Path, Page]:
     from genzoo.verbs.report import find_run
 
     run = find_run(path)
-    fitted = open_asked(run, given["device"])[1]
+    fitted = open_asked(run, given["device"])[1].with_sampling(sampling_layer(given["options"]))
     terms = find_terms(fitted, given["metrics"], given["features"], given["samples"], given["draws"], seed)
     check_data_given(given)
     dataset = None if given["data"] is None else open_data(fitted, settings_of(given))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from genzoo.cli.options import (
     device_option,
     formulas_option,
     json_option,
+    sampling_layer,
     seed_option,
     with_data_options,
 )
@@ -44,6 +46,14 @@ _LONGEST_ROW = 16
     help="Output: a .png grid, a folder of PNG files (no suffix), or .csv, .tsv, .parquet, .arrow, .feather, .npy "
     "or .npz.  [default: .png or .csv in the current folder]",
 )
+@click.option(
+    "-o",
+    "--option",
+    "options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Set a sampling option of the model, such as steps=20; may be repeated. `genzoo models` lists them.",
+)
 @seed_option("sampling")
 @click.option("--traverse", is_flag=True, help="Vary one latent dimension at a time: one row each, at most 16.")
 @click.option(
@@ -73,6 +83,7 @@ def sample_command(
     traverse: bool,
     ends: tuple[int, int] | None,
     mean: bool,
+    options: tuple[str, ...],
     escape_formulas: bool,
     device: str,
     as_json: bool,
@@ -82,11 +93,13 @@ def sample_command(
 
     \b
     genzoo sample RUN -n 64 --out grid.png
+    genzoo sample RUN -n 64 -o steps=20                    of a model with the sampling option steps
     genzoo sample RUN -n 64 --mean --out means.png         without the noise that a VAE adds to what it decodes
     genzoo sample RUN --traverse --out traversal.png       show what each latent dimension does
     genzoo sample RUN --interpolate 3 17 --out path.png    walk from row 3 to row 17
     """
     _check(traverse, ends, given)
+    sampling = _sampling(options, walk="--traverse" if traverse else None if ends is None else "--interpolate")
     from genzoo.verbs.given import open_asked
 
     show_unfinished(run)
@@ -98,7 +111,7 @@ def sample_command(
             opened, fitted, ends, 10 if count is None else count, out, seed, escape_formulas, given
         )
     else:
-        content, line = _sample(fitted, 64 if count is None else count, out, seed, escape_formulas, mean)
+        content, line = _sample(fitted, 64 if count is None else count, out, seed, escape_formulas, mean, sampling)
     if as_json:
         print_json({**content, "event": fitted.data.describe()})
     else:
@@ -113,12 +126,32 @@ def _check(traverse: bool, ends: tuple[int, int] | None, given: dict[str, Any]) 
     check_data_given(given)
 
 
+def _sampling(given: Sequence[str], walk: str | None) -> dict[str, Any]:
+    """Return the sampling options that `-o` sets, with or without `sampling.` before their names.
+
+    Arguments:
+        walk: option that decodes latent vectors instead of drawing samples, or `None`.
+
+    Raises:
+        ConfigError: an option has another form, or there are some for a walk.
+    """
+    if given and walk is not None:
+        raise ConfigError(f"{walk} decodes latent vectors, without sampling options. Leave -o {given[0]} out.")
+    return sampling_layer([name if name.startswith("sampling.") else f"sampling.{name}" for name in given])
+
+
 def _default(fitted: TrainedModel, name: str) -> Path:
     return Path(f"{fitted.model.rpartition('/')[2]}-{name}{fitted.data.form.suffix}")
 
 
 def _sample(
-    fitted: TrainedModel, count: int, out: Path | None, seed: int, escape_formulas: bool, mean: bool
+    fitted: TrainedModel,
+    count: int,
+    out: Path | None,
+    seed: int,
+    escape_formulas: bool,
+    mean: bool,
+    sampling: dict[str, Any],
 ) -> tuple[dict[str, Any], str]:
     from genzoo.inference.export import check_suffix, save_events
 
@@ -126,9 +159,10 @@ def _sample(
         raise ConfigError(f"Model {fitted.model!r} has no latent space to decode, so its samples have no means.")
     out = out or _default(fitted, f"{count}-seed{seed}{'-mean' if mean else ''}")
     check_suffix(out, count, fitted.data)
-    events = _finite(fitted, fitted.sample(count, seed=seed, output="array", mean=mean))
+    events = _finite(fitted, fitted.sample(count, seed=seed, output="array", mean=mean, options=sampling))
     save_events(out, events, fitted.data, escape_formulas=escape_formulas)
-    content = {"out": str(out), "count": count, "seed": seed, "mean": mean}
+    used = fitted.sampling.replaced(sampling).stored
+    content = {"out": str(out), "count": count, "seed": seed, "mean": mean, "sampling": used}
     kind = "mean" if mean else "sample"
     noisy = not mean and fitted.data.form.pictured and fitted.adds_noise
     hint = "; they include the noise of each pixel, and --mean leaves it out" if noisy else ""

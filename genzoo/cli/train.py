@@ -12,12 +12,13 @@ import click
 from click.core import ParameterSource
 from pydantic import BaseModel
 
-from genzoo.cli.command import ComputingCommand, Option
+from genzoo.cli.command import ComputingCommand, Option, model_file_option
 from genzoo.cli.options import (
     HOLDING_OUT,
     READING_DATA,
     json_option,
     objective_rows,
+    sampling_rows,
     setting_option,
     setting_text,
     settings_rows,
@@ -29,7 +30,9 @@ from genzoo.config.hints import explain_flag, explain_words
 from genzoo.config.layers import parse_assignments, read_config_file
 from genzoo.config.resolve import CALLED, layer, resolve_config, training_class
 from genzoo.config.settings import BUDGETS, RunConfig
+from genzoo.models.reference import known_name
 from genzoo.persistence.format1 import current_layers, upgrade_config
+from genzoo.plugins.local import offered_model, split_reference
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry
 from genzoo.runtime.launch import launch_command, require_single_process
@@ -86,7 +89,7 @@ class _Models(click.Group):
         return get_registry().models.names()
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command:
-        return _ModelCommand(name, get_registry().models.get(name))
+        return _ModelCommand(name, get_registry().models.get(known_name(name)))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         zoo = get_registry()
@@ -101,6 +104,7 @@ class _Models(click.Group):
     subcommand_metavar="MODEL [OPTIONS]...",
     params=[
         click.Option(["--resume"], metavar="RUN", help="Continue a run from its last checkpoint."),
+        model_file_option(),
         *(setting_option(setting) for setting in _SETTINGS if setting.path[-1] in BUDGETS),
     ],
 )
@@ -149,7 +153,7 @@ def _resume(path: str, budget: dict[str, Any], as_json: bool) -> None:
             print_line(f"Note: {note}", err=True)
         run_training(setup, run, start=start)
     if processes.first:
-        _report(run, as_json, converged=setup.engine.finished)
+        _report(run, as_json, converged=setup.engine.finished, model=offered_model())
 
 
 class _ModelCommand(ComputingCommand):
@@ -167,11 +171,12 @@ class _ModelCommand(ComputingCommand):
         super().__init__(
             name,
             needs="genzoo.training.run_training",
+            loads=False,
             callback=self._train,
             params=parameters,
             help=entry.spec.summary,
         )
-        self._model = name
+        self._model = entry.id
         self._entry = entry
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -193,6 +198,11 @@ class _ModelCommand(ComputingCommand):
         with formatter.section("Options of the model, given as -o NAME=VALUE"):
             rows = settings_rows(self._entry)
             formatter.write_dl([(name, setting_text(text, kind, default)) for name, kind, default, text in rows])
+        if sampling := sampling_rows(self._entry, "sampling."):
+            with formatter.section("Sampling options of the model, given as -o sampling.NAME=VALUE"):
+                formatter.write_dl(
+                    [(name, setting_text(text, kind, default)) for name, kind, default, text in sampling]
+                )
         with formatter.section("Objectives and their options, given as -o NAME=VALUE"):
             formatter.write_dl(objective_rows(self._entry, get_registry()))
         if self._entry.spec.presets:
@@ -233,7 +243,7 @@ class _ModelCommand(ComputingCommand):
                 show_notes(setup.notes)
             run_training(setup, run)
         if processes.first:
-            _report(run, as_json, converged=setup.engine.finished)
+            _report(run, as_json, converged=setup.engine.finished, model=self.name)
 
     def _config(self, given: dict[str, Any]) -> RunConfig:
         """Return the settings of the training, after every layer."""
@@ -319,6 +329,8 @@ def _show_plan(summary: dict[str, Any], config: dict[str, Any], as_json: bool) -
         print_line(f"{key.replace('_', ' ')}: {text}")
     click.echo(f"options: {json.dumps(config['options'])}")
     click.echo(f"objective: {json.dumps(config['objective'])}")
+    if config["sampling"]:
+        click.echo(f"sampling: {json.dumps(config['sampling'])}")
     click.echo("Nothing was written.")
 
 
@@ -339,7 +351,12 @@ def _restarts(record: dict[str, Any]) -> list[str]:
     return lines if best["fault"] is None else [*lines, f"look at: {best['fault']}"]
 
 
-def _report(run: Run, as_json: bool, *, converged: bool) -> None:
+def _report(run: Run, as_json: bool, *, converged: bool, model: object = None) -> None:
+    """Print what a training has made, and what to do next.
+
+    Arguments:
+        model: the file of the model, if it is a class of the user's.
+    """
     record = run.record
     pictures = run.pictures()
     result = {
@@ -366,10 +383,11 @@ def _report(run: Run, as_json: bool, *, converged: bool) -> None:
     print_line(f"model:    {run.model}")
     print_line(f"log:      {run.log}")
     click.echo("next:")
-    path = shlex.quote(str(run.path))
+    model_file = f" --model-file {shlex.quote(split_reference(str(model))[0])}" if run.config.model_source else ""
+    path = shlex.quote(str(run.path)) + model_file
     pictured = run.data.form.pictured
     if pictured:
         print_line(f"  genzoo sample {path} -n 64 --out grid.png")
     print_line(f"  genzoo sample {path} -n 1000 --out samples{'.npz' if pictured else run.data.form.suffix}")
     if not converged:
-        print_line(f"  {resuming(launch_command(record.get('processes', 1)), run.path)} --epochs N")
+        print_line(f"  {resuming(launch_command(record.get('processes', 1)), run.path)}{model_file} --epochs N")

@@ -49,7 +49,7 @@ R's mclust uses about the same value.
 
 @former_keywords(watcher="callback")
 def compare(
-    candidates: Sequence[str | Mapping[str, Any]],
+    candidates: Sequence[str | Mapping[str, Any] | type],
     data: str | Path | Array | Frame | Dataset | Mapping[str, Any],
     *,
     by: str | None = None,
@@ -61,6 +61,7 @@ def compare(
     split_by: str | Sequence[str] | Array | None = None,
     training: Mapping[str, Any] | None = None,
     weights: Array | None = None,
+    sampling: Mapping[str, Any] | None = None,
     device: str = "auto",
     precision: str = "auto",
     jobs: int = 1,
@@ -78,7 +79,8 @@ def compare(
 
     Arguments:
         candidates: models with options and grids, such as `"gmm:n_components=1..9,covariance_type=full|tied"` or
-            `"gmm:covariance_type=all"`, or mappings such as `{"model": "gmm", "n_components": 3}`.
+            `"gmm:covariance_type=all"`, or mappings such as `{"model": "gmm", "n_components": 3}`. A model may also be
+            a class of yours, or `"./my_model.py:MyModel"`.
         data: as for `train`.
         by: figure to rank by: `bic | aic | aicc | icl | test | cv` or a metric's name. Defaults to `bic` if every
             model with a likelihood has it, otherwise to `cv` with folds and `test` without folds; to `coverage` if no
@@ -91,6 +93,7 @@ def compare(
         split, split_by: as for `train`. Folds keep groups together, and are blocks of ordered data.
         training: training settings of all candidates. A candidate's own settings come first.
         weights: row weights for data in memory, `(N,)`.
+        sampling: sampling options of all candidates that have them. A candidate's own come first.
         device, precision: as for `train`.
         jobs: number of fits at a time, each in a process of its own. Figures do not depend on it. Defaults to 1.
         threads: CPU threads of each fit. Defaults to 1.
@@ -121,6 +124,7 @@ def compare(
     common = {
         "split": division,
         "training": keywords.trained(training),
+        "sampling": sampling or {},
         "seed": seed,
         "device": device,
         "precision": precision,
@@ -148,7 +152,7 @@ def compare(
 
 @in_phase("preparing")
 def prepare_comparison(
-    wanted: Sequence[str | Mapping[str, Any]],
+    wanted: Sequence[str | Mapping[str, Any] | type],
     data: tuple[Dataset | None, Mapping[str, Any]],
     common: Mapping[str, Any],
     *,
@@ -210,7 +214,7 @@ def prepare_comparison(
 
 
 def _checked_candidates(
-    zoo: Registry, wanted: Sequence[str | Mapping[str, Any]], common: Mapping[str, Any]
+    zoo: Registry, wanted: Sequence[str | Mapping[str, Any] | type], common: Mapping[str, Any]
 ) -> tuple[Candidate, ...]:
     """Expand candidates, and check that their packages are installed and their device exists.
 

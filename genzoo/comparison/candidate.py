@@ -22,9 +22,12 @@ from genzoo.config.resolve import (
     resolve_config,
     training_class,
 )
+from genzoo.config.sampling import sampling_class
 from genzoo.config.settings import RunConfig
 from genzoo.errors import ConfigError
+from genzoo.models.reference import check_distinct, known_name
 from genzoo.persistence.format1 import current_layers
+from genzoo.plugins.local import split_candidate
 from genzoo.plugins.registry import Registry
 from genzoo.reports.result import candidate_id
 
@@ -38,7 +41,7 @@ _ALL = "all"
 """Value of an option of a candidate that stands for every choice."""
 
 
-_SECTIONS = frozenset({"options", "objective", "training", "preset"})
+_SECTIONS = frozenset({"options", "objective", "training", "preset", "sampling"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ def expand(wanted: str | Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         if not isinstance(wanted.get("model"), str):
             raise ConfigError("A candidate given as a mapping needs the key 'model' with the name of a model.")
         return [(wanted["model"], {key: value for key, value in wanted.items() if key != "model"})]
-    model, colon, rest = wanted.partition(":")
+    model, colon, rest = split_candidate(wanted)
     if not model.strip() or (colon and not rest.strip()):
         raise ConfigError(f"Candidate {wanted!r} must have the form MODEL or MODEL:key=value,key=value.")
     axes = [_values(wanted, part) for part in _cut(rest, ",")] if colon else []
@@ -95,6 +98,32 @@ def expand(wanted: str | Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     if count > _MOST:
         raise ConfigError(f"Candidate {wanted!r} describes {count} models, more than {_MOST}. Use a smaller grid.")
     return [(model.strip(), parse_assignments(pairs)) for pairs in itertools.product(*axes)]
+
+
+def _named(wanted: Sequence[str | Mapping[str, Any] | type]) -> list[str | Mapping[str, Any]]:
+    """Return arguments with the ids of models that are classes of the user's, which become known.
+
+    Raises:
+        ConfigError: a class or its file is unusable, or two different classes have the same name.
+    """
+    given = [_model_of(argument) for argument in wanted]
+    check_distinct(given)
+    found: list[Any] = []
+    for argument, model in zip(wanted, given, strict=True):
+        name = known_name(model)
+        if name is model:
+            found.append(argument)
+        elif isinstance(argument, Mapping):
+            found.append({**argument, "model": name})
+        else:
+            found.append("".join((name, *split_candidate(argument)[1:])) if isinstance(argument, str) else name)
+    return found
+
+
+def _model_of(argument: Any) -> Any:
+    if isinstance(argument, Mapping):
+        return argument.get("model")
+    return split_candidate(argument)[0] if isinstance(argument, str) else argument
 
 
 def _with_all(registry: Registry, wanted: str | Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
@@ -157,7 +186,7 @@ def _whole_numbers(wanted: str, part: str, steps: re.Match[str]) -> list[str]:
 
 
 def candidates(
-    registry: Registry, wanted: Sequence[str | Mapping[str, Any]], common: Mapping[str, Any]
+    registry: Registry, wanted: Sequence[str | Mapping[str, Any] | type], common: Mapping[str, Any]
 ) -> tuple[Candidate, ...]:
     """Expand and check all candidates. Keep one of several with the same configuration.
 
@@ -173,11 +202,15 @@ def candidates(
     Raises:
         ConfigError: an unknown model or option, a value out of range, or no candidate.
     """
-    asked = [pair for argument in wanted for pair in _with_all(registry, argument)]
+    asked = [pair for argument in _named(wanted) for pair in _with_all(registry, argument)]
     settings = [_training_class(registry, model, common, assigned) for model, assigned in asked]
+    found_samplers = [
+        sampling_class(registry.models.get(model)) for model in dict.fromkeys(model for model, _ in asked)
+    ]
+    samplers = frozenset(name for sampler in found_samplers if sampler is not None for name in sampler.model_fields)
     found = distinct(
         (
-            _candidate(registry, model, assigned, _shared(registry, model, common, own, settings))
+            _candidate(registry, model, assigned, _shared(registry, model, common, own, settings, samplers))
             for (model, assigned), own in zip(asked, settings, strict=True)
         ),
         lambda candidate: (candidate.config.model_dump_json(), candidate.explicit),
@@ -215,15 +248,23 @@ def _shared(
     common: Mapping[str, Any],
     own: type[BaseModel],
     all_of_them: Sequence[type[BaseModel]],
+    samplers: frozenset[str],
 ) -> Mapping[str, Any]:
-    """Return the common settings without training settings that only other candidates have.
+    """Return the common settings without settings of training and sampling that only other candidates have.
+
+    Arguments:
+        all_of_them: settings classes of the trainings of all candidates.
+        samplers: names of the sampling options of all candidates.
 
     A setting that no candidate has is kept, so that `resolve_config` reports it.
     """
     (current,) = current_layers(registry, model, common)
     foreign = {name for settings in all_of_them for name in settings.model_fields} - set(own.model_fields)
     training = {name: value for name, value in current.get("training", {}).items() if name not in foreign}
-    return {**current, "training": training}
+    sampler = sampling_class(registry.models.get(model))
+    known = set() if sampler is None else set(sampler.model_fields)
+    sampling = {name: value for name, value in current.get("sampling", {}).items() if name not in samplers - known}
+    return {**current, "training": training, "sampling": sampling}
 
 
 def _candidate(registry: Registry, model: str, assigned: dict[str, Any], common: Mapping[str, Any]) -> Candidate:

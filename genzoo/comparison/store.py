@@ -197,6 +197,10 @@ class ResultStore:
         objective = zoo.objective_of(model, config.objective.name)
         versions = {name: self._version_of(name) for name in {model.distribution, objective.distribution}}
         settings = config.model_dump(mode="json", include={"model", "options", "objective", "training"})
+        if config.sampling:  # results from before there were sampling options stay valid
+            settings["sampling"] = config.sampling
+        if config.model_source is not None:
+            settings["model_source"] = config.model_dump(mode="json", include={"model_source"})["model_source"]
         return {**settings, "versions": {"genzoo": version(), **versions}}
 
 

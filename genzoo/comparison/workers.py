@@ -26,6 +26,7 @@ from genzoo.config.settings import DataSettings, SplitSettings
 from genzoo.data.dataset import Dataset
 from genzoo.data.loading import open_dataset
 from genzoo.errors import GenzooError
+from genzoo.models.local import LocalModel, local_models, register_again
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.progress import Phase, is_observed
 from genzoo.spec.events import DataSpec
@@ -82,17 +83,26 @@ def _open(place: DataLocation) -> tuple[Dataset, SplitPlan]:
 
 
 def _work(
-    place: DataLocation, trial: FitJob, threads: int, parent: int, to: FrontEnd, reports: str | None
+    place: DataLocation,
+    trial: FitJob,
+    threads: int,
+    parent: int,
+    to: FrontEnd,
+    reports: str | None,
+    own: tuple[LocalModel, ...],
 ) -> FitResult:
     """Run one fit in a worker process.
 
     Arguments:
         to: what the messages of errors are written for.
         reports: folder to report progress into, or `None`.
+        own: models that are classes of the user's.
     """
     leave_signals_to(parent)
     speak(to)
     torch.set_num_threads(threads)
+    for model in own:
+        register_again(model)
     with relayed(reports):
         return run_fit_job(*_open(place), trial)
 
@@ -134,7 +144,7 @@ def run_fit_jobs(
     Raises:
         GenzooError: a worker process died.
     """
-    if jobs == 1 or len(trials) == 1:
+    if jobs == 1 or len(trials) <= 1:
         phase.part = 1
         yield from _in_turn(dataset, division, trials, threads)
         return
@@ -204,6 +214,7 @@ def _at_once(
     place: DataLocation, trials: Sequence[FitJob], jobs: int, threads: int, reports: str | None
 ) -> Iterator[FitResult]:
     """Run several fits at a time. Skip a fit if a failure makes it useless before it starts."""
+    own = local_models(trial.config.model for trial in trials)
     failed: list[FitResult] = []
     spared: deque[FitResult] = deque()
 
@@ -213,7 +224,7 @@ def _at_once(
         for trial in trials:
             outcome = _spared(trial, failed)
             if outcome is None:
-                yield joblib.delayed(_work)(place, trial, threads, os.getpid(), front_end(), reports)
+                yield joblib.delayed(_work)(place, trial, threads, os.getpid(), front_end(), reports, own)
             else:
                 spared.append(outcome)
 
@@ -233,6 +244,13 @@ def _at_once(
             f"One of {jobs} worker processes died, most likely because memory ran out. With {argument('out')}, "
             f"finished candidates "
             f"are kept. Run the same command with fewer {argument('jobs')}."
+        ) from error
+    except Exception as error:
+        if type(error).__name__ != "PicklingError":
+            raise
+        raise GenzooError(
+            f"A class of yours cannot be sent to other processes: {error.__cause__ or error}. Save it in a file of its "
+            f"own, as my_model.py:MyModel, or use {argument('jobs', 1)}."
         ) from error
 
 

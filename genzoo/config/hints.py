@@ -8,11 +8,18 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from genzoo.config.resolve import flag_of, options_class, setting_places, training_class
+from genzoo.config.sampling import sampling_class
 from genzoo.plugins.registry import Entry, Registry
 from genzoo.spec.entries import ModelSpec
 from genzoo.wording import Word, argument
 
-_OWNERS = {"objective": "objective", "training": "training", "split": "split of the rows", "data": "data"}
+_OWNERS = {
+    "objective": "objective",
+    "training": "training",
+    "split": "split of the rows",
+    "data": "data",
+    "sampling": "sampling",
+}
 
 
 def explain_flag(
@@ -83,6 +90,8 @@ def _places(entry: Entry[ModelSpec], registry: Registry, words: Sequence[str]) -
         name = other.spec.name
         places |= {field: f"objective={name} -o objective.{field}" for field in options_class(other).model_fields}
     training = training_class(chosen, entry.spec.objective_options.get(chosen.spec.name))
+    sampler = sampling_class(entry)
+    places |= {} if sampler is None else {name: f"sampling.{name}" for name in sampler.model_fields}
     places |= setting_places(chosen, training)
     return places | {name: name for name in options_class(entry).model_fields}
 

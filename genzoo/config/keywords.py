@@ -112,5 +112,5 @@ def _described(registry: Registry, model: object) -> tuple[str, str]:
         short = registry.models.get(own).spec.name
         return f"{name}, an estimator", f"Call its fit(X), or name its model: {short!r}. "
     if any(base.__module__.partition(".")[0] == "torch" and base.__name__ == "Module" for base in what.__mro__):
-        return f"{name} of torch", "To train a network of your own, make it a plugin: `genzoo plugins new`. "
+        return f"{name} of torch", "To train a network of your own, derive its class from genzoo.Generator. "
     return name, ""

@@ -11,7 +11,7 @@ from typing import Any
 from genzoo.config.settings import _RHYTHMS, BUDGETS
 from genzoo.errors import ConfigError
 
-SECTIONS = ("objective", "training", "data", "split")
+SECTIONS = ("objective", "training", "data", "split", "sampling")
 """Groups of settings beside the options of the model."""
 
 

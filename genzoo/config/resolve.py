@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from genzoo.config.flags import flagged_settings
 from genzoo.config.layers import SECTIONS, merge, merge_training
+from genzoo.config.sampling import Sampling, sampling_class
 from genzoo.config.settings import (
     TRAINING_CLASSES,
     DataSettings,
@@ -30,7 +31,7 @@ from genzoo.wording import front_end, setting_name
 _PLAIN = ("seed", "device", "precision", "preset", "warm_start")
 
 
-_OF_A_RUN = ("format", "model", "data_digest")
+_OF_A_RUN = ("format", "model", "data_digest", "sampling_group", "model_source")
 
 
 _OF_ANY_TRAINING = frozenset(name for settings in TRAINING_CLASSES.values() for name in settings.model_fields)
@@ -160,7 +161,9 @@ def _check_misplaced(
     Raises:
         ConfigError: one does; the message gives its full name.
     """
-    places = setting_places(objective, settings)
+    sampler = sampling_class(entry)
+    places = {} if sampler is None else {name: f"sampling.{name}" for name in sampler.model_fields}
+    places |= setting_places(objective, settings)
     groups = {"": (options, options_class(entry).model_fields), "training.": (training, settings.model_fields)}
     for prefix, (given, own) in groups.items():
         for name in given:
@@ -254,6 +257,7 @@ def resolve_config(registry: Registry, model: str, *layers: Mapping[str, Any]) -
     options = model_options(entry, merged["options"])
     with extra_named(entry):
         objective_settings = objective_options(objective, given)
+    sampling = Sampling.of(entry, merged.get("sampling", {}))
     content = {
         "model": entry.id,
         "options": options.model_dump(mode="json"),
@@ -268,6 +272,9 @@ def resolve_config(registry: Registry, model: str, *layers: Mapping[str, Any]) -
         "device": asked.get("device", "auto"),
         "precision": asked.get("precision", "auto"),
         "warm_start": asked.get("warm_start"),
+        "sampling": sampling.stored,
+        "sampling_group": sampling.group,
+        "model_source": entry.source,
     }
     return validate(RunConfig, content, "The run")
 

@@ -22,6 +22,8 @@ from pydantic import (
 from genzoo.config.explain import explain_text_for_number, explain_validation_error
 from genzoo.config.flags import Flag
 from genzoo.errors import ConfigError
+from genzoo.plugins.local import ModelSource
+from genzoo.spec.entries import MOST_SAMPLING_GROUP, SAMPLING_GROUP
 from genzoo.spec.events import MOST_NAMES, ColumnType, DataSpec, Feature, Kind
 from genzoo.wording import argument, front_end
 
@@ -500,6 +502,9 @@ class RunConfig(Settings):
         None, description="run of the same model whose weights training starts from"
     )
     data_digest: str | None = None
+    sampling: dict[str, Any] = Field({}, description="how samples are drawn during training and later")
+    sampling_group: int = Field(SAMPLING_GROUP, ge=1, le=MOST_SAMPLING_GROUP)
+    model_source: ModelSource | None = Field(None, description="source of a model that is a class of the user's")
 
     @property
     def ema(self) -> float | None:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from genzoo.config.sampling import Sampling
 from genzoo.data.columns.limits import within_limits
 from genzoo.data.dataset import check_values
 from genzoo.data.frames.kinds import is_frame
@@ -67,6 +68,7 @@ class DataUnits:
         data: describes one event.
         missing: whether the generator accepts missing values.
         origin: path of the file that the weights come from, or `None`.
+        sampling: how samples are drawn. Defaults to groups of 64.
     """
 
     model: str
@@ -75,6 +77,7 @@ class DataUnits:
     data: DataSpec
     missing: bool
     origin: str | None
+    sampling: Sampling = field(default_factory=Sampling)
 
     @property
     def device(self) -> torch.device:

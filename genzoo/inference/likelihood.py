@@ -19,12 +19,14 @@ from torch import Tensor
 from genzoo.data.dequantize import Dequantizer
 from genzoo.errors import ConfigError
 from genzoo.inference.data_units import CHUNK, DataUnits, Events, pad, to_host
-from genzoo.inference.sampling import GROUP
 from genzoo.models.base import Likelihood, LikelihoodBound
 from genzoo.models.measure import cell_sides, measures_of, on_grid, places_of
 from genzoo.runtime.seeding import random_scope
 from genzoo.text import counted
 from genzoo.typing import Array
+
+GROUP = 64
+"""Events whose bounds are drawn at a time. Another number would change the bounds of a seed."""
 
 
 @dataclass(frozen=True, slots=True)

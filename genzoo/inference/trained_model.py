@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from genzoo.config.counts import check_count
+from genzoo.config.sampling import Sampling
 from genzoo.config.settings import BOUND_DRAWS
 from genzoo.data.dataset import Dataset
 from genzoo.data.frames.kinds import is_frame
@@ -39,6 +40,7 @@ from genzoo.plugins.api1 import with_former_names
 from genzoo.runtime.device import widest
 from genzoo.spec.events import DataSpec
 from genzoo.typing import Array
+from genzoo.wording import argument, setting_name
 
 
 @with_former_names
@@ -62,6 +64,7 @@ class TrainedModel:
         bound_draws: number of draws for each of these scores, if they are lower bounds, and so for scores to compare
             them with. Defaults to 64.
         origin: path it was loaded from. Errors of the generator then name this file. Defaults to `None`.
+        sampling: how samples are drawn: the values of the model's sampling options. Defaults to none.
     """
 
     model: str
@@ -73,6 +76,7 @@ class TrainedModel:
     origin: str | None = None
     calibration: Calibration = "validation"
     bound_draws: int = BOUND_DRAWS
+    sampling: Sampling = field(default_factory=Sampling)
 
     @property
     def device(self) -> torch.device:
@@ -93,12 +97,36 @@ class TrainedModel:
         return likelihood.is_density_on_grid(self._units)
 
     @overload
-    def sample(self, n: int, *, seed: int = 0, output: Literal["array"], mean: bool = False) -> Array: ...
+    def sample(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        output: Literal["array"],
+        mean: bool = False,
+        options: Mapping[str, Any] | None = None,
+    ) -> Array: ...
 
     @overload
-    def sample(self, n: int, *, seed: int = 0, output: Output | None = None, mean: bool = False) -> Any: ...
+    def sample(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        output: Output | None = None,
+        mean: bool = False,
+        options: Mapping[str, Any] | None = None,
+    ) -> Any: ...
 
-    def sample(self, n: int, *, seed: int = 0, output: Output | None = None, mean: bool = False) -> Any:
+    def sample(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        output: Output | None = None,
+        mean: bool = False,
+        options: Mapping[str, Any] | None = None,
+    ) -> Any:
         """Draw events.
 
         Arguments:
@@ -108,6 +136,8 @@ class TrainedModel:
                 Python, and to `array` if it was trained on an array or a file.
             mean: return the mean of the events of each latent vector, or its most probable categories, instead of a
                 draw: what the model decodes, without noise. Latent vectors are drawn either way. Defaults to false.
+            options: values of the model's sampling options, such as `{"steps": 20}`. Defaults to the model's own, which
+                were chosen when it was trained.
 
         Returns:
             Events on the data's grid and of its type, `(n, *event)`. An array holds the codes of categories; a table
@@ -115,10 +145,29 @@ class TrainedModel:
 
         Raises:
             ConfigError: `n` is not a number of events, or the library of `output` is not installed; or `mean` of a
-                model without a decoder.
+                model without a decoder; or a sampling option is unknown, or its value out of range.
         """
         form = choose_output(output, self.data)
-        return present_events(sampling.sample(self._units, n, seed, mean=mean), self.data, form)
+        units = self.with_sampling(options, section="")._units
+        if mean and options:
+            raise ConfigError(
+                f"{argument('mean', True)} shows what the model decodes, without sampling options. Leave out "
+                f"{setting_name(next(iter(options)))!r}, or the mean."
+            )
+        return present_events(sampling.sample(units, n, seed, mean=mean), self.data, form)
+
+    def with_sampling(self, options: Mapping[str, Any] | None, *, section: str = "sampling") -> TrainedModel:
+        """Return the model with other values of its sampling options. Both share the generator.
+
+        Arguments:
+            options: values by the name of the option. `None` changes nothing.
+            section: what comes before an option's name in messages. Defaults to "sampling".
+
+        Raises:
+            ConfigError: an option is unknown, its value is out of range, or the model has no sampling options.
+        """
+        changed = self.sampling.replaced(options, section=section)
+        return self if changed is self.sampling else replace(self, sampling=changed)
 
     @property
     def adds_noise(self) -> bool:
@@ -441,4 +490,5 @@ class TrainedModel:
 
     @property
     def _units(self) -> DataUnits:
-        return DataUnits(self.model, self.generator, self.transform, self.data, self.missing, self.origin)
+        place = (self.model, self.generator, self.transform, self.data, self.missing, self.origin)
+        return DataUnits(*place, self.sampling)

@@ -8,15 +8,19 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from genzoo.config.sampling import Sampling
 from genzoo.data.transforms import Transform
 from genzoo.errors import ArtifactError, DivergenceError
 from genzoo.inference.data_units import DataUnits
-from genzoo.inference.sampling import GROUP, sample
+from genzoo.inference.sampling import sample
 from genzoo.models.base import Generator
 from genzoo.spec.events import DataSpec
 from genzoo.typing import Array
 
 _LOWEST = float(np.finfo(np.float32).min)
+
+_ORDINARY = 64
+"""Number of ordinary events that a model is tried on."""
 
 
 class Usable(Protocol):
@@ -34,6 +38,8 @@ class Usable(Protocol):
     def missing(self) -> bool: ...
     @property
     def origin(self) -> str | None: ...
+    @property
+    def sampling(self) -> Sampling: ...
 
 
 def impossible(log_likelihood: Array) -> Array:
@@ -90,9 +96,10 @@ def _ordinary_events(fitted: Usable) -> Array:
 
     The values of other columns are from samples of the model. Images are of one shade each.
     """
-    units = DataUnits(fitted.model, fitted.generator, fitted.transform, fitted.data, fitted.missing, fitted.origin)
-    y = units.transform(units.to_device(sample(units, GROUP, 0)))
+    place = (fitted.model, fitted.generator, fitted.transform, fitted.data, fitted.missing, fitted.origin)
+    units = DataUnits(*place, fitted.sampling)
+    y = units.transform(units.to_device(sample(units, _ORDINARY, 0)))
     numeric = torch.tensor([feature.kind in ("continuous", "count") for feature in fitted.data.features])
     places = numeric.to(y.device).expand(fitted.data.event_shape)
-    steps = (torch.arange(GROUP, device=y.device) % 3 - 1).to(y.dtype)
+    steps = (torch.arange(_ORDINARY, device=y.device) % 3 - 1).to(y.dtype)
     return units.to_data(torch.where(places, steps.reshape(-1, *(1 for _ in fitted.data.event_shape)), y))

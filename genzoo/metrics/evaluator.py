@@ -331,7 +331,7 @@ def compute_metrics(
                 reasons[metric.name] = str(error).rstrip(".")
                 continue
             if math.isfinite(score.value):
-                about = _protocol(metric, given, reference, average)
+                about = _protocol(metric, given, reference, average, fitted.sampling.stored)
                 notes = (*score.notes, *_notes(metric, reference))
                 scores[metric.name] = dataclasses.replace(score, protocol={**about, **score.protocol}, notes=notes)
             else:
@@ -417,13 +417,20 @@ def _notes(metric: Metric, reference: Reference) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _protocol(metric: Metric, given: MetricInput, reference: Reference, average: float | None) -> dict[str, Any]:
-    """Return the protocol of a score: everything that must be equal for scores to be comparable."""
+def _protocol(
+    metric: Metric, given: MetricInput, reference: Reference, average: float | None, sampling: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the protocol of a score: everything that must be equal for scores to be comparable.
+
+    Arguments:
+        sampling: values of the model's sampling options; empty if it has none.
+    """
     about: dict[str, Any] = {"split": reference.split}
     if metric.needs - _LIKELIHOOD:
         assert given.real is not None
         assert given.samples is not None
         about = {"real": len(given.real), "samples": len(given.samples), **about, "data": reference.digest}
+        about |= {"sampling": dict(sampling)} if sampling else {}
     if metric.needs & {"features", "training"}:
         about |= reference.protocol
     if "training" in metric.needs:

@@ -8,8 +8,11 @@ from typing import Any
 from genzoo.errors import ConfigError
 from genzoo.metrics.metric import Score
 
-TOLD = frozenset({"average", "likelihood"})
-"""Keys of a protocol that describe the model, and not how it was measured; these may differ."""
+TOLD = frozenset({"average", "likelihood", "sampling"})
+"""Keys of a protocol that describe the model, and not how it was measured; these may differ.
+
+A model with other sampling options is another distribution, and so another candidate of a comparison.
+"""
 
 
 def differing(one: Score, other: Score) -> tuple[str, Any, Any] | None:

@@ -15,12 +15,15 @@ from genzoo.inference.threshold import Calibration
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.persistence.format1 import upgrade_model
 from genzoo.persistence.safe_build import SCORES, StoredWeights, build_from_file
+from genzoo.plugins.local import ModelSource
 from genzoo.plugins.registry import Registry
+from genzoo.spec.entries import MOST_SAMPLING_GROUP, SAMPLING_GROUP
 from genzoo.storage.atomic import atomic_folder, write_bytes
 from genzoo.storage.json_files import read_settings, write_json
 from genzoo.storage.tensors import digest, read_layout, read_tensors, with_tied, write_tensors
 from genzoo.text import printable
 from genzoo.version import version
+from genzoo.wording import PYTHON, SHELL, Word, argument, speaking
 
 _MARKUP = "\\`*_{}[]<>|#"
 
@@ -39,10 +42,22 @@ class ModelFile(Settings):
     training: dict[str, Any] = Field(description="how it was trained: objective, seed, steps, precision, average")
     tied: dict[str, str] = Field(default_factory=dict)
     tensors: str = Field(description="SHA-256 of model.safetensors")
+    sampling: dict[str, Any] = Field({}, description="values of the sampling options")
+    sampling_group: int = Field(SAMPLING_GROUP, ge=1, le=MOST_SAMPLING_GROUP)
+    model_source: ModelSource | None = Field(None, description="source of a model that is a class of the user's")
 
 
-def save_model(folder: Path, fitted: TrainedModel, options: dict[str, Any], training: dict[str, Any]) -> str:
+def save_model(
+    folder: Path,
+    fitted: TrainedModel,
+    options: dict[str, Any],
+    training: dict[str, Any],
+    source: ModelSource | None = None,
+) -> str:
     """Write a model folder. It replaces an earlier one.
+
+    Arguments:
+        source: source of a model that is a class of the user's. Defaults to `None`: it is a plugin's.
 
     Returns:
         SHA-256 of the weights file.
@@ -66,6 +81,9 @@ def save_model(folder: Path, fitted: TrainedModel, options: dict[str, Any], trai
             training=training,
             tied=tied,
             tensors=digest(fresh / "model.safetensors"),
+            sampling=fitted.sampling.stored,
+            sampling_group=fitted.sampling.group,
+            model_source=source,
         )
         write_json(fresh / "config.json", content.model_dump(mode="json"))
         write_bytes(fresh / "README.md", _card(content).encode(errors="replace"))
@@ -93,7 +111,16 @@ def load_model(folder: Path, registry: Registry, device: torch.device | None = N
         lambda: read_tensors(path, content.tied, content.tensors),
     )
     fitted = build_from_file(
-        content.model, content.options, content.data, weights, registry, device, stages=content.transforms
+        content.model,
+        content.options,
+        content.data,
+        weights,
+        registry,
+        device,
+        stages=content.transforms,
+        source=content.model_source,
+        sampling=content.sampling,
+        sampling_group=content.sampling_group,
     )
     known = [name for name in get_args(Calibration) if name == content.training.get("calibration")]
     draws = content.training.get("bound_draws")
@@ -108,12 +135,22 @@ def _card(content: ModelFile) -> str:
     """Return the model card, written from the record alone."""
     rows = "\n".join(f"| {name} | {_cell(value)} |" for name, value in content.training.items() if value is not None)
     options = "\n".join(f"| {name} | {_cell(value)} |" for name, value in content.options.items())
+    sampling = "\n".join(f"| {name} | {_cell(value)} |" for name, value in content.sampling.items())
+    flag = keyword = ""
+    if content.model_source is not None:
+        file = content.model_source.file or Word("FILE.py")
+        with speaking(SHELL):
+            flag = f" {argument('model', file)}"
+        with speaking(PYTHON):
+            keyword = f", {argument('model', file)}"
+    drawn = f"## Sampling\n\n| option | value |\n|---|---|\n{sampling}\n\n" if sampling else ""
     return (
         f"# {content.model}\n\n"
         f"Trained with genzoo {content.genzoo} on data of this form: {content.data.describe()}.\n\n"
-        f"```\ngenzoo sample PATH/TO/THIS/FOLDER -n 64\n```\n\n"
-        f"```python\nimport genzoo\n\nevents = genzoo.load('PATH/TO/THIS/FOLDER').sample(64)\n```\n\n"
+        f"```\ngenzoo sample PATH/TO/THIS/FOLDER -n 64{flag}\n```\n\n"
+        f"```python\nimport genzoo\n\nevents = genzoo.load('PATH/TO/THIS/FOLDER'{keyword}).sample(64)\n```\n\n"
         f"## Training\n\n| | |\n|---|---|\n{rows}\n\n## Options\n\n| option | value |\n|---|---|\n{options}\n\n"
+        f"{drawn}"
         f"The weights are in `model.safetensors` (SHA-256 {content.tensors}). This folder contains no code.\n"
     )
 

@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from genzoo.persistence.format1 import upgrade_config
 from genzoo.persistence.model_folder import load_model
 from genzoo.persistence.safe_build import StoredWeights, build_from_file
 from genzoo.plugins.api1 import with_former_names
+from genzoo.plugins.local import offering
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.device import resolve_device
 from genzoo.runtime.progress import Phase
@@ -215,7 +216,16 @@ class Run:
         outlines = {name: tensor.to("meta") for name, tensor in kept.items()}
         weights = StoredWeights(str(saved[-1]), outlines, lambda: kept)
         return build_from_file(
-            config.model, config.options, self.data, weights, get_registry(), device, stages=state.transforms
+            config.model,
+            config.options,
+            self.data,
+            weights,
+            get_registry(),
+            device,
+            stages=state.transforms,
+            source=config.model_source,
+            sampling=config.sampling,
+            sampling_group=config.sampling_group,
         )
 
     @contextlib.contextmanager
@@ -308,9 +318,17 @@ class Run:
 
     # Each returns arrays for arrays, and tables for tables.
 
-    def sample(self, n: int, *, seed: int = 0, output: Output | None = None, mean: bool = False) -> Any:
+    def sample(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        output: Output | None = None,
+        mean: bool = False,
+        options: Mapping[str, Any] | None = None,
+    ) -> Any:
         """Call `TrainedModel.sample` of the trained model."""
-        return self.load().sample(n, seed=seed, output=output, mean=mean)
+        return self.load().sample(n, seed=seed, output=output, mean=mean, options=options)
 
     def log_prob(self, x: Events) -> Any:
         """Call `TrainedModel.log_prob` of the trained model."""
@@ -458,8 +476,14 @@ def is_model_folder(path: str | Path) -> bool:
     return not contains(place, "run.json") and (contains(place, "config.json") or contains(place, "model.safetensors"))
 
 
-def load(path: str | Path | Run, device: str = "cpu") -> TrainedModel:
+def load(path: str | Path | Run, device: str = "cpu", *, model: str | Path | type | None = None) -> TrainedModel:
     """Load the trained model of a run directory, or a model folder from anywhere.
+
+    Arguments:
+        device: where it computes. Defaults to the host.
+        model: the class of a model of your own, or its file, `"my_model.py"`. A run of such a model holds the digest of
+            its source, and this must be the same. Defaults to `None`: the model is one of the zoo, or its class was
+            used in this process before.
 
     Raises:
         ArtifactError: the path is neither, or it is damaged.
@@ -469,7 +493,7 @@ def load(path: str | Path | Run, device: str = "cpu") -> TrainedModel:
         path = path.path
     if not isinstance(path, str | os.PathLike):
         raise ConfigError(f"load takes the path of a run or model folder, and this is of type {type(path).__name__}.")
-    with Phase("loading the model"):
+    with Phase("loading the model"), offering(model):
         fitted = load_model(user_path(path), get_registry()) if is_model_folder(path) else open_run(str(path)).load()
     return fitted.to(resolve_device(device, float64=fitted.generator.needs_float64))
 

@@ -22,13 +22,16 @@ from torch.nn.modules.module import (
 )
 
 from genzoo.config.resolve import options_class
+from genzoo.config.sampling import Sampling
 from genzoo.data.transforms.chain import check_stages, restore_stages
 from genzoo.data.transforms.transform import Stage
 from genzoo.errors import ArtifactError, GenzooError, is_out_of_memory, pass_out_of_memory
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import Generator, Parts
 from genzoo.models.factory import build_model
+from genzoo.models.local import find_local
 from genzoo.models.state_dict import check_tensors, load_tensors, strip_prefix
+from genzoo.plugins.local import ModelSource, is_local
 from genzoo.plugins.registry import Entry, Registry, extra_named, resolve
 from genzoo.runtime.seeding import random_scope
 from genzoo.spec.entries import ModelSpec
@@ -78,6 +81,9 @@ def build_from_file(
     device: torch.device | None = None,
     *,
     stages: Sequence[Stage] = (),
+    source: ModelSource | None,
+    sampling: Mapping[str, Any],
+    sampling_group: int,
 ) -> TrainedModel:
     """Check everything that a file says about a model, then build the model with the file's weights.
 
@@ -89,16 +95,20 @@ def build_from_file(
         registry: installed models.
         device: where the model computes. Defaults to the host.
         stages: its transforms. Defaults to none: a shift and a scale alone.
+        source: source of a model that is a class of the user's.
+        sampling, sampling_group: values of the model's sampling options, and number of events of one call of `sample`.
 
     Raises:
         ArtifactError: the weights do not fit the model, or no installed plugin has it.
         PluginError: the plugin failed to load.
     """
     _check_names(weights)
-    entry = find_entry(model, registry, weights.path)
+    entry = find_entry(model, registry, weights.path, source)
     try:
         _check_fit(entry, options, data, strip_prefix(weights.outlines, "generator."))
         _check_scores(weights.outlines.get(SCORES))
+        with _options_at_fault():
+            how = Sampling.of(entry, sampling, sampling_group)
     except ArtifactError as error:
         raise ArtifactError(f"{weights.path} does not fit model {entry.id!r}: {error}") from error
     try:
@@ -109,17 +119,23 @@ def build_from_file(
         raise ArtifactError(f"{weights.path}: {error}.") from error
     generator = _build_with(entry, options, data, strip_prefix(tensors, "generator."))
     scores = tensors[SCORES].numpy() if SCORES in tensors else None
-    trained = TrainedModel(entry.id, generator, transform, data, entry.spec.missing, scores, weights.path)
+    accepts = entry.spec.missing
+    trained = TrainedModel(entry.id, generator, transform, data, accepts, scores, weights.path, sampling=how)
     return trained if device is None else trained.to(device)
 
 
-def find_entry(model: str, registry: Registry, path: str) -> Entry[ModelSpec]:
+def find_entry(model: str, registry: Registry, path: str, source: ModelSource | None = None) -> Entry[ModelSpec]:
     """Return the zoo entry of a model id that the file at `path` names.
 
+    Arguments:
+        source: source of a model that is a class of the user's. Defaults to `None`.
+
     Raises:
-        ArtifactError: no installed plugin has it.
+        ArtifactError: no installed plugin has it, or the user has not named the file of its class.
         PluginError: its plugin failed to load.
     """
+    if is_local(model):
+        return find_local(model, source, path)
     if model in registry.models.ids():
         return registry.models.get(model)
     registry.models.refuse_failed(model)

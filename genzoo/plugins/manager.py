@@ -214,10 +214,10 @@ def _register(staged: Registry, label: str, distribution: str, module: ModuleTyp
             add = functools.partial(staged.table(kind).add, distribution, api=module.GENZOO_API)
             getattr(manager.hook, f"register_{kind}")(register=add)
     for entry in staged.models:
-        _check_input(entry.spec, {*builtin.INPUTS, *staged.transforms.names()})
+        check_input(entry.spec, {*builtin.INPUTS, *staged.transforms.names()})
 
 
-def _check_input(spec: ModelSpec, names: Collection[str]) -> None:
+def check_input(spec: ModelSpec, names: Collection[str]) -> None:
     """Check the input of a model.
 
     An id may belong to a plugin that is loaded later, so it is looked up when the model is built.

@@ -19,9 +19,12 @@ from typing import Any, Generic, TypeVar, get_args
 from genzoo.errors import ConfigError, GenzooError, PluginError, did_you_mean, pass_out_of_memory
 from genzoo.plugins.api1 import translate
 from genzoo.plugins.discovery import CORE, distribution_of, normalize_name
+from genzoo.plugins.local import ModelSource
 from genzoo.spec.entries import (
     API_VERSION,
+    LOCAL,
     CallbackSpec,
+    ClassName,
     DatasetSpec,
     ExtractorSpec,
     MetricSpec,
@@ -53,11 +56,16 @@ _OTHER_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Entry(Generic[SpecT]):
-    """A spec and the distribution that registered it."""
+    """A spec and the distribution that registered it.
+
+    Arguments:
+        source: the source of a model that is a class of the user's; `None` for entries of plugins.
+    """
 
     distribution: str
     spec: SpecT
     api: int = API_VERSION
+    source: ModelSource | None = None
 
     @property
     def id(self) -> str:
@@ -78,6 +86,7 @@ class SpecTable(Generic[SpecT]):
         self.kind = kind
         self.spec_class: type[SpecT] = spec_class
         self._entries: dict[str, Entry[SpecT]] = {}
+        self._local: dict[str, Entry[SpecT]] = {}
         self._failures: dict[str, str] = {}
         self._left_out: set[str] = set()
 
@@ -86,6 +95,9 @@ class SpecTable(Generic[SpecT]):
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries or name in self._local
 
     def add(self, distribution: str, spec: SpecT, api: int = API_VERSION) -> None:
         """Add one spec under its distribution.
@@ -96,6 +108,8 @@ class SpecTable(Generic[SpecT]):
         Raises:
             PluginError: it is no spec of this kind, or the distribution already has that name.
         """
+        if distribution == LOCAL or isinstance(getattr(spec, "name", None), ClassName):
+            raise PluginError(f"{LOCAL!r} is what ids of models in a file of the user's begin with, and no plugin.")
         if type(spec) is not self.spec_class:  # a subclass could change its values after this check
             raise PluginError(f"register got a {type(spec).__name__}, and takes a {self.spec_class.__name__}.")
         try:
@@ -116,6 +130,10 @@ class SpecTable(Generic[SpecT]):
         """Add an entry that another table has checked."""
         self._entries[entry.id] = entry
 
+    def put_local(self, entry: Entry[SpecT]) -> None:
+        """Add an entry of the user's own, or replace an earlier one. Listings and hints leave it out."""
+        self._local[entry.id] = entry
+
     def ids(self) -> set[str]:
         """Return the ids of all entries."""
         return set(self._entries)
@@ -127,10 +145,12 @@ class SpecTable(Generic[SpecT]):
 
     def candidates_for(self, name: str) -> list[Entry[SpecT]]:
         """Return all entries with a bare name or an id. Former names count if there is no current one."""
-        if name in self._entries:
-            return [self._entries[name]]
+        if name in self:
+            return [self._local[name] if name in self._local else self._entries[name]]
         found = [entry for entry in self if entry.spec.name == name]
-        return found or [entry for entry in self if name in getattr(entry.spec, "former_names", ())]
+        found = found or [entry for entry in self if name in getattr(entry.spec, "former_names", ())]
+        own = self._local.get(f"{LOCAL}/{name}")
+        return found if own is None or found else [own]
 
     def get(self, name: str) -> Entry[SpecT]:
         """Return the entry with a bare name or an id.
@@ -228,7 +248,7 @@ class Registry:
         """
         for listed in model.spec.objectives:
             own = f"{model.distribution}/{listed}"
-            known = own if own in self.objectives.ids() else listed
+            known = own if own in self.objectives else listed
             if name not in (listed, known, known.rpartition("/")[2]) and not name.endswith(f"/{listed}"):
                 continue
             found = self.objectives.get(known)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -114,7 +115,7 @@ def _page(run: Run, fitted: TrainedModel, terms: EvaluationTerms, dataset: Datas
         *([] if images else beside),
         curve_section(run),
         *inside_sections(fitted, more, seed),
-        Section("How it was trained", tuple(_facts(run, config, held, seed))),
+        Section("How it was trained", tuple(_facts(run, config, held, seed, fitted.sampling.stored))),
     ]
     name = _data_name(config, held)
     entry = get_registry().models.get(config.model)
@@ -246,7 +247,9 @@ def _samples(
         yield Section("Columns", (about, *marginals(real, samples, data)))
 
 
-def _facts(run: Run, config: RunConfig, held: EvaluationEvents, seed: int) -> Iterator[Block]:
+def _facts(
+    run: Run, config: RunConfig, held: EvaluationEvents, seed: int, sampling: Mapping[str, Any]
+) -> Iterator[Block]:
     record = run.record
     yield Facts(
         (
@@ -264,5 +267,7 @@ def _facts(run: Run, config: RunConfig, held: EvaluationEvents, seed: int) -> It
     for group in groups:
         if settings[group]:
             yield Facts(tuple((key, as_text(value)) for key, value in settings[group].items()), f"Settings: {group}")
+    if sampling:
+        yield Facts(tuple((key, as_text(value)) for key, value in sampling.items()), "Sampling options of this page")
     digests = (("data", config.data_digest), ("weights", record.get("weights")))
     yield Facts(tuple((name, as_text(value)) for name, value in digests), "Digests (SHA-256)")

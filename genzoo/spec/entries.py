@@ -36,6 +36,20 @@ CAPABILITIES = frozenset(
 """The capabilities that a generator can have, named after the classes of `genzoo.models.base`, in kebab case."""
 
 
+LOCAL = "local"
+"""What the ids of models in a file of the user's begin with. Ids of other models begin with a distribution."""
+
+
+class ClassName(str):
+    """The name of a model that is a class in a file of the user's. Models of plugins have lower-case names."""
+
+    __slots__ = ()
+
+
+SAMPLING_GROUP, MOST_SAMPLING_GROUP = 64, 65_536
+"""Number of events that one call of `sample` draws, unless a model states another, and the largest such number."""
+
+
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -85,7 +99,8 @@ def _plain_settings(kind: str, name: object, field_name: str, value: object) -> 
 
 def _check_entry(kind: str, name: object, summary: object, **references: object) -> None:
     """Check the fields that every entry has: a name, a summary, and references to objects of its plugin."""
-    _check_name(kind, name)
+    if not isinstance(name, ClassName):
+        _check_name(kind, name)
     if not isinstance(summary, str) or not summary.strip():
         raise ValueError(f"{kind} {name!r} has no summary. Listings need one sentence.")
     _check_line(kind, name, "summary", summary)
@@ -115,12 +130,16 @@ class ModelSpec:
         options: option values that differ from the defaults of the config class.
         objective_options: for each objective, option values that differ from the objective's defaults.
         training: its recipe: settings of `GradientTraining` or `EMTraining`.
-        presets: named alternatives: `{"options": ..., "objective": ..., "training": ...}`.
+        presets: named alternatives: `{"options": ..., "objective": ..., "training": ..., "sampling": ...}`.
         reference: the paper, as "Title (Authors, year)".
         extra: the extra of its distribution that installs packages that only this model needs, such as `audio`.
         renamed: names of options in earlier versions, `{"former": "current"}`, and names of their values,
             `{"option=former": "current"}` with the option's current name. Stored runs and command lines may use the
             former names.
+        sampling: `"package.module:attribute"` of the pydantic class of its sampling options. `sample` takes its fields
+            as keywords, and their defaults sample the density that the model declares. Defaults to none.
+        sampling_group: number of events that one call of `sample` draws. It is stored with a trained model, because
+            draws of a seed depend on it. Defaults to 64.
     """
 
     name: str
@@ -142,9 +161,17 @@ class ModelSpec:
     reference: str = ""
     extra: str = ""
     renamed: Mapping[str, str] = field(default_factory=dict)
+    sampling: str = ""
+    sampling_group: int = SAMPLING_GROUP
 
     def __post_init__(self) -> None:
-        _check_entry("Model", self.name, self.summary, builder=self.builder, config=self.config)
+        sampling = {"sampling": self.sampling} if self.sampling != "" else {}
+        _check_entry("Model", self.name, self.summary, builder=self.builder, config=self.config, **sampling)
+        if type(self.sampling_group) is not int or not 1 <= self.sampling_group <= MOST_SAMPLING_GROUP:
+            raise ValueError(
+                f"Model {self.name!r}: sampling_group is {self.sampling_group!r}, and must be a whole number from 1 to "
+                f"{MOST_SAMPLING_GROUP}."
+            )
         for text in ("family", "reference", "data"):
             _check_line("Model", self.name, text, getattr(self, text))
         if self.extra != "":
@@ -189,7 +216,7 @@ def _check_presets(spec: ModelSpec) -> None:
     for preset, layer in spec.presets.items():
         _check_name("Preset", preset)
         _plain_settings("Model", spec.name, f"preset {preset!r}", layer)
-        if unknown := set(layer) - {"options", "objective", "training"}:
+        if unknown := set(layer) - {"options", "objective", "training", "sampling"}:
             raise ValueError(f"Model {spec.name!r}: preset {preset!r} has unknown parts {sorted(unknown)}.")
 
 

@@ -61,7 +61,7 @@ def disagreement(case: Case, log_prob: Density) -> str | None:
     """
     places = event_values_of(case)
     with torch.no_grad(), random_scope(0, "walk"):
-        start = case.wide.sample(_SAMPLES).double()
+        start = case.sample(_SAMPLES).double()
         end = _walk(places, start, log_prob)
         pairs = list(_statistics(places, start, end, log_prob))
     limit = math.sqrt(2 * math.log(2 * len(pairs) / FALSE_ALARMS))

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from genzoo.config.resolve import layer, resolve_config, training_class
+from genzoo.config.sampling import Sampling
 from genzoo.config.settings import RunConfig
 from genzoo.data.dataset import Dataset
 from genzoo.data.transforms import Transform, observed
@@ -23,6 +24,7 @@ from genzoo.models.base import Generator, Measure, Parts
 from genzoo.models.factory import build_model, check_data
 from genzoo.models.measure import measures_of
 from genzoo.models.objective import Batch
+from genzoo.models.reference import known_name
 from genzoo.persistence.format1 import current_layers
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry
@@ -51,7 +53,7 @@ class Subject:
     """A model with the options it is tested with.
 
     Arguments:
-        name: name or id of the model.
+        name: name or id of the model, or a class of the user's, as for `genzoo.train`.
         options, training, objective: as for `genzoo.train`. Training is short by default.
     """
 
@@ -60,12 +62,12 @@ class Subject:
 
     def __init__(
         self,
-        name: str,
+        name: str | type,
         options: Mapping[str, Any] | None = None,
         training: Mapping[str, Any] | None = None,
         objective: str | Mapping[str, Any] | None = None,
     ) -> None:
-        self.name = name
+        self.name: str = known_name(name)
         self._options = dict(options or {})
         self._training = dict(training or {})
         self._objective = objective
@@ -258,6 +260,15 @@ class Case:
         x = torch.from_numpy(np.array(self.dataset.events, np.float64))  # a copy, as a model may change it in place
         events: Tensor = self.transform(x)
         return events.to(dtype)
+
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
+        """Draw events as the core does, with the defaults of the model's sampling options.
+
+        Arguments:
+            generator: the one to draw from. Defaults to `wide`.
+        """
+        drawn: Tensor = (generator or self.wide).sample(n, **Sampling.of(self.subject.entry, {}).options)
+        return drawn
 
     def batch(self, count: int | None = None, dtype: torch.dtype = torch.float32) -> Batch:
         """Return the first `count` events, or all, as a batch of training."""

@@ -16,9 +16,11 @@ from genzoo.data.splits.given import given_split
 from genzoo.data.value_range import range_remarks
 from genzoo.engine.distributed import join_processes
 from genzoo.errors import ConfigError
+from genzoo.models.reference import known_name
 from genzoo.persistence.format1 import current_layers
 from genzoo.persistence.run import Run, open_run, run_name
 from genzoo.plugins.api1 import former_keywords
+from genzoo.plugins.local import offering
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.display import show_progress
 from genzoo.runtime.progress import Phase
@@ -57,7 +59,7 @@ def _create(config: RunConfig, out: Path | None) -> Run:
 
 @former_keywords(watchers="callbacks")
 def train(
-    model: str,
+    model: str | type,
     data: str | Path | Array | Frame | Dataset | Mapping[str, Any] | None = None,
     *,
     objective: str | Mapping[str, Any] | None = None,
@@ -71,6 +73,7 @@ def train(
     split_by: str | Sequence[str] | Array | None = None,
     warm_start: str | Path | None = None,
     weights: Array | None = None,
+    sampling: Mapping[str, Any] | None = None,
     callbacks: Sequence[AnyCallback] = (),
     progress: bool | None = None,
     **settings: Any,
@@ -81,7 +84,8 @@ def train(
     `train("dcgan", steps=500, lr=1e-4, latent=32)`.
 
     Arguments:
-        model: its name, `"dcgan"`, or id, `"genzoo-gan/dcgan"`.
+        model: its name, `"dcgan"`, or id, `"genzoo-gan/dcgan"`; a class of yours that is derived from
+            `genzoo.Generator`, or its place in a file, `"./my_model.py:MyModel"`.
         data: a built-in name, a path, an array `(N, *event)`, a table of pyarrow, pandas or polars, a `Dataset`, or
             settings such as `{"source": "photos", "size": 32}`, whose source may be an array or table. Defaults to the
             model's own choice. A model trained on a table in memory samples such tables.
@@ -100,6 +104,8 @@ def train(
         warm_start: a run or model folder of the same model. Training starts from its weights and transform.
         weights: how much each event of data in memory counts, `(N,)`, for models that learn by
             expectation-maximization. Defaults to 1 each.
+        sampling: values of the model's sampling options, such as `{"steps": 20}`, for samples during training and of
+            the trained model. Defaults to the model's own.
         callbacks: watch the training; each is a `Callback`, or a function that takes a `Step`.
         progress: whether to show progress on stderr or below the cell of a notebook. Defaults to showing it in a
             terminal or notebook only.
@@ -124,7 +130,8 @@ def train(
     """
     callbacks = as_callbacks(callbacks)
     registry = get_registry()
-    entry = registry.models.get(check_model(registry, model))
+    model = check_model(registry, known_name(model))
+    entry = registry.models.get(model)
     keywords = sort_keywords(settings, option_names(entry))
     asked: dict[str, Any] = {"seed": seed, "device": device, "precision": precision, "training": training or {}}
     asked["split"], groups = given_split(split, split_by)
@@ -137,6 +144,8 @@ def train(
         asked["warm_start"] = str(Path(warm_start).resolve())
     if preset is not None:
         asked["preset"] = preset
+    if sampling is not None:
+        asked["sampling"] = sampling
     given = [{"options": keywords.options, **asked}, {"training": keywords.training}]
     layers = current_layers(registry, model, *map(layer, given))
     config = resolve_config(registry, model, *layers)
@@ -159,6 +168,7 @@ def resume(
     epochs: float | None = None,
     steps: int | None = None,
     minutes: float | None = None,
+    model: str | Path | type | None = None,
     callbacks: Sequence[AnyCallback] = (),
     progress: bool | None = None,
     **settings: Any,
@@ -171,6 +181,7 @@ def resume(
             run that `train` returned has them.
         split_by: the groups of their rows, `(N,)`, if it was trained with them.
         epochs, steps, minutes: a larger budget. Defaults to the run's own.
+        model: the class of a model of your own, or its file, as for `load`.
         callbacks: watch the training; each is a `Callback`, or a function that takes a `Step`.
         progress: as for `train`.
         settings: must be empty: all other settings stay as they are.
@@ -195,7 +206,7 @@ def resume(
     else:
         dataset = None if data is None else given_data(data, None, open_run(path).config.split, groups)[0]
     budget = {"epochs": epochs, "steps": steps, "minutes": minutes}
-    with join_processes() as processes, show_progress(progress if processes.first else False):
+    with join_processes() as processes, show_progress(progress if processes.first else False), offering(model):
         resumed, setup, start = processes.agreed(lambda: prepare_resume(path, budget, dataset, processes))
         for note in start.notes if processes.first else ():
             warnings.warn(note, stacklevel=3)

@@ -105,7 +105,9 @@ class ModelSaver(Callback):
         model = dataclasses.replace(model, validation_scores=scores, calibration=calibration, bound_draws=draws)
         resting = resting_on(model, setup.dataset, setup.split.train)
         note = {} if resting is None else {"density_rests_on": resting.reason}
-        self._run.update(weights=save_model(self._run.model, model, config.options, training), **note)
+        self._run.update(
+            weights=save_model(self._run.model, model, config.options, training, config.model_source), **note
+        )
 
     def _load_best(self) -> int:
         """Load the weights to keep. Return the step they are from."""

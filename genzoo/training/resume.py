@@ -18,9 +18,11 @@ from genzoo.data.download import without_fetching
 from genzoo.engine.distributed import SINGLE_PROCESS, Processes
 from genzoo.engine.em import EMEngine
 from genzoo.errors import ArtifactError, ConfigError
+from genzoo.models.local import find_local
 from genzoo.models.state_dict import load_tensors, strip_prefix
 from genzoo.persistence.checkpoint import CheckpointState, MonitorState, checkpoints, load_checkpoint
 from genzoo.persistence.run import Run, open_run
+from genzoo.plugins.local import is_local
 from genzoo.runtime.launch import launch_command
 from genzoo.storage.paths import check_inside
 from genzoo.training.setup import TrainingSetup, build_setup
@@ -77,6 +79,8 @@ def prepare_resume(
         names = tuple(path.name for path in checkpoints(run.checkpoints))
         found = _last_checkpoint(run)
     config, record = run.config, run.record
+    if is_local(config.model):
+        find_local(config.model, config.model_source, str(run.path))
     given = {key: value for key, value in budget.items() if key in BUDGETS and value is not None}
     if found is not None:
         _check_processes(run, record, processes)

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from genzoo.config.sampling import Sampling
 from genzoo.config.settings import DataSettings, EMTraining, GradientTraining, RunConfig
 from genzoo.data.checks import refuse_degenerate
 from genzoo.data.columns.cells import with_cells
@@ -93,8 +94,15 @@ class TrainingSetup:
     @property
     def trained_model(self) -> TrainedModel:
         """The model with its present weights, in data units."""
-        accepts = get_registry().models.get(self.config.model).spec.missing
-        return TrainedModel(self.config.model, self.engine.trained, self.transform, self.dataset.spec, accepts)
+        entry, config = get_registry().models.get(self.config.model), self.config
+        return TrainedModel(
+            config.model,
+            self.engine.trained,
+            self.transform,
+            self.dataset.spec,
+            entry.spec.missing,
+            sampling=Sampling.of(entry, config.sampling, config.sampling_group),
+        )
 
     @functools.cached_property
     def offset(self) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +32,7 @@ def evaluate(
     samples: int | None = None,
     draws: int | None = None,
     seed: int = 0,
+    sampling: Mapping[str, Any] | None = None,
     device: str | None = None,
 ) -> Evaluation:
     """Compute the log-likelihood and the sample metrics of a model.
@@ -45,6 +47,7 @@ def evaluate(
             10,000.
         draws: number of draws for the likelihood bound. Defaults to the model's own, `training.bound_draws`.
         seed: seed of the samples.
+        sampling: values of the model's sampling options, such as `{"steps": 20}`. Defaults to the run's own.
         device: where the model computes. Defaults to the host.
 
     Raises:
@@ -56,9 +59,10 @@ def evaluate(
         -4.0726
     """
     run, fitted = open_asked(asked, device)
+    fitted = fitted.with_sampling(sampling)
     terms = find_terms(fitted, metrics, features, samples, draws, seed)
     if data is None:
-        kept = kept_scores(run, metrics, features=features, samples=samples, draws=draws)
+        kept = kept_scores(run, metrics, features=features, samples=samples, draws=draws, sampling=sampling)
         return evaluate_rows(run, fitted, None, terms) if kept is None else kept
     return evaluate_rows(run, fitted, matching_data(data, fitted.data, get_registry()), terms)
 

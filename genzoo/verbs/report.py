@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,7 @@ def report(
     samples: int | None = None,
     draws: int | None = None,
     seed: int = 0,
+    sampling: Mapping[str, Any] | None = None,
     device: str | None = None,
 ) -> RunReport:
     """Make one HTML page about a run or a comparison.
@@ -87,7 +88,8 @@ def report(
     Arguments:
         asked: a run, or the path of a run or of the folder of a comparison.
         out: file to write. Defaults to none; `RunReport.save` writes one.
-        data, metrics, features, samples, draws, seed, device: as for `evaluate`; only `seed` is for comparisons, too.
+        data, metrics, features, samples, draws, seed, sampling, device: as for `evaluate`; only `seed` is for
+            comparisons, too.
 
     Raises:
         ArtifactError: there is no such run or comparison, or it is damaged.
@@ -104,7 +106,7 @@ def report(
         page = page_of_comparison(user_path(str(asked)), seed)
     else:
         run = asked if isinstance(asked, Run) else find_run(str(asked))
-        fitted = open_asked(run, device)[1]
+        fitted = open_asked(run, device)[1].with_sampling(sampling)
         terms = find_terms(fitted, metrics, features, samples, draws, seed)
         dataset = None if data is None else matching_data(data, fitted.data, get_registry())
         page = run_page(run, fitted, terms, dataset)

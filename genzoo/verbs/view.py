@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import singledispatch
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -221,7 +222,15 @@ def description_figure(description: Description) -> Figure:
     return table_figure(description)
 
 
-def picture(asked: Asked, n: int = 64, *, seed: int = 0, mean: bool = False, device: str | None = None) -> Image:
+def picture(
+    asked: Asked,
+    n: int = 64,
+    *,
+    seed: int = 0,
+    mean: bool = False,
+    options: Mapping[str, Any] | None = None,
+    device: str | None = None,
+) -> Image:
     """Draw images from a model and arrange them side by side.
 
     Arguments:
@@ -229,6 +238,7 @@ def picture(asked: Asked, n: int = 64, *, seed: int = 0, mean: bool = False, dev
         n: number of images. Defaults to 64.
         seed: seed of the samples. Defaults to 0.
         mean: show what the model decodes, without the noise that it adds. Defaults to false.
+        options: values of the model's sampling options, as for `sample`. Defaults to the run's own.
         device: where the model computes. Defaults to the host.
 
     Raises:
@@ -239,4 +249,4 @@ def picture(asked: Asked, n: int = 64, *, seed: int = 0, mean: bool = False, dev
         raise ConfigError(
             f"Model {fitted.model!r} samples {fitted.data.form.events}, not images. Draw them with sample."
         )
-    return picture_of(fitted.sample(n, seed=seed, output="array", mean=mean), fitted.data)
+    return picture_of(fitted.sample(n, seed=seed, output="array", mean=mean, options=options), fitted.data)

@@ -138,7 +138,7 @@ def answers_to_odd_batches(subject: Subject) -> None:
                     len(result) == n,
                     f"On {case.name}, {question.name} of {n} events has shape {tuple(result.shape)}.",
                 )
-        drawn = scoped(lambda generator=generator: generator.sample(0))  # type: ignore[misc]
+        drawn = scoped(lambda case=case: case.sample(0))  # type: ignore[misc]
         wanted = (0, *case.data.event_shape)
         expect(tuple(drawn.shape) == wanted, f"On {case.name}, sample(0) has shape {tuple(drawn.shape)}, not {wanted}.")
 
@@ -154,7 +154,7 @@ def answers_change_nothing(subject: Subject) -> None:
             scoped(lambda question=question, generator=generator, given=given: question.ask(generator, given))  # type: ignore[misc]
             same = all(map(torch.equal, given, kept))
             expect(same, f"On {case.name}, {question.name} changes its input.")
-        scoped(lambda generator=generator: generator.sample(37))  # type: ignore[misc]
+        scoped(lambda case=case, generator=generator: case.sample(37, generator))  # type: ignore[misc]
         for name, value in generator.state_dict().items():
             same = torch.equal(value, before[name])
             expect(same, f"On {case.name}, calling the model's methods or sampling from it changes {name!r}.")

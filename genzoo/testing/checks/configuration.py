@@ -11,6 +11,7 @@ import torch
 from pydantic import BaseModel, ValidationError
 
 from genzoo.config.resolve import options_class
+from genzoo.config.sampling import sampling_class
 from genzoo.errors import ConfigError, DataError
 from genzoo.models.factory import build_model
 from genzoo.plugins.manager import get_registry
@@ -24,8 +25,11 @@ _LOW, _HIGH = ("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")
 
 
 def _classes(subject: Subject) -> Iterator[tuple[str, type[BaseModel]]]:
-    """Yield the option classes of a model and of its objectives, each with its owner."""
+    """Yield the option classes of a model, of its sampling and of its objectives, each with its owner."""
     yield "the model", options_class(subject.entry)
+    sampler = sampling_class(subject.entry)
+    if sampler is not None:
+        yield "sampling", sampler
     for name in subject.entry.spec.objectives:
         yield f"objective {name!r}", options_class(get_registry().objective_of(subject.entry, name))
 

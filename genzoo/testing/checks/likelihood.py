@@ -73,7 +73,7 @@ def log_prob_shape(subject: Subject) -> None:
 def _inputs(case: Case) -> list[tuple[str, Given]]:
     """Return what `log_prob` must be finite for, with a name for messages."""
     given = case.given()
-    samples = scoped(lambda: case.wide.sample(200))
+    samples = scoped(lambda: case.sample(200))
     return [("events", given), ("events", take_part(given, slice(1))), ("samples", (samples,))]
 
 
@@ -230,7 +230,7 @@ def rank_of(case: Case) -> int | None:
     count = sum(tensor.numel() for tensor in free)
     if not 0 < count <= _MOST:
         return None
-    x = torch.cat([case.batch(dtype=torch.float64).x, scoped(lambda: generator.sample(4 * count))])
+    x = torch.cat([case.batch(dtype=torch.float64).x, scoped(lambda: case.sample(4 * count, generator))])
     columns = [_derivative(generator, x, tensor.view(-1), place) for tensor in free for place in range(tensor.numel())]
     # The column of ones (taken off the rank below) absorbs directions that only add a constant to every log-density:
     # a missing normalization is no degree of freedom.

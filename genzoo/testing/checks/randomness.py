@@ -81,7 +81,7 @@ def _weights(case: Case, seed: int) -> dict[str, Tensor]:
 def _draws(case: Case) -> Iterator[tuple[str, Callable[[], Tensor]]]:
     """Yield the methods that draw random numbers, each with a name for messages."""
     generator = case.wide
-    yield "samples", lambda: generator.sample(50)
+    yield "samples", lambda: case.sample(50)
     if isinstance(generator, Decoder):
         yield "the prior", lambda: generator.prior_sample(50)
 

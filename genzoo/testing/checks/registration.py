@@ -106,7 +106,8 @@ def _plugin(entry: Entry[Any], kind: str) -> str:
             and _brings(module, entry, kind)
         ):
             return name
-    raise DoesNotApply("no module was found that registers it")
+    why = "no module was found that registers it" if entry.source is None else "it is a class in a file, and no plugin"
+    raise DoesNotApply(why)
 
 
 def _brings(module: ModuleType, entry: Entry[Any], kind: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from genzoo.config.sampling import sampling_class
 from genzoo.testing.event_values import EventValue, event_values_of
 from genzoo.testing.promise import DoesNotApply, Promise, expect
 from genzoo.testing.subject import Case, Subject, scoped
@@ -16,7 +17,7 @@ def sample_shape(subject: Subject) -> None:
         for dtype in (torch.float32, torch.float64):
             generator = case.generator(dtype)
             for n in (1, 37):
-                x = scoped(lambda generator=generator, n=n: generator.sample(n))  # type: ignore[misc]
+                x = scoped(lambda case=case, generator=generator, n=n: case.sample(n, generator))  # type: ignore[misc]
                 wanted = (n, *case.data.event_shape)
                 expect(
                     tuple(x.shape) == wanted,
@@ -31,7 +32,7 @@ def sample_shape(subject: Subject) -> None:
 def sample_range(subject: Subject) -> None:
     """Samples are finite, on the scale of the events in model space, and valid codes or counts in such columns."""
     for case in subject.cases.values():
-        x = scoped(lambda case=case: case.wide.sample(200))  # type: ignore[misc]
+        x = scoped(lambda case=case: case.sample(200))  # type: ignore[misc]
         if tuple(x.shape[1:]) != case.data.event_shape:
             raise DoesNotApply("not checked, as 'sample-shape' is broken")
         expect(bool(x.isfinite().all()), f"On {case.name}, samples contain numbers that are not finite.")
@@ -39,6 +40,20 @@ def sample_range(subject: Subject) -> None:
         widest = max(place.high - place.low for place in places)
         for place, values in zip(places, x.flatten(1).T, strict=True):
             _check_values(case, place, values, widest)
+
+
+def sampling_options(subject: Subject) -> None:
+    """`sample` takes every sampling option, and without them draws as with their defaults."""
+    if sampling_class(subject.entry) is None:
+        raise DoesNotApply("it has no sampling options")
+    for case in subject.principal:
+        without = scoped(lambda case=case: case.wide.sample(37))  # type: ignore[misc]
+        with_defaults = scoped(lambda case=case: case.sample(37))  # type: ignore[misc]
+        expect(
+            torch.equal(without, with_defaults),
+            f"On {case.name}, sample(37) without options draws other events than with the defaults of the sampling "
+            f"options. Objectives call it like that: give both the same defaults.",
+        )
 
 
 def _check_values(case: Case, place: EventValue, values: Tensor, margin: float) -> None:
@@ -68,4 +83,4 @@ def _has_floats(case: Case) -> bool:
     return any(tensor.is_floating_point() for tensor in case.fitted.generator.state_dict().values())
 
 
-PROMISES = (Promise.of(sample_shape), Promise.of(sample_range))
+PROMISES = (Promise.of(sample_shape), Promise.of(sample_range), Promise.of(sampling_options))

@@ -70,7 +70,7 @@ def _energy(case: Case, generator: Generator) -> float:
         "Energy Statistics: A Class of Statistics Based on Distances" (Székely and Rizzo, 2013).
     """
     events = case.batch().x.double().flatten(1)
-    drawn = scoped(lambda: generator.eval().sample(len(events))).double().flatten(1)
+    drawn = scoped(lambda: case.sample(len(events), generator.eval())).double().flatten(1)
     between, own, theirs = (torch.cdist(*pair).mean() for pair in ((drawn, events), (drawn, drawn), (events, events)))
     return (2 * between - own - theirs).item()
 
@@ -87,7 +87,10 @@ def saves_and_loads(subject: Subject) -> None:
                 given = material(case, question, 37, torch.float32)
                 same = torch.equal(answer(question, before, given), answer(question, after, given))
                 expect(same, f"On {case.name}, {question.name} changes when the model is saved and loaded.")
-            drawn, again, loaded = (scoped(lambda g=g: g.sample(37)) for g in (before, before, after))  # type: ignore[misc]
+            drawn, again, loaded = (
+                scoped(lambda case=case, g=g: case.sample(37, g))  # type: ignore[misc]
+                for g in (before, before, after)
+            )
             # A model that does not even repeat its own samples breaks 'random-scope', not this promise.
             same = torch.equal(drawn, loaded) or not torch.equal(drawn, again)
             expect(same, f"On {case.name}, samples change when the model is saved and loaded.")

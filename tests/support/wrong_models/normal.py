@@ -90,6 +90,18 @@ class Loud(Implicit):
         return 255.0 * super().sample(n)
 
 
+class Heated(Right):
+    """Samples at a temperature, by default that of its density."""
+
+    def sample(self, n, *, condition=None, temperature=1.0):
+        return self.decode(temperature * self.prior_sample(n))
+
+
+class Cooled(Right):
+    def sample(self, n, *, condition=None, temperature=0.7):
+        return self.decode(temperature * self.prior_sample(n))
+
+
 class Seeded(Right):
     def sample(self, n, *, condition=None, **options):
         torch.manual_seed(0)

@@ -33,5 +33,13 @@ class Divided(Options):
     parts: int = Field(1, ge=0, le=3, description="what the builder divides by")
 
 
+class Heat(genzoo.Settings):
+    temperature: float = Field(1.0, gt=0, le=10, description="factor of the standard deviations")
+
+
+class Cold(genzoo.Settings):
+    temperature: float = Field(0.7, gt=0, le=10, description="factor of the standard deviations")
+
+
 class LossOptions(genzoo.Settings):
     pass

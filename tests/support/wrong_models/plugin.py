@@ -40,7 +40,14 @@ FACTOR = dataclasses.replace(
     builder="wrong_models.builders:factor_Right",
     capabilities={"likelihood-bound", "decoder", "encoder"},
 )
-RIGHT = (NORMAL, IMPLICIT, ANOMALY, OUTLIERS, FACTOR)
+HEATED = dataclasses.replace(
+    NORMAL,
+    name="right-heated",
+    builder="wrong_models.builders:normal_Heated",
+    sampling="wrong_models.options:Heat",
+    sampling_group=8,
+)
+RIGHT = (NORMAL, IMPLICIT, ANOMALY, OUTLIERS, FACTOR, HEATED)
 
 WRONG = {
     "recipe-holds": (NORMAL, {"presets": {"quick": {"training": {"batch_sizes": 3}}}}),
@@ -55,6 +62,7 @@ WRONG = {
     "refuses-by-name": (NORMAL, "Mute"),
     "sample-shape": (NORMAL, "Narrow"),
     "sample-range": (IMPLICIT, "Loud"),
+    "sampling-options": (HEATED, "Cooled"),
     "random-scope": (NORMAL, "Seeded"),
     "random-scope/generator": (NORMAL, "OwnGenerator"),
     "random-scope/numpy": (NORMAL, "NumPyNoise"),
@@ -79,6 +87,10 @@ WRONG = {
     "log-prob-integrates-to-one/masked": (OUTLIERS, "WithoutConstant"),
     "log-prob-agrees-with-samples": (NORMAL, "Hot"),
     "log-prob-agrees-with-samples/shift": (NORMAL, "Shifted"),
+    "log-prob-agrees-with-samples/temperature": (
+        HEATED,
+        {"builder": "wrong_models.builders:normal_Cooled", "sampling": "wrong_models.options:Cold"},
+    ),
     "degrees-of-freedom": (NORMAL, "Miscounted"),
     "missing-values-are-integrated-out": (OUTLIERS, "Unmasked"),
     "floors-fit-events": (NORMAL, "Doubled"),
