@@ -60,6 +60,14 @@ _LONGEST_ROW = 16
     help="Show the mean of each value, or the most probable category, instead of a draw. --traverse and --interpolate "
     "always do.",
 )
+@click.option(
+    "--given",
+    "givens",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Condition to sample under, such as species=setosa; may be repeated.  [default: categories are drawn as often "
+    "as training rows have them]",
+)
 @click.option("--data", metavar="DATA", help="Data that --interpolate takes rows from.  [default: the run's own]")
 @formulas_option
 @device_option
@@ -73,6 +81,7 @@ def sample_command(
     traverse: bool,
     ends: tuple[int, int] | None,
     mean: bool,
+    givens: tuple[str, ...],
     escape_formulas: bool,
     device: str,
     as_json: bool,
@@ -83,14 +92,17 @@ def sample_command(
     \b
     genzoo sample RUN -n 64 --out grid.png
     genzoo sample RUN -n 64 --mean --out means.png         without the noise that a VAE adds to what it decodes
+    genzoo sample RUN --given species=setosa               samples of one condition
     genzoo sample RUN --traverse --out traversal.png       show what each latent dimension does
     genzoo sample RUN --interpolate 3 17 --out path.png    walk from row 3 to row 17
     """
     _check(traverse, ends, given)
+    from genzoo.inference.given import parse_given
     from genzoo.verbs.given import open_asked
 
     show_unfinished(run)
     opened, fitted = open_asked(run, device)
+    fitted = fitted.under(parse_given(givens))
     if traverse:
         content, line = _traverse(fitted, 7 if count is None else count, out, seed, escape_formulas)
     elif ends is not None:
@@ -127,13 +139,20 @@ def _sample(
         raise ConfigError(f"Model {fitted.model!r} has no latent space to decode, so its samples have no means.")
     out = out or _default(fitted, f"{count}-seed{seed}{'-mean' if mean else ''}")
     check_suffix(out, count, fitted.data)
-    events = _finite(fitted, fitted.sample(count, seed=seed, output="array", mean=mean))
-    save_events(out, events, fitted.data, escape_formulas=escape_formulas)
-    content = {"out": str(out), "count": count, "seed": seed, "mean": mean}
+    events, conditions = fitted.sample_given(count, seed=seed, mean=mean)
+    _finite(fitted, events)
+    save_events(out, events, fitted.data, conditions=conditions, escape_formulas=escape_formulas)
+    content = {"out": str(out), "count": count, "seed": seed, "mean": mean, **_given(fitted)}
     kind = "mean" if mean else "sample"
     noisy = not mean and fitted.data.modality == "image" and fitted.adds_noise
     hint = "; they include the noise of each pixel, and --mean leaves it out" if noisy else ""
-    return content, f"{counted(count, kind)} ({fitted.data.describe()}): {out}{hint}"
+    under = f" under {fitted.given_in_words}" if fitted.fixed else ""
+    return content, f"{counted(count, kind)}{under} ({fitted.data.describe()}): {out}{hint}"
+
+
+def _given(fitted: TrainedModel) -> dict[str, Any]:
+    """Return the conditions that samples are drawn under, for JSON; nothing if there are none."""
+    return {"given": fitted.given_in_words} if fitted.fixed else {}
 
 
 def _finite(fitted: TrainedModel, events: Array) -> Array:

@@ -244,7 +244,7 @@ def _judge_fit(
     total = float(log_likelihoods(fitted, dataset, rows, setup.config.seed) @ weights)
     assigned = None  # of ICL (Biernacki, Celeux and Govaert, 2000): log-posterior of each row's likeliest component
     if isinstance(fitted.generator, Components):
-        surest = [fitted.log_posterior(block).max(axis=1) for block in dataset.blocks(rows)]
+        surest = [fitted.log_posterior(block).max(axis=1) for block in dataset.given_blocks(rows)]
         assigned = float(np.concatenate(surest).astype(np.float64) @ weights)
     return criteria(total, degrees, float(weights.sum()), assigned)
 

@@ -309,8 +309,7 @@ def latent_of_rows(fitted: TrainedModel, dataset: Dataset, rows: tuple[int, int]
     for row in rows:
         if not 0 <= row < len(dataset):
             raise ConfigError(f"{dataset.name} has no row {row}; its rows are 0 to {len(dataset) - 1}.")
-    ends: Array = np.concatenate([np.asarray(dataset.events[row : row + 1]) for row in rows])
-    return fitted.encode(ends)
+    return np.concatenate([fitted.encode(dataset.given(slice(row, row + 1))) for row in rows])
 
 
 def latent_of_samples(fitted: TrainedModel, numbers: tuple[int, int], *, seed: int) -> Array:

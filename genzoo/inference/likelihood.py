@@ -18,7 +18,7 @@ from torch import Tensor
 
 from genzoo.data.dequantize import Dequantizer
 from genzoo.errors import ConfigError
-from genzoo.inference.data_units import CHUNK, DataUnits, Events, pad, to_host
+from genzoo.inference.data_units import CHUNK, DataUnits, Events, ModelInput, pad, padded, to_host
 from genzoo.inference.sampling import GROUP
 from genzoo.models.base import Likelihood, LikelihoodBound
 from genzoo.models.measure import measures_of, on_grid, places_of
@@ -36,12 +36,14 @@ class _Chunk:
         x: `(n, *event)`, NaN if a value is missing.
         index: positions of the events among all, `(n,)`.
         missing: whether any value of all events is missing.
+        conditions: what they are conditional on, `(n, K)` in data units, or `None`.
     """
 
     number: int
     x: Tensor
     index: Tensor
     missing: bool
+    conditions: Array | None
 
 
 def is_density_on_grid(units: DataUnits) -> bool:
@@ -57,7 +59,7 @@ def log_prob(units: DataUnits, x: Events) -> Array:
             f"The data lie on a grid of step {units.data.quantum:g} and model {units.model!r} is a density, which "
             f"gives only a lower bound for the probability of a point. Ask for log_prob_bound."
         )
-    return _in_data_units(units, x, lambda chunk: generator.log_prob(*units.to_model(chunk.x, chunk.missing)))
+    return _in_data_units(units, x, lambda chunk: _to_model(units, chunk, chunk.x).ask(generator.log_prob))
 
 
 def log_prob_bound(units: DataUnits, x: Events, draws: int, seed: int) -> Array:
@@ -74,10 +76,14 @@ def log_prob_bound(units: DataUnits, x: Events, draws: int, seed: int) -> Array:
 
 def _own_bound(units: DataUnits, chunk: _Chunk, x: Tensor, draws: int, seed: int, *place: int) -> Tensor:
     """Return the generator's own bound for events `x (n, *event)` of a group, `(n,)`."""
-    given = units.to_model(pad(x, GROUP), chunk.missing)
+    given = units.to_model(pad(x, GROUP), chunk.missing, padded(chunk.conditions, GROUP))
     with random_scope(seed, "bound", chunk.number, *place):
-        bound = units.require(LikelihoodBound).log_prob_bound(*given, draws=draws)
+        bound = given.ask(units.require(LikelihoodBound).log_prob_bound, draws=draws)
     return bound[: len(x)].to(x.dtype)
+
+
+def _to_model(units: DataUnits, chunk: _Chunk, x: Tensor) -> ModelInput:
+    return units.to_model(x, chunk.missing, chunk.conditions)
 
 
 def _bound_of_cells(units: DataUnits, chunk: _Chunk, dequantizer: Dequantizer, draws: int) -> Tensor:
@@ -86,7 +92,7 @@ def _bound_of_cells(units: DataUnits, chunk: _Chunk, dequantizer: Dequantizer, d
     for number in range(draws):
         x = dequantizer(chunk.x, chunk.index, number)
         if isinstance(units.generator, Likelihood):
-            densities.append(units.generator.log_prob(*units.to_model(x, chunk.missing)).to(x.dtype))
+            densities.append(_to_model(units, chunk, x).ask(units.generator.log_prob).to(x.dtype))
         else:
             densities.append(_own_bound(units, chunk, x, 1, dequantizer.seed, number))
     return torch.stack(densities).logsumexp(0) - math.log(draws)
@@ -105,7 +111,8 @@ def _in_data_units(
     def work(number: int, start: int) -> Array:
         wide = units.to_device(checked.chunk(start, size))
         index = torch.arange(start, start + len(wide), device=wide.device)
-        inner = compute(_Chunk(number, wide, index, checked.missing)).to(wide.dtype)
+        conditions = checked.chunk_conditions(start, size)
+        inner = compute(_Chunk(number, wide, index, checked.missing, conditions)).to(wide.dtype)
         return to_host(inner + _change_of_units(units, wide)).astype(np.float64)
 
     name = "computing likelihoods" if draws is None else f"computing likelihood bounds of {counted(draws, 'draw')}"

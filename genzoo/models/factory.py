@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from genzoo.config.resolve import model_options, objective_options
+from genzoo.data.condition_transform import shown_given
 from genzoo.errors import ConfigError, DataError, GenzooError, PluginError
 from genzoo.models.base import Parts
 from genzoo.models.objective import EMObjective, Objective
@@ -31,11 +32,29 @@ def check_data(entry: Entry[ModelSpec], data: DataSpec) -> None:
     for feature in data.features:
         if feature.kind not in spec.kinds:
             raise DataError(_other_kind(spec, data, feature))
+    if data.condition and not spec.conditional:
+        raise DataError(_unconditional(spec, data))
     if data.missing and not spec.missing:
         raise DataError(
             f"These data have missing values and model {spec.name!r} does not accept them. Use a model that does, or "
             f"leave such rows out with {argument('drop_missing', True)}."
         )
+
+
+def _unconditional(spec: ModelSpec, data: DataSpec) -> str:
+    name = data.condition[0].name
+    zoo = get_registry().models
+    fitting = [
+        name for name in zoo.names() if (other := zoo.get(name).spec).conditional and data.modality in other.modalities
+    ]
+    others = f"a model that learns given conditions ({', '.join(fitting)})" if fitting else "a conditional model"
+    joint = ""
+    if "imputation" in spec.capabilities and data.modality == "table":
+        joint = f", or train {spec.name!r} on all columns and sample it under {shown_given(name, 'VALUE')}"
+    return (
+        f"Model {spec.name!r} is not conditional and cannot learn events given {name!r}. Leave "
+        f"{argument('condition')} out, use {others}{joint}."
+    )
 
 
 def _other_kind(spec: ModelSpec, data: DataSpec, feature: Feature) -> str:

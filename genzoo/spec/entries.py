@@ -111,6 +111,8 @@ class ModelSpec:
         modalities: the kinds of data it accepts. Defaults to images and tables.
         kinds: the kinds of features it accepts. Defaults to all.
         missing: whether it accepts missing values. Defaults to false.
+        conditional: whether it can learn events given a condition. Its methods that take or draw events then have the
+            keyword `condition`, `(N, D)`. Defaults to false.
         data: the dataset it is trained on by default. Defaults to `digits`.
         options: option values that differ from the defaults of the config class.
         objective_options: for each objective, option values that differ from the objective's defaults.
@@ -142,6 +144,7 @@ class ModelSpec:
     reference: str = ""
     extra: str = ""
     renamed: Mapping[str, str] = field(default_factory=dict)
+    conditional: bool = False
 
     def __post_init__(self) -> None:
         _check_entry("Model", self.name, self.summary, builder=self.builder, config=self.config)
@@ -154,8 +157,9 @@ class ModelSpec:
         for settings in ("options", "objective_options", "training", "presets", "renamed"):
             copied = _plain_settings("Model", self.name, settings, getattr(self, settings))
             object.__setattr__(self, settings, copied)
-        if not isinstance(self.missing, bool):
-            raise ValueError(f"Model {self.name!r}: missing is {self.missing!r}, and must be True or False.")
+        for name in ("missing", "conditional"):
+            if not isinstance(value := getattr(self, name), bool):
+                raise ValueError(f"Model {self.name!r}: {name} is {value!r}, and must be True or False.")
         object.__setattr__(self, "capabilities", frozenset(self.capabilities))
         for names in ("objectives", "modalities", "kinds"):
             object.__setattr__(self, names, tuple(getattr(self, names)))

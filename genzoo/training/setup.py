@@ -12,6 +12,7 @@ import torch
 from genzoo.config.settings import EMTraining, GradientTraining, RunConfig
 from genzoo.data.checks import refuse_degenerate
 from genzoo.data.columns.limits import with_limits
+from genzoo.data.condition_transform import ConditionTransform, fit_condition
 from genzoo.data.dataset import Dataset, Rows, Split, usable
 from genzoo.data.degenerate.remarks import degenerate_remarks
 from genzoo.data.dequantize import Dequantizer
@@ -26,7 +27,6 @@ from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.schedule import Budget
 from genzoo.engine.signals import Signals
 from genzoo.errors import ConfigError, DataError, PluginError, explain_out_of_memory
-from genzoo.inference.data_units import DataUnits
 from genzoo.inference.likelihood import mean_change_of_units
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import Generator, Likelihood, Model
@@ -58,6 +58,7 @@ class TrainingSetup:
         dataset: data.
         split: rows to train on, to validate and to test.
         transform: maps data to what the model sees.
+        condition: the same for conditions; `None` if there are none.
         runtime: device and precision.
         engine: updates the model.
         loader: yields what each step consumes.
@@ -75,6 +76,7 @@ class TrainingSetup:
     dataset: Dataset
     split: Split
     transform: AffineTransform
+    condition: ConditionTransform | None
     runtime: Runtime
     engine: GradientEngine | EMEngine
     loader: DataLoader[Any]
@@ -90,7 +92,14 @@ class TrainingSetup:
     def trained_model(self) -> TrainedModel:
         """The model with its present weights, in data units."""
         accepts = get_registry().models.get(self.config.model).spec.missing
-        return TrainedModel(self.config.model, self.engine.trained, self.transform, self.dataset.spec, accepts)
+        return TrainedModel(
+            self.config.model,
+            self.engine.trained,
+            self.transform,
+            self.dataset.spec,
+            accepts,
+            condition=self.condition,
+        )
 
     @functools.cached_property
     def offset(self) -> float:
@@ -104,8 +113,7 @@ class TrainingSetup:
         rows, weights = self.split.train, self.dataset.weights
         if not self.dataset.spec.missing:
             rows = rows[:1]  # all events change alike
-        model = self.trained_model
-        units = DataUnits(model.model, model.generator, model.transform, model.data, model.missing, model.origin)
+        units = self.trained_model.units
         own = None if weights is None or not weights[rows].any() else weights[rows]
         return -mean_change_of_units(units, self.dataset.blocks(rows), own)
 
@@ -216,12 +224,14 @@ def _built(
         blocks = _training_blocks(dataset, split.train, dequantizer)
         transform = fit_transform(space, scaling_spec(dataset), blocks)
     transform = transform.to(runtime.device, runtime.wide)
+    condition = fit_condition(dataset, split.train) if warm is None else warm.condition
+    condition = condition if condition is None else condition.to(runtime.device, runtime.wide)
 
     # 4. What is watched, and the engine that trains.
     rule = find_selection_rule(zoo, config, objective, dataset, split)
     callbacks = tuple(_callback(zoo, name) for name in config.training.callbacks)
     signals = Signals(processes)
-    source = _Source(dataset, split.train, transform, runtime, dequantizer)
+    source = _Source(dataset, split.train, transform, runtime, dequantizer, condition)
     engine: GradientEngine | EMEngine
     if isinstance(objective, GradientObjective):
         engine, loader, budget = _by_gradient(config, model, objective, processes, source)
@@ -235,6 +245,7 @@ def _built(
         dataset=dataset,
         split=split,
         transform=transform,
+        condition=condition,
         runtime=runtime,
         engine=engine,
         loader=loader,
@@ -256,6 +267,7 @@ class _Source:
     transform: AffineTransform
     runtime: Runtime
     dequantizer: Dequantizer | None
+    condition: ConditionTransform | None
 
 
 def _opened(config: RunConfig, dataset: Dataset | None, zoo: Registry) -> tuple[RunConfig, Dataset]:
@@ -313,7 +325,8 @@ def _warm_start(config: RunConfig, dataset: Dataset) -> TrainedModel | None:
         raise ConfigError(
             f"{config.warm_start} holds the model {found.model!r}, and {config.model!r} cannot start from it."
         )
-    if found.data.event_shape != dataset.spec.event_shape or found.data.features != dataset.spec.features:
+    own, asked = found.data, dataset.spec
+    if (own.event_shape, own.features, own.condition) != (asked.event_shape, asked.features, asked.condition):
         raise ConfigError(f"{config.warm_start} was trained on other columns or shapes than {dataset.name} has.")
     check_inside(str(config.warm_start), dataset.name, dataset.events, found.data)
     return found
@@ -346,7 +359,14 @@ def _by_em(
     assert isinstance(settings, EMTraining)
     size = settings.block_size or objective.block(model)
     blocks = functools.partial(
-        make_block_loader, source.dataset, source.rows, size, source.transform, source.runtime, source.dequantizer
+        make_block_loader,
+        source.dataset,
+        source.rows,
+        size,
+        source.transform,
+        source.runtime,
+        source.dequantizer,
+        source.condition,
     )
     engine = EMEngine(
         model,
@@ -393,6 +413,7 @@ def _by_gradient(
         channels_last=images,
         dequantizer=source.dequantizer,
         share=engine.share,
+        condition=source.condition,
     )
     budget = Budget.of(settings, loader.steps_per_epoch)
     if budget.steps is None and budget.seconds is None:
