@@ -65,8 +65,8 @@ _LONGEST_ROW = 16
     "givens",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Condition to sample under, such as species=setosa; may be repeated.  [default: categories are drawn as often "
-    "as training rows have them]",
+    help="Condition or column to sample given, such as species=setosa; may be repeated.  [default: conditions are "
+    "drawn as often as training rows have them]",
 )
 @click.option("--data", metavar="DATA", help="Data that --interpolate takes rows from.  [default: the run's own]")
 @formulas_option
@@ -102,7 +102,9 @@ def sample_command(
 
     show_unfinished(run)
     opened, fitted = open_asked(run, device)
-    fitted = fitted.under(parse_given(givens))
+    known = parse_given(givens)
+    if traverse or ends is not None:
+        fitted = fitted.under(known)
     if traverse:
         content, line = _traverse(fitted, 7 if count is None else count, out, seed, escape_formulas)
     elif ends is not None:
@@ -110,7 +112,7 @@ def sample_command(
             opened, fitted, ends, 10 if count is None else count, out, seed, escape_formulas, given
         )
     else:
-        content, line = _sample(fitted, 64 if count is None else count, out, seed, escape_formulas, mean)
+        content, line = _sample(fitted, 64 if count is None else count, out, seed, escape_formulas, mean, known)
     if as_json:
         print_json({**content, "event": fitted.data.describe()})
     else:
@@ -131,28 +133,33 @@ def _default(fitted: TrainedModel, name: str) -> Path:
 
 
 def _sample(
-    fitted: TrainedModel, count: int, out: Path | None, seed: int, escape_formulas: bool, mean: bool
+    fitted: TrainedModel,
+    count: int,
+    out: Path | None,
+    seed: int,
+    escape_formulas: bool,
+    mean: bool,
+    known: dict[str, str],
 ) -> tuple[dict[str, Any], str]:
     from genzoo.inference.export import check_suffix, save_events
+    from genzoo.inference.joint import how_drawn
 
     if mean and "decoder" not in fitted.capabilities:
         raise ConfigError(f"Model {fitted.model!r} has no latent space to decode, so its samples have no means.")
     out = out or _default(fitted, f"{count}-seed{seed}{'-mean' if mean else ''}")
     check_suffix(out, count, fitted.data)
-    events, conditions = fitted.sample_given(count, seed=seed, mean=mean)
+    events, conditions = fitted.sample_given(count, seed=seed, mean=mean, given=known)
     _finite(fitted, events)
     save_events(out, events, fitted.data, conditions=conditions, escape_formulas=escape_formulas)
-    content = {"out": str(out), "count": count, "seed": seed, "mean": mean, **_given(fitted)}
+    content = {"out": str(out), "count": count, "seed": seed, "mean": mean}
+    if known:
+        content |= {"given": known, "draws": how_drawn(fitted.units, known)}
     kind = "mean" if mean else "sample"
     noisy = not mean and fitted.data.modality == "image" and fitted.adds_noise
     hint = "; they include the noise of each pixel, and --mean leaves it out" if noisy else ""
-    under = f" under {fitted.given_in_words}" if fitted.fixed else ""
+    under = f" given {', '.join(f'{name}={value}' for name, value in known.items())}" if known else ""
+    hint += f"; {how}" if (how := how_drawn(fitted.units, known)) else ""
     return content, f"{counted(count, kind)}{under} ({fitted.data.describe()}): {out}{hint}"
-
-
-def _given(fitted: TrainedModel) -> dict[str, Any]:
-    """Return the conditions that samples are drawn under, for JSON; nothing if there are none."""
-    return {"given": fitted.given_in_words} if fitted.fixed else {}
 
 
 def _finite(fitted: TrainedModel, events: Array) -> Array:

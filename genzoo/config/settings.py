@@ -339,6 +339,9 @@ class DataSettings(Settings):
     condition: Annotated[tuple[str, ...], Flag("--condition", metavar="A,B")] = Field(
         (), description="columns that events are conditional on, such as species; label stands for the labels of images"
     )
+    joint: Annotated[bool, Flag("--joint")] = Field(
+        False, description="learn the columns of condition jointly with the others, as the last columns of a table"
+    )
     weight: Annotated[str | None, Flag("--weight", metavar="COL")] = Field(
         None, description="column that holds the weight of each row; the model does not see it"
     )

@@ -56,7 +56,7 @@ def match_table(
         ConfigError: a setting names an unknown column, or sets kinds, which the model already knows.
         DataError: a column is missing, or holds a value that the model cannot take.
     """
-    if given := settings.given("kinds", "bounds", "whole", "condition"):
+    if given := settings.given("kinds", "bounds", "whole", "condition", "joint"):
         raise ConfigError(f"{given} is for training; a trained model knows its columns. Leave it out.")
     if spec.modality != "table":
         raise DataError(f"The model was trained on {spec.describe()}, and {source.shown} is a table.")

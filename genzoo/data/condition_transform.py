@@ -14,7 +14,7 @@ from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import ConfigError
 from genzoo.spec.events import Feature
 from genzoo.typing import Array
-from genzoo.wording import SHELL, front_end
+from genzoo.wording import shown_given
 
 
 class ConditionTransform(nn.Module):
@@ -123,11 +123,6 @@ class ConditionTransform(nn.Module):
     def _shown(self, place: int, value: float) -> str:
         levels = self.features[place].levels
         return f"{value:g}" if levels is None else levels[int(value)]
-
-
-def shown_given(name: str, value: str) -> str:
-    """Return how the reader of a message gives a condition."""
-    return f"--given {name}={value}" if front_end() is SHELL else f"given={{{name!r}: {value}}}"
 
 
 def categories_of(features: Sequence[Feature]) -> list[int]:

@@ -87,6 +87,10 @@ def take_conditions(dataset: Dataset, settings: DataSettings) -> Dataset:
         DataError: a row has no condition.
     """
     names = list(dict.fromkeys(settings.condition))
+    if settings.joint and (not names or dataset.spec.modality != "table"):
+        raise ConfigError(
+            f"{argument('joint', True)} is for a table with columns that {argument('condition')} names. Leave it out."
+        )
     if not names:
         return dataset
     dataset = _with_label(dataset, names)
@@ -101,7 +105,8 @@ def take_conditions(dataset: Dataset, settings: DataSettings) -> Dataset:
             dataset = dataclasses.replace(dataset, labels=_texts(dataset, names.index(settings.label)))
     if settings.drop_missing:
         dataset = complete(dataset)
-    return check_conditions(dataset, argument("drop_missing", True))
+    dataset = check_conditions(dataset, argument("drop_missing", True))
+    return joint_dataset(dataset) if settings.joint else dataset
 
 
 def check_conditions(dataset: Dataset, remedy: str = "") -> Dataset:
@@ -130,7 +135,7 @@ def joint_dataset(dataset: Dataset) -> Dataset:
     """Return a table whose conditions are columns after the others."""
     if dataset.conditions is None or dataset.spec.modality != "table":
         return dataset
-    events = np.concatenate([np.asarray(dataset.events[:]), dataset.conditions.astype(dataset.events.dtype)], axis=1)
+    events = joint_events(dataset.events[:], dataset.conditions)
     return dataclasses.replace(dataset, spec=joint_spec(dataset.spec), events=events, conditions=None)
 
 

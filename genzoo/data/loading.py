@@ -178,7 +178,7 @@ def open_dataset(settings: DataSettings, registry: Registry, split: SplitSetting
 
 def _conditional(dataset: Dataset, settings: DataSettings, split: SplitSettings | None = None) -> Dataset:
     """Apply the settings of tables to an open dataset, and take the conditions that they name from its columns."""
-    if not settings.condition:
+    if not (settings.condition or settings.joint):
         return _select(dataset, settings, split)
     from genzoo.data.conditions import read_with_conditions, take_conditions
 
@@ -243,10 +243,8 @@ def check_matching(settings: DataSettings) -> DataSettings:
     Raises:
         ConfigError: `drop_missing` or `condition` is set.
     """
-    if settings.condition:
-        raise ConfigError(
-            f"{argument('condition')} is for training; a trained model knows its conditions. Leave it out."
-        )
+    if given := settings.given("condition", "joint"):
+        raise ConfigError(f"{given} is for training; a trained model knows its conditions. Leave it out.")
     if settings.drop_missing:
         raise ConfigError(
             f"{argument('drop_missing')} is for training. Here it would change the row numbers; leave it out, or "

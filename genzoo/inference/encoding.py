@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from genzoo.data.dataset import Conditioned
 from genzoo.data.transforms import observed
 from genzoo.errors import ConfigError
 from genzoo.inference.data_units import CHUNK, DataUnits, Events, ModelInput, pad, padded, to_host
@@ -46,12 +47,16 @@ def anomaly_score(units: DataUnits, x: Events) -> Array:
     return units.by_chunk("computing anomaly scores", len(checked), compute)
 
 
-def impute(units: DataUnits, x: Events, draw: bool, seed: int) -> Array:
-    """See `TrainedModel.impute`."""
+def impute(units: DataUnits, x: Events, draw: bool, seed: int, conditions: Array | None = None) -> Array:
+    """See `TrainedModel.impute`.
+
+    Arguments:
+        conditions: what an array of events is conditional on, `(N, K)` in data units. Defaults to `None`.
+    """
     module = units.require(Imputation)
     if units.data.modality == "image":
         raise ConfigError("Images have no missing values to fill in; only tables have.")
-    checked = units.check(x)
+    checked = units.check(x if conditions is None else Conditioned(np.asarray(x), conditions))
 
     def compute(number: int, start: int) -> Array:
         events = checked.chunk(start)

@@ -35,16 +35,21 @@ def value_of(feature: Feature, value: object) -> float:
         number = math.nan if feature.temporal else float(text)
     except ValueError:
         number = math.nan
+    if feature.kind == "count" and not (number >= 0 and number.is_integer()):
+        raise ConfigError(f"{feature.name!r} holds counts, whole numbers of at least 0, and {text!r} is none.")
     if not math.isfinite(number):
         raise ConfigError(f"{feature.name!r} holds {'times' if feature.temporal else 'numbers'}, and {text!r} is none.")
     return number
 
 
-def values_of(given: Mapping[str, object], features: Sequence[Feature], what: str) -> dict[int, float]:
+def values_of(
+    given: Mapping[str, object], features: Sequence[Feature], what: str, others: Sequence[Feature] = ()
+) -> dict[int, float]:
     """Return what a user gives as codes and numbers, by number of the feature.
 
     Arguments:
         what: what the features are, for the message.
+        others: further features that the user may have meant. Defaults to none.
 
     Raises:
         ConfigError: there is no such feature, or it has no such value.
@@ -53,7 +58,8 @@ def values_of(given: Mapping[str, object], features: Sequence[Feature], what: st
     found = {}
     for name, value in given.items():
         if name not in names:
-            raise ConfigError(f"{name!r} is no {what}. {did_you_mean(str(name), names)}")
+            hint = did_you_mean(str(name), [*names, *(feature.name for feature in others)])
+            raise ConfigError(f"{name!r} is no {what}. {hint}")
         place = names.index(name)
         found[place] = value_of(features[place], value)
     return found

@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genzoo.data.condition_transform import shown_given
 from genzoo.errors import ConfigError
 from genzoo.inference.blame import blame_file
 from genzoo.inference.data_units import CHUNK, DataUnits, Events, ModelInput, padded, to_host
 from genzoo.models.base import Decoder
 from genzoo.runtime.seeding import random_scope
 from genzoo.typing import Array
+from genzoo.wording import shown_given
 
 GROUP = 64
 """Events drawn at a time, each group in its own random scope. Another number would change what a seed draws.

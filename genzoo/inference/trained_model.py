@@ -19,7 +19,7 @@ from genzoo.data.dataset import Dataset
 from genzoo.data.frames.kinds import is_frame
 from genzoo.data.transforms import AffineTransform
 from genzoo.errors import ConfigError
-from genzoo.inference import encoding, floors, likelihood, sampling, scoring
+from genzoo.inference import encoding, floors, joint, likelihood, sampling, scoring
 from genzoo.inference.answers import (
     Output,
     answer,
@@ -114,7 +114,7 @@ class TrainedModel:
         if not given:
             return self
         features = self.data.condition
-        found = values_of(given, features, f"condition of model {self.model!r}")
+        found = values_of(given, features, f"condition of model {self.model!r}", self.data.features)
         return dataclasses.replace(self, fixed={**self.fixed, **found})
 
     @overload
@@ -160,8 +160,9 @@ class TrainedModel:
                 Python, and to `array` if it was trained on an array or a file.
             mean: return the mean of the events of each latent vector, or its most probable categories, instead of a
                 draw: what the model decodes, without noise. Latent vectors are drawn either way. Defaults to false.
-            given: what to draw the events given, such as `{"species": "setosa"}`. Categories that are not given are
-                drawn as often as training rows have them. Defaults to none.
+            given: what to draw the events given, such as `{"species": "setosa"}`: conditions, or columns of a model
+                that fills in missing values. Categories of conditions that are not given are drawn as often as training
+                rows have them. Defaults to none.
             condition: what to draw each event given: a table with a column for each condition, or an array `(n, K)`.
                 Defaults to `None`: as `given` says.
 
@@ -189,13 +190,20 @@ class TrainedModel:
         condition: Any = None,
     ) -> tuple[Array, Array | None]:
         """Draw events as `sample` does. Return arrays of them and of their conditions, if the model is conditional."""
-        model = self.under(given)
+        given = given or {}
+        columns = joint.known_columns(self.units, given)
+        model = self.under({name: value for name, value in given.items() if name not in columns})
         if condition is None:
             conditions = sampling.draw_conditions(model.units, n, seed)
         elif model.condition is None:
             raise ConfigError(f"Model {self.model!r} is not conditional and takes no condition. Leave it out.")
         else:
             conditions = conditions_of(condition, self.data, n)
+        if columns:
+            if mean:
+                raise ConfigError("Samples given columns of the model are draws, and have no means. Leave mean out.")
+            known = values_of({name: given[name] for name in columns}, self.data.features, "column")
+            return joint.draw_given(model.units, n, seed, known, conditions), conditions
         return sampling.sample(model.units, n, seed, mean=mean, conditions=conditions), conditions
 
     @property

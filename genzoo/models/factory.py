@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from genzoo.config.resolve import model_options, objective_options
-from genzoo.data.condition_transform import shown_given
 from genzoo.errors import ConfigError, DataError, GenzooError, PluginError
 from genzoo.models.base import Parts
 from genzoo.models.objective import EMObjective, Objective
@@ -16,7 +15,7 @@ from genzoo.plugins.registry import Entry, blame, extra_named, resolve
 from genzoo.spec.entries import ModelSpec, ObjectiveSpec
 from genzoo.spec.events import DataSpec, Feature
 from genzoo.text import with_period
-from genzoo.wording import argument
+from genzoo.wording import argument, shown_given
 
 
 def check_data(entry: Entry[ModelSpec], data: DataSpec) -> None:
@@ -50,7 +49,10 @@ def _unconditional(spec: ModelSpec, data: DataSpec) -> str:
     others = f"a model that learns given conditions ({', '.join(fitting)})" if fitting else "a conditional model"
     joint = ""
     if "imputation" in spec.capabilities and data.modality == "table":
-        joint = f", or train {spec.name!r} on all columns and sample it under {shown_given(name, 'VALUE')}"
+        joint = (
+            f", or train {spec.name!r} jointly on all columns ({argument('joint', True)}) and sample it with "
+            f"{shown_given(name, 'VALUE')}"
+        )
     return (
         f"Model {spec.name!r} is not conditional and cannot learn events given {name!r}. Leave "
         f"{argument('condition')} out, use {others}{joint}."

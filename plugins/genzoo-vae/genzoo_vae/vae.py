@@ -2,8 +2,8 @@
 
 A latent vector z ~ p(z) is decoded to the parameters of p(x | z). The density p(x), an integral over z, has no closed
 form. The encoder approximates p(z | x) by q(z | x) = N(mu(x), diag(sigma²(x))). A conditional VAE has a condition c
-beside the inputs of encoder and decoder, q(z | x, c) and p(x | z, c), and one prior p(z) for all conditions. With K draws
-z_k from q(z | x),
+beside the inputs of encoder and decoder, q(z | x, c) and p(x | z, c), and one prior p(z) for all conditions. With K
+draws z_k from q(z | x),
 
     log p(x) >= E log(1/K sum_k w_k),    w_k = p(x | z_k) p(z_k) / q(z_k | x).
 
