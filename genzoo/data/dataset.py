@@ -168,6 +168,11 @@ class Dataset:
         for start in range(0, len(rows), BLOCK):
             yield self.events[rows[start : start + BLOCK]]
 
+    @property
+    def everything(self) -> ModelEvents:
+        """All rows as a trained model takes them; events on disk are read when indexed."""
+        return self.events if self.conditions is None else Conditioned(self.events, self.conditions)
+
     def given(self, rows: Rows | slice) -> ModelEvents:
         """Return rows as a trained model takes them: their events, with the conditions if there are any."""
         events = np.asarray(self.events[rows])

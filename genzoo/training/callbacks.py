@@ -237,7 +237,9 @@ class SampleWriter(Callback):
                 samples, _ = self._model.sample_shown(_GRID_SAMPLES, seed=self._seed)
             if not self._run.samples.is_dir():
                 raise _removed(self._run.samples)
-            save_events(self._run.samples / f"step-{step.number:06d}.{suffix}", samples, self._model.data)
+            conditions = self._model.units.usual_conditions(_GRID_SAMPLES)
+            path = self._run.samples / f"step-{step.number:06d}.{suffix}"
+            save_events(path, samples, self._model.data, conditions=conditions)
 
 
 class CheckpointSaver(Callback):
