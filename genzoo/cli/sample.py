@@ -97,12 +97,11 @@ def sample_command(
     genzoo sample RUN --interpolate 3 17 --out path.png    walk from row 3 to row 17
     """
     _check(traverse, ends, given)
-    from genzoo.inference.given import parse_given
     from genzoo.verbs.given import open_asked
 
     show_unfinished(run)
     opened, fitted = open_asked(run, device)
-    known = parse_given(givens)
+    known = _parse_given(givens)
     if traverse or ends is not None:
         fitted = fitted.under(known)
     if traverse:
@@ -125,6 +124,23 @@ def _check(traverse: bool, ends: tuple[int, int] | None, given: dict[str, Any]) 
     if ends is None and given["data"] is not None:
         raise ConfigError("--data names the rows for --interpolate A B, which was not given.")
     check_data_given(given)
+
+
+def _parse_given(texts: tuple[str, ...]) -> dict[str, str]:
+    """Return the values of `--given`, each `NAME=VALUE`, by name.
+
+    Raises:
+        ConfigError: one has another form, or a name comes twice.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        name, mark, value = text.partition("=")
+        if not mark or not name.strip() or not value.strip():
+            raise ConfigError(f"--given {text!r} must have the form NAME=VALUE, such as species=setosa.")
+        if name in found:
+            raise ConfigError(f"--given names {name!r} twice.")
+        found[name] = value
+    return found
 
 
 def _default(fitted: TrainedModel, name: str) -> Path:

@@ -65,7 +65,7 @@ def joint_spec(data: DataSpec) -> DataSpec:
 
 
 def read_with_conditions(settings: DataSettings, columns: Collection[str]) -> DataSettings:
-    """Return settings that read the columns of conditions beside those of events.
+    """Return settings that read the columns of conditions and the columns of events.
 
     Arguments:
         columns: names of all columns of the source.
@@ -73,7 +73,7 @@ def read_with_conditions(settings: DataSettings, columns: Collection[str]) -> Da
     asked = [name for name in settings.condition if name in columns]
     changes: dict[str, Any] = {}
     if settings.columns is not None:
-        changes["columns"] = tuple(dict.fromkeys([*settings.columns, *asked]))
+        changes["columns"] = (*settings.columns, *(name for name in asked if name not in settings.columns))
     if settings.label in asked:  # the labels are then taken from the conditions
         changes["label"] = None
     return settings.model_copy(update=changes) if changes else settings

@@ -59,7 +59,7 @@ class ConditionalView(TrainedModel):
     def sample_given(
         self, n: int, *, seed: int = 0, mean: bool = False, given: Any = None, condition: Any = None
     ) -> tuple[Array, Array | None]:
-        """Draw events given `condition (n, K)`; without it, draw conditions from the joint model, too."""
+        """Draw events given `condition (n, K)`, or draw conditions from the joint model, too, by default."""
         count = len(self.data.features)
         if condition is None:
             rows = np.asarray(self.whole.sample(n, seed=seed, output="array"))
@@ -69,7 +69,7 @@ class ConditionalView(TrainedModel):
         return rows[:, :count].astype(self.data.storage), conditions
 
     def floors(self, x: Any) -> list[Floor]:
-        """Return none: what the joint density rests on is asked of the joint model."""
+        """Return none: ask the joint model what its density rests on."""
         return []
 
 

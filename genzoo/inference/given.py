@@ -65,23 +65,6 @@ def values_of(
     return found
 
 
-def parse_given(texts: Sequence[str]) -> dict[str, str]:
-    """Return the values of `--given`, each `NAME=VALUE`, by name.
-
-    Raises:
-        ConfigError: one has another form, or a name comes twice.
-    """
-    found: dict[str, str] = {}
-    for text in texts:
-        name, mark, value = text.partition("=")
-        if not mark or not name.strip() or not value.strip():
-            raise ConfigError(f"--given {text!r} must have the form NAME=VALUE, such as species=setosa.")
-        if name in found:
-            raise ConfigError(f"--given names {name!r} twice.")
-        found[name] = value
-    return found
-
-
 def with_condition(x: Any, condition: Any, data: DataSpec) -> Any:
     """Return events with the conditions that a user hands over beside them.
 

@@ -35,7 +35,7 @@ class ConvGenerator(Generator, Decoder):
     Arguments:
         config: options of the model.
         event_shape: shape of an image, `(C, H, W)`.
-        given: number of values of a condition, which follow those of z. Defaults to 0.
+        given: number of values of a condition, which come after z. Defaults to 0.
 
     Shape:
         `z (N, L)` to `x (N, C, H, W)`, with values in [-1, 1].
