@@ -185,3 +185,8 @@ def resuming(command: str, run: object) -> str:
     if front_end().flags:
         return f"{command} train --resume {shlex.quote(str(run))}"
     return f"genzoo.resume({str(run)!r})"
+
+
+def shown_given(name: str, value: str) -> str:
+    """Return how the reader of a message gives a condition: `--given species=VALUE`, or `given={'species': VALUE}`."""
+    return f"--given {name}={value}" if front_end().flags else f"given={{{name!r}: {value}}}"

@@ -190,7 +190,7 @@ def _described(
 
     if given["data"] is not None:
         dataset = open_data(model, settings_of(given))
-        return model.describe(dataset.events, weights=dataset.weights, rows=rows, seed=seed), dataset.name
+        return model.describe(dataset.everything, weights=dataset.weights, rows=rows, seed=seed), dataset.name
     found = describe(run or model, rows=rows, seed=seed)
     return found, Path(run.config.data.source).name if run is not None and found.rows else None
 

@@ -70,6 +70,14 @@ _LONGEST_ROW = 16
     help="Show the mean of each value, or the most probable category, instead of a draw. --traverse and --interpolate "
     "always do.",
 )
+@click.option(
+    "--given",
+    "givens",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Condition or column to sample given, such as species=setosa; may be repeated.  [default: conditions are "
+    "drawn as often as training rows have them]",
+)
 @click.option("--data", metavar="DATA", help="Data that --interpolate takes rows from.  [default: the run's own]")
 @formulas_option
 @device_option
@@ -84,6 +92,7 @@ def sample_command(
     ends: tuple[int, int] | None,
     mean: bool,
     options: tuple[str, ...],
+    givens: tuple[str, ...],
     escape_formulas: bool,
     device: str,
     as_json: bool,
@@ -95,6 +104,7 @@ def sample_command(
     genzoo sample RUN -n 64 --out grid.png
     genzoo sample RUN -n 64 -o steps=20                    of a model with the sampling option steps
     genzoo sample RUN -n 64 --mean --out means.png         without the noise that a VAE adds to what it decodes
+    genzoo sample RUN --given species=setosa               samples of one condition
     genzoo sample RUN --traverse --out traversal.png       show what each latent dimension does
     genzoo sample RUN --interpolate 3 17 --out path.png    walk from row 3 to row 17
     """
@@ -104,6 +114,9 @@ def sample_command(
 
     show_unfinished(run)
     opened, fitted = open_asked(run, device)
+    known = _parse_given(givens)
+    if traverse or ends is not None:
+        fitted = fitted.under(known)
     if traverse:
         content, line = _traverse(fitted, 7 if count is None else count, out, seed, escape_formulas)
     elif ends is not None:
@@ -111,7 +124,8 @@ def sample_command(
             opened, fitted, ends, 10 if count is None else count, out, seed, escape_formulas, given
         )
     else:
-        content, line = _sample(fitted, 64 if count is None else count, out, seed, escape_formulas, mean, sampling)
+        asked = 64 if count is None else count
+        content, line = _sample(fitted, asked, out, seed, escape_formulas, mean, sampling, known)
     if as_json:
         print_json({**content, "event": fitted.data.describe()})
     else:
@@ -140,6 +154,23 @@ def _sampling(given: Sequence[str], walk: str | None) -> dict[str, Any]:
     return sampling_layer([name if name.startswith("sampling.") else f"sampling.{name}" for name in given])
 
 
+def _parse_given(texts: tuple[str, ...]) -> dict[str, str]:
+    """Return the values of `--given`, each `NAME=VALUE`, by name.
+
+    Raises:
+        ConfigError: one has another form, or a name comes twice.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        name, mark, value = text.partition("=")
+        if not mark or not name.strip() or not value.strip():
+            raise ConfigError(f"--given {text!r} must have the form NAME=VALUE, such as species=setosa.")
+        if name in found:
+            raise ConfigError(f"--given names {name!r} twice.")
+        found[name] = value
+    return found
+
+
 def _default(fitted: TrainedModel, name: str) -> Path:
     return Path(f"{fitted.model.rpartition('/')[2]}-{name}{fitted.data.form.suffix}")
 
@@ -152,21 +183,28 @@ def _sample(
     escape_formulas: bool,
     mean: bool,
     sampling: dict[str, Any],
+    known: dict[str, str],
 ) -> tuple[dict[str, Any], str]:
     from genzoo.inference.export import check_suffix, save_events
+    from genzoo.inference.joint import how_drawn
 
     if mean and "decoder" not in fitted.capabilities:
         raise ConfigError(f"Model {fitted.model!r} has no latent space to decode, so its samples have no means.")
     out = out or _default(fitted, f"{count}-seed{seed}{'-mean' if mean else ''}")
     check_suffix(out, count, fitted.data)
-    events = _finite(fitted, fitted.sample(count, seed=seed, output="array", mean=mean, options=sampling))
-    save_events(out, events, fitted.data, escape_formulas=escape_formulas)
+    events, conditions = fitted.sample_given(count, seed=seed, mean=mean, given=known, options=sampling)
+    _finite(fitted, events)
+    save_events(out, events, fitted.data, conditions=conditions, escape_formulas=escape_formulas)
     used = fitted.sampling.replaced(sampling).stored
     content = {"out": str(out), "count": count, "seed": seed, "mean": mean, "sampling": used}
+    if known:
+        content |= {"given": known, "draws": how_drawn(fitted.units, known)}
     kind = "mean" if mean else "sample"
     noisy = not mean and fitted.data.form.pictured and fitted.adds_noise
     hint = "; they include the noise of each pixel, and --mean leaves it out" if noisy else ""
-    return content, f"{counted(count, kind)} ({fitted.data.describe()}): {out}{hint}"
+    under = f" given {', '.join(f'{name}={value}' for name, value in known.items())}" if known else ""
+    hint += f"; {how}" if (how := how_drawn(fitted.units, known)) else ""
+    return content, f"{counted(count, kind)}{under} ({fitted.data.describe()}): {out}{hint}"
 
 
 def _finite(fitted: TrainedModel, events: Array) -> Array:

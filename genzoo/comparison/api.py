@@ -200,6 +200,8 @@ def prepare_comparison(
         found = tuple(_with_config(one, data=settings) for one in found)
     else:
         dataset = usable(dataset, dataset.name)
+    if dataset.conditions is not None and dataset.spec.form.columns:
+        found = tuple(_learning_jointly(zoo, one) for one in found)
     division = SplitPlan.of(dataset, shared.split, shared.seed, folds)
 
     # 4. The feature extractor, whose weights may have to be downloaded or trained.
@@ -253,6 +255,14 @@ def _tuned(candidate: Candidate) -> Candidate:
     if config.precision == "auto" and not config.device.startswith("mps"):  # it has no float64
         changed["precision"] = "fp64"
     return _with_config(candidate, **changed)
+
+
+def _learning_jointly(zoo: Registry, candidate: Candidate) -> Candidate:
+    """Return a candidate that learns conditions as columns beside the others, if it is not conditional."""
+    config = candidate.config
+    if zoo.models.get(config.model).spec.conditional:
+        return candidate
+    return _with_config(candidate, data=config.data.model_copy(update={"joint": True}))
 
 
 def _with_config(candidate: Candidate, **changed: Any) -> Candidate:

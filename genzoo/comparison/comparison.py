@@ -23,6 +23,7 @@ from genzoo.comparison.store import ResultStore
 from genzoo.comparison.workers import run_fit_jobs, with_threads
 from genzoo.config.explain import as_sentence
 from genzoo.config.settings import DataSettings, EMTraining, RunConfig
+from genzoo.data.conditions import joint_dataset
 from genzoo.data.dataset import Dataset
 from genzoo.data.degenerate.dependence import find_dependence
 from genzoo.data.degenerate.remarks import stated
@@ -77,6 +78,8 @@ def train_best(
         DivergenceError, Interrupted: as for any training. Nothing is left at `path`.
         GenzooError: the disk is full or read-only.
     """
+    if fit.data.joint:  # its scores given the conditions say nothing of the likelihood of whole rows
+        dataset, held_out = joint_dataset(dataset), None
     watched = selects(fit.training)
     split = split_settings(division.settings, everything=everything, watched=watched)
     rows = division.split(everything=everything, watched=watched)

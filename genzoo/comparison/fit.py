@@ -15,9 +15,11 @@ from genzoo.comparison.settle import settle
 from genzoo.comparison.splits import SplitPlan
 from genzoo.config.settings import EMTraining, RunConfig
 from genzoo.data.columns.unseen import about_unseen, unseen_levels
+from genzoo.data.conditions import joint_dataset
 from genzoo.data.dataset import Dataset, Rows, Split
 from genzoo.engine.em import EMEngine
-from genzoo.errors import DivergenceError, GenzooError, explain_out_of_memory
+from genzoo.errors import ConfigError, DivergenceError, GenzooError, explain_out_of_memory
+from genzoo.inference.conditional_view import as_conditional
 from genzoo.inference.row_likelihoods import (
     degrees_of_freedom,
     dimensions_of,
@@ -202,6 +204,8 @@ def _without_criteria(config: RunConfig, dataset: Dataset) -> str | None:
     """Return why a model has no information criteria, as far as its spec and the data show; otherwise `None`."""
     zoo = get_registry()
     model = zoo.models.get(config.model)
+    if dataset.conditions is not None and config.data.joint:
+        return "fitted to all columns jointly, not to the maximum of the likelihood given the conditions"
     if "likelihood" not in model.spec.capabilities:
         return "no exact likelihood"
     objective = zoo.objective_of(model, config.objective.name)
@@ -246,7 +250,7 @@ def _judge_fit(
     total = float(log_likelihoods(fitted, dataset, rows, setup.config.seed) @ weights)
     assigned = None  # of ICL (Biernacki, Celeux and Govaert, 2000): log-posterior of each row's likeliest component
     if isinstance(fitted.generator, Components):
-        surest = [fitted.log_posterior(block).max(axis=1) for block in dataset.blocks(rows)]
+        surest = [fitted.log_posterior(block).max(axis=1) for block in dataset.given_blocks(rows)]
         assigned = float(np.concatenate(surest).astype(np.float64) @ weights)
     return criteria(total, degrees, float(weights.sum()), assigned)
 
@@ -281,16 +285,18 @@ def _held_out(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
     """Fit the training rows, and evaluate the model on the test rows."""
     begun = time.perf_counter()
     split = division.split(everything=False, watched=selects(trial.config.training))
-    setup = _setup_of(trial, dataset, split)
+    own = _columns_of(trial, dataset)
+    setup = _setup_of(trial, own, split)
     # Repetitions have other seeds, and cost the same.
-    fitted, cost = (train_in_memory(setup), Cost()) if trial.repeat else train_with_cost(setup)
+    joint, cost = (train_in_memory(setup), Cost()) if trial.repeat else train_with_cost(setup)
+    fitted = _given_conditions(joint, dataset)
     seed, draws = trial.config.seed, trial.config.training.bound_draws
     kind = kind_of(fitted, draws)
     train = None
     reasons: dict[str, str] = {}
     if len(beyond := uncovered(fitted, dataset, split.test)):
         reasons["uncovered"] = f"outside the box that holds the training rows: {named_rows(beyond)}"
-    if unseen := unseen_levels(fitted.data, dataset, split.test):
+    if unseen := unseen_levels(joint.data, own, split.test):
         reasons["unseen"] = about_unseen(unseen)
     if kind != "none":
         known = log_likelihoods(fitted, dataset, split.train, seed, draws)
@@ -298,7 +304,7 @@ def _held_out(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
     held_out = _scores_of(fitted, dataset, split.test, seed, draws)
     metrics: Mapping[str, Score] = {}
     samples, means = None, False
-    resting = resting_on(fitted, dataset, split.test)
+    resting = resting_on(joint, own, split.test)
     if trial.repeat == 0:
         drawn, means = fitted.sample_shown(how_many(fitted.data), seed=seed)
         samples = _finite(drawn)
@@ -395,12 +401,14 @@ def _fold(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult:
     """Fit all rows except one fold, and compute the log-likelihoods of that fold."""
     begun = time.perf_counter()
     split = division.without(trial.fold, watched=selects(trial.config.training))
-    setup = _setup_of(trial, dataset, split)
-    fitted = train_in_memory(setup)
+    own = _columns_of(trial, dataset)
+    setup = _setup_of(trial, own, split)
+    joint = train_in_memory(setup)
+    fitted = _given_conditions(joint, dataset)
     config = trial.config
     held_out = _scores_of(fitted, dataset, split.test, config.seed, config.training.bound_draws)
-    resting = resting_on(fitted, dataset, split.test)
-    unseen = unseen_levels(fitted.data, dataset, split.test)
+    resting = resting_on(joint, own, split.test)
+    unseen = unseen_levels(joint.data, own, split.test)
     return FitResult(
         trial,
         time.perf_counter() - begun,
@@ -413,6 +421,31 @@ def _fold(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult:
 
 
 _PURPOSES = {"criteria": _criteria, "held-out": _held_out, "fold": _fold}
+
+
+def _columns_of(trial: FitJob, dataset: Dataset) -> Dataset:
+    """Return the columns that a candidate learns: a model that is not conditional learns conditions jointly.
+
+    Raises:
+        ConfigError: it cannot be scored given conditions.
+    """
+    if dataset.conditions is None or not trial.config.data.joint:
+        return dataset
+    spec = get_registry().models.get(trial.config.model).spec
+    if not (spec.missing and "likelihood" in spec.capabilities):
+        names = ", ".join(feature.name for feature in dataset.spec.condition)
+        raise ConfigError(
+            f"Model {spec.name!r} cannot be scored given {names}: it is not conditional, and has no exact likelihood "
+            f"of some columns alone."
+        )
+    return joint_dataset(dataset)
+
+
+def _given_conditions(fitted: TrainedModel, dataset: Dataset) -> TrainedModel:
+    """Return a model as one of events given the conditions of a dataset, if it has any."""
+    if dataset.conditions is None or fitted.data.condition:
+        return fitted
+    return as_conditional(fitted, dataset.spec)
 
 
 def _setup_of(trial: FitJob, dataset: Dataset, split: Split) -> TrainingSetup:

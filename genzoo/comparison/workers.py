@@ -57,7 +57,7 @@ class DataLocation:
     folds: int
 
 
-_BESIDE = ("weights", "groups", "times")
+_BESIDE = ("weights", "groups", "times", "conditions")
 """Arrays of a dataset in memory, besides its events, that a worker needs."""
 
 

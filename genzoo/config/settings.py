@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import math
 import os
 from collections.abc import Mapping
@@ -342,6 +343,12 @@ class DataSettings(Settings):
     label: Annotated[str | None, Flag("--label", metavar="COL")] = Field(
         None, description="column used only in reports, not in training"
     )
+    condition: Annotated[tuple[str, ...], Flag("--condition", metavar="A,B")] = Field(
+        (), description="columns that events are conditional on, such as species; label stands for the labels of images"
+    )
+    joint: Annotated[bool, Flag("--joint")] = Field(
+        False, description="learn the columns of condition jointly with the others, as the last columns of a table"
+    )
     weight: Annotated[str | None, Flag("--weight", metavar="COL")] = Field(
         None, description="column that holds the weight of each row; the model does not see it"
     )
@@ -349,7 +356,7 @@ class DataSettings(Settings):
         False, description="leave rows with a missing value out and count them"
     )
 
-    @field_validator("columns", "drop", mode="before")
+    @field_validator("columns", "drop", "condition", mode="before")
     @classmethod
     def _split_names(cls, value: Any) -> Any:
         return split_names(value)
@@ -434,16 +441,19 @@ class DataSettings(Settings):
 
 def _read_features(content: Any) -> Any:
     """Stop at the first invalid feature, or if there are too many: pydantic would describe every one."""
-    features = content.get("features") if isinstance(content, Mapping) else None
-    if not isinstance(features, list):
+    if not isinstance(content, Mapping):
         return content
-    names = len(features)
-    for feature in features:
+    lists = {part: content[part] for part in ("features", "condition") if isinstance(content.get(part), list)}
+    names = sum(map(len, lists.values()))
+    for feature in itertools.chain(*lists.values()):
         levels = feature.get("levels") if isinstance(feature, Mapping) else None
         names += len(levels) if isinstance(levels, list) else 0
     if names > MOST_NAMES:
         raise ValueError(f"a table has at most {MOST_NAMES} columns and categories together")
-    return {**content, "features": [_feature(place, feature) for place, feature in enumerate(features)]}
+    return {
+        **content,
+        **{part: [_feature(place, feature) for place, feature in enumerate(own)] for part, own in lists.items()},
+    }
 
 
 def _feature(place: int, content: Any) -> Feature:

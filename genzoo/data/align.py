@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from genzoo.config.settings import DataSettings
 from genzoo.data.column import Column
+from genzoo.data.conditions import joint_spec, labeled, separate, with_condition_columns
 from genzoo.data.dataset import BLOCK, Dataset
 from genzoo.data.marks import without_marks
 from genzoo.data.table import (
@@ -68,6 +69,9 @@ def match_table(
         raise ConfigError(f"{given} is for training; a trained model knows its columns. Leave it out.")
     if not spec.form.columns:
         raise DataError(f"The model was trained on {spec.describe()}, and {source.shown} is a table.")
+    if spec.condition:
+        joint = match_table(name, source, settings, joint_spec(spec), keep_unknown=keep_unknown)
+        return separate(joint, spec)
     own = _without_own(source, settings, spec)
     if own != settings:
         labels, weights = labels_and_weights(source, settings, read_columns(source, settings, [], set()))
@@ -123,7 +127,10 @@ def match_dataset(dataset: Dataset, spec: DataSpec) -> Dataset:
         )
     if not spec.form.columns:
         _check_one_feature(dataset, spec)
-        return dataclasses.replace(dataset, spec=dataclasses.replace(spec, storage=dataset.spec.storage))
+        same = dataclasses.replace(spec, storage=dataset.spec.storage)
+        return labeled(dataset, same) if spec.condition else dataclasses.replace(dataset, spec=same, conditions=None)
+    if spec.condition:
+        return separate(match_dataset(with_condition_columns(dataset, spec), joint_spec(spec)), spec)
     names = [feature.name for feature in dataset.spec.features]
     if found_columns(dataset.name, names, spec.features) == names and _alike(dataset.spec.features, spec.features):
         same = dataclasses.replace(spec, storage=dataset.spec.storage, missing=dataset.spec.missing)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn import datasets
 
-from genzoo.data.dataset import Dataset
+from genzoo.data.dataset import Dataset, category
 from genzoo.data.images import image_spec
 from genzoo.spec.events import DataSpec, Feature
 from genzoo.typing import Array
@@ -20,26 +20,28 @@ def digits() -> Dataset:
     return Dataset("digits", image_spec(events, (0.0, 16.0), 1.0), events, bunch.target)
 
 
-def _table(name: str, bunch: Any) -> Dataset:
+def _table(name: str, bunch: Any, kind: str = "") -> Dataset:
+    """Return a table of scikit-learn; `kind` is the name of its classes, if it has classes."""
     events = np.ascontiguousarray(bunch.data, np.float64)
     features = tuple(Feature(str(column)) for column in bunch.feature_names)
     spec = DataSpec((events.shape[1],), "table", features, storage="float64")
-    return Dataset(name, spec, events, bunch.target)
+    label = category(kind, [str(level) for level in bunch.target_names]) if kind else None
+    return Dataset(name, spec, events, bunch.target, label=label)
 
 
 def iris() -> Dataset:
     """150 irises of three species, four measurements in centimetres (Fisher, 1936)."""
-    return _table("iris", datasets.load_iris())
+    return _table("iris", datasets.load_iris(), "species")
 
 
 def wine() -> Dataset:
     """178 wines of three cultivars, 13 chemical measurements (UCI)."""
-    return _table("wine", datasets.load_wine())
+    return _table("wine", datasets.load_wine(), "cultivar")
 
 
 def breast_cancer() -> Dataset:
     """569 tumours, benign or malignant, 30 measurements of cell nuclei (UCI, Wisconsin)."""
-    return _table("breast-cancer", datasets.load_breast_cancer())
+    return _table("breast-cancer", datasets.load_breast_cancer(), "diagnosis")
 
 
 def diabetes() -> Dataset:

@@ -15,7 +15,7 @@ from genzoo.data.splits.dividers import Divider, InOrder, RandomRows, WholeGroup
 from genzoo.data.splits.duplicates import same_rows
 from genzoo.data.splits.groups import joined
 from genzoo.errors import DataError
-from genzoo.spec.events import DataSpec, Feature
+from genzoo.spec.events import ColumnType, DataSpec, Feature
 from genzoo.spec.modality import Modality
 from genzoo.typing import Array
 from genzoo.wording import argument
@@ -34,6 +34,29 @@ class Split:
     train: Rows
     validation: Rows
     test: Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Conditioned:
+    """Events and what each of them is conditional on.
+
+    Arguments:
+        events: `(N, *event)`, in data units.
+        conditions: `(N, K)` float64, in data units, codes for categories.
+    """
+
+    events: Array
+    conditions: Array
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    def __getitem__(self, rows: Any) -> Conditioned:
+        return Conditioned(self.events[rows], self.conditions[rows])
+
+
+ModelEvents = Array | Conditioned
+"""Events as a trained model takes them: with their conditions, if it is conditional."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +82,9 @@ class Dataset:
         groups: number of each event's group, `(N,)`; a random split keeps groups together. Defaults to `None`.
         times: what `--split time` orders the events by, `(N,)`: numbers or datetime64. Defaults to `None`.
         unknown: categories that the spec does not have, as `color = red`, by row; their code is 0. Defaults to none.
+        conditions: what each event is conditional on, `(N, K)` float64 in data units, codes for categories. Defaults to
+            `None`: nothing.
+        label: name and levels of the labels, if these are codes of levels. Defaults to `None`.
     """
 
     name: str
@@ -77,6 +103,8 @@ class Dataset:
     groups: Array | None = None
     times: Array | None = None
     unknown: Mapping[int, str] = field(default_factory=dict)
+    conditions: Array | None = None
+    label: Feature | None = None
 
     def __post_init__(self) -> None:
         if tuple(self.events.shape[1:]) != tuple(self.spec.event_shape):
@@ -84,6 +112,12 @@ class Dataset:
         for name, values in (("labels", self.labels), ("groups", self.groups), ("times", self.times)):
             if values is not None and values.shape != (len(self.events),):
                 raise DataError(f"{self.name} holds {len(self.events)} events and {name} of shape {values.shape}.")
+        conditions = (len(self.events), len(self.spec.condition))
+        if (conditions[1] > 0) != (self.conditions is not None) or (
+            self.conditions is not None and self.conditions.shape != conditions
+        ):
+            seen = "none" if self.conditions is None else f"some of shape {self.conditions.shape}"
+            raise DataError(f"{self.name} needs conditions of shape {conditions}, and has {seen}.")
         if self.weights is not None:
             object.__setattr__(self, "weights", _checked_weights(self.name, self.weights, len(self.events)))
 
@@ -135,18 +169,41 @@ class Dataset:
         for start in range(0, len(rows), BLOCK):
             yield self.events[rows[start : start + BLOCK]]
 
+    @property
+    def everything(self) -> ModelEvents:
+        """All rows as a trained model takes them; events on disk are read when indexed."""
+        return self.events if self.conditions is None else Conditioned(self.events, self.conditions)
+
+    def given(self, rows: Rows | slice) -> ModelEvents:
+        """Return rows as a trained model takes them: their events, with the conditions if there are any."""
+        events = np.asarray(self.events[rows])
+        return events if self.conditions is None else Conditioned(events, self.conditions[rows])
+
+    def given_blocks(self, rows: Rows) -> Iterator[ModelEvents]:
+        """Yield increasing `rows` in blocks, as a trained model takes them."""
+        for start in range(0, len(rows), BLOCK):
+            yield self.given(rows[start : start + BLOCK])
+
     def digest(self) -> str:
-        """Return the SHA-256 digest of the spec, the events and the weights, and of groups and times if any."""
+        """Return the SHA-256 digest of the spec, events and weights, and of conditions, groups and times if any."""
         digest = hashlib.sha256(f"{self.spec}{self.events.dtype.str}{self.events.shape}".encode())
         for start in range(0, len(self), BLOCK):
             digest.update(np.ascontiguousarray(self.events[start : start + BLOCK]).data)
         if self.weights is not None:
             digest.update(self.weights.data)
+        if self.conditions is not None:
+            digest.update(f"conditions{self.spec.condition}".encode())
+            digest.update(np.ascontiguousarray(self.conditions, np.float64).data)
         for name, values in (("groups", self.groups), ("times", self.times)):
             if values is not None:
                 digest.update(f"{name}{values.dtype.str}".encode())
                 digest.update(np.ascontiguousarray(values).view(np.uint8).data)
         return digest.hexdigest()
+
+
+def category(name: str, levels: Sequence[str], stored: ColumnType | None = None) -> Feature:
+    """Return a feature of categories."""
+    return Feature(name, "binary" if len(levels) == 2 else "categorical", tuple(levels), stored)
 
 
 def _checked_weights(name: str, weights: Array, count: int) -> Array:

@@ -103,7 +103,7 @@ def _mapped(data: Mapping[str, Any], split: SplitSettings) -> tuple[Dataset | No
     if dataset is None:
         return None, settings
     checked = _in_memory(validate(DataSettings, settings, "Data"))
-    return _select(_as_stated(dataset, checked), checked, split), settings
+    return _conditional(_as_stated(dataset, checked), checked, split), settings
 
 
 def _in_memory(settings: DataSettings) -> DataSettings:
@@ -167,10 +167,24 @@ def open_dataset(settings: DataSettings, registry: Registry, split: SplitSetting
     with _reading(settings):
         tabular = _open_table(settings, registry)
         if tabular is None:
-            return _select(_open_other(settings, registry), settings, split)
+            return _conditional(_open_other(settings, registry), settings, split)
+        from genzoo.data.conditions import read_with_conditions, take_conditions
         from genzoo.data.splits.columns import read_divided
 
-        return read_divided(_name(settings), tabular, settings, split or SplitSettings())
+        reading = read_with_conditions(settings, tabular.names)
+        dataset = read_divided(_name(settings), tabular, reading, split or SplitSettings())
+        return take_conditions(dataset, settings)
+
+
+def _conditional(dataset: Dataset, settings: DataSettings, split: SplitSettings | None = None) -> Dataset:
+    """Apply the settings of tables to an open dataset, and take the conditions that they name from its columns."""
+    if not (settings.condition or settings.joint):
+        return _select(dataset, settings, split)
+    from genzoo.data.conditions import read_with_conditions, take_conditions
+
+    table = dataset.spec.form.columns
+    columns = [feature.name for feature in dataset.spec.features] if table else ()
+    return take_conditions(_select(dataset, read_with_conditions(settings, columns), split), settings)
 
 
 def open_readable(settings: DataSettings, registry: Registry, split: SplitSettings | None = None) -> Dataset | Listing:
@@ -227,8 +241,10 @@ def check_matching(settings: DataSettings) -> DataSettings:
     """Return the settings of data for a trained model, after checking that none is only for training.
 
     Raises:
-        ConfigError: `drop_missing` is set.
+        ConfigError: `drop_missing` or `condition` is set.
     """
+    if given := settings.given("condition", "joint"):
+        raise ConfigError(f"{given} is for training; a trained model knows its conditions. Leave it out.")
     if settings.drop_missing:
         raise ConfigError(
             f"{argument('drop_missing')} is for training. Here it would change the row numbers; leave it out, or "

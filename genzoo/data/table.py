@@ -294,9 +294,10 @@ def complete(dataset: Dataset) -> Dataset:
     Raises:
         DataError: every row has a missing value.
     """
-    whole = np.concatenate(
-        [~np.isnan(dataset.events[i : i + BLOCK]).any(axis=1) for i in range(0, len(dataset), BLOCK)]
-    )
+    blocks = (dataset.events[i : i + BLOCK] for i in range(0, len(dataset), BLOCK))
+    whole = np.concatenate([~np.isnan(block).reshape(len(block), -1).any(axis=1) for block in blocks])
+    if dataset.conditions is not None:
+        whole &= ~np.isnan(dataset.conditions).any(axis=1)
     if dataset.times is not None:
         whole &= ~without_time(dataset.times)
     if whole.all():
@@ -315,6 +316,7 @@ def complete(dataset: Dataset) -> Dataset:
         unknown={int(places[row]): text for row, text in dataset.unknown.items() if whole[row]},
         test_rows=int(whole[len(dataset) - dataset.test_rows :].sum()),
         dropped=int((~whole).sum()),
+        conditions=None if dataset.conditions is None else dataset.conditions[whole],
     )
 
 

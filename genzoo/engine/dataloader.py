@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from genzoo.data.condition_transform import ConditionTransform
 from genzoo.data.dataset import BLOCK, Dataset, Rows
 from genzoo.data.dequantize import Dequantizer
 from genzoo.data.transforms import Transform, observed, to_model_space
@@ -104,6 +105,34 @@ class Sampler:
         return epoch, slice(place * events, (place + 1) * events)
 
 
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """The conditions of all rows, on the device: few numbers for each row, wherever its event is kept.
+
+    Arguments:
+        values: `(N, K)`, in data units.
+        transform: maps them to model space.
+        dtype: their type there.
+    """
+
+    values: Tensor
+    transform: ConditionTransform
+    dtype: torch.dtype
+
+    @staticmethod
+    def of_dataset(dataset: Dataset, transform: ConditionTransform | None, runtime: Runtime) -> Conditions | None:
+        """Return the conditions of a dataset; `None` if it has none."""
+        if dataset.conditions is None or transform is None:
+            return None
+        values = torch.as_tensor(dataset.conditions).to(runtime.device, runtime.wide)
+        return Conditions(values, transform, runtime.dtype)
+
+    def of(self, index: Tensor) -> Tensor:
+        """Return the conditions of rows in model space, `(n, D)`."""
+        chosen: Tensor = self.transform(self.values.index_select(0, index))
+        return chosen.to(self.dtype)
+
+
 class DataLoader(ABC, Generic[ItemT]):
     """An endless stream of the items that training steps consume.
 
@@ -135,6 +164,7 @@ class BatchLoader(DataLoader[Batch]):
         channels_last: bool = False,
         missing: bool = False,
         dequantizer: Dequantizer | None = None,
+        conditions: Conditions | None = None,
     ) -> None:
         super().__init__(runtime.device, order.steps_per_epoch, order.share)
         self.order = order
@@ -143,6 +173,7 @@ class BatchLoader(DataLoader[Batch]):
         self._format = torch.channels_last if channels_last else torch.contiguous_format
         self._missing = missing
         self._dequantizer = dequantizer
+        self._conditions = conditions
         self._keep(events)
 
     @abstractmethod
@@ -154,7 +185,8 @@ class BatchLoader(DataLoader[Batch]):
         if self._dequantizer is not None:
             events = self._dequantizer(events, index, epoch)
         x, missing = observed(to_model_space(self._transform, events, self._dtype), self._missing)
-        return Batch(x.contiguous(memory_format=self._format), missing, index=index)
+        condition = None if self._conditions is None else self._conditions.of(index)
+        return Batch(x.contiguous(memory_format=self._format), missing, index=index, condition=condition)
 
 
 class ResidentLoader(BatchLoader):
@@ -281,6 +313,7 @@ def make_loader(
     channels_last: bool = False,
     dequantizer: Dequantizer | None = None,
     share: ProcessShare | None = None,
+    condition: ConditionTransform | None = None,
 ) -> BatchLoader:
     """Return the fastest loader for the data and the device: resident if the rows fit, else streaming."""
     # The order of rows must not depend on the loader: the same run gives the same bits, however much memory is free.
@@ -288,7 +321,9 @@ def make_loader(
     needed = len(rows) * dataset.events[:1].nbytes
     fits = needed <= _RESIDENT_SHARE * _free_bytes(runtime.device)
     loader = ResidentLoader if fits else StreamingLoader
-    return loader(order, dataset.events, transform, runtime, channels_last, dataset.spec.missing, dequantizer)
+    conditions = Conditions.of_dataset(dataset, condition, runtime)
+    missing = dataset.spec.missing
+    return loader(order, dataset.events, transform, runtime, channels_last, missing, dequantizer, conditions)
 
 
 class BlockLoader:
@@ -301,6 +336,7 @@ class BlockLoader:
         transform: transform to model space.
         runtime: device and number type.
         dequantizer: adds noise to values on a grid. Defaults to `None`: no noise.
+        condition: transform of the conditions to model space. Defaults to `None`: there are none.
     """
 
     def __init__(
@@ -311,6 +347,7 @@ class BlockLoader:
         transform: Transform,
         runtime: Runtime,
         dequantizer: Dequantizer | None = None,
+        condition: ConditionTransform | None = None,
     ) -> None:
         self._dataset = dataset
         self._rows = rows
@@ -318,6 +355,7 @@ class BlockLoader:
         self._transform = transform
         self._runtime = runtime
         self._dequantizer = dequantizer
+        self._conditions = Conditions.of_dataset(dataset, condition, runtime)
 
     def __iter__(self) -> Iterator[Batch]:
         device = self._runtime.device
@@ -330,7 +368,7 @@ class BlockLoader:
                 events = self._dequantizer(events, index)
             x, missing = observed(to_model_space(self._transform, events, dtype), data.spec.missing)
             weight = None if data.weights is None else torch.from_numpy(data.weights[rows]).to(device, dtype)
-            yield Batch(x, missing, weight, index)
+            yield Batch(x, missing, weight, index, None if self._conditions is None else self._conditions.of(index))
 
 
 class ResidentBlockLoader:
@@ -353,6 +391,7 @@ def make_block_loader(
     transform: Transform,
     runtime: Runtime,
     dequantizer: Dequantizer | None = None,
+    condition: ConditionTransform | None = None,
     *,
     rank: int = 0,
     count: int = 1,
@@ -372,7 +411,7 @@ def make_block_loader(
         patterns = np.packbits(np.isnan(dataset.events[rows]), axis=1)
         rows = rows[np.lexsort(patterns.T)]
     rows = np.array_split(rows, count)[rank]
-    blocks = BlockLoader(dataset, rows, size, transform, runtime, dequantizer)
+    blocks = BlockLoader(dataset, rows, size, transform, runtime, dequantizer, condition)
     needed = len(rows) * dataset.spec.size * runtime.dtype.itemsize
     fits = not (on_disk or once) and needed <= _RESIDENT_SHARE * _free_bytes(runtime.device)
     return ResidentBlockLoader(blocks) if fits else blocks

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, TypeVar
 import numpy as np
 import torch
 
-from genzoo.data.dataset import Dataset
+from genzoo.data.dataset import Conditioned, Dataset, ModelEvents
 from genzoo.data.frames.kinds import is_frame
 from genzoo.data.frames.results import events_frame, matrix_like, rows_like, table_like
 from genzoo.errors import ConfigError, DataError
@@ -89,7 +89,8 @@ def _as_dataset(units: DataUnits, x: Events) -> Dataset:
     checked = units.check(x)
     if not len(checked):
         raise DataError("The data hold no rows.")
-    return Dataset("the array", dataclasses.replace(units.data, missing=checked.missing), checked.events)
+    spec = dataclasses.replace(units.data, missing=checked.missing)
+    return Dataset("the array", spec, checked.events, conditions=checked.conditions)
 
 
 def answer_latent(units: DataUnits, z: Any, compute: Callable[[Array], Array], present: Present) -> Any:
@@ -106,12 +107,13 @@ def answer_latent(units: DataUnits, z: Any, compute: Callable[[Array], Array], p
     return present(frame, compute(latent) if len(latent) else compute(np.zeros((1, size)))[:0])
 
 
-def _stand_in(units: DataUnits) -> Array:
+def _stand_in(units: DataUnits) -> ModelEvents:
     """Return one event in the middle of the training data, `(1, C)`: results for it have the form of any results."""
     origin = torch.zeros((1, *units.data.event_shape), dtype=units.transform.dtype, device=units.device)
     middle = to_host(units.transform.inverse(origin))
     middle[:, list(units.data.discrete)] = 0
-    return middle
+    conditions = units.usual_conditions(1)
+    return middle if conditions is None else Conditioned(middle, conditions)
 
 
 def as_series(name: str) -> Present:

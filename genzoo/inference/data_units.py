@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -16,7 +16,8 @@ from torch import Tensor
 
 from genzoo.config.sampling import Sampling
 from genzoo.data.columns.limits import within_limits
-from genzoo.data.dataset import check_values
+from genzoo.data.condition_transform import ConditionTransform
+from genzoo.data.dataset import Conditioned, ModelEvents, check_values
 from genzoo.data.frames.kinds import is_frame
 from genzoo.data.transforms import Transform, observed, place_on_grid
 from genzoo.data.value_range import check_inside
@@ -24,6 +25,7 @@ from genzoo.errors import ConfigError, DataError
 from genzoo.inference.blame import blame_file
 from genzoo.models.base import Generator, capability_name
 from genzoo.runtime.progress import Phase
+from genzoo.runtime.seeding import random_scope
 from genzoo.spec.events import DataSpec
 from genzoo.typing import Array
 from genzoo.wording import argument
@@ -32,6 +34,7 @@ Events = Array | Tensor | Any
 """Events in data units: an array, a tensor, or a table of pandas, polars or pyarrow."""
 
 CapabilityT = TypeVar("CapabilityT")
+ResultT = TypeVar("ResultT")
 
 CHUNK = 512
 """Events computed at a time."""
@@ -44,10 +47,12 @@ class CheckedEvents:
     Arguments:
         events: `(N, *event)`, NaN if a value is missing.
         missing: whether any value is missing.
+        conditions: what the events are conditional on, `(N, K)` in data units. Defaults to `None`: nothing.
     """
 
     events: Array
     missing: bool
+    conditions: Array | None = None
 
     def __len__(self) -> int:
         return len(self.events)
@@ -55,6 +60,36 @@ class CheckedEvents:
     def chunk(self, start: int, size: int = CHUNK) -> Array:
         """Return `size` events from `start`, or fewer at the end."""
         return np.asarray(self.events[start : start + size])
+
+    def chunk_conditions(self, start: int, size: int = CHUNK) -> Array | None:
+        """Return the conditions of `size` events from `start`; `None` if there are none."""
+        return None if self.conditions is None else self.conditions[start : start + size]
+
+    def given(self, start: int, events: Array) -> ModelEvents:
+        """Return `events`, which begin at `start`, as a trained model takes them: with their conditions, if any."""
+        conditions = self.chunk_conditions(start, len(events))
+        return events if conditions is None else Conditioned(events, conditions)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInput:
+    """What the generator's methods take, in its space.
+
+    Arguments:
+        x: events, `(n, *event)`; 0 for missing values.
+        missing: mask of missing values; `None` if no value of all events is missing.
+        condition: what the events are conditional on, `(n, D)`; `None` if the model is not conditional.
+    """
+
+    x: Tensor
+    missing: Tensor | None
+    condition: Tensor | None
+
+    def ask(self, method: Callable[..., ResultT], **options: object) -> ResultT:
+        """Call a method of the generator; it gets a mask or a condition only if there is one."""
+        mask = () if self.missing is None else (self.missing,)
+        given = {} if self.condition is None else {"condition": self.condition}
+        return method(self.x, *mask, **given, **options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +104,8 @@ class DataUnits:
         missing: whether the generator accepts missing values.
         origin: path of the file that the weights come from, or `None`.
         sampling: how samples are drawn. Defaults to groups of 64.
+        condition: maps conditions to model space. Defaults to `None`: the model is not conditional.
+        fixed: conditions that are known, by number of their column. Defaults to none.
     """
 
     model: str
@@ -78,6 +115,8 @@ class DataUnits:
     missing: bool
     origin: str | None
     sampling: Sampling = field(default_factory=Sampling)
+    condition: ConditionTransform | None = None
+    fixed: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def device(self) -> torch.device:
@@ -110,7 +149,7 @@ class DataUnits:
             DataError: they are not numbers, have another shape than the training data, or are infinite; some are
                 missing and the model does not accept that; or images lie outside the range of the training data.
         """
-        events = _as_array(x, self.data)
+        events, conditions = self._parted(x)
         if events.dtype.kind not in "buif":
             raise DataError(f"Events must be numbers, and these are of type {events.dtype}.")
         if events.shape[1:] != self.data.event_shape:
@@ -128,7 +167,39 @@ class DataUnits:
         if self.data.form.ranged and self.data.features[0].kind == "binary":
             _check_black_and_white(self.model, events)
         check_inside(f"Model {self.model!r}", "the array", events, self.data)
-        return CheckedEvents(events, missing)
+        return CheckedEvents(events, missing, conditions)
+
+    def _parted(self, x: Events) -> tuple[Array, Array | None]:
+        """Return events as an array, and their conditions if the model is conditional."""
+        given = _as_given(x, self.data)
+        if isinstance(given, Conditioned):
+            return given.events, given.conditions if self.condition is not None else None
+        if self.condition is None:
+            return given, None
+        features = self.condition.features
+        if len(self.fixed) < len(features):
+            names = ", ".join(feature.name for feature in features)
+            raise ConfigError(
+                f"Model {self.model!r} was trained given {names}. Hand over an array of these with the events, as "
+                f"condition=, or a table that has such columns."
+            )
+        return given, self.condition.draw(len(given), self.fixed)
+
+    def usual_conditions(self, n: int) -> Array | None:
+        """Return conditions to try the model under, `(n, K)`: drawn categories, and numbers at their mean."""
+        if self.condition is None:
+            return None
+        numbers = {place: float(self.condition.shift[place]) for place in range(len(self.condition.features))}
+        known = {place: number for place, number in numbers.items() if place not in self.condition.categories}
+        with random_scope(0, "usual conditions"):
+            return self.condition.draw(n, known | dict(self.fixed))
+
+    def to_condition(self, conditions: Array | None) -> Tensor | None:
+        """Return conditions `(n, K)` in model space, `(n, D)`, on the device."""
+        if conditions is None or self.condition is None:
+            return None
+        mapped: Tensor = self.condition(torch.from_numpy(conditions).to(self.device, self.condition.shift.dtype))
+        return mapped.to(self.dtype)
 
     @torch.no_grad()
     def by_chunk(self, work: str, n: int, compute: Callable[[int, int], Array], size: int = CHUNK) -> Array:
@@ -159,19 +230,20 @@ class DataUnits:
         # Torch warns of arrays that cannot be written to, such as columns of pandas and files that are mapped.
         return torch.as_tensor(np.require(x, requirements=("C", "W"))).to(self.device, self.transform.dtype)
 
-    def to_model(self, x: Tensor, missing: bool) -> tuple[Tensor, ...]:
-        """Return what the generator's methods take: events in its space and, if any value is missing, the mask.
+    def to_model(self, x: Tensor, missing: bool, conditions: Array | None = None) -> ModelInput:
+        """Return what the generator's methods take.
 
         Arguments:
             x: `(n, *event)` in data units, on the device.
             missing: whether any value of all events is missing.
+            conditions: `(n, K)` in data units. Defaults to `None`: the model is not conditional.
         """
         y, mask = observed(self.transform(x).to(self.dtype), missing)
-        return (y,) if mask is None else (y, mask)
+        return ModelInput(y, mask, self.to_condition(conditions))
 
-    def chunk_to_model(self, checked: CheckedEvents, start: int) -> tuple[Tensor, ...]:
+    def chunk_to_model(self, checked: CheckedEvents, start: int) -> ModelInput:
         """Return what the generator's methods take of the chunk that begins at `start`."""
-        return self.to_model(self.to_device(checked.chunk(start)), checked.missing)
+        return self.to_model(self.to_device(checked.chunk(start)), checked.missing, checked.chunk_conditions(start))
 
     def to_data(self, y: Tensor, *, whole_counts: bool = True) -> Array:
         """Return events of the generator's space in data units, in the data's limits and type, on the host.
@@ -191,7 +263,9 @@ class DataUnits:
         return within_limits(x, self.data.features) if self.data.form.columns else x
 
 
-def _as_array(x: Events, data: DataSpec) -> Array:
+def _as_given(x: Events, data: DataSpec) -> ModelEvents:
+    if isinstance(x, Conditioned):
+        return x
     if isinstance(x, Tensor):
         return np.asarray(x.detach().cpu().numpy())
     if is_frame(x):
@@ -209,6 +283,11 @@ def to_host(x: Tensor) -> Array:
 def pad(x: Tensor, size: int) -> Tensor:
     """Repeat the last of events `x (n, *event)` until there are `size`, so that draws do not depend on `n`."""
     return torch.cat([x, x[-1:].expand(size - len(x), *x.shape[1:])])
+
+
+def padded(conditions: Array | None, size: int) -> Array | None:
+    """Repeat the last of conditions `(n, K)` until there are `size`, as `pad` does."""
+    return None if conditions is None else np.pad(conditions, ((0, size - len(conditions)), (0, 0)), mode="edge")
 
 
 def any_observed(events: Array) -> Array:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from genzoo.data.dataset import Conditioned
 from genzoo.data.transforms import observed
 from genzoo.errors import ConfigError
-from genzoo.inference.data_units import CHUNK, DataUnits, Events, pad, to_host
+from genzoo.inference.data_units import CHUNK, DataUnits, Events, ModelInput, pad, padded, to_host
 from genzoo.models.base import AnomalyScore, Components, Encoder, Imputation, Outliers, Reconstruction
 from genzoo.runtime.seeding import random_scope
 from genzoo.typing import Array
@@ -19,7 +20,7 @@ def encode(units: DataUnits, x: Events, seed: int) -> Array:
 
     def compute(number: int, start: int) -> Array:
         with random_scope(seed, "encode", number):
-            return to_host(encoder.encode(*units.chunk_to_model(checked, start)))
+            return to_host(units.chunk_to_model(checked, start).ask(encoder.encode))
 
     return units.by_chunk("encoding", len(checked), compute)
 
@@ -30,7 +31,7 @@ def reconstruct(units: DataUnits, x: Events) -> Array:
     checked = units.check(x)
 
     def compute(_: int, start: int) -> Array:
-        return units.to_data(module.reconstruct(*units.chunk_to_model(checked, start)))
+        return units.to_data(units.chunk_to_model(checked, start).ask(module.reconstruct))
 
     return units.by_chunk("reconstructing", len(checked), compute)
 
@@ -41,24 +42,30 @@ def anomaly_score(units: DataUnits, x: Events) -> Array:
     checked = units.check(x)
 
     def compute(_: int, start: int) -> Array:
-        return to_host(module.anomaly_score(*units.chunk_to_model(checked, start))).astype(np.float64)
+        return to_host(units.chunk_to_model(checked, start).ask(module.anomaly_score)).astype(np.float64)
 
     return units.by_chunk("computing anomaly scores", len(checked), compute)
 
 
-def impute(units: DataUnits, x: Events, draw: bool, seed: int) -> Array:
-    """See `TrainedModel.impute`."""
+def impute(units: DataUnits, x: Events, draw: bool, seed: int, conditions: Array | None = None) -> Array:
+    """See `TrainedModel.impute`.
+
+    Arguments:
+        conditions: what an array of events is conditional on, `(N, K)` in data units. Defaults to `None`.
+    """
     module = units.require(Imputation)
     if not units.data.form.missing:
         raise ConfigError(f"{units.data.form.events.capitalize()} have no missing values to fill in; only tables have.")
-    checked = units.check(x)
+    checked = units.check(x if conditions is None else Conditioned(np.asarray(x), conditions))
 
     def compute(number: int, start: int) -> Array:
         events = checked.chunk(start)
         y, missing = observed(units.transform(pad(units.to_device(events), CHUNK)).to(units.dtype), missing=True)
         assert missing is not None
+        condition = units.to_condition(padded(checked.chunk_conditions(start), CHUNK))
         with random_scope(seed, "impute", number):
-            filled = units.to_data(module.impute(y, missing, draw=draw)[: len(events)], whole_counts=draw)
+            whole = ModelInput(y, missing, condition).ask(module.impute, draw=draw)
+        filled = units.to_data(whole[: len(events)], whole_counts=draw)
         return np.where(np.isnan(events), filled.astype(events.dtype), events)
 
     return units.by_chunk("filling in values", len(checked), compute)
@@ -70,7 +77,7 @@ def log_posterior(units: DataUnits, x: Events) -> Array:
     checked = units.check(x)
 
     def compute(_: int, start: int) -> Array:
-        return to_host(module.log_posterior(*units.chunk_to_model(checked, start)))
+        return to_host(units.chunk_to_model(checked, start).ask(module.log_posterior))
 
     return units.by_chunk("finding components", len(checked), compute)
 
@@ -81,6 +88,6 @@ def covers(units: DataUnits, x: Events) -> Array:
     checked = units.check(x)
 
     def compute(_: int, start: int) -> Array:
-        return to_host(module.covers(*units.chunk_to_model(checked, start)))
+        return to_host(units.chunk_to_model(checked, start).ask(module.covers))
 
     return units.by_chunk("looking for outliers", len(checked), compute)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from genzoo.data.conditions import LABEL, joint_events, joint_spec
 from genzoo.errors import ConfigError
 from genzoo.inference.image_grid import picture_of, png, to_bytes
 from genzoo.inference.latent import Traversal
@@ -21,13 +24,25 @@ _GRID_LIMIT = 1024
 """Largest number of images in one grid; more belong in a folder or an array."""
 
 
+_PLAIN = re.compile(r"[\w .+=-]{1,100}")
+"""Parts of a level that can be the name of a folder."""
+
+
 def save_events(
-    path: Path, events: Array, data: DataSpec, *, columns: int | None = None, escape_formulas: bool = False
+    path: Path,
+    events: Array,
+    data: DataSpec,
+    *,
+    columns: int | None = None,
+    conditions: Array | None = None,
+    escape_formulas: bool = False,
 ) -> None:
     """Write events in the format that the suffix of `path` names. No suffix means a folder with one PNG per image.
 
     Arguments:
         columns: columns of a grid of images. By default, the grid is about square.
+        conditions: what the events are conditional on, `(N, K)`. They are columns of a table after its own, an array
+            `condition` of levels or numbers for images in .npz, and folders of images with one condition of categories.
         escape_formulas: as for `write_table`.
 
     Raises:
@@ -35,20 +50,32 @@ def save_events(
         GenzooError: the disk is full or read-only.
     """
     check_suffix(path, len(events), data)
+    if conditions is not None and data.form.columns:
+        events, data, conditions = joint_events(events, conditions), joint_spec(data), None
     with Phase(f"writing {path.name}"):
-        _write(path, events, data, columns, escape_formulas)
+        _write(path, events, data, columns, conditions, escape_formulas)
 
 
-def _write(path: Path, events: Array, data: DataSpec, columns: int | None, escape_formulas: bool) -> None:
+def _write(
+    path: Path,
+    events: Array,
+    data: DataSpec,
+    columns: int | None,
+    conditions: Array | None,
+    escape_formulas: bool,
+) -> None:
     suffix = path.suffix.lower()
     if suffix == ".npy":
         atomic_write(path, lambda temporary: np.save(temporary, events))
     elif suffix == ".npz":
-        atomic_write(path, lambda temporary: np.savez_compressed(temporary, x=events))
+        arrays: dict[str, Any] = {"x": events}
+        if conditions is not None:
+            arrays[LABEL] = shown_conditions(conditions, data)
+        atomic_write(path, lambda temporary: np.savez_compressed(temporary, **arrays))
     elif suffix == ".png":
         write_bytes(path, png(picture_of(events, data, columns=columns)))
     elif not suffix:
-        _save_folder(path, events, data)
+        _save_folder(path, events, data, conditions)
     else:
         # Images need no pyarrow.
         from genzoo.data.table import table_of
@@ -134,10 +161,34 @@ def check_traversal_suffix(path: Path, n: int, data: DataSpec) -> None:
     check_suffix(path, n, data)
 
 
-def _save_folder(path: Path, events: Array, data: DataSpec) -> None:
+def shown_conditions(conditions: Array, data: DataSpec) -> Array:
+    """Return conditions of images as their levels or numbers, `(N,)`."""
+    levels, values = data.condition[0].levels, conditions[:, 0]
+    return values if levels is None else np.array([levels[int(code)] for code in values])
+
+
+def _class_folders(conditions: Array, data: DataSpec) -> list[str]:
+    """Return the name of a folder for each category that the images have, in the order of their codes."""
+    levels = data.condition[0].levels or ()
+    names = []
+    for code in np.unique(conditions[:, 0]).astype(int):
+        parts = levels[code].split("/")
+        plain = all(_PLAIN.fullmatch(part) and part.strip(".") for part in parts)
+        names.append(levels[code] if plain else f"class-{code}")
+    return names
+
+
+def _save_folder(path: Path, events: Array, data: DataSpec, conditions: Array | None) -> None:
+    names: list[str] = []
+    owner = np.zeros(len(events), np.int64)
+    if conditions is not None and data.condition[0].levels is not None:
+        names, owner = _class_folders(conditions, data), np.unique(conditions[:, 0], return_inverse=True)[1]
+
     def fill(fresh: Path) -> None:
+        for name in names:
+            (fresh / name).mkdir(parents=True)
         for i, image in enumerate(to_bytes(events, data)):
-            file = fresh / f"{i:06d}.png"
+            file = fresh / (names[int(owner[i])] if names else "") / f"{i:06d}.png"
             file.write_bytes(png(Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)))
             sync(file)
 

@@ -309,8 +309,8 @@ def latent_of_rows(fitted: TrainedModel, dataset: Dataset, rows: tuple[int, int]
     for row in rows:
         if not 0 <= row < len(dataset):
             raise ConfigError(f"{dataset.name} has no row {row}; its rows are 0 to {len(dataset) - 1}.")
-    ends: Array = np.concatenate([np.asarray(dataset.events[row : row + 1]) for row in rows])
-    return fitted.encode(ends)
+    found: Array = fitted.encode(dataset.given(np.array(rows)))
+    return found
 
 
 def latent_of_samples(fitted: TrainedModel, numbers: tuple[int, int], *, seed: int) -> Array:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from genzoo.data.dequantize import Dequantizer
 from genzoo.errors import ConfigError
-from genzoo.inference.data_units import CHUNK, DataUnits, Events, pad, to_host
+from genzoo.inference.data_units import CHUNK, DataUnits, Events, pad, padded, to_host
 from genzoo.models.base import Likelihood, LikelihoodBound
 from genzoo.models.measure import cell_sides, measures_of, on_grid, places_of
 from genzoo.runtime.seeding import random_scope
@@ -38,12 +38,14 @@ class _Chunk:
         x: `(n, *event)`, NaN if a value is missing.
         index: positions of the events among all, `(n,)`.
         missing: whether any value of all events is missing.
+        conditions: what they are conditional on, `(n, K)` in data units, or `None`.
     """
 
     number: int
     x: Tensor
     index: Tensor
     missing: bool
+    conditions: Array | None
 
 
 def is_density_on_grid(units: DataUnits) -> bool:
@@ -60,7 +62,7 @@ def log_prob(units: DataUnits, x: Events) -> Array:
             f"The data lie on a grid of step {step:g} and model {units.model!r} is a density, which "
             f"gives only a lower bound for the probability of a point. Ask for log_prob_bound."
         )
-    return _in_data_units(units, x, lambda chunk: _density(units, generator, chunk.x, chunk.missing))
+    return _in_data_units(units, x, lambda chunk: _density(units, generator, chunk, chunk.x))
 
 
 def log_prob_bound(units: DataUnits, x: Events, draws: int, seed: int) -> Array:
@@ -75,16 +77,17 @@ def log_prob_bound(units: DataUnits, x: Events, draws: int, seed: int) -> Array:
     return _in_data_units(units, x, lambda chunk: _bound_of_cells(units, chunk, dequantizer, draws), size, draws)
 
 
-def _density(units: DataUnits, generator: Likelihood, x: Tensor, missing: bool) -> Tensor:
-    """Return the log-density in data units of events `x (n, *event)`, `(n,)`."""
-    return generator.log_prob(*units.to_model(x, missing)).to(x.dtype) + _log_det(units, x)
+def _density(units: DataUnits, generator: Likelihood, chunk: _Chunk, x: Tensor) -> Tensor:
+    """Return the log-density in data units of events `x (n, *event)`, at or near the chunk's, `(n,)`."""
+    asked = units.to_model(x, chunk.missing, chunk.conditions)
+    return asked.ask(generator.log_prob).to(x.dtype) + _log_det(units, x)
 
 
 def _own_bound(units: DataUnits, chunk: _Chunk, x: Tensor, draws: int, seed: int, *place: int) -> Tensor:
     """Return the generator's own bound in data units for events `x (n, *event)` of a group, `(n,)`."""
-    given = units.to_model(pad(x, GROUP), chunk.missing)
+    given = units.to_model(pad(x, GROUP), chunk.missing, padded(chunk.conditions, GROUP))
     with random_scope(seed, "bound", chunk.number, *place):
-        bound = units.require(LikelihoodBound).log_prob_bound(*given, draws=draws)
+        bound = given.ask(units.require(LikelihoodBound).log_prob_bound, draws=draws)
     return bound[: len(x)].to(x.dtype) + _log_det(units, x)
 
 
@@ -94,7 +97,7 @@ def _bound_of_cells(units: DataUnits, chunk: _Chunk, dequantizer: Dequantizer, d
     for number in range(draws):
         x = dequantizer(chunk.x, chunk.index, number)
         if isinstance(units.generator, Likelihood):
-            densities.append(_density(units, units.generator, x, chunk.missing))
+            densities.append(_density(units, units.generator, chunk, x))
         else:
             densities.append(_own_bound(units, chunk, x, 1, dequantizer.seed, number))
     return torch.stack(densities).logsumexp(0) - math.log(draws)
@@ -113,7 +116,8 @@ def _in_data_units(
     def work(number: int, start: int) -> Array:
         wide = units.to_device(checked.chunk(start, size))
         index = torch.arange(start, start + len(wide), device=wide.device)
-        inner = compute(_Chunk(number, wide, index, checked.missing)).to(wide.dtype)
+        conditions = checked.chunk_conditions(start, size)
+        inner = compute(_Chunk(number, wide, index, checked.missing, conditions)).to(wide.dtype)
         return to_host(inner + _log_cells(units, wide)).astype(np.float64)
 
     name = "computing likelihoods" if draws is None else f"computing likelihood bounds of {counted(draws, 'draw')}"

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from genzoo.config.settings import BOUND_DRAWS
-from genzoo.data.dataset import Dataset, Rows
+from genzoo.data.dataset import Dataset, ModelEvents, Rows
 from genzoo.inference.data_units import any_observed
 from genzoo.inference.description.contributions import RowModel
 from genzoo.inference.usable import Usable, check_usable, check_weights, impossible, unusable
@@ -30,7 +30,7 @@ ScoreName = Literal["log_likelihood", "anomaly_score"]
 class Scorable(RowModel, Usable, Protocol):
     """What scoring rows needs of a trained model; `TrainedModel` has it all."""
 
-    def covers(self, x: Array) -> Array: ...
+    def covers(self, x: ModelEvents) -> Array: ...
 
 
 def kind_of(fitted: Scorable, draws: int = BOUND_DRAWS) -> str:
@@ -45,18 +45,22 @@ def kind_of(fitted: Scorable, draws: int = BOUND_DRAWS) -> str:
 
 
 def measure_of(fitted: Scorable) -> str | None:
-    """Return what a model's log-likelihoods measure, by column, such as `density of a; mass of b, c`."""
+    """Return what a model's log-likelihoods measure, by column, such as `density of a; mass of b, c`.
+
+    Those of a conditional model are of events given their conditions: `density given species`.
+    """
     if kind_of(fitted) == "none":
         return None
     data, measures = fitted.data, _measured(fitted)
+    given = f" given {', '.join(feature.name for feature in data.condition)}" if data.condition else ""
     if len(set(measures)) == 1:
-        return measures[0]
+        return measures[0] + given
     names = [feature.name for feature in data.features]
     parts = []
     for measure in ("density", "mass"):
         columns = [name for name, own in zip(names, measures, strict=True) if own == measure]
         parts.append(f"{measure} of {', '.join(columns)}")
-    return "; ".join(parts)
+    return "; ".join(parts) + given
 
 
 def _measured(fitted: Scorable) -> tuple[str, ...]:
@@ -87,7 +91,7 @@ def bits_per_dim(log_likelihood: float, dimensions: int) -> float:
 def degrees_of_freedom(fitted: Usable) -> int | None:
     """Return the number of free parameters of a model and its transform, or `None` if either does not define one."""
     own = fitted.generator.degrees_of_freedom if isinstance(fitted.generator, Likelihood) else None
-    others = fitted.transform.degrees_of_freedom
+    others = fitted.units.transform.degrees_of_freedom
     return None if own is None or others is None else own + others
 
 
@@ -106,13 +110,13 @@ def log_likelihoods(fitted: Scorable, dataset: Dataset, rows: Rows, seed: int, d
     """
     exact = kind_of(fitted) == "exact"
 
-    def compute(block: Array, place: int) -> Array:
+    def compute(block: ModelEvents, place: int) -> Array:
         if exact:
             return fitted.log_prob(block)
         return fitted.log_prob_bound(block, draws=draws, seed=derive(seed, "block", place))
 
     with Phase("scoring", len(rows), "rows") as phase:
-        blocks = enumerate(phase.over(dataset.blocks(rows), len))
+        blocks = enumerate(phase.over(dataset.given_blocks(rows), len))
         values = np.concatenate([compute(block, place) for place, block in blocks])
     known = np.isin(rows, observed_rows(dataset, rows))
     values[known] = _checked(fitted, values[known], "log-likelihood", lambda events: compute(events, 0))
@@ -151,7 +155,7 @@ def row_scores(fitted: Scorable, dataset: Dataset, rows: Rows, seed: int, draws:
     if score_of(fitted) == "log_likelihood":
         return log_likelihoods(fitted, dataset, rows, seed, draws)
     with Phase("scoring", len(rows), "rows") as phase:
-        blocks = phase.over(dataset.blocks(rows), len)
+        blocks = phase.over(dataset.given_blocks(rows), len)
         values = np.concatenate([fitted.anomaly_score(block) for block in blocks])
     known = np.isin(rows, observed_rows(dataset, rows))
     values[known] = -_checked(
@@ -161,7 +165,7 @@ def row_scores(fitted: Scorable, dataset: Dataset, rows: Rows, seed: int, draws:
     return values
 
 
-def _checked(fitted: Scorable, usual: Array, name: str, compute: Callable[[Array], Array]) -> Array:
+def _checked(fitted: Scorable, usual: Array, name: str, compute: Callable[[ModelEvents], Array]) -> Array:
     """Check scores `(n,)`, and return them with NaN turned into minus infinity.
 
     Arguments:
@@ -195,7 +199,7 @@ def uncovered(fitted: Scorable, dataset: Dataset, rows: Rows) -> Rows:
     """Return the rows outside the box of the model's outlier component; none if the model has no such component."""
     if not isinstance(fitted.generator, Outliers):
         return rows[:0]
-    covered = np.concatenate([fitted.covers(block) for block in dataset.blocks(rows)])
+    covered = np.concatenate([fitted.covers(block) for block in dataset.given_blocks(rows)])
     outside: Rows = rows[~covered]
     return outside
 

@@ -8,10 +8,11 @@ from torch import Tensor
 
 from genzoo.errors import ConfigError
 from genzoo.inference.blame import blame_file
-from genzoo.inference.data_units import CHUNK, DataUnits, Events, to_host
+from genzoo.inference.data_units import CHUNK, DataUnits, Events, ModelInput, padded, to_host
 from genzoo.models.base import Decoder
 from genzoo.runtime.seeding import random_scope
 from genzoo.typing import Array
+from genzoo.wording import shown_given
 
 _COMPARED, _NOISY = 1024, 1.1
 """Number of events that show whether a model adds noise, and how much larger their variance then is.
@@ -24,23 +25,42 @@ _FEW = 64
 """Number of events that show whether a model decodes to exactly what it samples."""
 
 
-def sample(units: DataUnits, n: int, seed: int, *, mean: bool = False) -> Array:
+def draw_conditions(units: DataUnits, n: int, seed: int) -> Array | None:
+    """Draw conditions in data units, `(n, K)`, given the fixed ones; `None` if the model is not conditional."""
+    if units.condition is None:
+        return None
+    group, groups = units.sampling.group, []
+    for number in range((n + group - 1) // group):
+        with random_scope(seed, "condition", number):
+            groups.append(units.condition.draw(group, units.fixed))
+    return np.concatenate(groups)[:n]
+
+
+def sample(units: DataUnits, n: int, seed: int, *, mean: bool = False, conditions: Array | None = None) -> Array:
     """See `TrainedModel.sample`.
 
     Events are drawn in groups, each in a random scope of its own. A group is always drawn whole and cut, because draws
     depend on how many are made at once.
+
+    Arguments:
+        conditions: what to draw the events given, `(n, K)` in data units. Defaults to drawn ones.
     """
     group, options = units.sampling.group, units.sampling.options
     decoder = units.require(Decoder) if mean else None
     if not isinstance(n, int | np.integer) or n < 1:
         raise ConfigError(f"{n!r} events cannot be sampled; ask for a whole number of at least 1.")
 
+    conditions = draw_conditions(units, n, seed) if conditions is None else conditions
+
     def draw(number: int, start: int) -> Array:
+        condition = units.to_condition(None if conditions is None else padded(conditions[start : start + group], group))
         with random_scope(seed, "sample", number):
-            if decoder is None:
+            if decoder is not None:
+                y = ModelInput(decoder.prior_sample(group), None, condition).ask(decoder.decode)
+            elif condition is None:
                 y = units.generator.sample(group, **options)
             else:
-                y = decoder.decode(decoder.prior_sample(group))
+                y = units.generator.sample(group, condition=condition, **options)
         return units.to_data(y[: n - start])
 
     return units.by_chunk("sampling", n, draw, group)
@@ -50,22 +70,45 @@ def adds_noise(units: DataUnits) -> bool:
     """Return whether samples vary clearly more than decoded latent vectors: the model adds noise to what it decodes."""
     if not isinstance(units.generator, Decoder):
         return False
-    if np.array_equal(sample(units, _FEW, 0), sample(units, _FEW, 0, mean=True), equal_nan=True):
+    usual = units.usual_conditions(_COMPARED)
+
+    def drawn(n: int, mean: bool) -> Array:
+        return sample(units, n, 0, mean=mean, conditions=None if usual is None else usual[:n])
+
+    if np.array_equal(drawn(_FEW, False), drawn(_FEW, True), equal_nan=True):
         return False
     # A model may draw the same distribution with other random numbers, as `gaussian` does.
-    draws, means = (sample(units, _COMPARED, 0, mean=mean).astype(np.float64) for mean in (False, True))
+    draws, means = (drawn(_COMPARED, mean).astype(np.float64) for mean in (False, True))
     return bool(np.nansum(np.nanvar(draws, axis=0)) > _NOISY * np.nansum(np.nanvar(means, axis=0)))
 
 
-def decode(units: DataUnits, z: Events) -> Array:
-    """See `TrainedModel.decode`."""
+def decode(units: DataUnits, z: Events, conditions: Array | None = None) -> Array:
+    """See `TrainedModel.decode`.
+
+    Arguments:
+        conditions: what to decode the vectors given, `(N, K)` in data units. Defaults to the fixed ones.
+
+    Raises:
+        ConfigError: a condition is not known.
+    """
     decoder = units.require(Decoder)
     latent = z if isinstance(z, Tensor) else torch.as_tensor(np.require(z, requirements=("C", "W")))
     if latent.ndim != 2 or latent.shape[1] != decoder.latent:
         raise ConfigError(f"Latent vectors have the shape (N, {decoder.latent}), not {tuple(latent.shape)}.")
 
+    if units.condition is not None and conditions is None:
+        names = [f.name for place, f in enumerate(units.condition.features) if place not in units.fixed]
+        if names:
+            raise ConfigError(
+                f"Model {units.model!r} decodes latent vectors given {', '.join(names)}. Say which: "
+                f"{shown_given(names[0], 'VALUE')}."
+            )
+        conditions = units.condition.draw(len(latent), units.fixed)
+
     def compute(_: int, start: int) -> Array:
-        return units.to_data(decoder.decode(latent[start : start + CHUNK].to(units.device, units.dtype)))
+        z = latent[start : start + CHUNK].to(units.device, units.dtype)
+        own = None if conditions is None else conditions[start : start + CHUNK]
+        return units.to_data(ModelInput(z, None, units.to_condition(own)).ask(decoder.decode))
 
     return units.by_chunk("decoding", len(latent), compute)
 

@@ -12,7 +12,7 @@ import numpy as np
 import genzoo
 from genzoo.config.counts import check_count
 from genzoo.data.columns.unseen import unseen_levels
-from genzoo.data.dataset import Dataset, Rows
+from genzoo.data.dataset import Dataset, ModelEvents, Rows
 from genzoo.data.frames.results import frame_of
 from genzoo.errors import ConfigError
 from genzoo.inference.description.contributions import no_contributions, unlikely_rows, usual_count
@@ -67,7 +67,7 @@ class Scored(Scorable, Protocol):
     def calibration(self) -> Calibration: ...
     @property
     def bound_draws(self) -> int: ...
-    def log_posterior(self, x: Array) -> Array: ...
+    def log_posterior(self, x: ModelEvents) -> Array: ...
     def sample(self, n: int, *, seed: int = 0, output: Literal["array"]) -> Array: ...
 
 
@@ -368,7 +368,7 @@ def cluster(fitted: Scored, dataset: Dataset) -> ClusterResult:
     """
     rows = np.arange(len(dataset))
     with Phase("finding clusters", len(rows), "rows") as phase:
-        blocks = [_assigned(fitted, block) for block in phase.over(dataset.blocks(rows), len)]
+        blocks = [_assigned(fitted, block) for block in phase.over(dataset.given_blocks(rows), len)]
     if all((part[1] == part[1][0]).all() or np.isnan(part[1]).any() for part in blocks) and kind_of(fitted) != "none":
         row_scores(fitted, dataset, rows, seed=0)  # raises if no row is possible, which gives all the same posterior
     label = np.concatenate([part[0] for part in blocks])
@@ -378,7 +378,7 @@ def cluster(fitted: Scored, dataset: Dataset) -> ClusterResult:
     return ClusterResult(label, np.concatenate([part[1] for part in blocks]), agreement)
 
 
-def _assigned(fitted: Scored, events: Array) -> tuple[Array, Array]:
+def _assigned(fitted: Scored, events: ModelEvents) -> tuple[Array, Array]:
     posterior = fitted.log_posterior(events)
     return posterior.argmax(axis=1), np.exp(posterior.max(axis=1).astype(np.float64))
 

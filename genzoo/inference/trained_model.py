@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -13,11 +14,13 @@ from torch import Tensor
 from genzoo.config.counts import check_count
 from genzoo.config.sampling import Sampling
 from genzoo.config.settings import BOUND_DRAWS
+from genzoo.data.condition_transform import ConditionTransform
+from genzoo.data.conditions import joint_events, joint_spec
 from genzoo.data.dataset import Dataset
 from genzoo.data.frames.kinds import is_frame
 from genzoo.data.transforms import Transform
 from genzoo.errors import ConfigError
-from genzoo.inference import encoding, floors, likelihood, sampling, scoring
+from genzoo.inference import encoding, floors, joint, likelihood, sampling, scoring
 from genzoo.inference.answers import (
     Output,
     answer,
@@ -31,9 +34,10 @@ from genzoo.inference.answers import (
     choose_output,
     present_events,
 )
-from genzoo.inference.data_units import DataUnits, Events
+from genzoo.inference.data_units import CheckedEvents, DataUnits, Events
 from genzoo.inference.description.describe import UNLIKELY, describe, samples_for
 from genzoo.inference.description.figures import Description
+from genzoo.inference.given import conditions_of, values_of, with_condition
 from genzoo.inference.threshold import Calibration
 from genzoo.models.base import Floor, Generator, capabilities_of
 from genzoo.plugins.api1 import with_former_names
@@ -49,7 +53,9 @@ class TrainedModel:
     """A trained generator. Methods take and return events in data units, and latent vectors, on the host.
 
     Events are arrays `(N, *event)`, with NaN for a missing value, or tables of pandas, polars or pyarrow. Columns of a
-    table are found by name, in any order. Methods answer in kind: arrays for arrays, and for a table of N rows a
+    table are found by name, in any order. If the model is conditional, tables have columns of the conditions, too, and
+    methods that take arrays of events have an argument `condition`: a table with a column for each, or an array
+    `(N, K)` of levels, codes or numbers. Methods answer in kind: arrays for arrays, and for a table of N rows a
     Series, pyarrow array or table of N rows, with the index of pandas. A table may have no rows.
 
     Arguments:
@@ -65,6 +71,8 @@ class TrainedModel:
             them with. Defaults to 64.
         origin: path it was loaded from. Errors of the generator then name this file. Defaults to `None`.
         sampling: how samples are drawn: the values of the model's sampling options. Defaults to none.
+        condition: maps conditions to the generator's space. Defaults to `None`: the model is not conditional.
+        fixed: conditions that are known, by number of their column; `under` sets them. Defaults to none.
     """
 
     model: str
@@ -77,11 +85,13 @@ class TrainedModel:
     calibration: Calibration = "validation"
     bound_draws: int = BOUND_DRAWS
     sampling: Sampling = field(default_factory=Sampling)
+    condition: ConditionTransform | None = None
+    fixed: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def device(self) -> torch.device:
         """Where the generator computes."""
-        return self._units.device
+        return self.units.device
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -94,7 +104,22 @@ class TrainedModel:
     @property
     def dequantized(self) -> bool:
         """Whether the data lie on a grid and the generator is a density, which bounds the probability of a point."""
-        return likelihood.is_density_on_grid(self._units)
+        return likelihood.is_density_on_grid(self.units)
+
+    def under(self, given: Mapping[str, object] | None) -> TrainedModel:
+        """Return the model with conditions that are known: for samples, decoded events and arrays of events.
+
+        Arguments:
+            given: levels or numbers by name, such as `{"species": "setosa"}`. Defaults to none.
+
+        Raises:
+            ConfigError: the model is not trained given such a column, or it has no such level.
+        """
+        if not given:
+            return self
+        features = self.data.condition
+        found = values_of(given, features, f"condition of model {self.model!r}", self.data.features)
+        return dataclasses.replace(self, fixed={**self.fixed, **found})
 
     @overload
     def sample(
@@ -104,6 +129,8 @@ class TrainedModel:
         seed: int = 0,
         output: Literal["array"],
         mean: bool = False,
+        given: Mapping[str, object] | None = None,
+        condition: Any = None,
         options: Mapping[str, Any] | None = None,
     ) -> Array: ...
 
@@ -115,6 +142,8 @@ class TrainedModel:
         seed: int = 0,
         output: Output | None = None,
         mean: bool = False,
+        given: Mapping[str, object] | None = None,
+        condition: Any = None,
         options: Mapping[str, Any] | None = None,
     ) -> Any: ...
 
@@ -125,6 +154,8 @@ class TrainedModel:
         seed: int = 0,
         output: Output | None = None,
         mean: bool = False,
+        given: Mapping[str, object] | None = None,
+        condition: Any = None,
         options: Mapping[str, Any] | None = None,
     ) -> Any:
         """Draw events.
@@ -138,23 +169,61 @@ class TrainedModel:
                 draw: what the model decodes, without noise. Latent vectors are drawn either way. Defaults to false.
             options: values of the model's sampling options, such as `{"steps": 20}`. Defaults to the model's own, which
                 were chosen when it was trained.
+            given: what to draw the events given, such as `{"species": "setosa"}`: conditions, or columns of a model
+                that fills in missing values. Categories of conditions that are not given are drawn as often as training
+                rows have them. Defaults to none.
+            condition: what to draw each event given: a table with a column for each condition, or an array `(n, K)`.
+                Defaults to `None`: as `given` says.
 
         Returns:
             Events on the data's grid and of its type, `(n, *event)`. An array holds the codes of categories; a table
-            has the columns of training, with their names, types and categories.
+            has the columns of training, with their names, types and categories, and conditions after the others.
 
         Raises:
             ConfigError: `n` is not a number of events, or the library of `output` is not installed; or `mean` of a
-                model without a decoder; or a sampling option is unknown, or its value out of range.
+                model without a decoder; or the model has no such condition, or needs one; or a sampling option is
+                unknown, or its value out of range.
         """
         form = choose_output(output, self.data)
-        units = self.with_sampling(options, section="")._units
+        events, conditions = self.sample_given(
+            n, seed=seed, mean=mean, given=given, condition=condition, options=options
+        )
+        if conditions is None or form == "array":
+            return present_events(events, self.data, form)
+        return present_events(joint_events(events, conditions), joint_spec(self.data), form)
+
+    def sample_given(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        mean: bool = False,
+        given: Mapping[str, object] | None = None,
+        condition: Any = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> tuple[Array, Array | None]:
+        """Draw events as `sample` does. Return arrays of them and of their conditions, if the model is conditional."""
         if mean and options:
             raise ConfigError(
                 f"{argument('mean', True)} shows what the model decodes, without sampling options. Leave out "
                 f"{setting_name(next(iter(options)))!r}, or the mean."
             )
-        return present_events(sampling.sample(units, n, seed, mean=mean), self.data, form)
+        given = given or {}
+        columns = joint.known_columns(self.units, given)
+        model = self.under({name: value for name, value in given.items() if name not in columns})
+        model = model.with_sampling(options, section="")
+        if condition is None:
+            conditions = sampling.draw_conditions(model.units, n, seed)
+        elif model.condition is None:
+            raise ConfigError(f"Model {self.model!r} is not conditional and takes no condition. Leave it out.")
+        else:
+            conditions = conditions_of(condition, self.data, n)
+        if columns:
+            if mean:
+                raise ConfigError("Samples given columns of the model are draws, and have no means. Leave mean out.")
+            known = values_of({name: given[name] for name in columns}, self.data.features, "column")
+            return joint.draw_given(model.units, n, seed, known, conditions), conditions
+        return sampling.sample(model.units, n, seed, mean=mean, conditions=conditions), conditions
 
     def with_sampling(self, options: Mapping[str, Any] | None, *, section: str = "sampling") -> TrainedModel:
         """Return the model with other values of its sampling options. Both share the generator.
@@ -167,12 +236,12 @@ class TrainedModel:
             ConfigError: an option is unknown, its value is out of range, or the model has no sampling options.
         """
         changed = self.sampling.replaced(options, section=section)
-        return self if changed is self.sampling else replace(self, sampling=changed)
+        return self if changed is self.sampling else dataclasses.replace(self, sampling=changed)
 
     @property
     def adds_noise(self) -> bool:
         """Whether samples are more than what the model decodes: a draw of each value around it, as of a VAE."""
-        return sampling.adds_noise(self._units)
+        return sampling.adds_noise(self.units)
 
     def sample_shown(self, n: int, *, seed: int = 0) -> tuple[Array, bool]:
         """Draw events for a picture or page, and return whether they are means.
@@ -182,28 +251,32 @@ class TrainedModel:
         """
         mean = self.data.form.pictured and self.adds_noise
         return self.sample(n, seed=seed, output="array", mean=mean), mean
+        mean = self.data.form.pictured and self.adds_noise
+        return self.sample(n, seed=seed, output="array", mean=mean, condition=self.units.usual_conditions(n)), mean
 
     @overload
-    def decode(self, z: Events, *, output: Literal["array"]) -> Array: ...
+    def decode(self, z: Events, *, output: Literal["array"], condition: Any = None) -> Array: ...
 
     @overload
-    def decode(self, z: Events, *, output: Output | None = None) -> Any: ...
+    def decode(self, z: Events, *, output: Output | None = None, condition: Any = None) -> Any: ...
 
-    def decode(self, z: Events, *, output: Output | None = None) -> Any:
+    def decode(self, z: Events, *, output: Output | None = None, condition: Any = None) -> Any:
         """Return the events of latent vectors `z (N, L)`, `(N, *event)`.
 
         Arguments:
             z: an array, or a table with columns z0, z1 ... as `encode` returns it.
             output: as for `sample`. Defaults to the kind of table that `z` is, and as for `sample` if it is none.
+            condition: what to decode each vector given, as for `sample`. Defaults to what `under` says.
 
         Raises:
             ConfigError: the model has no decoder, or the vectors have another shape.
         """
         form = choose_output(output, self.data)
         present = as_events(self.data) if output is None else lambda _, events: present_events(events, self.data, form)
+        conditions = None if condition is None else conditions_of(condition, self.data, len(z))
         if is_frame(z):
-            return answer_latent(self._units, z, lambda latent: sampling.decode(self._units, latent), present)
-        return present_events(sampling.decode(self._units, z), self.data, form)
+            return answer_latent(self.units, z, lambda latent: sampling.decode(self.units, latent, conditions), present)
+        return present_events(sampling.decode(self.units, z, conditions), self.data, form)
 
     def prior_sample(self, n: int, *, seed: int = 0, first: int = 0) -> Array:
         """Draw latent vectors from the prior, `(n, L)`.
@@ -216,15 +289,15 @@ class TrainedModel:
         Raises:
             ConfigError: the model has no decoder.
         """
-        return sampling.prior_sample(self._units, n, seed, first)
+        return sampling.prior_sample(self.units, n, seed, first)
 
     @overload
-    def encode(self, x: Array | Tensor, *, seed: int = 0) -> Array: ...
+    def encode(self, x: Array | Tensor, *, condition: Any = None, seed: int = 0) -> Array: ...
 
     @overload
-    def encode(self, x: Events, *, seed: int = 0) -> Any: ...
+    def encode(self, x: Events, *, condition: Any = None, seed: int = 0) -> Any: ...
 
-    def encode(self, x: Events, *, seed: int = 0) -> Any:
+    def encode(self, x: Events, *, condition: Any = None, seed: int = 0) -> Any:
         """Return the posterior means of the latent vectors of events `x (N, *event)`, `(N, L)`.
 
         For a table, they are a table with columns z0, z1 ...
@@ -233,15 +306,20 @@ class TrainedModel:
             ConfigError: the model has no encoder.
             DataError: the events do not fit the model.
         """
-        return answer(self._units, x, lambda events: encoding.encode(self._units, events, seed), as_latent)
+        return answer(
+            self.units,
+            with_condition(x, condition, self.data),
+            lambda events: encoding.encode(self.units, events, seed),
+            as_latent,
+        )
 
     @overload
-    def reconstruct(self, x: Array | Tensor) -> Array: ...
+    def reconstruct(self, x: Array | Tensor, *, condition: Any = None) -> Array: ...
 
     @overload
-    def reconstruct(self, x: Events) -> Any: ...
+    def reconstruct(self, x: Events, *, condition: Any = None) -> Any: ...
 
-    def reconstruct(self, x: Events) -> Any:
+    def reconstruct(self, x: Events, *, condition: Any = None) -> Any:
         """Return the model's own version of events `x (N, *event)`.
 
         It is found in the space of the model and mapped back. A mean there is no mean in data units behind a transform
@@ -251,15 +329,20 @@ class TrainedModel:
             ConfigError: the model cannot reconstruct.
             DataError: the events do not fit the model.
         """
-        return answer(self._units, x, lambda events: encoding.reconstruct(self._units, events), as_events(self.data))
+        return answer(
+            self.units,
+            with_condition(x, condition, self.data),
+            lambda events: encoding.reconstruct(self.units, events),
+            as_events(self.data),
+        )
 
     @overload
-    def anomaly_score(self, x: Array | Tensor) -> Array: ...
+    def anomaly_score(self, x: Array | Tensor, *, condition: Any = None) -> Array: ...
 
     @overload
-    def anomaly_score(self, x: Events) -> Any: ...
+    def anomaly_score(self, x: Events, *, condition: Any = None) -> Any: ...
 
-    def anomaly_score(self, x: Events) -> Any:
+    def anomaly_score(self, x: Events, *, condition: Any = None) -> Any:
         """Return how unusual events `x (N, *event)` are, `(N,)` float64; higher is more unusual.
 
         `generator.score_meaning` says what the score is, with its unit.
@@ -269,16 +352,19 @@ class TrainedModel:
             DataError: the events do not fit the model.
         """
         return answer(
-            self._units, x, lambda events: encoding.anomaly_score(self._units, events), as_series("anomaly_score")
+            self.units,
+            with_condition(x, condition, self.data),
+            lambda events: encoding.anomaly_score(self.units, events),
+            as_series("anomaly_score"),
         )
 
     @overload
-    def impute(self, x: Array | Tensor, *, draw: bool = False, seed: int = 0) -> Array: ...
+    def impute(self, x: Array | Tensor, *, condition: Any = None, draw: bool = False, seed: int = 0) -> Array: ...
 
     @overload
-    def impute(self, x: Events, *, draw: bool = False, seed: int = 0) -> Any: ...
+    def impute(self, x: Events, *, condition: Any = None, draw: bool = False, seed: int = 0) -> Any: ...
 
-    def impute(self, x: Events, *, draw: bool = False, seed: int = 0) -> Any:
+    def impute(self, x: Events, *, condition: Any = None, draw: bool = False, seed: int = 0) -> Any:
         """Fill in the missing values of events `x (N, *event)`; the others stay as they are.
 
         Missing values are NaN in an array, and also null in a table. A table of pandas, polars or pyarrow comes back as
@@ -295,16 +381,19 @@ class TrainedModel:
             DataError: the events do not fit the model.
         """
         return answer(
-            self._units, x, lambda events: encoding.impute(self._units, events, draw, seed), as_filled(self.data)
+            self.units,
+            with_condition(x, condition, self.data),
+            lambda events: encoding.impute(self.units, events, draw, seed),
+            as_filled(self.data),
         )
 
     @overload
-    def log_prob(self, x: Array | Tensor) -> Array: ...
+    def log_prob(self, x: Array | Tensor, *, condition: Any = None) -> Array: ...
 
     @overload
-    def log_prob(self, x: Events) -> Any: ...
+    def log_prob(self, x: Events, *, condition: Any = None) -> Any: ...
 
-    def log_prob(self, x: Events) -> Any:
+    def log_prob(self, x: Events, *, condition: Any = None) -> Any:
         """Return the log-density of events `x (N, *event)` in nats, `(N,)` float64.
 
         Missing values are marginalized. Values that the model measures as probability masses count with their
@@ -314,15 +403,20 @@ class TrainedModel:
             ConfigError: the model has no likelihood, or is a density of data on a grid, which only bounds it.
             DataError: the events do not fit the model.
         """
-        return answer(self._units, x, lambda events: likelihood.log_prob(self._units, events), as_series("log_prob"))
+        return answer(
+            self.units,
+            with_condition(x, condition, self.data),
+            lambda events: likelihood.log_prob(self.units, events),
+            as_series("log_prob"),
+        )
 
     @overload
-    def log_prob_bound(self, x: Array | Tensor, *, draws: int = 1, seed: int = 0) -> Array: ...
+    def log_prob_bound(self, x: Array | Tensor, *, condition: Any = None, draws: int = 1, seed: int = 0) -> Array: ...
 
     @overload
-    def log_prob_bound(self, x: Events, *, draws: int = 1, seed: int = 0) -> Any: ...
+    def log_prob_bound(self, x: Events, *, condition: Any = None, draws: int = 1, seed: int = 0) -> Any: ...
 
-    def log_prob_bound(self, x: Events, *, draws: int = 1, seed: int = 0) -> Any:
+    def log_prob_bound(self, x: Events, *, condition: Any = None, draws: int = 1, seed: int = 0) -> Any:
         """Return a lower bound of the log-density of events `x (N, *event)` in nats, `(N,)` float64.
 
         If the model is a density and the data lie on a grid, the bound is for the log-probability of the grid point.
@@ -338,17 +432,17 @@ class TrainedModel:
         """
 
         def compute(events: Events) -> Array:
-            return likelihood.log_prob_bound(self._units, events, draws, seed)
+            return likelihood.log_prob_bound(self.units, events, draws, seed)
 
-        return answer(self._units, x, compute, as_series("log_prob_bound"))
-
-    @overload
-    def log_posterior(self, x: Array | Tensor) -> Array: ...
+        return answer(self.units, with_condition(x, condition, self.data), compute, as_series("log_prob_bound"))
 
     @overload
-    def log_posterior(self, x: Events) -> Any: ...
+    def log_posterior(self, x: Array | Tensor, *, condition: Any = None) -> Array: ...
 
-    def log_posterior(self, x: Events) -> Any:
+    @overload
+    def log_posterior(self, x: Events, *, condition: Any = None) -> Any: ...
+
+    def log_posterior(self, x: Events, *, condition: Any = None) -> Any:
         """Return the log-probability of each component given events `x (N, *event)`, `(N, K)`.
 
         For a table, they are a table with columns named 0, 1 ... as text, or `outliers`.
@@ -357,32 +451,54 @@ class TrainedModel:
             ConfigError: the model has no components.
             DataError: the events do not fit the model.
         """
-        units = self._units
-        return answer(units, x, lambda events: encoding.log_posterior(units, events), as_components(units))
+        units = self.units
+        return answer(
+            units,
+            with_condition(x, condition, self.data),
+            lambda events: encoding.log_posterior(units, events),
+            as_components(units),
+        )
 
     @overload
-    def covers(self, x: Array | Tensor) -> Array: ...
+    def covers(self, x: Array | Tensor, *, condition: Any = None) -> Array: ...
 
     @overload
-    def covers(self, x: Events) -> Any: ...
+    def covers(self, x: Events, *, condition: Any = None) -> Any: ...
 
-    def covers(self, x: Events) -> Any:
+    def covers(self, x: Events, *, condition: Any = None) -> Any:
         """Return whether the component of outliers has any density at events `x (N, *event)`, `(N,)` bool.
 
         Raises:
             ConfigError: the model has no component of outliers.
             DataError: the events do not fit the model.
         """
-        return answer(self._units, x, lambda events: encoding.covers(self._units, events), as_series("covers"))
+        return answer(
+            self.units,
+            with_condition(x, condition, self.data),
+            lambda events: encoding.covers(self.units, events),
+            as_series("covers"),
+        )
 
     @overload
     def score(
-        self, x: Array | Tensor, *, threshold: float | None = None, keep: Sequence[object] = (), explained: int = 10
+        self,
+        x: Array | Tensor,
+        *,
+        threshold: float | None = None,
+        keep: Sequence[object] = (),
+        explained: int = 10,
+        condition: Any = None,
     ) -> scoring.ScoreResult: ...
 
     @overload
     def score(
-        self, x: Events, *, threshold: float | None = None, keep: Sequence[object] = (), explained: int = 10
+        self,
+        x: Events,
+        *,
+        threshold: float | None = None,
+        keep: Sequence[object] = (),
+        explained: int = 10,
+        condition: Any = None,
     ) -> Any: ...
 
     def score(
@@ -392,6 +508,7 @@ class TrainedModel:
         threshold: float | None = None,
         keep: Sequence[object] = (),
         explained: int = scoring.EXPLAINED,
+        condition: Any = None,
     ) -> Any:
         """Score events by their log-likelihood, or by their anomaly score if the model has no likelihood.
 
@@ -402,6 +519,7 @@ class TrainedModel:
             keep: columns of the table to copy to the result. Defaults to none.
             explained: number of least likely rows to explain. Defaults to 10. Up to 1,000 flagged rows are explained,
                 too, if the likelihood is exact and the model accepts missing values.
+            condition: what each event of an array is conditional on, as for `sample`. Tables have columns of it.
 
         Returns:
             A `ScoreResult` for an array. For a table a table: the kept columns, `log_likelihood` or `anomaly_score`,
@@ -415,7 +533,8 @@ class TrainedModel:
         def compute(dataset: Dataset) -> scoring.ScoreResult:
             return scoring.score(self, dataset, threshold, explained)
 
-        return answer_rows(self._units, x, keep, scoring.SCORE_COLUMNS, compute, keep_unknown=True)
+        given = with_condition(x, condition, self.data)
+        return answer_rows(self.units, given, keep, scoring.SCORE_COLUMNS, compute, keep_unknown=True)
 
     @overload
     def cluster(self, x: Array | Tensor, *, keep: Sequence[object] = ()) -> scoring.ClusterResult: ...
@@ -437,9 +556,7 @@ class TrainedModel:
             ConfigError: the model has no components, or a column to keep is unknown.
             DataError: the events do not fit the model, or there are none.
         """
-        return answer_rows(
-            self._units, x, keep, scoring.CLUSTER_COLUMNS, lambda dataset: scoring.cluster(self, dataset)
-        )
+        return answer_rows(self.units, x, keep, scoring.CLUSTER_COLUMNS, lambda dataset: scoring.cluster(self, dataset))
 
     def describe(
         self, x: Events | None = None, *, weights: Array | None = None, rows: int = UNLIKELY, seed: int = 0
@@ -456,7 +573,7 @@ class TrainedModel:
             ConfigError: there are not as many weights as events, or they are unusable; or `rows` is negative.
             DataError: the events do not fit the model.
         """
-        units = self._units
+        units = self.units
         checked = None if x is None else units.check(x)
         if weights is not None:
             try:
@@ -468,8 +585,9 @@ class TrainedModel:
             if not (np.isfinite(weights) & (weights >= 0)).all() or not weights.any():
                 raise ConfigError("weights must be finite and at least 0, and not all 0.")
         check_count("rows", rows, 0)
-        samples = sampling.sample(units, samples_for(self), seed)
-        return describe(self, samples, checked, weights, rows, seed)
+        conditions = units.usual_conditions(samples_for(self))
+        samples = sampling.sample(units, samples_for(self), seed, conditions=conditions)
+        return describe(self, CheckedEvents(samples, False, conditions), checked, weights, rows, seed)
 
     def floors(self, x: Events) -> list[Floor]:
         """Return where the density of events rests on a setting, such as the variance that `reg_covar` adds.
@@ -480,15 +598,39 @@ class TrainedModel:
         Raises:
             DataError: the events do not fit the model.
         """
-        return floors.floors(self._units, x)
+        return floors.floors(self.units, x)
+
+    @property
+    def under_usual(self) -> TrainedModel:
+        """The model under the combination of categories that most training rows have, and numbers at their mean."""
+        if self.condition is None:
+            return self
+        return dataclasses.replace(self, fixed=self.condition.usual() | dict(self.fixed))
+
+    @property
+    def given_in_words(self) -> str:
+        """The conditions that are known, such as `species=setosa`."""
+        return "" if self.condition is None else self.condition.describe(self.fixed)
 
     def to(self, device: torch.device) -> TrainedModel:
         """Move the model to a device, in place, and return it."""
         self.generator.to(device)
         self.transform.to(device, widest(device))
+        if self.condition is not None:
+            self.condition.to(device, widest(device))
         return self
 
     @property
-    def _units(self) -> DataUnits:
-        place = (self.model, self.generator, self.transform, self.data, self.missing, self.origin)
-        return DataUnits(*place, self.sampling)
+    def units(self) -> DataUnits:
+        """The generator, called with events in data units."""
+        return DataUnits(
+            self.model,
+            self.generator,
+            self.transform,
+            self.data,
+            self.missing,
+            self.origin,
+            self.sampling,
+            self.condition,
+            self.fixed,
+        )

@@ -8,8 +8,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from genzoo.config.sampling import Sampling
-from genzoo.data.transforms import Transform
+from genzoo.data.dataset import Conditioned, ModelEvents
 from genzoo.errors import ArtifactError, DivergenceError
 from genzoo.inference.data_units import DataUnits
 from genzoo.inference.sampling import sample
@@ -31,15 +30,11 @@ class Usable(Protocol):
     @property
     def generator(self) -> Generator: ...
     @property
-    def transform(self) -> Transform: ...
-    @property
     def data(self) -> DataSpec: ...
-    @property
-    def missing(self) -> bool: ...
     @property
     def origin(self) -> str | None: ...
     @property
-    def sampling(self) -> Sampling: ...
+    def units(self) -> DataUnits: ...
 
 
 def impossible(log_likelihood: Array) -> Array:
@@ -47,7 +42,7 @@ def impossible(log_likelihood: Array) -> Array:
     return ~(np.isfinite(log_likelihood) & (log_likelihood > _LOWEST))
 
 
-def check_usable(fitted: Usable, bad: Array, name: str, bad_of: Callable[[Array], Array]) -> None:
+def check_usable(fitted: Usable, bad: Array, name: str, bad_of: Callable[[ModelEvents], Array]) -> None:
     """Check that a model has usable answers for ordinary events, if it has none for any of the given ones.
 
     Arguments:
@@ -63,7 +58,7 @@ def check_usable(fitted: Usable, bad: Array, name: str, bad_of: Callable[[Array]
         check_weights(fitted, bad, name, bad_of)
 
 
-def check_weights(fitted: Usable, bad: Array, name: str, bad_of: Callable[[Array], Array]) -> None:
+def check_weights(fitted: Usable, bad: Array, name: str, bad_of: Callable[[ModelEvents], Array]) -> None:
     """Check that a model has usable answers for ordinary events, so that unusable ones are the fault of the data.
 
     Arguments:
@@ -73,7 +68,8 @@ def check_weights(fitted: Usable, bad: Array, name: str, bad_of: Callable[[Array
         ArtifactError, DivergenceError: as `check_usable`.
     """
     ordinary = _ordinary_events(fitted)
-    if not np.isfinite(ordinary).all() or bad_of(ordinary).any():
+    plain = ordinary.events if isinstance(ordinary, Conditioned) else ordinary
+    if not np.isfinite(plain).all() or bad_of(ordinary).any():
         raise unusable(fitted, bad, name)  # else such events are far from training
 
 
@@ -91,15 +87,16 @@ def unusable(fitted: Usable, bad: Array, name: str) -> ArtifactError | Divergenc
 
 
 @torch.no_grad()
-def _ordinary_events(fitted: Usable) -> Array:
+def _ordinary_events(fitted: Usable) -> ModelEvents:
     """Return events with the mean of training in each numeric column, and one standard deviation to either side.
 
     The values of other columns are from samples of the model. Images are of one shade each.
     """
-    place = (fitted.model, fitted.generator, fitted.transform, fitted.data, fitted.missing, fitted.origin)
-    units = DataUnits(*place, fitted.sampling)
-    y = units.transform(units.to_device(sample(units, _ORDINARY, 0)))
+    units = fitted.units
+    conditions = units.usual_conditions(_ORDINARY)
+    y = units.transform(units.to_device(sample(units, _ORDINARY, 0, conditions=conditions)))
     numeric = torch.tensor([feature.kind in ("continuous", "count") for feature in fitted.data.features])
     places = numeric.to(y.device).expand(fitted.data.event_shape)
     steps = (torch.arange(_ORDINARY, device=y.device) % 3 - 1).to(y.dtype)
-    return units.to_data(torch.where(places, steps.reshape(-1, *(1 for _ in fitted.data.event_shape)), y))
+    events = units.to_data(torch.where(places, steps.reshape(-1, *(1 for _ in fitted.data.event_shape)), y))
+    return events if conditions is None else Conditioned(events, conditions)

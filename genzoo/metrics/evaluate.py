@@ -13,7 +13,7 @@ import numpy as np
 import genzoo
 from genzoo.config.settings import BOUND_DRAWS
 from genzoo.data.columns.unseen import unseen_levels
-from genzoo.data.dataset import Dataset, Rows
+from genzoo.data.dataset import Dataset, ModelEvents, Rows
 from genzoo.data.frames.results import frame_of
 from genzoo.errors import ConfigError
 from genzoo.inference.row_likelihoods import (
@@ -56,14 +56,14 @@ def reconstruct(fitted: TrainedModel, dataset: Dataset) -> Array:
     return _usable(fitted, dataset, fitted.reconstruct, "reconstruction")
 
 
-def _usable(fitted: TrainedModel, dataset: Dataset, compute: Callable[[Array], Array], name: str) -> Array:
+def _usable(fitted: TrainedModel, dataset: Dataset, compute: Callable[[ModelEvents], Array], name: str) -> Array:
     """Compute an answer for every row, and check that it does not fail for all because of the weights."""
 
     def bad(answers: Array) -> Array:
         return np.asarray(~np.isfinite(answers.reshape(len(answers), -1)).all(axis=1))
 
     with Phase(f"computing each {name}", len(dataset), "rows") as phase:
-        blocks = phase.over(dataset.blocks(np.arange(len(dataset))), len)
+        blocks = phase.over(dataset.given_blocks(np.arange(len(dataset))), len)
         answers = np.concatenate([compute(block) for block in blocks])
     check_usable(fitted, bad(answers), name, lambda events: bad(compute(events)))
     return answers

@@ -164,6 +164,7 @@ class Reference:
         looked_at: the number of training events with features, and the number of all complete training events.
         weights: weights of `real`, as in `MetricInput.real_weights`; `None` if all count once.
         complete, incomplete: numbers of evaluated rows without and with missing values; `real` has only the former.
+        conditions: what the real events are conditional on, `(N, K)`; `None` if nothing. Samples are drawn given these.
     """
 
     dataset: Dataset
@@ -179,6 +180,11 @@ class Reference:
     weights: Array | None = None
     complete: int = 0
     incomplete: int = 0
+    conditions: Array | None = None
+
+    def conditions_of(self, count: int) -> Array | None:
+        """Return the conditions of real events for `count` samples, repeated if there are fewer; `None` for none."""
+        return None if self.conditions is None else self.conditions[np.arange(count) % len(self.conditions)]
 
 
 def make_reference(
@@ -239,6 +245,7 @@ def make_reference(
         weights,
         len(whole),
         len(rows) - len(whole),
+        None if dataset.conditions is None else dataset.conditions[chosen],
     )
 
 
@@ -377,7 +384,8 @@ def _metric_input(
     needs: frozenset[Need] = frozenset().union(*(metric.needs for metric in metrics))
     drawn = features = values = weights = None
     if needs - _LIKELIHOOD:
-        drawn = fitted.sample(samples or len(reference.real), seed=seed, output="array")
+        count = samples or len(reference.real)
+        drawn = fitted.sample(count, seed=seed, output="array", condition=reference.conditions_of(count))
         if reference.extractor is not None:
             with blame("The extractor of features"), np.errstate(invalid="ignore"):
                 features = reference.extractor(drawn)

@@ -38,9 +38,14 @@ def mean_log_likelihood(given: MetricInput) -> Estimate:
     if given.weights is not None and not given.weights.any():
         raise DataError("All events have the weight 0.")
     mean = estimate(values[None], given.weights)
-    if given.measure == "mass":
+    if _is_mass(given):
         _check_mass(values, mean, exact=given.kind == "exact")
     return mean
+
+
+def _is_mass(given: MetricInput) -> bool:
+    """Return whether a likelihood is a probability mass, also one given conditions."""
+    return given.measure is not None and given.measure.partition(" given ")[0] == "mass"
 
 
 def _check_mass(values: Array, mean: Estimate, *, exact: bool) -> None:
@@ -81,7 +86,7 @@ class BitsPerDimension(Metric):
     modalities: tuple[Modality, ...] = ("image",)
 
     def score(self, given: MetricInput) -> Score:
-        if given.measure != "mass":
+        if not _is_mass(given):
             raise DataError(
                 f"Bits per dimension need a probability mass, and this likelihood measures {given.measure}."
             )

@@ -72,7 +72,7 @@ def resting_on(fitted: TrainedModel, dataset: Dataset, rows: Rows) -> Resting | 
     if not len(rows):
         return None
     events = np.concatenate([np.asarray(block) for block in dataset.blocks(rows)])
-    touched = [(floor, floor.share.numpy()) for floor in fitted.floors(events)]
+    touched = [(floor, floor.share.numpy()) for floor in fitted.floors(dataset.given(rows))]
     touched = [(floor, share) for floor, share in touched if share.sum() > _SHARE]
     gain = _GAIN * sum(len(floor.directions) * float(share.sum()) for floor, share in touched) / len(events)
     if not touched:

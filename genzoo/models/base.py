@@ -87,7 +87,8 @@ class Generator(nn.Module, ABC):
 
         Arguments:
             n: number of events.
-            condition: condition to sample under, `(n, *condition)`, for conditional generators. Defaults to `None`.
+            condition: what to draw each event given, `(n, D)`, if the data have conditions: one-hot categories and
+                standardized numbers. Defaults to `None`.
             options: the model's own sampling options.
 
         Returns:
@@ -126,6 +127,9 @@ class Likelihood(ABC):
 
     If the model's spec sets `missing`, all methods of capabilities that take events also take a second argument, the
     mask `missing (N, *event)`. It is omitted if no value is missing. `x` is 0 at missing values.
+
+    If its spec sets `conditional` and the data have conditions, all methods of capabilities that take or return events,
+    and `floors`, also take the keyword `condition (N, D)`.
     """
 
     @property

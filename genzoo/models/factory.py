@@ -16,7 +16,7 @@ from genzoo.spec.entries import ModelSpec, ObjectiveSpec
 from genzoo.spec.events import DataSpec, Feature
 from genzoo.spec.modality import plurals
 from genzoo.text import with_period
-from genzoo.wording import argument
+from genzoo.wording import argument, shown_given
 
 
 def check_data(entry: Entry[ModelSpec], data: DataSpec) -> None:
@@ -32,11 +32,32 @@ def check_data(entry: Entry[ModelSpec], data: DataSpec) -> None:
     for feature in data.features:
         if feature.kind not in spec.kinds:
             raise DataError(_other_kind(spec, data, feature))
+    if data.condition and not spec.conditional:
+        raise DataError(_unconditional(spec, data))
     if data.missing and not spec.missing:
         raise DataError(
             f"These data have missing values and model {spec.name!r} does not accept them. Use a model that does, or "
             f"leave such rows out with {argument('drop_missing', True)}."
         )
+
+
+def _unconditional(spec: ModelSpec, data: DataSpec) -> str:
+    name = data.condition[0].name
+    zoo = get_registry().models
+    fitting = [
+        name for name in zoo.names() if (other := zoo.get(name).spec).conditional and data.modality in other.modalities
+    ]
+    others = f"a model that learns given conditions ({', '.join(fitting)})" if fitting else "a conditional model"
+    joint = ""
+    if "imputation" in spec.capabilities and data.form.columns:
+        joint = (
+            f", or train {spec.name!r} jointly on all columns ({argument('joint', True)}) and sample it with "
+            f"{shown_given(name, 'VALUE')}"
+        )
+    return (
+        f"Model {spec.name!r} is not conditional and cannot learn events given {name!r}. Leave "
+        f"{argument('condition')} out, use {others}{joint}."
+    )
 
 
 def _other_kind(spec: ModelSpec, data: DataSpec, feature: Feature) -> str:

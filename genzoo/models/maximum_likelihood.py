@@ -28,9 +28,9 @@ class MaximumBound(GradientObjective):
         self.draws = draws
 
     def losses(self, model: Model, batch: Batch, progress: Progress) -> Iterator[Mapping[str, Tensor]]:
-        yield {"generator": self.loss(model, batch.x, batch.missing)}
+        yield {"generator": self.loss(model, batch.x, batch.missing, batch.condition)}
 
-    def loss(self, model: Model, x: Tensor, missing: Tensor | None) -> Tensor:
+    def loss(self, model: Model, x: Tensor, missing: Tensor | None = None, condition: Tensor | None = None) -> Tensor:
         """Return the loss of events `x (N, *event)`, `()` nats per event.
 
         Raises:
@@ -38,11 +38,16 @@ class MaximumBound(GradientObjective):
         """
         if not isinstance(model.generator, LikelihoodBound):
             raise ConfigError("This model has no likelihood bound; the objective maximum-bound cannot train it.")
-        mask = () if missing is None else (missing,)  # only models that accept missing values take the argument
-        return -model.generator.log_prob_bound(x, *mask, draws=self.draws).mean()
+        mask, given = _arguments(missing, condition)
+        return -model.generator.log_prob_bound(x, *mask, draws=self.draws, **given).mean()
 
     def monitor(self, model: Model, batch: Batch) -> Tensor:
-        return self.loss(model, batch.x, batch.missing)
+        return self.loss(model, batch.x, batch.missing, batch.condition)
+
+
+def _arguments(missing: Tensor | None, condition: Tensor | None) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
+    """Return the arguments beside events: only models that accept missing values or conditions take these."""
+    return () if missing is None else (missing,), {} if condition is None else {"condition": condition}
 
 
 def build_maximum_bound(options: BoundOptions) -> MaximumBound:
@@ -57,9 +62,9 @@ class MaximumLikelihood(GradientObjective):
     likelihood_losses: ClassVar[tuple[str, ...]] = ("generator",)
 
     def losses(self, model: Model, batch: Batch, progress: Progress) -> Iterator[Mapping[str, Tensor]]:
-        yield {"generator": self.loss(model, batch.x, batch.missing)}
+        yield {"generator": self.loss(model, batch.x, batch.missing, batch.condition)}
 
-    def loss(self, model: Model, x: Tensor, missing: Tensor | None) -> Tensor:
+    def loss(self, model: Model, x: Tensor, missing: Tensor | None = None, condition: Tensor | None = None) -> Tensor:
         """Return the loss of events `x (N, *event)`, `()` nats per event.
 
         Raises:
@@ -67,12 +72,12 @@ class MaximumLikelihood(GradientObjective):
         """
         if not isinstance(model.generator, Likelihood):
             raise ConfigError("This model has no exact likelihood; the objective maximum-likelihood cannot train it.")
-        mask = () if missing is None else (missing,)  # only models that accept missing values take the argument
+        mask, given = _arguments(missing, condition)
         with full_precision(x):
-            return -model.generator.log_prob(x, *mask).mean()
+            return -model.generator.log_prob(x, *mask, **given).mean()
 
     def monitor(self, model: Model, batch: Batch) -> Tensor:
-        return self.loss(model, batch.x, batch.missing)
+        return self.loss(model, batch.x, batch.missing, batch.condition)
 
 
 def build_maximum_likelihood(_: LikelihoodOptions) -> MaximumLikelihood:

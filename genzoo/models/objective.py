@@ -23,12 +23,15 @@ class Batch:
         missing: mask of missing values, `(N, *event)`. Defaults to `None`: no value is missing.
         weight: weights of events, `(N,)`. Defaults to `None`: equal weights.
         index: row numbers of the events in their dataset, `(N,)`. Defaults to `None`.
+        condition: what the events are conditional on, `(N, D)`: one-hot categories and standardized numbers. Defaults
+            to `None`: nothing.
     """
 
     x: Tensor
     missing: Tensor | None = None
     weight: Tensor | None = None
     index: Tensor | None = None
+    condition: Tensor | None = None
 
     def __len__(self) -> int:
         return self.x.shape[0]
@@ -43,7 +46,7 @@ class Batch:
             raise ValueError(f"{len(self)} events do not divide into {count} equal batches.")
         fields = [
             [None] * count if part is None else part.chunk(count)
-            for part in (self.x, self.missing, self.weight, self.index)
+            for part in (self.x, self.missing, self.weight, self.index, self.condition)
         ]
         return [Batch(*parts) for parts in zip(*fields, strict=True)]
 

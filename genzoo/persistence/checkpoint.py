@@ -51,11 +51,11 @@ class CheckpointState(Settings):
     tensors: str = Field(description="SHA-256 of state.safetensors")
 
     def kept(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the tensors that a finished run would keep: `generator.*` and `transform.*`."""
+        """Return the tensors that a finished run would keep: `generator.*`, `transform.*` and `condition.*`."""
         average = strip_prefix(tensors, "ema.")
         weights = average or strip_prefix(tensors, "model.generator.")
         found = {f"generator.{name}": value for name, value in weights.items()}
-        return found | {name: value for name, value in tensors.items() if name.startswith("transform.")}
+        return found | {name: value for name, value in tensors.items() if name.startswith(("transform.", "condition."))}
 
 
 def checkpoint_name(step: int) -> str:

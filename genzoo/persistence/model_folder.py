@@ -10,6 +10,7 @@ import torch
 from pydantic import Field
 
 from genzoo.config.settings import MOST_DRAWS, DataForm, Settings
+from genzoo.data.condition_transform import condition_tensors
 from genzoo.data.transforms.transform import Stage
 from genzoo.inference.threshold import Calibration
 from genzoo.inference.trained_model import TrainedModel
@@ -67,6 +68,7 @@ def save_model(
     """
     tensors = {f"generator.{name}": value for name, value in fitted.generator.state_dict().items()}
     tensors |= {f"transform.{name}": value for name, value in fitted.transform.state_dict().items()}
+    tensors |= condition_tensors(fitted.condition)
     if fitted.validation_scores is not None:
         tensors[SCORES] = torch.from_numpy(fitted.validation_scores)
 

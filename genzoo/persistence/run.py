@@ -325,42 +325,45 @@ class Run:
         seed: int = 0,
         output: Output | None = None,
         mean: bool = False,
+        given: Mapping[str, object] | None = None,
+        condition: Any = None,
         options: Mapping[str, Any] | None = None,
     ) -> Any:
         """Call `TrainedModel.sample` of the trained model."""
-        return self.load().sample(n, seed=seed, output=output, mean=mean, options=options)
+        how: dict[str, Any] = {"given": given, "condition": condition, "options": options}
+        return self.load().sample(n, seed=seed, output=output, mean=mean, **how)
 
-    def log_prob(self, x: Events) -> Any:
+    def log_prob(self, x: Events, *, condition: Any = None) -> Any:
         """Call `TrainedModel.log_prob` of the trained model."""
-        return self.load().log_prob(x)
+        return self.load().log_prob(x, condition=condition)
 
-    def encode(self, x: Events, *, seed: int = 0) -> Any:
+    def encode(self, x: Events, *, condition: Any = None, seed: int = 0) -> Any:
         """Call `TrainedModel.encode` of the trained model."""
-        return self.load().encode(x, seed=seed)
+        return self.load().encode(x, condition=condition, seed=seed)
 
-    def decode(self, z: Events, *, output: Output | None = None) -> Any:
+    def decode(self, z: Events, *, output: Output | None = None, condition: Any = None) -> Any:
         """Call `TrainedModel.decode` of the trained model."""
-        return self.load().decode(z, output=output)
+        return self.load().decode(z, output=output, condition=condition)
 
-    def reconstruct(self, x: Events) -> Any:
+    def reconstruct(self, x: Events, *, condition: Any = None) -> Any:
         """Call `TrainedModel.reconstruct` of the trained model."""
-        return self.load().reconstruct(x)
+        return self.load().reconstruct(x, condition=condition)
 
-    def anomaly_score(self, x: Events) -> Any:
+    def anomaly_score(self, x: Events, *, condition: Any = None) -> Any:
         """Call `TrainedModel.anomaly_score` of the trained model."""
-        return self.load().anomaly_score(x)
+        return self.load().anomaly_score(x, condition=condition)
 
-    def log_prob_bound(self, x: Events, *, draws: int = 1, seed: int = 0) -> Any:
+    def log_prob_bound(self, x: Events, *, condition: Any = None, draws: int = 1, seed: int = 0) -> Any:
         """Call `TrainedModel.log_prob_bound` of the trained model."""
-        return self.load().log_prob_bound(x, draws=draws, seed=seed)
+        return self.load().log_prob_bound(x, condition=condition, draws=draws, seed=seed)
 
-    def log_posterior(self, x: Events) -> Any:
+    def log_posterior(self, x: Events, *, condition: Any = None) -> Any:
         """Call `TrainedModel.log_posterior` of the trained model."""
-        return self.load().log_posterior(x)
+        return self.load().log_posterior(x, condition=condition)
 
-    def covers(self, x: Events) -> Any:
+    def covers(self, x: Events, *, condition: Any = None) -> Any:
         """Call `TrainedModel.covers` of the trained model."""
-        return self.load().covers(x)
+        return self.load().covers(x, condition=condition)
 
     # The functions of `genzoo` that answer these need packages above this one; the façade imports them on first use.
 

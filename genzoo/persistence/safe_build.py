@@ -23,6 +23,7 @@ from torch.nn.modules.module import (
 
 from genzoo.config.resolve import options_class
 from genzoo.config.sampling import Sampling
+from genzoo.data.condition_transform import ConditionTransform, categories_of, most_combinations
 from genzoo.data.transforms.chain import check_stages, restore_stages
 from genzoo.data.transforms.transform import Stage
 from genzoo.errors import ArtifactError, GenzooError, is_out_of_memory, pass_out_of_memory
@@ -43,7 +44,7 @@ SCORES = "validation_scores"
 MOST_SCORES = 10_000
 """Validation rows whose log-likelihoods are kept with a model."""
 
-_PREFIXES = ("generator.", "transform.")
+_PREFIXES = ("generator.", "transform.", "condition.")
 
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -59,7 +60,7 @@ _SIZE_PER_NUMBER, _SIZE_BESIDES = 4, 2**16
 
 @dataclass(frozen=True, slots=True)
 class StoredWeights:
-    """Tensors `generator.*` and `transform.*` in a file, and `validation_scores` if it has them.
+    """Tensors `generator.*`, `transform.*` and `condition.*` in a file, and `validation_scores` if it has them.
 
     Arguments:
         path: file or folder that holds them, for messages.
@@ -111,6 +112,7 @@ def build_from_file(
             how = Sampling.of(entry, sampling, sampling_group)
     except ArtifactError as error:
         raise ArtifactError(f"{weights.path} does not fit model {entry.id!r}: {error}") from error
+    _check_condition_form(weights.path, weights.outlines, data)
     try:
         check_stages(stages, data, strip_prefix(weights.outlines, "transform."), registry)
         tensors = weights.read()
@@ -119,8 +121,17 @@ def build_from_file(
         raise ArtifactError(f"{weights.path}: {error}.") from error
     generator = _build_with(entry, options, data, strip_prefix(tensors, "generator."))
     scores = tensors[SCORES].numpy() if SCORES in tensors else None
-    accepts = entry.spec.missing
-    trained = TrainedModel(entry.id, generator, transform, data, accepts, scores, weights.path, sampling=how)
+    trained = TrainedModel(
+        entry.id,
+        generator,
+        transform,
+        data,
+        entry.spec.missing,
+        scores,
+        weights.path,
+        sampling=how,
+        condition=_condition_of(weights.path, tensors, data),
+    )
     return trained if device is None else trained.to(device)
 
 
@@ -210,6 +221,39 @@ def _check_scores(outline: Tensor | None) -> None:
         raise ArtifactError(
             f"its {SCORES} are {tuple(outline.shape)} {outline.dtype}, and not a list of at most {MOST_SCORES} float64"
         )
+
+
+def _check_condition_form(path: str, outlines: Mapping[str, Tensor], data: DataSpec) -> None:
+    """Check the names, shapes and types of the tensors that the conditions of `data` need."""
+    found = strip_prefix(outlines, "condition.")
+    columns, categories = len(data.condition), len(categories_of(data.condition))
+    wanted: dict[str, tuple[torch.dtype, tuple[int, ...]]] = {}
+    if columns:
+        wanted = dict.fromkeys(("shift", "scale"), (torch.float64, (columns,)))
+    if categories:
+        rows = found["combinations"].shape[0] if "combinations" in found and found["combinations"].ndim else 0
+        wanted |= {"combinations": (torch.int64, (rows, categories)), "counts": (torch.float64, (rows,))}
+        if not 0 < rows <= most_combinations(data.condition):
+            raise ArtifactError(f"{path}: it holds {rows} combinations of its conditions.")
+    seen = {name: (outline.dtype, tuple(outline.shape)) for name, outline in found.items()}
+    if seen != wanted:
+        raise ArtifactError(f"{path}: its tensors for conditions do not fit {data.describe()}.")
+
+
+def _condition_of(path: str, tensors: Mapping[str, Tensor], data: DataSpec) -> ConditionTransform | None:
+    """Return the transform of conditions, after checking its numbers; `None` if there are none."""
+    if not data.condition:
+        return None
+    found = ConditionTransform(data.condition, **strip_prefix(tensors, "condition."))
+    good = found.shift.isfinite().all() and found.scale.isfinite().all() and (found.scale > 0).all()
+    if found.categories:
+        levels = torch.tensor([len(data.condition[place].levels or ()) for place in found.categories])
+        codes = found.combinations
+        good = good and ((codes >= 0) & (codes < levels)).all() and found.counts.isfinite().all()
+        good = good and (found.counts > 0).all() and found.counts.sum().isfinite()
+    if not good:
+        raise ArtifactError(f"{path}: the numbers of its conditions do not fit {data.describe()}.")
+    return found
 
 
 def _check_types(generator: Generator, outlines: Mapping[str, Tensor]) -> None:

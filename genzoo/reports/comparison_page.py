@@ -255,6 +255,7 @@ def _columns(shown: PageSamples, owners: Sequence[str]) -> Iterator[Block]:
 def _best(run: Run, fitted: TrainedModel, shown: PageSamples | None, seed: int) -> Iterator[Section]:
     """Yield curves, latent space and components of the best candidate."""
     curve = curve_section(run)
-    found = inside_sections(fitted, None if shown is None else shown.real, seed)
+    alike = shown is not None and fitted.data.event_shape == shown.data.event_shape
+    found = inside_sections(fitted, shown.real if shown is not None and alike else None, seed)
     for section in [*([] if curve is None else [curve]), *found]:
         yield Section(f"Best candidate: {section.title.lower()}", section.blocks)

@@ -283,7 +283,7 @@ def inside_sections(fitted: TrainedModel, real: Array | None, seed: int) -> list
         real: rows that the model was not trained on, in data units, or `None`.
     """
     sections = []
-    if real is not None and isinstance(fitted.generator, Reconstruction):
+    if real is not None and isinstance(fitted.generator, Reconstruction) and not fitted.data.condition:
         sections.append(_reconstructions(fitted, real[:_PAIRS]))
     if isinstance(fitted.generator, Decoder):
         sections.append(_traversal(fitted, seed))
@@ -312,11 +312,13 @@ def _reconstructions(fitted: TrainedModel, real: Array) -> Section:
 def _traversal(fitted: TrainedModel, seed: int) -> Section:
     data = fitted.data
     most = max(2, min(_MOST_DIMENSIONS, _COMPONENT_NUMBERS // (_STEPS * data.size)))
+    fitted = fitted.under_usual
     found = traverse(fitted, steps=_STEPS, most=most, seed=seed)
+    under = f" They are decoded given {fitted.given_in_words}." if fitted.fixed else ""
     numbers = ", ".join(map(str, found.dimensions))
     text = Text(
         f"Each row varies one latent dimension from one end of the prior to the other, and keeps all others at their "
-        f"center. Dimensions that change the output most come first: {numbers}."
+        f"center. Dimensions that change the output most come first: {numbers}.{under}"
     )
     if data.form.pictured:
         flat = found.events.reshape(-1, *data.event_shape)

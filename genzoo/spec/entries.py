@@ -126,6 +126,8 @@ class ModelSpec:
         modalities: the kinds of data it accepts. Defaults to images and tables.
         kinds: the kinds of features it accepts. Defaults to all.
         missing: whether it accepts missing values. Defaults to false.
+        conditional: whether it can learn events given a condition. Its methods that take or draw events then have the
+            keyword `condition`, `(N, D)`. Defaults to false.
         data: the dataset it is trained on by default. Defaults to `digits`.
         options: option values that differ from the defaults of the config class.
         objective_options: for each objective, option values that differ from the objective's defaults.
@@ -163,6 +165,7 @@ class ModelSpec:
     renamed: Mapping[str, str] = field(default_factory=dict)
     sampling: str = ""
     sampling_group: int = SAMPLING_GROUP
+    conditional: bool = False
 
     def __post_init__(self) -> None:
         sampling = {"sampling": self.sampling} if self.sampling != "" else {}
@@ -181,8 +184,9 @@ class ModelSpec:
         for settings in ("options", "objective_options", "training", "presets", "renamed"):
             copied = _plain_settings("Model", self.name, settings, getattr(self, settings))
             object.__setattr__(self, settings, copied)
-        if not isinstance(self.missing, bool):
-            raise ValueError(f"Model {self.name!r}: missing is {self.missing!r}, and must be True or False.")
+        for name in ("missing", "conditional"):
+            if not isinstance(value := getattr(self, name), bool):
+                raise ValueError(f"Model {self.name!r}: {name} is {value!r}, and must be True or False.")
         object.__setattr__(self, "capabilities", frozenset(self.capabilities))
         for names in ("objectives", "modalities", "kinds"):
             object.__setattr__(self, names, tuple(getattr(self, names)))

@@ -154,6 +154,7 @@ class DataSpec:
         storage: number type of events and samples. Defaults to `float32`.
         missing: whether values may be missing. Defaults to false.
         frame: kind of table in memory that the data came from; not compared. Defaults to `None`: an array or a file.
+        condition: what events are conditional on, one feature for each column of conditions. Defaults to none.
     """
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
@@ -166,18 +167,21 @@ class DataSpec:
     storage: StorageType = "float32"
     missing: bool = False
     frame: FrameForm | None = field(default=None, repr=False, compare=False)
+    condition: tuple[Feature, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         if self.modality not in MODALITIES:
             raise ValueError(f"{self.modality!r} is no modality. Known: {', '.join(MODALITIES)}.")
         if any(side > MOST_NUMBERS for side in self.event_shape) or self.size > MOST_NUMBERS:
             raise ValueError(f"An event holds at most {MOST_NUMBERS} numbers.")
-        if len(self.features) + sum(len(feature.levels or ()) for feature in self.features) > MOST_NAMES:
+        named = (*self.features, *self.condition)
+        if len(named) + sum(len(feature.levels or ()) for feature in named) > MOST_NAMES:
             raise ValueError(f"A table has at most {MOST_NAMES} columns and categories together.")
         if len(self.event_shape) != self.form.rank or any(side < 1 for side in self.event_shape):
             raise ValueError(f"An event of modality {self.modality!r} cannot have the shape {self.event_shape}.")
         if len(self.features) != self.form.feature_count(self.event_shape):
             raise ValueError(f"{len(self.features)} features do not describe an event of shape {self.event_shape}.")
+        _check_condition(self)
         if self.bounds is not None and not _increasing(self.bounds):
             raise ValueError(f"The bounds {self.bounds} are not two increasing finite numbers.")
         if self.quantum is not None and not (math.isfinite(self.quantum) and self.quantum > 0):
@@ -194,6 +198,11 @@ class DataSpec:
     def size(self) -> int:
         """Number of values of one event."""
         return math.prod(self.event_shape)
+
+    @property
+    def condition_size(self) -> int:
+        """Number of values of a condition as models see it: one for each level of a category, and one for a number."""
+        return sum(1 if feature.levels is None else len(feature.levels) for feature in self.condition)
 
     @property
     def discrete(self) -> tuple[int, ...]:
@@ -222,7 +231,16 @@ class DataSpec:
             text += f" in {self.bounds[0]:g}..{self.bounds[1]:g}"
         if self.quantum is not None:
             text += f", step {self.quantum:g}"
-        return text + (", values may be missing" if self.missing else "")
+        text += ", values may be missing" if self.missing else ""
+        return text + (f", given {', '.join(feature.name for feature in self.condition)}" if self.condition else "")
+
+
+def _check_condition(data: DataSpec) -> None:
+    """Check that the columns of conditions have names of their own."""
+    names = [feature.name for feature in data.condition]
+    taken = {feature.name for feature in data.features} if data.form.columns else set()
+    if len(set(names)) < len(names) or not taken.isdisjoint(names):
+        raise ValueError("A column of conditions has the name of another column.")
 
 
 def _check_placing(feature: Feature) -> None:

@@ -204,7 +204,7 @@ def resume(
     if data is None and isinstance(run, Run):
         dataset = run.data_in_memory
     else:
-        dataset = None if data is None else given_data(data, None, open_run(path).config.split, groups)[0]
+        dataset = None if data is None else _data_of_run(open_run(path).config, data, groups)
     budget = {"epochs": epochs, "steps": steps, "minutes": minutes}
     with join_processes() as processes, show_progress(progress if processes.first else False), offering(model):
         resumed, setup, start = processes.agreed(lambda: prepare_resume(path, budget, dataset, processes))
@@ -213,3 +213,11 @@ def resume(
         resumed.data_in_memory = None if dataset is None else setup.dataset
         run_training(setup, resumed, callbacks, start)
     return resumed
+
+
+def _data_of_run(config: RunConfig, data: Array | Frame | Dataset, groups: Array | None) -> Dataset | None:
+    """Return data in memory as a run read them: with its conditions, and the columns that divide its rows."""
+    given = {name: value for name in ("condition", "joint") if (value := getattr(config.data, name))}
+    has_them = isinstance(data, Dataset) and bool(data.spec.condition)
+    source = {"source": data, **given} if given and not has_them and not isinstance(data, Mapping) else data
+    return given_data(source, None, config.split, groups)[0]

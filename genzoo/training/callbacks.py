@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from torch import Tensor, nn
 
+from genzoo.data.condition_transform import ConditionTransform, condition_tensors
 from genzoo.data.transforms import Transform
 from genzoo.engine.em import EMEngine
 from genzoo.engine.gradient import GradientEngine
@@ -235,9 +236,9 @@ class SampleWriter(Callback):
                 samples, _ = self._model.sample_shown(_GRID_SAMPLES, seed=self._seed)
             if not self._run.samples.is_dir():
                 raise _removed(self._run.samples)
-            save_events(
-                self._run.samples / f"step-{step.number:06d}{self._model.data.form.suffix}", samples, self._model.data
-            )
+            conditions = self._model.units.usual_conditions(_GRID_SAMPLES)
+            path = self._run.samples / f"step-{step.number:06d}{self._model.data.form.suffix}"
+            save_events(path, samples, self._model.data, conditions=conditions)
 
 
 class CheckpointSaver(Callback):
@@ -255,6 +256,7 @@ class CheckpointSaver(Callback):
         early_stopping: knows the best step. Defaults to `None`.
         resumed: what the early stopping remembered in the checkpoint that training resumes from. Defaults to `None`,
             a new training.
+        condition: part of each checkpoint. Defaults to `None`: the model is not conditional.
     """
 
     def __init__(
@@ -267,10 +269,12 @@ class CheckpointSaver(Callback):
         flush_log: Callable[[], None],
         early_stopping: EarlyStopping | None = None,
         resumed: MonitorState | None = None,
+        condition: ConditionTransform | None = None,
     ) -> None:
         self._run = run
         self._engine = engine
         self._transform = transform
+        self._condition = condition
         self._cadence = cadence
         self._keep = keep
         self._flush_log = flush_log
@@ -300,6 +304,7 @@ class CheckpointSaver(Callback):
         self._flush_log()
         tensors = self._engine.tensors()
         tensors |= {f"transform.{name}": value for name, value in self._transform.state_dict().items()}
+        tensors |= condition_tensors(self._condition)
         state = MonitorState() if self._early_stopping is None else self._early_stopping.state
         folder = self._run.checkpoints
         with Phase("saving a checkpoint"):

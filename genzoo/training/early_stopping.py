@@ -202,7 +202,13 @@ def make_early_stopping(
         return None
     dataset, split = setup.dataset, setup.split
     rows = BlockLoader(
-        dataset, split.validation, training.batch_size, setup.transform, setup.runtime, setup.dequantizer
+        dataset,
+        split.validation,
+        training.batch_size,
+        setup.transform,
+        setup.runtime,
+        setup.dequantizer,
+        setup.condition,
     )
 
     def reference() -> Reference:

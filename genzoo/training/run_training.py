@@ -139,6 +139,7 @@ def _writing_callbacks(
         log.flush,
         early_stopping,
         None if start.state is None else start.state.monitor,
+        setup.condition,
     )
     return [
         log,

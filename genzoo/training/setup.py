@@ -15,6 +15,7 @@ from genzoo.config.settings import DataSettings, EMTraining, GradientTraining, R
 from genzoo.data.checks import refuse_degenerate
 from genzoo.data.columns.cells import with_cells
 from genzoo.data.columns.limits import stated_bounds, with_limits
+from genzoo.data.condition_transform import ConditionTransform, fit_condition
 from genzoo.data.dataset import Dataset, Rows, Split, usable
 from genzoo.data.degenerate.remarks import degenerate_remarks
 from genzoo.data.dequantize import Dequantizer
@@ -30,7 +31,6 @@ from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.schedule import Budget
 from genzoo.engine.signals import Signals
 from genzoo.errors import ConfigError, DataError, PluginError, explain_out_of_memory
-from genzoo.inference.data_units import DataUnits
 from genzoo.inference.likelihood import mean_change_of_units
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import Generator, Likelihood, Model
@@ -63,6 +63,7 @@ class TrainingSetup:
         dataset: data.
         split: rows to train on, to validate and to test.
         transform: maps data to what the model sees.
+        condition: the same for conditions; `None` if there are none.
         runtime: device and precision.
         engine: updates the model.
         loader: yields what each step consumes.
@@ -80,6 +81,7 @@ class TrainingSetup:
     dataset: Dataset
     split: Split
     transform: Transform
+    condition: ConditionTransform | None
     runtime: Runtime
     engine: GradientEngine | EMEngine
     loader: DataLoader[Any]
@@ -102,6 +104,7 @@ class TrainingSetup:
             self.dataset.spec,
             entry.spec.missing,
             sampling=Sampling.of(entry, config.sampling, config.sampling_group),
+            condition=self.condition,
         )
 
     @functools.cached_property
@@ -116,8 +119,7 @@ class TrainingSetup:
         rows, weights = self.split.train, self.dataset.weights
         if self.transform.affine and not self.dataset.spec.missing:
             rows = rows[:1]  # all events change alike
-        model = self.trained_model
-        units = DataUnits(model.model, model.generator, model.transform, model.data, model.missing, model.origin)
+        units = self.trained_model.units
         own = None if weights is None or not weights[rows].any() else weights[rows]
         return -mean_change_of_units(units, _training_blocks(self.dataset, rows, self.dequantizer), own)
 
@@ -231,12 +233,14 @@ def _built(
         blocks = functools.partial(_training_blocks, dataset, split.train, dequantizer)
         transform = fit_stages(stages, _fitting_spec(dataset, config.data), blocks, zoo)
     transform = transform.to(runtime.device, runtime.wide)
+    condition = fit_condition(dataset, split.train) if warm is None else warm.condition
+    condition = condition if condition is None else condition.to(runtime.device, runtime.wide)
 
     # 4. What is watched, and the engine that trains.
     rule = find_selection_rule(zoo, config, objective, dataset, split)
     callbacks = tuple(_callback(zoo, name) for name in config.training.callbacks)
     signals = Signals(processes)
-    source = _Source(dataset, split.train, transform, runtime, dequantizer)
+    source = _Source(dataset, split.train, transform, runtime, dequantizer, condition)
     engine: GradientEngine | EMEngine
     if isinstance(objective, GradientObjective):
         engine, loader, budget = _by_gradient(config, model, objective, processes, source)
@@ -250,6 +254,7 @@ def _built(
         dataset=dataset,
         split=split,
         transform=transform,
+        condition=condition,
         runtime=runtime,
         engine=engine,
         loader=loader,
@@ -271,6 +276,7 @@ class _Source:
     transform: Transform
     runtime: Runtime
     dequantizer: Dequantizer | None
+    condition: ConditionTransform | None
 
 
 def _opened(config: RunConfig, dataset: Dataset | None, zoo: Registry) -> tuple[RunConfig, Dataset]:
@@ -349,7 +355,8 @@ def _warm_start(config: RunConfig, dataset: Dataset) -> TrainedModel | None:
         raise ConfigError(
             f"{config.warm_start} holds the model {found.model!r}, and {config.model!r} cannot start from it."
         )
-    if found.data.event_shape != dataset.spec.event_shape or found.data.features != dataset.spec.features:
+    own, asked = found.data, dataset.spec
+    if (own.event_shape, own.features, own.condition) != (asked.event_shape, asked.features, asked.condition):
         raise ConfigError(f"{config.warm_start} was trained on other columns or shapes than {dataset.name} has.")
     if config.data.transforms:
         raise ConfigError(
@@ -387,7 +394,14 @@ def _by_em(
     assert isinstance(settings, EMTraining)
     size = settings.block_size or objective.block(model)
     blocks = functools.partial(
-        make_block_loader, source.dataset, source.rows, size, source.transform, source.runtime, source.dequantizer
+        make_block_loader,
+        source.dataset,
+        source.rows,
+        size,
+        source.transform,
+        source.runtime,
+        source.dequantizer,
+        source.condition,
     )
     engine = EMEngine(
         model,
@@ -434,6 +448,7 @@ def _by_gradient(
         channels_last=images,
         dequantizer=source.dequantizer,
         share=engine.share,
+        condition=source.condition,
     )
     budget = Budget.of(settings, loader.steps_per_epoch)
     if budget.steps is None and budget.seconds is None:

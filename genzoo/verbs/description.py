@@ -58,4 +58,4 @@ def describe(
     else:
         return fitted.describe(data, weights=weights, rows=rows, seed=seed)
     own = dataset.weights if weights is None else weights
-    return fitted.describe(dataset.events, weights=own, rows=rows, seed=seed)
+    return fitted.describe(dataset.everything, weights=own, rows=rows, seed=seed)

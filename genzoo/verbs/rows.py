@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from genzoo.data.align import filled_table
-from genzoo.data.dataset import Dataset
+from genzoo.data.dataset import Conditioned, Dataset, ModelEvents
 from genzoo.data.frames.results import events_frame, frame_from_arrow, usual_library
 from genzoo.data.frames.source import fill_frame
 from genzoo.data.loading import AnyData, open_source
@@ -96,7 +96,7 @@ def filled_events(fitted: TrainedModel, dataset: Dataset, *, draw: bool = False,
         DataError: the rest of a row is too far from the training rows.
     """
     events = np.asarray(dataset.events[:])
-    filled: Array = fitted.impute(events, draw=draw, seed=seed)
+    filled: Array = fitted.impute(dataset.given(slice(None)), draw=draw, seed=seed)
     bad: Array = np.asarray(~np.isfinite(filled.reshape(len(filled), -1)).all(axis=1))
     if bad.any():
         _check_imputed(fitted, events, bad)
@@ -107,8 +107,12 @@ def _check_imputed(fitted: TrainedModel, events: Array, bad: Array) -> None:
     """Raise an error for rows whose filled-in values are not finite: the weights' or the rows' fault."""
     missing = np.isnan(events[bad][0])
 
-    def fails(ordinary: Array) -> Array:
-        filled = fitted.impute(np.where(missing, np.nan, ordinary))
+    def fails(ordinary: ModelEvents) -> Array:
+        if isinstance(ordinary, Conditioned):
+            with_holes: ModelEvents = Conditioned(np.where(missing, np.nan, ordinary.events), ordinary.conditions)
+        else:
+            with_holes = np.where(missing, np.nan, ordinary)
+        filled = fitted.impute(with_holes)
         return np.asarray(~np.isfinite(filled).all(axis=1))
 
     check_weights(fitted, bad, "filled-in value", fails)

@@ -11,13 +11,14 @@ import pyarrow as pa
 
 from genzoo.config.settings import DataSettings, SplitSettings
 from genzoo.data.align import filled_table, found_columns, match_table
-from genzoo.data.dataset import Dataset
+from genzoo.data.conditions import read_with_conditions, take_conditions
+from genzoo.data.dataset import Conditioned, Dataset, ModelEvents
 from genzoo.data.frames.kinds import library_of
 from genzoo.data.splits.columns import read_divided
 from genzoo.data.table import kept_names
 from genzoo.data.table_source import PANDAS_INDEX, TableSource, check_whole, without_views
 from genzoo.errors import DataError, pass_out_of_memory
-from genzoo.spec.events import DataSpec, FrameForm, Library
+from genzoo.spec.events import DataSpec, Feature, FrameForm, Library
 from genzoo.typing import Array
 
 _SHOWN = "The table"
@@ -101,13 +102,15 @@ def frame_dataset(frame: Any, settings: DataSettings | None = None, split: Split
         DataError: a column cannot be used.
     """
     source = FrameSource(frame)
-    dataset = read_divided("table", source, settings or DataSettings(source="table"), split or SplitSettings())
+    settings = settings or DataSettings(source="table")
+    reading = read_with_conditions(settings, source.names)
+    dataset = read_divided("table", source, reading, split or SplitSettings())
     spec = dataclasses.replace(dataset.spec, frame=source.form(dataset.spec))
-    return dataclasses.replace(dataset, spec=spec)
+    return take_conditions(dataclasses.replace(dataset, spec=spec), settings)
 
 
-def frame_events(frame: Any, data: DataSpec) -> Array:
-    """Return the rows of a table as events of a trained model, `(N, C)`; there may be none.
+def frame_events(frame: Any, data: DataSpec) -> ModelEvents:
+    """Return the rows of a table as events of a trained model, `(N, C)`, with their conditions; there may be none.
 
     Columns are found by name, in any order; columns that the model does not use are ignored. Categories get the codes
     of training.
@@ -123,9 +126,20 @@ def frame_events(frame: Any, data: DataSpec) -> Array:
         raise DataError(f"The model was trained on {data.describe()}, and these data are a table.")
     source = FrameSource(frame)
     if not source.rows:
-        found_columns(source.shown, source.names, data.features)
-        return np.empty((0, *data.event_shape))
-    return match_table("table", source, DataSettings(source="table"), data).events
+        found_columns(source.shown, source.names, (*data.features, *data.condition))
+        events = np.empty((0, *data.event_shape))
+        return Conditioned(events, np.empty((0, len(data.condition)))) if data.condition else events
+    return match_table("table", source, DataSettings(source="table"), data).given(slice(None))
+
+
+def frame_columns(frame: Any, features: Sequence[Feature]) -> Array:
+    """Return some columns of a table as numbers and codes of `features`, `(N, K)`.
+
+    Raises:
+        DataError: a column is missing, or holds a value that its feature does not have.
+    """
+    spec = DataSpec((len(features),), "table", tuple(features), storage="float64")
+    return np.asarray(match_table("table", FrameSource(frame), DataSettings(source="table"), spec).events)
 
 
 def frame_rows(frame: Any, data: DataSpec, *, keep_unknown: bool) -> Dataset:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from genzoo.config.settings import DataSettings
-from genzoo.data.dataset import Dataset
+from genzoo.data.dataset import Dataset, category
 from genzoo.data.readers.image_files import ImagePage, UnreadableImageError, read_pages
 from genzoo.data.readers.unpacked import LARGEST, check_unpacked
 from genzoo.data.value_range import Values, check_stated, find_range, found_spec
@@ -66,6 +66,7 @@ def read_folder(path: Path, settings: DataSettings) -> Dataset:
     events, values = _stack(path.resolve().name, pages, settings)
     parents = sorted({page.file.parent for page in pages})
     labels = np.array([parents.index(page.file.parent) for page in pages]) if len(parents) > 1 else None
+    classes = [parent.relative_to(path).as_posix() for parent in parents]
     return Dataset(
         path.resolve().name,
         found_spec(events, values),
@@ -75,6 +76,7 @@ def read_folder(path: Path, settings: DataSettings) -> Dataset:
         unreadable=_listed(path, bad),
         range_from="data",
         notes=tuple(_notes(pages, others)),
+        label=None if labels is None else category("label", classes),
     )
 
 

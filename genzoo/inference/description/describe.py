@@ -62,7 +62,12 @@ def _most(size: int) -> int:
 
 
 def describe(
-    model: Describable, samples: Array, rows: CheckedEvents | None, weights: Array | None, unlikely: int, seed: int
+    model: Describable,
+    samples: CheckedEvents,
+    rows: CheckedEvents | None,
+    weights: Array | None,
+    unlikely: int,
+    seed: int,
 ) -> Description:
     """Describe a trained model; see `TrainedModel.describe`.
 
@@ -78,10 +83,17 @@ def describe(
 
 
 def _described(
-    model: Describable, samples: Array, rows: CheckedEvents | None, weights: Array | None, unlikely: int, seed: int
+    model: Describable,
+    drawn: CheckedEvents,
+    rows: CheckedEvents | None,
+    weights: Array | None,
+    unlikely: int,
+    seed: int,
 ) -> Description:
-    samples = samples[np.isfinite(samples.reshape(len(samples), -1)).all(axis=1)]
-    described = CheckedEvents(samples, False) if rows is None else rows
+    finite = np.isfinite(drawn.events.reshape(len(drawn), -1)).all(axis=1)
+    samples = drawn.events[finite]
+    conditions = None if drawn.conditions is None else drawn.conditions[finite]
+    described = CheckedEvents(samples, False, conditions) if rows is None else rows
     shown = None if rows is None else _some(rows.events)
     table = model.data.form.columns
     coding = ColumnCoding.of(model.data.features, _some(described.events)) if table else None

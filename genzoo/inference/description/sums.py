@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from genzoo.data.dataset import Conditioned, ModelEvents
 from genzoo.inference.data_units import CheckedEvents, any_observed
 from genzoo.inference.description.contributions import RowModel
 from genzoo.inference.description.moments import ColumnCoding
@@ -31,8 +32,8 @@ DESCRIBED_DRAWS = 16
 class Describable(RowModel, Usable, Protocol):
     """What a description needs of a trained model; `TrainedModel` has it all."""
 
-    def log_posterior(self, x: Array) -> Array: ...
-    def encode(self, x: Array, *, seed: int = 0) -> Array: ...
+    def log_posterior(self, x: ModelEvents) -> Array: ...
+    def encode(self, x: ModelEvents, *, seed: int = 0) -> Array: ...
     def prior_sample(self, n: int, *, seed: int = 0, first: int = 0) -> Array: ...
 
 
@@ -98,7 +99,8 @@ def sum_rows(
     with Phase("summing up", len(rows), "rows") as phase:
         for number, (start, events) in enumerate(phase.over(_blocks(rows, coding), lambda block: len(block[1]))):
             weight = np.ones(len(events)) if weights is None else weights[start : start + len(events)]
-            posterior = _posterior(model, events)
+            given = rows.given(start, events)
+            posterior = _posterior(model, given)
             coded = np.zeros((len(events), 0)) if coding is None else coding.encode(events)
             _add_components(sums, posterior, weight)
             _add_events(sums, events, None if coding is None else coded, posterior * weight[:, None])
@@ -106,9 +108,9 @@ def sum_rows(
                 sums.products += coded.T @ (coded * weight[:, None])
                 sums.product_rows += len(events)
             if encodes:
-                _add_latent(sums, model.encode(events, seed=derive(seed, "describe", number)), coded, weight)
+                _add_latent(sums, model.encode(given, seed=derive(seed, "describe", number)), coded, weight)
             if scored:
-                sums.scores.append(_scores(model, events, derive(seed, "block", number)))
+                sums.scores.append(_scores(model, given, derive(seed, "block", number)))
     return sums
 
 
@@ -120,7 +122,7 @@ def _blocks(rows: CheckedEvents, coding: ColumnCoding | None) -> Iterator[tuple[
         yield start, np.array(rows.chunk(start, size))  # a copy: torch warns of arrays that are mapped for reading
 
 
-def _posterior(model: Describable, events: Array) -> Array:
+def _posterior(model: Describable, events: ModelEvents) -> Array:
     """Return the probabilities of components, `(n, K)`; a column of ones for a model without components."""
     if "components" not in model.capabilities:
         return np.ones((len(events), 1))
@@ -160,14 +162,15 @@ def kind_of_scores(model: RowModel) -> str:
     return "exact" if "likelihood" in able else "lower bound" if "likelihood-bound" in able else "none"
 
 
-def _scores(model: Describable, events: Array, seed: int) -> Array:
+def _scores(model: Describable, events: ModelEvents, seed: int) -> Array:
     """Return log-likelihoods of rows, `(n,)`; NaN for rows without any value, and for all if the model has none."""
     kind = kind_of_scores(model)
     if kind == "none":
         return np.full(len(events), np.nan)
     exact = kind == "exact"
     scores = model.log_prob(events) if exact else model.log_prob_bound(events, draws=DESCRIBED_DRAWS, seed=seed)
-    return np.where(any_observed(events), scores, np.nan)
+    plain = events.events if isinstance(events, Conditioned) else events
+    return np.where(any_observed(plain), scores, np.nan)
 
 
 def check_scores(model: Describable, scores: Array) -> None:

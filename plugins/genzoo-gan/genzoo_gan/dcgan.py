@@ -5,12 +5,13 @@ for real images, small for samples. `genzoo_gan.objectives` has their losses.
 
 References:
     "Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks"
-    (Radford, Metz and Chintala, 2015).
+    (Radford, Metz and Chintala, 2015);
+    "cGANs with Projection Discriminator" (Miyato and Koyama, 2018), for images given a condition.
 """
 
 from __future__ import annotations
 
-from torch import Tensor, nn, randn
+from torch import Tensor, cat, nn, randn
 from torch.nn import functional as F
 
 from genzoo import DataSpec, Decoder, Discriminator, Generator, Parts, full_precision
@@ -19,7 +20,8 @@ from genzoo_gan.options import DCGANOptions
 
 def build(config: DCGANOptions, data: DataSpec) -> Parts:
     """Build the generator and the discriminator for images of the data's shape."""
-    return Parts(ConvGenerator(config, data.event_shape), ConvDiscriminator(config, data.event_shape))
+    shape, given = data.event_shape, data.condition_size
+    return Parts(ConvGenerator(config, shape, given), ConvDiscriminator(config, shape, given))
 
 
 def _quarter(side: int) -> int:
@@ -33,12 +35,13 @@ class ConvGenerator(Generator, Decoder):
     Arguments:
         config: options of the model.
         event_shape: shape of an image, `(C, H, W)`.
+        given: number of values of a condition, which come after z. Defaults to 0.
 
     Shape:
         `z (N, L)` to `x (N, C, H, W)`, with values in [-1, 1].
     """
 
-    def __init__(self, config: DCGANOptions, event_shape: tuple[int, ...]) -> None:
+    def __init__(self, config: DCGANOptions, event_shape: tuple[int, ...], given: int = 0) -> None:
         super().__init__()
         channels, self._height, self._width = event_shape
         self._latent = config.latent
@@ -46,7 +49,7 @@ class ConvGenerator(Generator, Decoder):
         first, second, third = config.generator_widths
         flat = self._rows * self._columns * first
         self._channels = first
-        self.linear = nn.Linear(config.latent, flat, bias=False)
+        self.linear = nn.Linear(config.latent + given, flat, bias=False)
         self.start = nn.Sequential(*_after(config, flat, flat_input=True))
         self.convolutions = nn.Sequential(
             _enlarge(config.kernel, first, second, stride=1),
@@ -65,7 +68,8 @@ class ConvGenerator(Generator, Decoder):
         weight = self.linear.weight
         return randn(n, self._latent, device=weight.device, dtype=weight.dtype)
 
-    def decode(self, z: Tensor) -> Tensor:
+    def decode(self, z: Tensor, *, condition: Tensor | None = None) -> Tensor:
+        z = z if condition is None else cat([z, condition.to(z.dtype)], 1)
         x: Tensor = self.start(self.linear(z))  # (N, H/4 * W/4 * C1)
         x = x.view(len(x), self._rows, self._columns, self._channels).permute(
             0, 3, 1, 2
@@ -74,7 +78,7 @@ class ConvGenerator(Generator, Decoder):
         return x[:, :, : self._height, : self._width]
 
     def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:
-        return self.decode(self.prior_sample(n))
+        return self.decode(self.prior_sample(n), condition=condition)
 
 
 class ConvDiscriminator(Discriminator):
@@ -86,12 +90,14 @@ class ConvDiscriminator(Discriminator):
     Arguments:
         config: options of the model.
         event_shape: shape of an image, `(C, H, W)`.
+        given: number of values of a condition. It adds the product of a projection of the condition and the features
+            to the logit. Defaults to 0.
 
     Shape:
         `x (N, C, H, W)` to logits `(N,)`.
     """
 
-    def __init__(self, config: DCGANOptions, event_shape: tuple[int, ...]) -> None:
+    def __init__(self, config: DCGANOptions, event_shape: tuple[int, ...], given: int = 0) -> None:
         super().__init__()
         channels, height, width = event_shape
         first, second = config.discriminator_widths
@@ -108,14 +114,18 @@ class ConvDiscriminator(Discriminator):
             nn.Flatten(),
         )
         self.linear = nn.Linear(second * rows * columns, 1, bias=False)
+        self.projection = nn.Linear(given, second * rows * columns, bias=False) if given else None
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         if any(self._padding):
             x = F.pad(x, self._padding)
         features: Tensor = self.convolutions(x)
         with full_precision(x):  # differences of logits near each other would be lost in bfloat16
-            logits: Tensor = self.linear(features.to(self.linear.weight.dtype))
-        return logits[:, 0]
+            features = features.to(self.linear.weight.dtype)
+            logits: Tensor = self.linear(features)[:, 0]
+            if self.projection is not None and condition is not None:
+                logits = logits + (self.projection(condition.to(features.dtype)) * features).sum(1)
+        return logits
 
 
 def _enlarge(kernel: int, inputs: int, outputs: int, *, stride: int) -> nn.ConvTranspose2d:

@@ -100,52 +100,61 @@ class Adversarial(GradientObjective):
     def losses(self, model: Model, batch: Batch, progress: Progress) -> Iterator[Mapping[str, Tensor]]:
         batches = batch.chunk(self.batches_per_step)
         for part in batches[:-1] if self.simultaneous else batches:
-            yield {"discriminator": self.discriminator_loss(model, part.x)}
+            yield {"discriminator": self.discriminator_loss(model, part.x, part.condition)}
         if self.simultaneous:
-            discriminator, generator = self.both_losses(model, batches[-1].x)
+            discriminator, generator = self.both_losses(model, batches[-1].x, batches[-1].condition)
             yield {"discriminator": discriminator, "generator": generator}
         else:
-            yield {"generator": self.generator_loss(model, batches[-1].x)}
+            yield {"generator": self.generator_loss(model, batches[-1].x, batches[-1].condition)}
 
-    def discriminator_loss(self, model: Model, real: Tensor) -> Tensor:
-        """Compute the discriminator's loss, with penalties, on `real (N, *event)` and as many samples."""
+    def discriminator_loss(self, model: Model, real: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Compute the discriminator's loss, with penalties, on `real (N, *event)` and as many samples.
+
+        Arguments:
+            condition: what real events are, and samples are drawn, conditional on, `(N, D)`. Defaults to `None`.
+        """
         with torch.no_grad():
-            samples = model.generator.sample(len(real)).to(real.dtype)
-        return self._discriminator_loss(model.discriminator, real, samples)
+            samples = model.generator.sample(len(real), condition=condition).to(real.dtype)
+        return self._discriminator_loss(model.discriminator, real, samples, condition)
 
-    def generator_loss(self, model: Model, real: Tensor) -> Tensor:
+    def generator_loss(self, model: Model, real: Tensor, condition: Tensor | None = None) -> Tensor:
         """Compute the generator's loss on as many samples as `real (N, *event)` has events."""
-        logits = _logits(model.discriminator, model.generator.sample(len(real)), real)
+        samples = model.generator.sample(len(real), condition=condition)
+        logits = _logits(model.discriminator, samples, real, condition)
         if not self.game.paired:
             return self.game.generator(logits)
         with torch.no_grad():
-            partners = _logits(model.discriminator, real, real)
+            partners = _logits(model.discriminator, real, real, condition)
         return self.game.generator(logits - partners)
 
-    def both_losses(self, model: Model, real: Tensor) -> tuple[Tensor, Tensor]:
+    def both_losses(self, model: Model, real: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Compute the losses of discriminator and generator from the same samples and the same logits."""
-        samples = model.generator.sample(len(real)).to(real.dtype)
+        samples = model.generator.sample(len(real), condition=condition).to(real.dtype)
         # Two forward passes rather than one over both: the generator's backward pass then skips the real events.
-        real_logits, sample_logits = (_logits(model.discriminator, x, real) for x in (real, samples))
+        real_logits, sample_logits = (_logits(model.discriminator, x, real, condition) for x in (real, samples))
         generator = self.game.generator(sample_logits - real_logits if self.game.paired else sample_logits)
         if self.penalties == Penalties():
             return self.game.discriminator(real_logits, sample_logits), generator
-        return self._discriminator_loss(model.discriminator, real, samples.detach()), generator
+        return self._discriminator_loss(model.discriminator, real, samples.detach(), condition), generator
 
-    def _discriminator_loss(self, discriminator: Discriminator, real: Tensor, samples: Tensor) -> Tensor:
+    def _discriminator_loss(
+        self, discriminator: Discriminator, real: Tensor, samples: Tensor, condition: Tensor | None
+    ) -> Tensor:
         weights = self.penalties
         both = torch.cat([real, samples])
+        given = None if condition is None else torch.cat([condition, condition])
         if weights.r1 or weights.r2:
-            logits, squared = logits_and_squared_gradients(discriminator, both)
+            logits, squared = logits_and_squared_gradients(discriminator, both, given)
             at_real, at_samples = squared.chunk(2)
             penalty = 0.5 * (weights.r1 * at_real.mean() + weights.r2 * at_samples.mean())
         else:
-            logits, penalty = _logits(discriminator, both, real), real.new_zeros(())
+            logits, penalty = _logits(discriminator, both, real, given), real.new_zeros(())
         if weights.between:
             # A discriminator optimal for the Wasserstein distance has gradient norm 1 on the lines between optimally
             # coupled data and samples. Lines between random pairs stand in for these.
             share = torch.rand(len(real), *[1] * (real.ndim - 1), device=real.device, dtype=real.dtype)
-            _, squared = logits_and_squared_gradients(discriminator, torch.lerp(real, samples, share))
+            between = torch.lerp(real, samples, share)
+            _, squared = logits_and_squared_gradients(discriminator, between, condition)
             # The derivative of the root is infinite at 0, and the gradient of a flat discriminator is 0.
             excess = (squared + 1e-12).sqrt() - 1.0
             penalty = penalty + weights.between * excess.square().mean()
@@ -153,13 +162,21 @@ class Adversarial(GradientObjective):
         return self.game.discriminator(real_logits, sample_logits) + penalty
 
 
-def _logits(discriminator: Discriminator, x: Tensor, real: Tensor) -> Tensor:
+def _scored(discriminator: Discriminator, x: Tensor, condition: Tensor | None) -> Tensor:
+    """Compute the logits of `x`; only a discriminator of conditional events takes a condition."""
+    logits: Tensor = discriminator(x) if condition is None else discriminator(x, condition)
+    return logits
+
+
+def _logits(discriminator: Discriminator, x: Tensor, real: Tensor, condition: Tensor | None) -> Tensor:
     """Compute the logits of `x`, in the dtype of real events, so that no loss is computed in half precision."""
-    logits: Tensor = discriminator(x)
+    logits = _scored(discriminator, x, condition)
     return logits.to(real.dtype)
 
 
-def logits_and_squared_gradients(discriminator: Discriminator, x: Tensor) -> tuple[Tensor, Tensor]:
+def logits_and_squared_gradients(
+    discriminator: Discriminator, x: Tensor, condition: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Compute the logits D(x) of events `x (N, *event)` and the squared gradients |grad D(x)|², `(N,)` each.
 
     A logit depends only on its own event, so the gradient of the sum of logits has the gradients of all events: one
@@ -167,7 +184,7 @@ def logits_and_squared_gradients(discriminator: Discriminator, x: Tensor) -> tup
     """
 
     def summed(x: Tensor) -> tuple[Tensor, Tensor]:
-        logits = discriminator(x)
+        logits = _scored(discriminator, x, condition)
         return logits.sum(), logits
 
     with full_precision(x):

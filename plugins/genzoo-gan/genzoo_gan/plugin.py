@@ -51,6 +51,7 @@ _DCGAN = genzoo.ModelSpec(
             },
         }
     },
+    conditional=True,
     renamed={"normalise": "normalize"},
     reference="Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks "
     "(Radford, Metz and Chintala, 2015)",

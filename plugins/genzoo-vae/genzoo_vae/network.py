@@ -30,7 +30,7 @@ _ACTIVATIONS: dict[ActivationName, type[nn.Module]] = {
 
 
 def build_networks(config: NetworkOptions, data: DataSpec, head: Head, outputs: int) -> tuple[nn.Module, nn.Module]:
-    """Build an encoder of what `encoder_view` returns, and the decoder of a head.
+    """Build an encoder of what `encoder_view` returns, and the decoder of a head; conditions follow in both inputs.
 
     Arguments:
         outputs: number of the encoder's outputs.
@@ -38,17 +38,17 @@ def build_networks(config: NetworkOptions, data: DataSpec, head: Head, outputs: 
     Raises:
         ValueError: the options ask for convolutions of a table.
     """
-    image = data.form.rank == 3  # (C, H, W)
+    image, beside = data.form.rank == 3, data.condition_size  # an image is (C, H, W)
     if config.network == "convolutional" and not image:
         raise ValueError("network=convolutional needs images, and this is a table; use network=mlp")
     if config.network == "convolutional" or (config.network == "auto" and image and data.size >= _LARGE):
         numbers = head.width // data.size
-        encoder = ConvEncoder(data.event_shape, outputs, config)
-        return encoder, ConvDecoder(data.event_shape, config.latent, numbers, config)
-    inputs = head.shown + (data.size if data.missing else 0)
+        encoder = ConvEncoder(data.event_shape, outputs, config, beside)
+        return encoder, ConvDecoder(data.event_shape, config.latent + beside, numbers, config)
+    inputs = head.shown + (data.size if data.missing else 0) + beside
     return (
         mlp(inputs, outputs, config.widths, config.activation, config.encoder_dropout),
-        mlp(config.latent, head.width, config.widths[::-1], config.activation, config.decoder_dropout),
+        mlp(config.latent + beside, head.width, config.widths[::-1], config.activation, config.decoder_dropout),
     )
 
 
@@ -120,12 +120,13 @@ class ConvEncoder(nn.Module):
         event_shape: shape of an image, `(C, H, W)`.
         outputs: number of outputs.
         config: options of the model.
+        beside: number of values of a condition, which follow an image. Defaults to 0.
 
     Shape:
-        `x (N, C * H * W)` to `(N, outputs)`.
+        `x (N, C * H * W + beside)` to `(N, outputs)`.
     """
 
-    def __init__(self, event_shape: tuple[int, ...], outputs: int, config: NetworkOptions) -> None:
+    def __init__(self, event_shape: tuple[int, ...], outputs: int, config: NetworkOptions, beside: int = 0) -> None:
         super().__init__()
         self._event_shape = event_shape
         layers: list[nn.Module] = []
@@ -135,11 +136,16 @@ class ConvEncoder(nn.Module):
             inputs = channels
         rows, columns = _smallest(event_shape, config)
         self.convolutions = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(config.encoder_dropout))
-        flat = inputs * rows * columns
+        self._beside = beside
+        flat = inputs * rows * columns + beside
         self.linear = mlp(flat, outputs, [config.dense], config.activation, config.encoder_dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        outputs: Tensor = self.linear(self.convolutions(x.view(-1, *self._event_shape)))
+        image = x[:, : x.shape[1] - self._beside]
+        features: Tensor = self.convolutions(image.reshape(-1, *self._event_shape))
+        if self._beside:
+            features = torch.cat([features, x[:, -self._beside :].to(features.dtype)], 1)
+        outputs: Tensor = self.linear(features)
         return outputs
 
 

@@ -47,18 +47,21 @@ class ELBO(GradientObjective):
         self.settled = options.warmup
 
     def losses(self, model: Model, batch: Batch, progress: Progress) -> Iterator[Mapping[str, Tensor]]:
-        yield {"generator": self.loss(model, batch.x, batch.missing, progress.fraction)}
+        yield {"generator": self.loss(model, batch.x, batch.missing, progress.fraction, batch.condition)}
 
-    def loss(self, model: Model, x: Tensor, missing: Tensor | None, fraction: Tensor) -> Tensor:
+    def loss(
+        self, model: Model, x: Tensor, missing: Tensor | None, fraction: Tensor, condition: Tensor | None = None
+    ) -> Tensor:
         """Compute the loss of events `x (N, *event)`, `()` nats per event.
 
         Arguments:
             fraction: share of the training budget spent so far, from 0 to 1, `()`; it sets the warm-up.
+            condition: what the events are conditional on, `(N, D)`. Defaults to `None`: nothing.
         """
         vae = _vae(model)
-        posterior = vae.posterior(x, missing)
+        posterior = vae.posterior(x, missing, condition)
         z = posterior.draw(self.options.draws)
-        explained = vae.log_likelihood(x, missing, z).mean()
+        explained = vae.log_likelihood(x, missing, z, condition).mean()
         return self._weight(fraction) * divergence(vae, posterior, z, self.options.free_bits) - explained
 
     def _weight(self, fraction: Tensor) -> Tensor | float:
@@ -69,9 +72,9 @@ class ELBO(GradientObjective):
 
     def monitor(self, model: Model, batch: Batch) -> Tensor:
         vae = _vae(model)
-        posterior = vae.posterior(batch.x, batch.missing)
+        posterior = vae.posterior(batch.x, batch.missing, batch.condition)
         z = posterior.draw(_MONITOR_DRAWS)
-        return divergence(vae, posterior, z) - vae.log_likelihood(batch.x, batch.missing, z).mean()
+        return divergence(vae, posterior, z) - vae.log_likelihood(batch.x, batch.missing, z, batch.condition).mean()
 
 
 def divergence(vae: VAE, posterior: Posterior, z: Tensor, free: float = 0.0) -> Tensor:
@@ -108,15 +111,15 @@ class IWAE(GradientObjective):
         self.doubly = options.gradient == "doubly-reparameterized"
 
     def losses(self, model: Model, batch: Batch, progress: Progress) -> Iterator[Mapping[str, Tensor]]:
-        yield {"generator": self.loss(model, batch.x, batch.missing)}
+        yield {"generator": self.loss(model, batch.x, batch.missing, batch.condition)}
 
-    def loss(self, model: Model, x: Tensor, missing: Tensor | None) -> Tensor:
+    def loss(self, model: Model, x: Tensor, missing: Tensor | None, condition: Tensor | None = None) -> Tensor:
         """Compute the loss of events `x (N, *event)`, `()` nats per event."""
         vae = _vae(model)
-        posterior = vae.posterior(x, missing)
+        posterior = vae.posterior(x, missing, condition)
         z = posterior.draw(self.draws)
         if not self.doubly:
-            return self._bound(vae.log_weights(x, missing, z, posterior))
+            return self._bound(vae.log_weights(x, missing, z, posterior, condition))
         # As K grows, the noise of the encoder's standard gradient outgrows its mean (Rainforth et al., 2018). The noise
         # comes from the score of q, d log q(z | x) / d phi at fixed z, which cannot be dropped for K > 1. Tucker et al.
         # (2018) reparameterize it once more. What remains is sum_k v_k² (d log w_k / d z_k) (d z_k / d phi), where v is
@@ -124,7 +127,7 @@ class IWAE(GradientObjective):
         still = Posterior(posterior.mean.detach(), posterior.log_variance.detach())
 
         def summed(z: Tensor) -> tuple[Tensor, Tensor]:
-            log_weights = vae.log_weights(x, missing, z, still)
+            log_weights = vae.log_weights(x, missing, z, still, condition)
             return log_weights.sum(), log_weights
 
         slope, log_weights = torch.func.grad(summed, has_aux=True)(z.detach())
@@ -140,7 +143,8 @@ class IWAE(GradientObjective):
         return math.log(self.draws) - log_weights.logsumexp(0).mean()
 
     def monitor(self, model: Model, batch: Batch) -> Tensor:
-        return -_vae(model).log_prob_bound(batch.x, batch.missing, draws=self.draws).mean()
+        bound = _vae(model).log_prob_bound(batch.x, batch.missing, condition=batch.condition, draws=self.draws)
+        return -bound.mean()
 
 
 class ReconstructionError(GradientObjective):

@@ -61,6 +61,7 @@ _VAE = genzoo.ModelSpec(
     data="digits",
     objective_options={"elbo": {"warmup": 0.3}},
     training=_TRAINING,
+    conditional=True,
     renamed={"components": "n_components", "likelihood=discretised-logistic": "discretized-logistic"},
     reference="Auto-Encoding Variational Bayes (Kingma and Welling, 2013)",
 )

@@ -1,7 +1,9 @@
 """The variational autoencoder (VAE) as a distribution of events.
 
 A latent vector z ~ p(z) is decoded to the parameters of p(x | z). The density p(x), an integral over z, has no closed
-form. The encoder approximates p(z | x) by q(z | x) = N(mu(x), diag(sigma²(x))). With K draws z_k from q(z | x),
+form. The encoder approximates p(z | x) by q(z | x) = N(mu(x), diag(sigma²(x))). A conditional VAE has a condition c
+beside the inputs of encoder and decoder, q(z | x, c) and p(x | z, c), and one prior p(z) for all conditions. With K
+draws z_k from q(z | x),
 
     log p(x) >= E log(1/K sum_k w_k),    w_k = p(x | z_k) p(z_k) / q(z_k | x).
 
@@ -9,6 +11,8 @@ The bound is the ELBO for K = 1, and tightens as K grows.
 
 References:
     "Auto-Encoding Variational Bayes" (Kingma and Welling, 2013);
+    "Learning Structured Output Representation using Deep Conditional Generative Models" (Sohn, Lee and Yan, 2015), for
+    conditions;
     "Importance Weighted Autoencoders" (Burda, Grosse and Salakhutdinov, 2015), for the bound of K draws;
     "MIWAE: Deep Generative Modelling and Imputation of Incomplete Data Sets" (Mattei and Frellsen, 2019), for missing
     values.
@@ -105,21 +109,26 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
     def latent(self) -> int:
         return self._latent
 
-    def posterior(self, x: Tensor, missing: Tensor | None = None) -> Posterior:
-        """Compute q(z | x) of events `x (N, *event)`."""
+    def posterior(self, x: Tensor, missing: Tensor | None = None, condition: Tensor | None = None) -> Posterior:
+        """Compute q(z | x, c) of events `x (N, *event)`, given conditions `c (N, D)` if there are any."""
         hidden = self._hidden if self.training else 0.0
         shown = encoder_view(self.observation, x, missing, sees_missing=self._sees_missing, hidden=hidden)
+        shown = shown if condition is None else torch.cat([shown, condition.to(shown.dtype)], 1)
         mean, log_variance = self.encoder(shown).to(x.dtype).chunk(2, -1)
         return Posterior(mean, log_variance.clamp(*_LOG_VARIANCES))
 
-    def parameters_of(self, z: Tensor) -> Tensor:
-        """Decode latent vectors `z (..., L)` to the parameters of p(x | z), `(..., width)`, in the dtype of `z`."""
-        parameters: Tensor = self.decoder(z.flatten(0, -2))
+    def parameters_of(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Decode latent vectors `z (..., N, L)` to the parameters of p(x | z, c), `(..., N, width)`.
+
+        They have the dtype of `z`. The conditions `c (N, D)` follow the latent dimensions in the decoder's input.
+        """
+        given = z if condition is None else torch.cat([z, condition.to(z.dtype).expand(*z.shape[:-1], -1)], -1)
+        parameters: Tensor = self.decoder(given.flatten(0, -2))
         return parameters.to(z.dtype).view(*z.shape[:-1], self.observation.width)
 
-    def log_likelihood(self, x: Tensor, missing: Tensor | None, z: Tensor) -> Tensor:
-        """Compute log p(x | z) of the observed values of `x (N, *event)`, given `z (K, N, L)`, `(K, N)` nats."""
-        parameters = self.parameters_of(z)
+    def log_likelihood(self, x: Tensor, missing: Tensor | None, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Compute log p(x | z, c) of the observed values of `x (N, *event)`, given `z (K, N, L)`, `(K, N)` nats."""
+        parameters = self.parameters_of(z, condition)
         with full_precision(x):
             return self._observed(x, missing, parameters)
 
@@ -128,23 +137,27 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
         each = self.observation.log_prob(x.flatten(1), parameters)
         return (each if missing is None else each.masked_fill(missing.flatten(1), 0.0)).sum(-1)
 
-    def log_weights(self, x: Tensor, missing: Tensor | None, z: Tensor, posterior: Posterior) -> Tensor:
-        """Compute log w = log p(x, z) - log q(z | x) of draws `z (K, N, L)` from q(z | x), `(K, N)` nats."""
-        return self.log_likelihood(x, missing, z) + self.prior.log_prob(z) - posterior.log_prob(z)
+    def log_weights(
+        self, x: Tensor, missing: Tensor | None, z: Tensor, posterior: Posterior, condition: Tensor | None = None
+    ) -> Tensor:
+        """Compute log w = log p(x, z | c) - log q(z | x, c) of draws `z (K, N, L)` from q, `(K, N)` nats."""
+        return self.log_likelihood(x, missing, z, condition) + self.prior.log_prob(z) - posterior.log_prob(z)
 
-    def log_prob_bound(self, x: Tensor, missing: Tensor | None = None, *, draws: int = 1) -> Tensor:
-        posterior = self.posterior(x, missing)
+    def log_prob_bound(
+        self, x: Tensor, missing: Tensor | None = None, *, condition: Tensor | None = None, draws: int = 1
+    ) -> Tensor:
+        posterior = self.posterior(x, missing, condition)
         some = max(1, _NUMBERS // max(1, len(x) * self._largest))
         total = x.new_full((len(x),), -math.inf)
         for start in range(0, draws, some):
             # Drawn one at a time, so that the numbers do not depend on how many fit in memory.
             z = torch.cat([posterior.draw(1) for _ in range(min(some, draws - start))])
-            total = torch.logaddexp(total, self.log_weights(x, missing, z, posterior).logsumexp(0))
+            total = torch.logaddexp(total, self.log_weights(x, missing, z, posterior, condition).logsumexp(0))
         return total - math.log(draws)
 
-    def floors(self, x: Tensor, missing: Tensor | None = None) -> list[Floor]:
+    def floors(self, x: Tensor, missing: Tensor | None = None, *, condition: Tensor | None = None) -> list[Floor]:
         """Return the values whose deviation, given the posterior mean, is about `least_scale`."""
-        narrow = self.observation.narrow(self.parameters_of(self.encode(x, missing)))
+        narrow = self.observation.narrow(self.parameters_of(self.encode(x, missing, condition=condition), condition))
         if narrow is None:
             return []
         narrow = narrow if missing is None else narrow & ~missing.flatten(1)
@@ -160,30 +173,32 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
 
     def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:
         """Draw x ~ p(x | z) for z ~ p(z): samples include the noise of the observation."""
-        return self.observation.sample(self.parameters_of(self.prior_sample(n))).view(-1, *self._event_shape)
+        return self.observation.sample(self.parameters_of(self.prior_sample(n), condition)).view(-1, *self._event_shape)
 
-    def decode(self, z: Tensor) -> Tensor:
+    def decode(self, z: Tensor, *, condition: Tensor | None = None) -> Tensor:
         """Return the expected events given `z (N, L)`; for categories, the most probable one."""
-        expectation = self.observation.expectation(self.parameters_of(z))
+        expectation = self.observation.expectation(self.parameters_of(z, condition))
         return self.observation.conclude(expectation).view(-1, *self._event_shape)
 
-    def encode(self, x: Tensor, missing: Tensor | None = None) -> Tensor:
-        return self.posterior(x, missing).mean
+    def encode(self, x: Tensor, missing: Tensor | None = None, *, condition: Tensor | None = None) -> Tensor:
+        return self.posterior(x, missing, condition).mean
 
-    def reconstruct(self, x: Tensor, missing: Tensor | None = None) -> Tensor:
+    def reconstruct(self, x: Tensor, missing: Tensor | None = None, *, condition: Tensor | None = None) -> Tensor:
         """Decode the posterior mean."""
-        return self.decode(self.encode(x, missing))
+        return self.decode(self.encode(x, missing, condition=condition), condition=condition)
 
-    def impute(self, x: Tensor, missing: Tensor, *, draw: bool = False) -> Tensor:
+    def impute(self, x: Tensor, missing: Tensor, *, condition: Tensor | None = None, draw: bool = False) -> Tensor:
         some = max(1, _NUMBERS // (self._imputation_draws * self._largest))
-        parts = zip(torch.split(x, some), torch.split(missing, some), strict=True)
+        events, masks = torch.split(x, some), torch.split(missing, some)
+        conditions = [None] * len(events) if condition is None else torch.split(condition, some)
+        parts = zip(events, masks, conditions, strict=True)
         return torch.cat([self._impute(*part, draw) for part in parts])
 
-    def _impute(self, x: Tensor, missing: Tensor, draw: bool) -> Tensor:
+    def _impute(self, x: Tensor, missing: Tensor, condition: Tensor | None, draw: bool) -> Tensor:
         """Impute by importance sampling: draws from q(z | x), weighted by w, stand for draws from p(z | x)."""
-        posterior = self.posterior(x, missing)
+        posterior = self.posterior(x, missing, condition)
         z = posterior.draw(self._imputation_draws)
-        parameters = self.parameters_of(z)
+        parameters = self.parameters_of(z, condition)
         log_weights = self._observed(x, missing, parameters) + self.prior.log_prob(z) - posterior.log_prob(z)
         share = log_weights.softmax(0)  # (K, N)
         if draw:

@@ -1,0 +1,70 @@
+"""Models of all columns jointly, asked about some columns given the others.
+
+A model of columns x and c that accepts missing values draws x given c by filling it in, and log p(x | c) is
+log p(x, c) - log p(c). Both are exact if its likelihood is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from genzoo.errors import ConfigError
+from genzoo.inference.data_units import DataUnits
+from genzoo.inference.encoding import impute
+from genzoo.models.base import Imputation, Likelihood
+from genzoo.typing import Array
+
+
+def draw_given(units: DataUnits, n: int, seed: int, known: Mapping[int, float], conditions: Array | None) -> Array:
+    """Draw events with some columns known, `(n, C)`.
+
+    Arguments:
+        known: values of columns, by number of the column.
+        conditions: what to draw the events given, `(n, K)`, if the model is conditional.
+
+    Raises:
+        ConfigError: the model does not fill in missing values.
+    """
+    if not isinstance(n, int | np.integer) or n < 1:
+        raise ConfigError(f"{n!r} events cannot be sampled; ask for a whole number of at least 1.")
+    name = units.data.features[next(iter(known))].name
+    if not (units.missing and isinstance(units.generator, Imputation)):
+        raise ConfigError(
+            f"Model {units.model!r} does not fill in missing values, so it cannot draw rows given their {name!r}. Use "
+            f"a model that does (gmm, gaussian), or train a conditional one (vae) given {name!r}."
+        )
+    events = np.full((n, *units.data.event_shape), np.nan)
+    for place, value in known.items():
+        events[:, place] = value
+    drawn = impute(units, events, True, seed, conditions)
+    return drawn.astype(units.data.storage)
+
+
+def draw_rows_given(units: DataUnits, rows: Array, seed: int) -> Array:
+    """Draw the missing values of rows given the others, `(N, C)` float64."""
+    return impute(units, rows, True, seed)
+
+
+def how_drawn(units: DataUnits, given: Mapping[str, object]) -> str:
+    """Return how rows with these columns given are drawn; an empty text if all of them are conditions."""
+    conditions = {feature.name for feature in units.data.condition}
+    if set(given) <= conditions:
+        return ""
+    if isinstance(units.generator, Likelihood):
+        return "exact draws from the model's conditional distribution"
+    return "approximate draws from the model's conditional distribution, as its likelihood is a bound"
+
+
+def known_columns(units: DataUnits, given: Mapping[str, object]) -> list[str]:
+    """Return the names of `given` that are columns of events, and not conditions.
+
+    Raises:
+        ConfigError: the model is of images, which have no columns.
+    """
+    conditions = {feature.name for feature in units.data.condition}
+    if not units.data.form.columns:
+        return []
+    names = {feature.name for feature in units.data.features}
+    return [name for name in given if name in names and name not in conditions]

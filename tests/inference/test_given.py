@@ -1,0 +1,212 @@
+"""Conditional models and joint models asked for events given conditions, against closed forms."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from scipy import stats
+
+import genzoo
+from genzoo.errors import ArtifactError, ConfigError, DataError, Interrupted
+from genzoo.inference.conditional_view import as_conditional
+from genzoo.storage.tensors import digest
+
+QUIET = {"progress": False, "seed": 0, "precision": "fp32"}
+
+
+@pytest.fixture(scope="module")
+def rows():
+    rng = np.random.default_rng(5)
+    kind = rng.integers(2, size=400)
+    x = np.array([[-3.0, 1.0], [4.0, 2.0]])[kind] + rng.normal(size=(400, 2)) * np.array([[1.0, 0.5], [0.5, 2.0]])[kind]
+    return pd.DataFrame({"x": x[:, 0], "y": x[:, 1], "kind": np.array(["left", "right"])[kind]})
+
+
+@pytest.fixture(scope="module")
+def conditional(rows, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "vae"
+    return genzoo.train(
+        "vae", rows, condition=["kind"], steps=400, latent=2, widths=(16,), out=out, lr=5e-3, ema=0.0, **QUIET
+    )
+
+
+@pytest.fixture(scope="module")
+def joint(tmp_path_factory):
+    rng = np.random.default_rng(1)
+    x = rng.multivariate_normal([1, 2, 3], [[2, 0.8, 0.3], [0.8, 1, -0.4], [0.3, -0.4, 1.5]], 500)
+    table = pd.DataFrame(x, columns=["a", "b", "c"])
+    return genzoo.train("gaussian", table, out=tmp_path_factory.mktemp("runs") / "g", **QUIET).load()
+
+
+def test_samples_given_a_level_have_its_mean_and_spread(conditional, rows):
+    model = conditional.load()
+    for level in ("left", "right"):
+        own = rows[rows.kind == level][["x", "y"]].to_numpy()
+        drawn = model.sample(2_000, given={"kind": level}, output="array")
+        error = own.std(axis=0) * np.sqrt(1 / len(own) + 1 / 2_000)
+        assert (abs(drawn.mean(axis=0) - own.mean(axis=0)) < 5 * error).all()
+        assert drawn.std(axis=0) == pytest.approx(own.std(axis=0), rel=0.3)
+
+
+def test_a_table_of_samples_has_the_columns_of_conditions(conditional, rows):
+    drawn = conditional.sample(300)
+    assert list(drawn.columns) == ["x", "y", "kind"]
+    assert (drawn.kind == "left").mean() == pytest.approx((rows.kind == "left").mean(), abs=0.1)
+    assert (drawn[drawn.kind == "left"].x < drawn[drawn.kind == "right"].x.mean()).all()
+
+
+def test_fewer_samples_are_the_first_of_more(conditional):
+    few, more = (conditional.sample(count, seed=3, output="array") for count in (70, 200))
+    assert np.array_equal(few, more[:70])
+
+
+def test_tables_and_arrays_with_conditions_score_alike(conditional, rows):
+    model, events = conditional.load(), rows[["x", "y"]].to_numpy()
+    by_table = model.log_prob_bound(rows, draws=4).to_numpy()
+    levels, codes = rows.kind.to_numpy(), (rows.kind == "right").to_numpy().astype(int)
+    for condition in (levels, codes, rows[["kind"]], levels[:, None]):
+        assert np.array_equal(model.log_prob_bound(events, condition=condition, draws=4), by_table)
+    other = model.log_prob_bound(events, condition=levels[::-1], draws=4)
+    assert other.mean() < by_table.mean() - 1
+    assert model.encode(rows).shape == (400, 2)
+    score = genzoo.score(conditional, rows.head(5))
+    assert next(iter(score.columns)) == "log_likelihood"
+
+
+@pytest.mark.parametrize(
+    ("ask", "said"),
+    [
+        (lambda model: model.sample(3, given={"kind": "lefft"}), "Did you mean 'left'"),
+        (lambda model: model.sample(3, given={"kin": "left"}), "Did you mean 'kind'"),
+        (lambda model: model.log_prob_bound(np.zeros((2, 2))), "condition="),
+        (lambda model: model.log_prob_bound(np.zeros((2, 2)), condition=["up", "left"]), "no level 'up'"),
+        (lambda model: model.log_prob_bound(np.zeros((2, 2)), condition=[2, 0]), "codes from 0 to 1"),
+        (lambda model: model.log_prob_bound(np.zeros((2, 2)), condition=["left"]), r"shape \(2, 1\)"),
+        (lambda model: model.decode(np.zeros((2, 2))), r"given=\{'kind': VALUE\}"),
+    ],
+)
+def test_conditions_that_do_not_fit_are_explained(conditional, ask, said):
+    with pytest.raises((ConfigError, DataError), match=said):
+        ask(conditional.load())
+
+
+def test_a_model_that_is_not_conditional_says_what_to_use(rows):
+    with pytest.raises(DataError, match=r"'naive-bayes' is not conditional.*\(vae\).*joint=True.*given="):
+        genzoo.train("naive-bayes", rows, condition=["kind"], **QUIET)
+    with pytest.raises(ConfigError, match="not conditional"):
+        genzoo.train("gaussian", rows[["x", "y"]], **QUIET).load().log_prob(np.zeros((1, 2)), condition=[1])
+
+
+def test_the_measure_is_of_events_given_conditions(conditional):
+    score = conditional.evaluate(metrics=["log-likelihood"]).scores["log-likelihood"]
+    assert score.protocol["measure"] == "density given kind"
+
+
+def test_pages_and_descriptions_of_conditional_models_are_made(conditional, tmp_path):
+    assert conditional.report(tmp_path / "r.html", metrics=["log-likelihood"]).path.exists()
+    assert conditional.describe().rows == 400
+
+
+@pytest.mark.parametrize("resident", [True, False])
+def test_a_resumed_conditional_run_has_the_same_bits(rows, tmp_path, monkeypatch, resident):
+    from genzoo.engine import dataloader
+
+    if not resident:
+        monkeypatch.setattr(dataloader, "_RESIDENT_SHARE", 0.0)
+    terms = {"condition": ["kind"], "latent": 2, "widths": (8,), **QUIET}
+    whole = genzoo.train("vae", rows, steps=30, out=tmp_path / "whole", **terms)
+    with pytest.raises(Interrupted):
+        genzoo.train("vae", rows, steps=30, out=tmp_path / "stopped", callbacks=[_stop_after(11)], **terms)
+    resumed = genzoo.resume(tmp_path / "stopped", rows, progress=False)
+    assert np.array_equal(
+        whole.sample(8, given={"kind": "left"}, output="array"),
+        resumed.sample(8, given={"kind": "left"}, output="array"),
+    )
+
+
+def _stop_after(number):
+    import os
+    import signal
+
+    def stop(step):
+        if step.number == number:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    return stop
+
+
+def test_conditional_draws_of_a_gaussian_have_its_closed_form(joint):
+    mean = joint.sample(60_000, seed=9, output="array").astype(float)
+    mu, sigma = mean.mean(axis=0), np.cov(mean.T)
+    drawn = joint.sample(20_000, given={"b": 3.5}, output="array")
+    gain = sigma[[0, 2], 1] / sigma[1, 1]
+    wanted = mu[[0, 2]] + gain * (3.5 - mu[1])
+    spread = sigma[np.ix_([0, 2], [0, 2])] - np.outer(gain, sigma[1, [0, 2]])
+    assert (drawn[:, 1] == 3.5).all()
+    assert drawn[:, [0, 2]].mean(axis=0) == pytest.approx(wanted, abs=0.06)
+    assert np.cov(drawn[:, [0, 2]].T) == pytest.approx(spread, abs=0.15)
+
+
+def test_joint_log_probabilities_given_columns_are_exact(joint):
+    data = genzoo.DataSpec((2,), "table", joint.data.features[:2], condition=joint.data.features[2:], storage="float64")
+    view = as_conditional(joint, data)
+    rng = np.random.default_rng(0)
+    x = rng.normal(2, 1, (50, 3))
+    from genzoo.data.dataset import Conditioned
+
+    found = view.log_prob(Conditioned(x[:, :2], x[:, 2:]))
+    anchor = np.zeros((1, 3))
+    step = np.eye(3)
+    # A log-density of a normal is a quadratic, which its values at few points determine.
+    f = joint.log_prob
+    centre = f(anchor)[0]
+    hessian = np.array(
+        [
+            [f((step[i] + step[j])[None])[0] - f(step[i][None])[0] - f(step[j][None])[0] + centre for j in range(3)]
+            for i in range(3)
+        ]
+    )
+    slope = np.array([f(step[i][None])[0] - centre - hessian[i, i] / 2 for i in range(3)])
+    sigma = np.linalg.inv(-hessian)
+    mu = sigma @ slope
+    whole = stats.multivariate_normal(mu, sigma).logpdf(x)
+    alone = stats.norm(mu[2], np.sqrt(sigma[2, 2])).logpdf(x[:, 2])
+    assert found == pytest.approx(whole - alone, abs=2e-4)
+
+
+def test_columns_that_cannot_be_given_are_explained(joint):
+    with pytest.raises(ConfigError, match="Did you mean"):
+        joint.sample(3, given={"bb": 1})
+    with pytest.raises(ConfigError, match="holds numbers"):
+        joint.sample(3, given={"b": "high"})
+
+
+@pytest.mark.parametrize("wrong", ["shape", "code", "count", "scale", "absent", "strange"])
+def test_a_damaged_file_of_conditions_is_refused(conditional, tmp_path, wrong):
+    import shutil
+
+    shutil.copytree(conditional.model, tmp_path / "model")
+    path = tmp_path / "model" / "model.safetensors"
+    tensors = load_file(path)
+    if wrong == "shape":
+        tensors["condition.combinations"] = torch.zeros(3, 1, dtype=torch.int64)
+        tensors["condition.counts"] = torch.ones(3, dtype=torch.float64)
+    elif wrong == "code":
+        tensors["condition.combinations"] += 5
+    elif wrong == "count":
+        tensors["condition.counts"] *= -1
+    elif wrong == "scale":
+        tensors["condition.scale"] *= 0
+    elif wrong == "absent":
+        del tensors["condition.counts"]
+    else:
+        tensors["condition.more"] = torch.ones(2)
+    save_file(tensors, path)
+    config = json.loads((tmp_path / "model" / "config.json").read_text(encoding="utf-8"))
+    config["tensors"] = digest(path)
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(ArtifactError, match="condition"):
+        genzoo.load(tmp_path / "model")
