@@ -271,6 +271,7 @@ def resolve_config(registry: Registry, model: str, *layers: Mapping[str, Any]) -
         "device": asked.get("device", "auto"),
         "precision": asked.get("precision", "auto"),
         "warm_start": asked.get("warm_start"),
+        "given": frozenset(merge(*wanted)),
     }
     return validate(RunConfig, content, "The run")
 

@@ -515,6 +515,9 @@ class RunConfig(Settings):
         None, description="run of the same model whose weights training starts from"
     )
     data_digest: str | None = None
+    given: frozenset[str] = Field(
+        frozenset(), exclude=True, description="settings of the training that do not come from the recipe; not stored"
+    )
 
     @property
     def ema(self) -> float | None:

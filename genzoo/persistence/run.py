@@ -108,11 +108,12 @@ class Run:
         return read_json(self.path / "run.json")
 
     @staticmethod
-    def create(path: Path, config: RunConfig, *, numbered: bool = False) -> Run:
+    def create(path: Path, config: RunConfig, *, numbered: bool = False, **record: Any) -> Run:
         """Make a run directory.
 
         Arguments:
             numbered: if the name is taken, add the first number that makes it free: `NAME-2`. Defaults to false.
+            record: fields of `run.json`.
 
         Raises:
             ConfigError: it already exists; runs are never overwritten.
@@ -121,7 +122,7 @@ class Run:
 
         def fill(fresh: Path) -> None:
             Run(fresh).configure(config)
-            Run(fresh).update(status="created")
+            Run(fresh).update(status="created", **record)
 
         free = path
         for number in itertools.count(2):

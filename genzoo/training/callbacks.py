@@ -305,9 +305,21 @@ class CheckpointSaver(Callback):
         state = MonitorState() if self._early_stopping is None else self._early_stopping.state
         folder = self._run.checkpoints
         with Phase("saving a checkpoint"):
-            save_checkpoint(folder, step, seconds, tensors, self._engine.numbers(), state, pending=pending)
+            numbers = self._engine.numbers()
+            save_checkpoint(folder, step, seconds, tensors, numbers, state, pending=pending, advice=self._advice)
         self._saved = step
         self._prune(state)
+
+    def _advice(self, name: str) -> str:
+        """Say what to do about a tensor that is not finite."""
+        if not isinstance(self._engine, GradientEngine):
+            return ""
+        advice = (
+            f" Try a smaller learning rate ({argument('lr')}) or clip gradients ({argument('training.grad_clip', 1)})."
+        )
+        if name.removeprefix("model.") not in dict(self._engine.model.named_buffers()):
+            return advice
+        return f" It is a buffer. If it is constant, such as a mask, register it with persistent=False. If not:{advice}"
 
     def _prune(self, state: MonitorState) -> None:
         former = None if state.former is None else state.former.best_step

@@ -70,6 +70,7 @@ class TrainingSetup:
         signals: says whether SIGINT or SIGTERM has come, once entered.
         held_out: scores of rows that earlier fits with these settings held out, `(N,)`. They are kept with the
             model instead of scores of validation rows. Defaults to `None`.
+        remarks: sentences about settings that were adapted to the data. Defaults to none.
     """
 
     config: RunConfig
@@ -86,6 +87,7 @@ class TrainingSetup:
     processes: Processes
     signals: Signals
     held_out: Array | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def trained_model(self) -> TrainedModel:
@@ -121,9 +123,10 @@ class TrainingSetup:
     def notes(self) -> list[str]:
         """Sentences about the data that the user should read before training.
 
-        It is how they were read and divided, and which columns have no joint density, if the model is a density.
+        It is how they were read and divided, which columns have no joint density, if the model is a density, and which
+        settings were adapted to them.
         """
-        read = [*reading_notes(self.dataset), *split_notes(self.dataset, self.split, self.config.split)]
+        read = [*self.remarks, *reading_notes(self.dataset), *split_notes(self.dataset, self.split, self.config.split)]
         return [*read, *self._density_remarks()]
 
     def _density_remarks(self) -> list[str]:
@@ -219,6 +222,7 @@ def _built(
     transform = transform.to(runtime.device, runtime.wide)
 
     # 4. What is watched, and the engine that trains.
+    config, remarks = _with_batch_of(config, objective, len(split.train), processes)
     rule = find_selection_rule(zoo, config, objective, dataset, split)
     callbacks = tuple(_callback(zoo, name) for name in config.training.callbacks)
     signals = Signals(processes)
@@ -249,6 +253,7 @@ def _built(
         rule=rule,
         processes=processes,
         signals=signals,
+        remarks=remarks,
     )
 
 
@@ -398,6 +403,28 @@ def _directly(
     )
     engine = DirectEngine(model, objective, len(source.rows), signals)
     return engine, PassLoader(blocks, source.runtime), Budget(1, None)
+
+
+def _with_batch_of(
+    config: RunConfig, objective: Objective, rows: int, processes: Processes
+) -> tuple[RunConfig, tuple[str, ...]]:
+    """Return the settings with the batch size of a recipe cut to the training rows, and a remark if it was cut.
+
+    A batch size that was given stays as it is.
+    """
+    settings = config.training
+    gradient = isinstance(settings, GradientTraining) and isinstance(objective, GradientObjective)
+    if not gradient or "batch_size" in config.given:
+        return config, ()
+    assert isinstance(settings, GradientTraining)
+    assert isinstance(objective, GradientObjective)
+    parts = settings.grad_accumulation * processes.count
+    size = rows // objective.batches_per_step // parts * parts
+    if size >= settings.batch_size or size < max(1, objective.least_events * settings.grad_accumulation):
+        return config, ()
+    training = settings.model_copy(update={"batch_size": size})
+    remark = f"The batch size is {size}, and not {settings.batch_size} as in the recipe, because there are {rows} rows."
+    return config.model_copy(update={"training": training}), (remark,)
 
 
 def _by_gradient(
