@@ -11,7 +11,7 @@ import torch
 
 from genzoo.config.settings import GradientTraining
 from genzoo.engine.distributed import Processes
-from genzoo.errors import ConfigError
+from genzoo.errors import ConfigError, NotCompiledWarning
 from genzoo.models.base import Model
 from genzoo.models.objective import GradientObjective
 from genzoo.runtime.device import Runtime
@@ -47,7 +47,9 @@ def compile_stages(model: Model, objective: GradientObjective, device: torch.dev
     if not objective.stages:
         for module in model.groups.values():
             module.compile(dynamic=False, mode=mode)
-            module._compiled_call_impl = either.compiled_or_not(module._compiled_call_impl, module._call_impl)
+            compiled = module._compiled_call_impl
+            assert compiled is not None
+            module._compiled_call_impl = either.compiled_or_not(compiled, module._call_impl)
 
 
 class _Either:
@@ -69,8 +71,9 @@ class _Either:
                     raise
                 self._given_up = True
                 warnings.warn(
-                    f"torch.compile cannot compile this model, so it is trained without ({_first_line(error)}). Switch "
+                    f"torch.compile cannot compile this model, so it is trained without ({_shortly(error)}). Switch "
                     f"it off with {argument('training.compile', False)}.",
+                    NotCompiledWarning,
                     stacklevel=2,
                 )
             return plain(*args, **kwargs)
@@ -91,7 +94,7 @@ def explain_failure() -> Iterator[None]:
         if not _is_of_the_compiler(error):
             raise
         raise ConfigError(
-            f"torch.compile cannot compile the gradients of this model ({_first_line(error)}). Switch it off with "
+            f"torch.compile cannot compile the gradients of this model ({_shortly(error)}). Switch it off with "
             f"{argument('training.compile', False)}."
         ) from error
 
@@ -101,5 +104,6 @@ def _is_of_the_compiler(error: Exception) -> bool:
     return any(cls.__module__.startswith(("torch._dynamo", "torch._inductor")) for cls in type(error).__mro__)
 
 
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:200]}"
+def _shortly(error: Exception) -> str:
+    """Return the class of an error and its first two lines, of which the first may only name the backend."""
+    return f"{type(error).__name__}: {' '.join(str(error).split(chr(10), 2)[:2])[:200]}"

@@ -21,6 +21,9 @@ from genzoo.storage.tensors import digest, read_layout, read_tensors, with_tied,
 from genzoo.text import printable
 from genzoo.version import version
 
+CHANNELS_LAST = "channels_last"
+"""Memory format of a model, in the record of its training."""
+
 _MARKUP = "\\`*_{}[]<>|#"
 
 
@@ -87,7 +90,10 @@ def load_model(folder: Path, registry: Registry, device: torch.device | None = N
         {name: place.outline() for name, place in layout.items()},
         lambda: read_tensors(path, content.tied, content.tensors),
     )
-    fitted = build_from_file(content.model, content.options, content.data, weights, registry, device)
+    channels_last = content.training.get("memory_format") == CHANNELS_LAST
+    fitted = build_from_file(
+        content.model, content.options, content.data, weights, registry, device, channels_last=channels_last
+    )
     known = [name for name in get_args(Calibration) if name == content.training.get("calibration")]
     draws = content.training.get("bound_draws")
     return dataclasses.replace(

@@ -16,7 +16,7 @@ from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
 import genzoo
-from genzoo.config.settings import DataForm, DirectTraining, RunConfig, runs_folder
+from genzoo.config.settings import DataForm, DirectTraining, GradientTraining, RunConfig, runs_folder
 from genzoo.data.checks import data_difference, with_former_range
 from genzoo.data.dataset import Dataset
 from genzoo.data.download import without_fetching
@@ -221,7 +221,10 @@ class Run:
         kept = state.kept(tensors)
         outlines = {name: tensor.to("meta") for name, tensor in kept.items()}
         weights = StoredWeights(str(saved[-1]), outlines, lambda: kept)
-        return build_from_file(config.model, config.options, self.data, weights, get_registry(), device)
+        images = isinstance(config.training, GradientTraining) and len(self.data.event_shape) == 3
+        return build_from_file(
+            config.model, config.options, self.data, weights, get_registry(), device, channels_last=images
+        )
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

@@ -73,6 +73,8 @@ def build_from_file(
     weights: StoredWeights,
     registry: Registry,
     device: torch.device | None = None,
+    *,
+    channels_last: bool = False,
 ) -> TrainedModel:
     """Check everything that a file says about a model, then build the model with the file's weights.
 
@@ -83,6 +85,7 @@ def build_from_file(
         weights: tensors of the file.
         registry: installed models.
         device: where the model computes. Defaults to the host.
+        channels_last: whether the model was trained in that memory format, and so computes the same bits only in it.
 
     Raises:
         ArtifactError: the weights do not fit the model, or no installed plugin has it.
@@ -102,6 +105,8 @@ def build_from_file(
         raise ArtifactError(f"{weights.path}: its transform does not fit events of shape {data.event_shape}.")
     own = strip_prefix(tensors, "generator.")
     generator = _build_with(entry, options, data, own, limited=reason is not None)
+    if channels_last:
+        generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     scores = tensors[SCORES].numpy() if SCORES in tensors else None
     trained = TrainedModel(entry.id, generator, transform, data, entry.spec.missing, scores, weights.path)
     return trained if device is None else trained.to(device)

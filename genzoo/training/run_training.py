@@ -30,7 +30,7 @@ from genzoo.training.callbacks import (
     TrainingPhase,
 )
 from genzoo.training.early_stopping import make_early_stopping
-from genzoo.training.finalize import KeepBestRestart, ModelSaver, RunRecord
+from genzoo.training.finalize import Conclude, ModelSaver, RunRecord
 from genzoo.training.processes import SameWeights
 from genzoo.training.resume import ResumePoint
 from genzoo.training.setup import RunCallback, TrainingSetup
@@ -95,7 +95,7 @@ def train_in_memory(setup: TrainingSetup, callbacks: Sequence[AnyCallback] = ())
         watching.append(early_stopping)
         if early_stopping.rule.selects:
             watching.append(BestWeights(setup.engine.trained, early_stopping))
-    watching += [KeepBestRestart(setup.engine), *callbacks]
+    watching += [Conclude(setup.engine), *callbacks]
     trainer = _make_trainer(setup, start, LossBuffer(setup.runtime.device, LOSS_BLOCK, setup.loss_offsets))
     with _phase(setup, trainer) as phase:
         trainer.fit([phase, *watching])
@@ -147,7 +147,7 @@ def _writing_callbacks(
         *([] if early_stopping is None else [early_stopping]),
         saver,
         same_weights,
-        KeepBestRestart(setup.engine),
+        Conclude(setup.engine),
         ModelSaver(setup, run, start.step, early_stopping),
         record,
         # Last, so that an error in one of them loses nothing.

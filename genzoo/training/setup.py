@@ -95,6 +95,11 @@ class TrainingSetup:
         accepts = get_registry().models.get(self.config.model).spec.missing
         return TrainedModel(self.config.model, self.engine.trained, self.transform, self.dataset.spec, accepts)
 
+    @property
+    def channels_last(self) -> bool:
+        """Whether the model computes in that memory format."""
+        return isinstance(self.engine, GradientEngine) and len(self.dataset.spec.event_shape) == 3
+
     @functools.cached_property
     def offset(self) -> float:
         """Difference of minus log-likelihoods in data units and in model space, a mean over training rows, nats.

@@ -9,7 +9,7 @@ import torch
 import toy_plugin
 
 import genzoo
-from genzoo.errors import ConfigError
+from genzoo.errors import ConfigError, NotCompiledWarning
 
 
 class Staged(toy_plugin.NegativeLogLikelihood):
@@ -33,7 +33,7 @@ def train(tmp_path, name, **settings):
 
 def test_a_stage_that_cannot_be_compiled_runs_uncompiled_with_one_warning(tmp_path, monkeypatch):
     monkeypatch.setattr(toy_plugin, "NegativeLogLikelihood", Staged)
-    with pytest.warns(UserWarning, match="torch.compile cannot compile this model.*compile=False") as shown:
+    with pytest.warns(NotCompiledWarning, match=r"torch\.compile cannot compile this model.*compile=False") as shown:
         compiled = train(tmp_path, "compiled", compile=True)
     assert len(shown) == 1
     plain = train(tmp_path, "plain", compile=False)
@@ -58,7 +58,7 @@ def test_a_backend_that_fails_is_no_failure_of_the_training(tmp_path, monkeypatc
     monkeypatch.setattr(toy_plugin.ToyGaussian, "forward", toy_plugin.ToyGaussian.log_prob, raising=False)
     compiler = torch.compile
     monkeypatch.setattr(torch, "compile", lambda *a, mode=None, **k: compiler(*a, backend=Failing(), **k))
-    with pytest.warns(UserWarning, match=r"cannot compile this model.*no compiler"):
+    with pytest.warns(NotCompiledWarning, match=r"cannot compile this model.*no compiler"):
         compiled = train(tmp_path, "compiled", compile=True)
     plain = train(tmp_path, "plain", compile=False)
     assert compiled.record["weights"] == plain.record["weights"]
