@@ -47,9 +47,9 @@ def compile_stages(model: Model, objective: GradientObjective, device: torch.dev
     if not objective.stages:
         for module in model.groups.values():
             module.compile(dynamic=False, mode=mode)
-            compiled = module._compiled_call_impl
-            assert compiled is not None
-            module._compiled_call_impl = either.compiled_or_not(compiled, module._call_impl)
+            faster = module._compiled_call_impl
+            assert faster is not None
+            module._compiled_call_impl = either.compiled_or_not(faster, module._call_impl)
 
 
 class _Either:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,9 +19,9 @@ from genzoo.data.transforms import AffineTransform, fit_transform, observed
 from genzoo.errors import DataError, GenzooError, PluginError, pass_out_of_memory
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import Generator, Measure, Parts
-from genzoo.models.factory import build_model, check_data
+from genzoo.models.factory import build_model, build_objective, check_data
 from genzoo.models.measure import measures_of
-from genzoo.models.objective import Batch
+from genzoo.models.objective import Batch, Objective
 from genzoo.persistence.format1 import current_layers
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry
@@ -105,6 +105,13 @@ class Subject:
     def objectives(self) -> tuple[str | Mapping[str, Any], ...]:
         """The objectives to train with: the one under test, or all that the spec lists."""
         return self.entry.spec.objectives if self._objective is None else (self._objective,)
+
+    def built_objectives(self) -> Iterator[tuple[str, Objective]]:
+        """Yield the objectives to train with, and their names."""
+        for chosen in self.objectives:
+            config = self.configuration(chosen).objective
+            entry = get_registry().objective_of(self.entry, config.name)
+            yield config.name.rpartition("/")[2], build_objective(entry, config.options)
 
     def configuration(
         self, objective: str | Mapping[str, Any] | None = None, *, brief: bool = False, **training: Any

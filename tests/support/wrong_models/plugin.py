@@ -40,7 +40,15 @@ FACTOR = dataclasses.replace(
     builder="wrong_models.builders:factor_Right",
     capabilities={"likelihood-bound", "decoder", "encoder"},
 )
-RIGHT = (NORMAL, IMPLICIT, ANOMALY, OUTLIERS, FACTOR)
+DIRECT = dataclasses.replace(NORMAL, name="right-direct", objectives=("moments-objective",), training={})
+KERNELS = dataclasses.replace(
+    DIRECT,
+    name="right-kernels",
+    builder="wrong_models.builders:kernels_Right",
+    objectives=("keeping-objective",),
+    capabilities={"likelihood"},
+)
+RIGHT = (NORMAL, IMPLICIT, ANOMALY, OUTLIERS, FACTOR, DIRECT, KERNELS)
 
 WRONG = {
     "recipe-holds": (NORMAL, {"presets": {"quick": {"training": {"batch_sizes": 3}}}}),
@@ -67,6 +75,8 @@ WRONG = {
         {"builder": "wrong_models.builders:normal_Attribute", "objectives": ("noting-objective",)},
     ),
     "resumes": (NORMAL, {"objectives": ("counting-objective",)}),
+    "starts-again": (KERNELS, {"objectives": ("adding-objective",)}),
+    "exact-maximum": (DIRECT, {"objectives": ("widening-objective",)}),
     "answers-stand-alone": (NORMAL, "CenteredEncoder"),
     "answers-to-odd-batches": (NORMAL, "FullBatches"),
     "answers-change-nothing": (NORMAL, "Remembering"),
@@ -97,6 +107,9 @@ WRONG = {
 }
 """For each broken promise (and variant, if several models break it): a correct spec, and the changes that break it."""
 
+FITTED = ("starts-again", "exact-maximum")
+"""Promises about models without training in steps."""
+
 METRICS = (
     "is-described",
     "score-is-whole",
@@ -108,6 +121,7 @@ METRICS = (
 )
 DATASETS = ("loads-or-says-why", "spec-fits-events", "loads-alike", "splits")
 
+DIRECT_OBJECTIVES = ("moments", "widening", "keeping", "adding")
 OBJECTIVES = ("right", "host", "logging", "idle", "noting", "counting")
 
 
@@ -135,6 +149,16 @@ def register_objectives(register):
                 f"wrong_models.objectives:{name.title()}",
                 "wrong_models.options:LossOptions",
                 kind="gradient",
+            )
+        )
+    for name in DIRECT_OBJECTIVES:
+        register(
+            genzoo.ObjectiveSpec(
+                f"{name}-objective",
+                "A direct fit",
+                f"wrong_models.fits:{name.title()}",
+                "wrong_models.options:LossOptions",
+                kind="direct",
             )
         )
 
