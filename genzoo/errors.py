@@ -179,7 +179,7 @@ class PluginLeftOutWarning(UserWarning):
 
 
 class NotCompiledWarning(UserWarning):
-    """A model is trained without `torch.compile`, which cannot take it."""
+    """A model is trained uncompiled, because `torch.compile` cannot take it."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

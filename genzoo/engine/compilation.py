@@ -71,7 +71,7 @@ class _Either:
                     raise
                 self._given_up = True
                 warnings.warn(
-                    f"torch.compile cannot compile this model, so it is trained without ({_shortly(error)}). Switch "
+                    f"torch.compile cannot compile this model, so it is trained uncompiled ({_shortly(error)}). Switch "
                     f"it off with {argument('training.compile', False)}.",
                     NotCompiledWarning,
                     stacklevel=2,
@@ -105,5 +105,5 @@ def _is_of_the_compiler(error: Exception) -> bool:
 
 
 def _shortly(error: Exception) -> str:
-    """Return the class of an error and its first two lines, of which the first may only name the backend."""
+    """Return the class of an error and its first two lines. The first one may only name the backend."""
     return f"{type(error).__name__}: {' '.join(str(error).split(chr(10), 2)[:2])[:200]}"

@@ -110,7 +110,7 @@ class SmallResults(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _on_meta(func: Any, args: Any, kwargs: Any) -> Any:
-    """Return what an operation makes, without numbers; `None` if it cannot run without."""
+    """Return what an operation makes, without numbers; `None` if it needs them."""
     tensors = any(isinstance(value, Tensor) for value in tree_leaves((args, kwargs)))
     args, kwargs = tree_map_only(Tensor, lambda value: value.detach().to("meta"), (args, kwargs))
     if "device" in kwargs or not tensors:

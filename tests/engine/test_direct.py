@@ -19,7 +19,7 @@ from genzoo.errors import ArtifactError, ConfigError, DivergenceError, PluginErr
 from genzoo.persistence.checkpoint import checkpoints
 from genzoo.plugins import builtin
 from genzoo.plugins.manager import PluginManager, get_registry
-from genzoo.storage.tensors import read_tensors
+from genzoo.storage.tensors import digest, read_tensors, write_tensors
 from genzoo.training.setup import build_setup
 
 
@@ -147,8 +147,6 @@ def test_a_fit_refuses_several_processes_and_coarse_precision(tmp_path, events):
 
 @pytest.mark.parametrize("points", [torch.zeros(3, 3), torch.zeros(3), torch.zeros(3, 2, dtype=torch.int64)])
 def test_only_the_first_dimension_of_a_buffer_may_grow(tmp_path, events, points):
-    from genzoo.storage.tensors import digest, write_tensors
-
     run = genzoo.train("direct-kernels", events, out=tmp_path / "run")
     weights, config = run.model / "model.safetensors", run.model / "config.json"
     write_tensors(weights, {**read_tensors(weights, {}), "generator.points": points})
@@ -161,3 +159,25 @@ def test_a_generator_may_name_only_saved_buffers_that_grow(tmp_path, events, mon
     monkeypatch.setattr(direct_plugin.Kernels, "grows", ("points", "width"))
     with pytest.raises(PluginError, match="'width' in `grows`"):
         genzoo.train("direct-kernels", events, out=tmp_path / "run")
+
+
+def test_a_growing_buffer_without_numbers_is_no_longer_than_its_file(tmp_path, events, monkeypatch):
+    monkeypatch.setattr(direct_plugin.Kernels, "grows", ("points", "empty"))
+    build = direct_plugin.build_kernels
+
+    def with_empty(config, data):
+        parts = build(config, data)
+        parts.generator.register_buffer("empty", torch.zeros(0, 0))
+        return parts
+
+    monkeypatch.setattr(direct_plugin, "build_kernels", with_empty)
+    run = genzoo.train("direct-kernels", events, out=tmp_path / "run")
+    weights, config = run.model / "model.safetensors", run.model / "config.json"
+    for rows, fits in ((50, True), (10**9, False)):
+        write_tensors(weights, {**read_tensors(weights, {}), "generator.empty": torch.zeros(rows, 0)})
+        config.write_text(json.dumps({**json.loads(config.read_text()), "tensors": digest(weights)}))
+        if fits:
+            assert genzoo.load(run.model).generator.empty.shape == (rows, 0)
+        else:
+            with pytest.raises(ArtifactError, match="'empty' has 1000000000 rows without numbers"):
+                genzoo.load(run.model)

@@ -468,7 +468,7 @@ def test_rows_to_train_on_can_be_named():
     assert np.allclose(shift, open_dataset(config.data, get_registry()).events[20:60].mean(axis=0))
 
 
-def test_a_batch_size_of_the_recipe_is_cut_to_the_rows_and_a_given_one_is_not(tmp_path):
+def test_only_a_batch_size_of_the_recipe_is_cut_to_the_rows(tmp_path):
     events = np.random.default_rng(0).normal(size=(11, 2))
     run = genzoo.train("toy", events, out=tmp_path / "run", precision="fp32", split=NOTHING_HELD_OUT)
     assert run.config.training.batch_size == 11
@@ -492,7 +492,7 @@ def test_a_loaded_model_computes_as_the_trained_one(tmp_path):
 
 
 @pytest.mark.parametrize("scale", [float("nan"), float("inf")])
-def test_a_loss_that_is_not_finite_before_any_update_is_not_blamed_on_the_learning_rate(tmp_path, monkeypatch, scale):
+def test_a_loss_before_any_update_does_not_blame_the_learning_rate(tmp_path, monkeypatch, scale):
     monkeypatch.setattr(toy_plugin, "build_loss", lambda options: toy_plugin.NegativeLogLikelihood(scale))
     with pytest.raises(DivergenceError, match="at step 1, before any update") as raised:
         genzoo.train("toy", out=tmp_path / "run", precision="fp32")
