@@ -86,17 +86,14 @@ def training_class(
         options: options of the objective. Only objectives of API 1 need them: they are built to find out their kind.
 
     Raises:
-        PluginError: this version cannot train an objective of this kind.
+        PluginError: the spec names a class of options that cannot be used.
     """
 
     def build() -> object:
         with blame(f"The builder of {entry.id!r}"):
             return resolve(entry.spec.builder, entry.spec)(objective_options(entry, options or {}))
 
-    kind = find_objective_kind(entry.spec, build)
-    if kind not in TRAINING_CLASSES:
-        raise PluginError(f"Objective {entry.id!r} is of the kind {kind!r}, which this version of genzoo cannot train.")
-    return TRAINING_CLASSES[kind]
+    return TRAINING_CLASSES[find_objective_kind(entry.spec, build)]
 
 
 def _of_kind(settings: type[BaseModel], recipe: Mapping[str, Any]) -> dict[str, Any]:
