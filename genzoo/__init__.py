@@ -65,6 +65,7 @@ _HOME = {
     ),
     "genzoo.models.objective": (
         "Batch",
+        "DirectObjective",
         "EMObjective",
         "GradientObjective",
         "Objective",

@@ -178,6 +178,10 @@ class PluginLeftOutWarning(UserWarning):
     """A plugin is not imported, because that would end or hang the process."""
 
 
+class NotCompiledWarning(UserWarning):
+    """A model is trained uncompiled, because `torch.compile` cannot take it."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return a hint after an unknown word: the most similar known word, or all known words."""
     names = sorted(known)

@@ -23,6 +23,7 @@ from genzoo.errors import (
     GenzooError,
     Interrupted,
     LostProcessError,
+    NotCompiledWarning,
     PluginLeftOutWarning,
     is_out_of_memory,
 )
@@ -181,7 +182,7 @@ def _progress_shown(words: Sequence[str]) -> AbstractContextManager[object]:
     return show_progress(is_first_process())
 
 
-_NOTED = (FormerNameWarning, PluginLeftOutWarning)
+_NOTED = (FormerNameWarning, NotCompiledWarning, PluginLeftOutWarning)
 
 
 @contextlib.contextmanager

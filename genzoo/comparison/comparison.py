@@ -97,7 +97,7 @@ def train_best(
 
 
 def _is_of(run: Run, config: RunConfig) -> bool:
-    return run.record.get("status") == "finished" and run.config == config
+    return run.record.get("status") == "finished" and run.config.model_dump() == config.model_dump()
 
 
 _LEAST_TOLERANCE = 1e-12

@@ -6,6 +6,7 @@ import time
 
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import Likelihood
+from genzoo.models.state_dict import growing
 from genzoo.reports.result import Cost
 from genzoo.runtime.memory import peak_memory
 from genzoo.training.run_training import train_in_memory
@@ -44,4 +45,8 @@ def _parameters(fitted: TrainedModel) -> int:
     """Return the degrees of freedom of a model, or the number of its learned numbers if it has none."""
     generator = fitted.generator
     degrees = generator.degrees_of_freedom if isinstance(generator, Likelihood) else None
-    return sum(value.numel() for value in generator.parameters()) if degrees is None else degrees
+    if degrees is not None:
+        return degrees
+    grown = growing(generator)
+    kept = [*generator.parameters(), *(value for name, value in generator.named_buffers() if name in grown)]
+    return sum(value.numel() for value in kept)

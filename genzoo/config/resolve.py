@@ -14,11 +14,13 @@ from genzoo.config.sampling import Sampling, sampling_class
 from genzoo.config.settings import (
     TRAINING_CLASSES,
     DataSettings,
+    DirectTraining,
     EMTraining,
     GradientTraining,
     OptimizerConfig,
     RunConfig,
     SplitSettings,
+    StepSettings,
     TrainingSettings,
     validate,
 )
@@ -37,7 +39,7 @@ _OF_A_RUN = ("format", "model", "data_digest", "sampling_group", "model_source")
 _OF_ANY_TRAINING = frozenset(name for settings in TRAINING_CLASSES.values() for name in settings.model_fields)
 
 
-CALLED = {"gradient": "gradients", "em": "expectation-maximization"}
+CALLED = {"gradient": "gradients", "em": "expectation-maximization", "direct": "a direct fit"}
 """Method of training in words, by the kind of the objective."""
 
 
@@ -78,24 +80,21 @@ def objective_options(entry: Entry[ObjectiveSpec], options: Mapping[str, Any]) -
 
 def training_class(
     entry: Entry[ObjectiveSpec], options: Mapping[str, Any] | None = None
-) -> type[GradientTraining] | type[EMTraining]:
+) -> type[GradientTraining] | type[EMTraining] | type[DirectTraining]:
     """Return the settings class of a training with an objective.
 
     Arguments:
         options: options of the objective. Only objectives of API 1 need them: they are built to find out their kind.
 
     Raises:
-        PluginError: this version cannot train an objective of this kind.
+        PluginError: the spec names a class of options that cannot be used.
     """
 
     def build() -> object:
         with blame(f"The builder of {entry.id!r}"):
             return resolve(entry.spec.builder, entry.spec)(objective_options(entry, options or {}))
 
-    kind = find_objective_kind(entry.spec, build)
-    if kind not in TRAINING_CLASSES:
-        raise PluginError(f"Objective {entry.id!r} is of the kind {kind!r}, which this version of genzoo cannot train.")
-    return TRAINING_CLASSES[kind]
+    return TRAINING_CLASSES[find_objective_kind(entry.spec, build)]
 
 
 def _of_kind(settings: type[BaseModel], recipe: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,7 +113,8 @@ def _check_kind(entry: Entry[ModelSpec], settings: type[BaseModel], wanted: Mapp
     if foreign is None:
         return
     kind = settings.model_fields["kind"].default
-    own = [name for name in settings.model_fields if name not in {*TrainingSettings.model_fields, "kind"}]
+    common = {*TrainingSettings.model_fields, *StepSettings.model_fields, "kind"}
+    own = [name for name in settings.model_fields if name not in common]
     raise ConfigError(
         f"Model {entry.spec.name!r} is trained by {CALLED[kind]}, which has no setting "
         f"{_named(foreign, wanted[foreign])}. It has {', '.join(setting_name(f'training.{name}') for name in own)}."
@@ -275,6 +275,7 @@ def resolve_config(registry: Registry, model: str, *layers: Mapping[str, Any]) -
         "sampling": sampling.stored,
         "sampling_group": sampling.group,
         "model_source": entry.source,
+        "given": frozenset(merge(*wanted)),
     }
     return validate(RunConfig, content, "The run")
 

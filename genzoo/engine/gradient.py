@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from genzoo.config.settings import GradientTraining
+from genzoo.engine.compilation import asks_to_compile, compile_stages, explain_failure
 from genzoo.engine.dataloader import ProcessShare
 from genzoo.engine.distributed import SINGLE_PROCESS, Processes
 from genzoo.engine.optim import EMA, ParameterGroup
@@ -72,7 +73,7 @@ class GradientEngine:
             raise ConfigError(f"There is no group of parameters {min(unknown)!r}; this model has {[*self._groups]}.")
         self.ema = EMA(model.generator, training.ema) if training.ema else None
         self.progress = Progress.start(runtime.device)
-        if _compiles(training, runtime, processes):
+        if asks_to_compile(training, runtime, processes):
             compile_stages(model, objective, runtime.device)
 
     @property
@@ -165,7 +166,8 @@ class GradientEngine:
             if loss.shape != ():
                 raise PluginError(f"The objective's loss for {name!r} has the shape {tuple(loss.shape)}, not ().")
             share = loss / parts if parts > 1 else loss
-            self._groups[name].backward(share, retain_graph=place < len(losses))
+            with explain_failure():
+                self._groups[name].backward(share, retain_graph=place < len(losses))
             kept.setdefault(name, []).append(loss.detach())
 
     @torch.no_grad()
@@ -201,29 +203,3 @@ class GradientEngine:
             load_tensors(self.ema.module, strip_prefix(tensors, "ema."))
         for name, group in self._groups.items():
             group.restore(strip_prefix(tensors, f"optimizer.{name}."), numbers["scalers"][name])
-
-
-def _compiles(training: GradientTraining, runtime: Runtime, processes: Processes) -> bool:
-    """Return whether to compile; communication between processes is not compiled yet.
-
-    Raises:
-        ConfigError: the settings ask to compile, and there are several processes.
-    """
-    if processes.count == 1:
-        return bool(training.compile or (training.compile is None and runtime.device.type == "cuda"))
-    if training.compile:
-        raise ConfigError(
-            f"training.compile does not work with {processes.count} processes. Leave it out, or train in one process."
-        )
-    return False
-
-
-def compile_stages(model: Model, objective: GradientObjective, device: torch.device) -> None:
-    """Compile the objective's stages, or the model's parts if it has no stages; on CUDA as graphs."""
-    mode = "reduce-overhead" if device.type == "cuda" else None
-    for name in objective.stages:
-        compiled = torch.compile(getattr(objective, name), fullgraph=True, dynamic=False, mode=mode)
-        setattr(objective, name, compiled)
-    if not objective.stages:
-        for module in model.groups.values():
-            module.compile(dynamic=False, mode=mode)

@@ -49,6 +49,8 @@ class LossBuffer:
         """Add the losses of `step`, and return the records of earlier steps that have arrived."""
         early = self.flush() if tuple(losses) != self._names else []
         self._names = tuple(losses)
+        if not losses:
+            return [*early, LossRecord(step, {})]
         # `stack` copies the losses; CUDA graphs reuse the memory of their outputs in the next step.
         self._rows.append(torch.stack([loss.detach().to(self._dtype) for loss in losses.values()]))
         self._last = step
@@ -103,6 +105,11 @@ class LossBuffer:
 def _check_finite(record: LossRecord) -> None:
     for name, value in record.values.items():
         if not math.isfinite(value):
+            if record.step == 1:  # no update has taken place, so the learning rate has no part in it
+                raise DivergenceError(
+                    f"Training diverged: the {name} loss was {value} at step 1, before any update. Look for a mask "
+                    f"that leaves nothing, the logarithm of 0, or extreme values in the data."
+                )
             raise DivergenceError(
                 f"Training diverged: the {name} loss was {value} at step {record.step}. Try a smaller learning rate "
                 f"({argument('lr')}), clip gradients ({argument('training.grad_clip', 1)}), or use a more stable "

@@ -19,7 +19,10 @@ ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
 class EMA(Generic[ModuleT]):
-    """Exponential moving average of a module's parameters and floating-point buffers; integer buffers are copied.
+    """Exponential moving average of a module's trained parameters; all others, and buffers, are copied.
+
+    A buffer may be a mask with infinite numbers, a count, or an average already. The mean of two of its states means
+    nothing.
 
     Arguments:
         module: the module to average.
@@ -30,22 +33,32 @@ class EMA(Generic[ModuleT]):
     def __init__(self, module: ModuleT, decay: float) -> None:
         self.module = copy.deepcopy(module).eval().requires_grad_(False)
         self._decay = decay
-        pairs = list(zip(self._tensors(self.module), self._tensors(module), strict=True))
-        self._floating = [(mine, theirs) for mine, theirs in pairs if mine.is_floating_point()]
-        self._integer = [(mine, theirs) for mine, theirs in pairs if not mine.is_floating_point()]
-
-    @staticmethod
-    def _tensors(module: nn.Module) -> list[torch.Tensor]:
-        return [*module.parameters(), *module.buffers()]
+        pairs = list(zip(self.module.parameters(), module.parameters(), strict=True))
+        self._averaged = [(mine, theirs) for mine, theirs in pairs if theirs.requires_grad]
+        self._fixed = [(mine, theirs) for mine, theirs in pairs if not theirs.requires_grad]
+        # A module may replace a buffer, so they are looked up by name each time.
+        parts = zip(self.module.modules(), module.modules(), strict=True)
+        self._owners = [(mine, theirs) for mine, theirs in parts if theirs._buffers]
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Move the average toward the module, after `step` (from 1)."""
         decay = min(self._decay, (1 + step) / (5 + step))
-        mine, theirs = zip(*self._floating, strict=True)
-        get_ema_multi_avg_fn(decay)(mine, theirs, step)  # type: ignore[no-untyped-call]
-        for target, source in self._integer:
+        if self._averaged:
+            get_ema_multi_avg_fn(decay)(*zip(*self._averaged, strict=True), step)  # type: ignore[no-untyped-call]
+        for target, source in self._fixed:
             target.copy_(source)
+        for mine, theirs in self._owners:
+            for name, buffer in theirs._buffers.items():
+                _copy_buffer(mine, name, buffer)
+
+
+def _copy_buffer(module: nn.Module, name: str, source: Tensor | None) -> None:
+    own = module._buffers.get(name)
+    if own is None or source is None or own.shape != source.shape:
+        module._buffers[name] = None if source is None else source.clone()
+    else:
+        own.copy_(source)
 
 
 _FUSED = ("cpu", "cuda", "mps")

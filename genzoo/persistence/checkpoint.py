@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +17,6 @@ from genzoo.persistence.format1 import current_tensors, upgrade_checkpoint
 from genzoo.storage.atomic import atomic_folder, remove_folder
 from genzoo.storage.json_files import read_settings, write_json
 from genzoo.storage.tensors import digest, is_finite, read_tensors, write_tensors
-from genzoo.wording import argument
 
 _PREFIX = "step-"
 
@@ -83,6 +82,7 @@ def save_checkpoint(
     *,
     transforms: Sequence[Stage] = (),
     pending: bool = False,
+    advice: Callable[[str], str] = lambda _: "",
 ) -> Path:
     """Write a checkpoint. The folder appears under its name only when everything in it is on the disk.
 
@@ -95,6 +95,7 @@ def save_checkpoint(
         monitor: state of early stopping.
         transforms: what files say about the transform. Defaults to none: a shift and a scale alone.
         pending: whether callbacks of the step, such as an evaluation, are still to run. Defaults to false.
+        advice: says what to do if the tensor of that name is not finite, in sentences. Defaults to nothing.
 
     Raises:
         DivergenceError: a number to be saved is not finite; nothing is written.
@@ -103,9 +104,7 @@ def save_checkpoint(
     for name, tensor in tensors.items():
         if not is_finite(tensor):
             raise DivergenceError(
-                f"Training diverged: {name} holds numbers that are not finite at step {step}. "
-                f"Try a smaller learning rate ({argument('lr')}) or clip gradients "
-                f"({argument('training.grad_clip', 1)})."
+                f"Training diverged: {name} holds numbers that are not finite at step {step}.{advice(name)}"
             )
 
     def fill(fresh: Path) -> None:

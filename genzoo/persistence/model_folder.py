@@ -15,7 +15,7 @@ from genzoo.data.transforms.transform import Stage
 from genzoo.inference.threshold import Calibration
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.persistence.format1 import upgrade_model
-from genzoo.persistence.safe_build import SCORES, StoredWeights, build_from_file
+from genzoo.persistence.safe_build import SCORES, StoredModel, StoredWeights, build_from_file
 from genzoo.plugins.local import ModelSource
 from genzoo.plugins.registry import Registry
 from genzoo.spec.entries import MOST_SAMPLING_GROUP, SAMPLING_GROUP
@@ -25,6 +25,9 @@ from genzoo.storage.tensors import digest, read_layout, read_tensors, with_tied,
 from genzoo.text import printable
 from genzoo.version import version
 from genzoo.wording import PYTHON, SHELL, Word, argument, speaking
+
+CHANNELS_LAST = "channels_last"
+"""Memory format of a model, in the record of its training."""
 
 _MARKUP = "\\`*_{}[]<>|#"
 
@@ -112,18 +115,17 @@ def load_model(folder: Path, registry: Registry, device: torch.device | None = N
         {name: place.outline() for name, place in layout.items()},
         lambda: read_tensors(path, content.tied, content.tensors),
     )
-    fitted = build_from_file(
+    stored = StoredModel(
         content.model,
         content.options,
         content.data,
-        weights,
-        registry,
-        device,
-        stages=content.transforms,
-        source=content.model_source,
-        sampling=content.sampling,
-        sampling_group=content.sampling_group,
+        content.transforms,
+        content.model_source,
+        content.sampling,
+        content.sampling_group,
+        channels_last=content.training.get("memory_format") == CHANNELS_LAST,
     )
+    fitted = build_from_file(stored, weights, registry, device)
     known = [name for name in get_args(Calibration) if name == content.training.get("calibration")]
     draws = content.training.get("bound_draws")
     return dataclasses.replace(

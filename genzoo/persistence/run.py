@@ -16,7 +16,7 @@ from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
 import genzoo
-from genzoo.config.settings import DataForm, RunConfig, runs_folder
+from genzoo.config.settings import DataForm, DirectTraining, GradientTraining, RunConfig, runs_folder
 from genzoo.data.checks import data_difference, with_former_range
 from genzoo.data.dataset import Dataset
 from genzoo.data.download import without_fetching
@@ -28,11 +28,12 @@ from genzoo.inference.trained_model import TrainedModel
 from genzoo.persistence.checkpoint import CHECKPOINTS, checkpoints, load_checkpoint
 from genzoo.persistence.format1 import upgrade_config
 from genzoo.persistence.model_folder import load_model
-from genzoo.persistence.safe_build import StoredWeights, build_from_file
+from genzoo.persistence.safe_build import StoredModel, StoredWeights, build_from_file
 from genzoo.plugins.api1 import with_former_names
 from genzoo.plugins.local import offering
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.device import resolve_device
+from genzoo.runtime.launch import launch_command
 from genzoo.runtime.progress import Phase
 from genzoo.spec.events import DataSpec
 from genzoo.storage.atomic import new_folder, recover_folders
@@ -42,7 +43,7 @@ from genzoo.storage.paths import check_inside, contains, user_path
 from genzoo.storage.temporary import remove_abandoned
 from genzoo.typing import Array
 from genzoo.version import version
-from genzoo.wording import Word, argument
+from genzoo.wording import Word, argument, resuming
 
 _DATA: TypeAdapter[DataSpec] = TypeAdapter(DataForm)
 
@@ -108,11 +109,12 @@ class Run:
         return read_json(self.path / "run.json")
 
     @staticmethod
-    def create(path: Path, config: RunConfig, *, numbered: bool = False) -> Run:
+    def create(path: Path, config: RunConfig, *, numbered: bool = False, **record: Any) -> Run:
         """Make a run directory.
 
         Arguments:
             numbered: if the name is taken, add the first number that makes it free: `NAME-2`. Defaults to false.
+            record: fields of `run.json`.
 
         Raises:
             ConfigError: it already exists; runs are never overwritten.
@@ -121,7 +123,7 @@ class Run:
 
         def fill(fresh: Path) -> None:
             Run(fresh).configure(config)
-            Run(fresh).update(status="created")
+            Run(fresh).update(status="created", **record)
 
         free = path
         for number in itertools.count(2):
@@ -212,21 +214,25 @@ class Run:
         check_inside(saved[-1], self.path)
         config = self.config
         state, tensors = load_checkpoint(saved[-1])
+        if isinstance(config.training, DirectTraining) and not state.numbers.get("fitted"):
+            raise ArtifactError(
+                f"{self.path} is a direct fit that has not ended, so it holds no model yet. Start the fit again with: "
+                f"{resuming(launch_command(1), self.path)}"
+            )
         kept = state.kept(tensors)
         outlines = {name: tensor.to("meta") for name, tensor in kept.items()}
         weights = StoredWeights(str(saved[-1]), outlines, lambda: kept)
-        return build_from_file(
+        stored = StoredModel(
             config.model,
             config.options,
             self.data,
-            weights,
-            get_registry(),
-            device,
-            stages=state.transforms,
-            source=config.model_source,
-            sampling=config.sampling,
-            sampling_group=config.sampling_group,
+            state.transforms,
+            config.model_source,
+            config.sampling,
+            config.sampling_group,
+            channels_last=isinstance(config.training, GradientTraining) and len(self.data.event_shape) == 3,
         )
+        return build_from_file(stored, weights, get_registry(), device)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

@@ -8,18 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import re
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn.modules.module import (
-    register_module_buffer_registration_hook,
-    register_module_module_registration_hook,
-    register_module_parameter_registration_hook,
-)
+from torch import Tensor
 
 from genzoo.config.resolve import options_class
 from genzoo.config.sampling import Sampling
@@ -31,7 +25,8 @@ from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import Generator, Parts
 from genzoo.models.factory import build_model
 from genzoo.models.local import find_local
-from genzoo.models.state_dict import check_tensors, load_tensors, strip_prefix
+from genzoo.models.state_dict import check_tensors, growing, load_tensors, strip_prefix
+from genzoo.persistence.build_limits import SmallResults, counted, each, to_meta
 from genzoo.plugins.local import ModelSource, is_local
 from genzoo.plugins.registry import Entry, Registry, extra_named, resolve
 from genzoo.runtime.seeding import random_scope
@@ -54,6 +49,9 @@ _PER_WEIGHT, _BESIDES = 10, 2_000
 _SPARE = 16 * 2**20
 """Bytes of buffers a model may hold beyond the size of its weights."""
 
+_BYTES_PER_BYTE = 4
+"""Bytes that a model may take while it is built, for each byte of its weights."""
+
 _SIZE_PER_NUMBER, _SIZE_BESIDES = 4, 2**16
 """Numbers an event may have: so many for each number of the weights, and so many more."""
 
@@ -73,53 +71,65 @@ class StoredWeights:
     read: Callable[[], dict[str, Tensor]]
 
 
+@dataclass(frozen=True, slots=True)
+class StoredModel:
+    """What a file says about a model, besides its weights.
+
+    Arguments:
+        id: id of the zoo entry.
+        options: options of the model.
+        data: describes one event.
+        stages: its transforms. Defaults to none: a shift and a scale alone.
+        source: source of a model that is a class of the user's. Defaults to `None`.
+        sampling, sampling_group: values of the sampling options, and number of events of one call of `sample`.
+        channels_last: whether it was trained in that memory format, and so computes the same bits only in it.
+    """
+
+    id: str
+    options: Mapping[str, Any]
+    data: DataSpec
+    stages: Sequence[Stage]
+    source: ModelSource | None
+    sampling: Mapping[str, Any]
+    sampling_group: int
+    channels_last: bool
+
+
 def build_from_file(
-    model: str,
-    options: Mapping[str, Any],
-    data: DataSpec,
-    weights: StoredWeights,
-    registry: Registry,
-    device: torch.device | None = None,
-    *,
-    stages: Sequence[Stage] = (),
-    source: ModelSource | None,
-    sampling: Mapping[str, Any],
-    sampling_group: int,
+    stored: StoredModel, weights: StoredWeights, registry: Registry, device: torch.device | None = None
 ) -> TrainedModel:
     """Check everything that a file says about a model, then build the model with the file's weights.
 
     Arguments:
-        model: id of the zoo entry.
-        options: options of the model.
-        data: describes one event.
+        stored: what the file says besides the weights.
         weights: tensors of the file.
         registry: installed models.
         device: where the model computes. Defaults to the host.
-        stages: its transforms. Defaults to none: a shift and a scale alone.
-        source: source of a model that is a class of the user's.
-        sampling, sampling_group: values of the model's sampling options, and number of events of one call of `sample`.
 
     Raises:
         ArtifactError: the weights do not fit the model, or no installed plugin has it.
         PluginError: the plugin failed to load.
     """
     _check_names(weights)
-    entry = find_entry(model, registry, weights.path, source)
+    entry, data = find_entry(stored.id, registry, weights.path, stored.source), stored.data
     try:
-        _check_fit(entry, options, data, strip_prefix(weights.outlines, "generator."))
+        reason = check_fit(entry, stored.options, data, strip_prefix(weights.outlines, "generator."))
         _check_scores(weights.outlines.get(SCORES))
         with _options_at_fault():
-            how = Sampling.of(entry, sampling, sampling_group)
+            how = Sampling.of(entry, stored.sampling, stored.sampling_group)
     except ArtifactError as error:
         raise ArtifactError(f"{weights.path} does not fit model {entry.id!r}: {error}") from error
     _check_condition_form(weights.path, weights.outlines, data)
     try:
-        check_stages(stages, data, strip_prefix(weights.outlines, "transform."), registry)
+        check_stages(stored.stages, data, strip_prefix(weights.outlines, "transform."), registry)
         tensors = weights.read()
-        transform = restore_stages(stages, data, strip_prefix(tensors, "transform."), registry)
+        transform = restore_stages(stored.stages, data, strip_prefix(tensors, "transform."), registry)
     except ArtifactError as error:
         raise ArtifactError(f"{weights.path}: {error}.") from error
-    generator = _build_with(entry, options, data, strip_prefix(tensors, "generator."))
+    own = strip_prefix(tensors, "generator.")
+    generator = _build_with(entry, stored.options, data, own, limited=reason is not None)
+    if stored.channels_last:
+        generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     scores = tensors[SCORES].numpy() if SCORES in tensors else None
     trained = TrainedModel(
         entry.id,
@@ -163,13 +173,16 @@ def _check_names(weights: StoredWeights) -> None:
         raise ArtifactError(f"{weights.path} holds a tensor {strange[0]!r}, which is part of no model.")
 
 
-def _check_fit(
+def check_fit(
     entry: Entry[ModelSpec], options: Mapping[str, Any], data: DataSpec, outlines: Mapping[str, Tensor]
-) -> None:
+) -> str | None:
     """Check that weights have exactly the names, shapes and types of the model that the options describe.
 
     Arguments:
         outlines: the weights, without their numbers.
+
+    Returns:
+        Why the model had to be built for real, under a limit of memory; `None` if it can be built without memory.
 
     Raises:
         ArtifactError: they do not fit, or the options ask for far more than such weights need.
@@ -180,24 +193,73 @@ def _check_fit(
     numbers = sum(outline.numel() for outline in outlines.values())
     if data.size > _SIZE_PER_NUMBER * numbers + _SIZE_BESIDES:
         raise ArtifactError(f"events of {data.size} numbers are too large for a model whose weights are {numbers}")
-    try:
-        with _options_at_fault(), torch.device("meta"), _limit(_PER_WEIGHT * len(outlines) + _BESIDES):
-            parts = build_model(entry, options, data)
-    except Exception as error:
-        if is_out_of_memory(error):  # weights take none here, and what a builder needs besides follows its options
-            raise ArtifactError("its options ask for more memory than there is") from error
-        raise
+    parts, reason = _outline(entry, options, data, outlines)
     check_tensors(parts.generator, outlines, exact=False)
+    _check_lengths(parts.generator, outlines)
     _check_types(parts.generator, outlines)
     if _besides(parts) > sum(outline.nbytes for outline in outlines.values()) + _SPARE:
         raise ArtifactError("its options ask for buffers that are out of all proportion to its weights")
+    return reason
+
+
+def _outline(
+    entry: Entry[ModelSpec], options: Mapping[str, Any], data: DataSpec, outlines: Mapping[str, Tensor]
+) -> tuple[Parts, str | None]:
+    """Return the parts that the options describe without the numbers of their parameters.
+
+    They are built on the meta device, which takes no memory. Some builders cannot do without numbers. These are built
+    for real, under limits that follow the size of the weights.
+
+    Returns:
+        The parts, and why they were built for real; `None` if they were not.
+    """
+    parts = _PER_WEIGHT * len(outlines) + _BESIDES
+    try:
+        with _memory_at_fault(), counted(parts), torch.device("meta"):
+            return build_model(entry, options, data), None
+    except ArtifactError:
+        raise
+    except GenzooError as error:
+        reason = str(error)
+    with _options_at_fault(), _memory_at_fault(), _limited(outlines):
+        return build_model(entry, options, data), reason
+
+
+@contextlib.contextmanager
+def _memory_at_fault() -> Iterator[None]:
+    """Report that memory ran out as a fault of the options: what a builder needs beside the weights follows them."""
+    try:
+        yield
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise ArtifactError("its options ask for more memory than there is") from error
+        raise
+
+
+@contextlib.contextmanager
+def _limited(weights: Mapping[str, Tensor]) -> Iterator[None]:
+    """Limit what a builder makes to a multiple of the weights of its model; numbers of parameters are dropped."""
+    most = _BYTES_PER_BYTE * sum(weight.nbytes for weight in weights.values()) + _SPARE
+    parts = _PER_WEIGHT * len(weights) + _BESIDES
+    with random_scope(0, "build"), each(parameter=to_meta), counted(parts, most), SmallResults(most):
+        yield
 
 
 def _build_with(
-    entry: Entry[ModelSpec], options: Mapping[str, Any], data: DataSpec, weights: Mapping[str, Tensor]
+    entry: Entry[ModelSpec],
+    options: Mapping[str, Any],
+    data: DataSpec,
+    weights: Mapping[str, Tensor],
+    *,
+    limited: bool = False,
 ) -> Generator:
-    """Return the generator that the options describe, with `weights`, which have been checked."""
-    with _options_at_fault(), random_scope(0, "build"), _each(parameter=_to_meta):
+    """Return the generator that the options describe, with `weights`, which have been checked.
+
+    Arguments:
+        limited: whether to build under limits. It is not needed if the outline of the model was built without memory.
+    """
+    limits = _limited(weights) if limited else each(parameter=to_meta)
+    with _options_at_fault(), random_scope(0, "build"), limits:
         generator = build_model(entry, options, data).generator
     load_tensors(generator, weights, assign=True)
     generator.to(next((tensor.dtype for tensor in weights.values() if tensor.is_floating_point()), torch.float32))
@@ -256,6 +318,14 @@ def _condition_of(path: str, tensors: Mapping[str, Tensor], data: DataSpec) -> C
     return found
 
 
+def _check_lengths(generator: Generator, outlines: Mapping[str, Tensor]) -> None:
+    """Check that a buffer that grows is no longer than its file, also if its events have no numbers."""
+    size = sum(outline.nbytes for outline in outlines.values())
+    for name in growing(generator):
+        if outlines[name].numel() == 0 and len(outlines[name]) > size:
+            raise ArtifactError(f"tensor {name!r} has {len(outlines[name])} rows without numbers")
+
+
 def _check_types(generator: Generator, outlines: Mapping[str, Tensor]) -> None:
     floating = {outline.dtype for outline in outlines.values() if outline.is_floating_point()}
     if len(floating) > 1 or not floating <= {torch.float32, torch.float64}:
@@ -274,41 +344,3 @@ def _besides(parts: Parts) -> int:
     return found + sum(
         buffer.nbytes for part in (parts.discriminator,) if part is not None for buffer in part.buffers()
     )
-
-
-@contextlib.contextmanager
-def _limit(most: int) -> Iterator[None]:
-    """Raise if more than so many modules, parameters and buffers are registered."""
-    count = 0
-
-    def note(*_: object) -> None:
-        nonlocal count
-        count += 1
-        if count > most:
-            raise ArtifactError(f"its options ask for more than {most} layers, and its weights are of far fewer")
-
-    with _each(module=note, parameter=note, buffer=note):
-        yield
-
-
-@contextlib.contextmanager
-def _each(**seen: Callable[[nn.Module, str, Any], Any]) -> Iterator[None]:
-    """Call a function for each module, parameter or buffer that this thread registers; it may return a replacement."""
-    here = threading.get_ident()
-    registers = {
-        "module": register_module_module_registration_hook,
-        "parameter": register_module_parameter_registration_hook,
-        "buffer": register_module_buffer_registration_hook,
-    }
-
-    def only_here(see: Callable[[nn.Module, str, Any], Any]) -> Callable[[nn.Module, str, Any], Any]:
-        return lambda module, name, value: see(module, name, value) if threading.get_ident() == here else None
-
-    with contextlib.ExitStack() as stack:
-        for kind, see in seen.items():
-            stack.callback(registers[kind](only_here(see)).remove)
-        yield
-
-
-def _to_meta(_: nn.Module, __: str, parameter: nn.Parameter | None) -> nn.Parameter | None:
-    return None if parameter is None else nn.Parameter(parameter.to("meta"), parameter.requires_grad)

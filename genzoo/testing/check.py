@@ -16,6 +16,7 @@ from genzoo.testing.checks.capabilities import ANSWER, COMPONENT, IMPUTATION, LA
 from genzoo.testing.checks.configuration import PROMISES as CONFIGURATION
 from genzoo.testing.checks.dataset import PROMISES as DATASET
 from genzoo.testing.checks.dataset import DatasetSubject
+from genzoo.testing.checks.direct import PROMISES as DIRECT
 from genzoo.testing.checks.floors import PROMISES as FLOORS
 from genzoo.testing.checks.likelihood import PROMISES as DENSITY
 from genzoo.testing.checks.metric import PROMISES as METRIC
@@ -35,6 +36,7 @@ _ALL = (
     *RANDOMNESS,
     *ACCELERATOR,
     *TRAINING,
+    *DIRECT,
     *ANSWER,
     *DENSITY,
     *FLOORS,

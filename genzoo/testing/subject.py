@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,9 +21,9 @@ from genzoo.data.transforms.chain import choose_stages, fit_stages
 from genzoo.errors import DataError, GenzooError, PluginError, pass_out_of_memory
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import Generator, Measure, Parts
-from genzoo.models.factory import build_model, check_data
+from genzoo.models.factory import build_model, build_objective, check_data
 from genzoo.models.measure import measures_of
-from genzoo.models.objective import Batch
+from genzoo.models.objective import Batch, Objective
 from genzoo.models.reference import known_name
 from genzoo.persistence.format1 import current_layers
 from genzoo.plugins.manager import get_registry
@@ -109,6 +109,13 @@ class Subject:
         """The objectives to train with: the one under test, or all that the spec lists."""
         return self.entry.spec.objectives if self._objective is None else (self._objective,)
 
+    def built_objectives(self) -> Iterator[tuple[str, Objective]]:
+        """Yield the objectives to train with, and their names."""
+        for chosen in self.objectives:
+            config = self.configuration(chosen).objective
+            entry = get_registry().objective_of(self.entry, config.name)
+            yield config.name.rpartition("/")[2], build_objective(entry, config.options)
+
     def configuration(
         self, objective: str | Mapping[str, Any] | None = None, *, brief: bool = False, **training: Any
     ) -> RunConfig:
@@ -126,9 +133,9 @@ class Subject:
             settings["objective"] = chosen
         name = chosen.get("name") if isinstance(chosen, Mapping) else chosen
         entry = registry.objective_of(self.entry, str(name or self.entry.spec.objectives[0]))
-        budget = dict(_BRIEF if brief else _TRAINING)
-        if "batch_size" in training_class(entry).model_fields:
-            budget["batch_size"] = _BATCH
+        budget = {**(_BRIEF if brief else _TRAINING), "batch_size": _BATCH}
+        fields = training_class(entry).model_fields
+        budget = {name: value for name, value in budget.items() if name in fields}
         layers = [layer({"training": more}) for more in (budget, self._training, training)]
         return resolve_config(registry, self.name, *current_layers(registry, self.name, layer(settings), *layers))
 

@@ -25,6 +25,7 @@ from genzoo.plugins.manager import get_registry
 from genzoo.runtime.display import show_progress
 from genzoo.runtime.progress import Phase
 from genzoo.storage.paths import user_path
+from genzoo.training.loadable import check_loadable
 from genzoo.training.processes import check_same_start
 from genzoo.training.resume import prepare_resume
 from genzoo.training.run_training import run_training
@@ -37,13 +38,14 @@ def start_run(setup: TrainingSetup, out: Path | None) -> Run:
     """Make the run directory of a training that is ready.
 
     Raises:
-        ConfigError: it exists, or the settings of several processes differ.
+        ConfigError: it exists, the settings of several processes differ, or the model could not be loaded again.
         DataError: several processes see different data.
     """
     with Phase("preparing"):
+        loading = check_loadable(setup)
         config = setup.config.model_copy(update={"data_digest": setup.dataset.digest()})
         check_same_start(setup, str(config.data_digest))
-    return Run(Path(setup.processes.of_first(lambda: str(_create(config, out).path))))
+    return Run(Path(setup.processes.of_first(lambda: str(_create(config, out, loading).path))))
 
 
 def _remarks(dataset: Dataset) -> Iterable[str]:
@@ -53,8 +55,9 @@ def _remarks(dataset: Dataset) -> Iterable[str]:
     return (f"{dataset.name}: {remark}" for remark in range_remarks(dataset))
 
 
-def _create(config: RunConfig, out: Path | None) -> Run:
-    return Run.create(runs_folder() / run_name(config) if out is None else user_path(out), config, numbered=out is None)
+def _create(config: RunConfig, out: Path | None, loading: Mapping[str, Any]) -> Run:
+    path = runs_folder() / run_name(config) if out is None else user_path(out)
+    return Run.create(path, config, numbered=out is None, loading=dict(loading))
 
 
 @former_keywords(watchers="callbacks")

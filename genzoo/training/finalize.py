@@ -12,6 +12,7 @@ import numpy as np
 
 from genzoo.config.settings import GradientTraining
 from genzoo.data.dataset import Dataset, Rows
+from genzoo.engine.direct import DirectEngine
 from genzoo.engine.em import EMEngine
 from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.loss_buffer import LossRecord
@@ -23,7 +24,7 @@ from genzoo.metrics.resting import resting_on
 from genzoo.metrics.weighting import fractional, repeated, spread_evenly
 from genzoo.models.state_dict import load_tensors, strip_prefix
 from genzoo.persistence.checkpoint import checkpoint_name, load_checkpoint
-from genzoo.persistence.model_folder import save_model
+from genzoo.persistence.model_folder import CHANNELS_LAST, save_model
 from genzoo.persistence.run import Run
 from genzoo.persistence.safe_build import MOST_SCORES
 from genzoo.runtime.device import describe_device
@@ -37,16 +38,22 @@ _MOST_BOUNDS = 2_000
 """Validation rows whose lower bounds are kept with a model; each takes many draws."""
 
 
-class KeepBestRestart(Callback):
-    """Loads the parameters of EM's best restart at the end, also if the budget ended within a restart."""
+class Conclude(Callback):
+    """Makes the trained generator what loading gives: in eval mode, and no parameter needs a gradient.
 
-    def __init__(self, engine: GradientEngine | EMEngine) -> None:
+    Of EM it is the best restart, also if the budget ended within another.
+    """
+
+    def __init__(self, engine: GradientEngine | EMEngine | DirectEngine) -> None:
         self._engine = engine
 
     def on_end(self, outcome: Outcome, losses: Sequence[LossRecord]) -> None:
-        """Load them."""
-        if outcome == "finished" and isinstance(self._engine, EMEngine):
+        """Do so."""
+        if outcome != "finished":
+            return
+        if isinstance(self._engine, EMEngine):
             self._engine.conclude()
+        self._engine.trained.eval().requires_grad_(False)
 
 
 class ModelSaver(Callback):
@@ -87,6 +94,7 @@ class ModelSaver(Callback):
             "seed": config.seed,
             "precision": setup.runtime.precision,
             "average": config.ema,
+            "memory_format": CHANNELS_LAST if setup.channels_last else None,
         }
         model = setup.trained_model
         draws = config.training.bound_draws
@@ -176,12 +184,14 @@ class RunRecord(Callback):
 
     def _close(self, status: str) -> None:
         engine = self._setup.engine
-        restarts: dict[str, Any] = {}
+        facts: dict[str, Any] = {}
         if isinstance(engine, EMEngine):
             ended = [_in_data_units(restart, self._setup.offset) for restart in engine.ended]
             kept = None if engine.kept is None else _in_data_units(engine.kept, self._setup.offset)
-            restarts = {"restarts": ended, "kept": kept, "starts": engine.starts}
-        self._run.update(status=status, **self._done, **restarts)
+            facts = {"restarts": ended, "kept": kept, "starts": engine.starts}
+        elif isinstance(engine, DirectEngine) and engine.finished:
+            facts = {"fit": engine.facts}
+        self._run.update(status=status, **self._done, **facts)
         self._closed = True
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from genzoo.config.sampling import Sampling
-from genzoo.config.settings import DataSettings, EMTraining, GradientTraining, RunConfig
+from genzoo.config.settings import DataSettings, DirectTraining, EMTraining, GradientTraining, RunConfig
 from genzoo.data.checks import refuse_degenerate
 from genzoo.data.columns.cells import with_cells
 from genzoo.data.columns.limits import stated_bounds, with_limits
@@ -25,6 +25,7 @@ from genzoo.data.transforms import Transform
 from genzoo.data.transforms.chain import choose_stages, fit_stages, scored_by_cells
 from genzoo.data.value_range import check_inside, reading_notes, scaling_spec
 from genzoo.engine.dataloader import DataLoader, PassLoader, make_block_loader, make_loader
+from genzoo.engine.direct import DirectEngine
 from genzoo.engine.distributed import SINGLE_PROCESS, Processes
 from genzoo.engine.em import LOSS, EMEngine
 from genzoo.engine.gradient import GradientEngine
@@ -35,7 +36,7 @@ from genzoo.inference.likelihood import mean_change_of_units
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import Generator, Likelihood, Model
 from genzoo.models.factory import build_model, build_objective, check_data
-from genzoo.models.objective import EMObjective, GradientObjective, Objective
+from genzoo.models.objective import DirectObjective, EMObjective, GradientObjective, Objective
 from genzoo.models.state_dict import load_tensors
 from genzoo.persistence.run import Run, load
 from genzoo.plugins.api1 import adapt_step
@@ -75,6 +76,7 @@ class TrainingSetup:
         signals: says whether SIGINT or SIGTERM has come, once entered.
         held_out: scores of rows that earlier fits with these settings held out, `(N,)`. They are kept with the
             model instead of scores of validation rows. Defaults to `None`.
+        remarks: sentences about settings that were adapted to the data. Defaults to none.
     """
 
     config: RunConfig
@@ -83,7 +85,7 @@ class TrainingSetup:
     transform: Transform
     condition: ConditionTransform | None
     runtime: Runtime
-    engine: GradientEngine | EMEngine
+    engine: GradientEngine | EMEngine | DirectEngine
     loader: DataLoader[Any]
     budget: Budget
     callbacks: tuple[RunCallback, ...]
@@ -92,6 +94,7 @@ class TrainingSetup:
     processes: Processes
     signals: Signals
     held_out: Array | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def trained_model(self) -> TrainedModel:
@@ -106,6 +109,11 @@ class TrainingSetup:
             sampling=Sampling.of(entry, config.sampling, config.sampling_group),
             condition=self.condition,
         )
+
+    @property
+    def channels_last(self) -> bool:
+        """Whether the model computes in that memory format."""
+        return isinstance(self.engine, GradientEngine) and len(self.dataset.spec.event_shape) == 3
 
     @functools.cached_property
     def offset(self) -> float:
@@ -134,9 +142,10 @@ class TrainingSetup:
     def notes(self) -> list[str]:
         """Sentences about the data that the user should read before training.
 
-        It is how they were read and divided, and which columns have no joint density, if the model is a density.
+        It is how they were read and divided, which columns have no joint density, if the model is a density, and which
+        settings were adapted to them.
         """
-        read = [*reading_notes(self.dataset), *split_notes(self.dataset, self.split, self.config.split)]
+        read = [*self.remarks, *reading_notes(self.dataset), *split_notes(self.dataset, self.split, self.config.split)]
         return [*read, *self._density_remarks()]
 
     def _density_remarks(self) -> list[str]:
@@ -237,18 +246,23 @@ def _built(
     condition = condition if condition is None else condition.to(runtime.device, runtime.wide)
 
     # 4. What is watched, and the engine that trains.
+    config, remarks = _with_batch_of(config, objective, len(split.train), processes)
     rule = find_selection_rule(zoo, config, objective, dataset, split)
     callbacks = tuple(_callback(zoo, name) for name in config.training.callbacks)
     signals = Signals(processes)
     source = _Source(dataset, split.train, transform, runtime, dequantizer, condition)
-    engine: GradientEngine | EMEngine
+    engine: GradientEngine | EMEngine | DirectEngine
     if isinstance(objective, GradientObjective):
         engine, loader, budget = _by_gradient(config, model, objective, processes, source)
     elif isinstance(objective, EMObjective):
         _check_events(entry.spec.name, max(objective.least_events(model), processes.count), split)
         engine, loader, budget = _by_em(config, model, objective, processes, signals, source)
+    elif isinstance(objective, DirectObjective):
+        _check_events(entry.spec.name, objective.least_events(model), split)
+        engine, loader, budget = _directly(config, model, objective, processes, signals, source)
     else:
-        raise PluginError(f"Objective {config.objective.name!r} is neither a GradientObjective nor an EMObjective.")
+        kinds = "GradientObjective, EMObjective or DirectObjective"
+        raise PluginError(f"Objective {config.objective.name!r} is no {kinds}.")
     return TrainingSetup(
         config=config,
         dataset=dataset,
@@ -264,6 +278,7 @@ def _built(
         rule=rule,
         processes=processes,
         signals=signals,
+        remarks=remarks,
     )
 
 
@@ -329,13 +344,14 @@ def _needs_density(generator: Generator, dataset: Dataset, dequantizer: Dequanti
 
 
 def _runtime(config: RunConfig, objective: Objective, processes: Processes) -> Runtime:
-    """Return device and precision. EM sums in float64 and cannot use coarser products."""
+    """Return device and precision. EM sums in float64, and neither it nor a direct fit can use coarser products."""
     device = processes.device(config.device)
-    if not isinstance(objective, EMObjective):
+    if isinstance(objective, GradientObjective):
         return resolve_runtime(device, config.precision)
     if config.precision in ("tf32", "bf16", "fp16"):
         raise ConfigError(
-            f"EM computes in fp32 or fp64, not in {config.precision}. Use {argument('precision', 'fp32')} or "
+            f"{'EM' if isinstance(objective, EMObjective) else 'A direct fit'} computes in fp32 or fp64, not in "
+            f"{config.precision}. Use {argument('precision', 'fp32')} or "
             f"{argument('precision', 'fp64')}."
         )
     return resolve_runtime(device, config.precision, mixed=False, float64=True)
@@ -415,6 +431,60 @@ def _by_em(
     )
     loader = PassLoader(blocks(rank=processes.rank, count=processes.count), source.runtime)
     return engine, loader, Budget.of(settings, 1, steps=settings.max_iter * settings.n_init)
+
+
+def _directly(
+    config: RunConfig, model: Model, objective: DirectObjective, processes: Processes, signals: Signals, source: _Source
+) -> tuple[DirectEngine, DataLoader[Any], Budget]:
+    settings = config.training
+    assert isinstance(settings, DirectTraining)
+    if processes.count > 1:
+        raise ConfigError(
+            f"Model {config.model!r} is trained by a direct fit, which runs in one process, and there are "
+            f"{processes.count}. Start it in a single one."
+        )
+    if config.warm_start is not None:
+        raise ConfigError(
+            f"Model {config.model!r} is trained by a direct fit, which starts from the data alone. Leave "
+            f"{argument('warm_start')} out."
+        )
+    if source.dataset.weights is not None and not objective.weighted:
+        raise ConfigError(
+            f"Objective {config.objective.name!r} does not support weighted rows. Leave {argument('weight')} out, or "
+            f"use a model that learns by expectation-maximization."
+        )
+    blocks = make_block_loader(
+        source.dataset,
+        source.rows,
+        settings.block_size or objective.block(model),
+        source.transform,
+        source.runtime,
+        source.dequantizer,
+    )
+    engine = DirectEngine(model, objective, len(source.rows), signals)
+    return engine, PassLoader(blocks, source.runtime), Budget(1, None)
+
+
+def _with_batch_of(
+    config: RunConfig, objective: Objective, rows: int, processes: Processes
+) -> tuple[RunConfig, tuple[str, ...]]:
+    """Return the settings with the batch size of a recipe cut to the training rows, and a remark if it was cut.
+
+    A batch size that was given stays as it is.
+    """
+    settings = config.training
+    gradient = isinstance(settings, GradientTraining) and isinstance(objective, GradientObjective)
+    if not gradient or "batch_size" in config.given:
+        return config, ()
+    assert isinstance(settings, GradientTraining)
+    assert isinstance(objective, GradientObjective)
+    parts = settings.grad_accumulation * processes.count
+    size = rows // objective.batches_per_step // parts * parts
+    if size >= settings.batch_size or size < max(1, objective.least_events * settings.grad_accumulation):
+        return config, ()
+    training = settings.model_copy(update={"batch_size": size})
+    remark = f"The batch size is {size}, and not {settings.batch_size} as in the recipe, because there are {rows} rows."
+    return config.model_copy(update={"training": training}), (remark,)
 
 
 def _by_gradient(

@@ -192,6 +192,7 @@ def test_the_gradient_is_clipped_to_its_norm():
 
 def test_the_average_is_the_recurrence_of_its_definition():
     module = nn.BatchNorm1d(3).double()
+    module.register_buffer("mask", torch.tensor([0.0, -torch.inf]), persistent=False)
     average = EMA(module, 0.9)
     expected = {name: value.detach().clone() for name, value in module.state_dict().items()}
     for step in range(1, 120):
@@ -201,11 +202,24 @@ def test_the_average_is_the_recurrence_of_its_definition():
         average.update(step)
         decay = min(0.9, (1 + step) / (5 + step))
         for name, value in module.state_dict().items():
-            expected[name] = decay * expected[name] + (1 - decay) * value if value.is_floating_point() else value
+            averaged = name in ("weight", "bias")
+            expected[name] = decay * expected[name] + (1 - decay) * value if averaged else value
     for name, value in average.module.state_dict().items():
         assert torch.allclose(value, expected[name], rtol=1e-10), name
     assert average.module.num_batches_tracked == 119
+    assert average.module.mask.tolist() == [0.0, -torch.inf]
     assert not average.module.training
+
+
+def test_the_average_follows_buffers_that_are_replaced():
+    module = nn.Linear(2, 2)
+    module.register_buffer("points", torch.zeros(0, 2))
+    average = EMA(module, 0.9)
+    module.points = torch.ones(3, 2)
+    average.update(1)
+    assert average.module.points.tolist() == [[1.0, 1.0]] * 3
+    module.points += 1
+    assert average.module.points.sum() == 6  # a copy of its own
 
 
 def test_what_is_kept_is_the_average_where_there_is_one():

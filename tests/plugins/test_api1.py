@@ -161,13 +161,6 @@ def test_a_wrong_kind_of_objective_is_an_error():
         build_objective(loaded(2, dataclasses.replace(OLD, input="raw"), wrong).objectives.get("old-loss"), {})
 
 
-def test_a_kind_that_nothing_trains_is_an_error():
-    direct = dataclasses.replace(LOSS, kind="direct")
-    registry = loaded(2, dataclasses.replace(OLD, input="raw", training={}), direct)
-    with pytest.raises(genzoo.PluginError, match="of the kind 'direct'"):
-        resolve_config(registry, "old")
-
-
 class Flat(genzoo.Generator):
     dequantised = True
 

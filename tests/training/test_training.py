@@ -28,6 +28,7 @@ from genzoo.training.setup import build_setup
 
 pytestmark = pytest.mark.precision
 
+NOTHING_HELD_OUT = {"validation": 0.0, "test": 0.0}
 QUICK = {"steps": 12, "batch_size": 16, "ema": 0.9}
 
 
@@ -465,3 +466,34 @@ def test_rows_to_train_on_can_be_named():
     assert mean.shape == (1, 4)
     shift = prepared.transform.shift.numpy()
     assert np.allclose(shift, open_dataset(config.data, get_registry()).events[20:60].mean(axis=0))
+
+
+def test_only_a_batch_size_of_the_recipe_is_cut_to_the_rows(tmp_path):
+    events = np.random.default_rng(0).normal(size=(11, 2))
+    run = genzoo.train("toy", events, out=tmp_path / "run", precision="fp32", split=NOTHING_HELD_OUT)
+    assert run.config.training.batch_size == 11
+    assert "The batch size is 11, and not 16 as in the recipe, because there are 11 rows." in run.record["notes"]
+    with pytest.raises(ConfigError, match=r"There are 11 training rows and a step takes 16 events. Use batch_size=11"):
+        genzoo.train("toy", events, out=tmp_path / "given", batch_size=16, split=NOTHING_HELD_OUT)
+    parts = {"training": {"grad_accumulation": 4}, "precision": "fp32", "split": NOTHING_HELD_OUT}
+    assert genzoo.train("toy", events, out=tmp_path / "parts", **parts).config.training.batch_size == 8
+
+
+def test_a_loaded_model_computes_as_the_trained_one(tmp_path):
+    settings = {"steps": 2, "precision": "fp32", "batch_size": 16, "ema": 0.5}
+    run = genzoo.train("dcgan", "digits", out=tmp_path / "run", **settings)
+    finished, checkpoint = genzoo.load(run.model), run._read_checkpoint(checkpoints(run.checkpoints), None)
+    for loaded in (finished, checkpoint):
+        weights = [value for value in loaded.generator.parameters() if value.ndim == 4 and min(value.shape[1:]) > 1]
+        assert weights
+        assert all(value.is_contiguous(memory_format=torch.channels_last) for value in weights)
+        assert not any(value.requires_grad for value in loaded.generator.parameters())
+    np.testing.assert_array_equal(finished.sample(3), checkpoint.sample(3))
+
+
+@pytest.mark.parametrize("scale", [float("nan"), float("inf")])
+def test_a_loss_before_any_update_does_not_blame_the_learning_rate(tmp_path, monkeypatch, scale):
+    monkeypatch.setattr(toy_plugin, "build_loss", lambda options: toy_plugin.NegativeLogLikelihood(scale))
+    with pytest.raises(DivergenceError, match="at step 1, before any update") as raised:
+        genzoo.train("toy", out=tmp_path / "run", precision="fp32")
+    assert "learning rate" not in str(raised.value)

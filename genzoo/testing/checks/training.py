@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
 
+from genzoo.config.settings import DirectTraining
+from genzoo.engine.direct import DirectEngine
 from genzoo.engine.gradient import GradientEngine
 from genzoo.errors import Interrupted
 from genzoo.models.base import Generator, Likelihood
@@ -35,7 +38,7 @@ def training_improves(subject: Subject) -> None:
         if isinstance(setup.engine, GradientEngine):
             what, before, after = _by_gradient(case, setup, trained)
         else:
-            what, before, after = _by_em(case, trained)
+            what, before, after = _without_gradients(case, trained, direct=isinstance(setup.engine, DirectEngine))
         expect(after < before, f"On {case.name}, {what} is {before:.4g} before training and {after:.4g} after it.")
 
 
@@ -54,13 +57,27 @@ def _by_gradient(case: Case, setup: TrainingSetup, trained: Generator) -> tuple[
     return what, before, after
 
 
-def _by_em(case: Case, trained: Generator) -> tuple[str, float, float]:
+def _without_gradients(case: Case, trained: Generator, *, direct: bool) -> tuple[str, float, float]:
     fresh = case.parts().generator.eval()
-    if isinstance(fresh, Likelihood) and isinstance(trained, Likelihood):
-        given = case.given(None, torch.float32)
-        before, after = (-scoped(lambda g=g: g.log_prob(*copied(given))).mean().item() for g in (fresh, trained))  # type: ignore[misc]
-        return "its negative log-likelihood", before, after
-    return "the energy distance of samples to events", _energy(case, fresh), _energy(case, trained)
+    exact = isinstance(trained, Likelihood)
+    measure = _negative_log_likelihood if exact else _energy
+    what = "its negative log-likelihood" if exact else "the energy distance of samples to events"
+    return what, _of_untrained(measure, case, fresh) if direct else measure(case, fresh), measure(case, trained)
+
+
+def _of_untrained(measure: Callable[[Case, Generator], float], case: Case, fresh: Generator) -> float:
+    """Return a figure of a model before a direct fit; infinity if it has none, such as without the events it keeps."""
+    try:
+        value = measure(case, fresh)
+    except Exception:
+        return math.inf
+    return value if math.isfinite(value) else math.inf
+
+
+def _negative_log_likelihood(case: Case, generator: Generator) -> float:
+    assert isinstance(generator, Likelihood)
+    given = case.given(None, torch.float32)
+    return -scoped(lambda: generator.log_prob(*copied(given))).mean().item()
 
 
 def _energy(case: Case, generator: Generator) -> float:
@@ -83,6 +100,10 @@ def saves_and_loads(subject: Subject) -> None:
             for name, value in after.state_dict().items():
                 same = torch.equal(value, before.state_dict()[name])
                 expect(same, f"On {case.name}, {name!r} changes when the model is saved and loaded.")
+            for name, value in after.named_parameters():
+                own = before.get_parameter(name)
+                same = (own.requires_grad, own.stride()) == (value.requires_grad, value.stride())
+                expect(same, f"On {case.name}, {name!r} has another memory format or requires_grad once loaded.")
             for question in questions(before):
                 given = material(case, question, 37, torch.float32)
                 same = torch.equal(answer(question, before, given), answer(question, after, given))
@@ -100,6 +121,8 @@ def resumes(subject: Subject) -> None:
     """A run interrupted half-way and resumed ends with the same weights, bit for bit, as an uninterrupted run."""
     for case in subject.principal:
         with _trained_on_disk(case) as (_, whole):
+            if isinstance(whole.config.training, DirectTraining):
+                raise DoesNotApply("it is fitted directly; see the promise 'starts-again'")
             steps = whole.record["steps"]
             if steps < 2:
                 raise DoesNotApply("it is trained in one step")
@@ -116,7 +139,8 @@ def resumes(subject: Subject) -> None:
 def _trained_on_disk(case: Case) -> Iterator[tuple[TrainingSetup, Run]]:
     """Yield a finished run in a temporary folder, with the setup that trained it."""
     with tempfile.TemporaryDirectory() as folder, chance(0):
-        setup = case.setup(sample_every=10**6)
+        direct = isinstance(case.subject.configuration().training, DirectTraining)
+        setup = case.setup() if direct else case.setup(sample_every=10**6)
         run = start_run(setup, Path(folder) / "whole")
         run_training(setup, run)
         yield setup, run

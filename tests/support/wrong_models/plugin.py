@@ -47,7 +47,15 @@ HEATED = dataclasses.replace(
     sampling="wrong_models.options:Heat",
     sampling_group=8,
 )
-RIGHT = (NORMAL, IMPLICIT, ANOMALY, OUTLIERS, FACTOR, HEATED)
+DIRECT = dataclasses.replace(NORMAL, name="right-direct", objectives=("moments-objective",), training={})
+KERNELS = dataclasses.replace(
+    DIRECT,
+    name="right-kernels",
+    builder="wrong_models.builders:kernels_Right",
+    objectives=("keeping-objective",),
+    capabilities={"likelihood"},
+)
+RIGHT = (NORMAL, IMPLICIT, ANOMALY, OUTLIERS, FACTOR, HEATED, DIRECT, KERNELS)
 
 WRONG = {
     "recipe-holds": (NORMAL, {"presets": {"quick": {"training": {"batch_sizes": 3}}}}),
@@ -75,6 +83,8 @@ WRONG = {
         {"builder": "wrong_models.builders:normal_Attribute", "objectives": ("noting-objective",)},
     ),
     "resumes": (NORMAL, {"objectives": ("counting-objective",)}),
+    "starts-again": (KERNELS, {"objectives": ("adding-objective",)}),
+    "exact-maximum": (DIRECT, {"objectives": ("widening-objective",)}),
     "answers-stand-alone": (NORMAL, "CenteredEncoder"),
     "answers-to-odd-batches": (NORMAL, "FullBatches"),
     "answers-change-nothing": (NORMAL, "Remembering"),
@@ -109,6 +119,9 @@ WRONG = {
 }
 """For each broken promise (and variant, if several models break it): a correct spec, and the changes that break it."""
 
+FITTED = ("starts-again", "exact-maximum")
+"""Promises about models without training in steps."""
+
 METRICS = (
     "is-described",
     "score-is-whole",
@@ -120,6 +133,7 @@ METRICS = (
 )
 DATASETS = ("loads-or-says-why", "spec-fits-events", "loads-alike", "splits")
 
+DIRECT_OBJECTIVES = ("moments", "widening", "keeping", "adding")
 OBJECTIVES = ("right", "host", "logging", "idle", "noting", "counting")
 
 
@@ -147,6 +161,16 @@ def register_objectives(register):
                 f"wrong_models.objectives:{name.title()}",
                 "wrong_models.options:LossOptions",
                 kind="gradient",
+            )
+        )
+    for name in DIRECT_OBJECTIVES:
+        register(
+            genzoo.ObjectiveSpec(
+                f"{name}-objective",
+                "A direct fit",
+                f"wrong_models.fits:{name.title()}",
+                "wrong_models.options:LossOptions",
+                kind="direct",
             )
         )
 
