@@ -56,6 +56,10 @@ class CheckedEvents:
         return np.asarray(self.events[start : start + size])
 
 
+def _no_numbers() -> Array:
+    return np.empty(0)
+
+
 @dataclass(frozen=True, slots=True)
 class DataUnits:
     """A generator that is called with events in data units.
@@ -116,7 +120,7 @@ class DataUnits:
                 f"{events.shape[1:]}. Give it data of the same form."
             )
         names = [feature.name for feature in self.data.features] if self.data.form.columns else None
-        missing = check_values("The data", events, names)
+        missing = len(events) > 0 and check_values("The data", events, names)
         if missing and not self.missing:
             raise DataError(
                 f"These data have missing values and model {self.model!r} does not accept them. Use a model that "
@@ -128,13 +132,21 @@ class DataUnits:
         return CheckedEvents(events, missing)
 
     @torch.no_grad()
-    def by_chunk(self, work: str, n: int, compute: Callable[[int, int], Array], size: int = CHUNK) -> Array:
-        """Compute `n` events in chunks, with the generator in evaluation mode.
+    def by_chunk(
+        self,
+        work: str,
+        n: int,
+        compute: Callable[[int, int], Array],
+        size: int = CHUNK,
+        empty: Callable[[], Array] = _no_numbers,
+    ) -> Array:
+        """Compute `n` events in chunks, with the generator in evaluation mode. It is never called for no events.
 
         Arguments:
             work: what is done, for the display of progress.
             compute: takes the number of a chunk and its first event; returns one result per event.
             size: events in a chunk.
+            empty: returns the result for no events. Defaults to no numbers, for one number per event.
 
         Raises:
             ArtifactError: the generator fails with weights from a file.
@@ -143,13 +155,21 @@ class DataUnits:
         self.generator.eval()
         try:
             with blame_file(self.origin, self.model), Phase(work, n, self.data.form.events) as phase:
-                chunks = []
+                chunks = [] if n else [empty()]
                 for number, start in enumerate(range(0, n, size)):
                     chunks.append(compute(number, start))
                     phase.advance(min(size, n - start))
                 return np.concatenate(chunks)
         finally:
             self.generator.train(training)
+
+    def no_events(self) -> Array:
+        """Return no events, `(0, *event)`."""
+        return np.empty((0, *self.data.event_shape), self.data.storage)
+
+    def one_event(self) -> Tensor:
+        """Return an event of zeros in the generator's space, `(1, *event)`, to find the width of results."""
+        return torch.zeros((1, *self.data.event_shape), device=self.device, dtype=self.dtype)
 
     def to_device(self, x: Array) -> Tensor:
         """Put events on the device in the transform's own precision, so that large offsets do not round."""

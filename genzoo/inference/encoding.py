@@ -21,7 +21,11 @@ def encode(units: DataUnits, x: Events, seed: int) -> Array:
         with random_scope(seed, "encode", number):
             return to_host(encoder.encode(*units.chunk_to_model(checked, start)))
 
-    return units.by_chunk("encoding", len(checked), compute)
+    def empty() -> Array:
+        with random_scope(seed, "encode"):
+            return to_host(encoder.encode(units.one_event()))[:0]
+
+    return units.by_chunk("encoding", len(checked), compute, empty=empty)
 
 
 def reconstruct(units: DataUnits, x: Events) -> Array:
@@ -32,7 +36,7 @@ def reconstruct(units: DataUnits, x: Events) -> Array:
     def compute(_: int, start: int) -> Array:
         return units.to_data(module.reconstruct(*units.chunk_to_model(checked, start)))
 
-    return units.by_chunk("reconstructing", len(checked), compute)
+    return units.by_chunk("reconstructing", len(checked), compute, empty=units.no_events)
 
 
 def anomaly_score(units: DataUnits, x: Events) -> Array:
@@ -61,7 +65,7 @@ def impute(units: DataUnits, x: Events, draw: bool, seed: int) -> Array:
             filled = units.to_data(module.impute(y, missing, draw=draw)[: len(events)], whole_counts=draw)
         return np.where(np.isnan(events), filled.astype(events.dtype), events)
 
-    return units.by_chunk("filling in values", len(checked), compute)
+    return units.by_chunk("filling in values", len(checked), compute, empty=lambda: checked.events)
 
 
 def log_posterior(units: DataUnits, x: Events) -> Array:
@@ -72,7 +76,10 @@ def log_posterior(units: DataUnits, x: Events) -> Array:
     def compute(_: int, start: int) -> Array:
         return to_host(module.log_posterior(*units.chunk_to_model(checked, start)))
 
-    return units.by_chunk("finding components", len(checked), compute)
+    def empty() -> Array:
+        return to_host(module.log_posterior(units.one_event()))[:0]
+
+    return units.by_chunk("finding components", len(checked), compute, empty=empty)
 
 
 def covers(units: DataUnits, x: Events) -> Array:
@@ -83,4 +90,4 @@ def covers(units: DataUnits, x: Events) -> Array:
     def compute(_: int, start: int) -> Array:
         return to_host(module.covers(*units.chunk_to_model(checked, start)))
 
-    return units.by_chunk("looking for outliers", len(checked), compute)
+    return units.by_chunk("looking for outliers", len(checked), compute, empty=lambda: np.empty(0, bool))

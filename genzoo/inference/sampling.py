@@ -62,7 +62,7 @@ def decode(units: DataUnits, z: Events) -> Array:
     def compute(_: int, start: int) -> Array:
         return units.to_data(decoder.decode(latent[start : start + CHUNK].to(units.device, units.dtype)))
 
-    return units.by_chunk("decoding", len(latent), compute)
+    return units.by_chunk("decoding", len(latent), compute, empty=units.no_events)
 
 
 def prior_sample(units: DataUnits, n: int, seed: int, first: int) -> Array:
@@ -73,6 +73,8 @@ def prior_sample(units: DataUnits, n: int, seed: int, first: int) -> Array:
         with random_scope(seed, "sample", number):
             return to_host(decoder.prior_sample(GROUP))
 
+    if not n:
+        return np.empty((0, decoder.latent))
     start = first // GROUP
     with blame_file(units.origin, units.model):
         groups = np.concatenate([draw(number) for number in range(start, (first + n - 1) // GROUP + 1)])
