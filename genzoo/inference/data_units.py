@@ -146,7 +146,7 @@ class DataUnits:
             work: what is done, for the display of progress.
             compute: takes the number of a chunk and its first event; returns one result per event.
             size: events in a chunk.
-            empty: returns the result for no events. Defaults to no numbers, for one number per event.
+            empty: returns the result for no events. By default, it is empty and has one number for each event.
 
         Raises:
             ArtifactError: the generator fails with weights from a file.

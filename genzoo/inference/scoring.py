@@ -258,7 +258,7 @@ def _of_no_rows(fitted: Scored, dataset: Dataset, threshold: Threshold | None, e
     name, none = score_of(fitted), np.empty(0)
     assert name is not None
     meaning = meaning_of(fitted, fitted.bound_draws)
-    unexplained = no_contributions(fitted) if explained else "no row was to be explained"
+    unexplained = no_contributions(fitted) if explained else "explanations of 0 rows were asked for"
     rows = np.empty(0, np.int64)
     return ScoreResult(name, none, meaning, threshold, rows, dataset.weights, unexplained=unexplained)
 

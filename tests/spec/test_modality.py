@@ -82,6 +82,12 @@ def test_samples_of_a_new_modality_are_arrays(run, cli, tmp_path):
     assert "sequence" in problem
 
 
+def test_a_model_of_a_new_modality_names_its_default_data(zoo):
+    spec = zoo.registry.models.get("letters").spec
+    with pytest.raises(ValueError, match="does not name the sequences that it is trained on by default: set data"):
+        replace(spec, data="")
+
+
 def test_a_model_of_tables_refuses_a_new_modality(zoo, cli):
     code, _, problem = cli("train", "toy", "--data", "reads", "--precision", "fp32")
     assert code == 4
