@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from genzoo.data.columns.limits import within_limits
-from genzoo.data.dataset import check_values
+from genzoo.data.dataset import check_codes, check_values
 from genzoo.data.frames.kinds import is_frame
 from genzoo.data.transforms import AffineTransform, observed, place_on_grid
 from genzoo.data.value_range import check_inside
@@ -128,6 +128,8 @@ class DataUnits:
             )
         if self.data.form.ranged and self.data.features[0].kind == "binary":
             _check_black_and_white(self.model, events)
+        else:
+            check_codes("The data", events, self.data, means=True)
         check_inside(f"Model {self.model!r}", "the array", events, self.data)
         return CheckedEvents(events, missing)
 
