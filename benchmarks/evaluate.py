@@ -71,7 +71,7 @@ def main() -> None:
     model = genzoo.TrainedModel(
         "benchmark", Shelf(made), AffineTransform(torch.zeros(()), torch.ones(())), dataset.spec
     )
-    metrics = [m for m in find_metrics(get_registry()) if "likelihood" not in m.needs and "image" in m.modalities]
+    metrics = [m for m in find_metrics(get_registry()) if "likelihood" not in m.needs and m.takes("image")]
     print(
         f"{dataset.name}: {count} real events, {count} samples, {dataset.spec.size} pixels, {arguments.threads} threads"
     )

@@ -28,6 +28,7 @@ from genzoo.errors import ConfigError, PluginError, did_you_mean
 from genzoo.plugins.api1 import find_objective_kind
 from genzoo.plugins.registry import Entry, Registry, blame, extra_named, resolve
 from genzoo.spec.entries import ModelSpec, ObjectiveSpec, TransformSpec
+from genzoo.spec.modality import MODALITIES, plurals
 from genzoo.wording import front_end, setting_name
 
 _PLAIN = ("seed", "device", "precision", "preset", "warm_start")
@@ -278,6 +279,20 @@ def resolve_config(registry: Registry, model: str, *layers: Mapping[str, Any]) -
         "given": frozenset(merge(*wanted)),
     }
     return validate(RunConfig, content, "The run")
+
+
+def check_usual_data(registry: Registry, spec: ModelSpec) -> None:
+    """Check that the data that a model is trained on by default exist, and that it takes such data.
+
+    Raises:
+        ConfigError: it does not, or there are none.
+    """
+    usual = registry.datasets.get(spec.data).spec
+    if usual.modality not in spec.modalities:
+        raise ConfigError(
+            f"Model {spec.name!r} takes {' and '.join(plurals(spec.modalities))}, and the data that its spec names, "
+            f"{usual.name!r}, are {MODALITIES[usual.modality].plural}. Name other data."
+        )
 
 
 def _check_monitor(registry: Registry, name: str) -> None:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from genzoo.config.settings import DataSettings
 from genzoo.data.column import Column
 from genzoo.data.conditions import joint_spec, labeled, separate, with_condition_columns
-from genzoo.data.dataset import BLOCK, Dataset
+from genzoo.data.dataset import BLOCK, Dataset, usable
 from genzoo.data.marks import without_marks
 from genzoo.data.table import (
     EventTable,
@@ -119,6 +119,7 @@ def match_dataset(dataset: Dataset, spec: DataSpec) -> Dataset:
         DataError: the events have another modality, shape or set of columns; or images lie outside the range of the
             model, or off its grid.
     """
+    dataset = _as_one_feature(dataset, spec)
     if dataset.spec.modality != spec.modality or (
         not spec.form.columns and dataset.spec.event_shape != spec.event_shape
     ):
@@ -140,13 +141,27 @@ def match_dataset(dataset: Dataset, spec: DataSpec) -> Dataset:
     return dataclasses.replace(matched, **kept)
 
 
+def _as_one_feature(dataset: Dataset, spec: DataSpec) -> Dataset:
+    """Return an array of unnamed numbers as events of the model whose values share one feature.
+
+    Any array of this shape is read as a table. Other datasets are unchanged.
+
+    Raises:
+        DataError: a value is not among the model's codes.
+    """
+    plain = tuple(Feature(f"x{place}") for place in range(dataset.spec.size))
+    if spec.form.columns or spec.event_shape != dataset.spec.event_shape or dataset.spec.features != plain:
+        return dataset
+    return usable(dataclasses.replace(dataset, spec=spec), dataset.name)
+
+
 def _check_one_feature(dataset: Dataset, spec: DataSpec) -> None:
     """Check events whose values share one feature: it must be the model's, and values must lie in its range."""
     if not spec.form.ranged:
         if dataset.spec.features != spec.features:
             raise DataError(
-                f"The {spec.form.values} that the model was trained on have other values than {dataset.name}: "
-                f"{spec.describe()} and {dataset.spec.describe()}."
+                f"{dataset.name} holds {dataset.spec.describe()}, and its {spec.form.values} have another kind or "
+                f"other levels than in training."
             )
         return
     _check_both_binary(dataset, spec)

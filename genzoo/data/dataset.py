@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import EllipsisType
 from typing import Any, Literal
 
 import numpy as np
@@ -285,8 +286,7 @@ def usable(dataset: Dataset, shown: str) -> Dataset:
     missing = check_values(shown, dataset.events, names)
     if missing:
         refuse_empty_columns(dataset, shown)
-    for column in dataset.spec.discrete:
-        _check_codes(dataset, shown, column, dataset.spec.features[column])
+    check_codes(shown, dataset.events, dataset.spec)
     if dataset.spec.missing or not missing:
         return dataset
     return dataclasses.replace(dataset, spec=dataclasses.replace(dataset.spec, missing=True))
@@ -311,15 +311,39 @@ def empty_column(shown: str, name: str) -> DataError:
     return DataError(f"{shown}: column {name!r} has no value at all. Leave it out with {argument('drop', [name])}.")
 
 
-def _check_codes(dataset: Dataset, shown: str, column: int, feature: Feature) -> None:
-    end = np.inf if feature.levels is None else len(feature.levels)
-    for start in range(0, len(dataset), BLOCK):
-        values = dataset.events[start : start + BLOCK][:, column]
-        bad = ~np.isnan(values) & ~((values >= 0) & (values < end) & (values == np.floor(values)))
+def check_codes(shown: str, events: Array, data: DataSpec, *, means: bool = False) -> None:
+    """Check that discrete values are codes of their levels, or counts.
+
+    Arguments:
+        shown: name of the events, for messages.
+        events: `(N, *event)`, NaN if a value is missing.
+        means: allow counts of any size, and numbers between the first and the last code, as means of codes are.
+            Defaults to false.
+
+    Raises:
+        DataError: a value is neither.
+    """
+    columns: dict[int, Feature] = {place: data.features[place] for place in data.discrete}
+    shared = not data.form.columns and data.features[0].discrete
+    for place, feature in [(..., data.features[0])] if shared else columns.items():
+        if feature.levels is not None or not means:
+            _check_place(shown, events, data, place, means)
+
+
+def _check_place(shown: str, events: Array, data: DataSpec, place: int | EllipsisType, means: bool) -> None:
+    """Check the values of a column, or of all places of events whose values share one feature."""
+    feature = data.features[0 if place is ... else place]
+    end = np.inf if feature.levels is None else len(feature.levels) - 1
+    for start in range(0, len(events), BLOCK):
+        values = events[start : start + BLOCK][:, place]
+        bad = ~np.isnan(values) & ~((values >= 0) & (values <= end) & (means | (values == np.floor(values))))
         if bad.any():
-            row = int(bad.argmax())
-            wanted = "whole numbers of at least 0" if feature.levels is None else f"codes of its {end} levels, from 0"
+            first = tuple(map(int, np.unravel_index(bad.argmax(), bad.shape)))
+            where = f"{data.form.value} {first[1:] if place is ... else repr(feature.name)}"
+            wanted = (
+                "whole numbers of at least 0" if feature.levels is None else f"codes of its {end + 1} levels, from 0"
+            )
             raise DataError(
-                f"{shown} holds {values[row]:g} in event {start + row}, column {feature.name!r}, "
+                f"{shown} holds {values[first]:g} in event {start + first[0]}, {where}, "
                 f"which is {feature.kind} and must hold {wanted}."
             )

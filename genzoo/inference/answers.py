@@ -6,14 +6,11 @@ import dataclasses
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
-import numpy as np
-import torch
-
-from genzoo.data.dataset import Conditioned, Dataset, ModelEvents
+from genzoo.data.dataset import Dataset
 from genzoo.data.frames.kinds import is_frame
 from genzoo.data.frames.results import events_frame, matrix_like, rows_like, table_like
-from genzoo.errors import ConfigError, DataError
-from genzoo.inference.data_units import DataUnits, Events, to_host
+from genzoo.errors import ConfigError
+from genzoo.inference.data_units import DataUnits, Events
 from genzoo.models.base import Decoder, Outliers
 from genzoo.spec.events import DataSpec
 from genzoo.typing import Array
@@ -26,17 +23,13 @@ Present = Callable[[Any, Array], Any]
 
 
 def answer(units: DataUnits, x: Events, compute: Callable[[Events], Array], present: Present) -> Any:
-    """Return what `compute` finds for events, as an array for an array and like the table for a table.
-
-    A table may have no rows; its result has none, either.
-    """
+    """Return what `compute` finds for events, as an array for an array and like the table for a table."""
     if not is_frame(x):
         return compute(x)
     from genzoo.data.frames.source import frame_events, in_one_piece
 
     frame = in_one_piece(x)
-    events = frame_events(frame, units.data)
-    return present(frame, compute(events) if len(events) else compute(_stand_in(units))[:0])
+    return present(frame, compute(frame_events(frame, units.data)))
 
 
 class RowResult(Protocol):
@@ -66,7 +59,7 @@ def answer_rows(
 
     Raises:
         ConfigError: a column to keep is unknown, or `x` is no table.
-        DataError: the events do not fit the model, or there are none.
+        DataError: the events do not fit the model.
     """
     if isinstance(keep, str):
         raise ConfigError(f"keep is a list of names of columns, such as [{keep!r}].")
@@ -79,16 +72,14 @@ def answer_rows(
     frame = in_one_piece(x)
     kept = kept_of_frame(frame, keep, taken)
     if len(frame):
-        return with_columns(frame, kept, compute(frame_rows(frame, units.data, keep_unknown=keep_unknown)).columns())
-    frame_events(frame, units.data)  # checks its columns
-    columns = compute(_as_dataset(units, _stand_in(units))).columns()
-    return with_columns(frame, kept, {name: values[:0] for name, values in columns.items()})
+        dataset = frame_rows(frame, units.data, keep_unknown=keep_unknown)
+    else:
+        dataset = _as_dataset(units, frame_events(frame, units.data))
+    return with_columns(frame, kept, compute(dataset).columns())
 
 
 def _as_dataset(units: DataUnits, x: Events) -> Dataset:
     checked = units.check(x)
-    if not len(checked):
-        raise DataError("The data hold no rows.")
     spec = dataclasses.replace(units.data, missing=checked.missing)
     return Dataset("the array", spec, checked.events, conditions=checked.conditions)
 
@@ -102,18 +93,8 @@ def answer_latent(units: DataUnits, z: Any, compute: Callable[[Array], Array], p
     """
     from genzoo.data.frames.source import frame_latent, in_one_piece
 
-    frame, size = in_one_piece(z), units.require(Decoder).latent
-    latent = frame_latent(frame, size)
-    return present(frame, compute(latent) if len(latent) else compute(np.zeros((1, size)))[:0])
-
-
-def _stand_in(units: DataUnits) -> ModelEvents:
-    """Return one event in the middle of the training data, `(1, C)`: results for it have the form of any results."""
-    origin = torch.zeros((1, *units.data.event_shape), dtype=units.transform.dtype, device=units.device)
-    middle = to_host(units.transform.inverse(origin))
-    middle[:, list(units.data.discrete)] = 0
-    conditions = units.usual_conditions(1)
-    return middle if conditions is None else Conditioned(middle, conditions)
+    frame = in_one_piece(z)
+    return present(frame, compute(frame_latent(frame, units.require(Decoder).latent)))
 
 
 def as_series(name: str) -> Present:

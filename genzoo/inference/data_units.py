@@ -17,7 +17,7 @@ from torch import Tensor
 from genzoo.config.sampling import Sampling
 from genzoo.data.columns.limits import within_limits
 from genzoo.data.condition_transform import ConditionTransform
-from genzoo.data.dataset import Conditioned, ModelEvents, check_values
+from genzoo.data.dataset import Conditioned, ModelEvents, check_codes, check_values
 from genzoo.data.frames.kinds import is_frame
 from genzoo.data.transforms import Transform, observed, place_on_grid
 from genzoo.data.value_range import check_inside
@@ -92,6 +92,10 @@ class ModelInput:
         return method(self.x, *mask, **given, **options)
 
 
+def _no_numbers() -> Array:
+    return np.empty(0)
+
+
 @dataclass(frozen=True, slots=True)
 class DataUnits:
     """A generator that is called with events in data units.
@@ -158,7 +162,7 @@ class DataUnits:
                 f"{events.shape[1:]}. Give it data of the same form."
             )
         names = [feature.name for feature in self.data.features] if self.data.form.columns else None
-        missing = check_values("The data", events, names)
+        missing = len(events) > 0 and check_values("The data", events, names)
         if missing and not self.missing:
             raise DataError(
                 f"These data have missing values and model {self.model!r} does not accept them. Use a model that "
@@ -166,6 +170,8 @@ class DataUnits:
             )
         if self.data.form.ranged and self.data.features[0].kind == "binary":
             _check_black_and_white(self.model, events)
+        else:
+            check_codes("The data", events, self.data, means=True)
         check_inside(f"Model {self.model!r}", "the array", events, self.data)
         return CheckedEvents(events, missing, conditions)
 
@@ -202,13 +208,21 @@ class DataUnits:
         return mapped.to(self.dtype)
 
     @torch.no_grad()
-    def by_chunk(self, work: str, n: int, compute: Callable[[int, int], Array], size: int = CHUNK) -> Array:
-        """Compute `n` events in chunks, with the generator in evaluation mode.
+    def by_chunk(
+        self,
+        work: str,
+        n: int,
+        compute: Callable[[int, int], Array],
+        size: int = CHUNK,
+        empty: Callable[[], Array] = _no_numbers,
+    ) -> Array:
+        """Compute `n` events in chunks, with the generator in evaluation mode. It is never called for no events.
 
         Arguments:
             work: what is done, for the display of progress.
             compute: takes the number of a chunk and its first event; returns one result per event.
             size: events in a chunk.
+            empty: returns the result for no events. By default, it is empty and has one number for each event.
 
         Raises:
             ArtifactError: the generator fails with weights from a file.
@@ -217,13 +231,22 @@ class DataUnits:
         self.generator.eval()
         try:
             with blame_file(self.origin, self.model), Phase(work, n, self.data.form.events) as phase:
-                chunks = []
+                chunks = [] if n else [empty()]
                 for number, start in enumerate(range(0, n, size)):
                     chunks.append(compute(number, start))
                     phase.advance(min(size, n - start))
                 return np.concatenate(chunks)
         finally:
             self.generator.train(training)
+
+    def no_events(self) -> Array:
+        """Return no events, `(0, *event)`."""
+        return np.empty((0, *self.data.event_shape), self.data.storage)
+
+    def one_event(self) -> ModelInput:
+        """Return an event of zeros in the generator's space, to find the width of results."""
+        x = torch.zeros((1, *self.data.event_shape), device=self.device, dtype=self.dtype)
+        return ModelInput(x, None, self.to_condition(self.usual_conditions(1)))
 
     def to_device(self, x: Array) -> Tensor:
         """Put events on the device in the transform's own precision, so that large offsets do not round."""

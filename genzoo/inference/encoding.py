@@ -22,7 +22,11 @@ def encode(units: DataUnits, x: Events, seed: int) -> Array:
         with random_scope(seed, "encode", number):
             return to_host(units.chunk_to_model(checked, start).ask(encoder.encode))
 
-    return units.by_chunk("encoding", len(checked), compute)
+    def empty() -> Array:
+        with random_scope(seed, "encode"):
+            return to_host(units.one_event().ask(encoder.encode))[:0]
+
+    return units.by_chunk("encoding", len(checked), compute, empty=empty)
 
 
 def reconstruct(units: DataUnits, x: Events) -> Array:
@@ -33,7 +37,7 @@ def reconstruct(units: DataUnits, x: Events) -> Array:
     def compute(_: int, start: int) -> Array:
         return units.to_data(units.chunk_to_model(checked, start).ask(module.reconstruct))
 
-    return units.by_chunk("reconstructing", len(checked), compute)
+    return units.by_chunk("reconstructing", len(checked), compute, empty=units.no_events)
 
 
 def anomaly_score(units: DataUnits, x: Events) -> Array:
@@ -68,7 +72,7 @@ def impute(units: DataUnits, x: Events, draw: bool, seed: int, conditions: Array
         filled = units.to_data(whole[: len(events)], whole_counts=draw)
         return np.where(np.isnan(events), filled.astype(events.dtype), events)
 
-    return units.by_chunk("filling in values", len(checked), compute)
+    return units.by_chunk("filling in values", len(checked), compute, empty=lambda: checked.events)
 
 
 def log_posterior(units: DataUnits, x: Events) -> Array:
@@ -79,7 +83,10 @@ def log_posterior(units: DataUnits, x: Events) -> Array:
     def compute(_: int, start: int) -> Array:
         return to_host(units.chunk_to_model(checked, start).ask(module.log_posterior))
 
-    return units.by_chunk("finding components", len(checked), compute)
+    def empty() -> Array:
+        return to_host(units.one_event().ask(module.log_posterior))[:0]
+
+    return units.by_chunk("finding components", len(checked), compute, empty=empty)
 
 
 def covers(units: DataUnits, x: Events) -> Array:
@@ -90,4 +97,4 @@ def covers(units: DataUnits, x: Events) -> Array:
     def compute(_: int, start: int) -> Array:
         return to_host(units.chunk_to_model(checked, start).ask(module.covers))
 
-    return units.by_chunk("looking for outliers", len(checked), compute)
+    return units.by_chunk("looking for outliers", len(checked), compute, empty=lambda: np.empty(0, bool))

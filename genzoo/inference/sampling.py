@@ -110,7 +110,7 @@ def decode(units: DataUnits, z: Events, conditions: Array | None = None) -> Arra
         own = None if conditions is None else conditions[start : start + CHUNK]
         return units.to_data(ModelInput(z, None, units.to_condition(own)).ask(decoder.decode))
 
-    return units.by_chunk("decoding", len(latent), compute)
+    return units.by_chunk("decoding", len(latent), compute, empty=units.no_events)
 
 
 def prior_sample(units: DataUnits, n: int, seed: int, first: int) -> Array:
@@ -121,6 +121,8 @@ def prior_sample(units: DataUnits, n: int, seed: int, first: int) -> Array:
         with random_scope(seed, "sample", number):
             return to_host(decoder.prior_sample(group))
 
+    if not n:
+        return np.empty((0, decoder.latent))
     start = first // group
     with blame_file(units.origin, units.model):
         groups = np.concatenate([draw(number) for number in range(start, (first + n - 1) // group + 1)])

@@ -162,7 +162,7 @@ class ScoreResult:
         found: dict[str, Array] = {self.name: self.values}
         if self.flagged is not None:
             found["flagged"] = self.flagged
-        if self.unlikely and self.unexplained is None:
+        if self.unexplained is None and (self.unlikely or not len(self.values)):
             found["because"] = _texts({one.row: one.because for one in self.unlikely}, len(self.values))
         if self.unseen:
             found["unseen"] = _texts(self.unseen, len(self.values))
@@ -231,6 +231,8 @@ def score(fitted: Scored, dataset: Dataset, quantile: float | None = None, expla
     above = name == "anomaly_score"
     threshold = None if quantile is None else threshold_of(fitted, quantile)
     rows = np.arange(len(dataset))
+    if not len(rows):
+        return _of_no_rows(fitted, dataset, threshold, explained)
     values = row_scores(fitted, dataset, rows, seed=0, draws=fitted.bound_draws)
     worst = np.inf if above else -np.inf
     values[impossible(-values if above else values) & ~np.isnan(values)] = worst
@@ -249,6 +251,16 @@ def score(fitted: Scored, dataset: Dataset, quantile: float | None = None, expla
         _explained(fitted, dataset, values, unseen, most),
         no_contributions(fitted),
     )
+
+
+def _of_no_rows(fitted: Scored, dataset: Dataset, threshold: Threshold | None, explained: int) -> ScoreResult:
+    """Return the scores of no rows, with the columns that scores of rows have."""
+    name, none = score_of(fitted), np.empty(0)
+    assert name is not None
+    meaning = meaning_of(fitted, fitted.bound_draws)
+    unexplained = no_contributions(fitted) if explained else "explanations of 0 rows were asked for"
+    rows = np.empty(0, np.int64)
+    return ScoreResult(name, none, meaning, threshold, rows, dataset.weights, unexplained=unexplained)
 
 
 def _is_cheap(fitted: Scored) -> bool:
@@ -355,7 +367,8 @@ class ClusterResult:
     def __repr__(self) -> str:
         sizes = ", ".join(f"{label}: {count}" for label, count in list(self.sizes.items())[:_MOST_SHOWN])
         more = ", ..." if len(self.sizes) > _MOST_SHOWN else ""
-        return f"<ClusterResult of {counted(len(self.label), 'row')}, sizes {sizes}{more}>"
+        about = f", sizes {sizes}{more}" if sizes else ""
+        return f"<ClusterResult of {counted(len(self.label), 'row')}{about}>"
 
 
 def cluster(fitted: Scored, dataset: Dataset) -> ClusterResult:
@@ -367,6 +380,8 @@ def cluster(fitted: Scored, dataset: Dataset) -> ClusterResult:
         DataError: the rows do not match the model's training data.
     """
     rows = np.arange(len(dataset))
+    if not len(rows):
+        return ClusterResult(*_assigned(fitted, np.asarray(dataset.events)), None)
     with Phase("finding clusters", len(rows), "rows") as phase:
         blocks = [_assigned(fitted, block) for block in phase.over(dataset.given_blocks(rows), len)]
     if all((part[1] == part[1][0]).all() or np.isnan(part[1]).any() for part in blocks) and kind_of(fitted) != "none":

@@ -527,7 +527,7 @@ class TrainedModel:
 
         Raises:
             ConfigError: the model cannot score, or has no scores of held-out rows; or a column to keep is unknown.
-            DataError: the events do not fit the model, or there are none.
+            DataError: the events do not fit the model.
         """
 
         def compute(dataset: Dataset) -> scoring.ScoreResult:
@@ -554,7 +554,7 @@ class TrainedModel:
 
         Raises:
             ConfigError: the model has no components, or a column to keep is unknown.
-            DataError: the events do not fit the model, or there are none.
+            DataError: the events do not fit the model.
         """
         return answer_rows(self.units, x, keep, scoring.CLUSTER_COLUMNS, lambda dataset: scoring.cluster(self, dataset))
 
@@ -564,7 +564,8 @@ class TrainedModel:
         """Describe what the model says about data: components, dependencies, the least likely rows, latent space.
 
         Arguments:
-            x: events, `(N, *event)`. Defaults to `None`: samples of the model are described instead.
+            x: events, `(N, *event)`. Defaults to `None`: samples of the model are described instead, as also for no
+                events.
             weights: weights of the events, `(N,)`. Defaults to equal weights.
             rows: number of least likely rows to explain. Defaults to 5.
             seed: seed of samples, and of draws of a lower bound.
@@ -575,6 +576,7 @@ class TrainedModel:
         """
         units = self.units
         checked = None if x is None else units.check(x)
+        checked = checked if checked is not None and len(checked) else None
         if weights is not None:
             try:
                 weights = np.asarray(weights, np.float64)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from genzoo.config.resolve import options_class, resolve_config
+from genzoo.config.resolve import check_usual_data, options_class, resolve_config
 from genzoo.errors import GenzooError, pass_out_of_memory
 from genzoo.plugins.manager import describe_error
 from genzoo.plugins.registry import Entry, MissingExtraError, Registry, extra_named, resolve
@@ -78,7 +78,7 @@ def _options(subject: _Subject) -> Iterator[str]:
 
 def _recipe(subject: _Subject) -> Iterator[str]:
     """Check the model's default settings, and the settings of each preset."""
-    subject.registry.datasets.get(subject.entry.spec.data)
+    check_usual_data(subject.registry, subject.entry.spec)
     for preset in (None, *subject.entry.spec.presets):
         try:
             resolve_config(subject.registry, subject.entry.id, {} if preset is None else {"preset": preset})

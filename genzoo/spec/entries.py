@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from genzoo.spec.events import Kind
-from genzoo.spec.modality import MODALITIES, Modality, unknown
+from genzoo.spec.modality import MODALITIES, Modality, default_data, plurals, unknown
 
 API_VERSION = 2
 """Version of the plugin API. A plugin module states the version it was written for as `GENZOO_API`."""
@@ -128,7 +128,8 @@ class ModelSpec:
         missing: whether it accepts missing values. Defaults to false.
         conditional: whether it can learn events given a condition. Its methods that take or draw events then have the
             keyword `condition`, `(N, D)`. Defaults to false.
-        data: the dataset it is trained on by default. Defaults to `digits`.
+        data: the dataset it is trained on by default. Defaults to `digits` for a model that takes images, and to `iris`
+            for one that takes only tables.
         options: option values that differ from the defaults of the config class.
         objective_options: for each objective, option values that differ from the objective's defaults.
         training: its recipe: settings of `GradientTraining`, `EMTraining` or `DirectTraining`.
@@ -155,7 +156,7 @@ class ModelSpec:
     modalities: tuple[Modality, ...] = ("image", "table")
     kinds: tuple[Kind, ...] = get_args(Kind)
     missing: bool = False
-    data: str = "digits"
+    data: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     objective_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -191,6 +192,7 @@ class ModelSpec:
         for names in ("objectives", "modalities", "kinds"):
             object.__setattr__(self, names, tuple(getattr(self, names)))
         _check_choices(self)
+        object.__setattr__(self, "data", self.data or default_data(self.modalities))
         _check_presets(self)
         _check_renamed("Model", self.name, self.renamed)
 
@@ -207,6 +209,11 @@ def _check_choices(spec: ModelSpec) -> None:
         raise ValueError(f"Model {spec.name!r} names no objective to train with.")
     if strange := unknown(spec.modalities):
         raise ValueError(f"Model {spec.name!r}: unknown modalities {strange}.")
+    if not spec.modalities:
+        raise ValueError(f"Model {spec.name!r} takes no modality, so it cannot be trained on any data.")
+    if not (spec.data or default_data(spec.modalities)):
+        kinds = " and ".join(plurals(spec.modalities))
+        raise ValueError(f"Model {spec.name!r} does not name the {kinds} that it is trained on by default: set data.")
     if strange := sorted(set(spec.kinds).difference(get_args(Kind))):
         raise ValueError(f"Model {spec.name!r}: unknown kinds of features {strange}.")
 

@@ -58,6 +58,7 @@ class ModalitySpec:
         ranged: whether values share a range and a grid, which are stated or found in the data, and which events must
             fit. Defaults to false.
         missing: whether values can be missing. Defaults to false.
+        data: name of the dataset that models are trained on by default. Defaults to none: each model names its own.
         suffix: suffix of files of samples. Defaults to `.npy`.
         suffixes: suffixes of files that events can be written to; the empty one is a folder. Defaults to `.npy` and
             `.npz`.
@@ -77,6 +78,7 @@ class ModalitySpec:
     columns: bool = False
     ranged: bool = False
     missing: bool = False
+    data: str = ""
     suffix: str = ".npy"
     suffixes: tuple[str, ...] = (".npy", ".npz")
     extractor: str = "columns"
@@ -113,6 +115,7 @@ MODALITIES: dict[str, ModalitySpec] = {
         value="pixel",
         rank=3,
         ranged=True,
+        data="digits",
         suffix=".png",
         suffixes=("", ".png", ".npy", ".npz"),
         extractor="pixels",
@@ -129,6 +132,7 @@ MODALITIES: dict[str, ModalitySpec] = {
         rank=1,
         columns=True,
         missing=True,
+        data="iris",
         suffix=".csv",
         suffixes=(*TABLE_SUFFIXES, ".npy", ".npz"),
     ),
@@ -138,6 +142,11 @@ MODALITIES: dict[str, ModalitySpec] = {
 def plurals(modalities: Iterable[Modality]) -> list[str]:
     """Return what messages call data of some modalities."""
     return [MODALITIES[name].plural for name in modalities]
+
+
+def default_data(modalities: Iterable[Modality]) -> str:
+    """Return the dataset that models of some modalities are trained on by default; empty if there is none."""
+    return next((form.data for name, form in MODALITIES.items() if name in set(modalities) and form.data), "")
 
 
 def unknown(modalities: Iterable[Modality]) -> list[str]:

@@ -132,3 +132,14 @@ def test_the_same_grid_is_learned_alike_in_either_unit(tmp_path):
         )
         found.append(run.log_prob_bound(data.events[:200], draws=4))
     assert torch.allclose(*map(torch.as_tensor, found), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["log_prob", "score", "log_posterior", "impute"])
+def test_an_array_with_a_code_that_the_model_does_not_know_is_refused(tmp_path, name):
+    features = (genzoo.Feature("a"), genzoo.Feature("town", "categorical", ("ash", "birch", "cedar")))
+    rng = np.random.default_rng(0)
+    events = np.stack([rng.normal(size=90), rng.integers(0, 3, 90)], axis=1)
+    data = genzoo.Dataset("towns", genzoo.DataSpec((2,), "table", features, storage="float64"), events)
+    model = genzoo.train("naive-bayes", data, n_components=2, out=tmp_path / "run").load()
+    with pytest.raises(genzoo.DataError, match=r"holds 7 in event 1, column 'town', .* codes of its 3 levels, from 0"):
+        getattr(model, name)(np.array([[0.0, 1.0], [0.0, 7.0]]))

@@ -540,6 +540,7 @@ def test_the_doctor_finds_faulty_entries_before_they_are_used(site):
         "untrained": ('objectives=("untrained-loss",)', 'objectives=("no-loss",)'),
         "recipe": ('"steps": 3', '"stepz": 3'),
         "dataless": ('data="iris"', 'data="irises"'),
+        "unsuited": ('data="iris"', 'modalities=("table",), data="digits"'),
         "uncalled": (".parts:build_loss", ".parts:__doc__"),
     }
     expected = {
@@ -549,6 +550,7 @@ def test_the_doctor_finds_faulty_entries_before_they_are_used(site):
         "untrained": ["no-loss"],
         "recipe": ["stepz"],
         "dataless": ["irises"],
+        "unsuited": ["are images"],
         "uncalled": ["cannot be called"],
     }
     for name, (old, new) in changes.items():

@@ -3,7 +3,8 @@ import dataclasses
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from genzoo import DataSpec, Feature, ModelSpec
+from genzoo import ConfigError, DataSpec, Feature, ModelSpec
+from genzoo.config.resolve import check_usual_data
 from genzoo.models.base import CAPABILITIES, capability_name
 from genzoo.plugins.manager import get_registry
 from genzoo.spec import entries
@@ -83,3 +84,23 @@ def test_a_bad_model_spec_is_refused_with_its_name(fields):
     with pytest.raises(ValueError, match=r"."):
         dataclasses.replace(good, **fields)
     assert isinstance(good, ModelSpec)
+
+
+@pytest.mark.parametrize(
+    ("modalities", "data"), [(("table",), "iris"), (("image",), "digits"), (("table", "image"), "digits")]
+)
+def test_a_recipe_has_default_data_of_its_modality(modalities, data):
+    found = dataclasses.replace(get_registry().models.get("toy").spec, data="", modalities=modalities)
+    assert found.data == data
+    check_usual_data(get_registry(), found)
+
+
+def test_default_data_of_another_modality_are_refused():
+    wrong = dataclasses.replace(get_registry().models.get("toy").spec, data="digits", modalities=("table",))
+    with pytest.raises(ConfigError, match="'toy' takes tables, and the data that its spec names, 'digits', are images"):
+        check_usual_data(get_registry(), wrong)
+
+
+def test_every_model_is_trained_by_default_on_data_that_it_takes():
+    for entry in get_registry().models:
+        check_usual_data(get_registry(), entry.spec)

@@ -82,6 +82,23 @@ def test_samples_of_a_new_modality_are_arrays(run, cli, tmp_path):
     assert "sequence" in problem
 
 
+def test_arrays_are_events_of_the_new_modality_of_a_model(run, tmp_path):
+    events = sequences.data().events.astype("int64")
+    np.save(tmp_path / "more.npy", events)
+    expected = run.load().log_prob(events)
+    assert genzoo.score(run, data=tmp_path / "more.npy").values == pytest.approx(expected)
+    assert genzoo.score(run, data=events).values == pytest.approx(expected)
+    events[3, 5] = 7
+    with pytest.raises(genzoo.DataError, match=r"holds 7 in event 3, position \(5,\)"):
+        genzoo.score(run, data=events)
+
+
+def test_a_model_of_a_new_modality_names_its_default_data(zoo):
+    spec = zoo.registry.models.get("letters").spec
+    with pytest.raises(ValueError, match="does not name the sequences that it is trained on by default: set data"):
+        replace(spec, data="")
+
+
 def test_a_model_of_tables_refuses_a_new_modality(zoo, cli):
     code, _, problem = cli("train", "toy", "--data", "reads", "--precision", "fp32")
     assert code == 4

@@ -10,7 +10,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from genzoo.config.resolve import layer, options_class, resolve_config
+from genzoo.config.resolve import check_usual_data, layer, options_class, resolve_config
 from genzoo.errors import GenzooError
 from genzoo.plugins.manager import PluginManager, get_registry
 from genzoo.plugins.registry import Entry, resolve
@@ -70,6 +70,7 @@ def imports_no_torch(subject: Any) -> None:
 def recipe_holds(subject: Subject) -> None:
     """The model's default settings, its presets and the objectives that it lists are valid."""
     entry = subject.entry
+    check_usual_data(get_registry(), entry.spec)
     for preset in (None, *entry.spec.presets):
         resolve_config(get_registry(), entry.id, {} if preset is None else {"preset": preset})
     for name in entry.spec.objectives:
