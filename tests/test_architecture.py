@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import genzoo
+from genzoo.spec.modality import MODALITIES
 
 ROOT = Path(genzoo.__file__).parent
 PLUGINS = ROOT.parent / "plugins"
@@ -148,6 +149,48 @@ def test_the_core_knows_no_plugin_and_plugins_know_only_the_facade():
                     assert words[1] in {*genzoo.__all__, "testing"}, f"{path} imports {module}"
                 if words[0].startswith("genzoo_"):
                     assert words[0] == plugin.name, f"{path} imports {module}"
+
+
+def modality_tests(tree):
+    """Yield the places that compare with the name of a modality, or look something up by it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare):
+            sides = [side for top in (node.left, *node.comparators) for side in ast.walk(top)]
+            texts = {side.value for side in sides if isinstance(side, ast.Constant)}
+            asked = {getattr(side, "attr", getattr(side, "id", None)) for side in sides}
+            if texts & set(MODALITIES) or ("modality" in asked and any(isinstance(text, str) for text in texts)):
+                yield ast.unparse(node)
+        elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
+            if getattr(node.slice, "attr", "") == "modality" and ast.unparse(node.value) not in _BY_MODALITY:
+                yield ast.unparse(node)
+        elif isinstance(node, ast.Match) and getattr(node.subject, "attr", "") == "modality":
+            yield ast.unparse(node.subject)
+
+
+_BY_MODALITY = {"MODALITIES"}
+"""Tables that have an entry for each modality: only one."""
+
+
+def test_nothing_asks_for_the_name_of_a_modality():
+    for path in product():
+        assert list(modality_tests(tree_of(path))) == [], path
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'data.modality == "table"',
+        '"image" != spec.modality',
+        '"image" in spec.modalities',
+        'modality in ("text", "audio")',
+        'data.modality.startswith("im") == True or data.modality == "x"',
+        "_MOST[data.modality]",
+        '{"image": 1, "table": 2}[spec.modality]',
+        "match data.modality:\n    case 'table':\n        pass",
+    ],
+)
+def test_the_check_for_names_of_modalities_finds(text):
+    assert list(modality_tests(ast.parse(text)))
 
 
 def test_the_facade_exports_what_it_says_sorted_and_whole():

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from genzoo.errors import ConfigError, FormerNameWarning, did_you_mean
-from genzoo.storage.paths import TABLE_SUFFIXES
+from genzoo.spec.modality import TABLE_SUFFIXES
 
 if TYPE_CHECKING:
     from click.parser import _OptionParser

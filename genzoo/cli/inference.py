@@ -137,7 +137,7 @@ def reconstruct_command(run: str, out: Path, escape_formulas: bool, device: str,
     if as_json:
         print_json({"out": str(out), "rows": len(events)})
         return
-    print_line(f"{counted(len(events), 'row' if fitted.data.modality == 'table' else 'image')} reconstructed: {out}")
+    print_line(f"{counted(len(events), fitted.data.form.event)} reconstructed: {out}")
 
 
 @click.command("impute", cls=ComputingCommand, needs="genzoo.verbs.rows")

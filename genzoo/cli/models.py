@@ -11,6 +11,7 @@ from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry
 from genzoo.spec.entries import ModelSpec
 from genzoo.spec.events import Kind
+from genzoo.spec.modality import plurals
 
 
 @click.command("models")
@@ -73,7 +74,7 @@ def _options(entry: Entry[ModelSpec]) -> list[dict[str, str]]:
 
 
 def _takes(spec: ModelSpec) -> str:
-    words = [f"{modality}s" for modality in spec.modalities]
+    words = plurals(spec.modalities)
     if len(spec.kinds) < len(get_args(Kind)):
         words.append(f"{' or '.join(spec.kinds)} values only")
     return ", ".join([*words, *(["missing values too"] if spec.missing else [])])

@@ -23,8 +23,8 @@ from genzoo.inference.trained_model import TrainedModel
 from genzoo.persistence.run import is_model_folder, open_run
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.progress import Phase
+from genzoo.spec.modality import TABLE_SUFFIXES, TEXT_SUFFIXES
 from genzoo.storage.atomic import atomic_write
-from genzoo.storage.paths import TABLE_SUFFIXES, TEXT_SUFFIXES
 from genzoo.storage.tables import without_formulas, write_table, write_text
 from genzoo.typing import Array
 

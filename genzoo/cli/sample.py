@@ -114,8 +114,7 @@ def _check(traverse: bool, ends: tuple[int, int] | None, given: dict[str, Any]) 
 
 
 def _default(fitted: TrainedModel, name: str) -> Path:
-    suffix = "png" if fitted.data.modality == "image" else "csv"
-    return Path(f"{fitted.model.rpartition('/')[2]}-{name}.{suffix}")
+    return Path(f"{fitted.model.rpartition('/')[2]}-{name}{fitted.data.form.suffix}")
 
 
 def _sample(
@@ -131,7 +130,7 @@ def _sample(
     save_events(out, events, fitted.data, escape_formulas=escape_formulas)
     content = {"out": str(out), "count": count, "seed": seed, "mean": mean}
     kind = "mean" if mean else "sample"
-    noisy = not mean and fitted.data.modality == "image" and fitted.adds_noise
+    noisy = not mean and fitted.data.form.pictured and fitted.adds_noise
     hint = "; they include the noise of each pixel, and --mean leaves it out" if noisy else ""
     return content, f"{counted(count, kind)} ({fitted.data.describe()}): {out}{hint}"
 

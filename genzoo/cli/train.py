@@ -367,10 +367,9 @@ def _report(run: Run, as_json: bool, *, converged: bool) -> None:
     print_line(f"log:      {run.log}")
     click.echo("next:")
     path = shlex.quote(str(run.path))
-    if run.data.modality == "image":
+    pictured = run.data.form.pictured
+    if pictured:
         print_line(f"  genzoo sample {path} -n 64 --out grid.png")
-        print_line(f"  genzoo sample {path} -n 1000 --out samples.npz")
-    else:
-        print_line(f"  genzoo sample {path} -n 1000 --out samples.csv")
+    print_line(f"  genzoo sample {path} -n 1000 --out samples{'.npz' if pictured else run.data.form.suffix}")
     if not converged:
         print_line(f"  {resuming(launch_command(record.get('processes', 1)), run.path)} --epochs N")

@@ -49,13 +49,9 @@ def too_many_parameters(generator: Generator, degrees_of_freedom: int, dataset: 
 
 def _cells(spec: DataSpec) -> int | None:
     """Return the number of possible events, or `None` if it is not finite."""
-    levels = [feature.levels for feature in spec.features]
-    if any(own is None for own in levels):
+    if any(feature.levels is None for feature in spec.features):
         return None
-    cells = math.prod(len(own or ()) for own in levels)
-    for _ in range(spec.size - 1 if spec.modality == "image" else 0):
-        cells *= len(levels[0] or ())
-    return cells
+    return math.prod(len(feature.levels or ()) for feature in spec.places)
 
 
 def _different(dataset: Dataset, rows: Rows, enough: int) -> int:

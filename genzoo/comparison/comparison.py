@@ -187,7 +187,7 @@ class Comparison:
     def _shown(self, found: Mapping[str, CandidateResult]) -> PageSamples:
         """Return real rows (test rows if there are any) and the samples of all candidates."""
         rows = self.division.test_rows if len(self.division.test_rows) else self.division.rows
-        most, table = how_many(self.dataset.spec), self.dataset.spec.modality == "table"
+        most, table = how_many(self.dataset.spec), self.dataset.spec.form.columns
         real = np.asarray(self.dataset.events[evenly(rows, most)])
         samples = {name: result.samples for name, result in found.items() if result.samples is not None}
         means = frozenset(name for name, result in found.items() if result.means)

@@ -57,7 +57,7 @@ def match_table(
     """
     if given := settings.given("kinds", "bounds", "whole"):
         raise ConfigError(f"{given} is for training; a trained model knows its columns. Leave it out.")
-    if spec.modality != "table":
+    if not spec.form.columns:
         raise DataError(f"The model was trained on {spec.describe()}, and {source.shown} is a table.")
     own = _without_own(source, settings, spec)
     if own != settings:
@@ -107,15 +107,13 @@ def match_dataset(dataset: Dataset, spec: DataSpec) -> Dataset:
             model, or off its grid.
     """
     if dataset.spec.modality != spec.modality or (
-        spec.modality == "image" and dataset.spec.event_shape != spec.event_shape
+        not spec.form.columns and dataset.spec.event_shape != spec.event_shape
     ):
         raise DataError(
             f"The model was trained on {spec.describe()}, and {dataset.name} holds {dataset.spec.describe()}."
         )
-    if spec.modality == "image":
-        _check_both_binary(dataset, spec)
-        _check_grid(dataset, spec)
-        check_inside("The model", dataset.name, dataset.events, spec)
+    if not spec.form.columns:
+        _check_one_feature(dataset, spec)
         return dataclasses.replace(dataset, spec=dataclasses.replace(spec, storage=dataset.spec.storage))
     names = [feature.name for feature in dataset.spec.features]
     if found_columns(dataset.name, names, spec.features) == names and _alike(dataset.spec.features, spec.features):
@@ -124,6 +122,20 @@ def match_dataset(dataset: Dataset, spec: DataSpec) -> Dataset:
     matched = match_table(dataset.name, EventTable(dataset), DataSettings(source=dataset.name), spec)
     kept = {name: getattr(dataset, name) for name in ("labels", "test_rows", "skipped", "weights", "dropped")}
     return dataclasses.replace(matched, **kept)
+
+
+def _check_one_feature(dataset: Dataset, spec: DataSpec) -> None:
+    """Check events whose values share one feature: it must be the model's, and values must lie in its range."""
+    if not spec.form.ranged:
+        if dataset.spec.features != spec.features:
+            raise DataError(
+                f"The {spec.form.values} that the model was trained on have other values than {dataset.name}: "
+                f"{spec.describe()} and {dataset.spec.describe()}."
+            )
+        return
+    _check_both_binary(dataset, spec)
+    _check_grid(dataset, spec)
+    check_inside("The model", dataset.name, dataset.events, spec)
 
 
 def _check_both_binary(dataset: Dataset, spec: DataSpec) -> None:

@@ -10,11 +10,14 @@ import numpy as np
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import DataError
 from genzoo.spec.events import DataSpec
+from genzoo.spec.modality import ModalitySpec
 from genzoo.text import counted
 from genzoo.typing import Array
 from genzoo.wording import argument
 
-_WHOLE = "Store the images as whole numbers, such as 8-bit levels: values on a known grid have probabilities."
+
+def _whole(form: ModalitySpec) -> str:
+    return f"Store the {form.events} as whole numbers, such as 8-bit levels: values on a known grid have probabilities."
 
 
 def refuse_degenerate(dataset: Dataset, rows: Rows) -> None:
@@ -49,25 +52,25 @@ def refuse_degenerate(dataset: Dataset, rows: Rows) -> None:
         pairs = _equal_pairs(block, pairs)
         if not constant.any() and not pairs:
             return
-    image = dataset.spec.modality == "image"
+    form = dataset.spec.form
     if constant.any():
         name = names[columns[int(constant.argmax())]]
-        cure = _WHOLE if image else f"Leave it out with {argument('drop', [name])}."
+        cure = f"Leave it out with {argument('drop', [name])}." if form.columns else _whole(form)
         raise DataError(
-            f"{'Pixel' if image else 'Column'} {name!r} of {dataset.name} never changes in the training rows, so it "
+            f"{form.value.capitalize()} {name!r} of {dataset.name} never changes in the training rows, so it "
             f"has no density. {cure}"
         )
     one, two = (names[columns[place]] for place in (pairs or [(0, 0)])[0])
-    cure = _WHOLE if image else f"Leave one out with {argument('drop', [two])}."
+    cure = f"Leave one out with {argument('drop', [two])}." if form.columns else _whole(form)
     raise DataError(
-        f"{'Pixels' if image else 'Columns'} {one!r} and {two!r} of {dataset.name} are equal in every training row, "
+        f"{form.values.capitalize()} {one!r} and {two!r} of {dataset.name} are equal in every training row, "
         f"so they have no density together. {cure}"
     )
 
 
 def _continuous(spec: DataSpec) -> dict[int, str]:
     """Return the positions of continuous values in a flattened event, with their names."""
-    if spec.modality == "table":
+    if spec.form.columns:
         return {place: feature.name for place, feature in enumerate(spec.features) if not feature.discrete}
     if spec.features[0].discrete:
         return {}
@@ -122,7 +125,7 @@ def with_former_range(dataset: Dataset, before: DataSpec) -> Dataset:
     Gray images become color images if they were read as such before.
     """
     shape, former = dataset.spec.event_shape, before.event_shape
-    if dataset.spec.modality != "image" or before.modality != "image" or shape[1:] != former[1:]:
+    if not dataset.spec.form.ranged or dataset.spec.modality != before.modality or shape[1:] != former[1:]:
         return dataset
     events = dataset.events
     if shape[0] != former[0]:

@@ -15,7 +15,8 @@ from genzoo.data.splits.dividers import Divider, InOrder, RandomRows, WholeGroup
 from genzoo.data.splits.duplicates import same_rows
 from genzoo.data.splits.groups import joined
 from genzoo.errors import DataError
-from genzoo.spec.events import DataSpec, Feature, Modality
+from genzoo.spec.events import DataSpec, Feature
+from genzoo.spec.modality import Modality
 from genzoo.typing import Array
 from genzoo.wording import argument
 
@@ -222,7 +223,7 @@ def usable(dataset: Dataset, shown: str) -> Dataset:
     Raises:
         DataError: as `check_values`; or a column has no value at all, or a discrete column holds an invalid code.
     """
-    table = dataset.spec.modality == "table"
+    table = dataset.spec.form.columns
     names = [feature.name for feature in dataset.spec.features] if table else None
     missing = check_values(shown, dataset.events, names)
     if missing:

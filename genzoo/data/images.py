@@ -23,8 +23,10 @@ def binarize(dataset: Dataset) -> Dataset:
         ConfigError: the dataset is a table.
     """
     spec = dataset.spec
-    if spec.modality != "image":
-        raise ConfigError(f"{argument('binarize', True)} is for images, and {dataset.name!r} is a table. Leave it out.")
+    if not spec.form.pictured:
+        raise ConfigError(
+            f"{argument('binarize', True)} is for images, and {dataset.name!r} {spec.form.dataset}. Leave it out."
+        )
     if spec.features[0].kind == "binary":
         return dataset
     low, high = spec.bounds or _range_of(dataset)

@@ -130,13 +130,15 @@ def _inspect(dataset: Dataset, split: SplitSettings) -> Findings:
         facts["rows with missing values left out"] = dataset.dropped
     divided, repeated = _held_out(dataset, split)
     facts |= divided
-    if dataset.spec.modality == "image":
+    if not dataset.spec.form.columns:
+        ranged = dataset.spec.form.ranged
         if dataset.notes:
             facts["notes"] = list(dataset.notes)
-        facts["range"] = describe_range(dataset)
+        facts |= {"range": describe_range(dataset)} if ranged else {}
         facts["values"] = f"{rows.min():g} to {rows.max():g}, mean {rows.mean(dtype=np.float64):.4g}"
         facts["sha256"] = dataset.digest()
-        remarks = [*repeated, *_common_remarks(dataset), *_pixel_remarks(rows), *range_remarks(dataset)]
+        remarks = [*repeated, *_common_remarks(dataset)]
+        remarks += [*_pixel_remarks(rows), *range_remarks(dataset)] if ranged else []
         return Findings(facts, remarks, unreadable=list(dataset.unreadable))
     facts |= dataset.facts
     facts["sha256"] = dataset.digest()

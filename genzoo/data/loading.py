@@ -21,7 +21,7 @@ from genzoo.errors import ConfigError, DataError, PluginError, explain_out_of_me
 from genzoo.plugins.registry import Registry, blame, resolve
 from genzoo.runtime.progress import Phase
 from genzoo.spec.events import DataSpec
-from genzoo.storage.paths import TABLE_SUFFIXES, TEXT_SUFFIXES
+from genzoo.spec.modality import TABLE_SUFFIXES, TEXT_SUFFIXES
 from genzoo.typing import Array, Frame
 from genzoo.wording import argument
 
@@ -281,7 +281,7 @@ def open_source(settings: DataSettings, registry: Registry, spec: DataSpec | Non
         from genzoo.data.table import EventTable
 
         dataset = _open_other(settings, registry)
-    return EventTable(dataset) if dataset.spec.modality == "table" else None
+    return EventTable(dataset) if dataset.spec.form.columns else None
 
 
 @contextlib.contextmanager
@@ -309,7 +309,7 @@ def _path(settings: DataSettings) -> Path:
 def _names(spec: DataSpec) -> tuple[str, ...]:
     """Return the names of the columns that a model was trained on; none if they are just numbered."""
     names = tuple(feature.name for feature in spec.features)
-    plain = spec.modality != "table" or names == tuple(f"x{place}" for place in range(len(names)))
+    plain = not spec.form.columns or names == tuple(f"x{place}" for place in range(len(names)))
     return () if plain else names
 
 
@@ -427,8 +427,9 @@ def _select(dataset: Dataset, settings: DataSettings, split: SplitSettings | Non
     divided = argument("split", split.method) if split.time is not None else argument("split_by") if split.by else None
     if given is None and divided is None:
         return dataset
-    if dataset.spec.modality != "table":
-        raise ConfigError(f"{given or divided} is for tables, and {settings.source!r} holds images. Leave it out.")
+    if not dataset.spec.form.columns:
+        what = dataset.spec.form.dataset
+        raise ConfigError(f"{given or divided} is for tables, and {settings.source!r} {what}. Leave it out.")
     from genzoo.data.splits.columns import select_divided
 
     return select_divided(dataset, settings, split)

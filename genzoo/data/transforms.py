@@ -128,7 +128,7 @@ def _fit_affine(data: DataSpec, shift: Any, scale: Any) -> AffineTransform:
 
 def _axis(data: DataSpec) -> int | None:
     """Return the axis to reduce over: rows for a table, `None` (all values) for images."""
-    return 0 if data.modality == "table" else None
+    return 0 if data.form.columns else None
 
 
 def _moments(data: DataSpec, blocks: Iterable[NumberArray]) -> tuple[NumberArray, NumberArray]:
@@ -184,8 +184,8 @@ def _check_spread(data: DataSpec, mean: NumberArray, deviation: NumberArray) -> 
 def _check_none(data: DataSpec, bad: NumberArray, problem: str) -> None:
     """Raise for the first bad column of a table, or for images with a bad value."""
     if bad.any():
-        table = data.modality == "table"
-        name = f"Column {data.features[int(bad.argmax())].name!r}" if table else "The range of the images"
+        column = f"Column {data.features[int(bad.argmax())].name!r}"
+        name = column if data.form.columns else f"The range of the {data.form.events}"
         raise DataError(f"{name} {problem}")
 
 
@@ -210,8 +210,10 @@ def _check_changing(data: DataSpec, spread: Any) -> None:
     changes[list(data.discrete)] = True
     if changes.all():
         return
-    if data.modality == "image":
-        raise DataError("All training images have the same flat color, so there is nothing to learn.")
+    if not data.form.columns:
+        raise DataError(
+            f"All {data.form.values} of all training {data.form.events} are equal, so there is nothing to learn."
+        )
     column = data.features[int(np.argmin(changes))].name
     raise DataError(
         f"Column {column!r} never changes in the training rows, so it cannot be scaled. Leave it out with "

@@ -270,8 +270,10 @@ def overrule_range(dataset: Dataset, bounds: Bounds) -> Dataset:
     Raises:
         ConfigError: the dataset is a table, or the range does not suit the images.
     """
-    if dataset.spec.modality != "image":
-        raise ConfigError(f"{argument('range')} is for images, and {dataset.name!r} is a table. Leave it out.")
+    if not dataset.spec.form.ranged:
+        raise ConfigError(
+            f"{argument('range')} is for images, and {dataset.name!r} {dataset.spec.form.dataset}. Leave it out."
+        )
     check_stated(dataset.name, Values.of(dataset.events), bounds)
     whole = all(end == math.floor(end) for end in bounds)
     stored = dataset.events.dtype
@@ -325,7 +327,7 @@ def check_inside(who: str, shown: str, events: Array, data: DataSpec) -> None:
     Raises:
         DataError: a value lies outside the range.
     """
-    if data.bounds is None or data.modality != "image":
+    if data.bounds is None or not data.form.ranged:
         return
     low, high = data.bounds
     if events.dtype.kind == "f":  # bounds are rounded to the type of the images, as samples are
@@ -402,7 +404,7 @@ def reading_notes(dataset: Dataset) -> list[str]:
     if dataset.skipped:
         plural = "file is" if dataset.skipped == 1 else "files are"
         notes.append(f"{dataset.skipped} unreadable {plural} left out")
-    if dataset.spec.modality == "image" and dataset.range_from != "declared":
+    if dataset.spec.form.ranged and dataset.range_from != "declared":
         notes.append(f"pixels in {describe_range(dataset)}")
         notes += range_remarks(dataset)
     return notes

@@ -80,7 +80,7 @@ def build_classifier(material: Material) -> Extractor:
     rows, classes = _labeled(dataset)
     events = np.asarray(dataset.events[rows])
     raw: Extractor = (
-        ColumnExtractor(dataset.spec, events) if dataset.spec.modality == "table" else _scaled(dataset.spec, events)
+        _scaled(dataset.spec, events) if dataset.spec.form.ranged else ColumnExtractor(dataset.spec, events)
     )
     width = raw(events[:1]).shape[1]
 
@@ -140,7 +140,7 @@ def _key(dataset: Dataset, rows: Array, classes: Array) -> str:
 
 def _features(data: DataSpec, width: int) -> nn.Sequential:
     """Return the untrained network from prepared events to features."""
-    if data.modality == "table":
+    if len(data.event_shape) != 3:
         return nn.Sequential(nn.Linear(width, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU(), Standardized())
     return nn.Sequential(
         nn.Unflatten(1, data.event_shape),

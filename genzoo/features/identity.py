@@ -15,8 +15,8 @@ class ColumnExtractor(Extractor):
     """Columns standardized with the moments of the real events; each category becomes one column.
 
     Arguments:
-        data: spec of one event.
-        real: the real events, `(N, C)`, without missing values.
+        data: spec of one event. Values that share one feature are columns, too.
+        real: the real events, `(N, *event)`, without missing values.
     """
 
     def __init__(self, data: DataSpec, real: Array) -> None:
@@ -30,10 +30,10 @@ class ColumnExtractor(Extractor):
         return features
 
     def _expand(self, events: Array) -> Features:
-        return np.concatenate(list(self._parts(np.asarray(events, np.float64))), axis=1)
+        return np.concatenate(list(self._parts(np.asarray(events, np.float64).reshape(len(events), -1))), axis=1)
 
     def _parts(self, events: Features) -> Iterator[Features]:
-        for column, feature in enumerate(self._data.features):
+        for column, feature in enumerate(self._data.places):
             values = events[:, column : column + 1]
             if feature.kind == "categorical" and feature.levels:
                 yield np.where(np.isfinite(values), values == np.arange(len(feature.levels)), values)

@@ -159,8 +159,8 @@ def choose_output(output: Output | None, data: DataSpec) -> Output:
         return "array" if data.frame is None else data.frame.library
     if output not in ("array", "pandas", "polars", "pyarrow"):
         raise ConfigError(f"output is {output!r}; it can be 'array', 'pandas', 'polars' or 'pyarrow'.")
-    if output != "array" and data.modality == "image":
-        raise ConfigError(f"output is {output!r}, and images are no table. Leave it out.")
+    if output != "array" and not data.form.columns:
+        raise ConfigError(f"output is {output!r}, and {data.form.events} are no table. Leave it out.")
     return output
 
 

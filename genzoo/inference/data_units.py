@@ -115,14 +115,14 @@ class DataUnits:
                 f"The model was trained on events of shape {self.data.event_shape}, and these have "
                 f"{events.shape[1:]}. Give it data of the same form."
             )
-        names = [feature.name for feature in self.data.features] if self.data.modality == "table" else None
+        names = [feature.name for feature in self.data.features] if self.data.form.columns else None
         missing = check_values("The data", events, names)
         if missing and not self.missing:
             raise DataError(
                 f"These data have missing values and model {self.model!r} does not accept them. Use a model that "
                 f"does, or leave such rows out of the data."
             )
-        if self.data.modality == "image" and self.data.features[0].kind == "binary":
+        if self.data.form.ranged and self.data.features[0].kind == "binary":
             _check_black_and_white(self.model, events)
         check_inside(f"Model {self.model!r}", "the array", events, self.data)
         return CheckedEvents(events, missing)
@@ -141,9 +141,8 @@ class DataUnits:
         """
         training = self.generator.training
         self.generator.eval()
-        unit = "images" if self.data.modality == "image" else "rows"
         try:
-            with blame_file(self.origin, self.model), Phase(work, n, unit) as phase:
+            with blame_file(self.origin, self.model), Phase(work, n, self.data.form.events) as phase:
                 chunks = []
                 for number, start in enumerate(range(0, n, size)):
                     chunks.append(compute(number, start))
@@ -186,7 +185,7 @@ class DataUnits:
         return self._limited(to_host(torch.where(finite, placed, x)))
 
     def _limited(self, x: Array) -> Array:
-        return within_limits(x, self.data.features) if self.data.modality == "table" else x
+        return within_limits(x, self.data.features) if self.data.form.columns else x
 
 
 def _as_array(x: Events, data: DataSpec) -> Array:

@@ -49,8 +49,8 @@ def anomaly_score(units: DataUnits, x: Events) -> Array:
 def impute(units: DataUnits, x: Events, draw: bool, seed: int) -> Array:
     """See `TrainedModel.impute`."""
     module = units.require(Imputation)
-    if units.data.modality == "image":
-        raise ConfigError("Images have no missing values to fill in; only tables have.")
+    if not units.data.form.missing:
+        raise ConfigError(f"{units.data.form.events.capitalize()} have no missing values to fill in; only tables have.")
     checked = units.check(x)
 
     def compute(number: int, start: int) -> Array:

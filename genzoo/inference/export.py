@@ -10,22 +10,15 @@ import numpy as np
 from PIL import Image
 
 from genzoo.errors import ConfigError
-from genzoo.inference.image_grid import grid, png, to_bytes
+from genzoo.inference.image_grid import picture_of, png, to_bytes
 from genzoo.inference.latent import Traversal
 from genzoo.runtime.progress import Phase
 from genzoo.spec.events import DataSpec
 from genzoo.storage.atomic import atomic_write, new_folder, sync, write_bytes
-from genzoo.storage.paths import TABLE_SUFFIXES
 from genzoo.typing import Array
 
 _GRID_LIMIT = 1024
 """Largest number of images in one grid; more belong in a folder or an array."""
-
-
-_SUFFIXES = {
-    "image": ("", ".png", ".npy", ".npz"),
-    "table": (*TABLE_SUFFIXES, ".npy", ".npz"),
-}
 
 
 def save_events(
@@ -53,7 +46,7 @@ def _write(path: Path, events: Array, data: DataSpec, columns: int | None, escap
     elif suffix == ".npz":
         atomic_write(path, lambda temporary: np.savez_compressed(temporary, x=events))
     elif suffix == ".png":
-        write_bytes(path, png(grid(events, data, columns=columns)))
+        write_bytes(path, png(picture_of(events, data, columns=columns)))
     elif not suffix:
         _save_folder(path, events, data)
     else:
@@ -71,7 +64,7 @@ def check_suffix(path: Path, n: int, data: DataSpec) -> None:
         ConfigError: the suffix is unknown, does not suit the events, or the folder exists.
     """
     suffix = path.suffix.lower()
-    allowed = _SUFFIXES[data.modality]
+    allowed = data.form.suffixes
     if suffix not in allowed:
         names = ", ".join(name or "a folder (no suffix)" for name in allowed)
         raise ConfigError(f"Events of modality {data.modality!r} cannot be written as {path.name!r}. Known: {names}.")
@@ -106,7 +99,7 @@ def save_traversal(path: Path, found: Traversal, data: DataSpec, *, escape_formu
         x, dimension, value = found.events, found.dimensions, found.values
         atomic_write(path, lambda temporary: np.savez_compressed(temporary, x=x, dimension=dimension, value=value))
     elif suffix == ".png":
-        write_bytes(path, png(grid(flat, data, columns=steps)))
+        write_bytes(path, png(picture_of(flat, data, columns=steps)))
     else:
         # Images need no pyarrow.
         from genzoo.data.table import table_of
@@ -136,7 +129,7 @@ def check_traversal_suffix(path: Path, n: int, data: DataSpec) -> None:
         ConfigError: the suffix is unknown or does not suit the events.
     """
     if not path.suffix:
-        names = ", ".join(name for name in _SUFFIXES[data.modality] if name)
+        names = ", ".join(name for name in data.form.suffixes if name)
         raise ConfigError(f"A traversal is one file, and {path.name!r} has no suffix. Known: {names}.")
     check_suffix(path, n, data)
 

@@ -8,6 +8,7 @@ import math
 import numpy as np
 from PIL import Image
 
+from genzoo.plugins.registry import resolve
 from genzoo.spec.events import DataSpec
 from genzoo.typing import Array
 
@@ -40,6 +41,12 @@ def grid(events: Array, data: DataSpec, *, columns: int | None = None, gap: int 
         top, left = gap + i // columns * (height + gap), gap + i % columns * (width + gap)
         canvas[top : top + height, left : left + width] = image
     return Image.fromarray(canvas[:, :, 0] if channels == 1 else canvas)
+
+
+def picture_of(events: Array, data: DataSpec, *, columns: int | None = None) -> Image.Image:
+    """Draw events side by side, as their modality does it. By default, they are arranged about square."""
+    drawn: Image.Image = resolve(data.form.picture, data.form)(events, data, columns=columns)
+    return drawn
 
 
 def png(image: Image.Image) -> bytes:

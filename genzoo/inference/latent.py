@@ -15,7 +15,7 @@ from genzoo.config.counts import check_count
 from genzoo.data.dataset import Dataset
 from genzoo.data.frames.results import frame_of
 from genzoo.errors import ConfigError
-from genzoo.inference.image_grid import grid
+from genzoo.inference.image_grid import picture_of
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import Decoder, Encoder
 from genzoo.plugins.manager import get_registry
@@ -155,15 +155,15 @@ class LatentPath:
 
 
 def _picture(events: Array, data: DataSpec, columns: int) -> Image.Image:
-    if data.modality != "image":
-        raise ConfigError("Rows of a table have no picture. Look at them as a table, with to_frame().")
-    return grid(events, data, columns=columns)
+    if not data.form.pictured:
+        raise ConfigError(f"{data.form.events.capitalize()} have no picture. Look at them as a table, with to_frame().")
+    return picture_of(events, data, columns=columns)
 
 
 def _placed(events: Array, data: DataSpec, place: Mapping[str, Array], library: Library | None) -> Any:
     """Return a table of where events lie, followed by their own columns if they are rows of a table."""
     columns: dict[str, Any] = dict(place)
-    if data.modality == "table":
+    if data.form.columns:
         from genzoo.data.table import table_of  # images need no pyarrow
 
         table = table_of(events, data)
@@ -259,7 +259,7 @@ def _movement(fitted: TrainedModel, prior: PriorSummary) -> Array:
 def _spread(fitted: TrainedModel, prior: PriorSummary) -> Array:
     """Return the standard deviation of decoded events: for each column of a table, or for all pixels together."""
     events = fitted.decode(prior.draws[:_DECODED], output="array").astype(np.float64).reshape(_DECODED, -1)
-    axis = 0 if fitted.data.modality == "table" else None
+    axis = 0 if fitted.data.form.columns else None
     with np.errstate(over="ignore", invalid="ignore"):
         spread = np.nan_to_num(events.std(axis=axis))
     return np.where(spread > 0, spread, 1.0)

@@ -70,8 +70,8 @@ def dimensions_of(fitted: Scorable) -> int | None:
 
     Returns `None` for tables, and for models whose log-likelihood is not a probability mass.
     """
-    image = fitted.data.modality == "image" and kind_of(fitted) != "none"
-    return fitted.data.size if image and set(_measured(fitted)) == {"mass"} else None
+    rated = "bits-per-dim" in fitted.data.form.rates and kind_of(fitted) != "none"
+    return fitted.data.size if rated and set(_measured(fitted)) == {"mass"} else None
 
 
 def bits_per_dim(log_likelihood: float, dimensions: int) -> float:

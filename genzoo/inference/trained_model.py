@@ -131,7 +131,7 @@ class TrainedModel:
         Images of a model that adds noise are means, because a grid of noisy images hides what was learned. A table of
         means would hide how rows vary, so rows are draws.
         """
-        mean = self.data.modality == "image" and self.adds_noise
+        mean = self.data.form.pictured and self.adds_noise
         return self.sample(n, seed=seed, output="array", mean=mean), mean
 
     @overload

@@ -11,7 +11,8 @@ from genzoo.metrics.halves.half_samples import HalfSpread, between_halves
 from genzoo.metrics.metric import Direction, Metric, MetricInput, Need, Score
 from genzoo.metrics.tabular import table_pair
 from genzoo.runtime.seeding import derive
-from genzoo.spec.events import DataSpec, Modality
+from genzoo.spec.events import DataSpec
+from genzoo.spec.modality import Modality
 from genzoo.typing import Array
 
 _DRAWS = 96

@@ -25,6 +25,7 @@ from genzoo.plugins.registry import Entry, Registry, blame, resolve
 from genzoo.runtime.progress import Phase
 from genzoo.spec.entries import ExtractorSpec, MetricSpec
 from genzoo.spec.events import DataSpec
+from genzoo.spec.modality import plurals
 from genzoo.typing import Array
 from genzoo.wording import argument
 
@@ -99,6 +100,10 @@ class _Named(Metric):
         return self._metric.score(given)
 
 
+def _suits(spec: ExtractorSpec, data: DataSpec) -> bool:
+    return data.modality in spec.modalities or spec.name == data.form.extractor
+
+
 @dataclass(frozen=True, slots=True)
 class Chosen:
     """An extractor that the user chose as `NAME` or `NAME=FILE`."""
@@ -129,11 +134,11 @@ def find_extractor(registry: Registry, text: str | None, data: DataSpec) -> Chos
     Raises:
         ConfigError: the name is unknown, the extractor is for other data, or it takes no file.
     """
-    name, named, file = (text or {"image": "pixels", "table": "columns"}[data.modality]).partition("=")
+    name, named, file = (text or data.form.extractor).partition("=")
     entry = registry.extractors.get(name)
-    if data.modality not in entry.spec.modalities:
-        fitting = [e.spec.name for e in registry.extractors if data.modality in e.spec.modalities]
-        kinds = " and ".join(f"{modality}s" for modality in entry.spec.modalities)
+    if not _suits(entry.spec, data):
+        fitting = [e.spec.name for e in registry.extractors if _suits(e.spec, data)]
+        kinds = " and ".join(plurals(entry.spec.modalities))
         raise ConfigError(
             f"Features {name!r} are for {kinds}, and these data have modality {data.modality!r}. "
             f"{did_you_mean('', fitting)}"
@@ -347,8 +352,8 @@ def _score(metric: Metric, given: MetricInput) -> Score:
 
 def _reason(metric: Metric, fitted: TrainedModel, reference: Reference) -> str | None:
     """Return why a metric does not apply to the model, or `None`; nothing is sampled yet."""
-    if fitted.data.modality not in metric.modalities:
-        return f"it is for {' and '.join(f'{modality}s' for modality in metric.modalities)}"
+    if not metric.takes(fitted.data.modality):
+        return f"it is for {' and '.join(plurals(metric.modalities))}"
     if "likelihood" in metric.needs:
         if kind_of(fitted) == "none":
             return "the model has no likelihood"

@@ -10,7 +10,7 @@ from genzoo.errors import DataError
 from genzoo.inference.row_likelihoods import bits_per_dim
 from genzoo.metrics.metric import Direction, Metric, MetricInput, Need, Score
 from genzoo.metrics.statistics import Estimate, estimate
-from genzoo.spec.events import Modality
+from genzoo.spec.modality import Modality
 from genzoo.typing import Array
 
 _ROUNDING = 1e-3

@@ -110,7 +110,7 @@ def share(trained: Features, inverse: Index, place: Index) -> tuple[float, float
 def _why_equal(given: MetricInput) -> str:
     """Return why most real events equal a training event."""
     data = given.data
-    if data is not None and data.modality == "table" and len(data.discrete) == len(data.features):
+    if data is not None and len(data.discrete) == len(data.features):
         return "in such discrete data, equal rows are no sign of copying"
     return "the model was trained on them, or the data have so few values that equal rows are no sign of copying"
 

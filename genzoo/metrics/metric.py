@@ -12,7 +12,8 @@ import numpy as np
 
 from genzoo.errors import DataError
 from genzoo.features.extractor import Features
-from genzoo.spec.events import DataSpec, Modality
+from genzoo.spec.events import DataSpec
+from genzoo.spec.modality import Modality
 from genzoo.typing import Array
 
 Direction = Literal["higher", "lower"]
@@ -129,7 +130,7 @@ class Metric(ABC):
         name: name of the metric, as users type it.
         direction: whether `higher` or `lower` is better.
         needs: the parts of `MetricInput` it uses; `features` and `training` imply samples. Defaults to `features`.
-        modalities: the kinds of data it supports. Defaults to images and tables.
+        modalities: the kinds of data it supports. Defaults to none: it supports all.
         weighted: whether it uses `real_weights`. If not, it has no score for events with fractional weights. Defaults
             to false.
     """
@@ -137,8 +138,12 @@ class Metric(ABC):
     name: str
     direction: Direction
     needs: frozenset[Need] = frozenset({"features"})
-    modalities: tuple[Modality, ...] = ("image", "table")
+    modalities: tuple[Modality, ...] = ()
     weighted: bool = False
+
+    def takes(self, modality: Modality) -> bool:
+        """Return whether the metric supports data of a modality."""
+        return not self.modalities or modality in self.modalities
 
     @abstractmethod
     def score(self, given: MetricInput) -> Score:

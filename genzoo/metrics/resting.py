@@ -95,9 +95,9 @@ def resting_on(fitted: TrainedModel, dataset: Dataset, rows: Rows) -> Resting | 
 
 def _names(dataset: Dataset) -> list[str]:
     features = dataset.spec.features
-    if dataset.spec.modality == "table":
+    if dataset.spec.form.columns:
         return [feature.name for feature in features]
-    return [f"pixel {tuple(map(int, place))}" for place in np.ndindex(dataset.spec.event_shape)]
+    return [f"{dataset.spec.form.value} {tuple(map(int, place))}" for place in np.ndindex(dataset.spec.event_shape)]
 
 
 def _reason(setting: str, relations: Mapping[str, str], resting: float, rows: int) -> str:

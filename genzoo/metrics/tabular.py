@@ -11,7 +11,8 @@ from scipy.stats import wasserstein_distance
 from genzoo.errors import DataError
 from genzoo.metrics.halves.half_samples import HalfSpread, between_halves, half_sample_spread
 from genzoo.metrics.metric import Direction, Metric, MetricInput, Need, Score, check_events
-from genzoo.spec.events import Feature, Kind, Modality
+from genzoo.spec.events import Feature, Kind
+from genzoo.spec.modality import Modality
 from genzoo.typing import Array
 
 _LEAST = 20

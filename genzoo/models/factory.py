@@ -14,6 +14,7 @@ from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry, blame, extra_named, resolve
 from genzoo.spec.entries import ModelSpec, ObjectiveSpec
 from genzoo.spec.events import DataSpec, Feature
+from genzoo.spec.modality import plurals
 from genzoo.text import with_period
 from genzoo.wording import argument
 
@@ -26,7 +27,7 @@ def check_data(entry: Entry[ModelSpec], data: DataSpec) -> None:
     """
     spec = entry.spec
     if data.modality not in spec.modalities:
-        wanted = " or ".join(f"{modality}s" for modality in spec.modalities)
+        wanted = " or ".join(plurals(spec.modalities))
         raise DataError(f"Model {spec.name!r} takes {wanted}, and these data are: {data.describe()}.")
     for feature in data.features:
         if feature.kind not in spec.kinds:
@@ -48,10 +49,10 @@ def _other_kind(spec: ModelSpec, data: DataSpec, feature: Feature) -> str:
         and all(known.kind in other.kinds for known in data.features)
     ]
     others = f"a model that takes it ({', '.join(fitting)})" if fitting else "a model that takes it"
-    if data.modality == "image":
+    if not data.form.columns:
         return (
-            f"The pixels of these images are {feature.kind}, and model {spec.name!r} takes {wanted} pixels. Use "
-            f"{others}."
+            f"The {data.form.values} of these {data.form.events} are {feature.kind}, and model {spec.name!r} takes "
+            f"{wanted} {data.form.values}. Use {others}."
         )
     return (
         f"Column {feature.name!r} is {feature.kind}, and model {spec.name!r} takes {wanted} columns. Leave it out with "

@@ -45,4 +45,4 @@ def on_grid(generator: Generator, data: DataSpec) -> tuple[bool, ...]:
 def places_of(flags: tuple[bool, ...], data: DataSpec) -> Tensor:
     """Expand flags of features to all values of an event, `(*event)` bool."""
     mask = torch.tensor(flags)
-    return mask if data.modality == "table" else mask[0].expand(data.event_shape)
+    return mask if data.form.columns else mask[0].expand(data.event_shape)

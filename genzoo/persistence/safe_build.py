@@ -192,7 +192,7 @@ def _check_scores(outline: Tensor | None) -> None:
 
 
 def _check_transform_form(path: str, outlines: Mapping[str, Tensor], data: DataSpec) -> None:
-    allowed = ((), data.event_shape[:1]) if data.modality == "table" else ((),)
+    allowed = ((), data.event_shape[:1]) if data.form.columns else ((),)
     parts = [outlines.get(f"transform.{name}") for name in ("shift", "scale")]
     if any(part is None or tuple(part.shape) not in allowed or not part.is_floating_point() for part in parts):
         raise ArtifactError(f"{path}: its transform does not fit events of shape {data.event_shape}.")

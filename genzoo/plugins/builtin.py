@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from genzoo.plugins.hookspecs import hookimpl
 from genzoo.spec.entries import API_VERSION, DatasetSpec, ExtractorSpec, MetricSpec, ObjectiveSpec
-from genzoo.spec.events import Modality
+from genzoo.spec.modality import Modality
 
 GENZOO_API = API_VERSION
 

@@ -31,6 +31,7 @@ from genzoo.spec.entries import (
     Spec,
     check_input,
 )
+from genzoo.spec.modality import ModalitySpec
 
 SpecT = TypeVar("SpecT", ModelSpec, ObjectiveSpec, DatasetSpec, MetricSpec, ExtractorSpec, CallbackSpec)
 
@@ -290,7 +291,7 @@ def blame(what: str) -> Iterator[None]:
 KINDS = ("models", "objectives", "datasets", "metrics", "extractors", "callbacks")
 
 
-def resolve(reference: str, spec: Spec) -> Any:
+def resolve(reference: str, spec: Spec | ModalitySpec) -> Any:
     """Import the object that a registered spec's `"package.module:attribute"` names.
 
     All lazy imports go through here, and only with strings that a plugin's code registered. A string from a file is

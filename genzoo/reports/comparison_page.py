@@ -21,7 +21,15 @@ from genzoo.reports.page import Block, Facts, Heading, Notes, Page, Picture, Pic
 from genzoo.reports.result import Report
 from genzoo.reports.run_page import origin
 from genzoo.reports.samples import PageSamples, read_page_samples
-from genzoo.reports.sections import as_text, curve_section, event_grid, inside_sections, marginals, protocol_lines
+from genzoo.reports.sections import (
+    as_text,
+    curve_section,
+    event_grid,
+    event_rows,
+    inside_sections,
+    marginals,
+    protocol_lines,
+)
 from genzoo.storage.paths import check_inside
 from genzoo.text import counted
 
@@ -69,7 +77,7 @@ def comparison_page(folder: Path, *, seed: int = 0) -> Page:
     fitted = None if best is None else best.load()
     drawn = [*_overview(report), *_of_the_best(report, fitted, shown, seed)]
     beside = Section("Samples and real data", tuple(_samples(report, shown)))
-    images = shown is not None and shown.data.modality == "image"
+    images = shown is not None and shown.data.form.pictured
     sections = [
         *([Section("Pictures", (Pictures(tuple(drawn)),))] if drawn else []),
         *([beside] if images else []),
@@ -104,7 +112,7 @@ def _of_the_best(
     report: Report, fitted: TrainedModel | None, shown: PageSamples | None, seed: int
 ) -> Iterator[Picture]:
     """Yield the components of the best candidate over the data, and its samples beside real rows."""
-    if shown is None or shown.data.modality != "table":
+    if shown is None or not shown.data.form.columns:
         return
     if fitted is not None and fitted.data.event_shape == shown.data.event_shape:
         rows, what = (shown.real, "held-out row") if shown.all is None else (shown.all, "row")
@@ -219,14 +227,17 @@ def _samples(report: Report, shown: PageSamples | None) -> Iterator[Block]:
     owners = [row.id for row in report.rows if row.id in shown.samples][:_MOST_CANDIDATES]
     if not owners:
         yield Text("No samples of these candidates were kept.")
-    elif shown.data.modality == "image":
+    elif shown.data.form.pictured:
         kinds = dict.fromkeys(shown.means, "samples (means, without the noise of pixels)")
         pictures = [
             event_grid(shown.samples[name], shown.data, f"{kinds.get(name, 'samples')} of {name}") for name in owners
         ]
         yield Pictures((event_grid(shown.real, shown.data, "real images"), *pictures))
-    else:
+    elif shown.data.form.columns:
         yield from _columns(shown, owners)
+    else:
+        yield event_rows(shown.real, shown.data, "Real data")
+        yield from (event_rows(shown.samples[name], shown.data, f"Samples of {name}") for name in owners)
     if len(shown.samples) > len(owners):
         yield Text(f"The first {len(owners)} of {len(shown.samples)} candidates are shown.")
     if lacking := [row.id for row in report.rows if row.status == "ok" and row.id not in shown.samples]:

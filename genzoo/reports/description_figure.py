@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genzoo.inference.description.figures import ColumnFigures, ComponentFigures, Description
-from genzoo.inference.image_grid import grid, png
+from genzoo.inference.image_grid import picture_of, png
 from genzoo.reports.charts import COLORS, Shares, draw_marginal
 from genzoo.reports.sections import MOST_LEVELS, marginal_of
 from genzoo.storage.atomic import write_bytes
@@ -43,9 +43,9 @@ def write_picture(path: Path, found: Description) -> None:
     Raises:
         GenzooError: the disk is full or read-only.
     """
-    if found.data.modality == "image":
+    if found.data.form.pictured:
         images = found.drawn.samples if found.drawn.means is None else found.drawn.means
-        write_bytes(path, png(grid(images, found.data)))
+        write_bytes(path, png(picture_of(images, found.data)))
     else:
         buffer = io.BytesIO()
         with warnings.catch_warnings():

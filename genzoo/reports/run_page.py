@@ -105,7 +105,7 @@ def _page(run: Run, fitted: TrainedModel, terms: EvaluationTerms, dataset: Datas
     samples, means = fitted.sample_shown(how_many(fitted.data), seed=seed)
     scores, blocks = _scores(run, fitted, held, terms)
     beside = list(_samples(fitted.data, real, samples, held, means=means))
-    images = fitted.data.modality == "image"
+    images = fitted.data.form.pictured
     pictures = tuple(_pictures(fitted, real, samples, held, seed))
     sections = [
         Section("Pictures", (Pictures(pictures),)) if pictures else None,
@@ -204,7 +204,7 @@ def _pictures(
     fitted: TrainedModel, real: Array | None, samples: Array, held: EvaluationEvents, seed: int
 ) -> Iterator[Picture]:
     """Yield the components over the data, and samples beside real rows, if the data are a table."""
-    if real is None or held.dataset is None or fitted.data.modality != "table":
+    if real is None or held.dataset is None or not fitted.data.form.columns:
         return
     whole = held.own is not None and held.dataset is held.own[0]
     rows = np.arange(len(held.dataset)) if whole else held.shown
@@ -238,7 +238,7 @@ def _samples(
 ) -> Iterator[Section]:
     note = (Text(_MEANS),) if means else ()
     yield Section("Samples", (*note, *side_by_side(real, samples, data, held.where)))
-    if data.modality == "table" and real is not None:
+    if data.form.columns and real is not None:
         about = Text(
             f"Distribution of each column in {len(real)} {held.where} and {len(samples)} samples, with mean ± standard "
             f"deviation, or the most frequent level and its share."

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from genzoo.inference.image_grid import grid, png
+from genzoo.inference.image_grid import picture_of, png
 from genzoo.inference.latent import traverse
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.metric import Score
@@ -123,15 +124,6 @@ WIDEST = 8
 """Largest number of columns in a table of values."""
 
 
-_NUMBERS = {"image": 400_000, "table": 100_000}
-
-
-_MOST = {"image": 36, "table": 500}
-
-
-_LEAST = {"image": 4, "table": 50}
-
-
 _MOST_ROWS = 6
 
 
@@ -143,8 +135,7 @@ _MOST_BINS = 30
 
 def how_many(data: DataSpec) -> int:
     """Return how many rows or images of one source a page shows: fewer if they are large."""
-    modality = data.modality
-    return max(_LEAST[modality], min(_MOST[modality], _NUMBERS[modality] // data.size))
+    return data.form.shown.events(data.size)
 
 
 def how_many_inside(data: DataSpec) -> int:
@@ -160,18 +151,25 @@ def evenly(rows: Array, most: int) -> Array:
 def event_grid(events: Array, data: DataSpec, caption: str, columns: int | None = None) -> Picture:
     """Draw images as a grid in one picture."""
     about = f"{len(events)} images of {'×'.join(map(str, data.event_shape[1:]))} pixels in a grid: {caption}"
-    return Picture(caption, about, "png", png(grid(events, data, columns=columns)))
+    return Picture(caption, about, "png", png(picture_of(events, data, columns=columns)))
 
 
 def event_rows(events: Array, data: DataSpec, caption: str) -> Table:
     """Return the first rows as a table, with as many columns as fit."""
-    features = data.features[:WIDEST]
+    features = _first(data)
     rows = tuple(
-        (str(number), *(cell(value, feature) for value, feature in zip(event, features, strict=False)))
+        (str(number), *(cell(value, feature) for value, feature in zip(event.ravel(), features, strict=False)))
         for number, event in enumerate(events[:_MOST_ROWS])
     )
     words = frozenset(place for place, feature in enumerate(features, 1) if feature.levels is not None)
     return Table(caption, ("row", *(feature.name for feature in features)), rows, words=words)
+
+
+def _first(data: DataSpec) -> tuple[Feature, ...]:
+    """Return the features of the first values of an event, which fit a table, each under a name of its own."""
+    if data.form.columns:
+        return data.features[:WIDEST]
+    return tuple(replace(data.features[0], name=data.value_name(place)) for place in range(min(data.size, WIDEST)))
 
 
 def cell(value: float, feature: Feature) -> str:
@@ -189,7 +187,7 @@ def side_by_side(real: Array | None, samples: Array, data: DataSpec, where: str)
     Arguments:
         where: what the real data are, such as `test rows`.
     """
-    show = event_grid if data.modality == "image" else event_rows
+    show = event_grid if data.form.pictured else event_rows
     shown = [] if real is None else [show(real, data, f"Real data ({where})")]
     shown.append(show(samples, data, "Samples of the model"))
     pictures = tuple(block for block in shown if isinstance(block, Picture))
@@ -199,8 +197,7 @@ def side_by_side(real: Array | None, samples: Array, data: DataSpec, where: str)
 
 def about_width(data: DataSpec, most: int) -> list[Block]:
     """Return a sentence if not all columns of a table are shown."""
-    count = len(data.features)
-    return [Text(f"The first {most} of {count} columns are shown.")] if count > most else []
+    return [Text(f"The first {most} of {data.size} {data.form.values} are shown.")] if data.size > most else []
 
 
 def marginals(real: Array, samples: Array, data: DataSpec, most: int = MOST_COLUMNS) -> list[Block]:
@@ -298,16 +295,16 @@ def inside_sections(fitted: TrainedModel, real: Array | None, seed: int) -> list
 def _reconstructions(fitted: TrainedModel, real: Array) -> Section:
     data = fitted.data
     again = fitted.reconstruct(real)
-    if data.modality == "image":
+    if data.form.pictured:
         pairs = np.concatenate([real.astype(again.dtype), again])
         picture = event_grid(pairs, data, "real images above, their reconstructions below", len(real))
         return Section("Reconstructions", (Pictures((picture,)),))
-    rows = []
+    rows, features = [], _first(data)
     for number, pair in enumerate(zip(real, again, strict=True)):
         for name, event in zip(("real", "reconstructed"), pair, strict=True):
-            cells = (cell(value, feature) for value, feature in zip(event, data.features[:WIDEST], strict=False))
+            cells = (cell(value, feature) for value, feature in zip(event.ravel(), features, strict=False))
             rows.append((f"{number} {name}", *cells))
-    header = ("row", *(feature.name for feature in data.features[:WIDEST]))
+    header = ("row", *(feature.name for feature in features))
     table = Table("Real rows and their reconstructions", header, tuple(rows))
     return Section("Reconstructions", (table, *about_width(data, WIDEST)))
 
@@ -321,15 +318,18 @@ def _traversal(fitted: TrainedModel, seed: int) -> Section:
         f"Each row varies one latent dimension from one end of the prior to the other, and keeps all others at their "
         f"center. Dimensions that change the output most come first: {numbers}."
     )
-    if data.modality == "image":
+    if data.form.pictured:
         flat = found.events.reshape(-1, *data.event_shape)
         picture = event_grid(flat, data, "latent traversal, one row per dimension", _STEPS)
         return Section("Latent space", (text, Pictures((picture,))))
-    features = data.features[:WIDEST]
+    features = _first(data)
     rows = tuple(
         (
             str(dimension),
-            *(f"{cell(first, f)} → {cell(last, f)}" for first, last, f in zip(row[0], row[-1], features, strict=False)),
+            *(
+                f"{cell(first, f)} → {cell(last, f)}"
+                for first, last, f in zip(row[0].ravel(), row[-1].ravel(), features, strict=False)
+            ),
         )
         for dimension, row in zip(found.dimensions, found.events, strict=True)
     )
@@ -345,7 +345,7 @@ def _components(fitted: TrainedModel, real: Array) -> Section:
     share = posterior.mean(axis=0)
     order = np.argsort(-share, kind="stable")[:_MOST_COMPONENTS]
     outlier = fitted.generator.outlier if isinstance(fitted.generator, Outliers) else None
-    features = fitted.data.features[:WIDEST] if fitted.data.modality == "table" else ()
+    features = fitted.data.features[:WIDEST] if fitted.data.form.columns else ()
     rows = tuple(
         (
             "outliers" if component == outlier else str(component),
@@ -359,8 +359,8 @@ def _components(fitted: TrainedModel, real: Array) -> Section:
         ("component", "share", *(feature.name for feature in features)),
         rows,
     )
-    blocks: list[Block] = [table, *about_width(fitted.data, WIDEST)]
-    if fitted.data.modality == "image":
+    blocks: list[Block] = [table, *(about_width(fitted.data, WIDEST) if features else ())]
+    if fitted.data.form.pictured:
         weights = posterior[:, order] / np.maximum(share[order] * len(real), 1e-12)  # (N, K)
         means = np.tensordot(weights.T, real.astype(np.float64), 1)  # (K, *event)
         blocks.append(Pictures((event_grid(means, fitted.data, "mean image of each component, in this order"),)))

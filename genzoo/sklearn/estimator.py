@@ -24,6 +24,7 @@ from genzoo.sklearn.fitting import FitOutcome, checked_events, fit_in_memory, se
 from genzoo.sklearn.parameters import SettingParameter, layer_of, words_of
 from genzoo.sklearn.storing import EstimatorFile, save_folder, storable, write_file
 from genzoo.spec.entries import ModelSpec
+from genzoo.spec.modality import MODALITIES
 from genzoo.storage.paths import user_path
 from genzoo.typing import Array
 from genzoo.wording import speaking
@@ -72,7 +73,7 @@ class ModelEstimator(BaseEstimator):  # type: ignore[misc]
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = self.spec.missing
-        tags.input_tags.two_d_array = "table" in self.spec.modalities
+        tags.input_tags.two_d_array = any(MODALITIES[name].rank == 1 for name in self.spec.modalities)
         return tags
 
     def __reduce__(self) -> tuple[Any, ...]:

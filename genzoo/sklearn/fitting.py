@@ -23,6 +23,7 @@ from genzoo.inference.trained_model import TrainedModel
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import blame
 from genzoo.spec.entries import ModelSpec
+from genzoo.spec.modality import MODALITIES
 from genzoo.text import counted
 from genzoo.training.run_training import train_in_memory
 from genzoo.training.setup import TrainingSetup, build_setup
@@ -73,7 +74,7 @@ def checked_events(estimator: Any, x: Any, spec: ModelSpec, *, reset: bool, fram
         check_twins("The table", () if callable(names) else names)
     if table and (reset or framed):
         return validate_data(estimator, x, reset=reset, skip_check_array=True)
-    images = "image" in spec.modalities and getattr(x, "ndim", 2) > 2
+    images = getattr(x, "ndim", 2) > 2 and any(MODALITIES[name].rank > 1 for name in spec.modalities)
     return validate_data(
         estimator,
         x,

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from genzoo.spec.events import Kind, Modality
+from genzoo.spec.events import Kind
+from genzoo.spec.modality import MODALITIES, Modality, unknown
 
 API_VERSION = 2
 """Version of the plugin API. A plugin module states the version it was written for as `GENZOO_API`."""
@@ -174,7 +175,7 @@ def _check_choices(spec: ModelSpec) -> None:
         raise ValueError(f"Model {spec.name!r}: unknown capabilities {strange}.")
     if not spec.objectives:
         raise ValueError(f"Model {spec.name!r} names no objective to train with.")
-    if strange := sorted(set(spec.modalities).difference(get_args(Modality))):
+    if strange := unknown(spec.modalities):
         raise ValueError(f"Model {spec.name!r}: unknown modalities {strange}.")
     if strange := sorted(set(spec.kinds).difference(get_args(Kind))):
         raise ValueError(f"Model {spec.name!r}: unknown kinds of features {strange}.")
@@ -255,8 +256,8 @@ class DatasetSpec:
 
     def __post_init__(self) -> None:
         _check_entry("Dataset", self.name, self.summary, loader=self.loader)
-        if self.modality not in get_args(Modality):
-            raise ValueError(f"Dataset {self.name!r}: modality {self.modality!r} is not one of {get_args(Modality)}.")
+        if self.modality not in MODALITIES:
+            raise ValueError(f"Dataset {self.name!r}: modality {self.modality!r} is not one of {tuple(MODALITIES)}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +304,7 @@ class ExtractorSpec:
         _check_entry("Extractor", self.name, self.summary, builder=self.builder)
         _check_names("Extractor", self.name, "modalities", self.modalities)
         object.__setattr__(self, "modalities", tuple(self.modalities))
-        if strange := sorted(set(self.modalities).difference(get_args(Modality))):
+        if strange := unknown(self.modalities):
             raise ValueError(f"Extractor {self.name!r}: unknown modalities {strange}.")
 
 

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal
 
+from genzoo.spec.modality import MODALITIES, Modality, ModalitySpec
+
 MOST_NUMBERS = 2**26
 """Largest number of values in an event: a gray image of 8192 by 8192 pixels."""
 
@@ -20,9 +22,6 @@ MOST_NAMES = 100_000
 
 
 Kind = Literal["continuous", "binary", "categorical", "count"]
-
-
-Modality = Literal["image", "table"]
 
 
 StorageType = Literal["uint8", "int16", "int32", "int64", "float32", "float64"]
@@ -143,7 +142,7 @@ class DataSpec:
 
     Arguments:
         event_shape: `(C, H, W)` for an image, `(C,)` for a table of `C` columns.
-        modality: `image | table`.
+        modality: what an event is, `image | table`.
         features: one feature for each column of a table, or a single one for all pixels.
         bounds: smallest and largest possible value, in data units. Defaults to `None`: not declared.
         quantum: step of the grid that values lie on, in data units (1 for 8-bit pixels). Defaults to `None`: no grid.
@@ -164,14 +163,15 @@ class DataSpec:
     frame: FrameForm | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        rank = 3 if self.modality == "image" else 1
+        if self.modality not in MODALITIES:
+            raise ValueError(f"{self.modality!r} is no modality. Known: {', '.join(MODALITIES)}.")
         if any(side > MOST_NUMBERS for side in self.event_shape) or self.size > MOST_NUMBERS:
             raise ValueError(f"An event holds at most {MOST_NUMBERS} numbers.")
         if len(self.features) + sum(len(feature.levels or ()) for feature in self.features) > MOST_NAMES:
             raise ValueError(f"A table has at most {MOST_NAMES} columns and categories together.")
-        if len(self.event_shape) != rank or any(side < 1 for side in self.event_shape):
+        if len(self.event_shape) != self.form.rank or any(side < 1 for side in self.event_shape):
             raise ValueError(f"An event of modality {self.modality!r} cannot have the shape {self.event_shape}.")
-        if len(self.features) != (1 if self.modality == "image" else self.event_shape[0]):
+        if len(self.features) != self.form.feature_count(self.event_shape):
             raise ValueError(f"{len(self.features)} features do not describe an event of shape {self.event_shape}.")
         if self.bounds is not None and not _increasing(self.bounds):
             raise ValueError(f"The bounds {self.bounds} are not two increasing finite numbers.")
@@ -181,6 +181,11 @@ class DataSpec:
             raise ValueError(f"The quantization step {self.quantum} does not fit the range {self.bounds}.")
 
     @property
+    def form(self) -> ModalitySpec:
+        """What genzoo knows about such events: what they are called, whether they have columns or pictures."""
+        return MODALITIES[self.modality]
+
+    @property
     def size(self) -> int:
         """Number of values of one event."""
         return math.prod(self.event_shape)
@@ -188,7 +193,16 @@ class DataSpec:
     @property
     def discrete(self) -> tuple[int, ...]:
         """Indices of a table's columns that hold codes or counts."""
-        return tuple(i for i, feature in enumerate(self.features) if self.modality == "table" and feature.discrete)
+        return tuple(i for i, feature in enumerate(self.features) if self.form.columns and feature.discrete)
+
+    @property
+    def places(self) -> tuple[Feature, ...]:
+        """The feature of each value of a flattened event: the columns of a table, or one feature many times."""
+        return self.features if self.form.columns else self.features * self.size
+
+    def value_name(self, place: int) -> str:
+        """Return what messages call a value of a flattened event: `column 'age'` or `pixel 3`."""
+        return f"{self.form.value} {repr(self.features[place].name) if self.form.columns else place}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -197,7 +211,7 @@ class DataSpec:
     def describe(self) -> str:
         """Describe one event in words, such as `image 1×28×28, uint8 in 0..255, step 1`."""
         text = f"{self.modality} {'×'.join(map(str, self.event_shape))}, {self.storage}"
-        if self.modality == "image" and self.features[0].discrete:
+        if not self.form.columns and self.features[0].discrete:
             text = f"{self.features[0].kind} {text}"
         if self.bounds is not None:
             text += f" in {self.bounds[0]:g}..{self.bounds[1]:g}"

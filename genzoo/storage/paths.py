@@ -1,4 +1,4 @@
-"""File suffixes of tables, and safe opening of files: no links out of a folder, no pipes, no devices."""
+"""Safe opening of files: no links out of a folder, no pipes, no devices."""
 
 from __future__ import annotations
 
@@ -8,13 +8,6 @@ import stat
 from pathlib import Path
 
 from genzoo.errors import ArtifactError
-
-TEXT_SUFFIXES = (".csv", ".tsv")
-
-ARROW_SUFFIXES = (".arrow", ".feather")
-
-TABLE_SUFFIXES = (*TEXT_SUFFIXES, ".parquet", *ARROW_SUFFIXES)
-"""Suffixes of the tables that genzoo writes. They are defined here, so that checking a name needs no pyarrow."""
 
 _WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 

@@ -14,9 +14,9 @@ from pyarrow import csv as arrow_csv
 from pyarrow import parquet
 
 from genzoo.errors import ConfigError
+from genzoo.spec.modality import ARROW_SUFFIXES, TABLE_SUFFIXES, TEXT_SUFFIXES
 from genzoo.storage.atomic import atomic_write
 from genzoo.storage.durations import duration_texts
-from genzoo.storage.paths import ARROW_SUFFIXES, TABLE_SUFFIXES, TEXT_SUFFIXES
 from genzoo.text import PATTERN, guarded
 from genzoo.wording import argument
 

@@ -36,31 +36,29 @@ class EventValue:
 
 def event_values_of(case: Case) -> tuple[EventValue, ...]:
     """Return the numbers of a case's events, in order."""
-    table = case.data.modality == "table"
-    features = case.data.features if table else case.data.features * case.data.size
     columns = case.events().flatten(1).T
-    measured = zip(features, case.measures(), columns, strict=True)
-    return tuple(_place(case, *place, number, table) for number, place in enumerate(measured))
+    measured = zip(case.data.places, case.measures(), columns, strict=True)
+    return tuple(_place(case, *place, number) for number, place in enumerate(measured))
 
 
-def _place(case: Case, feature: Feature, measure: str, column: Tensor, number: int, table: bool) -> EventValue:
+def _place(case: Case, feature: Feature, measure: str, column: Tensor, number: int) -> EventValue:
     values = column[~column.isnan()]
     low, high = values.min().item(), values.max().item()
     levels = _levels(case, feature, measure)
-    if case.data.bounds is not None and not table:
+    if case.data.bounds is not None and not case.data.form.columns:
         low, high = (case.transform(torch.tensor(end, dtype=torch.float64)).item() for end in case.data.bounds)
     deviation = max(values.std().item(), 1e-3 * (high - low), 1e-12)
-    name = f"column {feature.name!r}" if table else f"pixel {number}"
+    name = case.data.value_name(number)
     return EventValue(name, low, high, values.mean().item(), deviation, levels, feature.kind == "count")
 
 
 def _levels(case: Case, feature: Feature, measure: str) -> Tensor | None:
     """Return the values of a place that takes only some, codes or points of a grid; `None` for other places."""
     data = case.data
-    if data.modality == "table":
+    if data.form.columns or data.quantum is None:
         return None if feature.levels is None else torch.arange(len(feature.levels), dtype=torch.float64)
     likely = isinstance(case.wide, Likelihood | LikelihoodBound)
-    if not likely or measure != "mass" or data.quantum is None or data.bounds is None:
+    if not likely or measure != "mass" or data.bounds is None:
         return None
     steps = round((data.bounds[1] - data.bounds[0]) / data.quantum)
     grid = data.bounds[0] + data.quantum * torch.arange(steps + 1, dtype=torch.float64)

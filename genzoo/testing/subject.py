@@ -269,7 +269,7 @@ class Case:
     def measures(self) -> tuple[Measure, ...]:
         """Return, for each number of an event, whether its likelihood is a density or a probability mass."""
         measures = measures_of(self.wide, self.data)
-        return measures if self.data.modality == "table" else measures * self.data.size
+        return measures if self.data.form.columns else measures * self.data.size
 
 
 def copied(given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

@@ -46,7 +46,7 @@ def start_run(setup: TrainingSetup, out: Path | None) -> Run:
 
 def _remarks(dataset: Dataset) -> Iterable[str]:
     """Return what may be wrong with how a dataset was read."""
-    if dataset.spec.modality == "table":
+    if not dataset.spec.form.ranged:
         return dataset.notes
     return (f"{dataset.name}: {remark}" for remark in range_remarks(dataset))
 

@@ -231,12 +231,13 @@ class SampleWriter(Callback):
     def on_step(self, step: Step) -> None:
         """Save samples if it is time."""
         if self._cadence.due(step):
-            suffix = "png" if self._model.data.modality == "image" else "csv"
             with Phase("saving samples"):
                 samples, _ = self._model.sample_shown(_GRID_SAMPLES, seed=self._seed)
             if not self._run.samples.is_dir():
                 raise _removed(self._run.samples)
-            save_events(self._run.samples / f"step-{step.number:06d}.{suffix}", samples, self._model.data)
+            save_events(
+                self._run.samples / f"step-{step.number:06d}{self._model.data.form.suffix}", samples, self._model.data
+            )
 
 
 class CheckpointSaver(Callback):

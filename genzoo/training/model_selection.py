@@ -11,6 +11,7 @@ from genzoo.metrics.evaluator import Chosen, find_extractor, find_metrics
 from genzoo.metrics.metric import Direction, Metric
 from genzoo.models.objective import Objective
 from genzoo.plugins.registry import Registry
+from genzoo.spec.modality import plurals
 from genzoo.wording import argument, setting_name
 
 OBJECTIVE = "objective"
@@ -100,8 +101,8 @@ def find_selection_rule(
 def _check_metric(metric: Metric, zoo: Registry, config: RunConfig, dataset: Dataset) -> None:
     """Check that a metric applies to such data and such a model."""
     modality = dataset.spec.modality
-    if modality not in metric.modalities:
-        kinds = " and ".join(f"{kind}s" for kind in metric.modalities)
+    if not metric.takes(modality):
+        kinds = " and ".join(plurals(metric.modalities))
         raise ConfigError(f"Metric {metric.name!r} is for {kinds}, and these data are of modality {modality!r}.")
     capable = zoo.models.get(config.model).spec.capabilities & {"likelihood", "likelihood-bound"}
     if "likelihood" in metric.needs and not capable:

@@ -283,7 +283,7 @@ def _needs_density(generator: Generator, dataset: Dataset, dequantizer: Dequanti
     """
     if dequantizer is not None:
         return False
-    return dataset.spec.modality == "table" or (generator.dequantized and isinstance(generator, Likelihood))
+    return dataset.spec.form.columns or (generator.dequantized and isinstance(generator, Likelihood))
 
 
 def _runtime(config: RunConfig, objective: Objective, processes: Processes) -> Runtime:
@@ -372,7 +372,7 @@ def _by_gradient(
             f"Objective {config.objective.name!r} learns by gradients and does not support weighted rows. Leave "
             f"{argument('weight')} out, or use a model that learns by expectation-maximization."
         )
-    images = source.dataset.spec.modality == "image"
+    images = len(source.dataset.spec.event_shape) == 3  # (C, H, W)
     if images:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     engine = GradientEngine(model, objective, settings, source.runtime, processes)

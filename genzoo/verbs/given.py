@@ -143,7 +143,7 @@ def open_rows(run: Run | None, fitted: TrainedModel, data: AnyData | None, *, ke
         dataset = run.open_data()
         if run.data_in_memory is not None:
             return GivenRows(dataset, tabular=fitted.data.frame is not None)
-        return GivenRows(dataset, settings=run.config.data, tabular=dataset.spec.modality == "table")
+        return GivenRows(dataset, settings=run.config.data, tabular=dataset.spec.form.columns)
     source = data.get("source") if isinstance(data, Mapping) else data
     if isinstance(data, Mapping) and is_frame(source):
         source = in_one_piece(source)
@@ -152,7 +152,7 @@ def open_rows(run: Run | None, fitted: TrainedModel, data: AnyData | None, *, ke
     dataset = matching_data(data, fitted.data, get_registry(), keep_unknown=keep_unknown)
     if not isinstance(source, str | Path):
         return GivenRows(dataset)
-    return GivenRows(dataset, settings=matching_settings(data), tabular=dataset.spec.modality == "table")
+    return GivenRows(dataset, settings=matching_settings(data), tabular=dataset.spec.form.columns)
 
 
 def answer_columns(

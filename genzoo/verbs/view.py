@@ -11,7 +11,7 @@ from rich.console import Console
 
 from genzoo.errors import ArtifactError, ConfigError, did_you_mean
 from genzoo.inference.description.figures import Description
-from genzoo.inference.image_grid import grid, png
+from genzoo.inference.image_grid import picture_of, png
 from genzoo.inference.latent import LatentPath, Traversal
 from genzoo.inference.scoring import ClusterResult, ScoreResult
 from genzoo.metrics.evaluate import Evaluation
@@ -165,13 +165,13 @@ def _(result: Traversal) -> View:
     rows, steps = result.values.shape
     events = result.events.reshape(rows * steps, *result.data.event_shape)
     about = "One row for each latent dimension, the most influential first"
-    return _walk(result, about, grid(events, result.data, columns=steps) if result.data.modality == "image" else None)
+    return _walk(result, about, picture_of(events, result.data, columns=steps) if result.data.form.pictured else None)
 
 
 @view.register
 def _(result: LatentPath) -> View:
-    images = result.data.modality == "image"
-    picture = grid(result.events, result.data, columns=len(result.events)) if images else None
+    images = result.data.form.pictured
+    picture = picture_of(result.events, result.data, columns=len(result.events)) if images else None
     return _walk(result, "From one latent vector to another", picture)
 
 
@@ -215,8 +215,9 @@ def description_figure(description: Description) -> Figure:
     Raises:
         ConfigError: images are described.
     """
-    if description.data.modality == "image":
-        raise ConfigError("A description of images is no figure. Look at images of the model with run.picture().")
+    if not description.data.form.columns:
+        look = " Look at images of the model with run.picture()." if description.data.form.pictured else ""
+        raise ConfigError(f"A description of {description.data.form.events} is no figure.{look}")
     return table_figure(description)
 
 
@@ -234,6 +235,8 @@ def picture(asked: Asked, n: int = 64, *, seed: int = 0, mean: bool = False, dev
         ConfigError: the model is not of images.
     """
     fitted = open_asked(asked, device)[1]
-    if fitted.data.modality != "image":
-        raise ConfigError(f"Model {fitted.model!r} samples rows of a table, not images. Draw them with sample.")
-    return grid(fitted.sample(n, seed=seed, output="array", mean=mean), fitted.data)
+    if not fitted.data.form.pictured:
+        raise ConfigError(
+            f"Model {fitted.model!r} samples {fitted.data.form.events}, not images. Draw them with sample."
+        )
+    return picture_of(fitted.sample(n, seed=seed, output="array", mean=mean), fitted.data)

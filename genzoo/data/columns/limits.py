@@ -84,9 +84,11 @@ def with_limits(dataset: Dataset, rows: Rows, settings: DataSettings) -> Dataset
         ConfigError: as `stated_bounds`; or bounds are stated for images.
     """
     spec = dataset.spec
-    if spec.modality != "table":
+    if not spec.form.columns:
         if settings.bounds:
-            raise ConfigError(f"{argument('bounds')} is for tables, and {dataset.name!r} holds images. Leave it out.")
+            raise ConfigError(
+                f"{argument('bounds')} is for tables, and {dataset.name!r} {spec.form.dataset}. Leave it out."
+            )
         return dataset
     free, stated = stated_bounds(settings.bounds, spec.features)
     low, high, step = _observed(spec, dataset.blocks(rows))

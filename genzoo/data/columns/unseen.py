@@ -28,7 +28,7 @@ def unseen_levels(spec: DataSpec, dataset: Dataset, rows: Rows) -> dict[int, str
     strange = {
         place: [(feature.levels or ()).index(level) for level in feature.unseen]
         for place, feature in enumerate(spec.features)
-        if feature.unseen and spec.modality == "table"
+        if feature.unseen and spec.form.columns
     }
     found = {row: dataset.unknown[row] for row in map(int, rows) if row in dataset.unknown} if dataset.unknown else {}
     if not strange:

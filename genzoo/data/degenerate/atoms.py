@@ -68,7 +68,7 @@ class Atom:
 
 def find_atoms(dataset: Dataset) -> Iterator[Atom]:
     """Yield the atoms of the continuous columns of a table, from evenly spaced rows."""
-    if dataset.spec.modality != "table" or len(dataset) < _FEW:
+    if not dataset.spec.form.columns or len(dataset) < _FEW:
         return
     rows = np.unique(np.linspace(0, len(dataset) - 1, min(_ROWS, len(dataset))).astype(np.int64))
     sample = np.concatenate([np.asarray(block) for block in dataset.blocks(rows)])

@@ -103,7 +103,7 @@ class _Columns:
 def find_dependence(dataset: Dataset) -> Dependence:
     """Find the linear relations between the continuous columns of a table; images have none."""
     features = dataset.spec.features
-    if dataset.spec.modality != "table":
+    if not dataset.spec.form.columns:
         return Dependence()
     places = np.array([place for place, feature in enumerate(features) if not feature.discrete], np.int64)
     if len(places) < 2:

@@ -24,7 +24,7 @@ class Determined:
 def find_determined(dataset: Dataset) -> list[Determined]:
     """Find the continuous columns of a table that have one value in each category, in one pass over the rows."""
     features = dataset.spec.features
-    if dataset.spec.modality != "table":
+    if not dataset.spec.form.columns:
         return []
     numbers = [place for place, feature in enumerate(features) if not feature.discrete]
     pairs = [

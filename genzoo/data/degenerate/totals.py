@@ -17,7 +17,7 @@ def total_columns(dataset: Dataset) -> list[str]:
     """
     data = dataset.spec
     numeric = [i for i, feature in enumerate(data.features) if feature.kind in ("continuous", "count")]
-    if data.modality != "table" or not numeric or len(dataset) < _LEAST_ROWS:
+    if not data.form.columns or not numeric or len(dataset) < _LEAST_ROWS:
         return []
     last = np.asarray(dataset.events[len(dataset) - 1], np.float64)
     sums, sizes = np.zeros(len(last)), np.zeros(len(last))

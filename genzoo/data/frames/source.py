@@ -119,7 +119,7 @@ def frame_events(frame: Any, data: DataSpec) -> Array:
     Raises:
         DataError: a column is missing, or holds a value that the model cannot take.
     """
-    if data.modality != "table":
+    if not data.form.columns:
         raise DataError(f"The model was trained on {data.describe()}, and these data are a table.")
     source = FrameSource(frame)
     if not source.rows:

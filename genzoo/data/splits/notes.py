@@ -113,10 +113,9 @@ def repeats(dataset: Dataset, split: Split, settings: SplitSettings) -> list[str
 
     Rows of a table without continuous columns repeat because there are few different ones.
     """
-    table = dataset.spec.modality == "table"
-    if table and len(dataset.spec.discrete) == len(dataset.spec.features):
+    if len(dataset.spec.discrete) == len(dataset.spec.features):
         return []
-    what = "row" if table else "image"
+    what = dataset.spec.form.event
     if math.prod(dataset.events.shape) * dataset.events.dtype.itemsize > MOST_BYTES:
         return [f"equal {what}s were not counted, because the data are larger than {MOST_BYTES / 2**30:g} GiB"]
     found = count_repeats(dataset, split)

@@ -75,8 +75,8 @@ class _Values:
 
 def no_contributions(model: RowModel) -> str | None:
     """Return why contributions of columns cannot be computed for a model, or `None` if they can."""
-    if model.data.modality == "image":
-        return "contributions are for columns of tables, and these are images"
+    if not model.data.form.columns:
+        return f"contributions are for columns of tables, and these are {model.data.form.events}"
     if "likelihood" in model.capabilities or model.missing:
         return None
     return "the model has no exact likelihood, and accepts no missing values to leave a column out"

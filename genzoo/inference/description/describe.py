@@ -53,7 +53,7 @@ _LEAST_STRENGTH = 0.05
 
 def samples_for(model: Describable) -> int:
     """Return how many samples a description needs."""
-    return _IMAGES if model.data.modality == "image" else _most(model.data.size)
+    return _most(model.data.size) if model.data.form.columns else _IMAGES
 
 
 def _most(size: int) -> int:
@@ -83,7 +83,7 @@ def _described(
     samples = samples[np.isfinite(samples.reshape(len(samples), -1)).all(axis=1)]
     described = CheckedEvents(samples, False) if rows is None else rows
     shown = None if rows is None else _some(rows.events)
-    table = model.data.modality == "table"
+    table = model.data.form.columns
     coding = ColumnCoding.of(model.data.features, _some(described.events)) if table else None
     sums = sum_rows(model, described, weights, coding, seed, scored=rows is not None)
     strengths = _strengths(samples, None if rows is None else sums, coding)
@@ -207,5 +207,5 @@ def _notes(model: Describable, rows: CheckedEvents | None, strengths: Array | No
         yield f"The model has no likelihood, so no row is more or less likely than another.{score}"
     elif rows is not None and (reason := no_contributions(model)) is not None:
         yield f"The least likely rows are not explained: {reason}."
-    if model.data.modality == "table" and strengths is None:
+    if model.data.form.columns and strengths is None:
         yield "There are too many columns and categories to compare all pairs of columns."

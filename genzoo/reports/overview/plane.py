@@ -72,7 +72,7 @@ class Plane:
 
 def number_columns(rows: Array, data: DataSpec) -> tuple[int, ...]:
     """Return the columns of numbers that vary, and whose spread can be computed."""
-    if data.modality != "table":
+    if not data.form.columns:
         return ()
     known = []
     for column, feature in enumerate(data.features):

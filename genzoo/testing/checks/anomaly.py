@@ -46,8 +46,8 @@ def _scores(module: AnomalyScore, given: tuple[Tensor, ...]) -> Tensor:
 
 def _continuous(case: Case) -> Tensor:
     """Return which values of an event are continuous, `(*event)` bool."""
-    kinds = [feature.kind == "continuous" for feature in case.data.features]
-    return torch.tensor(kinds) if case.data.modality == "table" else torch.full(case.data.event_shape, kinds[0])
+    kinds = [feature.kind == "continuous" for feature in case.data.places]
+    return torch.tensor(kinds).view(case.data.event_shape)
 
 
 ANOMALY = (Promise.of(anomalies_score_higher, "anomaly-score"),)

@@ -17,7 +17,7 @@ from genzoo.testing.promise import Promise, expect
 from genzoo.testing.subject import Subject
 from genzoo.testing.toys import toys
 
-_OF_IMAGES = ("pixel", "image", "level", "step", "bounds", "channel", "height", "width", "side", "size", "square")
+_OF_IMAGES = ("level", "step", "bounds", "channel", "height", "width", "side", "size", "square")
 
 
 def builds(subject: Subject) -> None:
@@ -92,10 +92,10 @@ def _built(subject: Subject, data: DataSpec) -> Any:
 
 def _words(data: DataSpec) -> Iterator[str]:
     """Yield words about such data; a helpful error contains at least one of them."""
-    if data.modality == "image":
-        yield from _OF_IMAGES
-    else:
+    if data.form.columns:
         yield from (f"'{feature.name}'" for feature in data.features)
+    else:
+        yield from (data.form.event, data.form.value, *_OF_IMAGES)
     yield from ("missing",) if data.missing else ()
     yield from {feature.kind for feature in data.features}
 

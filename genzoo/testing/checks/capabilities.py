@@ -280,7 +280,7 @@ def _check_filled(case: Case, filled: Tensor, missing: Tensor, draw: bool) -> No
     expect(bool(filled.isfinite().all()), f"On {case.name}, impute leaves values that are not finite.")
     for place, values, gone in zip(event_values_of(case), filled.flatten(1).T, missing.flatten(1).T, strict=True):
         # A mean of two codes is a probability, and a valid value; a mean of three or more codes is not.
-        if place.levels is not None and case.data.modality == "table" and (draw or len(place.levels) > 2):
+        if place.levels is not None and case.data.form.columns and (draw or len(place.levels) > 2):
             near = (values[gone][:, None] - place.levels).abs().amin(1)
             expect(
                 bool((near < 1e-5).all()), f"On {case.name}, impute fills {place.name} with values that are not codes."

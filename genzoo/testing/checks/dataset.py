@@ -105,11 +105,11 @@ def spec_fits_events(subject: DatasetSubject) -> None:
     spec = dataset.spec
     expect(
         spec.modality == subject.entry.spec.modality,
-        f"It is registered with modality {subject.entry.spec.modality!r} and contains {spec.modality}s.",
+        f"It is registered with modality {subject.entry.spec.modality!r} and contains {spec.form.plural}.",
     )
     expect(events.shape[1:] == spec.event_shape, f"Its events have shape {events.shape[1:]}, not {spec.event_shape}.")
     expect(
-        np.dtype(events.dtype).name == spec.storage or spec.modality == "table",
+        np.dtype(events.dtype).name == spec.storage or spec.form.columns,
         f"Its events are {events.dtype}, but its spec says {spec.storage}.",
     )
     gone = bool(np.isnan(events).any()) if events.dtype.kind == "f" else False

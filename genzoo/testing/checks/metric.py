@@ -17,6 +17,7 @@ from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry, resolve
 from genzoo.spec.entries import MetricSpec
 from genzoo.spec.events import DataSpec
+from genzoo.spec.modality import MODALITIES
 from genzoo.testing.checks.randomness import chance
 from genzoo.testing.promise import Promise, expect
 from genzoo.testing.toys import toys
@@ -60,15 +61,16 @@ class MetricSubject:
                 and its log-likelihoods by this many nats. Defaults to 0.
             seed: seed of the metric's own random draws. Defaults to 0.
         """
-        name = {"image": "pixels", "table": "kinds"}[self.metric.modalities[0]]
-        dataset = toys()[name]
+        modality = (*self.metric.modalities, *MODALITIES)[0]
+        whole = [toy for toy in toys().values() if toy.spec.modality == modality and not toy.spec.missing]
+        dataset = max(whole, key=lambda toy: len({feature.kind for feature in toy.spec.features}))
         rows = np.random.default_rng(5).permutation(len(dataset))
         events = np.asarray(dataset.events[rows], np.float64)
         real, seen, samples = np.array_split(events, 3)
         samples = _spoilt(samples, dataset.spec, badness * events.std(axis=0))
         flat = [part.reshape(len(part), -1) / (events.std() + 1.0) for part in (real, samples, seen)]
         likelihoods = -20.0 - badness - np.random.default_rng(6).random(len(real))
-        measure = "mass" if dataset.spec.modality == "image" else "density"
+        measure = "density" if dataset.spec.quantum is None else "mass"
         return MetricInput(
             dataset.spec, real, samples, flat[0], flat[1], flat[2], likelihoods, None, measure, "exact", seed
         )

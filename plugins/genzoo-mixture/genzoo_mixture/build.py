@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from genzoo import ConfigError, DataSpec, Feature, Parts
+from genzoo import ConfigError, DataSpec, Parts
 from genzoo_mixture.emission import COVARIANCES, Diagonal, Emission, Full
 from genzoo_mixture.emission.categories import Categories
 from genzoo_mixture.emission.counts import Counts
@@ -35,7 +35,7 @@ def build_mixture(config: MixtureOptions, data: DataSpec) -> Parts:
     """Build a mixture of Gaussians over the columns of the data."""
     emission, places = _gaussian(config, config.n_components, data, _added(config, data))
     if config.noise:
-        names = [feature.name for feature in _columns(data)]
+        names = [feature.name for feature in data.places]
         return Parts(
             NoisyMixture([emission], [places], config.init_params, config.noise_share, names, data.event_shape)
         )
@@ -49,11 +49,6 @@ def _added(config: ClusterOptions, data: DataSpec) -> Added:
         # should be. It is uniform over a cell of the grid, and has the variance quantum² / 12.
         return Added(data.quantum**2 / 12, meant=True)
     return Added(config.reg_covar)
-
-
-def _columns(data: DataSpec) -> tuple[Feature, ...]:
-    """Return the columns of a table, or one for each pixel and channel of an image."""
-    return data.features if data.modality == "table" else data.features * data.size
 
 
 def _gaussian(
@@ -90,21 +85,21 @@ def _factors(
     config: FactorOptions, components: int, data: DataSpec, *, isotropic: bool = False
 ) -> tuple[list[Emission[Any]], list[range]]:
     if config.n_factors >= data.size:
-        things = "continuous columns" if data.modality == "table" else "pixels"
+        things = "continuous columns" if data.form.columns else data.form.values
         raise ConfigError(
             f"n_factors={config.n_factors} needs at least {config.n_factors + 1} {things}, and the data have "
             f"{data.size}. Set a smaller n_factors."
         )
-    names = [feature.name for feature in _columns(data)]
-    if data.modality == "image":
-        names = [f"pixel {number}" for number in range(data.size)]
+    names = [feature.name for feature in data.features]
+    if not data.form.columns:
+        names = [data.value_name(place) for place in range(data.size)]
     emission = Factors(components, names, config.n_factors, isotropic, config.min_uniqueness)
     return [emission], [range(data.size)]
 
 
 def build_classes(config: ClassOptions, data: DataSpec) -> Parts:
     """Build latent classes over columns of any kind, each kind with its own distribution."""
-    components, features = config.n_components, _columns(data)
+    components, features = config.n_components, data.places
     kinds: dict[str, list[int]] = {"continuous": [], "count": [], "categories": []}
     for place, feature in enumerate(features):
         kinds[feature.kind if feature.kind in kinds else "categories"].append(place)

@@ -135,7 +135,7 @@ class Autoencoder(Generator, Decoder, Encoder, Reconstruction, AnomalyScore):
 
 def build(config: AutoencoderOptions, data: DataSpec) -> Parts:
     """Build an autoencoder for images or tables."""
-    head = _pixels(data) if data.modality == "image" else _columns(data)
+    head = _columns(data) if data.form.columns else _pixels(data)
     encoder, decoder = build_networks(config, data, head, config.latent)
     generator = Autoencoder(
         encoder,
@@ -182,7 +182,7 @@ def _part(kind: str, levels: int, places: int) -> Head:
 def _meaning(data: DataSpec) -> str:
     """Say what the reconstruction error is, with its unit."""
     kinds = {feature.kind for feature in data.features}
-    image = data.modality == "image"
+    image = not data.form.columns
     parts = []
     if "continuous" in kinds:
         parts.append(f"squared errors of {'pixels from 0 to 1' if image else 'numbers in standard deviations'}")

@@ -33,7 +33,7 @@ _FIRST_COLUMN, _FIRST_PIXEL = 0.5, 0.2
 
 def build(config: VAEOptions, data: DataSpec) -> Parts:
     """Build a variational autoencoder for images or tables."""
-    image = data.modality == "image"
+    image = not data.form.columns
     observation = _IMAGES[_likelihood(config, data)](config, data) if image else _columns(config, data)
     encoder, decoder = build_networks(config, data, observation, 2 * config.latent)
     generator = VAE(

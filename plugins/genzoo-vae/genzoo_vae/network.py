@@ -38,7 +38,7 @@ def build_networks(config: NetworkOptions, data: DataSpec, head: Head, outputs: 
     Raises:
         ValueError: the options ask for convolutions of a table.
     """
-    image = data.modality == "image"
+    image = data.form.rank == 3  # (C, H, W)
     if config.network == "convolutional" and not image:
         raise ValueError("network=convolutional needs images, and this is a table; use network=mlp")
     if config.network == "convolutional" or (config.network == "auto" and image and data.size >= _LARGE):
