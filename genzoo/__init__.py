@@ -64,6 +64,7 @@ _HOME = {
     ),
     "genzoo.models.objective": (
         "Batch",
+        "DirectObjective",
         "EMObjective",
         "GradientObjective",
         "Objective",

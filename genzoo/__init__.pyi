@@ -40,6 +40,7 @@ from genzoo.models.base import ParameterTable as ParameterTable
 from genzoo.models.base import Parts as Parts
 from genzoo.models.base import Reconstruction as Reconstruction
 from genzoo.models.objective import Batch as Batch
+from genzoo.models.objective import DirectObjective as DirectObjective
 from genzoo.models.objective import EMObjective as EMObjective
 from genzoo.models.objective import GradientObjective as GradientObjective
 from genzoo.models.objective import Objective as Objective

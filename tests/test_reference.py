@@ -78,7 +78,7 @@ def test_every_capability_is_described_with_its_class_and_its_methods():
 def test_every_part_of_a_generator_and_of_objectives_is_described():
     models, objectives = section("Models").partition("### Capabilities")[0], section("Objectives")
     assert set(first_cells(models)) == public(base.Generator) - {"sample"}
-    kinds = (genzoo.Objective, genzoo.GradientObjective, genzoo.EMObjective)
+    kinds = (genzoo.Objective, genzoo.GradientObjective, genzoo.EMObjective, genzoo.DirectObjective)
     assert set(first_cells(objectives)) == set().union(*map(public, kinds))
 
 

@@ -28,7 +28,7 @@ from genzoo.config.flags import FlaggedSetting, flagged_settings, settings_layer
 from genzoo.config.hints import explain_flag, explain_words
 from genzoo.config.layers import parse_assignments, read_config_file
 from genzoo.config.resolve import CALLED, layer, resolve_config, training_class
-from genzoo.config.settings import BUDGETS, RunConfig
+from genzoo.config.settings import BUDGETS, DirectTraining, RunConfig
 from genzoo.persistence.format1 import current_layers, upgrade_config
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry
@@ -190,9 +190,9 @@ class _ModelCommand(ComputingCommand):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         self.format_section(ctx, formatter, "Options")
-        with formatter.section("Options of the model, given as -o NAME=VALUE"):
-            rows = settings_rows(self._entry)
-            formatter.write_dl([(name, setting_text(text, kind, default)) for name, kind, default, text in rows])
+        if rows := settings_rows(self._entry):
+            with formatter.section("Options of the model, given as -o NAME=VALUE"):
+                formatter.write_dl([(name, setting_text(text, kind, default)) for name, kind, default, text in rows])
         with formatter.section("Objectives and their options, given as -o NAME=VALUE"):
             formatter.write_dl(objective_rows(self._entry, get_registry()))
         if self._entry.spec.presets:
@@ -357,7 +357,9 @@ def _report(run: Run, as_json: bool, *, converged: bool) -> None:
     if as_json:
         print_json(result)
         return
-    click.echo(f"Trained {counted(result['steps'], 'step')} in {record.get('seconds', 0):.0f} s.")
+    direct = isinstance(run.config.training, DirectTraining)
+    did = "Fitted" if direct else f"Trained {counted(result['steps'], 'step')}"
+    click.echo(f"{did} in {record.get('seconds', 0):.0f} s.")
     for line in _restarts(record):
         click.echo(line)
     if record.get("density_rests_on"):

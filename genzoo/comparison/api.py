@@ -16,7 +16,7 @@ from genzoo.comparison.workers import available_cores
 from genzoo.config.counts import check_count
 from genzoo.config.keywords import PLACES, sort_keywords
 from genzoo.config.resolve import options_class
-from genzoo.config.settings import EMTraining, RunConfig, Settings, SplitSettings, validate
+from genzoo.config.settings import EMTraining, GradientTraining, RunConfig, Settings, SplitSettings, validate
 from genzoo.data.dataset import Dataset, usable
 from genzoo.data.loading import anchor, given_data, open_dataset
 from genzoo.data.splits.given import given_split
@@ -232,23 +232,30 @@ def _settings_of_fits(candidate: Candidate) -> tuple[str, bool]:
 
 
 def _tuned(candidate: Candidate) -> Candidate:
-    """Adapt the defaults of EM to a comparison. Settings that were given stay as they are.
+    """Adapt the defaults of EM and of direct fits to a comparison. Settings that were given stay as they are.
 
     EM starts several times, because information criteria need the global maximum, unless the model tries several
-    starts itself. EM computes in float64, because they are sums over all rows. It stops at a tolerance that float64
+    starts itself. Both compute in float64, because they are sums over all rows. EM stops at a tolerance that float64
     resolves for any number of columns.
     """
     config = candidate.config
-    if not isinstance(config.training, EMTraining):
+    if isinstance(config.training, GradientTraining):
         return candidate
-    options = options_class(get_registry().models.get(config.model)).model_validate(config.options)
-    restarts = 1 if isinstance(options, Settings) and options.tries_several_starts else RESTARTS
-    training = {"n_init": max(restarts, config.training.n_init), "tol": max(TOLERANCE, config.training.tol)}
-    defaults = {name: value for name, value in training.items() if name not in candidate.explicit}
-    changed: dict[str, Any] = {"training": config.training.model_copy(update=defaults)}
+    changed: dict[str, Any] = {}
     if config.precision == "auto" and not config.device.startswith("mps"):  # it has no float64
         changed["precision"] = "fp64"
+    if isinstance(config.training, EMTraining):
+        changed["training"] = _tuned_em(candidate, config.training)
     return _with_config(candidate, **changed)
+
+
+def _tuned_em(candidate: Candidate, training: EMTraining) -> EMTraining:
+    config = candidate.config
+    options = options_class(get_registry().models.get(config.model)).model_validate(config.options)
+    restarts = 1 if isinstance(options, Settings) and options.tries_several_starts else RESTARTS
+    wanted = {"n_init": max(restarts, training.n_init), "tol": max(TOLERANCE, training.tol)}
+    defaults = {name: value for name, value in wanted.items() if name not in candidate.explicit}
+    return training.model_copy(update=defaults)
 
 
 def _with_config(candidate: Candidate, **changed: Any) -> Candidate:

@@ -6,6 +6,7 @@ import time
 
 from genzoo.inference.row_likelihoods import degrees_of_freedom
 from genzoo.inference.trained_model import TrainedModel
+from genzoo.models.state_dict import growing
 from genzoo.reports.result import Cost
 from genzoo.runtime.memory import peak_memory
 from genzoo.training.run_training import train_in_memory
@@ -43,4 +44,11 @@ def _sampling_seconds(fitted: TrainedModel) -> float:
 def _parameters(fitted: TrainedModel) -> int:
     """Return the degrees of freedom of a model, or the number of its learned numbers if it has none."""
     degrees = degrees_of_freedom(fitted.generator)
-    return sum(value.numel() for value in fitted.generator.parameters()) if degrees is None else degrees
+    if degrees is not None:
+        return degrees
+    grown = growing(fitted.generator)
+    kept = [
+        *fitted.generator.parameters(),
+        *(value for name, value in fitted.generator.named_buffers() if name in grown),
+    ]
+    return sum(value.numel() for value in kept)

@@ -37,7 +37,7 @@ from genzoo.metrics.resting import Resting, resting_on
 from genzoo.metrics.statistics import are_frequencies
 from genzoo.models.base import Components
 from genzoo.models.factory import build_objective
-from genzoo.models.objective import EMObjective
+from genzoo.models.objective import DirectObjective, EMObjective
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Registry, blame
 from genzoo.reports.result import Cost
@@ -204,8 +204,11 @@ def _without_criteria(config: RunConfig, dataset: Dataset) -> str | None:
     model = zoo.models.get(config.model)
     if "likelihood" not in model.spec.capabilities:
         return "no exact likelihood"
-    objective = zoo.objective_of(model, config.objective.name)
-    if not isinstance(build_objective(objective, config.objective.options), EMObjective):
+    objective = build_objective(zoo.objective_of(model, config.objective.name), config.objective.options)
+    if isinstance(objective, DirectObjective):
+        if not objective.exact_maximum:
+            return "a direct fit that does not end at the maximum of the likelihood"
+    elif not isinstance(objective, EMObjective):
         return "trained by gradients, not to the maximum of the likelihood"
     if dataset.weights is not None and not are_frequencies(dataset.weights):
         return "the weights are not whole numbers"
@@ -231,9 +234,7 @@ def _judge_fit(
         resting: what its density rests on, other than the data.
     """
     engine = setup.engine
-    assert isinstance(engine, EMEngine)
-    assert engine.kept is not None
-    if not engine.converged:
+    if isinstance(engine, EMEngine) and engine.kept is not None and not engine.converged:
         return no_criteria(f"not converged after {engine.kept['passes']} passes (training.max_iter allows more)")
     fault = _fault(setup, resting)
     if fault is not None:

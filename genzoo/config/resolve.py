@@ -13,11 +13,13 @@ from genzoo.config.layers import SECTIONS, merge, merge_training
 from genzoo.config.settings import (
     TRAINING_CLASSES,
     DataSettings,
+    DirectTraining,
     EMTraining,
     GradientTraining,
     OptimizerConfig,
     RunConfig,
     SplitSettings,
+    StepSettings,
     TrainingSettings,
     validate,
 )
@@ -36,7 +38,7 @@ _OF_A_RUN = ("format", "model", "data_digest")
 _OF_ANY_TRAINING = frozenset(name for settings in TRAINING_CLASSES.values() for name in settings.model_fields)
 
 
-CALLED = {"gradient": "gradients", "em": "expectation-maximization"}
+CALLED = {"gradient": "gradients", "em": "expectation-maximization", "direct": "a direct fit"}
 """Method of training in words, by the kind of the objective."""
 
 
@@ -77,7 +79,7 @@ def objective_options(entry: Entry[ObjectiveSpec], options: Mapping[str, Any]) -
 
 def training_class(
     entry: Entry[ObjectiveSpec], options: Mapping[str, Any] | None = None
-) -> type[GradientTraining] | type[EMTraining]:
+) -> type[GradientTraining] | type[EMTraining] | type[DirectTraining]:
     """Return the settings class of a training with an objective.
 
     Arguments:
@@ -113,7 +115,8 @@ def _check_kind(entry: Entry[ModelSpec], settings: type[BaseModel], wanted: Mapp
     if foreign is None:
         return
     kind = settings.model_fields["kind"].default
-    own = [name for name in settings.model_fields if name not in {*TrainingSettings.model_fields, "kind"}]
+    common = {*TrainingSettings.model_fields, *StepSettings.model_fields, "kind"}
+    own = [name for name in settings.model_fields if name not in common]
     raise ConfigError(
         f"Model {entry.spec.name!r} is trained by {CALLED[kind]}, which has no setting "
         f"{_named(foreign, wanted[foreign])}. It has {', '.join(setting_name(f'training.{name}') for name in own)}."

@@ -95,8 +95,8 @@ class ScheduleConfig(Settings):
     floor: float = Field(0.0, ge=0, le=1, description="fraction of the learning rate that the decay ends at")
 
 
-class TrainingSettings(Settings):
-    """Settings of every training."""
+class StepSettings(Settings):
+    """Settings of a training in steps: its budget, and what is saved on the way."""
 
     epochs: Annotated[float | None, Flag("--epochs")] = Field(
         None, gt=0, le=1e9, description="training length in passes over the training rows"
@@ -111,6 +111,11 @@ class TrainingSettings(Settings):
     keep_checkpoints: Annotated[int, Flag("--keep-checkpoints", former=("--keep",))] = Field(
         1, ge=1, description="number of recent checkpoints to keep, besides the best"
     )
+
+
+class TrainingSettings(Settings):
+    """Settings of every training."""
+
     bound_draws: int = Field(
         BOUND_DRAWS,
         ge=1,
@@ -123,7 +128,7 @@ class TrainingSettings(Settings):
     )
 
 
-class GradientTraining(TrainingSettings):
+class GradientTraining(TrainingSettings, StepSettings):
     """Settings of a training by gradients."""
 
     kind: Literal["gradient"] = Field("gradient", description="what trains the model", repr=False)
@@ -187,7 +192,7 @@ class GradientTraining(TrainingSettings):
         return OptimizerConfig.model_validate({**self.optimizer.model_dump(), **self.param_groups.get(group, {})})
 
 
-class EMTraining(TrainingSettings):
+class EMTraining(TrainingSettings, StepSettings):
     """Settings of a training by expectation-maximization; a step is a pass over the training rows."""
 
     kind: Literal["em"] = Field("em", description="what trains the model", repr=False)
@@ -201,13 +206,28 @@ class EMTraining(TrainingSettings):
     )
 
 
-Training = GradientTraining | EMTraining
+class DirectTraining(TrainingSettings):
+    """Settings of a direct fit, which is a single step and ends by itself."""
 
-TRAINING_CLASSES: dict[str, type[GradientTraining] | type[EMTraining]] = {
+    kind: Literal["direct"] = Field("direct", description="what trains the model", repr=False)
+    block_size: int | None = Field(
+        None, ge=1, le=10**8, description="rows handed to the fit at a time; by default the objective's choice"
+    )
+
+
+Training = GradientTraining | EMTraining | DirectTraining
+
+TRAINING_CLASSES: dict[str, type[GradientTraining] | type[EMTraining] | type[DirectTraining]] = {
     "gradient": GradientTraining,
     "em": EMTraining,
+    "direct": DirectTraining,
 }
 """Settings of a training by the kind of its objective."""
+
+
+def steps_of(training: Training) -> StepSettings:
+    """Return the settings about steps of a training; the defaults for a direct fit, which is a single step."""
+    return StepSettings() if isinstance(training, DirectTraining) else training
 
 
 _METHODS = ("random", "contiguous", "time=COL")

@@ -49,6 +49,8 @@ class LossBuffer:
         """Add the losses of `step`, and return the records of earlier steps that have arrived."""
         early = self.flush() if tuple(losses) != self._names else []
         self._names = tuple(losses)
+        if not losses:
+            return [*early, LossRecord(step, {})]
         # `stack` copies the losses; CUDA graphs reuse the memory of their outputs in the next step.
         self._rows.append(torch.stack([loss.detach().to(self._dtype) for loss in losses.values()]))
         self._last = step

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from genzoo.config.settings import ScheduleConfig, Training
+from genzoo.config.settings import ScheduleConfig, StepSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Budget:
     seconds: float | None
 
     @staticmethod
-    def of(training: Training, steps_per_epoch: int, *, steps: int | None = None) -> Budget:
+    def of(training: StepSettings, steps_per_epoch: int, *, steps: int | None = None) -> Budget:
         """Return the budget of settings.
 
         Arguments:

@@ -68,6 +68,12 @@ class Generator(nn.Module, ABC):
     Not every device supports float64.
     """
 
+    grows: ClassVar[tuple[str, ...]] = ()
+    """Names of buffers, as in the state dict, whose first dimension depends on the training events.
+
+    A built model may have any length there, such as 0. When a model is loaded, the length comes from the file.
+    """
+
     dequantized: bool = False
     """Whether it needs dequantized data, because it models values on a grid by a density.
 

@@ -7,12 +7,13 @@ from typing import Any
 
 from genzoo.config.resolve import model_options, objective_options
 from genzoo.errors import ConfigError, DataError, GenzooError, PluginError
-from genzoo.models.base import Parts
-from genzoo.models.objective import EMObjective, Objective
+from genzoo.models.base import Generator, Parts
+from genzoo.models.objective import DirectObjective, EMObjective, Objective
+from genzoo.models.state_dict import growing
 from genzoo.plugins.api1 import adapt_objective
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry, blame, extra_named, resolve
-from genzoo.spec.entries import ModelSpec, ObjectiveSpec
+from genzoo.spec.entries import ModelSpec, ObjectiveKind, ObjectiveSpec
 from genzoo.spec.events import DataSpec, Feature
 from genzoo.spec.modality import plurals
 from genzoo.text import with_period
@@ -82,7 +83,20 @@ def build_model(entry: Entry[ModelSpec], options: Mapping[str, Any], data: DataS
             raise ConfigError(f"Model {entry.spec.name!r} cannot be built for {data.describe()}: {reason}") from error
     if not isinstance(parts, Parts):
         raise PluginError(f"The builder of {entry.id!r} returned {type(parts).__name__} instead of Parts.")
+    _check_growing(entry, parts)
     return parts
+
+
+def _check_growing(entry: Entry[ModelSpec], parts: Parts) -> None:
+    """Check that what a generator names in `grows` are saved buffers with a first dimension."""
+    if not isinstance(parts.generator, Generator):
+        return
+    kept, buffers = parts.generator.state_dict(), dict(parts.generator.named_buffers())
+    for name in growing(parts.generator):
+        if name not in kept or name not in buffers or not buffers[name].ndim:
+            raise PluginError(
+                f"The generator of {entry.id!r} names {name!r} in `grows`, which is no saved buffer with a dimension."
+            )
 
 
 def build_objective(entry: Entry[ObjectiveSpec], options: Mapping[str, Any]) -> Objective:
@@ -97,9 +111,15 @@ def build_objective(entry: Entry[ObjectiveSpec], options: Mapping[str, Any]) -> 
         objective = resolve(entry.spec.builder, entry.spec)(settings)
     if not isinstance(objective, Objective):
         raise PluginError(f"The builder of {entry.id!r} returned {type(objective).__name__} instead of an Objective.")
-    stated, actual = entry.spec.kind, "em" if isinstance(objective, EMObjective) else "gradient"
+    stated, actual = entry.spec.kind, _kind_of(objective)
     if stated not in (None, actual):
         raise PluginError(
             f"Objective {entry.id!r} states the kind {stated!r}, and its builder returned one of {actual!r}."
         )
     return adapt_objective(objective) if entry.api == 1 else objective
+
+
+def _kind_of(objective: Objective) -> ObjectiveKind:
+    if isinstance(objective, DirectObjective):
+        return "direct"
+    return "em" if isinstance(objective, EMObjective) else "gradient"

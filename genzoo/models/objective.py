@@ -161,3 +161,39 @@ class EMObjective(Objective):
     def report(self, model: Model) -> dict[str, Any]:
         """Return facts about a restart that has ended, for the run's record, as plain values for JSON."""
         return {}
+
+
+class DirectObjective(Objective):
+    """A fit in one go, without steps: by a formula, a solver, or the training events themselves."""
+
+    exact_maximum: bool = False
+    """Whether `fit` ends at the maximum of the likelihood, so that information criteria may follow."""
+
+    weighted: bool = False
+    """Whether `fit` uses the weights of events. If not, weighted data raise an error."""
+
+    passes: int | None = None
+    """Number of times that `fit` iterates over the blocks, for the display; `None` if nobody knows."""
+
+    def least_events(self, model: Model) -> int:
+        """Return the smallest number of training events that the model needs."""
+        return 1
+
+    def block(self, model: Model) -> int:
+        """Return the default number of events in a block."""
+        return 8192
+
+    @abstractmethod
+    def fit(self, model: Model, blocks: Iterable[Batch]) -> Mapping[str, Any] | None:
+        """Set everything in the model from the training events.
+
+        It is called once, as ordinary Python that nothing traces or compiles, and may draw random numbers. Model and
+        blocks are on the same device. The model is in eval mode, and gradients are off.
+
+        Arguments:
+            model: the untrained model. Buffers that its generator names in `grows` may be replaced by longer ones.
+            blocks: all training events in order, in model space. They may be iterated over more than once.
+
+        Returns:
+            Facts for the run's record, as plain values for JSON; or `None`.
+        """

@@ -16,7 +16,7 @@ from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
 import genzoo
-from genzoo.config.settings import DataForm, RunConfig, runs_folder
+from genzoo.config.settings import DataForm, DirectTraining, RunConfig, runs_folder
 from genzoo.data.checks import data_difference, with_former_range
 from genzoo.data.dataset import Dataset
 from genzoo.data.download import without_fetching
@@ -32,6 +32,7 @@ from genzoo.persistence.safe_build import StoredWeights, build_from_file
 from genzoo.plugins.api1 import with_former_names
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.device import resolve_device
+from genzoo.runtime.launch import launch_command
 from genzoo.runtime.progress import Phase
 from genzoo.spec.events import DataSpec
 from genzoo.storage.atomic import new_folder, recover_folders
@@ -41,7 +42,7 @@ from genzoo.storage.paths import check_inside, contains, user_path
 from genzoo.storage.temporary import remove_abandoned
 from genzoo.typing import Array
 from genzoo.version import version
-from genzoo.wording import Word, argument
+from genzoo.wording import Word, argument, resuming
 
 _DATA: TypeAdapter[DataSpec] = TypeAdapter(DataForm)
 
@@ -211,6 +212,11 @@ class Run:
         check_inside(saved[-1], self.path)
         config = self.config
         state, tensors = load_checkpoint(saved[-1])
+        if isinstance(config.training, DirectTraining) and not state.numbers.get("fitted"):
+            raise ArtifactError(
+                f"{self.path} is a direct fit that has not ended, so it holds no model yet. Start the fit again with: "
+                f"{resuming(launch_command(1), self.path)}"
+            )
         kept = state.kept(tensors)
         outlines = {name: tensor.to("meta") for name, tensor in kept.items()}
         weights = StoredWeights(str(saved[-1]), outlines, lambda: kept)

@@ -27,7 +27,7 @@ from genzoo.errors import ArtifactError, GenzooError, is_out_of_memory, pass_out
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import Generator, Parts
 from genzoo.models.factory import build_model
-from genzoo.models.state_dict import check_tensors, load_tensors, strip_prefix
+from genzoo.models.state_dict import check_tensors, growing, load_tensors, strip_prefix
 from genzoo.plugins.registry import Entry, Registry, extra_named, resolve
 from genzoo.runtime.seeding import random_scope
 from genzoo.spec.entries import ModelSpec
@@ -156,6 +156,7 @@ def _check_fit(
             raise ArtifactError("its options ask for more memory than there is") from error
         raise
     check_tensors(parts.generator, outlines, exact=False)
+    _check_lengths(parts.generator, outlines)
     _check_types(parts.generator, outlines)
     if _besides(parts) > sum(outline.nbytes for outline in outlines.values()) + _SPARE:
         raise ArtifactError("its options ask for buffers that are out of all proportion to its weights")
@@ -196,6 +197,14 @@ def _check_transform_form(path: str, outlines: Mapping[str, Tensor], data: DataS
     parts = [outlines.get(f"transform.{name}") for name in ("shift", "scale")]
     if any(part is None or tuple(part.shape) not in allowed or not part.is_floating_point() for part in parts):
         raise ArtifactError(f"{path}: its transform does not fit events of shape {data.event_shape}.")
+
+
+def _check_lengths(generator: Generator, outlines: Mapping[str, Tensor]) -> None:
+    """Check that a buffer that grows is no longer than its file, also if its events have no numbers."""
+    size = sum(outline.nbytes for outline in outlines.values())
+    for name in growing(generator):
+        if outlines[name].numel() == 0 and len(outlines[name]) > size:
+            raise ArtifactError(f"tensor {name!r} has {len(outlines[name])} rows without numbers")
 
 
 def _check_types(generator: Generator, outlines: Mapping[str, Tensor]) -> None:

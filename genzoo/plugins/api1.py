@@ -184,7 +184,7 @@ def find_objective_kind(spec: ObjectiveSpec, build: Callable[[], object]) -> Obj
         names = {cls.__name__ for cls in type(build()).__mro__}
     except (ConfigError, PluginError):  # training builds it again, and reports the error
         return "gradient"
-    return "em" if "EMObjective" in names else "gradient"
+    return "direct" if "DirectObjective" in names else "em" if "EMObjective" in names else "gradient"
 
 
 def adapt_objective(objective: Any) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from genzoo.config.settings import BOUND_DRAWS, RunConfig
+from genzoo.config.settings import BOUND_DRAWS, DirectTraining, RunConfig
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import ConfigError, DataError, GenzooError
 from genzoo.inference.trained_model import TrainedModel
@@ -145,6 +145,8 @@ def _data_name(config: RunConfig, held: EvaluationEvents) -> str:
 def _status(run: Run) -> str:
     """Return a sentence about the state of training, and about the weights on the page."""
     status = run.record.get("status")
+    if status == "finished" and isinstance(run.config.training, DirectTraining):
+        return "The direct fit has ended."
     if status == "finished":
         return f"Training finished after {run.record.get('steps', 'all')} steps."
     last = checkpoints(run.checkpoints)[-1:]

@@ -9,13 +9,15 @@ from typing import Any
 from sklearn.base import ClusterMixin, DensityMixin
 
 from genzoo.config.keywords import check_model
-from genzoo.config.resolve import options_class
-from genzoo.config.settings import EMTraining
+from genzoo.config.resolve import options_class, training_class
+from genzoo.config.settings import DirectTraining, EMTraining
+from genzoo.models.factory import build_objective
+from genzoo.models.objective import DirectObjective
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry
 from genzoo.sklearn.estimator import Encoding, ModelEstimator, Scoring, Weighted, constructor
-from genzoo.sklearn.parameters import SettingParameter, beneath, parameters_of, signature_of, trainings_of
-from genzoo.spec.entries import ModelSpec
+from genzoo.sklearn.parameters import SettingParameter, beneath, parameters_of, signature_of
+from genzoo.spec.entries import ModelSpec, ObjectiveSpec
 
 HOME = "genzoo.sklearn"
 
@@ -47,7 +49,7 @@ def _class_of(model_id: str, preset: str | None) -> type[ModelEstimator]:
     registry = get_registry()
     entry = registry.models.get(model_id)
     able = entry.spec.capabilities
-    weighted = any(issubclass(kind, EMTraining) for kind in trainings_of(registry, entry))
+    weighted = any(_takes_weights(registry.objective_of(entry, known)) for known in entry.spec.objectives)
     bases: list[type] = [Weighted] if weighted else []
     if "components" in able and "n_components" in options_class(entry).model_fields:
         bases.append(ClusterMixin)
@@ -76,6 +78,14 @@ def _class_of(model_id: str, preset: str | None) -> type[ModelEstimator]:
         "_rebuild": staticmethod(_rebuild),
     }
     return type(name, tuple(bases), content)
+
+
+def _takes_weights(objective: Entry[ObjectiveSpec]) -> bool:
+    kind = training_class(objective)
+    if not issubclass(kind, DirectTraining):
+        return issubclass(kind, EMTraining)
+    built = build_objective(objective, {})
+    return isinstance(built, DirectObjective) and built.weighted
 
 
 def _rebuild(model_id: str, preset: str | None) -> ModelEstimator:

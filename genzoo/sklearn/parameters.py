@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from genzoo.config.layers import merge, merge_training
 from genzoo.config.resolve import layer, options_class, preset_layer, training_class
-from genzoo.config.settings import EMTraining, OptimizerConfig, RunConfig, ScheduleConfig, SplitSettings
+from genzoo.config.settings import GradientTraining, OptimizerConfig, RunConfig, ScheduleConfig, SplitSettings
 from genzoo.plugins.registry import Entry, Registry
 from genzoo.spec.entries import ModelSpec
 from genzoo.wording import FrontEnd
@@ -86,12 +86,12 @@ def parameters_of(
 def beneath(registry: Registry, entry: Entry[ModelSpec], preset: str | None) -> dict[str, Any]:
     """Return the settings of estimators that differ from genzoo's own defaults.
 
-    Whoever uses scikit-learn holds rows out himself, so only early stopping does here. EM computes in float64, as
-    scikit-learn does.
+    Whoever uses scikit-learn holds rows out himself, so only early stopping does here. EM and direct fits compute in
+    float64, as scikit-learn does.
     """
-    by_em = all(issubclass(kind, EMTraining) for kind in trainings_of(registry, entry))
-    own: dict[str, Any] = {"split": {"test": 0.0, **({"validation": 0.0} if by_em else {})}}
-    own |= {"precision": "fp64"} if by_em else {}
+    whole = not any(issubclass(kind, GradientTraining) for kind in trainings_of(registry, entry))
+    own: dict[str, Any] = {"split": {"test": 0.0, **({"validation": 0.0} if whole else {})}}
+    own |= {"precision": "fp64"} if whole else {}
     return own if preset is None else {**own, "preset": preset}
 
 

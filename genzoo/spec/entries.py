@@ -115,7 +115,7 @@ class ModelSpec:
         data: the dataset it is trained on by default. Defaults to `digits`.
         options: option values that differ from the defaults of the config class.
         objective_options: for each objective, option values that differ from the objective's defaults.
-        training: its recipe: settings of `GradientTraining` or `EMTraining`.
+        training: its recipe: settings of `GradientTraining`, `EMTraining` or `DirectTraining`.
         presets: named alternatives: `{"options": ..., "objective": ..., "training": ...}`.
         reference: the paper, as "Title (Authors, year)".
         extra: the extra of its distribution that installs packages that only this model needs, such as `audio`.

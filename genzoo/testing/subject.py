@@ -123,9 +123,9 @@ class Subject:
             settings["objective"] = chosen
         name = chosen.get("name") if isinstance(chosen, Mapping) else chosen
         entry = registry.objective_of(self.entry, str(name or self.entry.spec.objectives[0]))
-        budget = dict(_BRIEF if brief else _TRAINING)
-        if "batch_size" in training_class(entry).model_fields:
-            budget["batch_size"] = _BATCH
+        budget = {**(_BRIEF if brief else _TRAINING), "batch_size": _BATCH}
+        fields = training_class(entry).model_fields
+        budget = {name: value for name, value in budget.items() if name in fields}
         layers = [layer({"training": more}) for more in (budget, self._training, training)]
         return resolve_config(registry, self.name, *current_layers(registry, self.name, layer(settings), *layers))
 

@@ -13,6 +13,7 @@ from typing import Any, Self
 from torch import Tensor, nn
 
 from genzoo.data.transforms import AffineTransform
+from genzoo.engine.direct import DirectEngine
 from genzoo.engine.em import EMEngine
 from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.loss_buffer import LossBuffer, LossRecord
@@ -45,7 +46,7 @@ class TrainingPhase(Callback):
     """
 
     def __init__(
-        self, trainer: Trainer[Any], engine: GradientEngine | EMEngine, budget: Budget, *, early: bool
+        self, trainer: Trainer[Any], engine: GradientEngine | EMEngine | DirectEngine, budget: Budget, *, early: bool
     ) -> None:
         self._engine = engine
         self._budget = budget
@@ -54,6 +55,8 @@ class TrainingPhase(Callback):
         em = isinstance(engine, EMEngine)
         self._phase = Phase("training", 1.0, start=trainer.fraction, at_most=early or em)
         self._phase.done = trainer.fraction
+        if isinstance(engine, DirectEngine):  # the phase of its fit is the whole of this one
+            self._phase.part = 1.0 - trainer.fraction
         self._phase.describe(self._text)
 
     def __enter__(self) -> Self:
@@ -68,7 +71,7 @@ class TrainingPhase(Callback):
     def on_update(self, step: Step) -> None:
         """Count."""
         self._step = step
-        self._phase.done = step.fraction
+        self._phase.done, self._phase.part = step.fraction, 0.0
         if isinstance(self._engine, EMEngine):  # most starts converge long before their last pass
             self._phase.done = max(step.fraction, len(self._engine.ended) / self._engine.n_init)
         if step.losses:
@@ -86,7 +89,7 @@ class TrainingPhase(Callback):
         wrong.
         """
         step, engine = self._step, self._engine
-        if step is None:
+        if step is None or isinstance(engine, DirectEngine):
             return self._losses
         if isinstance(engine, EMEngine):
             start = f"start {min(len(engine.ended) + 1, engine.n_init)}/{engine.n_init}  " if engine.n_init > 1 else ""

@@ -12,6 +12,7 @@ import numpy as np
 
 from genzoo.config.settings import GradientTraining
 from genzoo.data.dataset import Dataset, Rows
+from genzoo.engine.direct import DirectEngine
 from genzoo.engine.em import EMEngine
 from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.loss_buffer import LossRecord
@@ -40,7 +41,7 @@ _MOST_BOUNDS = 2_000
 class KeepBestRestart(Callback):
     """Loads the parameters of EM's best restart at the end, also if the budget ended within a restart."""
 
-    def __init__(self, engine: GradientEngine | EMEngine) -> None:
+    def __init__(self, engine: GradientEngine | EMEngine | DirectEngine) -> None:
         self._engine = engine
 
     def on_end(self, outcome: Outcome, losses: Sequence[LossRecord]) -> None:
@@ -174,12 +175,14 @@ class RunRecord(Callback):
 
     def _close(self, status: str) -> None:
         engine = self._setup.engine
-        restarts: dict[str, Any] = {}
+        facts: dict[str, Any] = {}
         if isinstance(engine, EMEngine):
             ended = [_in_data_units(restart, self._setup.offset) for restart in engine.ended]
             kept = None if engine.kept is None else _in_data_units(engine.kept, self._setup.offset)
-            restarts = {"restarts": ended, "kept": kept, "starts": engine.starts}
-        self._run.update(status=status, **self._done, **restarts)
+            facts = {"restarts": ended, "kept": kept, "starts": engine.starts}
+        elif isinstance(engine, DirectEngine) and engine.finished:
+            facts = {"fit": engine.facts}
+        self._run.update(status=status, **self._done, **facts)
         self._closed = True
 
 

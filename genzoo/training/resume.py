@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from genzoo.config.layers import merge_training
-from genzoo.config.settings import BUDGETS, GradientTraining, RunConfig, validate
+from genzoo.config.settings import BUDGETS, DirectTraining, GradientTraining, RunConfig, steps_of, validate
 from genzoo.data.dataset import Dataset
 from genzoo.data.download import without_fetching
 from genzoo.engine.distributed import SINGLE_PROCESS, Processes
@@ -80,6 +80,11 @@ def prepare_resume(
     given = {key: value for key, value in budget.items() if key in BUDGETS and value is not None}
     if found is not None:
         _check_processes(run, record, processes)
+    if given and isinstance(config.training, DirectTraining):
+        raise ConfigError(
+            f"{run.path} is a direct fit, which has no budget. Leave {argument(next(iter(given)))} out; a fit that "
+            f"was interrupted starts again."
+        )
     content = config.model_dump()
     content["training"] = merge_training(content["training"], given)
     content["precision"] = record.get("precision", config.precision)
@@ -128,10 +133,8 @@ def _last_checkpoint(run: Run) -> tuple[Path, CheckpointState, dict[str, Tensor]
 
 def _has_other_budget(config: RunConfig, setup: TrainingSetup, state: CheckpointState) -> bool:
     """Return whether a run that has taken steps is given another budget."""
-    budgets = [
-        {name: getattr(training, name) for name in BUDGETS} for training in (config.training, setup.config.training)
-    ]
-    return state.step > 0 and budgets[0] != budgets[1]
+    before, after = (steps_of(one.training) for one in (config, setup.config))
+    return state.step > 0 and any(getattr(before, name) != getattr(after, name) for name in BUDGETS)
 
 
 def _notes_on_budget(setup: TrainingSetup) -> tuple[str, ...]:
@@ -145,7 +148,7 @@ def _notes_on_budget(setup: TrainingSetup) -> tuple[str, ...]:
         notes.append(f"The {schedule} schedule of the learning rate spans the budget")
     if setup.engine.objective.settled > 0:
         notes.append("The objective changes with the share of the budget that is spent")
-    if setup.config.training.minutes is not None:
+    if training.minutes is not None:
         notes.append("The number of steps in a budget of minutes depends on the machine")
     return tuple(
         f"{note}: the steps so far were taken under the former one, so the result will differ from a run that had "
@@ -209,6 +212,8 @@ def _check_unfinished(run: Run, setup: TrainingSetup, start: ResumePoint) -> Non
             f"{run.path} ended after {start.step} passes, as many as {limit} allows, before EM converged. "
             f"Train again with a larger {limit}."
         )
+    if isinstance(setup.config.training, DirectTraining):
+        raise ConfigError(f"{run.path} is a direct fit, which has ended; nothing is left to train.")
     if setup.engine.finished:
         raise ConfigError(f"{run.path} has already converged after {start.step} passes; nothing is left to train.")
     training = setup.config.training

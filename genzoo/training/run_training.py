@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from genzoo.config.settings import GradientTraining
+from genzoo.config.settings import DirectTraining, GradientTraining, steps_of
+from genzoo.engine.direct import DirectEngine
 from genzoo.engine.loss_buffer import LossBuffer
 from genzoo.errors import (
     ArtifactError,
@@ -64,8 +65,7 @@ def run_training(
     start = start or ResumePoint()
     losses = LossBuffer(setup.runtime.device, LOSS_BLOCK, setup.loss_offsets)
     trainer = _make_trainer(setup, start, losses)
-    hint = f"Go on with: {resuming(launch_command(setup.processes.count), run.path)}"
-    with _explained(run, hint), contextlib.ExitStack() as stack:
+    with _explained(run, _hint(setup, run)), contextlib.ExitStack() as stack:
         same_weights = SameWeights(setup.engine, setup.transform, setup.processes)
         same_weights.check("at the start")
         if setup.processes.first:
@@ -76,7 +76,7 @@ def run_training(
         with setup.signals:
             outcome = trainer.fit([phase, *watching])
     if outcome == "interrupted":
-        raise Interrupted(f"{setup.signals.word}. {hint}", setup.signals.exit_code)
+        raise Interrupted(f"{setup.signals.word}. {_hint(setup, run)}", setup.signals.exit_code)
 
 
 def train_in_memory(setup: TrainingSetup, callbacks: Sequence[AnyCallback] = ()) -> TrainedModel:
@@ -122,8 +122,9 @@ def _writing_callbacks(
     _make_folders(run)
     if start.state is not None:  # which may have a larger budget
         run.configure(run.config.model_copy(update={"training": training}))
+    rhythm = steps_of(training)
     log = MetricsLogger(
-        run, losses, training.log_every, setup.loader.steps_per_epoch, start.step, evaluated=start.evaluated
+        run, losses, rhythm.log_every, setup.loader.steps_per_epoch, start.step, evaluated=start.evaluated
     )
     stack.enter_context(contextlib.closing(log))
     early_stopping = make_early_stopping(setup, start.monitor, lambda line: log.write([line]))
@@ -134,15 +135,15 @@ def _writing_callbacks(
         run,
         setup.engine,
         setup.transform,
-        Cadence(training.checkpoint_every, spent),
-        training.keep_checkpoints,
+        Cadence(rhythm.checkpoint_every, spent),
+        rhythm.keep_checkpoints,
         log.flush,
         early_stopping,
         None if start.state is None else start.state.monitor,
     )
     return [
         log,
-        SampleWriter(run, setup.trained_model, Cadence(training.sample_every, spent), setup.config.seed),
+        SampleWriter(run, setup.trained_model, Cadence(rhythm.sample_every, spent), setup.config.seed),
         *([] if early_stopping is None else [early_stopping]),
         saver,
         same_weights,
@@ -192,6 +193,13 @@ def _phase(setup: TrainingSetup, trainer: Trainer[Any]) -> TrainingPhase:
     return TrainingPhase(trainer, setup.engine, setup.budget, early=early)
 
 
+def _hint(setup: TrainingSetup, run: Run) -> str:
+    """Say how to continue, as a sentence."""
+    again = isinstance(setup.engine, DirectEngine) and not setup.engine.finished
+    command = resuming(launch_command(setup.processes.count), run.path)
+    return f"{'The fit starts again' if again else 'Go on'} with: {command}"
+
+
 @contextlib.contextmanager
 def _explained(run: Run, hint: str) -> Iterator[None]:
     """Add to an error what became of the run.
@@ -199,14 +207,16 @@ def _explained(run: Run, hint: str) -> Iterator[None]:
     Arguments:
         hint: how to continue, as a sentence.
     """
-    lower = f"lower {setting_name('training.batch_size')}, the size of the model, or the number of rows"
+    size = "batch_size" if isinstance(run.config.training, GradientTraining) else "block_size"
+    lower = f"lower {setting_name(f'training.{size}')}, the size of the model, or the number of rows"
     try:
         with explain_out_of_memory(f"model {run.config.model!r} was trained", f"{lower}. {hint}"):
             yield
     except LostProcessError as error:
         raise LostProcessError(f"{error} {hint}") from error
     except DivergenceError as error:
-        raise DivergenceError(f"{error} The last good state is kept in {run.path}.") from error
+        kept = "" if isinstance(run.config.training, DirectTraining) else f" The last good state is kept in {run.path}."
+        raise DivergenceError(f"{error}{kept}") from error
     except KeyboardInterrupt:
         saved = checkpoints(run.checkpoints)
         kept = f"Only {saved[-1].name} is saved" if saved else "Nothing is saved"

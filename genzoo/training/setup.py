@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from genzoo.config.settings import EMTraining, GradientTraining, RunConfig
+from genzoo.config.settings import DirectTraining, EMTraining, GradientTraining, RunConfig
 from genzoo.data.checks import refuse_degenerate
 from genzoo.data.columns.limits import with_limits
 from genzoo.data.dataset import Dataset, Rows, Split, usable
@@ -20,6 +20,7 @@ from genzoo.data.splits.notes import split_notes
 from genzoo.data.transforms import AffineTransform, fit_transform
 from genzoo.data.value_range import check_inside, reading_notes, scaling_spec
 from genzoo.engine.dataloader import DataLoader, PassLoader, make_block_loader, make_loader
+from genzoo.engine.direct import DirectEngine
 from genzoo.engine.distributed import SINGLE_PROCESS, Processes
 from genzoo.engine.em import LOSS, EMEngine
 from genzoo.engine.gradient import GradientEngine
@@ -31,7 +32,7 @@ from genzoo.inference.likelihood import mean_change_of_units
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import Generator, Likelihood, Model
 from genzoo.models.factory import build_model, build_objective, check_data
-from genzoo.models.objective import EMObjective, GradientObjective, Objective
+from genzoo.models.objective import DirectObjective, EMObjective, GradientObjective, Objective
 from genzoo.models.state_dict import load_tensors
 from genzoo.persistence.run import Run, load
 from genzoo.plugins.api1 import adapt_step
@@ -76,7 +77,7 @@ class TrainingSetup:
     split: Split
     transform: AffineTransform
     runtime: Runtime
-    engine: GradientEngine | EMEngine
+    engine: GradientEngine | EMEngine | DirectEngine
     loader: DataLoader[Any]
     budget: Budget
     callbacks: tuple[RunCallback, ...]
@@ -222,14 +223,18 @@ def _built(
     callbacks = tuple(_callback(zoo, name) for name in config.training.callbacks)
     signals = Signals(processes)
     source = _Source(dataset, split.train, transform, runtime, dequantizer)
-    engine: GradientEngine | EMEngine
+    engine: GradientEngine | EMEngine | DirectEngine
     if isinstance(objective, GradientObjective):
         engine, loader, budget = _by_gradient(config, model, objective, processes, source)
     elif isinstance(objective, EMObjective):
         _check_events(entry.spec.name, max(objective.least_events(model), processes.count), split)
         engine, loader, budget = _by_em(config, model, objective, processes, signals, source)
+    elif isinstance(objective, DirectObjective):
+        _check_events(entry.spec.name, objective.least_events(model), split)
+        engine, loader, budget = _directly(config, model, objective, processes, signals, source)
     else:
-        raise PluginError(f"Objective {config.objective.name!r} is neither a GradientObjective nor an EMObjective.")
+        kinds = "GradientObjective, EMObjective or DirectObjective"
+        raise PluginError(f"Objective {config.objective.name!r} is no {kinds}.")
     return TrainingSetup(
         config=config,
         dataset=dataset,
@@ -287,13 +292,14 @@ def _needs_density(generator: Generator, dataset: Dataset, dequantizer: Dequanti
 
 
 def _runtime(config: RunConfig, objective: Objective, processes: Processes) -> Runtime:
-    """Return device and precision. EM sums in float64 and cannot use coarser products."""
+    """Return device and precision. EM sums in float64, and neither it nor a direct fit can use coarser products."""
     device = processes.device(config.device)
-    if not isinstance(objective, EMObjective):
+    if isinstance(objective, GradientObjective):
         return resolve_runtime(device, config.precision)
     if config.precision in ("tf32", "bf16", "fp16"):
         raise ConfigError(
-            f"EM computes in fp32 or fp64, not in {config.precision}. Use {argument('precision', 'fp32')} or "
+            f"{'EM' if isinstance(objective, EMObjective) else 'A direct fit'} computes in fp32 or fp64, not in "
+            f"{config.precision}. Use {argument('precision', 'fp32')} or "
             f"{argument('precision', 'fp64')}."
         )
     return resolve_runtime(device, config.precision, mixed=False, float64=True)
@@ -360,6 +366,38 @@ def _by_em(
     )
     loader = PassLoader(blocks(rank=processes.rank, count=processes.count), source.runtime)
     return engine, loader, Budget.of(settings, 1, steps=settings.max_iter * settings.n_init)
+
+
+def _directly(
+    config: RunConfig, model: Model, objective: DirectObjective, processes: Processes, signals: Signals, source: _Source
+) -> tuple[DirectEngine, DataLoader[Any], Budget]:
+    settings = config.training
+    assert isinstance(settings, DirectTraining)
+    if processes.count > 1:
+        raise ConfigError(
+            f"Model {config.model!r} is trained by a direct fit, which runs in one process, and there are "
+            f"{processes.count}. Start it in a single one."
+        )
+    if config.warm_start is not None:
+        raise ConfigError(
+            f"Model {config.model!r} is trained by a direct fit, which starts from the data alone. Leave "
+            f"{argument('warm_start')} out."
+        )
+    if source.dataset.weights is not None and not objective.weighted:
+        raise ConfigError(
+            f"Objective {config.objective.name!r} does not support weighted rows. Leave {argument('weight')} out, or "
+            f"use a model that learns by expectation-maximization."
+        )
+    blocks = make_block_loader(
+        source.dataset,
+        source.rows,
+        settings.block_size or objective.block(model),
+        source.transform,
+        source.runtime,
+        source.dequantizer,
+    )
+    engine = DirectEngine(model, objective, len(source.rows), signals)
+    return engine, PassLoader(blocks, source.runtime), Budget(1, None)
 
 
 def _by_gradient(

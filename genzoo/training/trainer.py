@@ -124,7 +124,7 @@ AnyCallback = Callback | Callable[[Step], object]
 
 
 class Engine(Protocol[ItemT_contra]):
-    """Updates a model: by gradients (`GradientEngine`) or by expectation-maximization (`EMEngine`)."""
+    """Updates a model: `GradientEngine`, `EMEngine` for expectation-maximization, or `DirectEngine`."""
 
     model: Model
 
@@ -232,7 +232,7 @@ class Trainer(Generic[ItemT]):
                 last = self._current_step() if self._incomplete else self.train_step()
                 self._incomplete = False
                 interrupted = self._run_callbacks(last, watching)
-        except Abandoned:  # a pass of EM was cut short, and the engine has undone it
+        except Abandoned:  # a pass of EM or a direct fit was cut short, and the engine has undone it
             self._signals.pending()  # with several processes, here each learns which signal came
             interrupted = True
             if last is not None:

@@ -6,12 +6,14 @@ from genzoo.config.explain import describe_fields
 from genzoo.config.layers import merge, merge_training, parse_assignments, read_config_file
 from genzoo.config.settings import (
     DataSettings,
+    DirectTraining,
     EMTraining,
     GradientTraining,
     OptimizerConfig,
     RunConfig,
     ScheduleConfig,
     SplitSettings,
+    StepSettings,
     TrainingSettings,
     validate,
 )
@@ -113,9 +115,10 @@ def test_a_run_config_refuses_what_it_does_not_know(field, value):
 
 
 def test_each_kind_of_training_has_settings_of_its_own():
-    shared = set(TrainingSettings.model_fields)
+    shared = {*TrainingSettings.model_fields, *StepSettings.model_fields}
     gradient, em = set(GradientTraining.model_fields) - shared, set(EMTraining.model_fields) - shared
     assert gradient & em == {"kind"}
+    assert set(DirectTraining.model_fields) == {*TrainingSettings.model_fields, "kind", "block_size"}
     assert {"optimizer", "ema", "patience", "batch_size"} <= gradient
     assert em == {"kind", "max_iter", "tol", "n_init", "block_size"}
 

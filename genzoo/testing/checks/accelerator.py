@@ -11,11 +11,11 @@ from genzoo.config.settings import GradientTraining
 from genzoo.engine.gradient import GradientEngine
 from genzoo.models.base import Model
 from genzoo.models.factory import build_objective
-from genzoo.models.objective import Batch, EMObjective, GradientObjective, Objective, Progress
+from genzoo.models.objective import Batch, DirectObjective, EMObjective, GradientObjective, Objective, Progress
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.device import Runtime
 from genzoo.runtime.seeding import random_scope
-from genzoo.testing.promise import Promise, expect
+from genzoo.testing.promise import DoesNotApply, Promise, expect
 from genzoo.testing.subject import Case, Subject
 
 
@@ -40,13 +40,23 @@ def traces(subject: Subject) -> None:
 
 
 def _trainings(subject: Subject) -> Iterator[tuple[Case, str, Objective]]:
-    """Yield cases of every modality and of mixed columns, each with every objective and its name."""
+    """Yield cases of every modality and of mixed columns, each with every objective and its name.
+
+    Raises:
+        DoesNotApply: the model is only fitted directly, which runs on the host and is not compiled.
+    """
+    compiled = False
     for chosen in subject.objectives:
         config = subject.configuration(chosen).objective
         objective = build_objective(get_registry().objective_of(subject.entry, config.name), config.options)
+        if isinstance(objective, DirectObjective):
+            continue
+        compiled = True
         mixed = "kinds" if isinstance(objective, EMObjective) else "holed-kinds"
         for case in dict.fromkeys((*subject.principal, subject.cases.get(mixed, subject.principal[0]))):
             yield case, repr(config.name.rpartition("/")[2]), objective
+    if not compiled:
+        raise DoesNotApply("it is fitted directly, which runs on the host and is not compiled")
 
 
 def _events(case: Case, count: int, device: str) -> Batch:
