@@ -1,0 +1,1 @@
+"""Models of tables for genzoo: `copula` joins marginals of any shape by a normal distribution."""

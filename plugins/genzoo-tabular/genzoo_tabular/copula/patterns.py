@@ -1,0 +1,15 @@
+"""Events with the same missing values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+
+def patterns(missing: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the different rows of a mask `(N, C)`, each with the numbers of the events that have it."""
+    patterns, which = torch.unique(missing, dim=0, return_inverse=True)
+    for number, pattern in enumerate(patterns):
+        yield pattern, (which == number).nonzero().flatten()
