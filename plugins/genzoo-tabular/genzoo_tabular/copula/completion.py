@@ -47,7 +47,7 @@ def drawn(copula: Copula, x: Tensor, missing: Tensor, posterior: Tensor) -> Tens
     """Return events with missing values drawn, `(N, C)`; `posterior (G, N)` are the probabilities of groups."""
     group = torch.multinomial(posterior.mT, 1).squeeze(1)
     filled = x.double()
-    for number in group.unique().tolist():
+    for number in range(len(posterior)):
         mine = (group == number).nonzero().flatten()
         for found in _conditionals(copula, x[mine], missing[mine], number, 1):
             noise = torch.randn_like(found.means[0]) @ torch.linalg.cholesky(found.covariance).mT

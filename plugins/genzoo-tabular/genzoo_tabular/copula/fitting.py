@@ -112,7 +112,7 @@ def _fit_by(copula: Copula, by: int, rows: Rows, sweeps: int) -> None:
     prior = sums.shape[1] + 1.0 if len(count) > 1 else 0.0
     pooled = sums.sum(0) / count.sum()
     mean = (sums + prior * pooled) / (count + prior).clamp_min(1e-12)[:, None, None]
-    _check_full_rank(copula, mean, by)
+    _check_full_rank(copula, mean)
     copula.correlations.copy_(mean)
 
 
@@ -121,7 +121,7 @@ def _order_levels(copula: Copula, rows: Rows) -> None:
 
     A normal score can then rise with what the level goes along with.
     """
-    coded = {column: part for column, part in _coded(copula, rows)}
+    coded = dict(_coded(copula, rows))
     for place, column in enumerate(copula.named):
         levels = len(copula.features[column].levels or ())
         others = [part for other, part in coded.items() if other != column]
@@ -180,7 +180,7 @@ def _fit_marginals(copula: Copula, group: int, rows: Rows, everything: Rows) -> 
 
 def _smallest_gap(x: Tensor) -> float:
     """Return the smallest distance of different values."""
-    gaps = x.unique().diff()
+    gaps = np.diff(np.unique(x.numpy()))
     return float(gaps.min()) if len(gaps) else 1e-3
 
 
@@ -218,13 +218,13 @@ def _correlated(z: Tensor, weights: Tensor) -> Tensor:
     return correlation.fill_diagonal_(1.0)
 
 
-def _check_full_rank(copula: Copula, correlations: Tensor, by: int) -> None:
+def _check_full_rank(copula: Copula, correlations: Tensor) -> None:
     for correlation in correlations:
         values, vectors = torch.linalg.eigh(correlation)
         if values[0] < _SMALLEST_EIGENVALUE:
             first, second = vectors[:, 0].abs().topk(2).indices.tolist()
             names = [copula.features[column].name for column in (first, second)]
             raise DataError(
-                f"The normal scores of columns {names[0]!r} and {names[1]!r} determine each other, alone or with further "
-                f"columns, so the density has no bound. Leave one of them out."
+                f"The normal scores of columns {names[0]!r} and {names[1]!r} determine each other, alone or with "
+                f"further columns, so the density has no bound. Leave one of them out."
             )

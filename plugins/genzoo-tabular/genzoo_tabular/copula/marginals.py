@@ -19,15 +19,38 @@ _CLOSEST = 4e-7
 
 
 class Marginals(nn.Module, ABC):
-    """Increasing maps of `C` columns to normal scores, for `G` groups of rows. They compute in float64."""
+    """Increasing maps of `C` columns to normal scores, for `G` groups of rows. They compute in float64.
 
-    @abstractmethod
+    Arguments:
+        table: parameters of the standard normal, `(C, ...)`.
+    """
+
+    table: Tensor
+    """Parameters, `(G, C, ...)`."""
+
+    def __init__(self, table: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("table", table[None].clone())
+
     def resize(self, groups: int) -> None:
         """Make room for `groups` groups."""
+        self.table = self.table[:1].repeat(groups, *(1 for _ in self.table.shape[1:]))
+
+    def fit(self, group: int, column: int, x: Array, weights: Array, smallest: float) -> None:
+        """Fit the marginal of one column in one group.
+
+        Arguments:
+            x: values, `(n,)`.
+            weights: their weights, `(n,)`.
+            smallest: width of the cell around values that are all equal.
+        """
+        self.table[group, column] = torch.as_tensor(self.parameters_for(x, weights, smallest), dtype=torch.float64).to(
+            self.table
+        )
 
     @abstractmethod
-    def fit(self, group: int, column: int, x: Array, weights: Array, smallest: float) -> None:
-        """Fit the marginal of one column in one group to values `x (n,)`; `smallest` is the width of equal values."""
+    def parameters_for(self, x: Array, weights: Array, smallest: float) -> Any:
+        """Return the parameters that fit values; arguments as for `fit`."""
 
     @abstractmethod
     def scores(self, x: Tensor, group: int, columns: Tensor) -> tuple[Tensor, Tensor]:
@@ -41,26 +64,13 @@ class Marginals(nn.Module, ABC):
 class Quantiles(Marginals):
     """Smoothed quantiles, with normal tails."""
 
-    names = ("knots", "knot_scores")
-
     def __init__(self, columns: int) -> None:
-        super().__init__()
-        self.knots: Tensor
-        self.knot_scores: Tensor
-        line = torch.linspace(-3, 3, KNOTS).expand(1, columns, KNOTS).clone()
-        self.register_buffer("knots", line)
-        self.register_buffer("knot_scores", line.clone())
+        super().__init__(torch.linspace(-3, 3, KNOTS).expand(columns, 2, KNOTS))
 
-    def resize(self, groups: int) -> None:
-        for name in self.names:
-            setattr(self, name, getattr(self, name)[:1].repeat(groups, 1, 1))
-
-    def fit(self, group: int, column: int, x: Array, weights: Array, smallest: float) -> None:
+    def parameters_for(self, x: Array, weights: Array, smallest: float) -> Array:
         knots, scores = fit_quantiles(x, weights, smallest)
         gap = _CLOSEST * (1 + np.abs(knots).max())
-        knots = knots[0] + np.concatenate([[0.0], np.maximum(np.diff(knots), gap).cumsum()])
-        self.knots[group, column] = torch.from_numpy(knots).to(self.knots)
-        self.knot_scores[group, column] = torch.from_numpy(scores).to(self.knot_scores)
+        return np.stack([knots[0] + np.concatenate([[0.0], np.maximum(np.diff(knots), gap).cumsum()]), scores])
 
     def scores(self, x: Tensor, group: int, columns: Tensor) -> tuple[Tensor, Tensor]:
         z, slope = splines.evaluate(x.double(), *self._splines(group, columns))
@@ -70,7 +80,7 @@ class Quantiles(Marginals):
         return splines.invert(z.double(), *self._splines(group, columns))
 
     def _splines(self, group: int, columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        knots, scores = (part[group][columns].double() for part in (self.knots, self.knot_scores))
+        knots, scores = (part.contiguous() for part in self.table[group][columns].double().unbind(1))
         return knots, scores, splines.increasing_slopes(knots, scores)
 
 
@@ -82,29 +92,21 @@ class Parametric(Marginals):
         only_normal: whether all are normal.
     """
 
-    names = ("parameters_of",)
-
     def __init__(self, columns: int, only_normal: bool) -> None:
-        super().__init__()
+        super().__init__(torch.tensor([johnson.NORMAL, 0.0, 1.0, 0.0, 1.0]).expand(columns, 5))
         self.only_normal = only_normal
-        self.parameters_of: Tensor
-        self.register_buffer("parameters_of", torch.tensor([0.0, 0.0, 1.0, 0.0, 1.0]).expand(1, columns, 5).clone())
 
-    def resize(self, groups: int) -> None:
-        self.parameters_of = self.parameters_of[:1].repeat(groups, 1, 1)
-
-    def fit(self, group: int, column: int, x: Array, weights: Array, smallest: float) -> None:
-        find = johnson.fit_normal if self.only_normal else johnson.fit_johnson
-        self.parameters_of[group, column] = torch.tensor(find(x, weights, smallest)).to(self.parameters_of)
+    def parameters_for(self, x: Array, weights: Array, smallest: float) -> tuple[float, ...]:
+        return (johnson.fit_normal if self.only_normal else johnson.fit_johnson)(x, weights, smallest)
 
     def scores(self, x: Tensor, group: int, columns: Tensor) -> tuple[Tensor, Tensor]:
-        family, shape, scale, place, width = self.parameters_of[group][columns].double().unbind(1)
+        family, shape, scale, place, width = self.table[group][columns].double().unbind(1)
         y = (x.double() - place) / width
         normal = family == johnson.NORMAL
         slope = (scale / width).log() - torch.where(normal, 0.0, y.square().log1p() / 2)
         return shape + scale * torch.where(normal, y, y.asinh()), slope
 
     def values(self, z: Tensor, group: int, columns: Tensor) -> Tensor:
-        family, shape, scale, place, width = self.parameters_of[group][columns].double().unbind(1)
+        family, shape, scale, place, width = self.table[group][columns].double().unbind(1)
         y = (z.double() - shape) / scale
         return place + width * torch.where(family == johnson.NORMAL, y, y.sinh())

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from genzoo import Feature, Generator, Imputation, Likelihood, LikelihoodBound, ParameterTable
-from genzoo_tabular.copula.marginals import Marginals
+from genzoo import Feature, Generator, Imputation, ParameterTable
 from genzoo_tabular.copula.completion import COMPLETIONS, drawn, expected
+from genzoo_tabular.copula.marginals import Marginals
 from genzoo_tabular.copula.patterns import patterns
 from genzoo_tabular.copula.rectangles import FAR, log_rectangle
 
@@ -34,7 +34,7 @@ class Copula(Generator, Imputation):
     """
 
     needs_float64 = True
-    grows = ("log_weights", "correlations", "cuts", "marginals.knots", "marginals.knot_scores", "marginals.parameters_of")
+    grows = ("log_weights", "correlations", "cuts", "marginals.table")
 
     def __init__(self, features: Sequence[Feature], marginals: Marginals, by: int, chooses: bool) -> None:
         super().__init__()
@@ -97,17 +97,20 @@ class Copula(Generator, Imputation):
                 x[:, column] = x[:, column].round().clamp_min(0)
         for place, column in enumerate(self.named):
             levels = len(self.features[column].levels or ())
-            rank = torch.searchsorted(self.cuts[group, place, 1:levels].double().contiguous(), z[:, column].contiguous())
+            rank = torch.searchsorted(
+                self.cuts[group, place, 1:levels].double().contiguous(), z[:, column].contiguous()
+            )
             x[:, column] = self.ranks[place, :levels].argsort()[rank].to(x)
         if self.by >= 0:
             x[:, int(self.by)] = group
         return x
 
     def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:
-        group = torch.multinomial(self.log_weights.double().exp(), n, replacement=True)
-        noise = torch.randn(n, len(self.features), dtype=torch.float64, device=self.log_weights.device)
+        below = self.log_weights.double().exp().cumsum(0)[:-1]
+        group = torch.searchsorted(below, torch.rand(n, dtype=torch.float64, device=below.device), right=True)
+        noise = torch.randn(n, len(self.features), dtype=torch.float64, device=below.device)
         x = torch.zeros_like(noise)
-        for number in group.unique().tolist():
+        for number in range(len(self.log_weights)):
             rows = (group == number).nonzero().flatten()
             factor = torch.linalg.cholesky(self.correlations[number].double())
             x[rows] = self.events(noise[rows] @ factor.mT, number)
@@ -141,7 +144,9 @@ class Copula(Generator, Imputation):
         if len(names) > _MOST_SHOWN:
             return ()
         mean = (self.correlations.double() * self.log_weights.double().exp()[:, None, None]).sum(0).tolist()
-        caption = "correlations of the normal scores of columns" + (", mean over groups" if len(self.log_weights) > 1 else "")
+        caption = "correlations of the normal scores of columns" + (
+            ", mean over groups" if len(self.log_weights) > 1 else ""
+        )
         return (ParameterTable(caption, ("column", *names), tuple(zip(names, map(tuple, mean), strict=True))),)
 
     def _known_group(self, x: Tensor, missing: Tensor) -> Tensor:
@@ -174,6 +179,6 @@ class Copula(Generator, Imputation):
             if len(boxes):
                 weights = torch.cholesky_solve(correlation[points][:, boxes], factor)
                 rest = correlation[boxes][:, boxes] - correlation[boxes][:, points] @ weights
-                ends = [end[rows][:, boxes] - z @ weights for end in (low, high)]
-                total[rows] += log_rectangle(*ends, rest, draws)
+                below, above = (end[rows][:, boxes] - z @ weights for end in (low, high))
+                total[rows] += log_rectangle(below, above, rest, draws)
         return total

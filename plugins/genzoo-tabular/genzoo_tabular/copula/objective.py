@@ -23,6 +23,9 @@ class MarginalsAndCorrelations(DirectObjective):
         sweeps: draws of the scores that ranks or missing values leave open.
     """
 
+    weighted = True
+    passes = 1
+
     def __init__(self, sweeps: int) -> None:
         self.sweeps = sweeps
 
@@ -31,8 +34,12 @@ class MarginalsAndCorrelations(DirectObjective):
             raise ConfigError("This objective fits copulas, and this model is none.")
         parts = [(batch.x.double(), batch.missing, batch.weight) for batch in blocks]
         x = torch.cat([part for part, _, _ in parts])
-        missing = torch.cat([torch.zeros_like(part, dtype=torch.bool) if mask is None else mask for part, mask, _ in parts])
-        weights = torch.cat([part.new_ones(len(part)) if weight is None else weight.double() for part, _, weight in parts])
+        missing = torch.cat(
+            [torch.zeros_like(part, dtype=torch.bool) if mask is None else mask for part, mask, _ in parts]
+        )
+        weights = torch.cat(
+            [part.new_ones(len(part)) if weight is None else weight.double() for part, _, weight in parts]
+        )
         seen = (weights > 0).nonzero().flatten()
         return fit(model.generator, Rows(x, missing, weights).take(seen), self.sweeps)
 

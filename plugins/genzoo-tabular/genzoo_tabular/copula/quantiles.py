@@ -89,7 +89,7 @@ def _slope(z: Array, q: Array) -> float:
 
 
 def _normal_quantile(p: Any) -> Array:
-    return torch.special.ndtri(torch.as_tensor(p, dtype=torch.float64)).numpy()
+    return np.asarray(torch.special.ndtri(torch.as_tensor(p, dtype=torch.float64)))
 
 
 def _log_density(x: Array, curve: tuple[Array, Array]) -> Array:

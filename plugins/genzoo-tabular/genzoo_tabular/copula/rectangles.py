@@ -25,7 +25,8 @@ def log_interval(low: Tensor, high: Tensor) -> Tensor:
     flip = low > 0  # in the lower tail no digits are lost
     low, high = torch.where(flip, -high, low), torch.where(flip, -low, high)
     log_low, log_high = torch.special.log_ndtr(low), torch.special.log_ndtr(high)
-    return log_high + torch.log1p(-(log_low - log_high).exp().clamp(max=1.0))
+    inside: Tensor = log_high + torch.log1p(-(log_low - log_high).exp().clamp(max=1.0))
+    return inside
 
 
 def draw_interval(low: Tensor, high: Tensor, u: Tensor) -> Tensor:
@@ -68,10 +69,10 @@ def _sequential(low: Tensor, high: Tensor, factor: Tensor, u: Tensor) -> Tensor:
     before: list[Tensor] = []
     for place in range(low.shape[1]):
         shift = sum((factor[place, k] * z for k, z in enumerate(before)), low.new_zeros(u.shape[:2]))
-        ends = [(end[:, place] - shift) / factor[place, place] for end in (low, high)]
-        total = total + log_interval(*ends)
+        below, above = ((end[:, place] - shift) / factor[place, place] for end in (low, high))
+        total = total + log_interval(below, above)
         if place < low.shape[1] - 1:
-            before.append(draw_interval(*ends, u[..., place]))
+            before.append(draw_interval(below, above, u[..., place]))
     return total
 
 
@@ -84,6 +85,6 @@ def redraw(z: Tensor, low: Tensor, high: Tensor, hidden: Tensor, precision: Tens
         others = precision[column].clone()
         others[column] = 0.0
         mean = -(z[rows] @ others) * deviation**2
-        ends = [(end[rows, column] - mean) / deviation for end in (low, high)]
-        z[rows, column] = mean + deviation * draw_interval(*ends, torch.rand_like(mean))
+        below, above = ((end[rows, column] - mean) / deviation for end in (low, high))
+        z[rows, column] = mean + deviation * draw_interval(below, above, torch.rand_like(mean))
     return z
