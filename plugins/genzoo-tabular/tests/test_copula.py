@@ -1,19 +1,20 @@
 """`copula` against scipy, closed forms, quadrature and brute force."""
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 import torch
+from scipy import integrate, stats
+
+import genzoo
+from genzoo import ConfigError, DataError, DataSpec, Feature
 from genzoo_tabular.copula.build import BoundedCopula, ExactCopula, build
 from genzoo_tabular.copula.fitting import Rows, fit
 from genzoo_tabular.copula.marginals import Parametric, Quantiles
 from genzoo_tabular.copula.options import CopulaOptions
 from genzoo_tabular.copula.rectangles import draw_interval, log_rectangle
-from scipy import integrate, stats
-
-import genzoo
-from genzoo import ConfigError, DataError, DataSpec, Feature
 
 NUMBER = Feature("a")
 LEVELS = ("l", "m", "n")
@@ -97,7 +98,7 @@ def test_marginals_are_increasing_densities(kind):
         return float((slope - z**2 / 2).exp()) / math.sqrt(2 * math.pi)
 
     parts = [-np.inf, *np.quantile(x, [0, 0.02, 0.2, 0.5, 0.8, 0.98, 1]), np.inf]
-    total = sum(integrate.quad(density, *ends, limit=500)[0] for ends in zip(parts, parts[1:], strict=False))
+    total = sum(integrate.quad(density, *ends, limit=500)[0] for ends in itertools.pairwise(parts))
     assert total == pytest.approx(1, abs=1e-5)
     grid = torch.linspace(-40, 40, 2_001, dtype=torch.float64)[:, None]
     z, _ = marginals.scores(grid, 0, here)
