@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from genzoo_tabular.copula.splines import evaluate, increasing_slopes
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-KNOTS = 33
+KNOTS = 65
 """Knots of each spline."""
 
 _WIDTHS = (0.1, 0.2, 0.3, 0.5, 0.8)
@@ -23,6 +24,12 @@ _USUAL, _FOLDS, _MOST = 0.3, 5, 4_000
 
 _FEW = 10
 
+_HEAP, _STANDS_OUT, _MOST_HEAPS = 0.02, 8.0, 16
+"""Least share of a value that is kept as a step, how much more it has than its neighbors, and the number of steps."""
+
+_TAIL, _TAIL_POINTS = 1.0, 4
+"""Width of a tail in normal scores, and the least number of quantiles in it."""
+
 _KERNEL = np.linspace(-3, 3, 61)
 
 _WEIGHTS = np.exp(-(_KERNEL**2) / 2) / np.exp(-(_KERNEL**2) / 2).sum()
@@ -31,8 +38,9 @@ _WEIGHTS = np.exp(-(_KERNEL**2) / 2) / np.exp(-(_KERNEL**2) / 2).sum()
 def fit_quantiles(x: Array, weights: Array, smallest: float) -> tuple[Array, Array]:
     """Return knots and their normal scores, `(KNOTS,)` each, for the values `x (n,)` of a column.
 
-    Quantiles are smoothed by a normal kernel on the scale of normal scores. Its width is chosen by cross-validation of
-    the log-likelihood. Equal values count as spread evenly over the cell around them, so rounding makes no density.
+    Quantiles are smoothed by a normal kernel on the scale of normal scores. Cross-validation of the log-likelihood
+    chooses its width, if one is better than the usual one by two standard errors. Equal values count as spread evenly
+    over the cell around them, so rounding makes no density.
 
     Arguments:
         weights: weights of the values, `(n,)`.
@@ -53,28 +61,71 @@ def _best_width(x: Array, weights: Array, smallest: float) -> float:
         x, weights = x[order], weights[order]
     # Neighbors in the order of values go to different folds, so that every fold spans the range.
     fold = np.argsort(np.argsort(x, kind="stable"), kind="stable") % _FOLDS
-    scores = [
-        sum(
-            _log_density(x[fold == k], _smoothed(x[fold != k], weights[fold != k], smallest, width))
-            @ weights[fold == k]
-            for k in range(_FOLDS)
-        )
-        for width in _WIDTHS
-    ]
-    return _WIDTHS[int(np.argmax(scores))]
+    scores = np.stack([_held_out(x, weights, smallest, width, fold) for width in _WIDTHS])
+    best, usual = int(np.argmax(scores @ weights)), _WIDTHS.index(_USUAL)
+    gain = scores[best] - scores[usual]
+    mean = np.average(gain, weights=weights)
+    error = math.sqrt(np.average((gain - mean) ** 2, weights=weights) / len(x))
+    return _WIDTHS[best] if mean > 2 * error else _USUAL
+
+
+def _held_out(x: Array, weights: Array, smallest: float, width: float, fold: Array) -> Array:
+    """Return the log-densities of values under curves that were fitted without their fold, up to a constant."""
+    scores = np.empty(len(x))
+    for number in range(_FOLDS):
+        out = fold == number
+        scores[out] = _log_density(x[out], _smoothed(x[~out], weights[~out], smallest, width))
+    return scores
 
 
 def _smoothed(x: Array, weights: Array, smallest: float, width: float) -> tuple[Array, Array]:
     ends, below = cells(x, weights, smallest)
     rows = weights.sum() ** 2 / (weights**2).sum()
-    scores = np.linspace(-1, 1, KNOTS) * _normal_quantile(1 - 0.5 / max(rows, 2.0))
-    # Quantiles at the ends of cells, continued beyond the outermost ones by the line that fits all best.
+    last = float(_normal_quantile(1 - 0.5 / max(rows, 2.0)))
+    edges, heaps = _heaps(ends, below, last)
+    scores = np.concatenate([_between(heaps, last, KNOTS - heaps.size), heaps.ravel()])
+    order = np.argsort(scores, kind="stable")
+    # Quantiles at the ends of cells, continued beyond the outermost ones by the lines that fit each tail best.
     inner = (below > 0) & (below < 1)
     z, q = (_normal_quantile(below[inner]), ends[inner]) if inner.sum() > 1 else _spread(ends)
-    slope = _slope(z, q)
-    at = scores[:, None] + width * _KERNEL
-    quantiles = np.interp(at, z, q) + slope * (np.minimum(at - z[0], 0) + np.maximum(at - z[-1], 0))
-    return quantiles @ _WEIGHTS, scores
+    at = scores[: KNOTS - heaps.size, None] + width * _KERNEL
+    before, after = _slope(z, q, z <= z[0] + _TAIL), _slope(z, q, z >= z[-1] - _TAIL)
+    quantiles = np.interp(at, z, q) + before * np.minimum(at - z[0], 0) + after * np.maximum(at - z[-1], 0)
+    knots = np.concatenate([quantiles @ _WEIGHTS, edges.ravel()])[order]
+    return _outside(knots, scores[order], edges, heaps), scores[order]
+
+
+def _heaps(ends: Array, below: Array, last: float) -> tuple[Array, Array]:
+    """Return the ends of the cells of values that many rows share, `(A, 2)`, and the normal scores of these ends.
+
+    Such a value, as 0 among payments, is not smoothed into its neighbors.
+    """
+    share = np.diff(below)
+    padded = np.concatenate([[0.0], share, [0.0]])
+    beside = np.maximum(padded[:-2], padded[2:])
+    heavy = np.flatnonzero((share >= _HEAP) & (share >= _STANDS_OUT * beside) & (len(share) > 2))
+    heavy = np.sort(heavy[np.argsort(-share[heavy])][:_MOST_HEAPS])
+    places = np.stack([heavy, heavy + 1], 1)
+    return ends[places], np.clip(_normal_quantile(below[places]), -last, last)
+
+
+def _between(heaps: Array, last: float, count: int) -> Array:
+    """Return `count` scores from `-last` to `last` with even distances, but for the steps of `heaps (A, 2)`."""
+    starts = np.concatenate([[-last], heaps[:, 1]])
+    lengths = np.concatenate([heaps[:, 0], [last]]) - starts
+    done = np.concatenate([[0.0], lengths.cumsum()])
+    along = (np.arange(count) + 0.5) / count * done[-1] if len(heaps) else np.linspace(0, done[-1], count)
+    part = np.clip(np.searchsorted(done, along, side="right") - 1, 0, len(lengths) - 1)
+    return starts[part] + along - done[part]
+
+
+def _outside(knots: Array, scores: Array, edges: Array, heaps: Array) -> Array:
+    """Return increasing knots, none of which is inside of a step or beyond it."""
+    for (low, high), (first, second) in zip(edges, heaps, strict=True):
+        knots = np.where(scores <= first, np.minimum(knots, low), knots)
+        knots = np.where(scores >= second, np.maximum(knots, high), knots)
+    increasing: Array = np.maximum.accumulate(knots)
+    return increasing
 
 
 def _spread(ends: Array) -> tuple[Array, Array]:
@@ -83,7 +134,10 @@ def _spread(ends: Array) -> tuple[Array, Array]:
     return _normal_quantile(share), ends[0] + share * (ends[-1] - ends[0])
 
 
-def _slope(z: Array, q: Array) -> float:
+def _slope(z: Array, q: Array, tail: Array) -> float:
+    """Return the slope of the line through the quantiles in a tail, or through all if it has only a few."""
+    if tail.sum() >= _TAIL_POINTS:
+        z, q = z[tail], q[tail]
     centered = z - z.mean()
     return float(centered @ (q - q.mean()) / (centered @ centered))
 
