@@ -62,26 +62,34 @@ class Marginals(nn.Module, ABC):
 
 
 class Quantiles(Marginals):
-    """Smoothed quantiles, with normal tails."""
+    """Smoothed quantiles, with normal tails. Their table holds a `Curve` for each group and column."""
 
     def __init__(self, columns: int) -> None:
-        super().__init__(torch.linspace(-3, 3, KNOTS).expand(columns, 2, KNOTS))
+        line, none = torch.linspace(-3, 3, KNOTS), torch.zeros(KNOTS)
+        super().__init__(torch.stack([line, line, none, none]).expand(columns, 4, KNOTS))
 
     def parameters_for(self, x: Array, weights: Array, smallest: float) -> Array:
-        knots, scores = fit_quantiles(x, weights, smallest)
-        gap = _CLOSEST * (1 + np.abs(knots).max())
-        return np.stack([knots[0] + np.concatenate([[0.0], np.maximum(np.diff(knots), gap).cumsum()]), scores])
+        curve = fit_quantiles(x, weights, smallest)
+        gap = _CLOSEST * (1 + np.abs(curve.knots).max())
+        knots = curve.knots[0] + np.concatenate([[0.0], np.maximum(np.diff(curve.knots), gap).cumsum()])
+        return np.stack([knots, curve.scores, curve.shared, curve.steps])
 
     def scores(self, x: Tensor, group: int, columns: Tensor) -> tuple[Tensor, Tensor]:
-        z, slope = splines.evaluate(x.double(), *self._splines(group, columns))
+        knots, scores, _, _ = self._curves(group, columns)
+        z, slope = splines.evaluate(x.double(), knots, scores, splines.increasing_slopes(knots, scores))
         return z, slope.log()
 
     def values(self, z: Tensor, group: int, columns: Tensor) -> Tensor:
-        return splines.invert(z.double(), *self._splines(group, columns))
+        """Return the values with normal scores `z (N, C')`. On a step, it is the value that many rows share."""
+        knots, scores, shared, steps = self._curves(group, columns)
+        x = splines.invert(z.double(), knots, scores, splines.increasing_slopes(knots, scores))
+        place, _, _ = splines.interval(z.double(), scores)
+        on_step = splines.at(steps, place) > 0
+        on_step &= (z >= splines.at(scores, place)) & (z <= splines.at(scores, place + 1))
+        return torch.where(on_step, splines.at(shared, place), x)
 
-    def _splines(self, group: int, columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        knots, scores = (part.contiguous() for part in self.table[group][columns].double().unbind(1))
-        return knots, scores, splines.increasing_slopes(knots, scores)
+    def _curves(self, group: int, columns: Tensor) -> tuple[Tensor, ...]:
+        return tuple(part.contiguous() for part in self.table[group][columns].double().unbind(1))
 
 
 class Parametric(Marginals):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -35,8 +36,25 @@ _KERNEL = np.linspace(-3, 3, 61)
 _WEIGHTS = np.exp(-(_KERNEL**2) / 2) / np.exp(-(_KERNEL**2) / 2).sum()
 
 
-def fit_quantiles(x: Array, weights: Array, smallest: float) -> tuple[Array, Array]:
-    """Return knots and their normal scores, `(KNOTS,)` each, for the values `x (n,)` of a column.
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """An increasing map of values to normal scores, by its knots.
+
+    Arguments:
+        knots: values, `(KNOTS,)`.
+        scores: their normal scores.
+        shared: the value that many rows share, if a step begins at the knot, and 0 if none does.
+        steps: 1 if a step begins at the knot, else 0.
+    """
+
+    knots: Array
+    scores: Array
+    shared: Array
+    steps: Array
+
+
+def fit_quantiles(x: Array, weights: Array, smallest: float) -> Curve:
+    """Return the curve of the values `x (n,)` of a column.
 
     Quantiles are smoothed by a normal kernel on the scale of normal scores. Cross-validation of the log-likelihood
     chooses its width, if one is better than the usual one by two standard errors. Equal values count as spread evenly
@@ -78,11 +96,13 @@ def _held_out(x: Array, weights: Array, smallest: float, width: float, fold: Arr
     return scores
 
 
-def _smoothed(x: Array, weights: Array, smallest: float, width: float) -> tuple[Array, Array]:
+def _smoothed(x: Array, weights: Array, smallest: float, width: float) -> Curve:
     ends, below = cells(x, weights, smallest)
     rows = weights.sum() ** 2 / (weights**2).sum()
     last = float(_normal_quantile(1 - 0.5 / max(rows, 2.0)))
-    edges, heaps = _heaps(ends, below, last)
+    heavy = _heavy(below)
+    places = np.stack([heavy, heavy + 1], 1)
+    edges, heaps = ends[places], np.clip(_normal_quantile(below[places]), -last, last)
     scores = np.concatenate([_between(heaps, last, KNOTS - heaps.size), heaps.ravel()])
     order = np.argsort(scores, kind="stable")
     # Quantiles at the ends of cells, continued beyond the outermost ones by the lines that fit each tail best.
@@ -92,21 +112,26 @@ def _smoothed(x: Array, weights: Array, smallest: float, width: float) -> tuple[
     before, after = _slope(z, q, z <= z[0] + _TAIL), _slope(z, q, z >= z[-1] - _TAIL)
     quantiles = np.interp(at, z, q) + before * np.minimum(at - z[0], 0) + after * np.maximum(at - z[-1], 0)
     knots = np.concatenate([quantiles @ _WEIGHTS, edges.ravel()])[order]
-    return _outside(knots, scores[order], edges, heaps), scores[order]
+    starts = np.zeros(KNOTS)
+    starts[KNOTS - heaps.size :: 2] = 1.0
+    shared = np.zeros(KNOTS)
+    shared[KNOTS - heaps.size :: 2] = np.unique(x)[heavy]
+    return Curve(_outside(knots, scores[order], edges, heaps), scores[order], shared[order], starts[order])
 
 
-def _heaps(ends: Array, below: Array, last: float) -> tuple[Array, Array]:
-    """Return the ends of the cells of values that many rows share, `(A, 2)`, and the normal scores of these ends.
+def _heavy(below: Array) -> Array:
+    """Return the numbers of the values that so many rows share that they are kept apart from their neighbors.
 
-    Such a value, as 0 among payments, is not smoothed into its neighbors.
+    An example is 0 among payments.
+
+    Arguments:
+        below: share of rows below each end of a cell, `(V + 1,)`.
     """
     share = np.diff(below)
     padded = np.concatenate([[0.0], share, [0.0]])
     beside = np.maximum(padded[:-2], padded[2:])
     heavy = np.flatnonzero((share >= _HEAP) & (share >= _STANDS_OUT * beside) & (len(share) > 2))
-    heavy = np.sort(heavy[np.argsort(-share[heavy])][:_MOST_HEAPS])
-    places = np.stack([heavy, heavy + 1], 1)
-    return ends[places], np.clip(_normal_quantile(below[places]), -last, last)
+    return np.sort(heavy[np.argsort(-share[heavy])][:_MOST_HEAPS])
 
 
 def _between(heaps: Array, last: float, count: int) -> Array:
@@ -116,7 +141,7 @@ def _between(heaps: Array, last: float, count: int) -> Array:
     done = np.concatenate([[0.0], lengths.cumsum()])
     along = (np.arange(count) + 0.5) / count * done[-1] if len(heaps) else np.linspace(0, done[-1], count)
     part = np.clip(np.searchsorted(done, along, side="right") - 1, 0, len(lengths) - 1)
-    return starts[part] + along - done[part]
+    return np.asarray(starts[part] + along - done[part])
 
 
 def _outside(knots: Array, scores: Array, edges: Array, heaps: Array) -> Array:
@@ -124,8 +149,7 @@ def _outside(knots: Array, scores: Array, edges: Array, heaps: Array) -> Array:
     for (low, high), (first, second) in zip(edges, heaps, strict=True):
         knots = np.where(scores <= first, np.minimum(knots, low), knots)
         knots = np.where(scores >= second, np.maximum(knots, high), knots)
-    increasing: Array = np.maximum.accumulate(knots)
-    return increasing
+    return np.asarray(np.maximum.accumulate(knots))
 
 
 def _spread(ends: Array) -> tuple[Array, Array]:
@@ -146,8 +170,8 @@ def _normal_quantile(p: Any) -> Array:
     return np.asarray(torch.special.ndtri(torch.as_tensor(p, dtype=torch.float64)))
 
 
-def _log_density(x: Array, curve: tuple[Array, Array]) -> Array:
-    knots, scores = (torch.as_tensor(part)[None] for part in curve)
+def _log_density(x: Array, curve: Curve) -> Array:
+    knots, scores = (torch.as_tensor(part)[None] for part in (curve.knots, curve.scores))
     slopes = increasing_slopes(knots, scores)
     z, slope = evaluate(torch.as_tensor(x)[:, None], knots, scores, slopes)
     return (slope.log() - z**2 / 2).squeeze(1).numpy()

@@ -29,9 +29,9 @@ def evaluate(x: Tensor, knots: Tensor, values: Tensor, slopes: Tensor) -> tuple[
     Arguments:
         knots, values, slopes: one spline for each column, `(C, K)`; the first two increase.
     """
-    place, left, step = _interval(x, knots)
+    place, left, step = interval(x, knots)
     t = ((x - left) / step).clamp(0, 1)
-    y0, y1, d0, d1 = (_at(part, place + more) for part in (values, slopes) for more in (0, 1))
+    y0, y1, d0, d1 = (at(part, place + more) for part in (values, slopes) for more in (0, 1))
     rise = y1 - y0
     # A cubic in t with these ends and slopes: y0 + t d0 h + t² (3 rise − (2 d0 + d1) h) + t³ ((d0 + d1) h − 2 rise).
     square, cube = 3 * rise - (2 * d0 + d1) * step, (d0 + d1) * step - 2 * rise
@@ -44,8 +44,8 @@ def evaluate(x: Tensor, knots: Tensor, values: Tensor, slopes: Tensor) -> tuple[
 
 def invert(y: Tensor, knots: Tensor, values: Tensor, slopes: Tensor) -> Tensor:
     """Return where the splines have the values `y (N, C)`, `(N, C)`; other arguments as for `evaluate`."""
-    place, _, _ = _interval(y, values)
-    low, high = _at(knots, place), _at(knots, place + 1)
+    place, _, _ = interval(y, values)
+    low, high = at(knots, place), at(knots, place + 1)
     for _ in range(_STEPS):
         middle = (low + high) / 2
         below = evaluate(middle, knots, values, slopes)[0] < y
@@ -55,13 +55,13 @@ def invert(y: Tensor, knots: Tensor, values: Tensor, slopes: Tensor) -> Tensor:
     return torch.where(y > values[:, -1], knots[:, -1] + (y - values[:, -1]) / slopes[:, -1], x)
 
 
-def _interval(x: Tensor, knots: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def interval(x: Tensor, knots: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the number, left end and width of the interval of `x (N, C)` among `knots (C, K)`."""
     place = torch.searchsorted(knots, x.mT.contiguous(), right=True).mT.clamp(1, knots.shape[1] - 1) - 1
-    left = _at(knots, place)
-    return place, left, _at(knots, place + 1) - left
+    left = at(knots, place)
+    return place, left, at(knots, place + 1) - left
 
 
-def _at(table: Tensor, place: Tensor) -> Tensor:
+def at(table: Tensor, place: Tensor) -> Tensor:
     """Return the entries `place (N, C)` of `table (C, K)`."""
     return table.mT.gather(0, place)
