@@ -108,7 +108,7 @@ def _fit_by(copula: Copula, by: int, rows: Rows, sweeps: int) -> None:
         _fit_marginals(copula, number, mine if len(mine) else rows, rows)
         if len(mine):
             sums[number] = count[number] * _correlation(copula, mine, number, sweeps)
-    # Correlations of a group are those of its rows and of all rows, which count as one more row than columns.
+    # A group's correlations are a mean of its own and of all rows', which count as one more row than columns.
     prior = sums.shape[1] + 1.0 if len(count) > 1 else 0.0
     pooled = sums.sum(0) / count.sum()
     mean = (sums + prior * pooled) / (count + prior).clamp_min(1e-12)[:, None, None]

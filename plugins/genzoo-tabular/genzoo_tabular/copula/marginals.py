@@ -15,7 +15,7 @@ from genzoo_tabular.copula.quantiles import KNOTS, fit_quantiles
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _CLOSEST = 4e-7
-"""Least distance of knots relative to their size, which float32 can tell apart."""
+"""Least distance of knots relative to their size, which differ in float32."""
 
 
 class Marginals(nn.Module, ABC):

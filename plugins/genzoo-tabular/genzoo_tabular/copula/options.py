@@ -14,14 +14,14 @@ class CopulaOptions(Settings):
 
     marginals: Literal["empirical", "parametric", "normal"] = Field(
         "empirical",
-        description="distribution of each column: smoothed quantiles with normal tails; normal or Johnson's SU, "
-        "whichever has the lower BIC; or normal",
+        description="distribution of each column: smoothed quantiles with normal tails; the one of normal and Johnson's "
+        "SU with the lower BIC; or normal",
     )
     by: str = Field(
         "auto",
         min_length=1,
-        description="column with levels, each of which gets marginals and correlations of its own; none for no such "
-        "column; auto chooses by cross-validation",
+        description="column by whose levels rows are grouped, with marginals and correlations for each group; none for "
+        "no groups; auto chooses by cross-validation",
     )
 
 

@@ -145,7 +145,7 @@ def _between(heaps: Array, last: float, count: int) -> Array:
 
 
 def _outside(knots: Array, scores: Array, edges: Array, heaps: Array) -> Array:
-    """Return increasing knots, none of which is inside of a step or beyond it."""
+    """Return increasing knots, with none inside of a step or beyond it."""
     for (low, high), (first, second) in zip(edges, heaps, strict=True):
         knots = np.where(scores <= first, np.minimum(knots, low), knots)
         knots = np.where(scores >= second, np.maximum(knots, high), knots)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 _STEPS = 60
-"""Bisections of an interval, which leave less than float64 can tell apart."""
+"""Bisections of an interval, after which its ends are equal in float64."""
 
 
 def increasing_slopes(x: Tensor, y: Tensor) -> Tensor:
