@@ -4,7 +4,8 @@ python benchmarks/synthesis.py [--model NAME[:option=value] ...] [--draws 5] [--
 
 For each of three splits (80% training rows, stratified by the class), a model learns the training rows with the class
 as a column, and as many rows are drawn five times. Numbers are scaled by the range of the training rows, classes are
-one-hot and halved. The distance between both sets of rows is under the city-block metric, solved as a linear program. `train` is the distance to the training rows and `test` to the held-out ones.
+one-hot and halved. The distance between both sets of rows is under the city-block metric, solved as a linear program.
+`train` is the distance to the training rows, and `test` the distance to the held-out ones.
 
 Two rows are no models. `training rows` compares the training rows themselves, and `resampled rows` draws from them with
 replacement: no model that draws independent rows of the true distribution is expected to be much closer.
