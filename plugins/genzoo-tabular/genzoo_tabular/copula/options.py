@@ -14,8 +14,8 @@ class CopulaOptions(Settings):
 
     marginals: Literal["empirical", "parametric", "normal"] = Field(
         "empirical",
-        description="distribution of each column: smoothed quantiles with normal tails; the one of normal and Johnson's "
-        "SU with the lower BIC; or normal",
+        description="distribution of each column: smoothed quantiles with normal tails; the one of normal and "
+        "Johnson's SU with the lower BIC; or normal",
     )
     by: str = Field(
         "auto",
