@@ -9,6 +9,7 @@ from torch import Tensor
 
 from genzoo.config.settings import GradientTraining
 from genzoo.engine.gradient import GradientEngine
+from genzoo.errors import PluginError
 from genzoo.models.base import Model
 from genzoo.models.objective import Batch, DirectObjective, EMObjective, GradientObjective, Objective, Progress
 from genzoo.runtime.device import Runtime
@@ -20,8 +21,7 @@ from genzoo.testing.subject import Case, Subject
 def meta_step(subject: Subject) -> None:
     """A full training step of every objective runs on the meta device: it names no device and reads no value back."""
     for case, name, objective in _trainings(subject):
-        with torch.device("meta"):
-            model = Model(case.parts())
+        model = _on_meta(case)
         if isinstance(objective, EMObjective):
             _pass_on_meta(model, objective, case, name)
         elif isinstance(objective, GradientObjective):
@@ -53,6 +53,15 @@ def _trainings(subject: Subject) -> Iterator[tuple[Case, str, Objective]]:
             yield case, repr(name), objective
     if not compiled:
         raise DoesNotApply("it is fitted directly, which runs on the host and is not compiled")
+
+
+def _on_meta(case: Case) -> Model:
+    """Return an untrained model on the meta device; one whose builder needs numbers is built with them, and moved."""
+    try:
+        with torch.device("meta"):
+            return Model(case.parts())
+    except PluginError:
+        return Model(case.parts()).to("meta")
 
 
 def _events(case: Case, count: int, device: str) -> Batch:
