@@ -81,7 +81,9 @@ def _update_on_meta(model: Model, objective: GradientObjective, case: Case, name
             f"expected shape () on meta.",
         )
     unchanged = [
-        key for key, value in model.named_parameters() if value.requires_grad and value._version <= before[key]
+        key
+        for key, value in model.named_parameters()
+        if value.requires_grad and value.numel() and value._version <= before[key]
     ]
     expect(not unchanged, f"On {case.name}, a step of {name} does not update {', '.join(unchanged)}.")
 
