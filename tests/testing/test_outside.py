@@ -4,9 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import genzoo
-from genzoo.testing import check_promises
+from genzoo.testing import check_promises, promises
+from genzoo.testing.check import check_promise, subject_of
+from genzoo.testing.promise import DoesNotApply
 
 pytestmark = pytest.mark.precision  # they train under autocast, as users do
 
@@ -72,6 +75,42 @@ def test_denoising_steps_of_an_outside_diffusion_are_sampling_options(tmp_path):
     few, many = (run.sample(3, seed=0, options={"steps": steps}) for steps in (2, 40))
     assert not np.array_equal(few, many)
     assert np.array_equal(run.sample(3, seed=0), many)
+
+
+class Numbers(genzoo.Generator, genzoo.Likelihood):
+    """Independent normals, whose builder looks at numbers, as builders of masks do."""
+
+    degrees_of_freedom = None
+    modalities, kinds = ("table",), ("continuous",)
+
+    def __init__(self, data, power: int = 1):
+        super().__init__()
+        self.mean = torch.nn.Parameter(torch.randn(data.size))
+        self.nothing = torch.nn.Parameter(torch.zeros(data.condition_size, data.size))
+        self.register_buffer("scale", torch.eye(data.size).unique(dim=0).sum(0))
+
+    def log_prob(self, x):
+        return torch.distributions.Normal(self.mean, self.scale).log_prob(x).sum(1)
+
+    def sample(self, n, *, condition=None):
+        return torch.distributions.Normal(self.mean, self.scale).sample((n,))
+
+
+@pytest.mark.parametrize(
+    ("model", "promise", "why"),
+    [
+        (Numbers, "meta-step", ""),
+        (Numbers, "options-hold-at-bounds", "cannot be built without memory"),
+        (f"{FOLDER}/characters.py:Characters", "log-prob-shape", ""),
+    ],
+)
+def test_promises_ask_only_what_the_core_asks(model, promise, why):
+    (found,) = [one for one in promises() if one.name == promise]
+    if why:
+        with pytest.raises(DoesNotApply, match=why):
+            check_promise(found, subject_of(model))
+    else:
+        check_promise(found, subject_of(model))
 
 
 @pytest.mark.full

@@ -4,9 +4,10 @@ import math
 from typing import Annotated, ClassVar
 
 import torch
-from genzoo import Generator, Likelihood
 from pydantic import Field
 from torch import nn
+
+from genzoo import Generator, Likelihood
 
 Width = Annotated[int, Field(ge=4, le=1024, multiple_of=4, description="width of the network")]
 Depth = Annotated[int, Field(ge=1, le=24, description="layers of the network")]

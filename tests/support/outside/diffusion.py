@@ -1,12 +1,14 @@
 """A diffusion model for tables and small images."""
 
+import itertools
 import math
 from typing import Annotated, ClassVar
 
 import torch
-from genzoo import Generator, GradientObjective
 from pydantic import Field
 from torch import nn
+
+from genzoo import Generator, GradientObjective
 
 Width = Annotated[int, Field(ge=1, le=4096, description="units of the hidden layers")]
 Steps = Annotated[int, Field(ge=1, le=10_000, description="denoising steps; fewer are faster and less exact")]
@@ -42,7 +44,7 @@ class Diffusion(Generator):
         self.event, size, waves = data.event_shape, math.prod(data.event_shape), 16
         self.register_buffer("waves", math.pi * 2 ** torch.linspace(-3, 3, waves // 2))
         sizes = [size + waves + data.condition_size, width, width, width, size]
-        layers = [part for pair in zip(sizes[:-1], sizes[1:], strict=True) for part in (nn.Linear(*pair), nn.SiLU())]
+        layers = [part for pair in itertools.pairwise(sizes) for part in (nn.Linear(*pair), nn.SiLU())]
         self.layers = nn.Sequential(*layers[:-1])
 
     def denoise(self, x, sigma, condition=None):
@@ -56,7 +58,7 @@ class Diffusion(Generator):
         levels = torch.linspace(80 ** (1 / 7), 0.002 ** (1 / 7), steps, dtype=self.waves.dtype) ** 7
         sigmas = torch.cat([levels, torch.zeros(1)]).to(self.waves)
         x = sigmas[0] * torch.randn(n, math.prod(self.event), dtype=self.waves.dtype, device=self.waves.device)
-        for now, later in zip(sigmas[:-1], sigmas[1:], strict=True):
+        for now, later in itertools.pairwise(sigmas):
             slope = (x - self.denoise(x, now.expand(n, 1), condition)) / now
             ahead = x + (later - now) * slope
             if later > 0:  # Heun's correction

@@ -3,8 +3,9 @@
 from typing import Annotated, ClassVar
 
 import zuko
-from genzoo import Generator, Likelihood
 from pydantic import Field
+
+from genzoo import Generator, Likelihood
 
 Transforms = Annotated[int, Field(ge=1, le=20, description="autoregressive transforms")]
 Bins = Annotated[int, Field(ge=2, le=64, description="bins of each spline")]

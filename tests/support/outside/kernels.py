@@ -4,8 +4,9 @@ import math
 from typing import Annotated
 
 import torch
-from genzoo import DirectObjective, Generator, Likelihood
 from pydantic import Field
+
+from genzoo import DirectObjective, Generator, Likelihood
 
 
 class KeepRows(DirectObjective):

@@ -3,10 +3,11 @@
 from typing import Annotated, ClassVar
 
 import torch
-from genzoo import Generator, Likelihood
 from pydantic import Field
 from torch import nn
 from torch.nn import functional
+
+from genzoo import Generator, Likelihood
 
 Width = Annotated[int, Field(ge=1, le=512, description="channels of the hidden layers")]
 Depth = Annotated[int, Field(ge=0, le=30, description="hidden layers")]
