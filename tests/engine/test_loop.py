@@ -478,7 +478,9 @@ def test_a_stretch_of_rows_is_read_without_copying_where_it_may_be(tmp_path):
     assert read_rows(mapped, np.arange(10, 20)).flags.writeable
 
 
-def test_a_step_leaves_the_checks_of_distributions_out():
+def test_a_step_leaves_the_checks_of_distributions_out(monkeypatch):
+    monkeypatch.setattr(torch.distributions.Distribution, "_validate_args", True)  # torch's compiler switches it off
+
     class Checked(NegativeLogLikelihood):
         def losses(self, model, batch, progress):
             mean = model.generator.mean / 0 * 0  # NaN, as in a model that diverges

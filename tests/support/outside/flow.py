@@ -19,7 +19,7 @@ class Flow(Generator, Likelihood):
     conditional = True
     dequantized = True
     modalities, kinds = ("table",), ("continuous",)
-    training: ClassVar = {"steps": 1500, "batch_size": 128, "optimizer": {"lr": 0.002}, "schedule": {"name": "cosine"}}
+    training: ClassVar = {"steps": 200, "batch_size": 128, "optimizer": {"lr": 0.002}, "schedule": {"name": "cosine"}}
 
     def __init__(self, data, transforms: Transforms = 3, bins: Bins = 8, width: Width = 64):
         super().__init__()
