@@ -16,7 +16,7 @@ from genzoo.cli.main import main
 from genzoo.plugins.manager import get_manager
 from genzoo.wording import SHELL, speaking_everywhere
 
-collect_ignore_glob = ["data/plugins/*"]  # test data with their own tests, which run in their own processes
+collect_ignore_glob = ["data/plugins/*", "support/outside/*"]  # run in processes of their own, or need other packages
 
 _TERMINAL = {"COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "MPLBACKEND"}
 _PROCESSES = {"RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}

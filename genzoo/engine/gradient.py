@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 
 from genzoo.config.settings import GradientTraining
 from genzoo.engine.compilation import asks_to_compile, compile_stages, explain_failure
@@ -130,7 +132,8 @@ class GradientEngine:
         self.progress.step.fill_(step)
         self.progress.fraction.fill_(fraction)
         factor = lr_factor(self._training.schedule, step, fraction)
-        losses = self._update_groups(batch, factor)
+        with _unchecked_distributions():
+            losses = self._update_groups(batch, factor)
         if not losses:
             raise PluginError("The objective yields no loss, so there is nothing to minimize.")
         if self.ema is not None:
@@ -203,3 +206,17 @@ class GradientEngine:
             load_tensors(self.ema.module, strip_prefix(tensors, "ema."))
         for name, group in self._groups.items():
             group.restore(strip_prefix(tensors, f"optimizer.{name}."), numbers["scalers"][name])
+
+
+@contextlib.contextmanager
+def _unchecked_distributions() -> Iterator[None]:
+    """Leave out the checks of torch's distributions: each reads numbers back, and so waits for the device.
+
+    A model that diverges then has a loss of NaN, which the loop explains.
+    """
+    checked = Distribution._validate_args
+    Distribution.set_default_validate_args(False)
+    try:
+        yield
+    finally:
+        Distribution.set_default_validate_args(checked)

@@ -476,3 +476,18 @@ def test_a_stretch_of_rows_is_read_without_copying_where_it_may_be(tmp_path):
         assert np.array_equal(read_rows(mapped, rows), ROWS[rows])
     assert np.shares_memory(read_rows(ROWS, np.arange(10, 20)), ROWS)
     assert read_rows(mapped, np.arange(10, 20)).flags.writeable
+
+
+def test_a_step_leaves_the_checks_of_distributions_out(monkeypatch):
+    monkeypatch.setattr(torch.distributions.Distribution, "_validate_args", True)  # torch's compiler switches it off
+
+    class Checked(NegativeLogLikelihood):
+        def losses(self, model, batch, progress):
+            mean = model.generator.mean / 0 * 0  # NaN, as in a model that diverges
+            yield {"generator": -torch.distributions.Normal(mean, 1.0).log_prob(batch.x).mean()}
+
+    engine = toy_engine(Checked())
+    losses = engine.update(genzoo.Batch(torch.zeros(20, 2, dtype=torch.float64)), 1, 0.0)
+    assert losses["generator"].isnan()
+    with pytest.raises(ValueError, match="Expected parameter loc"):  # elsewhere they stay on
+        torch.distributions.Normal(torch.tensor(math.nan), 1.0)

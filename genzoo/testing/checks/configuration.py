@@ -12,10 +12,10 @@ from pydantic import BaseModel, ValidationError
 
 from genzoo.config.resolve import options_class
 from genzoo.config.sampling import sampling_class
-from genzoo.errors import ConfigError, DataError
+from genzoo.errors import ConfigError, DataError, PluginError
 from genzoo.models.factory import build_model
 from genzoo.plugins.manager import get_registry
-from genzoo.testing.promise import Promise, expect
+from genzoo.testing.promise import DoesNotApply, Promise, expect
 from genzoo.testing.subject import Subject
 
 Schema = Mapping[str, Any]
@@ -79,6 +79,11 @@ def options_are_described(subject: Subject) -> None:
 def options_hold_at_bounds(subject: Subject) -> None:
     """With any numeric option at its minimum or maximum, the model builds or raises ConfigError or DataError."""
     cls = options_class(subject.entry)
+    try:
+        _build(subject, subject.options)
+    except PluginError as error:
+        reason = f"it cannot be built without memory, and the largest may need too much: {error}"
+        raise DoesNotApply(reason) from error
     for name, field in cls.model_json_schema().get("properties", {}).items():
         for number in _choices(field):
             for value in _ends(number):

@@ -152,11 +152,6 @@ class CenteredEncoder(Right):
         return super().encode(x - x.mean(0))
 
 
-class FullBatches(Right):
-    def reconstruct(self, x):
-        return super().reconstruct(x.reshape(len(x), -1))
-
-
 class Remembering(Right):
     def __init__(self, config, data):
         super().__init__(config, data)

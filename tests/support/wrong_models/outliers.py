@@ -96,6 +96,13 @@ class Overwriting(Right):
         return super().impute(x, missing, draw=draw) if draw else 0.9 * x + 0.1 * self.mean
 
 
+class Squeezed(Right):
+    """Drops the dimension of a batch of one."""
+
+    def impute(self, x, missing, *, draw=False):
+        return super().impute(x, missing, draw=draw).squeeze(0)
+
+
 class Mean(Right):
     def impute(self, x, missing, *, draw=False):
         return super().impute(x, missing)

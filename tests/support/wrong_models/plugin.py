@@ -86,7 +86,7 @@ WRONG = {
     "starts-again": (KERNELS, {"objectives": ("adding-objective",)}),
     "exact-maximum": (DIRECT, {"objectives": ("widening-objective",)}),
     "answers-stand-alone": (NORMAL, "CenteredEncoder"),
-    "answers-to-odd-batches": (NORMAL, "FullBatches"),
+    "answers-to-odd-batches": (OUTLIERS, "Squeezed"),
     "answers-change-nothing": (NORMAL, "Remembering"),
     "answers-change-nothing/in-place": (NORMAL, "InPlace"),
     "both-precisions": (NORMAL, "Rounding"),
