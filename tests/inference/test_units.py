@@ -67,7 +67,8 @@ def test_models_trained_in_units_apart_by_1024_agree(tmp_path, model, holes):
     x = table()
     if holes:
         x[np.random.default_rng(1).random(x.shape) < 0.1] = math.nan
-    budget = {"max_iter": 60} if "em" in spec.objectives else {"steps": 40}
+    kinds = {"em": {"max_iter": 60}, "marginals-and-correlations": {}}
+    budget = kinds.get(spec.objectives[0], {"steps": 40})
     runs = [
         genzoo.train(model, x * unit, precision="fp64", training=budget, out=tmp_path / str(unit))
         for unit in (1.0, 1024.0)

@@ -128,6 +128,7 @@ PURPOSES = {
     "bound",
     "build",
     "classifier",
+    "condition",
     "dequantise",
     "describe",
     "encode",
@@ -143,6 +144,7 @@ PURPOSES = {
     "sample",
     "step",
     "two-sample",
+    "usual conditions",
     "validation",
     "watched",
 }

@@ -37,6 +37,7 @@ CASES = {
         {"check_methods_sample_order_invariance": DRAWS, "check_methods_subset_invariance": DRAWS},
     ),
     "autoencoder": (estimator("autoencoder")(**NETWORK), {}),
+    "copula": (estimator("copula")(), {"check_sample_weight_equivalence_on_dense_data": SINGULAR}),
     "OutlierDetector": (OutlierDetector(), {}),
     "OutlierDetector of an estimator": (
         OutlierDetector(estimator("gaussian")(), contamination=0.1),

