@@ -70,8 +70,11 @@ def offering(model: Any) -> Iterator[None]:
     """Offer a file, `FILE.py` or `FILE.py:CLASS`, or a class to runs that are loaded inside and need it.
 
     Arguments:
-        model: `None` offers nothing.
+        model: `None` leaves what is offered already.
     """
+    if model is None:
+        yield
+        return
     token = _offered.set(model)
     try:
         yield

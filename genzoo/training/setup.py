@@ -460,6 +460,7 @@ def _directly(
         source.transform,
         source.runtime,
         source.dequantizer,
+        source.condition,
     )
     engine = DirectEngine(model, objective, len(source.rows), signals)
     return engine, PassLoader(blocks, source.runtime), Budget(1, None)
