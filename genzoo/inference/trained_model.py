@@ -119,8 +119,9 @@ class TrainedModel:
         if not given:
             return self
         features = self.data.condition
-        what = "column or condition" if self.data.form.columns else "condition"
-        found = values_of(given, features, f"{what} of model {self.model!r}", self.data.features)
+        columns = self.data.features if self.data.form.columns else ()
+        what = "column or condition" if columns else "condition"
+        found = values_of(given, features, f"{what} of model {self.model!r}", columns)
         return dataclasses.replace(self, fixed={**self.fixed, **found})
 
     @overload

@@ -52,7 +52,11 @@ def _class_of(model_id: str, preset: str | None) -> type[ModelEstimator]:
 
 
 @functools.cache
-def _made(model_id: str, preset: str | None, source: ModelSource | None) -> type[ModelEstimator]:
+def _made(
+    model_id: str,
+    preset: str | None,
+    source: ModelSource | None,  # noqa: ARG001 - a part of the key of the cache
+) -> type[ModelEstimator]:
     """Make the class of a model, once; a class of the user's is another model if its `source` is."""
     registry = get_registry()
     entry = registry.models.get(model_id)
