@@ -52,7 +52,7 @@ def test_the_best_joint_candidate_is_a_run_of_all_columns(report):
     assert drawn[:, 0].mean() == pytest.approx(6, abs=1)
 
 
-def test_a_joint_model_with_measures_of_its_own_is_measured_without_its_conditions():
+def test_measures_of_a_joint_model_leave_out_its_conditions():
     class Named(genzoo.Generator, genzoo.Likelihood):
         degrees_of_freedom = None
         measures = ("density", "mass", "density")

@@ -291,3 +291,10 @@ def test_a_mixture_given_a_column_has_the_log_density_of_scipy(tmp_path):
     wanted = (shares / shares.sum()) @ (means[:, :2] + gains * (1.0 - means[:, 2:]))
     drawn = model.sample(20_000, given={features[2].name: 1.0}, output="array")
     assert drawn[:, :2].mean(axis=0) == pytest.approx(wanted, abs=0.1)
+
+
+def test_scores_explain_rows_that_are_unusual_for_their_condition(conditional):
+    strange = pd.DataFrame({"x": [4.0, -3.0], "y": [2.0, 1.0], "kind": ["left", "left"]})
+    scored = genzoo.score(conditional, strange)
+    assert scored.because[0].startswith("x")
+    assert scored.log_likelihood[0] < scored.log_likelihood[1] - 5

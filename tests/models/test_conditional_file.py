@@ -6,6 +6,8 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from scipy import stats
 
 import genzoo
 from genzoo.models import local
@@ -103,6 +105,22 @@ def test_a_sample_takes_conditions_options_and_the_file(run, file, cli, unknown,
     with out.open(encoding="utf-8", newline="") as opened:
         first = next(csv.DictReader(opened))
     assert float(first["sepal length (cm)"]) == pytest.approx(means[0, 0], abs=0.2)
+
+
+def test_the_least_likely_rows_are_explained_given_their_conditions(run):
+    model = run.load()
+    dataset = run.open_data()
+    found = run.describe(rows=2).unlikely
+    (level,) = dataset.conditions[found[0].row]
+    own, space = model.generator, model.transform
+    ends = [space.inverse(torch.full((1, 4), end, dtype=torch.float64))[0].numpy() for end in (0.0, 1.0)]
+    mean = ends[0] + (ends[1] - ends[0]) * own.mean[int(level)].numpy()
+    scale = (ends[1] - ends[0]) * own.scale[int(level)].numpy()
+    wanted = stats.norm(mean, scale).logpdf(dataset.events[found[0].row])
+    names = [feature.name for feature in model.data.features]
+    assert len(found[0].contributions) == 4
+    for one in found[0].contributions:
+        assert one.log_prob == pytest.approx(wanted[names.index(one.column)], abs=0.02)
 
 
 def test_a_comparison_in_other_processes_ranks_it_beside_a_joint_model(file, tmp_path):
