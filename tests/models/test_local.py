@@ -337,3 +337,4 @@ def test_faults_of_methods_are_one_sentence_with_their_line(name, said, tmp_path
     path.write_text(FAULTS)
     with pytest.raises(PluginError, match=said):
         genzoo.train(f"{path}:{name}", "iris", precision="fp32", out=tmp_path / "run", progress=False)
+    assert len(genzoo.runs(tmp_path, status="failed")) == 1
