@@ -189,4 +189,4 @@ def resuming(command: str, run: object) -> str:
 
 def shown_given(name: str, value: str) -> str:
     """Return how the reader of a message gives a condition: `--given species=VALUE`, or `given={'species': VALUE}`."""
-    return f"--given {name}={value}" if front_end().flags else f"given={{{name!r}: {value}}}"
+    return f"--given {shlex.quote(name)}={value}" if front_end().flags else f"given={{{name!r}: {value}}}"

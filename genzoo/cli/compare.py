@@ -23,7 +23,7 @@ from genzoo.cli.options import (
     with_data_options,
     with_split_options,
 )
-from genzoo.cli.output import print_json, print_line, show_notes, terminal_width
+from genzoo.cli.output import numbers_to_give, print_json, print_line, show_notes, terminal_width
 from genzoo.config.layers import merge, parse_assignments
 from genzoo.config.resolve import layer
 from genzoo.errors import ConfigError, GenzooError, IncompleteError
@@ -205,6 +205,7 @@ def _show(report: Report, as_json: bool, plot: bool, out: Path | None, models: S
         return
     from rich.console import Console
 
+    from genzoo.persistence.run import open_run
     from genzoo.reports.overview.terminal import print_overview
     from genzoo.reports.terminal import print_report
 
@@ -219,7 +220,10 @@ def _show(report: Report, as_json: bool, plot: bool, out: Path | None, models: S
     if any((out / "pictures").glob("*.png")):
         print_line(f"pictures: {out / 'pictures'}")
     if report.best is not None and report[report.best].run is not None:
-        print_line(f"best:     genzoo sample {shlex.quote(str(out / 'best'))} -n 64{_model_file(report, models)}")
+        given = numbers_to_give(open_run(str(out / "best")).data)
+        print_line(
+            f"best:     genzoo sample {shlex.quote(str(out / 'best'))}{given} -n 64{_model_file(report, models)}"
+        )
 
 
 def _check_none_failed(report: Report) -> None:

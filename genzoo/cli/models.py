@@ -64,6 +64,7 @@ def _as_dict(entry: Entry[ModelSpec]) -> dict[str, object]:
         "modalities": list(spec.modalities),
         "kinds": list(spec.kinds),
         "missing": spec.missing,
+        "conditional": spec.conditional,
         "data": spec.data,
         "extra": entry.extra,
     }
@@ -88,7 +89,8 @@ def _takes(spec: ModelSpec) -> str:
     words = plurals(spec.modalities)
     if len(spec.kinds) < len(get_args(Kind)):
         words.append(f"{' or '.join(spec.kinds)} values only")
-    return ", ".join([*words, *(["missing values too"] if spec.missing else [])])
+    words += ["missing values too"] * spec.missing + ["conditions"] * spec.conditional
+    return ", ".join(words)
 
 
 def _show(entry: Entry[ModelSpec], name: str) -> None:

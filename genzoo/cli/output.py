@@ -9,7 +9,9 @@ from typing import Any
 
 import click
 
+from genzoo.spec.events import DataSpec
 from genzoo.text import printable
+from genzoo.wording import shown_given
 
 
 def terminal_width() -> int:
@@ -28,6 +30,12 @@ def show_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, err: boo
 def print_line(line: str, *, err: bool = False) -> None:
     """Print a line that may hold names from data or files."""
     click.echo(printable(line), err=err)
+
+
+def numbers_to_give(data: DataSpec) -> str:
+    """Return the options of `genzoo sample` that a conditional model needs: its conditions that are numbers."""
+    numbers = [feature.name for feature in data.condition if feature.levels is None]
+    return "".join(f" {shown_given(name, 'NUMBER')}" for name in numbers)
 
 
 class CommandOutput:

@@ -23,7 +23,7 @@ from genzoo.cli.options import (
     setting_text,
     settings_rows,
 )
-from genzoo.cli.output import print_json, print_line, show_notes
+from genzoo.cli.output import numbers_to_give, print_json, print_line, show_notes
 from genzoo.config.explain import describe_fields
 from genzoo.config.flags import FlaggedSetting, flagged_settings, settings_layer
 from genzoo.config.hints import explain_flag, explain_words
@@ -388,8 +388,9 @@ def _report(run: Run, as_json: bool, *, converged: bool, model: object = None) -
     model_file = f" --model-file {shlex.quote(split_reference(str(model))[0])}" if run.config.model_source else ""
     path = shlex.quote(str(run.path)) + model_file
     pictured = run.data.form.pictured
+    sample = f"genzoo sample {path}{numbers_to_give(run.data)}"
     if pictured:
-        print_line(f"  genzoo sample {path} -n 64 --out grid.png")
-    print_line(f"  genzoo sample {path} -n 1000 --out samples{'.npz' if pictured else run.data.form.suffix}")
+        print_line(f"  {sample} -n 64 --out grid.png")
+    print_line(f"  {sample} -n 1000 --out samples{'.npz' if pictured else run.data.form.suffix}")
     if not converged:
         print_line(f"  {resuming(launch_command(record.get('processes', 1)), run.path)}{model_file} --epochs N")

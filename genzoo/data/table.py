@@ -99,9 +99,9 @@ def select(dataset: Dataset, settings: DataSettings) -> Dataset:
     source = EventTable(dataset)
     whole = settings.model_copy(update={"drop_missing": False})
     chosen = _stretch(dataset, source, settings) or table_dataset(dataset.name, source, whole)
-    labels = dataset.labels if chosen.labels is None else chosen.labels
+    labels, label = (dataset.labels, dataset.label) if chosen.labels is None else (chosen.labels, None)
     weights = dataset.weights if chosen.weights is None else chosen.weights
-    chosen = dataclasses.replace(chosen, labels=labels, weights=weights, test_rows=dataset.test_rows)
+    chosen = dataclasses.replace(chosen, labels=labels, label=label, weights=weights, test_rows=dataset.test_rows)
     chosen = dataclasses.replace(chosen, groups=dataset.groups, times=dataset.times)
     return complete(chosen) if settings.drop_missing else chosen
 

@@ -16,10 +16,11 @@ from torch import Tensor
 from genzoo.config.settings import EMTraining
 from genzoo.engine.distributed import SINGLE_PROCESS, Processes
 from genzoo.engine.signals import Abandoned, Signals, StopCheck
-from genzoo.errors import DivergenceError
+from genzoo.errors import DivergenceError, PluginError
 from genzoo.models.base import Generator, Model
 from genzoo.models.objective import Batch, EMObjective
 from genzoo.models.state_dict import load_tensors, strip_prefix
+from genzoo.plugins.registry import blame
 from genzoo.runtime.progress import Phase
 from genzoo.runtime.seeding import random_scope
 
@@ -171,7 +172,8 @@ class EMEngine:
         mean = float(total["log_likelihood"] / total["weight"])
         if not math.isfinite(mean):
             raise DivergenceError(f"EM diverged: the mean log-likelihood was {mean} in pass {step}.")
-        self.objective.maximize(self.model, total)
+        with blame("The objective"):
+            self.objective.maximize(self.model, total)
         self._pass += 1
         change = abs(mean - self._last)
         converged = change < self._training.tol and change <= self._change
@@ -203,6 +205,7 @@ class EMEngine:
             raise Abandoned
         return total
 
+    @blame("The objective")
     def _sums(self, blocks: Iterable[Batch]) -> dict[str, Tensor]:
         total: dict[str, Tensor] = {}
         with Phase("passing over", unit="rows") as phase:
@@ -210,6 +213,8 @@ class EMEngine:
             for batch in phase.over(blocks, len):
                 for name, value in self.objective.statistics(self.model, batch).items():
                     total[name] = total[name] + value if name in total else value
+        if lacking := {"log_likelihood", "weight"} - total.keys():
+            raise PluginError(f"The objective's statistics lack {', '.join(sorted(lacking))}.")
         return total
 
     @torch.no_grad()
@@ -226,6 +231,7 @@ class EMEngine:
         self.objective.maximize(self.model, total)
         return float(total["log_likelihood"])
 
+    @blame("The objective")
     def _begin(self, blocks: Iterable[Batch]) -> None:
         """Initialize a restart from all training events."""
         self._start = {}

@@ -168,6 +168,8 @@ class GradientEngine:
                 raise PluginError(f"The objective yields a loss for {name!r}; this model has {[*self._groups]}.")
             if loss.shape != ():
                 raise PluginError(f"The objective's loss for {name!r} has the shape {tuple(loss.shape)}, not ().")
+            if not loss.requires_grad:
+                raise PluginError(f"The objective's loss for {name!r} depends on no parameter, so nothing can learn.")
             share = loss / parts if parts > 1 else loss
             with explain_failure():
                 self._groups[name].backward(share, retain_graph=place < len(losses))

@@ -22,13 +22,9 @@ def value_of(feature: Feature, value: object) -> float:
     Raises:
         ConfigError: the feature has no such level, or holds numbers or times and this is none.
     """
-    text = ("true" if value else "false") if isinstance(value, bool | np.bool_) else str(value).strip()
     if feature.levels is not None:
-        if text not in feature.levels and isinstance(value, float) and value.is_integer():
-            text = str(int(value))
-        if text not in feature.levels:
-            raise ConfigError(f"{feature.name!r} has no level {text!r}. {did_you_mean(text, feature.levels)}")
-        return float(feature.levels.index(text))
+        return _code_of(feature.name, feature.levels, value)
+    text = str(value).strip()
     if feature.temporal and math.isfinite(time := parse_time(text, feature)):
         return time
     try:
@@ -40,6 +36,38 @@ def value_of(feature: Feature, value: object) -> float:
     if not math.isfinite(number):
         raise ConfigError(f"{feature.name!r} holds {'times' if feature.temporal else 'numbers'}, and {text!r} is none.")
     return number
+
+
+def _code_of(name: str, levels: Sequence[str], value: object) -> float:
+    text = str(value)
+    spellings = [text, text.strip()]
+    if tuple(levels) == ("false", "true"):
+        spellings.append(text.strip().lower())
+    if isinstance(value, float) and value.is_integer():
+        spellings.append(str(int(value)))
+    found = next((one for one in spellings if one in levels), None)
+    if found is None:
+        raise ConfigError(f"{name!r} has no level {text!r}. {did_you_mean(text, levels)}")
+    return float(levels.index(found))
+
+
+def check_given(given: object, condition: object, data: DataSpec) -> Mapping[str, object]:
+    """Return what a user gives by name, after checking that it is a mapping and gives no condition a second time.
+
+    Arguments:
+        condition: conditions of each event, or `None`.
+
+    Raises:
+        ConfigError: it is not, or does.
+    """
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"given is a mapping such as {{'species': 'setosa'}}, not {given!r}.")
+    names = [feature.name for feature in data.condition if feature.name in given]
+    if condition is not None and names:
+        raise ConfigError(f"Both given and condition hold {names[0]!r}. Leave it out of given.")
+    return given
 
 
 def values_of(

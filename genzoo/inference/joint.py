@@ -15,6 +15,7 @@ from genzoo.inference.data_units import DataUnits
 from genzoo.inference.encoding import impute
 from genzoo.models.base import Imputation, Likelihood
 from genzoo.typing import Array
+from genzoo.wording import shown_given
 
 
 def draw_given(units: DataUnits, n: int, seed: int, known: Mapping[int, float], conditions: Array | None) -> Array:
@@ -45,6 +46,23 @@ def draw_given(units: DataUnits, n: int, seed: int, known: Mapping[int, float], 
 def draw_rows_given(units: DataUnits, rows: Array, seed: int) -> Array:
     """Draw the missing values of rows given the others, `(N, C)` float64."""
     return impute(units, rows, True, seed)
+
+
+def check_conditions_known(units: DataUnits, column: str) -> None:
+    """Check that all conditions are given beside a column of events.
+
+    Drawn as often as training rows have them, they would not follow the column.
+
+    Raises:
+        ConfigError: one is not.
+    """
+    for place, feature in enumerate(units.data.condition):
+        if place not in units.fixed:
+            value = "NUMBER" if feature.levels is None else "LEVEL"
+            raise ConfigError(
+                f"Model {units.model!r} does not know how {feature.name!r} depends on {column!r}. Give it, too: "
+                f"{shown_given(feature.name, value)}."
+            )
 
 
 def how_drawn(units: DataUnits, given: Mapping[str, object]) -> str:

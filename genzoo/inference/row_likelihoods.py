@@ -65,8 +65,9 @@ def measure_of(fitted: Scorable) -> str | None:
 
 def _measured(fitted: Scorable) -> tuple[str, ...]:
     """Return `density` or `mass` for each feature; features on a grid always have a mass."""
-    pairs = zip(measures_of(fitted.generator, fitted.data), on_grid(fitted.generator, fitted.data), strict=True)
-    return tuple("mass" if spread else measure for measure, spread in pairs)
+    units = fitted.units  # of a joint model that is asked given conditions: these are its last features
+    pairs = zip(measures_of(units.generator, units.data), on_grid(units.generator, units.data), strict=True)
+    return tuple("mass" if spread else measure for measure, spread in pairs)[: len(fitted.data.features)]
 
 
 def dimensions_of(fitted: Scorable) -> int | None:

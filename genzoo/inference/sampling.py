@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genzoo.errors import ConfigError
+from genzoo.errors import ConfigError, PluginError
 from genzoo.inference.blame import blame_file
 from genzoo.inference.data_units import CHUNK, DataUnits, Events, ModelInput, padded, to_host
 from genzoo.models.base import Decoder
@@ -61,6 +61,9 @@ def sample(units: DataUnits, n: int, seed: int, *, mean: bool = False, condition
                 y = units.generator.sample(group, **options)
             else:
                 y = units.generator.sample(group, condition=condition, **options)
+        if y.shape != (group, *units.data.event_shape):
+            wanted = (group, *units.data.event_shape)
+            raise PluginError(f"Model {units.model!r} draws samples of shape {tuple(y.shape)}, not {wanted}.")
         return units.to_data(y[: n - start])
 
     return units.by_chunk("sampling", n, draw, group)

@@ -12,7 +12,7 @@ import numpy as np
 import genzoo
 from genzoo.config.counts import check_count
 from genzoo.data.columns.unseen import unseen_levels
-from genzoo.data.dataset import Dataset, ModelEvents, Rows
+from genzoo.data.dataset import Conditioned, Dataset, ModelEvents, Rows
 from genzoo.data.frames.results import frame_of
 from genzoo.errors import ConfigError
 from genzoo.inference.description.contributions import no_contributions, unlikely_rows, usual_count
@@ -68,7 +68,7 @@ class Scored(Scorable, Protocol):
     @property
     def bound_draws(self) -> int: ...
     def log_posterior(self, x: ModelEvents) -> Array: ...
-    def sample(self, n: int, *, seed: int = 0, output: Literal["array"]) -> Array: ...
+    def sample(self, n: int, *, seed: int = 0, output: Literal["array"], condition: Any = None) -> Array: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,9 +279,10 @@ def _explained(
     if plain and no_contributions(fitted) is None:
         chosen = np.full(len(usual), np.nan)
         chosen[plain] = usual[plain]
-        found = unlikely_rows(
-            fitted, dataset.events, chosen, len(plain), measures_of(fitted.generator, fitted.data), 0, _typical(fitted)
-        )
+        events = dataset.events
+        given = events if dataset.conditions is None else Conditioned(events, dataset.conditions)
+        measures = measures_of(fitted.generator, fitted.data)
+        found = unlikely_rows(fitted, given, chosen, len(plain), measures, 0, _typical(fitted))
         least = 0.0 if score_of(fitted) == "anomaly_score" else _STANDS_OUT
         columns = {row.row: _standing_out(row.contributions, least) for row in found}
     return tuple(
@@ -289,10 +290,13 @@ def _explained(
     )
 
 
-def _typical(fitted: Scored) -> Array:
+def _typical(fitted: Scored) -> ModelEvents:
     """Return samples of the model: rows to score may all be unusual, or a single one."""
-    samples = np.asarray(fitted.sample(usual_count(fitted), seed=0, output="array"), np.float64)
-    return samples[np.isfinite(samples).all(axis=1)]
+    count = usual_count(fitted)
+    conditions = fitted.units.usual_conditions(count)
+    samples = np.asarray(fitted.sample(count, seed=0, output="array", condition=conditions), np.float64)
+    finite = np.isfinite(samples).all(axis=1)
+    return samples[finite] if conditions is None else Conditioned(samples, conditions)[finite]
 
 
 def _standing_out(contributions: Sequence[Contribution], least: float) -> tuple[Contribution, ...]:

@@ -37,7 +37,7 @@ from genzoo.inference.answers import (
 from genzoo.inference.data_units import CheckedEvents, DataUnits, Events
 from genzoo.inference.description.describe import UNLIKELY, describe, samples_for
 from genzoo.inference.description.figures import Description
-from genzoo.inference.given import conditions_of, values_of, with_condition
+from genzoo.inference.given import check_given, conditions_of, values_of, with_condition
 from genzoo.inference.threshold import Calibration
 from genzoo.models.base import Floor, Generator, capabilities_of
 from genzoo.plugins.api1 import with_former_names
@@ -115,10 +115,13 @@ class TrainedModel:
         Raises:
             ConfigError: the model is not trained given such a column, or it has no such level.
         """
+        given = check_given(given, None, self.data)
         if not given:
             return self
         features = self.data.condition
-        found = values_of(given, features, f"condition of model {self.model!r}", self.data.features)
+        columns = self.data.features if self.data.form.columns else ()
+        what = "column or condition" if columns else "condition"
+        found = values_of(given, features, f"{what} of model {self.model!r}", columns)
         return dataclasses.replace(self, fixed={**self.fixed, **found})
 
     @overload
@@ -208,7 +211,7 @@ class TrainedModel:
                 f"{argument('mean', True)} shows what the model decodes, without sampling options. Leave out "
                 f"{setting_name(next(iter(options)))!r}, or the mean."
             )
-        given = given or {}
+        given = check_given(given, condition, self.data)
         columns = joint.known_columns(self.units, given)
         model = self.under({name: value for name, value in given.items() if name not in columns})
         model = model.with_sampling(options, section="")
@@ -219,6 +222,8 @@ class TrainedModel:
         else:
             conditions = conditions_of(condition, self.data, n)
         if columns:
+            if condition is None:
+                joint.check_conditions_known(model.units, columns[0])
             if mean:
                 raise ConfigError("Samples given columns of the model are draws, and have no means. Leave mean out.")
             known = values_of({name: given[name] for name in columns}, self.data.features, "column")
@@ -249,8 +254,6 @@ class TrainedModel:
         Images of a model that adds noise are means, because a grid of noisy images hides what was learned. A table of
         means would hide how rows vary, so rows are draws.
         """
-        mean = self.data.form.pictured and self.adds_noise
-        return self.sample(n, seed=seed, output="array", mean=mean), mean
         mean = self.data.form.pictured and self.adds_noise
         return self.sample(n, seed=seed, output="array", mean=mean, condition=self.units.usual_conditions(n)), mean
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from genzoo.config.resolve import model_options, objective_options
@@ -20,8 +20,11 @@ from genzoo.text import with_period
 from genzoo.wording import argument, shown_given
 
 
-def check_data(entry: Entry[ModelSpec], data: DataSpec) -> None:
+def check_data(entry: Entry[ModelSpec], data: DataSpec, *, joint: Collection[str] = ()) -> None:
     """Check that a model accepts the data.
+
+    Arguments:
+        joint: names of columns that are asked for as conditions and learned jointly. Defaults to none.
 
     Raises:
         DataError: the model does not accept the modality, a kind of feature, or missing values.
@@ -32,7 +35,7 @@ def check_data(entry: Entry[ModelSpec], data: DataSpec) -> None:
         raise DataError(f"Model {spec.name!r} takes {wanted}, and these data are: {data.describe()}.")
     for feature in data.features:
         if feature.kind not in spec.kinds:
-            raise DataError(_other_kind(spec, data, feature))
+            raise DataError(_other_kind(spec, data, feature, feature.name in joint))
     if data.condition and not spec.conditional:
         raise DataError(_unconditional(spec, data))
     if data.missing and not spec.missing:
@@ -61,7 +64,7 @@ def _unconditional(spec: ModelSpec, data: DataSpec) -> str:
     )
 
 
-def _other_kind(spec: ModelSpec, data: DataSpec, feature: Feature) -> str:
+def _other_kind(spec: ModelSpec, data: DataSpec, feature: Feature, condition: bool) -> str:
     wanted = " or ".join(spec.kinds)
     zoo = get_registry().models
     fitting = [
@@ -69,6 +72,7 @@ def _other_kind(spec: ModelSpec, data: DataSpec, feature: Feature) -> str:
         for name in zoo.names()
         if data.modality in (other := zoo.get(name).spec).modalities
         and all(known.kind in other.kinds for known in data.features)
+        and (not condition or "imputation" in other.capabilities)
     ]
     others = f"a model that takes it ({', '.join(fitting)})" if fitting else "a model that takes it"
     if not data.form.columns:
@@ -76,9 +80,10 @@ def _other_kind(spec: ModelSpec, data: DataSpec, feature: Feature) -> str:
             f"The {data.form.values} of these {data.form.events} are {feature.kind}, and model {spec.name!r} takes "
             f"{wanted} {data.form.values}. Use {others}."
         )
+    out = f"of {argument('condition')}" if condition else f"with {argument('drop', [feature.name])}"
     return (
-        f"Column {feature.name!r} is {feature.kind}, and model {spec.name!r} takes {wanted} columns. Leave it out with "
-        f"{argument('drop', [feature.name])}, set its kind with {argument('kinds')}, or use {others}."
+        f"Column {feature.name!r} is {feature.kind}, and model {spec.name!r} takes {wanted} columns. Leave it out "
+        f"{out}, set its kind with {argument('kinds')}, or use {others}."
     )
 
 

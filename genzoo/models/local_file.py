@@ -16,6 +16,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from genzoo.errors import ConfigError, PluginError, pass_out_of_memory
+from genzoo.plugins.local import module_name
 
 _files: dict[tuple[Path, str], ModuleType] = {}
 """Files that were run, by path and digest, so that a class stays the same class."""
@@ -45,7 +46,7 @@ def run_file(path: Path) -> tuple[ModuleType, str]:
     digest = digest_of(content)
     if (path, digest) in _files:
         return _files[path, digest], digest
-    name = f"_genzoo_file_{path.stem}_{digest[:12]}"
+    name = module_name(path.stem, digest)
     spec = importlib.util.spec_from_file_location(name, path, loader=_TheseBytes(path, content))
     assert spec is not None
     module = importlib.util.module_from_spec(spec)

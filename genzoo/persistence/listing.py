@@ -23,7 +23,7 @@ from genzoo.storage.paths import contains, open_regular, user_path
 from genzoo.storage.temporary import temporary_folder
 from genzoo.text import seconds_text, size_text
 
-STATUSES = ("finished", "running", "stopped", "interrupted", "diverged", "created", "damaged")
+STATUSES = ("finished", "running", "stopped", "interrupted", "diverged", "failed", "created", "damaged")
 """What can have become of a run. One that was killed is "stopped"; one whose files cannot be read is "damaged"."""
 
 

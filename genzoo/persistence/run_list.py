@@ -66,8 +66,8 @@ def runs(
         folder: Defaults to the folder of runs: `GENZOO_RUNS`, or `runs` in the current folder.
         model: list only runs of this model, or of these. Defaults to all.
         data: list only runs on this built-in dataset or file, or on these. Defaults to all.
-        status: list only `"finished"`, `"running"`, `"stopped"`, `"interrupted"`, `"diverged"`, `"created"` or
-            `"damaged"` runs, or several of these. Defaults to all.
+        status: list only `"finished"`, `"running"`, `"stopped"`, `"interrupted"`, `"diverged"`, `"failed"`,
+            `"created"` or `"damaged"` runs, or several of these. Defaults to all.
 
     Raises:
         ArtifactError: the folder cannot be read.

@@ -7,7 +7,9 @@ the file, and never its path.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+import traceback
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -16,6 +18,9 @@ from typing import Any, ClassVar, Literal
 from genzoo.spec.entries import LOCAL
 
 _REFERENCE = re.compile(r"(?P<file>.*\.py):(?P<name>[A-Za-z_]\w*)", re.DOTALL)
+
+_MODULES = "_genzoo_file_"
+"""Beginning of the names of modules that files of the user's are run as."""
 
 _CANDIDATE = re.compile(r"\s*([^=|]*\.py:[A-Za-z_]\w*)\s*(?:(:)(.*))?", re.DOTALL)
 
@@ -62,6 +67,25 @@ def is_local(model: str) -> bool:
     return model.startswith(f"{LOCAL}/")
 
 
+def module_name(file: str, digest: str) -> str:
+    """Return the name of the module that a file with this stem and digest is run as."""
+    return f"{_MODULES}{file}_{digest[:12]}"
+
+
+def place_of(error: BaseException) -> str:
+    """Return the line of a file of the user's at which an error arose, such as ` (my_model.py, line 7)`.
+
+    Returns:
+        An empty text if no such file took part.
+    """
+    places = [
+        f" ({os.path.basename(frame.f_code.co_filename)}, line {line})"  # noqa: PTH119 - a name of any form
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if str(frame.f_globals.get("__name__")).startswith(_MODULES)
+    ]
+    return places[-1] if places else ""
+
+
 _offered: ContextVar[Any] = ContextVar("model file", default=None)
 
 
@@ -70,8 +94,11 @@ def offering(model: Any) -> Iterator[None]:
     """Offer a file, `FILE.py` or `FILE.py:CLASS`, or a class to runs that are loaded inside and need it.
 
     Arguments:
-        model: `None` offers nothing.
+        model: `None` leaves what is offered already.
     """
+    if model is None:
+        yield
+        return
     token = _offered.set(model)
     try:
         yield

@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar, get_args
 from genzoo.errors import ConfigError, GenzooError, PluginError, did_you_mean, pass_out_of_memory
 from genzoo.plugins.api1 import translate
 from genzoo.plugins.discovery import CORE, distribution_of, normalize_name
-from genzoo.plugins.local import ModelSource
+from genzoo.plugins.local import ModelSource, place_of
 from genzoo.spec.entries import (
     API_VERSION,
     LOCAL,
@@ -315,7 +315,7 @@ def blame(what: str) -> Iterator[None]:
         raise
     except (Exception, SystemExit) as error:
         pass_out_of_memory(error)
-        raise PluginError(f"{what} failed: {type(error).__name__}: {error}") from error
+        raise PluginError(f"{what} failed{place_of(error)}: {type(error).__name__}: {error}") from error
 
 
 KINDS = ("models", "objectives", "datasets", "metrics", "extractors", "transforms", "callbacks")

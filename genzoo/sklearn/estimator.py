@@ -111,19 +111,29 @@ class ModelEstimator(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "model_")
         return checked_events(self, x, self.spec, reset=False, framed=self.model_.data.frame is not None)
 
-    def sample(self, n_samples: int = 1, *, random_state: Any = None) -> Any:
+    def sample(
+        self,
+        n_samples: int = 1,
+        *,
+        random_state: Any = None,
+        given: Mapping[str, object] | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Any:
         """Draw samples.
 
         Arguments:
             n_samples: number of samples.
             random_state: a whole number, a generator of NumPy, or `None` for the estimator's own.
+            given: columns to draw the others given, such as `{"species": "setosa"}`. Defaults to none.
+            options: values of the model's sampling options. Defaults to the model's own.
 
         Returns:
             A table of the kind and with the columns and types of training, or an array `(n_samples, C)`. It is no pair
             with the numbers of components, which scikit-learn's `GaussianMixture` returns; `predict` finds them.
         """
         check_is_fitted(self, "model_")
-        return self.model_.sample(n_samples, seed=seed_of(self.random_state if random_state is None else random_state))
+        seed = seed_of(self.random_state if random_state is None else random_state)
+        return self.model_.sample(n_samples, seed=seed, given=given, options=options)
 
     @available_if(_can("components"))  # type: ignore[untyped-decorator]
     def predict(self, X: Any) -> Array:  # noqa: N803

@@ -13,6 +13,8 @@ from genzoo.config.resolve import options_class, training_class
 from genzoo.config.settings import DirectTraining, EMTraining
 from genzoo.models.factory import build_objective
 from genzoo.models.objective import DirectObjective
+from genzoo.models.reference import known_name
+from genzoo.plugins.local import ModelSource
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry
 from genzoo.sklearn.estimator import Encoding, ModelEstimator, Scoring, Weighted, constructor
@@ -22,14 +24,15 @@ from genzoo.spec.entries import ModelSpec, ObjectiveSpec
 HOME = "genzoo.sklearn"
 
 
-def estimator(model: str, *, preset: str | None = None) -> type[ModelEstimator]:
+def estimator(model: str | type, *, preset: str | None = None) -> type[ModelEstimator]:
     """Return the scikit-learn estimator class of a model.
 
     Its constructor has every setting of the model and of its training as a keyword, with the values of the model's
     recipe as defaults. It has the methods that the model is capable of.
 
     Arguments:
-        model: name or id of any registered model, also of a plugin.
+        model: name or id of any registered model, also of a plugin; or a class of your own, or `FILE.py:CLASS`, whose
+            estimators stay in this process: they cannot be pickled.
         preset: alternative recipe of the model, which the defaults come from. Defaults to `None`.
 
     Raises:
@@ -41,11 +44,20 @@ def estimator(model: str, *, preset: str | None = None) -> type[ModelEstimator]:
         1000
     """
     registry = get_registry()
-    return _class_of(registry.models.get(check_model(registry, model)).id, preset)
+    return _class_of(registry.models.get(check_model(registry, known_name(model))).id, preset)
+
+
+def _class_of(model_id: str, preset: str | None) -> type[ModelEstimator]:
+    return _made(model_id, preset, get_registry().models.get(model_id).source)
 
 
 @functools.cache
-def _class_of(model_id: str, preset: str | None) -> type[ModelEstimator]:
+def _made(
+    model_id: str,
+    preset: str | None,
+    source: ModelSource | None,  # noqa: ARG001 - a part of the key of the cache
+) -> type[ModelEstimator]:
+    """Make the class of a model, once; a class of the user's is another model if its `source` is."""
     registry = get_registry()
     entry = registry.models.get(model_id)
     able = entry.spec.capabilities

@@ -218,7 +218,7 @@ def _built(
     config, dataset = _opened(config, dataset, zoo)
     if resumed is not None:
         dataset = resumed.check_same_data(dataset, "Restore the data, or train a new run.")
-    check_data(entry, dataset.spec)
+    check_data(entry, dataset.spec, joint=config.data.condition if config.data.joint else ())
     split = dataset.split(config.split, config.seed) if split is None else split
     if dataset.weights is not None and not dataset.weights[split.train].any():
         raise DataError(f"{dataset.name}: every training row has zero weight, so there is nothing to learn from.")
@@ -460,6 +460,7 @@ def _directly(
         source.transform,
         source.runtime,
         source.dequantizer,
+        source.condition,
     )
     engine = DirectEngine(model, objective, len(source.rows), signals)
     return engine, PassLoader(blocks, source.runtime), Budget(1, None)

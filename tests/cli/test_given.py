@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 
 import pytest
 
@@ -34,6 +35,12 @@ def test_samples_of_one_condition_are_written_with_it(run, tmp_path, capsys):
         (["sample", "RUN", "--traverse"], 2, "--given species=VALUE"),
         (["score", "RUN", "--data", "iris", "--condition", "species"], 2, "is for training"),
         (["train", "gaussian", "--data", "iris", "--condition", "species"], 4, "--joint"),
+        (
+            ["train", "gmm", "--data", "iris", "--condition", "species", "--joint"],
+            4,
+            "Leave it out of --condition, set",
+        ),
+        (["sample", "RUN", "--given", "petal length (cm)=4"], 2, "Give it, too: --given species=LEVEL"),
         (
             ["train", "vae", "--data", "digits", "--condition", "lable", "--precision", "fp32"],
             2,
@@ -70,3 +77,14 @@ def test_images_of_classes_are_written_into_folders(tmp_path):
     assert main(words) == 0
     assert main(["sample", str(run), "--given", "label=3", "-n", "4", "--out", str(out)]) == 0
     assert len(list((out / "3").glob("*.png"))) == 4
+
+
+def test_a_model_given_a_number_says_how_to_sample_it(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["train", "vae", "--data", "iris", "--condition", "petal length (cm)", *SMALL, "--out", "run"]
+    assert main(words) == 0
+    command = "genzoo sample run --given 'petal length (cm)'=NUMBER -n 1000 --out samples.csv"
+    assert command in capsys.readouterr().out
+    assert main(shlex.split(command.replace("NUMBER", "4"))[1:]) == 0
+    assert main(["sample", "run", "-n", "3"]) == 2
+    assert "--given 'petal length (cm)'=NUMBER" in " ".join(capsys.readouterr().err.split())

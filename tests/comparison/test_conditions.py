@@ -3,8 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import genzoo
+from genzoo.data.transforms import AffineTransform
+from genzoo.inference.conditional_view import as_conditional
+from genzoo.inference.row_likelihoods import measure_of
+from genzoo.inference.trained_model import TrainedModel
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +50,21 @@ def test_the_best_joint_candidate_is_a_run_of_all_columns(report):
     run = genzoo.load(best.run)
     drawn = run.sample(200, given={"kind": "b"}, output="array")
     assert drawn[:, 0].mean() == pytest.approx(6, abs=1)
+
+
+def test_measures_of_a_joint_model_leave_out_its_conditions():
+    class Named(genzoo.Generator, genzoo.Likelihood):
+        degrees_of_freedom = None
+        measures = ("density", "mass", "density")
+
+        def log_prob(self, x, missing=None):
+            return x.sum(1)
+
+        def sample(self, n, *, condition=None):
+            return torch.zeros(n, 3)
+
+    features = (genzoo.Feature("x"), genzoo.Feature("k"), genzoo.Feature("c"))
+    whole = genzoo.DataSpec((3,), "table", features)
+    data = genzoo.DataSpec((2,), "table", features[:2], condition=features[2:])
+    joint = TrainedModel("local/Named", Named(), AffineTransform(torch.zeros(3), torch.ones(3)), whole, missing=True)
+    assert measure_of(as_conditional(joint, data)) == "density of x; mass of k given c"

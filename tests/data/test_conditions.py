@@ -166,3 +166,10 @@ def test_numbers_must_be_given(table):
     with pytest.raises(ConfigError, match=r"'size'.*given=\{'size': NUMBER\}"):
         transform.draw(3, {})
     assert transform.draw(3, {0: 12.5}).tolist() == [[12.5]] * 3
+
+
+def test_labels_keep_their_name_beside_other_settings_of_tables():
+    chosen = opened("iris", condition=["species"], drop=["petal width (cm)"])
+    assert [feature.name for feature in chosen.spec.condition] == ["species"]
+    assert chosen.spec.condition[0].levels[0] == "setosa"
+    assert chosen.spec.event_shape == (3,)

@@ -10,8 +10,10 @@ from safetensors.torch import load_file, save_file
 from scipy import stats
 
 import genzoo
+from genzoo.data.dataset import Conditioned
 from genzoo.errors import ArtifactError, ConfigError, DataError, Interrupted
 from genzoo.inference.conditional_view import as_conditional
+from genzoo.inference.given import value_of
 from genzoo.storage.tensors import digest
 
 QUIET = {"progress": False, "seed": 0, "precision": "fp32"}
@@ -155,8 +157,6 @@ def test_joint_log_probabilities_given_columns_are_exact(joint):
     view = as_conditional(joint, data)
     rng = np.random.default_rng(0)
     x = rng.normal(2, 1, (50, 3))
-    from genzoo.data.dataset import Conditioned
-
     found = view.log_prob(Conditioned(x[:, :2], x[:, 2:]))
     anchor = np.zeros((1, 3))
     step = np.eye(3)
@@ -210,3 +210,91 @@ def test_a_damaged_file_of_conditions_is_refused(conditional, tmp_path, wrong):
     (tmp_path / "model" / "config.json").write_text(json.dumps(config), encoding="utf-8")
     with pytest.raises(ArtifactError, match="condition"):
         genzoo.load(tmp_path / "model")
+
+
+@pytest.fixture(scope="module")
+def given_a_number(rows, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "number"
+    return genzoo.train("vae", rows, condition=["y"], steps=3, latent=2, widths=(8,), out=out, **QUIET)
+
+
+def test_a_model_given_a_number_trains_and_has_a_page(given_a_number, rows, tmp_path):
+    first = pd.read_csv(sorted(given_a_number.samples.iterdir())[0])
+    assert first.y.nunique() == 1
+    assert first.y[0] == pytest.approx(rows.y.mean(), abs=0.5)
+    assert given_a_number.report(tmp_path / "r.html", metrics=["log-likelihood"]).path.exists()
+    with pytest.raises(ConfigError, match=r"given=\{'y': NUMBER\}"):
+        given_a_number.sample(3)
+
+
+def test_samples_of_training_are_of_the_conditions_beside_them(conditional):
+    last = pd.read_csv(sorted(conditional.samples.iterdir())[-1])
+    assert last[last.kind == "left"].x.mean() == pytest.approx(-3, abs=0.7)
+    assert last[last.kind == "right"].x.mean() == pytest.approx(4, abs=0.7)
+
+
+def test_a_column_is_given_together_with_all_conditions(conditional):
+    with pytest.raises(ConfigError, match=r"how 'kind' depends on 'x'.*given=\{'kind': LEVEL\}"):
+        conditional.sample(3, given={"x": -3})
+    drawn = conditional.sample(3, given={"x": -3, "kind": "left"})
+    assert (drawn.x == -3).all()
+    assert (drawn.kind == "left").all()
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"given": "kind=left"}, "given is a mapping"),
+        ({"given": ["kind"]}, "given is a mapping"),
+        ({"given": {"kind": "left"}, "condition": ["left"] * 3}, "Both given and condition hold 'kind'"),
+        ({"given": {"kin": "left"}}, "no column or condition of model"),
+    ],
+)
+def test_what_is_given_is_a_mapping_and_given_once(conditional, how, said):
+    with pytest.raises(ConfigError, match=said):
+        conditional.sample(3, **how)
+
+
+def test_levels_are_given_as_python_or_a_shell_writes_them():
+    flag = genzoo.Feature("flag", "binary", ("false", "true"))
+    spaced = genzoo.Feature("spaced", "categorical", (" a", "b"))
+    assert [value_of(flag, one) for one in (True, np.False_, "True", "false", " true ")] == [1, 0, 1, 0, 1]
+    assert [value_of(spaced, one) for one in (" a", "b", "b ")] == [0, 1, 1]
+    with pytest.raises(ConfigError, match="no level 'A'"):
+        value_of(spaced, "A")
+
+
+def test_a_mixture_given_a_column_has_the_log_density_of_scipy(tmp_path):
+    rng = np.random.default_rng(0)
+    centers = np.array([[0.0, 0, 0], [4, 1, 2], [-3, 5, 1]])
+    x = centers[rng.integers(3, size=400)] + rng.normal(size=(400, 3)) @ np.array(
+        [[1, 0.4, 0], [0, 1, 0.6], [0, 0, 0.7]]
+    )
+    run = genzoo.train("gmm", x, n_components=3, covariance_type="full", out=tmp_path / "run", **QUIET)
+    model = run.load()
+    state = {name: value.double().numpy() for name, value in model.generator.state_dict().items()}
+    means = state["emissions.0.means"] + model.transform.shift.numpy()
+    roots, weights = state["emissions.0.scale"], np.exp(state["log_weights"])
+    covariances = roots @ roots.transpose(0, 2, 1)
+    assert float(model.transform.scale) == 1.0
+    at = rng.normal(1, 2, (40, 3))
+    whole, alone = 0.0, 0.0
+    for weight, mean, covariance in zip(weights, means, covariances, strict=True):
+        whole = whole + weight * stats.multivariate_normal(mean, covariance).pdf(at)
+        alone = alone + weight * stats.norm(mean[2], covariance[2, 2] ** 0.5).pdf(at[:, 2])
+    features = model.data.features
+    data = genzoo.DataSpec((2,), "table", features[:2], condition=features[2:], storage="float64")
+    found = as_conditional(model, data).log_prob(Conditioned(at[:, :2], at[:, 2:]))
+    assert found == pytest.approx(np.log(whole) - np.log(alone), abs=1e-4)
+    shares = weights * stats.norm(means[:, 2], covariances[:, 2, 2] ** 0.5).pdf(1.0)
+    gains = covariances[:, :2, 2] / covariances[:, 2:, 2]
+    wanted = (shares / shares.sum()) @ (means[:, :2] + gains * (1.0 - means[:, 2:]))
+    drawn = model.sample(20_000, given={features[2].name: 1.0}, output="array")
+    assert drawn[:, :2].mean(axis=0) == pytest.approx(wanted, abs=0.1)
+
+
+def test_scores_explain_rows_that_are_unusual_for_their_condition(conditional):
+    strange = pd.DataFrame({"x": [4.0, -3.0], "y": [2.0, 1.0], "kind": ["left", "left"]})
+    scored = genzoo.score(conditional, strange)
+    assert scored.because[0].startswith("x")
+    assert scored.log_likelihood[0] < scored.log_likelihood[1] - 5

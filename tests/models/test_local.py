@@ -260,3 +260,81 @@ def test_the_kit_checks_a_class_in_a_file(file, cli):
     assert states["sampling-options"] == states["log-prob-integrates-to-one"] == "kept"
     assert (code, states["options-are-bounded"]) == (5, "broken")
     assert "broke promises" in " ".join(err.split())
+
+
+FAULTS = """
+import torch
+import genzoo
+
+
+class Base(genzoo.Generator, genzoo.Likelihood):
+    degrees_of_freedom = None
+    training = {"steps": 2, "batch_size": 8}
+
+    def __init__(self, data):
+        super().__init__()
+        self.m = torch.nn.Parameter(torch.zeros(data.event_shape))
+
+    def log_prob(self, x):
+        return -(x - self.m).square().sum(1)
+
+    def sample(self, n):
+        return self.m.expand(n, *self.m.shape)
+
+
+class Sampling(Base):
+    def sample(self, n):
+        raise RuntimeError("no luck")
+
+
+class Density(Base):
+    def log_prob(self, x):
+        return self.nothing
+
+
+class Shape(Base):
+    def sample(self, n):
+        return torch.zeros(n, 3)
+
+
+class Constant(Base):
+    def log_prob(self, x):
+        return 0 * x.sum(1)
+
+
+class Start(Base):
+    class objective(genzoo.EMObjective):
+        def initialize(self, model, blocks):
+            return model.nothing
+
+        def statistics(self, model, batch):
+            return {}
+
+        def maximize(self, model, statistics):
+            pass
+
+
+class Sums(Base):
+    class objective(Start.objective):
+        def initialize(self, model, blocks):
+            pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Sampling", r"'local/Sampling' failed \(faults.py, line 23\): RuntimeError: no luck"),
+        ("Density", r"objective failed \(faults.py, line 28\): AttributeError"),
+        ("Shape", r"draws samples of shape \(64, 3\), not \(64, 4\)"),
+        ("Constant", "loss for 'generator' depends on no parameter"),
+        ("Start", r"objective failed \(faults.py, line \d+\): AttributeError"),
+        ("Sums", "statistics lack log_likelihood, weight"),
+    ],
+)
+def test_faults_of_methods_are_one_sentence_with_their_line(name, said, tmp_path):
+    path = tmp_path / "faults.py"
+    path.write_text(FAULTS)
+    with pytest.raises(PluginError, match=said):
+        genzoo.train(f"{path}:{name}", "iris", precision="fp32", out=tmp_path / "run", progress=False)
+    assert len(genzoo.runs(tmp_path, status="failed")) == 1

@@ -8,9 +8,11 @@ import pickle
 import re
 import sys
 import types
+from typing import ClassVar
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone, is_clusterer
 from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
@@ -19,6 +21,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+import genzoo
 import genzoo.sklearn
 from genzoo.errors import ConfigError, DataError
 from genzoo.plugins.manager import get_registry
@@ -203,7 +206,7 @@ def test_copies_and_pickles_answer_alike(made, monkeypatch):
         assert type(other) is type(fitted)
         assert (other.score_samples(X) == fitted.score_samples(X)).all()
     stored = pickle.dumps(fitted)
-    monkeypatch.setattr(factory, "_class_of", functools.cache(factory._class_of.__wrapped__))  # as in another process
+    monkeypatch.setattr(factory, "_made", functools.cache(factory._made.__wrapped__))  # as in another process
     assert (pickle.loads(stored).score_samples(X) == fitted.score_samples(X)).all()
 
 
@@ -282,3 +285,37 @@ def test_what_load_cannot_read_is_named(tmp_path):
     for path, words in ((run.path, "is a run of genzoo"), (run.model, "is a model folder of genzoo")):
         with pytest.raises(genzoo.ArtifactError, match=words):
             genzoo.sklearn.load(path)
+
+
+class Spread(genzoo.Generator, genzoo.Likelihood):
+    """A class of the user's, with an option and a sampling option."""
+
+    degrees_of_freedom = None
+    training: ClassVar = {"steps": 2, "batch_size": 8}
+
+    def __init__(self, data, spread: float = 1.0):
+        super().__init__()
+        self.mean = torch.nn.Parameter(torch.zeros(data.event_shape))
+        self.spread = spread
+
+    def log_prob(self, x):
+        return torch.distributions.Normal(self.mean, self.spread).log_prob(x).sum(1)
+
+    def sample(self, n, temperature: float = 1.0):
+        return self.mean + temperature * self.spread * torch.randn(n, len(self.mean), dtype=self.mean.dtype)
+
+
+def test_a_class_of_the_users_is_an_estimator_with_its_sampling_options():
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    cls = estimator(Spread)
+    assert estimator(Spread) is cls
+    fitted = clone(cls(spread=2.0, precision="fp32")).fit(x)
+    assert fitted.get_params()["spread"] == 2.0
+    still = fitted.sample(3, options={"temperature": 0.0})
+    assert (still == still[0]).all()
+
+
+def test_samples_are_drawn_given_a_column():
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    drawn = estimator("gaussian")().fit(x).sample(3, given={"x0": 1.5})
+    assert (drawn[:, 0] == 1.5).all()

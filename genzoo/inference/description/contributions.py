@@ -4,7 +4,8 @@ The contribution of column j to row x is log p(x_j | x_rest) = log p(x) − log 
 missing values gives log p(x_rest) as the log-likelihood of the row without x_j. For other exact likelihoods,
 p(x_rest) is the integral of p(x) over x_j, or a sum over its categories, computed on a grid of values.
 
-For a model without a likelihood, minus its anomaly score takes the place of log p.
+If the model is conditional, all of these are given the row's conditions. For a model without a likelihood, minus
+its anomaly score takes the place of log p.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Protocol
 import numpy as np
 from scipy.special import logsumexp
 
-from genzoo.data.dataset import ModelEvents
+from genzoo.data.dataset import Conditioned, ModelEvents
 from genzoo.inference.description.figures import Contribution, UnlikelyRow, shown_value
 from genzoo.models.base import Measure
 from genzoo.spec.events import DataSpec, Feature
@@ -78,8 +79,6 @@ def no_contributions(model: RowModel) -> str | None:
     """Return why contributions of columns cannot be computed for a model, or `None` if they can."""
     if not model.data.form.columns:
         return f"contributions are for columns of tables, and these are {model.data.form.events}"
-    if model.data.condition:
-        return "contributions of columns are not known for a model that is conditional"
     if "likelihood" in model.capabilities or model.missing:
         return None
     return "the model has no exact likelihood, and accepts no missing values to leave a column out"
@@ -93,17 +92,17 @@ def usual_count(model: RowModel) -> int:
 
 def unlikely_rows(
     model: RowModel,
-    events: Array,
+    events: ModelEvents,
     scores: Array,
     count: int,
     measures: tuple[Measure, ...],
     seed: int,
-    usual: Array | None = None,
+    usual: ModelEvents | None = None,
 ) -> tuple[UnlikelyRow, ...]:
     """Return the rows with the lowest log-likelihoods.
 
     Arguments:
-        events: all rows, `(N, *event)`; read only at the rows that are needed.
+        events: all rows, `(N, *event)`, with their conditions if there are any; read only at the rows that are needed.
         scores: their log-likelihoods, `(N,)`; NaN for rows without any value, which are left out.
         count: number of rows to return.
         measures: what the likelihood measures in each column.
@@ -117,16 +116,34 @@ def unlikely_rows(
     if usual is None:
         most = min(usual_count(model), len(known))
         others = known[np.unique(np.linspace(0, len(known) - 1, most).astype(np.int64))]
-        usual = np.asarray(events[others], np.float64)
-    rows = np.asarray(events[np.sort(lowest)], np.float64)
-    rows = rows[np.argsort(np.argsort(lowest))]  # files are read in increasing order
-    values = _values_of(model.data, np.concatenate([rows, usual]), measures)
-    conditional = _condition(model, rows, values, seed, _DRAWS)
+        usual = _as_numbers(events[others])
+    given = _as_numbers(events[np.sort(lowest)])[np.argsort(np.argsort(lowest))]  # files are read in increasing order
+    rows = _alone(given)
+    values = _values_of(model.data, np.concatenate([rows, _alone(usual)]), measures)
+    conditional = _condition(model, given, values, seed, _DRAWS)
     typical = _medians(_condition(model, usual, values, seed, _USUAL_DRAWS).log_prob)
     return tuple(
         UnlikelyRow(int(row), float(scores[row]), _contributions(model.data, rows[i], conditional, i, typical))
         for i, row in enumerate(lowest)
     )
+
+
+def _alone(rows: ModelEvents) -> Array:
+    """Return rows without their conditions."""
+    return rows.events if isinstance(rows, Conditioned) else rows
+
+
+def _as_numbers(rows: ModelEvents) -> ModelEvents:
+    if isinstance(rows, Conditioned):
+        return Conditioned(np.asarray(rows.events, np.float64), rows.conditions)
+    return np.asarray(rows, np.float64)
+
+
+def _variants(changed: Array, rows: ModelEvents) -> ModelEvents:
+    """Return changed rows `(n * K, C)`, K in turn for each of `rows`, with the conditions of these."""
+    if not isinstance(rows, Conditioned):
+        return changed
+    return Conditioned(changed, np.repeat(rows.conditions, len(changed) // len(rows), axis=0))
 
 
 def _medians(values: Array) -> Array:
@@ -155,11 +172,13 @@ def _contributions(
     return tuple(sorted(found, key=lambda one: -one.surprise))
 
 
-def _condition(model: RowModel, rows: Array, values: Sequence[_Values | None], seed: int, draws: int) -> _Conditional:
+def _condition(
+    model: RowModel, rows: ModelEvents, values: Sequence[_Values | None], seed: int, draws: int
+) -> _Conditional:
     """Return the distribution of every value of rows `(n, C)` given the rest of its row."""
     able = model.capabilities
 
-    def score(x: Array) -> Array:
+    def score(x: ModelEvents) -> Array:
         if "likelihood" in able:
             return model.log_prob(x)
         if "likelihood-bound" in able:
@@ -170,16 +189,17 @@ def _condition(model: RowModel, rows: Array, values: Sequence[_Values | None], s
         return _marginalized(model, score, rows) if model.missing else _integrated(score, model.data, rows, values)
 
 
-def _marginalized(model: RowModel, score: Callable[[Array], Array], rows: Array) -> _Conditional:
+def _marginalized(model: RowModel, score: Callable[[ModelEvents], Array], given: ModelEvents) -> _Conditional:
     """Leave out one value at a time."""
+    rows = _alone(given)
     count, width = rows.shape
     found = _Conditional(np.full(rows.shape, np.nan), np.full(rows.shape, np.nan))
-    whole = score(rows)
+    whole = score(given)
     alone = (~np.isnan(rows)).sum(axis=1) == 1  # nothing remains if the only value is left out
     for columns in np.array_split(np.arange(width), int(np.ceil(count * width**2 / _VARIANT_NUMBERS))):
         rest = np.repeat(rows[:, None], len(columns), axis=1)  # (n, some of C, C)
         rest[:, np.arange(len(columns)), columns] = np.nan
-        flat = rest.reshape(-1, width)
+        flat = _variants(rest.reshape(-1, width), given)
         found.log_prob[:, columns] = whole[:, None] - np.where(alone[:, None], 0.0, score(flat).reshape(count, -1))
         if "imputation" in model.capabilities:
             filled = model.impute(flat).reshape(rest.shape)
@@ -189,17 +209,18 @@ def _marginalized(model: RowModel, score: Callable[[Array], Array], rows: Array)
 
 
 def _integrated(
-    score: Callable[[Array], Array], data: DataSpec, rows: Array, values: Sequence[_Values | None]
+    score: Callable[[ModelEvents], Array], data: DataSpec, given: ModelEvents, values: Sequence[_Values | None]
 ) -> _Conditional:
     """Sum over the values of one column at a time."""
+    rows = _alone(given)
     found = _Conditional(np.full(rows.shape, np.nan), np.full(rows.shape, np.nan))
-    whole = score(rows)
+    whole = score(given)
     for column, (feature, grid) in enumerate(zip(data.features, values, strict=True)):
         if grid is None:
             continue
         varied = np.repeat(rows, len(grid.values), axis=0)
         varied[:, column] = np.tile(grid.values, len(rows))
-        scores = score(varied).reshape(len(rows), -1)
+        scores = score(_variants(varied, given)).reshape(len(rows), -1)
         total = logsumexp(scores, axis=1)
         found.log_prob[:, column] = whole - total - np.log(grid.step)
         shares = np.exp(scores - total[:, None])

@@ -205,7 +205,8 @@ def _unlikely(
 ) -> tuple[UnlikelyRow, ...]:
     if rows is None or not count or kind_of_scores(model) == "none":
         return ()
-    return unlikely_rows(model, rows.events, scores, count, measures_of(model.generator, model.data), seed)
+    events = rows.given(0, rows.events)
+    return unlikely_rows(model, events, scores, count, measures_of(model.generator, model.data), seed)
 
 
 def _notes(model: Describable, rows: CheckedEvents | None, strengths: Array | None) -> Iterator[str]:

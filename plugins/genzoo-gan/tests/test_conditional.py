@@ -53,3 +53,30 @@ def test_digits_are_trained_given_their_label(objective, tmp_path):
     three = run.sample(10, given={"label": 3}, output="array")
     assert three.shape == (10, 1, 8, 8)
     assert not np.array_equal(three, run.sample(10, given={"label": "4"}, output="array"))
+
+
+def test_samples_follow_their_label(tmp_path):
+    rng = np.random.default_rng(0)
+    label = rng.integers(2, size=128)
+    images = np.zeros((128, 1, 8, 8))
+    images[label == 0, :, :4] = images[label == 1, :, 4:] = 200
+    images = (images + rng.integers(0, 50, images.shape)).astype(np.uint8)
+    np.savez(tmp_path / "halves.npz", images=images, labels=np.array(["top", "bottom"])[label])
+    run = genzoo.train(
+        "dcgan",
+        str(tmp_path / "halves.npz"),
+        condition=["label"],
+        steps=120,
+        batch_size=32,
+        latent=4,
+        generator_widths=(16, 16, 8),
+        discriminator_widths=(8, 16),
+        precision="fp32",
+        ema=0.0,
+        seed=0,
+        out=tmp_path / "run",
+        progress=False,
+    )
+    for level, bright, dark in (("top", slice(4), slice(4, 8)), ("bottom", slice(4, 8), slice(4))):
+        drawn = run.sample(32, given={"label": level}, output="array").astype(float)
+        assert drawn[:, :, bright].mean() > drawn[:, :, dark].mean() + 60
