@@ -105,7 +105,9 @@ def test_a_zoo_without_plugins_says_why_and_how_to_get_them_back(monkeypatch, cl
     monkeypatch.setenv("GENZOO_LOAD_PLUGINS", "genzoo-vae")
     some = loaded()
     monkeypatch.setattr(plugins_module, "get_manager", lambda: some)
-    assert_refused(cli("train", "dcgan"), 2, "Known: autoencoder, vae", "leaves out genzoo-gan, genzoo-mixture:")
+    assert_refused(
+        cli("train", "dcgan"), 2, "Known: autoencoder, vae", "leaves out genzoo-gan, genzoo-mixture, genzoo-tabular:"
+    )
 
 
 @pytest.mark.parametrize("name", ["genzoo-vae", "vae", "genzoo-vae:genzoo-vae"])
