@@ -6,7 +6,7 @@ have a sum over these values that is its integral. Smooth densities have it, als
 
 Here, the sum and the integral are compared along one column at a time: over some cells around a recorded value, with
 the other values of the row as they are. The logarithm of their ratio is what the row gains by the rounding of that
-column, whatever model the density comes from.
+column. Nothing is asked of the model but the density.
 """
 
 from __future__ import annotations
@@ -154,9 +154,9 @@ class _Pairs:
         for cell in np.flatnonzero((size > 0).any(axis=0)):
             moved = self.events.copy()
             moved[each, self.column] = np.where(size[:, cell] > 0, points[:, cell], moved[each, self.column])
-            with np.errstate(divide="ignore"):
-                logs = _log_likelihood(fitted, dataset, self.rows, moved) + np.log(size[:, cell])
-            total = np.logaddexp(total, logs)
+            logs = _log_likelihood(fitted, dataset, self.rows, moved)
+            with np.errstate(divide="ignore", invalid="ignore"):  # empty cells, and rows with no value
+                total = np.logaddexp(total, logs + np.log(size[:, cell]))
         return total
 
 
