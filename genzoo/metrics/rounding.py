@@ -6,7 +6,7 @@ have a sum over these values that is its integral. Smooth densities have it, als
 
 Here, the sum and the integral are compared along one column at a time: over some cells around a recorded value, with
 the other values of the row as they are. The logarithm of their ratio is what the row gains by the rounding of that
-column. Nothing is asked of the model but the density.
+column. Only the density is needed.
 """
 
 from __future__ import annotations

@@ -33,8 +33,8 @@ _REACH = 12.0
 """About how far the nodes reach in model space, in standard deviations."""
 
 _LEAST, _ROUGH = 0.05, 0.02
-"""How far from 1 an integral may be, and how far from the integral over half of the nodes. A density jumps at knots of a
-transform, which the trapezoidal rule smooths."""
+"""How far from 1 an integral may be, and how far from the integral over half of the nodes. The density jumps at knots
+of a transform, which the trapezoidal rule smooths."""
 
 _ROUNDED = {"one-column": 0.5, "two-columns": 0.2}
 """Toy datasets that are rounded, and to which step."""
@@ -98,7 +98,7 @@ def _between_0_and_1(dataset: Dataset) -> Dataset:
 
 
 def _setup(case: Case, transforms: dict[str, str]) -> TrainingSetup | None:
-    """Prepare a brief training with transforms by column; `None` if the model or a transform refuses."""
+    """Prepare a brief training with transforms by column; `None` if the model or a transform raises an error."""
     config = case.subject.configuration(brief=True)
     data = config.data.model_copy(update={"source": case.name, "transforms": transforms})
     try:
