@@ -35,7 +35,8 @@ from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.evaluator import Chosen, compute_metrics, find_extractor, find_metrics, make_reference
 from genzoo.metrics.information_criteria import Criteria, criteria, no_criteria
 from genzoo.metrics.metric import Metric, Score
-from genzoo.metrics.resting import Resting, resting_on
+from genzoo.metrics.resting import Resting
+from genzoo.metrics.rounding import unfounded
 from genzoo.metrics.statistics import are_frequencies
 from genzoo.models.base import Components
 from genzoo.models.factory import build_objective
@@ -183,7 +184,7 @@ def _criteria(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
         return FitResult(trial, time.perf_counter() - begun, criteria=no_criteria(reason))
     fitted = train_in_memory(setup)
     settle(setup, len(division.rows) if dataset.weights is None else float(dataset.weights[division.rows].sum()))
-    resting = resting_on(fitted, dataset, division.rows)
+    resting = unfounded(fitted, dataset, division.rows)
     found = _judge_fit(setup, fitted, dataset, division.rows, resting)
     return FitResult(
         trial,
@@ -305,7 +306,7 @@ def _held_out(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
     held_out = _scores_of(fitted, dataset, split.test, seed, draws)
     metrics: Mapping[str, Score] = {}
     samples, means = None, False
-    resting = resting_on(joint, own, split.test)
+    resting = unfounded(fitted, dataset, split.test, trained=(joint, own))
     if trial.repeat == 0:
         drawn, means = fitted.sample_shown(how_many(fitted.data), seed=seed)
         samples = _finite(drawn)
@@ -408,7 +409,7 @@ def _fold(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult:
     fitted = _given_conditions(joint, dataset)
     config = trial.config
     held_out = _scores_of(fitted, dataset, split.test, config.seed, config.training.bound_draws)
-    resting = resting_on(joint, own, split.test)
+    resting = unfounded(fitted, dataset, split.test, trained=(joint, own))
     unseen = unseen_levels(joint.data, own, split.test)
     return FitResult(
         trial,

@@ -70,6 +70,13 @@ def _measured(fitted: Scorable) -> tuple[str, ...]:
     return tuple("mass" if spread else measure for measure, spread in pairs)[: len(fitted.data.features)]
 
 
+def scored_as_density(fitted: Scorable) -> frozenset[int]:
+    """Return the numbers of the features whose density is part of a model's log-likelihoods."""
+    if kind_of(fitted) == "none":
+        return frozenset()
+    return frozenset(place for place, measure in enumerate(_measured(fitted)) if measure == "density")
+
+
 def dimensions_of(fitted: Scorable) -> int | None:
     """Return the number of values of an image, if the model's log-likelihoods can be given in bits per dimension.
 

@@ -26,7 +26,7 @@ from genzoo.inference.trained_model import TrainedModel
 from genzoo.inference.usable import check_usable
 from genzoo.metrics.evaluator import MOST_EVENTS, Chosen, compute_metrics, find_extractor, make_reference
 from genzoo.metrics.metric import Metric, Score
-from genzoo.metrics.resting import resting_on
+from genzoo.metrics.rounding import unfounded
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.progress import Phase, in_phase
 from genzoo.spec.events import Library
@@ -211,7 +211,7 @@ def evaluate(
     if len(beyond := uncovered(fitted, dataset, observed)):
         reasons["uncovered"] = f"outside the box that holds the training rows: {named_rows(beyond)}"
     unobserved = np.setdiff1d(rows, observed)
-    resting = resting_on(fitted, dataset, observed)
+    resting = unfounded(fitted, dataset, observed)
     return Evaluation(
         len(observed),
         kind_of(fitted, draws),

@@ -19,6 +19,7 @@ from genzoo.testing.checks.dataset import DatasetSubject
 from genzoo.testing.checks.direct import PROMISES as DIRECT
 from genzoo.testing.checks.floors import PROMISES as FLOORS
 from genzoo.testing.checks.likelihood import PROMISES as DENSITY
+from genzoo.testing.checks.masses import PROMISES as MASSES
 from genzoo.testing.checks.metric import PROMISES as METRIC
 from genzoo.testing.checks.metric import MetricSubject
 from genzoo.testing.checks.randomness import PROMISES as RANDOMNESS
@@ -41,6 +42,7 @@ _ALL = (
     *DENSITY,
     *FLOORS,
     *BOUND,
+    *MASSES,
     *LATENT,
     *ANOMALY,
     *COMPONENT,

@@ -20,7 +20,7 @@ from genzoo.errors import DivergenceError, GenzooError
 from genzoo.inference.row_likelihoods import kind_of, row_scores, score_of
 from genzoo.inference.threshold import Calibration
 from genzoo.inference.trained_model import TrainedModel
-from genzoo.metrics.resting import resting_on
+from genzoo.metrics.rounding import unfounded
 from genzoo.metrics.weighting import fractional, repeated, spread_evenly
 from genzoo.models.state_dict import load_tensors, strip_prefix
 from genzoo.persistence.checkpoint import checkpoint_name, load_checkpoint
@@ -111,7 +111,7 @@ class ModelSaver(Callback):
         if kind_of(model).startswith("lower bound"):
             training["bound_draws"] = draws
         model = dataclasses.replace(model, validation_scores=scores, calibration=calibration, bound_draws=draws)
-        resting = resting_on(model, setup.dataset, setup.split.train)
+        resting = unfounded(model, setup.dataset, setup.split.train)
         note = {} if resting is None else {"density_rests_on": resting.reason}
         self._run.update(
             weights=save_model(self._run.model, model, config.options, training, config.model_source), **note

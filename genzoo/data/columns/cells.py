@@ -62,11 +62,36 @@ def find_cell(values: Array, rounding: float = 0.0) -> float | None:
     different = np.unique(known)
     if len(different) < 2 or len(different) > _DISTINCT * len(known):
         return None
-    largest = float(np.abs(different).max())
-    for digits in range(_DIGITS + 1):
-        scaled = different * 10.0**digits
-        if largest * 10.0**digits > 2**53 or (error := 4 * rounding * largest * 10.0**digits) > 0.1:
-            break
-        if np.abs(scaled - np.round(scaled)).max() <= max(error, 1e-6):
-            return float(np.gcd.reduce(np.round(scaled).astype(np.int64))) / 10.0**digits
+    grid = decimal_grid(different, rounding)
+    if grid is not None:
+        return float(np.gcd.reduce(grid.whole)) / grid.parts
     return float(np.diff(different).min())
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DecimalGrid:
+    """Values with few decimal places.
+
+    Arguments:
+        whole: the values times `parts`, `(M,)` int64.
+        parts: a power of ten.
+    """
+
+    whole: Array
+    parts: float
+
+
+def decimal_grid(values: Array, rounding: float = 0.0) -> DecimalGrid | None:
+    """Return values `(M,)` as whole numbers of tenths, hundredths ...; `None` if they have too many decimal places.
+
+    Arguments:
+        rounding: relative error of a stored value.
+    """
+    largest = float(np.abs(values).max())
+    for digits in range(_DIGITS + 1):
+        scaled = values * 10.0**digits
+        if largest * 10.0**digits > 2**53 or (error := 4 * rounding * largest * 10.0**digits) > 0.1:
+            return None
+        if np.abs(scaled - np.round(scaled)).max() <= max(error, 1e-6):
+            return DecimalGrid(np.round(scaled).astype(np.int64), 10.0**digits)
+    return None

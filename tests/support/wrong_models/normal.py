@@ -71,6 +71,14 @@ class Right(Implicit, genzoo.Likelihood, genzoo.Encoder, genzoo.Reconstruction):
         return Right.decode(self, Right.encode(self, x))
 
 
+class Massive(Right):
+    """Declares its densities as probabilities, which no transform changes."""
+
+    def __init__(self, config, data):
+        super().__init__(config, data)
+        self.measures = ("mass",) * len(data.features)
+
+
 class Mute(Right):
     def __init__(self, config, data):
         if any(feature.kind != "continuous" for feature in data.features):
