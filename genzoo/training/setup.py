@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from genzoo.config.sampling import Sampling
-from genzoo.config.settings import DataSettings, DirectTraining, EMTraining, GradientTraining, RunConfig
+from genzoo.config.settings import DataSettings, RunConfig
 from genzoo.data.checks import refuse_degenerate
 from genzoo.data.columns.cells import with_cells
 from genzoo.data.columns.limits import stated_bounds, with_limits
@@ -23,33 +23,32 @@ from genzoo.data.loading import anchor, open_dataset
 from genzoo.data.splits.notes import split_notes
 from genzoo.data.transforms import Transform
 from genzoo.data.transforms.chain import choose_stages, fit_stages, scored_by_cells
-from genzoo.data.value_range import check_inside, reading_notes, scaling_spec
-from genzoo.engine.dataloader import DataLoader, PassLoader, make_block_loader, make_loader
-from genzoo.engine.direct import DirectEngine
+from genzoo.data.value_range import reading_notes, scaling_spec
+from genzoo.engine.dataloader import DataLoader
 from genzoo.engine.distributed import SINGLE_PROCESS, Processes
-from genzoo.engine.em import LOSS, EMEngine
+from genzoo.engine.em import LOSS
 from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.schedule import Budget
 from genzoo.engine.signals import Signals
-from genzoo.errors import ConfigError, DataError, PluginError, explain_out_of_memory
+from genzoo.errors import DataError, explain_out_of_memory
 from genzoo.inference.likelihood import mean_change_of_units
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import Generator, Likelihood, Model
 from genzoo.models.factory import build_model, build_objective, check_data
-from genzoo.models.objective import DirectObjective, EMObjective, GradientObjective, Objective
-from genzoo.models.state_dict import load_tensors
-from genzoo.persistence.run import Run, load
+from genzoo.models.objective import EMObjective
+from genzoo.persistence.run import Run
 from genzoo.plugins.api1 import adapt_step
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Registry, blame, extra_named, refuse_without_extra, resolve
-from genzoo.runtime.device import Runtime, describe_device, resolve_runtime
+from genzoo.runtime.device import Runtime, describe_device
 from genzoo.runtime.progress import Phase
 from genzoo.runtime.seeding import random_scope
 from genzoo.spec.events import DataSpec
+from genzoo.training.engines import Engine, Source, choose_engine, runtime_of, with_batch_of
 from genzoo.training.model_selection import SelectionRule, find_selection_rule
 from genzoo.training.trainer import Step
+from genzoo.training.warm_start import open_warm_start, take_over
 from genzoo.typing import Array
-from genzoo.wording import argument
 
 RunCallback = Callable[[Step, Run], None]
 """A callback that a plugin registers: it is called after every step."""
@@ -85,7 +84,7 @@ class TrainingSetup:
     transform: Transform
     condition: ConditionTransform | None
     runtime: Runtime
-    engine: GradientEngine | EMEngine | DirectEngine
+    engine: Engine
     loader: DataLoader[Any]
     budget: Budget
     callbacks: tuple[RunCallback, ...]
@@ -212,7 +211,7 @@ def _built(
     refuse_without_extra(entry)
     with extra_named(entry):
         objective = build_objective(zoo.objective_of(entry, config.objective.name), config.objective.options)
-    runtime = _runtime(config, objective, processes)
+    runtime = runtime_of(config, objective, processes)
 
     # 2. Data, and which rows to train on.
     config, dataset = _opened(config, dataset, zoo)
@@ -223,7 +222,7 @@ def _built(
     if dataset.weights is not None and not dataset.weights[split.train].any():
         raise DataError(f"{dataset.name}: every training row has zero weight, so there is nothing to learn from.")
     dataset = with_limits(dataset, split.train, config.data)
-    warm = None if resumed is not None else _warm_start(config, dataset)
+    warm = None if resumed is not None else open_warm_start(config, dataset)
     stages = choose_stages(entry, dataset.spec, config.data.transforms, zoo)
     dataset = _with_cells(dataset, split.train, scored_by_cells(stages, dataset.spec, zoo), warm)
 
@@ -236,7 +235,7 @@ def _built(
     if likelihood and _needs_density(model.generator, dataset, dequantizer):
         refuse_degenerate(dataset, split.train)
     if warm is not None:
-        _take_over(model.generator, warm.generator.to(runtime.device, runtime.dtype), str(config.warm_start))
+        take_over(model.generator, warm.generator.to(runtime.device, runtime.dtype), str(config.warm_start))
         transform = warm.transform
     else:
         blocks = functools.partial(_training_blocks, dataset, split.train, dequantizer)
@@ -246,23 +245,12 @@ def _built(
     condition = condition if condition is None else condition.to(runtime.device, runtime.wide)
 
     # 4. What is watched, and the engine that trains.
-    config, remarks = _with_batch_of(config, objective, len(split.train), processes)
+    config, remarks = with_batch_of(config, objective, len(split.train), processes)
     rule = find_selection_rule(zoo, config, objective, dataset, split)
     callbacks = tuple(_callback(zoo, name) for name in config.training.callbacks)
     signals = Signals(processes)
-    source = _Source(dataset, split.train, transform, runtime, dequantizer, condition)
-    engine: GradientEngine | EMEngine | DirectEngine
-    if isinstance(objective, GradientObjective):
-        engine, loader, budget = _by_gradient(config, model, objective, processes, source)
-    elif isinstance(objective, EMObjective):
-        _check_events(entry.spec.name, max(objective.least_events(model), processes.count), split)
-        engine, loader, budget = _by_em(config, model, objective, processes, signals, source)
-    elif isinstance(objective, DirectObjective):
-        _check_events(entry.spec.name, objective.least_events(model), split)
-        engine, loader, budget = _directly(config, model, objective, processes, signals, source)
-    else:
-        kinds = "GradientObjective, EMObjective or DirectObjective"
-        raise PluginError(f"Objective {config.objective.name!r} is no {kinds}.")
+    source = Source(dataset, split.train, transform, runtime, dequantizer, condition)
+    trained = choose_engine(config, model, objective, processes, signals, source)
     return TrainingSetup(
         config=config,
         dataset=dataset,
@@ -270,9 +258,9 @@ def _built(
         transform=transform,
         condition=condition,
         runtime=runtime,
-        engine=engine,
-        loader=loader,
-        budget=budget,
+        engine=trained.engine,
+        loader=trained.loader,
+        budget=trained.budget,
         callbacks=callbacks,
         dequantizer=dequantizer,
         rule=rule,
@@ -280,18 +268,6 @@ def _built(
         signals=signals,
         remarks=remarks,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """What a loader is made of."""
-
-    dataset: Dataset
-    rows: Rows
-    transform: Transform
-    runtime: Runtime
-    dequantizer: Dequantizer | None
-    condition: ConditionTransform | None
 
 
 def _opened(config: RunConfig, dataset: Dataset | None, zoo: Registry) -> tuple[RunConfig, Dataset]:
@@ -341,193 +317,6 @@ def _needs_density(generator: Generator, dataset: Dataset, dequantizer: Dequanti
     ):
         return False
     return dataset.spec.form.columns or (generator.dequantized and isinstance(generator, Likelihood))
-
-
-def _runtime(config: RunConfig, objective: Objective, processes: Processes) -> Runtime:
-    """Return device and precision. EM sums in float64, and neither it nor a direct fit can use coarser products."""
-    device = processes.device(config.device)
-    if isinstance(objective, GradientObjective):
-        return resolve_runtime(device, config.precision)
-    if config.precision in ("tf32", "bf16", "fp16"):
-        raise ConfigError(
-            f"{'EM' if isinstance(objective, EMObjective) else 'A direct fit'} computes in fp32 or fp64, not in "
-            f"{config.precision}. Use {argument('precision', 'fp32')} or "
-            f"{argument('precision', 'fp64')}."
-        )
-    return resolve_runtime(device, config.precision, mixed=False, float64=True)
-
-
-def _warm_start(config: RunConfig, dataset: Dataset) -> TrainedModel | None:
-    """Return the model to start from, with its transform.
-
-    Raises:
-        ConfigError: it is another model, has other columns, or the settings choose transforms.
-        DataError: images lie outside the range that it was trained on.
-    """
-    if config.warm_start is None:
-        return None
-    found = load(config.warm_start)
-    if found.model != config.model:
-        raise ConfigError(
-            f"{config.warm_start} holds the model {found.model!r}, and {config.model!r} cannot start from it."
-        )
-    own, asked = found.data, dataset.spec
-    if (own.event_shape, own.features, own.condition) != (asked.event_shape, asked.features, asked.condition):
-        raise ConfigError(f"{config.warm_start} was trained on other columns or shapes than {dataset.name} has.")
-    if config.data.transforms:
-        raise ConfigError(
-            f"{argument('transforms', config.data.transforms)}: a training that starts from {config.warm_start} keeps "
-            f"the transforms of that model. Leave it out."
-        )
-    check_inside(str(config.warm_start), dataset.name, dataset.events, found.data)
-    return found
-
-
-def _take_over(generator: Generator, warm: Generator, path: str) -> None:
-    """Copy the weights of a warm start at `path` into a generator.
-
-    Raises:
-        ConfigError: they have other shapes.
-    """
-    own, other = generator.state_dict(), warm.state_dict()
-    if {name: value.shape for name, value in own.items()} != {name: value.shape for name, value in other.items()}:
-        raise ConfigError(f"{path} was trained with options that give its weights other shapes. Use the same options.")
-    load_tensors(generator, other)
-
-
-def _check_events(model: str, least: int, split: Split) -> None:
-    if len(split.train) < least:
-        raise DataError(
-            f"Model {model!r} with these options needs at least {least} training rows, and there are "
-            f"{len(split.train)}."
-        )
-
-
-def _by_em(
-    config: RunConfig, model: Model, objective: EMObjective, processes: Processes, signals: Signals, source: _Source
-) -> tuple[EMEngine, DataLoader[Any], Budget]:
-    settings = config.training
-    assert isinstance(settings, EMTraining)
-    size = settings.block_size or objective.block(model)
-    blocks = functools.partial(
-        make_block_loader,
-        source.dataset,
-        source.rows,
-        size,
-        source.transform,
-        source.runtime,
-        source.dequantizer,
-        source.condition,
-    )
-    engine = EMEngine(
-        model,
-        objective,
-        settings,
-        config.seed,
-        warm=config.warm_start is not None,
-        processes=processes,
-        events=None if processes.count == 1 else blocks(once=True),
-        signals=signals,
-    )
-    loader = PassLoader(blocks(rank=processes.rank, count=processes.count), source.runtime)
-    return engine, loader, Budget.of(settings, 1, steps=settings.max_iter * settings.n_init)
-
-
-def _directly(
-    config: RunConfig, model: Model, objective: DirectObjective, processes: Processes, signals: Signals, source: _Source
-) -> tuple[DirectEngine, DataLoader[Any], Budget]:
-    settings = config.training
-    assert isinstance(settings, DirectTraining)
-    if processes.count > 1:
-        raise ConfigError(
-            f"Model {config.model!r} is trained by a direct fit, which runs in one process, and there are "
-            f"{processes.count}. Start it in a single one."
-        )
-    if config.warm_start is not None:
-        raise ConfigError(
-            f"Model {config.model!r} is trained by a direct fit, which starts from the data alone. Leave "
-            f"{argument('warm_start')} out."
-        )
-    if source.dataset.weights is not None and not objective.weighted:
-        raise ConfigError(
-            f"Objective {config.objective.name!r} does not support weighted rows. Leave {argument('weight')} out, or "
-            f"use a model that learns by expectation-maximization."
-        )
-    blocks = make_block_loader(
-        source.dataset,
-        source.rows,
-        settings.block_size or objective.block(model),
-        source.transform,
-        source.runtime,
-        source.dequantizer,
-        source.condition,
-    )
-    engine = DirectEngine(model, objective, len(source.rows), signals)
-    return engine, PassLoader(blocks, source.runtime), Budget(1, None)
-
-
-def _with_batch_of(
-    config: RunConfig, objective: Objective, rows: int, processes: Processes
-) -> tuple[RunConfig, tuple[str, ...]]:
-    """Return the settings with the batch size of a recipe cut to the training rows, and a remark if it was cut.
-
-    A batch size that was given stays as it is.
-    """
-    settings = config.training
-    gradient = isinstance(settings, GradientTraining) and isinstance(objective, GradientObjective)
-    if not gradient or "batch_size" in config.given:
-        return config, ()
-    assert isinstance(settings, GradientTraining)
-    assert isinstance(objective, GradientObjective)
-    parts = settings.grad_accumulation * processes.count
-    size = rows // objective.batches_per_step // parts * parts
-    if size >= settings.batch_size or size < max(1, objective.least_events * settings.grad_accumulation):
-        return config, ()
-    training = settings.model_copy(update={"batch_size": size})
-    remark = f"The batch size is {size}, and not {settings.batch_size} as in the recipe, because there are {rows} rows."
-    return config.model_copy(update={"training": training}), (remark,)
-
-
-def _by_gradient(
-    config: RunConfig, model: Model, objective: GradientObjective, processes: Processes, source: _Source
-) -> tuple[GradientEngine, DataLoader[Any], Budget]:
-    settings = config.training
-    assert isinstance(settings, GradientTraining)
-    if source.dataset.weights is not None:
-        raise ConfigError(
-            f"Objective {config.objective.name!r} learns by gradients and does not support weighted rows. Leave "
-            f"{argument('weight')} out, or use a model that learns by expectation-maximization."
-        )
-    images = len(source.dataset.spec.event_shape) == 3  # (C, H, W)
-    if images:
-        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    engine = GradientEngine(model, objective, settings, source.runtime, processes)
-    size = engine.events_per_step
-    if len(source.rows) < size:
-        most = len(source.rows) // objective.batches_per_step
-        smaller = f"{argument('batch_size', most)} or less, or " if most else ""
-        raise ConfigError(
-            f"There are {len(source.rows)} training rows and a step takes {size} events. Use {smaller}more data."
-        )
-    loader = make_loader(
-        source.dataset,
-        source.rows,
-        size,
-        config.seed,
-        source.transform,
-        source.runtime,
-        channels_last=images,
-        dequantizer=source.dequantizer,
-        share=engine.share,
-        condition=source.condition,
-    )
-    budget = Budget.of(settings, loader.steps_per_epoch)
-    if budget.steps is None and budget.seconds is None:
-        raise ConfigError(
-            f"Model {config.model!r} has no default budget. Give {argument('epochs')}, {argument('steps')} or "
-            f"{argument('minutes')}."
-        )
-    return engine, loader, budget
 
 
 def _callback(zoo: Registry, name: str) -> RunCallback:
