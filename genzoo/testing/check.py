@@ -13,6 +13,7 @@ from genzoo.testing.checks.anomaly import ANOMALY
 from genzoo.testing.checks.bound import PROMISES as BOUND
 from genzoo.testing.checks.building import PROMISES as BUILDING
 from genzoo.testing.checks.capabilities import ANSWER, COMPONENT, IMPUTATION, LATENT
+from genzoo.testing.checks.condition import PROMISES as CONDITION
 from genzoo.testing.checks.configuration import PROMISES as CONFIGURATION
 from genzoo.testing.checks.dataset import PROMISES as DATASET
 from genzoo.testing.checks.dataset import DatasetSubject
@@ -33,6 +34,7 @@ _ALL = (
     *CONFIGURATION,
     *BUILDING,
     *SAMPLING,
+    *CONDITION,
     *RANDOMNESS,
     *ACCELERATOR,
     *TRAINING,

@@ -15,6 +15,7 @@ from torch import Tensor
 from genzoo.config.resolve import layer, resolve_config, training_class
 from genzoo.config.sampling import Sampling
 from genzoo.config.settings import RunConfig
+from genzoo.data.condition_transform import fit_condition
 from genzoo.data.dataset import Dataset
 from genzoo.data.transforms import Transform, observed
 from genzoo.data.transforms.chain import choose_stages, fit_stages
@@ -31,6 +32,7 @@ from genzoo.plugins.registry import Entry
 from genzoo.runtime.seeding import random_scope
 from genzoo.spec.entries import ModelSpec
 from genzoo.spec.events import DataSpec
+from genzoo.testing.given import Given
 from genzoo.testing.promise import DoesNotApply
 from genzoo.testing.toys import toys
 from genzoo.training.run_training import train_in_memory
@@ -168,7 +170,7 @@ class Subject:
             if not isinstance(generator, Generator):
                 continue
             try:
-                drawn = scoped(functools.partial(generator.eval().sample, 2))
+                drawn = scoped(functools.partial(case.sample, 2, generator.eval()))
             except Exception:  # noqa: S112 - see the promise 'sample-shape'
                 continue
             wanted = (2, *case.data.event_shape)
@@ -178,14 +180,14 @@ class Subject:
 
     @functools.cached_property
     def principal(self) -> tuple[Case, ...]:
-        """The first case of every modality.
+        """The first case of every modality, and the first with conditions.
 
         Raises:
             DoesNotApply: the model cannot be built for any toy dataset.
         """
-        first: dict[str, Case] = {}
+        first: dict[tuple[str, bool], Case] = {}
         for case in self.cases.values():
-            first.setdefault(case.data.modality, case)
+            first.setdefault((case.data.modality, bool(case.data.condition)), case)
         if not first:
             raise DoesNotApply("it does not build for any toy dataset; see the promise 'builds'")
         return tuple(first.values())
@@ -241,7 +243,9 @@ class Case:
             pass_out_of_memory(error)
             self.failure = error
         entry = self.subject.entry
-        return TrainedModel(entry.id, self.parts().generator.eval(), self.transform, self.data, entry.spec.missing)
+        condition = fit_condition(self.dataset, np.arange(len(self.dataset)))
+        generator = self.parts().generator.eval()
+        return TrainedModel(entry.id, generator, self.transform, self.data, entry.spec.missing, condition=condition)
 
     @functools.cached_property
     def transform(self) -> Transform:
@@ -268,23 +272,51 @@ class Case:
         events: Tensor = self.transform(x)
         return events.to(dtype)
 
-    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
+    def conditions(self, n: int, dtype: torch.dtype = torch.float64) -> Tensor | None:
+        """Return the conditions of the first `n` events, again from the first if there are fewer, `(n, D)`.
+
+        Returns `None` if the data have no conditions.
+        """
+        values = self.dataset.conditions
+        if values is None:
+            return None
+        transform = self.fitted.condition
+        assert transform is not None
+        mapped: Tensor = transform(torch.from_numpy(values[np.arange(n) % len(values)]))
+        return mapped.to(dtype)
+
+    def one_condition(self, n: int) -> Tensor | None:
+        """Return the condition of the first event, `n` times, `(n, D)`; `None` if the data have none."""
+        first = self.conditions(1)
+        return None if first is None else first.expand(n, -1).clone()
+
+    def under_one(self, x: Tensor, missing: Tensor | None = None) -> Given:
+        """Return events `(N, *event)` that need not be in the data, all under the condition of the first event."""
+        return Given(x, missing, self.one_condition(len(x)))
+
+    def sample(self, n: int, generator: Generator | None = None, condition: Tensor | None = None) -> Tensor:
         """Draw events as the core does, with the defaults of the model's sampling options.
 
         Arguments:
             generator: the one to draw from. Defaults to `wide`.
+            condition: what to draw each event given, `(n, D)`. Defaults to the `conditions` of the events.
         """
-        drawn: Tensor = (generator or self.wide).sample(n, **Sampling.of(self.subject.entry, {}).options)
+        generator = generator or self.wide
+        options = Sampling.of(self.subject.entry, {}).options
+        condition = self.conditions(n, dtype_of(generator)) if condition is None else condition
+        given = {} if condition is None else {"condition": condition}
+        drawn: Tensor = generator.sample(n, **given, **options)
         return drawn
 
     def batch(self, count: int | None = None, dtype: torch.dtype = torch.float32) -> Batch:
         """Return the first `count` events, or all, as a batch of training."""
-        return Batch(*observed(self.events(dtype)[:count], self.data.missing))
+        x, missing = observed(self.events(dtype)[:count], self.data.missing)
+        return Batch(x, missing, condition=self.conditions(len(x), dtype))
 
-    def given(self, count: int | None = None, dtype: torch.dtype = torch.float64) -> tuple[Tensor, ...]:
-        """Return the first `count` events, or all, as arguments of a generator's methods: `x`, or `x` and `missing`."""
+    def given(self, count: int | None = None, dtype: torch.dtype = torch.float64) -> Given:
+        """Return the first `count` events, or all, as a generator's methods take them."""
         batch = self.batch(count, dtype)
-        return (batch.x,) if batch.missing is None else (batch.x, batch.missing)
+        return Given(batch.x, batch.missing, batch.condition)
 
     def measures(self) -> tuple[Measure, ...]:
         """Return, for each number of an event, whether its likelihood is a density or a probability mass."""
@@ -292,9 +324,10 @@ class Case:
         return measures if self.data.form.columns else measures * self.data.size
 
 
-def copied(given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Return copies, so that a model that changes its inputs breaks only the promise 'answers-change-nothing'."""
-    return tuple(tensor.clone() for tensor in given)
+def dtype_of(generator: Generator) -> torch.dtype:
+    """Return the type that a generator computes in."""
+    tensors = generator.state_dict().values()
+    return next((tensor.dtype for tensor in tensors if tensor.is_floating_point()), torch.float32)
 
 
 def scoped(draw: Callable[[], CapabilityT], seed: int = 0) -> CapabilityT:

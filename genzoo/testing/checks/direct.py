@@ -12,8 +12,9 @@ from genzoo.engine.signals import Abandoned
 from genzoo.models.base import Generator, Likelihood, Model
 from genzoo.models.objective import Batch, DirectObjective
 from genzoo.runtime.seeding import random_scope
+from genzoo.testing.given import Given, copied
 from genzoo.testing.promise import DoesNotApply, Promise, expect
-from genzoo.testing.subject import Case, Subject, copied, scoped
+from genzoo.testing.subject import Case, Subject, scoped
 
 _BLOCK = 32
 _SUBSETS = 8
@@ -103,13 +104,14 @@ def _fitted(case: Case, objective: DirectObjective, batch: Batch | None = None) 
 
 
 def _rows(batch: Batch, rows: Tensor) -> Batch:
-    return Batch(batch.x[rows], None if batch.missing is None else batch.missing[rows], index=rows)
+    missing, condition = (None if part is None else part[rows] for part in (batch.missing, batch.condition))
+    return Batch(batch.x[rows], missing, index=rows, condition=condition)
 
 
 def _likelihood(generator: Generator, batch: Batch) -> float:
     assert isinstance(generator, Likelihood)
-    given = (batch.x,) if batch.missing is None else (batch.x, batch.missing)
-    return float(scoped(lambda: generator.log_prob(*copied(given))).mean())
+    given = Given(batch.x, batch.missing, batch.condition)
+    return float(scoped(lambda: copied(given).ask(generator.log_prob)).mean())
 
 
 PROMISES = (Promise.of(starts_again), Promise.of(exact_maximum))

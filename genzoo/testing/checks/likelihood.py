@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from genzoo.models.base import Generator, Likelihood
-from genzoo.testing.checks.capabilities import LOG_PROB, Given, stands_alone, take_part
+from genzoo.testing.checks.capabilities import LOG_PROB, stands_alone
+from genzoo.testing.given import Given, copied, take_part
 from genzoo.testing.promise import DoesNotApply, Promise, expect
 from genzoo.testing.quadrature import Grid, grid_of
 from genzoo.testing.sample_density import disagreement
-from genzoo.testing.subject import Case, Subject, copied, scoped
+from genzoo.testing.subject import Case, Subject, scoped
 
 _NODES, _PAIR = 2_000, 200
 """Nodes of the quadrature: of the only continuous number of an event, and of each of two."""
@@ -45,27 +46,27 @@ _MARGINAL = 1e-2
 """Largest error of a marginal density, as a share of its peak."""
 
 
-def log_prob(case: Case, *given: Tensor) -> Tensor:
+def log_prob(case: Case, given: Given) -> Tensor:
     """Compute log-densities under the trained model in float64, `(N,)`, a part of the events at a time."""
     generator = case.wide
     assert isinstance(generator, Likelihood)
-    parts = zip(*(torch.split(tensor, _PART) for tensor in given), strict=True)
-    return scoped(lambda: torch.cat([generator.log_prob(*copied(some)) for some in parts]))
+    parts = [take_part(given, slice(start, start + _PART)) for start in range(0, len(given.x), _PART)]
+    return scoped(lambda: torch.cat([copied(some).ask(generator.log_prob) for some in parts]))
 
 
 def log_prob_shape(subject: Subject) -> None:
     """`log_prob` returns one number per event, finite for data and samples, and never NaN or plus infinity."""
     for case in subject.having(Likelihood):
         for what, given in _inputs(case):
-            logs = log_prob(case, *given)
-            wanted = (len(given[0]),)
+            logs = log_prob(case, given)
+            wanted = (len(given.x),)
             expect(
                 tuple(logs.shape) == wanted,
                 f"On {case.name}, log_prob of {wanted[0]} {what} has shape {tuple(logs.shape)}, not {wanted}.",
             )
             bad = logs[~logs.isfinite()]
             expect(not len(bad), f"On {case.name}, log_prob of some {what} is {bad[:1].tolist()}.")
-        far = log_prob(case, _FAR * (1.0 + case.batch(7, torch.float64).x.abs()))
+        far = log_prob(case, Given(_FAR * (1.0 + case.given(7).x.abs()), None, case.conditions(7)))
         strange = far[far.isnan() | far.isposinf()]
         expect(not len(strange), f"On {case.name}, log_prob of events far from the data is {strange[:1].tolist()}.")
 
@@ -74,14 +75,14 @@ def _inputs(case: Case) -> list[tuple[str, Given]]:
     """Return what `log_prob` must be finite for, with a name for messages."""
     given = case.given()
     samples = scoped(lambda: case.sample(200))
-    return [("events", given), ("events", take_part(given, slice(1))), ("samples", (samples,))]
+    return [("events", given), ("events", take_part(given, slice(1))), ("samples", Given(samples, None, case.conditions(200)))]
 
 
 def log_prob_stands_alone(subject: Subject) -> None:
     """`log_prob` of an event depends neither on the rest of the batch nor on whether the model is in training mode."""
     for case in subject.having(Likelihood):
         stands_alone(case, LOG_PROB)
-        fitted, events = case.fitted, case.dataset.events[:37]
+        fitted, events = case.fitted, case.dataset.given(slice(37))
         if fitted.dequantized:
             continue
         before = fitted.log_prob(events)
@@ -100,7 +101,7 @@ def log_prob_integrates_to_one(subject: Subject) -> None:
         grid = grid_of(case, 200_000, _NODES, _PAIR)
         if grid is None:
             continue
-        total, coarse = grid.integral(log_prob(case, grid.events))
+        total, coarse = grid.integral(log_prob(case, case.under_one(grid.events)))
         if abs(total - coarse) > _ROUGH:  # the density has details that fall between the nodes
             continue
         checked += 1
@@ -119,7 +120,10 @@ def log_prob_agrees_with_samples(subject: Subject) -> None:
     if not small:
         raise DoesNotApply("it accepts only toy datasets with missing values")
     for case in small:
-        difference = disagreement(case, lambda x, case=case: log_prob(case, x))  # type: ignore[misc]
+        difference = disagreement(
+            case,
+            lambda x, case=case: log_prob(case, Given(x, None, case.conditions(len(x)))),
+        )  # type: ignore[misc]
         expect(difference is None, f"On {case.name}, samples do not follow the density: {difference}.")
 
 
@@ -161,8 +165,8 @@ def missing_values_are_integrated_out(subject: Subject) -> None:
 def _check_marginals(case: Case, grid: Grid) -> None:
     """Compare the density of each column alone with the joint density, integrated over all other columns."""
     x = grid.events
-    joint = log_prob(case, x, torch.zeros_like(x, dtype=torch.bool))
-    same = torch.allclose(joint, log_prob(case, x), rtol=1e-6, atol=1e-6)
+    joint = log_prob(case, case.under_one(x, torch.zeros_like(x, dtype=torch.bool)))
+    same = torch.allclose(joint, log_prob(case, case.under_one(x)), rtol=1e-6, atol=1e-6)
     total = grid.integral(joint)[0]
     normal = abs(total - 1) < _LEAST  # if not, 'log-prob-integrates-to-one' reports it, and only shapes are compared
     expect(
@@ -173,7 +177,7 @@ def _check_marginals(case: Case, grid: Grid) -> None:
         column[:, place] = axis.values
         gone = torch.ones_like(column, dtype=torch.bool)
         gone[:, place] = False
-        expected, marginal = grid.marginal(joint, place), log_prob(case, column, gone).exp()
+        expected, marginal = grid.marginal(joint, place), log_prob(case, case.under_one(column, gone)).exp()
         if not normal:
             marginal, expected = (
                 density / (density * axis.log_weights.exp()).sum() for density in (marginal, expected)
@@ -230,8 +234,10 @@ def rank_of(case: Case) -> int | None:
     count = sum(tensor.numel() for tensor in free)
     if not 0 < count <= _MOST:
         return None
-    x = torch.cat([case.batch(dtype=torch.float64).x, scoped(lambda: case.sample(4 * count, generator))])
-    columns = [_derivative(generator, x, tensor.view(-1), place) for tensor in free for place in range(tensor.numel())]
+    drawn = scoped(lambda: case.sample(4 * count, generator))
+    x = torch.cat([case.given().x, drawn])
+    given = Given(x, None, case.conditions(len(x)))
+    columns = [_derivative(generator, given, tensor.view(-1), place) for tensor in free for place in range(tensor.numel())]
     # The column of ones (taken off the rank below) absorbs directions that only add a constant to every log-density:
     # a missing normalization is no degree of freedom.
     jacobian = torch.stack([torch.ones(len(x), dtype=torch.float64), *columns], 1)
@@ -259,14 +265,14 @@ def _free(case: Case, generator: Generator) -> list[Tensor]:
     return free
 
 
-def _derivative(generator: Generator, x: Tensor, values: Tensor, place: int) -> Tensor:
-    """Differentiate the log-densities of `x (N, *event)` by one number of the generator's state, `(N,)`."""
+def _derivative(generator: Generator, given: Given, values: Tensor, place: int) -> Tensor:
+    """Differentiate the log-densities of events by one number of the generator's state, `(N,)`."""
     assert isinstance(generator, Likelihood)
     before = values[place].item()
     step = _STEP * max(1.0, abs(before))
     logs = []
     for moved in (before + step, before - step):
         values[place] = moved
-        logs.append(scoped(lambda: generator.log_prob(x.clone())))
+        logs.append(scoped(lambda: copied(given).ask(generator.log_prob)))
     values[place] = before
     return (logs[0] - logs[1]) / (2 * step)

@@ -47,7 +47,8 @@ def sampling_options(subject: Subject) -> None:
     if sampling_class(subject.entry) is None:
         raise DoesNotApply("it has no sampling options")
     for case in subject.principal:
-        without = scoped(lambda case=case: case.wide.sample(37))  # type: ignore[misc]
+        given = {} if (condition := case.conditions(37)) is None else {"condition": condition}
+        without = scoped(lambda case=case, given=given: case.wide.sample(37, **given))  # type: ignore[misc]
         with_defaults = scoped(lambda case=case: case.sample(37))  # type: ignore[misc]
         expect(
             torch.equal(without, with_defaults),
