@@ -17,6 +17,7 @@ from genzoo.config.sampling import Sampling
 from genzoo.config.settings import RunConfig
 from genzoo.data.condition_transform import fit_condition
 from genzoo.data.dataset import Dataset
+from genzoo.data.loading import AnyData
 from genzoo.data.transforms import Transform, observed
 from genzoo.data.transforms.chain import choose_stages, fit_stages
 from genzoo.errors import DataError, GenzooError, PluginError, pass_out_of_memory
@@ -33,6 +34,7 @@ from genzoo.runtime.seeding import random_scope
 from genzoo.spec.entries import ModelSpec
 from genzoo.spec.events import DataSpec
 from genzoo.testing.given import Given
+from genzoo.testing.own_data import few_events
 from genzoo.testing.promise import DoesNotApply
 from genzoo.testing.toys import toys
 from genzoo.training.run_training import train_in_memory
@@ -57,6 +59,7 @@ class Subject:
     Arguments:
         name: name or id of the model, or a class of the user's, as for `genzoo.train`.
         options, training, objective: as for `genzoo.train`. Training is short by default.
+        data: data of the author's to test it on besides the toy datasets, as for `genzoo.train`.
     """
 
     kind = "models"
@@ -68,8 +71,10 @@ class Subject:
         options: Mapping[str, Any] | None = None,
         training: Mapping[str, Any] | None = None,
         objective: str | Mapping[str, Any] | None = None,
+        data: AnyData | None = None,
     ) -> None:
         self.name: str = known_name(name)
+        self._data = data
         self._options = dict(options or {})
         self._training = dict(training or {})
         self._objective = objective
@@ -84,12 +89,15 @@ class Subject:
         return get_registry().models.get(self.name)
 
     def check_settings(self) -> None:
-        """Check the settings that were given: their mistakes are the caller's, not the model's.
+        """Check the settings and the data that were given: their mistakes are the caller's, not the model's.
 
         Raises:
             ConfigError: a setting is unknown, out of range, or given under both its former and its current name with
-                different values.
+                different values; or the data cannot be found.
+            DataError: the data cannot be read, or the model does not accept them.
         """
+        if self.own_data is not None:
+            check_data(self.entry, self.own_data.spec)
         given: dict[str, Any] = {"options": self._options, "training": self._training}
         if self._objective is not None:
             given["objective"] = self._objective
@@ -150,9 +158,24 @@ class Subject:
         return True
 
     @functools.cached_property
+    def own_data(self) -> Dataset | None:
+        """Some events of the author's data; `None` if there are none besides the toy datasets.
+
+        Raises:
+            GenzooError: they cannot be read.
+        """
+        return None if self._data is None else few_events(self._data)
+
+    @functools.cached_property
+    def datasets(self) -> dict[str, Dataset]:
+        """The author's data, if there are any, and the toy datasets, by name."""
+        own = self.own_data
+        return toys() if own is None else {own.name: own, **toys()}
+
+    @functools.cached_property
     def cases(self) -> dict[str, Case]:
-        """The cases that the model can be built for, by the name of the toy dataset."""
-        return {name: case for name, dataset in toys().items() if (case := self._case(dataset)) is not None}
+        """The cases that the model can be built for, by the name of the dataset."""
+        return {name: case for name, dataset in self.datasets.items() if (case := self._case(dataset)) is not None}
 
     def _case(self, dataset: Dataset) -> Case | None:
         case = Case(self, dataset)
@@ -294,15 +317,22 @@ class Case:
         """Return events `(N, *event)` that need not be in the data, all under the condition of the first event."""
         return Given(x, missing, self.one_condition(len(x)))
 
-    def sample(self, n: int, generator: Generator | None = None, condition: Tensor | None = None) -> Tensor:
-        """Draw events as the core does, with the defaults of the model's sampling options.
+    def sample(
+        self,
+        n: int,
+        generator: Generator | None = None,
+        condition: Tensor | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Tensor:
+        """Draw events as the core does.
 
         Arguments:
             generator: the one to draw from. Defaults to `wide`.
             condition: what to draw each event given, `(n, D)`. Defaults to the `conditions` of the events.
+            options: sampling options of the model. Defaults to its own defaults.
         """
         generator = generator or self.wide
-        options = Sampling.of(self.subject.entry, {}).options
+        options = Sampling.of(self.subject.entry, options or {}).options
         condition = self.conditions(n, dtype_of(generator)) if condition is None else condition
         given = {} if condition is None else {"condition": condition}
         drawn: Tensor = generator.sample(n, **given, **options)

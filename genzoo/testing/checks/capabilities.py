@@ -30,6 +30,7 @@ from genzoo.testing.given import Given, as_doubles, copied, holed, is_same, take
 from genzoo.testing.promise import Promise, expect
 from genzoo.testing.subject import Case, Subject, scoped
 
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """One method of a capability.
@@ -55,7 +56,9 @@ LOG_PROB = Question("log_prob", Likelihood, lambda generator, given: given.ask(g
 
 QUESTIONS = (
     LOG_PROB,
-    Question("log_prob_bound", LikelihoodBound, lambda generator, given: given.ask(generator.log_prob_bound), chance=True),
+    Question(
+        "log_prob_bound", LikelihoodBound, lambda generator, given: given.ask(generator.log_prob_bound), chance=True
+    ),
     Question("encode", Encoder, lambda generator, given: given.ask(generator.encode)),
     Question("decode", Decoder, lambda generator, given: given.ask(generator.decode), latent=True),
     Question("reconstruct", Reconstruction, lambda generator, given: given.ask(generator.reconstruct)),

@@ -77,7 +77,7 @@ def samples_follow_conditions(subject: Subject) -> None:
         places = []
         for given in _both_sides(case, _SAMPLES):
             drawn = scoped(lambda case=case, given=given: case.sample(_SAMPLES, condition=given))  # type: ignore[misc]
-            places.append((drawn.double().flatten(1) @ way / way.square().sum()))
+            places.append(drawn.double().flatten(1) @ way / way.square().sum())
         left, right = places
         error = float(((left.var() + right.var()) / _SAMPLES).sqrt())
         expect(

@@ -14,6 +14,8 @@ _ROUNDING = 1e-4
 def floors_fit_events(subject: Subject) -> None:
     """`floors` returns directions of the data's shape, and for each event a share between 0 and 1."""
     for case in subject.having(Generator):
+        if type(case.wide).floors is Generator.floors:  # which returns none, and has no argument for conditions
+            continue
         for floor in scoped(lambda case=case: list(copied(case.given(37)).ask(case.wide.floors))):  # type: ignore[misc]
             _check(case, floor)
 

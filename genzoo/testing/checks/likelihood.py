@@ -75,7 +75,11 @@ def _inputs(case: Case) -> list[tuple[str, Given]]:
     """Return what `log_prob` must be finite for, with a name for messages."""
     given = case.given()
     samples = scoped(lambda: case.sample(200))
-    return [("events", given), ("events", take_part(given, slice(1))), ("samples", Given(samples, None, case.conditions(200)))]
+    return [
+        ("events", given),
+        ("events", take_part(given, slice(1))),
+        ("samples", Given(samples, None, case.conditions(200))),
+    ]
 
 
 def log_prob_stands_alone(subject: Subject) -> None:
@@ -237,7 +241,9 @@ def rank_of(case: Case) -> int | None:
     drawn = scoped(lambda: case.sample(4 * count, generator))
     x = torch.cat([case.given().x, drawn])
     given = Given(x, None, case.conditions(len(x)))
-    columns = [_derivative(generator, given, tensor.view(-1), place) for tensor in free for place in range(tensor.numel())]
+    columns = [
+        _derivative(generator, given, tensor.view(-1), place) for tensor in free for place in range(tensor.numel())
+    ]
     # The column of ones (taken off the rank below) absorbs directions that only add a constant to every log-density:
     # a missing normalization is no degree of freedom.
     jacobian = torch.stack([torch.ones(len(x), dtype=torch.float64), *columns], 1)
