@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,8 +11,8 @@ import torch
 from torch import Tensor
 
 from genzoo.models.base import Decoder, Generator, Likelihood, LikelihoodBound
-from genzoo.testing.checks.capabilities import QUESTIONS, answer, material, questions
-from genzoo.testing.given import Given, copied
+from genzoo.testing.checks.capabilities import QUESTIONS, Question, answer, material, questions
+from genzoo.testing.given import Given
 from genzoo.testing.promise import DoesNotApply, Promise, expect
 from genzoo.testing.subject import Case, Subject, scoped
 from genzoo.testing.toys import GIVEN_SIDE
@@ -41,12 +42,10 @@ def refuses_a_missing_condition(subject: Subject) -> None:
     """A model that was trained given conditions raises an error if it is called without them."""
     for case in _conditional(subject):
         generator = case.wide
-        calls: dict[str, Callable[[], object]] = {"sample": lambda generator=generator: generator.sample(3)}  # type: ignore[misc]
-        for question in questions(generator):
-            if question.capability in (Likelihood, LikelihoodBound, Decoder):
-                given = material(case, question, 3)
-                bare = Given(given.x, given.missing, None)
-                calls[question.name] = lambda question=question, bare=bare: answer(question, generator, bare)  # type: ignore[misc]
+        calls: dict[str, Callable[[], object]] = {"sample": functools.partial(generator.sample, 3)}
+        for question in _dependent(generator):
+            bare = Given(material(case, question, 3).x, None, None)
+            calls[question.name] = functools.partial(answer, question, generator, bare)
         for name, call in calls.items():
             expect(
                 _raises(call), f"On {case.name}, {name} gives an answer without a condition. Raise an error instead."
@@ -58,7 +57,7 @@ def conditions_change_answers(subject: Subject) -> None:
     for case in _known(subject):
         here, there = _both_sides(case, _EVENTS)
         for name, ask in _answers(case):
-            one, two = scoped(lambda ask=ask: ask(here)), scoped(lambda ask=ask: ask(there))  # type: ignore[misc]
+            one, two = (scoped(functools.partial(ask, given)) for given in (here, there))
             expect(
                 one.shape == two.shape and one.dtype == two.dtype,
                 f"On {case.name}, {name} is {one.dtype} of shape {tuple(one.shape)} under one condition, and "
@@ -121,17 +120,19 @@ def _both_sides(case: Case, n: int) -> tuple[Tensor, Tensor]:
 
 def _answers(case: Case) -> Iterator[tuple[str, Callable[[Tensor], Tensor]]]:
     """Yield what must depend on the condition, with its name: functions of conditions `(N, D)`."""
-    generator = case.wide
     yield "sample", lambda condition: case.sample(_EVENTS, condition=condition.clone())
-    for question in questions(generator):
-        if question.capability in (Likelihood, LikelihoodBound, Decoder):
-            given = material(case, question, _EVENTS)
-            yield (
-                question.name,
-                lambda condition, question=question, given=given: question.ask(  # type: ignore[misc]
-                    generator, copied(Given(given.x, given.missing, condition))
-                ),
-            )
+    for question in _dependent(case.wide):
+        yield question.name, functools.partial(_under, case, question)
+
+
+def _under(case: Case, question: Question, condition: Tensor) -> Tensor:
+    given = material(case, question, _EVENTS)
+    return answer(question, case.wide, Given(given.x, given.missing, condition))
+
+
+def _dependent(generator: Generator) -> list[Question]:
+    """Return the questions whose answers depend on the condition, if the distribution of events does."""
+    return [one for one in questions(generator) if one.capability in (Likelihood, LikelihoodBound, Decoder)]
 
 
 def _takes(method: Callable[..., Any]) -> bool:

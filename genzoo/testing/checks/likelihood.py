@@ -7,6 +7,8 @@ log-likelihood is off by log c, and comparisons between models are wrong.
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -124,11 +126,12 @@ def log_prob_agrees_with_samples(subject: Subject) -> None:
     if not small:
         raise DoesNotApply("it accepts only toy datasets with missing values")
     for case in small:
-        difference = disagreement(
-            case,
-            lambda x, case=case: log_prob(case, Given(x, None, case.conditions(len(x)))),
-        )  # type: ignore[misc]
+        difference = disagreement(case, functools.partial(_under_own_conditions, case))
         expect(difference is None, f"On {case.name}, samples do not follow the density: {difference}.")
+
+
+def _under_own_conditions(case: Case, x: Tensor) -> Tensor:
+    return log_prob(case, Given(x, None, case.conditions(len(x))))
 
 
 def degrees_of_freedom(subject: Subject) -> None:

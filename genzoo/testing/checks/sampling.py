@@ -46,7 +46,7 @@ def sample_range(subject: Subject) -> None:
 
 
 def sampling_options(subject: Subject) -> None:
-    """`sample` takes every sampling option, also at its smallest value, and without them draws as with their defaults."""
+    """`sample` takes every sampling option at its smallest value, and without them draws as with their defaults."""
     options = sampling_class(subject.entry)
     if options is None:
         raise DoesNotApply("it has no sampling options")

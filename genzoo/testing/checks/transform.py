@@ -38,7 +38,7 @@ _MOST_KINKS = 0.02
 _RETURNS = 1e-6
 """How near a value comes back, relative to its size and to the spread of its column."""
 
-_ROUGHLY = 0.1
+_ROUGHLY = 5e-3
 """The same for a value that is only asked whether it lies in the support."""
 
 
@@ -87,10 +87,10 @@ class Fitted:
         """Return which values `(N, *event)` come back from model space as they were, `(N, *event)` bool.
 
         Arguments:
-            within: largest error, relative to the size of a value and to the spread of its column.
+            within: largest error relative to the size of a value, besides a small share of the spread of its column.
         """
         back: Tensor = self.transform.inverse(self.transform(x))
-        return (back - x).abs() <= within * (x.abs() + self.spread)
+        return (back - x).abs() <= within * x.abs() + _RETURNS * self.spread
 
     def log_det_of_each(self, x: Tensor) -> Tensor:
         """Return the log-determinant of each value by itself, `(N, *event)`."""
@@ -138,7 +138,7 @@ class TransformSubject:
 
     @functools.cached_property
     def datasets(self) -> tuple[Dataset, ...]:
-        """The author's data, if there are any, and the toy datasets: images, or continuous columns together and alone."""
+        """The author's data, if there are any, and the toy datasets: images, or continuous columns, all and each."""
         own = () if self._data is None else (few_events(self._data),)
         found = []
         for dataset in (*own, *(toy for toy in toys().values() if not toy.spec.condition)):
@@ -276,7 +276,7 @@ def transform_restores(subject: TransformSubject) -> None:
 
 
 def support_is_known(subject: TransformSubject) -> None:
-    """Every number has a finite image; `log_det` is minus infinity for those that do not come back, and for no others."""
+    """Every number has a finite image; `log_det` is minus infinity for exactly those that do not come back."""
     for fit in subject.fits:
         x = fit.probes
         y, log_det, inside = fit.transform(x), fit.log_det_of_each(x), fit.returns(x, _ROUGHLY)
