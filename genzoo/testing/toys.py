@@ -120,7 +120,7 @@ def _number_and_count() -> Dataset:
 
 
 def _many_levels() -> Dataset:
-    """A category of 23 levels, some of which occur once, and a number that depends on it."""
+    """A category of 23 levels, some of them rare, and a number that depends on it."""
     rng = _rng("many-levels")
     letters = tuple("abcdefghijklmnopqrstuvw")
     code = np.minimum(rng.geometric(0.15, _ROWS) - 1, len(letters) - 1)

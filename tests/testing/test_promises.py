@@ -72,7 +72,7 @@ def test_right_metrics_datasets_and_transforms_keep_every_promise(kind, wrong_zo
         for name in names
     ],
 )
-def test_a_wrong_metric_dataset_or_transform_breaks_only_the_promise_it_is_named_for(promise, kind, wrong_zoo):
+def test_other_wrong_subjects_break_only_the_promise_they_are_named_for(promise, kind, wrong_zoo):
     found = broken(check_promises(name_of(promise), kind=kind))
     assert list(found) == [promise], found
 

@@ -39,7 +39,7 @@ def takes_condition(subject: Subject) -> None:
 
 
 def refuses_a_missing_condition(subject: Subject) -> None:
-    """A model that was trained given conditions raises an error if it is called without them."""
+    """A model that was trained given conditions raises an error if it is asked with none."""
     for case in _conditional(subject):
         generator = case.wide
         calls: dict[str, Callable[[], object]] = {"sample": functools.partial(generator.sample, 3)}

@@ -43,7 +43,7 @@ _ROUGHLY = 5e-3
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedTransform:
     """A transform that was fitted to a dataset.
 
     Arguments:
@@ -127,7 +127,7 @@ class TransformSubject:
 
     @functools.cached_property
     def builder(self) -> TransformBuilder:
-        """What the spec names."""
+        """The object that fits and restores it."""
         builder: TransformBuilder = resolve(self.entry.spec.builder, self.entry.spec)
         return builder
 
@@ -158,7 +158,7 @@ class TransformSubject:
         """
         _ = self.datasets
 
-    def fit(self, dataset: Dataset) -> Fitted:
+    def fit(self, dataset: Dataset) -> FittedTransform:
         """Fit the transform to a dataset, in blocks.
 
         Raises:
@@ -166,10 +166,10 @@ class TransformSubject:
         """
         events = np.asarray(dataset.events, np.float64)
         transform = self.builder.fit(self.options, dataset.spec, iter(np.array_split(events, 3)))
-        return Fitted(dataset.name, dataset.spec, torch.from_numpy(events), transform)
+        return FittedTransform(dataset.name, dataset.spec, torch.from_numpy(events), transform)
 
     @functools.cached_property
-    def fits(self) -> tuple[Fitted, ...]:
+    def fits(self) -> tuple[FittedTransform, ...]:
         """The transform, fitted to each dataset that it takes.
 
         Raises:
